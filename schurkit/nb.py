@@ -1,0 +1,299 @@
+"""What a chapter tells the book: numbers, claims, figures and tables.
+
+Everything goes through IPython's display alone, so a kernel needs neither Sphinx nor Jupyter Book, and everything can be read back from the
+executed notebook: `records` and `claims` return what a chapter recorded. The output metadata carry the values under the key ``"schurkit"``;
+the pages read ``{glue:text}`` numbers, figures with captions and computed alternative text, and tables.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import math
+import re
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+
+from schurkit._checks import InputError
+from schurkit._claims import Claim, load_claims, verdict
+
+__all__ = ["claim", "claims", "record", "records", "show", "table"]
+
+RECORD_MIME = "application/papermill.record/text/plain"
+SVG_LIMIT = 600_000  # bytes; a larger drawing is sent as a picture instead
+CSV_LIMIT = 2_000_000  # bytes; it travels inside the notebook
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+
+
+def record(key: str, value) -> None:
+    """Record a number (or text) under a name, for the prose, the ledger and sweeps.
+
+    In a page, write ``{glue:text}`key:.3f```; from Python, `records` of the executed notebook returns the value itself.
+
+    Parameters
+    ----------
+    key : letters, digits, ``_``, ``.`` and ``-``; unique in the chapter.
+    value : a number, text, truth value, None, or a flat list or one-axis array of these. NaN and infinities are recorded as undefined (None).
+    """
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        raise InputError(f"record needs a key of letters, digits, '_', '.' or '-' that starts with a letter; got {key!r}.")
+    plain = _plain(value, f"record({key!r}, …)")
+    text = "nan" if plain is None else repr(plain)  # 'nan' still takes a number format in the prose
+    _publish({RECORD_MIME: text}, {"scrapbook": {"name": key, "mime_prefix": "application/papermill.record/"}}, kind="record", key=key, value=plain)
+
+
+def claim(id: str, value, interval=None, n: int | None = None) -> str:
+    """Hold our value against the rule of a claim in book/claims.yml, show one line, and return the verdict.
+
+    A verdict never raises: a rerun at another size simply prints another one. Without an interval over at least ten networks the verdict is
+    "underpowered or not tested"; see `schurkit._claims.verdict` for the rest.
+
+    Parameters
+    ----------
+    id : the claim, e.g. ``"S2"``.
+    value : our number; None or NaN when it is undefined.
+    interval : (low, high) over networks, if there are enough of them.
+    n : number of networks.
+
+    Raises
+    ------
+    InputError : unknown id, or arguments that are not numbers.
+    """
+    entry = _claim_named(id)
+    number = _plain(value, f"claim({id!r}, …)", numeric=True)
+    bounds = _interval(interval, id)
+    if n is not None and (isinstance(n, bool) or not isinstance(_plain(n, f"claim({id!r}, n=…)", numeric=True), int) or n < 0):
+        raise InputError(f"claim {id}: n must be a whole number of networks; got {n!r}.")
+    count = None if n is None else int(n)
+    result = verdict(entry, number, bounds, count)
+    _publish(
+        {"text/markdown": _claim_line(entry, number, bounds, count, result), "text/plain": f"{id}: {result}"},
+        kind="claim", id=id, value=number, interval=bounds, n=count, verdict=result,
+    )  # fmt: skip
+    return result
+
+
+def show(figure, name: str, caption: str, alt: str, data=None) -> None:
+    """Show a matplotlib figure with its caption, alternative text and the numbers behind it, then close it.
+
+    Parameters
+    ----------
+    figure : a matplotlib Figure.
+    name : lower-case words joined by ``-``; pages refer to it as ``{numref}`name```.
+    caption : what is shown, n, what the spread is, and what to take away (MyST markdown).
+    alt : the same for a reader who does not see it; compute its numbers.
+    data : the drawn numbers, as a DataFrame or a list of dataclass rows or dicts: linked below the figure as a CSV file.
+    """
+    _check_name(name, "figure")
+    for what, text in (("caption", caption), ("alternative text", alt)):
+        if not isinstance(text, str) or not text.strip():
+            raise InputError(f"figure {name} needs {'an' if what[0] == 'a' else 'a'} {what}; got {text!r}.")
+    if not hasattr(figure, "savefig"):
+        raise InputError(f"show needs a matplotlib figure; got {type(figure).__name__}. Did you pass the axes? Use ax.figure.")
+    mystnb = {"image": {"alt": " ".join(alt.split())}, "figure": {"name": name, "caption": " ".join(caption.split())}}
+    link = None if data is None else _csv_link(name, _frame(data, f"figure {name}"))
+    _publish({**_picture(figure), "text/plain": f"Figure {name}: {alt}"}, {"mystnb": mystnb}, kind="figure", name=name, alt=alt, caption=caption)
+    _close(figure)
+    _note(name, caption, link)
+
+
+def table(rows, name: str, caption: str, formats: dict[str, str] | None = None) -> None:
+    """Show rows as a table with a caption and the CSV file behind it.
+
+    Parameters
+    ----------
+    rows : a DataFrame, or a list of dataclass rows or dicts. A named index becomes the first column.
+    name, caption : as for `show`.
+    formats : format specification per column, e.g. ``{"accuracy": ".3f", "seconds": ".0f"}``. Undefined values are shown as "–".
+    """
+    _check_name(name, "table")
+    if not isinstance(caption, str) or not caption.strip():
+        raise InputError(f"table {name} needs a caption; got {caption!r}.")
+    frame = _frame(rows, f"table {name}")
+    unknown = [column for column in formats or {} if column not in frame.columns]
+    if unknown:
+        raise InputError(f"table {name} has no column {unknown[0]!r}; it has {', '.join(map(str, frame.columns))}.")
+    cells = [[_cell(value, (formats or {}).get(column)) for column, value in zip(frame.columns, row)] for row in frame.itertuples(index=False)]
+    right = [frame[column].dtype.kind in "fiu" for column in frame.columns]
+    link = _csv_link(name, frame)
+    caption = " ".join(caption.split())
+    bundle = {"text/html": _html_table(frame.columns, cells, right), "text/markdown": _markdown_table(frame.columns, cells, right, name, caption)}
+    _publish({**bundle, "text/plain": frame.to_string(index=False)}, kind="table", name=name, caption=caption)
+    _note(name, caption, link)
+
+
+def records(notebook) -> dict:
+    """What an executed notebook recorded, as ``{key: value}``: numbers come back as numbers.
+
+    Parameters
+    ----------
+    notebook : path of an .ipynb file, or its content as a dict.
+    """
+    return {output["key"]: output["value"] for output in _told(notebook, "record")}
+
+
+def claims(notebook) -> list[dict]:
+    """The claims an executed notebook held against their rules: dicts with id, value, interval, n and verdict."""
+    return _told(notebook, "claim")
+
+
+# ---------------------------------------------------------------------------------------------------------------- reading back
+def _told(notebook, kind: str) -> list[dict]:
+    if not hasattr(notebook, "keys"):
+        try:
+            notebook = json.loads(Path(notebook).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{notebook} cannot be read as a notebook: {error}") from error
+    found = []
+    for cell in notebook.get("cells", []):
+        for output in cell.get("outputs", []):
+            said = output.get("metadata", {}).get("schurkit", {})
+            if said.get("kind") == kind:
+                found.append({key: value for key, value in said.items() if key != "kind"})
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------------------- showing
+def _publish(data: dict, metadata: dict | None = None, /, **said) -> None:
+    """Display one output whose metadata carry what was said; outside IPython print its text."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    if InteractiveShell.initialized():
+        from IPython.display import display
+
+        display(data, raw=True, metadata={**(metadata or {}), "schurkit": said})
+    elif "text/plain" in data:
+        print(data["text/plain"])
+
+
+def _note(name: str, caption: str, link: str | None) -> None:
+    """Below a figure or table: the caption for a live session (hidden on the page, which has its own) and the link to the numbers."""
+    live = f'<p class="schurkit-live">{html.escape(caption)}</p>'
+    text = caption if link is None else f"{caption} [CSV behind {name}]"
+    page = f'<div class="schurkit-note">{live}{link or ""}</div>'
+    _publish({"text/html": page, "text/plain": text}, kind="note", name=name, data=link is not None)
+
+
+def _csv_link(name: str, frame) -> str:
+    csv = frame.to_csv(index=False, lineterminator="\n").encode()
+    if len(csv) > CSV_LIMIT:
+        size, limit = len(csv) / 1e6, CSV_LIMIT / 1e6
+        raise InputError(f"{name}: the numbers behind it take {size:.1f} MB as CSV; the limit is {limit:.0f} MB. Pass summary rows.")
+    address = "data:text/csv;base64," + base64.b64encode(csv).decode()
+    rows = f"{len(frame):,} row" + ("" if len(frame) == 1 else "s")
+    return f'<p class="schurkit-data"><a download="{name}.csv" href="{address}">Numbers behind {name} (CSV, {rows})</a></p>'
+
+
+def _picture(figure) -> dict:
+    """The figure as SVG, or as a PNG of twice the resolution where an SVG would be too large."""
+    import matplotlib
+
+    with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "schurkit"}):
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="svg", facecolor="white", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    if len(drawn.getvalue()) <= SVG_LIMIT:
+        return {"image/svg+xml": drawn.getvalue().decode()}
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", facecolor="white", bbox_inches="tight", dpi=192, metadata={"Software": None})
+    return {"image/png": base64.b64encode(drawn.getvalue()).decode()}
+
+
+def _close(figure) -> None:
+    import sys
+
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close(figure)
+
+
+def _markdown_table(columns, cells, right, name, caption) -> str:
+    def line(words):
+        return "| " + " | ".join(str(word).replace("|", "\\|").replace("\n", " ") for word in words) + " |"
+
+    rule = "|" + "|".join("---:" if numeric else ":---" for numeric in right) + "|"
+    return "\n".join([f"```{{table}} {caption}", f":name: {name}", "", line(columns), rule, *map(line, cells), "```"])
+
+
+def _html_table(columns, cells, right) -> str:
+    sides = ["right" if numeric else "left" for numeric in right]
+
+    def row(tag, words):
+        return "<tr>" + "".join(f'<{tag} style="text-align:{side}">{html.escape(str(word))}</{tag}>' for word, side in zip(words, sides)) + "</tr>"
+
+    return f'<table class="dataframe"><thead>{row("th", columns)}</thead><tbody>{"".join(row("td", words) for words in cells)}</tbody></table>'
+
+
+def _claim_line(entry: Claim, value, bounds, n, result) -> str:
+    ours = "undefined" if value is None else f"{value:.4g}"
+    if bounds:
+        ours += f" [{bounds[0]:.4g}, {bounds[1]:.4g}]"
+    count = "" if n is None else f", {n} network" + ("" if n == 1 else "s")
+    if result.startswith("underpowered") and value is not None:
+        met = "would satisfy" if entry.rule.satisfied(value) else "would not satisfy"
+        result = f"{result} (the value itself {met} the rule)"
+    return f"**Claim {entry.id}: {result}.** {entry.statement} Ours: {ours}{count}; rule: {entry.quantity} {entry.rule}; paper: {entry.paper}."
+
+
+# ---------------------------------------------------------------------------------------------------------------- checking
+def _claim_named(id) -> Claim:
+    known = load_claims()
+    if id not in known:
+        raise InputError(f"there is no claim {id!r} in book/claims.yml; it lists {', '.join(known)}.")
+    return known[id]
+
+
+def _interval(interval, id) -> list[float] | None:
+    if interval is None:
+        return None
+    try:
+        low, high = interval
+    except (TypeError, ValueError):
+        raise InputError(f"claim {id}: interval must be (low, high); got {interval!r}.") from None
+    bounds = [_plain(end, f"claim {id}: interval", numeric=True) for end in (low, high)]
+    if None in bounds:
+        return None
+    if bounds[0] > bounds[1]:
+        raise InputError(f"claim {id}: interval must be (low, high) with low ≤ high; got ({low!r}, {high!r}).")
+    return bounds
+
+
+def _check_name(name, what: str) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InputError(f"a {what} needs a name of lower-case words joined by '-', e.g. 'copy-replay'; got {name!r}.")
+
+
+def _plain(value, where: str, numeric: bool = False):
+    """`value` as JSON has it: numpy scalars and one-axis arrays become numbers and lists, NaN and infinities None."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)) and not numeric and not any(isinstance(item, (list, tuple, dict)) for item in value):
+        return [_plain(item, where) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or (isinstance(value, int) and not (numeric and isinstance(value, bool))) or (isinstance(value, str) and not numeric):
+        return value
+    raise InputError(f"{where} takes {'a number' if numeric else 'a number, text or a flat list of these'}; got {type(value).__name__}.")
+
+
+def _cell(value, spec: str | None) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)) or str(value) in ("<NA>", "NaT"):
+        return "–"
+    if spec is None:
+        return f"{value:.4g}" if isinstance(value, float) else str(value)
+    try:
+        return format(value, spec)
+    except (TypeError, ValueError):
+        raise InputError(f"format {spec!r} does not suit the value {value!r}.") from None
+
+
+def _frame(rows, where: str):
+    import pandas as pd
+
+    if isinstance(rows, pd.DataFrame):
+        return rows.reset_index() if any(name is not None for name in rows.index.names) else rows
+    rows = list(rows) if isinstance(rows, (list, tuple)) else None
+    if not rows or not all(isinstance(row, dict) or (is_dataclass(row) and not isinstance(row, type)) for row in rows):
+        raise InputError(f"{where} needs a DataFrame or a non-empty list of dataclass rows or dicts.")
+    return pd.DataFrame([row if isinstance(row, dict) else asdict(row) for row in rows])

@@ -1,0 +1,69 @@
+"""The ledger: every claim of the papers with its rule, the paper's value, ours, and the verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from schurkit import nb
+from schurkit._claims import Claim, load_claims
+
+_MARKS = {"reproduced": "✓", "partly": "~", "not reproduced": "✗", "underpowered or not tested": "?"}
+
+
+def ledger_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path) -> str:
+    """The generated part of the ledger page, in MyST markdown.
+
+    Parameters
+    ----------
+    notebooks : executed notebooks by chapter; None for those that were not run.
+    chapters, edition : the chapters of the book and the name of the edition.
+    claims_path : its claims.yml.
+    """
+    known = load_claims(claims_path)
+    tested = tests_of(notebooks)
+    lines = [f"What the **{edition}** edition of this book found, claim by claim.", "", "| Claim | Statement | Verdict | Ours | Rule |", "|:--|:--|:--|:--|:--|"]
+    for claim in known.values():
+        told = tested.get(claim.id, [])
+        verdicts = ", ".join(dict.fromkeys(mark(test["verdict"]) for test in told)) or mark("underpowered or not tested")
+        ours = "; ".join(_ours(test) for test in told) or "–"
+        lines.append(f"| {{ref}}`{claim.id} <claim-{claim.id.lower()}>` | {_cell(claim.statement)} | {verdicts} | {ours} | {_cell(str(claim.rule))} |")
+    lines.append("")
+    for claim in known.values():
+        lines += _entry(claim, tested.get(claim.id, []))
+    return "\n".join(lines)
+
+
+def tests_of(notebooks: dict) -> dict[str, list[dict]]:
+    """Every test of a claim in the executed notebooks, by claim: dicts with chapter, value, interval, n and verdict."""
+    found: dict[str, list[dict]] = {}
+    for name, notebook in notebooks.items():
+        for told in nb.claims(notebook) if notebook is not None else []:
+            found.setdefault(told["id"], []).append({"chapter": name, **told})
+    return found
+
+
+def mark(verdict: str) -> str:
+    """A verdict with a sign in front, so that it does not hang on colour."""
+    return f"{_MARKS[verdict]} {verdict}"
+
+
+def _entry(claim: Claim, tests: list[dict]) -> list[str]:
+    lines = [f"(claim-{claim.id.lower()})=", f"## {claim.id}: {claim.statement.rstrip('.')}", ""]
+    lines += [f"- Paper: {claim.paper} ({claim.where} of {{cite:t}}`{claim.source}`)"]
+    lines += [f"- Rule, written before the run: {claim.quantity} {claim.rule}; the value is recorded as `{claim.key}`"]
+    for test in tests:
+        lines.append(f"- {{doc}}`../notebooks/{test['chapter']}`: {_ours(test)}: **{mark(test['verdict'])}**")
+    return lines + ([] if tests else ["- No chapter of this edition tests it."]) + [""]
+
+
+def _ours(test: dict) -> str:
+    if test["value"] is None:
+        return "undefined"
+    text = f"{test['value']:.4g}"
+    if test["interval"]:
+        text += f" [{test['interval'][0]:.4g}, {test['interval'][1]:.4g}]"
+    return text if test["n"] is None else f"{text}, {test['n']} network" + ("" if test["n"] == 1 else "s")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

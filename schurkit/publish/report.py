@@ -1,0 +1,48 @@
+"""The status page: how each chapter of this copy of the book was run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def status_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path) -> str:
+    """The generated part of the status page, in MyST markdown.
+
+    Parameters
+    ----------
+    notebooks : executed notebooks by chapter; None for those that were not run.
+    chapters, edition : the chapters of the book and the name of the edition.
+    claims_path : not used here.
+    """
+    runs = {name: notebook["metadata"].get("schurkit", {}).get("run") for name, notebook in notebooks.items() if notebook is not None}
+    runs = {name: run for name, run in runs.items() if run}
+    lines = [f"This copy is the **{edition}** edition.", ""]
+    if runs:
+        lines += ["| Chapter | Parameters changed | Seconds | Date | Commit |", "|:--|:--|--:|:--|:--|"]
+        lines += [_row(name, run) for name, run in runs.items()] + [""]
+        lines += _versions(runs)
+    missing = [name for name in chapters if name not in runs]
+    if missing:
+        lines += ["", ":::{warning}", "Shown without results, since this copy did not run them: " + ", ".join(missing) + ".", ":::"]
+    return "\n".join(lines)
+
+
+def _row(name: str, run: dict) -> str:
+    changed = ", ".join(f"`{key} = {value!r}`" for key, value in run["changed"].items()) or "none"
+    cells = (f"{{doc}}`../notebooks/{name}`", changed.replace("|", "\\|"), f"{run['seconds']:.0f}", run["date"], f"`{run['commit'] or 'unknown'}`")
+    return "| " + " | ".join(cells) + " |"
+
+
+def _versions(runs: dict) -> list[str]:
+    """Versions and devices; one line each where every chapter agrees, a line a chapter otherwise."""
+    lines = []
+    for title, text in (
+        ("Versions", lambda run: ", ".join(f"{package} {version}" for package, version in run["versions"].items())),
+        ("Device", lambda run: run["device"]),
+    ):
+        said = {name: text(run) for name, run in runs.items()}
+        if len(set(said.values())) == 1:
+            lines.append(f"- {title}: {next(iter(said.values()))}")
+        else:
+            lines += [f"- {title} ({name}): {words}" for name, words in said.items()]
+    return [*lines, "- A `+` after a commit: files differed from it."]

@@ -1,0 +1,109 @@
+"""Stage the book: everything that Jupyter Book reads, in one folder, with executed notebooks and generated pages."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+from schurkit._checks import InputError
+from schurkit.publish.chapters import Chapter, toc_entries
+from schurkit.publish.ledger import ledger_page
+from schurkit.publish.report import status_page
+
+STAGE = Path("_build/stage")
+_LINK = re.compile(r'<a download="([a-z0-9-]+\.csv)" href="data:text/csv;base64,([A-Za-z0-9+/=]*)">')
+_LIVE = re.compile(r'<p class="schurkit-live">.*?</p>', re.DOTALL)
+_GENERATED = {"ledger": ledger_page, "status": status_page}
+
+
+def stage(root: Path, executed: dict[str, Path | None], chapters: dict[str, Chapter], edition: str) -> Path:
+    """Write the staged book and return its folder.
+
+    Parameters
+    ----------
+    root : the book's folder.
+    executed : the executed notebook of each chapter, or None for a chapter that is shown as it stands.
+    chapters : the chapters of the book.
+    edition : its name, for the status page.
+    """
+    target = root / STAGE
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(root / "book", target / "book", ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    shutil.copy(root / "_toc.yml", target / "_toc.yml")
+    (target / "_config.yml").write_text(staged_config(root), encoding="utf-8")
+    notebooks = {name: None if path is None else json.loads(path.read_text(encoding="utf-8")) for name, path in executed.items()}
+    for entry in toc_entries(root):
+        _generate(target, entry, notebooks, chapters, edition)
+        if entry.startswith("book/") or (root / f"{entry}.ipynb").is_file():
+            continue
+        for ending in (".md", ".rst"):
+            if (root / f"{entry}{ending}").is_file():
+                (target / entry).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(root / f"{entry}{ending}", target / f"{entry}{ending}")
+    for name, chapter in chapters.items():
+        place = target / chapter.path.relative_to(root)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        page = chapter.source if notebooks[name] is None else for_the_page(notebooks[name], name, target, place)
+        place.write_text(json.dumps(page, ensure_ascii=False, indent=1), encoding="utf-8")
+    return target
+
+
+def staged_config(root: Path) -> str:
+    """_config.yml with execution switched off: the staged notebooks are executed already."""
+    import yaml
+
+    try:
+        config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InputError(f"_config.yml is not valid YAML: {' '.join(str(error).split())}") from None
+    config["execute"] = {**config.get("execute", {}), "execute_notebooks": "off"}
+    return yaml.safe_dump(config, sort_keys=False)
+
+
+def for_the_page(notebook: dict, name: str, target: Path, place: Path) -> dict:
+    """The executed notebook as the page shows it: CSV files beside the book instead of inside it, claims linked to the ledger."""
+    page = json.loads(json.dumps(notebook))
+    page["metadata"].pop("schurkit", None)
+    for cell in page["cells"]:
+        for output in cell.get("outputs", []):
+            said = output.get("metadata", {}).get("schurkit", {})
+            if said.get("kind") == "note":
+                output["data"]["text/html"] = _with_files(_joined(output["data"]["text/html"]), name, target, place)
+            elif said.get("kind") == "claim" and (target / "book" / "ledger.md").is_file():
+                output["data"]["text/markdown"] = _joined(output["data"]["text/markdown"]) + f" {{ref}}`Ledger <claim-{said['id'].lower()}>`"
+    return page
+
+
+def _with_files(text: str, name: str, target: Path, place: Path) -> str:
+    """Write each embedded CSV file to book/assets/data/ and link it there; drop the caption of live sessions."""
+
+    def to_file(found: re.Match) -> str:
+        file = target / "book" / "assets" / "data" / name / found[1]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(base64.b64decode(found[2]))
+        to_root = os.path.relpath(target, place.parent).replace(os.sep, "/")
+        return f'<a download="{found[1]}" href="{to_root}/_static/data/{name}/{found[1]}">'
+
+    return _LIVE.sub("", _LINK.sub(to_file, text))
+
+
+def _generate(target: Path, entry: str, notebooks: dict, chapters: dict, edition: str) -> None:
+    """Fill ``<!-- generated: what -->…<!-- end -->`` of a page."""
+    path = target / f"{entry}.md"
+    if not path.is_file():
+        return
+    text = path.read_text(encoding="utf-8")
+    for what, write in _GENERATED.items():
+        marked = re.compile(rf"<!-- generated: {what} -->.*?<!-- end -->", re.DOTALL)
+        if marked.search(text):
+            generated = write(notebooks, chapters, edition, target / "book" / "claims.yml")
+            text = marked.sub(lambda _, generated=generated: generated, text)
+    path.write_text(text, encoding="utf-8")
+
+
+def _joined(text) -> str:
+    return text if isinstance(text, str) else "".join(text)

@@ -1,0 +1,161 @@
+"""The counter-based generator: every draw is a pure function of (seed, stream, step, index).
+
+A network's start and batches depend on its own seed alone, never on how many networks stand beside it, in what order
+they are trained, or on which engine runs. The construction uses only 64-bit integer arithmetic and IEEE additions,
+multiplications, divisions and square roots in a fixed order, so that a compiled engine which does not fuse multiply
+and add draws the same bits inside its own loop:
+
+- ``key = mix(mix(mix(seed) ^ stream) ^ step)`` with ``mix`` one step of splitmix64 (state + γ, then the finaliser);
+- draw number ``index`` is the splitmix64 output for the state ``key + (index + 1) γ``;
+- uniform: the top 53 bits times 2⁻⁵³, in [0, 1);
+- normal: the inverse normal distribution function of (top 52 bits + ½) 2⁻⁵².
+
+Sources: G. L. Steele, D. Lea, C. H. Flood, *Fast splittable pseudorandom number generators*, OOPSLA 2014 (splitmix64);
+M. J. Wichura, *Algorithm AS 241*, Applied Statistics 37 (1988) 477 (the inverse normal distribution function).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from ._checks import InputError
+
+GAMMA = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
+
+
+def mix(state: int) -> int:
+    """One step of splitmix64 on a Python integer: add γ, then the finaliser."""
+    z = (state + GAMMA) & _MASK
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    return z ^ (z >> 31)
+
+
+def stream_number(stream: str | int) -> int:
+    """The 64-bit number of a stream: an integer as it is, a name by 64-bit FNV-1a."""
+    if isinstance(stream, str):
+        number = 0xCBF29CE484222325
+        for byte in stream.encode():
+            number = ((number ^ byte) * 0x100000001B3) & _MASK
+        return number
+    return int(stream) & _MASK
+
+
+def key(seed: int, stream: str | int, step: int = 0) -> int:
+    """The 64-bit state from which the draws of (seed, stream, step) are counted.
+
+    Parameters
+    ----------
+    seed : whole number, 0 ≤ seed < 2⁶⁴.
+    stream : name or number of the purpose ("W_rec", "batch", …), so that purposes never share draws.
+    step : training step or draw number, 0 ≤ step < 2⁶⁴.
+    """
+    if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, (int, np.integer)) or not 0 <= seed <= _MASK:
+        raise InputError(f"seed must be a whole number from 0 to 2**64 - 1; got {seed!r}.")
+    return mix(mix(mix(int(seed)) ^ stream_number(stream)) ^ (int(step) & _MASK))
+
+
+def bits(seed: int | Sequence[int], stream: str | int, step: int, shape: int | tuple[int, ...]) -> np.ndarray:
+    """Draw 64-bit words.
+
+    Parameters
+    ----------
+    seed : one seed, or a sequence of seeds (one a network): the result then has a leading networks axis.
+    stream, step : see `key`.
+    shape : shape of the draws of one seed; the draw index runs over it in C order.
+
+    Returns
+    -------
+    uint64 array of shape `shape`, or (networks, *shape).
+    """
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    seeds = [seed] if np.ndim(seed) == 0 else list(seed)
+    keys = np.array([key(s, stream, step) for s in seeds], dtype=np.uint64)
+    z = keys[:, None] + np.arange(1, prod(shape) + 1, dtype=np.uint64) * np.uint64(GAMMA)
+    z ^= z >> np.uint64(30)
+    z *= np.uint64(0xBF58476D1CE4E5B9)
+    z ^= z >> np.uint64(27)
+    z *= np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    return z.reshape(shape if np.ndim(seed) == 0 else (len(seeds), *shape))
+
+
+def uniform(seed, stream, step, shape, low: float = 0.0, high: float = 1.0) -> np.ndarray:
+    """Draw float64 numbers uniform on [low, high); parameters as `bits`."""
+    u = (bits(seed, stream, step, shape) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return u if (low, high) == (0.0, 1.0) else low + (high - low) * u
+
+
+def signs(seed, stream, step, shape) -> np.ndarray:
+    """Draw −1.0 or +1.0 with equal probability (the top bit of each word); parameters as `bits`."""
+    return np.where(bits(seed, stream, step, shape) >> np.uint64(63), 1.0, -1.0)
+
+
+def integers(seed, stream, step, shape, high: int) -> np.ndarray:
+    """Draw int64 numbers uniform on 0 … high − 1 (high ≤ 2³², bias below 2⁻²¹ high); parameters as `bits`."""
+    return np.minimum((uniform(seed, stream, step, shape) * high).astype(np.int64), high - 1)
+
+
+def permutation(seed: int, stream, step, size: int) -> np.ndarray:
+    """A random permutation of 0 … size − 1: the order of `size` words (ties, of probability 2⁻⁶⁴, by index)."""
+    return np.argsort(bits(seed, stream, step, size), kind="stable")
+
+
+def normal(seed, stream, step, shape) -> np.ndarray:
+    """Draw standard normal float64 numbers, accurate to about 1e-15; parameters as `bits`."""
+    u = ((bits(seed, stream, step, shape) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+    return _inverse_normal(u)
+
+
+_A = (3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3, 1.3731693765509461125e4,
+      4.5921953931549871457e4, 6.7265770927008700853e4, 3.3430575583588128105e4, 2.5090809287301226727e3)  # fmt: skip
+_B = (1.0, 4.2313330701600911252e1, 6.8718700749205790830e2, 5.3941960214247511077e3,
+      2.1213794301586595867e4, 3.9307895800092710610e4, 2.8729085735721942674e4, 5.2264952788528545610e3)  # fmt: skip
+_C = (1.42343711074968357734e0, 4.63033784615654529590e0, 5.76949722146069140550e0, 3.64784832476320460504e0,
+      1.27045825245236838258e0, 2.41780725177450611770e-1, 2.27238449892691845833e-2, 7.74545014278341407640e-4)  # fmt: skip
+_D = (1.0, 2.05319162663775882187e0, 1.67638483018380384940e0, 6.89767334985100004550e-1,
+      1.48103976427480074590e-1, 1.51986665636164571966e-2, 5.47593808499534494600e-4, 1.05075007164441684324e-9)  # fmt: skip
+_E = (6.65790464350110377720e0, 5.46378491116411436990e0, 1.78482653991729133580e0, 2.96560571828504891230e-1,
+      2.65321895265761230930e-2, 1.24266094738807843860e-3, 2.71155556874348757815e-5, 2.01033439929228813265e-7)  # fmt: skip
+_F = (1.0, 5.99832206555887937690e-1, 1.36929880922735805310e-1, 1.48753612908506148525e-2,
+      7.86869131145613259100e-4, 1.84631831751005468180e-5, 1.42151175831644588870e-7, 2.04426310338993978564e-15)  # fmt: skip
+
+
+def _ratio(numerator, denominator, x):
+    top = np.full_like(x, numerator[-1])
+    bottom = np.full_like(x, denominator[-1])
+    for a, b in zip(numerator[-2::-1], denominator[-2::-1]):
+        top = top * x + a
+        bottom = bottom * x + b
+    return top / bottom
+
+
+def _inverse_normal(u: np.ndarray) -> np.ndarray:
+    """Algorithm AS 241 (PPND16) with its own logarithm, so that the bits do not depend on a maths library."""
+    q = u - 0.5
+    x = q * _ratio(_A, _B, 0.180625 - q * q)
+    tails = np.abs(q) > 0.425
+    if tails.any():
+        r = np.sqrt(-_log(np.where(q < 0, u, 1.0 - u)[tails]))
+        far = r > 5.0
+        value = np.where(far, _ratio(_E, _F, r - 5.0), _ratio(_C, _D, r - 1.6))
+        x[tails] = np.where(q[tails] < 0, -value, value)
+    return x
+
+
+def _log(x: np.ndarray) -> np.ndarray:
+    """Natural logarithm of positive normal numbers: exponent · ln 2 + 2 artanh(s), s = (m − 1)/(m + 1), m in [√½, √2)."""
+    mantissa, exponent = np.frexp(x)
+    low = mantissa < 0.7071067811865476
+    mantissa = np.where(low, 2.0 * mantissa, mantissa)
+    exponent = exponent - low
+    s = (mantissa - 1.0) / (mantissa + 1.0)
+    s2 = s * s
+    series = np.full_like(s, 1.0 / 21.0)
+    for k in range(19, 0, -2):
+        series = series * s2 + 1.0 / k
+    return exponent * 0.6931471805599453 + 2.0 * s * series

@@ -1,0 +1,134 @@
+"""Starts, and what training may change: each construction maps trained parameters to the weights of a stack and pulls gradients back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .. import random
+from ..engine.base import Weights
+from .recipe import Recipe
+
+Parameters = dict[str, np.ndarray]
+"""Trained arrays by name, each with a leading networks axis."""
+
+
+class Dense:
+    """W_rec itself is trained; "default", "orthogonal" and "normal" differ in its start alone."""
+
+    def start(self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]) -> Parameters:
+        parameters = _outer_start(recipe, input_size, output_size, seeds)
+        parameters["W_rec"] = _STARTS[recipe.construction](recipe.hidden_size, seeds).astype(np.float32)
+        return parameters
+
+    def weights(self, parameters: Parameters) -> Weights:
+        return parameters
+
+    def pull_back(self, parameters: Parameters, gradients: Weights) -> Parameters:
+        return gradients
+
+
+class Cayley:
+    """W_rec = O D Oᵀ, O = (I − A)(I + A)⁻¹, A = (U − Uᵀ)/2, D = blockdiag of [[a, −b], [b, a]]: normal throughout training.
+
+    Trained: "U" (networks, hidden, hidden), "a" and "b" (networks, hidden/2). At the start U ~ Unif(±N^-1/2) and the blocks
+    hold the eigenvalues of a Unif(±N^-1/2) matrix: a complex pair gives (Re, |Im|); real eigenvalues, in order of size, pair
+    up to blocks with their mean as a and with b = 0.
+
+    With G = dL/dW_rec: dL/dD = Oᵀ G O, dL/dO = G O Dᵀ + Gᵀ O D, and since dO = −(I + O) dA (I + A)⁻¹,
+    dL/dA = −(I + O)ᵀ (dL/dO) (I + A)⁻ᵀ. Source: arXiv:2606.18457, §3.
+    """
+
+    def start(self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]) -> Parameters:
+        hidden, bound = recipe.hidden_size, recipe.hidden_size**-0.5
+        parameters = _outer_start(recipe, input_size, output_size, seeds)
+        parameters["U"] = random.uniform(list(seeds), "U", 0, (hidden, hidden), -bound, bound).astype(np.float32)
+        spectra = np.linalg.eigvals(random.uniform(list(seeds), "W_rec", 0, (hidden, hidden), -bound, bound))
+        pairs = np.array([_paired(spectrum) for spectrum in spectra], np.float32)
+        return parameters | {"a": pairs[:, 0], "b": pairs[:, 1]}
+
+    def weights(self, parameters: Parameters) -> Weights:
+        weights = {name: array for name, array in parameters.items() if name not in ("U", "a", "b")}
+        O, _ = _cayley(parameters["U"])
+        weights["W_rec"] = _times_blocks(O, parameters["a"], parameters["b"]) @ O.transpose(0, 2, 1)
+        return weights
+
+    def pull_back(self, parameters: Parameters, gradients: Weights) -> Parameters:
+        a, b = parameters["a"], parameters["b"]
+        O, inverse = _cayley(parameters["U"])
+        OT, G = O.transpose(0, 2, 1), gradients["W_rec"]
+        on_D = OT @ G @ O
+        on_O = _times_blocks(G @ O, a, -b) + _times_blocks(G.transpose(0, 2, 1) @ O, a, b)
+        on_A = -(OT + np.eye(O.shape[1], dtype=O.dtype)) @ on_O @ inverse.transpose(0, 2, 1)
+        pulled = {name: array for name, array in gradients.items() if name != "W_rec"}
+        pulled["U"] = (on_A - on_A.transpose(0, 2, 1)) / 2
+        even, odd = np.arange(0, O.shape[1], 2), np.arange(1, O.shape[1], 2)
+        pulled["a"] = on_D[:, even, even] + on_D[:, odd, odd]
+        pulled["b"] = on_D[:, odd, even] - on_D[:, even, odd]
+        return pulled
+
+
+def construction(name: str) -> Dense | Cayley:
+    """The construction of that name; see `Recipe.construction`."""
+    return Cayley() if name == "cayley" else Dense()
+
+
+def _outer_start(recipe, input_size, output_size, seeds) -> Parameters:
+    hidden, bound, seeds = recipe.hidden_size, recipe.hidden_size**-0.5, list(seeds)
+    parameters = {
+        "W_in": random.uniform(seeds, "W_in", 0, (hidden, input_size), -bound, bound).astype(np.float32),
+        "W_out": random.uniform(seeds, "W_out", 0, (output_size, hidden), -bound, bound).astype(np.float32),
+    }
+    if recipe.biases:
+        parameters["b_rec"] = np.zeros((len(seeds), hidden), np.float32)
+        parameters["b_out"] = np.zeros((len(seeds), output_size), np.float32)
+    return parameters
+
+
+def _default_start(hidden, seeds):
+    bound = hidden**-0.5
+    return random.uniform(list(seeds), "W_rec", 0, (hidden, hidden), -bound, bound)
+
+
+def _orthogonal_start(hidden, seeds):
+    """Haar-distributed: QR of a Gaussian matrix with the signs of R's diagonal moved into Q."""
+    Q, R = np.linalg.qr(random.normal(list(seeds), "W_rec", 0, (hidden, hidden)))
+    return Q * np.where(np.diagonal(R, axis1=1, axis2=2) < 0, -1.0, 1.0)[:, None]
+
+
+def _normal_start(hidden, seeds):
+    """Q D Qᵀ with a, b ~ N(0, variance 1/6)."""
+    Q = _orthogonal_start(hidden, seeds)
+    ab = random.normal(list(seeds), "blocks", 0, (2, hidden // 2)) / np.sqrt(6)
+    return _times_blocks(Q, ab[:, 0], ab[:, 1]) @ Q.transpose(0, 2, 1)
+
+
+_STARTS = {"default": _default_start, "orthogonal": _orthogonal_start, "normal": _normal_start}
+
+
+def _paired(spectrum):
+    """(2, hidden/2) numbers a and b from the eigenvalues of one real matrix of even size, by decreasing modulus."""
+    complex_ones = spectrum[spectrum.imag > 0]
+    real_ones = np.sort(spectrum[spectrum.imag == 0].real).reshape(-1, 2).mean(axis=1)
+    a = np.concatenate([complex_ones.real, real_ones])
+    b = np.concatenate([complex_ones.imag, np.zeros(len(real_ones))])
+    order = np.argsort(-np.hypot(a, b), kind="stable")
+    return a[order], b[order]
+
+
+def _cayley(U):
+    """O = (I − A)(I + A)⁻¹ and (I + A)⁻¹ for A = (U − Uᵀ)/2."""
+    eye = np.eye(U.shape[1], dtype=U.dtype)
+    A = (U - U.transpose(0, 2, 1)) / 2
+    inverse = np.linalg.inv(eye + A)
+    return (eye - A) @ inverse, inverse
+
+
+def _times_blocks(M, a, b):
+    """M D for D = blockdiag of [[a, −b], [b, a]]."""
+    out = np.empty_like(M)
+    even, odd = M[..., 0::2], M[..., 1::2]
+    out[..., 0::2] = even * a[:, None] + odd * b[:, None]
+    out[..., 1::2] = odd * a[:, None] - even * b[:, None]
+    return out

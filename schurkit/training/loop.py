@@ -1,0 +1,83 @@
+"""The training loop of one chunk of a stack. What it does decides the weights, so its code is part of the store's key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..engine.base import Engine
+from .constructions import construction
+from .optimise import Adam, clip, gradient_norms
+from .recipe import Recipe
+
+LOSS_EVERY = 20
+"""The loss curve holds the mean training loss of each 20 steps."""
+
+
+class Stopped(Exception):
+    """Training was asked to stop before its end."""
+
+
+@dataclass
+class Fitted:
+    """One trained network.
+
+    weights : arrays by name; losses : mean training loss of each `LOSS_EVERY` steps; stopped : the step at which the loss or a
+    gradient was no longer finite (the weights are those before it), or −1.
+    """
+
+    weights: dict[str, np.ndarray]
+    losses: np.ndarray
+    stopped: int = -1
+
+
+def fit(task, recipe: Recipe, seeds: Sequence[int], engine: Engine, tick: Callable[[int, float], bool] | None = None) -> list[Fitted]:
+    """Train one network a seed, side by side but independent of each other.
+
+    tick : called after each step with (networks still training, their mean loss); training stops when it returns True.
+
+    Returns the fitted networks in the order of `seeds`.
+    """
+    form = construction(recipe.construction)
+    parameters = form.start(recipe, task.input_size, task.output_size, seeds)
+    adam = Adam(parameters, recipe.betas, recipe.epsilon)
+    worker = engine.worker(recipe.spec)
+    alive = np.arange(len(seeds))
+    curves = np.zeros((len(seeds), -(-recipe.steps // LOSS_EVERY)))
+    done: dict[int, Fitted] = {}
+
+    def finish(positions, at, step=-1):
+        weights = form.weights(parameters)
+        for p in positions:
+            i = int(alive[p])
+            done[i] = Fitted({name: a[p].copy() for name, a in weights.items()}, curves[i, : -(-at // LOSS_EVERY)].copy(), step)
+
+    step = 0
+    for phase_task, phase in recipe.schedule(task):
+        for _ in range(phase.steps):
+            if not len(alive):
+                break
+            trials = phase_task.batch([seeds[i] for i in alive], step, recipe.batch_size)
+            losses, gradients = worker.gradients(form.weights(parameters), trials.inputs, trials.targets, trials.mask)
+            gradients = form.pull_back(parameters, gradients)
+            norms = gradient_norms(gradients)
+            finite = np.isfinite(losses) & np.isfinite(np.array(list(norms.values()))).all(axis=0)
+            if not finite.all():
+                finish(np.flatnonzero(~finite), step, step)
+                alive, losses = alive[finite], losses[finite]
+                parameters, gradients, norms = ({name: a[finite] for name, a in d.items()} for d in (parameters, gradients, norms))
+                adam.keep(finite)
+                if not len(alive):
+                    break
+            if recipe.clip_norm is not None:
+                clip(gradients, norms, recipe.clip_norm)
+            adam.step(parameters, gradients, phase.learning_rate)
+            window = min(LOSS_EVERY, recipe.steps - step // LOSS_EVERY * LOSS_EVERY)
+            curves[alive, step // LOSS_EVERY] += losses / window
+            step += 1
+            if tick is not None and tick(len(alive), float(losses.mean())):
+                raise Stopped
+    finish(range(len(alive)), recipe.steps)
+    return [done[i] for i in range(len(seeds))]

@@ -1,0 +1,261 @@
+"""train: task + recipe + seeds → a stack of trained networks, from the store where it holds them."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._checks import InputError, integer
+from ..engine import available_threads, choose, rollout
+from ..engine.numpy_engine import NETWORKS_A_CHUNK, one_blas_thread
+from ..rnn import ARRAYS, RNN, Trials
+from ..tasks.base import check_task, converged
+from .loop import LOSS_EVERY, Fitted, fit
+from .recipe import Recipe
+from .store import Store, record_of
+
+
+class TrainingWarning(UserWarning):
+    """A network stopped before the end of its schedule."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What `train` found.
+
+    rnn : the stack, labelled by seed. task, recipe : what made it.
+    losses : per network, the mean training loss of each `LOSS_EVERY` = 20 steps (one array a network: one may have stopped early).
+    scores : (networks,) the task's metric on its held-out trials.
+    stopped : (networks,) step at which the loss was no longer finite, −1 for none.
+    seconds : (networks,) training time of each, share of its chunk; stored : (networks,) whether it came from the store.
+    """
+
+    rnn: RNN
+    task: object
+    recipe: Recipe
+    losses: tuple[np.ndarray, ...]
+    scores: np.ndarray
+    stopped: np.ndarray
+    seconds: np.ndarray
+    stored: np.ndarray
+
+    @property
+    def converged(self) -> np.ndarray:
+        """(networks,) which networks reach the task's threshold (and did not stop early)."""
+        return converged(self.task, self.scores) & (self.stopped < 0)
+
+    @property
+    def summary(self) -> str:
+        """One sentence: how many converged, at which threshold."""
+        sign = "≥" if self.task.metric.better == "higher" else "≤"
+        return (
+            f"{int(self.converged.sum())} of {len(self.rnn)} networks converged ({self.task.metric.name} {sign} {self.task.threshold:g} on "
+            f"held-out trials; mean {self.scores.mean():.4g}); {int(self.stored.sum())} came from the store."
+        )
+
+    def loss_steps(self, network: int) -> np.ndarray:
+        """Training steps at which the entries of ``losses[network]`` end."""
+        return np.minimum(np.arange(1, len(self.losses[network]) + 1) * LOSS_EVERY, self.recipe.steps)
+
+
+def train(task, recipe: Recipe, seeds: Sequence[int], *, engine: str = "auto", store: Store | None = None, progress: bool | None = None) -> Trained:
+    """Train one network a seed, or fetch it from the store.
+
+    Parameters
+    ----------
+    task : follows `schurkit.tasks.base.Task`.
+    recipe : how to train.
+    seeds : whole numbers, each once. A network depends on its own seed, task, recipe and engine alone.
+    engine : see `schurkit.engine.choose`.
+    store : where trained networks are kept; by default `Store()`.
+    progress : show a bar with loss and time left; by default where there is a terminal.
+
+    Returns
+    -------
+    Trained, networks in the order of `seeds`.
+
+    Warns
+    -----
+    TrainingWarning : a network's loss was no longer finite; it stopped there and the others went on.
+
+    Raises
+    ------
+    InputError : no seeds, a repeated seed, an object that is no task or recipe.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from schurkit.tasks import Copy
+    >>> from schurkit.training import Phase
+    >>> recipe = Recipe(hidden_size=12, phases=(Phase(40, 1e-3),))
+    >>> trained = train(Copy(2, 2, replay=4), recipe, seeds=[0, 1], store=Store(tempfile.mkdtemp()))
+    >>> trained.rnn.labels
+    (0, 1)
+    """
+    check_task(task)
+    if not isinstance(recipe, Recipe):
+        raise InputError(f"recipe must be a schurkit.Recipe; got {type(recipe).__name__}.")
+    seeds = [integer(seed, "seed", at_least=0) for seed in seeds]
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise InputError(f"seeds must be one or more different whole numbers; got {seeds}.")
+    store = Store() if store is None else store
+    chosen = choose(engine, recipe.spec)
+    records = {seed: record_of(task, recipe, seed, chosen) for seed in seeds}
+    results = {}
+    for seed in seeds:
+        kept = store.read(records[seed])
+        if kept is not None:
+            arrays, found = kept
+            losses = arrays.pop("losses")
+            results[seed] = (arrays, losses, found, True)
+    missing = [seed for seed in seeds if seed not in results]
+
+    def keep(seed, fitted: Fitted, seconds: float):
+        arrays = {name: fitted.weights[name] for name in ARRAYS if name in fitted.weights}
+        score = _score(task, recipe, arrays)
+        found = {"score": score, "stopped": fitted.stopped, "seconds": seconds, "final_loss": _last(fitted.losses)}
+        store.write(records[seed], arrays | {"losses": fitted.losses}, found)
+        results[seed] = (arrays, fitted.losses, found, False)
+        if fitted.stopped >= 0:
+            warnings.warn(
+                f"seed {seed} stopped at step {fitted.stopped}: its loss was no longer finite. Its last finite weights are kept, counted as not converged.",
+                TrainingWarning,
+                stacklevel=3,
+            )
+
+    if missing:
+        _train_missing(task, recipe, missing, chosen, keep, progress)
+    return _trained(task, recipe, seeds, results)
+
+
+def _last(losses):
+    return float(losses[-1]) if len(losses) else None
+
+
+def _score(task, recipe, arrays) -> float:
+    rnn = RNN(**arrays, activation=recipe.activation, leak=recipe.leak, form=recipe.form)
+    trials = task.test_trials()
+    value = float(task.metric.measure(rollout(rnn, trials).outputs, trials)[0])
+    return value if np.isfinite(value) else float(np.finfo(float).max)
+
+
+def _trained(task, recipe, seeds, results) -> Trained:
+    stacked = {name: np.stack([results[seed][0][name] for seed in seeds]) for name in results[seeds[0]][0]}
+    found = [results[seed][2] for seed in seeds]
+    return Trained(
+        rnn=RNN(**stacked, activation=recipe.activation, leak=recipe.leak, form=recipe.form, labels=tuple(seeds)),
+        task=task,
+        recipe=recipe,
+        losses=tuple(results[seed][1] for seed in seeds),
+        scores=np.array([f["score"] for f in found]),
+        stopped=np.array([f["stopped"] for f in found]),
+        seconds=np.array([f["seconds"] for f in found]),
+        stored=np.array([results[seed][3] for seed in seeds]),
+    )
+
+
+def _chunks(seeds: list[int], threads: int) -> list[list[int]]:
+    """Even chunks of at most `NETWORKS_A_CHUNK` networks, at least one a thread where there are enough networks."""
+    count = max(-(-len(seeds) // NETWORKS_A_CHUNK), min(threads, len(seeds)))
+    count = min(len(seeds), -(-count // threads) * threads) if len(seeds) > threads else count
+    bounds = np.linspace(0, len(seeds), count + 1).round().astype(int)
+    return [seeds[a:b] for a, b in zip(bounds[:-1], bounds[1:])]
+
+
+def _train_missing(task, recipe, seeds, engine, keep, progress):
+    """Chunks side by side in threads (NumPy leaves the interpreter lock); each network is kept as soon as its chunk is done."""
+    threads = available_threads() if engine.name == "numpy" else 1
+    halt = threading.Event()
+    with _Bar(len(seeds) * recipe.steps, progress, task) as bar:
+
+        def tick(networks, loss):
+            bar.add(networks, loss)
+            return halt.is_set()
+
+        def run(chunk):
+            start = time.perf_counter()
+            with np.errstate(over="ignore", invalid="ignore"):
+                fitted = fit(task, recipe, chunk, engine, tick)
+            return chunk, fitted, (time.perf_counter() - start) / len(chunk)
+
+        with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
+            pending = {pool.submit(run, chunk) for chunk in _chunks(seeds, threads)}
+            try:
+                while pending:
+                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        chunk, fitted, seconds = future.result()
+                        for seed, one in zip(chunk, fitted):
+                            keep(seed, one, seconds)
+            except BaseException:
+                halt.set()
+                for future in pending:
+                    future.cancel()
+                raise
+
+
+class _Bar:
+    """A progress bar over network-steps with the loss; silent without a terminal; one bar for all threads."""
+
+    def __init__(self, total: int, progress: bool | None, task):
+        from tqdm import tqdm
+
+        self._lock = threading.Lock()
+        self._bar = tqdm(total=total, desc=f"train {task.name}", unit="step", disable=None if progress is None else not progress, leave=False)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._bar.close()
+
+    def add(self, networks: int, loss: float):
+        if not self._bar.disable:
+            with self._lock:
+                self._bar.set_postfix_str(f"loss {loss:.3g}", refresh=False)
+                self._bar.update(networks)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a call of `train` would have to do: networks in all, how many are stored, seconds and bytes for the rest."""
+
+    networks: int
+    stored: int
+    seconds: float
+    bytes: int
+
+
+def plan(task, recipe: Recipe, seeds: Sequence[int], *, engine: str = "auto", store: Store | None = None) -> Plan:
+    """Estimate what `train` with the same arguments would take, by timing a few steps of the first and last phase here."""
+    chosen = choose(engine, recipe.spec)
+    store = Store() if store is None else store
+    missing = [seed for seed in seeds if not store.holds(record_of(task, recipe, seed, chosen))]
+    parameters = recipe.hidden_size * (recipe.hidden_size + task.input_size + task.output_size)
+    seconds = _seconds_a_network(task, recipe, chosen) * len(missing) / min(available_threads(), max(len(missing), 1)) if missing else 0.0
+    return Plan(len(list(seeds)), len(list(seeds)) - len(missing), seconds, len(missing) * (4 * parameters + 4096))
+
+
+def _seconds_a_network(task, recipe, engine) -> float:
+    from .constructions import construction
+
+    form = construction(recipe.construction)
+    parameters = form.start(recipe, task.input_size, task.output_size, [0, 1])
+    total = 0.0
+    with one_blas_thread():
+        for phase_task, phase in recipe.schedule(task):
+            worker = engine.worker(recipe.spec)
+            laps = []
+            for step in range(4):
+                start = time.perf_counter()
+                trials: Trials = phase_task.batch([0, 1], step, recipe.batch_size)
+                form.pull_back(parameters, worker.gradients(form.weights(parameters), trials.inputs, trials.targets, trials.mask)[1])
+                laps.append((time.perf_counter() - start) / 2)
+            total += min(laps) * phase.steps
+    return total * 1.2
