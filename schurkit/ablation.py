@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 
-
 import numpy as np
 
 from . import random
@@ -152,7 +151,8 @@ class AblationRow:
 
     network : label of the network. removed : "none", "RR", "RR+CR", … kind : "removal" or the name of the control.
     draw : number of the control's draw, 0 for the removal. removed_mass : ‖ΔT‖_F/‖T‖_F of the removal (and of its controls).
-    metric : name of the measure. value : measured. delta : value − value of the unablated network.
+    metric : name of the measure. value : measured, infinite for a network that diverged.
+    delta : value − value of the unablated network; None if that one diverged.
     sensitivity : delta / removed_mass; None where undefined, with the reason in `undefined`.
     n_leading : number of units in R.
     """
@@ -164,7 +164,7 @@ class AblationRow:
     removed_mass: float
     metric: str
     value: float
-    delta: float
+    delta: float | None
     sensitivity: float | None
     undefined: str
     n_leading: int
@@ -261,9 +261,11 @@ def _measure_cases(one, form, cases, trials, measure, draws, seed, engine) -> np
 
 
 def _row(label, form, sectors, kind, draw, mass, name, value, intact) -> AblationRow:
-    delta = value - intact if isfinite(value) and isfinite(intact) else (0.0 if value == intact else value)
+    delta = value - intact if isfinite(intact) else None
     why = ""
-    if mass == 0:
+    if delta is None:
+        why = "the unablated network diverged"
+    elif mass == 0:
         why = "nothing to remove: " + ("no sector was named" if not sectors else "the sector holds no coupling")
     elif mass < LEAST_MASS:
         why = f"removed mass {mass:.1e} is below {LEAST_MASS:.0e}: rounding noise"

@@ -65,7 +65,8 @@ def replay_accuracy(outputs, trials: Trials) -> np.ndarray:
     Source: S. Dräger, arXiv:2606.18457, §3 (autonomous replay accuracy).
     """
     outputs, targets, kept = _aligned(outputs, trials)
-    return _hits(outputs, targets, kept).sum(axis=(1, 2, 3)) / (np.broadcast_to(kept, outputs.shape[:3] + (1,)).sum(axis=(1, 2, 3)) * outputs.shape[3])
+    counted = np.broadcast_to(kept, (*outputs.shape[:3], 1)).sum(axis=(1, 2, 3)) * outputs.shape[3]
+    return _hits(outputs, targets, kept).sum(axis=(1, 2, 3)) / counted
 
 
 def accuracy_over_time(outputs, trials: Trials) -> np.ndarray:
@@ -84,7 +85,8 @@ def _aligned(outputs, trials: Trials):
     outputs = outputs.outputs if isinstance(outputs, Rollout) else np.asarray(outputs)
     targets = trials.targets if trials.networks is not None else trials.targets[None]
     if outputs.ndim != 4 or outputs.shape[1:] != targets.shape[1:] or (trials.networks is not None and len(outputs) != len(targets)):
-        raise InputError(f"outputs must have axes (networks, trials, time, output) that fit targets {trials.targets.shape}; got shape {outputs.shape}.")
+        axes = "(networks, trials, time, output)"
+        raise InputError(f"outputs must have axes {axes} that fit targets {trials.targets.shape}; got shape {outputs.shape}.")
     mask = trials.mask
     kept = np.broadcast_to(mask, (*targets.shape[:3],) if mask.ndim == 3 else (1, *targets.shape[1:3]))[..., None]
     return outputs, targets.astype(np.float64), kept

@@ -45,11 +45,11 @@ def record(key: str, value) -> None:
     _publish({RECORD_MIME: text}, {"scrapbook": {"name": key, "mime_prefix": "application/papermill.record/"}}, kind="record", key=key, value=plain)
 
 
-def claim(id: str, value, interval=None, n: int | None = None) -> str:
-    """Hold our value against the rule of a claim in book/claims.yml, show one line, and return the verdict.
+def claim(id: str, value, interval=None, n: int | None = None) -> None:
+    """Hold our value against the rule of a claim in book/claims.yml, record the verdict and show it in one line.
 
     A verdict never raises: a rerun at another size simply prints another one. Without an interval over at least ten networks the verdict is
-    "underpowered or not tested"; see `schurkit._claims.verdict` for the rest.
+    "underpowered or not tested"; see `schurkit._claims.verdict` for the rest. `claims` reads the verdicts back.
 
     Parameters
     ----------
@@ -73,7 +73,6 @@ def claim(id: str, value, interval=None, n: int | None = None) -> str:
         {"text/markdown": _claim_line(entry, number, bounds, count, result), "text/plain": f"{id}: {result}"},
         kind="claim", id=id, value=number, interval=bounds, n=count, verdict=result,
     )  # fmt: skip
-    return result
 
 
 def show(figure, name: str, caption: str, alt: str, data=None) -> None:

@@ -73,8 +73,8 @@ class RNN:
         lead = () if single else ("networks",)
         arrays = {}
         for name, axes in (
-            ("W_in", ("hidden", "input")),
             ("W_rec", ("hidden", "hidden")),
+            ("W_in", ("hidden", "input")),
             ("W_out", ("output", "hidden")),
             ("b_rec", ("hidden",)),
             ("b_out", ("output",)),

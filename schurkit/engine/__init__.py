@@ -32,7 +32,8 @@ def choose(name: str = "auto", spec: Spec | None = None) -> Engine:
         try:
             from .torch_engine import TorchEngine
         except ImportError as error:
-            raise InputError(f"engine='torch' needs torch, which is not installed ({error}). Install schurkit[torch], or use engine='numpy'.") from None
+            advice = "Install schurkit[torch], or use engine='numpy'."
+            raise InputError(f"engine='torch' needs torch, which is not installed ({error}). {advice}") from None
         engine = TorchEngine()
     reason = engine.refuses(spec) if spec is not None else None
     if reason:

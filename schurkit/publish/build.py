@@ -107,7 +107,8 @@ def render(root: Path, staged: Path, strict: bool = True) -> None:
     target = root / NEXT
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    command = [sys.executable, "-m", "jupyter_book.cli.main", "build", str(staged), "--path-output", str(target), "--all", "--keep-going", "-q"]
+    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    command = [*jupyter_book, "build", str(staged), "--path-output", str(target), "--all", "--keep-going", "-q"]
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONWARNINGS", "PYTHONPATH")}
     done = subprocess.run([*command, *(("-W", "-n") if strict else ())], capture_output=True, text=True, env=environment)
     pages = target / "_build" / "html"

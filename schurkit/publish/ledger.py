@@ -21,12 +21,14 @@ def ledger_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path
     """
     known = load_claims(claims_path)
     tested = tests_of(notebooks)
-    lines = [f"What the **{edition}** edition of this book found, claim by claim.", "", "| Claim | Statement | Verdict | Ours | Rule |", "|:--|:--|:--|:--|:--|"]
+    lines = [f"What the **{edition}** edition of this book found, claim by claim.", ""]
+    lines += ["| Claim | Statement | Verdict | Ours | Rule |", "|:--|:--|:--|:--|:--|"]
     for claim in known.values():
         told = tested.get(claim.id, [])
         verdicts = ", ".join(dict.fromkeys(mark(test["verdict"]) for test in told)) or mark("underpowered or not tested")
         ours = "; ".join(_ours(test) for test in told) or "–"
-        lines.append(f"| {{ref}}`{claim.id} <claim-{claim.id.lower()}>` | {_cell(claim.statement)} | {verdicts} | {ours} | {_cell(str(claim.rule))} |")
+        cells = (f"{{ref}}`{claim.id} <claim-{claim.id.lower()}>`", claim.statement, verdicts, ours, str(claim.rule))
+        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
     lines.append("")
     for claim in known.values():
         lines += _entry(claim, tested.get(claim.id, []))
@@ -48,7 +50,7 @@ def mark(verdict: str) -> str:
 
 
 def _entry(claim: Claim, tests: list[dict]) -> list[str]:
-    lines = [f"(claim-{claim.id.lower()})=", f"## {claim.id}: {claim.statement.rstrip('.')}", ""]
+    lines = [f"(claim-{claim.id.lower()})=", f"## {claim.id}", "", f"**{claim.statement}**", ""]
     lines += [f"- Paper: {claim.paper} ({claim.where} of {{cite:t}}`{claim.source}`)"]
     lines += [f"- Rule, written before the run: {claim.quantity} {claim.rule}; the value is recorded as `{claim.key}`"]
     for test in tests:

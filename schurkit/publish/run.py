@@ -175,7 +175,7 @@ def kernel_environment(root: Path, threads: int, environment: dict) -> dict:
     kept = {name: value for name, value in environment.items() if name not in ("MPLBACKEND", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONWARNINGS")}
     state = root / "_build" / "jupyter"
     kernel = state / "kernels" / "python3" / "kernel.json"
-    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    command = [sys.executable, "-m", "ipykernel_launcher", "--log-level=ERROR", "-f", "{connection_file}"]
     text = json.dumps({"argv": command, "display_name": "Python 3", "language": "python"})
     if not kernel.is_file() or kernel.read_text() != text:
         kernel.parent.mkdir(parents=True, exist_ok=True)

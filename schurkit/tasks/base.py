@@ -49,7 +49,8 @@ class Task(Protocol):
 
 def check_task(task) -> None:
     """Raise InputError if an object does not follow the protocol, naming what it lacks."""
-    lacking = [name for name in ("name", "input_size", "output_size", "metric", "threshold", "chance", "batch", "test_trials") if not hasattr(task, name)]
+    wanted = ("name", "input_size", "output_size", "metric", "threshold", "chance", "batch", "test_trials")
+    lacking = [name for name in wanted if not hasattr(task, name)]
     if lacking:
         raise InputError(f"a task needs {', '.join(lacking)} (see schurkit.tasks.base.Task); got {type(task).__name__}.")
 

@@ -40,6 +40,9 @@ class Cayley:
     dL/dA = −(I + O)ᵀ (dL/dO) (I + A)⁻ᵀ. Source: arXiv:2606.18457, §3.
     """
 
+    def __init__(self):
+        self._last = None  # O and (I + A)⁻¹ of the last call of weights(), which pull_back() needs again
+
     def start(self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]) -> Parameters:
         hidden, bound = recipe.hidden_size, recipe.hidden_size**-0.5
         parameters = _outer_start(recipe, input_size, output_size, seeds)
@@ -50,13 +53,14 @@ class Cayley:
 
     def weights(self, parameters: Parameters) -> Weights:
         weights = {name: array for name, array in parameters.items() if name not in ("U", "a", "b")}
-        O, _ = _cayley(parameters["U"])
+        O, _ = self._last = _cayley(parameters["U"])
         weights["W_rec"] = _times_blocks(O, parameters["a"], parameters["b"]) @ O.transpose(0, 2, 1)
         return weights
 
     def pull_back(self, parameters: Parameters, gradients: Weights) -> Parameters:
+        """Gradients of the trained arrays; `parameters` must be those of the last call of `weights`."""
         a, b = parameters["a"], parameters["b"]
-        O, inverse = _cayley(parameters["U"])
+        O, inverse = self._last
         OT, G = O.transpose(0, 2, 1), gradients["W_rec"]
         on_D = OT @ G @ O
         on_O = _times_blocks(G @ O, a, -b) + _times_blocks(G.transpose(0, 2, 1) @ O, a, b)

@@ -25,7 +25,7 @@ class Fitted:
     """One trained network.
 
     weights : arrays by name; losses : mean training loss of each `LOSS_EVERY` steps; stopped : the step at which the loss or a
-    gradient was no longer finite (the weights are those before it), or −1.
+    gradient was no longer finite (the weights are the last finite ones), or −1.
     """
 
     weights: dict[str, np.ndarray]
@@ -47,9 +47,12 @@ def fit(task, recipe: Recipe, seeds: Sequence[int], engine: Engine, tick: Callab
     alive = np.arange(len(seeds))
     curves = np.zeros((len(seeds), -(-recipe.steps // LOSS_EVERY)))
     done: dict[int, Fitted] = {}
+    previous = parameters
 
     def finish(positions, at, step=-1):
         weights = form.weights(parameters)
+        if not all(np.isfinite(w[positions]).all() for w in weights.values()):
+            weights = form.weights(previous)
         for p in positions:
             i = int(alive[p])
             done[i] = Fitted({name: a[p].copy() for name, a in weights.items()}, curves[i, : -(-at // LOSS_EVERY)].copy(), step)
@@ -73,6 +76,7 @@ def fit(task, recipe: Recipe, seeds: Sequence[int], engine: Engine, tick: Callab
                     break
             if recipe.clip_norm is not None:
                 clip(gradients, norms, recipe.clip_norm)
+            previous = {name: p.copy() for name, p in parameters.items()}
             adam.step(parameters, gradients, phase.learning_rate)
             window = min(LOSS_EVERY, recipe.steps - step // LOSS_EVERY * LOSS_EVERY)
             curves[alive, step // LOSS_EVERY] += losses / window

@@ -130,7 +130,7 @@ class Store:
         meta_path, data_path = self.folder / f"{name}.json", self.folder / f"{name}.safetensors"
         try:
             text, data = meta_path.read_bytes(), data_path.read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             warnings.warn(f"{name} in {self.folder} cannot be read ({error.strerror}); the network is trained again.", StoreWarning, stacklevel=3)
@@ -165,7 +165,8 @@ class Store:
             _write(self.folder / f"{name}.json", _dumps(meta).encode())
         except OSError as error:
             warnings.warn(
-                f"the store {self.folder} cannot be written ({error.strerror}): seed {record['seed']} is used now but not kept. Free space there, or set SCHURKIT_STORE.",
+                f"the store {self.folder} cannot be written ({error.strerror}): seed {record['seed']} is used now but not kept. "
+                "Free space there, or set SCHURKIT_STORE to another folder.",
                 StoreWarning,
                 stacklevel=2,
             )
@@ -221,7 +222,8 @@ def _write(path: Path, data: bytes) -> None:
 
 def add_store_arguments(parser) -> None:
     """Arguments of `schurkit store`."""
-    parser.add_argument("action", nargs="?", default="list", choices=("list", "verify", "clean"), help="list (default), verify checksums, or clean up leftovers")
+    actions = ("list", "verify", "clean")
+    parser.add_argument("action", nargs="?", default="list", choices=actions, help="list (default), verify checksums, or clean up leftovers")
     parser.add_argument("--store", default=None, metavar="FOLDER", help="the folder (default: $SCHURKIT_STORE, else runs)")
 
 

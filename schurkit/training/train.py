@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -124,7 +125,8 @@ def train(task, recipe: Recipe, seeds: Sequence[int], *, engine: str = "auto", s
         results[seed] = (arrays, fitted.losses, found, False)
         if fitted.stopped >= 0:
             warnings.warn(
-                f"seed {seed} stopped at step {fitted.stopped}: its loss was no longer finite. Its last finite weights are kept, counted as not converged.",
+                f"seed {seed} stopped at step {fitted.stopped}: its loss was no longer finite. "
+                "Its last finite weights are kept and it counts as not converged.",
                 TrainingWarning,
                 stacklevel=3,
             )
@@ -165,7 +167,7 @@ def _chunks(seeds: list[int], threads: int) -> list[list[int]]:
     count = max(-(-len(seeds) // NETWORKS_A_CHUNK), min(threads, len(seeds)))
     count = min(len(seeds), -(-count // threads) * threads) if len(seeds) > threads else count
     bounds = np.linspace(0, len(seeds), count + 1).round().astype(int)
-    return [seeds[a:b] for a, b in zip(bounds[:-1], bounds[1:])]
+    return [seeds[a:b] for a, b in pairwise(bounds)]
 
 
 def _train_missing(task, recipe, seeds, engine, keep, progress):
@@ -189,7 +191,7 @@ def _train_missing(task, recipe, seeds, engine, keep, progress):
             try:
                 while pending:
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    for future in done:
+                    for future in sorted(done, key=lambda future: future.exception() is not None):  # keep what is finished before raising
                         chunk, fitted, seconds = future.result()
                         for seed, one in zip(chunk, fitted):
                             keep(seed, one, seconds)

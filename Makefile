@@ -1,0 +1,44 @@
+# make book · make test · make serve · make lint: each sets up .venv by itself, once, and again when a pin changes.
+#
+#   make book EDITION=book        another edition of book/editions.yml (default: quick)
+#   make book PYTHON=/path/to/python3.12
+#   make book TORCH_ARGS="…"      arguments for installing PyTorch, e.g. --index-url with the CPU wheel index given on PyTorch's install page
+
+EDITION ?= quick
+PORT ?= 8000
+JOBS ?= 1
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+TORCH_ARGS ?=
+
+VENV := .venv
+READY := $(VENV)/.ready
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: book test serve lint clean
+.DELETE_ON_ERROR:
+
+book: $(READY)
+	$(VENV)/bin/schurkit build --edition $(EDITION) --jobs $(JOBS)
+
+# The tests build the quick edition themselves
+test: lint
+	$(VENV)/bin/python -m pytest
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+
+serve: book
+	@echo "Reading at http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
+	@cd _build/html && exec ../../$(VENV)/bin/python -m http.server --bind 127.0.0.1 $(PORT)
+
+clean:
+	rm -rf _build
+
+# PyTorch first: what else asks for it then takes the build chosen here
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(VENV)/bin/python || "$(PYTHON)" -c 'import sys; sys.exit("Python 3.11 or later is needed, this is %d.%d; name another: make PYTHON=/path/to/python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@test -x $(VENV)/bin/python || { echo "Setting up $(VENV) (once; the downloads take some minutes)"; "$(PYTHON)" -m venv $(VENV); }
+	$(PIP) install -c constraints.txt $(TORCH_ARGS) torch
+	$(PIP) install -c constraints.txt -e '.[book,test]'
+	@touch $@

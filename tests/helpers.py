@@ -1,0 +1,27 @@
+"""Small builders shared by the tests."""
+
+import numpy as np
+
+from schurkit import RNN, Trials
+
+
+def random_rnn(networks=3, hidden=7, inputs=2, outputs=4, *, seed=0, biases=True, scale=0.5, dtype=np.float64, **kind):
+    """A stack of networks with Gaussian weights."""
+    rng = np.random.default_rng(seed)
+    extra = {}
+    if biases:
+        extra = {name: rng.normal(size=(networks, size)) * 0.5 for name, size in (("b_rec", hidden), ("b_out", outputs), ("h0", hidden))}
+    arrays = {
+        "W_in": rng.normal(size=(networks, hidden, inputs)),
+        "W_rec": rng.normal(size=(networks, hidden, hidden)) * scale,
+        "W_out": rng.normal(size=(networks, outputs, hidden)),
+        **extra,
+    }
+    return RNN(**{name: a.astype(dtype) for name, a in arrays.items()}, **kind)
+
+
+def random_trials(networks=None, trials=6, steps=5, autonomous=3, inputs=2, outputs=4, *, seed=1, mask=None):
+    """Gaussian inputs and targets."""
+    rng = np.random.default_rng(seed)
+    lead = () if networks is None else (networks,)
+    return Trials(rng.normal(size=(*lead, trials, steps, inputs)), rng.normal(size=(*lead, trials, steps + autonomous, outputs)), mask)

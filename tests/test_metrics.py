@@ -1,0 +1,92 @@
+"""Measures against their definitions written another way; intervals against their coverage."""
+
+import numpy as np
+import pytest
+from helpers import random_trials
+from scipy import stats
+
+from schurkit import InputError, Trials, fvu, interval, metrics, replay_accuracy
+
+
+def test_fvu_is_its_definition():
+    mask = np.arange(8) > 2
+    trials = random_trials(mask=mask)
+    outputs = np.random.default_rng(0).normal(size=(3, 6, 8, 4))
+    y = trials.targets[:, mask]
+    mean = y.reshape(-1, 4).mean(axis=0)
+    expected = [((o[:, mask] - y) ** 2).sum() / ((y - mean) ** 2).sum() for o in outputs]
+    assert fvu(outputs, trials) == pytest.approx(expected, rel=1e-12)
+
+
+def test_fvu_of_perfection_and_of_the_mean():
+    trials = random_trials()
+    mean = np.broadcast_to(trials.targets.mean(axis=(0, 1)), trials.targets.shape)
+    assert fvu(np.stack([trials.targets, mean]), trials) == pytest.approx([0, 1])
+
+
+def test_fvu_with_a_mask_for_each_trial_and_network():
+    rng = np.random.default_rng(1)
+    mask = rng.random((2, 6, 8)) > 0.4
+    trials = random_trials(2, mask=mask)
+    outputs = rng.normal(size=(2, 6, 8, 4))
+    for i in range(2):
+        alone = Trials(trials.inputs[i], trials.targets[i], mask[i])
+        assert fvu(outputs, trials)[i] == pytest.approx(fvu(outputs[i : i + 1], alone)[0])
+
+
+def test_fvu_of_a_diverged_network_is_infinite():
+    trials = random_trials()
+    outputs = np.stack([trials.targets, np.full(trials.targets.shape, np.nan)])
+    assert fvu(outputs, trials).tolist() == [0, np.inf]
+
+
+def test_fvu_is_undefined_for_constant_targets():
+    with pytest.raises(InputError, match="FVU is undefined: the unmasked targets do not vary"):
+        fvu(np.zeros((1, 5, 4, 1)), Trials(np.zeros((5, 4, 2)), np.ones((5, 4, 1))))
+
+
+def test_replay_accuracy_counts_signs():
+    targets = np.array([[[1.0], [-1.0], [1.0], [-1.0]]])
+    trials = Trials(np.zeros((1, 0, 2)), targets, [0, 1, 1, 1])
+    outputs = np.array([[[[9.0], [-0.1], [0.2], [-3.0]]], [[[1.0], [0.0], [np.nan], [-1.0]]], [[[1.0], [1.0], [-1.0], [1.0]]]])
+    assert replay_accuracy(outputs, trials) == pytest.approx([1, 1 / 3, 0])
+    over_time = metrics.accuracy_over_time(outputs, trials)
+    assert np.isnan(over_time[:, 0]).all() and over_time[1, 1:].tolist() == [0, 0, 1]
+
+
+def test_measures_refuse_outputs_of_another_shape():
+    with pytest.raises(InputError, match="outputs must have axes"):
+        fvu(np.zeros((6, 8, 4)), random_trials())
+
+
+def test_intervals_by_number_of_networks():
+    rng = np.random.default_rng(0)
+    assert interval(rng.normal(size=9)).method == "none"
+    values = rng.normal(size=12)
+    t = interval(values)
+    low, high = stats.t.interval(0.95, 11, loc=values.mean(), scale=stats.sem(values))
+    assert (t.method, t.low, t.high) == ("t", pytest.approx(low), pytest.approx(high))
+    boot = interval(rng.normal(size=25))
+    assert boot.method == "percentile bootstrap" and boot.low < boot.mean < boot.high
+    assert str(interval([1.0, 2.0])) == "1.5 (n = 2)" and "[" in str(boot)
+
+
+def test_bootstrap_agrees_with_scipy_and_repeats():
+    values = np.random.default_rng(3).lognormal(size=40)
+    ours = interval(values, seed=1)
+    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=4000, rng=np.random.default_rng(0)).confidence_interval
+    width = theirs.high - theirs.low
+    assert abs(ours.low - theirs.low) < 0.06 * width and abs(ours.high - theirs.high) < 0.06 * width
+    assert interval(values, seed=1) == ours != interval(values, seed=2)
+
+
+@pytest.mark.parametrize("values, message", [([], "at least one value"), ([np.nan], "must be finite"), ([[1.0]], "axes")])
+def test_intervals_refuse(values, message):
+    with pytest.raises(InputError, match=message):
+        interval(values)
+
+
+def test_metrics_are_found_by_name():
+    assert metrics.metric("fvu") is metrics.FVU and metrics.metric(metrics.FVU) is metrics.FVU
+    with pytest.raises(InputError, match="metric must be one of 'fvu', 'replay_accuracy'"):
+        metrics.metric("r2")

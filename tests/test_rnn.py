@@ -1,0 +1,128 @@
+"""The values: stacks, trials, and the messages they give."""
+
+import numpy as np
+import pytest
+from helpers import random_rnn, random_trials
+
+from schurkit import RNN, InputError, Trials
+
+
+def test_a_single_network_is_a_stack_of_one():
+    rnn = RNN(np.ones((4, 2)), np.eye(4), np.ones((1, 4)))
+    assert (len(rnn), rnn.hidden_size, rnn.input_size, rnn.output_size) == (1, 4, 2, 1)
+    assert rnn.b_rec.shape == (1, 4) and rnn.b_out.shape == (1, 1) and rnn.h0.shape == (1, 4)
+    assert rnn.labels == (0,)
+
+
+def test_arrays_are_read_only_and_not_shared_with_the_caller():
+    W_rec = np.eye(4)
+    rnn = RNN(np.ones((4, 2)), W_rec, np.ones((1, 4)))
+    W_rec[0, 0] = 5
+    assert rnn.W_rec[0, 0, 0] == 1
+    with pytest.raises(ValueError):
+        rnn.W_rec[0, 0, 0] = 2
+    with pytest.raises(AttributeError):
+        rnn.leak = 0.5
+
+
+def test_indexing_keeps_stacks_and_labels():
+    rnn = random_rnn(5)
+    assert rnn[3].labels == (3,) and rnn[-1].labels == (4,) and rnn[2:5].labels == (2, 3, 4) and rnn[[0, 4]].labels == (0, 4)
+    assert np.array_equal(rnn[3].W_rec[0], rnn.W_rec[3])
+    assert [r.labels[0] for r in rnn] == [0, 1, 2, 3, 4]
+    with pytest.raises(IndexError):
+        rnn[5]
+
+
+def test_labels_find_networks():
+    rnn = RNN.stack([random_rnn(2), random_rnn(1, seed=3).with_W_rec(np.zeros((7, 7)), labels=["zero"])])
+    assert not rnn.labelled("zero").W_rec.any()
+    with pytest.raises(InputError, match="expected one network labelled 'x'; found 0"):
+        rnn.labelled("x")
+
+
+def test_tuple_labels_survive_indexing():
+    rnn = random_rnn(2).with_W_rec(np.zeros((2, 7, 7)), labels=[("a", 1), ("b", 2)])
+    assert rnn[1].labels == (("b", 2),)
+
+
+def test_with_W_rec_repeats_one_network_and_keeps_the_rest():
+    one = random_rnn(1)
+    many = one.with_W_rec(np.zeros((3, 7, 7)))
+    assert len(many) == 3 and np.array_equal(many.W_in[2], one.W_in[0]) and np.array_equal(many.b_rec[1], one.b_rec[0])
+    with pytest.raises(InputError, match=r"with_W_rec needs W_rec of shape \(networks, 7, 7\)"):
+        one.with_W_rec(np.zeros((3, 6, 6)))
+    with pytest.raises(InputError, match="for 2 network"):
+        random_rnn(2).with_W_rec(np.zeros((3, 7, 7)))
+
+
+def test_dtype_is_float32_only_when_everything_is():
+    small = random_rnn(1, dtype=np.float32)
+    assert small.dtype == np.float32
+    assert RNN(small.W_in, small.W_rec.astype(np.float64), small.W_out).dtype == np.float64
+    assert small.astype("float64").dtype == np.float64 and small.astype("float32") is small
+
+
+def test_stack_refuses_unlike_networks():
+    with pytest.raises(InputError, match="one shape and kind"):
+        RNN.stack([random_rnn(1), random_rnn(1, activation="relu")])
+    with pytest.raises(InputError, match="at least one"):
+        RNN.stack([])
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"W_rec": np.zeros((4, 3))}, "equal sizes for 'hidden'"),
+        ({"W_rec": np.zeros(4)}, r"W_rec must have axes \(networks, hidden, hidden\)"),
+        ({"W_in": np.zeros((5, 2))}, r"W_in must have shape \(1, 4, 2\)"),
+        ({"W_out": np.zeros((1, 5))}, "W_out must have shape"),
+        ({"b_rec": np.zeros(3)}, "b_rec must have shape"),
+        ({"b_out": np.zeros(2)}, "b_out must have shape"),
+        ({"h0": np.zeros(3)}, "h0 must have shape"),
+        ({"W_rec": np.full((4, 4), np.nan)}, "W_rec must be finite; it holds 16"),
+        ({"W_rec": np.eye(4) * 1j}, "W_rec must be real"),
+        ({"W_rec": np.full((4, 4), "x")}, "W_rec must be an array of real numbers"),
+        ({"W_rec": np.zeros((0, 0))}, "at least one network of at least one unit"),
+        ({"activation": "gelu"}, "activation must be one of 'tanh', 'relu'; got 'gelu'"),
+        ({"form": "spiking"}, "form must be one of"),
+        ({"leak": 0.0}, "leak must be above 0"),
+        ({"leak": 1.5}, "leak must be at most 1"),
+        ({"leak": np.full(3, 0.5)}, "leak must be one number, or 4"),
+        ({"leak": np.full(4, 2.0)}, "leak must be one number, or 4"),
+        ({"labels": ("a", "b")}, "labels must name each of the 1 networks; got 2"),
+    ],
+)
+def test_bad_networks_are_refused_in_one_line(change, message):
+    arguments = {"W_in": np.ones((4, 2)), "W_rec": np.eye(4), "W_out": np.ones((1, 4))} | change
+    with pytest.raises(InputError, match=message) as caught:
+        RNN(**arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_trials_know_their_autonomous_stretch():
+    trials = random_trials(steps=5, autonomous=3)
+    assert trials.autonomous == 3 and len(trials) == 6 and trials.networks is None
+    assert random_trials(networks=2).networks == 2
+    assert trials.mask.dtype == bool and trials.mask.shape == (8,)
+
+
+@pytest.mark.parametrize(
+    "inputs, targets, mask, message",
+    [
+        ((5, 4), (5, 4, 1), None, "inputs must have axes"),
+        ((5, 4, 2), (6, 4, 1), None, "same trials"),
+        ((5, 4, 2), (5, 3, 1), None, "targets must cover every input step"),
+        ((0, 4, 2), (0, 4, 1), None, "at least one trial"),
+        ((5, 4, 2), (5, 4, 1), np.ones(3), "mask must have shape"),
+        ((5, 4, 2), (5, 4, 1), np.full(4, 0.5), "zeros and ones"),
+        ((5, 4, 2), (5, 4, 1), np.zeros(4), "leaves no time step"),
+    ],
+)
+def test_bad_trials_are_refused(inputs, targets, mask, message):
+    with pytest.raises(InputError, match=message):
+        Trials(np.zeros(inputs), np.zeros(targets), mask)
+
+
+def test_repr_is_one_line():
+    assert repr(random_rnn(3)) == "RNN(3 × 2 → 7 → 4, tanh, rate, leak=1, float64)"

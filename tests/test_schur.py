@@ -1,0 +1,540 @@
+"""The ordered real Schur form: matrices built from chosen eigenvalues and couplings, invariants over hard matrices, every message."""
+
+import doctest
+import warnings
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import schurkit.schur
+from schurkit._checks import InputError
+from schurkit.schur import Block, SchurForm, SchurOrderWarning, henrici, real_schur
+
+
+def rotation(size, generator):
+    return np.linalg.qr(generator.standard_normal((size, size)))[0]
+
+
+def pair(modulus, angle, stretch=1.0):
+    """A 2x2 block with eigenvalues modulus · exp(±i angle) and |upper| = stretch² |lower|."""
+    a, b = modulus * np.cos(angle), modulus * np.sin(angle)
+    return np.array([[a, b * stretch], [-b / stretch, a]])
+
+
+def assemble(blocks, couplings=0.0):
+    """Block-diagonal matrix plus everything that `couplings` holds above the blocks."""
+    size = sum(len(block) for block in blocks)
+    T, row = np.zeros((size, size)), 0
+    for block in blocks:
+        T[row : row + len(block), row : row + len(block)] = block
+        T[row : row + len(block), row + len(block) :] = np.broadcast_to(couplings, T.shape)[row : row + len(block), row + len(block) :]
+        row += len(block)
+    return T
+
+
+def _jordan(size, generator):
+    return 0.7 * np.eye(size) + np.eye(size, k=1)
+
+
+def _nilpotent(size, generator):
+    return np.eye(size, k=1)
+
+
+def _jordan_pairs(size, generator):
+    W = np.zeros((size, size))
+    count = size // 2
+    W[: 2 * count, : 2 * count] = np.kron(np.eye(count), pair(0.8, 0.7)) + np.kron(np.eye(count, k=1), np.eye(2))
+    return W
+
+
+def _similar(kind, mix):
+    def build(size, generator):
+        S = mix(size, generator)
+        return S @ kind(size, generator) @ np.linalg.inv(S)
+
+    return build
+
+
+def _gaussian(size, generator):
+    return generator.standard_normal((size, size)) / np.sqrt(size)
+
+
+def _trained_like(size, generator):
+    outer = np.outer(generator.standard_normal(size), generator.standard_normal(size))
+    return rotation(size, generator) + 0.1 * _gaussian(size, generator) + outer / size
+
+
+def _repeated(size, generator):
+    return np.diag(generator.choice([1.0, -1.0, 0.5], size))
+
+
+KINDS = {
+    "gaussian": _gaussian,
+    "trained-like": _trained_like,
+    "orthogonal": rotation,
+    "symmetric": lambda size, generator: (lambda G: G + G.T)(_gaussian(size, generator)),
+    "skew": lambda size, generator: (lambda G: G - G.T)(_gaussian(size, generator)),
+    "zero": lambda size, generator: np.zeros((size, size)),
+    "identity": lambda size, generator: np.eye(size),
+    "rank one": lambda size, generator: np.outer(generator.standard_normal(size), generator.standard_normal(size)),
+    "jordan": _jordan,
+    "jordan, rotated": _similar(_jordan, rotation),
+    "jordan, similar": _similar(_jordan, _gaussian),
+    "jordan of pairs, similar": _similar(_jordan_pairs, _gaussian),
+    "nilpotent": _nilpotent,
+    "nilpotent, rotated": _similar(_nilpotent, rotation),
+    "nilpotent, similar": _similar(_nilpotent, _gaussian),
+    "repeated, rotated": _similar(_repeated, rotation),
+    "repeated, similar": _similar(_repeated, _gaussian),
+    "equal pairs": lambda size, generator: np.kron(np.eye(size), pair(0.9, 0.3, 5.0))[:size, :size],
+    "far from normal": lambda size, generator: np.triu(_gaussian(size, generator), 1) + np.diag(1e-9 * generator.standard_normal(size)),
+    "graded": lambda size, generator: _gaussian(size, generator) * np.logspace(0, -12, size),
+    "small integers": lambda size, generator: generator.integers(-1, 2, (size, size)).astype(float),
+}
+
+
+def frobenius(matrix):
+    largest = np.abs(matrix).max(initial=0)
+    return largest * np.linalg.norm(matrix / largest) if largest else 0.0
+
+
+def check_form(form, W):
+    size = len(W)
+    assert np.linalg.norm(form.Q.T @ form.Q - np.eye(size)) <= 1e-12 * size
+    assert frobenius(W - form.Q @ form.T @ form.Q.T) <= 1e-13 * size * frobenius(W)
+    subdiagonal = np.diagonal(form.T, -1) != 0
+    assert not np.tril(form.T, -2).any() and not (subdiagonal[1:] & subdiagonal[:-1]).any()
+    assert sum(block.size for block in form.blocks) == size
+    expected_start = 0
+    for block in form.blocks:
+        assert block.start == expected_start
+        expected_start += block.size
+        assert block.size == (2 if block.start + 1 < size and subdiagonal[block.start] else 1)
+        if block.size == 2:
+            (a, b), (c, d) = form.T[block.start : expected_start, block.start : expected_start]
+            assert a == d and b > 0 > c and b >= -c
+        first = form.Q[:, block.start]
+        assert first[np.abs(first).argmax()] > 0
+
+
+def check_sectors(form):
+    norms = form.norms()
+    for block in form.blocks:
+        if block.modulus >= form.threshold * form.radius:
+            assert block.start < form.n_leading
+        elif block.modulus < (form.threshold - 1e-8) * form.radius:  # nearer is a tie
+            assert block.start >= form.n_leading
+    unit = frobenius(form.T) or 1.0
+    squares = {name: (norm / unit) ** 2 for name, norm in norms.items()}
+    assert squares["RR"] + squares["CR"] + squares["CC"] == pytest.approx(squares["N"], rel=1e-12, abs=1e-300)
+    assert squares["N"] + squares["B"] == pytest.approx(squares["T"], rel=1e-12, abs=1e-300)
+    assert np.array_equal(form.sector("RR") + form.sector("CR") + form.sector("CC"), form.N)
+    assert np.array_equal(form.B + form.N, form.T)
+
+
+def check_order(form):
+    assert form.refused == ()
+    assert (np.diff(form.moduli) <= 1e-8 * form.radius).all()
+
+
+# ---- recovered from the answer -----------------------------------------------------------------------------------------------------------------
+def test_recovers_chosen_blocks_couplings_and_sectors():
+    generator = np.random.default_rng(1)
+    blocks = [pair(1.2, 0.4, 3.0), np.array([[1.15]]), pair(1.1, 2.0, 1.5), np.array([[-0.8]]), pair(0.5, 1.0, 2.0), np.array([[0.1]])]
+    T = assemble(blocks, generator.standard_normal((9, 9)))
+    Q = rotation(9, generator)
+    form = real_schur(Q @ T @ Q.T)
+    assert [(block.start, block.size) for block in form.blocks] == [(0, 2), (2, 1), (3, 2), (5, 1), (6, 2), (8, 1)]
+    assert form.moduli == pytest.approx([1.2, 1.15, 1.1, 0.8, 0.5, 0.1], rel=1e-12)
+    assert (form.n_leading, form.leading_blocks, form.hidden_size) == (5, 3, 9)
+    assert form.radius == pytest.approx(1.2) and form.spectral_radius == pytest.approx(1.2)
+    assert form.eigenvalues[:3] == pytest.approx([1.2 * np.exp(0.4j), 1.2 * np.exp(-0.4j), 1.15], rel=1e-12)
+    for name, (rows, columns) in {"RR": ((0, 5), (0, 5)), "CR": ((0, 5), (5, 9)), "CC": ((5, 9), (5, 9))}.items():
+        part = np.where(assemble([np.ones_like(block) for block in blocks], 0.0) == 0, np.triu(T, 1), 0.0)[slice(*rows), slice(*columns)]
+        assert form.norms()[name] == pytest.approx(np.linalg.norm(part), rel=1e-12)
+    # The form is unique up to signs here, since |upper| > |lower| in every pair: single entries come back too.
+    assert np.abs(form.T) == pytest.approx(np.abs(T), abs=1e-12)
+    for i, j in form.couplings():
+        rows, columns = (slice(form.blocks[k].start, form.blocks[k].start + form.blocks[k].size) for k in (i, j))
+        assert np.linalg.norm(form.coupling(i, j)) == pytest.approx(np.linalg.norm(T[rows, columns]), rel=1e-12)
+    assert sum(form.coupling(i, j) for i, j in form.couplings()) == pytest.approx(form.N)
+    assert len(form.couplings()) == 15
+
+
+def test_CR_is_the_upper_right_block_where_C_drives_R():
+    form = real_schur([[2.0, 3.0], [0.0, 0.5]])
+    assert np.array_equal(np.abs(form.sector("CR")), [[0, 3], [0, 0]]) and form.n_leading == 1
+    assert form.sector_mask("CR").tolist() == [[False, True], [False, False]]
+    assert form.norm_CR == 3 and form.norm_RR == form.norm_CC == 0
+    assert form.removed_mass(form.sector("CR")) == pytest.approx(3 / np.sqrt(13.25))
+    # Removing the coupling leaves the eigenvectors of a normal matrix with the same eigenvalues.
+    assert np.array_equal(np.array([[2.0, 3.0], [0.0, 0.5]]) - form.weights(form.sector("CR")), np.diag([2.0, 0.5]))
+
+
+def test_pairs_are_turned_by_ninety_degrees_exactly():
+    form = real_schur([[0.5, 0.25], [-4.0, 0.5]])
+    assert form.T.tolist() == [[0.5, 4.0], [-0.25, 0.5]]
+    assert np.array_equal(np.abs(form.Q), [[0, 1], [1, 0]])
+
+
+def test_ties_keep_the_order_of_lapack():
+    W = np.diag([0.5, 1.0, -1.0, 1.0])
+    W[1, 2], W[2, 3] = 0.25, 0.125
+    form = real_schur(W)
+    assert np.diag(form.T).tolist() == [1.0, -1.0, 1.0, 0.5]
+    assert np.array_equal(np.abs(form.N[:3, :3]), [[0, 0.25, 0], [0, 0, 0.125], [0, 0, 0]])
+
+
+@pytest.mark.parametrize("leak", [0.1, 0.5, 1.0])
+def test_leak_orders_by_the_step_matrix(leak):
+    generator = np.random.default_rng(2)
+    eigenvalues = np.array([-1.5, 1.2, 0.3, -0.1])
+    Q = rotation(4, generator)
+    W = Q @ (np.diag(eigenvalues) + np.triu(generator.standard_normal((4, 4)), 1)) @ Q.T
+    form = real_schur(W, leak=leak)
+    step = 1 - leak + leak * eigenvalues
+    order = np.argsort(-np.abs(step))
+    assert form.moduli == pytest.approx(np.abs(step)[order], rel=1e-12)
+    assert form.eigenvalues.real == pytest.approx(eigenvalues[order], rel=1e-10)
+    assert form.spectral_radius == pytest.approx(1.5) and form.radius == pytest.approx(np.abs(step).max()) and form.leak == leak
+    assert form.n_leading == sum(np.abs(step) >= 0.9 * np.abs(step).max())
+    check_form(form, W)
+
+
+def test_leak_of_complex_pairs():
+    form = real_schur(assemble([pair(1.0, 3.0), pair(0.9, 0.1)]), leak=0.5)
+    assert form.moduli == pytest.approx([abs(0.5 + 0.45 * np.exp(0.1j)), abs(0.5 + 0.5 * np.exp(3j))], rel=1e-12)
+
+
+# ---- invariants over hard matrices -------------------------------------------------------------------------------------------------------------
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(
+    kind=st.sampled_from(sorted(KINDS)),
+    size=st.sampled_from([1, 2, 3, 8, 65]),
+    seed=st.integers(0, 2**32 - 1),
+    scale=st.sampled_from([1.0, 1e-150, 1e150]),
+    leak=st.sampled_from([1.0, 0.3]),
+    threshold=st.sampled_from([0.9, 0.0, 0.5, 1.0]),
+)
+def test_every_matrix_has_a_sorted_form(kind, size, seed, scale, leak, threshold):
+    W = scale * KINDS[kind](size, np.random.default_rng(seed))
+    form = real_schur(W, threshold, leak=leak)
+    check_form(form, W)
+    check_order(form)
+    check_sectors(form)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-150, 1e150])
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_kind_at_every_scale(kind, scale):
+    for size in (1, 2, 3, 8, 65):
+        W = scale * KINDS[kind](size, np.random.default_rng(size))
+        form = real_schur(W)
+        check_form(form, W)
+        check_order(form)
+        check_sectors(form)
+        reordered = form.random_order(3, tie=0.2)
+        check_form(reordered, W)
+        assert reordered.refused == () and reordered.n_leading == form.n_leading
+
+
+LARGE = [("trained-like", 257), ("jordan of pairs, similar", 260), ("nilpotent, rotated", 300), ("far from normal", 300), ("trained-like", 1024)]
+
+
+@pytest.mark.parametrize(("kind", "size"), LARGE)
+def test_large_matrices_sorted_in_windows(kind, size):
+    W = KINDS[kind](size, np.random.default_rng(0))
+    form = real_schur(W)
+    check_form(form, W)
+    check_order(form)
+
+
+def test_windows_change_nothing_but_rounding(monkeypatch):
+    W = _trained_like(300, np.random.default_rng(5))
+    windowed = real_schur(W)
+    monkeypatch.setattr(schurkit.schur, "_WINDOW", 1000)
+    plain = real_schur(W)
+    assert windowed.moduli == pytest.approx(plain.moduli, rel=1e-12)
+    assert windowed.norms() == pytest.approx(plain.norms(), rel=1e-9)
+
+
+def test_a_power_of_two_changes_no_bit_of_the_form():
+    W = _gaussian(12, np.random.default_rng(0))
+    form, scaled = real_schur(W), real_schur(np.ldexp(W, 500))
+    assert np.array_equal(form.Q, scaled.Q) and np.array_equal(np.ldexp(form.T, 500), scaled.T)
+
+
+def test_float32_and_lists_are_taken_in_float64():
+    form = real_schur(np.array([[1, 2], [3, 4]], dtype=np.float32))
+    assert form.T.dtype == form.Q.dtype == np.float64
+    assert np.array_equal(form.T, real_schur([[1, 2], [3, 4]]).T)
+
+
+@pytest.mark.parametrize("W", [np.zeros((3, 3)), [[0.0]], [[-2.0]], np.triu(np.ones((4, 4)), 1)])
+def test_radius_zero_or_one_unit_is_all_R(W):
+    form = real_schur(W)
+    assert form.n_leading == form.hidden_size == len(W)
+    assert form.norm_CR == form.norm_CC == 0
+    assert form.removed_mass(form.N) == (0.0 if not form.norm_T else form.norm_N / form.norm_T)
+
+
+def test_numbers_free_of_the_gauge():
+    # Computed once; eigenvalues checked against numpy's.
+    W = np.cos(np.arange(36.0).reshape(6, 6) ** 1.5)
+    form = real_schur(W, threshold=0.75)
+    assert form.moduli == pytest.approx(sorted({round(m, 12) for m in np.abs(np.linalg.eigvals(W))}, reverse=True), abs=1e-11)
+    assert (form.n_leading, [block.size for block in form.blocks]) == (3, [1, 2, 1, 1, 1])
+    scalars = (form.norm_CR, form.henrici, form.norm_T, form.spectral_radius)
+    assert scalars == pytest.approx((1.3918429246243795, 1.924997360052155, 4.024689272832357, 2.097208199788645), rel=1e-10)
+
+
+def test_the_form_cannot_be_written():
+    form = real_schur(_gaussian(4, np.random.default_rng(0)))
+    for array in (form.Q, form.T, form.N, form.B, form.moduli, form.eigenvalues):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+    with pytest.raises(FrozenInstanceError):
+        form.threshold = 0.5
+    assert isinstance(form, SchurForm) and isinstance(form.blocks[0], Block)
+    assert repr(form) == f"SchurForm(4 units in {len(form.blocks)} blocks; R: {form.n_leading} units at threshold 0.9; radius {form.radius:.4g})"
+
+
+def test_W_rec_and_weights_return_to_raw_coordinates():
+    W = _gaussian(8, np.random.default_rng(0))
+    form = real_schur(W)
+    assert form.W_rec == pytest.approx(W, abs=1e-13)
+    assert form.weights(form.B) + form.weights(form.N) == pytest.approx(W, abs=1e-13)
+    assert sorted(np.abs(np.linalg.eigvals(W - form.weights(form.N)))) == pytest.approx(sorted(np.abs(form.eigenvalues)), abs=1e-12)
+
+
+# ---- other thresholds and orders ---------------------------------------------------------------------------------------------------------------
+def test_with_threshold_equals_a_new_form():
+    W = _gaussian(20, np.random.default_rng(3))
+    for threshold in (0, 0.3, 0.9, 1):
+        changed, new = real_schur(W).with_threshold(threshold), real_schur(W, threshold)
+        assert np.array_equal(changed.T, new.T) and changed.n_leading == new.n_leading and changed.norms() == new.norms()
+    assert real_schur(W, 0).n_leading == 20
+
+
+def test_threshold_one_takes_all_ties_of_an_orthogonal_matrix():
+    assert real_schur(rotation(30, np.random.default_rng(0)), 1).n_leading == 30
+
+
+def test_reordered_puts_the_blocks_where_asked():
+    W = _gaussian(15, np.random.default_rng(4))
+    form = real_schur(W, 0)
+    order = np.random.default_rng(0).permutation(len(form.blocks))
+    other = form.reordered(order)
+    check_form(other, W)
+    assert other.moduli == pytest.approx(form.moduli[order], rel=1e-9)
+    assert [block.size for block in other.blocks] == [form.blocks[k].size for k in order]
+    assert other.henrici == pytest.approx(form.henrici, rel=1e-12) and other.norm_T == pytest.approx(form.norm_T, rel=1e-13)
+    back = other.reordered(np.argsort(order))
+    assert back.norms() == pytest.approx(form.norms(), rel=1e-9)
+
+
+@pytest.mark.parametrize("leak", [1.0, 0.4])
+def test_random_orders_keep_what_the_order_cannot_change(leak):
+    W = _trained_like(40, np.random.default_rng(6))
+    form = real_schur(W, leak=leak)
+    changed = 0
+    for seed in range(5):
+        other = form.random_order(seed, tie=0.03)
+        check_form(other, W)
+        assert other.n_leading == form.n_leading and other.threshold == form.threshold and other.leak == leak
+        assert np.sort(other.moduli) == pytest.approx(np.sort(form.moduli), rel=1e-9)
+        assert (other.norm_CR, other.norm_T, other.henrici) == pytest.approx((form.norm_CR, form.norm_T, form.henrici), rel=1e-10)
+        # Inside a sector, blocks and couplings together are fixed by the subspace; the couplings alone are not.
+        for sector in (slice(0, form.n_leading), slice(form.n_leading, None)):
+            assert np.linalg.norm(other.T[sector, sector]) == pytest.approx(np.linalg.norm(form.T[sector, sector]), rel=1e-10)
+        changed += abs(other.norm_RR - form.norm_RR) > 1e-6 * form.norm_RR
+    assert changed > 0
+    assert np.array_equal(form.random_order(2).T, form.random_order(2).T)
+    assert not np.array_equal(form.random_order(2).T, form.random_order(3).T)
+
+
+def test_random_order_stays_within_chained_near_ties():
+    T = np.diag([1.0, 0.995, 0.99, 0.985, 0.93, 0.895, 0.89]) + np.triu(np.ones((7, 7)), 1)
+    form = real_schur(T)
+    assert form.n_leading == 5
+    seen = np.array([np.diag(form.random_order(seed).T) for seed in range(30)])
+    assert (np.sort(seen[:, :4], axis=1) == pytest.approx(np.array([[0.985, 0.99, 0.995, 1.0]] * 30))) and len(np.unique(seen[:, 0].round(6))) == 4
+    assert seen[:, 4] == pytest.approx([0.93] * 30)
+    assert len(np.unique(seen[:, 5].round(6))) == 2
+    wide = [np.diag(form.random_order(seed, tie=0.1).T) for seed in range(30)]
+    assert np.min([diagonal[:5].min() for diagonal in wide]) == pytest.approx(0.93)  # no block crosses from C to R
+    assert form.random_order(0, tie=0).moduli == pytest.approx(form.moduli)
+    # A shuffled form is shuffled within the same groups.
+    assert np.sort(form.random_order(1).random_order(2).moduli[:4]) == pytest.approx([0.985, 0.99, 0.995, 1.0])
+
+
+# ---- refusals -----------------------------------------------------------------------------------------------------------------------------------
+# Two nearly equal pairs, both far from normal: LAPACK's dtrexc finds the swap too inaccurate to make.
+REFUSED = np.array(
+    [
+        [-4.63324140e-01, 3.27568830e04, -1.83123100e01, 1.34370399e01],
+        [-7.51608251e-05, -4.63324140e-01, 6.92492307e00, -1.10829294e01],
+        [0.0, 0.0, -4.62324140e-01, 1.55092259e07],
+        [0.0, 0.0, -4.87640186e-08, -4.62324140e-01],
+    ]
+)
+
+
+def test_a_swap_that_lapack_refuses_leaves_a_valid_form():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        form = real_schur(REFUSED, 0)
+        other = form.reordered([1, 0]) if len(form.blocks) == 2 else form
+    check_form(form, REFUSED)
+    check_form(other, REFUSED)
+    assert [warning.category for warning in caught] == [SchurOrderWarning] * len(other.refused)
+
+
+@pytest.fixture
+def refusing(monkeypatch):
+    """dtrexc that refuses to bring anything to the first row, and says so only after having moved nothing."""
+    real = schurkit.schur.dtrexc
+    monkeypatch.setattr(schurkit.schur, "dtrexc", lambda T, Q, source, target, **how: (T, Q, 1) if target == 1 else real(T, Q, source, target, **how))
+
+
+def test_a_refused_move_is_reported_and_the_rest_is_sorted(refusing):
+    W = np.diag([0.1, 0.2, 0.9, 1.0]) + np.triu(np.ones((4, 4)), 1)
+    with pytest.warns(SchurOrderWarning, match=r"blocks is not exact: LAPACK dtrexc refused to bring the block at row \d \(modulus 1\) to row 0$"):
+        form = real_schur(W)
+    assert form.moduli == pytest.approx([0.1, 1.0, 0.9, 0.2]) and len(form.refused) == 1
+    assert "1 refused moves" in repr(form)
+    check_form(form, W)
+    assert form.with_threshold(0.5).n_leading == 0
+
+
+def test_a_refused_reordering_stops_and_says_so(refusing):
+    W = np.diag([1.0, 0.9, 0.2, 0.1]) + np.triu(np.ones((4, 4)), 1)
+    form = real_schur(W, 0)
+    with pytest.warns(SchurOrderWarning, match="refused to bring the block at row 2 to row 0"):
+        other = form.reordered([2, 3, 0, 1])
+    assert len(other.refused) == 1 and other.moduli == pytest.approx(form.moduli)
+    check_form(other, W)
+
+
+def test_a_pair_that_splits_on_a_move_is_read_afresh(monkeypatch):
+    """Rounding may turn a complex pair with almost equal eigenvalues into two real ones while it moves."""
+    real, split = schurkit.schur.dtrexc, []
+
+    def dtrexc(T, Q, source, target, **how):
+        result = real(T, Q, source, target, **how)
+        # Lower entries of 1e-15: dropping one splits its pair at the cost of rounding only.
+        for row in np.flatnonzero((np.abs(np.diagonal(T, -1)) < 1e-13) & (np.diagonal(T, -1) != 0)):
+            T[row + 1, row] = 0.0
+            split.append(row)
+        return result
+
+    W = assemble([[[0.3]], [[0.2]], [[0.5, 0.1], [-1e-15, 0.5]], pair(0.9, 1.0), [[0.7]], [[0.8]]], 0.1)
+    unsplit = real_schur(W, 0)
+    assert [block.size for block in unsplit.blocks] == [2, 1, 1, 2, 1, 1]
+    monkeypatch.setattr(schurkit.schur, "dtrexc", dtrexc)
+    form = real_schur(W, 0)
+    assert split and [block.size for block in form.blocks] == [2, 1, 1, 1, 1, 1, 1]
+    check_form(form, W)
+    check_order(form)
+    split.clear()
+    reordered = unsplit.reordered([1, 0, 3, 5, 4, 2])
+    # Split on the first move, the pair comes to its place by two moves.
+    assert split and reordered.moduli == pytest.approx([0.8, 0.9, 0.5, 0.5, 0.2, 0.3, 0.7])
+    check_form(reordered, W)
+
+
+def test_moduli_that_do_not_settle_are_reported(monkeypatch):
+    monkeypatch.setattr(schurkit.schur, "_move", lambda T, Q, source, target: True)
+    with pytest.warns(SchurOrderWarning, match="would not settle within 30 passes"):
+        form = real_schur(np.diag([1.0, 2.0]))
+    assert form.moduli.tolist() == [1.0, 2.0]
+
+
+# ---- Henrici ------------------------------------------------------------------------------------------------------------------------------------
+def test_henrici_of_chosen_parts():
+    generator = np.random.default_rng(7)
+    blocks = [pair(1.0, 0.5, 4.0), np.array([[0.5]]), pair(0.3, 1.0)]
+    T = assemble(blocks, generator.standard_normal((5, 5)))
+    Q = rotation(5, generator)
+    W = Q @ T @ Q.T
+    expected = np.sqrt(np.linalg.norm(W) ** 2 - (np.abs(np.linalg.eigvals(W)) ** 2).sum())
+    assert henrici(W) == pytest.approx(expected, rel=1e-10) and real_schur(W).henrici == pytest.approx(expected, rel=1e-10)
+    assert henrici(W, relative=True) == pytest.approx(expected / np.linalg.norm(W), rel=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["orthogonal", "symmetric", "skew", "zero", "identity"])
+@pytest.mark.parametrize("scale", [1.0, 1e-150, 1e150])
+def test_henrici_of_normal_matrices_does_not_cancel(kind, scale):
+    # sqrt(‖W‖² − Σ|λ|²) itself would leave about 1e-8 here.
+    assert henrici(scale * KINDS[kind](30, np.random.default_rng(0)), relative=True) < 1e-13
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1.0, 1e150])
+def test_henrici_of_a_nilpotent_matrix_is_its_norm(scale):
+    assert henrici(scale * np.eye(5, k=1)) == pytest.approx(2 * scale, rel=1e-14)
+    assert henrici(scale * np.eye(5, k=1), relative=True) == pytest.approx(1, rel=1e-14)
+
+
+# ---- messages -----------------------------------------------------------------------------------------------------------------------------------
+W2 = [[1.0, 2.0], [0.0, 0.5]]
+
+
+@pytest.mark.parametrize("function", [real_schur, henrici])
+@pytest.mark.parametrize(
+    ("W", "message"),
+    [
+        (np.zeros((64, 32)), r"{} needs W_rec of shape \(hidden, hidden\); got \(64, 32\)\. Did you pass W_in\?$"),
+        (np.zeros(4), r"{} needs W_rec of shape \(hidden, hidden\); got \(4,\)\.$"),
+        (3.0, r"{} needs W_rec of shape \(hidden, hidden\); got \(\)\.$"),
+        (np.zeros((3, 5, 5)), r"{} needs the W_rec of one network, shape \(hidden, hidden\); got a stack of shape \(3, 5, 5\)\. Pass W_rec\[i\]\.$"),
+        (np.zeros((0, 0)), r"{} needs a W_rec of at least one unit; got shape \(0, 0\)\.$"),
+        ([[1.0, np.nan], [0.0, 1.0]], r"W_rec must be finite; it holds 1 NaN or infinite values, the first at \(0, 1\)"),
+        ([[np.inf]], "W_rec must be finite"),
+        ([[1j]], "W_rec must be real; got complex numbers"),
+        ([["a"]], "W_rec must be an array of real numbers"),
+        (np.full((2, 2), 1.7e308), "{} needs a W_rec whose Frobenius norm a float64 can hold; it exceeds 1.8e308. Scale it down."),
+    ],
+)
+def test_wrong_matrices(function, W, message):
+    with pytest.raises(InputError, match=message.format(function.__name__)) as error:
+        function(W)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda form: real_schur(W2, 1.5), "threshold must be between 0 and 1; got 1.5"),
+        (lambda form: real_schur(W2, np.nan), "threshold must be a finite number; got nan"),
+        (lambda form: real_schur(W2, leak=0), "leak must be above 0"),
+        (lambda form: real_schur(W2, leak=2.0), "leak must be at most 1; got 2.0"),
+        (lambda form: real_schur(W2, leak=[0.1, 0.2]), r"one leak for all units; got an array of shape \(2,\)\. .* does not share Q with W_rec"),
+        (lambda form: form.with_threshold(-1), "threshold must be between 0 and 1"),
+        (lambda form: form.sector("RC"), "sector must be one of 'RR', 'CR', 'CC'; got 'RC'"),
+        (lambda form: form.sector_mask("N"), "sector must be one of"),
+        (lambda form: form.coupling(1, 0), r"coupling\(i, j\) needs i < j, block i driven from block j; got \(1, 0\)"),
+        (lambda form: form.coupling(0, 2), "block j must be between 0 and 1; got 2"),
+        (lambda form: form.coupling(0.5, 1), "block i must be a whole number"),
+        (lambda form: form.removed_mass(np.zeros((3, 3))), r"delta_T must have the shape of T, \(2, 2\); got \(3, 3\)"),
+        (lambda form: form.weights(np.zeros((2, 3))), r"delta_T must have axes \(hidden, hidden\)"),
+        (lambda form: form.reordered([0, 0]), "order must name each of the 2 blocks once; got 2 entries, 1 distinct"),
+        (lambda form: form.reordered([0, 2]), "each entry of order must be between 0 and 1; got 2"),
+        (lambda form: form.reordered([1, 0]), r"order must keep the 1 blocks of R first.*form\.with_threshold\(0\)\.reordered\(order\)"),
+        (
+            lambda form: form.with_threshold(0).reordered([1, 0]).with_threshold(0.9),
+            r"with_threshold\(0\.9\) cannot cut this order: the block at row 1 belongs to R but stands behind blocks of C\..*real_schur returned",
+        ),
+        (lambda form: form.random_order(-1), "seed must be at least 0; got -1"),
+        (lambda form: form.random_order(0, tie=-1), "tie must be at least 0"),
+    ],
+)
+def test_wrong_arguments(call, message):
+    with pytest.raises(InputError, match=message):
+        call(real_schur(W2))
+
+
+def test_the_examples_run():
+    assert doctest.testmod(schurkit.schur).failed == 0
