@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
+from typing import NamedTuple
 
 import numpy as np
 
@@ -150,7 +151,8 @@ class AblationRow:
     """One measurement of `ablation_profile`.
 
     network : label of the network. removed : "none", "RR", "RR+CR", … kind : "removal" or the name of the control.
-    draw : number of the control's draw, 0 for the removal. removed_mass : ‖ΔT‖_F/‖T‖_F of the removal (and of its controls).
+    draw : number of the control's draw, 0 for the removal. fraction : the share of ΔT that was removed, 1 for all of it.
+    removed_mass : fraction · ‖ΔT‖_F/‖T‖_F of the removal (and of its controls).
     metric : name of the measure. value : measured, infinite for a network that diverged.
     delta : value − value of the unablated network; None if that one diverged.
     sensitivity : delta / removed_mass; None where undefined, with the reason in `undefined`.
@@ -161,6 +163,7 @@ class AblationRow:
     removed: str
     kind: str
     draw: int
+    fraction: float
     removed_mass: float
     metric: str
     value: float
@@ -178,6 +181,7 @@ def ablation_profile(
     threshold: float = 0.9,
     forms: Sequence[SchurForm] | None = None,
     subsets: Sequence[Sequence[str]] = SUBSETS,
+    fractions: Sequence[float] = (1.0,),
     controls: Sequence[str] = ("block-upper",),
     draws: int = 20,
     seed: int = 0,
@@ -193,13 +197,14 @@ def ablation_profile(
     threshold : of the sectors (modulus ≥ threshold × spectral radius is R).
     forms : Schur forms to use instead, one a network (another order, say); `threshold` is then not used.
     subsets : what to remove, each a tuple out of "RR", "CR", "CC".
+    fractions : how much of each removal and control, W_rec − fraction · Q ΔT Qᵀ; 1 is the removal itself.
     controls : names for `control_changes`; () for none. An empty removal has no control.
     draws, seed : of the controls.
     engine : see `schurkit.engine.choose`.
 
     Returns
     -------
-    list of `AblationRow`, ready for ``pandas.DataFrame``: for each network, each subset as "removal", then its controls.
+    list of `AblationRow`, ready for ``pandas.DataFrame``: for each network, each subset as "removal" (by fraction), then its controls.
 
     Examples
     --------
@@ -221,16 +226,28 @@ def ablation_profile(
     rows = []
     for one, form in zip(rnn, forms):
         check_form(one, form)
-        cases = [(tuple(s), "removal", 0) for s in subsets]
-        cases += [(tuple(s), kind, draw) for s in subsets if s for kind in controls for draw in range(draws)]
+        cases = _cases(subsets, fractions, controls, draws)
         values = _measure_cases(one, form, cases, trials, measure, draws, seed, engine)
-        intact = float(values[0])
-        masses = {tuple(s): form.removed_mass(removal(form, s)) for s in subsets}
-        order = sorted(range(len(cases)), key=lambda i: (list(masses).index(cases[i][0]), i))
-        for i in order:
-            sectors, kind, draw = cases[i]
-            rows.append(_row(one.labels[0], form, sectors, kind, draw, masses[sectors], measure.name, float(values[i + 1]), intact))
+        masses = {case.sectors: form.removed_mass(removal(form, case.sectors)) for case in cases}
+        for case, value in zip(cases, values[1:]):
+            rows.append(_row(one.labels[0], form, case, masses[case.sectors], measure.name, float(value), float(values[0])))
     return rows
+
+
+class _Case(NamedTuple):
+    sectors: tuple[str, ...]
+    kind: str
+    draw: int
+    fraction: float
+
+
+def _cases(subsets, fractions, controls, draws) -> list[_Case]:
+    cases = []
+    for sectors in map(tuple, subsets):
+        kinds = [("removal", 0)] + [(kind, draw) for kind in controls for draw in range(draws)]
+        for kind, draw in kinds if sectors else kinds[:1]:
+            cases += [_Case(sectors, kind, draw, float(fraction)) for fraction in (fractions if sectors else (1.0,))]
+    return cases
 
 
 _metric = metric  # the public parameter of the same name hides the function
@@ -240,15 +257,15 @@ def _measure_cases(one, form, cases, trials, measure, draws, seed, engine) -> np
     """Metric of the intact network, then of each case; variants are rolled out in batches that fit the memory bound."""
     cache: dict[tuple, np.ndarray] = {}
 
-    def change(case):
-        sectors, kind, draw = case
-        if kind == "removal":
-            delta_T = removal(form, sectors)
-            return form.weights(delta_T) if delta_T.any() else delta_T
-        if (sectors, kind) not in cache:
-            cache.clear()
-            cache[sectors, kind] = control_changes(form, sectors, kind, draws, seed)
-        return cache[sectors, kind][draw]
+    def change(case: _Case):
+        if (case.sectors, case.kind) not in cache:
+            cache.clear()  # cases come sorted: one entry is enough
+            if case.kind == "removal":
+                delta_T = removal(form, case.sectors)
+                cache[case.sectors, case.kind] = (form.weights(delta_T) if delta_T.any() else delta_T)[None]
+            else:
+                cache[case.sectors, case.kind] = control_changes(form, case.sectors, case.kind, draws, seed)
+        return case.fraction * cache[case.sectors, case.kind][case.draw]
 
     size = 4 * trials.targets.size
     batch = max(1, int(_OUTPUT_BYTES // size))
@@ -260,18 +277,20 @@ def _measure_cases(one, form, cases, trials, measure, draws, seed, engine) -> np
     return np.concatenate(values)
 
 
-def _row(label, form, sectors, kind, draw, mass, name, value, intact) -> AblationRow:
+def _row(label, form, case, mass, name, value, intact) -> AblationRow:
+    mass = mass * case.fraction
     delta = value - intact if isfinite(intact) else None
     why = ""
     if delta is None:
         why = "the unablated network diverged"
     elif mass == 0:
-        why = "nothing to remove: " + ("no sector was named" if not sectors else "the sector holds no coupling")
+        why = "nothing to remove: " + ("no sector was named" if not case.sectors else "the sector holds no coupling")
     elif mass < LEAST_MASS:
         why = f"removed mass {mass:.1e} is below {LEAST_MASS:.0e}: rounding noise"
     elif not isfinite(delta):
         why = "the ablated network diverged"
-    return AblationRow(label, name_of(sectors), kind, draw, mass, name, value, delta, None if why else delta / mass, why, form.n_leading)
+    sensitivity = None if why else delta / mass
+    return AblationRow(label, name_of(case.sectors), case.kind, case.draw, case.fraction, mass, name, value, delta, sensitivity, why, form.n_leading)
 
 
 def refit_readout(rnn: RNN, trials: Trials, *, engine: str = "auto") -> RNN:

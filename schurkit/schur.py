@@ -18,30 +18,31 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg
-from scipy.linalg.lapack import dtrexc
 
+from schurkit._blocks import (
+    Block,
+    arrange_blocks,
+    block_eigenvalues,
+    departure_of,
+    finish_form,
+    frobenius,
+    lapack_schur,
+    moduli_of,
+    norm_of,
+    scaled_down,
+    sort_blocks,
+    sort_in_windows,
+    tie_tolerance,
+)
 from schurkit._checks import InputError, integer, number, one_of, read_only, real_array
 
 SECTORS = ("RR", "CR", "CC")
-_EPS = np.finfo(np.float64).eps
-_WINDOW = 96  # rows; a window and its rotation (150 kB) stay in the second-level cache. Measured: 64 to 128 are alike, 32 and none are slower
-_MAX_PASSES = 30  # one pass sorts; more are needed only where moving a block shifts the moduli of ill-conditioned neighbours
 
 
 class SchurOrderWarning(RuntimeWarning):
     """LAPACK refused to swap two blocks (too close to tell apart): the form is valid, its order is not quite the one asked for."""
-
-
-class Block(NamedTuple):
-    """One diagonal block of T: first row, size (1, or 2 for a complex pair), modulus that orders it (see `real_schur`)."""
-
-    start: int
-    size: int
-    modulus: float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -96,7 +97,7 @@ class SchurForm:
     @cached_property
     def eigenvalues(self) -> np.ndarray:
         """(hidden,) complex eigenvalues of W_rec in block order, the positive imaginary part of a pair first."""
-        real, imaginary, sizes = _block_eigenvalues(self.T)
+        real, imaginary, sizes = block_eigenvalues(self.T)
         values = np.repeat(real.astype(complex), sizes)
         pairs = (np.cumsum(sizes) - sizes)[sizes == 2]
         values[pairs] += 1j * imaginary[sizes == 2]
@@ -163,7 +164,7 @@ class SchurForm:
     @cached_property
     def _norms(self) -> dict[str, float]:
         parts = {**{name: self.sector(name) for name in SECTORS}, "N": self.N, "B": self.B, "T": self.T}
-        return {name: _frobenius(part) for name, part in parts.items()}
+        return {name: frobenius(part) for name, part in parts.items()}
 
     def norms(self) -> dict[str, float]:
         """Absolute Frobenius norms of RR, CR, CC, N, B and T; RR² + CR² + CC² = N² and N² + B² = T²."""
@@ -179,11 +180,11 @@ class SchurForm:
     @property
     def henrici(self) -> float:
         """Departure of W_rec from normality, as `schurkit.schur.henrici` (absolute)."""
-        return _departure(self.T)
+        return departure_of(self.T)
 
     def removed_mass(self, delta_T) -> float:
         """‖ΔT‖_F / ‖T‖_F, the share of Schur mass that ΔT (hidden, hidden) removes; 0 when T is 0."""
-        mass = _frobenius(self._change(delta_T))
+        mass = frobenius(self._change(delta_T))
         return mass / self.norm_T if self.norm_T else 0.0
 
     def weights(self, delta_T) -> np.ndarray:
@@ -210,7 +211,7 @@ class SchurForm:
 
     def _cut(self, threshold: float) -> tuple[int, list[int]]:
         """Row of the first block below the threshold, and the rows of later blocks that are not (an order by modulus has none)."""
-        least = threshold * self.radius - _tie(_frobenius(self.T), self.radius, self.leak)
+        least = threshold * self.radius - tie_tolerance(frobenius(self.T), self.radius, self.leak)
         n_leading = next((block.start for block in self.blocks if block.modulus < least), self.hidden_size)
         return n_leading, [block.start for block in self.blocks if block.start > n_leading and block.modulus >= least]
 
@@ -240,9 +241,9 @@ class SchurForm:
                 f"order must keep the {leading} blocks of R first, or RR, CR and CC would lose their meaning. "
                 "To move blocks freely, put all of them in R: form.with_threshold(0).reordered(order)."
             )
-        (T, exponent), Q = _scaled(self.T), np.array(self.Q, order="F")
-        refused = _arrange(T, Q, order, [block.size for block in self.blocks])
-        T, Q, blocks = _finish(T, Q, exponent, self.leak)
+        (T, exponent), Q = scaled_down(self.T), np.array(self.Q, order="F")
+        refused = arrange_blocks(T, Q, order, [block.size for block in self.blocks])
+        T, Q, blocks = finish_form(T, Q, exponent, self.leak)
         _warn(refused)
         return replace(self, T=T, Q=Q, blocks=blocks, refused=self.refused + refused)
 
@@ -307,13 +308,12 @@ def real_schur(W_rec, threshold: float = 0.9, *, leak: float = 1.0) -> SchurForm
         )
     leak = number(leak, "leak", above=0, at_most=1)
     W_scaled, exponent, norm = _check_W_rec(W_rec, "real_schur")
-    T, Q = _lapack_schur(W_scaled)
-    radius = float(_moduli(T, exponent, leak).max())
-    tie = _tie(norm, radius, leak)
-    if len(T) > 2 * _WINDOW:
-        _sort_in_windows(T, Q, exponent, leak, tie)
-    refused = _sort(T, Q, exponent, leak, tie)
-    T, Q, blocks = _finish(T, Q, exponent, leak)
+    T, Q = lapack_schur(W_scaled)
+    radius = float(moduli_of(T, exponent, leak).max())
+    tie = tie_tolerance(norm, radius, leak)
+    sort_in_windows(T, Q, exponent, leak, tie)
+    refused = sort_blocks(T, Q, exponent, leak, tie)
+    T, Q, blocks = finish_form(T, Q, exponent, leak)
     _warn(refused)
     form = SchurForm(Q, T, blocks, threshold, leak, len(T), refused)
     return replace(form, n_leading=form._cut(threshold)[0])
@@ -342,7 +342,7 @@ def henrici(W_rec, relative: bool = False) -> float:
     Source: P. Henrici, Numer. Math. 4, 24–40 (1962).
     """
     W_scaled, exponent, norm = _check_W_rec(W_rec, "henrici")
-    departure = float(np.ldexp(_departure(_lapack_schur(W_scaled)[0]), exponent))
+    departure = float(np.ldexp(departure_of(lapack_schur(W_scaled)[0]), exponent))
     if relative:
         return departure / norm if norm else 0.0
     return departure
@@ -350,7 +350,7 @@ def henrici(W_rec, relative: bool = False) -> float:
 
 # ---- checks ---------------------------------------------------------------------------------------------------------------------------------------
 def _check_W_rec(W_rec, function: str) -> tuple[np.ndarray, int, float]:
-    """W_rec scaled as by `_scaled`, the power of two that restores it, and its Frobenius norm."""
+    """W_rec scaled as by `scaled_down`, the power of two that restores it, and its Frobenius norm."""
     shape = np.shape(W_rec)
     if len(shape) == 3 and shape[1] == shape[2]:
         raise InputError(f"{function} needs the W_rec of one network, shape (hidden, hidden); got a stack of shape {shape}. Pass W_rec[i].")
@@ -359,8 +359,8 @@ def _check_W_rec(W_rec, function: str) -> tuple[np.ndarray, int, float]:
         raise InputError(f"{function} needs W_rec of shape (hidden, hidden); got {shape}.{hint}")
     if shape[0] == 0:
         raise InputError(f"{function} needs a W_rec of at least one unit; got shape {shape}.")
-    W_scaled, exponent = _scaled(real_array(W_rec, "W_rec", dtype=np.float64))
-    norm = _norm(W_scaled, exponent)
+    W_scaled, exponent = scaled_down(real_array(W_rec, "W_rec", dtype=np.float64))
+    norm = norm_of(W_scaled, exponent)
     if not np.isfinite(norm):
         raise InputError(f"{function} needs a W_rec whose Frobenius norm a float64 can hold; it exceeds 1.8e308. Scale it down.")
     return W_scaled, exponent, norm
@@ -373,157 +373,3 @@ def _check_threshold(threshold) -> float:
 def _warn(refused: tuple[str, ...]) -> None:
     if refused:
         warnings.warn(f"the order of the Schur blocks is not exact: {'; '.join(refused)}", SchurOrderWarning, stacklevel=3)
-
-
-# ---- numbers --------------------------------------------------------------------------------------------------------------------------------------
-def _scaled(matrix: np.ndarray) -> tuple[np.ndarray, int]:
-    """A Fortran-ordered copy with entries below 1 and the power of two that restores it: exact, and squares neither overflow nor vanish."""
-    exponent = int(np.frexp(np.abs(matrix).max())[1])
-    return np.ldexp(matrix, -exponent, order="F"), exponent
-
-
-def _norm(scaled: np.ndarray, exponent: int) -> float:
-    with np.errstate(over="ignore"):
-        return float(np.ldexp(np.sqrt(np.square(scaled).sum()), exponent))
-
-
-def _frobenius(matrix: np.ndarray) -> float:
-    return _norm(*_scaled(matrix))
-
-
-def _block_rows(T: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First row of each block, size of each block, first rows of the 2x2 blocks."""
-    pairs = T.diagonal(-1).nonzero()[0]
-    first = np.ones(len(T) + 1, dtype=bool)
-    first[pairs + 1] = False
-    starts = first[:-1].nonzero()[0]
-    return starts, 2 - first[starts + 1], pairs
-
-
-def _block_eigenvalues(T: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Real part, imaginary part (≥ 0) and size of each block."""
-    starts, sizes, pairs = _block_rows(T)
-    imaginary = np.zeros(len(T))
-    # Two roots, not the root of a product: the off-diagonal entries may lie hundreds of orders of magnitude apart.
-    imaginary[pairs] = np.sqrt(np.abs(T[pairs, pairs + 1])) * np.sqrt(np.abs(T[pairs + 1, pairs]))
-    return T.diagonal()[starts], imaginary[starts], sizes
-
-
-def _moduli(T: np.ndarray, exponent: int, leak: float) -> np.ndarray:
-    """Modulus of the step matrix's eigenvalues for each block of T · 2**exponent."""
-    real, imaginary, _ = _block_eigenvalues(T)
-    return np.hypot((1 - leak) + leak * np.ldexp(real, exponent), leak * np.ldexp(imaginary, exponent))
-
-
-def _tie(norm: float, radius: float, leak: float) -> float:
-    # Moduli are known to about eps times the norm. Where the norm is far above the radius (strongly nonnormal), order is still kept to 1e-9 of it.
-    return min(8 * _EPS * ((1 - leak) + leak * norm), 1e-9 * radius)
-
-
-def _ordered(moduli: np.ndarray, tie: float) -> bool:
-    return bool((np.maximum.accumulate(moduli[::-1])[::-1] - moduli <= tie).all())
-
-
-def _departure(T: np.ndarray) -> float:
-    *_, pairs = _block_rows(T)
-    rest = np.triu(T, 1)
-    rest[pairs, pairs + 1] += T[pairs + 1, pairs]
-    return _frobenius(rest)
-
-
-# ---- LAPACK ---------------------------------------------------------------------------------------------------------------------------------------
-def _lapack_schur(W_scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    T, Q = scipy.linalg.schur(W_scaled, output="real", overwrite_a=True, check_finite=False)
-    return np.asfortranarray(T), np.asfortranarray(Q)
-
-
-def _move(T: np.ndarray, Q: np.ndarray, source: int, target: int) -> bool:
-    """Move the block at row `source` to row `target` of the Fortran-ordered T and Q, in place; False if LAPACK refuses part of the way."""
-    *_, info = dtrexc(T, Q, source + 1, target + 1, overwrite_a=1, overwrite_q=1)
-    return info == 0
-
-
-def _sort(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float, tie: float) -> tuple[str, ...]:
-    """Order the blocks in place by nonincreasing modulus; returns the moves that LAPACK still refused in the last pass."""
-    subdiagonal, refused = T.diagonal(-1), []
-    for _ in range(_MAX_PASSES):
-        moduli, refused, row = _moduli(T, exponent, leak), [], 0
-        if _ordered(moduli, tie):
-            return ()
-        n_pairs, moduli, sizes = np.count_nonzero(subdiagonal), moduli.tolist(), _block_rows(T)[1].tolist()
-        while moduli:  # the blocks from `row` on
-            least, first = max(moduli) - tie, 0
-            while moduli[first] < least:
-                first += 1
-            if first:
-                source = row + sum(sizes[:first])
-                done = _move(T, Q, source, row)
-                if not done:
-                    refused.append(f"LAPACK dtrexc refused to bring the block at row {source} (modulus {moduli[first]:.6g}) to row {row}")
-                if not done or np.count_nonzero(subdiagonal) != n_pairs:
-                    # Part of the way only, or a pair split into two real eigenvalues: what stands behind the block now at `row` is read afresh.
-                    row += 2 if row + 1 < len(T) and T[row + 1, row] != 0 else 1
-                    rest = T[row:, row:]
-                    n_pairs = np.count_nonzero(subdiagonal)
-                    moduli, sizes = (_moduli(rest, exponent, leak).tolist(), _block_rows(rest)[1].tolist()) if len(rest) else ([], [])
-                    continue
-            moduli.pop(first)
-            row += sizes.pop(first)
-    return tuple(refused) or (f"the moduli would not settle within {_MAX_PASSES} passes",)
-
-
-def _sort_in_windows(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float, tie: float) -> None:
-    """Sort most of a large T in place: each swap touches a small window only, and what is beside the window follows by one matrix product.
-
-    Windows overlap by half and sweep upwards, so that each sweep brings the largest moduli one half window further: a bubble sort of half windows.
-    """
-    half = _WINDOW // 2
-    T_rows, Q_rows = T.T, Q.T  # C-ordered views: row k is column k
-    for goal in range(0, len(T) - half, half):
-        swept = False
-        for top in range((len(T) - half - 1) // half * half, goal - 1, -half):
-            # A window must not cut through a pair.
-            top, end = (k + 1 if 0 < k < len(T) and T[k, k - 1] != 0 else k for k in (top, min(top + _WINDOW, len(T))))
-            window = np.array(T[top:end, top:end], order="F")
-            moduli = _moduli(window, exponent, leak)
-            if _ordered(moduli, tie):
-                continue
-            turn = np.eye(end - top, order="F")
-            _sort(window, turn, exponent, leak, tie)
-            T_rows[top:end, :top] = turn.T @ T_rows[top:end, :top]
-            T_rows[end:, top:end] = T_rows[end:, top:end] @ turn
-            Q_rows[top:end] = turn.T @ Q_rows[top:end]
-            T[top:end, top:end] = window
-            swept = True
-        if not swept:
-            return
-
-
-def _arrange(T: np.ndarray, Q: np.ndarray, order: list[int], sizes: list[int]) -> tuple[str, ...]:
-    """Bring the blocks of the given sizes into the given order, in place; stops at the first move that LAPACK refuses and says which."""
-    waiting, row = list(range(len(sizes))), 0
-    for block in order:
-        source = row + sum(sizes[other] for other in waiting[: waiting.index(block)])
-        # A pair that split on an earlier move is two blocks now, moved one after the other.
-        rows = range(sizes[block]) if sizes[block] == 2 and T[source + 1, source] == 0 else (0,)
-        for k in rows:
-            if source != row and not _move(T, Q, source + k, row + k):
-                return (f"LAPACK dtrexc refused to bring the block at row {source + k} to row {row + k}",)
-        waiting.remove(block)
-        row += sizes[block]
-    return ()
-
-
-def _finish(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float) -> tuple[np.ndarray, np.ndarray, tuple[Block, ...]]:
-    """Standardise the 2x2 blocks, fix the signs, undo the scaling: a signed permutation and a power of two, so nothing is rounded."""
-    starts, sizes, pairs = _block_rows(T)
-    turned = pairs[np.abs(T[pairs + 1, pairs]) > np.abs(T[pairs, pairs + 1])]
-    take = np.arange(len(T))
-    take[turned], take[turned + 1] = turned + 1, turned
-    Q = Q[:, take]
-    largest = np.abs(Q).argmax(axis=0)
-    sign = np.where(np.take_along_axis(Q, largest[None, :], axis=0)[0] < 0, -1.0, 1.0)
-    sign[pairs + 1] = sign[pairs] * np.sign(T[take[pairs], take[pairs + 1]])
-    T = np.ldexp(T[np.ix_(take, take)] * (sign[:, None] * sign), exponent) + 0.0  # + 0.0 turns the -0.0 of a flipped zero into 0.0
-    blocks = map(Block, starts.tolist(), sizes.tolist(), _moduli(T, 0, leak).tolist())
-    return read_only(T), read_only(Q * sign), tuple(blocks)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import schurkit._blocks
 import schurkit.schur
 from schurkit._checks import InputError
 from schurkit.schur import Block, SchurForm, SchurOrderWarning, henrici, real_schur
@@ -106,6 +107,7 @@ def check_form(form, W):
     assert np.linalg.norm(form.Q.T @ form.Q - np.eye(size)) <= 1e-12 * size
     assert frobenius(W - form.Q @ form.T @ form.Q.T) <= 1e-13 * size * frobenius(W)
     subdiagonal = np.diagonal(form.T, -1) != 0
+    assert not np.signbit(form.T[form.T == 0]).any()
     assert not np.tril(form.T, -2).any() and not (subdiagonal[1:] & subdiagonal[:-1]).any()
     assert sum(block.size for block in form.blocks) == size
     expected_start = 0
@@ -254,8 +256,11 @@ def test_large_matrices_sorted_in_windows(kind, size):
 
 def test_windows_change_nothing_but_rounding(monkeypatch):
     W = _trained_like(300, np.random.default_rng(5))
+    sizes, move = [], schurkit._blocks.move_block
+    monkeypatch.setattr(schurkit._blocks, "move_block", lambda T, *rest: sizes.append(len(T)) or move(T, *rest))
     windowed = real_schur(W)
-    monkeypatch.setattr(schurkit.schur, "_WINDOW", 1000)
+    assert np.mean(np.array(sizes) == 300) < 0.1  # what makes windows fast: moves in the full matrix are the exception
+    monkeypatch.setattr(schurkit._blocks, "WINDOW", 1000)
     plain = real_schur(W)
     assert windowed.moduli == pytest.approx(plain.moduli, rel=1e-12)
     assert windowed.norms() == pytest.approx(plain.norms(), rel=1e-9)
@@ -265,6 +270,12 @@ def test_a_power_of_two_changes_no_bit_of_the_form():
     W = _gaussian(12, np.random.default_rng(0))
     form, scaled = real_schur(W), real_schur(np.ldexp(W, 500))
     assert np.array_equal(form.Q, scaled.Q) and np.array_equal(np.ldexp(form.T, 500), scaled.T)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_a_pair_whose_squares_leave_the_float_range(scale):
+    form = real_schur(scale * pair(1.0, 1.0, 2.0))
+    assert form.eigenvalues / scale == pytest.approx([np.exp(1j), np.exp(-1j)], rel=1e-13) and form.moduli / scale == pytest.approx([1.0])
 
 
 def test_float32_and_lists_are_taken_in_float64():
@@ -396,8 +407,12 @@ def test_a_swap_that_lapack_refuses_leaves_a_valid_form():
 @pytest.fixture
 def refusing(monkeypatch):
     """dtrexc that refuses to bring anything to the first row, and says so only after having moved nothing."""
-    real = schurkit.schur.dtrexc
-    monkeypatch.setattr(schurkit.schur, "dtrexc", lambda T, Q, source, target, **how: (T, Q, 1) if target == 1 else real(T, Q, source, target, **how))
+    real = schurkit._blocks.dtrexc
+
+    def refuse_row_0(T, Q, source, target, **how):
+        return (T, Q, 1) if target == 1 else real(T, Q, source, target, **how)
+
+    monkeypatch.setattr(schurkit._blocks, "dtrexc", refuse_row_0)
 
 
 def test_a_refused_move_is_reported_and_the_rest_is_sorted(refusing):
@@ -421,7 +436,7 @@ def test_a_refused_reordering_stops_and_says_so(refusing):
 
 def test_a_pair_that_splits_on_a_move_is_read_afresh(monkeypatch):
     """Rounding may turn a complex pair with almost equal eigenvalues into two real ones while it moves."""
-    real, split = schurkit.schur.dtrexc, []
+    real, split = schurkit._blocks.dtrexc, []
 
     def dtrexc(T, Q, source, target, **how):
         result = real(T, Q, source, target, **how)
@@ -434,7 +449,7 @@ def test_a_pair_that_splits_on_a_move_is_read_afresh(monkeypatch):
     W = assemble([[[0.3]], [[0.2]], [[0.5, 0.1], [-1e-15, 0.5]], pair(0.9, 1.0), [[0.7]], [[0.8]]], 0.1)
     unsplit = real_schur(W, 0)
     assert [block.size for block in unsplit.blocks] == [2, 1, 1, 2, 1, 1]
-    monkeypatch.setattr(schurkit.schur, "dtrexc", dtrexc)
+    monkeypatch.setattr(schurkit._blocks, "dtrexc", dtrexc)
     form = real_schur(W, 0)
     assert split and [block.size for block in form.blocks] == [2, 1, 1, 1, 1, 1, 1]
     check_form(form, W)
@@ -447,7 +462,7 @@ def test_a_pair_that_splits_on_a_move_is_read_afresh(monkeypatch):
 
 
 def test_moduli_that_do_not_settle_are_reported(monkeypatch):
-    monkeypatch.setattr(schurkit.schur, "_move", lambda T, Q, source, target: True)
+    monkeypatch.setattr(schurkit._blocks, "move_block", lambda T, Q, source, target: True)
     with pytest.warns(SchurOrderWarning, match="would not settle within 30 passes"):
         form = real_schur(np.diag([1.0, 2.0]))
     assert form.moduli.tolist() == [1.0, 2.0]

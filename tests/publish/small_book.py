@@ -22,7 +22,8 @@ for size in sizes:
     ax.plot([row["seed"] for row in rows], [row["accuracy"] / size for row in rows], marker="o", label=f"{size} units")
 ax.set(xlabel="seed", ylabel="replay accuracy", title=title)
 ax.legend()
-show(figure, "small-figure", "Accuracy for each seed; $n = 3$ networks, no spread. Takeaway: it rises.", f"Line that rises from {rows[0]['accuracy']:.2f}.", rows)"""
+caption = "Accuracy for each seed; $n = 3$ networks, no spread. Takeaway: it rises."
+show(figure, "small-figure", caption, f"Line that rises from {rows[0]['accuracy']:.2f}.", rows)"""
 
 TABLE = """table(rows, "small-table", "The same numbers as a table.", formats={"accuracy": ".2f"})"""
 
@@ -33,7 +34,8 @@ record("undefined", float("nan"))
 claim("S2", 0.61, interval=(0.6, 0.62), n=12)
 claim("S1", 0.004, n=seeds)"""
 
-PROSE = "See {numref}`small-figure` and {numref}`small-table`. The mean accuracy is {glue:text}`mean_accuracy:.3f` over {glue:text}`networks` networks ({glue:text}`undefined:.2f`)."
+PROSE = """See {numref}`small-figure` and {numref}`small-table`. The mean accuracy is {glue:text}`mean_accuracy:.3f`
+over {glue:text}`networks` networks ({glue:text}`undefined:.2f`)."""
 
 
 def cell(source, tags=(), kind="code"):

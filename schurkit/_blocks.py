@@ -1,0 +1,185 @@
+"""Real Schur forms from LAPACK, and moving their blocks: the numerical half of `schurkit.schur`.
+
+Sources: LAPACK dgees and dtrexc; Z. Bai and J. W. Demmel, Linear Algebra Appl. 186 (1993), on swapping blocks.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+from scipy.linalg.blas import dgemm
+from scipy.linalg.lapack import dtrexc
+
+from ._checks import read_only
+
+EPS = np.finfo(np.float64).eps
+WINDOW = 96  # rows; a window and its rotation (150 kB) stay in the second-level cache. Measured: 64 to 128 are alike, 32 and none are slower
+MAX_PASSES = 30  # one pass sorts; more are needed only where moving a block shifts the moduli of ill-conditioned neighbours
+
+
+class Block(NamedTuple):
+    """One diagonal block of T: first row, size (1, or 2 for a complex pair), modulus that orders it (see `real_schur`)."""
+
+    start: int
+    size: int
+    modulus: float
+
+
+# ---- numbers --------------------------------------------------------------------------------------------------------------------------------------
+def scaled_down(matrix: np.ndarray) -> tuple[np.ndarray, int]:
+    """A Fortran-ordered copy with entries below 1 and the power of two that restores it: exact, and squares neither overflow nor vanish."""
+    exponent = int(np.frexp(np.abs(matrix).max())[1])
+    return np.ldexp(matrix, -exponent, order="F"), exponent
+
+
+def norm_of(scaled: np.ndarray, exponent: int) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.ldexp(np.sqrt(np.square(scaled).sum()), exponent))
+
+
+def frobenius(matrix: np.ndarray) -> float:
+    return norm_of(*scaled_down(matrix))
+
+
+def block_rows(T: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First row of each block, size of each block, first rows of the 2x2 blocks."""
+    pairs = T.diagonal(-1).nonzero()[0]
+    first = np.ones(len(T) + 1, dtype=bool)
+    first[pairs + 1] = False
+    starts = first[:-1].nonzero()[0]
+    return starts, 2 - first[starts + 1], pairs
+
+
+def block_eigenvalues(T: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Real part, imaginary part (≥ 0) and size of each block."""
+    starts, sizes, pairs = block_rows(T)
+    imaginary = np.zeros(len(T))
+    # Two roots, not the root of a product: the off-diagonal entries may lie hundreds of orders of magnitude apart.
+    imaginary[pairs] = np.sqrt(np.abs(T[pairs, pairs + 1])) * np.sqrt(np.abs(T[pairs + 1, pairs]))
+    return T.diagonal()[starts], imaginary[starts], sizes
+
+
+def moduli_of(T: np.ndarray, exponent: int, leak: float) -> np.ndarray:
+    """Modulus of the step matrix's eigenvalues for each block of T · 2**exponent."""
+    real, imaginary, _ = block_eigenvalues(T)
+    return np.hypot((1 - leak) + leak * np.ldexp(real, exponent), leak * np.ldexp(imaginary, exponent))
+
+
+def tie_tolerance(norm: float, radius: float, leak: float) -> float:
+    # Moduli are known to about eps times the norm. Where the norm is far above the radius (strongly nonnormal), order is still kept to 1e-9 of it.
+    return min(8 * EPS * ((1 - leak) + leak * norm), 1e-9 * radius)
+
+
+def is_ordered(moduli: np.ndarray, tie: float) -> bool:
+    return bool((np.maximum.accumulate(moduli[::-1])[::-1] - moduli <= tie).all())
+
+
+def departure_of(T: np.ndarray) -> float:
+    *_, pairs = block_rows(T)
+    rest = np.triu(T, 1)
+    rest[pairs, pairs + 1] += T[pairs + 1, pairs]
+    return frobenius(rest)
+
+
+# ---- LAPACK ---------------------------------------------------------------------------------------------------------------------------------------
+def lapack_schur(W_scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    T, Q = scipy.linalg.schur(W_scaled, output="real", overwrite_a=True, check_finite=False)
+    return np.asfortranarray(T), np.asfortranarray(Q)
+
+
+def move_block(T: np.ndarray, Q: np.ndarray, source: int, target: int) -> bool:
+    """Move the block at row `source` to row `target` of the Fortran-ordered T and Q, in place; False if LAPACK refuses part of the way."""
+    *_, info = dtrexc(T, Q, source + 1, target + 1, overwrite_a=1, overwrite_q=1)
+    return info == 0
+
+
+def sort_blocks(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float, tie: float) -> tuple[str, ...]:
+    """Order the blocks in place by nonincreasing modulus; returns the moves that LAPACK still refused in the last pass."""
+    subdiagonal, refused = T.diagonal(-1), []
+    for _ in range(MAX_PASSES):
+        moduli, refused, row = moduli_of(T, exponent, leak), [], 0
+        if is_ordered(moduli, tie):
+            return ()
+        n_pairs, moduli, sizes = np.count_nonzero(subdiagonal), moduli.tolist(), block_rows(T)[1].tolist()
+        while moduli:  # the blocks from `row` on
+            least, first = max(moduli) - tie, 0
+            while moduli[first] < least:
+                first += 1
+            if first:
+                source = row + sum(sizes[:first])
+                done = move_block(T, Q, source, row)
+                if not done:
+                    refused.append(f"LAPACK dtrexc refused to bring the block at row {source} (modulus {moduli[first]:.6g}) to row {row}")
+                if not done or np.count_nonzero(subdiagonal) != n_pairs:
+                    # Part of the way only, or a pair split into two real eigenvalues: what stands behind the block now at `row` is read afresh.
+                    row += 2 if row + 1 < len(T) and T[row + 1, row] != 0 else 1
+                    rest = T[row:, row:]
+                    n_pairs = np.count_nonzero(subdiagonal)
+                    moduli, sizes = (moduli_of(rest, exponent, leak).tolist(), block_rows(rest)[1].tolist()) if len(rest) else ([], [])
+                    continue
+            moduli.pop(first)
+            row += sizes.pop(first)
+    return tuple(refused) or (f"the moduli would not settle within {MAX_PASSES} passes",)
+
+
+def sort_in_windows(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float, tie: float) -> None:
+    """Sort most of a large T in place: each swap touches a small window only, and what is beside the window follows by one matrix product.
+
+    Windows overlap by half and sweep upwards, so that each sweep brings the largest moduli one half window further: a bubble sort of half windows.
+    """
+    if len(T) <= 2 * WINDOW:
+        return
+    half = WINDOW // 2
+    for goal in range(0, len(T) - half, half):
+        swept = False
+        for top in range((len(T) - half - 1) // half * half, goal - 1, -half):
+            # A window must not cut through a pair.
+            top, end = (k + 1 if 0 < k < len(T) and T[k, k - 1] != 0 else k for k in (top, min(top + WINDOW, len(T))))
+            window = np.array(T[top:end, top:end], order="F")
+            moduli = moduli_of(window, exponent, leak)
+            if is_ordered(moduli, tie):
+                continue
+            turn = np.eye(end - top, order="F")
+            sort_blocks(window, turn, exponent, leak, tie)
+            # scipy's dgemm, not `@`: numpy brings threads of its own, which would fight with those that scipy's dgees has left spinning.
+            if top > 0:
+                T[:top, top:end] = dgemm(1.0, T[:top, top:end], turn)
+            if end < len(T):
+                T[top:end, end:] = dgemm(1.0, turn, T[top:end, end:], trans_a=1)
+            Q[:, top:end] = dgemm(1.0, Q[:, top:end], turn)
+            T[top:end, top:end] = window
+            swept = True
+        if not swept:
+            return
+
+
+def arrange_blocks(T: np.ndarray, Q: np.ndarray, order: list[int], sizes: list[int]) -> tuple[str, ...]:
+    """Bring the blocks of the given sizes into the given order, in place; stops at the first move that LAPACK refuses and says which."""
+    waiting, row = list(range(len(sizes))), 0
+    for block in order:
+        source = row + sum(sizes[other] for other in waiting[: waiting.index(block)])
+        # A pair that split on an earlier move is two blocks now, moved one after the other.
+        rows = range(sizes[block]) if sizes[block] == 2 and T[source + 1, source] == 0 else (0,)
+        for k in rows:
+            if source != row and not move_block(T, Q, source + k, row + k):
+                return (f"LAPACK dtrexc refused to bring the block at row {source + k} to row {row + k}",)
+        waiting.remove(block)
+        row += sizes[block]
+    return ()
+
+
+def finish_form(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float) -> tuple[np.ndarray, np.ndarray, tuple[Block, ...]]:
+    """Standardise the 2x2 blocks, fix the signs, undo the scaling: a signed permutation and a power of two, so nothing is rounded."""
+    starts, sizes, pairs = block_rows(T)
+    turned = pairs[np.abs(T[pairs + 1, pairs]) > np.abs(T[pairs, pairs + 1])]
+    take = np.arange(len(T))
+    take[turned], take[turned + 1] = turned + 1, turned
+    Q = Q[:, take]
+    largest = np.abs(Q).argmax(axis=0)
+    sign = np.where(np.take_along_axis(Q, largest[None, :], axis=0)[0] < 0, -1.0, 1.0)
+    sign[pairs + 1] = sign[pairs] * np.sign(T[take[pairs], take[pairs + 1]])
+    T = np.ldexp(T[np.ix_(take, take)] * (sign[:, None] * sign), exponent) + 0.0  # + 0.0 turns the -0.0 of a flipped zero into 0.0
+    blocks = map(Block, starts.tolist(), sizes.tolist(), moduli_of(T, 0, leak).tolist())
+    return read_only(T), read_only(Q * sign), tuple(blocks)

@@ -1,0 +1,13 @@
+"""A network of the reader's own: read from a file or taken from memory, checked, and analysed. Nothing that is read is ever run."""
+
+from __future__ import annotations
+
+from .analysis import analyze, summary
+from .check import Check, check_against
+from .command import add_analyze_arguments, analyze_command
+from .load import Imported, from_arrays, from_torch, load_rnn, load_trials, read_network
+
+__all__ = [
+    "Check", "Imported", "add_analyze_arguments", "analyze", "analyze_command", "check_against", "from_arrays", "from_torch",
+    "load_rnn", "load_trials", "read_network", "summary",
+]  # fmt: skip

@@ -1,0 +1,329 @@
+"""From files, arrays and torch modules to `RNN` and `Trials`."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .._checks import InputError, number, one_of, real_array
+from ..rnn import ACTIVATIONS, ARRAYS, FORMS, RNN, Trials
+from .files import Contents, checked_path, read_npz, read_safetensors, sha256, shown
+from .state import Entry, find_network, holds_state
+
+WEIGHT_FILES = (".npz", ".safetensors", ".pt", ".pth")
+WEIGHTS = ("W_in", "W_rec", "W_out")
+_TRIALS = ("inputs", "targets", "mask", "outputs")
+_LOOKS_LIKE_WEIGHTS = re.compile(r"^(w|b|h|weights?|bias(es)?)([_.\d]|$)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """A network as `read_network` found it.
+
+    rnn : the network or stack. assumed : what neither the file nor the caller said, of "activation", "leak" and "form".
+    unused : arrays in the file that are not part of the network. sha256 : of the file.
+    """
+
+    rnn: RNN
+    assumed: tuple[str, ...]
+    unused: tuple[str, ...]
+    sha256: str
+
+
+def load_rnn(path, *, activation=None, leak=None, form=None, transpose=False, recurrent=None, readout=None) -> RNN:
+    """A network from a file; see `read_network`, which also tells what had to be assumed.
+
+    Parameters
+    ----------
+    path : an .npz or .safetensors file with W_in (hidden, input), W_rec (hidden, hidden) and W_out (output, hidden), optionally b_rec, b_out, h0,
+        activation, leak and form (words of a .safetensors file stand in its metadata), each array with a leading networks axis or all without;
+        or a torch state dict (.pt, .pth, or the same tensors in the other two formats) of an nn.RNN and a linear readout under any prefix,
+        alone or inside a checkpoint dict. Both biases of the nn.RNN are summed.
+    activation : "tanh" or "relu"; "tanh" where nobody says (a state dict never does).
+    leak : dt/τ, one number or one a unit, (hidden,); 1 where nobody says.
+    form : "rate" or "voltage"; "rate" where nobody says.
+    transpose : names out of "W_in", "W_rec", "W_out" that the file holds in row convention (h @ W); True for all three.
+    recurrent, readout : prefixes of the layers meant, where a state dict holds several ("model.rnn", "fc").
+
+    Returns
+    -------
+    RNN : a stack of the file's networks.
+
+    Raises
+    ------
+    InputError : not a file of these kinds, damaged, not a network that `RNN` covers, or in contradiction with an argument. Nothing in a file is run.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> path = os.path.join(tempfile.mkdtemp(), "net.npz")
+    >>> np.savez(path, W_in=np.ones((4, 2)), W_rec=np.eye(4), W_out=np.ones((1, 4)), activation="relu")
+    >>> load_rnn(path)
+    RNN(1 × 2 → 4 → 1, relu, rate, leak=1, float64)
+    """
+    return read_network(path, activation=activation, leak=leak, form=form, transpose=transpose, recurrent=recurrent, readout=readout).rnn
+
+
+def read_network(path, *, activation=None, leak=None, form=None, transpose=False, recurrent=None, readout=None) -> Imported:
+    """The network of a file with what had to be assumed and what was not used; parameters and errors as `load_rnn`."""
+    path = checked_path(path, WEIGHT_FILES, "weights")
+    kind = path.suffix.lower()
+    if kind in (".pt", ".pth"):
+        from .pt import read_state
+
+        state, contents = read_state(path), Contents({}, {})
+    else:
+        contents = read_npz(path) if kind == ".npz" else read_safetensors(path)
+        is_state = "W_rec" not in contents.arrays and holds_state(contents.arrays)
+        state = {name: Entry(array.shape, "", lambda array=array: array) for name, array in contents.arrays.items()} if is_state else None
+    if state is not None:
+        found = find_network(shown(path), state, recurrent, readout)
+        arrays, unused, known = found.arrays, found.unused, {"leak": 1.0, "form": "rate"}
+    else:
+        if recurrent is not None or readout is not None:
+            raise InputError(f"{shown(path)} holds arrays by their own names; recurrent= and readout= choose layers of a torch state dict.")
+        arrays, unused, known = *_native(path, contents), {}
+    said = {name: contents.words[name] for name in ("activation", "form") if name in contents.words}
+    if "leak" in contents.arrays:
+        said["leak"] = contents.arrays["leak"]
+    elif "leak" in contents.words:
+        said["leak"] = _number_in_words(path, contents.words["leak"])
+    choices, assumed = _settle(path, said, known, {"activation": activation, "leak": leak, "form": form})
+    try:
+        rnn = from_arrays(**arrays, **choices, transpose=transpose)
+    except InputError as error:
+        raise InputError(f"{shown(path)}: {error}") from None
+    return Imported(rnn, assumed, unused, sha256(path))
+
+
+def _native(path: Path, contents: Contents) -> tuple[dict, tuple[str, ...]]:
+    arrays = contents.arrays
+    missing = [name for name in WEIGHTS if name not in arrays]
+    if missing:
+        raise InputError(f"{shown(path)} holds no {' and no '.join(missing)}; it holds {shown([*arrays, *contents.words])}.")
+    known = (*ARRAYS, "leak")
+    for name in arrays:
+        if name not in known and (_LOOKS_LIKE_WEIGHTS.match(name) or name in ("activation", "form")):
+            raise InputError(
+                f"{shown(path)} holds {shown([name])}, which is no part of a network here: the names are {', '.join((*known, 'activation', 'form'))}. "
+                "Rename it or leave it out."
+            )
+    return {name: arrays[name] for name in ARRAYS if name in arrays}, tuple(name for name in arrays if name not in known)
+
+
+def _number_in_words(path: Path, word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise InputError(f"{shown(path)}: leak must be a number; the file says {shown([word])}.") from None
+
+
+def _settle(path: Path, said: dict, known: dict, given: dict) -> tuple[dict, tuple[str, ...]]:
+    """Activation, leak and form from the file, the caller, the kind of file or the default, and the names of those left to the default."""
+    choices, assumed = {}, []
+    for name, default in (("activation", "tanh"), ("leak", 1.0), ("form", "rate")):
+        value = given[name]
+        if name in said:
+            agrees = value is None or np.array_equal(value, said[name]) or (name == "leak" and _equal_numbers(value, said[name]))
+            if not agrees:
+                raise InputError(f"{shown(path)} says {name} {_word(said[name])}, and {name}={_word(value)} was asked for.")
+            value = said[name]
+        elif value is None:
+            value = known.get(name, default)
+            if name not in known:
+                assumed.append(name)
+        choices[name] = value
+    if "form" in assumed and _equal_numbers(choices["leak"], 1.0):
+        assumed.remove("form")  # without a leak the two forms are one, but for h0
+    return choices, tuple(assumed)
+
+
+def _equal_numbers(one, other) -> bool:
+    try:
+        return bool(np.allclose(np.asarray(one, float), np.asarray(other, float), rtol=1e-6, atol=0))
+    except (TypeError, ValueError):
+        return False
+
+
+def _word(value) -> str:
+    return shown([repr(value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value if isinstance(value, str) else np.asarray(value).tolist())])
+
+
+def from_arrays(
+    W_in, W_rec, W_out, b_rec=None, b_out=None, h0=None, *, activation="tanh", leak=1.0, form="rate", transpose: bool | str | Sequence[str] = False, labels=None
+) -> RNN:
+    """A network from its arrays, in the conventions of `RNN` or transposed.
+
+    Parameters
+    ----------
+    W_in, W_rec, W_out : (hidden, input), (hidden, hidden), (output, hidden), with a leading networks axis or without.
+    b_rec, b_out, h0 : (hidden), (output), (hidden), likewise; zero when left out.
+    activation, leak, form, labels : as in `RNN`. Libraries that leak the voltage (v, before the activation) are form="voltage".
+    transpose : names of the weights that come in row convention (h @ W), or True for all three.
+
+    Raises
+    ------
+    InputError : arrays that are empty, do not fit together, or are not finite real numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from_arrays(np.ones((2, 4)), np.eye(4), np.ones((4, 1)), transpose=True)
+    RNN(1 × 2 → 4 → 1, tanh, rate, leak=1, float64)
+    """
+    arrays = {"W_in": W_in, "W_rec": W_rec, "W_out": W_out, "b_rec": b_rec, "b_out": b_out, "h0": h0}
+    arrays = {name: real_array(array, name) for name, array in arrays.items() if array is not None}
+    missing = [name for name in WEIGHTS if name not in arrays]
+    if missing:
+        raise InputError(f"a network needs W_in, W_rec and W_out; got no {' and no '.join(missing)}.")
+    for name, array in arrays.items():
+        if array.size == 0:
+            raise InputError(f"{name} is empty: shape {array.shape}.")
+    names = _transposed_names(transpose)
+    _check_square(arrays["W_rec"])
+    for name in names:
+        arrays[name] = np.swapaxes(arrays[name], -1, -2) if arrays[name].ndim >= 2 else arrays[name]
+    leak = leak.item() if isinstance(leak, np.ndarray) and leak.size == 1 and leak.dtype.kind in "fiu" else leak
+    if np.ndim(leak) == 1 and len(leak) and np.all(np.equal(leak, leak[0])):
+        leak = number(np.asarray(leak).tolist()[0], "leak", above=0, at_most=1)
+    try:
+        return RNN(**arrays, activation=activation, leak=leak, form=form, labels=labels)
+    except InputError as error:
+        raise InputError(f"{error}{_row_hint(arrays, names)}") from None
+
+
+def _check_square(W_rec) -> None:
+    if W_rec.ndim not in (2, 3) or W_rec.shape[-1] != W_rec.shape[-2]:
+        raise InputError(f"W_rec must have axes (hidden, hidden) or (networks, hidden, hidden); got an array of shape {W_rec.shape}.")
+
+
+def _transposed_names(transpose) -> tuple[str, ...]:
+    if isinstance(transpose, (bool, np.bool_)):
+        return WEIGHTS if transpose else ()
+    names = (transpose,) if isinstance(transpose, str) else tuple(transpose)
+    return tuple(dict.fromkeys(one_of(name, "transpose", WEIGHTS) for name in names))
+
+
+def _row_hint(arrays, already) -> str:
+    hidden = arrays["W_rec"].shape[-1]
+    turned = [
+        name
+        for name, axis in (("W_in", -2), ("W_out", -1))
+        if arrays[name].ndim >= 2 and arrays[name].shape[axis] != hidden and arrays[name].shape[-3 - axis] == hidden
+    ]
+    if not turned or already:
+        return ""
+    return f" {' and '.join(turned)} would fit the other way round: if the weights are in row convention (h @ W), pass transpose=True (--transpose all)."
+
+
+def from_torch(rnn, readout, *, h0=None) -> RNN:
+    """A network from an ``nn.RNN`` and the ``nn.Linear`` that reads it out; both biases of the ``nn.RNN`` are summed.
+
+    Parameters
+    ----------
+    rnn : torch.nn.RNN with one layer in one direction, tanh or relu, either batch order, on any device.
+    readout : torch.nn.Linear from hidden to output.
+    h0 : (hidden) state before the first step; zero when left out.
+
+    Raises
+    ------
+    InputError : another kind of module (LSTM, GRU, …), several layers, bidirectional, or sizes that disagree.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from_torch(torch.nn.RNN(2, 4, nonlinearity="relu"), torch.nn.Linear(4, 1))
+    RNN(1 × 2 → 4 → 1, relu, rate, leak=1, float32)
+    """
+    import torch
+
+    kind = type(rnn).__name__
+    if isinstance(rnn, (torch.nn.LSTM, torch.nn.GRU, torch.nn.LSTMCell, torch.nn.GRUCell)):
+        raise InputError(f"from_torch needs an nn.RNN; got an {kind}. A gated network has no single recurrent matrix to ablate: train an nn.RNN instead.")
+    if not isinstance(rnn, torch.nn.RNN):
+        inner = [name for name, module in rnn.named_modules() if isinstance(module, torch.nn.RNN)] if isinstance(rnn, torch.nn.Module) else []
+        advice = f" Pass the layer itself: model.{inner[0]}." if inner else " Pass other cells through schurkit.from_arrays."
+        raise InputError(f"from_torch needs an nn.RNN; got {kind}.{advice}")
+    if not isinstance(readout, torch.nn.Linear):
+        raise InputError(f"from_torch needs the readout as an nn.Linear; got {type(readout).__name__}. Pass other readouts through schurkit.from_arrays.")
+    if rnn.num_layers != 1:
+        raise InputError(f"from_torch needs one layer; got {rnn.num_layers}. Train with num_layers=1, or pass the layer you mean through schurkit.from_arrays.")
+    if rnn.bidirectional:
+        raise InputError("from_torch needs an nn.RNN that runs forward in time; got bidirectional=True. Train with bidirectional=False.")
+    arrays = {"W_in": rnn.weight_ih_l0, "W_rec": rnn.weight_hh_l0, "W_out": readout.weight, "b_out": readout.bias}
+    arrays = {name: _from_tensor(tensor) for name, tensor in arrays.items() if tensor is not None}
+    if rnn.bias:
+        arrays["b_rec"] = _from_tensor(rnn.bias_ih_l0) + _from_tensor(rnn.bias_hh_l0)
+    if h0 is not None:
+        arrays["h0"] = np.reshape(_from_tensor(h0) if isinstance(h0, torch.Tensor) else h0, -1)
+    return from_arrays(**arrays, activation=rnn.nonlinearity)
+
+
+def _from_tensor(tensor) -> np.ndarray:
+    tensor = tensor.detach().cpu()
+    return np.array((tensor.float() if tensor.element_size() < 4 else tensor).numpy())
+
+
+def load_trials(path) -> tuple[Trials, np.ndarray | None]:
+    """Trials from an .npz file, and what the reader's own code gave for them.
+
+    Parameters
+    ----------
+    path : .npz with inputs (trials, time, input), targets (trials, time, output), optionally mask, (time) or (trials, time), and outputs
+        (trials, time, output) or (networks, trials, time, output): what the network gave where it was trained, for `check_against`.
+
+    Returns
+    -------
+    Trials, and the outputs or None. Numbers keep float32 or float64.
+
+    Raises
+    ------
+    InputError : not such a file, damaged, or arrays that do not fit together.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> path = os.path.join(tempfile.mkdtemp(), "trials.npz")
+    >>> np.savez(path, inputs=np.zeros((5, 3, 2)), targets=np.ones((5, 3, 1)))
+    >>> trials, outputs = load_trials(path)
+    >>> len(trials), outputs is None
+    (5, True)
+    """
+    path = checked_path(path, (".npz",), "trials")
+    contents = read_npz(path)
+    names = (*contents.arrays, *contents.words)
+    missing = [name for name in ("inputs", "targets") if name not in contents.arrays]
+    if missing:
+        raise InputError(f"{shown(path)} holds no {' and no '.join(missing)}; trials need inputs and targets, and it holds {shown(names)}.")
+    for name in names:
+        near = difflib.get_close_matches(name.lower(), _TRIALS, n=1, cutoff=0.75)
+        if name not in _TRIALS and near:
+            raise InputError(f"{shown(path)} holds {shown([name])}: did you mean {near[0]}? Rename it or leave it out.")
+    try:
+        found = {name: real_array(contents.arrays[name], name) for name in _TRIALS if name in contents.arrays}
+        for name in ("inputs", "targets"):
+            if found[name].ndim != 3:
+                raise InputError(f"{name} must have axes (trials, time, {name[:-1]}); got an array of shape {found[name].shape}.")
+            if found[name].size == 0:
+                raise InputError(f"{name} are empty: shape {found[name].shape}.")
+        outputs = found.pop("outputs", None)
+        trials = Trials(**found)
+        if outputs is not None and outputs.shape[-3:] != trials.targets.shape:
+            raise InputError(f"outputs must have the shape of the targets, {trials.targets.shape}; got {outputs.shape}.")
+    except InputError as error:
+        raise InputError(f"{shown(path)}: {error}") from None
+    return trials, outputs
+
+
+def checked_choices(activation, form) -> None:
+    """Refuse an unknown activation or form before a file is opened."""
+    for value, name, options in ((activation, "activation", ACTIVATIONS), (form, "form", FORMS)):
+        if value is not None:
+            one_of(value, name, options)

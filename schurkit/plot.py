@@ -1,0 +1,118 @@
+"""Views of results: numbers in, Axes out. Nothing is computed, shown or set globally here; `style()` gives the book's look in a context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+SECTOR_COLOURS = {"RR": "#0072B2", "CR": "#D55E00", "CC": "#009E73"}
+"""One colour a sector, all book long; told apart by every kind of colour vision."""
+CONTROL_COLOUR = "#777777"
+PAPER_COLOUR = "#000000"
+
+
+def style():
+    """Context in which figures get the book's look: ``with plot.style(): …``"""
+    import matplotlib.pyplot as plt
+
+    return plt.style.context("schurkit.schurkit")
+
+
+def _axes(ax):
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        _, ax = plt.subplots()
+    return ax
+
+
+def spectrum(form, ax=None):
+    """Eigenvalues of a Schur form in the complex plane: R filled, C open, with the threshold circle and the unit circle.
+
+    form : `schurkit.SchurForm`. With leak < 1 the circle of the threshold applies to the step matrix and is left out.
+    """
+    ax = _axes(ax)
+    angle = np.linspace(0, 2 * np.pi, 361)
+    ax.plot(np.cos(angle), np.sin(angle), color="#AAAAAA", lw=0.8, label="unit circle")
+    if form.leak == 1:
+        least = form.threshold * form.radius
+        ax.plot(least * np.cos(angle), least * np.sin(angle), color="#333333", lw=0.8, ls="--", label=f"{form.threshold:g} × radius")
+    values, leading = form.eigenvalues, np.arange(form.hidden_size) < form.n_leading
+    ax.plot(values.real[leading], values.imag[leading], "o", ms=4.5, color=SECTOR_COLOURS["RR"], label=f"R: {leading.sum()} units")
+    ax.plot(values.real[~leading], values.imag[~leading], "o", ms=4.5, mfc="none", color=SECTOR_COLOURS["CC"], label=f"C: {(~leading).sum()} units")
+    ax.set(aspect="equal", xlabel="Re λ", ylabel="Im λ")
+    return ax
+
+
+def schur_matrix(form, ax=None, colourbar: bool = True):
+    """|T| on a logarithmic grey scale, with the border between R and C and the three sectors named.
+
+    form : `schurkit.SchurForm`; entries below 1e-4 of the largest share the lightest grey.
+    """
+    from matplotlib.colors import LogNorm
+
+    ax = _axes(ax)
+    size = np.abs(form.T)
+    largest = size.max() or 1.0
+    image = ax.imshow(np.maximum(size, 1e-4 * largest), norm=LogNorm(1e-4 * largest, largest), cmap="Greys")
+    ax.set(xlabel="from Schur vector", ylabel="to Schur vector")
+    n, r = form.hidden_size, form.n_leading
+    for name, (x, y), inside in (("RR", (0.62 * r, 0.3 * r), r > 4), ("CR", ((n + r) / 2, r / 2), n - r > 2), ("CC", ((n + r) / 2, (n + r) / 2), n - r > 4)):
+        if inside:
+            box = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": SECTOR_COLOURS[name], "alpha": 0.9}
+            ax.text(x - 0.5, y - 0.5, name, ha="center", va="center", fontsize=8, color=SECTOR_COLOURS[name], bbox=box)
+    if 0 < r < n:
+        ax.axhline(r - 0.5, color="#333333", lw=0.8)
+        ax.axvline(r - 0.5, color="#333333", lw=0.8)
+    if colourbar:
+        ax.figure.colorbar(image, ax=ax, label="|T|", shrink=0.8)
+    return ax
+
+
+def dots(values: Sequence[Sequence[float]], names: Sequence[str], ax=None, *, colour="#0072B2", offset: float = 0.0, label=None, marker="o", seed: int = 0):
+    """Every network a dot, one column a condition, with the mean and, from ten networks up, its interval.
+
+    values : for each condition the values of its networks; names : of the conditions.
+    offset : shift of the column, so that several series stand side by side; seed : of the horizontal scatter.
+    """
+    from .metrics import interval
+
+    ax = _axes(ax)
+    generator = np.random.default_rng(seed)
+    for i, column in enumerate(values):
+        column = np.asarray(column, dtype=float)
+        if not len(column):
+            continue
+        scatter = generator.uniform(-0.06, 0.06, len(column)) if len(column) > 1 else 0
+        ax.plot(i + offset + scatter, column, marker, ms=3.2, color=colour, alpha=0.45, mew=0, label=label if i == 0 else None)
+        mean = interval(column)
+        ax.plot([i + offset - 0.13, i + offset + 0.13], [mean.mean] * 2, color=colour, lw=1.6)
+        if mean.low is not None:
+            ax.plot([i + offset] * 2, [mean.low, mean.high], color=colour, lw=3, alpha=0.6, solid_capstyle="butt")
+    ax.set_xticks(range(len(names)), names)
+    return ax
+
+
+def replay(outputs, targets, ax=None, *, symbols: int):
+    """One copy trial as a raster: outputs (time, channels) in colour, a dot where the sign is wrong; a line where replay starts."""
+    ax = _axes(ax)
+    image = ax.imshow(np.asarray(outputs).T, aspect="auto", cmap="PuOr", vmin=-1.2, vmax=1.2, interpolation="nearest")
+    wrong = np.argwhere((np.sign(outputs) != np.sign(targets)) & (np.asarray(targets) != 0))
+    if len(wrong):
+        ax.plot(wrong[:, 0], wrong[:, 1], ".", ms=2, color="black")
+    ax.axvline(symbols - 0.5, color="black", lw=1)
+    ax.set(xlabel="time (steps)", ylabel="channel")
+    ax.figure.colorbar(image, ax=ax, label="output", shrink=0.8, pad=0.02)
+    return ax
+
+
+def loss_curves(steps, losses, ax=None, *, chance: float | None = None, colour="#0072B2", label=None):
+    """Training loss of every network on a logarithmic axis, with the loss of always predicting the mean."""
+    ax = _axes(ax)
+    for i, (x, y) in enumerate(zip(steps, losses)):
+        ax.semilogy(x, y, color=colour, lw=0.9, alpha=0.7, label=label if i == 0 else None)
+    if chance is not None:
+        ax.axhline(chance, color="black", lw=0.8, ls=":", label="predicting the mean")
+    ax.set(xlabel="training step", ylabel="loss (MSE)")
+    return ax

@@ -1,0 +1,85 @@
+"""Rival coordinates: what SVD truncation, eigenmode removal and magnitude pruning remove at the same Frobenius norm as a Schur removal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ._checks import InputError, number, one_of, real_array
+
+RIVALS = ("svd", "eigenmodes", "magnitude")
+
+
+def rival_change(W_rec, mass: float, kind: str) -> np.ndarray:
+    """The change of W_rec that a rival makes for a given removed mass, to be subtracted like a removal.
+
+    Parts of W_rec are taken away in the rival's own order until ‖change‖_F = mass · ‖W_rec‖_F; the last part is taken in part, so
+    that the norm is met exactly.
+
+    Parameters
+    ----------
+    W_rec : (hidden, hidden)
+    mass : share of the Frobenius norm to remove, from 0 to 1.
+    kind : "svd", singular components from the smallest up; "eigenmodes", λ v wᴴ (pairs together) from the smallest |λ| up;
+        "magnitude", entries in raw coordinates from the smallest up.
+
+    Returns
+    -------
+    (hidden, hidden)
+
+    Raises
+    ------
+    InputError : unknown kind, or for "eigenmodes" a matrix whose eigenvectors are linearly dependent to working precision.
+
+    Examples
+    --------
+    >>> rival_change(np.diag([3.0, 4.0]), 0.6, "svd").round(12)
+    array([[3., 0.],
+           [0., 0.]])
+    """
+    one_of(kind, "rival", RIVALS)
+    W_rec = real_array(W_rec, "W_rec", ("hidden", "hidden"), dtype=np.float64)
+    target = number(mass, "mass", at_least=0, at_most=1) * np.linalg.norm(W_rec)
+    change = np.zeros_like(W_rec)
+    parts = {"svd": _singular_parts, "eigenmodes": _eigenmodes, "magnitude": lambda W: _entries(W, target)}[kind]
+    for part in parts(W_rec):
+        if np.linalg.norm(change + part) >= target:
+            return change + _share(change, part, target) * part
+        change += part
+    return change
+
+
+def _share(change, part, target) -> float:
+    """The s in [0, 1] with ‖change + s part‖ = target: the root of a quadratic."""
+    a, b, c = (part**2).sum(), 2 * (change * part).sum(), (change**2).sum() - target**2
+    if a == 0:
+        return 0.0
+    return float(np.clip((-b + np.sqrt(max(b * b - 4 * a * c, 0.0))) / (2 * a), 0, 1))
+
+
+def _singular_parts(W_rec) -> Iterator[np.ndarray]:
+    U, sizes, Vh = np.linalg.svd(W_rec)
+    for k in reversed(range(len(sizes))):
+        yield sizes[k] * np.outer(U[:, k], Vh[k])
+
+
+def _eigenmodes(W_rec) -> Iterator[np.ndarray]:
+    values, right = np.linalg.eig(W_rec)
+    if np.linalg.cond(right) > 1e12:
+        raise InputError("eigenmode removal is undefined here: the eigenvectors of W_rec are linearly dependent to working precision.")
+    left = np.linalg.inv(right)
+    for k in np.argsort(np.abs(values), kind="stable"):
+        if values[k].imag >= 0:
+            mode = values[k] * np.outer(right[:, k], left[k])
+            yield mode.real * (2 if values[k].imag > 0 else 1)
+
+
+def _entries(W_rec, target) -> Iterator[np.ndarray]:
+    """The smallest entries that surely fit at once, then one at a time: parts of disjoint support add up in squares."""
+    order = np.argsort(np.abs(W_rec), axis=None, kind="stable")
+    fit = int(np.searchsorted(np.cumsum(W_rec.flat[order] ** 2), 0.999 * target**2))
+    for chosen in (order[:fit], *order[fit:, None]):
+        part = np.zeros(W_rec.size)
+        part[chosen] = W_rec.flat[chosen]
+        yield part.reshape(W_rec.shape)

@@ -1,0 +1,203 @@
+"""Running chapters: once for each key, complete or not at all, in an environment of their own."""
+
+import json
+import os
+import re
+
+import pytest
+from publish.small_book import cell, notebook, small_chapter, write_book
+
+from schurkit import nb
+from schurkit.publish import run as module
+from schurkit.publish.chapters import chapters, read_chapter
+from schurkit.publish.run import PACKAGE, cache_key, check_folder, commit, device, job_for, kernel_environment, package_digest, run_jobs, versions
+
+SAY_ENVIRONMENT = """import os, sys
+from schurkit.nb import record
+for name in ("MPLBACKEND", "PYTHONPATH", "OMP_NUM_THREADS", "SCHURKIT_STORE"):
+    record(name, os.environ.get(name, "unset"))
+record("here", os.path.basename(os.getcwd()))
+record("python", sys.executable)
+record("title", title)
+record("rate", rate)"""
+
+
+def chapter_of(folder, content, name="small"):
+    path = folder / f"{name}.ipynb"
+    path.write_text(json.dumps(content))
+    return read_chapter(path)
+
+
+def quick_book(folder, **chapters_of):
+    return write_book(folder / "book", chapters_of)
+
+
+def one_cell(source):
+    return notebook(cell("# Title", kind="markdown"), cell("rate: float = 0.5  # rate\ntitle: str = 'a'  # title", tags=["parameters"]), cell(source))
+
+
+# ---------------------------------------------------------------------------------------------------------------- the key
+def test_the_key_stays_when_nothing_that_counts_has_changed(tmp_path):
+    content = small_chapter()
+    key = cache_key(tmp_path, chapter_of(tmp_path, content), {})
+    content["metadata"]["anything"] = 1
+    content["cells"][1]["execution_count"] = 7
+    content["cells"][1]["source"] = content["cells"][1]["source"].splitlines(keepends=True)
+    assert re.fullmatch("[0-9a-f]{16}", key)
+    assert cache_key(tmp_path, chapter_of(tmp_path, content), {}) == key
+
+
+def test_the_key_changes_with_everything_that_counts(tmp_path, monkeypatch):
+    root = quick_book(tmp_path, small=small_chapter())
+    chapter = chapters(root)["small"]
+    keys = [cache_key(root, chapter, {}), cache_key(root, chapter, {"seeds": 4}), cache_key(root, chapter_of(tmp_path, small_chapter(table="1")), {})]
+    claims = root / "book" / "claims.yml"
+    claims.write_text(claims.read_text().replace("at most: 0.75", "at most: 0.70"))
+    keys.append(cache_key(root, chapter, {}))
+    monkeypatch.setenv("SCHURKIT_ENGINE", "torch")
+    keys.append(cache_key(root, chapter, {}))
+    monkeypatch.setattr(module, "versions", lambda: {"numpy": "0"})
+    keys.append(cache_key(root, chapter, {}))
+    monkeypatch.setattr(module, "package_digest", lambda package: "other")
+    keys.append(cache_key(root, chapter, {}))
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_claim_that_the_chapter_does_not_test_leaves_its_key(tmp_path):
+    root = quick_book(tmp_path, small=small_chapter())
+    key = cache_key(root, chapters(root)["small"], {})
+    claims = root / "book" / "claims.yml"
+    claims.write_text(claims.read_text().replace("at most: 0.0001", "at most: 0.0002"))
+    assert cache_key(root, chapters(root)["small"], {}) == key
+
+
+def test_the_package_counts_but_for_what_changes_no_number(tmp_path):
+    for name in ("schur.py", "plot.py", "cli.py", "publish/run.py", "engine/base.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("a = 1")
+
+    def after(name):
+        package_digest.cache_clear()
+        (tmp_path / name).write_text("a = 2")
+        return package_digest(tmp_path)
+
+    first = package_digest(tmp_path)
+    assert after("plot.py") == after("cli.py") == after("publish/run.py") == first
+    assert len({first, after("schur.py"), after("engine/base.py")}) == 3
+    package_digest.cache_clear()
+    assert (PACKAGE / "nb.py").is_file()
+
+
+# ---------------------------------------------------------------------------------------------------------------- a run
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """A chapter run with parameters of its own, in a shell that sets what must not reach it."""
+    root = write_book(tmp_path_factory.mktemp("ran") / "book", {"small": one_cell(SAY_ENVIRONMENT)})
+    job = job_for(root, chapters(root)["small"], {"rate": "1e-05", "title": 'quote " \\ back\nline 🐍'})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPLBACKEND", "agg")
+        patch.setenv("PYTHONPATH", str(root))
+        patch.delenv("SCHURKIT_STORE", raising=False)
+        (outcome,) = run_jobs(root, [job])
+    return root, job, outcome
+
+
+def test_a_run_leaves_one_complete_notebook(ran):
+    _, job, outcome = ran
+    assert outcome.problem == ""
+    assert sorted(path.name for path in job.output.parent.iterdir()) == [job.output.name]
+    assert job.cached
+
+
+def test_a_chapter_runs_in_an_environment_of_its_own(ran):
+    root, job, _ = ran
+    said = nb.records(job.output)
+    assert (said["MPLBACKEND"], said["PYTHONPATH"], said["here"]) == ("unset", "unset", "notebooks")
+    assert said["OMP_NUM_THREADS"] == str(module.cores())
+    assert said["SCHURKIT_STORE"] == str(root / "runs")
+    assert said["python"] == module.sys.executable
+
+
+def test_parameters_arrive_as_they_were_given(ran):
+    said = nb.records(ran[1].output)
+    assert said["rate"] == 1e-5
+    assert said["title"] == 'quote " \\ back\nline 🐍'
+
+
+def test_the_notebook_says_how_it_was_run_and_nothing_of_this_machine(ran):
+    root, job, _ = ran
+    content = json.loads(job.output.read_text())
+    run = content["metadata"]["schurkit"]["run"]
+    assert run["key"] == job.key
+    assert run["changed"] == {"rate": 1e-5, "title": 'quote " \\ back\nline 🐍'}
+    assert run["versions"]["numpy"] == versions()["numpy"]
+    assert run["device"] == device(module.cores())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", run["date"])
+    assert "papermill" not in content["metadata"]
+    assert str(root) not in json.dumps(content["metadata"])
+
+
+def test_defaults_are_not_passed(tmp_path):
+    root = quick_book(tmp_path, small=one_cell("1"))
+    job = job_for(root, chapters(root)["small"], {"rate": 0.5})
+    assert job.values == {}
+    assert job.key == job_for(root, chapters(root)["small"], {}).key
+
+
+def test_values_never_choose_the_place_of_the_output(tmp_path):
+    root = quick_book(tmp_path, small=one_cell("1"))
+    job = job_for(root, chapters(root)["small"], {"title": "../../etc/passwd"})
+    assert job.output.parent == root / "_build" / "executed"
+    assert re.fullmatch(r"small-[0-9a-f]{16}\.ipynb", job.output.name)
+
+
+def test_a_failed_cell_is_named_and_the_others_go_on(tmp_path):
+    root = quick_book(tmp_path, bad=one_cell("x = 1\nraise ValueError('too few\\nnetworks')"), good=one_cell("1"), dead=one_cell("import os; os._exit(3)"))
+    jobs = [job_for(root, chapter, {"rate": "0.25"}) for chapter in chapters(root).values()]
+    told = []
+    bad, good, dead = run_jobs(root, jobs, workers=2, report=lambda name, outcome: told.append((name, outcome is None)))
+    kept = os.path.relpath(jobs[0].failed_output, root)
+    assert bad.problem == f"bad: cell 3 of 3 (x = 1) failed with ValueError: too few What ran is kept in {kept}."
+    assert jobs[0].failed_output.is_file() and not jobs[0].cached
+    assert good.problem == "" and jobs[1].cached
+    assert dead.problem.startswith("dead: DeadKernelError: Kernel died") and not jobs[2].cached
+    assert sorted(told) == sorted([(name, state) for name in ("bad", "good", "dead") for state in (True, False)])
+    assert not [path for path in jobs[0].output.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_a_run_that_succeeds_removes_what_a_failed_one_left(tmp_path):
+    root = quick_book(tmp_path, small=one_cell("1"))
+    job = job_for(root, chapters(root)["small"], {})
+    job.output.parent.mkdir(parents=True)
+    job.failed_output.write_text("{}")
+    (outcome,) = run_jobs(root, [job])
+    assert outcome.problem == "" and not job.failed_output.exists()
+
+
+# ---------------------------------------------------------------------------------------------------------------- around it
+def test_threads_are_shared_and_a_store_of_the_readers_is_kept(tmp_path):
+    given = {"SCHURKIT_STORE": "elsewhere", "PYTHONSTARTUP": "x", "HOME": "home", "PYTHONWARNINGS": "error"}
+    environment = kernel_environment(tmp_path, 3, given)
+    assert environment["OMP_NUM_THREADS"] == environment["OPENBLAS_NUM_THREADS"] == "3"
+    assert environment["SCHURKIT_STORE"] == "elsewhere" and environment["HOME"] == "home"
+    assert not {"PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONPATH"} & set(environment)
+    kernel = json.loads((tmp_path / "_build" / "jupyter" / "kernels" / "python3" / "kernel.json").read_text())
+    assert kernel["argv"][0] == module.sys.executable
+
+
+def test_outside_a_repository_there_is_no_commit(tmp_path):
+    assert commit(tmp_path) is None
+
+
+def test_a_changed_file_shows_in_the_commit(tmp_path):
+    git = f"git -C {tmp_path} -c user.name=a -c user.email=a@b.c"
+    assert os.system(f"git init -q {tmp_path} && {git} commit -q --allow-empty -m x") == 0
+    clean = commit(tmp_path)
+    (tmp_path / "new").write_text("")
+    assert re.fullmatch("[0-9a-f]{12}", clean) and commit(tmp_path) == clean + "+"
+
+
+def test_the_output_folder_must_be_a_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(module.InputError, match="--out must be a folder; .*file is a file"):
+        check_folder(tmp_path / "file")

@@ -1,0 +1,339 @@
+"""What a chapter tells the book: read back as numbers, shown with captions and alternative text, refused with one clear line."""
+
+import base64
+import io
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from matplotlib.figure import Figure
+
+from schurkit import nb
+from schurkit._checks import InputError
+from schurkit._claims import VERDICTS, Rule, load_claims, verdict
+
+CLAIMS = """
+- {id: A1, statement: It works., paper: "1.0", where: Table 1, source: x, key: works, quantity: the accuracy, rule: {at least: 0.5}}
+- {id: A2, statement: It stays., paper: "0", where: Table 2, source: x, key: same, quantity: the change, rule: {difference: {from: 0, within: 0.01}}}
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    seed: int
+    accuracy: float
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    """A book with two claims, and a live IPython session whose outputs are caught."""
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "claims.yml").write_text(CLAIMS)
+    monkeypatch.setenv("SCHURKIT_BOOK", str(tmp_path))
+    InteractiveShell.clear_instance()
+    InteractiveShell.instance()
+    yield
+    InteractiveShell.clear_instance()
+
+
+def said(call):
+    """What a call displays, as the outputs of a notebook."""
+    with capture_output() as caught:
+        call()
+    outputs = [{"output_type": "display_data", "data": output.data, "metadata": output.metadata} for output in caught.outputs]
+    return {"cells": [{"cell_type": "code", "source": "", "outputs": json.loads(json.dumps(outputs))}]}
+
+
+def outputs(call):
+    return said(call)["cells"][0]["outputs"]
+
+
+def figure():
+    drawn = Figure(figsize=(2, 1))
+    drawn.subplots().plot([0, 1], [0, 1])
+    return drawn
+
+
+# ---------------------------------------------------------------------------------------------------------------- record
+@pytest.mark.parametrize(
+    ("value", "back"),
+    [
+        (0.25, 0.25),
+        (np.float32(0.5), 0.5),
+        (np.int64(7), 7),
+        (np.bool_(True), True),
+        ("words", "words"),
+        (None, None),
+        (float("nan"), None),
+        (np.inf, None),
+        (np.array([1.0, np.nan]), [1.0, None]),
+        ([1, 2], [1, 2]),
+        (np.array(3), 3),
+    ],
+)
+def test_what_is_recorded_comes_back_as_a_value(shell, value, back):
+    found = nb.records(said(lambda: nb.record("key", value)))
+    assert found == {"key": back}
+    assert type(found["key"]) is type(back)
+
+
+def test_records_are_read_from_a_file(shell, tmp_path):
+    path = tmp_path / "x.ipynb"
+    path.write_text(json.dumps(said(lambda: nb.record("key", 1.5))))
+    assert nb.records(path) == {"key": 1.5}
+
+
+def test_a_record_is_what_glue_reads(shell):
+    (output,) = outputs(lambda: nb.record("key", np.float64(0.125)))
+    assert output["data"] == {"application/papermill.record/text/plain": "0.125"}
+    assert output["metadata"]["scrapbook"] == {"name": "key", "mime_prefix": "application/papermill.record/"}
+
+
+def test_an_undefined_record_still_takes_a_number_format(shell):
+    (output,) = outputs(lambda: nb.record("key", None))
+    assert format(float(output["data"]["application/papermill.record/text/plain"]), ".3f") == "nan"
+
+
+@pytest.mark.parametrize("key", ["", "1st", "two words", "slash/", None, 3])
+def test_a_record_needs_a_plain_key(shell, key):
+    with pytest.raises(InputError, match="record needs a key"):
+        nb.record(key, 1)
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, object(), [[1]], np.zeros((2, 2)), 1j])
+def test_a_record_takes_plain_values_alone(shell, value):
+    with pytest.raises(InputError, match=r"record\('key', …\) takes a number, text or a flat list"):
+        nb.record("key", value)
+
+
+@pytest.mark.parametrize("content", ["not json", None])
+def test_reading_back_names_what_is_no_notebook(tmp_path, content):
+    path = tmp_path / "x.ipynb"
+    if content:
+        path.write_text(content)
+    with pytest.raises(InputError, match=r"x\.ipynb cannot be read as a notebook"):
+        nb.records(path)
+
+
+# ---------------------------------------------------------------------------------------------------------------- claim
+def test_a_claim_records_value_interval_and_verdict_and_shows_a_line(shell):
+    notebook = said(lambda: nb.claim("A1", np.float32(0.75), interval=(np.float64(0.5), 1.0), n=np.int64(12)))
+    assert nb.claims(notebook) == [{"id": "A1", "value": 0.75, "interval": [0.5, 1.0], "n": 12, "verdict": "reproduced"}]
+    line = notebook["cells"][0]["outputs"][0]["data"]["text/markdown"]
+    assert line == "**Claim A1: reproduced.** It works. Ours: 0.75 [0.5, 1], 12 networks; rule: the accuracy is at least 0.5; paper: 1.0."
+
+
+@pytest.mark.parametrize(("value", "words"), [(0.75, "would satisfy"), (0.25, "would not satisfy")])
+def test_few_networks_say_so_with_the_side_the_value_is_on(shell, value, words):
+    (output,) = outputs(lambda: nb.claim("A1", value, n=1))
+    assert f"underpowered or not tested (the value itself {words} the rule)" in output["data"]["text/markdown"]
+    assert "1 network;" in output["data"]["text/markdown"]
+
+
+@pytest.mark.parametrize(("value", "interval"), [(float("nan"), None), (None, None), (0.2, (0.1, 0.3)), (0.5, (float("nan"), 1.0))])
+def test_a_verdict_never_raises(shell, value, interval):
+    (told,) = nb.claims(said(lambda: nb.claim("A1", value, interval=interval, n=20)))
+    assert told["verdict"] in VERDICTS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("B7", 1.0), r"there is no claim 'B7' in book/claims.yml; it lists A1, A2"),
+        (("A1", "high"), r"claim\('A1', …\) takes a number; got str"),
+        (("A1", True), r"claim\('A1', …\) takes a number; got bool"),
+        (("A1", 1.0, 3), r"claim A1: interval must be \(low, high\); got 3"),
+        (("A1", 1.0, (2.0, 1.0)), r"low ≤ high; got \(2.0, 1.0\)"),
+        (("A1", 1.0, ("a", "b")), r"claim A1: interval takes a number; got str"),
+        (("A1", 1.0, None, 2.5), r"claim A1: n must be a whole number of networks; got 2.5"),
+        (("A1", 1.0, None, -1), r"claim A1: n must be a whole number of networks; got -1"),
+        (("A1", 1.0, None, True), r"claim A1: n must be a whole number of networks; got True"),
+    ],
+)
+def test_a_malformed_claim_is_one_clear_line(shell, arguments, message):
+    with pytest.raises(InputError, match=message) as caught:
+        nb.claim(*arguments)
+    assert "\n" not in str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------------------------- rules and verdicts
+RULES = [
+    (Rule("at least", 0.5), (0.5, 0.9), (0.1, 0.49), (0.4, 0.6)),
+    (Rule("at most", 0.5), (0.1, 0.5), (0.51, 0.9), (0.4, 0.6)),
+    (Rule("sign", 1.0), (0.1, 0.2), (-0.2, 0.0), (-0.1, 0.3)),
+    (Rule("sign", -1.0), (-0.2, -0.1), (0.0, 0.2), (-0.3, 0.1)),
+    (Rule("difference", 1.0, 0.25, "within"), (0.75, 1.25), (1.26, 1.5), (1.0, 1.5)),
+    (Rule("difference", 1.0, 0.25, "beyond"), (1.25, 1.5), (0.76, 1.24), (1.0, 1.5)),
+]
+
+
+@pytest.mark.parametrize(("rule", "all_of_it", "none_of_it", "some_of_it"), RULES)
+def test_the_verdict_follows_from_the_interval(rule, all_of_it, none_of_it, some_of_it):
+    claim = replace(load_claims()["S1"], rule=rule)
+    assert verdict(claim, sum(all_of_it) / 2, all_of_it, 10) == "reproduced"
+    assert verdict(claim, sum(none_of_it) / 2, none_of_it, 10) == "not reproduced"
+    meets, misses = sorted(some_of_it, key=rule.satisfied, reverse=True)
+    assert rule.satisfied(meets) and not rule.satisfied(misses)
+    assert verdict(claim, meets, some_of_it, 10) == "partly"
+    assert verdict(claim, misses, some_of_it, 10) == "underpowered or not tested"
+
+
+@pytest.mark.parametrize(("value", "interval", "n"), [(None, (1, 2), 20), (1, None, 20), (1, (1, 1), 9), (1, (1, 1), None)])
+def test_without_ten_networks_and_an_interval_nothing_is_settled(value, interval, n):
+    claim = load_claims()["S2"]
+    assert verdict(claim, value, interval, n) == "underpowered or not tested"
+
+
+def test_the_book_lists_its_claims_with_rules():
+    known = load_claims()
+    assert {"S1", "S2", "S3", "S4", "S5"} <= set(known)
+    assert str(known["S1"].rule) == "lies within 0.01 of 0"
+    assert str(known["S2"].rule) == "is at most 0.75"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{a: 1}", "must be a list of claims; got dict"),
+        ("- [", "is not valid YAML"),
+        ("- {id: A1}", "claim A1 must have exactly the fields id, statement"),
+        ("- 3", "claim . must have exactly the fields"),
+        (CLAIMS + CLAIMS, "lists claim A1 twice"),
+        (CLAIMS.replace("the accuracy", "3"), "claim A1: quantity must be text; got 3"),
+        (CLAIMS.replace("{at least: 0.5}", "{at least: high}"), "claim A1: rule must be {at least: number}"),
+        (CLAIMS.replace("{at least: 0.5}", "{about: 0.5}"), "claim A1: rule must be"),
+        (CLAIMS.replace("{at least: 0.5}", "{sign: up}"), "claim A1: rule must be"),
+        (CLAIMS.replace("{at least: 0.5}", "{difference: {from: 0, near: 1}}"), "claim A1: rule must be"),
+        (CLAIMS.replace("{at least: 0.5}", "{difference: {from: 0, within: -1}}"), "claim A1: rule must be"),
+    ],
+)
+def test_a_malformed_claims_file_is_one_clear_line(tmp_path, text, message):
+    path = tmp_path / "claims.yml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        load_claims(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_chapter_outside_any_book_finds_the_claims_beside_the_package(tmp_path, monkeypatch):
+    monkeypatch.delenv("SCHURKIT_BOOK", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert "S1" in load_claims()
+
+
+# ---------------------------------------------------------------------------------------------------------------- show
+def test_a_figure_carries_caption_name_and_alternative_text(shell):
+    first, note = outputs(lambda: nb.show(figure(), "a-figure", "What is\nshown.", "A line\nthat rises."))
+    assert first["metadata"]["mystnb"] == {"image": {"alt": "A line that rises."}, "figure": {"name": "a-figure", "caption": "What is shown."}}
+    assert first["data"]["image/svg+xml"].lstrip().startswith("<?xml")
+    assert "schurkit-live" in note["data"]["text/html"] and "href" not in note["data"]["text/html"]
+
+
+@pytest.mark.parametrize("data", [[Row(0, 0.5), Row(1, 1.0)], [{"seed": 0, "accuracy": 0.5}, {"seed": 1, "accuracy": 1.0}]])
+def test_the_numbers_behind_a_figure_are_a_csv_file_in_its_link(shell, data):
+    _, note = outputs(lambda: nb.show(figure(), "a-figure", "Caption.", "Alt.", data))
+    link = note["data"]["text/html"].split('href="data:text/csv;base64,')[1].split('"')[0]
+    back = pd.read_csv(io.BytesIO(base64.b64decode(link)))
+    assert back.to_dict("list") == {"seed": [0, 1], "accuracy": [0.5, 1.0]}
+    assert 'download="a-figure.csv"' in note["data"]["text/html"] and "2 rows" in note["data"]["text/html"]
+
+
+def test_drawing_a_figure_twice_gives_the_same_bytes(shell):
+    drawn = figure()
+    assert nb._picture(drawn) == nb._picture(drawn)
+
+
+def test_a_large_drawing_is_sent_as_a_picture(shell, monkeypatch):
+    monkeypatch.setattr(nb, "SVG_LIMIT", 100)
+    first, _ = outputs(lambda: nb.show(figure(), "a-figure", "Caption.", "Alt."))
+    assert base64.b64decode(first["data"]["image/png"]).startswith(b"\x89PNG")
+
+
+def test_a_shown_figure_is_closed(shell):
+    import matplotlib.pyplot as plt
+
+    drawn = plt.figure()
+    outputs(lambda: nb.show(drawn, "a-figure", "Caption.", "Alt."))
+    assert not plt.fignum_exists(drawn.number)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("A Figure", "Caption.", "Alt."), "a figure needs a name of lower-case words"),
+        (("a-figure", " ", "Alt."), "figure a-figure needs a caption"),
+        (("a-figure", "Caption.", ""), "figure a-figure needs an alternative text"),
+        (("a-figure", "Caption.", "Alt.", []), "figure a-figure needs a DataFrame or a non-empty list of dataclass rows"),
+        (("a-figure", "Caption.", "Alt.", [1, 2]), "figure a-figure needs a DataFrame or a non-empty list of dataclass rows"),
+    ],
+)
+def test_a_figure_without_its_words_is_refused(shell, arguments, message):
+    with pytest.raises(InputError, match=message):
+        nb.show(figure(), *arguments)
+
+
+def test_axes_are_not_a_figure(shell):
+    with pytest.raises(InputError, match=r"show needs a matplotlib figure; got .*Axes.* Use ax.figure"):
+        nb.show(figure().axes[0], "a-figure", "Caption.", "Alt.")
+
+
+def test_numbers_that_are_too_many_for_a_page_are_refused(shell, monkeypatch):
+    monkeypatch.setattr(nb, "CSV_LIMIT", 10)
+    with pytest.raises(InputError, match=r"a-figure: the numbers behind it take .* MB as CSV"):
+        nb.show(figure(), "a-figure", "Caption.", "Alt.", [Row(0, 0.5)])
+
+
+# ---------------------------------------------------------------------------------------------------------------- table
+def test_a_table_is_markdown_for_the_page_and_html_for_a_session(shell):
+    rows = [{"removed": "RR|CR", "accuracy": 0.5, "n": 3}, {"removed": "CC", "accuracy": float("nan"), "n": 4}]
+    first, note = outputs(lambda: nb.table(rows, "a-table", "All\nremovals.", {"accuracy": ".2f"}))
+    assert first["data"]["text/markdown"].splitlines() == [
+        "```{table} All removals.",
+        ":name: a-table",
+        "",
+        "| removed | accuracy | n |",
+        "|:---|---:|---:|",
+        "| RR\\|CR | 0.50 | 3 |",
+        "| CC | – | 4 |",
+        "```",
+    ]
+    assert "<td style=\"text-align:right\">0.50</td>" in first["data"]["text/html"]
+    assert 'download="a-table.csv"' in note["data"]["text/html"]
+
+
+def test_a_named_index_becomes_a_column(shell):
+    frame = pd.DataFrame({"accuracy": [0.123456]}, index=pd.Index(["CC"], name="removed"))
+    first, _ = outputs(lambda: nb.table(frame, "a-table", "Caption."))
+    assert "| CC | 0.1235 |" in first["data"]["text/markdown"]
+
+
+def test_markup_in_cells_is_shown_as_it_is(shell):
+    first, _ = outputs(lambda: nb.table([{"a": "<b>&"}], "a-table", "Caption."))
+    assert "&lt;b&gt;&amp;" in first["data"]["text/html"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "name", "caption", "formats", "message"),
+    [
+        ([Row(0, 1.0)], "Name", "Caption.", None, "a table needs a name"),
+        ([Row(0, 1.0)], "a-table", "", None, "table a-table needs a caption"),
+        ([Row(0, 1.0)], "a-table", "Caption.", {"loss": ".2f"}, "table a-table has no column 'loss'; it has seed, accuracy"),
+        ([Row(0, 1.0)], "a-table", "Caption.", {"accuracy": ".2q"}, "format '.2q' does not suit the value 1.0"),
+        ("rows", "a-table", "Caption.", None, "table a-table needs a DataFrame"),
+        ([Row], "a-table", "Caption.", None, "table a-table needs a DataFrame"),
+    ],
+)
+def test_a_malformed_table_is_refused(shell, rows, name, caption, formats, message):
+    with pytest.raises(InputError, match=message):
+        nb.table(rows, name, caption, formats)
+
+
+def test_outside_a_session_only_the_text_is_printed(capsys, monkeypatch):
+    InteractiveShell.clear_instance()
+    nb.show(figure(), "a-figure", "Caption.", "Alt.")
+    nb.record("key", 1)
+    assert capsys.readouterr().out == "Figure a-figure: Alt.\nCaption.\n"

@@ -1,0 +1,59 @@
+"""Rival coordinates remove what they say, and exactly as much."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schurkit import InputError
+from schurkit.rivals import RIVALS, rival_change
+
+
+@given(hidden=st.integers(1, 12), mass=st.floats(0, 1), kind=st.sampled_from(RIVALS), seed=st.integers(0, 50))
+def test_the_mass_is_met_exactly(hidden, mass, kind, seed):
+    W_rec = np.random.default_rng(seed).normal(size=(hidden, hidden))
+    change = rival_change(W_rec, mass, kind)
+    assert np.linalg.norm(change) == pytest.approx(mass * np.linalg.norm(W_rec), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", RIVALS)
+def test_everything_can_go(kind):
+    W_rec = np.random.default_rng(0).normal(size=(6, 6))
+    assert np.abs(W_rec - rival_change(W_rec, 1.0, kind)).max() < 1e-7 * np.abs(W_rec).max() or kind == "eigenmodes"
+
+
+def test_svd_takes_the_smallest_components_first():
+    rng = np.random.default_rng(1)
+    U, V = (np.linalg.qr(rng.normal(size=(4, 4)))[0] for _ in range(2))
+    W_rec = U @ np.diag([4.0, 3.0, 2.0, 1.0]) @ V.T
+    left = W_rec - rival_change(W_rec, np.sqrt(5 / 30), "svd")
+    assert np.linalg.svd(left, compute_uv=False) == pytest.approx([4, 3, 0, 0], abs=1e-7)
+
+
+def test_magnitude_takes_the_smallest_entries_first():
+    W_rec = np.array([[1.0, -2.0], [3.0, -4.0]])
+    left = W_rec - rival_change(W_rec, np.sqrt(5 / 30), "magnitude")
+    assert left == pytest.approx(np.array([[0, 0], [3, -4]]), abs=1e-7)
+
+
+def test_eigenmodes_take_the_smallest_modulus_first_and_pairs_together():
+    rng = np.random.default_rng(2)
+    V = rng.normal(size=(4, 4))
+    D = np.zeros((4, 4))
+    D[:2, :2] = [[1.0, -1.0], [1.0, 1.0]]
+    D[2, 2], D[3, 3] = 0.5, -0.2
+    W_rec = V @ D @ np.linalg.inv(V)
+    small = V[:, 2:] @ D[2:, 2:] @ np.linalg.inv(V)[2:]
+    mass = np.linalg.norm(small) / np.linalg.norm(W_rec)
+    left = W_rec - rival_change(W_rec, mass, "eigenmodes")
+    values = np.linalg.eigvals(left)
+    assert np.sort(np.abs(values)) == pytest.approx([0, 0, np.sqrt(2), np.sqrt(2)], abs=1e-6)
+
+
+def test_messages():
+    with pytest.raises(InputError, match="rival must be one of 'svd', 'eigenmodes', 'magnitude'"):
+        rival_change(np.eye(2), 0.5, "pca")
+    with pytest.raises(InputError, match="mass must be between 0 and 1"):
+        rival_change(np.eye(2), 1.5, "svd")
+    with pytest.raises(InputError, match="eigenvectors of W_rec are linearly dependent"):
+        rival_change(np.eye(3, k=1), 0.5, "eigenmodes")
