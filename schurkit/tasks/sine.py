@@ -1,0 +1,91 @@
+"""Frequency-cued sine generation: a static cue says which sine to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from .. import random
+from .._checks import InputError, integer, number
+from ..metrics import FVU, Metric
+from ..rnn import Trials
+
+
+@dataclass(frozen=True)
+class Sine:
+    """Frequency-cued sine generation of arXiv:2606.18457, §4 (50 steps); the paper does not state the input statistics.
+
+    One input channel holds a cue c ~ Unif[0, 1) from the first step to the last. The target is sin(2π f t) at steps t = 1, …, `steps`
+    with f = `slowest` + c (`fastest` − `slowest`), in cycles a step.
+
+    Input statistics, frozen before any network was trained: frequencies from .02 to .1 draw one to five cycles in 50 steps (periods of
+    50 to 10 steps), so that every trial holds at least one whole cycle and every cycle at least ten steps. The cue is continuous, so
+    held-out trials ask for frequencies that training never showed; it stays on, so that the network need not remember it.
+
+    Reference errors: the input determines the target, so an ideal observer has FVU 0; always predicting the mean has FVU 1 and a mean
+    squared error near 1/2; drawing the middle frequency whatever the cue has FVU `cue_blind`.
+
+    Parameters
+    ----------
+    steps : trial length, in time steps. slowest, fastest : frequencies at cue 0 and 1, in cycles a step, at most 1/2.
+    threshold : FVU on held-out trials up to which a network counts as converged.
+
+    Examples
+    --------
+    >>> Sine(steps=20).test_trials(5).targets.shape
+    (5, 20, 1)
+    """
+
+    steps: int = 50
+    slowest: float = 0.02
+    fastest: float = 0.1
+    threshold: float = 0.02
+
+    name: ClassVar[str] = "sine"
+    input_size: ClassVar[int] = 1
+    output_size: ClassVar[int] = 1
+
+    def __post_init__(self):
+        integer(self.steps, "steps", at_least=1)
+        number(self.slowest, "slowest", above=0, at_most=0.5)
+        number(self.fastest, "fastest", above=0, at_most=0.5)
+        number(self.threshold, "threshold", at_least=0)
+        if self.slowest > self.fastest:
+            raise InputError(f"slowest must be at most fastest; got {self.slowest} and {self.fastest}.")
+
+    @property
+    def metric(self) -> Metric:
+        return FVU
+
+    def _reference(self) -> np.ndarray:
+        return self.targets((np.arange(1000) + 0.5) / 1000)
+
+    @property
+    def chance(self) -> float:
+        """Mean squared error of always predicting the mean target, over all cues."""
+        return float(self._reference().var())
+
+    @property
+    def cue_blind(self) -> float:
+        """FVU of drawing the middle frequency whatever the cue."""
+        return float(((self._reference() - self.targets(np.array([0.5]))) ** 2).mean() / self.chance)
+
+    def targets(self, cues: np.ndarray) -> np.ndarray:
+        """sin(2π f t) for cues (…,), as (…, time, 1)."""
+        frequency = self.slowest + np.asarray(cues)[..., None, None] * (self.fastest - self.slowest)
+        return np.sin(2 * np.pi * frequency * np.arange(1, self.steps + 1)[:, None])
+
+    def batch(self, seeds: Sequence[int], step: int, trials: int) -> Trials:
+        """Training trials, (networks, trials, time, 1); see `schurkit.tasks.base.Task.batch`."""
+        return self._trials(random.uniform(list(seeds), "sine batch", step, trials))
+
+    def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
+        """Held-out trials, (trials, time, 1)."""
+        return self._trials(random.uniform(seed, "sine test", 0, integer(trials, "trials", at_least=1)))
+
+    def _trials(self, cues: np.ndarray) -> Trials:
+        inputs = np.repeat(cues[..., None], self.steps, axis=-1)[..., None]
+        return Trials(inputs.astype(np.float32), self.targets(cues).astype(np.float32))
