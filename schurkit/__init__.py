@@ -1,44 +1,35 @@
 """schurkit: what can a trained recurrent network lose and still do its task?
 
 Ordered real Schur coordinates of a recurrent matrix, ablations with controls, and the training behind the book.
+Public names load on first use, so that importing schurkit is immediate.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 
-from ._checks import InputError
-from .ablation import AblationRow, ablate, ablation_profile, control_changes, refit_readout
-from .engine import rollout
-from .metrics import Metric, fvu, interval, replay_accuracy
-from .rnn import RNN, Rollout, Trials
-from .schur import SchurForm, henrici, real_schur
-
 __version__ = "0.1.0"
 
-_LAZY = {
-    "train": ".training",
-    "Recipe": ".training",
-    "tasks": None,
-    "load_rnn": ".own",
-    "load_trials": ".own",
-    "from_torch": ".own",
-    "from_arrays": ".own",
-    "check_against": ".own",
+_HOMES = {
+    "_checks": ["InputError"],
+    "ablation": ["AblationRow", "ablate", "ablation_profile", "control_changes", "refit_readout"],
+    "engine": ["rollout"],
+    "metrics": ["Interval", "Metric", "fvu", "interval", "replay_accuracy"],
+    "own": ["analyze", "check_against", "from_arrays", "from_torch", "load_rnn", "load_trials"],
+    "rnn": ["RNN", "Rollout", "Trials"],
+    "schur": ["SchurForm", "henrici", "real_schur"],
+    "training": ["Recipe", "train"],
 }
-
-__all__ = [
-    "RNN", "AblationRow", "InputError", "Metric", "Rollout", "SchurForm", "Trials", "ablate", "ablation_profile", "control_changes",
-    "fvu", "henrici", "interval", "real_schur", "refit_readout", "replay_accuracy", "rollout", *_LAZY,
-]  # fmt: skip
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = [*sorted(_HOME_OF), "tasks"]
 
 
 def __getattr__(name: str):
-    if name not in _LAZY:
+    if name == "tasks":
+        return import_module(".tasks", __name__)
+    if name not in _HOME_OF:
         raise AttributeError(f"module 'schurkit' has no attribute {name!r}")
-    module = _LAZY[name]
-    value = import_module(f".{name}", __name__) if module is None else getattr(import_module(module, __name__), name)
-    globals()[name] = value
+    value = globals()[name] = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
     return value
 
 

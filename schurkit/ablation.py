@@ -18,9 +18,8 @@ from ._checks import InputError, integer, one_of
 from .engine import rollout
 from .metrics import Metric, metric
 from .rnn import RNN, Trials
-from .schur import SchurForm, real_schur
+from .schur import SECTORS, SchurForm, real_schur
 
-SECTORS = ("RR", "CR", "CC")
 SUBSETS = ((), ("RR",), ("CR",), ("CC",), ("RR", "CR"), ("RR", "CC"), ("CR", "CC"), SECTORS)
 CONTROLS = ("block-upper", "permuted", "full")
 LEAST_MASS = 1e-5
@@ -267,7 +266,7 @@ def _measure_cases(one, form, cases, trials, measure, draws, seed, engine) -> np
                 cache[case.sectors, case.kind] = control_changes(form, case.sectors, case.kind, draws, seed)
         return case.fraction * cache[case.sectors, case.kind][case.draw]
 
-    size = 4 * trials.targets.size
+    size = one.dtype.itemsize * trials.targets.size
     batch = max(1, int(_OUTPUT_BYTES // size))
     values = [measure.measure(rollout(one, trials, engine=engine).outputs, trials)]
     for start in range(0, len(cases), batch):

@@ -120,7 +120,7 @@ def _build(arguments) -> int:
     root = book_root(arguments.book)
     plan = plan_build(root, arguments.edition, arguments.only)
     if arguments.dry_run:
-        return _dry_run(plan.jobs, arguments.force)
+        return _dry_run(root, plan.jobs, arguments.force)
     try:
         page = build(root, plan, workers=arguments.jobs, force=arguments.force, report=_progress)
     except BuildError as error:
@@ -149,7 +149,7 @@ def _run(arguments) -> int:
     folder = check_folder(Path(arguments.out)) if arguments.out else None
     job = job_for(root, chapter_named(root, arguments.chapter), dict(arguments.parameters), folder)
     if arguments.dry_run:
-        return _dry_run([job], arguments.force)
+        return _dry_run(root, [job], arguments.force)
     if arguments.force or not job.cached:
         (outcome,) = run_jobs(root, [job], report=_progress)
         if outcome.problem:
@@ -169,10 +169,11 @@ def _print_results(job) -> None:
     print(f"The executed notebook is {os.path.relpath(job.output)}")
 
 
-def _dry_run(jobs, force: bool) -> int:
+def _dry_run(root, jobs, force: bool) -> int:
     """Say what would be run, and what that takes."""
     from schurkit.publish.plans import Cost, cost_of
 
+    os.environ.setdefault("SCHURKIT_STORE", str(root / "runs"))  # the store that the chapters will use
     total, due = Cost(), 0
     for job in jobs:
         cost = cost_of(job.chapter, job.values)

@@ -118,9 +118,13 @@ class Interval:
     method: str
     level: float = 0.95
 
+    def __format__(self, spec: str) -> str:
+        spec = spec or ".3g"
+        ends = "" if self.low is None else f" [{self.low:{spec}}, {self.high:{spec}}]"
+        return f"{self.mean:{spec}}{ends} (n = {self.n})"
+
     def __str__(self) -> str:
-        ends = "" if self.low is None else f" [{self.low:.3g}, {self.high:.3g}]"
-        return f"{self.mean:.3g}{ends} (n = {self.n})"
+        return format(self, "")
 
 
 def interval(values, *, level: float = 0.95, seed: int = 0, resamples: int = 4000) -> Interval:

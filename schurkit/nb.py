@@ -46,7 +46,7 @@ def record(key: str, value) -> None:
 
 
 def claim(id: str, value, interval=None, n: int | None = None) -> None:
-    """Hold our value against the rule of a claim in book/claims.yml, record the verdict and show it in one line.
+    """Hold our value against the rule of a claim in book/claims.yml, show the verdict in one line, and record the value under the claim's key.
 
     A verdict never raises: a rerun at another size simply prints another one. Without an interval over at least ten networks the verdict is
     "underpowered or not tested"; see `schurkit._claims.verdict` for the rest. `claims` reads the verdicts back.
@@ -54,7 +54,7 @@ def claim(id: str, value, interval=None, n: int | None = None) -> None:
     Parameters
     ----------
     id : the claim, e.g. ``"S2"``.
-    value : our number; None or NaN when it is undefined.
+    value : our number; None or NaN when it is undefined. A `schurkit.metrics.Interval` brings its interval and n along.
     interval : (low, high) over networks, if there are enough of them.
     n : number of networks.
 
@@ -63,6 +63,8 @@ def claim(id: str, value, interval=None, n: int | None = None) -> None:
     InputError : unknown id, or arguments that are not numbers.
     """
     entry = _claim_named(id)
+    if hasattr(value, "mean") and hasattr(value, "low"):
+        value, interval, n = value.mean, (value.low, value.high), value.n
     number = _plain(value, f"claim({id!r}, …)", numeric=True)
     bounds = _interval(interval, id)
     if n is not None and (isinstance(n, bool) or not isinstance(_plain(n, f"claim({id!r}, n=…)", numeric=True), int) or n < 0):
@@ -73,6 +75,7 @@ def claim(id: str, value, interval=None, n: int | None = None) -> None:
         {"text/markdown": _claim_line(entry, number, bounds, count, result), "text/plain": f"{id}: {result}"},
         kind="claim", id=id, value=number, interval=bounds, n=count, verdict=result,
     )  # fmt: skip
+    record(entry.key, number)
 
 
 def show(figure, name: str, caption: str, alt: str, data=None) -> None:
@@ -93,7 +96,7 @@ def show(figure, name: str, caption: str, alt: str, data=None) -> None:
     if not hasattr(figure, "savefig"):
         raise InputError(f"show needs a matplotlib figure; got {type(figure).__name__}. Did you pass the axes? Use ax.figure.")
     mystnb = {"image": {"alt": " ".join(alt.split())}, "figure": {"name": name, "caption": " ".join(caption.split())}}
-    link = None if data is None else _csv_link(name, _frame(data, f"figure {name}"))
+    link = None if data is None else _csv_link(name, "figure", _frame(data, f"figure {name}"))
     _publish({**_picture(figure), "text/plain": f"Figure {name}: {alt}"}, {"mystnb": mystnb}, kind="figure", name=name, alt=alt, caption=caption)
     _close(figure)
     _note(name, caption, link)
@@ -117,7 +120,7 @@ def table(rows, name: str, caption: str, formats: dict[str, str] | None = None) 
         raise InputError(f"table {name} has no column {unknown[0]!r}; it has {', '.join(map(str, frame.columns))}.")
     cells = [[_cell(value, (formats or {}).get(column)) for column, value in zip(frame.columns, row)] for row in frame.itertuples(index=False)]
     right = [frame[column].dtype.kind in "fiu" for column in frame.columns]
-    link = _csv_link(name, frame)
+    link = _csv_link(name, "table", frame)
     caption = " ".join(caption.split())
     bundle = {"text/html": _html_table(frame.columns, cells, right), "text/markdown": _markdown_table(frame.columns, cells, right, name, caption)}
     _publish({**bundle, "text/plain": frame.to_string(index=False)}, kind="table", name=name, caption=caption)
@@ -176,14 +179,14 @@ def _note(name: str, caption: str, link: str | None) -> None:
     _publish({"text/html": page, "text/plain": text}, kind="note", name=name, data=link is not None)
 
 
-def _csv_link(name: str, frame) -> str:
+def _csv_link(name: str, what: str, frame) -> str:
     csv = frame.to_csv(index=False, lineterminator="\n").encode()
     if len(csv) > CSV_LIMIT:
         size, limit = len(csv) / 1e6, CSV_LIMIT / 1e6
         raise InputError(f"{name}: the numbers behind it take {size:.1f} MB as CSV; the limit is {limit:.0f} MB. Pass summary rows.")
     address = "data:text/csv;base64," + base64.b64encode(csv).decode()
     rows = f"{len(frame):,} row" + ("" if len(frame) == 1 else "s")
-    return f'<p class="schurkit-data"><a download="{name}.csv" href="{address}">Numbers behind {name} (CSV, {rows})</a></p>'
+    return f'<p class="schurkit-data"><a download="{name}.csv" href="{address}">Numbers behind this {what} ({name}.csv, {rows})</a></p>'
 
 
 def _picture(figure) -> dict:

@@ -68,7 +68,7 @@ def test_intervals_by_number_of_networks():
     assert (t.method, t.low, t.high) == ("t", pytest.approx(low), pytest.approx(high))
     boot = interval(rng.normal(size=25))
     assert boot.method == "percentile bootstrap" and boot.low < boot.mean < boot.high
-    assert str(interval([1.0, 2.0])) == "1.5 (n = 2)" and "[" in str(boot)
+    assert str(interval([1.0, 2.0])) == "1.5 (n = 2)" and f"{interval([1.0, 2.0]):+.2f}" == "+1.50 (n = 2)" and "[" in str(boot)
 
 
 def test_bootstrap_agrees_with_scipy_and_repeats():

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from schurkit import nb
 from schurkit._checks import InputError
 from schurkit._claims import VERDICTS, Rule, load_claims, verdict
+from schurkit.metrics import interval
 
 CLAIMS = """
 - {id: A1, statement: It works., paper: "1.0", where: Table 1, source: x, key: works, quantity: the accuracy, rule: {at least: 0.5}}
@@ -123,13 +124,22 @@ def test_reading_back_names_what_is_no_notebook(tmp_path, content):
 def test_a_claim_records_value_interval_and_verdict_and_shows_a_line(shell):
     notebook = said(lambda: nb.claim("A1", np.float32(0.75), interval=(np.float64(0.5), 1.0), n=np.int64(12)))
     assert nb.claims(notebook) == [{"id": "A1", "value": 0.75, "interval": [0.5, 1.0], "n": 12, "verdict": "reproduced"}]
+    assert nb.records(notebook) == {"works": 0.75}
     line = notebook["cells"][0]["outputs"][0]["data"]["text/markdown"]
     assert line == "**Claim A1: reproduced.** It works. Ours: 0.75 [0.5, 1], 12 networks; rule: the accuracy is at least 0.5; paper: 1.0."
 
 
+@pytest.mark.parametrize(("n", "verdict"), [(3, "underpowered or not tested"), (12, "reproduced"), (25, "reproduced")])
+def test_an_interval_brings_its_numbers_along(shell, n, verdict):
+    values = np.linspace(0.7, 0.8, n)
+    (told,) = nb.claims(said(lambda: nb.claim("A1", interval(values))))
+    assert (told["n"], told["verdict"], told["interval"] is None) == (n, verdict, n < 10)
+    assert told["value"] == pytest.approx(0.75)
+
+
 @pytest.mark.parametrize(("value", "words"), [(0.75, "would satisfy"), (0.25, "would not satisfy")])
 def test_few_networks_say_so_with_the_side_the_value_is_on(shell, value, words):
-    (output,) = outputs(lambda: nb.claim("A1", value, n=1))
+    output, _ = outputs(lambda: nb.claim("A1", value, n=1))
     assert f"underpowered or not tested (the value itself {words} the rule)" in output["data"]["text/markdown"]
     assert "1 network;" in output["data"]["text/markdown"]
 

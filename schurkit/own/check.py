@@ -13,7 +13,7 @@ from ..rnn import RNN, Trials
 TOLERANCE = 1e-4
 _TRIALS, _STEPS = 32, 200  # a difference is explained on this many trials and time steps
 _FIT_STEPS = 15  # biases are fitted on the first steps, where they have not been folded through the network too often
-_FIT_HIDDEN = 512
+_FIT_HIDDEN = 256
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ def check_against(rnn: RNN, trials: Trials, outputs, *, tolerance: float = TOLER
 
     Returns
     -------
-    Check. Where the outputs disagree, the hint names a transposed matrix, another activation, leak or form, a recurrent or output bias that is missing
-    or not used, outputs one step early or late, or two of these at once, if that explains the difference.
+    Check. Where the outputs disagree, the hint names a transposed matrix, another activation, leak or form, a bias that is missing or not used,
+    outputs one step early or late, or two of these at once, if that explains the difference.
 
     Raises
     ------
@@ -104,8 +104,9 @@ def _largest(ours, own) -> float:
 # ---- explanations ----------------------------------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, eq=False)
 class _Change:
-    """One thing that may be wrong: in words, what to do about it, and the network without it."""
+    """One thing that may be wrong: its kind, in words, what to do about it, and the network without it."""
 
+    kind: str
     what: str
     remedy: str
     rnn: RNN
@@ -138,7 +139,7 @@ def _explain(rnn: RNN, inputs, outputs, goal: float) -> str:
     flips = list(_flips(rnn))
     for count in (1, 2):
         for changes in _candidates(case, rnn, flips, count):
-            off = case.off(changes[-1].rnn) if changes[-1].rnn is not None else 0.0
+            off = case.off(changes[-1].rnn)
             if off <= goal:
                 return _sentence(changes, start, off)
             if off < 0.1 * start and (best is None or off < 0.3 * best[1]):
@@ -146,7 +147,7 @@ def _explain(rnn: RNN, inputs, outputs, goal: float) -> str:
         if count == 1 and (shifted := _shifted(case, rnn, goal)):
             return shifted
     if best is not None:
-        return "Not explained in full. " + _sentence(*[best[0], start, best[1]])
+        return _sentence(best[0], start, best[1]).replace("It looks as if", "Closer, but not equal, if", 1)
     return (
         "No transposed matrix, other activation, leak or form, missing bias, or step early or late explains it: "
         "check noise, h0, the order of the inputs, and what lies between the inputs, the recurrent layer and the outputs."
@@ -155,15 +156,13 @@ def _explain(rnn: RNN, inputs, outputs, goal: float) -> str:
 
 def _candidates(case: _Case, rnn: RNN, flips: list[_Change], count: int) -> Iterator[tuple[_Change, ...]]:
     if count == 1:
-        yield from ((flip,) for flip in flips if not flip.what.startswith("the form"))
-        yield from ((fit,) for fit in _fits(case, rnn))
-        yield from ((flip,) for flip in flips if flip.what.startswith("the form"))
+        yield from ((change,) for change in (*flips, *_fits(case, rnn)))
         return
-    for flip in flips:
-        for second in _flips(flip.rnn):
-            if flip.what.split()[:2] < second.what.split()[:2]:
-                yield flip, second
-        yield from ((flip, fit) for fit in _fits(case, flip.rnn))
+    for first in flips:
+        later = [flip.kind for flip in flips[flips.index(first) + 1 :]]
+        yield from ((first, second) for second in _flips(first.rnn) if second.kind in later)
+    for first in flips:
+        yield from ((first, second) for second in _fits(case, first.rnn))
 
 
 def _flips(rnn: RNN) -> Iterator[_Change]:
@@ -171,16 +170,23 @@ def _flips(rnn: RNN) -> Iterator[_Change]:
     for name in ("W_rec", "W_in", "W_out"):
         weights = getattr(rnn, name)
         if weights.shape[1] == weights.shape[2]:
-            yield _Change(f"{name} were transposed", f"transpose={name!r} (--transpose {name})", replace(rnn, **{name: np.swapaxes(weights, 1, 2)}))
+            yield _Change(
+                name,
+                f"{name} were transposed",
+                f"--transpose {name}, or going without it where it was given",
+                replace(rnn, **{name: np.swapaxes(weights, 1, 2)}),
+            )
     other = "relu" if rnn.activation == "tanh" else "tanh"
-    yield _Change(f"the activation were {other}", f"activation={other!r} (--activation {other})", replace(rnn, activation=other))
+    yield _Change("activation", f"the activation were {other}", f"--activation {other}", replace(rnn, activation=other))
     for name, what in (("b_rec", "recurrent"), ("b_out", "output")):
         if getattr(rnn, name).any():
-            yield _Change(f"the {what} bias {name} were not used", f"leave {name} out", replace(rnn, **{name: np.zeros_like(getattr(rnn, name))}))
+            yield _Change(
+                name, f"the {what} bias {name} were not used", f"leaving {name} out", replace(rnn, **{name: np.zeros_like(getattr(rnn, name))})
+            )
     if rnn.h0.any():
-        yield _Change("h0 were zero", "leave h0 out", replace(rnn, h0=np.zeros_like(rnn.h0)))
+        yield _Change("h0", "h0 were zero", "leaving h0 out", replace(rnn, h0=np.zeros_like(rnn.h0)))
     other = "voltage" if rnn.form == "rate" else "rate"
-    yield _Change(f"the form were {other}", f"form={other!r} (--form {other})", replace(rnn, form=other))
+    yield _Change("form", f"the form were {other}", f"--form {other}", replace(rnn, form=other))
 
 
 def _fits(case: _Case, rnn: RNN) -> Iterator[_Change]:
@@ -188,12 +194,17 @@ def _fits(case: _Case, rnn: RNN) -> Iterator[_Change]:
     with np.errstate(invalid="ignore", over="ignore"):
         constant = (case.outputs - case.run(rnn)[0]).mean(axis=(0, 1))
     if np.isfinite(constant).all():
-        yield _Change("an output bias were missing", f"add to b_out {_numbers(constant)}", replace(rnn, b_out=rnn.b_out + constant))
+        yield _Change("b_out", "an output bias were missing", f"adding {_numbers(constant)} to b_out", replace(rnn, b_out=rnn.b_out + constant))
     if np.ndim(rnn.leak) == 0 and (leak := _fit_leak(case, rnn)) is not None:
-        yield _Change(f"the leak were {leak:.6g}", f"leak={leak:.6g} (--leak {leak:.6g})", replace(rnn, leak=leak))
+        yield _Change("leak", f"the leak were {leak:.6g}", f"--leak {leak:.6g}", replace(rnn, leak=leak))
     if rnn.hidden_size <= _FIT_HIDDEN and (bias := _fit_bias(case, rnn)) is not None:
         size = float(np.linalg.norm(bias - rnn.b_rec))
-        yield _Change("a recurrent bias were missing or wrong", f"check b_rec; the one that fits differs by {size:.3g} in norm", replace(rnn, b_rec=bias))
+        yield _Change(
+            "b_rec",
+            "a recurrent bias were missing or wrong",
+            f"another b_rec (the one that fits differs by {size:.3g} in norm)",
+            replace(rnn, b_rec=bias),
+        )
 
 
 def _numbers(values) -> str:
@@ -218,7 +229,7 @@ def _fit_leak(case: _Case, rnn: RNN) -> float | None:
     if not np.isfinite(errors[at]):
         return None
     ends = (grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)])
-    fitted = float(minimize_scalar(lambda leak: _error(case, replace(rnn, leak=float(leak))), bounds=ends, method="bounded", options={"xatol": 1e-9}).x)
+    fitted = float(minimize_scalar(lambda leak: _error(case, replace(rnn, leak=float(leak))), bounds=ends, method="bounded").x)
     near = [float(f"{fitted:.{digits}g}") for digits in (1, 2, 3, 4)] + [fitted]
     errors = [_error(case, replace(rnn, leak=min(leak, 1.0))) for leak in near]
     best = next(leak for leak, error in zip(near, errors) if error <= 2 * min(errors) + 1e-9)
@@ -232,7 +243,7 @@ def _fit_bias(case: _Case, rnn: RNN) -> np.ndarray | None:
     goal = case.outputs[:, :steps].ravel()
     if goal.size < 2 * hidden:
         return None
-    rnn, error, damping = rnn, _error(case, rnn, steps), 1e-3
+    error, damping = _error(case, rnn, steps), 1e-3
     repeated = np.broadcast_to(rnn.W_rec, (hidden, hidden, hidden))
     for _ in range(12):
         ours = case.run(rnn, steps).ravel()

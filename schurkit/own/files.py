@@ -175,7 +175,8 @@ def _read_member(path: Path, opened: zipfile.ZipFile, member: zipfile.ZipInfo, n
         claimed, present = _size_of(shape, dtype.itemsize), member.file_size - file.tell()
         if claimed is None or claimed != present:
             raise InputError(
-                f"{shown(path)}: the header of array {shown([name])} claims {dtype.name} of shape {_shape(shape)}, but {_bytes(max(present, 0))} are there."
+                f"{shown(path)}: the header of array {shown([name])} claims {dtype.name} of shape {_shape(shape)}, "
+                f"but {_bytes(max(present, 0))} are there."
             )
         data = file.read(present)
         file.read(1)  # the end: the checksum of the member is verified here
@@ -247,5 +248,6 @@ def _place(path: Path, name: str, entry, room: int):
     claimed = _size_of(shape, np.dtype(_DTYPES[dtype]).itemsize) if whole else None
     if claimed is None or not 0 <= begin <= end <= room or end - begin != claimed:
         where = f"{dtype} of shape {_shape(shape) if isinstance(shape, list) else '?'}"
-        raise InputError(f"{shown(path)} is damaged or truncated: array {shown([name])} claims {where}, which is not what the file holds ({_bytes(room)}).")
+        told = f"array {shown([name])} claims {where}, which is not what the file holds ({_bytes(room)})"
+        raise InputError(f"{shown(path)} is damaged or truncated: {told}.")
     return begin, end, dtype, shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import operator
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,13 +90,8 @@ def read_network(path, *, activation=None, leak=None, form=None, transpose=False
         if recurrent is not None or readout is not None:
             raise InputError(f"{shown(path)} holds arrays by their own names; recurrent= and readout= choose layers of a torch state dict.")
         arrays, unused, known = *_native(path, contents), {}
-    said = {name: contents.words[name] for name in ("activation", "form") if name in contents.words}
-    if "leak" in contents.arrays:
-        said["leak"] = contents.arrays["leak"]
-    elif "leak" in contents.words:
-        said["leak"] = _number_in_words(path, contents.words["leak"])
-    choices, assumed = _settle(path, said, known, {"activation": activation, "leak": leak, "form": form})
     try:
+        choices, assumed = _settle(_said(contents), known, {"activation": activation, "leak": leak, "form": form})
         rnn = from_arrays(**arrays, **choices, transpose=transpose)
     except InputError as error:
         raise InputError(f"{shown(path)}: {error}") from None
@@ -111,28 +107,34 @@ def _native(path: Path, contents: Contents) -> tuple[dict, tuple[str, ...]]:
     for name in arrays:
         if name not in known and (_LOOKS_LIKE_WEIGHTS.match(name) or name in ("activation", "form")):
             raise InputError(
-                f"{shown(path)} holds {shown([name])}, which is no part of a network here: the names are {', '.join((*known, 'activation', 'form'))}. "
-                "Rename it or leave it out."
+                f"{shown(path)} holds {shown([name])}, which is no part of a network here. "
+                f"The names are {', '.join((*known, 'activation', 'form'))}: rename it or leave it out."
             )
     return {name: arrays[name] for name in ARRAYS if name in arrays}, tuple(name for name in arrays if name not in known)
 
 
-def _number_in_words(path: Path, word: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        raise InputError(f"{shown(path)}: leak must be a number; the file says {shown([word])}.") from None
+def _said(contents: Contents) -> dict:
+    """Activation, leak and form, as far as the file says them."""
+    said = {name: contents.words[name] for name in ("activation", "form") if name in contents.words}
+    if "leak" in contents.arrays:
+        said["leak"] = real_array(contents.arrays["leak"], "leak")
+    elif "leak" in contents.words:
+        try:
+            said["leak"] = float(contents.words["leak"])
+        except ValueError:
+            raise InputError(f"leak must be a number; the file says {shown([contents.words['leak']])}.") from None
+    return said
 
 
-def _settle(path: Path, said: dict, known: dict, given: dict) -> tuple[dict, tuple[str, ...]]:
+def _settle(said: dict, known: dict, given: dict) -> tuple[dict, tuple[str, ...]]:
     """Activation, leak and form from the file, the caller, the kind of file or the default, and the names of those left to the default."""
     choices, assumed = {}, []
     for name, default in (("activation", "tanh"), ("leak", 1.0), ("form", "rate")):
         value = given[name]
         if name in said:
-            agrees = value is None or np.array_equal(value, said[name]) or (name == "leak" and _equal_numbers(value, said[name]))
-            if not agrees:
-                raise InputError(f"{shown(path)} says {name} {_word(said[name])}, and {name}={_word(value)} was asked for.")
+            equal = _equal_numbers if name == "leak" else operator.eq
+            if value is not None and not equal(said[name], value):
+                raise InputError(f"the file says {name} {_word(said[name])}, and {name}={_word(value)} was asked for.")
             value = said[name]
         elif value is None:
             value = known.get(name, default)
@@ -145,18 +147,28 @@ def _settle(path: Path, said: dict, known: dict, given: dict) -> tuple[dict, tup
 
 
 def _equal_numbers(one, other) -> bool:
-    try:
-        return bool(np.allclose(np.asarray(one, float), np.asarray(other, float), rtol=1e-6, atol=0))
-    except (TypeError, ValueError):
-        return False
+    one, other = real_array(one, "leak"), real_array(other, "leak")
+    fitting = one.shape == other.shape or 1 in (one.size, other.size)
+    return fitting and bool(np.allclose(one, other, rtol=1e-6, atol=0))
 
 
 def _word(value) -> str:
-    return shown([repr(value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value if isinstance(value, str) else np.asarray(value).tolist())])
+    return shown([repr(value if isinstance(value, str) else np.asarray(value).tolist())])
 
 
 def from_arrays(
-    W_in, W_rec, W_out, b_rec=None, b_out=None, h0=None, *, activation="tanh", leak=1.0, form="rate", transpose: bool | str | Sequence[str] = False, labels=None
+    W_in,
+    W_rec,
+    W_out,
+    b_rec=None,
+    b_out=None,
+    h0=None,
+    *,
+    activation="tanh",
+    leak=1.0,
+    form="rate",
+    transpose: bool | str | Sequence[str] = False,
+    labels=None,
 ) -> RNN:
     """A network from its arrays, in the conventions of `RNN` or transposed.
 
@@ -219,7 +231,7 @@ def _row_hint(arrays, already) -> str:
     ]
     if not turned or already:
         return ""
-    return f" {' and '.join(turned)} would fit the other way round: if the weights are in row convention (h @ W), pass transpose=True (--transpose all)."
+    return f" {' and '.join(turned)} would fit the other way round: for weights in row convention (h @ W) pass transpose=True (--transpose all)."
 
 
 def from_torch(rnn, readout, *, h0=None) -> RNN:
@@ -245,15 +257,17 @@ def from_torch(rnn, readout, *, h0=None) -> RNN:
 
     kind = type(rnn).__name__
     if isinstance(rnn, (torch.nn.LSTM, torch.nn.GRU, torch.nn.LSTMCell, torch.nn.GRUCell)):
-        raise InputError(f"from_torch needs an nn.RNN; got an {kind}. A gated network has no single recurrent matrix to ablate: train an nn.RNN instead.")
+        raise InputError(f"from_torch needs an nn.RNN; got {kind}. A gated network has no single recurrent matrix to ablate: train an nn.RNN.")
     if not isinstance(rnn, torch.nn.RNN):
         inner = [name for name, module in rnn.named_modules() if isinstance(module, torch.nn.RNN)] if isinstance(rnn, torch.nn.Module) else []
         advice = f" Pass the layer itself: model.{inner[0]}." if inner else " Pass other cells through schurkit.from_arrays."
         raise InputError(f"from_torch needs an nn.RNN; got {kind}.{advice}")
     if not isinstance(readout, torch.nn.Linear):
-        raise InputError(f"from_torch needs the readout as an nn.Linear; got {type(readout).__name__}. Pass other readouts through schurkit.from_arrays.")
+        raise InputError(f"from_torch needs the readout as an nn.Linear; got {type(readout).__name__}. Pass others through schurkit.from_arrays.")
     if rnn.num_layers != 1:
-        raise InputError(f"from_torch needs one layer; got {rnn.num_layers}. Train with num_layers=1, or pass the layer you mean through schurkit.from_arrays.")
+        raise InputError(
+            f"from_torch needs one layer; got {rnn.num_layers}. Train with num_layers=1, or pass one layer through schurkit.from_arrays."
+        )
     if rnn.bidirectional:
         raise InputError("from_torch needs an nn.RNN that runs forward in time; got bidirectional=True. Train with bidirectional=False.")
     arrays = {"W_in": rnn.weight_ih_l0, "W_rec": rnn.weight_hh_l0, "W_out": readout.weight, "b_out": readout.bias}

@@ -14,14 +14,14 @@ from .state import Entry
 
 _PICKLE = 8 * 2**20  # bytes of the pickle beside the tensors; ten thousand tensors need about 2 MiB
 _ENTRIES = 10_000
-_STORAGES = ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool", "Untyped")
+_STORAGES = ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool", "ComplexFloat", "ComplexDouble")
 _DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 _HARMLESS = {
     "collections OrderedDict",
     "torch Size",
     "torch._utils _rebuild_tensor_v2",
     "torch._utils _rebuild_parameter",
-    *(f"{module} {kind}Storage" for module in ("torch", "torch.storage") for kind in _STORAGES),
+    *(f"torch {kind}Storage" for kind in _STORAGES),
     *(f"torch {dtype}" for dtype in _DTYPES),
 }
 _NEVER = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID"}
@@ -37,6 +37,8 @@ def read_state(path: Path) -> dict[str, Entry]:
     """
     with archive(path, "torch.save", stored_only=True) as opened:
         _check_pickle(path, _pickle_of(path, opened))
+        if (bad := opened.testzip()) is not None:  # torch itself does not compare checksums when it maps a file
+            raise InputError(f"{shown(path)} is damaged: the checksum of its member {shown([bad])} does not fit.")
     try:
         import torch
     except ImportError:

@@ -65,8 +65,9 @@ def find_network(source: str, state: dict[str, Entry], recurrent: str | None = N
     left = tuple(name for name in beside if name not in used and beside[name].shape != ())
     if left and readout is None:
         raise InputError(
-            f"{source} holds more than one recurrent layer and its linear readout: {shown(left)}. If the network is {shown([prefix + '*'])} read out by "
-            f"{shown([chosen + 'weight'])} alone, say so: --readout {shown([chosen.rstrip('.')])} (readout=)."
+            f"{source} holds more than one recurrent layer and its linear readout: {shown(left)}. "
+            f"If the network is {shown([prefix + '*'])} read out by {shown([chosen + 'weight'])} alone, say so: "
+            f"--readout {shown([chosen.rstrip('.')])} (readout=)."
         )
     arrays = {"W_in": state[names["weight_ih"]].read(), "W_rec": state[names["weight_hh"]].read(), "W_out": state[f"{chosen}weight"].read()}
     biases = [state[names[kind]].read() for kind in ("bias_ih", "bias_hh") if names[kind] in state]
@@ -123,18 +124,19 @@ def _checked_layer(source: str, state, prefix: str) -> str:
         raise InputError(f"{source}: {shown([weight])} must have axes (hidden, hidden); got shape {shape}.")
     gates = next((kind for gates, kind in _GATES.items() if shape[0] == gates * shape[1]), None)
     if gates or f"{prefix}weight_hr_l0" in state:
-        raise InputError(f"{source}: {layer} is {gates or 'an LSTM'} (weight_hh has shape {shape}); a gated network has no single recurrent matrix to ablate.")
+        told = f"{gates or 'an LSTM'} (weight_hh has shape {shape})"
+        raise InputError(f"{source}: {layer} is {told}; a gated network has no single recurrent matrix to ablate.")
     if any(match["reverse"] for match in matches):
         raise InputError(f"{source}: {layer} is bidirectional; one that runs forward in time is needed.")
     if len(matches) > 1:
-        raise InputError(f"{source}: {layer} has {len(matches)} layers; one is needed. Pass the arrays of the layer you mean to schurkit.from_arrays.")
+        raise InputError(f"{source}: {layer} has {len(matches)} layers; one is needed. Pass the arrays of one layer to schurkit.from_arrays.")
     if shape[0] != shape[1]:
         raise InputError(f"{source}: {shown([weight])} must be square; got shape {shape}.")
     return matches[0]["layer"] or ""
 
 
 def _readout_prefix(source: str, beside, hidden: int, wanted: str | None, state) -> str:
-    linear = [name.removesuffix("weight") for name, entry in beside.items() if re.fullmatch(r"(.*\.)?weight", name, re.DOTALL) and len(entry.shape) == 2]
+    linear = [name.removesuffix("weight") for name, entry in beside.items() if name.rpartition(".")[2] == "weight" and len(entry.shape) == 2]
     fitting = [prefix for prefix in linear if beside[f"{prefix}weight"].shape[1] == hidden]
     if wanted is not None:
         wanted = wanted.rstrip(".") + "." if wanted.rstrip(".") else ""
@@ -150,5 +152,6 @@ def _readout_prefix(source: str, beside, hidden: int, wanted: str | None, state)
             f"{shown(f'{name} {entry.shape}' for name, entry in beside.items())}."
         )
     if len(fitting) > 1:
-        raise InputError(f"{source} holds {len(fitting)} linear layers that could be the readout: {shown(_plain(fitting))}. Choose one: --readout PREFIX (readout=).")
+        told = f"{len(fitting)} linear layers that could be the readout: {shown(_plain(fitting))}"
+        raise InputError(f"{source} holds {told}. Choose one: --readout PREFIX (readout=).")
     return fitting[0]

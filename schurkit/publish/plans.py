@@ -1,25 +1,16 @@
 """What a chapter will have to train: the networks, and what they cost.
 
 A notebook names its plan in its metadata, ``{"schurkit": {"plan": "copy_task"}}``; `plans` maps that name to a function from the chapter's
-parameters to the studies it asks for. `--dry-run` adds up what they cost.
+parameters to the studies (`schurkit.training.Study`) it asks for. `--dry-run` adds up what they cost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schurkit._checks import InputError
 from schurkit.publish.chapters import Chapter, suggestion
-
-
-@dataclass(frozen=True, eq=False)
-class Study:
-    """Networks of one task and recipe, one a seed."""
-
-    task: object
-    recipe: object
-    seeds: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -41,29 +32,59 @@ class Cost:
         return f"{_count(self.networks)}{stored}, about {_minutes(self.seconds)} to train, {_size(self.bytes)} on disk"
 
 
-plans: dict[str, Callable[[dict], Iterable[Study]]] = {}
+def copy_task(values: dict) -> list:
+    """The copy task: two kinds of networks at the main size, and every construction at every size."""
+    from schurkit.tasks import Copy
+    from schurkit.training import CONSTRUCTIONS, Study, copy_recipe
+
+    task = Copy(symbols=values["symbols"], channels=values["channels"], replay=values["replay"])
+    first = values["first_seed"]
+    main = range(first, first + values["networks"])
+    grid = range(first, first + values["grid_networks"])
+    studies = [Study(task, copy_recipe(values["hidden_size"], kind), tuple(main)) for kind in ("orthogonal", "cayley")]
+    return studies + [Study(task, copy_recipe(size, kind), tuple(grid)) for size in values["sizes"] for kind in CONSTRUCTIONS]
 
 
-def cost_of(chapter: Chapter, values: dict, price: Callable[[Study], object] | None = None) -> Cost | None:
+plans: dict[str, Callable[[dict], Iterable]] = {"copy_task": copy_task}
+
+
+def cost_of(chapter: Chapter, values: dict, price: Callable[[object], object] | None = None) -> Cost | None:
     """What a chapter with these parameters has to train; None for a chapter without a plan.
 
     Parameters
     ----------
     chapter : the chapter; its plan, if it has one, must be in `plans`.
     values : the parameters that differ from the defaults.
-    price : from a study to an object with networks, stored, seconds and bytes; by default `schurkit.training.price`.
+    price : from a study to an object with networks, stored, seconds and bytes; by default what `schurkit.training.plan` estimates.
     """
     if chapter.plan is None:
         return None
     if chapter.plan not in plans:
         raise InputError(f"{chapter.name} names a plan {chapter.plan!r}{suggestion(chapter.plan, plans)}")
-    if price is None:
-        from schurkit.training import price
+    price = _price if price is None else price
     everything = {**{parameter.name: parameter.default for parameter in chapter.parameters}, **values}
     total = Cost()
-    for study in plans[chapter.plan](everything):
+    for study in merged(plans[chapter.plan](everything)):
         total += price(study)
     return total
+
+
+def merged(studies: Iterable) -> list:
+    """The studies with those of equal task and recipe put together: a network that two of them ask for is trained once."""
+    found: list = []
+    for study in studies:
+        same = next((index for index, other in enumerate(found) if (other.task, other.recipe) == (study.task, study.recipe)), None)
+        if same is None:
+            found.append(study)
+        else:
+            found[same] = replace(study, seeds=tuple(dict.fromkeys((*found[same].seeds, *study.seeds))))
+    return found
+
+
+def _price(study):
+    from schurkit.training import plan
+
+    return plan(study)
 
 
 def _count(networks: int) -> str:

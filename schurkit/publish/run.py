@@ -24,6 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from schurkit._checks import InputError
+from schurkit.engine import choose
 from schurkit.publish.chapters import Chapter, cell_text
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -79,7 +80,7 @@ def cache_key(root: Path, chapter: Chapter, values: dict) -> str:
         "package": package_digest(PACKAGE),
         "claims": _claims_tested(root, cells),
         "versions": {**versions(), "python": platform.python_version()},
-        "engine": {name: os.environ.get(name, "") for name in ("SCHURKIT_ENGINE", "SCHURKIT_DEVICE")},
+        "engine": choose().name,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -185,6 +186,7 @@ def kernel_environment(root: Path, threads: int, environment: dict) -> dict:
     kept.update({name: str(threads) for name in THREAD_SETTINGS})
     kept.update(JUPYTER_PATH=str(state), IPYTHONDIR=str(state / "ipython"), SCHURKIT_BOOK=str(root), PYDEVD_DISABLE_FILE_VALIDATION="1")
     kept.setdefault("SCHURKIT_STORE", str(root / "runs"))
+    kept.setdefault("SCHURKIT_THREADS", str(threads))
     return kept
 
 
@@ -224,7 +226,7 @@ def _failed(job: Job, begun: Path, start: float, problem: str, root: Path) -> Ou
     kept = ""
     if begun.is_file():
         os.replace(begun, job.failed_output)
-        kept = f" What ran is kept in {os.path.relpath(job.failed_output, root)}."
+        kept = f"; what ran is kept in {os.path.relpath(job.failed_output, root)}"
     return Outcome(job.chapter.name, time.monotonic() - start, f"{job.chapter.name}: {problem}{kept}")
 
 

@@ -44,7 +44,7 @@ class FlipFlop:
     bits: int = 3
     steps: int = 25
     pulse_probability: float = 0.1
-    threshold: float = 0.02
+    threshold: float = 0.05
 
     name: ClassVar[str] = "flip_flop"
     chance: ClassVar[float] = 1.0  # the targets are ±1 with mean 0

@@ -42,7 +42,7 @@ class Sine:
     steps: int = 50
     slowest: float = 0.02
     fastest: float = 0.1
-    threshold: float = 0.02
+    threshold: float = 0.05
 
     name: ClassVar[str] = "sine"
     input_size: ClassVar[int] = 1

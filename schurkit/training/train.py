@@ -99,41 +99,72 @@ def train(task, recipe: Recipe, seeds: Sequence[int], *, engine: str = "auto", s
     >>> trained.rnn.labels
     (0, 1)
     """
-    check_task(task)
-    if not isinstance(recipe, Recipe):
-        raise InputError(f"recipe must be a schurkit.Recipe; got {type(recipe).__name__}.")
-    seeds = [integer(seed, "seed", at_least=0) for seed in seeds]
-    if not seeds or len(set(seeds)) != len(seeds):
-        raise InputError(f"seeds must be one or more different whole numbers; got {seeds}.")
-    store = Store() if store is None else store
-    chosen = choose(engine, recipe.spec)
-    records = {seed: record_of(task, recipe, seed, chosen) for seed in seeds}
-    results = {}
-    for seed in seeds:
-        kept = store.read(records[seed])
-        if kept is not None:
-            arrays, found = kept
-            losses = arrays.pop("losses")
-            results[seed] = (arrays, losses, found, True)
-    missing = [seed for seed in seeds if seed not in results]
+    return train_all([Study(task, recipe, tuple(seeds))], engine=engine, store=store, progress=progress)[0]
 
-    def keep(seed, fitted: Fitted, seconds: float):
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Networks of one task and recipe, one a seed."""
+
+    task: object
+    recipe: Recipe
+    seeds: tuple[int, ...]
+
+    def __post_init__(self):
+        check_task(self.task)
+        if not isinstance(self.recipe, Recipe):
+            raise InputError(f"recipe must be a schurkit.Recipe; got {type(self.recipe).__name__}.")
+        seeds = tuple(integer(seed, "seed", at_least=0) for seed in self.seeds)
+        if not seeds or len(set(seeds)) != len(seeds):
+            raise InputError(f"seeds must be one or more different whole numbers; got {list(seeds)}.")
+        object.__setattr__(self, "seeds", seeds)
+
+
+def train_all(studies: Sequence[Study], *, engine: str = "auto", store: Store | None = None, progress: bool | None = None) -> list[Trained]:
+    """`train` for several studies at once, so that few seeds of many recipes still keep all processors busy.
+
+    Parameters
+    ----------
+    studies : each a task, a recipe and its seeds. engine, store, progress : as for `train`.
+
+    Returns
+    -------
+    list of `Trained`, one a study.
+    """
+    store = Store() if store is None else store
+    runs = [_Run(study, choose(engine, study.recipe.spec), store) for study in studies]
+    if any(run.missing for run in runs):
+        _train_missing([run for run in runs if run.missing], progress)
+    return [_trained(run.study, run.results) for run in runs]
+
+
+class _Run:
+    """One study on its way: what the store held, and what is still missing."""
+
+    def __init__(self, study: Study, engine, store: Store):
+        self.study, self.engine, self.store = study, engine, store
+        self.records = {seed: record_of(study.task, study.recipe, seed, engine) for seed in study.seeds}
+        self.results = {}
+        for seed, record in self.records.items():
+            kept = store.read(record)
+            if kept is not None:
+                arrays, found = kept
+                self.results[seed] = (arrays, arrays.pop("losses"), found, True)
+        self.missing = [seed for seed in study.seeds if seed not in self.results]
+
+    def keep(self, seed: int, fitted: Fitted, seconds: float) -> None:
         arrays = {name: fitted.weights[name] for name in ARRAYS if name in fitted.weights}
-        score = _score(task, recipe, arrays)
+        score = _score(self.study.task, self.study.recipe, arrays)
         found = {"score": score, "stopped": fitted.stopped, "seconds": seconds, "final_loss": _last(fitted.losses)}
-        store.write(records[seed], arrays | {"losses": fitted.losses}, found)
-        results[seed] = (arrays, fitted.losses, found, False)
+        self.store.write(self.records[seed], arrays | {"losses": fitted.losses}, found)
+        self.results[seed] = (arrays, fitted.losses, found, False)
         if fitted.stopped >= 0:
             warnings.warn(
                 f"seed {seed} stopped at step {fitted.stopped}: its loss was no longer finite. "
                 "Its last finite weights are kept and it counts as not converged.",
                 TrainingWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
-
-    if missing:
-        _train_missing(task, recipe, missing, chosen, keep, progress)
-    return _trained(task, recipe, seeds, results)
 
 
 def _last(losses):
@@ -147,11 +178,12 @@ def _score(task, recipe, arrays) -> float:
     return value if np.isfinite(value) else float(np.finfo(float).max)
 
 
-def _trained(task, recipe, seeds, results) -> Trained:
+def _trained(study, results) -> Trained:
+    task, recipe, seeds = study.task, study.recipe, study.seeds
     stacked = {name: np.stack([results[seed][0][name] for seed in seeds]) for name in results[seeds[0]][0]}
     found = [results[seed][2] for seed in seeds]
     return Trained(
-        rnn=RNN(**stacked, activation=recipe.activation, leak=recipe.leak, form=recipe.form, labels=tuple(seeds)),
+        rnn=RNN(**stacked, activation=recipe.activation, leak=recipe.leak, form=recipe.form, labels=seeds),
         task=task,
         recipe=recipe,
         losses=tuple(results[seed][1] for seed in seeds),
@@ -170,31 +202,35 @@ def _chunks(seeds: list[int], threads: int) -> list[list[int]]:
     return [seeds[a:b] for a, b in pairwise(bounds)]
 
 
-def _train_missing(task, recipe, seeds, engine, keep, progress):
+def _train_missing(runs: list[_Run], progress):
     """Chunks side by side in threads (NumPy leaves the interpreter lock); each network is kept as soon as its chunk is done."""
-    threads = available_threads() if engine.name == "numpy" else 1
+    threads = available_threads() if all(run.engine.name == "numpy" for run in runs) else 1
     halt = threading.Event()
-    with _Bar(len(seeds) * recipe.steps, progress, task) as bar:
+    jobs = [(run, chunk) for run in runs for chunk in _chunks(run.missing, threads)]
+    jobs.sort(key=lambda job: -len(job[1]) * job[0].study.recipe.steps * job[0].study.recipe.hidden_size**2)  # the longest first
+    steps = sum(len(chunk) * run.study.recipe.steps for run, chunk in jobs)
+    with _Bar(steps, progress, runs[0].study.task) as bar:
 
         def tick(networks, loss):
             bar.add(networks, loss)
             return halt.is_set()
 
-        def run(chunk):
+        def work(job):
+            run, chunk = job
             start = time.perf_counter()
             with np.errstate(over="ignore", invalid="ignore"):
-                fitted = fit(task, recipe, chunk, engine, tick)
-            return chunk, fitted, (time.perf_counter() - start) / len(chunk)
+                fitted = fit(run.study.task, run.study.recipe, chunk, run.engine, tick)
+            return run, chunk, fitted, (time.perf_counter() - start) / len(chunk)
 
         with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
-            pending = {pool.submit(run, chunk) for chunk in _chunks(seeds, threads)}
+            pending = {pool.submit(work, job) for job in jobs}
             try:
                 while pending:
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
                     for future in sorted(done, key=lambda future: future.exception() is not None):  # keep what is finished before raising
-                        chunk, fitted, seconds = future.result()
+                        run, chunk, fitted, seconds = future.result()
                         for seed, one in zip(chunk, fitted):
-                            keep(seed, one, seconds)
+                            run.keep(seed, one, seconds)
             except BaseException:
                 halt.set()
                 for future in pending:
@@ -234,14 +270,15 @@ class Plan:
     bytes: int
 
 
-def plan(task, recipe: Recipe, seeds: Sequence[int], *, engine: str = "auto", store: Store | None = None) -> Plan:
-    """Estimate what `train` with the same arguments would take, by timing a few steps of the first and last phase here."""
+def plan(study: Study, *, engine: str = "auto", store: Store | None = None) -> Plan:
+    """Estimate what training a study would take, by timing a few steps of each phase here."""
+    task, recipe, seeds = study.task, study.recipe, study.seeds
     chosen = choose(engine, recipe.spec)
     store = Store() if store is None else store
     missing = [seed for seed in seeds if not store.holds(record_of(task, recipe, seed, chosen))]
     parameters = recipe.hidden_size * (recipe.hidden_size + task.input_size + task.output_size)
     seconds = _seconds_a_network(task, recipe, chosen) * len(missing) / min(available_threads(), max(len(missing), 1)) if missing else 0.0
-    return Plan(len(list(seeds)), len(list(seeds)) - len(missing), seconds, len(missing) * (4 * parameters + 4096))
+    return Plan(len(seeds), len(seeds) - len(missing), seconds, len(missing) * (4 * parameters + 4096))
 
 
 def _seconds_a_network(task, recipe, engine) -> float:

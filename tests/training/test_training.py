@@ -7,7 +7,7 @@ import torch
 from schurkit import InputError, henrici, random
 from schurkit.engine import choose
 from schurkit.tasks import Copy
-from schurkit.training import CONSTRUCTIONS, Phase, Recipe, Store, TrainingWarning, copy_recipe, plan, train
+from schurkit.training import CONSTRUCTIONS, Phase, Recipe, Store, Study, TrainingWarning, copy_recipe, plan, train, train_all
 from schurkit.training.constructions import construction
 from schurkit.training.loop import fit
 from schurkit.training.optimise import Adam, clip, gradient_norms
@@ -175,12 +175,21 @@ def test_the_store_gives_back_the_same_networks():
     assert mixed.stored.tolist() == [True, False] and mixed.rnn.labels == (2, 7)
 
 
+def test_several_studies_at_once_are_the_studies_one_by_one():
+    studies = [Study(TASK, recipe(20), (0, 1)), Study(TASK, recipe(20, construction="cayley"), (3,))]
+    together = train_all(studies)
+    for study, result in zip(studies, together):
+        alone = train(study.task, study.recipe, study.seeds)
+        assert alone.stored.all() and np.array_equal(alone.rnn.W_rec, result.rnn.W_rec) and result.rnn.labels == study.seeds
+    assert not together[0].stored.any()
+
+
 def test_plan_counts_networks_and_estimates():
     store = Store()
     train(TASK, recipe(20), [0], store=store)
-    what = plan(TASK, recipe(20), [0, 1, 2], store=store)
+    what = plan(Study(TASK, recipe(20), [0, 1, 2]), store=store)
     assert (what.networks, what.stored) == (3, 1) and 0 < what.seconds < 30 and what.bytes > 0
-    assert plan(TASK, recipe(20), [0], store=store).seconds == 0
+    assert plan(Study(TASK, recipe(20), [0]), store=store).seconds == 0
 
 
 def test_interrupting_keeps_what_is_finished(monkeypatch):

@@ -1,0 +1,90 @@
+"""Compiled functions of the numba engine: which options they share, and where the compiled code is kept.
+
+The folder's name holds a hash of every source file that takes part, of the numba and Python versions and of the processor.
+So a change anywhere compiles anew, processes on different machines that share a disk never read each other's code, and,
+as each function has one signature, processes that start at once can only write the same file twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import sys
+import tempfile
+from pathlib import Path
+
+import numba
+from numba.core.caching import NullCache
+
+_HERE = Path(__file__).parent
+_SOURCES = ("_cache.py", "_tile.py", "_draws.py", "_kernels.py", "_steps.py", "batches.py")
+_made: list = []
+
+
+def cpu() -> tuple[str, str]:
+    """Name and features of the processor that code is compiled for: NUMBA_CPU_NAME and NUMBA_CPU_FEATURES, else what is found."""
+    import llvmlite.binding as llvm
+
+    name, features = numba.config.CPU_NAME, numba.config.CPU_FEATURES
+    if features is None:
+        features = "" if name == "generic" else ",".join(f"+{key}" for key, there in sorted(llvm.get_host_cpu_features().items()) if there)
+    return name or llvm.get_host_cpu_name(), features
+
+
+def _places() -> list[Path]:
+    """Where compiled code may be kept, best first: where numba was told to, beside this package, in the user's cache folder."""
+    if numba.config.CACHE_DIR:
+        return [Path(numba.config.CACHE_DIR)]
+    base = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
+    return [_HERE / "__pycache__", Path(base) / "schurkit" if base else Path.home() / ".cache" / "schurkit"]
+
+
+def folder() -> Path | None:
+    """The folder of the compiled code, made if need be; None where no place can be written to."""
+    digest = hashlib.sha256(repr((numba.__version__, sys.version, *cpu())).encode())
+    for name in _SOURCES:
+        digest.update((_HERE / name).read_bytes())
+    try:
+        places = _places()
+    except RuntimeError:  # no home folder
+        places = []
+    for place in places:
+        found = place / f"numba-{digest.hexdigest()[:16]}"
+        try:
+            found.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=found).close()
+            return found
+        except OSError:
+            continue
+    return None
+
+
+try:
+    _FOLDER = folder()
+except OSError:  # the sources are not files (a zipped package)
+    _FOLDER = None
+
+
+def compiled(function):
+    """Compile on first use: without the interpreter lock, IEEE arithmetic in the order written, kept in `folder()`."""
+    before = numba.config.CACHE_DIR
+    try:
+        numba.config.CACHE_DIR = str(_FOLDER or "")
+        made = numba.njit(nogil=True, error_model="numpy", cache=_FOLDER is not None)(function)
+    except RuntimeError:  # numba found no place after all
+        made = numba.njit(nogil=True, error_model="numpy")(function)
+    finally:
+        numba.config.CACHE_DIR = before
+    _made.append(made)
+    return made
+
+
+def call(function, *arguments):
+    """Call a compiled function; a folder that has become full, read-only or damaged costs a compilation, not the result."""
+    try:
+        return function(*arguments)
+    except (OSError, EOFError, pickle.PickleError):
+        for made in _made:
+            made._cache = NullCache()
+        return function(*arguments)

@@ -1,0 +1,126 @@
+"""`schurkit analyze`: a network of the reader's own, from its file to its profile."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from .._checks import InputError
+
+_DESCRIPTION = """\
+Describe the recurrent matrix of a trained network in Schur coordinates and, with trials, measure what each group of couplings is worth:
+all eight removals of RR, CR and CC beside random changes of equal norm. Weights: .npz or .safetensors with W_in, W_rec, W_out, or a torch
+state dict of an nn.RNN and a linear readout. Trials: .npz with inputs, targets and, optionally, mask and outputs (what your own code gave).
+Where outputs are given and the network as read does not reproduce them, nothing is written unless --force-unchecked is given."""
+
+
+def add_analyze_arguments(parser) -> None:
+    """Arguments of `schurkit analyze`."""
+    parser.description = _DESCRIPTION
+    parser.add_argument("weights", metavar="WEIGHTS", help="file with the network: .npz, .safetensors, .pt or .pth")
+    parser.add_argument("--trials", metavar="TRIALS.npz", help="trials of its task; without them only the matrix is described")
+    parser.add_argument(
+        "--threshold", type=float, default=0.9, metavar="X", help="R: the blocks of modulus at least X times the largest (default 0.9)"
+    )
+    parser.add_argument("--activation", metavar="NAME", help="tanh or relu, where the file does not say (default: tanh, reported as assumed)")
+    parser.add_argument("--leak", type=float, metavar="X", help="dt/tau, in (0, 1], where the file does not say (default: 1)")
+    parser.add_argument("--form", metavar="NAME", help="rate or voltage, where the file does not say (default: rate)")
+    parser.add_argument("--transpose", action="append", metavar="NAME", help="W_in, W_rec, W_out or all: given as h @ W; may be repeated")
+    parser.add_argument("--recurrent", metavar="PREFIX", help="the recurrent layer of a state dict that holds several")
+    parser.add_argument("--readout", metavar="PREFIX", help="the linear readout of a state dict that holds several layers")
+    parser.add_argument("--control", action="append", metavar="KIND", help="block-upper (default), permuted or full; may be repeated")
+    parser.add_argument("--draws", type=int, default=20, metavar="N", help="random changes for each control (default 20)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the controls (default 0)")
+    parser.add_argument("--json", metavar="OUT.json", help="write the full result; '-' writes it to standard output instead of the summary")
+    parser.add_argument("--force-unchecked", action="store_true", help="go on where the outputs in the trials are not reproduced; the result says so")
+
+
+def analyze_command(arguments) -> int:
+    """Run `schurkit analyze`: print a summary, write the JSON; returns 0. Wrong input raises InputError."""
+    from .analysis import CONTROLS, analyze, summary
+    from .files import shown
+    from .load import WEIGHTS, checked_choices, load_trials, read_network
+
+    checked_choices(arguments.activation, arguments.form)
+    to_stdout = arguments.json == "-"
+    out = None if arguments.json is None or to_stdout else _checked_output(arguments.json, [arguments.weights, arguments.trials])
+    names = [name for given in arguments.transpose or () for name in (WEIGHTS if given == "all" else (given,))]
+    found = read_network(
+        arguments.weights,
+        activation=arguments.activation,
+        leak=arguments.leak,
+        form=arguments.form,
+        transpose=names,
+        recurrent=arguments.recurrent,
+        readout=arguments.readout,
+    )
+    trials, outputs = (None, None) if arguments.trials is None else load_trials(arguments.trials)
+    report = analyze(
+        found.rnn,
+        trials,
+        outputs,
+        threshold=arguments.threshold,
+        seed=arguments.seed,
+        controls=arguments.control or CONTROLS,
+        draws=arguments.draws,
+        force_unchecked=arguments.force_unchecked,
+        assumed=found.assumed,
+        weights_sha256=found.sha256,
+    )
+    text = json.dumps(report, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    if out is not None:
+        write_whole(out, text)
+    if report["checked"] is not None and not report["checked"]["agrees"]:
+        told = f"the outputs in {shown(arguments.trials)} are not those of this network: {report['checked']['hint']}"
+        print(f"schurkit: warning: {told}", file=sys.stderr)
+    print(text if to_stdout else summary(report, shown(arguments.weights), found.unused), end="" if to_stdout else "\n")
+    return 0
+
+
+def _checked_output(path: str, inputs: list[str | None]) -> Path:
+    """The path to write, after refusing the inputs themselves, folders, devices and weight files."""
+    from .files import shown
+    from .load import WEIGHT_FILES
+
+    out = Path(path)
+    try:
+        if out.is_dir() or (out.exists() and not out.is_file()):
+            raise InputError(f"--json {shown(path)} is not a file that can be written.")
+        for other in inputs:
+            if other is not None and _same(out, other):
+                raise InputError(f"--json {shown(path)} would overwrite {shown(other)}, which is read here.")
+        if out.suffix.lower() in WEIGHT_FILES:
+            raise InputError(f"--json {shown(path)} has the name of a file of arrays; name it .json.")
+        if not out.parent.is_dir():
+            raise InputError(f"--json {shown(path)}: there is no folder {shown(out.parent)}.")
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"--json {shown(path)} cannot be written: {getattr(error, 'strerror', None) or error}.") from None
+    return out
+
+
+def _same(out: Path, other: str) -> bool:
+    return os.path.abspath(out) == os.path.abspath(other) or (out.exists() and os.path.exists(other) and out.samefile(other))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file under a temporary name in its folder, then rename: it is there whole or not at all."""
+    from .files import shown
+
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
+    try:
+        with temporary.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise InputError(f"{shown(path)} cannot be written: {error.strerror or error}.") from None
+        raise

@@ -1,0 +1,43 @@
+"""The book itself: the quick edition builds without a warning, and its pages are sound.
+
+The trained networks and executed chapters of the repository are used where they are there, so a second run takes seconds.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from schurkit import nb
+from schurkit._claims import load_claims
+from schurkit.publish.build import build, plan_build
+from schurkit.publish.check import check_book
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.book
+
+
+@pytest.fixture(scope="module")
+def plan():
+    """The quick edition, built; the store is the repository's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SCHURKIT_STORE", raising=False)
+        patch.delenv("SCHURKIT_BOOK", raising=False)
+        planned = plan_build(ROOT)
+        build(ROOT, planned, say=lambda line: None)
+    return planned
+
+
+def test_the_quick_edition_builds_and_its_pages_are_sound(plan):
+    assert [str(finding) for finding in check_book(ROOT) if finding.is_problem] == []
+
+
+def test_nothing_of_this_machine_is_published(plan):
+    pages = [*(ROOT / "_build" / "html").rglob("*.html"), *(ROOT / "_build" / "html" / "_sources").rglob("*.*")]
+    assert [page.name for page in pages if f"{ROOT}/" in page.read_text(encoding="utf-8")] == []
+
+
+def test_every_chapter_tests_claims_that_the_ledger_shows(plan):
+    told = {claim["id"]: claim["verdict"] for job in plan.jobs for claim in nb.claims(job.output)}
+    ledger = (ROOT / "_build" / "html" / "book" / "ledger.html").read_text()
+    assert set(told) <= set(load_claims(ROOT / "book" / "claims.yml"))
+    assert all(f'id="claim-{claim.lower()}"' in ledger and verdict in ledger for claim, verdict in told.items())

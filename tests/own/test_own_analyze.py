@@ -1,0 +1,355 @@
+"""`schurkit analyze`: the numbers against a matrix built by hand, the schema, the summary, and what is written where."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import random_rnn
+
+from schurkit import RNN, InputError, Trials, fvu, rollout
+from schurkit.cli import main
+from schurkit.own import analyze, summary
+from schurkit.rnn import ARRAYS
+
+SUBSETS = [[], ["RR"], ["CR"], ["CC"], ["RR", "CR"], ["RR", "CC"], ["CR", "CC"], ["RR", "CR", "CC"]]
+
+# ---- the schema: a type, a tuple of alternatives, [every item], {name: …}; "undefined" may stand beside any number that is null --------------------
+NUMBER = (float, int, type(None))
+CONTROL = {"kind": str, "n": int, "delta_fvu_median": NUMBER, "delta_fvu_low": NUMBER, "delta_fvu_high": NUMBER}
+ABLATION = {"removed": [str], "removed_mass": float, "fvu": NUMBER, "delta_fvu": NUMBER, "sensitivity": NUMBER, "controls": [CONTROL]}
+NETWORK = {
+    "label": (int, str),
+    "hidden_size": int,
+    "spectral_radius": float,
+    "n_leading": int,
+    "norms": {name: float for name in ("RR", "CR", "CC", "N", "B", "T")},
+    "henrici": float,
+    "blocks": [[(int, float)]],
+    "refused": [str],
+}
+WITH_TRIALS = {"metric": str, "n_trials": int, "full": {"fvu": NUMBER}, "ablations": [ABLATION]}
+REPORT = {
+    "schema": int,
+    "schurkit": str,
+    "weights_sha256": (str, type(None)),
+    "threshold": float,
+    "seed": int,
+    "activation": str,
+    "leak": (float, list),
+    "form": str,
+    "assumed": [str],
+    "checked": (dict, type(None)),
+    "networks": [NETWORK],
+}
+
+
+def validate(value, schema, where="report"):
+    if isinstance(schema, dict):
+        undefined = value.get("undefined", {})
+        assert set(value) - {"undefined"} == set(schema), where
+        assert set(undefined) == {name for name in schema if value[name] is None and schema[name] is NUMBER}, where
+        assert all(isinstance(why, str) and why for why in undefined.values()), where
+        for name in schema:
+            validate(value[name], schema[name], f"{where}.{name}")
+    elif isinstance(schema, list):
+        assert isinstance(value, list), where
+        for item in value:
+            validate(item, schema[0], where)
+    else:
+        assert isinstance(value, schema) and not isinstance(value, bool), (where, value)
+        assert not isinstance(value, float) or np.isfinite(value), where
+
+
+def validate_report(report, *, trials):
+    network = NETWORK | (WITH_TRIALS if trials else {})
+    validate(report, REPORT | {"networks": [network]})
+    if trials:
+        assert all([entry["removed"] for entry in one["ablations"]] == SUBSETS for one in report["networks"])
+
+
+# ---- a matrix built from its answer ------------------------------------------------------------------------------------------------------
+MODULI = (1.0, 0.95, 0.5, 0.4, 0.1)  # R: the first two
+T = np.diag(MODULI)
+T[0, 1] = 0.3
+T[:2, 2:] = [[0.1, -0.2, 0.3], [0.2, 0.1, -0.1]]
+T[2:, 2:] += np.array([[0, 0.4, 0.1], [0, 0, 0.2], [0, 0, 0]])
+SECTORS = {"RR": (slice(0, 2), slice(0, 2)), "CR": (slice(0, 2), slice(2, 5)), "CC": (slice(2, 5), slice(2, 5))}
+
+
+def built(**kind):
+    rng = np.random.default_rng(0)
+    Q = np.linalg.qr(rng.normal(size=(5, 5)))[0]
+    return Q, RNN(rng.normal(size=(5, 2)), Q @ T @ Q.T, rng.normal(size=(1, 5)), **kind)
+
+
+def trials_of(rnn, n=12, steps=9, noise=0.1):
+    rng = np.random.default_rng(3)
+    inputs = rng.normal(size=(n, steps, rnn.input_size))
+    outputs = rollout(rnn, inputs).outputs
+    return Trials(inputs, outputs[0] + noise * rng.normal(size=outputs[0].shape)), outputs
+
+
+def without(sectors):
+    changed = T.copy()
+    for name in sectors:
+        changed[SECTORS[name]] *= np.eye(5, dtype=bool)[SECTORS[name]]
+    return changed
+
+
+def test_the_profile_of_a_matrix_built_by_hand():
+    Q, rnn = built()
+    trials, outputs = trials_of(rnn)
+    report = analyze(rnn, trials, outputs, draws=5)
+    validate_report(report, trials=True)
+    (network,) = report["networks"]
+    assert network["n_leading"] == 2 and network["spectral_radius"] == pytest.approx(1.0)
+    assert np.allclose([modulus for *_, modulus in network["blocks"]], MODULI)
+    norms = {name: np.linalg.norm((T - np.diag(MODULI))[where]) for name, where in SECTORS.items()}
+    expected = norms | {"N": np.linalg.norm(T - np.diag(MODULI)), "B": np.linalg.norm(MODULI), "T": np.linalg.norm(T)}
+    assert network["norms"] == pytest.approx(expected) and network["henrici"] == pytest.approx(expected["N"])
+    intact = float(fvu(rollout(rnn, trials), trials)[0])
+    assert network["full"]["fvu"] == pytest.approx(intact)
+    for entry in network["ablations"]:
+        changed = without(entry["removed"])
+        mass = np.linalg.norm(T - changed) / np.linalg.norm(T)
+        value = float(fvu(rollout(rnn.with_W_rec(Q @ changed @ Q.T), trials), trials)[0])
+        assert entry["removed_mass"] == pytest.approx(mass) and entry["fvu"] == pytest.approx(value)
+        assert entry["delta_fvu"] == pytest.approx(value - intact, abs=1e-12)
+        if mass:
+            assert entry["sensitivity"] == pytest.approx((value - intact) / mass)
+    assert network["ablations"][0]["delta_fvu"] == 0 and network["ablations"][0]["controls"] == []
+    assert "nothing to remove" in network["ablations"][0]["undefined"]["sensitivity"]
+
+
+def test_controls_are_quantiles_of_their_draws():
+    from schurkit import ablation_profile
+
+    _, rnn = built()
+    trials, _ = trials_of(rnn)
+    report = analyze(rnn, trials, controls=("block-upper", "full"), draws=20, seed=4)
+    entry = report["networks"][0]["ablations"][2]
+    rows = ablation_profile(rnn, trials, subsets=[(), ("CR",)], controls=("block-upper", "full"), draws=20, seed=4)
+    for control in entry["controls"]:
+        deltas = [row.delta for row in rows if row.kind == control["kind"] and row.removed == "CR"]
+        found = [control[f"delta_fvu_{name}"] for name in ("low", "median", "high")]
+        assert control["n"] == 20 and found == pytest.approx(np.quantile(deltas, [0.025, 0.5, 0.975]).tolist())
+    assert [control["kind"] for control in entry["controls"]] == ["block-upper", "full"]
+    assert analyze(rnn, trials, seed=4) == analyze(rnn, trials, seed=4) != analyze(rnn, trials, seed=5)
+
+
+def test_a_normal_matrix_has_nothing_to_remove():
+    rnn = replace(built()[1], W_rec=0.9 * np.eye(5)[None])
+    report = analyze(rnn, trials_of(rnn)[0], draws=3)
+    validate_report(report, trials=True)
+    for entry in report["networks"][0]["ablations"]:
+        assert entry["sensitivity"] is None and "nothing to remove" in entry["undefined"]["sensitivity"]
+    text = summary(report)
+    assert "–" in text and "the sector holds no coupling" in text
+
+
+def test_networks_that_diverge_are_null_with_a_reason():
+    grown = Trials(np.ones((3, 400, 1)), np.random.default_rng(0).normal(size=(3, 400, 1)))
+    hopeless = RNN(np.ones((3, 1)), 1e3 * np.ones((3, 3)) + np.triu(np.ones((3, 3))), np.ones((1, 3)), activation="relu")
+    report = analyze(hopeless, grown, draws=4)
+    validate_report(report, trials=True)
+    assert report["networks"][0]["full"] == {"fvu": None, "undefined": {"fvu": "the network diverged"}}
+    assert report["networks"][0]["ablations"][1]["undefined"]["delta_fvu"] == "the unablated network diverged"
+    assert "the unablated network diverged" in summary(report)
+
+
+def test_a_removal_that_makes_the_network_diverge():
+    grown = Trials(np.ones((3, 400, 1)), np.random.default_rng(0).normal(size=(3, 400, 1)))
+    W_rec = np.diag([50.0, 1.0, 0.5])
+    W_rec[0, 1] = -200.0  # the second unit holds the first one down
+    held = RNN(np.ones((3, 1)), W_rec, np.ones((1, 3)), activation="relu")
+    report = analyze(held, grown, draws=9)
+    validate_report(report, trials=True)
+    json.dumps(report, allow_nan=False)
+    (network,) = report["networks"]
+    entry = network["ablations"][2]
+    assert network["full"]["fvu"] is not None and entry["removed"] == ["CR"] and entry["fvu"] is None
+    assert set(entry["undefined"]) == {"fvu", "delta_fvu", "sensitivity"} and entry["undefined"]["fvu"] == "the ablated network diverged"
+    assert "of 9 draws diverged" in entry["controls"][0]["undefined"]["delta_fvu_high"]
+    assert "undefined (–) for CR" in summary(report)
+
+
+def test_a_stack_and_a_leak(tmp_path):
+    rnn = replace(random_rnn(3, hidden=6, inputs=2, outputs=2, leak=0.4), labels=("a", "b", 7))
+    inputs = np.random.default_rng(0).normal(size=(5, 6, 2))
+    outputs = rollout(rnn, inputs).outputs
+    trials = Trials(inputs, outputs[1])
+    report = analyze(rnn, trials, outputs, draws=2)
+    validate_report(report, trials=True)
+    assert [network["label"] for network in report["networks"]] == ["a", "b", 7]
+    assert report["networks"][1]["full"]["fvu"] == 0 and report["networks"][0]["full"]["fvu"] > 0
+    alone = analyze(rnn[1], trials, outputs[1], draws=2)["networks"][0]
+    assert alone["norms"] == report["networks"][1]["norms"] and alone["n_leading"] == report["networks"][1]["n_leading"]
+    assert "3 networks of 6 units" in summary(report) and "leak 0.4" in summary(report)
+
+
+def test_refused_orders_are_reported(monkeypatch):
+    import warnings
+
+    import schurkit.schur as schur
+
+    true = schur.real_schur
+
+    def refusing(*arguments, **more):
+        warnings.warn("the order is not exact", schur.SchurOrderWarning, stacklevel=2)
+        return replace(true(*arguments, **more), refused=("block 3 would not move",))
+
+    monkeypatch.setattr(schur, "real_schur", refusing)
+    report = analyze(built()[1])
+    validate_report(report, trials=False)
+    assert report["networks"][0]["refused"] == ["block 3 would not move"]
+    assert "order not exact: block 3 would not move" in summary(report)
+
+
+def test_arguments_of_analyze():
+    _, rnn = built()
+    trials, outputs = trials_of(rnn)
+    for wrong in ({"seed": -1}, {"draws": 0}, {"controls": ("half",)}, {"threshold": 1.5}, {"threshold": float("nan")}):
+        with pytest.raises(InputError):
+            analyze(rnn, trials, **wrong)
+    with pytest.raises(InputError, match="together with the trials"):
+        analyze(rnn, None, outputs)
+    with pytest.raises(InputError, match="targets do not vary"):
+        analyze(rnn, Trials(trials.inputs, np.ones_like(trials.targets)))
+
+
+# ---- the command -------------------------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def files(tmp_path):
+    _, rnn = built()
+    trials, outputs = trials_of(rnn)
+    arrays = {name: getattr(rnn, name)[0] for name in ARRAYS}
+    np.savez(tmp_path / "net.npz", **arrays, activation="tanh", leak=1.0)
+    np.savez(tmp_path / "turned.npz", **arrays | {"W_rec": arrays["W_rec"].T})
+    np.savez(tmp_path / "trials.npz", inputs=trials.inputs, targets=trials.targets, outputs=outputs[0])
+    np.savez(tmp_path / "plain.npz", inputs=trials.inputs, targets=trials.targets)
+    return tmp_path
+
+
+def run(capsys, folder, *arguments):
+    code = main(["analyze", *(str(folder / word) if word.endswith((".npz", ".json")) else word for word in arguments)])
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def test_the_summary_and_the_file(files, capsys):
+    code, out, err = run(capsys, files, "net.npz", "--trials", "trials.npz", "--json", "out.json")
+    assert (code, err) == (0, "")
+    assert "activation tanh, leak 1, form rate" in out and "checked: gives the outputs" in out and "assumed" not in out
+    assert "spectral radius 1; R holds 2 of 5 units" in out and "Henrici" in out
+    assert [line.split()[0] for line in out.splitlines() if line.startswith("    ")][1:] == ["+".join(s) or "none" for s in SUBSETS]
+    assert "median [2.5 %, 97.5 %] of 20 draws" in out
+    report = json.loads((files / "out.json").read_text())
+    validate_report(report, trials=True)
+    assert report["schema"] == 1 and report["checked"]["agrees"] is True and report["checked"]["hint"] is None
+    assert (
+        report["networks"][0]["ablations"][1]["controls"][0] | {"n": 20, "kind": "block-upper"}
+        == report["networks"][0]["ablations"][1]["controls"][0]
+    )
+    assert len(report["weights_sha256"]) == 64
+    assert sorted(path.name for path in files.iterdir()) == ["net.npz", "out.json", "plain.npz", "trials.npz", "turned.npz"]
+
+
+def test_json_to_standard_output(files, capsys):
+    code, out, err = run(
+        capsys, files, "net.npz", "--trials", "plain.npz", "--json", "-", "--control", "permuted", "--control", "full", "--draws", "3"
+    )
+    report = json.loads(out)
+    validate_report(report, trials=True)
+    assert (code, err, report["checked"]) == (0, "", None)
+    assert [(control["kind"], control["n"]) for control in report["networks"][0]["ablations"][-1]["controls"]] == [("permuted", 3), ("full", 3)]
+
+
+def test_without_trials_the_matrix_alone_is_described(files, capsys):
+    code, out, _ = run(capsys, files, "turned.npz", "--json", "out.json")
+    assert code == 0 and "no trials" in out and "orientation unchecked" in out and "activation tanh (assumed)" in out
+    report = json.loads((files / "out.json").read_text())
+    validate_report(report, trials=False)
+    assert report["assumed"] == ["activation", "leak"] and "full" not in report["networks"][0]
+
+
+def test_outputs_that_disagree_stop_the_analysis(files, capsys):
+    code, out, err = run(capsys, files, "turned.npz", "--trials", "trials.npz", "--json", "out.json")
+    assert (code, out) == (2, "") and err.count("\n") == 1 and not (files / "out.json").exists()
+    assert "W_rec were transposed" in err and "--transpose W_rec" in err and "--force-unchecked" in err
+    code, out, err = run(capsys, files, "turned.npz", "--trials", "trials.npz", "--json", "out.json", "--force-unchecked")
+    assert code == 0 and "CHECK FAILED" in out and err.startswith("schurkit: warning: ") and err.count("\n") == 1
+    report = json.loads((files / "out.json").read_text())
+    validate_report(report, trials=True)
+    assert report["checked"]["agrees"] is False and "W_rec were transposed" in report["checked"]["hint"]
+    code, out, err = run(capsys, files, "turned.npz", "--trials", "trials.npz", "--transpose", "W_rec")
+    assert (code, err) == (0, "") and "checked: gives the outputs" in out
+
+
+def test_arguments_that_are_wrong(files, capsys):
+    for arguments, told in (
+        (["net.npz", "--activation", "sigmoid"], "activation must be one of"),
+        (["net.npz", "--activation", "relu"], "the file says activation 'tanh'"),
+        (["net.npz", "--form", "x"], "form must be one of"),
+        (["net.npz", "--leak", "2"], "the file says leak 1"),
+        (["turned.npz", "--leak", "2"], "leak must be"),
+        (["turned.npz", "--leak", "nan"], "leak must be"),
+        (["net.npz", "--threshold", "2"], "threshold must be"),
+        (["net.npz", "--threshold", "inf"], "threshold must be"),
+        (["net.npz", "--seed", "-1"], "seed must be"),
+        (["net.npz", "--draws", "0"], "draws must be"),
+        (["net.npz", "--control", "half"], "control must be one of"),
+        (["net.npz", "--transpose", "W"], "transpose must be one of"),
+        (["net.npz", "--readout", "fc"], "choose layers of a torch state dict"),
+        (["net.npz", "--html", "out.html"], "--html"),
+        (["net.npz", "--notebook", "out.ipynb"], "--notebook"),
+        (["absent.npz"], "there is no file"),
+        ([], "weights"),
+    ):
+        code, out, err = run(capsys, files, *arguments)
+        assert (code, out) == (2, "") and told.lower() in err.lower() and err.count("\n") == 1, (arguments, err)
+
+
+def test_inputs_are_never_overwritten(files, capsys):
+    before = {path.name: path.read_bytes() for path in files.iterdir()}
+    os.link(files / "net.npz", files / "hard.json")
+    os.symlink(files / "trials.npz", files / "soft.json")
+    os.mkfifo(files / "pipe")  # stands for /dev/null and other devices, which a rename would replace
+    for target, told in (
+        ("net.npz", "would overwrite"),
+        ("trials.npz", "would overwrite"),
+        ("hard.json", "would overwrite"),
+        ("soft.json", "would overwrite"),
+        ("plain.npz", "name of a file of arrays"),
+        (str(files / "pipe"), "not a file that can be written"),
+        (str(files), "not a file that can be written"),
+        (str(files / "nowhere" / "out.txt"), "there is no folder"),
+        (str(files / "net.npz" / "out.txt"), "there is no folder"),
+    ):
+        code, _, err = run(capsys, files, "net.npz", "--trials", "trials.npz", "--json", target)
+        assert code == 2 and told in err, (target, err)
+    assert {name: (files / name).read_bytes() for name in before} == before
+
+
+def test_a_result_is_there_whole_or_not_at_all(files, capsys, monkeypatch):
+    (files / "out.json").write_text("earlier")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    code, _, err = run(capsys, files, "net.npz", "--json", "out.json")
+    assert code == 2 and "cannot be written: No space left on device" in err
+    assert (files / "out.json").read_text() == "earlier" and not list(files.glob(".out*"))
+
+
+def test_the_command_in_a_process_of_its_own(files):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "schurkit.cli", "analyze", str(files / "net.npz"), "--trials", str(files / "trials.npz")],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "") and "RR+CR+CC" in done.stdout

@@ -1,0 +1,211 @@
+"""The command line: what it prints, and its exit codes."""
+
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+from publish.small_book import cell, notebook, small_chapter, write_book
+
+from schurkit import cli
+from schurkit._checks import InputError
+from schurkit.publish import plans
+from schurkit.publish.plans import Cost
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """A small book, and the working folder inside it."""
+    content = small_chapter()
+    content["metadata"]["schurkit"] = {"plan": "small"}
+    root = write_book(tmp_path / "book", {"small": content, "plain": notebook(cell("# Plain", kind="markdown"), cell("1"))})
+    monkeypatch.setitem(plans.plans, "small", lambda values: [SimpleNamespace(task=None, recipe=None, seeds=tuple(range(values["seeds"])))])
+    monkeypatch.setattr(plans, "_price", lambda study: Cost(len(study.seeds), 1, 60.0, 5000))
+    monkeypatch.delenv("SCHURKIT_BOOK", raising=False)
+    monkeypatch.chdir(root)
+    return root
+
+
+def refused(capsys, *argv):
+    """The one line that a wrong command line gets."""
+    assert cli.main(list(argv)) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and err.startswith("schurkit: ")
+    return err.removeprefix("schurkit: ").strip()
+
+
+# ---------------------------------------------------------------------------------------------------------------- at once
+def test_help_is_quick_and_names_every_command():
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-m", "schurkit.cli", "--help"], capture_output=True, text=True, check=True)
+    assert time.perf_counter() - start < 3  # 0.3 s on an idle machine
+    assert all(f"  {name} " in done.stdout for name in cli.COMMANDS)
+
+
+def test_help_imports_nothing_heavy():
+    heavy = ("torch", "pandas", "matplotlib", "IPython", "papermill")
+    code = f"import sys; from schurkit.cli import main; main(['--help']); print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_no_command_shows_the_overview(capsys):
+    assert cli.main([]) == 0
+    assert capsys.readouterr().out.startswith("usage: schurkit COMMAND")
+
+
+def test_version(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("schurkit 0.")
+
+
+@pytest.mark.parametrize("command", ["list", "build", "run", "store", "check"])
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([command, "--help"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: schurkit {command}")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["buld"], "there is no command 'buld'; did you mean 'build'?"),
+        (["zzz"], "there is no command 'zzz'; it takes one of list, build, run, analyze, store, check."),
+        (["build", "--edtion", "quick"], "unrecognized arguments: --edtion quick (see 'schurkit build --help')"),
+        (["build", "--edit", "quick"], "unrecognized arguments: --edit quick (see 'schurkit build --help')"),
+        (["build", "--jobs", "0"], "argument --jobs: takes a whole number from 1 on; got '0' (see 'schurkit build --help')"),
+        (["run"], "the following arguments are required: chapter (see 'schurkit run --help')"),
+        (["run", "small", "-p", "seeds"], "-p takes a name and a value, as in '-p seeds 5'."),
+        (["run", "small", "-p", "seeds", "1", "-p", "seeds", "2"], "parameter 'seeds' is given twice."),
+        (["list", "--book", "nowhere"], "there is no book in nowhere (no _toc.yml and _config.yml); "
+         "run this in a clone of the repository, or name it: --book FOLDER."),
+    ],
+)  # fmt: skip
+def test_a_wrong_command_line_is_one_clear_line(argv, message, capsys):
+    assert refused(capsys, *argv) == message
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [(KeyboardInterrupt(), 130, "schurkit: interrupted\n"), (InputError("no."), 2, "schurkit: no.\n")],
+)
+def test_exit_codes(monkeypatch, capsys, error, code, line):
+    def raises(arguments):
+        raise error
+
+    monkeypatch.setitem(cli.COMMANDS, "check", ("", lambda parser: None, raises))
+    assert cli.main(["check"]) == code
+    assert capsys.readouterr().err == line
+
+
+def test_any_other_error_is_shown_in_full(monkeypatch):
+    monkeypatch.setitem(cli.COMMANDS, "check", ("", lambda parser: None, lambda arguments: 1 / 0))
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["check"])
+
+
+def test_a_pipe_that_is_closed_early_is_no_error():
+    command = f"{sys.executable} -m schurkit.cli --help | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == ""
+
+
+@pytest.mark.parametrize(("name", "module"), [("analyze", "schurkit.own"), ("store", "schurkit.training.store")])
+def test_commands_of_other_modules_are_asked_when_they_run(name, module, monkeypatch, capsys):
+    told = []
+    stand_in = SimpleNamespace(**{
+        f"add_{name}_arguments": lambda parser: parser.add_argument("word"),
+        f"{name}_command": lambda arguments: told.append(arguments.word) or 0,
+    })
+    monkeypatch.setitem(sys.modules, module, stand_in)
+    assert cli.main([name, "here"]) == 0 and told == ["here"]
+
+
+# ---------------------------------------------------------------------------------------------------------------- list
+def test_list_shows_chapters_with_their_parameters(book, capsys):
+    assert cli.main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "small: Does a small book stand?"
+    assert [line.split()[0] for line in lines[1:7]] == ["seeds:", "rate:", "plot:", "sizes:", "start:", "title:"]
+    assert lines[1].split() == ["seeds:", "int", "=", "3", "how", "many", "networks"]
+    assert lines[-2:] == ["", "plain: Plain"]
+    assert cli.main(["list", "plain"]) == 0
+    assert capsys.readouterr().out == "plain: Plain\n"
+
+
+def test_list_of_an_unknown_chapter(book, capsys):
+    assert refused(capsys, "list", "smal") == "there is no chapter 'smal'; did you mean 'small'?"
+
+
+# ---------------------------------------------------------------------------------------------------------------- run
+def test_run_prints_what_the_chapter_said(book, capsys, tmp_path):
+    assert cli.main(["run", "small", "-p", "seeds", "2", "-p", "rate", "-1e-3", "--out", str(tmp_path / "out")]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[:3] == ["mean_accuracy = 0.5", "networks = 2", "undefined = None"]
+    assert lines[5] == "claim S2: reproduced (0.61, n = 12)"
+    (made,) = (tmp_path / "out").iterdir()
+    assert made.name.startswith("small-") and lines[-1].endswith(made.name)
+    assert err.startswith("  small: ") and err.count("\n") == 1
+    assert cli.main(["run", "small", "-p", "seeds", "2", "-p", "rate", "-1e-3", "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().err == ""  # it was run already
+
+
+def test_a_failed_run_says_where(book, capsys):
+    assert cli.main(["run", "small", "-p", "sizes", "[0]"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert err.startswith("schurkit: small: cell 4 of 7 (import matplotlib.pyplot as plt) failed with ZeroDivisionError: float division by zero; ")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["-p", "seed", "3"], "small has no parameter 'seed'; did you mean 'seeds'?"),
+        (["-p", "seeds", "many"], "parameter seeds takes a whole number; got 'many'."),
+    ],
+)
+def test_a_wrong_parameter_runs_nothing(book, capsys, argv, message):
+    assert refused(capsys, "run", "small", *argv) == message
+    assert not (book / "_build").exists()
+
+
+def test_dry_run_says_what_it_takes_and_runs_nothing(book, capsys):
+    assert cli.main(["run", "small", "-p", "seeds", "9", "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "small (seeds = 9): to run: 9 networks (1 stored), about 60 s to train, 5 kB on disk",
+        "1 of 1 chapters to run: 9 networks (1 stored), about 60 s to train, 5 kB on disk",
+    ]
+    assert not (book / "_build").exists()
+
+
+# ---------------------------------------------------------------------------------------------------------------- build and check
+def test_dry_build_tells_what_was_run_already(book, capsys):
+    assert cli.main(["run", "plain"]) == 0
+    capsys.readouterr()
+    assert cli.main(["build", "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "small: to run: 3 networks (1 stored), about 60 s to train, 5 kB on disk",
+        "plain: run already",
+        "1 of 2 chapters to run: 3 networks (1 stored), about 60 s to train, 5 kB on disk",
+    ]
+    assert cli.main(["build", "--dry-run", "--force", "--only", "plain"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["plain: to run", "1 of 1 chapters to run"]
+
+
+def test_build_and_check(book, capsys):
+    assert refused(capsys, "check") == "there are no pages in _build/html; build them with 'make book'."
+    assert refused(capsys, "build", "--edition", "quik") == "there is no edition 'quik'; did you mean 'quick'?"
+    assert cli.main(["build", "--only", "plain"]) == 0
+    assert "Not for publishing: small shown without results." in capsys.readouterr().out
+    assert cli.main(["check"]) == 1
+    assert "problem: small: was not run" in capsys.readouterr().out.splitlines()
+
+
+def test_a_build_that_fails_says_which_chapter(book, capsys):
+    path = book / "notebooks" / "plain.ipynb"
+    path.write_text(path.read_text().replace('"source": "1"', '"source": "1 / 0"'))
+    assert cli.main(["build", "--only", "plain"]) == 1
+    assert capsys.readouterr().err.startswith("schurkit: plain: cell 2 of 2 (1 / 0) failed with ZeroDivisionError")

@@ -1,0 +1,296 @@
+"""Transient growth: direct SVDs, analytic ranges and dense searches are the oracles; scaling, transposition and rotation the invariants."""
+
+import doctest
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import schurkit.nonnormality as nonnormality
+from schurkit import InputError
+from schurkit.nonnormality import kreiss_constant, numerical_radius, numerical_range, powers, pseudospectrum
+
+
+def gaussian(size, seed=0):
+    return np.random.default_rng(seed).normal(size=(size, size)) / np.sqrt(size)
+
+
+def rotation(size, seed=0):
+    return np.linalg.qr(gaussian(size, seed))[0]
+
+
+def normal(size, seed=0):
+    """A normal matrix that is neither symmetric nor orthogonal: rotations of several moduli."""
+    rng = np.random.default_rng(seed)
+    D = np.diag(rng.uniform(-1, 1, size))
+    for k in range(0, size - 1, 2):
+        a, b = rng.uniform(-1, 1, 2)
+        D[k : k + 2, k : k + 2] = [[a, -b], [b, a]]
+    Q = rotation(size, seed + 1)
+    return Q @ D @ Q.T
+
+
+def triangular(size, seed=0):
+    """Eigenvalues below 1 and strong couplings."""
+    return rotation(size, seed) @ (np.diag(np.linspace(0.2, 0.95, size)) + np.triu(gaussian(size, seed + 1), 1) * 2) @ rotation(size, seed).T
+
+
+KINDS = {
+    "gaussian": gaussian,
+    "orthogonal": rotation,
+    "normal": normal,
+    "triangular": triangular,
+    "nilpotent": lambda size: np.eye(size, k=1),
+    "jordan": lambda size: 0.9 * np.eye(size) + np.eye(size, k=1),
+    "repeated": lambda size: np.diag(np.where(np.arange(size) % 2, 1.0, 0.5)),
+    "zero": lambda size: np.zeros((size, size)),
+}
+
+
+def smallest(W, re, im):
+    """The definition: one SVD a point."""
+    return np.array([[np.linalg.svd((x + 1j * y) * np.eye(len(W)) - W, compute_uv=False)[-1] for x in re] for y in im])
+
+
+# ---------------------------------------------------------------------------------------------------------------- powers
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("norm", ["spectral", "frobenius"])
+def test_powers_are_norms_of_powers(kind, norm):
+    W = KINDS[kind](7)
+    expected = [np.linalg.norm(np.linalg.matrix_power(W, k), {"spectral": 2, "frobenius": "fro"}[norm]) for k in range(13)]
+    assert powers(W, 12, norm) == pytest.approx(expected, rel=1e-12, abs=1e-15)
+
+
+def test_powers_neither_overflow_on_the_way_nor_vanish():
+    W = np.array([[0.0, 1e120], [1e-120, 0.0]])  # its square is the identity
+    assert powers(W, 4) == pytest.approx([1, 1e120, 1, 1e120, 1])
+    assert powers(W * 1e100, 2).tolist() == [1, pytest.approx(1e220), pytest.approx(1e200)]
+    assert powers(np.eye(2) * 1e100, 4)[3:].tolist() == [pytest.approx(1e300), np.inf]
+    assert powers(np.eye(2) * 1e-100, 4)[3:].tolist() == [pytest.approx(1e-300), 0]
+
+
+# ---------------------------------------------------------------------------------------------------------------- pseudospectra
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [1, 2, 3, 8, 13, 40])
+def test_pseudospectrum_is_the_smallest_singular_value(kind, size):
+    W = KINDS[kind](size)
+    re, im = np.linspace(-1.6, 1.5, 9), np.linspace(-1.3, 1.4, 8)
+    found, expected = pseudospectrum(W, re, im), smallest(W, re, im)
+    assert found.shape == (8, 9)
+    assert found == pytest.approx(expected, rel=2e-3, abs=1e-14)  # the tolerance of the residual
+    assert np.median(np.abs(found - expected)) <= 1e-4 * np.abs(W).max() + 1e-14  # and far better as a rule
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "triangular", "nilpotent", "jordan"])
+def test_inside_a_nonnormal_pseudospectrum_and_on_eigenvalues(kind):
+    W = KINDS[kind](30)
+    values = np.linalg.eigvals(W)[:3]
+    for z in values:
+        assert pseudospectrum(W, [z.real], [z.imag])[0, 0] <= smallest(W, [z.real], [z.imag])[0, 0] + 1e-13
+    re, im = np.linspace(-0.02, 0.92, 5), np.linspace(0, 0.03, 4)
+    assert pseudospectrum(W, re, im) == pytest.approx(smallest(W, re, im), rel=2e-3, abs=1e-13)
+
+
+def test_the_pseudospectrum_of_a_normal_matrix_is_the_distance_to_its_spectrum():
+    W = normal(31, seed=4)
+    re, im = np.linspace(-2, 2, 11), np.linspace(-2, 2, 12)
+    distance = np.abs(re[None, :, None] + 1j * im[:, None, None] - np.linalg.eigvals(W)).min(axis=2)
+    assert pseudospectrum(W, re, im) == pytest.approx(distance, rel=2e-3, abs=1e-13)
+
+
+@given(size=st.sampled_from([3, 14, 33]), exponent=st.integers(-300, 300), seed=st.integers(0, 5))
+@settings(max_examples=25)
+def test_pseudospectra_scale_and_turn_with_the_matrix(size, exponent, seed):
+    W, factor = gaussian(size, seed), 2.0**exponent
+    re, im = np.linspace(-1.5, 1.5, 5), np.array([0.7, -0.2, 0.2])
+    base = pseudospectrum(W, re, im)
+    assert pseudospectrum(W * factor, re * factor, im * factor) == pytest.approx(base * factor, rel=1e-9, abs=0)
+    assert base[1] == pytest.approx(base[2], rel=0)  # conjugate points
+    assert pseudospectrum(W.T, re, im) == pytest.approx(base, rel=2e-3)
+    Q = rotation(size, seed + 9)
+    assert pseudospectrum(Q @ W @ Q.T, re, im) == pytest.approx(base, rel=2e-3)
+
+
+def test_a_page_of_points_takes_seconds():
+    W, grid = gaussian(72) + rotation(72), np.linspace(-2, 2, 100)
+    start = time.perf_counter()
+    pseudospectrum(W, grid, grid)
+    assert time.perf_counter() - start < 15  # about one second; dense SVDs need twenty
+
+
+# ---------------------------------------------------------------------------------------------------------------- Kreiss constant
+def dense_search(W, radius):
+    """The supremum over a fine grid of circles and angles."""
+    depths = np.concatenate([np.logspace(-5, -1, 60), np.linspace(0.1, 6, 120), [50.0]])
+    angles = np.linspace(0, np.pi, 181)
+    points = radius * (1 + depths[:, None]) * np.exp(1j * angles)
+    least = np.linalg.svd(points[..., None, None] * np.eye(len(W)) - W, compute_uv=False)[..., -1]
+    return (radius * depths[:, None] / least).max()
+
+
+@pytest.mark.parametrize(("a", "c", "radius"), [(0.0, 3.0, 1.0), (0.5, 1.0, 1.0), (0.9, 2.0, 1.0), (-0.7, 5.0, 1.1), (0.99, 0.3, 1.0), (0.5, 0.01, 2.0)])
+def test_kreiss_constant_of_a_jordan_block(a, c, radius):
+    W = np.array([[a, c], [0.0, a]])
+    expected = max(dense_search(W, radius), 1.0)  # 1 is the value at infinity
+    assert kreiss_constant(W, radius) >= expected * (1 - 1e-9)
+    assert kreiss_constant(W, radius) == pytest.approx(expected, rel=5e-3)
+
+
+def test_kreiss_constant_of_a_jordan_block_in_closed_form():
+    """For [[0, c], [0, 0]] the norm of the resolvent depends on |z| = x alone: it is 1/x times the larger singular value of [[1, c/x], [0, 1]]."""
+    c, x = 3.0, np.linspace(1.0001, 40, 400_001)
+    t = c / x
+    resolvent = (t / 2 + np.sqrt(1 + t**2 / 4)) / x
+    assert kreiss_constant([[0.0, c], [0.0, 0.0]], radius=1.0) == pytest.approx(((x - 1) * resolvent).max(), rel=1e-6)
+
+
+@pytest.mark.parametrize("size", [3, 6, 10])
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("build", [gaussian, triangular])
+def test_kreiss_constant_against_a_dense_search(build, size, seed):
+    W = build(size, seed)
+    radius = np.abs(np.linalg.eigvals(W)).max()
+    found = kreiss_constant(W)
+    assert found >= dense_search(W, radius) * (1 - 1e-6)
+    assert found == pytest.approx(kreiss_constant(W, radius * (1 + 1e-13)), rel=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 20])
+@pytest.mark.parametrize("build", [rotation, normal])
+def test_normal_matrices_do_not_grow(build, size):
+    W = build(size, 3)
+    assert kreiss_constant(W) == pytest.approx(1, abs=1e-3)
+    assert kreiss_constant(W * 0.5, radius=1) == pytest.approx(1, abs=1e-3)
+    assert powers(W / np.abs(np.linalg.eigvals(W)).max(), 30).max() == pytest.approx(1, abs=1e-9)
+    assert numerical_radius(W) == pytest.approx(np.abs(np.linalg.eigvals(W)).max(), rel=1e-9)
+
+
+@given(size=st.sampled_from([2, 5, 14]), exponent=st.integers(-200, 200), seed=st.integers(0, 20))
+@settings(max_examples=20)
+def test_the_kreiss_constant_does_not_see_scale_transposition_or_rotation(size, exponent, seed):
+    W = triangular(size, seed)
+    base = kreiss_constant(W)
+    assert kreiss_constant(W * 2.0**exponent) == pytest.approx(base, rel=1e-9)
+    Q = rotation(size, seed + 3)
+    assert kreiss_constant(W.T) == pytest.approx(base, rel=1e-2)
+    assert kreiss_constant(Q @ W @ Q.T) == pytest.approx(base, rel=1e-2)
+
+
+@given(size=st.integers(2, 9), seed=st.integers(0, 100))
+@settings(max_examples=30)
+def test_the_kreiss_matrix_theorem(size, seed):
+    W = triangular(size, seed)
+    growth = powers(W, 400).max()  # the radius is 0.95, so nothing grows later
+    found = kreiss_constant(W, radius=1.0)
+    assert 1 <= found <= growth * (1 + 1e-9)
+    assert growth <= np.e * size * found * (1 + 1e-2)
+
+
+def test_outside_the_circle_and_defective_on_it():
+    assert kreiss_constant([[1.1, 0.0], [0.0, 0.2]], radius=1.0) == np.inf
+    assert kreiss_constant([[1.0, 1.0], [0.0, 1.0]]) > 1e5  # infinite; the search stops short of the circle
+    assert kreiss_constant(np.zeros((3, 3)), radius=1.0) == 1
+
+
+def test_near_the_circle_the_constant_is_the_condition_number_of_the_eigenvalue():
+    W = np.array([[1.0, 7.0], [0.0, -0.2]])  # left and right eigenvectors at an angle: 1/cos = sqrt(1 + (7/1.2)²)
+    assert kreiss_constant(W) >= np.sqrt(1 + (7 / 1.2) ** 2) * (1 - 1e-4)
+
+
+# ---------------------------------------------------------------------------------------------------------------- numerical range
+@pytest.mark.parametrize("W", [[[0.3, 2.0], [0.0, -0.5]], [[0.1, 1.5], [-0.4, 0.1]], [[0.0, 1.0], [0.0, 0.0]], [[2.0, 0.3], [0.3, 1.0]]])
+def test_two_units_make_an_ellipse(W):
+    """Elliptical range theorem: the foci are the eigenvalues, the minor axis is sqrt(tr WᵀW − Σ|λ|²)."""
+    W = np.array(W)
+    values = np.linalg.eigvals(W)
+    minor = np.sqrt(max((W**2).sum() - (np.abs(values) ** 2).sum(), 0.0))
+    major = np.hypot(minor, np.abs(values[0] - values[1]))
+    points = numerical_range(W, 90)
+    assert np.abs(points[:, None] - values).sum(axis=1) == pytest.approx(major, rel=1e-7)  # the sum of distances to the foci
+    far = np.abs(points - values.mean())
+    if minor > 1e-9:  # else the ellipse is a line, and the support points are its ends
+        assert (far.min(), far.max()) == pytest.approx((minor / 2, major / 2), rel=1e-2)
+
+
+def test_the_range_of_a_normal_matrix_is_the_hull_of_its_eigenvalues():
+    W = normal(9, 5)
+    values = np.linalg.eigvals(W)
+    angles = 2 * np.pi * np.arange(64) / 64
+    reach = (np.exp(-1j * angles)[:, None] * values).real.max(axis=1)
+    assert (np.exp(-1j * angles) * numerical_range(W, 64)).real == pytest.approx(reach, abs=1e-12)
+
+
+@pytest.mark.parametrize("angles", [3, 4, 7, 8, 31])
+def test_points_lie_farthest_out_in_their_direction_and_hold_every_quotient(angles):
+    W, rng = gaussian(5, 2), np.random.default_rng(0)
+    points = numerical_range(W, angles)
+    assert points.shape == (angles,)
+    directions = np.exp(-2j * np.pi * np.arange(angles) / angles)
+    reach = (directions * points).real
+    top = [np.linalg.eigvalsh((d * W + np.conj(d) * W.T) / 2)[-1] for d in directions]
+    assert reach == pytest.approx(top, abs=1e-12)
+    x = rng.normal(size=(500, 5)) + 1j * rng.normal(size=(500, 5))
+    quotients = np.einsum("ai,ij,aj->a", x.conj(), W, x) / (np.abs(x) ** 2).sum(axis=1)
+    assert ((directions[:, None] * quotients).real <= reach[:, None] + 1e-12).all()
+
+
+@given(size=st.integers(1, 9), seed=st.integers(0, 50), exponent=st.integers(-300, 300))
+@settings(max_examples=40)
+def test_the_numerical_radius_lies_where_it_must(size, seed, exponent):
+    W = gaussian(size, seed)
+    found = numerical_radius(W)
+    assert np.abs(np.linalg.eigvals(W)).max() <= found * (1 + 1e-9)
+    assert np.linalg.norm(W, 2) / 2 <= found * (1 + 1e-9) and found <= np.linalg.norm(W, 2) * (1 + 1e-9)
+    assert np.abs(numerical_range(W, 720)).max() == pytest.approx(found, rel=2e-4)
+    assert numerical_radius(W.T) == pytest.approx(found, rel=1e-8)
+    assert numerical_radius(W * 2.0**exponent) == pytest.approx(found * 2.0**exponent, rel=1e-12, abs=0)
+
+
+def test_known_numerical_radius():
+    """The n x n shift has numerical radius cos(π / (n + 1))."""
+    for n in (2, 3, 8, 20):
+        assert numerical_radius(np.eye(n, k=1)) == pytest.approx(np.cos(np.pi / (n + 1)), rel=1e-12)
+
+
+# ---------------------------------------------------------------------------------------------------------------- messages
+FUNCTIONS = {
+    "powers": lambda W: powers(W, 3),
+    "pseudospectrum": lambda W: pseudospectrum(W, [0.0], [0.0]),
+    "kreiss_constant": kreiss_constant,
+    "numerical_range": numerical_range,
+    "numerical_radius": numerical_radius,
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_messages_about_the_matrix(name):
+    call = FUNCTIONS[name]
+    with pytest.raises(InputError, match=rf"{name} needs W_rec of shape \(hidden, hidden\); got \(4, 3\). Did you pass W_in\?"):
+        call(np.ones((4, 3)))
+    with pytest.raises(InputError, match=rf"{name} needs W_rec of shape \(hidden, hidden\); got \(0, 0\)"):
+        call(np.ones((0, 0)))
+    with pytest.raises(InputError, match=rf"{name} needs the W_rec of one network.*stack of shape \(2, 3, 3\). Pass W_rec\[i\]"):
+        call(np.ones((2, 3, 3)))
+    with pytest.raises(InputError, match="W_rec must be finite"):
+        call(np.full((2, 2), np.nan))
+
+
+def test_messages_about_the_rest():
+    with pytest.raises(InputError, match="steps must be at least 0; got -1"):
+        powers(np.eye(2), -1)
+    with pytest.raises(InputError, match="norm must be one of 'spectral', 'frobenius'; got 'nuclear'"):
+        powers(np.eye(2), 1, "nuclear")
+    with pytest.raises(InputError, match=r"re must have axes \(points\)"):
+        pseudospectrum(np.eye(2), np.zeros((2, 2)), [0.0])
+    with pytest.raises(InputError, match="radius must be above 0; got 0"):
+        kreiss_constant(np.eye(2), radius=0)
+    with pytest.raises(InputError, match="kreiss_constant needs a radius: all eigenvalues of this W_rec are 0"):
+        kreiss_constant([[0.0, 1.0], [0.0, 0.0]])
+    with pytest.raises(InputError, match="angles must be at least 3; got 2"):
+        numerical_range(np.eye(2), 2)
+
+
+def test_examples():
+    assert doctest.testmod(nonnormality).failed == 0

@@ -1,0 +1,201 @@
+"""The house rules that a machine can hold: pins, directions of imports, clean notebooks, nothing of one machine."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from schurkit._claims import load_claims
+from schurkit.publish.chapters import chapters, read_chapter, toc_entries
+from schurkit.publish.editions import editions
+from schurkit.publish.plans import plans
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def tracked():
+    """Every text file that belongs to the repository: tracked, or new and not ignored."""
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "-z"], capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git repository")
+    for name in filter(None, listed.stdout.split("\0")):
+        path = ROOT / name
+        if path.is_file() and b"\0" not in path.read_bytes()[:8000]:
+            yield name, path.read_text(encoding="utf-8")
+
+
+# ---------------------------------------------------------------------------------------------------------------- versions
+def pins():
+    lines = [line.strip() for line in (ROOT / "constraints.txt").read_text().splitlines() if line.strip() and not line.startswith("#")]
+    found = [Requirement(line) for line in lines]
+    return {canonicalize_name(pin.name): pin for pin in found}
+
+
+def requirements():
+    extras = PROJECT["optional-dependencies"]
+    return [Requirement(text) for texts in (PROJECT["dependencies"], *extras.values()) for text in texts]
+
+
+@pytest.mark.parametrize("requirement", requirements(), ids=str)
+def test_every_dependency_has_a_pin_that_suits_it(requirement):
+    (version,) = pins()[canonicalize_name(requirement.name)].specifier
+    assert version.operator == "=="
+    assert requirement.specifier.contains(version.version, prereleases=True)
+
+
+def test_the_conda_environment_is_the_project():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    *packages, last = environment["dependencies"]
+    (python,) = [package for package in packages if package.startswith("python=")]
+    assert packages == [python, "pip"]
+    assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(python.removeprefix("python="))
+    constraint, install = last["pip"]
+    assert constraint == "-c constraints.txt" and (ROOT / constraint.split()[1]).is_file()
+    extras = re.fullmatch(r"-e \.\[([a-z,]+)\]", install)[1].split(",")
+    assert set(extras) <= set(PROJECT["optional-dependencies"])
+    assert f"pip install -c constraints.txt -e '.[{','.join(extras)}]'".replace("pip install", "$(PIP) install") in (ROOT / "Makefile").read_text()
+
+
+def test_one_version_everywhere():
+    import schurkit
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == PROJECT["version"] == schurkit.__version__
+
+
+def test_the_papers_are_cited_alike():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    bibliography = (ROOT / "book" / "references.bib").read_text()
+    papers = [(entry["title"], entry["identifiers"][0]["value"].removeprefix("arXiv:")) for entry in citation["references"]]
+    assert len(papers) == 3
+    for title, arxiv in papers:
+        assert f"eprint        = {{{arxiv}}}" in bibliography
+        assert title in bibliography.replace("{Fourier}", "Fourier")
+    assert all(f"{{{claim.source}," in bibliography for claim in load_claims(ROOT / "book" / "claims.yml").values())
+
+
+# ---------------------------------------------------------------------------------------------------------------- imports
+# Lower layers know nothing of higher ones. tasks, training and own stand beside each other above the analyses' layer.
+LAYERS = [
+    {"_checks", "_claims"},
+    {"random", "_blocks"},
+    {"rnn", "schur", "metrics", "fourier", "nb", "plot"},
+    {"engine"},
+    {"ablation", "rivals", "subspace", "dynamics", "degeneracy"},
+    {"tasks", "training", "own"},
+    {"publish"},
+    {"cli"},
+]
+LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
+ANALYSES = LAYERS[2] | LAYERS[3] | LAYERS[4] | {"own"}
+MODULES = [path for path in sorted((ROOT / "schurkit").rglob("*.py")) if path != ROOT / "schurkit" / "__init__.py"]
+
+
+def part(path):
+    """The layer's name of a module: its first name below schurkit."""
+    return path.relative_to(ROOT / "schurkit").with_suffix("").parts[0]
+
+
+def imported(tree, package):
+    """Names of modules below schurkit that a module imports: absolute, or relative to `package` (a tuple of names below schurkit)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = [] if node.level == 0 else ["schurkit", *package[: len(package) - node.level + 1]]
+            base += node.module.split(".") if node.module else []
+            names = [".".join(base)] if len(base) > 1 else [".".join([*base, alias.name]) for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.startswith("schurkit."):
+                yield name.split(".")[1]
+
+
+def imports_of(path):
+    package = path.relative_to(ROOT / "schurkit").parts[:-1]
+    modules = {part(module) for module in MODULES}
+    return modules & set(imported(ast.parse(path.read_text()), package))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_one_way(path):
+    here = part(path)
+    assert here in LAYER, f"give {here} its place in LAYERS"
+    upward = {name for name in imports_of(path) if LAYER[name] > LAYER[here]}
+    assert not upward, f"{here} imports {', '.join(sorted(upward))} from above"
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if part(path) in ANALYSES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_analysis_meets_the_training_code(path):
+    assert not imports_of(path) & {"tasks", "training", "publish", "cli"}
+
+
+@pytest.mark.parametrize(
+    ("source", "package", "found"),
+    [
+        ("import schurkit.publish.run", (), {"publish"}),
+        ("from schurkit.training import train", (), {"training"}),
+        ("from schurkit import tasks, rnn", (), {"tasks", "rnn"}),
+        ("from .tasks import Copy", (), {"tasks"}),
+        ("from . import publish", (), {"publish"}),
+        ("def f():\n    from ..training import train", ("engine",), {"training"}),
+        ("from .base import Engine", ("engine",), {"engine"}),
+        ("from .. import random", ("engine",), {"random"}),
+        ("import numpy", (), set()),
+    ],
+)
+def test_the_reader_of_imports_sees_every_form(source, package, found):
+    assert set(imported(ast.parse(source), package)) == found
+
+
+# ---------------------------------------------------------------------------------------------------------------- notebooks
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_is_clean(path):
+    cells = read_chapter(path).source["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code), "clear its outputs before committing"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_has_commented_parameters_and_a_title(path):
+    chapter = read_chapter(path)
+    assert chapter.parameters and all(parameter.help for parameter in chapter.parameters)
+    assert chapter.title != chapter.name
+    assert chapter.plan is None or chapter.plan in plans
+
+
+def test_every_notebook_is_in_the_book():
+    assert {path.stem for path in NOTEBOOKS} == set(chapters(ROOT))
+
+
+def test_every_page_is_in_the_book():
+    pages = {path.relative_to(ROOT).with_suffix("").as_posix() for path in (ROOT / "book").glob("*.md")}
+    assert pages <= set(toc_entries(ROOT))
+
+
+def test_every_edition_suits_the_notebooks():
+    assert {"quick", "book", "full"} <= set(editions(ROOT, chapters(ROOT)))
+
+
+# ---------------------------------------------------------------------------------------------------------------- nothing of one machine
+HOSTS = ["py" + "pi.org", "pythonhosted" + ".org", "py" + "torch.org", "npm" + "js.org", "anaconda" + ".org", "deb." + "debian.org"]
+PLACES = ["/" + "work/", "/" + "root/", "/" + "home/", "/" + "Users/"]
+
+
+def test_no_file_names_a_registry_or_a_place_on_one_machine():
+    found = [f"{name}: {word}" for name, text in tracked() for word in (*HOSTS, *PLACES) if word in text]
+    assert found == []
+
+
+def test_no_file_is_large():
+    large = [name for name, text in tracked() if len(text) > 400_000]
+    assert large == []
