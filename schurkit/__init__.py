@@ -12,8 +12,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "_checks": ["InputError"],
-    "ablation": ["AblationRow", "ablate", "ablation_profile", "control_changes", "refit_readout"],
+    "ablation": ["AblationRow", "ablate", "ablation_profile", "control_changes", "refit_readout", "threshold_sweep"],
     "engine": ["rollout"],
+    "importance": ["coupling_map"],
     "metrics": ["Interval", "Metric", "fvu", "interval", "replay_accuracy"],
     "own": ["analyze", "check_against", "from_arrays", "from_torch", "load_rnn", "load_trials"],
     "rnn": ["RNN", "Rollout", "Trials"],

@@ -249,6 +249,39 @@ def _cases(subsets, fractions, controls, draws) -> list[_Case]:
     return cases
 
 
+def threshold_sweep(
+    rnn: RNN,
+    trials: Trials,
+    levels: Sequence[float],
+    *,
+    metric: str | Metric = "fvu",
+    forms: Sequence[SchurForm] | None = None,
+    subsets: Sequence[Sequence[str]] = (("RR",), ("CR",), ("CC",), SECTORS),
+    engine: str = "auto",
+) -> list[tuple[float, AblationRow]]:
+    """Removals whose sectors are cut at several thresholds; networks are run once for each different number of units in R.
+
+    Parameters
+    ----------
+    rnn, trials, metric, subsets, engine : as in `ablation_profile`. levels : thresholds, each from 0 to 1.
+    forms : Schur forms, one a network, whose order is kept; their own threshold is not used.
+
+    Returns
+    -------
+    list of (threshold, `AblationRow`), by network, then threshold.
+    """
+    forms = [real_schur(W, leak=rnn.leak) for W in rnn.W_rec] if forms is None else list(forms)
+    found = []
+    for one, form in zip(rnn, forms):
+        known: dict[int, list[AblationRow]] = {}
+        for level in levels:
+            cut = form.with_threshold(float(level))
+            if cut.n_leading not in known:
+                known[cut.n_leading] = ablation_profile(one, trials, metric=metric, forms=[cut], subsets=subsets, controls=(), engine=engine)
+            found += [(float(level), row) for row in known[cut.n_leading]]
+    return found
+
+
 _metric = metric  # the public parameter of the same name hides the function
 
 

@@ -1,4 +1,4 @@
-"""The command line: `schurkit list | build | run | analyze | store | check`.
+"""The command line: `schurkit list | build | run | publish | analyze | store | check`.
 
 Exit codes: 0 done; 2 the input or the arguments are wrong (one line on stderr); 130 interrupted; 1 anything else.
 Every command imports what it needs when it runs, so that `schurkit --help` and typing errors answer at once.
@@ -198,6 +198,29 @@ def _progress(name: str, outcome) -> None:
         print(f"  {name}: {outcome.seconds:.0f} s", file=sys.stderr, flush=True)
 
 
+# ---------------------------------------------------------------------------------------------------------------- publish
+def _publish_arguments(parser) -> None:
+    parser.add_argument("--edition", default="book", metavar="NAME", help="an edition of book/editions.yml (default: book)")
+    parser.add_argument("--only", nargs="+", default=[], metavar="CHAPTER", help="these chapters alone")
+    _book_argument(parser)
+
+
+def _publish(arguments) -> int:
+    from schurkit.publish.build import plan_build
+    from schurkit.publish.chapters import book_root
+    from schurkit.publish.published import publish
+
+    root = book_root(arguments.book)
+    jobs = plan_build(root, arguments.edition, arguments.only).jobs
+    missing = [job.chapter.name for job in jobs if not job.cached]
+    if missing:
+        command = f"schurkit build --edition {arguments.edition}" + (f" --only {' '.join(arguments.only)}" if arguments.only else "")
+        raise InputError(f"not run yet in the {arguments.edition} edition: {', '.join(missing)}. Run '{command}' first.")
+    for job in jobs:
+        print(f"{job.chapter.name}: {os.path.relpath(publish(root, arguments.edition, job.chapter.name, job.output))}")
+    return 0
+
+
 # ---------------------------------------------------------------------------------------------------------------- check, and the others' commands
 def _check_arguments(parser) -> None:
     _book_argument(parser)
@@ -239,6 +262,7 @@ COMMANDS = {
     "list": ("chapters with their parameters", _list_arguments, _list),
     "build": ("run the chapters and build the book", _build_arguments, _build),
     "run": ("run one chapter with parameters of yours", _run_arguments, _run),
+    "publish": ("keep the results of an edition in book/data", _publish_arguments, _publish),
     "analyze": ("what your own network can lose", _from("schurkit.own", "add_analyze_arguments"), _from("schurkit.own", "analyze_command")),
     "store": ("trained networks on disk", _from("schurkit.training.store", "add_store_arguments"), _from("schurkit.training.store", "store_command")),
     "check": ("check the pages that were built", _check_arguments, _check),

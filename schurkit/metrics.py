@@ -57,6 +57,22 @@ def fvu(outputs, trials: Trials) -> np.ndarray:
     return np.where(np.isfinite(error), error, np.inf) / spread
 
 
+def fvu_over_time(outputs, trials: Trials) -> np.ndarray:
+    """Squared error at each time step as a share of FVU's denominator a counted step, (networks, time); NaN where a step is masked in every trial.
+
+    The mean over counted entries is `fvu`, so the curve says when within a trial an error arises.
+    """
+    outputs, targets, kept = _aligned(outputs, trials)
+    count = kept.sum(axis=(-3, -2), keepdims=True)
+    mean = (targets * kept).sum(axis=(-3, -2), keepdims=True) / count
+    spread = (((targets - mean) * kept) ** 2).sum(axis=(-3, -2, -1)) / count[..., 0, 0, 0]
+    if not (spread > 0).all():
+        raise InputError("FVU is undefined: the unmasked targets do not vary.")
+    error = (((outputs - targets) * kept) ** 2).sum(axis=(1, 3))
+    steps = np.broadcast_to(kept, (*outputs.shape[:3], 1)).sum(axis=(1, 3))
+    return np.divide(error, steps * spread[:, None], out=np.full(error.shape, np.nan), where=steps > 0)
+
+
 def replay_accuracy(outputs, trials: Trials) -> np.ndarray:
     """Fraction of unmasked (trial, time, output) whose sign is that of the target; targets are ±1.
 

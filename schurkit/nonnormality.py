@@ -13,8 +13,12 @@ Lanczos bidiagonalisation of the inverse of the triangular Schur factor).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+
 import numpy as np
 import scipy.linalg
+from threadpoolctl import threadpool_limits
 
 from . import random
 from ._blocks import scaled_down
@@ -28,6 +32,18 @@ _MOST_STEPS = 40  # of Lanczos; what has not settled by then gets a dense SVD
 _NARROW = 1e-6  # the circle nearest to the boundary that the Kreiss search looks at, in units of the radius
 
 
+def _in_one_thread(function: Callable) -> Callable:
+    """The products here are small: threads cost more than they bring, and on a busy machine far more."""
+
+    @wraps(function)
+    def limited(*args, **kwargs):
+        with threadpool_limits(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return limited
+
+
+@_in_one_thread
 def powers(W_rec, steps: int, norm: str = "spectral") -> np.ndarray:
     """‖W_rec^k‖ for k = 0 … steps: the largest growth of any state over k linear steps.
 
@@ -61,6 +77,7 @@ def powers(W_rec, steps: int, norm: str = "spectral") -> np.ndarray:
 
 
 # ---- pseudospectra --------------------------------------------------------------------------------------------------------------------------------
+@_in_one_thread
 def pseudospectrum(W_rec, re, im) -> np.ndarray:
     """σ_min(z I − W_rec) on the grid z = re + i im: z is an eigenvalue of W_rec + E for some complex ‖E‖_2 ≤ ε exactly where σ_min ≤ ε.
 
@@ -90,6 +107,7 @@ def pseudospectrum(W_rec, re, im) -> np.ndarray:
     return np.ldexp(least, exponent).reshape(points.shape)[back]
 
 
+@_in_one_thread
 def kreiss_constant(W_rec, radius: float | None = None) -> float:
     """Kreiss constant of W_rec / radius in discrete time, K = sup over |z| > radius of (|z| − radius) ‖(z I − W_rec)⁻¹‖_2; a lower bound.
 
@@ -106,7 +124,7 @@ def kreiss_constant(W_rec, radius: float | None = None) -> float:
     Returns
     -------
     float ≥ 1; infinite if an eigenvalue lies outside the circle. Where a defective eigenvalue lies on it, the constant is infinite too, and the
-    search returns the large value that it met at a distance of 1e-6 radii.
+    search returns the large value that it met at a distance of 1e-6 radii; above about 1e6 only the size of the result means something.
 
     Raises
     ------
@@ -124,44 +142,47 @@ def kreiss_constant(W_rec, radius: float | None = None) -> float:
     largest = float(np.abs(T.diagonal()).max())
     if radius is None:
         if largest == 0:
-            raise InputError("kreiss_constant needs a radius: all eigenvalues of this W_rec are 0, so its spectral radius cannot scale it. Pass radius=1.")
+            raise InputError("kreiss_constant needs a radius: all eigenvalues are 0, so the spectral radius cannot scale this W_rec. Pass radius=1.")
         radius = largest
     else:
         radius = float(np.ldexp(number(radius, "radius", above=0), -exponent))
         if largest > radius * (1 + 1e-12):
             return float("inf")
 
-    def value(depth, angle):
+    rounding = np.finfo(float).eps * len(T) * np.linalg.norm(T)  # σ_min is known to this; adding it keeps the result a lower bound
+
+    def value(depth, angle, find):
         points = radius * (1 + 10.0**depth) * np.exp(1j * angle)
-        least = _smallest_singular_values(T, points.ravel()).reshape(points.shape)
-        with np.errstate(divide="ignore"):
-            return radius * 10.0**depth / least
+        return radius * 10.0**depth / (find(T, points.ravel()).reshape(points.shape) + rounding)
+
+    def roughly(T, points):  # never below σ_min, so never too much growth
+        return _smallest_singular_values(T, points, tolerance=1e-2)
 
     depths = np.linspace(np.log10(_NARROW), 2, 17)
     angles = np.unique(np.concatenate([np.linspace(0, np.pi, 49), np.abs(np.angle(T.diagonal()))]))
     depth, angle = (part.ravel() for part in np.meshgrid(depths, angles, indexing="ij"))
-    found = value(depth, angle)
-    best = np.argsort(-found, kind="stable")[:8]
-    depth, angle, found = depth[best], angle[best], found[best]
-    step_depth, step_angle = np.full(len(best), depths[1] - depths[0]), np.pi / 48 * np.minimum(1.0, 10.0**depth)
-    offsets = np.linspace(-1, 1, 5)
-    for _ in range(14):  # each round looks at 5 x 5 points about each of the best and halves the step
-        near_depth = np.maximum(depth[:, None, None] + step_depth[:, None, None] * offsets[:, None], np.log10(_NARROW)) + 0 * offsets
-        near_angle = angle[:, None, None] + step_angle[:, None, None] * offsets + 0 * offsets[:, None]
-        near = value(near_depth, near_angle).reshape(len(depth), -1)
+    found = value(depth, angle, roughly)
+    best = np.argsort(-found, kind="stable")[:6]
+    depth, angle, found, pick = depth[best], angle[best], found[best], np.arange(len(best))
+    step_depth, step_angle = np.full(len(best), (depths[1] - depths[0]) / 2), np.pi / 96 * np.minimum(1.0, 10.0**depth)
+    sides = np.array([(0, 0), *((d, a) for d in (-1, 0, 1) for a in (-1, 0, 1) if d or a)])
+    for _ in range(20):  # each round looks at the eight neighbours of each point, and halves the step where none is better
+        near_depth = np.maximum(depth[:, None] + step_depth[:, None] * sides[:, 0], np.log10(_NARROW))
+        near_angle = angle[:, None] + step_angle[:, None] * sides[:, 1]
+        near = value(near_depth, near_angle, roughly)
         top = near.argmax(axis=1)
-        pick = np.arange(len(depth))
-        depth, angle, found = (part.reshape(len(pick), -1)[pick, top] for part in (near_depth, near_angle, near))
-        step_depth, step_angle = step_depth / 2, step_angle / 2
-    return max(1.0, float(found.max()))  # towards |z| = ∞ the value tends to 1
+        depth, angle, found = near_depth[pick, top], near_angle[pick, top], near[pick, top]
+        step_depth, step_angle = (np.where(top == 0, step / 2, step) for step in (step_depth, step_angle))
+    return max(1.0, float(value(depth, angle, _by_svd).max()))  # towards |z| = ∞ the value tends to 1
 
 
 # ---- numerical range ------------------------------------------------------------------------------------------------------------------------------
+@_in_one_thread
 def numerical_range(W_rec, angles: int = 180) -> np.ndarray:
     """Points on the boundary of the numerical range, all xᴴ W_rec x with ‖x‖ = 1: convex, and it contains the eigenvalues.
 
     For each direction θ the top eigenvector x of the Hermitian part of exp(−iθ) W_rec gives the point xᴴ W_rec x that lies farthest out. For a normal
-    matrix the range is the convex hull of the eigenvalues; it reaches outside the unit circle in every direction in which one step can grow.
+    matrix the range is the convex hull of the eigenvalues; where it reaches beyond modulus 1, one step can grow.
 
     Parameters
     ----------
@@ -181,13 +202,16 @@ def numerical_range(W_rec, angles: int = 180) -> np.ndarray:
     """
     W_scaled, exponent = _matrix(W_rec, "numerical_range")
     count = integer(angles, "angles", at_least=3)
-    _, points = _support(W_scaled, 2 * np.pi * np.arange(count // 2 + 1) / count)
+    _, vectors = np.linalg.eigh(_hermitian_parts(W_scaled, 2 * np.pi * np.arange(count // 2 + 1) / count))
+    farthest = vectors[:, :, -1]
+    points = np.einsum("ai,ij,aj->a", farthest.conj(), W_scaled, farthest, optimize=True)
     rest = points[1 : (count + 1) // 2][::-1].conj()  # W_rec is real: the range is symmetric about the real axis
     return np.concatenate([points, rest]) * 2.0**exponent
 
 
+@_in_one_thread
 def numerical_radius(W_rec) -> float:
-    """The largest modulus in the numerical range, between the spectral radius (equal for normal matrices) and ‖W_rec‖_2, at least half of which it is.
+    """The largest modulus in the numerical range: at least the spectral radius (equal for normal matrices), and between ‖W_rec‖_2 / 2 and ‖W_rec‖_2.
 
     The largest eigenvalue of the Hermitian parts over all directions, on a grid of 181 directions and then about the best three: a lower bound, off
     by less than 4e-5 of itself even if the refinement missed the highest peak.
@@ -205,42 +229,39 @@ def numerical_radius(W_rec) -> float:
     """
     W_scaled, exponent = _matrix(W_rec, "numerical_radius")
     angles = np.pi * np.arange(181) / 180
-    heights, _ = _support(W_scaled, angles)
-    angles, step = angles[np.argsort(-heights, kind="stable")[:3]], np.pi / 180
-    best = heights.max()
+    reach = np.linalg.eigvalsh(_hermitian_parts(W_scaled, angles))[:, -1]
+    angles, step, best = angles[np.argsort(-reach, kind="stable")[:3]], np.pi / 180, reach.max()
     for _ in range(8):
         near = angles[:, None] + step * np.linspace(-1, 1, 7)
-        heights = _support(W_scaled, near.ravel())[0].reshape(near.shape)
-        best = max(best, heights.max())
-        angles, step = near[np.arange(len(near)), heights.argmax(axis=1)], step / 3
+        reach = np.linalg.eigvalsh(_hermitian_parts(W_scaled, near.ravel()))[:, -1].reshape(near.shape)
+        best = max(best, reach.max())
+        angles, step = near[np.arange(len(near)), reach.argmax(axis=1)], step / 3
     return float(np.ldexp(best, exponent))
 
 
-def _support(W_scaled, angles) -> tuple[np.ndarray, np.ndarray]:
-    """For each direction how far the numerical range reaches, and a point of it that reaches so far."""
+def _hermitian_parts(W_scaled, angles) -> np.ndarray:
+    """Hermitian part of exp(−iθ) W for each direction; its largest eigenvalue is how far the numerical range reaches in that direction."""
     turned = np.exp(-1j * angles)[:, None, None] * W_scaled
-    values, vectors = np.linalg.eigh((turned + turned.conj().swapaxes(1, 2)) / 2)
-    top = vectors[:, :, -1]
-    return values[:, -1], np.einsum("ai,ij,aj->a", top.conj(), W_scaled, top, optimize=True)
+    return (turned + turned.conj().swapaxes(1, 2)) / 2
 
 
 # ---- smallest singular values ---------------------------------------------------------------------------------------------------------------------
-def _smallest_singular_values(T, points) -> np.ndarray:
+def _smallest_singular_values(T, points, tolerance: float = TOLERANCE) -> np.ndarray:
     """σ_min(z I − T) of an upper triangular T for each of the points."""
     if len(T) <= _DIRECT:
         return _by_svd(T, points)
-    return np.concatenate([_by_lanczos(T, points[start : start + _BATCH]) for start in range(0, len(points), _BATCH)] or [np.empty(0)])
+    return np.concatenate([_by_lanczos(T, points[start : start + _BATCH], tolerance) for start in range(0, len(points), _BATCH)] or [np.empty(0)])
 
 
 def _by_svd(T, points) -> np.ndarray:
     return np.linalg.svd(points[:, None, None] * np.eye(len(T)) - T, compute_uv=False)[:, -1]
 
 
-def _by_lanczos(T, points) -> np.ndarray:
+def _by_lanczos(T, points, tolerance: float) -> np.ndarray:
     """1 / σ_max of A = (z I − T)⁻¹ by Golub-Kahan bidiagonalisation of A, all points at once; a point leaves when its residual is small.
 
-    A V = U B with B upper bidiagonal (alpha on the diagonal, beta above it). For a singular triple (θ, p, q) of B some singular value of A lies within
-    beta_k |p_k| of θ.
+    A V = U B with B upper bidiagonal (alpha on the diagonal, beta above it). For a singular triple (θ, p, q) of B some singular value of A lies
+    within beta_k |p_k| of θ, and none of B exceeds those of A: what is found is never below σ_min.
     """
     size, least = len(T), np.full(len(points), np.nan)
     alive = np.arange(len(points))
@@ -269,7 +290,7 @@ def _by_lanczos(T, points) -> np.ndarray:
             B[:, diagonal[:-1], diagonal[1:]] = betas[:-1].T
             usable = np.isfinite(B).all(axis=(1, 2))
             left, sizes, _ = np.linalg.svd(np.where(usable[:, None, None], B, 0.0))
-            settled = usable & (betas[-1] * np.abs(left[:, -1, 0]) <= TOLERANCE * sizes[:, 0])
+            settled = usable & (betas[-1] * np.abs(left[:, -1, 0]) <= tolerance * sizes[:, 0])
             least[alive[settled]] = 1 / sizes[settled, 0]
             stay = usable & ~settled
             if not stay.any():

@@ -58,7 +58,12 @@ def schur_matrix(form, ax=None, colourbar: bool = True):
     image = ax.imshow(np.maximum(size, 1e-4 * largest), norm=LogNorm(1e-4 * largest, largest), cmap="Greys")
     ax.set(xlabel="from Schur vector", ylabel="to Schur vector")
     n, r = form.hidden_size, form.n_leading
-    for name, (x, y), inside in (("RR", (0.62 * r, 0.3 * r), r > 4), ("CR", ((n + r) / 2, r / 2), n - r > 2), ("CC", ((n + r) / 2, (n + r) / 2), n - r > 4)):
+    places = (
+        ("RR", (0.62 * r, 0.3 * r), r > 4),
+        ("CR", ((n + r) / 2, r / 2), n - r > 2),
+        ("CC", ((n + r) / 2, (n + r) / 2), n - r > 4),
+    )
+    for name, (x, y), inside in places:
         if inside:
             box = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": SECTOR_COLOURS[name], "alpha": 0.9}
             ax.text(x - 0.5, y - 0.5, name, ha="center", va="center", fontsize=8, color=SECTOR_COLOURS[name], bbox=box)
@@ -70,7 +75,9 @@ def schur_matrix(form, ax=None, colourbar: bool = True):
     return ax
 
 
-def dots(values: Sequence[Sequence[float]], names: Sequence[str], ax=None, *, colour="#0072B2", offset: float = 0.0, label=None, marker="o", seed: int = 0):
+def dots(
+    values: Sequence[Sequence[float]], names: Sequence[str], ax=None, *, colour="#0072B2", offset: float = 0.0, label=None, marker="o", seed: int = 0
+):
     """Every network a dot, one column a condition, with the mean and, from ten networks up, its interval.
 
     values : for each condition the values of its networks; names : of the conditions.
@@ -116,3 +123,55 @@ def loss_curves(steps, losses, ax=None, *, chance: float | None = None, colour="
         ax.axhline(chance, color="black", lw=0.8, ls=":", label="predicting the mean")
     ax.set(xlabel="training step", ylabel="loss (MSE)")
     return ax
+
+
+def numbers(values, ax=None, *, colours=None, digits: int = 2):
+    """A small matrix with its entries written in the cells; zeros are left empty.
+
+    values : (rows, columns). colours : (rows, columns) of colour names or None, the tint of each cell; by default none.
+    """
+    ax = _axes(ax)
+    rows, columns = np.shape(values)
+    for (row, column), value in np.ndenumerate(values):
+        tint = colours[row][column] if colours is not None else None
+        if tint is not None:
+            ax.add_patch(_rectangle(column, row, tint))
+        if round(float(value), digits) != 0:
+            ax.text(column, row, f"{value:.{digits}f}".replace("-", "−"), ha="center", va="center", fontsize=8)
+    ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), aspect="equal", xticks=range(columns), yticks=range(rows))
+    ax.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
+    ax.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
+    ax.grid(which="minor", color="#DDDDDD", lw=0.5)
+    ax.tick_params(which="both", length=0)
+    return ax
+
+
+def _rectangle(column, row, colour):
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((column - 0.5, row - 0.5), 1, 1, color=colour, alpha=0.28, lw=0)
+
+
+def pseudospectra(re, im, least, ax=None, *, levels, eigenvalues=None, boundary=None, radius: float | None = None):
+    """Contours of σ_min(z I − W), the boundaries of ε-pseudospectra, with eigenvalues, numerical range and spectral circle.
+
+    re, im, least : (columns,), (rows,), (rows, columns), as from `schurkit.nonnormality.pseudospectrum`. levels : the ε to draw, increasing.
+    eigenvalues, boundary : complex points; the boundary of the numerical range is closed and dashed. radius : of a dotted circle.
+
+    Returns
+    -------
+    (Axes, contour set): the contour set serves a colour bar.
+    """
+    ax = _axes(ax)
+    shown = np.log10(np.maximum(least, 1e-300))
+    lines = ax.contour(re, im, shown, levels=np.log10(levels), cmap="viridis_r", linewidths=1.1, linestyles="solid")
+    if eigenvalues is not None:
+        ax.plot(np.real(eigenvalues), np.imag(eigenvalues), ".", ms=3, color="black")
+    if boundary is not None:
+        closed = np.append(boundary, boundary[:1])
+        ax.plot(closed.real, closed.imag, "--", color="#D55E00", lw=1)
+    if radius is not None:
+        angle = np.linspace(0, 2 * np.pi, 361)
+        ax.plot(radius * np.cos(angle), radius * np.sin(angle), ":", color="#555555", lw=0.9)
+    ax.set(aspect="equal", xlabel="Re z", ylabel="Im z")
+    return ax, lines

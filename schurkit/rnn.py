@@ -295,5 +295,3 @@ def _leak(leak, hidden: int):
 def _shorten(labels, most: int = 6) -> str:
     shown = ", ".join(map(repr, labels[:most]))
     return shown + (f", … ({len(labels)} in all)" if len(labels) > most else "")
-
-

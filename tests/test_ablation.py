@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import random_rnn, random_trials
 
-from schurkit import RNN, InputError, Trials, ablate, ablation_profile, control_changes, fvu, real_schur, refit_readout, rollout
+from schurkit import RNN, InputError, Trials, ablate, ablation_profile, control_changes, fvu, real_schur, refit_readout, rollout, threshold_sweep
 from schurkit.ablation import CONTROLS, SUBSETS, removal
 
 
@@ -177,6 +177,23 @@ def test_refit_readout_recovers_a_planted_readout(form):
         planted_trials = Trials(trials.inputs, rollout(rnn[i], trials).outputs[0])
         damaged = RNN(rnn.W_in[i], rnn.W_rec[i], rnn.W_out[i] * 0, rnn.b_rec[i], rnn.b_out[i], rnn.h0[i], form=form)
         assert np.abs(refit_readout(damaged, planted_trials).W_out[0] - rnn.W_out[i]).max() < 1e-6
+
+
+def test_threshold_sweep_is_the_profile_at_each_threshold():
+    rnn = random_rnn(2, hidden=9)
+    trials = random_trials()
+    found = threshold_sweep(rnn, trials, [0.3, 0.9, 1.0])
+    for level in (0.3, 0.9, 1.0):
+        mine = [row for at, row in found if at == level]
+        assert mine == ablation_profile(rnn, trials, threshold=level, subsets=[("RR",), ("CR",), ("CC",), ("RR", "CR", "CC")], controls=())
+
+
+def test_threshold_sweep_runs_equal_cuts_once(monkeypatch):
+    rnn, _, _ = planted()
+    calls = []
+    real = ablation_profile
+    monkeypatch.setattr("schurkit.ablation.ablation_profile", lambda *a, **k: calls.append(1) or real(*a, **k))
+    assert len(threshold_sweep(rnn, self_trials(rnn), [0.6, 0.7, 0.8, 0.9])) == 16 and len(calls) == 1
 
 
 def test_refit_needs_shared_trials():

@@ -72,7 +72,7 @@ def test_every_command_explains_itself(command, capsys):
     ("argv", "message"),
     [
         (["buld"], "there is no command 'buld'; did you mean 'build'?"),
-        (["zzz"], "there is no command 'zzz'; it takes one of list, build, run, analyze, store, check."),
+        (["zzz"], "there is no command 'zzz'; it takes one of list, build, run, publish, analyze, store, check."),
         (["build", "--edtion", "quick"], "unrecognized arguments: --edtion quick (see 'schurkit build --help')"),
         (["build", "--edit", "quick"], "unrecognized arguments: --edit quick (see 'schurkit build --help')"),
         (["build", "--jobs", "0"], "argument --jobs: takes a whole number from 1 on; got '0' (see 'schurkit build --help')"),
@@ -115,10 +115,12 @@ def test_a_pipe_that_is_closed_early_is_no_error():
 @pytest.mark.parametrize(("name", "module"), [("analyze", "schurkit.own"), ("store", "schurkit.training.store")])
 def test_commands_of_other_modules_are_asked_when_they_run(name, module, monkeypatch, capsys):
     told = []
-    stand_in = SimpleNamespace(**{
-        f"add_{name}_arguments": lambda parser: parser.add_argument("word"),
-        f"{name}_command": lambda arguments: told.append(arguments.word) or 0,
-    })
+    stand_in = SimpleNamespace(
+        **{
+            f"add_{name}_arguments": lambda parser: parser.add_argument("word"),
+            f"{name}_command": lambda arguments: told.append(arguments.word) or 0,
+        }
+    )
     monkeypatch.setitem(sys.modules, module, stand_in)
     assert cli.main([name, "here"]) == 0 and told == ["here"]
 

@@ -54,6 +54,17 @@ def test_replay_accuracy_counts_signs():
     assert np.isnan(over_time[:, 0]).all() and over_time[1, 1:].tolist() == [0, 0, 1]
 
 
+def test_fvu_over_time_averages_to_fvu():
+    rng = np.random.default_rng(0)
+    for mask in (np.arange(8) > 2, rng.random((6, 8)) > 0.3):
+        trials = random_trials(mask=mask)
+        outputs = rng.normal(size=(3, 6, 8, 4))
+        weights = np.broadcast_to(mask, (6, 8)).sum(axis=0)
+        curve = metrics.fvu_over_time(outputs, trials)
+        assert (np.nan_to_num(curve) @ weights) / weights.sum() == pytest.approx(fvu(outputs, trials))
+        assert np.isnan(curve).any() == (weights == 0).any()
+
+
 def test_measures_refuse_outputs_of_another_shape():
     with pytest.raises(InputError, match="outputs must have axes"):
         fvu(np.zeros((6, 8, 4)), random_trials())

@@ -178,6 +178,7 @@ RULES = [
     (Rule("sign", -1.0), (-0.2, -0.1), (0.0, 0.2), (-0.3, 0.1)),
     (Rule("difference", 1.0, 0.25, "within"), (0.75, 1.25), (1.26, 1.5), (1.0, 1.5)),
     (Rule("difference", 1.0, 0.25, "beyond"), (1.25, 1.5), (0.76, 1.24), (1.0, 1.5)),
+    (Rule("difference", 1.0, 0.25, "beyond"), (0.5, 0.75), (0.76, 1.24), (0.5, 1.0)),
 ]
 
 
@@ -311,7 +312,7 @@ def test_a_table_is_markdown_for_the_page_and_html_for_a_session(shell):
         "| CC | – | 4 |",
         "```",
     ]
-    assert "<td style=\"text-align:right\">0.50</td>" in first["data"]["text/html"]
+    assert '<td style="text-align:right">0.50</td>' in first["data"]["text/html"]
     assert 'download="a-table.csv"' in note["data"]["text/html"]
 
 

@@ -115,9 +115,9 @@ def test_pseudospectra_scale_and_turn_with_the_matrix(size, exponent, seed):
 
 def test_a_page_of_points_takes_seconds():
     W, grid = gaussian(72) + rotation(72), np.linspace(-2, 2, 100)
-    start = time.perf_counter()
+    start = time.process_time()
     pseudospectrum(W, grid, grid)
-    assert time.perf_counter() - start < 15  # about one second; dense SVDs need twenty
+    assert time.process_time() - start < 10  # about one second; dense SVDs need twenty
 
 
 # ---------------------------------------------------------------------------------------------------------------- Kreiss constant
@@ -130,7 +130,9 @@ def dense_search(W, radius):
     return (radius * depths[:, None] / least).max()
 
 
-@pytest.mark.parametrize(("a", "c", "radius"), [(0.0, 3.0, 1.0), (0.5, 1.0, 1.0), (0.9, 2.0, 1.0), (-0.7, 5.0, 1.1), (0.99, 0.3, 1.0), (0.5, 0.01, 2.0)])
+@pytest.mark.parametrize(
+    ("a", "c", "radius"), [(0.0, 3.0, 1.0), (0.5, 1.0, 1.0), (0.9, 2.0, 1.0), (-0.7, 5.0, 1.1), (0.99, 0.3, 1.0), (0.5, 0.01, 2.0)]
+)
 def test_kreiss_constant_of_a_jordan_block(a, c, radius):
     W = np.array([[a, c], [0.0, a]])
     expected = max(dense_search(W, radius), 1.0)  # 1 is the value at infinity
@@ -286,7 +288,7 @@ def test_messages_about_the_rest():
         pseudospectrum(np.eye(2), np.zeros((2, 2)), [0.0])
     with pytest.raises(InputError, match="radius must be above 0; got 0"):
         kreiss_constant(np.eye(2), radius=0)
-    with pytest.raises(InputError, match="kreiss_constant needs a radius: all eigenvalues of this W_rec are 0"):
+    with pytest.raises(InputError, match="kreiss_constant needs a radius: all eigenvalues are 0"):
         kreiss_constant([[0.0, 1.0], [0.0, 0.0]])
     with pytest.raises(InputError, match="angles must be at least 3; got 2"):
         numerical_range(np.eye(2), 2)

@@ -20,6 +20,8 @@ from numba.core.caching import NullCache
 _HERE = Path(__file__).parent
 _SOURCES = ("_cache.py", "_tile.py", "_draws.py", "_kernels.py", "_steps.py", "batches.py")
 _made: list = []
+_UNUSABLE = (OSError, EOFError, pickle.PickleError, RuntimeError)
+"""What a folder that is full, read-only, damaged or gone makes numba raise."""
 
 
 def cpu() -> tuple[str, str]:
@@ -68,12 +70,21 @@ except OSError:  # the sources are not files (a zipped package)
 
 def compiled(function):
     """Compile on first use: without the interpreter lock, IEEE arithmetic in the order written, kept in `folder()`."""
+    return _kept(lambda cache: numba.njit(nogil=True, error_model="numpy", cache=cache)(function))
+
+
+def callback(signature):
+    """Compile at once, for these types, to a function with an address; kept in `folder()`."""
+    return lambda function: _kept(lambda cache: numba.cfunc(signature, nopython=True, error_model="numpy", cache=cache)(function))
+
+
+def _kept(make):
     before = numba.config.CACHE_DIR
     try:
         numba.config.CACHE_DIR = str(_FOLDER or "")
-        made = numba.njit(nogil=True, error_model="numpy", cache=_FOLDER is not None)(function)
-    except RuntimeError:  # numba found no place after all
-        made = numba.njit(nogil=True, error_model="numpy")(function)
+        made = make(_FOLDER is not None)
+    except _UNUSABLE:
+        made = make(False)
     finally:
         numba.config.CACHE_DIR = before
     _made.append(made)
@@ -84,7 +95,7 @@ def call(function, *arguments):
     """Call a compiled function; a folder that has become full, read-only or damaged costs a compilation, not the result."""
     try:
         return function(*arguments)
-    except (OSError, EOFError, pickle.PickleError):
+    except _UNUSABLE:
         for made in _made:
             made._cache = NullCache()
         return function(*arguments)

@@ -8,11 +8,11 @@ The activation (or its derivative) is applied before the tile leaves the registe
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass
 
 import llvmlite.ir as ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._cache import cpu
@@ -20,19 +20,13 @@ from ._cache import cpu
 NONE, TANH, RELU, TIMES_TANH_SLOPE, TIMES_RELU_SLOPE = range(5)
 """What happens to a tile before it is stored: nothing; tanh; relu; times 1 − e²; times (e > 0), with e from another matrix."""
 
-# tanh x = x P(x²)/Q(x²) for |x| ≤ CLAMP, the least largest relative error found for these degrees (see `tests/engine/test_numba.py`).
-CLAMP = 7.90531110763549805
-P = (4.89352455891786e-03, 6.37261928875436e-04, 1.48572235717979e-05, 5.12229709037114e-08, -8.60467152213735e-11, 2.00018790482477e-13,
-     -2.76076847742355e-16)  # fmt: skip
-Q = (4.89352518554385e-03, 2.26843463243900e-03, 1.18534705686654e-04, 1.19825839466702e-06)
-
 
 @dataclass(frozen=True)
 class Shape:
     """Tiles for a kind of processor.
 
-    lanes : floats in a vector. rows : by the number of 16-column groups (1 first), rows of a tall and of a low tile, chosen so
-    that accumulators, one row of B and one spread entry of A fit the registers. fused : whether multiply-add is one operation.
+    lanes : floats in a vector. rows : for tiles of 1, 2, … groups of 16 columns, the rows of a tall and of a low tile, such that
+    the accumulators, one row of B and one spread entry of A fit the registers. fused : whether multiply-add is one operation.
     """
 
     lanes: int
@@ -45,39 +39,217 @@ class Shape:
         return "fused multiply-add" if self.fused else "multiply, then add"
 
 
-def shape_for(features: str, machine: str = "x86_64") -> Shape:
-    """The tiles for a processor with these LLVM features ("+avx2,+fma,…")."""
+def shape_for(features: str, machine: str) -> Shape:
+    """The tiles for a processor with these LLVM features ("+avx2,+fma,…") of this kind ("x86_64", "arm64", …)."""
     has = {name[1:] for name in features.split(",") if name.startswith("+")}
     if {"avx512f", "fma"} <= has:
         return Shape(16, ((12, 6), (12, 4), (8, 4), (6, 3)), True)
     if {"avx2", "fma"} <= has:
         return Shape(8, ((6, 3),), True)
-    if machine in ("aarch64", "arm64"):  # Advanced SIMD with fused multiply-add is part of the architecture
+    if machine in ("aarch64", "arm64"):  # vectors of four floats and fused multiply-add are part of the architecture
         return Shape(4, ((6, 3),), True)
     return Shape(4, ((2, 1),), False)
 
 
-def _machine() -> str:
-    import platform
-
-    return platform.machine().lower()
-
-
-SHAPE = shape_for(cpu()[1], _machine())
+SHAPE = shape_for(cpu()[1], platform.machine().lower())
 GROUPS = len(SHAPE.rows)
 """Largest number of 16-column groups in a tile."""
 
-_I64, _F32 = ir.IntType(64), ir.FloatType()
-_ARGUMENTS = ("rows", "A", "A_row", "A_k", "K", "B", "B_k", "A2", "A2_row", "A2_k", "K2", "B2", "B2_k", "start", "start_row", "C", "C_row", "mode", "E", "E_row")  # fmt: skip
+_I64, _I32, _F32 = ir.IntType(64), ir.IntType(32), ir.FloatType()
+_VOID = ir.VoidType()
+_ARGUMENTS = 20
 
 
 @intrinsic
-def tile(typingctx, shape, *arguments):
-    """tile(shape, *_ARGUMENTS): compute one tile; all addresses and strides in bytes, `shape` = 2 · (groups − 1) + (1 if low)."""
-    signature = types.void(*[types.int64] * (1 + len(_ARGUMENTS)))
+def tile(typingctx, shape, rows, A, A_row, A_k, K, B, B_k, A2, A2_row, A2_k, K2, B2, B2_k, start, start_row, C, C_row, mode, E, E_row):
+    """Compute one tile of C.
+
+    shape : 2 · (groups of 16 columns − 1), plus 1 for a low tile; rows : how many of its rows exist (the others repeat the last).
+    A, B, A2, B2, start, C, E : addresses; the others: strides in bytes, K and K2 terms, and mode.
+    """
+    signature = types.void(*[types.int64] * (1 + _ARGUMENTS))
 
     def codegen(context, builder, signature, values):
-        values = cgutils.unpack_tuple(builder, values[1]) if isinstance(values[-1].type, (ir.LiteralStructType, ir.ArrayType)) else values[1:]
+        function = builder.function
+        done = function.append_basic_block("tile.done")
+        other = function.append_basic_block("tile.other")
+        switch = builder.switch(values[0], other)
+        for groups in range(1, GROUPS + 1):
+            for low in (0, 1):
+                block = function.append_basic_block(f"tile.{groups}.{low}")
+                switch.add_case(ir.Constant(_I64, 2 * (groups - 1) + low), block)
+                builder.position_at_end(block)
+                builder.call(_Tile(builder.module, SHAPE, groups, SHAPE.rows[groups - 1][low]).function, values[1:])
+                builder.branch(done)
+        builder.position_at_end(other)
+        builder.branch(done)
+        builder.position_at_end(done)
         return context.get_dummy_value()
 
     return signature, codegen
+
+
+class _Tile:
+    """Writes the LLVM function of one shape into a module."""
+
+    def __init__(self, module: ir.Module, shape: Shape, groups: int, rows: int):
+        self.module, self.shape, self.rows = module, shape, rows
+        self.vector = ir.VectorType(_F32, shape.lanes)
+        self.vectors = 16 * groups // shape.lanes
+        name = f"schurkit_tile_{rows}x{16 * groups}"
+        self.function = module.globals.get(name)
+        if self.function is None:
+            self.function = ir.Function(module, ir.FunctionType(_VOID, [_I64] * _ARGUMENTS), name)
+            self.function.linkage = "linkonce_odr"
+            self.function.attributes.add("noinline")
+            self._write()
+
+    def _write(self):
+        exist, A, A_row, A_k, K, B, B_k, A2, A2_row, A2_k, K2, B2, B2_k, start, start_row, C, C_row, mode, E, E_row = self.function.args
+        self.builder = b = ir.IRBuilder(self.function.append_basic_block("entry"))
+        last = b.sub(exist, ir.Constant(_I64, 1))
+        row = []
+        for m in range(self.rows):
+            at = ir.Constant(_I64, m)
+            row.append(b.select(b.icmp_signed("<", at, last), at, last))
+        tile = [[self._load(self._at(start, row[m], start_row), v) for v in range(self.vectors)] for m in range(self.rows)]
+        tile = self._products(tile, [self._at(A2, r, A2_row) for r in row], A2_k, K2, B2, B2_k)
+        tile = self._products(tile, [self._at(A, r, A_row) for r in row], A_k, K, B, B_k)
+        for line, r in zip(tile, row):
+            for v, value in enumerate(line):
+                self._store(value, self._at(C, r, C_row), v)
+        done = self.function.append_basic_block("done")
+        switch = b.switch(mode, done)
+        for number, act in ((TANH, self._tanh), (RELU, self._relu), (TIMES_TANH_SLOPE, self._tanh_slope), (TIMES_RELU_SLOPE, self._relu_slope)):
+            switch.add_case(ir.Constant(_I64, number), self._over_rows(act, exist, C, C_row, E, E_row, done))
+        b.position_at_end(done)
+        b.ret_void()
+
+    def _over_rows(self, act, exist, C, C_row, E, E_row, done):
+        """A loop that reads each row of the tile back, applies `act` and stores it; returns its first block.
+
+        A loop, because a compiler that sees all rows at once mixes their operations until no register is left.
+        """
+        b = self.builder
+        head = self.function.append_basic_block("rows")
+        body = self.function.append_basic_block("row")
+        b.position_at_end(head)
+        b.branch(body)
+        b.position_at_end(body)
+        row, at, e_at = (b.phi(_I64) for _ in range(3))
+        vectors = range(self.vectors)
+        values = act([self._load(at, v) for v in vectors], [self._load(e_at, v) for v in vectors] if act in (self._tanh_slope, self._relu_slope) else [])
+        for v, value in enumerate(values):
+            self._store(value, at, v)
+        one = ir.Constant(_I64, 1)
+        for phi, first, step in ((row, one, one), (at, C, C_row), (e_at, E, E_row)):
+            phi.add_incoming(first, head)
+            phi.add_incoming(b.add(phi, step), body)
+        b.cbranch(b.icmp_signed("<", row, exist), body, done)
+        return head
+
+    def _products(self, tile, A_rows, A_k, K, B, B_k):
+        """tile + Σ_k A[:, k] B[k, :], summed in order of k."""
+        b = self.builder
+        before, head, body, after = b.block, *(self.function.append_basic_block(name) for name in ("head", "body", "after"))
+        zero = ir.Constant(_I64, 0)
+        b.branch(head)
+        b.position_at_end(head)
+        k, a_at, b_at = (b.phi(_I64) for _ in range(3))
+        sums = [[b.phi(self.vector) for _ in line] for line in tile]
+        for phi, value in ((k, zero), (a_at, zero), (b_at, B)):
+            phi.add_incoming(value, before)
+        for line, values in zip(sums, tile):
+            for phi, value in zip(line, values):
+                phi.add_incoming(value, before)
+        b.cbranch(b.icmp_signed("<", k, K), body, after)
+        b.position_at_end(body)
+        right = [self._load(b_at, v) for v in range(self.vectors)]
+        for line, address in zip(sums, A_rows):
+            left = self._spread(b.load(b.inttoptr(b.add(address, a_at), _F32.as_pointer()), align=4))
+            for phi, value in zip(line, right):
+                phi.add_incoming(self._multiply_add(left, value, phi), body)
+        for phi, step in ((k, ir.Constant(_I64, 1)), (a_at, A_k), (b_at, B_k)):
+            phi.add_incoming(b.add(phi, step), body)
+        b.branch(head)
+        b.position_at_end(after)
+        return sums
+
+    # ---- single operations on vectors -------------------------------------------------------------------------------------------------
+    def _at(self, base, row, stride):
+        return self.builder.add(base, self.builder.mul(row, stride))
+
+    def _pointer(self, address, vector):
+        b = self.builder
+        return b.inttoptr(b.add(address, ir.Constant(_I64, 4 * self.shape.lanes * vector)), self.vector.as_pointer())
+
+    def _load(self, address, vector):
+        return self.builder.load(self._pointer(address, vector), align=4)
+
+    def _store(self, value, address, vector):
+        self.builder.store(value, self._pointer(address, vector), align=4)
+
+    def _spread(self, scalar):
+        b, lanes = self.builder, self.shape.lanes
+        one = b.insert_element(ir.Constant(self.vector, ir.Undefined), scalar, ir.Constant(_I32, 0))
+        return b.shuffle_vector(one, ir.Constant(self.vector, ir.Undefined), ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes))
+
+    def _constant(self, value: float):
+        return ir.Constant(self.vector, [value] * self.shape.lanes)
+
+    def _multiply_add(self, x, y, z):
+        b = self.builder
+        if not self.shape.fused:
+            return b.fadd(b.fmul(x, y), z)
+        name = f"llvm.fma.v{self.shape.lanes}f32"
+        fma = self.module.globals.get(name) or ir.Function(self.module, ir.FunctionType(self.vector, [self.vector] * 3), name)
+        return b.call(fma, [x, y, z])
+
+    def _least(self, x, bound):
+        """The smaller of both; NaN where x is NaN (an ordered comparison would hide it)."""
+        return self.builder.select(self.builder.fcmp_unordered("<", x, bound), x, bound)
+
+    def _relu(self, xs, _):
+        zero = self._constant(0.0)
+        return [self.builder.select(self.builder.fcmp_unordered(">", x, zero), x, zero) for x in xs]
+
+    def _relu_slope(self, ds, rates):
+        b, one, zero = self.builder, self._constant(1.0), self._constant(0.0)
+        return [b.fmul(d, b.select(b.fcmp_ordered(">", rate, zero), one, zero)) for d, rate in zip(ds, rates)]
+
+    def _tanh_slope(self, ds, rates):
+        b, one = self.builder, self._constant(1.0)
+        return [b.fmul(b.fsub(one, b.fmul(rate, rate)), d) for d, rate in zip(ds, rates)]
+
+    def _tanh(self, xs, _):
+        """sign(x) m/(m + 2) with m = e^z − 1, z = 2 min(|x|, 10): odd, NaN for NaN, within 2 units in the last place.
+
+        m = 2ⁿ (e^r − 1) + (2ⁿ − 1) with n = round(z / ln 2), r = z − n ln 2 and a polynomial for e^r − 1, all written in r/2.
+        Several vectors go through each operation in turn, so that one need not wait for the result of the last.
+        """
+        b, constant, fma = self.builder, self._constant, self._multiply_add
+        words = ir.VectorType(_I32, self.shape.lanes)
+        whole = lambda value: ir.Constant(words, [value] * self.shape.lanes)
+        bits = [b.bitcast(x, words) for x in xs]
+        half = [self._least(b.bitcast(b.and_(w, whole(0x7FFFFFFF)), self.vector), constant(10.0)) for w in bits]
+        shifted = [fma(h, constant(2 * LOG2_E), constant(ROUND)) for h in half]
+        n = [b.fsub(s, constant(ROUND)) for s in shifted]
+        r = half
+        for part in (LN2,) if self.shape.fused else LN2_PARTS:
+            r = [fma(k, constant(-part / 2), h) for k, h in zip(n, r)]
+        q = [fma(h, constant(2**6 * EXPM1[-1] / 2), constant(2**5 * EXPM1[-2] / 2)) for h in r]
+        for power, c in ((4, EXPM1[2]), (3, EXPM1[1]), (2, EXPM1[0])):
+            q = [fma(y, h, constant(2**power * c / 2)) for y, h in zip(q, r)]
+        q = [fma(b.fmul(h, h), y, h) for y, h in zip(q, r)]
+        twice = [b.bitcast(b.add(b.shl(b.bitcast(s, words), whole(23)), whole(0x40000000)), self.vector) for s in shifted]
+        m = [fma(t, y, fma(t, constant(0.5), constant(-1.0))) for t, y in zip(twice, q)]
+        y = [b.fdiv(v, b.fadd(v, constant(2.0))) for v in m]
+        return [b.bitcast(b.or_(b.bitcast(v, words), b.and_(w, whole(-0x80000000))), self.vector) for v, w in zip(y, bits)]
+
+
+ROUND = 12582912.0
+"""1.5 · 2²³: adding it to a float32 rounds to a whole number, which the low bits of the sum then hold."""
+LOG2_E = 1.4426950216293335
+LN2, LN2_PARTS = 0.6931471805599453, (0.693145751953125, 1.42860682030941723212e-6)
+EXPM1 = (0.4999999701976776, 0.1666654348373413, 0.04166720062494278, 0.008366581052541733, 0.0013882503844797611)
+"""e^r − 1 = r + r² (c₀ + c₁ r + …) for |r| ≤ ln 2 / 2; the least largest relative error of this degree, 1.3e-8."""

@@ -85,7 +85,7 @@ class Chapter:
             if name not in known:
                 raise InputError(f"{self.name} has no parameter {name!r}{suggestion(name, known)}")
             parsed = known[name].parse(value)
-            if parsed != known[name].default or type(parsed) is not type(known[name].default):
+            if parsed != known[name].default:
                 changed[name] = parsed
         return changed
 

@@ -107,6 +107,8 @@ def section(results: dict, notebook: dict | None, claims_path: Path, files: list
     run = results["provenance"]
     live = {told["id"]: told for told in nb.claims(notebook)} if notebook else {}
     lines = ["## Published run beside this one", "", f"Published run: {_provenance(run)}.", ""]
+    if notebook is None:
+        lines += ["This copy did not run the chapter.", ""]
     rows, differ = [], []
     for kept in results["claims"]:
         claim, now = known.get(kept["id"]), live.get(kept["id"])
@@ -122,7 +124,7 @@ def section(results: dict, notebook: dict | None, claims_path: Path, files: list
         lines += [":::{warning}", f"What was computed here disagrees with the published run on {', '.join(differ)}.", ":::", ""]
     lines += _numbers(results["records"], nb.records(notebook) if notebook else {})
     if files:
-        lines += ["Numbers of the published run: " + ", ".join(f"[{file}]({link}/{file})" for file in files) + ".", ""]
+        lines += ["Numbers of the published run: " + ", ".join(f'<a download href="{link}/{file}">{file}</a>' for file in files) + ".", ""]
     return "\n".join(lines)
 
 

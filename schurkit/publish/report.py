@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def status_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path) -> str:
+def status_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path, kept: dict) -> str:
     """The generated part of the status page, in MyST markdown.
 
     Parameters
     ----------
     notebooks : executed notebooks by chapter; None for those that were not run.
     chapters, edition : the chapters of the book and the name of the edition.
-    claims_path : not used here.
+    claims_path : not used here. kept : published runs by chapter, from `schurkit.publish.published`.
     """
     runs = {name: notebook["metadata"].get("schurkit", {}).get("run") for name, notebook in notebooks.items() if notebook is not None}
     runs = {name: run for name, run in runs.items() if run}
@@ -24,7 +24,16 @@ def status_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path
     missing = [name for name in chapters if name not in runs]
     if missing:
         lines += ["", ":::{warning}", "Shown without results, since this copy did not run them: " + ", ".join(missing) + ".", ":::"]
+    if kept:
+        lines += ["", "## Published runs", "", "Larger runs whose results are kept in `book/data/` and shown beside what this copy computed.", ""]
+        lines += ["| Chapter | Command | Parameters changed | Seconds | Date | Commit | Device |", "|:--|:--|:--|--:|:--|:--|:--|"]
+        lines += [_published_row(name, results["provenance"]) for name, results in kept.items() if name in chapters]
     return "\n".join(lines)
+
+
+def _published_row(name: str, run: dict) -> str:
+    head, changed, rest = _row(name, run)[2:].split(" | ", 2)
+    return f"| {head} | `{run['command']}` | {changed} | {rest[:-2]} | {run['device']} |"
 
 
 def _row(name: str, run: dict) -> str:

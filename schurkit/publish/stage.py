@@ -12,6 +12,7 @@ from pathlib import Path
 from schurkit._checks import InputError
 from schurkit.publish.chapters import Chapter, toc_entries
 from schurkit.publish.ledger import ledger_page
+from schurkit.publish.published import copy_files, published, section
 from schurkit.publish.report import status_page
 
 STAGE = Path("_build/stage")
@@ -37,17 +38,22 @@ def stage(root: Path, executed: dict[str, Path | None], chapters: dict[str, Chap
     (target / "_config.yml").write_text(staged_config(root), encoding="utf-8")
     notebooks = {name: None if path is None else json.loads(path.read_text(encoding="utf-8")) for name, path in executed.items()}
     for entry in toc_entries(root):
-        _generate(target, entry, notebooks, chapters, edition)
+        _generate(root, target, entry, notebooks, chapters, edition)
         if entry.startswith("book/") or (root / f"{entry}.ipynb").is_file():
             continue
         for ending in (".md", ".rst"):
             if (root / f"{entry}{ending}").is_file():
                 (target / entry).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(root / f"{entry}{ending}", target / f"{entry}{ending}")
+    kept = published(root)
     for name, chapter in chapters.items():
         place = target / chapter.path.relative_to(root)
         place.parent.mkdir(parents=True, exist_ok=True)
-        page = chapter.source if notebooks[name] is None else for_the_page(notebooks[name], name, target, place)
+        page = dict(chapter.source) if notebooks[name] is None else for_the_page(notebooks[name], name, target, place)
+        if name in kept:
+            link = f"{_to_root(target, place)}/_static/data/published/{name}"
+            text = section(kept[name], notebooks[name], target / "book" / "claims.yml", copy_files(root, name, target), link)
+            page["cells"] = [*page["cells"], {"cell_type": "markdown", "id": "published", "metadata": {}, "source": text}]
         place.write_text(json.dumps(page, ensure_ascii=False, indent=1), encoding="utf-8")
     return target
 
@@ -85,13 +91,16 @@ def _with_files(text: str, name: str, target: Path, place: Path) -> str:
         file = target / "book" / "assets" / "data" / name / found[1]
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(base64.b64decode(found[2]))
-        to_root = os.path.relpath(target, place.parent).replace(os.sep, "/")
-        return f'<a download="{found[1]}" href="{to_root}/_static/data/{name}/{found[1]}">'
+        return f'<a download="{found[1]}" href="{_to_root(target, place)}/_static/data/{name}/{found[1]}">'
 
     return _LIVE.sub("", _LINK.sub(to_file, text))
 
 
-def _generate(target: Path, entry: str, notebooks: dict, chapters: dict, edition: str) -> None:
+def _to_root(target: Path, place: Path) -> str:
+    return os.path.relpath(target, place.parent).replace(os.sep, "/")
+
+
+def _generate(root: Path, target: Path, entry: str, notebooks: dict, chapters: dict, edition: str) -> None:
     """Fill ``<!-- generated: what -->…<!-- end -->`` of a page."""
     path = target / f"{entry}.md"
     if not path.is_file():
@@ -100,7 +109,7 @@ def _generate(target: Path, entry: str, notebooks: dict, chapters: dict, edition
     for what, write in _GENERATED.items():
         marked = re.compile(rf"<!-- generated: {what} -->.*?<!-- end -->", re.DOTALL)
         if marked.search(text):
-            generated = write(notebooks, chapters, edition, target / "book" / "claims.yml")
+            generated = write(notebooks, chapters, edition, target / "book" / "claims.yml", published(root))
             text = marked.sub(lambda _, generated=generated: generated, text)
     path.write_text(text, encoding="utf-8")
 

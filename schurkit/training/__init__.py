@@ -4,4 +4,18 @@ from .recipe import CONSTRUCTIONS, Phase, Recipe, copy_recipe
 from .store import Store, StoreWarning
 from .train import Plan, Study, Trained, TrainingWarning, plan, train, train_all
 
-__all__ = ["CONSTRUCTIONS", "Phase", "Plan", "Recipe", "Store", "StoreWarning", "Study", "Trained", "TrainingWarning", "copy_recipe", "plan", "train", "train_all"]
+__all__ = [
+    "CONSTRUCTIONS",
+    "Phase",
+    "Plan",
+    "Recipe",
+    "Store",
+    "StoreWarning",
+    "Study",
+    "Trained",
+    "TrainingWarning",
+    "copy_recipe",
+    "plan",
+    "train",
+    "train_all",
+]

@@ -207,7 +207,7 @@ def _train_missing(runs: list[_Run], progress):
     threads = available_threads() if all(run.engine.name == "numpy" for run in runs) else 1
     halt = threading.Event()
     jobs = [(run, chunk) for run in runs for chunk in _chunks(run.missing, threads)]
-    jobs.sort(key=lambda job: -len(job[1]) * job[0].study.recipe.steps * job[0].study.recipe.hidden_size**2)  # the longest first
+    jobs.sort(key=lambda job: -len(job[1]) * job[0].study.recipe.steps * job[0].study.recipe.hidden_size ** 2)  # the longest first
     steps = sum(len(chunk) * run.study.recipe.steps for run, chunk in jobs)
     with _Bar(steps, progress, runs[0].study.task) as bar:
 

@@ -53,8 +53,8 @@ def test_a_claim_leads_to_the_ledger(built_book):
 
 def test_the_ledger_lists_every_claim_with_its_verdict(built_book):
     text = text_of(built_book, "book/ledger.html")
-    assert "✓ reproduced 0.61 [0.6, 0.62], 12 networks" in text
-    assert "? underpowered or not tested 0.004, 3 networks" in text
+    assert "✓ reproduced: 0.61 [0.6, 0.62], 12 networks" in text
+    assert "? underpowered or not tested: 0.004, 3 networks" in text
     assert "No chapter of this edition tests it." in text
     assert "filled in when the book is built" not in text
 
@@ -69,7 +69,7 @@ def test_the_status_page_says_how_each_chapter_was_run(built_book):
 def test_status_shows_where_chapters_differ_and_which_are_missing():
     run = {"changed": {"a|b": "x"}, "seconds": 3.2, "date": "2026-01-02", "commit": "abc", "versions": {"numpy": "2"}, "device": "one"}
     notebooks = {name: {"metadata": {"schurkit": {"run": {**run, "device": name}}}} for name in ("first", "second")} | {"third": None}
-    text = status_page(notebooks, dict.fromkeys(notebooks), "book", None)
+    text = status_page(notebooks, dict.fromkeys(notebooks), "book", None, {})
     assert "| {doc}`../notebooks/first` | `a\\|b = 'x'` | 3 | 2026-01-02 | `abc` |" in text
     assert "- Versions: numpy 2" in text and "- Device (second): second" in text
     assert "did not run them: third." in text

@@ -177,6 +177,21 @@ def test_a_run_that_succeeds_removes_what_a_failed_one_left(tmp_path):
     assert outcome.problem == "" and not job.failed_output.exists()
 
 
+def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
+    root = quick_book(tmp_path, small=one_cell("1"))
+    job = job_for(root, chapters(root)["small"], {})
+
+    def interrupted(job, begun, root):
+        begun.write_text("{}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_execute", interrupted)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    with pytest.raises(KeyboardInterrupt):
+        module._run(root, job, 1, dict(os.environ))
+    assert list(job.output.parent.iterdir()) == []
+
+
 # ---------------------------------------------------------------------------------------------------------------- around it
 def test_threads_are_shared_and_a_store_of_the_readers_is_kept(tmp_path):
     given = {"SCHURKIT_STORE": "elsewhere", "PYTHONSTARTUP": "x", "HOME": "home", "PYTHONWARNINGS": "error"}

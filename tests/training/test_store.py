@@ -53,7 +53,11 @@ def test_code_version_ignores_words_but_not_code(tmp_path, monkeypatch):
 
     monkeypatch.syspath_prepend(str(tmp_path))
     versions = []
-    texts = ['"""Doc."""\ndef f(x):\n    return x + 1\n', '# comment\ndef f(x):\n    """Says."""\n    return x + 1\n', "def f(x):\n    return x + 2\n"]
+    texts = [
+        '"""Doc."""\ndef f(x):\n    return x + 1\n',
+        '# comment\ndef f(x):\n    """Says."""\n    return x + 1\n',
+        "def f(x):\n    return x + 2\n",
+    ]
     for i, text in enumerate(texts):
         (tmp_path / f"code_{i}.py").write_text(text)
         importlib.invalidate_caches()

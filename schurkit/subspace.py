@@ -1,0 +1,616 @@
+"""Is a removal harmless because it avoids what the task uses, or because the coupling does nothing?
+
+How changes ΔT of the Schur form meet the activity, the readout and the input of one network; three fixed predictors of what removing ΔT costs; and a
+score for predictors that leaves whole networks out. W_rec multiplies the **driving activity** r_t (h_{t−1} in the rate form, φ(v_{t−1}) in the voltage
+form), so that ΔT changes the pre-activation of step t by Q ΔT Qᵀ r_t. With C = Qᵀ E[r rᵀ] Q, and Λ = Qᵀ E[λ λᵀ] Q for the adjoint λ_t of the outputs::
+
+    Schur mass             ‖ΔT‖_F / ‖T‖_F
+    activity-weighted      sqrt(E‖ΔT Qᵀ r‖² / E‖T Qᵀ r‖²) = sqrt(tr(ΔT C ΔTᵀ) / tr(T C Tᵀ))
+    adjoint-weighted       sqrt(trials · steps · tr(Λ ΔT C ΔTᵀ))
+
+The question is the paper's (S. Dräger, arXiv:2606.18457, §5); the predictors and the score are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import random
+from ._checks import InputError, integer, number, one_of, read_only, real_array
+from .ablation import check_form, name_of, removal
+from .engine import rollout
+from .engine.base import Spec
+from .engine.numpy_engine import NumpyWorker, one_blas_thread
+from .metrics import Interval
+from .rnn import ARRAYS, RNN, Trials
+from .schur import SECTORS, SchurForm
+
+MODELS = {
+    "Schur mass and sector": ("removed_mass", "sector"),
+    "activity-weighted mass": ("activity_mass",),
+    "readout-relevant adjoint": ("adjoint_mass",),
+}
+"""The three fixed models of log ΔFVU: which columns of `PredictorRow` each one uses."""
+
+
+# ---- subspaces ------------------------------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, eq=False, repr=False)
+class ActivityBasis:
+    """Principal components of activity; made by `activity_basis`.
+
+    basis : (hidden, components), orthonormal columns, largest share first. shares : (hidden,) share of each component of the variance (centred) or
+    of the mean square (not centred), all of them. mean : (hidden,) what was subtracted; zero if not centred. vectors : number of states used.
+    """
+
+    basis: np.ndarray
+    shares: np.ndarray
+    mean: np.ndarray
+    centred: bool
+    vectors: int
+
+    def __repr__(self) -> str:
+        components = self.basis.shape[1]
+        kind = "variance" if self.centred else "mean square"
+        return f"ActivityBasis({components} of {len(self.shares)} components, {self.shares[:components].sum():.4f} of the {kind})"
+
+
+def activity_basis(states, *, share: float = 0.99, components: int | None = None, centred: bool = True, mask=None) -> ActivityBasis:
+    """Principal components of hidden states: as few as hold a share of the variance, or a given number.
+
+    Parameters
+    ----------
+    states : (…, hidden), e.g. (trials, time, hidden): `Rollout.states` of one network, or `driving_activity`.
+    share : of the variance about the mean (`centred`) or of the mean square. components : how many to keep instead.
+    mask : which states count, zeros and ones, (trials, time), (time) or whatever fits the leading axes; all when left out.
+
+    Raises
+    ------
+    InputError : shapes that do not fit, numbers out of range, or states that do not vary (or, uncentred, are all zero).
+
+    Examples
+    --------
+    >>> activity_basis([[1.0, 1.0], [-1.0, -1.0], [2.0, 2.0], [0.0, 0.1]])
+    ActivityBasis(1 of 2 components, 0.9997 of the variance)
+    """
+    states = real_array(states, "states", dtype=np.float64)
+    if states.ndim < 2 or not states.size:
+        raise InputError(f"states must have axes (…, hidden) and hold at least one; got shape {states.shape}.")
+    kept = states.reshape(-1, states.shape[-1])
+    if mask is not None:
+        mask = real_array(mask, "mask").astype(bool)
+        if mask.ndim >= states.ndim or np.broadcast_shapes(mask.shape, (1,) * mask.ndim) != states.shape[states.ndim - 1 - mask.ndim : -1]:
+            raise InputError(f"mask must fit the leading axes of states {states.shape[:-1]}; got shape {mask.shape}.")
+        kept = states[np.broadcast_to(mask, states.shape[:-1])]
+    mean = kept.mean(axis=0) if centred and len(kept) else np.zeros(states.shape[-1])
+    moment = (kept - mean).T @ (kept - mean)
+    scale = np.abs(kept).max() if len(kept) else 0.0
+    if not np.trace(moment) > 1e-24 * scale**2 * max(len(kept), 1):
+        raise InputError(f"activity_basis is undefined: the {len(kept)} states {'do not vary' if centred else 'are all zero'}.")
+    values, vectors = np.linalg.eigh(moment)
+    shares = np.maximum(values[::-1], 0) / np.maximum(values, 0).sum()
+    if components is None:
+        wanted = number(share, "share", above=0, at_most=1)
+        components = min(1 + int(np.searchsorted(shares.cumsum(), wanted - 1e-12)), len(shares))
+    components = integer(components, "components", at_least=1, at_most=len(shares))
+    basis = vectors[:, ::-1][:, :components]
+    return ActivityBasis(read_only(basis), read_only(shares), read_only(mean), bool(centred), len(kept))
+
+
+def condition_bases(states, conditions, **options) -> dict[Hashable, ActivityBasis]:
+    """Task-conditioned manifolds: `activity_basis` of the states under each condition, by label, in sorted order.
+
+    Parameters
+    ----------
+    states : (trials, time, hidden). conditions : a label a trial, (trials,), or a step, (trials, time).
+    options : of `activity_basis`; a `mask` of shape (trials, time) or (time) narrows every condition.
+
+    Examples
+    --------
+    >>> states = np.array([[[1.0, 0.0], [2.0, 0.0]], [[0.0, 1.0], [0.0, 3.0]]])
+    >>> bases = condition_bases(states, ["left", "right"], components=1)
+    >>> [float(angle) for angle in principal_angles(bases["left"].basis, bases["right"].basis).round(3)]
+    [1.571]
+    """
+    states = real_array(states, "states", ("trials", "time", "hidden"), dtype=np.float64)
+    conditions = np.asarray(conditions)
+    if conditions.shape not in (states.shape[:1], states.shape[:2]):
+        raise InputError(f"conditions must have shape {states.shape[:1]} (trials) or {states.shape[:2]} (trials, time); got {conditions.shape}.")
+    labels = np.broadcast_to(conditions if conditions.ndim == 2 else conditions[:, None], states.shape[:2])
+    mask = np.broadcast_to(True if options.get("mask") is None else np.asarray(options["mask"], dtype=bool), states.shape[:2])
+    return {label: activity_basis(states, **{**options, "mask": mask & (labels == label)}) for label in np.unique(conditions).tolist()}
+
+
+def principal_angles(A, B) -> np.ndarray:
+    """Principal angles between the spans of the columns of A (hidden, …) and B (hidden, …), in radians, smallest first.
+
+    As many as the smaller rank; accurate for small angles as well. 0 everywhere means that one span lies in the other.
+
+    Source: A. V. Knyazev and M. E. Argentati, SIAM J. Sci. Comput. 23 (2002) 2008.
+
+    Examples
+    --------
+    >>> principal_angles(np.eye(3)[:, :2], np.eye(3)[:, 1:]).round(3).tolist()
+    [0.0, 1.571]
+    """
+    A, B = _orthonormal(A, "A"), _orthonormal(B, "B")
+    if len(A) != len(B):
+        raise InputError(f"A and B must have columns of one length (hidden); got shapes {A.shape} and {B.shape}.")
+    if A.shape[1] < B.shape[1]:
+        A, B = B, A
+    cosines = np.clip(np.linalg.svd(A.T @ B, compute_uv=False), 0, 1)
+    sines = np.clip(np.linalg.svd(B - A @ (A.T @ B), compute_uv=False)[::-1], 0, 1)
+    return np.where(cosines**2 > 0.5, np.arcsin(sines), np.arccos(cosines))
+
+
+def _orthonormal(basis, name):
+    """Orthonormal columns with the same span."""
+    basis = real_array(basis, name, ("hidden", "components"), dtype=np.float64)
+    left, sizes, _ = np.linalg.svd(basis, full_matrices=False)
+    if not sizes.size or sizes[0] == 0:
+        raise InputError(f"{name} must span at least one direction; got zeros of shape {basis.shape}.")
+    return left[:, sizes > sizes[0] * max(basis.shape) * np.finfo(np.float64).eps]
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Share of ‖ΔW‖_F² that meets a subspace; made by `energy_in`.
+
+    share : measured, from 0 to 1. expected : mean over random subspaces of the same dimensions. spread : standard deviation over random subspaces;
+    None where both sides are restricted.
+    """
+
+    share: float
+    expected: float
+    spread: float | None
+
+
+def energy_in(change, left=None, right=None) -> Energy:
+    """Share of ‖ΔW‖_F² whose driven side lies in `left` and whose driving side reads from `right`, ‖P_left ΔW P_right‖² / ‖ΔW‖².
+
+    For random subspaces of k of the N dimensions the mean share is k/N a side (the product for two sides). For one side the variance is
+    2 k (N − k) ‖G − tr(G) I/N‖² / (N (N − 1)(N + 2)) with G = ΔW ΔWᵀ/‖ΔW‖² (or ΔWᵀ ΔW): broad for a change of low rank.
+
+    Parameters
+    ----------
+    change : (hidden, hidden) ΔW in raw coordinates: ``form.weights(delta_T)`` for a change of T.
+    left, right : (hidden, components) columns that span the subspace, e.g. ``activity_basis(…).basis``, W_in, W_out.T; None: no restriction.
+
+    Raises
+    ------
+    InputError : shapes that do not fit, a zero subspace, or a change that is zero.
+
+    Examples
+    --------
+    >>> energy_in([[3.0, 0.0], [0.0, 4.0]], left=[[0.0], [1.0]]).share
+    0.64
+    """
+    change = real_array(change, "change", ("hidden", "hidden"), dtype=np.float64)
+    largest = np.abs(change).max(initial=0)
+    if largest == 0:
+        raise InputError("energy_in is undefined: the change is zero.")
+    change = change / largest
+    change /= np.linalg.norm(change)
+    hidden = len(change)
+    sides = {name: _orthonormal(basis, name) for name, basis in (("left", left), ("right", right)) if basis is not None}
+    for name, basis in sides.items():
+        if len(basis) != hidden:
+            raise InputError(f"{name} must have columns of length {hidden} (hidden); got shape {basis.shape}.")
+    inside = change if left is None else sides["left"].T @ change
+    inside = inside if right is None else inside @ sides["right"]
+    expected = float(np.prod([basis.shape[1] / hidden for basis in sides.values()]))
+    spread = None
+    if len(sides) < 2:
+        k = next(iter(sides.values())).shape[1] if sides else hidden
+        gram = change @ change.T if right is None else change.T @ change
+        uneven = np.square(gram - np.eye(hidden) / hidden).sum()
+        spread = float(np.sqrt(2 * k * (hidden - k) * uneven / (hidden * max(hidden - 1, 1) * (hidden + 2))))
+    return Energy(float(np.square(inside).sum()), expected, spread)
+
+
+@dataclass(frozen=True)
+class EnergyRow:
+    """How one removal meets one subspace: `Energy` with its names.
+
+    network, removed : labels. side : "driven" or "driving". subspace : "activity", "readout" or "input". dimension : of the subspace.
+    """
+
+    network: Hashable
+    removed: Hashable
+    side: str
+    subspace: str
+    dimension: int
+    share: float
+    expected: float
+    spread: float
+
+
+def energy_rows(form: SchurForm, rnn: RNN, trials: Trials, deltas: Sequence, *, labels=None, share: float = 0.99) -> list[EnergyRow]:
+    """Energy of each removal on either side in the principal components of the driving activity, the readout rows and the input columns.
+
+    Parameters
+    ----------
+    form, rnn, trials, deltas, labels : as `predictors`; a removal that is zero has no share and no row. share : of `activity_basis` (centred).
+    """
+    deltas, labels = _removals(form, rnn, deltas, labels)
+    spans = {"activity": activity_basis(driving_activity(rnn, trials), share=share).basis, "readout": rnn.W_out[0].T, "input": rnn.W_in[0]}
+    spans = {name: _orthonormal(span, f"the {name} subspace") for name, span in spans.items() if span.size}
+    rows = []
+    for delta_T, label in zip(deltas, labels):
+        if not delta_T.any():
+            continue
+        change = form.weights(delta_T)
+        for name, span in spans.items():
+            for side, key in (("driven", "left"), ("driving", "right")):
+                energy = energy_in(change, **{key: span})
+                rows.append(EnergyRow(rnn.labels[0], label, side, name, span.shape[1], energy.share, energy.expected, energy.spread))
+    return rows
+
+
+# ---- what drives, and what the readout feels ------------------------------------------------------------------------------------------------------
+def driving_activity(rnn: RNN, trials: Trials) -> np.ndarray:
+    """What W_rec multiplies at each step of one network: h_{t−1} (rate form) or φ(v_{t−1}) (voltage form), (trials, time, hidden), float64."""
+    if len(rnn) != 1:
+        raise InputError(f"driving_activity needs one network (a stack of one); got {len(rnn)}. Take rnn[i].")
+    _shared(trials, "driving_activity")
+    states = rollout(rnn, trials, states=True, dtype="float64").states[0]
+    before = np.concatenate([np.broadcast_to(rnn.h0[0].astype(np.float64), (len(states), 1, rnn.hidden_size)), states[:, :-1]], axis=1)
+    if not np.isfinite(before).all():
+        raise InputError("driving_activity needs a network that stays finite on these trials; its states diverge.")
+    if rnn.form == "rate":
+        return before
+    return np.tanh(before) if rnn.activation == "tanh" else np.maximum(before, 0)
+
+
+def activity_weighted_mass(form: SchurForm, deltas, activity, *, relative: bool = True) -> np.ndarray:
+    """sqrt(E‖ΔT Qᵀ r‖²) along trajectories, by default relative to that of T; for many ΔT at once through C = Qᵀ E[r rᵀ] Q.
+
+    Parameters
+    ----------
+    form : Schur form of the network. deltas : ΔT (hidden, hidden), or a sequence of them.
+    activity : (…, hidden), what W_rec multiplies: `driving_activity`.
+    relative : divide by sqrt(E‖T Qᵀ r‖²).
+
+    Returns
+    -------
+    (removals,) float64; a scalar array for a single ΔT.
+
+    Raises
+    ------
+    InputError : shapes that do not fit, or nothing to be relative to (T Qᵀ r is zero).
+
+    Examples
+    --------
+    >>> from schurkit import real_schur
+    >>> form = real_schur([[0.5, 3.0], [0.0, 0.25]])
+    >>> round(float(activity_weighted_mass(form, form.N, [[0.0, 1.0], [0.0, -1.0]], relative=False)), 6)
+    3.0
+    """
+    single = np.ndim(deltas) == 2
+    deltas = [form._change(d) for d in ([deltas] if single else deltas)]
+    moment = _second_moment(form, activity)
+    masses = np.sqrt([_weighted(d, moment) for d in deltas])
+    if relative:
+        whole = np.sqrt(_weighted(form.T, moment))
+        if not whole > 0:
+            raise InputError("the activity-weighted mass is undefined: T Qᵀ r is zero on this activity.")
+        masses = masses / whole
+    return masses[0] if single else masses
+
+
+def _second_moment(form, activity):
+    """C = Qᵀ E[r rᵀ] Q."""
+    activity = real_array(activity, "activity", dtype=np.float64)
+    if activity.ndim < 2 or activity.shape[-1] != form.hidden_size or not activity.size:
+        raise InputError(f"activity must have axes (…, {form.hidden_size}) and hold at least one state; got shape {activity.shape}.")
+    rotated = activity.reshape(-1, form.hidden_size) @ form.Q
+    return rotated.T @ rotated / len(rotated)
+
+
+def _weighted(delta_T, moment, adjoint=None) -> float:
+    """tr(Λ ΔT C ΔTᵀ), Λ = I when left out; few rows and columns of a single coupling are not zero. Rounding below zero becomes zero."""
+    rows, columns = np.flatnonzero(delta_T.any(axis=1)), np.flatnonzero(delta_T.any(axis=0))
+    small = delta_T[np.ix_(rows, columns)]
+    left = small if adjoint is None else adjoint[np.ix_(rows, rows)] @ small
+    return max(float((left * (small @ moment[np.ix_(columns, columns)])).sum()), 0.0)
+
+
+def readout_adjoint(rnn: RNN, trials: Trials, *, signals: int = 8, seed: int = 0) -> np.ndarray:
+    """Second moment E[λ λᵀ] of the readout-relevant adjoint λ_t = ∂(Σ r · y / √D) / ∂(pre-activation of step t), in raw coordinates.
+
+    r holds a random sign for each trial, unmasked step and output, D = Σ‖y* − ȳ*‖² over unmasked targets is the denominator of FVU. The mean is over
+    signals, trials and all steps. This is the estimator of the Gauss–Newton part of ΔFVU: trials · steps · tr(Λ ΔT C ΔTᵀ) is what it would be
+    if λ_t and the activity were independent, and the products λ_tᵀ ΔT r_t uncorrelated over time.
+
+    Parameters
+    ----------
+    rnn : a stack of one. trials : shared trials. signals : number of random signals, each one backward pass. seed : of the signals.
+
+    Returns
+    -------
+    (hidden, hidden) float64, symmetric, positive semidefinite. Its span is what the readout still feels, through later steps as well.
+
+    Raises
+    ------
+    InputError : more than one network, trials with a networks axis, targets that do not vary, or a network that diverges.
+    """
+    if len(rnn) != 1:
+        raise InputError(f"readout_adjoint needs one network (a stack of one); got {len(rnn)}. Take rnn[i].")
+    _shared(trials, "readout_adjoint")
+    signals = integer(signals, "signals", at_least=1)
+    window, denominator = _window(trials)
+    first, steps = int(np.argmax(window.any(axis=(1, 2)))), trials.targets.shape[1]
+    shape = (1, steps - first, len(trials), rnn.output_size)
+    if trials.targets.shape[2] != rnn.output_size:
+        raise InputError(f"targets must have {rnn.output_size} outputs to fit the network; got {trials.targets.shape[2]}.")
+    rnn = rnn.astype(np.float64)
+    weights, worker, leak = {name: getattr(rnn, name) for name in ARRAYS}, NumpyWorker(Spec.of(rnn)), np.asarray(rnn.leak, rnn.dtype)
+    total = np.zeros((rnn.hidden_size, rnn.hidden_size))
+    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
+        states, rates = worker._forward(weights, np.ascontiguousarray(np.moveaxis(trials.inputs[None], 2, 1), rnn.dtype), steps, leak)
+        for signal in range(signals):
+            r = random.signs(seed, "readout adjoint", signal, shape) * window[first:] / np.sqrt(denominator)
+            adjoint = worker._backward(weights, states, rates, r, first, leak, {}).reshape(-1, rnn.hidden_size)
+            total += adjoint.T @ adjoint
+    if not np.isfinite(total).all():
+        raise InputError("readout_adjoint needs a network that stays finite on these trials; its states or adjoints diverge.")
+    return total / (signals * len(trials) * steps)
+
+
+def _window(trials):
+    """Which steps count, (time, trials, 1), and the denominator of FVU."""
+    kept = np.broadcast_to(trials.mask, trials.targets.shape[:2])
+    targets = trials.targets[kept].astype(np.float64)
+    denominator = float(np.square(targets - targets.mean(axis=0)).sum())
+    if not denominator > 0:
+        raise InputError("the readout-relevant adjoint is undefined: the unmasked targets do not vary.")
+    return np.moveaxis(kept[..., None], 1, 0), denominator
+
+
+def _shared(trials, function):
+    if trials.networks is not None:
+        raise InputError(f"{function} needs trials that all networks share; got trials with a networks axis.")
+
+
+# ---- predictors -----------------------------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class PredictorRow:
+    """The three predictors of one removal; made by `predictors`.
+
+    network, removed : labels. sector : those that hold entries of ΔT ("RR", "RR+CC", …), "none", or "outside N" where entries are not couplings.
+    removed_mass, activity_mass, adjoint_mass : see the module's equations; all without units, all 0 for a removal that is zero.
+    """
+
+    network: Hashable
+    removed: Hashable
+    sector: str
+    removed_mass: float
+    activity_mass: float
+    adjoint_mass: float
+
+
+def predictors(
+    form: SchurForm, rnn: RNN, trials: Trials, deltas: Sequence, *, labels=None, signals: int = 8, seed: int = 0
+) -> list[PredictorRow]:  # fmt: skip
+    """Schur mass and sector, activity-weighted mass and adjoint-weighted mass of each removal from one network.
+
+    Parameters
+    ----------
+    form : Schur form of the network. rnn : a stack of one. trials : shared; all steps drive, unmasked steps are read out.
+    deltas : removals, each ΔT (hidden, hidden) or a tuple of sector names. labels : names of the removals, by default sectors or positions.
+    signals, seed : of `readout_adjoint`.
+
+    Returns
+    -------
+    list of `PredictorRow`, in the order of `deltas`.
+
+    Raises
+    ------
+    InputError : a form of another matrix, removals of another shape, no removal, and as `readout_adjoint` and `activity_weighted_mass`.
+
+    Examples
+    --------
+    >>> from schurkit import real_schur
+    >>> W_rec = np.array([[0.9, 0.4], [0.0, 0.5]])
+    >>> rnn = RNN(np.eye(2), W_rec, np.eye(2))
+    >>> x = np.random.default_rng(0).normal(size=(8, 5, 2))
+    >>> [row] = predictors(real_schur(W_rec), rnn, Trials(x, x), [("CR",)])
+    >>> row.sector, round(row.removed_mass, 3), row.adjoint_mass > 0
+    ('CR', 0.362, True)
+    """
+    deltas, labels = _removals(form, rnn, deltas, labels)
+    moment = _second_moment(form, driving_activity(rnn, trials))
+    adjoint = form.Q.T @ readout_adjoint(rnn, trials, signals=signals, seed=seed) @ form.Q
+    size, whole = len(trials) * trials.targets.shape[1], np.sqrt(_weighted(form.T, moment))
+    if not whole > 0:
+        raise InputError("the activity-weighted mass is undefined: T Qᵀ r is zero on these trials.")
+    masks = {name: form.sector_mask(name) for name in SECTORS}
+    rows = []
+    for delta_T, label in zip(deltas, labels):
+        touched = [name for name in SECTORS if delta_T[masks[name]].any()]
+        outside = np.count_nonzero(delta_T) > sum(np.count_nonzero(delta_T[masks[name]]) for name in SECTORS)
+        felt = float(np.sqrt(size * _weighted(delta_T, moment, adjoint)))
+        masses = form.removed_mass(delta_T), float(np.sqrt(_weighted(delta_T, moment)) / whole), felt
+        rows.append(PredictorRow(rnn.labels[0], label, "outside N" if outside else name_of(touched), *masses))
+    return rows
+
+
+def _removals(form, rnn, deltas, labels):
+    """ΔT arrays and their labels."""
+    check_form(rnn, form)
+    deltas = list(deltas)
+    if not deltas:
+        raise InputError("expected at least one removal, ΔT or a tuple of sector names; got none.")
+    named = [isinstance(d, (tuple, list)) and all(isinstance(s, str) for s in d) for d in deltas]
+    labels = [name_of(d) if is_name else i for i, (d, is_name) in enumerate(zip(deltas, named))] if labels is None else list(labels)
+    if len(labels) != len(deltas):
+        raise InputError(f"labels must name each of the {len(deltas)} removals; got {len(labels)}.")
+    return [removal(form, d) if is_name else form._change(d) for d, is_name in zip(deltas, named)], labels
+
+
+# ---- the score ------------------------------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, eq=False)
+class Score:
+    """How well predictors tell the effects in networks that were left out; made by `leave_networks_out_r2`.
+
+    r2 : `Interval` whose mean is the pooled R² and whose n is the number of networks. rows : how many were fitted and predicted.
+    undefined : reason → number of rows left out because a logarithm does not exist; their sum is `n_undefined`.
+    networks_left_out : labels of networks without any row that is defined.
+    coefficients : of the fit on all networks, name → slope (decades of effect a decade of predictor), or offset in decades of each level.
+    """
+
+    r2: Interval
+    rows: int
+    undefined: dict[str, int]
+    networks_left_out: tuple[Hashable, ...]
+    coefficients: dict[str, float]
+
+    @property
+    def n_undefined(self) -> int:
+        return sum(self.undefined.values())
+
+
+def leave_networks_out_r2(rows, predictors: Sequence[str], target, groups="network", *, level: float = 0.95, seed: int = 0) -> Score:
+    """Pooled R² of a log–log linear regression on networks that it was not fitted to.
+
+    For each network: fit log₁₀ effect = offset + Σ slope · log₁₀ predictor on all others, predict its rows. R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)² over all
+    rows, ȳ the mean of the networks fitted: 0 is no better than that mean, below 0 worse. Predictors that are text (a sector) give one offset a level
+    (a level that the fitted networks lack gets the offset common to all). Interval by the rule of `schurkit.metrics.interval`: percentile bootstrap of networks
+    from 20 up, t interval of the linearised ratio for 10–19, none below; the fits are not repeated in the resamples.
+
+    Parameters
+    ----------
+    rows : list of rows with attributes or keys (`PredictorRow`), or a table with columns.
+    predictors : names of columns. target : the effects (rows,), e.g. ΔFVU; or the name of a column. groups : network of each row, or a column's name.
+    level, seed : of the interval.
+
+    Returns
+    -------
+    Score. Rows whose effect or predictor is zero, negative or not finite (or None) have no logarithm: they are counted in `undefined`, with the reason.
+
+    Raises
+    ------
+    InputError : unknown columns, lengths that differ, fewer than two networks with defined rows, or effects that do not vary.
+
+    Examples
+    --------
+    >>> rows = [{"network": n, "mass": m} for n in range(3) for m in (0.1, 0.2, 0.4)]
+    >>> score = leave_networks_out_r2(rows, ["mass"], [5 * row["mass"] ** 2 for row in rows])
+    >>> round(score.r2.mean, 6), round(score.coefficients["mass"], 6), score.n_undefined
+    (1.0, 2.0, 0)
+    """
+    return _scores(rows, {"model": predictors}, target, groups, level, seed)["model"]
+
+
+def compare_models(rows, target, groups="network", *, models: dict[str, Sequence[str]] = MODELS, level: float = 0.95, seed: int = 0) -> dict[str, Score]:
+    """`leave_networks_out_r2` of several models on the same rows: those where the effect and every predictor of every model have a logarithm.
+
+    Parameters as there; models : name → predictors, by default the three fixed ones. The intervals resample the same networks.
+    """
+    return _scores(rows, models, target, groups, level, seed)
+
+
+def _scores(rows, models, target, groups, level, seed):
+    number(level, "level", above=0, at_most=0.9999)
+    names = dict.fromkeys(name for predictors in models.values() for name in predictors)
+    columns = {"the effect": _column(rows, target, "the effect"), **{name: _column(rows, name, name) for name in names}}
+    groups = _values(rows, groups, "groups")
+    why = _why_undefined(columns)
+    kept = why == ""
+    networks = {label: i for i, label in enumerate(dict.fromkeys(g for g, k in zip(groups, kept) if k))}
+    if len(networks) < 2:
+        raise InputError(f"R² over left-out networks needs defined rows of at least two networks; got {len(networks)} (of {len(rows)} rows).")
+    member = np.array([networks[g] for g, k in zip(groups, kept) if k])
+    y = np.log10(columns["the effect"][kept])
+    lost = tuple(label for label in dict.fromkeys(groups) if label not in networks)
+    undefined = {str(reason): int(count) for reason, count in zip(*np.unique(why[~kept], return_counts=True))}
+    scores = {}
+    for model, predictors in models.items():
+        terms, design = _design({name: columns[name][kept] for name in predictors})
+        r2 = _ratio_interval(*_left_out(design, y, member), level, seed)
+        fit = np.linalg.lstsq(design, y, rcond=None)[0]
+        scores[model] = Score(r2, len(y), undefined, lost, dict(zip(terms, fit.tolist())))
+    return scores
+
+
+def _values(rows, name, what) -> list:
+    """The column of that name, or the given values themselves."""
+    if not isinstance(name, str):
+        values = list(name)
+    elif hasattr(rows, "columns"):
+        values = list(rows[name]) if name in rows.columns else None
+    else:
+        values = [row.get(name, _values) if isinstance(row, dict) else getattr(row, name, _values) for row in rows]
+        values = None if any(value is _values for value in values) else values
+    if values is None:
+        raise InputError(f"the rows have no column {name!r}.")
+    if len(values) != len(rows):
+        raise InputError(f"{what} must have one value for each of the {len(rows)} rows; got {len(values)}.")
+    return values
+
+
+def _column(rows, name, what) -> np.ndarray:
+    """Text as it is; numbers as float64, None as NaN."""
+    values = _values(rows, name, what)
+    if what != "the effect" and values and all(isinstance(value, str) for value in values):
+        return np.array(values, dtype=object)
+    try:
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{what} must hold numbers{'' if what == 'the effect' else ', or text only'}.") from None
+
+
+def _why_undefined(columns) -> np.ndarray:
+    """For each row the first reason why a logarithm does not exist, else ""."""
+    why = np.full(len(columns["the effect"]), "", dtype=object)
+    for name, column in columns.items():
+        if column.dtype != object:
+            for reason, applies in (("not finite", ~np.isfinite(column)), ("negative", column < 0), ("zero", column == 0)):
+                why[applies & (why == "")] = f"{name} is {reason}"
+    return why
+
+
+def _design(columns):
+    """Names and columns of the regression: an offset, log₁₀ of numbers, and for text one column a level (least squares of least norm)."""
+    size = len(next(iter(columns.values()))) if columns else 0
+    names, design = ["offset"], [np.ones(size)]
+    for name, column in columns.items():
+        if column.dtype == object:
+            levels = sorted(set(column))
+            names += [f"{name} {level}" for level in levels]
+            design += [(column == level).astype(np.float64) for level in levels]
+        else:
+            names.append(name)
+            design.append(np.log10(column))
+    return names, np.stack(design, axis=1)
+
+
+def _left_out(design, y, member):
+    """Squared errors of prediction, and squared distances to the mean of the networks fitted, summed over each left-out network."""
+    errors, spreads = np.zeros(member.max() + 1), np.zeros(member.max() + 1)
+    for i in range(len(errors)):
+        held = member == i
+        fit = np.linalg.lstsq(design[~held], y[~held], rcond=None)[0]
+        errors[i], spreads[i] = np.square(y[held] - design[held] @ fit).sum(), np.square(y[held] - y[~held].mean()).sum()
+    if not spreads.sum() > 0:
+        raise InputError("R² is undefined: the effects do not vary.")
+    return errors, spreads
+
+
+def _ratio_interval(errors, spreads, level, seed, resamples: int = 4000) -> Interval:
+    """1 − Σ errors / Σ spreads over networks, with an interval by the number of networks."""
+    n = len(errors)
+    r2 = float(1 - errors.sum() / spreads.sum())
+    if n < 10:
+        return Interval(r2, None, None, n, "none", level)
+    if n < 20:
+        from scipy.stats import t
+
+        influence = (errors - (1 - r2) * spreads) / spreads.mean()
+        half = float(t.ppf(0.5 + level / 2, n - 1) * influence.std(ddof=1) / np.sqrt(n))
+        return Interval(r2, r2 - half, r2 + half, n, "t", level)
+    draws = random.integers(seed, "bootstrap", 0, (resamples, n), n)
+    low, high = np.quantile(1 - errors[draws].sum(axis=1) / spreads[draws].sum(axis=1), [0.5 - level / 2, 0.5 + level / 2])
+    return Interval(r2, float(low), float(high), n, "percentile bootstrap", level)

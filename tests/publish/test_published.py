@@ -1,0 +1,102 @@
+"""Published runs: written from an executed chapter, read back, and held against a live run."""
+
+import json
+import re
+
+import pytest
+from publish.small_book import RECORD, small_chapter, write_book
+
+from schurkit import InputError
+from schurkit._claims import load_claims
+from schurkit.cli import main
+from schurkit.publish.build import build, plan_build
+from schurkit.publish.published import agrees, publish, published, section
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    """A book of one chapter whose book edition (five seeds, twelve networks) is published and whose quick edition is built."""
+    editions = "quick:\n  purpose: q\nbook:\n  purpose: b\n  chapters:\n    small: {seeds: 5}\n"
+    record = RECORD.replace('claim("S1", 0.004, n=seeds)', 'claim("S1", 0.004 if seeds == 5 else 0.5, n=seeds)')
+    root = write_book(tmp_path_factory.mktemp("published") / "book", {"small": small_chapter(record=record)}, editions)
+    build(root, plan_build(root, "book"), say=lambda line: None)
+    assert main(["publish", "--edition", "book", "--book", str(root)]) == 0
+    build(root, plan_build(root), say=lambda line: None)
+    return root
+
+
+def test_results_carry_numbers_claims_files_and_provenance(book):
+    results = published(book)["small"]
+    assert results["records"]["networks"] == 5 and results["records"]["undefined"] is None
+    assert {told["id"] for told in results["claims"]} == {"S1", "S2"}
+    run = results["provenance"]
+    assert run["command"] == "make book EDITION=book" and run["changed"] == {"seeds": 5} and run["seconds"] >= 0
+    assert {"commit", "device", "versions", "date"} <= set(run)
+    csv = (book / "book" / "data" / "small" / "small-figure.csv").read_text()
+    assert csv.startswith("seed,accuracy,kind\n") and len(csv.splitlines()) == 6
+
+
+def test_the_page_shows_both_runs_and_warns_where_they_differ(book):
+    page = (book / "_build" / "html" / "notebooks" / "small.html").read_text()
+    assert "Published run beside this one" in page and "disagrees with the published run on S1" in page
+    assert "_static/data/published/small/small-figure.csv" in page
+    assert (book / "_build" / "html" / "_static" / "data" / "published" / "small" / "small-figure.csv").is_file()
+
+
+def test_ledger_and_status_show_the_published_run(book):
+    ledger = (book / "_build" / "html" / "book" / "ledger.html").read_text()
+    assert "Published run (book edition)" in ledger and "✓ reproduced" in ledger
+    status = re.sub(r"<[^>]+>", "", (book / "_build" / "html" / "book" / "status.html").read_text())
+    assert "Published runs" in status and "make book EDITION=book" in status
+
+
+def test_publishing_again_replaces_the_folder(book):
+    stale = book / "book" / "data" / "small" / "stale.csv"
+    stale.write_text("x")
+    assert main(["publish", "--book", str(book)]) == 0
+    assert not stale.exists() and not list((book / "book" / "data").glob(".*"))
+
+
+def test_an_edition_that_was_not_run_is_refused(book, capsys):
+    text = (book / "book" / "editions.yml").read_text()
+    (book / "book" / "editions.yml").write_text(text + "full:\n  purpose: f\n  chapters:\n    small: {seeds: 9}\n")
+    assert main(["publish", "--edition", "full", "--book", str(book)]) == 2
+    assert "not run yet in the full edition: small. Run 'schurkit build --edition full' first." in capsys.readouterr().err
+    (book / "book" / "editions.yml").write_text(text)
+
+
+def test_damaged_results_are_one_clear_line(book, tmp_path):
+    place = tmp_path / "book" / "data" / "small"
+    place.mkdir(parents=True)
+    (place / "results.json").write_text("{")
+    with pytest.raises(InputError, match=r"book/data/small/results.json cannot be read .*'schurkit publish --edition book'"):
+        published(tmp_path)
+
+
+def test_a_notebook_without_a_run_is_refused(tmp_path):
+    path = tmp_path / "x.ipynb"
+    path.write_text(json.dumps({"cells": [], "metadata": {}}))
+    with pytest.raises(InputError, match="does not say how it was run"):
+        publish(tmp_path, "book", "x", path)
+
+
+@pytest.mark.parametrize(
+    "live, kept, same",
+    [
+        ((0.6, None), (0.65, None), True),
+        ((0.6, None), (0.9, None), False),
+        ((0.6, [0.55, 0.65]), (0.7, [0.68, 0.72]), False),
+        ((0.6, [0.55, 0.69]), (0.7, [0.68, 0.72]), True),
+        ((None, None), (0.7, None), False),
+        ((None, None), (None, None), True),
+    ],
+)
+def test_agreement(live, kept, same):
+    """S2: at most .75."""
+    test = [{"value": value, "interval": interval} for value, interval in (live, kept)]
+    assert agrees(load_claims()["S2"], *test) is same
+
+
+def test_a_chapter_that_was_not_run_says_so(book):
+    results = published(book)["small"]
+    assert "This copy did not run the chapter." in section(results, None, book / "book" / "claims.yml", [], "x")
