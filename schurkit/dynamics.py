@@ -6,8 +6,8 @@ A network at a constant input x is a map F of its state (h in the rate form, v i
     voltage:  F(v) = (1 − leak) v + leak (W_rec φ(v) + W_in x + b_rec),    DF = diag(1 − leak) + diag(leak) W_rec diag(φ′)
 
 Everything is computed in float64. The derivative of relu at 0 is taken as 0, as in the engines.
-Sources: D. Sussillo and O. Barak, Neural Computation 25 (2013) 626 (fixed and slow points as minima of the speed q) · J. Fan and Y. Yuan, Computing 74
-(2005) 23 (Levenberg–Marquardt with damping ∝ ‖F(h) − h‖ stays quadratic where fixed points are not isolated).
+Sources: D. Sussillo and O. Barak, Neural Computation 25 (2013) 626 (fixed and slow points as minima of the speed q) · J. Fan and Y. Yuan, Computing
+74 (2005) 23 (Levenberg–Marquardt with damping ∝ ‖F(h) − h‖ stays quadratic where fixed points are not isolated).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from .rnn import RNN, Trials
 
 _JACOBIAN_BYTES = 2**31
 _LOCKED = 1e-6
+_EXPLAINED = 0.99
 _PERIODS = 8
 
 
@@ -166,9 +167,9 @@ def fixed_points(
 ) -> FixedPoints:  # fmt: skip
     """Fixed points F(h) = h of one network at a constant input, from many starts at once.
 
-    Levenberg–Marquardt on q = ½‖F(h) − h‖² with damping proportional to ‖F(h) − h‖, all starts in one batch; starts that end in a minimum of q that is
-    not 0 try again by Newton's method. Unstable points are found as well as stable ones, not always the one that the network would go to; on a line
-    attractor (DF has the eigenvalue 1) each start ends at a nearby point of the line.
+    Levenberg–Marquardt on q = ½‖F(h) − h‖² with damping proportional to ‖F(h) − h‖, all starts in one batch; starts that end in a minimum of q
+    other than 0 try again by Newton's method. Unstable points are found as well as stable ones, and a start need not end where the network would go;
+    on a line attractor (DF has the eigenvalue 1) each start ends at a nearby point of the line.
 
     Parameters
     ----------
@@ -301,7 +302,8 @@ class LimitCycle:
     period : in steps, not a whole number in general (1 / rotation number); None where undefined, with the reason in `undefined`.
     amplitude : root mean square distance from the mean state, in units of the states.
     states : (recorded steps, hidden) what was recorded after settling.
-    explained : share of the variance at multiples of 1/period: near 1 for a cycle, less on a torus or in chaos.
+    explained : share of the variance that the phase t/period explains, 1 − half the mean square difference of neighbours in phase over the variance:
+        near 1 for a cycle, less on a torus, about 0 in chaos.
     drift : relative change of the amplitude between the two halves of the record. converged : drift ≤ tolerance and explained ≥ .99.
     return_steps : whole steps after which the state is nearly back, near 1 … 8 periods; return_error : distance then, in amplitudes.
     multipliers : (hidden,) complex, of the product of Jacobians over return_steps, by nonincreasing modulus.
@@ -341,8 +343,9 @@ class LimitCycle:
 def limit_cycle(rnn: RNN, x=None, start=None, *, settle: int = 2000, steps: int = 4096, tolerance: float = 1e-3) -> LimitCycle:
     """The cycle that one network settles on at a constant input: period, amplitude, stability.
 
-    The period is the inverse of the frequency of largest power, summed over units, refined by maximising the Hann-windowed Fourier transform (error
-    about 1e-7 for tens of recorded periods), or a whole multiple of it where only that accounts for the other lines of the spectrum.
+    The period is the inverse of the frequency of largest power, summed over units, refined by maximising the Hann-windowed Fourier transform
+    (relative error about 1e-7 for tens of recorded periods). Where that does not explain the states, because a harmonic is the strongest, it is the
+    first of 2 … 6 times as much that does.
     In discrete time frequencies above ½ fold back, so the period is at least 2 steps.
 
     Parameters
@@ -388,13 +391,13 @@ def limit_cycle(rnn: RNN, x=None, start=None, *, settle: int = 2000, steps: int 
     if frequency * steps < 3:
         return LimitCycle(None, f"one cycle takes more than a third of the {steps} recorded steps", amplitude, read_only(states))
     drift = _drift(states)
-    converged = drift <= tolerance and explained >= 0.99
+    converged = drift <= tolerance and explained >= _EXPLAINED
     returns = _returns(net, states, amplitude, 1 / frequency)
     return LimitCycle(1 / frequency, "", amplitude, read_only(states), explained, drift, converged, *returns)
 
 
 def _fundamental(centred):
-    """Frequency of the cycle in 1/steps, and the share of the variance at its multiples."""
+    """Frequency of the cycle in 1/steps, and the share of the variance that it explains."""
     from scipy.optimize import minimize_scalar
 
     steps = len(centred)
@@ -410,18 +413,15 @@ def _fundamental(centred):
     # The power is symmetric about ½, so its maximum is looked for on one side only.
     main = 0.5 if 2 * peak >= steps - 1 and loss(0.5) <= loss(bounds[0]) else 0.0
     found = main or float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-13}).x)
-    shares = []
-    for divisor in range(1, 7):
-        base = found / divisor
-        if base * steps < 3:
-            break
-        lines = (np.arange(1, 8 * divisor + 1) * base) % 1.0
-        bins = np.rint(np.minimum(lines, 1 - lines) * steps).astype(int)
-        near = np.unique(np.clip(bins[:, None] + np.arange(-3, 4), 1, len(power) - 1))
-        shares.append(float(power[near].sum() / power.sum()))
-        if shares[-1] >= 0.99:
-            return base, shares[-1]
-    return found, shares[0] if shares else 0.0
+    shares = [_explained(centred, found / divisor) for divisor in range(1, 7) if found / divisor * steps >= 3]
+    good = [i for i, share in enumerate(shares) if share >= _EXPLAINED]
+    return (found / (1 + good[0]), shares[good[0]]) if good else (found, max(shares[:1], default=0.0))
+
+
+def _explained(centred, frequency):
+    """Share of the variance that the phase explains: neighbours in phase (not in time) differ by the rest."""
+    by_phase = centred[np.argsort(np.arange(len(centred)) * frequency % 1.0, kind="stable")]
+    return float(1 - 0.5 * np.square(np.diff(by_phase, axis=0)).sum() / np.square(centred).sum())
 
 
 def _drift(states):

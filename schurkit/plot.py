@@ -153,18 +153,14 @@ def _rectangle(column, row, colour):
 
 
 def pseudospectra(re, im, least, ax=None, *, levels, eigenvalues=None, boundary=None, radius: float | None = None):
-    """Contours of σ_min(z I − W), the boundaries of ε-pseudospectra, with eigenvalues, numerical range and spectral circle.
+    """Contours of σ_min(z I − W), the boundaries of ε-pseudospectra in `level_colours`, with eigenvalues, numerical range and spectral circle.
 
     re, im, least : (columns,), (rows,), (rows, columns), as from `schurkit.nonnormality.pseudospectrum`. levels : the ε to draw, increasing.
     eigenvalues, boundary : complex points; the boundary of the numerical range is closed and dashed. radius : of a dotted circle.
-
-    Returns
-    -------
-    (Axes, contour set): the contour set serves a colour bar.
     """
     ax = _axes(ax)
     shown = np.log10(np.maximum(least, 1e-300))
-    lines = ax.contour(re, im, shown, levels=np.log10(levels), cmap="viridis_r", linewidths=1.1, linestyles="solid")
+    ax.contour(re, im, shown, levels=np.log10(levels), colors=level_colours(len(levels)), linewidths=1.1, linestyles="solid")
     if eigenvalues is not None:
         ax.plot(np.real(eigenvalues), np.imag(eigenvalues), ".", ms=3, color="black")
     if boundary is not None:
@@ -174,4 +170,11 @@ def pseudospectra(re, im, least, ax=None, *, levels, eigenvalues=None, boundary=
         angle = np.linspace(0, 2 * np.pi, 361)
         ax.plot(radius * np.cos(angle), radius * np.sin(angle), ":", color="#555555", lw=0.9)
     ax.set(aspect="equal", xlabel="Re z", ylabel="Im z")
-    return ax, lines
+    return ax
+
+
+def level_colours(count: int) -> list:
+    """Colours of `count` levels from low to high, for the contours and for a legend; none is too light for a white page."""
+    import matplotlib
+
+    return list(matplotlib.colormaps["viridis"](np.linspace(0.8, 0.0, count)))

@@ -1,8 +1,9 @@
 """Is a removal harmless because it avoids what the task uses, or because the coupling does nothing?
 
 How changes ΔT of the Schur form meet the activity, the readout and the input of one network; three fixed predictors of what removing ΔT costs; and a
-score for predictors that leaves whole networks out. W_rec multiplies the **driving activity** r_t (h_{t−1} in the rate form, φ(v_{t−1}) in the voltage
-form), so that ΔT changes the pre-activation of step t by Q ΔT Qᵀ r_t. With C = Qᵀ E[r rᵀ] Q, and Λ = Qᵀ E[λ λᵀ] Q for the adjoint λ_t of the outputs::
+score for predictors that leaves whole networks out. W_rec multiplies the **driving activity** r_t, h_{t−1} in the rate form and φ(v_{t−1}) in the
+voltage form, so that ΔT changes the pre-activation of step t by Q ΔT Qᵀ r_t. With C = Qᵀ E[r rᵀ] Q, and Λ = Qᵀ E[λ λᵀ] Q for the adjoint λ_t of the
+outputs (`readout_adjoint`)::
 
     Schur mass             ‖ΔT‖_F / ‖T‖_F
     activity-weighted      sqrt(E‖ΔT Qᵀ r‖² / E‖T Qᵀ r‖²) = sqrt(tr(ΔT C ΔTᵀ) / tr(T C Tᵀ))
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import random
-from ._checks import InputError, integer, number, one_of, read_only, real_array
+from ._checks import InputError, integer, number, read_only, real_array
 from .ablation import check_form, name_of, removal
 from .engine import rollout
 from .engine.base import Spec
@@ -73,7 +74,7 @@ def activity_basis(states, *, share: float = 0.99, components: int | None = None
     Examples
     --------
     >>> activity_basis([[1.0, 1.0], [-1.0, -1.0], [2.0, 2.0], [0.0, 0.1]])
-    ActivityBasis(1 of 2 components, 0.9997 of the variance)
+    ActivityBasis(1 of 2 components, 0.9996 of the variance)
     """
     states = real_array(states, "states", dtype=np.float64)
     if states.ndim < 2 or not states.size:
@@ -184,8 +185,9 @@ def energy_in(change, left=None, right=None) -> Energy:
 
     Examples
     --------
-    >>> energy_in([[3.0, 0.0], [0.0, 4.0]], left=[[0.0], [1.0]]).share
-    0.64
+    >>> energy = energy_in([[3.0, 0.0], [0.0, 4.0]], left=[[0.0], [1.0]])
+    >>> round(energy.share, 6), energy.expected
+    (0.64, 0.5)
     """
     change = real_array(change, "change", ("hidden", "hidden"), dtype=np.float64)
     largest = np.abs(change).max(initial=0)
@@ -458,7 +460,7 @@ class Score:
     r2 : `Interval` whose mean is the pooled R² and whose n is the number of networks. rows : how many were fitted and predicted.
     undefined : reason → number of rows left out because a logarithm does not exist; their sum is `n_undefined`.
     networks_left_out : labels of networks without any row that is defined.
-    coefficients : of the fit on all networks, name → slope (decades of effect a decade of predictor), or offset in decades of each level.
+    coefficients : of the fit on all networks: "offset" in decades, slopes (decades of effect a decade of predictor), and the shift of each level.
     """
 
     r2: Interval
@@ -477,18 +479,18 @@ def leave_networks_out_r2(rows, predictors: Sequence[str], target, groups="netwo
 
     For each network: fit log₁₀ effect = offset + Σ slope · log₁₀ predictor on all others, predict its rows. R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)² over all
     rows, ȳ the mean of the networks fitted: 0 is no better than that mean, below 0 worse. Predictors that are text (a sector) give one offset a level
-    (a level that the fitted networks lack gets the offset common to all). Interval by the rule of `schurkit.metrics.interval`: percentile bootstrap of networks
-    from 20 up, t interval of the linearised ratio for 10–19, none below; the fits are not repeated in the resamples.
+    (a level that the fitted networks lack gets the mean of theirs). Interval by the rule of `schurkit.metrics.interval`: percentile bootstrap of
+    networks from 20 up, t interval of the linearised ratio for 10–19, none below; the fits are not repeated in the resamples.
 
     Parameters
     ----------
-    rows : list of rows with attributes or keys (`PredictorRow`), or a table with columns.
-    predictors : names of columns. target : the effects (rows,), e.g. ΔFVU; or the name of a column. groups : network of each row, or a column's name.
+    rows : list of rows with attributes or keys (`PredictorRow`), or a table with columns. predictors : names of columns.
+    target : the effects (rows,), e.g. ΔFVU; or the name of a column. groups : network of each row; or the name of a column.
     level, seed : of the interval.
 
     Returns
     -------
-    Score. Rows whose effect or predictor is zero, negative or not finite (or None) have no logarithm: they are counted in `undefined`, with the reason.
+    Score. Rows whose effect or predictor is zero, negative, None or not finite have no logarithm: they are counted in `undefined`, with the reason.
 
     Raises
     ------
@@ -504,7 +506,9 @@ def leave_networks_out_r2(rows, predictors: Sequence[str], target, groups="netwo
     return _scores(rows, {"model": predictors}, target, groups, level, seed)["model"]
 
 
-def compare_models(rows, target, groups="network", *, models: dict[str, Sequence[str]] = MODELS, level: float = 0.95, seed: int = 0) -> dict[str, Score]:
+def compare_models(
+    rows, target, groups="network", *, models: dict[str, Sequence[str]] = MODELS, level: float = 0.95, seed: int = 0
+) -> dict[str, Score]:
     """`leave_networks_out_r2` of several models on the same rows: those where the effect and every predictor of every model have a logarithm.
 
     Parameters as there; models : name → predictors, by default the three fixed ones. The intervals resample the same networks.
@@ -514,6 +518,9 @@ def compare_models(rows, target, groups="network", *, models: dict[str, Sequence
 
 def _scores(rows, models, target, groups, level, seed):
     number(level, "level", above=0, at_most=0.9999)
+    for predictors in models.values():
+        if isinstance(predictors, str) or not predictors:
+            raise InputError(f"predictors must be a sequence of column names, e.g. ['removed_mass', 'sector']; got {predictors!r}.")
     names = dict.fromkeys(name for predictors in models.values() for name in predictors)
     columns = {"the effect": _column(rows, target, "the effect"), **{name: _column(rows, name, name) for name in names}}
     groups = _values(rows, groups, "groups")
@@ -530,8 +537,8 @@ def _scores(rows, models, target, groups, level, seed):
     for model, predictors in models.items():
         terms, design = _design({name: columns[name][kept] for name in predictors})
         r2 = _ratio_interval(*_left_out(design, y, member), level, seed)
-        fit = np.linalg.lstsq(design, y, rcond=None)[0]
-        scores[model] = Score(r2, len(y), undefined, lost, dict(zip(terms, fit.tolist())))
+        offset, slopes = _fit(design, y)
+        scores[model] = Score(r2, len(y), undefined, lost, {"offset": offset, **dict(zip(terms, slopes.tolist()))})
     return scores
 
 
@@ -573,9 +580,8 @@ def _why_undefined(columns) -> np.ndarray:
 
 
 def _design(columns):
-    """Names and columns of the regression: an offset, log₁₀ of numbers, and for text one column a level (least squares of least norm)."""
-    size = len(next(iter(columns.values()))) if columns else 0
-    names, design = ["offset"], [np.ones(size)]
+    """Names and columns of the regression: log₁₀ of numbers, and for text one column a level."""
+    names, design = [], []
     for name, column in columns.items():
         if column.dtype == object:
             levels = sorted(set(column))
@@ -587,13 +593,21 @@ def _design(columns):
     return names, np.stack(design, axis=1)
 
 
+def _fit(design, y):
+    """Offset and coefficients by least squares. Centring makes the shifts of the levels sum to zero, whatever the units."""
+    middle = design.mean(axis=0)
+    slopes = np.linalg.lstsq(design - middle, y - y.mean(), rcond=1e-10)[0]
+    return float(y.mean() - middle @ slopes), slopes
+
+
 def _left_out(design, y, member):
     """Squared errors of prediction, and squared distances to the mean of the networks fitted, summed over each left-out network."""
     errors, spreads = np.zeros(member.max() + 1), np.zeros(member.max() + 1)
     for i in range(len(errors)):
         held = member == i
-        fit = np.linalg.lstsq(design[~held], y[~held], rcond=None)[0]
-        errors[i], spreads[i] = np.square(y[held] - design[held] @ fit).sum(), np.square(y[held] - y[~held].mean()).sum()
+        offset, slopes = _fit(design[~held], y[~held])
+        errors[i] = np.square(y[held] - offset - design[held] @ slopes).sum()
+        spreads[i] = np.square(y[held] - y[~held].mean()).sum()
     if not spreads.sum() > 0:
         raise InputError("R² is undefined: the effects do not vary.")
     return errors, spreads

@@ -201,6 +201,25 @@ def test_near_the_circle_the_constant_is_the_condition_number_of_the_eigenvalue(
     assert kreiss_constant(W) >= np.sqrt(1 + (7 / 1.2) ** 2) * (1 - 1e-4)
 
 
+def test_a_needle_beside_a_hill_is_found():
+    """Two nearly equal pairs on the circle, at an angle off the even grid, grow tenfold; only points very near them show it."""
+    turn = np.exp(1.2345j)
+    pair = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
+    W = np.zeros((6, 6))
+    W[:2, :2], W[2:4, 2:4], W[:2, 2:4] = pair, pair * (1 - 1e-4), 1e-3 * np.eye(2)
+    W[4:, 4:] = [[0.85, 0.6], [0.0, 0.8]]
+    assert 1.5 < kreiss_constant(W[4:, 4:], radius=1.0) < 5
+    assert kreiss_constant(W) == pytest.approx(np.sqrt(101), rel=0.05)
+
+
+def test_more_units_than_a_dense_search_would_take():
+    W = triangular(24, 1)
+    least = nonnormality._by_svd(
+        W.astype(complex), (points := 0.95 * (1 + np.logspace(-4, 1, 40)[:, None]) * np.exp(1j * np.linspace(0, 1, 30))).ravel()
+    )
+    assert kreiss_constant(W) >= ((np.abs(points) - 0.95).ravel() / least).max() * (1 - 1e-3)
+
+
 # ---------------------------------------------------------------------------------------------------------------- numerical range
 @pytest.mark.parametrize("W", [[[0.3, 2.0], [0.0, -0.5]], [[0.1, 1.5], [-0.4, 0.1]], [[0.0, 1.0], [0.0, 0.0]], [[2.0, 0.3], [0.3, 1.0]]])
 def test_two_units_make_an_ellipse(W):

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import importlib.util
+
+import numpy as np
+
 from .._checks import InputError, integer, one_of, real_array
 from ..rnn import ARRAYS, RNN, Rollout, Trials
-from .base import Engine, Spec, available_threads
+from .base import Engine, EngineWarning, Spec, available_threads, warn_once
 
-__all__ = ["ENGINES", "Engine", "Spec", "available_threads", "choose", "rollout"]
+__all__ = ["ENGINES", "Engine", "EngineWarning", "Spec", "available_threads", "choose", "rollout"]
 
-ENGINES = ("numpy", "torch")
+ENGINES = ("numba", "numpy", "torch")
 
 
-def choose(name: str = "auto", spec: Spec | None = None) -> Engine:
+def choose(name: str = "auto", spec: Spec | None = None, dtype=None) -> Engine:
     """The engine of that name, or the first that covers the network.
 
     Parameters
     ----------
-    name : "auto", "numpy" (a CPU, nothing to install) or "torch" (autograd; needs torch).
-    spec : the kind of network it has to cover.
+    name : "numba" (a CPU, compiled, float32), "numpy" (a CPU, nothing to install), "torch" (autograd) or "auto": numba where it
+        is installed and covers the network, else numpy.
+    spec, dtype : the kind of network it has to cover; "auto" leaves float64 to numpy.
 
     Raises
     ------
     InputError : no engine has that name, it cannot be imported here, or it does not cover the network.
     """
     one_of(name, "engine", ("auto", *ENGINES))
-    if name in ("auto", "numpy"):
+    if name == "auto":
+        name = "numba" if dtype != np.float64 and _numba_covers(spec) else "numpy"
+    if name == "numba":
+        engine = _numba_engine()
+    elif name == "numpy":
         from .numpy_engine import NumpyEngine
 
         engine = NumpyEngine()
@@ -39,6 +48,28 @@ def choose(name: str = "auto", spec: Spec | None = None) -> Engine:
     if reason:
         raise InputError(f"engine={name!r} does not cover this network: {reason}.")
     return engine
+
+
+def _numba_engine() -> Engine:
+    try:
+        from .numba_engine import NumbaEngine
+    except Exception as error:  # not installed, or unable to compile for this processor
+        advice = "Install schurkit[fast], or use engine='numpy'."
+        raise InputError(f"engine='numba' needs numba, which cannot be used here ({type(error).__name__}: {error}). {advice}") from None
+    return NumbaEngine()
+
+
+def _numba_covers(spec: Spec | None) -> bool:
+    """Whether the numba engine can be used; says so once if numba is there and it cannot."""
+    if importlib.util.find_spec("numba") is None:
+        return False
+    try:
+        reason = _numba_engine().refuses(spec) if spec is not None else None
+    except InputError as error:
+        reason = str(error)
+    if reason:
+        warn_once(f"the numpy engine is used instead of the faster numba engine: {reason}", EngineWarning)
+    return not reason
 
 
 def rollout(rnn: RNN, inputs, *, autonomous: int | None = None, states: bool = False, dtype=None, engine: str = "auto") -> Rollout:
@@ -78,5 +109,5 @@ def rollout(rnn: RNN, inputs, *, autonomous: int | None = None, states: bool = F
     rnn = rnn if dtype is None else rnn.astype(dtype)
     spec = Spec.of(rnn)
     weights = {name: getattr(rnn, name) for name in ARRAYS}
-    outputs, kept = choose(engine, spec).rollout(weights, spec, inputs.astype(rnn.dtype, copy=False), autonomous, states)
+    outputs, kept = choose(engine, spec, rnn.dtype).rollout(weights, spec, inputs.astype(rnn.dtype, copy=False), autonomous, states)
     return Rollout(outputs, kept, rnn.labels)

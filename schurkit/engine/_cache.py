@@ -18,7 +18,7 @@ import numba
 from numba.core.caching import NullCache
 
 _HERE = Path(__file__).parent
-_SOURCES = ("_cache.py", "_tile.py", "_draws.py", "_kernels.py", "_steps.py", "batches.py")
+_SOURCES = ("_cache.py", "_vectors.py", "_tile.py", "_dots.py", "_draws.py", "_kernels.py", "_steps.py", "batches.py")
 _made: list = []
 _UNUSABLE = (OSError, EOFError, pickle.PickleError, RuntimeError)
 """What a folder that is full, read-only, damaged or gone makes numba raise."""

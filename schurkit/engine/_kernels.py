@@ -11,7 +11,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from ._cache import callback, compiled
-from ._tile import GROUPS, SHAPE, tile
+from ._dots import dots
+from ._tile import GROUPS, tile
+from ._vectors import SHAPE
 
 _TALL = tuple(tall for tall, _ in SHAPE.rows)
 _LOW = tuple(low for _, low in SHAPE.rows)
@@ -26,6 +28,14 @@ def address(typingctx, array):
         return builder.ptrtoint(data, context.get_value_type(types.int64))
 
     return types.int64(array), codegen
+
+
+def _by_name(name, function, arguments):
+    """A function for other compiled functions, by name: numba would else build the tiles again into each of them, a second each time."""
+    signature = types.void(*[types.int64] * arguments)
+    made = callback(signature)(function)
+    llvmlite.binding.add_symbol(name, made.address)
+    return types.ExternalFunction(name, signature)
 
 
 def _product(rows, columns, A, A_row, A_k, K, B, B_row, A2, A2_row, A2_k, K2, B2, B2_row, start, start_row, C, C_row, mode, E, E_row):
@@ -56,11 +66,21 @@ def _product(rows, columns, A, A_row, A_k, K, B, B_row, A2, A2_row, A2_k, K2, B2
         column += 16 * groups
 
 
-_SIGNATURE = types.void(*[types.int64] * 21)
-_callback = callback(_SIGNATURE)(_product)
-llvmlite.binding.add_symbol("schurkit_product", _callback.address)
-product = types.ExternalFunction("schurkit_product", _SIGNATURE)
-"""`_product` for other compiled functions, by name: numba would else build the tiles again into each of them, a second each time."""
+product = _by_name("schurkit_product", _product, 21)
+
+
+def _few_products(rows, H, H_row, K, W, W_row, outputs, start, Y, Y_row):
+    """Y = start + W H, (outputs, rows), for few outputs; see `schurkit.engine._dots`.
+
+    H : (rows, K), W : (outputs, K), start : (outputs,), as for `product`; K is a multiple of 16, and so is the room in a row of Y.
+    """
+    for output in range(outputs):
+        for row in range(0, rows, 16):
+            there = Y + 4 * (output * Y_row + row)
+            dots(min(rows - row, 16), H + 4 * row * H_row, 4 * H_row, K // 16, W + 4 * output * W_row, start + 4 * output, there)
+
+
+few_products = _by_name("schurkit_few_products", _few_products, 10)
 
 
 @compiled

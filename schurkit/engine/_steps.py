@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._cache import compiled
-from ._kernels import add_product, address, product
+from ._kernels import add_product, address, few_products, product
 from ._tile import NONE, RELU, TANH, TIMES_RELU_SLOPE, TIMES_TANH_SLOPE
 
 PLAIN, LEAKY, VOLTAGE = range(3)
@@ -20,7 +20,7 @@ _F = np.float32
 
 
 class Dims(NamedTuple):
-    """Sizes and kind of the networks of a stack; b_rec, b_out, h0 are 1 where these arrays exist."""
+    """Sizes and kind of the networks of a stack; b_rec, b_out, h0 are 1 where these arrays exist; few : see `read_out`."""
 
     hidden: int
     inputs: int
@@ -30,6 +30,7 @@ class Dims(NamedTuple):
     h0: int
     form: int
     relu: int
+    few: int
 
 
 class Padded(NamedTuple):
@@ -51,8 +52,9 @@ class Space(NamedTuple):
     """Work space of one thread.
 
     rates : (time + 1, trials, hidden) φ at each step, the start first. fired : the same for what leaks into the state, (1, 1, 1)
-    where unused. errors : (time, trials, output). delta : (2, trials, hidden) of this and the next step. carry : (trials, hidden)
-    what a leak carries back, or the voltages. W_rec, W_inT, W_out, b_rec, b_out : sums of the gradients, padded.
+    where unused. errors : (time, trials, output), or (time, output, trials) where d.few. delta : (2, trials, hidden) of this and
+    the next step. carry : (trials, hidden) what a leak carries back, or the voltages. W_rec, W_inT, W_out, b_rec, b_out : sums of
+    the gradients, padded.
     """
 
     rates: np.ndarray
@@ -75,84 +77,106 @@ def pack(d, theta, w):
         for j in range(d.inputs):
             w.W_inT[j, i] = theta[at]
             at += 1
-    for i in range(n):
+    for block in range(0, n, 16):  # so that each cache line of the transpose is filled at once
         for j in range(n):
-            w.W_recT[j, i] = theta[at]
-            w.W_rec[i, j] = theta[at]
-            at += 1
+            for i in range(block, min(block + 16, n)):
+                w.W_recT[j, i] = theta[at + i * n + j]
+    for i in range(n):
+        at = take(theta, at, n, w.W_rec[i])
     for i in range(d.outputs):
         for j in range(n):
             w.W_outT[j, i] = theta[at]
             w.W_out[i, j] = theta[at]
             at += 1
     if d.b_rec:
-        w.b_rec[:n] = theta[at : at + n]
-        at += n
+        at = take(theta, at, n, w.b_rec)
     if d.b_out:
-        w.b_out[: d.outputs] = theta[at : at + d.outputs]
-        at += d.outputs
+        at = take(theta, at, d.outputs, w.b_out)
     if d.h0:
-        w.h0[:n] = theta[at : at + n]
+        at = take(theta, at, n, w.h0)
 
 
 @compiled
-def begin(d, w, rates, carry):
+def take(source, at, count, row):
+    """Copy `count` numbers from position `at` on to the front of a row; returns the position after them."""
+    for i in range(count):
+        row[i] = source[at + i]
+    return at + count
+
+
+@compiled
+def put(row, count, target, at):
+    """Copy the first `count` numbers of a row to position `at`; returns the position after them."""
+    for i in range(count):
+        target[at + i] = row[i]
+    return at + count
+
+
+@compiled
+def clear(matrix):
+    """Fill with zeros."""
+    for i in range(matrix.shape[0]):
+        for j in range(matrix.shape[1]):
+            matrix[i, j] = 0
+
+
+@compiled
+def begin(d, w, trials, rates, carry):
     """Put the start into slot 0 of `rates`, and into `carry` in the voltage form."""
-    trials, width = rates.shape[1:]
+    start = carry if d.form == VOLTAGE else rates[0]
     for b in range(trials):
-        for j in range(width):
-            rates[0, b, j] = w.h0[j]
+        for j in range(rates.shape[2]):
+            start[b, j] = w.h0[j]
     if d.form == VOLTAGE:
-        carry[:] = rates[0]
-        activate(d, carry, rates, np.int64(0))
+        activate(d, trials, carry, rates[0])
 
 
 @compiled
-def activate(d, states, rates, slot):
-    """rates[slot] = φ(states)."""
-    trials, width = states.shape
-    here, there = address(states), address(rates) + 4 * slot * trials * width
+def activate(d, trials, states, rates):
+    """rates = φ(states), (trials, hidden)."""
+    width = states.shape[1]
+    here, there = address(states), address(rates)
     product(trials, width, here, 0, 0, 0, here, 0, here, 0, 0, 0, here, 0, here, width, there, width, RELU if d.relu else TANH, here, 0)
 
 
 @compiled
-def advance(d, w, rates, now, then, x, x_row, inputs, drive, drive_row, fired, slot, carry):
-    """One time step, from slot `now` of `rates` to slot `then`.
+def advance(d, w, trials, now, then, x, x_row, inputs, drive, drive_row, fired, carry):
+    """One time step, from the rates `now` to the rates `then`, both (trials, hidden).
 
     x, x_row, inputs : address of the inputs of the first trial, numbers between trials, how many inputs (0: none now).
     drive, drive_row : address of what else goes in (the biases, or the whole input drive), numbers between trials.
-    fired, slot : where to leave what leaks into the state; carry : the voltages.
+    fired : where to leave what leaks into the state; carry : the voltages.
     """
-    trials, width = rates.shape[1:]
-    mode = RELU if d.relu else TANH
-    here, there = address(rates) + 4 * now * trials * width, address(rates) + 4 * then * trials * width
-    if d.form != PLAIN:
-        there = address(fired) + 4 * slot * trials * width
-        mode = NONE if d.form == VOLTAGE else mode
+    width = now.shape[1]
+    mode = NONE if d.form == VOLTAGE else RELU if d.relu else TANH
+    there = address(then) if d.form == PLAIN else address(fired)
     product(
-        trials, width, here, width, 1, d.hidden, address(w.W_recT), width, x, x_row, 1, inputs, address(w.W_inT), width,
+        trials, width, address(now), width, 1, d.hidden, address(w.W_recT), width, x, x_row, 1, inputs, address(w.W_inT), width,
         drive, drive_row, there, width, mode, there, width,
     )  # fmt: skip
     if d.form == LEAKY:
         for b in range(trials):
             for j in range(width):
-                rates[then, b, j] = rates[now, b, j] + w.leak[j] * (fired[slot, b, j] - rates[now, b, j])
+                then[b, j] = now[b, j] + w.leak[j] * (fired[b, j] - now[b, j])
     elif d.form == VOLTAGE:
         for b in range(trials):
             for j in range(width):
-                carry[b, j] += w.leak[j] * (fired[slot, b, j] - carry[b, j])
-        activate(d, carry, rates, then)
+                carry[b, j] += w.leak[j] * (fired[b, j] - carry[b, j])
+        activate(d, trials, carry, then)
 
 
 @compiled
-def read_out(d, w, rates, slot, out):
-    """Outputs of slot `slot` of `rates` to the address `out`, (trials, padded outputs)."""
-    trials, width = rates.shape[1:]
-    here, columns = address(rates) + 4 * slot * trials * width, len(w.b_out)
-    product(
-        trials, columns, here, width, 1, d.hidden, address(w.W_outT), columns, here, 0, 0, 0, here, 0,
-        address(w.b_out), 0, out, columns, NONE, here, 0,
-    )  # fmt: skip
+def read_out(d, w, trials, rates, out):
+    """Outputs of rates (trials, hidden): (trials, padded outputs), or (outputs, padded trials) where there are few of them."""
+    width, columns = rates.shape[1], out.shape[1]
+    here = address(rates)
+    if d.few:
+        few_products(trials, here, width, width, address(w.W_out), width, d.outputs, address(w.b_out), address(out), columns)
+    else:
+        product(
+            trials, columns, here, width, 1, d.hidden, address(w.W_outT), columns, here, 0, 0, 0, here, 0,
+            address(w.b_out), 0, address(out), columns, NONE, here, 0,
+        )  # fmt: skip
 
 
 # ---- gradients ---------------------------------------------------------------------------------------------------------------------
@@ -169,36 +193,34 @@ def gradients(d, w, s, x, y, mask, gradient):
             if mask[b, t]:
                 count += 1
                 first = min(first, t)
-    begin(d, w, s.rates, s.carry)
-    kept = d.form != PLAIN
+    begin(d, w, trials, s.rates, s.carry)
     for t in range(steps):
         inputs = d.inputs if t < x.shape[1] else 0
-        here = address(x) + 4 * t * d.inputs
-        advance(d, w, s.rates, t, t + 1, here, x.shape[1] * d.inputs, inputs, address(w.b_rec), np.int64(0), s.fired, t if kept else 0, s.carry)
+        here, fired = address(x) + 4 * t * d.inputs, s.fired[0 if d.form == PLAIN else t]
+        advance(d, w, trials, s.rates[t], s.rates[t + 1], here, x.shape[1] * d.inputs, inputs, address(w.b_rec), np.int64(0), fired, s.carry)
     loss = 0.0
     scale = _F(2.0 / (count * d.outputs))
     for t in range(first, steps):
-        read_out(d, w, s.rates, t + 1, address(s.errors) + 4 * t * s.errors.shape[1] * s.errors.shape[2])
-        loss += errors(s.errors, t, y, mask, scale)
-    for array in (s.W_rec, s.W_inT, s.W_out):
-        array[:] = 0
-    s.b_rec[:] = 0
-    s.b_out[:] = 0
+        read_out(d, w, trials, s.rates[t + 1], s.errors[t])
+        loss += errors(d, s.errors[t], y[:, t], mask[:, t], scale)
+    for sums in (s.W_rec, s.W_inT, s.W_out, s.b_rec, s.b_out):
+        clear(sums)
     back(d, w, s, x, steps, first)
     collect(d, w, s, gradient)
     return loss / (count * d.outputs)
 
 
 @compiled
-def errors(outputs, t, y, mask, scale):
-    """Turn the outputs of step t into dLoss/dOutput; returns the sum of squared errors."""
+def errors(d, outputs, y, mask, scale):
+    """Turn the outputs of one step into dLoss/dOutput; returns the sum of squared errors."""
     total = 0.0
     for b in range(y.shape[0]):
-        kept = _F(mask[b, t])
-        for o in range(y.shape[2]):
-            error = (outputs[t, b, o] - y[b, t, o]) * kept
+        kept = _F(mask[b])
+        for o in range(y.shape[1]):
+            row, column = (o, b) if d.few else (b, o)
+            error = (outputs[row, column] - y[b, o]) * kept
             total += np.float64(error) * np.float64(error)
-            outputs[t, b, o] = error * scale
+            outputs[row, column] = error * scale
     return total
 
 
@@ -206,19 +228,20 @@ def errors(outputs, t, y, mask, scale):
 def back(d, w, s, x, steps, first):
     """Backpropagation through time; the sums over trials and time are added up while a step is in the nearest cache."""
     trials, width = s.rates.shape[1:]
-    columns, size = s.errors.shape[2], 4 * trials * width
+    size, room = 4 * trials * width, s.errors.shape[2]
+    error_trial, error_output = (1, room) if d.few else (room, 1)
     slope = TIMES_RELU_SLOPE if d.relu else TIMES_TANH_SLOPE
     if d.form != PLAIN:
-        s.carry[:] = 0
+        clear(s.carry)
     zero, W_rec, W_inT, W_out = address(w.zero), address(s.W_rec), address(s.W_inT), address(s.W_out)
     for t in range(steps - 1, -1, -1):
         this, after = address(s.delta) + t % 2 * size, address(s.delta) + (t + 1) % 2 * size
-        error = address(s.errors) + 4 * t * trials * columns
+        error = address(s.errors) + 4 * t * s.errors.shape[1] * room
         rate, before = address(s.rates) + (t + 1) * size, address(s.rates) + t * size
         inner, outer = d.hidden if t < steps - 1 else 0, d.outputs if t >= first else 0
         leaky = d.form == LEAKY
         product(
-            trials, width, after, width, 1, inner, address(w.W_rec), width, error, columns, 1, outer, address(w.W_out), width,
+            trials, width, after, width, 1, inner, address(w.W_rec), width, error, error_trial, error_output, outer, address(w.W_out), width,
             address(s.carry) if leaky else zero, width if leaky else 0, this, width, NONE if leaky else slope, rate, width,
         )  # fmt: skip
         if d.form != PLAIN:
@@ -229,9 +252,11 @@ def back(d, w, s, x, steps, first):
             here = address(x) + 4 * t * d.inputs
             add_product(d.inputs, width, here, 1, x.shape[1] * d.inputs, trials, this, width, W_inT, width)
         if outer:
-            add_product(d.outputs, width, error, 1, columns, trials, rate, width, W_out, width)
+            add_product(d.outputs, width, error, error_output, error_trial, trials, rate, width, W_out, width)
             if d.b_out:
-                add_rows(s.errors[t], s.b_out)
+                for b in range(trials):
+                    for o in range(d.outputs):
+                        s.b_out[0, o] += s.errors[t, o, b] if d.few else s.errors[t, b, o]
         if d.b_rec:
             add_rows(s.delta[t % 2], s.b_rec)
 
@@ -259,7 +284,7 @@ def add_rows(matrix, total):
     """total += the sum of the rows of a matrix."""
     for b in range(matrix.shape[0]):
         for j in range(matrix.shape[1]):
-            total[j] += matrix[b, j]
+            total[0, j] += matrix[b, j]
 
 
 @compiled
@@ -271,19 +296,15 @@ def collect(d, w, s, gradient):
             gradient[at] = s.W_inT[j, i]
             at += 1
     for i in range(n):
-        gradient[at : at + n] = s.W_rec[i, :n]
-        at += n
+        at = put(s.W_rec[i], n, gradient, at)
     for i in range(d.outputs):
-        gradient[at : at + n] = s.W_out[i, :n]
-        at += n
+        at = put(s.W_out[i], n, gradient, at)
     if d.b_rec:
-        gradient[at : at + n] = s.b_rec[:n]
-        at += n
+        at = put(s.b_rec[0], n, gradient, at)
     if d.b_out:
-        gradient[at : at + d.outputs] = s.b_out[: d.outputs]
-        at += d.outputs
+        at = put(s.b_out[0], d.outputs, gradient, at)
     if d.h0:
-        start_gradient(d, w, s, gradient[at : at + n])
+        start_gradient(d, w, s, gradient[at:])
 
 
 @compiled
@@ -305,13 +326,13 @@ def start_gradient(d, w, s, gradient):
 
 # ---- training ----------------------------------------------------------------------------------------------------------------------
 @compiled
-def train(d, w, s, state, x, y, mask, sizes, roots, clip, ends, rates, losses):
+def train(d, w, s, state, x, y, mask, sizes, roots, rates, clip, ends, losses):
     """Train one network on as many batches as there are; returns how many steps were done before something was not finite.
 
     state : (5, parameters): parameters, mean and square of Adam, gradient, parameters before the last step.
     x, y, mask : batches with a leading steps axis. sizes, roots : of each step, as in `schurkit.training.optimise.Adam.step`.
-    clip : largest norm of an array's gradient, or infinity. ends : where each array ends in the flat parameters.
-    rates : (3,) 1 − β₁, 1 − β₂, ε. losses : (steps,) float64, filled.
+    rates : (3,) 1 − β₁, 1 − β₂, ε. clip : largest norm of an array's gradient, or infinity. ends : where each array ends in the
+    flat parameters. losses : (steps,) float64, filled.
     """
     gradient = state[3]
     for step in range(len(x)):
@@ -320,27 +341,29 @@ def train(d, w, s, state, x, y, mask, sizes, roots, clip, ends, rates, losses):
         finite = np.isfinite(losses[step])
         start = 0
         for end in ends:
-            norm = norm_of(gradient[start:end])
+            norm = norm_of(gradient, start, end)
             finite = finite and np.isfinite(norm)
             if norm > clip:
-                shrink(gradient[start:end], _F(clip / np.float64(norm)))
+                factor = clip / norm
+                for i in range(start, end):
+                    gradient[i] *= factor
             start = end
         if not finite:
             return step
-        adam(state, sizes[step], roots[step], rates[0], rates[1], rates[2])
+        adam(state, sizes[step], roots[step], rates)
     return len(x)
 
 
 @compiled
-def norm_of(values):
-    """Euclidean norm, in float32, by 16 running sums."""
+def norm_of(values, start, end):
+    """Euclidean norm of values[start:end] in float32, by 16 running sums."""
     sums = np.zeros(16, np.float32)
-    whole = len(values) // 16 * 16
-    for i in range(0, whole, 16):
+    whole = start + (end - start) // 16 * 16
+    for i in range(start, whole, 16):
         for lane in range(16):
             sums[lane] += values[i + lane] * values[i + lane]
     total = _F(0)
-    for i in range(whole, len(values)):
+    for i in range(whole, end):
         total += values[i] * values[i]
     for lane in range(16):
         total += sums[lane]
@@ -348,22 +371,16 @@ def norm_of(values):
 
 
 @compiled
-def shrink(values, factor):
-    """Multiply in place."""
-    for i in range(len(values)):
-        values[i] *= factor
-
-
-@compiled
-def adam(state, size, root, rate1, rate2, epsilon):
-    """One step of Adam on flat parameters; the parameters before it are kept."""
+def adam(state, size, root, rates):
+    """One step of Adam on flat parameters; the parameters before it are kept. Two loops, each of few enough arrays to become vector code."""
     parameters, mean, square, gradient, before = state[0], state[1], state[2], state[3], state[4]
-    for i in range(len(parameters)):
+    for i in range(len(gradient)):
         g = gradient[i]
-        m = mean[i] + rate1 * (g - mean[i])
-        v = square[i] + rate2 * (g * g - square[i])
-        mean[i], square[i], before[i] = m, v, parameters[i]
-        parameters[i] -= size * m / (np.sqrt(v) * root + epsilon)
+        mean[i] += rates[0] * (g - mean[i])
+        square[i] += rates[1] * (g * g - square[i])
+    for i in range(len(parameters)):
+        before[i] = parameters[i]
+        parameters[i] -= size * mean[i] / (np.sqrt(square[i]) * root + rates[2])
 
 
 # ---- rollouts ----------------------------------------------------------------------------------------------------------------------
@@ -387,13 +404,10 @@ def roll(d, w, s, theta, x, drives, block, first, last, outputs, states):
 @compiled
 def roll_block(d, w, s, x, drives, network, start, stop, outputs, states):
     """The rollout of trials start … stop − 1 of one network."""
-    trials, width, columns = stop - start, s.rates.shape[2], s.errors.shape[2]
-    rates = s.rates.reshape(-1)[: 2 * trials * width].reshape(2, trials, width)
-    carry = s.carry.reshape(-1)[: trials * width].reshape(trials, width)
-    out = s.errors.reshape(-1)[: trials * columns].reshape(trials, columns)
-    fired = s.fired if d.form == PLAIN else s.fired.reshape(-1)[: trials * width].reshape(1, trials, width)
-    begin(d, w, rates, carry)
-    own = address(x) + 4 * (network if len(x) > 1 else 0) * x.shape[1] * x.shape[2] * d.inputs + 4 * start * x.shape[2] * d.inputs
+    trials, width = stop - start, s.rates.shape[2]
+    out = s.errors[0]
+    begin(d, w, trials, s.rates, s.carry)
+    own = address(x) + 4 * ((network if len(x) > 1 else 0) * x.shape[1] + start) * x.shape[2] * d.inputs
     for t in range(outputs.shape[2]):
         inputs, drive, drive_row = 0, address(w.b_rec), 0
         if t < x.shape[2]:
@@ -401,15 +415,17 @@ def roll_block(d, w, s, x, drives, network, start, stop, outputs, states):
                 drive, drive_row = address(drives) + 4 * (t * x.shape[1] + start) * width, width
             else:
                 inputs = d.inputs
-        then = (t + 1) % 2
-        advance(d, w, rates, t % 2, then, own + 4 * t * d.inputs, x.shape[2] * d.inputs, inputs, drive, drive_row, fired, np.int64(0), carry)
-        read_out(d, w, rates, then, address(out))
+        then = s.rates[(t + 1) % 2]
+        advance(d, w, trials, s.rates[t % 2], then, own + 4 * t * d.inputs, x.shape[2] * d.inputs, inputs, drive, drive_row, s.fired[0], s.carry)
+        read_out(d, w, trials, then, out)
         for b in range(trials):
-            outputs[network, start + b, t] = out[b, : d.outputs]
+            for o in range(d.outputs):
+                outputs[network, start + b, t, o] = out[o, b] if d.few else out[b, o]
         if len(states):
-            kept = carry if d.form == VOLTAGE else rates[then]
+            kept = s.carry if d.form == VOLTAGE else then
             for b in range(trials):
-                states[network, start + b, t] = kept[b, : d.hidden]
+                for j in range(d.hidden):
+                    states[network, start + b, t, j] = kept[b, j]
 
 
 @compiled

@@ -8,55 +8,17 @@ The activation (or its derivative) is applied before the tile leaves the registe
 
 from __future__ import annotations
 
-import platform
-from dataclasses import dataclass
-
 import llvmlite.ir as ir
 from numba import types
 from numba.extending import intrinsic
 
-from ._cache import cpu
+from ._vectors import F32, I32, I64, SHAPE, Shape, Vectors
 
 NONE, TANH, RELU, TIMES_TANH_SLOPE, TIMES_RELU_SLOPE = range(5)
 """What happens to a tile before it is stored: nothing; tanh; relu; times 1 − e²; times (e > 0), with e from another matrix."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Tiles for a kind of processor.
-
-    lanes : floats in a vector. rows : for tiles of 1, 2, … groups of 16 columns, the rows of a tall and of a low tile, such that
-    the accumulators, one row of B and one spread entry of A fit the registers. fused : whether multiply-add is one operation.
-    """
-
-    lanes: int
-    rows: tuple[tuple[int, int], ...]
-    fused: bool
-
-    @property
-    def arithmetic(self) -> str:
-        """What the bits of a result depend on."""
-        return "fused multiply-add" if self.fused else "multiply, then add"
-
-
-def shape_for(features: str, machine: str) -> Shape:
-    """The tiles for a processor with these LLVM features ("+avx2,+fma,…") of this kind ("x86_64", "arm64", …)."""
-    has = {name[1:] for name in features.split(",") if name.startswith("+")}
-    if {"avx512f", "fma"} <= has:
-        return Shape(16, ((12, 6), (12, 4), (8, 4), (6, 3)), True)
-    if {"avx2", "fma"} <= has:
-        return Shape(8, ((6, 3),), True)
-    if machine in ("aarch64", "arm64"):  # vectors of four floats and fused multiply-add are part of the architecture
-        return Shape(4, ((6, 3),), True)
-    return Shape(4, ((2, 1),), False)
-
-
-SHAPE = shape_for(cpu()[1], platform.machine().lower())
 GROUPS = len(SHAPE.rows)
 """Largest number of 16-column groups in a tile."""
 
-_I64, _I32, _F32 = ir.IntType(64), ir.IntType(32), ir.FloatType()
-_VOID = ir.VoidType()
 _ARGUMENTS = 20
 
 
@@ -77,7 +39,7 @@ def tile(typingctx, shape, rows, A, A_row, A_k, K, B, B_k, A2, A2_row, A2_k, K2,
         for groups in range(1, GROUPS + 1):
             for low in (0, 1):
                 block = function.append_basic_block(f"tile.{groups}.{low}")
-                switch.add_case(ir.Constant(_I64, 2 * (groups - 1) + low), block)
+                switch.add_case(ir.Constant(I64, 2 * (groups - 1) + low), block)
                 builder.position_at_end(block)
                 builder.call(_Tile(builder.module, SHAPE, groups, SHAPE.rows[groups - 1][low]).function, values[1:])
                 builder.branch(done)
@@ -89,39 +51,27 @@ def tile(typingctx, shape, rows, A, A_row, A_k, K, B, B_k, A2, A2_row, A2_k, K2,
     return signature, codegen
 
 
-class _Tile:
-    """Writes the LLVM function of one shape into a module."""
+class _Tile(Vectors):
+    """The function of one shape of tile."""
 
     def __init__(self, module: ir.Module, shape: Shape, groups: int, rows: int):
-        self.module, self.shape, self.rows = module, shape, rows
-        self.vector = ir.VectorType(_F32, shape.lanes)
-        self.vectors = 16 * groups // shape.lanes
-        name = f"schurkit_tile_{rows}x{16 * groups}"
-        self.function = module.globals.get(name)
-        if self.function is None:
-            self.function = ir.Function(module, ir.FunctionType(_VOID, [_I64] * _ARGUMENTS), name)
-            self.function.linkage = "linkonce_odr"
-            self.function.attributes.add("noinline")
-            self._write()
+        self.rows, self.vectors = rows, 16 * groups // shape.lanes
+        super().__init__(module, shape, shape.lanes, f"schurkit_tile_{rows}x{16 * groups}", _ARGUMENTS)
 
-    def _write(self):
+    def write(self):
         exist, A, A_row, A_k, K, B, B_k, A2, A2_row, A2_k, K2, B2, B2_k, start, start_row, C, C_row, mode, E, E_row = self.function.args
-        self.builder = b = ir.IRBuilder(self.function.append_basic_block("entry"))
-        last = b.sub(exist, ir.Constant(_I64, 1))
-        row = []
-        for m in range(self.rows):
-            at = ir.Constant(_I64, m)
-            row.append(b.select(b.icmp_signed("<", at, last), at, last))
-        tile = [[self._load(self._at(start, row[m], start_row), v) for v in range(self.vectors)] for m in range(self.rows)]
-        tile = self._products(tile, [self._at(A2, r, A2_row) for r in row], A2_k, K2, B2, B2_k)
-        tile = self._products(tile, [self._at(A, r, A_row) for r in row], A_k, K, B, B_k)
+        b = self.builder
+        row = self.rows_that_exist(self.rows, exist)
+        tile = [[self.load(self.at(start, r, start_row), v) for v in range(self.vectors)] for r in row]
+        tile = self._products(tile, [self.at(A2, r, A2_row) for r in row], A2_k, K2, B2, B2_k)
+        tile = self._products(tile, [self.at(A, r, A_row) for r in row], A_k, K, B, B_k)
         for line, r in zip(tile, row):
             for v, value in enumerate(line):
-                self._store(value, self._at(C, r, C_row), v)
+                self.store(value, self.at(C, r, C_row), v)
         done = self.function.append_basic_block("done")
         switch = b.switch(mode, done)
         for number, act in ((TANH, self._tanh), (RELU, self._relu), (TIMES_TANH_SLOPE, self._tanh_slope), (TIMES_RELU_SLOPE, self._relu_slope)):
-            switch.add_case(ir.Constant(_I64, number), self._over_rows(act, exist, C, C_row, E, E_row, done))
+            switch.add_case(ir.Constant(I64, number), self._over_rows(act, exist, C, C_row, E, E_row, done))
         b.position_at_end(done)
         b.ret_void()
 
@@ -136,12 +86,13 @@ class _Tile:
         b.position_at_end(head)
         b.branch(body)
         b.position_at_end(body)
-        row, at, e_at = (b.phi(_I64) for _ in range(3))
+        row, at, e_at = (b.phi(I64) for _ in range(3))
         vectors = range(self.vectors)
-        values = act([self._load(at, v) for v in vectors], [self._load(e_at, v) for v in vectors] if act in (self._tanh_slope, self._relu_slope) else [])
+        slopes = [self.load(e_at, v) for v in vectors] if act in (self._tanh_slope, self._relu_slope) else []
+        values = act([self.load(at, v) for v in vectors], slopes)
         for v, value in enumerate(values):
-            self._store(value, at, v)
-        one = ir.Constant(_I64, 1)
+            self.store(value, at, v)
+        one = ir.Constant(I64, 1)
         for phi, first, step in ((row, one, one), (at, C, C_row), (e_at, E, E_row)):
             phi.add_incoming(first, head)
             phi.add_incoming(b.add(phi, step), body)
@@ -152,10 +103,10 @@ class _Tile:
         """tile + Σ_k A[:, k] B[k, :], summed in order of k."""
         b = self.builder
         before, head, body, after = b.block, *(self.function.append_basic_block(name) for name in ("head", "body", "after"))
-        zero = ir.Constant(_I64, 0)
+        zero = ir.Constant(I64, 0)
         b.branch(head)
         b.position_at_end(head)
-        k, a_at, b_at = (b.phi(_I64) for _ in range(3))
+        k, a_at, b_at = (b.phi(I64) for _ in range(3))
         sums = [[b.phi(self.vector) for _ in line] for line in tile]
         for phi, value in ((k, zero), (a_at, zero), (b_at, B)):
             phi.add_incoming(value, before)
@@ -164,61 +115,27 @@ class _Tile:
                 phi.add_incoming(value, before)
         b.cbranch(b.icmp_signed("<", k, K), body, after)
         b.position_at_end(body)
-        right = [self._load(b_at, v) for v in range(self.vectors)]
+        right = [self.load(b_at, v) for v in range(self.vectors)]
         for line, address in zip(sums, A_rows):
-            left = self._spread(b.load(b.inttoptr(b.add(address, a_at), _F32.as_pointer()), align=4))
+            left = self.spread(b.load(b.inttoptr(b.add(address, a_at), F32.as_pointer()), align=4))
             for phi, value in zip(line, right):
-                phi.add_incoming(self._multiply_add(left, value, phi), body)
-        for phi, step in ((k, ir.Constant(_I64, 1)), (a_at, A_k), (b_at, B_k)):
+                phi.add_incoming(self.multiply_add(left, value, phi), body)
+        for phi, step in ((k, ir.Constant(I64, 1)), (a_at, A_k), (b_at, B_k)):
             phi.add_incoming(b.add(phi, step), body)
         b.branch(head)
         b.position_at_end(after)
         return sums
 
-    # ---- single operations on vectors -------------------------------------------------------------------------------------------------
-    def _at(self, base, row, stride):
-        return self.builder.add(base, self.builder.mul(row, stride))
-
-    def _pointer(self, address, vector):
-        b = self.builder
-        return b.inttoptr(b.add(address, ir.Constant(_I64, 4 * self.shape.lanes * vector)), self.vector.as_pointer())
-
-    def _load(self, address, vector):
-        return self.builder.load(self._pointer(address, vector), align=4)
-
-    def _store(self, value, address, vector):
-        self.builder.store(value, self._pointer(address, vector), align=4)
-
-    def _spread(self, scalar):
-        b, lanes = self.builder, self.shape.lanes
-        one = b.insert_element(ir.Constant(self.vector, ir.Undefined), scalar, ir.Constant(_I32, 0))
-        return b.shuffle_vector(one, ir.Constant(self.vector, ir.Undefined), ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes))
-
-    def _constant(self, value: float):
-        return ir.Constant(self.vector, [value] * self.shape.lanes)
-
-    def _multiply_add(self, x, y, z):
-        b = self.builder
-        if not self.shape.fused:
-            return b.fadd(b.fmul(x, y), z)
-        name = f"llvm.fma.v{self.shape.lanes}f32"
-        fma = self.module.globals.get(name) or ir.Function(self.module, ir.FunctionType(self.vector, [self.vector] * 3), name)
-        return b.call(fma, [x, y, z])
-
-    def _least(self, x, bound):
-        """The smaller of both; NaN where x is NaN (an ordered comparison would hide it)."""
-        return self.builder.select(self.builder.fcmp_unordered("<", x, bound), x, bound)
-
     def _relu(self, xs, _):
-        zero = self._constant(0.0)
+        zero = self.constant(0.0)
         return [self.builder.select(self.builder.fcmp_unordered(">", x, zero), x, zero) for x in xs]
 
     def _relu_slope(self, ds, rates):
-        b, one, zero = self.builder, self._constant(1.0), self._constant(0.0)
+        b, one, zero = self.builder, self.constant(1.0), self.constant(0.0)
         return [b.fmul(d, b.select(b.fcmp_ordered(">", rate, zero), one, zero)) for d, rate in zip(ds, rates)]
 
     def _tanh_slope(self, ds, rates):
-        b, one = self.builder, self._constant(1.0)
+        b, one = self.builder, self.constant(1.0)
         return [b.fmul(b.fsub(one, b.fmul(rate, rate)), d) for d, rate in zip(ds, rates)]
 
     def _tanh(self, xs, _):
@@ -227,11 +144,14 @@ class _Tile:
         m = 2ⁿ (e^r − 1) + (2ⁿ − 1) with n = round(z / ln 2), r = z − n ln 2 and a polynomial for e^r − 1, all written in r/2.
         Several vectors go through each operation in turn, so that one need not wait for the result of the last.
         """
-        b, constant, fma = self.builder, self._constant, self._multiply_add
-        words = ir.VectorType(_I32, self.shape.lanes)
-        whole = lambda value: ir.Constant(words, [value] * self.shape.lanes)
+        b, constant, fma = self.builder, self.constant, self.multiply_add
+        words = ir.VectorType(I32, self.lanes)
+
+        def whole(value):
+            return ir.Constant(words, [value] * self.lanes)
+
         bits = [b.bitcast(x, words) for x in xs]
-        half = [self._least(b.bitcast(b.and_(w, whole(0x7FFFFFFF)), self.vector), constant(10.0)) for w in bits]
+        half = [self.least(b.bitcast(b.and_(w, whole(0x7FFFFFFF)), self.vector), constant(10.0)) for w in bits]
         shifted = [fma(h, constant(2 * LOG2_E), constant(ROUND)) for h in half]
         n = [b.fsub(s, constant(ROUND)) for s in shifted]
         r = half

@@ -28,7 +28,13 @@ from .. import random
 from . import _draws as draws
 from ._cache import compiled
 
-_COPY = np.uint64(random.stream_number("copy batch"))
+
+def _stream(name: str) -> np.uint64:
+    return np.uint64(random.stream_number(name))
+
+
+_COPY, _FLIP_FLOP = _stream("copy batch"), _stream("flip-flop batch")
+_NOISE, _DRIFT, _CONTEXT = (_stream(f"context integration batch{part}") for part in ("", " drift", " context"))
 
 
 @compiled
@@ -47,3 +53,42 @@ def copy(seed, first, numbers, inputs, targets, mask):
                 for c in range(channels):
                     targets[step, trial, t, c] = inputs[step, trial, t % symbols, c]
                 mask[step, trial, t] = 1
+
+
+@compiled
+def flip_flop(seed, first, numbers, inputs, targets, mask):
+    """`schurkit.tasks.FlipFlop`, numbers = (pulse_probability,): one uniform number an entry, in the order (trials, time, bits)."""
+    steps, trials, times, bits = inputs.shape
+    for step in range(steps):
+        key = draws.key(seed, _FLIP_FLOP, first + step)
+        for trial in range(trials):
+            for t in range(times):
+                p = numbers[0] if t else 1.0
+                mask[step, trial, t] = 1
+                for c in range(bits):
+                    u = draws.uniform(key, (trial * times + t) * bits + c)
+                    pulse = np.float32(-1) if u < p / 2 else np.float32(1) if u < p else np.float32(0)
+                    inputs[step, trial, t, c] = pulse
+                    targets[step, trial, t, c] = pulse if pulse != 0 else targets[step, trial, t - 1, c]
+
+
+@compiled
+def context_integration(seed, first, numbers, inputs, targets, mask):
+    """`schurkit.tasks.ContextIntegration`, numbers = (drift, noise): sums in float64, rounded once."""
+    steps, trials, times = inputs.shape[:3]
+    drift, noise, root = numbers[0], numbers[1], np.sqrt(np.float64(times))
+    for step in range(steps):
+        keys = draws.key(seed, _NOISE, first + step), draws.key(seed, _DRIFT, first + step), draws.key(seed, _CONTEXT, first + step)
+        for trial in range(trials):
+            cued = 1 if draws.sign(keys[2], trial) > 0 else 0
+            for c in range(2):
+                mean = -drift + (drift + drift) * draws.uniform(keys[1], trial * 2 + c)
+                total = 0.0
+                for t in range(times):
+                    evidence = mean + noise * draws.normal(keys[0], (trial * times + t) * 2 + c)
+                    total += evidence
+                    inputs[step, trial, t, c] = evidence
+                    inputs[step, trial, t, 2 + c] = 1 if c == cued else 0
+                    mask[step, trial, t] = 1
+                    if c == cued:
+                        targets[step, trial, t, 0] = total / root

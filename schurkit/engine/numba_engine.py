@@ -7,13 +7,14 @@ Computes in float32; networks in float64 are passed to the NumPy engine.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import sys
 
 import numpy as np
 
-from . import _cache, _steps
-from ._tile import SHAPE
-from .base import Spec, Weights, available_threads
+from . import _cache, _dots, _draws, _kernels, _steps, _tile, _vectors, batches, numba_layout, numba_training
+from .base import Spec, Weights
+from .numba_layout import Layout, aligned, side_by_side, up
+from .numba_training import Trainer
 from .numpy_engine import NumpyEngine
 
 TRIALS_A_BLOCK = 64
@@ -22,81 +23,22 @@ FEW_INPUTS = 8
 """With more inputs than this, variants of one network share an input drive; with fewer, computing it again costs less than reading it."""
 OPERATIONS_A_CALL = 5e7
 """Multiply-adds of rollouts in one compiled call, about a millisecond: long beside the call, short beside the whole."""
-NAMES = ("W_in", "W_rec", "W_out", "b_rec", "b_out", "h0")
-
-
-def aligned(*shape: int) -> np.ndarray:
-    """Zeros in float32 that begin at a multiple of 64 bytes, so that no vector of a padded row straddles two cache lines."""
-    size = int(np.prod(shape))
-    memory = np.zeros(size + 16, np.float32)
-    start = -memory.ctypes.data % 64 // 4
-    return memory[start : start + size].reshape(shape)
-
-
-def _up(size: int) -> int:
-    return -(-size // 16) * 16
-
-
-class Layout:
-    """How the arrays of a network lie in one flat row of parameters."""
-
-    def __init__(self, weights: Weights, spec: Spec):
-        self.names = [name for name in NAMES if name in weights]
-        self.shapes = {name: weights[name].shape[1:] for name in self.names}
-        self.ends = np.cumsum([int(np.prod(self.shapes[name])) for name in self.names]).astype(np.int64)
-        hidden, inputs = self.shapes["W_in"]
-        self.leak = np.asarray(spec.leak, np.float32)
-        form = _steps.VOLTAGE if spec.form == "voltage" else _steps.LEAKY if (self.leak != 1).any() else _steps.PLAIN
-        there = [int(name in weights) for name in NAMES[3:]]
-        self.dims = _steps.Dims(hidden, inputs, self.shapes["W_out"][0], *there, form, int(spec.activation == "relu"))
-
-    def flat(self, weights: Weights) -> np.ndarray:
-        """(networks, parameters) in float32."""
-        networks = len(weights["W_rec"])
-        parts = [np.asarray(weights[name], np.float32).reshape(networks, -1) for name in self.names]
-        return np.ascontiguousarray(np.concatenate(parts, axis=1))
-
-    def arrays(self, flat: np.ndarray) -> Weights:
-        """Views of the arrays in (networks, parameters)."""
-        starts = [0, *self.ends[:-1]]
-        return {name: flat[:, a:b].reshape(len(flat), *self.shapes[name]) for name, a, b in zip(self.names, starts, self.ends)}
-
-    def padded(self) -> _steps.Padded:
-        d = self.dims
-        width, columns = _up(d.hidden), _up(d.outputs)
-        leak = aligned(width)
-        leak[: d.hidden] = self.leak
-        square, wide = (d.hidden, width), (d.outputs, width)
-        rows = [aligned(size) for size in (width, columns, width)]
-        return _steps.Padded(aligned(*square), aligned(*square), aligned(d.inputs, width), aligned(d.hidden, columns), aligned(*wide), *rows, leak, aligned(width))
-
-    def space(self, trials: int, steps: int | None = None) -> _steps.Space:
-        """Work space for gradients over `steps` steps, or for a rollout."""
-        d = self.dims
-        width, columns = _up(d.hidden), _up(d.outputs)
-        back = steps is not None
-        fired = (steps if back else 1, trials, width) if d.form != _steps.PLAIN else (1, 1, 1)
-        sums = [(d.hidden, width), (d.inputs, width), (d.outputs, width), (width,), (columns,)] if back else [(1, 1)] * 3 + [(1,)] * 2
-        return _steps.Space(
-            aligned(steps + 1 if back else 2, trials, width),
-            aligned(*fired),
-            aligned(steps if back else 1, trials, columns),
-            aligned(*(2, trials, width) if back else (1, 1, 1)),
-            aligned(trials, width),
-            *(aligned(*shape) for shape in sums),
-        )
-
-
 class NumbaEngine:
     """See `schurkit.engine.base.Engine`; covers both forms, both activations, any leak, biases and starts."""
 
     name = "numba"
+    packages = ("numpy", "numba", "llvmlite")
+    sources = (sys.modules[__name__], _cache, _vectors, _tile, _dots, _kernels, _steps, _draws, batches, numba_layout, numba_training)
+    arithmetic = _vectors.SHAPE.arithmetic
 
     def refuses(self, spec: Spec) -> str | None:
         return None
 
     def worker(self, spec: Spec) -> NumbaWorker:
         return NumbaWorker(spec)
+
+    def trainer(self, parameters: Weights, spec: Spec, betas: tuple[float, float], epsilon: float, clip_norm: float | None) -> Trainer:
+        return Trainer(parameters, spec, betas, epsilon, clip_norm)
 
     def rollout(self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool):
         if weights["W_rec"].dtype != np.float32:
@@ -116,27 +58,17 @@ class NumbaEngine:
             arguments = layout.dims, layout.padded(), layout.space(block), theta, x, drives, block, first, min(first + size, jobs), outputs, kept
             _cache.call(_steps.roll, *arguments)
 
-        _side_by_side(run, range(0, jobs, size))
+        side_by_side(run, range(0, jobs, size))
         return outputs, kept if states else None
-
-
-def _side_by_side(run, jobs) -> None:
-    """Call run(job) for every job on as many threads as there are to use."""
-    threads = min(available_threads(), len(jobs))
-    if threads < 2:
-        list(map(run, jobs))
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(run, jobs))
 
 
 def _shared_drives(layout: Layout, weights: Weights, theta, x):
     """The input drive (time, trials, hidden) where all networks share inputs, W_in and b_rec (variants of one network)."""
     drives = aligned(0, 0, 0)
-    if len(theta) > 1 and len(x) == 1 and layout.dims.inputs > FEW_INPUTS:
-        if all((weights[name] == weights[name][:1]).all() for name in ("W_in", "b_rec")):
-            drives = aligned(x.shape[2], x.shape[1], _up(layout.dims.hidden))
-            _cache.call(_steps.share_drives, layout.dims, layout.padded(), theta[0], x, drives)
+    pays = len(theta) > 1 and len(x) == 1 and layout.dims.inputs > FEW_INPUTS
+    if pays and all((weights[name] == weights[name][:1]).all() for name in ("W_in", "b_rec")):
+        drives = aligned(x.shape[2], x.shape[1], up(layout.dims.hidden))
+        _cache.call(_steps.share_drives, layout.dims, layout.padded(), theta[0], x, drives)
     return drives
 
 

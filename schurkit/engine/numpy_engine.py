@@ -6,6 +6,7 @@ Time is the outer axis of every buffer, so that one step of a whole chunk is one
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
@@ -32,6 +33,9 @@ class NumpyEngine:
     """See `schurkit.engine.base.Engine`; covers both forms, both activations, any leak, biases and starts."""
 
     name = "numpy"
+    packages = ("numpy",)
+    sources = (sys.modules[__name__],)
+    arithmetic = ""
 
     def refuses(self, spec: Spec) -> str | None:
         return None

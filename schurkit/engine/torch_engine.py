@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -60,6 +61,9 @@ class TorchEngine:
     """
 
     name = "torch"
+    packages = ("numpy", "torch")
+    sources = (sys.modules[__name__],)
+    arithmetic = ""
 
     def __init__(self, device: str = "cpu", loss: Callable | None = None):
         self.device = torch.device(device)

@@ -45,7 +45,47 @@ def copy_task(values: dict) -> list:
     return studies + [Study(task, copy_recipe(size, kind), tuple(grid)) for size in values["sizes"] for kind in CONSTRUCTIONS]
 
 
-plans: dict[str, Callable[[dict], Iterable]] = {"copy_task": copy_task}
+def schur_coordinates(values: dict) -> list:
+    """Networks of the copy task, shared with the chapter on it."""
+    from schurkit.tasks import Copy
+    from schurkit.training import Study, copy_recipe
+
+    seeds = range(values["first_seed"], values["first_seed"] + values["networks"])
+    return [Study(Copy(), copy_recipe(72, "orthogonal"), tuple(seeds))]
+
+
+def _suite(values: dict, task) -> list:
+    """One task of the cross-task suite with the paper's recipe."""
+    from schurkit.training import Phase, Recipe, Study
+
+    seeds = range(values["first_seed"], values["first_seed"] + values["networks"])
+    return [Study(task, Recipe(hidden_size=values["hidden_size"], phases=(Phase(values["training_steps"], 1e-3),)), tuple(seeds))]
+
+
+def flip_flop(values: dict) -> list:
+    """The flip-flop."""
+    from schurkit.tasks import FlipFlop
+
+    return _suite(values, FlipFlop(bits=values["bits"], steps=values["steps"], pulse_probability=values["pulse_probability"]))
+
+
+def sine(values: dict) -> list:
+    """Sine generation."""
+    from schurkit.tasks import Sine
+
+    return _suite(values, Sine(steps=values["steps"], slowest=values["slowest"], fastest=values["fastest"]))
+
+
+def context_integration(values: dict) -> list:
+    """Context-dependent integration."""
+    from schurkit.tasks import ContextIntegration
+
+    return _suite(values, ContextIntegration(steps=values["steps"], drift=values["drift"], noise=values["noise"]))
+
+
+plans: dict[str, Callable[[dict], Iterable]] = {
+    plan.__name__: plan for plan in (schur_coordinates, copy_task, flip_flop, sine, context_integration)
+}
 
 
 def cost_of(chapter: Chapter, values: dict, price: Callable[[object], object] | None = None) -> Cost | None:

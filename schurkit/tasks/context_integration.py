@@ -70,6 +70,10 @@ class ContextIntegration:
         """Training trials, (networks, trials, time, 4 or 1); see `schurkit.tasks.base.Task.batch`."""
         return self._trials(list(seeds), "context integration batch", step, trials)
 
+    def compiled_batch(self):
+        """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
+        return "context_integration", (self.drift, self.noise)
+
     def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
         """Held-out trials, (trials, time, 4 or 1)."""
         return self._trials(seed, "context integration test", 0, integer(trials, "trials", at_least=1))

@@ -65,6 +65,10 @@ class Copy:
         """Training trials, (networks, trials, time, channels); see `schurkit.tasks.base.Task.batch`."""
         return self._trials(random.signs(list(seeds), "copy batch", step, (trials, self.symbols, self.channels)))
 
+    def compiled_batch(self):
+        """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
+        return "copy", ()
+
     def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
         """Held-out trials, (trials, time, channels)."""
         return self._trials(random.signs(seed, "copy test", 0, (integer(trials, "trials", at_least=1), self.symbols, self.channels)))

@@ -76,6 +76,10 @@ class FlipFlop:
         """Training trials, (networks, trials, time, bits); see `schurkit.tasks.base.Task.batch`."""
         return self._trials(random.uniform(list(seeds), "flip-flop batch", step, (trials, self.steps, self.bits)))
 
+    def compiled_batch(self):
+        """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
+        return "flip_flop", (self.pulse_probability,)
+
     def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
         """Held-out trials, (trials, time, bits)."""
         return self._trials(random.uniform(seed, "flip-flop test", 0, (integer(trials, "trials", at_least=1), self.steps, self.bits)))

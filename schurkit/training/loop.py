@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..engine.base import Engine
-from .constructions import construction
+from .constructions import Dense, construction
 from .optimise import Adam, clip, gradient_norms
 from .recipe import Recipe
 
@@ -41,6 +41,8 @@ def fit(task, recipe: Recipe, seeds: Sequence[int], engine: Engine, tick: Callab
     Returns the fitted networks in the order of `seeds`.
     """
     form = construction(recipe.construction)
+    if hasattr(engine, "trainer") and isinstance(form, Dense):
+        return _fit_by_calls(task, recipe, seeds, engine, form, tick)
     parameters = form.start(recipe, task.input_size, task.output_size, seeds)
     adam = Adam(parameters, recipe.betas, recipe.epsilon)
     worker = engine.worker(recipe.spec)
@@ -85,3 +87,31 @@ def fit(task, recipe: Recipe, seeds: Sequence[int], engine: Engine, tick: Callab
                 raise Stopped
     finish(range(len(alive)), recipe.steps)
     return [done[i] for i in range(len(seeds))]
+
+
+def _fit_by_calls(task, recipe, seeds, engine, form, tick) -> list[Fitted]:
+    """`fit` with an engine that takes many steps a call."""
+    start = form.start(recipe, task.input_size, task.output_size, seeds)
+    trainer = engine.trainer(start, recipe.spec, recipe.betas, recipe.epsilon, recipe.clip_norm)
+    alive, stopped = np.arange(len(seeds)), np.full(len(seeds), -1)
+    curves = np.zeros((len(seeds), -(-recipe.steps // LOSS_EVERY)))
+    step = 0
+    for phase_task, phase in recipe.schedule(task):
+        end = step + phase.steps
+        source = trainer.source(phase_task, recipe.batch_size, seeds[0], step) if phase.steps else None
+        while step < end and len(alive):
+            count = min(trainer.steps_a_call(source), end - step)
+            losses, done = trainer.run(alive.tolist(), [seeds[i] for i in alive], source, step, count, phase.learning_rate)
+            for i in range(count):
+                going = done > i
+                if not going.any():
+                    break
+                at = step + i
+                curves[alive[going], at // LOSS_EVERY] += losses[going, i] / min(LOSS_EVERY, recipe.steps - at // LOSS_EVERY * LOSS_EVERY)
+                if tick is not None and tick(int(going.sum()), float(losses[going, i].mean())):
+                    raise Stopped
+            stopped[alive[done < count]] = step + done[done < count]
+            alive = alive[done == count]
+            step += count
+    ends = np.where(stopped < 0, recipe.steps, stopped)
+    return [Fitted(trainer.weights(i), curves[i, : -(-ends[i] // LOSS_EVERY)].copy(), int(stopped[i])) for i in range(len(seeds))]

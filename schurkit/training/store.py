@@ -55,7 +55,7 @@ def record_of(task, recipe, seed: int, engine) -> dict:
     from . import constructions, loop, optimise
     from . import recipe as recipe_module
 
-    modules = (random, base, sys.modules[type(engine).__module__], recipe_module, constructions, optimise, loop)
+    modules = (random, base, *engine.sources, recipe_module, constructions, optimise, loop)
     try:
         task_code = code_version(sys.modules[type(task).__module__])
     except (OSError, TypeError):  # a task defined in a notebook has no module source
@@ -67,7 +67,7 @@ def record_of(task, recipe, seed: int, engine) -> dict:
         "seed": int(seed),
         "engine": engine.name,
         "code": [code_version(*modules), task_code],
-        "versions": {name: importlib.metadata.version(name) for name in ("numpy", *(["torch"] if engine.name == "torch" else []))},
+        "versions": {name: importlib.metadata.version(name) for name in engine.packages} | {"arithmetic": engine.arithmetic},
     }
     try:
         return json.loads(json.dumps(record, sort_keys=True, allow_nan=False))

@@ -154,7 +154,7 @@ class _Run:
 
     def keep(self, seed: int, fitted: Fitted, seconds: float) -> None:
         arrays = {name: fitted.weights[name] for name in ARRAYS if name in fitted.weights}
-        score = _score(self.study.task, self.study.recipe, arrays)
+        score = _score(self.study.task, self.study.recipe, arrays, self.engine.name)
         found = {"score": score, "stopped": fitted.stopped, "seconds": seconds, "final_loss": _last(fitted.losses)}
         self.store.write(self.records[seed], arrays | {"losses": fitted.losses}, found)
         self.results[seed] = (arrays, fitted.losses, found, False)
@@ -171,10 +171,10 @@ def _last(losses):
     return float(losses[-1]) if len(losses) else None
 
 
-def _score(task, recipe, arrays) -> float:
+def _score(task, recipe, arrays, engine) -> float:
     rnn = RNN(**arrays, activation=recipe.activation, leak=recipe.leak, form=recipe.form)
     trials = task.test_trials()
-    value = float(task.metric.measure(rollout(rnn, trials).outputs, trials)[0])
+    value = float(task.metric.measure(rollout(rnn, trials, engine=engine).outputs, trials)[0])
     return value if np.isfinite(value) else float(np.finfo(float).max)
 
 
@@ -194,9 +194,9 @@ def _trained(study, results) -> Trained:
     )
 
 
-def _chunks(seeds: list[int], threads: int) -> list[list[int]]:
-    """Even chunks of at most `NETWORKS_A_CHUNK` networks, at least one a thread where there are enough networks."""
-    count = max(-(-len(seeds) // NETWORKS_A_CHUNK), min(threads, len(seeds)))
+def _chunks(seeds: list[int], threads: int, most: int) -> list[list[int]]:
+    """Even chunks of at most `most` networks, at least one a thread where there are enough networks."""
+    count = max(-(-len(seeds) // most), min(threads, len(seeds)))
     count = min(len(seeds), -(-count // threads) * threads) if len(seeds) > threads else count
     bounds = np.linspace(0, len(seeds), count + 1).round().astype(int)
     return [seeds[a:b] for a, b in pairwise(bounds)]
@@ -204,9 +204,9 @@ def _chunks(seeds: list[int], threads: int) -> list[list[int]]:
 
 def _train_missing(runs: list[_Run], progress):
     """Chunks side by side in threads (NumPy leaves the interpreter lock); each network is kept as soon as its chunk is done."""
-    threads = available_threads() if all(run.engine.name == "numpy" for run in runs) else 1
+    threads = available_threads() if all(run.engine.name in ("numba", "numpy") for run in runs) else 1
     halt = threading.Event()
-    jobs = [(run, chunk) for run in runs for chunk in _chunks(run.missing, threads)]
+    jobs = [(run, chunk) for run in runs for chunk in _chunks(run.missing, threads, 1 if run.engine.name == "numba" else NETWORKS_A_CHUNK)]
     jobs.sort(key=lambda job: -len(job[1]) * job[0].study.recipe.steps * job[0].study.recipe.hidden_size ** 2)  # the longest first
     steps = sum(len(chunk) * run.study.recipe.steps for run, chunk in jobs)
     with _Bar(steps, progress, runs[0].study.task) as bar:

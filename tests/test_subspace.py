@@ -1,0 +1,505 @@
+"""How removals meet subspaces, their predictors, and the score: plain loops, torch autograd, planted subspaces and planted laws."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.linalg
+import torch
+from helpers import random_rnn, random_trials
+
+from schurkit import RNN, InputError, Trials, random, real_schur, rollout
+from schurkit.ablation import SUBSETS, removal
+from schurkit.engine import Spec
+from schurkit.engine.torch_engine import forward
+from schurkit.importance import exact_effects
+from schurkit.subspace import (
+    MODELS,
+    activity_basis,
+    activity_weighted_mass,
+    compare_models,
+    condition_bases,
+    driving_activity,
+    energy_in,
+    energy_rows,
+    leave_networks_out_r2,
+    predictors,
+    principal_angles,
+    readout_adjoint,
+)
+
+KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3, "per unit"]))
+
+
+def rnn_of(activation, form, leak, seed=0):
+    return random_rnn(1, activation=activation, form=form, leak=np.linspace(0.2, 1.0, 7) if leak == "per unit" else leak, seed=seed)
+
+
+def orthogonal(size, seed=0):
+    return np.linalg.qr(np.random.default_rng(seed).normal(size=(size, size)))[0]
+
+
+# ---------------------------------------------------------------------------------------------------------------- bases and angles
+def test_planted_components_are_recovered():
+    frame, sizes = orthogonal(6), np.array([3.0, 1.0, 0.1])
+    rng = np.random.default_rng(1)
+    scores = rng.normal(size=(4, 250, 3))
+    scores = (scores.reshape(-1, 3) @ np.linalg.inv(np.linalg.cholesky(np.cov(scores.reshape(-1, 3).T))).T).reshape(4, 250, 3)
+    states = (scores - scores.mean(axis=(0, 1))) * sizes @ frame[:, :3].T + np.arange(6.0)
+    found = activity_basis(states)
+    expected = sizes**2 / (sizes**2).sum()
+    assert found.basis.shape == (6, 2) and np.allclose(found.shares[:3], expected) and np.abs(found.shares[3:]).max() < 1e-12
+    assert np.allclose(np.abs(found.basis.T @ frame[:, :2]), np.eye(2), atol=1e-7) and np.allclose(found.mean, np.arange(6))
+    assert activity_basis(states, share=0.85).basis.shape[1] == 1 and activity_basis(states, share=1.0).basis.shape[1] >= 3
+    assert activity_basis(states, components=5).basis.shape[1] == 5
+    assert repr(found) == "ActivityBasis(2 of 6 components, 0.9990 of the variance)"
+    turn = orthogonal(6, 7)
+    turned = activity_basis(states @ turn.T)
+    assert np.allclose(turned.shares, found.shares) and principal_angles(turned.basis, turn @ found.basis).max() < 1e-7
+
+
+def test_centred_or_not_is_stated_and_matters():
+    states = np.random.default_rng(0).normal(size=(50, 3)) * [0.1, 0.2, 0.3] + [10.0, 0.0, 0.0]
+    centred, raw = activity_basis(states), activity_basis(states, centred=False)
+    assert np.abs(centred.basis[2, 0]) > 0.9 and np.abs(raw.basis[0, 0]) > 0.999 and raw.basis.shape[1] == 1
+    assert raw.mean.tolist() == [0, 0, 0] and "of the mean square" in repr(raw)
+    assert activity_basis(np.ones((4, 3)), centred=False).shares[0] == pytest.approx(1)
+
+
+def test_a_mask_chooses_states():
+    states = np.random.default_rng(0).normal(size=(5, 4, 3))
+    mask = np.array([1, 0, 0, 1])
+    found = activity_basis(states, mask=mask)
+    assert found.vectors == 10 and np.array_equal(found.shares, activity_basis(states[:, [0, 3]]).shares)
+    full = np.zeros((5, 4))
+    full[2] = 1
+    assert np.array_equal(activity_basis(states, mask=full).shares, activity_basis(states[2]).shares)
+
+
+def test_manifolds_by_condition():
+    rng = np.random.default_rng(0)
+    states = np.zeros((6, 10, 4))
+    states[:3, :, :2], states[3:, :, 2:] = rng.normal(size=(3, 10, 2)), rng.normal(size=(3, 10, 2))
+    labels = ["b"] * 3 + ["a"] * 3
+    bases = condition_bases(states, labels)
+    assert list(bases) == ["a", "b"] and np.abs(bases["b"].basis[2:]).max() < 1e-12 and bases["a"].vectors == 30
+    assert principal_angles(bases["a"].basis, bases["b"].basis) == pytest.approx([np.pi / 2] * 2)
+    late = condition_bases(states, labels, mask=np.arange(10) >= 5)
+    assert late["a"].vectors == 15
+    steps = np.broadcast_to(np.arange(10) % 2, (6, 10))
+    assert condition_bases(states, steps)[1].vectors == 30
+    with pytest.raises(InputError, match=r"conditions must have shape \(6,\) \(trials\) or \(6, 10\) \(trials, time\); got \(5,\)."):
+        condition_bases(states, labels[:5])
+
+
+def test_principal_angles_are_those_that_were_built():
+    angles = np.array([0.0, 1e-9, 0.3, 1.2, np.pi / 2])
+    A, B = np.zeros((10, 5)), np.zeros((10, 5))
+    for i, angle in enumerate(angles):
+        A[2 * i, i] = 1
+        B[2 * i : 2 * i + 2, i] = np.cos(angle), np.sin(angle)
+    turn, rng = orthogonal(10), np.random.default_rng(2)
+    mixed = turn @ A @ rng.normal(size=(5, 5)), turn @ B @ rng.normal(size=(5, 5))
+    assert np.abs(principal_angles(*mixed) - angles).max() < 1e-10  # a small angle is not lost in a cosine, 1 − 5e-19
+    assert np.allclose(principal_angles(*mixed[::-1]), principal_angles(*mixed), atol=1e-10)
+    some = rng.normal(size=(10, 3)), rng.normal(size=(10, 6))
+    assert np.allclose(principal_angles(*some), scipy.linalg.subspace_angles(*some)[::-1])
+    assert principal_angles(A[:, :2], A).max() < 1e-12 and len(principal_angles(np.repeat(A[:, :1], 3, axis=1), A)) == 1
+    with pytest.raises(InputError, match=r"A and B must have columns of one length \(hidden\); got shapes \(3, 3\) and \(4, 4\)."):
+        principal_angles(np.eye(3), np.eye(4))
+    with pytest.raises(InputError, match=r"B must span at least one direction; got zeros of shape \(3, 2\)."):
+        principal_angles(np.eye(3), np.zeros((3, 2)))
+
+
+def test_activity_basis_messages():
+    with pytest.raises(InputError, match=r"activity_basis is undefined: the 3 states do not vary."):
+        activity_basis(np.full((3, 2), 0.7))
+    with pytest.raises(InputError, match="the 3 states are all zero"):
+        activity_basis(np.zeros((3, 2)), centred=False)
+    with pytest.raises(InputError, match=r"mask must fit the leading axes of states \(5, 4\); got shape \(5,\)."):
+        activity_basis(np.zeros((5, 4, 2)), mask=np.ones(5))
+    with pytest.raises(InputError, match="components must be between 1 and 2; got 3"):
+        activity_basis(np.eye(2), components=3)
+    with pytest.raises(InputError, match="share must be above 0"):
+        activity_basis(np.eye(2), share=0)
+    with pytest.raises(InputError, match=r"states must have axes \(…, hidden\)"):
+        activity_basis(np.zeros(3))
+    with pytest.raises(InputError, match="the 0 states do not vary"):
+        activity_basis(np.eye(2), mask=np.zeros(2))
+
+
+# ---------------------------------------------------------------------------------------------------------------- energy
+def test_energy_of_planted_changes():
+    frame = orthogonal(8)
+    change = 3 * np.outer(frame[:, 0], frame[:, 1]) + 4 * np.outer(frame[:, 2], frame[:, 3])
+    assert energy_in(change).share == pytest.approx(1) and energy_in(change).expected == 1 and energy_in(change).spread == pytest.approx(0)
+    assert energy_in(change, left=frame[:, :2]).share == pytest.approx(9 / 25)
+    assert energy_in(change, right=5 * frame[:, [3]]).share == pytest.approx(16 / 25)
+    assert energy_in(change, left=frame[:, [0, 2]], right=frame[:, [1]]).share == pytest.approx(9 / 25)
+    assert energy_in(change, left=frame[:, [1, 3]]).share == pytest.approx(0, abs=1e-15)
+    both = energy_in(change, frame[:, :2], frame[:, :4])
+    assert both.expected == 2 / 8 * 4 / 8 and both.spread is None
+    skew = frame[:, :2] @ [[1.0, 5.0], [0.0, 1e-3]]  # the span counts, not the columns
+    assert energy_in(change, left=skew).share == pytest.approx(9 / 25)
+    assert energy_in(1e-200 * change, left=frame[:, :2]).share == pytest.approx(9 / 25)
+
+
+def test_energy_does_not_depend_on_the_basis():
+    rng = np.random.default_rng(3)
+    change, left, right, turn = rng.normal(size=(6, 6)), rng.normal(size=(6, 2)), rng.normal(size=(6, 3)), orthogonal(6, 4)
+    plain, turned = energy_in(change, left, right), energy_in(turn @ change @ turn.T, turn @ left, turn @ right)
+    assert plain.share == pytest.approx(turned.share)
+    assert energy_in(change, left).spread == pytest.approx(energy_in(turn @ change @ turn.T, turn @ left).spread)
+    P, R = left @ np.linalg.pinv(left), right @ np.linalg.pinv(right)
+    assert plain.share == pytest.approx(np.linalg.norm(P @ change @ R) ** 2 / np.linalg.norm(change) ** 2)
+
+
+@pytest.mark.parametrize("rank", [1, 3, 9])
+def test_the_null_is_that_of_random_subspaces(rank):
+    rng = np.random.default_rng(5)
+    change = rng.normal(size=(9, rank)) @ rng.normal(size=(rank, 9))
+    draws = rng.normal(size=(4000, 9, 2))
+    for side in ("left", "right"):
+        shares = np.array([energy_in(change, **{side: d}).share for d in draws[:2000]])
+        null = energy_in(change, **{side: draws[0]})
+        assert null.expected == pytest.approx(2 / 9) and abs(shares.mean() - 2 / 9) < 4 * shares.std() / np.sqrt(2000)
+        assert shares.std() == pytest.approx(null.spread, rel=0.1)
+    if rank == 1:  # the share is Beta(k/2, (N − k)/2)
+        assert null.spread == pytest.approx(np.sqrt(2 * 2 * 7 / (81 * 11)))
+    both = np.array([energy_in(change, d, e).share for d, e in zip(draws[:2000], draws[2000:])])
+    assert abs(both.mean() - 4 / 81) < 4 * both.std() / np.sqrt(2000)
+
+
+def test_energy_messages():
+    with pytest.raises(InputError, match=r"energy_in is undefined: the change is zero."):
+        energy_in(np.zeros((3, 3)))
+    with pytest.raises(InputError, match=r"left must have columns of length 3 \(hidden\); got shape \(2, 1\)."):
+        energy_in(np.eye(3), left=np.ones((2, 1)))
+
+
+def test_energy_rows_name_what_they_measure():
+    """Units 0, 1 are active, unit 2 is read out, unit 3 gets input: a coupling 2 ← 1 drives the readout from the activity."""
+    frame = np.eye(4)
+    W_rec = np.array([[0.9, 0.2, 0, 0], [0, 0.8, 0.3, 0], [0, 0, 0.7, 0.1], [0, 0, 0, 0.6]])
+    rnn = RNN(frame[:, [3]], W_rec, frame[[2]], h0=[1.0, 1.0, 0, 0], labels=["seed 7"])
+    trials = Trials(np.zeros((2, 6, 1)), np.random.default_rng(0).normal(size=(2, 6, 1)))
+    form = real_schur(W_rec)
+    rows = energy_rows(form, rnn, trials, [form.coupling(1, 2), (), form.N], labels=["1 from 2", "nothing", "N"], share=1 - 1e-9)
+    found = {(row.removed, row.side, row.subspace): row for row in rows}
+    assert len(rows) == 12 and rows[0].network == "seed 7"
+    assert found["1 from 2", "driven", "activity"].share == pytest.approx(1) and found["1 from 2", "driving", "activity"].share < 1e-9
+    assert found["1 from 2", "driven", "readout"].share == 0 and found["1 from 2", "driving", "readout"].share == 1
+    assert found["N", "driving", "input"].share == pytest.approx(0.01 / (0.04 + 0.09 + 0.01)) and found["N", "driven", "input"].share == 0
+    assert found["N", "driving", "input"].expected == 0.25 and found["N", "driving", "input"].dimension == 1
+    assert found["N", "driven", "activity"].share == pytest.approx(0.13 / 0.14) and found["N", "driven", "activity"].dimension == 2
+
+
+# ---------------------------------------------------------------------------------------------------------------- activity-weighted mass
+@pytest.mark.parametrize("activation, form, leak", KINDS)
+def test_driving_activity_is_what_the_weights_multiply(activation, form, leak):
+    """One recurrent step from it, by the equations, gives the states of the rollout."""
+    rnn, trials = rnn_of(activation, form, leak), random_trials()
+    r = driving_activity(rnn, trials)
+    states = rollout(rnn, trials, states=True).states[0]
+    x = np.concatenate([trials.inputs, np.zeros((6, 3, 2))], axis=1)
+    pre = r @ rnn.W_rec[0].T + x @ rnn.W_in[0].T + rnn.b_rec[0]
+    act = np.tanh if activation == "tanh" else lambda a: np.maximum(a, 0)
+    before = np.concatenate([np.tile(rnn.h0[:, None], (6, 1, 1)), states[:, :-1]], axis=1)
+    assert np.abs((1 - rnn.leak) * before + rnn.leak * (act(pre) if form == "rate" else pre) - states).max() < 1e-12
+
+
+def test_activity_weighted_mass_is_the_mean_along_trajectories():
+    rnn, trials = random_rnn(1), random_trials()
+    form, r = real_schur(rnn.W_rec[0]), driving_activity(rnn, trials)
+    deltas = [removal(form, s) for s in SUBSETS[1:]] + [form.coupling(i, j) for i, j in form.couplings()] + [np.eye(7)]
+    plain = np.array([np.sqrt(np.mean([np.sum((d @ form.Q.T @ h) ** 2) for h in r.reshape(-1, 7)])) for d in deltas])
+    whole = np.sqrt(np.mean([np.sum((rnn.W_rec[0] @ h) ** 2) for h in r.reshape(-1, 7)]))
+    assert np.allclose(activity_weighted_mass(form, deltas, r, relative=False), plain, rtol=1e-10)
+    assert np.allclose(activity_weighted_mass(form, deltas, r), plain / whole, rtol=1e-10)
+    assert activity_weighted_mass(form, form.T, r) == pytest.approx(1) and activity_weighted_mass(form, 0 * form.T, r) == 0
+
+
+def test_a_removal_that_avoids_the_activity_has_no_activity_weighted_mass():
+    frame = orthogonal(6)
+    T = np.triu(np.random.default_rng(0).normal(size=(6, 6)), 1) + np.diag(np.linspace(1, 0.5, 6))
+    form = real_schur(frame @ T @ frame.T)
+    silent = form.Q[:, :3]  # activity in the span of the first three Schur vectors only
+    activity = np.random.default_rng(1).normal(size=(20, 3)) @ silent.T
+    assert activity_weighted_mass(form, form.coupling(0, 4), activity) < 1e-15 < 1e-3 < activity_weighted_mass(form, form.coupling(0, 2), activity)
+
+
+def test_activity_weighted_mass_messages():
+    form = real_schur(np.diag([0.9, 0.5]))
+    with pytest.raises(InputError, match=r"activity must have axes \(…, 2\) and hold at least one state; got shape \(4, 3\)."):
+        activity_weighted_mass(form, form.N, np.zeros((4, 3)))
+    with pytest.raises(InputError, match=r"the activity-weighted mass is undefined: T Qᵀ r is zero on this activity."):
+        activity_weighted_mass(form, form.N, np.zeros((4, 2)))
+    with pytest.raises(InputError, match="delta_T must have the shape of T"):
+        activity_weighted_mass(form, np.eye(3), np.ones((4, 2)))
+    with pytest.raises(InputError, match="driving_activity needs one network"):
+        driving_activity(random_rnn(2), random_trials())
+    with pytest.raises(InputError, match="driving_activity needs trials that all networks share"):
+        driving_activity(random_rnn(1), random_trials(1))
+    with pytest.raises(InputError, match="its states diverge"):
+        runaway = RNN(np.zeros((1, 1)), [[1e30]], [[1.0]], h0=[1.0], activation="relu")
+        driving_activity(runaway, Trials(np.zeros((1, 20, 1)), np.zeros((1, 20, 1))))
+
+
+# ---------------------------------------------------------------------------------------------------------------- the adjoint
+def autograd_adjoints(rnn, trials, r):
+    """∂(Σ r · y)/∂(pre-activation), (trials, time, hidden): by an extra input to every unit at every step."""
+    weights = {name: torch.tensor(np.array(getattr(rnn, name))) for name in ("W_in", "W_rec", "W_out", "b_rec", "b_out", "h0")}
+    steps, hidden = trials.targets.shape[1], rnn.hidden_size
+    weights["W_in"] = torch.cat([weights["W_in"], torch.eye(hidden, dtype=torch.float64)[None]], dim=2)
+    x = np.zeros((len(trials), steps, rnn.input_size))
+    x[:, : trials.inputs.shape[1]] = trials.inputs
+    kick = torch.zeros((len(trials), steps, hidden), dtype=torch.float64, requires_grad=True)
+    outputs, _ = forward(weights, Spec.of(rnn), torch.cat([torch.tensor(x), kick], dim=2))
+    return torch.autograd.grad((outputs[0] * torch.tensor(r)).sum(), kick)[0].numpy()
+
+
+def signals_of(trials, outputs, seed, signal):
+    """The random signs that `readout_adjoint` draws, as (trials, time, output), over √D and zero where masked."""
+    kept = np.broadcast_to(trials.mask, trials.targets.shape[:2])
+    first, steps = int(np.argmax(kept.any(axis=0))), kept.shape[1]
+    r = np.zeros((len(trials), steps, outputs))
+    r[:, first:] = np.moveaxis(random.signs(seed, "readout adjoint", signal, (1, steps - first, len(trials), outputs))[0], 0, 1)
+    y = trials.targets[kept]
+    return r * kept[..., None] / np.sqrt(((y - y.mean(axis=0)) ** 2).sum())
+
+
+@pytest.mark.parametrize("activation, form, leak", KINDS)
+@pytest.mark.parametrize("mask", [None, [0, 0, 1, 1, 0, 1, 1, 0]])
+def test_the_adjoint_agrees_with_autograd(activation, form, leak, mask):
+    rnn, trials = rnn_of(activation, form, leak), random_trials(mask=mask)
+    expected = np.zeros((7, 7))
+    for signal in range(3):
+        adjoint = autograd_adjoints(rnn, trials, signals_of(trials, 4, 5, signal)).reshape(-1, 7)
+        expected += adjoint.T @ adjoint / len(adjoint) / 3
+    found = readout_adjoint(rnn, trials, signals=3, seed=5)
+    assert np.abs(found - expected).max() < 1e-12 * np.abs(expected).max()
+    assert np.array_equal(found, readout_adjoint(rnn, trials, signals=3, seed=5))
+    assert not np.array_equal(found, readout_adjoint(rnn, trials, signals=3, seed=6))
+
+
+def test_many_signals_tend_to_the_exact_second_moment():
+    rnn, trials = random_rnn(1), random_trials()
+    scale = np.abs(signals_of(trials, 4, 0, 0)).max()
+    exact = np.zeros((7, 7))
+    for step_, output in itertools.product(range(8), range(4)):  # E over signs: one output at one step at a time
+        r = np.zeros((6, 8, 4))
+        r[:, step_, output] = scale
+        adjoint = autograd_adjoints(rnn, trials, r).reshape(-1, 7)
+        exact += adjoint.T @ adjoint / 48
+    assert np.abs(readout_adjoint(rnn, trials, signals=400) - exact).max() < 0.05 * np.abs(exact).max()
+
+
+def test_what_the_readout_never_feels_is_outside_the_adjoint():
+    """Units 3, 4 drive nobody and are not read out."""
+    rng = np.random.default_rng(0)
+    W_rec = 0.5 * rng.normal(size=(5, 5))
+    W_rec[:3, 3:] = 0
+    W_out = rng.normal(size=(2, 5))
+    W_out[:, 3:] = 0
+    found = readout_adjoint(RNN(rng.normal(size=(5, 2)), W_rec, W_out), random_trials(outputs=2))
+    assert np.abs(found[3:]).max() == 0 and np.linalg.eigvalsh(found[:3, :3]).min() > 0
+
+
+def test_readout_adjoint_messages():
+    with pytest.raises(InputError, match="readout_adjoint needs one network"):
+        readout_adjoint(random_rnn(2), random_trials())
+    with pytest.raises(InputError, match="readout_adjoint needs trials that all networks share"):
+        readout_adjoint(random_rnn(1), random_trials(1))
+    with pytest.raises(InputError, match=r"the readout-relevant adjoint is undefined: the unmasked targets do not vary."):
+        readout_adjoint(random_rnn(1), Trials(np.zeros((2, 3, 2)), np.ones((2, 3, 4))))
+    with pytest.raises(InputError, match=r"targets must have 4 outputs to fit the network; got 3."):
+        readout_adjoint(random_rnn(1), random_trials(outputs=3))
+    with pytest.raises(InputError, match="signals must be at least 1; got 0"):
+        readout_adjoint(random_rnn(1), random_trials(), signals=0)
+    with pytest.raises(InputError, match="its states or adjoints diverge"):
+        runaway = RNN(np.zeros((1, 1)), [[1e30]], [[1.0]], h0=[1.0], activation="relu")
+        readout_adjoint(runaway, Trials(np.zeros((1, 20, 1)), np.arange(20.0)[None, :, None]))
+
+
+# ---------------------------------------------------------------------------------------------------------------- predictors
+def test_predictors_follow_their_equations():
+    rnn, trials = random_rnn(1, scale=0.3), random_trials()
+    form = real_schur(rnn.W_rec[0])
+    deltas = [(), ("CC",), form.coupling(0, 1), form.N, form.T]
+    rows = predictors(form, rnn, trials, deltas, signals=2, seed=9)
+    assert [row.removed for row in rows] == ["none", "CC", 2, 3, 4] and rows[-1].sector == "outside N"
+    assert rows[0].sector == "none" and rows[0].removed_mass == rows[0].activity_mass == rows[0].adjoint_mass == 0
+    present = [name for name in ("RR", "CR", "CC") if form.sector_mask(name).any()]
+    assert rows[1].sector == "CC" and rows[3].sector == "+".join(present)
+    r, adjoint = driving_activity(rnn, trials), readout_adjoint(rnn, trials, signals=2, seed=9)
+    for row, delta in zip(rows[1:], [removal(form, ("CC",)), *deltas[2:]]):
+        change = form.Q @ delta @ form.Q.T
+        assert row.removed_mass == pytest.approx(np.linalg.norm(delta) / np.linalg.norm(form.T))
+        assert row.activity_mass == pytest.approx(float(activity_weighted_mass(form, delta, r)))
+        moment = r.reshape(-1, 7).T @ r.reshape(-1, 7)
+        assert row.adjoint_mass == pytest.approx(np.sqrt(np.trace(adjoint @ change @ moment @ change.T)))
+    assert [row.removed for row in predictors(form, rnn, trials, deltas, labels="abcde")] == list("abcde")
+
+
+def test_predictors_do_not_depend_on_the_units_basis():
+    """Without an activation that knows the units (relu kept positive), turning all weights turns nothing that is measured."""
+    rng, turn = np.random.default_rng(0), orthogonal(5, 3)
+    W_rec, W_in, W_out = 0.3 * rng.normal(size=(5, 5)), 0.05 * rng.normal(size=(5, 2)), rng.normal(size=(3, 5))
+    trials = random_trials(outputs=3)
+
+    def rows_of(Q):
+        far = np.full(5, 50.0)
+        W = Q @ W_rec @ Q.T
+        rnn = RNN(Q @ W_in, W, W_out @ Q.T, b_rec=far - W @ far, h0=far, activation="relu")
+        form = real_schur(W)
+        return form, readout_adjoint(rnn, trials), predictors(form, rnn, trials, [("RR",), ("CR",), ("CC",), form.N])
+
+    (_, plain_adjoint, plain), (_, turned_adjoint, turned) = rows_of(np.eye(5)), rows_of(turn)
+    assert np.allclose(turned_adjoint, turn @ plain_adjoint @ turn.T, rtol=1e-8)
+    assert [row.adjoint_mass > 0 for row in plain] == [row.adjoint_mass > 0 for row in turned]
+    for a, b in zip(plain, turned):
+        assert a.sector == b.sector and a.removed_mass == pytest.approx(b.removed_mass, rel=1e-8)
+
+
+def test_the_adjoint_mass_is_of_the_size_of_the_effect():
+    """A network that solves its own targets: the mean over random couplings of adjoint_mass² and of ΔFVU agree within a factor of three."""
+    rnn = random_rnn(1, hidden=12, inputs=2, outputs=3, biases=False, scale=0.25, seed=3)
+    inputs = np.random.default_rng(0).normal(size=(60, 10, 2))
+    trials = Trials(inputs, rollout(rnn, inputs).outputs[0])
+    form = real_schur(rnn.W_rec[0])
+    rng = np.random.default_rng(1)
+    deltas = [0.02 * rng.normal(size=(12, 12)) for _ in range(40)]
+    effects = exact_effects(rnn, form, trials, deltas)
+    found = np.array([row.adjoint_mass for row in predictors(form, rnn, trials, deltas)]) ** 2
+    assert 1 / 3 < np.median(effects / found) < 3
+
+
+def test_predictors_messages():
+    rnn, trials = random_rnn(1), random_trials()
+    form = real_schur(rnn.W_rec[0])
+    with pytest.raises(InputError, match=r"expected at least one removal, ΔT or a tuple of sector names; got none."):
+        predictors(form, rnn, trials, [])
+    with pytest.raises(InputError, match=r"labels must name each of the 1 removals; got 2."):
+        predictors(form, rnn, trials, [("CC",)], labels=["a", "b"])
+    with pytest.raises(InputError, match="the Schur form is of another matrix"):
+        predictors(form, random_rnn(1, seed=8), trials, [("CC",)])
+    silent = RNN(np.zeros((2, 2)), np.diag([0.9, 0.5]), np.ones((4, 2)))
+    with pytest.raises(InputError, match="T Qᵀ r is zero on these trials"):
+        predictors(real_schur(silent.W_rec[0]), silent, trials, [("CC",)])
+
+
+# ---------------------------------------------------------------------------------------------------------------- the score
+def planted(networks, a_network=12, *, noise=0.0, seed=0, slope=1.7):
+    """Rows whose effect is 3 · mass^slope · 10^noise, times 10 in sector CC."""
+    rng = np.random.default_rng(seed)
+    rows, effects = [], []
+    for network in range(networks):
+        for _ in range(a_network):
+            mass, sector = 10 ** rng.uniform(-2, 0), str(rng.choice(["RR", "CR", "CC"]))
+            row = {"network": network, "mass": mass, "sector": sector, "other": 10 ** rng.normal()}
+            rows.append(row)
+            effects.append(3 * mass**slope * (10 if sector == "CC" else 1) * 10 ** (noise * rng.normal()))
+    return rows, np.array(effects)
+
+
+def test_a_planted_law_is_recovered():
+    rows, effects = planted(6)
+    score = leave_networks_out_r2(rows, ["mass", "sector"], effects)
+    assert score.r2.mean == pytest.approx(1) and score.rows == 72 and score.n_undefined == 0 and score.r2.n == 6
+    assert score.coefficients["mass"] == pytest.approx(1.7)
+    shifts = [score.coefficients[f"sector {name}"] for name in ("RR", "CR", "CC")]
+    assert np.allclose(shifts, [-1 / 3, -1 / 3, 2 / 3]) and score.coefficients["offset"] == pytest.approx(np.log10(3) + 1 / 3)
+    assert 0.3 < leave_networks_out_r2(rows, ["mass"], effects).r2.mean < 0.95
+    frame = pd.DataFrame(rows).assign(effect=effects)
+    assert leave_networks_out_r2(frame, ["mass", "sector"], "effect").r2.mean == pytest.approx(1)
+    scaled = leave_networks_out_r2([{**row, "mass": 1e6 * row["mass"]} for row in rows], ["mass"], 1e-9 * effects)
+    assert scaled.r2.mean == pytest.approx(leave_networks_out_r2(rows, ["mass"], effects).r2.mean)
+
+
+def test_noise_scores_nothing_and_the_score_is_that_of_a_plain_loop():
+    rows, effects = planted(25, noise=0.4, seed=1)
+    assert -0.2 < leave_networks_out_r2(rows, ["other"], effects).r2.mean < 0.02
+    errors = spread = 0.0
+    y, x, group = np.log10(effects), np.log10([r["mass"] for r in rows]), np.array([r["network"] for r in rows])
+    for network in range(25):
+        train = group != network
+        slope, offset = np.polyfit(x[train], y[train], 1)
+        errors += ((y[~train] - slope * x[~train] - offset) ** 2).sum()
+        spread += ((y[~train] - y[train].mean()) ** 2).sum()
+    score = leave_networks_out_r2(rows, ["mass"], effects)
+    assert score.r2.mean == pytest.approx(1 - errors / spread)
+    assert score.r2.method == "percentile bootstrap" and score.r2.low < score.r2.mean < score.r2.high and score.r2.high - score.r2.low < 0.5
+    assert score.r2.low == leave_networks_out_r2(rows, ["mass"], effects).r2.low != leave_networks_out_r2(rows, ["mass"], effects, seed=1).r2.low
+
+
+def test_the_interval_follows_the_number_of_networks_and_covers():
+    def score(networks, seed=2):
+        rows, effects = planted(networks, noise=0.7, seed=seed)
+        return leave_networks_out_r2(rows, ["mass"], effects).r2
+
+    assert score(9).low is None and score(9).method == "none" and score(10).method == "t" and score(20).method == "percentile bootstrap"
+    small, large = score(19), score(20)
+    assert 0.5 < (small.high - small.low) / (large.high - large.low) < 2
+    truth = score(1500).mean
+    assert np.mean([r.low <= truth <= r.high for r in (score(24, seed) for seed in range(100, 140))]) > 0.75
+
+
+def test_undefined_values_are_counted_with_their_reasons():
+    rows, effects = planted(4)
+    rows += [{**rows[0], "network": "lost", "mass": m} for m in (0.0, 0.1, 0.1, 0.1, None)]
+    effects = np.append(effects, [1.0, 0.0, -1e-3, np.inf, 1.0])
+    score = leave_networks_out_r2(rows, ["mass"], effects)
+    reasons = {"mass is zero": 1, "the effect is zero": 1, "the effect is negative": 1, "the effect is not finite": 1, "mass is not finite": 1}
+    assert score.undefined == reasons and score.n_undefined == 5 and score.rows == 48 and score.networks_left_out == ("lost",)
+    assert score.r2.mean == leave_networks_out_r2(rows[:48], ["mass"], effects[:48]).r2.mean
+    missing = leave_networks_out_r2(rows[:48], ["mass"], [None, *effects[1:48]])
+    assert missing.undefined == {"the effect is not finite": 1}
+
+
+def test_models_are_compared_on_the_same_rows():
+    rng = np.random.default_rng(0)
+    networks = [random_rnn(1, hidden=8, inputs=2, outputs=3, biases=False, scale=0.3, seed=s) for s in range(4)]
+    inputs = rng.normal(size=(20, 8, 2))
+    rows, effects = [], []
+    for i, rnn in enumerate(networks):
+        rnn = RNN(rnn.W_in, rnn.W_rec, rnn.W_out, labels=[f"seed {i}"])
+        trials, form = Trials(inputs, rollout(rnn, inputs).outputs[0]), real_schur(rnn.W_rec[0])
+        deltas = [(), *(form.coupling(i, j) for i, j in form.couplings())]
+        rows += predictors(form, rnn, trials, deltas)
+        effects += exact_effects(rnn, form, trials, [0 * form.T, *deltas[1:]]).tolist()
+    scores = compare_models(rows, effects)
+    assert list(scores) == list(MODELS) and len({score.rows for score in scores.values()}) == 1
+    assert all(score.undefined == {"the effect is zero": 4} and score.r2.n == 4 for score in scores.values())
+    assert scores["readout-relevant adjoint"].r2.mean > 0.8 > scores["Schur mass and sector"].r2.mean
+    assert scores["readout-relevant adjoint"].coefficients["adjoint_mass"] == pytest.approx(2, abs=0.4)
+
+
+def test_a_level_that_was_never_fitted_gets_the_mean_of_the_others():
+    rows = [{"network": n, "sector": s, "mass": m} for n in range(2) for s in ("RR", "CC") for m in (0.1, 1.0)]
+    effects = [row["mass"] * (100 if row["sector"] == "CC" else 1) for row in rows]
+    extra = [{"network": 2, "sector": "new", "mass": 0.5}]
+    exact = leave_networks_out_r2(rows + extra, ["mass", "sector"], [*effects, 0.5 * 10])
+    assert exact.r2.mean == pytest.approx(1)
+
+
+def test_score_messages():
+    rows, effects = planted(3)
+    with pytest.raises(InputError, match=r"the rows have no column 'size'."):
+        leave_networks_out_r2(rows, ["size"], effects)
+    with pytest.raises(InputError, match=r"the rows have no column 'size'."):
+        leave_networks_out_r2(pd.DataFrame(rows), ["size"], effects)
+    with pytest.raises(InputError, match=r"the effect must have one value for each of the 36 rows; got 35."):
+        leave_networks_out_r2(rows, ["mass"], effects[1:])
+    with pytest.raises(InputError, match=r"needs defined rows of at least two networks; got 1 \(of 12 rows\)."):
+        leave_networks_out_r2(rows[:12], ["mass"], effects[:12])
+    with pytest.raises(InputError, match=r"R² is undefined: the effects do not vary."):
+        leave_networks_out_r2(rows, ["mass"], np.ones(36))
+    with pytest.raises(InputError, match=r"predictors must be a sequence of column names, .*; got 'mass'."):
+        leave_networks_out_r2(rows, "mass", effects)
+    with pytest.raises(InputError, match=r"the effect must hold numbers."):
+        leave_networks_out_r2(rows, ["mass"], "sector")
+    with pytest.raises(InputError, match=r"sector must hold numbers, or text only."):
+        leave_networks_out_r2([*rows[1:], {**rows[0], "sector": None}], ["sector"], effects)
+    with pytest.raises(InputError, match="level must be above 0"):
+        leave_networks_out_r2(rows, ["mass"], effects, level=0)
