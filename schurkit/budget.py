@@ -17,7 +17,7 @@ from .rivals import RIVALS, rival_change
 from .rnn import RNN, Trials
 from .schur import SchurForm, real_schur
 
-SCHUR_ORDERS = ("estimate", "norm", "random")
+SCHUR_ORDERS = ("estimate", "gauss-newton", "norm", "random")
 ORDERS = (*SCHUR_ORDERS, *RIVALS)
 _OUTPUT_BYTES = 64 * 2**20
 
@@ -60,8 +60,9 @@ def removal_curve(
     Parameters
     ----------
     rnn : a stack of one. trials : held-out trials.
-    orders : "estimate", single couplings from the least to the most harmful as `coupling_estimates` ranks them once, before anything is removed;
-        "norm", couplings from the smallest up; "random", couplings in one random order (a draw of `seed`); "svd", "eigenmodes", "magnitude": see
+    orders : "estimate", single couplings from the smallest to the largest estimated effect in size, ranked once by `coupling_estimates`, before anything
+        is removed (by size and not by sign: gains predicted for single couplings do not add up when many go); "gauss-newton", by the curvature
+        term of that estimate alone; "norm", couplings from the smallest up; "random", couplings in one random order (a draw of `seed`); "svd", "eigenmodes", "magnitude": see
         `schurkit.rivals.rival_change`.
     points : number of masses after 0, dense near zero, up to that of all couplings. Schur orders remove whole couplings, so their masses are the
         largest that fit below.
@@ -92,9 +93,10 @@ def removal_curve(
 def _prefixes(rnn, form, trials, order, masses, seed):
     """(mass, number of couplings, change of W_rec) for the longest prefixes that fit the masses."""
     pairs = form.couplings()
-    if order == "estimate":
+    if order in ("estimate", "gauss-newton"):
         first, second = coupling_estimates(rnn, form, trials, seed=seed)
-        rank = np.argsort([first[i, j] + second[i, j] for i, j in pairs], kind="stable")
+        score = np.abs(first + second) if order == "estimate" else second
+        rank = np.argsort([score[i, j] for i, j in pairs], kind="stable")
     elif order == "norm":
         rank = np.argsort([np.linalg.norm(form.coupling(i, j)) for i, j in pairs], kind="stable")
     else:

@@ -178,3 +178,10 @@ def level_colours(count: int) -> list:
     import matplotlib
 
     return list(matplotlib.colormaps["viridis"](np.linspace(0.8, 0.0, count)))
+
+
+def symlog(ax, linear: float, lowest: float = 0.0):
+    """Vertical axis that is logarithmic above `linear` and linear around zero, without decades below what is drawn (`lowest`)."""
+    ax.set_yscale("symlog", linthresh=linear)
+    ax.set_ylim(bottom=min(-linear / 2, 1.3 * float(lowest)))
+    return ax

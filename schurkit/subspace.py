@@ -1,15 +1,10 @@
-"""Is a removal harmless because it avoids what the task uses, or because the coupling does nothing?
+"""How changes ΔT of the Schur form meet the activity, the readout and the input of one network.
 
-How changes ΔT of the Schur form meet the activity, the readout and the input of one network; three fixed predictors of what removing ΔT costs; and a
-score for predictors that leaves whole networks out. W_rec multiplies the **driving activity** r_t, h_{t−1} in the rate form and φ(v_{t−1}) in the
-voltage form, so that ΔT changes the pre-activation of step t by Q ΔT Qᵀ r_t. With C = Qᵀ E[r rᵀ] Q, and Λ = Qᵀ E[λ λᵀ] Q for the adjoint λ_t of the
-outputs (`readout_adjoint`)::
+W_rec multiplies the **driving activity** r_t, h_{t−1} in the rate form and φ(v_{t−1}) in the voltage form, so that ΔT changes the pre-activation of
+step t by Q ΔT Qᵀ r_t: `activity_weighted_mass`. What the readout still feels of it is told by the adjoint of the outputs: `readout_adjoint`.
+`schurkit.prediction` predicts the cost of removals from both.
 
-    Schur mass             ‖ΔT‖_F / ‖T‖_F
-    activity-weighted      sqrt(E‖ΔT Qᵀ r‖² / E‖T Qᵀ r‖²) = sqrt(tr(ΔT C ΔTᵀ) / tr(T C Tᵀ))
-    adjoint-weighted       sqrt(trials · steps · tr(Λ ΔT C ΔTᵀ))
-
-The question is the paper's (S. Dräger, arXiv:2606.18457, §5); the predictors and the score are ours.
+The question is the paper's (S. Dräger, arXiv:2606.18457, §5): is a removal harmless because it avoids what the task uses?
 """
 
 from __future__ import annotations
@@ -25,16 +20,8 @@ from .ablation import check_form, name_of, removal
 from .engine import rollout
 from .engine.base import Spec
 from .engine.numpy_engine import NumpyWorker, one_blas_thread
-from .metrics import Interval
 from .rnn import ARRAYS, RNN, Trials
-from .schur import SECTORS, SchurForm
-
-MODELS = {
-    "Schur mass and sector": ("removed_mass", "sector"),
-    "activity-weighted mass": ("activity_mass",),
-    "readout-relevant adjoint": ("adjoint_mass",),
-}
-"""The three fixed models of log ΔFVU: which columns of `PredictorRow` each one uses."""
+from .schur import SchurForm
 
 
 # ---- subspaces ------------------------------------------------------------------------------------------------------------------------------------
@@ -236,7 +223,7 @@ def energy_rows(form: SchurForm, rnn: RNN, trials: Trials, deltas: Sequence, *, 
     ----------
     form, rnn, trials, deltas, labels : as `predictors`; a removal that is zero has no share and no row. share : of `activity_basis` (centred).
     """
-    deltas, labels = _removals(form, rnn, deltas, labels)
+    deltas, labels = named_removals(form, rnn, deltas, labels)
     spans = {"activity": activity_basis(driving_activity(rnn, trials), share=share).basis, "readout": rnn.W_out[0].T, "input": rnn.W_in[0]}
     spans = {name: _orthonormal(span, f"the {name} subspace") for name, span in spans.items() if span.size}
     rows = []
@@ -292,17 +279,17 @@ def activity_weighted_mass(form: SchurForm, deltas, activity, *, relative: bool 
     """
     single = np.ndim(deltas) == 2
     deltas = [form._change(d) for d in ([deltas] if single else deltas)]
-    moment = _second_moment(form, activity)
-    masses = np.sqrt([_weighted(d, moment) for d in deltas])
+    moment = second_moment(form, activity)
+    masses = np.sqrt([weighted(d, moment) for d in deltas])
     if relative:
-        whole = np.sqrt(_weighted(form.T, moment))
+        whole = np.sqrt(weighted(form.T, moment))
         if not whole > 0:
             raise InputError("the activity-weighted mass is undefined: T Qᵀ r is zero on this activity.")
         masses = masses / whole
     return masses[0] if single else masses
 
 
-def _second_moment(form, activity):
+def second_moment(form: SchurForm, activity) -> np.ndarray:
     """C = Qᵀ E[r rᵀ] Q."""
     activity = real_array(activity, "activity", dtype=np.float64)
     if activity.ndim < 2 or activity.shape[-1] != form.hidden_size or not activity.size:
@@ -311,7 +298,7 @@ def _second_moment(form, activity):
     return rotated.T @ rotated / len(rotated)
 
 
-def _weighted(delta_T, moment, adjoint=None) -> float:
+def weighted(delta_T: np.ndarray, moment: np.ndarray, adjoint: np.ndarray | None = None) -> float:
     """tr(Λ ΔT C ΔTᵀ), Λ = I when left out; few rows and columns of a single coupling are not zero. Rounding below zero becomes zero."""
     rows, columns = np.flatnonzero(delta_T.any(axis=1)), np.flatnonzero(delta_T.any(axis=0))
     small = delta_T[np.ix_(rows, columns)]
@@ -376,255 +363,24 @@ def _shared(trials, function):
         raise InputError(f"{function} needs trials that all networks share; got trials with a networks axis.")
 
 
-# ---- predictors -----------------------------------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class PredictorRow:
-    """The three predictors of one removal; made by `predictors`.
-
-    network, removed : labels. sector : those that hold entries of ΔT ("RR", "RR+CC", …), "none", or "outside N" where entries are not couplings.
-    removed_mass, activity_mass, adjoint_mass : see the module's equations; all without units, all 0 for a removal that is zero.
-    """
-
-    network: Hashable
-    removed: Hashable
-    sector: str
-    removed_mass: float
-    activity_mass: float
-    adjoint_mass: float
-
-
-def predictors(
-    form: SchurForm, rnn: RNN, trials: Trials, deltas: Sequence, *, labels=None, signals: int = 8, seed: int = 0
-) -> list[PredictorRow]:  # fmt: skip
-    """Schur mass and sector, activity-weighted mass and adjoint-weighted mass of each removal from one network.
-
-    Parameters
-    ----------
-    form : Schur form of the network. rnn : a stack of one. trials : shared; all steps drive, unmasked steps are read out.
-    deltas : removals, each ΔT (hidden, hidden) or a tuple of sector names. labels : names of the removals, by default sectors or positions.
-    signals, seed : of `readout_adjoint`.
-
-    Returns
-    -------
-    list of `PredictorRow`, in the order of `deltas`.
-
-    Raises
-    ------
-    InputError : a form of another matrix, removals of another shape, no removal, and as `readout_adjoint` and `activity_weighted_mass`.
-
-    Examples
-    --------
-    >>> from schurkit import real_schur
-    >>> W_rec = np.array([[0.9, 0.4], [0.0, 0.5]])
-    >>> rnn = RNN(np.eye(2), W_rec, np.eye(2))
-    >>> x = np.random.default_rng(0).normal(size=(8, 5, 2))
-    >>> [row] = predictors(real_schur(W_rec), rnn, Trials(x, x), [("CR",)])
-    >>> row.sector, round(row.removed_mass, 3), row.adjoint_mass > 0
-    ('CR', 0.362, True)
-    """
-    deltas, labels = _removals(form, rnn, deltas, labels)
-    moment = _second_moment(form, driving_activity(rnn, trials))
-    adjoint = form.Q.T @ readout_adjoint(rnn, trials, signals=signals, seed=seed) @ form.Q
-    size, whole = len(trials) * trials.targets.shape[1], np.sqrt(_weighted(form.T, moment))
-    if not whole > 0:
-        raise InputError("the activity-weighted mass is undefined: T Qᵀ r is zero on these trials.")
-    masks = {name: form.sector_mask(name) for name in SECTORS}
-    rows = []
-    for delta_T, label in zip(deltas, labels):
-        touched = [name for name in SECTORS if delta_T[masks[name]].any()]
-        outside = np.count_nonzero(delta_T) > sum(np.count_nonzero(delta_T[masks[name]]) for name in SECTORS)
-        felt = float(np.sqrt(size * _weighted(delta_T, moment, adjoint)))
-        masses = form.removed_mass(delta_T), float(np.sqrt(_weighted(delta_T, moment)) / whole), felt
-        rows.append(PredictorRow(rnn.labels[0], label, "outside N" if outside else name_of(touched), *masses))
-    return rows
-
-
-def _removals(form, rnn, deltas, labels):
-    """ΔT arrays and their labels."""
-    check_form(rnn, form)
+def removals_of(form: SchurForm, deltas: Sequence) -> list[np.ndarray]:
+    """Each removal as ΔT (hidden, hidden): a tuple of sector names, or ΔT itself."""
     deltas = list(deltas)
     if not deltas:
         raise InputError("expected at least one removal, ΔT or a tuple of sector names; got none.")
-    named = [isinstance(d, (tuple, list)) and all(isinstance(s, str) for s in d) for d in deltas]
-    labels = [name_of(d) if is_name else i for i, (d, is_name) in enumerate(zip(deltas, named))] if labels is None else list(labels)
+    return [removal(form, delta) if _is_named(delta) else form._change(delta) for delta in deltas]
+
+
+def named_removals(form: SchurForm, rnn: RNN, deltas: Sequence, labels: Sequence | None) -> tuple[list[np.ndarray], list]:
+    """`removals_of` the form of a network, and their labels: by default the sectors, or the position of a ΔT."""
+    check_form(rnn, form)
+    deltas = list(deltas)
+    changes = removals_of(form, deltas)
+    labels = [name_of(delta) if _is_named(delta) else i for i, delta in enumerate(deltas)] if labels is None else list(labels)
     if len(labels) != len(deltas):
         raise InputError(f"labels must name each of the {len(deltas)} removals; got {len(labels)}.")
-    return [removal(form, d) if is_name else form._change(d) for d, is_name in zip(deltas, named)], labels
+    return changes, labels
 
 
-# ---- the score ------------------------------------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True, eq=False)
-class Score:
-    """How well predictors tell the effects in networks that were left out; made by `leave_networks_out_r2`.
-
-    r2 : `Interval` whose mean is the pooled R² and whose n is the number of networks. rows : how many were fitted and predicted.
-    undefined : reason → number of rows left out because a logarithm does not exist; their sum is `n_undefined`.
-    networks_left_out : labels of networks without any row that is defined.
-    coefficients : of the fit on all networks: "offset" in decades, slopes (decades of effect a decade of predictor), and the shift of each level.
-    """
-
-    r2: Interval
-    rows: int
-    undefined: dict[str, int]
-    networks_left_out: tuple[Hashable, ...]
-    coefficients: dict[str, float]
-
-    @property
-    def n_undefined(self) -> int:
-        return sum(self.undefined.values())
-
-
-def leave_networks_out_r2(rows, predictors: Sequence[str], target, groups="network", *, level: float = 0.95, seed: int = 0) -> Score:
-    """Pooled R² of a log–log linear regression on networks that it was not fitted to.
-
-    For each network: fit log₁₀ effect = offset + Σ slope · log₁₀ predictor on all others, predict its rows. R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)² over all
-    rows, ȳ the mean of the networks fitted: 0 is no better than that mean, below 0 worse. Predictors that are text (a sector) give one offset a level
-    (a level that the fitted networks lack gets the mean of theirs). Interval by the rule of `schurkit.metrics.interval`: percentile bootstrap of
-    networks from 20 up, t interval of the linearised ratio for 10–19, none below; the fits are not repeated in the resamples.
-
-    Parameters
-    ----------
-    rows : list of rows with attributes or keys (`PredictorRow`), or a table with columns. predictors : names of columns.
-    target : the effects (rows,), e.g. ΔFVU; or the name of a column. groups : network of each row; or the name of a column.
-    level, seed : of the interval.
-
-    Returns
-    -------
-    Score. Rows whose effect or predictor is zero, negative, None or not finite have no logarithm: they are counted in `undefined`, with the reason.
-
-    Raises
-    ------
-    InputError : unknown columns, lengths that differ, fewer than two networks with defined rows, or effects that do not vary.
-
-    Examples
-    --------
-    >>> rows = [{"network": n, "mass": m} for n in range(3) for m in (0.1, 0.2, 0.4)]
-    >>> score = leave_networks_out_r2(rows, ["mass"], [5 * row["mass"] ** 2 for row in rows])
-    >>> round(score.r2.mean, 6), round(score.coefficients["mass"], 6), score.n_undefined
-    (1.0, 2.0, 0)
-    """
-    return _scores(rows, {"model": predictors}, target, groups, level, seed)["model"]
-
-
-def compare_models(
-    rows, target, groups="network", *, models: dict[str, Sequence[str]] = MODELS, level: float = 0.95, seed: int = 0
-) -> dict[str, Score]:
-    """`leave_networks_out_r2` of several models on the same rows: those where the effect and every predictor of every model have a logarithm.
-
-    Parameters as there; models : name → predictors, by default the three fixed ones. The intervals resample the same networks.
-    """
-    return _scores(rows, models, target, groups, level, seed)
-
-
-def _scores(rows, models, target, groups, level, seed):
-    number(level, "level", above=0, at_most=0.9999)
-    for predictors in models.values():
-        if isinstance(predictors, str) or not predictors:
-            raise InputError(f"predictors must be a sequence of column names, e.g. ['removed_mass', 'sector']; got {predictors!r}.")
-    names = dict.fromkeys(name for predictors in models.values() for name in predictors)
-    columns = {"the effect": _column(rows, target, "the effect"), **{name: _column(rows, name, name) for name in names}}
-    groups = _values(rows, groups, "groups")
-    why = _why_undefined(columns)
-    kept = why == ""
-    networks = {label: i for i, label in enumerate(dict.fromkeys(g for g, k in zip(groups, kept) if k))}
-    if len(networks) < 2:
-        raise InputError(f"R² over left-out networks needs defined rows of at least two networks; got {len(networks)} (of {len(rows)} rows).")
-    member = np.array([networks[g] for g, k in zip(groups, kept) if k])
-    y = np.log10(columns["the effect"][kept])
-    lost = tuple(label for label in dict.fromkeys(groups) if label not in networks)
-    undefined = {str(reason): int(count) for reason, count in zip(*np.unique(why[~kept], return_counts=True))}
-    scores = {}
-    for model, predictors in models.items():
-        terms, design = _design({name: columns[name][kept] for name in predictors})
-        r2 = _ratio_interval(*_left_out(design, y, member), level, seed)
-        offset, slopes = _fit(design, y)
-        scores[model] = Score(r2, len(y), undefined, lost, {"offset": offset, **dict(zip(terms, slopes.tolist()))})
-    return scores
-
-
-def _values(rows, name, what) -> list:
-    """The column of that name, or the given values themselves."""
-    if not isinstance(name, str):
-        values = list(name)
-    elif hasattr(rows, "columns"):
-        values = list(rows[name]) if name in rows.columns else None
-    else:
-        values = [row.get(name, _values) if isinstance(row, dict) else getattr(row, name, _values) for row in rows]
-        values = None if any(value is _values for value in values) else values
-    if values is None:
-        raise InputError(f"the rows have no column {name!r}.")
-    if len(values) != len(rows):
-        raise InputError(f"{what} must have one value for each of the {len(rows)} rows; got {len(values)}.")
-    return values
-
-
-def _column(rows, name, what) -> np.ndarray:
-    """Text as it is; numbers as float64, None as NaN."""
-    values = _values(rows, name, what)
-    if what != "the effect" and values and all(isinstance(value, str) for value in values):
-        return np.array(values, dtype=object)
-    try:
-        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"{what} must hold numbers{'' if what == 'the effect' else ', or text only'}.") from None
-
-
-def _why_undefined(columns) -> np.ndarray:
-    """For each row the first reason why a logarithm does not exist, else ""."""
-    why = np.full(len(columns["the effect"]), "", dtype=object)
-    for name, column in columns.items():
-        if column.dtype != object:
-            for reason, applies in (("not finite", ~np.isfinite(column)), ("negative", column < 0), ("zero", column == 0)):
-                why[applies & (why == "")] = f"{name} is {reason}"
-    return why
-
-
-def _design(columns):
-    """Names and columns of the regression: log₁₀ of numbers, and for text one column a level."""
-    names, design = [], []
-    for name, column in columns.items():
-        if column.dtype == object:
-            levels = sorted(set(column))
-            names += [f"{name} {level}" for level in levels]
-            design += [(column == level).astype(np.float64) for level in levels]
-        else:
-            names.append(name)
-            design.append(np.log10(column))
-    return names, np.stack(design, axis=1)
-
-
-def _fit(design, y):
-    """Offset and coefficients by least squares. Centring makes the shifts of the levels sum to zero, whatever the units."""
-    middle = design.mean(axis=0)
-    slopes = np.linalg.lstsq(design - middle, y - y.mean(), rcond=1e-10)[0]
-    return float(y.mean() - middle @ slopes), slopes
-
-
-def _left_out(design, y, member):
-    """Squared errors of prediction, and squared distances to the mean of the networks fitted, summed over each left-out network."""
-    errors, spreads = np.zeros(member.max() + 1), np.zeros(member.max() + 1)
-    for i in range(len(errors)):
-        held = member == i
-        offset, slopes = _fit(design[~held], y[~held])
-        errors[i] = np.square(y[held] - offset - design[held] @ slopes).sum()
-        spreads[i] = np.square(y[held] - y[~held].mean()).sum()
-    if not spreads.sum() > 0:
-        raise InputError("R² is undefined: the effects do not vary.")
-    return errors, spreads
-
-
-def _ratio_interval(errors, spreads, level, seed, resamples: int = 4000) -> Interval:
-    """1 − Σ errors / Σ spreads over networks, with an interval by the number of networks."""
-    n = len(errors)
-    r2 = float(1 - errors.sum() / spreads.sum())
-    if n < 10:
-        return Interval(r2, None, None, n, "none", level)
-    if n < 20:
-        from scipy.stats import t
-
-        influence = (errors - (1 - r2) * spreads) / spreads.mean()
-        half = float(t.ppf(0.5 + level / 2, n - 1) * influence.std(ddof=1) / np.sqrt(n))
-        return Interval(r2, r2 - half, r2 + half, n, "t", level)
-    draws = random.integers(seed, "bootstrap", 0, (resamples, n), n)
-    low, high = np.quantile(1 - errors[draws].sum(axis=1) / spreads[draws].sum(axis=1), [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(r2, float(low), float(high), n, "percentile bootstrap", level)
+def _is_named(delta) -> bool:
+    return isinstance(delta, (tuple, list)) and all(isinstance(name, str) for name in delta)

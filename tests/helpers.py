@@ -25,3 +25,14 @@ def random_trials(networks=None, trials=6, steps=5, autonomous=3, inputs=2, outp
     rng = np.random.default_rng(seed)
     lead = () if networks is None else (networks,)
     return Trials(rng.normal(size=(*lead, trials, steps, inputs)), rng.normal(size=(*lead, trials, steps + autonomous, outputs)), mask)
+
+
+def network(W_rec, *, W_in=None, **kind):
+    """A network with given recurrent weights; one input that drives nothing unless W_in is given."""
+    W_rec = np.array(W_rec, dtype=float)
+    return RNN(np.zeros((len(W_rec), 1)) if W_in is None else W_in, W_rec, np.ones((1, len(W_rec))), **kind)
+
+
+def orthogonal(size, seed=0):
+    """An orthogonal matrix."""
+    return np.linalg.qr(np.random.default_rng(seed).normal(size=(size, size)))[0]

@@ -207,7 +207,7 @@ def test_a_needle_beside_a_hill_is_found():
     pair = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
     W = np.zeros((6, 6))
     W[:2, :2], W[2:4, 2:4], W[:2, 2:4] = pair, pair * (1 - 1e-4), 1e-3 * np.eye(2)
-    W[4:, 4:] = [[0.85, 0.6], [0.0, 0.8]]
+    W[4:, 4:] = [[0.9, 1.0], [0.0, 0.85]]
     assert 1.5 < kreiss_constant(W[4:, 4:], radius=1.0) < 5
     assert kreiss_constant(W) == pytest.approx(np.sqrt(101), rel=0.05)
 

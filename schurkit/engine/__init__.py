@@ -64,7 +64,8 @@ def _numba_covers(spec: Spec | None) -> bool:
     if importlib.util.find_spec("numba") is None:
         return False
     try:
-        reason = _numba_engine().refuses(spec) if spec is not None else None
+        engine = _numba_engine()
+        reason = engine.refuses(spec) if spec is not None else None
     except InputError as error:
         reason = str(error)
     if reason:

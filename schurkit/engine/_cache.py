@@ -17,8 +17,11 @@ from pathlib import Path
 import numba
 from numba.core.caching import NullCache
 
+if numba.config.DISABLE_JIT:
+    raise ImportError("NUMBA_DISABLE_JIT is set")
+
 _HERE = Path(__file__).parent
-_SOURCES = ("_cache.py", "_vectors.py", "_tile.py", "_dots.py", "_draws.py", "_kernels.py", "_steps.py", "batches.py")
+_PARTS = "_cache", "_vectors", "_tile", "_dots", "_draws", "_kernels", "_network", "_training", "_rollouts", "batches"
 _made: list = []
 _UNUSABLE = (OSError, EOFError, pickle.PickleError, RuntimeError)
 """What a folder that is full, read-only, damaged or gone makes numba raise."""
@@ -45,8 +48,8 @@ def _places() -> list[Path]:
 def folder() -> Path | None:
     """The folder of the compiled code, made if need be; None where no place can be written to."""
     digest = hashlib.sha256(repr((numba.__version__, sys.version, *cpu())).encode())
-    for name in _SOURCES:
-        digest.update((_HERE / name).read_bytes())
+    for name in _PARTS:
+        digest.update((_HERE / f"{name}.py").read_bytes())
     try:
         places = _places()
     except RuntimeError:  # no home folder
@@ -71,6 +74,12 @@ except OSError:  # the sources are not files (a zipped package)
 def compiled(function):
     """Compile on first use: without the interpreter lock, IEEE arithmetic in the order written, kept in `folder()`."""
     return _kept(lambda cache: numba.njit(nogil=True, error_model="numpy", cache=cache)(function))
+
+
+def inner(function):
+    """`compiled` for what only compiled code calls: without the wrappers for other callers, which take longest to compile."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return _kept(lambda cache: numba.njit(nogil=True, error_model="numpy", cache=cache, **options)(function))
 
 
 def callback(signature):

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from .. import random
-from ._cache import compiled
+from ._cache import inner
 
 _GAMMA = np.uint64(random.GAMMA)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -19,44 +19,44 @@ _ONE = np.uint64(1)
 _A, _B, _C, _D, _E, _F = random._A, random._B, random._C, random._D, random._E, random._F
 
 
-@compiled
+@inner
 def _mixed(state):
     z = (state ^ (state >> np.uint64(30))) * _FIRST
     z = (z ^ (z >> np.uint64(27))) * _SECOND
     return z ^ (z >> np.uint64(31))
 
 
-@compiled
+@inner
 def key(seed, stream, step):
     """`random.key` of three unsigned 64-bit numbers."""
     return _mixed((_mixed((_mixed(seed + _GAMMA) ^ stream) + _GAMMA) ^ np.uint64(step)) + _GAMMA)
 
 
-@compiled
+@inner
 def word(key, index):
     """Draw number `index` of a key: 64 random bits."""
     return _mixed(key + (np.uint64(index) + _ONE) * _GAMMA)
 
 
-@compiled
+@inner
 def sign(key, index):
     """−1 or +1, as `random.signs`."""
     return np.float32(1.0) if word(key, index) >> np.uint64(63) else np.float32(-1.0)
 
 
-@compiled
+@inner
 def uniform(key, index):
     """A float64 number in [0, 1), as `random.uniform`."""
     return np.float64(word(key, index) >> np.uint64(11)) * 2.0**-53
 
 
-@compiled
+@inner
 def integer(key, index, high):
     """A whole number from 0 to high − 1, as `random.integers`."""
     return min(np.int64(uniform(key, index) * high), np.int64(high - 1))
 
 
-@compiled
+@inner
 def normal(key, index):
     """A standard normal float64 number, as `random.normal`."""
     u = (np.float64(word(key, index) >> np.uint64(12)) + 0.5) * 2.0**-52
@@ -68,7 +68,7 @@ def normal(key, index):
     return -value if q < 0 else value
 
 
-@compiled
+@inner
 def _ratio(numerator, denominator, x):
     top, bottom = numerator[7], denominator[7]
     for i in range(6, -1, -1):
@@ -77,7 +77,7 @@ def _ratio(numerator, denominator, x):
     return top / bottom
 
 
-@compiled
+@inner
 def _log(x):
     mantissa, exponent = math.frexp(x)
     if mantissa < 0.7071067811865476:

@@ -10,7 +10,7 @@ import llvmlite.binding
 from numba import types
 from numba.extending import intrinsic
 
-from ._cache import callback, compiled
+from ._cache import callback, inner
 from ._dots import dots
 from ._tile import GROUPS, tile
 from ._vectors import SHAPE
@@ -83,7 +83,7 @@ def _few_products(rows, H, H_row, K, W, W_row, outputs, start, Y, Y_row):
 few_products = _by_name("schurkit_few_products", _few_products, 10)
 
 
-@compiled
+@inner
 def add_product(rows, columns, A, A_row, A_k, K, B, B_row, C, C_row):
     """C += A B, with arguments as for `product`."""
     product(rows, columns, A, A_row, A_k, K, B, B_row, A, 0, 0, 0, B, 0, C, C_row, C, C_row, 0, C, 0)

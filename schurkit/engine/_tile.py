@@ -139,7 +139,7 @@ class _Tile(Vectors):
         return [b.fmul(b.fsub(one, b.fmul(rate, rate)), d) for d, rate in zip(ds, rates)]
 
     def _tanh(self, xs, _):
-        """sign(x) m/(m + 2) with m = e^z − 1, z = 2 min(|x|, 10): odd, NaN for NaN, within 2 units in the last place.
+        """sign(x) m/(m + 2) with m = e^z − 1, z = 2 min(|x|, 10): odd, NaN for NaN, within 2.3 units in the last place.
 
         m = 2ⁿ (e^r − 1) + (2ⁿ − 1) with n = round(z / ln 2), r = z − n ln 2 and a polynomial for e^r − 1, all written in r/2.
         Several vectors go through each operation in turn, so that one need not wait for the result of the last.

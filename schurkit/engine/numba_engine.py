@@ -11,8 +11,8 @@ import sys
 
 import numpy as np
 
-from . import _cache, _dots, _draws, _kernels, _steps, _tile, _vectors, batches, numba_layout, numba_training
-from .base import Spec, Weights
+from . import _cache, _dots, _draws, _kernels, _network, _rollouts, _tile, _training, _vectors, batches, numba_layout, numba_training
+from .base import Spec, Weights, available_threads
 from .numba_layout import Layout, aligned, side_by_side, up
 from .numba_training import Trainer
 from .numpy_engine import NumpyEngine
@@ -21,14 +21,16 @@ TRIALS_A_BLOCK = 64
 """Trials of one rollout: their states stay in the nearest cache."""
 FEW_INPUTS = 8
 """With more inputs than this, variants of one network share an input drive; with fewer, computing it again costs less than reading it."""
-OPERATIONS_A_CALL = 5e7
-"""Multiply-adds of rollouts in one compiled call, about a millisecond: long beside the call, short beside the whole."""
+OPERATIONS_A_CALL = 1e9
+"""Most multiply-adds of rollouts in one compiled call, some 10 ms: long beside the call, short beside a user's patience."""
+
+
 class NumbaEngine:
     """See `schurkit.engine.base.Engine`; covers both forms, both activations, any leak, biases and starts."""
 
     name = "numba"
     packages = ("numpy", "numba", "llvmlite")
-    sources = (sys.modules[__name__], _cache, _vectors, _tile, _dots, _kernels, _steps, _draws, batches, numba_layout, numba_training)
+    sources = (sys.modules[__name__], _cache, _vectors, _tile, _dots, _kernels, _network, _training, _draws, batches, numba_layout, numba_training)
     arithmetic = _vectors.SHAPE.arithmetic
 
     def refuses(self, spec: Spec) -> str | None:
@@ -52,11 +54,14 @@ class NumbaEngine:
         drives = _shared_drives(layout, weights, theta, x)
         block = min(TRIALS_A_BLOCK, trials)
         jobs = len(theta) * -(-trials // block)
-        size = max(1, int(OPERATIONS_A_CALL / (block * steps * d.hidden * (d.hidden + d.inputs + d.outputs))))
+        free = []  # work space, handed from thread to thread
+        most = OPERATIONS_A_CALL / max(1, block * steps * d.hidden * (d.hidden + d.inputs + d.outputs))
+        size = int(max(1, min(most, jobs / (4 * available_threads()))))
 
         def run(first):
-            arguments = layout.dims, layout.padded(), layout.space(block), theta, x, drives, block, first, min(first + size, jobs), outputs, kept
-            _cache.call(_steps.roll, *arguments)
+            padded, space = free.pop() if free else (layout.padded(), layout.space(block))
+            _cache.call(_rollouts.roll, d, padded, space, theta, x, drives, block, first, min(first + size, jobs), outputs, kept)
+            free.append((padded, space))
 
         side_by_side(run, range(0, jobs, size))
         return outputs, kept if states else None
@@ -68,7 +73,7 @@ def _shared_drives(layout: Layout, weights: Weights, theta, x):
     pays = len(theta) > 1 and len(x) == 1 and layout.dims.inputs > FEW_INPUTS
     if pays and all((weights[name] == weights[name][:1]).all() for name in ("W_in", "b_rec")):
         drives = aligned(x.shape[2], x.shape[1], up(layout.dims.hidden))
-        _cache.call(_steps.share_drives, layout.dims, layout.padded(), theta[0], x, drives)
+        _cache.call(_rollouts.share_drives, layout.dims, layout.padded(), theta[0], x, drives)
     return drives
 
 
@@ -89,14 +94,9 @@ class NumbaWorker:
         kept = np.ascontiguousarray(np.broadcast_to(mask, (networks, trials, steps)), np.uint8)
         found, losses = np.empty_like(theta), np.empty(networks)
         for i in range(networks):
-            losses[i] = self._one(layout, padded, space, theta[i], x[i], y[i], kept[i], found[i])
+            losses[i] = _cache.call(_training.gradients_of, layout.dims, padded, space, theta[i], x[i], y[i], kept[i], found[i])
         grads = layout.arrays(found)
         return losses, {name: grads[name] for name in weights}
-
-    @staticmethod
-    def _one(layout, padded, space, theta, x, y, mask, found):
-        _cache.call(_steps.pack, layout.dims, theta, padded)
-        return _cache.call(_steps.gradients, layout.dims, padded, space, x, y, mask, found)
 
     def _prepared(self, weights, trials, steps):
         layout = Layout(weights, self.spec)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from . import _steps
+from . import _network
 from .base import Spec, Weights, available_threads
 
 NAMES = ("W_in", "W_rec", "W_out", "b_rec", "b_out", "h0")
@@ -33,11 +33,11 @@ class Layout:
         self.ends = np.cumsum([int(np.prod(self.shapes[name])) for name in self.names]).astype(np.int64)
         hidden, inputs = self.shapes["W_in"]
         self.leak = np.asarray(spec.leak, np.float32)
-        form = _steps.VOLTAGE if spec.form == "voltage" else _steps.LEAKY if (self.leak != 1).any() else _steps.PLAIN
+        form = _network.VOLTAGE if spec.form == "voltage" else _network.LEAKY if (self.leak != 1).any() else _network.PLAIN
         there = [int(name in weights) for name in NAMES[3:]]
         outputs, groups = self.shapes["W_out"][0], up(hidden) // 16
         few = outputs * (groups + 3) < groups * up(outputs)  # vector operations of one way and the other
-        self.dims = _steps.Dims(hidden, inputs, outputs, *there, form, int(spec.activation == "relu"), int(few))
+        self.dims = _network.Dims(hidden, inputs, outputs, *there, form, int(spec.activation == "relu"), int(few))
 
     def flat(self, weights: Weights) -> np.ndarray:
         """(networks, parameters) in float32."""
@@ -50,23 +50,23 @@ class Layout:
         starts = [0, *self.ends[:-1]]
         return {name: flat[:, a:b].reshape(len(flat), *self.shapes[name]) for name, a, b in zip(self.names, starts, self.ends)}
 
-    def padded(self) -> _steps.Padded:
+    def padded(self) -> _network.Padded:
         d = self.dims
         width, columns = up(d.hidden), up(d.outputs)
         leak = aligned(width)
         leak[: d.hidden] = self.leak
         matrices = [(d.hidden, width), (d.hidden, width), (d.inputs, width), (d.hidden, columns), (d.outputs, width)]
         rows = [(width,), (columns,), (width,)]
-        return _steps.Padded(*(aligned(*shape) for shape in matrices + rows), leak, aligned(width))
+        return _network.Padded(*(aligned(*shape) for shape in matrices + rows), leak, aligned(width))
 
-    def space(self, trials: int, steps: int | None = None) -> _steps.Space:
+    def space(self, trials: int, steps: int | None = None) -> _network.Space:
         """Work space for gradients over `steps` steps, or for a rollout."""
         d = self.dims
         width, columns = up(d.hidden), up(d.outputs)
         back = steps is not None
-        fired = (steps if back else 1, trials, width) if d.form != _steps.PLAIN else (1, 1, 1)
+        fired = (steps if back else 1, trials, width) if d.form != _network.PLAIN else (1, 1, 1)
         sums = [(d.hidden, width), (d.inputs, width), (d.outputs, width), (1, width), (1, columns)] if back else [(1, 1)] * 5
-        return _steps.Space(
+        return _network.Space(
             aligned(steps + 1 if back else 2, trials, width),
             aligned(*fired),
             aligned(steps if back else 1, *((d.outputs, up(trials)) if d.few else (trials, columns))),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from . import _cache, _steps, batches
+from . import _cache, _training, batches
 from .base import EngineWarning, Spec, Weights, warn_once
 from .numba_layout import Layout, side_by_side
 
@@ -128,9 +128,10 @@ class Trainer:
         return max(1, int(min(wanted, MEMORY_A_SLICE / source.bytes)))
 
     def run(self, networks: Sequence[int], seeds: Sequence[int], source: Source, step: int, count: int, learning_rate: float):
-        done_before = np.arange(step, step + count)
-        sizes = np.array([learning_rate / (1 - self.betas[0] ** (k + 1)) for k in done_before.tolist()], np.float32)
-        roots = np.array([(1 - self.betas[1] ** (k + 1)) ** -0.5 for k in done_before.tolist()], np.float32)
+        beta1, beta2 = self.betas
+        with np.errstate(over="ignore"):  # an absurd learning rate shows in the loss
+            sizes = np.array([learning_rate / (1 - beta1**k) for k in range(step + 1, step + count + 1)]).astype(np.float32)
+            roots = np.array([(1 - beta2**k) ** -0.5 for k in range(step + 1, step + count + 1)]).astype(np.float32)
         losses, done = np.full((len(networks), count), np.nan), np.zeros(len(networks), np.int64)
 
         def one(i):
@@ -150,7 +151,7 @@ class Trainer:
             if space.get("shape") != shape:
                 space["shape"], space["space"] = shape, self.layout.space(*shape)
             arguments = self.layout.dims, space["padded"], space["space"], state, *batch, sizes[at:end], roots[at:end], self.rates, self.clip
-            finished = _cache.call(_steps.train, *arguments, self.layout.ends, losses[at:end])
+            finished = _cache.call(_training.train, *arguments, self.layout.ends, losses[at:end])
             at += finished
             if at < end:
                 break

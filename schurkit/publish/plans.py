@@ -51,7 +51,8 @@ def schur_coordinates(values: dict) -> list:
     from schurkit.training import Study, copy_recipe
 
     seeds = range(values["first_seed"], values["first_seed"] + values["networks"])
-    return [Study(Copy(), copy_recipe(72, "orthogonal"), tuple(seeds))]
+    task = Copy(symbols=values["symbols"], channels=values["channels"])
+    return [Study(task, copy_recipe(values["hidden_size"], "orthogonal"), tuple(seeds))]
 
 
 def _suite(values: dict, task) -> list:
@@ -83,8 +84,31 @@ def context_integration(values: dict) -> list:
     return _suite(values, ContextIntegration(steps=values["steps"], drift=values["drift"], noise=values["noise"]))
 
 
+def across_tasks(values: dict) -> list:
+    """The three tasks as they are, and their variants."""
+    from schurkit.tasks import ContextIntegration, FlipFlop, Sine
+    from schurkit.training import Phase, Recipe, Study
+
+    first, few = values["first_seed"], values["variant_networks"]
+    base = {"hidden_size": values["hidden_size"], "phases": (Phase(values["training_steps"], 1e-3),)}
+    tasks = (FlipFlop(), Sine(), ContextIntegration())
+    varied = [FlipFlop(pulse_probability=0.05), FlipFlop(pulse_probability=0.3), FlipFlop(steps=50), Sine(slowest=0.01, fastest=0.05)]
+    varied += [ContextIntegration(noise=0.5), ContextIntegration(steps=24)]
+    studies = [Study(task, Recipe(**base), tuple(range(first, first + values["networks"]))) for task in tasks]
+    studies += [Study(task, Recipe(**base), tuple(range(first, first + few))) for task in varied]
+    kinds = ({"activation": "relu"}, {"leak": values["leak"]})
+    return studies + [Study(task, Recipe(**base, **kind), tuple(range(first, first + few))) for kind in kinds for task in tasks]
+
+
+def subspace_or_coupling(values: dict) -> list:
+    """The three tasks as their own chapters train them."""
+    from schurkit.tasks import ContextIntegration, FlipFlop, Sine
+
+    return [study for task in (FlipFlop(), Sine(), ContextIntegration()) for study in _suite(values, task)]
+
+
 plans: dict[str, Callable[[dict], Iterable]] = {
-    plan.__name__: plan for plan in (schur_coordinates, copy_task, flip_flop, sine, context_integration)
+    plan.__name__: plan for plan in (schur_coordinates, copy_task, flip_flop, sine, context_integration, across_tasks, subspace_or_coupling)
 }
 
 

@@ -3,7 +3,9 @@
 from .base import Task, check_task, converged
 from .context_integration import ContextIntegration
 from .copy import Copy
+from .examine import Check, examine
 from .flip_flop import FlipFlop
+from .loading import load_task
 from .sine import Sine
 
-__all__ = ["ContextIntegration", "Copy", "FlipFlop", "Sine", "Task", "check_task", "converged"]
+__all__ = ["Check", "ContextIntegration", "Copy", "FlipFlop", "Sine", "Task", "check_task", "converged", "examine", "load_task"]

@@ -16,6 +16,7 @@ class Task(Protocol):
 
     name : short name, used in file names.
     input_size, output_size : numbers of input and output channels.
+    compiled_batch : not needed; a faster way to draw the same batches (see `schurkit.engine.batches`).
     metric : how well a network does it; threshold : the value of the metric from which a network counts as converged.
     """
 

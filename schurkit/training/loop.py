@@ -52,11 +52,10 @@ def fit(task, recipe: Recipe, seeds: Sequence[int], engine: Engine, tick: Callab
     previous = parameters
 
     def finish(positions, at, step=-1):
-        weights = form.weights(parameters)
-        if not all(np.isfinite(w[positions]).all() for w in weights.values()):
-            weights = form.weights(previous)
+        now, before = form.weights(parameters), form.weights(previous)
         for p in positions:
             i = int(alive[p])
+            weights = now if all(np.isfinite(w[p]).all() for w in now.values()) else before
             done[i] = Fitted({name: a[p].copy() for name, a in weights.items()}, curves[i, : -(-at // LOSS_EVERY)].copy(), step)
 
     step = 0

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from .._checks import InputError
+from ._sources import class_source
 
 SCHEMA = 1
 
@@ -76,12 +77,8 @@ def record_of(task, recipe, seed: int, engine) -> dict:
 
 
 def code_version_of_class(cls) -> str:
-    """Hash of a class's source as text, for classes typed into a notebook; of its name where even that is not to be had."""
-    try:
-        text = inspect.getsource(cls)
-    except (OSError, TypeError):
-        text = cls.__qualname__
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """Hash of what a class typed into a notebook does (`class_source`), so that an edited cell is never answered by an old network."""
+    return hashlib.sha256(class_source(cls).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

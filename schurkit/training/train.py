@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from .._checks import InputError, integer
 from ..engine import available_threads, choose, rollout
 from ..engine.numpy_engine import NETWORKS_A_CHUNK, one_blas_thread
-from ..rnn import ARRAYS, RNN, Trials
+from ..rnn import ARRAYS, RNN
 from ..tasks.base import check_task, converged
 from .loop import LOSS_EVERY, Fitted, fit
 from .recipe import Recipe
@@ -143,7 +143,8 @@ class _Run:
 
     def __init__(self, study: Study, engine, store: Store):
         self.study, self.engine, self.store = study, engine, store
-        self.records = {seed: record_of(study.task, study.recipe, seed, engine) for seed in study.seeds}
+        record = record_of(study.task, study.recipe, study.seeds[0], engine)
+        self.records = {seed: record | {"seed": seed} for seed in study.seeds}
         self.results = {}
         for seed, record in self.records.items():
             kept = store.read(record)
@@ -275,26 +276,22 @@ def plan(study: Study, *, engine: str = "auto", store: Store | None = None) -> P
     task, recipe, seeds = study.task, study.recipe, study.seeds
     chosen = choose(engine, recipe.spec)
     store = Store() if store is None else store
-    missing = [seed for seed in seeds if not store.holds(record_of(task, recipe, seed, chosen))]
+    record = record_of(task, recipe, seeds[0], chosen)
+    missing = [seed for seed in seeds if not store.holds(record | {"seed": seed})]
     parameters = recipe.hidden_size * (recipe.hidden_size + task.input_size + task.output_size)
     seconds = _seconds_a_network(task, recipe, chosen) * len(missing) / min(available_threads(), max(len(missing), 1)) if missing else 0.0
     return Plan(len(seeds), len(seeds) - len(missing), seconds, len(missing) * (4 * parameters + 4096))
 
 
 def _seconds_a_network(task, recipe, engine) -> float:
-    from .constructions import construction
-
-    form = construction(recipe.construction)
-    parameters = form.start(recipe, task.input_size, task.output_size, [0, 1])
+    """From a few and from more steps of each phase: their difference leaves out the start and a first compilation."""
     total = 0.0
-    with one_blas_thread():
-        for phase_task, phase in recipe.schedule(task):
-            worker = engine.worker(recipe.spec)
-            laps = []
-            for step in range(4):
+    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
+        for phase in recipe.phases:
+            laps = {4: [], 24: []}
+            for steps in (*laps, *laps):
                 start = time.perf_counter()
-                trials: Trials = phase_task.batch([0, 1], step, recipe.batch_size)
-                form.pull_back(parameters, worker.gradients(form.weights(parameters), trials.inputs, trials.targets, trials.mask)[1])
-                laps.append((time.perf_counter() - start) / 2)
-            total += min(laps) * phase.steps
+                fit(task, replace(recipe, phases=(replace(phase, steps=steps),)), [0], engine)
+                laps[steps].append(time.perf_counter() - start)
+            total += max(min(laps[24]) - min(laps[4]), 0.0) / 20 * phase.steps
     return total * 1.2

@@ -1,6 +1,7 @@
 """A small real book for the tests: the repository's own pages and settings around one chapter that says everything a chapter can say."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def write_book(root: Path, chapters: dict, editions: str = "quick:\n  purpose: f
     (root / "_toc.yml").write_text(toc + "".join(f"  - file: {page}\n" for page in pages))
     introduction = root / "book" / "introduction.md"
     first = next(iter(chapters))
-    introduction.write_text(introduction.read_text().replace("copy_task`", f"{first}`"))
+    introduction.write_text(re.sub(r"notebooks/\w+`", f"notebooks/{first}`", introduction.read_text()))
     (root / "book" / "editions.yml").write_text(editions)
     (root / "notebooks").mkdir()
     for name, content in chapters.items():

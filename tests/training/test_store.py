@@ -18,7 +18,7 @@ RECIPE = Recipe(hidden_size=6, phases=(Phase(3, 1e-3),), batch_size=4)
 
 
 def record(seed=0, task=TASK, recipe=RECIPE):
-    return record_of(task, recipe, seed, choose("numpy"))
+    return record_of(task, recipe, seed, choose())
 
 
 @pytest.fixture

@@ -154,9 +154,9 @@ def test_a_network_that_is_not_finite_stops_and_leaves_the_others_alone(monkeypa
         trained = train(task, recipe(40), [0, 1, 2])
     assert trained.stopped.tolist() == [-1, 5, -1] and not trained.converged[1]
     assert np.isfinite(trained.rnn.W_rec).all()
-    healthy = fit(TASK, recipe(40), [2], choose("numpy"))[0]
+    healthy = fit(TASK, recipe(40), [2], choose())[0]
     assert np.abs(trained.rnn.W_rec[2] - healthy.weights["W_rec"]).max() < 1e-6
-    before = fit(TASK, recipe(40, phases=(Phase(5, 1e-3),)), [1], choose("numpy"))[0]
+    before = fit(TASK, recipe(40, phases=(Phase(5, 1e-3),)), [1], choose())[0]
     assert np.array_equal(trained.rnn.W_rec[1], before.weights["W_rec"])
 
 

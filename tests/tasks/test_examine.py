@@ -1,0 +1,133 @@
+"""What `examine` says about good tasks, and about each way to break a promise."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from schurkit import InputError, Trials
+from schurkit.tasks import ContextIntegration, Copy, FlipFlop, Sine, examine
+
+
+def broken(task, **options):
+    return [check.promise.split(",")[0] for check in examine(task, **options) if not check.kept]
+
+
+@pytest.mark.parametrize("task", [Copy(replay=16), FlipFlop(), Sine(), ContextIntegration()], ids=lambda task: task.name)
+def test_the_books_tasks_keep_every_promise(task):
+    assert broken(task) == []
+
+
+@dataclass(frozen=True)
+class Steady(Sine):
+    """A good task to break."""
+
+
+@dataclass(frozen=True)
+class HoldsAnArray(Steady):
+    extra: object = None
+
+
+@dataclass(frozen=True)
+class WrongChannels(Steady):
+    output_size = 2
+
+
+@dataclass(frozen=True)
+class NoNetworksAxis(Steady):
+    def batch(self, seeds, step, trials):
+        one = super().batch(seeds, step, trials)
+        return Trials(one.inputs[0], one.targets[0])
+
+
+@dataclass(frozen=True)
+class GlobalRandom(Steady):
+    def batch(self, seeds, step, trials):
+        return self._trials(np.random.default_rng().random((len(seeds), trials)))
+
+
+@dataclass(frozen=True)
+class KnowsItsCompany(Steady):
+    def batch(self, seeds, step, trials):
+        return self._trials(np.random.default_rng([step, *seeds]).random((len(seeds), trials)))
+
+
+@dataclass(frozen=True)
+class ForgetsTheStep(Steady):
+    def batch(self, seeds, step, trials):
+        return super().batch(seeds, 0, trials)
+
+
+@dataclass(frozen=True)
+class ForgetsTheSeed(Steady):
+    def batch(self, seeds, step, trials):
+        return super().batch([0] * len(seeds), step, trials)
+
+
+@dataclass(frozen=True)
+class HeldOutIsTraining(Steady):
+    def test_trials(self, trials=256, seed=0):
+        one = self.batch([5], 7, trials)
+        return Trials(one.inputs[0], one.targets[0])
+
+
+@dataclass(frozen=True)
+class AlwaysTheSame(Steady):
+    def _trials(self, cues):
+        return Trials(np.ones((*cues.shape, 3, 1), np.float32), np.ones((*cues.shape, 3, 1), np.float32))
+
+
+@dataclass(frozen=True)
+class WrongChance(Steady):
+    chance = 1.0
+
+
+FIELDS = "fields are plain numbers and words of a frozen dataclass"
+SHAPES = "batches have a networks axis"
+PURE = "the same seed and step give the same batch"
+BESIDE = "a seed draws the same alone and in company"
+FRESH = "other steps and other seeds give other batches"
+HELD = "held-out trials are not those of training"
+SEEDED = "held-out trials depend on their own seed"
+CHANCE = "chance is the error of always predicting the mean"
+
+
+@pytest.mark.parametrize(
+    ("task", "promises"),
+    [
+        (HoldsAnArray(extra=np.ones(2)), [FIELDS.removesuffix(" of a frozen dataclass")]),
+        (WrongChannels(), [SHAPES]),
+        (GlobalRandom(), [PURE, BESIDE]),
+        (KnowsItsCompany(), [BESIDE]),
+        (ForgetsTheStep(), [FRESH]),
+        (ForgetsTheSeed(), [FRESH]),
+        (HeldOutIsTraining(), [HELD, SEEDED]),
+        (AlwaysTheSame(), [FRESH, HELD, SEEDED, "targets vary", CHANCE]),
+        (WrongChance(), [CHANCE]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_broken_promise_is_named(task, promises):
+    assert broken(task) == promises
+
+
+def test_a_batch_without_networks_axis_is_seen():
+    assert SHAPES in broken(NoNetworksAxis())
+
+
+def test_messages():
+    with pytest.raises(InputError, match="a task needs name, input_size"):
+        examine(object())
+
+    class NoTrials(Sine):
+        def batch(self, seeds, step, trials):
+            return np.zeros(3)
+
+    with pytest.raises(InputError, match=r"batch of task 'sine' must return schurkit\.Trials; got ndarray."):
+        examine(NoTrials())
+    with pytest.raises(InputError, match="trials must be at least 2"):
+        examine(Sine(), trials=1)
+
+
+def test_chance_is_measured_on_counted_steps_only():
+    assert broken(replace(Copy(), replay=8)) == []

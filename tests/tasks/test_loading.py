@@ -1,0 +1,86 @@
+"""Tasks by name: the book's, a reader's own module, and every way to get it wrong."""
+
+import sys
+
+import pytest
+
+from schurkit import InputError
+from schurkit.tasks import ContextIntegration, Copy, FlipFlop, Sine, load_task
+
+MODULE = """
+from dataclasses import dataclass
+from typing import ClassVar
+from schurkit.tasks import FlipFlop
+
+@dataclass(frozen=True)
+class Fewer(FlipFlop):
+    bits: int = 2
+    sizes: tuple = ()
+    name: ClassVar[str] = "fewer"
+
+@dataclass(frozen=True)
+class Empty:
+    size: int = 1
+
+plain = 3
+"""
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    (tmp_path / "reader_tasks.py").write_text(MODULE)
+    (tmp_path / "reader_broken.py").write_text("import no_such_package_of_the_reader\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    for name in ("reader_tasks", "reader_broken"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("kind", [Copy, FlipFlop, Sine, ContextIntegration])
+def test_the_books_tasks_have_names(kind):
+    assert load_task(kind.name) == kind() and load_task(kind.name, {}) == load_task(kind.name, "{}") == kind()
+
+
+def test_fields_come_as_a_mapping_or_as_json():
+    assert load_task("flip_flop", {"bits": 2, "steps": 9}) == load_task("flip_flop", '{"steps": 9, "bits": 2}') == FlipFlop(2, 9)
+
+
+def test_a_class_of_the_readers_own(module):
+    task = load_task("reader_tasks:Fewer", '{"steps": 5, "sizes": [1, 2]}')
+    assert (task.bits, task.steps, task.sizes, task.name) == (2, 5, (1, 2), "fewer") and hash(task)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        (
+            "flipflop",
+            None,
+            "one of copy, flip_flop, sine, context_integration, or 'module:Class'; got 'flipflop'. Did you mean 'flip_flop'?",
+        ),
+        ("__import__('os').system('true')", None, "a task is one of"),
+        ("FlipFlop(bits=2)", None, "a task is one of"),
+        ("../reader_tasks.py:Fewer", None, "a task is one of"),
+        ("reader_tasks:Fewer.name", None, "a task is one of"),
+        (3, None, "the name of a task must be text; got int."),
+        ("no_such_module:Task", None, "there is no module 'no_such_module' on Python's path: put no_such_module.py beside the notebook"),
+        ("reader_tasks.deeper:Task", None, "there is no module 'reader_tasks.deeper' on Python's path"),
+        ("reader_tasks:Missing", None, "module 'reader_tasks' has no 'Missing'."),
+        ("reader_tasks:plain", None, "reader_tasks:plain must be a dataclass that follows"),
+        ("reader_tasks:Empty", None, "a task needs name, input_size"),
+        ("flip_flop", {"bit": 2}, "flip_flop has no field 'bit'; it has bits, steps, pulse_probability, threshold."),
+        ("flip_flop", {"bits": 0}, "bits must be at least 1"),
+        ("flip_flop", {"bits": "two"}, "bits must be"),
+        ("flip_flop", "{bits: 2}", "fields must be a JSON object"),
+        ("flip_flop", "[2]", "fields must be a JSON object"),
+    ],
+)
+def test_messages(module, name, fields, message):
+    with pytest.raises(InputError) as error:
+        load_task(name, fields)
+    assert message in str(error.value)
+
+
+def test_what_the_readers_module_lacks_is_its_own_message(module):
+    with pytest.raises(ModuleNotFoundError, match="no_such_package_of_the_reader"):
+        load_task("reader_broken:Task")

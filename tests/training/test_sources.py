@@ -1,0 +1,104 @@
+"""Keys of tasks typed into a notebook: what changes them, and what does not."""
+
+import linecache
+import sys
+import types
+
+from schurkit.training._sources import class_source
+from schurkit.training.store import code_version_of_class, record_of
+
+CELL = '''
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+import numpy as np
+import schurkit as sk
+from schurkit.metrics import FVU
+
+GAIN = 2.0
+steps = 5
+
+def curve(t):
+    return GAIN * np.sin(t)
+
+class Base:
+    def length(self):
+        return 8
+
+@dataclass(frozen=True)
+class Mine(Base):
+    """A task."""
+    steps: int = 5
+    name: ClassVar[str] = "mine"
+    metric = FVU
+    @property
+    def chance(self):
+        return 0.5
+    @staticmethod
+    def half(x):
+        return x / 2
+    @cached_property
+    def table(self):
+        return [3]
+    def batch(self, seeds, step, trials):
+        # draws
+        return (lambda t: curve(t) * self.steps)(np.arange(self.length()))
+'''
+
+
+def cell(text, number=[0]):  # noqa: B006
+    """The class of a cell, executed as a notebook does: in a module without a file, with its lines kept for tracebacks."""
+    number[0] += 1
+    name, module = f"<cell {number[0]}>", types.ModuleType("__cell__")
+    linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+    sys.modules["__cell__"] = module
+    exec(compile(text, name, "exec"), module.__dict__)
+    return module.Mine
+
+
+def version(text):
+    return code_version_of_class(cell(text))
+
+
+def test_the_same_cell_has_the_same_key_each_time():
+    assert version(CELL) == version(CELL) == version(CELL.replace("steps = 5\n\ndef", "steps = 6\n\ndef"))  # a global that is not looked up
+
+
+def test_comments_and_docstrings_do_not_count():
+    assert version(CELL) == version(
+        CELL.replace("# draws", "# draws all").replace('"""A task."""', '"""The task."""').replace("\n\ndef", "\n\n\ndef")
+    )
+
+
+def test_whatever_the_task_does_counts():
+    changes = [
+        ("* self.steps", "+ self.steps"),
+        ("return 0.5", "return 0.6"),
+        ("x / 2", "x / 3"),
+        ("return [3]", "return [4]"),
+        ("np.sin(t)", "np.cos(t)"),
+        ("GAIN = 2.0", "GAIN = 3.0"),
+        ("return 8", "return 9"),
+        ('= "mine"', '= "other"'),
+    ]
+    assert all(CELL.count(old) == 1 for old, _ in changes)
+    assert len({version(CELL), *(version(CELL.replace(old, new)) for old, new in changes)}) == len(changes) + 1
+
+
+def test_without_any_source_the_byte_code_counts():
+    kind = cell(CELL)
+    linecache.cache.pop(kind.batch.__code__.co_filename)
+    linecache.checkcache()
+    bare = class_source(kind)
+    kind = cell(CELL.replace("x / 2", "x * 2"))
+    linecache.cache.pop(kind.batch.__code__.co_filename)
+    assert bare and bare != class_source(kind)
+
+
+def test_the_record_of_a_cells_task_uses_it():
+    from schurkit.engine import choose
+    from schurkit.training import Recipe
+
+    records = [record_of(cell(text)(), Recipe(), 0, choose()) for text in (CELL, CELL.replace("x / 2", "x / 3"))]
+    assert records[0]["code"][0] == records[1]["code"][0] and records[0]["code"][1] != records[1]["code"][1]
+    assert records[0]["task"] == {"name": "mine", "class": "Mine", "steps": 5}
