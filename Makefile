@@ -1,24 +1,25 @@
-# make book · make test · make serve · make lint: each sets up .venv by itself, once, and again when a pin changes.
+# make book · make test · make serve · make bench · make lint: each sets up .venv by itself, once, and again when a pin changes.
 #
 #   make book EDITION=book        another edition of book/editions.yml (default: quick)
+#   make bench BENCH_ARGS="--quick --only training"
 #   make book PYTHON=/path/to/python3.12
 #   make book TORCH_ARGS="…"      arguments for installing PyTorch, e.g. --index-url with the CPU wheel index given on PyTorch's install page
 
 EDITION ?= quick
 PORT ?= 8000
-JOBS ?= 1
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 TORCH_ARGS ?=
+BENCH_ARGS ?=
 
 VENV := .venv
 READY := $(VENV)/.ready
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: book test serve lint clean
+.PHONY: book test serve bench lint clean
 .DELETE_ON_ERROR:
 
 book: $(READY)
-	$(VENV)/bin/schurkit build --edition $(EDITION) --jobs $(JOBS)
+	$(VENV)/bin/schurkit build --edition $(EDITION)$(if $(JOBS), --jobs $(JOBS))
 
 # The tests build the quick edition themselves
 test: lint
@@ -30,6 +31,13 @@ lint: $(READY)
 serve: book
 	@echo "Reading at http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
 	@cd _build/html && exec ../../$(VENV)/bin/python -m http.server --bind 127.0.0.1 $(PORT)
+
+bench: $(VENV)/.bench
+	$(VENV)/bin/schurkit bench $(BENCH_ARGS)
+
+# What it compares with; where that cannot be installed the rest is measured
+$(VENV)/.bench: $(READY)
+	$(PIP) install -c constraints.txt -e '.[bench]' && touch $@ || echo "JAX could not be installed; its rows will be skipped" >&2
 
 clean:
 	rm -rf _build

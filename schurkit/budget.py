@@ -60,10 +60,10 @@ def removal_curve(
     Parameters
     ----------
     rnn : a stack of one. trials : held-out trials.
-    orders : "estimate", single couplings from the smallest to the largest estimated effect in size, ranked once by `coupling_estimates`, before anything
-        is removed (by size and not by sign: gains predicted for single couplings do not add up when many go); "gauss-newton", by the curvature
-        term of that estimate alone; "norm", couplings from the smallest up; "random", couplings in one random order (a draw of `seed`); "svd", "eigenmodes", "magnitude": see
-        `schurkit.rivals.rival_change`.
+    orders : "estimate", single couplings from the smallest to the largest estimated effect in size, ranked once by `coupling_estimates`,
+        before anything is removed (by size and not by sign: gains predicted for single couplings do not add up when many go);
+        "gauss-newton", by the curvature term of that estimate alone; "norm", couplings from the smallest up; "random", couplings in one
+        random order (a draw of `seed`); "svd", "eigenmodes", "magnitude": see `schurkit.rivals.rival_change`.
     points : number of masses after 0, dense near zero, up to that of all couplings. Schur orders remove whole couplings, so their masses are the
         largest that fit below.
     form : Schur form to use. seed : of the random order and of the estimate. engine : of the rollouts.

@@ -1,4 +1,4 @@
-"""The command line: `schurkit list | build | run | publish | analyze | store | check`.
+"""The command line: `schurkit list | build | run | publish | analyze | store | bench | check`.
 
 Exit codes: 0 done; 2 the input or the arguments are wrong (one line on stderr); 130 interrupted; 1 anything else.
 Every command imports what it needs when it runs, so that `schurkit --help` and typing errors answer at once.
@@ -108,7 +108,7 @@ def _list(arguments) -> int:
 def _build_arguments(parser) -> None:
     parser.add_argument("--edition", default="quick", metavar="NAME", help="an edition of book/editions.yml (default: quick)")
     parser.add_argument("--only", nargs="+", default=[], metavar="CHAPTER", help="run these chapters alone; the others show the run they have")
-    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="chapters run at a time (default: 1; each may use every core)")
+    parser.add_argument("--jobs", type=_count, default=None, metavar="N", help="chapters run at a time, sharing the cores (default: one a core)")
     _run_options(parser)
     _book_argument(parser)
 
@@ -116,13 +116,14 @@ def _build_arguments(parser) -> None:
 def _build(arguments) -> int:
     from schurkit.publish.build import BuildError, build, plan_build
     from schurkit.publish.chapters import book_root
+    from schurkit.publish.run import cores
 
     root = book_root(arguments.book)
     plan = plan_build(root, arguments.edition, arguments.only)
     if arguments.dry_run:
         return _dry_run(root, plan.jobs, arguments.force)
     try:
-        page = build(root, plan, workers=arguments.jobs, force=arguments.force, report=_progress)
+        page = build(root, plan, workers=arguments.jobs or cores(), force=arguments.force, report=_progress)
     except BuildError as error:
         print(f"schurkit: {error}", file=sys.stderr)
         return 1
@@ -265,6 +266,7 @@ COMMANDS = {
     "publish": ("keep the results of an edition in book/data", _publish_arguments, _publish),
     "analyze": ("what your own network can lose", _from("schurkit.own", "add_analyze_arguments"), _from("schurkit.own", "analyze_command")),
     "store": ("trained networks on disk", _from("schurkit.training.store", "add_store_arguments"), _from("schurkit.training.store", "store_command")),
+    "bench": ("how fast, beside other packages", _from("schurkit.bench", "add_bench_arguments"), _from("schurkit.bench", "bench_command")),
     "check": ("check the pages that were built", _check_arguments, _check),
 }
 

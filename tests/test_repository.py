@@ -91,7 +91,7 @@ LAYERS = [
     {"engine"},
     {"ablation", "rivals", "importance", "budget", "nonnormality", "subspace", "prediction", "dynamics", "cycles", "degeneracy"},
     {"tasks", "training", "own"},
-    {"publish"},
+    {"publish", "bench"},
     {"cli"},
 ]
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -23,9 +23,10 @@ TASKS = {task.name: task for task in (FlipFlop(), Sine(), ContextIntegration())}
 # ---------------------------------------------------------------------------------------------------------------- rollouts
 def _variants(hidden, trials, time, variants):
     """One network of random weights, W_rec of its variants with an eighth of the entries removed, and inputs."""
-    normal = {name: random.normal(0, f"bench {name}", 0, shape) for name, shape in (("in", (hidden, 3)), ("rec", (hidden, hidden)), ("out", (3, hidden)))}
+    shapes = {"in": (hidden, 3), "rec": (hidden, hidden), "out": (3, hidden)}
+    normal = {name: random.normal(0, f"bench {name}", 0, shape) for name, shape in shapes.items()}
     scale = np.float32(hidden**-0.5)
-    rnn = RNN(*(normal[name].astype(np.float32) * scale for name in ("in", "rec", "out")))
+    rnn = RNN(*(normal[name].astype(np.float32) * scale for name in shapes))
     kept = random.uniform(0, "bench removals", 0, (variants, hidden, hidden)) > 0.125
     return rnn, (rnn.W_rec * kept).astype(np.float32), random.normal(0, "bench inputs", 0, (trials, time, 3)).astype(np.float32)
 
@@ -156,11 +157,11 @@ def peak_memory() -> int:
 
 def training_memory(hidden: int, batch: int, time: int, networks: int):
     """Train so many networks by one call of `schurkit.train`; the lap, of so many steps, returns the peak of the process in bytes."""
-    folder = tempfile.TemporaryDirectory()
     idle = peak_memory()
 
     def lap(units):
-        train(*task_and_recipe(hidden, batch, time, units), range(networks), store=Store(Path(folder.name)))
+        with tempfile.TemporaryDirectory() as folder:
+            train(*task_and_recipe(hidden, batch, time, units), range(networks), store=Store(Path(folder)))
         return float(peak_memory())
 
     return lap, {"idle": idle}

@@ -53,7 +53,11 @@ class Contender:
 
 @dataclass(frozen=True)
 class Lap:
-    """Units a second, summed over a contender's processes, and what the first of them returned."""
+    """Units a second, summed over a contender's processes, and what the first of them returned.
+
+    One process of one thread is timed by the processor's clock for it, which leaves out what others take from a shared machine; everything else by
+    the clock on the wall.
+    """
 
     rate: float
     value: float | None
@@ -66,7 +70,7 @@ class Running:
         if contender.needs and importlib.util.find_spec(contender.needs) is None:
             raise Absent(f"{contender.needs} is not installed; pip install 'schurkit[{contender.extra}]'")
         self.contender = contender
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed by close()
         self._processes = []
         try:
             processors = _processors() if contender.processes > 1 else []
@@ -95,7 +99,8 @@ class Running:
         for process in self._processes:
             _order(process, units=units)
         answers = [self._answer(process) for process in self._processes]
-        return Lap(sum(units / max(answer["seconds"], 1e-9) for answer in answers), answers[0]["value"])
+        clock = "processor" if self.contender.threads == self.contender.processes == 1 else "seconds"
+        return Lap(sum(units / max(answer[clock], 1e-9) for answer in answers), answers[0]["value"])
 
     def close(self):
         for process in self._processes:
@@ -164,40 +169,50 @@ def alternate(contenders: Sequence[Contender], repeats: int, seconds: float, fix
     Parameters
     ----------
     contenders : by different names. repeats : laps of each. seconds : a lap of each takes about so long.
-    fixed : units in a lap, for contenders whose laps must not depend on their speed.
+    fixed : units in a lap, for contenders whose laps must not depend on their speed; they have no warm-up but their making.
 
     Returns
     -------
     ({name: Laps}, {name: why it is missing}).
     """
+    found: dict[str, list[Lap]] = {}
+    missing, running, units = {}, {}, {}
     with contextlib.ExitStack() as stack:
-        running, missing, units = {}, {}, {}
         for contender in contenders:
-            try:
+            with _reasons(contender.name, missing):
                 one = stack.enter_context(Running(contender))
                 units[contender.name] = (fixed or {}).get(contender.name) or _units_in(one, seconds)
                 running[contender.name] = one
-            except Absent as reason:
-                missing[contender.name] = f"skipped: {reason}"
-            except Failed as reason:
-                missing[contender.name] = f"failed: {reason}"
-        laps = {name: [] for name in running}
+                found[contender.name] = []
         for _ in range(repeats):
-            for name, one in running.items():
-                laps[name].append(one.lap(units[name]))
-        found = {}
-        for name, one in running.items():
-            rates, values = zip(*((lap.rate, lap.value) for lap in laps[name]))
-            found[name] = Laps(rates, values, one.facts, one.seconds)
-    return found, missing
+            for name in [name for name in found if name not in missing]:
+                with _reasons(name, missing):
+                    found[name].append(running[name].lap(units[name]))
+    there = {name: laps for name, laps in found.items() if name not in missing}
+    return {name: _laps(running[name], laps) for name, laps in there.items()}, missing
+
+
+def _laps(running: Running, laps: list[Lap]) -> Laps:
+    return Laps(tuple(lap.rate for lap in laps), tuple(lap.value for lap in laps), running.facts, running.seconds)
+
+
+@contextlib.contextmanager
+def _reasons(name: str, missing: dict[str, str]):
+    """Note why a contender cannot be measured, and go on."""
+    try:
+        yield
+    except Absent as reason:
+        missing[name] = f"skipped: {reason}"
+    except Failed as reason:
+        missing[name] = f"failed: {reason}"
 
 
 def _units_in(running: Running, seconds: float) -> int:
-    """How many units take so long, by laps of 1, then more until they take a tenth of it."""
+    """How many units take so long (a million at most), by laps of 1, then more until they take a tenth of it."""
     units = 1
     running.lap(units)  # whatever is compiled or loaded at the first time
     while True:
         rate = running.lap(units).rate / running.contender.processes
-        if units / rate >= 0.1 * seconds:
-            return max(1, math.ceil(seconds * rate))
-        units = max(2 * units, math.ceil(0.2 * seconds * rate))
+        if units / rate >= 0.1 * seconds or units >= 1_000_000:
+            return min(1_000_000, max(1, math.ceil(seconds * rate)))
+        units = min(1_000_000, max(2 * units, math.ceil(0.2 * seconds * rate)))

@@ -7,7 +7,6 @@ loss of steps 41 to 60, ``facts["loss"]``, must agree: it shows that all do the 
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 from pathlib import Path
 
@@ -29,13 +28,13 @@ def task_and_recipe(hidden: int, batch: int, time: int, steps: int) -> tuple[Fli
 
 
 def schurkit_train(hidden: int, batch: int, time: int, networks: int, engine: str = "auto"):
-    """`schurkit.train` from start to stored, scored networks; each lap trains new seeds."""
-    folder = tempfile.TemporaryDirectory()
-    fresh = itertools.count(1)
+    """`schurkit.train` from start to stored, scored networks; each lap has an empty store."""
 
     def lap(units):
-        steps, first = max(1, round(units / networks)), networks * next(fresh)
-        trained = train(*task_and_recipe(hidden, batch, time, steps), range(first, first + networks), engine=engine, store=Store(Path(folder.name)))
+        with tempfile.TemporaryDirectory() as folder:
+            workload = task_and_recipe(hidden, batch, time, max(1, round(units / networks)))
+            trained = train(*workload, range(networks), engine=engine, store=Store(Path(folder)))
+        assert not trained.stored.any()
         return float(trained.losses[0][-1])
 
     return lap, _facts(hidden, batch, time, engine)

@@ -9,12 +9,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
 from schurkit.publish.chapters import Chapter, chapter_named, chapters
 from schurkit.publish.editions import edition_named
+from schurkit.publish.plans import train_ahead
 from schurkit.publish.run import EXECUTED, PACKAGE, Job, Outcome, job_for, package_digest, run_jobs
 from schurkit.publish.stage import stage
 
@@ -67,7 +68,7 @@ def build(
     report: Callable[[str, Outcome | None], None] | None = None,
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Build the book and return its first page.
+    """Build the book and return its first page: train what the chapters ask for, run them, stage and render them.
 
     Parameters
     ----------
@@ -82,6 +83,8 @@ def build(
     BuildError : a chapter failed, or Jupyter Book found something wrong with a page.
     """
     due = [job for job in plan.jobs if force or not job.cached]
+    trained = train_ahead(due, os.environ.get("SCHURKIT_STORE") or root / "runs")
+    due = [replace(job, training=trained.get(job.chapter.name)) for job in due]
     failed = [outcome for outcome in run_jobs(root, due, workers, report) if outcome.problem]
     if failed:
         raise BuildError("\n".join(outcome.problem for outcome in failed))

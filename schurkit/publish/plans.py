@@ -123,14 +123,48 @@ def cost_of(chapter: Chapter, values: dict, price: Callable[[object], object] | 
     """
     if chapter.plan is None:
         return None
-    if chapter.plan not in plans:
-        raise InputError(f"{chapter.name} names a plan {chapter.plan!r}{suggestion(chapter.plan, plans)}")
     price = _price if price is None else price
-    everything = {**{parameter.name: parameter.default for parameter in chapter.parameters}, **values}
     total = Cost()
-    for study in merged(plans[chapter.plan](everything)):
+    for study in studies_of(chapter, values):
         total += price(study)
     return total
+
+
+def studies_of(chapter: Chapter, values: dict) -> list:
+    """The studies a chapter with these parameters asks for, none of them twice; empty for a chapter without a plan."""
+    if chapter.plan is None:
+        return []
+    if chapter.plan not in plans:
+        raise InputError(f"{chapter.name} names a plan {chapter.plan!r}{suggestion(chapter.plan, plans)}")
+    return merged(plans[chapter.plan]({**{parameter.name: parameter.default for parameter in chapter.parameters}, **values}))
+
+
+def train_ahead(jobs: Iterable, folder) -> dict[str, dict]:
+    """Train the networks of several chapters in one go, so that all processors are busy and shared networks are trained once.
+
+    Parameters
+    ----------
+    jobs : the chapters with their parameters (`schurkit.publish.run.Job`). folder : of the store.
+
+    Returns
+    -------
+    dict : for each chapter with a plan, its number of networks and the core-seconds that training all of them took, now or earlier.
+    """
+    from schurkit.training import Store, train_all
+
+    wanted = {job.chapter.name: studies_of(job.chapter, job.values) for job in jobs}
+    studies = merged(study for studies in wanted.values() for study in studies)
+    if not studies:
+        return {}
+    seconds = {}
+    for study, result in zip(studies, train_all(studies, store=Store(folder))):
+        seconds.update({(repr(study.task), repr(study.recipe), seed): float(s) for seed, s in zip(study.seeds, result.seconds)})
+    found = {}
+    for name, mine in wanted.items():
+        spent = [seconds[repr(study.task), repr(study.recipe), seed] for study in mine for seed in study.seeds]
+        if spent:
+            found[name] = {"networks": len(spent), "core_seconds": round(sum(spent), 1)}
+    return found
 
 
 def merged(studies: Iterable) -> list:

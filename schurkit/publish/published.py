@@ -151,7 +151,9 @@ def _value(test: dict | None) -> str:
 
 def _provenance(run: dict) -> str:
     changed = ", ".join(f"{name} = {value}" for name, value in run["changed"].items()) or "default parameters"
-    return f"`{run['command']}` ({changed}), {run['date']}, {run['seconds']:.0f} s on {run['device']}, commit `{run['commit'] or 'unknown'}`"
+    training = run.get("training")
+    spent = f"{run['seconds']:.0f} s" + (f" and {training['core_seconds']:.0f} core-seconds of training {training['networks']} networks" if training else "")
+    return f"`{run['command']}` ({changed}), {run['date']}, {spent} on {run['device']}, commit `{run['commit'] or 'unknown'}`"
 
 
 def copy_files(root: Path, name: str, target: Path) -> list[str]:

@@ -18,7 +18,7 @@ def status_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path
     runs = {name: run for name, run in runs.items() if run}
     lines = [f"This copy is the **{edition}** edition.", ""]
     if runs:
-        lines += ["| Chapter | Parameters changed | Seconds | Date | Commit |", "|:--|:--|--:|:--|:--|"]
+        lines += ["| Chapter | Parameters changed | Networks | Training (core-s) | Run (s) | Date | Commit |", "|:--|:--|--:|--:|--:|:--|:--|"]
         lines += [_row(name, run) for name, run in runs.items()] + [""]
         lines += _versions(runs)
     missing = [name for name in chapters if name not in runs]
@@ -26,7 +26,7 @@ def status_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path
         lines += ["", ":::{warning}", "Shown without results, since this copy did not run them: " + ", ".join(missing) + ".", ":::"]
     if kept:
         lines += ["", "## Published runs", "", "Larger runs whose results are kept in `book/data/` and shown beside what this copy computed.", ""]
-        lines += ["| Chapter | Command | Parameters changed | Seconds | Date | Commit | Device |", "|:--|:--|:--|--:|:--|:--|:--|"]
+        lines += ["| Chapter | Command | Parameters changed | Networks | Training (core-s) | Run (s) | Date | Commit | Device |", "|:--|:--|:--|--:|--:|--:|:--|:--|:--|"]
         lines += [_published_row(name, results["provenance"]) for name, results in kept.items() if name in chapters]
     return "\n".join(lines)
 
@@ -38,7 +38,9 @@ def _published_row(name: str, run: dict) -> str:
 
 def _row(name: str, run: dict) -> str:
     changed = ", ".join(f"`{key} = {value!r}`" for key, value in run["changed"].items()) or "none"
-    cells = (f"{{doc}}`../notebooks/{name}`", changed.replace("|", "\\|"), f"{run['seconds']:.0f}", run["date"], f"`{run['commit'] or 'unknown'}`")
+    training = run.get("training") or {}
+    spent = (str(training.get("networks", "–")), f"{training['core_seconds']:.0f}" if training else "–", f"{run['seconds']:.0f}")
+    cells = (f"{{doc}}`../notebooks/{name}`", changed.replace("|", "\\|"), *spent, run["date"], f"`{run['commit'] or 'unknown'}`")
     return "| " + " | ".join(cells) + " |"
 
 

@@ -1,7 +1,7 @@
 """Run chapters: notebooks/X.ipynb → _build/executed/X-<key>.ipynb, once for each key.
 
-The key stands for everything that decides the outcome: the chapter's source, its parameters, every module of schurkit but publish, cli and
-plot, the claims it tests, the versions of the packages that compute, and the engine. An executed notebook appears under its name only when
+The key stands for everything that decides the outcome: the chapter's source, its parameters, every module of schurkit but publish, bench, cli
+and plot, the claims it tests, the versions of the packages that compute, and the engine. An executed notebook appears under its name only when
 it is complete; a run that failed leaves X-<key>.failed.ipynb.
 """
 
@@ -30,18 +30,19 @@ from schurkit.publish.chapters import Chapter, cell_text
 PACKAGE = Path(__file__).resolve().parents[1]
 EXECUTED = Path("_build/executed")
 PACKAGES = ("numpy", "scipy", "pandas", "torch", "numba", "matplotlib")
-NOT_IN_KEY = ("publish", "cli.py", "plot.py")
+NOT_IN_KEY = ("publish", "bench", "cli.py", "plot.py")
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One chapter with its parameters: where its executed notebook lies or will lie."""
+    """One chapter with its parameters: where its executed notebook lies or will lie; what was trained for it ahead of its run."""
 
     chapter: Chapter
     values: dict
     key: str
     output: Path
+    training: dict | None = None
 
     @property
     def cached(self) -> bool:
@@ -87,7 +88,7 @@ def cache_key(root: Path, chapter: Chapter, values: dict) -> str:
 
 @lru_cache(maxsize=2)
 def package_digest(package: Path) -> str:
-    """Digest of every module of schurkit but those that cannot change a number: publish, cli and plot."""
+    """Digest of every module of schurkit but those that cannot change a number: publish, bench, cli and plot."""
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         name = path.relative_to(package)
@@ -213,6 +214,7 @@ def _finish(job: Job, begun: Path, seconds: float, threads: int) -> None:
         "values": {parameter.name: job.values.get(parameter.name, parameter.default) for parameter in job.chapter.parameters},
         "changed": job.values,
         "seconds": round(seconds, 1),
+        "training": job.training,
         "versions": {"python": platform.python_version(), "schurkit": metadata.version("schurkit"), **versions()},
         "commit": commit(job.chapter.path.parent),
         "device": device(threads),

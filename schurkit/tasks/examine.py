@@ -92,18 +92,15 @@ def _pure(task, alone, company, step, trials):
 
 def _held_out(task, alone, test, trials):
     keys = {trial.tobytes() for trial in alone.inputs[0]}
-    shared = sum(trial.tobytes() in keys for trial in test.inputs) if alone.inputs[0].dtype == test.inputs.dtype else 0
-    other = task.test_trials(trials, 1)
-    stable = _same(test.inputs, task.test_trials(trials).inputs) and not _same(test.inputs, other.inputs)
+    shared = sum(trial.tobytes() in keys for trial in test.inputs)
+    draws = [task.test_trials(trials, seed) for seed in (0, 5)]
+    batches = [alone.inputs[0], *(task.batch([seed], 0, trials).inputs[0] for seed in (0, 5))]
+    apart = not any(_same(drawn.inputs, batch) for drawn in draws for batch in batches)
+    stable = _same(test.inputs, draws[0].inputs) and not _same(test.inputs, draws[1].inputs)
+    occur = f"{'another stream' if apart else 'the stream of training'}; {shared} of {len(test.inputs)} test trials occur in a training batch"
     return [
-        Check(
-            "held-out trials are not those of training", shared < len(test.inputs), f"{shared} of {len(test.inputs)} test trials occur in one batch"
-        ),
-        Check(
-            "held-out trials depend on their own seed",
-            stable,
-            "the same for one seed, others for another" if stable else "seed 0 and 1 do not behave",
-        ),
+        Check("held-out trials are not those of training", apart, occur),
+        Check("held-out trials depend on their own seed", stable, "one seed repeats itself, another differs" if stable else "seeds 0 and 5 do not"),
     ]
 
 

@@ -62,15 +62,17 @@ def test_the_ledger_lists_every_claim_with_its_verdict(built_book):
 def test_the_status_page_says_how_each_chapter_was_run(built_book):
     text = text_of(built_book, "book/status.html")
     assert "This copy is the quick edition." in text
-    assert re.search(r"Does a small book stand\? none \d+ \d{4}-\d\d-\d\d unknown", text)
+    assert re.search(r"Does a small book stand\? none – – \d+ \d{4}-\d\d-\d\d unknown", text)
     assert "Versions: python 3." in text and "cores" in text
 
 
 def test_status_shows_where_chapters_differ_and_which_are_missing():
     run = {"changed": {"a|b": "x"}, "seconds": 3.2, "date": "2026-01-02", "commit": "abc", "versions": {"numpy": "2"}, "device": "one"}
     notebooks = {name: {"metadata": {"schurkit": {"run": {**run, "device": name}}}} for name in ("first", "second")} | {"third": None}
+    notebooks["second"]["metadata"]["schurkit"]["run"]["training"] = {"networks": 20, "core_seconds": 61.5}
     text = status_page(notebooks, dict.fromkeys(notebooks), "book", None, {})
-    assert "| {doc}`../notebooks/first` | `a\\|b = 'x'` | 3 | 2026-01-02 | `abc` |" in text
+    assert "| {doc}`../notebooks/first` | `a\\|b = 'x'` | – | – | 3 | 2026-01-02 | `abc` |" in text
+    assert "| 20 | 62 | 3 | 2026-01-02 |" in text
     assert "- Versions: numpy 2" in text and "- Device (second): second" in text
     assert "did not run them: third." in text
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 from publish.small_book import REPOSITORY, small_chapter
@@ -9,8 +10,8 @@ from publish.small_book import REPOSITORY, small_chapter
 from schurkit import tasks
 from schurkit._checks import InputError
 from schurkit.publish.chapters import read_chapter
-from schurkit.publish.plans import Cost, cost_of, merged, plans
-from schurkit.training import Study, copy_recipe
+from schurkit.publish.plans import Cost, cost_of, merged, plans, train_ahead
+from schurkit.training import Phase, Recipe, Study, copy_recipe
 
 
 @dataclass(frozen=True)
@@ -86,3 +87,19 @@ def test_an_unknown_plan_is_named_with_the_nearest_one(chapter, monkeypatch):
 )
 def test_a_cost_in_words(cost, text):
     assert str(cost) == text
+
+
+def test_networks_are_trained_ahead_and_only_once(tmp_path, monkeypatch):
+    """Two chapters that share networks: each is told what its own took, and a shared one is trained once."""
+    task, recipe = tasks.Copy(2, 2, 4), Recipe(hidden_size=6, phases=(Phase(4, 1e-3),), batch_size=4)
+    monkeypatch.setitem(plans, "first", lambda values: [Study(task, recipe, (0, 1))])
+    monkeypatch.setitem(plans, "second", lambda values: [Study(task, recipe, (1, 2, 3))])
+    jobs = []
+    for name in ("first", "second", "third"):
+        (tmp_path / f"{name}.ipynb").write_text(json.dumps(small_chapter() | {"metadata": {"schurkit": {"plan": name} if name != "third" else {}}}))
+        jobs.append(SimpleNamespace(chapter=read_chapter(tmp_path / f"{name}.ipynb"), values={}))
+    found = train_ahead(jobs, tmp_path / "runs")
+    assert {name: told["networks"] for name, told in found.items()} == {"first": 2, "second": 3}
+    assert all(told["core_seconds"] >= 0 for told in found.values())
+    assert len(list((tmp_path / "runs").glob("*.safetensors"))) == 4
+    assert train_ahead(jobs[2:], tmp_path / "runs") == {}

@@ -72,6 +72,13 @@ class HeldOutIsTraining(Steady):
 
 
 @dataclass(frozen=True)
+class OneStream(Steady):
+    def test_trials(self, trials=256, seed=0):
+        one = self.batch([seed], 0, trials)
+        return Trials(one.inputs[0], one.targets[0])
+
+
+@dataclass(frozen=True)
 class AlwaysTheSame(Steady):
     def _trials(self, cues):
         return Trials(np.ones((*cues.shape, 3, 1), np.float32), np.ones((*cues.shape, 3, 1), np.float32))
@@ -102,6 +109,7 @@ CHANCE = "chance is the error of always predicting the mean"
         (ForgetsTheStep(), [FRESH]),
         (ForgetsTheSeed(), [FRESH]),
         (HeldOutIsTraining(), [HELD, SEEDED]),
+        (OneStream(), [HELD]),
         (AlwaysTheSame(), [FRESH, HELD, SEEDED, "targets vary", CHANCE]),
         (WrongChance(), [CHANCE]),
     ],
@@ -131,3 +139,8 @@ def test_messages():
 
 def test_chance_is_measured_on_counted_steps_only():
     assert broken(replace(Copy(), replay=8)) == []
+
+
+def test_few_distinct_trials_are_told_but_allowed():
+    [held] = [check for check in examine(Copy(symbols=2, channels=2, replay=8)) if check.promise == HELD]
+    assert held.kept and "256 of 256 test trials occur" in held.found

@@ -1,0 +1,92 @@
+"""`schurkit bench`: what it asks, runs, prints and keeps."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import time
+from difflib import get_close_matches
+from pathlib import Path
+
+from .._checks import InputError
+from .groups import GROUPS, Settings
+from .machine import describe, load, machine
+from .results import Report, Row, comparison, table
+
+FOLDER = Path("_build/bench")
+
+
+def add_bench_arguments(parser) -> None:
+    """The arguments of `schurkit bench`."""
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=f"these groups alone, out of {', '.join(GROUPS)}")
+    parser.add_argument("--quick", action="store_true", help="fewer sizes and repeats, within a minute on two cores")
+    parser.add_argument("--json", metavar="OUT.json", help="keep the numbers there too (always: in _build/bench)")
+    parser.add_argument(
+        "--compare", nargs="+", default=[], metavar="OLD.json", help="hold this run against an earlier one; with two files nothing is run"
+    )
+
+
+def bench_command(arguments) -> int:
+    """Run, print and keep; 1 if a contender failed, else 0."""
+    groups = [_group_named(name) for name in arguments.only] or list(GROUPS)
+    if len(arguments.compare) > 2:
+        raise InputError(f"--compare takes one file, or two to hold against each other; got {len(arguments.compare)}.")
+    kept = [Report.read(Path(path)) for path in arguments.compare]
+    if len(kept) == 2:
+        print(comparison(*kept))
+        return 0
+    out = _writable(Path(arguments.json)) if arguments.json else None
+    report = run(groups, Settings(3, 0.25, True) if arguments.quick else Settings())
+    for path in (_place(report), *([out] if out else [])):
+        report.write(path)
+        print(f"Kept in {os.path.relpath(path)}")
+    if kept:
+        print("\n" + comparison(kept[0], report))
+    return 1 if any(row.note.startswith("failed:") for row in report.rows) else 0
+
+
+def run(groups: list[str], settings: Settings) -> Report:
+    """Measure these groups one after the other, and print each table as soon as it is there."""
+    facts = machine()
+    print(describe(facts) + "\n")
+    if facts["load"] is not None and facts["load"] > 0.3 * facts["cores"]:
+        print("This machine is busy with other work: times of several threads suffer most, so wait for a quiet moment before you trust a ratio.\n")
+    begun = time.monotonic()
+    rows: list[Row] = []
+    points: list[dict] = []
+    for name in groups:
+        if sys.stderr.isatty():
+            print(f"  {name} …", file=sys.stderr, flush=True)
+        start = time.monotonic()
+        found, curve = GROUPS[name](settings)
+        rows += found
+        points += curve
+        print(f"{name}: {' '.join(GROUPS[name].__doc__.split())}\n{table(found)}\n({time.monotonic() - start:.0f} s, load {load()})\n", flush=True)
+    facts |= {"load_after": load()}
+    seconds = time.monotonic() - begun
+    judged = [row.met for row in rows if row.met is not None]
+    print(f"{sum(judged)} of {len(judged)} targets reached, {seconds:.0f} s, load average {facts['load']} before and {facts['load_after']} after")
+    return Report(facts, dataclasses.asdict(settings) | {"groups": groups}, tuple(rows), tuple(points), {"seconds": round(seconds, 1)})
+
+
+def _group_named(name: str) -> str:
+    if name not in GROUPS:
+        near = get_close_matches(name, GROUPS, 1)
+        raise InputError(f"there is no group {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(GROUPS)}."))
+    return name
+
+
+def _writable(path: Path) -> Path:
+    """The path, if a file can be made there: asked before minutes are spent."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"--json: {path} is no place for a file.")
+    return path
+
+
+def _place(report: Report) -> Path:
+    """_build/bench/<commit>-<date>.json in the book's folder, if this is one or lies in one, else here."""
+    here = Path.cwd()
+    root = next((folder for folder in (here, *here.parents) if (folder / "_toc.yml").is_file()), here)
+    stamp = "".join(c for c in report.machine["date"] if c.isdigit())
+    return root / FOLDER / f"{(report.machine['commit'] or 'unknown').replace('+', 'x')}-{stamp}.json"

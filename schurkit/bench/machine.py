@@ -1,0 +1,116 @@
+"""What a measurement depends on: processor, threads, instruction set, settings of the libraries, versions, the load by others."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import time
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import scipy
+from threadpoolctl import threadpool_info
+
+from ..engine import available_threads
+
+PACKAGES = ("schurkit", "numpy", "scipy", "numba", "llvmlite", "torch", "jax", "jaxlib")
+SETTINGS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "MKL_ENABLE_INSTRUCTIONS", "SCHURKIT_THREADS")
+
+
+def machine() -> dict:
+    """Plain facts, as `describe` tells them and as the JSON file keeps them."""
+    return {
+        "model": _model(),
+        "cores": available_threads(),
+        "instructions": instructions(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "settings": {name: os.environ.get(name) for name in SETTINGS},
+        "libraries": _libraries(),
+        "versions": {"python": platform.python_version()} | _versions(),
+        "memory_gb": _memory(),
+        "load": load(),
+        "commit": _commit(),
+        "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
+    }
+
+
+def describe(facts: dict) -> str:
+    """The facts of `machine` as lines of text."""
+    unset = [name for name in SETTINGS[:2] if not facts["settings"].get(name)]
+    settings = [f"{name}={value}" for name, value in facts["settings"].items() if value] + [f"{name} not set" for name in unset]
+    load = "unknown" if facts["load"] is None else f"{facts['load']:.2f}"
+    lines = [
+        f"{facts['model']}, {facts['cores']} processors used, {facts['instructions']}, {facts['system']}, {facts['memory_gb'] or '?'} GB",
+        "; ".join(settings),
+        ", ".join(f"{one['name']} {one['version']} ({one['threads']} threads, {one['architecture']})" for one in facts["libraries"]),
+        ", ".join(f"{name} {version}" for name, version in facts["versions"].items()),
+        f"load average {load} before the run, {facts['date']} UTC, commit {facts['commit'] or 'unknown'}",
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def load() -> float | None:
+    """Processes that ran or waited in the last minute, on average; None where the system does not say."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+def instructions() -> str:
+    """The widest vector instructions of this processor, as far as the system tells."""
+    if platform.machine().lower() in ("aarch64", "arm64"):
+        return "NEON"
+    flags = _cpuinfo("flags").split()
+    return next((name for flag, name in (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("avx", "AVX")) if flag in flags), "SSE or unknown")
+
+
+def _model() -> str:
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _cpuinfo(name: str) -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(name)), "")
+
+
+def _libraries() -> list[dict]:
+    np.ones((2, 2)) @ np.ones((2, 2)), scipy.linalg.norm(np.ones(2))
+    found = {
+        (one["internal_api"], str(one.get("version")), one["num_threads"], str(one.get("architecture")))
+        for one in threadpool_info()
+        if one["user_api"] == "blas"
+    }
+    return [dict(zip(("name", "version", "threads", "architecture"), one)) for one in sorted(found)]
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _memory() -> int | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of the package's folder, with '+' where files differ from it."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        name, changed = (
+            subprocess.run([*git, *words], capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+            for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain"))
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return name + ("+" if changed else "")

@@ -1,0 +1,148 @@
+"""`schurkit bench`: arguments, messages, what is printed and kept. No test asks how long anything took."""
+
+import json
+
+import pytest
+
+from schurkit import cli
+from schurkit.bench import GROUPS, Report, Row, command, groups
+from schurkit.bench.machine import describe, machine
+
+
+@pytest.fixture
+def one_group(tmp_path, monkeypatch):
+    """A stand-in for every group, and the folder where reports are kept."""
+    rows = [Row("core", "a job", "a peer", 1.0, 2.0, "ms", 2.0, 1.5, 2.5, 1.8), Row("core", "another", "absent", note="skipped: not installed")]
+
+    def stand_in(settings):
+        """A stand-in."""
+        return rows, [{"axis": "time", "milliseconds": 1.0}] if settings.quick else []
+
+    for name in GROUPS:
+        monkeypatch.setitem(GROUPS, name, stand_in)
+    monkeypatch.chdir(tmp_path)
+    return rows
+
+
+def refused(capsys, *argv):
+    assert cli.main(["bench", *argv]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    return err.removeprefix("schurkit: ").strip()
+
+
+def test_a_run_prints_tables_and_keeps_its_numbers(one_group, tmp_path, capsys):
+    assert cli.main(["bench", "--only", "core", "--quick", "--json", "mine.json"]) == 0
+    out, err = capsys.readouterr()
+    assert err == "" and out.index("processors used") < out.index("core: A stand-in.") < out.index("a job")
+    assert "1 of 1 targets reached" in out
+    (kept,) = (tmp_path / "_build" / "bench").glob("*.json")
+    report = Report.read(kept)
+    assert report == Report.read(tmp_path / "mine.json")
+    assert list(report.rows) == one_group and len(report.points) == 1 and report.settings["groups"] == ["core"]
+    assert out.rstrip().endswith("Kept in mine.json")
+
+
+def test_every_group_runs_unless_some_are_named(one_group, capsys):
+    assert cli.main(["bench"]) == 0
+    out = capsys.readouterr().out
+    assert [name for name in GROUPS if f"\n{name}: A stand-in." in out] == list(GROUPS)
+
+
+def test_a_report_is_kept_in_the_books_folder(one_group, tmp_path, monkeypatch):
+    (tmp_path / "_toc.yml").write_text("")
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert cli.main(["bench", "--only", "core"]) == 0
+    assert len(list((tmp_path / "_build" / "bench").glob("*.json"))) == 1 and not (tmp_path / "below" / "_build").exists()
+
+
+def test_a_failed_contender_is_told_and_changes_the_exit_code(one_group, capsys):
+    one_group.append(Row("core", "a third", "a peer", note="failed: a peer: ValueError: no"))
+    assert cli.main(["bench", "--only", "core"]) == 1
+    assert "    failed: a peer: ValueError: no" in capsys.readouterr().out
+
+
+def test_two_runs_are_held_against_each_other(one_group, tmp_path, capsys, monkeypatch):
+    cli.main(["bench", "--only", "core", "--json", "old.json"])
+    capsys.readouterr()
+    assert cli.main(["bench", "--only", "core", "--json", "new.json", "--compare", "old.json"]) == 0
+    assert "now / before" in capsys.readouterr().out
+    monkeypatch.setattr(command, "run", lambda *_: pytest.fail("two files are compared without a run"))
+    assert cli.main(["bench", "--compare", "old.json", "new.json"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("before: commit ") and "1.00×" in out
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--only", "schurr"], "there is no group 'schurr'; did you mean 'schur'?"),
+        (["--only", "xyz"], f"there is no group 'xyz'; it takes {', '.join(GROUPS)}."),
+        (["--json", "nowhere/mine.json"], "--json: nowhere/mine.json is no place for a file."),
+        (["--compare", "nowhere.json"], "nowhere.json cannot be read (No such file or directory)."),
+        (["--compare", "a", "b", "c"], "--compare takes one file, or two to hold against each other; got 3."),
+    ],
+)
+def test_wrong_arguments_are_one_line_before_anything_runs(argv, message, one_group, capsys):
+    assert refused(capsys, *argv) == message
+
+
+# ---------------------------------------------------------------------------------------------------------------- the machine
+def test_what_is_said_of_the_machine(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    monkeypatch.delenv("OPENBLAS_L2_SIZE", raising=False)
+    facts = machine()
+    json.dumps(facts, allow_nan=False)
+    text = describe(facts)
+    assert "OPENBLAS_CORETYPE=Haswell" in text and "OPENBLAS_L2_SIZE not set" in text
+    assert f"{facts['cores']} processors used, {facts['instructions']}" in text
+    assert all(f"{name} " in text for name in ("python", "numpy", "scipy", "schurkit"))
+    assert "threads" in text and "load average" in text
+
+
+def test_a_busy_machine_is_warned_of(one_group, monkeypatch, capsys):
+    busy = machine() | {"load": 8.0}
+    monkeypatch.setattr(command, "machine", lambda: busy)
+    cli.main(["bench", "--only", "core"])
+    assert "This machine is busy with other work" in capsys.readouterr().out
+
+
+# ---------------------------------------------------------------------------------------------------------------- groups
+def laps(*rates, **facts):
+    return groups.Laps(rates, (None,) * len(rates), facts, 0.0)
+
+
+def test_work_that_differs_is_told():
+    assert groups._same_work(laps(1.0, loss=0.70), laps(1.0, loss=0.701)) == ""
+    assert groups._same_work(laps(1.0, loss=0.7), laps(1.0, loss=0.9)) == "not the same work: loss 0.7 and 0.9"
+    assert groups._same_work(laps(1.0, loss=float("nan")), laps(1.0, loss=0.9)).startswith("not the same work")
+    assert groups._same_work(laps(1.0), laps(1.0, loss=0.9)).startswith("not the same work")
+
+
+def test_a_missing_peer_leaves_its_row_with_the_reason(monkeypatch):
+    measured = {"schurkit": laps(2000.0, 2000.0, loss=0.5), "torch loop": laps(500.0, 400.0, loss=0.5)}
+    reason = "skipped: jax is not installed; pip install 'schurkit[bench]'"
+
+    def alternated(contenders, *_):
+        names = [one.name for one in contenders]
+        return {name: measured[name] for name in names if name in measured}, {name: reason for name in names if name not in measured}
+
+    monkeypatch.setattr(groups, "alternate", alternated)
+    rows, _ = groups.training(groups.Settings(quick=True))
+    assert [row.peer for row in rows] == ["torch loop", "torch, one process a core", "JAX jit, one process a core", "torch.func.vmap"]
+    assert (rows[0].ratio, rows[0].value, rows[0].target, rows[0].note) == (4.5, 0.5, 9, "")
+    assert rows[2].ratio is None and rows[2].note == reason and rows[2].met is None
+
+
+def test_a_missing_engine_says_so_too(monkeypatch):
+    def alternated(contenders, *_):
+        return {"torch loop": laps(1.0, loss=1.0), "numpy": laps(3.0, loss=1.0)}, {"numba": "skipped: numba is not installed"}
+
+    monkeypatch.setattr(groups, "alternate", alternated)
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    numba, numpy = groups.core(groups.Settings(quick=True))[0]
+    assert (numba.note, numba.ratio) == ("skipped: numba is not installed", None)
+    assert (numpy.ratio, numpy.target) == (3.0, 3.5)
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    assert groups.core(groups.Settings(quick=True))[0][1].target == 2.3

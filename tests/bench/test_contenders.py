@@ -1,0 +1,62 @@
+"""Contenders do what they say: the peers train as we do, step for step, and both Schur forms are of the same matrix."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from schurkit.bench import others, trainers
+
+SMALL = {"hidden": 8, "batch": 4, "time": 6}
+PEERS = [("torch_loop", {}, "torch"), ("torch_vmap", {"networks": 2}, "torch"), ("jax_loop", {}, "jax")]
+
+
+@pytest.fixture(scope="module")
+def ours():
+    """Mean loss of the first 60 steps' last 20, by the NumPy engine."""
+    return trainers.schurkit_fit(**SMALL, engine="numpy")[1]["loss"]
+
+
+@pytest.mark.parametrize(("name", "case", "package"), PEERS, ids=[name for name, *_ in PEERS])
+def test_a_peer_trains_as_we_do(name, case, package, ours):
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
+    lap, facts = getattr(trainers, name)(**SMALL, **case)
+    assert facts["loss"] == pytest.approx(ours, rel=1e-4)
+    assert np.isfinite(lap(3))
+
+
+def test_both_of_our_own_train_alike(ours):
+    lap, facts = trainers.schurkit_train(**SMALL, networks=2, engine="numpy")
+    assert facts["loss"] == ours and facts["engine"] == "numpy"
+    assert np.isfinite(lap(6)) and lap(6) == lap(6)
+    assert np.isfinite(trainers.schurkit_fit(**SMALL, networks=2, engine="numpy")[0](6))
+
+
+def test_both_rollouts_give_the_same_outputs():
+    case = {"hidden": 8, "trials": 5, "time": 6, "variants": 3}
+    lap, facts = others.schurkit_rollouts(**case, a_call=2, engine="numpy")
+    assert np.isfinite(lap(5))
+    pytest.importorskip("torch")
+    assert others.torch_rollouts(**case, threads=1)[1]["check"] == pytest.approx(facts["check"], rel=1e-4)
+
+
+def test_effects_are_of_one_network_and_the_estimate_is_near():
+    case = {"task": "flip_flop", "hidden": 12, "steps": 200, "trials": 64}
+    exact_lap, facts = others.exact_rollouts(**case, engine="numpy")
+    assert facts["couplings"] > 10 and facts["spearman"] > 0.9
+    assert others.estimated_effects(**case)[0](1) == pytest.approx(exact_lap(1), rel=0.5)
+
+
+@pytest.mark.parametrize("kind", ["random", "near-orthogonal"])
+def test_forms_of_both_have_small_errors(kind):
+    for maker in (others.ordered_schur, others.plain_schur):
+        lap, facts = maker(16, kind)
+        assert facts["error"] < 1e-13 and lap(1) is None
+    moduli = np.abs(np.linalg.eigvals(others.matrix(64, kind)))
+    assert (moduli.min() > 0.7) == (kind == "near-orthogonal")
+
+
+def test_memory_is_told_in_bytes():
+    lap, facts = others.training_memory(**SMALL, networks=2)
+    assert 1e7 < facts["idle"] <= lap(2) < 1e11

@@ -1,0 +1,101 @@
+"""Growth curves, the law fitted to them, and the time of a study: on times that are made up, never on a clock's."""
+
+import numpy as np
+import pytest
+
+from schurkit._checks import InputError
+from schurkit.bench import Law, Point, duration, growth, rollout_points, study, training_points
+
+TRUE = np.array([0.01, 2e-6, 3e-6, 2e-7, 2e-8])
+
+
+def cost(hidden, time, batch):
+    return float(np.array([1, hidden**2, batch * time, batch * time * hidden, batch * time * hidden**2]) @ TRUE)
+
+
+def points(noise=0.0, axes=(*growth.AXES, "corner")):
+    wobble = np.random.default_rng(0)
+    found = []
+    for axis, s in growth._settings(axes, None):
+        value = cost(s["hidden_size"], s["time"], s["batch"]) * np.exp(noise * wobble.uniform(-1, 1))
+        found.append(Point(axis, **s, threads=1, milliseconds=value))
+    return found
+
+
+def test_a_law_recovers_the_times_it_was_made_from():
+    law = Law.fit(points())
+    assert law.factor == pytest.approx(1, abs=1e-6)
+    for setting in ((64, 48, 64), (100, 20, 32), (512, 200, 64)):
+        assert law.milliseconds(*setting) == pytest.approx(cost(*setting), rel=1e-4)
+
+
+def test_the_stated_factor_covers_the_points():
+    noisy = points(0.2)
+    law = Law.fit(noisy)
+    assert 1.02 < law.factor < 2
+    for p in noisy:
+        if p.networks == 1:
+            ratio = law.milliseconds(p.hidden_size, p.time, p.batch) / p.milliseconds
+            assert 1 / law.factor * (1 - 1e-9) <= ratio <= law.factor * (1 + 1e-9)
+
+
+def test_a_law_never_has_negative_costs():
+    assert (Law.fit(points(0.5)).coefficients >= 0).all()
+
+
+def test_a_law_needs_enough_settings():
+    with pytest.raises(InputError, match="needs six or more settings of single networks; got 5"):
+        Law.fit(points(axes=["time"]))
+
+
+def test_points_follow_their_axis(monkeypatch):
+    asked = []
+    monkeypatch.setattr(growth, "seconds_a_step", lambda **setting: asked.append(setting) or 0.001)
+    found = training_points(("hidden_size", "time"), largest=64)
+    assert [p.hidden_size for p in found if p.axis == "hidden_size"] == [16, 32, 64]
+    assert [s["hidden_size"] for _, s in growth._settings(["corner"], 64)] == [64, 16]
+    assert [p.time for p in found if p.axis == "time"] == list(growth.AXES["time"])
+    assert len(asked) == len(found) - 1  # the setting that both axes share is measured once
+    assert all(p.milliseconds == 1.0 for p in found)
+
+
+def test_real_points_are_positive():
+    assert growth.seconds_a_step(4, 3, 2, seconds=0.01, laps=1, engine="numpy") > 0
+    (point,) = rollout_points((2,))
+    assert point.couplings == 2 and point.milliseconds > 0
+
+
+@pytest.mark.parametrize(
+    ("networks", "steps", "cores", "efficiency", "seconds"),
+    [(1, 1000, 1, 1.0, 2.0), (1, 1000, 8, 0.5, 2.0), (3, 1000, 2, 1.0, 4.0), (100, 1000, 2, 1.0, 100.0), (100, 1000, 2, 0.8, 125.0)],
+)
+def test_the_time_of_a_study(networks, steps, cores, efficiency, seconds):
+    estimate = study(2.0, networks, steps, cores, efficiency=efficiency, factor=1.25)
+    assert estimate.seconds == pytest.approx(seconds)
+    assert (estimate.low, estimate.high) == (pytest.approx(seconds / 1.25), pytest.approx(seconds * 1.25))
+
+
+def test_an_estimate_is_told_with_its_range():
+    assert str(study(2.0, 100, 1000, 2, factor=2)) == "1.7 min (50 s to 3.3 min)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0.0, 1, 1, 1), "milliseconds must be"),
+        ((1.0, 0, 1, 1), "networks must be"),
+        ((1.0, 1, 0, 1), "steps must be"),
+        ((1.0, 1, 1, 0), "cores must be"),
+    ],
+)
+def test_a_study_that_is_none(arguments, message):
+    with pytest.raises(InputError, match=message):
+        study(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.123, "0.12 s"), (9.87, "9.9 s"), (42.4, "42 s"), (95, "1.6 min"), (720, "12 min"), (9000, "2.5 h"), (90000, "25 h"), (450000, "5.2 days")],
+)
+def test_durations_as_a_reader_says_them(seconds, text):
+    assert duration(seconds) == text
