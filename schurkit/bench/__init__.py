@@ -6,7 +6,7 @@
 from .command import add_bench_arguments, bench_command
 from .groups import GROUPS, Settings
 from .growth import Estimate, Law, Point, duration, rollout_points, seconds_a_step, study, training_points
-from .results import Report, Row, comparison, table
+from .results import Report, Row, cells, comparison, table
 
 __all__ = [
     "GROUPS",
@@ -18,6 +18,7 @@ __all__ = [
     "Settings",
     "add_bench_arguments",
     "bench_command",
+    "cells",
     "comparison",
     "duration",
     "rollout_points",

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from .._checks import InputError
 from .groups import GROUPS, Settings
-from .machine import describe, load, machine
+from .machine import busy, describe, load, machine
 from .results import Report, Row, comparison, table
 
 FOLDER = Path("_build/bench")
+BUSY = 0.15
+"""Share of the processors at work for others from which a run is called disturbed."""
 
 
 def add_bench_arguments(parser) -> None:
@@ -50,24 +52,29 @@ def run(groups: list[str], settings: Settings) -> Report:
     """Measure these groups one after the other, and print each table as soon as it is there."""
     facts = machine()
     print(describe(facts) + "\n")
-    if facts["load"] is not None and facts["load"] > 0.3 * facts["cores"]:
+    if (facts["busy"] or 0) > BUSY:
         print("This machine is busy with other work: times of several threads suffer most, so wait for a quiet moment before you trust a ratio.\n")
     begun = time.monotonic()
     rows: list[Row] = []
     points: list[dict] = []
+    disturbed: dict[str, float | None] = {}
     for name in groups:
         if sys.stderr.isatty():
             print(f"  {name} …", file=sys.stderr, flush=True)
+        disturbed[name] = busy()
         start = time.monotonic()
         found, curve = GROUPS[name](settings)
         rows += found
         points += curve
-        print(f"{name}: {' '.join(GROUPS[name].__doc__.split())}\n{table(found)}\n({time.monotonic() - start:.0f} s, load {load()})\n", flush=True)
+        at_work = "" if disturbed[name] is None else f", {100 * disturbed[name]:.0f} % of the processors at work for others before"
+        print(f"{name}: {' '.join(GROUPS[name].__doc__.split())}\n{table(found)}\n({time.monotonic() - start:.0f} s{at_work})\n", flush=True)
     facts |= {"load_after": load()}
     seconds = time.monotonic() - begun
     judged = [row.met for row in rows if row.met is not None]
     print(f"{sum(judged)} of {len(judged)} targets reached, {seconds:.0f} s, load average {facts['load']} before and {facts['load_after']} after")
-    return Report(facts, dataclasses.asdict(settings) | {"groups": groups}, tuple(rows), tuple(points), {"seconds": round(seconds, 1)})
+    return Report(
+        facts, dataclasses.asdict(settings) | {"groups": groups}, tuple(rows), tuple(points), {"seconds": round(seconds, 1), "busy": disturbed}
+    )
 
 
 def _group_named(name: str) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from time import perf_counter, process_time
 
 import numpy as np
 from scipy.optimize import nnls
 
 from .._checks import InputError, integer, number
 from ..engine import available_threads, choose
+from ..engine.numpy_engine import one_blas_thread
 from ..training.loop import fit
 from .others import _variants
 from .trainers import task_and_recipe
@@ -45,35 +46,38 @@ class Point:
 def seconds_a_step(hidden_size: int, time: int, batch: int, networks: int = 1, *, seconds: float = 0.3, laps: int = 3, engine: str = "auto") -> float:
     """Seconds of one training step of one network, where so many are trained side by side.
 
-    The difference of long and short runs, so that neither a compilation nor the start of a run counts; the median over `laps`.
+    The difference of long and short runs, so that neither a compilation nor the start of a run counts; the median over `laps`. A single network is
+    timed by the processor's clock for this process, which leaves out what others take from a shared machine; several by the clock on the wall.
     """
     chosen = choose(engine)
+    clock = process_time if networks == 1 else perf_counter
 
     def run(steps):
         fit(*task_and_recipe(hidden_size, batch, time, steps), range(networks), chosen)
 
-    return _difference(run, seconds, laps) / networks
+    with one_blas_thread():
+        return _difference(run, seconds, laps, clock) / networks
 
 
-def _difference(run: Callable[[int], None], seconds: float, laps: int) -> float:
+def _difference(run: Callable[[int], None], seconds: float, laps: int, clock=perf_counter) -> float:
     """Seconds a unit of `run`, from runs of few and of many units; many take about `seconds` / `laps`."""
     few = 2
     run(few)
     many = 2 * few
     while True:
-        spent = _timed(run, many)
+        spent = _timed(run, many, clock)
         if spent >= 0.15 * seconds / laps or many >= 1_000_000:
             break
         many *= 3
     many = max(3 * few, int(many * seconds / laps / max(spent, 1e-9)))
-    found = [(_timed(run, many) - _timed(run, few)) / (many - few) for _ in range(laps)]
+    found = [(_timed(run, many, clock) - _timed(run, few, clock)) / (many - few) for _ in range(laps)]
     return max(float(np.median(found)), 1e-9)
 
 
-def _timed(run, units) -> float:
-    start = time.perf_counter()
+def _timed(run, units, clock=perf_counter) -> float:
+    start = clock()
     run(units)
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def training_points(axes: Sequence[str] = (*AXES, "corner"), *, seconds: float = 0.3, laps: int = 3, largest: int | None = None) -> list[Point]:

@@ -31,6 +31,7 @@ def machine() -> dict:
         "versions": {"python": platform.python_version()} | _versions(),
         "memory_gb": _memory(),
         "load": load(),
+        "busy": busy(),
         "commit": _commit(),
         "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
     }
@@ -41,12 +42,13 @@ def describe(facts: dict) -> str:
     unset = [name for name in SETTINGS[:2] if not facts["settings"].get(name)]
     settings = [f"{name}={value}" for name, value in facts["settings"].items() if value] + [f"{name} not set" for name in unset]
     load = "unknown" if facts["load"] is None else f"{facts['load']:.2f}"
+    at_work = "" if facts["busy"] is None else f" ({100 * facts['busy']:.0f} % of the processors at work)"
     lines = [
         f"{facts['model']}, {facts['cores']} processors used, {facts['instructions']}, {facts['system']}, {facts['memory_gb'] or '?'} GB",
         "; ".join(settings),
         ", ".join(f"{one['name']} {one['version']} ({one['threads']} threads, {one['architecture']})" for one in facts["libraries"]),
         ", ".join(f"{name} {version}" for name, version in facts["versions"].items()),
-        f"load average {load} before the run, {facts['date']} UTC, commit {facts['commit'] or 'unknown'}",
+        f"load average {load} before the run{at_work}, {facts['date']} UTC, commit {facts['commit'] or 'unknown'}",
     ]
     return "\n".join(line for line in lines if line)
 
@@ -54,6 +56,25 @@ def describe(facts: dict) -> str:
 def load() -> float | None:
     """Processes that ran or waited in the last minute, on average; None where the system does not say."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+def busy(seconds: float = 0.5) -> float | None:
+    """Share of this machine's processors that were at work over the next moment, while we wait; None where the system does not say."""
+    before = _ticks()
+    time.sleep(seconds if before else 0)
+    after = _ticks()
+    if not before or not after or after[1] == before[1]:
+        return None
+    return round(1 - (after[0] - before[0]) / (after[1] - before[1]), 3)
+
+
+def _ticks() -> tuple[int, int] | None:
+    """Idle and all ticks of the processors' clocks since the start."""
+    try:
+        numbers = [int(text) for text in Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:9]]
+    except (OSError, ValueError, IndexError):
+        return None
+    return numbers[3] + numbers[4], sum(numbers)
 
 
 def instructions() -> str:

@@ -153,6 +153,8 @@ def comparison(old: Report, new: Report) -> str:
         return "The two reports have no row in common."
     differ = [name for name in ("model", "cores", "instructions") if old.machine.get(name) != new.machine.get(name)]
     warning = [f"The machines differ ({', '.join(differ)}): compare the ratios, not the times."] if differ else []
+    if old.settings.get("quick") != new.settings.get("quick"):
+        warning.append("One run was quick and the other was not: small differences mean nothing.")
     heads = [f"before: commit {old.machine.get('commit') or 'unknown'}, {old.machine.get('date', '')}"]
     heads += [f"now:    commit {new.machine.get('commit') or 'unknown'}, {new.machine.get('date', '')}"]
     return "\n".join([*heads, *warning, _aligned(lines, [""] * len(lines))])

@@ -13,6 +13,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -192,14 +193,21 @@ def kernel_environment(root: Path, threads: int, environment: dict) -> dict:
 
 
 def _execute(job: Job, begun: Path, root: Path) -> None:
+    """Run the notebook in a kernel that is reached through files: network ports, picked before they are bound, collide when kernels start at once."""
     import nbformat
     from papermill import execute_notebook
+    from traitlets.config import Config
 
     notebook = nbformat.reads(json.dumps(job.chapter.source), as_version=4)
-    execute_notebook(
-        notebook, str(begun), parameters=job.values, kernel_name="python3", language="python", progress_bar=False,
-        cwd=str(job.chapter.path.parent), shutdown_kernel="immediate", start_timeout=180,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="sk-") as runtime:  # a short path: those of sockets are limited to about 100 characters
+        transport = {}
+        if os.name == "posix" and len(runtime) < 40:
+            os.environ["JUPYTER_RUNTIME_DIR"] = runtime
+            transport = {"config": Config({"KernelManager": {"transport": "ipc", "ip": f"{runtime}/kernel"}})}
+        execute_notebook(
+            notebook, str(begun), parameters=job.values, kernel_name="python3", language="python", progress_bar=False,
+            cwd=str(job.chapter.path.parent), shutdown_kernel="immediate", start_timeout=180, **transport,
+        )  # fmt: skip
 
 
 def _finish(job: Job, begun: Path, seconds: float, threads: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from schurkit import cli
 from schurkit.bench import GROUPS, Report, Row, command, groups
-from schurkit.bench.machine import describe, machine
+from schurkit.bench.machine import busy, describe, machine
 
 
 @pytest.fixture
@@ -101,9 +101,16 @@ def test_what_is_said_of_the_machine(monkeypatch):
     assert "threads" in text and "load average" in text
 
 
+def test_how_busy_the_processors_are_is_a_share(monkeypatch):
+    ticks = iter([(100, 200), (130, 300), None, None])
+    monkeypatch.setattr("schurkit.bench.machine._ticks", lambda: next(ticks))
+    assert busy(0) == 0.7
+    assert busy(0) is None
+
+
 def test_a_busy_machine_is_warned_of(one_group, monkeypatch, capsys):
-    busy = machine() | {"load": 8.0}
-    monkeypatch.setattr(command, "machine", lambda: busy)
+    told = machine() | {"busy": 0.9}
+    monkeypatch.setattr(command, "machine", lambda: told)
     cli.main(["bench", "--only", "core"])
     assert "This machine is busy with other work" in capsys.readouterr().out
 
@@ -130,7 +137,7 @@ def test_a_missing_peer_leaves_its_row_with_the_reason(monkeypatch):
 
     monkeypatch.setattr(groups, "alternate", alternated)
     rows, _ = groups.training(groups.Settings(quick=True))
-    assert [row.peer for row in rows] == ["torch loop", "torch, one process a core", "JAX jit, one process a core", "torch.func.vmap"]
+    assert [row.peer for row in rows] == ["torch loop", "torch, one process a core", "JAX jit, one process a core"]
     assert (rows[0].ratio, rows[0].value, rows[0].target, rows[0].note) == (4.5, 0.5, 9, "")
     assert rows[2].ratio is None and rows[2].note == reason and rows[2].met is None
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -121,6 +122,12 @@ def test_two_reports_side_by_side():
 
 def test_reports_of_different_machines_say_so():
     assert "The machines differ (model, cores): compare the ratios, not the times." in comparison(report(), report(model="another", cores=4))
+
+
+def test_a_quick_run_beside_a_whole_one_says_so():
+    quick = replace(report(), settings={"quick": True})
+    assert "One run was quick and the other was not" in comparison(report(), quick)
+    assert "quick" not in comparison(quick, quick)
 
 
 def test_reports_with_nothing_in_common():
