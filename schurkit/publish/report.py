@@ -26,7 +26,8 @@ def status_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path
         lines += ["", ":::{warning}", "Shown without results, since this copy did not run them: " + ", ".join(missing) + ".", ":::"]
     if kept:
         lines += ["", "## Published runs", "", "Larger runs whose results are kept in `book/data/` and shown beside what this copy computed.", ""]
-        lines += ["| Chapter | Command | Parameters changed | Networks | Training (core-s) | Run (s) | Date | Commit | Device |", "|:--|:--|:--|--:|--:|--:|:--|:--|:--|"]
+        lines += ["| Chapter | Command | Parameters changed | Networks | Training (core-s) | Run (s) | Date | Commit | Device |"]
+        lines += ["|:--|:--|:--|--:|--:|--:|:--|:--|:--|"]
         lines += [_published_row(name, results["provenance"]) for name, results in kept.items() if name in chapters]
     return "\n".join(lines)
 
