@@ -215,7 +215,7 @@ def _markdown_table(columns, cells, right, name, caption) -> str:
         return "| " + " | ".join(str(word).replace("|", "\\|").replace("\n", " ") for word in words) + " |"
 
     rule = "|" + "|".join("---:" if numeric else ":---" for numeric in right) + "|"
-    return "\n".join([f"```{{table}} {caption}", f":name: {name}", "", line(columns), rule, *map(line, cells), "```"])
+    return "\n".join([f":::{{table}} {caption}", f":name: {name}", "", line(columns), rule, *map(line, cells), ":::"])
 
 
 def _html_table(columns, cells, right) -> str:

@@ -303,14 +303,14 @@ def test_a_table_is_markdown_for_the_page_and_html_for_a_session(shell):
     rows = [{"removed": "RR|CR", "accuracy": 0.5, "n": 3}, {"removed": "CC", "accuracy": float("nan"), "n": 4}]
     first, note = outputs(lambda: nb.table(rows, "a-table", "All\nremovals.", {"accuracy": ".2f"}))
     assert first["data"]["text/markdown"].splitlines() == [
-        "```{table} All removals.",
+        ":::{table} All removals.",
         ":name: a-table",
         "",
         "| removed | accuracy | n |",
         "|:---|---:|---:|",
         "| RR\\|CR | 0.50 | 3 |",
         "| CC | – | 4 |",
-        "```",
+        ":::",
     ]
     assert '<td style="text-align:right">0.50</td>' in first["data"]["text/html"]
     assert 'download="a-table.csv"' in note["data"]["text/html"]
@@ -348,3 +348,10 @@ def test_outside_a_session_only_the_text_is_printed(capsys, monkeypatch):
     nb.show(figure(), "a-figure", "Caption.", "Alt.")
     nb.record("key", 1)
     assert capsys.readouterr().out == "Figure a-figure: Alt.\nCaption.\n"
+
+
+def test_a_caption_may_hold_code(shell):
+    """Backticks in a caption must not end the directive's opening line."""
+    notebook = said(lambda: nb.table([{"a": 1}], "code-table", "What `schurkit bench` says."))
+    text = notebook["cells"][0]["outputs"][0]["data"]["text/markdown"]
+    assert text.startswith(":::{table} What `schurkit bench` says.\n:name: code-table\n") and text.endswith(":::")
