@@ -6,10 +6,11 @@
 from .command import add_bench_arguments, bench_command
 from .groups import GROUPS, Settings
 from .growth import Estimate, Law, Point, duration, rollout_points, seconds_a_step, study, training_points
-from .results import Report, Row, cells, comparison, table
+from .results import HEADS, Report, Row, cells, comparison, table
 
 __all__ = [
     "GROUPS",
+    "HEADS",
     "Estimate",
     "Law",
     "Point",

@@ -71,13 +71,13 @@ def training(settings: Settings) -> Found:
     for other, target in zip(contenders[1:], (9, 5.5, 1.9, None)):
         pair = [(name, laps.get(name)) for name in ("schurkit", other.name)]
         note = "" if None in (pair[0][1], pair[1][1]) else _same_work(pair[0][1], pair[1][1])
-        what = f"training, 64 units, {networks} networks, {cores} cores"
+        what = f"train {networks} networks, {cores} cores"
         rows.append(_row("training", what, other.name, *pair, missing, "ms/step", target, note=note))
     return rows, []
 
 
 def core(settings: Settings) -> Found:
-    """The training loop of each engine on one thread against nn.RNN on one thread."""
+    """The training loop of each engine on one core against nn.RNN on one core."""
     rows = []
     halved = os.environ.get("OPENBLAS_CORETYPE", "").lower() == "haswell"
     targets = {("numba", 64): 6, ("numba", 128): 3.8, ("numba", 256): 2.9, ("numpy", 64): 2.3 if halved else 3.5}
@@ -96,15 +96,15 @@ def core(settings: Settings) -> Found:
             note = _same_work(laps[engine], other[1]) if engine in laps and other[1] else ""
             if halved and engine == "numpy":
                 note = "; ".join(filter(None, [note, "OPENBLAS_CORETYPE=Haswell"]))
-            what = f"training on one core, {engine} engine, {hidden} units"
+            what = f"{engine} engine, {hidden} units"
             pair = ((engine, laps.get(engine)), other)
-            rows.append(_row("core", what, "torch loop, one thread", *pair, missing, "ms/step", targets.get((engine, hidden)), note=note))
+            rows.append(_row("core", what, "torch loop", *pair, missing, "ms/step", targets.get((engine, hidden)), note=note))
     return rows, []
 
 
 # ---------------------------------------------------------------------------------------------------------------- ablations
 def rollouts(settings: Settings) -> Found:
-    """2,000 ablated networks, each run over 256 trials of 48 steps, on one core."""
+    """2,000 ablated networks of 64 units, each run over 256 trials of 48 steps, on one core."""
     variants = 400 if settings.quick else 2000
     case = {"hidden": 64, "trials": 256, "time": 48, "variants": variants}
     contenders = [
@@ -114,12 +114,12 @@ def rollouts(settings: Settings) -> Found:
     laps, missing = alternate(contenders, settings.repeats, settings.seconds, {"schurkit": variants})
     pair = [(one.name, laps.get(one.name)) for one in contenders]
     note = "" if None in (pair[0][1], pair[1][1]) else _same_work(pair[0][1], pair[1][1], "check")
-    what = f"{variants:,} ablated rollouts on one core, 64 units"
-    return [_row("rollouts", what, "nn.RNN, one thread", *pair, missing, "ms/rollout", 4.5, note=note)], []
+    what = f"{variants:,} ablated networks"
+    return [_row("rollouts", what, "nn.RNN", *pair, missing, "ms/rollout", 4.5, note=note)], []
 
 
 def importance(settings: Settings) -> Found:
-    """The effects of all single couplings: the estimate against rollouts, in time and in order."""
+    """The effects of all single couplings: the estimate against rollouts, in time (on one core) and in order."""
     cases = [("flip_flop", 64, 3840), ("sine", 64, 3840), ("context_integration", 64, 3840), ("flip_flop", 128, 1920)]
     rows = []
     for task, hidden, steps in cases[:1] if settings.quick else cases:
@@ -142,14 +142,14 @@ def _effects_row(task, hidden, steps, engine, laps, missing) -> Row:
             f"{facts['couplings']:,} couplings, Spearman {facts['spearman']:.4f}; trained {steps:,} steps, FVU {facts['score']:.3g}"
             f"{'' if facts['converged'] else ' (not converged)'}"
         )
-    what = f"effects of all couplings, {task}, {hidden} units, one core"
+    what = f"all couplings, {task.replace('_', ' ')}, {hidden} units"
     peer = "exact rollouts" + ("" if engine == "auto" else f", {engine} engine")
     pair = (("estimate", laps.get("estimate")), (engine, laps.get(engine)))
     return _row("importance", what, peer, *pair, missing, "ms", {64: 12, 128: 50}[hidden], note=note)
 
 
 def schur(settings: Settings) -> Found:
-    """The ordered Schur form against LAPACK's own, in time and backward error."""
+    """The ordered Schur form against LAPACK's own, in time (on one core) and backward error."""
     rows = []
     for hidden in (64, 256) if settings.quick else (64, 128, 256, 512, 1024):
         for kind in ("near-orthogonal",) if settings.quick else ("random", "near-orthogonal"):
@@ -159,18 +159,18 @@ def schur(settings: Settings) -> Found:
             laps, missing = alternate(contenders, repeats, min(settings.seconds, 0.3), {"schurkit": 1, "scipy": 1} if hidden >= 512 else None)
             pair = [(one.name, laps.get(one.name)) for one in contenders]
             note = "" if missing else f"backward error {pair[0][1].facts['error']:.1e}, scipy {pair[1][1].facts['error']:.1e}"
-            what = f"ordered Schur form, {hidden} units, {kind}, one core"
+            what = f"ordered form, {hidden} units, {kind}"
             rows.append(_row("schur", what, "scipy.linalg.schur", *pair, missing, "ms", 1.25, AT_MOST, note))
     return rows, []
 
 
 # ---------------------------------------------------------------------------------------------------------------- memory, growth, start
 def memory(settings: Settings) -> Found:
-    """Peak memory of training so many networks in one call, a fresh process each."""
+    """Peak memory of training so many networks of 64 units in one call, a fresh process each."""
     rows = []
     for networks in (8, 64) if settings.quick else (8, 64, 256, 1000):
         contender = Contender(f"{networks}", OTHERS + "training_memory", {**WORKLOAD, "networks": networks})
-        what, target = f"peak memory, training {networks:,} networks of 64 units", 4.0 if networks == 1000 else None
+        what, target = f"peak memory, {networks:,} networks", 4.0 if networks == 1000 else None
         try:
             with Running(contender) as running:
                 peak, idle = running.lap(20).value, running.facts["idle"]

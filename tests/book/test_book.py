@@ -11,6 +11,7 @@ from schurkit import nb
 from schurkit._claims import load_claims
 from schurkit.publish.build import build, plan_build
 from schurkit.publish.check import check_book
+from schurkit.publish.run import cores
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.book
@@ -23,7 +24,7 @@ def plan():
         patch.delenv("SCHURKIT_STORE", raising=False)
         patch.delenv("SCHURKIT_BOOK", raising=False)
         planned = plan_build(ROOT)
-        build(ROOT, planned, say=lambda line: None)
+        build(ROOT, planned, workers=cores(), say=lambda line: None)
     return planned
 
 
