@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .._checks import InputError
 from .groups import GROUPS, Settings
-from .machine import busy, describe, load, machine
+from .machine import Watch, describe, load, machine
 from .results import Report, Row, comparison, table
 
 FOLDER = Path("_build/bench")
@@ -61,19 +61,22 @@ def run(groups: list[str], settings: Settings) -> Report:
     for name in groups:
         if sys.stderr.isatty():
             print(f"  {name} …", file=sys.stderr, flush=True)
-        disturbed[name] = busy()
+        watch = Watch()
         start = time.monotonic()
         found, curve = GROUPS[name](settings)
+        disturbed[name] = watch.others()
         rows += found
         points += curve
-        at_work = "" if disturbed[name] is None else f", {100 * disturbed[name]:.0f} % of the processors at work for others before"
+        at_work = "" if disturbed[name] is None else f", others took {100 * disturbed[name]:.0f} % of the processors"
         print(f"{name}: {' '.join(GROUPS[name].__doc__.split())}\n{table(found)}\n({time.monotonic() - start:.0f} s{at_work})\n", flush=True)
     facts |= {"load_after": load()}
     seconds = time.monotonic() - begun
+    if max((share or 0 for share in disturbed.values()), default=0) > BUSY:
+        print("Others used this machine meanwhile: do not trust the ratios of those groups.")
     judged = [row.met for row in rows if row.met is not None]
     print(f"{sum(judged)} of {len(judged)} targets reached, {seconds:.0f} s, load average {facts['load']} before and {facts['load_after']} after")
     return Report(
-        facts, dataclasses.asdict(settings) | {"groups": groups}, tuple(rows), tuple(points), {"seconds": round(seconds, 1), "busy": disturbed}
+        facts, dataclasses.asdict(settings) | {"groups": groups}, tuple(rows), tuple(points), {"seconds": round(seconds, 1), "others": disturbed}
     )
 
 

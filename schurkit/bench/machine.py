@@ -68,6 +68,32 @@ def busy(seconds: float = 0.5) -> float | None:
     return round(1 - (after[0] - before[0]) / (after[1] - before[1]), 3)
 
 
+class Watch:
+    """What others take of the processors while we work: start it, do the work, ask `others` when every process of ours has ended."""
+
+    def __init__(self):
+        self._ticks, self._own = _ticks(), _own_seconds()
+
+    def others(self) -> float | None:
+        """Their share of all processor time since the start; None where the system does not say."""
+        ticks, own = _ticks(), _own_seconds()
+        if None in (ticks, own, self._ticks, self._own) or ticks[1] == self._ticks[1]:
+            return None
+        idle, everything = (now - before for now, before in zip(ticks, self._ticks))
+        ours = (own - self._own) * os.sysconf("SC_CLK_TCK")
+        return round(min(1.0, max(0.0, (everything - idle - ours) / everything)), 3)
+
+
+def _own_seconds() -> float | None:
+    """Processor time of this process and of those of its own that have ended."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
 def _ticks() -> tuple[int, int] | None:
     """Idle and all ticks of the processors' clocks since the start."""
     try:

@@ -23,7 +23,7 @@ def ledger_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path
     tested = tests_of(notebooks)
     older: dict[str, list[dict]] = {}
     for name, results in kept.items():
-        for told in results["claims"]:
+        for told in results["claims"] if name in chapters else []:
             older.setdefault(told["id"], []).append({"chapter": name, "edition": results["provenance"]["edition"], **told})
     lines = [f"What the **{edition}** edition of this book found, claim by claim.", ""]
     lines += ["| Claim | Statement | Published run | Published value | Here | Rule |", "|:--|:--|:--|:--|:--|:--|"]

@@ -6,7 +6,7 @@ import pytest
 
 from schurkit import cli
 from schurkit.bench import GROUPS, Report, Row, command, groups
-from schurkit.bench.machine import busy, describe, machine
+from schurkit.bench.machine import Watch, busy, describe, machine
 
 
 @pytest.fixture
@@ -106,6 +106,19 @@ def test_how_busy_the_processors_are_is_a_share(monkeypatch):
     monkeypatch.setattr("schurkit.bench.machine._ticks", lambda: next(ticks))
     assert busy(0) == 0.7
     assert busy(0) is None
+
+
+def test_what_others_take_leaves_out_our_own(monkeypatch):
+    ticks, own = iter([(100, 200), (130, 300)]), iter([1.0, 1.4])
+    monkeypatch.setattr("schurkit.bench.machine._ticks", lambda: next(ticks))
+    monkeypatch.setattr("schurkit.bench.machine._own_seconds", lambda: next(own))
+    monkeypatch.setattr("os.sysconf", lambda name: 100)
+    assert Watch().others() == 0.3  # 70 of 100 ticks were busy, 40 of them ours
+
+
+def test_where_the_system_does_not_say_nothing_is_claimed(monkeypatch):
+    monkeypatch.setattr("schurkit.bench.machine._ticks", lambda: None)
+    assert Watch().others() is None
 
 
 def test_a_busy_machine_is_warned_of(one_group, monkeypatch, capsys):
