@@ -63,7 +63,7 @@ def _values(tests: list[dict]) -> str:
 def _entry(claim: Claim, tests: list[dict], older: list[dict]) -> list[str]:
     lines = [f"(claim-{claim.id.lower()})=", f"## {claim.id}", "", f"**{claim.statement}**", ""]
     lines += [f"- Paper: {claim.paper} ({claim.where} of {{cite:t}}`{claim.source}`)"]
-    lines += [f"- Rule, written before the run: {claim.quantity} {claim.rule}; the value is recorded as `{claim.key}`"]
+    lines += [f"- Rule, written before the published run: {claim.quantity} {claim.rule}; the value is recorded as `{claim.key}`"]
     for test in older:
         lines.append(
             f"- Published run ({test['edition']} edition), {{doc}}`../notebooks/{test['chapter']}`: {_ours(test)}: **{mark(test['verdict'])}**"
