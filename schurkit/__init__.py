@@ -14,6 +14,7 @@ _HOMES = {
     "_checks": ["InputError"],
     "ablation": ["AblationRow", "ablate", "ablation_profile", "control_changes", "refit_readout", "threshold_sweep"],
     "engine": ["rollout"],
+    "explorer": ["explore"],
     "importance": ["coupling_map"],
     "metrics": ["Interval", "Metric", "fvu", "interval", "replay_accuracy"],
     "own": ["analyze", "check_against", "from_arrays", "from_torch", "load_rnn", "load_trials"],

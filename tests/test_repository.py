@@ -90,12 +90,12 @@ LAYERS = [
     {"rnn", "schur", "metrics", "fourier", "nb", "plot"},
     {"engine"},
     {"ablation", "rivals", "importance", "budget", "nonnormality", "subspace", "prediction", "dynamics", "cycles", "degeneracy"},
-    {"tasks", "training", "own"},
+    {"tasks", "training", "own", "explorer"},
     {"publish", "bench"},
     {"cli"},
 ]
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
-ANALYSES = LAYERS[2] | LAYERS[3] | LAYERS[4] | {"own"}
+ANALYSES = LAYERS[2] | LAYERS[3] | LAYERS[4] | {"own", "explorer"}
 MODULES = [path for path in sorted((ROOT / "schurkit").rglob("*.py")) if path != ROOT / "schurkit" / "__init__.py"]
 
 

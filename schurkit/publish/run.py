@@ -31,7 +31,7 @@ from schurkit.publish.chapters import Chapter, cell_text
 PACKAGE = Path(__file__).resolve().parents[1]
 EXECUTED = Path("_build/executed")
 PACKAGES = ("numpy", "scipy", "pandas", "torch", "numba", "matplotlib")
-NOT_IN_KEY = ("publish", "bench", "cli.py", "plot.py")
+NOT_IN_KEY = ("publish", "bench", "explorer", "cli.py", "plot.py")
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -89,7 +89,7 @@ def cache_key(root: Path, chapter: Chapter, values: dict) -> str:
 
 @lru_cache(maxsize=2)
 def package_digest(package: Path) -> str:
-    """Digest of every module of schurkit but those that cannot change a number: publish, bench, cli and plot."""
+    """Digest of every module of schurkit but those that cannot change a number: publish, bench, explorer, cli and plot."""
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         name = path.relative_to(package)

@@ -1,0 +1,127 @@
+"""The explorer's pictures: a view in, PNG bytes out. Figures are made without pyplot, so nothing stays open and no setting changes."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from matplotlib import style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+
+from .. import plot
+from ..schur import SECTORS
+from .state import View
+
+DPI = 144  # shown at 96 dots an inch: sharp on fine screens
+MOST_OUTPUTS = 8
+FULL, ABLATED, TARGET = "#0072B2", "#D55E00", "#BBBBBB"
+
+
+def picture(width: float, height: float, draw) -> bytes:
+    """A PNG of `draw(figure)` in the book's look, of that size in inches."""
+    with style.context("schurkit.schurkit"):
+        figure = Figure(figsize=(width, height), dpi=DPI, layout="none")
+        FigureCanvasAgg(figure)
+        draw(figure)
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1})
+    return drawn.getvalue()
+
+
+def spectrum(view: View) -> bytes:
+    """Eigenvalues with the sectors."""
+
+    def draw(figure):
+        ax = figure.add_axes((0.23, 0.27, 0.74, 0.70))
+        plot.spectrum(view.form, ax)
+        figure.legend(*ax.get_legend_handles_labels(), loc="lower center", ncols=2, fontsize=7)
+
+    return picture(3.1, 3.4, draw)
+
+
+def matrix(view: View) -> bytes:
+    """|T| with what is removed tinted in the colour of its sector; single couplings also framed."""
+
+    def draw(figure):
+        ax = figure.add_axes((0.16, 0.14, 0.82, 0.82))
+        plot.schur_matrix(view.form, ax, colourbar=False)
+        tint = np.zeros((*view.removed.shape, 4))
+        for name in SECTORS:
+            tint[view.removed & view.form.sector_mask(name)] = to_rgba(plot.SECTOR_COLOURS[name], 0.75)
+        ax.imshow(tint)
+        for i, j in view.setting.couplings:
+            row, column = view.form.blocks[i], view.form.blocks[j]
+            corner = (column.start - 1, row.start - 1)
+            ax.add_patch(_frame(corner, column.size + 1, row.size + 1))
+
+    return picture(3.3, 3.4, draw)
+
+
+def _frame(corner, width, height):
+    from matplotlib.patches import Rectangle
+
+    return Rectangle(corner, width, height, fill=False, ec="black", lw=1.0)
+
+
+def rollout(view: View) -> bytes:
+    """The chosen trial, one line an output: target, full network, network without the couplings; beside it the measure and its control."""
+
+    def draw(figure):
+        ax, beside = figure.add_axes((0.08, 0.17, 0.58, 0.70)), figure.add_axes((0.76, 0.17, 0.23, 0.70))
+        _outputs(view, ax)
+        figure.legend(*ax.get_legend_handles_labels(), loc="upper left", ncols=4, fontsize=8)
+        _measures(view, beside)
+
+    shown = min(view.target.shape[1], MOST_OUTPUTS)
+    return picture(6.6, 2.2 + 0.25 * shown, draw)
+
+
+def _outputs(view: View, ax) -> None:
+    shown = min(view.target.shape[1], MOST_OUTPUTS)
+    apart = 2.4 * (float(np.abs(view.target).max()) or 1.0)
+    time = np.arange(1, len(view.target) + 1)
+    for k in range(shown):
+        kinds = ((view.target, TARGET, 4, "target"), (view.full_output, FULL, 1.4, "full"), (view.output, ABLATED, 1.4, "without"))
+        for values, colour, width, name in kinds:
+            line = np.clip(np.nan_to_num(values[:, k].astype(float), nan=0.0), -0.5 * apart, 0.5 * apart) - apart * k
+            style = {"ls": "--"} if name == "without" else {}
+            ax.plot(time, line, color=colour, lw=width, label=name if k == 0 else None, **style)
+    if not view.counted.all():
+        ax.fill_between(time, 0, 1, where=~view.counted, transform=ax.get_xaxis_transform(), color="#000000", alpha=0.06, lw=0, label="not counted")
+    ax.set(xlabel="time (steps)", ylim=(-apart * (shown - 0.45), 0.55 * apart))
+    ax.set_yticks([-apart * k for k in range(shown)], [f"output {k + 1}" if shown == 1 else str(k + 1) for k in range(shown)])
+    if shown > 1:
+        ax.set_ylabel("output")
+
+
+def _measures(view: View, ax) -> None:
+    draws = view.controls[np.isfinite(view.controls)]
+    scatter = (np.arange(len(draws)) * 0.618034 % 1 - 0.5) * 0.3
+    ax.plot(2 + scatter, draws, "o", ms=3.5, mew=0, alpha=0.6, color=plot.CONTROL_COLOUR)
+    for place, value, colour, marker in ((0, view.full, FULL, "o"), (1, view.value, ABLATED, "D")):
+        if np.isfinite(value):
+            ax.plot(place, value, marker, ms=7, color=colour)
+    ax.set_xticks(range(3), ["full", "without", "random"], fontsize=7.5)
+    ax.set(xlim=(-0.5, 2.5), ylabel=view.metric)
+    top = max([1.0 if view.better == "higher" else 0.0, *(value for value in (view.full, view.value, *draws) if np.isfinite(value))])
+    ax.set_ylim(-0.04 * (top or 1.0), 1.06 * (top or 1.0))
+
+
+def alternatives(view: View) -> dict[str, str]:
+    """Alternative text of each picture."""
+    form = view.form
+    gone = int(view.removed.sum())
+    shown = min(view.target.shape[1], MOST_OUTPUTS)
+    some = "" if shown == view.target.shape[1] else f", the first {shown} of {view.target.shape[1]}"
+    apart = "the two are the same"
+    if not np.array_equal(view.output, view.full_output, equal_nan=True):
+        finite = np.isfinite(view.output).all() and np.isfinite(view.full_output).all()
+        apart = f"the two differ by at most {np.abs(view.output - view.full_output).max():.3g}" if finite else "they diverge"
+    return {
+        "spectrum": f"Eigenvalues in the complex plane: {form.n_leading} in R, {form.hidden_size - form.n_leading} in C; radius {form.radius:.3g}.",
+        "matrix": f"The size of each entry of T; {gone} entries are removed ({view.name}).",
+        "rollout": f"Trial {view.setting.trial}, {shown} output(s){some}: target, full network and network without {view.name}; {apart}. "
+        + " ".join(view.sentences[2:]),
+    }

@@ -1,0 +1,140 @@
+"""The explorer's widgets: each change makes a new `Setting`, and everything shown follows from its `View`."""
+
+from __future__ import annotations
+
+import base64
+import html
+from dataclasses import replace
+
+import ipywidgets as widgets
+
+from .._checks import InputError, integer
+from ..schur import SECTORS
+from . import figures
+from .state import Explorer, Setting, View
+
+_WIDE = {"description_width": "7em"}
+_PICTURES = {  # how each picture is drawn, and what of a setting it depends on
+    "spectrum": (figures.spectrum, lambda setting: (setting.network, setting.threshold)),
+    "matrix": (figures.matrix, lambda setting: replace(setting, trial=0)),
+    "rollout": (figures.rollout, lambda setting: setting),
+}
+
+
+class Panel(widgets.VBox):
+    """The panel that `schurkit.explore` shows: native widgets, so that every one has a label and answers to the keyboard.
+
+    Attributes
+    ----------
+    network, threshold, remove, couplings, trial, reset : the widgets; `remove` maps each sector to its box. They are widgets of this panel alone.
+    summary : the result in words. pictures : the figures by name ("spectrum", "matrix", "rollout").
+    view : the numbers of what is shown now.
+    """
+
+    def __init__(self, explorer: Explorer, setting: Setting, listed: int = 40):
+        self._explorer, self._listed, self._quiet = explorer, integer(listed, "listed", at_least=0), False
+        self.view: View = explorer.view(setting)
+        self._drawn: dict[str, object] = {}
+        self._make_widgets(setting)
+        pick = widgets.HBox([*self.remove.values(), self.reset], layout=widgets.Layout(flex_flow="row wrap"))
+        coordinates = widgets.HBox([self.pictures["spectrum"], self.pictures["matrix"]], layout=widgets.Layout(flex_flow="row wrap"))
+        parts = [self.network, self.threshold, pick, self.couplings, self.trial, self.summary, coordinates, self.pictures["rollout"]]
+        super().__init__(parts)
+        self._offer()
+        self._show()
+        for widget in (self.network, self.threshold, *self.remove.values(), self.couplings, self.trial):
+            widget.observe(self._changed, names="value")
+        self.reset.on_click(self._reset)
+
+    def _make_widgets(self, setting: Setting) -> None:
+        labels = [(f"{label}", position) for position, label in enumerate(self._explorer.rnn.labels)]
+        wide = widgets.Layout(width="32em")
+        self.network = widgets.Dropdown(options=labels, value=setting.network, description="Network", style=_WIDE, disabled=len(labels) == 1)
+        self.threshold = widgets.FloatSlider(
+            value=setting.threshold, min=0, max=1, step=0.01, description="Threshold", continuous_update=False, style=_WIDE, layout=wide
+        )
+        self.remove = {
+            name: widgets.Checkbox(value=name in setting.sectors, description=f"Remove {name}", indent=False, layout=widgets.Layout(width="8.5em"))
+            for name in SECTORS
+        }
+        self.couplings = widgets.SelectMultiple(description="Single couplings", rows=6, style=_WIDE, layout=wide)
+        last = len(self._explorer.trials) - 1
+        self.trial = widgets.IntSlider(
+            value=setting.trial, min=0, max=last, description="Trial", continuous_update=False, style=_WIDE, layout=wide, disabled=last == 0
+        )
+        self.reset = widgets.Button(description="Remove nothing", tooltip="Untick every sector and every single coupling")
+        self.summary = widgets.HTML()
+        self.pictures = {name: widgets.HTML() for name in _PICTURES}
+
+    @property
+    def setting(self) -> Setting:
+        """What the widgets say now."""
+        return Setting(
+            network=self.network.value,
+            threshold=self.threshold.value,
+            sectors=tuple(name for name in SECTORS if self.remove[name].value),
+            couplings=tuple(self.couplings.value),
+            trial=self.trial.value,
+        )
+
+    def _changed(self, change) -> None:
+        if self._quiet:
+            return
+        if change["owner"] is self.network:
+            self._quietly(lambda: setattr(self.couplings, "value", ()))  # block 3 of another network is another block
+        setting = self.setting
+        before = self.view.setting
+        try:
+            self.view = self._explorer.view(setting)
+        except InputError as error:
+            self.summary.value = f'<p role="alert">{html.escape(str(error))}</p>'
+            return
+        if (setting.network, setting.threshold) != (before.network, before.threshold):
+            self._offer()
+        self._show()
+
+    def _reset(self, _button) -> None:
+        def clear():
+            for box in self.remove.values():
+                box.value = False
+            self.couplings.value = ()
+
+        self._quietly(clear)
+        self.view = self._explorer.view(replace(self.setting, sectors=(), couplings=()))
+        self._show()
+
+    def _quietly(self, change) -> None:
+        """Change widgets without answering each change."""
+        self._quiet = True
+        try:
+            change()
+        finally:
+            self._quiet = False
+
+    def _offer(self) -> None:
+        """List the largest couplings of the network, with their present sectors; what is selected stays selected."""
+        setting = self.view.setting
+        found = self._explorer.couplings(setting.network, setting.threshold, self._listed)
+        options = [(str(coupling), (coupling.driven, coupling.driver)) for coupling in found]
+        chosen = tuple(pair for pair in setting.couplings if pair in dict((value, text) for text, value in options))
+
+        def offer():
+            self.couplings.options = options
+            self.couplings.value = chosen
+
+        self._quietly(offer)
+
+    def _show(self) -> None:
+        """Every picture and the sentences, from the view."""
+        said = " ".join(f"<span>{html.escape(sentence)}</span><br>" for sentence in self.view.sentences)
+        self.summary.value = f'<p role="status" aria-live="polite" style="line-height: 1.5">{said}</p>'
+        texts = figures.alternatives(self.view)
+        for name, (draw, depends) in _PICTURES.items():
+            key = depends(self.view.setting)
+            if self._drawn.get(name) == key:
+                continue
+            png = draw(self.view)
+            self._drawn[name] = key
+            width = int.from_bytes(png[16:20], "big") * 96 // figures.DPI
+            address = "data:image/png;base64," + base64.b64encode(png).decode()
+            self.pictures[name].value = f'<img src="{address}" width="{width}" alt="{html.escape(texts[name], quote=True)}">'

@@ -1,0 +1,192 @@
+"""The explorer's widgets, driven without a display: set a value, look at what changed."""
+
+import base64
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from helpers import network, random_rnn, random_trials
+
+from schurkit import InputError, explore, real_schur
+from schurkit.explorer import figures
+from schurkit.tasks import Copy
+
+pytest.importorskip("ipywidgets")
+
+
+@pytest.fixture
+def panel():
+    return explore(random_rnn(networks=3, hidden=9, scale=0.3, labels=("a", "b", "c")), random_trials(trials=7), threshold=0.6, draws=4)
+
+
+def image(panel, name):
+    return base64.b64decode(re.search(r'src="data:image/png;base64,([^"]+)"', panel.pictures[name].value)[1])
+
+
+def alt(panel, name):
+    return re.search(r'alt="([^"]+)"', panel.pictures[name].value)[1]
+
+
+def images(panel):
+    return {name: image(panel, name) for name in panel.pictures}
+
+
+def changed(before, after):
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_a_sector_is_removed(panel):
+    before, intact = images(panel), panel.summary.value
+    panel.remove["CR"].value = True
+    assert panel.view.setting.sectors == ("CR",) and panel.view.removed_mass > 0
+    assert changed(before, images(panel)) == {"matrix", "rollout"} and panel.summary.value != intact
+    panel.remove["CR"].value = False
+    assert images(panel) == before and panel.summary.value == intact and panel.view.delta == 0
+
+
+def test_the_threshold_moves_the_border(panel):
+    panel.remove["RR"].value = True
+    before = images(panel)
+    panel.threshold.value = 0.2
+    form = real_schur(panel._explorer.rnn.W_rec[0], 0.2)
+    assert panel.view.form.n_leading == form.n_leading and f"R holds {form.n_leading} of 9 units" in panel.summary.value
+    assert changed(before, images(panel)) == set(before)
+
+
+def test_the_trial_changes_the_rollout_alone(panel):
+    before = images(panel)
+    panel.trial.value = 5
+    assert changed(before, images(panel)) == {"rollout"} and np.array_equal(panel.view.target, panel._explorer.trials.targets[5])
+
+
+def test_single_couplings_are_offered_and_stay_chosen(panel):
+    (text, first), *_ = panel.couplings.options
+    assert re.fullmatch(r"\d+ ← \d+  \((RR|CR|CC), [\d.]+% of ‖T‖\)", text)
+    panel.couplings.value = (first,)
+    assert panel.view.setting.couplings == (first,) and "Removed: 1 single coupling," in panel.summary.value
+    panel.threshold.value = 0.0  # everything is in R now: the labels say so, the choice stays
+    assert panel.couplings.value == (first,) == panel.view.setting.couplings
+    assert all("(RR," in text for text, _ in panel.couplings.options)
+
+
+def test_another_network_starts_with_its_own_couplings(panel):
+    panel.couplings.value = (panel.couplings.options[0][1],)
+    panel.remove["CC"].value = True
+    panel.network.value = 2
+    assert panel.couplings.value == () and panel.view.setting.sectors == ("CC",)
+    assert panel.view.label == "c" and "Network c:" in panel.summary.value
+    listed = [(c.driven, c.driver) for c in panel._explorer.couplings(2, 0.6)]
+    assert [pair for _, pair in panel.couplings.options] == listed
+
+
+def test_remove_nothing_undoes_everything_at_once(panel, monkeypatch):
+    panel.remove["RR"].value = panel.remove["CC"].value = True
+    panel.couplings.value = (panel.couplings.options[1][1],)
+    panel.threshold.value, panel.trial.value = 0.4, 3
+    drawn = []
+    monkeypatch.setattr(type(panel), "_show", lambda self: drawn.append(self.view.setting))
+    panel.reset.click()
+    assert len(drawn) == 1 and drawn[0] == panel.setting
+    assert not any(box.value for box in panel.remove.values()) and panel.couplings.value == ()
+    assert (panel.view.setting.threshold, panel.view.setting.trial, panel.view.removed_mass) == (0.4, 3, 0)
+
+
+def test_everything_has_a_label_and_an_alternative(panel):
+    asked = [panel.network, panel.threshold, *panel.remove.values(), panel.couplings, panel.trial, panel.reset]
+    assert all(widget.description for widget in asked) and len({widget.description for widget in asked}) == len(asked)
+    panel.remove["RR"].value = True
+    assert 'role="status"' in panel.summary.value and 'aria-live="polite"' in panel.summary.value
+    for sentence in panel.view.sentences:
+        assert sentence in panel.summary.value
+    assert f"{panel.view.form.n_leading} in R" in alt(panel, "spectrum")
+    assert f"{int(panel.view.removed.sum())} entries are removed (RR)" in alt(panel, "matrix")
+    assert all(sentence in alt(panel, "rollout") for sentence in panel.view.sentences[2:])
+
+
+def test_labels_cannot_break_out_of_the_page():
+    panel = explore(random_rnn(networks=1, hidden=3, labels=("<script>&\"'",)), random_trials(), draws=0)
+    assert "<script>" not in panel.summary.value and "&lt;script&gt;" in panel.summary.value
+
+
+def test_two_panels_share_nothing():
+    one, other = (explore(random_rnn(hidden=5), random_trials(), draws=2) for _ in range(2))
+    one.remove["RR"].value = True
+    assert not other.remove["RR"].value and other.view.removed_mass == 0
+
+
+@pytest.mark.parametrize("outputs", [1, 12])
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_networks_of_every_kind_are_drawn(outputs, activation):
+    rnn = random_rnn(networks=1, hidden=6, outputs=outputs, activation=activation)
+    panel = explore(rnn, random_trials(trials=1, outputs=outputs), draws=2)
+    panel.remove["RR"].value = True
+    assert panel.network.disabled and panel.trial.disabled
+    assert all(image(panel, name).startswith(b"\x89PNG") for name in panel.pictures)
+    said = "8 output(s), the first 8 of 12:" if outputs == 12 else "1 output(s):"
+    assert said in alt(panel, "rollout")
+
+
+def test_the_copy_task_with_its_own_metric():
+    task = Copy(3, 2, 6)
+    panel = explore(random_rnn(networks=1, hidden=6, inputs=2, outputs=2), task.test_trials(8), metric=task.metric, draws=2)
+    panel.remove["RR"].value = True
+    assert "replay accuracy, 8 trials:" in panel.summary.value
+
+
+def test_a_network_that_diverges_is_drawn_without_a_warning():
+    rnn = network(np.diag([3.0, 2.0]) + np.diag([1.0], 1), W_in=np.ones((2, 1)), activation="relu")
+    panel = explore(rnn, random_trials(inputs=1, outputs=1, autonomous=900), draws=2)
+    panel.threshold.value = 0
+    panel.remove["RR"].value = True
+    assert "infinite (diverged)" in panel.summary.value and image(panel, "rollout")
+
+
+def test_no_coupling_is_offered_where_there_is_none():
+    panel = explore(network(np.diag([0.9, 0.5])), random_trials(inputs=1, outputs=1))
+    assert panel.couplings.options == ()
+
+
+def test_no_figure_stays_open_and_no_setting_changes(panel):
+    import matplotlib
+    from matplotlib import pyplot
+
+    before, settings = pyplot.get_fignums(), dict(matplotlib.rcParams)
+    panel.remove["RR"].value = True
+    assert pyplot.get_fignums() == before and dict(matplotlib.rcParams) == settings
+
+
+def test_the_pictures_have_the_look_of_the_book(monkeypatch):
+    import matplotlib
+
+    seen = []
+    figures.picture(1, 1, lambda figure: seen.append(matplotlib.rcParams["axes.spines.top"]))
+    assert seen == [False] and matplotlib.rcParams["axes.spines.top"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"threshold": 2}, "threshold must be between 0 and 1; got 2."),
+        ({"listed": -1}, "listed must be at least 0; got -1."),
+        ({"metric": "r2"}, "metric must be one of 'fvu', 'replay_accuracy'; got 'r2'."),
+    ],
+)
+def test_wrong_arguments_are_one_clear_line(arguments, message):
+    with pytest.raises(InputError) as caught:
+        explore(random_rnn(), random_trials(), **arguments)
+    assert str(caught.value) == message
+
+
+def test_without_widgets_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    monkeypatch.delitem(sys.modules, "schurkit.explorer.panel", raising=False)
+    message = r"explore needs ipywidgets and matplotlib \(.*ipywidgets.*\)\. Install schurkit\[notebook\], or schurkit\[book\]\."
+    with pytest.raises(InputError, match=message):
+        explore(random_rnn(), random_trials())
+
+
+def test_naming_it_loads_no_widget():
+    code = "import sys, schurkit; schurkit.explore; print([m for m in ('ipywidgets', 'matplotlib') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
