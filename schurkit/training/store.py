@@ -133,17 +133,10 @@ class Store:
             warnings.warn(f"{name} in {self.folder} cannot be read ({error.strerror}); the network is trained again.", StoreWarning, stacklevel=3)
             return None
         try:
-            meta = json.loads(text)
-            body = {key: meta[key] for key in ("record", "found", "sha256_arrays")}
-            if meta["sha256"] != hashlib.sha256(_dumps(body).encode()).hexdigest() or text != _dumps(meta).encode():
-                raise ValueError("the checksum of the record does not fit")
-            if meta["sha256_arrays"] != hashlib.sha256(data).hexdigest():
-                raise ValueError("the checksum of the arrays does not fit")
+            meta, arrays = opened(text, data)
             if meta["record"] != record:
                 raise ValueError("it holds another record")
-            from safetensors.numpy import load
-
-            return load(data), meta["found"]
+            return arrays, meta["found"]
         except Exception as error:
             self._set_aside((meta_path, data_path), name, error)
             return None
@@ -199,6 +192,19 @@ class Store:
         warnings.warn(f"stored network {name} is damaged ({error}); it was set aside and is trained again.", StoreWarning, stacklevel=4)
 
 
+def opened(text: bytes, data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
+    """What the two files of a network hold: the verified JSON, and the arrays. Raises ValueError, KeyError or what safetensors raises if damaged."""
+    from safetensors.numpy import load
+
+    meta = json.loads(text)
+    body = {key: meta[key] for key in ("record", "found", "sha256_arrays")}
+    if meta["sha256"] != hashlib.sha256(_dumps(body).encode()).hexdigest() or text != _dumps(meta).encode():
+        raise ValueError("the checksum of the record does not fit")
+    if meta["sha256_arrays"] != hashlib.sha256(data).hexdigest():
+        raise ValueError("the checksum of the arrays does not fit")
+    return meta, load(data)
+
+
 def _dumps(value) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
@@ -217,15 +223,8 @@ def _write(path: Path, data: bytes) -> None:
         raise
 
 
-def add_store_arguments(parser) -> None:
-    """Arguments of `schurkit store`."""
-    actions = ("list", "verify", "clean")
-    parser.add_argument("action", nargs="?", default="list", choices=actions, help="list (default), verify checksums, or clean up leftovers")
-    parser.add_argument("--store", default=None, metavar="FOLDER", help="the folder (default: $SCHURKIT_STORE, else runs)")
-
-
 def store_command(arguments) -> int:
-    """Run `schurkit store`; returns the exit code."""
+    """Run `schurkit store list`, `verify` or `clean`; returns the exit code."""
     store = Store(arguments.store)
     if arguments.store is not None and not store.folder.is_dir():
         raise InputError(f"no store at {arguments.store!r}: expected a folder.")
