@@ -14,6 +14,10 @@ FEWEST = 10  # networks below which no interval, hence no verdict, is given
 _FIELDS = ("id", "statement", "paper", "where", "source", "key", "quantity", "rule")
 
 
+class NoClaimsError(InputError):
+    """There is no book/claims.yml: a chapter is run from the installed package, without the book."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """What a value has to satisfy.
@@ -110,7 +114,7 @@ def claims_file() -> Path:
     for folder in folders:
         if (folder / "book" / "claims.yml").is_file():
             return folder / "book" / "claims.yml"
-    raise InputError("there is no book/claims.yml here or in a folder above; run the chapter inside the book's folder.")
+    raise NoClaimsError("there is no book/claims.yml here or in a folder above; run the chapter inside the book's folder.")
 
 
 def load_claims(path: Path | None = None) -> dict[str, Claim]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from schurkit._checks import InputError
 from schurkit.publish.chapters import Chapter, toc_entries
+from schurkit.publish.launch import with_launch_buttons
 from schurkit.publish.ledger import ledger_page
 from schurkit.publish.published import copy_files, published, section
 from schurkit.publish.report import status_page
@@ -59,7 +60,7 @@ def stage(root: Path, executed: dict[str, Path | None], chapters: dict[str, Chap
 
 
 def staged_config(root: Path) -> str:
-    """_config.yml with execution switched off: the staged notebooks are executed already."""
+    """_config.yml with execution switched off (the staged notebooks are executed already), and launch buttons if the book has a public address."""
     import yaml
 
     try:
@@ -67,7 +68,7 @@ def staged_config(root: Path) -> str:
     except yaml.YAMLError as error:
         raise InputError(f"_config.yml is not valid YAML: {' '.join(str(error).split())}") from None
     config["execute"] = {**config.get("execute", {}), "execute_notebooks": "off"}
-    return yaml.safe_dump(config, sort_keys=False)
+    return yaml.safe_dump(with_launch_buttons(config), sort_keys=False)
 
 
 def for_the_page(notebook: dict, name: str, target: Path, place: Path) -> dict:

@@ -1,0 +1,103 @@
+"""The package without a clone: what a wheel holds, and what the commands say in a folder without a book."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def package_files():
+    """Every file of the package that belongs to the repository."""
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "schurkit"], capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git repository")
+    return {name for name in listed.stdout.splitlines() if (ROOT / name).is_file()}
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory):
+    """A wheel and a source archive, built from what is needed to build them alone."""
+    pytest.importorskip("setuptools", minversion="77")
+    folder = tmp_path_factory.mktemp("source")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder / name)
+    shutil.copytree(ROOT / "schurkit", folder / "schurkit", ignore=shutil.ignore_patterns("__pycache__"))
+    code = "from setuptools import build_meta as b; b.build_wheel('dist'); b.build_sdist('dist')"
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
+    (wheel,), (source,) = (folder / "dist").glob("*.whl"), (folder / "dist").glob("*.tar.gz")
+    return wheel, source
+
+
+@pytest.fixture(scope="module")
+def elsewhere(distributions, tmp_path_factory):
+    """Run a command with the installed wheel, in a folder of its own; what it needs besides comes from here."""
+    wheel, _ = distributions
+    site, here = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("here")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)  # what pip does with a wheel of plain Python
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SCHURKIT_")} | {"PYTHONPATH": str(site)}
+
+    def run(*argv):
+        return subprocess.run([sys.executable, *argv], cwd=here, env=environment, capture_output=True, text=True)
+
+    assert run("-c", "import schurkit; print(schurkit.__file__)").stdout.strip() == str(site / "schurkit" / "__init__.py")
+    return run, here
+
+
+def test_wheel_and_source_archive_hold_the_whole_package(distributions):
+    wheel, source = distributions
+    wanted = package_files()
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        assert {name for name in names if name.startswith("schurkit/")} == wanted and "schurkit/schurkit.mplstyle" in wanted
+        assert any(name.endswith("licenses/LICENSE") for name in names)
+    with tarfile.open(source) as archive:
+        inside = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
+        assert wanted | {"LICENSE", "README.md", "pyproject.toml"} <= inside
+
+
+def test_analyze_runs_in_any_folder(elsewhere):
+    run, here = elsewhere
+    rng = np.random.default_rng(0)
+    np.savez(here / "weights.npz", W_in=rng.normal(size=(6, 1)), W_rec=rng.normal(size=(6, 6)) * 0.3, W_out=rng.normal(size=(1, 6)))
+    done = run("-m", "schurkit.cli", "analyze", "weights.npz", "--json", "out.json")
+    assert done.returncode == 0 and (here / "out.json").is_file(), done.stderr
+    assert run("-m", "schurkit.cli", "--version").stdout.startswith("schurkit 0.")
+
+
+def test_the_figure_style_is_found(elsewhere):
+    run, _ = elsewhere
+    done = run("-c", "from schurkit import plot\nwith plot.style(): pass")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("argv", [["list"], ["run", "copy_task"], ["build"], ["publish"], ["check"], ["store", "export", "x.zip"]])
+def test_commands_of_the_book_say_that_there_is_none(elsewhere, argv):
+    run, _ = elsewhere
+    done = run("-m", "schurkit.cli", *argv)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == (
+        "schurkit: there is no book here or in a folder above (no _toc.yml and _config.yml); run this in a clone of the repository, "
+        "or name it: --book FOLDER.\n"
+    )
+
+
+def test_a_store_without_a_book_is_a_folder_here(elsewhere):
+    run, here = elsewhere
+    done = run("-m", "schurkit.cli", "store")
+    assert done.returncode == 0 and done.stdout.startswith("0 networks") and not (here / "runs").exists()
+
+
+def test_a_claim_without_the_book_says_so_and_the_chapter_goes_on(elsewhere):
+    run, _ = elsewhere
+    done = run("-c", "from schurkit import nb; nb.claim('S2', 0.5); print('on')")
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.splitlines() == ["S2: ours 0.5; the rule is in book/claims.yml of the book, which is not here.", "on"]
