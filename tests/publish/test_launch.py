@@ -54,6 +54,7 @@ def test_with_an_address_there_are_buttons(tmp_path, url, buttons):
 def test_the_buttons_of_a_page_lead_to_its_notebook(tmp_path, url):
     root = write_book(tmp_path / "book", {"plain": notebook(cell("# Plain", kind="markdown"), cell("1"))})
     with_address(root, url)
+    assert write_setup(root) == ["plain"]
     build(root, plan_build(root), say=lambda line: None)
     page = (root / "_build" / "html" / "notebooks" / "plain.html").read_text()
     found = set(re.findall(r'href="(https://(?:mybinder|colab|github)[^"]+)"', page))
@@ -64,7 +65,8 @@ def test_the_buttons_of_a_page_lead_to_its_notebook(tmp_path, url):
         EXAMPLE,
     }
     assert found == (wanted if url else set())
-    assert "executablebooks" not in page
+    assert "executablebooks" not in page and not re.search(r'<(?:img|script)[^>]+src="https?:', page)
+    assert "find_spec" not in page and "find_spec" in (root / "_build" / "html" / "_sources" / "notebooks" / "plain.ipynb").read_text()
 
 
 @pytest.mark.parametrize(
