@@ -11,7 +11,7 @@ from .state import Explorer, Setting, View
 __all__ = ["Explorer", "Setting", "View", "explore"]
 
 
-def explore(rnn, trials, *, metric="fvu", threshold: float = 0.9, draws: int = 20, seed: int = 0, listed: int = 40, engine: str = "auto"):
+def explore(rnn, trials, *, metric="fvu", threshold: float = 0.9, draws: int = 20, seed: int = 0, listed: int = 24, engine: str = "auto"):
     """Show a panel that removes couplings of a network while you watch: needs a notebook with a running kernel.
 
     W̃ = W_rec − Q ΔT Qᵀ, where ΔT holds the sectors and the single couplings that are ticked. Spectrum, |T|, a rollout and the measure follow, each

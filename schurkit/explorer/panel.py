@@ -7,13 +7,14 @@ import html
 from dataclasses import replace
 
 import ipywidgets as widgets
+import traitlets
 
 from .._checks import InputError, integer
 from ..schur import SECTORS
 from . import figures
 from .state import Explorer, Setting, View
 
-_WIDE = {"description_width": "7em"}
+_WIDE = {"description_width": "9em"}
 _PICTURES = {  # how each picture is drawn, and what of a setting it depends on
     "spectrum": (figures.spectrum, lambda setting: (setting.network, setting.threshold)),
     "matrix": (figures.matrix, lambda setting: replace(setting, trial=0)),
@@ -26,24 +27,27 @@ class Panel(widgets.VBox):
 
     Attributes
     ----------
-    network, threshold, remove, couplings, trial, reset : the widgets; `remove` maps each sector to its box. They are widgets of this panel alone.
+    network, threshold, number, trial, remove, couplings, reset : the widgets. `number` is the threshold too; `remove` maps each sector to its box,
+        `couplings` each pair of blocks that is offered.
     summary : the result in words. pictures : the figures by name ("spectrum", "matrix", "rollout").
     view : the numbers of what is shown now.
     """
 
-    def __init__(self, explorer: Explorer, setting: Setting, listed: int = 40):
+    def __init__(self, explorer: Explorer, setting: Setting, listed: int = 24):
         self._explorer, self._listed, self._quiet = explorer, integer(listed, "listed", at_least=0), False
         self.view: View = explorer.view(setting)
         self._drawn: dict[str, object] = {}
         self._make_widgets(setting)
         pick = widgets.HBox([*self.remove.values(), self.reset], layout=widgets.Layout(flex_flow="row wrap"))
         coordinates = widgets.HBox([self.pictures["spectrum"], self.pictures["matrix"]], layout=widgets.Layout(flex_flow="row wrap"))
-        parts = [self.network, self.threshold, pick, self.couplings, self.trial, self.summary, coordinates, self.pictures["rollout"]]
+        title = widgets.HTML("Remove single couplings (to ← from block, the largest first):")
+        parts = [self.network, self.threshold, self.number, self.trial, pick, title, self._list, self.summary, coordinates, self.pictures["rollout"]]
         super().__init__(parts)
         self._offer()
         self._show()
-        for widget in (self.network, self.threshold, *self.remove.values(), self.couplings, self.trial):
+        for widget in (self.network, self.threshold, *self.remove.values(), self.trial):
             widget.observe(self._changed, names="value")
+        traitlets.link((self.threshold, "value"), (self.number, "value"))
         self.reset.on_click(self._reset)
 
     def _make_widgets(self, setting: Setting) -> None:
@@ -53,15 +57,18 @@ class Panel(widgets.VBox):
         self.threshold = widgets.FloatSlider(
             value=setting.threshold, min=0, max=1, step=0.01, description="Threshold", continuous_update=False, style=_WIDE, layout=wide
         )
+        # a slider has no name for a screen reader, a number box has one; both say the same
+        self.number = widgets.BoundedFloatText(value=setting.threshold, min=0, max=1, step=0.01, description="Threshold, exact", style=_WIDE)
         self.remove = {
             name: widgets.Checkbox(value=name in setting.sectors, description=f"Remove {name}", indent=False, layout=widgets.Layout(width="8.5em"))
             for name in SECTORS
         }
-        self.couplings = widgets.SelectMultiple(description="Single couplings", rows=6, style=_WIDE, layout=wide)
+        # boxes, not a list to select from: JupyterLab takes the arrow keys away from lists
+        self.couplings: dict[tuple[int, int], widgets.Checkbox] = {}
+        framed = widgets.Layout(max_height="9em", overflow="auto", width="28em", border="1px solid #999999", padding="0 0.5em")
+        self._list = widgets.VBox(layout=framed)
         last = len(self._explorer.trials) - 1
-        self.trial = widgets.IntSlider(
-            value=setting.trial, min=0, max=last, description="Trial", continuous_update=False, style=_WIDE, layout=wide, disabled=last == 0
-        )
+        self.trial = widgets.BoundedIntText(value=setting.trial, min=0, max=last, description="Trial", style=_WIDE, disabled=last == 0)
         self.reset = widgets.Button(description="Remove nothing", tooltip="Untick every sector and every single coupling")
         self.summary = widgets.HTML()
         self.pictures = {name: widgets.HTML() for name in _PICTURES}
@@ -73,7 +80,7 @@ class Panel(widgets.VBox):
             network=self.network.value,
             threshold=self.threshold.value,
             sectors=tuple(name for name in SECTORS if self.remove[name].value),
-            couplings=tuple(self.couplings.value),
+            couplings=tuple(pair for pair, box in self.couplings.items() if box.value),
             trial=self.trial.value,
         )
 
@@ -81,7 +88,7 @@ class Panel(widgets.VBox):
         if self._quiet:
             return
         if change["owner"] is self.network:
-            self._quietly(lambda: setattr(self.couplings, "value", ()))  # block 3 of another network is another block
+            self._untick(self.couplings)  # block 3 of another network is another block
         setting = self.setting
         before = self.view.setting
         try:
@@ -94,35 +101,32 @@ class Panel(widgets.VBox):
         self._show()
 
     def _reset(self, _button) -> None:
-        def clear():
-            for box in self.remove.values():
-                box.value = False
-            self.couplings.value = ()
-
-        self._quietly(clear)
-        self.view = self._explorer.view(replace(self.setting, sectors=(), couplings=()))
+        self._untick({**self.remove, **self.couplings})
+        self.view = self._explorer.view(self.setting)
         self._show()
 
-    def _quietly(self, change) -> None:
-        """Change widgets without answering each change."""
+    def _untick(self, boxes: dict) -> None:
+        """Untick boxes without answering for each."""
         self._quiet = True
         try:
-            change()
+            for box in boxes.values():
+                box.value = False
         finally:
             self._quiet = False
 
     def _offer(self) -> None:
-        """List the largest couplings of the network, with their present sectors; what is selected stays selected."""
+        """A box for each of the largest couplings of the network; at another threshold the same boxes with their new sectors."""
         setting = self.view.setting
-        found = self._explorer.couplings(setting.network, setting.threshold, self._listed)
-        options = [(str(coupling), (coupling.driven, coupling.driver)) for coupling in found]
-        chosen = tuple(pair for pair in setting.couplings if pair in dict((value, text) for text, value in options))
-
-        def offer():
-            self.couplings.options = options
-            self.couplings.value = chosen
-
-        self._quietly(offer)
+        found = {(c.driven, c.driver): str(c) for c in self._explorer.couplings(setting.network, setting.threshold, self._listed)}
+        if list(found) != list(self.couplings):
+            for box in self.couplings.values():
+                box.close()
+            self.couplings = {pair: widgets.Checkbox(value=False, indent=False, layout=widgets.Layout(width="auto")) for pair in found}
+            for box in self.couplings.values():
+                box.observe(self._changed, names="value")
+            self._list.children = tuple(self.couplings.values())
+        for pair, text in found.items():
+            self.couplings[pair].description = text
 
     def _show(self) -> None:
         """Every picture and the sentences, from the view."""

@@ -55,6 +55,15 @@ def test_the_threshold_moves_the_border(panel):
     assert changed(before, images(panel)) == set(before)
 
 
+def test_the_number_and_the_slider_are_one_threshold(panel, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(type(panel), "_show", lambda self: drawn.append(self.view.setting.threshold))
+    panel.number.value = 0.325
+    assert panel.threshold.value == 0.325 and drawn == [0.325]
+    panel.threshold.value = 0.4
+    assert panel.number.value == 0.4 and drawn == [0.325, 0.4]
+
+
 def test_the_trial_changes_the_rollout_alone(panel):
     before = images(panel)
     panel.trial.value = 5
@@ -62,39 +71,41 @@ def test_the_trial_changes_the_rollout_alone(panel):
 
 
 def test_single_couplings_are_offered_and_stay_chosen(panel):
-    (text, first), *_ = panel.couplings.options
-    assert re.fullmatch(r"\d+ ← \d+  \((RR|CR|CC), [\d.]+% of ‖T‖\)", text)
-    panel.couplings.value = (first,)
-    assert panel.view.setting.couplings == (first,) and "Removed: 1 single coupling," in panel.summary.value
+    (pair, box), *_ = panel.couplings.items()
+    assert all(re.fullmatch(r"\d+ ← \d+  \((RR|CR|CC), [\d.]+% of ‖T‖\)", other.description) for other in panel.couplings.values())
+    box.value = True
+    assert panel.view.setting.couplings == (pair,) and "Removed: 1 single coupling," in panel.summary.value
     panel.threshold.value = 0.0  # everything is in R now: the labels say so, the choice stays
-    assert panel.couplings.value == (first,) == panel.view.setting.couplings
-    assert all("(RR," in text for text, _ in panel.couplings.options)
+    assert panel.couplings[pair] is box and box.value and panel.view.setting.couplings == (pair,)
+    assert all("(RR," in other.description for other in panel.couplings.values())
+    assert panel._list.children == tuple(panel.couplings.values())
 
 
 def test_another_network_starts_with_its_own_couplings(panel):
-    panel.couplings.value = (panel.couplings.options[0][1],)
+    next(iter(panel.couplings.values())).value = True
     panel.remove["CC"].value = True
     panel.network.value = 2
-    assert panel.couplings.value == () and panel.view.setting.sectors == ("CC",)
-    assert panel.view.label == "c" and "Network c:" in panel.summary.value
-    listed = [(c.driven, c.driver) for c in panel._explorer.couplings(2, 0.6)]
-    assert [pair for _, pair in panel.couplings.options] == listed
+    assert not any(box.value for box in panel.couplings.values()) and panel.view.setting.sectors == ("CC",)
+    assert panel.view.setting.couplings == () and panel.view.label == "c" and "Network c:" in panel.summary.value
+    assert list(panel.couplings) == [(c.driven, c.driver) for c in panel._explorer.couplings(2, 0.6, 24)]
+    next(iter(panel.couplings.values())).value = True
+    assert len(panel.view.setting.couplings) == 1
 
 
 def test_remove_nothing_undoes_everything_at_once(panel, monkeypatch):
     panel.remove["RR"].value = panel.remove["CC"].value = True
-    panel.couplings.value = (panel.couplings.options[1][1],)
+    list(panel.couplings.values())[1].value = True
     panel.threshold.value, panel.trial.value = 0.4, 3
     drawn = []
     monkeypatch.setattr(type(panel), "_show", lambda self: drawn.append(self.view.setting))
     panel.reset.click()
     assert len(drawn) == 1 and drawn[0] == panel.setting
-    assert not any(box.value for box in panel.remove.values()) and panel.couplings.value == ()
+    assert not any(box.value for box in (*panel.remove.values(), *panel.couplings.values()))
     assert (panel.view.setting.threshold, panel.view.setting.trial, panel.view.removed_mass) == (0.4, 3, 0)
 
 
 def test_everything_has_a_label_and_an_alternative(panel):
-    asked = [panel.network, panel.threshold, *panel.remove.values(), panel.couplings, panel.trial, panel.reset]
+    asked = [panel.network, panel.threshold, panel.number, *panel.remove.values(), *panel.couplings.values(), panel.trial, panel.reset]
     assert all(widget.description for widget in asked) and len({widget.description for widget in asked}) == len(asked)
     panel.remove["RR"].value = True
     assert 'role="status"' in panel.summary.value and 'aria-live="polite"' in panel.summary.value
@@ -145,7 +156,7 @@ def test_a_network_that_diverges_is_drawn_without_a_warning():
 
 def test_no_coupling_is_offered_where_there_is_none():
     panel = explore(network(np.diag([0.9, 0.5])), random_trials(inputs=1, outputs=1))
-    assert panel.couplings.options == ()
+    assert panel.couplings == {} and panel._list.children == ()
 
 
 def test_no_figure_stays_open_and_no_setting_changes(panel):
