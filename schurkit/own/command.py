@@ -37,8 +37,8 @@ def add_analyze_arguments(parser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the controls (default 0)")
     parser.add_argument("--json", metavar="OUT.json", help="write the full result; '-' writes it to standard output instead of the summary")
     parser.add_argument("--html", metavar="OUT.html", help="write everything as one page with figures (needs the packages of the book)")
-    parser.add_argument("--notebook", metavar="OUT.ipynb", help="write the notebook behind that page with these arguments, to be changed and run again")
-    parser.add_argument("--network", metavar="LABEL", help="with --html or --notebook: the network of a stack whose details are shown (default: the first)")
+    parser.add_argument("--notebook", metavar="OUT.ipynb", help="write the notebook behind that page, to be changed and run again")
+    parser.add_argument("--network", metavar="LABEL", help="the network of a stack whose details the page shows (default: the first)")
     parser.add_argument("--force-unchecked", action="store_true", help="go on where the outputs in the trials are not reproduced; the result says so")
 
 
@@ -123,7 +123,8 @@ def _say_where(arguments) -> None:
 
     relative = [shown(name) for name in (arguments.weights, arguments.trials) if name is not None and not os.path.isabs(name)]
     if relative and os.path.realpath(os.path.dirname(arguments.notebook) or ".") != os.path.realpath("."):
-        print(f"schurkit: note: {shown(arguments.notebook)} names {' and '.join(relative)} as seen from here: run it from this folder.", file=sys.stderr)
+        told = f"{shown(arguments.notebook)} names {' and '.join(relative)} as seen from here: run it from this folder"
+        print(f"schurkit: note: {told}.", file=sys.stderr)
 
 
 def _outputs(arguments, to_stdout: bool) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""The words and tables of the page that `schurkit analyze --html` writes: captions, texts for readers who do not see, and rows. Plain data in and out."""
+"""The words and tables of the page that `schurkit analyze --html` writes: captions, texts for readers who do not see, and rows."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from .files import checked_path, sha256, shown
 from .reading import SMALL, Finding, deltas, findings, primary
 
 WITHOUT_TRIALS = {
-    "profile": "Not measured: no trials were given. With --trials TRIALS.npz (inputs and targets) all eight removals of RR, CR and CC are measured here, "
-    "each beside random changes of equal norm.",
+    "profile": "Not measured: no trials were given. With --trials TRIALS.npz (inputs and targets) all eight removals of RR, CR and CC are "
+    "measured here, each beside random changes of equal norm.",
     "orders": "Not measured: no trials were given. With trials, the spread of RR and CC over random orders of nearly tied blocks stands here.",
     "outputs": "Not measured: no trials were given. With trials, outputs of the intact and of the ablated network stand here beside their targets.",
     "couplings": "Not measured: trials are needed on which the network stays finite. With them, the worth of every single coupling stands here.",
 }
+
+
+TOLD = ("RR", "CR", "CC", "RR+CR+CC")
+"""The removals that are put into sentences; the table holds them all."""
 
 
 def position(stack: RNN, label: str) -> int:
@@ -45,8 +49,8 @@ def facts(report: dict, network: dict, weights: str, unused=()) -> list[str]:
     assumed = lambda key: " (assumed)" if key in report["assumed"] else ""  # noqa: E731
     count = len(report["networks"])
     told = [
-        f"{shown(weights)}: {count} network{'s' * (count != 1)} of {network['hidden_size']} units, activation {report['activation']}{assumed('activation')}, "
-        f"leak {report['leak']:g}{assumed('leak')}, form {report['form']}{assumed('form')}."
+        f"{shown(weights)}: {count} network{'s' * (count != 1)} of {network['hidden_size']} units, "
+        f"activation {report['activation']}{assumed('activation')}, leak {report['leak']:g}{assumed('leak')}, form {report['form']}{assumed('form')}."
     ]
     if count > 1:
         told.append(f"Details below are of network {shown([str(network['label'])])}; every network stands in the section on all of them.")
@@ -70,13 +74,14 @@ def instrument(report: dict, network: dict, rnn: RNN, form: SchurForm) -> list[d
     ]
     if "ablations" in network:
         change = network["ablations"][0]["delta_fvu"]
-        rows.append(_check("removing nothing changes nothing", change == 0, "undefined: the network diverged" if change is None else f"change of FVU {change:g}"))
-    checked = report["checked"]
+        found = "undefined: the network diverged" if change is None else f"change of FVU {change:g}"
+        rows.append(_check("removing nothing changes nothing", change == 0, found))
+    checked, what = report["checked"], "the outputs of your own code are reproduced"
     if checked is None:
-        rows.append({"check": "the outputs of your own code are reproduced", "holds": "unchecked", "found": "orientation unchecked: no outputs in the trials"})
+        rows.append({"check": what, "holds": "unchecked", "found": "orientation unchecked: no outputs in the trials"})
     else:
         size = "unbounded" if checked["max_deviation"] is None else f"{checked['max_deviation']:.1e}"
-        rows.append(_check("the outputs of your own code are reproduced", checked["agrees"], f"largest deviation {size}"))
+        rows.append(_check(what, checked["agrees"], f"largest deviation {size}"))
     return rows
 
 
@@ -88,7 +93,8 @@ def spectrum_caption(report: dict, network: dict, form: SchurForm) -> str:
     text = f"Eigenvalues of W_rec. Filled: R, {form.n_leading} of {form.hidden_size} units; open: C."
     if form.leak != 1:
         return f"{text} The blocks are ordered by the step matrix, whose circles are drawn where they lie in this plane. " + _relu(report)
-    return f"{text} Dashed: {form.threshold:g} times the spectral radius {network['spectral_radius']:.3g}. " + _relu(report)
+    radius = network["spectral_radius"]
+    return f"{text} Dashed: {form.threshold:g} times the spectral radius {radius:.3g}. " + _relu(report)
 
 
 def _relu(report: dict) -> str:
@@ -97,7 +103,8 @@ def _relu(report: dict) -> str:
 
 def spectrum_alt(form: SchurForm) -> str:
     pairs = sum(block.size == 2 for block in form.blocks)
-    return f"Eigenvalues in the complex plane: {pairs} complex pairs and {len(form.blocks) - pairs} real ones; largest modulus of W_rec {form.spectral_radius:.3g}."
+    real = len(form.blocks) - pairs
+    return f"Eigenvalues in the complex plane: {pairs} complex pairs and {real} real ones; largest modulus of W_rec {form.spectral_radius:.3g}."
 
 
 def eigenvalue_rows(form: SchurForm) -> list[dict]:
@@ -110,9 +117,10 @@ def matrix_alt(network: dict) -> str:
 
 
 def norm_rows(network: dict) -> list[dict]:
-    words = {"B": "diagonal blocks", "RR": "couplings inside R", "CR": "couplings from C to R", "CC": "couplings inside C", "N": "all couplings", "T": "all of it"}
-    norms, total = network["norms"], network["norms"]["T"] ** 2
-    return [{"part": f"{name}: {word}", "norm": norms[name], "share (%)": 100 * norms[name] ** 2 / total if total else 0.0} for name, word in words.items()]
+    words = {"B": "diagonal blocks", "RR": "couplings inside R", "CR": "couplings from C to R", "CC": "couplings inside C"}
+    words |= {"N": "all couplings", "T": "all of it"}
+    norms, total = network["norms"], network["norms"]["T"] ** 2 or 1.0
+    return [{"part": f"{name}: {word}", "norm": norms[name], "share (%)": 100 * norms[name] ** 2 / total} for name, word in words.items()]
 
 
 # ---- the profile ---------------------------------------------------------------------------------------------------------------------------------
@@ -120,8 +128,9 @@ def profile_caption(network: dict, spread) -> str:
     control = primary(network["ablations"][-1])
     drawn = f"grey squares and bands: {control['n']} random changes of equal norm, median and middle 95 %" if control else "no control was drawn"
     return (
-        f"Change of FVU after each removal. Blue dots: this network, with the middle 95 % over resampled trials ({network['n_trials']} trials); {drawn}. "
-        "Symmetric-log axis. A dot left of its band: the couplings matter less than their size; right of it, more; inside it, not told apart."
+        "Change of FVU after each removal. "
+        f"Blue dots: this network, with the middle 95 % over resampled trials ({network['n_trials']} trials); {drawn}. "
+        "Symmetric-log axis. A dot left of its band: the couplings matter less than their size; right of it, more; within it, not told apart."
     )
 
 
@@ -174,15 +183,21 @@ def _band(control: dict) -> str:
 def profile_table_caption(report: dict, network: dict) -> str:
     n = network["ablations"][-1]["controls"][0]["n"] if network["ablations"][-1]["controls"] else 0
     return (
-        f"Mass: share of the norm of W_rec that is removed. Change: of FVU, with the middle 95 % over resampled trials. Control: median and middle 95 % of {n} draws "
-        f"(seed {report['seed']}). Beside it: the change is less than, like, or more than the controls. Sensitivity: change per mass. –: undefined."
+        "Mass: share of the norm of W_rec that is removed. Change: of FVU, with the middle 95 % over resampled trials. "
+        f"Control: median and middle 95 % of {n} draws (seed {report['seed']}). Beside it: the change is less than, like, or more than the controls. "
+        "Sensitivity: change per mass. –: undefined."
     )
 
 
 def order_rows(network: dict, spread) -> list[dict]:
     entries = {name_of(entry["removed"]): entry for entry in network["ablations"]}
     return [
-        {"removed": row.removed, "by modulus": _signed(entries[row.removed]["delta_fvu"]), "lowest": _signed(row.lowest), "highest": _signed(row.highest)}
+        {
+            "removed": row.removed,
+            "by modulus": _signed(entries[row.removed]["delta_fvu"]),
+            "lowest": _signed(row.lowest),
+            "highest": _signed(row.highest),
+        }
         for row in spread
     ] or [{"removed": "–", "by modulus": "–", "lowest": "no orders", "highest": "no orders"}]
 
@@ -234,7 +249,10 @@ def stack_table_caption(report: dict) -> str:
 
 def stack_caption(report: dict) -> str:
     n = len(report["networks"])
-    return f"Change of FVU after each removal for each of {n} networks (blue dots) and the medians of their controls (grey squares); bars: means. Symmetric-log axis."
+    return (
+        f"Change of FVU after each removal for each of {n} networks (blue dots) and the medians of their controls (grey squares); "
+        "bars: means. Symmetric-log axis."
+    )
 
 
 def stack_alt(report: dict) -> str:
@@ -245,7 +263,8 @@ def stack_alt(report: dict) -> str:
 def outputs_caption(network: dict, trials, channel: int) -> str:
     which = f"Output {channel + 1} of {trials.targets.shape[2]} (the one whose target varies most)" if trials.targets.shape[2] > 1 else "The output"
     return (
-        f"{which} in the first trials, which were not chosen. Grey: target where it counts; black: the intact network; dashed: without the couplings named. "
+        f"{which} in the first trials, which were not chosen. "
+        "Grey: target where it counts; black: the intact network; dashed: without the couplings named. "
         "The axis ends half a range beyond targets and intact outputs; an ablated network may run out of it."
     )
 
@@ -262,13 +281,15 @@ def outputs_alt(rows) -> str:
 def couplings_caption(singles) -> str:
     count = len(singles.estimates)
     return (
-        f"Estimated change of FVU on removing each of {count * (count - 1) // 2} single couplings, from gradients (first order plus Gauss–Newton) without running the "
-        "network again. Lines part R from C. Orange: the error rises without it; purple: it falls."
+        f"Estimated change of FVU on removing each of {count * (count - 1) // 2} single couplings, from gradients "
+        "(first order plus Gauss–Newton) without running the network again. "
+        "Lines part R from C. Orange: the error rises without it; purple: it falls."
     )
 
 
 def couplings_alt(singles) -> str:
-    return f"Heat map of {len(singles.estimates)} by {len(singles.estimates)} blocks; the largest estimate is {np.abs(singles.estimates).max(initial=0):.3g}."
+    count, largest = len(singles.estimates), np.abs(singles.estimates).max(initial=0)
+    return f"Heat map of {count} by {count} blocks; the largest estimate is {largest:.3g}."
 
 
 def exact_caption(singles) -> str:
@@ -282,7 +303,14 @@ def exact_alt(singles) -> str:
 
 def single_rows(singles) -> list[dict]:
     return [
-        {"driven": s.driven, "driver": s.driver, "sector": s.sector, "norm": f"{s.norm:.3g}", "estimate": _signed(s.estimate), "exact": _signed(s.exact)}
+        {
+            "driven": s.driven,
+            "driver": s.driver,
+            "sector": s.sector,
+            "norm": f"{s.norm:.3g}",
+            "estimate": _signed(s.estimate),
+            "exact": _signed(s.exact),
+        }
         for s in singles.largest[:10]
     ]
 
@@ -298,7 +326,8 @@ def changes_of_mind(report: dict, network: dict) -> list[str]:
         told.append(f"With more draws of the control, {', '.join(found.removed for found in near)} could still be told apart from it.")
     edge = [name_of(e["removed"]) for e in network["ablations"][1:] if e["delta_fvu"] is not None and SMALL / 3 < abs(e["delta_fvu"]) < 3 * SMALL]
     if edge:
-        told.append(f"{', '.join(edge)} lie within a factor of three of {SMALL:g}, below which a change is called small here: a matter of words.")
+        verb = "lie" if len(edge) > 1 else "lies"
+        told.append(f"{', '.join(edge)} {verb} within a factor of three of {SMALL:g}, below which a change is called small here: a matter of words.")
     told.append("Other trials: if longer or noisier ones turn a small change into a large one, it was the trials that spared the couplings.")
     told.append("An untrained network of the same size and start: if its profile looks alike, training did not make it. Analyse it beside this one.")
     return told
@@ -309,7 +338,11 @@ def provenance(report: dict, weights: str, trials: str, found, parameters: dict,
     rows = [("weights", shown(weights)), ("sha256 of the weights", found.sha256)]
     if trials:
         rows += [("trials", shown(trials)), ("sha256 of the trials", sha256(checked_path(trials, (".npz",), "trials")))]
-    rows += [("threshold", f"{report['threshold']:g}"), ("seed", str(report["seed"])), *((key, shown(str(value))) for key, value in parameters.items())]
+    rows += [
+        ("threshold", f"{report['threshold']:g}"),
+        ("seed", str(report["seed"])),
+        *((key, shown(str(value))) for key, value in parameters.items()),
+    ]
     rows += [("activation, leak, form", f"{report['activation']}, {report['leak']:g}, {report['form']}")]
     packages = " · ".join(f"{name} {metadata.version(name)}" for name in ("numpy", "scipy", "matplotlib"))
     rows += [("schurkit", report["schurkit"]), ("versions", f"Python {platform.python_version()} · {packages}"), ("seconds", f"{seconds:.1f}")]

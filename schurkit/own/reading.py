@@ -24,7 +24,7 @@ class Finding:
 
     removed : "RR", "RR+CR", … kind : "empty", "unknown", "diverged", "helps", "small" or "costs" (the size of the change alone).
     beside : "less", "alike", "more" or "unknown": the change beside random changes of equal norm; "" where there is nothing to compare.
-    verdict : the two together, in a few words. sentence : the verdict with its numbers.
+    verdict : the two together, in a few words. sentence : the verdict with its numbers; brief : the same in one line.
     """
 
     removed: str
@@ -32,15 +32,16 @@ class Finding:
     beside: str
     verdict: str
     sentence: str
+    brief: str
 
 
 _VERDICTS = {
     ("small", "less"): "can go on these trials, and not for being small: random changes of its size cost more",
-    ("small", "alike"): "can go on these trials, but so can a random change of its size: nothing here is special to it",
+    ("small", "alike"): "can go on these trials, but a random change of its size is not told apart from it",
     ("small", "more"): "costs little, yet more than random changes of its size",
     ("small", "unknown"): "can go on these trials; its controls are undefined",
     ("costs", "less"): "is used, though it costs less than random changes of its size",
-    ("costs", "alike"): "is used, but a random change of its size costs as much: the size explains it",
+    ("costs", "alike"): "is used, but is not told apart from random changes of its size",
     ("costs", "more"): "cannot go: it costs more than random changes of its size",
     ("costs", "unknown"): "is used; its controls are undefined",
 }
@@ -55,19 +56,24 @@ def _finding(network: dict, entry: dict) -> Finding:
     name = name_of(entry["removed"])
     if entry["removed_mass"] < LEAST_MASS:
         why = "holds no couplings" if entry["removed_mass"] == 0 else f"holds almost no couplings (removed mass {entry['removed_mass']:.0e})"
-        return Finding(name, "empty", "", "nothing to remove", f"{name} {why}: there is nothing to remove.")
+        told = f"{name} {why}: there is nothing to remove."
+        return Finding(name, "empty", "", "nothing to remove", told, told)
     full = network["full"]["fvu"]
     if full is None:
-        return Finding(name, "unknown", "", "undefined", f"{name}: undefined, because the unablated network diverged.")
+        told = f"{name}: undefined, because the unablated network diverged."
+        return Finding(name, "unknown", "", "undefined", told, told)
     if entry["fvu"] is None:
-        return Finding(name, "diverged", "", "cannot go: without it the network diverges", f"Without {name} the network diverges.")
+        told = f"{name} cannot go: without it the network diverges."
+        return Finding(name, "diverged", "", "cannot go: without it the network diverges", told, told)
     delta, control = entry["delta_fvu"], primary(entry)
     beside = _beside(delta, control)
     kind = "helps" if delta <= -SMALL else "small" if delta < SMALL else "costs"
     verdict = "is better gone on these trials: the error falls without it" if kind == "helps" else _VERDICTS[kind, beside]
     lost = " That is no better than always giving the mean target." if entry["fvu"] >= 1 > full else ""
     text = f"Without {name} ({100 * entry['removed_mass']:.0f} % of the norm of W_rec) FVU goes from {_short(full)} to {_short(entry['fvu'])} "
-    return Finding(name, kind, beside, verdict, f"{text}({_signed(delta)}).{lost} {_control(control)} So {name} {verdict}.")
+    ends = "" if beside == "unknown" else f"; random {_band(control)}"
+    brief = f"{name} {verdict} (FVU {_signed(delta)}{ends})."
+    return Finding(name, kind, beside, verdict, f"{text}({_signed(delta)}).{lost} {_control(control)} So {name} {verdict}.", brief)
 
 
 def primary(entry: dict) -> dict | None:
@@ -87,8 +93,12 @@ def _control(control: dict | None) -> str:
         return "No control was drawn."
     if control["delta_fvu_low"] is None or control["delta_fvu_high"] is None:
         return f"Random changes of the same norm cannot be summed up: {control['undefined']['delta_fvu_high']}."
+    return f"Random changes of the same norm: {_band(control)} (median and middle 95 % of {control['n']} draws)."
+
+
+def _band(control: dict) -> str:
     low, middle, high = (_signed(control[f"delta_fvu_{end}"]) for end in ("low", "median", "high"))
-    return f"Random changes of the same norm: {middle} [{low}, {high}] (median and middle 95 % of {control['n']} draws)."
+    return f"{middle} [{low}, {high}]"
 
 
 # ---- the whole -----------------------------------------------------------------------------------------------------------------------------------
@@ -98,11 +108,9 @@ def headline(report: dict, network: dict) -> list[str]:
         return [_structure(network, report["threshold"]), "What the couplings are worth was not measured, because no trials were given."]
     told = [*warnings_of(report, network), _task(network)]
     by_name = {found.removed: found for found in findings(network)}
-    singles = [by_name[name] for name in ("RR", "CR", "CC")]
-    told += [found.sentence for found in singles]
-    if sum(found.kind not in ("empty", "unknown") for found in singles) > 1:
-        told.append(by_name["RR+CR+CC"].sentence.replace("Without RR+CR+CC", "Without all three", 1).replace("So RR+CR+CC is", "So N as a whole is")
-                    .replace("So RR+CR+CC", "So N as a whole"))  # fmt: skip
+    told += [by_name[name].brief for name in ("RR", "CR", "CC")]
+    if sum(by_name[name].kind not in ("empty", "unknown") for name in ("RR", "CR", "CC")) > 1:
+        told.append("All three together: " + by_name["RR+CR+CC"].brief)
     return told
 
 
@@ -119,14 +127,16 @@ def _task(network: dict) -> str:
     full = network["full"]["fvu"]
     if full is None:
         return "The network diverges on these trials, so no removal can be measured."
-    return f"On {network['n_trials']} trials the network as it is has FVU {_short(full)} (0: perfect; 1: no better than always giving the mean target)."
+    scale = "0: perfect; 1: no better than always giving the mean target"
+    return f"On {network['n_trials']} trials the network as it is has FVU {_short(full)} ({scale})."
 
 
 def warnings_of(report: dict, network: dict) -> list[str]:
     """What weakens everything below: a failed check, a network that does not do its task, few trials."""
     told, checked = [], report["checked"]
     if checked is not None and not checked["agrees"]:
-        told.append(f"Warning: these weights do not give the outputs that stand in the trials. {checked['hint']} What follows is about another network.")
+        about = "What follows is about another network."
+        told.append(f"Warning: these weights do not give the outputs that stand in the trials. {checked['hint']} {about}")
     full = network.get("full", {}).get("fvu")
     if full is not None and full > HALF:
         told.append(
@@ -144,7 +154,7 @@ def check_sentence(report: dict) -> str:
     if checked is None:
         return (
             "Orientation unchecked: nobody compared these weights with outputs of the code that trained them. "
-            "A transposed W_rec has the same eigenvalues and would pass for a network; add `outputs` to the trials."
+            "A transposed W_rec has the same eigenvalues and would pass for a network; add the outputs of your own code to the trials."
         )
     size = "unbounded" if checked["max_deviation"] is None else f"{checked['max_deviation']:.2g}"
     if checked["agrees"]:
@@ -159,14 +169,17 @@ def kind_sentences(report: dict) -> list[str]:
     told = [f"The blocks are ordered by the modulus of the eigenvalues of {step}."]
     if activation == "relu":
         told.append(
-            "For a relu network the modulus is an order, not a time scale: each state switches some units off, and what decays or grows depends on which."
+            "For a relu network the modulus is an order, not a time scale: "
+            "each state switches some units off, and what decays or grows depends on which."
         )
     else:
-        told.append("The modulus is a time scale only near the origin, where tanh is nearly linear. For a memory held in fixed points it is an order.")
+        told.append(
+            "The modulus is a time scale near the origin only, where tanh is nearly linear. For a memory held in fixed points it is an order."
+        )
     if report["form"] == "voltage":
         told.append("In the voltage form W_rec acts on rates φ(v): the state plotted and the state that couplings pass on differ by φ.")
     if report["assumed"]:
-        names = " and ".join(f"{name} {report[name]}" for name in report["assumed"])
+        names = " and ".join(f"{name} {report[name] if name != 'leak' else format(report[name], 'g')}" for name in report["assumed"])
         told.append(f"Assumed, because neither the file nor the command said it: {names}. If it is wrong, so is every removal below.")
     return told
 

@@ -1,4 +1,4 @@
-"""Figures and sentences of the page that `schurkit analyze --html` writes. Each is narrow enough for a phone; none tells things apart by colour alone."""
+"""Figures and sentences of the page that `schurkit analyze --html` writes: narrow enough for a phone, and nothing told by colour alone."""
 
 from __future__ import annotations
 
@@ -45,9 +45,12 @@ def spectrum(form: SchurForm):
     if form.leak != 1:
         ax.lines[0].remove()  # the unit circle of W_rec bounds nothing here
         centre, angle = -(1 - form.leak) / form.leak, np.linspace(0, 2 * np.pi, 361)
-        for size, look, label in ((1, {"color": "#AAAAAA"}, "step matrix: unit circle"), (form.threshold * form.radius, {"color": "#333333", "ls": "--"},
-                                  f"{form.threshold:g} × its radius")):  # fmt: skip
-            ax.plot(centre + size / form.leak * np.cos(angle), size / form.leak * np.sin(angle), lw=0.8, label=label, **look)
+        circles = (
+            (1.0, "#AAAAAA", "-", "step matrix: unit circle"),
+            (form.threshold * form.radius, "#333333", "--", f"{form.threshold:g} × its radius"),
+        )
+        for size, colour, line, label in circles:
+            ax.plot(centre + size / form.leak * np.cos(angle), size / form.leak * np.sin(angle), color=colour, ls=line, lw=0.8, label=label)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=8)
     return figure
 
@@ -62,7 +65,7 @@ def schur_matrix(form: SchurForm):
 # ---- the profile ---------------------------------------------------------------------------------------------------------------------------------
 def profile(network: dict, spread):
     """The seven removals of one network beside random changes of equal norm; `spread` holds the rows of `over_trials`."""
-    figure, ax = _figure(4.6, 3.6)
+    figure, ax = _figure(5.4, 3.8)
     by_name, drawn = {row.removed: row for row in spread}, []
     for place, entry in enumerate(network["ablations"][1:]):
         control, value = primary(entry), entry["delta_fvu"]
@@ -88,7 +91,7 @@ def profile(network: dict, spread):
 
 def stack_profile(networks: list[dict]):
     """The removals of every network of a stack, and the medians of their controls."""
-    figure, ax = _figure(4.6, 4.0)
+    figure, ax = _figure(5.4, 4.0)
     generator, drawn = np.random.default_rng(0), []
     for place, sectors in enumerate(SUBSETS[1:]):
         controls = [primary(network["ablations"][place + 1]) for network in networks]
@@ -112,12 +115,13 @@ def _change_axis(ax, drawn) -> None:
     ax.set_ylim(len(NAMES) - 0.4, -0.6)
     largest = max((abs(value) for value in drawn), default=1.0) or 1.0
     linear = max(1e-4 * largest, 1e-9) if largest < 0.01 else 1e-3
-    ax.set_xscale("symlog", linthresh=linear)
+    ax.set_xscale("symlog", linthresh=linear, linscale=0.4)
     lowest = min(drawn, default=0.0)
     ax.set_xlim(min(-linear, 1.5 * lowest if lowest < 0 else 0), 2 * largest)
     ax.axvline(0, color="black", lw=0.8)
-    decades = np.floor(np.log10(largest)) - np.arange(0, max(1, int(np.log10(largest / linear))) + 1, 2)
-    ticks = [0.0, *(10.0**decades)] + ([-(10.0 ** decades[0])] if lowest < -(10.0 ** decades[0]) else [])
+    decades = 10.0 ** (np.floor(np.log10(largest)) - np.arange(0, 12, 2))
+    decades = decades[decades > 3 * linear]
+    ticks = [0.0, *decades, *(-decade for decade in decades[:1] if lowest <= -decade)]
     ax.set_xticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
     ax.minorticks_off()
     ax.set(xlabel="change of FVU (0: no change)")
@@ -129,14 +133,14 @@ def _change_axis(ax, drawn) -> None:
 
 # ---- what it does without ------------------------------------------------------------------------------------------------------------------------
 def rollouts(rnn: RNN, form: SchurForm, trials: Trials, count: int = 2):
-    """The first trials, intact and without each sector: the output whose target varies most. Returns the figure, that output, and what is drawn."""
+    """The first trials, intact and without each sector: the output whose target varies most. Returns figure, that output, and rows."""
     count = min(count, len(trials))
     kept = np.broadcast_to(trials.mask, trials.targets.shape[:2])
     channel = int(np.argmax(trials.targets[kept].var(axis=0)))
     first = Trials(trials.inputs[:count], trials.targets[:count], np.array(kept[:count]) if kept[:count].any() else None)
     outputs = rollout(ablate(rnn, form, [(), *SINGLE]), first).outputs[..., channel]
     targets = np.where(kept[:count], trials.targets[:count, :, channel], np.nan)
-    figure, axes = _figure(4.8, 1.25 * len(SINGLE) + 0.9, len(SINGLE), count, sharex=True, sharey=True, squeeze=False)
+    figure, axes = _figure(5.4, 1.25 * len(SINGLE) + 0.9, len(SINGLE), count, sharex=True, sharey=True, squeeze=False)
     rows = []
     for row, sectors in enumerate(SINGLE):
         name = name_of(sectors) if len(sectors) == 1 else "all three"
@@ -188,8 +192,8 @@ def coupling_map(found, form: SchurForm):
         ax.axhline(form.leading_blocks + 0.5, color="black", lw=0.8)
         ax.axvline(form.leading_blocks + 0.5, color="black", lw=0.8)
     ax.set(xlabel="driver block (by modulus)", ylabel="driven block")
-    bar = figure.colorbar(image, ax=ax, label="estimated change of FVU", shrink=0.8)
-    bar.set_ticks([-limit, -limit / 30, 0, limit / 30, limit], labels=[f"{x:.1g}".replace("-", "−") for x in (-limit, -limit / 30, 0, limit / 30, limit)])
+    bar, ticks = figure.colorbar(image, ax=ax, label="estimated change of FVU", shrink=0.8), [-limit, -limit / 30, 0, limit / 30, limit]
+    bar.set_ticks(ticks, labels=[f"{tick:.1g}".replace("-", "−") for tick in ticks])
     bar.ax.minorticks_off()
     return figure
 

@@ -77,7 +77,7 @@ def _outputs(outputs: list[dict], prose: _Prose):
             yield _row(figures)
             figures = []
         if kind == "table":
-            yield _table(output, _link(links.get(told["name"])), prose)
+            yield _table(output, prose)
         elif kind == "said":
             yield "".join(output["data"]["text/html"])
         elif output["output_type"] == "stream":
@@ -107,15 +107,15 @@ def _figure(output: dict, link: str, prose: _Prose) -> str:
         width = re.search(r'<svg[^>]*\swidth="([\d.]+)pt"', drawn)
     else:
         source, width = "data:image/png;base64," + "".join(data["image/png"]).replace("\n", ""), None
-    size = f' style="width: {float(width[1]) * 4 / 3:.0f}px"' if width else ""
+    size = f' style="width: {float(width[1]) * 4 / 3:.0f}px"' if width else ""  # 96 pixels and 72 points an inch
     alt = html.escape(" ".join(told["alt"].split()))
-    return f'<figure><img src="{source}" alt="{alt}"{size}><figcaption>{prose.line(told["caption"])}{link}</figcaption></figure>'
+    return f'<figure{size}><img src="{source}" alt="{alt}"><figcaption>{prose.line(told["caption"])}{link}</figcaption></figure>'
 
 
-def _table(output: dict, link: str, prose: _Prose) -> str:
+def _table(output: dict, prose: _Prose) -> str:
     told = _told(output)
     body = "".join(output["data"]["text/html"]).replace("<th ", '<th scope="col" ')
     caption = f"<caption>{prose.line(told['caption'])}</caption>"
     body = body.replace("<thead>", f"{caption}<thead>", 1)
     name = html.escape(told["name"].replace("-", " "))
-    return f'<div class="table" role="region" aria-label="Table: {name}" tabindex="0">{body}</div>{link}'
+    return f'<div class="table" role="region" aria-label="Table: {name}" tabindex="0">{body}</div>'

@@ -90,6 +90,7 @@ def _environment(runtime: Path) -> dict:
     kept.update(JUPYTER_PATH=str(runtime), IPYTHONDIR=str(runtime / "ipython"), JUPYTER_RUNTIME_DIR=str(runtime), PYDEVD_DISABLE_FILE_VALIDATION="1")
     home = PACKAGE.parent
     if str(home) not in (*site.getsitepackages(), site.getusersitepackages()):
-        kept["PYTHONPATH"] = str(home)  # a clone: the kernel shall not find another schurkit
+        # A clone: the kernel shall not find another schurkit. ipykernel drops the first entry if it is the working folder, so another stands there.
+        kept["PYTHONPATH"] = os.pathsep.join([str(runtime / "none"), str(home)])
     kept["PYTHONSAFEPATH"] = "1"
     return kept
