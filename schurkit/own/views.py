@@ -140,19 +140,21 @@ def rollouts(rnn: RNN, form: SchurForm, trials: Trials, count: int = 2):
     first = Trials(trials.inputs[:count], trials.targets[:count], np.array(kept[:count]) if kept[:count].any() else None)
     outputs = rollout(ablate(rnn, form, [(), *SINGLE]), first).outputs[..., channel]
     targets = np.where(kept[:count], trials.targets[:count, :, channel], np.nan)
+    far = 1e3 * np.abs(trials.targets[kept][:, channel]).max()
+    drawn = np.where(np.abs(outputs) <= far, outputs, np.nan)  # what runs far away ends where it does
     figure, axes = _figure(5.4, 1.25 * len(SINGLE) + 0.9, len(SINGLE), count, sharex=True, sharey=True, squeeze=False)
     rows = []
     for row, sectors in enumerate(SINGLE):
         name = name_of(sectors) if len(sectors) == 1 else "all three"
         for trial, ax in enumerate(axes[row]):
             ax.plot(targets[trial], color="#BBBBBB", lw=4, label="target")
-            ax.plot(outputs[0, trial], color="black", lw=1, label="intact")
+            ax.plot(drawn[0, trial], color="black", lw=1, label="intact")
             colour = plot.SECTOR_COLOURS.get(name, "#CC79A7")
-            ax.plot(np.where(np.isfinite(outputs[row + 1, trial]), outputs[row + 1, trial], np.nan), color=colour, lw=1.4, ls="--", label="ablated")
+            ax.plot(drawn[row + 1, trial], color=colour, lw=1.4, ls="--", label="ablated")
             ax.set_title(f"without {name}" + (f", trial {trial + 1}" if row == 0 else ""), fontsize=9)
             rows += [{"removed": name, "trial": trial + 1, "time": t, "target": targets[trial, t], "intact": outputs[0, trial, t],
                       "ablated": outputs[row + 1, trial, t]} for t in range(outputs.shape[2])]  # fmt: skip
-    _limit(axes, targets, outputs[0])
+    _limit(axes, targets, drawn[0])
     for ax in axes[-1]:
         ax.set_xlabel("time (steps)")
     handles, labels = axes[0, 0].get_legend_handles_labels()
