@@ -119,7 +119,8 @@ def _change_axis(ax, drawn) -> None:
     lowest = min(drawn, default=0.0)
     ax.set_xlim(min(-linear, 1.5 * lowest if lowest < 0 else 0), 2 * largest)
     ax.axvline(0, color="black", lw=0.8)
-    decades = 10.0 ** (np.floor(np.log10(largest)) - np.arange(0, 12, 2))
+    step = 1 if largest < 1e3 * linear else 2
+    decades = 10.0 ** (np.floor(np.log10(largest)) - np.arange(0, 12, step))
     decades = decades[decades > 3 * linear]
     ticks = [0.0, *decades, *(-decade for decade in decades[:1] if lowest <= -decade)]
     ax.set_xticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from schurkit._checks import InputError
 from schurkit.own import command, views
+from schurkit.own.command import add_analyze_arguments
 from schurkit.publish.one_page import one_page
 from schurkit.publish.run import PACKAGE
 
+__all__ = ["PageError", "add_analyze_arguments", "analyze_command", "make_page", "run_here"]
 NEEDED = ("papermill", "nbformat", "ipykernel", "matplotlib", "markdown_it")
 
 

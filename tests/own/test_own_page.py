@@ -421,7 +421,10 @@ def test_labels_that_are_not_unique_are_refused():
 
 
 def test_help_imports_neither_papermill_nor_matplotlib():
-    code = "import sys; from schurkit.cli import main\ntry: main(['analyze', '--help'])\nexcept SystemExit: pass\nprint([m for m in ('papermill', 'matplotlib') if m in sys.modules])"
+    code = (
+        "import sys; from schurkit.cli import main\ntry: main(['analyze', '--help'])\nexcept SystemExit: pass\n"
+        "print([name for name in ('papermill', 'matplotlib') if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "--html" in done.stdout and done.stdout.splitlines()[-1] == "[]"
 
