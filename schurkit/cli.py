@@ -259,13 +259,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
+_OWN = "schurkit.publish.own_page"
 _STORE = "schurkit.publish.networks"
 COMMANDS = {
     "list": ("chapters with their parameters", _list_arguments, _list),
     "build": ("run the chapters and build the book", _build_arguments, _build),
     "run": ("run one chapter with parameters of yours", _run_arguments, _run),
     "publish": ("keep the results of an edition in book/data", _publish_arguments, _publish),
-    "analyze": ("what your own network can lose", _from("schurkit.own", "add_analyze_arguments"), _from("schurkit.own", "analyze_command")),
+    "analyze": ("what your own network can lose", _from(_OWN, "add_analyze_arguments"), _from(_OWN, "analyze_command")),
     "store": ("trained networks on disk", _from(_STORE, "add_store_arguments"), _from(_STORE, "store_command")),
     "bench": ("how fast, beside other packages", _from("schurkit.bench", "add_bench_arguments"), _from("schurkit.bench", "bench_command")),
     "check": ("check the pages that were built", _check_arguments, _check),

@@ -112,7 +112,7 @@ def test_a_pipe_that_is_closed_early_is_no_error():
     assert done.returncode == 0 and done.stderr == ""
 
 
-@pytest.mark.parametrize(("name", "module"), [("analyze", "schurkit.own"), ("store", "schurkit.publish.networks")])
+@pytest.mark.parametrize(("name", "module"), [("analyze", "schurkit.publish.own_page"), ("store", "schurkit.publish.networks")])
 def test_commands_of_other_modules_are_asked_when_they_run(name, module, monkeypatch, capsys):
     told = []
     stand_in = SimpleNamespace(

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from .._checks import InputError
@@ -35,18 +36,24 @@ def add_analyze_arguments(parser) -> None:
     parser.add_argument("--draws", type=int, default=20, metavar="N", help="random changes for each control (default 20)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the controls (default 0)")
     parser.add_argument("--json", metavar="OUT.json", help="write the full result; '-' writes it to standard output instead of the summary")
+    parser.add_argument("--html", metavar="OUT.html", help="write everything as one page with figures (needs the packages of the book)")
+    parser.add_argument("--notebook", metavar="OUT.ipynb", help="write the notebook behind that page, to be changed and run again")
+    parser.add_argument("--network", metavar="LABEL", help="the network of a stack whose details the page shows (default: the first)")
     parser.add_argument("--force-unchecked", action="store_true", help="go on where the outputs in the trials are not reproduced; the result says so")
 
 
-def analyze_command(arguments) -> int:
-    """Run `schurkit analyze`: print a summary, write the JSON; returns 0. Wrong input raises InputError."""
+def analyze_command(arguments, make_page: Callable[[dict, str], tuple[dict, str]] | None = None) -> int:
+    """Run `schurkit analyze`: print a summary, write the JSON, the page and the notebook; returns 0. Wrong input raises InputError.
+
+    `make_page` runs a notebook and returns its report and its page (`schurkit.publish.own_page`): analyses know nothing of publishing.
+    """
     from .analysis import CONTROLS, analyze, summary
     from .files import shown
     from .load import WEIGHTS, checked_choices, load_trials, read_network
 
     checked_choices(arguments.activation, arguments.form)
     to_stdout = arguments.json == "-"
-    out = None if arguments.json is None or to_stdout else _checked_output(arguments.json, [arguments.weights, arguments.trials])
+    outs = _outputs(arguments, to_stdout)
     names = [name for given in arguments.transpose or () for name in (WEIGHTS if given == "all" else (given,))]
     found = read_network(
         arguments.weights,
@@ -58,21 +65,35 @@ def analyze_command(arguments) -> int:
         readout=arguments.readout,
     )
     trials, outputs = (None, None) if arguments.trials is None else load_trials(arguments.trials)
-    report = analyze(
-        found.rnn,
-        trials,
-        outputs,
-        threshold=arguments.threshold,
-        seed=arguments.seed,
-        controls=arguments.control or CONTROLS,
-        draws=arguments.draws,
-        force_unchecked=arguments.force_unchecked,
-        assumed=found.assumed,
-        weights_sha256=found.sha256,
-    )
+    if arguments.html is not None or arguments.notebook is not None:
+        notebook = _notebook(arguments, found.rnn, trials)
+    if arguments.html is not None:
+        if make_page is None:
+            raise InputError("--html is made by the command line: schurkit analyze WEIGHTS --html OUT.html.")
+        report, page = make_page(notebook, f"{shown(os.path.basename(arguments.weights))}: what it can lose")
+    else:
+        report = analyze(
+            found.rnn,
+            trials,
+            outputs,
+            threshold=arguments.threshold,
+            seed=arguments.seed,
+            controls=arguments.control or CONTROLS,
+            draws=arguments.draws,
+            force_unchecked=arguments.force_unchecked,
+            assumed=found.assumed,
+            weights_sha256=found.sha256,
+        )
     text = json.dumps(report, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    if out is not None:
-        write_whole(out, text)
+    if "--html" in outs:
+        write_whole(outs["--html"], page)
+    if "--notebook" in outs:
+        from .notebook import as_text
+
+        write_whole(outs["--notebook"], as_text(notebook))
+        _say_where(arguments)
+    if "--json" in outs:
+        write_whole(outs["--json"], text)
     if report["checked"] is not None and not report["checked"]["agrees"]:
         told = f"the outputs in {shown(arguments.trials)} are not those of this network: {report['checked']['hint']}"
         print(f"schurkit: warning: {told}", file=sys.stderr)
@@ -80,26 +101,73 @@ def analyze_command(arguments) -> int:
     return 0
 
 
-def _checked_output(path: str, inputs: list[str | None]) -> Path:
+def _notebook(arguments, rnn, trials) -> dict:
+    """The notebook behind the page, after the checks that need no kernel."""
+    from .._checks import integer, number
+    from .check import check_fit
+    from .notebook import filled, values_of
+    from .page import position
+
+    number(arguments.threshold, "threshold", at_least=0, at_most=1)
+    integer(arguments.seed, "seed", at_least=0)
+    integer(arguments.draws, "draws", at_least=1)
+    position(rnn, arguments.network or "")
+    if trials is not None:
+        check_fit(rnn, trials)
+    return filled(values_of(arguments))
+
+
+def _say_where(arguments) -> None:
+    """Files are named in the notebook as the reader named them: say so where that means the working folder and not the notebook's own."""
+    from .files import shown
+
+    relative = [shown(name) for name in (arguments.weights, arguments.trials) if name is not None and not os.path.isabs(name)]
+    if relative and os.path.realpath(os.path.dirname(arguments.notebook) or ".") != os.path.realpath("."):
+        told = f"{shown(arguments.notebook)} names {' and '.join(relative)} as seen from here: run it from this folder"
+        print(f"schurkit: note: {told}.", file=sys.stderr)
+
+
+def _outputs(arguments, to_stdout: bool) -> dict[str, Path]:
+    """What is to be written, by option, after refusing paths that would overwrite something read here or one another."""
+    from .files import shown
+
+    if arguments.network is not None and arguments.html is None and arguments.notebook is None:
+        raise InputError("--network chooses the details of a page: give it together with --html or --notebook.")
+    asked = {"--json": None if to_stdout else arguments.json, "--html": arguments.html, "--notebook": arguments.notebook}
+    found: dict[str, Path] = {}
+    for option, path in asked.items():
+        if path is None:
+            continue
+        out = _checked_output(option, path, [arguments.weights, arguments.trials])
+        for other, taken in found.items():
+            if _same(out, str(taken)):
+                raise InputError(f"{option} {shown(path)} and {other} {shown(taken)} are one file; give each its own.")
+        found[option] = out
+    return found
+
+
+def _checked_output(option: str, path: str, inputs: list[str | None]) -> Path:
     """The path to write, after refusing the inputs themselves, folders, devices and weight files."""
     from .files import shown
     from .load import WEIGHT_FILES
 
-    out = Path(path)
+    out, told, suffix = Path(path), f"{option} {shown(path)}", {"--json": ".json", "--html": ".html", "--notebook": ".ipynb"}[option]
     try:
         if out.is_dir() or (out.exists() and not out.is_file()):
-            raise InputError(f"--json {shown(path)} is not a file that can be written.")
+            raise InputError(f"{told} is not a file that can be written.")
         for other in inputs:
             if other is not None and _same(out, other):
-                raise InputError(f"--json {shown(path)} would overwrite {shown(other)}, which is read here.")
+                raise InputError(f"{told} would overwrite {shown(other)}, which is read here.")
         if out.suffix.lower() in WEIGHT_FILES:
-            raise InputError(f"--json {shown(path)} has the name of a file of arrays; name it .json.")
+            raise InputError(f"{told} has the name of a file of arrays; name it {suffix}.")
+        if option != "--json" and out.suffix.lower() != suffix:
+            raise InputError(f"{told} must end in {suffix}.")
         if not out.parent.is_dir():
-            raise InputError(f"--json {shown(path)}: there is no folder {shown(out.parent)}.")
+            raise InputError(f"{told}: there is no folder {shown(out.parent)}.")
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"--json {shown(path)} cannot be written: {getattr(error, 'strerror', None) or error}.") from None
+        raise InputError(f"{told} cannot be written: {getattr(error, 'strerror', None) or error}.") from None
     return out
 
 

@@ -304,8 +304,6 @@ def test_arguments_that_are_wrong(files, capsys):
         (["net.npz", "--control", "half"], "control must be one of"),
         (["net.npz", "--transpose", "W"], "transpose must be one of"),
         (["net.npz", "--readout", "fc"], "choose layers of a torch state dict"),
-        (["net.npz", "--html", "out.html"], "--html"),
-        (["net.npz", "--notebook", "out.ipynb"], "--notebook"),
         (["absent.npz"], "there is no file"),
         ([], "weights"),
     ):

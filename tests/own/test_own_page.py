@@ -1,0 +1,453 @@
+"""`schurkit analyze --html` and `--notebook`: one file that asks for nothing, words that are those of the numbers, and nothing half-written."""
+
+import html as escaping
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import nbformat
+import numpy as np
+import pytest
+from helpers import random_rnn
+
+from schurkit import RNN, InputError, Trials, fvu, real_schur, rollout
+from schurkit.ablation import SUBSETS, ablate, name_of
+from schurkit.cli import main
+from schurkit.importance import coupling_map
+from schurkit.own import analyze, measures, page, reading, views
+from schurkit.own.notebook import filled
+from schurkit.publish import own_page
+from schurkit.publish.one_page import one_page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [f"--{flag}" for flag in ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+                                  "disable-component-update", "disable-sync")]  # fmt: skip
+HOSTILE = "<script>alert(1)</script>"
+
+
+def stack(networks=2, hidden=7, **kind):
+    return random_rnn(networks, hidden, 2, 2, biases=False, **kind)
+
+
+def trials_for(rnn, n=40, steps=12):
+    rng = np.random.default_rng(5)
+    inputs = rng.normal(size=(n, steps, rnn.input_size))
+    outputs = rollout(rnn, inputs).outputs
+    return Trials(inputs, outputs[0] + 0.1 * rng.normal(size=outputs[0].shape)), outputs
+
+
+def save(folder, rnn, name="net.npz", trials=True, with_outputs=True):
+    words = {"activation": rnn.activation, "form": rnn.form, "leak": np.asarray(rnn.leak)}
+    np.savez(folder / name, W_in=rnn.W_in, W_rec=rnn.W_rec, W_out=rnn.W_out, **words)
+    if trials:
+        task, outputs = trials_for(rnn)
+        extra = {"outputs": outputs} if with_outputs else {}
+        np.savez(folder / "trials.npz", inputs=task.inputs, targets=task.targets, **extra)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A stack of two networks with trials and outputs, under a hostile file name: the page, its report, its notebook, and the files beside it."""
+    folder = tmp_path_factory.mktemp("made")
+    weights = "<img src=x onerror=alert(1)>.npz"
+    save(folder, stack(), weights)
+    (folder / "numpy.py").write_text("raise RuntimeError('a file of the working folder was imported')\n")
+    here = os.getcwd()
+    os.chdir(folder)
+    try:
+        code = main(["analyze", weights, "--trials", "trials.npz", "--html", "out.html", "--json", "out.json", "--notebook", "out.ipynb",
+                     "--network", "1", "--draws", "4", "--seed", "3"])  # fmt: skip
+        plain = main(["analyze", weights, "--trials", "trials.npz", "--json", "plain.json", "--draws", "4", "--seed", "3"])
+    finally:
+        os.chdir(here)
+    assert code == plain == 0
+    return folder
+
+
+class Page(HTMLParser):
+    """Every tag with its attributes, and the text outside style and folded code."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text, self._quiet = [], [], 0
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self._quiet += tag in ("style", "details", "title")
+
+    def handle_endtag(self, tag):
+        self._quiet -= tag in ("style", "details", "title")
+
+    def handle_data(self, data):
+        if not self._quiet:
+            self.text.append(data)
+
+    @property
+    def words(self):
+        return " ".join(" ".join(self.text).split())
+
+
+# ---- one file that asks for nothing ----------------------------------------------------------------------------------------------------------
+def test_the_page_asks_for_nothing(made):
+    text = (made / "out.html").read_text(encoding="utf-8")
+    found = Page(text)
+    for tag, attributes in found.tags:
+        assert tag not in ("script", "iframe", "object", "embed", "form", "base", "video", "audio", "source"), tag
+        assert not any(name.startswith("on") for name in attributes), attributes
+        for name in ("src", "href", "srcset", "action", "data", "poster"):
+            assert attributes.get(name, "data:").startswith("data:"), (tag, name)
+    outside = re.sub(r"data:[^\"']*", "", text)
+    assert "http://" not in outside and "https://" not in outside and "@import" not in text and "url(" not in outside
+    policy = next(a["content"] for tag, a in found.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy and "img-src data:" in policy
+
+
+def test_every_picture_has_a_text_and_every_table_a_caption(made):
+    found = Page((made / "out.html").read_text(encoding="utf-8"))
+    pictures = [attributes for tag, attributes in found.tags if tag == "img"]
+    assert len(pictures) == 7 and all(len(picture["alt"]) > 20 for picture in pictures)
+    count = lambda name: sum(tag == name for tag, _ in found.tags)  # noqa: E731
+    assert count("table") == count("caption") == 7 and count("figcaption") == count("figure") == 7
+    headings = [tag for tag, _ in found.tags if tag in ("h1", "h2", "h3")]
+    assert headings[0] == "h1" and headings.count("h1") == 1
+
+
+def test_a_hostile_file_name_is_text(made):
+    text = (made / "out.html").read_text(encoding="utf-8")
+    assert "<img src=x" not in text and text.count(escaping.escape("<img src=x onerror=alert(1)>.npz")) >= 3
+
+
+def test_a_hostile_label_is_text():
+    rnn = replace(stack(), labels=(HOSTILE, "![x](http://example.org/x.png) [y](http://example.org)"))
+    notebook = filled({"weights": "net.npz"})
+    (cell,) = [c for c in notebook["cells"] if "found = read_network" in "".join(c["source"])]
+    start, end = "".join(cell["source"]).split("found = read_network(")
+    arrays = {name: getattr(rnn, name).tolist() for name in ("W_in", "W_rec", "W_out")}
+    task, _ = trials_for(rnn, 8)
+    cell["source"] = (
+        f"{start}from types import SimpleNamespace\nfrom schurkit import RNN, Trials\n"
+        f"found = SimpleNamespace(rnn=RNN(**{arrays!r}, labels={rnn.labels!r}), assumed=(), unused=(), sha256='0')\n"
+        f"stack, outputs, chosen = found.rnn, None, 0\ntask = Trials({task.inputs.tolist()!r}, {task.targets.tolist()!r})\n"
+        + end[end.index("report = analyze(") :]
+    )
+    done = own_page.run_here(notebook)
+    text = one_page(done, HOSTILE)
+    assert HOSTILE not in text and escaping.escape(HOSTILE) in text
+    assert views.report_in(done)["networks"][0]["label"] == HOSTILE
+    assert not [a for tag, a in Page(text).tags if "example.org" in (a.get("src") or "") + (a.get("href") or "")]
+
+
+def test_prose_cannot_bring_links_pictures_or_tags():
+    source = '# a\n\n<b onclick="x()">bold</b> ![p](http://example.org/p.png) [l](http://example.org) <http://example.org>'
+    text = one_page({"cells": [{"cell_type": "markdown", "source": source, "metadata": {}}]}, "t")
+    assert not [tag for tag, _ in Page(text).tags if tag in ("img", "a", "b")]
+
+
+# ---- words and numbers ---------------------------------------------------------------------------------------------------------------------------
+def test_the_page_and_the_command_without_it_give_one_report(made):
+    report = json.loads((made / "out.json").read_text(encoding="utf-8"))
+    assert report == json.loads((made / "plain.json").read_text(encoding="utf-8"))
+
+
+def test_the_sentences_are_those_of_the_report(made):
+    report = json.loads((made / "out.json").read_text(encoding="utf-8"))
+    words = Page((made / "out.html").read_text(encoding="utf-8")).words
+    network = report["networks"][1]
+    for sentence in (*reading.headline(report, network), reading.check_sentence(report), *reading.LIMITS, *reading.kind_sentences(report)):
+        assert " ".join(sentence.split()) in words
+    for found in reading.findings(network):
+        assert (found.sentence in words) == (found.removed in page.TOLD)
+    for entry in network["ablations"][1:]:
+        assert f"{entry['fvu']:.3g}" in words and f"{entry['delta_fvu']:+.2g}".replace("-", "−") in words
+    assert report["weights_sha256"] in words and "Details below are of network 1" in words and "2 of 2" in words
+
+
+def entry(delta, low=0.1, high=0.3, mass=0.2, full=0.05, removed=("CC",)):
+    control = {"kind": "block-upper", "n": 20, "delta_fvu_median": (low + high) / 2, "delta_fvu_low": low, "delta_fvu_high": high}
+    return {"removed": list(removed), "removed_mass": mass, "fvu": full + delta, "delta_fvu": delta, "sensitivity": None, "controls": [control]}
+
+
+@pytest.mark.parametrize(
+    ("delta", "low", "high", "kind", "beside", "words"),
+    [
+        (0.005, 0.1, 0.3, "small", "less", "can go on these trials, and not for being small"),
+        (0.005, 0.001, 0.3, "small", "alike", "can go on these trials, but a random change"),
+        (0.005, 0.001, 0.002, "small", "more", "costs little, yet more"),
+        (0.05, 0.1, 0.3, "costs", "less", "is used, though it costs less"),
+        (0.2, 0.1, 0.3, "costs", "alike", "is used, but is not told apart"),
+        (0.5, 0.1, 0.3, "costs", "more", "cannot go"),
+        (-0.02, 0.1, 0.3, "helps", "less", "is better gone"),
+        (0.01, 0.1, 0.3, "costs", "less", "is used"),  # the bound itself is not small
+        (0.1, 0.1, 0.3, "costs", "alike", "not told apart"),  # an end of the band belongs to it
+    ],
+)
+def test_a_finding(delta, low, high, kind, beside, words):
+    network = {"full": {"fvu": 0.05}, "ablations": [entry(delta, low, high)]}
+    (found,) = reading.findings(network)
+    assert (found.kind, found.beside) == (kind, beside) and words in found.verdict
+    assert found.verdict in found.sentence and f"{0.05 + delta:.3g}" in found.sentence and "20 % of the norm" in found.sentence
+
+
+def test_findings_that_are_undefined():
+    intact = {"fvu": 0.05}
+    empty, slight, gone = entry(0.0, mass=0.0), entry(0.0, mass=1e-7), entry(0.1) | {"fvu": None, "delta_fvu": None}
+    found = reading.findings({"full": intact, "ablations": [empty, slight, gone]})
+    assert [f.kind for f in found] == ["empty", "empty", "diverged"]
+    assert "holds no couplings" in found[0].sentence and "almost no" in found[1].sentence and "diverges" in found[2].sentence
+    (lost,) = reading.findings({"full": {"fvu": None}, "ablations": [entry(0.1) | {"delta_fvu": None}]})
+    assert lost.kind == "unknown" and "unablated network diverged" in lost.sentence
+    wild = entry(0.5)
+    wild["controls"][0] |= {f"delta_fvu_{end}": None for end in ("median", "low", "high")}
+    wild["controls"][0]["undefined"] = {"delta_fvu_high": "3 of 20 draws diverged"}
+    (found,) = reading.findings({"full": intact, "ablations": [wild]})
+    assert found.beside == "unknown" and "3 of 20 draws diverged" in found.sentence
+    (found,) = reading.findings({"full": intact, "ablations": [entry(1.0)]})
+    assert "no better than always giving the mean target" in found.sentence
+
+
+def test_warnings_come_first():
+    rnn = stack(1)
+    task, outputs = trials_for(rnn, 8)
+    report = analyze(rnn, Trials(task.inputs, -task.targets), outputs + 1, force_unchecked=True, draws=2)
+    told = reading.headline(report, report["networks"][0])
+    assert [line.split(":")[0] for line in told[:3]] == ["Warning"] * 3
+    assert "another network" in told[0] and "less than half" in told[1] and "8 trials are few" in told[2]
+    assert reading.check_sentence(report).startswith("CHECK FAILED")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "not_there"),
+    [
+        ({}, ["eigenvalues of W_rec.", "near the origin only"], ["relu", "voltage", "step matrix"]),
+        ({"activation": "relu"}, ["relu network the modulus is an order, not a time scale"], ["near the origin"]),
+        ({"leak": 0.25}, ["step matrix (1 − 0.25) I + 0.25 W_rec"], ["relu"]),
+        ({"leak": 0.25, "form": "voltage"}, ["In the voltage form"], []),
+    ],
+)
+def test_the_words_for_a_kind_of_network(kind, words, not_there):
+    report = analyze(stack(1, **kind))
+    told = " ".join(reading.kind_sentences(report))
+    assert all(word in told for word in words) and not any(word in told for word in not_there)
+    assert ("Assumed" in told) == bool(report["assumed"])
+    assert "Assumed, because neither the file nor the command said it: leak" in " ".join(reading.kind_sentences(report | {"assumed": ["leak"]}))
+
+
+def test_a_leaky_spectrum_has_its_circles_where_the_step_matrix_has_them():
+    rnn = stack(1, leak=0.25)
+    form = real_schur(rnn.W_rec[0], leak=0.25)
+    lines = {line.get_label(): line for line in views.spectrum(form).axes[0].lines}
+    circle = lines["step matrix: unit circle"]
+    step = 0.75 + 0.25 * (circle.get_xdata() + 1j * circle.get_ydata())
+    assert np.allclose(np.abs(step), 1) and "unit circle" not in lines
+
+
+# ---- what is measured beside the profile -----------------------------------------------------------------------------------------------------
+def test_the_spread_over_trials_is_a_bootstrap_of_fvu():
+    rnn = stack(1)
+    task, _ = trials_for(rnn, 10)
+    task = Trials(task.inputs, task.targets, np.random.default_rng(0).random((10, 12)) < 0.8)
+    form = real_schur(rnn.W_rec[0])
+    rows = {row.removed: row for row in measures.over_trials(rnn, form, task, resamples=50, seed=2)}
+    intact = fvu(rollout(rnn, task), task)[0]
+    from schurkit import random
+
+    picks = random.integers(2, "over trials", 0, (50, 10), 10)
+    for sectors in SUBSETS[1:]:
+        variant = ablate(rnn, form, [sectors])
+        assert rows[name_of(sectors)].delta == pytest.approx(fvu(rollout(variant, task), task)[0] - intact, abs=1e-12)
+        drawn = []
+        for pick in picks:
+            some = Trials(task.inputs[pick], task.targets[pick], task.mask[pick])
+            drawn.append(fvu(rollout(variant, some), some)[0] - fvu(rollout(rnn, some), some)[0])
+        assert (rows[name_of(sectors)].low, rows[name_of(sectors)].high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=1e-12)
+
+
+def test_single_couplings_are_those_of_the_coupling_map():
+    rnn = stack(1)
+    task, _ = trials_for(rnn)
+    form = real_schur(rnn.W_rec[0])
+    found = measures.singles(rnn, form, task, largest=5)
+    known = {(row.driven + 1, row.driver + 1): row for row in coupling_map(rnn, task, forms=[form])}
+    assert [abs(row.estimate) for row in found.largest] == sorted((abs(row.estimate) for row in known.values()), reverse=True)[:5]
+    for row in found.largest:
+        other = known[row.driven, row.driver]
+        assert (row.sector, row.norm, row.exact, row.estimate) == (other.sector, *map(pytest.approx, (other.norm, other.exact, other.estimate)))
+
+
+def test_orders_leave_CR_alone():
+    rnn = stack(1, hidden=12)
+    task, _ = trials_for(rnn)
+    form = real_schur(rnn.W_rec[0], 0.5)
+    rows = {row.removed: row for row in measures.over_orders(rnn, form, task, orders=4, tie=0.3)}
+    assert rows["CR"].highest - rows["CR"].lowest < 1e-9 and rows["CC"].highest - rows["CC"].lowest > 1e-6
+
+
+# ---- kinds of networks and of trials ---------------------------------------------------------------------------------------------------------
+def run(folder, monkeypatch, *arguments):
+    monkeypatch.chdir(folder)
+    return main(["analyze", "net.npz", *arguments])
+
+
+def test_without_trials_the_page_says_what_they_would_add(tmp_path, monkeypatch):
+    save(tmp_path, stack(1), trials=False)
+    assert run(tmp_path, monkeypatch, "--html", "out.html") == 0
+    found = Page((tmp_path / "out.html").read_text(encoding="utf-8"))
+    assert found.words.count("Not measured: ") == 4 and "--trials TRIALS.npz" in found.words and "orientation unchecked" in found.words
+    assert sum(tag == "img" for tag, _ in found.tags) == 2
+
+
+@pytest.mark.parametrize(
+    "rnn",
+    [
+        RNN(np.ones((1, 1)), [[0.5]], np.ones((1, 1))),  # nothing to remove
+        RNN(np.ones((3, 1)), np.diag([3.0, 2.0, 1.0]) + np.triu(np.ones((3, 3)), 1), np.ones((1, 3)), activation="relu"),  # grows without bound
+        stack(1, activation="relu", leak=0.3, form="voltage"),
+    ],
+    ids=["one unit", "diverging", "relu voltage leaky"],
+)
+def test_odd_networks_get_a_page(rnn, tmp_path, monkeypatch):
+    save(tmp_path, rnn, trials=False)
+    rng = np.random.default_rng(0)
+    shape = (33, 900 if rnn.hidden_size == 3 else 6)
+    np.savez(tmp_path / "trials.npz", inputs=rng.random((*shape, rnn.input_size)), targets=rng.random((*shape, rnn.output_size)))
+    assert run(tmp_path, monkeypatch, "--trials", "trials.npz", "--html", "out.html", "--draws", "2") == 0
+    words = Page((tmp_path / "out.html").read_text(encoding="utf-8")).words
+    expected = {1: "there is nothing to remove", 3: "the network diverges on these trials", 7: "In the voltage form"}[rnn.hidden_size]
+    assert expected.lower() in words.lower() and "nan" not in words.lower().split()
+
+
+# ---- the notebook ----------------------------------------------------------------------------------------------------------------------------
+def test_the_notebook_holds_the_readers_parameters(made):
+    notebook = nbformat.read(made / "out.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    values = {}
+    exec(cell.source, values)
+    assert values["weights"] == "<img src=x onerror=alert(1)>.npz" and values["trials"] == "trials.npz" and values["network"] == "1"
+    assert (values["draws"], values["seed"], values["leak"], values["controls"]) == (4, 3, None, ["block-upper"])
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+@pytest.mark.parametrize("name", ['a"; import os; os.abort() #.npz', "a'\n\\.npz", "\udcff.npz", "{x}\u2028.npz"])
+def test_a_file_name_in_the_notebook_is_a_quoted_text(name):
+    (cell,) = [c for c in filled({"weights": name})["cells"] if "parameters" in c["metadata"].get("tags", [])]
+    values = {}
+    exec("".join(cell["source"]), values)
+    assert values["weights"] == name
+    "".join(cell["source"]).encode()
+
+
+def test_an_unknown_parameter_is_not_lost():
+    with pytest.raises(KeyError, match="no parameter wieghts"):
+        filled({"wieghts": "net.npz"})
+
+
+def test_the_notebook_alone_needs_no_kernel(tmp_path, monkeypatch, capsys):
+    save(tmp_path, stack(1))
+    (tmp_path / "below").mkdir()
+    monkeypatch.setattr(own_page, "run_here", None)
+    assert run(tmp_path, monkeypatch, "--trials", "trials.npz", "--notebook", "below/out.ipynb", "--transpose", "all") == 2  # outputs disagree
+    assert not (tmp_path / "below" / "out.ipynb").exists()
+    assert run(tmp_path, monkeypatch, "--trials", "trials.npz", "--notebook", "below/out.ipynb", "--draws", "2") == 0
+    assert "run it from this folder" in capsys.readouterr().err
+    assert (tmp_path / "below" / "out.ipynb").is_file()
+
+
+# ---- wrong input -----------------------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--html", "net.npz"], "would overwrite net.npz"),
+        (["--html", "trials.npz", "--trials", "trials.npz"], "would overwrite trials.npz"),
+        (["--notebook", "other.npz"], "--notebook other.npz has the name of a file of arrays; name it .ipynb"),
+        (["--html", "out.txt"], "--html out.txt must end in .html"),
+        (["--html", "nowhere/out.html"], "there is no folder nowhere"),
+        (["--html", "."], "is not a file that can be written"),
+        (["--html", "out.html", "--json", "out.html"], "are one file"),
+        (["--html", "out.html", "--network", "7"], "there is no network 7; the labels are 0, 1"),
+        (["--network", "1"], "give it together with --html"),
+        (["--html", "out.html", "--threshold", "nan"], "threshold must be a finite number"),
+        (["--html", "out.html", "--draws", "0"], "draws must be at least 1"),
+        (["--html", "out.html", "--control", "none"], "control must be one of"),
+        (["--html", "out.html", "--trials", "flat.npz"], "do not vary"),
+        (["--html", "out.html", "--trials", "wide.npz"], "they do not belong together"),
+        (["--html", "out.html", "--trials", "wrong.npz"], "does not give the outputs"),
+    ],
+)
+def test_wrong_input_is_one_line_and_writes_nothing(arguments, words, tmp_path, monkeypatch, capsys):
+    save(tmp_path, stack())
+    task, outputs = trials_for(stack())
+    np.savez(tmp_path / "flat.npz", inputs=task.inputs, targets=np.ones_like(task.targets))
+    np.savez(tmp_path / "wide.npz", inputs=task.inputs, targets=np.ones((40, 12, 5)))
+    np.savez(tmp_path / "wrong.npz", inputs=task.inputs, targets=task.targets, outputs=outputs + 1)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert run(tmp_path, monkeypatch, *arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("schurkit: ") and words in line
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_missing_packages_are_named(tmp_path, monkeypatch, capsys):
+    save(tmp_path, stack(1), trials=False)
+    monkeypatch.setattr(own_page, "find_spec", lambda name: None if name in ("papermill", "markdown_it") else True)
+    assert run(tmp_path, monkeypatch, "--html", "out.html") == 2
+    assert "needs papermill, markdown-it: install schurkit[book]" in capsys.readouterr().err
+    assert not (tmp_path / "out.html").exists()
+
+
+def test_a_failure_that_is_not_the_readers_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys):
+    save(tmp_path, stack(1), trials=False)
+    (tmp_path / "out.html").write_text("what was there")
+
+    def broken(values):
+        return {"cells": [{"cell_type": "code", "id": "a", "metadata": {}, "source": "1 / 0", "outputs": [], "execution_count": None}],
+                "metadata": {}, "nbformat": 4, "nbformat_minor": 5}  # fmt: skip
+
+    monkeypatch.setattr("schurkit.own.notebook.filled", broken)
+    assert run(tmp_path, monkeypatch, "--html", "out.html") == 1
+    assert "the page was not written: its notebook failed with ZeroDivisionError: division by zero" in capsys.readouterr().err
+    assert (tmp_path / "out.html").read_text() == "what was there" and len(list(tmp_path.iterdir())) == 2
+
+
+def test_labels_that_are_not_unique_are_refused():
+    with pytest.raises(InputError, match="2 networks a"):
+        page.position(replace(stack(), labels=("a", "a")), "a")
+
+
+def test_help_imports_neither_papermill_nor_matplotlib():
+    code = (
+        "import sys; from schurkit.cli import main\ntry: main(['analyze', '--help'])\nexcept SystemExit: pass\n"
+        "print([name for name in ('papermill', 'matplotlib') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--html" in done.stdout and done.stdout.splitlines()[-1] == "[]"
+
+
+# ---- in a browser ----------------------------------------------------------------------------------------------------------------------------
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1200])
+def test_the_page_in_a_browser(made, scheme, width):
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme).new_page()
+        asked, said = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto((made / "out.html").as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        page.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        back = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        browser.close()
+    assert [url for url in asked if not url.startswith("data:")] == [(made / "out.html").as_uri()]
+    assert said == [] and wide <= width
+    assert (sum(map(int, re.findall(r"\d+", back)[:3])) > 380) == (scheme == "light")
