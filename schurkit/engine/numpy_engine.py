@@ -201,7 +201,7 @@ class NumpyWorker:
         dtype = rates.dtype
         counts = mask if mask.ndim == 1 else mask.any(axis=tuple(range(mask.ndim - 1)))
         first = int(np.argmax(counts))
-        networks, steps_1, trials, hidden = rates.shape
+        networks, steps_1, trials, _ = rates.shape
         y = _rows(rates[:, first + 1 :]) @ weights["W_out"].transpose(0, 2, 1)
         error = y.reshape(networks, -1, trials, y.shape[-1])
         if "b_out" in weights:
