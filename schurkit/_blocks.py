@@ -5,12 +5,13 @@ Sources: LAPACK dgees and dtrexc; Z. Bai and J. W. Demmel, Linear Algebra Appl. 
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg
 from scipy.linalg.blas import dgemm
-from scipy.linalg.lapack import dtrexc
+from scipy.linalg.lapack import dgees, dtrexc
 
 from ._checks import read_only
 
@@ -30,13 +31,18 @@ class Block(NamedTuple):
 # ---- numbers --------------------------------------------------------------------------------------------------------------------------------------
 def scaled_down(matrix: np.ndarray) -> tuple[np.ndarray, int]:
     """A Fortran-ordered copy with entries below 1 and the power of two that restores it: exact, and squares neither overflow nor vanish."""
-    exponent = int(np.frexp(np.abs(matrix).max())[1])
-    return np.ldexp(matrix, -exponent, order="F"), exponent
+    exponent = math.frexp(max(matrix.max(), -matrix.min()))[1]
+    return times_power(matrix, -exponent, order="F"), exponent
+
+
+def times_power(matrix: np.ndarray, exponent: int, **how) -> np.ndarray:
+    """matrix · 2**exponent; a product where the power is a normal number, because it is rounded alike and ldexp is slow."""
+    return np.multiply(matrix, 2.0**exponent, **how) if -1022 <= exponent <= 1023 else np.ldexp(matrix, exponent, **how)
 
 
 def norm_of(scaled: np.ndarray, exponent: int) -> float:
     with np.errstate(over="ignore"):
-        return float(np.ldexp(np.sqrt(np.square(scaled).sum()), exponent))
+        return float(np.ldexp(math.sqrt(np.square(scaled).sum()), exponent))
 
 
 def frobenius(matrix: np.ndarray) -> float:
@@ -45,11 +51,11 @@ def frobenius(matrix: np.ndarray) -> float:
 
 def block_rows(T: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """First row of each block, size of each block, first rows of the 2x2 blocks."""
-    pairs = T.diagonal(-1).nonzero()[0]
+    below = T.diagonal(-1) != 0
     first = np.ones(len(T) + 1, dtype=bool)
-    first[pairs + 1] = False
+    np.logical_not(below, out=first[1:-1])
     starts = first[:-1].nonzero()[0]
-    return starts, 2 - first[starts + 1], pairs
+    return starts, 2 - first[starts + 1], below.nonzero()[0]
 
 
 def block_eigenvalues(T: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -57,14 +63,14 @@ def block_eigenvalues(T: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
     starts, sizes, pairs = block_rows(T)
     imaginary = np.zeros(len(T))
     # Two roots, not the root of a product: the off-diagonal entries may lie hundreds of orders of magnitude apart.
-    imaginary[pairs] = np.sqrt(np.abs(T[pairs, pairs + 1])) * np.sqrt(np.abs(T[pairs + 1, pairs]))
+    imaginary[pairs] = np.sqrt(np.abs(T.diagonal(1)[pairs])) * np.sqrt(np.abs(T.diagonal(-1)[pairs]))
     return T.diagonal()[starts], imaginary[starts], sizes
 
 
 def moduli_of(T: np.ndarray, exponent: int, leak: float) -> np.ndarray:
     """Modulus of the step matrix's eigenvalues for each block of T · 2**exponent."""
     real, imaginary, _ = block_eigenvalues(T)
-    return np.hypot((1 - leak) + leak * np.ldexp(real, exponent), leak * np.ldexp(imaginary, exponent))
+    return np.hypot((1 - leak) + leak * times_power(real, exponent), leak * times_power(imaginary, exponent))
 
 
 def tie_tolerance(norm: float, radius: float, leak: float) -> float:
@@ -85,8 +91,21 @@ def departure_of(T: np.ndarray) -> float:
 
 # ---- LAPACK ---------------------------------------------------------------------------------------------------------------------------------------
 def lapack_schur(W_scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    T, Q = scipy.linalg.schur(W_scaled, output="real", overwrite_a=True, check_finite=False)
-    return np.asfortranarray(T), np.asfortranarray(Q)
+    """T and Q, Fortran-ordered, as from scipy.linalg.schur, whose checks and question for the size of the work space cost as much as small forms."""
+    T, _, _, _, Q, _, info = dgees(_unsorted, W_scaled, lwork=_work_space(len(W_scaled)), overwrite_a=1)
+    if info:
+        raise np.linalg.LinAlgError(f"LAPACK dgees did not converge (info {info}): the matrix may be ill-conditioned.")
+    return T, Q
+
+
+def _unsorted(real, imaginary=0.0) -> bool:
+    return False
+
+
+@lru_cache(maxsize=64)
+def _work_space(size: int) -> int:
+    """The size of work space that dgees prefers."""
+    return int(dgees(_unsorted, np.zeros((size, size)), lwork=-1)[-2][0])
 
 
 def move_block(T: np.ndarray, Q: np.ndarray, source: int, target: int) -> bool:
@@ -99,10 +118,15 @@ def sort_blocks(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float, tie: f
     """Order the blocks in place by nonincreasing modulus; returns the moves that LAPACK still refused in the last pass."""
     subdiagonal, refused = T.diagonal(-1), []
     for _ in range(MAX_PASSES):
-        moduli, refused, row = moduli_of(T, exponent, leak), [], 0
-        if is_ordered(moduli, tie):
+        found = moduli_of(T, exponent, leak)
+        late = np.maximum.accumulate(found[::-1])[::-1] - found > tie
+        if not late.any():
             return ()
-        n_pairs, moduli, sizes = np.count_nonzero(subdiagonal), moduli.tolist(), block_rows(T)[1].tolist()
+        # What stands where it should, in front, is left alone.
+        sizes, moduli, refused = block_rows(T)[1].tolist(), found.tolist(), []
+        begin = int(late.argmax())
+        row, n_pairs = sum(sizes[:begin]), np.count_nonzero(subdiagonal)
+        del moduli[:begin], sizes[:begin]
         while moduli:  # the blocks from `row` on
             least, first = max(moduli) - tie, 0
             while moduli[first] < least:
@@ -173,13 +197,14 @@ def arrange_blocks(T: np.ndarray, Q: np.ndarray, order: list[int], sizes: list[i
 def finish_form(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float) -> tuple[np.ndarray, np.ndarray, tuple[Block, ...]]:
     """Standardise the 2x2 blocks, fix the signs, undo the scaling: a signed permutation and a power of two, so nothing is rounded."""
     starts, sizes, pairs = block_rows(T)
-    turned = pairs[np.abs(T[pairs + 1, pairs]) > np.abs(T[pairs, pairs + 1])]
-    take = np.arange(len(T))
-    take[turned], take[turned + 1] = turned + 1, turned
-    Q = Q[:, take]
-    largest = np.abs(Q).argmax(axis=0)
-    sign = np.where(np.take_along_axis(Q, largest[None, :], axis=0)[0] < 0, -1.0, 1.0)
-    sign[pairs + 1] = sign[pairs] * np.sign(T[take[pairs], take[pairs + 1]])
-    T = np.ldexp(T[np.ix_(take, take)] * (sign[:, None] * sign), exponent) + 0.0  # + 0.0 turns the -0.0 of a flipped zero into 0.0
+    turned = pairs[np.abs(T.diagonal(-1)[pairs]) > np.abs(T.diagonal(1)[pairs])]
+    if len(turned):
+        take = np.arange(len(T))
+        take[turned], take[turned + 1] = turned + 1, turned
+        T, Q = T.take(take, axis=0).take(take, axis=1), Q[:, take]
+    sign = np.where(Q[np.abs(Q).argmax(axis=0), np.arange(len(Q))] < 0, -1.0, 1.0)
+    sign[pairs + 1] = sign[pairs] * np.sign(T.diagonal(1)[pairs])
+    T = times_power(T * (sign[:, None] * sign), exponent)
+    T += 0.0  # turns the -0.0 of a flipped zero into 0.0
     blocks = map(Block, starts.tolist(), sizes.tolist(), moduli_of(T, 0, leak).tolist())
     return read_only(T), read_only(Q * sign), tuple(blocks)

@@ -18,15 +18,16 @@ import numpy as np
 from . import random
 from ._checks import InputError, integer
 from .ablation import check_form
-from .engine import rollout
+from .engine import choose, rollout
+from .engine.adjoints import output_adjoints
 from .engine.base import Spec
-from .engine.numpy_engine import NumpyWorker, one_blas_thread
 from .metrics import fvu
 from .rnn import ARRAYS, RNN, Trials
 from .schur import SchurForm, real_schur
 
 _OUTPUT_BYTES = 64 * 2**20
 _TRIALS_A_BLOCK = 32
+_STREAM = "importance"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,47 +66,76 @@ def importance(rnn: RNN, form: SchurForm, trials: Trials, *, signals: int = 8, s
     ------
     InputError : more than one network, a form of another matrix, trials with a networks axis, or targets that do not vary.
     """
-    pieces = list(_adjoints(rnn, form, trials, signals, seed))
-    gradient = pieces[0][0]
-    per_trial = np.stack([np.concatenate([_outer(d, h) for d, h in blocks]) for _, blocks in pieces[1:]])
+    asked = _Question.of(rnn, form, trials, signals, seed)
+    with output_adjoints(rnn, trials.inputs, trials.targets.shape[1]) as network:
+        gradient = _gradient(network, asked, form.Q)
+        per_trial = np.stack([np.concatenate([_outer(d, h) for d, h in blocks]) for blocks in _signal_blocks(network, asked, form.Q)])
     return Importance(gradient, per_trial)
 
 
-def _adjoints(rnn, form, trials, signals, seed):
-    """First (G, None), then for each signal (None, blocks of (adjoint, rate) per trial), all in Schur coordinates."""
-    check_form(rnn, form)
-    if trials.networks is not None:
-        raise InputError("importance needs trials that all networks share; got trials with a networks axis.")
-    signals = integer(signals, "signals", at_least=1)
-    spec = Spec.of(rnn)
-    weights = {name: getattr(rnn, name) for name in ARRAYS}
-    worker, alpha = NumpyWorker(spec), np.asarray(rnn.leak, rnn.dtype)
-    kept = np.broadcast_to(trials.mask, trials.targets.shape[:2])
-    counted = kept[..., None]
-    mean = (trials.targets * counted).sum(axis=(0, 1)) / counted.sum()
-    denominator = float((((trials.targets - mean) * counted).astype(np.float64) ** 2).sum())
-    if not denominator > 0:
-        raise InputError("importance is undefined: the unmasked targets do not vary.")
-    Q = form.Q.astype(rnn.dtype)
-    first = int(np.argmax(kept.any(axis=0)))
-    steps = trials.targets.shape[1]
-    shape = (1, steps - first, len(trials), rnn.output_size)
-    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
-        x = np.ascontiguousarray(np.moveaxis(trials.inputs[None], 2, 1), rnn.dtype)
-        states, rates = worker._forward(weights, x, steps, alpha)
-        outputs = rates[0, first + 1 :] @ rnn.W_out[0].T + rnn.b_out[0]
-        window = np.moveaxis(counted, 1, 0)[first:]
-        error = (outputs - np.moveaxis(trials.targets, 1, 0)[first:]) * window
-        driving = np.ascontiguousarray(rates[0, :-1].transpose(1, 0, 2)) @ Q
-        d_out = (2 * error / denominator).astype(rnn.dtype).reshape(shape)
-        delta = worker._backward(weights, states, rates, d_out, first, alpha, {})[0]
-        rotated = delta.transpose(1, 0, 2) @ Q
-        yield rotated.reshape(-1, Q.shape[0]).T.astype(np.float64) @ driving.reshape(-1, Q.shape[0]).astype(np.float64), None
-        for signal in range(signals):
-            r = random.signs(seed, "importance", signal, shape) * window / np.sqrt(denominator)
-            delta = worker._backward(weights, states, rates, r.astype(rnn.dtype), first, alpha, {})[0]
-            rotated = delta.transpose(1, 0, 2) @ Q
-            yield None, [(rotated[s : s + _TRIALS_A_BLOCK], driving[s : s + _TRIALS_A_BLOCK]) for s in range(0, len(trials), _TRIALS_A_BLOCK)]
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """What the estimates are of, checked.
+
+    kept : (trials, time') which steps count; first : the first that does. denominator : of FVU. seed, signals : of the random signs.
+    """
+
+    targets: np.ndarray
+    kept: np.ndarray
+    first: int
+    denominator: float
+    seed: int
+    signals: int
+
+    @classmethod
+    def of(cls, rnn, form, trials, signals, seed):
+        check_form(rnn, form)
+        if trials.networks is not None:
+            raise InputError("importance needs trials that all networks share; got trials with a networks axis.")
+        sizes, expected = (trials.inputs.shape[2], trials.targets.shape[2]), (rnn.input_size, rnn.output_size)
+        if sizes != expected:
+            raise InputError(
+                f"importance needs trials of {expected[0]} inputs and {expected[1]} outputs, as the network; got {sizes[0]} and {sizes[1]}."
+            )
+        signals = integer(signals, "signals", at_least=1)
+        kept = np.broadcast_to(trials.mask, trials.targets.shape[:2])
+        counted = kept[..., None]
+        mean = (trials.targets * counted).sum(axis=(0, 1)) / counted.sum()
+        denominator = float((((trials.targets - mean) * counted).astype(np.float64) ** 2).sum())
+        if not denominator > 0:
+            raise InputError("importance is undefined: the unmasked targets do not vary.")
+        return cls(trials.targets, kept, int(np.argmax(kept.any(axis=0))), denominator, seed, signals)
+
+    @property
+    def window(self) -> np.ndarray:
+        """(time, trials, 1) from the first step that counts."""
+        return self.kept.T[self.first :, :, None]
+
+
+def _gradient(network, asked, Q):
+    """G = dFVU/dT, (hidden, hidden)."""
+    error = (network.outputs - np.moveaxis(asked.targets, 1, 0))[asked.first :] * asked.window
+    return sum(
+        adjoint.reshape(-1, len(Q)).T.astype(np.float64) @ rate.reshape(-1, len(Q)).astype(np.float64)
+        for adjoint, rate in _blocks(network, 2 * error / asked.denominator, Q)
+    )
+
+
+def _signal_blocks(network, asked, Q):
+    """For each signal, blocks of (adjoint, rate) in Schur coordinates."""
+    shape = (1, *asked.window.shape[:2], asked.targets.shape[2])
+    for signal in range(asked.signals):
+        r = random.signs(asked.seed, _STREAM, signal, shape)[0] * asked.window / np.sqrt(asked.denominator)
+        yield list(_blocks(network, r, Q))
+
+
+def _blocks(network, d_out, Q):
+    """Blocks of trials of the adjoint of a signal and of the driving activity, (trials, time, hidden) each."""
+    Q = Q.astype(network.driving.dtype)
+    adjoint = network.back(d_out).transpose(1, 0, 2) @ Q
+    driving = np.ascontiguousarray(network.driving.transpose(1, 0, 2)) @ Q
+    for start in range(0, len(adjoint), _TRIALS_A_BLOCK):
+        yield adjoint[start : start + _TRIALS_A_BLOCK], driving[start : start + _TRIALS_A_BLOCK]
 
 
 def _outer(adjoint, rate):
@@ -140,23 +170,41 @@ class CouplingRow:
         return self.first_order + self.gauss_newton
 
 
-def coupling_estimates(rnn: RNN, form: SchurForm, trials: Trials, *, signals: int = 8, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def coupling_estimates(
+    rnn: RNN, form: SchurForm, trials: Trials, *, signals: int = 8, seed: int = 0, engine: str = "auto"
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Estimated effects of removing each single coupling: (first order, Gauss–Newton), each (blocks, blocks), zero on and below the diagonal.
 
     Parameters as `importance`. Per trial gradients are multiplied by T and summed inside each pair of blocks before they are squared, so 2×2 blocks
-    keep their cross terms; nothing of size trials · hidden² is kept.
+    keep their cross terms; nothing of size trials · hidden² is kept. engine : "numba" computes in compiled code, in float32 (a float64 network is
+    left to NumPy); any other in NumPy.
     """
+    asked = _Question.of(rnn, form, trials, signals, seed)
     starts = [block.start for block in form.blocks]
-    gradient, curvature = None, np.zeros((len(starts), len(starts)))
-    T = form.T.astype(rnn.dtype)
-    for G, blocks in _adjoints(rnn, form, trials, signals, seed):
-        if G is not None:
-            gradient = G
-            continue
-        for adjoint, rate in blocks:
-            curvature += (_blockwise(_outer(adjoint, rate) * T, starts) ** 2).sum(axis=0)
+    contracted = _compiled if choose(engine, Spec.of(rnn), rnn.dtype).name == "numba" and rnn.dtype == np.float32 else _contracted
+    gradient, curvature = contracted(rnn, form, trials, asked, starts)
     above = np.triu(np.ones_like(curvature), 1)
-    return -_blockwise(gradient * form.T, starts) * above, curvature / signals * above
+    return -_blockwise(gradient * form.T, starts) * above, curvature / asked.signals * above
+
+
+def _contracted(rnn, form, trials, asked, starts):
+    """G, and the squared responses to each coupling summed over signals and trials, in NumPy."""
+    curvature, T = np.zeros((len(starts), len(starts))), form.T.astype(rnn.dtype)
+    with output_adjoints(rnn, trials.inputs, trials.targets.shape[1]) as network:
+        gradient = _gradient(network, asked, form.Q)
+        for blocks in _signal_blocks(network, asked, form.Q):
+            for adjoint, rate in blocks:
+                curvature += (_blockwise(_outer(adjoint, rate) * T, starts) ** 2).sum(axis=0)
+    return gradient, curvature
+
+
+def _compiled(rnn, form, trials, asked, starts):
+    """The same in compiled code, in float32."""
+    from .engine.numba_responses import responses
+
+    weights = {name: getattr(rnn, name) for name in ARRAYS}
+    keys = [random.key(asked.seed, _STREAM, signal) for signal in range(asked.signals)]
+    return responses(weights, Spec.of(rnn), form.Q, form.T, starts, trials.inputs, trials.targets, asked.kept, keys, asked.denominator)
 
 
 def _blockwise(M, starts):
@@ -177,7 +225,7 @@ def coupling_map(
     rnn : a stack; every network has a Schur form of its own. trials : held-out trials, shared.
     threshold, forms : as in `schurkit.ablation_profile`.
     exact : also run the network once for every coupling (blocks (blocks − 1)/2 rollouts).
-    signals, seed : of the estimate, see `importance`. engine : of the rollouts.
+    signals, seed : of the estimate, see `importance`. engine : of the rollouts, and of the estimate (see `coupling_estimates`).
 
     Returns
     -------
@@ -198,7 +246,7 @@ def coupling_map(
         raise InputError(f"forms must hold one Schur form a network ({len(rnn)}); got {len(forms)}.")
     rows = []
     for one, form in zip(rnn, forms):
-        first, second = coupling_estimates(one, form, trials, signals=signals, seed=seed)
+        first, second = coupling_estimates(one, form, trials, signals=signals, seed=seed, engine=engine)
         effects = exact_effects(one, form, trials, engine=engine) if exact else None
         for k, (i, j) in enumerate(form.couplings()):
             leading = [form.blocks[b].start < form.n_leading for b in (i, j)]

@@ -201,19 +201,13 @@ class SchurForm:
     def with_threshold(self, threshold: float) -> SchurForm:
         """The same form with sectors at another threshold. The blocks of R must stand first, so a form in another order may refuse."""
         threshold = _check_threshold(threshold)
-        n_leading, late = self._cut(threshold)
+        n_leading, late = _cut(self.blocks, threshold, frobenius(self.T), self.leak)
         if late and not self.refused:
             raise InputError(
                 f"with_threshold({threshold:g}) cannot cut this order: the block at row {late[0]} belongs to R but stands behind blocks of C. "
                 "Take with_threshold of the form that real_schur returned."
             )
         return replace(self, threshold=threshold, n_leading=n_leading)
-
-    def _cut(self, threshold: float) -> tuple[int, list[int]]:
-        """Row of the first block below the threshold, and the rows of later blocks that are not (an order by modulus has none)."""
-        least = threshold * self.radius - tie_tolerance(frobenius(self.T), self.radius, self.leak)
-        n_leading = next((block.start for block in self.blocks if block.modulus < least), self.hidden_size)
-        return n_leading, [block.start for block in self.blocks if block.start > n_leading and block.modulus >= least]
 
     def reordered(self, order) -> SchurForm:
         """The Schur form of the same matrix whose blocks stand in another order.
@@ -315,8 +309,15 @@ def real_schur(W_rec, threshold: float = 0.9, *, leak: float = 1.0) -> SchurForm
     refused = sort_blocks(T, Q, exponent, leak, tie)
     T, Q, blocks = finish_form(T, Q, exponent, leak)
     _warn(refused)
-    form = SchurForm(Q, T, blocks, threshold, leak, len(T), refused)
-    return replace(form, n_leading=form._cut(threshold)[0])
+    return SchurForm(Q, T, blocks, threshold, leak, _cut(blocks, threshold, norm, leak)[0], refused)
+
+
+def _cut(blocks: tuple[Block, ...], threshold: float, norm: float, leak: float) -> tuple[int, list[int]]:
+    """Row of the first block below the threshold, and the rows of later blocks that are not (an order by modulus has none)."""
+    radius = max(block.modulus for block in blocks)
+    least = threshold * radius - tie_tolerance(norm, radius, leak)
+    n_leading = next((block.start for block in blocks if block.modulus < least), blocks[-1].start + blocks[-1].size)
+    return n_leading, [block.start for block in blocks if block.start > n_leading and block.modulus >= least]
 
 
 def henrici(W_rec, relative: bool = False) -> float:

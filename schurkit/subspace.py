@@ -18,9 +18,8 @@ from . import random
 from ._checks import InputError, integer, number, read_only, real_array
 from .ablation import check_form, name_of, removal
 from .engine import rollout
-from .engine.base import Spec
-from .engine.numpy_engine import NumpyWorker, one_blas_thread
-from .rnn import ARRAYS, RNN, Trials
+from .engine.adjoints import output_adjoints
+from .rnn import RNN, Trials
 from .schur import SchurForm
 
 
@@ -335,13 +334,11 @@ def readout_adjoint(rnn: RNN, trials: Trials, *, signals: int = 8, seed: int = 0
     if trials.targets.shape[2] != rnn.output_size:
         raise InputError(f"targets must have {rnn.output_size} outputs to fit the network; got {trials.targets.shape[2]}.")
     rnn = rnn.astype(np.float64)
-    weights, worker, leak = {name: getattr(rnn, name) for name in ARRAYS}, NumpyWorker(Spec.of(rnn)), np.asarray(rnn.leak, rnn.dtype)
     total = np.zeros((rnn.hidden_size, rnn.hidden_size))
-    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
-        states, rates = worker._forward(weights, np.ascontiguousarray(np.moveaxis(trials.inputs[None], 2, 1), rnn.dtype), steps, leak)
+    with output_adjoints(rnn, trials.inputs, steps) as network:
         for signal in range(signals):
-            r = random.signs(seed, "readout adjoint", signal, shape) * window[first:] / np.sqrt(denominator)
-            adjoint = worker._backward(weights, states, rates, r, first, leak, {}).reshape(-1, rnn.hidden_size)
+            r = random.signs(seed, "readout adjoint", signal, shape)[0] * window[first:] / np.sqrt(denominator)
+            adjoint = network.back(r).reshape(-1, rnn.hidden_size)
             total += adjoint.T @ adjoint
     if not np.isfinite(total).all():
         raise InputError("readout_adjoint needs a network that stays finite on these trials; its states or adjoints diverge.")

@@ -50,6 +50,37 @@ def test_block_estimates_are_those_of_importance():
     assert not np.tril(first).any() and not np.tril(second).any()
 
 
+@pytest.mark.parametrize("kind", [*KINDS, {"activation": "relu", "form": "voltage", "leak": 0.5}])
+@pytest.mark.parametrize("hidden, outputs, trials", [(7, 2, 40), (33, 3, 30), (50, 19, 25), (16, 1, 1)])
+def test_compiled_estimates_equal_those_of_numpy(kind, hidden, outputs, trials):
+    pytest.importorskip("numba")
+    rnn = random_rnn(1, hidden=hidden, outputs=outputs, scale=0.9 / hidden**0.5, dtype=np.float32, **kind)
+    form = real_schur(rnn.W_rec[0], leak=rnn.leak)
+    mask = np.random.default_rng(0).random((trials, 8)) < 0.7
+    mask[:, 0], mask[:, -1] = False, True
+    trials = random_trials(outputs=outputs, trials=trials, mask=mask)
+    slow, fast = (coupling_estimates(rnn, form, trials, signals=3, seed=4, engine=engine) for engine in ("numpy", "numba"))
+    for a, b in zip(slow, fast):
+        assert np.abs(a).max() > 0
+        assert b == pytest.approx(a, rel=1e-4, abs=2e-6 * np.abs(a).max())
+
+
+def test_compiled_estimates_do_not_depend_on_the_threads(monkeypatch):
+    pytest.importorskip("numba")
+    rnn = random_rnn(1, hidden=20, outputs=2, scale=0.2, dtype=np.float32)
+    form, trials = real_schur(rnn.W_rec[0]), random_trials(outputs=2, trials=100)
+    found = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("SCHURKIT_THREADS", threads)
+        found.append(coupling_estimates(rnn, form, trials, engine="numba"))
+    assert np.array_equal(*found) and np.array_equal(found[0], coupling_estimates(rnn, form, trials, engine="auto"))
+
+
+def test_networks_in_float64_are_estimated_in_float64():
+    rnn, form, trials = small()
+    assert np.array_equal(*(coupling_estimates(rnn, form, trials, engine=engine) for engine in ("numpy", "numba")))
+
+
 def test_exact_effects_equal_a_plain_loop_over_nn_rnn():
     rng = np.random.default_rng(0)
     hidden = 12
@@ -106,6 +137,8 @@ def test_messages():
     rnn, form, trials = small()
     with pytest.raises(InputError, match="share"):
         importance(rnn, form, random_trials(1, outputs=2))
+    with pytest.raises(InputError, match="trials of 2 inputs and 2 outputs, as the network; got 2 and 3"):
+        coupling_estimates(rnn, form, random_trials(outputs=3))
     with pytest.raises(InputError, match="targets do not vary"):
         importance(rnn, form, Trials(trials.inputs, np.zeros((40, 8, 2))))
     with pytest.raises(InputError, match="signals must be at least 1"):

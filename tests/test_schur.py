@@ -6,6 +6,7 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
+import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -270,6 +271,26 @@ def test_a_power_of_two_changes_no_bit_of_the_form():
     W = _gaussian(12, np.random.default_rng(0))
     form, scaled = real_schur(W), real_schur(np.ldexp(W, 500))
     assert np.array_equal(form.Q, scaled.Q) and np.array_equal(np.ldexp(form.T, 500), scaled.T)
+
+
+def test_a_matrix_of_subnormal_numbers():
+    W = np.ldexp(_gaussian(6, np.random.default_rng(0)), -1040)
+    form = real_schur(W)
+    assert np.abs(form.W_rec - W).max() <= 1e4 * np.nextafter(0, 1) and form.moduli[0] > 0
+
+
+def test_lapack_is_asked_as_scipy_asks_it():
+    for size in (1, 2, 30, 90):
+        W = _gaussian(size, np.random.default_rng(size))
+        T, Q = schurkit._blocks.lapack_schur(np.array(W, order="F"))
+        assert all(np.array_equal(a, b) and a.flags.f_contiguous for a, b in zip((T, Q), scipy.linalg.schur(W, output="real")))
+
+
+def test_a_form_that_lapack_does_not_find_is_an_error(monkeypatch):
+    real = schurkit._blocks.dgees
+    monkeypatch.setattr(schurkit._blocks, "dgees", lambda *given, **how: (*real(*given, **how)[:-1], 3))
+    with pytest.raises(np.linalg.LinAlgError, match=r"LAPACK dgees did not converge \(info 3\)"):
+        real_schur(np.eye(3))
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e200])

@@ -144,7 +144,7 @@ class NumpyWorker:
         dtype = weights["W_rec"].dtype
         spec, alpha = self.spec, np.asarray(self.spec.leak, dtype)
         steps = targets.shape[2]
-        x = np.ascontiguousarray(np.moveaxis(inputs, 2, 1), dtype)
+        x = np.ascontiguousarray(inputs.transpose(0, 2, 1, 3), dtype)
         states, rates = self._forward(weights, x, steps, alpha)
         loss, first, d_out = self._readout_error(weights, rates, targets, mask)
         grads = {"W_out": _over_time(d_out, rates[:, first + 1 :])}
@@ -173,23 +173,23 @@ class NumpyWorker:
         if spec.form == "voltage":
             _activate(states[:, 0], spec.activation, rates[:, 0])
         W_recT = np.ascontiguousarray(weights["W_rec"].transpose(0, 2, 1))
-        drive = self._buffer("drive", (networks, x.shape[1] * trials, hidden), dtype)
-        np.matmul(x.reshape(networks, -1, x.shape[3]), weights["W_in"].transpose(0, 2, 1), out=drive)
-        drive = drive.reshape(networks, x.shape[1], trials, hidden)
-        bias = weights["b_rec"][:, None] if "b_rec" in weights else None
         plain = spec.form == "rate" and alpha.ndim == 0 and alpha == 1
-        slopes = None if plain or spec.form == "voltage" else self._buffer("fired", (networks, steps, trials, hidden), dtype)
+        # The drive of a step waits where its rate (or what leaks into the state) is written: fewer bytes between memory and processor.
+        slots = rates[:, 1:] if plain or spec.form == "voltage" else self._buffer("fired", (networks, steps, trials, hidden), dtype)
+        driven = x.shape[1]
+        np.matmul(x.reshape(networks, -1, x.shape[3]), weights["W_in"].transpose(0, 2, 1), out=_rows(slots[:, :driven]))
+        bias = weights["b_rec"][:, None] if "b_rec" in weights else None
         pre = self._buffer("pre", (networks, trials, hidden), dtype)
         for t in range(steps):
             np.matmul(rates[:, t], W_recT, out=pre)
-            if t < drive.shape[1]:
-                pre += drive[:, t]
+            if t < driven:
+                pre += slots[:, t]
             if bias is not None:
                 pre += bias
             if plain:
-                _activate(pre, spec.activation, states[:, t + 1])
+                _activate(pre, spec.activation, slots[:, t])
             elif spec.form == "rate":
-                fired = _activate(pre, spec.activation, slopes[:, t])
+                fired = _activate(pre, spec.activation, slots[:, t])
                 states[:, t + 1] = states[:, t] + alpha * (fired - states[:, t])
             else:
                 states[:, t + 1] = states[:, t] + alpha * (pre - states[:, t])
@@ -201,16 +201,18 @@ class NumpyWorker:
         dtype = rates.dtype
         counts = mask if mask.ndim == 1 else mask.any(axis=tuple(range(mask.ndim - 1)))
         first = int(np.argmax(counts))
-        networks, _, trials, hidden = rates.shape
-        y = rates[:, first + 1 :].reshape(networks, -1, hidden) @ weights["W_out"].transpose(0, 2, 1)
+        networks, steps_1, trials, _ = rates.shape
+        y = _rows(rates[:, first + 1 :]) @ weights["W_out"].transpose(0, 2, 1)
         error = y.reshape(networks, -1, trials, y.shape[-1])
         if "b_out" in weights:
             error += weights["b_out"][:, None, None]
-        error -= np.moveaxis(targets, 2, 1)[:, first:].astype(dtype, copy=False)
-        kept = np.moveaxis(np.broadcast_to(mask, (networks, trials, mask.shape[-1])), 2, 1)[:, first:]
-        if not kept.all():
+        error -= targets.transpose(0, 2, 1, 3)[:, first:].astype(dtype, copy=False)
+        if mask.all():
+            count = np.full(networks, (steps_1 - 1) * trials * y.shape[-1])
+        else:
+            kept = np.broadcast_to(mask, (networks, trials, mask.shape[-1])).transpose(0, 2, 1)[:, first:]
             error *= kept[..., None]
-        count = kept.sum(axis=(1, 2)) * error.shape[-1]
+            count = kept.sum(axis=(1, 2)) * error.shape[-1]
         flat = error.reshape(networks, -1)
         loss = np.einsum("ni,ni->n", flat, flat) / count
         error *= (2.0 / count)[:, None, None, None].astype(dtype)
@@ -221,26 +223,25 @@ class NumpyWorker:
         spec, W_rec = self.spec, weights["W_rec"]
         networks, steps_1, trials, hidden = rates.shape
         delta = self._buffer("delta", (networks, steps_1 - 1, trials, hidden), rates.dtype)
-        from_out = self._buffer("from_out", (networks, d_out.shape[1] * trials, hidden), rates.dtype)
-        np.matmul(d_out.reshape(networks, -1, d_out.shape[3]), weights["W_out"], out=from_out)
-        from_out = from_out.reshape(networks, -1, trials, hidden)
-        d_rate = np.zeros((networks, trials, hidden), rates.dtype)
-        d_state = np.zeros_like(d_rate)
+        # What comes from the output of a step waits where its delta is written.
+        np.matmul(d_out.reshape(networks, -1, d_out.shape[3]), weights["W_out"], out=_rows(delta[:, first:]))
+        d_rate, d_state, space = (self._buffer(name, (networks, trials, hidden), rates.dtype) for name in ("d_rate", "d_state", "slope"))
+        d_rate[:] = d_state[:] = 0
         plain = spec.form == "rate" and alpha.ndim == 0 and alpha == 1
         fired = None if plain or spec.form == "voltage" else self._buffer("fired", delta.shape, rates.dtype)
         for t in range(steps_1 - 2, -1, -1):
-            if t >= first:
-                d_rate += from_out[:, t - first]
             d = delta[:, t]
+            if t >= first:
+                d_rate += d
             if plain:
-                _times_slope(d_rate, rates[:, t + 1], spec.activation, d)
+                _times_slope(d_rate, rates[:, t + 1], spec.activation, d, space)
             elif spec.form == "rate":
                 d_rate += d_state
-                _times_slope(d_rate, fired[:, t], spec.activation, d)
+                _times_slope(d_rate, fired[:, t], spec.activation, d, space)
                 d *= alpha
                 np.multiply(d_rate, 1 - alpha, out=d_state)
             else:
-                _times_slope(d_rate, rates[:, t + 1], spec.activation, d)
+                _times_slope(d_rate, rates[:, t + 1], spec.activation, d, space)
                 d += d_state
                 np.multiply(d, 1 - alpha, out=d_state)
                 d *= alpha
@@ -252,23 +253,27 @@ class NumpyWorker:
         return delta
 
 
+def _rows(array):
+    """(networks, time · trials, …) of (networks, time, trials, …): a view, for all slices of time."""
+    networks, time, trials, size = array.shape
+    return array.reshape(networks, time * trials, size)
+
+
 def _over_time(left, right):
     """Σ over time and trials of left rightᵀ for each network: one matrix product."""
-    networks = left.shape[0]
-    left = left.reshape(networks, -1, left.shape[-1])
-    return np.matmul(left.transpose(0, 2, 1), right.reshape(networks, -1, right.shape[-1]))
+    return np.matmul(_rows(left).transpose(0, 2, 1), _rows(right))
 
 
 def _slope(rate, activation: str):
     return 1 - rate * rate if activation == "tanh" else (rate > 0).astype(rate.dtype)
 
 
-def _times_slope(d, rate, activation: str, out):
-    """out = d φ′, with φ′ written in terms of the rate φ."""
+def _times_slope(d, rate, activation: str, out, space):
+    """out = d φ′, with φ′ written in terms of the rate φ; `space` is overwritten."""
     if activation == "tanh":
-        np.multiply(rate, rate, out=out)
-        np.subtract(1, out, out=out)
-        np.multiply(out, d, out=out)
+        np.multiply(rate, rate, out=space)
+        np.subtract(1, space, out=space)
+        np.multiply(space, d, out=out)
     else:
         np.multiply(d, rate > 0, out=out)
     return out

@@ -86,8 +86,11 @@ class FlipFlop:
 
     def _trials(self, u: np.ndarray) -> Trials:
         """One uniform number decides each entry: below p/2 a pulse of −1, below p one of +1 (at the first step p = 1)."""
-        p = np.full((self.steps, 1), self.pulse_probability)
+        p = np.full((self.steps, self.bits), self.pulse_probability)
         p[0] = 1.0
-        inputs = np.where(u < p / 2, -1.0, np.where(u < p, 1.0, 0.0)).astype(np.float32)
-        last = np.maximum.accumulate(np.where(inputs != 0, np.arange(self.steps)[:, None], 0), axis=-2)
-        return Trials(inputs, np.take_along_axis(inputs, last, axis=-2))
+        inputs = (u < p).astype(np.float32)
+        inputs -= 2 * (u < p / 2).astype(np.float32)
+        held = np.ascontiguousarray(inputs.reshape(-1, self.steps, self.bits).transpose(1, 2, 0))  # time first: each step is one copy
+        for t in range(1, self.steps):
+            np.copyto(held[t], held[t - 1], where=held[t] == 0)
+        return Trials(inputs, np.ascontiguousarray(held.transpose(2, 0, 1)).reshape(inputs.shape))
