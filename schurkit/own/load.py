@@ -16,7 +16,8 @@ from ..rnn import ACTIVATIONS, ARRAYS, FORMS, RNN, Trials
 from .files import Contents, checked_path, read_npz, read_safetensors, sha256, shown
 from .state import Entry, find_network, holds_state
 
-WEIGHT_FILES = (".npz", ".safetensors", ".pt", ".pth")
+WEIGHT_FILES = (".npz", ".safetensors", ".pt", ".pth", ".ckpt")
+_TORCH_FILES = (".pt", ".pth", ".ckpt")
 WEIGHTS = ("W_in", "W_rec", "W_out")
 _TRIALS = ("inputs", "targets", "mask", "outputs")
 _LOOKS_LIKE_WEIGHTS = re.compile(r"^(w|b|h|weights?|bias(es)?)([_.\d]|$)", re.IGNORECASE)
@@ -43,8 +44,8 @@ def load_rnn(path, *, activation=None, leak=None, form=None, transpose=False, re
     ----------
     path : an .npz or .safetensors file with W_in (hidden, input), W_rec (hidden, hidden) and W_out (output, hidden), optionally b_rec, b_out, h0,
         activation, leak and form (words of a .safetensors file stand in its metadata), each array with a leading networks axis or all without;
-        or a torch state dict (.pt, .pth, or the same tensors in the other two formats) of an nn.RNN and a linear readout under any prefix,
-        alone or inside a checkpoint dict. Both biases of the nn.RNN are summed.
+        or a torch state dict (.pt, .pth, a Lightning .ckpt, or the same tensors in the other two formats) of an nn.RNN and a linear readout
+        under any prefix, alone or inside a checkpoint dict. Both biases of the nn.RNN are summed.
     activation : "tanh" or "relu"; "tanh" where nobody says (a state dict never does).
     leak : dt/τ, one number or one a unit, (hidden,); 1 where nobody says.
     form : "rate" or "voltage"; "rate" where nobody says.
@@ -75,7 +76,7 @@ def read_network(path, *, activation=None, leak=None, form=None, transpose=False
     """The network of a file with what had to be assumed and what was not used; parameters and errors as `load_rnn`."""
     path = checked_path(path, WEIGHT_FILES, "weights")
     kind = path.suffix.lower()
-    if kind in (".pt", ".pth"):
+    if kind in _TORCH_FILES:
         from .pt import read_state
 
         state, contents = read_state(path), Contents({}, {})
@@ -232,56 +233,6 @@ def _row_hint(arrays, already) -> str:
     if not turned or already:
         return ""
     return f" {' and '.join(turned)} would fit the other way round: for weights in row convention (h @ W) pass transpose=True (--transpose all)."
-
-
-def from_torch(rnn, readout, *, h0=None) -> RNN:
-    """A network from an ``nn.RNN`` and the ``nn.Linear`` that reads it out; both biases of the ``nn.RNN`` are summed.
-
-    Parameters
-    ----------
-    rnn : torch.nn.RNN with one layer in one direction, tanh or relu, either batch order, on any device.
-    readout : torch.nn.Linear from hidden to output.
-    h0 : (hidden) state before the first step; zero when left out.
-
-    Raises
-    ------
-    InputError : another kind of module (LSTM, GRU, …), several layers, bidirectional, or sizes that disagree.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from_torch(torch.nn.RNN(2, 4, nonlinearity="relu"), torch.nn.Linear(4, 1))
-    RNN(1 × 2 → 4 → 1, relu, rate, leak=1, float32)
-    """
-    import torch
-
-    kind = type(rnn).__name__
-    if isinstance(rnn, (torch.nn.LSTM, torch.nn.GRU, torch.nn.LSTMCell, torch.nn.GRUCell)):
-        raise InputError(f"from_torch needs an nn.RNN; got {kind}. A gated network has no single recurrent matrix to ablate: train an nn.RNN.")
-    if not isinstance(rnn, torch.nn.RNN):
-        inner = [name for name, module in rnn.named_modules() if isinstance(module, torch.nn.RNN)] if isinstance(rnn, torch.nn.Module) else []
-        advice = f" Pass the layer itself: model.{inner[0]}." if inner else " Pass other cells through schurkit.from_arrays."
-        raise InputError(f"from_torch needs an nn.RNN; got {kind}.{advice}")
-    if not isinstance(readout, torch.nn.Linear):
-        raise InputError(f"from_torch needs the readout as an nn.Linear; got {type(readout).__name__}. Pass others through schurkit.from_arrays.")
-    if rnn.num_layers != 1:
-        raise InputError(
-            f"from_torch needs one layer; got {rnn.num_layers}. Train with num_layers=1, or pass one layer through schurkit.from_arrays."
-        )
-    if rnn.bidirectional:
-        raise InputError("from_torch needs an nn.RNN that runs forward in time; got bidirectional=True. Train with bidirectional=False.")
-    arrays = {"W_in": rnn.weight_ih_l0, "W_rec": rnn.weight_hh_l0, "W_out": readout.weight, "b_out": readout.bias}
-    arrays = {name: _from_tensor(tensor) for name, tensor in arrays.items() if tensor is not None}
-    if rnn.bias:
-        arrays["b_rec"] = _from_tensor(rnn.bias_ih_l0) + _from_tensor(rnn.bias_hh_l0)
-    if h0 is not None:
-        arrays["h0"] = np.reshape(_from_tensor(h0) if isinstance(h0, torch.Tensor) else h0, -1)
-    return from_arrays(**arrays, activation=rnn.nonlinearity)
-
-
-def _from_tensor(tensor) -> np.ndarray:
-    tensor = tensor.detach().cpu()
-    return np.array((tensor.float() if tensor.element_size() < 4 else tensor).numpy())
 
 
 def load_trials(path) -> tuple[Trials, np.ndarray | None]:
