@@ -20,6 +20,15 @@ WEIGHT_FILES = (".npz", ".safetensors", ".pt", ".pth", ".ckpt")
 _TORCH_FILES = (".pt", ".pth", ".ckpt")
 WEIGHTS = ("W_in", "W_rec", "W_out")
 _TRIALS = ("inputs", "targets", "mask", "outputs")
+_OTHER_NAMES = {
+    "W_rec": ("wrec", "whh", "wr", "j", "recurrentkernel", "weighthh", "recurrentweights", "wrecurrent", "whid", "whidden"),
+    "W_in": ("win", "winp", "wih", "winput", "inputweights", "wi", "wx", "wxh"),
+    "W_out": ("wout", "wo", "why", "woutput", "outputweights", "readout", "wreadout"),
+    "b_rec": ("brec", "biasrec", "bh", "bhh", "bhid", "bias", "recurrentbias"),
+    "b_out": ("bout", "biasout", "bo", "by", "outputbias"),
+    "h0": ("h0", "initstate", "yinit", "hinit", "x0", "v0", "initialstate"),
+    "leak": ("leak", "alpha"),
+}  # what other codes call the parts, in small letters and digits alone
 _LOOKS_LIKE_WEIGHTS = re.compile(r"^(w|b|h|weights?|bias(es)?)([_.\d]|$)", re.IGNORECASE)
 
 
@@ -102,16 +111,28 @@ def read_network(path, *, activation=None, leak=None, form=None, transpose=False
 def _native(path: Path, contents: Contents) -> tuple[dict, tuple[str, ...]]:
     arrays = contents.arrays
     missing = [name for name in WEIGHTS if name not in arrays]
+    meant = {name: part for name in (*arrays, *contents.words) if (part := _meant(name))}
     if missing:
-        raise InputError(f"{shown(path)} holds no {' and no '.join(missing)}; it holds {shown([*arrays, *contents.words])}.")
+        likely = [f"{shown([name])} as {part}" for name, part in meant.items() if part in missing]
+        advice = f" If these are meant, save {', '.join(likely)}." if likely else ""
+        raise InputError(f"{shown(path)} holds no {' and no '.join(missing)}; it holds {shown([*arrays, *contents.words])}.{advice}")
     known = (*ARRAYS, "leak")
-    for name in arrays:
-        if name not in known and (_LOOKS_LIKE_WEIGHTS.match(name) or name in ("activation", "form")):
+    for name in (*arrays, *contents.words):
+        if name in known or (name in ("activation", "form") and name in contents.words):
+            continue
+        if name in meant or (name in arrays and (_LOOKS_LIKE_WEIGHTS.match(name) or name in ("activation", "form"))):
+            likely = f" If {meant[name]} is meant, name it so." if name in meant else ""
             raise InputError(
-                f"{shown(path)} holds {shown([name])}, which is no part of a network here. "
+                f"{shown(path)} holds {shown([name])}, which is no part of a network here.{likely} "
                 f"The names are {', '.join((*known, 'activation', 'form'))}: rename it or leave it out."
             )
     return {name: arrays[name] for name in ARRAYS if name in arrays}, tuple(name for name in arrays if name not in known)
+
+
+def _meant(name: str) -> str | None:
+    """The part of a network that another name stands for, if that is likely."""
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    return next((part for part, others in _OTHER_NAMES.items() if plain in others and name != part), None)
 
 
 def _said(contents: Contents) -> dict:

@@ -21,6 +21,14 @@ SUBSETS = [[], ["RR"], ["CR"], ["CC"], ["RR", "CR"], ["RR", "CC"], ["CR", "CC"],
 NUMBER = (float, int, type(None))
 CONTROL = {"kind": str, "n": int, "delta_fvu_median": NUMBER, "delta_fvu_low": NUMBER, "delta_fvu_high": NUMBER}
 ABLATION = {"removed": [str], "removed_mass": float, "fvu": NUMBER, "delta_fvu": NUMBER, "sensitivity": NUMBER, "controls": [CONTROL]}
+CONSTRAINT_COUNTS = ("zeros", "zeros_on_diagonal", "excitatory", "inhibitory", "mixed", "silent")
+EFFECTS = [f"{kind}{what}" for kind in ("sign_violation", "filled_zero") for what in ("s", "_share", "_norm")]
+CONSTRAINTS = {name: int for name in CONSTRAINT_COUNTS} | {
+    "zero_share": float,
+    "dale": bool,
+    "dale_rows": bool,
+    "removals": [{"removed": [str]} | {name: NUMBER for name in EFFECTS}],
+}
 NETWORK = {
     "label": (int, str),
     "hidden_size": int,
@@ -30,6 +38,7 @@ NETWORK = {
     "henrici": float,
     "blocks": [[(int, float)]],
     "refused": [str],
+    "constraints": CONSTRAINTS,
 }
 WITH_TRIALS = {"metric": str, "n_trials": int, "full": {"fvu": NUMBER}, "ablations": [ABLATION]}
 REPORT = {
@@ -60,7 +69,7 @@ def validate(value, schema, where="report"):
         for item in value:
             validate(item, schema[0], where)
     else:
-        assert isinstance(value, schema) and not isinstance(value, bool), (where, value)
+        assert isinstance(value, schema) and (schema is bool or not isinstance(value, bool)), (where, value)
         assert not isinstance(value, float) or np.isfinite(value), where
 
 

@@ -77,7 +77,7 @@ def test_a_path_must_be_a_file_of_a_known_kind(tmp_path, capsys):
     assert "is a folder" in refused(capsys, tmp_path)
     (tmp_path / "net.mat").write_bytes(b"x")
     told = refused(capsys, tmp_path / "net.mat")
-    assert ".npz, .safetensors, .pt, .pth; got .mat" in told and "from_arrays" in told
+    assert ".npz, .safetensors, .pt, .pth, .ckpt; got .mat" in told and "from_arrays" in told
     (tmp_path / "bare").write_bytes(b"x")
     assert "no suffix" in refused(capsys, tmp_path / "bare")
     os.mkfifo(tmp_path / "pipe.npz")
@@ -333,7 +333,15 @@ def test_a_torch_file_whose_members_are_compressed_or_many_roots(tmp_path, capsy
         ({"W_in": None}, "holds no W_in; it holds W_rec, W_out"),
         ({"W_in": None, "W_rec": None}, "no W_in and no W_rec"),
         ({"b_hh": np.ones(4)}, "holds b_hh, which is no part"),
-        ({"w_rec": np.ones(4)}, "holds w_rec, which is no part"),
+        ({"w_rec": np.ones(4)}, "holds w_rec, which is no part of a network here. If W_rec is meant, name it so."),
+        ({"init_state": np.ones((1, 4))}, "If h0 is meant"),
+        ({"alpha": 0.2}, "If leak is meant"),
+        ({"alpha": "0.2"}, "If leak is meant"),
+        ({"W_rec": None, "W_hh": np.eye(4)}, "holds no W_rec; it holds W_in, W_out, W_hh. If these are meant, save W_hh as W_rec."),
+        ({"W_rec": None, "J": np.eye(4)}, "save J as W_rec"),
+        ({"W_rec": None, "W_in": None, "Wrec": np.eye(4), "W_inp": np.ones((4, 2))}, "save Wrec as W_rec, W_inp as W_in."),
+        ({"W_rec": None, "w_REC": np.eye(4)}, "save w_REC as W_rec"),
+        ({"W_rec": None, "weights": np.eye(4)}, "holds no W_rec; it holds W_in, W_out, weights."),
         ({"activation": "sigmoid"}, "activation must be one of"),
         ({"activation": np.ones(2)}, "holds activation, which is no part"),
         ({"form": "current"}, "form must be one of"),
