@@ -8,8 +8,9 @@ from .command import add_analyze_arguments, analyze_command
 from .constraints import constraint_report
 from .load import Imported, from_arrays, load_rnn, load_trials, read_network
 from .modules import from_torch
+from .neurogym import from_neurogym
 
 __all__ = [
     "Check", "Imported", "add_analyze_arguments", "analyze", "analyze_command", "check_against", "constraint_report", "from_arrays",
-    "from_torch", "load_rnn", "load_trials", "read_network", "summary",
+    "from_neurogym", "from_torch", "load_rnn", "load_trials", "read_network", "summary",
 ]  # fmt: skip
