@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .._blocks import frobenius
 from .._checks import real_array
 from ..schur import SchurForm, real_schur
 
@@ -83,9 +84,9 @@ def _removal(W, form: SchurForm, sectors, sign, zeros) -> tuple[dict, dict]:
     from ..ablation import removal
 
     delta = removal(form, sectors)
-    size = float(np.linalg.norm(delta))
+    size = frobenius(delta)
     changed = W - form.weights(delta) if size else W
-    rounding = 8 * len(W) * np.finfo(float).eps * np.linalg.norm(W)
+    rounding = 8 * len(W) * np.finfo(float).eps * frobenius(W)
     entry: dict = {"removed": list(sectors)}
     why = {}
     for name, among, share, reason in (
@@ -94,7 +95,7 @@ def _removal(W, form: SchurForm, sectors, sign, zeros) -> tuple[dict, dict]:
     ):
         count = np.nan if among is None else int(among.sum())
         entry[f"{name}s"], entry[f"{name}_share"] = count, float(count / share) if among is not None else np.nan
-        entry[f"{name}_norm"] = float(np.linalg.norm(changed[among]) / size) if among is not None and size else np.nan
+        entry[f"{name}_norm"] = frobenius(np.where(among, changed, 0.0)) / size if among is not None and size else np.nan
         why |= {f"{name}s": reason, f"{name}_share": reason, f"{name}_norm": reason if among is None else "nothing was removed"}
     return entry, why
 

@@ -130,9 +130,13 @@ def _native(path: Path, contents: Contents) -> tuple[dict, tuple[str, ...]]:
 
 
 def _meant(name: str) -> str | None:
-    """The part of a network that another name stands for, if that is likely."""
+    """The part of a network that another name stands for, if that is likely: what other codes call it, or one letter wrong."""
+    if name in (*_OTHER_NAMES, "activation", "form"):
+        return None
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    return next((part for part, others in _OTHER_NAMES.items() if plain in others and name != part), None)
+    known = next((part for part, others in _OTHER_NAMES.items() if plain in others), None)
+    typed = (part for part in (*_OTHER_NAMES, "activation", "form") if len(part) == len(name) > 2 and sum(map(operator.ne, part, name)) == 1)
+    return known or next(typed, None)
 
 
 def _said(contents: Contents) -> dict:

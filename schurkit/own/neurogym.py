@@ -25,7 +25,7 @@ def from_neurogym(env, trials: int = 100, *, seed: int = 0, periods: str | Seque
     -------
     Trials : inputs (trials, time, observation); targets (trials, time, output): one-hot where the actions are classes, the numbers themselves where
         they are a box; short trials are padded with zeros that the mask leaves out. One-hot targets are on the scale of a network that was trained
-        with squared error. For one that was trained with cross-entropy, its own outputs are the targets to take: ``Trials(t.inputs, outputs, t.mask)``.
+        with squared error. For one that was trained with cross-entropy, take its own outputs for targets: ``Trials(t.inputs, outputs, t.mask)``.
 
     Raises
     ------

@@ -82,6 +82,7 @@ def test_what_is_not_constrained_is_undefined_with_a_reason():
 
 def test_zeros_that_a_removal_leaves_alone():
     """Two blocks that do not meet: what is removed inside one cannot fill the zeros between them."""
+
     def block(radius, seed):
         T = radius * np.diag([1.0, 0.98, 0.96]) + np.triu(np.ones((3, 3)), 1)
         return orthogonal(3, seed) @ T @ orthogonal(3, seed).T
@@ -105,7 +106,10 @@ def test_wrong_matrices(wrong):
         (dale(), "constraints: Dale's law (9 excitatory, 3 inhibitory columns); removing all couplings turns "),
         (dale().T, "no constraint seen on the weights: columns of both signs though every row of one: is W_rec transposed?"),
         (dale(density=0.5).T, "constraints: one sign in every row, not column (is W_rec transposed?), "),
-        (np.random.default_rng(0).normal(size=(8, 8)) * (1 - np.eye(8)), "12.5 % exact zeros, all on the diagonal; removing all couplings fills 100 %"),
+        (
+            np.random.default_rng(0).normal(size=(8, 8)) * (1 - np.eye(8)),
+            "12.5 % exact zeros, all on the diagonal; removing all couplings fills 100 %",
+        ),
         (np.zeros((3, 3)), "100 % exact zeros; removing all couplings fills 0 % of the zeros"),
     ],
 )

@@ -93,7 +93,10 @@ def test_a_module_with_one_layer_and_one_readout():
         (lambda: model(num_layers=2), "one layer; got 2. Train with num_layers=1"),
         (lambda: torch.nn.ModuleDict({"r": torch.nn.GRU(3, 8), "fc": torch.nn.Linear(8, 2)}), "got GRU. A gated network"),
         (lambda: torch.nn.ModuleDict({"r": torch.nn.LSTM(3, 8, proj_size=2), "fc": torch.nn.Linear(2, 2)}), "got LSTM. A gated network"),
-        (lambda: torch.nn.ModuleDict({"a": torch.nn.RNN(3, 8), "b": torch.nn.RNN(3, 8)}), "one nn.RNN; ModuleDict holds 2: a, b. To go on, pass the two"),
+        (
+            lambda: torch.nn.ModuleDict({"a": torch.nn.RNN(3, 8), "b": torch.nn.RNN(3, 8)}),
+            "one nn.RNN; ModuleDict holds 2: a, b. To go on, pass the two",
+        ),
         (
             lambda: torch.nn.ModuleDict({"rnn": torch.nn.RNN(3, 8), "a": torch.nn.Linear(8, 2), "b": torch.nn.Linear(8, 2)}),
             "one nn.Linear; ModuleDict holds 2: a, b. To go on, pass the two that are meant",
@@ -101,7 +104,10 @@ def test_a_module_with_one_layer_and_one_readout():
         (lambda: torch.nn.ModuleDict({"rnn": torch.nn.RNN(3, 8)}), "one nn.Linear; ModuleDict holds none"),
         (lambda: torch.nn.Linear(3, 8), "one nn.RNN; Linear holds none. To go on, pass the arrays to schurkit.from_arrays"),
         (lambda: torch.nn.RNN(3, 8), "needs the readout too"),
-        (lambda: torch.nn.ModuleDict({"m": model(), "norm": torch.nn.LayerNorm(8)}), "norm.weight, norm.bias. If these take no part, pass the two layers"),
+        (
+            lambda: torch.nn.ModuleDict({"m": model(), "norm": torch.nn.LayerNorm(8)}),
+            "norm.weight, norm.bias. If these take no part, pass the two layers",
+        ),
         (lambda: "model.pt", "or a module that holds both; got str"),
     ],
 )

@@ -10,7 +10,7 @@ import numpy as np
 from psychrnn.backend.models.basic import Basic
 from psychrnn.tasks.perceptual_discrimination import PerceptualDiscrimination
 
-np.random.seed(0)
+np.random.seed(0)  # noqa: NPY002  (PsychRNN draws from the global generator)
 task = PerceptualDiscrimination(dt=20, tau=100, T=800, N_batch=32)
 parameters = task.get_task_params() | {"name": "model", "N_rec": 16, "rec_noise": 0.0, "dale_ratio": 0.75}
 model = Basic(parameters)
