@@ -59,6 +59,10 @@ def test_every_section_has_a_test():
     assert all(SECTIONS.values())
 
 
+def test_no_line_of_code_is_cut_off_on_the_page():
+    assert max(len(line) for codes in SECTIONS.values() for code in codes for line in code.splitlines()) <= 76
+
+
 # ---- PyTorch -----------------------------------------------------------------------------------------------------------------------------
 def test_compare_and_save(capsys):
     one = recorded("lightning.npz")
@@ -102,7 +106,7 @@ def test_a_network_that_nn4n_trained():
     names = run("nn4n", **nn4n_given(one, one))
     close(names["found"])
     assert names["rnn"].form == "voltage" and names["rnn"].leak == 0.2
-    wrong = sk.check_against(sk.from_arrays(**arrays_of(names["rnn"]), activation="relu", leak=0.2), names["trials"], one["outputs"].swapaxes(0, 1))
+    wrong = sk.check_against(sk.from_arrays(**arrays_of(names["rnn"]), activation="relu", leak=0.2), sk.Trials(names["x"], names["z"]), names["y"])
     assert "the form were voltage" in wrong.hint
     report = sk.constraint_report(names["rnn"].W_rec[0])
     assert report["dale"] and (report["excitatory"], report["inhibitory"]) == (16, 4) and report["zero_share"] > 0.6
