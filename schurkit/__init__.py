@@ -17,7 +17,7 @@ _HOMES = {
     "explorer": ["explore"],
     "importance": ["coupling_map"],
     "metrics": ["Interval", "Metric", "fvu", "interval", "replay_accuracy"],
-    "own": ["analyze", "check_against", "from_arrays", "from_torch", "load_rnn", "load_trials"],
+    "own": ["analyze", "check_against", "constraint_report", "from_arrays", "from_neurogym", "from_torch", "load_rnn", "load_trials"],
     "rnn": ["RNN", "Rollout", "Trials"],
     "schur": ["SchurForm", "henrici", "real_schur"],
     "training": ["Recipe", "train"],

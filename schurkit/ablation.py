@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import random
+from ._blocks import frobenius
 from ._checks import InputError, integer, one_of
 from .engine import rollout
 from .metrics import Metric, metric
@@ -127,7 +128,7 @@ def control_changes(form: SchurForm, sectors: Sequence[str], kind: str, draws: i
     draws = integer(draws, "draws", at_least=1)
     delta_T = removal(form, sectors)
     hidden = form.hidden_size
-    norm = np.linalg.norm(delta_T)
+    norm = frobenius(delta_T)  # scaled: squares of huge or tiny weights would overflow or vanish
     stream = f"control {kind} {name_of(sectors)}"
     if kind == "permuted":
         changes = np.zeros((draws, hidden, hidden))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from .analysis import analyze, summary
 from .check import Check, check_against
 from .command import add_analyze_arguments, analyze_command
-from .load import Imported, from_arrays, from_torch, load_rnn, load_trials, read_network
+from .constraints import constraint_report
+from .load import Imported, from_arrays, load_rnn, load_trials, read_network
+from .modules import from_torch
+from .neurogym import from_neurogym
 
 __all__ = [
-    "Check", "Imported", "add_analyze_arguments", "analyze", "analyze_command", "check_against", "from_arrays", "from_torch",
-    "load_rnn", "load_trials", "read_network", "summary",
+    "Check", "Imported", "add_analyze_arguments", "analyze", "analyze_command", "check_against", "constraint_report", "from_arrays",
+    "from_neurogym", "from_torch", "load_rnn", "load_trials", "read_network", "summary",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 from .._checks import InputError, integer
 from ..rnn import RNN, Trials
 from .check import Check, check_against, check_fit
+from .constraints import constraint_line, constraint_report, defined
 
 SCHEMA = 1
 DRAWS = 20
@@ -76,6 +77,8 @@ def analyze(
             checked = _checked(check_against(rnn, trials, outputs), force_unchecked)
     forms = [_form(W, threshold, rnn.leak) for W in rnn.W_rec]
     networks = [_structure(label, form) for label, form in zip(rnn.labels, forms)]
+    for network, W, form in zip(networks, rnn.W_rec, forms):
+        network["constraints"] = constraint_report(W, form)
     if trials is not None:
         _add_ablations(networks, rnn, trials, forms, tuple(dict.fromkeys(controls)), draws, seed)
     return {
@@ -141,7 +144,7 @@ def _add_ablations(networks, rnn, trials, forms, controls, draws, seed) -> None:
         intact = removals[name_of(())].value
         network["metric"] = "fvu"
         network["n_trials"] = len(trials)
-        network["full"] = _defined({"fvu": intact}, {"fvu": "the network diverged"})
+        network["full"] = defined({"fvu": intact}, {"fvu": "the network diverged"})
         network["ablations"] = []
         for sectors in SUBSETS:
             name = name_of(sectors)
@@ -163,7 +166,7 @@ def _removal(sectors, row, intact: float) -> dict:
     sensitivity = row.sensitivity if row.sensitivity is not None and np.isfinite(delta) else np.nan
     entry = {"removed": list(sectors), "removed_mass": row.removed_mass, "fvu": row.value, "delta_fvu": delta, "sensitivity": sensitivity}
     why = {"fvu": "the ablated network diverged", "delta_fvu": diverged, "sensitivity": row.undefined or diverged}
-    return _defined(entry, why)
+    return defined(entry, why)
 
 
 def _control(kind: str, values: list[float], intact: float) -> dict:
@@ -174,14 +177,7 @@ def _control(kind: str, values: list[float], intact: float) -> dict:
         for name, level in _QUANTILES.items():
             entry[f"delta_fvu_{name}"] = float(np.quantile(deltas, level))
     why = "the unablated network diverged" if not np.isfinite(intact) else f"{diverged} of {len(values)} draws diverged"
-    return _defined(entry, {f"delta_fvu_{name}": why for name in _QUANTILES})
-
-
-def _defined(entry: dict, why: dict[str, str]) -> dict:
-    """The entry with None for every number that is not finite, and the reasons under "undefined" if there are any."""
-    lost = [name for name, value in entry.items() if isinstance(value, float) and not np.isfinite(value)]
-    entry = {name: None if name in lost else value for name, value in entry.items()}
-    return entry | ({"undefined": {name: why[name] for name in lost}} if lost else {})
+    return defined(entry, {f"delta_fvu_{name}": why for name in _QUANTILES})
 
 
 # ---- as text ---------------------------------------------------------------------------------------------------------------------------------------
@@ -220,6 +216,7 @@ def _network_lines(network: dict, threshold: float) -> list[str]:
         f"R holds {network['n_leading']} of {network['hidden_size']} units (modulus at least {threshold:g} of the largest)",
         f"  Frobenius norms: {norms}; departure from normality (Henrici) {_short(network['henrici'])}",
         *(f"  order not exact: {line}" for line in network["refused"]),
+        constraint_line(network["constraints"]),
     ]
     if "ablations" not in network:
         return [*lines, "  no trials, so no removals were measured (--trials TRIALS.npz)"]

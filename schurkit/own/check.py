@@ -9,11 +9,13 @@ import numpy as np
 
 from .._checks import InputError, number, real_array
 from ..rnn import RNN, Trials
+from .variants import VARIANTS
 
 TOLERANCE = 1e-4
 _TRIALS, _STEPS = 32, 200  # a difference is explained on this many trials and time steps
 _FIT_STEPS = 15  # biases are fitted on the first steps, where they have not been folded through the network too often
 _FIT_HIDDEN = 256
+_DROP = " That is, drop the first output and target of each trial, and the last input."
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ def check_against(rnn: RNN, trials: Trials, outputs, *, tolerance: float = TOLER
 
     Returns
     -------
-    Check. Where the outputs disagree, the hint names a transposed matrix, another activation, leak or form, a bias that is missing or not used,
-    outputs one step early or late, or two of these at once, if that explains the difference.
+    Check. Where the outputs disagree, the hint names a transposed matrix, another activation, leak or form, a bias or h0 that is missing or not
+    used, inputs that enter outside the nonlinearity, a readout of voltages where rates are read here or the other way round, outputs one step
+    early or late, or two of these at once, if that explains the difference.
 
     Raises
     ------
@@ -131,27 +134,63 @@ class _Case:
     def off(self, rnn: RNN) -> float:
         return _largest(self.run(rnn)[0], self.outputs)
 
+    def late(self) -> _Case:
+        """The same trials for outputs that show the state before each step: the first output and the last input are dropped."""
+        late = object.__new__(_Case)
+        late.inputs, late.outputs = self.inputs[:, : self.steps - 1], self.outputs[:, 1:]
+        late.steps = self.steps - 1
+        return late
+
 
 def _explain(rnn: RNN, inputs, outputs, goal: float) -> str:
-    """The first change, then the first two changes, that bring the outputs within the goal; else the one that helps most."""
+    """What brings the outputs within the goal: one change, another equation, a shift, two changes, a change and a shift; else what helps most."""
     case = _Case(rnn, inputs, outputs)
     start, best = case.off(rnn), None
     flips = list(_flips(rnn))
     for count in (1, 2):
-        for changes in _candidates(case, rnn, flips, count):
-            off = case.off(changes[-1].rnn)
-            if off <= goal:
-                return _sentence(changes, start, off)
-            if off < 0.1 * start and (best is None or off < 0.3 * best[1]):
-                best = (changes, off)
-        if count == 1 and (shifted := _shifted(case, rnn, goal)):
-            return shifted
+        found, best = _search(case, rnn, flips, count, start, goal, best)
+        if found:
+            return _sentence(found, start, case.off(found[-1].rnn))
+        if count == 1 and (told := _shifted(case, rnn, goal) or _other_equation(case, (rnn, *(flip.rnn for flip in flips)), start, goal)):
+            return told
+    if case.steps >= 3:
+        late = case.late()
+        found, _ = _search(late, rnn, flips, 1, start, goal, None)
+        if found:
+            told = _sentence(found, start, late.off(found[-1].rnn))
+            return told.replace(": the largest", " and your outputs came one time step late: the largest", 1) + _DROP
     if best is not None:
         return _sentence(best[0], start, best[1]).replace("It looks as if", "Closer, but not equal, if", 1)
     return (
-        "No transposed matrix, other activation, leak or form, missing bias, or step early or late explains it: "
-        "check noise, h0, the order of the inputs, and what lies between the inputs, the recurrent layer and the outputs."
+        "No transposed matrix, other activation, leak or form, missing bias or h0, inputs outside the nonlinearity, readout of another state, "
+        "or step early or late explains it: check noise, the order of the inputs, masks on the weights, "
+        "and what lies between the inputs, the recurrent layer and the outputs."
     )
+
+
+def _search(case: _Case, rnn: RNN, flips, count: int, start: float, goal: float, best):
+    """The first changes that reach the goal, or None; and the best so far of those that help much."""
+    for changes in _candidates(case, rnn, flips, count):
+        off = case.off(changes[-1].rnn)
+        if off <= goal:
+            return changes, best
+        if off < 0.1 * start and (best is None or off < 0.3 * best[1]):
+            best = (changes, off)
+    return None, best
+
+
+def _other_equation(case: _Case, networks, start: float, goal: float) -> str | None:
+    """An equation that RNN does not cover, with the network as given or with one choice made otherwise."""
+    for rnn in networks:
+        for variant in VARIANTS:
+            off = _largest(variant.run(rnn, case.inputs, case.steps), case.outputs)
+            if off <= goal:
+                also = " (once one of the matrices, biases or the activation is changed)" if rnn is not networks[0] else ""
+                return (
+                    f"It looks as if {variant.what}{also}: the largest deviation would be {off:.2g} instead of {start:.2g}; "
+                    "there is no such form here, so that results would not be about your network."
+                )
+    return None
 
 
 def _candidates(case: _Case, rnn: RNN, flips: list[_Change], count: int) -> Iterator[tuple[_Change, ...]]:
@@ -190,21 +229,18 @@ def _flips(rnn: RNN) -> Iterator[_Change]:
 
 
 def _fits(case: _Case, rnn: RNN) -> Iterator[_Change]:
-    """The network with a constant added to its outputs, with another leak, or with another recurrent bias: each a small fit."""
+    """The network with a constant added to its outputs, with another leak, recurrent bias or start: each a small fit."""
     with np.errstate(invalid="ignore", over="ignore"):
         constant = (case.outputs - case.run(rnn)[0]).mean(axis=(0, 1))
     if np.isfinite(constant).all():
         yield _Change("b_out", "an output bias were missing", f"adding {_numbers(constant)} to b_out", replace(rnn, b_out=rnn.b_out + constant))
     if np.ndim(rnn.leak) == 0 and (leak := _fit_leak(case, rnn)) is not None:
         yield _Change("leak", f"the leak were {leak:.6g}", f"--leak {leak:.6g}", replace(rnn, leak=leak))
-    if rnn.hidden_size <= _FIT_HIDDEN and (bias := _fit_bias(case, rnn)) is not None:
-        size = float(np.linalg.norm(bias - rnn.b_rec))
-        yield _Change(
-            "b_rec",
-            "a recurrent bias were missing or wrong",
-            f"another b_rec (the one that fits differs by {size:.3g} in norm)",
-            replace(rnn, b_rec=bias),
-        )
+    for name, what in (("b_rec", "a recurrent bias"), ("h0", "h0, the state before the first step,")):
+        if rnn.hidden_size <= _FIT_HIDDEN and (fitted := _fit_vector(case, rnn, name)) is not None:
+            size = float(np.linalg.norm(fitted - getattr(rnn, name)))
+            remedy = f"another {name} (the one that fits differs by {size:.3g} in norm)"
+            yield _Change(name, f"{what} were missing or wrong", remedy, replace(rnn, **{name: fitted}))
 
 
 def _numbers(values) -> str:
@@ -236,8 +272,8 @@ def _fit_leak(case: _Case, rnn: RNN) -> float | None:
     return None if abs(best - rnn.leak) < 1e-6 else min(best, 1.0)
 
 
-def _fit_bias(case: _Case, rnn: RNN) -> np.ndarray | None:
-    """The recurrent bias that fits the first steps best, by Levenberg-Marquardt; all derivatives are one rollout of a stack."""
+def _fit_vector(case: _Case, rnn: RNN, name: str) -> np.ndarray | None:
+    """The b_rec or h0 that fits the first steps best, by Levenberg-Marquardt; all derivatives are one rollout of a stack."""
     hidden, step = rnn.hidden_size, 1e-6
     steps = min(_FIT_STEPS, case.steps)
     goal = case.outputs[:, :steps].ravel()
@@ -249,14 +285,14 @@ def _fit_bias(case: _Case, rnn: RNN) -> np.ndarray | None:
         ours = case.run(rnn, steps).ravel()
         if not np.isfinite(ours).all():
             return None
-        nudged = replace(rnn.with_W_rec(repeated), b_rec=rnn.b_rec + step * np.eye(hidden))
+        nudged = replace(rnn.with_W_rec(repeated), **{name: getattr(rnn, name) + step * np.eye(hidden)})
         slopes = (case.run(nudged, steps).reshape(hidden, -1) - ours) / step
         if not np.isfinite(slopes).all():
             return None
         square, pull = slopes @ slopes.T, slopes @ (goal - ours)
         for _ in range(6):
             scale = damping * (np.trace(square) / hidden + 1e-30)
-            moved = replace(rnn, b_rec=rnn.b_rec + np.linalg.solve(square + scale * np.eye(hidden), pull))
+            moved = replace(rnn, **{name: getattr(rnn, name) + np.linalg.solve(square + scale * np.eye(hidden), pull)})
             if (new := _error(case, moved, steps)) < error:
                 break
             damping *= 10
@@ -265,7 +301,7 @@ def _fit_bias(case: _Case, rnn: RNN) -> np.ndarray | None:
         gained, rnn, error, damping = error / max(new, 1e-300), moved, new, damping / 30
         if gained < 1.05 or error < 1e-12:
             break
-    return rnn.b_rec
+    return getattr(rnn, name)
 
 
 def _shifted(case: _Case, rnn: RNN, goal: float) -> str | None:
@@ -274,7 +310,8 @@ def _shifted(case: _Case, rnn: RNN, goal: float) -> str | None:
     ours = case.run(rnn)[0]
     for word, off in (("late", _largest(ours[:, :-1], case.outputs[:, 1:])), ("early", _largest(ours[:, 1:], case.outputs[:, :-1]))):
         if off <= goal:
-            return f"It looks as if your outputs came one time step {word}: the state after each step is read out here; shift them by one."
+            told = f"It looks as if your outputs came one time step {word}: the state after each step is read out here; shift them by one."
+            return told + (_DROP if word == "late" else "")
     return None
 
 

@@ -21,7 +21,7 @@ Where outputs are given and the network as read does not reproduce them, nothing
 def add_analyze_arguments(parser) -> None:
     """Arguments of `schurkit analyze`."""
     parser.description = _DESCRIPTION
-    parser.add_argument("weights", metavar="WEIGHTS", help="file with the network: .npz, .safetensors, .pt or .pth")
+    parser.add_argument("weights", metavar="WEIGHTS", help="file with the network: .npz, .safetensors, .pt, .pth or .ckpt")
     parser.add_argument("--trials", metavar="TRIALS.npz", help="trials of its task; without them only the matrix is described")
     parser.add_argument(
         "--threshold", type=float, default=0.9, metavar="X", help="R: the blocks of modulus at least X times the largest (default 0.9)"

@@ -118,7 +118,19 @@ def archive(path: Path, made_by: str, *, stored_only: bool = False):
         raise InputError(f"{shown(path)} is not what {made_by} writes (a zip archive); nothing in it was read.")
     with reading(path), zipfile.ZipFile(path) as opened:
         _check_members(path, opened.infolist(), stored_only)
+        if (listed := _listed(path)) != len(opened.infolist()):  # zipfile does not compare: a damaged length can swallow members
+            raise InputError(f"{shown(path)} is damaged: its directory should list {listed} members, and {len(opened.infolist())} are there.")
         yield opened
+
+
+def _listed(path: Path) -> int | None:
+    """How many members a zip archive says that it has."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 2**17))  # the end of the directory, with the longest comment it may have
+        tail = file.read()
+    end, long_end = tail.rfind(b"PK\5\6"), tail.rfind(b"PK\6\6")
+    (count,) = struct.unpack_from("<H", tail, end + 10)
+    return struct.unpack_from("<Q", tail, long_end + 32)[0] if count == 0xFFFF and long_end >= 0 else count
 
 
 def _check_members(path: Path, members: list[zipfile.ZipInfo], stored_only: bool) -> None:

@@ -16,9 +16,19 @@ from ..rnn import ACTIVATIONS, ARRAYS, FORMS, RNN, Trials
 from .files import Contents, checked_path, read_npz, read_safetensors, sha256, shown
 from .state import Entry, find_network, holds_state
 
-WEIGHT_FILES = (".npz", ".safetensors", ".pt", ".pth")
+WEIGHT_FILES = (".npz", ".safetensors", ".pt", ".pth", ".ckpt")
+_TORCH_FILES = (".pt", ".pth", ".ckpt")
 WEIGHTS = ("W_in", "W_rec", "W_out")
 _TRIALS = ("inputs", "targets", "mask", "outputs")
+_OTHER_NAMES = {
+    "W_rec": ("wrec", "whh", "wr", "j", "recurrentkernel", "weighthh", "recurrentweights", "wrecurrent", "whid", "whidden"),
+    "W_in": ("win", "winp", "wih", "winput", "inputweights", "wi", "wx", "wxh"),
+    "W_out": ("wout", "wo", "why", "woutput", "outputweights", "readout", "wreadout"),
+    "b_rec": ("brec", "biasrec", "bh", "bhh", "bhid", "bias", "recurrentbias"),
+    "b_out": ("bout", "biasout", "bo", "by", "outputbias"),
+    "h0": ("h0", "initstate", "yinit", "hinit", "x0", "v0", "initialstate"),
+    "leak": ("leak", "alpha"),
+}  # what other codes call the parts, in small letters and digits alone
 _LOOKS_LIKE_WEIGHTS = re.compile(r"^(w|b|h|weights?|bias(es)?)([_.\d]|$)", re.IGNORECASE)
 
 
@@ -43,8 +53,8 @@ def load_rnn(path, *, activation=None, leak=None, form=None, transpose=False, re
     ----------
     path : an .npz or .safetensors file with W_in (hidden, input), W_rec (hidden, hidden) and W_out (output, hidden), optionally b_rec, b_out, h0,
         activation, leak and form (words of a .safetensors file stand in its metadata), each array with a leading networks axis or all without;
-        or a torch state dict (.pt, .pth, or the same tensors in the other two formats) of an nn.RNN and a linear readout under any prefix,
-        alone or inside a checkpoint dict. Both biases of the nn.RNN are summed.
+        or a torch state dict (.pt, .pth, a Lightning .ckpt, or the same tensors in the other two formats) of an nn.RNN and a linear readout
+        under any prefix, alone or inside a checkpoint dict. Both biases of the nn.RNN are summed.
     activation : "tanh" or "relu"; "tanh" where nobody says (a state dict never does).
     leak : dt/τ, one number or one a unit, (hidden,); 1 where nobody says.
     form : "rate" or "voltage"; "rate" where nobody says.
@@ -75,7 +85,7 @@ def read_network(path, *, activation=None, leak=None, form=None, transpose=False
     """The network of a file with what had to be assumed and what was not used; parameters and errors as `load_rnn`."""
     path = checked_path(path, WEIGHT_FILES, "weights")
     kind = path.suffix.lower()
-    if kind in (".pt", ".pth"):
+    if kind in _TORCH_FILES:
         from .pt import read_state
 
         state, contents = read_state(path), Contents({}, {})
@@ -101,16 +111,32 @@ def read_network(path, *, activation=None, leak=None, form=None, transpose=False
 def _native(path: Path, contents: Contents) -> tuple[dict, tuple[str, ...]]:
     arrays = contents.arrays
     missing = [name for name in WEIGHTS if name not in arrays]
+    meant = {name: part for name in (*arrays, *contents.words) if (part := _meant(name))}
     if missing:
-        raise InputError(f"{shown(path)} holds no {' and no '.join(missing)}; it holds {shown([*arrays, *contents.words])}.")
+        likely = [f"{shown([name])} as {part}" for name, part in meant.items() if part in missing]
+        advice = f" If these are meant, save {', '.join(likely)}." if likely else ""
+        raise InputError(f"{shown(path)} holds no {' and no '.join(missing)}; it holds {shown([*arrays, *contents.words])}.{advice}")
     known = (*ARRAYS, "leak")
-    for name in arrays:
-        if name not in known and (_LOOKS_LIKE_WEIGHTS.match(name) or name in ("activation", "form")):
+    for name in (*arrays, *contents.words):
+        if name in known or (name in ("activation", "form") and name in contents.words):
+            continue
+        if name in meant or (name in arrays and (_LOOKS_LIKE_WEIGHTS.match(name) or name in ("activation", "form"))):
+            likely = f" If {meant[name]} is meant, name it so." if name in meant else ""
             raise InputError(
-                f"{shown(path)} holds {shown([name])}, which is no part of a network here. "
+                f"{shown(path)} holds {shown([name])}, which is no part of a network here.{likely} "
                 f"The names are {', '.join((*known, 'activation', 'form'))}: rename it or leave it out."
             )
     return {name: arrays[name] for name in ARRAYS if name in arrays}, tuple(name for name in arrays if name not in known)
+
+
+def _meant(name: str) -> str | None:
+    """The part of a network that another name stands for, if that is likely: what other codes call it, or one letter wrong."""
+    if name in (*_OTHER_NAMES, "activation", "form"):
+        return None
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    known = next((part for part, others in _OTHER_NAMES.items() if plain in others), None)
+    typed = (part for part in (*_OTHER_NAMES, "activation", "form") if len(part) == len(name) > 2 and sum(map(operator.ne, part, name)) == 1)
+    return known or next(typed, None)
 
 
 def _said(contents: Contents) -> dict:
@@ -232,56 +258,6 @@ def _row_hint(arrays, already) -> str:
     if not turned or already:
         return ""
     return f" {' and '.join(turned)} would fit the other way round: for weights in row convention (h @ W) pass transpose=True (--transpose all)."
-
-
-def from_torch(rnn, readout, *, h0=None) -> RNN:
-    """A network from an ``nn.RNN`` and the ``nn.Linear`` that reads it out; both biases of the ``nn.RNN`` are summed.
-
-    Parameters
-    ----------
-    rnn : torch.nn.RNN with one layer in one direction, tanh or relu, either batch order, on any device.
-    readout : torch.nn.Linear from hidden to output.
-    h0 : (hidden) state before the first step; zero when left out.
-
-    Raises
-    ------
-    InputError : another kind of module (LSTM, GRU, …), several layers, bidirectional, or sizes that disagree.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from_torch(torch.nn.RNN(2, 4, nonlinearity="relu"), torch.nn.Linear(4, 1))
-    RNN(1 × 2 → 4 → 1, relu, rate, leak=1, float32)
-    """
-    import torch
-
-    kind = type(rnn).__name__
-    if isinstance(rnn, (torch.nn.LSTM, torch.nn.GRU, torch.nn.LSTMCell, torch.nn.GRUCell)):
-        raise InputError(f"from_torch needs an nn.RNN; got {kind}. A gated network has no single recurrent matrix to ablate: train an nn.RNN.")
-    if not isinstance(rnn, torch.nn.RNN):
-        inner = [name for name, module in rnn.named_modules() if isinstance(module, torch.nn.RNN)] if isinstance(rnn, torch.nn.Module) else []
-        advice = f" Pass the layer itself: model.{inner[0]}." if inner else " Pass other cells through schurkit.from_arrays."
-        raise InputError(f"from_torch needs an nn.RNN; got {kind}.{advice}")
-    if not isinstance(readout, torch.nn.Linear):
-        raise InputError(f"from_torch needs the readout as an nn.Linear; got {type(readout).__name__}. Pass others through schurkit.from_arrays.")
-    if rnn.num_layers != 1:
-        raise InputError(
-            f"from_torch needs one layer; got {rnn.num_layers}. Train with num_layers=1, or pass one layer through schurkit.from_arrays."
-        )
-    if rnn.bidirectional:
-        raise InputError("from_torch needs an nn.RNN that runs forward in time; got bidirectional=True. Train with bidirectional=False.")
-    arrays = {"W_in": rnn.weight_ih_l0, "W_rec": rnn.weight_hh_l0, "W_out": readout.weight, "b_out": readout.bias}
-    arrays = {name: _from_tensor(tensor) for name, tensor in arrays.items() if tensor is not None}
-    if rnn.bias:
-        arrays["b_rec"] = _from_tensor(rnn.bias_ih_l0) + _from_tensor(rnn.bias_hh_l0)
-    if h0 is not None:
-        arrays["h0"] = np.reshape(_from_tensor(h0) if isinstance(h0, torch.Tensor) else h0, -1)
-    return from_arrays(**arrays, activation=rnn.nonlinearity)
-
-
-def _from_tensor(tensor) -> np.ndarray:
-    tensor = tensor.detach().cpu()
-    return np.array((tensor.float() if tensor.element_size() < 4 else tensor).numpy())
 
 
 def load_trials(path) -> tuple[Trials, np.ndarray | None]:

@@ -21,6 +21,14 @@ SUBSETS = [[], ["RR"], ["CR"], ["CC"], ["RR", "CR"], ["RR", "CC"], ["CR", "CC"],
 NUMBER = (float, int, type(None))
 CONTROL = {"kind": str, "n": int, "delta_fvu_median": NUMBER, "delta_fvu_low": NUMBER, "delta_fvu_high": NUMBER}
 ABLATION = {"removed": [str], "removed_mass": float, "fvu": NUMBER, "delta_fvu": NUMBER, "sensitivity": NUMBER, "controls": [CONTROL]}
+CONSTRAINT_COUNTS = ("zeros", "zeros_on_diagonal", "excitatory", "inhibitory", "mixed", "silent")
+EFFECTS = [f"{kind}{what}" for kind in ("sign_violation", "filled_zero") for what in ("s", "_share", "_norm")]
+CONSTRAINTS = {name: int for name in CONSTRAINT_COUNTS} | {
+    "zero_share": float,
+    "dale": bool,
+    "dale_rows": bool,
+    "removals": [{"removed": [str]} | {name: NUMBER for name in EFFECTS}],
+}
 NETWORK = {
     "label": (int, str),
     "hidden_size": int,
@@ -30,6 +38,7 @@ NETWORK = {
     "henrici": float,
     "blocks": [[(int, float)]],
     "refused": [str],
+    "constraints": CONSTRAINTS,
 }
 WITH_TRIALS = {"metric": str, "n_trials": int, "full": {"fvu": NUMBER}, "ablations": [ABLATION]}
 REPORT = {
@@ -60,7 +69,7 @@ def validate(value, schema, where="report"):
         for item in value:
             validate(item, schema[0], where)
     else:
-        assert isinstance(value, schema) and not isinstance(value, bool), (where, value)
+        assert isinstance(value, schema) and (schema is bool or not isinstance(value, bool)), (where, value)
         assert not isinstance(value, float) or np.isfinite(value), where
 
 
@@ -189,6 +198,34 @@ def test_a_stack_and_a_leak(tmp_path):
     alone = analyze(rnn[1], trials, outputs[1], draws=2)["networks"][0]
     assert alone["norms"] == report["networks"][1]["norms"] and alone["n_leading"] == report["networks"][1]["n_leading"]
     assert "3 networks of 6 units" in summary(report) and "leak 0.4" in summary(report)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("scale", [1e300, 1e-300, 1e-160])
+def test_weights_whose_squares_overflow_or_vanish(activation, scale):
+    """Norms are scaled; the controls are as large as the removal; pytest turns every warning of NumPy into an error."""
+    rng = np.random.default_rng(0)
+    W_rec = np.abs(rng.normal(size=(6, 6))) * np.where(np.arange(6) < 4, 1.0, -1.0)
+    rnn = RNN(rng.normal(size=(6, 2)), scale * W_rec, np.ones((1, 6)), activation=activation)
+    trials = Trials(rng.normal(size=(4, 5, 2)), rng.normal(size=(4, 5, 1)))
+    report = analyze(rnn, trials, draws=3)
+    validate_report(report, trials=True)
+    json.dumps(report, allow_nan=False)
+    ordinary = analyze(replace(rnn, W_rec=W_rec[None]))["networks"][0]
+    for one, other in zip(report["networks"][0]["constraints"]["removals"], ordinary["constraints"]["removals"]):
+        assert one["sign_violations"] == other["sign_violations"] and one["sign_violation_norm"] == pytest.approx(other["sign_violation_norm"])
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300])
+@pytest.mark.parametrize("kind", ["block-upper", "full"])
+def test_controls_are_as_large_as_the_removal_at_any_scale(scale, kind):
+    from schurkit import control_changes, real_schur
+    from schurkit.ablation import removal
+
+    form = real_schur(scale * np.random.default_rng(0).normal(size=(6, 6)))
+    sectors = ("RR", "CR", "CC")
+    sizes = [np.linalg.norm(change / scale) for change in control_changes(form, sectors, kind, draws=3)]
+    assert sizes == pytest.approx([np.linalg.norm(removal(form, sectors) / scale)] * 3)
 
 
 def test_refused_orders_are_reported(monkeypatch):

@@ -85,6 +85,75 @@ def test_outputs_one_step_off(shift, told):
     assert told in check_against(rnn, trials, np.roll(outputs, shift, axis=2)).hint
 
 
+@pytest.mark.parametrize("kind", [{}, {"activation": "relu"}, {"leak": 0.2, "form": "voltage"}])
+def test_a_start_that_was_left_out(kind):
+    rnn = network(**kind)
+    started = replace(rnn, h0=np.random.default_rng(4).normal(size=rnn.h0.shape))
+    trials, outputs = trials_of(started)
+    assert "h0, the state before the first step, were missing or wrong" in check_against(rnn, trials, outputs).hint
+
+
+def written_out(rnn, inputs, steps, step, read):
+    """One network, one trial and one time step at a time, in the equations that a test names."""
+    phi = np.tanh if rnn.activation == "tanh" else lambda x: np.maximum(x, 0)
+    outputs = np.zeros((len(inputs), steps, rnn.output_size))
+    for trial, x in enumerate(inputs):
+        state = rnn.h0[0].copy()
+        for t in range(steps):
+            drive = rnn.W_in[0] @ x[t] if t < len(x) else np.zeros(rnn.hidden_size)
+            state = (1 - rnn.leak) * state + rnn.leak * step(rnn.W_rec[0], state, drive, rnn.b_rec[0], phi)
+            outputs[trial, t] = rnn.W_out[0] @ read(state, phi) + rnn.b_out[0]
+    return outputs
+
+
+RATE = lambda W, h, drive, b, phi: phi(W @ h + drive + b)  # noqa: E731
+OUTSIDE = lambda W, h, drive, b, phi: phi(W @ h + b) + drive  # noqa: E731
+VOLTAGE = lambda W, v, drive, b, phi: W @ phi(v) + drive + b  # noqa: E731
+STATE, ACTIVATED = lambda h, phi: h, lambda h, phi: phi(h)
+
+
+@pytest.mark.parametrize("mistake", [lambda r: r, lambda r: replace(r, W_rec=np.swapaxes(r.W_rec, 1, 2))])
+@pytest.mark.parametrize(
+    ("step", "read", "told"),
+    [
+        (OUTSIDE, STATE, "the inputs entered outside the nonlinearity"),
+        (VOLTAGE, STATE, "the readout read voltages"),
+        (RATE, ACTIVATED, "the readout read φ(h) instead of h"),
+    ],
+)
+def test_equations_that_are_not_covered_are_recognised(step, read, told, mistake):
+    rnn = network(leak=0.3)
+    trials, _ = trials_of(rnn)
+    hint = check_against(mistake(rnn), trials, written_out(rnn, trials.inputs, trials.targets.shape[1], step, read)).hint
+    assert hint.startswith("It looks as if ") and told in hint and "there is no such form here" in hint
+    assert ("is changed" in hint) == (mistake(rnn).W_rec[0, 0, 1] != rnn.W_rec[0, 0, 1])
+
+
+def test_equations_that_are_covered_agree_with_their_writing_out():
+    for form, step, read in (("rate", RATE, STATE), ("voltage", VOLTAGE, ACTIVATED)):
+        rnn = network(leak=0.3, form=form)
+        trials, _ = trials_of(rnn)
+        found = check_against(rnn, trials, written_out(rnn, trials.inputs, trials.targets.shape[1], step, read))
+        assert found.ok and found.max_deviation < 1e-12 * found.scale
+
+
+@pytest.mark.parametrize(
+    ("mistake", "told"),
+    [
+        ({"leak": 1.0}, "the leak were 0.2 and your outputs came one time step late"),
+        ({"form": "rate"}, "the form were voltage and your outputs came one time step late"),
+    ],
+)
+def test_one_step_late_and_something_else(mistake, told):
+    rnn = network(leak=0.2, form="voltage")
+    trials, outputs = trials_of(rnn, autonomous=0)
+    first = np.broadcast_to(rnn.b_out[0], outputs[:, :, :1].shape)  # the readout of the state before the first step
+    late = np.concatenate([first, outputs[:, :, :-1]], axis=2)
+    assert "one time step late" in check_against(rnn, trials, late).hint
+    hint = check_against(replace(rnn, **mistake), trials, late).hint
+    assert told in hint and hint.endswith("drop the first output and target of each trial, and the last input.")
+
+
 def test_what_nothing_explains():
     rnn = network()
     trials, outputs = trials_of(rnn)

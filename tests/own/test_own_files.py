@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from schurkit import InputError
 from schurkit.cli import main
 from schurkit.own import load_rnn, load_trials
 
@@ -77,7 +76,7 @@ def test_a_path_must_be_a_file_of_a_known_kind(tmp_path, capsys):
     assert "is a folder" in refused(capsys, tmp_path)
     (tmp_path / "net.mat").write_bytes(b"x")
     told = refused(capsys, tmp_path / "net.mat")
-    assert ".npz, .safetensors, .pt, .pth; got .mat" in told and "from_arrays" in told
+    assert ".npz, .safetensors, .pt, .pth, .ckpt; got .mat" in told and "from_arrays" in told
     (tmp_path / "bare").write_bytes(b"x")
     assert "no suffix" in refused(capsys, tmp_path / "bare")
     os.mkfifo(tmp_path / "pipe.npz")
@@ -102,25 +101,92 @@ def test_empty_and_truncated_files(tmp_path, capsys, suffix):
         assert f"net{suffix}" in refused(capsys, path)
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".pt"])
-def test_flipped_bytes_give_an_input_error_or_a_network(tmp_path, suffix):
-    path = tmp_path / f"net{suffix}"
-    if suffix == ".npz":
-        npz(path)
-    elif suffix == ".safetensors":
-        safetensors.numpy.save_file(ARRAYS, path)
+def whole_file(path):
+    """A valid network in the format that the suffix names, with everything that such a file can say."""
+    rng = np.random.default_rng(0)
+    arrays = {"W_in": rng.normal(size=(4, 2)), "W_rec": rng.normal(size=(4, 4)), "W_out": rng.normal(size=(1, 4)), "b_rec": rng.normal(size=4)}
+    if path.suffix == ".npz":
+        np.savez_compressed(path, **arrays, leak=0.5, form="voltage", activation="relu")
+    elif path.suffix == ".safetensors":
+        safetensors.numpy.save_file(arrays, path, metadata={"activation": "relu", "leak": "0.5", "form": "voltage"})
     else:
         torch.save(state_dict(), path)
-    whole = bytearray(path.read_bytes())
-    rng = np.random.default_rng(0)
-    for at in rng.integers(len(whole), size=150):
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".pt"])
+def test_damaged_files_give_the_same_numbers_or_one_line(tmp_path, capsys, suffix):
+    """300 flipped bits and truncations; .safetensors alone has no checksum, so that its own library says what the damaged numbers are."""
+    path = tmp_path / f"net{suffix}"
+    whole = whole_file(path)
+    rng = np.random.default_rng(1)
+    outcomes = set()
+    expected, right = analysed(path, capsys), load_rnn(path)
+    true = {name: getattr(right, name)[0] for name in ("W_in", "W_rec", "W_out", "b_rec")}
+    for number in range(300):
         damaged = bytearray(whole)
-        damaged[at] ^= 1 << int(rng.integers(8))
+        if number % 5 == 0:
+            damaged = damaged[: rng.integers(1, len(whole))]
+        else:
+            damaged[rng.integers(len(whole))] ^= 1 << int(rng.integers(8))
         path.write_bytes(damaged)
-        try:
-            load_rnn(path)
-        except InputError as error:
-            assert "\n" not in str(error)
+        found = analysed(path, capsys)
+        outcomes.add("refused" if found is None else "the same" if found == expected else "other")
+        if found is None:
+            continue
+        stored, rnn = safetensors.numpy.load_file(path) if suffix == ".safetensors" else true, load_rnn(path)
+        assert set(stored) == set(true) and all(np.array_equal(getattr(rnn, name)[0], stored[name]) for name in stored)
+        assert found == expected or (suffix == ".safetensors" and found["assumed"] == [])
+    assert outcomes == {"refused", "the same"} | ({"other"} if suffix == ".safetensors" else set())
+
+
+def analysed(path, capsys):
+    """The report of `schurkit analyze` without the digest of the file, or None where it was refused with one line."""
+    code = main(["analyze", str(path), "--json", "-"])
+    told = capsys.readouterr()
+    if code == 0:
+        report = json.loads(told.out)
+        assert told.err == ""
+        return {key: value for key, value in report.items() if key != "weights_sha256"}
+    assert code == 2 and told.out == "" and told.err.count("\n") == 1 and told.err.startswith("schurkit: ") and "Traceback" not in told.err
+    return None
+
+
+@pytest.mark.parametrize("length", [30, 32])
+def test_a_directory_that_swallows_its_members(tmp_path, capsys, length):
+    """One flipped bit in the length of a member's extra field or comment hides the members after it: activation and leak would be gone unseen."""
+    path = tmp_path / "net.npz"
+    data = bytearray(whole_file(path))
+    at = data.rindex(b"PK\1\2", 0, data.index(b"W_out.npy", data.index(b"PK\1\2")) + 1)
+    following = data.index(b"PK\1\2", at + 4)
+    struct.pack_into("<H", data, at + length, data.index(b"PK\5\6") - following)
+    path.write_bytes(data)
+    assert "damaged" in refused(capsys, path)
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "a/../evil"])
+def test_names_of_members_are_never_paths(tmp_path, capsys, name):
+    inside = tmp_path / "a" / "b"
+    inside.mkdir(parents=True)
+    path = npz(inside / "net.npz")
+    link = zipfile.ZipInfo(f"{name}.npy")
+    link.external_attr = 0o120777 << 16  # a symbolic link, were it ever unpacked
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(link, npy_header((1,)) + bytes(8))
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["analyze", str(path)]) == 0
+    assert "in the file, but not used" in capsys.readouterr().out and sorted(tmp_path.rglob("*")) == before
+
+
+def test_links_to_files(tmp_path, capsys):
+    whole_file(tmp_path / "true.npz")
+    (tmp_path / "link.npz").symlink_to("true.npz")
+    assert analysed(tmp_path / "link.npz", capsys) == analysed(tmp_path / "true.npz", capsys) is not None
+    (tmp_path / "dangling.npz").symlink_to("absent.npz")
+    (tmp_path / "round.npz").symlink_to("round.npz")
+    (tmp_path / "zero.npz").symlink_to("/dev/zero")
+    for name, told in (("dangling", "there is no file"), ("round", ""), ("zero", "is not a regular file")):
+        assert told in refused(capsys, tmp_path / f"{name}.npz")
 
 
 def state_dict(**kind):
@@ -285,6 +351,15 @@ def test_torch_maps_the_file_and_reads_weights_only(tmp_path, monkeypatch):
     assert asked == {"weights_only": True, "map_location": "cpu", "mmap": True}
 
 
+@pytest.mark.parametrize("place", ["cuda:0", "cuda:7", "mps", "xpu:1", "meta"])
+def test_a_torch_file_saved_on_another_device(tmp_path, capsys, place):
+    """A real file whose storages say that they lay elsewhere."""
+    torch.save(state_dict(), tmp_path / "cpu.pt")
+    tag = b"X" + struct.pack("<I", len(place)) + place.encode()
+    moved = rebuilt(tmp_path / "cpu.pt", tmp_path / "moved.pt", lambda data: data.replace(b"X\3\0\0\0cpu", tag))
+    assert analysed(moved, capsys) == analysed(tmp_path / "cpu.pt", capsys) is not None
+
+
 def test_a_torch_file_that_claims_ten_gigabytes(tmp_path, capsys):
     torch.save(state_dict(), tmp_path / "net.pt")
     storage = lambda data: data.replace(b"cpuq\x08K\x08", b"cpuq\x08J" + struct.pack("<i", 2**30))  # noqa: E731
@@ -333,7 +408,15 @@ def test_a_torch_file_whose_members_are_compressed_or_many_roots(tmp_path, capsy
         ({"W_in": None}, "holds no W_in; it holds W_rec, W_out"),
         ({"W_in": None, "W_rec": None}, "no W_in and no W_rec"),
         ({"b_hh": np.ones(4)}, "holds b_hh, which is no part"),
-        ({"w_rec": np.ones(4)}, "holds w_rec, which is no part"),
+        ({"w_rec": np.ones(4)}, "holds w_rec, which is no part of a network here. If W_rec is meant, name it so."),
+        ({"init_state": np.ones((1, 4))}, "If h0 is meant"),
+        ({"alpha": 0.2}, "If leak is meant"),
+        ({"alpha": "0.2"}, "If leak is meant"),
+        ({"W_rec": None, "W_hh": np.eye(4)}, "holds no W_rec; it holds W_in, W_out, W_hh. If these are meant, save W_hh as W_rec."),
+        ({"W_rec": None, "J": np.eye(4)}, "save J as W_rec"),
+        ({"W_rec": None, "W_in": None, "Wrec": np.eye(4), "W_inp": np.ones((4, 2))}, "save Wrec as W_rec, W_inp as W_in."),
+        ({"W_rec": None, "w_REC": np.eye(4)}, "save w_REC as W_rec"),
+        ({"W_rec": None, "weights": np.eye(4)}, "holds no W_rec; it holds W_in, W_out, weights."),
         ({"activation": "sigmoid"}, "activation must be one of"),
         ({"activation": np.ones(2)}, "holds activation, which is no part"),
         ({"form": "current"}, "form must be one of"),

@@ -65,6 +65,58 @@ def test_outputs_are_torchs_own(tmp_path, nonlinearity, batch_first, bias):
         assert np.abs(rollout(rnn, x).outputs[0] - own).max() < 1e-6
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+def test_outputs_are_torchs_own_in_either_precision(dtype, tolerance, nonlinearity):
+    net = model(hidden=32, nonlinearity=nonlinearity, batch_first=True).to(dtype)
+    x = torch.from_numpy(inputs(trials=16, steps=60)).to(dtype)
+    with torch.no_grad():
+        own = net(x).numpy()
+    rnn = from_torch(net)
+    assert rnn.dtype == own.dtype and rnn.activation == nonlinearity
+    assert np.abs(rollout(rnn, x.numpy()).outputs[0] - own).max() < tolerance
+
+
+def test_a_module_with_one_layer_and_one_readout():
+    net = model(nonlinearity="relu")
+    expected = from_torch(net.rnn, net.fc)
+    for one in (net, torch.nn.DataParallel(net), torch.nn.ModuleDict({"deep": net, "drop": torch.nn.Dropout(0.5)}), torch.compile(net)):
+        assert same(from_torch(one), expected) and from_torch(one).activation == "relu"
+    net.h0 = torch.nn.Parameter(torch.arange(8.0)[None])
+    assert from_torch(net).h0[0].tolist() == list(range(8))
+    assert not from_torch(net, h0=np.zeros(8)).h0.any()
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: model(num_layers=2), "one layer; got 2. Train with num_layers=1"),
+        (lambda: torch.nn.ModuleDict({"r": torch.nn.GRU(3, 8), "fc": torch.nn.Linear(8, 2)}), "got GRU. A gated network"),
+        (lambda: torch.nn.ModuleDict({"r": torch.nn.LSTM(3, 8, proj_size=2), "fc": torch.nn.Linear(2, 2)}), "got LSTM. A gated network"),
+        (
+            lambda: torch.nn.ModuleDict({"a": torch.nn.RNN(3, 8), "b": torch.nn.RNN(3, 8)}),
+            "one nn.RNN; ModuleDict holds 2: a, b. To go on, pass the two",
+        ),
+        (
+            lambda: torch.nn.ModuleDict({"rnn": torch.nn.RNN(3, 8), "a": torch.nn.Linear(8, 2), "b": torch.nn.Linear(8, 2)}),
+            "one nn.Linear; ModuleDict holds 2: a, b. To go on, pass the two that are meant",
+        ),
+        (lambda: torch.nn.ModuleDict({"rnn": torch.nn.RNN(3, 8)}), "one nn.Linear; ModuleDict holds none"),
+        (lambda: torch.nn.Linear(3, 8), "one nn.RNN; Linear holds none. To go on, pass the arrays to schurkit.from_arrays"),
+        (lambda: torch.nn.RNN(3, 8), "needs the readout too"),
+        (
+            lambda: torch.nn.ModuleDict({"m": model(), "norm": torch.nn.LayerNorm(8)}),
+            "norm.weight, norm.bias. If these take no part, pass the two layers",
+        ),
+        (lambda: "model.pt", "or a module that holds both; got str"),
+    ],
+)
+def test_modules_that_do_not_say_which_layers_are_meant(make, told):
+    with pytest.raises(InputError) as error:
+        from_torch(make())
+    assert told in str(error.value) and "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     "wrap",
     [
@@ -74,7 +126,9 @@ def test_outputs_are_torchs_own(tmp_path, nonlinearity, batch_first, bias):
         lambda net: {"model": torch.nn.DataParallel(net).state_dict(), "optimizer": _stepped(net).state_dict()},
         lambda net: {"checkpoint": {"net": net.state_dict(), "lr": [1e-3, 1e-4]}},
         lambda net: dict(net.named_parameters()),
-        lambda net: {f"_orig_mod.deep.down.{name}": tensor for name, tensor in net.state_dict().items()},
+        lambda net: torch.compile(net).state_dict(),
+        lambda net: torch.nn.DataParallel(torch.compile(net)).state_dict(),
+        lambda net: {f"any.prefix.at.all.{name}": tensor for name, tensor in net.state_dict().items()},
     ],
 )
 def test_any_prefix_and_nesting(tmp_path, wrap):
