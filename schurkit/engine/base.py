@@ -101,7 +101,8 @@ class Trainer(Protocol):
 
 
 class Engine(Protocol):
-    """One way to compute rollouts and gradients.
+    """One way to compute rollouts and gradients. May also have a `trainer` (see `Trainer`), and a ``table_worker(activation, loss)``
+    (see `schurkit.engine.tables.TableWorker`).
 
     packages, sources : names of the packages and the modules that results depend on, besides this one; arithmetic : what they
     depend on in the machine, or "".

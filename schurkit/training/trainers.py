@@ -19,7 +19,7 @@ def trainer_for(task, recipe: Recipe, engine: Engine, seeds: Sequence[int]) -> T
     form = construction(recipe.construction, recipe.embedding_size)
     start = form.start(recipe, task.input_size, task.output_size, seeds)
     if uses_tables(task, recipe, engine):
-        return LoopTrainer(form, start, tables.TableWorker(recipe.activation, recipe.loss), recipe.rule, Pairs)
+        return LoopTrainer(form, start, engine.table_worker(recipe.activation, recipe.loss), recipe.rule, Pairs)
     if hasattr(engine, "trainer") and isinstance(form, Dense):
         return engine.trainer(start, recipe.spec, recipe.rule, recipe.loss)
     return LoopTrainer(form, start, engine.worker(recipe.spec, recipe.loss), recipe.rule)
@@ -28,7 +28,7 @@ def trainer_for(task, recipe: Recipe, engine: Engine, seeds: Sequence[int]) -> T
 def uses_tables(task, recipe: Recipe, engine: Engine) -> bool:
     """Whether the networks see two one-hot tokens and nothing else, so that `schurkit.engine.tables` computes their gradients."""
     plain = recipe.form == "rate" and recipe.leak == 1 and not recipe.biases and recipe.batch_size is None
-    tokens = plain and engine.name != "torch" and not any(phase.task for phase in recipe.phases) and hasattr(task, "token_pairs")
+    tokens = plain and hasattr(engine, "table_worker") and not any(phase.task for phase in recipe.phases) and hasattr(task, "token_pairs")
     return tokens and task.token_pairs(0) is not None
 
 

@@ -122,8 +122,10 @@ def test_cross_entropy_of_a_broken_network_is_not_finite(engine, bad):
     W_out = np.array([[[1.0], [bad], [0.0]]], np.float32)
     weights = {"W_in": np.ones((1, 1, 1), np.float32), "W_rec": np.zeros((1, 1, 1), np.float32), "W_out": W_out}
     with np.errstate(all="ignore"):
-        losses, _ = choose(engine).worker(Spec(), "cross_entropy").gradients(
-            weights, np.ones((1, 1, 1, 1), np.float32), np.array([[[[0, 0, 1]]]], np.float32), np.ones(1, bool)
+        losses, _ = (
+            choose(engine)
+            .worker(Spec(), "cross_entropy")
+            .gradients(weights, np.ones((1, 1, 1, 1), np.float32), np.array([[[[0, 0, 1]]]], np.float32), np.ones(1, bool))
         )
     assert not np.isfinite(losses[0])
 
