@@ -11,8 +11,23 @@ import sys
 
 import numpy as np
 
-from . import _cache, _dots, _draws, _kernels, _network, _rollouts, _tables, _tile, _training, _vectors
-from . import batches, numba_layout, numba_tables, numba_training, tables
+from . import (
+    _cache,
+    _dots,
+    _draws,
+    _kernels,
+    _network,
+    _rollouts,
+    _tables,
+    _tile,
+    _training,
+    _vectors,
+    batches,
+    numba_layout,
+    numba_tables,
+    numba_training,
+    tables,
+)
 from .base import Rule, Spec, Weights, available_threads
 from .numba_layout import Layout, aligned, side_by_side, up
 from .numba_training import Trainer
