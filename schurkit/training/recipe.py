@@ -8,7 +8,9 @@ from .._checks import InputError, integer, number, one_of
 from ..engine.base import LOSSES, ArrayRule, Rule, Spec
 from ..rnn import ACTIVATIONS, FORMS
 
-CONSTRUCTIONS = ("default", "orthogonal", "normal", "cayley", "fan_in")
+CONSTRUCTIONS = ("default", "orthogonal", "normal", "cayley")
+"""Those that arXiv:2606.18457 compares."""
+OTHER_CONSTRUCTIONS = ("fan_in",)
 BIAS_STARTS = ("zero", "uniform")
 MATRICES = ("W_in", "W_rec", "W_out", "E", "W_x")
 """Trained arrays that weight decay shrinks."""
@@ -86,7 +88,7 @@ class Recipe:
         integer(self.hidden_size, "hidden_size", at_least=1)
         if self.batch_size is not None:
             integer(self.batch_size, "batch_size", at_least=1)
-        one_of(self.construction, "construction", CONSTRUCTIONS)
+        one_of(self.construction, "construction", CONSTRUCTIONS + OTHER_CONSTRUCTIONS)
         one_of(self.activation, "activation", ACTIVATIONS)
         one_of(self.form, "form", FORMS)
         number(self.leak, "leak", above=0, at_most=1)
