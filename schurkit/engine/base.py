@@ -44,16 +44,18 @@ class ArrayRule:
 class Rule:
     """How gradients move trained arrays. With η = ``rule[name].rate`` × learning rate, for every array p of every network::
 
-        g ← g + l1 sign(p),    g ← g min(1, clip_norm / ‖g‖),    p ← (1 − η decay) p,    p ← p − η m̂ / (√v̂ + epsilon)
+        g ← g + l1 sign(p) + nuclear U Vᵀ (W_rec alone),    g ← g min(1, clip_norm / ‖g‖),    p ← (1 − η decay) p,    p ← p − η m̂ / (√v̂ + epsilon)
 
     m̂, v̂ : Adam's moments of g with bias correction. betas, clip_norm : shared by all arrays; clip_norm None leaves g alone.
-    default : for every array that `arrays` does not name.
+    default : for every array that `arrays` does not name. nuclear : factor of the nuclear norm of W_rec = U S Vᵀ, which trainers of
+    engines need not know (`schurkit.training.trainers.trainer_for` then does without them).
     """
 
     betas: tuple[float, float] = (0.9, 0.999)
     clip_norm: float | None = None
     default: ArrayRule = ArrayRule()
     arrays: dict[str, ArrayRule] = field(default_factory=dict)
+    nuclear: float = 0.0
 
     def __getitem__(self, name: str) -> ArrayRule:
         return self.arrays.get(name, self.default)

@@ -10,7 +10,7 @@ from .._checks import InputError
 from ..engine import tables
 from ..engine.base import Engine, Rule, Trainer
 from .constructions import Dense, Parameters, construction
-from .optimise import Adam, clip, gradient_norms
+from .optimise import Adam, clip, gradient_norms, polar
 from .recipe import Recipe
 
 
@@ -20,7 +20,7 @@ def trainer_for(task, recipe: Recipe, engine: Engine, seeds: Sequence[int]) -> T
     start = form.start(recipe, task.input_size, task.output_size, seeds)
     if uses_tables(task, recipe, engine):
         return LoopTrainer(form, start, engine.table_worker(recipe.activation, recipe.loss), recipe.rule, Pairs)
-    if hasattr(engine, "trainer") and isinstance(form, Dense):
+    if hasattr(engine, "trainer") and isinstance(form, Dense) and not recipe.nuclear:
         return engine.trainer(start, recipe.spec, recipe.rule, recipe.loss)
     return LoopTrainer(form, start, engine.worker(recipe.spec, recipe.loss), recipe.rule)
 
@@ -38,7 +38,7 @@ class LoopTrainer:
     Parameters
     ----------
     form : construction. parameters : its start. worker : gives the loss and its gradients. rule : see `schurkit.engine.base.Rule`; the
-    L1 penalty is on weights, whether trained themselves or not. batches : class of the batches' source, made from (task, trials).
+    penalties are on weights, whether trained themselves or not. batches : class of the batches' source, made from (task, trials).
     """
 
     def __init__(self, form, parameters: Parameters, worker, rule: Rule, batches=None):
@@ -76,6 +76,8 @@ class LoopTrainer:
         for name in gradients:
             if self.rule[name].l1:
                 gradients[name] = gradients[name] + np.float32(self.rule[name].l1) * np.sign(weights[name])
+        if self.rule.nuclear:
+            gradients["W_rec"] = gradients["W_rec"] + np.float32(self.rule.nuclear) * polar(weights["W_rec"])
         gradients = self.form.pull_back(parameters, gradients)
         norms = gradient_norms(gradients)
         finite = np.isfinite(losses) & np.isfinite(np.array(list(norms.values()))).all(axis=0)
