@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from . import tables
 from .base import Spec, Weights, available_threads
 
 NETWORKS_A_CHUNK = 8
@@ -34,14 +35,17 @@ class NumpyEngine:
 
     name = "numpy"
     packages = ("numpy",)
-    sources = (sys.modules[__name__],)
+    sources = (sys.modules[__name__], tables)
     arithmetic = ""
 
     def refuses(self, spec: Spec) -> str | None:
         return None
 
-    def worker(self, spec: Spec) -> NumpyWorker:
-        return NumpyWorker(spec)
+    def worker(self, spec: Spec, loss: str = "mse") -> NumpyWorker:
+        return NumpyWorker(spec, loss)
+
+    def table_worker(self, activation: str, loss: str) -> tables.TableWorker:
+        return tables.TableWorker(activation, loss)
 
     def rollout(self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool):
         networks, hidden = weights["W_rec"].shape[:2]
@@ -128,10 +132,10 @@ def _activate(x, activation: str, out):
 
 
 class NumpyWorker:
-    """Gradients of the masked mean squared error of one chunk; see `schurkit.engine.base.Worker`."""
+    """Gradients of the loss of one chunk; see `schurkit.engine.base.Worker`."""
 
-    def __init__(self, spec: Spec):
-        self.spec = spec
+    def __init__(self, spec: Spec, loss: str = "mse"):
+        self.spec, self.loss = spec, loss
         self._space: dict[tuple, np.ndarray] = {}
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype) -> np.ndarray:
@@ -146,7 +150,7 @@ class NumpyWorker:
         steps = targets.shape[2]
         x = np.ascontiguousarray(inputs.transpose(0, 2, 1, 3), dtype)
         states, rates = self._forward(weights, x, steps, alpha)
-        loss, first, d_out = self._readout_error(weights, rates, targets, mask)
+        first, loss, d_out = self._readout_error(weights, rates, targets, mask)
         grads = {"W_out": _over_time(d_out, rates[:, first + 1 :])}
         if "b_out" in weights:
             grads["b_out"] = d_out.sum(axis=(1, 2))
@@ -197,7 +201,7 @@ class NumpyWorker:
         return states, rates
 
     def _readout_error(self, weights, rates, targets, mask):
-        """Loss of each network, the first step that counts, and dLoss/dOutput from that step on, (networks, time, trials, output)."""
+        """The first step that counts, the loss of each network, and dLoss/dOutput from that step on, (networks, time, trials, output)."""
         dtype = rates.dtype
         counts = mask if mask.ndim == 1 else mask.any(axis=tuple(range(mask.ndim - 1)))
         first = int(np.argmax(counts))
@@ -206,7 +210,11 @@ class NumpyWorker:
         error = y.reshape(networks, -1, trials, y.shape[-1])
         if "b_out" in weights:
             error += weights["b_out"][:, None, None]
-        error -= targets.transpose(0, 2, 1, 3)[:, first:].astype(dtype, copy=False)
+        wanted = targets.transpose(0, 2, 1, 3)[:, first:].astype(dtype, copy=False)
+        if self.loss == "cross_entropy":
+            kept = np.broadcast_to(mask, (networks, trials, mask.shape[-1])).transpose(0, 2, 1)[:, first:]
+            return first, _cross_entropy(error, wanted, kept), error
+        error -= wanted
         if mask.all():
             count = np.full(networks, (steps_1 - 1) * trials * y.shape[-1])
         else:
@@ -216,7 +224,7 @@ class NumpyWorker:
         flat = error.reshape(networks, -1)
         loss = np.einsum("ni,ni->n", flat, flat) / count
         error *= (2.0 / count)[:, None, None, None].astype(dtype)
-        return loss, first, error
+        return first, loss, error
 
     def _backward(self, weights, states, rates, d_out, first, alpha, grads):
         """dLoss/dPre-activation at each step, (networks, steps, trials, hidden); leaves what reaches the start in `grads`."""
@@ -257,6 +265,20 @@ def _rows(array):
     """(networks, time · trials, …) of (networks, time, trials, …): a view, for all slices of time."""
     networks, time, trials, size = array.shape
     return array.reshape(networks, time * trials, size)
+
+
+def _cross_entropy(logits, targets, kept):
+    """Loss of each network; `logits`, (networks, time, trials, output), becomes its gradient."""
+    count = kept.sum(axis=(1, 2))
+    logits -= logits.max(axis=-1, keepdims=True)
+    terms = np.einsum("...o,...o->...", logits, targets)
+    np.exp(logits, out=logits)
+    total, mass = logits.sum(axis=-1), targets.sum(axis=-1)
+    terms = np.where(kept, mass * np.log(total) - terms, 0)
+    logits *= (mass / total)[..., None]
+    logits -= targets
+    logits *= (kept / count[:, None, None])[..., None].astype(logits.dtype)
+    return terms.sum(axis=(1, 2), dtype=np.float64) / count
 
 
 def _over_time(left, right):

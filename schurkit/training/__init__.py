@@ -1,20 +1,25 @@
 """Training: recipes, constructions, the loop, and the store of trained networks."""
 
-from .recipe import CONSTRUCTIONS, Phase, Recipe, copy_recipe
+from .recipe import CONSTRUCTIONS, Phase, Plateau, Recipe, Until, copy_recipe
 from .store import Store, StoreWarning
-from .train import Plan, Study, Trained, TrainingWarning, plan, train, train_all
+from .train import Plan, Study, TrainingWarning, plan, train, train_all
+from .trained import Checkpoint, Trained, initial
 
 __all__ = [
     "CONSTRUCTIONS",
+    "Checkpoint",
     "Phase",
     "Plan",
+    "Plateau",
     "Recipe",
     "Store",
     "StoreWarning",
     "Study",
     "Trained",
     "TrainingWarning",
+    "Until",
     "copy_recipe",
+    "initial",
     "plan",
     "train",
     "train_all",
