@@ -1,6 +1,7 @@
 """How much a network's features changed in training: distance of the weights, and alignment of the neural tangent kernels.
 
-With J the derivative of all outputs (entries: trial, time step, channel) with respect to the trained arrays, K = J Jᵀ is the kernel and
+With J the derivative of all outputs (entries: trial, time step, channel) with respect to what is trained, K = J Jᵀ is the neural tangent
+kernel and
 
     alignment = Tr(K_T K_0) / (‖K_T‖_F ‖K_0‖_F),
 

@@ -47,8 +47,8 @@ class Rule:
         g ← g + l1 sign(p) + nuclear U Vᵀ (W_rec alone),    g ← g min(1, clip_norm / ‖g‖),    p ← (1 − η decay) p,    p ← p − η m̂ / (√v̂ + epsilon)
 
     m̂, v̂ : Adam's moments of g with bias correction. betas, clip_norm : shared by all arrays; clip_norm None leaves g alone.
-    default : for every array that `arrays` does not name. nuclear : factor of the nuclear norm of W_rec = U S Vᵀ, which trainers of
-    engines need not know (`schurkit.training.trainers.trainer_for` then does without them).
+    default : for every array that `arrays` does not name. nuclear : factor of the nuclear norm of W_rec = U S Vᵀ
+    (`schurkit.engine.polar`).
     """
 
     betas: tuple[float, float] = (0.9, 0.999)
@@ -80,6 +80,8 @@ class Worker(Protocol):
 class Trainer(Protocol):
     """Takes steps of Adam, drawing the batches itself. An engine may have one (``engine.trainer(parameters, spec, rule, loss)``) that is
     faster than `schurkit.training.trainers.LoopTrainer`, which serves every engine and every construction, and must do what that one does.
+
+    ``engine.trainer`` may return None for what it does not cover.
 
     Made from the start, {name: (networks, …)}, which is what is trained, a `Spec`, a `Rule`, and one of `LOSSES`. Who calls it
     (`schurkit.training.loop.fit`) decides when to stop, the learning rates and what is kept, so a trainer knows nothing of schedules.

@@ -17,6 +17,7 @@ from . import (
     _draws,
     _kernels,
     _network,
+    _polar,
     _rollouts,
     _tables,
     _tile,
@@ -26,6 +27,7 @@ from . import (
     numba_layout,
     numba_tables,
     numba_training,
+    polar,
     tables,
 )
 from .base import Rule, Spec, Weights, available_threads
@@ -48,7 +50,7 @@ class NumbaEngine:
     packages = ("numpy", "numba", "llvmlite")
     sources = (
         *(sys.modules[__name__], _cache, _vectors, _tile, _dots, _kernels, _network, _training, _draws, batches, numba_layout, numba_training),
-        *(_tables, numba_tables, tables),
+        *(_polar, polar, _tables, numba_tables, tables),
     )
     arithmetic = _vectors.SHAPE.arithmetic
 

@@ -32,7 +32,7 @@ def filled(values: dict) -> dict:
 def _literal(value) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_literal(item) for item in value)}]"
-    return ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return repr(value)
 
 
 def values_of(arguments) -> dict:

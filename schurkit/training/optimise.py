@@ -21,42 +21,6 @@ def clip(gradients: Parameters, norms: dict[str, np.ndarray], most: float) -> No
             g *= np.minimum(1.0, most / np.maximum(norms[name], 1e-30)).astype(g.dtype).reshape(-1, *[1] * (g.ndim - 1))
 
 
-_POLAR = (
-    (8.28721201814563, -23.595886519098837, 17.300387312530933),
-    (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
-    (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
-    (3.3184196573706015, -2.488488024314874, 0.51004894012372),
-    (2.300652019954817, -1.6689039845747493, 0.4188073119525673),
-    (1.891301407787398, -1.2679958271945868, 0.37680408948524835),
-    (1.8750014808534479, -1.2500016453999487, 0.3750001645474248),
-)
-
-
-def polar(W: np.ndarray) -> np.ndarray:
-    """U Vᵀ of W = U S Vᵀ, (networks, hidden, hidden): the gradient of the nuclear norm, by seven odd polynomials of degree 5.
-
-    Singular values above 10⁻³ s, with s = (Σ σ⁴)^¼ ≥ the largest, become 1 to rounding; smaller ones a number between 0 and 1, smoothly: it is the
-    gradient of Σ F(σ_i) with F(σ) = σ + a constant where σ > 10⁻³ s, rounded off at 0. Source: N. Amsel, D. Persson, C. Musco, R. M. Gower,
-    arXiv:2505.16932 (coefficients).
-    """
-    A = W.transpose(0, 2, 1) @ W
-    size = np.sqrt(np.sqrt(np.einsum("nij,nij->n", A, A)))[:, None, None]
-    size = np.where(size > 0, size, 1).astype(W.dtype)
-    X = W / size
-    A /= size * size
-    rest, diagonal = np.empty_like(A), np.arange(W.shape[1])
-    for i, (a, b, c) in enumerate(_POLAR):
-        if i:
-            np.matmul(X.transpose(0, 2, 1), X, out=A)
-        np.matmul(A, A, out=rest)
-        rest *= W.dtype.type(c)
-        A *= W.dtype.type(b)
-        rest += A
-        rest[:, diagonal, diagonal] += W.dtype.type(a)
-        X = X @ rest
-    return X
-
-
 class Adam:
     """Adam with bias correction (D. P. Kingma, J. Ba, arXiv:1412.6980, algorithm 1; ε outside the root, as in torch) and decoupled
     weight decay (I. Loshchilov, F. Hutter, arXiv:1711.05101, as torch.optim.AdamW), array by array as the rule says."""

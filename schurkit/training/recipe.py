@@ -100,7 +100,7 @@ class Recipe:
     plateau : see `Plateau`; None leaves the learning rates to the phases.
     epoch_steps : steps of an epoch, for `until` and `plateau`; counted from the first step of training on.
     l1, nuclear : penalties λ Σ|W_rec| and λ ‖W_rec‖_* (the sum of singular values) added to the loss, on the recurrent matrix alone. The gradient
-        of the latter is U Vᵀ of W_rec = U S Vᵀ (`schurkit.training.optimise.polar`). Clipped with the rest; not part of recorded losses.
+        of the latter is U Vᵀ of W_rec = U S Vᵀ (`schurkit.engine.polar.polar`). Clipped with the rest; not part of recorded losses.
     checkpoints : numbers of steps after which the weights are kept, see `Trained.checkpoints`; 0 is the start.
 
     W_in and W_out start at Unif(±N^-1/2) unless said otherwise, h0 is zero and not trained. So ``construction="default", biases=True,

@@ -9,8 +9,9 @@ import numpy as np
 from .._checks import InputError
 from ..engine import tables
 from ..engine.base import Engine, Rule, Trainer
+from ..engine.polar import polar
 from .constructions import Dense, Parameters, construction
-from .optimise import Adam, clip, gradient_norms, polar
+from .optimise import Adam, clip, gradient_norms
 from .recipe import Recipe
 
 
@@ -20,8 +21,9 @@ def trainer_for(task, recipe: Recipe, engine: Engine, seeds: Sequence[int]) -> T
     start = form.start(recipe, task.input_size, task.output_size, seeds)
     if uses_tables(task, recipe, engine):
         return LoopTrainer(form, start, engine.table_worker(recipe.activation, recipe.loss), recipe.rule, Pairs)
-    if hasattr(engine, "trainer") and isinstance(form, Dense) and not recipe.nuclear:
-        return engine.trainer(start, recipe.spec, recipe.rule, recipe.loss)
+    trainer = engine.trainer(start, recipe.spec, recipe.rule, recipe.loss) if hasattr(engine, "trainer") and isinstance(form, Dense) else None
+    if trainer is not None:
+        return trainer
     return LoopTrainer(form, start, engine.worker(recipe.spec, recipe.loss), recipe.rule)
 
 

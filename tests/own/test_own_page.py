@@ -184,7 +184,8 @@ def entry(delta, low=0.1, high=0.3, mass=0.2, full=0.05, removed=("CC",)):
         (0.5, 0.1, 0.3, "costs", "more", "cannot go"),
         (-0.02, 0.1, 0.3, "helps", "less", "is better gone"),
         (0.01, 0.1, 0.3, "costs", "less", "is used"),  # the bound itself is not small
-        (0.1, 0.1, 0.3, "costs", "alike", "not told apart"),  # an end of the band belongs to it
+        (0.1, 0.1, 0.3, "costs", "alike", "not told apart"),  # the ends of the band belong to it
+        (0.3, 0.1, 0.3, "costs", "alike", "not told apart"),
     ],
 )
 def test_a_finding(delta, low, high, kind, beside, words):

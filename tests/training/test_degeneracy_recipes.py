@@ -8,12 +8,12 @@ import torch
 
 from schurkit import InputError, rollout
 from schurkit.engine import choose
+from schurkit.engine.polar import polar
 from schurkit.tasks import Copy, FlipFlop
 from schurkit.training import Phase, Plateau, Recipe, Store, Until, initial, train
 from schurkit.training.constructions import construction
 from schurkit.training.epochs import Epochs
 from schurkit.training.loop import fit
-from schurkit.training.optimise import polar
 
 TASK = Copy(symbols=2, channels=2, replay=6)
 
