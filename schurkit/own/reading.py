@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..ablation import LEAST_MASS, name_of
+from .constraints import constraint_line
 
 SMALL = 0.01
 """A change of FVU below this, one per cent of the variance of the targets, is called small."""
@@ -182,6 +183,12 @@ def kind_sentences(report: dict) -> list[str]:
         names = " and ".join(f"{name} {report[name] if name != 'leak' else format(report[name], 'g')}" for name in report["assumed"])
         told.append(f"Assumed, because neither the file nor the command said it: {names}. If it is wrong, so is every removal below.")
     return told
+
+
+def constraint_sentence(network: dict) -> str:
+    """What constraints W_rec seems to obey, and what removing all couplings does to them."""
+    line = constraint_line(network["constraints"]).strip()
+    return f"{line[:1].upper()}{line[1:]}."
 
 
 LIMITS = (
