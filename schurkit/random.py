@@ -17,7 +17,6 @@ M. J. Wichura, *Algorithm AS 241*, Applied Statistics 37 (1988) 477 (the inverse
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -76,30 +75,18 @@ def bits(seed: int | Sequence[int], stream: str | int, step: int, shape: int | t
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     seeds = [seed] if np.ndim(seed) == 0 else list(seed)
     keys = np.array([key(s, stream, step) for s in seeds], dtype=np.uint64)
-    z = keys[:, None] + _steps(prod(shape))
-    shifted = np.empty_like(z)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        z ^= np.right_shift(z, np.uint64(shift), out=shifted)
-        z *= np.uint64(factor)
-    z ^= np.right_shift(z, np.uint64(31), out=shifted)
+    z = keys[:, None] + np.arange(1, prod(shape) + 1, dtype=np.uint64) * np.uint64(GAMMA)
+    z ^= z >> np.uint64(30)
+    z *= np.uint64(0xBF58476D1CE4E5B9)
+    z ^= z >> np.uint64(27)
+    z *= np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
     return z.reshape(shape if np.ndim(seed) == 0 else (len(seeds), *shape))
-
-
-@lru_cache(maxsize=8)
-def _kept_steps(count: int) -> np.ndarray:
-    return np.arange(1, count + 1, dtype=np.uint64) * np.uint64(GAMMA)
-
-
-def _steps(count: int) -> np.ndarray:
-    """γ, 2 γ, … `count` γ; kept, unless they are many, for the next batch of the same shape."""
-    return _kept_steps(count) if count <= 2**17 else _kept_steps.__wrapped__(count)
 
 
 def uniform(seed, stream, step, shape, low: float = 0.0, high: float = 1.0) -> np.ndarray:
     """Draw float64 numbers uniform on [low, high); parameters as `bits`."""
-    words = bits(seed, stream, step, shape)
-    u = np.right_shift(words, np.uint64(11), out=words).astype(np.float64)
-    u *= 2.0**-53
+    u = (bits(seed, stream, step, shape) >> np.uint64(11)).astype(np.float64) * 2.0**-53
     return u if (low, high) == (0.0, 1.0) else low + (high - low) * u
 
 

@@ -3,6 +3,8 @@
 For the adjoint δ_t and the driving activity r_t of one trial in Schur coordinates, the response to removing the coupling of blocks I and J is
 Σ_t δ_t[I]ᵀ T_IJ r_t[J]. A few rows of Σ_t δ_t r_tᵀ are computed in one panel, multiplied by T, summed inside each pair of blocks and squared
 before the panel leaves the nearest cache; nothing below the diagonal is computed and nothing of size trials · hidden² is stored.
+
+No other compiled code calls this, so it is not among the parts that name the folder of the compiled code: numba itself notices a change of this file.
 """
 
 from __future__ import annotations
