@@ -8,10 +8,24 @@ from __future__ import annotations
 
 import math
 
+import numba
 import numpy as np
 
-from ..engine._cache import call, fused, fused_inner
+from ..engine import _cache
 from . import _ascent
+
+_OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+"""As the engine's, but a product and a sum may become one instruction."""
+
+
+def fused(function):
+    """Compile on first use, and keep what was compiled where the engine keeps its own."""
+    return _cache._kept(lambda cache: numba.njit(cache=cache, **_OPTIONS)(function))
+
+
+def fused_inner(function):
+    """`fused` for what only compiled code of this file calls."""
+    return _cache._kept(lambda cache: numba.njit(cache=cache, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function))
 
 
 @fused_inner
@@ -164,5 +178,5 @@ def search(A: np.ndarray, B: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray
         room[..., :rank, :rank] = array
     found, values = np.zeros((len(A), 2, size, size)), np.zeros((len(A), 2))
     limits = _ascent.SCREEN, _ascent.kept(starts.shape[1]), _ascent.FINISH, _ascent.TOLERANCE, _ascent.longest(rank)
-    call(solve, *padded, rank, *limits, found, values)
+    _cache.call(solve, *padded, rank, *limits, found, values)
     return found[..., :rank, :rank], values

@@ -93,7 +93,9 @@ def dsa_distances(what, *, score: str, rank: int, delays: int, starts: int, seed
         return DSA(read_only(_wasserstein(operators.values)), None, None, *kept, None, operators.labels)
     distance, angle, resolution = _searched(operators.values, starts, seed, _solver(engine))
     values = angle if score == "angle" else distance
-    return DSA(read_only(values), read_only(distance), read_only(angle), *kept, resolution if starts >= 2 * _starts.GUIDED else None, operators.labels)
+    return DSA(
+        read_only(values), read_only(distance), read_only(angle), *kept, resolution if starts >= 2 * _starts.GUIDED else None, operators.labels
+    )
 
 
 def _operators(what, rank, delays) -> Operators:

@@ -65,7 +65,9 @@ class Operators:
         for name in ("rank", "delays", "inputs"):
             if len({getattr(part, name) for part in parts}) > 1:
                 if name == "inputs":
-                    raise InputError("the networks were not driven by the same inputs: their dynamics cannot be compared. Use one set of trials for all.")
+                    raise InputError(
+                        "the networks were not driven by the same inputs: their dynamics cannot be compared. Use one set of trials for all."
+                    )
                 raise InputError(f"Operators.join needs equal {name}; got {', '.join(str(getattr(part, name)) for part in parts)}.")
         labels = tuple(label for part in parts for label in part.labels)
         return cls(np.concatenate([part.values for part in parts]), parts[0].delays, labels, parts[0].inputs)
@@ -142,7 +144,9 @@ def delay_operators(trajectories, *, rank: int, delays: int) -> Operators:
     integer(delays, "delays", at_least=1)
     integer(rank, "rank", at_least=1)
     if time - delays < 1 or trials * (time - delays) < rank:
-        raise InputError(f"{trials} trials of {time} steps are too short for {delays} delays and rank {rank}: they leave {trials * max(0, time - delays)} transitions.")
+        raise InputError(
+            f"{trials} trials of {time} steps are too short for {delays} delays and rank {rank}: they leave {trials * max(0, time - delays)} transitions."
+        )
     return Operators(np.stack([_operator(one, rank, delays, i) for i, one in enumerate(states)]), delays)
 
 

@@ -82,17 +82,6 @@ def inner(function):
     return _kept(lambda cache: numba.njit(nogil=True, error_model="numpy", cache=cache, **options)(function))
 
 
-def fused(function):
-    """`compiled`, but a product and a sum may become one instruction: for analyses that promise agreement to rounding, not equal bits."""
-    return _kept(lambda cache: numba.njit(nogil=True, error_model="numpy", fastmath={"contract"}, cache=cache)(function))
-
-
-def fused_inner(function):
-    """`fused` for what only compiled code of the same file calls."""
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "fastmath": {"contract"}}
-    return _kept(lambda cache: numba.njit(nogil=True, error_model="numpy", cache=cache, **options)(function))
-
-
 def callback(signature):
     """Compile at once, for these types, to a function with an address; kept in `folder()`."""
     return lambda function: _kept(lambda cache: numba.cfunc(signature, nopython=True, error_model="numpy", cache=cache)(function))
