@@ -100,17 +100,19 @@ def doubly_stochastic(U: np.ndarray) -> np.ndarray:
 
 
 def matched(A, B, linear, starts, signed: bool, refine: bool) -> np.ndarray:
-    """The best (signed) permutation matrix found from all starts and from the identity."""
+    """The best (signed) permutation matrix found from all starts and from the identity.
+
+    With signs, each start gives two candidates: the match of the absolute weights, and the one without signs; each then gets signs.
+    """
     best, top = np.eye(len(A)), value(A, B, linear, np.eye(len(A)))
     for Q in starts:
+        found = [frank_wolfe(A, B, linear, Q, False)]
         if signed:
-            P = frank_wolfe(np.abs(A), np.abs(B), np.abs(linear), Q, False)
-            found = frank_wolfe(A, B, linear, spectral_signs(A, B, linear, P), True)
-        else:
-            found = frank_wolfe(A, B, linear, Q, False)
-        if refine:
-            found = polish(A, B, linear, found, signed)
-        height = value(A, B, linear, found)
-        if height > top:
-            best, top = found, height
+            found.append(frank_wolfe(np.abs(A), np.abs(B), np.abs(linear), Q, False))
+            found += [frank_wolfe(A, B, linear, spectral_signs(A, B, linear, P), True) for P in found]
+        for one in found:
+            one = polish(A, B, linear, one, signed) if refine else one
+            height = value(A, B, linear, one)
+            if height > top:
+                best, top = one, height
     return best

@@ -24,10 +24,11 @@ class DelayedDiscrimination:
 
     The paper's text does not state the layout of a trial. Ours: pulses of one step, five steps of response, and **inputs and |f2 − f1| divided by
     `largest`**, so that they lie in [.2, 1] and [0, .8] and tanh units are not driven into saturation. Amplitudes are uniform over all pairs at
-    least `gap` apart, 0 by default as in the paper: pairs that hardly differ then keep the error above 0.
+    least `gap` apart. The paper's text names no gap; ours is 1, as pairs that hardly differ make the sign a matter of ever steeper readouts (64
+    units after 4,000 steps of 64 trials: mean squared error .04 with the gap, .2 without).
 
     Reference errors: the input determines the target, so an ideal observer has FVU 0; always predicting the mean has FVU 1; judging f2 alone, without
-    memory, by whether it lies above the middle, has a quarter of the signs wrong, FVU 1, at gap 0.
+    memory, by whether it lies above the middle, has a quarter of the signs wrong at gap 0.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ class DelayedDiscrimination:
     auxiliary: bool = False
     smallest: float = 2.0
     largest: float = 10.0
-    gap: float = 0.0
+    gap: float = 1.0
     respond: int = 5
     threshold: float = 0.05
 
