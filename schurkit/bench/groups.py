@@ -180,7 +180,8 @@ def dsa(settings: Settings) -> Found:
         other = ("dsa-metric", laps.get("dsa-metric"))
         for one, least in zip(contenders[:2], (target, None)):
             note = _angles(laps[one.name], other[1], networks) if one.name in laps else ""
-            rows.append(_row("dsa", f"DSA, rank {rank}, {one.name}", "dsa-metric", (one.name, laps.get(one.name)), other, missing, "ms/pair", least, note=note))
+            what, ours = f"DSA, rank {rank}, {one.name}", (one.name, laps.get(one.name))
+            rows.append(_row("dsa", what, "dsa-metric", ours, other, missing, "ms/pair", least, note=note))
     return rows, []
 
 

@@ -20,8 +20,9 @@ class BehaviouralSpread:
 
     std : population standard deviation (the paper's degeneracy of behaviour). cv : std / mean. robust : 1.4826 · median absolute deviation.
     robust_cv : robust / median. Each an Interval over networks, whose `mean` is the value itself; no ends below 20 networks.
-    mean, median : of the losses. n : converged networks. share_converged : of all. diverged : converged networks whose loss here is infinite: std, cv and
-        mean are then infinite, with no ends, while the robust ones stay finite up to half of them.
+    mean, median : of the losses. n : converged networks. share_converged : of all.
+    diverged : converged networks whose loss here is infinite: std, cv and mean are then infinite, with no ends, while the robust ones stay finite
+        up to half of them.
     """
 
     std: Interval
@@ -38,7 +39,8 @@ class BehaviouralSpread:
 def behavioural_spread(losses, converged, *, level: float = 0.95, seed: int = 0, resamples: int = 4000) -> BehaviouralSpread:
     """Spread of out-of-distribution losses over converged networks, σ = √(mean (L_i − L̄)²).
 
-    σ grows with the mean loss, and a few networks that do badly can make all of it: read it beside the coefficient of variation and the robust spread.
+    σ grows with the mean loss, and a few networks that do badly can make all of it: read it beside the coefficient of variation and the robust
+    spread.
     Power is low: a 1.5-fold change of σ is seen by chance of about 18 % with 8 networks, 31 % with 20, 51 % with 50.
 
     Parameters

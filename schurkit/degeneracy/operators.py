@@ -145,7 +145,7 @@ def delay_operators(trajectories, *, rank: int, delays: int) -> Operators:
     integer(rank, "rank", at_least=1)
     if time - delays < 1 or trials * (time - delays) < rank:
         raise InputError(
-            f"{trials} trials of {time} steps are too short for {delays} delays and rank {rank}: they leave {trials * max(0, time - delays)} transitions."
+            f"{trials} trials of {time} steps are too short for {delays} delays and rank {rank}: {trials * max(0, time - delays)} transitions."
         )
     return Operators(np.stack([_operator(one, rank, delays, i) for i, one in enumerate(states)]), delays)
 
@@ -172,7 +172,7 @@ def embedded_gram(h: np.ndarray, delays: int) -> np.ndarray:
 
     Block (k, l) is Σ_t h_t−k h_t−lᵀ. Blocks of one diagonal differ by the first and last steps only, so `delays` long products do.
     """
-    trials, time, units = h.shape
+    time, units = h.shape[1:]
     gram = np.empty((delays, units, delays, units))
     last = h[:, delays - 1 :].reshape(-1, units)
     for gap in range(delays):

@@ -43,8 +43,8 @@ class PIF:
 def pif_distances(W, *, starts: int, seed: int = 0, scale: str = "raw", signed: bool = False, ends: bool = False, refine: bool = True) -> PIF:
     """Distances of all pairs: d(W1, W2) = min over permutations P of ‖W1 − P W2 Pᵀ‖_F.
 
-    A quadratic assignment problem: what is found is an **upper bound**, never above ‖W1 − W2‖_F; no triangle inequality is promised. Each pair is solved
-    once, in an order that its matrices set, so that the distance is symmetric to the last bit.
+    A quadratic assignment problem: what is found is an **upper bound**, never above ‖W1 − W2‖_F; no triangle inequality is promised. Each pair
+    is solved once, in an order that its matrices set, so that the distance is symmetric to the last bit.
 
     Parameters
     ----------

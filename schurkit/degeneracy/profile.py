@@ -35,8 +35,8 @@ class Profiles:
 def profile_distances(rows: Sequence[AblationRow], *, transform: str) -> Profiles:
     """Distances between ablation profiles, d(a, b)² = mean over subsets s of (φ(Δ_s(a)) − φ(Δ_s(b)))².
 
-    Δ_s is the change of the metric when the sectors s are removed, at full fraction. Each network is cut in a Schur form of its own, so the profile is
-    the same for any order of the units and any rotation of the hidden space that the network's equations allow: no matching is needed.
+    Δ_s is the change of the metric when the sectors s are removed, at full fraction. Each network is cut in a Schur form of its own, so the profile
+    does not depend on the order of the units: no matching is needed.
 
     Parameters
     ----------

@@ -19,10 +19,10 @@ from ..rnn import Trials
 class PathIntegration:
     """Path integration of arXiv:2410.03972: heading and speed at each step, a random start → position, within ±5, in 2 or 3 dimensions.
 
-    The position moves by speed · heading a step: p_t = p_t−1 + s_t u_t. Speeds are uniform on [0, `speed`), independently. Headings are unit vectors that
-    wander, u ← (u + `turning` ε)/‖·‖ with ε ~ N(0, 1) in each coordinate, from a random one. Where a step would leave the box, that coordinate of the
-    heading is turned round first, and stays so: what the network is told is always how it moved, so that the target is the start plus the sum of
-    the inputs, and walls need not be known.
+    The position moves by speed · heading a step: p_t = p_t−1 + s_t u_t. Speeds are uniform on [0, `speed`), independently. Headings are unit
+    vectors that wander, u ← (u + `turning` ε)/‖·‖ with ε ~ N(0, 1) in each coordinate, from a random one. Where a step would leave the box, that
+    coordinate of the heading is turned round first, and stays so: what the network is told is always how it moved, so that the target is the
+    start plus the sum of the inputs, and walls need not be known.
 
     The paper's text does not state the motion. Ours too: inputs are u (±1), s / `speed` (0 to 1) and, at the first step only, the start divided by
     side/2 (±1). Targets are positions in the box's own units, ±side/2, in which the paper's threshold of .05 is .6 % of the variance.

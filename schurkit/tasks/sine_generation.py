@@ -18,8 +18,8 @@ from ..rnn import Trials
 class SineGeneration:
     """Sine generation of arXiv:2410.03972: on each channel a static cue → sin(2π f t), f in [1, 30] Hz.
 
-    Each of `channels` holds a cue k/(frequencies − 1), k uniform on 0 … frequencies − 1, from the first step to the last. Its target is sin(2π f t) at
-    t = dt, 2 dt, …, `steps` dt with f = slowest + cue (fastest − slowest). `Sine` is the same task with one channel and continuous cues.
+    Each of `channels` holds a cue k/(frequencies − 1), k uniform on 0 … frequencies − 1, from the first step to the last. Its target is sin(2π f t)
+    at t = dt, 2 dt, …, `steps` dt with f = slowest + cue (fastest − slowest). `Sine` is the same task with one channel and continuous cues.
 
     The paper's text leaves open dt, the trial's length and the number of frequencies; ours are .01 s, 100 steps and 20. At dt = .01 s the fastest
     sine has 3.3 steps a period.

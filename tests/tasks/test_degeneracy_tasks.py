@@ -6,7 +6,14 @@ import pytest
 from schurkit import InputError, Trials, fvu
 from schurkit.engine import numba_training
 from schurkit.tasks import (
-    ContextIntegration, DelayedDiscrimination, FlipFlop, PathIntegration, SineGeneration, check_task, complexity, estimated_complexity,
+    ContextIntegration,
+    DelayedDiscrimination,
+    FlipFlop,
+    PathIntegration,
+    SineGeneration,
+    check_task,
+    complexity,
+    estimated_complexity,
 )  # fmt: skip
 
 TASKS = [
