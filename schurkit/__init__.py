@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "_checks": ["InputError"],
     "ablation": ["AblationRow", "ablate", "ablation_profile", "control_changes", "refit_readout", "threshold_sweep"],
+    "degeneracy": ["behavioural_spread", "dsa_distances", "pif_distances"],
     "engine": ["rollout"],
     "explorer": ["explore"],
     "importance": ["coupling_map"],

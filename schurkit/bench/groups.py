@@ -14,7 +14,7 @@ from ..engine import available_threads
 from .processes import Absent, Contender, Failed, Laps, Running, alternate
 from .results import AT_MOST, Row, versus
 
-TRAINERS, OTHERS = "schurkit.bench.trainers:", "schurkit.bench.others:"
+TRAINERS, OTHERS, DISTANCES = "schurkit.bench.trainers:", "schurkit.bench.others:", "schurkit.bench.degeneracy:"
 WORKLOAD = {"hidden": 64, "batch": 64, "time": 48}
 
 
@@ -166,6 +166,38 @@ def schur(settings: Settings) -> Found:
     return rows, []
 
 
+# ---------------------------------------------------------------------------------------------------------------- distances
+def dsa(settings: Settings) -> Found:
+    """DSA distances of all pairs of trained networks, on one core, on the same operators: time, mean angle, planted copies."""
+    networks, compared = (6, 3) if settings.quick else (20, 20)
+    pairs, rows = networks * (networks - 1) // 2, []
+    for rank, target in ((10, 200),) if settings.quick else ((10, 200), (20, 100), (30, 60)):
+        case = {"networks": networks, "rank": rank}
+        contenders = [
+            Contender("14 starts", DISTANCES + "schurkit_dsa", case | {"starts": 14}, 1),
+            Contender("200 starts", DISTANCES + "schurkit_dsa", case | {"starts": 200}, 1),
+            Contender("dsa-metric", DISTANCES + "dsa_metric", case | {"compared": compared, "threads": 1}, 1, needs="DSA"),
+        ]
+        laps, missing = alternate(contenders, 3, settings.seconds, {"14 starts": pairs, "200 starts": pairs, "dsa-metric": 1})
+        other = ("dsa-metric", laps.get("dsa-metric"))
+        for one, least in zip(contenders[:2], (target, None)):
+            note = _angles(laps[one.name], other[1], networks) if one.name in laps else ""
+            what, ours = f"DSA, rank {rank}, {one.name}", (one.name, laps.get(one.name))
+            rows.append(_row("dsa", what, "dsa-metric", ours, other, missing, "ms/pair", least, note=note))
+    return rows, []
+
+
+def _angles(ours: Laps, other: Laps | None, networks: int) -> str:
+    """What was found, on the pairs that both did."""
+    found = f"planted copies found {ours.facts['planted']}/{networks}"
+    if other is None:
+        return found
+    theirs = other.facts["angles"]
+    pairs = list(zip(ours.facts["angles"], theirs))
+    means = [statistics.mean(column) for column in zip(*pairs)]
+    return f"mean angle {means[0]:.4f}, theirs {means[1]:.4f} ({len(pairs)} pairs; worst pair {max(a - b for a, b in pairs):+.4f}); {found}"
+
+
 # ---------------------------------------------------------------------------------------------------------------- memory, growth, start
 def memory(settings: Settings) -> Found:
     """Peak memory of training so many networks of 64 units in one call, a fresh process each."""
@@ -240,5 +272,5 @@ def _seconds_of(code: str, environment: dict | None = None) -> float:
 
 
 GROUPS: dict[str, Callable[[Settings], Found]] = {
-    group.__name__: group for group in (training, core, rollouts, importance, schur, memory, growth, start)
+    group.__name__: group for group in (training, core, rollouts, importance, schur, dsa, memory, growth, start)
 }

@@ -1,11 +1,32 @@
 """Tasks: one file each, all following `schurkit.tasks.base.Task`."""
 
 from .base import Task, check_task, converged
+from .complexity import Complexity, complexity, estimated_complexity
 from .context_integration import ContextIntegration
 from .copy import Copy
+from .delayed_discrimination import DelayedDiscrimination
 from .examine import Check, examine
 from .flip_flop import FlipFlop
 from .loading import load_task
+from .path_integration import PathIntegration
 from .sine import Sine
+from .sine_generation import SineGeneration
 
-__all__ = ["Check", "ContextIntegration", "Copy", "FlipFlop", "Sine", "Task", "check_task", "converged", "examine", "load_task"]
+__all__ = [
+    "Check",
+    "Complexity",
+    "ContextIntegration",
+    "Copy",
+    "DelayedDiscrimination",
+    "FlipFlop",
+    "PathIntegration",
+    "Sine",
+    "SineGeneration",
+    "Task",
+    "check_task",
+    "complexity",
+    "converged",
+    "estimated_complexity",
+    "examine",
+    "load_task",
+]

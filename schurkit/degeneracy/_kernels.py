@@ -1,0 +1,182 @@
+"""The ascent of `_ascent` compiled: one start after the other, every matrix in the nearest cache.
+
+Matrices are padded with zeros to a multiple of 4 rows and columns, which stay zero. Sums are taken in another order than NumPy's, so results
+agree to rounding, not bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+from ..engine import _cache
+from . import _ascent
+
+_OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+"""As the engine's, but a product and a sum may become one instruction."""
+
+
+def fused(function):
+    """Compile on first use, and keep what was compiled where the engine keeps its own."""
+    return _cache._kept(lambda cache: numba.njit(cache=cache, **_OPTIONS)(function))
+
+
+def fused_inner(function):
+    """`fused` for what only compiled code of this file calls."""
+    return _cache._kept(lambda cache: numba.njit(cache=cache, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function))
+
+
+@fused_inner
+def _product(A, B, out):
+    """out = A B: two rows of `out` and four of B at a time; unsigned indices spare the test for counting from the end."""
+    n = np.uint64(len(A))
+    for first in range(0, n, 2):
+        i, i1 = np.uint64(first), np.uint64(first + 1)
+        for column in range(n):
+            j = np.uint64(column)
+            out[i, j] = 0.0
+            out[i1, j] = 0.0
+        for inner in range(0, n, 4):
+            k, k1, k2, k3 = np.uint64(inner), np.uint64(inner + 1), np.uint64(inner + 2), np.uint64(inner + 3)
+            a, b, c, d = A[i, k], A[i, k1], A[i, k2], A[i, k3]
+            e, f, g, h = A[i1, k], A[i1, k1], A[i1, k2], A[i1, k3]
+            for column in range(n):
+                j = np.uint64(column)
+                w, x, y, z = B[k, j], B[k1, j], B[k2, j], B[k3, j]
+                out[i, j] += a * w + b * x + c * y + d * z
+                out[i1, j] += e * w + f * x + g * y + h * z
+
+
+@fused_inner
+def _transpose(A, out):
+    n = len(A)
+    for i in range(n):
+        for j in range(n):
+            out[i, j] = A[j, i]
+
+
+@fused_inner
+def _newton_schulz(C, rank, S, X, Y):
+    """C ← C (3 I − CᵀC)/2."""
+    _transpose(C, X)
+    _product(X, C, S)
+    n = len(C)
+    for i in range(n):
+        for j in range(n):
+            S[i, j] *= -0.5
+        if i < rank:
+            S[i, i] += 1.5
+    _product(C, S, Y)
+    C[:] = Y
+
+
+@fused_inner
+def _slope(A, B, C, M, P, Q, X, G):
+    """G = skew(A Mᵀ − Mᵀ A) with M = C B Cᵀ; returns ⟨A, M⟩ and ‖G‖²."""
+    n = len(A)
+    _transpose(C, X)
+    _product(C, B, P)
+    _product(P, X, Q)
+    _transpose(Q, M)
+    _product(A, M, P)
+    _product(M, A, Q)
+    value, size = 0.0, 0.0
+    for i in range(n):
+        value += P[i, i]
+    for i in range(n):
+        for j in range(n):
+            X[i, j] = P[i, j] - Q[i, j]
+    for i in range(n):
+        for j in range(n):
+            G[i, j] = 0.5 * (X[i, j] - X[j, i])
+            size += G[i, j] * G[i, j]
+    return value, size
+
+
+@fused_inner
+def _length(G, old, step, k):
+    """Barzilai and Borwein's next step: the short one for even k, the long one for odd k; never shorter where the slope grows."""
+    sy, yy, ss = 0.0, 0.0, 0.0
+    n = len(G)
+    for i in range(n):
+        for j in range(n):
+            y = old[i, j] - G[i, j]
+            sy += old[i, j] * y
+            yy += y * y
+            ss += old[i, j] * old[i, j]
+    small = 1e-300
+    new = step * ss / max(abs(sy), small) if k % 2 else step * abs(sy) / max(yy, small)
+    return new if sy > 0 else max(new, step)
+
+
+@fused_inner
+def _ascend(A, B, C, best, rank, iterations, tolerance, longest, work):
+    """See `_ascent.ascend`, for one start; C is written over, `best` takes the result, whose value is returned."""
+    M, P, Q, X, G, old = work[0], work[1], work[2], work[3], work[4], work[5]
+    n = len(A)
+    top, step = -np.inf, 0.25 * math.sqrt(rank)
+    for k in range(iterations + 1):
+        value, size = _slope(A, B, C, M, P, Q, X, G)
+        if value > top:
+            top = value
+            best[:] = C
+        size = math.sqrt(size)
+        if k == iterations or size <= tolerance:
+            break
+        if k:
+            step = _length(G, old, step, k)
+        step = min(step, longest / size)
+        old[:] = G
+        _product(G, C, P)
+        for i in range(n):
+            for j in range(n):
+                C[i, j] += step * P[i, j]
+        _newton_schulz(C, rank, Q, X, P)
+    for _ in range(3):
+        _newton_schulz(best, rank, Q, X, P)
+    return _slope(A, B, best, M, P, Q, X, G)[0]
+
+
+@fused
+def solve(A, B, starts, rank, screen, kept, iterations, tolerance, longest, found, values):
+    """For each pair: `screen` iterations from every start, then at most `iterations` from the `kept` best of each half of them.
+
+    A, B : (pairs, size, size). starts : (pairs, starts, size, size), written over. found : (pairs, 2, size, size), values : (pairs, 2): the best of
+    the even and of the odd starts.
+    """
+    size = A.shape[1]
+    work = np.empty((7, size, size))
+    for p in range(len(A)):
+        screened = np.empty(starts.shape[1])
+        for s in range(starts.shape[1]):
+            screened[s] = _ascend(A[p], B[p], starts[p, s], work[6], rank, screen, tolerance, longest, work)
+            starts[p, s] = work[6]
+        for half in range(2):
+            values[p, half] = -np.inf
+            for _ in range(kept):
+                chosen = -1
+                for s in range(half, starts.shape[1], 2):
+                    if screened[s] > -np.inf and (chosen < 0 or screened[s] > screened[chosen]):
+                        chosen = s
+                if chosen < 0:
+                    break
+                screened[chosen] = -np.inf
+                value = _ascend(A[p], B[p], starts[p, chosen], work[6], rank, iterations, tolerance, longest, work)
+                if value > values[p, half]:
+                    values[p, half] = value
+                    found[p, half] = work[6]
+
+
+def search(A: np.ndarray, B: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`_ascent.solve`, compiled."""
+    rank = A.shape[1]
+    size = -(-rank // 4) * 4
+    padded = [np.zeros((*array.shape[:-2], size, size)) for array in (A, B, starts)]
+    for room, array in zip(padded, (A, B, starts)):
+        room[..., :rank, :rank] = array
+    found, values = np.zeros((len(A), 2, size, size)), np.zeros((len(A), 2))
+    limits = _ascent.SCREEN, _ascent.kept(starts.shape[1]), _ascent.FINISH, _ascent.TOLERANCE, _ascent.longest(rank)
+    _cache.call(solve, *padded, rank, *limits, found, values)
+    return found[..., :rank, :rank], values

@@ -1,0 +1,128 @@
+"""Path integration: from headings and speeds to where one is, in a box."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy as np
+
+from .. import random
+from .._checks import integer, number
+from ..metrics import FVU, Metric
+from ..rnn import Trials
+
+
+@dataclass(frozen=True)
+class PathIntegration:
+    """Path integration of arXiv:2410.03972: heading and speed at each step, a random start → position, within ±5, in 2 or 3 dimensions.
+
+    The position moves by speed · heading a step: p_t = p_t−1 + s_t u_t. Speeds are uniform on [0, `speed`), independently. Headings are unit
+    vectors that wander, u ← (u + `turning` ε)/‖·‖ with ε ~ N(0, 1) in each coordinate, from a random one. Where a step would leave the box, that
+    coordinate of the heading is turned round first, and stays so: what the network is told is always how it moved, so that the target is the
+    start plus the sum of the inputs, and walls need not be known.
+
+    The paper's text does not state the motion. Ours too: inputs are u (±1), s / `speed` (0 to 1) and, at the first step only, the start divided by
+    side/2 (±1). Targets are positions in the box's own units, ±side/2, in which the paper's threshold of .05 is .6 % of the variance.
+
+    Reference errors: the input determines the target, so an ideal observer has FVU 0; always predicting the mean has FVU 1.
+
+    Parameters
+    ----------
+    dimensions : 2 or 3. steps : trial length. side : of the box. speed : largest step, at most side/2. turning : of the heading a step.
+    threshold : FVU on held-out trials up to which a network counts as converged (ours). stop_mse : the paper's training threshold.
+
+    Examples
+    --------
+    >>> trials = PathIntegration(dimensions=3).test_trials(5)
+    >>> trials.inputs.shape, trials.targets.shape
+    ((5, 100, 7), (5, 100, 3))
+    """
+
+    dimensions: int = 2
+    steps: int = 100
+    side: float = 10.0
+    speed: float = 0.5
+    turning: float = 0.3
+    threshold: float = 0.05
+
+    name: ClassVar[str] = "path_integration"
+    stop_mse: ClassVar[float] = 0.05
+
+    def __post_init__(self):
+        integer(self.dimensions, "dimensions", at_least=2, at_most=3)
+        integer(self.steps, "steps", at_least=1)
+        number(self.side, "side", above=0)
+        number(self.speed, "speed", above=0)
+        number(self.speed, "speed", at_most=self.side / 2)
+        number(self.turning, "turning", at_least=0)
+        number(self.threshold, "threshold", at_least=0)
+
+    @property
+    def input_size(self) -> int:
+        return 2 * self.dimensions + 1
+
+    @property
+    def output_size(self) -> int:
+        return self.dimensions
+
+    @property
+    def metric(self) -> Metric:
+        return FVU
+
+    @property
+    def chance(self) -> float:
+        """Mean squared error of always predicting the mean target, from 2,000 trials; near side²/12 a coordinate, as starts are uniform."""
+        return _variance(self)
+
+    def out_of_distribution(self) -> PathIntegration:
+        """The same task with trials twice as long."""
+        return replace(self, steps=2 * self.steps)
+
+    def batch(self, seeds: Sequence[int], step: int, trials: int) -> Trials:
+        """Training trials, (networks, trials, time, channels); see `schurkit.tasks.base.Task.batch`."""
+        return self._trials(list(seeds), "path integration batch", step, trials)
+
+    def compiled_batch(self):
+        """Function and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
+        from ..engine.more_batches import path_integration
+
+        return path_integration, (self.side, self.speed, self.turning)
+
+    def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
+        """Held-out trials, (trials, time, channels)."""
+        return self._trials(seed, "path integration test", 0, integer(trials, "trials", at_least=1))
+
+    def _trials(self, seed, stream: str, step: int, trials: int) -> Trials:
+        d, half = self.dimensions, self.side / 2
+        start = (random.uniform(seed, f"{stream} place", step, (trials, d)) * 2 - 1) * half
+        turns = random.normal(seed, stream, step, (trials, self.steps, d))
+        speeds = random.uniform(seed, f"{stream} speed", step, (trials, self.steps)) * self.speed
+        place, heading = start.copy(), _unit(random.normal(seed, f"{stream} heading", step, (trials, d)))
+        inputs = np.zeros((*speeds.shape, self.input_size), np.float32)
+        targets = np.empty((*speeds.shape, d), np.float32)
+        for t in range(self.steps):
+            heading = _unit(heading + self.turning * turns[..., t, :])
+            speed = speeds[..., t, None]
+            heading = np.where(np.abs(place + speed * heading) > half, -heading, heading)
+            place = place + speed * heading
+            inputs[..., t, :d], targets[..., t, :] = heading, place
+        inputs[..., d] = speeds / self.speed
+        inputs[..., 0, d + 1 :] = start / half
+        return Trials(inputs, targets)
+
+
+def _unit(v):
+    """v/‖v‖, squares summed in the order of the coordinates, as compiled code does."""
+    square = np.zeros(v.shape[:-1])
+    for k in range(v.shape[-1]):
+        square = square + v[..., k] * v[..., k]
+    return v / np.sqrt(square)[..., None]
+
+
+@lru_cache
+def _variance(task: PathIntegration) -> float:
+    targets = task._trials(0, "path integration chance", 0, 2000).targets.astype(np.float64)
+    return float(((targets - targets.mean(axis=(0, 1))) ** 2).mean())

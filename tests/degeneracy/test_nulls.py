@@ -1,0 +1,58 @@
+"""Nulls: what each keeps and what it destroys."""
+
+import numpy as np
+import pytest
+from helpers import random_rnn, random_trials
+
+from schurkit import InputError, rollout
+from schurkit.degeneracy import nulls
+
+RNN, TRIALS = random_rnn(3), random_trials()
+STATES = rollout(RNN, TRIALS, states=True).states
+
+
+@pytest.mark.parametrize("leak", [1.0, np.linspace(0.2, 1, 7)])
+def test_permuted_copies_do_the_same(leak):
+    rnn = random_rnn(3, leak=leak)
+    copies = nulls.permuted_copies(rnn)
+    assert np.abs(rollout(copies, TRIALS).outputs - rollout(rnn, TRIALS).outputs).max() < 1e-12
+    assert not np.array_equal(copies.W_rec, rnn.W_rec) and copies.labels == rnn.labels
+    assert not np.array_equal(nulls.permuted_copies(rnn, seed=1).W_rec, copies.W_rec)
+    assert np.array_equal(nulls.permuted_copies(rnn).W_rec, copies.W_rec)
+
+
+def test_shuffled_weights_keep_the_entries():
+    made = nulls.shuffled_weights(RNN)
+    assert np.array_equal(np.sort(made.W_rec.reshape(3, -1)), np.sort(RNN.W_rec.reshape(3, -1))) and not np.array_equal(made.W_rec, RNN.W_rec)
+    assert np.array_equal(made.W_in, RNN.W_in)
+
+
+def test_untrained_networks_have_the_paper_start():
+    made = nulls.untrained(4, 50, 3, 2)
+    assert (made.input_size, made.output_size, len(made)) == (3, 2, 4)
+    assert np.abs(made.W_rec).max() < 50**-0.5 and made.W_rec.var() == pytest.approx(1 / 150, rel=0.05)
+    assert np.array_equal(nulls.untrained(2, 50, 3, 2, first=2).W_rec, made.W_rec[2:]) and not made.b_rec.any()
+    with pytest.raises(InputError, match="networks must be at least 1"):
+        nulls.untrained(0, 50)
+
+
+def test_rotations_keep_distances_within_a_trajectory():
+    made = nulls.rotated_copies(STATES)
+    assert np.abs(np.linalg.norm(made, axis=3) - np.linalg.norm(STATES, axis=3)).max() < 1e-12 and np.abs(made - STATES).max() > 0.1
+
+
+def test_halves_are_all_trials():
+    a, b = nulls.split_halves(STATES)
+    assert np.array_equal(a, STATES[:, ::2]) and np.array_equal(b, STATES[:, 1::2])
+    assert len({half.shape for half in nulls.split_halves(STATES[:, :5])}) == 1
+    with pytest.raises(InputError, match="at least two trials; got 1"):
+        nulls.split_halves(STATES[:, :1])
+
+
+def test_shuffled_time_keeps_the_states_of_each_trial():
+    made = nulls.time_shuffled(STATES)
+    for k in range(3):
+        for trial in range(len(STATES[k])):
+            rows = [tuple(state) for state in STATES[k, trial]]
+            assert sorted(rows) == sorted(tuple(state) for state in made[k, trial])
+    assert not np.array_equal(made, STATES) and not made.flags.writeable
