@@ -6,6 +6,7 @@ from .copy import Copy
 from .examine import Check, examine
 from .flip_flop import FlipFlop
 from .loading import load_task
+from .modular_addition import ModularAddition
 from .sine import Sine
 
-__all__ = ["Check", "ContextIntegration", "Copy", "FlipFlop", "Sine", "Task", "check_task", "converged", "examine", "load_task"]
+__all__ = ["Check", "ContextIntegration", "Copy", "FlipFlop", "ModularAddition", "Sine", "Task", "check_task", "converged", "examine", "load_task"]
