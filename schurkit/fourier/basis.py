@@ -96,6 +96,26 @@ def key_frequencies(table, threshold: float = KEY_SHARE) -> np.ndarray:
     return order[energies[order] >= number(threshold, "threshold", above=0, at_most=1)] + 1
 
 
+def unit_purity(table) -> float:
+    """How far units belong to single frequencies: the share of a table's energy that lies in each unit's own strongest frequency.
+
+    Σ_units max_k e_k(unit) / Σ_units Σ_k e_k(unit), so that units count by their energy. A random rotation of the units keeps the frequencies
+    of the table and mixes them within units: the control to compare with.
+
+    Parameters
+    ----------
+    table : (p, units), e.g. the input table of a network.
+
+    Returns
+    -------
+    float, 1 if every unit holds one frequency alone.
+    """
+    table = real_array(table, "table", ("p", "units"), dtype=np.float64)
+    frequency_energies(table)  # refuses a table without frequencies
+    energies = np.square(fourier_basis(len(table))[1:] @ table).reshape(-1, 2, table.shape[1]).sum(axis=1)
+    return float(energies.max(axis=0).sum() / energies.sum())
+
+
 def gini(values) -> float:
     """Gini coefficient of nonnegative values, Σ_i (2i − n − 1) x_i / (n Σ x) for x_1 ≤ … ≤ x_n: 0 for equal values, 1 − 1/n for a single one.
 

@@ -91,6 +91,17 @@ def test_any_other_order_of_residues_hides_the_keys():
     assert fourier.gini(fourier.frequency_energies(X)) > 0.6 > 0.4 > fourier.gini(fourier.frequency_energies(shuffled))
 
 
+def test_units_of_one_frequency_and_their_rotation():
+    X = planted(weights=(5, 4, 3, 2, 1)).W_in[0].T
+    assert fourier.unit_purity(X) == pytest.approx(1, abs=1e-12)
+    mixed = X @ np.linalg.qr(np.random.default_rng(0).normal(size=(X.shape[1],) * 2))[0]
+    assert np.allclose(fourier.frequency_energies(mixed), fourier.frequency_energies(X))
+    assert fourier.unit_purity(mixed) < 0.7
+    spectra = np.square(np.abs(np.fft.rfft(mixed, axis=0)[1:]))
+    assert fourier.unit_purity(mixed) == pytest.approx(spectra.max(axis=0).sum() / spectra.sum(), rel=1e-12)
+    assert fourier.unit_purity(np.concatenate([X, np.zeros((P, 3))], axis=1)) == pytest.approx(1)  # silent units do not count
+
+
 def test_gini():
     assert fourier.gini(np.ones(7)) == pytest.approx(0) and fourier.gini(np.eye(8)[3]) == pytest.approx(7 / 8)
     x = np.random.default_rng(0).exponential(size=40)
@@ -320,6 +331,7 @@ SQUARE = random_rnn(1, hidden=4, inputs=5, outputs=5)
         (lambda: fourier.frequency_energies(np.full((5, 2), 0.1)), "the same for all residues"),
         (lambda: fourier.frequency_energies(np.ones(5)), r"axes \(p, columns\)"),
         (lambda: fourier.key_frequencies(np.eye(5), 0), "threshold must be above 0"),
+        (lambda: fourier.unit_purity(np.ones((5, 2))), "the same for all residues"),
         (lambda: fourier.gini([0.0, 0.0]), "not all zero"),
         (lambda: fourier.gini([1.0, -1.0, 3.0]), "nonnegative"),
         (lambda: fourier.frequency_rows(7, [0]), "between 1 and 3 for p = 7"),
