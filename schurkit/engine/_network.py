@@ -19,7 +19,8 @@ PLAIN, LEAKY, VOLTAGE = range(3)
 
 
 class Dims(NamedTuple):
-    """Sizes and kind of the networks of a stack; b_rec, b_out, h0 are 1 where these arrays exist; few : see `read_out`."""
+    """Sizes and kind of the networks of a stack; b_rec, b_out, h0 are 1 where these arrays exist; few : see `read_out`; entropy : 1
+    where the loss is the cross-entropy."""
 
     hidden: int
     inputs: int
@@ -30,6 +31,7 @@ class Dims(NamedTuple):
     form: int
     relu: int
     few: int
+    entropy: int
 
 
 class Padded(NamedTuple):

@@ -21,7 +21,7 @@ def gradients_of(d, w, s, theta, x, y, mask, gradient):
 
 @inner
 def gradients(d, w, s, x, y, mask, gradient):
-    """Masked mean squared error of one network and its gradient, flat as in `pack`.
+    """Masked loss of one network and its gradient, flat as in `pack`.
 
     x : (trials, time, input); y : (trials, time', output); mask : (trials, time'), uint8.
     """
@@ -38,15 +38,19 @@ def gradients(d, w, s, x, y, mask, gradient):
         here, fired = address(x) + 4 * t * d.inputs, s.fired[0 if d.form == PLAIN else t]
         advance(d, w, trials, s.rates[t], s.rates[t + 1], here, x.shape[1] * d.inputs, inputs, address(w.b_rec), np.int64(0), fired, s.carry)
     loss = 0.0
-    scale = _F(2.0 / (count * d.outputs))
+    terms = count if d.entropy else count * d.outputs
+    scale = _F((1.0 if d.entropy else 2.0) / terms)
     for t in range(first, steps):
         read_out(d, w, trials, s.rates[t + 1], s.errors[t])
-        loss += errors(d, s.errors[t], y[:, t], mask[:, t], scale)
+        if d.entropy:
+            loss += surprise(d, s.errors[t], y[:, t], mask[:, t], scale)
+        else:
+            loss += errors(d, s.errors[t], y[:, t], mask[:, t], scale)
     for sums in (s.W_rec, s.W_inT, s.W_out, s.b_rec, s.b_out):
         clear(sums)
     back(d, w, s, x, steps, first)
     collect(d, w, s, gradient)
-    return loss / (count * d.outputs)
+    return loss / terms
 
 
 @inner
@@ -61,6 +65,34 @@ def errors(d, outputs, y, mask, scale):
             total += np.float64(error) * np.float64(error)
             outputs[row, column] = error * scale
     return total
+
+
+@inner
+def surprise(d, outputs, y, mask, scale):
+    """Turn the outputs of one step into dLoss/dOutput of the cross-entropy; returns its sum. A NaN or an infinite output makes it NaN."""
+    loss = 0.0
+    for b in range(y.shape[0]):
+        kept = _F(mask[b])
+        row, column = (0, b) if d.few else (b, 0)
+        down, along = (1, 0) if d.few else (0, 1)
+        top = outputs[row, column]
+        for o in range(y.shape[1]):
+            top = max(top, outputs[row + o * down, column + o * along])
+        total, mass, aligned = _F(0), _F(0), _F(0)
+        for o in range(y.shape[1]):
+            value = outputs[row + o * down, column + o * along] - top
+            fired = np.exp(value)
+            total += fired
+            mass += y[b, o]
+            aligned += y[b, o] * value
+            outputs[row + o * down, column + o * along] = fired
+        if mask[b]:
+            loss += np.float64(mass * np.log(total) - aligned)
+        share = mass / total
+        for o in range(y.shape[1]):
+            i, j = row + o * down, column + o * along
+            outputs[i, j] = (outputs[i, j] * share - y[b, o]) * kept * scale
+    return loss
 
 
 @inner
@@ -164,13 +196,14 @@ def start_gradient(d, w, s, gradient):
 
 
 @compiled
-def train(d, w, s, state, x, y, mask, sizes, roots, rates, clip, ends, losses):
+def train(d, w, s, state, x, y, mask, sizes, roots, rates, clip, ends, rules, losses):
     """Train one network on as many batches as there are; returns how many steps were done before something was not finite.
 
     state : (5, parameters): parameters, mean and square of Adam, gradient, parameters before the last step.
     x, y, mask : batches with a leading steps axis. sizes, roots : of each step, as in `schurkit.training.optimise.Adam.step`.
-    rates : (3,) 1 − β₁, 1 − β₂, ε. clip : largest norm of an array's gradient, or infinity. ends : where each array ends in the
-    flat parameters. losses : (steps,) float64, filled.
+    rates : (2,) 1 − β₁, 1 − β₂. clip : largest norm of an array's gradient, or infinity. ends : where each array ends in the
+    flat parameters. rules : (arrays, 4) factor of `sizes`, ε, 1 − η decay, l1 (`schurkit.engine.base.Rule`). losses : (steps,)
+    float64, filled.
     """
     gradient = state[3]
     for step in range(len(x)):
@@ -178,7 +211,10 @@ def train(d, w, s, state, x, y, mask, sizes, roots, rates, clip, ends, losses):
         losses[step] = gradients(d, w, s, x[step], y[step], mask[step], gradient)
         finite = np.isfinite(losses[step])
         start = ends[0] * 0  # a plain 0 would have `norm_of` compiled twice
-        for end in ends:
+        for array in range(len(ends)):
+            end = ends[array]
+            if rules[array, 3] > 0:
+                add_signs(state[0], gradient, start, end, rules[array, 3])
             norm = norm_of(gradient, start, end)
             finite = finite and np.isfinite(norm)
             if norm > clip:
@@ -188,8 +224,15 @@ def train(d, w, s, state, x, y, mask, sizes, roots, rates, clip, ends, losses):
             start = end
         if not finite:
             return step
-        adam(state, sizes[step], roots[step], rates)
+        adam(state, sizes[step], roots[step], rates, ends, rules)
     return len(x)
+
+
+@inner
+def add_signs(values, gradient, start, end, factor):
+    """gradient += factor sign(values), from start to end."""
+    for i in range(start, end):
+        gradient[i] += factor * (_F(values[i] > 0) - _F(values[i] < 0))
 
 
 @inner
@@ -209,13 +252,17 @@ def norm_of(values, start, end):
 
 
 @inner
-def adam(state, size, root, rates):
+def adam(state, size, root, rates, ends, rules):
     """One step of Adam on flat parameters; the parameters before it are kept. Two loops, each of few enough arrays to become vector code."""
     parameters, mean, square, gradient, before = state[0], state[1], state[2], state[3], state[4]
     for i in range(len(gradient)):
         g = gradient[i]
         mean[i] += rates[0] * (g - mean[i])
         square[i] += rates[1] * (g * g - square[i])
-    for i in range(len(parameters)):
-        before[i] = parameters[i]
-        parameters[i] -= size * mean[i] / (np.sqrt(square[i]) * root + rates[2])
+    start = ends[0] * 0
+    for array in range(len(ends)):
+        factor, epsilon, shrink = size * rules[array, 0], rules[array, 1], rules[array, 2]
+        for i in range(start, ends[array]):
+            before[i] = parameters[i]
+            parameters[i] = parameters[i] * shrink - factor * mean[i] / (np.sqrt(square[i]) * root + epsilon)
+        start = ends[array]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -27,42 +27,77 @@ class Spec:
         return cls(rnn.activation, rnn.leak, rnn.form)
 
 
+LOSSES = ("mse", "cross_entropy")
+
+
+@dataclass(frozen=True)
+class ArrayRule:
+    """How one trained array is moved: factor of the learning rate, Adam's ε, decoupled weight decay, factor of an L1 penalty."""
+
+    rate: float = 1.0
+    epsilon: float = 1e-8
+    decay: float = 0.0
+    l1: float = 0.0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How gradients move trained arrays. With η = ``rule[name].rate`` × learning rate, for every array p of every network::
+
+        g ← g + l1 sign(p),    g ← g min(1, clip_norm / ‖g‖),    p ← (1 − η decay) p,    p ← p − η m̂ / (√v̂ + epsilon)
+
+    m̂, v̂ : Adam's moments of g with bias correction. betas, clip_norm : shared by all arrays; clip_norm None leaves g alone.
+    default : for every array that `arrays` does not name.
+    """
+
+    betas: tuple[float, float] = (0.9, 0.999)
+    clip_norm: float | None = None
+    default: ArrayRule = ArrayRule()
+    arrays: dict[str, ArrayRule] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> ArrayRule:
+        return self.arrays.get(name, self.default)
+
+
 class Worker(Protocol):
     """Computes gradients for one chunk of a stack; keeps its work space between calls, so one worker serves one thread."""
 
     def gradients(self, weights: Weights, inputs, targets, mask) -> tuple[np.ndarray, Weights]:
-        """Mean squared error and its gradients.
+        """The loss and its gradients.
 
         weights : the arrays of the chunk; b_rec, b_out, h0 may be missing (zero, not trained).
         inputs : (networks, trials, time, input); targets : (networks, trials, time', output), time' ≥ time;
         mask : (time'), (trials, time') or (networks, trials, time'), bool, with at least one true value for every network.
 
         Returns the loss of each network, (networks,), and for every array of `weights` the gradient of the loss of its
-        network: mean over trials, unmasked time steps and outputs of the squared error.
+        network. "mse": mean over trials, unmasked time steps and outputs of the squared error. "cross_entropy": mean over trials
+        and unmasked time steps of −Σ_o targets_o log softmax(outputs)_o.
         """
 
 
 class Trainer(Protocol):
-    """Takes many steps of Adam a call, drawing the batches itself: what an engine may have besides workers (``engine.trainer(…)``).
+    """Takes steps of Adam, drawing the batches itself. An engine may have one (``engine.trainer(parameters, spec, rule, loss)``) that is
+    faster than `schurkit.training.trainers.LoopTrainer`, which serves every engine and every construction, and must do what that one does.
 
-    Made from the start, {name: (networks, …)}, which is what is trained, a Spec, and Adam's betas, epsilon and clip_norm (see
-    `schurkit.training.Recipe`). Does what `schurkit.training.loop.fit` does with gradients from a worker.
+    Made from the start, {name: (networks, …)}, which is what is trained, a `Spec`, a `Rule`, and one of `LOSSES`. Who calls it
+    (`schurkit.training.loop.fit`) decides when to stop, the learning rates and what is kept, so a trainer knows nothing of schedules.
     """
 
-    def source(self, task, trials: int, seed: int, step: int):
-        """The batches of a task; `seed` and `step` name one that may be looked at."""
+    def source(self, task, trials: int | None, seed: int, step: int):
+        """The batches of a task (`trials` None: its whole training set at each step); `seed` and `step` name one that may be looked at."""
 
     def steps_a_call(self, source) -> int:
         """How many steps are worth one call."""
 
-    def run(self, networks: Sequence[int], seeds: Sequence[int], source, step: int, count: int, learning_rate: float):
-        """Take steps step … step + count − 1 of the networks at these positions, with their seeds.
+    def run(self, networks: Sequence[int], seeds: Sequence[int], source, step: int, count: int, learning_rates: Sequence[float]):
+        """Take steps step … step + count − 1 of the networks at these positions, with their seeds and learning rates.
 
-        Returns their losses (networks, count), and how many steps each did before its loss or a gradient was not finite (networks,).
+        A network that was left out of one call is left out of all that follow. Returns losses without penalties (networks, count), and
+        how many steps each network did before its loss or a gradient was not finite (networks,).
         """
 
     def weights(self, network: int) -> Weights:
-        """The arrays of one network; those before its last step if they are not finite now."""
+        """The trained arrays of one network, copied; those before its last step if they are not finite now."""
 
 
 class Engine(Protocol):
@@ -80,7 +115,7 @@ class Engine(Protocol):
     def refuses(self, spec: Spec) -> str | None:
         """None if the engine covers the network, else the reason in a few words."""
 
-    def worker(self, spec: Spec) -> Worker: ...
+    def worker(self, spec: Spec, loss: str = "mse") -> Worker: ...
 
     def rollout(self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool) -> tuple[np.ndarray, np.ndarray | None]:
         """Outputs (networks, trials, time, output) and, if asked for, states (networks, trials, time, hidden)."""

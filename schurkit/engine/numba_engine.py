@@ -12,7 +12,7 @@ import sys
 import numpy as np
 
 from . import _cache, _dots, _draws, _kernels, _network, _rollouts, _tile, _training, _vectors, batches, numba_layout, numba_training
-from .base import Spec, Weights, available_threads
+from .base import Rule, Spec, Weights, available_threads
 from .numba_layout import Layout, aligned, side_by_side, up
 from .numba_training import Trainer
 from .numpy_engine import NumpyEngine
@@ -36,11 +36,11 @@ class NumbaEngine:
     def refuses(self, spec: Spec) -> str | None:
         return None
 
-    def worker(self, spec: Spec) -> NumbaWorker:
-        return NumbaWorker(spec)
+    def worker(self, spec: Spec, loss: str = "mse") -> NumbaWorker:
+        return NumbaWorker(spec, loss)
 
-    def trainer(self, parameters: Weights, spec: Spec, betas: tuple[float, float], epsilon: float, clip_norm: float | None) -> Trainer:
-        return Trainer(parameters, spec, betas, epsilon, clip_norm)
+    def trainer(self, parameters: Weights, spec: Spec, rule: Rule, loss: str = "mse") -> Trainer:
+        return Trainer(parameters, spec, rule, loss)
 
     def rollout(self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool):
         if weights["W_rec"].dtype != np.float32:
@@ -78,15 +78,15 @@ def _shared_drives(layout: Layout, weights: Weights, theta, x):
 
 
 class NumbaWorker:
-    """Gradients of the masked mean squared error of one chunk, network by network; see `schurkit.engine.base.Worker`."""
+    """Gradients of the loss of one chunk, network by network; see `schurkit.engine.base.Worker`."""
 
-    def __init__(self, spec: Spec):
-        self.spec = spec
+    def __init__(self, spec: Spec, loss: str = "mse"):
+        self.spec, self.loss = spec, loss
         self._kept: tuple = ()
 
     def gradients(self, weights: Weights, inputs, targets, mask):
         if weights["W_rec"].dtype != np.float32:
-            return NumpyEngine().worker(self.spec).gradients(weights, inputs, targets, mask)
+            return NumpyEngine().worker(self.spec, self.loss).gradients(weights, inputs, targets, mask)
         networks, trials, steps = targets.shape[:3]
         layout, padded, space = self._prepared(weights, trials, steps)
         theta = layout.flat(weights)
@@ -99,7 +99,7 @@ class NumbaWorker:
         return losses, {name: grads[name] for name in weights}
 
     def _prepared(self, weights, trials, steps):
-        layout = Layout(weights, self.spec)
+        layout = Layout(weights, self.spec, self.loss)
         key = (layout.dims, trials, steps)
         if not self._kept or self._kept[0] != key:
             self._kept = key, layout.padded(), layout.space(trials, steps)

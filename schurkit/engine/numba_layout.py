@@ -27,7 +27,7 @@ def up(size: int) -> int:
 class Layout:
     """How the arrays of a network lie in one flat row of parameters."""
 
-    def __init__(self, weights: Weights, spec: Spec):
+    def __init__(self, weights: Weights, spec: Spec, loss: str = "mse"):
         self.names = [name for name in NAMES if name in weights]
         self.shapes = {name: weights[name].shape[1:] for name in self.names}
         self.ends = np.cumsum([int(np.prod(self.shapes[name])) for name in self.names]).astype(np.int64)
@@ -37,7 +37,7 @@ class Layout:
         there = [int(name in weights) for name in NAMES[3:]]
         outputs, groups = self.shapes["W_out"][0], up(hidden) // 16
         few = outputs * (groups + 3) < groups * up(outputs)  # vector operations of one way and the other
-        self.dims = _network.Dims(hidden, inputs, outputs, *there, form, int(spec.activation == "relu"), int(few))
+        self.dims = _network.Dims(hidden, inputs, outputs, *there, form, int(spec.activation == "relu"), int(few), int(loss == "cross_entropy"))
 
     def flat(self, weights: Weights) -> np.ndarray:
         """(networks, parameters) in float32."""

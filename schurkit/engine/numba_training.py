@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 from . import _cache, _training, batches
-from .base import EngineWarning, Spec, Weights, warn_once
+from .base import EngineWarning, Rule, Spec, Weights, warn_once
 from .numba_layout import Layout, side_by_side
 
 MEMORY_A_SLICE = 8 * 2**20
@@ -37,13 +37,15 @@ class Source:
     Parameters
     ----------
     task : follows `schurkit.tasks.base.Task`; may offer a compiled batch (see `schurkit.engine.batches`).
-    trials : in a batch. seed, step : a batch to look at: for its sizes, and to compare the compiled batch with.
+    trials : in a batch; None for the whole training set at each step. seed, step : a batch to look at: for its sizes, and to compare
+        the compiled batch with.
     """
 
-    def __init__(self, task, trials: int, seed: int, step: int):
+    def __init__(self, task, trials: int | None, seed: int, step: int):
         self.task, self.trials = task, trials
+        self._whole: dict[int, Batch] = {}
         self.sample = self._drawn(seed, step)
-        self.fill, self.numbers = _offered(task)
+        self.fill, self.numbers = _offered(task) if trials is not None else (None, None)
         if self.fill is not None and not self._same(seed, step):
             self.fill = None
 
@@ -79,6 +81,12 @@ class Source:
             _cache.call(self.fill, np.uint64(seed), first, self.numbers, *found)
             yield found
             return
+        if self.trials is None:
+            if seed not in self._whole:
+                self._whole[seed] = self._drawn(seed, first)
+            for _ in range(count):
+                yield self._whole[seed]
+            return
         drawn = [self._drawn(seed, first + i) for i in range(count)]
         while drawn:
             shapes = [tuple(array.shape for array in batch) for batch in drawn]
@@ -108,17 +116,18 @@ def _compiled(function):
 class Trainer:
     """See `schurkit.engine.base.Trainer`."""
 
-    def __init__(self, parameters: Weights, spec: Spec, betas: tuple[float, float], epsilon: float, clip_norm: float | None):
-        self.layout = Layout(parameters, spec)
+    def __init__(self, parameters: Weights, spec: Spec, rule: Rule, loss: str = "mse"):
+        self.layout = Layout(parameters, spec, loss)
         start = self.layout.flat(parameters)
         self.state = np.zeros((len(start), 5, start.shape[1]), np.float32)
         self.state[:, 0] = self.state[:, 4] = start
-        self.betas = betas
-        self.rates = np.array([1 - betas[0], 1 - betas[1], epsilon], np.float32)
-        self.clip = np.float32(np.inf if clip_norm is None else clip_norm)
+        self.betas = rule.betas
+        self.rates = np.array([1 - rule.betas[0], 1 - rule.betas[1]], np.float32)
+        self.clip = np.float32(np.inf if rule.clip_norm is None else rule.clip_norm)
+        self.rules = [rule[name] for name in self.layout.names]
         self._free: list[dict] = []  # work space, handed from thread to thread
 
-    def source(self, task, trials: int, seed: int, step: int) -> Source:
+    def source(self, task, trials: int | None, seed: int, step: int) -> Source:
         return Source(task, trials, seed, step)
 
     def steps_a_call(self, source: Source) -> int:
@@ -127,20 +136,23 @@ class Trainer:
         wanted = min(max(OPERATIONS_A_SLICE / operations, 20), 1000)
         return max(1, int(min(wanted, MEMORY_A_SLICE / source.bytes)))
 
-    def run(self, networks: Sequence[int], seeds: Sequence[int], source: Source, step: int, count: int, learning_rate: float):
+    def run(self, networks: Sequence[int], seeds: Sequence[int], source: Source, step: int, count: int, learning_rates: Sequence[float]):
         beta1, beta2 = self.betas
-        with np.errstate(over="ignore"):  # an absurd learning rate shows in the loss
-            sizes = np.array([learning_rate / (1 - beta1**k) for k in range(step + 1, step + count + 1)]).astype(np.float32)
-            roots = np.array([(1 - beta2**k) ** -0.5 for k in range(step + 1, step + count + 1)]).astype(np.float32)
+        corrections = np.array([1 - beta1**k for k in range(step + 1, step + count + 1)])
+        roots = np.array([(1 - beta2**k) ** -0.5 for k in range(step + 1, step + count + 1)]).astype(np.float32)
         losses, done = np.full((len(networks), count), np.nan), np.zeros(len(networks), np.int64)
 
         def one(i):
-            done[i] = self._train(self.state[networks[i]], seeds[i], source, step, sizes, roots, losses[i])
+            rate = learning_rates[i]
+            rules = np.array([(r.rate, r.epsilon, 1 - rate * r.rate * r.decay, r.l1) for r in self.rules], np.float32)
+            with np.errstate(over="ignore"):  # an absurd learning rate shows in the loss
+                sizes = (rate / corrections).astype(np.float32)
+            done[i] = self._train(self.state[networks[i]], seeds[i], source, step, sizes, roots, rules, losses[i])
 
         side_by_side(one, range(len(networks)))
         return losses, done
 
-    def _train(self, state, seed, source, step, sizes, roots, losses) -> int:
+    def _train(self, state, seed, source, step, sizes, roots, rules, losses) -> int:
         space = self._free.pop() if self._free else {"padded": self.layout.padded()}
         at, count = 0, len(sizes)
         room = space.get("room")
@@ -151,7 +163,7 @@ class Trainer:
             if space.get("shape") != shape:
                 space["shape"], space["space"] = shape, self.layout.space(*shape)
             arguments = self.layout.dims, space["padded"], space["space"], state, *batch, sizes[at:end], roots[at:end], self.rates, self.clip
-            finished = _cache.call(_training.train, *arguments, self.layout.ends, losses[at:end])
+            finished = _cache.call(_training.train, *arguments, self.layout.ends, rules, losses[at:end])
             at += finished
             if at < end:
                 break

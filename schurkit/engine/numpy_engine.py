@@ -40,8 +40,8 @@ class NumpyEngine:
     def refuses(self, spec: Spec) -> str | None:
         return None
 
-    def worker(self, spec: Spec) -> NumpyWorker:
-        return NumpyWorker(spec)
+    def worker(self, spec: Spec, loss: str = "mse") -> NumpyWorker:
+        return NumpyWorker(spec, loss)
 
     def rollout(self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool):
         networks, hidden = weights["W_rec"].shape[:2]
@@ -128,10 +128,10 @@ def _activate(x, activation: str, out):
 
 
 class NumpyWorker:
-    """Gradients of the masked mean squared error of one chunk; see `schurkit.engine.base.Worker`."""
+    """Gradients of the loss of one chunk; see `schurkit.engine.base.Worker`."""
 
-    def __init__(self, spec: Spec):
-        self.spec = spec
+    def __init__(self, spec: Spec, loss: str = "mse"):
+        self.spec, self.loss = spec, loss
         self._space: dict[tuple, np.ndarray] = {}
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype) -> np.ndarray:
@@ -146,7 +146,7 @@ class NumpyWorker:
         steps = targets.shape[2]
         x = np.ascontiguousarray(np.moveaxis(inputs, 2, 1), dtype)
         states, rates = self._forward(weights, x, steps, alpha)
-        loss, first, d_out = self._readout_error(weights, rates, targets, mask)
+        first, loss, d_out = self._readout_error(weights, rates, targets, mask)
         grads = {"W_out": _over_time(d_out, rates[:, first + 1 :])}
         if "b_out" in weights:
             grads["b_out"] = d_out.sum(axis=(1, 2))
@@ -197,7 +197,7 @@ class NumpyWorker:
         return states, rates
 
     def _readout_error(self, weights, rates, targets, mask):
-        """Loss of each network, the first step that counts, and dLoss/dOutput from that step on, (networks, time, trials, output)."""
+        """The first step that counts, the loss of each network, and dLoss/dOutput from that step on, (networks, time, trials, output)."""
         dtype = rates.dtype
         counts = mask if mask.ndim == 1 else mask.any(axis=tuple(range(mask.ndim - 1)))
         first = int(np.argmax(counts))
@@ -206,15 +206,18 @@ class NumpyWorker:
         error = y.reshape(networks, -1, trials, y.shape[-1])
         if "b_out" in weights:
             error += weights["b_out"][:, None, None]
-        error -= np.moveaxis(targets, 2, 1)[:, first:].astype(dtype, copy=False)
+        wanted = np.moveaxis(targets, 2, 1)[:, first:].astype(dtype, copy=False)
         kept = np.moveaxis(np.broadcast_to(mask, (networks, trials, mask.shape[-1])), 2, 1)[:, first:]
+        if self.loss == "cross_entropy":
+            return first, _cross_entropy(error, wanted, kept), error
+        error -= wanted
         if not kept.all():
             error *= kept[..., None]
         count = kept.sum(axis=(1, 2)) * error.shape[-1]
         flat = error.reshape(networks, -1)
         loss = np.einsum("ni,ni->n", flat, flat) / count
         error *= (2.0 / count)[:, None, None, None].astype(dtype)
-        return loss, first, error
+        return first, loss, error
 
     def _backward(self, weights, states, rates, d_out, first, alpha, grads):
         """dLoss/dPre-activation at each step, (networks, steps, trials, hidden); leaves what reaches the start in `grads`."""
@@ -250,6 +253,20 @@ class NumpyWorker:
         else:
             grads["start"], grads["start_rate"] = d_state, d_rate
         return delta
+
+
+def _cross_entropy(logits, targets, kept):
+    """Loss of each network; `logits`, (networks, time, trials, output), becomes its gradient."""
+    count = kept.sum(axis=(1, 2))
+    logits -= logits.max(axis=-1, keepdims=True)
+    terms = np.einsum("...o,...o->...", logits, targets)
+    np.exp(logits, out=logits)
+    total, mass = logits.sum(axis=-1), targets.sum(axis=-1)
+    terms = np.where(kept, mass * np.log(total) - terms, 0)
+    logits *= (mass / total)[..., None]
+    logits -= targets
+    logits *= (kept / count[:, None, None])[..., None].astype(logits.dtype)
+    return terms.sum(axis=(1, 2), dtype=np.float64) / count
 
 
 def _over_time(left, right):

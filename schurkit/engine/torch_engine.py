@@ -51,13 +51,23 @@ def mean_squared_error(outputs, targets, mask):
     return (error**2).sum(dim=(1, 2, 3)) / (kept.sum(dim=(1, 2, 3)) * outputs.shape[3])
 
 
+def cross_entropy(outputs, targets, mask):
+    """Per network, the mean over trials and unmasked time steps of −Σ_o targets_o log softmax(outputs)_o."""
+    kept = mask.expand(outputs.shape[:3])
+    terms = -(targets * torch.log_softmax(outputs, dim=3)).sum(dim=3)
+    return torch.where(kept, terms, 0.0).sum(dim=(1, 2)) / kept.sum(dim=(1, 2))
+
+
+_LOSSES = {"mse": mean_squared_error, "cross_entropy": cross_entropy}
+
+
 class TorchEngine:
     """See `schurkit.engine.base.Engine`.
 
     Parameters
     ----------
     device : where to compute, e.g. "cpu" or "cuda".
-    loss : (outputs, targets, mask) → one loss a network, in torch; by default `mean_squared_error`.
+    loss : (outputs, targets, mask) → one loss a network, in torch; by default the one that a worker is asked for.
     """
 
     name = "torch"
@@ -67,13 +77,13 @@ class TorchEngine:
 
     def __init__(self, device: str = "cpu", loss: Callable | None = None):
         self.device = torch.device(device)
-        self.loss = loss or mean_squared_error
+        self.loss = loss
 
     def refuses(self, spec: Spec) -> str | None:
         return None
 
-    def worker(self, spec: Spec) -> TorchWorker:
-        return TorchWorker(self, spec)
+    def worker(self, spec: Spec, loss: str = "mse") -> TorchWorker:
+        return TorchWorker(self, spec, self.loss or _LOSSES[loss])
 
     def tensor(self, array) -> torch.Tensor:
         return torch.as_tensor(np.array(array), device=self.device)
@@ -88,14 +98,14 @@ class TorchEngine:
 class TorchWorker:
     """Gradients by autograd; see `schurkit.engine.base.Worker`."""
 
-    def __init__(self, engine: TorchEngine, spec: Spec):
-        self.engine, self.spec = engine, spec
+    def __init__(self, engine: TorchEngine, spec: Spec, loss: Callable):
+        self.engine, self.spec, self.loss = engine, spec, loss
 
     def gradients(self, weights: Weights, inputs, targets, mask):
         tensors = {name: self.engine.tensor(array).requires_grad_() for name, array in weights.items()}
         dtype = tensors["W_rec"].dtype
         x, y = (self.engine.tensor(a).to(dtype) for a in (inputs, targets))
         outputs, _ = forward(tensors, self.spec, x, y.shape[-2] - x.shape[-2])
-        losses = self.engine.loss(outputs, y, self.engine.tensor(mask))
+        losses = self.loss(outputs, y, self.engine.tensor(mask))
         grads = torch.autograd.grad(losses.sum(), list(tensors.values()))
         return losses.detach().cpu().numpy(), {name: g.cpu().numpy() for name, g in zip(tensors, grads)}

@@ -17,6 +17,10 @@ class Task(Protocol):
     name : short name, used in file names.
     input_size, output_size : numbers of input and output channels.
     compiled_batch : not needed; a faster way to draw the same batches (see `schurkit.engine.batches`).
+    token_pairs : not needed; for a training set of two one-hot tokens each, token_pairs(seed) → (first, second, target) as arrays
+        (pairs,) of channel numbers, or None where the task is of another kind (more tokens, say). Inputs are one-hot at the first and
+        at the second time step, the loss counts the second one, its targets are one-hot: training is then done by tables, which is
+        many times faster (`schurkit.engine.tables`). It must be what ``batch([seed], step, None)`` gives, in the same order.
     metric : how well a network does it; threshold : the value of the metric from which a network counts as converged.
     """
 
@@ -38,8 +42,11 @@ class Task(Protocol):
     def chance(self) -> float:
         """Mean squared error of always predicting the mean target."""
 
-    def batch(self, seeds: Sequence[int], step: int, trials: int) -> Trials:
+    def batch(self, seeds: Sequence[int], step: int, trials: int | None) -> Trials:
         """Training trials of one step: a pure function of each seed and the step, drawn from `schurkit.random`.
+
+        A task with a fixed training set (which may depend on the seed) also takes ``trials=None`` and gives all of it, at each step
+        the same: what recipes with ``batch_size=None`` train on. Other tasks need not.
 
         Returns Trials with a leading networks axis, one entry a seed.
         """

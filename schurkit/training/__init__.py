@@ -2,10 +2,12 @@
 
 from .recipe import CONSTRUCTIONS, Phase, Recipe, copy_recipe
 from .store import Store, StoreWarning
-from .train import Plan, Study, Trained, TrainingWarning, plan, train, train_all
+from .train import Plan, Study, TrainingWarning, plan, train, train_all
+from .trained import Checkpoint, Trained
 
 __all__ = [
     "CONSTRUCTIONS",
+    "Checkpoint",
     "Phase",
     "Plan",
     "Recipe",

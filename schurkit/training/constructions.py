@@ -15,10 +15,10 @@ Parameters = dict[str, np.ndarray]
 
 
 class Dense:
-    """W_rec itself is trained; "default", "orthogonal" and "normal" differ in its start alone."""
+    """W_rec itself is trained; "default", "orthogonal", "normal" and "fan_in" differ in the start alone."""
 
     def start(self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]) -> Parameters:
-        parameters = _outer_start(recipe, input_size, output_size, seeds)
+        parameters = outer_start(recipe, input_size, output_size, seeds)
         parameters["W_rec"] = _STARTS[recipe.construction](recipe.hidden_size, seeds).astype(np.float32)
         return parameters
 
@@ -45,7 +45,7 @@ class Cayley:
 
     def start(self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]) -> Parameters:
         hidden, bound = recipe.hidden_size, recipe.hidden_size**-0.5
-        parameters = _outer_start(recipe, input_size, output_size, seeds)
+        parameters = outer_start(recipe, input_size, output_size, seeds)
         parameters["U"] = random.uniform(list(seeds), "U", 0, (hidden, hidden), -bound, bound).astype(np.float32)
         spectra = np.linalg.eigvals(random.uniform(list(seeds), "W_rec", 0, (hidden, hidden), -bound, bound))
         pairs = np.array([_paired(spectrum) for spectrum in spectra], np.float32)
@@ -73,21 +73,61 @@ class Cayley:
         return pulled
 
 
-def construction(name: str) -> Dense | Cayley:
-    """The construction of that name; see `Recipe.construction`."""
-    return Cayley() if name == "cayley" else Dense()
+class Embedded:
+    """W_in = W_x Eᵀ with "E" (networks, input, embedding) and "W_x" (networks, hidden, embedding) trained, the rest as in `inner`.
+
+    With G = dL/dW_in: dL/dW_x = G E, dL/dE = Gᵀ W_x.
+    """
+
+    def __init__(self, inner: Dense | Cayley):
+        self.inner = inner
+
+    def start(self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]) -> Parameters:
+        seeds, size, hidden = list(seeds), recipe.embedding_size, recipe.hidden_size
+        parameters = self.inner.start(recipe, input_size, output_size, seeds)
+        del parameters["W_in"]
+        E = random.normal(seeds, "E", 0, (input_size, size))
+        if recipe.construction == "fan_in":
+            E /= np.sqrt(input_size)
+        return parameters | {"E": E.astype(np.float32), "W_x": _matrix(recipe, "W_x", (hidden, size), seeds)}
+
+    def weights(self, parameters: Parameters) -> Weights:
+        weights = self.inner.weights({name: array for name, array in parameters.items() if name not in ("E", "W_x")})
+        return {"W_in": parameters["W_x"] @ parameters["E"].transpose(0, 2, 1), **weights}
+
+    def pull_back(self, parameters: Parameters, gradients: Weights) -> Parameters:
+        G = gradients["W_in"]
+        inner = self.inner.pull_back(parameters, {name: array for name, array in gradients.items() if name != "W_in"})
+        return inner | {"E": G.transpose(0, 2, 1) @ parameters["W_x"], "W_x": G @ parameters["E"]}
 
 
-def _outer_start(recipe, input_size, output_size, seeds) -> Parameters:
+def construction(name: str, embedding_size: int | None = None) -> Dense | Cayley | Embedded:
+    """The construction of that name; see `Recipe.construction` and `Recipe.embedding_size`."""
+    inner = Cayley() if name == "cayley" else Dense()
+    return inner if embedding_size is None else Embedded(inner)
+
+
+def outer_start(recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]) -> Parameters:
+    """Start of everything but W_rec."""
     hidden, bound, seeds = recipe.hidden_size, recipe.hidden_size**-0.5, list(seeds)
     parameters = {
-        "W_in": random.uniform(seeds, "W_in", 0, (hidden, input_size), -bound, bound).astype(np.float32),
-        "W_out": random.uniform(seeds, "W_out", 0, (output_size, hidden), -bound, bound).astype(np.float32),
+        "W_in": _matrix(recipe, "W_in", (hidden, input_size), seeds),
+        "W_out": _matrix(recipe, "W_out", (output_size, hidden), seeds),
     }
-    if recipe.biases:
-        parameters["b_rec"] = np.zeros((len(seeds), hidden), np.float32)
-        parameters["b_out"] = np.zeros((len(seeds), output_size), np.float32)
+    for name, size in (("b_rec", hidden), ("b_out", output_size)) if recipe.biases else ():
+        if recipe.bias_start == "uniform":
+            parameters[name] = random.uniform(seeds, name, 0, size, -bound, bound).astype(np.float32)
+        else:
+            parameters[name] = np.zeros((len(seeds), size), np.float32)
     return parameters
+
+
+def _matrix(recipe, name, shape, seeds):
+    """Unif(±N^-1/2), or N(0, 1/fan-in), in float32."""
+    if recipe.construction == "fan_in":
+        return (random.normal(seeds, name, 0, shape) / np.sqrt(shape[1])).astype(np.float32)
+    bound = recipe.hidden_size**-0.5
+    return random.uniform(seeds, name, 0, shape, -bound, bound).astype(np.float32)
 
 
 def _default_start(hidden, seeds):
@@ -108,7 +148,11 @@ def _normal_start(hidden, seeds):
     return _times_blocks(Q, ab[:, 0], ab[:, 1]) @ Q.transpose(0, 2, 1)
 
 
-_STARTS = {"default": _default_start, "orthogonal": _orthogonal_start, "normal": _normal_start}
+def _fan_in_start(hidden, seeds):
+    return random.normal(list(seeds), "W_rec", 0, (hidden, hidden)) / np.sqrt(hidden)
+
+
+_STARTS = {"default": _default_start, "orthogonal": _orthogonal_start, "normal": _normal_start, "fan_in": _fan_in_start}
 
 
 def _paired(spectrum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..engine.base import Rule
 from .constructions import Parameters
 
 
@@ -21,24 +22,38 @@ def clip(gradients: Parameters, norms: dict[str, np.ndarray], most: float) -> No
 
 
 class Adam:
-    """Adam with bias correction (D. P. Kingma, J. Ba, arXiv:1412.6980, algorithm 1; ε outside the root, as in torch)."""
+    """Adam with bias correction (D. P. Kingma, J. Ba, arXiv:1412.6980, algorithm 1; ε outside the root, as in torch) and decoupled
+    weight decay (I. Loshchilov, F. Hutter, arXiv:1711.05101, as torch.optim.AdamW), array by array as the rule says."""
 
-    def __init__(self, parameters: Parameters, betas: tuple[float, float], epsilon: float):
-        self.betas, self.epsilon, self.count = betas, epsilon, 0
+    def __init__(self, parameters: Parameters, rule: Rule):
+        self.rule, self.count = rule, 0
         self.mean = {name: np.zeros_like(p) for name, p in parameters.items()}
         self.square = {name: np.zeros_like(p) for name, p in parameters.items()}
 
-    def step(self, parameters: Parameters, gradients: Parameters, learning_rate: float) -> None:
-        """Move `parameters` in place."""
+    def step(self, parameters: Parameters, gradients: Parameters, learning_rates) -> None:
+        """Move `parameters` in place; learning_rates : one number, or one a network."""
         self.count += 1
-        beta1, beta2 = self.betas
-        size = learning_rate / (1 - beta1**self.count)
-        root = (1 - beta2**self.count) ** -0.5
+        beta1, beta2 = self.rule.betas
+        rates = np.asarray(learning_rates, float).reshape(-1)
+        root = np.float32((1 - beta2**self.count) ** -0.5)
         for name, p in parameters.items():
-            g, m, v = gradients[name], self.mean[name], self.square[name]
-            m += (1 - beta1) * (g - m)
-            v += (1 - beta2) * (g * g - v)
-            p -= size * m / (np.sqrt(v) * root + self.epsilon)
+            rule, g, m, v = self.rule[name], gradients[name], self.mean[name], self.square[name]
+            shape = (-1, *[1] * (p.ndim - 1))
+            move = g - m
+            move *= 1 - beta1
+            m += move
+            np.multiply(g, g, out=move)
+            move -= v
+            move *= 1 - beta2
+            v += move
+            np.sqrt(v, out=move)
+            move *= root
+            move += rule.epsilon
+            np.divide(m, move, out=move)
+            move *= (rates * (rule.rate / (1 - beta1**self.count))).astype(p.dtype).reshape(shape)
+            if rule.decay:
+                p *= (1 - rates * (rule.rate * rule.decay)).astype(p.dtype).reshape(shape)
+            p -= move
 
     def keep(self, alive: np.ndarray) -> None:
         """Drop the networks that are not `alive`, (networks,) bool."""

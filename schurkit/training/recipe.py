@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 
 from .._checks import InputError, integer, number, one_of
-from ..engine.base import Spec
+from ..engine.base import LOSSES, ArrayRule, Rule, Spec
 from ..rnn import ACTIVATIONS, FORMS
 
-CONSTRUCTIONS = ("default", "orthogonal", "normal", "cayley")
+CONSTRUCTIONS = ("default", "orthogonal", "normal", "cayley", "fan_in")
+BIAS_STARTS = ("zero", "uniform")
+MATRICES = ("W_in", "W_rec", "W_out", "E", "W_x")
+"""Trained arrays that weight decay shrinks."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +44,31 @@ class Recipe:
         "default" dense, Unif(±N^-1/2), unconstrained; "orthogonal" dense, random orthogonal, unconstrained;
         "normal" dense, Q D Qᵀ with 2×2 blocks [[a, −b], [b, a]], a, b ~ N(0, 1/6), unconstrained;
         "cayley" O(A) D O(A)ᵀ with O(A) = (I − A)(I + A)⁻¹, A skew and D of tied blocks [[a, −b], [b, a]] both trained: W_rec
-        stays normal. "normal" and "cayley" need an even N.
+        stays normal; "fan_in" dense, N(0, 1/N), unconstrained, W_in and W_out also N(0, 1/fan-in). "normal" and "cayley" need
+        an even N.
     phases : the schedule, one `Phase` after the other; Adam's moments run on across phases.
-    batch_size : trials a step.
+    batch_size : trials a step; None for all trials of the task's training set at each step, where it has a fixed one.
     clip_norm : each gradient array of each network is scaled down to at most this Euclidean norm; None leaves it alone.
-    biases : train b_rec and b_out, starting at zero; False keeps them zero.
+    biases : train b_rec and b_out; False keeps them zero.
     activation, leak, form : see `schurkit.RNN`; one leak for all units.
     betas, epsilon : of Adam.
+    loss : "mse", the mean squared error; or "cross_entropy", −Σ_o target_o log softmax(output)_o for targets that are probabilities
+        (or one-hot). Either is a mean over trials and unmasked time steps.
+    weight_decay : decoupled, as in torch.optim.AdamW: W ← (1 − learning rate · weight_decay) W before each step, for the trained
+        matrices W_in, W_rec, W_out (E and W_x in place of W_in where there is an embedding) and not for biases.
+    bias_start : "zero", or "uniform": Unif(±N^-1/2). torch.nn.RNN has two such vectors, b_ih and b_hh; here their place is taken by one.
+    embedding_size : None, or m: W_in = W_x Eᵀ with E (input, m) and W_x (hidden, m) trained in its place. E starts at N(0, 1) as in
+        torch.nn.Embedding (with "fan_in" at N(0, 1/inputs)) and W_x as W_in would (with "fan_in" at N(0, 1/m)).
+    checkpoints : numbers of steps after which the weights are kept, see `Trained.checkpoints`; 0 is the start.
 
-    W_in and W_out start at Unif(±N^-1/2), h0 is zero and not trained. Everything runs in float32.
+    W_in and W_out start at Unif(±N^-1/2) unless said otherwise, h0 is zero and not trained. So ``construction="default", biases=True,
+    bias_start="uniform"`` starts as torch.nn.RNN and its readout do. Everything runs in float32.
     """
 
     hidden_size: int = 64
     construction: str = "orthogonal"
     phases: tuple[Phase, ...] = field(default=(Phase(3840, 1e-3),))
-    batch_size: int = 64
+    batch_size: int | None = 64
     clip_norm: float | None = 1.0
     biases: bool = False
     activation: str = "tanh"
@@ -63,10 +76,16 @@ class Recipe:
     form: str = "rate"
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
+    loss: str = "mse"
+    weight_decay: float = 0.0
+    bias_start: str = "zero"
+    embedding_size: int | None = None
+    checkpoints: tuple[int, ...] = ()
 
     def __post_init__(self):
         integer(self.hidden_size, "hidden_size", at_least=1)
-        integer(self.batch_size, "batch_size", at_least=1)
+        if self.batch_size is not None:
+            integer(self.batch_size, "batch_size", at_least=1)
         one_of(self.construction, "construction", CONSTRUCTIONS)
         one_of(self.activation, "activation", ACTIVATIONS)
         one_of(self.form, "form", FORMS)
@@ -80,6 +99,31 @@ class Recipe:
         if not phases or not all(isinstance(p, Phase) for p in phases):
             raise InputError("phases must be one or more schurkit.training.Phase.")
         object.__setattr__(self, "phases", phases)
+        self._check_extras()
+
+    def _check_extras(self):
+        one_of(self.loss, "loss", LOSSES)
+        number(self.weight_decay, "weight_decay", at_least=0)
+        one_of(self.bias_start, "bias_start", BIAS_STARTS)
+        for beta in self.betas:
+            if not number(beta, "betas", at_least=0) < 1:
+                raise InputError(f"betas must be below 1; got {self.betas}.")
+        if self.bias_start != "zero" and not self.biases:
+            raise InputError("bias_start='uniform' needs biases=True; without them there is nothing to start.")
+        if self.weight_decay and self.construction == "cayley":
+            raise InputError("weight_decay is not defined for construction='cayley': W_rec is not trained itself there.")
+        if self.embedding_size is not None:
+            integer(self.embedding_size, "embedding_size", at_least=1)
+        checkpoints = tuple(integer(step, "checkpoints", at_least=0, at_most=self.steps) for step in self.checkpoints)
+        if sorted(set(checkpoints)) != list(checkpoints):
+            raise InputError(f"checkpoints must be different steps in increasing order; got {checkpoints}.")
+        object.__setattr__(self, "checkpoints", checkpoints)
+
+    @property
+    def rule(self) -> Rule:
+        """How gradients move the trained arrays."""
+        matrix = ArrayRule(epsilon=self.epsilon, decay=self.weight_decay)
+        return Rule(tuple(self.betas), self.clip_norm, ArrayRule(epsilon=self.epsilon), dict.fromkeys(MATRICES, matrix))
 
     @property
     def spec(self) -> Spec:

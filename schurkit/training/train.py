@@ -15,54 +15,16 @@ import numpy as np
 from .._checks import InputError, integer
 from ..engine import available_threads, choose, rollout
 from ..engine.numpy_engine import NETWORKS_A_CHUNK, one_blas_thread
-from ..rnn import ARRAYS, RNN
-from ..tasks.base import check_task, converged
-from .loop import LOSS_EVERY, Fitted, fit
+from ..tasks.base import check_task
+from .loop import Fitted, fit
 from .recipe import Recipe
 from .store import Store, record_of
+from .trained import Trained, gathered, network_of, packed
+from .trainers import uses_tables
 
 
 class TrainingWarning(UserWarning):
     """A network stopped before the end of its schedule."""
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """What `train` found.
-
-    rnn : the stack, labelled by seed. task, recipe : what made it.
-    losses : per network, the mean training loss of each `LOSS_EVERY` = 20 steps (one array a network: one may have stopped early).
-    scores : (networks,) the task's metric on its held-out trials.
-    stopped : (networks,) step at which the loss was no longer finite, −1 for none.
-    seconds : (networks,) training time of each, share of its chunk; stored : (networks,) whether it came from the store.
-    """
-
-    rnn: RNN
-    task: object
-    recipe: Recipe
-    losses: tuple[np.ndarray, ...]
-    scores: np.ndarray
-    stopped: np.ndarray
-    seconds: np.ndarray
-    stored: np.ndarray
-
-    @property
-    def converged(self) -> np.ndarray:
-        """(networks,) which networks reach the task's threshold (and did not stop early)."""
-        return converged(self.task, self.scores) & (self.stopped < 0)
-
-    @property
-    def summary(self) -> str:
-        """One sentence: how many converged, at which threshold."""
-        sign = "≥" if self.task.metric.better == "higher" else "≤"
-        return (
-            f"{int(self.converged.sum())} of {len(self.rnn)} networks converged ({self.task.metric.name} {sign} {self.task.threshold:g} on "
-            f"held-out trials; mean {self.scores.mean():.4g}); {int(self.stored.sum())} came from the store."
-        )
-
-    def loss_steps(self, network: int) -> np.ndarray:
-        """Training steps at which the entries of ``losses[network]`` end."""
-        return np.minimum(np.arange(1, len(self.losses[network]) + 1) * LOSS_EVERY, self.recipe.steps)
 
 
 def train(task, recipe: Recipe, seeds: Sequence[int], *, engine: str = "auto", store: Store | None = None, progress: bool | None = None) -> Trained:
@@ -135,7 +97,7 @@ def train_all(studies: Sequence[Study], *, engine: str = "auto", store: Store | 
     runs = [_Run(study, choose(engine, study.recipe.spec), store) for study in studies]
     if any(run.missing for run in runs):
         _train_missing([run for run in runs if run.missing], progress)
-    return [_trained(run.study, run.results) for run in runs]
+    return [run.trained() for run in runs]
 
 
 class _Run:
@@ -149,16 +111,23 @@ class _Run:
         for seed, record in self.records.items():
             kept = store.read(record)
             if kept is not None:
-                arrays, found = kept
-                self.results[seed] = (arrays, arrays.pop("losses"), found, True)
+                self.results[seed] = (*kept, True)
         self.missing = [seed for seed in study.seeds if seed not in self.results]
 
+    def trained(self) -> Trained:
+        return gathered(self.study, *map(list, zip(*(self.results[seed] for seed in self.study.seeds))))
+
+    def networks_a_chunk(self) -> int:
+        """One where a network is computed by itself, else several whose products are done at once."""
+        alone = self.engine.name == "numba" or uses_tables(self.study.task, self.study.recipe, self.engine)
+        return 1 if alone else NETWORKS_A_CHUNK
+
     def keep(self, seed: int, fitted: Fitted, seconds: float) -> None:
-        arrays = {name: fitted.weights[name] for name in ARRAYS if name in fitted.weights}
+        arrays = packed(fitted)
         score = _score(self.study.task, self.study.recipe, arrays, self.engine.name)
         found = {"score": score, "stopped": fitted.stopped, "seconds": seconds, "final_loss": _last(fitted.losses)}
-        self.store.write(self.records[seed], arrays | {"losses": fitted.losses}, found)
-        self.results[seed] = (arrays, fitted.losses, found, False)
+        self.store.write(self.records[seed], arrays, found)
+        self.results[seed] = (arrays, found, False)
         if fitted.stopped >= 0:
             warnings.warn(
                 f"seed {seed} stopped at step {fitted.stopped}: its loss was no longer finite. "
@@ -173,26 +142,10 @@ def _last(losses):
 
 
 def _score(task, recipe, arrays, engine) -> float:
-    rnn = RNN(**arrays, activation=recipe.activation, leak=recipe.leak, form=recipe.form)
+    rnn = network_of(recipe, {name: array[None] for name, array in arrays.items()})
     trials = task.test_trials()
     value = float(task.metric.measure(rollout(rnn, trials, engine=engine).outputs, trials)[0])
     return value if np.isfinite(value) else float(np.finfo(float).max)
-
-
-def _trained(study, results) -> Trained:
-    task, recipe, seeds = study.task, study.recipe, study.seeds
-    stacked = {name: np.stack([results[seed][0][name] for seed in seeds]) for name in results[seeds[0]][0]}
-    found = [results[seed][2] for seed in seeds]
-    return Trained(
-        rnn=RNN(**stacked, activation=recipe.activation, leak=recipe.leak, form=recipe.form, labels=seeds),
-        task=task,
-        recipe=recipe,
-        losses=tuple(results[seed][1] for seed in seeds),
-        scores=np.array([f["score"] for f in found]),
-        stopped=np.array([f["stopped"] for f in found]),
-        seconds=np.array([f["seconds"] for f in found]),
-        stored=np.array([results[seed][3] for seed in seeds]),
-    )
 
 
 def _chunks(seeds: list[int], threads: int, most: int) -> list[list[int]]:
@@ -207,7 +160,7 @@ def _train_missing(runs: list[_Run], progress):
     """Chunks side by side in threads (NumPy leaves the interpreter lock); each network is kept as soon as its chunk is done."""
     threads = available_threads() if all(run.engine.name in ("numba", "numpy") for run in runs) else 1
     halt = threading.Event()
-    jobs = [(run, chunk) for run in runs for chunk in _chunks(run.missing, threads, 1 if run.engine.name == "numba" else NETWORKS_A_CHUNK)]
+    jobs = [(run, chunk) for run in runs for chunk in _chunks(run.missing, threads, run.networks_a_chunk())]
     jobs.sort(key=lambda job: -len(job[1]) * job[0].study.recipe.steps * job[0].study.recipe.hidden_size ** 2)  # the longest first
     steps = sum(len(chunk) * run.study.recipe.steps for run, chunk in jobs)
     with _Bar(steps, progress, runs[0].study.task) as bar:
@@ -279,8 +232,9 @@ def plan(study: Study, *, engine: str = "auto", store: Store | None = None) -> P
     record = record_of(task, recipe, seeds[0], chosen)
     missing = [seed for seed in seeds if not store.holds(record | {"seed": seed})]
     parameters = recipe.hidden_size * (recipe.hidden_size + task.input_size + task.output_size)
+    parameters += (recipe.embedding_size or 0) * (recipe.hidden_size + task.input_size)
     seconds = _seconds_a_network(task, recipe, chosen) * len(missing) / min(available_threads(), max(len(missing), 1)) if missing else 0.0
-    return Plan(len(seeds), len(seeds) - len(missing), seconds, len(missing) * (4 * parameters + 4096))
+    return Plan(len(seeds), len(seeds) - len(missing), seconds, len(missing) * (4 * parameters * (1 + len(recipe.checkpoints)) + 4096))
 
 
 def _seconds_a_network(task, recipe, engine) -> float:
@@ -291,7 +245,7 @@ def _seconds_a_network(task, recipe, engine) -> float:
             laps = {4: [], 24: []}
             for steps in (*laps, *laps):
                 start = time.perf_counter()
-                fit(task, replace(recipe, phases=(replace(phase, steps=steps),)), [0], engine)
+                fit(task, replace(recipe, phases=(replace(phase, steps=steps),), checkpoints=()), [0], engine)
                 laps[steps].append(time.perf_counter() - start)
             total += max(min(laps[24]) - min(laps[4]), 0.0) / 20 * phase.steps
     return total * 1.2

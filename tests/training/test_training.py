@@ -6,6 +6,7 @@ import torch
 
 from schurkit import InputError, henrici, random
 from schurkit.engine import choose
+from schurkit.engine.base import Rule
 from schurkit.tasks import Copy
 from schurkit.training import CONSTRUCTIONS, Phase, Recipe, Store, Study, TrainingWarning, copy_recipe, plan, train, train_all
 from schurkit.training.constructions import construction
@@ -85,7 +86,7 @@ def test_adam_and_clipping_follow_torch():
     ours = {"a": rng.normal(size=(2, 3, 4)), "b": rng.normal(size=(2, 5))}
     theirs = [{name: torch.nn.Parameter(torch.tensor(value[i])) for name, value in ours.items()} for i in range(2)]
     optimisers = [torch.optim.Adam(list(p.values()), lr=3e-3) for p in theirs]
-    adam = Adam(ours, (0.9, 0.999), 1e-8)
+    adam = Adam(ours, Rule())
     for _ in range(20):
         gradients = {name: rng.normal(size=value.shape) for name, value in ours.items()}
         for i, (p, optimiser) in enumerate(zip(theirs, optimisers)):

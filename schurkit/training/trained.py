@@ -1,0 +1,119 @@
+"""What training found: a stack of networks with their losses, scores and checkpoints, and how one network is laid out in the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..rnn import ARRAYS, RNN
+from ..tasks.base import converged
+from .loop import LOSS_EVERY, Fitted, whole
+from .recipe import Recipe
+
+FACTORS = ("E", "W_x")
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Networks at one step of training.
+
+    rnn : the stack, labelled by seed. factors : E (networks, input, embedding) and W_x (networks, hidden, embedding) by name where the
+    recipe has an embedding (W_in = W_x Eᵀ), else empty.
+    """
+
+    rnn: RNN
+    factors: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What `train` found.
+
+    rnn : the stack, labelled by seed. task, recipe : what made it.
+    losses : per network, the mean training loss of each `LOSS_EVERY` = 20 steps (one array a network: one may have stopped early).
+    scores : (networks,) the task's metric on its held-out trials.
+    stopped : (networks,) step at which the loss was no longer finite, −1 for none.
+    seconds : (networks,) training time of each, share of its chunk; stored : (networks,) whether it came from the store.
+    factors : as in `Checkpoint`. checkpoints : step → `Checkpoint`, for each of the recipe's; a network that stopped earlier is there
+    with its last weights.
+    """
+
+    rnn: RNN
+    task: object
+    recipe: Recipe
+    losses: tuple[np.ndarray, ...]
+    scores: np.ndarray
+    stopped: np.ndarray
+    seconds: np.ndarray
+    stored: np.ndarray
+    factors: dict[str, np.ndarray] = field(default_factory=dict)
+    checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
+
+    @property
+    def converged(self) -> np.ndarray:
+        """(networks,) which networks reach the task's threshold (and did not stop early)."""
+        return converged(self.task, self.scores) & (self.stopped < 0)
+
+    @property
+    def summary(self) -> str:
+        """One sentence: how many converged, at which threshold."""
+        sign = "≥" if self.task.metric.better == "higher" else "≤"
+        return (
+            f"{int(self.converged.sum())} of {len(self.rnn)} networks converged ({self.task.metric.name} {sign} {self.task.threshold:g} on "
+            f"held-out trials; mean {self.scores.mean():.4g}); {int(self.stored.sum())} came from the store."
+        )
+
+    def loss_steps(self, network: int) -> np.ndarray:
+        """Training steps at which the entries of ``losses[network]`` end."""
+        return np.minimum(np.arange(1, len(self.losses[network]) + 1) * LOSS_EVERY, self.recipe.steps)
+
+
+def packed(fitted: Fitted) -> dict[str, np.ndarray]:
+    """The arrays of one network's file: its weights, losses, factors, and its trained arrays at each checkpoint."""
+    arrays = {name: fitted.weights[name] for name in ARRAYS if name in fitted.weights}
+    kept = {f"checkpoints/{step}/{name}": a for step, arrays in fitted.checkpoints.items() for name, a in arrays.items()}
+    return arrays | fitted.factors | kept | {"losses": fitted.losses}
+
+
+def network_of(recipe: Recipe, arrays: dict[str, np.ndarray], labels=None) -> RNN:
+    """A network, or a stack, from its arrays."""
+    weights = {name: arrays[name] for name in ARRAYS if name in arrays}
+    return RNN(**weights, activation=recipe.activation, leak=recipe.leak, form=recipe.form, labels=labels)
+
+
+def gathered(study, files: list[dict[str, np.ndarray]], found: list[dict], stored: list[bool]) -> Trained:
+    """`Trained` from the files of its networks, and what was found about each."""
+    recipe, seeds = study.recipe, study.seeds
+    final = _stacked(files)
+    return Trained(
+        rnn=network_of(recipe, final, seeds),
+        task=study.task,
+        recipe=recipe,
+        losses=tuple(arrays["losses"] for arrays in files),
+        scores=np.array([f["score"] for f in found]),
+        stopped=np.array([f["stopped"] for f in found]),
+        seconds=np.array([f["seconds"] for f in found]),
+        stored=np.array(stored),
+        factors={name: final[name] for name in FACTORS if name in final},
+        checkpoints={step: _checkpoint(recipe, step, files, seeds) for step in recipe.checkpoints},
+    )
+
+
+def _checkpoint(recipe, step, files, seeds) -> Checkpoint:
+    stack = _stacked([_at(recipe, step, arrays) for arrays in files])
+    return Checkpoint(network_of(recipe, stack, seeds), {name: stack[name] for name in FACTORS if name in stack})
+
+
+def _at(recipe, step, arrays):
+    """Weights and factors of one network at a checkpoint; the last ones if it stopped before it."""
+    start = f"checkpoints/{step}/"
+    there = {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
+    if not there:
+        return arrays
+    weights, factors = whole(recipe, there)
+    return weights | factors
+
+
+def _stacked(files):
+    return {name: np.stack([arrays[name] for arrays in files]) for name in (*ARRAYS, *FACTORS) if name in files[0]}

@@ -1,0 +1,155 @@
+"""The trainer that serves every engine and construction: gradients from a worker, one step a call. See `schurkit.engine.base.Trainer`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .._checks import InputError
+from ..engine import tables
+from ..engine.base import Engine, Rule, Trainer
+from .constructions import Dense, Parameters, construction
+from .optimise import Adam, clip, gradient_norms
+from .recipe import Recipe
+
+
+def trainer_for(task, recipe: Recipe, engine: Engine, seeds: Sequence[int]) -> Trainer:
+    """The fastest trainer that an engine has for a recipe and a task, at the start of these seeds."""
+    form = construction(recipe.construction, recipe.embedding_size)
+    start = form.start(recipe, task.input_size, task.output_size, seeds)
+    if uses_tables(task, recipe, engine):
+        return LoopTrainer(form, start, tables.TableWorker(recipe.activation, recipe.loss), recipe.rule, Pairs)
+    if hasattr(engine, "trainer") and isinstance(form, Dense):
+        return engine.trainer(start, recipe.spec, recipe.rule, recipe.loss)
+    return LoopTrainer(form, start, engine.worker(recipe.spec, recipe.loss), recipe.rule)
+
+
+def uses_tables(task, recipe: Recipe, engine: Engine) -> bool:
+    """Whether the networks see two one-hot tokens and nothing else, so that `schurkit.engine.tables` computes their gradients."""
+    plain = recipe.form == "rate" and recipe.leak == 1 and not recipe.biases and recipe.batch_size is None
+    tokens = plain and engine.name != "torch" and not any(phase.task for phase in recipe.phases) and hasattr(task, "token_pairs")
+    return tokens and task.token_pairs(0) is not None
+
+
+class LoopTrainer:
+    """Stacks of networks side by side but independent of each other, one step a call.
+
+    Parameters
+    ----------
+    form : construction. parameters : its start. worker : gives the loss and its gradients. rule : see `schurkit.engine.base.Rule`; the
+    L1 penalty is on weights, whether trained themselves or not. batches : class of the batches' source, made from (task, trials).
+    """
+
+    def __init__(self, form, parameters: Parameters, worker, rule: Rule, batches=None):
+        self.form, self.parameters, self.worker, self.rule = form, parameters, worker, rule
+        self.batches = batches or Batches
+        self.adam = Adam(parameters, rule)
+        self.alive = list(range(len(next(iter(parameters.values())))))
+        self.previous = {name: p.copy() for name, p in parameters.items()}
+        self._gone: dict[int, Parameters] = {}
+
+    def source(self, task, trials: int | None, seed: int, step: int):
+        return self.batches(task, trials)
+
+    def steps_a_call(self, source) -> int:
+        return 1
+
+    def run(self, networks: Sequence[int], seeds: Sequence[int], source, step: int, count: int, learning_rates: Sequence[float]):
+        self._keep(list(networks))
+        losses, done = np.full((len(networks), count), np.nan), np.full(len(networks), count)
+        rates, going = np.asarray(learning_rates, float), np.arange(len(networks))  # positions in `networks`
+        for i in range(count):
+            found, finite = self._step(source.draw([seeds[p] for p in going], step + i), rates[going])
+            losses[going, i] = found
+            done[going[~finite]] = i
+            going = going[finite]
+            if not len(going):
+                break
+        return losses, done
+
+    def _step(self, batch, rates):
+        """One step of all networks that are left; those whose loss or gradient is not finite leave. Returns the losses and who stays."""
+        parameters = self.parameters
+        weights = self.form.weights(parameters)
+        losses, gradients = self.worker.gradients(weights, *batch)
+        for name in gradients:
+            if self.rule[name].l1:
+                gradients[name] = gradients[name] + np.float32(self.rule[name].l1) * np.sign(weights[name])
+        gradients = self.form.pull_back(parameters, gradients)
+        norms = gradient_norms(gradients)
+        finite = np.isfinite(losses) & np.isfinite(np.array(list(norms.values()))).all(axis=0)
+        if not finite.all():
+            self._keep([n for n, stays in zip(self.alive, finite) if stays])
+            gradients, norms, rates = {n: g[finite] for n, g in gradients.items()}, {n: g[finite] for n, g in norms.items()}, rates[finite]
+        if finite.any():
+            if self.rule.clip_norm is not None:
+                clip(gradients, norms, self.rule.clip_norm)
+            for name, p in self.parameters.items():
+                np.copyto(self.previous[name], p)
+            self.adam.step(self.parameters, gradients, rates)
+        return losses, finite
+
+    def _keep(self, networks):
+        """Go on with these networks alone."""
+        if networks == self.alive:
+            return
+        for position, network in enumerate(self.alive):
+            if network not in networks:
+                self._gone[network] = self._last(position)
+        stays = np.array([network in networks for network in self.alive])
+        self.parameters, self.previous = ({name: a[stays] for name, a in held.items()} for held in (self.parameters, self.previous))
+        self.adam.keep(stays)
+        self.alive = [network for network in self.alive if network in networks]
+
+    def _last(self, position) -> Parameters:
+        now, before = ({name: a[position].copy() for name, a in held.items()} for held in (self.parameters, self.previous))
+        weights = self.form.weights({name: a[None] for name, a in now.items()})
+        return now if all(np.isfinite(a).all() for a in (*now.values(), *weights.values())) else before
+
+    def weights(self, network: int) -> Parameters:
+        return self._gone[network] if network in self._gone else self._last(self.alive.index(network))
+
+
+class Batches:
+    """The training trials of a task, drawn once where they are its whole training set."""
+
+    def __init__(self, task, trials: int | None):
+        self.task, self.trials = task, trials
+        self._whole: tuple = ((), None)
+
+    def draw(self, seeds: Sequence[int], step: int):
+        """Inputs, targets and mask of one step, one network a seed."""
+        if self.trials is None and self._whole[0] == tuple(seeds):
+            return self._whole[1]
+        found = self.task.batch(list(seeds), step, self.trials)
+        if self.trials is None:
+            self._whole = tuple(seeds), (found.inputs, found.targets, found.mask)
+        return found.inputs, found.targets, found.mask
+
+
+class Pairs:
+    """The training set of a task of two tokens as `schurkit.engine.tables` reads it."""
+
+    def __init__(self, task, trials: None = None):
+        self.task = task
+        self._sets: dict[int, tables.TokenPairs] = {}
+
+    def draw(self, seeds: Sequence[int], step: int):
+        for seed in seeds:
+            if seed not in self._sets:
+                self._sets[seed] = self._checked(seed)
+        return ([self._sets[seed] for seed in seeds],)
+
+    def _checked(self, seed):
+        """The pairs of one seed, which must be those of the task's own `batch`."""
+        first, second, target = self.task.token_pairs(seed)
+        pairs = tables.TokenPairs.of(first, second, target, self.task.input_size)
+        trials = self.task.batch([seed], 0, None)
+        eye, out = np.eye(self.task.input_size), np.eye(self.task.output_size)
+        tokens = np.stack([eye[np.asarray(first)], eye[np.asarray(second)]], axis=1)
+        last = np.broadcast_to(trials.mask, trials.targets.shape[:3])[0]
+        same = trials.inputs.shape[1:] == tokens.shape and trials.targets.shape[2] == 2 and (trials.inputs[0] == tokens).all()
+        if not (same and (last == [False, True]).all() and (trials.targets[0, :, 1] == out[np.asarray(target)]).all()):
+            raise InputError(f"token_pairs of task {self.task.name!r} are not the training set that its batch(…, None) gives.")
+        return pairs
