@@ -1,6 +1,6 @@
 """Training: recipes, constructions, the loop, and the store of trained networks."""
 
-from .recipe import CONSTRUCTIONS, Phase, Recipe, copy_recipe
+from .recipe import CONSTRUCTIONS, Phase, Recipe, addition_recipe, copy_recipe
 from .store import Store, StoreWarning
 from .train import Plan, Study, TrainingWarning, plan, train, train_all
 from .trained import Checkpoint, Trained
@@ -16,6 +16,7 @@ __all__ = [
     "Study",
     "Trained",
     "TrainingWarning",
+    "addition_recipe",
     "copy_recipe",
     "plan",
     "train",
