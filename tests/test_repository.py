@@ -89,7 +89,7 @@ LAYERS = [
     {"random", "_blocks"},
     {"rnn", "schur", "metrics", "fourier", "nb", "plot"},
     {"engine"},
-    {"ablation", "rivals", "importance", "budget", "nonnormality", "subspace", "prediction", "dynamics", "cycles", "degeneracy"},
+    {"ablation", "rivals", "importance", "budget", "nonnormality", "subspace", "prediction", "dynamics", "cycles", "features", "degeneracy"},
     {"tasks", "training", "own"},
     {"publish", "bench"},
     {"cli"},

@@ -21,7 +21,7 @@ if numba.config.DISABLE_JIT:
     raise ImportError("NUMBA_DISABLE_JIT is set")
 
 _HERE = Path(__file__).parent
-_PARTS = "_cache", "_vectors", "_tile", "_dots", "_draws", "_kernels", "_network", "_training", "_rollouts", "batches"
+_PARTS = "_cache", "_vectors", "_tile", "_dots", "_draws", "_kernels", "_network", "polar", "_polar", "_training", "_rollouts", "_tables", "batches"
 _made: list = []
 _UNUSABLE = (OSError, EOFError, pickle.PickleError, RuntimeError)
 """What a folder that is full, read-only, damaged or gone makes numba raise."""

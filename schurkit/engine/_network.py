@@ -55,7 +55,7 @@ class Space(NamedTuple):
     rates : (time + 1, trials, hidden) φ at each step, the start first. fired : the same for what leaks into the state, (1, 1, 1)
     where unused. errors : (time, trials, output), or (time, output, trials) where d.few. delta : (2, trials, hidden) of this and
     the next step. carry : (trials, hidden) what a leak carries back, or the voltages. W_rec, W_inT, W_out, b_rec, b_out : sums of
-    the gradients, padded.
+    the gradients, padded. polar : (4, hidden, hidden) for the gradient of the nuclear norm, (1, 1, 1) where unused.
     """
 
     rates: np.ndarray
@@ -68,6 +68,7 @@ class Space(NamedTuple):
     W_out: np.ndarray
     b_rec: np.ndarray
     b_out: np.ndarray
+    polar: np.ndarray
 
 
 @inner

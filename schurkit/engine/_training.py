@@ -7,6 +7,7 @@ import numpy as np
 from ._cache import compiled, inner
 from ._kernels import add_product, address, product
 from ._network import LEAKY, PLAIN, VOLTAGE, advance, begin, clear, pack, put, read_out
+from ._polar import add_polar
 from ._tile import NONE, TIMES_RELU_SLOPE, TIMES_TANH_SLOPE
 
 _F = np.float32
@@ -196,19 +197,21 @@ def start_gradient(d, w, s, gradient):
 
 
 @compiled
-def train(d, w, s, state, x, y, mask, sizes, roots, rates, clip, ends, rules, losses):
+def train(d, w, s, state, x, y, mask, sizes, roots, rates, clip, ends, rules, nuclear, losses):
     """Train one network on as many batches as there are; returns how many steps were done before something was not finite.
 
     state : (5, parameters): parameters, mean and square of Adam, gradient, parameters before the last step.
     x, y, mask : batches with a leading steps axis. sizes, roots : of each step, as in `schurkit.training.optimise.Adam.step`.
     rates : (2,) 1 − β₁, 1 − β₂. clip : largest norm of an array's gradient, or infinity. ends : where each array ends in the
-    flat parameters. rules : (arrays, 4) factor of `sizes`, ε, 1 − η decay, l1 (`schurkit.engine.base.Rule`). losses : (steps,)
-    float64, filled.
+    flat parameters, W_in and W_rec first. rules : (arrays, 4) factor of `sizes`, ε, 1 − η decay, l1; nuclear : factor of the nuclear
+    norm (`schurkit.engine.base.Rule`). losses : (steps,) float64, filled.
     """
     gradient = state[3]
     for step in range(len(x)):
         pack(d, state[0], w)
         losses[step] = gradients(d, w, s, x[step], y[step], mask[step], gradient)
+        if nuclear > 0:
+            add_polar(w.W_rec, s.polar, nuclear, gradient[ends[0] :])
         finite = np.isfinite(losses[step])
         start = ends[0] * 0  # a plain 0 would have `norm_of` compiled twice
         for array in range(len(ends)):

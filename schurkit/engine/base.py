@@ -44,16 +44,18 @@ class ArrayRule:
 class Rule:
     """How gradients move trained arrays. With η = ``rule[name].rate`` × learning rate, for every array p of every network::
 
-        g ← g + l1 sign(p),    g ← g min(1, clip_norm / ‖g‖),    p ← (1 − η decay) p,    p ← p − η m̂ / (√v̂ + epsilon)
+        g ← g + l1 sign(p) + nuclear U Vᵀ (W_rec alone),    g ← g min(1, clip_norm / ‖g‖),    p ← (1 − η decay) p,    p ← p − η m̂ / (√v̂ + epsilon)
 
     m̂, v̂ : Adam's moments of g with bias correction. betas, clip_norm : shared by all arrays; clip_norm None leaves g alone.
-    default : for every array that `arrays` does not name.
+    default : for every array that `arrays` does not name. nuclear : factor of the nuclear norm of W_rec = U S Vᵀ
+    (`schurkit.engine.polar`).
     """
 
     betas: tuple[float, float] = (0.9, 0.999)
     clip_norm: float | None = None
     default: ArrayRule = ArrayRule()
     arrays: dict[str, ArrayRule] = field(default_factory=dict)
+    nuclear: float = 0.0
 
     def __getitem__(self, name: str) -> ArrayRule:
         return self.arrays.get(name, self.default)
@@ -79,6 +81,8 @@ class Trainer(Protocol):
     """Takes steps of Adam, drawing the batches itself. An engine may have one (``engine.trainer(parameters, spec, rule, loss)``) that is
     faster than `schurkit.training.trainers.LoopTrainer`, which serves every engine and every construction, and must do what that one does.
 
+    ``engine.trainer`` may return None for what it does not cover.
+
     Made from the start, {name: (networks, …)}, which is what is trained, a `Spec`, a `Rule`, and one of `LOSSES`. Who calls it
     (`schurkit.training.loop.fit`) decides when to stop, the learning rates and what is kept, so a trainer knows nothing of schedules.
     """
@@ -101,7 +105,8 @@ class Trainer(Protocol):
 
 
 class Engine(Protocol):
-    """One way to compute rollouts and gradients.
+    """One way to compute rollouts and gradients. May also have a `trainer` (see `Trainer`), and a ``table_worker(activation, loss)``
+    (see `schurkit.engine.tables.TableWorker`).
 
     packages, sources : names of the packages and the modules that results depend on, besides this one; arithmetic : what they
     depend on in the machine, or "".

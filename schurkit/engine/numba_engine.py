@@ -11,7 +11,25 @@ import sys
 
 import numpy as np
 
-from . import _cache, _dots, _draws, _kernels, _network, _rollouts, _tile, _training, _vectors, batches, numba_layout, numba_training
+from . import (
+    _cache,
+    _dots,
+    _draws,
+    _kernels,
+    _network,
+    _polar,
+    _rollouts,
+    _tables,
+    _tile,
+    _training,
+    _vectors,
+    batches,
+    numba_layout,
+    numba_tables,
+    numba_training,
+    polar,
+    tables,
+)
 from .base import Rule, Spec, Weights, available_threads
 from .numba_layout import Layout, aligned, side_by_side, up
 from .numba_training import Trainer
@@ -30,7 +48,10 @@ class NumbaEngine:
 
     name = "numba"
     packages = ("numpy", "numba", "llvmlite")
-    sources = (sys.modules[__name__], _cache, _vectors, _tile, _dots, _kernels, _network, _training, _draws, batches, numba_layout, numba_training)
+    sources = (
+        *(sys.modules[__name__], _cache, _vectors, _tile, _dots, _kernels, _network, _training, _draws, batches, numba_layout, numba_training),
+        *(_polar, polar, _tables, numba_tables, tables),
+    )
     arithmetic = _vectors.SHAPE.arithmetic
 
     def refuses(self, spec: Spec) -> str | None:
@@ -41,6 +62,9 @@ class NumbaEngine:
 
     def trainer(self, parameters: Weights, spec: Spec, rule: Rule, loss: str = "mse") -> Trainer:
         return Trainer(parameters, spec, rule, loss)
+
+    def table_worker(self, activation: str, loss: str) -> numba_tables.TableWorker:
+        return numba_tables.TableWorker(activation, loss)
 
     def rollout(self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool):
         if weights["W_rec"].dtype != np.float32:

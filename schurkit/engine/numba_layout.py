@@ -59,8 +59,8 @@ class Layout:
         rows = [(width,), (columns,), (width,)]
         return _network.Padded(*(aligned(*shape) for shape in matrices + rows), leak, aligned(width))
 
-    def space(self, trials: int, steps: int | None = None) -> _network.Space:
-        """Work space for gradients over `steps` steps, or for a rollout."""
+    def space(self, trials: int, steps: int | None = None, nuclear: bool = False) -> _network.Space:
+        """Work space for gradients over `steps` steps (with the nuclear norm's, or without), or for a rollout."""
         d = self.dims
         width, columns = up(d.hidden), up(d.outputs)
         back = steps is not None
@@ -73,6 +73,7 @@ class Layout:
             aligned(*(2, trials, width) if back else (1, 1, 1)),
             aligned(trials, width),
             *(aligned(*shape) for shape in sums),
+            aligned(*(4, d.hidden, width) if nuclear else (1, 1, 1)),
         )
 
 

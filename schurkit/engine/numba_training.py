@@ -124,6 +124,7 @@ class Trainer:
         self.betas = rule.betas
         self.rates = np.array([1 - rule.betas[0], 1 - rule.betas[1]], np.float32)
         self.clip = np.float32(np.inf if rule.clip_norm is None else rule.clip_norm)
+        self.nuclear = np.float32(rule.nuclear)
         self.rules = [rule[name] for name in self.layout.names]
         self._free: list[dict] = []  # work space, handed from thread to thread
 
@@ -161,9 +162,9 @@ class Trainer:
         for batch in source.draw(seed, step, count, room):
             shape, end = batch.mask.shape[1:], at + len(batch.mask)
             if space.get("shape") != shape:
-                space["shape"], space["space"] = shape, self.layout.space(*shape)
+                space["shape"], space["space"] = shape, self.layout.space(*shape, self.nuclear > 0)
             arguments = self.layout.dims, space["padded"], space["space"], state, *batch, sizes[at:end], roots[at:end], self.rates, self.clip
-            finished = _cache.call(_training.train, *arguments, self.layout.ends, rules, losses[at:end])
+            finished = _cache.call(_training.train, *arguments, self.layout.ends, rules, self.nuclear, losses[at:end])
             at += finished
             if at < end:
                 break

@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from . import tables
 from .base import Spec, Weights, available_threads
 
 NETWORKS_A_CHUNK = 8
@@ -34,7 +35,7 @@ class NumpyEngine:
 
     name = "numpy"
     packages = ("numpy",)
-    sources = (sys.modules[__name__],)
+    sources = (sys.modules[__name__], tables)
     arithmetic = ""
 
     def refuses(self, spec: Spec) -> str | None:
@@ -42,6 +43,9 @@ class NumpyEngine:
 
     def worker(self, spec: Spec, loss: str = "mse") -> NumpyWorker:
         return NumpyWorker(spec, loss)
+
+    def table_worker(self, activation: str, loss: str) -> tables.TableWorker:
+        return tables.TableWorker(activation, loss)
 
     def rollout(self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool):
         networks, hidden = weights["W_rec"].shape[:2]

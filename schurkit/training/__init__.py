@@ -1,23 +1,26 @@
 """Training: recipes, constructions, the loop, and the store of trained networks."""
 
-from .recipe import CONSTRUCTIONS, Phase, Recipe, addition_recipe, copy_recipe
+from .recipe import CONSTRUCTIONS, Phase, Plateau, Recipe, Until, addition_recipe, copy_recipe
 from .store import Store, StoreWarning
 from .train import Plan, Study, TrainingWarning, plan, train, train_all
-from .trained import Checkpoint, Trained
+from .trained import Checkpoint, Trained, initial
 
 __all__ = [
     "CONSTRUCTIONS",
     "Checkpoint",
     "Phase",
     "Plan",
+    "Plateau",
     "Recipe",
     "Store",
     "StoreWarning",
     "Study",
     "Trained",
     "TrainingWarning",
+    "Until",
     "addition_recipe",
     "copy_recipe",
+    "initial",
     "plan",
     "train",
     "train_all",

@@ -15,7 +15,7 @@ Parameters = dict[str, np.ndarray]
 
 
 class Dense:
-    """W_rec itself is trained; "default", "orthogonal", "normal" and "fan_in" differ in the start alone."""
+    """W_rec itself is trained; the constructions that use it differ in the start alone (and "mup" in its learning rates)."""
 
     def start(self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]) -> Parameters:
         parameters = outer_start(recipe, input_size, output_size, seeds)
@@ -123,7 +123,9 @@ def outer_start(recipe: Recipe, input_size: int, output_size: int, seeds: Sequen
 
 
 def _matrix(recipe, name, shape, seeds):
-    """Unif(±N^-1/2), or N(0, 1/fan-in), in float32."""
+    """Unif(±N^-1/2), or N(0, 1/fan-in), or those of "mup", in float32."""
+    if recipe.construction == "mup":
+        return (random.normal(seeds, name, 0, shape) * recipe.multipliers.get(name, 1.0)).astype(np.float32)
     if recipe.construction == "fan_in":
         return (random.normal(seeds, name, 0, shape) / np.sqrt(shape[1])).astype(np.float32)
     bound = recipe.hidden_size**-0.5
@@ -152,7 +154,7 @@ def _fan_in_start(hidden, seeds):
     return random.normal(list(seeds), "W_rec", 0, (hidden, hidden)) / np.sqrt(hidden)
 
 
-_STARTS = {"default": _default_start, "orthogonal": _orthogonal_start, "normal": _normal_start, "fan_in": _fan_in_start}
+_STARTS = {"default": _default_start, "orthogonal": _orthogonal_start, "normal": _normal_start, "fan_in": _fan_in_start, "mup": _fan_in_start}
 
 
 def _paired(spectrum):

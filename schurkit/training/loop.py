@@ -10,6 +10,7 @@ import numpy as np
 from .._checks import InputError
 from ..engine.base import Engine, Weights
 from .constructions import Parameters, construction
+from .epochs import Epochs
 from .recipe import Recipe
 from .trainers import trainer_for
 
@@ -27,7 +28,8 @@ class Fitted:
 
     weights : arrays by name; losses : mean training loss of each `LOSS_EVERY` steps; stopped : the step at which the loss or a
     gradient was no longer finite (the weights are the last finite ones), or −1; factors : E and W_x where W_in is made of them;
-    checkpoints : step → trained arrays after that many steps, for the steps that the network reached.
+    checkpoints : step → trained arrays after that many steps, for the steps that the network reached; steps : how many it took;
+    reached : whether it stopped because of `Recipe.until`.
     """
 
     weights: Weights
@@ -35,6 +37,8 @@ class Fitted:
     stopped: int = -1
     factors: Parameters = field(default_factory=dict)
     checkpoints: dict[int, Parameters] = field(default_factory=dict)
+    steps: int = 0
+    reached: bool = False
 
 
 def fit(task, recipe: Recipe, seeds: Sequence[int], engine: Engine, tick: Callable[[int, float], bool] | None = None) -> list[Fitted]:
@@ -44,34 +48,60 @@ def fit(task, recipe: Recipe, seeds: Sequence[int], engine: Engine, tick: Callab
 
     Returns the fitted networks in the order of `seeds`.
     """
-    trainer = trainer_for(task, recipe, engine, seeds)
-    log = _Log(recipe, len(seeds), tick)
-    alive, stopped = np.arange(len(seeds)), np.full(len(seeds), -1)
-    kept: list[dict[int, Parameters]] = [{} for _ in seeds]
-    step = 0
+    return _Fit(task, recipe, seeds, engine, tick).run()
 
-    def keep():
-        if step in recipe.checkpoints:
-            for i in alive:
-                kept[i][step] = trainer.weights(i)
 
-    keep()
-    for phase_task, phase in recipe.schedule(task):
-        end = step + phase.steps
-        _check_batch(phase_task, recipe, seeds[0], step)
-        source = trainer.source(phase_task, recipe.batch_size, seeds[0], step) if phase.steps else None
-        while step < end and len(alive):
-            stop = min([end, *(at for at in recipe.checkpoints if at > step)])
-            count = min(trainer.steps_a_call(source), stop - step)
-            rates = np.full(len(alive), phase.learning_rate)
-            losses, done = trainer.run(alive.tolist(), [seeds[i] for i in alive], source, step, count, rates)
-            log.add(alive, step, losses, done)
-            stopped[alive[done < count]] = step + done[done < count]
-            alive = alive[done == count]
+class _Fit:
+    """One call of `fit`."""
+
+    def __init__(self, task, recipe, seeds, engine, tick):
+        self.task, self.recipe, self.seeds = task, recipe, seeds
+        self.trainer = trainer_for(task, recipe, engine, seeds)
+        self.epochs = Epochs(recipe, len(seeds))
+        self.log = _Log(recipe, len(seeds), tick, self.epochs)
+        self.alive, self.stopped = np.arange(len(seeds)), np.full(len(seeds), -1)
+        self.steps, self.reached = np.full(len(seeds), recipe.steps), np.zeros(len(seeds), bool)
+        self.kept: list[dict[int, Parameters]] = [{} for _ in seeds]
+
+    def run(self) -> list[Fitted]:
+        self._keep(0)
+        step = 0
+        for phase_task, phase in self.recipe.schedule(self.task):
+            end = step + phase.steps
+            if phase.steps:
+                self._phase(phase_task, phase.learning_rate, step, end)
+            step = end
+        return [self._fitted(i) for i in range(len(self.seeds))]
+
+    def _phase(self, task, rate, step, end):
+        recipe, seeds = self.recipe, self.seeds
+        _check_batch(task, recipe, seeds[0], step)
+        source = self.trainer.source(task, recipe.batch_size, seeds[0], step)
+        while step < end and len(self.alive):
+            stop = min([end, self.epochs.next_end(step), *(at for at in recipe.checkpoints if at > step)])
+            count = min(self.trainer.steps_a_call(source), stop - step)
+            alive = self.alive
+            rates = rate * self.epochs.scale[alive]
+            losses, done = self.trainer.run(alive.tolist(), [seeds[i] for i in alive], source, step, count, rates)
+            self.log.add(alive, step, losses, done)
+            self.steps[alive[done < count]] = self.stopped[alive[done < count]] = step + done[done < count]
+            self.alive = alive[done == count]
             step += count
-            keep()
-    ends = np.where(stopped < 0, recipe.steps, stopped)
-    return [_fitted(recipe, trainer.weights(i), log.curve(i, ends[i]), int(stopped[i]), kept[i]) for i in range(len(seeds))]
+            self._keep(step)
+            if self.epochs.next_end(step - 1) == step:
+                there = self.alive[self.epochs.close(self.alive, rate)]
+                self.steps[there], self.reached[there] = step, True
+                self.alive = np.setdiff1d(self.alive, there)
+
+    def _keep(self, step):
+        if step in self.recipe.checkpoints:
+            for i in self.alive:
+                self.kept[i][step] = self.trainer.weights(i)
+
+    def _fitted(self, i) -> Fitted:
+        weights, factors = whole(self.recipe, self.trainer.weights(i))
+        losses = self.log.curve(i, self.steps[i])
+        return Fitted(weights, losses, int(self.stopped[i]), factors, self.kept[i], int(self.steps[i]), bool(self.reached[i]))
 
 
 def whole(recipe: Recipe, parameters: Parameters) -> tuple[Weights, Parameters]:
@@ -79,11 +109,6 @@ def whole(recipe: Recipe, parameters: Parameters) -> tuple[Weights, Parameters]:
     form = construction(recipe.construction, recipe.embedding_size)
     weights = {name: array[0] for name, array in form.weights({name: array[None] for name, array in parameters.items()}).items()}
     return weights, {name: parameters[name] for name in ("E", "W_x") if name in parameters}
-
-
-def _fitted(recipe, parameters, losses, stopped, checkpoints) -> Fitted:
-    weights, factors = whole(recipe, parameters)
-    return Fitted(weights, losses, stopped, factors, checkpoints)
 
 
 def _check_batch(task, recipe, seed, step):
@@ -102,11 +127,11 @@ def _check_batch(task, recipe, seed, step):
 
 
 class _Log:
-    """Loss curves, and the calls that tell of progress."""
+    """Loss curves, sums of epochs, and the calls that tell of progress."""
 
-    def __init__(self, recipe: Recipe, networks: int, tick):
-        self.steps, self.tick = recipe.steps, tick
-        self.curves = np.zeros((networks, -(-recipe.steps // LOSS_EVERY)))
+    def __init__(self, recipe: Recipe, networks: int, tick, epochs: Epochs):
+        self.tick, self.epochs = tick, epochs
+        self.sums = np.zeros((networks, -(-recipe.steps // LOSS_EVERY)))
 
     def add(self, alive, step, losses, done):
         """Losses (networks, count) from `step` on of the networks at positions `alive`, of which each did so many steps."""
@@ -114,12 +139,13 @@ class _Log:
             going = done > i
             if not going.any():
                 break
-            at = step + i
-            window = min(LOSS_EVERY, self.steps - at // LOSS_EVERY * LOSS_EVERY)
-            self.curves[alive[going], at // LOSS_EVERY] += losses[going, i] / window
+            self.sums[alive[going], (step + i) // LOSS_EVERY] += losses[going, i]
+            self.epochs.add(alive[going], losses[going, i])
             if self.tick is not None and self.tick(int(going.sum()), float(losses[going, i].mean())):
                 raise Stopped
 
     def curve(self, network: int, end: int) -> np.ndarray:
         """The curve of one network that trained to step `end`."""
-        return self.curves[network, : -(-end // LOSS_EVERY)].copy()
+        windows = -(-end // LOSS_EVERY)
+        counts = np.minimum(LOSS_EVERY, end - LOSS_EVERY * np.arange(windows))
+        return self.sums[network, :windows] / counts

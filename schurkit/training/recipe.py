@@ -8,7 +8,9 @@ from .._checks import InputError, integer, number, one_of
 from ..engine.base import LOSSES, ArrayRule, Rule, Spec
 from ..rnn import ACTIVATIONS, FORMS
 
-CONSTRUCTIONS = ("default", "orthogonal", "normal", "cayley", "fan_in")
+CONSTRUCTIONS = ("default", "orthogonal", "normal", "cayley")
+"""Those that arXiv:2606.18457 compares."""
+OTHER_CONSTRUCTIONS = ("fan_in", "mup")
 BIAS_STARTS = ("zero", "uniform")
 MATRICES = ("W_in", "W_rec", "W_out", "E", "W_x")
 """Trained arrays that weight decay shrinks."""
@@ -34,6 +36,33 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class Until:
+    """When a network has learned enough: its training loss, the mean over an epoch, is below `loss` for `patience` epochs in a row."""
+
+    loss: float
+    patience: int = 3
+
+    def __post_init__(self):
+        number(self.loss, "until.loss", above=0)
+        integer(self.patience, "until.patience", at_least=1)
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """When a network's learning rate falls: by `factor` after more than `patience` epochs in which its mean training loss did not come below
+    (1 − 1e-4) times the best so far. As torch.optim.lr_scheduler.ReduceLROnPlateau with its other settings left alone.
+    """
+
+    factor: float = 0.5
+    patience: int = 40
+
+    def __post_init__(self):
+        if not number(self.factor, "plateau.factor", above=0) < 1:
+            raise InputError(f"plateau.factor must be below 1; got {self.factor}.")
+        integer(self.patience, "plateau.patience", at_least=0)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Start, parameterisation and optimiser.
 
@@ -44,8 +73,8 @@ class Recipe:
         "default" dense, Unif(±N^-1/2), unconstrained; "orthogonal" dense, random orthogonal, unconstrained;
         "normal" dense, Q D Qᵀ with 2×2 blocks [[a, −b], [b, a]], a, b ~ N(0, 1/6), unconstrained;
         "cayley" O(A) D O(A)ᵀ with O(A) = (I − A)(I + A)⁻¹, A skew and D of tied blocks [[a, −b], [b, a]] both trained: W_rec
-        stays normal; "fan_in" dense, N(0, 1/N), unconstrained, W_in and W_out also N(0, 1/fan-in). "normal" and "cayley" need
-        an even N.
+        stays normal; "fan_in" dense, N(0, 1/N), unconstrained, W_in and W_out also N(0, 1/fan-in); "mup" see `gamma`. "normal" and
+        "cayley" need an even N.
     phases : the schedule, one `Phase` after the other; Adam's moments run on across phases.
     batch_size : trials a step; None for all trials of the task's training set at each step, where it has a fixed one.
     clip_norm : each gradient array of each network is scaled down to at most this Euclidean norm; None leaves it alone.
@@ -59,6 +88,19 @@ class Recipe:
     bias_start : "zero", or "uniform": Unif(±N^-1/2). torch.nn.RNN has two such vectors, b_ih and b_hh; here their place is taken by one.
     embedding_size : None, or m: W_in = W_x Eᵀ with E (input, m) and W_x (hidden, m) trained in its place. E starts at N(0, 1) as in
         torch.nn.Embedding (with "fan_in" at N(0, 1/inputs)) and W_x as W_in would (with "fan_in" at N(0, 1/m)).
+    gamma : with construction="mup", the richness γ of the maximal-update parameterisation for Adam (arXiv:2410.03972)::
+
+            h_{t+1} = (1 − leak) h_t + leak (J φ(h_t)/N + U x_t),    f = W_ro φ(h)/(γ N),    learning rate γ η₀
+
+        with J, U, W_ro trained, J ~ N(0, variance N), U and W_ro ~ N(0, 1), η₀ the phase's learning rate. The network's weights are W_rec = J/N,
+        W_in = U, W_out = W_ro/(γN), and Adam on J is Adam on W_rec at 1/N of the rate (see `rule`). So that ε stays as small beside the
+        gradients at every width it is ε/N² for J, ε/N for U and ε/(γN) for W_ro. b_rec goes with U; b_out moves by η₀, as f does. Needs the
+        voltage form, or leak 1 (where both forms are the same network), and clip_norm=None, since norms of gradients depend on N.
+    until : see `Until`; None trains to the end of the phases. A network that is there stops, whatever the others of its stack do.
+    plateau : see `Plateau`; None leaves the learning rates to the phases.
+    epoch_steps : steps of an epoch, for `until` and `plateau`; counted from the first step of training on.
+    l1, nuclear : penalties λ Σ|W_rec| and λ ‖W_rec‖_* (the sum of singular values) added to the loss, on the recurrent matrix alone. The gradient
+        of the latter is U Vᵀ of W_rec = U S Vᵀ (`schurkit.engine.polar.polar`). Clipped with the rest; not part of recorded losses.
     checkpoints : numbers of steps after which the weights are kept, see `Trained.checkpoints`; 0 is the start.
 
     W_in and W_out start at Unif(±N^-1/2) unless said otherwise, h0 is zero and not trained. So ``construction="default", biases=True,
@@ -80,13 +122,19 @@ class Recipe:
     weight_decay: float = 0.0
     bias_start: str = "zero"
     embedding_size: int | None = None
+    gamma: float = 1.0
+    until: Until | None = None
+    plateau: Plateau | None = None
+    epoch_steps: int = 128
+    l1: float = 0.0
+    nuclear: float = 0.0
     checkpoints: tuple[int, ...] = ()
 
     def __post_init__(self):
         integer(self.hidden_size, "hidden_size", at_least=1)
         if self.batch_size is not None:
             integer(self.batch_size, "batch_size", at_least=1)
-        one_of(self.construction, "construction", CONSTRUCTIONS)
+        one_of(self.construction, "construction", CONSTRUCTIONS + OTHER_CONSTRUCTIONS)
         one_of(self.activation, "activation", ACTIVATIONS)
         one_of(self.form, "form", FORMS)
         number(self.leak, "leak", above=0, at_most=1)
@@ -114,16 +162,54 @@ class Recipe:
             raise InputError("weight_decay is not defined for construction='cayley': W_rec is not trained itself there.")
         if self.embedding_size is not None:
             integer(self.embedding_size, "embedding_size", at_least=1)
+        integer(self.epoch_steps, "epoch_steps", at_least=1)
+        for name in ("l1", "nuclear"):
+            number(getattr(self, name), name, at_least=0)
+        for name, kind in (("until", Until), ("plateau", Plateau)):
+            if not isinstance(getattr(self, name), (kind, type(None))):
+                raise InputError(f"{name} must be None or a schurkit.training.{kind.__name__}; got {getattr(self, name)!r}.")
+        self._check_mup()
         checkpoints = tuple(integer(step, "checkpoints", at_least=0, at_most=self.steps) for step in self.checkpoints)
         if sorted(set(checkpoints)) != list(checkpoints):
             raise InputError(f"checkpoints must be different steps in increasing order; got {checkpoints}.")
         object.__setattr__(self, "checkpoints", checkpoints)
 
+    def _check_mup(self):
+        number(self.gamma, "gamma", above=0)
+        if self.construction != "mup":
+            if self.gamma != 1:
+                raise InputError(f"gamma belongs to construction='mup'; got gamma={self.gamma} with construction={self.construction!r}.")
+            return
+        if self.form != "voltage" and self.leak != 1:
+            raise InputError("construction='mup' is defined for form='voltage', or for leak=1; got form='rate' with a leak.")
+        if self.clip_norm is not None:
+            raise InputError("construction='mup' needs clip_norm=None: the norm of a gradient depends on hidden_size.")
+
+    @property
+    def multipliers(self) -> dict[str, float]:
+        """What the trained arrays of "mup" are multiplied by to give the weights: 1/N for W_rec, 1/(γN) for W_out; empty otherwise.
+
+        The factors by which gradients with respect to weights become those with respect to what is trained.
+        """
+        N = self.hidden_size
+        return {"W_rec": 1 / N, "W_out": 1 / (self.gamma * N)} if self.construction == "mup" else {}
+
     @property
     def rule(self) -> Rule:
-        """How gradients move the trained arrays."""
-        matrix = ArrayRule(epsilon=self.epsilon, decay=self.weight_decay)
-        return Rule(tuple(self.betas), self.clip_norm, ArrayRule(epsilon=self.epsilon), dict.fromkeys(MATRICES, matrix))
+        """How gradients move the trained arrays.
+
+        Adam on c·W, at rate η and with ε, is Adam on W at rate η/c with ε c. For "mup" that gives W_rec (c = N) the rate γη₀/N and ε/N,
+        W_out (c = γN) η₀/N and ε; W_in and b_rec γη₀ and ε/N.
+        """
+        mup, N = self.construction == "mup", self.hidden_size
+        rates = {"W_in": 1, "W_x": 1, "E": 1, "b_rec": 1, "W_rec": 1 / N, "W_out": 1 / (self.gamma * N), "b_out": 1 / self.gamma}
+        arrays = {}
+        for name in (*MATRICES, "b_rec", "b_out"):
+            rate = self.gamma * rates[name] if mup else 1.0
+            epsilon = self.epsilon / N if mup and name not in ("W_out", "b_out") else self.epsilon
+            decay = self.weight_decay * (self.gamma / rate if mup else 1.0) if name in MATRICES else 0.0
+            arrays[name] = ArrayRule(rate, epsilon, decay, self.l1 if name == "W_rec" else 0.0)
+        return Rule(tuple(self.betas), self.clip_norm, ArrayRule(epsilon=self.epsilon), arrays, self.nuclear)
 
     @property
     def spec(self) -> Spec:

@@ -52,11 +52,11 @@ def code_version(*modules) -> str:
 def record_of(task, recipe, seed: int, engine) -> dict:
     """The plain record that is the key of one network: everything that its weights depend on."""
     from .. import random
-    from ..engine import base, tables
-    from . import constructions, loop, optimise, trainers
+    from ..engine import base, polar
+    from . import constructions, epochs, loop, optimise, trainers
     from . import recipe as recipe_module
 
-    modules = (random, base, *engine.sources, tables, recipe_module, constructions, optimise, trainers, loop)
+    modules = (random, base, polar, *engine.sources, recipe_module, constructions, optimise, epochs, trainers, loop)
     try:
         task_code = code_version(sys.modules[type(task).__module__])
     except (OSError, TypeError):  # a task defined in a notebook has no module source

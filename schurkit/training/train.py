@@ -126,6 +126,7 @@ class _Run:
         arrays = packed(fitted)
         score = _score(self.study.task, self.study.recipe, arrays, self.engine.name)
         found = {"score": score, "stopped": fitted.stopped, "seconds": seconds, "final_loss": _last(fitted.losses)}
+        found |= {"steps": fitted.steps, "reached": fitted.reached}
         self.store.write(self.records[seed], arrays, found)
         self.results[seed] = (arrays, found, False)
         if fitted.stopped >= 0:
@@ -245,7 +246,8 @@ def _seconds_a_network(task, recipe, engine) -> float:
             laps = {4: [], 24: []}
             for steps in (*laps, *laps):
                 start = time.perf_counter()
-                fit(task, replace(recipe, phases=(replace(phase, steps=steps),), checkpoints=()), [0], engine)
+                fit(task, replace(recipe, phases=(replace(phase, steps=steps),), checkpoints=(), until=None), [0], engine)
                 laps[steps].append(time.perf_counter() - start)
-            total += max(min(laps[24]) - min(laps[4]), 0.0) / 20 * phase.steps
+            lap = (min(laps[24]) - min(laps[4])) / 20
+            total += (lap if lap > 0 else min(laps[24]) / 24) * phase.steps  # steps too short to tell from the clock's noise
     return total * 1.2

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..rnn import ARRAYS, RNN
 from ..tasks.base import converged
+from .constructions import construction
 from .loop import LOSS_EVERY, Fitted, whole
 from .recipe import Recipe
 
@@ -34,6 +35,8 @@ class Trained:
     losses : per network, the mean training loss of each `LOSS_EVERY` = 20 steps (one array a network: one may have stopped early).
     scores : (networks,) the task's metric on its held-out trials.
     stopped : (networks,) step at which the loss was no longer finite, −1 for none.
+    steps : (networks,) steps that each took; reached : (networks,) which of them stopped because of `Recipe.until` (its threshold is on the
+    training loss and says nothing about `converged`, which is on held-out trials).
     seconds : (networks,) training time of each, share of its chunk; stored : (networks,) whether it came from the store.
     factors : as in `Checkpoint`. checkpoints : step → `Checkpoint`, for each of the recipe's; a network that stopped earlier is there
     with its last weights.
@@ -47,6 +50,8 @@ class Trained:
     stopped: np.ndarray
     seconds: np.ndarray
     stored: np.ndarray
+    steps: np.ndarray
+    reached: np.ndarray
     factors: dict[str, np.ndarray] = field(default_factory=dict)
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
 
@@ -66,7 +71,24 @@ class Trained:
 
     def loss_steps(self, network: int) -> np.ndarray:
         """Training steps at which the entries of ``losses[network]`` end."""
-        return np.minimum(np.arange(1, len(self.losses[network]) + 1) * LOSS_EVERY, self.recipe.steps)
+        return np.minimum(np.arange(1, len(self.losses[network]) + 1) * LOSS_EVERY, self.steps[network])
+
+
+def initial(task, recipe: Recipe, seeds) -> RNN:
+    """The networks that training of these seeds starts from, without training: a stack labelled by seed.
+
+    Parameters
+    ----------
+    task, recipe : as for `train`. seeds : whole numbers.
+
+    Examples
+    --------
+    >>> from schurkit.tasks import Copy
+    >>> initial(Copy(2, 2, 4), Recipe(hidden_size=6), [0, 1]).labels
+    (0, 1)
+    """
+    form = construction(recipe.construction, recipe.embedding_size)
+    return network_of(recipe, form.weights(form.start(recipe, task.input_size, task.output_size, list(seeds))), tuple(seeds))
 
 
 def packed(fitted: Fitted) -> dict[str, np.ndarray]:
@@ -95,6 +117,8 @@ def gathered(study, files: list[dict[str, np.ndarray]], found: list[dict], store
         stopped=np.array([f["stopped"] for f in found]),
         seconds=np.array([f["seconds"] for f in found]),
         stored=np.array(stored),
+        steps=np.array([f["steps"] for f in found]),
+        reached=np.array([f["reached"] for f in found]),
         factors={name: final[name] for name in FACTORS if name in final},
         checkpoints={step: _checkpoint(recipe, step, files, seeds) for step in recipe.checkpoints},
     )

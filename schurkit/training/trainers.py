@@ -9,6 +9,7 @@ import numpy as np
 from .._checks import InputError
 from ..engine import tables
 from ..engine.base import Engine, Rule, Trainer
+from ..engine.polar import polar
 from .constructions import Dense, Parameters, construction
 from .optimise import Adam, clip, gradient_norms
 from .recipe import Recipe
@@ -19,16 +20,17 @@ def trainer_for(task, recipe: Recipe, engine: Engine, seeds: Sequence[int]) -> T
     form = construction(recipe.construction, recipe.embedding_size)
     start = form.start(recipe, task.input_size, task.output_size, seeds)
     if uses_tables(task, recipe, engine):
-        return LoopTrainer(form, start, tables.TableWorker(recipe.activation, recipe.loss), recipe.rule, Pairs)
-    if hasattr(engine, "trainer") and isinstance(form, Dense):
-        return engine.trainer(start, recipe.spec, recipe.rule, recipe.loss)
+        return LoopTrainer(form, start, engine.table_worker(recipe.activation, recipe.loss), recipe.rule, Pairs)
+    trainer = engine.trainer(start, recipe.spec, recipe.rule, recipe.loss) if hasattr(engine, "trainer") and isinstance(form, Dense) else None
+    if trainer is not None:
+        return trainer
     return LoopTrainer(form, start, engine.worker(recipe.spec, recipe.loss), recipe.rule)
 
 
 def uses_tables(task, recipe: Recipe, engine: Engine) -> bool:
     """Whether the networks see two one-hot tokens and nothing else, so that `schurkit.engine.tables` computes their gradients."""
     plain = recipe.form == "rate" and recipe.leak == 1 and not recipe.biases and recipe.batch_size is None
-    tokens = plain and engine.name != "torch" and not any(phase.task for phase in recipe.phases) and hasattr(task, "token_pairs")
+    tokens = plain and hasattr(engine, "table_worker") and not any(phase.task for phase in recipe.phases) and hasattr(task, "token_pairs")
     return tokens and task.token_pairs(0) is not None
 
 
@@ -38,7 +40,7 @@ class LoopTrainer:
     Parameters
     ----------
     form : construction. parameters : its start. worker : gives the loss and its gradients. rule : see `schurkit.engine.base.Rule`; the
-    L1 penalty is on weights, whether trained themselves or not. batches : class of the batches' source, made from (task, trials).
+    penalties are on weights, whether trained themselves or not. batches : class of the batches' source, made from (task, trials).
     """
 
     def __init__(self, form, parameters: Parameters, worker, rule: Rule, batches=None):
@@ -76,6 +78,8 @@ class LoopTrainer:
         for name in gradients:
             if self.rule[name].l1:
                 gradients[name] = gradients[name] + np.float32(self.rule[name].l1) * np.sign(weights[name])
+        if self.rule.nuclear:
+            gradients["W_rec"] = gradients["W_rec"] + np.float32(self.rule.nuclear) * polar(weights["W_rec"])
         gradients = self.form.pull_back(parameters, gradients)
         norms = gradient_norms(gradients)
         finite = np.isfinite(losses) & np.isfinite(np.array(list(norms.values()))).all(axis=0)

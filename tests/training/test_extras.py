@@ -59,7 +59,8 @@ class Sums:
         return Trials(*(np.stack([getattr(part, name) for part in parts]) for name in ("inputs", "targets")), parts[0].mask)
 
     def test_trials(self, trials=256, seed=0):
-        return self._trials(*np.divmod(np.arange(self.p**2), self.p), np.arange(self.p**2))
+        a, b = np.divmod(np.arange(self.p**2), self.p)
+        return self._trials(a, b, (a + b) % self.p)
 
     def _pairs(self, seed):
         a, b = np.divmod(random.permutation(seed, "split", 0, self.p**2)[: int(self.train_fraction * self.p**2)], self.p)
@@ -67,7 +68,7 @@ class Sums:
 
     def _trials(self, a, b, c):
         eye = np.eye(self.p, dtype=np.float32)
-        right = eye[c % self.p]
+        right = eye[c]
         return Trials(np.stack([eye[a], eye[b]], 1), np.stack([np.zeros_like(right), right], 1), np.array([0, 1]))
 
 
@@ -122,8 +123,10 @@ def test_cross_entropy_of_a_broken_network_is_not_finite(engine, bad):
     W_out = np.array([[[1.0], [bad], [0.0]]], np.float32)
     weights = {"W_in": np.ones((1, 1, 1), np.float32), "W_rec": np.zeros((1, 1, 1), np.float32), "W_out": W_out}
     with np.errstate(all="ignore"):
-        losses, _ = choose(engine).worker(Spec(), "cross_entropy").gradients(
-            weights, np.ones((1, 1, 1, 1), np.float32), np.array([[[[0, 0, 1]]]], np.float32), np.ones(1, bool)
+        losses, _ = (
+            choose(engine)
+            .worker(Spec(), "cross_entropy")
+            .gradients(weights, np.ones((1, 1, 1, 1), np.float32), np.array([[[[0, 0, 1]]]], np.float32), np.ones(1, bool))
         )
     assert not np.isfinite(losses[0])
 
@@ -134,10 +137,10 @@ def test_weight_decay_is_torchs_adamw():
     ours = {"W_in": rng.normal(size=(2, 3, 4)), "b_rec": rng.normal(size=(2, 5))}
     theirs = [{name: torch.nn.Parameter(torch.tensor(value[i])) for name, value in ours.items()} for i in range(2)]
     rates = [3e-3, 1e-2]
-    optimisers = [
-        torch.optim.AdamW([{"params": [p["W_in"]], "weight_decay": 2.0, "eps": 1e-3, "lr": 0.5 * lr}, {"params": [p["b_rec"]]}], lr=lr, weight_decay=0, betas=(0.8, 0.98))
-        for p, lr in zip(theirs, rates)
-    ]  # fmt: skip
+    optimisers = []
+    for p, rate in zip(theirs, rates):
+        groups = [{"params": [p["W_in"]], "weight_decay": 2.0, "eps": 1e-3, "lr": 0.5 * rate}, {"params": [p["b_rec"]]}]
+        optimisers.append(torch.optim.AdamW(groups, lr=rate, weight_decay=0, betas=(0.8, 0.98)))
     adam = Adam(ours, Rule((0.8, 0.98), None, arrays={"W_in": ArrayRule(0.5, 1e-3, 2.0)}))
     for _ in range(20):
         gradients = {name: rng.normal(size=value.shape) for name, value in ours.items()}
