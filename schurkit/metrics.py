@@ -85,6 +85,19 @@ def replay_accuracy(outputs, trials: Trials) -> np.ndarray:
     return _hits(outputs, targets, kept).sum(axis=(1, 2, 3)) / counted
 
 
+def accuracy(outputs, trials: Trials) -> np.ndarray:
+    """Fraction of unmasked (trial, time) whose largest output is the class of the target (one-hot; the largest target in general).
+
+    Parameters and returns as `fvu`; higher is better, 1/output is chance for equally frequent classes. A step with a NaN output counts as
+    wrong; among equal outputs the first is taken.
+    """
+    outputs, targets, kept = _aligned(outputs, trials)
+    hits = np.argmax(outputs, axis=-1) == np.argmax(targets, axis=-1)
+    hits &= np.isfinite(outputs).all(axis=-1)
+    kept = np.broadcast_to(kept[..., 0], hits.shape)
+    return (hits & kept).sum(axis=(1, 2)) / kept.sum(axis=(1, 2))
+
+
 def accuracy_over_time(outputs, trials: Trials) -> np.ndarray:
     """`replay_accuracy` at each time step, (networks, time); NaN where a step is masked in every trial."""
     outputs, targets, kept = _aligned(outputs, trials)
@@ -110,11 +123,12 @@ def _aligned(outputs, trials: Trials):
 
 FVU = Metric("FVU", fvu, "lower")
 REPLAY_ACCURACY = Metric("replay accuracy", replay_accuracy, "higher")
-METRICS = {"fvu": FVU, "replay_accuracy": REPLAY_ACCURACY}
+ACCURACY = Metric("accuracy", accuracy, "higher")
+METRICS = {"fvu": FVU, "replay_accuracy": REPLAY_ACCURACY, "accuracy": ACCURACY}
 
 
 def metric(choice: str | Metric) -> Metric:
-    """The metric of that name ("fvu", "replay_accuracy"), or the given `Metric` itself."""
+    """The metric of that name ("fvu", "replay_accuracy", "accuracy"), or the given `Metric` itself."""
     return choice if isinstance(choice, Metric) else METRICS[one_of(choice, "metric", METRICS)]
 
 

@@ -107,8 +107,24 @@ def subspace_or_coupling(values: dict) -> list:
     return [study for task in (FlipFlop(), Sine(), ContextIntegration()) for study in _suite(values, task)]
 
 
+def modular_addition(values: dict) -> list:
+    """Networks that add modulo p, and one on fewer training pairs whose course is shown."""
+    from schurkit.tasks import ModularAddition
+    from schurkit.training import Study, addition_recipe
+
+    seeds = tuple(range(values["first_seed"], values["first_seed"] + values["networks"]))
+    shared = {"p": values["p"], "split_seed": values["split_seed"]}
+    recipe = addition_recipe(values["training_steps"], values["weight_decay"], values["hidden_size"])
+    studies = [Study(ModularAddition(train_fraction=values["train_fraction"], **shared), recipe, seeds)]
+    if values["slow_fraction"]:
+        slow = addition_recipe(values["slow_steps"], values["slow_decay"], values["hidden_size"], checkpoints=48)
+        studies.append(Study(ModularAddition(train_fraction=values["slow_fraction"], **shared), slow, seeds[:1]))
+    return studies
+
+
 plans: dict[str, Callable[[dict], Iterable]] = {
-    plan.__name__: plan for plan in (schur_coordinates, copy_task, flip_flop, sine, context_integration, across_tasks, subspace_or_coupling)
+    plan.__name__: plan
+    for plan in (schur_coordinates, copy_task, flip_flop, sine, context_integration, across_tasks, subspace_or_coupling, modular_addition)
 }
 
 

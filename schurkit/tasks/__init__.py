@@ -8,6 +8,7 @@ from .delayed_discrimination import DelayedDiscrimination
 from .examine import Check, examine
 from .flip_flop import FlipFlop
 from .loading import load_task
+from .modular_addition import ModularAddition
 from .path_integration import PathIntegration
 from .sine import Sine
 from .sine_generation import SineGeneration
@@ -19,6 +20,7 @@ __all__ = [
     "Copy",
     "DelayedDiscrimination",
     "FlipFlop",
+    "ModularAddition",
     "PathIntegration",
     "Sine",
     "SineGeneration",

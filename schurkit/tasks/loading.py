@@ -15,9 +15,10 @@ from .base import Task, check_task
 from .context_integration import ContextIntegration
 from .copy import Copy
 from .flip_flop import FlipFlop
+from .modular_addition import ModularAddition
 from .sine import Sine
 
-TASKS = {task.name: task for task in (Copy, FlipFlop, Sine, ContextIntegration)}
+TASKS = {task.name: task for task in (Copy, FlipFlop, Sine, ContextIntegration, ModularAddition)}
 """The book's tasks by name."""
 _SPEC = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -29,8 +30,8 @@ def load_task(name: str, fields: Mapping | str | None = None) -> Task:
 
     Parameters
     ----------
-    name : "copy", "flip_flop", "sine", "context_integration"; or "module:Class" (e.g. "my_tasks:DelayedMatch"), imported from Python's path:
-        a module beside the notebook (chapters run in the folder `notebooks`), or an installed package.
+    name : "copy", "flip_flop", "sine", "context_integration", "modular_addition"; or "module:Class" (e.g. "my_tasks:DelayedMatch"),
+        imported from Python's path: a module beside the notebook (chapters run in the folder `notebooks`), or an installed package.
     fields : values of the class's fields, or a JSON object that holds them, e.g. ``'{"steps": 30}'``; the others keep their defaults.
 
     Returns

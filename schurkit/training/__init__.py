@@ -1,6 +1,6 @@
 """Training: recipes, constructions, the loop, and the store of trained networks."""
 
-from .recipe import CONSTRUCTIONS, Phase, Plateau, Recipe, Until, copy_recipe
+from .recipe import CONSTRUCTIONS, Phase, Plateau, Recipe, Until, addition_recipe, copy_recipe
 from .store import Store, StoreWarning
 from .train import Plan, Study, TrainingWarning, plan, train, train_all
 from .trained import Checkpoint, Trained, initial
@@ -18,6 +18,7 @@ __all__ = [
     "Trained",
     "TrainingWarning",
     "Until",
+    "addition_recipe",
     "copy_recipe",
     "initial",
     "plan",

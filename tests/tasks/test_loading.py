@@ -56,7 +56,7 @@ def test_a_class_of_the_readers_own(module):
         (
             "flipflop",
             None,
-            "one of copy, flip_flop, sine, context_integration, or 'module:Class'; got 'flipflop'. Did you mean 'flip_flop'?",
+            "one of copy, flip_flop, sine, context_integration, modular_addition, or 'module:Class'; got 'flipflop'. Did you mean 'flip_flop'?",
         ),
         ("__import__('os').system('true')", None, "a task is one of"),
         ("FlipFlop(bits=2)", None, "a task is one of"),

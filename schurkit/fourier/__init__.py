@@ -1,0 +1,28 @@
+"""Modular addition in Fourier coordinates: key frequencies, fits, restricted and excluded loss, frequency ablation.
+
+A network that reads two residues a and b and names a + b mod p may do it by Fourier multiplication (N. Nanda et al., arXiv:2301.05217; for
+recurrent networks A. Rangamani, arXiv:2503.22059): with w_k = 2πk/p, its logits are Σ_k α_k cos w_k(a + b − c) over few key frequencies k.
+"""
+
+from .ablation import FrequencyRow, ablated_logits, frequency_ablation_curve, spectral_share, truncate_rank, weight_norm, without_input_frequencies
+from .basis import KEY_SHARE, fourier_basis, frequency_energies, frequency_rows, gini, key_frequencies, unit_purity
+from .measures import (
+    FourierFit,
+    LogitModel,
+    excluded_logits,
+    excluded_loss,
+    fourier_fit,
+    frequency_part,
+    logit_model,
+    restricted_logits,
+    restricted_loss,
+    sum_share,
+)
+from .tables import Tables, accuracy, cross_entropy, logits_table, mean_over_sums, sums, tables
+
+__all__ = [
+    "KEY_SHARE", "FourierFit", "FrequencyRow", "LogitModel", "Tables", "ablated_logits", "accuracy", "cross_entropy", "excluded_logits",
+    "excluded_loss", "fourier_basis", "fourier_fit", "frequency_ablation_curve", "frequency_energies", "frequency_part", "frequency_rows", "gini",
+    "key_frequencies", "logit_model", "logits_table", "mean_over_sums", "restricted_logits", "restricted_loss", "spectral_share", "sum_share",
+    "sums", "tables", "truncate_rank", "unit_purity", "weight_norm", "without_input_frequencies",
+]  # fmt: skip
