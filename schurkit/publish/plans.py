@@ -130,6 +130,14 @@ def cost_of(chapter: Chapter, values: dict, price: Callable[[object], object] | 
     return total
 
 
+def cost_of_all(chapter: Chapter, runs: Iterable[dict]) -> Cost:
+    """What several runs of a chapter have to train together: a network that two of them ask for is trained once."""
+    total = Cost()
+    for study in merged(study for values in runs for study in studies_of(chapter, values)):
+        total += _price(study)
+    return total
+
+
 def studies_of(chapter: Chapter, values: dict) -> list:
     """The studies a chapter with these parameters asks for, none of them twice; empty for a chapter without a plan."""
     if chapter.plan is None:
