@@ -191,10 +191,20 @@ def _answers(address: str) -> None:
 
 
 def _connected(Client, address: str):
-    client = Client.__new__(Client)
-    try:
-        client.__init__(address, timeout=SECONDS_TO_ANSWER, set_as_default=False)
-    except Exception as error:
+    """A client of that address. It is made in a thread: it would wait for ever for a peer that takes the connection and says nothing."""
+    client, problem = Client.__new__(Client), ["no answer"]
+
+    def connect():
+        try:
+            client.__init__(address, timeout=SECONDS_TO_ANSWER, set_as_default=False)
+            problem.clear()
+        except Exception as error:
+            problem[0] = type(error).__name__
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(SECONDS_TO_ANSWER + 2)
+    if problem:
         client.status = "closed"  # else it complains when the program ends
-        raise InputError(f"what answers at {address} is no dask scheduler ({type(error).__name__}); start one with 'dask scheduler'.") from None
+        raise InputError(f"what answers at {address} is no dask scheduler ({problem[0]}); start one with 'dask scheduler'.")
     return client

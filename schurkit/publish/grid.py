@@ -98,7 +98,8 @@ def _items(parameter: Parameter, text: str) -> list[str]:
             start = position + 1
     items.append(text[start:].strip())
     if depth or not all(item.startswith("[") and item.endswith("]") for item in items):
-        raise InputError(f"parameter {parameter.name} is a list: write each of its values in brackets, as in {parameter.name}=[1,2],[3]; got {text!r}.")
+        example = f"{parameter.name}=[1,2],[3]"
+        raise InputError(f"parameter {parameter.name} is a list: write each of its values in brackets, as in {example}; got {text!r}.")
     return items
 
 

@@ -93,11 +93,18 @@ class Slurm(Executor):
                 elif queued is not None and job not in queued and time.monotonic() - gone.setdefault(job, time.monotonic()) > SECONDS_TO_APPEAR:
                     self._take(job)
                     self._died = True
-                    future.set_exception(WorkerDied("a SLURM job ended without a record"))
+                    future.set_exception(WorkerDied(self._why(job)))
 
     def _take(self, job: str) -> None:
         with self._lock:
             self._waiting.pop(job, None)
+
+    def _why(self, job: str) -> str:
+        """The last line that a job without a record wrote."""
+        for log in self._logs.glob(f"*/{job}_*_log.err"):
+            with contextlib.suppress(OSError):
+                return f"SLURM job {job}: {_last_line(log.read_text(errors='replace')[-4000:])}"
+        return f"SLURM job {job} wrote nothing"
 
     def close(self) -> None:
         """Cancel what is still queued or running."""

@@ -24,7 +24,7 @@ from queue import SimpleQueue
 
 from schurkit._checks import InputError, integer
 from schurkit.publish.chapters import book_root
-from schurkit.publish.executors import check_executor, died, opened
+from schurkit.publish.executors import WorkerDied, check_executor, died, opened
 from schurkit.publish.grid import combinations, read_grid
 from schurkit.publish.records import FAILED, FINISHED, read_record, record, write_record
 from schurkit.publish.run import PACKAGE, commit
@@ -135,7 +135,8 @@ def check_stack(plan: Plan, stack: str | None) -> None:
     """Raise InputError unless the target takes a list of this parameter's values."""
     if stack is not None and (stack not in plan.grid or stack not in plan.target.stacks):
         can = [name for name in plan.target.stacks if name in plan.grid]
-        takes = f"it takes lists of {', '.join(can)}" if can else "no parameter of the grid has a default and a list beside it, as in (seed=0, seeds=None)"
+        none = "no parameter of the grid has a default and a list beside it, as in (seed=0, seeds=None)"
+        takes = f"it takes lists of {', '.join(can)}" if can else none
         raise InputError(f"{plan.target.name} cannot be stacked over {stack!r}: {takes}.")
 
 
@@ -210,7 +211,8 @@ def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]],
             if deaths[first] < DEATHS:
                 waiting.append(work)
             else:
-                problem = f"its worker died {DEATHS} times (out of memory, or killed)"
+                why = str(error) if isinstance(error, WorkerDied) else "out of memory, or killed"
+                problem = f"its worker died {DEATHS} times ({why})"
                 receive([record(run, work, problem=problem) for run in work["runs"]])
 
 

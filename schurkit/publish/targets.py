@@ -89,7 +89,8 @@ def find_function(name: str) -> Callable:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # the reader's module was found and lacks something itself
-        raise InputError(f"there is no module {error.name!r} on Python's path: start in the folder of {module.split('.')[0]}.py, or install it.") from None
+        file = f"{module.split('.')[0]}.py"
+        raise InputError(f"there is no module {error.name!r} on Python's path: start in the folder of {file}, or install it.") from None
     found = getattr(found, function, None)
     if not inspect.isfunction(found):
         raise InputError(f"module {module!r} has no function {function!r}.")
@@ -108,7 +109,8 @@ def _name_of(function: Callable) -> str:
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     if module == "__main__" or not name or "<" in name or "." in name:
         place = "typed into a notebook or script" if module == "__main__" else "no plain function of a module"
-        raise InputError(f"{name or function!r} is {place}: put it into a module of its own (a .py file beside it) and import it, so that workers find it.")
+        advice = "put it into a module of its own (a .py file beside it) and import it, so that workers find it"
+        raise InputError(f"{name or function!r} is {place}: {advice}.")
     return f"{module}:{name}"
 
 
@@ -151,7 +153,8 @@ def _signature(function: Callable, name: str) -> tuple[dict[str, Parameter], tup
 def _kind(annotation) -> tuple[str, tuple]:
     if typing.get_origin(annotation) is typing.Literal:
         return "Literal", typing.get_args(annotation)
-    text = annotation if isinstance(annotation, str) else annotation.__name__ if isinstance(annotation, type) and not typing.get_args(annotation) else str(annotation)
+    named = isinstance(annotation, type) and not typing.get_args(annotation)
+    text = annotation.__name__ if named else str(annotation)
     text = text.removeprefix("typing.")
     if text.startswith("Literal["):
         choices = ast.literal_eval(text[8:-1] + ",")

@@ -14,9 +14,10 @@ def trained(seed: int = 0, hidden_size: int = 8, seeds: list | None = None):
                            training_steps=60, draws=3, test_trials=32, seeds=seeds)  # fmt: skip
 
 
-def told(seed: int, rate: float = 0.5, flag: bool = False, word: str = "a", sizes: list[int] = (), kind: Literal["x", "y"] = "x", free=None):  # noqa: B006
+def told(seed: int, rate: float = 0.5, flag: bool = False, word: str = "a", sizes: list[int] = (), kind: Literal["x", "y"] = "x", free=None):
     """Say what came in."""
-    return {"seed": seed, "rate_type": type(rate).__name__, "flag_type": type(flag).__name__, "n_sizes": len(sizes), "kind_given": kind, "nan": float("nan")}
+    types = {"rate_type": type(rate).__name__, "flag_type": type(flag).__name__}
+    return {"seed": seed, **types, "n_sizes": len(sizes), "kind_given": kind, "nan": float("nan")}
 
 
 def threads(seed: int):
