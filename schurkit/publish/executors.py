@@ -140,6 +140,11 @@ def _begin() -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------- dask
+def dask_setup(worker) -> None:
+    """First thing in a worker of a cluster on this machine: deaf to Ctrl-C, since its sender ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class _Dask(Executor):
     """The executor of a dask client, which knows how many threads its workers have."""
 
@@ -169,6 +174,7 @@ def _dask(workers: int, address: str | None) -> Iterator[Executor]:
         return
     # Each run is counted by the sweep itself: dask reports a dead worker at once, and gives none more runs than it has threads
     settings = {"distributed.scheduler.allowed-failures": 0, "distributed.scheduler.worker-saturation": 1.0}
+    settings["distributed.worker.preload"] = [__name__]
     with dask.config.set(settings):
         cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=60)
         with cluster, Client(cluster, set_as_default=False) as client:

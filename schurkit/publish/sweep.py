@@ -22,7 +22,7 @@ from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 
-from schurkit._checks import InputError, integer
+from schurkit._checks import InputError
 from schurkit.publish.chapters import book_root
 from schurkit.publish.executors import WorkerDied, check_executor, died, opened
 from schurkit.publish.grid import combinations, read_grid
@@ -321,8 +321,3 @@ def summary(plan: Plan) -> str:
 
 def _runs(number: int) -> str:
     return f"{number:,} run" + ("" if number == 1 else "s")
-
-
-def check_workers(text: str) -> int:
-    """A number of workers from a command line."""
-    return integer(int(text) if text.isdecimal() and len(text) < 6 else text, "--workers", at_least=1, at_most=10_000)

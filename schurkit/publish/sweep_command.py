@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -13,7 +14,6 @@ from schurkit.publish.sweep import (
     SweepError,
     check_stack,
     check_table,
-    check_workers,
     plan_sweep,
     rows_of,
     run_sweep,
@@ -31,7 +31,7 @@ def add_sweep_arguments(parser) -> None:
     parser.add_argument("--grid", action="append", default=[], metavar="NAME=VALUES", help=HELP)
     executors = "serial, process (default), dask (a cluster on this machine), the address of a dask scheduler such as tcp://10.0.0.1:8786, or slurm"
     parser.add_argument("--executor", default="process", metavar="NAME", help=executors)
-    parser.add_argument("--workers", type=check_workers, default=None, metavar="N", help="runs at a time (default: one a core)")
+    parser.add_argument("--workers", type=_count, default=None, metavar="N", help="runs at a time (default: one a core)")
     parser.add_argument("--slurm", action="append", default=[], metavar="NAME=VALUE", help=f"what to ask of SLURM: {', '.join(SETTINGS)}")
     parser.add_argument("--stack", default=None, metavar="NAME", help="for a GPU: pass all values of this parameter at once, as seeds for seed")
     parser.add_argument("--out", default=None, metavar="FILE", help="write the table here, as CSV")
@@ -67,6 +67,12 @@ def sweep_command(arguments) -> int:
         print(f"schurkit: {error}", file=sys.stderr)
         return 1
     return _report(plan, out)
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text[:6]) <= 10_000):
+        raise argparse.ArgumentTypeError(f"takes a whole number from 1 to 10,000; got {text!r}")
+    return int(text)
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -108,7 +114,7 @@ def _report(plan, out: Path | None) -> int:
 
 
 def _kept(plan) -> str:
-    done = sum(run["key"] in plan.records for run in plan.runs)
+    done = sum((plan.folder / f"{run['key']}.json").is_file() for run in plan.runs)  # workers keep what they finish by themselves
     return f"{done} of {len(plan.runs):,} runs are kept, and the same command goes on from there"
 
 

@@ -110,7 +110,7 @@ def _name_of(function: Callable) -> str:
     if module == "__main__" or not name or "<" in name or "." in name:
         place = "typed into a notebook or script" if module == "__main__" else "no plain function of a module"
         advice = "put it into a module of its own (a .py file beside it) and import it, so that workers find it"
-        raise InputError(f"{name or function!r} is {place}: {advice}.")
+        raise InputError(f"{name or repr(function)} is {place}: {advice}.")
     return f"{module}:{name}"
 
 

@@ -462,7 +462,7 @@ def test_slurm_settings():
 
 @needs_slurm
 def test_slurm_says_why_it_refuses(place):
-    with pytest.raises(InputError, match=r"sbatch refused the jobs: .*invalid partition"):
+    with pytest.raises(InputError, match=r"sbatch refused the jobs: .*Invalid partition"):
         sweep(sweep_runs.stacked, {"seed": [1], "folder": [str(place)]}, "slurm", folder=place / "records", slurm={"partition": "nowhere"})
 
 
@@ -526,8 +526,8 @@ def test_a_table_of_a_narrower_grid_is_replaced(command, place):
     [
         (["--out", "no/where.csv"], "--out: there is no folder no."),
         (["--out", "."], "--out must be a file; . is a folder."),
-        (["--workers", "0"], "--workers must be between 1 and 10000; got 0."),
-        (["--workers", "two"], "--workers must be a whole number; got 'two'."),
+        (["--workers", "0"], "argument --workers: takes a whole number from 1 to 10,000; got '0' (see 'schurkit sweep --help')"),
+        (["--workers", "two"], "argument --workers: takes a whole number from 1 to 10,000; got 'two' (see 'schurkit sweep --help')"),
         (["--slurm", "partition"], "--slurm takes NAME=VALUE, as in partition=cpu; got 'partition'."),
         (["--slurm", "partition=cpu"], "settings of SLURM go with executor 'slurm' alone."),
         (["--grid", "seed=4"], "parameter 'seed' is given twice; list its values in one, as in seed=1,2."),
