@@ -107,8 +107,19 @@ def subspace_or_coupling(values: dict) -> list:
     return [study for task in (FlipFlop(), Sine(), ContextIntegration()) for study in _suite(values, task)]
 
 
+def many_seeds(values: dict) -> list:
+    """A small flip-flop at several sizes; what the chapter times is trained while it runs."""
+    from schurkit.tasks import FlipFlop
+    from schurkit.training import Phase, Recipe, Study
+
+    seeds = tuple(range(values["first_seed"], values["first_seed"] + values["networks"]))
+    recipes = [Recipe(hidden_size=size, phases=(Phase(values["training_steps"], 1e-3),)) for size in values["sizes"]]
+    return [Study(FlipFlop(bits=2, steps=20), recipe, seeds) for recipe in recipes]
+
+
 plans: dict[str, Callable[[dict], Iterable]] = {
-    plan.__name__: plan for plan in (schur_coordinates, copy_task, flip_flop, sine, context_integration, across_tasks, subspace_or_coupling)
+    plan.__name__: plan
+    for plan in (schur_coordinates, copy_task, flip_flop, sine, context_integration, across_tasks, subspace_or_coupling, many_seeds)
 }
 
 
