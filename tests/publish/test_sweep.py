@@ -70,7 +70,7 @@ def marks(folder, what=""):
 
 def numbers(frame):
     """A table but for what differs from one run to the next, to the last bit."""
-    return frame.drop(columns="seconds").to_csv(index=False, float_format=lambda value: value.hex())
+    return frame.drop(columns=["seconds", "version"]).to_csv(index=False, float_format=lambda value: value.hex())
 
 
 # ---------------------------------------------------------------------------------------------------------------- one table everywhere
