@@ -1,4 +1,4 @@
-"""The command line: `schurkit list | build | run | publish | analyze | store | bench | check`.
+"""The command line: `schurkit list | build | run | sweep | publish | analyze | store | bench | check`.
 
 Exit codes: 0 done; 2 the input or the arguments are wrong (one line on stderr); 130 interrupted; 1 anything else.
 Every command imports what it needs when it runs, so that `schurkit --help` and typing errors answer at once.
@@ -265,6 +265,11 @@ COMMANDS = {
     "list": ("chapters with their parameters", _list_arguments, _list),
     "build": ("run the chapters and build the book", _build_arguments, _build),
     "run": ("run one chapter with parameters of yours", _run_arguments, _run),
+    "sweep": (
+        "one chapter over many parameters",
+        _from("schurkit.publish.sweep_command", "add_sweep_arguments"),
+        _from("schurkit.publish.sweep_command", "sweep_command"),
+    ),
     "publish": ("keep the results of an edition in book/data", _publish_arguments, _publish),
     "analyze": ("what your own network can lose", _from(_OWN, "add_analyze_arguments"), _from(_OWN, "analyze_command")),
     "store": ("trained networks on disk", _from(_STORE, "add_store_arguments"), _from(_STORE, "store_command")),

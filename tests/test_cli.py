@@ -60,7 +60,7 @@ def test_version(capsys):
     assert capsys.readouterr().out.startswith("schurkit 0.")
 
 
-@pytest.mark.parametrize("command", ["list", "build", "run", "store", "bench", "check"])
+@pytest.mark.parametrize("command", ["list", "build", "run", "sweep", "store", "bench", "check"])
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main([command, "--help"])
@@ -72,7 +72,7 @@ def test_every_command_explains_itself(command, capsys):
     ("argv", "message"),
     [
         (["buld"], "there is no command 'buld'; did you mean 'build'?"),
-        (["zzz"], "there is no command 'zzz'; it takes one of list, build, run, publish, analyze, store, bench, check."),
+        (["zzz"], "there is no command 'zzz'; it takes one of list, build, run, sweep, publish, analyze, store, bench, check."),
         (["build", "--edtion", "quick"], "unrecognized arguments: --edtion quick (see 'schurkit build --help')"),
         (["build", "--edit", "quick"], "unrecognized arguments: --edit quick (see 'schurkit build --help')"),
         (["build", "--jobs", "0"], "argument --jobs: takes a whole number from 1 on; got '0' (see 'schurkit build --help')"),

@@ -122,9 +122,29 @@ def modular_addition(values: dict) -> list:
     return studies
 
 
+def many_seeds(values: dict) -> list:
+    """A small flip-flop at several sizes; what the chapter times is trained while it runs."""
+    from schurkit.tasks import FlipFlop
+    from schurkit.training import Phase, Recipe, Study
+
+    seeds = tuple(range(values["first_seed"], values["first_seed"] + values["networks"]))
+    recipes = [Recipe(hidden_size=size, phases=(Phase(values["training_steps"], 1e-3),)) for size in values["sizes"]]
+    return [Study(FlipFlop(bits=2, steps=20), recipe, seeds) for recipe in recipes]
+
+
 plans: dict[str, Callable[[dict], Iterable]] = {
     plan.__name__: plan
-    for plan in (schur_coordinates, copy_task, flip_flop, sine, context_integration, across_tasks, subspace_or_coupling, modular_addition)
+    for plan in (
+        schur_coordinates,
+        copy_task,
+        flip_flop,
+        sine,
+        context_integration,
+        across_tasks,
+        subspace_or_coupling,
+        modular_addition,
+        many_seeds,
+    )
 }
 
 
@@ -143,6 +163,14 @@ def cost_of(chapter: Chapter, values: dict, price: Callable[[object], object] | 
     total = Cost()
     for study in studies_of(chapter, values):
         total += price(study)
+    return total
+
+
+def cost_of_all(chapter: Chapter, runs: Iterable[dict]) -> Cost:
+    """What several runs of a chapter have to train together: a network that two of them ask for is trained once."""
+    total = Cost()
+    for study in merged(study for values in runs for study in studies_of(chapter, values)):
+        total += _price(study)
     return total
 
 

@@ -1,0 +1,45 @@
+"""One row a network: what `network_profile` returns is what the pieces give by themselves."""
+
+import math
+
+import numpy as np
+import pytest
+
+from schurkit import InputError, Recipe, ablation_profile, real_schur, train
+from schurkit.tasks import Copy
+from schurkit.training import Phase
+from schurkit.training.profiles import network_profile
+
+SMALL = {"task": "copy", "task_fields": '{"symbols": 2, "channels": 2, "replay": 4}', "training_steps": 40, "draws": 3, "test_trials": 32}
+
+
+def test_it_is_training_and_ablation():
+    found = network_profile(5, hidden_size=12, threshold=0.99, **SMALL)
+    task = Copy(2, 2, replay=4)
+    trained = train(task, Recipe(hidden_size=12, phases=(Phase(40, 1e-3),)), [5])
+    rows = ablation_profile(trained.rnn, task.test_trials(32), metric=task.metric, threshold=0.99, draws=3)
+    assert found["score"] == trained.scores[0] and found["converged"] is bool(trained.converged[0])
+    assert found["n_leading"] == real_schur(trained.rnn.W_rec[0], 0.99).n_leading
+    for short, removed in (("RR", "RR"), ("CR", "CR"), ("CC", "CC"), ("all", "RR+CR+CC")):
+        (delta,) = [row.delta for row in rows if (row.removed, row.kind) == (removed, "removal")]
+        draws = [row.delta for row in rows if (row.removed, row.kind) == (removed, "block-upper")]
+        assert len(draws) == 3
+        assert (found[f"delta_{short}"], found[f"control_{short}"]) == (delta, np.mean(draws))
+
+
+def test_a_stack_gives_each_seed_its_own_numbers():
+    alone = [network_profile(seed, hidden_size=12, **SMALL) for seed in (3, 1)]
+    np.testing.assert_equal(network_profile(seeds=[3, 1], hidden_size=12, **SMALL), alone)  # to the last bit, NaN where NaN
+    assert alone[0]["radius"] != alone[1]["radius"]
+
+
+def test_an_empty_sector_is_undefined():
+    found = network_profile(0, hidden_size=12, threshold=1.0, **SMALL)
+    assert found["n_leading"] <= 2  # one block: there is nothing inside R
+    assert math.isnan(found["delta_RR"]) and math.isnan(found["control_RR"])
+    assert math.isfinite(found["delta_CC"])
+
+
+def test_an_unknown_task_is_refused():
+    with pytest.raises(InputError, match="a task is one of"):
+        network_profile(0, task="nap")
