@@ -53,10 +53,13 @@ def guided(A: np.ndarray, B: np.ndarray, bases_A: np.ndarray, bases_B: np.ndarra
 
 
 def haar(count: int, rank: int, seed: int) -> np.ndarray:
-    """Random orthogonal matrices, (count, rank, rank), determinants 1 and −1 in turn; the same whatever is compared."""
+    """Random orthogonal matrices, (count, rank, rank), the same whatever is compared.
+
+    Determinants 1, 1, −1, −1, …: both the even and the odd ones hold both.
+    """
     drawn = np.stack([random.normal(seed, "dsa start", i, (rank, rank)) for i in range(count)]) if count else np.zeros((0, rank, rank))
     Q, R = np.linalg.qr(drawn)
     Q = Q * np.where(np.diagonal(R, axis1=1, axis2=2) < 0, -1.0, 1.0)[:, None, :]
-    wanted = np.where(np.arange(count) % 2, -1.0, 1.0)
+    wanted = np.where(np.arange(count) // 2 % 2, -1.0, 1.0)
     Q[:, :, 0] *= (wanted * np.where(np.linalg.det(Q) < 0, -1.0, 1.0))[:, None]
     return Q

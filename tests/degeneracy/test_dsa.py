@@ -135,7 +135,7 @@ def test_starts_are_orthogonal_of_both_determinants():
         assert np.abs(C @ np.swapaxes(C, -1, -2) - np.eye(6)).max() < 1e-12
     dets = np.linalg.det(guided)
     assert np.abs(dets[:, :4] + dets[:, 4:]).max() < 1e-9
-    assert np.linalg.det(drawn).round().tolist() == [1, -1, 1, -1, 1, -1]
+    assert np.linalg.det(drawn).round().tolist() == [1, 1, -1, -1, 1, 1]
     assert np.array_equal(_starts.haar(2, 6, 0), drawn[:2]) and not np.array_equal(_starts.haar(2, 6, 1), drawn[:2])
 
 
