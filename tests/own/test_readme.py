@@ -1,0 +1,41 @@
+"""What README tells a reader with a PyTorch network: every block is run as it stands there, the command too."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from schurkit.cli import main
+
+torch = pytest.importorskip("torch")
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn = torch.nn.RNN(2, 12, batch_first=True)
+        self.readout = torch.nn.Linear(12, 1)
+
+    def forward(self, inputs):
+        return self.readout(self.rnn(inputs)[0])
+
+
+def test_from_a_module_to_its_profile_by_the_readme_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model, inputs = Model(), torch.randn(16, 10, 2)
+    names = {"model": model, "inputs": inputs, "targets": inputs.cumsum(1)[..., :1]}
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    assert "ok=True" in capsys.readouterr().out
+    (command,) = re.findall(r"^schurkit (analyze .*)$", README, flags=re.MULTILINE)
+    assert main(shlex.split(command)) == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    removals = [row for row in names["profile"] if row.kind == "removal"]
+    assert len(removals) == 8 and f"{removals[0].value:.3g}" in page and "RR+CR+CC" in capsys.readouterr().out
