@@ -23,7 +23,7 @@ book: $(READY)
 
 # The tests build the quick edition themselves
 test: lint
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
