@@ -181,7 +181,7 @@ def test_the_pictures_have_the_look_of_the_book(monkeypatch):
     [
         ({"threshold": 2}, "threshold must be between 0 and 1; got 2."),
         ({"listed": -1}, "listed must be at least 0; got -1."),
-        ({"metric": "r2"}, "metric must be one of 'fvu', 'replay_accuracy'; got 'r2'."),
+        ({"metric": "r2"}, "metric must be one of 'fvu', 'replay_accuracy', 'accuracy'; got 'r2'."),
     ],
 )
 def test_wrong_arguments_are_one_clear_line(arguments, message):

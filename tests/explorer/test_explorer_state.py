@@ -182,7 +182,7 @@ def constant():
             {"rnn": random_rnn(leak=np.linspace(0.1, 0.9, 7))},
             "explore needs one leak for all units: with a leak per unit no Schur form orders the blocks.",
         ),
-        ({"metric": "r2"}, "metric must be one of 'fvu', 'replay_accuracy'; got 'r2'."),
+        ({"metric": "r2"}, "metric must be one of 'fvu', 'replay_accuracy', 'accuracy'; got 'r2'."),
         ({"draws": -1}, "draws must be at least 0; got -1."),
         ({"seed": 0.5}, "seed must be a whole number; got 0.5."),
         ({"trials": constant()}, "FVU is undefined: the unmasked targets do not vary."),
