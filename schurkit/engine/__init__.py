@@ -20,13 +20,15 @@ def choose(name: str = "auto", spec: Spec | None = None, dtype=None) -> Engine:
 
     Parameters
     ----------
-    name : "numba" (a CPU, compiled, float32), "numpy" (a CPU, nothing to install), "torch" (autograd) or "auto": numba where it
-        is installed and covers the network, else numpy.
+    name : "numba" (a CPU, compiled, float32), "numpy" (a CPU, nothing to install), "torch" (autograd; a GPU where the
+        environment's SCHURKIT_DEVICE says "cuda" or "cuda:1") or "auto": numba where it is installed and covers the network, else numpy,
+        whatever SCHURKIT_DEVICE says.
     spec, dtype : the kind of network it has to cover; "auto" leaves float64 to numpy.
 
     Raises
     ------
-    InputError : no engine has that name, it cannot be imported here, or it does not cover the network.
+    InputError : no engine has that name, it cannot be imported here, or it does not cover the network; engine="torch" and there is no device
+        as SCHURKIT_DEVICE names one.
     """
     one_of(name, "engine", ("auto", *ENGINES))
     if name == "auto":
@@ -39,11 +41,12 @@ def choose(name: str = "auto", spec: Spec | None = None, dtype=None) -> Engine:
         engine = NumpyEngine()
     else:
         try:
+            from .torch_device import wanted_device
             from .torch_engine import TorchEngine
         except ImportError as error:
             advice = "Install schurkit[torch], or use engine='numpy'."
             raise InputError(f"engine='torch' needs torch, which is not installed ({error}). {advice}") from None
-        engine = TorchEngine()
+        engine = TorchEngine(wanted_device())
     reason = engine.refuses(spec) if spec is not None else None
     if reason:
         raise InputError(f"engine={name!r} does not cover this network: {reason}.")

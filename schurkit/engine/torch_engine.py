@@ -1,4 +1,5 @@
-"""The torch engine: autograd through a plain loop over time, any loss, on a CPU or a GPU. General, and the oracle of the others."""
+"""The torch engine, on a CPU or a GPU: autograd through a plain loop over time for any loss, which is the oracle of the others, and a trainer
+(`schurkit.engine.torch_training`) that keeps whole stacks on the device."""
 
 from __future__ import annotations
 
@@ -8,7 +9,13 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from .base import Spec, Weights
+from . import torch_batches, torch_device, torch_gradients, torch_training
+from .base import Rule, Spec, Weights
+from .torch_device import device_named, full_precision, memory_errors
+from .torch_training import TorchTrainer
+
+MEMORY_ON_A_CPU = 2**30
+"""Bytes of states and outputs that a rollout on a CPU holds at once, besides those it gives back."""
 
 
 def forward(weights: dict[str, torch.Tensor], spec: Spec, inputs: torch.Tensor, autonomous: int = 0):
@@ -64,20 +71,26 @@ _LOSSES = {"mse": mean_squared_error, "cross_entropy": cross_entropy}
 class TorchEngine:
     """See `schurkit.engine.base.Engine`.
 
+    The same networks in the same stack on the same kind of GPU should give the same bits, as no operation used here adds up in an order
+    left to chance; stacks of another size, other devices and other engines agree to rounding. Products are in full float32 on all of them.
+
     Parameters
     ----------
-    device : where to compute, e.g. "cpu" or "cuda".
+    device : where to compute, "cpu", "cuda" or "cuda:1".
     loss : (outputs, targets, mask) → one loss a network, in torch; by default the one that a worker is asked for.
     """
 
     name = "torch"
     packages = ("numpy", "torch")
-    sources = (sys.modules[__name__],)
-    arithmetic = ""
+    sources = (sys.modules[__name__], torch_device, torch_gradients, torch_batches, torch_training)
 
     def __init__(self, device: str = "cpu", loss: Callable | None = None):
-        self.device = torch.device(device)
+        self.device = device_named(device)
         self.loss = loss
+
+    @property
+    def arithmetic(self) -> str:
+        return torch_device.arithmetic(self.device)
 
     def refuses(self, spec: Spec) -> str | None:
         return None
@@ -85,14 +98,44 @@ class TorchEngine:
     def worker(self, spec: Spec, loss: str = "mse") -> TorchWorker:
         return TorchWorker(self, spec, self.loss or _LOSSES[loss])
 
+    def trainer(self, parameters: Weights, spec: Spec, rule: Rule, loss: str = "mse") -> TorchTrainer | None:
+        """None with a loss of one's own or a nuclear norm, which are left to workers."""
+        if self.loss is not None or rule.nuclear:
+            return None
+        return TorchTrainer(parameters, spec, rule, loss, self.device)
+
     def tensor(self, array) -> torch.Tensor:
         return torch.as_tensor(np.array(array), device=self.device)
 
+    @property
+    def on_gpu(self) -> bool:
+        return self.device.type == "cuda"
+
+    def most_networks(self, hidden: int, channels: int, outputs: int, trials: int, steps: int) -> int:
+        """How many networks of that size to train side by side: as many as half of the GPU's free memory holds."""
+        return torch_training.most_networks(torch_device.memory(self.device, MEMORY_ON_A_CPU), hidden, channels, outputs, trials, steps)
+
     @torch.no_grad()
     def rollout(self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool):
-        tensors = {name: self.tensor(array) for name, array in weights.items()}
-        outputs, kept = forward(tensors, spec, self.tensor(inputs), autonomous)
-        return outputs.cpu().numpy(), kept.cpu().numpy() if states else None
+        """So many networks at a time as there is memory for."""
+        networks, hidden = weights["W_rec"].shape[:2]
+        trials, steps = inputs.shape[-3], inputs.shape[-2] + autonomous
+        numbers = trials * steps * (4 * hidden + 2 * inputs.shape[-1] + 2 * weights["W_out"].shape[1])
+        size = weights["W_rec"].dtype.itemsize * max(1, numbers)
+        most = max(1, torch_device.memory(self.device, MEMORY_ON_A_CPU) // size)
+        outputs, kept = [], []
+        with full_precision(), memory_errors(self.device, "a rollout", "Use fewer trials at once, or the CPU."):
+            for first in range(0, networks, most):
+                part = slice(first, first + most)
+                tensors = {name: self.tensor(array[part]) for name, array in weights.items()}
+                found, held = forward(tensors, spec, self.tensor(inputs if inputs.ndim == 3 else inputs[part]), autonomous)
+                outputs.append(found.cpu().numpy())
+                kept.append(held.cpu().numpy() if states else None)
+        return _joined(outputs), _joined(kept) if states else None
+
+
+def _joined(parts):
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 class TorchWorker:
@@ -102,6 +145,11 @@ class TorchWorker:
         self.engine, self.spec, self.loss = engine, spec, loss
 
     def gradients(self, weights: Weights, inputs, targets, mask):
+        advice = "Use fewer networks or trials at once, or the CPU."
+        with full_precision(), memory_errors(self.engine.device, "gradients", advice):
+            return self._gradients(weights, inputs, targets, mask)
+
+    def _gradients(self, weights, inputs, targets, mask):
         tensors = {name: self.engine.tensor(array).requires_grad_() for name, array in weights.items()}
         dtype = tensors["W_rec"].dtype
         x, y = (self.engine.tensor(a).to(dtype) for a in (inputs, targets))

@@ -35,7 +35,7 @@ def train(task, recipe: Recipe, seeds: Sequence[int], *, engine: str = "auto", s
     task : follows `schurkit.tasks.base.Task`.
     recipe : how to train.
     seeds : whole numbers, each once. A network depends on its own seed, task, recipe and engine alone.
-    engine : see `schurkit.engine.choose`.
+    engine : see `schurkit.engine.choose`. On a GPU as many networks are trained side by side as half of its free memory holds.
     store : where trained networks are kept; by default `Store()`.
     progress : show a bar with loss and time left; by default where there is a terminal.
 
@@ -118,9 +118,7 @@ class _Run:
         return gathered(self.study, *map(list, zip(*(self.results[seed] for seed in self.study.seeds))))
 
     def networks_a_chunk(self) -> int:
-        """One where a network is computed by itself, else several whose products are done at once."""
-        alone = self.engine.name == "numba" or uses_tables(self.study.task, self.study.recipe, self.engine)
-        return 1 if alone else NETWORKS_A_CHUNK
+        return _networks_a_chunk(self.study, self.engine)
 
     def keep(self, seed: int, fitted: Fitted, seconds: float) -> None:
         arrays = packed(fitted)
@@ -136,6 +134,18 @@ class _Run:
                 TrainingWarning,
                 stacklevel=5,
             )
+
+
+def _networks_a_chunk(study: Study, engine) -> int:
+    """One where a network is computed by itself, else several whose products are done at once: on a GPU as many as it has memory for."""
+    task, recipe = study.task, study.recipe
+    if engine.name == "numba" or uses_tables(task, recipe, engine):
+        return 1
+    if not getattr(engine, "on_gpu", False):
+        return NETWORKS_A_CHUNK
+    shapes = [one.batch([study.seeds[0]], 0, recipe.batch_size).targets.shape[1:3] for one, _ in recipe.schedule(task)]
+    trials, steps = max(shapes, key=lambda shape: shape[0] * shape[1])
+    return engine.most_networks(recipe.hidden_size, task.input_size, task.output_size, trials, steps)
 
 
 def _last(losses):
@@ -234,11 +244,13 @@ def plan(study: Study, *, engine: str = "auto", store: Store | None = None) -> P
     missing = [seed for seed in seeds if not store.holds(record | {"seed": seed})]
     parameters = recipe.hidden_size * (recipe.hidden_size + task.input_size + task.output_size)
     parameters += (recipe.embedding_size or 0) * (recipe.hidden_size + task.input_size)
-    seconds = _seconds_a_network(task, recipe, chosen) * len(missing) / min(available_threads(), max(len(missing), 1)) if missing else 0.0
+    together = min(len(missing), _networks_a_chunk(study, chosen)) if getattr(chosen, "on_gpu", False) else 1
+    threads = 1 if chosen.name == "torch" else min(available_threads(), max(len(missing), 1))
+    seconds = _seconds_a_network(task, recipe, chosen, missing[:together]) * len(missing) / threads if missing else 0.0
     return Plan(len(seeds), len(seeds) - len(missing), seconds, len(missing) * (4 * parameters * (1 + len(recipe.checkpoints)) + 4096))
 
 
-def _seconds_a_network(task, recipe, engine) -> float:
+def _seconds_a_network(task, recipe, engine, seeds) -> float:
     """From a few and from more steps of each phase: their difference leaves out the start and a first compilation."""
     total = 0.0
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
@@ -246,8 +258,8 @@ def _seconds_a_network(task, recipe, engine) -> float:
             laps = {4: [], 24: []}
             for steps in (*laps, *laps):
                 start = time.perf_counter()
-                fit(task, replace(recipe, phases=(replace(phase, steps=steps),), checkpoints=(), until=None), [0], engine)
+                fit(task, replace(recipe, phases=(replace(phase, steps=steps),), checkpoints=(), until=None), seeds, engine)
                 laps[steps].append(time.perf_counter() - start)
             lap = (min(laps[24]) - min(laps[4])) / 20
             total += (lap if lap > 0 else min(laps[24]) / 24) * phase.steps  # steps too short to tell from the clock's noise
-    return total * 1.2
+    return total * 1.2 / len(seeds)
