@@ -71,8 +71,8 @@ def profile(title: str, rows: Sequence[Row], axis: Axis) -> str:
         parts.append(_text(4, y + 20, row.name, f"name s-{row.name}"))
         parts += [_dot(axis.place(value), y + 7 + 8 * _scatter(k), row.name) for k, value in enumerate(row.values)]
         parts += [_square(axis.place(value), y + 24 + 6 * _scatter(k)) for k, value in enumerate(row.control)]
-        parts += [_bar(axis.place(fmean(row.values)), y + 3, f"s-{row.name}")] if row.values else []
-        parts += [_bar(axis.place(fmean(row.control)), y + 19, "control")] if row.control else []
+        parts += [_bar(axis.place(fmean(row.values)), y + 4, f"s-{row.name}")] if row.values else []
+        parts += [_bar(axis.place(fmean(row.control)), y + 20, "control")] if row.control else []
     parts.append(_text((LEFT + RIGHT) / 2, bottom + 28, axis.label, "tick", "middle"))
     return "".join(parts)
 
@@ -114,11 +114,11 @@ def panel_style() -> str:
     """The style of what panels are made of."""
     style = "".join(f".s-{name}{{fill:var(--sk-{name});stroke:var(--sk-{name})}}" for name in SECTOR_COLOURS)
     style += ".control{fill:var(--sk-control);stroke:var(--sk-control)}.diagonal{fill:var(--sk-ink)}rect[class^=s-]{stroke:none}"
-    style += "circle{fill-opacity:.55;stroke:none}rect.control{fill-opacity:.45;stroke:none}.bar{stroke-width:2.5;fill:none}"
+    style += "circle[class]{fill-opacity:.5;stroke:none}rect.control{fill-opacity:.45;stroke:none}path.bar{stroke-width:3;fill:none}"
     style += ".grid{stroke:var(--sk-faint);stroke-width:.5}.mark{stroke:var(--sk-ink);stroke-dasharray:3 3}"
-    return style + "text{fill:var(--sk-ink);stroke:none;font-size:10.5px}.title{font-weight:600;font-size:12px}.name{font-weight:600;font-size:12px}" + "".join(
-        f"text.s-{name}{{fill:var(--sk-{name});stroke:none}}" for name in SECTOR_COLOURS
-    )
+    style += "text{fill:var(--sk-ink);stroke:none;font-size:10.5px}"
+    style += ".title{font-weight:600;font-size:12px}.name{font-weight:600;font-size:12px}"
+    return style + "".join(f"text.s-{name}{{fill:var(--sk-{name});stroke:none}}" for name in SECTOR_COLOURS)
 
 
 def _text(x: float, y: float, text: str, kind: str, anchor: str = "start") -> str:
