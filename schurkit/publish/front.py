@@ -9,6 +9,7 @@ from schurkit._claims import VERDICTS, load_claims
 from schurkit.publish import panels
 from schurkit.publish.ledger import mark
 from schurkit.publish.panels import Axis, Row
+from schurkit.publish.published import published
 
 SECTORS = ("RR", "CR", "CC")
 PICTURE = Path("book/assets/profiles.svg")
@@ -149,15 +150,10 @@ def _scope(kept: dict) -> str:
     return f"These numbers come from the published runs ({commands}, {when}); chapters show beside them what this copy computed: {{doc}}`status`."
 
 
-def main() -> None:
-    """Write the picture of the README again, from book/data of the book at hand."""
-    from schurkit.publish.chapters import book_root
-    from schurkit.publish.published import published
-
-    root = book_root(None)
-    (root / PICTURE).write_text(picture(root, published(root)), encoding="utf-8")
-    print(PICTURE)
-
-
-if __name__ == "__main__":
-    main()
+def write_picture(root: Path) -> Path | None:
+    """Draw the picture again from book/data, after something was published; None where there is nothing to draw."""
+    kept = published(root)
+    if not profiles(root, kept):
+        return None
+    (root / PICTURE).write_text(picture(root, kept), encoding="utf-8")
+    return root / PICTURE

@@ -1,13 +1,14 @@
 """The first page: its figure and sentences come from book/data and nothing else."""
 
 import re
+import shutil
 import xml.etree.ElementTree as ET
 
 import pytest
 from publish.small_book import REPOSITORY
 
 from schurkit.publish import panels
-from schurkit.publish.front import PICTURE, findings, picture, profiles
+from schurkit.publish.front import PICTURE, findings, picture, profiles, write_picture
 from schurkit.publish.panels import Axis, Row
 from schurkit.publish.published import published
 
@@ -25,7 +26,7 @@ def page(kept, chapters=None):
 
 def test_the_picture_is_drawn_from_the_published_runs(kept):
     drawn = picture(REPOSITORY, kept)
-    assert (REPOSITORY / PICTURE).read_text(encoding="utf-8") == drawn, "run 'python -m schurkit.publish.front'"
+    assert (REPOSITORY / PICTURE).read_text(encoding="utf-8") == drawn, "'schurkit publish' draws it"
     root = ET.fromstring(drawn)
     rows = [row for chapter, name in (("flip_flop", "flip-flop"), ("sine", "sine"), ("context_integration", "integration"), ("copy_task", "copy"))
             for row in (REPOSITORY / "book" / "data" / chapter / f"{name}-controls.csv").read_text().splitlines() if "removal" in row]  # fmt: skip
@@ -58,7 +59,8 @@ def test_what_was_not_published_or_is_not_in_the_book_is_left_out(kept):
 
 
 def test_modular_addition_has_a_sentence_once_it_is_published(kept):
-    told = [{"id": id, "value": value, "interval": None, "n": 12, "verdict": "reproduced"} for id, value in (("M1", 0.987), ("M4", 0.91), ("M5", 0.2))]
+    values = {"M1": 0.987, "M4": 0.91, "M5": 0.2}
+    told = [{"id": id, "value": value, "interval": None, "n": 12, "verdict": "reproduced"} for id, value in values.items()]
     text = page({**kept, "modular_addition": {"claims": told, "records": {}, "provenance": kept["sine"]["provenance"]}})
     assert "explain 99 % of the variance" in text and "0.91 with one of them taken out and 0.20 with two left" in text and "rangamani2025" in text
 
@@ -86,7 +88,7 @@ def test_page_and_panels_share_their_inks_and_style():
     for name, inks in panels.INKS.items():
         assert all(f"--sk-{name}:{ink};" in css for ink in inks)
     for selectors, rules in re.findall(r"([^{}]+)\{([^{}]*)\}", panels.panel_style()):
-        assert all(f".schurkit-panel{selector}".replace(" ", "") in css for selector in selectors.split(",")) and rules in css
+        assert all(f".schurkit-panel{selector}".replace(" ", "") in css for selector in selectors.split(",")) and rules.replace(" ", "") in css
 
 
 def test_the_inks_can_be_told_from_their_background():
@@ -99,3 +101,11 @@ def test_the_inks_can_be_told_from_their_background():
         for ink, ground in zip(panels.INKS[name], ("#ffffff", "#121212")):
             light, dark = sorted((luminance(ink), luminance(ground)), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= 3
+
+
+def test_the_picture_follows_what_is_published(tmp_path):
+    assert write_picture(tmp_path) is None
+    place = tmp_path / "book" / "data" / "sine"
+    shutil.copytree(REPOSITORY / "book" / "data" / "sine", place)
+    (tmp_path / "book" / "assets").mkdir()
+    assert write_picture(tmp_path).read_text().count("<g ") == 2
