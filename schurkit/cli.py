@@ -209,6 +209,7 @@ def _publish_arguments(parser) -> None:
 def _publish(arguments) -> int:
     from schurkit.publish.build import plan_build
     from schurkit.publish.chapters import book_root
+    from schurkit.publish.front import write_picture
     from schurkit.publish.published import publish
 
     root = book_root(arguments.book)
@@ -219,6 +220,7 @@ def _publish(arguments) -> int:
         raise InputError(f"not run yet in the {arguments.edition} edition: {', '.join(missing)}. Run '{command}' first.")
     for job in jobs:
         print(f"{job.chapter.name}: {os.path.relpath(publish(root, arguments.edition, job.chapter.name, job.output))}")
+    write_picture(root)
     return 0
 
 

@@ -45,7 +45,7 @@ def record(key: str, value) -> None:
     _publish({RECORD_MIME: text}, {"scrapbook": {"name": key, "mime_prefix": "application/papermill.record/"}}, kind="record", key=key, value=plain)
 
 
-def claim(id: str, value, interval=None, n: int | None = None) -> None:
+def claim(id: str, value, interval=None, n: int | None = None, figure: str | None = None) -> None:
     """Hold our value against the rule of a claim in book/claims.yml, show the verdict in one line, and record the value under the claim's key.
 
     A verdict never raises: a rerun at another size simply prints another one. Without an interval over at least ten networks the verdict is
@@ -57,6 +57,7 @@ def claim(id: str, value, interval=None, n: int | None = None) -> None:
     value : our number; None or NaN when it is undefined. A `schurkit.metrics.Interval` brings its interval and n along.
     interval : (low, high) over networks, if there are enough of them.
     n : number of networks.
+    figure : name of the figure or table of this chapter that carries the claim, for the ledger; by default the nearest one above.
 
     Raises
     ------
@@ -75,9 +76,12 @@ def claim(id: str, value, interval=None, n: int | None = None) -> None:
         raise InputError(f"claim {id}: n must be a whole number of networks; got {n!r}.")
     count = None if n is None else int(n)
     result = verdict(entry, number, bounds, count)
+    if figure is not None:
+        _check_name(figure, "figure")
+    carried = {} if figure is None else {"figure": figure}
     _publish(
         {"text/markdown": _claim_line(entry, number, bounds, count, result), "text/plain": f"{id}: {result}"},
-        kind="claim", id=id, value=number, interval=bounds, n=count, verdict=result,
+        kind="claim", id=id, value=number, interval=bounds, n=count, verdict=result, **carried,
     )  # fmt: skip
     record(entry.key, number)
 

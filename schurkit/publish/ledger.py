@@ -1,13 +1,17 @@
-"""The ledger: every claim of the papers with its rule, the paper's value, ours, and the verdict."""
+"""The ledger: every claim of the papers with its rule, the paper's value, ours, the verdicts, and the figure that carries it."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
-from schurkit import nb
-from schurkit._claims import Claim, load_claims
+from schurkit._checks import InputError
+from schurkit._claims import VERDICTS, Claim, load_claims
 
 _MARKS = {"reproduced": "✓", "partly": "~", "not reproduced": "✗", "underpowered or not tested": "?"}
+NOT_RUN = "not run"
+# Only this page has the script; without it the table stands as it is
+_SCRIPT = '```{raw} html\n<script src="../_static/ledger.js" defer></script>\n```'
 
 
 def ledger_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path, kept: dict) -> str:
@@ -25,25 +29,41 @@ def ledger_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path
     for name, results in kept.items():
         for told in results["claims"] if name in chapters else []:
             older.setdefault(told["id"], []).append({"chapter": name, "edition": results["provenance"]["edition"], **told})
-    lines = [f"What the **{edition}** edition of this book found, claim by claim.", ""]
-    lines += ["| Claim | Statement | Published run | Published value | Here | Rule |", "|:--|:--|:--|:--|:--|:--|"]
-    for claim in known.values():
-        told, before = tested.get(claim.id, []), older.get(claim.id, [])
-        cells = (f"{{ref}}`{claim.id} <claim-{claim.id.lower()}>`", claim.statement, _verdicts(before), _values(before))
-        cells += (f"{_verdicts(told)}: {_values(told)}" if told else "–", str(claim.rule))
-        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
-    lines.append("")
+    lines = [f"**Published runs:** {_count(known, older)} **This copy**, the {edition} edition: {_count(known, tested)}", ""]
+    lines += ["::::{div} schurkit-ledger", "| Claim | Statement, and the rule | Paper | Published run | This copy | Shown in |"]
+    lines += ["|:--|:--|:--|:--|:--|:--|"]
+    lines += [_row(claim, tested.get(claim.id, []), older.get(claim.id, [])) for claim in known.values()]
+    lines += ["::::", "", _SCRIPT, ""]
     for claim in known.values():
         lines += _entry(claim, tested.get(claim.id, []), older.get(claim.id, []))
     return "\n".join(lines)
 
 
 def tests_of(notebooks: dict) -> dict[str, list[dict]]:
-    """Every test of a claim in the executed notebooks, by claim: dicts with chapter, value, interval, n and verdict."""
+    """Every test of a claim in the executed notebooks, by claim: dicts with chapter, value, interval, n, verdict and figure.
+
+    The figure is the one that the chapter names, else the nearest figure or table above the test, else None.
+
+    Raises
+    ------
+    InputError : a chapter names a figure that it does not show.
+    """
     found: dict[str, list[dict]] = {}
     for name, notebook in notebooks.items():
-        for told in nb.claims(notebook) if notebook is not None else []:
-            found.setdefault(told["id"], []).append({"chapter": name, **told})
+        if notebook is None:
+            continue
+        outputs = [output.get("metadata", {}).get("schurkit", {}) for cell in notebook["cells"] for output in cell.get("outputs", [])]
+        shown = [said["name"] for said in outputs if said.get("kind") in ("figure", "table")]
+        nearest = None
+        for said in outputs:
+            if said.get("kind") in ("figure", "table"):
+                nearest = said["name"]
+            elif said.get("kind") == "claim":
+                figure = said.get("figure", nearest)
+                if figure is not None and figure not in shown:
+                    raise InputError(f"{name}: claim {said['id']} names the figure {figure!r}; the chapter shows {', '.join(shown) or 'none'}.")
+                told = {key: value for key, value in said.items() if key != "kind"}
+                found.setdefault(said["id"], []).append({"chapter": name, **told, "figure": figure})
     return found
 
 
@@ -52,12 +72,40 @@ def mark(verdict: str) -> str:
     return f"{_MARKS[verdict]} {verdict}"
 
 
-def _verdicts(tests: list[dict]) -> str:
-    return ", ".join(dict.fromkeys(mark(test["verdict"]) for test in tests)) or "–"
+def counted(known: dict, tests: dict[str, list[dict]]) -> Counter:
+    """How many claims have each verdict; a claim with several counts once for each, one without a test counts as not run."""
+    return Counter(verdict for id in known for verdict in {test["verdict"] for test in tests.get(id, [])} or {NOT_RUN})
 
 
-def _values(tests: list[dict]) -> str:
-    return "; ".join(_ours(test) for test in tests) or "–"
+def _count(known: dict, tests: dict[str, list[dict]]) -> str:
+    numbers = counted(known, tests)
+    return ", ".join(f"{numbers[verdict]} {verdict}" for verdict in (*VERDICTS, NOT_RUN) if numbers[verdict]) + "."
+
+
+def _row(claim: Claim, tests: list[dict], older: list[dict]) -> str:
+    chapters = dict.fromkeys(test["chapter"] for test in [*tests, *older])
+    figures = dict.fromkeys(test["figure"] for test in tests if test["figure"])
+    places = [f"[{{doc}}`../notebooks/{name}`]{{.ledger-chapter}}" for name in chapters]
+    cells = [
+        f"{{ref}}`{claim.id} <claim-{claim.id.lower()}>`",
+        f"{claim.statement} [Rule: {claim.quantity} {claim.rule}.]{{.ledger-small}}",
+        f"[{{cite:t}}`{claim.source}`]{{.ledger-paper}} [{claim.paper}]{{.ledger-small}}",
+        _verdicts(older, "published"),
+        _verdicts(tests, "live"),
+        " ".join([*(f"{{numref}}`{figure}`" for figure in figures), *places]) or "–",
+    ]
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+def _verdicts(tests: list[dict], run: str) -> str:
+    """Each verdict as a badge with the values below it."""
+    if not tests:
+        return f"[{NOT_RUN}]{{.ledger-verdict .{run}}}"
+    return " ".join(dict.fromkeys(_badge(test, run) for test in tests))
+
+
+def _badge(test: dict, run: str) -> str:
+    return f"[{mark(test['verdict'])}]{{.ledger-verdict .{run} .{test['verdict'].replace(' ', '-')}}} [{_ours(test)}]{{.ledger-small}}"
 
 
 def _entry(claim: Claim, tests: list[dict], older: list[dict]) -> list[str]:
@@ -69,17 +117,18 @@ def _entry(claim: Claim, tests: list[dict], older: list[dict]) -> list[str]:
             f"- Published run ({test['edition']} edition), {{doc}}`../notebooks/{test['chapter']}`: {_ours(test)}: **{mark(test['verdict'])}**"
         )
     for test in tests:
-        lines.append(f"- Here, {{doc}}`../notebooks/{test['chapter']}`: {_ours(test)}: **{mark(test['verdict'])}**")
+        shown = f", {{numref}}`{test['figure']}`" if test["figure"] else ""
+        lines.append(f"- Here, {{doc}}`../notebooks/{test['chapter']}`{shown}: {_ours(test)}: **{mark(test['verdict'])}**")
     return lines + ([] if tests else ["- No chapter of this edition tests it."]) + [""]
 
 
 def _ours(test: dict) -> str:
     if test["value"] is None:
         return "undefined"
-    text = f"{test['value']:.4g}"
+    text = f"{test['value']:.3g}"
     if test["interval"]:
-        text += f" [{test['interval'][0]:.4g}, {test['interval'][1]:.4g}]"
-    return text if test["n"] is None else f"{text}, {test['n']} network" + ("" if test["n"] == 1 else "s")
+        text += f" [{test['interval'][0]:.3g}, {test['interval'][1]:.3g}]"
+    return text.replace("-", "−") if test["n"] is None else f"{text}, {test['n']} network".replace("-", "−") + ("" if test["n"] == 1 else "s")
 
 
 def _cell(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The status page: how each chapter of this copy of the book was run."""
+"""The status page: how each chapter of this copy of the book was run, what the whole of it took, and the numbers behind every figure."""
 
 from __future__ import annotations
 
@@ -18,43 +18,77 @@ def status_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path
     runs = {name: run for name, run in runs.items() if run}
     lines = [f"This copy is the **{edition}** edition.", ""]
     if runs:
-        lines += ["| Chapter | Parameters changed | Networks | Training (core-s) | Run (s) | Date | Commit |", "|:--|:--|--:|--:|--:|:--|:--|"]
-        lines += [_row(name, run) for name, run in runs.items()] + [""]
-        lines += _versions(runs)
+        lines += [_total("This copy", runs), "", *_table(runs), *_versions(runs)]
     missing = [name for name in chapters if name not in runs]
     if missing:
         lines += ["", ":::{warning}", "Shown without results, since this copy did not run them: " + ", ".join(missing) + ".", ":::"]
-    if kept:
+    older = {name: results["provenance"] for name, results in kept.items() if name in chapters}
+    if older:
         lines += ["", "## Published runs", "", "Larger runs whose results are kept in `book/data/` and shown beside what this copy computed.", ""]
-        lines += ["| Chapter | Command | Parameters changed | Networks | Training (core-s) | Run (s) | Date | Commit | Device |"]
-        lines += ["|:--|:--|:--|--:|--:|--:|:--|:--|:--|"]
-        lines += [_published_row(name, results["provenance"]) for name, results in kept.items() if name in chapters]
+        lines += [_total("The published runs", older), "", *_table(older), *_versions(older)]
+        commands = dict.fromkeys(f"`{run['command']}` ({run.get('edition', 'unnamed')} edition)" for run in older.values())
+        lines += ["- Command: " + ", ".join(commands)]
+    if runs:
+        lines += ["", "## Every parameter, and the numbers behind every figure", ""]
+        for name, run in runs.items():
+            lines += _details(name, run, notebooks[name])
     return "\n".join(lines)
 
 
-def _published_row(name: str, run: dict) -> str:
-    head, changed, rest = _row(name, run)[2:].split(" | ", 2)
-    return f"| {head} | `{run['command']}` | {changed} | {rest[:-2]} | {run['device']} |"
+def _total(what: str, runs: dict) -> str:
+    """One sentence on what all of it took."""
+    training = [run["training"] for run in runs.values() if run.get("training")]
+    text = f"{what}: {len(runs)} chapter{'' if len(runs) == 1 else 's'} in **{_time(sum(run['seconds'] for run in runs.values()))}**"
+    if training:
+        spent = _time(sum(told["core_seconds"] for told in training))
+        text += f", after **{spent}** of processor time for training {sum(told['networks'] for told in training):,} networks"
+    return text + ". A network counts with what its training took, now or earlier, in each chapter that uses it."
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def _table(runs: dict) -> list[str]:
+    lines = ["::::{div} schurkit-wide"]
+    lines += ["| Chapter | Networks and seeds | Parameters changed | Trained | Training (core-s) | Run (s) | Date | Commit | Device |"]
+    lines += ["|:--|:--|:--|--:|--:|--:|:--|:--|:--|"]
+    return [*lines, *(_row(name, run) for name, run in runs.items()), "::::", ""]
 
 
 def _row(name: str, run: dict) -> str:
     changed = ", ".join(f"`{key} = {value!r}`" for key, value in run["changed"].items()) or "none"
+    seeds = ", ".join(f"`{key} = {value!r}`" for key, value in run.get("values", {}).items() if key == "networks" or "seed" in key) or "–"
     training = run.get("training") or {}
     spent = (str(training.get("networks", "–")), f"{training['core_seconds']:.0f}" if training else "–", f"{run['seconds']:.0f}")
-    cells = (f"{{doc}}`../notebooks/{name}`", changed.replace("|", "\\|"), *spent, run["date"], f"`{run['commit'] or 'unknown'}`")
+    cells = (f"{{doc}}`../notebooks/{name}`", _cell(seeds), _cell(changed), *spent, run["date"], f"`{run['commit'] or 'unknown'}`", run["device"])
     return "| " + " | ".join(cells) + " |"
 
 
+def _details(name: str, run: dict, notebook: dict) -> list[str]:
+    """All parameters of one chapter, and each of its figures and tables with its CSV file."""
+    lines = [f"::::{{dropdown}} {name}", ""]
+    if run.get("values"):
+        lines += ["Parameters: " + ", ".join(f"`{key} = {value!r}`" for key, value in run["values"].items()) + ".", ""]
+    said = [output.get("metadata", {}).get("schurkit", {}) for cell in notebook.get("cells", []) for output in cell.get("outputs", [])]
+    numbers = {told["name"] for told in said if told.get("kind") == "note" and told.get("data")}
+    for told in said:
+        if told.get("kind") in ("figure", "table"):
+            file = f"{told['name']}.csv"
+            link = f'<a download href="../_static/data/{name}/{file}">{file}</a>'  # HTML: no page that the renderer could check
+            lines.append(f"- {{numref}}`{told['name']}`: {link if told['name'] in numbers else 'no numbers behind it'}")
+    return [*lines, "", "::::", ""]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
 def _versions(runs: dict) -> list[str]:
-    """Versions and devices; one line each where every chapter agrees, a line a chapter otherwise."""
-    lines = []
-    for title, text in (
-        ("Versions", lambda run: ", ".join(f"{package} {version}" for package, version in run["versions"].items())),
-        ("Device", lambda run: run["device"]),
-    ):
-        said = {name: text(run) for name, run in runs.items()}
-        if len(set(said.values())) == 1:
-            lines.append(f"- {title}: {next(iter(said.values()))}")
-        else:
-            lines += [f"- {title} ({name}): {words}" for name, words in said.items()]
+    """Versions; one line where every chapter agrees, a line a chapter otherwise."""
+    said = {name: ", ".join(f"{package} {version}" for package, version in run["versions"].items()) for name, run in runs.items()}
+    if len(set(said.values())) == 1:
+        lines = [f"- Versions: {next(iter(said.values()))}"]
+    else:
+        lines = [f"- Versions ({name}): {words}" for name, words in said.items()]
     return [*lines, "- A `+` after a commit: files differed from it."]

@@ -11,15 +11,17 @@ from pathlib import Path
 
 from schurkit._checks import InputError
 from schurkit.publish.chapters import Chapter, toc_entries
+from schurkit.publish.front import findings
 from schurkit.publish.launch import with_launch_buttons
 from schurkit.publish.ledger import ledger_page
 from schurkit.publish.published import copy_files, published, section
+from schurkit.publish.readings import readings
 from schurkit.publish.report import status_page
 
 STAGE = Path("_build/stage")
 _LINK = re.compile(r'<a download="([a-z0-9-]+\.csv)" href="data:text/csv;base64,([A-Za-z0-9+/=]*)">')
 _LIVE = re.compile(r'<p class="schurkit-live">.*?</p>', re.DOTALL)
-_GENERATED = {"ledger": ledger_page, "status": status_page}
+_GENERATED = {"ledger": ledger_page, "status": status_page, "findings": findings, "readings": readings}
 
 
 def stage(root: Path, executed: dict[str, Path | None], chapters: dict[str, Chapter], edition: str) -> Path:

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from html import unescape
 
 import pytest
 import yaml
@@ -19,7 +20,7 @@ PLAIN = {"plain": notebook(cell("# Plain", kind="markdown"), cell("1 + 1"))}
 
 
 def text_of(root, page):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", (root / HTML / page).read_text()))
+    return re.sub(r" (?=[.,;:])", "", re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", (root / HTML / page).read_text()))))
 
 
 # ---------------------------------------------------------------------------------------------------------------- the pages
@@ -53,8 +54,8 @@ def test_a_claim_leads_to_the_ledger(built_book):
 
 def test_the_ledger_lists_every_claim_with_its_verdict(built_book):
     text = text_of(built_book, "book/ledger.html")
-    assert "✓ reproduced: 0.61 [0.6, 0.62], 12 networks" in text
-    assert "? underpowered or not tested: 0.004, 3 networks" in text
+    assert "✓ reproduced 0.61 [0.6, 0.62], 12 networks" in text
+    assert "? underpowered or not tested 0.004, 3 networks" in text
     assert "No chapter of this edition tests it." in text
     assert "filled in when the book is built" not in text
 
@@ -62,8 +63,18 @@ def test_the_ledger_lists_every_claim_with_its_verdict(built_book):
 def test_the_status_page_says_how_each_chapter_was_run(built_book):
     text = text_of(built_book, "book/status.html")
     assert "This copy is the quick edition." in text
-    assert re.search(r"Does a small book stand\? none – – \d+ \d{4}-\d\d-\d\d unknown", text)
-    assert "Versions: python 3." in text and "cores" in text
+    assert re.search(r"Does a small book stand\? seeds = 3 none – – \d+ \d{4}-\d\d-\d\d unknown .* cores", text)
+    assert "Versions: python 3." in text and re.search(r"This copy: 2 chapters in \d+ s\.", text)
+
+
+def test_the_status_page_has_every_parameter_and_the_numbers_behind_every_figure(built_book):
+    assert "Parameters: seeds = 3, rate = 0.001, plot = True, sizes = [2, 4], start = 'orthogonal', title = 'small # book'." in text_of(
+        built_book, "book/status.html"
+    )
+    page = (built_book / HTML / "book" / "status.html").read_text()
+    for name in ("small-figure", "small-table"):
+        assert f'href="../_static/data/small/{name}.csv"' in page and f'href="../notebooks/small.html#{name}"' in page
+        assert (built_book / HTML / "_static" / "data" / "small" / f"{name}.csv").is_file()
 
 
 def test_status_shows_where_chapters_differ_and_which_are_missing():
@@ -71,9 +82,10 @@ def test_status_shows_where_chapters_differ_and_which_are_missing():
     notebooks = {name: {"metadata": {"schurkit": {"run": {**run, "device": name}}}} for name in ("first", "second")} | {"third": None}
     notebooks["second"]["metadata"]["schurkit"]["run"]["training"] = {"networks": 20, "core_seconds": 61.5}
     text = status_page(notebooks, dict.fromkeys(notebooks), "book", None, {})
-    assert "| {doc}`../notebooks/first` | `a\\|b = 'x'` | – | – | 3 | 2026-01-02 | `abc` |" in text
-    assert "| 20 | 62 | 3 | 2026-01-02 |" in text
-    assert "- Versions: numpy 2" in text and "- Device (second): second" in text
+    assert "| {doc}`../notebooks/first` | – | `a\\|b = 'x'` | – | – | 3 | 2026-01-02 | `abc` | first |" in text
+    assert "| 20 | 62 | 3 | 2026-01-02 | `abc` | second |" in text
+    assert "This copy: 2 chapters in **6 s**, after **62 s** of processor time for training 20 networks." in text
+    assert "- Versions: numpy 2" in text
     assert "did not run them: third." in text
 
 

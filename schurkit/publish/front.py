@@ -1,0 +1,159 @@
+"""The first page: what the published runs found, in sentences and one figure, all of it computed from book/data."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from schurkit._claims import VERDICTS, load_claims
+from schurkit.publish import panels
+from schurkit.publish.ledger import mark
+from schurkit.publish.panels import Axis, Row
+from schurkit.publish.published import published
+
+SECTORS = ("RR", "CR", "CC")
+PICTURE = Path("book/assets/profiles.svg")
+COSTS = Axis("rise of FVU (dashed: as bad as the mean target)", (0, 0.01, 0.1, 1, 10), linear=0.01, mark=1)
+FALLS = Axis("fall of replay accuracy (dashed: to chance)", (0, 0.1, 0.2, 0.3, 0.4, 0.5), mark=0.5)
+TASKS = {"flip_flop": ("Flip-flop", "flip-flop"), "sine": ("Sine wave", "sine"), "context_integration": ("Integration in context", "integration")}
+
+
+def findings(notebooks: dict, chapters: dict, edition: str, claims_path: Path, kept: dict) -> str:
+    """What the book found, as MyST markdown; what has no published run is left out.
+
+    Parameters
+    ----------
+    notebooks, edition : not used here. chapters : of the book.
+    claims_path : its claims.yml, beside which data/ lies. kept : published runs by chapter, from `schurkit.publish.published`.
+    """
+    root, kept = claims_path.parent.parent, {name: results for name, results in kept.items() if name in chapters}
+    drawn = profiles(root, kept)
+    if not drawn:
+        return ":::{note}\nThis copy holds no published runs.\n:::"
+    caption = (
+        "<strong>Four tasks, the same three parts.</strong> Each dot is one trained network after one group of couplings was set to zero, nothing "
+        "refitted. Grey squares: the control, a random change of the couplings of the same size. Bars: means."
+    )
+    shown = "".join(panels.svg(content, label) for content, label in drawn)
+    lines = ["```{raw} html", f'<figure class="schurkit-front">{shown}<figcaption>{caption}</figcaption></figure>', "```", ""]
+    sentences = [_copy(kept), _suite(kept), _addition(kept)]
+    lines += ["## What the book found", "", *(f"- {sentence}" for sentence in sentences if sentence)]
+    return "\n".join([*lines, *_papers(root, kept), "", _scope(kept)])
+
+
+def profiles(root: Path, kept: dict) -> list[tuple[str, str]]:
+    """Panels of the figure, each with its description: the Schur form, then a task each for which a published run is there."""
+    drawn = [(panels.schur_form(), "The Schur form: modes on the diagonal, above it the couplings RR, CR and CC.")]
+    if "copy_task" in kept:
+        rows = table(root, "copy_task", "copy-controls")
+        mine = [_row(rows, sector, lambda row: -float(row["delta"])) for sector in SECTORS]
+        drawn.append((panels.profile(f"Copy a sequence (n = {_most(mine)})", mine, FALLS), _words("Copy task, fall of replay accuracy", mine)))
+    for chapter, (title, prefix) in TASKS.items():
+        if chapter in kept:
+            rows = table(root, chapter, f"{prefix}-controls")
+            mine = [_row(rows, sector, lambda row: float(row["delta"])) for sector in SECTORS]
+            drawn.append((panels.profile(f"{title} (n = {_most(mine)})", mine, COSTS), _words(f"{title}, rise of FVU", mine)))
+    return drawn if len(drawn) > 1 else []
+
+
+def picture(root: Path, kept: dict) -> str:
+    """The figure as one file, for places that show no page: the README."""
+    drawn = profiles(root, kept)
+    return panels.picture([content for content, _ in drawn], 3, " ".join(label for _, label in drawn))
+
+
+def table(root: Path, chapter: str, name: str) -> list[dict]:
+    """Rows of a published CSV file."""
+    with (root / "book" / "data" / chapter / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _row(rows: list[dict], sector: str, cost) -> Row:
+    """What the removal and the main control of a sector did: one number a network, the mean over the draws of the control."""
+    found: dict[str, dict[str, list[float]]] = {"removal": {}, "block-upper": {}}
+    for row in rows:
+        if row["removed"] == sector and row["kind"] in found:
+            found[row["kind"]].setdefault(row["network"], []).append(cost(row))
+    means = {kind: [sum(draws) / len(draws) for draws in networks.values()] for kind, networks in found.items()}
+    return Row(sector, means["removal"], means["block-upper"])
+
+
+def _most(rows: list[Row]) -> int:
+    return max(len(row.values) for row in rows)
+
+
+def _mean(values) -> float:
+    return sum(values) / len(values)
+
+
+def _words(what: str, rows: list[Row]) -> str:
+    told = (f"without {row.name} {_mean(row.values):.2g}, under a random change of equal size {_mean(row.control):.2g}" for row in rows if row.values)
+    return f"{what}, mean over {_most(rows)} networks: {'; '.join(told)}."
+
+
+# ---------------------------------------------------------------------------------------------------------------- sentences
+def _copy(kept: dict) -> str:
+    told = kept.get("copy_task", {}).get("records", {})
+    needed = {f"{what}_{sector}" for what in ("accuracy", "answer") for sector in SECTORS}
+    if not needed | {"accuracy_none", "n_converged"} <= set(told):
+        return ""
+    title = "{doc}`Replaying a sequence <../notebooks/copy_task>`"
+    values = ", ".join(f"{told[f'accuracy_{sector}']:.3g} without {sector}" for sector in SECTORS)
+    controls = "; ".join(f"{sector} {told[f'answer_{sector}']}" for sector in SECTORS)
+    accuracy = f"accuracy {told['accuracy_none']:.3g} with the whole network, {values} (n = {told['n_converged']})"
+    return f"**{title}**: {accuracy}. Beside a random change of equal size, removing a group is: {controls}."
+
+
+def _suite(kept: dict) -> str:
+    told = kept.get("across_tasks", {}).get("records", {})
+    if not {f"{task}_{sector}" for task in TASKS for sector in SECTORS} <= set(told):
+        return ""
+    costs = {task: ", ".join(f"{sector} {told[f'{task}_{sector}']:.2g}" for sector in SECTORS) for task in TASKS}
+    words = "; ".join(f"{title.lower()} {costs[task]}" for task, (title, _) in TASKS.items())
+    worst = min(max(told[f"{task}_{sector}"] for task in TASKS) for sector in SECTORS)
+    title = "{doc}`Is any group safe in every task? <../notebooks/across_tasks>`"
+    return f"**{title}** The one that costs least at its worst still costs {worst:.2g} (mean rise of FVU: {words})."
+
+
+def _addition(kept: dict) -> str:
+    told = {test["id"]: test["value"] for test in kept.get("modular_addition", {}).get("claims", [])}
+    if not all(told.get(id) is not None for id in ("M1", "M4", "M5")):
+        return ""
+    title = "{doc}`A network that adds modulo a prime <../notebooks/modular_addition>`"
+    waves = f"waves of its key frequencies explain {100 * told['M1']:.0f} % of the variance of its outputs"
+    return f"**{title}**: {waves}. Accuracy is {told['M4']:.2f} with one of them taken out and {told['M5']:.2f} with two left."
+
+
+def _papers(root: Path, kept: dict) -> list[str]:
+    """A line a paper: how many of its claims have which verdict, and those that did not hold in full."""
+    known = load_claims(root / "book" / "claims.yml")
+    told = [test for results in kept.values() for test in results["claims"] if test["id"] in known]
+    lines = []
+    for source in dict.fromkeys(claim.source for claim in known.values()):
+        mine = [test for test in told if known[test["id"]].source == source]
+        counts = [(verdict, [test for test in mine if test["verdict"] == verdict]) for verdict in VERDICTS]
+        if not mine:
+            continue
+        numbers = ", ".join(f"{len(tests)} {verdict}" for verdict, tests in counts if tests)
+        failed = [test for verdict, tests in counts[1:3] for test in tests]
+        words = " ".join(
+            f"{mark(test['verdict'])}: {{ref}}`{test['id']} <claim-{test['id'].lower()}>`, {known[test['id']].statement}" for test in failed
+        )
+        lines.append(f"- **Claims of {{cite:t}}`{source}`**: {numbers} ({{doc}}`ledger`). {words}".rstrip())
+    return lines
+
+
+def _scope(kept: dict) -> str:
+    dates = sorted({results["provenance"]["date"] for results in kept.values()})
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    commands = ", ".join(f"`{command}`" for command in dict.fromkeys(results["provenance"]["command"] for results in kept.values()))
+    return f"These numbers come from the published runs ({commands}, {when}); chapters show beside them what this copy computed: {{doc}}`status`."
+
+
+def write_picture(root: Path) -> Path | None:
+    """Draw the picture again from book/data, after something was published; None where there is nothing to draw."""
+    kept = published(root)
+    if not profiles(root, kept):
+        return None
+    (root / PICTURE).write_text(picture(root, kept), encoding="utf-8")
+    return root / PICTURE

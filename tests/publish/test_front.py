@@ -1,0 +1,111 @@
+"""The first page: its figure and sentences come from book/data and nothing else."""
+
+import re
+import shutil
+import xml.etree.ElementTree as ET
+
+import pytest
+from publish.small_book import REPOSITORY
+
+from schurkit.publish import panels
+from schurkit.publish.front import PICTURE, findings, picture, profiles, write_picture
+from schurkit.publish.panels import Axis, Row
+from schurkit.publish.published import published
+
+CLAIMS = REPOSITORY / "book" / "claims.yml"
+
+
+@pytest.fixture(scope="module")
+def kept():
+    return published(REPOSITORY)
+
+
+def page(kept, chapters=None):
+    return findings({}, dict.fromkeys(kept if chapters is None else chapters), "quick", CLAIMS, kept)
+
+
+def test_the_picture_is_drawn_from_the_published_runs(kept):
+    drawn = picture(REPOSITORY, kept)
+    assert (REPOSITORY / PICTURE).read_text(encoding="utf-8") == drawn, "'schurkit publish' draws it"
+    root = ET.fromstring(drawn)
+    rows = [row for chapter, name in (("flip_flop", "flip-flop"), ("sine", "sine"), ("context_integration", "integration"), ("copy_task", "copy"))
+            for row in (REPOSITORY / "book" / "data" / chapter / f"{name}-controls.csv").read_text().splitlines() if "removal" in row]  # fmt: skip
+    single = [row for row in rows if re.search(r"(^|,)(RR|CR|CC)(,|$)", row)]
+    assert len(root.findall(".//{http://www.w3.org/2000/svg}circle")) == len(single)
+
+
+def test_every_number_of_the_sentences_is_a_recorded_one(kept):
+    text = page(kept)
+    told = kept["across_tasks"]["records"]
+    assert f"still costs {told['least_worst_case']:.2g} " in text
+    assert f"{kept['copy_task']['records']['accuracy_CR']:.3g} without CR" in text
+    changed = {**kept, "across_tasks": {**kept["across_tasks"], "records": {**told, "sine_CC": 0.125}}}
+    assert "CC 0.12)" not in text and re.search(r"sine wave [^;]*CC 0\.12", page(changed))
+
+
+def test_claims_are_counted_paper_by_paper_and_those_that_failed_are_named(kept):
+    text = page(kept)
+    line = next(line for line in text.splitlines() if "drager2026" in line)
+    verdicts = [test["verdict"] for results in kept.values() for test in results["claims"] if test["id"].startswith("S")]
+    assert f"{verdicts.count('reproduced')} reproduced" in line
+    assert line.count("<claim-") == sum(verdict in ("partly", "not reproduced") for verdict in verdicts) > 0
+
+
+def test_what_was_not_published_or_is_not_in_the_book_is_left_out(kept):
+    assert "holds no published runs" in page({}) and "holds no published runs" in page(kept, chapters=["schur_coordinates"])
+    only = page({name: kept[name] for name in ("copy_task",)})
+    assert "Replaying a sequence" in only and "Sine" not in only and "across_tasks" not in only
+    assert len(profiles(REPOSITORY, {"sine": kept["sine"]})) == 2
+
+
+def test_modular_addition_has_a_sentence_once_it_is_published(kept):
+    values = {"M1": 0.987, "M4": 0.91, "M5": 0.2}
+    told = [{"id": id, "value": value, "interval": None, "n": 12, "verdict": "reproduced"} for id, value in values.items()]
+    text = page({**kept, "modular_addition": {"claims": told, "records": {}, "provenance": kept["sine"]["provenance"]}})
+    assert "explain 99 % of the variance" in text and "0.91 with one of them taken out and 0.20 with two left" in text and "rangamani2025" in text
+
+
+# ---------------------------------------------------------------------------------------------------------------- the panels
+@pytest.mark.parametrize(("value", "share"), [(0, 0), (0.005, 1 / 8), (0.01, 1 / 4), (0.1, 1 / 2), (10, 1), (-3, 0), (99, 1)])
+def test_an_axis_is_linear_and_then_logarithmic(value, share):
+    axis = Axis("x", (0, 0.01, 0.1, 1, 10), linear=0.01)
+    assert axis.place(value) == pytest.approx(panels.LEFT + share * (panels.RIGHT - panels.LEFT))
+
+
+def test_a_linear_axis():
+    assert Axis("x", (0, 0.5)).place(0.25) == pytest.approx((panels.LEFT + panels.RIGHT) / 2)
+
+
+def test_a_panel_says_its_words_escaped_and_stays_inside_its_frame():
+    text = panels.svg(panels.profile("a < b", [Row("RR", [0.1, 0.2], []), Row("CR", [], [0.3])], Axis("x & y", (0, 1))), 'mean "0.15"')
+    root = ET.fromstring(text)
+    assert root.get("aria-label") == 'mean "0.15"' and "a &lt; b" in text and "x &amp; y" in text
+    assert all(0 <= float(circle.get("cx")) <= panels.WIDTH and 0 <= float(circle.get("cy")) <= panels.HEIGHT for circle in root.iter("circle"))
+
+
+def test_page_and_panels_share_their_inks_and_style():
+    css = re.sub(r"\s+", "", (REPOSITORY / "book" / "assets" / "book.css").read_text())
+    for name, inks in panels.INKS.items():
+        assert all(f"--sk-{name}:{ink};" in css for ink in inks)
+    for selectors, rules in re.findall(r"([^{}]+)\{([^{}]*)\}", panels.panel_style()):
+        assert all(f".schurkit-panel{selector}".replace(" ", "") in css for selector in selectors.split(",")) and rules.replace(" ", "") in css
+
+
+def test_the_inks_can_be_told_from_their_background():
+    def luminance(colour):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    for name in set(panels.INKS) - {"faint"}:
+        for ink, ground in zip(panels.INKS[name], ("#ffffff", "#121212")):
+            light, dark = sorted((luminance(ink), luminance(ground)), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 3
+
+
+def test_the_picture_follows_what_is_published(tmp_path):
+    assert write_picture(tmp_path) is None
+    place = tmp_path / "book" / "data" / "sine"
+    shutil.copytree(REPOSITORY / "book" / "data" / "sine", place)
+    (tmp_path / "book" / "assets").mkdir()
+    assert write_picture(tmp_path).read_text().count("<g ") == 2
