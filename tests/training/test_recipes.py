@@ -10,7 +10,8 @@ from schurkit.training import Phase, Plateau, Recipe, Store, Until, degeneracy_r
 
 def test_each_task_stops_at_the_papers_threshold():
     paper = {"flip_flop": 0.001, "delayed_discrimination": 0.01, "sine_generation": 0.05, "path_integration": 0.05}
-    assert {name: degeneracy_recipe(task).until for name, task in degeneracy_tasks().items()} == {name: Until(loss, 3) for name, loss in paper.items()}
+    found = {name: degeneracy_recipe(task).until for name, task in degeneracy_tasks().items()}
+    assert found == {name: Until(loss, 3) for name, loss in paper.items()}
 
 
 @pytest.mark.parametrize("task", degeneracy_tasks().values(), ids=lambda task: task.name)
