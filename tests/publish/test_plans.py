@@ -64,7 +64,7 @@ def test_the_copy_task_asks_for_what_its_chapter_trains():
         ("delayed_discrimination", {}),
         (
             "delayed_discrimination",
-            {"networks": 2, "hidden_size": 16, "shortest": 2, "longest": 9, "gap": 1.0, "training_steps": 70, "batch_size": 8},
+            {"networks": 2, "hidden_size": 16, "shortest": 2, "longest": 9, "gap": 1.0, "training_steps": 70},
         ),
         ("path_integration", {}),
         ("path_integration", {"first_seed": 3, "dimensions": 3, "steps": 9, "speed": 0.5, "learning_rate": 0.01, "epoch_steps": 7}),
