@@ -107,6 +107,39 @@ def subspace_or_coupling(values: dict) -> list:
     return [study for task in (FlipFlop(), Sine(), ContextIntegration()) for study in _suite(values, task)]
 
 
+def _until(values: dict, task) -> list:
+    """A task of the study of degeneracy: networks that stop at the paper's threshold."""
+    from schurkit.training import Phase, Study, degeneracy_recipe
+
+    seeds = range(values["first_seed"], values["first_seed"] + values["networks"])
+    phases = (Phase(values["training_steps"], values["learning_rate"]),)
+    recipe = degeneracy_recipe(task, values["hidden_size"], phases=phases, batch_size=values["batch_size"], epoch_steps=values["epoch_steps"])
+    return [Study(task, recipe, tuple(seeds))]
+
+
+def delayed_discrimination(values: dict) -> list:
+    """Delayed discrimination."""
+    from schurkit.tasks import DelayedDiscrimination
+
+    return _until(values, DelayedDiscrimination(shortest=values["shortest"], longest=values["longest"], gap=values["gap"]))
+
+
+def path_integration(values: dict) -> list:
+    """Path integration."""
+    from schurkit.tasks import PathIntegration
+
+    return _until(values, PathIntegration(dimensions=values["dimensions"], steps=values["steps"], speed=values["speed"]))
+
+
+def three_levels(values: dict) -> list:
+    """Two tasks of the study of degeneracy, at their own settings."""
+    from schurkit.training import Study, degeneracy_recipe, degeneracy_tasks
+
+    seeds = tuple(range(values["first_seed"], values["first_seed"] + values["networks"]))
+    tasks = degeneracy_tasks()
+    return [Study(tasks[name], degeneracy_recipe(tasks[name], values["hidden_size"]), seeds) for name in ("flip_flop", "delayed_discrimination")]
+
+
 def modular_addition(values: dict) -> list:
     """Networks that add modulo p, and one on fewer training pairs whose course is shown."""
     from schurkit.tasks import ModularAddition
@@ -135,15 +168,9 @@ def many_seeds(values: dict) -> list:
 plans: dict[str, Callable[[dict], Iterable]] = {
     plan.__name__: plan
     for plan in (
-        schur_coordinates,
-        copy_task,
-        flip_flop,
-        sine,
-        context_integration,
-        across_tasks,
-        subspace_or_coupling,
-        modular_addition,
-        many_seeds,
+        *(schur_coordinates, copy_task, flip_flop, sine, context_integration, across_tasks, subspace_or_coupling),
+        *(delayed_discrimination, path_integration, three_levels),
+        *(modular_addition, many_seeds),
     )
 }
 

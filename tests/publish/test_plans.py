@@ -11,7 +11,7 @@ from schurkit import tasks
 from schurkit._checks import InputError
 from schurkit.publish.chapters import read_chapter
 from schurkit.publish.plans import Cost, cost_of, merged, plans, train_ahead
-from schurkit.training import Phase, Recipe, Study, copy_recipe
+from schurkit.training import Phase, Recipe, Study, copy_recipe, degeneracy_recipe
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,34 @@ def test_the_copy_task_asks_for_what_its_chapter_trains():
     cost_of(chapter, values, lambda study: asked.append(study) or Cost())
     assert sum(len(study.seeds) for study in asked) == 2 * 3 + 8 * 2 - 2 * 2  # the main networks are among those of size 72
     assert {study.recipe.hidden_size for study in asked} == {56, 72}
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("delayed_discrimination", {}),
+        (
+            "delayed_discrimination",
+            {"networks": 2, "hidden_size": 16, "shortest": 2, "longest": 9, "gap": 1.0, "training_steps": 70},
+        ),
+        ("path_integration", {}),
+        ("path_integration", {"first_seed": 3, "dimensions": 3, "steps": 9, "speed": 0.5, "learning_rate": 0.01, "epoch_steps": 7}),
+        ("three_levels", {"networks": 5, "hidden_size": 32}),
+    ],
+)
+def test_the_chapters_on_degeneracy_ask_for_what_they_train(name, changed):
+    """The cells up to the set-up run here; the task, the recipe and the seeds that they make are those of the plan."""
+    chapter = read_chapter(REPOSITORY / "notebooks" / f"{name}.ipynb")
+    code = [cell for cell in chapter.source["cells"] if cell["cell_type"] == "code"]
+    there = {}
+    exec("".join(code[1]["source"]), there)
+    there.update(changed)
+    exec("".join(code[2]["source"]).replace('plt.style.use("schurkit.schurkit")', ""), there)
+    studies = plans[chapter.plan]({parameter.name: there[parameter.name] for parameter in chapter.parameters})
+    seeds = tuple(range(there["first_seed"], there["first_seed"] + there["networks"]))
+    made = there["tasks"].values() if name == "three_levels" else [there["task"]]
+    recipes = [degeneracy_recipe(task, there["hidden_size"]) if name == "three_levels" else there["recipe"] for task in made]
+    assert [(study.task, study.recipe, study.seeds) for study in studies] == [(task, recipe, seeds) for task, recipe in zip(made, recipes)]
 
 
 def test_the_price_of_real_networks_is_estimated_here(chapter, monkeypatch):
