@@ -1,6 +1,7 @@
 """Training: recipes, constructions, the loop, and the store of trained networks."""
 
 from .recipe import CONSTRUCTIONS, Phase, Plateau, Recipe, Until, copy_recipe
+from .recipes import degeneracy_recipe, degeneracy_tasks
 from .store import Store, StoreWarning
 from .train import Plan, Study, TrainingWarning, plan, train, train_all
 from .trained import Checkpoint, Trained, initial
@@ -19,6 +20,8 @@ __all__ = [
     "TrainingWarning",
     "Until",
     "copy_recipe",
+    "degeneracy_recipe",
+    "degeneracy_tasks",
     "initial",
     "plan",
     "train",
