@@ -5,21 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from .._checks import InputError, integer, number
-from ..tasks import DelayedDiscrimination, FlipFlop, PathIntegration, SineGeneration
-from ..training import Study
-try:
-    from ..training import degeneracy_recipe
-except ImportError:
-    degeneracy_recipe = None
+from ..training import Phase, Recipe, Study, degeneracy_recipe, degeneracy_tasks
 
-TASKS = {
-    "flip-flop": FlipFlop(),
-    "discrimination": DelayedDiscrimination(),
-    "sine": SineGeneration(),
-    "path": PathIntegration(),
-}
-"""The four tasks at their easiest comparable level; `COMPLEXITY` says which field makes each harder."""
-COMPLEXITY = {"flip-flop": "bits", "discrimination": "channels", "sine": "channels", "path": "dimensions"}
+TASKS = ("flip_flop", "delayed_discrimination", "sine_generation", "path_integration")
+COMPLEXITY = {"flip_flop": "bits", "delayed_discrimination": "channels", "sine_generation": "channels", "path_integration": "dimensions"}
+"""The field that makes each task harder."""
+ONE = "delayed_discrimination"
+"""The task of delay, auxiliary output and penalties."""
+MUP_RATES = {"flip_flop": 0.1, "delayed_discrimination": 0.06, "sine_generation": 0.03, "path_integration": 0.06}
+"""η₀ of the maximal-update parameterisation: ours, found on three seeds at γ = 1 and 64 units."""
+MOST_STEPS = {"sine_generation": 10_000}
+"""Instead of those of `degeneracy_recipe`: two sines at once take longer than 4,000 steps."""
+
+
+def mup_recipe(task, width: int, gamma: float, **changes) -> Recipe:
+    """`degeneracy_recipe` in the maximal-update parameterisation at richness γ, without biases, as arXiv:2410.03972 writes it.
+
+    Its learning rate is γ η₀ with η₀ of `MUP_RATES`; rates of weights follow `Recipe.rule`. The start is N(0, 1/N) for W_rec.
+    """
+    most = _phase(task).steps
+    fields = {"construction": "mup", "gamma": float(gamma), "clip_norm": None, "biases": False, "bias_start": "zero"}
+    return degeneracy_recipe(task, width, phases=(Phase(most, MUP_RATES[task.name]),), **fields | changes)
+
+
+def _phase(task) -> Phase:
+    phase = degeneracy_recipe(task).phases[0]
+    return replace(phase, steps=MOST_STEPS.get(task.name, phase.steps))
 
 
 @dataclass(frozen=True)
@@ -66,14 +77,14 @@ class Setting:
 class Design:
     """Which levels of which knobs are trained, and on which tasks. An empty list of levels leaves a knob out.
 
-    tasks : for channels or dimensions. mup_tasks : for γ and width. networks, first_seed : seeds of every setting. hidden_size : units, but for width.
-    bits, channels, dimensions : of the flip-flop, of discrimination and sine, of path integration. delays : longest delay of discrimination, in steps.
-    auxiliary : with the auxiliary output too. gammas, widths : in the maximal-update parameterisation; width at γ = 1.
+    tasks : for channels or dimensions. mup_tasks : for γ and width. networks, first_seed : seeds of every setting. hidden_size : units.
+    bits, channels, dimensions : of the flip-flop, discrimination and sine, path integration. delays : longest delay of discrimination, in steps.
+    auxiliary : with the auxiliary output too. gammas, widths : in the maximal-update parameterisation; width at γ 1.
     nuclear, l1 : penalties on discrimination, beside none.
     """
 
-    tasks: tuple[str, ...] = tuple(TASKS)
-    mup_tasks: tuple[str, ...] = tuple(TASKS)
+    tasks: tuple[str, ...] = TASKS
+    mup_tasks: tuple[str, ...] = TASKS
     networks: int = 50
     first_seed: int = 0
     hidden_size: int = 64
@@ -115,21 +126,22 @@ class Design:
 
     def _plain(self, knob, task, level, fields=(), **changes) -> Setting:
         """A setting with the paper's start, torch's default."""
-        changed = replace(TASKS[task], **dict(fields))
-        return Setting(knob, task, float(level), self._study(changed, degeneracy_recipe(changed, self.hidden_size, **changes)))
+        changed = replace(degeneracy_tasks()[task], **dict(fields))
+        recipe = degeneracy_recipe(changed, self.hidden_size, phases=(_phase(changed),), **changes)
+        return Setting(knob, task, float(level), self._study(changed, recipe))
 
     def _mup(self, knob, task, level, gamma, width) -> Setting:
-        return Setting(knob, task, float(level), self._study(TASKS[task], mup_recipe(task, width, gamma)))
+        return Setting(knob, task, float(level), self._study(degeneracy_tasks()[task], mup_recipe(degeneracy_tasks()[task], width, gamma)))
 
     def _D1(self):
-        values = {"flip-flop": self.bits, "discrimination": self.channels, "sine": self.channels, "path": self.dimensions}
+        values = {"flip_flop": self.bits, ONE: self.channels, "sine_generation": self.channels, "path_integration": self.dimensions}
         return [self._plain("D1", task, level, [(COMPLEXITY[task], level)]) for task in self.tasks for level in values[task]]
 
     def _D2(self):
-        return [self._plain("D2", "discrimination", steps, [("longest", steps)]) for steps in self.delays]
+        return [self._plain("D2", ONE, steps, [("longest", steps)]) for steps in self.delays]
 
     def _D3(self):
-        return [self._plain("D3", "discrimination", asked, [("auxiliary", asked)]) for asked in (False, True)] if self.auxiliary else []
+        return [self._plain("D3", ONE, asked, [("auxiliary", asked)]) for asked in (False, True)] if self.auxiliary else []
 
     def _D5(self):
         return [self._mup("D5", task, gamma, gamma, self.hidden_size) for task in self.mup_tasks for gamma in self.gammas]
@@ -146,4 +158,4 @@ class Design:
     def _penalty(self, knob, name, sizes):
         if not sizes:
             return []
-        return [self._plain(knob, "discrimination", 0.0)] + [self._plain(knob, "discrimination", size, **{name: size}) for size in sizes]
+        return [self._plain(knob, ONE, 0.0)] + [self._plain(knob, ONE, size, **{name: size}) for size in sizes]

@@ -116,7 +116,7 @@ MEASURES = {
 
 
 def levels(
-    trained: Trained, dynamics: Dynamics = Dynamics(), *, pif_starts: int = 1, profile: bool = True, probes: int = 12, test_trials: int = 128
+    trained: Trained, dynamics: Dynamics | None = None, *, pif_starts: int = 1, profile: bool = True, probes: int = 12, test_trials: int = 128
 ) -> Levels | None:
     """Measure the networks of one setting that reached the training threshold; None where fewer than three did.
 
@@ -126,6 +126,7 @@ def levels(
     dynamics : how DSA compares. pif_starts : of the matching of units. profile : also measure ablation profiles.
     probes : random signals for the kernels. test_trials : held-out trials for behaviour and profile.
     """
+    dynamics = dynamics or Dynamics()
     reached = (trained.reached if trained.recipe.until else trained.converged) & (trained.stopped < 0)
     kept = np.flatnonzero(reached)
     if len(kept) < 3:

@@ -65,6 +65,17 @@ def spread(values, labels: Sequence[Hashable], statistic: str = "std") -> Sample
     return Sample(float(_statistic(x[None], statistic)[0]), dict(zip(labels, _statistic(others, statistic).tolist())))
 
 
+def over(sample: Sample, null: Sample) -> Sample:
+    """A measure relative to the same measure of a null with the same labels, seed by seed."""
+    if set(sample.without) != set(null.without):
+        raise InputError("over needs a measure and a null of the same networks.")
+
+    def ratio(a, b):
+        return a / b if b > 0 else float("nan")
+
+    return Sample(ratio(sample.value, null.value), {seed: ratio(value, null.without[seed]) for seed, value in sample.without.items()})
+
+
 def contrast(terms: Sequence[tuple[Sample, Sample]], *, level: float = 0.95) -> Interval:
     """Mean over tasks of log(measure at the highest level / measure at the lowest), with a jackknife t interval over seeds.
 
@@ -131,7 +142,7 @@ def power(losses: Sequence, *, networks: int, factor: float = 1.5, draws: int = 
 
 def _counted(networks, labels) -> int:
     if networks < 3 or len(labels) != networks or len(set(labels)) != networks:
-        raise InputError(f"a sample needs at least three networks with a label each, all different; got {networks} networks and {len(labels)} labels.")
+        raise InputError(f"a sample needs three or more networks, each with a label of its own; got {networks} networks and labels {list(labels)}.")
     return networks
 
 
