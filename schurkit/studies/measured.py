@@ -8,7 +8,7 @@ import numpy as np
 
 from .._checks import InputError
 from ..ablation import SUBSETS, ablation_profile
-from ..degeneracy import DSA, PIF, dsa_distances, operators_of, pif_distances, profile_distances
+from ..degeneracy import DSA, PIF, Profiles, dsa_distances, operators_of, pif_distances, profile_distances
 from ..engine import rollout
 from ..features import kernel_alignment, weight_change
 from ..rnn import RNN, Trials
@@ -43,7 +43,7 @@ class Levels:
     labels : seeds that count. trained : how many networks were trained. hidden_size : their units.
     losses, losses_within : (networks,) mean squared error on trials twice as long, and on held-out trials as trained.
     dsa, dsa_untrained : (delays, rank) → `DSA`, where the trajectories hold so many directions; `lacking` says why not.
-    pif, pif_untrained : `PIF`. profile : (networks, networks) distances of ablation profiles; None where not asked for.
+    pif, pif_untrained : `PIF`. profile : `Profiles` of the ablations, on the signed log scale; None where not asked for.
     change, change_relative : (networks,) ‖W_rec,T − W_rec,0‖_F, of what is trained, and relative to ‖W_rec,0‖_F. alignment : (networks,) of kernels.
     steps : (networks,) of training. norm : (networks,) ‖W_rec‖_F.
     """
@@ -57,7 +57,7 @@ class Levels:
     dsa_untrained: dict[tuple[int, int], DSA]
     pif: PIF
     pif_untrained: PIF
-    profile: np.ndarray | None
+    profile: Profiles | None
     change: np.ndarray
     change_relative: np.ndarray
     alignment: np.ndarray
@@ -106,7 +106,8 @@ MEASURES = {
     "weights per n2 untrained": lambda s: pairs(s.pif_untrained.per_n2, s.labels),
     "weights relative untrained": lambda s: pairs(s.pif_untrained.relative, s.labels),
     "norm": lambda s: spread(s.norm, s.labels, "mean"),
-    "profile": lambda s: None if s.profile is None else pairs(s.profile, s.labels),
+    "profile": lambda s: None if s.profile is None else pairs(s.profile.values, s.labels),
+    "profile size": lambda s: None if s.profile is None else spread(_sizes(s.profile.effects), s.labels, "mean"),
     "change": lambda s: spread(s.change, s.labels, "mean"),
     "change relative": lambda s: spread(s.change_relative, s.labels, "mean"),
     "alignment": lambda s: spread(s.alignment, s.labels, "mean"),
@@ -179,6 +180,11 @@ def _dsa(rnn, drive, dynamics):
     return found, lacking
 
 
+def _sizes(effects):
+    """Root mean square of each network's effects on the signed log scale, (networks,)."""
+    return np.sqrt((np.log1p(np.abs(effects)) ** 2).mean(axis=1))
+
+
 def _profile(rnn, trials):
     rows = ablation_profile(rnn, trials, subsets=SUBSETS[1:], controls=(), draws=1)
-    return profile_distances(rows, transform="signed log").values
+    return profile_distances(rows, transform="signed log")
