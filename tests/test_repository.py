@@ -91,6 +91,7 @@ LAYERS = [
     {"engine"},
     {"ablation", "rivals", "importance", "budget", "nonnormality", "subspace", "prediction", "dynamics", "cycles", "features", "degeneracy"},
     {"tasks", "training", "own", "explorer"},
+    {"studies"},
     {"publish", "bench"},
     {"cli"},
 ]

@@ -140,6 +140,25 @@ def three_levels(values: dict) -> list:
     return [Study(tasks[name], degeneracy_recipe(tasks[name], values["hidden_size"]), seeds) for name in ("flip_flop", "delayed_discrimination")]
 
 
+def knobs(values: dict) -> list:
+    """Every setting of every knob of degeneracy."""
+    from schurkit.studies import Design
+
+    return list(Design(**{name: values[name] for name in Design.__dataclass_fields__}).studies)
+
+
+def is_the_profile_degenerate(values: dict) -> list:
+    """The three tasks as the chapter across tasks trains them, and one task over widths and γ."""
+    from schurkit.studies import Design
+    from schurkit.tasks import ContextIntegration, FlipFlop, Sine
+
+    same = {"training_steps": values["training_steps"], "hidden_size": values["hidden_size"], "first_seed": values["first_seed"]}
+    studies = [study for task in (FlipFlop(), Sine(), ContextIntegration()) for study in _suite(same | {"networks": values["networks"]}, task)]
+    empty = dict.fromkeys(("tasks", "delays", "nuclear", "l1"), ()) | {"auxiliary": False, "mup_tasks": ("flip_flop",)}
+    given = {name: values[name] for name in ("gammas", "widths", "first_seed")} | {"networks": values["knob_networks"]}
+    return studies + list(Design(**empty | given).studies)
+
+
 def modular_addition(values: dict) -> list:
     """Networks that add modulo p, and one on fewer training pairs whose course is shown."""
     from schurkit.tasks import ModularAddition
@@ -169,7 +188,7 @@ plans: dict[str, Callable[[dict], Iterable]] = {
     plan.__name__: plan
     for plan in (
         *(schur_coordinates, copy_task, flip_flop, sine, context_integration, across_tasks, subspace_or_coupling),
-        *(delayed_discrimination, path_integration, three_levels),
+        *(delayed_discrimination, path_integration, three_levels, knobs, is_the_profile_degenerate),
         *(modular_addition, many_seeds),
     )
 }

@@ -10,7 +10,7 @@ from publish.small_book import REPOSITORY, small_chapter
 from schurkit import tasks
 from schurkit._checks import InputError
 from schurkit.publish.chapters import read_chapter
-from schurkit.publish.plans import Cost, cost_of, merged, plans, train_ahead
+from schurkit.publish.plans import Cost, cost_of, merged, plans, studies_of, train_ahead
 from schurkit.training import Phase, Recipe, Study, copy_recipe, degeneracy_recipe
 
 
@@ -84,6 +84,27 @@ def test_the_chapters_on_degeneracy_ask_for_what_they_train(name, changed):
     made = there["tasks"].values() if name == "three_levels" else [there["task"]]
     recipes = [degeneracy_recipe(task, there["hidden_size"]) if name == "three_levels" else there["recipe"] for task in made]
     assert [(study.task, study.recipe, study.seeds) for study in studies] == [(task, recipe, seeds) for task, recipe in zip(made, recipes)]
+
+
+def asked_by(name, values):
+    """The studies of a chapter of the book with these parameters, as (task, recipe, seeds)."""
+    chapter = read_chapter(REPOSITORY / "notebooks" / f"{name}.ipynb")
+    assert chapter.plan == name
+    return [(study.task, study.recipe, study.seeds) for study in studies_of(chapter, chapter.values(values))]
+
+
+def test_the_knobs_share_their_base():
+    asked = asked_by("knobs", {"networks": 2, "mup_tasks": ["flip_flop"], "gammas": [1.0, 2.0], "widths": [32, 64], "l1": [1e-4], "delays": [20, 30]})
+    recipes = [recipe for _, recipe, _ in asked]
+    assert sum(recipe.construction == "mup" for recipe in recipes) == 3  # γ = 1 at 64 units is one of the widths
+    assert sum(recipe.l1 > 0 for recipe in recipes) == 1 and len(asked) == 2 + 2 + 1 + 3  # no penalty is the shortest delay
+    assert all(seeds == (0, 1) for *_, seeds in asked)
+
+
+def test_the_profile_chapter_trains_what_the_chapter_across_tasks_does():
+    mine, theirs = (asked_by(name, {"networks": 3}) for name in ("is_the_profile_degenerate", "across_tasks"))
+    assert sum(study in theirs for study in mine) == 3
+    assert {len(seeds) for task, recipe, seeds in mine if recipe.construction == "mup"} == {4}
 
 
 def test_the_price_of_real_networks_is_estimated_here(chapter, monkeypatch):
