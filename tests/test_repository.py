@@ -89,7 +89,8 @@ LAYERS = [
     {"random", "_blocks"},
     {"rnn", "schur", "metrics", "fourier", "nb", "plot"},
     {"engine"},
-    {"ablation", "rivals", "importance", "budget", "nonnormality", "subspace", "prediction", "dynamics", "cycles", "features", "degeneracy"},
+    {"ablation", "rivals", "importance", "budget", "nonnormality", "subspace", "prediction", "dynamics", "cycles", "features", "degeneracy"}
+    | {"schur_fourier"},
     {"tasks", "training", "own", "explorer"},
     {"studies"},
     {"publish", "bench"},

@@ -174,6 +174,17 @@ def modular_addition(values: dict) -> list:
     return studies
 
 
+def schur_meets_fourier(values: dict) -> list:
+    """The networks of the chapter on modular addition, and networks that report running sums."""
+    from schurkit.tasks import RunningSum
+    from schurkit.training import Study, addition_recipe
+
+    task = RunningSum(p=values["running_p"], operands=values["operands"], split_seed=values["split_seed"])
+    recipe = addition_recipe(values["running_steps"], values["running_decay"], values["hidden_size"], checkpoints=2, batch_size=512)
+    seeds = range(values["first_seed"], values["first_seed"] + values["running_networks"])
+    return [*modular_addition({**values, "slow_fraction": 0}), Study(task, recipe, tuple(seeds))]
+
+
 def many_seeds(values: dict) -> list:
     """A small flip-flop at several sizes; what the chapter times is trained while it runs."""
     from schurkit.tasks import FlipFlop
@@ -189,7 +200,7 @@ plans: dict[str, Callable[[dict], Iterable]] = {
     for plan in (
         *(schur_coordinates, copy_task, flip_flop, sine, context_integration, across_tasks, subspace_or_coupling),
         *(delayed_discrimination, path_integration, three_levels, knobs, is_the_profile_degenerate),
-        *(modular_addition, many_seeds),
+        *(modular_addition, schur_meets_fourier, many_seeds),
     )
 }
 

@@ -10,6 +10,7 @@ from .flip_flop import FlipFlop
 from .loading import load_task
 from .modular_addition import ModularAddition
 from .path_integration import PathIntegration
+from .running_sum import RunningSum
 from .sine import Sine
 from .sine_generation import SineGeneration
 
@@ -22,6 +23,7 @@ __all__ = [
     "FlipFlop",
     "ModularAddition",
     "PathIntegration",
+    "RunningSum",
     "Sine",
     "SineGeneration",
     "Task",
