@@ -122,9 +122,20 @@ def modular_addition(values: dict) -> list:
     return studies
 
 
+def recipe_or_network(values: dict) -> list:
+    """Networks that add modulo p by eight recipes, or two of them, as tuned."""
+    from schurkit.training import factorial
+
+    seeds = range(values["first_seed"], values["first_seed"] + values["networks"])
+    variants = factorial.VARIANTS if values["every_variant"] else factorial.PAIR
+    names = ("clean_up", "most_steps", "split_seed", "p", "hidden_size")
+    return list(factorial.studies(seeds, variants=variants, **{name: values[name] for name in names}).values())
+
+
 plans: dict[str, Callable[[dict], Iterable]] = {
     plan.__name__: plan
-    for plan in (schur_coordinates, copy_task, flip_flop, sine, context_integration, across_tasks, subspace_or_coupling, modular_addition)
+    for plan in (schur_coordinates, copy_task, flip_flop, sine, context_integration, across_tasks, subspace_or_coupling)
+    + (modular_addition, recipe_or_network)
 }
 
 

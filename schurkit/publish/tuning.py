@@ -19,7 +19,7 @@ from schurkit.publish.chapters import book_root
 from schurkit.publish.run import commit, device, versions
 from schurkit.tasks import ModularAddition
 from schurkit.training.factorial import FRACTION, GRID, TUNING_LIMIT, TUNING_SEED, TUNING_SPLIT, VARIANTS, recipe_of, tuning_file
-from schurkit.training.tuning import read_trials, race, write_trials
+from schurkit.training.tuning import race, read_trials, write_trials
 
 COMMAND = "python -m schurkit.publish.tuning"
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from .._checks import InputError
+from .._checks import InputError, integer, number
 from .._claims import NoClaimsError, claims_file
+from ..tasks import ModularAddition
 from .recipe import Phase, Recipe, addition_recipe
+from .train import Study
 from .tuning import Trial, best, read_trials
 
 FRACTION = 0.5
@@ -40,8 +43,13 @@ class Variant:
 
 VARIANTS = tuple(Variant(*levels) for levels in product((True, False), ("cross_entropy", "mse"), ("relu", "tanh")))
 
+PAIR = (VARIANTS[0], VARIANTS[2])
+"""Two that differ in the loss alone, for a quick look."""
 
-def recipe_of(variant: Variant, steps: int, learning_rate: float = 3e-3, weight_decay: float = 1.0, *, hidden_size: int = 128, checkpoints: int = 24) -> Recipe:
+
+def recipe_of(
+    variant: Variant, steps: int, learning_rate: float = 3e-3, weight_decay: float = 1.0, *, hidden_size: int = 128, checkpoints: int = 24
+) -> Recipe:
     """The recipe of one variant: `addition_recipe` with its loss, nonlinearity and, or without, an embedding of the hidden size."""
     kind = {"loss": variant.loss, "activation": variant.activation, "embedding_size": hidden_size if variant.embedding else None}
     recipe = addition_recipe(steps, weight_decay, hidden_size, checkpoints=checkpoints, **kind)
@@ -71,3 +79,50 @@ def tuned(path: Path | None = None) -> dict[Variant, Trial]:
     if missing:
         raise InputError(f"{path.name} has no trial of {'; '.join(missing)}; run python -m schurkit.publish.tuning.")
     return {variant: best(mine) for variant, mine in found.items()}
+
+
+def provenance(path: Path | None = None) -> str:
+    """One sentence: by which command, when and on what the table of tuning trials was made.
+
+    Raises
+    ------
+    InputError : the file beside the table that tells it is missing or of another form.
+    """
+    path = tuning_file() if path is None else Path(path)
+    try:
+        made = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        spent = f"{made['core_seconds']:.0f} core-seconds on {made['device']}, commit {made['commit'] or 'unknown'}"
+        return f"{path.name}: {made['command']} (edition {made['edition']}), {made['date']}, {spent}."
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path.stem}.json cannot be read ({error}); it tells how {path.name} was made.") from None
+
+
+def steps_of(trial: Trial, clean_up: float, most_steps: int) -> int:
+    """Steps of training where tuning came to `trial`: `clean_up` times the step at which that reached the threshold, at most `most_steps`; these
+    too where it never did."""
+    clean_up, most_steps = number(clean_up, "clean_up", at_least=1), integer(most_steps, "most_steps", at_least=1)
+    return min(most_steps, round(clean_up * trial.reached)) if trial.reached > 0 else most_steps
+
+
+def studies(
+    seeds, *, variants=VARIANTS, clean_up: float = 3.0, most_steps: int = 3000, split_seed: int = 0, p: int = 113, hidden_size: int = 128, chosen=None
+) -> dict[Variant, Study]:
+    """What to train for a comparison: every variant with the learning rate and weight decay that tuning chose for it.
+
+    Parameters
+    ----------
+    seeds : of the networks, without that of tuning. variants : some of `VARIANTS`. clean_up, most_steps : see `steps_of`.
+    split_seed : of the training pairs, not that of tuning. p, hidden_size : of the networks. chosen : {variant: Trial}; by default `tuned()`.
+    """
+    seeds = tuple(seeds)
+    if TUNING_SEED in seeds or split_seed == TUNING_SPLIT:
+        raise InputError(f"seed {TUNING_SEED} and split_seed {TUNING_SPLIT} are those of tuning; take others for a result.")
+    chosen = tuned() if chosen is None else chosen
+    task = ModularAddition(p=p, train_fraction=FRACTION, split_seed=split_seed)
+    found = {}
+    for variant in variants:
+        trial = chosen[variant]
+        steps = steps_of(trial, clean_up, most_steps)
+        recipe = recipe_of(variant, steps, trial.learning_rate, trial.weight_decay, hidden_size=hidden_size)
+        found[variant] = Study(task, recipe, seeds)
+    return found
