@@ -20,7 +20,7 @@ GRID = ((3e-3, 1.0), (3e-3, 3.0), (1e-2, 1.0), (1e-2, 0.3), (1e-2, 3.0), (3e-3, 
 """Learning rate and weight decay of each trial: three of each, in an order that is likely to find an early one soon."""
 TUNING_SEED, TUNING_SPLIT = 1000, 1
 """Seed of the networks and of the split that tuning uses, and no result."""
-TUNING_LIMIT = 3000
+TUNING_LIMIT = 2000
 """The most steps of a tuning trial."""
 
 
