@@ -1,7 +1,7 @@
 """Races of recipes, their table, and the eight kinds of networks: the winner is that of trials which nobody cut short."""
 
 import json
-from dataclasses import replace
+from dataclasses import astuple, replace
 from itertools import combinations
 
 import numpy as np
@@ -218,8 +218,9 @@ def test_the_committed_table_is_whole():
     trials = read_trials(path)
     for variant in VARIANTS:
         mine = [trial for trial in trials if trial.variant == variant.name]
-        assert {(trial.learning_rate, trial.weight_decay) for trial in mine} == set(factorial.GRID) and len(mine) == len(factorial.GRID)
+        assert {(trial.learning_rate, trial.weight_decay) for trial in mine} >= set(factorial.GRID) and len({trial[:3] for trial in map(astuple, mine)}) == len(mine)
         winner = best(mine)
+        assert (winner.learning_rate, winner.weight_decay) in factorial.GRID  # what was tried beside it did not win
         assert all(trial.limit >= (winner.reached if winner.reached > 0 else factorial.TUNING_LIMIT) for trial in mine)
         assert all(np.isfinite(trial.score) for trial in mine)
     assert {trial.seed for trial in trials} == {factorial.TUNING_SEED}
