@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -65,19 +66,24 @@ def tuning_file(root: Path | None = None) -> Path:
     return folder / "data" / "tuning" / "recipe_or_network.csv"
 
 
+def on_grid(trials: Iterable[Trial], variant: Variant) -> list[Trial]:
+    """The trials of one variant at the points of `GRID`, the same for all; a table may hold others."""
+    return [trial for trial in trials if trial.variant == variant.name and (trial.learning_rate, trial.weight_decay) in GRID]
+
+
 def tuned(path: Path | None = None) -> dict[Variant, Trial]:
     """The best trial of each variant, by the rule of `schurkit.training.tuning.best`.
 
     Raises
     ------
-    InputError : no table, or one without a variant.
+    InputError : no table, or one without some trial of a variant.
     """
     path = tuning_file() if path is None else Path(path)
     trials = read_trials(path)
-    found = {variant: [trial for trial in trials if trial.variant == variant.name] for variant in VARIANTS}
-    missing = [variant.name for variant, mine in found.items() if not mine]
+    found = {variant: on_grid(trials, variant) for variant in VARIANTS}
+    missing = [variant.name for variant, mine in found.items() if len(mine) < len(GRID)]
     if missing:
-        raise InputError(f"{path.name} has no trial of {'; '.join(missing)}; run python -m schurkit.publish.tuning.")
+        raise InputError(f"{path.name} does not have all trials of {'; '.join(missing)}; run python -m schurkit.publish.tuning.")
     return {variant: best(mine) for variant, mine in found.items()}
 
 

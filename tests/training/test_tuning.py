@@ -1,7 +1,7 @@
 """Races of recipes, their table, and the eight kinds of networks: the winner is that of trials which nobody cut short."""
 
 import json
-from dataclasses import astuple, replace
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 from schurkit import InputError, fourier
 from schurkit.tasks import ModularAddition
 from schurkit.training import Phase, Recipe, Store, addition_recipe, factorial, train, tuning
-from schurkit.training.factorial import VARIANTS, Variant, provenance, recipe_of, steps_of, studies, tuned, tuning_file
+from schurkit.training.factorial import VARIANTS, Variant, on_grid, provenance, recipe_of, steps_of, studies, tuned, tuning_file
 from schurkit.training.tuning import Trial, best, race, read_trials, steps_to_threshold, write_trials
 
 TASK = ModularAddition(p=7, train_fraction=0.6, threshold=0.4)
@@ -145,27 +145,33 @@ def test_the_input_tables_of_all_kinds_start_with_the_same_spread():
     assert max(abs(a - b) for a, b in combinations(spread, 2)) < 0.05 * spread[0]
 
 
-def table(tmp_path, **changes):
-    trials = [Trial(variant.name, 1e-2, 1.0, factorial.TUNING_SEED, 100, 40 + i, 0.99) for i, variant in enumerate(VARIANTS)]
-    trials += [replace(trial, learning_rate=1e-3, reached=-1, score=0.5) for trial in trials]
-    path = tmp_path / "table.csv"
+def table(tmp_path):
+    """Every kind wins at its own point of the grid and its own step; an earlier trial beside the grid does not count."""
+    path, trials = tmp_path / "table.csv", []
+    for i, variant in enumerate(VARIANTS):
+        for j, (rate, decay) in enumerate(factorial.GRID):
+            won = j == i % len(factorial.GRID)
+            trials.append(Trial(variant.name, rate, decay, factorial.TUNING_SEED, 100, 40 + i if won else -1, 0.99 if won else 0.5))
+        trials.append(Trial(variant.name, 1.0, 1.0, factorial.TUNING_SEED, 100, 10, 1.0))
     write_trials(trials, path)
     return path
 
 
-def test_each_kind_gets_its_own_best_trial(tmp_path):
+def test_each_kind_gets_its_own_best_trial_of_the_grid(tmp_path):
     chosen = tuned(table(tmp_path))
     assert list(chosen) == list(VARIANTS) and [trial.reached for trial in chosen.values()] == list(range(40, 48))
-    assert all(trial.learning_rate == 1e-2 for trial in chosen.values())
     found = studies((0, 1), variants=VARIANTS[:3], clean_up=2.5, most_steps=104, p=11, hidden_size=6, chosen=chosen)
     assert [study.recipe.steps for study in found.values()] == [100, 102, 104] and list(found) == list(VARIANTS[:3])
-    assert {study.recipe.weight_decay for study in found.values()} == {1.0} and all(study.seeds == (0, 1) for study in found.values())
+    assert [(study.recipe.phases[0].learning_rate, study.recipe.weight_decay) for study in found.values()] == list(factorial.GRID[:3])
+    assert all(study.seeds == (0, 1) for study in found.values())
 
 
 def test_a_kind_without_trials_is_named(tmp_path):
     path = table(tmp_path)
-    write_trials([trial for trial in read_trials(path) if "MSE, tanh" not in trial.variant], path)
-    with pytest.raises(InputError, match=r"no trial of embedding, MSE, tanh; direct, MSE, tanh; run python -m schurkit\.publish\.tuning"):
+    trials = read_trials(path)
+    write_trials([trial for trial in trials if "MSE, tanh" not in trial.variant][1:], path)
+    names = "embedding, cross-entropy, relu; embedding, MSE, tanh; direct, MSE, tanh"
+    with pytest.raises(InputError, match=rf"does not have all trials of {names}; run python -m schurkit\.publish\.tuning"):
         tuned(path)
 
 
@@ -218,9 +224,10 @@ def test_the_committed_table_is_whole():
     trials = read_trials(path)
     for variant in VARIANTS:
         mine = [trial for trial in trials if trial.variant == variant.name]
-        assert {(trial.learning_rate, trial.weight_decay) for trial in mine} >= set(factorial.GRID) and len({trial[:3] for trial in map(astuple, mine)}) == len(mine)
-        winner = best(mine)
-        assert (winner.learning_rate, winner.weight_decay) in factorial.GRID  # what was tried beside it did not win
+        points = [(trial.learning_rate, trial.weight_decay) for trial in mine]
+        assert set(points) >= set(factorial.GRID) and len(set(points)) == len(points)
+        winner = best(on_grid(trials, variant))
+        assert all(trial.reached < 0 or trial.reached >= winner.reached for trial in mine)  # what was tried beside the grid did not win
         assert all(trial.limit >= (winner.reached if winner.reached > 0 else factorial.TUNING_LIMIT) for trial in mine)
         assert all(np.isfinite(trial.score) for trial in mine)
     assert {trial.seed for trial in trials} == {factorial.TUNING_SEED}
