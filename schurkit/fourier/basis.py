@@ -96,6 +96,32 @@ def key_frequencies(table, threshold: float = KEY_SHARE) -> np.ndarray:
     return order[energies[order] >= number(threshold, "threshold", above=0, at_most=1)] + 1
 
 
+def frequencies_needed(shares, level: float = 0.95) -> np.ndarray | int:
+    """How many of the strongest frequencies hold at least a given share of the energy: the least n with Σ of the n largest shares ≥ level.
+
+    Parameters
+    ----------
+    shares : (frequencies,) or (networks, frequencies), from `frequency_energies`.
+    level : share to reach, in (0, 1].
+
+    Returns
+    -------
+    A whole number, or (networks,) of them.
+
+    Examples
+    --------
+    >>> frequencies_needed([0.5, 0.1, 0.4], 0.9), frequencies_needed([0.5, 0.1, 0.4], 0.95)
+    (2, 3)
+    """
+    shares = real_array(shares, "shares", dtype=np.float64)
+    level = number(level, "level", above=0, at_most=1)
+    if shares.ndim not in (1, 2) or not shares.size or (shares < 0).any() or np.abs(shares.sum(axis=-1) - 1).max() > 1e-6:
+        raise InputError(f"shares must be nonnegative and sum to 1 over (frequencies,) or (networks, frequencies); got shape {shares.shape}.")
+    reached = np.cumsum(np.sort(shares, axis=-1)[..., ::-1], axis=-1) >= level - 1e-12  # the last sum is 1 but for rounding
+    found = reached.argmax(axis=-1) + 1
+    return int(found) if shares.ndim == 1 else found
+
+
 def unit_purity(table) -> float:
     """How far units belong to single frequencies: the share of a table's energy that lies in each unit's own strongest frequency.
 

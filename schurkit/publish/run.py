@@ -1,8 +1,8 @@
 """Run chapters: notebooks/X.ipynb → _build/executed/X-<key>.ipynb, once for each key.
 
 The key stands for everything that decides the outcome: the chapter's source, its parameters, every module of schurkit but publish, bench, cli
-and plot, the claims it tests, the versions of the packages that compute, and the engine. An executed notebook appears under its name only when
-it is complete; a run that failed leaves X-<key>.failed.ipynb.
+and plot, the claims it tests, its table of tuning, the versions of the packages that compute, and the engine. An executed notebook appears under
+its name only when it is complete; a run that failed leaves X-<key>.failed.ipynb.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ def cache_key(root: Path, chapter: Chapter, values: dict) -> str:
         "values": values,
         "package": package_digest(PACKAGE),
         "claims": _claims_tested(root, cells),
+        "tuning": _tuning_of(root, chapter.name),
         "versions": {**versions(), "python": platform.python_version()},
         "engine": choose().name,
     }
@@ -262,6 +263,12 @@ def _claims_tested(root: Path, cells) -> dict:
     code = "\n".join(text for kind, text, _ in cells if kind == "code")
     known = load_claims(path) if path.is_file() else {}
     return {id: repr(entry) for id, entry in known.items() if f'"{id}"' in code or f"'{id}'" in code}
+
+
+def _tuning_of(root: Path, name: str) -> str | None:
+    """Digest of the table of tuning trials that belongs to a chapter; None where there is none."""
+    path = root / "book" / "data" / "tuning" / f"{name}.csv"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def commit(folder: Path) -> str | None:

@@ -91,6 +91,22 @@ def test_any_other_order_of_residues_hides_the_keys():
     assert fourier.gini(fourier.frequency_energies(X)) > 0.6 > 0.4 > fourier.gini(fourier.frequency_energies(shuffled))
 
 
+def test_frequencies_needed_for_a_share_of_the_energy(noise):
+    shares = [0.05, 0.5, 0.15, 0.3]
+    assert [fourier.frequencies_needed(shares, level) for level in (0.1, 0.5, 0.51, 0.8, 0.95, 0.951, 1)] == [1, 1, 2, 2, 3, 4, 4]
+    energies = fourier.frequency_energies(noise[:3])
+    counts = fourier.frequencies_needed(energies, 0.9)
+    for one, n in zip(energies, counts):
+        largest = sorted(one, reverse=True)
+        assert sum(largest[:n]) >= 0.9 > sum(largest[: n - 1]) and n == fourier.frequencies_needed(one, 0.9)
+    assert fourier.frequencies_needed(np.full(56, 1 / 56), 1) == 56
+    for wrong in ([0.5, 0.4], [1.5, -0.5], [], np.ones((1, 1, 1))):
+        with pytest.raises(InputError, match="shares must"):
+            fourier.frequencies_needed(wrong)
+    with pytest.raises(InputError, match="level"):
+        fourier.frequencies_needed(shares, 0)
+
+
 def test_units_of_one_frequency_and_their_rotation():
     X = planted(weights=(5, 4, 3, 2, 1)).W_in[0].T
     assert fourier.unit_purity(X) == pytest.approx(1, abs=1e-12)

@@ -152,3 +152,19 @@ def test_networks_are_trained_ahead_and_only_once(tmp_path, monkeypatch):
     assert all(told["core_seconds"] >= 0 for told in found.values())
     assert len(list((tmp_path / "runs").glob("*.safetensors"))) == 4
     assert train_ahead(jobs[2:], tmp_path / "runs") == {}
+
+
+def test_the_recipes_ask_for_what_their_chapter_trains(tmp_path, monkeypatch):
+    from schurkit.training import factorial
+    from schurkit.training.tuning import Trial
+
+    chosen = {variant: Trial(variant.name, 1e-2, 1.0, 1000, 100, 40, 0.99) for variant in factorial.VARIANTS}
+    monkeypatch.setattr(factorial, "tuned", lambda: chosen)
+    chapter = read_chapter(REPOSITORY / "notebooks" / "recipe_or_network.ipynb")
+    assert chapter.plan == "recipe_or_network"
+    asked = {every: [] for every in (False, True)}
+    for every, found in asked.items():
+        cost_of(chapter, {"networks": 3, "every_variant": every, "clean_up": 2.0}, lambda study, found=found: found.append(study) or Cost())
+    assert [len(found) for found in asked.values()] == [2, 8]
+    assert all(study.seeds == (0, 1, 2) and study.recipe.steps == 80 for found in asked.values() for study in found)
+    assert [repr(study.recipe) for study in asked[False]] == [repr(asked[True][i].recipe) for i in (0, 2)]

@@ -72,6 +72,17 @@ def test_a_claim_that_the_chapter_does_not_test_leaves_its_key(tmp_path):
     assert cache_key(root, chapters(root)["small"], {}) == key
 
 
+def test_the_table_of_tuning_counts_for_its_own_chapter(tmp_path):
+    root = quick_book(tmp_path, small=small_chapter())
+    folder, chapter = root / "book" / "data" / "tuning", chapters(root)["small"]
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = [cache_key(root, chapter, {})]
+    for name, text in (("other.csv", "a"), ("small.csv", "a"), ("small.csv", "b")):
+        (folder / name).write_text(text)
+        keys.append(cache_key(root, chapter, {}))
+    assert keys[0] == keys[1] and len(set(keys)) == 3
+
+
 def test_the_package_counts_but_for_what_changes_no_number(tmp_path):
     for name in ("schur.py", "plot.py", "cli.py", "publish/run.py", "explorer/panel.py", "engine/base.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
