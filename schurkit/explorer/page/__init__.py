@@ -131,7 +131,7 @@ def frequency(rnn: RNN, *, unseen=None, key_share: float = fourier.KEY_SHARE, dr
     """
     tables = [fourier.tables(one) for one in rnn]
     _small(rnn)
-    p = integer(rnn.input_size, "the number of inputs p", at_least=3, at_most=MOST_RESIDUES)
+    p = integer(rnn.input_size, "the number of inputs p", at_least=5, at_most=MOST_RESIDUES)
     mask = np.ones((p, p))
     if unseen is not None:
         mask[:] = 0

@@ -181,7 +181,7 @@ begin("ablation", (stage, data) => {
     context.fillStyle = ink;
     for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) {
       const depth = 1 + Math.log10(Math.max(Math.abs(one.T[i * n + j]) / largest, 1e-4)) / 4;
-      if (depth > 0) { context.globalAlpha = depth; context.fillRect(snap(j * cell), snap(i * cell), snap((j + 1) * cell) - snap(j * cell), snap((i + 1) * cell) - snap(i * cell)); }
+      if (depth > 0) { context.globalAlpha = view.gone(one.blockOf[i], one.blockOf[j]) ? depth / 4 : depth; context.fillRect(snap(j * cell), snap(i * cell), snap((j + 1) * cell) - snap(j * cell), snap((i + 1) * cell) - snap(i * cell)); }
     }
     for (const sector of SECTORS) {
       context.save();
@@ -189,7 +189,7 @@ begin("ablation", (stage, data) => {
       for (let i = 0; i < one.blocks; i++) for (let j = i + 1; j < one.blocks; j++) if (sectorOf(i, j) === sector && view.gone(i, j))
         context.rect(one.starts[j] * cell, one.starts[i] * cell, (one.ends[j] - one.starts[j]) * cell, (one.ends[i] - one.starts[i]) * cell);
       context.fillStyle = context.strokeStyle = of(COLOUR[sector]);
-      context.globalAlpha = 0.4;
+      context.globalAlpha = 0.15;
       context.fill();
       context.clip();
       context.globalAlpha = 1;
@@ -216,7 +216,7 @@ begin("ablation", (stage, data) => {
   const drawRollout = () => {
     const { targets, mask, steps, outputs, count } = tasks[current().task], shown = Math.min(outputs, 8), from = setting.trial * steps;
     const time = Array.from({ length: steps }, (_, t) => t + 1), apart = 2.4 * (targets.reduce((top, v) => Math.max(top, Math.abs(v)), 0) || 1);
-    const c = chart({ x: [1, steps], y: [-apart * (shown - 0.45), 0.55 * apart], width: 640, height: 70 + Math.max(110, 34 * shown), names: ["time (steps)", "output"], yTicks: [],
+    const c = chart({ x: [1, steps], y: [-apart * (shown - 0.45), 0.55 * apart], width: Math.min(640, Math.max(320, stage.clientWidth - 24)), height: 70 + Math.max(110, 34 * shown), names: ["time (steps)", "output"], yTicks: [],
       label: `Trial ${setting.trial + 1} of ${count}: target, whole network and network without ${name()}, ${shown} of ${outputs} outputs.` });
     const [, top, , tall] = c.box;
     for (let t = 0, begun = null; t <= steps; t++) {
@@ -309,5 +309,6 @@ begin("ablation", (stage, data) => {
   cursor = [0, Math.min(1, current().blocks - 1)];
   api.ready = api.set();
   onTheme(drawMatrix);
+  addEventListener("resize", drawRollout);
   return api;
 });

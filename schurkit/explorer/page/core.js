@@ -33,7 +33,7 @@ const spread = (values) => {
 
 // ---- controls: native inputs inside their labels, so that nothing needs an id
 const slider = (name, { min, max, step, value, show = String, change }) => {
-  const output = make("output", {}, show(value));
+  const output = make("b", { "aria-hidden": "true" }, show(value)); // not <output>: a label would then name that
   const input = make("input", { type: "range", min, max, step, value, "aria-valuetext": show(value) });
   const set = (v) => { input.value = v; output.textContent = show(+input.value); input.setAttribute("aria-valuetext", show(+input.value)); };
   input.addEventListener("input", () => { set(input.value); change(+input.value); });
@@ -129,6 +129,7 @@ const onTheme = (redraw) => {
 // ---- start every explorer of a kind that is on the page and not yet alive; where that fails its still picture stays
 const begin = (kind, build) => {
   const all = () => document.querySelectorAll(`.ske[data-kind="${kind}"]:not([data-ready])`).forEach((host) => {
+    if (document.readyState === "loading" && !host.nextElementSibling) return; // still being read; its own script comes next
     const stage = make("div", { class: "ske-live" });
     host.dataset.ready = "";
     host.append(stage);

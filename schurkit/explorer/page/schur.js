@@ -56,8 +56,8 @@ const leastSingular = (T, n, x, y) => {
   for (let i = 0; i < n; i++) im[i * n + i] = y;
   return Math.min(...singular(re, im, n));
 };
-const LEVELS = [1e-3, 1e-2, 10 ** -1.5, 1e-1, 10 ** -0.5], STEPS = 40, GRID = 61;
-const levelNames = ["ε ≤ 0.001", "0.01", "0.032", "0.1", "0.32"];
+const LEVELS = [1e-4, 1e-3, 1e-2, 10 ** -1.5, 1e-1], STEPS = 40, GRID = 61;
+const levelNames = ["ε = 0.0001", "0.001", "0.01", "0.032", "0.1"];
 
 begin("schur", (stage, data) => {
   const copy = (setting) => JSON.parse(JSON.stringify(setting));
@@ -76,9 +76,13 @@ begin("schur", (stage, data) => {
       starts.forEach((start, b) => paths[b].push(Math.hypot(...state.slice(start, ends[b]))));
       state = state.map((_, i) => { let sum = 0; for (let j = 0; j < n; j++) sum += T[i * n + j] * state[j]; return sum; });
     }
-    const whole = T.reduce((sum, v) => sum + v * v, 0), eigen = setting.modes.reduce((sum, mode) => sum + mode.value ** 2 * (mode.angle == null ? 1 : 2), 0);
+    let departure = 0; // couplings, and how far each pair is from a rotation
+    starts.forEach((start, b) => {
+      for (let i = start; i < ends[b]; i++) for (let j = ends[b]; j < n; j++) departure += T[i * n + j] ** 2;
+      if (ends[b] - start === 2) departure += (T[start * n + start + 1] + T[(start + 1) * n + start]) ** 2;
+    });
     const peak = growth.indexOf(Math.max(...growth)), half = 1.4 * Math.max(1, radius);
-    view = { T, n, starts, ends, growth, bound, radius, paths, pulse: first, peak, half, henrici: Math.sqrt(Math.max(0, whole - eigen)) };
+    view = { T, n, starts, ends, growth, bound, radius, paths, pulse: first, peak, half, henrici: Math.sqrt(departure) };
   };
   const levels = async () => { // σ_min(z − T) where Im z ≥ 0; the other half is its mirror image
     const mine = ++run, target = view, { T, n, half } = target, rows = (GRID + 1) / 2, found = new Float64Array(rows * GRID);
