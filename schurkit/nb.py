@@ -19,7 +19,7 @@ from pathlib import Path
 from schurkit._checks import InputError
 from schurkit._claims import Claim, NoClaimsError, load_claims, verdict
 
-__all__ = ["claim", "claims", "record", "records", "show", "table"]
+__all__ = ["claim", "claims", "explorer", "record", "records", "show", "table"]
 
 RECORD_MIME = "application/papermill.record/text/plain"
 SVG_LIMIT = 600_000  # bytes; a larger drawing is sent as a picture instead
@@ -133,6 +133,23 @@ def table(rows, name: str, caption: str, formats: dict[str, str] | None = None) 
     bundle = {"text/html": _html_table(frame.columns, cells, right), "text/markdown": _markdown_table(frame.columns, cells, right, name, caption)}
     _publish({**bundle, "text/plain": frame.to_string(index=False)}, kind="table", name=name, caption=caption)
     _note(name, caption, link)
+
+
+def explorer(page, name: str, caption: str) -> None:
+    """Show an explorer that runs in the published page, with its caption.
+
+    Parameters
+    ----------
+    page : from `schurkit.explorer.page`, with `html` and `text`.
+    name, caption : as for `show`; the caption is plain text.
+    """
+    _check_name(name, "explorer")
+    if not isinstance(caption, str) or not caption.strip():
+        raise InputError(f"explorer {name} needs a caption; got {caption!r}.")
+    if not hasattr(page, "html") or not hasattr(page, "text"):
+        raise InputError(f"explorer needs a page of schurkit.explorer.page; got {type(page).__name__}.")
+    below = f'<p class="ske-caption">{html.escape(" ".join(caption.split()))}</p>'
+    _publish({"text/html": f"{page.html}\n{below}", "text/plain": f"Explorer {name}: {page.text}"}, kind="explorer", name=name, caption=caption)
 
 
 def records(notebook) -> dict:
