@@ -23,6 +23,7 @@ def add_bench_arguments(parser) -> None:
     """The arguments of `schurkit bench`."""
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=f"these groups alone, out of {', '.join(GROUPS)}")
     parser.add_argument("--quick", action="store_true", help="fewer sizes and repeats, within a minute on two cores")
+    parser.add_argument("--device", default="cuda", metavar="DEVICE", help="where the group gpu computes: cuda, or cpu at tiny sizes to try it")
     parser.add_argument("--json", metavar="OUT.json", help="keep the numbers there too (always: in _build/bench)")
     parser.add_argument(
         "--compare", nargs="+", default=[], metavar="OLD.json", help="hold this run against an earlier one; with two files nothing is run"
@@ -32,6 +33,8 @@ def add_bench_arguments(parser) -> None:
 def bench_command(arguments) -> int:
     """Run, print and keep; 1 if a contender failed, else 0."""
     groups = [_group_named(name) for name in arguments.only] or list(GROUPS)
+    if arguments.device not in ("cuda", "cpu"):
+        raise InputError(f"--device must be 'cuda' or 'cpu'; got {arguments.device!r}.")
     if len(arguments.compare) > 2:
         raise InputError(f"--compare takes one file, or two to hold against each other; got {len(arguments.compare)}.")
     kept = [Report.read(Path(path)) for path in arguments.compare]
@@ -39,7 +42,8 @@ def bench_command(arguments) -> int:
         print(comparison(*kept))
         return 0
     out = _writable(Path(arguments.json)) if arguments.json else None
-    report = run(groups, Settings(3, 0.25, True) if arguments.quick else Settings())
+    settings = Settings(3, 0.25, True) if arguments.quick else Settings()
+    report = run(groups, dataclasses.replace(settings, device=arguments.device))
     for path in (_place(report), *([out] if out else [])):
         report.write(path)
         print(f"Kept in {os.path.relpath(path)}")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..engine import available_threads
+from . import gpu as gpu_cases
 from .processes import Absent, Contender, Failed, Laps, Running, alternate
 from .results import AT_MOST, Row, versus
 
@@ -20,11 +21,12 @@ WORKLOAD = {"hidden": 64, "batch": 64, "time": 48}
 
 @dataclass(frozen=True)
 class Settings:
-    """How much is spent: repeats of each lap, seconds a lap, and whether the long cases are left out."""
+    """How much is spent: repeats of each lap, seconds a lap, and whether the long cases are left out; where the group `gpu` computes."""
 
     repeats: int = 5
     seconds: float = 0.5
     quick: bool = False
+    device: str = "cuda"
 
 
 Found = tuple[list[Row], list[dict]]
@@ -271,6 +273,42 @@ def _seconds_of(code: str, environment: dict | None = None) -> float:
     return float(done.stdout)
 
 
+# ---------------------------------------------------------------------------------------------------------------- on a GPU
+def gpu(settings: Settings) -> Found:
+    """Whole stacks trained on a GPU against nn.RNN in a loop and torch.func.vmap there; the goal is 2e5 network-steps a second (256 of 64 units)."""
+    device = settings.device
+    reason = gpu_cases.why_not(device)
+    if reason:
+        return [Row("gpu", "train stacks on a GPU", note=reason)], []
+    rows = []
+    for case, stacks in gpu_cases.cases(device, settings.quick):
+        for networks in stacks:
+            rows += _gpu_rows(case | {"device": device}, networks, settings)
+    return rows, []
+
+
+def _gpu_rows(case, networks, settings) -> list[Row]:
+    ours, loop, mapped = "schurkit", "nn.RNN loop", "torch.func.vmap"
+    threads = 1 if case["device"] == "cpu" else None
+    makers = {ours: ("stack", {"networks": networks}), loop: ("nn_rnn", {}), mapped: ("mapped", {"networks": networks})}
+    if networks > gpu_cases.MOST_MAPPED:
+        del makers[mapped]
+    contenders = [Contender(name, gpu_cases.GPU + maker, case | more, threads) for name, (maker, more) in makers.items()]
+    laps, missing = alternate(contenders, settings.repeats, settings.seconds)
+    what = f"{networks:,} network{'s' if networks > 1 else ''} of {case['hidden']} units"
+    if ours in missing:
+        return [Row("gpu", what, note=missing[ours])]
+    facts = laps[ours].facts
+    goal = gpu_cases.GOAL if (case["device"], case["hidden"], networks) == ("cuda", 64, 256) else None
+    used = "" if facts["memory"] is None else f", {facts['memory'] / 1e9:.2f} GB"
+    note = f"{facts['device']}{used}, batches drawn {facts['drawn']}"
+    rows = [Row("gpu", what, value=statistics.median(laps[ours].rates), unit="steps/s", target=goal, note=note)]
+    for name in list(makers)[1:]:
+        told = _same_work(laps[ours], laps[name]) if name in laps else ""
+        rows.append(_row("gpu", what, name, (ours, laps[ours]), (name, laps.get(name)), missing, "ms/step", None, note=told))
+    return rows
+
+
 GROUPS: dict[str, Callable[[Settings], Found]] = {
-    group.__name__: group for group in (training, core, rollouts, importance, schur, dsa, memory, growth, start)
+    group.__name__: group for group in (training, core, rollouts, importance, schur, dsa, memory, growth, start, gpu)
 }

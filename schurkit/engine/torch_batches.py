@@ -154,7 +154,8 @@ class Source:
         arrays = [array.transpose(1, 2).cpu().numpy().reshape(own.shape) for array, own in zip(found, sample)]
         same = all(np.array_equal(array, own) for array, own in zip(arrays, sample))
         if not same:
-            warn_once(f"the batch of {type(self.task).__name__} that {device} draws is not what its batch() draws, which is used instead.", EngineWarning)
+            name = type(self.task).__name__
+            warn_once(f"the batch of {name} that {device} draws is not what its batch() draws, which is used instead.", EngineWarning)
         return same
 
     @property

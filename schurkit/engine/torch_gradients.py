@@ -7,6 +7,7 @@ input drive of all steps, and the weight gradients over all steps, are one produ
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from .base import Spec
@@ -37,7 +38,7 @@ class Gradients:
             return torch.zeros((networks, time, trials, size), dtype=dtype, device=W_in.device)
 
         self.inputs, self.targets, self.kept = zeros(driven, channels), zeros(steps, W_out.shape[1]), zeros(steps, 1, torch.bool)
-        self.leak = torch.as_tensor(spec.leak, dtype=W_in.dtype, device=W_in.device).expand(hidden).clone()
+        self.leak = torch.as_tensor(np.array(spec.leak), dtype=W_in.dtype, device=W_in.device).expand(hidden).clone()
         self.rest = 1 - self.leak
         self.plain = spec.form == "rate" and bool((self.leak == 1).all())
         self.rates = zeros(steps + 1, hidden)

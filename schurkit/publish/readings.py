@@ -56,7 +56,7 @@ def _sine(root: Path, rows: dict[str, Row]):
         "Is it these couplings, or any change of their size?",
         f"“Removing CC raises FVU by {cost:.2g}, so CC does the task.” A change of that size may break a network wherever it is made.",
         f"A random change of the couplings of the same norm raises it by {control:.2g}. In {above} of {len(rows['CC'].values)} networks the removal "
-        "costs more than the control: what is lost is in these couplings, over and above their size. Without the control the first number says little.",
+        "costs more than the control: the loss is in these couplings, over and above their size. Without the control the first number says little.",
     )
 
 

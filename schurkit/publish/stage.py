@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 from schurkit._checks import InputError
+from schurkit.publish.api_page import api_page
 from schurkit.publish.chapters import Chapter, toc_entries
 from schurkit.publish.front import findings
 from schurkit.publish.launch import with_launch_buttons
@@ -21,7 +22,7 @@ from schurkit.publish.report import status_page
 STAGE = Path("_build/stage")
 _LINK = re.compile(r'<a download="([a-z0-9-]+\.csv)" href="data:text/csv;base64,([A-Za-z0-9+/=]*)">')
 _LIVE = re.compile(r'<p class="schurkit-live">.*?</p>', re.DOTALL)
-_GENERATED = {"ledger": ledger_page, "status": status_page, "findings": findings, "readings": readings}
+_GENERATED = {"ledger": ledger_page, "status": status_page, "findings": findings, "readings": readings, "api": api_page}
 
 
 def stage(root: Path, executed: dict[str, Path | None], chapters: dict[str, Chapter], edition: str) -> Path:

@@ -79,6 +79,7 @@ def test_two_runs_are_held_against_each_other(one_group, tmp_path, capsys, monke
     [
         (["--only", "schurr"], "there is no group 'schurr'; did you mean 'schur'?"),
         (["--only", "xyz"], f"there is no group 'xyz'; it takes {', '.join(GROUPS)}."),
+        (["--device", "gpu"], "--device must be 'cuda' or 'cpu'; got 'gpu'."),
         (["--json", "nowhere/mine.json"], "--json: nowhere/mine.json is no place for a file."),
         (["--compare", "nowhere.json"], "nowhere.json cannot be read (No such file or directory)."),
         (["--compare", "a", "b", "c"], "--compare takes one file, or two to hold against each other; got 3."),
@@ -166,3 +167,47 @@ def test_a_missing_engine_says_so_too(monkeypatch):
     assert (numpy.ratio, numpy.target) == (3.0, 3.5)
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     assert groups.core(groups.Settings(quick=True))[0][1].target == 2.3
+
+
+# ---------------------------------------------------------------------------------------------------------------- on a GPU
+def test_without_a_gpu_its_group_is_one_line(tmp_path, monkeypatch, capsys):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(groups, "alternate", lambda *_: pytest.fail("nothing is measured"))
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["bench", "--only", "gpu", "--quick"]) == 0
+    out = capsys.readouterr().out
+    assert "    skipped: no CUDA device\n" in out and "0 of 0 targets reached" in out
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert groups.gpu(groups.Settings())[0][0].note == "skipped: torch is not installed; pip install 'schurkit[torch]'"
+
+
+def test_its_code_can_be_tried_on_a_cpu(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "Settings", lambda *_: groups.Settings(1, 0.01, True))
+    assert cli.main(["bench", "--only", "gpu", "--quick", "--device", "cpu", "--json", "mine.json"]) == 0
+    rows = Report.read(tmp_path / "mine.json").rows
+    assert {row.what for row in rows} == {"2 networks of 8 units"} and [row.peer for row in rows] == ["", "nn.RNN loop", "torch.func.vmap"]
+    assert all(row.value > 0 and row.target is None for row in rows)
+    assert {row.note for row in rows} == {"CPU, batches drawn on the device", ""}  # and everyone's losses agree
+
+
+def test_the_sizes_and_the_goal_on_a_gpu(monkeypatch):
+    asked = []
+
+    def alternated(contenders, *_):
+        asked.append((contenders[0].case["hidden"], contenders[0].case["networks"], len(contenders)))
+        facts = {"loss": 1.0, "device": "Some GPU", "memory": 2_000_000_000, "drawn": "on the device"}
+        return {one.name: groups.Laps((3e5,) if i == 0 else (1e3,), (None,), facts, 0.0) for i, one in enumerate(contenders)}, {}
+
+    monkeypatch.setattr(groups, "alternate", alternated)
+    monkeypatch.setattr(groups.gpu_cases, "why_not", lambda device: "")
+    rows = groups.gpu(groups.Settings())[0]
+    assert asked == [(hidden, n, 2 if n > 256 else 3) for hidden in (64, 128, 256) for n in (1, 4, 16, 64, 256, 1024, 4096)]
+    (judged,) = (row for row in rows if row.target is not None)
+    assert (judged.what, judged.value, judged.target, judged.met) == ("256 networks of 64 units", 3e5, 2e5, True)
+    assert judged.note == "Some GPU, 2.00 GB, batches drawn on the device"
+    assert next(row for row in rows if row.peer == "nn.RNN loop").ratio == pytest.approx(300)
+    monkeypatch.setattr(groups, "alternate", lambda contenders, *_: ({}, {one.name: "failed: no memory" for one in contenders}))
+    assert [row.note for row in groups.gpu(groups.Settings(quick=True))[0]] == ["failed: no memory"] * 2

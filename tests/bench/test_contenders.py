@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from schurkit.bench import others, trainers
+from schurkit.bench import gpu, others, trainers
 
 SMALL = {"hidden": 8, "batch": 4, "time": 6}
 PEERS = [("torch_loop", {}, "torch"), ("torch_vmap", {"networks": 2}, "torch"), ("jax_loop", {}, "jax")]
@@ -60,3 +60,11 @@ def test_forms_of_both_have_small_errors(kind):
 def test_memory_is_told_in_bytes():
     lap, facts = others.training_memory(**SMALL, networks=2)
     assert 1e7 < facts["idle"] <= lap(2) < 1e11
+
+
+@pytest.mark.parametrize(("name", "case"), [("stack", {"networks": 3}), ("nn_rnn", {}), ("mapped", {"networks": 3})])
+def test_contenders_for_a_gpu_train_as_we_do(name, case, ours):
+    pytest.importorskip("torch")
+    lap, facts = getattr(gpu, name)(**SMALL, **case, device="cpu")
+    assert facts["loss"] == pytest.approx(ours, rel=1e-4) and facts["device"] == "CPU"
+    assert np.isfinite(lap(3)) and np.isfinite(lap(100))

@@ -72,7 +72,7 @@ def write_book(root: Path, chapters: dict, editions: str = "quick:\n  purpose: f
     root.mkdir(parents=True, exist_ok=True)
     shutil.copytree(REPOSITORY / "book", root / "book", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(REPOSITORY / "_config.yml", root / "_config.yml")
-    pages = ["book/method", "book/reading_profiles", "book/recipes", "book/ledger", "book/glossary", "book/status", "book/references"]
+    pages = ["book/method", "book/reading_profiles", "book/recipes", "book/ledger", "book/glossary", "book/api", "book/status", "book/references"]
     toc = "format: jb-book\nroot: book/introduction\nparts:\n- caption: Chapters\n  chapters:\n"
     toc += "".join(f"  - file: notebooks/{name}\n" for name in chapters) + "- caption: Back matter\n  chapters:\n"
     (root / "_toc.yml").write_text(toc + "".join(f"  - file: {page}\n" for page in pages))

@@ -1,0 +1,134 @@
+"""Contenders for training on a GPU, and the group of them: whole stacks on the device against what a user would write in PyTorch.
+
+No lap reads a number from the device but its last loss, so that nobody waits for the host. Batches of the peers lie on the device before the
+laps begin; ours are drawn as training goes. A unit is one step of one network.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+
+from ..training.constructions import construction
+from ..training.loop import LOSS_EVERY
+from .trainers import CHECKED, RATE, _start_and_batches, task_and_recipe
+
+GPU = "schurkit.bench.gpu:"
+GOAL = 2e5
+"""Network-steps a second with 256 networks of 64 units, the workload of the other groups."""
+NO_DEVICE = "skipped: no CUDA device"
+MOST_MAPPED = 256
+"""torch.func.vmap is asked for no larger stacks: what it keeps for its gradients grows beyond many GPUs."""
+
+
+def cases(device: str, quick: bool) -> list[tuple[dict, tuple[int, ...]]]:
+    """Workloads, and the sizes of stacks of each; on a CPU a tiny one, which tries the code and measures nothing."""
+    if device == "cpu":
+        return [({"hidden": 8, "batch": 4, "time": 6}, (2,))]
+    stacks = (1, 256) if quick else (1, 4, 16, 64, 256, 1024, 4096)
+    return [({"hidden": hidden, "batch": 64, "time": 48}, stacks) for hidden in ((64,) if quick else (64, 128, 256))]
+
+
+def why_not(device: str) -> str:
+    """Why the group cannot be run on that device here, or ""."""
+    if importlib.util.find_spec("torch") is None:
+        return "skipped: torch is not installed; pip install 'schurkit[torch]'"
+    import torch
+
+    return NO_DEVICE if device == "cuda" and not torch.cuda.is_available() else ""
+
+
+def _facts(device, checked) -> dict:
+    import torch
+
+    name, memory = "CPU", None
+    if device == "cuda":
+        name, memory = torch.cuda.get_device_name(), torch.cuda.max_memory_reserved()
+    return {"loss": float(np.mean([float(loss) for loss in checked[-LOSS_EVERY:]])), "device": name, "memory": memory, "version": torch.__version__}
+
+
+def stack(hidden: int, batch: int, time: int, networks: int, device: str):
+    """The torch engine's trainer on that device."""
+    from ..engine.torch_engine import TorchEngine
+
+    task, recipe = task_and_recipe(hidden, batch, time, CHECKED)
+    seeds = list(range(networks))
+    start = construction(recipe.construction).start(recipe, task.input_size, task.output_size, seeds)
+    trainer = TorchEngine(device).trainer(start, recipe.spec, recipe.rule, recipe.loss)
+    source = trainer.source(task, batch, 0, 0)
+    most, at = trainer.steps_a_call(source), [0]
+
+    def steps(count):
+        found = []
+        while count > 0:
+            now = min(count, most)
+            found += trainer.run(seeds, seeds, source, at[0], now, np.full(networks, RATE))[0][0].tolist()
+            at[0] += now
+            count -= now
+        return found
+
+    facts = _facts(device, steps(CHECKED)) | {"drawn": "on the device" if source.generator else "on the host"}
+    return lambda units: steps(max(1, round(units / networks)))[-1], facts
+
+
+def nn_rnn(hidden: int, batch: int, time: int, device: str):
+    """nn.RNN (cuDNN on a GPU), nn.Linear, mse_loss and torch.optim.Adam, one network, in a loop."""
+    import torch
+
+    start, inputs, targets = _start_and_batches(hidden, batch, time)
+    rnn = torch.nn.RNN(inputs.shape[-1], hidden, bias=False, batch_first=True).to(device)
+    readout = torch.nn.Linear(hidden, targets.shape[-1], bias=False).to(device)
+    with torch.no_grad():
+        for parameter, name in ((rnn.weight_ih_l0, "W_in"), (rnn.weight_hh_l0, "W_rec"), (readout.weight, "W_out")):
+            parameter.copy_(torch.from_numpy(start[name][0]))
+    optimiser = torch.optim.Adam([*rnn.parameters(), *readout.parameters()], lr=RATE)
+    pool = [[torch.from_numpy(array[0].copy()).to(device) for array in pair] for pair in zip(inputs, targets)]
+
+    def step(i):
+        x, y = pool[i % CHECKED]
+        optimiser.zero_grad()
+        loss = torch.nn.functional.mse_loss(readout(rnn(x)[0]), y)
+        loss.backward()
+        optimiser.step()
+        return loss.detach()
+
+    return _laps(step, 1), _facts(device, [step(i) for i in range(CHECKED)])
+
+
+def mapped(hidden: int, batch: int, time: int, networks: int, device: str):
+    """torch.func.vmap of torch.func.grad over a functional RNN, one Adam for the stack."""
+    import torch
+
+    start, inputs, targets = _start_and_batches(hidden, batch, time, networks)
+    weights = {name: torch.from_numpy(start[name].copy()).to(device) for name in ("W_in", "W_rec", "W_out")}
+    optimiser = torch.optim.Adam(list(weights.values()), lr=RATE)
+    pool = [[torch.from_numpy(array).to(device) for array in pair] for pair in zip(inputs, targets)]
+
+    def loss_of(weights, x, y):
+        drive = x @ weights["W_in"].T
+        state, states = torch.zeros(x.shape[0], hidden, device=device), []
+        for t in range(x.shape[1]):
+            state = torch.tanh(drive[:, t] + state @ weights["W_rec"].T)
+            states.append(state)
+        return torch.nn.functional.mse_loss(torch.stack(states, 1) @ weights["W_out"].T, y)
+
+    gradients = torch.func.vmap(torch.func.grad_and_value(loss_of))
+
+    def step(i):
+        found, losses = gradients(weights, *pool[i % CHECKED])
+        for name, parameter in weights.items():
+            parameter.grad = found[name]
+        optimiser.step()
+        return losses[0].detach()
+
+    return _laps(step, networks), _facts(device, [step(i) for i in range(CHECKED)])
+
+
+def _laps(step, networks):
+    def lap(units):
+        for i in range(max(1, round(units / networks))):
+            loss = step(i)
+        return loss.item()  # waits for the device
+
+    return lap
