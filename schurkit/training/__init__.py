@@ -1,7 +1,7 @@
 """Training: recipes, constructions, the loop, and the store of trained networks."""
 
-from .recipe import CONSTRUCTIONS, Phase, Plateau, Recipe, Until, addition_recipe, copy_recipe
-from .recipes import degeneracy_recipe, degeneracy_tasks
+from .recipe import CONSTRUCTIONS, Phase, Plateau, Recipe, Until
+from .recipes import addition_recipe, copy_recipe, degeneracy_recipe, degeneracy_tasks
 from .store import Store, StoreWarning
 from .train import Plan, Study, TrainingWarning, plan, train, train_all
 from .trained import Checkpoint, Trained, initial

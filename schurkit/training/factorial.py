@@ -11,7 +11,8 @@ from pathlib import Path
 from .._checks import InputError, integer, number
 from .._claims import NoClaimsError, claims_file
 from ..tasks import ModularAddition
-from .recipe import Phase, Recipe, addition_recipe
+from .recipe import Phase, Recipe
+from .recipes import addition_recipe
 from .train import Study
 from .tuning import Trial, best, read_trials
 
