@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from .._checks import InputError, integer, one_of, read_only
 from ..engine import available_threads
+from ..engine.numpy_engine import one_blas_thread
 from . import _ascent, _starts
 from .operators import Operators, delay_operators
 
@@ -91,7 +92,8 @@ def dsa_distances(what, *, score: str, rank: int, delays: int, starts: int, seed
     kept = (score, rank, delays, starts, seed)
     if score == "wasserstein":
         return DSA(read_only(_wasserstein(operators.values)), None, None, *kept, None, operators.labels)
-    distance, angle, resolution = _searched(operators.values, starts, seed, _solver(engine))
+    with one_blas_thread():  # threads over pairs, not within their small products
+        distance, angle, resolution = _searched(operators.values, starts, seed, _solver(engine))
     values = angle if score == "angle" else distance
     return DSA(
         read_only(values), read_only(distance), read_only(angle), *kept, resolution if starts >= 2 * _starts.GUIDED else None, operators.labels

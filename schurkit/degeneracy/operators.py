@@ -13,6 +13,7 @@ from scipy.sparse.linalg import eigsh
 from .. import random
 from .._checks import InputError, integer, read_only, real_array
 from ..engine import rollout
+from ..engine.numpy_engine import one_blas_thread
 from ..rnn import RNN, Trials
 
 LEAST_SHARE = 1e-12
@@ -147,7 +148,8 @@ def delay_operators(trajectories, *, rank: int, delays: int) -> Operators:
         raise InputError(
             f"{trials} trials of {time} steps are too short for {delays} delays and rank {rank}: {trials * max(0, time - delays)} transitions."
         )
-    return Operators(np.stack([_operator(one, rank, delays, i) for i, one in enumerate(states)]), delays)
+    with one_blas_thread():  # small matrices: more threads wait for each other longer than they compute
+        return Operators(np.stack([_operator(one, rank, delays, i) for i, one in enumerate(states)]), delays)
 
 
 def _operator(states, rank, delays, which):
