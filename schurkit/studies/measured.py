@@ -117,14 +117,14 @@ MEASURES = {
 
 
 def levels(
-    trained: Trained, dynamics: Dynamics | None = None, *, pif_starts: int = 1, profile: bool = True, probes: int = 12, test_trials: int = 128
+    trained: Trained, dynamics: Dynamics | None = None, *, pif_starts: int = 1, profile: bool = True, threshold: float = 0.9, probes: int = 12, test_trials: int = 128
 ) -> Levels | None:
     """Measure the networks of one setting that reached the training threshold; None where fewer than three did.
 
     Parameters
     ----------
     trained : of a recipe with `until` (without it, the task's own threshold decides) and a task with `out_of_distribution()`.
-    dynamics : how DSA compares. pif_starts : of the matching of units. profile : also measure ablation profiles.
+    dynamics : how DSA compares. pif_starts : of the matching of units. profile : also measure ablation profiles, with sectors at `threshold`.
     probes : random signals for the kernels. test_trials : held-out trials for behaviour and profile.
     """
     dynamics = dynamics or Dynamics()
@@ -150,7 +150,7 @@ def levels(
         dsa_untrained=_dsa(start, drive, dynamics)[0],
         pif=pif_distances(rnn, starts=pif_starts),
         pif_untrained=pif_distances(start, starts=pif_starts),
-        profile=_profile(rnn, trained.task.test_trials(test_trials)) if profile else None,
+        profile=_profile(rnn, trained.task.test_trials(test_trials), threshold) if profile else None,
         change=change,
         change_relative=change / first,
         alignment=np.array([row.alignment for row in kernel_alignment(start, rnn, few, probes=probes, multipliers=factors)]),
@@ -185,6 +185,6 @@ def _sizes(effects):
     return np.sqrt((np.log1p(np.abs(effects)) ** 2).mean(axis=1))
 
 
-def _profile(rnn, trials):
-    rows = ablation_profile(rnn, trials, subsets=SUBSETS[1:], controls=(), draws=1)
+def _profile(rnn, trials, threshold):
+    rows = ablation_profile(rnn, trials, threshold=threshold, subsets=SUBSETS[1:], controls=(), draws=1)
     return profile_distances(rows, transform="signed log")
