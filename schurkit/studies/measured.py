@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -117,7 +118,14 @@ MEASURES = {
 
 
 def levels(
-    trained: Trained, dynamics: Dynamics | None = None, *, pif_starts: int = 1, profile: bool = True, threshold: float = 0.9, probes: int = 12, test_trials: int = 128
+    trained: Trained,
+    dynamics: Dynamics | None = None,
+    *,
+    pif_starts: int = 1,
+    profile: bool = True,
+    threshold: float = 0.9,
+    probes: int = 48,
+    test_trials: int = 128,
 ) -> Levels | None:
     """Measure the networks of one setting that reached the training threshold; None where fewer than three did.
 
@@ -149,7 +157,7 @@ def levels(
         dsa=dsa,
         dsa_untrained=_dsa(start, drive, dynamics)[0],
         pif=pif_distances(rnn, starts=pif_starts),
-        pif_untrained=pif_distances(start, starts=pif_starts),
+        pif_untrained=_pif_of_starts(start.W_rec.tobytes(), start.W_rec.shape, start.W_rec.dtype.str, start.labels, pif_starts),
         profile=_profile(rnn, trained.task.test_trials(test_trials), threshold) if profile else None,
         change=change,
         change_relative=change / first,
@@ -178,6 +186,12 @@ def _dsa(rnn, drive, dynamics):
             continue
         found[delays, rank] = dsa_distances(operators, score=dynamics.score, rank=rank, delays=delays, starts=dynamics.starts)
     return found, lacking
+
+
+@lru_cache(maxsize=16)
+def _pif_of_starts(content, shape, dtype, labels, starts):
+    """Settings of one width start alike: their null is computed once."""
+    return replace(pif_distances(np.frombuffer(content, dtype).reshape(shape), starts=starts), labels=labels)
 
 
 def _sizes(effects):
