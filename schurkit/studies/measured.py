@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -117,14 +118,21 @@ MEASURES = {
 
 
 def levels(
-    trained: Trained, dynamics: Dynamics | None = None, *, pif_starts: int = 1, profile: bool = True, probes: int = 12, test_trials: int = 128
+    trained: Trained,
+    dynamics: Dynamics | None = None,
+    *,
+    pif_starts: int = 1,
+    profile: bool = True,
+    threshold: float = 0.9,
+    probes: int = 48,
+    test_trials: int = 128,
 ) -> Levels | None:
     """Measure the networks of one setting that reached the training threshold; None where fewer than three did.
 
     Parameters
     ----------
     trained : of a recipe with `until` (without it, the task's own threshold decides) and a task with `out_of_distribution()`.
-    dynamics : how DSA compares. pif_starts : of the matching of units. profile : also measure ablation profiles.
+    dynamics : how DSA compares. pif_starts : of the matching of units. profile : also measure ablation profiles, with sectors at `threshold`.
     probes : random signals for the kernels. test_trials : held-out trials for behaviour and profile.
     """
     dynamics = dynamics or Dynamics()
@@ -149,8 +157,8 @@ def levels(
         dsa=dsa,
         dsa_untrained=_dsa(start, drive, dynamics)[0],
         pif=pif_distances(rnn, starts=pif_starts),
-        pif_untrained=pif_distances(start, starts=pif_starts),
-        profile=_profile(rnn, trained.task.test_trials(test_trials)) if profile else None,
+        pif_untrained=_pif_of_starts(start.W_rec.tobytes(), start.W_rec.shape, start.W_rec.dtype.str, start.labels, pif_starts),
+        profile=_profile(rnn, trained.task.test_trials(test_trials), threshold) if profile else None,
         change=change,
         change_relative=change / first,
         alignment=np.array([row.alignment for row in kernel_alignment(start, rnn, few, probes=probes, multipliers=factors)]),
@@ -180,11 +188,17 @@ def _dsa(rnn, drive, dynamics):
     return found, lacking
 
 
+@lru_cache(maxsize=16)
+def _pif_of_starts(content, shape, dtype, labels, starts):
+    """Settings of one width start alike: their null is computed once."""
+    return replace(pif_distances(np.frombuffer(content, dtype).reshape(shape), starts=starts), labels=labels)
+
+
 def _sizes(effects):
     """Root mean square of each network's effects on the signed log scale, (networks,)."""
     return np.sqrt((np.log1p(np.abs(effects)) ** 2).mean(axis=1))
 
 
-def _profile(rnn, trials):
-    rows = ablation_profile(rnn, trials, subsets=SUBSETS[1:], controls=(), draws=1)
+def _profile(rnn, trials, threshold):
+    rows = ablation_profile(rnn, trials, threshold=threshold, subsets=SUBSETS[1:], controls=(), draws=1)
     return profile_distances(rows, transform="signed log")
