@@ -73,19 +73,26 @@ def on_grid(trials: Iterable[Trial], variant: Variant) -> list[Trial]:
 
 
 def tuned(path: Path | None = None) -> dict[Variant, Trial]:
-    """The best trial of each variant, by the rule of `schurkit.training.tuning.best`.
+    """The best trial of each variant on the grid, by the rule of `schurkit.training.tuning.best`; see `untried` for points that were not tried.
 
     Raises
     ------
-    InputError : no table, or one without some trial of a variant.
+    InputError : no table, or one without any trial of a variant.
     """
     path = tuning_file() if path is None else Path(path)
     trials = read_trials(path)
     found = {variant: on_grid(trials, variant) for variant in VARIANTS}
-    missing = [variant.name for variant, mine in found.items() if len(mine) < len(GRID)]
+    missing = [variant.name for variant, mine in found.items() if not mine]
     if missing:
-        raise InputError(f"{path.name} does not have all trials of {'; '.join(missing)}; run python -m schurkit.publish.tuning.")
+        raise InputError(f"{path.name} has no trial of {'; '.join(missing)}; run python -m schurkit.publish.tuning.")
     return {variant: best(mine) for variant, mine in found.items()}
+
+
+def untried(trials: Iterable[Trial]) -> dict[Variant, int]:
+    """How many points of the grid a table of trials lacks, for the variants that lack any: tuning that was stopped before its end."""
+    trials = list(trials)
+    lacking = {variant: len(GRID) - len(on_grid(trials, variant)) for variant in VARIANTS}
+    return {variant: count for variant, count in lacking.items() if count}
 
 
 def provenance(path: Path | None = None) -> str:
