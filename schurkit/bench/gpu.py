@@ -1,7 +1,8 @@
 """Contenders for training on a GPU, and the group of them: whole stacks on the device against what a user would write in PyTorch.
 
 No lap reads a number from the device but its last loss, so that nobody waits for the host. Batches of the peers lie on the device before the
-laps begin; ours are drawn as training goes. A unit is one step of one network.
+laps begin; ours are drawn as training goes. The peers compute as PyTorch does by default, which lets cuDNN use TF32; ours does not use it.
+A unit is one step of one network.
 """
 
 from __future__ import annotations

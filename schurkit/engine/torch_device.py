@@ -90,7 +90,10 @@ def recorded(step: Callable[[], None], device: torch.device) -> Callable[[], Non
 
 @contextlib.contextmanager
 def full_precision():
-    """Products of float32 matrices in float32, not in TF32 or bfloat16, whatever the process has allowed; its own settings come back after."""
+    """Products of float32 matrices in float32, not in TF32 or bfloat16, whatever the process has allowed; its own settings come back after.
+
+    These settings belong to the process: its other threads compute in full precision meanwhile, too.
+    """
     places = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
     if not hasattr(places[0], "fp32_precision"):  # torch before 2.9
         before = torch.get_float32_matmul_precision()
