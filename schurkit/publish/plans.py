@@ -107,6 +107,17 @@ def subspace_or_coupling(values: dict) -> list:
     return [study for task in (FlipFlop(), Sine(), ContextIntegration()) for study in _suite(values, task)]
 
 
+def explore(values: dict) -> list:
+    """The networks that readers take apart in the page: those of the chapters on the four tasks."""
+    from schurkit.tasks import ContextIntegration, Copy, FlipFlop, Sine
+    from schurkit.training import Phase, Recipe, Study, copy_recipe
+
+    seeds = tuple(range(values["first_seed"], values["first_seed"] + values["networks"]))
+    recipe = Recipe(hidden_size=64, phases=(Phase(3840, 1e-3),))
+    studies = [Study(task, recipe, seeds) for task in (FlipFlop(), Sine(), ContextIntegration())]
+    return [*studies, Study(Copy(), copy_recipe(72, "orthogonal"), seeds)]
+
+
 def modular_addition(values: dict) -> list:
     """Networks that add modulo p, and one on fewer training pairs whose course is shown."""
     from schurkit.tasks import ModularAddition
@@ -142,6 +153,7 @@ plans: dict[str, Callable[[dict], Iterable]] = {
         context_integration,
         across_tasks,
         subspace_or_coupling,
+        explore,
         modular_addition,
         many_seeds,
     )
