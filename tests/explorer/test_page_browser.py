@@ -296,7 +296,7 @@ def test_a_matrix_by_keyboard(opened):
     assert shown(tab)["n"] == 3
     tab.get_by_role("combobox", name="Complex pairs").select_option("0")
     assert len(shown(tab)["setting"]["modes"]) == 3
-    tab.get_by_label("Pulse into").select_option("mode 1")
+    tab.get_by_role("combobox", name="Pulse into").select_option("mode 1")
     assert settled(tab, "view.least")["paths"][1][0] == 0
 
 
