@@ -96,6 +96,18 @@ def subspace_or_coupling(values: dict) -> list:
     return [study for task in (FlipFlop(), Sine(), ContextIntegration()) for study in _suite(values, task)]
 
 
+@planned
+def explore(values: dict) -> list:
+    """The networks that readers take apart in the page: those of the chapters on the four tasks."""
+    from schurkit.tasks import ContextIntegration, Copy, FlipFlop, Sine
+    from schurkit.training import Phase, Recipe, Study, copy_recipe
+
+    seeds = tuple(range(values["first_seed"], values["first_seed"] + values["networks"]))
+    recipe = Recipe(hidden_size=64, phases=(Phase(3840, 1e-3),))
+    studies = [Study(task, recipe, seeds) for task in (FlipFlop(), Sine(), ContextIntegration())]
+    return [*studies, Study(Copy(), copy_recipe(72, "orthogonal"), seeds)]
+
+
 def _until(values: dict, task) -> list:
     """A task of the study of degeneracy: networks that stop at the paper's threshold."""
     from schurkit.training import Phase, Study, degeneracy_recipe

@@ -85,6 +85,8 @@ def cache_key(root: Path, chapter: Chapter, values: dict) -> str:
         "versions": {**versions(), "python": platform.python_version()},
         "engine": choose().name,
     }
+    if any(kind == "code" and "schurkit.explorer" in text for kind, text, _ in cells):
+        parts["explorer"] = explorer_digest(PACKAGE)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -96,6 +98,14 @@ def package_digest(package: Path) -> str:
         name = path.relative_to(package)
         if name.parts[0] not in NOT_IN_KEY:
             digest.update(name.as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def explorer_digest(package: Path) -> str:
+    """Digest of what an explorer puts into a page, scripts and styles included: only chapters that show one depend on it."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in (package / "explorer").rglob("*") if path.suffix in (".py", ".js", ".css")):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 

@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,10 @@ from schurkit import RNN, Trials, nb, real_schur
 from schurkit._checks import InputError
 from schurkit.explorer import page
 from schurkit.explorer.page._html import LARGEST, _squeezed, pack, script
+from schurkit.publish import run
+from schurkit.publish.chapters import chapters
+
+ROOT = Path(__file__).resolve().parents[2]
 
 KINDS = {"ablation": ("random",), "schur": (), "frequency": ("random",)}
 
@@ -63,7 +69,7 @@ def test_a_script_is_small_has_no_id_and_asks_for_nothing(kind):
     assert len(code) < 40_000
     assert not re.search(r"\b(fetch|XMLHttpRequest|import|eval|innerHTML|getElementById|localStorage)\b", code)
     assert set(re.findall(r"https?://[^\"'` ]+", code)) == {"http://www.w3.org/2000/svg"}  # a name, not an address
-    assert "</" not in code and not re.search(r'[{ ]id: ', code)
+    assert "</" not in code and not re.search(r"[{ ]id: ", code)
 
 
 def test_squeezing_keeps_what_is_said_in_strings():
@@ -81,6 +87,20 @@ def test_the_still_picture_says_the_numbers():
 def test_a_document_forbids_every_request():
     document = page.schur().document("a < b")
     assert "default-src 'none'" in document and "<title>a &lt; b</title>" in document
+
+
+# ---- a chapter is run again when its explorer changes, and only then
+def test_a_chapter_with_an_explorer_depends_on_the_scripts(monkeypatch, tmp_path):
+    book = chapters(ROOT)
+    with_one, without = book["explore"], book["flip_flop"]
+    before = [run.cache_key(ROOT, chapter, {}) for chapter in (with_one, without)]
+    assert before == [run.cache_key(ROOT, chapter, {}) for chapter in (with_one, without)]
+    copy = tmp_path / "schurkit"
+    shutil.copytree(run.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "explorer" / "page" / "ablation.js").write_text("// another script")
+    monkeypatch.setattr(run, "PACKAGE", copy)
+    after = [run.cache_key(ROOT, chapter, {}) for chapter in (with_one, without)]
+    assert after[0] != before[0] and after[1] == before[1]
 
 
 # ---- nb.explorer

@@ -149,7 +149,7 @@ def frequency(rnn: RNN, *, unseen=None, key_share: float = fourier.KEY_SHARE, dr
     return page("frequency", ("random",), data, *frequency_still(rnn[0], tables[0], keys[0]))
 
 
-# ---- data -------------------------------------------------------------------------------------------------------------------------------------------
+# ---- data -----------------------------------------------------------------------------------------------------------------------------------------
 def _explorer(case: Case, draws: int, seed: int) -> Explorer:
     """The same checks as in a live session."""
     one_of(metric_named(case.metric).name, "the measure of an explorer in a page", METRICS)
@@ -160,7 +160,8 @@ def _explorer(case: Case, draws: int, seed: int) -> Explorer:
 
 def _small(rnn: RNN) -> None:
     if rnn.hidden_size > MOST_UNITS:
-        raise InputError(f"an explorer in a page takes networks of at most {MOST_UNITS} units; got {rnn.hidden_size}. Use schurkit.explore in a notebook.")
+        most = f"at most {MOST_UNITS} units; got {rnn.hidden_size}"
+        raise InputError(f"an explorer in a page takes networks of {most}. Use schurkit.explore in a notebook.")
 
 
 def _trials(case: Case, explorer: Explorer) -> dict:

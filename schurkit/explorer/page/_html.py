@@ -90,9 +90,7 @@ def _squeezed(code: str) -> str:
 def pack(array) -> dict:
     """An array for the page, exactly: base64 of int8, float32 or float64, whichever is the smallest that holds it."""
     array = np.ascontiguousarray(array, dtype=np.float64)
-    for kind, dtype in (("i1", np.int8), ("f4", np.float32), ("f8", np.float64)):
-        with np.errstate(invalid="ignore", over="ignore"):
-            small = array.astype(np.dtype(dtype).newbyteorder("<"))
-        if np.array_equal(small.astype(np.float64), array):
-            break
-    return {"kind": kind, "data": base64.b64encode(small.tobytes()).decode()}
+    with np.errstate(invalid="ignore", over="ignore"):
+        kinds = {kind: array.astype(f"<{kind}") for kind in ("i1", "f4", "f8")}
+    kind = next(kind for kind, small in kinds.items() if np.array_equal(small.astype(np.float64), array))
+    return {"kind": kind, "data": base64.b64encode(kinds[kind].tobytes()).decode()}

@@ -67,7 +67,8 @@ def frequency_still(one, table, keys) -> tuple[str | None, str]:
         ax.set(xlabel="frequency k", ylabel="share of the energy")
 
     found = f"It is right on {without[0]:.3f} of all pairs, on {without[1]:.3f} without its keys, and on {without[2]:.3f} without all the others."
-    text = f"Energy of each frequency in the input table of network {one.labels[0]}; its {len(keys)} keys (orange) are {', '.join(map(str, sorted(keys)))}."
+    named = ", ".join(map(str, sorted(keys)))
+    text = f"Energy of each frequency in the input table of network {one.labels[0]}; its {len(keys)} keys (orange) are {named}."
     return _png(5.0, 2.6, draw), f"{text} {found} {LINK}"
 
 
