@@ -133,6 +133,15 @@ def test_controls_keep_what_they_say():
     assert sf.leading_share(U[None, :, :2], found["Schur, units shuffled"][0])[0, 2] < 0.6
 
 
+def test_range_alone_forgets_what_is_read():
+    """A symmetric W_rec reads where it writes, so its Schur vectors are its singular vectors; with random reading only the range is left."""
+    U = sf.haar(N, 9)[:, :3]
+    found = sf.coordinates(sk.real_schur(U @ np.diag([3.0, 2.0, 1.0]) @ U.T), seed=0)
+    in_two, in_three = (sf.leading_share(U[None, :, :2], found["Schur, range alone"][0])[0, d] for d in (1, 2))
+    assert sf.leading_share(U[None, :, :2], found["Schur"][0])[0, 1] == pytest.approx(1)
+    assert in_two < 0.99 and in_three == pytest.approx(1, abs=1e-6)
+
+
 def test_shuffled_units_keep_spectrum_and_singular_values():
     W = np.random.default_rng(2).normal(size=(N, N))
     shuffled = sf.shuffled_units(W, 3)

@@ -9,7 +9,8 @@ from publish.small_book import REPOSITORY, small_chapter
 
 from schurkit import tasks
 from schurkit._checks import InputError
-from schurkit.publish.chapters import read_chapter
+from schurkit.publish.chapters import chapters, read_chapter
+from schurkit.publish.editions import editions
 from schurkit.publish.plans import Cost, cost_of, merged, plans, studies_of, train_ahead
 from schurkit.training import Phase, Recipe, Study, copy_recipe, degeneracy_recipe
 
@@ -105,6 +106,16 @@ def test_the_profile_chapter_trains_what_the_chapter_across_tasks_does():
     mine, theirs = (asked_by(name, {"networks": 3}) for name in ("is_the_profile_degenerate", "across_tasks"))
     assert sum(study in theirs for study in mine) == 3
     assert {len(seeds) for task, recipe, seeds in mine if recipe.construction == "mup"} == {4}
+
+
+@pytest.mark.parametrize("edition", ["quick", "book", "full"])
+def test_schur_meets_fourier_shares_the_networks_of_modular_addition(edition):
+    """The same task, recipe and seeds in each edition, so that they are trained once."""
+    one, other = (read_chapter(REPOSITORY / "notebooks" / f"{name}.ipynb") for name in ("modular_addition", "schur_meets_fourier"))
+    given = editions(REPOSITORY, chapters(REPOSITORY))[edition].values
+    theirs, (ours, running) = (studies_of(chapter, given.get(chapter.name, {})) for chapter in (one, other))
+    assert (ours.task, ours.recipe, ours.seeds) == (theirs[0].task, theirs[0].recipe, theirs[0].seeds)
+    assert running.task.name == "running_sum" and running.recipe.batch_size == 512
 
 
 def test_the_price_of_real_networks_is_estimated_here(chapter, monkeypatch):
