@@ -1,6 +1,6 @@
 """A live explorer for a notebook: pick couplings, remove them, and see what the network still does.
 
-`state` computes, `figures` draws, `panel` asks.
+`state` computes, `figures` draws, `panel` asks. Explorers for a published page, which run without a kernel, are in `schurkit.explorer.page`.
 """
 
 from __future__ import annotations

@@ -52,7 +52,15 @@ def test_a_preset_rebuilds_the_form():
     expected = [[pair["value"] * np.cos(pair["angle"]), turn * pair["stretch"]], [-turn / pair["stretch"], pair["value"] * np.cos(pair["angle"])]]
     assert np.allclose(form.T[start : start + 2, start : start + 2], expected, atol=1e-14)
     assert single["value"] == pytest.approx(-0.7)
-    assert {(i, j): v for i, j, v in given["couplings"]} == {(i, j): form.N[i, j] for i, j in np.argwhere(form.N).tolist()}
+    couplings = {(i, j): v for i, j, v in given["couplings"]}
+    assert couplings == pytest.approx({(i, j): form.N[i, j] for i, j in np.argwhere(form.N).tolist()}, abs=1e-9)
+
+
+def test_rounding_noise_is_no_coupling():
+    turn = np.linalg.qr(np.arange(9.0).reshape(3, 3) + np.eye(3))[0]
+    W = turn @ np.array([[0.9, 0.5, 0.0], [0.0, 0.6, 0.0], [0.0, 0.0, 0.3]]) @ turn.T
+    (given, *_) = data_of(page.schur({"turned": W}))["presets"]
+    assert [[i, j, abs(v)] for i, j, v in given["couplings"]] == [[0, 1, pytest.approx(0.5)]]
 
 
 # ---- html

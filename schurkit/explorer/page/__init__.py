@@ -212,7 +212,8 @@ def _preset(name: str, form: SchurForm) -> dict:
         a, b, c = T[start, start], T[start, start + 1], T[start + 1, start]
         turn = np.sqrt(-b * c)
         modes.append({"value": float(np.hypot(a, turn)), "angle": float(np.arctan2(turn, a)), "stretch": float(b / turn)})
-    couplings = [[int(i), int(j), float(form.N[i, j])] for i, j in np.argwhere(form.N)]
+    rounded = form.N.round(9)  # what is rounding noise of the decomposition should not stand in the page's table
+    couplings = [[int(i), int(j), float(rounded[i, j])] for i, j in np.argwhere(rounded)]
     number(max(abs(mode["value"]) for mode in modes), f"the largest modulus of {name!r}", at_most=LARGEST_MODULUS)
     number(float(np.abs(form.N).max()), f"the largest coupling of {name!r}", at_most=LARGEST_COUPLING)
     return {"name": name, "modes": modes, "couplings": couplings, "scale": 1, "pulse": len(modes) - 1}

@@ -196,7 +196,7 @@ begin("schur", (stage, data) => {
           const v = Math.max(-5, Math.min(5, Number.isFinite(entry.valueAsNumber) ? entry.valueAsNumber : 0));
           update({ couplings: [...setting.couplings.filter(([a, b]) => a !== i || b !== j), ...(v ? [[i, j, v]] : [])] });
         } });
-        refresh.push(() => { if (document.activeElement !== entry) entry.value = setting.couplings.find(([a, b]) => a === i && b === j)?.[2] ?? 0; });
+        refresh.push(() => { if (document.activeElement !== entry) entry.value = +(setting.couplings.find(([a, b]) => a === i && b === j)?.[2] ?? 0).toFixed(3); });
         return make("td", {}, entry);
       })));
       matrixBox.replaceChildren(make("table", { "aria-label": "The matrix T; couplings can be changed" }, make("tbody", {}, ...rows)));
