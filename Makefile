@@ -1,4 +1,4 @@
-# make book · make test · make serve · make bench · make lint: each sets up .venv by itself, once, and again when a pin changes.
+# make book · make pdf · make test · make serve · make bench · make lint: each sets up .venv by itself, once, and again when a pin changes.
 #
 #   make book EDITION=book        another edition of book/editions.yml (default: quick)
 #   make bench BENCH_ARGS="--quick --only training"
@@ -15,11 +15,15 @@ VENV := .venv
 READY := $(VENV)/.ready
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: book test serve bench lint clean
+.PHONY: book pdf test serve bench lint clean
 .DELETE_ON_ERROR:
 
 book: $(READY)
 	$(VENV)/bin/schurkit build --edition $(EDITION)$(if $(JOBS), --jobs $(JOBS))
+
+# The book as one file, printed by Chromium: _build/schurkit.pdf
+pdf: $(READY)
+	$(VENV)/bin/schurkit build --pdf --edition $(EDITION)$(if $(JOBS), --jobs $(JOBS))
 
 # The tests build the quick edition themselves
 test: lint

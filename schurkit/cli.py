@@ -109,6 +109,7 @@ def _build_arguments(parser) -> None:
     parser.add_argument("--edition", default="quick", metavar="NAME", help="an edition of book/editions.yml (default: quick)")
     parser.add_argument("--only", nargs="+", default=[], metavar="CHAPTER", help="run these chapters alone; the others show the run they have")
     parser.add_argument("--jobs", type=_count, default=None, metavar="N", help="chapters run at a time, sharing the cores (default: one a core)")
+    parser.add_argument("--pdf", action="store_true", help="also print the book to _build/schurkit.pdf (needs Chromium)")
     _run_options(parser)
     _book_argument(parser)
 
@@ -116,6 +117,7 @@ def _build_arguments(parser) -> None:
 def _build(arguments) -> int:
     from schurkit.publish.build import BuildError, build, plan_build
     from schurkit.publish.chapters import book_root
+    from schurkit.publish.pdf import print_book
     from schurkit.publish.run import cores
 
     root = book_root(arguments.book)
@@ -124,10 +126,11 @@ def _build(arguments) -> int:
         return _dry_run(root, plan.jobs, arguments.force)
     try:
         page = build(root, plan, workers=arguments.jobs or cores(), force=arguments.force, report=_progress)
+        printed = print_book(root) if arguments.pdf else None
     except BuildError as error:
         print(f"schurkit: {error}", file=sys.stderr)
         return 1
-    print(f"The book ({plan.edition} edition) is in {os.path.relpath(page)}")
+    print(f"The book ({plan.edition} edition) is in {os.path.relpath(page)}" + (f" and {os.path.relpath(printed)}" if printed else ""))
     return 0
 
 
@@ -226,15 +229,21 @@ def _publish(arguments) -> int:
 
 # ---------------------------------------------------------------------------------------------------------------- check, and the others' commands
 def _check_arguments(parser) -> None:
-    _book_argument(parser)
+    parser.add_argument("--book", nargs="?", metavar="FOLDER", help="the book's folder (default: here, or the nearest one above)")
+    parser.add_argument("--files-only", action="store_true", help="read the files and open no browser")
 
 
 def _check(arguments) -> int:
     from schurkit.publish.chapters import book_root
     from schurkit.publish.check import check_book
 
-    findings = check_book(book_root(arguments.book))
-    for finding in findings:
+    root = book_root(arguments.book)
+    findings = check_book(root)
+    if not arguments.files_only:
+        from schurkit.publish.browse import browse
+
+        findings += browse(root)
+    for finding in sorted(findings, key=lambda finding: not finding.is_problem):
         print(finding)
     problems = sum(finding.is_problem for finding in findings)
     print(f"{problems} problem" + ("" if problems == 1 else "s"))

@@ -17,6 +17,10 @@ _FETCHING = {"script": "src", "img": "src", "iframe": "src", "source": "src", "v
 _FETCHING_LINKS = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "manifest"}
 
 
+PAGE_LIMIT = 3_000_000  # bytes of one page; a reader on a phone waits for all of it
+BOOK_LIMIT = 60_000_000  # bytes of all pages and files together
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something to know about a page; notes are not problems."""
@@ -53,6 +57,8 @@ class _Page(HTMLParser):
             self.fetched.append(given["href"])
         if tag == "img" and "alt" not in given:
             self.images_without_text.append(given.get("src") or "?")
+        if tag == "svg" and given.get("role") == "img" and not given.get("aria-label") and not given.get("aria-labelledby"):
+            self.images_without_text.append("a drawing")
 
 
 def check_book(root: Path) -> list[Finding]:
@@ -71,9 +77,18 @@ def check_book(root: Path) -> list[Finding]:
             pages[path] = _Page()
             pages[path].feed(path.read_text(encoding="utf-8"))
     findings = [finding for path, page in pages.items() for finding in _page_findings(html, path, page, pages)]
+    findings += [Finding(path.relative_to(html).as_posix(), f"takes {_megabytes(path.stat().st_size)}; the limit is {_megabytes(PAGE_LIMIT)}")
+                 for path in pages if path.stat().st_size > PAGE_LIMIT]  # fmt: skip
+    whole = sum(path.stat().st_size for path in html.rglob("*") if path.is_file())
+    if whole > BOOK_LIMIT:
+        findings.append(Finding("the book", f"takes {_megabytes(whole)}; the limit is {_megabytes(BOOK_LIMIT)}"))
     for name in chapters(root):
         findings += _chapter_findings(html, name)
     return sorted(findings, key=lambda finding: not finding.is_problem)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
 
 
 def _page_findings(html: Path, path: Path, page: _Page, pages: dict) -> list[Finding]:

@@ -93,3 +93,16 @@ def test_without_pages_there_is_nothing_to_check(tmp_path):
 
 def test_problems_come_first_and_notes_are_none():
     assert str(Finding("a", "b", is_problem=False)) == "note: a: b"
+
+
+def test_a_page_or_a_book_that_is_too_large_is_a_problem(copy, monkeypatch):
+    monkeypatch.setattr("schurkit.publish.check.PAGE_LIMIT", 300_000)
+    damage(copy, "notebooks/small.html", "</article>", "x" * 300_000 + "</article>")
+    assert "problem: notebooks/small.html: takes 0.3 MB; the limit is 0.3 MB" in problems(copy)
+    monkeypatch.setattr("schurkit.publish.check.BOOK_LIMIT", 1_000_000)
+    assert any(finding.startswith("problem: the book: takes ") for finding in problems(copy))
+
+
+def test_a_drawing_without_a_name_is_a_problem(copy):
+    damage(copy, "notebooks/small.html", "</article>", '<svg role="img"></svg></article>')
+    assert problems(copy) == ["problem: notebooks/small.html: no alternative text on a drawing"]

@@ -1,0 +1,83 @@
+"""The book as one PDF: all pages as one, printed by Chromium, with formulas, figures, working links and an outline."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+from schurkit._checks import InputError
+from schurkit.publish.browse import missing, opened_browser
+from schurkit.publish.build import BuildError
+
+PDF = Path("_build/schurkit.pdf")
+_SINGLE = Path("_build/single")
+_FORMULAS = "() => !window.MathJax || (MathJax.startup && MathJax.startup.promise.then(() => true))"
+# Files beside the pages are not in a PDF: what led to them stays as words. Filters and buttons answer to nobody there.
+_FOR_PAPER = """() => {
+  document.querySelectorAll('a[download], a[href*="_static/"]').forEach(link => link.replaceWith(...link.childNodes));
+  document.querySelectorAll('form, .bd-sidebar-primary, .bd-sidebar-secondary, .bd-header, .bd-header-article, .bd-footer, .prev-next-footer, '
+    + 'button, pst-scroll-pixel-helper, #pst-back-to-top').forEach(part => part.remove());
+  document.querySelectorAll('details.sd-dropdown').forEach(part => { part.open = true; });
+}"""
+_STYLE = """
+@page { margin: 18mm 16mm; }
+html { font-size: 14px; }
+.bd-main .bd-content .bd-article-container { max-width: none !important; }
+h1 { break-before: page; }
+h1, h2, h3 { break-after: avoid; }
+figure, tr, div.cell_input { break-inside: avoid; }
+pre { white-space: pre-wrap; }
+.schurkit-front { grid-template-columns: repeat(3, 1fr); }
+"""
+
+
+def print_book(root: Path, browser=None) -> Path:
+    """Print the staged book to _build/schurkit.pdf and return that file; build the book first.
+
+    Parameters
+    ----------
+    root : the book's folder. browser : of playwright, to use instead of one of its own.
+
+    Raises
+    ------
+    InputError : nothing was built yet, or there is no Chromium or playwright.
+    BuildError : the pages could not be made into one.
+    """
+    staged = root / "_build" / "stage"
+    if not (staged / "_toc.yml").is_file():
+        raise InputError("there is no book to print; build it with 'make book'.")
+    if missing():
+        raise InputError(f"a PDF cannot be printed here: {missing()}.")
+    page_file = _one_page(root, staged)
+    begun = root / PDF.with_suffix(".part")
+    with nullcontext(browser) if browser else opened_browser() as used:
+        context = used.new_context(offline=True, color_scheme="light")
+        page = context.new_page()
+        page.goto(page_file.resolve().as_uri(), wait_until="load")
+        page.wait_for_function(_FORMULAS, timeout=300_000)
+        page.evaluate(_FOR_PAPER)
+        page.add_style_tag(content=_STYLE)
+        page.pdf(path=str(begun), format="A4", print_background=True, tagged=True, outline=True, prefer_css_page_size=True)
+        context.close()
+    os.replace(begun, root / PDF)
+    return root / PDF
+
+
+def _one_page(root: Path, staged: Path) -> Path:
+    target = root / _SINGLE
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    command = [*jupyter_book, "build", str(staged), "--path-output", str(target), "--builder", "singlehtml", "--all", "-q"]
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONWARNINGS", "PYTHONPATH")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    made = target / "_build" / "singlehtml"
+    found = sorted((path for path in made.rglob("*.html") if "_static" not in path.parts), key=lambda path: -path.stat().st_size)
+    if done.returncode or not found:
+        last = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()][-3:]
+        raise BuildError("the pages could not be made into one:\n" + "\n".join(last))
+    return found[0]
