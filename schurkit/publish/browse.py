@@ -120,7 +120,8 @@ def accessibility(page, colours_only: bool = False) -> Iterator[str]:
     """Serious and critical violations that axe-core finds on a page; `colours_only` for a second look at the page in other colours."""
     from axe_playwright_python.sync_playwright import Axe
 
-    options = {"resultTypes": ["violations"]} | ({"runOnly": ["color-contrast"]} if colours_only else {})
+    # Without "preload" the rules fetch every style sheet again, which a page opened from a file may not do
+    options = {"resultTypes": ["violations"], "preload": False} | ({"runOnly": ["color-contrast"]} if colours_only else {})
     for violation in Axe().run(page, options=options).response["violations"]:
         if violation["impact"] in _SERIOUS:
             places = [" ".join(map(str, node["target"])) for node in violation["nodes"]]

@@ -15,10 +15,18 @@ from schurkit.publish.build import BuildError
 
 PDF = Path("_build/schurkit.pdf")
 _SINGLE = Path("_build/single")
-_FORMULAS = "() => !window.MathJax || (MathJax.startup && MathJax.startup.promise.then(() => true))"
+_FORMULAS = "() => window.MathJax?.startup?.promise?.then(() => true) ?? true"
 # Files beside the pages are not in a PDF: what led to them stays as words. Filters and buttons answer to nobody there.
 _FOR_PAPER = """() => {
   document.querySelectorAll('a[download], a[href*="_static/"]').forEach(link => link.replaceWith(...link.childNodes));
+  // All pages are one: a link to another page is a link to its part, and what leads to no part becomes words
+  document.querySelectorAll('a[href]').forEach(link => {
+    const address = link.getAttribute('href');
+    if (/^[a-z]+:/i.test(address)) return;
+    const part = address.includes('#') ? decodeURIComponent(address.slice(address.indexOf('#') + 1)) : '';
+    if (part && document.getElementById(part)) link.setAttribute('href', '#' + part);
+    else link.replaceWith(...link.childNodes);
+  });
   document.querySelectorAll('form, .bd-sidebar-primary, .bd-sidebar-secondary, .bd-header, .bd-header-article, .bd-footer, .prev-next-footer, '
     + 'button, pst-scroll-pixel-helper, #pst-back-to-top').forEach(part => part.remove());
   document.querySelectorAll('details.sd-dropdown').forEach(part => { part.open = true; });
@@ -58,7 +66,7 @@ def print_book(root: Path, browser=None) -> Path:
         context = used.new_context(offline=True, color_scheme="light")
         page = context.new_page()
         page.goto(page_file.resolve().as_uri(), wait_until="load")
-        page.wait_for_function(_FORMULAS, timeout=300_000)
+        page.evaluate(_FORMULAS)
         page.evaluate(_FOR_PAPER)
         page.add_style_tag(content=_STYLE)
         page.pdf(path=str(begun), format="A4", print_background=True, tagged=True, outline=True, prefer_css_page_size=True)

@@ -58,8 +58,20 @@ def stage(root: Path, executed: dict[str, Path | None], chapters: dict[str, Chap
             link = f"{_to_root(target, place)}/_static/data/published/{name}"
             text = section(kept[name], notebooks[name], target / "book" / "claims.yml", copy_files(root, name, target), link)
             page["cells"] = [*page["cells"], {"cell_type": "markdown", "id": "published", "metadata": {}, "source": text}]
+        page["cells"] = [*page["cells"], _downloads(chapter.source, name, target, place)]
         place.write_text(json.dumps(page, ensure_ascii=False, indent=1), encoding="utf-8")
     return target
+
+
+def _downloads(source: dict, name: str, target: Path, place: Path) -> dict:
+    """Last cell of a page: its notebook, as it was run here and without results."""
+    clean = target / "book" / "assets" / "data" / "clean" / f"{name}.ipynb"
+    clean.parent.mkdir(parents=True, exist_ok=True)
+    clean.write_text(json.dumps(source, ensure_ascii=False, indent=1), encoding="utf-8")
+    up = _to_root(target, place)
+    executed = f'<a download href="{up}/_sources/{place.relative_to(target).as_posix()}">as it was run here</a>'
+    text = f'This chapter as a notebook: <a download href="{up}/_static/data/clean/{name}.ipynb">without results</a>, {executed}.'
+    return {"cell_type": "markdown", "id": "downloads", "metadata": {}, "source": text}
 
 
 def staged_config(root: Path) -> str:
