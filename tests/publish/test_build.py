@@ -42,7 +42,7 @@ def test_a_table_is_part_of_the_page(built_book):
 
 def test_numbers_in_prose_come_from_what_was_recorded(built_book):
     text = text_of(built_book, "notebooks/small.html")
-    assert re.search(r"See Fig\. 1 and Table 1\. The mean accuracy is 0\.500 over 3 networks \( ?nan ?\)", text)
+    assert re.search(r"See Fig\. 1 and Table 1\. The mean accuracy is 0\.500 over 3 networks \( ?undefined ?\)", text)
     assert re.search(r"Elsewhere: 0\.5", text_of(built_book, "notebooks/second.html"))
 
 
