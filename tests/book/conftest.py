@@ -1,15 +1,9 @@
-"""What looks at pages shares one small book and one browser."""
-
-import shutil
+"""What looks at pages shares one small book."""
 
 import pytest
 from publish.small_book import small_chapter, write_book
 
 from schurkit.publish.build import build, plan_build
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
 @pytest.fixture(scope="session")
@@ -17,19 +11,6 @@ def pages(tmp_path_factory):
     """Folder of the pages of a small book."""
     root = write_book(tmp_path_factory.mktemp("pages") / "book", {"small": small_chapter()})
     return build(root, plan_build(root), say=lambda line: None).parent
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """A browser; tests that ask for one are skipped where there is none."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The explorers of a page in a browser: their numbers against schurkit, by mouse and by keyboard, without requests, and open to everyone."""
 
-import shutil
 
 import numpy as np
 import pytest
@@ -10,11 +9,6 @@ from schurkit import Trials, fourier, random
 from schurkit.explorer import Explorer, Setting, page
 from schurkit.nonnormality import powers
 from schurkit.schur import henrici
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 KINDS = ("ablation", "schur", "frequency")
 T = np.zeros((6, 6))  # a pair and four modes, with couplings of every kind
@@ -64,16 +58,6 @@ def documents(tmp_path_factory):
     (folder / "two.html").write_text(made["schur"].document("Two").replace(made["schur"].html, both))
     (folder / "broken.html").write_text(made["schur"].document("Broken").replace('{"presets":', '{"presents":'))
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

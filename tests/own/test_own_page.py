@@ -4,7 +4,6 @@ import html as escaping
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -24,9 +23,6 @@ from schurkit.own.notebook import filled
 from schurkit.publish import own_page
 from schurkit.publish.one_page import one_page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [f"--{flag}" for flag in ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-                                  "disable-component-update", "disable-sync")]  # fmt: skip
 HOSTILE = "<script>alert(1)</script>"
 
 
@@ -431,24 +427,20 @@ def test_help_imports_neither_papermill_nor_matplotlib():
 
 
 # ---- in a browser ----------------------------------------------------------------------------------------------------------------------------
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1200])
-def test_the_page_in_a_browser(made, scheme, width):
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme).new_page()
-        asked, said = [], []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto((made / "out.html").as_uri())
-        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-        page.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        back = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        browser.close()
+def test_the_page_in_a_browser(browser, made, scheme, width):
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page, asked, said = context.new_page(), [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto((made / "out.html").as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    page.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    back = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    context.close()
     assert [url for url in asked if not url.startswith("data:")] == [(made / "out.html").as_uri()]
     assert said == [] and wide <= width
     assert (sum(map(int, re.findall(r"\d+", back)[:3])) > 380) == (scheme == "light")
