@@ -77,9 +77,10 @@ def test_the_chapters_on_degeneracy_ask_for_what_they_train(name, changed):
     chapter = read_chapter(REPOSITORY / "notebooks" / f"{name}.ipynb")
     code = [cell for cell in chapter.source["cells"] if cell["cell_type"] == "code"]
     there = {}
-    exec("".join(code[1]["source"]), there)
+    at = next(i for i, cell in enumerate(code) if "parameters" in cell["metadata"].get("tags", ()))
+    exec("".join(code[at]["source"]), there)
     there.update(changed)
-    exec("".join(code[2]["source"]).replace('plt.style.use("schurkit.schurkit")', ""), there)
+    exec("".join(code[at + 1]["source"]).replace('plt.style.use("schurkit.schurkit")', ""), there)
     studies = plans[chapter.plan]({parameter.name: there[parameter.name] for parameter in chapter.parameters})
     seeds = tuple(range(there["first_seed"], there["first_seed"] + there["networks"]))
     made = there["tasks"].values() if name == "three_levels" else [there["task"]]
