@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata, t
 
 from .. import random
 from .._checks import InputError, integer, number, one_of, real_array
@@ -47,6 +46,8 @@ def pair_mean(distances, *, method: str = "jackknife", level: float = 0.95, seed
     if n < 10:
         return Interval(mean, None, None, n, "none", level)
     if method == "jackknife":
+        from scipy.stats import t  # slow to import
+
         without = (D.sum() - 2 * D.sum(axis=0)) / ((n - 1) * (n - 2))
         half = float(t.ppf(0.5 + level / 2, n - 1) * np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
         return Interval(mean, mean - half, mean + half, n, "jackknife t", level)
@@ -100,8 +101,8 @@ def relation(first, second, *, permutations: int = 999, resamples: int = 1000, l
     i, j = np.triu_indices(n, 1)
     if np.ptp(X[i, j]) == 0 or np.ptp(Y[i, j]) == 0:
         raise InputError("relation is undefined: one of the distances is the same for all pairs.")
-    x, ranks = _standard(rankdata(X[i, j])), np.zeros((n, n))
-    ranks[i, j] = ranks[j, i] = _standard(rankdata(Y[i, j]))
+    x, ranks = _standard(_ranks(X[i, j])), np.zeros((n, n))
+    ranks[i, j] = ranks[j, i] = _standard(_ranks(Y[i, j]))
     rho = float(x @ ranks[i, j])
     orders = [random.permutation(seed, "mantel", k, n) for k in range(permutations)]
     null = np.array([x @ ranks[order[i], order[j]] for order in orders])
@@ -115,7 +116,7 @@ def relation(first, second, *, permutations: int = 999, resamples: int = 1000, l
 
 
 def _spearman(x, y):
-    return float(_standard(rankdata(x)) @ _standard(rankdata(y)))
+    return float(_standard(_ranks(x)) @ _standard(_ranks(y)))
 
 
 def _standard(x):
@@ -132,3 +133,9 @@ def _square(distances, name):
     if not np.array_equal(D, D.T) or np.diag(D).any():
         raise InputError(f"{name} must be symmetric with a zero diagonal, as distances are.")
     return D
+
+
+def _ranks(values):
+    from scipy.stats import rankdata  # slow to import
+
+    return rankdata(values)
