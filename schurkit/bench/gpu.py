@@ -13,7 +13,7 @@ import numpy as np
 
 from ..training.constructions import construction
 from ..training.loop import LOSS_EVERY
-from .trainers import CHECKED, RATE, _start_and_batches, task_and_recipe
+from .trainers import CHECKED, RATE, _start_and_batches, task_and_recipe, vmap_step
 
 GPU = "schurkit.bench.gpu:"
 GOAL = 2e5
@@ -99,30 +99,7 @@ def nn_rnn(hidden: int, batch: int, time: int, device: str):
 
 def mapped(hidden: int, batch: int, time: int, networks: int, device: str):
     """torch.func.vmap of torch.func.grad over a functional RNN, one Adam for the stack."""
-    import torch
-
-    start, inputs, targets = _start_and_batches(hidden, batch, time, networks)
-    weights = {name: torch.from_numpy(start[name].copy()).to(device) for name in ("W_in", "W_rec", "W_out")}
-    optimiser = torch.optim.Adam(list(weights.values()), lr=RATE)
-    pool = [[torch.from_numpy(array).to(device) for array in pair] for pair in zip(inputs, targets)]
-
-    def loss_of(weights, x, y):
-        drive = x @ weights["W_in"].T
-        state, states = torch.zeros(x.shape[0], hidden, device=device), []
-        for t in range(x.shape[1]):
-            state = torch.tanh(drive[:, t] + state @ weights["W_rec"].T)
-            states.append(state)
-        return torch.nn.functional.mse_loss(torch.stack(states, 1) @ weights["W_out"].T, y)
-
-    gradients = torch.func.vmap(torch.func.grad_and_value(loss_of))
-
-    def step(i):
-        found, losses = gradients(weights, *pool[i % CHECKED])
-        for name, parameter in weights.items():
-            parameter.grad = found[name]
-        optimiser.step()
-        return losses[0].detach()
-
+    step = vmap_step(hidden, batch, time, networks, device)
     return _laps(step, networks), _facts(device, [step(i) for i in range(CHECKED)])
 
 

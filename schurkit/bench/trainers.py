@@ -99,19 +99,18 @@ def torch_loop(hidden: int, batch: int, time: int, threads: int | None = None):
     return lambda units: [step(i) for i in range(units)][-1], facts
 
 
-def torch_vmap(hidden: int, batch: int, time: int, networks: int):
-    """torch.func.vmap of torch.func.grad over a stack of networks (nn.RNN itself cannot be mapped), one Adam for the stack."""
+def vmap_step(hidden: int, batch: int, time: int, networks: int, device: str = "cpu"):
+    """step(i) → loss of the first network, a tensor: torch.func.vmap of torch.func.grad over a stack (nn.RNN itself cannot be mapped)."""
     import torch
 
     start, inputs, targets = _start_and_batches(hidden, batch, time, networks)
-    names = ("W_in", "W_rec", "W_out")
-    weights = {name: torch.from_numpy(start[name].copy()) for name in names}
+    weights = {name: torch.from_numpy(start[name].copy()).to(device) for name in ("W_in", "W_rec", "W_out")}
     optimiser = torch.optim.Adam(list(weights.values()), lr=RATE)
-    pool = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in zip(inputs, targets)]
+    pool = [[torch.from_numpy(array).to(device) for array in pair] for pair in zip(inputs, targets)]
 
     def loss_of(weights, x, y):
         drive = x @ weights["W_in"].T
-        state, states = torch.zeros(x.shape[0], hidden), []
+        state, states = torch.zeros(x.shape[0], hidden, device=device), []
         for t in range(x.shape[1]):
             state = torch.tanh(drive[:, t] + state @ weights["W_rec"].T)
             states.append(state)
@@ -121,11 +120,20 @@ def torch_vmap(hidden: int, batch: int, time: int, networks: int):
 
     def step(i):
         found, losses = gradients(weights, *pool[i % CHECKED])
-        for name in names:
-            weights[name].grad = found[name]
+        for name, parameter in weights.items():
+            parameter.grad = found[name]
         optimiser.step()
-        return losses[0].item()
+        return losses[0].detach()
 
+    return step
+
+
+def torch_vmap(hidden: int, batch: int, time: int, networks: int):
+    """`vmap_step` on a CPU, one Adam for the stack."""
+    import torch
+
+    mapped = vmap_step(hidden, batch, time, networks)
+    step = lambda i: mapped(i).item()  # noqa: E731
     facts = {"loss": _checked(step), "threads": torch.get_num_threads(), "version": torch.__version__}
     return lambda units: [step(i) for i in range(max(1, round(units / networks)))][-1], facts
 
