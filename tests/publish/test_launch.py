@@ -105,6 +105,8 @@ def test_every_chapter_begins_with_the_same_cell(name):
     source = setup_source(*address(CONFIG))
     assert cell_text(cell) == source, hint
     assert cell == setup_cell(source)
+    sources = [cell_text(cell) for cell in CHAPTERS[name].source["cells"]]
+    assert sources.count(source) == 1, "the cell stands there twice"
 
 
 def test_the_cell_is_silent_where_schurkit_is_installed():
