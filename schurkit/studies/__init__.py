@@ -1,5 +1,6 @@
 """Studies of many trained networks: the knobs of degeneracy, what is measured at each of their levels, and how a sign is judged."""
 
+from .kept import kept_levels
 from .knobs import KNOBS, TASKS, Design, Knob, Setting, mup_recipe
 from .measured import MEASURES, Dynamics, Levels, levels
 from .signs import Sample, contrast, over, pairs, power, spread
@@ -18,6 +19,7 @@ __all__ = [
     "Sample",
     "Setting",
     "contrast",
+    "kept_levels",
     "knob_named",
     "levels",
     "mup_recipe",

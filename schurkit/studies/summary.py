@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from ..metrics import Interval
 from ..training import Store, train_all
+from .kept import kept_levels
 from .knobs import KNOBS, Design, Knob, Setting
-from .measured import MEASURES, Dynamics, Levels, levels
+from .measured import MEASURES, Dynamics, Levels
 from .signs import Sample, contrast
 
 LEAST_SHARE = 0.5
@@ -83,13 +84,13 @@ def paper_measures(knob: Knob) -> dict[str, tuple[str, int]]:
 
 
 def run(design: Design, dynamics: Dynamics | None = None, *, store: Store | None = None, **options) -> Results:
-    """Train every study of a design (or fetch it from the store) and measure it once; options go to `levels`."""
+    """Train every study of a design and measure it once, or fetch from the store what was trained or measured before; options go to `levels`."""
     from time import perf_counter
 
     dynamics = dynamics or Dynamics()
     trained = train_all(list(design.studies), store=store)
     begun = perf_counter()
-    found = {(one.task, one.recipe): levels(one, dynamics, **options) for one in trained}
+    found = {(one.task, one.recipe): kept_levels(one, dynamics, store=store, **options) for one in trained}
     return Results(design, found, perf_counter() - begun)
 
 

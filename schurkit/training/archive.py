@@ -21,7 +21,7 @@ from pathlib import Path
 from .. import __version__
 from .._checks import InputError
 from ..engine import choose
-from .store import Store, StoreWarning, _dumps, _write, opened, record_of
+from .store import Store, StoreWarning, _dumps, opened, record_of, written
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -224,7 +224,7 @@ def _keep(store: Store, record: dict, files: dict[str, bytes]) -> bool:
         store.folder.mkdir(parents=True, exist_ok=True)
         for suffix in reversed(SUFFIXES):
             name = f"{store.name(record)}{suffix}"
-            _write(store.folder / name, files[name])
+            written(store.folder / name, files[name])
     except OSError as error:
         raise InputError(f"the store {store.folder} cannot be written: {error.strerror}. What was taken in before stays.") from None
     return True

@@ -57,23 +57,27 @@ def record_of(task, recipe, seed: int, engine) -> dict:
     from . import recipe as recipe_module
 
     modules = (random, base, polar, *engine.sources, recipe_module, constructions, optimise, epochs, trainers, loop)
-    try:
-        task_code = code_version(sys.modules[type(task).__module__])
-    except (OSError, TypeError):  # a task defined in a notebook has no module source
-        task_code = code_version_of_class(type(task))
     record = {
         "schema": SCHEMA,
         "task": {"name": task.name, "class": type(task).__qualname__, **asdict(task)},
         "recipe": recipe.record(),
         "seed": int(seed),
         "engine": engine.name,
-        "code": [code_version(*modules), task_code],
+        "code": [code_version(*modules), code_version_of_task(task)],
         "versions": {name: importlib.metadata.version(name) for name in engine.packages} | {"arithmetic": engine.arithmetic},
     }
     try:
         return json.loads(json.dumps(record, sort_keys=True, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise InputError(f"the fields of task {task.name!r} must be plain numbers and words to name a network in the store: {error}.") from None
+
+
+def code_version_of_task(task) -> str:
+    """Hash of what a task's code does, be it a module's or typed into a notebook."""
+    try:
+        return code_version(sys.modules[type(task).__module__])
+    except (OSError, TypeError):  # no module source
+        return code_version_of_class(type(task))
 
 
 def code_version_of_class(cls) -> str:
@@ -151,8 +155,8 @@ class Store:
         meta = body | {"sha256": hashlib.sha256(_dumps(body).encode()).hexdigest()}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _write(self.folder / f"{name}.safetensors", data)
-            _write(self.folder / f"{name}.json", _dumps(meta).encode())
+            written(self.folder / f"{name}.safetensors", data)
+            written(self.folder / f"{name}.json", _dumps(meta).encode())
         except OSError as error:
             warnings.warn(
                 f"the store {self.folder} cannot be written ({error.strerror}): seed {record['seed']} is used now but not kept. "
@@ -181,7 +185,8 @@ class Store:
             return []
         whole = {entry.name for entry in self.entries()}
         kinds = (".json", ".safetensors", ".damaged", ".tmp")
-        return sorted(path for path in self.folder.iterdir() if path.suffix in kinds and not (path.stem in whole and path.suffix in kinds[:2]))
+        here = [path for path in self.folder.iterdir() if path.suffix in kinds and not (path.stem in whole and path.suffix in kinds[:2])]
+        return sorted([*here, *(path for path in self.folder.glob("*/*") if path.suffix in kinds[2:])])
 
     def _set_aside(self, paths, name, error):
         for path in paths:
@@ -209,7 +214,7 @@ def _dumps(value) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def _write(path: Path, data: bytes) -> None:
+def written(path: Path, data: bytes) -> None:
     """Write under a temporary name in the same folder, flush to disk, rename."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:

@@ -303,13 +303,13 @@ def test_arrays_are_written_before_the_record(full, empty, monkeypatch):
     """Killed in between, the network counts as not there, and the next import puts it right."""
     written = []
 
-    def stop(path, data, write=store_module._write):
+    def stop(path, data, write=store_module.written):
         written.append(path.suffix)
         if path.suffix == ".json":
             raise KeyboardInterrupt
         write(path, data)
 
-    monkeypatch.setattr("schurkit.training.archive._write", stop)
+    monkeypatch.setattr("schurkit.training.archive.written", stop)
     with pytest.raises(KeyboardInterrupt):
         import_(empty, full[1])
     assert written == [".safetensors", ".json"] and empty.entries() == []

@@ -1,0 +1,131 @@
+"""What was measured is kept beside the networks, and only what is the same is taken from there."""
+
+from dataclasses import fields, is_dataclass, replace
+
+import numpy as np
+import pytest
+
+from schurkit.studies import Dynamics, kept, kept_levels
+from schurkit.tasks import FlipFlop
+from schurkit.training import Phase, Recipe, Store, StoreWarning, Until, train
+
+QUICK = Dynamics(rank=4, delays=2, starts=16, trials=8, others=((1, 4), (2, 60)))
+OPTIONS = {"probes": 4, "test_trials": 8}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    recipe = Recipe(hidden_size=12, phases=(Phase(400, 1e-2),), batch_size=16, until=Until(0.5, 1), epoch_steps=10)
+    return train(FlipFlop(bits=1, steps=10), recipe, range(4), store=Store(tmp_path_factory.mktemp("runs")))
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "runs")
+
+
+def files(store):
+    return sorted((store.folder / "measured").glob("*.safetensors"))
+
+
+def same(a, b):
+    """Equal to the last bit, down to the arrays inside."""
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b)
+    if is_dataclass(a):
+        return type(a) is type(b) and all(same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, tuple):
+        return isinstance(b, tuple) and len(a) == len(b) and all(map(same, a, b))
+    return type(a) is type(b) and a == b
+
+
+def measured_anew(monkeypatch):
+    """Settings that are measured from here on."""
+    calls, levels = [], kept.levels
+    monkeypatch.setattr(kept, "levels", lambda *given, **options: calls.append(given) or levels(*given, **options))
+    return calls
+
+
+def test_a_second_time_nothing_is_measured_and_all_is_the_same(trained, store, monkeypatch):
+    first = kept_levels(trained, QUICK, store=store, **OPTIONS)
+    calls = measured_anew(monkeypatch)
+    again = kept_levels(trained, QUICK, store=store, **OPTIONS)
+    assert not calls and len(files(store)) == 1
+    assert same(first, again) and first is not again
+    assert set(again.dsa) == {(2, 4), (1, 4)} and set(again.lacking) == {(2, 60)}
+    assert again.row() == first.row()
+    with pytest.raises(ValueError, match="read-only"):
+        again.pif.raw[0, 1] = 0
+
+
+@pytest.mark.parametrize("what", ["dynamics", "option", "weights", "seeds", "task", "recipe", "code", "version"])
+def test_whatever_differs_is_measured(trained, store, monkeypatch, what):
+    kept_levels(trained, QUICK, store=store, **OPTIONS)
+    other, dynamics, options = trained, QUICK, OPTIONS
+    if what == "dynamics":
+        dynamics = replace(QUICK, starts=17)
+    if what == "option":
+        options = OPTIONS | {"threshold": 0.5}
+    if what == "weights":
+        W_rec = trained.rnn.W_rec.copy()
+        W_rec[1, 0, 0] += 1e-6
+        other = replace(trained, rnn=replace(trained.rnn, W_rec=W_rec))
+    if what == "seeds":
+        other = replace(trained, rnn=replace(trained.rnn, labels=(0, 1, 2, 4)))
+    if what == "task":
+        other = replace(trained, task=FlipFlop(bits=1, steps=11))
+    if what == "recipe":
+        other = replace(trained, recipe=replace(trained.recipe, l1=1e-9))
+    if what == "code":
+        monkeypatch.setattr(kept, "_code", lambda: "another")
+    if what == "version":
+        monkeypatch.setattr(kept, "_version", lambda package: "0")
+    calls = measured_anew(monkeypatch)
+    kept_levels(other, dynamics, store=store, **options)
+    assert len(calls) == 1 and len(files(store)) == 2
+
+
+@pytest.mark.parametrize("damage", ["cut", "turned", "empty", "foreign"])
+def test_a_damaged_file_is_set_aside_and_measured_again(trained, store, monkeypatch, damage):
+    first = kept_levels(trained, QUICK, store=store, **OPTIONS)
+    (path,) = files(store)
+    data = bytearray(path.read_bytes())
+    if damage == "turned":
+        data[-5] ^= 1
+    if damage == "foreign":
+        from safetensors.numpy import save
+
+        data = save({"0": np.zeros(3)})
+    path.write_bytes({"cut": data[:-100], "empty": b""}.get(damage, data))
+    calls = measured_anew(monkeypatch)
+    with pytest.warns(StoreWarning, match="damaged .*set aside and is measured again"):
+        again = kept_levels(trained, QUICK, store=store, **OPTIONS)
+    assert len(calls) == 1 and same(first, again)
+    assert path.with_name(path.name + ".damaged").is_file() and files(store) == [path]
+    assert store.leftovers() == [path.with_name(path.name + ".damaged")]
+
+
+def test_a_store_that_cannot_be_written_costs_no_result(trained, tmp_path):
+    (tmp_path / "runs").write_text("a file where the folder should be")
+    with pytest.warns(StoreWarning, match="cannot be kept"):
+        assert kept_levels(trained, QUICK, store=Store(tmp_path / "runs"), **OPTIONS) is not None
+
+
+def test_too_few_networks_are_not_kept(trained, store):
+    none = replace(trained, reached=np.zeros(4, bool))
+    assert kept_levels(none, QUICK, store=store, **OPTIONS) is None and not files(store)
+
+
+def test_the_code_is_that_of_measures_alone(tmp_path, monkeypatch):
+    """A word changed in a measure changes the key; one changed in the book's building does not."""
+    found = []
+    for part in (None, "degeneracy/pif.py", "publish/run.py"):
+        root = tmp_path / str(part).replace("/", "-") / "schurkit"
+        for name in ("degeneracy/pif.py", "publish/run.py", "studies/kept.py"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text("x = 2" if name == part else "x = 1")
+        monkeypatch.setattr(kept, "__file__", str(root / "studies" / "kept.py"))
+        found.append(kept._code.__wrapped__())
+    assert found[0] != found[1] and found[0] == found[2]
