@@ -206,17 +206,28 @@ def _progress(name: str, outcome) -> None:
 def _publish_arguments(parser) -> None:
     parser.add_argument("--edition", default="book", metavar="NAME", help="an edition of book/editions.yml (default: book)")
     parser.add_argument("--only", nargs="+", default=[], metavar="CHAPTER", help="these chapters alone")
+    parser.add_argument("--notebook", metavar="RUN.ipynb", help="a run of the one chapter --only names, with parameters of its own")
     _book_argument(parser)
 
 
 def _publish(arguments) -> int:
+    from pathlib import Path
+
     from schurkit.publish.build import plan_build
     from schurkit.publish.chapters import book_root
     from schurkit.publish.front import write_picture
-    from schurkit.publish.published import publish
+    from schurkit.publish.published import BASE, publish
 
     root = book_root(arguments.book)
     jobs = plan_build(root, arguments.edition, arguments.only).jobs
+    if arguments.notebook is not None:
+        if len(arguments.only) != 1:
+            raise InputError("--notebook is a run of one chapter: name it with --only.")
+        if arguments.edition == BASE:
+            raise InputError(f"the {BASE} edition is what 'make book EDITION={BASE}' runs; say with --edition which other one the run stands for.")
+        name = jobs[0].chapter.name
+        print(f"{name}: {os.path.relpath(publish(root, arguments.edition, name, Path(arguments.notebook), own=True))}")
+        return 0
     missing = [job.chapter.name for job in jobs if not job.cached]
     if missing:
         command = f"schurkit build --edition {arguments.edition}" + (f" --only {' '.join(arguments.only)}" if arguments.only else "")

@@ -9,7 +9,7 @@ from schurkit._claims import VERDICTS, load_claims
 from schurkit.publish import panels
 from schurkit.publish.ledger import mark
 from schurkit.publish.panels import Axis, Row
-from schurkit.publish.published import published
+from schurkit.publish.published import published, strongest
 
 SECTORS = ("RR", "CR", "CC")
 PICTURE = Path("book/assets/profiles.svg")
@@ -127,7 +127,7 @@ def _addition(kept: dict) -> str:
 def _papers(root: Path, kept: dict) -> list[str]:
     """A line a paper: how many of its claims have which verdict, and those that did not hold in full."""
     known = load_claims(root / "book" / "claims.yml")
-    told = [test for results in kept.values() for test in results["claims"] if test["id"] in known]
+    told = [test for results in kept.values() for test in strongest(results) if test["id"] in known]
     lines = []
     for source in dict.fromkeys(claim.source for claim in known.values()):
         mine = [test for test in told if known[test["id"]].source == source]

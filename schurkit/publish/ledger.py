@@ -7,6 +7,7 @@ from pathlib import Path
 
 from schurkit._checks import InputError
 from schurkit._claims import VERDICTS, Claim, load_claims
+from schurkit.publish.published import BASE, strongest
 
 _MARKS = {"reproduced": "✓", "partly": "~", "not reproduced": "✗", "underpowered or not tested": "?"}
 NOT_RUN = "not run"
@@ -26,13 +27,19 @@ def ledger_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path
     known = load_claims(claims_path)
     tested = tests_of(notebooks)
     older: dict[str, list[dict]] = {}
+    best: dict[str, list[dict]] = {}
     for name, results in kept.items():
-        for told in results["claims"] if name in chapters else []:
-            older.setdefault(told["id"], []).append({"chapter": name, "edition": results["provenance"]["edition"], **told})
-    lines = [f"**Published runs:** {_count(known, older)} **This copy**, the {edition} edition: {_count(known, tested)}", ""]
+        if name not in chapters:
+            continue
+        for told in strongest(results):
+            best.setdefault(told["id"], []).append({"chapter": name, **told})
+        for one in (results, *results.get("larger", [])):
+            for told in one["claims"]:
+                older.setdefault(told["id"], []).append({"chapter": name, "edition": one["provenance"]["edition"], **told})
+    lines = [f"**Published runs:** {_count(known, best)} **This copy**, the {edition} edition: {_count(known, tested)}", ""]
     lines += ["::::{div} schurkit-ledger", "| Claim | Statement, and the rule | Paper | Published run | This copy | Shown in |"]
     lines += ["|:--|:--|:--|:--|:--|:--|"]
-    lines += [_row(claim, tested.get(claim.id, []), older.get(claim.id, [])) for claim in known.values()]
+    lines += [_row(claim, tested.get(claim.id, []), best.get(claim.id, [])) for claim in known.values()]
     lines += ["::::", "", _SCRIPT, ""]
     for claim in known.values():
         lines += _entry(claim, tested.get(claim.id, []), older.get(claim.id, []))
@@ -105,7 +112,8 @@ def _verdicts(tests: list[dict], run: str) -> str:
 
 
 def _badge(test: dict, run: str) -> str:
-    return f"[{mark(test['verdict'])}]{{.ledger-verdict .{run} .{test['verdict'].replace(' ', '-')}}} [{_ours(test)}]{{.ledger-small}}"
+    which = f" ({test['edition']} edition)" if test.get("edition", BASE) != BASE else ""
+    return f"[{mark(test['verdict'])}]{{.ledger-verdict .{run} .{test['verdict'].replace(' ', '-')}}} [{_ours(test)}{which}]{{.ledger-small}}"
 
 
 def _entry(claim: Claim, tests: list[dict], older: list[dict]) -> list[str]:

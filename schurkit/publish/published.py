@@ -15,12 +15,16 @@ from schurkit._checks import InputError
 from schurkit._claims import Claim, load_claims
 
 DATA = Path("book/data")
+BASE = "book"
+"""The edition whose results stand in book/data/<chapter>/; those of another one stand in book/data/<edition>/<chapter>/ and are shown beside them."""
 SCHEMA = 1
 _CSV = re.compile(r'<a download="([a-z0-9-]+\.csv)" href="data:text/csv;base64,([A-Za-z0-9+/=]*)">')
 
 
-def publish(root: Path, edition: str, name: str, executed: Path) -> Path:
-    """Write the results of one executed chapter to book/data/<chapter>/ and return that folder.
+def publish(root: Path, edition: str, name: str, executed: Path, own: bool = False) -> Path:
+    """Write the results of one executed chapter to book/data/<chapter>/ (of another edition than "book": book/data/<edition>/<chapter>/).
+
+    Returns that folder.
 
     results.json holds what the chapter recorded, its claims, and the provenance (command, commit, device, seconds, versions,
     parameters); every CSV file behind a figure or table stands beside it. The folder is replaced as a whole.
@@ -28,18 +32,24 @@ def publish(root: Path, edition: str, name: str, executed: Path) -> Path:
     Parameters
     ----------
     root : the book's folder. edition : its name. name : the chapter. executed : its executed notebook.
+    own : the notebook was run with parameters of its own, and the provenance says so.
 
     Raises
     ------
-    InputError : the notebook does not say how it was run.
+    InputError : the notebook does not say how it was run, or cannot be read.
     """
-    notebook = json.loads(executed.read_text(encoding="utf-8"))
-    run = notebook.get("metadata", {}).get("schurkit", {}).get("run")
+    try:
+        notebook = json.loads(executed.read_text(encoding="utf-8"))
+        run = notebook.get("metadata", {}).get("schurkit", {}).get("run")
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{executed.name} cannot be read as an executed notebook ({error}).") from None
     if not run:
         raise InputError(f"{executed.name} does not say how it was run; run the chapter with 'schurkit build --edition {edition}'.")
-    provenance = {"command": f"make book EDITION={edition}", "edition": edition, **{key: run[key] for key in sorted(run)}}
+    if run.get("chapter", name) != name:
+        raise InputError(f"{executed.name} is a run of {run['chapter']}, not of {name}.")
+    provenance = {"command": _command(edition, name, run, own), "edition": edition, **{key: run[key] for key in sorted(run)}}
     results = {"schema": SCHEMA, "chapter": name, "provenance": provenance, "records": nb.records(notebook), "claims": nb.claims(notebook)}
-    target = root / DATA / name
+    target = _folder(root, edition, name)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}.") as begun:
         fresh = Path(begun) / name
@@ -51,6 +61,16 @@ def publish(root: Path, edition: str, name: str, executed: Path) -> Path:
             os.replace(target, Path(begun) / "old")
         os.replace(fresh, target)
     return target
+
+
+def _folder(root: Path, edition: str, name: str) -> Path:
+    return root / DATA / name if edition == BASE else root / DATA / edition / name
+
+
+def _command(edition: str, name: str, run: dict, own: bool) -> str:
+    if own:
+        return f"schurkit run {name}" + "".join(f" -p {key} '{json.dumps(value)}'" for key, value in run.get("changed", {}).items())
+    return f"make book EDITION={edition}" if edition == BASE else f"schurkit build --edition {edition} --only {name}"
 
 
 def embedded_files(notebook: dict) -> dict[str, bytes]:
@@ -65,14 +85,33 @@ def embedded_files(notebook: dict) -> dict[str, bytes]:
 
 
 def published(root: Path) -> dict[str, dict]:
-    """The published results by chapter, as results.json has them.
+    """The published results by chapter, as results.json has them; those of larger editions stand in a list below "larger".
+
+    A chapter that only a larger edition published has that one as its results.
 
     Raises
     ------
     InputError : a results.json that cannot be read.
     """
+    found = _read(root, "*/results.json")
+    for path, results in _read(root, "*/*/results.json", by_path=True).items():
+        base = found.setdefault(path.parent.name, results)
+        if base is not results:
+            base.setdefault("larger", []).append(results)
+    return found
+
+
+def strongest(results: dict) -> list[dict]:
+    """The published tests of a chapter, each with its `edition`: those of a larger edition where it has a value, else those of the book edition."""
+    told = {test["id"]: test | {"edition": results["provenance"]["edition"]} for test in results["claims"]}
+    for larger in results.get("larger", []):
+        told |= {test["id"]: test | {"edition": larger["provenance"]["edition"]} for test in larger["claims"] if test["value"] is not None}
+    return list(told.values())
+
+
+def _read(root: Path, pattern: str, by_path: bool = False) -> dict:
     found = {}
-    for path in sorted((root / DATA).glob("*/results.json")):
+    for path in sorted((root / DATA).glob(pattern)):
         try:
             results = json.loads(path.read_text(encoding="utf-8"))
             if results["schema"] != SCHEMA or not {"provenance", "records", "claims"} <= set(results):
@@ -80,7 +119,7 @@ def published(root: Path) -> dict[str, dict]:
         except (OSError, ValueError, KeyError, TypeError) as error:
             place = path.relative_to(root).as_posix()
             raise InputError(f"{place} cannot be read ({error}); write it again with 'schurkit publish --edition book'.") from None
-        found[path.parent.name] = results
+        found[path if by_path else path.parent.name] = results
     return found
 
 
@@ -124,16 +163,46 @@ def section(results: dict, notebook: dict | None, claims_path: Path, files: list
         lines += [":::{warning}", f"What was computed here disagrees with the published run on {', '.join(differ)}.", ":::", ""]
     lines += _numbers(results["records"], nb.records(notebook) if notebook else {})
     if files:
-        lines += ["Numbers of the published run: " + ", ".join(f'<a download href="{link}/{file}">{file}</a>' for file in files) + ".", ""]
+        lines += [_files("published run", files, link), ""]
     return "\n".join(lines)
 
 
-def _numbers(kept: dict, live: dict) -> list[str]:
+def larger_section(results: dict, larger: dict, claims_path: Path, files: list[str], link: str) -> str:
+    """The section of a page on a larger edition of its chapter: its claims beside those of the published run, in MyST markdown.
+
+    Parameters
+    ----------
+    results : of the chapter, from `published`. larger : one of its `larger`.
+    claims_path : claims.yml. files : names of the CSV files of the larger run. link : where they lie, seen from the page.
+    """
+    known = load_claims(claims_path)
+    edition = larger["provenance"]["edition"]
+    base = {told["id"]: told for told in results["claims"]}
+    lines = [f"## The {edition} edition of this chapter", "", f"Run once, too long for this copy: {_provenance(larger['provenance'])}.", ""]
+    rows = []
+    for told in larger["claims"]:
+        if told["id"] in known:
+            other = base.get(told["id"])
+            verdict = "–" if other is None else other["verdict"]
+            rows.append(f"| {told['id']} | {_value(told)} | {told['verdict']} | {_value(other)} | {verdict} |")
+    if rows:
+        lines += [f"| Claim | {edition.capitalize()} edition | Verdict | Published run | Verdict |", "|:--|:--|:--|:--|:--|", *rows, ""]
+    lines += _numbers(larger["records"], results["records"], ("In the " + edition + " edition", "Published run"))
+    if files:
+        lines += [_files(f"{edition} edition", files, link), ""]
+    return "\n".join(lines)
+
+
+def _files(what: str, files: list[str], link: str) -> str:
+    return f"Numbers of the {what}: " + ", ".join(f'<a download href="{link}/{file}">{file}</a>' for file in files) + "."
+
+
+def _numbers(kept: dict, live: dict, heads: tuple[str, str] = ("Published", "Here")) -> list[str]:
     shown = [key for key, value in kept.items() if isinstance(value, (int, float)) and not isinstance(value, bool)]
     if not shown:
         return []
     rows = [f"| `{key}` | {kept[key]:.4g} | {_plain(live.get(key))} |" for key in shown]
-    return [":::{dropdown} Every recorded number, published and here", "| Number | Published | Here |", "|:--|--:|--:|", *rows, ":::", ""]
+    return [":::{dropdown} Every recorded number", f"| Number | {heads[0]} | {heads[1]} |", "|:--|--:|--:|", *rows, ":::", ""]
 
 
 def _plain(value) -> str:
@@ -158,10 +227,10 @@ def _provenance(run: dict) -> str:
     return f"`{run['command']}` ({changed}), {run['date']}, {spent} on {run['device']}, commit `{run['commit'] or 'unknown'}`"
 
 
-def copy_files(root: Path, name: str, target: Path) -> list[str]:
-    """Copy the published CSV files of a chapter to the staged book's assets; returns their names."""
-    files = sorted((root / DATA / name).glob("*.csv"))
-    place = target / "book" / "assets" / "data" / "published" / name
+def copy_files(root: Path, name: str, target: Path, edition: str = BASE) -> list[str]:
+    """Copy the published CSV files of a chapter to the staged book's assets, in published/<chapter> or <edition>/<chapter>; returns their names."""
+    files = sorted(_folder(root, edition, name).glob("*.csv"))
+    place = target / "book" / "assets" / "data" / ("published" if edition == BASE else edition) / name
     for file in files:
         place.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, place / file.name)

@@ -229,6 +229,7 @@ def _finish(job: Job, begun: Path, seconds: float, threads: int) -> None:
         cell["metadata"].pop("papermill", None)
     told = notebook["metadata"].setdefault("schurkit", {})
     told["run"] = {
+        "chapter": job.chapter.name,
         "key": job.key,
         "values": {parameter.name: job.values.get(parameter.name, parameter.default) for parameter in job.chapter.parameters},
         "changed": job.values,

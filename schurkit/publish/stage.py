@@ -15,7 +15,7 @@ from schurkit.publish.chapters import Chapter, toc_entries
 from schurkit.publish.front import findings
 from schurkit.publish.launch import with_launch_buttons
 from schurkit.publish.ledger import ledger_page
-from schurkit.publish.published import copy_files, published, section
+from schurkit.publish.published import copy_files, larger_section, published, section
 from schurkit.publish.readings import readings
 from schurkit.publish.report import status_page
 
@@ -58,6 +58,11 @@ def stage(root: Path, executed: dict[str, Path | None], chapters: dict[str, Chap
             link = f"{_to_root(target, place)}/_static/data/published/{name}"
             text = section(kept[name], notebooks[name], target / "book" / "claims.yml", copy_files(root, name, target), link)
             page["cells"] = [*page["cells"], {"cell_type": "markdown", "id": "published", "metadata": {}, "source": text}]
+            for larger in kept[name].get("larger", []):
+                of = larger["provenance"]["edition"]
+                files, link = copy_files(root, name, target, of), f"{_to_root(target, place)}/_static/data/{of}/{name}"
+                text = larger_section(kept[name], larger, target / "book" / "claims.yml", files, link)
+                page["cells"].append({"cell_type": "markdown", "id": f"published-{of}", "metadata": {}, "source": text})
         page["cells"] = [*page["cells"], _downloads(chapter.source, name, target, place)]
         place.write_text(json.dumps(page, ensure_ascii=False, indent=1), encoding="utf-8")
     return target

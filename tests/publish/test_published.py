@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 from publish.small_book import RECORD, small_chapter, write_book
@@ -10,7 +11,7 @@ from schurkit import InputError
 from schurkit._claims import load_claims
 from schurkit.cli import main
 from schurkit.publish.build import build, plan_build
-from schurkit.publish.published import agrees, publish, published, section
+from schurkit.publish.published import agrees, publish, published, section, strongest
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +101,70 @@ def test_agreement(live, kept, same):
 def test_a_chapter_that_was_not_run_says_so(book):
     results = published(book)["small"]
     assert "This copy did not run the chapter." in section(results, None, book / "book" / "claims.yml", [], "x")
+
+
+# ---------------------------------------------------------------------------------------------------------------- a larger edition
+@pytest.fixture(scope="module")
+def larger(tmp_path_factory):
+    """The same book with a run of nine seeds, parameters of its own, published as the full edition."""
+    editions = "quick:\n  purpose: q\nbook:\n  purpose: b\n  chapters:\n    small: {seeds: 5}\nfull:\n  purpose: f\n"
+    record = RECORD.replace('claim("S1", 0.004, n=seeds)', 'claim("S1", 0.3 if seeds == 9 else 0.004, n=seeds)')
+    root = write_book(tmp_path_factory.mktemp("larger") / "book", {"small": small_chapter(record=record)}, editions)
+    build(root, plan_build(root, "book"), say=lambda line: None)
+    assert main(["publish", "--book", str(root)]) == 0
+    assert main(["run", "small", "-p", "seeds", "9", "--book", str(root), "--out", str(root / "runs9")]) == 0
+    (own,) = (root / "runs9").glob("small-*.ipynb")
+    assert main(["publish", "--edition", "full", "--only", "small", "--notebook", str(own), "--book", str(root)]) == 0
+    build(root, plan_build(root), say=lambda line: None)
+    return root
+
+
+def test_a_larger_edition_stands_beside_the_book_edition(larger):
+    results = published(larger)["small"]
+    assert results["provenance"]["edition"] == "book" and results["records"]["networks"] == 5
+    (full,) = results["larger"]
+    assert full["records"]["networks"] == 9 and full["provenance"]["changed"] == {"seeds": 9}
+    assert full["provenance"]["command"] == "schurkit run small -p seeds '9'"
+    assert (larger / "book" / "data" / "full" / "small" / "small-figure.csv").is_file()
+
+
+def test_the_strongest_test_of_a_claim_is_that_of_the_larger_edition(larger):
+    results = published(larger)["small"]
+    assert {test["id"]: (test["edition"], test["value"]) for test in strongest(results)}["S1"] == ("full", 0.3)
+    next(test for test in results["larger"][0]["claims"] if test["id"] == "S1")["value"] = None
+    assert {test["id"]: test["edition"] for test in strongest(results)}["S1"] == "book"
+
+
+def test_page_and_ledger_show_the_larger_edition(larger):
+    page = (larger / "_build" / "html" / "notebooks" / "small.html").read_text()
+    assert "The full edition of this chapter" in page and "_static/data/full/small/small-figure.csv" in page
+    assert (larger / "_build" / "html" / "_static" / "data" / "full" / "small" / "small-figure.csv").is_file()
+    ledger = re.sub(r"<[^>]+>", "", (larger / "_build" / "html" / "book" / "ledger.html").read_text())
+    assert "Published run (full edition)" in ledger and "Published run (book edition)" in ledger
+    assert "(full edition)" in ledger.split("Published run (")[0]
+
+
+def test_a_larger_edition_alone_is_the_published_one(larger, tmp_path):
+    shutil.copytree(larger / "book" / "data" / "full", tmp_path / "book" / "data" / "full")
+    assert published(tmp_path)["small"]["provenance"]["edition"] == "full"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--notebook", "RUN"], "--notebook is a run of one chapter: name it with --only."),
+        (["--notebook", "RUN", "--only", "small"], "the book edition is what 'make book EDITION=book' runs"),
+        (["--notebook", "missing.ipynb", "--only", "small", "--edition", "full"], "missing.ipynb cannot be read as an executed notebook"),
+        (["--notebook", "OTHER", "--only", "small", "--edition", "full"], "is a run of another, not of small"),
+    ],
+)
+def test_a_run_that_cannot_be_published(larger, tmp_path, capsys, arguments, words):
+    (run,) = (larger / "runs9").glob("small-*.ipynb")
+    other = tmp_path / "other.ipynb"
+    other.write_text(run.read_text().replace('"chapter": "small"', '"chapter": "another"'))
+    before = (larger / "book" / "data" / "full" / "small" / "results.json").read_bytes()
+    given = [{"RUN": str(run), "OTHER": str(other)}.get(word, word) for word in arguments]
+    assert main(["publish", "--book", str(larger), *given]) == 2
+    told = capsys.readouterr().err
+    assert words in told and len(told.strip().splitlines()) == 1
+    assert (larger / "book" / "data" / "full" / "small" / "results.json").read_bytes() == before
