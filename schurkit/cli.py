@@ -242,6 +242,7 @@ def _publish(arguments) -> int:
 def _check_arguments(parser) -> None:
     parser.add_argument("--book", nargs="?", metavar="FOLDER", help="the book's folder (default: here, or the nearest one above)")
     parser.add_argument("--files-only", action="store_true", help="read the files and open no browser")
+    parser.add_argument("--published", action="store_true", help="also hold the runs of the book edition against what is published")
 
 
 def _check(arguments) -> int:
@@ -254,6 +255,10 @@ def _check(arguments) -> int:
         from schurkit.publish.browse import browse
 
         findings += browse(root)
+    if arguments.published:
+        from schurkit.publish.compare import compare
+
+        findings += compare(root)
     for finding in sorted(findings, key=lambda finding: not finding.is_problem):
         print(finding)
     problems = sum(finding.is_problem for finding in findings)

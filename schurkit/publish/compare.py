@@ -1,0 +1,50 @@
+"""Hold what was computed here against what is published: does the book still find what it says it found?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from schurkit import nb
+from schurkit._claims import load_claims
+from schurkit.publish.build import plan_build
+from schurkit.publish.check import Finding
+from schurkit.publish.published import BASE, agrees, published
+
+
+def compare(root: Path, edition: str = BASE) -> list[Finding]:
+    """A problem for each claim whose run here and published run disagree (`schurkit.publish.published.agrees`), or of which one is missing.
+
+    A note for each other chapter: how many of its recorded numbers are equal to the last digit, which on the same machine is all of them.
+
+    Parameters
+    ----------
+    root : the book's folder. edition : the one that was run here.
+    """
+    known, kept = load_claims(root / "book" / "claims.yml"), published(root)
+    found = []
+    for job in plan_build(root, edition).jobs:
+        name = job.chapter.name
+        if name not in kept:
+            continue
+        if not job.cached:
+            found.append(Finding(name, f"not run here in the {edition} edition: 'schurkit build --edition {edition}' runs it"))
+            continue
+        notebook = json.loads(job.output.read_text(encoding="utf-8"))
+        live, older = ({told["id"]: told for told in claims} for claims in (nb.claims(notebook), kept[name]["claims"]))
+        for id in sorted(set(live) | set(older), key=list(known).index):
+            if id not in live or id not in older:
+                found.append(Finding(name, f"{id} is tested {'in the published run' if id in older else 'here'} alone"))
+            elif not agrees(known[id], live[id], older[id]):
+                found.append(Finding(name, f"{id}: published {_told(older[id])}, here {_told(live[id])}"))
+        records, before = nb.records(notebook), kept[name]["records"]
+        same = sum(key in records and records[key] == value for key, value in before.items())
+        found.append(Finding(name, f"{same} of {len(before)} recorded numbers are those of the published run", is_problem=False))
+    return found
+
+
+def _told(test: dict) -> str:
+    if test["value"] is None:
+        return "undefined"
+    interval = f" [{test['interval'][0]:.3g}, {test['interval'][1]:.3g}]" if test["interval"] else ""
+    return f"{test['value']:.3g}{interval} ({test['verdict']})"
