@@ -85,7 +85,7 @@ def test_the_papers_are_cited_alike():
 # ---------------------------------------------------------------------------------------------------------------- imports
 # Lower layers know nothing of higher ones. tasks, training and own stand beside each other above the analyses' layer.
 LAYERS = [
-    {"_checks", "_claims"},
+    {"_checks", "_claims", "_state"},
     {"random", "_blocks"},
     {"rnn", "schur", "metrics", "fourier", "nb", "plot"},
     {"engine"},

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..training.constructions import construction
 from ..training.loop import LOSS_EVERY
-from .trainers import CHECKED, RATE, _start_and_batches, task_and_recipe, vmap_step
+from .trainers import CHECKED, RATE, rnn_step, task_and_recipe, vmap_step
 
 GPU = "schurkit.bench.gpu:"
 GOAL = 2e5
@@ -75,25 +75,7 @@ def stack(hidden: int, batch: int, time: int, networks: int, device: str):
 
 def nn_rnn(hidden: int, batch: int, time: int, device: str):
     """nn.RNN (cuDNN on a GPU), nn.Linear, mse_loss and torch.optim.Adam, one network, in a loop."""
-    import torch
-
-    start, inputs, targets = _start_and_batches(hidden, batch, time)
-    rnn = torch.nn.RNN(inputs.shape[-1], hidden, bias=False, batch_first=True).to(device)
-    readout = torch.nn.Linear(hidden, targets.shape[-1], bias=False).to(device)
-    with torch.no_grad():
-        for parameter, name in ((rnn.weight_ih_l0, "W_in"), (rnn.weight_hh_l0, "W_rec"), (readout.weight, "W_out")):
-            parameter.copy_(torch.from_numpy(start[name][0]))
-    optimiser = torch.optim.Adam([*rnn.parameters(), *readout.parameters()], lr=RATE)
-    pool = [[torch.from_numpy(array[0].copy()).to(device) for array in pair] for pair in zip(inputs, targets)]
-
-    def step(i):
-        x, y = pool[i % CHECKED]
-        optimiser.zero_grad()
-        loss = torch.nn.functional.mse_loss(readout(rnn(x)[0]), y)
-        loss.backward()
-        optimiser.step()
-        return loss.detach()
-
+    step = rnn_step(hidden, batch, time, device)
     return _laps(step, 1), _facts(device, [step(i) for i in range(CHECKED)])
 
 

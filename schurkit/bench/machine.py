@@ -6,13 +6,13 @@ import os
 import platform
 import subprocess
 import time
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import scipy
 from threadpoolctl import threadpool_info
 
+from .._state import installed
 from ..engine import available_threads
 
 PACKAGES = ("schurkit", "numpy", "scipy", "numba", "llvmlite", "torch", "jax", "jaxlib")
@@ -28,7 +28,7 @@ def machine() -> dict:
         "system": f"{platform.system()} {platform.machine()}",
         "settings": {name: os.environ.get(name) for name in SETTINGS},
         "libraries": _libraries(),
-        "versions": {"python": platform.python_version()} | _versions(),
+        "versions": {"python": platform.python_version()} | installed(PACKAGES),
         "memory_gb": _memory(),
         "load": load(),
         "busy": busy(),
@@ -131,16 +131,6 @@ def _libraries() -> list[dict]:
         if one["user_api"] == "blas"
     }
     return [dict(zip(("name", "version", "threads", "architecture"), one)) for one in sorted(found)]
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _memory() -> int | None:

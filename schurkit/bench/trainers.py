@@ -78,14 +78,27 @@ def torch_loop(hidden: int, batch: int, time: int, threads: int | None = None):
 
     if threads:
         torch.set_num_threads(threads)
+    looped = rnn_step(hidden, batch, time)
+
+    def step(i):
+        return looped(i).item()
+
+    facts = {"loss": _checked(step), "threads": torch.get_num_threads(), "version": torch.__version__}
+    return lambda units: [step(i) for i in range(units)][-1], facts
+
+
+def rnn_step(hidden: int, batch: int, time: int, device: str = "cpu"):
+    """step(i) → loss, a tensor: one network of nn.RNN and nn.Linear under mse_loss and torch.optim.Adam, its batches on the device."""
+    import torch
+
     start, inputs, targets = _start_and_batches(hidden, batch, time)
-    rnn = torch.nn.RNN(inputs.shape[-1], hidden, bias=False, batch_first=True)
-    readout = torch.nn.Linear(hidden, targets.shape[-1], bias=False)
+    rnn = torch.nn.RNN(inputs.shape[-1], hidden, bias=False, batch_first=True).to(device)
+    readout = torch.nn.Linear(hidden, targets.shape[-1], bias=False).to(device)
     with torch.no_grad():
         for parameter, name in ((rnn.weight_ih_l0, "W_in"), (rnn.weight_hh_l0, "W_rec"), (readout.weight, "W_out")):
             parameter.copy_(torch.from_numpy(start[name][0]))
     optimiser = torch.optim.Adam([*rnn.parameters(), *readout.parameters()], lr=RATE)
-    pool = [(torch.from_numpy(x[0].copy()), torch.from_numpy(y[0].copy())) for x, y in zip(inputs, targets)]
+    pool = [[torch.from_numpy(array[0].copy()).to(device) for array in pair] for pair in zip(inputs, targets)]
 
     def step(i):
         x, y = pool[i % CHECKED]
@@ -93,10 +106,9 @@ def torch_loop(hidden: int, batch: int, time: int, threads: int | None = None):
         loss = torch.nn.functional.mse_loss(readout(rnn(x)[0]), y)
         loss.backward()
         optimiser.step()
-        return loss.item()
+        return loss.detach()
 
-    facts = {"loss": _checked(step), "threads": torch.get_num_threads(), "version": torch.__version__}
-    return lambda units: [step(i) for i in range(units)][-1], facts
+    return step
 
 
 def vmap_step(hidden: int, batch: int, time: int, networks: int, device: str = "cpu"):

@@ -25,6 +25,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from schurkit._checks import InputError
+from schurkit._state import installed, source_digest
 from schurkit.engine import choose
 from schurkit.publish.chapters import Chapter, cell_text
 
@@ -93,12 +94,7 @@ def cache_key(root: Path, chapter: Chapter, values: dict) -> str:
 @lru_cache(maxsize=2)
 def package_digest(package: Path) -> str:
     """Digest of every module of schurkit but those that cannot change a number: publish, bench, explorer, cli and plot."""
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        name = path.relative_to(package)
-        if name.parts[0] not in NOT_IN_KEY:
-            digest.update(name.as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    return source_digest(package, NOT_IN_KEY)
 
 
 def explorer_digest(package: Path) -> str:
@@ -111,13 +107,7 @@ def explorer_digest(package: Path) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of the installed packages that compute or draw (without importing them)."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    return installed(PACKAGES)
 
 
 def run_jobs(root: Path, jobs: Sequence[Job], workers: int = 1, report: Callable[[str, Outcome | None], None] | None = None) -> list[Outcome]:

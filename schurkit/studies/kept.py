@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import warnings
 from contextlib import suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .._checks import read_only
+from .._state import installed, source_digest
 from ..degeneracy import DSA, PIF, Profiles
 from ..rnn import ARRAYS
 from ..training import Store, StoreWarning, Trained
@@ -24,7 +24,7 @@ SCHEMA = 1
 FOLDER = "measured"
 """Of the store."""
 KINDS = {kind.__name__: kind for kind in (Levels, DSA, PIF, Profiles)}
-APART = {"publish", "bench", "cli", "own", "explorer", "plot", "nb", "training"}
+APART = ("publish", "bench", "cli.py", "own", "explorer", "plot.py", "nb.py", "training")
 """Parts of the package that no measure depends on; what training gave is in the key as it is."""
 
 
@@ -67,7 +67,7 @@ def _key(trained: Trained, dynamics: Dynamics, options: dict) -> str:
         "dynamics": asdict(dynamics),
         "options": options,
         "code": [_code(), code_version_of_task(task)],
-        "versions": {name: _version(name) for name in ("numpy", "scipy", "numba")},
+        "versions": installed(("numpy", "scipy", "numba")),
     }
     return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
@@ -75,19 +75,7 @@ def _key(trained: Trained, dynamics: Dynamics, options: dict) -> str:
 @cache
 def _code() -> str:
     """Hash of the package's source, but for what no measure depends on."""
-    root, digest = Path(__file__).parents[1], hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        place = path.relative_to(root)
-        if place.parts[0].removesuffix(".py") not in APART:
-            digest.update(place.as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    return source_digest(Path(__file__).parents[1], APART)
 
 
 # ---------------------------------------------------------------------------------------------------------------- files

@@ -81,7 +81,7 @@ def test_whatever_differs_is_measured(trained, store, monkeypatch, what):
     if what == "code":
         monkeypatch.setattr(kept, "_code", lambda: "another")
     if what == "version":
-        monkeypatch.setattr(kept, "_version", lambda package: "0")
+        monkeypatch.setattr(kept, "installed", lambda packages: dict.fromkeys(packages, "0"))
     calls = measured_anew(monkeypatch)
     kept_levels(other, dynamics, store=store, **options)
     assert len(calls) == 1 and len(files(store)) == 2
