@@ -144,9 +144,10 @@ def _papers(root: Path, kept: dict) -> list[str]:
 
 
 def _scope(kept: dict) -> str:
-    dates = sorted({results["provenance"]["date"] for results in kept.values()})
+    runs = [one["provenance"] for results in kept.values() for one in (results, *results.get("larger", []))]
+    dates = sorted({run["date"] for run in runs})
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    commands = ", ".join(f"`{command}`" for command in dict.fromkeys(results["provenance"]["command"] for results in kept.values()))
+    commands = ", ".join(f"`{command}`" for command in dict.fromkeys(run["command"].split(" -p ")[0] for run in runs))
     return f"These numbers come from the published runs ({commands}, {when}); chapters show beside them what this copy computed: {{doc}}`status`."
 
 

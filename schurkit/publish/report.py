@@ -28,11 +28,23 @@ def status_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path
         lines += [_total("The published runs", older), "", *_table(older), *_versions(older)]
         commands = dict.fromkeys(f"`{run['command']}` ({run.get('edition', 'unnamed')} edition)" for run in older.values())
         lines += ["- Command: " + ", ".join(commands)]
+    lines += _larger({name: results for name, results in kept.items() if name in chapters})
     if runs:
         lines += ["", "## Every parameter, and the numbers behind every figure", ""]
         for name, run in runs.items():
             lines += _details(name, run, notebooks[name])
     return "\n".join(lines)
+
+
+def _larger(kept: dict) -> list[str]:
+    """The published runs of editions beyond that of the book."""
+    runs = [(name, one["provenance"]) for name, results in kept.items() for one in results.get("larger", [])]
+    lines = []
+    for edition in dict.fromkeys(run["edition"] for _, run in runs):
+        mine = {name: run for name, run in runs if run["edition"] == edition}
+        lines += ["", f"Published of the {edition} edition too:", "", *_table(mine), *_versions(mine)]
+        lines += ["- Command: " + ", ".join(f"`{run['command']}`" for run in mine.values())]
+    return lines
 
 
 def _total(what: str, runs: dict) -> str:

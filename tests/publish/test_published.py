@@ -144,6 +144,11 @@ def test_page_and_ledger_show_the_larger_edition(larger):
     assert "(full edition)" in ledger.split("Published run (")[0]
 
 
+def test_the_status_page_tells_how_the_larger_edition_was_run(larger):
+    status = re.sub(r"<[^>]+>", "", (larger / "_build" / "html" / "book" / "status.html").read_text())
+    assert "Published of the full edition too" in status and "schurkit run small -p seeds" in status
+
+
 def test_a_larger_edition_alone_is_the_published_one(larger, tmp_path):
     shutil.copytree(larger / "book" / "data" / "full", tmp_path / "book" / "data" / "full")
     assert published(tmp_path)["small"]["provenance"]["edition"] == "full"
