@@ -85,9 +85,10 @@ def published(root: Path) -> dict[str, dict]:
 
 
 def agrees(claim: Claim, live: dict, kept: dict) -> bool:
-    """Whether a live test of a claim agrees with the published one: both satisfy the rule or neither does, and intervals overlap."""
-    if live["value"] is None or kept["value"] is None:
-        return live["value"] == kept["value"]
+    """Whether a live test of a claim agrees with the published one: both satisfy the rule or neither does, and intervals overlap.
+
+    Both have a value.
+    """
     if claim.rule.satisfied(live["value"]) != claim.rule.satisfied(kept["value"]):
         return False
     if not live["interval"] or not kept["interval"]:
@@ -114,14 +115,19 @@ def section(results: dict, notebook: dict | None, claims_path: Path, files: list
         claim, now = known.get(kept["id"]), live.get(kept["id"])
         if claim is None:
             continue
-        same = now is None or agrees(claim, now, kept)
-        if not same:
+        if now is None or now["value"] is None or kept["value"] is None:
+            word = "–"  # what one of them did not measure is no disagreement
+        elif agrees(claim, now, kept):
+            word = "yes"
+        else:
+            word = "**no**"
             differ.append(claim.id)
-        rows.append(f"| {claim.id} | {_value(kept)} | {kept['verdict']} | {_value(now)} | {'yes' if same else '**no**'} |")
+        rows.append(f"| {claim.id} | {_value(kept)} | {kept['verdict']} | {_value(now)} | {word} |")
     if rows:
         lines += ["| Claim | Published run | Verdict | Here | Agree |", "|:--|:--|:--|:--|:--|", *rows, ""]
     if differ:
-        lines += [":::{warning}", f"What was computed here disagrees with the published run on {', '.join(differ)}.", ":::", ""]
+        few = "" if all(live[id]["interval"] for id in differ) else " Where there is no interval here, it is by the value alone."
+        lines += [":::{warning}", f"What was computed here disagrees with the published run on {', '.join(differ)}.{few}", ":::", ""]
     lines += _numbers(results["records"], nb.records(notebook) if notebook else {})
     if files:
         lines += ["Numbers of the published run: " + ", ".join(f'<a download href="{link}/{file}">{file}</a>' for file in files) + ".", ""]
