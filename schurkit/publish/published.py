@@ -84,11 +84,13 @@ def published(root: Path) -> dict[str, dict]:
     return found
 
 
-def agrees(claim: Claim, live: dict, kept: dict) -> bool:
+def agrees(claim: Claim, live: dict, kept: dict) -> bool | None:
     """Whether a live test of a claim agrees with the published one: both satisfy the rule or neither does, and intervals overlap.
 
-    Both have a value.
+    None where one of them measured nothing: that is no disagreement.
     """
+    if live["value"] is None or kept["value"] is None:
+        return None
     if claim.rule.satisfied(live["value"]) != claim.rule.satisfied(kept["value"]):
         return False
     if not live["interval"] or not kept["interval"]:
@@ -115,13 +117,10 @@ def section(results: dict, notebook: dict | None, claims_path: Path, files: list
         claim, now = known.get(kept["id"]), live.get(kept["id"])
         if claim is None:
             continue
-        if now is None or now["value"] is None or kept["value"] is None:
-            word = "–"  # what one of them did not measure is no disagreement
-        elif agrees(claim, now, kept):
-            word = "yes"
-        else:
-            word = "**no**"
+        same = None if now is None else agrees(claim, now, kept)
+        if same is False:
             differ.append(claim.id)
+        word = {True: "yes", False: "**no**", None: "–"}[same]
         rows.append(f"| {claim.id} | {_value(kept)} | {kept['verdict']} | {_value(now)} | {word} |")
     if rows:
         lines += ["| Claim | Published run | Verdict | Here | Agree |", "|:--|:--|:--|:--|:--|", *rows, ""]
