@@ -39,12 +39,14 @@ html { font-size: 12px; }
 span[id^="document-"] + section, h1 + section { break-before: page; }
 h1, h2, h3, h4, caption, .schurkit-figure { break-after: avoid; }
 figure, tr, .admonition { break-inside: avoid; }
-/* A box that scrolls is never cut at a page's end, but moved as a whole. */
-.pst-scrollable-table-container, div.cell, div.cell_input, div.cell_output, div.highlight, pre { overflow: visible !important; }
-pre { break-inside: auto !important; white-space: pre-wrap !important; }
+/* Boxes that scroll or flex move to the next page as a whole; long code and long tables are to be cut instead. */
+.pst-scrollable-table-container, div.cell_output, div.highlight, pre { overflow: visible !important; }
+div.cell_input, div.cell_input div, div.cell_input pre, details.sd-dropdown { break-inside: auto !important; display: block !important; }
+details.sd-dropdown table, .schurkit-ledger table, .schurkit-wide table { break-inside: auto !important; }
+pre { white-space: pre-wrap !important; }
 p, li { orphans: 3; widows: 3; }
 aside.margin, div.margin { float: none !important; margin: 0.5rem 0 1rem !important; width: auto !important; }
-details.sd-dropdown { border: none; box-shadow: none !important; break-inside: auto; }
+details.sd-dropdown { border: none; box-shadow: none !important; }
 details.sd-dropdown .pst-scrollable-table-container { columns: 2; }
 details.sd-dropdown table { font-size: 0.75em; }
 details.sd-dropdown :is(th, td) { padding: 0.05rem 0.4rem !important; }
