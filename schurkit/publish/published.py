@@ -155,12 +155,16 @@ def _value(test: dict | None) -> str:
 
 
 def _provenance(run: dict) -> str:
-    changed = ", ".join(f"{name} = {value}" for name, value in run["changed"].items()) or "default parameters"
+    changed = ", ".join(f"{name} = {_words(value)}" for name, value in run["changed"].items()) or "default parameters"
     training = run.get("training")
     spent = f"{run['seconds']:.0f} s"
     if training:
         spent += f" and {training['core_seconds']:.0f} core-seconds of training {training['networks']} networks"
     return f"`{run['command']}` ({changed}), {run['date']}, {spent} on {run['device']}, commit `{run['commit'] or 'unknown'}`"
+
+
+def _words(value) -> str:
+    return ", ".join(map(str, value)).join("[]") if isinstance(value, list) else str(value)
 
 
 def copy_files(root: Path, name: str, target: Path) -> list[str]:
