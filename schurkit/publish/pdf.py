@@ -45,6 +45,7 @@ div.cell_input, div.cell_input div, div.cell_input pre, details.sd-dropdown { br
 details.sd-dropdown table, .schurkit-ledger table, .schurkit-wide table { break-inside: auto !important; }
 pre { white-space: pre-wrap !important; }
 p, li { orphans: 3; widows: 3; }
+div.text_html:has(> .schurkit-note) { break-before: avoid; }
 aside.margin, div.margin { float: none !important; margin: 0.5rem 0 1rem !important; width: auto !important; }
 details.sd-dropdown { border: none; box-shadow: none !important; }
 details.sd-dropdown .pst-scrollable-table-container { columns: 2; }
