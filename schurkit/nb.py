@@ -25,6 +25,8 @@ RECORD_MIME = "application/papermill.record/text/plain"
 SVG_LIMIT = 600_000  # bytes; a larger drawing is sent as a picture instead
 CSV_LIMIT = 2_000_000  # bytes; it travels inside the notebook
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_ZERO = re.compile(r"^[+-](?=0\.?0*$)")  # −0.00 is what a small number became by rounding
+_NUMBER = re.compile(r"[+−-]?\d[\d.,]*(e[+-]?\d+)?( \[[^\]]*\])?$")
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 
 
@@ -127,7 +129,7 @@ def table(rows, name: str, caption: str, formats: dict[str, str] | None = None) 
     if unknown:
         raise InputError(f"table {name} has no column {unknown[0]!r}; it has {', '.join(map(str, frame.columns))}.")
     cells = [[_cell(value, (formats or {}).get(column)) for column, value in zip(frame.columns, row)] for row in frame.itertuples(index=False)]
-    right = [frame[column].dtype.kind in "fiu" for column in frame.columns]
+    right = [frame[column].dtype.kind in "fiu" or _numbers(words) for column, words in zip(frame.columns, zip(*cells))]
     link = _csv_link(name, "table", frame)
     caption = " ".join(caption.split())
     bundle = {"text/html": _html_table(frame.columns, cells, right), "text/markdown": _markdown_table(frame.columns, cells, right, name, caption)}
@@ -257,6 +259,8 @@ def _claim_line(entry: Claim, value, bounds, n, result) -> str:
     if bounds:
         ours += f" [{bounds[0]:.4g}, {bounds[1]:.4g}]"
     count = "" if n is None else f", {n} network" + ("" if n == 1 else "s")
+    if value is None and n == 0:
+        ours, count = "none, since nothing was trained for it here", ""
     if result.startswith("underpowered") and value is not None:
         met = "would satisfy" if entry.rule.satisfied(value) else "would not satisfy"
         result = f"{result} (the value itself {met} the rule)"
@@ -310,9 +314,14 @@ def _cell(value, spec: str | None) -> str:
     if spec is None:
         return f"{value:.4g}" if isinstance(value, float) else str(value)
     try:
-        return format(value, spec)
+        return _ZERO.sub("", format(value, spec))
     except (TypeError, ValueError):
         raise InputError(f"format {spec!r} does not suit the value {value!r}.") from None
+
+
+def _numbers(words) -> bool:
+    """Whether a column of text holds numbers, some with their intervals, beside what is undefined."""
+    return any(word != "–" for word in words) and all(word == "–" or _NUMBER.match(word) for word in words)
 
 
 def _frame(rows, where: str):

@@ -39,8 +39,8 @@ def spectrum(form, ax=None):
         least = form.threshold * form.radius
         ax.plot(least * np.cos(angle), least * np.sin(angle), color="#333333", lw=0.8, ls="--", label=f"{form.threshold:g} × radius")
     values, leading = form.eigenvalues, np.arange(form.hidden_size) < form.n_leading
-    ax.plot(values.real[leading], values.imag[leading], "o", ms=4.5, color=SECTOR_COLOURS["RR"], label=f"R: {leading.sum()} units")
-    ax.plot(values.real[~leading], values.imag[~leading], "o", ms=4.5, mfc="none", color=SECTOR_COLOURS["CC"], label=f"C: {(~leading).sum()} units")
+    ax.plot(values.real[leading], values.imag[leading], "o", ms=4.5, color=SECTOR_COLOURS["RR"], label=f"R: {_units(leading)}")
+    ax.plot(values.real[~leading], values.imag[~leading], "o", ms=4.5, mfc="none", color=SECTOR_COLOURS["CC"], label=f"C: {_units(~leading)}")
     ax.set(aspect="equal", xlabel="Re λ", ylabel="Im λ")
     return ax
 
@@ -144,6 +144,10 @@ def numbers(values, ax=None, *, colours=None, digits: int = 2):
     ax.grid(which="minor", color="#DDDDDD", lw=0.5)
     ax.tick_params(which="both", length=0)
     return ax
+
+
+def _units(which) -> str:
+    return f"{which.sum()} unit" + ("" if which.sum() == 1 else "s")
 
 
 def _rectangle(column, row, colour):

@@ -129,6 +129,12 @@ def test_a_claim_records_value_interval_and_verdict_and_shows_a_line(shell):
     assert line == "**Claim A1: reproduced.** It works. Ours: 0.75 [0.5, 1], 12 networks; rule: the accuracy is at least 0.5; paper: 1.0."
 
 
+def test_a_claim_without_any_network_says_that_nothing_was_trained_for_it(shell):
+    notebook = said(lambda: nb.claim("A1", None, None, 0))
+    line = notebook["cells"][0]["outputs"][0]["data"]["text/markdown"]
+    assert "Ours: none, since nothing was trained for it here; rule:" in line and nb.claims(notebook)[0]["n"] == 0
+
+
 @pytest.mark.parametrize(("n", "verdict"), [(3, "underpowered or not tested"), (12, "reproduced"), (25, "reproduced")])
 def test_an_interval_brings_its_numbers_along(shell, n, verdict):
     values = np.linspace(0.7, 0.8, n)
@@ -314,6 +320,28 @@ def test_a_table_is_markdown_for_the_page_and_html_for_a_session(shell):
     ]
     assert '<td style="text-align:right">0.50</td>' in first["data"]["text/html"]
     assert 'download="a-table.csv"' in note["data"]["text/html"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "side"),
+    [
+        (["0.12 [0.10, 0.14]", "–"], "---:"),
+        (["−0.37", "+0.71"], "---:"),
+        (["1,200", "3e-05"], "---:"),
+        (["3 of 4", "2"], ":---"),
+        (["–", "–"], ":---"),
+        (["D1", "D5"], ":---"),
+    ],
+)
+def test_numbers_that_came_as_text_stand_on_the_right_too(shell, cells, side):
+    first, _ = outputs(lambda: nb.table([{"x": cell} for cell in cells], "a-table", "Caption."))
+    assert first["data"]["text/markdown"].splitlines()[4] == f"|{side}|"
+
+
+@pytest.mark.parametrize(("value", "spec", "shown"), [(-0.001, ".2f", "0.00"), (0.001, "+.2f", "0.00"), (-0.01, ".2f", "-0.01"), (-0.2, ".0f", "0")])
+def test_a_zero_by_rounding_has_no_sign(shell, value, spec, shown):
+    first, _ = outputs(lambda: nb.table([{"x": value}], "a-table", "Caption.", {"x": spec}))
+    assert first["data"]["text/markdown"].splitlines()[5] == f"| {shown} |"
 
 
 def test_a_named_index_becomes_a_column(shell):

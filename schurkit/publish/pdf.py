@@ -29,18 +29,31 @@ _FOR_PAPER = """() => {
   });
   document.querySelectorAll('form, .bd-sidebar-primary, .bd-sidebar-secondary, .bd-header, .bd-header-article, .bd-footer, .prev-next-footer, '
     + 'button, pst-scroll-pixel-helper, #pst-back-to-top').forEach(part => part.remove());
+  document.querySelectorAll('details.hide').forEach(part => part.remove());  // code that the pages fold away
   document.querySelectorAll('details.sd-dropdown').forEach(part => { part.open = true; });
 }"""
 _STYLE = """
 @page { margin: 18mm 16mm; }
-html { font-size: 14px; }
+html { font-size: 12px; }
 .bd-main .bd-content .bd-article-container { max-width: none !important; }
-h1 { break-before: page; }
-h1, h2, h3 { break-after: avoid; }
-figure, tr, div.cell_input { break-inside: avoid; }
-pre { white-space: pre-wrap; }
+span[id^="document-"] + section, h1 + section { break-before: page; }
+h1, h2, h3, h4, caption, .schurkit-figure { break-after: avoid; }
+figure, tr, .admonition { break-inside: avoid; }
+/* Boxes that scroll or flex move to the next page as a whole; long code and long tables are to be cut instead. */
+.pst-scrollable-table-container, div.cell_output, div.highlight, pre { overflow: visible !important; }
+div.cell_input, div.cell_input div, div.cell_input pre, details.sd-dropdown { break-inside: auto !important; display: block !important; }
+details.sd-dropdown table, .schurkit-ledger table, .schurkit-wide table { break-inside: auto !important; }
+pre { white-space: pre-wrap !important; }
+p, li { orphans: 3; widows: 3; }
+div.text_html:has(> .schurkit-note) { break-before: avoid; }
+aside.margin, div.margin { float: none !important; margin: 0.5rem 0 1rem !important; width: auto !important; }
+details.sd-dropdown { border: none; box-shadow: none !important; }
+details.sd-dropdown .pst-scrollable-table-container { columns: 2; }
+details.sd-dropdown table { font-size: 0.75em; }
+details.sd-dropdown :is(th, td) { padding: 0.05rem 0.4rem !important; }
 .schurkit-front { grid-template-columns: repeat(3, 1fr); }
 """
+_FOOTER = '<div style="font: 8px sans-serif; text-align: center; width: 100%"><span class="pageNumber"></span></div>'
 
 
 def print_book(root: Path, browser=None) -> Path:
@@ -64,12 +77,17 @@ def print_book(root: Path, browser=None) -> Path:
     begun = root / PDF.with_suffix(".part")
     with nullcontext(browser) if browser else opened_browser() as used:
         context = used.new_context(offline=True, color_scheme="light")
-        page = context.new_page()
+        page, failed = context.new_page(), []
+        page.on("requestfailed", lambda request: failed.append(request.url.rsplit("/", 1)[-1]))
         page.goto(page_file.resolve().as_uri(), wait_until="load")
         page.evaluate(_FORMULAS)
+        if failed:
+            context.close()
+            raise BuildError(f"pictures or styles of the page are missing: {', '.join(sorted(set(failed))[:5])}.")
         page.evaluate(_FOR_PAPER)
         page.add_style_tag(content=_STYLE)
-        page.pdf(path=str(begun), format="A4", print_background=True, tagged=True, outline=True, prefer_css_page_size=True)
+        page.pdf(path=str(begun), format="A4", print_background=True, tagged=True, outline=True,
+                 prefer_css_page_size=True, display_header_footer=True, header_template="<i></i>", footer_template=_FOOTER)
         context.close()
     os.replace(begun, root / PDF)
     return root / PDF
@@ -88,4 +106,7 @@ def _one_page(root: Path, staged: Path) -> Path:
     if done.returncode or not found:
         last = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()][-3:]
         raise BuildError("the pages could not be made into one:\n" + "\n".join(last))
-    return found[0]
+    # Its addresses are those of a page at the top, but it lies where the first page of the book does; pages in folders wrote some by hand
+    page = made / "all.html"
+    page.write_text(found[0].read_text(encoding="utf-8").replace('"../_static/', '"_static/'), encoding="utf-8")
+    return page

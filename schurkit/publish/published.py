@@ -123,10 +123,13 @@ def _read(root: Path, pattern: str, by_path: bool = False) -> dict:
     return found
 
 
-def agrees(claim: Claim, live: dict, kept: dict) -> bool:
-    """Whether a live test of a claim agrees with the published one: both satisfy the rule or neither does, and intervals overlap."""
+def agrees(claim: Claim, live: dict, kept: dict) -> bool | None:
+    """Whether a live test of a claim agrees with the published one: both satisfy the rule or neither does, and intervals overlap.
+
+    None where one of them measured nothing: that is no disagreement.
+    """
     if live["value"] is None or kept["value"] is None:
-        return live["value"] == kept["value"]
+        return None
     if claim.rule.satisfied(live["value"]) != claim.rule.satisfied(kept["value"]):
         return False
     if not live["interval"] or not kept["interval"]:
@@ -153,14 +156,16 @@ def section(results: dict, notebook: dict | None, claims_path: Path, files: list
         claim, now = known.get(kept["id"]), live.get(kept["id"])
         if claim is None:
             continue
-        same = now is None or agrees(claim, now, kept)
-        if not same:
+        same = None if now is None else agrees(claim, now, kept)
+        if same is False:
             differ.append(claim.id)
-        rows.append(f"| {claim.id} | {_value(kept)} | {kept['verdict']} | {_value(now)} | {'yes' if same else '**no**'} |")
+        word = {True: "yes", False: "**no**", None: "–"}[same]
+        rows.append(f"| {claim.id} | {_value(kept)} | {kept['verdict']} | {_value(now)} | {word} |")
     if rows:
         lines += ["| Claim | Published run | Verdict | Here | Agree |", "|:--|:--|:--|:--|:--|", *rows, ""]
     if differ:
-        lines += [":::{warning}", f"What was computed here disagrees with the published run on {', '.join(differ)}.", ":::", ""]
+        few = "" if all(live[id]["interval"] for id in differ) else " Where there is no interval here, it is by the value alone."
+        lines += [":::{warning}", f"What was computed here disagrees with the published run on {', '.join(differ)}.{few}", ":::", ""]
     lines += _numbers(results["records"], nb.records(notebook) if notebook else {})
     if files:
         lines += [_files("published run", files, link), ""]
@@ -219,12 +224,16 @@ def _value(test: dict | None) -> str:
 
 
 def _provenance(run: dict) -> str:
-    changed = ", ".join(f"{name} = {value}" for name, value in run["changed"].items()) or "default parameters"
+    changed = ", ".join(f"{name} = {_words(value)}" for name, value in run["changed"].items()) or "default parameters"
     training = run.get("training")
     spent = f"{run['seconds']:.0f} s"
     if training:
         spent += f" and {training['core_seconds']:.0f} core-seconds of training {training['networks']} networks"
     return f"`{run['command']}` ({changed}), {run['date']}, {spent} on {run['device']}, commit `{run['commit'] or 'unknown'}`"
+
+
+def _words(value) -> str:
+    return ", ".join(map(str, value)).join("[]") if isinstance(value, list) else str(value)
 
 
 def copy_files(root: Path, name: str, target: Path, edition: str = BASE) -> list[str]:

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from schurkit import InputError
-from schurkit.publish import browse
+from schurkit.publish import browse, pdf
+from schurkit.publish.build import BuildError
 from schurkit.publish.pdf import print_book
 
 pytestmark = pytest.mark.book
@@ -19,6 +20,32 @@ def test_the_pdf_is_tagged_with_links_and_outline(pages, browser):
     assert len(re.findall(rb"/Type /Page\b", content)) > 5
     assert b"file://" not in content  # no link to this machine
     assert not list(path.parent.glob("*.part"))
+
+
+def test_the_page_that_is_printed_has_pictures_styles_and_captioned_tables(pages, browser):
+    """Chromium leaves out what it does not find, and says nothing."""
+    root = pages.parents[1]
+    print_book(root, browser)
+    (made,) = (root / "_build" / "single").rglob("all.html")
+    text = made.read_text()
+    assert 'id="small-table"' in text and 'class="dataframe"' not in text
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(made.as_uri(), wait_until="load")
+    widths = page.evaluate("[...document.querySelectorAll('article img')].map(picture => picture.naturalWidth)")
+    sheets = page.evaluate("[...document.styleSheets].map(sheet => sheet.href ? sheet.href.split('/').pop() : '')")
+    context.close()
+    assert widths and all(widths)
+    assert any(name.startswith("sphinx-book-theme") for name in sheets)
+
+
+def test_a_missing_picture_is_said(pages, browser, tmp_path, monkeypatch):
+    page = tmp_path / "all.html"
+    page.write_text('<html><body><article><img src="_images/lost.svg"></article></body></html>')
+    monkeypatch.setattr(pdf, "_one_page", lambda root, staged: page)
+    with pytest.raises(BuildError, match=r"pictures or styles of the page are missing: lost\.svg\."):
+        print_book(pages.parents[1], browser)
+    assert not list((pages.parents[1] / "_build").glob("*.part"))
 
 
 def test_nothing_built_and_no_browser_are_said_in_one_line(tmp_path, pages, monkeypatch):

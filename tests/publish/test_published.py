@@ -88,8 +88,8 @@ def test_a_notebook_without_a_run_is_refused(tmp_path):
         ((0.6, None), (0.9, None), False),
         ((0.6, [0.55, 0.65]), (0.7, [0.68, 0.72]), False),
         ((0.6, [0.55, 0.69]), (0.7, [0.68, 0.72]), True),
-        ((None, None), (0.7, None), False),
-        ((None, None), (None, None), True),
+        ((None, None), (0.7, None), None),
+        ((None, None), (None, None), None),
     ],
 )
 def test_agreement(live, kept, same):
