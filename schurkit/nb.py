@@ -14,6 +14,7 @@ import json
 import math
 import re
 from dataclasses import asdict, is_dataclass
+from numbers import Real
 from pathlib import Path
 
 from schurkit._checks import InputError
@@ -256,6 +257,7 @@ def _claim_line(entry: Claim, value, bounds, n, result) -> str:
     ours = "undefined" if value is None else f"{value:.4g}"
     if bounds:
         ours += f" [{bounds[0]:.4g}, {bounds[1]:.4g}]"
+    ours = ours.replace("-", "−")
     count = "" if n is None else f", {n} network" + ("" if n == 1 else "s")
     if result.startswith("underpowered") and value is not None:
         met = "would satisfy" if entry.rule.satisfied(value) else "would not satisfy"
@@ -308,9 +310,9 @@ def _cell(value, spec: str | None) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)) or str(value) in ("<NA>", "NaT"):
         return "–"
     if spec is None:
-        return f"{value:.4g}" if isinstance(value, float) else str(value)
+        return f"{value:.4g}".replace("-", "−") if isinstance(value, float) else str(value)
     try:
-        return format(value, spec)
+        return format(value, spec).replace("-", "−") if isinstance(value, Real) else format(value, spec)
     except (TypeError, ValueError):
         raise InputError(f"format {spec!r} does not suit the value {value!r}.") from None
 
