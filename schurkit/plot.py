@@ -193,12 +193,12 @@ def symlog(ax, linear: float, lowest: float = 0.0):
 
 
 def decades(linear: float, low: float, high: float, most: int = 7) -> list[float]:
-    """Ticks of a symmetric-log axis: zero, and powers of ten from `linear` out to `low` and `high`, thinned to about `most`.
+    """Ticks of a symmetric-log axis: zero, and powers of ten from `linear` out to `low` and `high`, thinned to about `most` (then the innermost are left out, beside zero).
 
     linear : a power of ten, where the axis turns linear. low, high : ends of what is drawn.
     """
     first = round(np.log10(linear))
     reach = [int(np.floor(np.log10(size) + 1e-9)) - first + 1 if size >= linear else 0 for size in (max(-low, 0), max(high, 0))]
     step = max(1, int(np.ceil(sum(reach) / (most - 1))))
-    below, above = ([float(f"1e{first + k}") for k in range(0, count, step)] for count in reach)
+    below, above = ([float(f"1e{first + k}") for k in range(step - 1, count, step)] for count in reach)
     return [-tick for tick in reversed(below)] + [0.0] + above

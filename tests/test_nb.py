@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -127,6 +128,15 @@ def test_a_claim_records_value_interval_and_verdict_and_shows_a_line(shell):
     assert nb.records(notebook) == {"works": 0.75}
     line = notebook["cells"][0]["outputs"][0]["data"]["text/markdown"]
     assert line == "**Claim A1: reproduced.** It works. Ours: 0.75 [0.5, 1], 12 networks; rule: the accuracy is at least 0.5; paper: 1.0."
+
+
+def test_negative_numbers_have_a_minus_sign_on_the_page_and_a_hyphen_in_the_file(shell):
+    line = said(lambda: nb.claim("A1", -0.25, (-0.5, -1e-5), 12))["cells"][0]["outputs"][0]["data"]["text/markdown"]
+    assert "Ours: −0.25 [−0.5, −1e−05], 12 networks" in line
+    table, note = outputs(lambda: nb.table([{"what": "a-b", "shift": np.float32(-0.5), "n": -2.0}], "a-table", "Shifts.", {"shift": ".2f"}))
+    assert "| a-b | −0.50 | −2 |" in table["data"]["text/markdown"]
+    csv = re.search(r"base64,([A-Za-z0-9+/=]*)", note["data"]["text/html"]).group(1)
+    assert base64.b64decode(csv).decode() == "what,shift,n\na-b,-0.5,-2.0\n"
 
 
 @pytest.mark.parametrize(("n", "verdict"), [(3, "underpowered or not tested"), (12, "reproduced"), (25, "reproduced")])

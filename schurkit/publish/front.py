@@ -103,7 +103,9 @@ def _copy(kept: dict) -> str:
     accuracy = f"accuracy {told['accuracy_none']:.3g} with the whole network, {values} (n = {told['n_converged']})"
     beside = f"Accuracy after the removal minus that after a random change of the couplings of equal size: {controls}."
     harsh = "That control is harsh here ({doc}`why <../notebooks/schur_coordinates>`): to do less harm is a weak test."
-    return f"**{title}**: {accuracy}. {beside} {harsh}"
+    inside = told.get("answer_CR_permuted")
+    shuffled = f" Beside a change that shuffles the entries of CR in place, removing CR is {inside}.".replace("-", "−") if inside else ""
+    return f"**{title}**: {accuracy}. {beside} {harsh}{shuffled}"
 
 
 def _suite(kept: dict) -> str:
