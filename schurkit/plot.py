@@ -123,7 +123,8 @@ def loss_curves(steps, losses, ax=None, *, chance: float | None = None, colour="
     if chance is not None:
         ax.axhline(chance, color="black", lw=0.8, ls=":", label="predicting the mean")
     lowest = min((np.min(y) for y in losses if len(y)), default=0)
-    if lowest > 0:  # whole decades: between two of them the labels of the minor ticks would crowd the axis
+    if lowest > 0:  # whole decades, and labels for these alone: those of the minor ticks would crowd the axis
+        ax.yaxis.set_minor_formatter("")
         ax.set_ylim(bottom=min(10.0 ** np.floor(np.log10(lowest)), ax.get_ylim()[0]))
     ax.set(xlabel="training step", ylabel="loss (MSE)")
     return ax
@@ -193,7 +194,9 @@ def symlog(ax, linear: float, lowest: float = 0.0):
 
 
 def decades(linear: float, low: float, high: float, most: int = 7) -> list[float]:
-    """Ticks of a symmetric-log axis: zero, and powers of ten from `linear` out to `low` and `high`, thinned to about `most` (then the innermost are left out, beside zero).
+    """Ticks of a symmetric-log axis: zero, and powers of ten from `linear` out to `low` and `high`.
+
+    Thinned to about `most`; then the innermost are left out, whose labels would touch that of zero.
 
     linear : a power of ten, where the axis turns linear. low, high : ends of what is drawn.
     """

@@ -55,3 +55,4 @@ def test_the_axis_of_losses_has_whole_decades(ax):
     plot.loss_curves([[0, 1, 2]], [np.array([0.9, 0.3, 0.013])], ax, chance=0.94)
     low, high = ax.get_ylim()
     assert low == pytest.approx(0.01) and high > 0.94
+    assert [label for label in ax.yaxis.get_minorticklabels() if label.get_text()] == []
