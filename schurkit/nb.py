@@ -14,6 +14,7 @@ import json
 import math
 import re
 from dataclasses import asdict, is_dataclass
+from numbers import Real
 from pathlib import Path
 
 from schurkit._checks import InputError
@@ -26,7 +27,7 @@ SVG_LIMIT = 600_000  # bytes; a larger drawing is sent as a picture instead
 CSV_LIMIT = 2_000_000  # bytes; it travels inside the notebook
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _ZERO = re.compile(r"^[+-](?=0\.?0*$)")  # −0.00 is what a small number became by rounding
-_NUMBER = re.compile(r"[+−-]?\d[\d.,]*(e[+-]?\d+)?( \[[^\]]*\])?$")
+_NUMBER = re.compile(r"[+−-]?\d[\d.,]*(e[+−-]?\d+)?( \[[^\]]*\])?$")
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 
 
@@ -258,6 +259,7 @@ def _claim_line(entry: Claim, value, bounds, n, result) -> str:
     ours = "undefined" if value is None else f"{value:.4g}"
     if bounds:
         ours += f" [{bounds[0]:.4g}, {bounds[1]:.4g}]"
+    ours = ours.replace("-", "−")
     count = "" if n is None else f", {n} network" + ("" if n == 1 else "s")
     if value is None and n == 0:
         ours, count = "none, since nothing was trained for it here", ""
@@ -312,9 +314,10 @@ def _cell(value, spec: str | None) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)) or str(value) in ("<NA>", "NaT"):
         return "–"
     if spec is None:
-        return f"{value:.4g}" if isinstance(value, float) else str(value)
+        return f"{value:.4g}".replace("-", "−") if isinstance(value, float) else str(value)
     try:
-        return _ZERO.sub("", format(value, spec))
+        text = _ZERO.sub("", format(value, spec))
+        return text.replace("-", "−") if isinstance(value, Real) else text
     except (TypeError, ValueError):
         raise InputError(f"format {spec!r} does not suit the value {value!r}.") from None
 

@@ -91,8 +91,9 @@ def dots(
         column = np.asarray(column, dtype=float)
         if not len(column):
             continue
+        label, shown = None, label  # a legend names the first column that holds anything
         scatter = generator.uniform(-0.06, 0.06, len(column)) if len(column) > 1 else 0
-        ax.plot(i + offset + scatter, column, marker, ms=3.2, color=colour, alpha=0.45, mew=0, label=label if i == 0 else None)
+        ax.plot(i + offset + scatter, column, marker, ms=4, color=colour, alpha=0.55, mew=0, label=shown)
         mean = interval(column)
         ax.plot([i + offset - 0.13, i + offset + 0.13], [mean.mean] * 2, color=colour, lw=1.6)
         if mean.low is not None:
@@ -121,6 +122,10 @@ def loss_curves(steps, losses, ax=None, *, chance: float | None = None, colour="
         ax.semilogy(x, y, color=colour, lw=0.9, alpha=0.7, label=label if i == 0 else None)
     if chance is not None:
         ax.axhline(chance, color="black", lw=0.8, ls=":", label="predicting the mean")
+    lowest = min((np.min(y) for y in losses if len(y)), default=0)
+    if lowest > 0:  # whole decades, and labels for these alone: those of the minor ticks would crowd the axis
+        ax.yaxis.set_minor_formatter("")
+        ax.set_ylim(bottom=min(10.0 ** np.floor(np.log10(lowest)), ax.get_ylim()[0]))
     ax.set(xlabel="training step", ylabel="loss (MSE)")
     return ax
 
@@ -186,6 +191,21 @@ def level_colours(count: int) -> list:
 
 def symlog(ax, linear: float, lowest: float = 0.0):
     """Vertical axis that is logarithmic above `linear` and linear around zero, without decades below what is drawn (`lowest`)."""
+    highest = max(float(ax.dataLim.y1), linear)
     ax.set_yscale("symlog", linthresh=linear)
-    ax.set_ylim(bottom=min(-linear / 2, 1.3 * float(lowest)))
+    ax.set_ylim(bottom=min(-linear / 2, 1.3 * float(lowest)), top=1.6 * highest)  # the margin of a linear axis would cut the topmost dots
     return ax
+
+
+def decades(linear: float, low: float, high: float, most: int = 7) -> list[float]:
+    """Ticks of a symmetric-log axis: zero, and powers of ten from `linear` out to `low` and `high`.
+
+    Thinned to about `most`; then the innermost are left out, whose labels would touch that of zero.
+
+    linear : a power of ten, where the axis turns linear. low, high : ends of what is drawn.
+    """
+    first = round(np.log10(linear))
+    reach = [int(np.floor(np.log10(size) + 1e-9)) - first + 1 if size >= linear else 0 for size in (max(-low, 0), max(high, 0))]
+    step = max(1, int(np.ceil(sum(reach) / (most - 1))))
+    below, above = ([float(f"1e{first + k}") for k in range(step - 1, count, step)] for count in reach)
+    return [-tick for tick in reversed(below)] + [0.0] + above

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -133,6 +134,15 @@ def test_a_claim_without_any_network_says_that_nothing_was_trained_for_it(shell)
     notebook = said(lambda: nb.claim("A1", None, None, 0))
     line = notebook["cells"][0]["outputs"][0]["data"]["text/markdown"]
     assert "Ours: none, since nothing was trained for it here; rule:" in line and nb.claims(notebook)[0]["n"] == 0
+
+
+def test_negative_numbers_have_a_minus_sign_on_the_page_and_a_hyphen_in_the_file(shell):
+    line = said(lambda: nb.claim("A1", -0.25, (-0.5, -1e-5), 12))["cells"][0]["outputs"][0]["data"]["text/markdown"]
+    assert "Ours: −0.25 [−0.5, −1e−05], 12 networks" in line
+    table, note = outputs(lambda: nb.table([{"what": "a-b", "shift": np.float32(-0.5), "n": -2.0}], "a-table", "Shifts.", {"shift": ".2f"}))
+    assert "| a-b | −0.50 | −2 |" in table["data"]["text/markdown"]
+    csv = re.search(r"base64,([A-Za-z0-9+/=]*)", note["data"]["text/html"]).group(1)
+    assert base64.b64decode(csv).decode() == "what,shift,n\na-b,-0.5,-2.0\n"
 
 
 @pytest.mark.parametrize(("n", "verdict"), [(3, "underpowered or not tested"), (12, "reproduced"), (25, "reproduced")])
@@ -338,7 +348,7 @@ def test_numbers_that_came_as_text_stand_on_the_right_too(shell, cells, side):
     assert first["data"]["text/markdown"].splitlines()[4] == f"|{side}|"
 
 
-@pytest.mark.parametrize(("value", "spec", "shown"), [(-0.001, ".2f", "0.00"), (0.001, "+.2f", "0.00"), (-0.01, ".2f", "-0.01"), (-0.2, ".0f", "0")])
+@pytest.mark.parametrize(("value", "spec", "shown"), [(-0.001, ".2f", "0.00"), (0.001, "+.2f", "0.00"), (-0.01, ".2f", "−0.01"), (-0.2, ".0f", "0")])
 def test_a_zero_by_rounding_has_no_sign(shell, value, spec, shown):
     first, _ = outputs(lambda: nb.table([{"x": value}], "a-table", "Caption.", {"x": spec}))
     assert first["data"]["text/markdown"].splitlines()[5] == f"| {shown} |"

@@ -1,4 +1,6 @@
-"""Say "undefined" in the prose where a chapter recorded a number that is not defined: a number format would print it as nan."""
+"""Numbers in the prose: "undefined" where a chapter recorded one that is not defined (a format would print nan), and a minus sign, not a hyphen."""
+
+import re
 
 from docutils import nodes
 
@@ -8,8 +10,12 @@ def setup(app):
 
     def replace(app, doctree, docname):
         for node in doctree.findall(nodes.inline):
-            if "pasted-text" in node.get("classes", ()) and node.astext() == "nan":
+            if "pasted-text" not in node.get("classes", ()):
+                continue
+            if node.astext() == "nan":
                 node.children = [nodes.Text("undefined")]
+            elif re.fullmatch(r"-?[\d.,]+(e[-+]?\d+)?", node.astext()):
+                node.children = [nodes.Text(node.astext().replace("-", "−"))]
 
     app.connect("doctree-resolved", replace)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

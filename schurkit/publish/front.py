@@ -99,9 +99,13 @@ def _copy(kept: dict) -> str:
         return ""
     title = "{doc}`Replaying a sequence <../notebooks/copy_task>`"
     values = ", ".join(f"{told[f'accuracy_{sector}']:.3g} without {sector}" for sector in SECTORS)
-    controls = "; ".join(f"{sector} {told[f'answer_{sector}']}" for sector in SECTORS)
+    controls = ", ".join(f"{sector} {told[f'answer_{sector}']}".replace("-", "−") for sector in SECTORS)
     accuracy = f"accuracy {told['accuracy_none']:.3g} with the whole network, {values} (n = {told['n_converged']})"
-    return f"**{title}**: {accuracy}. Beside a random change of equal size, removing a group is: {controls}."
+    beside = f"Accuracy after the removal minus that after a random change of the couplings of equal size: {controls}."
+    harsh = "That control is harsh here ({doc}`why <../notebooks/schur_coordinates>`): to do less harm is a weak test."
+    inside = told.get("answer_CR_permuted")
+    shuffled = f" Beside a change that shuffles the entries of CR in place, removing CR is {inside}.".replace("-", "−") if inside else ""
+    return f"**{title}**: {accuracy}. {beside} {harsh}{shuffled}"
 
 
 def _suite(kept: dict) -> str:
@@ -112,7 +116,7 @@ def _suite(kept: dict) -> str:
     words = "; ".join(f"{title.lower()} {costs[task]}" for task, (title, _) in TASKS.items())
     worst = min(max(told[f"{task}_{sector}"] for task in TASKS) for sector in SECTORS)
     title = "{doc}`Is any group safe in every task? <../notebooks/across_tasks>`"
-    return f"**{title}** The one that costs least at its worst still costs {worst:.2g} (mean rise of FVU: {words})."
+    return f"**{title}** Each has a task in which its removal raises FVU by at least {worst:.2g} (mean rise of FVU: {words})."
 
 
 def _addition(kept: dict) -> str:
@@ -136,10 +140,8 @@ def _papers(root: Path, kept: dict) -> list[str]:
             continue
         numbers = ", ".join(f"{len(tests)} {verdict}" for verdict, tests in counts if tests)
         failed = [test for verdict, tests in counts[1:3] for test in tests]
-        words = " ".join(
-            f"{mark(test['verdict'])}: {{ref}}`{test['id']} <claim-{test['id'].lower()}>`, {known[test['id']].statement}" for test in failed
-        )
-        lines.append(f"- **Claims of {{cite:t}}`{source}`**: {numbers} ({{doc}}`ledger`). {words}".rstrip())
+        lines.append(f"- **Claims of {{cite:t}}`{source}`**: {numbers} ({{doc}}`ledger`)." + (" Those that did not hold in full:" if failed else ""))
+        lines += [f"  - {{ref}}`{test['id']} <claim-{test['id'].lower()}>` {mark(test['verdict'])}: {known[test['id']].statement}" for test in failed]
     return lines
 
 

@@ -132,7 +132,7 @@ def _entry(claim: Claim, tests: list[dict], older: list[dict]) -> list[str]:
 
 def _ours(test: dict) -> str:
     if test["value"] is None:
-        return "undefined"
+        return "no value in this run"
     text = f"{test['value']:.3g}"
     if test["interval"]:
         text += f" [{test['interval'][0]:.3g}, {test['interval'][1]:.3g}]"

@@ -206,12 +206,12 @@ def _numbers(kept: dict, live: dict, heads: tuple[str, str] = ("Published", "Her
     shown = [key for key, value in kept.items() if isinstance(value, (int, float)) and not isinstance(value, bool)]
     if not shown:
         return []
-    rows = [f"| `{key}` | {kept[key]:.4g} | {_plain(live.get(key))} |" for key in shown]
+    rows = [f"| `{key}` | {_plain(kept[key])} | {_plain(live.get(key))} |" for key in shown]
     return [":::{dropdown} Every recorded number", f"| Number | {heads[0]} | {heads[1]} |", "|:--|--:|--:|", *rows, ":::", ""]
 
 
 def _plain(value) -> str:
-    return f"{value:.4g}" if isinstance(value, (int, float)) else "–"
+    return f"{value:.4g}".replace("-", "−") if isinstance(value, (int, float)) else "–"
 
 
 def _value(test: dict | None) -> str:
@@ -220,7 +220,7 @@ def _value(test: dict | None) -> str:
     text = f"{test['value']:.4g}"
     if test["interval"]:
         text += f" [{test['interval'][0]:.4g}, {test['interval'][1]:.4g}]"
-    return text + (f", n = {test['n']}" if test["n"] is not None else "")
+    return text.replace("-", "−") + (f", n = {test['n']}" if test["n"] is not None else "")
 
 
 def _provenance(run: dict) -> str:

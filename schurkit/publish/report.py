@@ -54,7 +54,7 @@ def _total(what: str, runs: dict) -> str:
     if training:
         spent = _time(sum(told["core_seconds"] for told in training))
         text += f", after **{spent}** of processor time for training {sum(told['networks'] for told in training):,} networks"
-    return text + ". A network counts with what its training took, now or earlier, in each chapter that uses it."
+    return text + ". The training of a network, in this run or an earlier one, is counted in each chapter that uses it."
 
 
 def _time(seconds: float) -> str:

@@ -18,6 +18,15 @@ def test_no_page_is_wider_than_its_screen(opened, name, width):
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_verdict_of_the_ledger_is_in_sight(opened, width):
+    page, _ = opened("book/ledger", width)
+    script = "found => found.map(element => element.getBoundingClientRect()).every(box => box.width && box.right <= innerWidth)"
+    assert page.locator(".schurkit-ledger td .ledger-verdict").evaluate_all(script)
+    page.fill(".ledger-filters input[name='words']", "no such word")
+    assert page.locator(".schurkit-ledger tbody tr:visible").count() == 0
+
+
 def test_figures_stand_on_a_white_card_in_dark_mode(opened):
     page, _ = opened("notebooks/small", scheme="dark")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"

@@ -136,7 +136,7 @@ begin("ablation", (stage, data) => {
   };
   const sentences = () => {
     const task = tasks[current().task], said = [`R holds ${view.n_leading} of ${current().n} units. Removed: ${name()}, ${percent(view.removed_mass)} of ‖T‖.`];
-    said.push(`${task.title}, ${task.count} trials: ${short(view.full)} → ${short(view.value)}.`);
+    said.push(`${task.title[0].toUpperCase()}${task.title.slice(1)}, ${task.count} trials: ${short(view.full)} → ${short(view.value)}.`);
     if (view.controls.length) {
       const [middle, low, high] = spread(view.controls), worse = view.controls.filter((c) => (task.better === "lower" ? c > view.value : c < view.value)).length;
       said.push(`Random block-upper changes of the same norm: ${short(middle, 3)} [${short(low, 3)}, ${short(high, 3)}]; ${worse} of ${view.controls.length} are worse than the removal.`);
