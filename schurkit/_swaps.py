@@ -1,10 +1,11 @@
-"""Ordering the blocks of a real Schur form in compiled code: what `_blocks.sort_blocks` does through LAPACK, several times faster.
+"""Ordering and finishing a real Schur form in compiled code: what `_blocks` does through LAPACK and NumPy, several times faster at 64 units.
 
 Adjacent blocks A and B with coupling C change places by the orthogonal G whose first columns span [−X; I], where A X − X B = C. LAPACK's dlaexc does
-that too; what differs is speed: blocks are standardised, so X has a closed form, and G is applied once instead of two reflectors and two rotations.
-A swap that fails LAPACK's test of accuracy, or would split a pair into real eigenvalues, is not made: the caller goes on with LAPACK.
+that too. What saves time: blocks are standardised, so X has a closed form, and G is applied once instead of two reflectors and two rotations.
+A swap that fails LAPACK's test of accuracy, or would split a pair into real eigenvalues, is not made: the caller goes on with LAPACK. The test is
+LAPACK's, the solution is not: some swaps that dlaexc refuses pass here, with a backward error as small as any.
 
-Sources: Z. Bai and J. W. Demmel, Linear Algebra Appl. 186 (1993), §2 and §4 · LAPACK dlaexc (test) and dlanv2 (standardisation).
+Sources: Z. Bai and J. W. Demmel, Linear Algebra Appl. 186 (1993) (the swap and its test) · LAPACK dlaexc, dlarfg, dlanv2.
 """
 
 from __future__ import annotations
@@ -12,18 +13,22 @@ from __future__ import annotations
 import math
 import pickle
 
+import numba
 import numpy as np
 from numba import njit, types
+
+if numba.config.DISABLE_JIT:
+    raise ImportError("NUMBA_DISABLE_JIT is set")
 
 EPS = 2.0**-52
 _UNUSABLE = (OSError, EOFError, pickle.PickleError, RuntimeError)
 """What a cache folder that is full, read-only or damaged makes numba raise."""
 
-inner = njit(error_model="numpy")
+inner = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)  # wrappers for other callers take long to compile
 
 
 @inner
-def _turn_columns(M, j, d, rows, G):
+def _turn(M, j, d, rows, G):
     """M[:rows, j : j + d] ← M[:rows, j : j + d] G."""
     a, b = M[:rows, j], M[:rows, j + 1]
     g00, g01, g10, g11 = G[0, 0], G[0, 1], G[1, 0], G[1, 1]
@@ -50,36 +55,6 @@ def _turn_columns(M, j, d, rows, G):
         b[r] = x * g01 + y * g11 + z * g21 + w * g31
         c[r] = x * g02 + y * g12 + z * g22 + w * g32
         e[r] = x * g03 + y * g13 + z * g23 + w * g33
-
-
-@inner
-def _turn_rows(T, j, d, first, G):
-    """T[j : j + d, first:] ← Gᵀ T[j : j + d, first:]."""
-    # Unsigned, because an index that may be negative keeps neighbours from being read and written as one vector.
-    j0, end = np.uint64(j), np.uint64(len(T))
-    j1, j2, j3 = j0 + np.uint64(1), j0 + np.uint64(2), j0 + np.uint64(3)
-    g00, g01, g10, g11 = G[0, 0], G[0, 1], G[1, 0], G[1, 1]
-    if d == 2:
-        for k in range(np.uint64(first), end):
-            x, y = T[j0, k], T[j1, k]
-            T[j0, k] = x * g00 + y * g10
-            T[j1, k] = x * g01 + y * g11
-        return
-    g02, g12, g20, g21, g22 = G[0, 2], G[1, 2], G[2, 0], G[2, 1], G[2, 2]
-    if d == 3:
-        for k in range(np.uint64(first), end):
-            x, y, z = T[j0, k], T[j1, k], T[j2, k]
-            T[j0, k] = x * g00 + y * g10 + z * g20
-            T[j1, k] = x * g01 + y * g11 + z * g21
-            T[j2, k] = x * g02 + y * g12 + z * g22
-        return
-    g03, g13, g23, g30, g31, g32, g33 = G[0, 3], G[1, 3], G[2, 3], G[3, 0], G[3, 1], G[3, 2], G[3, 3]
-    for k in range(np.uint64(first), end):
-        x, y, z, w = T[j0, k], T[j1, k], T[j2, k], T[j3, k]
-        T[j0, k] = x * g00 + y * g10 + z * g20 + w * g30
-        T[j1, k] = x * g01 + y * g11 + z * g21 + w * g31
-        T[j2, k] = x * g02 + y * g12 + z * g22 + w * g32
-        T[j3, k] = x * g03 + y * g13 + z * g23 + w * g33
 
 
 @inner
@@ -149,11 +124,11 @@ def _standardise(D, G, k):
 @inner
 def _congruence(D, G, S):
     """D ← Gᵀ D G with work space S."""
-    for k in range(4):
-        for r in range(4):
+    for r in range(4):
+        for k in range(4):
             S[r, k] = D[r, 0] * G[0, k] + D[r, 1] * G[1, k] + D[r, 2] * G[2, k] + D[r, 3] * G[3, k]
-    for k in range(4):
-        for r in range(4):
+    for r in range(4):
+        for k in range(4):
             D[r, k] = G[0, r] * S[0, k] + G[1, r] * S[1, k] + G[2, r] * S[2, k] + G[3, r] * S[3, k]
 
 
@@ -214,9 +189,9 @@ def _swap(T, Q, j, p, q, D, G, S):
             D[r, k] = T[j + r, j + k]
     if not _exchange(D, G, S, p, q):
         return False
-    _turn_columns(T, j, d, j, G)
-    _turn_columns(Q, j, d, len(Q), G)
-    _turn_rows(T, j, d, j + d, G)
+    _turn(T, j, d, j, G)
+    _turn(Q, j, d, len(Q), G)
+    _turn(T[:, j + d :].T, j, d, len(T) - j - d, G)
     for k in range(d):
         for r in range(d):
             T[j + r, j + k] = D[r, k]
@@ -236,15 +211,17 @@ def _read(T, unit, leak, sizes, moduli):
     return count
 
 
-def _sort(T, Q, unit, leak, tie):
+def _sort(T, Q, unit, leak, tie, share):
     """Order the blocks of Fortran-ordered T · unit by nonincreasing modulus, in place, as `_blocks.sort_blocks`.
 
-    Of the blocks within `tie` of the largest the first one comes next, so only blocks whose order is wrong are swapped. True if the order is right
-    in the end; False if a swap was not made or moduli shifted: T and Q are then a valid form, in part ordered.
+    Moduli are tied within `tie` and within that share of the largest. Of the blocks that tie with the largest the first comes next, so only blocks
+    whose order is wrong are swapped. True if the order is right in the end; False if a swap was not made
+    or moduli shifted: T and Q are then a valid form, in part ordered.
     """
     sizes, moduli = np.empty(len(T), np.int64), np.empty(len(T))
     D, G, S = np.empty((4, 4)), np.empty((4, 4)), np.empty((4, 4))
     count, row = _read(T, unit, leak, sizes, moduli), 0
+    tie = min(tie, share * moduli[:count].max())
     for goal in range(count):
         least = moduli[goal:count].max() - tie
         here, start = goal, row
@@ -302,7 +279,7 @@ def _compiled(function, signature):
 
 
 _columns, _rows, _number = types.Array(types.float64, 2, "F"), types.Array(types.float64, 2, "C"), types.float64
-sort = _compiled(_sort, types.boolean(_columns, _columns, _number, _number, _number))
+sort = _compiled(_sort, types.boolean(_columns, _columns, _number, _number, _number, _number))
 _fill = _compiled(_finish, types.int64(_columns, _columns, _number, _number, _rows, _rows, types.int64[::1], types.float64[::1]))
 
 
