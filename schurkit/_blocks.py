@@ -1,6 +1,8 @@
 """Real Schur forms from LAPACK, and moving their blocks: the numerical half of `schurkit.schur`.
 
-Sources: LAPACK dgees and dtrexc; Z. Bai and J. W. Demmel, Linear Algebra Appl. 186 (1993), on swapping blocks.
+Where numba is installed, forms of 32 rows and more are sorted and finished by `schurkit._swaps`, and LAPACK does what that leaves undone.
+
+Sources: LAPACK dgees, dtrexc and dlaexc; Z. Bai and J. W. Demmel, Linear Algebra Appl. 186 (1993), on swapping blocks.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from scipy.linalg.lapack import dgees, dtrexc
 from ._checks import read_only
 
 EPS = np.finfo(np.float64).eps
-WINDOW = 96  # rows; a window and its rotation (150 kB) stay in the second-level cache. Measured: 64 to 128 are alike, 32 and none are slower
+WINDOW = 128  # rows; a window and its rotation (260 kB) stay in the second-level cache. Measured: 64 to 192 are alike, 32 and none are slower
+COMPILED = 32  # rows; smaller forms are not worth loading numba
+TIE = 1e-9  # of the radius: ties are never wider
 MAX_PASSES = 30  # one pass sorts; more are needed only where moving a block shifts the moduli of ill-conditioned neighbours
 
 
@@ -75,7 +79,7 @@ def moduli_of(T: np.ndarray, exponent: int, leak: float) -> np.ndarray:
 
 def tie_tolerance(norm: float, radius: float, leak: float) -> float:
     # Moduli are known to about eps times the norm. Where the norm is far above the radius (strongly nonnormal), order is still kept to 1e-9 of it.
-    return min(8 * EPS * ((1 - leak) + leak * norm), 1e-9 * radius)
+    return min(8 * EPS * ((1 - leak) + leak * norm), TIE * radius)
 
 
 def is_ordered(moduli: np.ndarray, tie: float) -> bool:
@@ -114,8 +118,37 @@ def move_block(T: np.ndarray, Q: np.ndarray, source: int, target: int) -> bool:
     return info == 0
 
 
+@lru_cache(maxsize=1)
+def _compiled():
+    """`schurkit._swaps`, or None where numba is missing or cannot compile here: the same is then done through LAPACK and NumPy."""
+    try:
+        from . import _swaps
+    except Exception:
+        return None
+    return _swaps
+
+
+def compiled_for(size: int, exponent: int = 0):
+    """`schurkit._swaps` if it can be used for forms of that many rows, scaled by that power of two; else None."""
+    return _compiled() if size >= COMPILED and -1022 <= exponent <= 1023 else None
+
+
+def order_blocks(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float, norm: float) -> tuple[str, ...]:
+    """Order the blocks of a form of that norm in place, by the fastest way at its size; returns the moves that LAPACK refused."""
+    compiled = compiled_for(len(T), exponent)
+    if compiled and len(T) <= 2 * WINDOW and compiled.sort(T, Q, 2.0**exponent, leak, tie_tolerance(norm, math.inf, leak), TIE):
+        return ()
+    # A large form, no numba, or a swap that was not made: `sort_blocks` tries each part again and leaves the rest to LAPACK.
+    tie = tie_tolerance(norm, float(moduli_of(T, exponent, leak).max()), leak)
+    sort_in_windows(T, Q, exponent, leak, tie)
+    return sort_blocks(T, Q, exponent, leak, tie)
+
+
 def sort_blocks(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float, tie: float) -> tuple[str, ...]:
     """Order the blocks in place by nonincreasing modulus; returns the moves that LAPACK still refused in the last pass."""
+    compiled = compiled_for(len(T), exponent)
+    if compiled and compiled.sort(T, Q, 2.0**exponent, leak, tie, math.inf):
+        return ()
     subdiagonal, refused = T.diagonal(-1), []
     for _ in range(MAX_PASSES):
         found = moduli_of(T, exponent, leak)
@@ -153,9 +186,9 @@ def sort_in_windows(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float, ti
 
     Windows overlap by half and sweep upwards, so that each sweep brings the largest moduli one half window further: a bubble sort of half windows.
     """
-    if len(T) <= 2 * WINDOW:
-        return
     half = WINDOW // 2
+    if len(T) <= (2 * WINDOW if compiled_for(len(T)) else WINDOW + half):  # measured: compiled swaps need windows later
+        return
     for goal in range(0, len(T) - half, half):
         swept = False
         for top in range((len(T) - half - 1) // half * half, goal - 1, -half):
@@ -196,6 +229,10 @@ def arrange_blocks(T: np.ndarray, Q: np.ndarray, order: list[int], sizes: list[i
 
 def finish_form(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float) -> tuple[np.ndarray, np.ndarray, tuple[Block, ...]]:
     """Standardise the 2x2 blocks, fix the signs, undo the scaling: a signed permutation and a power of two, so nothing is rounded."""
+    if compiled := compiled_for(len(T), exponent):
+        sizes, moduli, T, Q = compiled.finish(T, Q, 2.0**exponent, leak)
+        blocks = map(Block, (sizes.cumsum() - sizes).tolist(), sizes.tolist(), moduli.tolist())
+        return T, Q, tuple(blocks)
     starts, sizes, pairs = block_rows(T)
     turned = pairs[np.abs(T.diagonal(-1)[pairs]) > np.abs(T.diagonal(1)[pairs])]
     if len(turned):

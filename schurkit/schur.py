@@ -9,8 +9,8 @@ What is unique and what is not
     Q is unique up to a rotation inside each block. We fix what can be fixed exactly: the entry of largest magnitude of the first Schur vector of each
     block is positive, and the upper off-diagonal entry of each 2x2 block is positive. Blocks with |upper| = |lower| leave the rotation angle free.
 
-Sources: S. Dräger, arXiv:2606.18457, §2 (coordinates, sectors) · Z. Bai and J. W. Demmel, Linear Algebra Appl. 186 (1993), and LAPACK dtrexc (moving
-blocks) · P. Henrici, Numer. Math. 4 (1962) (departure from normality).
+Sources: S. Dräger, arXiv:2606.18457, §2 (coordinates, sectors) · Z. Bai and J. W. Demmel, Linear Algebra Appl. 186 (1993), and LAPACK dtrexc,
+dlaexc and dlanv2 (moving blocks) · P. Henrici, Numer. Math. 4 (1962) (departure from normality).
 """
 
 from __future__ import annotations
@@ -29,11 +29,9 @@ from schurkit._blocks import (
     finish_form,
     frobenius,
     lapack_schur,
-    moduli_of,
     norm_of,
+    order_blocks,
     scaled_down,
-    sort_blocks,
-    sort_in_windows,
     tie_tolerance,
 )
 from schurkit._checks import InputError, integer, number, one_of, read_only, real_array
@@ -303,10 +301,7 @@ def real_schur(W_rec, threshold: float = 0.9, *, leak: float = 1.0) -> SchurForm
     leak = number(leak, "leak", above=0, at_most=1)
     W_scaled, exponent, norm = _check_W_rec(W_rec, "real_schur")
     T, Q = lapack_schur(W_scaled)
-    radius = float(moduli_of(T, exponent, leak).max())
-    tie = tie_tolerance(norm, radius, leak)
-    sort_in_windows(T, Q, exponent, leak, tie)
-    refused = sort_blocks(T, Q, exponent, leak, tie)
+    refused = order_blocks(T, Q, exponent, leak, norm)
     T, Q, blocks = finish_form(T, Q, exponent, leak)
     _warn(refused)
     return SchurForm(Q, T, blocks, threshold, leak, _cut(blocks, threshold, norm, leak)[0], refused)

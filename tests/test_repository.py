@@ -86,7 +86,7 @@ def test_the_papers_are_cited_alike():
 # Lower layers know nothing of higher ones. tasks, training and own stand beside each other above the analyses' layer.
 LAYERS = [
     {"_checks", "_claims", "_state"},
-    {"random", "_blocks"},
+    {"random", "_blocks", "_swaps"},
     {"rnn", "schur", "metrics", "fourier", "nb", "plot"},
     {"engine"},
     {"ablation", "rivals", "importance", "budget", "nonnormality", "subspace", "prediction", "dynamics", "cycles", "features", "degeneracy"}

@@ -163,6 +163,8 @@ def schur(settings: Settings) -> Found:
             laps, missing = alternate(contenders, repeats, seconds, {"schurkit": 1, "scipy": 1} if hidden >= 512 else None)
             pair = [(one.name, laps.get(one.name)) for one in contenders]
             note = "" if missing else f"backward error {pair[0][1].facts['error']:.1e}, scipy {pair[1][1].facts['error']:.1e}"
+            if pair[0][1] and not pair[0][1].facts["compiled"]:
+                note = "; ".join(filter(None, [note, "blocks swapped by LAPACK: numba is not there"]))
             what = f"ordered form, {hidden} units, {kind}"
             rows.append(_row("schur", what, "scipy.linalg.schur", *pair, missing, "ms", 1.25, AT_MOST, note))
     return rows, []

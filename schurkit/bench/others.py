@@ -9,6 +9,7 @@ import numpy as np
 import scipy.linalg
 
 from .. import random
+from .._blocks import compiled_for
 from ..engine import rollout
 from ..importance import coupling_estimates, exact_effects
 from ..rnn import RNN
@@ -127,7 +128,7 @@ def ordered_schur(hidden: int, kind: str):
         for _ in range(units):
             real_schur(W)
 
-    return lap, {"error": _backward_error(W, form.Q, form.T), "refused": len(form.refused)}
+    return lap, {"error": _backward_error(W, form.Q, form.T), "compiled": compiled_for(hidden) is not None}
 
 
 def plain_schur(hidden: int, kind: str):
