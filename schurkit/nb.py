@@ -34,7 +34,7 @@ _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 def record(key: str, value) -> None:
     """Record a number (or text) under a name, for the prose, the ledger and sweeps.
 
-    In a page, write ``{glue:text}`key:.3f```; from Python, `records` of the executed notebook returns the value itself.
+    In a page, the role ``glue:text`` with the text ``key:.3f`` shows it; from Python, `records` of the executed notebook returns the value itself.
 
     Parameters
     ----------
