@@ -207,6 +207,7 @@ def _publish_arguments(parser) -> None:
     parser.add_argument("--edition", default="book", metavar="NAME", help="an edition of book/editions.yml (default: book)")
     parser.add_argument("--only", nargs="+", default=[], metavar="CHAPTER", help="these chapters alone")
     parser.add_argument("--notebook", metavar="RUN.ipynb", help="a run of the one chapter --only names, with parameters of its own")
+    parser.add_argument("--note", default="", metavar="TEXT", help="with --notebook: a sentence for the provenance, e.g. what earlier runs had left")
     _book_argument(parser)
 
 
@@ -226,7 +227,7 @@ def _publish(arguments) -> int:
         if arguments.edition == BASE:
             raise InputError(f"the {BASE} edition is what 'make book EDITION={BASE}' runs; say with --edition which other one the run stands for.")
         name = jobs[0].chapter.name
-        print(f"{name}: {os.path.relpath(publish(root, arguments.edition, name, Path(arguments.notebook), own=True))}")
+        print(f"{name}: {os.path.relpath(publish(root, arguments.edition, name, Path(arguments.notebook), True, arguments.note))}")
         return 0
     missing = [job.chapter.name for job in jobs if not job.cached]
     if missing:

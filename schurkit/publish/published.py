@@ -21,7 +21,7 @@ SCHEMA = 1
 _CSV = re.compile(r'<a download="([a-z0-9-]+\.csv)" href="data:text/csv;base64,([A-Za-z0-9+/=]*)">')
 
 
-def publish(root: Path, edition: str, name: str, executed: Path, own: bool = False) -> Path:
+def publish(root: Path, edition: str, name: str, executed: Path, own: bool = False, note: str = "") -> Path:
     """Write the results of one executed chapter to book/data/<chapter>/ (of another edition than "book": book/data/<edition>/<chapter>/).
 
     Returns that folder.
@@ -33,6 +33,7 @@ def publish(root: Path, edition: str, name: str, executed: Path, own: bool = Fal
     ----------
     root : the book's folder. edition : its name. name : the chapter. executed : its executed notebook.
     own : the notebook was run with parameters of its own, and the provenance says so.
+    note : a sentence for the provenance, such as what earlier runs had left in the store.
 
     Raises
     ------
@@ -48,6 +49,8 @@ def publish(root: Path, edition: str, name: str, executed: Path, own: bool = Fal
     if run.get("chapter", name) != name:
         raise InputError(f"{executed.name} is a run of {run['chapter']}, not of {name}.")
     provenance = {"command": _command(edition, name, run, own), "edition": edition, **{key: run[key] for key in sorted(run)}}
+    if note:
+        provenance["note"] = note
     results = {"schema": SCHEMA, "chapter": name, "provenance": provenance, "records": nb.records(notebook), "claims": nb.claims(notebook)}
     target = _folder(root, edition, name)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -183,7 +186,8 @@ def larger_section(results: dict, larger: dict, claims_path: Path, files: list[s
     known = load_claims(claims_path)
     edition = larger["provenance"]["edition"]
     base = {told["id"]: told for told in results["claims"]}
-    lines = [f"## The {edition} edition of this chapter", "", f"Run once, too long for this copy: {_provenance(larger['provenance'])}.", ""]
+    lines = [f"## The {edition} edition of this chapter", ""]
+    lines += [f"Run once, too long for this copy: {_provenance(larger['provenance'])}.{_note(larger)}", ""]
     rows = []
     for told in larger["claims"]:
         if told["id"] in known:
@@ -196,6 +200,11 @@ def larger_section(results: dict, larger: dict, claims_path: Path, files: list[s
     if files:
         lines += [_files(f"{edition} edition", files, link), ""]
     return "\n".join(lines)
+
+
+def _note(results: dict) -> str:
+    note = results["provenance"].get("note", "").strip()
+    return f" {note.rstrip('.')}." if note else ""
 
 
 def _files(what: str, files: list[str], link: str) -> str:

@@ -44,6 +44,7 @@ def _larger(kept: dict) -> list[str]:
         mine = {name: run for name, run in runs if run["edition"] == edition}
         lines += ["", f"Published of the {edition} edition too:", "", *_table(mine), *_versions(mine)]
         lines += ["- Command: " + ", ".join(f"`{run['command']}`" for run in mine.values())]
+        lines += [f"- {name}: {run['note']}" for name, run in mine.items() if run.get("note")]
     return lines
 
 

@@ -114,7 +114,7 @@ def larger(tmp_path_factory):
     assert main(["publish", "--book", str(root)]) == 0
     assert main(["run", "small", "-p", "seeds", "9", "--book", str(root), "--out", str(root / "runs9")]) == 0
     (own,) = (root / "runs9").glob("small-*.ipynb")
-    assert main(["publish", "--edition", "full", "--only", "small", "--notebook", str(own), "--book", str(root)]) == 0
+    assert main(["publish", "--edition", "full", "--only", "small", "--notebook", str(own), "--note", "Kept from before.", "--book", str(root)]) == 0
     build(root, plan_build(root), say=lambda line: None)
     return root
 
@@ -137,7 +137,7 @@ def test_the_strongest_test_of_a_claim_is_that_of_the_larger_edition(larger):
 
 def test_page_and_ledger_show_the_larger_edition(larger):
     page = (larger / "_build" / "html" / "notebooks" / "small.html").read_text()
-    assert "The full edition of this chapter" in page and "_static/data/full/small/small-figure.csv" in page
+    assert "The full edition of this chapter" in page and "Kept from before." in page and "_static/data/full/small/small-figure.csv" in page
     assert (larger / "_build" / "html" / "_static" / "data" / "full" / "small" / "small-figure.csv").is_file()
     ledger = re.sub(r"<[^>]+>", "", (larger / "_build" / "html" / "book" / "ledger.html").read_text())
     assert "Published run (full edition)" in ledger and "Published run (book edition)" in ledger
@@ -146,7 +146,7 @@ def test_page_and_ledger_show_the_larger_edition(larger):
 
 def test_the_status_page_tells_how_the_larger_edition_was_run(larger):
     status = re.sub(r"<[^>]+>", "", (larger / "_build" / "html" / "book" / "status.html").read_text())
-    assert "Published of the full edition too" in status and "schurkit run small -p seeds" in status
+    assert "Published of the full edition too" in status and "schurkit run small -p seeds" in status and "Kept from before." in status
 
 
 def test_a_larger_edition_alone_is_the_published_one(larger, tmp_path):
