@@ -214,10 +214,10 @@ def _publish_arguments(parser) -> None:
 def _publish(arguments) -> int:
     from pathlib import Path
 
-    from schurkit.publish.build import plan_build
+    from schurkit.publish.build import WHOLE, plan_build
     from schurkit.publish.chapters import book_root
     from schurkit.publish.front import write_picture
-    from schurkit.publish.published import BASE, publish
+    from schurkit.publish.published import BASE, publish, publish_whole
 
     root = book_root(arguments.book)
     jobs = plan_build(root, arguments.edition, arguments.only).jobs
@@ -235,6 +235,8 @@ def _publish(arguments) -> int:
         raise InputError(f"not run yet in the {arguments.edition} edition: {', '.join(missing)}. Run '{command}' first.")
     for job in jobs:
         print(f"{job.chapter.name}: {os.path.relpath(publish(root, arguments.edition, job.chapter.name, job.output))}")
+    if not arguments.only and arguments.edition == BASE:
+        publish_whole(root, root / WHOLE, [job.key for job in jobs])
     write_picture(root)
     return 0
 

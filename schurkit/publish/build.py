@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -16,11 +17,12 @@ from pathlib import Path
 from schurkit.publish.chapters import Chapter, chapter_named, chapters
 from schurkit.publish.editions import edition_named
 from schurkit.publish.plans import train_ahead
-from schurkit.publish.run import EXECUTED, PACKAGE, Job, Outcome, job_for, package_digest, run_jobs
+from schurkit.publish.run import EXECUTED, PACKAGE, Job, Outcome, commit, device, job_for, package_digest, run_jobs
 from schurkit.publish.stage import stage
 
 HTML = Path("_build/html")
 NEXT = Path("_build/next")
+WHOLE = Path("_build/whole.json")
 RENDERERS = ("jupyter-book", "sphinx", "myst-nb", "myst-parser", "sphinx-book-theme", "pydata-sphinx-theme", "sphinxcontrib-bibtex", "docutils")
 
 
@@ -82,8 +84,10 @@ def build(
     ------
     BuildError : a chapter failed, or Jupyter Book found something wrong with a page.
     """
+    begun, store = time.monotonic(), Path(os.environ.get("SCHURKIT_STORE") or root / "runs")
     due = [job for job in plan.jobs if force or not job.cached]
-    trained = train_ahead(due, os.environ.get("SCHURKIT_STORE") or root / "runs")
+    from_nothing = plan.complete and len(due) == len(plan.jobs) and not any(store.glob("*.json"))
+    trained = train_ahead(due, store)
     due = [replace(job, training=trained.get(job.chapter.name)) for job in due]
     failed = [outcome for outcome in run_jobs(root, due, workers, report) if outcome.problem]
     if failed:
@@ -96,10 +100,19 @@ def build(
     else:
         render(root, staged, strict=all(executed.values()))
         (root / HTML / ".inputs").write_text(json.dumps({"inputs": digest, "pages": _pages_digest(root)}))
+    if from_nothing:
+        _tell_whole(root, plan, time.monotonic() - begun, workers)
     shown = [name for name, path in plan.others.items() if path is None]
     if shown:
         say(f"Not for publishing: {', '.join(shown)} shown without results.")
     return root / HTML / "index.html"
+
+
+def _tell_whole(root: Path, plan: Plan, seconds: float, workers: int) -> None:
+    """Keep what a build took that had every network to train and every chapter to run; `schurkit publish` takes it to book/data."""
+    told = {"edition": plan.edition, "seconds": round(seconds), "keys": [job.key for job in plan.jobs], "device": device(workers)}
+    told |= {"date": time.strftime("%Y-%m-%d", time.gmtime()), "commit": commit(root)}
+    (root / WHOLE).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 def render(root: Path, staged: Path, strict: bool = True) -> None:

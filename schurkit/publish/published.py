@@ -17,6 +17,7 @@ from schurkit._claims import Claim, load_claims
 DATA = Path("book/data")
 BASE = "book"
 """The edition whose results stand in book/data/<chapter>/; those of another one stand in book/data/<edition>/<chapter>/ and are shown beside them."""
+WHOLE = "whole_run.json"
 SCHEMA = 1
 _CSV = re.compile(r'<a download="([a-z0-9-]+\.csv)" href="data:text/csv;base64,([A-Za-z0-9+/=]*)">')
 
@@ -85,6 +86,19 @@ def embedded_files(notebook: dict) -> dict[str, bytes]:
             for file, content in _CSV.findall(text if isinstance(text, str) else "".join(text)):
                 found[file] = base64.b64decode(content)
     return found
+
+
+def publish_whole(root: Path, told: Path, keys: list[str]) -> Path | None:
+    """Keep in book/data what the whole edition took from nothing (`schurkit.publish.build.WHOLE`), if it was the runs of those keys; else None."""
+    try:
+        content = json.loads(told.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if content.get("keys") != keys:
+        return None
+    target = root / DATA / WHOLE
+    target.write_text(json.dumps({name: value for name, value in content.items() if name != "keys"}, indent=1) + "\n", encoding="utf-8")
+    return target
 
 
 def published(root: Path) -> dict[str, dict]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+from schurkit.publish.published import WHOLE
 
 
 def status_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path, kept: dict) -> str:
@@ -12,7 +15,7 @@ def status_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path
     ----------
     notebooks : executed notebooks by chapter; None for those that were not run.
     chapters, edition : the chapters of the book and the name of the edition.
-    claims_path : not used here. kept : published runs by chapter, from `schurkit.publish.published`.
+    claims_path : its claims.yml, beside which data/ lies. kept : published runs by chapter, from `schurkit.publish.published`.
     """
     runs = {name: notebook["metadata"].get("schurkit", {}).get("run") for name, notebook in notebooks.items() if notebook is not None}
     runs = {name: run for name, run in runs.items() if run}
@@ -25,7 +28,7 @@ def status_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path
     older = {name: results["provenance"] for name, results in kept.items() if name in chapters}
     if older:
         lines += ["", "## Published runs", "", "Larger runs whose results are kept in `book/data/` and shown beside what this copy computed.", ""]
-        lines += [_total("The published runs", older), "", *_table(older), *_versions(older)]
+        lines += [_total("The published runs", older), *_whole(claims_path.parent / "data" / WHOLE), "", *_table(older), *_versions(older)]
         commands = dict.fromkeys(f"`{run['command']}` ({run.get('edition', 'unnamed')} edition)" for run in older.values())
         lines += ["- Command: " + ", ".join(commands)]
     lines += _larger({name: results for name, results in kept.items() if name in chapters})
@@ -34,6 +37,16 @@ def status_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path
         for name, run in runs.items():
             lines += _details(name, run, notebooks[name])
     return "\n".join(lines)
+
+
+def _whole(path: Path) -> list[str]:
+    """What the whole edition took on the clock, from an empty store, where that was measured."""
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+        text = f"The whole {run['edition']} edition from nothing, training included: **{_time(run['seconds'])}** on the clock"
+        return ["", f"{text} ({run['device']}, {run['date']}, commit `{run['commit'] or 'unknown'}`)."]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _larger(kept: dict) -> list[str]:

@@ -11,7 +11,7 @@ from schurkit import InputError
 from schurkit._claims import load_claims
 from schurkit.cli import main
 from schurkit.publish.build import build, plan_build
-from schurkit.publish.published import agrees, publish, published, section, strongest
+from schurkit.publish.published import agrees, publish, publish_whole, published, section, strongest
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,29 @@ def test_ledger_and_status_show_the_published_run(book):
     assert "Published run (book edition)" in ledger and "✓ reproduced" in ledger
     status = re.sub(r"<[^>]+>", "", (book / "_build" / "html" / "book" / "status.html").read_text())
     assert "Published runs" in status and "make book EDITION=book" in status
+
+
+def test_what_the_whole_edition_took_is_kept_and_told(book, tmp_path):
+    told = json.loads((book / "book" / "data" / "whole_run.json").read_text())
+    assert told["edition"] == "book" and told["seconds"] >= 0 and {"device", "date", "commit"} <= set(told) and "keys" not in told
+    status = re.sub(r"<[^>]+>", "", (book / "_build" / "html" / "book" / "status.html").read_text())
+    assert f"The whole book edition from nothing, training included: {told['seconds']} s on the clock" in status
+    other = tmp_path / "whole.json"
+    other.write_text(json.dumps(told | {"keys": ["x"]}))
+    assert publish_whole(book, other, ["y"]) is None and publish_whole(book, tmp_path / "none.json", []) is None
+
+
+def test_a_build_that_had_chapters_or_networks_is_no_whole_run(book):
+    path = book / "_build" / "whole.json"
+    before = path.read_text()
+    assert json.loads(before)["edition"] == "quick"  # the last build that had to run every chapter
+    build(book, plan_build(book), say=lambda line: None)
+    assert path.read_text() == before
+    (book / "runs").mkdir(exist_ok=True)
+    (book / "runs" / "a.json").write_text("{}")
+    build(book, plan_build(book), force=True, say=lambda line: None)
+    assert path.read_text() == before
+    (book / "runs" / "a.json").unlink()
 
 
 def test_publishing_again_replaces_the_folder(book):
