@@ -137,6 +137,8 @@ def keyboard(page) -> Iterator[str]:
             continue
         before = explorer.evaluate(_STATE)
         for control in controls[:8]:
+            if not control.evaluate("e => e.isConnected"):  # an earlier key had the explorer draw its controls anew
+                continue
             control.focus()
             if not control.evaluate("e => e === document.activeElement"):
                 yield f"explorer {number}: a control does not take the focus"
