@@ -1,4 +1,4 @@
-"""Give the entries of the list of references the role that a list must hold: docutils' doc-biblioentry is deprecated, and readers of screens skip it."""
+"""Give the entries of the list of references the role that a list must hold: doc-biblioentry, which docutils writes, is deprecated."""
 
 
 def setup(app):

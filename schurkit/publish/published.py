@@ -201,7 +201,7 @@ def larger_section(results: dict, larger: dict, claims_path: Path, files: list[s
     edition = larger["provenance"]["edition"]
     base = {told["id"]: told for told in results["claims"]}
     lines = [f"## The {edition} edition of this chapter", ""]
-    lines += [f"Run once, too long for this copy: {_provenance(larger['provenance'])}.{_note(larger)}", ""]
+    lines += [f"Run apart from this copy: {_provenance(larger['provenance'])}.{_note(larger)}", ""]
     rows = []
     for told in larger["claims"]:
         if told["id"] in known:
@@ -252,7 +252,8 @@ def _provenance(run: dict) -> str:
     spent = f"{run['seconds']:.0f} s"
     if training:
         spent += f" and {training['core_seconds']:.0f} core-seconds of training {training['networks']} networks"
-    return f"`{run['command']}` ({changed}), {run['date']}, {spent} on {run['device']}, commit `{run['commit'] or 'unknown'}`"
+    command = run["command"].split(" -p ")[0]  # the parameters follow
+    return f"`{command}` ({changed}), {run['date']}, {spent} on {run['device']}, commit `{run['commit'] or 'unknown'}`"
 
 
 def _words(value) -> str:
