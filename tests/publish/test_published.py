@@ -61,17 +61,20 @@ def test_what_the_whole_edition_took_is_kept_and_told(book, tmp_path):
     assert publish_whole(book, other, ["y"]) is None and publish_whole(book, tmp_path / "none.json", []) is None
 
 
-def test_a_build_that_had_chapters_or_networks_is_no_whole_run(book):
+def test_a_build_that_had_chapters_or_networks_is_no_whole_run(book, tmp_path, monkeypatch):
     path = book / "_build" / "whole.json"
     before = path.read_text()
     assert json.loads(before)["edition"] == "quick"  # the last build that had to run every chapter
     build(book, plan_build(book), say=lambda line: None)
     assert path.read_text() == before
-    (book / "runs").mkdir(exist_ok=True)
-    (book / "runs" / "a.json").write_text("{}")
+    (tmp_path / "a.json").write_text("{}")
+    monkeypatch.setenv("SCHURKIT_STORE", str(tmp_path))
     build(book, plan_build(book), force=True, say=lambda line: None)
     assert path.read_text() == before
-    (book / "runs" / "a.json").unlink()
+    monkeypatch.setenv("SCHURKIT_STORE", str(tmp_path / "empty"))
+    path.unlink()
+    build(book, plan_build(book), force=True, say=lambda line: None)
+    assert path.is_file()
 
 
 def test_publishing_again_replaces_the_folder(book):
