@@ -204,7 +204,7 @@ def larger_section(results: dict, larger: dict, claims_path: Path, files: list[s
     lines += [f"Run apart from this copy: {_provenance(larger['provenance'])}.{_note(larger)}", ""]
     rows = []
     for told in larger["claims"]:
-        if told["id"] in known:
+        if told["id"] in known and told["n"] != 0:  # an edition may turn to some claims alone
             other = base.get(told["id"])
             verdict = "–" if other is None else other["verdict"]
             rows.append(f"| {told['id']} | {_value(told)} | {told['verdict']} | {_value(other)} | {verdict} |")
