@@ -15,7 +15,7 @@ from schurkit.publish.published import BASE, agrees, published
 def compare(root: Path, edition: str = BASE) -> list[Finding]:
     """A problem for each claim whose run here and published run disagree (`schurkit.publish.published.agrees`), or of which one is missing.
 
-    A note for each other chapter: how many of its recorded numbers are equal to the last digit, which on the same machine is all of them.
+    A note for each chapter: how many of its recorded numbers are equal to the last digit, which on the same machine is all of them.
 
     Parameters
     ----------
@@ -35,7 +35,9 @@ def compare(root: Path, edition: str = BASE) -> list[Finding]:
         for id in sorted(set(live) | set(older), key=list(known).index):
             if id not in live or id not in older:
                 found.append(Finding(name, f"{id} is tested {'in the published run' if id in older else 'here'} alone"))
-            elif agrees(known[id], live[id], older[id]) is not True and not live[id]["value"] is older[id]["value"] is None:
+                continue
+            undefined = [test["value"] is None for test in (live[id], older[id])]
+            if not all(undefined) and not agrees(known[id], live[id], older[id]):
                 found.append(Finding(name, f"{id}: published {_told(older[id])}, here {_told(live[id])}"))
         records, before = nb.records(notebook), kept[name]["records"]
         same = sum(key in records and records[key] == value for key, value in before.items())

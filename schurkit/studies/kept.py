@@ -24,8 +24,8 @@ SCHEMA = 1
 FOLDER = "measured"
 """Of the store."""
 KINDS = {kind.__name__: kind for kind in (Levels, DSA, PIF, Profiles)}
-APART = ("publish", "bench", "cli.py", "own", "explorer", "plot.py", "nb.py", "training")
-"""Parts of the package that no measure depends on; what training gave is in the key as it is."""
+APART = ("publish", "bench", "cli.py", "own", "explorer", "plot.py", "nb.py")
+"""Parts of the package that no measure depends on. Training is not among them: the untrained null is started anew."""
 
 
 def kept_levels(trained: Trained, dynamics: Dynamics | None = None, *, store: Store | None = None, **options) -> Levels | None:

@@ -56,6 +56,12 @@ def test_a_claim_tested_on_one_side_alone_is_a_problem(book, results):
     assert told.endswith("is tested here alone")
 
 
+def test_a_value_on_one_side_alone_is_a_problem(book, results):
+    results(lambda content: next(test for test in content["claims"] if test["id"] == "S1").update(value=None, interval=None))
+    (told,) = problems(book)
+    assert told.startswith("S1: published undefined, here 0.004")
+
+
 def test_other_numbers_are_counted(book, results):
     results(lambda content: content["records"].update(networks=6))
     assert "4 of 5 recorded numbers" in compare(book)[0].what
