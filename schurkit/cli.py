@@ -159,17 +159,20 @@ def _run(arguments) -> int:
         if outcome.problem:
             print(f"schurkit: {outcome.problem}", file=sys.stderr)
             return 1
-    _print_results(job)
+    _print_results(root, job)
     return 0
 
 
-def _print_results(job) -> None:
+def _print_results(root, job) -> None:
     from schurkit import nb
+    from schurkit._claims import explained, load_claims, ours
 
     for key, value in nb.records(job.output).items():
         print(f"{key} = {value!r}")
-    for told in nb.claims(job.output):
-        print(f"claim {told['id']}: {told['verdict']} ({told['value']!r}, n = {told['n']})")
+    told = nb.claims(job.output)
+    known = load_claims(root / "book" / "claims.yml") if told else {}
+    for test in told:
+        print(f"claim {test['id']}: {ours(test)}" + (f": {explained(known[test['id']], test)}" if test["id"] in known else ""))
     print(f"The executed notebook is {os.path.relpath(job.output)}")
 
 

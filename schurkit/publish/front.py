@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from schurkit._claims import VERDICTS, load_claims
+from schurkit._claims import OTHER, VERDICTS, load_claims, marked, verdicts
 from schurkit.publish import panels
-from schurkit.publish.ledger import mark
 from schurkit.publish.panels import Axis, Row
 from schurkit.publish.published import published, strongest
 
@@ -135,13 +134,15 @@ def _papers(root: Path, kept: dict) -> list[str]:
     lines = []
     for source in dict.fromkeys(claim.source for claim in known.values()):
         mine = [test for test in told if known[test["id"]].source == source]
-        counts = [(verdict, [test for test in mine if test["verdict"] == verdict]) for verdict in VERDICTS]
+        counts = {word: [test for test in mine if word in verdicts(known[test["id"]], test).values()] for word in (*VERDICTS, OTHER)}
         if not mine:
             continue
-        numbers = ", ".join(f"{len(tests)} {verdict}" for verdict, tests in counts if tests)
-        failed = [test for verdict, tests in counts[1:3] for test in tests]
+        numbers = ", ".join(f"{len(tests)} {word}" for word, tests in counts.items() if tests)
+        failed = [test for word in ("partly", "not reproduced") for test in counts[word]]
         lines.append(f"- **Claims of {{cite:t}}`{source}`**: {numbers} ({{doc}}`ledger`)." + (" Those that did not hold in full:" if failed else ""))
-        lines += [f"  - {{ref}}`{test['id']} <claim-{test['id'].lower()}>` {mark(test['verdict'])}: {known[test['id']].statement}" for test in failed]
+        for test in failed:
+            claim = known[test["id"]]
+            lines.append(f"  - {{ref}}`{claim.id} <claim-{claim.id.lower()}>` {marked(claim, test)}: {claim.statement}")
     return lines
 
 
