@@ -186,7 +186,7 @@ def ours(told: Mapping, digits: int = 3) -> str:
 
 def _number_text(part: Mapping, digits: int) -> str:
     if part["value"] is None:
-        return "none, since nothing was trained for it here" if part["n"] == 0 else "undefined"
+        return "none, since no network here tests it" if part["n"] == 0 else "undefined"
     text = f"{part['value']:.{digits}g}"
     if part["interval"]:
         text += f" [{part['interval'][0]:.{digits}g}, {part['interval'][1]:.{digits}g}]"

@@ -25,6 +25,8 @@ SUBSETS = ((), ("RR",), ("CR",), ("CC",), ("RR", "CR"), ("RR", "CC"), ("CR", "CC
 CONTROLS = ("block-upper", "permuted", "full")
 LEAST_MASS = 1e-5
 """Below this removed mass a sensitivity is rounding noise and therefore undefined."""
+NEARLY_EMPTY = 0.01
+"""Below this removed mass a sector is nearly empty: that its removal costs little does not say that such couplings are harmless."""
 _OUTPUT_BYTES = 64 * 2**20
 
 
@@ -154,8 +156,9 @@ class AblationRow:
     draw : number of the control's draw, 0 for the removal. fraction : the share of ΔT that was removed, 1 for all of it.
     removed_mass : fraction · ‖ΔT‖_F/‖T‖_F of the removal (and of its controls).
     metric : name of the measure. value : measured, infinite for a network that diverged.
-    delta : value − value of the unablated network; None if that one diverged.
-    sensitivity : delta / removed_mass; None where undefined, with the reason in `undefined`.
+    delta : value − value of the unablated network; None if that one diverged, and where the named sectors are empty: there is nothing to remove,
+        which is no effect of 0.
+    sensitivity : delta / removed_mass; None where undefined. undefined : why delta or sensitivity are None, else "".
     n_leading : number of units in R.
     """
 
@@ -198,7 +201,7 @@ def ablation_profile(
     forms : Schur forms to use instead, one a network (another order, say); `threshold` is then not used.
     subsets : what to remove, each a tuple out of "RR", "CR", "CC".
     fractions : how much of each removal and control, W_rec − fraction · Q ΔT Qᵀ; 1 is the removal itself.
-    controls : names for `control_changes`; () for none. An empty removal has no control.
+    controls : names for `control_changes`; () for none. Removing no sector has no control.
     draws, seed : of the controls.
     engine : see `schurkit.engine.choose`.
 
@@ -312,9 +315,10 @@ def _measure_cases(one, form, cases, trials, measure, draws, seed, engine) -> np
 
 def _row(label, form, case, mass, name, value, intact) -> AblationRow:
     mass = mass * case.fraction
-    delta = value - intact if isfinite(intact) else None
+    empty = bool(case.sectors) and mass == 0
+    delta = value - intact if isfinite(intact) and not empty else None
     why = ""
-    if delta is None:
+    if not isfinite(intact):
         why = "the unablated network diverged"
     elif mass == 0:
         why = "nothing to remove: " + ("no sector was named" if not case.sectors else "the sector holds no coupling")

@@ -120,8 +120,9 @@ def test_profile_rows_are_what_a_plain_loop_measures():
             name = "+".join(subset) or "none"
             value = fvu(rollout(ablate(one, form, [subset]), trials), trials)[0]
             row = mine[name, "removal", 0]
-            assert row.value == pytest.approx(value, rel=1e-12) and row.delta == pytest.approx(value - intact, abs=1e-12)
             mass = np.linalg.norm(removal(form, subset)) / np.linalg.norm(form.T)
+            assert row.value == pytest.approx(value, rel=1e-12)
+            assert row.delta is None if subset and mass == 0 else row.delta == pytest.approx(value - intact, abs=1e-12)
             assert row.removed_mass == pytest.approx(mass, rel=1e-12)
             assert row.sensitivity is None if not subset or mass < 1e-5 else row.sensitivity == pytest.approx(row.delta / mass)
         change = control_changes(form, ("CR",), "full", 2, seed=5)[1]
@@ -150,6 +151,15 @@ def test_a_normal_network_has_undefined_sensitivities_not_noise():
     rows = ablation_profile(rnn, self_trials(rnn), controls=())
     assert all(r.sensitivity is None and r.undefined for r in rows)
     assert any("rounding noise" in r.undefined or "holds no coupling" in r.undefined for r in rows)
+
+
+def test_an_empty_sector_has_no_effect_rather_than_an_effect_of_0():
+    rnn = RNN(np.ones((4, 1)), np.diag([0.9, 0.5, 0.4, 0.3]) + np.diag([0.2] * 3, 1), np.ones((1, 4)))  # one unit in R: RR holds nothing
+    rows = ablation_profile(rnn, self_trials(rnn), draws=2)
+    assert {row.n_leading for row in rows} == {1}
+    for row in rows:
+        assert (row.delta is None) == (row.removed == "RR") and (row.removed_mass == 0) == (row.removed in ("RR", "none"))
+    assert all(row.undefined == "nothing to remove: the sector holds no coupling" for row in rows if row.removed == "RR")
 
 
 def test_a_diverged_network_has_no_effect_but_a_reason():

@@ -192,10 +192,10 @@ def test_whether_an_effect_is_beyond_its_control_follows_from_the_recorded_exces
     assert (f"Beyond its control: {word}." in claim_line(load_claims()["A2"], told)) == bool(excess)
 
 
-def test_a_claim_without_any_network_says_that_nothing_was_trained_for_it(shell):
+def test_a_claim_without_any_network_says_that_none_tests_it(shell):
     notebook = said(lambda: nb.claim("A1", None, None, 0))
     line = notebook["cells"][0]["outputs"][0]["data"]["text/markdown"]
-    assert "Ours: none, since nothing was trained for it here; rule:" in line and nb.claims(notebook)[0]["n"] == 0
+    assert "Ours: none, since no network here tests it; rule:" in line and nb.claims(notebook)[0]["n"] == 0
 
 
 def test_negative_numbers_have_a_minus_sign_on_the_page_and_a_hyphen_in_the_file(shell):

@@ -120,9 +120,7 @@ def _entry(claim: Claim, tests: list[dict], older: list[dict]) -> list[str]:
     lines += [f"- Paper: {claim.paper} ({claim.where} of {{cite:t}}`{claim.source}`)"]
     lines += [f"- Rule, written before the published run: {claim.quantity} {claim.rule}; the value is recorded as `{claim.key}`"]
     for test in older:
-        lines.append(
-            f"- Published run ({test['edition']} edition), {{doc}}`../notebooks/{test['chapter']}`: {_outcome(claim, test)}"
-        )
+        lines.append(f"- Published run ({test['edition']} edition), {{doc}}`../notebooks/{test['chapter']}`: {_outcome(claim, test)}")
     for test in tests:
         shown = f", {{numref}}`{test['figure']}`" if test["figure"] else ""
         lines.append(f"- Here, {{doc}}`../notebooks/{test['chapter']}`{shown}: {_outcome(claim, test)}")

@@ -195,8 +195,8 @@ def _pif_of_starts(content, shape, dtype, labels, starts):
 
 
 def _sizes(effects):
-    """Root mean square of each network's effects on the signed log scale, (networks,)."""
-    return np.sqrt((np.log1p(np.abs(effects)) ** 2).mean(axis=1))
+    """Root mean square of each network's effects on the signed log scale, over the sectors that are not empty in it, (networks,)."""
+    return np.sqrt(np.nanmean(np.log1p(np.abs(effects)) ** 2, axis=1))
 
 
 def _profile(rnn, trials, threshold):

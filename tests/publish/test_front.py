@@ -9,7 +9,7 @@ from publish.small_book import REPOSITORY
 
 from schurkit._claims import load_claims, verdicts
 from schurkit.publish import panels
-from schurkit.publish.front import PICTURE, findings, picture, profiles, write_picture
+from schurkit.publish.front import PICTURE, findings, picture, profiles, table, write_picture
 from schurkit.publish.panels import Axis, Row
 from schurkit.publish.published import published
 
@@ -29,10 +29,14 @@ def test_the_picture_is_drawn_from_the_published_runs(kept):
     drawn = picture(REPOSITORY, kept)
     assert (REPOSITORY / PICTURE).read_text(encoding="utf-8") == drawn, "'schurkit publish' draws it"
     root = ET.fromstring(drawn)
-    rows = [row for chapter, name in (("flip_flop", "flip-flop"), ("sine", "sine"), ("context_integration", "integration"), ("copy_task", "copy"))
-            for row in (REPOSITORY / "book" / "data" / chapter / f"{name}-controls.csv").read_text().splitlines() if "removal" in row]  # fmt: skip
-    single = [row for row in rows if re.search(r"(^|,)(RR|CR|CC)(,|$)", row)]
-    assert len(root.findall(".//{http://www.w3.org/2000/svg}circle")) == len(single)
+    names = {"flip_flop": "flip-flop-profile", "sine": "sine-profile", "context_integration": "integration-profile", "copy_task": "copy-removals"}
+    rows = [row for chapter, name in names.items() for row in table(REPOSITORY, chapter, name) if row.get("construction") != "cayley"]
+    masses = [float(row["removed_mass"]) for row in rows if row["removed"] in ("RR", "CR", "CC")]
+    dots = root.findall(".//{http://www.w3.org/2000/svg}circle")
+    assert len(dots) == sum(mass > 0 for mass in masses) < len(masses), "a sector that holds nothing has no dot"
+    assert sum("nearly" in dot.get("class") for dot in dots) == sum(0 < mass < 0.01 for mass in masses) > 0
+    counted = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text") if text.text.startswith("∅")]
+    assert sum(int(text.split()[1]) for text in counted) == sum(mass == 0 for mass in masses)
 
 
 def test_every_number_of_the_sentences_is_a_recorded_one(kept):
