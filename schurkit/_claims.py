@@ -197,11 +197,11 @@ def _number_text(part: Mapping, digits: int) -> str:
 def beyond(told: Mapping) -> str:
     """Whether the effect is beyond its controls: "yes" where the interval of the excess over every named control lies wholly above 0, else "no".
 
-    "not asked" where the chapter names no control, or has too few networks for an interval.
+    "not asked" where the chapter names no control; it says so where there are too few networks for an interval.
     """
     excess = {name: part["interval"] for name, part in told.get("beyond", {}).items() if part["interval"]}
     if not excess:
-        return "not asked"
+        return "not asked (too few networks)" if told.get("beyond") else "not asked"
     missed = [name for name, (low, _) in excess.items() if low <= 0]
     return f"no ({', '.join(missed)})" if missed else f"yes ({', '.join(excess)})"
 

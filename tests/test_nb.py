@@ -183,7 +183,7 @@ def test_a_claim_about_several_tasks_has_a_verdict_for_each(shell):
         ({}, "not asked"),
         ({"permuted": np.linspace(0.1, 0.3, 12)}, "yes (permuted)"),
         ({"permuted": np.linspace(0.1, 0.3, 12), "full": np.linspace(-0.3, 0.3, 12)}, "no (full)"),
-        ({"permuted": np.linspace(0.1, 0.3, 3)}, "not asked"),
+        ({"permuted": np.linspace(0.1, 0.3, 3)}, "not asked (too few networks)"),
     ],
 )
 def test_whether_an_effect_is_beyond_its_control_follows_from_the_recorded_excess(shell, excess, word):
