@@ -147,6 +147,7 @@ def _run(arguments) -> int:
     from pathlib import Path
 
     from schurkit.publish.chapters import book_root, chapter_named
+    from schurkit.publish.plans import studies_of
     from schurkit.publish.run import check_folder, job_for, run_jobs
 
     root = book_root(arguments.book)
@@ -155,6 +156,7 @@ def _run(arguments) -> int:
     if arguments.dry_run:
         return _dry_run(root, [job], arguments.force)
     if arguments.force or not job.cached:
+        studies_of(job.chapter, job.values)  # a value that the task or the recipe refuses ends here
         (outcome,) = run_jobs(root, [job], report=_progress)
         if outcome.problem:
             print(f"schurkit: {outcome.problem}", file=sys.stderr)

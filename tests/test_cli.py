@@ -174,6 +174,15 @@ def test_a_wrong_parameter_runs_nothing(book, capsys, argv, message):
     assert not (book / "_build").exists()
 
 
+def test_a_value_that_no_network_can_have_runs_nothing(book, capsys, monkeypatch):
+    def plan(values):
+        raise InputError("p must be odd.")
+
+    monkeypatch.setitem(plans.plans, "small", plan)
+    assert refused(capsys, "run", "small") == "p must be odd."
+    assert not (book / "_build").exists()
+
+
 def test_dry_run_says_what_it_takes_and_runs_nothing(book, capsys):
     assert cli.main(["run", "small", "-p", "seeds", "9", "--dry-run"]) == 0
     assert capsys.readouterr().out.splitlines() == [

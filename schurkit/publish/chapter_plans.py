@@ -168,9 +168,11 @@ def is_the_profile_degenerate(values: dict) -> list:
 @planned
 def modular_addition(values: dict) -> list:
     """Networks that add modulo p, and one on fewer training pairs whose course is shown."""
+    from schurkit.fourier import check_count
     from schurkit.tasks import ModularAddition
     from schurkit.training import Study, addition_recipe
 
+    check_count(3, "the least number of key frequencies", values["p"])
     seeds = tuple(range(values["first_seed"], values["first_seed"] + values["networks"]))
     shared = {"p": values["p"], "split_seed": values["split_seed"]}
     recipe = addition_recipe(values["training_steps"], values["weight_decay"], values["hidden_size"])
@@ -184,8 +186,10 @@ def modular_addition(values: dict) -> list:
 @planned
 def recipe_or_network(values: dict) -> list:
     """Networks that add modulo p by eight recipes, or two of them, as tuned."""
+    from schurkit.fourier import check_count
     from schurkit.training import factorial
 
+    check_count(values["sparse_at_most"], "sparse_at_most", values["p"])
     seeds = range(values["first_seed"], values["first_seed"] + values["networks"])
     variants = factorial.VARIANTS if values["every_variant"] else factorial.PAIR
     names = ("clean_up", "most_steps", "split_seed", "p", "hidden_size")

@@ -88,6 +88,30 @@ def test_the_chapters_on_degeneracy_ask_for_what_they_train(name, changed):
     assert [(study.task, study.recipe, study.seeds) for study in studies] == [(task, recipe, seeds) for task, recipe in zip(made, recipes)]
 
 
+@pytest.mark.parametrize(
+    ("name", "changed", "message"),
+    [
+        ("modular_addition", {"p": 114}, "needs an odd p; got 114"),
+        ("modular_addition", {"p": 5}, "the least number of key frequencies = 3 is more than there are frequencies"),
+        ("recipe_or_network", {"p": 58}, "needs an odd p; got 58"),
+        ("recipe_or_network", {"sparse_at_most": 57}, "sparse_at_most = 57 is more than there are frequencies: p = 113 has 56"),
+        ("schur_meets_fourier", {"running_p": 58}, "p must be odd"),
+    ],
+)
+def test_the_chapters_on_addition_refuse_before_they_train(name, changed, message):
+    """The plan does, which runs first, and so do the cells up to the set-up."""
+    chapter = read_chapter(REPOSITORY / "notebooks" / f"{name}.ipynb")
+    with pytest.raises(InputError, match=message):
+        studies_of(chapter, changed)
+    at = next(i for i, cell in enumerate(chapter.source["cells"]) if "parameters" in cell["metadata"].get("tags", ()))
+    parameters, set_up = ("".join(cell["source"]) for cell in chapter.source["cells"][at : at + 2])
+    there: dict = {}
+    exec(parameters, there)
+    there.update(changed)
+    with pytest.raises(InputError, match=message):
+        exec(set_up.replace('plt.style.use("schurkit.schurkit")', ""), there)
+
+
 def asked_by(name, values):
     """The studies of a chapter of the book with these parameters, as (task, recipe, seeds)."""
     chapter = read_chapter(REPOSITORY / "notebooks" / f"{name}.ipynb")
