@@ -39,12 +39,19 @@ def schur_coordinates(values: dict) -> list:
     return [Study(task, copy_recipe(values["hidden_size"], "orthogonal"), tuple(seeds))]
 
 
+def _paper(hidden_size: int, steps: int, **changes):
+    """The recipe of the first paper's other tasks, with gradients clipped at 1, which the paper does not mention."""
+    from schurkit.training import Phase, Recipe
+
+    return Recipe(hidden_size=hidden_size, phases=(Phase(steps, 1e-3),), clip_norm=1.0, **changes)
+
+
 def _suite(values: dict, task) -> list:
-    """One task of the cross-task suite with the paper's recipe."""
-    from schurkit.training import Phase, Recipe, Study
+    """One task of the first paper, by its recipe."""
+    from schurkit.training import Study
 
     seeds = range(values["first_seed"], values["first_seed"] + values["networks"])
-    return [Study(task, Recipe(hidden_size=values["hidden_size"], phases=(Phase(values["training_steps"], 1e-3),)), tuple(seeds))]
+    return [Study(task, _paper(values["hidden_size"], values["training_steps"]), tuple(seeds))]
 
 
 @planned
@@ -75,17 +82,17 @@ def context_integration(values: dict) -> list:
 def across_tasks(values: dict) -> list:
     """The three tasks as they are, and their variants."""
     from schurkit.tasks import ContextIntegration, FlipFlop, Sine
-    from schurkit.training import Phase, Recipe, Study
+    from schurkit.training import Study
 
     first, few = values["first_seed"], values["variant_networks"]
-    base = {"hidden_size": values["hidden_size"], "phases": (Phase(values["training_steps"], 1e-3),)}
+    size = values["hidden_size"], values["training_steps"]
     tasks = (FlipFlop(), Sine(), ContextIntegration())
     varied = [FlipFlop(pulse_probability=0.05), FlipFlop(pulse_probability=0.3), FlipFlop(steps=50), Sine(slowest=0.01, fastest=0.05)]
     varied += [ContextIntegration(noise=0.5), ContextIntegration(steps=24)]
-    studies = [Study(task, Recipe(**base), tuple(range(first, first + values["networks"]))) for task in tasks]
-    studies += [Study(task, Recipe(**base), tuple(range(first, first + few))) for task in varied]
+    studies = [Study(task, _paper(*size), tuple(range(first, first + values["networks"]))) for task in tasks]
+    studies += [Study(task, _paper(*size), tuple(range(first, first + few))) for task in varied]
     kinds = ({"activation": "relu"}, {"leak": values["leak"]})
-    return studies + [Study(task, Recipe(**base, **kind), tuple(range(first, first + few))) for kind in kinds for task in tasks]
+    return studies + [Study(task, _paper(*size, **kind), tuple(range(first, first + few))) for kind in kinds for task in tasks]
 
 
 @planned
@@ -100,11 +107,10 @@ def subspace_or_coupling(values: dict) -> list:
 def explore(values: dict) -> list:
     """The networks that readers take apart in the page: those of the chapters on the four tasks."""
     from schurkit.tasks import ContextIntegration, Copy, FlipFlop, Sine
-    from schurkit.training import Phase, Recipe, Study, copy_recipe
+    from schurkit.training import Study, copy_recipe
 
     seeds = tuple(range(values["first_seed"], values["first_seed"] + values["networks"]))
-    recipe = Recipe(hidden_size=64, phases=(Phase(3840, 1e-3),))
-    studies = [Study(task, recipe, seeds) for task in (FlipFlop(), Sine(), ContextIntegration())]
+    studies = [Study(task, _paper(64, 3840), seeds) for task in (FlipFlop(), Sine(), ContextIntegration())]
     return [*studies, Study(Copy(), copy_recipe(72, "orthogonal"), seeds)]
 
 
@@ -208,8 +214,7 @@ def schur_meets_fourier(values: dict) -> list:
 def many_seeds(values: dict) -> list:
     """A small flip-flop at several sizes; what the chapter times is trained while it runs."""
     from schurkit.tasks import FlipFlop
-    from schurkit.training import Phase, Recipe, Study
+    from schurkit.training import Study
 
     seeds = tuple(range(values["first_seed"], values["first_seed"] + values["networks"]))
-    recipes = [Recipe(hidden_size=size, phases=(Phase(values["training_steps"], 1e-3),)) for size in values["sizes"]]
-    return [Study(FlipFlop(bits=2, steps=20), recipe, seeds) for recipe in recipes]
+    return [Study(FlipFlop(bits=2, steps=20), _paper(size, values["training_steps"]), seeds) for size in values["sizes"]]

@@ -30,7 +30,7 @@ needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch fin
 
 
 def recipe(steps=30, **changes):
-    return Recipe(**({"hidden_size": 12, "phases": (Phase(steps, 1e-2),), "batch_size": 16} | changes))
+    return Recipe(**({"hidden_size": 12, "phases": (Phase(steps, 1e-2),), "batch_size": 16, "clip_norm": 1.0} | changes))
 
 
 @dataclass

@@ -70,9 +70,12 @@ def test_the_copy_task_asks_for_what_its_chapter_trains():
         ("path_integration", {}),
         ("path_integration", {"first_seed": 3, "dimensions": 3, "steps": 9, "speed": 0.5, "learning_rate": 0.01, "epoch_steps": 7}),
         ("three_levels", {"networks": 5, "hidden_size": 32}),
+        ("flip_flop", {}),
+        ("sine", {"training_steps": 50}),
+        ("context_integration", {"hidden_size": 16}),
     ],
 )
-def test_the_chapters_on_degeneracy_ask_for_what_they_train(name, changed):
+def test_chapters_ask_for_what_they_train(name, changed):
     """The cells up to the set-up run here; the task, the recipe and the seeds that they make are those of the plan."""
     chapter = read_chapter(REPOSITORY / "notebooks" / f"{name}.ipynb")
     code = [cell for cell in chapter.source["cells"] if cell["cell_type"] == "code"]
