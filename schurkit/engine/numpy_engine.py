@@ -38,9 +38,6 @@ class NumpyEngine:
     sources = (sys.modules[__name__], tables)
     arithmetic = ""
 
-    def refuses(self, spec: Spec) -> str | None:
-        return None
-
     def worker(self, spec: Spec, loss: str = "mse") -> NumpyWorker:
         return NumpyWorker(spec, loss)
 

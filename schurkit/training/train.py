@@ -94,7 +94,7 @@ def train_all(studies: Sequence[Study], *, engine: str = "auto", store: Store | 
     list of `Trained`, one a study.
     """
     store = Store() if store is None else store
-    runs = [_Run(study, choose(engine, study.recipe.spec), store) for study in studies]
+    runs = [_Run(study, choose(engine), store) for study in studies]
     if any(run.missing for run in runs):
         _train_missing([run for run in runs if run.missing], progress)
     return [run.trained() for run in runs]
@@ -238,7 +238,7 @@ class Plan:
 def plan(study: Study, *, engine: str = "auto", store: Store | None = None) -> Plan:
     """Estimate what training a study would take, by timing a few steps of each phase here."""
     task, recipe, seeds = study.task, study.recipe, study.seeds
-    chosen = choose(engine, recipe.spec)
+    chosen = choose(engine)
     store = Store() if store is None else store
     record = record_of(task, recipe, seeds[0], chosen)
     missing = [seed for seed in seeds if not store.holds(record | {"seed": seed})]
