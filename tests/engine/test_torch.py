@@ -412,9 +412,10 @@ def test_as_many_networks_as_there_is_memory_for():
 def test_a_gpu_takes_whole_stacks(monkeypatch):
     """With an engine that calls itself a GPU: one chunk as large as memory allows, and an estimate from networks side by side."""
     chunks = []
-    module = __import__("sys").modules["schurkit.training.train"]
     monkeypatch.setattr(TorchEngine, "on_gpu", True)
-    monkeypatch.setattr(module, "fit", lambda task, kind, seeds, *rest: chunks.append(len(seeds)) or fit(task, kind, seeds, *rest))
+    for name in ("train", "price"):
+        module = __import__("sys").modules[f"schurkit.training.{name}"]
+        monkeypatch.setattr(module, "fit", lambda task, kind, seeds, *rest: chunks.append(len(seeds)) or fit(task, kind, seeds, *rest))
     train(TASK, recipe(3), range(20), engine="torch")
     assert chunks == [20]
     chunks.clear()
