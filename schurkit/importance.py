@@ -181,7 +181,7 @@ def coupling_estimates(
     """
     asked = _Question.of(rnn, form, trials, signals, seed)
     starts = [block.start for block in form.blocks]
-    contracted = _compiled if choose(engine, Spec.of(rnn), rnn.dtype).name == "numba" and rnn.dtype == np.float32 else _contracted
+    contracted = _compiled if choose(engine, dtype=rnn.dtype).name == "numba" and rnn.dtype == np.float32 else _contracted
     gradient, curvature = contracted(rnn, form, trials, asked, starts)
     above = np.triu(np.ones_like(curvature), 1)
     return -_blockwise(gradient * form.T, starts) * above, curvature / asked.signals * above

@@ -121,9 +121,6 @@ class Engine(Protocol):
     packages: tuple[str, ...]
     arithmetic: str
 
-    def refuses(self, spec: Spec) -> str | None:
-        """None if the engine covers the network, else the reason in a few words."""
-
     def worker(self, spec: Spec, loss: str = "mse") -> Worker: ...
 
     def rollout(self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool) -> tuple[np.ndarray, np.ndarray | None]:

@@ -36,9 +36,6 @@ class NumpyEngine:
     packages = ("numpy",)
     arithmetic = ""
 
-    def refuses(self, spec: Spec) -> str | None:
-        return None
-
     def worker(self, spec: Spec, loss: str = "mse") -> NumpyWorker:
         return NumpyWorker(spec, loss)
 

@@ -99,9 +99,6 @@ class TorchEngine:
     def arithmetic(self) -> str:
         return torch_device.arithmetic(self.device)
 
-    def refuses(self, spec: Spec) -> str | None:
-        return None
-
     def worker(self, spec: Spec, loss: str = "mse") -> TorchWorker:
         return TorchWorker(self, spec, self.loss or _LOSSES[loss])
 
