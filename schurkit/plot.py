@@ -30,14 +30,14 @@ def _axes(ax):
 def spectrum(form, ax=None):
     """Eigenvalues of a Schur form in the complex plane: R filled, C open, with the threshold circle and the unit circle.
 
-    form : `schurkit.SchurForm`. With leak < 1 the circle of the threshold applies to the step matrix and is left out.
+    form : `schurkit.SchurForm`; of a leaky network the eigenvalues are those of the step matrix.
     """
     ax = _axes(ax)
     angle = np.linspace(0, 2 * np.pi, 361)
     ax.plot(np.cos(angle), np.sin(angle), color="#AAAAAA", lw=0.8, label="unit circle")
-    if form.leak == 1:
-        least = form.threshold * form.radius
-        ax.plot(least * np.cos(angle), least * np.sin(angle), color="#333333", lw=0.8, ls="--", label=f"{form.threshold:g} × radius")
+    ax.plot(
+        form.cut * np.cos(angle), form.cut * np.sin(angle), color="#333333", lw=0.8, ls="--", label=f"{form.cut / (form.radius or 1):.3g} × radius"
+    )
     values, leading = form.eigenvalues, np.arange(form.hidden_size) < form.n_leading
     ax.plot(values.real[leading], values.imag[leading], "o", ms=4.5, color=SECTOR_COLOURS["RR"], label=f"R: {_units(leading)}")
     ax.plot(values.real[~leading], values.imag[~leading], "o", ms=4.5, mfc="none", color=SECTOR_COLOURS["CC"], label=f"C: {_units(~leading)}")
@@ -83,7 +83,7 @@ def dots(
     values : for each condition the values of its networks; names : of the conditions.
     offset : shift of the column, so that several series stand side by side; seed : of the horizontal scatter.
     """
-    from .metrics import interval
+    from .intervals import over_networks
 
     ax = _axes(ax)
     generator = np.random.default_rng(seed)
@@ -94,7 +94,7 @@ def dots(
         label, shown = None, label  # a legend names the first column that holds anything
         scatter = generator.uniform(-0.06, 0.06, len(column)) if len(column) > 1 else 0
         ax.plot(i + offset + scatter, column, marker, ms=4, color=colour, alpha=0.55, mew=0, label=shown)
-        mean = interval(column)
+        mean = over_networks(column)
         ax.plot([i + offset - 0.13, i + offset + 0.13], [mean.mean] * 2, color=colour, lw=1.6)
         if mean.low is not None:
             ax.plot([i + offset] * 2, [mean.low, mean.high], color=colour, lw=3, alpha=0.6, solid_capstyle="butt")

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from schurkit import nb
 from schurkit._checks import InputError
 from schurkit._claims import VERDICTS, Rule, load_claims, verdict
-from schurkit.metrics import interval
+from schurkit.intervals import over_networks as interval
 
 CLAIMS = """
 - {id: A1, statement: It works., paper: "1.0", where: Table 1, source: x, key: works, quantity: the accuracy, rule: {at least: 0.5}}

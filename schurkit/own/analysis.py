@@ -97,8 +97,7 @@ def analyze(
 
 
 def _check_targets(trials: Trials) -> None:
-    kept = trials.targets[np.broadcast_to(trials.mask, trials.targets.shape[:2])]
-    if not (kept != kept[0]).any():
+    if not trials.total_variance > 0:
         raise InputError("the unmasked targets do not vary, so that FVU (the fraction of variance unexplained) is undefined: use other trials.")
 
 

@@ -36,7 +36,7 @@ def over_trials(rnn: RNN, form: SchurForm, trials: Trials, *, resamples: int = 2
     -------
     One row a subset of {RR, CR, CC} but the empty one; not finite where the network diverged.
     """
-    counted = np.broadcast_to(trials.mask, trials.targets.shape[:2])[..., None]
+    counted = trials.counted[..., None]
     targets = trials.targets.astype(np.float64) * counted
     outputs = rollout(ablate(rnn, form, SUBSETS), trials).outputs
     with np.errstate(over="ignore", invalid="ignore"):
@@ -69,8 +69,8 @@ def over_orders(rnn: RNN, form: SchurForm, trials: Trials, *, orders: int = 5, t
         warnings.simplefilter("ignore", SchurOrderWarning)
         for order in range(orders):
             shuffled = [form.random_order(seed=order, tie=tie)]
-            for row in ablation_profile(rnn, trials, forms=shuffled, subsets=[(name,) for name in found], controls=()):
-                found[row.removed].append(np.nan if row.delta is None else row.delta)
+            for removed in ablation_profile(rnn, trials, forms=shuffled, subsets=[(name,) for name in found], controls=()):
+                found[removed.name].append(removed.cost[0])
     return [OverOrders(name, float(np.min(values)), float(np.max(values)), orders) for name, values in found.items() if values]
 
 
@@ -107,12 +107,7 @@ def singles(rnn: RNN, form: SchurForm, trials: Trials, *, largest: int = 20, sig
     pairs = [divmod(int(index), len(form.blocks)) for index in order[: min(largest, len(form.couplings()))]]
     exact = exact_effects(rnn, form, trials, [form.coupling(i, j) for i, j in pairs]) if pairs else []
     rows = [
-        Single(i + 1, j + 1, _sector(form, i, j), float(np.linalg.norm(form.coupling(i, j))), float(estimates[i, j]), float(effect))
+        Single(i + 1, j + 1, form.sector_of(i, j), float(np.linalg.norm(form.coupling(i, j))), float(estimates[i, j]), float(effect))
         for (i, j), effect in zip(pairs, exact)
     ]
     return Singles(estimates, rows)
-
-
-def _sector(form: SchurForm, driven: int, driver: int) -> str:
-    leading = form.leading_blocks
-    return "RR" if driver < leading else "CR" if driven < leading else "CC"

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._checks import InputError
 from ..ablation import LEAST_MASS, name_of
-from ..metrics import interval
+from ..intervals import over_networks
 from ..rnn import RNN
 from ..schur import SchurForm
 from .files import checked_path, sha256, shown
@@ -90,11 +90,9 @@ def _check(what: str, holds: bool, found: str) -> dict:
 
 
 def spectrum_caption(report: dict, network: dict, form: SchurForm) -> str:
-    text = f"Eigenvalues of W_rec. Filled: R, {form.n_leading} of {form.hidden_size} units; open: C."
-    if form.leak != 1:
-        return f"{text} The blocks are ordered by the step matrix, whose circles are drawn where they lie in this plane. " + _relu(report)
-    radius = network["spectral_radius"]
-    return f"{text} Dashed: {form.threshold:g} times the spectral radius {radius:.3g}. " + _relu(report)
+    matrix = "W_rec" if np.ndim(form.leak) == 0 and form.leak == 1 else "the step matrix"
+    text = f"Eigenvalues of {matrix}. Filled: R, {form.n_leading} of {form.hidden_size} units; open: C."
+    return f"{text} Dashed: {form.cut:.3g}, the least modulus in R, where the largest is {form.radius:.3g}. " + _relu(report)
 
 
 def _relu(report: dict) -> str:
@@ -231,7 +229,7 @@ def stack_table(report: dict) -> list[dict]:
         values = deltas(networks, entry["removed"])
         values = values[np.isfinite(values)]
         beside = [finding.beside for network in networks for finding in findings(network) if finding.removed == name_of(entry["removed"])]
-        mean = interval(values) if len(values) else None
+        mean = over_networks(values) if len(values) else None
         ends = "" if mean is None or mean.low is None else f" [{_signed(mean.low)}, {_signed(mean.high)}]"
         rows.append({
             "removed": name_of(entry["removed"]), "networks": len(values), "mean change": "–" if mean is None else _signed(mean.mean) + ends,

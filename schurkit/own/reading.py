@@ -166,7 +166,8 @@ def check_sentence(report: dict) -> str:
 def kind_sentences(report: dict) -> list[str]:
     """What the order of the blocks means for this kind of network, and what had to be assumed."""
     activation, leak = report["activation"], report["leak"]
-    step = "W_rec" if leak == 1 else f"the step matrix (1 − {leak:g}) I + {leak:g} W_rec, which has the same Schur vectors"
+    one = f"(1 − {leak:g}) I + {leak:g} W_rec" if np.ndim(leak) == 0 else "(I − diag(leak)) + diag(leak) W_rec"
+    step = "W_rec" if np.ndim(leak) == 0 and leak == 1 else f"the step matrix {one}, and R is cut per time constant"
     told = [f"The blocks are ordered by the modulus of the eigenvalues of {step}."]
     if activation == "relu":
         told.append(

@@ -39,18 +39,9 @@ def report_in(notebook: dict) -> dict:
 
 # ---- the matrix ----------------------------------------------------------------------------------------------------------------------------------
 def spectrum(form: SchurForm):
-    """Eigenvalues of W_rec: R filled, C open; for a leaky network the circles of the step matrix, drawn where they lie for W_rec."""
+    """Eigenvalues of the step matrix, W_rec itself at leak 1: R filled, C open."""
     figure, ax = _figure(3.5, 3.8)
     plot.spectrum(form, ax)
-    if form.leak != 1:
-        ax.lines[0].remove()  # the unit circle of W_rec bounds nothing here
-        centre, angle = -(1 - form.leak) / form.leak, np.linspace(0, 2 * np.pi, 361)
-        circles = (
-            (1.0, "#AAAAAA", "-", "step matrix: unit circle"),
-            (form.threshold * form.radius, "#333333", "--", f"{form.threshold:g} × its radius"),
-        )
-        for size, colour, line, label in circles:
-            ax.plot(centre + size / form.leak * np.cos(angle), size / form.leak * np.sin(angle), color=colour, ls=line, lw=0.8, label=label)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=8)
     return figure
 
@@ -136,7 +127,7 @@ def _change_axis(ax, drawn) -> None:
 def rollouts(rnn: RNN, form: SchurForm, trials: Trials, count: int = 2):
     """The first trials, intact and without each sector: the output whose target varies most. Returns figure, that output, and rows."""
     count = min(count, len(trials))
-    kept = np.broadcast_to(trials.mask, trials.targets.shape[:2])
+    kept = trials.counted
     channel = int(np.argmax(trials.targets[kept].var(axis=0)))
     first = Trials(trials.inputs[:count], trials.targets[:count], np.array(kept[:count]) if kept[:count].any() else None)
     outputs = rollout(ablate(rnn, form, [(), *SINGLE]), first).outputs[..., channel]

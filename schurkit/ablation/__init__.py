@@ -1,0 +1,33 @@
+"""Ablations in Schur coordinates: remove couplings, keep input and readout, and measure what changes, beside changes of the same size."""
+
+from .changes import CONTROLS, DECIDING, SUBSETS, WHAT, ablate, check_form, control_changes, drawn_changes, matched_share, name_of, removal
+from .loop import OUTPUT_BYTES, measure, refit_readout
+from .profile import LEAST_MASS, Profile, ablation_profile
+from .readings import HARMLESS, MEANING, NEARLY_EMPTY, READINGS, Removal
+from .thresholds import threshold_sweep
+
+__all__ = [
+    "CONTROLS",
+    "DECIDING",
+    "HARMLESS",
+    "LEAST_MASS",
+    "MEANING",
+    "NEARLY_EMPTY",
+    "OUTPUT_BYTES",
+    "READINGS",
+    "SUBSETS",
+    "WHAT",
+    "Profile",
+    "Removal",
+    "ablate",
+    "ablation_profile",
+    "check_form",
+    "control_changes",
+    "drawn_changes",
+    "matched_share",
+    "measure",
+    "name_of",
+    "refit_readout",
+    "removal",
+    "threshold_sweep",
+]
