@@ -89,18 +89,20 @@ def claim(id: str, value, interval=None, n: int | None = None, figure: str | Non
     record(entry.key, number)
 
 
-def show(figure, name: str, caption: str, alt: str, data=None) -> None:
-    """Show a matplotlib figure with its caption, alternative text and the numbers behind it, then close it.
+def show(figure, name: str, caption: str, alt: str | None = None, data=None) -> None:
+    """Show a view, or a matplotlib figure, with its caption, alternative text and the numbers behind it, then close it.
 
     Parameters
     ----------
-    figure : a matplotlib Figure.
+    figure : a `schurkit.views.View`, which brings its alternative text and its numbers, or a matplotlib Figure.
     name : lower-case words joined by ``-``; pages refer to it as ``{numref}`name```.
     caption : what is shown, n, what the spread is, and what to take away (MyST markdown).
     alt : the same for a reader who does not see it; compute its numbers.
     data : the drawn numbers, as a DataFrame or a list of dataclass rows or dicts: linked below the figure as a CSV file.
     """
     _check_name(name, "figure")
+    if hasattr(figure, "alt"):
+        figure, alt, data = figure.figure, alt or figure.alt, figure.data if data is None else data
     for what, text in (("caption", caption), ("alternative text", alt)):
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"figure {name} needs {'an' if what[0] == 'a' else 'a'} {what}; got {text!r}.")
@@ -108,7 +110,7 @@ def show(figure, name: str, caption: str, alt: str, data=None) -> None:
         raise InputError(f"show needs a matplotlib figure; got {type(figure).__name__}. Did you pass the axes? Use ax.figure.")
     mystnb = {"image": {"alt": " ".join(alt.split())}, "figure": {"name": name, "caption": " ".join(caption.split())}}
     link = None if data is None else _csv_link(name, "figure", _frame(data, f"figure {name}"))
-    _publish({**_picture(figure), "text/plain": f"Figure {name}: {alt}"}, {"mystnb": mystnb}, kind="figure", name=name, alt=alt, caption=caption)
+    _publish({**picture(figure), "text/plain": f"Figure {name}: {alt}"}, {"mystnb": mystnb}, kind="figure", name=name, alt=alt, caption=caption)
     _close(figure)
     _note(name, caption, link)
 
@@ -217,17 +219,17 @@ def _csv_link(name: str, what: str, frame) -> str:
     return f'<p class="schurkit-data"><a download="{name}.csv" href="{address}">Numbers behind this {what} ({name}.csv, {rows})</a></p>'
 
 
-def _picture(figure) -> dict:
+def picture(figure) -> dict:
     """The figure as SVG, or as a PNG of twice the resolution where an SVG would be too large."""
     import matplotlib
 
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "schurkit"}):
         drawn = io.BytesIO()
-        figure.savefig(drawn, format="svg", facecolor="white", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+        figure.savefig(drawn, format="svg", facecolor="none", bbox_inches="tight", metadata={"Date": None, "Creator": None})
     if len(drawn.getvalue()) <= SVG_LIMIT:
         return {"image/svg+xml": drawn.getvalue().decode()}
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", facecolor="white", bbox_inches="tight", dpi=192, metadata={"Software": None})
+    figure.savefig(drawn, format="png", facecolor="none", bbox_inches="tight", dpi=192, metadata={"Software": None})
     return {"image/png": base64.b64encode(drawn.getvalue()).decode()}
 
 

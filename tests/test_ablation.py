@@ -5,7 +5,7 @@ import pytest
 from helpers import planted, random_rnn, random_trials, self_trials
 
 from schurkit import RNN, InputError, Trials, ablate, control_changes, fvu, measure, real_schur, refit_readout, rollout
-from schurkit.ablation import CONTROLS, SUBSETS, matched_share, removal
+from schurkit.ablation import CONTROLS, SUBSETS, matched_share, removal, switched
 
 
 def test_each_removal_zeroes_just_its_planted_couplings():
@@ -162,3 +162,20 @@ def test_refit_readout_recovers_a_planted_readout(form):
 def test_refit_needs_shared_trials():
     with pytest.raises(InputError, match="share"):
         refit_readout(random_rnn(2), random_trials(2))
+
+
+@pytest.mark.parametrize("kind", [{}, {"activation": "relu", "leak": 0.4}, {"form": "voltage", "leak": np.linspace(0.2, 1, 7)}])
+def test_a_change_that_holds_throughout_is_that_network_and_one_that_never_holds_is_the_intact_one(kind):
+    rnn, trials = random_rnn(1, scale=0.3, **kind), random_trials()
+    change = -np.random.default_rng(0).normal(size=(7, 7)) * 0.1
+    for when, W in ((True, rnn.W_rec[0] + change), (False, rnn.W_rec[0])):
+        wanted = rollout(rnn.with_W_rec(W), trials).outputs
+        assert switched(rnn, change, [when] * 8, trials) == pytest.approx(wanted, abs=1e-10)
+    late = switched(rnn, change, np.arange(8) >= 4, trials)
+    assert late[:, :, :4] == pytest.approx(rollout(rnn, trials).outputs[:, :, :4], abs=1e-10) and not np.allclose(late[:, :, 4:], wanted[:, :, 4:])
+    one = np.zeros((6, 8), bool)
+    one[2, 3] = True
+    only = switched(rnn, change, one, trials)
+    assert np.array_equal(np.flatnonzero(np.abs(only - wanted).max(axis=(0, 2, 3)) > 1e-9), [2])
+    with pytest.raises(InputError, match="when must have shape"):
+        switched(rnn, change, [True] * 3, trials)

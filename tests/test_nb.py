@@ -271,7 +271,7 @@ def test_the_numbers_behind_a_figure_are_a_csv_file_in_its_link(shell, data):
 
 def test_drawing_a_figure_twice_gives_the_same_bytes(shell):
     drawn = figure()
-    assert nb._picture(drawn) == nb._picture(drawn)
+    assert nb.picture(drawn) == nb.picture(drawn)
 
 
 def test_a_large_drawing_is_sent_as_a_picture(shell, monkeypatch):

@@ -1,7 +1,7 @@
 """Ablations in Schur coordinates: remove couplings, keep input and readout, and measure what changes, beside changes of the same size."""
 
 from .changes import CONTROLS, DECIDING, SUBSETS, WHAT, ablate, check_form, control_changes, drawn_changes, matched_share, name_of, removal
-from .loop import OUTPUT_BYTES, measure, refit_readout
+from .loop import OUTPUT_BYTES, measure, refit_readout, switched
 from .profile import LEAST_MASS, Profile, ablation_profile
 from .readings import HARMLESS, MEANING, NEARLY_EMPTY, READINGS, Removal
 from .thresholds import threshold_sweep
@@ -29,5 +29,6 @@ __all__ = [
     "name_of",
     "refit_readout",
     "removal",
+    "switched",
     "threshold_sweep",
 ]

@@ -58,6 +58,47 @@ def measure(network: RNN, changes: Iterable[np.ndarray], trials: Trials, metric:
     return np.concatenate(found) if found else np.zeros(0)
 
 
+def switched(network: RNN, change: np.ndarray, when, trials: Trials) -> np.ndarray:
+    """Outputs of one network whose recurrent matrix is W_rec + ΔW at some steps and W_rec at the others: **when** is a coupling needed?
+
+    Parameters
+    ----------
+    network : a stack of one.
+    change : ΔW, (hidden, hidden), in raw coordinates; −``form.weights(delta_T)`` removes ΔT.
+    when : (time) or (trials, time) booleans, the steps (the first is 0) at which the change holds.
+    trials : shared trials.
+
+    Returns
+    -------
+    (1, trials, time, output) float64, as a metric takes them.
+
+    Examples
+    --------
+    >>> from schurkit import RNN, Trials, rollout
+    >>> rnn = RNN([[1.0]], [[0.5]], [[1.0]])
+    >>> trials = Trials(np.ones((1, 3, 1)), np.zeros((1, 3, 1)))
+    >>> bool(np.allclose(switched(rnn, np.zeros((1, 1)), [True] * 3, trials), rollout(rnn, trials).outputs))
+    True
+    """
+    if len(network) != 1 or trials.networks is not None:
+        raise InputError("switched needs one network (a stack of one) and trials that all networks share.")
+    shape = trials.targets.shape[:2]
+    try:
+        when = np.broadcast_to(np.asarray(when, dtype=bool), shape)
+    except ValueError:
+        raise InputError(f"when must have shape (time) or (trials, time), here {shape}; got {np.shape(when)}.") from None
+    one, leak = network.astype("float64"), np.asarray(network.leak, dtype=np.float64)
+    drive = trials.inputs @ one.W_in[0].T
+    state = np.repeat(one.h0, len(trials), axis=0)
+    outputs = np.empty((1, *shape, one.output_size))
+    for t in range(shape[1]):
+        before = one.activate(state) if one.form == "voltage" else state
+        total = before @ one.W_rec[0].T + when[:, t, None] * (before @ change.T) + one.b_rec[0] + (drive[:, t] if t < drive.shape[1] else 0.0)
+        state = (1 - leak) * state + leak * (total if one.form == "voltage" else one.activate(total))
+        outputs[0, :, t] = (one.activate(state) if one.form == "voltage" else state) @ one.W_out[0].T + one.b_out[0]
+    return outputs
+
+
 def refit_readout(rnn: RNN, trials: Trials, *, engine: str = "auto") -> RNN:
     """Every network with the W_out that fits the targets best, by least squares on its own states: **another question**.
 

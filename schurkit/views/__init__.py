@@ -1,0 +1,31 @@
+"""The figures of the book as functions of values: each returns a `View`, a figure that knows its alternative text and its numbers.
+
+``views.profile(profile)`` in a cell shows it; ``nb.show(views.profile(profile), "name", "What to see.")`` puts it on a page, with caption, alternative
+text and the CSV file behind it. A file a kind, so that a chapter depends on the kinds that it shows.
+"""
+
+from .base import CONTROL_MARKERS, SECTOR_COLOURS, View, styled
+from .couplings import couplings
+from .form import schur, spectrum
+from .profile import profile
+from .states import states
+from .sweeps import over_time, thresholds
+from .training import training
+from .trials import raster, trial
+
+__all__ = [
+    "CONTROL_MARKERS",
+    "SECTOR_COLOURS",
+    "View",
+    "couplings",
+    "over_time",
+    "profile",
+    "raster",
+    "schur",
+    "spectrum",
+    "states",
+    "styled",
+    "thresholds",
+    "training",
+    "trial",
+]
