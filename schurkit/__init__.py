@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "_checks": ["InputError"],
-    "ablation": ["Profile", "ablate", "ablation_profile", "control_changes", "measure", "refit_readout", "threshold_sweep"],
+    "ablation": ["Profile", "ablate", "ablation_profile", "control_changes", "measure", "order_sweep", "refit_readout", "threshold_sweep"],
     "degeneracy": ["behavioural_spread", "dsa_distances", "pif_distances"],
     "engine": ["rollout"],
     "explorer": ["explore"],

@@ -166,6 +166,15 @@ class SchurForm:
         i, j = self._pair(i, j)
         return "RR" if j < self.leading_blocks else "CR" if i < self.leading_blocks else "CC"
 
+    def share_in_R(self, vectors) -> float:
+        """The share of the squared norm of vectors, (hidden) or (…, hidden), that lies in the leading Schur vectors: 0 all in C, 1 all in R.
+
+        ``form.share_in_R(W_in.T)`` says where inputs enter, ``form.share_in_R(W_out)`` where outputs are read, of states where activity lies.
+        """
+        vectors = np.asarray(vectors, dtype=np.float64)
+        whole = np.square(vectors).sum()
+        return float(np.square(vectors @ self.Q[:, : self.n_leading]).sum() / whole) if whole else 0.0
+
     def couplings(self) -> list[tuple[int, int]]:
         """All pairs (i, j) of block indices with i < j: block i is driven from block j."""
         count = len(self.blocks)

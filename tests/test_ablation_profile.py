@@ -7,8 +7,8 @@ import pytest
 from helpers import planted, random_rnn, random_trials, self_trials
 
 from schurkit import RNN, InputError, Profile, Trials, ablate, ablation_profile, control_changes, fvu, real_schur, rollout, threshold_sweep
-from schurkit.ablation import SUBSETS, drawn_changes, removal
-from schurkit.metrics import FVU, REPLAY_ACCURACY
+from schurkit.ablation import SUBSETS, curves, drawn_changes, order_sweep, removal
+from schurkit.metrics import FVU, REPLAY_ACCURACY, fvu_over_time
 
 
 def made(cost, permuted, matched, mass=0.3, to_lose=1.0, metric=FVU):
@@ -172,5 +172,23 @@ def test_threshold_sweep_is_the_profile_at_each_threshold():
 def test_threshold_sweep_runs_equal_cuts_once(monkeypatch):
     rnn, _, _ = planted()
     calls, real = [], ablation_profile
-    monkeypatch.setattr("schurkit.ablation.thresholds.ablation_profile", lambda *a, **k: calls.append(1) or real(*a, **k))
+    monkeypatch.setattr("schurkit.ablation.sweeps.ablation_profile", lambda *a, **k: calls.append(1) or real(*a, **k))
     assert len(threshold_sweep(rnn, self_trials(rnn), [0.6, 0.7, 0.8, 0.9])) == 4 and len(calls) == 1
+
+
+def test_orders_move_what_depends_on_them_and_leave_CR_alone():
+    rnn = RNN.stack([planted(seed)[0] for seed in range(2)])
+    trials, forms = self_trials(rnn[0]), [real_schur(W) for W in rnn.W_rec]
+    table = order_sweep(rnn, trials, 3, forms=forms, tie=0.1)
+    assert table.loc["CR", "spread, largest"] < 1e-8 < table.loc["RR", "spread, largest"] and table.n.tolist() == [2, 2, 2]
+    assert table.loc["CC", "by modulus"] == pytest.approx(ablation_profile(rnn, trials, controls=())["CC"].cost.mean())
+    assert order_sweep(rnn, trials, 3, forms=forms, tie=0.0)["spread, largest"].max() < 1e-8
+
+
+def test_curves_are_those_of_the_ablated_networks():
+    rnn = RNN.stack([planted(seed)[0] for seed in range(2)])
+    trials, forms = self_trials(rnn[0]), [real_schur(W) for W in rnn.W_rec]
+    found = curves(rnn, trials, fvu_over_time, forms=forms)
+    assert list(found) == ["none", "RR", "CR", "CC"] and not found["none"][0].any()
+    alone = fvu_over_time(rollout(ablate(rnn[1], forms[1], [("CC",)]), trials).outputs, trials)
+    assert found["CC"][1] == pytest.approx(alone[0])

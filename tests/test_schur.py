@@ -621,3 +621,9 @@ def test_wrong_arguments(call, message):
 
 def test_the_examples_run():
     assert doctest.testmod(schurkit.schur).failed == 0
+
+
+def test_the_share_of_vectors_in_R_is_that_of_their_leading_coordinates():
+    form = real_schur(np.random.default_rng(3).normal(size=(9, 9)), 0.7)
+    assert form.share_in_R(form.Q[:, 0]) == pytest.approx(1) and form.share_in_R(form.Q[:, -1]) == pytest.approx(0, abs=1e-20)
+    assert form.share_in_R(form.Q.T) == pytest.approx(form.n_leading / 9) and form.share_in_R(np.zeros((2, 9))) == 0

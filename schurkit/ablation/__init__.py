@@ -4,7 +4,7 @@ from .changes import CONTROLS, DECIDING, SUBSETS, WHAT, ablate, check_form, cont
 from .loop import OUTPUT_BYTES, measure, refit_readout, switched
 from .profile import LEAST_MASS, Profile, ablation_profile
 from .readings import HARMLESS, MEANING, NEARLY_EMPTY, READINGS, Removal
-from .thresholds import threshold_sweep
+from .sweeps import SINGLE, curves, order_sweep, threshold_sweep
 
 __all__ = [
     "CONTROLS",
@@ -15,6 +15,7 @@ __all__ = [
     "NEARLY_EMPTY",
     "OUTPUT_BYTES",
     "READINGS",
+    "SINGLE",
     "SUBSETS",
     "WHAT",
     "Profile",
@@ -23,10 +24,12 @@ __all__ = [
     "ablation_profile",
     "check_form",
     "control_changes",
+    "curves",
     "drawn_changes",
     "matched_share",
     "measure",
     "name_of",
+    "order_sweep",
     "refit_readout",
     "removal",
     "switched",

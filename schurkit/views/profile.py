@@ -72,7 +72,7 @@ def _removal(ax, place, one):
 
 def _column(ax, place, values, colour, marker, size, label, bars=True, **options):
     values = finite(values)
-    scatter = (np.arange(len(values)) * 0.618034 % 1 - 0.5) * 0.1 if len(values) > 1 else 0
+    scatter = (np.arange(len(values)) * 0.618034 % 1 - 0.5) * 0.1 * (len(values) > 1)
     ax.plot(place + scatter, values, marker, ms=size, color=colour, alpha=0.6, label=label, **({"mew": 0} | options))
     if bars:
         _bars(ax, place, values, colour)
