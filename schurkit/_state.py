@@ -1,24 +1,21 @@
-"""What a result depends on besides its inputs: the source of the package, and the versions of others."""
+"""What a stored result depends on besides its inputs: the state of our code, in whole numbers raised by hand, and the versions of others."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
+from functools import cache
 from importlib import metadata
-from pathlib import Path
+
+TRAINING = {"training": 1, "numpy": 1, "numba": 1, "torch": 1}
+"""The state of what trains a network: of all that engines share (random numbers, starts, optimiser, loop), and of each engine. Raise one when
+numbers change on purpose, and networks that depend on it are trained again; each task has a `version` of its own. Moving or rewording code raises
+nothing: `tests/training/test_golden.py` tells when numbers have changed."""
+
+MEASURES = 1
+"""The state of what `schurkit.studies` measures in trained networks and keeps; raise it when measures change, and all are made again."""
 
 
-def source_digest(package: Path, without: Iterable[str]) -> str:
-    """Digest of every Python file below a folder, but those below the names in `without` (folders or files of the first level)."""
-    digest, without = hashlib.sha256(), set(without)
-    for path in sorted(package.rglob("*.py")):
-        name = path.relative_to(package)
-        if name.parts[0] not in without:
-            digest.update(name.as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-def installed(packages: Iterable[str]) -> dict[str, str]:
+@cache
+def installed(packages: tuple[str, ...]) -> dict[str, str]:
     """Versions of those packages that are installed (none is imported)."""
     found = {}
     for package in packages:

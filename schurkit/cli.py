@@ -159,17 +159,20 @@ def _run(arguments) -> int:
         if outcome.problem:
             print(f"schurkit: {outcome.problem}", file=sys.stderr)
             return 1
-    _print_results(job)
+    _print_results(root, job)
     return 0
 
 
-def _print_results(job) -> None:
+def _print_results(root, job) -> None:
     from schurkit import nb
+    from schurkit._claims import explained, load_claims, ours
 
     for key, value in nb.records(job.output).items():
         print(f"{key} = {value!r}")
-    for told in nb.claims(job.output):
-        print(f"claim {told['id']}: {told['verdict']} ({told['value']!r}, n = {told['n']})")
+    told = nb.claims(job.output)
+    known = load_claims(root / "book" / "claims.yml") if told else {}
+    for test in told:
+        print(f"claim {test['id']}: {ours(test)}" + (f": {explained(known[test['id']], test)}" if test["id"] in known else ""))
     print(f"The executed notebook is {os.path.relpath(job.output)}")
 
 
@@ -269,8 +272,20 @@ def _check(arguments) -> int:
     return 1 if problems else 0
 
 
+def _analyze_arguments(parser) -> None:
+    from schurkit.publish.own_page import add_analyze_arguments
+
+    add_analyze_arguments(parser)
+
+
+def _analyze(arguments) -> int:
+    from schurkit.publish.own_page import analyze_command
+
+    return analyze_command(arguments)
+
+
 def _from(module: str, name: str):
-    """A function of another module, imported when it is called."""
+    """A function of another module, imported by its name when it is called: a chapter that shows a command does not depend on it."""
     return lambda argument: getattr(import_module(module), name)(argument)
 
 
@@ -289,7 +304,6 @@ def _count(text: str) -> int:
     return int(text)
 
 
-_OWN = "schurkit.publish.own_page"
 _STORE = "schurkit.publish.networks"
 COMMANDS = {
     "list": ("chapters with their parameters", _list_arguments, _list),
@@ -301,7 +315,7 @@ COMMANDS = {
         _from("schurkit.publish.sweep_command", "sweep_command"),
     ),
     "publish": ("keep the results of an edition in book/data", _publish_arguments, _publish),
-    "analyze": ("what your own network can lose", _from(_OWN, "add_analyze_arguments"), _from(_OWN, "analyze_command")),
+    "analyze": ("what your own network can lose", _analyze_arguments, _analyze),
     "store": ("trained networks on disk", _from(_STORE, "add_store_arguments"), _from(_STORE, "store_command")),
     "bench": ("how fast, beside other packages", _from("schurkit.bench", "add_bench_arguments"), _from("schurkit.bench", "bench_command")),
     "check": ("check the pages that were built", _check_arguments, _check),

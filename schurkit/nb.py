@@ -18,7 +18,7 @@ from numbers import Real
 from pathlib import Path
 
 from schurkit._checks import InputError
-from schurkit._claims import Claim, NoClaimsError, load_claims, verdict
+from schurkit._claims import Claim, NoClaimsError, claim_line, load_claims, ours
 
 __all__ = ["claim", "claims", "explorer", "record", "records", "show", "table"]
 
@@ -48,19 +48,22 @@ def record(key: str, value) -> None:
     _publish({RECORD_MIME: text}, {"scrapbook": {"name": key, "mime_prefix": "application/papermill.record/"}}, kind="record", key=key, value=plain)
 
 
-def claim(id: str, value, interval=None, n: int | None = None, figure: str | None = None) -> None:
-    """Hold our value against the rule of a claim in book/claims.yml, show the verdict in one line, and record the value under the claim's key.
+def claim(id: str, value, interval=None, n: int | None = None, figure: str | None = None, beyond: dict | None = None) -> None:
+    """Hold our value against a claim of book/claims.yml: show both in one line, and record the value under the claim's key.
 
-    A verdict never raises: a rerun at another size simply prints another one. Without an interval over at least ten networks the verdict is
-    "underpowered or not tested"; see `schurkit._claims.verdict` for the rest. `claims` reads the verdicts back.
+    What is recorded is value, interval, n and figure, and no verdict: pages derive it from these, the rule and the parameters of the run
+    (`schurkit._claims.verdict`), so that it follows a rule that is changed. A claim never raises for what came out.
 
     Parameters
     ----------
     id : the claim, e.g. ``"S2"``.
-    value : our number; None or NaN when it is undefined. A `schurkit.metrics.Interval` brings its interval and n along.
+    value : our number; None or NaN when it is undefined. A `schurkit.metrics.Interval` brings its interval and n along. A claim about several
+        tasks takes a dict of these, one a task: ``claim("D5", {"flip_flop": interval(a), "sine": interval(b)})``.
     interval : (low, high) over networks, if there are enough of them.
     n : number of networks.
     figure : name of the figure or table of this chapter that carries the claim, for the ledger; by default the nearest one above.
+    beyond : the claim's controls, each with the excess of the effect over it in the direction of the claim, as an `Interval` over networks:
+        ``{"permuted": interval(cost - cost_of_control)}``. The ledger says whether it lies above 0.
 
     Raises
     ------
@@ -71,21 +74,20 @@ def claim(id: str, value, interval=None, n: int | None = None, figure: str | Non
     except NoClaimsError:  # the chapter alone, on Colab for example: it goes on without verdicts
         _publish({"text/plain": f"{id}: ours {value}; the rule is in book/claims.yml of the book, which is not here."}, kind="no claims", id=id)
         return
-    if hasattr(value, "mean") and hasattr(value, "low"):
-        value, interval, n = value.mean, (value.low, value.high), value.n
-    number = _plain(value, f"claim({id!r}, …)", numeric=True)
-    bounds = _interval(interval, id)
-    if n is not None and (isinstance(n, bool) or not isinstance(_plain(n, f"claim({id!r}, n=…)", numeric=True), int) or n < 0):
-        raise InputError(f"claim {id}: n must be a whole number of networks; got {n!r}.")
-    count = None if n is None else int(n)
-    result = verdict(entry, number, bounds, count)
+    if isinstance(value, dict):
+        if not value or interval is not None or n is not None:
+            raise InputError(f"claim {id}: several tasks take one Interval each, as a dict that is not empty, and no interval or n beside it.")
+        told = {"value": None, "interval": None, "n": None, "each": _measured_each(value, id)}
+        number = [part["value"] for part in told["each"].values()]
+    else:
+        told = _measured(value, interval, n, id)
+        number = told["value"]
+    if beyond:
+        told["beyond"] = _measured_each(beyond, id)
     if figure is not None:
         _check_name(figure, "figure")
-    carried = {} if figure is None else {"figure": figure}
-    _publish(
-        {"text/markdown": _claim_line(entry, number, bounds, count, result), "text/plain": f"{id}: {result}"},
-        kind="claim", id=id, value=number, interval=bounds, n=count, verdict=result, **carried,
-    )  # fmt: skip
+        told["figure"] = figure
+    _publish({"text/markdown": claim_line(entry, told, derive=False), "text/plain": f"{id}: {ours(told)}"}, kind="claim", id=id, **told)
     record(entry.key, number)
 
 
@@ -168,19 +170,27 @@ def records(notebook) -> dict:
 
 
 def claims(notebook) -> list[dict]:
-    """The claims an executed notebook held against their rules: dicts with id, value, interval, n and verdict."""
-    return _told(notebook, "claim")
+    """What an executed notebook says on claims: dicts with id, value, interval, n, and figure, `each` and `beyond` where they were given.
+
+    `values` holds the parameters of the run, where the notebook tells them; `schurkit._claims.verdicts` derives the verdicts.
+    """
+    run = _content(notebook).get("metadata", {}).get("schurkit", {}).get("run", {})
+    return [told | ({"values": run["values"]} if "values" in run else {}) for told in _told(notebook, "claim")]
 
 
 # ---------------------------------------------------------------------------------------------------------------- reading back
+def _content(notebook) -> dict:
+    if hasattr(notebook, "keys"):
+        return notebook
+    try:
+        return json.loads(Path(notebook).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{notebook} cannot be read as a notebook: {error}") from error
+
+
 def _told(notebook, kind: str) -> list[dict]:
-    if not hasattr(notebook, "keys"):
-        try:
-            notebook = json.loads(Path(notebook).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{notebook} cannot be read as a notebook: {error}") from error
     found = []
-    for cell in notebook.get("cells", []):
+    for cell in _content(notebook).get("cells", []):
         for output in cell.get("outputs", []):
             said = output.get("metadata", {}).get("schurkit", {})
             if said.get("kind") == kind:
@@ -257,26 +267,29 @@ def _html_table(columns, cells, right) -> str:
     return f'<table class="dataframe"><thead>{row("th", columns)}</thead><tbody>{"".join(row("td", words) for words in cells)}</tbody></table>'
 
 
-def _claim_line(entry: Claim, value, bounds, n, result) -> str:
-    ours = "undefined" if value is None else f"{value:.4g}"
-    if bounds:
-        ours += f" [{bounds[0]:.4g}, {bounds[1]:.4g}]"
-    ours = ours.replace("-", "−")
-    count = "" if n is None else f", {n} network" + ("" if n == 1 else "s")
-    if value is None and n == 0:
-        ours, count = "none, since nothing was trained for it here", ""
-    if result.startswith("underpowered") and value is not None:
-        met = "would satisfy" if entry.rule.satisfied(value) else "would not satisfy"
-        result = f"{result} (the value itself {met} the rule)"
-    return f"**Claim {entry.id}: {result}.** {entry.statement} Ours: {ours}{count}; rule: {entry.quantity} {entry.rule}; paper: {entry.paper}."
-
-
 # ---------------------------------------------------------------------------------------------------------------- checking
 def _claim_named(id) -> Claim:
     known = load_claims()
     if id not in known:
         raise InputError(f"there is no claim {id!r} in book/claims.yml; it lists {', '.join(known)}.")
     return known[id]
+
+
+def _measured_each(values: dict, id) -> dict[str, dict]:
+    if not all(isinstance(name, str) and name for name in values):
+        raise InputError(f"claim {id}: tasks and controls need names; got {', '.join(map(repr, values))}.")
+    return {name: _measured(value, None, None, id) for name, value in values.items()}
+
+
+def _measured(value, interval, n, id) -> dict:
+    """Value, interval and n as they are recorded."""
+    if hasattr(value, "mean") and hasattr(value, "low"):
+        value, interval, n = value.mean, (value.low, value.high), value.n
+    number = _plain(value, f"claim({id!r}, …)", numeric=True)
+    bounds = _interval(interval, id)
+    if n is not None and (isinstance(n, bool) or not isinstance(_plain(n, f"claim({id!r}, n=…)", numeric=True), int) or n < 0):
+        raise InputError(f"claim {id}: n must be a whole number of networks; got {n!r}.")
+    return {"value": number, "interval": bounds, "n": None if n is None else int(n)}
 
 
 def _interval(interval, id) -> list[float] | None:

@@ -76,12 +76,23 @@ def schur_matrix(form, ax=None, colourbar: bool = True):
 
 
 def dots(
-    values: Sequence[Sequence[float]], names: Sequence[str], ax=None, *, colour="#0072B2", offset: float = 0.0, label=None, marker="o", seed: int = 0
+    values: Sequence[Sequence[float]],
+    names: Sequence[str],
+    ax=None,
+    *,
+    colour="#0072B2",
+    offset: float = 0.0,
+    label=None,
+    marker="o",
+    seed: int = 0,
+    nearly: Sequence[Sequence[bool]] | None = None,
 ):
     """Every network a dot, one column a condition, with the mean and, from ten networks up, its interval.
 
-    values : for each condition the values of its networks; names : of the conditions.
+    values : for each condition the values of its networks; names : of the conditions. NaN stands for a network in which there is nothing to
+        remove: it is left out of dots and mean, and counted above the axis after the sign ∅.
     offset : shift of the column, so that several series stand side by side; seed : of the horizontal scatter.
+    nearly : for each condition, in which networks next to nothing is removed: their dots have a dashed outline and no filling.
     """
     from .intervals import over_networks
 
@@ -89,17 +100,30 @@ def dots(
     generator = np.random.default_rng(seed)
     for i, column in enumerate(values):
         column = np.asarray(column, dtype=float)
+        there = ~np.isnan(column)
+        _count_empty(ax, i, int((~there).sum()))
+        hollow = np.zeros(len(column), dtype=bool) if nearly is None else np.asarray(nearly[i], dtype=bool)
+        column, hollow = column[there], hollow[there]
         if not len(column):
             continue
         label, shown = None, label  # a legend names the first column that holds anything
-        scatter = generator.uniform(-0.06, 0.06, len(column)) if len(column) > 1 else 0
-        ax.plot(i + offset + scatter, column, marker, ms=4, color=colour, alpha=0.55, mew=0, label=shown)
+        x = i + offset + (generator.uniform(-0.06, 0.06, len(column)) if len(column) > 1 else np.zeros(1))
+        ax.plot(x[~hollow], column[~hollow], marker, ms=4, color=colour, alpha=0.55, mew=0, label=shown)
+        if hollow.any():
+            ax.scatter(x[hollow], column[hollow], 16, marker=marker, facecolors="none", edgecolors=colour, linewidths=0.7, linestyles="--")
         mean = over_networks(column)
         ax.plot([i + offset - 0.13, i + offset + 0.13], [mean.mean] * 2, color=colour, lw=1.6)
         if mean.low is not None:
             ax.plot([i + offset] * 2, [mean.low, mean.high], color=colour, lw=3, alpha=0.6, solid_capstyle="butt")
     ax.set_xticks(range(len(names)), names)
     return ax
+
+
+def _count_empty(ax, column: int, count: int) -> None:
+    """Write once a column in how many networks there is nothing to remove."""
+    if count and not any(text.get_gid() == f"empty {column}" for text in ax.texts):
+        place = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "bottom"}
+        ax.text(column, 0.01, f"∅ {count}", fontsize=7, color="#555555", gid=f"empty {column}", **place)
 
 
 def replay(outputs, targets, ax=None, *, symbols: int):

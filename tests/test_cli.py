@@ -147,7 +147,7 @@ def test_run_prints_what_the_chapter_said(book, capsys, tmp_path):
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[:3] == ["mean_accuracy = 0.5", "networks = 2", "undefined = None"]
-    assert lines[5] == "claim S2: reproduced (0.61, n = 12)"
+    assert lines[5] == "claim S2: 0.61 [0.6, 0.62], 12 networks: reproduced"
     (made,) = (tmp_path / "out").iterdir()
     assert made.name.startswith("small-") and lines[-1].endswith(made.name)
     assert err.startswith("  small: ") and err.count("\n") == 1

@@ -51,6 +51,18 @@ def test_a_legend_names_the_first_column_that_holds_dots(ax):
     assert ax.get_legend_handles_labels()[1] == ["control"]
 
 
+def test_empty_sectors_are_counted_and_left_out_and_nearly_empty_ones_outlined(ax):
+    values = [[1.0, np.nan, 3.0, np.nan], [np.nan] * 4, [1.0, 2.0, 3.0, 4.0]]
+    nearly = [[False, False, True, False], [False] * 4, [True] * 4]
+    for offset in (-0.1, 0.1):
+        plot.dots(values, ["RR", "CR", "CC"], ax, offset=offset, nearly=nearly)
+    assert [(text.get_position()[0], text.get_text()) for text in ax.texts] == [(0, "∅ 2"), (1, "∅ 4")]
+    outlined = [spots.get_offsets()[:, 1].tolist() for spots in ax.collections]
+    assert outlined == [[3.0], [1.0, 2.0, 3.0, 4.0]] * 2
+    means = sorted({line.get_ydata()[0] for line in ax.lines if len(line.get_ydata()) == 2})
+    assert means == [2.0, 2.5]
+
+
 def test_the_axis_of_losses_has_whole_decades(ax):
     plot.loss_curves([[0, 1, 2]], [np.array([0.9, 0.3, 0.013])], ax, chance=0.94)
     low, high = ax.get_ylim()

@@ -173,7 +173,7 @@ def test_the_interval_follows_the_number_of_networks_and_covers():
         rows, effects = planted(networks, noise=0.7, seed=seed)
         return leave_networks_out_r2(rows, ["mass"], effects).r2
 
-    assert score(9).low is None and score(9).how == "none" and score(10).how == "t" and score(20).method == "percentile bootstrap"
+    assert score(9).low is None and score(9).how == "none" and score(10).how == "t" and score(20).how == "percentile bootstrap"
     small, large = score(19), score(20)
     assert 0.5 < (small.high - small.low) / (large.high - large.low) < 2
     truth = score(1500).mean

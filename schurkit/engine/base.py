@@ -108,13 +108,12 @@ class Engine(Protocol):
     """One way to compute rollouts and gradients. May also have a `trainer` (see `Trainer`), and a ``table_worker(activation, loss)``
     (see `schurkit.engine.tables.TableWorker`).
 
-    packages, sources : names of the packages and the modules that results depend on, besides this one; arithmetic : what they
-    depend on in the machine, or "".
+    packages : names of the packages that results depend on; arithmetic : what they depend on in the machine, or "". The state of its own code is a
+    whole number under its name in `schurkit._state.TRAINING`.
     """
 
     name: str
     packages: tuple[str, ...]
-    sources: tuple
     arithmetic: str
 
     def refuses(self, spec: Spec) -> str | None:

@@ -35,6 +35,9 @@ def _stream(name: str) -> np.uint64:
 
 _COPY, _FLIP_FLOP = _stream("copy batch"), _stream("flip-flop batch")
 _NOISE, _DRIFT, _CONTEXT = (_stream(f"context integration batch{part}") for part in ("", " drift", " context"))
+_AMPLITUDES, _DELAYS = _stream("delayed discrimination batch"), _stream("delayed discrimination batch delay")
+_CUES = _stream("sine generation batch")
+_PLACES, _HEADINGS, _TURNS, _SPEEDS = (_stream(f"path integration batch{part}") for part in (" place", " heading", "", " speed"))
 
 
 @compiled
@@ -92,3 +95,90 @@ def context_integration(seed, first, numbers, inputs, targets, mask):
                     mask[step, trial, t] = 1
                     if c == cued:
                         targets[step, trial, t, 0] = total / root
+
+
+@compiled
+def delayed_discrimination(seed, first, numbers, inputs, targets, mask):
+    """`schurkit.tasks.DelayedDiscrimination`, numbers = (smallest, largest, gap, shortest, delays, respond, auxiliary)."""
+    steps, trials, times, channels = inputs.shape
+    smallest, largest, gap = numbers[0], numbers[1], numbers[2]
+    shortest, delays, respond, auxiliary = int(numbers[3]), int(numbers[4]), int(numbers[5]), numbers[6] > 0
+    width = largest - smallest - gap
+    inputs[:] = 0
+    targets[:] = 0
+    mask[:] = 0
+    for step in range(steps):
+        key, delay_key = draws.key(seed, _AMPLITUDES, first + step), draws.key(seed, _DELAYS, first + step)
+        for trial in range(trials):
+            second = 1 + shortest + draws.integer(delay_key, trial, delays)
+            for t in range(second, second + respond):
+                mask[step, trial, t] = 1
+            for c in range(channels):
+                x = draws.uniform(key, (trial * channels + c) * 2) * width
+                y = draws.uniform(key, (trial * channels + c) * 2 + 1) * width
+                rises = y >= x
+                a = smallest + x + (0.0 if rises else gap)
+                b = smallest + y + (gap if rises else 0.0)
+                inputs[step, trial, 0, c] = a / largest
+                inputs[step, trial, second, c] = b / largest
+                for t in range(second, times):
+                    targets[step, trial, t, c] = 1 if rises else -1
+                    if auxiliary:
+                        targets[step, trial, t, channels + c] = abs(b - a) / largest
+
+
+@compiled
+def sine_generation(seed, first, numbers, inputs, targets, mask):
+    """`schurkit.tasks.SineGeneration`, numbers = the waves (frequencies · time) as its `waves` has them."""
+    steps, trials, times, channels = inputs.shape
+    frequencies = len(numbers) // times
+    mask[:] = 1
+    for step in range(steps):
+        key = draws.key(seed, _CUES, first + step)
+        for trial in range(trials):
+            for c in range(channels):
+                chosen = draws.integer(key, trial * channels + c, frequencies)
+                for t in range(times):
+                    inputs[step, trial, t, c] = chosen / (frequencies - 1)
+                    targets[step, trial, t, c] = numbers[chosen * times + t]
+
+
+@compiled
+def path_integration(seed, first, numbers, inputs, targets, mask):
+    """`schurkit.tasks.PathIntegration`, numbers = (side, speed, turning): sums in float64, coordinates in order, rounded once."""
+    steps, trials, times, dimensions = targets.shape
+    half, fastest, turning = numbers[0] / 2, numbers[1], numbers[2]
+    place, heading = np.empty(dimensions), np.empty(dimensions)
+    inputs[:] = 0
+    mask[:] = 1
+    for step in range(steps):
+        places, headings = draws.key(seed, _PLACES, first + step), draws.key(seed, _HEADINGS, first + step)
+        turns, speeds = draws.key(seed, _TURNS, first + step), draws.key(seed, _SPEEDS, first + step)
+        for trial in range(trials):
+            for k in range(dimensions):
+                place[k] = (draws.uniform(places, trial * dimensions + k) * 2 - 1) * half
+                heading[k] = draws.normal(headings, trial * dimensions + k)
+                inputs[step, trial, 0, dimensions + 1 + k] = place[k] / half
+            _unit(heading)
+            for t in range(times):
+                for k in range(dimensions):
+                    heading[k] = heading[k] + turning * draws.normal(turns, (trial * times + t) * dimensions + k)
+                _unit(heading)
+                speed = draws.uniform(speeds, trial * times + t) * fastest
+                for k in range(dimensions):
+                    if abs(place[k] + speed * heading[k]) > half:
+                        heading[k] = -heading[k]
+                    place[k] = place[k] + speed * heading[k]
+                    inputs[step, trial, t, k] = heading[k]
+                    targets[step, trial, t, k] = place[k]
+                inputs[step, trial, t, dimensions] = speed / fastest
+
+
+@compiled
+def _unit(heading):
+    square = 0.0
+    for k in range(len(heading)):
+        square = square + heading[k] * heading[k]
+    norm = np.sqrt(square)
+    for k in range(len(heading)):
+        heading[k] = heading[k] / norm

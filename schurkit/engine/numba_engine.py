@@ -7,28 +7,14 @@ Computes in float32; networks in float64 are passed to the NumPy engine.
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 
 from . import (
     _cache,
-    _dots,
-    _draws,
-    _kernels,
-    _network,
-    _polar,
     _rollouts,
-    _tables,
-    _tile,
     _training,
     _vectors,
-    batches,
-    numba_layout,
     numba_tables,
-    numba_training,
-    polar,
-    tables,
 )
 from .base import Rule, Spec, Weights, available_threads
 from .numba_layout import Layout, aligned, side_by_side, up
@@ -48,10 +34,6 @@ class NumbaEngine:
 
     name = "numba"
     packages = ("numpy", "numba", "llvmlite")
-    sources = (
-        *(sys.modules[__name__], _cache, _vectors, _tile, _dots, _kernels, _network, _training, _draws, batches, numba_layout, numba_training),
-        *(_polar, polar, _tables, numba_tables, tables),
-    )
     arithmetic = _vectors.SHAPE.arithmetic
 
     def refuses(self, spec: Spec) -> str | None:

@@ -6,7 +6,6 @@ Time is the outer axis of every buffer, so that one step of a whole chunk is one
 
 from __future__ import annotations
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
@@ -35,7 +34,6 @@ class NumpyEngine:
 
     name = "numpy"
     packages = ("numpy",)
-    sources = (sys.modules[__name__], tables)
     arithmetic = ""
 
     def refuses(self, spec: Spec) -> str | None:

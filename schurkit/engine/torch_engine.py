@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from . import torch_batches, torch_device, torch_gradients, torch_training
+from . import torch_device, torch_training
 from .base import Rule, Spec, Weights
 from .torch_device import device_named, full_precision, memory_errors
 from .torch_training import TorchTrainer
@@ -82,7 +81,6 @@ class TorchEngine:
 
     name = "torch"
     packages = ("numpy", "torch")
-    sources = (sys.modules[__name__], torch_device, torch_gradients, torch_batches, torch_training)
 
     def __init__(self, device: str = "cpu", loss: Callable | None = None):
         self.device = device_named(device)

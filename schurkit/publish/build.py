@@ -17,7 +17,7 @@ from pathlib import Path
 from schurkit.publish.chapters import Chapter, chapter_named, chapters
 from schurkit.publish.editions import edition_named
 from schurkit.publish.plans import train_ahead
-from schurkit.publish.run import EXECUTED, PACKAGE, Job, Outcome, commit, device, job_for, package_digest, run_jobs
+from schurkit.publish.run import EXECUTED, PACKAGE, Job, Outcome, commit, device, job_for, run_jobs
 from schurkit.publish.stage import stage
 
 HTML = Path("_build/html")
@@ -155,10 +155,11 @@ def _latest(root: Path, name: str) -> Path | None:
 
 
 def _inputs_digest(staged: Path) -> str:
-    """Digest of everything that decides the pages: the staged files, the package (for its documentation) and the renderers."""
-    digest = hashlib.sha256(package_digest(PACKAGE).encode())
-    for path in sorted(path for path in staged.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-        digest.update(path.relative_to(staged).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    """Digest of everything that decides the pages: the staged files (the reference of the package among them), what stages them, the renderers."""
+    digest = hashlib.sha256()
+    for folder in (staged, PACKAGE / "publish"):
+        for path in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     for package in RENDERERS:
         digest.update(f"{package} {metadata.version(package)}".encode())
     return digest.hexdigest()

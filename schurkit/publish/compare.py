@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 from schurkit import nb
-from schurkit._claims import load_claims
+from schurkit._claims import Claim, explained, load_claims, ours
 from schurkit.publish.build import plan_build
 from schurkit.publish.check import Finding
-from schurkit.publish.published import BASE, agrees, published
+from schurkit.publish.published import BASE, agrees, measured, published
 
 
 def compare(root: Path, edition: str = BASE) -> list[Finding]:
@@ -36,17 +36,13 @@ def compare(root: Path, edition: str = BASE) -> list[Finding]:
             if id not in live or id not in older:
                 found.append(Finding(name, f"{id} is tested {'in the published run' if id in older else 'here'} alone"))
                 continue
-            undefined = [test["value"] is None for test in (live[id], older[id])]
-            if not all(undefined) and not agrees(known[id], live[id], older[id]):
-                found.append(Finding(name, f"{id}: published {_told(older[id])}, here {_told(live[id])}"))
+            if any(map(measured, (live[id], older[id]))) and not agrees(known[id], live[id], older[id]):
+                found.append(Finding(name, f"{id}: published {_told(known[id], older[id])}, here {_told(known[id], live[id])}"))
         records, before = nb.records(notebook), kept[name]["records"]
         same = sum(key in records and records[key] == value for key, value in before.items())
         found.append(Finding(name, f"{same} of {len(before)} recorded numbers are those of the published run", is_problem=False))
     return found
 
 
-def _told(test: dict) -> str:
-    if test["value"] is None:
-        return "undefined"
-    interval = f" [{test['interval'][0]:.3g}, {test['interval'][1]:.3g}]" if test["interval"] else ""
-    return f"{test['value']:.3g}{interval} ({test['verdict']})"
+def _told(claim: Claim, test: dict) -> str:
+    return f"{ours(test)} ({explained(claim, test)})" if measured(test) else "undefined"

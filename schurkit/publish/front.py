@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from schurkit._claims import VERDICTS, load_claims
+from schurkit._claims import OTHER, VERDICTS, load_claims, marked, verdicts
+from schurkit.ablation import NEARLY_EMPTY
 from schurkit.publish import panels
-from schurkit.publish.ledger import mark
 from schurkit.publish.panels import Axis, Row
 from schurkit.publish.published import published, strongest
 
@@ -32,7 +32,8 @@ def findings(notebooks: dict, chapters: dict, edition: str, claims_path: Path, k
         return ":::{note}\nThis copy holds no published runs.\n:::"
     caption = (
         "<strong>Four tasks, the same three parts.</strong> Each dot is one trained network after one group of couplings was set to zero, nothing "
-        "refitted. Grey squares: the control, a random change of the couplings of the same size. Bars: means."
+        "refitted. Grey squares: the control, a random change of the couplings of the same size. Bars: means. ∅: networks in which the group holds "
+        "no coupling, so that there is nothing to remove; dashed: it holds less than 1 % of the norm, and a small cost says little."
     )
     shown = "".join(panels.svg(content, label) for content, label in drawn)
     lines = ["```{raw} html", f'<figure class="schurkit-front">{shown}<figcaption>{caption}</figcaption></figure>', "```", ""]
@@ -45,13 +46,11 @@ def profiles(root: Path, kept: dict) -> list[tuple[str, str]]:
     """Panels of the figure, each with its description: the Schur form, then a task each for which a published run is there."""
     drawn = [(panels.schur_form(), "The Schur form: modes on the diagonal, above it the couplings RR, CR and CC.")]
     if "copy_task" in kept:
-        rows = table(root, "copy_task", "copy-controls")
-        mine = [_row(rows, sector, lambda row: -float(row["delta"])) for sector in SECTORS]
+        mine = sector_rows(root, "copy_task", "copy", -1)
         drawn.append((panels.profile(f"Copy a sequence (n = {_most(mine)})", mine, FALLS), _words("Copy task, fall of replay accuracy", mine)))
     for chapter, (title, prefix) in TASKS.items():
         if chapter in kept:
-            rows = table(root, chapter, f"{prefix}-controls")
-            mine = [_row(rows, sector, lambda row: float(row["delta"])) for sector in SECTORS]
+            mine = sector_rows(root, chapter, prefix)
             drawn.append((panels.profile(f"{title} (n = {_most(mine)})", mine, COSTS), _words(f"{title}, rise of FVU", mine)))
     return drawn if len(drawn) > 1 else []
 
@@ -68,18 +67,29 @@ def table(root: Path, chapter: str, name: str) -> list[dict]:
         return list(csv.DictReader(file))
 
 
-def _row(rows: list[dict], sector: str, cost) -> Row:
-    """What the removal and the main control of a sector did: one number a network, the mean over the draws of the control."""
-    found: dict[str, dict[str, list[float]]] = {"removal": {}, "block-upper": {}}
-    for row in rows:
-        if row["removed"] == sector and row["kind"] in found:
-            found[row["kind"]].setdefault(row["network"], []).append(cost(row))
-    means = {kind: [sum(draws) / len(draws) for draws in networks.values()] for kind, networks in found.items()}
-    return Row(sector, means["removal"], means["block-upper"])
+def sector_rows(root: Path, chapter: str, prefix: str, sign: int = 1) -> list[Row]:
+    """What removal and main control of each sector cost: one number a network, the mean over the draws of the control.
+
+    Networks in which a sector is empty are counted and have no cost; those in which it is nearly empty are marked.
+    """
+    controls = table(root, chapter, f"{prefix}-controls")
+    weighed = controls if "removed_mass" in controls[0] else table(root, chapter, f"{prefix}-profile")
+    masses = {(row["removed"], row["network"]): float(row["removed_mass"]) for row in weighed}
+    found = []
+    for sector in SECTORS:
+        costs: dict[str, dict[str, list[float]]] = {"removal": {}, "block-upper": {}}
+        for row in controls:
+            if row["removed"] == sector and row["kind"] in costs and masses[sector, row["network"]] > 0:
+                costs[row["kind"]].setdefault(row["network"], []).append(sign * float(row["delta"]))
+        means = {kind: [_mean(draws) for draws in networks.values()] for kind, networks in costs.items()}
+        nearly = [i for i, network in enumerate(costs["removal"]) if masses[sector, network] < NEARLY_EMPTY]
+        empty = sum(name == sector and mass == 0 for (name, _), mass in masses.items())
+        found.append(Row(sector, means["removal"], means["block-upper"], nearly, empty))
+    return found
 
 
 def _most(rows: list[Row]) -> int:
-    return max(len(row.values) for row in rows)
+    return max(len(row.values) + row.empty for row in rows)
 
 
 def _mean(values) -> float:
@@ -87,7 +97,9 @@ def _mean(values) -> float:
 
 
 def _words(what: str, rows: list[Row]) -> str:
-    told = (f"without {row.name} {_mean(row.values):.2g}, under a random change of equal size {_mean(row.control):.2g}" for row in rows if row.values)
+    told = [f"without {row.name} {_mean(row.values):.2g}, under a random change of equal size {_mean(row.control):.2g}" for row in rows if row.values]
+    told += [f"{row.name} is empty in {row.empty}, left out" for row in rows if row.empty]
+    told += [f"{row.name} holds less than 1 % of the norm in {len(row.nearly)}" for row in rows if row.nearly]
     return f"{what}, mean over {_most(rows)} networks: {'; '.join(told)}."
 
 
@@ -135,13 +147,15 @@ def _papers(root: Path, kept: dict) -> list[str]:
     lines = []
     for source in dict.fromkeys(claim.source for claim in known.values()):
         mine = [test for test in told if known[test["id"]].source == source]
-        counts = [(verdict, [test for test in mine if test["verdict"] == verdict]) for verdict in VERDICTS]
+        counts = {word: [test for test in mine if word in verdicts(known[test["id"]], test).values()] for word in (*VERDICTS, OTHER)}
         if not mine:
             continue
-        numbers = ", ".join(f"{len(tests)} {verdict}" for verdict, tests in counts if tests)
-        failed = [test for verdict, tests in counts[1:3] for test in tests]
+        numbers = ", ".join(f"{len(tests)} {word}" for word, tests in counts.items() if tests)
+        failed = [test for word in ("partly", "not reproduced") for test in counts[word]]
         lines.append(f"- **Claims of {{cite:t}}`{source}`**: {numbers} ({{doc}}`ledger`)." + (" Those that did not hold in full:" if failed else ""))
-        lines += [f"  - {{ref}}`{test['id']} <claim-{test['id'].lower()}>` {mark(test['verdict'])}: {known[test['id']].statement}" for test in failed]
+        for test in failed:
+            claim = known[test["id"]]
+            lines.append(f"  - {{ref}}`{claim.id} <claim-{claim.id.lower()}>` {marked(claim, test)}: {claim.statement}")
     return lines
 
 

@@ -1,15 +1,15 @@
-"""The ledger: every claim of the papers with its rule, the paper's value, ours, the verdicts, and the figure that carries it."""
+"""The ledger: every claim of the papers with its rule, the paper's value, ours, the verdicts that follow, and the figure that carries it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
 
+from schurkit import nb
 from schurkit._checks import InputError
-from schurkit._claims import VERDICTS, Claim, load_claims
+from schurkit._claims import OTHER, VERDICTS, Claim, beyond, differing, explained, load_claims, marked, ours, verdicts
 from schurkit.publish.published import BASE, strongest
 
-_MARKS = {"reproduced": "✓", "partly": "~", "not reproduced": "✗", "underpowered or not tested": "?"}
 NOT_RUN = "not run"
 # Only this page has the script; without it the table stands as it is
 _SCRIPT = '```{raw} html\n<script src="../_static/ledger.js" defer></script>\n```'
@@ -37,8 +37,8 @@ def ledger_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path
             for told in one["claims"]:
                 older.setdefault(told["id"], []).append({"chapter": name, "edition": one["provenance"]["edition"], **told})
     lines = [f"**Published runs:** {_count(known, best)} **This copy**, the {edition} edition: {_count(known, tested)}", ""]
-    lines += ["::::{div} schurkit-ledger", "| Claim | Statement, and the rule | Paper | Published run | This copy | Shown in |"]
-    lines += ["|:--|:--|:--|:--|:--|:--|"]
+    lines += ["::::{div} schurkit-ledger", "| Claim | Statement, and the rule | Paper | Published run | This copy | Beyond its control | Shown in |"]
+    lines += ["|:--|:--|:--|:--|:--|:--|:--|"]
     lines += [_row(claim, tested.get(claim.id, []), best.get(claim.id, [])) for claim in known.values()]
     lines += ["::::", "", _SCRIPT, ""]
     for claim in known.values():
@@ -47,7 +47,7 @@ def ledger_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path
 
 
 def tests_of(notebooks: dict) -> dict[str, list[dict]]:
-    """Every test of a claim in the executed notebooks, by claim: dicts with chapter, value, interval, n, verdict and figure.
+    """Every test of a claim in the executed notebooks, by claim: what `schurkit.nb.claims` tells, with chapter and figure.
 
     The figure is the one that the chapter names, else the nearest figure or table above the test, else None.
 
@@ -61,7 +61,7 @@ def tests_of(notebooks: dict) -> dict[str, list[dict]]:
             continue
         outputs = [output.get("metadata", {}).get("schurkit", {}) for cell in notebook["cells"] for output in cell.get("outputs", [])]
         shown = [said["name"] for said in outputs if said.get("kind") in ("figure", "table")]
-        nearest = None
+        told, nearest = iter(nb.claims(notebook)), None
         for said in outputs:
             if said.get("kind") in ("figure", "table"):
                 nearest = said["name"]
@@ -69,24 +69,19 @@ def tests_of(notebooks: dict) -> dict[str, list[dict]]:
                 figure = said.get("figure", nearest)
                 if figure is not None and figure not in shown:
                     raise InputError(f"{name}: claim {said['id']} names the figure {figure!r}; the chapter shows {', '.join(shown) or 'none'}.")
-                told = {key: value for key, value in said.items() if key != "kind"}
-                found.setdefault(said["id"], []).append({"chapter": name, **told, "figure": figure})
+                found.setdefault(said["id"], []).append({"chapter": name, **next(told), "figure": figure})
     return found
 
 
-def mark(verdict: str) -> str:
-    """A verdict with a sign in front, so that it does not hang on colour."""
-    return f"{_MARKS[verdict]} {verdict}"
-
-
-def counted(known: dict, tests: dict[str, list[dict]]) -> Counter:
+def counted(known: dict[str, Claim], tests: dict[str, list[dict]]) -> Counter:
     """How many claims have each verdict; a claim with several counts once for each, one without a test counts as not run."""
-    return Counter(verdict for id in known for verdict in {test["verdict"] for test in tests.get(id, [])} or {NOT_RUN})
+    told = ({word for test in tests.get(id, []) for word in verdicts(claim, test).values()} for id, claim in known.items())
+    return Counter(word for words in told for word in words or {NOT_RUN})
 
 
 def _count(known: dict, tests: dict[str, list[dict]]) -> str:
     numbers = counted(known, tests)
-    return ", ".join(f"{numbers[verdict]} {verdict}" for verdict in (*VERDICTS, NOT_RUN) if numbers[verdict]) + "."
+    return ", ".join(f"{numbers[word]} {word}" for word in (*VERDICTS, OTHER, NOT_RUN) if numbers[word]) + "."
 
 
 def _row(claim: Claim, tests: list[dict], older: list[dict]) -> str:
@@ -97,23 +92,27 @@ def _row(claim: Claim, tests: list[dict], older: list[dict]) -> str:
         f"{{ref}}`{claim.id} <claim-{claim.id.lower()}>`",
         f"{claim.statement} [Rule: {claim.quantity} {claim.rule}.]{{.ledger-small}}",
         f"[{{cite:t}}`{claim.source}`]{{.ledger-paper}} [{claim.paper}]{{.ledger-small}}",
-        _verdicts(older, "published"),
-        _verdicts(tests, "live"),
+        _verdicts(claim, older, "published"),
+        _verdicts(claim, tests, "live"),
+        " ".join(dict.fromkeys(beyond(test) for test in older or tests)) or "–",
         " ".join([*(f"{{numref}}`{figure}`" for figure in figures), *places]) or "–",
     ]
     return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
 
 
-def _verdicts(tests: list[dict], run: str) -> str:
+def _verdicts(claim: Claim, tests: list[dict], run: str) -> str:
     """Each verdict as a badge with the values below it."""
     if not tests:
         return f"[{NOT_RUN}]{{.ledger-verdict .{run}}}"
-    return " ".join(dict.fromkeys(_badge(test, run) for test in tests))
+    return " ".join(dict.fromkeys(_badge(claim, test, run) for test in tests))
 
 
-def _badge(test: dict, run: str) -> str:
+def _badge(claim: Claim, test: dict, run: str) -> str:
     which = f" ({test['edition']} edition)" if test.get("edition", BASE) != BASE else ""
-    return f"[{mark(test['verdict'])}]{{.ledger-verdict .{run} .{test['verdict'].replace(' ', '-')}}} [{_ours(test)}{which}]{{.ledger-small}}"
+    words = set(verdicts(claim, test).values())
+    kind = f" .{words.pop().replace(' ', '-')}" if len(words) == 1 else ""
+    told = "; ".join([f"{ours(test)}{which}", *differing(claim, test)])
+    return f"[{marked(claim, test)}]{{.ledger-verdict .{run}{kind}}} [{told}]{{.ledger-small}}"
 
 
 def _entry(claim: Claim, tests: list[dict], older: list[dict]) -> list[str]:
@@ -121,22 +120,15 @@ def _entry(claim: Claim, tests: list[dict], older: list[dict]) -> list[str]:
     lines += [f"- Paper: {claim.paper} ({claim.where} of {{cite:t}}`{claim.source}`)"]
     lines += [f"- Rule, written before the published run: {claim.quantity} {claim.rule}; the value is recorded as `{claim.key}`"]
     for test in older:
-        lines.append(
-            f"- Published run ({test['edition']} edition), {{doc}}`../notebooks/{test['chapter']}`: {_ours(test)}: **{mark(test['verdict'])}**"
-        )
+        lines.append(f"- Published run ({test['edition']} edition), {{doc}}`../notebooks/{test['chapter']}`: {_outcome(claim, test)}")
     for test in tests:
         shown = f", {{numref}}`{test['figure']}`" if test["figure"] else ""
-        lines.append(f"- Here, {{doc}}`../notebooks/{test['chapter']}`{shown}: {_ours(test)}: **{mark(test['verdict'])}**")
+        lines.append(f"- Here, {{doc}}`../notebooks/{test['chapter']}`{shown}: {_outcome(claim, test)}")
     return lines + ([] if tests else ["- No chapter of this edition tests it."]) + [""]
 
 
-def _ours(test: dict) -> str:
-    if test["value"] is None:
-        return "no value in this run"
-    text = f"{test['value']:.3g}"
-    if test["interval"]:
-        text += f" [{test['interval'][0]:.3g}, {test['interval'][1]:.3g}]"
-    return text.replace("-", "−") if test["n"] is None else f"{text}, {test['n']} network".replace("-", "−") + ("" if test["n"] == 1 else "s")
+def _outcome(claim: Claim, test: dict) -> str:
+    return f"{ours(test)}: **{explained(claim, test)}**; beyond its control: {beyond(test)}"
 
 
 def _cell(text: str) -> str:

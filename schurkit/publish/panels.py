@@ -22,11 +22,16 @@ INKS |= {name: (colour, light) for (name, colour), light in zip(SECTOR_COLOURS.i
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a panel: a group of couplings, what its removal did to each network, and what the control did."""
+    """One row of a panel: a group of couplings, what its removal did to each network, and what the control did.
+
+    nearly : positions of the values of networks in which the group holds next to nothing. empty : in how many more it holds nothing at all.
+    """
 
     name: str
     values: Sequence[float]
     control: Sequence[float]
+    nearly: Sequence[int] = ()
+    empty: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,8 @@ class Axis:
 def profile(title: str, rows: Sequence[Row], axis: Axis) -> str:
     """One panel: a row a group of couplings, dots for removals above grey squares for the control, a bar at each mean.
 
+    A dashed outline: next to nothing was removed there. ∅ and a number: in so many networks there is nothing to remove.
+
     Returns
     -------
     str : the content of an SVG of size `WIDTH` × `HEIGHT`.
@@ -69,7 +76,8 @@ def profile(title: str, rows: Sequence[Row], axis: Axis) -> str:
     for i, row in enumerate(rows):
         y = TOP + ROW * i
         parts.append(_text(4, y + 20, row.name, f"name s-{row.name}"))
-        parts += [_dot(axis.place(value), y + 7 + 8 * _scatter(k), row.name) for k, value in enumerate(row.values)]
+        parts += [_text(4, y + 32, f"∅ {row.empty}", "tick")] if row.empty else []
+        parts += [_dot(axis.place(value), y + 7 + 8 * _scatter(k), row.name, k in row.nearly) for k, value in enumerate(row.values)]
         parts += [_square(axis.place(value), y + 24 + 6 * _scatter(k)) for k, value in enumerate(row.control)]
         parts += [_bar(axis.place(fmean(row.values)), y + 4, f"s-{row.name}")] if row.values else []
         parts += [_bar(axis.place(fmean(row.control)), y + 20, "control")] if row.control else []
@@ -118,6 +126,7 @@ def panel_style() -> str:
     style += ".grid{stroke:var(--sk-faint);stroke-width:.5}.mark{stroke:var(--sk-ink);stroke-dasharray:3 3}"
     style += "text{fill:var(--sk-ink);stroke:none;font-size:10.5px}"
     style += ".title{font-weight:600;font-size:12px}.name{font-weight:600;font-size:12px}"
+    style += "".join(f"circle.nearly.s-{name}{{fill:none;stroke:var(--sk-{name});stroke-dasharray:1.5 1}}" for name in SECTOR_COLOURS)
     return style + "".join(f"text.s-{name}{{fill:var(--sk-{name});stroke:none}}" for name in SECTOR_COLOURS)
 
 
@@ -125,8 +134,8 @@ def _text(x: float, y: float, text: str, kind: str, anchor: str = "start") -> st
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def _dot(x: float, y: float, name: str) -> str:
-    return f'<circle class="s-{name}" cx="{x:.1f}" cy="{y:.1f}" r="2.4"/>'
+def _dot(x: float, y: float, name: str, nearly: bool) -> str:
+    return f'<circle class="s-{name}{" nearly" if nearly else ""}" cx="{x:.1f}" cy="{y:.1f}" r="2.4"/>'
 
 
 def _square(x: float, y: float) -> str:

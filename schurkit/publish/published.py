@@ -12,7 +12,7 @@ from pathlib import Path
 
 from schurkit import nb
 from schurkit._checks import InputError
-from schurkit._claims import Claim, load_claims
+from schurkit._claims import Claim, explained, load_claims, ours, parts
 
 DATA = Path("book/data")
 BASE = "book"
@@ -52,7 +52,8 @@ def publish(root: Path, edition: str, name: str, executed: Path, own: bool = Fal
     provenance = {"command": _command(edition, name, run, own), "edition": edition, **{key: run[key] for key in sorted(run)}}
     if note:
         provenance["note"] = note
-    results = {"schema": SCHEMA, "chapter": name, "provenance": provenance, "records": nb.records(notebook), "claims": nb.claims(notebook)}
+    claims = [{key: value for key, value in told.items() if key != "values"} for told in nb.claims(notebook)]  # the provenance has them
+    results = {"schema": SCHEMA, "chapter": name, "provenance": provenance, "records": nb.records(notebook), "claims": claims}
     target = _folder(root, edition, name)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}.") as begun:
@@ -104,6 +105,8 @@ def publish_whole(root: Path, told: Path, keys: list[str]) -> Path | None:
 def published(root: Path) -> dict[str, dict]:
     """The published results by chapter, as results.json has them; those of larger editions stand in a list below "larger".
 
+    Each claim carries the parameters of its run in `values`, as those of `schurkit.nb.claims` do.
+
     A chapter that only a larger edition published has that one as its results.
 
     Raises
@@ -122,7 +125,7 @@ def strongest(results: dict) -> list[dict]:
     """The published tests of a chapter, each with its `edition`: those of a larger edition where it has a value, else those of the book edition."""
     told = {test["id"]: test | {"edition": results["provenance"]["edition"]} for test in results["claims"]}
     for larger in results.get("larger", []):
-        told |= {test["id"]: test | {"edition": larger["provenance"]["edition"]} for test in larger["claims"] if test["value"] is not None}
+        told |= {test["id"]: test | {"edition": larger["provenance"]["edition"]} for test in larger["claims"] if measured(test)}
     return list(told.values())
 
 
@@ -133,6 +136,7 @@ def _read(root: Path, pattern: str, by_path: bool = False) -> dict:
             results = json.loads(path.read_text(encoding="utf-8"))
             if results["schema"] != SCHEMA or not {"provenance", "records", "claims"} <= set(results):
                 raise ValueError("unknown form")
+            results["claims"] = [told | {"values": results["provenance"].get("values", {})} for told in results["claims"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             place = path.relative_to(root).as_posix()
             raise InputError(f"{place} cannot be read ({error}); write it again with 'schurkit publish --edition book'.") from None
@@ -140,11 +144,22 @@ def _read(root: Path, pattern: str, by_path: bool = False) -> dict:
     return found
 
 
+def measured(told: dict) -> bool:
+    """Whether a test of a claim has a value."""
+    return any(part["value"] is not None for part in parts(told).values())
+
+
 def agrees(claim: Claim, live: dict, kept: dict) -> bool | None:
     """Whether a live test of a claim agrees with the published one: both satisfy the rule or neither does, and intervals overlap.
 
-    None where one of them measured nothing: that is no disagreement.
+    None where one of them measured nothing: that is no disagreement. Of several tasks, each that both measured has to agree.
     """
+    here, there = parts(live), parts(kept)
+    found = [_agrees(claim, here[name], there[name]) for name in here if name in there]
+    return None if all(one is None for one in found) else False not in found
+
+
+def _agrees(claim: Claim, live: dict, kept: dict) -> bool | None:
     if live["value"] is None or kept["value"] is None:
         return None
     if claim.rule.satisfied(live["value"]) != claim.rule.satisfied(kept["value"]):
@@ -177,11 +192,12 @@ def section(results: dict, notebook: dict | None, claims_path: Path, files: list
         if same is False:
             differ.append(claim.id)
         word = {True: "yes", False: "**no**", None: "–"}[same]
-        rows.append(f"| {claim.id} | {_value(kept)} | {kept['verdict']} | {_value(now)} | {word} |")
+        rows.append(f"| {claim.id} | {_value(kept)} | {explained(claim, kept)} | {_value(now)} | {word} |")
     if rows:
         lines += ["| Claim | Published run | Verdict | Here | Agree |", "|:--|:--|:--|:--|:--|", *rows, ""]
     if differ:
-        few = "" if all(live[id]["interval"] for id in differ) else " Where there is no interval here, it is by the value alone."
+        bare = any(not part["interval"] for id in differ for part in parts(live[id]).values())
+        few = " Where there is no interval here, it is by the value alone." if bare else ""
         lines += [":::{warning}", f"What was computed here disagrees with the published run on {', '.join(differ)}.{few}", ":::", ""]
     lines += _numbers(results["records"], nb.records(notebook) if notebook else {})
     if files:
@@ -204,10 +220,11 @@ def larger_section(results: dict, larger: dict, claims_path: Path, files: list[s
     lines += [f"Run apart from this copy: {_provenance(larger['provenance'])}.{_note(larger)}", ""]
     rows = []
     for told in larger["claims"]:
-        if told["id"] in known and told["n"] != 0:  # an edition may turn to some claims alone
-            other = base.get(told["id"])
-            verdict = "–" if other is None else other["verdict"]
-            rows.append(f"| {told['id']} | {_value(told)} | {told['verdict']} | {_value(other)} | {verdict} |")
+        claim = known.get(told["id"])
+        if claim and told["n"] != 0:  # an edition may turn to some claims alone
+            other = base.get(claim.id)
+            verdict = "–" if other is None else explained(claim, other)
+            rows.append(f"| {claim.id} | {_value(told)} | {explained(claim, told)} | {_value(other)} | {verdict} |")
     if rows:
         lines += [f"| Claim | {edition.capitalize()} edition | Verdict | Published run | Verdict |", "|:--|:--|:--|:--|:--|", *rows, ""]
     lines += _numbers(larger["records"], results["records"], ("In the " + edition + " edition", "Published run"))
@@ -238,12 +255,7 @@ def _plain(value) -> str:
 
 
 def _value(test: dict | None) -> str:
-    if test is None or test["value"] is None:
-        return "–"
-    text = f"{test['value']:.4g}"
-    if test["interval"]:
-        text += f" [{test['interval'][0]:.4g}, {test['interval'][1]:.4g}]"
-    return text.replace("-", "−") + (f", n = {test['n']}" if test["n"] is not None else "")
+    return ours(test, 4) if test and measured(test) else "–"
 
 
 def _provenance(run: dict) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from schurkit.publish import panels
-from schurkit.publish.front import COSTS, FALLS, SECTORS, TASKS, table
+from schurkit.publish.front import COSTS, FALLS, TASKS, sector_rows, table
 from schurkit.publish.panels import Row
 
 
@@ -21,12 +21,14 @@ def readings(notebooks: dict, chapters: dict, edition: str, claims_path: Path, k
     lines = []
     for name in there:
         rows, axis, title = _profile(root, name)
-        label = f"{title}: " + "; ".join(f"{row.name} {panels.fmean(row.values):.2g}, control {panels.fmean(row.control):.2g}" for row in rows)
+        label = f"{title}: " + "; ".join(
+            f"{row.name} {panels.fmean(row.values):.2g}, control {panels.fmean(row.control):.2g}" for row in rows if row.values
+        )
         told = _READINGS[name](root, {row.name: row for row in rows})
         if told is None:
             continue
         question, bad, good = told
-        drawn = panels.svg(panels.profile(f"{title} (n = {len(rows[0].values)})", rows, axis), label)
+        drawn = panels.svg(panels.profile(f"{title} (n = {len(rows[0].values) + rows[0].empty})", rows, axis), label)
         lines += [f"## {question}", "", ":::::{div} schurkit-reading", "```{raw} html", drawn, "```", "::::{div}"]
         lines += [f"**Bad reading.** {bad}", "", f"**Good reading.** {good}", "::::", ":::::", ""]
     return "\n".join(lines)
@@ -34,17 +36,7 @@ def readings(notebooks: dict, chapters: dict, edition: str, claims_path: Path, k
 
 def _profile(root: Path, name: str):
     prefix, title, axis, sign = ("copy", "Copy a sequence", FALLS, -1) if name == "copy_task" else (TASKS[name][1], TASKS[name][0], COSTS, 1)
-    told = table(root, name, f"{prefix}-controls")
-    return [Row(sector, *(_means(told, sector, kind, sign) for kind in ("removal", "block-upper"))) for sector in SECTORS], axis, title
-
-
-def _means(rows: list[dict], sector: str, kind: str, sign: int) -> list[float]:
-    """One number a network: the mean over its draws."""
-    found: dict[str, list[float]] = {}
-    for row in rows:
-        if (row["removed"], row["kind"]) == (sector, kind):
-            found.setdefault(row["network"], []).append(sign * float(row["delta"]))
-    return [panels.fmean(found[network]) for network in sorted(found)]
+    return sector_rows(root, name, prefix, sign), axis, title
 
 
 def _sine(root: Path, rows: dict[str, Row]):
@@ -73,9 +65,9 @@ def _copy(root: Path, rows: dict[str, Row]):
 
 
 def _flip_flop(root: Path, rows: dict[str, Row]):
-    mass = {sector: [] for sector in SECTORS}
+    mass = {"RR": [], "CR": []}
     for row in table(root, "flip_flop", "flip-flop-profile"):
-        if row.get("removed") in mass and row.get("removed_mass"):
+        if row["removed"] in mass and float(row["removed_mass"]) > 0:
             mass[row["removed"]].append(float(row["removed_mass"]))
     if not all(mass.values()) or panels.fmean(mass["RR"]) > 0.02:
         return None

@@ -1,16 +1,19 @@
 """Run chapters: notebooks/X.ipynb → _build/executed/X-<key>.ipynb, once for each key.
 
-The key stands for everything that decides the outcome: the chapter's source, its parameters, every module of schurkit but publish, bench, cli
-and plot, the claims it tests, its table of tuning, the versions of the packages that compute, and the engine. An executed notebook appears under
-its name only when it is complete; a run that failed leaves X-<key>.failed.ipynb.
+The key stands for everything that decides the outcome: the chapter's source, its parameters, the modules of schurkit that its code really imports
+(`schurkit.publish.imports`), the files of the book that it reads, the versions of the packages that compute, and the engine. Claims are no part of
+it: a verdict is derived where it is shown. An executed notebook appears under its name only when it is complete; a run that failed leaves
+X-<key>.failed.ipynb.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,21 +21,21 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib import metadata
 from multiprocessing import get_context
 from pathlib import Path
 
 from schurkit._checks import InputError
-from schurkit._state import installed, source_digest
+from schurkit._state import installed
 from schurkit.engine import choose
 from schurkit.publish.chapters import Chapter, cell_text
+from schurkit.publish.imports import code_digest
 
 PACKAGE = Path(__file__).resolve().parents[1]
 EXECUTED = Path("_build/executed")
 PACKAGES = ("numpy", "scipy", "pandas", "torch", "numba", "matplotlib")
-NOT_IN_KEY = ("publish", "bench", "explorer", "cli.py", "plot.py")
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -77,32 +80,28 @@ def job_for(root: Path, chapter: Chapter, values: dict, folder: Path | None = No
 def cache_key(root: Path, chapter: Chapter, values: dict) -> str:
     """Sixteen hexadecimal digits that stand for everything that decides the outcome of a chapter."""
     cells = [(cell["cell_type"], cell_text(cell), sorted(cell.get("metadata", {}).get("tags", []))) for cell in chapter.source["cells"]]
+    code = code_of(chapter)
     parts = {
         "cells": cells,
         "values": values,
-        "package": package_digest(PACKAGE),
-        "claims": _claims_tested(root, cells),
-        "tuning": _tuning_of(root, chapter.name),
+        "package": code_digest(PACKAGE, [code]),
+        "files": _files_read(root / "book" / "data", chapter.name, code),
         "versions": {**versions(), "python": platform.python_version()},
         "engine": choose().name,
     }
-    if any(kind == "code" and "schurkit.explorer" in text for kind, text, _ in cells):
-        parts["explorer"] = explorer_digest(PACKAGE)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-@lru_cache(maxsize=2)
-def package_digest(package: Path) -> str:
-    """Digest of every module of schurkit but those that cannot change a number: publish, bench, explorer, cli and plot."""
-    return source_digest(package, NOT_IN_KEY)
-
-
-def explorer_digest(package: Path) -> str:
-    """Digest of what an explorer puts into a page, scripts and styles included: only chapters that show one depend on it."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in (package / "explorer").rglob("*") if path.suffix in (".py", ".js", ".css")):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+def code_of(chapter: Chapter) -> str:
+    """The Python of a chapter: its code cells without lines for IPython; cells that are no Python are left out (the run will say so)."""
+    kept = []
+    for cell in chapter.source["cells"]:
+        if cell["cell_type"] == "code":
+            text = "\n".join(line for line in cell_text(cell).splitlines() if not line.lstrip().startswith(("%", "!")))
+            with suppress(SyntaxError):
+                ast.parse(text)
+                kept.append(text)
+    return "\n".join(kept)
 
 
 def versions() -> dict[str, str]:
@@ -256,20 +255,15 @@ def _first_line(text) -> str:
     return (lines[0] if lines else "no message")[:300]
 
 
-def _claims_tested(root: Path, cells) -> dict:
-    """The entries of claims.yml that the chapter's code names: changing another claim runs nothing again."""
-    from schurkit._claims import load_claims
+def _files_read(data: Path, chapter: str, code: str) -> dict[str, str]:
+    """Digests of the files in book/data that a chapter reads: those that its code names, and those that bear its name, as its table of tuning does.
 
-    path = root / "book" / "claims.yml"
-    code = "\n".join(text for kind, text, _ in cells if kind == "code")
-    known = load_claims(path) if path.is_file() else {}
-    return {id: repr(entry) for id, entry in known.items() if f'"{id}"' in code or f"'{id}'" in code}
-
-
-def _tuning_of(root: Path, name: str) -> str | None:
-    """Digest of the table of tuning trials that belongs to a chapter; None where there is none."""
-    path = root / "book" / "data" / "tuning" / f"{name}.csv"
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    What is published of the chapter itself lies in a folder of its name and is not among them.
+    """
+    named = set(re.findall(r"""[^"'/\s]+(?=["'])""", code))
+    found = [path for path in data.rglob("*.*") if path.stem == chapter or path.name in named]
+    read = {path.relative_to(data): path for path in found if path.is_file() and path.parent.name != chapter}
+    return {place.as_posix(): hashlib.sha256(read[place].read_bytes()).hexdigest() for place in sorted(read)}
 
 
 def commit(folder: Path) -> str | None:

@@ -9,7 +9,9 @@ import re
 import shutil
 from pathlib import Path
 
+from schurkit import nb
 from schurkit._checks import InputError
+from schurkit._claims import claim_line, load_claims
 from schurkit.publish.api_page import api_page
 from schurkit.publish.chapters import Chapter, toc_entries
 from schurkit.publish.front import findings
@@ -92,16 +94,24 @@ def staged_config(root: Path) -> str:
 
 
 def for_the_page(notebook: dict, name: str, target: Path, place: Path) -> dict:
-    """The executed notebook as the page shows it: CSV files beside the book instead of inside it, claims linked to the ledger."""
+    """The executed notebook as the page shows it: CSV files beside the book instead of inside it, claims with verdicts and linked to the ledger.
+
+    The verdicts follow from what the run recorded and from the rules of the staged claims.yml, whatever they were when the chapter was run.
+    """
     page = json.loads(json.dumps(notebook))
+    path = target / "book" / "claims.yml"
+    known, told = load_claims(path) if path.is_file() else {}, iter(nb.claims(notebook))
     page["metadata"].pop("schurkit", None)
     for cell in page["cells"]:
         for output in cell.get("outputs", []):
             said = output.get("metadata", {}).get("schurkit", {})
             if said.get("kind") == "note":
                 output["data"]["text/html"] = _with_files(_joined(output["data"]["text/html"]), name, target, place)
-            elif said.get("kind") == "claim" and (target / "book" / "ledger.md").is_file():
-                output["data"]["text/markdown"] = _joined(output["data"]["text/markdown"]) + f" {{ref}}`Ledger <claim-{said['id'].lower()}>`"
+            elif said.get("kind") == "claim":
+                test = next(told)
+                if test["id"] in known:
+                    link = f" {{ref}}`Ledger <claim-{test['id'].lower()}>`" if (target / "book" / "ledger.md").is_file() else ""
+                    output["data"]["text/markdown"] = claim_line(known[test["id"]], test) + link
     return page
 
 

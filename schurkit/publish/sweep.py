@@ -118,7 +118,7 @@ def plan_sweep(what: str | Callable, grid, *, retry: bool = False, folder: str |
     place = Path(folder) if folder is not None else root / SWEEPS / re.sub(r"[^A-Za-z0-9_.-]", ".", target.name)
     if place.exists() and not place.is_dir():
         raise InputError(f"the records of a sweep need a folder; {place} is a file.")
-    told = fingerprint()
+    told = fingerprint(target.spec)
     runs = []
     for given in combinations(values):
         changed = target.chapter.values(given) if target.chapter else given

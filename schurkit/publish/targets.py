@@ -19,7 +19,8 @@ from pathlib import Path
 
 from schurkit._checks import InputError
 from schurkit.publish.chapters import Chapter, Parameter, book_root, cell_text, chapter_named
-from schurkit.publish.run import PACKAGE, package_digest, versions
+from schurkit.publish.imports import code_digest
+from schurkit.publish.run import PACKAGE, code_of, versions
 
 _SPEC = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _KINDS = ("int", "float", "bool", "str", "list[int]", "list[float]", "list[bool]", "list[str]")
@@ -58,9 +59,14 @@ def target_of(what: str | Callable, book: str | Path | None = None) -> Target:
     return _function_target(what) if ":" in what else _chapter_target(book_root(book), what)
 
 
-def fingerprint() -> dict[str, str]:
-    """What besides source and parameters decides a result: the code of schurkit, and the packages that compute."""
-    return {"schurkit": package_digest(PACKAGE), "python": platform.python_version(), "machine": platform.machine(), **_versions()}
+def fingerprint(spec: dict) -> dict[str, str]:
+    """What besides source and parameters decides a result of a target: the code of schurkit that it imports, and the packages that compute."""
+    if "chapter" in spec:
+        code = code_of(chapter_named(Path(spec["root"]), spec["chapter"]))
+    else:
+        module, function = spec["function"].split(":")
+        code = f"{_source(find_function(spec['function']))}\nfrom {module} import {function}"
+    return {"schurkit": code_digest(PACKAGE, [code]), "python": platform.python_version(), "machine": platform.machine(), **_versions()}
 
 
 @lru_cache(maxsize=1)
@@ -99,8 +105,12 @@ def find_function(name: str) -> Callable:
 
 def source_digest(function: Callable) -> str:
     """Digest of the file of the function's module: another function there may be called by it."""
+    return hashlib.sha256(_source(function).encode()).hexdigest()
+
+
+def _source(function: Callable) -> str:
     try:
-        return hashlib.sha256(Path(inspect.getsourcefile(function)).read_bytes()).hexdigest()
+        return Path(inspect.getsourcefile(function)).read_text(encoding="utf-8")
     except (OSError, TypeError):
         raise InputError(f"the source of {function.__qualname__} cannot be read, so its results cannot be told apart from older ones.") from None
 

@@ -74,7 +74,7 @@ def _environment(work: dict) -> Iterator[None]:
 
 
 def _same_code(work: dict) -> None:
-    mine, theirs = fingerprint(), work["expected"]
+    mine, theirs = fingerprint(work["spec"]), work["expected"]
     differ = [name for name in sorted({*mine, *theirs}) if mine.get(name) != theirs.get(name)]
     if differ:
         raise _RunFailed(f"the worker has another {', '.join(differ)} than the sender; install the same versions on both")

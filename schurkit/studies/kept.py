@@ -7,31 +7,30 @@ import json
 import warnings
 from contextlib import suppress
 from dataclasses import asdict, fields, is_dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from .._checks import read_only
-from .._state import installed, source_digest
+from .._state import MEASURES, TRAINING, installed
 from ..degeneracy import DSA, PIF, Profiles
 from ..rnn import ARRAYS
 from ..training import Store, StoreWarning, Trained
-from ..training.store import code_version_of_task, written
+from ..training._sources import task_version
+from ..training.store import written
 from .measured import Dynamics, Levels, levels
 
-SCHEMA = 1
+SCHEMA = 2
 FOLDER = "measured"
 """Of the store."""
 KINDS = {kind.__name__: kind for kind in (Levels, DSA, PIF, Profiles)}
-APART = ("publish", "bench", "cli.py", "own", "explorer", "plot.py", "nb.py")
-"""Parts of the package that no measure depends on. Training is not among them: the untrained null is started anew."""
 
 
 def kept_levels(trained: Trained, dynamics: Dynamics | None = None, *, store: Store | None = None, **options) -> Levels | None:
     """`schurkit.studies.levels`, from the store if the same was measured before, and put there if not.
 
-    The key holds the weights, the task, the recipe, `dynamics`, all options, the code of the package and the versions of what it computes with.
+    The key holds the weights, the task, the recipe, `dynamics`, all options, the state of our code (`schurkit._state.MEASURES`) and the versions of
+    what it computes with.
     A damaged file is set aside with a `StoreWarning` and the setting is measured again.
 
     Parameters
@@ -66,16 +65,10 @@ def _key(trained: Trained, dynamics: Dynamics, options: dict) -> str:
         "weights": weights.hexdigest(),
         "dynamics": asdict(dynamics),
         "options": options,
-        "code": [_code(), code_version_of_task(task)],
+        "code": {"measures": MEASURES, "training": TRAINING["training"], "task": task_version(task)},  # the untrained null is started anew
         "versions": installed(("numpy", "scipy", "numba")),
     }
     return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()[:32]
-
-
-@cache
-def _code() -> str:
-    """Hash of the package's source, but for what no measure depends on."""
-    return source_digest(Path(__file__).parents[1], APART)
 
 
 # ---------------------------------------------------------------------------------------------------------------- files

@@ -47,6 +47,7 @@ class ContextIntegration:
     threshold: float = 0.05
 
     name: ClassVar[str] = "context_integration"
+    version: ClassVar[int] = 1
     input_size: ClassVar[int] = 4
     output_size: ClassVar[int] = 1
     context_blind: ClassVar[float] = 0.5

@@ -42,6 +42,7 @@ class Copy:
     threshold: float = 0.99
 
     name: ClassVar[str] = "copy"
+    version: ClassVar[int] = 1
     chance: ClassVar[float] = 1.0  # the targets are ±1 with mean 0
 
     def __post_init__(self):

@@ -54,6 +54,7 @@ class DelayedDiscrimination:
     threshold: float = 0.05
 
     name: ClassVar[str] = "delayed_discrimination"
+    version: ClassVar[int] = 1
     stop_mse: ClassVar[float] = 0.01
 
     def __post_init__(self):
@@ -105,11 +106,9 @@ class DelayedDiscrimination:
         return self._trials(list(seeds), "delayed discrimination batch", step, trials)
 
     def compiled_batch(self):
-        """Function and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
-        from ..engine.more_batches import delayed_discrimination
-
+        """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
         delays = self.longest - self.shortest + 1
-        return delayed_discrimination, (self.smallest, self.largest, self.gap, self.shortest, delays, self.respond, self.auxiliary)
+        return "delayed_discrimination", (self.smallest, self.largest, self.gap, self.shortest, delays, self.respond, self.auxiliary)
 
     def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
         """Held-out trials, (trials, time, channels)."""

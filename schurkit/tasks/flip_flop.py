@@ -48,6 +48,7 @@ class FlipFlop:
     threshold: float = 0.05
 
     name: ClassVar[str] = "flip_flop"
+    version: ClassVar[int] = 1
     chance: ClassVar[float] = 1.0  # the targets are ±1 with mean 0
     stop_mse: ClassVar[float] = 0.001
 

@@ -55,6 +55,7 @@ class ModularAddition:
     threshold: float = 0.99
 
     name: ClassVar[str] = "modular_addition"
+    version: ClassVar[int] = 1
 
     def __post_init__(self):
         integer(self.p, "p", at_least=2)

@@ -49,6 +49,7 @@ class PathIntegration:
     threshold: float = 0.05
 
     name: ClassVar[str] = "path_integration"
+    version: ClassVar[int] = 1
     stop_mse: ClassVar[float] = 0.05
 
     def __post_init__(self):
@@ -86,10 +87,8 @@ class PathIntegration:
         return self._trials(list(seeds), "path integration batch", step, trials)
 
     def compiled_batch(self):
-        """Function and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
-        from ..engine.more_batches import path_integration
-
-        return path_integration, (self.side, self.speed, self.turning)
+        """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
+        return "path_integration", (self.side, self.speed, self.turning)
 
     def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
         """Held-out trials, (trials, time, channels)."""

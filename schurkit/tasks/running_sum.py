@@ -37,6 +37,7 @@ class RunningSum(ModularAddition):
     sample: int | None = 30_000
 
     name: ClassVar[str] = "running_sum"
+    version: ClassVar[int] = 1
 
     def __post_init__(self):
         super().__post_init__()

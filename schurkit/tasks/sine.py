@@ -45,6 +45,7 @@ class Sine:
     threshold: float = 0.05
 
     name: ClassVar[str] = "sine"
+    version: ClassVar[int] = 1
     input_size: ClassVar[int] = 1
     output_size: ClassVar[int] = 1
 

@@ -46,6 +46,7 @@ class SineGeneration:
     threshold: float = 0.1
 
     name: ClassVar[str] = "sine_generation"
+    version: ClassVar[int] = 1
     stop_mse: ClassVar[float] = 0.05
 
     def __post_init__(self):
@@ -91,10 +92,8 @@ class SineGeneration:
         return self._trials(random.integers(list(seeds), "sine generation batch", step, (trials, self.channels), self.frequencies))
 
     def compiled_batch(self):
-        """Function and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
-        from ..engine.more_batches import sine_generation
-
-        return sine_generation, self.waves.ravel()
+        """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
+        return "sine_generation", self.waves.ravel()
 
     def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
         """Held-out trials, (trials, time, channels)."""

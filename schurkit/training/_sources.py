@@ -1,14 +1,32 @@
-"""The source of a class that was typed into a notebook, where no module file says what it does."""
+"""What tells a task apart from its earlier self: a number where it is ours, its source where it is the reader's."""
 
 from __future__ import annotations
 
 import ast
 import dis
+import hashlib
 import inspect
+import sys
 import textwrap
 from types import CodeType, FunctionType
 
 _PLAIN = (str, int, float, bool, bytes, type(None))
+
+
+def task_version(task) -> int | str:
+    """The whole number ``version`` of a task of schurkit; of a reader's task a hash of what its module does, or its class typed into a notebook.
+
+    So an edited task of one's own is never answered by an old network, and schurkit's files can move and be reworded.
+    """
+    kind = type(task)
+    if kind.__module__.split(".")[0] == __name__.split(".")[0]:
+        return kind.version
+    try:
+        told = ast.dump(bare(ast.parse(inspect.getsource(sys.modules[kind.__module__]))))
+    except (OSError, TypeError):  # no module source
+        told = class_source(kind)
+    inherited = getattr(kind, "version", "")  # of a task of schurkit that it extends
+    return hashlib.sha256(f"{told}{inherited}".encode()).hexdigest()[:16]
 
 
 def class_source(cls: type) -> str:
@@ -51,6 +69,16 @@ def _member(name, value, home, seen):
             yield f"{name} = {part!r}"
 
 
+def bare(tree: ast.AST) -> ast.AST:
+    """The same tree without docstrings, those of constants included (a parser drops comments)."""
+    for node in ast.walk(tree):
+        for part in ("body", "orelse", "finalbody"):
+            if isinstance(lines := getattr(node, part, None), list):
+                kept = [line for line in lines if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))]
+                setattr(node, part, kept or ([ast.Pass()] if lines else []))
+    return tree
+
+
 def _plain_tuple(value) -> bool:
     return isinstance(value, tuple) and all(isinstance(item, _PLAIN) or _plain_tuple(item) for item in value)
 
@@ -63,11 +91,7 @@ def _text_of(function, otherwise=None) -> str:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
         return f"{function.__qualname__} {function.__code__.co_code.hex()}" if otherwise is None else otherwise
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-            node.body = body[1:] or [ast.Pass()]
-    return ast.dump(tree)
+    return ast.dump(bare(tree))
 
 
 def _names(code: CodeType) -> set[str]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib.metadata
-import inspect
 import json
 import os
 import re
-import sys
 import tempfile
 import warnings
 from dataclasses import asdict, dataclass
@@ -18,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from .._checks import InputError
-from ._sources import class_source
+from .._state import TRAINING
+from ._sources import task_version
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class StoreWarning(UserWarning):
@@ -36,53 +34,21 @@ def default_folder() -> Path:
     return root / "runs"
 
 
-def code_version(*modules) -> str:
-    """Hash of what the code of modules does: their syntax trees without docstrings and comments."""
-    digest = hashlib.sha256()
-    for module in modules:
-        tree = ast.parse(inspect.getsource(module))
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-                node.body = body[1:] or [ast.Pass()]
-        digest.update(ast.dump(tree).encode())
-    return digest.hexdigest()[:16]
-
-
 def record_of(task, recipe, seed: int, engine) -> dict:
     """The plain record that is the key of one network: everything that its weights depend on."""
-    from .. import random
-    from ..engine import base, polar
-    from . import constructions, epochs, loop, optimise, trainers
-    from . import recipe as recipe_module
-
-    modules = (random, base, polar, *engine.sources, recipe_module, constructions, optimise, epochs, trainers, loop)
     record = {
         "schema": SCHEMA,
         "task": {"name": task.name, "class": type(task).__qualname__, **asdict(task)},
         "recipe": recipe.record(),
         "seed": int(seed),
         "engine": engine.name,
-        "code": [code_version(*modules), code_version_of_task(task)],
+        "code": {"training": TRAINING["training"], "engine": TRAINING[engine.name], "task": task_version(task)},
         "versions": {name: importlib.metadata.version(name) for name in engine.packages} | {"arithmetic": engine.arithmetic},
     }
     try:
         return json.loads(json.dumps(record, sort_keys=True, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise InputError(f"the fields of task {task.name!r} must be plain numbers and words to name a network in the store: {error}.") from None
-
-
-def code_version_of_task(task) -> str:
-    """Hash of what a task's code does, be it a module's or typed into a notebook."""
-    try:
-        return code_version(sys.modules[type(task).__module__])
-    except (OSError, TypeError):  # no module source
-        return code_version_of_class(type(task))
-
-
-def code_version_of_class(cls) -> str:
-    """Hash of what a class typed into a notebook does (`class_source`), so that an edited cell is never answered by an old network."""
-    return hashlib.sha256(class_source(cls).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -100,7 +66,7 @@ class Store:
     """A folder of trained networks.
 
     Each network is a `.safetensors` file with its arrays and a `.json` file with its record (task, recipe, seed, engine,
-    code and package versions), what training found, and the SHA-256 of both. The arrays are written first and the JSON last,
+    versions of our code and of packages), what training found, and the SHA-256 of both. The arrays are written first and the JSON last,
     each under a temporary name and then renamed, so a network is there whole or not at all, whatever happens in between.
 
     Parameters

@@ -3,12 +3,13 @@
 The trained networks and executed chapters of the repository are used where they are there, so a second run takes seconds.
 """
 
+import json
 from pathlib import Path
 
 import pytest
 
 from schurkit import nb
-from schurkit._claims import load_claims
+from schurkit._claims import load_claims, marked
 from schurkit.publish.build import build, plan_build
 from schurkit.publish.check import check_book
 from schurkit.publish.run import cores
@@ -38,7 +39,19 @@ def test_nothing_of_this_machine_is_published(plan):
 
 
 def test_every_chapter_tests_claims_that_the_ledger_shows(plan):
-    told = {claim["id"]: claim["verdict"] for job in plan.jobs for claim in nb.claims(job.output)}
+    known = load_claims(ROOT / "book" / "claims.yml")
+    told = {claim["id"]: claim for job in plan.jobs for claim in nb.claims(job.output)}
     ledger = (ROOT / "_build" / "html" / "book" / "ledger.html").read_text()
-    assert set(told) <= set(load_claims(ROOT / "book" / "claims.yml"))
-    assert all(f'id="claim-{claim.lower()}"' in ledger and verdict in ledger for claim, verdict in told.items())
+    assert set(told) <= set(known)
+    assert all(f'id="claim-{id.lower()}"' in ledger and marked(known[id], claim) in ledger for id, claim in told.items())
+
+
+def test_no_executed_notebook_holds_a_verdict(plan):
+    """Only what a claim displays and records is looked at: its metadata, and the line that a notebook opened alone shows."""
+    for job in plan.jobs:
+        for cell in json.loads(job.output.read_text(encoding="utf-8"))["cells"]:
+            for output in cell.get("outputs", []):
+                said = output.get("metadata", {}).get("schurkit", {})
+                if said.get("kind") == "claim":
+                    assert set(said) <= {"kind", "id", "value", "interval", "n", "figure", "each", "beyond"}, job.chapter.name
+                    assert "".join(output["data"]["text/markdown"]).startswith(f"**Claim {said['id']}.**"), job.chapter.name

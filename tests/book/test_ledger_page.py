@@ -18,7 +18,7 @@ def test_filters_narrow_the_table_and_say_how_many_are_left(opened):
     everything = visible(page)
     assert everything == list(load_claims()) and count.inner_text() == f"{len(everything)} of {len(everything)} claims"
     assert count.get_attribute("aria-live") == "polite"
-    page.select_option("select[name=live]", label="? underpowered or not tested")
+    page.select_option("select[name=live]", label="– not tested")
     assert visible(page) == ["S1"] and count.inner_text() == f"1 of {len(everything)} claims"
     assert page.locator("section#s1").is_visible() and not page.locator("section#s2").is_visible()
     page.select_option("select[name=paper]", index=2)

@@ -23,7 +23,7 @@ def test_a_plain_build_runs_the_chapters_and_shows_the_same_figures(tmp_path):
     done = jupyter_book(root)
     assert done.returncode == 0, done.stdout + done.stderr
     page = (root / "_build" / "html" / "notebooks" / "small.html").read_text()
-    assert 'alt="Line that rises from 0.90."' in page and "Claim S2: reproduced" in page
+    assert 'alt="Line that rises from 0.90."' in page and "Claim S2." in page and "0.61 [0.6, 0.62], 12 networks" in page
     assert 'download="small-figure.csv" href="data:text/csv;base64,' in page
     assert not list((root / "_build" / "html").rglob("stray*"))
     assert "filled in when the book is built" in (root / "_build" / "html" / "book" / "ledger.html").read_text()

@@ -71,6 +71,8 @@ def write_book(root: Path, chapters: dict, editions: str = "quick:\n  purpose: f
     """Write a book of these chapters, with the repository's pages and settings, and return its folder."""
     root.mkdir(parents=True, exist_ok=True)
     shutil.copytree(REPOSITORY / "book", root / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    claims = root / "book" / "claims.yml"  # the chapters of these books have other parameters
+    claims.write_text(re.sub(r"(?m)^  conditions: .*", "  conditions: {}", claims.read_text(encoding="utf-8")), encoding="utf-8")
     shutil.copy(REPOSITORY / "_config.yml", root / "_config.yml")
     pages = ["book/method", "book/reading_profiles", "book/recipes", "book/ledger", "book/glossary", "book/api", "book/status", "book/references"]
     toc = "format: jb-book\nroot: book/introduction\nparts:\n- caption: Chapters\n  chapters:\n"

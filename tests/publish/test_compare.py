@@ -45,9 +45,9 @@ def test_the_same_run_agrees_to_the_last_digit(book):
 
 
 def test_a_claim_that_comes_out_otherwise_is_a_problem(book, results):
-    results(lambda content: next(test for test in content["claims"] if test["id"] == "S1").update(value=0.9, verdict="not reproduced"))
+    results(lambda content: next(test for test in content["claims"] if test["id"] == "S1").update(value=0.9, interval=[0.85, 0.95], n=12))
     (told,) = problems(book)
-    assert told.startswith("S1: published 0.9 (not reproduced), here 0.004")
+    assert told.startswith("S1: published 0.9 [0.85, 0.95], 12 networks (not reproduced), here 0.004")
 
 
 def test_a_claim_tested_on_one_side_alone_is_a_problem(book, results):

@@ -7,8 +7,9 @@ import xml.etree.ElementTree as ET
 import pytest
 from publish.small_book import REPOSITORY
 
+from schurkit._claims import load_claims, verdicts
 from schurkit.publish import panels
-from schurkit.publish.front import PICTURE, findings, picture, profiles, write_picture
+from schurkit.publish.front import PICTURE, findings, picture, profiles, table, write_picture
 from schurkit.publish.panels import Axis, Row
 from schurkit.publish.published import published
 
@@ -28,10 +29,14 @@ def test_the_picture_is_drawn_from_the_published_runs(kept):
     drawn = picture(REPOSITORY, kept)
     assert (REPOSITORY / PICTURE).read_text(encoding="utf-8") == drawn, "'schurkit publish' draws it"
     root = ET.fromstring(drawn)
-    rows = [row for chapter, name in (("flip_flop", "flip-flop"), ("sine", "sine"), ("context_integration", "integration"), ("copy_task", "copy"))
-            for row in (REPOSITORY / "book" / "data" / chapter / f"{name}-controls.csv").read_text().splitlines() if "removal" in row]  # fmt: skip
-    single = [row for row in rows if re.search(r"(^|,)(RR|CR|CC)(,|$)", row)]
-    assert len(root.findall(".//{http://www.w3.org/2000/svg}circle")) == len(single)
+    names = {"flip_flop": "flip-flop-profile", "sine": "sine-profile", "context_integration": "integration-profile", "copy_task": "copy-removals"}
+    rows = [row for chapter, name in names.items() for row in table(REPOSITORY, chapter, name) if row.get("construction") != "cayley"]
+    masses = [float(row["removed_mass"]) for row in rows if row["removed"] in ("RR", "CR", "CC")]
+    dots = root.findall(".//{http://www.w3.org/2000/svg}circle")
+    assert len(dots) == sum(mass > 0 for mass in masses) < len(masses), "a sector that holds nothing has no dot"
+    assert sum("nearly" in dot.get("class") for dot in dots) == sum(0 < mass < 0.01 for mass in masses) > 0
+    counted = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text") if text.text.startswith("∅")]
+    assert sum(int(text.split()[1]) for text in counted) == sum(mass == 0 for mass in masses)
 
 
 def test_every_number_of_the_sentences_is_a_recorded_one(kept):
@@ -47,10 +52,11 @@ def test_claims_are_counted_paper_by_paper_and_those_that_failed_are_named(kept)
     text = page(kept)
     line, _, failed = text[text.index("- **Claims of {cite:t}`drager2026`") :].partition("\n")
     failed = failed.partition("\n- ")[0].splitlines()
-    verdicts = [test["verdict"] for results in kept.values() for test in results["claims"] if test["id"].startswith("S")]
-    assert f"{verdicts.count('reproduced')} reproduced" in line
+    known = load_claims(CLAIMS)
+    words = [verdicts(known[test["id"]], test)[""] for results in kept.values() for test in results["claims"] if test["id"].startswith("S")]
+    assert f"{words.count('reproduced')} reproduced" in line
     named = [told for told in failed if told.startswith("  - {ref}`S")]
-    assert len(named) == sum(verdict in ("partly", "not reproduced") for verdict in verdicts) > 0
+    assert len(named) == sum(word in ("partly", "not reproduced") for word in words) > 0
 
 
 def test_what_was_not_published_or_is_not_in_the_book_is_left_out(kept):
@@ -62,7 +68,7 @@ def test_what_was_not_published_or_is_not_in_the_book_is_left_out(kept):
 
 def test_modular_addition_has_a_sentence_once_it_is_published(kept):
     values = {"M1": 0.987, "M4": 0.91, "M5": 0.2}
-    told = [{"id": id, "value": value, "interval": None, "n": 12, "verdict": "reproduced"} for id, value in values.items()]
+    told = [{"id": id, "value": value, "interval": None, "n": 12} for id, value in values.items()]
     text = page({**kept, "modular_addition": {"claims": told, "records": {}, "provenance": kept["sine"]["provenance"]}})
     assert "explain 99 % of the variance" in text and "0.91 with one of them taken out and 0.20 with two left" in text and "rangamani2025" in text
 

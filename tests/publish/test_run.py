@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,8 +13,9 @@ from publish.small_book import cell, notebook, small_chapter, write_book
 from schurkit import nb
 from schurkit.publish import run as module
 from schurkit.publish.chapters import chapters, read_chapter
-from schurkit.publish.run import PACKAGE, cache_key, check_folder, commit, device, job_for, kernel_environment, package_digest, run_jobs, versions
+from schurkit.publish.run import cache_key, check_folder, commit, device, job_for, kernel_environment, run_jobs, versions
 
+BOOK = Path(__file__).resolve().parents[2]
 SAY_ENVIRONMENT = """import os, sys
 from schurkit.nb import record
 for name in ("MPLBACKEND", "PYTHONPATH", "OMP_NUM_THREADS", "SCHURKIT_STORE"):
@@ -52,24 +55,93 @@ def test_the_key_changes_with_everything_that_counts(tmp_path, monkeypatch):
     root = quick_book(tmp_path, small=small_chapter())
     chapter = chapters(root)["small"]
     keys = [cache_key(root, chapter, {}), cache_key(root, chapter, {"seeds": 4}), cache_key(root, chapter_of(tmp_path, small_chapter(table="1")), {})]
-    claims = root / "book" / "claims.yml"
-    claims.write_text(claims.read_text().replace("at most: 0.75", "at most: 0.70"))
-    keys.append(cache_key(root, chapter, {}))
     monkeypatch.setattr(module, "choose", lambda: SimpleNamespace(name="other"))
     keys.append(cache_key(root, chapter, {}))
     monkeypatch.setattr(module, "versions", lambda: {"numpy": "0"})
     keys.append(cache_key(root, chapter, {}))
-    monkeypatch.setattr(module, "package_digest", lambda package: "other")
+    monkeypatch.setattr(module, "code_digest", lambda package, texts: "other")
     keys.append(cache_key(root, chapter, {}))
     assert len(set(keys)) == len(keys)
 
 
-def test_a_claim_that_the_chapter_does_not_test_leaves_its_key(tmp_path):
+def keys_of_the_book():
+    return {name: cache_key(BOOK, chapter, {}) for name, chapter in chapters(BOOK).items()}
+
+
+@pytest.fixture(scope="module")
+def before():
+    return keys_of_the_book()
+
+
+@pytest.fixture
+def after(before, tmp_path, monkeypatch):
+    """The chapters of the book that run again after one replacement in a file of the package (of a copy of it)."""
+    copy = tmp_path / "schurkit"
+    shutil.copytree(module.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(module, "PACKAGE", copy)
+
+    def run_again(file, old, new):
+        text = (copy / file).read_text()
+        assert old in text
+        (copy / file).write_text(text.replace(old, new, 1))
+        return {name for name, key in keys_of_the_book().items() if before[name] != key}
+
+    return run_again
+
+
+def test_another_rule_of_a_claim_runs_no_chapter(tmp_path):
     root = quick_book(tmp_path, small=small_chapter())
-    key = cache_key(root, chapters(root)["small"], {})
-    claims = root / "book" / "claims.yml"
-    claims.write_text(claims.read_text().replace("at most: 0.0001", "at most: 0.0002"))
-    assert cache_key(root, chapters(root)["small"], {}) == key
+    chapter, claims = chapters(root)["small"], root / "book" / "claims.yml"
+    key = cache_key(root, chapter, {})
+    assert "at most: 0.75" in claims.read_text()
+    claims.write_text(claims.read_text().replace("at most: 0.75", "at most: 0.70"))  # S2, which the chapter tests
+    assert cache_key(root, chapter, {}) == key
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("random.py", '"""', '"""Another word. '),
+        ("metrics.py", '    """', '    """Another word. '),
+        ("engine/numpy_engine.py", "import numpy as np\n", "import numpy as np  # a comment\n"),
+    ],
+)
+def test_another_word_in_a_docstring_runs_no_chapter(after, file, old, new):
+    assert after(file, old, new) == set()
+
+
+def test_growth_curves_are_those_of_one_chapter(after):
+    assert after("bench/growth.py", '"batch": 64', '"batch": 65') == {"how_fast"}
+
+
+@pytest.mark.parametrize(
+    ("file", "among", "not_among"),
+    [
+        ("random.py", {"flip_flop", "three_levels"}, set()),
+        ("engine/numpy_engine.py", {"flip_flop", "copy_task", "how_fast"}, set()),
+        ("cycles.py", {"sine"}, {"flip_flop", "copy_task", "knobs"}),
+        ("degeneracy/dsa.py", {"knobs", "three_levels"}, {"sine", "copy_task", "modular_addition"}),
+        ("schur_fourier.py", {"schur_meets_fourier"}, {"sine", "modular_addition"}),
+        ("own/command.py", {"your_own_network"}, {"explore", "how_fast"}),
+        ("publish/ledger.py", set(), {"many_seeds", "flip_flop", "how_fast"}),
+        ("publish/sweep.py", {"many_seeds"}, {"flip_flop", "how_fast"}),
+    ],
+)
+def test_a_chapter_follows_the_functions_that_it_uses(after, file, among, not_among):
+    found = after(file, "\n    return ", "\n    return 0 or ")
+    assert among <= found and not not_among & found
+
+
+def test_a_file_of_numbers_counts_for_the_chapter_that_names_it(tmp_path):
+    content = small_chapter(table='open("../book/data/bench.json")')
+    root = quick_book(tmp_path, small=content)
+    keys = [cache_key(root, chapters(root)["small"], {})]
+    for name, text in (("bench.json", "{}"), ("whole_run.json", "{}"), ("small/results.json", "{}"), ("small/small.csv", "")):
+        path = root / "book" / "data" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        keys.append(cache_key(root, chapters(root)["small"], {}))
+    assert keys[0] != keys[1] and len(set(keys[1:])) == 1
 
 
 def test_the_table_of_tuning_counts_for_its_own_chapter(tmp_path):
@@ -81,23 +153,6 @@ def test_the_table_of_tuning_counts_for_its_own_chapter(tmp_path):
         (folder / name).write_text(text)
         keys.append(cache_key(root, chapter, {}))
     assert keys[0] == keys[1] and len(set(keys)) == 3
-
-
-def test_the_package_counts_but_for_what_changes_no_number(tmp_path):
-    for name in ("schur.py", "plot.py", "cli.py", "publish/run.py", "explorer/panel.py", "engine/base.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("a = 1")
-
-    def after(name):
-        package_digest.cache_clear()
-        (tmp_path / name).write_text("a = 2")
-        return package_digest(tmp_path)
-
-    first = package_digest(tmp_path)
-    assert after("plot.py") == after("cli.py") == after("publish/run.py") == after("explorer/panel.py") == first
-    assert len({first, after("schur.py"), after("engine/base.py")}) == 3
-    package_digest.cache_clear()
-    assert (PACKAGE / "nb.py").is_file()
 
 
 # ---------------------------------------------------------------------------------------------------------------- a run

@@ -177,7 +177,7 @@ def test_the_key_holds_everything_that_decides_a_result(place, monkeypatch):
     other, another = plan_sweep(sweep_runs.stacked, {"seed": [2]}), plan_sweep(sweep_runs.fails, {"seed": [1], "folder": "a"})
     keys = [key(), other.runs[0]["key"], another.runs[0]["key"]]
     assert key() == keys[0]
-    monkeypatch.setattr("schurkit.publish.targets.package_digest", lambda package: "other")
+    monkeypatch.setattr("schurkit.publish.targets.code_digest", lambda package, texts: "other")
     keys.append(key())
     monkeypatch.setattr("schurkit.publish.targets._versions", lambda: {"numpy": "0"})
     keys.append(key())

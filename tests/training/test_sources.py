@@ -1,11 +1,13 @@
 """Keys of tasks typed into a notebook: what changes them, and what does not."""
 
+import importlib
 import linecache
 import sys
 import types
 
-from schurkit.training._sources import class_source
-from schurkit.training.store import code_version_of_class, record_of
+from schurkit.tasks import Copy
+from schurkit.training._sources import class_source, task_version
+from schurkit.training.store import record_of
 
 CELL = '''
 from dataclasses import dataclass
@@ -57,7 +59,7 @@ def cell(text, number=[0]):  # noqa: B006
 
 
 def version(text):
-    return code_version_of_class(cell(text))
+    return task_version(cell(text)())
 
 
 def test_the_same_cell_has_the_same_key_each_time():
@@ -100,5 +102,26 @@ def test_the_record_of_a_cells_task_uses_it():
     from schurkit.training import Recipe
 
     records = [record_of(cell(text)(), Recipe(), 0, choose()) for text in (CELL, CELL.replace("x / 2", "x / 3"))]
-    assert records[0]["code"][0] == records[1]["code"][0] and records[0]["code"][1] != records[1]["code"][1]
+    assert records[0]["code"]["engine"] == records[1]["code"]["engine"] and records[0]["code"]["task"] != records[1]["code"]["task"]
     assert records[0]["task"] == {"name": "mine", "class": "Mine", "steps": 5}
+
+
+def test_a_module_of_the_readers_counts_without_its_words(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    task = 'class Mine:\n    def batch(self):\n        """Says."""\n        return 1  # comment\n'
+    texts = [task, task.replace("Says", "Tells").replace("comment", "word"), task.replace("1", "2"), "other = 0\n" + task]
+    versions = []
+    for i, text in enumerate(texts):
+        (tmp_path / f"my_tasks_{i}.py").write_text(text)
+        importlib.invalidate_caches()
+        versions.append(task_version(importlib.import_module(f"my_tasks_{i}").Mine()))
+    assert versions[0] == versions[1] and len(set(versions)) == 3
+
+
+def test_a_task_that_extends_one_of_ours_moves_with_it(monkeypatch):
+    class Mine(Copy):
+        pass
+
+    before = task_version(Mine())
+    monkeypatch.setattr(Copy, "version", 2)
+    assert isinstance(before, str) and task_version(Mine()) != before

@@ -2,16 +2,18 @@
 
 import json
 import os
+import re
 import warnings
 
 import numpy as np
 import pytest
 
-from schurkit import InputError
-from schurkit.engine import choose
-from schurkit.tasks import Copy
+from schurkit import InputError, tasks
+from schurkit._state import TRAINING
+from schurkit.engine import ENGINES, choose
+from schurkit.tasks import Copy, FlipFlop
 from schurkit.training import Phase, Recipe, Store, StoreWarning, train
-from schurkit.training.store import code_version, default_folder, record_of, store_command
+from schurkit.training.store import default_folder, record_of, store_command
 
 TASK = Copy(2, 2, 4)
 RECIPE = Recipe(hidden_size=6, phases=(Phase(3, 1e-3),), batch_size=4)
@@ -48,21 +50,31 @@ def test_names_stay_inside_the_folder():
     assert "/" not in Store("x").name(evil) and ".." not in Store("x").name(evil)
 
 
-def test_code_version_ignores_words_but_not_code(tmp_path, monkeypatch):
-    import importlib
+@pytest.mark.parametrize(
+    "kind", [kind for kind in vars(tasks).values() if isinstance(kind, type) and hasattr(kind, "batch") and kind is not tasks.Task]
+)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_source_and_no_place_of_a_file_is_in_the_key(kind, engine):
+    """So a file of the engine that moves to another folder trains no network again."""
+    key = record_of(kind(), RECIPE, 0, choose(engine))
+    assert key["code"] == {"training": TRAINING["training"], "engine": TRAINING[engine], "task": kind.version}
+    assert all(isinstance(number, int) for number in key["code"].values())
+    assert not re.search(r"[0-9a-f]{16}|[./]py|/|schurkit", json.dumps(key | {"versions": 0}))
 
-    monkeypatch.syspath_prepend(str(tmp_path))
-    versions = []
-    texts = [
-        '"""Doc."""\ndef f(x):\n    return x + 1\n',
-        '# comment\ndef f(x):\n    """Says."""\n    return x + 1\n',
-        "def f(x):\n    return x + 2\n",
-    ]
-    for i, text in enumerate(texts):
-        (tmp_path / f"code_{i}.py").write_text(text)
-        importlib.invalidate_caches()
-        versions.append(code_version(importlib.import_module(f"code_{i}")))
-    assert versions[0] == versions[1] != versions[2]
+
+@pytest.mark.parametrize("raised", ["training", "numpy", "task"])
+def test_one_number_makes_its_own_kind_anew(raised, monkeypatch):
+    def names():
+        kinds = [(TASK, "numpy"), (TASK, "torch"), (FlipFlop(), "numpy")]
+        return [Store("unused").name(record_of(task, RECIPE, 0, choose(engine))) for task, engine in kinds]
+
+    before = names()
+    if raised == "task":
+        monkeypatch.setattr(Copy, "version", 2)
+    else:
+        monkeypatch.setitem(TRAINING, raised, 2)
+    moved = [old != new for old, new in zip(before, names())]
+    assert moved == {"training": [True, True, True], "numpy": [True, False, True], "task": [True, True, False]}[raised]
 
 
 def test_every_byte_flip_is_noticed(store):
