@@ -20,7 +20,7 @@ from pathlib import Path
 from schurkit._checks import InputError
 from schurkit._claims import Claim, NoClaimsError, claim_line, load_claims, ours
 
-__all__ = ["claim", "claims", "explorer", "record", "records", "show", "table"]
+__all__ = ["claim", "claims", "explorer", "published", "record", "records", "show", "table"]
 
 RECORD_MIME = "application/papermill.record/text/plain"
 SVG_LIMIT = 600_000  # bytes; a larger drawing is sent as a picture instead
@@ -89,6 +89,21 @@ def claim(id: str, value, interval=None, n: int | None = None, figure: str | Non
         told["figure"] = figure
     _publish({"text/markdown": claim_line(entry, told, derive=False), "text/plain": f"{id}: {ours(told)}"}, kind="claim", id=id, **told)
     record(entry.key, number)
+
+
+def published(name: str, by: str = "removed", value: str = "delta") -> None:
+    """Where a page shows its published run first: one line that sets this run's networks beside the published ones.
+
+    It is filled when the page is made, from the published table of the same name: how many networks stand there and here, and how many of this run's
+    values lie within the range of the published networks. With other parameters than those of the published run it says so instead.
+
+    Parameters
+    ----------
+    name : of a figure or table of this chapter with a CSV file of one row a network and group.
+    by : the column of groups. value : the column of values. Rows whose column ``kind`` is not "removal" are passed over.
+    """
+    _check_name(name, "figure")
+    _publish({"text/plain": "In the book the published run of this chapter stands here."}, kind="published", name=name, by=by, value=value)
 
 
 def show(figure, name: str, caption: str, alt: str | None = None, data=None) -> None:

@@ -64,6 +64,11 @@ class Removal:
         return self.mass > 0
 
     @property
+    def full(self) -> np.ndarray:
+        """(networks,) whether the removal takes at least 1 % of ‖T‖, so that it can be read."""
+        return self.mass >= NEARLY_EMPTY
+
+    @property
     def mean(self) -> Interval | None:
         """Mean cost over the networks in which there was something to remove and that can be measured; None without any."""
         kept = self.cost[self.held & np.isfinite(self.cost)]

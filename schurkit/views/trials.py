@@ -43,6 +43,10 @@ def trial(trials: Trials, outputs, index: int = 0, *, names: dict[str, str] | No
         for (name, values), style in zip(several.items(), ("-", "--", ":")):
             ax.plot(values[index][:, k], style, color=OUTPUT, lw=1.4, label=name if k == 0 else None)
         ax.set_ylabel(f"{names['outputs']} {k + 1}" if targets.shape[1] > 1 else names["outputs"])
+    low, high = min(targets.min(), 0), max(targets.max(), 0)
+    for ax in column[:, 0]:
+        bottom, top = ax.get_ylim()
+        ax.set_ylim(min(bottom, 1.15 * low), max(top, 1.15 * high))
     column[-1, 0].set_xlabel("time (steps)")
     figure.legend(loc="outside upper center", ncols=3 + len(several))
     errors = {name: np.abs(values[index] - targets)[counted].mean() for name, values in several.items()}
