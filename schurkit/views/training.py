@@ -26,7 +26,7 @@ def training(trained, chance: float | None = None) -> View:
     for ax, (name, one) in zip(row[0], several.items()):
         least = chance if chance is not None else one.task.chance
         steps = [one.loss_steps(i) for i in range(len(one.rnn))]
-        plot.loss_curves(steps, one.losses, ax, chance=least)
+        plot.loss_curves(steps, one.losses, ax, chance=least, colour="#6B6B6B")
         for end in np.cumsum([phase.steps for phase in one.recipe.phases])[:-1]:
             ax.axvline(end, color="#BBBBBB", lw=0.8)
         ax.set_title(name)
