@@ -15,7 +15,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: book pdf test serve bench lint clean
+.PHONY: book pdf test reruns serve bench lint clean
 .DELETE_ON_ERROR:
 
 book: $(READY)
@@ -28,6 +28,10 @@ pdf: $(READY)
 # The tests build the quick edition themselves
 test: lint
 	$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# Chapters on odd networks and values, each page read for sentences that cannot be true
+reruns: $(READY)
+	$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 -m reruns tests/chapters
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
