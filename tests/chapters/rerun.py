@@ -47,7 +47,7 @@ def run(notebook: dict, folder: Path, parameters: dict | None = None) -> dict:
 
 
 def texts(notebook: dict) -> list[str]:
-    """All that a reader reads: prose with its numbers (those of the published run stand as this run's), captions, alternative texts, tables, claims."""
+    """All that a reader reads: prose with its numbers (published ones as this run's), captions, alternative texts, tables, claims."""
     records, found = {}, []
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
