@@ -13,9 +13,12 @@ BENCH_ARGS ?=
 
 VENV := .venv
 READY := $(VENV)/.ready
-PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+PYTEST := $(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+NOT_NUMERIC := $(addprefix %_,$(addsuffix .py,archive cli documentation endurance nb package plot repository sources store))
+NUMERIC := $(addprefix tests/,degeneracy engine fourier studies) \
+  $(filter-out $(NOT_NUMERIC),$(wildcard tests/test_*.py tests/training/test_*.py))
 
-.PHONY: book pdf test reruns serve bench lint clean
+.PHONY: book pdf test test-numeric reruns serve bench lint clean
 .DELETE_ON_ERROR:
 
 book: $(READY)
@@ -27,11 +30,15 @@ pdf: $(READY)
 
 # The tests build the quick edition themselves
 test: lint
-	$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
+
+# The tests of numbers, as on another processor: CORETYPE is a name of OpenBLAS's, say Haswell, Zen, SkylakeX (AVX-512) or Sandybridge
+test-numeric: $(READY)
+	$(if $(CORETYPE),OPENBLAS_CORETYPE=$(CORETYPE) )$(PYTEST) -m "not book" $(NUMERIC)
 
 # Chapters on odd networks and values, each page read for sentences that cannot be true
 reruns: $(READY)
-	$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 -m reruns tests/chapters
+	$(PYTEST) -m reruns tests/chapters
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

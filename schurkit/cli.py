@@ -147,6 +147,7 @@ def _run(arguments) -> int:
     from pathlib import Path
 
     from schurkit.publish.chapters import book_root, chapter_named
+    from schurkit.publish.plans import studies_of
     from schurkit.publish.run import check_folder, job_for, run_jobs
 
     root = book_root(arguments.book)
@@ -155,6 +156,7 @@ def _run(arguments) -> int:
     if arguments.dry_run:
         return _dry_run(root, [job], arguments.force)
     if arguments.force or not job.cached:
+        studies_of(job.chapter, job.values)  # a value that no network can have ends here, before anything is trained
         (outcome,) = run_jobs(root, [job], report=_progress)
         if outcome.problem:
             print(f"schurkit: {outcome.problem}", file=sys.stderr)
@@ -178,20 +180,18 @@ def _print_results(root, job) -> None:
 
 def _dry_run(root, jobs, force: bool) -> int:
     """Say what would be run, and what that takes."""
-    from schurkit.publish.plans import Cost, cost_of
+    from schurkit.publish.plans import costs_of, studies_of
 
     os.environ.setdefault("SCHURKIT_STORE", str(root / "runs"))  # the store that the chapters will use
-    total, due = Cost(), 0
+    due = [job for job in jobs if force or not job.cached]
+    each, total = costs_of([studies_of(job.chapter, job.values) for job in due])
+    costs = {job.chapter.name: cost for job, cost in zip(due, each)}
     for job in jobs:
-        cost = cost_of(job.chapter, job.values)
-        stands = job.cached and not force
+        cost = costs.get(job.chapter.name)
         changed = ", ".join(f"{name} = {value!r}" for name, value in job.values.items())
-        what = "run already" if stands else "to run" + (f": {cost}" if cost else "")
+        what = "run already" if cost is None else "to run" + (f": {cost}" if cost.networks else "")
         print(f"{job.chapter.name}" + (f" ({changed})" if changed else "") + f": {what}")
-        if not stands:
-            due += 1
-            total += cost or Cost()
-    print(f"{due} of {len(jobs)} chapters to run" + (f": {total}" if total.networks else ""))
+    print(f"{len(due)} of {len(jobs)} chapters to run" + (f": {total}" if total.networks else ""))
     return 0
 
 

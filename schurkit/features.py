@@ -175,7 +175,7 @@ def _derivatives(rnn, trials, entries, probes, names, factors, seed, engine):
     spec, shape = Spec.of(rnn), trials.targets.shape
     counted = np.flatnonzero(np.broadcast_to(trials.counted[..., None], shape))
     outputs = rollout(rnn, trials, engine=engine).outputs
-    worker = choose(engine, spec, rnn.dtype).worker(spec)
+    worker = choose(engine, dtype=rnn.dtype).worker(spec)
     count = entries if probes is None else probes
     inputs = trials.inputs.astype(rnn.dtype)
     for first in range(0, count, PASSES_AT_ONCE):

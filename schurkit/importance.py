@@ -177,7 +177,7 @@ def coupling_estimates(
     """
     asked = _Question.of(rnn, form, trials, signals, seed)
     starts = [block.start for block in form.blocks]
-    fast = choose(engine, Spec.of(rnn), rnn.dtype).name == "numba" and rnn.dtype == np.float32 and np.ndim(form.leak) == 0
+    fast = choose(engine, dtype=rnn.dtype).name == "numba" and rnn.dtype == np.float32 and np.ndim(form.leak) == 0
     contracted = _compiled if fast else _contracted
     gradient, curvature = contracted(rnn, form, trials, asked, starts)
     above = np.triu(np.ones_like(curvature), 1)

@@ -144,7 +144,7 @@ def control_deltas(form: SchurForm, deltas: Sequence, kind: str, *, seed: int = 
 # ---- the score ------------------------------------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, eq=False)
 class Score:
-    """How well predictors tell the effects in networks that were left out; made by `leave_networks_out_r2`.
+    """How well predictors tell the effects in networks that were left out; made by `compare_models`.
 
     r2 : `Interval` whose mean is the pooled R² and whose n is the number of networks. rows : how many were fitted and predicted.
     undefined : reason → number of rows left out because a logarithm does not exist; their sum is `n_undefined`.
@@ -188,27 +188,30 @@ class Score:
         return sum(self.undefined.values())
 
 
-def leave_networks_out_r2(
-    rows, predictors: Sequence[str], target, groups="network", *, fit_on=None, level: float = 0.95, seed: int = 0
-) -> Score:  # fmt: skip
-    """Pooled R² of a log–log linear regression on networks that it was not fitted to.
+def compare_models(
+    rows, target, groups="network", *, models: dict[str, Sequence[str]] = MODELS, fit_on=None, level: float = 0.95, seed: int = 0
+) -> dict[str, Score]:
+    """Pooled R² of log–log linear regressions on networks that they were not fitted to, all on the same rows.
 
     For each network: fit log₁₀ effect = offset + Σ slope · log₁₀ predictor on all others, predict its rows. R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)² over all
     rows, ȳ the mean of the networks fitted: 0 is no better than that mean, below 0 worse. Predictors that are text (a sector) give one offset a level
     (a level that the fitted networks lack gets the mean of theirs). Interval by the rule of `schurkit.intervals`: percentile bootstrap of
-    networks from 20 up, t interval of the linearised ratio for 10–19, none below; the fits are not repeated in the resamples.
+    networks from 20 up, t interval of the linearised ratio for 10–19, none below; the fits are not repeated in the resamples, which are the same
+    for all models.
 
     Parameters
     ----------
-    rows : list of rows with attributes or keys (`PredictorRow`), or a table with columns. predictors : names of columns.
+    rows : list of rows with attributes or keys (`PredictorRow`), or a table with columns.
     target : the effects (rows,), e.g. ΔFVU; or the name of a column. groups : network of each row; or the name of a column.
+    models : name → predictors, which are names of columns; by default the three fixed ones.
     fit_on : booleans (rows,): fit on these rows of the other networks and score the remaining rows of the one left out, e.g. fit on removals and
         score controls. When left out, all rows do both.
     level, seed : of the interval.
 
     Returns
     -------
-    Score. Rows whose effect or predictor is zero, negative, None or not finite have no logarithm: they are counted in `undefined`, with the reason.
+    dict : a `Score` for each model. Rows whose effect, or any predictor of any model, is zero, negative, None or not finite have no logarithm: they
+    are counted in `undefined`, with the reason.
 
     Raises
     ------
@@ -217,24 +220,10 @@ def leave_networks_out_r2(
     Examples
     --------
     >>> rows = [{"network": n, "mass": m} for n in range(3) for m in (0.1, 0.2, 0.4)]
-    >>> score = leave_networks_out_r2(rows, ["mass"], [5 * row["mass"] ** 2 for row in rows])
+    >>> score = compare_models(rows, [5 * row["mass"] ** 2 for row in rows], models={"mass": ["mass"]})["mass"]
     >>> round(score.r2.mean, 6), round(score.coefficients["mass"], 6), score.n_undefined
     (1.0, 2.0, 0)
     """
-    return _scores(rows, {"model": predictors}, target, groups, fit_on, level, seed)["model"]
-
-
-def compare_models(
-    rows, target, groups="network", *, models: dict[str, Sequence[str]] = MODELS, fit_on=None, level: float = 0.95, seed: int = 0
-) -> dict[str, Score]:
-    """`leave_networks_out_r2` of several models on the same rows: those where the effect and every predictor of every model have a logarithm.
-
-    Parameters as there; models : name → predictors, by default the three fixed ones. The intervals resample the same networks.
-    """
-    return _scores(rows, models, target, groups, fit_on, level, seed)
-
-
-def _scores(rows, models, target, groups, fit_on, level, seed):
     number(level, "level", above=0, at_most=0.9999)
     for predictors in models.values():
         if isinstance(predictors, str) or not predictors:

@@ -86,30 +86,6 @@ def activity_basis(states, *, share: float = 0.99, components: int | None = None
     return ActivityBasis(read_only(basis), read_only(shares), read_only(mean), bool(centred), len(kept))
 
 
-def condition_bases(states, conditions, **options) -> dict[Hashable, ActivityBasis]:
-    """Task-conditioned manifolds: `activity_basis` of the states under each condition, by label, in sorted order.
-
-    Parameters
-    ----------
-    states : (trials, time, hidden). conditions : a label a trial, (trials,), or a step, (trials, time).
-    options : of `activity_basis`; a `mask` of shape (trials, time) or (time) narrows every condition.
-
-    Examples
-    --------
-    >>> states = np.array([[[1.0, 0.0], [2.0, 0.0]], [[0.0, 1.0], [0.0, 3.0]]])
-    >>> bases = condition_bases(states, ["left", "right"], components=1)
-    >>> [float(angle) for angle in principal_angles(bases["left"].basis, bases["right"].basis).round(3)]
-    [1.571]
-    """
-    states = real_array(states, "states", ("trials", "time", "hidden"), dtype=np.float64)
-    conditions = np.asarray(conditions)
-    if conditions.shape not in (states.shape[:1], states.shape[:2]):
-        raise InputError(f"conditions must have shape {states.shape[:1]} (trials) or {states.shape[:2]} (trials, time); got {conditions.shape}.")
-    labels = np.broadcast_to(conditions if conditions.ndim == 2 else conditions[:, None], states.shape[:2])
-    mask = np.broadcast_to(True if options.get("mask") is None else np.asarray(options["mask"], dtype=bool), states.shape[:2])
-    return {label: activity_basis(states, **{**options, "mask": mask & (labels == label)}) for label in np.unique(conditions).tolist()}
-
-
 def principal_angles(A, B) -> np.ndarray:
     """Principal angles between the spans of the columns of A (hidden, …) and B (hidden, …), in radians, smallest first.
 

@@ -9,7 +9,7 @@ import pytest
 from publish.small_book import cell, notebook, small_chapter, write_book
 
 from schurkit import cli
-from schurkit._checks import InputError
+from schurkit._checks import InputError, integer
 from schurkit.publish import plans
 from schurkit.publish.plans import Cost
 
@@ -21,7 +21,7 @@ def book(tmp_path, monkeypatch):
     content["metadata"]["schurkit"] = {"plan": "small"}
     root = write_book(tmp_path / "book", {"small": content, "plain": notebook(cell("# Plain", kind="markdown"), cell("1"))})
     monkeypatch.setitem(plans.plans, "small", lambda values: [SimpleNamespace(task=None, recipe=None, seeds=tuple(range(values["seeds"])))])
-    monkeypatch.setattr(plans, "_price", lambda study: Cost(len(study.seeds), 1, 60.0, 5000))
+    monkeypatch.setattr(plans, "_priced", lambda studies: [Cost(len(study.seeds), 1, 60.0, 5000) for study in studies])
     monkeypatch.delenv("SCHURKIT_BOOK", raising=False)
     monkeypatch.chdir(root)
     return root
@@ -171,6 +171,19 @@ def test_a_failed_run_says_where(book, capsys):
 )
 def test_a_wrong_parameter_runs_nothing(book, capsys, argv, message):
     assert refused(capsys, "run", "small", *argv) == message
+    assert not (book / "_build").exists()
+
+
+@pytest.mark.parametrize("command", [["run", "small"], ["run", "small", "--dry-run"], ["build"], ["build", "--dry-run"], ["sweep", "small"]])
+def test_what_no_network_can_have_is_refused_before_anything_runs(book, capsys, monkeypatch, command):
+    def plan(values):
+        integer(values["seeds"], "p", at_most=2)
+        return []
+
+    monkeypatch.setitem(plans.plans, "small", plan)
+    (book / "book" / "editions.yml").write_text("quick:\n  purpose: for tests\n  chapters:\n    small: {seeds: 9}\n")
+    given = {"run": ["-p", "seeds", "9"], "build": [], "sweep": ["--grid", "seeds=1,9"]}[command[0]]
+    assert refused(capsys, *command, *given) == "with seeds = 9: p must be at most 2; got 9."
     assert not (book / "_build").exists()
 
 

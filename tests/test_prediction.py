@@ -8,7 +8,7 @@ from helpers import orthogonal, random_rnn, random_trials
 from schurkit import RNN, InputError, Trials, real_schur, rollout
 from schurkit.ablation import removal
 from schurkit.importance import exact_effects
-from schurkit.prediction import CONTROL_KINDS, MODELS, compare_models, control_deltas, leave_networks_out_r2, predictors
+from schurkit.prediction import CONTROL_KINDS, MODELS, compare_models, control_deltas, predictors
 from schurkit.subspace import activity_weighted_mass, driving_activity, readout_adjoint
 
 
@@ -125,6 +125,11 @@ def test_control_messages():
 
 
 # ---------------------------------------------------------------------------------------------------------------- the score
+def score_of(rows, predictors, effects, **options):
+    """The score of one model by itself."""
+    return compare_models(rows, effects, models={"it": predictors}, **options)["it"]
+
+
 def planted(networks, a_network=12, *, noise=0.0, seed=0, slope=1.7):
     """Rows whose effect is 3 · mass^slope · 10^noise, times 10 in sector CC."""
     rng = np.random.default_rng(seed)
@@ -140,21 +145,21 @@ def planted(networks, a_network=12, *, noise=0.0, seed=0, slope=1.7):
 
 def test_a_planted_law_is_recovered():
     rows, effects = planted(6)
-    score = leave_networks_out_r2(rows, ["mass", "sector"], effects)
+    score = score_of(rows, ["mass", "sector"], effects)
     assert score.r2.mean == pytest.approx(1) and score.rows == 72 and score.n_undefined == 0 and score.r2.n == 6
     assert score.coefficients["mass"] == pytest.approx(1.7)
     shifts = [score.coefficients[f"sector {name}"] for name in ("RR", "CR", "CC")]
     assert np.allclose(shifts, [-1 / 3, -1 / 3, 2 / 3]) and score.coefficients["offset"] == pytest.approx(np.log10(3) + 1 / 3)
-    assert 0.3 < leave_networks_out_r2(rows, ["mass"], effects).r2.mean < 0.95
+    assert 0.3 < score_of(rows, ["mass"], effects).r2.mean < 0.95
     frame = pd.DataFrame(rows).assign(effect=effects)
-    assert leave_networks_out_r2(frame, ["mass", "sector"], "effect").r2.mean == pytest.approx(1)
-    scaled = leave_networks_out_r2([{**row, "mass": 1e6 * row["mass"]} for row in rows], ["mass"], 1e-9 * effects)
-    assert scaled.r2.mean == pytest.approx(leave_networks_out_r2(rows, ["mass"], effects).r2.mean)
+    assert score_of(frame, ["mass", "sector"], "effect").r2.mean == pytest.approx(1)
+    scaled = score_of([{**row, "mass": 1e6 * row["mass"]} for row in rows], ["mass"], 1e-9 * effects)
+    assert scaled.r2.mean == pytest.approx(score_of(rows, ["mass"], effects).r2.mean)
 
 
 def test_noise_scores_nothing_and_the_score_is_that_of_a_plain_loop():
     rows, effects = planted(25, noise=0.4, seed=1)
-    assert -0.2 < leave_networks_out_r2(rows, ["other"], effects).r2.mean < 0.02
+    assert -0.2 < score_of(rows, ["other"], effects).r2.mean < 0.02
     errors = spread = 0.0
     y, x, group = np.log10(effects), np.log10([r["mass"] for r in rows]), np.array([r["network"] for r in rows])
     for network in range(25):
@@ -162,16 +167,16 @@ def test_noise_scores_nothing_and_the_score_is_that_of_a_plain_loop():
         slope, offset = np.polyfit(x[train], y[train], 1)
         errors += ((y[~train] - slope * x[~train] - offset) ** 2).sum()
         spread += ((y[~train] - y[train].mean()) ** 2).sum()
-    score = leave_networks_out_r2(rows, ["mass"], effects)
+    score = score_of(rows, ["mass"], effects)
     assert score.r2.mean == pytest.approx(1 - errors / spread)
     assert score.r2.how == "percentile bootstrap" and score.r2.low < score.r2.mean < score.r2.high and score.r2.high - score.r2.low < 0.5
-    assert score.r2.low == leave_networks_out_r2(rows, ["mass"], effects).r2.low != leave_networks_out_r2(rows, ["mass"], effects, seed=1).r2.low
+    assert score.r2.low == score_of(rows, ["mass"], effects).r2.low != score_of(rows, ["mass"], effects, seed=1).r2.low
 
 
 def test_the_interval_follows_the_number_of_networks_and_covers():
     def score(networks, seed=2):
         rows, effects = planted(networks, noise=0.7, seed=seed)
-        return leave_networks_out_r2(rows, ["mass"], effects).r2
+        return score_of(rows, ["mass"], effects).r2
 
     assert score(9).low is None and score(9).how == "none" and score(10).how == "t" and score(20).how == "percentile bootstrap"
     small, large = score(19), score(20)
@@ -184,11 +189,11 @@ def test_undefined_values_are_counted_with_their_reasons():
     rows, effects = planted(4)
     rows += [{**rows[0], "network": "lost", "mass": m} for m in (0.0, 0.1, 0.1, 0.1, None)]
     effects = np.append(effects, [1.0, 0.0, -1e-3, np.inf, 1.0])
-    score = leave_networks_out_r2(rows, ["mass"], effects)
+    score = score_of(rows, ["mass"], effects)
     reasons = {"mass is zero": 1, "the effect is zero": 1, "the effect is negative": 1, "the effect is not finite": 1, "mass is not finite": 1}
     assert score.undefined == reasons and score.n_undefined == 5 and score.rows == 48 and score.networks_left_out == ("lost",)
-    assert score.r2.mean == leave_networks_out_r2(rows[:48], ["mass"], effects[:48]).r2.mean
-    missing = leave_networks_out_r2(rows[:48], ["mass"], [None, *effects[1:48]])
+    assert score.r2.mean == score_of(rows[:48], ["mass"], effects[:48]).r2.mean
+    missing = score_of(rows[:48], ["mass"], [None, *effects[1:48]])
     assert missing.undefined == {"the effect is not finite": 1}
 
 
@@ -214,40 +219,40 @@ def test_a_level_that_was_never_fitted_gets_the_mean_of_the_others():
     rows = [{"network": n, "sector": s, "mass": m} for n in range(2) for s in ("RR", "CC") for m in (0.1, 1.0)]
     effects = [row["mass"] * (100 if row["sector"] == "CC" else 1) for row in rows]
     extra = [{"network": 2, "sector": "new", "mass": 0.5}]
-    exact = leave_networks_out_r2(rows + extra, ["mass", "sector"], [*effects, 0.5 * 10])
+    exact = score_of(rows + extra, ["mass", "sector"], [*effects, 0.5 * 10])
     assert exact.r2.mean == pytest.approx(1)
 
 
 def test_score_messages():
     rows, effects = planted(3)
     with pytest.raises(InputError, match=r"the rows have no column 'size'."):
-        leave_networks_out_r2(rows, ["size"], effects)
+        score_of(rows, ["size"], effects)
     with pytest.raises(InputError, match=r"the rows have no column 'size'."):
-        leave_networks_out_r2(pd.DataFrame(rows), ["size"], effects)
+        score_of(pd.DataFrame(rows), ["size"], effects)
     with pytest.raises(InputError, match=r"the effect must have one value for each of the 36 rows; got 35."):
-        leave_networks_out_r2(rows, ["mass"], effects[1:])
+        score_of(rows, ["mass"], effects[1:])
     with pytest.raises(InputError, match=r"needs defined rows of at least two networks; got 1 \(of 12 rows\)."):
-        leave_networks_out_r2(rows[:12], ["mass"], effects[:12])
+        score_of(rows[:12], ["mass"], effects[:12])
     with pytest.raises(InputError, match=r"R² is undefined: the effects do not vary."):
-        leave_networks_out_r2(rows, ["mass"], np.ones(36))
+        score_of(rows, ["mass"], np.ones(36))
     with pytest.raises(InputError, match=r"predictors must be a sequence of column names, .*; got 'mass'."):
-        leave_networks_out_r2(rows, "mass", effects)
+        score_of(rows, "mass", effects)
     with pytest.raises(InputError, match=r"the effect must hold numbers."):
-        leave_networks_out_r2(rows, ["mass"], "sector")
+        score_of(rows, ["mass"], "sector")
     with pytest.raises(InputError, match=r"sector must hold numbers, or text only."):
-        leave_networks_out_r2([*rows[1:], {**rows[0], "sector": None}], ["sector"], effects)
+        score_of([*rows[1:], {**rows[0], "sector": None}], ["sector"], effects)
     with pytest.raises(InputError, match="level must be above 0"):
-        leave_networks_out_r2(rows, ["mass"], effects, level=0)
+        score_of(rows, ["mass"], effects, level=0)
 
 
 def test_a_law_fitted_to_some_rows_is_scored_on_the_others():
     rows, effects = planted(5)
     shifted = [{**row, "mass": 2 * row["mass"]} for row in rows]
     fit_on = np.arange(2 * len(rows)) < len(rows)
-    same = leave_networks_out_r2(rows + shifted, ["mass", "sector"], np.append(effects, 2**1.7 * effects), fit_on=fit_on)
+    same = score_of(rows + shifted, ["mass", "sector"], np.append(effects, 2**1.7 * effects), fit_on=fit_on)
     assert same.r2.mean == pytest.approx(1) and same.rows == len(rows) and same.coefficients["mass"] == pytest.approx(1.7)
     assert np.isnan(same.predicted[fit_on]).all() and np.allclose(same.predicted[~fit_on], np.log10(2**1.7 * effects))
-    broken = leave_networks_out_r2(rows + shifted, ["mass", "sector"], np.append(effects, effects[::-1]), fit_on=fit_on)
+    broken = score_of(rows + shifted, ["mass", "sector"], np.append(effects, effects[::-1]), fit_on=fit_on)
     assert broken.r2.mean < 0
     y, ours = np.log10(effects[::-1]), np.array([row["network"] for row in rows])
     errors, spread = 0.0, 0.0
@@ -257,9 +262,9 @@ def test_a_law_fitted_to_some_rows_is_scored_on_the_others():
         spread += np.square(y[held] - np.log10(effects[~held]).mean()).sum()
     assert broken.r2.mean == pytest.approx(1 - errors / spread)
     with pytest.raises(InputError, match=r"fit_on must hold one boolean for each of the 60 rows; got shape \(3,\), bool."):
-        leave_networks_out_r2(rows, ["mass"], effects, fit_on=[True] * 3)
+        score_of(rows, ["mass"], effects, fit_on=[True] * 3)
     with pytest.raises(InputError, match=r"defined rows of at least two networks; got 1 \(of 60 rows\)."):
-        leave_networks_out_r2(rows, ["mass"], effects, fit_on=np.arange(60) < 12)
+        score_of(rows, ["mass"], effects, fit_on=np.arange(60) < 12)
 
 
 def test_the_difference_of_two_models_has_an_interval_of_its_own():
@@ -274,4 +279,4 @@ def test_the_difference_of_two_models_has_an_interval_of_its_own():
         sum(each[k] * scores["one"].spreads[k] for k in each) / sum(scores["one"].spreads.values())
     )
     with pytest.raises(InputError, match="ahead_of compares models on the same rows"):
-        scores["one"].ahead_of(leave_networks_out_r2(rows[:-1], ["mass"], effects[:-1]))
+        scores["one"].ahead_of(score_of(rows[:-1], ["mass"], effects[:-1]))

@@ -71,7 +71,7 @@ def torch_rollouts(hidden: int, trials: int, time: int, variants: int, threads: 
 def _trained(task, hidden, steps, trials):
     chosen = TASKS[task]
     with tempfile.TemporaryDirectory() as folder:
-        trained = train(chosen, Recipe(hidden_size=hidden, phases=(Phase(steps, 1e-3),)), [0], store=Store(Path(folder)))
+        trained = train(chosen, Recipe(hidden_size=hidden, phases=(Phase(steps, 1e-3),), clip_norm=1.0), [0], store=Store(Path(folder)))
     return trained, real_schur(trained.rnn.W_rec[0]), chosen.test_trials(trials)
 
 

@@ -24,7 +24,7 @@ CHECKED = 3 * LOSS_EVERY
 
 def task_and_recipe(hidden: int, batch: int, time: int, steps: int) -> tuple[FlipFlop, Recipe]:
     """The workload: the flip-flop of that length, and so many steps of plain Adam."""
-    return FlipFlop(steps=time), Recipe(hidden_size=hidden, phases=(Phase(steps, RATE),), batch_size=batch, clip_norm=None)
+    return FlipFlop(steps=time), Recipe(hidden_size=hidden, phases=(Phase(steps, RATE),), batch_size=batch)
 
 
 def schurkit_train(hidden: int, batch: int, time: int, networks: int, engine: str = "auto"):

@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import schur
 
 from .. import random
+from .._blocks import arrange_blocks, block_eigenvalues, finish_form, lapack_schur
 
 GUIDED = 8
 """Starts that are worked out from the operators; further ones are random."""
+_DIGITS = 9
+"""Decimals, of numbers about 1, that decide an order: rounding errors, which differ between processors, then never do."""
+
+
+def ordered_pairs(matrices: np.ndarray) -> np.ndarray:
+    """All pairs of a stack, (pairs, 2), each in an order that its two matrices set, whatever their size: a search then starts at the same place.
+
+    The first entries that differ decide, in units of the largest; matrices that agree to 9 decimals are ordered by their bits.
+    """
+    largest = np.abs(matrices).max(axis=(1, 2))
+    keys = (matrices / np.where(largest > 0, largest, 1.0)[:, None, None]).round(_DIGITS).reshape(len(matrices), -1).tolist()
+    order = sorted(range(len(matrices)), key=lambda i: (keys[i], matrices[i].tobytes()))
+    first, second = np.triu_indices(len(order), 1)
+    return np.take(order, np.stack([first, second], axis=1))
 
 
 def bases(operators: np.ndarray) -> np.ndarray:
     """Four orthonormal bases of each operator that a rotation carries along, up to signs: (networks, 4, rank, rank), in columns.
 
-    Eigenvectors of the symmetric part; left and right singular vectors; real Schur vectors ordered by the real part of the eigenvalues.
+    Operators have unit norm. Eigenvectors of the symmetric part; left and right singular vectors; real Schur vectors.
     """
     symmetric = np.linalg.eigh((operators + operators.transpose(0, 2, 1)) / 2)[1]
     left, _, right = np.linalg.svd(operators)
-    return np.stack([symmetric, left, right.transpose(0, 2, 1), np.stack([_ordered(A) for A in operators])], axis=1)
+    return np.stack([symmetric, left, right.transpose(0, 2, 1), np.stack([_schur_vectors(A) for A in operators])], axis=1)
 
 
-def _ordered(A):
-    """Real Schur vectors, eigenvalues of large real part first."""
-    Q = schur(A, output="real")[1]
-    T = Q.T @ A @ Q
-    order = np.argsort(-np.diag(T), kind="stable")
-    return Q[:, order]
+def _schur_vectors(A):
+    """Those of the form whose blocks stand by falling real part, then imaginary part, of the eigenvalues; pairs are standardised.
+
+    LAPACK's own order, and which vector of a pair comes first, follow rounding errors.
+    """
+    T, Q = lapack_schur(np.array(A, order="F"))
+    real, imaginary, sizes = block_eigenvalues(T)
+    arrange_blocks(T, Q, np.lexsort((-imaginary.round(_DIGITS), -real.round(_DIGITS))).tolist(), sizes.tolist())
+    return finish_form(T, Q, 0, 1.0)[1]
 
 
 def spectral_signs(A: np.ndarray, B: np.ndarray) -> np.ndarray:

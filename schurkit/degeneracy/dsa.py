@@ -126,11 +126,10 @@ def _solver(engine):
 def _searched(values, starts, seed, solve):
     """Distances and angles of all pairs, and the angle's resolution."""
     networks, rank = values.shape[:2]
-    order = sorted(range(networks), key=lambda i: values[i].tobytes())
     norms = np.linalg.norm(values, axis=(1, 2))
     unit = values / np.where(norms > 0, norms, 1.0)[:, None, None]
     bases, random_starts = _starts.bases(unit), _starts.haar(max(0, starts - _starts.GUIDED), rank, seed)
-    pairs = np.array([(order[a], order[b]) for a in range(networks) for b in range(a + 1, networks)])
+    pairs = _starts.ordered_pairs(values)
 
     def job(some):
         i, j = some.T
@@ -161,8 +160,7 @@ def _wasserstein(values):
     """Mean cost of the best one-to-one matching of eigenvalues in the complex plane, all pairs."""
     spectra = np.linalg.eigvals(values)
     square = np.zeros((len(values), len(values)))
-    for i in range(len(values)):
-        for j in range(i):
-            cost = np.abs(spectra[i][:, None] - spectra[j])
-            square[i, j] = square[j, i] = cost[linear_sum_assignment(cost)].mean()
+    for i, j in _starts.ordered_pairs(values):
+        cost = np.abs(spectra[i][:, None] - spectra[j])
+        square[i, j] = square[j, i] = cost[linear_sum_assignment(cost)].mean()
     return square

@@ -14,6 +14,7 @@ from .._checks import InputError, integer, one_of, read_only, real_array
 from ..engine import available_threads
 from ..rnn import RNN
 from ._matching import doubly_stochastic, matched
+from ._starts import ordered_pairs
 
 SCALES = ("raw", "per n²", "relative")
 
@@ -102,8 +103,7 @@ def _starts(hidden, starts, seed):
 
 def _all_pairs(matrices, outer, starts, signed, refine):
     networks = len(matrices)
-    order = sorted(range(networks), key=lambda i: matrices[i].tobytes() + outer[i].tobytes())
-    pairs = [(order[a], order[b]) for a in range(networks) for b in range(a + 1, networks)]
+    pairs = ordered_pairs(np.concatenate([matrices, outer], axis=2))
 
     def job(pair):
         i, j = pair

@@ -15,42 +15,36 @@ __all__ = ["ENGINES", "Engine", "EngineWarning", "Spec", "available_threads", "c
 ENGINES = ("numba", "numpy", "torch")
 
 
-def choose(name: str = "auto", spec: Spec | None = None, dtype=None) -> Engine:
-    """The engine of that name, or the first that covers the network.
+def choose(name: str = "auto", *, dtype=None) -> Engine:
+    """The engine of that name, or the fastest that is there.
 
     Parameters
     ----------
     name : "numba" (a CPU, compiled, float32), "numpy" (a CPU, nothing to install), "torch" (autograd; a GPU where the
-        environment's SCHURKIT_DEVICE says "cuda" or "cuda:1") or "auto": numba where it is installed and covers the network, else numpy,
+        environment's SCHURKIT_DEVICE says "cuda" or "cuda:1") or "auto": numba where it is installed, else numpy,
         whatever SCHURKIT_DEVICE says.
-    spec, dtype : the kind of network it has to cover; "auto" leaves float64 to numpy.
+    dtype : of the network; "auto" leaves float64 to numpy.
 
     Raises
     ------
-    InputError : no engine has that name, it cannot be imported here, or it does not cover the network; engine="torch" and there is no device
-        as SCHURKIT_DEVICE names one.
+    InputError : no engine has that name, or it cannot be imported here; engine="torch" and there is no device as SCHURKIT_DEVICE names one.
     """
     one_of(name, "engine", ("auto", *ENGINES))
     if name == "auto":
-        name = "numba" if dtype != np.float64 and _numba_covers(spec) else "numpy"
+        name = "numba" if dtype != np.float64 and _numba_works() else "numpy"
     if name == "numba":
-        engine = _numba_engine()
-    elif name == "numpy":
+        return _numba_engine()
+    if name == "numpy":
         from .numpy_engine import NumpyEngine
 
-        engine = NumpyEngine()
-    else:
-        try:
-            from .torch_device import wanted_device
-            from .torch_engine import TorchEngine
-        except ImportError as error:
-            advice = "Install schurkit[torch], or use engine='numpy'."
-            raise InputError(f"engine='torch' needs torch, which is not installed ({error}). {advice}") from None
-        engine = TorchEngine(wanted_device())
-    reason = engine.refuses(spec) if spec is not None else None
-    if reason:
-        raise InputError(f"engine={name!r} does not cover this network: {reason}.")
-    return engine
+        return NumpyEngine()
+    try:
+        from .torch_device import wanted_device
+        from .torch_engine import TorchEngine
+    except ImportError as error:
+        advice = "Install schurkit[torch], or use engine='numpy'."
+        raise InputError(f"engine='torch' needs torch, which is not installed ({error}). {advice}") from None
+    return TorchEngine(wanted_device())
 
 
 def _numba_engine() -> Engine:
@@ -62,18 +56,16 @@ def _numba_engine() -> Engine:
     return NumbaEngine()
 
 
-def _numba_covers(spec: Spec | None) -> bool:
+def _numba_works() -> bool:
     """Whether the numba engine can be used; says so once if numba is there and it cannot."""
     if importlib.util.find_spec("numba") is None:
         return False
     try:
-        engine = _numba_engine()
-        reason = engine.refuses(spec) if spec is not None else None
+        _numba_engine()
     except InputError as error:
-        reason = str(error)
-    if reason:
-        warn_once(f"the numpy engine is used instead of the faster numba engine: {reason}", EngineWarning)
-    return not reason
+        warn_once(f"the numpy engine is used instead of the faster numba engine: {error}", EngineWarning)
+        return False
+    return True
 
 
 def rollout(rnn: RNN, inputs, *, autonomous: int | None = None, states: bool = False, dtype=None, engine: str = "auto") -> Rollout:
@@ -113,5 +105,5 @@ def rollout(rnn: RNN, inputs, *, autonomous: int | None = None, states: bool = F
     rnn = rnn if dtype is None else rnn.astype(dtype)
     spec = Spec.of(rnn)
     weights = {name: getattr(rnn, name) for name in ARRAYS}
-    outputs, kept = choose(engine, spec, rnn.dtype).rollout(weights, spec, inputs.astype(rnn.dtype, copy=False), autonomous, states)
+    outputs, kept = choose(engine, dtype=rnn.dtype).rollout(weights, spec, inputs.astype(rnn.dtype, copy=False), autonomous, states)
     return Rollout(outputs, kept, rnn.labels)

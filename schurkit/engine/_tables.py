@@ -123,7 +123,10 @@ def error(y, outputs, target, pairs):
 
 @inner
 def surprise(y, outputs, target, pairs, scales):
-    """Turn the outputs of one pair into dLoss/dOutput of the cross-entropy; returns it. NaN where an output is NaN or infinite."""
+    """Turn the outputs of one pair into dLoss/dOutput of the cross-entropy; returns it. NaN where an output is NaN or infinite.
+
+    See `schurkit.engine.base.Worker` for why the target's entry is minus the sum of the others.
+    """
     columns = len(y)
     for o in range(outputs, columns):
         y[o] = _F(-np.inf)
@@ -145,17 +148,19 @@ def surprise(y, outputs, target, pairs, scales):
         y[o] *= powers[o]
     for o in range(outputs, columns):
         y[o] = 0
+    hit = y[target]
+    y[target] = 0
     for o in range(0, columns, 16):
         for lane in range(16):
             lanes[lane] += y[o + lane]
-    total = _F(0)
+    rest = _F(0)
     for lane in range(16):
-        total += lanes[lane]
-    share = _F(1) / (total * _F(pairs))
+        rest += lanes[lane]
+    share = _F(1) / ((rest + hit) * _F(pairs))
     for o in range(columns):
         y[o] *= share
-    y[target] -= _F(1) / _F(pairs)
-    return np.float64(np.log(total) - right)
+    y[target] = -rest * share
+    return np.float64(np.log1p(rest + (hit - _F(1))) - right)
 
 
 @inner

@@ -70,29 +70,40 @@ def errors(d, outputs, y, mask, scale):
 
 @inner
 def surprise(d, outputs, y, mask, scale):
-    """Turn the outputs of one step into dLoss/dOutput of the cross-entropy; returns its sum. A NaN or an infinite output makes it NaN."""
+    """Turn the outputs of one step into dLoss/dOutput of the cross-entropy; returns its sum. A NaN or an infinite output makes it NaN.
+
+    See `schurkit.engine.base.Worker` for why the entry of the likeliest target is minus the sum of the others.
+    """
     loss = 0.0
     for b in range(y.shape[0]):
         kept = _F(mask[b])
         row, column = (0, b) if d.few else (b, 0)
         down, along = (1, 0) if d.few else (0, 1)
-        top = outputs[row, column]
+        top, best = outputs[row, column], 0
         for o in range(y.shape[1]):
             top = max(top, outputs[row + o * down, column + o * along])
-        total, mass, aligned = _F(0), _F(0), _F(0)
+            best = o if y[b, o] > y[b, best] else best
+        hit, rest, mass, aligned = _F(0), _F(0), _F(0), _F(0)
         for o in range(y.shape[1]):
             value = outputs[row + o * down, column + o * along] - top
             fired = np.exp(value)
-            total += fired
+            if o == best:
+                hit = fired
+            else:
+                rest += fired
             mass += y[b, o]
             aligned += y[b, o] * value
             outputs[row + o * down, column + o * along] = fired
         if mask[b]:
-            loss += np.float64(mass * np.log(total) - aligned)
-        share = mass / total
+            loss += np.float64(mass * np.log1p(rest + (hit - _F(1))) - aligned)
+        share, others = mass / (rest + hit), _F(0)
         for o in range(y.shape[1]):
             i, j = row + o * down, column + o * along
-            outputs[i, j] = (outputs[i, j] * share - y[b, o]) * kept * scale
+            if o != best:
+                error = outputs[i, j] * share - y[b, o]
+                others += error
+                outputs[i, j] = error * kept * scale
+        outputs[row + best * down, column + best * along] = -others * kept * scale
     return loss
 
 

@@ -36,9 +36,6 @@ class NumbaEngine:
     packages = ("numpy", "numba", "llvmlite")
     arithmetic = _vectors.SHAPE.arithmetic
 
-    def refuses(self, spec: Spec) -> str | None:
-        return None
-
     def worker(self, spec: Spec, loss: str = "mse") -> NumbaWorker:
         return NumbaWorker(spec, loss)
 

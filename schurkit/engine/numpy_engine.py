@@ -36,9 +36,6 @@ class NumpyEngine:
     packages = ("numpy",)
     arithmetic = ""
 
-    def refuses(self, spec: Spec) -> str | None:
-        return None
-
     def worker(self, spec: Spec, loss: str = "mse") -> NumpyWorker:
         return NumpyWorker(spec, loss)
 
@@ -266,15 +263,23 @@ def _rows(array):
 
 
 def _cross_entropy(logits, targets, kept):
-    """Loss of each network; `logits`, (networks, time, trials, output), becomes its gradient."""
-    count = kept.sum(axis=(1, 2))
+    """Loss of each network; `logits`, (networks, time, trials, output) and contiguous, becomes its gradient.
+
+    See `schurkit.engine.base.Worker` for why the entry of the likeliest target is minus the sum of the others.
+    """
+    count, flat = kept.sum(axis=(1, 2)), logits.reshape(-1, logits.shape[-1])
+    best = np.arange(len(flat)), targets.argmax(axis=-1).ravel()
     logits -= logits.max(axis=-1, keepdims=True)
     terms = np.einsum("...o,...o->...", logits, targets)
     np.exp(logits, out=logits)
-    total, mass = logits.sum(axis=-1), targets.sum(axis=-1)
-    terms = np.where(kept, mass * np.log(total) - terms, 0)
-    logits *= (mass / total)[..., None]
+    hit = flat[best].reshape(terms.shape)
+    flat[best] = 0
+    rest, mass = logits.sum(axis=-1), targets.sum(axis=-1)
+    terms = np.where(kept, mass * np.log1p(rest + (hit - 1)) - terms, 0)
+    logits *= (mass / (rest + hit))[..., None]
     logits -= targets
+    flat[best] = 0
+    flat[best] = -flat.sum(axis=-1)
     logits *= (kept / count[:, None, None])[..., None].astype(logits.dtype)
     return terms.sum(axis=(1, 2), dtype=np.float64) / count
 

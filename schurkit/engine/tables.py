@@ -106,7 +106,10 @@ class TableWorker:
         y -= y.max(axis=1, keepdims=True)
         right = y[rows, target]
         np.exp(y, out=y)
-        total = y.sum(axis=1)
-        y *= (1 / (count * total)).astype(y.dtype)[:, None]
-        y[rows, target] -= y.dtype.type(1 / count)
-        return float((np.log(total) - right).sum(dtype=np.float64)) / count
+        hit = y[rows, target]
+        y[rows, target] = 0
+        rest = y.sum(axis=1)
+        share = (1 / (count * (rest + hit))).astype(y.dtype)
+        y *= share[:, None]
+        y[rows, target] = -rest * share
+        return float((np.log1p(rest + (hit - 1)) - right).sum(dtype=np.float64)) / count

@@ -58,9 +58,18 @@ def mean_squared_error(outputs, targets, mask):
 
 
 def cross_entropy(outputs, targets, mask):
-    """Per network, the mean over trials and unmasked time steps of −Σ_o targets_o log softmax(outputs)_o."""
+    """Per network, the mean over trials and unmasked time steps of −Σ_o targets_o log softmax(outputs)_o.
+
+    Written in outputs less that of the likeliest target, so that autograd too makes its entry minus the sum of the others
+    (see `schurkit.engine.base.Worker`).
+    """
     kept = mask.expand(outputs.shape[:3])
-    terms = -(targets * torch.log_softmax(outputs, dim=3)).sum(dim=3)
+    best = targets.expand_as(outputs).argmax(dim=3, keepdim=True)
+    ahead = (outputs - outputs.gather(3, best)).scatter(3, best, 0)
+    top = ahead.detach().amax(dim=3, keepdim=True)
+    rest = torch.exp(ahead - top).scatter(3, best, 0).sum(dim=3, keepdim=True)
+    logs = top + torch.log1p(rest + torch.expm1(-top))
+    terms = (targets * (logs - ahead)).sum(dim=3)
     return torch.where(kept, terms, 0.0).sum(dim=(1, 2)) / kept.sum(dim=(1, 2))
 
 
@@ -89,9 +98,6 @@ class TorchEngine:
     @property
     def arithmetic(self) -> str:
         return torch_device.arithmetic(self.device)
-
-    def refuses(self, spec: Spec) -> str | None:
-        return None
 
     def worker(self, spec: Spec, loss: str = "mse") -> TorchWorker:
         return TorchWorker(self, spec, self.loss or _LOSSES[loss])

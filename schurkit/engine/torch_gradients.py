@@ -88,7 +88,7 @@ class Gradients:
                 self._activate(states[:, t + 1], slot)
 
     def _readout(self):
-        """The loss; leaves dLoss/dOutput in `output`."""
+        """The loss; leaves dLoss/dOutput in `output`, of the cross-entropy as `schurkit.engine.base.Worker` says."""
         output, kept = self.output, self.kept
         _product(self.rates[:, 1:], self.weights["W_out"], self.weights.get("b_out"), output)
         count = kept.sum(dim=(1, 2, 3)).to(output.dtype)
@@ -98,10 +98,14 @@ class Gradients:
             losses = output.square().sum(dim=(1, 2, 3)) / count
             output.mul_((2 / count)[:, None, None, None])
             return losses
-        logs = torch.log_softmax(output, dim=3)
-        losses = (logs * self.targets).sum(dim=3, keepdim=True).masked_fill_(~kept, 0).sum(dim=(1, 2, 3)) / -count
-        torch.mul(logs.exp_(), self.targets.sum(dim=3, keepdim=True), out=output)
-        output.sub_(self.targets).masked_fill_(~kept, 0).div_(count[:, None, None, None])
+        best, mass = self.targets.argmax(dim=3, keepdim=True), self.targets.sum(dim=3, keepdim=True)
+        terms = (output.sub_(output.amax(dim=3, keepdim=True)) * self.targets).sum(dim=3, keepdim=True)
+        hit = output.exp_().gather(3, best)
+        rest = output.scatter_(3, best, 0).sum(dim=3, keepdim=True)
+        losses = (mass * torch.log1p(rest + (hit - 1)) - terms).masked_fill_(~kept, 0).sum(dim=(1, 2, 3)) / count
+        output.mul_(mass / (rest + hit)).sub_(self.targets).scatter_(3, best, 0)
+        output.scatter_(3, best, -output.sum(dim=3, keepdim=True))
+        output.masked_fill_(~kept, 0).div_(count[:, None, None, None])
         return losses
 
     def _backward(self):

@@ -5,7 +5,7 @@ recurrent networks A. Rangamani, arXiv:2503.22059): with w_k = 2πk/p, its logit
 """
 
 from .ablation import FrequencyRow, ablated_logits, frequency_ablation_curve, spectral_share, truncate_rank, weight_norm, without_input_frequencies
-from .basis import KEY_SHARE, fourier_basis, frequencies_needed, frequency_energies, frequency_rows, gini, key_frequencies, unit_purity
+from .basis import KEY_SHARE, check_count, fourier_basis, frequencies_needed, frequency_energies, frequency_rows, gini, key_frequencies, unit_purity
 from .measures import (
     FourierFit,
     LogitModel,
@@ -21,8 +21,9 @@ from .measures import (
 from .tables import Tables, accuracy, cross_entropy, logits_table, mean_over_sums, sums, tables
 
 __all__ = [
-    "KEY_SHARE", "FourierFit", "FrequencyRow", "LogitModel", "Tables", "ablated_logits", "accuracy", "cross_entropy", "excluded_logits",
-    "excluded_loss", "fourier_basis", "fourier_fit", "frequencies_needed", "frequency_ablation_curve", "frequency_energies", "frequency_part",
-    "frequency_rows", "gini", "key_frequencies", "logit_model", "logits_table", "mean_over_sums", "restricted_logits", "restricted_loss",
-    "spectral_share", "sum_share", "sums", "tables", "truncate_rank", "unit_purity", "weight_norm", "without_input_frequencies",
+    "KEY_SHARE", "FourierFit", "FrequencyRow", "LogitModel", "Tables", "ablated_logits", "accuracy", "check_count", "cross_entropy",
+    "excluded_logits", "excluded_loss", "fourier_basis", "fourier_fit", "frequencies_needed", "frequency_ablation_curve", "frequency_energies",
+    "frequency_part", "frequency_rows", "gini", "key_frequencies", "logit_model", "logits_table", "mean_over_sums", "restricted_logits",
+    "restricted_loss", "spectral_share", "sum_share", "sums", "tables", "truncate_rank", "unit_purity", "weight_norm",
+    "without_input_frequencies",
 ]  # fmt: skip

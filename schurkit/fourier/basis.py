@@ -169,6 +169,14 @@ def check_frequencies(frequencies, p: int) -> np.ndarray:
     return found
 
 
+def check_count(count, name: str, p: int) -> int:
+    """A number of frequencies, from 1 to the (p − 1)/2 that there are; `name` is what a refusal calls it."""
+    highest = (_odd(p) - 1) // 2
+    if integer(count, name, at_least=1) > highest:
+        raise InputError(f"{name} = {count} is more than there are frequencies: p = {p} has {highest}. Take a larger p, or fewer.")
+    return int(count)
+
+
 def _odd(p) -> int:
     if integer(p, "p", at_least=3) % 2 == 0:
         raise InputError(f"the Fourier basis here needs an odd p; got {p}. Take an odd modulus (a prime, if frequencies are to be alike).")

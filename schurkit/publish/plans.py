@@ -6,12 +6,15 @@ from the chapter's parameters to the studies (`schurkit.training.Study`) it asks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from schurkit._checks import InputError
 from schurkit.publish.chapter_plans import plans
 from schurkit.publish.chapters import Chapter, suggestion
+
+MOST_VALUES = 50
+"""Values of a list among a chapter's parameters: more are a slip of the pen."""
 
 
 @dataclass(frozen=True)
@@ -33,39 +36,43 @@ class Cost:
         return f"{_count(self.networks)}{stored}, about {_minutes(self.seconds)} to train, {_size(self.bytes)} on disk"
 
 
-def cost_of(chapter: Chapter, values: dict, price: Callable[[object], object] | None = None) -> Cost | None:
-    """What a chapter with these parameters has to train; None for a chapter without a plan.
-
-    Parameters
-    ----------
-    chapter : the chapter; its plan, if it has one, must be in `plans`.
-    values : the parameters that differ from the defaults.
-    price : from a study to an object with networks, stored, seconds and bytes; by default what `schurkit.training.plan` estimates.
-    """
-    if chapter.plan is None:
-        return None
-    price = _price if price is None else price
-    total = Cost()
-    for study in studies_of(chapter, values):
-        total += price(study)
-    return total
-
-
-def cost_of_all(chapter: Chapter, runs: Iterable[dict]) -> Cost:
-    """What several runs of a chapter have to train together: a network that two of them ask for is trained once."""
-    total = Cost()
-    for study in merged(study for values in runs for study in studies_of(chapter, values)):
-        total += _price(study)
-    return total
+def costs_of(asked: Sequence[Sequence]) -> tuple[list[Cost], Cost]:
+    """What each of several lists of studies takes, and all of them together: a network that two of them ask for is trained once."""
+    together = merged(study for studies in asked for study in studies)
+    found = iter(_priced([*(study for studies in asked for study in studies), *together]))
+    each = [sum((next(found) for _ in studies), Cost()) for studies in asked]
+    return each, sum(found, Cost())
 
 
 def studies_of(chapter: Chapter, values: dict) -> list:
-    """The studies a chapter with these parameters asks for, none of them twice; empty for a chapter without a plan."""
+    """The studies a chapter with these parameters asks for, none of them twice; empty for a chapter without a plan.
+
+    Raises
+    ------
+    InputError : a value that the task, the recipe or the number of networks cannot have; the message names the parameter.
+    """
     if chapter.plan is None:
         return []
     if chapter.plan not in plans:
         raise InputError(f"{chapter.name} names a plan {chapter.plan!r}{suggestion(chapter.plan, plans)}")
-    return merged(plans[chapter.plan]({**{parameter.name: parameter.default for parameter in chapter.parameters}, **values}))
+    for name, value in values.items():
+        if isinstance(value, list) and len(value) > MOST_VALUES:
+            raise InputError(f"{name} must have at most {MOST_VALUES} values; got {len(value):,}.")
+    plan, defaults = plans[chapter.plan], {parameter.name: parameter.default for parameter in chapter.parameters}
+    try:
+        return merged(plan({**defaults, **values}))
+    except InputError as error:
+        blamed = [name for name in values if _stands(plan, {**defaults, **values, name: defaults[name]})] or list(values)
+        told = ", ".join(f"{name} = {values[name]!r}" for name in blamed)
+        raise InputError(str(error) if not blamed or str(error).startswith(f"{blamed[0]} ") else f"with {told}: {error}") from None
+
+
+def _stands(plan, values: dict) -> bool:
+    try:
+        plan(values)
+    except InputError:
+        return False
+    return True
 
 
 def train_ahead(jobs: Iterable, folder) -> dict[str, dict]:
@@ -98,24 +105,21 @@ def train_ahead(jobs: Iterable, folder) -> dict[str, dict]:
 
 def merged(studies: Iterable) -> list:
     """The studies with those of equal task and recipe put together: a network that two of them ask for is trained once."""
-    found: list = []
+    found: dict = {}
     for study in studies:
-        same = next((index for index, other in enumerate(found) if (other.task, other.recipe) == (study.task, study.recipe)), None)
-        if same is None:
-            found.append(study)
-        else:
-            found[same] = replace(study, seeds=tuple(dict.fromkeys((*found[same].seeds, *study.seeds))))
-    return found
+        _, seeds = found.setdefault((study.task, study.recipe), (study, {}))
+        seeds.update(dict.fromkeys(study.seeds))
+    return [study if len(seeds) == len(study.seeds) else replace(study, seeds=tuple(seeds)) for study, seeds in found.values()]
 
 
-def _price(study):
-    from schurkit.training import plan
+def _priced(studies: list) -> list[Cost]:
+    from schurkit.training import plan_all
 
-    return plan(study)
+    return [Cost(one.networks, one.stored, one.seconds, one.bytes) for one in plan_all(studies)]
 
 
 def _count(networks: int) -> str:
-    return f"{networks} network" + ("" if networks == 1 else "s")
+    return f"{networks:,} network" + ("" if networks == 1 else "s")
 
 
 def _minutes(seconds: float) -> str:

@@ -14,7 +14,7 @@ import os
 import re
 import tempfile
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -26,6 +26,7 @@ from schurkit._checks import InputError
 from schurkit.publish.chapters import book_root
 from schurkit.publish.executors import WorkerDied, check_executor, died, opened
 from schurkit.publish.grid import combinations, read_grid
+from schurkit.publish.plans import studies_of
 from schurkit.publish.records import FAILED, FINISHED, read_record, record, write_record
 from schurkit.publish.run import PACKAGE, commit
 from schurkit.publish.targets import Target, fingerprint, run_key, target_of
@@ -103,6 +104,7 @@ def sweep(
     check_executor(executor, workers, slurm)
     plan = plan_sweep(what, grid, retry=retry, folder=folder)
     check_stack(plan, stack)
+    deque(studies_due(plan), maxlen=0)  # every point is one that can be trained
     run_sweep(plan, executor, workers, stack=stack, slurm=slurm)
     return table_of(plan)
 
@@ -124,11 +126,18 @@ def plan_sweep(what: str | Callable, grid, *, retry: bool = False, folder: str |
         changed = target.chapter.values(given) if target.chapter else given
         runs.append({"key": run_key(target, changed, told), "values": changed, "given": given})
     plan = Plan(target, values, runs, place.resolve(), os.environ.get("SCHURKIT_STORE") or str(root / "runs"), told, retry=retry)
+    there = {path.stem for path in plan.folder.glob("*.json")}
     for run in runs:
-        kept = read_record(plan.folder, run["key"])
+        kept = read_record(plan.folder, run["key"]) if run["key"] in there else None
         if kept is not None:
             plan.records[run["key"]] = kept
     return plan
+
+
+def studies_due(plan: Plan) -> Iterator[list]:
+    """What each run that is due trains, where its chapter says so; InputError at the first point of the grid that no network can have."""
+    if plan.target.chapter is not None:
+        yield from (studies_of(plan.target.chapter, run["values"]) for run in plan.due)
 
 
 def check_stack(plan: Plan, stack: str | None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from schurkit._checks import InputError
 from schurkit.publish.grid import HELP
+from schurkit.publish.plans import costs_of, merged
 from schurkit.publish.slurm import SETTINGS, read_settings
 from schurkit.publish.sweep import (
     SweepError,
@@ -17,12 +18,15 @@ from schurkit.publish.sweep import (
     plan_sweep,
     rows_of,
     run_sweep,
+    studies_due,
     summary,
     table_of,
     write_table,
 )
 
 _SHOWN = 20
+PRICED = 500
+"""Runs of a chapter that a dry run adds up the networks of."""
 
 
 def add_sweep_arguments(parser) -> None:
@@ -52,12 +56,16 @@ def sweep_command(arguments) -> int:
     if out:
         check_table(out, plan)
     due = plan.due
+    if arguments.dry_run and plan.target.chapter is not None and len(due) > PRICED:
+        longest = max(plan.grid, key=lambda name: len(plan.grid[name]))
+        raise InputError(f"a dry run adds up at most {PRICED} runs of a chapter; got {len(due):,}. Take a part of {longest}.")
+    asked = merged(study for studies in studies_due(plan) for study in studies)  # refuses, before anything is trained, what no network can have
     size = " × ".join(f"{len(values)} {name}" for name, values in plan.grid.items())
     done, failed = plan.count("finished"), plan.count("failed")
     before = ", ".join([f"{done} finished before"] * bool(done) + [f"{failed} failed before"] * bool(failed) + [f"{len(due)} to run"])
     print(f"{plan.target.name}: {size} = {len(plan.runs):,} run{'' if len(plan.runs) == 1 else 's'}, {before}", flush=True)
     if arguments.dry_run:
-        return _dry_run(plan, due)
+        return _dry_run(plan, due, asked)
     try:
         run_sweep(plan, arguments.executor, arguments.workers, stack=arguments.stack, slurm=settings)
     except KeyboardInterrupt:
@@ -82,16 +90,14 @@ def _setting(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _dry_run(plan, due: list[dict]) -> int:
+def _dry_run(plan, due: list[dict], asked: list) -> int:
     for run in due[:_SHOWN]:
         print(f"  {_named(run['given'])}")
     if len(due) > _SHOWN:
         print(f"  … and {len(due) - _SHOWN:,} more")
-    if plan.target.chapter is not None and plan.target.chapter.plan is not None and due:
-        from schurkit.publish.plans import cost_of_all
-
+    if asked:
         os.environ.setdefault("SCHURKIT_STORE", plan.store)
-        print(f"All together: {cost_of_all(plan.target.chapter, [run['values'] for run in due])}")
+        print(f"All together: {costs_of([asked])[1]}")
     return 0
 
 

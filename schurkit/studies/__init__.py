@@ -4,7 +4,7 @@ from .kept import kept_levels
 from .knobs import KNOBS, TASKS, Design, Knob, Setting, mup_recipe
 from .measured import MEASURES, Dynamics, Levels, levels
 from .signs import Sample, contrast, over, pairs, power, spread
-from .summary import Ends, Results, knob_named, paper_measures, run
+from .summary import Ends, Results, paper_measures, run
 
 __all__ = [
     "KNOBS",
@@ -20,7 +20,6 @@ __all__ = [
     "Setting",
     "contrast",
     "kept_levels",
-    "knob_named",
     "levels",
     "mup_recipe",
     "over",

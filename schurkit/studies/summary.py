@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..intervals import Interval
 from ..training import Store, train_all
 from .kept import kept_levels
-from .knobs import KNOBS, Design, Knob, Setting
+from .knobs import Design, Knob, Setting
 from .measured import MEASURES, Dynamics, Levels
 from .signs import Sample, contrast
 
@@ -92,8 +92,3 @@ def run(design: Design, dynamics: Dynamics | None = None, *, store: Store | None
     begun = perf_counter()
     found = {(one.task, one.recipe): kept_levels(one, dynamics, store=store, **options) for one in trained}
     return Results(design, found, perf_counter() - begun)
-
-
-def knob_named(id: str) -> Knob:
-    """The knob of an id of book/claims.yml, e.g. "D1"."""
-    return next(knob for knob in KNOBS if knob.id == id)

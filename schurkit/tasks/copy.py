@@ -51,6 +51,11 @@ class Copy:
         number(self.threshold, "threshold", at_least=0, at_most=1)
 
     @property
+    def steps(self) -> int:
+        """Trial length: the symbols and their replay."""
+        return self.symbols + self.replay
+
+    @property
     def input_size(self) -> int:
         return self.channels
 

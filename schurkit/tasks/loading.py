@@ -14,11 +14,16 @@ from .._checks import InputError
 from .base import Task, check_task
 from .context_integration import ContextIntegration
 from .copy import Copy
+from .delayed_discrimination import DelayedDiscrimination
 from .flip_flop import FlipFlop
 from .modular_addition import ModularAddition
+from .path_integration import PathIntegration
+from .running_sum import RunningSum
 from .sine import Sine
+from .sine_generation import SineGeneration
 
-TASKS = {task.name: task for task in (Copy, FlipFlop, Sine, ContextIntegration, ModularAddition)}
+_CLASSES = (Copy, FlipFlop, Sine, ContextIntegration, DelayedDiscrimination, PathIntegration, SineGeneration, ModularAddition, RunningSum)
+TASKS = {task.name: task for task in _CLASSES}
 """The book's tasks by name."""
 _SPEC = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -30,8 +35,9 @@ def load_task(name: str, fields: Mapping | str | None = None) -> Task:
 
     Parameters
     ----------
-    name : "copy", "flip_flop", "sine", "context_integration", "modular_addition"; or "module:Class" (e.g. "my_tasks:DelayedMatch"),
-        imported from Python's path: a module beside the notebook (chapters run in the folder `notebooks`), or an installed package.
+    name : "copy", "flip_flop", "sine", "context_integration", "delayed_discrimination", "path_integration", "sine_generation", "modular_addition",
+        "running_sum"; or "module:Class" (e.g. "my_tasks:DelayedMatch"), imported from Python's path: a module beside the notebook (chapters run in
+        the folder `notebooks`), or an installed package.
     fields : values of the class's fields, or a JSON object that holds them, e.g. ``'{"steps": 30}'``; the others keep their defaults.
 
     Returns

@@ -31,7 +31,7 @@ class ModularAddition:
 
     Parameters
     ----------
-    p : the modulus. Fourier analyses need it odd; a prime makes all frequencies alike.
+    p : the modulus, odd and at least 3: with an even one the frequency p/2 has a cosine and no sine. A prime makes all frequencies alike.
     train_fraction : share of the tuples for training.
     operands : numbers to add.
     equals : a last "=" token, with a channel of its own, follows the numbers.
@@ -58,7 +58,8 @@ class ModularAddition:
     version: ClassVar[int] = 1
 
     def __post_init__(self):
-        integer(self.p, "p", at_least=2)
+        if integer(self.p, "p", at_least=3) % 2 == 0:
+            raise InputError(f"p must be odd, so that each frequency has a cosine and a sine; got {self.p}. Take {self.p - 1} or {self.p + 1}.")
         integer(self.operands, "operands", at_least=2)
         integer(self.split_seed, "split_seed", at_least=0)
         number(self.train_fraction, "train_fraction", above=0, at_most=1)

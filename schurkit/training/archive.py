@@ -34,7 +34,7 @@ def records_of(studies: Iterable, *, engine: str = "auto") -> list[dict]:
     """The records (the store's keys) of every network that the studies ask for, as `schurkit.training.train_all` looks for them."""
     found = {}
     for study in studies:
-        first = record_of(study.task, study.recipe, study.seeds[0], choose(engine, study.recipe.spec))
+        first = record_of(study.task, study.recipe, study.seeds[0], choose(engine))
         for seed in study.seeds:
             found[_dumps(first | {"seed": seed})] = first | {"seed": seed}
     return list(found.values())

@@ -26,12 +26,13 @@ def network_profile(
     test_trials: int = 256,
     seeds: Sequence[int] | None = None,
 ) -> dict | list[dict]:
-    """Train one network with the cross-task suite's recipe (or fetch it from the store), remove each sector, and return the numbers.
+    """Train one network with the recipe of the chapters on the three tasks (or fetch it from the store), remove each sector, and return the numbers.
 
     Parameters
     ----------
     seed : of the network. task, task_fields : as `schurkit.tasks.load_task` takes them.
-    hidden_size, training_steps : units, and Adam steps at 1e-3. threshold : R holds the blocks of modulus ≥ threshold × spectral radius.
+    hidden_size, training_steps : units, and Adam steps at 1e-3; each array's gradient is clipped to a norm of 1.
+    threshold : R holds the blocks of modulus ≥ threshold × spectral radius.
     draws : of the control. test_trials : held-out trials.
     seeds : several seeds at once, as one stack; then a list of dicts in their order, each the same as that of its seed alone.
 
@@ -54,7 +55,7 @@ def network_profile(
 
     one = load_task(task, task_fields)
     several = [seed] if seeds is None else list(seeds)
-    recipe = Recipe(hidden_size=hidden_size, phases=(Phase(training_steps, 1e-3),))
+    recipe = Recipe(hidden_size=hidden_size, phases=(Phase(training_steps, 1e-3),), clip_norm=1.0)
     trained = train(one, recipe, several, progress=False)
     trials = one.test_trials(test_trials)
     found = []

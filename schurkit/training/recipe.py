@@ -77,7 +77,7 @@ class Recipe:
         "cayley" need an even N.
     phases : the schedule, one `Phase` after the other; Adam's moments run on across phases.
     batch_size : trials a step; None for all trials of the task's training set at each step, where it has a fixed one.
-    clip_norm : each gradient array of each network is scaled down to at most this Euclidean norm; None leaves it alone.
+    clip_norm : the gradient of each array of each network is scaled down to at most this Euclidean norm; None, the default, leaves it alone.
     biases : train b_rec and b_out; False keeps them zero.
     activation, leak, form : see `schurkit.RNN`; one leak for all units.
     betas, epsilon : of Adam.
@@ -111,7 +111,7 @@ class Recipe:
     construction: str = "orthogonal"
     phases: tuple[Phase, ...] = field(default=(Phase(3840, 1e-3),))
     batch_size: int | None = 64
-    clip_norm: float | None = 1.0
+    clip_norm: float | None = None
     biases: bool = False
     activation: str = "tanh"
     leak: float = 1.0

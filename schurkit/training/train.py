@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -94,7 +94,7 @@ def train_all(studies: Sequence[Study], *, engine: str = "auto", store: Store | 
     list of `Trained`, one a study.
     """
     store = Store() if store is None else store
-    runs = [_Run(study, choose(engine, study.recipe.spec), store) for study in studies]
+    runs = [_Run(study, choose(engine), store) for study in studies]
     if any(run.missing for run in runs):
         _train_missing([run for run in runs if run.missing], progress)
     return [run.trained() for run in runs]
@@ -118,7 +118,7 @@ class _Run:
         return gathered(self.study, *map(list, zip(*(self.results[seed] for seed in self.study.seeds))))
 
     def networks_a_chunk(self) -> int:
-        return _networks_a_chunk(self.study, self.engine)
+        return networks_a_chunk(self.study, self.engine)
 
     def keep(self, seed: int, fitted: Fitted, seconds: float) -> None:
         arrays = packed(fitted)
@@ -136,7 +136,7 @@ class _Run:
             )
 
 
-def _networks_a_chunk(study: Study, engine) -> int:
+def networks_a_chunk(study: Study, engine) -> int:
     """One where a network is computed by itself, else several whose products are done at once: on a GPU as many as it has memory for."""
     task, recipe = study.task, study.recipe
     if engine.name == "numba" or uses_tables(task, recipe, engine):
@@ -223,43 +223,3 @@ class _Bar:
             with self._lock:
                 self._bar.set_postfix_str(f"loss {loss:.3g}", refresh=False)
                 self._bar.update(networks)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a call of `train` would have to do: networks in all, how many are stored, seconds and bytes for the rest."""
-
-    networks: int
-    stored: int
-    seconds: float
-    bytes: int
-
-
-def plan(study: Study, *, engine: str = "auto", store: Store | None = None) -> Plan:
-    """Estimate what training a study would take, by timing a few steps of each phase here."""
-    task, recipe, seeds = study.task, study.recipe, study.seeds
-    chosen = choose(engine, recipe.spec)
-    store = Store() if store is None else store
-    record = record_of(task, recipe, seeds[0], chosen)
-    missing = [seed for seed in seeds if not store.holds(record | {"seed": seed})]
-    parameters = recipe.hidden_size * (recipe.hidden_size + task.input_size + task.output_size)
-    parameters += (recipe.embedding_size or 0) * (recipe.hidden_size + task.input_size)
-    together = min(len(missing), _networks_a_chunk(study, chosen)) if getattr(chosen, "on_gpu", False) else 1
-    threads = 1 if chosen.name == "torch" else min(available_threads(), max(len(missing), 1))
-    seconds = _seconds_a_network(task, recipe, chosen, missing[:together]) * len(missing) / threads if missing else 0.0
-    return Plan(len(seeds), len(seeds) - len(missing), seconds, len(missing) * (4 * parameters * (1 + len(recipe.checkpoints)) + 4096))
-
-
-def _seconds_a_network(task, recipe, engine, seeds) -> float:
-    """From a few and from more steps of each phase: their difference leaves out the start and a first compilation."""
-    total = 0.0
-    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
-        for phase in recipe.phases:
-            laps = {4: [], 24: []}
-            for steps in (*laps, *laps):
-                start = time.perf_counter()
-                fit(task, replace(recipe, phases=(replace(phase, steps=steps),), checkpoints=(), until=None), seeds, engine)
-                laps[steps].append(time.perf_counter() - start)
-            lap = (min(laps[24]) - min(laps[4])) / 20
-            total += (lap if lap > 0 else min(laps[24]) / 24) * phase.steps  # steps too short to tell from the clock's noise
-    return total * 1.2 / len(seeds)

@@ -61,7 +61,7 @@ def steps_to_threshold(task, recipe: Recipe, seed: int, limit: int, measure: Cal
         raise InputError(f"steps_to_threshold needs a recipe of one phase; got {len(recipe.phases)}.")
     score, step = float("nan"), 0
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
-        trainer = trainer_for(task, recipe, choose("auto", recipe.spec), [seed])
+        trainer = trainer_for(task, recipe, choose(), [seed])
         source = trainer.source(task, recipe.batch_size, seed, 0)
         while step < limit:
             count = min(every - step % every, limit - step)

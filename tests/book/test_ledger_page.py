@@ -41,7 +41,8 @@ def test_filters_work_by_keyboard_alone(opened):
 def test_a_claim_leads_to_the_figure_that_carries_it(opened):
     page, _ = opened("book/ledger")
     page.click(f"{ROWS} >> nth=0 >> a:has-text('Table')")
-    assert page.url.endswith("notebooks/small.html#small-table") and page.locator("#small-table").is_visible()
+    page.wait_for_url("**/notebooks/small.html#small-table")
+    page.wait_for_selector("#small-table", state="visible")
 
 
 def test_a_link_to_a_hidden_claim_shows_it(opened):

@@ -58,7 +58,7 @@ def test_variants_of_one_network_share_a_drive_and_nothing_else():
     together = rollout(rnn, trials)
     assert np.abs(together.outputs - plain_loop(rnn, trials.inputs, 3)[0]).max() < 1e-12
     alone = rollout(rnn[11], trials)
-    assert np.array_equal(together.outputs[11], alone.outputs[0])
+    assert np.abs(together.outputs[11] - alone.outputs[0]).max() < 1e-12
 
 
 def test_rollout_equals_torch_nn_rnn():
@@ -121,7 +121,7 @@ def test_a_diverging_network_does_not_warn_or_touch_the_others():
     trials = random_trials()
     found = rollout(stack, trials)
     assert not np.isfinite(found.outputs[1]).all()
-    assert np.array_equal(found.outputs[0], rollout(rnn, trials).outputs[0])
+    assert np.abs(found.outputs[0] - rollout(rnn, trials).outputs[0]).max() < 1e-5
 
 
 def test_threads_do_not_change_a_bit(monkeypatch):

@@ -30,7 +30,7 @@ needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch fin
 
 
 def recipe(steps=30, **changes):
-    return Recipe(**({"hidden_size": 12, "phases": (Phase(steps, 1e-2),), "batch_size": 16} | changes))
+    return Recipe(**({"hidden_size": 12, "phases": (Phase(steps, 1e-2),), "batch_size": 16, "clip_norm": 1.0} | changes))
 
 
 @dataclass
@@ -412,9 +412,10 @@ def test_as_many_networks_as_there_is_memory_for():
 def test_a_gpu_takes_whole_stacks(monkeypatch):
     """With an engine that calls itself a GPU: one chunk as large as memory allows, and an estimate from networks side by side."""
     chunks = []
-    module = __import__("sys").modules["schurkit.training.train"]
     monkeypatch.setattr(TorchEngine, "on_gpu", True)
-    monkeypatch.setattr(module, "fit", lambda task, kind, seeds, *rest: chunks.append(len(seeds)) or fit(task, kind, seeds, *rest))
+    for name in ("train", "price"):
+        module = __import__("sys").modules[f"schurkit.training.{name}"]
+        monkeypatch.setattr(module, "fit", lambda task, kind, seeds, *rest: chunks.append(len(seeds)) or fit(task, kind, seeds, *rest))
     train(TASK, recipe(3), range(20), engine="torch")
     assert chunks == [20]
     chunks.clear()

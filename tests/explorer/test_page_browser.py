@@ -302,12 +302,11 @@ def test_frequencies_by_mouse_and_keyboard(opened):
     assert tab.locator("[data-frequency][tabindex='0']").count() == 1
     tab.keyboard.press("End")
     assert tab.evaluate("document.activeElement.dataset.frequency") == "6"
-    assert "as many others" in tab.inner_text("[role=status]")
+    tab.wait_for_selector("[role=status]:has-text('as many others')")
 
 
 def shown_when(tab, name, value):
     settled(tab, f"JSON.stringify(view.setting.{name}) === '{str(value).replace(' ', '')}' && view.controls.length === view.sets.length")
-    tab.wait_for_timeout(50)
     return shown(tab)["setting"][name] == value
 
 

@@ -342,6 +342,8 @@ SQUARE = random_rnn(1, hidden=4, inputs=5, outputs=5)
     [
         (lambda: fourier.fourier_basis(8), "needs an odd p; got 8"),
         (lambda: fourier.fourier_basis(1), "p must be at least 3"),
+        (lambda: fourier.check_count(4, "keys", 7), "keys = 4 is more than there are frequencies: p = 7 has 3. Take a larger p, or fewer."),
+        (lambda: fourier.check_count(0, "keys", 7), "keys must be at least 1"),
         (lambda: fourier.frequency_energies(np.ones((5, 2))), "the same for all residues"),
         (lambda: fourier.frequency_energies(np.zeros((5, 2))), "the same for all residues"),
         (lambda: fourier.frequency_energies(np.full((5, 2), 0.1)), "the same for all residues"),

@@ -9,9 +9,10 @@ from publish.small_book import REPOSITORY, small_chapter
 
 from schurkit import tasks
 from schurkit._checks import InputError
+from schurkit.publish import plans as module
 from schurkit.publish.chapters import chapters, read_chapter
 from schurkit.publish.editions import editions
-from schurkit.publish.plans import Cost, cost_of, merged, plans, studies_of, train_ahead
+from schurkit.publish.plans import Cost, costs_of, merged, plans, studies_of, train_ahead
 from schurkit.training import Phase, Recipe, Study, copy_recipe, degeneracy_recipe
 
 
@@ -34,14 +35,11 @@ def chapter(tmp_path):
 
 def test_costs_add_up_over_studies_with_defaults_and_given_values(chapter, monkeypatch):
     monkeypatch.setitem(plans, "small", lambda values: [Small(values["start"], size, tuple(range(values["seeds"]))) for size in values["sizes"]])
-    priced = []
-
-    def price(study):
-        priced.append((study.task, study.recipe, study.seeds))
-        return Cost(len(study.seeds), 1, 10.0, 100)
-
-    assert cost_of(chapter, {"seeds": 2}, price) == Cost(4, 2, 20.0, 200)
-    assert priced == [("orthogonal", 2, (0, 1)), ("orthogonal", 4, (0, 1))]
+    monkeypatch.setattr(module, "_priced", lambda studies: [Cost(len(study.seeds), 1, 10.0, 100) for study in studies])
+    few, more = (studies_of(chapter, {"seeds": seeds}) for seeds in (2, 3))
+    assert [(study.task, study.recipe, study.seeds) for study in few] == [("orthogonal", 2, (0, 1)), ("orthogonal", 4, (0, 1))]
+    each, total = costs_of([few, more, []])
+    assert each == [Cost(4, 2, 20.0, 200), Cost(6, 2, 20.0, 200), Cost()] and total == Cost(6, 2, 20.0, 200)  # the few are among the more
 
 
 def test_a_network_that_two_studies_ask_for_counts_once():
@@ -52,9 +50,7 @@ def test_a_network_that_two_studies_ask_for_counts_once():
 def test_the_copy_task_asks_for_what_its_chapter_trains():
     chapter = read_chapter(REPOSITORY / "notebooks" / "copy_task.ipynb")
     assert chapter.plan == "copy_task"
-    asked = []
-    values = {"networks": 3, "grid_networks": 2, "sizes": [56, 72], "hidden_size": 72}
-    cost_of(chapter, values, lambda study: asked.append(study) or Cost())
+    asked = studies_of(chapter, {"networks": 3, "grid_networks": 2, "sizes": [56, 72], "hidden_size": 72})
     assert sum(len(study.seeds) for study in asked) == 2 * 3 + 8 * 2 - 2 * 2  # the main networks are among those of size 72
     assert {study.recipe.hidden_size for study in asked} == {56, 72}
 
@@ -70,9 +66,12 @@ def test_the_copy_task_asks_for_what_its_chapter_trains():
         ("path_integration", {}),
         ("path_integration", {"first_seed": 3, "dimensions": 3, "steps": 9, "speed": 0.5, "learning_rate": 0.01, "epoch_steps": 7}),
         ("three_levels", {"networks": 5, "hidden_size": 32}),
+        ("flip_flop", {}),
+        ("sine", {"training_steps": 50}),
+        ("context_integration", {"hidden_size": 16}),
     ],
 )
-def test_the_chapters_on_degeneracy_ask_for_what_they_train(name, changed):
+def test_chapters_ask_for_what_they_train(name, changed):
     """The cells up to the set-up run here; the task, the recipe and the seeds that they make are those of the plan."""
     chapter = read_chapter(REPOSITORY / "notebooks" / f"{name}.ipynb")
     code = [cell for cell in chapter.source["cells"] if cell["cell_type"] == "code"]
@@ -86,6 +85,30 @@ def test_the_chapters_on_degeneracy_ask_for_what_they_train(name, changed):
     made = there["tasks"].values() if name == "three_levels" else [there["task"]]
     recipes = [degeneracy_recipe(task, there["hidden_size"]) if name == "three_levels" else there["recipe"] for task in made]
     assert [(study.task, study.recipe, study.seeds) for study in studies] == [(task, recipe, seeds) for task, recipe in zip(made, recipes)]
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "message"),
+    [
+        ("modular_addition", {"p": 114}, "needs an odd p; got 114"),
+        ("modular_addition", {"p": 5}, "the least number of key frequencies = 3 is more than there are frequencies"),
+        ("recipe_or_network", {"p": 58}, "needs an odd p; got 58"),
+        ("recipe_or_network", {"sparse_at_most": 57}, "sparse_at_most = 57 is more than there are frequencies: p = 113 has 56"),
+        ("schur_meets_fourier", {"running_p": 58}, "p must be odd"),
+    ],
+)
+def test_the_chapters_on_addition_refuse_before_they_train(name, changed, message):
+    """The plan does, which runs first, and so do the cells up to the set-up."""
+    chapter = read_chapter(REPOSITORY / "notebooks" / f"{name}.ipynb")
+    with pytest.raises(InputError, match=message):
+        studies_of(chapter, changed)
+    at = next(i for i, cell in enumerate(chapter.source["cells"]) if "parameters" in cell["metadata"].get("tags", ()))
+    parameters, set_up = ("".join(cell["source"]) for cell in chapter.source["cells"][at : at + 2])
+    there: dict = {}
+    exec(parameters, there)
+    there.update(changed)
+    with pytest.raises(InputError, match=message):
+        exec(set_up.replace('plt.style.use("schurkit.schurkit")', ""), there)
 
 
 def asked_by(name, values):
@@ -109,6 +132,27 @@ def test_the_profile_chapter_trains_what_the_chapter_across_tasks_does():
     assert {len(seeds) for task, recipe, seeds in mine if recipe.construction == "mup"} == {4}
 
 
+@pytest.mark.parametrize(
+    ("name", "changed", "message"),
+    [
+        ("flip_flop", {"networks": 100_000_000}, "networks must be between 1 and 10000; got 100000000."),
+        ("copy_task", {"networks": 4, "grid_networks": 0}, "grid_networks must be between 1 and 10000; got 0."),
+        ("knobs", {"networks": 10**9, "bits": [2]}, "networks must be between 1 and 10000; got 1000000000."),
+        ("is_the_profile_degenerate", {"knob_networks": 10**9}, "knob_networks must be between 1 and 10000; got 1000000000."),
+        ("sine", {"first_seed": -1}, "first_seed must be between 0 and 9223372036854775808; got -1."),
+        ("copy_task", {"sizes": list(range(2, 104, 2))}, "sizes must have at most 50 values; got 51."),
+        ("flip_flop", {"networks": 4, "training_steps": -1}, "with training_steps = -1: steps must be at least 0; got -1."),
+        ("schur_meets_fourier", {"p": 7, "running_p": 1}, "with running_p = 1: p must be at least"),
+        ("sine", {"slowest": 0.2, "steps": 9}, "slowest must be at most fastest; got 0.2 and 0.1."),
+        ("flip_flop", {"bits": 0, "hidden_size": 0}, "bits must be at least 1; got 0."),
+    ],
+)
+def test_what_no_network_can_have_is_refused_by_the_name_of_the_parameter(name, changed, message):
+    with pytest.raises(InputError) as error:
+        asked_by(name, changed)
+    assert str(error.value).startswith(message)
+
+
 @pytest.mark.parametrize("edition", ["quick", "book", "full"])
 def test_schur_meets_fourier_shares_the_networks_of_modular_addition(edition):
     """The same task, recipe and seeds in each edition, so that they are trained once."""
@@ -121,20 +165,20 @@ def test_schur_meets_fourier_shares_the_networks_of_modular_addition(edition):
 
 def test_the_price_of_real_networks_is_estimated_here(chapter, monkeypatch):
     monkeypatch.setitem(plans, "small", lambda values: [Study(tasks.Copy(), copy_recipe(), (0, 1, 2))])
-    cost = cost_of(chapter, {})
+    (cost,), _ = costs_of([studies_of(chapter, {})])
     assert (cost.networks, cost.stored) == (3, 0)
     assert 0.1 < cost.seconds < 3600 and 3 * 4 * 72 * 88 < cost.bytes < 1e6
 
 
-def test_a_chapter_without_a_plan_has_no_cost(tmp_path):
+def test_a_chapter_without_a_plan_asks_for_nothing(tmp_path):
     (tmp_path / "small.ipynb").write_text(json.dumps(small_chapter()))
-    assert cost_of(read_chapter(tmp_path / "small.ipynb"), {}) is None
+    assert studies_of(read_chapter(tmp_path / "small.ipynb"), {}) == []
 
 
 def test_an_unknown_plan_is_named_with_the_nearest_one(chapter, monkeypatch):
     monkeypatch.setitem(plans, "smaller", lambda values: [])
     with pytest.raises(InputError, match=r"small names a plan 'small'; did you mean 'smaller'\?"):
-        cost_of(chapter, {})
+        studies_of(chapter, {})
 
 
 @pytest.mark.parametrize(
@@ -174,9 +218,7 @@ def test_the_recipes_ask_for_what_their_chapter_trains(tmp_path, monkeypatch):
     monkeypatch.setattr(factorial, "tuned", lambda: chosen)
     chapter = read_chapter(REPOSITORY / "notebooks" / "recipe_or_network.ipynb")
     assert chapter.plan == "recipe_or_network"
-    asked = {every: [] for every in (False, True)}
-    for every, found in asked.items():
-        cost_of(chapter, {"networks": 3, "every_variant": every, "clean_up": 2.0}, lambda study, found=found: found.append(study) or Cost())
+    asked = {every: studies_of(chapter, {"networks": 3, "every_variant": every, "clean_up": 2.0}) for every in (False, True)}
     assert [len(found) for found in asked.values()] == [2, 8]
     assert all(study.seeds == (0, 1, 2) and study.recipe.steps == 80 for found in asked.values() for study in found)
     assert [repr(study.recipe) for study in asked[False]] == [repr(asked[True][i].recipe) for i in (0, 2)]

@@ -539,7 +539,7 @@ def test_a_wrong_command_line_is_one_line(argv, message, command, place):
 
 
 def test_a_chapter_by_its_name_with_what_it_will_train(place, monkeypatch, capsys):
-    from types import SimpleNamespace
+    from dataclasses import make_dataclass
 
     from schurkit.publish import plans
 
@@ -548,9 +548,10 @@ def test_a_chapter_by_its_name_with_what_it_will_train(place, monkeypatch, capsy
     content = json.loads(file.read_text())
     content["metadata"]["schurkit"] = {"plan": "small"}
     file.write_text(json.dumps(content))
-    study = lambda values: [SimpleNamespace(task=values["width"], recipe=0, seeds=(0, values["seed"]))]  # noqa: E731
-    monkeypatch.setattr(plans, "merged", lambda studies: list(studies))
-    monkeypatch.setitem(plans.plans, "small", study)
-    monkeypatch.setattr(plans, "_price", lambda study: plans.Cost(len(study.seeds), 0, 60.0, 5000))
+    study = make_dataclass("Small", ["task", "recipe", "seeds"])
+    monkeypatch.setitem(plans.plans, "small", lambda values: [study(values["width"], 0, (0, values["seed"]))])
+    monkeypatch.setattr(plans, "_priced", lambda studies: [plans.Cost(len(study.seeds), 0, 60.0, 5000) for study in studies])
     assert cli.main(["sweep", "small", "--grid", "seed=1:3", "--book", str(root), "--dry-run"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "All together: 4 networks, about 2 min to train, 10 kB on disk"
+    assert capsys.readouterr().out.splitlines()[-1] == "All together: 3 networks, about 60 s to train, 5 kB on disk"  # seed 0 once
+    assert cli.main(["sweep", "small", "--grid", "seed=0:501", "--book", str(root), "--dry-run"]) == 2
+    assert "a dry run adds up at most 500 runs of a chapter; got 501. Take a part of seed." in capsys.readouterr().err

@@ -9,7 +9,7 @@ from schurkit import InputError, rollout
 from schurkit._claims import load_claims
 from schurkit.ablation import ablation_profile
 from schurkit.degeneracy import dsa_distances, operators_of, pif_distances, profile_distances
-from schurkit.studies import KNOBS, MEASURES, TASKS, Design, Dynamics, contrast, knob_named, levels, mup_recipe, paper_measures, run
+from schurkit.studies import KNOBS, MEASURES, TASKS, Design, Dynamics, contrast, levels, mup_recipe, paper_measures, run
 from schurkit.tasks import FlipFlop
 from schurkit.training import Phase, Recipe, Store, Until, degeneracy_recipe, initial, train
 
@@ -56,7 +56,7 @@ def test_signs_are_those_of_the_ledger():
         for suffix, (level, (_, sign)) in zip(("", "b", "c"), paper_measures(knob).items()):
             rule = claims[knob.id + suffix]
             assert rule.key == f"knobs_{knob.id}_{level}" and rule.rule.number == sign
-    assert paper_measures(knob_named("D6"))["weights"][0] == "weights per n2"
+    assert paper_measures(next(knob for knob in KNOBS if knob.id == "D6"))["weights"][0] == "weights per n2"
 
 
 def test_richness_scales_rates_and_nothing_else():

@@ -1,11 +1,12 @@
 """Tasks by name: the book's, a reader's own module, and every way to get it wrong."""
 
 import sys
+from dataclasses import is_dataclass
 
 import pytest
 
-from schurkit import InputError
-from schurkit.tasks import ContextIntegration, Copy, FlipFlop, Sine, load_task
+from schurkit import InputError, tasks
+from schurkit.tasks import FlipFlop, load_task
 
 MODULE = """
 from dataclasses import dataclass
@@ -36,8 +37,16 @@ def module(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
-@pytest.mark.parametrize("kind", [Copy, FlipFlop, Sine, ContextIntegration])
-def test_the_books_tasks_have_names(kind):
+KINDS = [kind for kind in vars(tasks).values() if is_dataclass(kind) and isinstance(getattr(kind, "name", None), str)]
+
+
+def test_there_are_nine_tasks():
+    assert len(KINDS) == 9
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_task_of_the_package_is_loaded_by_its_name(kind):
+    assert kind().test_trials(2).targets.shape[-2] == kind().steps  # what a training costs is told from the sizes alone
     assert load_task(kind.name) == kind() and load_task(kind.name, {}) == load_task(kind.name, "{}") == kind()
 
 
@@ -56,7 +65,8 @@ def test_a_class_of_the_readers_own(module):
         (
             "flipflop",
             None,
-            "one of copy, flip_flop, sine, context_integration, modular_addition, or 'module:Class'; got 'flipflop'. Did you mean 'flip_flop'?",
+            "one of copy, flip_flop, sine, context_integration, delayed_discrimination, path_integration, sine_generation, modular_addition, "
+            "running_sum, or 'module:Class'; got 'flipflop'. Did you mean 'flip_flop'?",
         ),
         ("__import__('os').system('true')", None, "a task is one of"),
         ("FlipFlop(bits=2)", None, "a task is one of"),

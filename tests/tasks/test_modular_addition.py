@@ -15,7 +15,7 @@ def tokens(trials):
     "task",
     [
         ModularAddition(p=7, train_fraction=0.5),
-        ModularAddition(p=6, train_fraction=0.3, equals=True),
+        ModularAddition(p=9, train_fraction=0.3, equals=True),
         ModularAddition(p=5, operands=4),
         ModularAddition(p=113, operands=4, sample=500),
         ModularAddition(p=11, operands=3, sample=300, equals=True),
@@ -108,11 +108,12 @@ def test_it_follows_the_protocol():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"p": 1}, "p must be at least 2"),
+        ({"p": 1}, "p must be at least 3"),
+        ({"p": 114}, "p must be odd, so that each frequency has a cosine and a sine; got 114. Take 113 or 115."),
         ({"operands": 1}, "operands must be at least 2"),
         ({"train_fraction": 0}, "train_fraction must be above 0"),
         ({"train_fraction": 1.0}, "at least one for training and one held out"),
-        ({"p": 2, "train_fraction": 0.1}, "at least one for training and one held out"),
+        ({"p": 3, "train_fraction": 0.05}, "at least one for training and one held out"),
         ({"equals": 1}, "equals must be True or False"),
         ({"operands": 4}, "pass sample"),
         ({"sample": 10**6}, "sample must be between 2 and 12769"),

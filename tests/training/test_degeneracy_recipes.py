@@ -19,7 +19,7 @@ TASK = Copy(symbols=2, channels=2, replay=6)
 
 
 def recipe(steps=50, **changes):
-    return Recipe(**({"hidden_size": 12, "phases": (Phase(steps, 3e-3),), "batch_size": 16} | changes))
+    return Recipe(**({"hidden_size": 12, "phases": (Phase(steps, 3e-3),), "batch_size": 16, "clip_norm": 1.0} | changes))
 
 
 def losses_of(kind, seeds, engine):
@@ -95,7 +95,8 @@ def test_training_follows_the_falling_rate(engine):
     for rate, falls in ((3e-3, False), (3.0, True)):  # epochs that are each better than the last, and epochs that are not
         plain = recipe(60, phases=(Phase(60, rate),))
         a, b = (fit(TASK, kind, [0], choose(engine))[0] for kind in (plain, replace(plain, **plateau)))
-        assert a.losses[:2].tolist() == b.losses[:2].tolist() and (a.losses[2] != b.losses[2]) == falls
+        assert b.losses[:2] == pytest.approx(a.losses[:2], rel=1e-3)
+        assert (abs(b.losses[2] / a.losses[2] - 1) > 0.02) == falls
 
 
 # ---------------------------------------------------------------------------------------------------------------- penalties

@@ -24,7 +24,7 @@ TASK = Copy(symbols=2, channels=2, replay=6)
 
 
 def recipe(steps=50, **changes):
-    return Recipe(**({"hidden_size": 12, "phases": (Phase(steps, 1e-3),), "batch_size": 16} | changes))
+    return Recipe(**({"hidden_size": 12, "phases": (Phase(steps, 1e-3),), "batch_size": 16, "clip_norm": 1.0} | changes))
 
 
 @dataclass(frozen=True)

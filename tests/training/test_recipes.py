@@ -1,11 +1,30 @@
-"""The recipe of the study of solution degeneracy: the paper's where it is known, and its tasks at our sizes."""
+"""Recipes by name: what they clip, and that of the study of solution degeneracy, the paper's where it is known, with its tasks at our sizes."""
 
 import numpy as np
 import pytest
 
 from schurkit import InputError
 from schurkit.tasks import Copy, FlipFlop
-from schurkit.training import Phase, Plateau, Recipe, Store, Until, degeneracy_recipe, degeneracy_tasks, initial, train
+from schurkit.training import (
+    Phase,
+    Plateau,
+    Recipe,
+    Store,
+    Until,
+    addition_recipe,
+    copy_recipe,
+    degeneracy_recipe,
+    degeneracy_tasks,
+    initial,
+    train,
+)
+
+
+def test_nothing_is_clipped_unless_a_recipe_says_so():
+    assert Recipe().clip_norm is None and addition_recipe().clip_norm is None
+    assert copy_recipe().clip_norm == 1.0 and copy_recipe(clip_norm=None).clip_norm is None
+    ours = {"flip_flop": 0.1, "delayed_discrimination": 0.1, "sine_generation": 0.1, "path_integration": 1.0}
+    assert {name: degeneracy_recipe(task).clip_norm for name, task in degeneracy_tasks().items()} == ours
 
 
 def test_each_task_stops_at_the_papers_threshold():
