@@ -65,7 +65,9 @@ def analyze(
 
     Returns
     -------
-    dict of plain numbers, words, lists and None: a number that is undefined is None, and "undefined" beside it says why.
+    dict of plain numbers, words, lists and None: a number that is undefined is None, and "undefined" beside it says why. Each of a network's
+    "ablations" holds its "reading" (one of `schurkit.ablation.READINGS`) and its "controls": the spread of their draws, and whether the removal
+    costs more ("beyond") or less ("below") than every one. "cut" is the least modulus in R; "near_cut" lists blocks within 2 % a time constant.
 
     Raises
     ------
