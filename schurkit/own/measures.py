@@ -90,8 +90,8 @@ def singles(rnn: RNN, form: SchurForm, trials: Trials, *, largest: int = 20, sig
     """
     first, second = coupling_estimates(rnn, form, trials, signals=signals, seed=seed)
     estimates = first + second
-    order = np.argsort(-np.abs(np.nan_to_num(estimates)), axis=None, kind="stable")
-    pairs = [divmod(int(index), len(form.blocks)) for index in order[: min(largest, len(form.couplings()))]]
+    sizes = np.abs(np.nan_to_num(estimates))
+    pairs = sorted(form.couplings(), key=lambda pair: -sizes[pair])[:largest]
     exact = exact_effects(rnn, form, trials, [form.coupling(i, j) for i, j in pairs]) if pairs else []
     rows = [
         Single(i + 1, j + 1, form.sector_of(i, j), float(np.linalg.norm(form.coupling(i, j))), float(estimates[i, j]), float(effect))

@@ -127,7 +127,8 @@ def table(network: dict, spread=()) -> list[dict]:
     ends = {row.removed: f" [{short(row.low, '+.2g')}, {short(row.high, '+.2g')}]" for row in spread if np.isfinite([row.low, row.high]).all()}
     kinds, rows = [control["kind"] for control in network["ablations"][-1]["controls"]], []
     for entry in network["ablations"]:
-        name, drawn = name_of(entry["removed"]), {control["kind"]: _drawn(control) for control in entry["controls"]}
+        controls = entry["controls"] if network["full"]["fvu"] is not None else []
+        name, drawn = name_of(entry["removed"]), {control["kind"]: _drawn(control) for control in controls}
         row = {"removed": name, "mass": short(entry["removed_mass"], ".3f"), "FVU": short(entry["fvu"])}
         row["change"] = short(entry["delta_fvu"], "+.2g") + ends.get(name, "")
         row |= {kind: drawn.get(kind, "–") for kind in kinds}

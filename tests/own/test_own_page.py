@@ -281,6 +281,12 @@ def test_single_couplings_are_those_of_the_coupling_map():
         assert (row.sector, row.norm, row.exact, row.estimate) == (other.sector, *map(pytest.approx, (other.norm, other.exact, other.estimate)))
 
 
+def test_single_couplings_that_all_cost_nothing_are_couplings_still():
+    rnn = replace(stack(1), W_out=np.zeros((1, 2, 7)))
+    found = measures.singles(rnn, real_schur(rnn.W_rec[0]), trials_for(stack(1))[0], largest=5)
+    assert [(row.estimate, row.exact) for row in found.largest] == [(0, 0)] * 5
+
+
 def test_orders_leave_CR_alone():
     rnn = stack(1, hidden=12)
     task, _ = trials_for(rnn)
