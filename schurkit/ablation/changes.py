@@ -183,7 +183,7 @@ def _matched_room(form, delta_T):
     fits, share = borders[room >= len(values)], 1.0
     if len(values) and not len(fits):
         kept, fits = values[: room.max()], borders[room == room.max()]
-        share = float(np.linalg.norm(kept) / np.linalg.norm(values))
+        share = frobenius(kept) / frobenius(values)  # scaled, as above
         values = kept / share
     return values, fits, share
 
