@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import plot
 from ..ablation import LEAST_MASS, Profile, Removal
-from ..words import listed, with_interval
+from ..words import with_interval
 from .base import CONTROL_COLOUR, CONTROL_MARKERS, INK, View, axes, finite, shared_legend, styled
 from .profile import PLACES, _column, _removal
 
@@ -36,7 +36,7 @@ def suite(profiles: Mapping[str, Profile], *, paper: Mapping | None = None, pape
     grid[1, 0].set_ylabel("per unit of removed mass")
     figure.supxlabel("removed couplings", fontsize=10)
     shared_legend(figure, grid, ncols=4, fontsize=8, markerscale=1.3)
-    said = listed([f"{task}: " + ", ".join(f"{one.name} {with_interval(one.mean)}" for one in found) for task, found in profiles.items()], ";")
+    said = "; ".join(f"{task}: " + ", ".join(f"{one.name} {with_interval(one.mean)}" for one in found) for task, found in profiles.items())
     return View(figure, f"Mean cost of each removal, by task: {said}.", suite_rows(profiles))
 
 
