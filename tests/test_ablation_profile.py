@@ -7,7 +7,7 @@ import pytest
 from helpers import planted, random_rnn, random_trials, self_trials
 
 from schurkit import RNN, InputError, Profile, Trials, ablate, ablation_profile, control_changes, fvu, real_schur, rollout, threshold_sweep
-from schurkit.ablation import SUBSETS, curves, drawn_changes, order_sweep, removal
+from schurkit.ablation import SUBSETS, costliest, curves, drawn_changes, farther, least_worst, order_sweep, removal
 from schurkit.metrics import FVU, REPLAY_ACCURACY, fvu_over_time
 
 
@@ -192,3 +192,40 @@ def test_curves_are_those_of_the_ablated_networks():
     assert list(found) == ["none", "RR", "CR", "CC"] and not found["none"][0].any()
     alone = fvu_over_time(rollout(ablate(rnn[1], forms[1], [("CC",)]), trials).outputs, trials)
     assert found["CC"][1] == pytest.approx(alone[0])
+
+
+# ---------------------------------------------------------------------------------------------------------------- groups of networks
+def shared(costs):
+    """A profile of RR, CR and CC with chosen costs, (networks, 3); NaN: the sector is empty."""
+    costs = np.array(costs, float)
+    empty = np.isnan(costs)
+    n = len(costs)
+    return Profile(
+        tuple(range(n)), ("RR", "CR", "CC"), FVU, 1.0, np.zeros(n), np.where(empty, 0, costs), {}, np.where(empty, 0, 0.3), np.ones(n), np.ones(n)
+    )
+
+
+def test_costs_and_the_costliest_leave_empty_sectors_out():
+    profile = shared([[np.nan, 1, 3], [2, 1, 0], [np.nan, 2, 1], [0.1, 0.2, 5]])
+    assert np.isnan(profile.costs[0, 0]) and profile.costs[3].tolist() == [0.1, 0.2, 5]
+    assert costliest(profile) == {"CC": 2, "RR": 1, "CR": 1}
+
+
+def test_networks_lie_farther_from_another_group_by_known_distances():
+    """Shares, not sizes: (0, 2, 0) is (0, 1, 0); an empty sector is compared over the others; a gain costs nothing."""
+    one, two = shared([[0, 1, 0], [-1, 2, 0], [np.nan, 5, 0]]), shared([[0, 0, 1], [0, 0, 9]])
+    assert farther(one, [two]) == pytest.approx(np.sqrt(2)) and farther(one, [one]) == pytest.approx(0)
+    assert farther(shared([[0, 1, 0], [0, 0, 1]]), [two]) == pytest.approx([0, -np.sqrt(2)])
+    assert len(farther(shared([[0, 1, 0]]), [two])) == 0
+    with pytest.raises(InputError, match="same removals"):
+        farther(one, [made([1.0], [0.0], [0.0])])
+
+
+def test_the_least_worst_case_is_over_networks_that_hold_the_sector():
+    few = {"a": shared([[np.nan, 4, 2]] * 2), "b": shared([[0.5, 1, 3], [np.nan, 1, 3]])}
+    found = least_worst(few)
+    assert (found.value, found.n, found.low) == (0.5, 1, None)
+    many = {"a": shared([[1, 2, 3]] * 12), "b": shared([[0, 4, 0]] * 12)}
+    found = least_worst(many, resamples=50)
+    assert (found.value, found.low, found.high, found.n) == (1, 1, 1, 12)
+    assert least_worst({"a": shared([[np.nan] * 3])}) is None

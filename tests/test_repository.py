@@ -90,7 +90,7 @@ LAYERS = [
     {"rnn", "schur", "metrics", "fourier", "nb", "plot"},
     {"engine"},
     {"ablation", "rivals", "importance", "budget", "nonnormality", "subspace", "prediction", "dynamics", "cycles", "features", "degeneracy"}
-    | {"schur_fourier"},
+    | {"schur_fourier", "places"},
     {"tasks", "training", "own", "explorer", "views"},
     {"studies"},
     {"publish", "bench"},

@@ -1,6 +1,7 @@
 """Ablations in Schur coordinates: remove couplings, keep input and readout, and measure what changes, beside changes of the same size."""
 
 from .changes import CONTROLS, DECIDING, SUBSETS, WHAT, ablate, check_form, control_changes, drawn_changes, matched_share, name_of, removal
+from .compare import costliest, farther, least_worst
 from .loop import OUTPUT_BYTES, measure, refit_readout, switched
 from .profile import LEAST_MASS, Profile, ablation_profile
 from .readings import HARMLESS, MEANING, NEARLY_EMPTY, READINGS, Removal
@@ -24,8 +25,11 @@ __all__ = [
     "ablation_profile",
     "check_form",
     "control_changes",
+    "costliest",
     "curves",
     "drawn_changes",
+    "farther",
+    "least_worst",
     "matched_share",
     "measure",
     "name_of",

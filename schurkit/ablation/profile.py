@@ -70,6 +70,11 @@ class Profile:
     def __iter__(self):
         return (self[name] for name in self.removed)
 
+    @property
+    def costs(self) -> np.ndarray:
+        """(networks, removed) cost of every removal; NaN where there was nothing to remove."""
+        return np.stack([np.where(one.held, one.cost, np.nan) for one in self], axis=1)
+
     def least_gap(self, *names: str) -> Interval | None:
         """The smallest step in that order of costs, over the networks in which none of these sectors is empty; above 0 where the order holds.
 

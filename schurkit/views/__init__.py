@@ -7,8 +7,10 @@ text and the CSV file behind it. A file a kind, so that a chapter depends on the
 from .base import CONTROL_MARKERS, SECTOR_COLOURS, View, styled
 from .couplings import couplings
 from .form import schur, spectrum
+from .laws import laws
 from .profile import profile
 from .states import states
+from .suite import suite
 from .sweeps import over_time, thresholds
 from .training import training
 from .trials import raster, trial
@@ -18,6 +20,7 @@ __all__ = [
     "SECTOR_COLOURS",
     "View",
     "couplings",
+    "laws",
     "over_time",
     "profile",
     "raster",
@@ -25,6 +28,7 @@ __all__ = [
     "spectrum",
     "states",
     "styled",
+    "suite",
     "thresholds",
     "training",
     "trial",

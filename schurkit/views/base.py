@@ -15,7 +15,8 @@ CONTROL_MARKERS = {"permuted": "D", "matched": "s", "block-upper": "^", "full": 
 INK = "#222222"
 FAINT = "#9A9A9A"
 
-__all__ = ["COLOURS", "CONTROL_COLOUR", "CONTROL_MARKERS", "FAINT", "INK", "SECTOR_COLOURS", "View", "axes", "colour_of", "label_of", "styled"]
+__all__ = ["COLOURS", "CONTROL_COLOUR", "CONTROL_MARKERS", "FAINT", "INK", "SECTOR_COLOURS", "View", "axes", "colour_of", "label_of"]
+__all__ += ["shared_legend", "styled"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,6 +60,13 @@ def axes(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.4, 3.0)
 
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, columns, **options)
+
+
+def shared_legend(figure, panels, **options) -> None:
+    """One legend above all panels; a name that stands in several is named once."""
+    handles = {label: handle for ax in np.ravel(panels) for handle, label in zip(*ax.get_legend_handles_labels())}
+    if handles:
+        figure.legend(handles.values(), handles.keys(), loc="outside upper center", **options)
 
 
 def colour_of(name: str) -> str:
