@@ -4,7 +4,7 @@ from .changes import CONTROLS, DECIDING, SUBSETS, WHAT, ablate, check_form, cont
 from .loop import OUTPUT_BYTES, measure, refit_readout, switched
 from .profile import LEAST_MASS, Profile, ablation_profile
 from .readings import HARMLESS, MEANING, NEARLY_EMPTY, READINGS, Removal
-from .sweeps import SINGLE, curves, order_sweep, threshold_sweep
+from .sweeps import SINGLE, curves, dose_sweep, order_sweep, threshold_sweep
 
 __all__ = [
     "CONTROLS",
@@ -25,6 +25,7 @@ __all__ = [
     "check_form",
     "control_changes",
     "curves",
+    "dose_sweep",
     "drawn_changes",
     "matched_share",
     "measure",

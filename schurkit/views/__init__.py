@@ -9,7 +9,7 @@ from .couplings import couplings
 from .form import schur, spectrum
 from .profile import profile
 from .states import states
-from .sweeps import over_time, thresholds
+from .sweeps import doses, over_time, thresholds
 from .training import training
 from .trials import raster, trial
 
@@ -18,6 +18,7 @@ __all__ = [
     "SECTOR_COLOURS",
     "View",
     "couplings",
+    "doses",
     "over_time",
     "profile",
     "raster",
