@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ._checks import InputError, number, one_of, real_array
+from .ablation import measure, name_of, removal
+from .metrics import Metric
+from .rnn import RNN, Trials
+from .schur import SchurForm
 
 RIVALS = ("svd", "eigenmodes", "magnitude")
 
@@ -48,6 +52,32 @@ def rival_change(W_rec, mass: float, kind: str) -> np.ndarray:
             return change + _share(change, part, target) * part
         change += part
     return change
+
+
+def rival_values(networks: RNN, trials: Trials, subsets: Sequence[Sequence[str]], *, forms: Sequence[SchurForm], metric: str | Metric = "fvu"):
+    """A measure after the removal of sectors, and after each rival has taken the same Frobenius norm.
+
+    Parameters
+    ----------
+    networks, trials, subsets, metric : as in `schurkit.ablation_profile`; no subset is empty.
+    forms : Schur forms, one a network.
+
+    Returns
+    -------
+    pandas.DataFrame : network, removed, removed_mass, and the value after the removal ("schur") and after each of `RIVALS`.
+    """
+    import pandas as pd
+
+    rows = []
+    for one, form in zip(networks, forms):
+        W = one.W_rec[0].astype(np.float64)
+        for sectors in subsets:
+            change = form.weights(removal(form, sectors))
+            mass = float(np.linalg.norm(change) / np.linalg.norm(W))
+            changes = [-change, *(-rival_change(W, min(mass, 1.0), kind) for kind in RIVALS)]
+            values = dict(zip(("schur", *RIVALS), measure(one, changes, trials, metric)))
+            rows.append({"network": one.labels[0], "removed": name_of(sectors), "removed_mass": mass} | values)
+    return pd.DataFrame(rows)
 
 
 def _share(change, part, target) -> float:

@@ -7,7 +7,7 @@ import pytest
 from helpers import planted, random_rnn, random_trials, self_trials
 
 from schurkit import RNN, InputError, Profile, Trials, ablate, ablation_profile, control_changes, fvu, real_schur, rollout, threshold_sweep
-from schurkit.ablation import SUBSETS, costliest, curves, drawn_changes, farther, least_worst, order_sweep, removal
+from schurkit.ablation import SUBSETS, costliest, curves, dose_sweep, drawn_changes, farther, least_worst, order_sweep, removal
 from schurkit.metrics import FVU, REPLAY_ACCURACY, fvu_over_time
 
 
@@ -229,3 +229,28 @@ def test_the_least_worst_case_is_over_networks_that_hold_the_sector():
     found = least_worst(many, resamples=50)
     assert (found.value, found.low, found.high, found.n) == (1, 1, 1, 12)
     assert least_worst({"a": shared([[np.nan] * 3])}) is None
+
+
+def test_a_dose_of_one_is_the_profile_and_a_dose_of_none_the_whole_network():
+    rnn, trials = random_rnn(2, hidden=8, biases=True), random_trials()
+    forms = [real_schur(W) for W in rnn.W_rec]
+    asked = {"forms": forms, "subsets": [("CR",), ("CC",)], "draws": 3, "seed": 5}
+    profile, rows = ablation_profile(rnn, trials, **asked), dose_sweep(rnn, trials, (0, -1, 1), **asked)
+    at = {(row.network, row.removed, row.kind, row.dose): row for row in rows.itertuples()}
+    assert len(at) == len(rows) == 2 * 2 * 3 * 3
+    for i, label in enumerate(rnn.labels):
+        for k, name in enumerate(profile.removed):
+            for kind in ("removal", "matched"):
+                assert at[label, name, kind, 0].value == pytest.approx(profile.intact[i], abs=1e-12)
+            assert at[label, name, "removal", 1].value == pytest.approx(profile.intact[i] + profile.effect[i, k], abs=1e-9)
+            drawn = profile.controls["matched"][i, k].mean()
+            assert at[label, name, "matched", 1].value == pytest.approx(profile.intact[i] + drawn, abs=1e-9)
+            doubled = rnn.W_rec[i] + forms[i].weights(forms[i].sector(name))
+            value = fvu(rollout(rnn[i].with_W_rec(doubled[None]), trials), trials)[0]
+            assert at[label, name, "removal", -1].value == pytest.approx(value, abs=1e-5)
+            assert at[label, name, "removal", -1].removed_mass == pytest.approx(profile.removed_mass[i, k], rel=1e-12)
+
+
+def test_an_empty_sector_has_no_dose():
+    rnn = RNN([[1.0], [0.0]], np.diag([0.9, 0.5]), [[1.0, 0.0]])
+    assert len(dose_sweep(rnn, self_trials(rnn), (0, 1), forms=[real_schur(rnn.W_rec[0])])) == 0

@@ -5,7 +5,7 @@ from .compare import costliest, farther, least_worst
 from .loop import OUTPUT_BYTES, measure, refit_readout, switched
 from .profile import LEAST_MASS, Profile, ablation_profile
 from .readings import HARMLESS, MEANING, NEARLY_EMPTY, READINGS, Removal
-from .sweeps import SINGLE, curves, order_sweep, threshold_sweep
+from .sweeps import SINGLE, curves, dose_sweep, order_sweep, threshold_sweep
 
 __all__ = [
     "CONTROLS",
@@ -27,6 +27,7 @@ __all__ = [
     "control_changes",
     "costliest",
     "curves",
+    "dose_sweep",
     "drawn_changes",
     "farther",
     "least_worst",

@@ -1,4 +1,4 @@
-"""Profiles under other choices: sectors cut at several thresholds, nearly tied blocks in other orders; and errors over the time of a trial."""
+"""Profiles under other choices: sectors cut elsewhere, nearly tied blocks in other orders, removals in part; and errors over the time of a trial."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from ..engine import rollout
 from ..metrics import Metric
 from ..rnn import RNN, Trials
 from ..schur import SECTORS, SchurForm, real_schur
-from .changes import ablate, name_of
+from .changes import DECIDING, ablate, drawn_changes, name_of, removal
+from .loop import measure
 from .profile import Profile, ablation_profile
 
 SINGLE = tuple((name,) for name in SECTORS)
@@ -83,6 +84,47 @@ def order_sweep(
         row |= {"over random orders": costs.mean() if held.any() else np.nan, "spread, mean": spread.mean(), "spread, largest": spread.max()}
         rows.append(row)
     return pd.DataFrame(rows).set_index("removed")
+
+
+def dose_sweep(
+    networks: RNN,
+    trials: Trials,
+    doses: Sequence[float],
+    *,
+    forms: Sequence[SchurForm],
+    metric: str | Metric = "fvu",
+    subsets: Sequence[Sequence[str]] = SINGLE,
+    controls: Sequence[str] = DECIDING,
+    draws: int = 5,
+    seed: int = 0,
+    engine: str = "auto",
+):
+    """What a dose of each removal does, beside the same dose of its controls: W_rec − dose × ΔW.
+
+    Parameters
+    ----------
+    networks, trials, metric, controls, draws, seed, engine : as in `ablation_profile`.
+    doses : 0 removes nothing, 1 the whole sector, −1 doubles it.
+    forms : Schur forms, one a network. subsets : what to remove; none of them empty.
+
+    Returns
+    -------
+    pandas.DataFrame : network, removed, kind ("removal" or a control), dose, removed_mass, value (of controls the mean over draws); no rows where
+    there is nothing to remove.
+    """
+    import pandas as pd
+
+    rows = []
+    for one, form in zip(networks, forms):
+        for sectors in subsets:
+            delta = removal(form, sectors)
+            for kind in ("removal", *controls) if delta.any() else ():
+                full = [delta] if kind == "removal" else drawn_changes(form, sectors, kind, draws, seed)
+                changes = (-dose * change for change in map(form.weights, full) for dose in doses)
+                values = measure(one, changes, trials, metric, engine=engine).reshape(-1, len(doses)).mean(axis=0)
+                mass, about = form.removed_mass(delta), (one.labels[0], name_of(sectors), kind)
+                rows += [(*about, dose, abs(dose) * mass, value) for dose, value in zip(doses, values)]
+    return pd.DataFrame(rows, columns=["network", "removed", "kind", "dose", "removed_mass", "value"])
 
 
 def curves(

@@ -11,7 +11,7 @@ from .laws import laws
 from .profile import profile
 from .states import states
 from .suite import suite
-from .sweeps import over_time, thresholds
+from .sweeps import doses, over_time, thresholds
 from .training import training
 from .trials import raster, trial
 
@@ -20,6 +20,7 @@ __all__ = [
     "SECTOR_COLOURS",
     "View",
     "couplings",
+    "doses",
     "laws",
     "over_time",
     "profile",

@@ -13,7 +13,7 @@ from .base import View, axes, styled
 
 
 @styled
-def schur(forms: SchurForm | Sequence[SchurForm], *, labels: Sequence | None = None, index: int = 0) -> View:
+def schur(forms: SchurForm | Sequence[SchurForm], *, labels: Sequence | None = None, index: int = 0, roots: int = 0) -> View:
     """Spectrum and |T| of one network, and how many units stand in R in all of them.
 
     Parameters
@@ -21,11 +21,14 @@ def schur(forms: SchurForm | Sequence[SchurForm], *, labels: Sequence | None = N
     forms : of one network or of several.
     labels : of the networks.
     index : which of them is drawn.
+    roots : spokes towards the roots of unity of that order, behind the spectrum.
     """
     forms = [forms] if isinstance(forms, SchurForm) else list(forms)
     form, labels = forms[index], range(len(forms)) if labels is None else labels
     panels = 3 if len(forms) > 1 else 2
     figure, row = axes(1, panels, (7.2 if panels == 3 else 6.0, 3.0), width_ratios=[1, 1.15, 0.55][:panels])
+    for spoke in np.exp(2j * np.pi * np.arange(roots) / max(roots, 1)):
+        row[0].plot([0, 1.12 * spoke.real], [0, 1.12 * spoke.imag], color="#D0D0D0", lw=0.8, zorder=0)
     _spectrum(form, row[0])
     plot.schur_matrix(form, row[1])
     counts = np.array([one.n_leading for one in forms])

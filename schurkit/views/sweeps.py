@@ -1,25 +1,33 @@
-"""Profiles over a choice (where the sectors are cut), and errors over the time of a trial."""
+"""Profiles over a choice (where the sectors are cut, how much of them goes), and errors over the time of a trial."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from .. import plot
 from ..ablation import Profile
 from ..words import listed, short
-from .base import INK, View, axes, colour_of, finite, label_of, styled
+from .base import CONTROL_COLOUR, CONTROL_MARKERS, INK, View, axes, colour_of, finite, label_of, styled
 
 
 @styled
-def thresholds(sweep: Mapping[float, Profile], threshold: float, *, linear: float | None = None, marks: tuple[float, ...] = ()) -> View:
+def thresholds(
+    sweep: Mapping[float, Profile],
+    threshold: float,
+    *,
+    removed: Sequence[str] | None = None,
+    linear: float | None = None,
+    marks: tuple[float, ...] = (),
+) -> View:
     """What removals cost when the sectors are cut at other thresholds: mean and range over networks; below, how many units stand in R.
 
     Parameters
     ----------
     sweep : from `schurkit.threshold_sweep`.
     threshold : the one that is used elsewhere, marked.
+    removed : which removals to draw; all by default.
     linear : as in `schurkit.views.profile`.
     marks : thresholds that the alternative text names.
     """
@@ -27,7 +35,7 @@ def thresholds(sweep: Mapping[float, Profile], threshold: float, *, linear: floa
     linear = (1e-3 if first.metric.better == "lower" else 0.0) if linear is None else linear
     figure, (top, below) = axes(2, 1, (6.4, 4.0), sharex=True, height_ratios=[2.2, 1])
     rows, lowest = [], 0.0
-    for name in first.removed:
+    for name in first.removed if removed is None else removed:
         costs = np.stack([np.where(profile[name].held & np.isfinite(profile[name].cost), profile[name].cost, np.nan) for profile in sweep.values()])
         shown = np.flatnonzero(~np.isnan(costs).all(axis=1))
         mean, low, high = (f(costs[shown], axis=1) for f in (np.nanmean, np.nanmin, np.nanmax))
@@ -51,6 +59,30 @@ def thresholds(sweep: Mapping[float, Profile], threshold: float, *, linear: floa
     at = [row for row in rows if any(np.isclose(row["threshold"], mark) for mark in (marks or (threshold,)))]
     said = listed([f"{row['removed']} {short(row['cost'])} at {row['threshold']:g}" for row in at]) or "nothing was measured there"
     return View(figure, f"Cost of each removal against the threshold of the sectors, mean and range over networks: {said}.", rows)
+
+
+@styled
+def doses(rows, metric: str) -> View:
+    """A measure against the removed mass, a panel a removal: the removal in its sector's colour, its controls in grey, means over networks.
+
+    Parameters
+    ----------
+    rows : from `schurkit.ablation.dose_sweep`.
+    metric : what was measured.
+    """
+    means = rows.groupby(["removed", "kind", "dose"], sort=False)[["removed_mass", "value"]].mean().reset_index()
+    names, said = list(dict.fromkeys(means.removed)), []
+    figure, row = axes(1, len(names), (1.2 + 1.95 * len(names), 2.9), sharey=True, squeeze=False)
+    for ax, name in zip(row[0], names):
+        lines = {kind: part for kind, part in means[means.removed == name].groupby("kind", sort=False)}
+        for kind, part in reversed(lines.items()):
+            look = {"marker": CONTROL_MARKERS[kind], "lw": 0.8, "color": CONTROL_COLOUR, "label": kind} if kind != "removal" else {}
+            ax.plot(part.removed_mass, part.value, **({"marker": "o", "color": colour_of(name)} | look), ms=3)
+        said.append(f"{name} " + ", ".join(f"{kind} {short(part.value.iloc[-1])}" for kind, part in lines.items()))
+        ax.set(title=name, xlabel="removed mass ‖ΔT‖/‖T‖")
+    row[0, 0].set_ylabel(metric)
+    figure.legend(*row[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return View(figure, f"{metric} against removed mass, at the last dose: {'; '.join(said)}.", means)
 
 
 @styled
