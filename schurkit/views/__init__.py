@@ -6,6 +6,7 @@ text and the CSV file behind it. A file a kind, so that a chapter depends on the
 
 from .base import CONTROL_MARKERS, SECTOR_COLOURS, View, styled
 from .couplings import couplings
+from .examples import examples
 from .form import schur, spectrum
 from .profile import profile
 from .states import states
@@ -18,6 +19,7 @@ __all__ = [
     "SECTOR_COLOURS",
     "View",
     "couplings",
+    "examples",
     "over_time",
     "profile",
     "raster",
