@@ -6,6 +6,7 @@ text and the CSV file behind it. A file a kind, so that a chapter depends on the
 
 from .base import CONTROL_MARKERS, SECTOR_COLOURS, View, styled
 from .couplings import couplings
+from .examples import examples
 from .form import schur, spectrum
 from .laws import laws
 from .profile import profile
@@ -21,6 +22,7 @@ __all__ = [
     "View",
     "couplings",
     "doses",
+    "examples",
     "laws",
     "over_time",
     "profile",
