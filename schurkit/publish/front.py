@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from schurkit._claims import OTHER, VERDICTS, load_claims, marked, verdicts
+from schurkit._claims import OTHER, VERDICTS, marked, verdicts
 from schurkit.ablation import NEARLY_EMPTY
 from schurkit.publish import panels
+from schurkit.publish.book import Book
 from schurkit.publish.panels import Axis, Row
-from schurkit.publish.published import published, strongest
+from schurkit.publish.published import strongest
 
 SECTORS = ("RR", "CR", "CC")
 PICTURE = Path("book/assets/profiles.svg")
@@ -18,16 +19,9 @@ FALLS = Axis("fall of replay accuracy (dashed: to chance)", (0, 0.1, 0.2, 0.3, 0
 TASKS = {"flip_flop": ("Flip-flop", "flip-flop"), "sine": ("Sine wave", "sine"), "context_integration": ("Integration in context", "integration")}
 
 
-def findings(notebooks: dict, chapters: dict, edition: str, claims_path: Path, kept: dict) -> str:
-    """What the book found, as MyST markdown; what has no published run is left out.
-
-    Parameters
-    ----------
-    notebooks, edition : not used here. chapters : of the book.
-    claims_path : its claims.yml, beside which data/ lies. kept : published runs by chapter, from `schurkit.publish.published`.
-    """
-    root, kept = claims_path.parent.parent, {name: results for name, results in kept.items() if name in chapters}
-    drawn = profiles(root, kept)
+def findings(book: Book) -> str:
+    """What the book found, as MyST markdown; what has no published run is left out."""
+    kept, drawn = book.published, profiles(book)
     if not drawn:
         return ":::{note}\nThis copy holds no published runs.\n:::"
     caption = (
@@ -39,11 +33,12 @@ def findings(notebooks: dict, chapters: dict, edition: str, claims_path: Path, k
     lines = ["```{raw} html", f'<figure class="schurkit-front">{shown}<figcaption>{caption}</figcaption></figure>', "```", ""]
     sentences = [_copy(kept), _suite(kept), _addition(kept)]
     lines += ["## What the book found", "", *(f"- {sentence}" for sentence in sentences if sentence)]
-    return "\n".join([*lines, *_papers(root, kept), "", _scope(kept)])
+    return "\n".join([*lines, *_papers(book), "", _scope(kept)])
 
 
-def profiles(root: Path, kept: dict) -> list[tuple[str, str]]:
+def profiles(book: Book) -> list[tuple[str, str]]:
     """Panels of the figure, each with its description: the Schur form, then a task each for which a published run is there."""
+    root, kept = book.root, book.published
     drawn = [(panels.schur_form(), "The Schur form: modes on the diagonal, above it the couplings RR, CR and CC.")]
     if "copy_task" in kept:
         mine = sector_rows(root, "copy_task", "copy", -1)
@@ -55,9 +50,9 @@ def profiles(root: Path, kept: dict) -> list[tuple[str, str]]:
     return drawn if len(drawn) > 1 else []
 
 
-def picture(root: Path, kept: dict) -> str:
+def picture(book: Book) -> str:
     """The figure as one file, for places that show no page: the README."""
-    drawn = profiles(root, kept)
+    drawn = profiles(book)
     return panels.picture([content for content, _ in drawn], 3, " ".join(label for _, label in drawn))
 
 
@@ -140,10 +135,10 @@ def _addition(kept: dict) -> str:
     return f"**{title}**: {waves}. Accuracy is {told['M4']:.2f} with one of them taken out and {told['M5']:.2f} with two left."
 
 
-def _papers(root: Path, kept: dict) -> list[str]:
+def _papers(book: Book) -> list[str]:
     """A line a paper: how many of its claims have which verdict, and those that did not hold in full."""
-    known = load_claims(root / "book" / "claims.yml")
-    told = [test for results in kept.values() for test in strongest(results) if test["id"] in known]
+    known = book.claims
+    told = [test for results in book.published.values() for test in strongest(results) if test["id"] in known]
     lines = []
     for source in dict.fromkeys(claim.source for claim in known.values()):
         mine = [test for test in told if known[test["id"]].source == source]
@@ -167,10 +162,9 @@ def _scope(kept: dict) -> str:
     return f"These numbers come from the published runs ({commands}, {when}); chapters show beside them what this copy computed: {{doc}}`status`."
 
 
-def write_picture(root: Path) -> Path | None:
+def write_picture(book: Book) -> Path | None:
     """Draw the picture again from book/data, after something was published; None where there is nothing to draw."""
-    kept = published(root)
-    if not profiles(root, kept):
+    if not profiles(book):
         return None
-    (root / PICTURE).write_text(picture(root, kept), encoding="utf-8")
-    return root / PICTURE
+    (book.root / PICTURE).write_text(picture(book), encoding="utf-8")
+    return book.root / PICTURE

@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from schurkit.publish import panels
+from schurkit.publish.book import Book
 from schurkit.publish.front import COSTS, FALLS, TASKS, sector_rows, table
 from schurkit.publish.panels import Row
 
 
-def readings(notebooks: dict, chapters: dict, edition: str, claims_path: Path, kept: dict) -> str:
+def readings(book: Book) -> str:
     """The examples of the page on reading profiles, in MyST markdown; a task without a published run is left out.
 
-    Parameters are those of `schurkit.publish.front.findings`. An example whose premise does not hold in the published numbers is left out too.
+    An example whose premise does not hold in the published numbers is left out too.
     """
-    root = claims_path.parent.parent
-    there = [name for name in _READINGS if name in kept]
+    root = book.root
+    there = [name for name in _READINGS if name in book.published]
     if not there:
         return ":::{note}\nThis copy holds no published runs.\n:::"
     lines = []

@@ -5,10 +5,11 @@ import shutil
 import xml.etree.ElementTree as ET
 
 import pytest
-from publish.small_book import REPOSITORY
+from publish.small_book import REPOSITORY, a_book, small_chapter, write_book
 
 from schurkit._claims import load_claims, verdicts
 from schurkit.publish import panels
+from schurkit.publish.book import Book
 from schurkit.publish.front import PICTURE, findings, picture, profiles, table, write_picture
 from schurkit.publish.panels import Axis, Row
 from schurkit.publish.published import published
@@ -21,12 +22,12 @@ def kept():
     return published(REPOSITORY)
 
 
-def page(kept, chapters=None):
-    return findings({}, dict.fromkeys(kept if chapters is None else chapters), "quick", CLAIMS, kept)
+def page(kept):
+    return findings(a_book(published=kept))
 
 
 def test_the_picture_is_drawn_from_the_published_runs(kept):
-    drawn = picture(REPOSITORY, kept)
+    drawn = picture(a_book(published=kept))
     assert (REPOSITORY / PICTURE).read_text(encoding="utf-8") == drawn, "'schurkit publish' draws it"
     root = ET.fromstring(drawn)
     names = {"flip_flop": "flip-flop-profile", "sine": "sine-profile", "context_integration": "integration-profile", "copy_task": "copy-removals"}
@@ -59,11 +60,12 @@ def test_claims_are_counted_paper_by_paper_and_those_that_failed_are_named(kept)
     assert len(named) == sum(word in ("partly", "not reproduced") for word in words) > 0
 
 
-def test_what_was_not_published_or_is_not_in_the_book_is_left_out(kept):
-    assert "holds no published runs" in page({}) and "holds no published runs" in page(kept, chapters=["schur_coordinates"])
+def test_what_was_not_published_or_is_not_in_the_book_is_left_out(kept, tmp_path):
+    assert "holds no published runs" in page({})
+    assert list(Book(write_book(tmp_path / "book", {"sine": small_chapter()})).published) == ["sine"]
     only = page({name: kept[name] for name in ("copy_task",)})
     assert "Replaying a sequence" in only and "Sine" not in only and "across_tasks" not in only
-    assert len(profiles(REPOSITORY, {"sine": kept["sine"]})) == 2
+    assert len(profiles(a_book(published={"sine": kept["sine"]}))) == 2
 
 
 def test_modular_addition_has_a_sentence_once_it_is_published(kept):
@@ -112,8 +114,7 @@ def test_the_inks_can_be_told_from_their_background():
 
 
 def test_the_picture_follows_what_is_published(tmp_path):
-    assert write_picture(tmp_path) is None
-    place = tmp_path / "book" / "data" / "sine"
-    shutil.copytree(REPOSITORY / "book" / "data" / "sine", place)
+    assert write_picture(a_book(root=tmp_path)) is None
+    shutil.copytree(REPOSITORY / "book" / "data" / "sine", tmp_path / "book" / "data" / "sine")
     (tmp_path / "book" / "assets").mkdir()
-    assert write_picture(tmp_path).read_text().count("<g ") == 2
+    assert write_picture(a_book(root=tmp_path, published=published(tmp_path))).read_text().count("<g ") == 2

@@ -4,14 +4,14 @@ import csv
 import shutil
 
 import pytest
-from publish.small_book import REPOSITORY
+from publish.small_book import REPOSITORY, a_book
 
 from schurkit.publish.published import published
 from schurkit.publish.readings import readings
 
 
 def page(root):
-    return readings({}, {}, "quick", root / "book" / "claims.yml", published(root))
+    return readings(a_book(root=root, published=published(root)))
 
 
 @pytest.fixture
