@@ -126,7 +126,8 @@ def show(figure, name: str, caption: str, alt: str | None = None, data=None) -> 
         raise InputError(f"show needs a matplotlib figure; got {type(figure).__name__}. Did you pass the axes? Use ax.figure.")
     mystnb = {"image": {"alt": " ".join(alt.split())}, "figure": {"name": name, "caption": " ".join(caption.split())}}
     link = None if data is None else _csv_link(name, "figure", _frame(data, f"figure {name}"))
-    _publish({**picture(figure), "text/plain": f"Figure {name}: {alt}"}, {"mystnb": mystnb}, kind="figure", name=name, alt=alt, caption=caption)
+    about = {"mystnb": mystnb, "needs_background": "light"}  # the second for Jupyter's dark themes: the picture is drawn dark on nothing
+    _publish({**picture(figure), "text/plain": f"Figure {name}: {alt}"}, about, kind="figure", name=name, alt=alt, caption=caption)
     _close(figure)
     _note(name, caption, link)
 

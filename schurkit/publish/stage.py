@@ -12,21 +12,23 @@ from pathlib import Path
 from schurkit import nb
 from schurkit._checks import InputError
 from schurkit._claims import claim_line
+from schurkit.publish import front, readings
 from schurkit.publish.api_page import api_page
 from schurkit.publish.beside import larger_section, published_line, published_numbers, section
 from schurkit.publish.book import Book
 from schurkit.publish.chapters import toc_entries
-from schurkit.publish.front import findings
 from schurkit.publish.launch import with_launch_buttons
 from schurkit.publish.ledger import ledger_page
 from schurkit.publish.published import copy_files
-from schurkit.publish.readings import readings
 from schurkit.publish.report import status_page
+from schurkit.words import short
 
 STAGE = Path("_build/stage")
 _LINK = re.compile(r'<a download="([a-z0-9-]+\.csv)" href="data:text/csv;base64,([A-Za-z0-9+/=]*)">')
 _LIVE = re.compile(r'<p class="schurkit-live">.*?</p>', re.DOTALL)
-_GENERATED = {"ledger": ledger_page, "status": status_page, "findings": findings, "readings": readings, "api": api_page}
+_GENERATED = {"ledger": ledger_page, "status": status_page, "api": api_page}
+_VALUES = front.VALUES | readings.VALUES
+_PLACE = re.compile(r"\[\[(\w+)(?::([^\]]+))?\]\]")
 
 
 def stage(book: Book) -> Path:
@@ -37,7 +39,9 @@ def stage(book: Book) -> Path:
     shutil.copy(root / "_toc.yml", target / "_toc.yml")
     (target / "_config.yml").write_text(staged_config(root), encoding="utf-8")
     for entry in toc_entries(root):
-        _generate(book, target / f"{entry}.md")
+        page = target / f"{entry}.md"
+        if page.is_file():
+            page.write_text(generated(book, page.read_text(encoding="utf-8")), encoding="utf-8")
         if entry.startswith("book/") or (root / f"{entry}.ipynb").is_file():
             continue
         for ending in (".md", ".rst"):
@@ -126,17 +130,21 @@ def _to_root(target: Path, place: Path) -> str:
     return os.path.relpath(target, place.parent).replace(os.sep, "/")
 
 
-def _generate(book: Book, path: Path) -> None:
-    """Fill ``<!-- generated: what -->…<!-- end -->`` of a page."""
-    if not path.is_file():
-        return
-    text = path.read_text(encoding="utf-8")
-    for what, write in _GENERATED.items():
-        marked = re.compile(rf"<!-- generated: {what} -->.*?<!-- end -->", re.DOTALL)
-        if marked.search(text):
-            generated = write(book)
-            text = marked.sub(lambda _, generated=generated: generated, text)
-    path.write_text(text, encoding="utf-8")
+def generated(book: Book, text: str) -> str:
+    """A page of the book with what is computed for it.
+
+    ``<!-- generated: what -->…<!-- end -->`` is written anew. ``<!-- filled: what … -->`` holds words with places for values, ``[[cost:.2g]]``: it
+    is filled, or goes where one of them has no value. ``<!-- plain -->…<!-- end -->`` is for a plain `jupyter-book build .` and goes.
+    """
+    text = re.sub(r"<!-- plain -->.*?<!-- end -->\n", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!-- filled: (\w+)\n(.*?)-->\n", lambda found: _filled(found[2], _VALUES[found[1]](book)), text, flags=re.DOTALL)
+    return re.sub(r"<!-- generated: (\w+) -->.*?<!-- end -->", lambda found: _GENERATED[found[1]](book), text, flags=re.DOTALL)
+
+
+def _filled(template: str, values: dict | None) -> str:
+    if values is None or any(values.get(name) is None for name, _ in _PLACE.findall(template)):
+        return ""
+    return _PLACE.sub(lambda place: short(values[place[1]], place[2]).replace("%", " %") if place[2] else str(values[place[1]]), template)
 
 
 def _joined(text) -> str:

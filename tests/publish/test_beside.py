@@ -102,7 +102,7 @@ def test_without_a_published_run_or_its_values_the_line_says_so(tmp_path):
     assert published_line(one, "one", "a-profile", "removed", "delta").endswith(
         "45 s on 2 cores. The published run has no such values to set beside it."
     )
-    with pytest.raises(InputError, match="one: nb.published names 'a-profil'; the chapter shows no such numbers, it has a-profile.csv"):
+    with pytest.raises(InputError, match=r"one: nb\.published names 'a-profil'; the chapter shows no such numbers, it has a-profile\.csv"):
         published_line(one, "one", "a-profil", "removed", "delta")
     one.published = {}
     assert published_line(one, "one", "a-profile", "removed", "delta") == "No run of this chapter is published: this page stands on its own run."
