@@ -44,8 +44,7 @@ def record(key: str, value) -> None:
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise InputError(f"record needs a key of letters, digits, '_', '.' or '-' that starts with a letter; got {key!r}.")
     plain = _plain(value, f"record({key!r}, …)")
-    text = "nan" if plain is None else repr(plain)  # 'nan' still takes a number format in the prose
-    _publish({RECORD_MIME: text}, {"scrapbook": {"name": key, "mime_prefix": "application/papermill.record/"}}, kind="record", key=key, value=plain)
+    _publish(*glued(key, plain), kind="record", key=key, value=plain)
 
 
 def claim(id: str, value, interval=None, n: int | None = None, figure: str | None = None, beyond: dict | None = None) -> None:
@@ -127,7 +126,8 @@ def show(figure, name: str, caption: str, alt: str | None = None, data=None) -> 
         raise InputError(f"show needs a matplotlib figure; got {type(figure).__name__}. Did you pass the axes? Use ax.figure.")
     mystnb = {"image": {"alt": " ".join(alt.split())}, "figure": {"name": name, "caption": " ".join(caption.split())}}
     link = None if data is None else _csv_link(name, "figure", _frame(data, f"figure {name}"))
-    _publish({**picture(figure), "text/plain": f"Figure {name}: {alt}"}, {"mystnb": mystnb}, kind="figure", name=name, alt=alt, caption=caption)
+    about = {"mystnb": mystnb, "needs_background": "light"}  # the second for Jupyter's dark themes: the picture is drawn dark on nothing
+    _publish({**picture(figure), "text/plain": f"Figure {name}: {alt}"}, about, kind="figure", name=name, alt=alt, caption=caption)
     _close(figure)
     _note(name, caption, link)
 
@@ -191,6 +191,12 @@ def claims(notebook) -> list[dict]:
     """
     run = _content(notebook).get("metadata", {}).get("schurkit", {}).get("run", {})
     return [told | ({"values": run["values"]} if "values" in run else {}) for told in _told(notebook, "claim")]
+
+
+def glued(key: str, value) -> tuple[dict, dict]:
+    """Data and metadata of an output that gives the role ``glue:text`` a recorded value by that key."""
+    text = "nan" if value is None else repr(value)  # 'nan' still takes a number format in the prose
+    return {RECORD_MIME: text}, {"scrapbook": {"name": key, "mime_prefix": "application/papermill.record/"}}
 
 
 # ---------------------------------------------------------------------------------------------------------------- reading back

@@ -54,6 +54,13 @@ def test_rows_hold_the_same_numbers():
     assert one.reading.iloc[0] == profile["CC"].readings[1] and set(frame.n_leading) == set(profile.n_leading)
 
 
+def test_rows_of_an_empty_sector_have_no_effect():
+    """Without couplings nothing can be removed, and the intact network is still a row with an effect of 0."""
+    rnn = RNN(np.ones((3, 2)), np.diag([0.9, 0.5, 0.4]), np.ones((1, 3)))
+    frame = ablation_profile(rnn, self_trials(rnn), draws=2).frame().set_index("removed")
+    assert frame.delta["none"] == 0 and frame.delta.drop("none").isna().all() and (frame.kind == "removal").all()
+
+
 def test_a_removal_that_is_itself_a_draw_is_beyond_in_one_of_twenty_one():
     """The sector's entries put in random order are one more draw of the permuted control."""
     rng, beyond, networks = np.random.default_rng(0), 0, 400

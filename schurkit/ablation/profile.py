@@ -89,8 +89,8 @@ class Profile:
     def frame(self):
         """Rows as a pandas DataFrame: for each network "none", then each removal and the draws of its controls.
 
-        Columns: network, removed, kind ("removal" or a control), draw, removed_mass, value, delta (value − intact), sensitivity (delta over
-        removed_mass, undefined below a mass of 1e-5), reading (of removals), n_leading.
+        Columns: network, removed, kind ("removal" or a control), draw, removed_mass, value, delta (value − intact; undefined where there was nothing
+        to remove, which is no effect of 0), sensitivity (delta over removed_mass, undefined below a mass of 1e-5), reading (of removals), n_leading.
         """
         import pandas as pd
 
@@ -103,10 +103,10 @@ class Profile:
                 for kind, effects in self.controls.items():
                     rows += [(label, one.name, kind, draw, mass, effect, "", i) for draw, effect in enumerate(effects[i, k]) if mass > 0]
         frame = pd.DataFrame(rows, columns=["network", "removed", "kind", "draw", "removed_mass", "delta", "reading", "n_leading"])
-        intact = self.intact[frame.n_leading]
+        intact, empty = self.intact[frame.n_leading], (frame.removed != "none") & (frame.removed_mass == 0)
         frame.insert(5, "value", np.where(np.isfinite(intact), intact + frame.delta, np.inf))
         frame.insert(7, "sensitivity", np.where(frame.removed_mass >= LEAST_MASS, frame.delta / frame.removed_mass.clip(lower=LEAST_MASS), np.nan))
-        return frame.assign(n_leading=self.n_leading[frame.n_leading])
+        return frame.assign(delta=frame.delta.mask(empty), n_leading=self.n_leading[frame.n_leading])
 
     def table(self):
         """One row a removal, in words: what it costs over networks, what its controls cost, beyond how many of them, how it reads."""

@@ -26,7 +26,7 @@ def picture(width: float, height: float, draw) -> bytes:
         FigureCanvasAgg(figure)
         draw(figure)
         drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1})
+        figure.savefig(drawn, format="png", dpi=DPI, facecolor="white", metadata={"Software": None}, pil_kwargs={"compress_level": 1})
     return drawn.getvalue()
 
 
