@@ -52,6 +52,9 @@ def test_rows_hold_the_same_numbers():
     assert one.value.to_numpy() - one.delta.to_numpy() == pytest.approx(profile.intact[1])
     assert one.sensitivity.iloc[0] == pytest.approx(profile.effect[1, 2] / profile.removed_mass[1, 2])
     assert one.reading.iloc[0] == profile["CC"].readings[1] and set(frame.n_leading) == set(profile.n_leading)
+    means = profile.frame(draws=False)
+    assert len(means) == 2 * (1 + 7 * (1 + 2))
+    assert means[(means.removed == "CC") & (means.kind == "permuted")].delta.tolist() == pytest.approx(profile.controls["permuted"][:, 2].mean(axis=1))
 
 
 def test_rows_of_an_empty_sector_have_no_effect():

@@ -86,8 +86,8 @@ class Profile:
         whole = np.all([self[name].held for name in names], axis=0) & np.isfinite(costs).all(axis=0)
         return over_networks(-np.diff(costs[:, whole], axis=0).max(axis=0)) if whole.any() else None
 
-    def frame(self):
-        """Rows as a pandas DataFrame: for each network "none", then each removal and the draws of its controls.
+    def frame(self, draws: bool = True):
+        """Rows as a pandas DataFrame: for each network "none", then each removal and the draws of its controls (without `draws`, their mean).
 
         Columns: network, removed, kind ("removal" or a control), draw, removed_mass, value, delta (value − intact; undefined where there was nothing
         to remove, which is no effect of 0), sensitivity (delta over removed_mass, undefined below a mass of 1e-5), reading (of removals), n_leading.
@@ -101,7 +101,8 @@ class Profile:
                 mass = self.removed_mass[i, k]
                 rows.append((label, one.name, "removal", 0, mass, self.effect[i, k], one.readings[i], i))
                 for kind, effects in self.controls.items():
-                    rows += [(label, one.name, kind, draw, mass, effect, "", i) for draw, effect in enumerate(effects[i, k]) if mass > 0]
+                    drawn = effects[i, k] if draws else [effects[i, k].mean()]
+                    rows += [(label, one.name, kind, draw, mass, effect, "", i) for draw, effect in enumerate(drawn) if mass > 0]
         frame = pd.DataFrame(rows, columns=["network", "removed", "kind", "draw", "removed_mass", "delta", "reading", "n_leading"])
         intact, empty = self.intact[frame.n_leading], (frame.removed != "none") & (frame.removed_mass == 0)
         frame.insert(5, "value", np.where(np.isfinite(intact), intact + frame.delta, np.inf))

@@ -55,7 +55,7 @@ def profile(found: Profile, *, removed: Sequence[str] | None = None, paper: Mapp
     _axis(ax, found, names, linear)
     if ax.get_legend_handles_labels()[1]:
         figure.legend(loc="outside upper center", ncols=4, fontsize=8, markerscale=1.3)
-    return View(figure, _alt(found, names), found.frame())
+    return View(figure, _alt(found, names), found.frame(draws=False))
 
 
 def _removal(ax, place, one):
