@@ -54,7 +54,8 @@ def test_rows_hold_the_same_numbers():
     assert one.reading.iloc[0] == profile["CC"].readings[1] and set(frame.n_leading) == set(profile.n_leading)
     means = profile.frame(draws=False)
     assert len(means) == 2 * (1 + 7 * (1 + 2))
-    assert means[(means.removed == "CC") & (means.kind == "permuted")].delta.tolist() == pytest.approx(profile.controls["permuted"][:, 2].mean(axis=1))
+    mine = means[(means.removed == "CC") & (means.kind == "permuted")].delta
+    assert mine.tolist() == pytest.approx(profile.controls["permuted"][:, 2].mean(axis=1))
 
 
 def test_rows_of_an_empty_sector_have_no_effect():
