@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ._checks import InputError, number, one_of, real_array
+from .ablation import removal
+from .schur import SchurForm
 
 RIVALS = ("svd", "eigenmodes", "magnitude")
 
@@ -48,6 +50,41 @@ def rival_change(W_rec, mass: float, kind: str) -> np.ndarray:
             return change + _share(change, part, target) * part
         change += part
     return change
+
+
+def coordinates(W, form: SchurForm) -> list[dict]:
+    """Three ways to take a matrix apart, and what each leaves in place when it removes the norm of CR.
+
+    Parameters
+    ----------
+    W : (hidden, hidden), the matrix of the linear step.
+    form : its Schur form.
+
+    Returns
+    -------
+    Rows for "Schur" (removes CR), "singular components" (the smallest) and "eigenmodes" (of smallest modulus): coordinates, mass removed, condition
+    number of the basis, parts (Σ‖part‖² / ‖W‖²: 1 where the norm of a removal is that of what was removed), and how many eigenvalues and singular
+    values are still there, to 1e-6 of the largest.
+    """
+    (values, right), sizes = np.linalg.eig(W), np.linalg.svd(W, compute_uv=False)
+    cut = removal(form, ("CR",))
+    mass = form.removed_mass(cut)
+    modes = np.abs(values) * np.linalg.norm(right, axis=0) * np.linalg.norm(np.linalg.inv(right), axis=1)
+    ways = {
+        "Schur": (form.Q, 1.0, form.Q @ cut @ form.Q.T),
+        "singular components": (np.eye(len(W)), 1.0, rival_change(W, mass, "svd")),
+        "eigenmodes": (right, float((modes**2).sum() / np.linalg.norm(W) ** 2), rival_change(W, mass, "eigenmodes")),
+    }
+    rows = []
+    for way, (basis, parts, change) in ways.items():
+        left = {"eigenvalues kept": _kept(values, np.linalg.eigvals(W - change))}
+        left |= {"singular values kept": _kept(sizes, np.linalg.svd(W - change, compute_uv=False))}
+        rows.append({"coordinates": way, "mass": mass, "condition": float(np.linalg.cond(basis)), "parts": parts, **left})
+    return rows
+
+
+def _kept(before, after) -> int:
+    return int((np.abs(before[:, None] - after).min(axis=1) < 1e-6 * np.abs(before).max()).sum())
 
 
 def _share(change, part, target) -> float:
