@@ -194,14 +194,16 @@ def pseudospectra(re, im, least, ax=None, *, levels, eigenvalues=None, boundary=
     ax = _axes(ax)
     shown = np.log10(np.maximum(least, 1e-300))
     ax.contour(re, im, shown, levels=np.log10(levels), colors=level_colours(len(levels)), linewidths=1.1, linestyles="solid")
-    if eigenvalues is not None:
-        ax.plot(np.real(eigenvalues), np.imag(eigenvalues), ".", ms=3, color="black")
+    for level, colour in zip(levels, level_colours(len(levels))):
+        ax.plot([], color=colour, label=f"ε = {level:.2g}")
     if boundary is not None:
         closed = np.append(boundary, boundary[:1])
-        ax.plot(closed.real, closed.imag, "--", color="#D55E00", lw=1)
+        ax.plot(closed.real, closed.imag, "--", color="#8C564B", lw=1, label="numerical range")
     if radius is not None:
         angle = np.linspace(0, 2 * np.pi, 361)
-        ax.plot(radius * np.cos(angle), radius * np.sin(angle), ":", color="#555555", lw=0.9)
+        ax.plot(radius * np.cos(angle), radius * np.sin(angle), ":", color="#555555", lw=0.9, label="spectral radius")
+    if eigenvalues is not None:
+        ax.plot(np.real(eigenvalues), np.imag(eigenvalues), ".", ms=3, color="black", label="eigenvalues")
     ax.set(aspect="equal", xlabel="Re z", ylabel="Im z")
     return ax
 

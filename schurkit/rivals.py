@@ -80,6 +80,41 @@ def rival_values(networks: RNN, trials: Trials, subsets: Sequence[Sequence[str]]
     return pd.DataFrame(rows)
 
 
+def coordinates(W, form: SchurForm) -> list[dict]:
+    """Three ways to take a matrix apart, and what each leaves in place when it removes the norm of CR.
+
+    Parameters
+    ----------
+    W : (hidden, hidden), the matrix of the linear step.
+    form : its Schur form.
+
+    Returns
+    -------
+    Rows for "Schur" (removes CR), "singular components" (the smallest) and "eigenmodes" (of smallest modulus): coordinates, mass removed, condition
+    number of the basis, parts (Σ‖part‖² / ‖W‖²: 1 where the norm of a removal is that of what was removed), and how many eigenvalues and singular
+    values are still there, to 1e-6 of the largest.
+    """
+    (values, right), sizes = np.linalg.eig(W), np.linalg.svd(W, compute_uv=False)
+    cut = removal(form, ("CR",))
+    mass = form.removed_mass(cut)
+    modes = np.abs(values) * np.linalg.norm(right, axis=0) * np.linalg.norm(np.linalg.inv(right), axis=1)
+    ways = {
+        "Schur": (form.Q, 1.0, form.Q @ cut @ form.Q.T),
+        "singular components": (np.eye(len(W)), 1.0, rival_change(W, mass, "svd")),
+        "eigenmodes": (right, float((modes**2).sum() / np.linalg.norm(W) ** 2), rival_change(W, mass, "eigenmodes")),
+    }
+    rows = []
+    for way, (basis, parts, change) in ways.items():
+        left = {"eigenvalues kept": _kept(values, np.linalg.eigvals(W - change))}
+        left |= {"singular values kept": _kept(sizes, np.linalg.svd(W - change, compute_uv=False))}
+        rows.append({"coordinates": way, "mass": mass, "condition": float(np.linalg.cond(basis)), "parts": parts, **left})
+    return rows
+
+
+def _kept(before, after) -> int:
+    return int((np.abs(before[:, None] - after).min(axis=1) < 1e-6 * np.abs(before).max()).sum())
+
+
 def _share(change, part, target) -> float:
     """The s in [0, 1] with ‖change + s part‖ = target: the root of a quadratic."""
     a, b, c = (part**2).sum(), 2 * (change * part).sum(), (change**2).sum() - target**2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 
 def short(value, spec: str = ".3g") -> str:
@@ -23,6 +24,21 @@ def with_interval(interval, spec: str = ".3g") -> str:
         return "–"
     ends = "" if interval.low is None else f" [{short(interval.low, spec)}, {short(interval.high, spec)}]"
     return short(interval.value, spec) + ends
+
+
+def rough(interval) -> str:
+    """As `with_interval` for numbers of very different sizes: two decimals below 100, from there on rounded to two digits and written in full.
+
+    Examples
+    --------
+    >>> from schurkit.intervals import Interval
+    >>> rough(Interval(614_004.0, 472_001.0, 779_000.0, 20, "t")), rough(Interval(3.4026, None, None, 3, "none"))
+    ('610,000 [470,000, 780,000]', '3.40')
+    """
+    if interval is None or not 100 <= interval.value < math.inf:
+        return with_interval(interval, ".2f")
+    two = {name: float(f"{end:.2g}") for name in ("value", "low", "high") if (end := getattr(interval, name)) is not None}
+    return with_interval(replace(interval, **two), ",.0f")
 
 
 def plural(count: int, noun: str, nouns: str | None = None) -> str:
