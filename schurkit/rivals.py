@@ -91,8 +91,8 @@ def coordinates(W, form: SchurForm) -> list[dict]:
     Returns
     -------
     Rows for "Schur" (removes CR), "singular components" (the smallest) and "eigenmodes" (of smallest modulus): coordinates, mass removed, condition
-    number of the basis, parts (Σ‖part‖² / ‖W‖²: 1 where the norm of a removal is that of what was removed), and how many eigenvalues and singular
-    values are still there, to 1e-6 of the largest.
+    number of the basis, Σ‖part‖² / ‖W‖² (1 where the norm of a removal is that of what was removed), and how many eigenvalues and singular values
+    are still there, to 1e-6 of the largest.
     """
     (values, right), sizes = np.linalg.eig(W), np.linalg.svd(W, compute_uv=False)
     cut = removal(form, ("CR",))
@@ -107,7 +107,8 @@ def coordinates(W, form: SchurForm) -> list[dict]:
     for way, (basis, parts, change) in ways.items():
         left = {"eigenvalues kept": _kept(values, np.linalg.eigvals(W - change))}
         left |= {"singular values kept": _kept(sizes, np.linalg.svd(W - change, compute_uv=False))}
-        rows.append({"coordinates": way, "mass": mass, "condition": float(np.linalg.cond(basis)), "parts": parts, **left})
+        sizes_of = {"condition number of the basis": float(np.linalg.cond(basis)), "Σ‖part‖² / ‖W‖²": parts}
+        rows.append({"coordinates": way, "mass": mass, **sizes_of, **left})
     return rows
 
 

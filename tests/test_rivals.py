@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schurkit import InputError, ablation_profile, fvu, real_schur, rollout
-from schurkit.rivals import RIVALS, rival_change, rival_values
+from schurkit.rivals import RIVALS, coordinates, rival_change, rival_values
 
 
 @given(hidden=st.integers(1, 12), mass=st.floats(0, 1), kind=st.sampled_from(RIVALS), seed=st.integers(0, 50))
@@ -72,3 +72,14 @@ def test_messages():
         rival_change(np.eye(2), 1.5, "svd")
     with pytest.raises(InputError, match="eigenvectors of W_rec are linearly dependent"):
         rival_change(np.eye(3, k=1), 0.5, "eigenmodes")
+
+
+def test_each_way_to_take_a_matrix_apart_keeps_what_it_must():
+    T = np.diag([1.0, 0.95, 0.5, 0.2]) + 0.3 * np.triu(np.ones((4, 4)), 1)
+    hide, _ = np.linalg.qr(np.random.default_rng(3).normal(size=(4, 4)))
+    W = hide @ T @ hide.T
+    schur, singular, modes = coordinates(W, real_schur(W))
+    assert schur["mass"] == pytest.approx(0.6 / np.linalg.norm(T))  # CR: four entries of 0.3
+    assert (schur["eigenvalues kept"], schur["Σ‖part‖² / ‖W‖²"]) == (4, 1.0) and schur["condition number of the basis"] == pytest.approx(1)
+    assert singular["eigenvalues kept"] == 0 and singular["singular values kept"] >= 1
+    assert modes["condition number of the basis"] > 2 and modes["Σ‖part‖² / ‖W‖²"] > 1.5 and modes["eigenvalues kept"] >= 1
