@@ -52,7 +52,7 @@ def stage(book: Book) -> Path:
         place = target / chapter.path.relative_to(root)
         place.parent.mkdir(parents=True, exist_ok=True)
         page = dict(chapter.source) if book.notebooks[name] is None else for_the_page(book, name, target, place)
-        added = [published_numbers(book, name)]
+        added = [cell for cell in [published_numbers(book, name)] if cell["outputs"]]
         if name in book.published:
             link = f"{_to_root(target, place)}/_static/data"
             added.append(_prose("published", section(book, name, copy_files(root, name, target), f"{link}/published/{name}")))
