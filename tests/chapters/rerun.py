@@ -46,8 +46,11 @@ def run(notebook: dict, folder: Path, parameters: dict | None = None) -> dict:
     return json.loads(ended.read_text(encoding="utf-8"))
 
 
-def texts(notebook: dict) -> list[str]:
-    """All that a reader reads: prose with its numbers (published ones as this run's), captions, alternative texts, tables, claims."""
+def texts(notebook: dict, own_subject: bool = False) -> list[str]:
+    """All that a reader reads: prose with its numbers (published ones as this run's), captions, alternative texts, tables, claims.
+
+    With an `own_subject` the paragraphs on the book's own task, whose numbers this subject does not have, are the adapter's to rewrite and left out.
+    """
     records, found = {}, []
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
@@ -57,7 +60,10 @@ def texts(notebook: dict) -> list[str]:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             prose = re.sub(r"```python.*?```", "", "".join(cell["source"]), flags=re.DOTALL)
-            found.append(ROLE.sub(lambda role: _filled(role, records), prose))
+            for paragraph in prose.split("\n\n"):
+                known = all(records.get(role[1].removeprefix("published.")) is not None for role in ROLE.finditer(paragraph))
+                if known or not own_subject:
+                    found.append(ROLE.sub(lambda role: _filled(role, records), paragraph))
         for output in cell.get("outputs", []):
             said = output.get("metadata", {}).get("schurkit", {})
             if said.get("kind") in ("figure", "table", "claim"):
@@ -73,8 +79,7 @@ def _filled(role, records: dict) -> str:
     return str(value) if spec is None or value is None else format(value, spec)
 
 
-def false_sentences(notebook: dict) -> list[str]:
+def false_sentences(notebook: dict, own_subject: bool = False) -> list[str]:
     """What cannot be true whatever was measured, with why."""
-    return [
-        f"{why}: …{text[max(0, at.start() - 60) : at.end() + 40]}…" for text in texts(notebook) for sign, why in FALSE if (at := sign.search(text))
-    ]
+    read = texts(notebook, own_subject)
+    return [f"{why}: …{text[max(0, at.start() - 60) : at.end() + 40]}…" for text in read for sign, why in FALSE if (at := sign.search(text))]
