@@ -18,7 +18,7 @@ NOT_NUMERIC := $(addprefix %_,$(addsuffix .py,archive cli documentation enduranc
 NUMERIC := $(addprefix tests/,degeneracy engine fourier studies) \
   $(filter-out $(NOT_NUMERIC),$(wildcard tests/test_*.py tests/training/test_*.py))
 
-.PHONY: book pdf test test-numeric serve bench lint clean
+.PHONY: book pdf test test-numeric reruns serve bench lint clean
 .DELETE_ON_ERROR:
 
 book: $(READY)
@@ -35,6 +35,10 @@ test: lint
 # The tests of numbers, as on another processor: CORETYPE is a name of OpenBLAS's, say Haswell, Zen, SkylakeX (AVX-512) or Sandybridge
 test-numeric: $(READY)
 	$(if $(CORETYPE),OPENBLAS_CORETYPE=$(CORETYPE) )$(PYTEST) -m "not book" $(NUMERIC)
+
+# Chapters on odd networks and values, each page read for sentences that cannot be true
+reruns: $(READY)
+	$(PYTEST) -m reruns tests/chapters
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

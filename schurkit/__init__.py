@@ -12,12 +12,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "_checks": ["InputError"],
-    "ablation": ["AblationRow", "ablate", "ablation_profile", "control_changes", "refit_readout", "threshold_sweep"],
+    "ablation": ["Profile", "ablate", "ablation_profile", "control_changes", "measure", "order_sweep", "refit_readout", "threshold_sweep"],
     "degeneracy": ["behavioural_spread", "dsa_distances", "pif_distances"],
     "engine": ["rollout"],
     "explorer": ["explore"],
     "importance": ["coupling_map"],
-    "metrics": ["Interval", "Metric", "fvu", "interval", "replay_accuracy"],
+    "intervals": ["Interval", "interval", "over_networks", "over_pairs", "ratio", "share"],
+    "metrics": ["Metric", "fvu", "replay_accuracy"],
     "own": ["analyze", "check_against", "constraint_report", "from_arrays", "from_neurogym", "from_torch", "load_rnn", "load_trials"],
     "rnn": ["RNN", "Rollout", "Trials"],
     "schur": ["SchurForm", "henrici", "real_schur"],

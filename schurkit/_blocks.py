@@ -71,15 +71,15 @@ def block_eigenvalues(T: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return T.diagonal()[starts], imaginary[starts], sizes
 
 
-def moduli_of(T: np.ndarray, exponent: int, leak: float) -> np.ndarray:
-    """Modulus of the step matrix's eigenvalues for each block of T · 2**exponent."""
+def moduli_of(T: np.ndarray, exponent: int) -> np.ndarray:
+    """Modulus of the eigenvalues of each block of T · 2**exponent."""
     real, imaginary, _ = block_eigenvalues(T)
-    return np.hypot((1 - leak) + leak * times_power(real, exponent), leak * times_power(imaginary, exponent))
+    return np.hypot(times_power(real, exponent), times_power(imaginary, exponent))
 
 
-def tie_tolerance(norm: float, radius: float, leak: float) -> float:
+def tie_tolerance(norm: float, radius: float) -> float:
     # Moduli are known to about eps times the norm. Where the norm is far above the radius (strongly nonnormal), order is still kept to 1e-9 of it.
-    return min(8 * EPS * ((1 - leak) + leak * norm), TIE * radius)
+    return min(8 * EPS * norm, TIE * radius)
 
 
 def is_ordered(moduli: np.ndarray, tie: float) -> bool:
@@ -133,25 +133,25 @@ def compiled_for(size: int, exponent: int = 0):
     return _compiled() if size >= COMPILED and -1022 <= exponent <= 1023 else None
 
 
-def order_blocks(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float, norm: float) -> tuple[str, ...]:
+def order_blocks(T: np.ndarray, Q: np.ndarray, exponent: int, norm: float) -> tuple[str, ...]:
     """Order the blocks of a form of that norm in place, by the fastest way at its size; returns the moves that LAPACK refused."""
     compiled = compiled_for(len(T), exponent)
-    if compiled and len(T) <= 2 * WINDOW and compiled.sort(T, Q, 2.0**exponent, leak, tie_tolerance(norm, math.inf, leak), TIE):
+    if compiled and len(T) <= 2 * WINDOW and compiled.sort(T, Q, 2.0**exponent, tie_tolerance(norm, math.inf), TIE):
         return ()
     # A large form, no numba, or a swap that was not made: `sort_blocks` tries each part again and leaves the rest to LAPACK.
-    tie = tie_tolerance(norm, float(moduli_of(T, exponent, leak).max()), leak)
-    sort_in_windows(T, Q, exponent, leak, tie)
-    return sort_blocks(T, Q, exponent, leak, tie)
+    tie = tie_tolerance(norm, float(moduli_of(T, exponent).max()))
+    sort_in_windows(T, Q, exponent, tie)
+    return sort_blocks(T, Q, exponent, tie)
 
 
-def sort_blocks(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float, tie: float) -> tuple[str, ...]:
+def sort_blocks(T: np.ndarray, Q: np.ndarray, exponent: int, tie: float) -> tuple[str, ...]:
     """Order the blocks in place by nonincreasing modulus; returns the moves that LAPACK still refused in the last pass."""
     compiled = compiled_for(len(T), exponent)
-    if compiled and compiled.sort(T, Q, 2.0**exponent, leak, tie, math.inf):
+    if compiled and compiled.sort(T, Q, 2.0**exponent, tie, math.inf):
         return ()
     subdiagonal, refused = T.diagonal(-1), []
     for _ in range(MAX_PASSES):
-        found = moduli_of(T, exponent, leak)
+        found = moduli_of(T, exponent)
         late = np.maximum.accumulate(found[::-1])[::-1] - found > tie
         if not late.any():
             return ()
@@ -174,14 +174,14 @@ def sort_blocks(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float, tie: f
                     row += 2 if row + 1 < len(T) and T[row + 1, row] != 0 else 1
                     rest = T[row:, row:]
                     n_pairs = np.count_nonzero(subdiagonal)
-                    moduli, sizes = (moduli_of(rest, exponent, leak).tolist(), block_rows(rest)[1].tolist()) if len(rest) else ([], [])
+                    moduli, sizes = (moduli_of(rest, exponent).tolist(), block_rows(rest)[1].tolist()) if len(rest) else ([], [])
                     continue
             moduli.pop(first)
             row += sizes.pop(first)
     return tuple(refused) or (f"the moduli would not settle within {MAX_PASSES} passes",)
 
 
-def sort_in_windows(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float, tie: float) -> None:
+def sort_in_windows(T: np.ndarray, Q: np.ndarray, exponent: int, tie: float) -> None:
     """Sort most of a large T in place: each swap touches a small window only, and what is beside the window follows by one matrix product.
 
     Windows overlap by half and sweep upwards, so that each sweep brings the largest moduli one half window further: a bubble sort of half windows.
@@ -195,11 +195,11 @@ def sort_in_windows(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float, ti
             # A window must not cut through a pair.
             top, end = (k + 1 if 0 < k < len(T) and T[k, k - 1] != 0 else k for k in (top, min(top + WINDOW, len(T))))
             window = np.array(T[top:end, top:end], order="F")
-            moduli = moduli_of(window, exponent, leak)
+            moduli = moduli_of(window, exponent)
             if is_ordered(moduli, tie):
                 continue
             turn = np.eye(end - top, order="F")
-            sort_blocks(window, turn, exponent, leak, tie)
+            sort_blocks(window, turn, exponent, tie)
             # scipy's dgemm, not `@`: numpy brings threads of its own, which would fight with those that scipy's dgees has left spinning.
             if top > 0:
                 T[:top, top:end] = dgemm(1.0, T[:top, top:end], turn)
@@ -227,10 +227,10 @@ def arrange_blocks(T: np.ndarray, Q: np.ndarray, order: list[int], sizes: list[i
     return ()
 
 
-def finish_form(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float) -> tuple[np.ndarray, np.ndarray, tuple[Block, ...]]:
+def finish_form(T: np.ndarray, Q: np.ndarray, exponent: int) -> tuple[np.ndarray, np.ndarray, tuple[Block, ...]]:
     """Standardise the 2x2 blocks, fix the signs, undo the scaling: a signed permutation and a power of two, so nothing is rounded."""
     if compiled := compiled_for(len(T), exponent):
-        sizes, moduli, T, Q = compiled.finish(T, Q, 2.0**exponent, leak)
+        sizes, moduli, T, Q = compiled.finish(T, Q, 2.0**exponent)
         blocks = map(Block, (sizes.cumsum() - sizes).tolist(), sizes.tolist(), moduli.tolist())
         return T, Q, tuple(blocks)
     starts, sizes, pairs = block_rows(T)
@@ -243,5 +243,5 @@ def finish_form(T: np.ndarray, Q: np.ndarray, exponent: int, leak: float) -> tup
     sign[pairs + 1] = sign[pairs] * np.sign(T.diagonal(1)[pairs])
     T = times_power(T * (sign[:, None] * sign), exponent)
     T += 0.0  # turns the -0.0 of a flipped zero into 0.0
-    blocks = map(Block, starts.tolist(), sizes.tolist(), moduli_of(T, 0, leak).tolist())
+    blocks = map(Block, starts.tolist(), sizes.tolist(), moduli_of(T, 0).tolist())
     return read_only(T), read_only(Q * sign), tuple(blocks)

@@ -87,3 +87,13 @@ def read_only(array: np.ndarray) -> np.ndarray:
     array = np.array(array, order="C") if not array.flags.c_contiguous or array.flags.writeable else array
     array.setflags(write=False)
     return array
+
+
+def checked_leak(leak, hidden: int):
+    """dt/τ, one number or one a unit, in (0, 1]."""
+    if np.ndim(leak) == 0:
+        return number(leak.item() if isinstance(leak, np.ndarray) else leak, "leak", above=0, at_most=1)
+    leak = real_array(leak, "leak", ("hidden",), dtype=np.float64)
+    if leak.shape != (hidden,) or (leak <= 0).any() or (leak > 1).any():
+        raise InputError(f"leak must be one number, or {hidden} (one a unit), in (0, 1]; got shape {leak.shape}, from {leak.min()} to {leak.max()}.")
+    return read_only(leak)

@@ -199,19 +199,19 @@ def _swap(T, Q, j, p, q, D, G, S):
 
 
 @inner
-def _read(T, unit, leak, sizes, moduli):
+def _read(T, unit, sizes, moduli):
     """Fill in the sizes and moduli of the blocks, as `_blocks.moduli_of`; their number."""
     row = count = 0
     while row < len(T):
         size, imaginary = 1, 0.0
         if row + 1 < len(T) and T[row + 1, row] != 0:
             size, imaginary = 2, math.sqrt(abs(T[row, row + 1])) * math.sqrt(abs(T[row + 1, row]))
-        sizes[count], moduli[count] = size, math.hypot((1 - leak) + leak * (T[row, row] * unit), leak * (imaginary * unit))
+        sizes[count], moduli[count] = size, math.hypot(T[row, row] * unit, imaginary * unit)
         row, count = row + size, count + 1
     return count
 
 
-def _sort(T, Q, unit, leak, tie, share):
+def _sort(T, Q, unit, tie, share):
     """Order the blocks of Fortran-ordered T · unit by nonincreasing modulus, in place, as `_blocks.sort_blocks`.
 
     Moduli are tied within `tie` and within that share of the largest. Of the blocks that tie with the largest the first comes next, so only blocks
@@ -220,7 +220,7 @@ def _sort(T, Q, unit, leak, tie, share):
     """
     sizes, moduli = np.empty(len(T), np.int64), np.empty(len(T))
     D, G, S = np.empty((4, 4)), np.empty((4, 4)), np.empty((4, 4))
-    count, row = _read(T, unit, leak, sizes, moduli), 0
+    count, row = _read(T, unit, sizes, moduli), 0
     tie = min(tie, share * moduli[:count].max())
     for goal in range(count):
         least = moduli[goal:count].max() - tie
@@ -237,7 +237,7 @@ def _sort(T, Q, unit, leak, tie, share):
             sizes[here + 1], moduli[here + 1] = sizes[here], moduli[here]
         sizes[goal], moduli[goal] = size, modulus
         row += size
-    count, largest = _read(T, unit, leak, sizes, moduli), 0.0
+    count, largest = _read(T, unit, sizes, moduli), 0.0
     for here in range(count - 1, -1, -1):
         largest = max(largest, moduli[here])
         if not largest - moduli[here] <= tie:
@@ -245,11 +245,11 @@ def _sort(T, Q, unit, leak, tie, share):
     return True
 
 
-def _finish(T, Q, unit, leak, turned_T, turned_Q, sizes, moduli):
+def _finish(T, Q, unit, turned_T, turned_Q, sizes, moduli):
     """Fill in what `_blocks.finish_form` returns; the number of blocks."""
     n, row = len(T), 0
     take, sign = np.empty(n, np.int64), np.empty(n)
-    count = _read(T, unit, leak, sizes, moduli)
+    count = _read(T, unit, sizes, moduli)
     for block in range(count):
         last = row + sizes[block] - 1
         turn = last > row and abs(T[last, row]) > abs(T[row, last])
@@ -279,15 +279,15 @@ def _compiled(function, signature):
 
 
 _columns, _rows, _number = types.Array(types.float64, 2, "F"), types.Array(types.float64, 2, "C"), types.float64
-sort = _compiled(_sort, types.boolean(_columns, _columns, _number, _number, _number, _number))
-_fill = _compiled(_finish, types.int64(_columns, _columns, _number, _number, _rows, _rows, types.int64[::1], types.float64[::1]))
+sort = _compiled(_sort, types.boolean(_columns, _columns, _number, _number, _number))
+_fill = _compiled(_finish, types.int64(_columns, _columns, _number, _rows, _rows, types.int64[::1], types.float64[::1]))
 
 
-def finish(T, Q, unit, leak):
+def finish(T, Q, unit):
     """Sizes and moduli of the blocks, T and Q (read-only) as `_blocks.finish_form` returns them."""
     found = np.empty_like(T, order="C"), np.empty_like(Q, order="C")
     sizes, moduli = np.empty(len(T), np.int64), np.empty(len(T))
-    count = _fill(T, Q, unit, leak, *found, sizes, moduli)
+    count = _fill(T, Q, unit, *found, sizes, moduli)
     for matrix in found:
         matrix.setflags(write=False)
     return sizes[:count], moduli[:count], *found

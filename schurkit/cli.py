@@ -130,7 +130,7 @@ def _build(arguments) -> int:
     except BuildError as error:
         print(f"schurkit: {error}", file=sys.stderr)
         return 1
-    print(f"The book ({plan.edition} edition) is in {os.path.relpath(page)}" + (f" and {os.path.relpath(printed)}" if printed else ""))
+    print(f"The book ({plan.book.edition} edition) is in {os.path.relpath(page)}" + (f" and {os.path.relpath(printed)}" if printed else ""))
     return 0
 
 
@@ -217,6 +217,7 @@ def _publish_arguments(parser) -> None:
 def _publish(arguments) -> int:
     from pathlib import Path
 
+    from schurkit.publish.book import Book
     from schurkit.publish.build import WHOLE, plan_build
     from schurkit.publish.chapters import book_root
     from schurkit.publish.front import write_picture
@@ -240,7 +241,7 @@ def _publish(arguments) -> int:
         print(f"{job.chapter.name}: {os.path.relpath(publish(root, arguments.edition, job.chapter.name, job.output))}")
     if not arguments.only and arguments.edition == BASE:
         publish_whole(root, root / WHOLE, [job.key for job in jobs])
-    write_picture(root)
+    write_picture(Book(root))
     return 0
 
 

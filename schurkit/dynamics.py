@@ -36,12 +36,12 @@ class StateMap:
         self.W, self.hidden = rnn.W_rec[0].astype(np.float64), rnn.hidden_size
         self.drive = x @ rnn.W_in[0].T.astype(np.float64) + rnn.b_rec[0]
         self.leak = np.broadcast_to(np.asarray(rnn.leak, dtype=np.float64), (self.hidden,))
-        self.tanh, self.voltage = rnn.activation == "tanh", rnn.form == "voltage"
+        self.rate, self.tanh, self.voltage = rnn.activate, rnn.activation == "tanh", rnn.form == "voltage"
 
     def __call__(self, states):
         if self.voltage:
-            return (1 - self.leak) * states + self.leak * (self._rate(states) @ self.W.T + self.drive)
-        return (1 - self.leak) * states + self.leak * self._rate(states @ self.W.T + self.drive)
+            return (1 - self.leak) * states + self.leak * (self.rate(states) @ self.W.T + self.drive)
+        return (1 - self.leak) * states + self.leak * self.rate(states @ self.W.T + self.drive)
 
     def jacobian(self, states):
         if self.voltage:
@@ -50,9 +50,6 @@ class StateMap:
             derivative = (self.leak * self._slope(states @ self.W.T + self.drive))[..., :, None] * self.W
         np.einsum("...ii->...i", derivative)[...] += 1 - self.leak
         return derivative
-
-    def _rate(self, x):
-        return np.tanh(x) if self.tanh else np.maximum(x, 0)
 
     def _slope(self, x):
         return 1 - np.tanh(x) ** 2 if self.tanh else (x > 0).astype(np.float64)

@@ -128,7 +128,7 @@ def kernel_alignment(
         raise InputError("kernel_alignment needs trials that all networks share; got trials with a networks axis.")
     names = tuple(one_of(name, "arrays", ARRAYS[:5]) for name in arrays)
     factors = _factors(multipliers)
-    entries = int(np.broadcast_to(trials.mask, trials.targets.shape[:2]).sum()) * start.output_size
+    entries = int(trials.counted.sum()) * start.output_size
     if probes is not None:
         integer(probes, "probes", at_least=3)
     elif 2 * 8 * entries * sum(getattr(start, name)[0].size for name in names) > MOST_BYTES:
@@ -173,7 +173,7 @@ def _derivatives(rnn, trials, entries, probes, names, factors, seed, engine):
     The gradient of the mean squared error is Jᵀ(2 (y − target)/entries); targets y − entries z/2 make that Jᵀz.
     """
     spec, shape = Spec.of(rnn), trials.targets.shape
-    counted = np.flatnonzero(np.broadcast_to(trials.mask[..., None], shape))
+    counted = np.flatnonzero(np.broadcast_to(trials.counted[..., None], shape))
     outputs = rollout(rnn, trials, engine=engine).outputs
     worker = choose(engine, dtype=rnn.dtype).worker(spec)
     count = entries if probes is None else probes

@@ -12,20 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from . import random
 from ._checks import InputError, integer
-from .ablation import check_form
-from .engine import choose, rollout
+from .ablation import check_form, measure
+from .engine import choose
 from .engine.adjoints import output_adjoints
 from .engine.base import Spec
-from .metrics import fvu
 from .rnn import ARRAYS, RNN, Trials
 from .schur import SchurForm, real_schur
 
-_OUTPUT_BYTES = 64 * 2**20
 _TRIALS_A_BLOCK = 32
 _STREAM = "importance"
 
@@ -68,8 +67,8 @@ def importance(rnn: RNN, form: SchurForm, trials: Trials, *, signals: int = 8, s
     """
     asked = _Question.of(rnn, form, trials, signals, seed)
     with output_adjoints(rnn, trials.inputs, trials.targets.shape[1]) as network:
-        gradient = _gradient(network, asked, form.Q)
-        per_trial = np.stack([np.concatenate([_outer(d, h) for d, h in blocks]) for blocks in _signal_blocks(network, asked, form.Q)])
+        gradient = _gradient(network, asked, form)
+        per_trial = np.stack([np.concatenate([_outer(d, h) for d, h in blocks]) for blocks in _signal_blocks(network, asked, form)])
     return Importance(gradient, per_trial)
 
 
@@ -98,10 +97,7 @@ class _Question:
                 f"importance needs trials of {expected[0]} inputs and {expected[1]} outputs, as the network; got {sizes[0]} and {sizes[1]}."
             )
         signals = integer(signals, "signals", at_least=1)
-        kept = np.broadcast_to(trials.mask, trials.targets.shape[:2])
-        counted = kept[..., None]
-        mean = (trials.targets * counted).sum(axis=(0, 1)) / counted.sum()
-        denominator = float((((trials.targets - mean) * counted).astype(np.float64) ** 2).sum())
+        kept, denominator = trials.counted, float(trials.total_variance)
         if not denominator > 0:
             raise InputError("importance is undefined: the unmasked targets do not vary.")
         return cls(trials.targets, kept, int(np.argmax(kept.any(axis=0))), denominator, seed, signals)
@@ -112,28 +108,28 @@ class _Question:
         return self.kept.T[self.first :, :, None]
 
 
-def _gradient(network, asked, Q):
+def _gradient(network, asked, form):
     """G = dFVU/dT, (hidden, hidden)."""
     error = (network.outputs - np.moveaxis(asked.targets, 1, 0))[asked.first :] * asked.window
     return sum(
-        adjoint.reshape(-1, len(Q)).T.astype(np.float64) @ rate.reshape(-1, len(Q)).astype(np.float64)
-        for adjoint, rate in _blocks(network, 2 * error / asked.denominator, Q)
+        adjoint.reshape(-1, len(form.Q)).T.astype(np.float64) @ rate.reshape(-1, len(form.Q)).astype(np.float64)
+        for adjoint, rate in _blocks(network, 2 * error / asked.denominator, form)
     )
 
 
-def _signal_blocks(network, asked, Q):
+def _signal_blocks(network, asked, form):
     """For each signal, blocks of (adjoint, rate) in Schur coordinates."""
     shape = (1, *asked.window.shape[:2], asked.targets.shape[2])
     for signal in range(asked.signals):
         r = random.signs(asked.seed, _STREAM, signal, shape)[0] * asked.window / np.sqrt(asked.denominator)
-        yield list(_blocks(network, r, Q))
+        yield list(_blocks(network, r, form))
 
 
-def _blocks(network, d_out, Q):
-    """Blocks of trials of the adjoint of a signal and of the driving activity, (trials, time, hidden) each."""
-    Q = Q.astype(network.driving.dtype)
-    adjoint = network.back(d_out).transpose(1, 0, 2) @ Q
-    driving = np.ascontiguousarray(network.driving.transpose(1, 0, 2)) @ Q
+def _blocks(network, d_out, form):
+    """Blocks of trials of the adjoint of a signal and of the driving activity in the coordinates of T, (trials, time, hidden) each."""
+    driven = form.Q / np.broadcast_to(form.leak, form.hidden_size)[:, None]  # a change of T changes W_rec by diag(leak)⁻¹ Q ΔT Qᵀ
+    adjoint = network.back(d_out).transpose(1, 0, 2) @ driven.astype(network.driving.dtype)
+    driving = np.ascontiguousarray(network.driving.transpose(1, 0, 2)) @ form.Q.astype(network.driving.dtype)
     for start in range(0, len(adjoint), _TRIALS_A_BLOCK):
         yield adjoint[start : start + _TRIALS_A_BLOCK], driving[start : start + _TRIALS_A_BLOCK]
 
@@ -181,7 +177,8 @@ def coupling_estimates(
     """
     asked = _Question.of(rnn, form, trials, signals, seed)
     starts = [block.start for block in form.blocks]
-    contracted = _compiled if choose(engine, dtype=rnn.dtype).name == "numba" and rnn.dtype == np.float32 else _contracted
+    fast = choose(engine, dtype=rnn.dtype).name == "numba" and rnn.dtype == np.float32 and np.ndim(form.leak) == 0
+    contracted = _compiled if fast else _contracted
     gradient, curvature = contracted(rnn, form, trials, asked, starts)
     above = np.triu(np.ones_like(curvature), 1)
     return -_blockwise(gradient * form.T, starts) * above, curvature / asked.signals * above
@@ -191,8 +188,8 @@ def _contracted(rnn, form, trials, asked, starts):
     """G, and the squared responses to each coupling summed over signals and trials, in NumPy."""
     curvature, T = np.zeros((len(starts), len(starts))), form.T.astype(rnn.dtype)
     with output_adjoints(rnn, trials.inputs, trials.targets.shape[1]) as network:
-        gradient = _gradient(network, asked, form.Q)
-        for blocks in _signal_blocks(network, asked, form.Q):
+        gradient = _gradient(network, asked, form)
+        for blocks in _signal_blocks(network, asked, form):
             for adjoint, rate in blocks:
                 curvature += (_blockwise(_outer(adjoint, rate) * T, starts) ** 2).sum(axis=0)
     return gradient, curvature
@@ -204,7 +201,9 @@ def _compiled(rnn, form, trials, asked, starts):
 
     weights = {name: getattr(rnn, name) for name in ARRAYS}
     keys = [random.key(asked.seed, _STREAM, signal) for signal in range(asked.signals)]
-    return responses(weights, Spec.of(rnn), form.Q, form.T, starts, trials.inputs, trials.targets, asked.kept, keys, asked.denominator)
+    T = form.T / form.leak
+    gradient, curvature = responses(weights, Spec.of(rnn), form.Q, T, starts, trials.inputs, trials.targets, asked.kept, keys, asked.denominator)
+    return gradient / form.leak, curvature
 
 
 def _blockwise(M, starts):
@@ -249,13 +248,11 @@ def coupling_map(
         first, second = coupling_estimates(one, form, trials, signals=signals, seed=seed, engine=engine)
         effects = exact_effects(one, form, trials, engine=engine) if exact else None
         for k, (i, j) in enumerate(form.couplings()):
-            leading = [form.blocks[b].start < form.n_leading for b in (i, j)]
-            sector = "RR" if all(leading) else "CR" if leading[0] else "CC"
             norm = float(np.linalg.norm(form.coupling(i, j)))
             mass = norm / form.norm_T if form.norm_T else 0.0
             moduli = (form.blocks[i].modulus, form.blocks[j].modulus)
             effect = None if effects is None else float(effects[k])
-            rows.append(CouplingRow(one.labels[0], i, j, *moduli, sector, norm, mass, effect, float(first[i, j]), float(second[i, j])))
+            rows.append(CouplingRow(one.labels[0], i, j, *moduli, form.sector_of(i, j), norm, mass, effect, float(first[i, j]), float(second[i, j])))
     return rows
 
 
@@ -273,17 +270,5 @@ def exact_effects(rnn: RNN, form: SchurForm, trials: Trials, deltas=None, *, eng
     """
     check_form(rnn, form)
     deltas = [form.coupling(i, j) for i, j in form.couplings()] if deltas is None else list(deltas)
-    W_rec, Q = rnn.W_rec[0].astype(np.float64), form.Q
-    intact = fvu(rollout(rnn, trials, engine=engine), trials)[0]
-    batch = max(1, int(_OUTPUT_BYTES // (rnn.dtype.itemsize * trials.targets.size)))
-    found = []
-    for start in range(0, len(deltas), batch):
-        changed = np.stack([W_rec - _rotated(Q, d) for d in deltas[start : start + batch]]).astype(rnn.dtype)
-        found.append(fvu(rollout(rnn.with_W_rec(changed), trials, engine=engine), trials) - intact)
-    return np.concatenate(found) if found else np.zeros(0)
-
-
-def _rotated(Q, delta_T):
-    """Q ΔT Qᵀ, using that a single coupling has few rows and columns."""
-    rows, columns = np.flatnonzero(delta_T.any(axis=1)), np.flatnonzero(delta_T.any(axis=0))
-    return (Q[:, rows] @ delta_T[np.ix_(rows, columns)]) @ Q[:, columns].T
+    values = measure(rnn, chain([np.zeros_like(form.T)], (-form.weights(delta_T) for delta_T in deltas)), trials, engine=engine)
+    return values[1:] - values[0]

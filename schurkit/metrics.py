@@ -1,4 +1,4 @@
-"""Measures of what a network does, and intervals over networks."""
+"""Measures of what a network does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._checks import InputError, number, one_of, real_array
+from ._checks import InputError, one_of
 from .rnn import Rollout, Trials
 
 
@@ -18,14 +18,25 @@ class Metric:
     name : what it is called in tables and labels.
     measure : (outputs (networks, trials, time, output), trials) → one value a network, (networks,).
     better : "lower" (errors) or "higher" (scores).
+    chance : its value for a network that knows nothing of the trials, a number or a function of the trials; None where nobody says.
     """
 
     name: str
     measure: Callable[[np.ndarray, Trials], np.ndarray]
     better: str
+    chance: float | Callable[[Trials], float] | None = None
 
     def __post_init__(self):
         one_of(self.better, "better", ("lower", "higher"))
+
+    @property
+    def worse(self) -> int:
+        """The sign of a change for the worse: +1 of an error, −1 of a score."""
+        return 1 if self.better == "lower" else -1
+
+    def chance_on(self, trials: Trials) -> float | None:
+        """`chance` on those trials."""
+        return self.chance(trials) if callable(self.chance) else self.chance
 
 
 def fvu(outputs, trials: Trials) -> np.ndarray:
@@ -47,11 +58,7 @@ def fvu(outputs, trials: Trials) -> np.ndarray:
     Source: S. Dräger, arXiv:2606.18457, §2.
     """
     outputs, targets, kept = _aligned(outputs, trials)
-    count = kept.sum(axis=(-3, -2), keepdims=True)
-    mean = (targets * kept).sum(axis=(-3, -2), keepdims=True) / count
-    spread = (((targets - mean) * kept) ** 2).sum(axis=(-3, -2, -1))
-    if not (spread > 0).all():
-        raise InputError("FVU is undefined: the unmasked targets do not vary.")
+    spread = _spread(trials)
     with np.errstate(over="ignore", invalid="ignore"):
         error = np.array([(((y - targets[min(i, len(targets) - 1)]) * kept[min(i, len(kept) - 1)]) ** 2).sum() for i, y in enumerate(outputs)])
     return np.where(np.isfinite(error), error, np.inf) / spread
@@ -63,14 +70,10 @@ def fvu_over_time(outputs, trials: Trials) -> np.ndarray:
     The mean over counted entries is `fvu`, so the curve says when within a trial an error arises.
     """
     outputs, targets, kept = _aligned(outputs, trials)
-    count = kept.sum(axis=(-3, -2), keepdims=True)
-    mean = (targets * kept).sum(axis=(-3, -2), keepdims=True) / count
-    spread = (((targets - mean) * kept) ** 2).sum(axis=(-3, -2, -1)) / count[..., 0, 0, 0]
-    if not (spread > 0).all():
-        raise InputError("FVU is undefined: the unmasked targets do not vary.")
+    spread = _spread(trials) / trials.counted.sum(axis=(-2, -1))
     error = (((outputs - targets) * kept) ** 2).sum(axis=(1, 3))
     steps = np.broadcast_to(kept, (*outputs.shape[:3], 1)).sum(axis=(1, 3))
-    return np.divide(error, steps * spread[:, None], out=np.full(error.shape, np.nan), where=steps > 0)
+    return np.divide(error, steps * np.reshape(spread, (-1, 1)), out=np.full(error.shape, np.nan), where=steps > 0)
 
 
 def replay_accuracy(outputs, trials: Trials) -> np.ndarray:
@@ -116,80 +119,27 @@ def _aligned(outputs, trials: Trials):
     if outputs.ndim != 4 or outputs.shape[1:] != targets.shape[1:] or (trials.networks is not None and len(outputs) != len(targets)):
         axes = "(networks, trials, time, output)"
         raise InputError(f"outputs must have axes {axes} that fit targets {trials.targets.shape}; got shape {outputs.shape}.")
-    mask = trials.mask
-    kept = np.broadcast_to(mask, (*targets.shape[:3],) if mask.ndim == 3 else (1, *targets.shape[1:3]))[..., None]
-    return outputs, targets.astype(np.float64), kept
+    kept = trials.counted if trials.networks is not None else trials.counted[None]
+    return outputs, targets.astype(np.float64), kept[..., None]
 
 
-FVU = Metric("FVU", fvu, "lower")
-REPLAY_ACCURACY = Metric("replay accuracy", replay_accuracy, "higher")
-ACCURACY = Metric("accuracy", accuracy, "higher")
+def _spread(trials: Trials) -> np.ndarray:
+    if not np.all(trials.total_variance > 0):
+        raise InputError("FVU is undefined: the unmasked targets do not vary.")
+    return trials.total_variance
+
+
+def _commonest(trials: Trials) -> float:
+    """The share of counted steps that the most frequent class has."""
+    return float(np.bincount(trials.targets.argmax(axis=-1)[trials.counted]).max() / trials.counted.sum())
+
+
+FVU = Metric("FVU", fvu, "lower", 1.0)
+REPLAY_ACCURACY = Metric("replay accuracy", replay_accuracy, "higher", 0.5)
+ACCURACY = Metric("accuracy", accuracy, "higher", _commonest)
 METRICS = {"fvu": FVU, "replay_accuracy": REPLAY_ACCURACY, "accuracy": ACCURACY}
 
 
 def metric(choice: str | Metric) -> Metric:
     """The metric of that name ("fvu", "replay_accuracy", "accuracy"), or the given `Metric` itself."""
     return choice if isinstance(choice, Metric) else METRICS[one_of(choice, "metric", METRICS)]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean over networks and its interval.
-
-    mean : mean over the n values.
-    low, high : ends of the interval; None below 10 networks, where only the single values are shown.
-    n : number of networks; method : "percentile bootstrap", "t" or "none"; level : coverage aimed at.
-    """
-
-    mean: float
-    low: float | None
-    high: float | None
-    n: int
-    method: str
-    level: float = 0.95
-
-    def __format__(self, spec: str) -> str:
-        spec = spec or ".3g"
-        ends = "" if self.low is None else f" [{self.low:{spec}}, {self.high:{spec}}]"
-        return f"{self.mean:{spec}}{ends} (n = {self.n})"
-
-    def __str__(self) -> str:
-        return format(self, "")
-
-
-def interval(values, *, level: float = 0.95, seed: int = 0, resamples: int = 4000) -> Interval:
-    """Interval of a mean over networks: percentile bootstrap from 20 networks up, t interval for 10–19, none below 10.
-
-    Parameters
-    ----------
-    values : (networks,), one finite number a network.
-    level : coverage aimed at, in (0, 1).
-    seed : of the bootstrap resamples.
-
-    Notes
-    -----
-    A percentile interval at n = 20 covers about .94 for normal and .85 for lognormal values.
-
-    Examples
-    --------
-    >>> interval([1.0, 2.0, 3.0]).low is None
-    True
-    """
-    values = real_array(values, "values", ("networks",), dtype=np.float64)
-    number(level, "level", above=0, at_most=0.9999)
-    n = len(values)
-    if n == 0:
-        raise InputError("interval needs at least one value; got none.")
-    mean = float(values.mean())
-    if n < 10:
-        return Interval(mean, None, None, n, "none", level)
-    if n < 20:
-        from scipy.stats import t
-
-        half = float(t.ppf(0.5 + level / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
-        return Interval(mean, mean - half, mean + half, n, "t", level)
-    from . import random
-
-    means = values[random.integers(seed, "bootstrap", 0, (resamples, n), n)].mean(axis=1)
-    low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(mean, float(low), float(high), n, "percentile bootstrap", level)

@@ -20,7 +20,7 @@ from pathlib import Path
 from schurkit._checks import InputError
 from schurkit._claims import Claim, NoClaimsError, claim_line, load_claims, ours
 
-__all__ = ["claim", "claims", "explorer", "record", "records", "show", "table"]
+__all__ = ["claim", "claims", "explorer", "published", "record", "records", "show", "table"]
 
 RECORD_MIME = "application/papermill.record/text/plain"
 SVG_LIMIT = 600_000  # bytes; a larger drawing is sent as a picture instead
@@ -44,8 +44,7 @@ def record(key: str, value) -> None:
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise InputError(f"record needs a key of letters, digits, '_', '.' or '-' that starts with a letter; got {key!r}.")
     plain = _plain(value, f"record({key!r}, …)")
-    text = "nan" if plain is None else repr(plain)  # 'nan' still takes a number format in the prose
-    _publish({RECORD_MIME: text}, {"scrapbook": {"name": key, "mime_prefix": "application/papermill.record/"}}, kind="record", key=key, value=plain)
+    _publish(*glued(key, plain), kind="record", key=key, value=plain)
 
 
 def claim(id: str, value, interval=None, n: int | None = None, figure: str | None = None, beyond: dict | None = None) -> None:
@@ -91,18 +90,35 @@ def claim(id: str, value, interval=None, n: int | None = None, figure: str | Non
     record(entry.key, number)
 
 
-def show(figure, name: str, caption: str, alt: str, data=None) -> None:
-    """Show a matplotlib figure with its caption, alternative text and the numbers behind it, then close it.
+def published(name: str, by: str = "removed", value: str = "delta") -> None:
+    """Where a page shows its published run first: one line that sets this run's networks beside the published ones.
+
+    It is filled when the page is made, from the published table of the same name: how many networks stand there and here, and how many of this run's
+    values lie within the range of the published networks. With other parameters than those of the published run it says so instead.
 
     Parameters
     ----------
-    figure : a matplotlib Figure.
+    name : of a figure or table of this chapter with a CSV file of one row a network and group.
+    by : the column of groups. value : the column of values. Rows whose column ``kind`` is not "removal" are passed over.
+    """
+    _check_name(name, "figure")
+    _publish({"text/plain": "In the book the published run of this chapter stands here."}, kind="published", name=name, by=by, value=value)
+
+
+def show(figure, name: str, caption: str, alt: str | None = None, data=None) -> None:
+    """Show a view, or a matplotlib figure, with its caption, alternative text and the numbers behind it, then close it.
+
+    Parameters
+    ----------
+    figure : a `schurkit.views.View`, which brings its alternative text and its numbers, or a matplotlib Figure.
     name : lower-case words joined by ``-``; pages refer to it as ``{numref}`name```.
     caption : what is shown, n, what the spread is, and what to take away (MyST markdown).
     alt : the same for a reader who does not see it; compute its numbers.
     data : the drawn numbers, as a DataFrame or a list of dataclass rows or dicts: linked below the figure as a CSV file.
     """
     _check_name(name, "figure")
+    if hasattr(figure, "alt"):
+        figure, alt, data = figure.figure, alt or figure.alt, figure.data if data is None else data
     for what, text in (("caption", caption), ("alternative text", alt)):
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"figure {name} needs {'an' if what[0] == 'a' else 'a'} {what}; got {text!r}.")
@@ -110,7 +126,8 @@ def show(figure, name: str, caption: str, alt: str, data=None) -> None:
         raise InputError(f"show needs a matplotlib figure; got {type(figure).__name__}. Did you pass the axes? Use ax.figure.")
     mystnb = {"image": {"alt": " ".join(alt.split())}, "figure": {"name": name, "caption": " ".join(caption.split())}}
     link = None if data is None else _csv_link(name, "figure", _frame(data, f"figure {name}"))
-    _publish({**_picture(figure), "text/plain": f"Figure {name}: {alt}"}, {"mystnb": mystnb}, kind="figure", name=name, alt=alt, caption=caption)
+    about = {"mystnb": mystnb, "needs_background": "light"}  # the second for Jupyter's dark themes: the picture is drawn dark on nothing
+    _publish({**picture(figure), "text/plain": f"Figure {name}: {alt}"}, about, kind="figure", name=name, alt=alt, caption=caption)
     _close(figure)
     _note(name, caption, link)
 
@@ -176,6 +193,12 @@ def claims(notebook) -> list[dict]:
     return [told | ({"values": run["values"]} if "values" in run else {}) for told in _told(notebook, "claim")]
 
 
+def glued(key: str, value) -> tuple[dict, dict]:
+    """Data and metadata of an output that gives the role ``glue:text`` a recorded value by that key."""
+    text = "nan" if value is None else repr(value)  # 'nan' still takes a number format in the prose
+    return {RECORD_MIME: text}, {"scrapbook": {"name": key, "mime_prefix": "application/papermill.record/"}}
+
+
 # ---------------------------------------------------------------------------------------------------------------- reading back
 def _content(notebook) -> dict:
     if hasattr(notebook, "keys"):
@@ -227,17 +250,17 @@ def _csv_link(name: str, what: str, frame) -> str:
     return f'<p class="schurkit-data"><a download="{name}.csv" href="{address}">Numbers behind this {what} ({name}.csv, {rows})</a></p>'
 
 
-def _picture(figure) -> dict:
+def picture(figure) -> dict:
     """The figure as SVG, or as a PNG of twice the resolution where an SVG would be too large."""
     import matplotlib
 
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "schurkit"}):
         drawn = io.BytesIO()
-        figure.savefig(drawn, format="svg", facecolor="white", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+        figure.savefig(drawn, format="svg", facecolor="none", bbox_inches="tight", metadata={"Date": None, "Creator": None})
     if len(drawn.getvalue()) <= SVG_LIMIT:
         return {"image/svg+xml": drawn.getvalue().decode()}
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", facecolor="white", bbox_inches="tight", dpi=192, metadata={"Software": None})
+    figure.savefig(drawn, format="png", facecolor="none", bbox_inches="tight", dpi=192, metadata={"Software": None})
     return {"image/png": base64.b64encode(drawn.getvalue()).decode()}
 
 

@@ -30,14 +30,14 @@ def _axes(ax):
 def spectrum(form, ax=None):
     """Eigenvalues of a Schur form in the complex plane: R filled, C open, with the threshold circle and the unit circle.
 
-    form : `schurkit.SchurForm`. With leak < 1 the circle of the threshold applies to the step matrix and is left out.
+    form : `schurkit.SchurForm`; of a leaky network the eigenvalues are those of the step matrix.
     """
     ax = _axes(ax)
     angle = np.linspace(0, 2 * np.pi, 361)
     ax.plot(np.cos(angle), np.sin(angle), color="#AAAAAA", lw=0.8, label="unit circle")
-    if form.leak == 1:
-        least = form.threshold * form.radius
-        ax.plot(least * np.cos(angle), least * np.sin(angle), color="#333333", lw=0.8, ls="--", label=f"{form.threshold:g} × radius")
+    ax.plot(
+        form.cut * np.cos(angle), form.cut * np.sin(angle), color="#333333", lw=0.8, ls="--", label=f"{form.cut / (form.radius or 1):.3g} × radius"
+    )
     values, leading = form.eigenvalues, np.arange(form.hidden_size) < form.n_leading
     ax.plot(values.real[leading], values.imag[leading], "o", ms=4.5, color=SECTOR_COLOURS["RR"], label=f"R: {_units(leading)}")
     ax.plot(values.real[~leading], values.imag[~leading], "o", ms=4.5, mfc="none", color=SECTOR_COLOURS["CC"], label=f"C: {_units(~leading)}")
@@ -94,7 +94,7 @@ def dots(
     offset : shift of the column, so that several series stand side by side; seed : of the horizontal scatter.
     nearly : for each condition, in which networks next to nothing is removed: their dots have a dashed outline and no filling.
     """
-    from .metrics import interval
+    from .intervals import over_networks
 
     ax = _axes(ax)
     generator = np.random.default_rng(seed)
@@ -111,7 +111,7 @@ def dots(
         ax.plot(x[~hollow], column[~hollow], marker, ms=4, color=colour, alpha=0.55, mew=0, label=shown)
         if hollow.any():
             ax.scatter(x[hollow], column[hollow], 16, marker=marker, facecolors="none", edgecolors=colour, linewidths=0.7, linestyles="--")
-        mean = interval(column)
+        mean = over_networks(column)
         ax.plot([i + offset - 0.13, i + offset + 0.13], [mean.mean] * 2, color=colour, lw=1.6)
         if mean.low is not None:
             ax.plot([i + offset] * 2, [mean.low, mean.high], color=colour, lw=3, alpha=0.6, solid_capstyle="butt")
@@ -194,14 +194,16 @@ def pseudospectra(re, im, least, ax=None, *, levels, eigenvalues=None, boundary=
     ax = _axes(ax)
     shown = np.log10(np.maximum(least, 1e-300))
     ax.contour(re, im, shown, levels=np.log10(levels), colors=level_colours(len(levels)), linewidths=1.1, linestyles="solid")
-    if eigenvalues is not None:
-        ax.plot(np.real(eigenvalues), np.imag(eigenvalues), ".", ms=3, color="black")
+    for level, colour in zip(levels, level_colours(len(levels))):
+        ax.plot([], color=colour, label=f"ε = {level:.2g}")
     if boundary is not None:
         closed = np.append(boundary, boundary[:1])
-        ax.plot(closed.real, closed.imag, "--", color="#D55E00", lw=1)
+        ax.plot(closed.real, closed.imag, "--", color="#8C564B", lw=1, label="numerical range")
     if radius is not None:
         angle = np.linspace(0, 2 * np.pi, 361)
-        ax.plot(radius * np.cos(angle), radius * np.sin(angle), ":", color="#555555", lw=0.9)
+        ax.plot(radius * np.cos(angle), radius * np.sin(angle), ":", color="#555555", lw=0.9, label="spectral radius")
+    if eigenvalues is not None:
+        ax.plot(np.real(eigenvalues), np.imag(eigenvalues), ".", ms=3, color="black", label="eigenvalues")
     ax.set(aspect="equal", xlabel="Re z", ylabel="Im z")
     return ax
 

@@ -20,7 +20,7 @@ import numpy as np
 from . import random
 from ._checks import InputError, integer, number, one_of, read_only
 from .ablation import name_of
-from .metrics import Interval
+from .intervals import Interval, ratio
 from .rnn import RNN, Trials
 from .schur import SECTORS, SchurForm
 from .subspace import driving_activity, named_removals, readout_adjoint, removals_of, second_moment, weighted
@@ -181,7 +181,7 @@ class Score:
             raise InputError("ahead_of compares models on the same rows: take both scores from one call of compare_models.")
         spreads = np.array(list(self.spreads.values()))
         errors = np.array([self.errors[label] - other.errors[label] for label in self.spreads])
-        return _ratio_interval(spreads + errors, spreads, self.level, self.seed)
+        return ratio(-errors, spreads, level=self.level, seed=self.seed)
 
     @property
     def n_undefined(self) -> int:
@@ -195,7 +195,7 @@ def compare_models(
 
     For each network: fit log₁₀ effect = offset + Σ slope · log₁₀ predictor on all others, predict its rows. R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)² over all
     rows, ȳ the mean of the networks fitted: 0 is no better than that mean, below 0 worse. Predictors that are text (a sector) give one offset a level
-    (a level that the fitted networks lack gets the mean of theirs). Interval by the rule of `schurkit.metrics.interval`: percentile bootstrap of
+    (a level that the fitted networks lack gets the mean of theirs). Interval by the rule of `schurkit.intervals`: percentile bootstrap of
     networks from 20 up, t interval of the linearised ratio for 10–19, none below; the fits are not repeated in the resamples, which are the same
     for all models.
 
@@ -252,7 +252,7 @@ def compare_models(
         offset, slopes = _fit(design[fitted[kept]], y[fitted[kept]])
         found = undefined, lost, {"offset": offset, **dict(zip(terms, slopes.tolist()))}
         sums = dict(zip(networks, errors.tolist())), dict(zip(networks, spreads.tolist()))
-        r2 = _ratio_interval(errors, spreads, level, seed)
+        r2 = ratio(spreads - errors, spreads, level=level, seed=seed)
         scores[model] = Score(r2, int((kept & scored).sum()), *found, *sums, read_only(predicted), level, seed)
     return scores
 
@@ -337,20 +337,3 @@ def _left_out(design, y, member, fitted, scored):
     if not spreads.sum() > 0:
         raise InputError("R² is undefined: the effects do not vary.")
     return errors, spreads, predicted
-
-
-def _ratio_interval(errors, spreads, level, seed, resamples: int = 4000) -> Interval:
-    """1 − Σ errors / Σ spreads over networks, with an interval by the number of networks."""
-    n = len(errors)
-    r2 = float(1 - errors.sum() / spreads.sum())
-    if n < 10:
-        return Interval(r2, None, None, n, "none", level)
-    if n < 20:
-        from scipy.stats import t
-
-        influence = (errors - (1 - r2) * spreads) / spreads.mean()
-        half = float(t.ppf(0.5 + level / 2, n - 1) * influence.std(ddof=1) / np.sqrt(n))
-        return Interval(r2, r2 - half, r2 + half, n, "t", level)
-    draws = random.integers(seed, "bootstrap", 0, (resamples, n), n)
-    low, high = np.quantile(1 - errors[draws].sum(axis=1) / spreads[draws].sum(axis=1), [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(r2, float(low), float(high), n, "percentile bootstrap", level)

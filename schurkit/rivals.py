@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ._checks import InputError, number, one_of, real_array
+from .ablation import measure, name_of, removal
+from .metrics import Metric
+from .rnn import RNN, Trials
+from .schur import SchurForm
 
 RIVALS = ("svd", "eigenmodes", "magnitude")
 
@@ -48,6 +52,68 @@ def rival_change(W_rec, mass: float, kind: str) -> np.ndarray:
             return change + _share(change, part, target) * part
         change += part
     return change
+
+
+def rival_values(networks: RNN, trials: Trials, subsets: Sequence[Sequence[str]], *, forms: Sequence[SchurForm], metric: str | Metric = "fvu"):
+    """A measure after the removal of sectors, and after each rival has taken the same Frobenius norm.
+
+    Parameters
+    ----------
+    networks, trials, subsets, metric : as in `schurkit.ablation_profile`; no subset is empty.
+    forms : Schur forms, one a network.
+
+    Returns
+    -------
+    pandas.DataFrame : network, removed, removed_mass, and the value after the removal ("schur") and after each of `RIVALS`.
+    """
+    import pandas as pd
+
+    rows = []
+    for one, form in zip(networks, forms):
+        W = one.W_rec[0].astype(np.float64)
+        for sectors in subsets:
+            change = form.weights(removal(form, sectors))
+            mass = float(np.linalg.norm(change) / np.linalg.norm(W))
+            changes = [-change, *(-rival_change(W, min(mass, 1.0), kind) for kind in RIVALS)]
+            values = dict(zip(("schur", *RIVALS), measure(one, changes, trials, metric)))
+            rows.append({"network": one.labels[0], "removed": name_of(sectors), "removed_mass": mass} | values)
+    return pd.DataFrame(rows)
+
+
+def coordinates(W, form: SchurForm) -> list[dict]:
+    """Three ways to take a matrix apart, and what each leaves in place when it removes the norm of CR.
+
+    Parameters
+    ----------
+    W : (hidden, hidden), the matrix of the linear step.
+    form : its Schur form.
+
+    Returns
+    -------
+    Rows for "Schur" (removes CR), "singular components" (the smallest) and "eigenmodes" (of smallest modulus): coordinates, mass removed, condition
+    number of the basis, Σ‖part‖² / ‖W‖² (1 where the norm of a removal is that of what was removed), and how many eigenvalues and singular values
+    are still there, to 1e-6 of the largest.
+    """
+    (values, right), sizes = np.linalg.eig(W), np.linalg.svd(W, compute_uv=False)
+    cut = removal(form, ("CR",))
+    mass = form.removed_mass(cut)
+    modes = np.abs(values) * np.linalg.norm(right, axis=0) * np.linalg.norm(np.linalg.inv(right), axis=1)
+    ways = {
+        "Schur": (form.Q, 1.0, form.Q @ cut @ form.Q.T),
+        "singular components": (np.eye(len(W)), 1.0, rival_change(W, mass, "svd")),
+        "eigenmodes": (right, float((modes**2).sum() / np.linalg.norm(W) ** 2), rival_change(W, mass, "eigenmodes")),
+    }
+    rows = []
+    for way, (basis, parts, change) in ways.items():
+        left = {"eigenvalues kept": _kept(values, np.linalg.eigvals(W - change))}
+        left |= {"singular values kept": _kept(sizes, np.linalg.svd(W - change, compute_uv=False))}
+        sizes_of = {"condition number of the basis": float(np.linalg.cond(basis)), "Σ‖part‖² / ‖W‖²": parts}
+        rows.append({"coordinates": way, "mass": mass, **sizes_of, **left})
+    return rows
+
+
+def _kept(before, after) -> int:
+    return int((np.abs(before[:, None] - after).min(axis=1) < 1e-6 * np.abs(before).max()).sum())
 
 
 def _share(change, part, target) -> float:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from ._checks import InputError, number, one_of, read_only, real_array
+from ._checks import InputError, checked_leak, one_of, read_only, real_array
 
 ACTIVATIONS = ("tanh", "relu")
 FORMS = ("rate", "voltage")
@@ -93,7 +94,7 @@ class RNN:
         self._check_sizes(arrays, networks, hidden, output)
         for name, array in arrays.items():
             object.__setattr__(self, name, read_only(array))
-        object.__setattr__(self, "leak", _leak(self.leak, hidden))
+        object.__setattr__(self, "leak", checked_leak(self.leak, hidden))
         labels = tuple(range(networks)) if self.labels is None else tuple(self.labels)
         if len(labels) != networks:
             raise InputError(f"labels must name each of the {networks} networks; got {len(labels)}.")
@@ -148,6 +149,10 @@ class RNN:
     @property
     def dtype(self) -> np.dtype:
         return self.W_rec.dtype
+
+    def activate(self, x) -> np.ndarray:
+        """φ(x), elementwise: of a pre-activation in the rate form, of a voltage in the voltage form."""
+        return np.tanh(x) if self.activation == "tanh" else np.maximum(x, 0)
 
     def labelled(self, label) -> RNN:
         """The one network of that label, as a stack of one.
@@ -258,6 +263,26 @@ class Trials:
         """Number of trials."""
         return self.targets.shape[-3]
 
+    @cached_property
+    def counted(self) -> np.ndarray:
+        """Which steps count, (trials, time) or (networks, trials, time): the mask, written out for each trial."""
+        return read_only(np.broadcast_to(self.mask, self.targets.shape[:-1]))
+
+    @cached_property
+    def mean_target(self) -> np.ndarray:
+        """Mean target of each output over counted steps, (output) or (networks, output), float64."""
+        counted = self.counted[..., None]
+        return read_only((self.targets.astype(np.float64) * counted).sum(axis=(-3, -2)) / counted.sum(axis=(-3, -2)))
+
+    @cached_property
+    def total_variance(self) -> np.ndarray:
+        """Σ‖y − ȳ‖² over counted steps, what FVU divides by: a number, or (networks,); 0 where the targets do not vary."""
+        counted = self.counted[..., None]
+        deviations = (self.targets - self.mean_target[..., None, None, :]) * counted
+        low = np.min(self.targets, axis=(-3, -2), where=counted, initial=np.inf)
+        high = np.max(self.targets, axis=(-3, -2), where=counted, initial=-np.inf)
+        return np.where((low < high).any(axis=-1), (deviations**2).sum(axis=(-3, -2, -1)), 0.0)  # a rounded mean is no variance
+
     @property
     def autonomous(self) -> int:
         """Number of steps that run on after the inputs have ended."""
@@ -281,15 +306,6 @@ class Rollout:
     outputs: np.ndarray
     states: np.ndarray | None
     labels: tuple[Hashable, ...]
-
-
-def _leak(leak, hidden: int):
-    if np.ndim(leak) == 0:
-        return number(leak.item() if isinstance(leak, np.ndarray) else leak, "leak", above=0, at_most=1)
-    leak = real_array(leak, "leak", ("hidden",), dtype=np.float64)
-    if leak.shape != (hidden,) or (leak <= 0).any() or (leak > 1).any():
-        raise InputError(f"leak must be one number, or {hidden} (one a unit), in (0, 1]; got shape {leak.shape}, from {leak.min()} to {leak.max()}.")
-    return read_only(leak)
 
 
 def _shorten(labels, most: int = 6) -> str:

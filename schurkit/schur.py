@@ -34,7 +34,7 @@ from schurkit._blocks import (
     scaled_down,
     tie_tolerance,
 )
-from schurkit._checks import InputError, integer, number, one_of, read_only, real_array
+from schurkit._checks import InputError, checked_leak, integer, number, one_of, read_only, real_array
 
 SECTORS = ("RR", "CR", "CC")
 
@@ -50,10 +50,10 @@ class SchurForm:
     Attributes
     ----------
     Q : (hidden, hidden), orthogonal, read-only; column k is the k-th Schur vector in raw coordinates.
-    T : (hidden, hidden), exactly quasi-upper-triangular, read-only, in the units of W_rec.
+    T : (hidden, hidden), exactly quasi-upper-triangular, read-only, in the units of the step matrix.
     blocks : diagonal blocks in order, each (start, size, modulus).
-    threshold : R holds the blocks of modulus ≥ threshold × radius.
-    leak : the blocks are ordered by the eigenvalue moduli of (1 − leak) I + leak W_rec.
+    threshold : R holds the blocks of modulus ≥ `cut`, threshold × radius a time constant.
+    leak : (hidden,) or one number; 1 where the form is of W_rec itself.
     n_leading : number of units (rows of T) in R.
     refused : one line for each move that LAPACK refused; empty when the order is what was asked for.
     """
@@ -62,7 +62,7 @@ class SchurForm:
     T: np.ndarray
     blocks: tuple[Block, ...]
     threshold: float
-    leak: float
+    leak: float | np.ndarray
     n_leading: int
     refused: tuple[str, ...] = ()
 
@@ -84,17 +84,34 @@ class SchurForm:
 
     @cached_property
     def moduli(self) -> np.ndarray:
-        """(blocks,) moduli that order the blocks: |λ|, or |1 − leak + leak λ| of a leaky network."""
+        """(blocks,) moduli that order the blocks, |λ| of the step matrix."""
         return read_only(np.array([block.modulus for block in self.blocks]))
 
     @property
     def radius(self) -> float:
-        """The largest of `moduli`, which the threshold multiplies."""
+        """The largest of `moduli`."""
         return float(self.moduli.max())
+
+    @property
+    def cut(self) -> float:
+        """The least modulus in R: threshold^ā × radius, ā the mean leak, so that the threshold is a ratio **per time constant**.
+
+        At leak 1 that is the paper's rule; as dt → 0 it becomes a rule on Re λ, and networks that differ in their time step alone agree.
+        """
+        return _cut_modulus(self.radius, self.threshold, self.leak)
+
+    @property
+    def near_cut(self) -> tuple[int, ...]:
+        """Indices of the blocks whose modulus lies within 2 % a time constant of `cut`: the other side is nearly as good a choice."""
+        if not self.cut > 0:
+            return ()
+        with np.errstate(divide="ignore"):
+            distance = np.abs(np.log(self.moduli / self.cut)) / np.mean(self.leak)
+        return tuple(np.flatnonzero(distance <= np.log1p(0.02)).tolist())
 
     @cached_property
     def eigenvalues(self) -> np.ndarray:
-        """(hidden,) complex eigenvalues of W_rec in block order, the positive imaginary part of a pair first."""
+        """(hidden,) complex eigenvalues of the step matrix in block order, the positive imaginary part of a pair first."""
         real, imaginary, sizes = block_eigenvalues(self.T)
         values = np.repeat(real.astype(complex), sizes)
         pairs = (np.cumsum(sizes) - sizes)[sizes == 2]
@@ -105,7 +122,7 @@ class SchurForm:
     @property
     def spectral_radius(self) -> float:
         """The largest |λ| of W_rec itself, whatever the leak."""
-        return float(np.abs(self.eigenvalues).max())
+        return self.radius if _is_whole(self.leak) else float(np.abs(np.linalg.eigvals(self.W_rec)).max())
 
     # ---- the parts of T -----------------------------------------------------------------------------------------------------------------------
     @cached_property
@@ -128,8 +145,10 @@ class SchurForm:
 
     @property
     def W_rec(self) -> np.ndarray:
-        """(hidden, hidden) recurrent weights rebuilt as Q T Qᵀ: equal to what came in up to rounding, not bit for bit."""
-        return self.weights(self.T)
+        """(hidden, hidden) recurrent weights rebuilt from Q T Qᵀ: equal to what came in up to rounding, not bit for bit."""
+        if _is_whole(self.leak):
+            return self.weights(self.T)
+        return self.weights(self.T) - np.diag(np.broadcast_to((1 - self.leak) / self.leak, self.hidden_size))
 
     def sector_mask(self, name: str) -> np.ndarray:
         """(hidden, hidden) booleans: the entries of N in sector "RR", "CR" (C drives R, upper right) or "CC"."""
@@ -142,6 +161,20 @@ class SchurForm:
         """(hidden, hidden) ΔT that holds exactly the entries of N in sector `name`, zero elsewhere. Removing it: W_rec − weights(ΔT)."""
         return np.where(self.sector_mask(name), self.T, 0.0)
 
+    def sector_of(self, i: int, j: int) -> str:
+        """The sector of the coupling through which block j drives block i, i < j: "RR", "CR" or "CC"."""
+        i, j = self._pair(i, j)
+        return "RR" if j < self.leading_blocks else "CR" if i < self.leading_blocks else "CC"
+
+    def share_in_R(self, vectors) -> float:
+        """The share of the squared norm of vectors, (hidden) or (…, hidden), that lies in the leading Schur vectors: 0 all in C, 1 all in R.
+
+        ``form.share_in_R(W_in.T)`` says where inputs enter, ``form.share_in_R(W_out)`` where outputs are read, of states where activity lies.
+        """
+        vectors = np.asarray(vectors, dtype=np.float64)
+        whole = np.square(vectors).sum()
+        return float(np.square(vectors @ self.Q[:, : self.n_leading]).sum() / whole) if whole else 0.0
+
     def couplings(self) -> list[tuple[int, int]]:
         """All pairs (i, j) of block indices with i < j: block i is driven from block j."""
         count = len(self.blocks)
@@ -149,14 +182,18 @@ class SchurForm:
 
     def coupling(self, i: int, j: int) -> np.ndarray:
         """(hidden, hidden) ΔT that holds the part of N through which block j drives block i, zero elsewhere."""
-        last = len(self.blocks) - 1
-        i, j = integer(i, "block i", at_least=0, at_most=last), integer(j, "block j", at_least=0, at_most=last)
-        if not i < j:
-            raise InputError(f"coupling(i, j) needs i < j, block i driven from block j; got ({i}, {j}).")
+        i, j = self._pair(i, j)
         rows, columns = (slice(block.start, block.start + block.size) for block in (self.blocks[i], self.blocks[j]))
         delta_T = np.zeros_like(self.T)
         delta_T[rows, columns] = self.T[rows, columns]
         return delta_T
+
+    def _pair(self, i, j) -> tuple[int, int]:
+        last = len(self.blocks) - 1
+        i, j = integer(i, "block i", at_least=0, at_most=last), integer(j, "block j", at_least=0, at_most=last)
+        if not i < j:
+            raise InputError(f"a coupling (i, j) needs i < j, block i driven from block j; got ({i}, {j}).")
+        return i, j
 
     # ---- sizes of the parts -------------------------------------------------------------------------------------------------------------------
     @cached_property
@@ -173,11 +210,11 @@ class SchurForm:
     norm_CC = property(lambda self: self._norms["CC"], doc="Frobenius norm of the couplings inside C.")
     norm_N = property(lambda self: self._norms["N"], doc="Frobenius norm of all couplings.")
     norm_B = property(lambda self: self._norms["B"], doc="Frobenius norm of the diagonal blocks.")
-    norm_T = property(lambda self: self._norms["T"], doc="Frobenius norm of T, equal to that of W_rec.")
+    norm_T = property(lambda self: self._norms["T"], doc="Frobenius norm of T, equal to that of the step matrix.")
 
     @property
     def henrici(self) -> float:
-        """Departure of W_rec from normality, as `schurkit.schur.henrici` (absolute)."""
+        """Departure of the step matrix from normality, as `schurkit.schur.henrici` (absolute)."""
         return departure_of(self.T)
 
     def removed_mass(self, delta_T) -> float:
@@ -186,8 +223,14 @@ class SchurForm:
         return mass / self.norm_T if self.norm_T else 0.0
 
     def weights(self, delta_T) -> np.ndarray:
-        """Q ΔT Qᵀ: a change of T (hidden, hidden) as a change of W_rec, in raw coordinates."""
-        return self.Q @ self._change(delta_T) @ self.Q.T
+        """diag(leak)⁻¹ Q ΔT Qᵀ: a change of T (hidden, hidden) as a change of W_rec, in raw coordinates."""
+        delta_T = self._change(delta_T)
+        rows, columns = np.flatnonzero(delta_T.any(axis=1)), np.flatnonzero(delta_T.any(axis=0))
+        if max(len(rows), len(columns)) <= 4:  # a single coupling: a product of a few rows and columns
+            change = (self.Q[:, rows] @ delta_T[np.ix_(rows, columns)]) @ self.Q[:, columns].T
+        else:
+            change = self.Q @ delta_T @ self.Q.T
+        return change if _is_whole(self.leak) else change / np.broadcast_to(self.leak, self.hidden_size)[:, None]
 
     def _change(self, delta_T) -> np.ndarray:
         delta_T = real_array(delta_T, "delta_T", ("hidden", "hidden"), dtype=np.float64)
@@ -235,7 +278,7 @@ class SchurForm:
             )
         (T, exponent), Q = scaled_down(self.T), np.array(self.Q, order="F")
         refused = arrange_blocks(T, Q, order, [block.size for block in self.blocks])
-        T, Q, blocks = finish_form(T, Q, exponent, self.leak)
+        T, Q, blocks = finish_form(T, Q, exponent)
         _warn(refused)
         return replace(self, T=T, Q=Q, blocks=blocks, refused=self.refused + refused)
 
@@ -263,17 +306,18 @@ class SchurForm:
 
 
 def real_schur(W_rec, threshold: float = 0.9, *, leak: float = 1.0) -> SchurForm:
-    """Ordered real Schur form W_rec = Q T Qᵀ of one network.
+    """Ordered real Schur form of one network's step matrix, (I − diag(leak)) + diag(leak) W_rec = Q T Qᵀ: W_rec itself at leak 1.
 
-    Blocks stand by nonincreasing modulus of the eigenvalues of the step matrix (1 − leak) I + leak W_rec, which has the same Q; ties (within
-    8 eps of its norm) keep LAPACK's order and a complex pair is never split. 2x2 blocks are standardised: equal diagonal, off-diagonal entries of
-    opposite sign, |upper| ≥ |lower|. For relu networks and fixed-point tasks the modulus is an order, not a time scale.
+    Blocks stand by nonincreasing modulus of their eigenvalues; ties (within 8 eps of the norm) keep LAPACK's order and a complex pair is never split.
+    2x2 blocks are standardised: equal diagonal, off-diagonal entries of opposite sign, |upper| ≥ |lower|. For relu networks and fixed-point tasks
+    the modulus is an order, not a time scale.
 
     Parameters
     ----------
     W_rec : (hidden, hidden) recurrent weights in the column convention h_t = φ(W_rec h_{t−1} + …), as `nn.RNN.weight_hh_l0`; used in float64.
-    threshold : R holds the blocks of modulus ≥ threshold × the largest, up to the tie tolerance; from 0 to 1.
-    leak : the network's leak, above 0 and at most 1; one number for all units.
+    threshold : from 0 to 1. R holds the blocks of modulus ≥ threshold^ā × the largest, ā the mean leak (`SchurForm.cut`), up to the tie tolerance.
+        If all moduli are 0, all blocks are in R.
+    leak : dt/τ, one number or one a unit, (hidden,), above 0 and at most 1.
 
     Returns
     -------
@@ -281,7 +325,7 @@ def real_schur(W_rec, threshold: float = 0.9, *, leak: float = 1.0) -> SchurForm
 
     Raises
     ------
-    InputError : not one square real finite matrix, a norm beyond the float64 range, a threshold or leak out of range, or a leak per unit.
+    InputError : not one square real finite matrix, a norm beyond the float64 range, or a threshold or leak out of range.
 
     Examples
     --------
@@ -292,25 +336,35 @@ def real_schur(W_rec, threshold: float = 0.9, *, leak: float = 1.0) -> SchurForm
 
     Source: S. Dräger, arXiv:2606.18457, §2, whose α is our threshold; LAPACK dgees and dtrexc.
     """
-    threshold = _check_threshold(threshold)
-    if np.ndim(leak) > 0:
-        raise InputError(
-            f"real_schur needs one leak for all units; got an array of shape {np.shape(leak)}. With a leak per unit the step matrix "
-            "(1 - leak) I + leak W_rec does not share Q with W_rec, so its eigenvalues cannot order these blocks."
-        )
-    leak = number(leak, "leak", above=0, at_most=1)
-    W_scaled, exponent, norm = _check_W_rec(W_rec, "real_schur")
+    threshold, leak = _check_threshold(threshold), checked_leak(leak, np.shape(W_rec)[0] if np.ndim(W_rec) else 0)
+    W_scaled, exponent, norm = _check_W_rec(_step_matrix(W_rec, leak), "real_schur")
     T, Q = lapack_schur(W_scaled)
-    refused = order_blocks(T, Q, exponent, leak, norm)
-    T, Q, blocks = finish_form(T, Q, exponent, leak)
+    refused = order_blocks(T, Q, exponent, norm)
+    T, Q, blocks = finish_form(T, Q, exponent)
     _warn(refused)
     return SchurForm(Q, T, blocks, threshold, leak, _cut(blocks, threshold, norm, leak)[0], refused)
 
 
-def _cut(blocks: tuple[Block, ...], threshold: float, norm: float, leak: float) -> tuple[int, list[int]]:
+def _is_whole(leak) -> bool:
+    """Whether the step matrix is W_rec itself."""
+    return np.ndim(leak) == 0 and leak == 1
+
+
+def _step_matrix(W_rec, leak) -> np.ndarray:
+    if _is_whole(leak) or np.ndim(W_rec) != 2 or np.shape(W_rec)[0] != np.shape(W_rec)[1]:
+        return W_rec
+    a = np.broadcast_to(leak, len(W_rec))
+    return np.diag(1 - a) + a[:, None] * real_array(W_rec, "W_rec", dtype=np.float64)
+
+
+def _cut_modulus(radius: float, threshold: float, leak) -> float:
+    return float(threshold ** np.mean(leak) * radius)
+
+
+def _cut(blocks: tuple[Block, ...], threshold: float, norm: float, leak) -> tuple[int, list[int]]:
     """Row of the first block below the threshold, and the rows of later blocks that are not (an order by modulus has none)."""
     radius = max(block.modulus for block in blocks)
-    least = threshold * radius - tie_tolerance(norm, radius, leak)
+    least = _cut_modulus(radius, threshold, leak) - tie_tolerance(norm, radius)
     n_leading = next((block.start for block in blocks if block.modulus < least), blocks[-1].start + blocks[-1].size)
     return n_leading, [block.start for block in blocks if block.start > n_leading and block.modulus >= least]
 

@@ -288,7 +288,7 @@ def class_scores(outputs, trials: Trials, intact) -> dict[str, np.ndarray]:
     outputs : (networks, trials, time, class) logits. trials : with one-hot targets; masked steps do not count. intact : logits of the intact network,
         (trials, time, class).
     """
-    mask = np.broadcast_to(trials.mask, trials.targets.shape[:2])
+    mask = trials.counted
     target = trials.targets.argmax(axis=-1)[mask]
     found = {"accuracy": [], "cross_entropy": [], "fve": []}
     intact = _centred(np.asarray(intact)[mask])

@@ -225,7 +225,7 @@ def driving_activity(rnn: RNN, trials: Trials) -> np.ndarray:
         raise InputError("driving_activity needs a network that stays finite on these trials; its states diverge.")
     if rnn.form == "rate":
         return before
-    return np.tanh(before) if rnn.activation == "tanh" else np.maximum(before, 0)
+    return rnn.activate(before)
 
 
 def activity_weighted_mass(form: SchurForm, deltas, activity, *, relative: bool = True) -> np.ndarray:
@@ -323,12 +323,9 @@ def readout_adjoint(rnn: RNN, trials: Trials, *, signals: int = 8, seed: int = 0
 
 def _window(trials):
     """Which steps count, (time, trials, 1), and the denominator of FVU."""
-    kept = np.broadcast_to(trials.mask, trials.targets.shape[:2])
-    targets = trials.targets[kept].astype(np.float64)
-    denominator = float(np.square(targets - targets.mean(axis=0)).sum())
-    if not denominator > 0:
+    if not trials.total_variance > 0:
         raise InputError("the readout-relevant adjoint is undefined: the unmasked targets do not vary.")
-    return np.moveaxis(kept[..., None], 1, 0), denominator
+    return np.moveaxis(trials.counted[..., None], 1, 0), float(trials.total_variance)
 
 
 def _shared(trials, function):

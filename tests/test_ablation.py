@@ -1,25 +1,11 @@
-"""Ablations and controls on matrices whose couplings were chosen beforehand."""
+"""Removals and their controls on matrices whose couplings were chosen beforehand."""
 
 import numpy as np
 import pytest
-from helpers import random_rnn, random_trials
+from helpers import planted, random_rnn, random_trials, self_trials
 
-from schurkit import RNN, InputError, Trials, ablate, ablation_profile, control_changes, fvu, real_schur, refit_readout, rollout, threshold_sweep
-from schurkit.ablation import CONTROLS, SUBSETS, removal
-
-
-def planted(seed=0, hidden=8):
-    """A network with chosen moduli 1, .98, .95, .93 | .5, .4, .3, .2 and Gaussian couplings."""
-    rng = np.random.default_rng(seed)
-    Q = np.linalg.qr(rng.normal(size=(hidden, hidden)))[0]
-    T = np.diag([1.0, 0.98, 0.95, 0.93, 0.5, 0.4, 0.3, 0.2]) + 0.2 * np.triu(rng.normal(size=(hidden, hidden)), 1)
-    return RNN(rng.normal(size=(hidden, 2)), Q @ T @ Q.T, rng.normal(size=(1, hidden)), labels=["planted"]), Q, T
-
-
-def self_trials(rnn, trials=20, steps=6, seed=0):
-    """Trials whose targets are what the intact network does: its FVU is zero."""
-    inputs = np.random.default_rng(seed).normal(size=(trials, steps, rnn.input_size))
-    return Trials(inputs, rollout(rnn, inputs).outputs[0])
+from schurkit import RNN, InputError, Trials, ablate, control_changes, fvu, measure, real_schur, refit_readout, rollout
+from schurkit.ablation import CONTROLS, SUBSETS, matched_share, removal, switched
 
 
 def test_each_removal_zeroes_just_its_planted_couplings():
@@ -41,8 +27,8 @@ def test_removing_nothing_is_exact():
     for dtype in (np.float32, np.float64):
         rnn = random_rnn(1, hidden=9, dtype=dtype)
         assert np.array_equal(ablate(rnn, real_schur(rnn.W_rec[0]), [()]).W_rec, rnn.W_rec)
-        rows = ablation_profile(rnn, random_trials(), subsets=[()])
-        assert rows[0].delta == 0.0 and rows[0].sensitivity is None and "nothing to remove" in rows[0].undefined
+        intact, untouched = measure(rnn, [np.zeros((9, 9))] * 2, random_trials())
+        assert intact == untouched == fvu(rollout(rnn, random_trials()), random_trials())[0]
 
 
 def test_input_and_readout_stay_and_a_delta_T_can_be_given():
@@ -107,76 +93,60 @@ def test_permuted_control_keeps_the_entries_of_each_sector():
         assert not np.allclose(inside[mask], form.T[mask])
 
 
-def test_profile_rows_are_what_a_plain_loop_measures():
-    rnn = random_rnn(2, hidden=8, biases=True)
-    trials = random_trials()
-    rows = ablation_profile(rnn, trials, draws=2, controls=("block-upper", "full"), seed=5)
-    assert len(rows) == 2 * (8 + 7 * 2 * 2)
-    for one in rnn:
-        form = real_schur(one.W_rec[0])
-        intact = fvu(rollout(one, trials), trials)[0]
-        mine = {(r.removed, r.kind, r.draw): r for r in rows if r.network == one.labels[0]}
-        for subset in SUBSETS:
-            name = "+".join(subset) or "none"
-            value = fvu(rollout(ablate(one, form, [subset]), trials), trials)[0]
-            row = mine[name, "removal", 0]
-            mass = np.linalg.norm(removal(form, subset)) / np.linalg.norm(form.T)
-            assert row.value == pytest.approx(value, rel=1e-12)
-            assert row.delta is None if subset and mass == 0 else row.delta == pytest.approx(value - intact, abs=1e-12)
-            assert row.removed_mass == pytest.approx(mass, rel=1e-12)
-            assert row.sensitivity is None if not subset or mass < 1e-5 else row.sensitivity == pytest.approx(row.delta / mass)
-        change = control_changes(form, ("CR",), "full", 2, seed=5)[1]
-        value = fvu(rollout(one.with_W_rec(one.W_rec[0] - change), trials), trials)[0]
-        assert mine["CR", "full", 1].value == pytest.approx(value, rel=1e-12)
+def test_matched_control_has_the_singular_values_of_the_removal_and_another_place():
+    rnn = random_rnn(1, hidden=20)
+    form = real_schur(rnn.W_rec[0], 0.8)
+    wanted = np.linalg.svd(removal(form, ("CR",)), compute_uv=False)
+    assert matched_share(form, ("CR",)) == 1
+    borders = set()
+    for change in control_changes(form, ("CR",), "matched", draws=8):
+        inside = form.Q.T @ change @ form.Q
+        assert np.linalg.svd(inside, compute_uv=False) == pytest.approx(wanted, abs=1e-12)
+        assert np.abs(np.where(form._strictly_upper, 0, inside)).max() < 1e-13  # B stays
+        borders.add(int((np.abs(inside).max(axis=1) > 1e-12).sum()))
+    assert len(borders) > 1
 
 
-def test_order_of_rows_is_subset_then_removal_then_controls():
-    rows = ablation_profile(planted()[0], self_trials(planted()[0]), subsets=[("CC",), ("RR",)], draws=2)
-    order = [("CC", "removal", 0), ("CC", "block-upper", 0), ("CC", "block-upper", 1), ("RR", "removal", 0)]
-    assert [(r.removed, r.kind, r.draw) for r in rows[:4]] == order
+def test_a_matched_control_without_room_keeps_the_largest_singular_values_at_equal_norm():
+    form = real_schur(random_rnn(1, hidden=12).W_rec[0], 0.0)  # all blocks in R: RR has rank 10 or more, no border room for it
+    values = np.linalg.svd(removal(form, ("RR",)), compute_uv=False)
+    change = control_changes(form, ("RR",), "matched", draws=1)[0]
+    found = np.linalg.svd(change, compute_uv=False)
+    rank = int((found > 1e-12).sum())
+    assert rank <= 6 and np.linalg.norm(found) == pytest.approx(np.linalg.norm(values))
+    assert found[:rank] * matched_share(form, ("RR",)) == pytest.approx(values[:rank])
+    assert matched_share(form, ("RR",)) == pytest.approx(np.linalg.norm(values[:rank]) / np.linalg.norm(values))
+    assert matched_share(form, ("RR",)) < 1
 
 
-def test_profile_in_small_batches_is_the_same(monkeypatch):
+def test_a_change_of_a_leaky_network_takes_the_couplings_from_its_step_matrix():
+    rnn = random_rnn(1, hidden=7, leak=np.linspace(0.2, 1, 7))
+    form = real_schur(rnn.W_rec[0], leak=rnn.leak)
+    W = ablate(rnn, form, [("RR", "CR", "CC")]).W_rec[0].astype(float)
+    step = np.diag(1 - rnn.leak) + rnn.leak[:, None] * W
+    assert form.Q.T @ step @ form.Q == pytest.approx(form.B, abs=1e-6)
+
+
+def test_measure_in_small_batches_is_the_same_and_draws_as_it_goes(monkeypatch):
     rnn, _, _ = planted()
-    trials = self_trials(rnn)
-    whole = ablation_profile(rnn, trials, draws=3)
-    monkeypatch.setattr("schurkit.ablation._OUTPUT_BYTES", 1)
-    assert ablation_profile(rnn, trials, draws=3) == whole
+    trials, form = self_trials(rnn), real_schur(rnn.W_rec[0])
+    changes = [-change for change in control_changes(form, ("CC",), "full", draws=7)]
+    whole = measure(rnn, changes, trials)
+    monkeypatch.setattr("schurkit.ablation.loop.OUTPUT_BYTES", 3 * trials.targets.nbytes)
+    held = []
 
+    def drawn():
+        for change in changes:
+            held.append(len(held))
+            yield change
 
-def test_a_normal_network_has_undefined_sensitivities_not_noise():
-    rng = np.random.default_rng(0)
-    Q = np.linalg.qr(rng.normal(size=(6, 6)))[0]
-    rnn = RNN(rng.normal(size=(6, 2)), Q, rng.normal(size=(1, 6)))
-    rows = ablation_profile(rnn, self_trials(rnn), controls=())
-    assert all(r.sensitivity is None and r.undefined for r in rows)
-    assert any("rounding noise" in r.undefined or "holds no coupling" in r.undefined for r in rows)
-
-
-def test_an_empty_sector_has_no_effect_rather_than_an_effect_of_0():
-    rnn = RNN(np.ones((4, 1)), np.diag([0.9, 0.5, 0.4, 0.3]) + np.diag([0.2] * 3, 1), np.ones((1, 4)))  # one unit in R: RR holds nothing
-    rows = ablation_profile(rnn, self_trials(rnn), draws=2)
-    assert {row.n_leading for row in rows} == {1}
-    for row in rows:
-        assert (row.delta is None) == (row.removed == "RR") and (row.removed_mass == 0) == (row.removed in ("RR", "none"))
-    assert all(row.undefined == "nothing to remove: the sector holds no coupling" for row in rows if row.removed == "RR")
-
-
-def test_a_diverged_network_has_no_effect_but_a_reason():
-    W_rec = np.array([[0.5, -3.0, 0.0], [0.0, 0.4, 2.0], [0.0, 0.0, 0.3]])
-    rnn = RNN(np.ones((3, 1)), W_rec * 1e30, np.ones((1, 3)), activation="relu")
-    trials = Trials(np.ones((4, 40, 1)), np.random.default_rng(0).normal(size=(4, 40, 1)))
-    rows = ablation_profile(rnn, trials, controls=())
-    assert all(row.value == np.inf for row in rows)
-    assert all(row.delta is None and row.sensitivity is None and row.undefined == "the unablated network diverged" for row in rows)
-
-
-def test_profile_refuses():
-    rnn, _, _ = planted()
-    with pytest.raises(InputError, match="control must be one of"):
-        ablation_profile(rnn, self_trials(rnn), controls=("random",))
-    with pytest.raises(InputError, match="one Schur form a network"):
-        ablation_profile(rnn, self_trials(rnn), forms=[])
+    assert np.array_equal(measure(rnn, drawn(), trials), whole) and len(held) == 7
+    plain = [fvu(rollout(rnn.with_W_rec(rnn.W_rec[0] + change), trials), trials)[0] for change in changes]
+    assert whole == pytest.approx(plain, rel=1e-12)
+    with pytest.raises(InputError, match="measure needs one network"):
+        measure(random_rnn(2), changes, trials)
+    with pytest.raises(InputError, match="trials that all networks share"):
+        measure(rnn, changes, random_trials(1))
 
 
 @pytest.mark.parametrize("form", ["rate", "voltage"])
@@ -189,23 +159,23 @@ def test_refit_readout_recovers_a_planted_readout(form):
         assert np.abs(refit_readout(damaged, planted_trials).W_out[0] - rnn.W_out[i]).max() < 1e-6
 
 
-def test_threshold_sweep_is_the_profile_at_each_threshold():
-    rnn = random_rnn(2, hidden=9)
-    trials = random_trials()
-    found = threshold_sweep(rnn, trials, [0.3, 0.9, 1.0])
-    for level in (0.3, 0.9, 1.0):
-        mine = [row for at, row in found if at == level]
-        assert mine == ablation_profile(rnn, trials, threshold=level, subsets=[("RR",), ("CR",), ("CC",), ("RR", "CR", "CC")], controls=())
-
-
-def test_threshold_sweep_runs_equal_cuts_once(monkeypatch):
-    rnn, _, _ = planted()
-    calls = []
-    real = ablation_profile
-    monkeypatch.setattr("schurkit.ablation.ablation_profile", lambda *a, **k: calls.append(1) or real(*a, **k))
-    assert len(threshold_sweep(rnn, self_trials(rnn), [0.6, 0.7, 0.8, 0.9])) == 16 and len(calls) == 1
-
-
 def test_refit_needs_shared_trials():
     with pytest.raises(InputError, match="share"):
         refit_readout(random_rnn(2), random_trials(2))
+
+
+@pytest.mark.parametrize("kind", [{}, {"activation": "relu", "leak": 0.4}, {"form": "voltage", "leak": np.linspace(0.2, 1, 7)}])
+def test_a_change_that_holds_throughout_is_that_network_and_one_that_never_holds_is_the_intact_one(kind):
+    rnn, trials = random_rnn(1, scale=0.3, **kind), random_trials()
+    change = -np.random.default_rng(0).normal(size=(7, 7)) * 0.1
+    for when, W in ((True, rnn.W_rec[0] + change), (False, rnn.W_rec[0])):
+        wanted = rollout(rnn.with_W_rec(W), trials).outputs
+        assert switched(rnn, change, [when] * 8, trials) == pytest.approx(wanted, abs=1e-10)
+    late = switched(rnn, change, np.arange(8) >= 4, trials)
+    assert late[:, :, :4] == pytest.approx(rollout(rnn, trials).outputs[:, :, :4], abs=1e-10) and not np.allclose(late[:, :, 4:], wanted[:, :, 4:])
+    one = np.zeros((6, 8), bool)
+    one[2, 3] = True
+    only = switched(rnn, change, one, trials)
+    assert np.array_equal(np.flatnonzero(np.abs(only - wanted).max(axis=(0, 2, 3)) > 1e-9), [2])
+    with pytest.raises(InputError, match="when must have shape"):
+        switched(rnn, change, [True] * 3, trials)

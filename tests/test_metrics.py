@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 from helpers import random_trials
-from scipy import stats
 
-from schurkit import InputError, Trials, fvu, interval, metrics, replay_accuracy
+from schurkit import InputError, Trials, fvu, metrics, replay_accuracy
 
 
 def test_fvu_is_its_definition():
@@ -68,33 +67,6 @@ def test_fvu_over_time_averages_to_fvu():
 def test_measures_refuse_outputs_of_another_shape():
     with pytest.raises(InputError, match="outputs must have axes"):
         fvu(np.zeros((6, 8, 4)), random_trials())
-
-
-def test_intervals_by_number_of_networks():
-    rng = np.random.default_rng(0)
-    assert interval(rng.normal(size=9)).method == "none"
-    values = rng.normal(size=12)
-    t = interval(values)
-    low, high = stats.t.interval(0.95, 11, loc=values.mean(), scale=stats.sem(values))
-    assert (t.method, t.low, t.high) == ("t", pytest.approx(low), pytest.approx(high))
-    boot = interval(rng.normal(size=25))
-    assert boot.method == "percentile bootstrap" and boot.low < boot.mean < boot.high
-    assert str(interval([1.0, 2.0])) == "1.5 (n = 2)" and f"{interval([1.0, 2.0]):+.2f}" == "+1.50 (n = 2)" and "[" in str(boot)
-
-
-def test_bootstrap_agrees_with_scipy_and_repeats():
-    values = np.random.default_rng(3).lognormal(size=40)
-    ours = interval(values, seed=1)
-    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=4000, rng=np.random.default_rng(0)).confidence_interval
-    width = theirs.high - theirs.low
-    assert abs(ours.low - theirs.low) < 0.06 * width and abs(ours.high - theirs.high) < 0.06 * width
-    assert interval(values, seed=1) == ours != interval(values, seed=2)
-
-
-@pytest.mark.parametrize("values, message", [([], "at least one value"), ([np.nan], "must be finite"), ([[1.0]], "axes")])
-def test_intervals_refuse(values, message):
-    with pytest.raises(InputError, match=message):
-        interval(values)
 
 
 def test_metrics_are_found_by_name():

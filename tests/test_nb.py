@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from schurkit import nb
 from schurkit._checks import InputError
 from schurkit._claims import OTHER, VERDICTS, Rule, beyond, claim_line, explained, load_claims, marked, verdict, verdicts
-from schurkit.metrics import interval
+from schurkit.intervals import over_networks as interval
 
 CLAIMS = """
 - {id: A1, statement: It works., paper: "1.0", where: Table 1, source: x, key: works, quantity: the accuracy, rule: {at least: 0.5},
@@ -359,7 +359,7 @@ def test_the_numbers_behind_a_figure_are_a_csv_file_in_its_link(shell, data):
 
 def test_drawing_a_figure_twice_gives_the_same_bytes(shell):
     drawn = figure()
-    assert nb._picture(drawn) == nb._picture(drawn)
+    assert nb.picture(drawn) == nb.picture(drawn)
 
 
 def test_a_large_drawing_is_sent_as_a_picture(shell, monkeypatch):

@@ -9,8 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import schurkit.nonnormality as nonnormality
-from schurkit import InputError
-from schurkit.nonnormality import kreiss_constant, numerical_radius, numerical_range, powers, pseudospectrum
+from schurkit import InputError, henrici, real_schur
+from schurkit.nonnormality import (
+    growth_profile,
+    kreiss_constant,
+    numerical_radius,
+    numerical_range,
+    powers,
+    pseudospectrum,
+    random_couplings,
+    random_modes,
+    return_error,
+)
 
 
 def gaussian(size, seed=0):
@@ -315,3 +325,33 @@ def test_messages_about_the_rest():
 
 def test_examples():
     assert doctest.testmod(nonnormality).failed == 0
+
+
+# ---------------------------------------------------------------------------------------------------------------- the same blocks and norm
+@pytest.mark.parametrize("make", [random_couplings, random_modes])
+def test_random_matrices_have_the_blocks_and_the_coupling_norm(make):
+    form = real_schur(gaussian(9, 5))
+    T = make(form, seed=2, draw=1)
+    assert np.array_equal(np.tril(T), np.tril(form.B)) and np.allclose(T[form.B != 0], form.B[form.B != 0], atol=1e-12)
+    assert np.linalg.norm(T - form.B) == pytest.approx(form.norm_N, rel=1e-9) and henrici(T) == pytest.approx(form.henrici, rel=1e-9)
+    assert not np.array_equal(T, make(form, seed=2, draw=2))
+    assert np.array_equal(make(real_schur(np.eye(3)), 0), np.eye(3))
+
+
+def test_random_modes_are_a_change_of_basis_and_random_couplings_are_not():
+    turns = np.kron(np.eye(4), [[0.0, -1.0], [1.0, 0.0]])  # four pairs that turn alike: T⁴ = I
+    form = real_schur(rotation(8) @ turns @ rotation(8).T)
+    assert return_error(form, form.T, 4) == pytest.approx(0, abs=1e-12)
+    coupled = form.B + np.triu(np.ones((8, 8)), 2)
+    assert return_error(form, coupled, 4) > 1
+    skewed = np.eye(8) + np.triu(gaussian(8, 1), 2)
+    assert return_error(form, skewed @ form.B @ np.linalg.inv(skewed), 4) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_growth_profile_is_that_of_the_powers():
+    form = real_schur(np.array([[1.0, 0.0, 3.0], [0.0, 0.95, 0.0], [0.0, 0.0, 0.1]]))
+    profile = growth_profile([form], 30, controls=("permuted",), draws=2, seeds=[0], labels=["a"])
+    grown = np.log10(powers(form.T, 30).max())
+    assert profile.intact == pytest.approx(grown) and profile["CR"].cost == pytest.approx(-grown)  # without CR nothing is coupled: growth 1
+    assert not profile["RR"].held.any() and np.isnan(profile["RR"].controls["permuted"]).all()
+    assert np.isfinite(profile["CR"].controls["permuted"]).all() and profile.networks == ("a",)

@@ -169,7 +169,7 @@ def test_noise_scores_nothing_and_the_score_is_that_of_a_plain_loop():
         spread += ((y[~train] - y[train].mean()) ** 2).sum()
     score = score_of(rows, ["mass"], effects)
     assert score.r2.mean == pytest.approx(1 - errors / spread)
-    assert score.r2.method == "percentile bootstrap" and score.r2.low < score.r2.mean < score.r2.high and score.r2.high - score.r2.low < 0.5
+    assert score.r2.how == "percentile bootstrap" and score.r2.low < score.r2.mean < score.r2.high and score.r2.high - score.r2.low < 0.5
     assert score.r2.low == score_of(rows, ["mass"], effects).r2.low != score_of(rows, ["mass"], effects, seed=1).r2.low
 
 
@@ -178,7 +178,7 @@ def test_the_interval_follows_the_number_of_networks_and_covers():
         rows, effects = planted(networks, noise=0.7, seed=seed)
         return score_of(rows, ["mass"], effects).r2
 
-    assert score(9).low is None and score(9).method == "none" and score(10).method == "t" and score(20).method == "percentile bootstrap"
+    assert score(9).low is None and score(9).how == "none" and score(10).how == "t" and score(20).how == "percentile bootstrap"
     small, large = score(19), score(20)
     assert 0.5 < (small.high - small.low) / (large.high - large.low) < 2
     truth = score(1500).mean

@@ -85,19 +85,19 @@ def test_the_papers_are_cited_alike():
 # ---------------------------------------------------------------------------------------------------------------- imports
 # Lower layers know nothing of higher ones. tasks, training and own stand beside each other above the analyses' layer.
 LAYERS = [
-    {"_checks", "_claims", "_state"},
-    {"random", "_blocks", "_swaps"},
+    {"_checks", "_claims", "_state", "words"},
+    {"random", "intervals", "_blocks", "_swaps"},
     {"rnn", "schur", "metrics", "fourier", "nb", "plot"},
     {"engine"},
     {"ablation", "rivals", "importance", "budget", "nonnormality", "subspace", "prediction", "dynamics", "cycles", "features", "degeneracy"}
-    | {"schur_fourier"},
-    {"tasks", "training", "own", "explorer"},
+    | {"schur_fourier", "places"},
+    {"tasks", "training", "own", "explorer", "views"},
     {"studies"},
     {"publish", "bench"},
     {"cli"},
 ]
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
-ANALYSES = LAYERS[2] | LAYERS[3] | LAYERS[4] | {"own", "explorer"}
+ANALYSES = LAYERS[2] | LAYERS[3] | LAYERS[4] | {"own", "explorer", "views"}
 MODULES = [path for path in sorted((ROOT / "schurkit").rglob("*.py")) if path != ROOT / "schurkit" / "__init__.py"]
 
 

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from helpers import random_rnn, random_trials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schurkit import InputError
-from schurkit.rivals import RIVALS, rival_change
+from schurkit import InputError, ablation_profile, fvu, real_schur, rollout
+from schurkit.rivals import RIVALS, coordinates, rival_change, rival_values
 
 
 @given(hidden=st.integers(1, 12), mass=st.floats(0, 1), kind=st.sampled_from(RIVALS), seed=st.integers(0, 50))
@@ -50,6 +51,20 @@ def test_eigenmodes_take_the_smallest_modulus_first_and_pairs_together():
     assert np.sort(np.abs(values)) == pytest.approx([0, 0, np.sqrt(2), np.sqrt(2)], abs=1e-6)
 
 
+def test_rivals_take_the_mass_of_the_sector_and_stand_beside_its_removal():
+    rnn, trials = random_rnn(2, hidden=8, biases=True), random_trials()
+    forms = [real_schur(W) for W in rnn.W_rec]
+    rows = rival_values(rnn, trials, [("CR",), ("CC",)], forms=forms).set_index(["network", "removed"])
+    profile = ablation_profile(rnn, trials, forms=forms, subsets=[("CR",), ("CC",)], controls=())
+    for i, label in enumerate(rnn.labels):
+        for k, name in enumerate(profile.removed):
+            row = rows.loc[(label, name)]
+            assert row.removed_mass == pytest.approx(profile.removed_mass[i, k], rel=1e-12)
+            assert row.schur == pytest.approx(profile.intact[i] + profile.effect[i, k], abs=1e-9)
+            pruned = (rnn.W_rec[i] - rival_change(rnn.W_rec[i], row.removed_mass, "svd"))[None]
+            assert row.svd == pytest.approx(fvu(rollout(rnn[i].with_W_rec(pruned), trials), trials)[0], abs=1e-5)
+
+
 def test_messages():
     with pytest.raises(InputError, match="rival must be one of 'svd', 'eigenmodes', 'magnitude'"):
         rival_change(np.eye(2), 0.5, "pca")
@@ -57,3 +72,14 @@ def test_messages():
         rival_change(np.eye(2), 1.5, "svd")
     with pytest.raises(InputError, match="eigenvectors of W_rec are linearly dependent"):
         rival_change(np.eye(3, k=1), 0.5, "eigenmodes")
+
+
+def test_each_way_to_take_a_matrix_apart_keeps_what_it_must():
+    T = np.diag([1.0, 0.95, 0.5, 0.2]) + 0.3 * np.triu(np.ones((4, 4)), 1)
+    hide, _ = np.linalg.qr(np.random.default_rng(3).normal(size=(4, 4)))
+    W = hide @ T @ hide.T
+    schur, singular, modes = coordinates(W, real_schur(W))
+    assert schur["mass"] == pytest.approx(0.6 / np.linalg.norm(T))  # CR: four entries of 0.3
+    assert (schur["eigenvalues kept"], schur["Σ‖part‖² / ‖W‖²"]) == (4, 1.0) and schur["condition number of the basis"] == pytest.approx(1)
+    assert singular["eigenvalues kept"] == 0 and singular["singular values kept"] >= 1
+    assert modes["condition number of the basis"] > 2 and modes["Σ‖part‖² / ‖W‖²"] > 1.5 and modes["eigenvalues kept"] >= 1

@@ -106,7 +106,9 @@ def frobenius(matrix):
 def check_form(form, W):
     size = len(W)
     assert np.linalg.norm(form.Q.T @ form.Q - np.eye(size)) <= 1e-12 * size
-    assert frobenius(W - form.Q @ form.T @ form.Q.T) <= 1e-13 * size * frobenius(W)
+    leak = np.broadcast_to(form.leak, size)
+    step = W if np.ndim(form.leak) == 0 and form.leak == 1 else np.diag(1 - leak) + leak[:, None] * W
+    assert frobenius(step - form.Q @ form.T @ form.Q.T) <= 1e-13 * size * frobenius(step)
     subdiagonal = np.diagonal(form.T, -1) != 0
     assert not np.signbit(form.T[form.T == 0]).any()
     assert not np.tril(form.T, -2).any() and not (subdiagonal[1:] & subdiagonal[:-1]).any()
@@ -126,9 +128,10 @@ def check_form(form, W):
 def check_sectors(form):
     norms = form.norms()
     for block in form.blocks:
-        if block.modulus >= form.threshold * form.radius:
+        cut = form.threshold ** np.mean(form.leak)
+        if block.modulus >= cut * form.radius:
             assert block.start < form.n_leading
-        elif block.modulus < (form.threshold - 1e-8) * form.radius:  # nearer is a tie
+        elif block.modulus < (cut - 1e-8) * form.radius:  # nearer is a tie
             assert block.start >= form.n_leading
     unit = frobenius(form.T) or 1.0
     squares = {name: (norm / unit) ** 2 for name, norm in norms.items()}
@@ -201,10 +204,53 @@ def test_leak_orders_by_the_step_matrix(leak):
     step = 1 - leak + leak * eigenvalues
     order = np.argsort(-np.abs(step))
     assert form.moduli == pytest.approx(np.abs(step)[order], rel=1e-12)
-    assert form.eigenvalues.real == pytest.approx(eigenvalues[order], rel=1e-10)
+    assert form.eigenvalues.real == pytest.approx(step[order], rel=1e-10)
     assert form.spectral_radius == pytest.approx(1.5) and form.radius == pytest.approx(np.abs(step).max()) and form.leak == leak
-    assert form.n_leading == sum(np.abs(step) >= 0.9 * np.abs(step).max())
+    assert form.n_leading == sum(np.abs(step) >= 0.9**leak * np.abs(step).max())
+    assert form.W_rec == pytest.approx(W, abs=1e-12)
     check_form(form, W)
+
+
+def test_a_leak_per_unit_has_the_form_of_its_own_step_matrix():
+    generator = np.random.default_rng(5)
+    W, leak = generator.standard_normal((6, 6)), generator.uniform(0.05, 1, 6)
+    form = real_schur(W, leak=leak)
+    check_form(form, W)
+    check_order(form)
+    assert form.W_rec == pytest.approx(W, abs=1e-11)
+    assert form.spectral_radius == pytest.approx(np.abs(np.linalg.eigvals(W)).max())
+    delta_T = form.sector("CC")
+    step = np.diag(1 - leak) + leak[:, None] * (W - form.weights(delta_T))
+    assert form.Q.T @ step @ form.Q == pytest.approx(form.T - delta_T, abs=1e-12)
+    same = real_schur(W, leak=np.full(6, 0.3))
+    assert same.n_leading == real_schur(W, leak=0.3).n_leading and pytest.approx(real_schur(W, leak=0.3).T, abs=1e-12) == same.T
+
+
+def test_the_cut_is_a_ratio_per_time_constant():
+    """The same network in smaller time steps: dt → 0 leaves the sectors where a rule on Re λ puts them, but for blocks near the cut."""
+    agree = named = 0
+    for seed in range(20):
+        W = np.random.default_rng(seed).normal(size=(50, 50)) * 1.1 / np.sqrt(50)
+        forms = [real_schur(W, leak=leak) for leak in (0.1, 0.05, 0.02)]
+        same = len({form.n_leading for form in forms}) == 1
+        agree, named = agree + same, named + (not same and any(form.near_cut for form in forms))
+    assert agree >= 15 and agree + named == 20
+
+
+def test_blocks_near_the_cut_are_named():
+    form = real_schur(np.diag([1.0, 0.91, 0.899, 0.5]))
+    assert form.cut == pytest.approx(0.9) and form.near_cut == (1, 2) and form.n_leading == 2
+    leaky = real_schur(np.diag([1.0, 0.9, -0.5]), leak=0.1)
+    assert leaky.cut == pytest.approx(0.9**0.1) and real_schur(np.zeros((3, 3))).near_cut == ()
+    assert real_schur(np.zeros((3, 3)), leak=1.0).n_leading == 3
+
+
+def test_the_sector_of_a_pair_of_blocks_is_that_of_its_entries():
+    form = real_schur(np.random.default_rng(3).normal(size=(9, 9)), 0.7)
+    for i, j in form.couplings():
+        assert (np.where(form.sector_mask(form.sector_of(i, j)), form.T, 0) != 0)[form.coupling(i, j) != 0].all()
+    with pytest.raises(InputError, match="needs i < j"):
+        form.sector_of(1, 1)
 
 
 def test_leak_of_complex_pairs():
@@ -548,11 +594,11 @@ def test_wrong_matrices(function, W, message):
         (lambda form: real_schur(W2, np.nan), "threshold must be a finite number; got nan"),
         (lambda form: real_schur(W2, leak=0), "leak must be above 0"),
         (lambda form: real_schur(W2, leak=2.0), "leak must be at most 1; got 2.0"),
-        (lambda form: real_schur(W2, leak=[0.1, 0.2]), r"one leak for all units; got an array of shape \(2,\)\. .* does not share Q with W_rec"),
+        (lambda form: real_schur(W2, leak=[0.1, 0.2, 0.3]), r"leak must be one number, or 2 \(one a unit\)"),
         (lambda form: form.with_threshold(-1), "threshold must be between 0 and 1"),
         (lambda form: form.sector("RC"), "sector must be one of 'RR', 'CR', 'CC'; got 'RC'"),
         (lambda form: form.sector_mask("N"), "sector must be one of"),
-        (lambda form: form.coupling(1, 0), r"coupling\(i, j\) needs i < j, block i driven from block j; got \(1, 0\)"),
+        (lambda form: form.coupling(1, 0), r"coupling \(i, j\) needs i < j, block i driven from block j; got \(1, 0\)"),
         (lambda form: form.coupling(0, 2), "block j must be between 0 and 1; got 2"),
         (lambda form: form.coupling(0.5, 1), "block i must be a whole number"),
         (lambda form: form.removed_mass(np.zeros((3, 3))), r"delta_T must have the shape of T, \(2, 2\); got \(3, 3\)"),
@@ -575,3 +621,9 @@ def test_wrong_arguments(call, message):
 
 def test_the_examples_run():
     assert doctest.testmod(schurkit.schur).failed == 0
+
+
+def test_the_share_of_vectors_in_R_is_that_of_their_leading_coordinates():
+    form = real_schur(np.random.default_rng(3).normal(size=(9, 9)), 0.7)
+    assert form.share_in_R(form.Q[:, 0]) == pytest.approx(1) and form.share_in_R(form.Q[:, -1]) == pytest.approx(0, abs=1e-20)
+    assert form.share_in_R(form.Q.T) == pytest.approx(form.n_leading / 9) and form.share_in_R(np.zeros((2, 9))) == 0

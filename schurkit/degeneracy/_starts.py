@@ -43,7 +43,7 @@ def _schur_vectors(A):
     T, Q = lapack_schur(np.array(A, order="F"))
     real, imaginary, sizes = block_eigenvalues(T)
     arrange_blocks(T, Q, np.lexsort((-imaginary.round(_DIGITS), -real.round(_DIGITS))).tolist(), sizes.tolist())
-    return finish_form(T, Q, 0, 1.0)[1]
+    return finish_form(T, Q, 0)[1]
 
 
 def spectral_signs(A: np.ndarray, B: np.ndarray) -> np.ndarray:

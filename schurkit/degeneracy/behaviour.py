@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import random
 from .._checks import InputError, number
-from ..metrics import Interval
+from ..intervals import Interval
 
 _MAD = 1.482602218505602
 """Median absolute deviation to standard deviation, for normal values."""

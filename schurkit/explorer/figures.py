@@ -26,7 +26,7 @@ def picture(width: float, height: float, draw) -> bytes:
         FigureCanvasAgg(figure)
         draw(figure)
         drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1})
+        figure.savefig(drawn, format="png", dpi=DPI, facecolor="white", metadata={"Software": None}, pil_kwargs={"compress_level": 1})
     return drawn.getvalue()
 
 
@@ -97,15 +97,17 @@ def _outputs(view: View, ax) -> None:
 
 
 def _measures(view: View, ax) -> None:
-    draws = view.controls[np.isfinite(view.controls)]
-    scatter = (np.arange(len(draws)) * 0.618034 % 1 - 0.5) * 0.3
-    ax.plot(2 + scatter, draws, "o", ms=3.5, mew=0, alpha=0.6, color=plot.CONTROL_COLOUR)
+    for place, drawn in enumerate(view.controls.values(), 2):
+        draws = drawn[np.isfinite(drawn)]
+        scatter = (np.arange(len(draws)) * 0.618034 % 1 - 0.5) * 0.3
+        ax.plot(place + scatter, draws, "o", ms=3.5, mew=0, alpha=0.6, color=plot.CONTROL_COLOUR)
     for place, value, colour, marker in ((0, view.full, FULL, "o"), (1, view.value, ABLATED, "D")):
         if np.isfinite(value):
             ax.plot(place, value, marker, ms=7, color=colour)
-    ax.set_xticks(range(3), ["full", "without", "random"], fontsize=7.5)
-    ax.set(xlim=(-0.5, 2.5), ylabel=view.metric)
-    top = max([1.0 if view.better == "higher" else 0.0, *(value for value in (view.full, view.value, *draws) if np.isfinite(value))])
+    ax.set_xticks(range(2 + len(view.controls)), ["full", "without", *view.controls], fontsize=7.5)
+    ax.set(xlim=(-0.5, 1.5 + max(1, len(view.controls))), ylabel=view.metric)
+    drawn = [value for values in view.controls.values() for value in values]
+    top = max([1.0 if view.better == "higher" else 0.0, *(value for value in (view.full, view.value, *drawn) if np.isfinite(value))])
     ax.set_ylim(-0.04 * (top or 1.0), 1.06 * (top or 1.0))
 
 

@@ -8,16 +8,14 @@ from math import isfinite
 
 import numpy as np
 
-from .. import random
 from .._checks import InputError, integer, number, one_of
-from ..ablation import LEAST_MASS, ablate, name_of
+from ..ablation import CONTROLS, DECIDING, LEAST_MASS, MEANING, WHAT, Removal, ablate, drawn_changes, measure, name_of
 from ..engine import rollout
 from ..metrics import Metric
 from ..metrics import metric as metric_named
 from ..rnn import RNN, Trials
 from ..schur import SECTORS, SchurForm, real_schur
 
-_OUTPUT_BYTES = 64 * 2**20
 _KEPT = 32  # settings whose numbers are remembered
 
 
@@ -69,7 +67,8 @@ class View:
     better: str
     full: float
     value: float
-    controls: np.ndarray
+    chance: float | None
+    controls: dict[str, np.ndarray]
     target: np.ndarray
     full_output: np.ndarray
     output: np.ndarray
@@ -89,6 +88,15 @@ class View:
         return self.delta / self.removed_mass if defined else None
 
     @property
+    def reading(self) -> str:
+        """How the removal reads beside its controls, one of `schurkit.ablation.READINGS`."""
+        sign = 1 if self.better == "lower" else -1
+        with np.errstate(invalid="ignore"):  # where both diverged, nothing can be said
+            cost, drawn = sign * (self.value - self.full), {kind: sign * (values[None] - self.full) for kind, values in self.controls.items()}
+        to_lose = None if self.chance is None else np.array([sign * (self.chance - self.full)])
+        return Removal(self.name, np.array([cost]), drawn, np.array([self.removed_mass]), to_lose).readings[0]
+
+    @property
     def name(self) -> str:
         """What is removed, in words: "nothing", "RR+CC", "RR and 2 single couplings"."""
         parts = [name_of(self.setting.sectors)] if self.setting.sectors else []
@@ -103,16 +111,15 @@ class View:
         said = [f"Network {self.label}: {units}.", f"Removed: {self.name}, {self.removed_mass:.2%} of ‖T‖."]
         change = "" if self.delta is None or not isfinite(self.delta) else f" (change {self.delta:+.4g})"
         said.append(f"{self.metric}, {self.trials} trials: {_number(self.full)} → {_number(self.value)}{change}.")
-        if len(self.controls):
-            finite = np.isfinite(self.controls).all()
-            low, middle, high = np.quantile(self.controls, [0.025, 0.5, 0.975], method="linear" if finite else "nearest")
-            worse = int((self.controls > self.value).sum() if self.better == "lower" else (self.controls < self.value).sum())
+        for kind, drawn in self.controls.items():
+            finite = np.isfinite(drawn).all()
+            low, middle, high = np.quantile(drawn, [0.025, 0.5, 0.975], method="linear" if finite else "nearest")
+            worse = int((drawn > self.value).sum() if self.better == "lower" else (drawn < self.value).sum())
             spread = f"{_number(middle)} [{_number(low)}, {_number(high)}]"
-            said.append(
-                f"Random block-upper changes of the same norm: {spread}, median and middle 95 % of {len(self.controls)} draws; "
-                f"{worse} of them are worse than the removal."
-            )
-        elif self.setting.sectors or self.setting.couplings:
+            said.append(f"{WHAT[kind]}: {spread}, median and middle 95 % of {len(drawn)} draws; {worse} of them are worse than the removal.")
+        if self.reading in MEANING:
+            said.append(f"It reads {self.reading}: {MEANING[self.reading]}.")
+        if not self.controls and (self.setting.sectors or self.setting.couplings):
             said.append("No control." if self.removed.any() else "There is no coupling in what was chosen: nothing was removed.")
         return said
 
@@ -129,7 +136,9 @@ class Explorer:
     rnn, trials, metric, draws, seed, engine : as in `explore`.
     """
 
-    def __init__(self, rnn: RNN, trials: Trials, *, metric: str | Metric = "fvu", draws: int = 20, seed: int = 0, engine: str = "auto"):
+    def __init__(
+        self, rnn: RNN, trials: Trials, *, metric: str | Metric = "fvu", controls=DECIDING, draws: int = 20, seed: int = 0, engine: str = "auto"
+    ):
         if not isinstance(rnn, RNN):
             raise InputError(f"explore needs networks as schurkit.RNN; got {type(rnn).__name__}. Use from_torch, from_arrays or load_rnn.")
         if not isinstance(trials, Trials):
@@ -141,10 +150,9 @@ class Explorer:
                 f"explore needs trials of {rnn.input_size} input(s) and {rnn.output_size} output(s), as the networks; "
                 f"got {trials.inputs.shape[-1]} and {trials.targets.shape[-1]}."
             )
-        if np.ndim(rnn.leak):
-            raise InputError("explore needs one leak for all units: with a leak per unit no Schur form orders the blocks.")
         self.rnn, self.trials, self.metric = rnn, trials, metric_named(metric)
         self.draws, self.seed = integer(draws, "draws", at_least=0), integer(seed, "seed", at_least=0)
+        self.controls = tuple(one_of(kind, "control", CONTROLS) for kind in controls)
         self._engine = engine
         self._kept: OrderedDict = OrderedDict()
         self._full(0)  # a metric or an engine that does not suit is said at once
@@ -174,11 +182,12 @@ class Explorer:
             better=self.metric.better,
             full=full,
             value=value,
+            chance=self.metric.chance_on(self.trials),
             controls=self._controls(network, form, removed, setting),
             target=self.trials.targets[trial],
             full_output=outputs[trial],
             output=after[trial],
-            counted=np.broadcast_to(self.trials.mask, self.trials.targets.shape[:2])[trial],
+            counted=self.trials.counted[trial],
             inputs_end=self.trials.inputs.shape[1],
             trials=len(self.trials),
         )
@@ -219,28 +228,20 @@ class Explorer:
 
         return self._once(("ablated", network, removed.tobytes()), compute)
 
-    def _controls(self, network: int, form: SchurForm, removed: np.ndarray, setting: Setting) -> np.ndarray:
+    def _controls(self, network: int, form: SchurForm, removed: np.ndarray, setting: Setting) -> dict[str, np.ndarray]:
         delta_T = np.where(removed, form.T, 0.0)
-        if not self.draws or not delta_T.any():
-            return np.zeros(0)
+        if not self.draws or not self.controls or not delta_T.any():
+            return {}
         one = self.rnn[network]
 
         def compute():
-            W_rec = (one.W_rec[0].astype(np.float64) - self._changes(form, delta_T, setting)).astype(one.dtype)
-            batch = max(1, int(_OUTPUT_BYTES // (one.dtype.itemsize * self.trials.targets.size)))
-            parts = [self._measure(self._run(one.with_W_rec(W_rec[start : start + batch]))) for start in range(0, self.draws, batch)]
-            return np.concatenate(parts)
+            name = name_of([sector for sector in SECTORS if sector in setting.sectors])
+            drawn = {kind: drawn_changes(form, delta_T, kind, self.draws, self.seed, name=name) for kind in self.controls}
+            weights = (-form.weights(change) for changes in drawn.values() for change in changes)
+            values = measure(one, weights, self.trials, self.metric, engine=self._engine)
+            return dict(zip(drawn, np.split(values, len(drawn))))
 
         return self._once(("controls", network, removed.tobytes(), setting.sectors), compute)
-
-    def _changes(self, form: SchurForm, delta_T: np.ndarray, setting: Setting) -> np.ndarray:
-        """Random strictly block-upper changes of the norm of ΔT; for sectors alone those of `schurkit.control_changes`, draw by draw."""
-        stream = f"control block-upper {name_of([name for name in SECTORS if name in setting.sectors])}"
-        changes = np.stack([random.normal(self.seed, stream, draw, form.T.shape) for draw in range(self.draws)])
-        changes *= sum(form.sector_mask(name) for name in SECTORS)
-        sizes = np.linalg.norm(changes, axis=(1, 2), keepdims=True)
-        changes *= np.linalg.norm(delta_T) / np.where(sizes > 0, sizes, 1.0)
-        return form.Q @ changes @ form.Q.T
 
     def _run(self, rnn: RNN) -> np.ndarray:
         return rollout(rnn, self.trials, engine=self._engine).outputs

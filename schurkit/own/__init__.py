@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from .analysis import analyze, summary
+from .analysis import analyze
 from .check import Check, check_against
 from .command import add_analyze_arguments, analyze_command
 from .constraints import constraint_report
 from .load import Imported, from_arrays, load_rnn, load_trials, read_network
 from .modules import from_torch
 from .neurogym import from_neurogym
+from .reading import summary
 
 __all__ = [
     "Check", "Imported", "add_analyze_arguments", "analyze", "analyze_command", "check_against", "constraint_report", "from_arrays",

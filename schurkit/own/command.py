@@ -13,8 +13,9 @@ from .._checks import InputError
 
 _DESCRIPTION = """\
 Describe the recurrent matrix of a trained network in Schur coordinates and, with trials, measure what each group of couplings is worth:
-all eight removals of RR, CR and CC beside random changes of equal norm. Weights: .npz or .safetensors with W_in, W_rec, W_out, or a torch
-state dict of an nn.RNN and a linear readout. Trials: .npz with inputs, targets and, optionally, mask and outputs (what your own code gave).
+all eight removals of RR, CR and CC beside random changes of equal norm, permuted and matched, which together say how a removal reads.
+Weights: .npz or .safetensors with W_in, W_rec, W_out, or a torch state dict of an nn.RNN and a linear readout.
+Trials: .npz with inputs, targets and, optionally, mask and outputs (what your own code gave).
 Where outputs are given and the network as read does not reproduce them, nothing is written unless --force-unchecked is given."""
 
 
@@ -24,7 +25,7 @@ def add_analyze_arguments(parser) -> None:
     parser.add_argument("weights", metavar="WEIGHTS", help="file with the network: .npz, .safetensors, .pt, .pth or .ckpt")
     parser.add_argument("--trials", metavar="TRIALS.npz", help="trials of its task; without them only the matrix is described")
     parser.add_argument(
-        "--threshold", type=float, default=0.9, metavar="X", help="R: the blocks of modulus at least X times the largest (default 0.9)"
+        "--threshold", type=float, default=0.9, metavar="X", help="R: the blocks of modulus at least X times the largest, per time constant (0.9)"
     )
     parser.add_argument("--activation", metavar="NAME", help="tanh or relu, where the file does not say (default: tanh, reported as assumed)")
     parser.add_argument("--leak", type=float, metavar="X", help="dt/tau, in (0, 1], where the file does not say (default: 1)")
@@ -32,7 +33,9 @@ def add_analyze_arguments(parser) -> None:
     parser.add_argument("--transpose", action="append", metavar="NAME", help="W_in, W_rec, W_out or all: given as h @ W; may be repeated")
     parser.add_argument("--recurrent", metavar="PREFIX", help="the recurrent layer of a state dict that holds several")
     parser.add_argument("--readout", metavar="PREFIX", help="the linear readout of a state dict that holds several layers")
-    parser.add_argument("--control", action="append", metavar="KIND", help="block-upper (default), permuted or full; may be repeated")
+    parser.add_argument(
+        "--controls", "--control", action="append", metavar="KIND", help="beside permuted and matched: block-upper or full; may be repeated"
+    )
     parser.add_argument("--draws", type=int, default=20, metavar="N", help="random changes for each control (default 20)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the controls (default 0)")
     parser.add_argument("--json", metavar="OUT.json", help="write the full result; '-' writes it to standard output instead of the summary")
@@ -47,9 +50,11 @@ def analyze_command(arguments, make_page: Callable[[dict, str], tuple[dict, str]
 
     `make_page` runs a notebook and returns its report and its page (`schurkit.publish.own_page`): analyses know nothing of publishing.
     """
-    from .analysis import CONTROLS, analyze, summary
+    from .analysis import analyze
     from .files import shown
     from .load import WEIGHTS, checked_choices, load_trials, read_network
+    from .notebook import controls_of
+    from .reading import summary
 
     checked_choices(arguments.activation, arguments.form)
     to_stdout = arguments.json == "-"
@@ -78,7 +83,7 @@ def analyze_command(arguments, make_page: Callable[[dict, str], tuple[dict, str]
             outputs,
             threshold=arguments.threshold,
             seed=arguments.seed,
-            controls=arguments.control or CONTROLS,
+            controls=controls_of(arguments),
             draws=arguments.draws,
             force_unchecked=arguments.force_unchecked,
             assumed=found.assumed,

@@ -1,6 +1,7 @@
 """Dale's law and missing connections: whether a recurrent matrix keeps to them, and what each Schur ablation does to them.
 
-A Schur removal W̃ = W_rec − Q ΔT Qᵀ knows nothing of signs and zeros: ΔT is sparse in Schur coordinates, Q ΔT Qᵀ is dense in those of the units.
+A Schur removal W̃ = W_rec − Q ΔT Qᵀ (of a leaky network, diag(leak)⁻¹ Q ΔT Qᵀ) knows nothing of signs and zeros:
+ΔT is sparse in Schur coordinates, Q ΔT Qᵀ is dense in those of the units.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ def constraint_report(W_rec, form: SchurForm | None = None) -> dict:
         sign violations:  entries of W̃ whose sign is not that of their column of W_rec
         filled zeros:     entries of W̃ that are exactly zero in W_rec and no longer in W̃
 
-    Both beyond rounding, 8 hidden eps ‖W_rec‖_F. Their norm is ‖W̃ on these entries‖_F / ‖ΔT‖_F, in [0, 1]: how much of what the removal changed
-    lies where the constraint allows nothing. A random dense change of any size would have √(share of zeros) of its norm on the zeros.
+    Both beyond rounding, 8 hidden eps ‖W_rec‖_F. Their norm is ‖W̃ on these entries‖_F / ‖W_rec − W̃‖_F, in [0, 1]: how much of what the removal
+    changed lies where the constraint allows nothing. A random dense change of any size would have √(share of zeros) of its norm on the zeros.
 
     Parameters
     ----------
     W_rec : (hidden, hidden), columns drive rows.
-    form : its Schur form; computed with threshold 0.9 when left out.
+    form : its Schur form, of a leaky network that of its step matrix; with threshold 0.9 and without a leak when left out.
 
     Returns
     -------
@@ -83,9 +84,9 @@ def _removal(W, form: SchurForm, sectors, sign, zeros) -> tuple[dict, dict]:
     """What a removal does to signs and zeros, and why what is not finite is undefined."""
     from ..ablation import removal
 
-    delta = removal(form, sectors)
-    size = frobenius(delta)
-    changed = W - form.weights(delta) if size else W
+    change = form.weights(removal(form, sectors))
+    size = frobenius(change)
+    changed = W - change if size else W
     rounding = 8 * len(W) * np.finfo(float).eps * frobenius(W)
     entry: dict = {"removed": list(sectors)}
     why = {}

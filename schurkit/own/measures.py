@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import random
-from ..ablation import SUBSETS, ablate, ablation_profile, name_of
+from ..ablation import SUBSETS, Profile, ablate, ablation_profile, name_of
 from ..engine import rollout
 from ..importance import coupling_estimates, exact_effects
 from ..rnn import RNN, Trials
-from ..schur import SchurForm, SchurOrderWarning
+from ..schur import SECTORS, SchurForm, SchurOrderWarning
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def over_trials(rnn: RNN, form: SchurForm, trials: Trials, *, resamples: int = 2
     -------
     One row a subset of {RR, CR, CC} but the empty one; not finite where the network diverged.
     """
-    counted = np.broadcast_to(trials.mask, trials.targets.shape[:2])[..., None]
+    counted = trials.counted[..., None]
     targets = trials.targets.astype(np.float64) * counted
     outputs = rollout(ablate(rnn, form, SUBSETS), trials).outputs
     with np.errstate(over="ignore", invalid="ignore"):
@@ -52,26 +52,13 @@ def over_trials(rnn: RNN, form: SchurForm, trials: Trials, *, resamples: int = 2
     return [OverTrials(name_of(s), float(c[0]), float(low), float(high)) for s, c, low, high in zip(SUBSETS[1:], changes, *ends)]
 
 
-@dataclass(frozen=True)
-class OverOrders:
-    """Change of FVU on removing one sector under random orders of nearly tied blocks."""
-
-    removed: str
-    lowest: float
-    highest: float
-    orders: int
-
-
-def over_orders(rnn: RNN, form: SchurForm, trials: Trials, *, orders: int = 5, tie: float = 0.01) -> list[OverOrders]:
-    """Lowest and highest change of FVU for RR, CR and CC over random orders of blocks whose moduli nearly tie (`SchurForm.random_order`)."""
-    found: dict[str, list[float]] = {name: [] for name in ("RR", "CR", "CC")}
+def over_orders(rnn: RNN, form: SchurForm, trials: Trials, *, orders: int = 5, tie: float = 0.01) -> Profile:
+    """RR, CR and CC removed under random orders of blocks whose moduli nearly tie (`SchurForm.random_order`): a profile with one row an order."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SchurOrderWarning)
-        for order in range(orders):
-            shuffled = [form.random_order(seed=order, tie=tie)]
-            for row in ablation_profile(rnn, trials, forms=shuffled, subsets=[(name,) for name in found], controls=()):
-                found[row.removed].append(np.nan if row.delta is None else row.delta)
-    return [OverOrders(name, float(np.min(values)), float(np.max(values)), orders) for name, values in found.items() if values]
+        forms = [form.random_order(seed=order, tie=tie) for order in range(orders)]
+    asked = {"subsets": [(name,) for name in SECTORS], "controls": ()}
+    return Profile.stack([ablation_profile(rnn, trials, forms=[shuffled], **asked) for shuffled in forms])
 
 
 @dataclass(frozen=True)
@@ -103,16 +90,11 @@ def singles(rnn: RNN, form: SchurForm, trials: Trials, *, largest: int = 20, sig
     """
     first, second = coupling_estimates(rnn, form, trials, signals=signals, seed=seed)
     estimates = first + second
-    order = np.argsort(-np.abs(np.nan_to_num(estimates)), axis=None, kind="stable")
-    pairs = [divmod(int(index), len(form.blocks)) for index in order[: min(largest, len(form.couplings()))]]
+    sizes = np.abs(np.nan_to_num(estimates))
+    pairs = sorted(form.couplings(), key=lambda pair: -sizes[pair])[:largest]
     exact = exact_effects(rnn, form, trials, [form.coupling(i, j) for i, j in pairs]) if pairs else []
     rows = [
-        Single(i + 1, j + 1, _sector(form, i, j), float(np.linalg.norm(form.coupling(i, j))), float(estimates[i, j]), float(effect))
+        Single(i + 1, j + 1, form.sector_of(i, j), float(np.linalg.norm(form.coupling(i, j))), float(estimates[i, j]), float(effect))
         for (i, j), effect in zip(pairs, exact)
     ]
     return Singles(estimates, rows)
-
-
-def _sector(form: SchurForm, driven: int, driver: int) -> str:
-    leading = form.leading_blocks
-    return "RR" if driver < leading else "CR" if driven < leading else "CC"

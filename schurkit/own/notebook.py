@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+from ..ablation import DECIDING
+
 TEMPLATE = Path(__file__).with_name("template.ipynb")
 _LINE = re.compile(r"(?P<name>\w+): (?P<kind>[^=]+) = (?P<value>.*?)  # (?P<help>.*)")
 
@@ -40,13 +42,17 @@ def values_of(arguments) -> dict:
     from .load import WEIGHTS
 
     names = [name for given in arguments.transpose or () for name in (WEIGHTS if given == "all" else (given,))]
-    values = {
+    return {
         "weights": arguments.weights, "trials": arguments.trials or "", "network": arguments.network or "", "threshold": arguments.threshold,
         "activation": arguments.activation or "", "leak": arguments.leak, "form": arguments.form or "", "transpose": list(dict.fromkeys(names)),
         "recurrent": arguments.recurrent or "", "readout": arguments.readout or "", "draws": arguments.draws, "seed": arguments.seed,
-        "force_unchecked": arguments.force_unchecked,
+        "force_unchecked": arguments.force_unchecked, "controls": controls_of(arguments),
     }  # fmt: skip
-    return values | ({"controls": list(dict.fromkeys(arguments.control))} if arguments.control else {})
+
+
+def controls_of(arguments) -> list[str]:
+    """The two kinds that decide how a removal reads, and what else was asked for."""
+    return list(dict.fromkeys([*DECIDING, *(arguments.controls or ())]))
 
 
 def as_text(notebook: dict) -> str:

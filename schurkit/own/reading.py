@@ -1,188 +1,171 @@
-"""A report in plain language: what can go and what cannot, in sentences whose numbers are those of the report.
+"""A report in words. The sentences stand in sentences.txt; here they are chosen, and their numbers filled in.
 
-The words are cautious on purpose. A removal is called small below `SMALL`, and it is compared with random changes of the same norm: only a change
-that lies outside the middle 95 % of those is told apart from them.
+How a removal reads is decided by the permuted and the matched control together (`schurkit.ablation.READINGS`), never by one of them alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 
-from ..ablation import LEAST_MASS, name_of
+from ..ablation import DECIDING, HARMLESS, MEANING, name_of
+from ..words import listed, plural, short, span
 from .constraints import constraint_line
+from .files import shown
 
-SMALL = 0.01
-"""A change of FVU below this, one per cent of the variance of the targets, is called small."""
 FEW_TRIALS = 32
 HALF = 0.5
+TOLD = ("RR", "CR", "CC", "RR+CR+CC")
+"""The removals that are put into sentences; the tables hold them all."""
+_LINES = Path(__file__).with_name("sentences.txt").read_text(encoding="utf-8").splitlines()
+_SENTENCES = dict(line.split(": ", 1) for line in _LINES if not line.startswith("#"))
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What one removal came to, for one network.
-
-    removed : "RR", "RR+CR", … kind : "empty", "unknown", "diverged", "helps", "small" or "costs" (the size of the change alone).
-    beside : "less", "alike", "more" or "unknown": the change beside random changes of equal norm; "" where there is nothing to compare.
-    verdict : the two together, in a few words. sentence : the verdict with its numbers; brief : the same in one line.
-    """
-
-    removed: str
-    kind: str
-    beside: str
-    verdict: str
-    sentence: str
-    brief: str
+def tell(name: str, /, **fields) -> str:
+    """The sentence of that name in sentences.txt with its fields filled in."""
+    return _SENTENCES[name].format(**fields).rstrip()
 
 
-_VERDICTS = {
-    ("small", "less"): "can go on these trials, and not for being small: random changes of its size cost more",
-    ("small", "alike"): "can go on these trials, but a random change of its size is not told apart from it",
-    ("small", "more"): "costs little, yet more than random changes of its size",
-    ("small", "unknown"): "can go on these trials; its controls are undefined",
-    ("costs", "less"): "is used, though it costs less than random changes of its size",
-    ("costs", "alike"): "is used, but is not told apart from random changes of its size",
-    ("costs", "more"): "cannot go: it costs more than random changes of its size",
-    ("costs", "unknown"): "is used; its controls are undefined",
-}
+def leak_of(report: dict) -> str:
+    """The leak in words: a number, or a range where every unit has its own."""
+    return span(np.atleast_1d(report["leak"])) + (", one a unit" if np.ndim(report["leak"]) else "")
 
 
-def findings(network: dict) -> list[Finding]:
-    """The findings of one network of a report, one for each removal but the empty one; none without trials."""
-    return [_finding(network, entry) for entry in network.get("ablations", []) if entry["removed"]]
-
-
-def _finding(network: dict, entry: dict) -> Finding:
-    name = name_of(entry["removed"])
-    if entry["removed_mass"] < LEAST_MASS:
-        why = "holds no couplings" if entry["removed_mass"] == 0 else f"holds almost no couplings (removed mass {entry['removed_mass']:.0e})"
-        told = f"{name} {why}: there is nothing to remove."
-        return Finding(name, "empty", "", "nothing to remove", told, told)
-    full = network["full"]["fvu"]
-    if full is None:
-        told = f"{name}: undefined, because the unablated network diverged."
-        return Finding(name, "unknown", "", "undefined", told, told)
-    if entry["fvu"] is None:
-        told = f"{name} cannot go: without it the network diverges."
-        return Finding(name, "diverged", "", "cannot go: without it the network diverges", told, told)
-    delta, control = entry["delta_fvu"], primary(entry)
-    beside = _beside(delta, control)
-    kind = "helps" if delta <= -SMALL else "small" if delta < SMALL else "costs"
-    verdict = "is better gone on these trials: the error falls without it" if kind == "helps" else _VERDICTS[kind, beside]
-    lost = " That is no better than always giving the mean target." if entry["fvu"] >= 1 > full else ""
-    text = f"Without {name} ({100 * entry['removed_mass']:.0f} % of the norm of W_rec) FVU goes from {_short(full)} to {_short(entry['fvu'])} "
-    ends = "" if beside == "unknown" else f"; random {_band(control)}"
-    brief = f"{name} {verdict} (FVU {_signed(delta)}{ends})."
-    return Finding(name, kind, beside, verdict, f"{text}({_signed(delta)}).{lost} {_control(control)} So {name} {verdict}.", brief)
-
-
-def primary(entry: dict) -> dict | None:
-    """The control that a removal is compared with: block-upper if it was drawn, else the first one."""
-    drawn = {control["kind"]: control for control in entry["controls"]}
-    return drawn.get("block-upper") or next(iter(drawn.values()), None)
-
-
-def _beside(delta: float, control: dict | None) -> str:
-    if control is None or control["delta_fvu_low"] is None or control["delta_fvu_high"] is None:
-        return "unknown"
-    return "less" if delta < control["delta_fvu_low"] else "more" if delta > control["delta_fvu_high"] else "alike"
-
-
-def _control(control: dict | None) -> str:
-    if control is None:
-        return "No control was drawn."
-    if control["delta_fvu_low"] is None or control["delta_fvu_high"] is None:
-        return f"Random changes of the same norm cannot be summed up: {control['undefined']['delta_fvu_high']}."
-    return f"Random changes of the same norm: {_band(control)} (median and middle 95 % of {control['n']} draws)."
-
-
-def _band(control: dict) -> str:
-    low, middle, high = (_signed(control[f"delta_fvu_{end}"]) for end in ("low", "median", "high"))
-    return f"{middle} [{low}, {high}]"
-
-
-# ---- the whole -----------------------------------------------------------------------------------------------------------------------------------
-def headline(report: dict, network: dict) -> list[str]:
-    """The reading in a few sentences, warnings first: what to know before anything else."""
-    if "ablations" not in network:
-        return [_structure(network, report["threshold"]), "What the couplings are worth was not measured, because no trials were given."]
-    told = [*warnings_of(report, network), _task(network)]
-    by_name = {found.removed: found for found in findings(network)}
-    told += [by_name[name].brief for name in ("RR", "CR", "CC")]
-    if sum(by_name[name].kind not in ("empty", "unknown") for name in ("RR", "CR", "CC")) > 1:
-        told.append("All three together: " + by_name["RR+CR+CC"].brief)
-    return told
-
-
-def _structure(network: dict, threshold: float) -> str:
-    norms = network["norms"]
-    share = 100 * (norms["N"] / norms["T"]) ** 2 if norms["T"] else 0.0
-    return (
-        f"R holds {network['n_leading']} of {network['hidden_size']} units (modulus at least {threshold:g} of the largest); "
-        f"the couplings between blocks hold {share:.0f} % of the squared norm of W_rec."
-    )
-
-
-def _task(network: dict) -> str:
-    full = network["full"]["fvu"]
-    if full is None:
-        return "The network diverges on these trials, so no removal can be measured."
-    scale = "0: perfect; 1: no better than always giving the mean target"
-    return f"On {network['n_trials']} trials the network as it is has FVU {_short(full)} ({scale})."
-
-
-def warnings_of(report: dict, network: dict) -> list[str]:
-    """What weakens everything below: a failed check, a network that does not do its task, few trials."""
-    told, checked = [], report["checked"]
-    if checked is not None and not checked["agrees"]:
-        about = "What follows is about another network."
-        told.append(f"Warning: these weights do not give the outputs that stand in the trials. {checked['hint']} {about}")
-    full = network.get("full", {}).get("fvu")
-    if full is not None and full > HALF:
-        told.append(
-            f"Warning: the network explains less than half of the variance of the targets (FVU {_short(full)}). "
-            "What a network can lose that does not do its task says little."
-        )
-    if network.get("n_trials", FEW_TRIALS) < FEW_TRIALS:
-        told.append(f"Warning: {network['n_trials']} trials are few. Changes of FVU move with the trials; use hundreds.")
-    return told
+# ---- the network -----------------------------------------------------------------------------------------------------------------------------
+def facts(report: dict, weights: str = "", unused=(), details: dict | None = None) -> list[str]:
+    """What was read: file, sizes, kind, what had to be assumed, what was not used; and which network of a stack the details are of."""
+    said = {"activation": report["activation"], "leak": leak_of(report), "form": report["form"]}
+    words = {name: word + (" (assumed)" if name in report["assumed"] else "") for name, word in said.items()}
+    sizes = {"networks": plural(len(report["networks"]), "network"), "hidden_size": report["networks"][0]["hidden_size"]}
+    lines = [tell("facts", weights=shown(weights) or "network", **sizes, **words)]
+    if report["assumed"]:
+        lines.append(tell("assumed", names=listed([f"{name} {said[name]}" for name in report["assumed"]])))
+    if details is not None and len(report["networks"]) > 1:
+        lines.append(tell("details", label=shown([str(details["label"])])))
+    return lines + ([tell("unused", names=shown(unused))] if unused else [])
 
 
 def check_sentence(report: dict) -> str:
     """Whether the network is the reader's network."""
     checked = report["checked"]
     if checked is None:
-        return (
-            "Orientation unchecked: nobody compared these weights with outputs of the code that trained them. "
-            "A transposed W_rec has the same eigenvalues and would pass for a network; add the outputs of your own code to the trials."
-        )
-    size = "unbounded" if checked["max_deviation"] is None else f"{checked['max_deviation']:.2g}"
-    if checked["agrees"]:
-        return f"Checked: the network gives the outputs that stand in the trials (largest deviation {size})."
-    return f"CHECK FAILED: the network does not give the outputs that stand in the trials (largest deviation {size}). {checked['hint']}"
+        return tell("unchecked")
+    return tell("checked" if checked["agrees"] else "check failed", size=short(checked["max_deviation"], ".2g"), hint=checked["hint"])
 
 
-def kind_sentences(report: dict) -> list[str]:
-    """What the order of the blocks means for this kind of network, and what had to be assumed."""
-    activation, leak = report["activation"], report["leak"]
-    step = "W_rec" if leak == 1 else f"the step matrix (1 − {leak:g}) I + {leak:g} W_rec, which has the same Schur vectors"
-    told = [f"The blocks are ordered by the modulus of the eigenvalues of {step}."]
-    if activation == "relu":
-        told.append(
-            "For a relu network the modulus is an order, not a time scale: "
-            "each state switches some units off, and what decays or grows depends on which."
-        )
-    else:
-        told.append(
-            "The modulus is a time scale near the origin only, where tanh is nearly linear. For a memory held in fixed points it is an order."
-        )
-    if report["form"] == "voltage":
-        told.append("In the voltage form W_rec acts on rates φ(v): the state plotted and the state that couplings pass on differ by φ.")
-    if report["assumed"]:
-        names = " and ".join(f"{name} {report[name] if name != 'leak' else format(report[name], 'g')}" for name in report["assumed"])
-        told.append(f"Assumed, because neither the file nor the command said it: {names}. If it is wrong, so is every removal below.")
-    return told
+def structure(report: dict, network: dict) -> str:
+    """Where R ends, and how much of the matrix are couplings."""
+    norms, whole = network["norms"], np.ndim(report["leak"]) == 0 and report["leak"] == 1
+    share = (norms["N"] / norms["T"]) ** 2 if norms["T"] else 0.0
+    words = {"matrix": "W_rec" if whole else "the step matrix", "cut": short(network["cut"]), "threshold": short(report["threshold"])}
+    return tell("structure", **words, n_leading=network["n_leading"], hidden_size=network["hidden_size"], share=short(100 * share, ".0f"))
+
+
+def warnings_of(report: dict, network: dict) -> list[str]:
+    """What weakens everything below: a failed check, a network that does not do its task, few trials, a block near the cut."""
+    lines, checked, near = [], report["checked"], [network["blocks"][i][2] for i in network["near_cut"]]
+    if checked is not None and not checked["agrees"]:
+        lines.append(tell("other network", hint=checked["hint"]))
+    full = network.get("full", {}).get("fvu")
+    if full is not None and full > HALF:
+        lines.append(tell("poor", fvu=short(full)))
+    if network.get("n_trials", FEW_TRIALS) < FEW_TRIALS:
+        lines.append(tell("few trials", trials=plural(network["n_trials"], "trial")))
+    if near:
+        lies = "lies" if len(near) == 1 else "lie"
+        lines.append(tell("near the cut", blocks=plural(len(near), "block"), moduli=f"{span(near)} {lies}", cut=short(network["cut"])))
+    return lines
+
+
+def headline(report: dict, network: dict) -> list[str]:
+    """The reading in a few sentences, warnings first: what to know before anything else."""
+    lines = [*warnings_of(report, network), structure(report, network)]
+    if "ablations" not in network:
+        return [*lines, tell("no trials")]
+    if network["full"]["fvu"] is None:
+        return [*lines, tell("diverges")]
+    lines.append(tell("task", trials=plural(network["n_trials"], "trial"), fvu=short(network["full"]["fvu"])))
+    return [*lines, *sentences(network), *over_networks(report)]
+
+
+# ---- the removals ----------------------------------------------------------------------------------------------------------------------------
+def sentences(network: dict) -> list[str]:
+    """How each sector reads, and all three together where more than one holds something."""
+    entries = {name_of(entry["removed"]): entry for entry in network["ablations"]}
+    alone = sum(entries[name]["removed_mass"] > 0 for name in TOLD[:3]) < 2
+    return [_sentence(name, entries[name], network["full"]["fvu"]) for name in (TOLD[:3] if alone else TOLD)]
+
+
+def _sentence(name: str, entry: dict, full: float | None) -> str:
+    reading, delta = entry["reading"], entry["delta_fvu"]
+    if reading == "∅":
+        return tell("empty", name=name)
+    if reading == "–" or full is None:
+        why = "the unablated network diverged" if full is None else f"{listed(DECIDING)} controls were not both drawn"
+        return tell("unread", name=name, why=why)
+    change = "it diverges" if delta is None else f"FVU {short(delta, '+.2g')}"
+    drawn = [f"{control['kind']} {_drawn(control)}" for control in entry["controls"]]
+    sentence = tell("read", name=name, reading=reading, meaning=MEANING[reading], numbers="; ".join([change, *drawn]))
+    lost = entry["fvu"] is not None and entry["fvu"] >= 1 > full
+    better = delta is not None and delta <= -HARMLESS * abs(1 - full)
+    return sentence + (f" {tell('lost')}" if lost else "") + (f" {tell('better')}" if better else "")
+
+
+def _drawn(control: dict) -> str:
+    """Median [lowest, highest] of the draws of a control, or why there is none."""
+    if control["n"] == 0:
+        return "–"
+    lost = control.get("undefined", {}).get("delta_fvu_most")
+    middle, *ends = (short(control[f"delta_fvu_{name}"], "+.2g") for name in ("median", "least", "most"))
+    return lost or f"{middle} [{', '.join(ends)}]"
+
+
+def table(network: dict, spread=()) -> list[dict]:
+    """The removals of one network as rows of words; `spread` holds their rows of `measures.over_trials`."""
+    ends = {row.removed: f" [{short(row.low, '+.2g')}, {short(row.high, '+.2g')}]" for row in spread if np.isfinite([row.low, row.high]).all()}
+    kinds, rows = [control["kind"] for control in network["ablations"][-1]["controls"]], []
+    for entry in network["ablations"]:
+        controls = entry["controls"] if network["full"]["fvu"] is not None else []
+        name, drawn = name_of(entry["removed"]), {control["kind"]: _drawn(control) for control in controls}
+        row = {"removed": name, "mass": short(entry["removed_mass"], ".3f"), "FVU": short(entry["fvu"])}
+        row["change"] = short(entry["delta_fvu"], "+.2g") + ends.get(name, "")
+        row |= {kind: drawn.get(kind, "–") for kind in kinds}
+        rows.append(row | {"reads": entry["reading"] if entry["removed"] else "–", "sensitivity": short(entry["sensitivity"])})
+    return rows
+
+
+def over_networks(report: dict) -> list[str]:
+    """How the removals read over a stack, in one sentence; nothing for a single network."""
+    networks = report["networks"]
+    if len(networks) == 1 or "ablations" not in networks[0]:
+        return []
+    counts = []
+    for k, entry in enumerate(networks[0]["ablations"]):
+        if (name := name_of(entry["removed"])) in TOLD:
+            read = Counter(network["ablations"][k]["reading"] for network in networks)
+            counts.append(f"{name} {', '.join(f'{word} in {count}' for word, count in read.most_common())}")
+    return [tell("over networks", networks=plural(len(networks), "network"), counts="; ".join(counts))]
+
+
+def about_controls(network: dict) -> list[str]:
+    """What the controls are, and where a matched one could not hold all of its removal."""
+    controls = [(name_of(entry["removed"]), control) for entry in network["ablations"] for control in entry["controls"] if control["n"]]
+    if not controls:
+        return []
+    n = controls[0][1]["n"]
+    parts = [(name, share) for name, control in controls if (share := control["norm_share"]) < 0.9995]
+    shares = listed([f"{name} {short(100 * share)} %" for name, share in parts])
+    return [tell("beside", draws=plural(n, "random change"), odds=n + 1), *([tell("part", shares=shares)] if parts else [])]
+
+
+def borders(network: dict) -> list[str]:
+    """Removals whose cost lies about where a removal begins to be more than harmless."""
+    entries = [entry for entry in network.get("ablations", []) if entry["delta_fvu"] is not None]
+    bound = HARMLESS * (1 - network["full"]["fvu"]) if entries else 0.0
+    near = [name_of(entry["removed"]) for entry in entries if bound / 3 < entry["delta_fvu"] < 3 * bound]
+    return [tell("edge", names=listed(near))] if near else []
 
 
 def constraint_sentence(network: dict) -> str:
@@ -191,37 +174,45 @@ def constraint_sentence(network: dict) -> str:
     return f"{line[:1].upper()}{line[1:]}."
 
 
-LIMITS = (
-    "Nothing is refitted: a removal asks whether this network uses the couplings, not whether the information is still somewhere in its state.",
-    "The interval beside each control is over random draws for one network. It says nothing about other seeds; for that, analyse a stack of them.",
-    "A removal lowers the norm of W_rec, and a random change of equal norm tends to raise it: part of what a control costs may be that.",
-    "CR as a whole is fixed by the leading subspace. RR, CC and single couplings depend on the order of blocks inside a sector.",
-    "Where R ends is a choice (the threshold). Repeat with another one before building on a border case.",
-)
+# ---- as text ---------------------------------------------------------------------------------------------------------------------------------
+def summary(report: dict, name: str = "", unused=()) -> str:
+    """The report as a short text: what was read first, then each network with its table of removals beside the controls."""
+    lines = [*facts(report, name, unused), check_sentence(report)]
+    for network in report["networks"]:
+        lines += ["", *_network_lines(report, network)]
+    return "\n".join([*lines, *([""] if over_networks(report) else []), *over_networks(report)])
 
 
-def _short(value) -> str:
-    return "–" if value is None else f"{value:.3g}"
+def _network_lines(report: dict, network: dict) -> list[str]:
+    norms = ", ".join(f"{part} {short(value)}" for part, value in network["norms"].items())
+    lines = [
+        f"network {network['label']}: spectral radius {short(network['spectral_radius'])}; {structure(report, network)}",
+        f"  Frobenius norms: {norms}; departure from normality (Henrici) {short(network['henrici'])}",
+        *(f"  order not exact: {line}" for line in network["refused"]),
+        constraint_line(network["constraints"]),
+        *(f"  {line}" for line in warnings_of(report, network)),
+    ]
+    if "ablations" not in network:
+        return [*lines, f"  {tell('no trials')}"]
+    rows = table(network)
+    cells = [list(rows[0]), *(list(row.values()) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    full = network["full"]["fvu"]
+    task = tell("diverges") if full is None else tell("task", trials=plural(network["n_trials"], "trial"), fvu=short(full))
+    read = {entry["reading"] for entry in network["ablations"]}
+    return [
+        *lines, f"  {task}",
+        *("    " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells),
+        *(f"  {word}: {meaning}" for word, meaning in MEANING.items() if word in read),
+        *(f"  {line}" for line in (*about_controls(network), *_reasons(network))),
+    ]  # fmt: skip
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.2g}".replace("-", "−")
-
-
-def stack_sentence(networks: list[dict], name: str) -> str:
-    """How one removal came out over a stack: how many networks are found in which way."""
-    counts: dict[str, int] = {}
-    for network in networks:
-        verdict = next((found.verdict for found in findings(network) if found.removed == name), "not measured")
-        counts[verdict] = counts.get(verdict, 0) + 1
-    return "; ".join(f"{count} of {len(networks)}: {verdict}" for verdict, count in sorted(counts.items(), key=lambda item: -item[1]))
-
-
-def deltas(networks: list[dict], sectors) -> np.ndarray:
-    """Changes of FVU on one removal, one a network; NaN where undefined or where there is nothing to remove."""
-    found = []
-    for network in networks:
-        entry = next(entry for entry in network["ablations"] if entry["removed"] == list(sectors))
-        empty = entry["removed_mass"] < LEAST_MASS or entry["delta_fvu"] is None
-        found.append(np.nan if empty else entry["delta_fvu"])
-    return np.array(found, dtype=float)
+def _reasons(network: dict) -> list[str]:
+    """Why numbers are missing from the table, for those that are not missing by definition."""
+    found: dict[str, list[str]] = {}
+    for entry in network["ablations"][1:]:
+        for part in (entry, *entry["controls"]):
+            for reason in part.get("undefined", {}).values():
+                found.setdefault(reason, []).append(name_of(entry["removed"]))
+    return [f"undefined (–) for {', '.join(dict.fromkeys(names))}: {reason}" for reason, names in found.items()]

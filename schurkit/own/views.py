@@ -1,4 +1,4 @@
-"""Figures and sentences of the page that `schurkit analyze --html` writes: narrow enough for a phone, and nothing told by colour alone."""
+"""Figures of the page that `schurkit analyze --html` writes: narrow enough for a phone, and nothing told by colour alone."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import html
 import numpy as np
 
 from .. import nb, plot
-from ..ablation import LEAST_MASS, SUBSETS, ablate, name_of
+from ..ablation import NEARLY_EMPTY, SUBSETS, Profile, ablate, name_of
 from ..engine import rollout
 from ..rnn import RNN, Trials
 from ..schur import SchurForm
-from .reading import deltas, primary
 
 NAMES = [name_of(sectors) for sectors in SUBSETS[1:]]
 MARKERS = {"RR": "o", "CR": "^", "CC": "s"}
 SINGLE = (("RR",), ("CR",), ("CC",), ("RR", "CR", "CC"))
 _BLUE = "#0072B2"
+_KINDS = {"removal": "o", "permuted": "s", "matched": "^", "block-upper": "D", "full": "v"}
 
 
 def say(lines, kind: str = "plain", **said) -> None:
@@ -39,18 +39,9 @@ def report_in(notebook: dict) -> dict:
 
 # ---- the matrix ----------------------------------------------------------------------------------------------------------------------------------
 def spectrum(form: SchurForm):
-    """Eigenvalues of W_rec: R filled, C open; for a leaky network the circles of the step matrix, drawn where they lie for W_rec."""
+    """Eigenvalues of the step matrix, W_rec itself at leak 1: R filled, C open."""
     figure, ax = _figure(3.5, 3.8)
     plot.spectrum(form, ax)
-    if form.leak != 1:
-        ax.lines[0].remove()  # the unit circle of W_rec bounds nothing here
-        centre, angle = -(1 - form.leak) / form.leak, np.linspace(0, 2 * np.pi, 361)
-        circles = (
-            (1.0, "#AAAAAA", "-", "step matrix: unit circle"),
-            (form.threshold * form.radius, "#333333", "--", f"{form.threshold:g} × its radius"),
-        )
-        for size, colour, line, label in circles:
-            ax.plot(centre + size / form.leak * np.cos(angle), size / form.leak * np.sin(angle), color=colour, ls=line, lw=0.8, label=label)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=8)
     return figure
 
@@ -63,51 +54,44 @@ def schur_matrix(form: SchurForm):
 
 
 # ---- the profile ---------------------------------------------------------------------------------------------------------------------------------
-def profile(network: dict, spread):
-    """The seven removals of one network beside random changes of equal norm; `spread` holds the rows of `over_trials`."""
-    figure, ax = _figure(5.4, 3.8)
-    by_name, drawn = {row.removed: row for row in spread}, []
-    for place, entry in enumerate(network["ablations"][1:]):
-        control, value = primary(entry), entry["delta_fvu"]
-        if entry["removed_mass"] < LEAST_MASS:
-            ax.text(0, place, " nothing to remove", va="center", fontsize=8)
+def removals(profile: Profile, spread=()):
+    """Every removal beside its controls: of one network with every draw, of a stack each network with the medians of its controls.
+
+    spread : rows of `measures.over_trials`, for one network.
+    """
+    figure, ax = _figure(5.4, 4.6)
+    kinds, ends, drawn = ["removal", *profile.controls], {row.removed: (row.low, row.high) for row in spread}, []
+    alone = len(profile) == 1
+    for place, one in enumerate(profile):
+        if not one.held.any():
+            ax.text(0, place, " ∅: no coupling", va="center", fontsize=8)
             continue
-        if control is not None and control["delta_fvu_high"] is not None:
-            low, middle, high = (control[f"delta_fvu_{end}"] for end in ("low", "median", "high"))
-            ax.plot([low, high], [place + 0.17] * 2, color=plot.CONTROL_COLOUR, lw=5, alpha=0.45, solid_capstyle="butt")
-            ax.plot(middle, place + 0.17, "s", ms=4.5, color=plot.CONTROL_COLOUR, label="random, equal norm")
-            drawn += [low, high]
-        if value is None:
-            ax.text(0, place - 0.17, " diverges", va="center", fontsize=8)
-            continue
-        row = by_name[name_of(entry["removed"])]
-        if np.isfinite([row.low, row.high]).all():
-            ax.plot([row.low, row.high], [place - 0.17] * 2, color=_BLUE, lw=1.4)
-        ax.plot(value, place - 0.17, "o", ms=6, color=_BLUE, label="removal")
-        drawn.append(value)
+        if not np.isfinite(one.cost[one.held]).any():
+            ax.text(0, place - 0.26, " diverges", va="center", fontsize=8)
+        for kind, shift in zip(kinds, np.linspace(-0.26, 0.26, len(kinds))):
+            values = one.cost[one.held] if kind == "removal" else one.controls[kind][one.held]
+            values = values if values.ndim == 1 else values[0] if alone else np.median(values, axis=1)
+            finite, full = np.isfinite(values), np.broadcast_to(one.mass[one.held] >= NEARLY_EMPTY, values.shape)
+            for solid in (True, False):
+                _dots(ax, values[finite & (full == solid)], place + shift, kind, solid, alone)
+            drawn += values[finite].tolist()
+        if one.name in ends and np.isfinite(ends[one.name]).all():
+            ax.plot(ends[one.name], [place - 0.26] * 2, color=_BLUE, lw=1.4)
     _change_axis(ax, drawn)
     return figure
 
 
-def stack_profile(networks: list[dict]):
-    """The removals of every network of a stack, and the medians of their controls."""
-    figure, ax = _figure(5.4, 4.0)
-    generator, drawn = np.random.default_rng(0), []
-    for place, sectors in enumerate(SUBSETS[1:]):
-        controls = [primary(network["ablations"][place + 1]) for network in networks]
-        medians = np.array([c["delta_fvu_median"] for c in controls if c is not None and c["delta_fvu_median"] is not None], dtype=float)
-        for values, shift, colour, marker, label in (
-            (deltas(networks, sectors), -0.17, _BLUE, "o", "removal"),
-            (medians, 0.17, plot.CONTROL_COLOUR, "s", "random, equal norm (median)"),
-        ):
-            values = values[np.isfinite(values)]
-            heights = place + shift + generator.uniform(-0.08, 0.08, len(values))
-            ax.plot(values, heights, marker, ms=3.5, color=colour, alpha=0.6, mew=0, label=label)
-            if len(values):
-                ax.plot([values.mean()] * 2, [place + shift - 0.13, place + shift + 0.13], color=colour, lw=2)
-            drawn += values.tolist()
-    _change_axis(ax, drawn)
-    return figure
+def _dots(ax, values, height: float, kind: str, solid: bool, alone: bool) -> None:
+    """One dot a value at a height, a little apart where they are many; open ones for what is nearly empty."""
+    if not len(values):
+        return
+    colour, marker = _BLUE if kind == "removal" else plot.CONTROL_COLOUR, _KINDS[kind]
+    apart = np.linspace(-0.06, 0.06, len(values)) if len(values) > 1 else 0.0
+    label = kind if kind == "removal" or alone else f"{kind} (median)"
+    size, inside = 6 if alone and kind == "removal" else 3.5, colour if solid else "none"
+    ax.plot(values, height + apart, marker, ms=size, color=colour, mfc=inside, alpha=0.7, mew=0.8, label=label)
+    if not alone:
+        ax.plot([values.mean()] * 2, [height - 0.1, height + 0.1], color=colour, lw=2)
 
 
 def _change_axis(ax, drawn) -> None:
@@ -129,14 +113,14 @@ def _change_axis(ax, drawn) -> None:
     handles, labels = ax.get_legend_handles_labels()
     unique = dict(zip(labels, handles))
     if unique:
-        ax.figure.legend(unique.values(), unique.keys(), loc="outside upper center", ncols=2, fontsize=8)
+        ax.figure.legend(unique.values(), unique.keys(), loc="outside upper center", ncols=3, fontsize=8)
 
 
 # ---- what it does without ------------------------------------------------------------------------------------------------------------------------
 def rollouts(rnn: RNN, form: SchurForm, trials: Trials, count: int = 2):
     """The first trials, intact and without each sector: the output whose target varies most. Returns figure, that output, and rows."""
     count = min(count, len(trials))
-    kept = np.broadcast_to(trials.mask, trials.targets.shape[:2])
+    kept = trials.counted
     channel = int(np.argmax(trials.targets[kept].var(axis=0)))
     first = Trials(trials.inputs[:count], trials.targets[:count], np.array(kept[:count]) if kept[:count].any() else None)
     outputs = rollout(ablate(rnn, form, [(), *SINGLE]), first).outputs[..., channel]

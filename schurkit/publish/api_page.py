@@ -6,7 +6,8 @@ import inspect
 import re
 import textwrap
 from importlib import import_module
-from pathlib import Path
+
+from schurkit.publish.book import Book
 
 # What a reader calls, by module; what `schurkit` itself offers comes first and is not repeated
 MODULES = (
@@ -19,8 +20,8 @@ _SECTION = re.compile(r"^(Parameters|Returns|Raises|Examples|Attributes|Notes|Yi
 _MARKED = re.compile(r"(``[^`]+``|`[^`\n]+`|\*\*[^*]+\*\*)")
 
 
-def api_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path, kept: dict) -> str:
-    """The generated part of the reference. The arguments, those of the other generated pages, are not used."""
+def api_page(book: Book | None = None) -> str:
+    """The generated part of the reference, the same for every book."""
     found = public_names()
     anchors = {name: anchor(module, name) for module, names in reversed(found.items()) for name in names}
     lines = []

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from schurkit.publish.chapters import Chapter, chapter_named, chapters
+from schurkit.publish.book import Book
+from schurkit.publish.chapters import chapter_named
 from schurkit.publish.editions import edition_named
 from schurkit.publish.plans import train_ahead
 from schurkit.publish.run import EXECUTED, PACKAGE, Job, Outcome, commit, device, job_for, run_jobs
@@ -34,8 +35,7 @@ class BuildError(RuntimeError):
 class Plan:
     """What a build would do: the jobs of the chosen chapters, and what the pages of the others show."""
 
-    edition: str
-    chapters: dict[str, Chapter]
+    book: Book
     jobs: list[Job]
     others: dict[str, Path | None]
 
@@ -54,11 +54,14 @@ def plan_build(root: Path, edition: str = "quick", only: Sequence[str] = ()) -> 
     edition : a name in book/editions.yml.
     only : run these chapters alone; the pages of the others show the run they have, of whatever parameters.
     """
-    known = chapters(root)
-    values = edition_named(root, edition, known).values
+    book = Book(root, edition)
+    known, values = book.chapters, edition_named(root, edition, book.chapters).values
     chosen = [chapter_named(root, name).name for name in only] or list(known)
     jobs = [job_for(root, known[name], values.get(name, {})) for name in known if name in chosen]
-    return Plan(edition, known, jobs, {name: _latest(root, name) for name in known if name not in chosen})
+    others = {name: _latest(root, name) for name in known if name not in chosen}
+    outputs = {job.chapter.name: job.output for job in jobs} | others
+    book.executed.update({name: outputs[name] for name in known})
+    return Plan(book, jobs, others)
 
 
 def build(
@@ -92,13 +95,12 @@ def build(
     failed = [outcome for outcome in run_jobs(root, due, workers, report) if outcome.problem]
     if failed:
         raise BuildError("\n".join(outcome.problem for outcome in failed))
-    executed = {**{job.chapter.name: job.output for job in plan.jobs}, **plan.others}
-    staged = stage(root, {name: executed[name] for name in plan.chapters}, plan.chapters, plan.edition)
+    staged = stage(plan.book)
     digest = _inputs_digest(staged)
     if _up_to_date(root, digest):
         say("The pages are up to date.")
     else:
-        render(root, staged, strict=all(executed.values()))
+        render(root, staged, strict=all(plan.book.executed.values()))
         (root / HTML / ".inputs").write_text(json.dumps({"inputs": digest, "pages": _pages_digest(root)}))
     if from_nothing:
         _tell_whole(root, plan, time.monotonic() - begun, workers)
@@ -110,7 +112,7 @@ def build(
 
 def _tell_whole(root: Path, plan: Plan, seconds: float, workers: int) -> None:
     """Keep what a build took that had every network to train and every chapter to run; `schurkit publish` takes it to book/data."""
-    told = {"edition": plan.edition, "seconds": round(seconds), "keys": [job.key for job in plan.jobs], "device": device(workers)}
+    told = {"edition": plan.book.edition, "seconds": round(seconds), "keys": [job.key for job in plan.jobs], "device": device(workers)}
     told |= {"date": time.strftime("%Y-%m-%d", time.gmtime()), "commit": commit(root)}
     (root / WHOLE).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 from schurkit import nb
-from schurkit._claims import Claim, explained, load_claims, ours
+from schurkit._claims import Claim, explained, ours
 from schurkit.publish.build import plan_build
 from schurkit.publish.check import Finding
-from schurkit.publish.published import BASE, agrees, measured, published
+from schurkit.publish.published import BASE, agrees, measured
 
 
 def compare(root: Path, edition: str = BASE) -> list[Finding]:
@@ -21,9 +21,9 @@ def compare(root: Path, edition: str = BASE) -> list[Finding]:
     ----------
     root : the book's folder. edition : the one that was run here.
     """
-    known, kept = load_claims(root / "book" / "claims.yml"), published(root)
-    found = []
-    for job in plan_build(root, edition).jobs:
+    plan, found = plan_build(root, edition), []
+    known, kept = plan.book.claims, plan.book.published
+    for job in plan.jobs:
         name = job.chapter.name
         if name not in kept:
             continue

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 from schurkit import nb
 from schurkit._checks import InputError
-from schurkit._claims import OTHER, VERDICTS, Claim, beyond, differing, explained, load_claims, marked, ours, verdicts
+from schurkit._claims import OTHER, VERDICTS, Claim, beyond, differing, explained, marked, ours, verdicts
+from schurkit.publish.book import Book
 from schurkit.publish.published import BASE, strongest
 
 NOT_RUN = "not run"
@@ -15,28 +15,18 @@ NOT_RUN = "not run"
 _SCRIPT = '```{raw} html\n<script src="../_static/ledger.js" defer></script>\n```'
 
 
-def ledger_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path, kept: dict) -> str:
-    """The generated part of the ledger page, in MyST markdown.
-
-    Parameters
-    ----------
-    notebooks : executed notebooks by chapter; None for those that were not run.
-    chapters, edition : the chapters of the book and the name of the edition.
-    claims_path : its claims.yml. kept : published runs by chapter, from `schurkit.publish.published`.
-    """
-    known = load_claims(claims_path)
-    tested = tests_of(notebooks)
+def ledger_page(book: Book) -> str:
+    """The generated part of the ledger page, in MyST markdown."""
+    known, tested = book.claims, tests_of(book.notebooks)
     older: dict[str, list[dict]] = {}
     best: dict[str, list[dict]] = {}
-    for name, results in kept.items():
-        if name not in chapters:
-            continue
+    for name, results in book.published.items():
         for told in strongest(results):
             best.setdefault(told["id"], []).append({"chapter": name, **told})
         for one in (results, *results.get("larger", [])):
             for told in one["claims"]:
                 older.setdefault(told["id"], []).append({"chapter": name, "edition": one["provenance"]["edition"], **told})
-    lines = [f"**Published runs:** {_count(known, best)} **This copy**, the {edition} edition: {_count(known, tested)}", ""]
+    lines = [f"**Published runs:** {_count(known, best)} **This copy**, the {book.edition} edition: {_count(known, tested)}", ""]
     lines += ["::::{div} schurkit-ledger", "| Claim | Statement, and the rule | Paper | Published run | This copy | Beyond its control | Shown in |"]
     lines += ["|:--|:--|:--|:--|:--|:--|:--|"]
     lines += [_row(claim, tested.get(claim.id, []), best.get(claim.id, [])) for claim in known.values()]

@@ -86,8 +86,17 @@ def print_book(root: Path, browser=None) -> Path:
             raise BuildError(f"pictures or styles of the page are missing: {', '.join(sorted(set(failed))[:5])}.")
         page.evaluate(_FOR_PAPER)
         page.add_style_tag(content=_STYLE)
-        page.pdf(path=str(begun), format="A4", print_background=True, tagged=True, outline=True,
-                 prefer_css_page_size=True, display_header_footer=True, header_template="<i></i>", footer_template=_FOOTER)
+        page.pdf(
+            path=str(begun),
+            format="A4",
+            print_background=True,
+            tagged=True,
+            outline=True,
+            prefer_css_page_size=True,
+            display_header_footer=True,
+            header_template="<i></i>",
+            footer_template=_FOOTER,
+        )
         context.close()
     os.replace(begun, root / PDF)
     return root / PDF

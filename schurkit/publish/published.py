@@ -12,7 +12,7 @@ from pathlib import Path
 
 from schurkit import nb
 from schurkit._checks import InputError
-from schurkit._claims import Claim, explained, load_claims, ours, parts
+from schurkit._claims import Claim, parts
 
 DATA = Path("book/data")
 BASE = "book"
@@ -54,7 +54,7 @@ def publish(root: Path, edition: str, name: str, executed: Path, own: bool = Fal
         provenance["note"] = note
     claims = [{key: value for key, value in told.items() if key != "values"} for told in nb.claims(notebook)]  # the provenance has them
     results = {"schema": SCHEMA, "chapter": name, "provenance": provenance, "records": nb.records(notebook), "claims": claims}
-    target = _folder(root, edition, name)
+    target = folder(root, edition, name)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}.") as begun:
         fresh = Path(begun) / name
@@ -68,7 +68,8 @@ def publish(root: Path, edition: str, name: str, executed: Path, own: bool = Fal
     return target
 
 
-def _folder(root: Path, edition: str, name: str) -> Path:
+def folder(root: Path, edition: str, name: str) -> Path:
+    """Where the published run of a chapter lies."""
     return root / DATA / name if edition == BASE else root / DATA / edition / name
 
 
@@ -169,112 +170,9 @@ def _agrees(claim: Claim, live: dict, kept: dict) -> bool | None:
     return live["interval"][0] <= kept["interval"][1] and kept["interval"][0] <= live["interval"][1]
 
 
-def section(results: dict, notebook: dict | None, claims_path: Path, files: list[str], link: str) -> str:
-    """The section of a page that shows the published run beside the live one, in MyST markdown.
-
-    Parameters
-    ----------
-    results : of the chapter, from `published`. notebook : the executed notebook of this build; None if it was not run.
-    claims_path : claims.yml. files : names of the published CSV files. link : where they lie, seen from the page.
-    """
-    known = load_claims(claims_path)
-    run = results["provenance"]
-    live = {told["id"]: told for told in nb.claims(notebook)} if notebook else {}
-    lines = ["## Published run beside this one", "", f"Published run: {_provenance(run)}.", ""]
-    if notebook is None:
-        lines += ["This copy did not run the chapter.", ""]
-    rows, differ = [], []
-    for kept in results["claims"]:
-        claim, now = known.get(kept["id"]), live.get(kept["id"])
-        if claim is None:
-            continue
-        same = None if now is None else agrees(claim, now, kept)
-        if same is False:
-            differ.append(claim.id)
-        word = {True: "yes", False: "**no**", None: "–"}[same]
-        rows.append(f"| {claim.id} | {_value(kept)} | {explained(claim, kept)} | {_value(now)} | {word} |")
-    if rows:
-        lines += ["| Claim | Published run | Verdict | Here | Agree |", "|:--|:--|:--|:--|:--|", *rows, ""]
-    if differ:
-        bare = any(not part["interval"] for id in differ for part in parts(live[id]).values())
-        few = " Where there is no interval here, it is by the value alone." if bare else ""
-        lines += [":::{warning}", f"What was computed here disagrees with the published run on {', '.join(differ)}.{few}", ":::", ""]
-    lines += _numbers(results["records"], nb.records(notebook) if notebook else {})
-    if files:
-        lines += [_files("published run", files, link), ""]
-    return "\n".join(lines)
-
-
-def larger_section(results: dict, larger: dict, claims_path: Path, files: list[str], link: str) -> str:
-    """The section of a page on a larger edition of its chapter: its claims beside those of the published run, in MyST markdown.
-
-    Parameters
-    ----------
-    results : of the chapter, from `published`. larger : one of its `larger`.
-    claims_path : claims.yml. files : names of the CSV files of the larger run. link : where they lie, seen from the page.
-    """
-    known = load_claims(claims_path)
-    edition = larger["provenance"]["edition"]
-    base = {told["id"]: told for told in results["claims"]}
-    lines = [f"## The {edition} edition of this chapter", ""]
-    lines += [f"Run apart from this copy: {_provenance(larger['provenance'])}.{_note(larger)}", ""]
-    rows = []
-    for told in larger["claims"]:
-        claim = known.get(told["id"])
-        if claim and told["n"] != 0:  # an edition may turn to some claims alone
-            other = base.get(claim.id)
-            verdict = "–" if other is None else explained(claim, other)
-            rows.append(f"| {claim.id} | {_value(told)} | {explained(claim, told)} | {_value(other)} | {verdict} |")
-    if rows:
-        lines += [f"| Claim | {edition.capitalize()} edition | Verdict | Published run | Verdict |", "|:--|:--|:--|:--|:--|", *rows, ""]
-    lines += _numbers(larger["records"], results["records"], ("In the " + edition + " edition", "Published run"))
-    if files:
-        lines += [_files(f"{edition} edition", files, link), ""]
-    return "\n".join(lines)
-
-
-def _note(results: dict) -> str:
-    note = results["provenance"].get("note", "").strip()
-    return f" {note.rstrip('.')}." if note else ""
-
-
-def _files(what: str, files: list[str], link: str) -> str:
-    return f"Numbers of the {what}: " + ", ".join(f'<a download href="{link}/{file}">{file}</a>' for file in files) + "."
-
-
-def _numbers(kept: dict, live: dict, heads: tuple[str, str] = ("Published", "Here")) -> list[str]:
-    shown = [key for key, value in kept.items() if isinstance(value, (int, float)) and not isinstance(value, bool)]
-    if not shown:
-        return []
-    rows = [f"| `{key}` | {_plain(kept[key])} | {_plain(live.get(key))} |" for key in shown]
-    return [":::{dropdown} Every recorded number", f"| Number | {heads[0]} | {heads[1]} |", "|:--|--:|--:|", *rows, ":::", ""]
-
-
-def _plain(value) -> str:
-    return f"{value:.4g}".replace("-", "−") if isinstance(value, (int, float)) else "–"
-
-
-def _value(test: dict | None) -> str:
-    return ours(test, 4) if test and measured(test) else "–"
-
-
-def _provenance(run: dict) -> str:
-    changed = ", ".join(f"{name} = {_words(value)}" for name, value in run["changed"].items()) or "default parameters"
-    training = run.get("training")
-    spent = f"{run['seconds']:.0f} s"
-    if training:
-        spent += f" and {training['core_seconds']:.0f} core-seconds of training {training['networks']} networks"
-    command = run["command"].split(" -p ")[0]  # the parameters follow
-    return f"`{command}` ({changed}), {run['date']}, {spent} on {run['device']}, commit `{run['commit'] or 'unknown'}`"
-
-
-def _words(value) -> str:
-    return ", ".join(map(str, value)).join("[]") if isinstance(value, list) else str(value)
-
-
 def copy_files(root: Path, name: str, target: Path, edition: str = BASE) -> list[str]:
     """Copy the published CSV files of a chapter to the staged book's assets, in published/<chapter> or <edition>/<chapter>; returns their names."""
-    files = sorted(_folder(root, edition, name).glob("*.csv"))
+    files = sorted(folder(root, edition, name).glob("*.csv"))
     place = target / "book" / "assets" / "data" / ("published" if edition == BASE else edition) / name
     for file in files:
         place.mkdir(parents=True, exist_ok=True)

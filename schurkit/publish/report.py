@@ -5,37 +5,31 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from schurkit.publish.published import WHOLE
+from schurkit.publish.book import Book
+from schurkit.publish.published import DATA, WHOLE
 
 
-def status_page(notebooks: dict, chapters: dict, edition: str, claims_path: Path, kept: dict) -> str:
-    """The generated part of the status page, in MyST markdown.
-
-    Parameters
-    ----------
-    notebooks : executed notebooks by chapter; None for those that were not run.
-    chapters, edition : the chapters of the book and the name of the edition.
-    claims_path : its claims.yml, beside which data/ lies. kept : published runs by chapter, from `schurkit.publish.published`.
-    """
-    runs = {name: notebook["metadata"].get("schurkit", {}).get("run") for name, notebook in notebooks.items() if notebook is not None}
+def status_page(book: Book) -> str:
+    """The generated part of the status page, in MyST markdown."""
+    runs = {name: notebook["metadata"].get("schurkit", {}).get("run") for name, notebook in book.notebooks.items() if notebook is not None}
     runs = {name: run for name, run in runs.items() if run}
-    lines = [f"This copy is the **{edition}** edition.", ""]
+    lines = [f"This copy is the **{book.edition}** edition.", ""]
     if runs:
         lines += [_total("This copy", runs), "", *_table(runs), *_versions(runs)]
-    missing = [name for name in chapters if name not in runs]
+    missing = [name for name in book.chapters if name not in runs]
     if missing:
         lines += ["", ":::{warning}", "Shown without results, since this copy did not run them: " + ", ".join(missing) + ".", ":::"]
-    older = {name: results["provenance"] for name, results in kept.items() if name in chapters}
+    older = {name: results["provenance"] for name, results in book.published.items()}
     if older:
         lines += ["", "## Published runs", "", "Larger runs whose results are kept in `book/data/` and shown beside what this copy computed.", ""]
-        lines += [_total("The published runs", older), *_whole(claims_path.parent / "data" / WHOLE), "", *_table(older), *_versions(older)]
+        lines += [_total("The published runs", older), *_whole(book.root / DATA / WHOLE), "", *_table(older), *_versions(older)]
         commands = dict.fromkeys(f"`{run['command']}` ({run.get('edition', 'unnamed')} edition)" for run in older.values())
         lines += ["- Command: " + ", ".join(commands)]
-    lines += _larger({name: results for name, results in kept.items() if name in chapters})
+    lines += _larger(book.published)
     if runs:
         lines += ["", "## Every parameter, and the numbers behind every figure", ""]
         for name, run in runs.items():
-            lines += _details(name, run, notebooks[name])
+            lines += _details(name, run, book.notebooks[name])
     return "\n".join(lines)
 
 

@@ -11,61 +11,55 @@ from pathlib import Path
 
 from schurkit import nb
 from schurkit._checks import InputError
-from schurkit._claims import claim_line, load_claims
+from schurkit._claims import claim_line
+from schurkit.publish import front, readings
 from schurkit.publish.api_page import api_page
-from schurkit.publish.chapters import Chapter, toc_entries
-from schurkit.publish.front import findings
+from schurkit.publish.beside import larger_section, published_line, published_numbers, section
+from schurkit.publish.book import Book
+from schurkit.publish.chapters import toc_entries
 from schurkit.publish.launch import with_launch_buttons
 from schurkit.publish.ledger import ledger_page
-from schurkit.publish.published import copy_files, larger_section, published, section
-from schurkit.publish.readings import readings
+from schurkit.publish.published import copy_files
 from schurkit.publish.report import status_page
+from schurkit.words import short
 
 STAGE = Path("_build/stage")
 _LINK = re.compile(r'<a download="([a-z0-9-]+\.csv)" href="data:text/csv;base64,([A-Za-z0-9+/=]*)">')
 _LIVE = re.compile(r'<p class="schurkit-live">.*?</p>', re.DOTALL)
-_GENERATED = {"ledger": ledger_page, "status": status_page, "findings": findings, "readings": readings, "api": api_page}
+_GENERATED = {"ledger": ledger_page, "status": status_page, "api": api_page}
+_VALUES = front.VALUES | readings.VALUES
+_PLACE = re.compile(r"\[\[(\w+)(?::([^\]]+))?\]\]")
 
 
-def stage(root: Path, executed: dict[str, Path | None], chapters: dict[str, Chapter], edition: str) -> Path:
-    """Write the staged book and return its folder.
-
-    Parameters
-    ----------
-    root : the book's folder.
-    executed : the executed notebook of each chapter, or None for a chapter that is shown as it stands.
-    chapters : the chapters of the book.
-    edition : its name, for the status page.
-    """
-    target = root / STAGE
+def stage(book: Book) -> Path:
+    """Write the staged book and return its folder."""
+    root, target = book.root, book.root / STAGE
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(root / "book", target / "book", ignore=shutil.ignore_patterns(".*", "__pycache__"))
     shutil.copy(root / "_toc.yml", target / "_toc.yml")
     (target / "_config.yml").write_text(staged_config(root), encoding="utf-8")
-    notebooks = {name: None if path is None else json.loads(path.read_text(encoding="utf-8")) for name, path in executed.items()}
     for entry in toc_entries(root):
-        _generate(root, target, entry, notebooks, chapters, edition)
+        page = target / f"{entry}.md"
+        if page.is_file():
+            page.write_text(generated(book, page.read_text(encoding="utf-8")), encoding="utf-8")
         if entry.startswith("book/") or (root / f"{entry}.ipynb").is_file():
             continue
         for ending in (".md", ".rst"):
             if (root / f"{entry}{ending}").is_file():
                 (target / entry).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(root / f"{entry}{ending}", target / f"{entry}{ending}")
-    kept = published(root)
-    for name, chapter in chapters.items():
+    for name, chapter in book.chapters.items():
         place = target / chapter.path.relative_to(root)
         place.parent.mkdir(parents=True, exist_ok=True)
-        page = dict(chapter.source) if notebooks[name] is None else for_the_page(notebooks[name], name, target, place)
-        if name in kept:
-            link = f"{_to_root(target, place)}/_static/data/published/{name}"
-            text = section(kept[name], notebooks[name], target / "book" / "claims.yml", copy_files(root, name, target), link)
-            page["cells"] = [*page["cells"], {"cell_type": "markdown", "id": "published", "metadata": {}, "source": text}]
-            for larger in kept[name].get("larger", []):
+        page = dict(chapter.source) if book.notebooks[name] is None else for_the_page(book, name, target, place)
+        added = [cell for cell in [published_numbers(book, name)] if cell["outputs"]]
+        if name in book.published:
+            link = f"{_to_root(target, place)}/_static/data"
+            added.append(_prose("published", section(book, name, copy_files(root, name, target), f"{link}/published/{name}")))
+            for larger in book.published[name].get("larger", []):
                 of = larger["provenance"]["edition"]
-                files, link = copy_files(root, name, target, of), f"{_to_root(target, place)}/_static/data/{of}/{name}"
-                text = larger_section(kept[name], larger, target / "book" / "claims.yml", files, link)
-                page["cells"].append({"cell_type": "markdown", "id": f"published-{of}", "metadata": {}, "source": text})
-        page["cells"] = [*page["cells"], _downloads(chapter.source, name, target, place)]
+                added.append(_prose(f"published-{of}", larger_section(book, name, larger, copy_files(root, name, target, of), f"{link}/{of}/{name}")))
+        page["cells"] = [*page["cells"], *added, _downloads(chapter.source, name, target, place)]
         place.write_text(json.dumps(page, ensure_ascii=False, indent=1), encoding="utf-8")
     return target
 
@@ -78,7 +72,11 @@ def _downloads(source: dict, name: str, target: Path, place: Path) -> dict:
     up = _to_root(target, place)
     executed = f'<a download href="{up}/_sources/{place.relative_to(target).as_posix()}">as it was run here</a>'
     text = f'This chapter as a notebook: <a download href="{up}/_static/data/clean/{name}.ipynb">without results</a>, {executed}.'
-    return {"cell_type": "markdown", "id": "downloads", "metadata": {}, "source": text}
+    return _prose("downloads", text)
+
+
+def _prose(id: str, text: str) -> dict:
+    return {"cell_type": "markdown", "id": id, "metadata": {}, "source": text}
 
 
 def staged_config(root: Path) -> str:
@@ -93,25 +91,26 @@ def staged_config(root: Path) -> str:
     return yaml.safe_dump(with_launch_buttons(config), sort_keys=False)
 
 
-def for_the_page(notebook: dict, name: str, target: Path, place: Path) -> dict:
-    """The executed notebook as the page shows it: CSV files beside the book instead of inside it, claims with verdicts and linked to the ledger.
+def for_the_page(book: Book, name: str, target: Path, place: Path) -> dict:
+    """The executed notebook as the page shows it: CSV files beside the book instead of inside it, the published run, claims with their verdicts.
 
-    The verdicts follow from what the run recorded and from the rules of the staged claims.yml, whatever they were when the chapter was run.
+    The verdicts follow from what the run recorded and from the rules of claims.yml, whatever they were when the chapter was run.
     """
-    page = json.loads(json.dumps(notebook))
-    path = target / "book" / "claims.yml"
-    known, told = load_claims(path) if path.is_file() else {}, iter(nb.claims(notebook))
+    page = json.loads(json.dumps(book.notebooks[name]))
+    told = iter(nb.claims(page))
     page["metadata"].pop("schurkit", None)
     for cell in page["cells"]:
         for output in cell.get("outputs", []):
             said = output.get("metadata", {}).get("schurkit", {})
             if said.get("kind") == "note":
                 output["data"]["text/html"] = _with_files(_joined(output["data"]["text/html"]), name, target, place)
+            elif said.get("kind") == "published":
+                output["data"] = {"text/markdown": published_line(book, name, said["name"], said["by"], said["value"])}
             elif said.get("kind") == "claim":
                 test = next(told)
-                if test["id"] in known:
+                if test["id"] in book.claims:
                     link = f" {{ref}}`Ledger <claim-{test['id'].lower()}>`" if (target / "book" / "ledger.md").is_file() else ""
-                    output["data"]["text/markdown"] = claim_line(known[test["id"]], test) + link
+                    output["data"]["text/markdown"] = claim_line(book.claims[test["id"]], test) + link
     return page
 
 
@@ -131,18 +130,21 @@ def _to_root(target: Path, place: Path) -> str:
     return os.path.relpath(target, place.parent).replace(os.sep, "/")
 
 
-def _generate(root: Path, target: Path, entry: str, notebooks: dict, chapters: dict, edition: str) -> None:
-    """Fill ``<!-- generated: what -->…<!-- end -->`` of a page."""
-    path = target / f"{entry}.md"
-    if not path.is_file():
-        return
-    text = path.read_text(encoding="utf-8")
-    for what, write in _GENERATED.items():
-        marked = re.compile(rf"<!-- generated: {what} -->.*?<!-- end -->", re.DOTALL)
-        if marked.search(text):
-            generated = write(notebooks, chapters, edition, target / "book" / "claims.yml", published(root))
-            text = marked.sub(lambda _, generated=generated: generated, text)
-    path.write_text(text, encoding="utf-8")
+def generated(book: Book, text: str) -> str:
+    """A page of the book with what is computed for it.
+
+    ``<!-- generated: what -->…<!-- end -->`` is written anew. ``<!-- filled: what … -->`` holds words with places for values, ``[[cost:.2g]]``: it
+    is filled, or goes where one of them has no value. ``<!-- plain -->…<!-- end -->`` is for a plain `jupyter-book build .` and goes.
+    """
+    text = re.sub(r"<!-- plain -->.*?<!-- end -->\n", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!-- filled: (\w+)\n(.*?)-->\n", lambda found: _filled(found[2], _VALUES[found[1]](book)), text, flags=re.DOTALL)
+    return re.sub(r"<!-- generated: (\w+) -->.*?<!-- end -->", lambda found: _GENERATED[found[1]](book), text, flags=re.DOTALL)
+
+
+def _filled(template: str, values: dict | None) -> str:
+    if values is None or any(values.get(name) is None for name, _ in _PLACE.findall(template)):
+        return ""
+    return _PLACE.sub(lambda place: short(values[place[1]], place[2]).replace("%", " %") if place[2] else str(values[place[1]]), template)
 
 
 def _joined(text) -> str:

@@ -120,5 +120,3 @@ def _restored() -> Iterator[None]:
 def _first_line(error) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else "no message")[:300]
-
-

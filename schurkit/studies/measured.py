@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from .._checks import InputError
-from ..ablation import SUBSETS, ablation_profile
+from ..ablation import ablation_profile
 from ..degeneracy import DSA, PIF, Profiles, dsa_distances, operators_of, pif_distances, profile_distances
 from ..engine import rollout
 from ..features import kernel_alignment, weight_change
@@ -172,7 +172,7 @@ def levels(
 def mean_squared_errors(rnn: RNN, trials: Trials) -> np.ndarray:
     """(networks,) mean squared error over trials, unmasked steps and outputs."""
     outputs = rollout(rnn, trials).outputs
-    kept = np.broadcast_to(trials.mask[..., None], trials.targets.shape)
+    kept = trials.counted
     return np.array([float(((one.astype(np.float64) - trials.targets)[kept] ** 2).mean()) for one in outputs])
 
 
@@ -195,10 +195,9 @@ def _pif_of_starts(content, shape, dtype, labels, starts):
 
 
 def _sizes(effects):
-    """Root mean square of each network's effects on the signed log scale, over the sectors that are not empty in it, (networks,)."""
+    """Root mean square of each network's effects on the signed log scale, (networks,); empty sectors left out."""
     return np.sqrt(np.nanmean(np.log1p(np.abs(effects)) ** 2, axis=1))
 
 
 def _profile(rnn, trials, threshold):
-    rows = ablation_profile(rnn, trials, threshold=threshold, subsets=SUBSETS[1:], controls=(), draws=1)
-    return profile_distances(rows, transform="signed log")
+    return profile_distances(ablation_profile(rnn, trials, threshold=threshold, controls=()), transform="signed log")

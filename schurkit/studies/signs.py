@@ -14,7 +14,7 @@ from scipy.stats import t
 
 from .. import random
 from .._checks import InputError, integer, number, one_of, real_array
-from ..metrics import Interval
+from ..intervals import Interval, jackknife_half_width
 
 FEWEST = 10
 STATISTICS = ("std", "cv", "robust", "mean")
@@ -111,8 +111,7 @@ def contrast(terms: Sequence[tuple[Sample, Sample]], *, level: float = 0.95) -> 
     left = np.array([_log_ratio(terms, seed) for seed in seeds])
     if n < FEWEST or not (np.isfinite(value) and np.isfinite(left).all()):
         return Interval(value, None, None, n, "none", level)
-    m = len(seeds)
-    half = float(t.ppf(0.5 + level / 2, n - 1) * np.sqrt((m - 1) / m * ((left - left.mean()) ** 2).sum()))
+    half = jackknife_half_width(left, n, level)
     return Interval(value, value - half, value + half, n, "jackknife t", level)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..metrics import Interval
+from ..intervals import Interval
 from ..training import Store, train_all
 from .kept import kept_levels
 from .knobs import Design, Knob, Setting

@@ -41,7 +41,7 @@ def estimated_complexity(trials: Trials, *, bins: int = 16) -> Complexity:
     the least H(Y | X_k) over single input channels k: an upper bound too, exact where one channel tells all that the present input can tell.
     """
     integer(bins, "bins", at_least=2)
-    kept = np.broadcast_to(trials.mask, trials.targets.shape[:-1])
+    kept = trials.counted
     silent = np.zeros((*trials.targets.shape[:-2], trials.autonomous, trials.inputs.shape[-1]))
     inputs = np.concatenate([trials.inputs, silent], axis=-2)[kept]
     X = [_binned(x, bins) for x in inputs.T]

@@ -121,7 +121,7 @@ def _check_batch(task, recipe, seed, step):
         if recipe.batch_size is not None:
             raise
         raise InputError(f"batch_size=None needs a task with a fixed training set, which {task.name!r} does not give ({error}).") from error
-    counted = trials.targets[np.broadcast_to(trials.mask, trials.targets.shape[:3])]
+    counted = trials.targets[trials.counted]
     if recipe.loss == "cross_entropy" and ((counted < 0).any() or np.abs(counted.sum(axis=-1) - 1).max() > 1e-5):
         raise InputError(f"loss='cross_entropy' needs targets that are probabilities over the output channels; those of {task.name!r} are not.")
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..ablation import SUBSETS, ablation_profile, name_of
+from ..ablation import SUBSETS, ablation_profile
 from ..schur import SECTORS, real_schur
 from .recipe import Phase, Recipe
 from .train import train
 
-_REMOVED = [(name, (name,)) for name in SECTORS] + [("all", SECTORS)]
+_REMOVED = {**{name: name for name in SECTORS}, "RR+CR+CC": "all"}
 
 
 def network_profile(
@@ -39,8 +39,8 @@ def network_profile(
     Returns
     -------
     dict : score (the task's metric), converged, radius, n_leading (units in R); for RR, CR, CC and all three together the change of the
-        metric on removing them, ``delta_CR``, and the mean change under random couplings of equal norm, ``control_CR``; a value that is
-        undefined is NaN.
+        metric on removing them, ``delta_CR``, its mean under the controls of equal norm, ``permuted_CR``, ``matched_CR`` and ``block-upper_CR``,
+        and how the removal reads, ``reads_CR``; a value that is undefined is NaN.
 
     Raises
     ------
@@ -67,10 +67,12 @@ def network_profile(
 
 def _profile(rnn, task, trials, threshold, draws) -> dict:
     form = real_schur(rnn.W_rec[0], threshold)
-    rows = ablation_profile(rnn, trials, metric=task.metric, forms=[form], subsets=SUBSETS[:4] + SUBSETS[-1:], draws=draws)
+    kinds = ("permuted", "matched", "block-upper")
+    profile = ablation_profile(rnn, trials, metric=task.metric, forms=[form], subsets=SUBSETS[:4] + SUBSETS[-1:], controls=kinds, draws=draws)
     values = {"radius": float(form.radius), "n_leading": int(form.n_leading)}
-    for short, sectors in _REMOVED:
-        for column, kind in (("delta", "removal"), ("control", "block-upper")):
-            deltas = [row.delta for row in rows if (row.removed, row.kind) == (name_of(sectors), kind) and row.removed_mass > 0]
-            values[f"{column}_{short}"] = float(np.mean(deltas)) if deltas and None not in deltas else float("nan")
+    for k, (name, short) in enumerate((name, _REMOVED[name]) for name in profile.removed):
+        held = profile.removed_mass[0, k] > 0
+        values[f"delta_{short}"] = float(profile.effect[0, k]) if held else np.nan
+        values |= {f"{kind}_{short}": float(profile.controls[kind][0, k].mean()) if held else np.nan for kind in kinds}
+        values[f"reads_{short}"] = profile[name].readings[0]
     return values

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .._checks import InputError
 from ..rnn import ARRAYS, RNN
 from ..tasks.base import converged
 from .constructions import construction
@@ -59,6 +60,19 @@ class Trained:
     def converged(self) -> np.ndarray:
         """(networks,) which networks reach the task's threshold (and did not stop early)."""
         return converged(self.task, self.scores) & (self.stopped < 0)
+
+    @property
+    def good(self) -> RNN:
+        """The stack of those that converged.
+
+        Raises
+        ------
+        InputError : none did.
+        """
+        if not self.converged.any():
+            scores = f"{self.task.metric.name} {self.scores.min():.3g} to {self.scores.max():.3g}, threshold {self.task.threshold:g}"
+            raise InputError(f"no network converged ({scores}): take more training steps, more units or an easier task.")
+        return self.rnn[np.flatnonzero(self.converged).tolist()]
 
     @property
     def summary(self) -> str:

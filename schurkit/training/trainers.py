@@ -152,7 +152,7 @@ class Pairs:
         trials = self.task.batch([seed], 0, None)
         eye, out = np.eye(self.task.input_size), np.eye(self.task.output_size)
         tokens = np.stack([eye[np.asarray(first)], eye[np.asarray(second)]], axis=1)
-        last = np.broadcast_to(trials.mask, trials.targets.shape[:3])[0]
+        last = trials.counted[0]
         same = trials.inputs.shape[1:] == tokens.shape and trials.targets.shape[2] == 2 and (trials.inputs[0] == tokens).all()
         if not (same and (last == [False, True]).all() and (trials.targets[0, :, 1] == out[np.asarray(target)]).all()):
             raise InputError(f"token_pairs of task {self.task.name!r} are not the training set that its batch(…, None) gives.")

@@ -4,57 +4,58 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import random_rnn, random_trials
+from helpers import planted, self_trials
 
-from schurkit import InputError, ablation_profile
+from schurkit import RNN, InputError, Profile, ablation_profile
 from schurkit.degeneracy import nulls, profile_distances
 
-RNN, TRIALS = random_rnn(3), random_trials()
-ROWS = ablation_profile(RNN, TRIALS, draws=1)
+STACK = RNN.stack([planted(seed)[0] for seed in range(3)])
+TRIALS = self_trials(STACK[0])
+PROFILE = ablation_profile(STACK, TRIALS, controls=())
 
 
 @pytest.mark.parametrize("transform", ["signed log", "none"])
 def test_by_hand(transform):
-    found = profile_distances(ROWS, transform=transform)
+    found = profile_distances(PROFILE, transform=transform)
     assert found.subsets == ("RR", "CR", "CC", "RR+CR", "RR+CC", "CR+CC", "RR+CR+CC") and found.labels == (0, 1, 2) and found.metric == "FVU"
-    effects = {(row.network, row.removed): np.nan if row.delta is None else row.delta for row in ROWS if row.kind == "removal"}
-    empty = [key for key, effect in effects.items() if np.isnan(effect)]
-    assert 0 < len(empty) < len(effects), "some sectors have to be empty for this test to say anything"
     phi = (lambda x: np.sign(x) * np.log(1 + abs(x))) if transform == "signed log" else (lambda x: x)
     for a in range(3):
         for b in range(3):
-            squares = [(phi(effects[a, s]) - phi(effects[b, s])) ** 2 for s in found.subsets if not {(a, s), (b, s)} & set(empty)]
+            squares = [(phi(PROFILE.effect[a, s]) - phi(PROFILE.effect[b, s])) ** 2 for s in range(7)]
             assert found.values[a, b] == pytest.approx(np.sqrt(np.mean(squares)), abs=1e-12)
     assert np.array_equal(found.values, found.values.T) and not np.diag(found.values).any()
-    there = [phi(effects[a, "RR"]) for a in range(3) if (a, "RR") not in empty]
-    assert found.spread[0] == pytest.approx(np.std(there)) if there else np.isnan(found.spread[0])
-    assert all(np.isnan(found.effects[a, found.subsets.index(s)]) for a, s in empty if s != "none")
+    assert found.spread[0] == pytest.approx(np.std(phi(PROFILE.effect[:, 0])))
 
 
 def test_permuted_copies_are_at_no_distance():
-    copies = ablation_profile(replace(nulls.permuted_copies(RNN), labels=("a", "b", "c")), TRIALS, draws=1)
-    found = profile_distances([*ROWS, *copies], transform="signed log").values
+    copies = ablation_profile(replace(nulls.permuted_copies(STACK), labels=("a", "b", "c")), TRIALS, controls=())
+    found = profile_distances(Profile.stack([PROFILE, copies]), transform="signed log").values
     between = found[np.triu_indices(3, 1)].mean()
     assert np.diag(found[:3, 3:]).max() < 1e-3 * between
 
 
+def test_an_empty_sector_is_left_out_and_not_an_effect_of_zero():
+    mass, effect = PROFILE.removed_mass.copy(), PROFILE.effect.copy()
+    mass[0, 0], effect[0, 0] = 0, 0
+    found = profile_distances(replace(PROFILE, removed_mass=mass, effect=effect), transform="none")
+    rest = np.sqrt(((effect[0, 1:] - effect[1, 1:]) ** 2).mean())
+    assert found.values[0, 1] == pytest.approx(rest) and np.isnan(found.effects[0, 0])
+    assert found.spread[0] == pytest.approx(effect[1:, 0].std()) and found.values[1, 2] == profile_distances(PROFILE, transform="none").values[1, 2]
+
+
 @pytest.mark.parametrize(
-    "rows, message",
+    "profile, message",
     [
-        ([], "at least two networks in one metric; got 0 networks"),
-        ([row for row in ROWS if row.network == 0], "got 1 networks"),
-        ([*ROWS, *ROWS], "two rows for the removal"),
-        ([*ROWS, replace(ROWS[-1], metric="other", kind="removal")], "2 metrics"),
-        ([row for row in ROWS if (row.network, row.removed) != (1, "CC")], "network 1 lacks the removal of CC"),
-        ([replace(row, delta=None, removed_mass=0.1) for row in ROWS], "it diverged"),
-        ([replace(row, delta=None, removed_mass=0.0) for row in ROWS], "share no subset that holds couplings in both"),
+        (ablation_profile(STACK[0], TRIALS, controls=()), "at least two networks; got 1"),
+        (replace(PROFILE, effect=np.full((3, 7), np.inf)), "it diverged"),
+        (replace(PROFILE, removed_mass=np.zeros((3, 7))), "no removal in common"),
     ],
 )
-def test_messages(rows, message):
+def test_messages(profile, message):
     with pytest.raises(InputError, match=message):
-        profile_distances(rows, transform="none")
+        profile_distances(profile, transform="none")
 
 
 def test_the_transform_is_asked_for():
     with pytest.raises(InputError, match="transform must be one of 'signed log', 'none'; got 'log'"):
-        profile_distances(ROWS, transform="log")
+        profile_distances(PROFILE, transform="log")

@@ -45,7 +45,7 @@ def test_self_pairs_are_dropped():
 def test_by_hand():
     D = between(drawn(22, 3))
     found = pair_mean(D, method="bootstrap", seed=5, resamples=50)
-    assert found.mean == pytest.approx(D[np.triu_indices(22, 1)].mean()) and found.n == 22 and found.method == "percentile bootstrap"
+    assert found.mean == pytest.approx(D[np.triu_indices(22, 1)].mean()) and found.n == 22 and found.how == "percentile bootstrap"
     means = []
     for a in random.integers(5, "pair bootstrap", 0, (50, 22), 22):
         pairs = [(i, j) for k, i in enumerate(a) for j in a[:k] if i != j]
@@ -56,7 +56,7 @@ def test_by_hand():
 def test_few_networks():
     assert pair_mean(between(drawn(9, 0))).low is None
     found = pair_mean(between(drawn(10, 0)))
-    assert found.method == "jackknife t" and found.low < found.mean < found.high
+    assert found.how == "jackknife t" and found.low < found.mean < found.high
 
 
 def test_relation_is_spearmans():

@@ -1,6 +1,5 @@
 """An explorer on a page of the book: alive, on the page's own background, without requests, and not found by the search as a wall of numbers."""
 
-
 import pytest
 from publish.small_book import cell, notebook, write_book
 

@@ -1,6 +1,5 @@
 """The explorers of a page in a browser: their numbers against schurkit, by mouse and by keyboard, without requests, and open to everyone."""
 
-
 import numpy as np
 import pytest
 from helpers import random_rnn, random_trials
@@ -116,13 +115,15 @@ def test_the_page_computes_what_schurkit_computes(opened, position, sectors, cou
     case, i = flat[position]
     blocks = len(Explorer(case.rnn, case.trials, metric=case.metric).form(i, 0.9).blocks)
     couplings = [pair for pair in couplings if pair[1] < blocks]
-    expected = Explorer(case.rnn.astype(np.float64), case.trials, metric=case.metric).view(Setting(i, threshold, sectors, tuple(couplings), 2))
+    expected = Explorer(case.rnn.astype(np.float64), case.trials, metric=case.metric, controls=("block-upper",)).view(
+        Setting(i, threshold, sectors, tuple(couplings), 2)
+    )
     found = change(tab, {"network": position, "threshold": threshold, "sectors": list(sectors), "couplings": couplings, "trial": 2})
     assert found["n_leading"] == expected.form.n_leading
     assert found["removed_mass"] == pytest.approx(expected.removed_mass, rel=1e-9)
     for name in ("full", "value"):
         assert number(found[name]) == pytest.approx(getattr(expected, name), rel=1e-6)
-    assert [number(value) for value in found["controls"]] == pytest.approx(expected.controls.tolist(), rel=1e-6)
+    assert [number(value) for value in found["controls"]] == pytest.approx(expected.controls.get("block-upper", np.zeros(0)).tolist(), rel=1e-6)
     steps = len(expected.output)
     if np.isfinite(expected.full) and np.abs(expected.output).max() < 1e6:
         outputs = np.array(found["output"]).reshape(-1, steps, expected.output.shape[1])[2]
@@ -133,9 +134,9 @@ def test_the_sentences_are_those_of_a_live_session(opened):
     tab = opened("ablation")
     found = change(tab, {"sectors": ["CR"]})
     case = ablation_cases()[0]
-    view = Explorer(case.rnn.astype(np.float64), case.trials).view(Setting(sectors=("CR",)))
+    view = Explorer(case.rnn.astype(np.float64), case.trials, controls=("block-upper",)).view(Setting(sectors=("CR",)))
     assert f"R holds {view.form.n_leading} of 9 units. Removed: CR, {view.removed_mass:.2%}".replace("%", " %") in found["sentences"]
-    worse = int((view.controls > view.value).sum())
+    worse = int((view.controls["block-upper"] > view.value).sum())
     assert f"{worse} of 20 are worse than the removal" in found["sentences"]
     assert tab.inner_text("[role=status]") == found["sentences"]
 

@@ -8,19 +8,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import random_rnn
+from helpers import orthogonal, random_rnn, self_trials
 
 from schurkit import RNN, InputError, Trials, fvu, rollout
+from schurkit.ablation import MEANING, READINGS
 from schurkit.cli import main
-from schurkit.own import analyze, summary
+from schurkit.own import analysis, analyze, reading, summary
 from schurkit.rnn import ARRAYS
 
 SUBSETS = [[], ["RR"], ["CR"], ["CC"], ["RR", "CR"], ["RR", "CC"], ["CR", "CC"], ["RR", "CR", "CC"]]
 
 # ---- the schema: a type, a tuple of alternatives, [every item], {name: …}; "undefined" may stand beside any number that is null --------------------
 NUMBER = (float, int, type(None))
-CONTROL = {"kind": str, "n": int, "delta_fvu_median": NUMBER, "delta_fvu_low": NUMBER, "delta_fvu_high": NUMBER}
-ABLATION = {"removed": [str], "removed_mass": float, "fvu": NUMBER, "delta_fvu": NUMBER, "sensitivity": NUMBER, "controls": [CONTROL]}
+ENDS = ("median", "low", "high", "least", "most")
+CONTROL = {"kind": str, "n": int, "beyond": bool, "below": bool, "norm_share": float} | {f"delta_fvu_{end}": NUMBER for end in ENDS}
+ABLATION = {"removed": [str], "removed_mass": float, "fvu": NUMBER, "delta_fvu": NUMBER, "sensitivity": NUMBER, "reading": str, "controls": [CONTROL]}
 CONSTRAINT_COUNTS = ("zeros", "zeros_on_diagonal", "excitatory", "inhibitory", "mixed", "silent")
 EFFECTS = [f"{kind}{what}" for kind in ("sign_violation", "filled_zero") for what in ("s", "_share", "_norm")]
 CONSTRAINTS = {name: int for name in CONSTRAINT_COUNTS} | {
@@ -34,6 +36,8 @@ NETWORK = {
     "hidden_size": int,
     "spectral_radius": float,
     "n_leading": int,
+    "cut": float,
+    "near_cut": [int],
     "norms": {name: float for name in ("RR", "CR", "CC", "N", "B", "T")},
     "henrici": float,
     "blocks": [[(int, float)]],
@@ -78,6 +82,7 @@ def validate_report(report, *, trials):
     validate(report, REPORT | {"networks": [network]})
     if trials:
         assert all([entry["removed"] for entry in one["ablations"]] == SUBSETS for one in report["networks"])
+        assert {entry["reading"] for one in report["networks"] for entry in one["ablations"]} <= set(READINGS)
 
 
 # ---- a matrix built from its answer ------------------------------------------------------------------------------------------------------
@@ -141,23 +146,94 @@ def test_controls_are_quantiles_of_their_draws():
     trials, _ = trials_of(rnn)
     report = analyze(rnn, trials, controls=("block-upper", "full"), draws=20, seed=4)
     entry = report["networks"][0]["ablations"][2]
-    rows = ablation_profile(rnn, trials, subsets=[(), ("CR",)], controls=("block-upper", "full"), draws=20, seed=4)
+    profile = ablation_profile(rnn, trials, subsets=[("CR",)], controls=("block-upper", "full"), draws=20, seed=4)
     for control in entry["controls"]:
-        deltas = [row.delta for row in rows if row.kind == control["kind"] and row.removed == "CR"]
-        found = [control[f"delta_fvu_{name}"] for name in ("low", "median", "high")]
-        assert control["n"] == 20 and found == pytest.approx(np.quantile(deltas, [0.025, 0.5, 0.975]).tolist())
+        deltas = profile["CR"].controls[control["kind"]][0]
+        found = [control[f"delta_fvu_{end}"] for end in ("least", "low", "median", "high", "most")]
+        assert control["n"] == 20 and found == pytest.approx(np.quantile(deltas, [0, 0.025, 0.5, 0.975, 1]).tolist())
+        assert (control["beyond"], control["below"]) == (entry["delta_fvu"] > found[-1], entry["delta_fvu"] < found[0])
     assert [control["kind"] for control in entry["controls"]] == ["block-upper", "full"]
+    assert "CR cannot be read: permuted and matched controls were not both drawn." in reading.sentences(report["networks"][0])
     assert analyze(rnn, trials, seed=4) == analyze(rnn, trials, seed=4) != analyze(rnn, trials, seed=5)
 
 
-def test_a_normal_matrix_has_nothing_to_remove():
-    rnn = replace(built()[1], W_rec=0.9 * np.eye(5)[None])
-    report = analyze(rnn, trials_of(rnn)[0], draws=3)
+# ---- readings, by construction -----------------------------------------------------------------------------------------------------------
+def lined_up(driven, driver, strength, weak=()):
+    """Sixteen units that each hear one input and are each read; one coupling, and weak inputs where asked."""
+    moduli = np.array([1.0, *np.linspace(0.5, 0.2, 15)])
+    W_rec = np.diag(moduli)
+    W_rec[driven, driver] = strength
+    W_in = 0.01 * np.eye(16)
+    for unit, size in weak:
+        W_in[unit] *= size
+    return W_rec, W_in
+
+
+def read(rnn, **options):
+    report = analyze(rnn, self_trials(rnn, 40), **options)
     validate_report(report, trials=True)
-    for entry in report["networks"][0]["ablations"]:
-        assert entry["sensitivity"] is None and "nothing to remove" in entry["undefined"]["sensitivity"]
-    text = summary(report)
-    assert "–" in text and "the sector holds no coupling" in text
+    return {"+".join(entry["removed"]): entry for entry in report["networks"][0]["ablations"]}, summary(report)
+
+
+def test_a_removal_that_is_specific_by_construction():
+    """One coupling carries everything that is read; the same strength anywhere else carries next to nothing of it."""
+    W_rec, W_in = lined_up(1, 15, 1.0, weak=[(unit, 0.0) for unit in range(15)])
+    entries, told = read(RNN(W_in, W_rec, np.eye(16)[1:2]))
+    specific, empty = entries["CC"], entries["CR"]
+    assert specific["reading"] == "specific" and specific["fvu"] == pytest.approx(1, abs=0.01)
+    assert [(control["kind"], control["beyond"], control["below"]) for control in specific["controls"]] == [
+        ("permuted", True, False),
+        ("matched", True, False),
+    ]
+    assert entries["RR"]["reading"] == empty["reading"] == "∅" and empty["delta_fvu"] == 0
+    assert all(control["n"] == 0 and "holds no coupling" in control["undefined"]["delta_fvu_most"] for control in empty["controls"])
+    assert "undefined (–) for RR, CR, RR+CR: nothing to remove: the sector holds no coupling" in told
+
+
+def test_a_removal_that_is_milder_by_construction():
+    """The coupling passes on a weak unit, and any other place would pass on a strong one."""
+    W_rec, W_in = lined_up(1, 2, 2.0, weak=[(2, 0.4)])
+    milder = read(RNN(W_in, W_rec, np.eye(16)))[0]["CC"]
+    assert milder["reading"] == "milder" and milder["delta_fvu"] > 0.01
+    assert all(control["below"] and milder["delta_fvu"] < control["delta_fvu_least"] for control in milder["controls"])
+
+
+def test_what_rounding_leaves_is_nearly_empty_and_what_nobody_reads_is_harmless():
+    W_rec, W_in = lined_up(1, 15, 1.0)
+    Q = orthogonal(16)
+    turned, _ = read(RNN(Q @ W_in, Q @ W_rec @ Q.T, np.eye(16)[:1] @ Q.T))
+    assert turned["CR"]["reading"] == "nearly ∅" and turned["CC"]["reading"] == "harmless"
+
+
+def test_a_matched_control_that_has_no_room_says_its_share():
+    entries, told = read(built()[1], draws=2)
+    control = entries["RR+CR+CC"]["controls"][1]
+    assert control["kind"] == "matched" and 0.9 < control["norm_share"] < 1
+    assert f"RR+CR+CC {100 * control['norm_share']:.3g} % of it" in told
+
+
+def test_a_leak_per_unit_has_the_form_of_its_own_step_matrix(tmp_path):
+    from schurkit import real_schur
+    from schurkit.own import load_rnn
+
+    leak = np.linspace(0.2, 0.9, 6)
+    rnn = random_rnn(1, hidden=6, biases=False)
+    path = tmp_path / "net.npz"
+    np.savez(path, **{name: getattr(rnn, name)[0] for name in ("W_in", "W_rec", "W_out")}, leak=leak)
+    rnn = load_rnn(path)
+    report = analyze(rnn, self_trials(rnn, 40), draws=2)
+    validate_report(report, trials=True)
+    (network,) = report["networks"]
+    step = np.diag(1 - leak) + leak[:, None] * rnn.W_rec[0]
+    moduli = np.sort(np.abs(np.linalg.eigvals(step)))[::-1]
+    assert network["cut"] == pytest.approx(0.9 ** leak.mean() * moduli[0])
+    assert network["n_leading"] == (moduli >= network["cut"]).sum() and network["norms"]["T"] == pytest.approx(np.linalg.norm(step))
+    assert network["spectral_radius"] == pytest.approx(np.abs(np.linalg.eigvals(rnn.W_rec[0])).max())
+    form = real_schur(rnn.W_rec[0], leak=leak)
+    without_CR = rnn.with_W_rec(rnn.W_rec[0] - form.weights(form.sector("CR")))
+    trials = self_trials(rnn, 40)
+    assert network["ablations"][2]["fvu"] == pytest.approx(fvu(rollout(without_CR, trials), trials)[0], abs=1e-9)
+    assert "leak 0.2 to 0.9, one a unit" in summary(report) and "modulus in the step matrix at least" in summary(report)
 
 
 def test_networks_that_diverge_are_null_with_a_reason():
@@ -231,7 +307,7 @@ def test_controls_are_as_large_as_the_removal_at_any_scale(scale, kind):
 def test_refused_orders_are_reported(monkeypatch):
     import warnings
 
-    import schurkit.schur as schur
+    from schurkit import schur
 
     true = schur.real_schur
 
@@ -239,7 +315,7 @@ def test_refused_orders_are_reported(monkeypatch):
         warnings.warn("the order is not exact", schur.SchurOrderWarning, stacklevel=2)
         return replace(true(*arguments, **more), refused=("block 3 would not move",))
 
-    monkeypatch.setattr(schur, "real_schur", refusing)
+    monkeypatch.setattr(analysis, "real_schur", refusing)
     report = analyze(built()[1])
     validate_report(report, trials=False)
     assert report["networks"][0]["refused"] == ["block 3 would not move"]
@@ -249,9 +325,6 @@ def test_refused_orders_are_reported(monkeypatch):
 def test_arguments_of_analyze():
     _, rnn = built()
     trials, outputs = trials_of(rnn)
-    for wrong in ({"seed": -1}, {"draws": 0}, {"controls": ("half",)}, {"threshold": 1.5}, {"threshold": float("nan")}):
-        with pytest.raises(InputError):
-            analyze(rnn, trials, **wrong)
     with pytest.raises(InputError, match="together with the trials"):
         analyze(rnn, None, outputs)
     with pytest.raises(InputError, match="targets do not vary"):
@@ -280,34 +353,39 @@ def run(capsys, folder, *arguments):
 def test_the_summary_and_the_file(files, capsys):
     code, out, err = run(capsys, files, "net.npz", "--trials", "trials.npz", "--json", "out.json")
     assert (code, err) == (0, "")
-    assert "activation tanh, leak 1, form rate" in out and "checked: gives the outputs" in out and "assumed" not in out
+    assert "activation tanh, leak 1, form rate" in out and "Checked: the network gives the outputs" in out and "assumed" not in out
     assert "spectral radius 1; R holds 2 of 5 units" in out and "Henrici" in out
     assert [line.split()[0] for line in out.splitlines() if line.startswith("    ")][1:] == ["+".join(s) or "none" for s in SUBSETS]
-    assert "median [2.5 %, 97.5 %] of 20 draws" in out
+    assert "under 20 random changes of equal norm, median [lowest, highest]" in out and "1 time in 21" in out
+    rows = [line.split() for line in out.splitlines() if line.startswith("    ")]
+    read = [entry["reading"] for entry in json.loads((files / "out.json").read_text())["networks"][0]["ablations"]]
+    assert rows[0][-2:] == ["reads", "sensitivity"] and [row[-2] for row in rows[2:]] == read[1:]
+    assert all(f"  {word}: {MEANING[word]}" in out for word in set(read[1:]))
     report = json.loads((files / "out.json").read_text())
     validate_report(report, trials=True)
-    assert report["schema"] == 1 and report["checked"]["agrees"] is True and report["checked"]["hint"] is None
-    assert (
-        report["networks"][0]["ablations"][1]["controls"][0] | {"n": 20, "kind": "block-upper"}
-        == report["networks"][0]["ablations"][1]["controls"][0]
-    )
+    assert report["schema"] == 2 and report["checked"]["agrees"] is True and report["checked"]["hint"] is None
+    assert [(control["kind"], control["n"]) for control in report["networks"][0]["ablations"][2]["controls"]] == [("permuted", 20), ("matched", 20)]
     assert len(report["weights_sha256"]) == 64
     assert sorted(path.name for path in files.iterdir()) == ["net.npz", "out.json", "plain.npz", "trials.npz", "turned.npz"]
 
 
 def test_json_to_standard_output(files, capsys):
     code, out, err = run(
-        capsys, files, "net.npz", "--trials", "plain.npz", "--json", "-", "--control", "permuted", "--control", "full", "--draws", "3"
+        capsys, files, "net.npz", "--trials", "plain.npz", "--json", "-", "--control", "permuted", "--controls", "full", "--draws", "3"
     )
     report = json.loads(out)
     validate_report(report, trials=True)
     assert (code, err, report["checked"]) == (0, "", None)
-    assert [(control["kind"], control["n"]) for control in report["networks"][0]["ablations"][-1]["controls"]] == [("permuted", 3), ("full", 3)]
+    assert [(control["kind"], control["n"]) for control in report["networks"][0]["ablations"][-1]["controls"]] == [
+        ("permuted", 3),
+        ("matched", 3),
+        ("full", 3),
+    ]
 
 
 def test_without_trials_the_matrix_alone_is_described(files, capsys):
     code, out, _ = run(capsys, files, "turned.npz", "--json", "out.json")
-    assert code == 0 and "no trials" in out and "orientation unchecked" in out and "activation tanh (assumed)" in out
+    assert code == 0 and "No trials were given" in out and "Orientation unchecked" in out and "activation tanh (assumed)" in out
     report = json.loads((files / "out.json").read_text())
     validate_report(report, trials=False)
     assert report["assumed"] == ["activation", "leak"] and "full" not in report["networks"][0]
@@ -323,7 +401,7 @@ def test_outputs_that_disagree_stop_the_analysis(files, capsys):
     validate_report(report, trials=True)
     assert report["checked"]["agrees"] is False and "W_rec were transposed" in report["checked"]["hint"]
     code, out, err = run(capsys, files, "turned.npz", "--trials", "trials.npz", "--transpose", "W_rec")
-    assert (code, err) == (0, "") and "checked: gives the outputs" in out
+    assert (code, err) == (0, "") and "Checked: the network gives the outputs" in out
 
 
 def test_arguments_that_are_wrong(files, capsys):

@@ -64,6 +64,15 @@ def test_each_removal_is_counted_one_entry_at_a_time():
     assert found["removals"][-1]["filled_zero_share"] > 0.9 and found["removals"][-1]["sign_violations"] > 0
 
 
+def test_norms_are_of_what_a_leaky_network_loses():
+    """A change of the step matrix is a change of W_rec over the leak: what it fills is at most what it changes."""
+    W, leak = dale(density=0.6), np.linspace(0.1, 0.3, 12)
+    form = real_schur(W, leak=leak)
+    last = constraint_report(W, form)["removals"][-1]
+    change = form.weights(form.N)
+    assert last["filled_zero_norm"] == pytest.approx(np.linalg.norm(change[W == 0]) / np.linalg.norm(change))
+
+
 def test_removing_nothing_breaks_nothing():
     first = constraint_report(dale(density=0.6))["removals"][0]
     assert first["removed"] == [] and first["sign_violations"] == first["filled_zeros"] == 0

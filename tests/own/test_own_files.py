@@ -175,7 +175,7 @@ def test_names_of_members_are_never_paths(tmp_path, capsys, name):
         archive.writestr(link, npy_header((1,)) + bytes(8))
     before = sorted(tmp_path.rglob("*"))
     assert main(["analyze", str(path)]) == 0
-    assert "in the file, but not used" in capsys.readouterr().out and sorted(tmp_path.rglob("*")) == before
+    assert "In the file, but not used" in capsys.readouterr().out and sorted(tmp_path.rglob("*")) == before
 
 
 def test_links_to_files(tmp_path, capsys):
@@ -426,7 +426,6 @@ def test_a_torch_file_whose_members_are_compressed_or_many_roots(tmp_path, capsy
         ({"leak": 1j}, "leak must be"),
         ({"leak": np.array([0.1, 0.2, 0.3])}, "leak must be one number, or 4"),
         ({"leak": "much"}, "leak must be a number; the file says much"),
-        ({"leak": np.array([0.1, 0.2, 0.3, 0.4])}, "one leak for all units"),
     ],
 )
 def test_arrays_that_are_no_network(tmp_path, capsys, changes, told):

@@ -8,18 +8,19 @@ import subprocess
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
 from helpers import random_rnn
 
-from schurkit import RNN, InputError, Trials, fvu, real_schur, rollout
-from schurkit.ablation import SUBSETS, ablate, name_of
+from schurkit import RNN, InputError, Trials, ablation_profile, fvu, real_schur, rollout
+from schurkit.ablation import MEANING, SUBSETS, ablate, name_of
 from schurkit.cli import main
 from schurkit.importance import coupling_map
-from schurkit.own import analyze, measures, page, reading, views
-from schurkit.own.notebook import filled
+from schurkit.own import analyze, measures, page, reading, summary, views
+from schurkit.own.notebook import TEMPLATE, filled
 from schurkit.publish import own_page
 from schurkit.publish.one_page import one_page
 
@@ -130,7 +131,7 @@ def test_a_hostile_label_is_text():
         f"{start}from types import SimpleNamespace\nfrom schurkit import RNN, Trials\n"
         f"found = SimpleNamespace(rnn=RNN(**{arrays!r}, labels={rnn.labels!r}), assumed=(), unused=(), sha256='0')\n"
         f"stack, outputs, chosen = found.rnn, None, 0\ntask = Trials({task.inputs.tolist()!r}, {task.targets.tolist()!r})\n"
-        + end[end.index("report = analyze(") :]
+        + end[end.index("analysis = examine(") :]
     )
     done = own_page.run_here(notebook)
     text = one_page(done, HOSTILE)
@@ -155,93 +156,96 @@ def test_the_sentences_are_those_of_the_report(made):
     report = json.loads((made / "out.json").read_text(encoding="utf-8"))
     words = Page((made / "out.html").read_text(encoding="utf-8")).words
     network = report["networks"][1]
-    for sentence in (*reading.headline(report, network), reading.check_sentence(report), *reading.LIMITS, *reading.kind_sentences(report)):
+    for sentence in (*reading.headline(report, network), reading.check_sentence(report), *reading.about_controls(network)):
         assert " ".join(sentence.split()) in words
-    for found in reading.findings(network):
-        assert (found.sentence in words) == (found.removed in page.TOLD)
     for entry in network["ablations"][1:]:
         assert f"{entry['fvu']:.3g}" in words and f"{entry['delta_fvu']:+.2g}".replace("-", "−") in words
-    assert report["weights_sha256"] in words and "Details below are of network 1" in words and "2 of 2" in words
+        assert f"{name_of(entry['removed'])} " in words and entry["reading"] in words
+    assert report["weights_sha256"] in words and "Details below are of network 1" in words and "Over 2 networks: RR" in words
 
 
-def entry(delta, low=0.1, high=0.3, mass=0.2, full=0.05, removed=("CC",)):
-    control = {"kind": "block-upper", "n": 20, "delta_fvu_median": (low + high) / 2, "delta_fvu_low": low, "delta_fvu_high": high}
-    return {"removed": list(removed), "removed_mass": mass, "fvu": full + delta, "delta_fvu": delta, "sensitivity": None, "controls": [control]}
+def entry(read, delta=0.2, mass=0.2, full=0.05, drawn=((0.1, 0.05, 0.3),) * 2, removed=("CC",)):
+    """An ablation as the report holds it, with (median, least, most) of the draws of its two controls."""
+    controls = [{"kind": kind, "n": 20, "norm_share": 1.0} | dict(zip(("delta_fvu_median", "delta_fvu_least", "delta_fvu_most"), values))
+                for kind, values in zip(("permuted", "matched"), drawn)]  # fmt: skip
+    return {"removed": list(removed), "removed_mass": mass, "fvu": full + delta, "delta_fvu": delta, "sensitivity": None, "reading": read,
+            "controls": controls}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("delta", "low", "high", "kind", "beside", "words"),
-    [
-        (0.005, 0.1, 0.3, "small", "less", "can go on these trials, and not for being small"),
-        (0.005, 0.001, 0.3, "small", "alike", "can go on these trials, but a random change"),
-        (0.005, 0.001, 0.002, "small", "more", "costs little, yet more"),
-        (0.05, 0.1, 0.3, "costs", "less", "is used, though it costs less"),
-        (0.2, 0.1, 0.3, "costs", "alike", "is used, but is not told apart"),
-        (0.5, 0.1, 0.3, "costs", "more", "cannot go"),
-        (-0.02, 0.1, 0.3, "helps", "less", "is better gone"),
-        (0.01, 0.1, 0.3, "costs", "less", "is used"),  # the bound itself is not small
-        (0.1, 0.1, 0.3, "costs", "alike", "not told apart"),  # the ends of the band belong to it
-        (0.3, 0.1, 0.3, "costs", "alike", "not told apart"),
-    ],
-)
-def test_a_finding(delta, low, high, kind, beside, words):
-    network = {"full": {"fvu": 0.05}, "ablations": [entry(delta, low, high)]}
-    (found,) = reading.findings(network)
-    assert (found.kind, found.beside) == (kind, beside) and words in found.verdict
-    assert found.verdict in found.sentence and f"{0.05 + delta:.3g}" in found.sentence and "20 % of the norm" in found.sentence
+def sentence_of(one, full=0.05):
+    others = [entry("∅", removed=(name,), mass=0) for name in ("RR", "CR")]
+    return reading.sentences({"full": {"fvu": full}, "ablations": [*others, one, entry("∅", removed=("RR", "CR", "CC"))]})[2]
 
 
-def test_findings_that_are_undefined():
-    intact = {"fvu": 0.05}
-    empty, slight, gone = entry(0.0, mass=0.0), entry(0.0, mass=1e-7), entry(0.1) | {"fvu": None, "delta_fvu": None}
-    found = reading.findings({"full": intact, "ablations": [empty, slight, gone]})
-    assert [f.kind for f in found] == ["empty", "empty", "diverged"]
-    assert "holds no couplings" in found[0].sentence and "almost no" in found[1].sentence and "diverges" in found[2].sentence
-    (lost,) = reading.findings({"full": {"fvu": None}, "ablations": [entry(0.1) | {"delta_fvu": None}]})
-    assert lost.kind == "unknown" and "unablated network diverged" in lost.sentence
-    wild = entry(0.5)
-    wild["controls"][0] |= {f"delta_fvu_{end}": None for end in ("median", "low", "high")}
-    wild["controls"][0]["undefined"] = {"delta_fvu_high": "3 of 20 draws diverged"}
-    (found,) = reading.findings({"full": intact, "ablations": [wild]})
-    assert found.beside == "unknown" and "3 of 20 draws diverged" in found.sentence
-    (found,) = reading.findings({"full": intact, "ablations": [entry(1.0)]})
-    assert "no better than always giving the mean target" in found.sentence
+@pytest.mark.parametrize("word", ["harmless", "specific", "located", "unspecific", "milder", "nearly ∅"])
+def test_a_reading_is_told_with_both_controls(word):
+    told = sentence_of(entry(word, drawn=[(0.1, 0.05, 0.3), (-0.01, -0.02, 0)]))
+    assert told == f"CC is {word}: {MEANING[word]} (FVU +0.2; permuted +0.1 [+0.05, +0.3]; matched −0.01 [−0.02, 0])."
+
+
+def test_what_else_a_removal_may_come_to():
+    assert sentence_of(entry("∅", 0.0, mass=0)) == "CC is ∅: it holds no coupling, so there is nothing to remove."
+    assert "CC cannot be read: permuted and matched controls were not both drawn" in sentence_of(entry("–"))
+    assert "the unablated network diverged" in sentence_of(entry("–") | {"delta_fvu": None, "fvu": None}, full=None)
+    wild = entry("located") | {"fvu": None, "delta_fvu": None}
+    wild["controls"][0] |= {"delta_fvu_most": None, "undefined": {"delta_fvu_most": "3 of 20 draws diverged"}}
+    assert "(it diverges; permuted 3 of 20 draws diverged; matched" in sentence_of(wild)
+    assert "no better than always giving the mean target" in sentence_of(entry("specific", 1.0))
+    assert "Without it the error falls" in sentence_of(entry("harmless", -0.02)) and "falls" not in sentence_of(entry("harmless", -0.005))
+
+
+def test_costs_about_the_border_of_harmless_are_named():
+    network = {"full": {"fvu": 0.5}, "ablations": [entry("harmless", cost, removed=(name,)) for name, cost in (("RR", 0.001), ("CR", 0.004))]}
+    assert reading.borders(network) == [reading.tell("edge", names="CR")] and reading.borders({}) == []
 
 
 def test_warnings_come_first():
-    rnn = stack(1)
+    rnn = replace(stack(1), W_rec=np.diag([1.0, 0.91, 0.89, 0.5, 0.4, 0.3, 0.2])[None])
     task, outputs = trials_for(rnn, 8)
     report = analyze(rnn, Trials(task.inputs, -task.targets), outputs + 1, force_unchecked=True, draws=2)
     told = reading.headline(report, report["networks"][0])
-    assert [line.split(":")[0] for line in told[:3]] == ["Warning"] * 3
+    assert [line.split(":")[0] for line in told[:4]] == ["Warning"] * 4 and report["networks"][0]["near_cut"] == [1, 2]
     assert "another network" in told[0] and "less than half" in told[1] and "8 trials are few" in told[2]
-    assert reading.check_sentence(report).startswith("CHECK FAILED")
+    assert "2 blocks of modulus 0.89 to 0.91 lie within 2 % a time constant of the cut at 0.9" in told[3]
+    assert reading.check_sentence(report).startswith("CHECK FAILED") and told[3] in summary(report)
 
 
 @pytest.mark.parametrize(
-    ("kind", "words", "not_there"),
+    ("kind", "words"),
     [
-        ({}, ["eigenvalues of W_rec.", "near the origin only"], ["relu", "voltage", "step matrix"]),
-        ({"activation": "relu"}, ["relu network the modulus is an order, not a time scale"], ["near the origin"]),
-        ({"leak": 0.25}, ["step matrix (1 − 0.25) I + 0.25 W_rec"], ["relu"]),
-        ({"leak": 0.25, "form": "voltage"}, ["In the voltage form"], []),
+        ({}, "modulus in W_rec at least"),
+        ({"leak": 0.25, "form": "voltage"}, "modulus in the step matrix at least"),
+        ({"leak": np.linspace(0.2, 1, 7)}, "modulus in the step matrix at least"),
     ],
 )
-def test_the_words_for_a_kind_of_network(kind, words, not_there):
+def test_the_words_for_a_kind_of_network(kind, words):
     report = analyze(stack(1, **kind))
-    told = " ".join(reading.kind_sentences(report))
-    assert all(word in told for word in words) and not any(word in told for word in not_there)
-    assert ("Assumed" in told) == bool(report["assumed"])
-    assert "Assumed, because neither the file nor the command said it: leak" in " ".join(reading.kind_sentences(report | {"assumed": ["leak"]}))
+    assert words in reading.structure(report, report["networks"][0]) and len(reading.facts(report)) == 1
+    assert "said it: leak" in reading.facts(report | {"assumed": ["leak"]})[1]
 
 
-def test_a_leaky_spectrum_has_its_circles_where_the_step_matrix_has_them():
-    rnn = stack(1, leak=0.25)
-    form = real_schur(rnn.W_rec[0], leak=0.25)
-    lines = {line.get_label(): line for line in views.spectrum(form).axes[0].lines}
-    circle = lines["step matrix: unit circle"]
-    step = 0.75 + 0.25 * (circle.get_xdata() + 1j * circle.get_ydata())
-    assert np.allclose(np.abs(step), 1) and "unit circle" not in lines
+def test_every_sentence_of_the_file_is_told_somewhere():
+    source = "".join(path.read_text(encoding="utf-8") for path in (Path(reading.__file__), TEMPLATE))
+    assert set(reading._SENTENCES) <= set(re.findall(r"""["']([a-z ]+)\\?["']""", source))
+
+
+def test_a_leaky_spectrum_is_that_of_the_step_matrix():
+    form = real_schur(stack(1, leak=0.25).W_rec[0], leak=0.25)
+    lines = views.spectrum(form).axes[0].lines
+    radii = {line.get_label().split(":")[0]: np.hypot(*line.get_data()) for line in lines}
+    assert np.allclose(radii["unit circle"], 1) and any(np.allclose(radius, form.cut) for radius in radii.values())
+    assert radii["R"].min() >= form.cut > radii["C"].max() and len(radii["R"]) == form.n_leading
+
+
+def test_the_figure_of_the_removals_leaves_out_what_is_empty():
+    rnn = RNN(np.ones((2, 4, 1)), np.stack([np.diag([1.0, 0.5, 0.3, 0.1]) + np.triu(np.ones((4, 4)), 1) * k for k in (0, 1)]), np.ones((2, 1, 4)))
+    task, _ = trials_for(rnn)
+    profile = ablation_profile(rnn, task, draws=3)
+    dots = [line for line in views.removals(profile).axes[0].lines if line.get_marker() == "o"]
+    assert sum(len(line.get_xdata()) for line in dots) == 6  # RR is one unit in both networks, and the first holds no coupling at all
+    assert [text.get_text().strip() for text in views.removals(profile).axes[0].texts] == ["∅: no coupling"]
+    alone = views.removals(ablation_profile(rnn[1], task, draws=3))
+    assert sum(len(line.get_xdata()) for line in alone.axes[0].lines if line.get_marker() in "s^") == 6 * 3 * 2
 
 
 # ---- what is measured beside the profile -----------------------------------------------------------------------------------------------------
@@ -277,12 +281,18 @@ def test_single_couplings_are_those_of_the_coupling_map():
         assert (row.sector, row.norm, row.exact, row.estimate) == (other.sector, *map(pytest.approx, (other.norm, other.exact, other.estimate)))
 
 
+def test_single_couplings_that_all_cost_nothing_are_couplings_still():
+    rnn = replace(stack(1), W_out=np.zeros((1, 2, 7)))
+    found = measures.singles(rnn, real_schur(rnn.W_rec[0]), trials_for(stack(1))[0], largest=5)
+    assert [(row.estimate, row.exact) for row in found.largest] == [(0, 0)] * 5
+
+
 def test_orders_leave_CR_alone():
     rnn = stack(1, hidden=12)
     task, _ = trials_for(rnn)
     form = real_schur(rnn.W_rec[0], 0.5)
-    rows = {row.removed: row for row in measures.over_orders(rnn, form, task, orders=4, tie=0.3)}
-    assert rows["CR"].highest - rows["CR"].lowest < 1e-9 and rows["CC"].highest - rows["CC"].lowest > 1e-6
+    orders = measures.over_orders(rnn, form, task, orders=4, tie=0.3)
+    assert len(orders) == 4 and np.ptp(orders["CR"].cost) < 1e-9 and np.ptp(orders["CC"].cost) > 1e-6
 
 
 # ---- kinds of networks and of trials ---------------------------------------------------------------------------------------------------------
@@ -295,7 +305,7 @@ def test_without_trials_the_page_says_what_they_would_add(tmp_path, monkeypatch)
     save(tmp_path, stack(1), trials=False)
     assert run(tmp_path, monkeypatch, "--html", "out.html") == 0
     found = Page((tmp_path / "out.html").read_text(encoding="utf-8"))
-    assert found.words.count("Not measured: ") == 4 and "--trials TRIALS.npz" in found.words and "orientation unchecked" in found.words
+    assert found.words.count("Not measured: ") == 4 and "--trials TRIALS.npz" in found.words and "Orientation unchecked" in found.words
     assert sum(tag == "img" for tag, _ in found.tags) == 2
 
 
@@ -304,9 +314,9 @@ def test_without_trials_the_page_says_what_they_would_add(tmp_path, monkeypatch)
     [
         RNN(np.ones((1, 1)), [[0.5]], np.ones((1, 1))),  # nothing to remove
         RNN(np.ones((3, 1)), np.diag([3.0, 2.0, 1.0]) + np.triu(np.ones((3, 3)), 1), np.ones((1, 3)), activation="relu"),  # grows without bound
-        stack(1, activation="relu", leak=0.3, form="voltage"),
+        stack(1, activation="relu", leak=np.linspace(0.1, 0.9, 7), form="voltage"),
     ],
-    ids=["one unit", "diverging", "relu voltage leaky"],
+    ids=["one unit", "diverging", "relu voltage, a leak per unit"],
 )
 def test_odd_networks_get_a_page(rnn, tmp_path, monkeypatch):
     save(tmp_path, rnn, trials=False)
@@ -315,7 +325,7 @@ def test_odd_networks_get_a_page(rnn, tmp_path, monkeypatch):
     np.savez(tmp_path / "trials.npz", inputs=rng.random((*shape, rnn.input_size)), targets=rng.random((*shape, rnn.output_size)))
     assert run(tmp_path, monkeypatch, "--trials", "trials.npz", "--html", "out.html", "--draws", "2") == 0
     words = Page((tmp_path / "out.html").read_text(encoding="utf-8")).words
-    expected = {1: "there is nothing to remove", 3: "the network diverges on these trials", 7: "In the voltage form"}[rnn.hidden_size]
+    expected = {1: "there is nothing to remove", 3: "the network diverges on these trials", 7: "modulus in the step matrix"}[rnn.hidden_size]
     assert expected.lower() in words.lower() and "nan" not in words.lower().split()
 
 
@@ -327,7 +337,7 @@ def test_the_notebook_holds_the_readers_parameters(made):
     values = {}
     exec(cell.source, values)
     assert values["weights"] == "<img src=x onerror=alert(1)>.npz" and values["trials"] == "trials.npz" and values["network"] == "1"
-    assert (values["draws"], values["seed"], values["leak"], values["controls"]) == (4, 3, None, ["block-upper"])
+    assert (values["draws"], values["seed"], values["leak"], values["controls"]) == (4, 3, None, ["permuted", "matched"])
     assert not any(cell.get("outputs") for cell in notebook.cells)
 
 

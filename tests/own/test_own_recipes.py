@@ -55,6 +55,7 @@ def test_every_section_has_a_test():
         "trainRNNbrain",
         "NeuroGym: its tasks as trials",
         "Dale's law and missing connections",
+        "What the JSON of an analysis holds",
     ]
     assert all(SECTIONS.values())
 
@@ -70,9 +71,11 @@ def test_compare_and_save(capsys):
     found = run("Always: compare the outputs", rnn=rnn, inputs=one["inputs"], targets=one["targets"], outputs=one["outputs"])["found"]
     close(found, 1e-6)
     assert capsys.readouterr().out.startswith("True ")
-    assert main(["analyze", "network.npz", "--trials", "trials.npz", "--draws", "2"]) == 0
+    assert main(["analyze", "network.npz", "--trials", "trials.npz", "--draws", "2", "--json", "report.json"]) == 0
     out = capsys.readouterr().out
-    assert "checked: gives the outputs" in out and "assumed" not in out
+    assert "Checked: the network gives the outputs" in out and "assumed" not in out
+    report = run("What the JSON of an analysis holds")["report"]
+    assert report["schema"] == 2 and capsys.readouterr().out.startswith("[] 0.0 ∅\n['RR'] ")
 
 
 def test_a_module_in_memory():

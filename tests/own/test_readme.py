@@ -37,5 +37,5 @@ def test_from_a_module_to_its_profile_by_the_readme_alone(tmp_path, monkeypatch,
     (command,) = re.findall(r"^schurkit (analyze .*)$", README, flags=re.MULTILINE)
     assert main(shlex.split(command)) == 0
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    removals = [row for row in names["profile"] if row.kind == "removal"]
-    assert len(removals) == 8 and f"{removals[0].value:.3g}" in page and "RR+CR+CC" in capsys.readouterr().out
+    profile = names["profile"]
+    assert len(profile.removed) == 7 and f"{profile.intact[0]:.3g}" in page and "RR+CR+CC" in capsys.readouterr().out

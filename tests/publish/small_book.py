@@ -4,6 +4,9 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+
+from schurkit._claims import load_claims
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -37,6 +40,12 @@ claim("S1", 0.004, n=seeds)"""
 
 PROSE = """See {numref}`small-figure` and {numref}`small-table`. The mean accuracy is {glue:text}`mean_accuracy:.3f`
 over {glue:text}`networks` networks ({glue:text}`undefined:.2f`)."""
+
+
+def a_book(**parts):
+    """What pages read of a `schurkit.publish.book.Book`: the repository's folder and claims, nothing run or published, or the given parts."""
+    known = {"root": REPOSITORY, "edition": "quick", "chapters": {}, "published": {}, "notebooks": {}}
+    return SimpleNamespace(**{**known, "claims": load_claims(REPOSITORY / "book" / "claims.yml"), **parts})
 
 
 def cell(source, tags=(), kind="code"):

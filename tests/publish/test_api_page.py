@@ -11,7 +11,7 @@ from schurkit.publish.api_page import MODULES, anchor, api_page, markdown, publi
 
 @pytest.fixture(scope="module")
 def page():
-    return api_page({}, {}, "quick", None, {})
+    return api_page()
 
 
 def test_every_public_name_is_on_it(page):

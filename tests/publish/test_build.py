@@ -7,12 +7,12 @@ from html import unescape
 
 import pytest
 import yaml
-from publish.small_book import REPOSITORY, cell, notebook, small_chapter, write_book
+from publish.small_book import REPOSITORY, a_book, cell, notebook, small_chapter, write_book
 
 from schurkit._checks import InputError
 from schurkit.publish import build as module
+from schurkit.publish.book import Book
 from schurkit.publish.build import HTML, BuildError, build, plan_build
-from schurkit.publish.chapters import chapters
 from schurkit.publish.report import status_page
 from schurkit.publish.stage import stage, staged_config
 
@@ -90,7 +90,7 @@ def test_status_shows_where_chapters_differ_and_which_are_missing():
     run = {"changed": {"a|b": "x"}, "seconds": 3.2, "date": "2026-01-02", "commit": "abc", "versions": {"numpy": "2"}, "device": "one"}
     notebooks = {name: {"metadata": {"schurkit": {"run": {**run, "device": name}}}} for name in ("first", "second")} | {"third": None}
     notebooks["second"]["metadata"]["schurkit"]["run"]["training"] = {"networks": 20, "core_seconds": 61.5}
-    text = status_page(notebooks, dict.fromkeys(notebooks), "book", None, {})
+    text = status_page(a_book(notebooks=notebooks, chapters=dict.fromkeys(notebooks), edition="book"))
     assert "| {doc}`../notebooks/first` | – | `a\\|b = 'x'` | – | – | 3 | 2026-01-02 | `abc` | first |" in text
     assert "| 20 | 62 | 3 | 2026-01-02 | `abc` | second |" in text
     assert "This copy: 2 chapters in **6 s**, after **62 s** of processor time for training 20 networks." in text
@@ -203,6 +203,6 @@ def test_the_stage_is_the_book_with_execution_off(tmp_path):
 
 def test_a_chapter_without_a_run_is_staged_as_it_stands(tmp_path):
     root = write_book(tmp_path / "book", PLAIN)
-    staged = stage(root, {"plain": None}, chapters(root), "quick")
+    staged = stage(Book(root, executed={"plain": None}))
     assert json.loads((staged / "notebooks" / "plain.ipynb").read_text())["cells"][1]["outputs"] == []
     assert "did not run them: plain." in (staged / "book" / "status.md").read_text()

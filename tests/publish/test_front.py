@@ -5,13 +5,15 @@ import shutil
 import xml.etree.ElementTree as ET
 
 import pytest
-from publish.small_book import REPOSITORY
+from publish.small_book import REPOSITORY, a_book, small_chapter, write_book
 
 from schurkit._claims import load_claims, verdicts
 from schurkit.publish import panels
-from schurkit.publish.front import PICTURE, findings, picture, profiles, table, write_picture
+from schurkit.publish.book import Book
+from schurkit.publish.front import PICTURE, picture, profiles, sector_rows, table, write_picture
 from schurkit.publish.panels import Axis, Row
 from schurkit.publish.published import published
+from schurkit.publish.stage import generated
 
 CLAIMS = REPOSITORY / "book" / "claims.yml"
 
@@ -21,12 +23,16 @@ def kept():
     return published(REPOSITORY)
 
 
-def page(kept, chapters=None):
-    return findings({}, dict.fromkeys(kept if chapters is None else chapters), "quick", CLAIMS, kept)
+def page(kept):
+    return generated(a_book(published=kept), (REPOSITORY / "book" / "introduction.md").read_text(encoding="utf-8"))
+
+
+def sentences(kept):
+    return re.sub(r"\s+", " ", page(kept))
 
 
 def test_the_picture_is_drawn_from_the_published_runs(kept):
-    drawn = picture(REPOSITORY, kept)
+    drawn = picture(a_book(published=kept))
     assert (REPOSITORY / PICTURE).read_text(encoding="utf-8") == drawn, "'schurkit publish' draws it"
     root = ET.fromstring(drawn)
     names = {"flip_flop": "flip-flop-profile", "sine": "sine-profile", "context_integration": "integration-profile", "copy_task": "copy-removals"}
@@ -40,12 +46,11 @@ def test_the_picture_is_drawn_from_the_published_runs(kept):
 
 
 def test_every_number_of_the_sentences_is_a_recorded_one(kept):
-    text = page(kept)
-    told = kept["across_tasks"]["records"]
+    text, told = sentences(kept), kept["across_tasks"]["records"]
     assert f"at least {told['least_worst_case']:.2g} " in text
     assert f"{kept['copy_task']['records']['accuracy_CR']:.3g} without CR" in text
     changed = {**kept, "across_tasks": {**kept["across_tasks"], "records": {**told, "sine_CC": 0.125}}}
-    assert "CC 0.12)" not in text and re.search(r"sine wave [^;]*CC 0\.12", page(changed))
+    assert "CC 0.12)" not in text and re.search(r"sine wave [^;]*CC 0\.12", sentences(changed))
 
 
 def test_claims_are_counted_paper_by_paper_and_those_that_failed_are_named(kept):
@@ -59,18 +64,32 @@ def test_claims_are_counted_paper_by_paper_and_those_that_failed_are_named(kept)
     assert len(named) == sum(word in ("partly", "not reproduced") for word in words) > 0
 
 
-def test_what_was_not_published_or_is_not_in_the_book_is_left_out(kept):
-    assert "holds no published runs" in page({}) and "holds no published runs" in page(kept, chapters=["schur_coordinates"])
+def test_what_was_not_published_or_is_not_in_the_book_is_left_out(kept, tmp_path):
+    assert "holds no published runs" in page({})
+    assert list(Book(write_book(tmp_path / "book", {"sine": small_chapter()})).published) == ["sine"]
     only = page({name: kept[name] for name in ("copy_task",)})
-    assert "Replaying a sequence" in only and "Sine" not in only and "across_tasks" not in only
-    assert len(profiles(REPOSITORY, {"sine": kept["sine"]})) == 2
+    assert "Replaying a sequence" in only and "Sine" not in only and "Is any group safe" not in only and "[[" not in only + page({})
+    assert "What the book found" not in page({}) and "is filled in" not in page({}) and "holds no published runs" not in only
+    assert len(profiles(a_book(published={"sine": kept["sine"]}))) == 2
 
 
 def test_modular_addition_has_a_sentence_once_it_is_published(kept):
     values = {"M1": 0.987, "M4": 0.91, "M5": 0.2}
     told = [{"id": id, "value": value, "interval": None, "n": 12} for id, value in values.items()]
-    text = page({**kept, "modular_addition": {"claims": told, "records": {}, "provenance": kept["sine"]["provenance"]}})
+    text = sentences({**kept, "modular_addition": {"claims": told, "records": {}, "provenance": kept["sine"]["provenance"]}})
     assert "explain 99 % of the variance" in text and "0.91 with one of them taken out and 0.20 with two left" in text and "rangamani2025" in text
+
+
+def test_a_chapter_with_one_table_of_removals_and_controls_is_drawn_too(tmp_path):
+    """One row a network, removal and draw; what is matched comes before block-upper."""
+    place = tmp_path / "book" / "data" / "sine"
+    place.mkdir(parents=True)
+    kinds = {"removal": (0.5, 0.7), "block-upper": (0.1, 0.1), "matched": (0.2, 0.4)}
+    rows = [f"{i},{name},{kind},0.25,{value}" for kind, values in kinds.items() for i, value in enumerate(values) for name in ("RR", "CR")]
+    (place / "sine-profile.csv").write_text("\n".join(["network,removed,kind,removed_mass,delta", *rows, "0,CC,removal,0.0,", "1,CC,removal,0.0,"]))
+    drawn = {row.name: row for row in sector_rows(tmp_path, "sine", "sine")}
+    assert drawn["CR"].values == [0.5, 0.7] and drawn["CR"].control == [0.2, 0.4]
+    assert drawn["CC"].values == [] and drawn["CC"].empty == 2
 
 
 # ---------------------------------------------------------------------------------------------------------------- the panels
@@ -112,8 +131,7 @@ def test_the_inks_can_be_told_from_their_background():
 
 
 def test_the_picture_follows_what_is_published(tmp_path):
-    assert write_picture(tmp_path) is None
-    place = tmp_path / "book" / "data" / "sine"
-    shutil.copytree(REPOSITORY / "book" / "data" / "sine", place)
+    assert write_picture(a_book(root=tmp_path)) is None
+    shutil.copytree(REPOSITORY / "book" / "data" / "sine", tmp_path / "book" / "data" / "sine")
     (tmp_path / "book" / "assets").mkdir()
-    assert write_picture(tmp_path).read_text().count("<g ") == 2
+    assert write_picture(a_book(root=tmp_path, published=published(tmp_path))).read_text().count("<g ") == 2

@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from publish.small_book import REPOSITORY
+from publish.small_book import REPOSITORY, a_book
 
 from schurkit import InputError, nb
 from schurkit._claims import VERDICTS, load_claims
@@ -58,7 +58,7 @@ def test_verdicts_are_counted_once_a_claim_and_those_without_a_test_are_not_run(
 
 def test_every_claim_has_a_row_and_an_entry_with_both_runs():
     kept = {"one": {"provenance": {"edition": "book"}, "claims": [{**claim("S1", values=VALUES), "value": -0.25, "interval": [-0.5, -0.02]}]}}
-    text = ledger.ledger_page({"one": executed(figure("first"), claim("S1", value=0, interval=[0, 0]))}, {"one": None}, "quick", CLAIMS, kept)
+    text = ledger.ledger_page(a_book(notebooks={"one": executed(figure("first"), claim("S1", value=0, interval=[0, 0]))}, published=kept))
     known = load_claims(CLAIMS)
     rows = [line for line in text.splitlines() if line.startswith("| {ref}")]
     assert len(rows) == len(known) and all(f"(claim-{id.lower()})=" in text for id in known)
@@ -73,7 +73,7 @@ def test_a_run_under_other_conditions_says_which_and_gives_no_verdict():
     """The flip-flop with one bit, 24 units and threshold .96: more than ten networks, an interval above 0, and yet not the claim's question."""
     values = dict(load_claims(CLAIMS)["S7"].conditions) | {"bits": 1, "hidden_size": 24, "threshold": 0.96}
     notebook = executed(figure("first"), claim("S7")) | {"metadata": {"schurkit": {"run": {"values": values}}}}
-    text = ledger.ledger_page({"one": notebook}, {"one": None}, "quick", CLAIMS, {})
+    text = ledger.ledger_page(a_book(notebooks={"one": notebook}))
     (row,) = [line for line in text.splitlines() if line.startswith("| {ref}`S7 <")]
     assert "[≠ other conditions]{.ledger-verdict .live .other-conditions}" in row and "reproduced" not in row
     assert "0.6 [0.5, 0.7], 12 networks; bits 1 instead of 3; hidden_size 24 instead of 64; threshold 0.96 instead of 0.9" in row
@@ -85,7 +85,7 @@ def test_a_claim_says_whether_it_is_beyond_its_control():
     excess = {"value": 0.2, "interval": [0.1, 0.3], "n": 12}
     claims = [claim("S2", values=VALUES, beyond={"permuted": excess}), claim("S1", values=VALUES)]
     kept = {"one": {"provenance": {"edition": "book"}, "claims": claims}}
-    text = ledger.ledger_page({}, {"one": None}, "quick", CLAIMS, kept)
+    text = ledger.ledger_page(a_book(published=kept))
     rows = {row.split("`")[1].split()[0]: row for row in text.splitlines() if row.startswith("| {ref}")}
     assert "| yes (permuted) |" in rows["S2"] and "| not asked |" in rows["S1"] and "| – |" in rows["S3"]
 
@@ -110,18 +110,17 @@ def test_no_verdict_is_stored_with_the_published_runs():
 
 
 def test_the_page_of_a_chapter_has_the_verdict_of_the_rule_as_it_is_now(tmp_path):
-    (tmp_path / "book").mkdir()
     notebook = executed(claim("S2"), claim("S1", value=0, interval=[0, 0]))
     for output in (cell["outputs"][0] for cell in notebook["cells"]):
         output["data"] = {"text/markdown": "as it was run"}
+    rules = tmp_path / "claims.yml"
 
-    def lines():
-        page = for_the_page(notebook, "one", tmp_path, tmp_path / "one.ipynb")
+    def lines(old, new):
+        rules.write_text(CLAIMS.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+        page = for_the_page(a_book(notebooks={"one": notebook}, claims=load_claims(rules)), "one", tmp_path, tmp_path / "one.ipynb")
         return [cell["outputs"][0]["data"]["text/markdown"] for cell in page["cells"]]
 
-    rules = tmp_path / "book" / "claims.yml"
-    rules.write_text(CLAIMS.read_text(encoding="utf-8"), encoding="utf-8")
-    assert [line[: line.index(".**")] for line in lines()] == ["**Claim S2: reproduced", "**Claim S1: reproduced"]
-    rules.write_text(rules.read_text(encoding="utf-8").replace("{at most: 0.75}", "{at most: 0.4}"), encoding="utf-8")
-    assert [line[: line.index(".**")] for line in lines()] == ["**Claim S2: not reproduced", "**Claim S1: reproduced"]
-    assert "is at most 0.4; paper" in lines()[0]
+    assert [line[: line.index(".**")] for line in lines("", "")] == ["**Claim S2: reproduced", "**Claim S1: reproduced"]
+    changed = lines("{at most: 0.75}", "{at most: 0.4}")
+    assert [line[: line.index(".**")] for line in changed] == ["**Claim S2: not reproduced", "**Claim S1: reproduced"]
+    assert "is at most 0.4; paper" in changed[0]

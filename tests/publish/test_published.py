@@ -5,13 +5,22 @@ import re
 import shutil
 
 import pytest
-from publish.small_book import RECORD, small_chapter, write_book
+from publish.small_book import PROSE, RECORD, small_chapter, write_book
 
 from schurkit import InputError
 from schurkit._claims import load_claims
 from schurkit.cli import main
+from schurkit.publish.beside import section
+from schurkit.publish.book import Book
 from schurkit.publish.build import build, plan_build
-from schurkit.publish.published import agrees, publish, publish_whole, published, section, strongest
+from schurkit.publish.published import agrees, publish, publish_whole, published, strongest
+
+EFFECTS = """
+from schurkit.nb import published
+table([{"network": seed, "removed": "CR", "delta": seed / 10} for seed in range(seeds)], "small-effects", "Effects.")
+published("small-effects")
+record("late", seeds / 2)"""
+BOTH = "Both: {glue:text}`published.networks:.0f`, {glue:text}`networks:.0f`. Since then: {glue:text}`published.late:.1f`."
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +28,12 @@ def book(tmp_path_factory):
     """A book of one chapter whose book edition (five seeds, twelve networks) is published and whose quick edition is built."""
     editions = "quick:\n  purpose: q\nbook:\n  purpose: b\n  chapters:\n    small: {seeds: 5}\n"
     record = RECORD.replace('claim("S1", 0.004, n=seeds)', 'claim("S1", 0.004 if seeds == 5 else 0.5, n=seeds)')
-    root = write_book(tmp_path_factory.mktemp("published") / "book", {"small": small_chapter(record=record)}, editions)
+    chapter = small_chapter(record=record + EFFECTS, prose=f"{PROSE} {BOTH}")
+    root = write_book(tmp_path_factory.mktemp("published") / "book", {"small": chapter}, editions)
     build(root, plan_build(root, "book"), say=lambda line: None)
     assert main(["publish", "--edition", "book", "--book", str(root)]) == 0
+    results = root / "book" / "data" / "small" / "results.json"
+    results.write_text(results.read_text().replace('"late"', '"earlier"'))  # a number that the chapter records since then
     build(root, plan_build(root), say=lambda line: None)
     return root
 
@@ -42,6 +54,14 @@ def test_the_page_shows_both_runs_and_warns_where_they_differ(book):
     assert "Published run beside this one" in page and "disagrees with the published run on S1" in page
     assert "_static/data/published/small/small-figure.csv" in page
     assert (book / "_build" / "html" / "_static" / "data" / "published" / "small" / "small-figure.csv").is_file()
+
+
+def test_the_page_says_first_what_was_published(book):
+    """The published numbers, those of this run beside them, and this run's own where none is published."""
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", (book / "_build" / "html" / "notebooks" / "small.html").read_text()))
+    assert "Both: 5, 3. Since then: 1.5." in text
+    assert re.search(r"Published run: 5 networks, \d{4}-\d\d-\d\d\. This run: 3 networks, \d+ s on \d+ of \d+ cores\.", text)
+    assert "3 of its 3 values lie within the range of the published networks (its seeds are among theirs)." in text
 
 
 def test_ledger_and_status_show_the_published_run(book):
@@ -124,8 +144,7 @@ def test_agreement(live, kept, same):
 
 
 def test_a_chapter_that_was_not_run_says_so(book):
-    results = published(book)["small"]
-    assert "This copy did not run the chapter." in section(results, None, book / "book" / "claims.yml", [], "x")
+    assert "This copy did not run the chapter." in section(Book(book, executed={"small": None}), "small", [], "x")
 
 
 # ---------------------------------------------------------------------------------------------------------------- a larger edition

@@ -7,7 +7,7 @@ import pytest
 
 from schurkit import InputError, rollout
 from schurkit._claims import load_claims
-from schurkit.ablation import SUBSETS, ablation_profile
+from schurkit.ablation import ablation_profile
 from schurkit.degeneracy import dsa_distances, operators_of, pif_distances, profile_distances
 from schurkit.studies import KNOBS, MEASURES, TASKS, Design, Dynamics, contrast, levels, mup_recipe, paper_measures, run
 from schurkit.tasks import FlipFlop
@@ -84,11 +84,11 @@ def test_a_setting_is_measured_as_its_parts_are(trained):
     change = [np.linalg.norm(a.astype(float) - b) for a, b in zip(rnn.W_rec, start.W_rec)]
     assert found.change == pytest.approx(change, rel=1e-5) and found.row()["change"] == pytest.approx(np.mean(change))
     for threshold in (0.9, 0.5):
-        rows = ablation_profile(rnn, trained.task.test_trials(32), threshold=threshold, subsets=SUBSETS[1:], controls=())
-        expected = profile_distances(rows, transform="signed log")
+        profile = ablation_profile(rnn, trained.task.test_trials(32), threshold=threshold, controls=())
+        expected = profile_distances(profile, transform="signed log")
         again = levels(trained, QUICK, threshold=threshold, probes=4, test_trials=32)
         assert np.array_equal(again.profile.values, expected.values)
-        sizes = np.sqrt(np.nanmean(np.log1p(np.abs(expected.effects)) ** 2, axis=1))  # NaN: an empty sector
+        sizes = np.sqrt(np.nanmean(np.log1p(np.abs(expected.effects)) ** 2, axis=1))
         assert again.row()["profile size"] == pytest.approx(sizes.mean())
     assert (2, 60) in found.lacking and (2, 60) not in found.dsa and found.dsa_sample((2, 60), "distance") is None
     assert set(found.row()) >= set(MEASURES)

@@ -62,7 +62,7 @@ def test_the_interval_is_the_jackknife_of_seeds():
     half = t.ppf(0.975, 10) * np.sqrt(11 / 12 * ((left - left.mean()) ** 2).sum())
     found = contrast(terms)
     assert (found.mean, found.low, found.high) == pytest.approx((theta(None), theta(None) - half, theta(None) + half))
-    assert found.n == 11 and found.method == "jackknife t"
+    assert found.n == 11 and found.how == "jackknife t"
 
 
 @pytest.mark.parametrize("networks, least", [(12, 0.88), (20, 0.9)])

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 
 from schurkit import InputError, Recipe, ablation_profile, real_schur, train
@@ -17,14 +16,15 @@ def test_it_is_training_and_ablation():
     found = network_profile(5, hidden_size=12, threshold=0.99, **SMALL)
     task = Copy(2, 2, replay=4)
     trained = train(task, Recipe(hidden_size=12, phases=(Phase(40, 1e-3),)), [5])
-    rows = ablation_profile(trained.rnn, task.test_trials(32), metric=task.metric, threshold=0.99, draws=3)
+    kinds = ("permuted", "matched", "block-upper")
+    profile = ablation_profile(trained.rnn, task.test_trials(32), metric=task.metric, threshold=0.99, controls=kinds, draws=3)
     assert found["score"] == trained.scores[0] and found["converged"] is bool(trained.converged[0])
     assert found["n_leading"] == real_schur(trained.rnn.W_rec[0], 0.99).n_leading
     for short, removed in (("RR", "RR"), ("CR", "CR"), ("CC", "CC"), ("all", "RR+CR+CC")):
-        (delta,) = [row.delta for row in rows if (row.removed, row.kind) == (removed, "removal")]
-        draws = [row.delta for row in rows if (row.removed, row.kind) == (removed, "block-upper")]
-        assert len(draws) == 3
-        assert (found[f"delta_{short}"], found[f"control_{short}"]) == (delta, np.mean(draws))
+        k = profile.removed.index(removed)
+        assert found[f"delta_{short}"] == profile.effect[0, k] and found[f"reads_{short}"] == profile[removed].readings[0]
+        for kind in kinds:
+            assert found[f"{kind}_{short}"] == profile.controls[kind][0, k].mean() and profile.controls[kind].shape == (1, 7, 3)
 
 
 def test_a_stack_gives_each_seed_its_own_numbers():
@@ -37,7 +37,7 @@ def test_a_stack_gives_each_seed_its_own_numbers():
 def test_an_empty_sector_is_undefined():
     found = network_profile(0, hidden_size=12, threshold=1.0, **SMALL)
     assert found["n_leading"] <= 2  # one block: there is nothing inside R
-    assert math.isnan(found["delta_RR"]) and math.isnan(found["control_RR"])
+    assert math.isnan(found["delta_RR"]) and math.isnan(found["matched_RR"]) and found["reads_RR"] == "∅"
     assert math.isfinite(found["delta_CC"])
 
 

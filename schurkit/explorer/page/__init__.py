@@ -153,7 +153,7 @@ def frequency(rnn: RNN, *, unseen=None, key_share: float = fourier.KEY_SHARE, dr
 def _explorer(case: Case, draws: int, seed: int) -> Explorer:
     """The same checks as in a live session."""
     one_of(metric_named(case.metric).name, "the measure of an explorer in a page", METRICS)
-    explorer = Explorer(case.rnn, case.trials, metric=case.metric, draws=draws, seed=seed)
+    explorer = Explorer(case.rnn, case.trials, metric=case.metric, controls=("block-upper",), draws=draws, seed=seed)
     _small(case.rnn)
     return explorer
 
@@ -178,7 +178,7 @@ def _trials(case: Case, explorer: Explorer) -> dict:
         "outputs": targets.shape[2],
         "inputs": pack(inputs),
         "targets": pack(targets),
-        "mask": pack(np.broadcast_to(case.trials.mask, targets.shape[:2])),
+        "mask": pack(case.trials.counted),
     }
 
 
@@ -193,7 +193,7 @@ def _network(explorer: Explorer, position: int, task: int) -> dict:
         "T": pack(form.T),
         "starts": [block.start for block in form.blocks],
         "moduli": [block.modulus for block in form.blocks],
-        "tie": tie_tolerance(form.norm_T, form.radius, form.leak),  # so that the page cuts where SchurForm cuts
+        "tie": tie_tolerance(form.norm_T, form.radius),  # so that the page cuts where SchurForm cuts
         "eigenvalues": [[value.real, value.imag] for value in form.eigenvalues.tolist()],
         "activation": rnn.activation,
         "leak": float(rnn.leak),

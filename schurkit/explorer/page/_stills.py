@@ -22,7 +22,8 @@ def ablation_still(names: Sequence[str], explorers: Sequence[Explorer], threshol
     def draw(figure):
         for ax, name, row in zip(np.ravel(figure.subplots(1, len(views))), names, views):
             for place, view in enumerate(row):
-                controls = view.controls[np.isfinite(view.controls)]
+                drawn = view.controls.get("block-upper", np.zeros(0))
+                controls = drawn[np.isfinite(drawn)]
                 ax.plot([place + 0.15] * len(controls), controls, "o", ms=3, mew=0, color="#777777", alpha=0.6)
                 if np.isfinite(view.value):
                     ax.plot(place - 0.15, view.value, "D", ms=5, color="#D55E00")

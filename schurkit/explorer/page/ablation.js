@@ -1,4 +1,4 @@
-// Remove couplings of a trained network: W̃ = W − Q ΔT Qᵀ, run here, beside random block-upper changes of equal norm.
+// Remove couplings of a trained network: W̃ = W − Q ΔT Qᵀ / leak, run here, beside random block-upper changes of equal norm.
 const SECTORS = ["RR", "CR", "CC"], COLOUR = { RR: "rr", CR: "cr", CC: "cc" };
 const readNetwork = (given) => {
   const one = { ...given };
@@ -16,14 +16,14 @@ const norm = (array) => {
   const largest = array.reduce((top, v) => Math.max(top, Math.abs(v)), 0) || 1;
   return largest * Math.sqrt(array.reduce((sum, v) => sum + (v / largest) ** 2, 0));
 };
-const turned = ({ Q, n }, change) => { // Q ΔT Qᵀ
+const turned = ({ Q, n, leak }, change) => { // Q ΔT Qᵀ / leak, as a change of W
   const half = new Float64Array(n * n), out = new Float64Array(n * n);
   for (let i = 0; i < n; i++) for (let k = 0; k < n; k++) {
     const c = change[i * n + k];
     if (c) for (let j = 0; j < n; j++) half[i * n + j] += c * Q[j * n + k];
   }
   for (let i = 0; i < n; i++) for (let k = 0; k < n; k++) {
-    const q = Q[i * n + k];
+    const q = Q[i * n + k] / leak;
     for (let j = 0; j < n; j++) out[i * n + j] += q * half[k * n + j];
   }
   return out;
@@ -93,7 +93,7 @@ begin("ablation", (stage, data) => {
 
   // ---- numbers
   const look = () => {
-    const one = current(), task = tasks[one.task], least = setting.threshold * one.radius - one.tie;
+    const one = current(), task = tasks[one.task], least = setting.threshold ** one.leak * one.radius - one.tie;
     const first = one.moduli.findIndex((modulus) => modulus < least);
     view = { leading: first < 0 ? one.blocks : first, metric: task.metric, better: task.better, controls: [] };
     view.n_leading = first < 0 ? one.n : one.starts[first];
@@ -172,7 +172,7 @@ begin("ablation", (stage, data) => {
     const c = chart({ x: [-most, most], y: [-most, most], equal: true, names: ["Re λ", "Im λ"], label: `Eigenvalues in the complex plane: ${view.n_leading} in R, ${one.n - view.n_leading} in C.` });
     const circle = (r, kind) => c.add("circle", { cx: c.px(0), cy: c.py(0), r: c.px(r) - c.px(0), class: kind });
     circle(1, "soft");
-    if (one.leak === 1) circle(setting.threshold * one.radius, "bound");
+    circle(setting.threshold ** one.leak * one.radius, "bound");
     values.forEach(([re, im], k) => c.add("circle", { cx: c.px(re), cy: c.py(im), r: 3.6, class: k < view.n_leading ? "in-R" : "in-C" }));
     holder.spectrum.replaceChildren(c.svg);
   };

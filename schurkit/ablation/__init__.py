@@ -1,0 +1,42 @@
+"""Ablations in Schur coordinates: remove couplings, keep input and readout, and measure what changes, beside changes of the same size."""
+
+from .changes import CONTROLS, DECIDING, SUBSETS, WHAT, ablate, check_form, control_changes, drawn_changes, matched_share, name_of, removal
+from .compare import costliest, farther, least_worst
+from .loop import OUTPUT_BYTES, measure, refit_readout, switched
+from .profile import LEAST_MASS, Profile, ablation_profile
+from .readings import HARMLESS, MEANING, NEARLY_EMPTY, READINGS, Removal
+from .sweeps import SINGLE, curves, dose_sweep, order_sweep, threshold_sweep
+
+__all__ = [
+    "CONTROLS",
+    "DECIDING",
+    "HARMLESS",
+    "LEAST_MASS",
+    "MEANING",
+    "NEARLY_EMPTY",
+    "OUTPUT_BYTES",
+    "READINGS",
+    "SINGLE",
+    "SUBSETS",
+    "WHAT",
+    "Profile",
+    "Removal",
+    "ablate",
+    "ablation_profile",
+    "check_form",
+    "control_changes",
+    "costliest",
+    "curves",
+    "dose_sweep",
+    "drawn_changes",
+    "farther",
+    "least_worst",
+    "matched_share",
+    "measure",
+    "name_of",
+    "order_sweep",
+    "refit_readout",
+    "removal",
+    "switched",
+    "threshold_sweep",
+]

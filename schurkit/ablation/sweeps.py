@@ -1,0 +1,154 @@
+"""Profiles under other choices: sectors cut elsewhere, nearly tied blocks in other orders, removals in part; and errors over the time of a trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ..engine import rollout
+from ..metrics import Metric
+from ..rnn import RNN, Trials
+from ..schur import SECTORS, SchurForm, real_schur
+from .changes import DECIDING, ablate, drawn_changes, name_of, removal
+from .loop import measure
+from .profile import Profile, ablation_profile
+
+SINGLE = tuple((name,) for name in SECTORS)
+
+
+def threshold_sweep(
+    networks: RNN,
+    trials: Trials,
+    levels: Sequence[float],
+    *,
+    metric: str | Metric = "fvu",
+    forms: Sequence[SchurForm] | None = None,
+    subsets: Sequence[Sequence[str]] = (("RR",), ("CR",), ("CC",), ("RR", "CR", "CC")),
+    engine: str = "auto",
+) -> dict[float, Profile]:
+    """Profiles without controls whose sectors are cut at several thresholds; a network is run once for each different number of units in R.
+
+    Parameters
+    ----------
+    networks, trials, metric, subsets, engine : as in `ablation_profile`.
+    levels : thresholds, each from 0 to 1.
+    forms : Schur forms, one a network, whose order is kept; their own threshold is not used.
+
+    Returns
+    -------
+    Profile by threshold.
+    """
+    forms = [real_schur(W, leak=networks.leak) for W in networks.W_rec] if forms is None else list(forms)
+    known: dict[tuple, Profile] = {}
+
+    def one(position, level):
+        cut = forms[position].with_threshold(float(level))
+        if (position, cut.n_leading) not in known:
+            asked = {"metric": metric, "forms": [cut], "subsets": subsets, "controls": (), "engine": engine}
+            known[position, cut.n_leading] = ablation_profile(networks[position], trials, **asked)
+        return known[position, cut.n_leading]
+
+    return {float(level): Profile.stack([one(position, level) for position in range(len(networks))]) for level in levels}
+
+
+def order_sweep(
+    networks: RNN, trials: Trials, orders: int, *, forms: Sequence[SchurForm], metric: str | Metric = "fvu", tie: float = 0.01, engine: str = "auto"
+):  # fmt: skip
+    """How much the cost of each sector depends on the order of blocks whose moduli nearly tie, which is arbitrary.
+
+    Parameters
+    ----------
+    networks, trials, metric, engine : as in `ablation_profile`.
+    orders : how many random orders, each the same seed for all networks.
+    forms : Schur forms, one a network, in the order of the moduli.
+    tie : as in `SchurForm.random_order`.
+
+    Returns
+    -------
+    pandas.DataFrame : for each sector the mean cost by modulus and over the orders, and the mean and the largest spread within a network
+    (highest − lowest order). CR is fixed by the leading subspace: only rounding can differ there.
+    """
+    import pandas as pd
+
+    asked = {"metric": metric, "subsets": SINGLE, "controls": (), "engine": engine}
+    by_modulus = ablation_profile(networks, trials, forms=forms, **asked)
+    drawn = [[form.random_order(seed=order, tie=tie) for form in forms] for order in range(orders)]
+    profiles = [ablation_profile(networks, trials, forms=order, **asked) for order in drawn]
+    rows = []
+    for name in by_modulus.removed:
+        held = by_modulus[name].held
+        costs = np.stack([profile[name].cost[held] for profile in profiles])
+        spread = np.ptp(costs, axis=0) if held.any() else np.array([np.nan])
+        row = {"removed": name, "n": int(held.sum()), "by modulus": by_modulus[name].cost[held].mean() if held.any() else np.nan}
+        row |= {"over random orders": costs.mean() if held.any() else np.nan, "spread, mean": spread.mean(), "spread, largest": spread.max()}
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("removed")
+
+
+def dose_sweep(
+    networks: RNN,
+    trials: Trials,
+    doses: Sequence[float],
+    *,
+    forms: Sequence[SchurForm],
+    metric: str | Metric = "fvu",
+    subsets: Sequence[Sequence[str]] = SINGLE,
+    controls: Sequence[str] = DECIDING,
+    draws: int = 5,
+    seed: int = 0,
+    engine: str = "auto",
+):
+    """What a dose of each removal does, beside the same dose of its controls: W_rec − dose × ΔW.
+
+    Parameters
+    ----------
+    networks, trials, metric, controls, draws, seed, engine : as in `ablation_profile`.
+    doses : 0 removes nothing, 1 the whole sector, −1 doubles it.
+    forms : Schur forms, one a network. subsets : what to remove; none of them empty.
+
+    Returns
+    -------
+    pandas.DataFrame : network, removed, kind ("removal" or a control), dose, removed_mass, value (of controls the mean over draws); no rows where
+    there is nothing to remove.
+    """
+    import pandas as pd
+
+    rows = []
+    for one, form in zip(networks, forms):
+        for sectors in subsets:
+            delta = removal(form, sectors)
+            for kind in ("removal", *controls) if delta.any() else ():
+                full = [delta] if kind == "removal" else drawn_changes(form, sectors, kind, draws, seed)
+                changes = (-dose * change for change in map(form.weights, full) for dose in doses)
+                values = measure(one, changes, trials, metric, engine=engine).reshape(-1, len(doses)).mean(axis=0)
+                mass, about = form.removed_mass(delta), (one.labels[0], name_of(sectors), kind)
+                rows += [(*about, dose, abs(dose) * mass, value) for dose, value in zip(doses, values)]
+    return pd.DataFrame(rows, columns=["network", "removed", "kind", "dose", "removed_mass", "value"])
+
+
+def curves(
+    networks: RNN,
+    trials: Trials,
+    curve: Callable,
+    *,
+    forms: Sequence[SchurForm],
+    subsets: Sequence[Sequence[str]] = ((), *SINGLE),
+    engine: str = "auto",
+) -> dict[str, np.ndarray]:
+    """A measure over the time of a trial, intact and without sectors.
+
+    Parameters
+    ----------
+    networks, trials, forms, subsets, engine : as in `ablation_profile`.
+    curve : (outputs, trials) → (networks, time), such as `schurkit.metrics.fvu_over_time`.
+
+    Returns
+    -------
+    By removal ("none" for the intact network), (networks, time).
+    """
+    found = {}
+    for sectors in subsets:
+        stack = RNN.stack([ablate(one, form, [sectors], labels=one.labels) for one, form in zip(networks, forms)])
+        found[name_of(sectors)] = curve(rollout(stack, trials, engine=engine).outputs, trials)
+    return found

@@ -1,0 +1,218 @@
+"""Values with their intervals. What is resampled are networks: pairs that share a network, or ratios of sums, are not independent values.
+
+The rule of the book: a percentile bootstrap from 20 networks up, a t interval from 10, and below that the single values alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import random
+from ._checks import InputError, number, one_of, real_array
+
+FEWEST = 10
+"""Networks below which no interval is given."""
+ENOUGH = 20
+"""Networks from which on the interval is a percentile bootstrap."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value over networks and its interval.
+
+    Attributes
+    ----------
+    value : of the n networks, most often their mean.
+    low, high : ends of the interval; None where there are too few networks for one.
+    n : number of networks.
+    how : "percentile bootstrap", "t", "jackknife t", "Wilson" or "none".
+    level : coverage aimed at.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    how: str
+    level: float = 0.95
+
+    @property
+    def mean(self) -> float:
+        """The value, where it is a mean."""
+        return self.value
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """(low, high), or None."""
+        return None if self.low is None else (self.low, self.high)
+
+    def excludes(self, value: float) -> bool:
+        """Whether there is an interval and it lies wholly on one side of `value`."""
+        return self.low is not None and not self.low <= value <= self.high
+
+    def __format__(self, spec: str) -> str:
+        spec = spec or ".3g"
+        ends = "" if self.low is None else f" [{self.low:{spec}}, {self.high:{spec}}]"
+        return f"{self.value:{spec}}{ends} (n = {self.n})"
+
+    def __str__(self) -> str:
+        return format(self, "")
+
+
+def over_networks(values, *, level: float = 0.95, seed: int = 0, resamples: int = 4000) -> Interval:
+    """Mean over networks.
+
+    Parameters
+    ----------
+    values : (networks,), one finite number a network.
+    level : coverage aimed at, in (0, 1).
+    seed : of the bootstrap.
+    resamples : of the bootstrap.
+
+    Notes
+    -----
+    A percentile interval at n = 20 covers about .94 for normal and .85 for lognormal values.
+
+    Examples
+    --------
+    >>> over_networks([1.0, 2.0, 3.0]).low is None
+    True
+    """
+    values = real_array(values, "values", ("networks",), dtype=np.float64)
+    if len(values) == 0:
+        raise InputError("an interval needs at least one value; got none.")
+    mean = float(values.mean())
+    return _interval(mean, len(values), level, seed, resamples, values, lambda drawn: values[drawn].mean(axis=1))
+
+
+interval = over_networks
+
+
+def ratio(numerators, denominators, *, level: float = 0.95, seed: int = 0, resamples: int = 4000) -> Interval:
+    """Σ numerators / Σ denominators over networks, e.g. the share of a variance that is explained.
+
+    Parameters
+    ----------
+    numerators : (networks,).
+    denominators : (networks,), with a sum above 0.
+    level, seed, resamples : as in `over_networks`.
+    """
+    above, below = (real_array(x, name, ("networks",), dtype=np.float64) for x, name in ((numerators, "numerators"), (denominators, "denominators")))
+    if len(above) != len(below) or not below.sum() > 0:
+        raise InputError(f"ratio needs as many numerators as denominators, and these with a sum above 0; got {len(above)} and {len(below)}.")
+    value = float(above.sum() / below.sum())
+    influence = (above - value * below) / below.mean()
+    return _interval(value, len(above), level, seed, resamples, influence, lambda drawn: above[drawn].sum(axis=1) / below[drawn].sum(axis=1))
+
+
+def share(flags, *, level: float = 0.95) -> Interval:
+    """The share of networks for which something holds, with Wilson's interval.
+
+    Parameters
+    ----------
+    flags : (networks,), booleans.
+    level : coverage aimed at.
+
+    Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927).
+    """
+    flags = np.asarray(flags, dtype=bool)
+    if flags.ndim != 1 or len(flags) == 0:
+        raise InputError(f"share needs one truth value a network; got shape {flags.shape}.")
+    number(level, "level", above=0, at_most=0.9999)
+    n, value = len(flags), float(flags.mean())
+    if n < FEWEST:
+        return Interval(value, None, None, n, "none", level)
+    from scipy.stats import binomtest  # slow to import
+
+    found = binomtest(int(flags.sum()), n).proportion_ci(level, method="wilson")
+    return Interval(value, float(found.low), float(found.high), n, "Wilson", level)
+
+
+def over_pairs(distances, *, method: str = "jackknife", level: float = 0.95, seed: int = 0, resamples: int = 4000) -> Interval:
+    """Mean distance over all pairs of networks, with an interval over networks; none below 10 of them.
+
+    Parameters
+    ----------
+    distances : (networks, networks), symmetric.
+    method : "jackknife": a t interval with the variance that leaving out one network at a time gives; "bootstrap": networks are drawn with
+        replacement, pairs of a network with itself, whose distance is 0, are left out, and the interval is between percentiles.
+    level : coverage aimed at.
+    seed : of the bootstrap.
+    resamples : of the bootstrap.
+
+    Returns
+    -------
+    Interval, whose n is the number of networks.
+
+    Notes
+    -----
+    Measured coverage of the mean distance between normal (lognormal) points on a line, aiming at .95, jackknife and bootstrap: 10 networks .93 (.77)
+    and .89 (.71); 20 networks .94 (.80) and .90 (.77); 40 networks .93 (.85) and .92 (.82).
+
+    Examples
+    --------
+    >>> over_pairs(np.array([[0.0, 1.0], [1.0, 0.0]])).value
+    1.0
+
+    Source: ours. The spread of a mean over pairs falls with networks, not with pairs (W. Hoeffding, Ann. Math. Stat. 19, 1948, §5).
+    """
+    D = square(distances, "distances")
+    one_of(method, "method", ("jackknife", "bootstrap"))
+    number(level, "level", above=0, at_most=0.9999)
+    n = len(D)
+    mean = float(D.sum() / (n * (n - 1)))
+    if n < FEWEST:
+        return Interval(mean, None, None, n, "none", level)
+    if method == "jackknife":
+        without = (D.sum() - 2 * D.sum(axis=0)) / ((n - 1) * (n - 2))
+        half = jackknife_half_width(without, n, level)
+        return Interval(mean, mean - half, mean + half, n, "jackknife t", level)
+    drawn = random.integers(seed, "pair bootstrap", 0, (resamples, n), n)
+    counts = np.stack([(drawn == network).sum(axis=1) for network in range(n)], axis=1).astype(float)
+    means = ((counts @ D) * counts).sum(axis=1) / (n**2 - (counts**2).sum(axis=1))
+    low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
+    return Interval(mean, float(low), float(high), n, "percentile bootstrap", level)
+
+
+def jackknife_half_width(without, networks: int, level: float) -> float:
+    """Half of a t interval from the values that leaving out one seed at a time gives, with networks − 1 degrees of freedom.
+
+    Source: B. Efron, The Jackknife, the Bootstrap and Other Resampling Plans, SIAM 1982, §3.
+    """
+    from scipy.stats import t  # slow to import
+
+    m = len(without)
+    return float(t.ppf(0.5 + level / 2, networks - 1) * np.sqrt((m - 1) / m * ((without - without.mean()) ** 2).sum()))
+
+
+def square(D, name: str) -> np.ndarray:
+    """Distances between networks, (networks, networks), checked.
+
+    Raises
+    ------
+    InputError : sizes differ, fewer than two networks, not symmetric, or a diagonal that is not zero.
+    """
+    D = real_array(D, name, ("networks", "networks"), dtype=np.float64)
+    if len(D) < 2:
+        raise InputError(f"{name} must be between at least two networks; got {len(D)}.")
+    if not np.array_equal(D, D.T) or np.diag(D).any():
+        raise InputError(f"{name} must be symmetric with a zero diagonal, as distances are.")
+    return D
+
+
+def _interval(value: float, n: int, level: float, seed: int, resamples: int, influence, statistic: Callable) -> Interval:
+    """By the rule of the book. influence : (networks,), whose spread is that of the value times √n; statistic : of drawn networks."""
+    number(level, "level", above=0, at_most=0.9999)
+    if n < FEWEST:
+        return Interval(value, None, None, n, "none", level)
+    if n < ENOUGH:
+        from scipy.stats import t  # slow to import
+
+        half = float(t.ppf(0.5 + level / 2, n - 1) * influence.std(ddof=1) / np.sqrt(n))
+        return Interval(value, value - half, value + half, n, "t", level)
+    drawn = random.integers(seed, "bootstrap", 0, (resamples, n), n)
+    low, high = np.quantile(statistic(drawn), [0.5 - level / 2, 0.5 + level / 2])
+    return Interval(value, float(low), float(high), n, "percentile bootstrap", level)

@@ -1,0 +1,56 @@
+"""Every coupling between two blocks by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.colors import SymLogNorm
+
+from .. import plot
+from ..schur import SECTORS, SchurForm
+from ..words import short
+from .base import SECTOR_COLOURS, View, axes, styled
+
+
+@styled
+def couplings(rows: Sequence, form: SchurForm, label) -> View:
+    """The exact effect of removing each single coupling of one network as a map, and exact against estimated effects of all networks.
+
+    Parameters
+    ----------
+    rows : from `schurkit.coupling_map`, with exact effects.
+    form : the Schur form of the network that is drawn.
+    label : its label.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame([{**vars(row), "estimate": row.estimate} for row in rows])
+    mine = frame[frame.network == label]
+    grid = np.full((len(form.blocks),) * 2, np.nan)
+    grid[mine.driven, mine.driver] = mine.exact
+    limit = float(np.nanmax(np.abs(grid))) or 1.0
+    linear = 10 ** np.ceil(np.log10(limit * 1e-4))
+    figure, (left, right) = axes(1, 2, (7.2, 3.3))
+    image = left.imshow(grid, cmap="PuOr_r", norm=SymLogNorm(linear, vmin=-limit, vmax=limit))
+    for line in (left.axhline, left.axvline):
+        line(form.leading_blocks - 0.5, color="black", lw=0.8)
+    left.set(xlabel="driver block (by modulus)", ylabel="driven block")
+    figure.colorbar(image, ax=left, shrink=0.8, ticks=plot.decades(linear, -limit, limit)).ax.set_title("ΔFVU", fontsize=9)
+    for name in SECTORS:
+        part = frame[frame.sector == name]
+        right.plot(part.estimate, part.exact, ".", ms=2, alpha=0.4, color=SECTOR_COLOURS[name], label=name)
+    ends = [frame.exact.min(), frame.exact.max()]
+    right.plot(ends, ends, color="black", lw=0.8)
+    for axis, values in (("x", frame.estimate), ("y", frame.exact)):
+        getattr(right, f"set_{axis}scale")("symlog", linthresh=1e-5)
+        getattr(right, f"set_{axis}ticks")(plot.decades(1e-5, values.min(), values.max(), 5))
+    right.set(xlabel="estimated ΔFVU", ylabel="exact ΔFVU")
+    right.legend(markerscale=4)
+    largest = mine.loc[mine.exact.abs().idxmax()]
+    alt = (
+        f"A map of {len(mine)} couplings of network {label}; the largest effect is {short(largest.exact)}, in {largest.sector}. "
+        f"Exact against estimated effects of {frame.network.nunique()} network(s), close to the diagonal."
+    )
+    columns = ["network", "driven", "driver", "sector", "norm", "exact", "estimate"]
+    return View(figure, alt, frame.sort_values("exact", key=np.abs, ascending=False).head(2000)[columns])

@@ -1,0 +1,58 @@
+"""Numbers, intervals and plurals as words: what captions, tables and lines of text say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+
+def short(value, spec: str = ".3g") -> str:
+    """A number by a format, with a true minus sign and no minus before a zero; "–" where it is undefined, "∞" where it is."""
+    if value is None or value != value:
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = format(value, spec)
+    zero = not any(character in "123456789" for character in text.split("e")[0])
+    return (text.lstrip("+-") if zero else text).replace("-", "−")
+
+
+def with_interval(interval, spec: str = ".3g") -> str:
+    """ "value [low, high]" of a `schurkit.Interval`, the value alone where it has no ends, "–" for None."""
+    if interval is None:
+        return "–"
+    ends = "" if interval.low is None else f" [{short(interval.low, spec)}, {short(interval.high, spec)}]"
+    return short(interval.value, spec) + ends
+
+
+def rough(interval) -> str:
+    """As `with_interval` for numbers of very different sizes: two decimals below 100, from there on rounded to two digits and written in full.
+
+    Examples
+    --------
+    >>> from schurkit.intervals import Interval
+    >>> rough(Interval(614_004.0, 472_001.0, 779_000.0, 20, "t")), rough(Interval(3.4026, None, None, 3, "none"))
+    ('610,000 [470,000, 780,000]', '3.40')
+    """
+    if interval is None or not 100 <= interval.value < math.inf:
+        return with_interval(interval, ".2f")
+    two = {name: float(f"{end:.2g}") for name in ("value", "low", "high") if (end := getattr(interval, name)) is not None}
+    return with_interval(replace(interval, **two), ",.0f")
+
+
+def plural(count: int, noun: str, nouns: str | None = None) -> str:
+    """ "1 network", "3 networks"."""
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def span(values, spec: str = ".3g") -> str:
+    """ "3", or "1 to 28": the least and the largest of some numbers."""
+    low, high = short(min(values), spec), short(max(values), spec)
+    return low if low == high else f"{low} to {high}"
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """ "a", "a and b", "a, b and c"."""
+    words = list(words)
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
