@@ -68,8 +68,9 @@ def network(task):
 def profile(engine):
     """Ablations of them, rolled out by an engine."""
     task = FlipFlop(bits=2, steps=10)
-    rows = ablation_profile(network(task), task.test_trials(8), metric=task.metric, draws=2, engine=engine)
-    return {"values": few([row.value for row in rows]), "masses": few([row.removed_mass for row in rows])}
+    kinds = ("permuted", "matched", "block-upper")
+    rows = ablation_profile(network(task), task.test_trials(8), metric=task.metric, controls=kinds, draws=2, engine=engine).frame()
+    return {"values": few(rows.value.to_numpy()), "masses": few(rows.removed_mass.to_numpy())}
 
 
 def study():
