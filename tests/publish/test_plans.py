@@ -80,6 +80,9 @@ def test_chapters_ask_for_what_they_train(name, changed):
     exec("".join(code[at]["source"]), there)
     there.update(changed)
     exec("".join(code[at + 1]["source"]).replace('plt.style.use("schurkit.schurkit")', ""), there)
+    subject = next(("".join(cell["source"]) for cell in code if "subject" in cell["metadata"].get("tags", ())), "")
+    if "task" not in there and "trained = sk.train(" in subject:
+        exec(subject.split("trained = sk.train(")[0], there)
     studies = plans[chapter.plan]({parameter.name: there[parameter.name] for parameter in chapter.parameters})
     seeds = tuple(range(there["first_seed"], there["first_seed"] + there["networks"]))
     made = there["tasks"].values() if name == "three_levels" else [there["task"]]

@@ -153,6 +153,8 @@ def frequency(rnn: RNN, *, unseen=None, key_share: float = fourier.KEY_SHARE, dr
 def _explorer(case: Case, draws: int, seed: int) -> Explorer:
     """The same checks as in a live session."""
     one_of(metric_named(case.metric).name, "the measure of an explorer in a page", METRICS)
+    if isinstance(case.rnn, RNN) and np.ndim(case.rnn.leak):
+        raise InputError("an explorer in a page needs one leak for all units; sk.explore(rnn, trials) takes one a unit.")
     explorer = Explorer(case.rnn, case.trials, metric=case.metric, controls=("block-upper",), draws=draws, seed=seed)
     _small(case.rnn)
     return explorer
