@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROLE = re.compile(r"\{glue:text\}`([^`:]+)(?::([^`]*))?`")
 FALSE = (
     (re.compile(r"\bnan\b|(?<![\w`])None\b|\binf\b"), "an undefined number"),
-    (re.compile(r"(?<![\d.,])(?<!of )1 (networks|units|draws|trials|steps|orders|bits|symbols|channels)\b"), "a plural of one"),
+    (re.compile(r"(?<![\d.,])1 (networks|units|draws|trials|steps|orders|bits|symbols|channels)\b"), "a plural of one"),
     (re.compile(r"(?<![\w.])(?:[02-9]|[1-9]\d+) (network|unit|draw|trial|bit|symbol|order)\b(?! ?[-–(])"), "a singular of several"),
     (re.compile(r"\{glue:text\}"), "a number that nobody recorded"),
 )
