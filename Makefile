@@ -13,6 +13,7 @@ BENCH_ARGS ?=
 
 VENV := .venv
 READY := $(VENV)/.ready
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 NOT_NUMERIC := $(addprefix %_,$(addsuffix .py,archive cli documentation endurance nb package plot repository sources store))
 NUMERIC := $(addprefix tests/,degeneracy engine fourier studies) \
