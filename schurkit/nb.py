@@ -31,20 +31,23 @@ _NUMBER = re.compile(r"[+−-]?\d[\d.,]*(e[+−-]?\d+)?( \[[^\]]*\])?$")
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 
 
-def record(key: str, value) -> None:
-    """Record a number (or text) under a name, for the prose, the ledger and sweeps.
+def record(*named, **values) -> None:
+    """Record numbers (or texts) under names, for the prose, the ledger and sweeps: ``record(n=20, radius=1.2)``.
 
-    In a page, the role ``glue:text`` with the text ``key:.3f`` shows it; from Python, `records` of the executed notebook returns the value itself.
+    In a page, the role ``glue:text`` with the text ``radius:.3f`` shows it; from Python, `records` of the executed notebook returns the value itself.
 
     Parameters
     ----------
-    key : letters, digits, ``_``, ``.`` and ``-``; unique in the chapter.
-    value : a number, text, truth value, None, or a flat list or one-axis array of these. NaN and infinities are recorded as undefined (None).
+    named : where the program makes the name: ``record(f"radius_{kind}", 1.2)``; letters, digits, ``_``, ``.`` and ``-``, unique in the chapter.
+    values : name by name, a number, text, truth value, None, or a flat list or one-axis array of these; NaN and infinities are undefined (None).
     """
-    if not isinstance(key, str) or not _KEY.fullmatch(key):
-        raise InputError(f"record needs a key of letters, digits, '_', '.' or '-' that starts with a letter; got {key!r}.")
-    plain = _plain(value, f"record({key!r}, …)")
-    _publish(*glued(key, plain), kind="record", key=key, value=plain)
+    if len(named) not in (0, 2):
+        raise InputError(f"record takes a name and its value, or name=value; got {named!r}.")
+    for name, one in [named] * bool(named) + list(values.items()):
+        if not isinstance(name, str) or not _KEY.fullmatch(name):
+            raise InputError(f"record needs a key of letters, digits, '_', '.' or '-' that starts with a letter; got {name!r}.")
+        plain = _plain(one, f"record({name!r}, …)")
+        _publish(*glued(name, plain), kind="record", key=name, value=plain)
 
 
 def claim(id: str, value, interval=None, n: int | None = None, figure: str | None = None, beyond: dict | None = None) -> None:

@@ -17,7 +17,6 @@ from schurkit.publish.api_page import api_page
 from schurkit.publish.beside import larger_section, published_line, published_numbers, section
 from schurkit.publish.book import Book
 from schurkit.publish.chapters import toc_entries
-from schurkit.publish.launch import with_launch_buttons
 from schurkit.publish.ledger import ledger_page
 from schurkit.publish.published import copy_files
 from schurkit.publish.report import status_page
@@ -80,7 +79,7 @@ def _prose(id: str, text: str) -> dict:
 
 
 def staged_config(root: Path) -> str:
-    """_config.yml with execution switched off (the staged notebooks are executed already), and launch buttons if the book has a public address."""
+    """_config.yml with execution switched off: the staged notebooks are executed already."""
     import yaml
 
     try:
@@ -88,7 +87,7 @@ def staged_config(root: Path) -> str:
     except yaml.YAMLError as error:
         raise InputError(f"_config.yml is not valid YAML: {' '.join(str(error).split())}") from None
     config["execute"] = {**config.get("execute", {}), "execute_notebooks": "off"}
-    return yaml.safe_dump(with_launch_buttons(config), sort_keys=False)
+    return yaml.safe_dump(config, sort_keys=False)
 
 
 def for_the_page(book: Book, name: str, target: Path, place: Path) -> dict:
