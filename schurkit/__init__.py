@@ -11,12 +11,12 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOMES = {
-    "_checks": ["InputError"],
     "ablation": ["Profile", "ablate", "ablation_profile", "control_changes", "measure", "order_sweep", "refit_readout", "threshold_sweep"],
+    "ablation.couplings": ["coupling_map"],
+    "checks": ["InputError"],
     "degeneracy": ["behavioural_spread", "dsa_distances", "pif_distances"],
     "engine": ["rollout"],
     "explorer": ["explore"],
-    "importance": ["coupling_map"],
     "intervals": ["Interval", "interval", "over_networks", "over_pairs", "ratio", "share"],
     "metrics": ["Metric", "fvu", "replay_accuracy"],
     "own": ["analyze", "check_against", "constraint_report", "from_arrays", "from_neurogym", "from_torch", "load_rnn", "load_trials"],

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import random
-from ._checks import InputError, number, one_of, real_array
+from .checks import InputError, number, one_of, real_array
 
 FEWEST = 10
 """Networks below which no interval is given."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._checks import InputError, one_of
+from .checks import InputError, one_of
 from .rnn import Rollout, Trials
 
 

@@ -17,8 +17,8 @@ from dataclasses import asdict, is_dataclass
 from numbers import Real
 from pathlib import Path
 
-from schurkit._checks import InputError
-from schurkit._claims import Claim, NoClaimsError, claim_line, load_claims, ours
+from .checks import InputError
+from .claims import Claim, NoClaimsError, claim_line, load_claims, ours
 
 __all__ = ["claim", "claims", "explorer", "published", "record", "records", "show", "table"]
 
@@ -54,7 +54,7 @@ def claim(id: str, value, interval=None, n: int | None = None, figure: str | Non
     """Hold our value against a claim of book/claims.yml: show both in one line, and record the value under the claim's key.
 
     What is recorded is value, interval, n and figure, and no verdict: pages derive it from these, the rule and the parameters of the run
-    (`schurkit._claims.verdict`), so that it follows a rule that is changed. A claim never raises for what came out.
+    (`schurkit.claims.verdict`), so that it follows a rule that is changed. A claim never raises for what came out.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def records(notebook) -> dict:
 def claims(notebook) -> list[dict]:
     """What an executed notebook says on claims: dicts with id, value, interval, n, and figure, `each` and `beyond` where they were given.
 
-    `values` holds the parameters of the run, where the notebook tells them; `schurkit._claims.verdicts` derives the verdicts.
+    `values` holds the parameters of the run, where the notebook tells them; `schurkit.claims.verdicts` derives the verdicts.
     """
     run = _content(notebook).get("metadata", {}).get("schurkit", {}).get("run", {})
     return [told | ({"values": run["values"]} if "values" in run else {}) for told in _told(notebook, "claim")]

@@ -21,7 +21,7 @@ from math import prod
 
 import numpy as np
 
-from ._checks import InputError
+from .checks import InputError
 
 GAMMA = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1

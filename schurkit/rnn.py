@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ._checks import InputError, checked_leak, one_of, read_only, real_array
+from .checks import InputError, checked_leak, one_of, read_only, real_array
 
 ACTIVATIONS = ("tanh", "relu")
 FORMS = ("rate", "voltage")

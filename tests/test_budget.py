@@ -5,8 +5,8 @@ import pytest
 from helpers import random_rnn, random_trials
 
 from schurkit import InputError, Trials, fvu, real_schur, rollout
-from schurkit.budget import ORDERS, SCHUR_ORDERS, BudgetPoint, removal_budget, removal_curve
-from schurkit.rivals import rival_change
+from schurkit.ablation.budget import ORDERS, SCHUR_ORDERS, BudgetPoint, removal_budget, removal_curve
+from schurkit.ablation.rivals import rival_change
 
 
 def small():

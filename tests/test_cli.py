@@ -6,12 +6,12 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from publish.small_book import cell, notebook, small_chapter, write_book
+from press.small_book import cell, notebook, small_chapter, write_book
 
-from schurkit import cli
-from schurkit._checks import InputError, integer
-from schurkit.publish import plans
-from schurkit.publish.plans import Cost
+from schurkit.checks import InputError, integer
+from schurkit.__main__ import main
+from schurkit_press import cli, plans
+from schurkit_press.plans import Cost
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def book(tmp_path, monkeypatch):
 
 def refused(capsys, *argv):
     """The one line that a wrong command line gets."""
-    assert cli.main(list(argv)) == 2
+    assert main(list(argv)) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and err.startswith("schurkit: ")
     return err.removeprefix("schurkit: ").strip()
@@ -38,32 +38,32 @@ def refused(capsys, *argv):
 # ---------------------------------------------------------------------------------------------------------------- at once
 def test_help_is_quick_and_names_every_command():
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", "schurkit.cli", "--help"], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-m", "schurkit", "--help"], capture_output=True, text=True, check=True)
     assert time.perf_counter() - start < 3  # 0.3 s on an idle machine
     assert all(f"  {name} " in done.stdout for name in cli.COMMANDS)
 
 
 def test_help_imports_nothing_heavy():
     heavy = ("torch", "pandas", "matplotlib", "IPython", "papermill")
-    code = f"import sys; from schurkit.cli import main; main(['--help']); print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys; from schurkit.__main__ import main; main(['--help']); print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_no_command_shows_the_overview(capsys):
-    assert cli.main([]) == 0
+    assert main([]) == 0
     assert capsys.readouterr().out.startswith("usage: schurkit COMMAND")
 
 
 def test_version(capsys):
-    assert cli.main(["--version"]) == 0
+    assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("schurkit 0.")
 
 
 @pytest.mark.parametrize("command", ["list", "build", "run", "sweep", "store", "bench", "check"])
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as caught:
-        cli.main([command, "--help"])
+        main([command, "--help"])
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith(f"usage: schurkit {command}")
 
@@ -96,23 +96,23 @@ def test_exit_codes(monkeypatch, capsys, error, code, line):
         raise error
 
     monkeypatch.setitem(cli.COMMANDS, "check", ("", lambda parser: None, raises))
-    assert cli.main(["check"]) == code
+    assert main(["check"]) == code
     assert capsys.readouterr().err == line
 
 
 def test_any_other_error_is_shown_in_full(monkeypatch):
     monkeypatch.setitem(cli.COMMANDS, "check", ("", lambda parser: None, lambda arguments: 1 / 0))
     with pytest.raises(ZeroDivisionError):
-        cli.main(["check"])
+        main(["check"])
 
 
 def test_a_pipe_that_is_closed_early_is_no_error():
-    command = f"{sys.executable} -m schurkit.cli --help | true; exit ${{PIPESTATUS[0]}}"
+    command = f"{sys.executable} -m schurkit --help | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == ""
 
 
-@pytest.mark.parametrize(("name", "module"), [("analyze", "schurkit.publish.own_page"), ("store", "schurkit.publish.networks")])
+@pytest.mark.parametrize(("name", "module"), [("analyze", "schurkit_press.own_page"), ("store", "schurkit_press.networks")])
 def test_commands_of_other_modules_are_asked_when_they_run(name, module, monkeypatch, capsys):
     told = []
     stand_in = SimpleNamespace(
@@ -122,18 +122,18 @@ def test_commands_of_other_modules_are_asked_when_they_run(name, module, monkeyp
         }
     )
     monkeypatch.setitem(sys.modules, module, stand_in)
-    assert cli.main([name, "here"]) == 0 and told == ["here"]
+    assert main([name, "here"]) == 0 and told == ["here"]
 
 
 # ---------------------------------------------------------------------------------------------------------------- list
 def test_list_shows_chapters_with_their_parameters(book, capsys):
-    assert cli.main(["list"]) == 0
+    assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "small: Does a small book stand?"
     assert [line.split()[0] for line in lines[1:7]] == ["seeds:", "rate:", "plot:", "sizes:", "start:", "title:"]
     assert lines[1].split() == ["seeds:", "int", "=", "3", "how", "many", "networks"]
     assert lines[-2:] == ["", "plain: Plain"]
-    assert cli.main(["list", "plain"]) == 0
+    assert main(["list", "plain"]) == 0
     assert capsys.readouterr().out == "plain: Plain\n"
 
 
@@ -143,7 +143,7 @@ def test_list_of_an_unknown_chapter(book, capsys):
 
 # ---------------------------------------------------------------------------------------------------------------- run
 def test_run_prints_what_the_chapter_said(book, capsys, tmp_path):
-    assert cli.main(["run", "small", "-p", "seeds", "2", "-p", "rate", "-1e-3", "--out", str(tmp_path / "out")]) == 0
+    assert main(["run", "small", "-p", "seeds", "2", "-p", "rate", "-1e-3", "--out", str(tmp_path / "out")]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[:3] == ["mean_accuracy = 0.5", "networks = 2", "undefined = None"]
@@ -151,12 +151,12 @@ def test_run_prints_what_the_chapter_said(book, capsys, tmp_path):
     (made,) = (tmp_path / "out").iterdir()
     assert made.name.startswith("small-") and lines[-1].endswith(made.name)
     assert err.startswith("  small: ") and err.count("\n") == 1
-    assert cli.main(["run", "small", "-p", "seeds", "2", "-p", "rate", "-1e-3", "--out", str(tmp_path / "out")]) == 0
+    assert main(["run", "small", "-p", "seeds", "2", "-p", "rate", "-1e-3", "--out", str(tmp_path / "out")]) == 0
     assert capsys.readouterr().err == ""  # it was run already
 
 
 def test_a_failed_run_says_where(book, capsys):
-    assert cli.main(["run", "small", "-p", "sizes", "[0]"]) == 1
+    assert main(["run", "small", "-p", "sizes", "[0]"]) == 1
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1
     assert err.startswith("schurkit: small: cell 4 of 7 (import matplotlib.pyplot as plt) failed with ZeroDivisionError: float division by zero; ")
@@ -188,7 +188,7 @@ def test_what_no_network_can_have_is_refused_before_anything_runs(book, capsys, 
 
 
 def test_dry_run_says_what_it_takes_and_runs_nothing(book, capsys):
-    assert cli.main(["run", "small", "-p", "seeds", "9", "--dry-run"]) == 0
+    assert main(["run", "small", "-p", "seeds", "9", "--dry-run"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "small (seeds = 9): to run: 9 networks (1 stored), about 60 s to train, 5 kB on disk",
         "1 of 1 chapters to run: 9 networks (1 stored), about 60 s to train, 5 kB on disk",
@@ -198,29 +198,29 @@ def test_dry_run_says_what_it_takes_and_runs_nothing(book, capsys):
 
 # ---------------------------------------------------------------------------------------------------------------- build and check
 def test_dry_build_tells_what_was_run_already(book, capsys):
-    assert cli.main(["run", "plain"]) == 0
+    assert main(["run", "plain"]) == 0
     capsys.readouterr()
-    assert cli.main(["build", "--dry-run"]) == 0
+    assert main(["build", "--dry-run"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "small: to run: 3 networks (1 stored), about 60 s to train, 5 kB on disk",
         "plain: run already",
         "1 of 2 chapters to run: 3 networks (1 stored), about 60 s to train, 5 kB on disk",
     ]
-    assert cli.main(["build", "--dry-run", "--force", "--only", "plain"]) == 0
+    assert main(["build", "--dry-run", "--force", "--only", "plain"]) == 0
     assert capsys.readouterr().out.splitlines() == ["plain: to run", "1 of 1 chapters to run"]
 
 
 def test_build_and_check(book, capsys):
     assert refused(capsys, "check") == "there are no pages in _build/html; build them with 'make book'."
     assert refused(capsys, "build", "--edition", "quik") == "there is no edition 'quik'; did you mean 'quick'?"
-    assert cli.main(["build", "--only", "plain"]) == 0
+    assert main(["build", "--only", "plain"]) == 0
     assert "Not for publishing: small shown without results." in capsys.readouterr().out
-    assert cli.main(["check", "--files-only"]) == 1
+    assert main(["check", "--files-only"]) == 1
     assert "problem: small: was not run" in capsys.readouterr().out.splitlines()
 
 
 def test_a_build_that_fails_says_which_chapter(book, capsys):
     path = book / "notebooks" / "plain.ipynb"
     path.write_text(path.read_text().replace('"source": "1"', '"source": "1 / 0"'))
-    assert cli.main(["build", "--only", "plain"]) == 1
+    assert main(["build", "--only", "plain"]) == 1
     assert capsys.readouterr().err.startswith("schurkit: plain: cell 2 of 2 (1 / 0) failed with ZeroDivisionError")

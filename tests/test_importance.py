@@ -7,7 +7,7 @@ from helpers import random_rnn, random_trials
 from scipy.stats import spearmanr
 
 from schurkit import RNN, InputError, Trials, ablate, fvu, real_schur, rollout
-from schurkit.importance import coupling_estimates, coupling_map, exact_effects, importance
+from schurkit.ablation.couplings import coupling_estimates, coupling_map, exact_effects, importance
 
 KINDS = [{}, {"activation": "relu"}, {"leak": 0.4}, {"form": "voltage", "leak": 0.3}]
 

@@ -14,8 +14,8 @@ from IPython.utils.capture import capture_output
 from matplotlib.figure import Figure
 
 from schurkit import nb
-from schurkit._checks import InputError
-from schurkit._claims import OTHER, VERDICTS, Rule, beyond, claim_line, explained, load_claims, marked, verdict, verdicts
+from schurkit.checks import InputError
+from schurkit.claims import OTHER, VERDICTS, Rule, beyond, claim_line, explained, load_claims, marked, verdict, verdicts
 from schurkit.intervals import over_networks as interval
 
 CLAIMS = """

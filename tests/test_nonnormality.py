@@ -8,18 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import schurkit.nonnormality as nonnormality
 from schurkit import InputError, henrici, real_schur
-from schurkit.nonnormality import (
-    growth_profile,
+from schurkit.analyses.growth import growth_profile, random_couplings, random_modes, return_error
+from schurkit.schur import nonnormality
+from schurkit.schur.nonnormality import (
     kreiss_constant,
     numerical_radius,
     numerical_range,
     powers,
     pseudospectrum,
-    random_couplings,
-    random_modes,
-    return_error,
 )
 
 

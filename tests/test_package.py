@@ -14,9 +14,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+HOUSES = ("schurkit", "book/press")
+
+
 def package_files():
-    """Every file of the package that belongs to the repository."""
-    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "schurkit"], capture_output=True, text=True)
+    """Every file of the two packages that belongs to the repository."""
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", *HOUSES], capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("not a git repository")
     return {name for name in listed.stdout.splitlines() if (ROOT / name).is_file()}
@@ -29,7 +32,8 @@ def distributions(tmp_path_factory):
     folder = tmp_path_factory.mktemp("source")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / name)
-    shutil.copytree(ROOT / "schurkit", folder / "schurkit", ignore=shutil.ignore_patterns("__pycache__"))
+    for house in HOUSES:
+        shutil.copytree(ROOT / house, folder / house, ignore=shutil.ignore_patterns("__pycache__"))
     code = "from setuptools import build_meta as b; b.build_wheel('dist'); b.build_sdist('dist')"
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
     (wheel,), (source,) = (folder / "dist").glob("*.whl"), (folder / "dist").glob("*.tar.gz")
@@ -57,7 +61,9 @@ def test_wheel_and_source_archive_hold_the_whole_package(distributions):
     wanted = package_files()
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-        assert {name for name in names if name.startswith("schurkit/")} == wanted and "schurkit/schurkit.mplstyle" in wanted
+        installed = {name.replace("book/press/", "schurkit_press/") for name in wanted}
+        assert {name for name in names if name.startswith(("schurkit/", "schurkit_press/"))} == installed
+        assert {"schurkit/views/schurkit.mplstyle", "schurkit/py.typed", "schurkit_press/one_page.css"} <= installed
         assert any(name.endswith("licenses/LICENSE") for name in names)
     with tarfile.open(source) as archive:
         inside = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
@@ -68,21 +74,21 @@ def test_analyze_runs_in_any_folder(elsewhere):
     run, here = elsewhere
     rng = np.random.default_rng(0)
     np.savez(here / "weights.npz", W_in=rng.normal(size=(6, 1)), W_rec=rng.normal(size=(6, 6)) * 0.3, W_out=rng.normal(size=(1, 6)))
-    done = run("-m", "schurkit.cli", "analyze", "weights.npz", "--json", "out.json")
+    done = run("-m", "schurkit", "analyze", "weights.npz", "--json", "out.json")
     assert done.returncode == 0 and (here / "out.json").is_file(), done.stderr
-    assert run("-m", "schurkit.cli", "--version").stdout.startswith("schurkit 0.")
+    assert run("-m", "schurkit", "--version").stdout.startswith("schurkit 0.")
 
 
 def test_the_figure_style_is_found(elsewhere):
     run, _ = elsewhere
-    done = run("-c", "from schurkit import plot\nwith plot.style(): pass")
+    done = run("-c", "from schurkit.views import plot\nwith plot.style(): pass")
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("argv", [["list"], ["run", "copy_task"], ["build"], ["publish"], ["check"], ["store", "export", "x.zip"]])
 def test_commands_of_the_book_say_that_there_is_none(elsewhere, argv):
     run, _ = elsewhere
-    done = run("-m", "schurkit.cli", *argv)
+    done = run("-m", "schurkit", *argv)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == (
         "schurkit: there is no book here or in a folder above (no _toc.yml and _config.yml); run this in a clone of the repository, "
@@ -92,7 +98,7 @@ def test_commands_of_the_book_say_that_there_is_none(elsewhere, argv):
 
 def test_a_store_without_a_book_is_a_folder_here(elsewhere):
     run, here = elsewhere
-    done = run("-m", "schurkit.cli", "store")
+    done = run("-m", "schurkit", "store")
     assert done.returncode == 0 and done.stdout.startswith("0 networks") and not (here / "runs").exists()
 
 

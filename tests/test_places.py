@@ -6,9 +6,9 @@ import pytest
 from helpers import random_rnn, random_trials
 
 from schurkit import RNN, InputError, Trials, fvu, real_schur, rollout
-from schurkit.places import FAMILIES, angle_rows, cost_table, harm_factors, laws, mass_over_time, removal_families
-from schurkit.prediction import CONTROL_KINDS
-from schurkit.subspace import activity_weighted_mass, driving_activity
+from schurkit.analyses.places import FAMILIES, angle_rows, cost_table, harm_factors, laws, mass_over_time, removal_families
+from schurkit.analyses.prediction import CONTROL_KINDS
+from schurkit.analyses.subspace import activity_weighted_mass, driving_activity
 
 
 def test_angles_of_a_change_between_two_units():

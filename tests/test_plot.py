@@ -7,7 +7,7 @@ import pytest
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-from schurkit import plot
+from schurkit.views import plot
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from schurkit._claims import load_claims
-from schurkit.publish.chapters import chapters, read_chapter, toc_entries
-from schurkit.publish.editions import editions
-from schurkit.publish.plans import plans
+from schurkit.claims import load_claims
+from schurkit_press.chapters import chapters, read_chapter, toc_entries
+from schurkit_press.editions import editions
+from schurkit_press.plans import plans
+from schurkit_press.run import code_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -83,75 +84,76 @@ def test_the_papers_are_cited_alike():
 
 
 # ---------------------------------------------------------------------------------------------------------------- imports
-# Lower layers know nothing of higher ones. tasks, training and own stand beside each other above the analyses' layer.
+# The laws of the two houses: lower layers know nothing of higher ones, nothing outside the press imports it, no analysis meets tasks or training.
 LAYERS = [
-    {"_checks", "_claims", "_state", "words"},
-    {"random", "intervals", "_blocks", "_swaps"},
-    {"rnn", "schur", "metrics", "fourier", "nb", "plot"},
-    {"engine"},
-    {"ablation", "rivals", "importance", "budget", "nonnormality", "subspace", "prediction", "dynamics", "cycles", "features", "degeneracy"}
-    | {"schur_fourier", "places"},
-    {"tasks", "training", "own", "explorer", "views"},
+    {"checks", "words"},
+    {"random", "claims", "rnn", "schur"},
+    {"intervals", "metrics", "nb", "engine"},
+    {"ablation", "fourier", "tasks"},
+    {"analyses", "degeneracy", "views", "store"},
+    {"explorer", "own", "training"},
     {"studies"},
-    {"publish", "bench"},
-    {"cli"},
 ]
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
-ANALYSES = LAYERS[2] | LAYERS[3] | LAYERS[4] | {"own", "explorer", "views"}
-MODULES = [path for path in sorted((ROOT / "schurkit").rglob("*.py")) if path != ROOT / "schurkit" / "__init__.py"]
+ABOVE = {"store", "training", "studies"}  # what may meet tasks
+PRESS_CHAPTERS = {"many_seeds", "how_fast", "your_own_network"}  # chapters that are about the press
+HOUSES = {"schurkit": ROOT / "schurkit", "schurkit_press": ROOT / "book" / "press"}
+MODULES = [path for path in sorted(HOUSES["schurkit"].rglob("*.py")) if path.parent != HOUSES["schurkit"] or path.stem[:2] != "__"]
 
 
 def part(path):
     """The layer's name of a module: its first name below schurkit."""
-    return path.relative_to(ROOT / "schurkit").with_suffix("").parts[0]
+    return path.relative_to(HOUSES["schurkit"]).with_suffix("").parts[0]
 
 
-def imported(tree, package):
-    """Names of modules below schurkit that a module imports: absolute, or relative to `package` (a tuple of names below schurkit)."""
+def imported(tree, package=()):
+    """Dotted names of our modules that a source imports: absolute, or relative to `package` (a tuple of names)."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = [] if node.level == 0 else ["schurkit", *package[: len(package) - node.level + 1]]
+            base = [] if node.level == 0 else list(package[: len(package) - node.level + 1])
             base += node.module.split(".") if node.module else []
             names = [".".join(base)] if len(base) > 1 else [".".join([*base, alias.name]) for alias in node.names]
         else:
             continue
-        for name in names:
-            if name.startswith("schurkit."):
-                yield name.split(".")[1]
+        yield from (name for name in names if name.split(".")[0] in HOUSES)
 
 
 def imports_of(path):
-    package = path.relative_to(ROOT / "schurkit").parts[:-1]
-    modules = {part(module) for module in MODULES}
-    return modules & set(imported(ast.parse(path.read_text()), package))
+    """Rooms of the helper that a module of it imports, and the press where it does."""
+    found = imported(ast.parse(path.read_text()), ("schurkit", *path.relative_to(HOUSES["schurkit"]).parts[:-1]))
+    return {"press" if name.split(".")[0] == "schurkit_press" else name.split(".")[1] for name in found} & {*LAYER, "press"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_point_one_way(path):
-    here = part(path)
+    here, found = part(path), imports_of(path)
     assert here in LAYER, f"give {here} its place in LAYERS"
-    upward = {name for name in imports_of(path) if LAYER[name] > LAYER[here]}
+    assert "press" not in found, "the helper knows nothing of the press"
+    upward = {name for name in found if LAYER[name] > LAYER[here]}
     assert not upward, f"{here} imports {', '.join(sorted(upward))} from above"
+    if here not in ABOVE | {"tasks"}:
+        assert not found & {"tasks", *ABOVE}, "no analysis meets tasks, training or their store"
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if part(path) in ANALYSES], ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_analysis_meets_the_training_code(path):
-    assert not imports_of(path) & {"tasks", "training", "publish", "cli"}
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_chapter_imports_the_helper_alone(path):
+    found = {name.split(".")[0] for name in imported(ast.parse(code_of(read_chapter(path))))}
+    assert "schurkit" in found and (path.stem in PRESS_CHAPTERS or found == {"schurkit"})
 
 
 @pytest.mark.parametrize(
     ("source", "package", "found"),
     [
-        ("import schurkit.publish.run", (), {"publish"}),
-        ("from schurkit.training import train", (), {"training"}),
-        ("from schurkit import tasks, rnn", (), {"tasks", "rnn"}),
-        ("from .tasks import Copy", (), {"tasks"}),
-        ("from . import publish", (), {"publish"}),
-        ("def f():\n    from ..training import train", ("engine",), {"training"}),
-        ("from .base import Engine", ("engine",), {"engine"}),
-        ("from .. import random", ("engine",), {"random"}),
+        ("import schurkit_press.run", (), {"schurkit_press.run"}),
+        ("from schurkit.training import train", (), {"schurkit.training"}),
+        ("from schurkit import tasks, rnn", (), {"schurkit.tasks", "schurkit.rnn"}),
+        ("from .tasks import Copy", ("schurkit",), {"schurkit.tasks"}),
+        ("from . import nb", ("schurkit",), {"schurkit.nb"}),
+        ("def f():\n    from ..training import train", ("schurkit", "engine"), {"schurkit.training"}),
+        ("from .base import Engine", ("schurkit", "engine"), {"schurkit.engine.base"}),
+        ("from .. import random", ("schurkit", "engine"), {"schurkit.random"}),
         ("import numpy", (), set()),
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schurkit import InputError, ablation_profile, fvu, real_schur, rollout
-from schurkit.rivals import RIVALS, coordinates, rival_change, rival_values
+from schurkit.ablation.rivals import RIVALS, coordinates, rival_change, rival_values
 
 
 @given(hidden=st.integers(1, 12), mass=st.floats(0, 1), kind=st.sampled_from(RIVALS), seed=st.integers(0, 50))

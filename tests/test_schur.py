@@ -10,10 +10,10 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import schurkit._blocks
-import schurkit.schur
-from schurkit._checks import InputError
-from schurkit.schur import Block, SchurForm, SchurOrderWarning, henrici, real_schur
+import schurkit.schur.blocks
+import schurkit.schur.form
+from schurkit.checks import InputError
+from schurkit.schur.form import Block, SchurForm, SchurOrderWarning, henrici, real_schur
 
 
 def rotation(size, generator):
@@ -303,12 +303,12 @@ def test_large_matrices_sorted_in_windows(kind, size):
 
 def test_windows_change_nothing_but_rounding(monkeypatch):
     W = _trained_like(300, np.random.default_rng(5))
-    sizes, move = [], schurkit._blocks.move_block
-    monkeypatch.setattr(schurkit._blocks, "_compiled", lambda: None)
-    monkeypatch.setattr(schurkit._blocks, "move_block", lambda T, *rest: sizes.append(len(T)) or move(T, *rest))
+    sizes, move = [], schurkit.schur.blocks.move_block
+    monkeypatch.setattr(schurkit.schur.blocks, "_compiled", lambda: None)
+    monkeypatch.setattr(schurkit.schur.blocks, "move_block", lambda T, *rest: sizes.append(len(T)) or move(T, *rest))
     windowed = real_schur(W)
     assert np.mean(np.array(sizes) == 300) < 0.1  # what makes windows fast: moves in the full matrix are the exception
-    monkeypatch.setattr(schurkit._blocks, "WINDOW", 1000)
+    monkeypatch.setattr(schurkit.schur.blocks, "WINDOW", 1000)
     plain = real_schur(W)
     assert windowed.moduli == pytest.approx(plain.moduli, rel=1e-12)
     assert windowed.norms() == pytest.approx(plain.norms(), rel=1e-9)
@@ -329,13 +329,13 @@ def test_a_matrix_of_subnormal_numbers():
 def test_lapack_is_asked_as_scipy_asks_it():
     for size in (1, 2, 30, 90):
         W = _gaussian(size, np.random.default_rng(size))
-        T, Q = schurkit._blocks.lapack_schur(np.array(W, order="F"))
+        T, Q = schurkit.schur.blocks.lapack_schur(np.array(W, order="F"))
         assert all(np.array_equal(a, b) and a.flags.f_contiguous for a, b in zip((T, Q), scipy.linalg.schur(W, output="real")))
 
 
 def test_a_form_that_lapack_does_not_find_is_an_error(monkeypatch):
-    real = schurkit._blocks.dgees
-    monkeypatch.setattr(schurkit._blocks, "dgees", lambda *given, **how: (*real(*given, **how)[:-1], 3))
+    real = schurkit.schur.blocks.dgees
+    monkeypatch.setattr(schurkit.schur.blocks, "dgees", lambda *given, **how: (*real(*given, **how)[:-1], 3))
     with pytest.raises(np.linalg.LinAlgError, match=r"LAPACK dgees did not converge \(info 3\)"):
         real_schur(np.eye(3))
 
@@ -475,12 +475,12 @@ def test_a_swap_that_lapack_refuses_leaves_a_valid_form():
 @pytest.fixture
 def refusing(monkeypatch):
     """dtrexc that refuses to bring anything to the first row, and says so only after having moved nothing."""
-    real = schurkit._blocks.dtrexc
+    real = schurkit.schur.blocks.dtrexc
 
     def refuse_row_0(T, Q, source, target, **how):
         return (T, Q, 1) if target == 1 else real(T, Q, source, target, **how)
 
-    monkeypatch.setattr(schurkit._blocks, "dtrexc", refuse_row_0)
+    monkeypatch.setattr(schurkit.schur.blocks, "dtrexc", refuse_row_0)
 
 
 def test_a_refused_move_is_reported_and_the_rest_is_sorted(refusing):
@@ -504,7 +504,7 @@ def test_a_refused_reordering_stops_and_says_so(refusing):
 
 def test_a_pair_that_splits_on_a_move_is_read_afresh(monkeypatch):
     """Rounding may turn a complex pair with almost equal eigenvalues into two real ones while it moves."""
-    real, split = schurkit._blocks.dtrexc, []
+    real, split = schurkit.schur.blocks.dtrexc, []
 
     def dtrexc(T, Q, source, target, **how):
         result = real(T, Q, source, target, **how)
@@ -517,7 +517,7 @@ def test_a_pair_that_splits_on_a_move_is_read_afresh(monkeypatch):
     W = assemble([[[0.3]], [[0.2]], [[0.5, 0.1], [-1e-15, 0.5]], pair(0.9, 1.0), [[0.7]], [[0.8]]], 0.1)
     unsplit = real_schur(W, 0)
     assert [block.size for block in unsplit.blocks] == [2, 1, 1, 2, 1, 1]
-    monkeypatch.setattr(schurkit._blocks, "dtrexc", dtrexc)
+    monkeypatch.setattr(schurkit.schur.blocks, "dtrexc", dtrexc)
     form = real_schur(W, 0)
     assert split and [block.size for block in form.blocks] == [2, 1, 1, 1, 1, 1, 1]
     check_form(form, W)
@@ -530,7 +530,7 @@ def test_a_pair_that_splits_on_a_move_is_read_afresh(monkeypatch):
 
 
 def test_moduli_that_do_not_settle_are_reported(monkeypatch):
-    monkeypatch.setattr(schurkit._blocks, "move_block", lambda T, Q, source, target: True)
+    monkeypatch.setattr(schurkit.schur.blocks, "move_block", lambda T, Q, source, target: True)
     with pytest.warns(SchurOrderWarning, match="would not settle within 30 passes"):
         form = real_schur(np.diag([1.0, 2.0]))
     assert form.moduli.tolist() == [1.0, 2.0]
@@ -620,7 +620,7 @@ def test_wrong_arguments(call, message):
 
 
 def test_the_examples_run():
-    assert doctest.testmod(schurkit.schur).failed == 0
+    assert doctest.testmod(schurkit.schur.form).failed == 0
 
 
 def test_the_share_of_vectors_in_R_is_that_of_their_leading_coordinates():

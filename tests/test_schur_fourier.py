@@ -7,8 +7,9 @@ import pytest
 from helpers import random_rnn
 
 import schurkit as sk
-from schurkit import RNN, InputError, Trials, fourier, subspace
-from schurkit import schur_fourier as sf
+from schurkit import RNN, InputError, Trials, fourier
+from schurkit.analyses import subspace
+from schurkit.fourier import schur as sf
 from schurkit.tasks import ModularAddition, RunningSum
 
 P, N, KEYS = 11, 24, [2, 5]

@@ -10,9 +10,7 @@ from helpers import orthogonal, random_rnn, random_trials
 
 from schurkit import RNN, InputError, Trials, random, real_schur, rollout
 from schurkit.ablation import SUBSETS, removal
-from schurkit.engine import Spec
-from schurkit.engine.torch_engine import forward
-from schurkit.subspace import (
+from schurkit.analyses.subspace import (
     activity_basis,
     activity_weighted_mass,
     driving_activity,
@@ -21,6 +19,8 @@ from schurkit.subspace import (
     principal_angles,
     readout_adjoint,
 )
+from schurkit.engine import Spec
+from schurkit.engine.torch_engine import forward
 
 KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3, "per unit"]))
 

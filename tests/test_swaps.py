@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from test_schur import KINDS, REFUSED, assemble, check_form, check_order, pair, rotation
 
-import schurkit._blocks as blocks
-from schurkit.schur import SchurOrderWarning, real_schur
+from schurkit.schur import blocks, real_schur
+from schurkit.schur.form import SchurOrderWarning
 
 numba = pytest.importorskip("numba")
-from schurkit import _swaps  # noqa: E402
+from schurkit.schur import _swaps  # noqa: E402
 
 
 def through_lapack(W, monkeypatch, **how):
@@ -236,8 +236,8 @@ def test_without_numba_lapack_does_it(monkeypatch):
     blocks._compiled.cache_clear()
     with monkeypatch.context() as patched:
         patched.setitem(sys.modules, "numba", None)
-        patched.delitem(sys.modules, "schurkit._swaps")
-        patched.delattr("schurkit._swaps")
+        patched.delitem(sys.modules, "schurkit.schur._swaps")
+        patched.delattr("schurkit.schur._swaps")
         assert blocks.compiled_for(64) is None
         form = real_schur(W)
     blocks._compiled.cache_clear()
@@ -247,14 +247,14 @@ def test_without_numba_lapack_does_it(monkeypatch):
 
 def test_numba_is_loaded_by_the_first_form_that_needs_it():
     code = (
-        "import sys, numpy as np; from schurkit.schur import real_schur; W = np.cos(np.arange(1024.0).reshape(32, 32) ** 1.5);"
+        "import sys, numpy as np; from schurkit.schur.form import real_schur; W = np.cos(np.arange(1024.0).reshape(32, 32) ** 1.5);"
         "real_schur(W[:31, :31]); print('numba' in sys.modules); real_schur(W); print('numba' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == ["False", "True"]
 
 
 def test_an_interpreter_without_a_compiler_is_no_numba():
-    code = "import schurkit._blocks as blocks; print(blocks.compiled_for(64))"
+    code = "import schurkit.schur.blocks as blocks; print(blocks.compiled_for(64))"
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stdout.strip() == "None"
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .. import random
-from .._blocks import frobenius
-from .._checks import InputError, integer, one_of
-from ..rnn import RNN
-from ..schur import SECTORS, SchurForm
+from schurkit import random
+from schurkit.checks import InputError, integer, one_of
+from schurkit.rnn import RNN
+from schurkit.schur.blocks import frobenius
+from schurkit.schur.form import SECTORS, SchurForm
 
 SUBSETS = ((), ("RR",), ("CR",), ("CC",), ("RR", "CR"), ("RR", "CC"), ("CR", "CC"), SECTORS)
 CONTROLS = ("permuted", "matched", "block-upper", "full")

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .. import random
-from .._checks import InputError, integer
-from ..intervals import FEWEST, Interval
+from schurkit import random
+from schurkit.checks import InputError, integer
+from schurkit.intervals import FEWEST, Interval
+
 from .profile import Profile
 
 

@@ -8,11 +8,11 @@ from itertools import islice
 
 import numpy as np
 
-from .._checks import InputError
-from ..engine import rollout
-from ..metrics import Metric
-from ..metrics import metric as named
-from ..rnn import RNN, Trials
+from schurkit.checks import InputError
+from schurkit.engine import rollout
+from schurkit.metrics import Metric
+from schurkit.metrics import metric as named
+from schurkit.rnn import RNN, Trials
 
 OUTPUT_BYTES = 64 * 2**20
 """Outputs that are held at a time."""

@@ -14,12 +14,13 @@ from itertools import chain
 
 import numpy as np
 
-from .._checks import InputError, integer, one_of
-from ..intervals import Interval, over_networks
-from ..metrics import Metric
-from ..metrics import metric as named
-from ..rnn import RNN, Trials
-from ..schur import SchurForm, real_schur
+from schurkit.checks import InputError, integer, one_of
+from schurkit.intervals import Interval, over_networks
+from schurkit.metrics import Metric
+from schurkit.metrics import metric as named
+from schurkit.rnn import RNN, Trials
+from schurkit.schur.form import SchurForm, real_schur
+
 from .changes import CONTROLS, DECIDING, SUBSETS, check_form, drawn_changes, name_of, removal
 from .loop import measure
 from .readings import Removal

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._checks import one_of
-from ..intervals import Interval, over_networks, share
-from ..words import short, with_interval
+from schurkit.checks import one_of
+from schurkit.intervals import Interval, over_networks, share
+from schurkit.words import short, with_interval
+
 from .changes import DECIDING
 
 READINGS = ("harmless", "specific", "located", "unspecific", "milder", "nearly ∅", "∅", "–")

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..engine import rollout
-from ..metrics import Metric
-from ..rnn import RNN, Trials
-from ..schur import SECTORS, SchurForm, real_schur
+from schurkit.engine import rollout
+from schurkit.metrics import Metric
+from schurkit.rnn import RNN, Trials
+from schurkit.schur.form import SECTORS, SchurForm, real_schur
+
 from .changes import DECIDING, ablate, drawn_changes, name_of, removal
 from .loop import measure
 from .profile import Profile, ablation_profile

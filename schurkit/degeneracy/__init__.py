@@ -1,6 +1,7 @@
 """Degeneracy: how much networks that solve the same task differ, in behaviour, dynamics, weights and ablation profile."""
 
-from ..intervals import over_pairs as pair_mean
+from schurkit.intervals import over_pairs as pair_mean
+
 from .behaviour import BehaviouralSpread, behavioural_spread
 from .dsa import DSA, dsa_distances
 from .operators import Operators, delay_operators, hidden_trajectories, operators_of

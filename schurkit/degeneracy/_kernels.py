@@ -11,7 +11,8 @@ import math
 import numba
 import numpy as np
 
-from ..engine import _cache
+from schurkit.engine import _cache
+
 from . import _ascent
 
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import random
-from .._blocks import arrange_blocks, block_eigenvalues, finish_form, lapack_schur
+from schurkit import random
+from schurkit.schur.blocks import arrange_blocks, block_eigenvalues, finish_form, lapack_schur
 
 GUIDED = 8
 """Starts that are worked out from the operators; further ones are random."""

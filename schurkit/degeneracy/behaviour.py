@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import random
-from .._checks import InputError, number
-from ..intervals import Interval
+from schurkit import random
+from schurkit.checks import InputError, number
+from schurkit.intervals import Interval
 
 _MAD = 1.482602218505602
 """Median absolute deviation to standard deviation, for normal values."""

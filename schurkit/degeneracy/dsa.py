@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from .._checks import InputError, integer, one_of, read_only
-from ..engine import available_threads
-from ..engine.numpy_engine import one_blas_thread
+from schurkit.checks import InputError, integer, one_of, read_only
+from schurkit.engine import available_threads
+from schurkit.engine.numpy_engine import one_blas_thread
+
 from . import _ascent, _starts
 from .operators import Operators, delay_operators
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from .. import random
-from .._checks import InputError, integer, read_only, real_array
-from ..rnn import RNN
+from schurkit import random
+from schurkit.checks import InputError, integer, read_only, real_array
+from schurkit.rnn import RNN
 
 _AXES = ("networks", "trials", "time", "units")
 

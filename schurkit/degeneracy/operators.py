@@ -10,11 +10,11 @@ import numpy as np
 from scipy.linalg import eigh
 from scipy.sparse.linalg import eigsh
 
-from .. import random
-from .._checks import InputError, integer, read_only, real_array
-from ..engine import rollout
-from ..engine.numpy_engine import one_blas_thread
-from ..rnn import RNN, Trials
+from schurkit import random
+from schurkit.checks import InputError, integer, read_only, real_array
+from schurkit.engine import rollout
+from schurkit.engine.numpy_engine import one_blas_thread
+from schurkit.rnn import RNN, Trials
 
 LEAST_SHARE = 1e-12
 """A direction whose variance is below this share of the largest is rounding noise."""

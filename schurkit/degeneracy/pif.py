@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .. import random
-from .._checks import InputError, integer, one_of, read_only, real_array
-from ..engine import available_threads
-from ..rnn import RNN
+from schurkit import random
+from schurkit.checks import InputError, integer, one_of, read_only, real_array
+from schurkit.engine import available_threads
+from schurkit.rnn import RNN
+
 from ._matching import doubly_stochastic, matched
 from ._starts import ordered_pairs
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._checks import InputError, one_of, read_only
-from ..ablation import Profile
+from schurkit.ablation import Profile
+from schurkit.checks import InputError, one_of, read_only
 
 TRANSFORMS = ("signed log", "none")
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import random
-from .._checks import InputError, integer, number
-from ..intervals import square
+from schurkit import random
+from schurkit.checks import InputError, integer, number
+from schurkit.intervals import square
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import importlib.util
 
 import numpy as np
 
-from .._checks import InputError, integer, one_of, real_array
-from ..rnn import ARRAYS, RNN, Rollout, Trials
+from schurkit.checks import InputError, integer, one_of, real_array
+from schurkit.rnn import ARRAYS, RNN, Rollout, Trials
+
 from .base import Engine, EngineWarning, Spec, available_threads, warn_once
 
 __all__ = ["ENGINES", "Engine", "EngineWarning", "Spec", "available_threads", "choose", "rollout"]

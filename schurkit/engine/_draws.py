@@ -10,7 +10,8 @@ import math
 
 import numpy as np
 
-from .. import random
+from schurkit import random
+
 from ._cache import inner
 
 _GAMMA = np.uint64(random.GAMMA)

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from ..rnn import ARRAYS, RNN
+from schurkit.rnn import ARRAYS, RNN
+
 from .base import Spec
 from .numpy_engine import NumpyWorker, one_blas_thread
 

@@ -114,7 +114,7 @@ class Engine(Protocol):
     (see `schurkit.engine.tables.TableWorker`).
 
     packages : names of the packages that results depend on; arithmetic : what they depend on in the machine, or "". The state of its own code is a
-    whole number under its name in `schurkit._state.TRAINING`.
+    whole number under its name in `schurkit.store.TRAINING`.
     """
 
     name: str

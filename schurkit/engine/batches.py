@@ -24,7 +24,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import random
+from schurkit import random
+
 from . import _draws as draws
 from ._cache import compiled
 

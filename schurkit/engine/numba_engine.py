@@ -9,13 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import (
-    _cache,
-    _rollouts,
-    _training,
-    _vectors,
-    numba_tables,
-)
+from . import _cache, _rollouts, _training, _vectors, numba_tables
 from .base import Rule, Spec, Weights, available_threads
 from .numba_layout import Layout, aligned, side_by_side, up
 from .numba_training import Trainer

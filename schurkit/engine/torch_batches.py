@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from .. import random
+from schurkit import random
+
 from .base import EngineWarning, warn_once
 
 MOST_BYTES = 256 * 2**20

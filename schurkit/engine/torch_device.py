@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 
-from .._checks import InputError
+from schurkit.checks import InputError
 
 VARIABLE = "SCHURKIT_DEVICE"
 SHARE_OF_FREE_MEMORY = 0.5

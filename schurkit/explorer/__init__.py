@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from .._checks import InputError
+from schurkit.checks import InputError
+
 from .state import Explorer, Setting, View
 
 __all__ = ["Explorer", "Setting", "View", "explore"]

@@ -10,8 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from .. import plot
-from ..schur import SECTORS
+from schurkit.schur.form import SECTORS
+from schurkit.views import plot
+
 from .state import View
 
 DPI = 144  # shown at 96 dots an inch: sharp on fine screens

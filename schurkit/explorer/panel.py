@@ -9,8 +9,9 @@ from dataclasses import replace
 import ipywidgets as widgets
 import traitlets
 
-from .._checks import InputError, integer
-from ..schur import SECTORS
+from schurkit.checks import InputError, integer
+from schurkit.schur.form import SECTORS
+
 from . import figures
 from .state import Explorer, Setting, View
 

@@ -8,13 +8,13 @@ from math import isfinite
 
 import numpy as np
 
-from .._checks import InputError, integer, number, one_of
-from ..ablation import CONTROLS, DECIDING, LEAST_MASS, MEANING, WHAT, Removal, ablate, drawn_changes, measure, name_of
-from ..engine import rollout
-from ..metrics import Metric
-from ..metrics import metric as metric_named
-from ..rnn import RNN, Trials
-from ..schur import SECTORS, SchurForm, real_schur
+from schurkit.ablation import CONTROLS, DECIDING, LEAST_MASS, MEANING, WHAT, Removal, ablate, drawn_changes, measure, name_of
+from schurkit.checks import InputError, integer, number, one_of
+from schurkit.engine import rollout
+from schurkit.metrics import Metric
+from schurkit.metrics import metric as metric_named
+from schurkit.rnn import RNN, Trials
+from schurkit.schur.form import SECTORS, SchurForm, real_schur
 
 _KEPT = 32  # settings whose numbers are remembered
 

@@ -9,9 +9,10 @@ from math import comb
 
 import numpy as np
 
-from .. import random
-from .._checks import InputError, integer, one_of, real_array
-from ..rnn import RNN
+from schurkit import random
+from schurkit.checks import InputError, integer, one_of, real_array
+from schurkit.rnn import RNN
+
 from .basis import check_frequencies, frequency_rows
 from .measures import excluded_logits, frequency_part
 from .tables import accuracy, check_pairs, sums, tables

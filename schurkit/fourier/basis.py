@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .._checks import InputError, integer, number, read_only, real_array
+from schurkit.checks import InputError, integer, number, read_only, real_array
 
 KEY_SHARE = 0.01
 """Share of the energy of a table from which a frequency counts as a key; see `key_frequencies`."""

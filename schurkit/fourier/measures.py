@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._checks import InputError, real_array
+from schurkit.checks import InputError, real_array
+
 from .basis import check_frequencies, fourier_basis, frequency_rows
 from .tables import Tables, check_table, cross_entropy, mean_over_sums, sums
 

@@ -7,8 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from .._checks import InputError, read_only, real_array
-from ..rnn import RNN
+from schurkit.checks import InputError, read_only, real_array
+from schurkit.rnn import RNN
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._checks import InputError, integer, one_of
-from ..ablation import CONTROLS, DECIDING, LEAST_MASS, SUBSETS, Profile, Removal, ablation_profile, matched_share
-from ..rnn import RNN, Trials
-from ..schur import SchurForm, SchurOrderWarning, real_schur
+from schurkit.ablation import CONTROLS, DECIDING, LEAST_MASS, SUBSETS, Profile, Removal, ablation_profile, matched_share
+from schurkit.checks import InputError, integer, one_of
+from schurkit.rnn import RNN, Trials
+from schurkit.schur.form import SchurForm, SchurOrderWarning, real_schur
+
 from .check import Check, check_against, check_fit
 from .constraints import constraint_report, defined
 
@@ -89,7 +90,7 @@ def examine(
     rnn, trials=None, outputs=None, *, threshold=0.9, seed=0, controls=DECIDING, draws=DRAWS, force_unchecked=False, assumed=(), weights_sha256=None
 ) -> Analysis:
     """As `analyze`, with the forms and the profiles behind the report."""
-    from .. import __version__
+    from schurkit import __version__
 
     seed, draws = integer(seed, "seed", at_least=0), integer(draws, "draws", at_least=1)
     for kind in controls:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .._checks import InputError, number, real_array
-from ..rnn import RNN, Trials
+from schurkit.checks import InputError, number, real_array
+from schurkit.rnn import RNN, Trials
+
 from .variants import VARIANTS
 
 TOLERANCE = 1e-4
@@ -93,7 +94,7 @@ def check_fit(rnn: RNN, trials: Trials) -> None:
 
 
 def _run(rnn: RNN, inputs, steps: int) -> np.ndarray:
-    from ..engine import rollout
+    from schurkit.engine import rollout
 
     return rollout(rnn, inputs, autonomous=steps - inputs.shape[-2]).outputs
 

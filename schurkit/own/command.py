@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .._checks import InputError
+from schurkit.checks import InputError
 
 _DESCRIPTION = """\
 Describe the recurrent matrix of a trained network in Schur coordinates and, with trials, measure what each group of couplings is worth:
@@ -48,7 +48,7 @@ def add_analyze_arguments(parser) -> None:
 def analyze_command(arguments, make_page: Callable[[dict, str], tuple[dict, str]] | None = None) -> int:
     """Run `schurkit analyze`: print a summary, write the JSON, the page and the notebook; returns 0. Wrong input raises InputError.
 
-    `make_page` runs a notebook and returns its report and its page (`schurkit.publish.own_page`): analyses know nothing of publishing.
+    `make_page` runs a notebook and returns its report and its page (`schurkit_press.own_page`): analyses know nothing of publishing.
     """
     from .analysis import analyze
     from .files import shown
@@ -108,7 +108,8 @@ def analyze_command(arguments, make_page: Callable[[dict, str], tuple[dict, str]
 
 def _notebook(arguments, rnn, trials) -> dict:
     """The notebook behind the page, after the checks that need no kernel."""
-    from .._checks import integer, number
+    from schurkit.checks import integer, number
+
     from .check import check_fit
     from .notebook import filled, values_of
     from .page import position

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._blocks import frobenius
-from .._checks import real_array
-from ..schur import SchurForm, real_schur
+from schurkit.checks import real_array
+from schurkit.schur.blocks import frobenius
+from schurkit.schur.form import SchurForm, real_schur
 
 _BITS = 10  # signs that must agree beyond chance before a matrix is said to follow Dale's law: random signs do so once in 2^10
 
@@ -51,7 +51,7 @@ def constraint_report(W_rec, form: SchurForm | None = None) -> dict:
     >>> found["dale"], found["excitatory"], found["inhibitory"], found["zeros"]
     (True, 4, 2, 0)
     """
-    from ..ablation import SUBSETS
+    from schurkit.ablation import SUBSETS
 
     W = real_array(W_rec, "W_rec", ("hidden", "hidden"), dtype=np.float64)
     form = real_schur(W) if form is None else form
@@ -82,7 +82,7 @@ def _one_sign_each(W) -> bool:
 
 def _removal(W, form: SchurForm, sectors, sign, zeros) -> tuple[dict, dict]:
     """What a removal does to signs and zeros, and why what is not finite is undefined."""
-    from ..ablation import removal
+    from schurkit.ablation import removal
 
     change = form.weights(removal(form, sectors))
     size = frobenius(change)

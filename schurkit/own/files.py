@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._checks import InputError
+from schurkit.checks import InputError
 
 LARGEST = 2 * 2**30
 """Bytes of arrays that one file may hold."""

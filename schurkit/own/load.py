@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .._checks import InputError, number, one_of, real_array
-from ..rnn import ACTIVATIONS, ARRAYS, FORMS, RNN, Trials
+from schurkit.checks import InputError, number, one_of, real_array
+from schurkit.rnn import ACTIVATIONS, ARRAYS, FORMS, RNN, Trials
+
 from .files import Contents, checked_path, read_npz, read_safetensors, sha256, shown
 from .state import Entry, find_network, holds_state
 

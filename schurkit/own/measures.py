@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import random
-from ..ablation import SUBSETS, Profile, ablate, ablation_profile, name_of
-from ..engine import rollout
-from ..importance import coupling_estimates, exact_effects
-from ..rnn import RNN, Trials
-from ..schur import SECTORS, SchurForm, SchurOrderWarning
+from schurkit import random
+from schurkit.ablation import SUBSETS, Profile, ablate, ablation_profile, name_of
+from schurkit.ablation.couplings import coupling_estimates, exact_effects
+from schurkit.engine import rollout
+from schurkit.rnn import RNN, Trials
+from schurkit.schur.form import SECTORS, SchurForm, SchurOrderWarning
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def singles(rnn: RNN, form: SchurForm, trials: Trials, *, largest: int = 20, sig
 
     Parameters
     ----------
-    rnn : a stack of one, its form and shared trials. largest : how many to measure. signals, seed : as in `schurkit.importance`.
+    rnn : a stack of one, its form and shared trials. largest : how many to measure. signals, seed : as in `schurkit.ablation.couplings`.
     """
     first, second = coupling_estimates(rnn, form, trials, signals=signals, seed=seed)
     estimates = first + second

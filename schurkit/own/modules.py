@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._checks import InputError
-from ..rnn import RNN
+from schurkit.checks import InputError
+from schurkit.rnn import RNN
+
 from .files import shown
 from .load import from_arrays
 

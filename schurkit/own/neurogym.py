@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .._checks import InputError, integer
-from ..rnn import Trials
+from schurkit.checks import InputError, integer
+from schurkit.rnn import Trials
+
 from .files import shown
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from ..ablation import DECIDING
+from schurkit.ablation import DECIDING
 
 TEMPLATE = Path(__file__).with_name("template.ipynb")
 _LINE = re.compile(r"(?P<name>\w+): (?P<kind>[^=]+) = (?P<value>.*?)  # (?P<help>.*)")

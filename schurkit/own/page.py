@@ -7,11 +7,12 @@ from importlib import metadata
 
 import numpy as np
 
-from .._checks import InputError
-from ..ablation import Profile, ablate
-from ..rnn import RNN
-from ..schur import SchurForm
-from ..words import plural, short, span
+from schurkit.ablation import Profile, ablate
+from schurkit.checks import InputError
+from schurkit.rnn import RNN
+from schurkit.schur.form import SchurForm
+from schurkit.words import plural, short, span
+
 from .files import checked_path, sha256, shown
 from .reading import leak_of
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .._checks import InputError
+from schurkit.checks import InputError
+
 from .files import archive, reading, shown
 from .state import Entry
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..ablation import DECIDING, HARMLESS, MEANING, name_of
-from ..words import listed, plural, short, span
+from schurkit.ablation import DECIDING, HARMLESS, MEANING, name_of
+from schurkit.words import listed, plural, short, span
+
 from .constraints import constraint_line
 from .files import shown
 

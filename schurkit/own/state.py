@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._checks import InputError
+from schurkit.checks import InputError
+
 from .files import shown
 
 _RECURRENT = re.compile(r"^(?P<prefix>(?:.*\.)?)weight_hh(?P<layer>_l\d+)?(?P<reverse>_reverse)?$", re.DOTALL)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..rnn import RNN
+from schurkit.rnn import RNN
 
 _PHI = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0.0)}
 

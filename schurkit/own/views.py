@@ -6,11 +6,12 @@ import html
 
 import numpy as np
 
-from .. import nb, plot
-from ..ablation import NEARLY_EMPTY, SUBSETS, Profile, ablate, name_of
-from ..engine import rollout
-from ..rnn import RNN, Trials
-from ..schur import SchurForm
+from schurkit import nb
+from schurkit.ablation import NEARLY_EMPTY, SUBSETS, Profile, ablate, name_of
+from schurkit.engine import rollout
+from schurkit.rnn import RNN, Trials
+from schurkit.schur.form import SchurForm
+from schurkit.views import plot
 
 NAMES = [name_of(sectors) for sectors in SUBSETS[1:]]
 MARKERS = {"RR": "o", "CR": "^", "CC": "s"}

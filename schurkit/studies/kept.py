@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .._checks import read_only
-from .._state import MEASURES, TRAINING, installed
-from ..degeneracy import DSA, PIF, Profiles
-from ..rnn import ARRAYS
-from ..training import Store, StoreWarning, Trained
-from ..training._sources import task_version
-from ..training.store import written
+from schurkit.checks import read_only
+from schurkit.degeneracy import DSA, PIF, Profiles
+from schurkit.rnn import ARRAYS
+from schurkit.store import MEASURES, TRAINING, installed, written
+from schurkit.tasks.sources import task_version
+from schurkit.training import Store, StoreWarning, Trained
+
 from .measured import Dynamics, Levels, levels
 
 SCHEMA = 2
@@ -29,7 +29,7 @@ KINDS = {kind.__name__: kind for kind in (Levels, DSA, PIF, Profiles)}
 def kept_levels(trained: Trained, dynamics: Dynamics | None = None, *, store: Store | None = None, **options) -> Levels | None:
     """`schurkit.studies.levels`, from the store if the same was measured before, and put there if not.
 
-    The key holds the weights, the task, the recipe, `dynamics`, all options, the state of our code (`schurkit._state.MEASURES`) and the versions of
+    The key holds the weights, the task, the recipe, `dynamics`, all options, the state of our code (`schurkit.store.MEASURES`) and the versions of
     what it computes with.
     A damaged file is set aside with a `StoreWarning` and the setting is measured again.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .._checks import InputError, integer, number
-from ..training import Phase, Recipe, Study, degeneracy_recipe, degeneracy_tasks
+from schurkit.checks import InputError, integer, number
+from schurkit.training import Phase, Recipe, Study, degeneracy_recipe, degeneracy_tasks
 
 TASKS = ("flip_flop", "delayed_discrimination", "sine_generation", "path_integration")
 COMPLEXITY = {"flip_flop": "bits", "delayed_discrimination": "channels", "sine_generation": "channels", "path_integration": "dimensions"}

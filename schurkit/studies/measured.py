@@ -7,13 +7,14 @@ from functools import lru_cache
 
 import numpy as np
 
-from .._checks import InputError
-from ..ablation import ablation_profile
-from ..degeneracy import DSA, PIF, Profiles, dsa_distances, operators_of, pif_distances, profile_distances
-from ..engine import rollout
-from ..features import kernel_alignment, weight_change
-from ..rnn import RNN, Trials
-from ..training import Trained, initial
+from schurkit.ablation import ablation_profile
+from schurkit.analyses.features import kernel_alignment, weight_change
+from schurkit.checks import InputError
+from schurkit.degeneracy import DSA, PIF, Profiles, dsa_distances, operators_of, pif_distances, profile_distances
+from schurkit.engine import rollout
+from schurkit.rnn import RNN, Trials
+from schurkit.training import Trained, initial
+
 from .signs import Sample, pairs, spread
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t
 
-from .. import random
-from .._checks import InputError, integer, number, one_of, real_array
-from ..intervals import Interval, jackknife_half_width
+from schurkit import random
+from schurkit.checks import InputError, integer, number, one_of, real_array
+from schurkit.intervals import Interval, jackknife_half_width
 
 FEWEST = 10
 STATISTICS = ("std", "cv", "robust", "mean")

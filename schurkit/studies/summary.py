@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..intervals import Interval
-from ..training import Store, train_all
+from schurkit.intervals import Interval
+from schurkit.training import Store, train_all
+
 from .kept import kept_levels
 from .knobs import Design, Knob, Setting
 from .measured import MEASURES, Dynamics, Levels

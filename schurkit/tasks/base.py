@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
-from .._checks import InputError
-from ..metrics import Metric
-from ..rnn import Trials
+from schurkit.checks import InputError
+from schurkit.metrics import Metric
+from schurkit.rnn import Trials
 
 
 @runtime_checkable

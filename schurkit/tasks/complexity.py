@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._checks import integer
-from ..rnn import Trials
+from schurkit.checks import integer
+from schurkit.rnn import Trials
+
 from .base import Task
 from .flip_flop import FlipFlop
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from .. import random
-from .._checks import integer, number
-from ..metrics import FVU, Metric
-from ..rnn import Trials
+from schurkit import random
+from schurkit.checks import integer, number
+from schurkit.metrics import FVU, Metric
+from schurkit.rnn import Trials
 
 
 @dataclass(frozen=True)

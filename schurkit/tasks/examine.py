@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, is_dataclass
 
 import numpy as np
 
-from .._checks import InputError, integer
-from ..rnn import Trials
+from schurkit.checks import InputError, integer
+from schurkit.rnn import Trials
+
 from .base import Task, check_task
 
 

@@ -10,7 +10,8 @@ from dataclasses import is_dataclass
 from difflib import get_close_matches
 from importlib import import_module
 
-from .._checks import InputError
+from schurkit.checks import InputError
+
 from .base import Task, check_task
 from .context_integration import ContextIntegration
 from .copy import Copy

@@ -10,10 +10,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from .. import random
-from .._checks import InputError, integer, number
-from ..metrics import ACCURACY, Metric
-from ..rnn import Trials
+from schurkit import random
+from schurkit.checks import InputError, integer, number
+from schurkit.metrics import ACCURACY, Metric
+from schurkit.rnn import Trials
 
 MOST_TUPLES = 2**20
 

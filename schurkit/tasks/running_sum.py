@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from .._checks import InputError, integer
-from ..rnn import Trials
+from schurkit.checks import InputError, integer
+from schurkit.rnn import Trials
+
 from .modular_addition import ModularAddition
 
 
@@ -62,7 +63,7 @@ class RunningSum(ModularAddition):
         ----------
         operands : numbers a trial, at least 2. trials : how many. seed : of the numbers.
         """
-        from .. import random
+        from schurkit import random
 
         shape = (integer(trials, "trials", at_least=1), integer(operands, "operands", at_least=2))
         task = type(self)(p=self.p, operands=operands, sample=min(100, self.p**2))

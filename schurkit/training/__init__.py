@@ -1,9 +1,10 @@
 """Training: recipes, constructions, the loop, and the store of trained networks."""
 
+from schurkit.store import Store, StoreWarning
+
 from .price import Plan, plan, plan_all
 from .recipe import CONSTRUCTIONS, Phase, Plateau, Recipe, Until
 from .recipes import addition_recipe, copy_recipe, degeneracy_recipe, degeneracy_tasks
-from .store import Store, StoreWarning
 from .train import Study, TrainingWarning, train, train_all
 from .trained import Checkpoint, Trained, initial
 

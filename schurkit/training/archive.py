@@ -18,10 +18,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import __version__
-from .._checks import InputError
-from ..engine import choose
-from .store import Store, StoreWarning, _dumps, opened, record_of, written
+from schurkit import __version__
+from schurkit.checks import InputError
+from schurkit.engine import choose
+from schurkit.store import Store, StoreWarning, _dumps, opened, record_of, written
 
 SCHEMA = 1
 MANIFEST = "manifest.json"

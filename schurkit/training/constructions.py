@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .. import random
-from ..engine.base import Weights
+from schurkit import random
+from schurkit.engine.base import Weights
+
 from .recipe import Recipe
 
 Parameters = dict[str, np.ndarray]

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .._checks import InputError
-from ..engine.base import Engine, Weights
+from schurkit.checks import InputError
+from schurkit.engine.base import Engine, Weights
+
 from .constructions import Parameters, construction
 from .epochs import Epochs
 from .recipe import Recipe

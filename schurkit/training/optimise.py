@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..engine.base import Rule
+from schurkit.engine.base import Rule
+
 from .constructions import Parameters
 
 

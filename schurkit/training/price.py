@@ -13,12 +13,13 @@ from math import log
 
 import numpy as np
 
-from ..engine import available_threads, choose
-from ..engine.numpy_engine import one_blas_thread
-from ..tasks import FlipFlop
+from schurkit.engine import available_threads, choose
+from schurkit.engine.numpy_engine import one_blas_thread
+from schurkit.store import Store, record_of
+from schurkit.tasks import FlipFlop
+
 from .loop import fit
 from .recipe import Recipe
-from .store import Store, record_of
 from .train import Study, networks_a_chunk
 
 TIMED = 0.8

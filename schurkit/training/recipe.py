@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 
-from .._checks import InputError, integer, number, one_of
-from ..engine.base import LOSSES, ArrayRule, Rule, Spec
-from ..rnn import ACTIVATIONS, FORMS
+from schurkit.checks import InputError, integer, number, one_of
+from schurkit.engine.base import LOSSES, ArrayRule, Rule, Spec
+from schurkit.rnn import ACTIVATIONS, FORMS
 
 CONSTRUCTIONS = ("default", "orthogonal", "normal", "cayley")
 """Those that arXiv:2606.18457 compares."""

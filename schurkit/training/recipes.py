@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .._checks import InputError, integer
-from ..tasks import DelayedDiscrimination, FlipFlop, PathIntegration, SineGeneration
+from schurkit.checks import InputError, integer
+from schurkit.tasks import DelayedDiscrimination, FlipFlop, PathIntegration, SineGeneration
+
 from .recipe import Phase, Plateau, Recipe, Until
 
 

@@ -12,13 +12,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from .._checks import InputError, integer
-from ..engine import available_threads, choose, rollout
-from ..engine.numpy_engine import NETWORKS_A_CHUNK, one_blas_thread
-from ..tasks.base import check_task
+from schurkit.checks import InputError, integer
+from schurkit.engine import available_threads, choose, rollout
+from schurkit.engine.numpy_engine import NETWORKS_A_CHUNK, one_blas_thread
+from schurkit.store import Store, record_of
+from schurkit.tasks.base import check_task
+
 from .loop import Fitted, fit
 from .recipe import Recipe
-from .store import Store, record_of
 from .trained import Trained, gathered, network_of, packed
 from .trainers import uses_tables
 

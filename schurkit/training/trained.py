@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .._checks import InputError
-from ..rnn import ARRAYS, RNN
-from ..tasks.base import converged
+from schurkit.checks import InputError
+from schurkit.rnn import ARRAYS, RNN
+from schurkit.tasks.base import converged
+
 from .constructions import construction
 from .loop import LOSS_EVERY, Fitted, whole
 from .recipe import Recipe

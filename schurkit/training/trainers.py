@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .._checks import InputError
-from ..engine import tables
-from ..engine.base import Engine, Rule, Trainer
-from ..engine.polar import polar
+from schurkit.checks import InputError
+from schurkit.engine import tables
+from schurkit.engine.base import Engine, Rule, Trainer
+from schurkit.engine.polar import polar
+
 from .constructions import Dense, Parameters, construction
 from .optimise import Adam, clip, gradient_norms
 from .recipe import Recipe

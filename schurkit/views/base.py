@@ -7,7 +7,7 @@ from functools import wraps
 
 import numpy as np
 
-from ..plot import CONTROL_COLOUR, SECTOR_COLOURS, style
+from .plot import CONTROL_COLOUR, SECTOR_COLOURS, style
 
 COLOURS = {**SECTOR_COLOURS, "RR+CR+CC": "#555555", "none": "#222222"}
 """One colour a removal, all book long: the sectors', grey for several together, ink for the intact network."""
@@ -38,7 +38,7 @@ class View:
         return f"View({self.alt})"
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        from .. import nb
+        from schurkit import nb
 
         return nb.picture(self.figure) | {"text/plain": self.alt}
 

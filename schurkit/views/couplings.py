@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.colors import SymLogNorm
 
-from .. import plot
-from ..schur import SECTORS, SchurForm
-from ..words import short
+from schurkit.schur.form import SECTORS, SchurForm
+from schurkit.words import short
+
+from . import plot
 from .base import SECTOR_COLOURS, View, axes, styled
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..rnn import Trials
-from ..words import plural, short
+from schurkit.rnn import Trials
+from schurkit.words import plural, short
+
 from .base import FAINT, View, axes, styled
 from .trials import OUTPUT
 

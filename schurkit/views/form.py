@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .. import plot
-from ..schur import SchurForm
-from ..words import plural, short, span
+from schurkit.schur.form import SchurForm
+from schurkit.words import plural, short, span
+
+from . import plot
 from .base import View, axes, styled
 
 

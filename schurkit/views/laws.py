@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..words import listed, short
+from schurkit.words import listed, short
+
 from .base import CONTROL_COLOUR, INK, View, axes, shared_legend, styled
 
 FLOOR = -1.0
@@ -20,7 +21,7 @@ def laws(scores: Mapping, names: Mapping[str, str]) -> View:
 
     Parameters
     ----------
-    scores : by task, then by kind ("removal", "permuted", "random pair"), then by model, a `schurkit.prediction.Score`.
+    scores : by task, then by kind ("removal", "permuted", "random pair"), then by model, a `schurkit.analyses.prediction.Score`.
     names : of the models, in their order, as the axis shows them.
     """
     figure, grid = axes(1, len(scores), (0.9 + 2.2 * len(scores), 3.3), squeeze=False, sharey=True)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..ablation import NEARLY_EMPTY, Profile
-from ..intervals import over_networks
-from ..words import listed, plural, short, with_interval
+from schurkit.ablation import NEARLY_EMPTY, Profile
+from schurkit.intervals import over_networks
+from schurkit.words import listed, plural, short, with_interval
+
 from .base import CONTROL_COLOUR, CONTROL_MARKERS, INK, View, axes, colour_of, finite, styled
 
 PLACES = {"permuted": 0.16, "matched": 0.32, "block-upper": 0.48, "full": 0.64}
@@ -93,7 +94,7 @@ def _axis(ax, found, names, linear):
     if len(names) > 4:
         ax.set_xlabel("removed couplings")
     if linear and (drawn := finite(found.effect)).size and np.abs(drawn).max() > 10 * linear:
-        from .. import plot
+        from . import plot
 
         low = min([0.0, *finite(np.concatenate([one.cost for one in found]))])
         plot.symlog(ax, linear, low)

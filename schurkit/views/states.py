@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..words import plural, short
+from schurkit.words import plural, short
+
 from .base import FAINT, INK, View, axes, styled
 from .trials import OUTPUT
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from .. import plot
-from ..ablation import LEAST_MASS, Profile, Removal
-from ..words import with_interval
+from schurkit.ablation import LEAST_MASS, Profile, Removal
+from schurkit.words import with_interval
+
+from . import plot
 from .base import CONTROL_COLOUR, CONTROL_MARKERS, INK, View, axes, finite, shared_legend, styled
 from .profile import PLACES, _column, _removal
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .. import plot
-from ..ablation import Profile
-from ..words import listed, short
+from schurkit.ablation import Profile
+from schurkit.words import listed, short
+
+from . import plot
 from .base import CONTROL_COLOUR, CONTROL_MARKERS, INK, View, axes, colour_of, finite, label_of, styled
 
 

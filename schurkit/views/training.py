@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .. import plot
-from ..words import plural, short
+from schurkit.words import plural, short
+
+from . import plot
 from .base import View, axes, styled
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..rnn import Trials
-from ..words import short
+from schurkit.rnn import Trials
+from schurkit.words import short
+
 from .base import FAINT, INK, View, axes, styled
 
 OUTPUT = "#8F4EA8"

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from schurkit import cli
-from schurkit.bench import GROUPS, Report, Row, command, groups
-from schurkit.bench.machine import Watch, busy, describe, machine
+from schurkit.__main__ import main
+from schurkit_press.bench import GROUPS, Report, Row, command, groups
+from schurkit_press.bench.machine import Watch, busy, describe, machine
 
 
 @pytest.fixture
@@ -25,14 +25,14 @@ def one_group(tmp_path, monkeypatch):
 
 
 def refused(capsys, *argv):
-    assert cli.main(["bench", *argv]) == 2
+    assert main(["bench", *argv]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1
     return err.removeprefix("schurkit: ").strip()
 
 
 def test_a_run_prints_tables_and_keeps_its_numbers(one_group, tmp_path, capsys):
-    assert cli.main(["bench", "--only", "core", "--quick", "--json", "mine.json"]) == 0
+    assert main(["bench", "--only", "core", "--quick", "--json", "mine.json"]) == 0
     out, err = capsys.readouterr()
     assert err == "" and out.index("processors used") < out.index("core: A stand-in.") < out.index("a job")
     assert "1 of 1 targets reached" in out
@@ -44,7 +44,7 @@ def test_a_run_prints_tables_and_keeps_its_numbers(one_group, tmp_path, capsys):
 
 
 def test_every_group_runs_unless_some_are_named(one_group, capsys):
-    assert cli.main(["bench"]) == 0
+    assert main(["bench"]) == 0
     out = capsys.readouterr().out
     assert [name for name in GROUPS if f"\n{name}: A stand-in." in out] == list(GROUPS)
 
@@ -53,23 +53,23 @@ def test_a_report_is_kept_in_the_books_folder(one_group, tmp_path, monkeypatch):
     (tmp_path / "_toc.yml").write_text("")
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
-    assert cli.main(["bench", "--only", "core"]) == 0
+    assert main(["bench", "--only", "core"]) == 0
     assert len(list((tmp_path / "_build" / "bench").glob("*.json"))) == 1 and not (tmp_path / "below" / "_build").exists()
 
 
 def test_a_failed_contender_is_told_and_changes_the_exit_code(one_group, capsys):
     one_group.append(Row("core", "a third", "a peer", note="failed: a peer: ValueError: no"))
-    assert cli.main(["bench", "--only", "core"]) == 1
+    assert main(["bench", "--only", "core"]) == 1
     assert "    failed: a peer: ValueError: no" in capsys.readouterr().out
 
 
 def test_two_runs_are_held_against_each_other(one_group, tmp_path, capsys, monkeypatch):
-    cli.main(["bench", "--only", "core", "--json", "old.json"])
+    main(["bench", "--only", "core", "--json", "old.json"])
     capsys.readouterr()
-    assert cli.main(["bench", "--only", "core", "--json", "new.json", "--compare", "old.json"]) == 0
+    assert main(["bench", "--only", "core", "--json", "new.json", "--compare", "old.json"]) == 0
     assert "now / before" in capsys.readouterr().out
     monkeypatch.setattr(command, "run", lambda *_: pytest.fail("two files are compared without a run"))
-    assert cli.main(["bench", "--compare", "old.json", "new.json"]) == 0
+    assert main(["bench", "--compare", "old.json", "new.json"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("before: commit ") and "1.00×" in out
 
@@ -104,28 +104,28 @@ def test_what_is_said_of_the_machine(monkeypatch):
 
 def test_how_busy_the_processors_are_is_a_share(monkeypatch):
     ticks = iter([(100, 200), (130, 300), None, None])
-    monkeypatch.setattr("schurkit.bench.machine._ticks", lambda: next(ticks))
+    monkeypatch.setattr("schurkit_press.bench.machine._ticks", lambda: next(ticks))
     assert busy(0) == 0.7
     assert busy(0) is None
 
 
 def test_what_others_take_leaves_out_our_own(monkeypatch):
     ticks, own = iter([(100, 200), (130, 300)]), iter([1.0, 1.4])
-    monkeypatch.setattr("schurkit.bench.machine._ticks", lambda: next(ticks))
-    monkeypatch.setattr("schurkit.bench.machine._own_seconds", lambda: next(own))
+    monkeypatch.setattr("schurkit_press.bench.machine._ticks", lambda: next(ticks))
+    monkeypatch.setattr("schurkit_press.bench.machine._own_seconds", lambda: next(own))
     monkeypatch.setattr("os.sysconf", lambda name: 100)
     assert Watch().others() == 0.3  # 70 of 100 ticks were busy, 40 of them ours
 
 
 def test_where_the_system_does_not_say_nothing_is_claimed(monkeypatch):
-    monkeypatch.setattr("schurkit.bench.machine._ticks", lambda: None)
+    monkeypatch.setattr("schurkit_press.bench.machine._ticks", lambda: None)
     assert Watch().others() is None
 
 
 def test_a_busy_machine_is_warned_of(one_group, monkeypatch, capsys):
     told = machine() | {"busy": 0.9}
     monkeypatch.setattr(command, "machine", lambda: told)
-    cli.main(["bench", "--only", "core"])
+    main(["bench", "--only", "core"])
     assert "This machine is busy with other work" in capsys.readouterr().out
 
 
@@ -175,7 +175,7 @@ def test_without_a_gpu_its_group_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(groups, "alternate", lambda *_: pytest.fail("nothing is measured"))
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["bench", "--only", "gpu", "--quick"]) == 0
+    assert main(["bench", "--only", "gpu", "--quick"]) == 0
     out = capsys.readouterr().out
     assert "    skipped: no CUDA device\n" in out and "0 of 0 targets reached" in out
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -186,7 +186,7 @@ def test_its_code_can_be_tried_on_a_cpu(tmp_path, monkeypatch, capsys):
     pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "Settings", lambda *_: groups.Settings(1, 0.01, True))
-    assert cli.main(["bench", "--only", "gpu", "--quick", "--device", "cpu", "--json", "mine.json"]) == 0
+    assert main(["bench", "--only", "gpu", "--quick", "--device", "cpu", "--json", "mine.json"]) == 0
     rows = Report.read(tmp_path / "mine.json").rows
     assert {row.what for row in rows} == {"2 networks of 8 units"} and [row.peer for row in rows] == ["", "nn.RNN loop", "torch.func.vmap"]
     assert all(row.value > 0 and row.target is None for row in rows)

@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from schurkit.bench import gpu, others, trainers
+from schurkit_press.bench import gpu, others, trainers
 
 SMALL = {"hidden": 8, "batch": 4, "time": 6}
 PEERS = [("torch_loop", {}, "torch"), ("torch_vmap", {"networks": 2}, "torch"), ("jax_loop", {}, "jax")]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from schurkit._checks import InputError
-from schurkit.bench import Law, Point, duration, growth, rollout_points, study, training_points
+from schurkit.checks import InputError
+from schurkit_press.bench import Law, Point, duration, growth, rollout_points, study, training_points
 
 TRUE = np.array([0.01, 2e-6, 3e-6, 2e-7, 2e-8])
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from schurkit.bench.processes import Absent, Contender, Failed, Running, alternate
+from schurkit_press.bench.processes import Absent, Contender, Failed, Running, alternate
 
 HERE = "bench.stand_ins:"
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from schurkit._checks import InputError
-from schurkit.bench import Report, Row, comparison, table
-from schurkit.bench.results import AT_MOST, HEADS, cells, versus
+from schurkit.checks import InputError
+from schurkit_press.bench import Report, Row, comparison, table
+from schurkit_press.bench.results import AT_MOST, HEADS, cells, versus
 
 MACHINE = {"model": "a machine", "cores": 2, "instructions": "AVX2", "commit": "abc", "date": "2026-01-01 00:00"}
 

@@ -1,9 +1,9 @@
 """What looks at pages shares one small book."""
 
 import pytest
-from publish.small_book import small_chapter, write_book
+from press.small_book import small_chapter, write_book
 
-from schurkit.publish.build import build, plan_build
+from schurkit_press.build import build, plan_build
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from schurkit import nb
-from schurkit._claims import load_claims, marked
-from schurkit.publish.build import build, plan_build
-from schurkit.publish.check import check_book
-from schurkit.publish.run import cores
+from schurkit.claims import load_claims, marked
+from schurkit_press.build import build, plan_build
+from schurkit_press.check import check_book
+from schurkit_press.run import cores
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.book

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from schurkit import cli
-from schurkit.publish import browse as module
-from schurkit.publish.browse import SHOTS, browse
+from schurkit.__main__ import main
+from schurkit_press import browse as module
+from schurkit_press.browse import SHOTS, browse
 
 pytestmark = pytest.mark.book
 
@@ -69,10 +69,10 @@ def test_without_a_browser_the_check_says_why_and_passes(monkeypatch, tmp_path, 
 
 
 def test_the_command_opens_pages_unless_told_not_to(few, monkeypatch, capsys):
-    monkeypatch.setattr("schurkit.publish.check.chapters", lambda root: {})
-    monkeypatch.setattr("schurkit.publish.chapters.book_root", lambda folder: few)
+    monkeypatch.setattr("schurkit_press.check.chapters", lambda root: {})
+    monkeypatch.setattr("schurkit_press.chapters.book_root", lambda folder: few)
     monkeypatch.setattr(module, "browse", lambda root: [module.Finding("x", "fault")])
-    assert cli.main(["check", "--files-only"]) in (0, 1)
+    assert main(["check", "--files-only"]) in (0, 1)
     assert "fault" not in capsys.readouterr().out
-    assert cli.main(["check", "--book"]) == 1
+    assert main(["check", "--book"]) == 1
     assert "problem: x: fault" in capsys.readouterr().out

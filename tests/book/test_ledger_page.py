@@ -2,7 +2,7 @@
 
 import pytest
 
-from schurkit._claims import load_claims
+from schurkit.claims import load_claims
 
 pytestmark = pytest.mark.book
 ROWS = ".schurkit-ledger tbody tr"

@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 from docutils import nodes
-from publish.small_book import REPOSITORY
+from press.small_book import REPOSITORY
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from schurkit import InputError
-from schurkit.publish import browse, pdf
-from schurkit.publish.build import BuildError
-from schurkit.publish.pdf import print_book
+from schurkit_press import browse, pdf
+from schurkit_press.build import BuildError
+from schurkit_press.pdf import print_book
 
 pytestmark = pytest.mark.book
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from publish.small_book import PROSE, RECORD, cell, notebook, small_chapter, write_book
+from press.small_book import PROSE, RECORD, cell, notebook, small_chapter, write_book
 
 pytestmark = pytest.mark.book
 

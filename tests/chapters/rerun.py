@@ -32,7 +32,7 @@ def run(notebook: dict, folder: Path, parameters: dict | None = None) -> dict:
     """Execute it with plain papermill, as a reader without the press would; raises papermill's error where a cell fails."""
     import papermill
 
-    from schurkit.publish.run import kernel_environment
+    from schurkit_press.run import kernel_environment
 
     kept = dict(os.environ)
     os.environ.update(kernel_environment(ROOT, 1, kept) | {"SCHURKIT_STORE": str(folder / "store")})

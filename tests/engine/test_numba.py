@@ -385,7 +385,7 @@ def test_several_callers_at_once():
 
 # ---------------------------------------------------------------------------------------------------------------- choosing, importing, caching
 def test_the_store_tells_engines_apart():
-    from schurkit.training.store import record_of
+    from schurkit.store import record_of
 
     records = {engine: record_of(TASK, recipe(1), 0, choose(engine)) for engine in ("numba", "numpy", "torch")}
     assert set(records["numba"]["versions"]) == {"numpy", "numba", "llvmlite", "arithmetic"}

@@ -16,11 +16,11 @@ from schurkit.engine import EngineWarning, Spec, base, choose, torch_batches, to
 from schurkit.engine.base import ArrayRule, Rule
 from schurkit.engine.torch_engine import TorchEngine
 from schurkit.rnn import ARRAYS
+from schurkit.store import record_of
 from schurkit.tasks import ContextIntegration, Copy, FlipFlop, ModularAddition
 from schurkit.training import Phase, Recipe, Store, plan, train
 from schurkit.training.constructions import Dense
 from schurkit.training.loop import fit
-from schurkit.training.store import record_of
 from schurkit.training.train import Study
 
 KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3, "per unit"]))

@@ -8,8 +8,8 @@ from helpers import random_rnn
 
 import schurkit as sk
 from schurkit.explorer import Setting, page
-from schurkit.publish.chapters import cell_text, chapters
 from schurkit.tasks import Copy
+from schurkit_press.chapters import cell_text, chapters
 
 CHAPTERS = chapters(Path(__file__).resolve().parents[2])
 SECTION = re.compile(r"^## Explore it yourself \(needs a running kernel\)$.*?^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

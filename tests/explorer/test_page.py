@@ -11,11 +11,11 @@ import pytest
 from helpers import random_rnn, random_trials
 
 from schurkit import RNN, Trials, nb, real_schur
-from schurkit._checks import InputError
+from schurkit.checks import InputError
 from schurkit.explorer import page
 from schurkit.explorer.page._html import LARGEST, _squeezed, pack, script
-from schurkit.publish import run
-from schurkit.publish.chapters import chapters
+from schurkit_press import run
+from schurkit_press.chapters import chapters
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -104,9 +104,9 @@ def test_a_chapter_with_an_explorer_depends_on_the_scripts(monkeypatch, tmp_path
     before = [run.cache_key(ROOT, chapter, {}) for chapter in (with_one, without)]
     assert before == [run.cache_key(ROOT, chapter, {}) for chapter in (with_one, without)]
     copy = tmp_path / "schurkit"
-    shutil.copytree(run.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(run.HELPER, copy, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "explorer" / "page" / "ablation.js").write_text("// another script")
-    monkeypatch.setattr(run, "PACKAGE", copy)
+    monkeypatch.setattr(run, "CODE", run.CODE | {"schurkit": copy})
     after = [run.cache_key(ROOT, chapter, {}) for chapter in (with_one, without)]
     assert after[0] != before[0] and after[1] == before[1]
 

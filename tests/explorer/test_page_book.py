@@ -1,9 +1,9 @@
 """An explorer on a page of the book: alive, on the page's own background, without requests, and not found by the search as a wall of numbers."""
 
 import pytest
-from publish.small_book import cell, notebook, write_book
+from press.small_book import cell, notebook, write_book
 
-from schurkit.publish.build import build, plan_build
+from schurkit_press.build import build, plan_build
 
 pytestmark = pytest.mark.book
 

@@ -6,8 +6,8 @@ from helpers import random_rnn, random_trials
 
 from schurkit import Trials, fourier, random
 from schurkit.explorer import Explorer, Setting, page
-from schurkit.nonnormality import powers
-from schurkit.schur import henrici
+from schurkit.schur.form import henrici
+from schurkit.schur.nonnormality import powers
 
 KINDS = ("ablation", "schur", "frequency")
 T = np.zeros((6, 6))  # a pair and four modes, with couplings of every kind

@@ -11,8 +11,8 @@ import pytest
 from helpers import orthogonal, random_rnn, self_trials
 
 from schurkit import RNN, InputError, Trials, fvu, rollout
+from schurkit.__main__ import main
 from schurkit.ablation import MEANING, READINGS
-from schurkit.cli import main
 from schurkit.own import analysis, analyze, reading, summary
 from schurkit.rnn import ARRAYS
 
@@ -307,7 +307,7 @@ def test_controls_are_as_large_as_the_removal_at_any_scale(scale, kind):
 def test_refused_orders_are_reported(monkeypatch):
     import warnings
 
-    from schurkit import schur
+    from schurkit.schur import form as schur
 
     true = schur.real_schur
 
@@ -461,7 +461,7 @@ def test_a_result_is_there_whole_or_not_at_all(files, capsys, monkeypatch):
 
 def test_the_command_in_a_process_of_its_own(files):
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "schurkit.cli", "analyze", str(files / "net.npz"), "--trials", str(files / "trials.npz")],
+        [sys.executable, "-W", "error", "-m", "schurkit_press.cli", "analyze", str(files / "net.npz"), "--trials", str(files / "trials.npz")],
         capture_output=True,
         text=True,
     )

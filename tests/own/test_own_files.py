@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from schurkit.cli import main
+from schurkit.__main__ import main
 from schurkit.own import load_rnn, load_trials
 
 torch = pytest.importorskip("torch")

@@ -16,13 +16,13 @@ import pytest
 from helpers import random_rnn
 
 from schurkit import RNN, InputError, Trials, ablation_profile, fvu, real_schur, rollout
+from schurkit.__main__ import main
 from schurkit.ablation import MEANING, SUBSETS, ablate, name_of
-from schurkit.cli import main
-from schurkit.importance import coupling_map
+from schurkit.ablation.couplings import coupling_map
 from schurkit.own import analyze, measures, page, reading, summary, views
 from schurkit.own.notebook import TEMPLATE, filled
-from schurkit.publish import own_page
-from schurkit.publish.one_page import one_page
+from schurkit_press import own_page
+from schurkit_press.one_page import one_page
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -429,7 +429,7 @@ def test_labels_that_are_not_unique_are_refused():
 
 def test_help_imports_neither_papermill_nor_matplotlib():
     code = (
-        "import sys; from schurkit.cli import main\ntry: main(['analyze', '--help'])\nexcept SystemExit: pass\n"
+        "import sys; from schurkit.__main__ import main\ntry: main(['analyze', '--help'])\nexcept SystemExit: pass\n"
         "print([name for name in ('papermill', 'matplotlib') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import schurkit as sk
-from schurkit.cli import main
+from schurkit.__main__ import main
 
 torch = pytest.importorskip("torch")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schurkit.cli import main
+from schurkit.__main__ import main
 
 torch = pytest.importorskip("torch")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from schurkit import InputError, rollout
-from schurkit._claims import load_claims
 from schurkit.ablation import ablation_profile
+from schurkit.claims import load_claims
 from schurkit.degeneracy import dsa_distances, operators_of, pif_distances, profile_distances
 from schurkit.studies import KNOBS, MEASURES, TASKS, Design, Dynamics, contrast, levels, mup_recipe, paper_measures, run
 from schurkit.tasks import FlipFlop

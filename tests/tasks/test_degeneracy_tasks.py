@@ -5,7 +5,7 @@ import pytest
 
 from schurkit import InputError, Trials, fvu
 from schurkit.engine import numba_training
-from schurkit.tasks import (
+from schurkit.tasks import (  # fmt: skip
     ContextIntegration,
     DelayedDiscrimination,
     FlipFlop,
@@ -14,7 +14,7 @@ from schurkit.tasks import (
     check_task,
     complexity,
     estimated_complexity,
-)  # fmt: skip
+)
 
 TASKS = [
     DelayedDiscrimination(),

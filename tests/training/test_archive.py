@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from schurkit import InputError
+from schurkit import store as store_module
+from schurkit.store import store_command
 from schurkit.tasks import Copy
 from schurkit.training import Phase, Recipe, Store, StoreWarning, Study, train
-from schurkit.training import store as store_module
 from schurkit.training.archive import MANIFEST, MOST_BYTES, export, import_, records_of
-from schurkit.training.store import store_command
 
 TASK = Copy(2, 2, 4)
 RECIPE = Recipe(hidden_size=6, phases=(Phase(3, 1e-3),), batch_size=4)

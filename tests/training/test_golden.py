@@ -1,6 +1,6 @@
 """Numbers that must stay: weights after a few steps, trials of tasks, measures. ``python tests/training/test_golden.py`` writes them anew.
 
-Networks and measures are kept under whole numbers (`schurkit._state`, `version` of a task), not under hashes of our source. So whoever changes
+Networks and measures are kept under whole numbers (`schurkit.store`, `version` of a task), not under hashes of our source. So whoever changes
 numbers on purpose raises one, and this test is what tells. Processors differ in the last bits: what counts is 1e-4 of each array's largest entry.
 """
 

@@ -5,9 +5,9 @@ import math
 import pytest
 
 from schurkit import InputError, Recipe, ablation_profile, real_schur, train
+from schurkit.studies.profiles import network_profile
 from schurkit.tasks import Copy
 from schurkit.training import Phase
-from schurkit.training.profiles import network_profile
 
 SMALL = {"task": "copy", "task_fields": '{"symbols": 2, "channels": 2, "replay": 4}', "training_steps": 40, "draws": 3, "test_trials": 32}
 

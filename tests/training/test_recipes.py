@@ -5,19 +5,7 @@ import pytest
 
 from schurkit import InputError
 from schurkit.tasks import Copy, FlipFlop
-from schurkit.training import (
-    Phase,
-    Plateau,
-    Recipe,
-    Store,
-    Until,
-    addition_recipe,
-    copy_recipe,
-    degeneracy_recipe,
-    degeneracy_tasks,
-    initial,
-    train,
-)
+from schurkit.training import Phase, Plateau, Recipe, Store, Until, addition_recipe, copy_recipe, degeneracy_recipe, degeneracy_tasks, initial, train
 
 
 def test_nothing_is_clipped_unless_a_recipe_says_so():

@@ -5,9 +5,9 @@ import linecache
 import sys
 import types
 
+from schurkit.store import record_of
 from schurkit.tasks import Copy
-from schurkit.training._sources import class_source, task_version
-from schurkit.training.store import record_of
+from schurkit.tasks.sources import class_source, task_version
 
 CELL = '''
 from dataclasses import dataclass

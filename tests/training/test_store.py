@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from schurkit import InputError, tasks
-from schurkit._state import TRAINING
 from schurkit.engine import ENGINES, choose
+from schurkit.store import TRAINING, default_folder, record_of, store_command
 from schurkit.tasks import Copy, FlipFlop
 from schurkit.training import Phase, Recipe, Store, StoreWarning, train
-from schurkit.training.store import default_folder, record_of, store_command
 
 TASK = Copy(2, 2, 4)
 RECIPE = Recipe(hidden_size=6, phases=(Phase(3, 1e-3),), batch_size=4)

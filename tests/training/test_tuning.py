@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from schurkit import InputError, fourier
+from schurkit.studies import factorial, tuning
+from schurkit.studies.factorial import VARIANTS, Variant, on_grid, provenance, recipe_of, steps_of, studies, tuned, tuning_file
+from schurkit.studies.tuning import Trial, best, race, read_trials, steps_to_threshold, write_trials
 from schurkit.tasks import ModularAddition
-from schurkit.training import Phase, Recipe, Store, addition_recipe, factorial, train, tuning
-from schurkit.training.factorial import VARIANTS, Variant, on_grid, provenance, recipe_of, steps_of, studies, tuned, tuning_file
-from schurkit.training.tuning import Trial, best, race, read_trials, steps_to_threshold, write_trials
+from schurkit.training import Phase, Recipe, Store, addition_recipe, train
 
 TASK = ModularAddition(p=7, train_fraction=0.6, threshold=0.4)
 RECIPE = addition_recipe(1, hidden_size=12, checkpoints=1)
@@ -203,7 +204,7 @@ def test_the_table_of_the_book_is_found_and_its_absence_told(tmp_path, monkeypat
     assert tuning_file() == tuning_file(tmp_path) == tmp_path / "book" / "data" / "tuning" / "recipe_or_network.csv"
     with pytest.raises(InputError, match=r"recipe_or_network\.csv cannot be read"):
         tuned()
-    from schurkit._claims import NoClaimsError
+    from schurkit.claims import NoClaimsError
 
     def none():
         raise NoClaimsError("no")
@@ -237,7 +238,7 @@ def test_the_committed_table_is_one_of_races():
         assert all(trial.limit >= (winner.reached if winner.reached > 0 else factorial.TUNING_LIMIT) for trial in mine)
         assert all(np.isfinite(trial.score) for trial in mine)
     assert {trial.seed for trial in trials} == {factorial.TUNING_SEED}
-    assert provenance(path).startswith("recipe_or_network.csv: python -m schurkit.publish.tuning (edition full)")
+    assert provenance(path).startswith("recipe_or_network.csv: python -m schurkit_press.tuning (edition full)")
 
 
 def test_names_say_the_three_choices():

@@ -14,14 +14,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ... import fourier
-from ..._blocks import tie_tolerance
-from ..._checks import InputError, integer, number, one_of, real_array
-from ...metrics import Metric
-from ...metrics import metric as metric_named
-from ...rnn import RNN, Trials
-from ...schur import SchurForm, real_schur
-from ..state import Explorer
+from schurkit import fourier
+from schurkit.checks import InputError, integer, number, one_of, real_array
+from schurkit.explorer.state import Explorer
+from schurkit.metrics import Metric
+from schurkit.metrics import metric as metric_named
+from schurkit.rnn import RNN, Trials
+from schurkit.schur.blocks import tie_tolerance
+from schurkit.schur.form import SchurForm, real_schur
+
 from ._html import Page, pack, page
 
 __all__ = ["Case", "Page", "ablation", "frequency", "schur"]

@@ -12,7 +12,7 @@ from importlib import resources
 
 import numpy as np
 
-from ..._checks import InputError
+from schurkit.checks import InputError
 
 LARGEST = 2_500_000  # bytes in a page
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"

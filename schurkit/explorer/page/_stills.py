@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ... import fourier
-from ...nonnormality import powers
-from ...schur import SECTORS
-from ..state import Explorer, Setting
+from schurkit import fourier
+from schurkit.explorer.state import Explorer, Setting
+from schurkit.schur.form import SECTORS
+from schurkit.schur.nonnormality import powers
 
 LINK = "In a browser with script switched on, this is an explorer that can be used."
 

@@ -1,0 +1,182 @@
+"""Build the book: run what is not run yet, stage it, render it, and put the complete pages in the place of the old ones."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+
+from .book import Book
+from .chapters import chapter_named
+from .editions import edition_named
+from .plans import train_ahead
+from .run import CODE, EXECUTED, Job, Outcome, commit, device, job_for, run_jobs
+from .stage import stage
+
+HTML = Path("_build/html")
+NEXT = Path("_build/next")
+WHOLE = Path("_build/whole.json")
+RENDERERS = ("jupyter-book", "sphinx", "myst-nb", "myst-parser", "sphinx-book-theme", "pydata-sphinx-theme", "sphinxcontrib-bibtex", "docutils")
+
+
+class BuildError(RuntimeError):
+    """The book could not be built; the message says where to look."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a build would do: the jobs of the chosen chapters, and what the pages of the others show."""
+
+    book: Book
+    jobs: list[Job]
+    others: dict[str, Path | None]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every page will show results of this edition."""
+        return not self.others
+
+
+def plan_build(root: Path, edition: str = "quick", only: Sequence[str] = ()) -> Plan:
+    """Find out what a build of an edition takes, without running anything.
+
+    Parameters
+    ----------
+    root : the book's folder.
+    edition : a name in book/editions.yml.
+    only : run these chapters alone; the pages of the others show the run they have, of whatever parameters.
+    """
+    book = Book(root, edition)
+    known, values = book.chapters, edition_named(root, edition, book.chapters).values
+    chosen = [chapter_named(root, name).name for name in only] or list(known)
+    jobs = [job_for(root, known[name], values.get(name, {})) for name in known if name in chosen]
+    others = {name: _latest(root, name) for name in known if name not in chosen}
+    outputs = {job.chapter.name: job.output for job in jobs} | others
+    book.executed.update({name: outputs[name] for name in known})
+    return Plan(book, jobs, others)
+
+
+def build(
+    root: Path,
+    plan: Plan,
+    *,
+    workers: int = 1,
+    force: bool = False,
+    report: Callable[[str, Outcome | None], None] | None = None,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Build the book and return its first page: train what the chapters ask for, run them, stage and render them.
+
+    Parameters
+    ----------
+    root : the book's folder.
+    plan : from `plan_build`.
+    workers : chapters run at a time.
+    force : run the chosen chapters again even if they were run before.
+    report, say : where the progress goes.
+
+    Raises
+    ------
+    BuildError : a chapter failed, or Jupyter Book found something wrong with a page.
+    """
+    begun, store = time.monotonic(), Path(os.environ.get("SCHURKIT_STORE") or root / "runs")
+    due = [job for job in plan.jobs if force or not job.cached]
+    from_nothing = plan.complete and len(due) == len(plan.jobs) and not any(store.glob("*.json"))
+    trained = train_ahead(due, store)
+    due = [replace(job, training=trained.get(job.chapter.name)) for job in due]
+    failed = [outcome for outcome in run_jobs(root, due, workers, report) if outcome.problem]
+    if failed:
+        raise BuildError("\n".join(outcome.problem for outcome in failed))
+    staged = stage(plan.book)
+    digest = _inputs_digest(staged)
+    if _up_to_date(root, digest):
+        say("The pages are up to date.")
+    else:
+        render(root, staged, strict=all(plan.book.executed.values()))
+        (root / HTML / ".inputs").write_text(json.dumps({"inputs": digest, "pages": _pages_digest(root)}))
+    if from_nothing:
+        _tell_whole(root, plan, time.monotonic() - begun, workers)
+    shown = [name for name, path in plan.others.items() if path is None]
+    if shown:
+        say(f"Not for publishing: {', '.join(shown)} shown without results.")
+    return root / HTML / "index.html"
+
+
+def _tell_whole(root: Path, plan: Plan, seconds: float, workers: int) -> None:
+    """Keep what a build took that had every network to train and every chapter to run; `schurkit publish` takes it to book/data."""
+    told = {"edition": plan.book.edition, "seconds": round(seconds), "keys": [job.key for job in plan.jobs], "device": device(workers)}
+    told |= {"date": time.strftime("%Y-%m-%d", time.gmtime()), "commit": commit(root)}
+    (root / WHOLE).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+def render(root: Path, staged: Path, strict: bool = True) -> None:
+    """Render the staged book; the pages that are there stay until the new ones are complete.
+
+    `strict` makes every warning an error. A book with chapters that were never run has numbers missing from its prose, so it is not held to that.
+    """
+    target = root / NEXT
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    command = [*jupyter_book, "build", str(staged), "--path-output", str(target), "--all", "--keep-going", "-q"]
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONWARNINGS", "PYTHONPATH")}
+    done = subprocess.run([*command, *(("-W", "-n") if strict else ())], capture_output=True, text=True, env=environment)
+    pages = target / "_build" / "html"
+    log = root / "_build" / "jupyter-book.log"
+    log.write_text(done.stdout + done.stderr, encoding="utf-8")
+    if done.returncode != 0 or not (pages / "index.html").is_file():
+        raise BuildError(f"Jupyter Book found problems:\n{_problems(done.stdout + done.stderr, staged)}\nThe whole log: {os.path.relpath(log)}")
+    old = root / "_build" / "old"
+    shutil.rmtree(old, ignore_errors=True)
+    if (root / HTML).exists():
+        os.replace(root / HTML, old)
+    os.replace(pages, root / HTML)
+    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(target, ignore_errors=True)
+
+
+def _problems(log: str, staged: Path) -> str:
+    """The warnings and errors of a log, with paths as in the repository."""
+    lines = [line.replace(f"{staged}{os.sep}", "").strip() for line in log.splitlines()]
+    found = [line for line in lines if any(word in line for word in ("WARNING", "ERROR", "CRITICAL", "Error:", "error:"))]
+    return "\n".join(dict.fromkeys(found[:20])) or "\n".join(line for line in lines[-8:] if line)
+
+
+def _latest(root: Path, name: str) -> Path | None:
+    """The most recent complete run of a chapter, whatever its parameters."""
+    runs = [path for path in (root / EXECUTED).glob(f"{name}-????????????????.ipynb") if not path.name.startswith(".")]
+    return max(runs, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _inputs_digest(staged: Path) -> str:
+    """Digest of everything that decides the pages: the staged files (the reference of the package among them), what stages them, the renderers."""
+    digest = hashlib.sha256()
+    for folder in (staged, CODE["schurkit_press"]):
+        for path in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    for package in RENDERERS:
+        digest.update(f"{package} {metadata.version(package)}".encode())
+    return digest.hexdigest()
+
+
+def _pages_digest(root: Path) -> str:
+    """Digest of names, sizes and times of the pages: another program that writes there makes them stale."""
+    pages = sorted(path for path in (root / HTML).rglob("*") if path.is_file() and path.name != ".inputs")
+    listing = [(path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in pages]
+    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+
+
+def _up_to_date(root: Path, digest: str) -> bool:
+    try:
+        kept = json.loads((root / HTML / ".inputs").read_text())
+    except (OSError, ValueError):
+        return False
+    return kept == {"inputs": digest, "pages": _pages_digest(root)}

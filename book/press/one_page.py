@@ -1,0 +1,121 @@
+"""One executed notebook as one HTML file that asks for nothing: styles and pictures inside it, no script, and a policy that forbids any request.
+
+Only what schurkit's own functions display is shown as HTML; prose is rendered as markdown without raw HTML, links to pictures or addresses.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from importlib import resources
+
+from .chapters import cell_text
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+_LINK = re.compile(r'<p class="schurkit-data">.*?</p>', re.DOTALL)
+
+
+def one_page(notebook: dict, title: str) -> str:
+    """The page of an executed notebook whose outputs come from `schurkit.nb` and `schurkit.own.views`.
+
+    Parameters
+    ----------
+    notebook : as read from an .ipynb file. title : of the window; escaped here.
+    """
+    prose = _Prose()
+    parts = [_cell(cell, prose) for cell in notebook["cells"]]
+    style = resources.files("schurkit_press").joinpath("one_page.css").read_text(encoding="utf-8")
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n'
+        f'<link rel="icon" href="data:,">\n<title>{html.escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n'
+        + "\n".join(part for part in parts if part)
+        + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+class _Prose:
+    """Markdown to HTML, without raw HTML, links and images."""
+
+    def __init__(self):
+        from markdown_it import MarkdownIt
+
+        self.parser = MarkdownIt("commonmark", {"html": False}).disable(["link", "image", "autolink", "reference", "html_inline", "html_block"])
+
+    def block(self, text: str) -> str:
+        return self.parser.render(text).strip()
+
+    def line(self, text: str) -> str:
+        return self.parser.renderInline(text)
+
+
+def _cell(cell: dict, prose: _Prose) -> str:
+    text = cell_text(cell)
+    if cell["cell_type"] == "markdown":
+        return prose.block(text)
+    shown = "".join(_outputs(cell["outputs"], prose))
+    label = "Parameters" if "parameters" in cell["metadata"].get("tags", []) else "Code"
+    code = f'<details class="code"><summary>{label}</summary><pre tabindex="0"><code>{html.escape(text)}</code></pre></details>'
+    return f"{shown}\n{code}"
+
+
+def _outputs(outputs: list[dict], prose: _Prose):
+    """HTML of a cell's outputs; figures that follow one another stand side by side where there is room."""
+    links = {o["metadata"]["schurkit"]["name"]: o for o in outputs if _told(o).get("kind") == "note"}
+    figures: list[str] = []
+    for output in outputs:
+        told = _told(output)
+        kind = told.get("kind")
+        if kind == "figure":
+            figures.append(_figure(output, _link(links.get(told["name"])), prose))
+            continue
+        if kind in ("note", "report"):
+            continue
+        if figures:
+            yield _row(figures)
+            figures = []
+        if kind == "table":
+            yield _table(output, prose)
+        elif kind == "said":
+            yield "".join(output["data"]["text/html"])
+        elif output["output_type"] == "stream":
+            yield f'<pre tabindex="0">{html.escape("".join(output["text"]))}</pre>'
+    if figures:
+        yield _row(figures)
+
+
+def _row(figures: list[str]) -> str:
+    return f'<div class="figures">{"".join(figures)}</div>'
+
+
+def _told(output: dict) -> dict:
+    return output.get("metadata", {}).get("schurkit", {})
+
+
+def _link(note: dict | None) -> str:
+    match = _LINK.search("".join(note["data"]["text/html"])) if note else None
+    return match.group() if match else ""
+
+
+def _figure(output: dict, link: str, prose: _Prose) -> str:
+    told, data = _told(output), output["data"]
+    if "image/svg+xml" in data:
+        drawn = "".join(data["image/svg+xml"])
+        source = "data:image/svg+xml;base64," + base64.b64encode(drawn.encode()).decode()
+        width = re.search(r'<svg[^>]*\swidth="([\d.]+)pt"', drawn)
+    else:
+        source, width = "data:image/png;base64," + "".join(data["image/png"]).replace("\n", ""), None
+    size = f' style="width: {float(width[1]) * 4 / 3:.0f}px"' if width else ""  # 96 pixels and 72 points an inch
+    alt = html.escape(" ".join(told["alt"].split()))
+    return f'<figure{size}><img src="{source}" alt="{alt}"><figcaption>{prose.line(told["caption"])}{link}</figcaption></figure>'
+
+
+def _table(output: dict, prose: _Prose) -> str:
+    told = _told(output)
+    body = "".join(output["data"]["text/html"]).replace("<th ", '<th scope="col" ')
+    caption = f"<caption>{prose.line(told['caption'])}</caption>"
+    body = body.replace("<thead>", f"{caption}<thead>", 1)
+    name = html.escape(told["name"].replace("-", " "))
+    return f'<div class="table" role="region" aria-label="Table: {name}" tabindex="0">{body}</div>'

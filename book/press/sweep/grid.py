@@ -1,0 +1,146 @@
+"""The grid of a sweep: the values of each parameter, read strictly and checked before anything runs.
+
+Values are data, read by the kind that the chapter or function declares, and never evaluated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from itertools import islice, product
+from math import ceil, prod
+
+from schurkit.checks import InputError
+from schurkit_press.chapters import Parameter, suggestion
+
+MOST = 100_000
+"""Runs that one sweep may ask for: above it, a slip of the pen is more likely than a plan."""
+_NAME = re.compile(r"[A-Za-z_]\w*")
+HELP = (
+    "values of one parameter; repeat it for several, and every combination is run. seed=0:20 is 0, 1, …, 19 (half open, as in Python); "
+    "seed=0:20:5 goes in steps of 5; hidden_size=56,64,72 and rate=1e-3,3e-3 are lists; sizes=[16,32],[64] for a parameter that is itself a list"
+)
+
+
+def read_grid(given: Sequence[str] | Mapping, parameters: Mapping[str, Parameter], of: str) -> dict[str, list]:
+    """The values of each parameter, in the order given.
+
+    Parameters
+    ----------
+    given : texts ``name=values`` from a command line; or a mapping from names to values: a sequence, a single value, or such a text of values.
+    parameters : those that exist, by name. of : whose they are, for messages.
+
+    Raises
+    ------
+    InputError : an unknown or repeated name, a value that is not of the parameter's kind, a repeated value, no value, or too many runs.
+
+    Examples
+    --------
+    >>> read_grid(["seed=0:3", "rate=1e-3"], {"seed": Parameter("seed", "int", 0, ""), "rate": Parameter("rate", "float", 0.1, "")}, "it")
+    {'seed': [0, 1, 2], 'rate': [0.001]}
+    """
+    pairs = list(given.items()) if isinstance(given, Mapping) else [_pair(text) for text in given]
+    if not pairs:
+        raise InputError("a sweep needs at least one parameter to vary, as in --grid seed=0:20.")
+    grid: dict[str, list] = {}
+    for name, values in pairs:
+        if name not in parameters:
+            raise InputError(f"{of} has no parameter {name!r}{suggestion(name, parameters)}")
+        if name in grid:
+            raise InputError(f"parameter {name!r} is given twice; list its values in one, as in {name}=1,2.")
+        grid[name] = axis(parameters[name], values)
+    count = prod(map(len, grid.values()))
+    if count > MOST:
+        raise InputError(f"this grid asks for {count:,} runs; at most {MOST:,} are taken in one sweep.")
+    return grid
+
+
+def combinations(grid: Mapping[str, Sequence]) -> list[dict]:
+    """Every combination of a grid's values; the last parameter varies fastest."""
+    return [dict(zip(grid, values)) for values in product(*grid.values())]
+
+
+def axis(parameter: Parameter, given) -> list:
+    """The values of one parameter, from text such as ``0:20`` or ``56,64``, or from a sequence."""
+    if isinstance(given, str):
+        found = [value for item in _items(parameter, given) for value in _expand(parameter, item)]
+    else:
+        found = [_value(parameter, item) for item in _sequence(parameter, given)]
+    if not found:
+        raise InputError(f"parameter {parameter.name} is given no value.")
+    _check_length(parameter, len(found))
+    seen = set()
+    for value in found:
+        mark = tuple(value) if isinstance(value, list) else value
+        if mark in seen:
+            raise InputError(f"parameter {parameter.name} is given {value!r} twice.")
+        seen.add(mark)
+    return found
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, values = text.partition("=")
+    if not sign or not _NAME.fullmatch(name):
+        raise InputError(f"--grid takes name=values, as in seed=0:20; got {text!r}.")
+    return name, values
+
+
+def _items(parameter: Parameter, text: str) -> list[str]:
+    """The text cut at commas; those inside the brackets of a list do not count."""
+    if not parameter.kind.startswith("list["):
+        return [item.strip() for item in text.split(",")]
+    items, depth, start = [], 0, 0
+    for position, sign in enumerate(text):
+        depth += (sign == "[") - (sign == "]")
+        if sign == "," and depth == 0:
+            items.append(text[start:position].strip())
+            start = position + 1
+    items.append(text[start:].strip())
+    if depth or not all(item.startswith("[") and item.endswith("]") for item in items):
+        example = f"{parameter.name}=[1,2],[3]"
+        raise InputError(f"parameter {parameter.name} is a list: write each of its values in brackets, as in {example}; got {text!r}.")
+    return items
+
+
+def _expand(parameter: Parameter, item: str) -> list:
+    """One item of a text: a value, or a range where the parameter is a number."""
+    if parameter.kind not in ("int", "float") or ":" not in item:
+        return [parameter.parse(item)]
+    parts = item.split(":")
+    if len(parts) > 3 or not all(part.strip() for part in parts):
+        raise InputError(f"parameter {parameter.name}: a range is first:end or first:end:step, without its end, as in 0:20; got {item!r}.")
+    for part in parts:
+        parameter.parse(part)
+    number = int if parameter.kind == "int" else Decimal  # Decimal, so that 0:1:0.1 has ten values, each as written
+    first, end, step = map(number, [*(part.strip() for part in parts), "1"][:3])
+    if step == 0:
+        raise InputError(f"parameter {parameter.name}: the step of a range must not be 0; got {item!r}.")
+    count = max(0, -((first - end) // step) if number is int else ceil((end - first) / step))
+    if not count:
+        raise InputError(f"parameter {parameter.name}: the range {item} is empty (it ends before {parts[1].strip()}).")
+    _check_length(parameter, count)
+    return [parameter.parse(str(first + index * step)) for index in range(count)]
+
+
+def _sequence(parameter: Parameter, given) -> list:
+    given = given.tolist() if hasattr(given, "tolist") else given
+    if isinstance(given, (bool, int, float)):
+        return [given]
+    try:
+        found = list(islice(iter(given), MOST + 1))
+    except TypeError:
+        raise InputError(f"parameter {parameter.name} takes a sequence of values; got {type(given).__name__}.") from None
+    return [item.tolist() if hasattr(item, "tolist") else list(item) if isinstance(item, tuple) else item for item in found]
+
+
+def _value(parameter: Parameter, given):
+    textual = parameter.kind in ("str", "list[str]") or parameter.choices
+    if isinstance(given, str) and not textual:
+        raise InputError(f"parameter {parameter.name} takes {parameter.expected}; got the text {given!r}.")
+    return parameter.parse(given)
+
+
+def _check_length(parameter: Parameter, count: int) -> None:
+    if count > MOST:
+        raise InputError(f"parameter {parameter.name} is given {count:,} values or more; at most {MOST:,} runs are taken in one sweep.")

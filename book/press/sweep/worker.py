@@ -1,0 +1,123 @@
+"""One piece of a sweep's work, done wherever it was sent: in this process, a spawned one, a dask worker or a SLURM job.
+
+Work and results are plain values. A worker first holds its own code and packages against those of the sender, so that a table never mixes two
+versions; it then runs, and keeps the record itself where it sees the sweep's folder, so that a sender that is gone loses nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from schurkit import nb
+from schurkit_press.chapters import chapter_named
+from schurkit_press.records import plain_results, record, write_record
+from schurkit_press.run import THREAD_SETTINGS, _run, job_for
+
+from .targets import find_function, fingerprint, source_digest
+
+THREADS = {name: "1" for name in (*THREAD_SETTINGS, "NUMBA_NUM_THREADS", "SCHURKIT_THREADS")}
+"""Every worker computes with one thread: as many workers as cores then use the machine, and a sum has one order everywhere."""
+_one_chapter = threading.Lock()
+
+
+def perform(work: dict) -> list[dict]:
+    """Do one piece of work and return the records of its runs; whatever goes wrong in a run is in its record.
+
+    Parameters
+    ----------
+    work : target (name), spec, runs (each with key and values), stack (a parameter whose values are passed as one list, or None), expected
+        (the sender's fingerprint), source, version, folder (of the records), store.
+    """
+    start = time.monotonic()
+    with _environment(work):
+        try:
+            _same_code(work)
+            found = _chapter(work) if "chapter" in work["spec"] else _function(work)
+            seconds = (time.monotonic() - start) / len(found)
+            done = [record(run, work, found=one, seconds=seconds) for run, one in zip(work["runs"], found)]
+        except (Exception, SystemExit) as error:  # whatever it was, the others go on and the table says it
+            problem = str(error) if isinstance(error, _RunFailed) else f"{type(error).__name__}: {_first_line(error)}"
+            done = [record(run, work, problem=problem, seconds=time.monotonic() - start) for run in work["runs"]]
+    folder = Path(work["folder"])
+    if folder.is_dir():
+        for one in done:
+            write_record(folder, one)
+    return done
+
+
+class _RunFailed(Exception):
+    """A run failed; the message is the line for the table."""
+
+
+@contextlib.contextmanager
+def _environment(work: dict) -> Iterator[None]:
+    """One thread, the sender's store and the function's folder; this process's own settings come back afterwards."""
+    from threadpoolctl import threadpool_limits
+
+    before, path = dict(os.environ), work["spec"].get("path")
+    os.environ.update(THREADS)
+    os.environ["SCHURKIT_STORE"] = work["store"]
+    if path and path not in sys.path:
+        sys.path.append(path)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        for name in {*os.environ} - {*before}:
+            del os.environ[name]
+        os.environ.update(before)
+
+
+def _same_code(work: dict) -> None:
+    mine, theirs = fingerprint(work["spec"]), work["expected"]
+    differ = [name for name in sorted({*mine, *theirs}) if mine.get(name) != theirs.get(name)]
+    if differ:
+        raise _RunFailed(f"the worker has another {', '.join(differ)} than the sender; install the same versions on both")
+    if "function" in work["spec"] and source_digest(find_function(work["spec"]["function"])) != work["source"]:
+        raise _RunFailed(f"the worker finds another source of {work['target']} than the sender")
+
+
+def _function(work: dict) -> list[dict]:
+    function, stack = find_function(work["spec"]["function"]), work["stack"]
+    if stack is None:
+        return [plain_results(function(**run["values"])) for run in work["runs"]]
+    shared = {name: value for name, value in work["runs"][0]["values"].items() if name != stack}
+    wanted = [run["values"][stack] for run in work["runs"]]
+    found = function(**shared, **{f"{stack}s": wanted})
+    if not isinstance(found, (list, tuple)) or len(found) != len(wanted):
+        got = f"{len(found)} results" if isinstance(found, (list, tuple)) else type(found).__name__
+        raise _RunFailed(f"given {stack}s, a function returns a list of {len(wanted)} dicts, one each; got {got}")
+    return [plain_results(one) for one in found]
+
+
+def _chapter(work: dict) -> list[dict]:
+    """Run a chapter once (or find that it was run) and read back what it recorded."""
+    root, (run,) = Path(work["spec"]["root"]), work["runs"]
+    job = job_for(root, chapter_named(root, work["spec"]["chapter"]), run["values"])
+    if not job.cached:
+        with _one_chapter, _restored():
+            outcome = _run(root, job, 1, dict(os.environ))
+        if outcome.problem:
+            raise _RunFailed(outcome.problem.removeprefix(f"{job.chapter.name}: "))
+    return [nb.records(job.output)]
+
+
+@contextlib.contextmanager
+def _restored() -> Iterator[None]:
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _first_line(error) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else "no message")[:300]

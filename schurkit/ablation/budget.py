@@ -1,0 +1,163 @@
+"""How much can go: cumulative removals in several orders, and the mass that is gone before the error passes a level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from schurkit import random
+from schurkit.checks import InputError, integer, one_of
+from schurkit.engine import rollout
+from schurkit.metrics import fvu
+from schurkit.rnn import RNN, Trials
+from schurkit.schur.form import SchurForm, real_schur
+
+from . import check_form
+from .couplings import coupling_estimates
+from .rivals import RIVALS, rival_change
+
+SCHUR_ORDERS = ("estimate", "gauss-newton", "norm", "random")
+ORDERS = (*SCHUR_ORDERS, *RIVALS)
+_OUTPUT_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class BudgetPoint:
+    """One point of a cumulative removal.
+
+    network : label. order : one of `ORDERS`. removed_mass : ‖change‖_F / ‖W_rec‖_F. couplings : number removed so far (0 for the rivals).
+    delta : change of FVU, infinite if the network diverged.
+    """
+
+    network: object
+    order: str
+    removed_mass: float
+    couplings: int
+    delta: float
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The mass that can go before FVU has risen by `level`.
+
+    network, order : as in `BudgetPoint`. level : absolute rise of FVU. removed_mass : interpolated between the last point below the level and the
+    first above. passed : False if no removal passed the level; removed_mass is then the largest mass tried, a lower bound.
+    """
+
+    network: object
+    order: str
+    level: float
+    removed_mass: float
+    passed: bool
+
+
+def removal_curve(
+    rnn: RNN, trials: Trials, *, orders: Sequence[str] = ORDERS, points: int = 32, form: SchurForm | None = None, seed: int = 0, engine: str = "auto"
+) -> list[BudgetPoint]:
+    """Remove more and more of one network, in several orders, and measure FVU on the way.
+
+    Parameters
+    ----------
+    rnn : a stack of one. trials : held-out trials.
+    orders : "estimate", single couplings from the smallest to the largest estimated effect in size, ranked once by `coupling_estimates`,
+        before anything is removed (by size and not by sign: gains predicted for single couplings do not add up when many go);
+        "gauss-newton", by the curvature term of that estimate alone; "norm", couplings from the smallest up; "random", couplings in one
+        random order (a draw of `seed`); "svd", "eigenmodes", "magnitude": see `schurkit.ablation.rivals.rival_change`.
+    points : number of masses after 0, dense near zero, up to that of all couplings. Schur orders remove whole couplings, so their masses are the
+        largest that fit below.
+    form : Schur form to use. seed : of the random order and of the estimate. engine : of the rollouts.
+
+    Returns
+    -------
+    list of `BudgetPoint`, for each order from mass 0 up.
+    """
+    for order in orders:
+        one_of(order, "order", ORDERS)
+    points = integer(points, "points", at_least=2)
+    form = real_schur(rnn.W_rec[0], leak=rnn.leak) if form is None else form
+    check_form(rnn, form)
+    largest = form.removed_mass(form.N)
+    masses = largest * np.linspace(0, 1, points + 1) ** 2
+    W_rec = rnn.W_rec[0].astype(np.float64)
+    cases = []
+    for order in orders:
+        if order in SCHUR_ORDERS:
+            cases += [(order, *case) for case in _prefixes(rnn, form, trials, order, masses, seed)]
+        else:
+            cases += [(order, mass, 0, rival_change(W_rec, mass, order)) for mass in masses]
+    deltas = _effects(rnn, W_rec, [case[3] for case in cases], trials, engine)
+    return [BudgetPoint(rnn.labels[0], order, float(mass), count, float(d)) for (order, mass, count, _), d in zip(cases, deltas)]
+
+
+def _prefixes(rnn, form, trials, order, masses, seed):
+    """(mass, number of couplings, change of W_rec) for the longest prefixes that fit the masses."""
+    pairs = form.couplings()
+    if order in ("estimate", "gauss-newton"):
+        first, second = coupling_estimates(rnn, form, trials, seed=seed)
+        score = np.abs(first + second) if order == "estimate" else second
+        rank = np.argsort([score[i, j] for i, j in pairs], kind="stable")
+    elif order == "norm":
+        rank = np.argsort([np.linalg.norm(form.coupling(i, j)) for i, j in pairs], kind="stable")
+    else:
+        rank = random.permutation(seed, "removal order", 0, len(pairs))
+    squares = np.cumsum([(form.coupling(*pairs[k]) ** 2).sum() for k in rank])
+    gone = np.sqrt(squares) / (form.norm_T or 1.0)
+    previous = -1
+    for mass in masses:
+        count = int(np.searchsorted(gone, mass * (1 + 1e-12), side="right"))
+        if count == previous:
+            continue
+        previous = count
+        delta_T = np.zeros_like(form.T)
+        for k in rank[:count]:
+            delta_T += form.coupling(*pairs[k])
+        yield (gone[count - 1] if count else 0.0), count, (form.weights(delta_T) if count else delta_T)
+
+
+def _effects(rnn, W_rec, changes, trials, engine):
+    intact = fvu(rollout(rnn, trials, engine=engine), trials)[0]
+    batch = max(1, int(_OUTPUT_BYTES // (rnn.dtype.itemsize * trials.targets.size)))
+    found = []
+    for start in range(0, len(changes), batch):
+        changed = np.stack([W_rec - change for change in changes[start : start + batch]]).astype(rnn.dtype)
+        found.append(fvu(rollout(rnn.with_W_rec(changed), trials, engine=engine), trials) - intact)
+    return np.concatenate(found)
+
+
+def removal_budget(points: Sequence[BudgetPoint], levels: Sequence[float] = (0.01, 0.05)) -> list[Budget]:
+    """Read off a curve how much mass is gone when FVU has first risen by each level.
+
+    Parameters
+    ----------
+    points : from `removal_curve`, of one network or several. levels : absolute rises of FVU, above 0.
+
+    Returns
+    -------
+    list of `Budget`, one a network, order and level.
+
+    Examples
+    --------
+    >>> curve = [BudgetPoint(0, "norm", m, 0, d) for m, d in ((0.0, 0.0), (0.1, 0.02), (0.2, 0.04))]
+    >>> [(round(b.removed_mass, 3), b.passed) for b in removal_budget(curve, [0.03, 0.5])]
+    [(0.15, True), (0.2, False)]
+    """
+    if any(not level > 0 for level in levels):
+        raise InputError(f"levels must be above 0; got {list(levels)}.")
+    curves: dict[tuple, list[BudgetPoint]] = {}
+    for point in points:
+        curves.setdefault((point.network, point.order), []).append(point)
+    found = []
+    for (network, order), curve in curves.items():
+        mass, delta = np.array([p.removed_mass for p in curve]), np.array([p.delta for p in curve])
+        for level in levels:
+            above = np.flatnonzero(delta > level)
+            if not len(above):
+                found.append(Budget(network, order, float(level), float(mass[-1]), False))
+                continue
+            k = int(above[0])
+            share = (level - delta[k - 1]) / (delta[k] - delta[k - 1]) if k and np.isfinite(delta[k]) else 0.0
+            at = mass[k - 1] + share * (mass[k] - mass[k - 1]) if k else mass[0]
+            found.append(Budget(network, order, float(level), float(at), True))
+    return found

@@ -1,0 +1,152 @@
+"""Rival coordinates: what SVD truncation, eigenmode removal and magnitude pruning remove at the same Frobenius norm as a Schur removal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from schurkit.checks import InputError, number, one_of, real_array
+from schurkit.metrics import Metric
+from schurkit.rnn import RNN, Trials
+from schurkit.schur.form import SchurForm
+
+from . import measure, name_of, removal
+
+RIVALS = ("svd", "eigenmodes", "magnitude")
+
+
+def rival_change(W_rec, mass: float, kind: str) -> np.ndarray:
+    """The change of W_rec that a rival makes for a given removed mass, to be subtracted like a removal.
+
+    Parts of W_rec are taken away in the rival's own order until ‖change‖_F = mass · ‖W_rec‖_F; the last part is taken in part, so
+    that the norm is met exactly.
+
+    Parameters
+    ----------
+    W_rec : (hidden, hidden)
+    mass : share of the Frobenius norm to remove, from 0 to 1.
+    kind : "svd", singular components from the smallest up; "eigenmodes", λ v wᴴ (pairs together) from the smallest |λ| up;
+        "magnitude", entries in raw coordinates from the smallest up.
+
+    Returns
+    -------
+    (hidden, hidden)
+
+    Raises
+    ------
+    InputError : unknown kind, or for "eigenmodes" a matrix whose eigenvectors are linearly dependent to working precision.
+
+    Examples
+    --------
+    >>> rival_change(np.diag([3.0, 4.0]), 0.6, "svd").round(12)
+    array([[3., 0.],
+           [0., 0.]])
+    """
+    one_of(kind, "rival", RIVALS)
+    W_rec = real_array(W_rec, "W_rec", ("hidden", "hidden"), dtype=np.float64)
+    target = number(mass, "mass", at_least=0, at_most=1) * np.linalg.norm(W_rec)
+    change = np.zeros_like(W_rec)
+    parts = {"svd": _singular_parts, "eigenmodes": _eigenmodes, "magnitude": lambda W: _entries(W, target)}[kind]
+    for part in parts(W_rec):
+        if np.linalg.norm(change + part) >= target:
+            return change + _share(change, part, target) * part
+        change += part
+    return change
+
+
+def rival_values(networks: RNN, trials: Trials, subsets: Sequence[Sequence[str]], *, forms: Sequence[SchurForm], metric: str | Metric = "fvu"):
+    """A measure after the removal of sectors, and after each rival has taken the same Frobenius norm.
+
+    Parameters
+    ----------
+    networks, trials, subsets, metric : as in `schurkit.ablation_profile`; no subset is empty.
+    forms : Schur forms, one a network.
+
+    Returns
+    -------
+    pandas.DataFrame : network, removed, removed_mass, and the value after the removal ("schur") and after each of `RIVALS`.
+    """
+    import pandas as pd
+
+    rows = []
+    for one, form in zip(networks, forms):
+        W = one.W_rec[0].astype(np.float64)
+        for sectors in subsets:
+            change = form.weights(removal(form, sectors))
+            mass = float(np.linalg.norm(change) / np.linalg.norm(W))
+            changes = [-change, *(-rival_change(W, min(mass, 1.0), kind) for kind in RIVALS)]
+            values = dict(zip(("schur", *RIVALS), measure(one, changes, trials, metric)))
+            rows.append({"network": one.labels[0], "removed": name_of(sectors), "removed_mass": mass} | values)
+    return pd.DataFrame(rows)
+
+
+def coordinates(W, form: SchurForm) -> list[dict]:
+    """Three ways to take a matrix apart, and what each leaves in place when it removes the norm of CR.
+
+    Parameters
+    ----------
+    W : (hidden, hidden), the matrix of the linear step.
+    form : its Schur form.
+
+    Returns
+    -------
+    Rows for "Schur" (removes CR), "singular components" (the smallest) and "eigenmodes" (of smallest modulus): coordinates, mass removed, condition
+    number of the basis, Σ‖part‖² / ‖W‖² (1 where the norm of a removal is that of what was removed), and how many eigenvalues and singular values
+    are still there, to 1e-6 of the largest.
+    """
+    (values, right), sizes = np.linalg.eig(W), np.linalg.svd(W, compute_uv=False)
+    cut = removal(form, ("CR",))
+    mass = form.removed_mass(cut)
+    modes = np.abs(values) * np.linalg.norm(right, axis=0) * np.linalg.norm(np.linalg.inv(right), axis=1)
+    ways = {
+        "Schur": (form.Q, 1.0, form.Q @ cut @ form.Q.T),
+        "singular components": (np.eye(len(W)), 1.0, rival_change(W, mass, "svd")),
+        "eigenmodes": (right, float((modes**2).sum() / np.linalg.norm(W) ** 2), rival_change(W, mass, "eigenmodes")),
+    }
+    rows = []
+    for way, (basis, parts, change) in ways.items():
+        left = {"eigenvalues kept": _kept(values, np.linalg.eigvals(W - change))}
+        left |= {"singular values kept": _kept(sizes, np.linalg.svd(W - change, compute_uv=False))}
+        sizes_of = {"condition number of the basis": float(np.linalg.cond(basis)), "Σ‖part‖² / ‖W‖²": parts}
+        rows.append({"coordinates": way, "mass": mass, **sizes_of, **left})
+    return rows
+
+
+def _kept(before, after) -> int:
+    return int((np.abs(before[:, None] - after).min(axis=1) < 1e-6 * np.abs(before).max()).sum())
+
+
+def _share(change, part, target) -> float:
+    """The s in [0, 1] with ‖change + s part‖ = target: the root of a quadratic."""
+    a, b, c = (part**2).sum(), 2 * (change * part).sum(), (change**2).sum() - target**2
+    if a == 0:
+        return 0.0
+    return float(np.clip((-b + np.sqrt(max(b * b - 4 * a * c, 0.0))) / (2 * a), 0, 1))
+
+
+def _singular_parts(W_rec) -> Iterator[np.ndarray]:
+    U, sizes, Vh = np.linalg.svd(W_rec)
+    for k in reversed(range(len(sizes))):
+        yield sizes[k] * np.outer(U[:, k], Vh[k])
+
+
+def _eigenmodes(W_rec) -> Iterator[np.ndarray]:
+    values, right = np.linalg.eig(W_rec)
+    if np.linalg.cond(right) > 1e12:
+        raise InputError("eigenmode removal is undefined here: the eigenvectors of W_rec are linearly dependent to working precision.")
+    left = np.linalg.inv(right)
+    for k in np.argsort(np.abs(values), kind="stable"):
+        if values[k].imag >= 0:
+            mode = values[k] * np.outer(right[:, k], left[k])
+            yield mode.real * (2 if values[k].imag > 0 else 1)
+
+
+def _entries(W_rec, target) -> Iterator[np.ndarray]:
+    """The smallest entries that surely fit at once, then one at a time: parts of disjoint support add up in squares."""
+    order = np.argsort(np.abs(W_rec), axis=None, kind="stable")
+    fit = int(np.searchsorted(np.cumsum(W_rec.flat[order] ** 2), 0.999 * target**2))
+    for chosen in (order[:fit], *order[fit:, None]):
+        part = np.zeros(W_rec.size)
+        part[chosen] = W_rec.flat[chosen]
+        yield part.reshape(W_rec.shape)

@@ -1,0 +1,340 @@
+"""Is a removal harmless because it avoids what the task uses, or because the coupling does nothing?
+
+Three fixed predictors of what removing ΔT costs, and a score for predictors that leaves whole networks out. With r the driving activity
+(`schurkit.analyses.subspace`), C = Qᵀ E[r rᵀ] Q, and Λ = Qᵀ E[λ λᵀ] Q for the adjoint λ_t of the outputs (`readout_adjoint`)::
+
+    Schur mass             ‖ΔT‖_F / ‖T‖_F
+    activity-weighted      sqrt(E‖ΔT Qᵀ r‖² / E‖T Qᵀ r‖²) = sqrt(tr(ΔT C ΔTᵀ) / tr(T C Tᵀ))
+    adjoint-weighted       sqrt(trials · steps · tr(Λ ΔT C ΔTᵀ))
+
+The question is the paper's (S. Dräger, arXiv:2606.18457, §5); the predictors and the score are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from schurkit import random
+from schurkit.ablation import name_of
+from schurkit.checks import InputError, integer, number, one_of, read_only
+from schurkit.intervals import Interval, ratio
+from schurkit.rnn import RNN, Trials
+from schurkit.schur.form import SECTORS, SchurForm
+
+from .subspace import driving_activity, named_removals, readout_adjoint, removals_of, second_moment, weighted
+
+MODELS = {
+    "Schur mass and sector": ("removed_mass", "sector"),
+    "activity-weighted mass": ("activity_mass",),
+    "readout-relevant adjoint": ("adjoint_mass",),
+}
+"""The three fixed models of log ΔFVU: which columns of `PredictorRow` each one uses."""
+
+
+# ---- predictors -----------------------------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class PredictorRow:
+    """The three predictors of one removal; made by `predictors`.
+
+    network, removed : labels. sector : those that hold entries of ΔT ("RR", "RR+CC", …), "none", or "outside N" where entries are not couplings.
+    removed_mass, activity_mass, adjoint_mass : see the module's equations; all without units, all 0 for a removal that is zero.
+    """
+
+    network: Hashable
+    removed: Hashable
+    sector: str
+    removed_mass: float
+    activity_mass: float
+    adjoint_mass: float
+
+
+def predictors(
+    form: SchurForm, rnn: RNN, trials: Trials, deltas: Sequence, *, labels=None, signals: int = 8, seed: int = 0
+) -> list[PredictorRow]:  # fmt: skip
+    """Schur mass and sector, activity-weighted mass and adjoint-weighted mass of each removal from one network.
+
+    Parameters
+    ----------
+    form : Schur form of the network. rnn : a stack of one. trials : shared; all steps drive, unmasked steps are read out.
+    deltas : removals, each ΔT (hidden, hidden) or a tuple of sector names. labels : names of the removals, by default sectors or positions.
+    signals, seed : of `readout_adjoint`.
+
+    Returns
+    -------
+    list of `PredictorRow`, in the order of `deltas`.
+
+    Raises
+    ------
+    InputError : a form of another matrix, removals of another shape, no removal, and as `readout_adjoint` and `activity_weighted_mass`.
+
+    Examples
+    --------
+    >>> from schurkit import real_schur
+    >>> W_rec = np.array([[0.9, 0.4], [0.0, 0.5]])
+    >>> rnn = RNN(np.eye(2), W_rec, np.eye(2))
+    >>> x = np.random.default_rng(0).normal(size=(8, 5, 2))
+    >>> [row] = predictors(real_schur(W_rec), rnn, Trials(x, x), [("CR",)])
+    >>> row.sector, round(row.removed_mass, 3), row.adjoint_mass > 0
+    ('CR', 0.362, True)
+    """
+    deltas, labels = named_removals(form, rnn, deltas, labels)
+    moment = second_moment(form, driving_activity(rnn, trials))
+    adjoint = form.Q.T @ readout_adjoint(rnn, trials, signals=signals, seed=seed) @ form.Q
+    size, whole = len(trials) * trials.targets.shape[1], np.sqrt(weighted(form.T, moment))
+    if not whole > 0:
+        raise InputError("the activity-weighted mass is undefined: T Qᵀ r is zero on these trials.")
+    masks = {name: form.sector_mask(name) for name in SECTORS}
+    rows = []
+    for delta_T, label in zip(deltas, labels):
+        touched = [name for name in SECTORS if delta_T[masks[name]].any()]
+        outside = np.count_nonzero(delta_T) > sum(np.count_nonzero(delta_T[masks[name]]) for name in SECTORS)
+        felt = float(np.sqrt(size * weighted(delta_T, moment, adjoint)))
+        masses = form.removed_mass(delta_T), float(np.sqrt(weighted(delta_T, moment)) / whole), felt
+        rows.append(PredictorRow(rnn.labels[0], label, "outside N" if outside else name_of(touched), *masses))
+    return rows
+
+
+CONTROL_KINDS = ("permuted", "random pair")
+
+
+def control_deltas(form: SchurForm, deltas: Sequence, kind: str, *, seed: int = 0) -> list[np.ndarray]:
+    """A change of T of the same Frobenius norm beside each removal: it keeps the size and gives up the place.
+
+    Parameters
+    ----------
+    form : Schur form of the network. deltas : removals ΔT (hidden, hidden), or tuples of sector names.
+    kind : "permuted": the entries of ΔT at random places of their own sector; "random pair": Gaussian entries in one pair of blocks, drawn with equal
+        probability from all pairs. Entries outside N are given up.
+    seed : of the draws; one draw a removal.
+
+    Returns
+    -------
+    list of ΔT (hidden, hidden), in the order of `deltas`, to be subtracted from T like a removal.
+
+    Examples
+    --------
+    >>> from schurkit import real_schur
+    >>> form = real_schur([[0.9, 0.4, 0.0], [0.0, 0.8, 0.3], [0.0, 0.0, 0.7]], 0)
+    >>> [change] = control_deltas(form, [form.coupling(0, 1)], "permuted")
+    >>> bool(np.isclose(np.abs(change).sum(), np.abs(form.T[0, 1])))
+    True
+    """
+    one_of(kind, "kind", CONTROL_KINDS)
+    seed = integer(seed, "seed", at_least=0)
+    masks, pairs = [form.sector_mask(name) for name in SECTORS], form.couplings()
+    found = []
+    for k, delta_T in enumerate(removals_of(form, deltas)):
+        change = np.zeros_like(form.T)
+        if kind == "permuted":
+            for name, mask in zip(SECTORS, masks):
+                entries = delta_T[mask]
+                if entries.any():
+                    change[mask] = entries[random.permutation(seed, f"permuted {name}", k, len(entries))]
+        elif pairs:
+            i, j = pairs[int(random.integers(seed, "random pair", k, 1, len(pairs))[0])]
+            rows, columns = (slice(block.start, block.start + block.size) for block in (form.blocks[i], form.blocks[j]))
+            entries = random.normal(seed, "random pair entries", k, (form.blocks[i].size, form.blocks[j].size))
+            change[rows, columns] = entries * (np.linalg.norm(delta_T) / np.linalg.norm(entries))
+        found.append(change)
+    return found
+
+
+# ---- the score ------------------------------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, eq=False)
+class Score:
+    """How well predictors tell the effects in networks that were left out; made by `compare_models`.
+
+    r2 : `Interval` whose mean is the pooled R² and whose n is the number of networks. rows : how many were fitted and predicted.
+    undefined : reason → number of rows left out because a logarithm does not exist; their sum is `n_undefined`.
+    networks_left_out : labels of networks without any row that is defined.
+    coefficients : of the fit on all networks: "offset" in decades, slopes (decades of effect a decade of predictor), and the shift of each level.
+    errors, spreads : network → sums of squares whose ratio makes R². predicted : (all rows,) log₁₀ effect predicted without the row's network, NaN
+        where undefined or not scored.
+    """
+
+    r2: Interval
+    rows: int
+    undefined: dict[str, int]
+    networks_left_out: tuple[Hashable, ...]
+    coefficients: dict[str, float]
+    errors: dict[Hashable, float]
+    spreads: dict[Hashable, float]
+    predicted: np.ndarray
+    level: float = 0.95
+    seed: int = 0
+
+    @property
+    def by_network(self) -> dict[Hashable, float]:
+        """R² of each left-out network by itself; NaN where its effects do not vary."""
+        return {label: 1 - self.errors[label] / spread if spread > 0 else np.nan for label, spread in self.spreads.items()}
+
+    def ahead_of(self, other: Score) -> Interval:
+        """R² less that of another model on the same rows, with the interval of the difference over networks.
+
+        Raises
+        ------
+        InputError : scores of other rows.
+        """
+        if self.rows != other.rows or self.spreads != other.spreads:
+            raise InputError("ahead_of compares models on the same rows: take both scores from one call of compare_models.")
+        spreads = np.array(list(self.spreads.values()))
+        errors = np.array([self.errors[label] - other.errors[label] for label in self.spreads])
+        return ratio(-errors, spreads, level=self.level, seed=self.seed)
+
+    @property
+    def n_undefined(self) -> int:
+        return sum(self.undefined.values())
+
+
+def compare_models(
+    rows, target, groups="network", *, models: dict[str, Sequence[str]] = MODELS, fit_on=None, level: float = 0.95, seed: int = 0
+) -> dict[str, Score]:
+    """Pooled R² of log–log linear regressions on networks that they were not fitted to, all on the same rows.
+
+    For each network: fit log₁₀ effect = offset + Σ slope · log₁₀ predictor on all others, predict its rows. R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)² over all
+    rows, ȳ the mean of the networks fitted: 0 is no better than that mean, below 0 worse. Predictors that are text (a sector) give one offset a level
+    (a level that the fitted networks lack gets the mean of theirs). Interval by the rule of `schurkit.intervals`: percentile bootstrap of
+    networks from 20 up, t interval of the linearised ratio for 10–19, none below; the fits are not repeated in the resamples, which are the same
+    for all models.
+
+    Parameters
+    ----------
+    rows : list of rows with attributes or keys (`PredictorRow`), or a table with columns.
+    target : the effects (rows,), e.g. ΔFVU; or the name of a column. groups : network of each row; or the name of a column.
+    models : name → predictors, which are names of columns; by default the three fixed ones.
+    fit_on : booleans (rows,): fit on these rows of the other networks and score the remaining rows of the one left out, e.g. fit on removals and
+        score controls. When left out, all rows do both.
+    level, seed : of the interval.
+
+    Returns
+    -------
+    dict : a `Score` for each model. Rows whose effect, or any predictor of any model, is zero, negative, None or not finite have no logarithm: they
+    are counted in `undefined`, with the reason.
+
+    Raises
+    ------
+    InputError : unknown columns, lengths that differ, fewer than two networks with defined rows, or effects that do not vary.
+
+    Examples
+    --------
+    >>> rows = [{"network": n, "mass": m} for n in range(3) for m in (0.1, 0.2, 0.4)]
+    >>> score = compare_models(rows, [5 * row["mass"] ** 2 for row in rows], models={"mass": ["mass"]})["mass"]
+    >>> round(score.r2.mean, 6), round(score.coefficients["mass"], 6), score.n_undefined
+    (1.0, 2.0, 0)
+    """
+    number(level, "level", above=0, at_most=0.9999)
+    for predictors in models.values():
+        if isinstance(predictors, str) or not predictors:
+            raise InputError(f"predictors must be a sequence of column names, e.g. ['removed_mass', 'sector']; got {predictors!r}.")
+    names = dict.fromkeys(name for predictors in models.values() for name in predictors)
+    columns = {"the effect": _column(rows, target, "the effect"), **{name: _column(rows, name, name) for name in names}}
+    groups = _values(rows, groups, "groups")
+    fitted, scored = _roles(fit_on, len(rows))
+    why = _why_undefined(columns)
+    kept = why == ""
+    networks = list(dict.fromkeys(g for g, use in zip(groups, kept & scored) if use))
+    trained = {g for g, use in zip(groups, kept & fitted) if use}
+    if len(trained) < 2 or not networks:
+        raise InputError(f"R² over left-out networks needs defined rows of at least two networks; got {len(trained)} (of {len(rows)} rows).")
+    place = {label: i for i, label in enumerate(networks)}
+    member = np.array([place.get(g, -1) for g, use in zip(groups, kept) if use])
+    y = np.log10(columns["the effect"][kept])
+    lost = tuple(label for label in dict.fromkeys(g for g, use in zip(groups, scored) if use) if label not in place)
+    undefined = {str(reason): int(count) for reason, count in zip(*np.unique(why[~kept & scored], return_counts=True))}
+    scores = {}
+    for model, predictors in models.items():
+        terms, design = _design({name: columns[name][kept] for name in predictors})
+        errors, spreads, guesses = _left_out(design, y, member, fitted[kept], scored[kept])
+        predicted = np.full(len(rows), np.nan)
+        predicted[kept] = guesses
+        offset, slopes = _fit(design[fitted[kept]], y[fitted[kept]])
+        found = undefined, lost, {"offset": offset, **dict(zip(terms, slopes.tolist()))}
+        sums = dict(zip(networks, errors.tolist())), dict(zip(networks, spreads.tolist()))
+        r2 = ratio(spreads - errors, spreads, level=level, seed=seed)
+        scores[model] = Score(r2, int((kept & scored).sum()), *found, *sums, read_only(predicted), level, seed)
+    return scores
+
+
+def _roles(fit_on, count):
+    """Which rows are fitted, and which are scored."""
+    if fit_on is None:
+        return np.ones(count, dtype=bool), np.ones(count, dtype=bool)
+    fitted = np.asarray(fit_on)
+    if fitted.shape != (count,) or fitted.dtype != bool:
+        raise InputError(f"fit_on must hold one boolean for each of the {count} rows; got shape {fitted.shape}, {fitted.dtype}.")
+    return fitted, ~fitted
+
+
+def _values(rows, name, what) -> list:
+    """The column of that name, or the given values themselves."""
+    if not isinstance(name, str):
+        values = list(name)
+    elif hasattr(rows, "columns"):
+        values = list(rows[name]) if name in rows.columns else None
+    else:
+        values = [row.get(name, _values) if isinstance(row, dict) else getattr(row, name, _values) for row in rows]
+        values = None if any(value is _values for value in values) else values
+    if values is None:
+        raise InputError(f"the rows have no column {name!r}.")
+    if len(values) != len(rows):
+        raise InputError(f"{what} must have one value for each of the {len(rows)} rows; got {len(values)}.")
+    return values
+
+
+def _column(rows, name, what) -> np.ndarray:
+    """Text as it is; numbers as float64, None as NaN."""
+    values = _values(rows, name, what)
+    if what != "the effect" and values and all(isinstance(value, str) for value in values):
+        return np.array(values, dtype=object)
+    try:
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{what} must hold numbers{'' if what == 'the effect' else ', or text only'}.") from None
+
+
+def _why_undefined(columns) -> np.ndarray:
+    """For each row the first reason why a logarithm does not exist, else ""."""
+    why = np.full(len(columns["the effect"]), "", dtype=object)
+    for name, column in columns.items():
+        if column.dtype != object:
+            for reason, applies in (("not finite", ~np.isfinite(column)), ("negative", column < 0), ("zero", column == 0)):
+                why[applies & (why == "")] = f"{name} is {reason}"
+    return why
+
+
+def _design(columns):
+    """Names and columns of the regression: log₁₀ of numbers, and for text one column a level."""
+    names, design = [], []
+    for name, column in columns.items():
+        if column.dtype == object:
+            levels = sorted(set(column))
+            names += [f"{name} {level}" for level in levels]
+            design += [(column == level).astype(np.float64) for level in levels]
+        else:
+            names.append(name)
+            design.append(np.log10(column))
+    return names, np.stack(design, axis=1)
+
+
+def _fit(design, y):
+    """Offset and coefficients by least squares. Centring makes the shifts of the levels sum to zero, whatever the units."""
+    middle = design.mean(axis=0)
+    slopes = np.linalg.lstsq(design - middle, y - y.mean(), rcond=1e-10)[0]
+    return float(y.mean() - middle @ slopes), slopes
+
+
+def _left_out(design, y, member, fitted, scored):
+    """For each network: squared errors of prediction, squared distances to the mean of the rows fitted; and the prediction of each scored row."""
+    errors, spreads, predicted = np.zeros(member.max() + 1), np.zeros(member.max() + 1), np.full(len(y), np.nan)
+    for i in range(len(errors)):
+        held, others = scored & (member == i), fitted & (member != i)
+        offset, slopes = _fit(design[others], y[others])
+        predicted[held] = offset + design[held] @ slopes
+        errors[i] = np.square(y[held] - predicted[held]).sum()
+        spreads[i] = np.square(y[held] - y[others].mean()).sum()
+    if not spreads.sum() > 0:
+        raise InputError("R² is undefined: the effects do not vary.")
+    return errors, spreads, predicted

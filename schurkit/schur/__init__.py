@@ -1,0 +1,5 @@
+"""The ordered real Schur form of a recurrent matrix: modes as diagonal blocks, couplings above them, and how far that lets activity grow."""
+
+from .form import SECTORS, SchurForm, henrici, real_schur
+
+__all__ = ["SECTORS", "SchurForm", "henrici", "real_schur"]

@@ -1,0 +1,202 @@
+"""Chapters and parameters: what a notebook declares, and what a value given for it may be."""
+
+import json
+
+import pytest
+from papermill import inspect_notebook
+from press.small_book import PARAMETERS, cell, notebook, small_chapter, write_book
+
+from schurkit.checks import InputError
+from schurkit_press.chapters import Parameter, book_root, chapter_named, chapters, read_chapter
+
+
+def written(folder, content, name="small"):
+    path = folder / f"{name}.ipynb"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def with_parameters(source):
+    return notebook(cell("# Title", kind="markdown"), cell(source, tags=["parameters"]))
+
+
+def test_a_chapter_says_its_title_parameters_and_plan(tmp_path):
+    content = small_chapter() | {"metadata": {"schurkit": {"plan": "copy"}}}
+    chapter = read_chapter(written(tmp_path, content))
+    assert (chapter.name, chapter.title, chapter.plan) == ("small", "Does a small book stand?", "copy")
+    assert [(one.name, one.kind, one.default, one.help) for one in chapter.parameters] == [
+        ("seeds", "int", 3, "how many networks"),
+        ("rate", "float", 1e-3, "learning rate"),
+        ("plot", "bool", True, "draw the figure"),
+        ("sizes", "list[int]", [2, 4], "hidden sizes"),
+        ("start", "Literal['orthogonal', 'dense']", "orthogonal", "construction"),
+        ("title", "str", "small # book", "over the figure"),
+    ]
+
+
+def test_papermill_sees_the_same_parameters(tmp_path):
+    """Papermill injects by name: what we accept must be what it knows (its pattern has no choices and no '#' in texts)."""
+    lines = [line for line in PARAMETERS.splitlines() if not line.startswith(("start", "title"))]
+    path = written(tmp_path, with_parameters("\n".join(lines)))
+    assert list(inspect_notebook(path)) == [parameter.name for parameter in read_chapter(path).parameters]
+
+
+def test_a_chapter_without_parameters_has_none(tmp_path):
+    chapter = read_chapter(written(tmp_path, notebook(cell("1 + 1"))))
+    assert chapter.parameters == () and chapter.title == "small"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("seeds = 3", r"line 1: write 'name: kind = default  # help'; got 'seeds = 3'"),
+        ("seeds: int", r"line 1: write .*; got 'seeds: int'"),
+        ("a: int = 1\nseeds: int = len([1])", r"line 2: write .* with a plain default"),
+        ("seeds: dict = {}", r"where kind is int, float, bool, str, list\[…\] of one of them, or Literal of texts; got 'dict'"),
+        ("seeds: Literal[1, 2] = 1", r"or Literal of texts"),
+        ("seeds: int = 2.5", r"seeds takes a whole number; its default is 2.5"),
+        ("seeds: int = '2'", r"seeds takes a whole number; its default is '2'"),
+        ("start: Literal['a', 'b'] = 'c'", r"start takes one of 'a', 'b'; its default is 'c'"),
+        ("seeds: int =", r"the parameters cell is not valid Python"),
+    ],
+)
+def test_a_parameters_cell_must_be_plain(tmp_path, source, message):
+    with pytest.raises(InputError, match=message) as caught:
+        read_chapter(written(tmp_path, with_parameters(source)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["not json", "{}", "[]"])
+def test_what_is_no_notebook_is_named(tmp_path, content):
+    with pytest.raises(InputError, match=r"small\.ipynb cannot be read as a notebook"):
+        read_chapter(written(tmp_path, content))
+
+
+def test_two_parameters_cells_are_refused(tmp_path):
+    content = notebook(cell("a: int = 1", tags=["parameters"]), cell("b: int = 1", tags=["parameters"]))
+    with pytest.raises(InputError, match="must have one cell tagged 'parameters'; it has 2"):
+        read_chapter(written(tmp_path, content))
+
+
+# ---------------------------------------------------------------------------------------------------------------- values
+@pytest.mark.parametrize(
+    ("kind", "given", "value"),
+    [
+        ("int", "5", 5),
+        ("int", "-5", -5),
+        ("int", 5, 5),
+        ("float", "1e-3", 1e-3),
+        ("float", "-.5", -0.5),
+        ("float", "3", 3.0),
+        ("float", 3, 3.0),
+        ("bool", "true", True),
+        ("bool", "False", False),
+        ("bool", True, True),
+        ("str", "1e-3", "1e-3"),
+        ("str", "__import__('os')", "__import__('os')"),
+        ("list[int]", "1,2, 3", [1, 2, 3]),
+        ("list[int]", "[1, 2]", [1, 2]),
+        ("list[int]", "[]", []),
+        ("list[float]", "[1e-3, 2]", [1e-3, 2.0]),
+        ("list[float]", [1, 0.5], [1.0, 0.5]),
+        ("list[str]", "[a, b]", ["a", "b"]),
+        ("list[bool]", "true,false", [True, False]),
+    ],
+)
+def test_a_value_is_read_by_its_declared_kind(kind, given, value):
+    read = Parameter("x", kind, None, "").parse(given)
+    assert read == value and type(read) is type(value)
+    if isinstance(value, list):
+        assert [type(item) for item in read] == [type(item) for item in value]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "expected"),
+    [
+        ("int", "5.0", "a whole number"),
+        ("int", "1e3", "a whole number"),
+        ("int", "2+2", "a whole number"),
+        ("int", 2.0, "a whole number"),
+        ("int", True, "a whole number"),
+        ("int", "9" * 5000, "a whole number"),
+        ("float", "nan", "a number such as"),
+        ("float", "inf", "a number such as"),
+        ("float", "1e999", "a number such as"),
+        ("float", 10**400, "a number such as"),
+        ("float", "1_000", "a number such as"),
+        ("float", True, "a number such as"),
+        ("float", None, "a number such as"),
+        ("bool", "1", "true or false"),
+        ("bool", "yes", "true or false"),
+        ("bool", 1, "true or false"),
+        ("str", 3, "text"),
+        ("list[int]", "1,b", "a list of whole numbers"),
+        ("list[int]", "[1, 2", "a list of whole numbers"),
+        ("list[int]", "[[1]]", "a list of whole numbers"),
+        ("list[int]", 3, "a list of whole numbers"),
+        ("list[float]", "{}", "a list of numbers"),
+    ],
+)
+def test_another_kind_of_value_is_refused_and_nothing_is_evaluated(kind, given, expected):
+    with pytest.raises(InputError, match=f"parameter x takes {expected}"):
+        Parameter("x", kind, None, "").parse(given)
+
+
+def test_a_choice_takes_its_texts_alone():
+    parameter = Parameter("start", "Literal['a', 'b']", "a", "", ("a", "b"))
+    assert parameter.parse("b") == "b"
+    with pytest.raises(InputError, match="parameter start takes one of 'a', 'b'; got 'c'"):
+        parameter.parse("c")
+
+
+def test_values_that_equal_the_default_are_dropped(tmp_path):
+    chapter = read_chapter(written(tmp_path, small_chapter()))
+    assert chapter.values({"seeds": "3", "rate": "0.001", "sizes": "2,4", "plot": "false"}) == {"plot": False}
+
+
+def test_an_unknown_parameter_is_refused_with_the_nearest_name(tmp_path):
+    chapter = read_chapter(written(tmp_path, small_chapter()))
+    with pytest.raises(InputError, match=r"small has no parameter 'seed'; did you mean 'seeds'?"):
+        chapter.values({"seed": "3"})
+    with pytest.raises(InputError, match="small has no parameter 'zzz'; it has seeds, rate, plot"):
+        chapter.values({"zzz": "3"})
+    with pytest.raises(InputError, match="small has no parameter 'zzz'; there is none"):
+        read_chapter(written(tmp_path, notebook(cell("1")))).values({"zzz": "3"})
+
+
+# ---------------------------------------------------------------------------------------------------------------- the book's folder
+def test_chapters_come_in_the_order_of_the_book(tmp_path):
+    root = write_book(tmp_path / "book", {"second": small_chapter(), "first": small_chapter()})
+    assert list(chapters(root)) == ["second", "first"]
+
+
+def test_a_typing_error_in_a_chapter_gets_the_nearest_name(tmp_path):
+    root = write_book(tmp_path / "book", {"small": small_chapter()})
+    with pytest.raises(InputError, match=r"there is no chapter 'smal'; did you mean 'small'?"):
+        chapter_named(root, "smal")
+    with pytest.raises(InputError, match=r"there is no chapter '\.\./small'"):
+        chapter_named(root, "../small")
+
+
+def test_a_page_that_the_contents_list_but_nobody_wrote_is_named(tmp_path):
+    root = write_book(tmp_path / "book", {"small": small_chapter()})
+    (root / "notebooks" / "small.ipynb").unlink()
+    with pytest.raises(InputError, match=r"_toc.yml lists 'notebooks/small', but there is no such page or notebook"):
+        chapters(root)
+    (root / "_toc.yml").write_text("root: [")
+    with pytest.raises(InputError, match=r"_toc\.yml is not valid YAML"):
+        chapters(root)
+
+
+def test_the_book_is_found_from_inside_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("SCHURKIT_BOOK", raising=False)
+    root = write_book(tmp_path / "book", {"small": small_chapter()})
+    monkeypatch.chdir(root / "notebooks")
+    assert book_root() == root
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="there is no book here or in a folder above"):
+        book_root()
+    with pytest.raises(InputError, match="there is no book in nowhere"):
+        book_root("nowhere")
+    monkeypatch.setenv("SCHURKIT_BOOK", str(root))
+    assert book_root() == root

@@ -1,0 +1,51 @@
+"""Editions: parameters of each chapter, checked against the notebooks."""
+
+import pytest
+from press.small_book import small_chapter, write_book
+
+from schurkit.checks import InputError
+from schurkit_press.chapters import chapters
+from schurkit_press.editions import edition_named, editions
+
+
+def book(tmp_path, text):
+    root = write_book(tmp_path / "book", {"small": small_chapter()}, editions=text)
+    return root, chapters(root)
+
+
+def test_an_edition_holds_what_differs_from_the_defaults(tmp_path):
+    root, known = book(tmp_path, "quick: {purpose: fast}\nbook:\n  purpose: more\n  chapters:\n    small: {seeds: 20, rate: 1e-3}\n")
+    assert edition_named(root, "quick", known).values == {}
+    edition = edition_named(root, "book", known)
+    assert edition.values == {"small": {"seeds": 20}}  # YAML reads 1e-3 as text; it is the default of a float all the same
+    assert edition.purpose == "more"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[", "is not valid YAML"),
+        ("", "must map the name of each edition"),
+        ("quick: fast", "quick must have a purpose"),
+        ("quick: {purpose: x, chapter: {}}", "quick must have a purpose"),
+        ("quick: {purpose: x, chapters: [small]}", "quick: chapters must map a chapter to its parameters"),
+        ("quick: {purpose: x, chapters: {smal: {}}}", "quick: there is no chapter 'smal'; did you mean 'small'?"),
+        ("quick: {purpose: x, chapters: {small: [seeds]}}", "quick: small must map parameters to values"),
+        ("quick: {purpose: x, chapters: {small: {seed: 3}}}", "quick: small has no parameter 'seed'; did you mean 'seeds'?"),
+        ("quick: {purpose: x, chapters: {small: {seeds: many}}}", "quick: parameter seeds takes a whole number; got 'many'"),
+    ],
+)
+def test_a_malformed_edition_is_one_clear_line(tmp_path, text, message):
+    root, known = book(tmp_path, text)
+    with pytest.raises(InputError, match=message) as caught:
+        editions(root, known)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_typing_error_in_an_edition_gets_the_nearest_name(tmp_path):
+    root, known = book(tmp_path, "quick: {purpose: fast}")
+    with pytest.raises(InputError, match=r"there is no edition 'quik'; did you mean 'quick'?"):
+        edition_named(root, "quik", known)
+    (root / "book" / "editions.yml").unlink()
+    with pytest.raises(InputError, match=r"there is no book/editions\.yml"):
+        editions(root, known)

@@ -1,0 +1,109 @@
+"""`schurkit store export` and `import`: the networks of an edition, from one machine to another."""
+
+import json
+import zipfile
+
+import pytest
+from press.small_book import cell, notebook, write_book
+
+from schurkit.__main__ import main
+from schurkit.tasks import Copy
+from schurkit.training import Phase, Recipe, Store, Study, train_all
+from schurkit_press import plans
+
+PARAMETERS = "networks: int = 1  # how many\n"
+
+
+def studies(values):
+    recipe = Recipe(hidden_size=6, phases=(Phase(2, 1e-3),), batch_size=4)
+    return [Study(Copy(2, 2, 4), recipe, tuple(range(values["networks"])))]
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """A small book whose chapter needs one network, two in the edition 'book', all trained."""
+    chapter = notebook(cell("# One", kind="markdown"), cell(PARAMETERS, ["parameters"]))
+    chapter["metadata"]["schurkit"] = {"plan": "small"}
+    plain = notebook(cell("# Plain", kind="markdown"), cell("1"))
+    editions = "quick: {purpose: x}\nbook: {purpose: x, chapters: {one: {networks: 2}}}\n"
+    root = write_book(tmp_path / "book", {"one": chapter, "plain": plain}, editions=editions)
+    monkeypatch.setitem(plans.plans, "small", studies)
+    monkeypatch.setenv("SCHURKIT_STORE", str(tmp_path / "runs"))
+    monkeypatch.delenv("SCHURKIT_BOOK", raising=False)
+    train_all(studies({"networks": 2}), store=Store(tmp_path / "runs"))
+    monkeypatch.chdir(root)
+    return root
+
+
+def refused(capsys, *argv):
+    assert main(["store", *argv]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and err.startswith("schurkit: ")
+    return err.removeprefix("schurkit: ").strip()
+
+
+def names(path):
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist(), json.loads(archive.read("manifest.json"))
+
+
+def test_an_edition_goes_there_and_back(book, tmp_path, capsys):
+    assert main(["store", "export", "../networks.zip"]) == 0
+    assert capsys.readouterr().out.startswith("../networks.zip: 2 networks of the book edition (one), 0.0 MB")
+    listed, manifest = names(tmp_path / "networks.zip")
+    assert len(listed) == 5 and manifest["about"] == {"edition": "book", "chapters": ["one"]}
+    assert main(["store", "import", "../networks.zip", "--store", str(tmp_path / "new")]) == 0
+    assert capsys.readouterr().out == f"2 networks taken in, 0 there already, 0 damaged: {tmp_path / 'new'}\n"
+    assert train_all(studies({"networks": 2}), store=Store(tmp_path / "new"))[0].stored.all()
+    assert main(["store", "import", "../networks.zip", "--store", str(tmp_path / "new")]) == 0
+    assert "0 networks taken in, 2 there already" in capsys.readouterr().out
+
+
+def test_an_edition_and_a_chapter_can_be_chosen(book, tmp_path):
+    assert main(["store", "export", "../quick.zip", "--edition", "quick", "--chapter", "one", "--book", "."]) == 0
+    listed, manifest = names(tmp_path / "quick.zip")
+    assert len(listed) == 3 and manifest["networks"][0]["seed"] == 0
+
+
+def test_damage_is_named_and_ends_with_one(book, tmp_path, capsys):
+    assert main(["store", "export", "../networks.zip"]) == 0
+    path = tmp_path / "networks.zip"
+    data = bytearray(path.read_bytes())
+    kept = sorted((tmp_path / "runs").glob("*.safetensors"))[0].read_bytes()
+    data[data.find(kept) + len(kept) - 1] ^= 1
+    path.write_bytes(data)
+    capsys.readouterr()
+    assert main(["store", "import", "../networks.zip", "--store", str(tmp_path / "new")]) == 1
+    said, last = capsys.readouterr().out.splitlines()
+    assert said.startswith("damaged, skipped: copy-orthogonal-6-seed") and last.startswith("1 network taken in, 0 there already, 1 damaged")
+
+
+def test_networks_that_are_missing_are_said(book, tmp_path, capsys):
+    message = refused(capsys, "export", "../networks.zip", "--store", str(tmp_path / "none"), "--chapter", "one")
+    assert message.startswith("2 of 2 networks are not in the store") and message.endswith("'schurkit build --edition book --only one'.")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["export"], "store export needs the archive: schurkit store export ARCHIVE.zip."),
+        (["import"], "store import needs the archive: schurkit store import ARCHIVE.zip."),
+        (["list", "x.zip"], "store list takes no archive; got 'x.zip'."),
+        (["verify", "--edition", "quick"], "--edition belongs to 'store export'; store verify does not take it."),
+        (["import", "x.zip", "--chapter", "one"], "--chapter belongs to 'store export'; store import does not take it."),
+        (["export", "x.tar"], "the name of an archive must end in .zip; got 'x.tar'."),
+        (["export", "nowhere/x.zip"], "there is no folder nowhere; make it first."),
+        (["export", "x.zip", "--edition", "bok"], "there is no edition 'bok'; did you mean 'book'?"),
+        (["export", "x.zip", "--chapter", "two"], "there is no chapter 'two'; it has one, plain."),
+        (["export", "x.zip", "--chapter", "plain"], "plain: no networks are trained ahead for it, so there is nothing to export."),
+        (["import", "x.zip"], "x.zip cannot be read: No such file or directory."),
+    ],
+)
+def test_a_wrong_command_line_is_one_clear_line(book, argv, message, capsys):
+    assert refused(capsys, *argv) == message
+
+
+def test_the_other_actions_are_as_they_were(book, capsys):
+    assert main(["store"]) == 0 and "2 networks" in capsys.readouterr().out
+    assert main(["store", "verify"]) == 0 and "2 of 2 networks are sound" in capsys.readouterr().out
+    assert main(["store", "clean"]) == 0

@@ -1,0 +1,289 @@
+"""Running chapters: once for each key, complete or not at all, in an environment of their own."""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from press.small_book import cell, notebook, small_chapter, write_book
+
+from schurkit import nb
+from schurkit_press import run as module
+from schurkit_press.chapters import chapters, read_chapter
+from schurkit_press.run import cache_key, check_folder, commit, device, job_for, kernel_environment, run_jobs, versions
+
+BOOK = Path(__file__).resolve().parents[2]
+SAY_ENVIRONMENT = """import os, sys
+from schurkit.nb import record
+for name in ("MPLBACKEND", "PYTHONPATH", "OMP_NUM_THREADS", "SCHURKIT_STORE"):
+    record(name, os.environ.get(name, "unset"))
+record("here", os.path.basename(os.getcwd()))
+record("python", sys.executable)
+record("title", title)
+record("rate", rate)"""
+
+
+def chapter_of(folder, content, name="small"):
+    path = folder / f"{name}.ipynb"
+    path.write_text(json.dumps(content))
+    return read_chapter(path)
+
+
+def quick_book(folder, **chapters_of):
+    return write_book(folder / "book", chapters_of)
+
+
+def one_cell(source):
+    return notebook(cell("# Title", kind="markdown"), cell("rate: float = 0.5  # rate\ntitle: str = 'a'  # title", tags=["parameters"]), cell(source))
+
+
+# ---------------------------------------------------------------------------------------------------------------- the key
+def test_the_key_stays_when_nothing_that_counts_has_changed(tmp_path):
+    content = small_chapter()
+    key = cache_key(tmp_path, chapter_of(tmp_path, content), {})
+    content["metadata"]["anything"] = 1
+    content["cells"][1]["execution_count"] = 7
+    content["cells"][1]["source"] = content["cells"][1]["source"].splitlines(keepends=True)
+    assert re.fullmatch("[0-9a-f]{16}", key)
+    assert cache_key(tmp_path, chapter_of(tmp_path, content), {}) == key
+
+
+def test_the_key_changes_with_everything_that_counts(tmp_path, monkeypatch):
+    root = quick_book(tmp_path, small=small_chapter())
+    chapter = chapters(root)["small"]
+    keys = [cache_key(root, chapter, {}), cache_key(root, chapter, {"seeds": 4}), cache_key(root, chapter_of(tmp_path, small_chapter(table="1")), {})]
+    monkeypatch.setattr(module, "choose", lambda: SimpleNamespace(name="other"))
+    keys.append(cache_key(root, chapter, {}))
+    monkeypatch.setattr(module, "versions", lambda: {"numpy": "0"})
+    keys.append(cache_key(root, chapter, {}))
+    monkeypatch.setattr(module, "code_digest", lambda package, texts: "other")
+    keys.append(cache_key(root, chapter, {}))
+    assert len(set(keys)) == len(keys)
+
+
+def keys_of_the_book():
+    return {name: cache_key(BOOK, chapter, {}) for name, chapter in chapters(BOOK).items()}
+
+
+@pytest.fixture(scope="module")
+def before():
+    return keys_of_the_book()
+
+
+@pytest.fixture
+def after(before, tmp_path, monkeypatch):
+    """The chapters of the book that run again after one replacement in a file of the package (of a copy of it)."""
+    copies = {"schurkit": tmp_path / "schurkit", "schurkit_press": tmp_path / "book" / "press"}
+    for name, copy in copies.items():
+        shutil.copytree(module.CODE[name], copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(module, "CODE", copies)
+
+    def run_again(file, old, new):
+        text = (tmp_path / file).read_text()
+        assert old in text
+        (tmp_path / file).write_text(text.replace(old, new, 1))
+        return {name for name, key in keys_of_the_book().items() if before[name] != key}
+
+    return run_again
+
+
+def test_another_rule_of_a_claim_runs_no_chapter(tmp_path):
+    root = quick_book(tmp_path, small=small_chapter())
+    chapter, claims = chapters(root)["small"], root / "book" / "claims.yml"
+    key = cache_key(root, chapter, {})
+    assert "at most: 0.75" in claims.read_text()
+    claims.write_text(claims.read_text().replace("at most: 0.75", "at most: 0.70"))  # S2, which the chapter tests
+    assert cache_key(root, chapter, {}) == key
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("schurkit/random.py", '"""', '"""Another word. '),
+        ("schurkit/metrics.py", '    """', '    """Another word. '),
+        ("schurkit/engine/numpy_engine.py", "import numpy as np\n", "import numpy as np  # a comment\n"),
+    ],
+)
+def test_another_word_in_a_docstring_runs_no_chapter(after, file, old, new):
+    assert after(file, old, new) == set()
+
+
+def test_growth_curves_are_those_of_one_chapter(after):
+    assert after("book/press/bench/growth.py", '"batch": 64', '"batch": 65') == {"how_fast"}
+
+
+@pytest.mark.parametrize(
+    ("file", "among", "not_among"),
+    [
+        ("schurkit/random.py", {"flip_flop", "three_levels"}, set()),
+        ("schurkit/engine/numpy_engine.py", {"flip_flop", "copy_task", "how_fast"}, set()),
+        ("schurkit/analyses/cycles.py", {"sine"}, {"flip_flop", "copy_task", "knobs"}),
+        ("schurkit/degeneracy/dsa.py", {"knobs", "three_levels"}, {"sine", "copy_task", "modular_addition"}),
+        ("schurkit/fourier/schur.py", {"schur_meets_fourier"}, {"sine", "modular_addition"}),
+        ("schurkit/own/command.py", {"your_own_network"}, {"explore", "how_fast"}),
+        ("book/press/ledger.py", set(), {"many_seeds", "flip_flop", "how_fast"}),
+        ("book/press/sweep/sweep.py", {"many_seeds"}, {"flip_flop", "how_fast"}),
+    ],
+)
+def test_a_chapter_follows_the_functions_that_it_uses(after, file, among, not_among):
+    found = after(file, "\n    return ", "\n    return 0 or ")
+    assert among <= found and not not_among & found
+
+
+def test_a_file_of_numbers_counts_for_the_chapter_that_names_it(tmp_path):
+    content = small_chapter(table='open("../book/data/bench.json")')
+    root = quick_book(tmp_path, small=content)
+    keys = [cache_key(root, chapters(root)["small"], {})]
+    for name, text in (("bench.json", "{}"), ("whole_run.json", "{}"), ("small/results.json", "{}"), ("small/small.csv", "")):
+        path = root / "book" / "data" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        keys.append(cache_key(root, chapters(root)["small"], {}))
+    assert keys[0] != keys[1] and len(set(keys[1:])) == 1
+
+
+def test_the_table_of_tuning_counts_for_its_own_chapter(tmp_path):
+    root = quick_book(tmp_path, small=small_chapter())
+    folder, chapter = root / "book" / "data" / "tuning", chapters(root)["small"]
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = [cache_key(root, chapter, {})]
+    for name, text in (("other.csv", "a"), ("small.csv", "a"), ("small.csv", "b")):
+        (folder / name).write_text(text)
+        keys.append(cache_key(root, chapter, {}))
+    assert keys[0] == keys[1] and len(set(keys)) == 3
+
+
+# ---------------------------------------------------------------------------------------------------------------- a run
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """A chapter run with parameters of its own, in a shell that sets what must not reach it."""
+    root = write_book(tmp_path_factory.mktemp("ran") / "book", {"small": one_cell(SAY_ENVIRONMENT)})
+    job = job_for(root, chapters(root)["small"], {"rate": "1e-05", "title": 'quote " \\ back\nline 🐍'})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPLBACKEND", "agg")
+        patch.setenv("PYTHONPATH", str(root))
+        patch.delenv("SCHURKIT_STORE", raising=False)
+        (outcome,) = run_jobs(root, [job])
+    return root, job, outcome
+
+
+def test_a_run_leaves_one_complete_notebook(ran):
+    _, job, outcome = ran
+    assert outcome.problem == ""
+    assert sorted(path.name for path in job.output.parent.iterdir()) == [job.output.name]
+    assert job.cached
+
+
+def test_a_chapter_runs_in_an_environment_of_its_own(ran):
+    root, job, _ = ran
+    said = nb.records(job.output)
+    assert (said["PYTHONPATH"], said["here"]) == ("unset", "notebooks")
+    assert said["MPLBACKEND"] == "module://matplotlib_inline.backend_inline"
+    assert said["OMP_NUM_THREADS"] == str(module.cores())
+    assert said["SCHURKIT_STORE"] == str(root / "runs")
+    assert said["python"] == module.sys.executable
+
+
+def test_parameters_arrive_as_they_were_given(ran):
+    said = nb.records(ran[1].output)
+    assert said["rate"] == 1e-5
+    assert said["title"] == 'quote " \\ back\nline 🐍'
+
+
+def test_the_notebook_says_how_it_was_run_and_nothing_of_this_machine(ran):
+    root, job, _ = ran
+    content = json.loads(job.output.read_text())
+    run = content["metadata"]["schurkit"]["run"]
+    assert run["key"] == job.key
+    assert run["changed"] == {"rate": 1e-5, "title": 'quote " \\ back\nline 🐍'}
+    assert run["versions"]["numpy"] == versions()["numpy"]
+    assert run["device"] == device(module.cores())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", run["date"])
+    assert "papermill" not in content["metadata"]
+    assert str(root) not in json.dumps(content["metadata"])
+
+
+def test_defaults_are_not_passed(tmp_path):
+    root = quick_book(tmp_path, small=one_cell("1"))
+    job = job_for(root, chapters(root)["small"], {"rate": 0.5})
+    assert job.values == {}
+    assert job.key == job_for(root, chapters(root)["small"], {}).key
+
+
+def test_values_never_choose_the_place_of_the_output(tmp_path):
+    root = quick_book(tmp_path, small=one_cell("1"))
+    job = job_for(root, chapters(root)["small"], {"title": "../../etc/passwd"})
+    assert job.output.parent == root / "_build" / "executed"
+    assert re.fullmatch(r"small-[0-9a-f]{16}\.ipynb", job.output.name)
+
+
+def test_a_failed_cell_is_named_and_the_others_go_on(tmp_path):
+    bad, dead = one_cell("x = 1\nraise ValueError('too few\\nnetworks')"), one_cell("import os; os._exit(3)")
+    root = quick_book(tmp_path, bad=bad, good=one_cell("1"), dead=dead)
+    jobs = [job_for(root, chapter, {"rate": "0.25"}) for chapter in chapters(root).values()]
+    told = []
+    bad, good, dead = run_jobs(root, jobs, workers=2, report=lambda name, outcome: told.append((name, outcome is None)))
+    kept = os.path.relpath(jobs[0].failed_output, root)
+    assert bad.problem == f"bad: cell 3 of 3 (x = 1) failed with ValueError: too few; what ran is kept in {kept}"
+    assert jobs[0].failed_output.is_file() and not jobs[0].cached
+    assert good.problem == "" and jobs[1].cached
+    assert dead.problem.startswith("dead: DeadKernelError: Kernel died") and not jobs[2].cached
+    assert sorted(told) == sorted([(name, state) for name in ("bad", "good", "dead") for state in (True, False)])
+    assert not [path for path in jobs[0].output.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_a_run_that_succeeds_removes_what_a_failed_one_left(tmp_path):
+    root = quick_book(tmp_path, small=one_cell("1"))
+    job = job_for(root, chapters(root)["small"], {})
+    job.output.parent.mkdir(parents=True)
+    job.failed_output.write_text("{}")
+    (outcome,) = run_jobs(root, [job])
+    assert outcome.problem == "" and not job.failed_output.exists()
+
+
+def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
+    root = quick_book(tmp_path, small=one_cell("1"))
+    job = job_for(root, chapters(root)["small"], {})
+
+    def interrupted(job, begun, root):
+        begun.write_text("{}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_execute", interrupted)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    with pytest.raises(KeyboardInterrupt):
+        module._run(root, job, 1, dict(os.environ))
+    assert list(job.output.parent.iterdir()) == []
+
+
+# ---------------------------------------------------------------------------------------------------------------- around it
+def test_threads_are_shared_and_a_store_of_the_readers_is_kept(tmp_path):
+    given = {"SCHURKIT_STORE": "elsewhere", "PYTHONSTARTUP": "x", "HOME": "home", "PYTHONWARNINGS": "error"}
+    environment = kernel_environment(tmp_path, 3, given)
+    assert environment["OMP_NUM_THREADS"] == environment["OPENBLAS_NUM_THREADS"] == "3"
+    assert environment["SCHURKIT_THREADS"] == "3"
+    assert environment["SCHURKIT_STORE"] == "elsewhere" and environment["HOME"] == "home"
+    assert not {"PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONPATH"} & set(environment)
+    kernel = json.loads((tmp_path / "_build" / "jupyter" / "kernels" / "python3" / "kernel.json").read_text())
+    assert kernel["argv"][0] == module.sys.executable
+
+
+def test_outside_a_repository_there_is_no_commit(tmp_path):
+    assert commit(tmp_path) is None
+
+
+def test_a_changed_file_shows_in_the_commit(tmp_path):
+    git = f"git -C {tmp_path} -c user.name=a -c user.email=a@b.c"
+    assert os.system(f"git init -q {tmp_path} && {git} commit -q --allow-empty -m x") == 0
+    clean = commit(tmp_path)
+    (tmp_path / "new").write_text("")
+    assert re.fullmatch("[0-9a-f]{12}", clean) and commit(tmp_path) == clean + "+"
+
+
+def test_the_output_folder_must_be_a_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(module.InputError, match=r"--out must be a folder; .*file is a file"):
+        check_folder(tmp_path / "file")
