@@ -1,7 +1,7 @@
 """schurkit: what can a trained recurrent network lose and still do its task?
 
-Ordered real Schur coordinates of a recurrent matrix, ablations with controls, and the training behind the book.
-Public names load on first use, so that importing schurkit is immediate.
+Ordered real Schur coordinates of a recurrent matrix, ablations with controls, and the training
+behind the book. Public names load on first use, so that importing schurkit is immediate.
 """
 
 from __future__ import annotations
@@ -11,7 +11,16 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOMES = {
-    "ablation": ["Profile", "ablate", "ablation_profile", "control_changes", "measure", "order_sweep", "refit_readout", "threshold_sweep"],
+    "ablation": [
+        "Profile",
+        "ablate",
+        "ablation_profile",
+        "control_changes",
+        "measure",
+        "order_sweep",
+        "refit_readout",
+        "threshold_sweep",
+    ],
     "ablation.couplings": ["coupling_map"],
     "checks": ["InputError"],
     "degeneracy": ["behavioural_spread", "dsa_distances", "pif_distances"],
@@ -19,7 +28,16 @@ _HOMES = {
     "explorer": ["explore"],
     "intervals": ["Interval", "interval", "over_networks", "over_pairs", "ratio", "share"],
     "metrics": ["Metric", "fvu", "replay_accuracy"],
-    "own": ["analyze", "check_against", "constraint_report", "from_arrays", "from_neurogym", "from_torch", "load_rnn", "load_trials"],
+    "own": [
+        "analyze",
+        "check_against",
+        "constraint_report",
+        "from_arrays",
+        "from_neurogym",
+        "from_torch",
+        "load_rnn",
+        "load_trials",
+    ],
     "rnn": ["RNN", "Rollout", "Trials"],
     "schur": ["SchurForm", "henrici", "real_schur"],
     "training": ["Recipe", "train"],

@@ -1,7 +1,9 @@
-"""The command line, `schurkit` and ``python -m schurkit``: analyze and store; the verbs of the book come from the press, where it is installed.
+"""The command line, `schurkit` and ``python -m schurkit``: analyze and store; the verbs of the book
+come from the press, where it is installed.
 
-Exit codes: 0 done; 2 the input or the arguments are wrong (one line on stderr); 130 interrupted; 1 anything else.
-Every command imports what it needs when it runs, so that `schurkit --help` and typing errors answer at once.
+Exit codes: 0 done; 2 the input or the arguments are wrong (one line on stderr); 130 interrupted; 1
+anything else. Every command imports what it needs when it runs, so that `schurkit --help` and
+typing errors answer at once.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def lazily(module: str, name: str):
-    """A function of another module, imported when it is called: a chapter that shows a command does not depend on it."""
+    """A function of another module, imported when it is called: a chapter that shows a command does
+    not depend on it.
+    """
     return lambda *arguments: getattr(import_module(module), name)(*arguments)
 
 
@@ -38,11 +42,16 @@ OWN = {
 
 
 def commands() -> dict[str, tuple]:
-    """Name → summary, what adds its arguments to a parser, what runs it and, where argparse is not enough, what reads them.
+    """Name → summary, what adds its arguments to a parser, what runs it and, where argparse is not
+    enough, what reads them.
 
-    Those of the press stand beside the helper's or in their place: its `store` also exports and imports, its `analyze` also makes pages.
+    Those of the press stand beside the helper's or in their place: its `store` also exports and
+    imports, its `analyze` also makes pages.
     """
-    found = {name: (about, lazily(home, f"add_{verb}_arguments"), lazily(home, f"{verb}_command")) for name, (about, home, verb) in OWN.items()}
+    found = {
+        name: (about, lazily(home, f"add_{verb}_arguments"), lazily(home, f"{verb}_command"))
+        for name, (about, home, verb) in OWN.items()
+    }
     return found if find_spec(PRESS) is None else found | import_module(f"{PRESS}.cli").COMMANDS
 
 
@@ -75,7 +84,10 @@ def _dispatch(argv: list[str]) -> int:
     name = argv[0]
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
-        raise InputError(f"there is no command {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"it takes one of {', '.join(known)}."))
+        raise InputError(
+            f"there is no command {name!r}; "
+            + (f"did you mean {near[0]!r}?" if near else f"it takes one of {', '.join(known)}.")
+        )
     summary, add_arguments, run, *read = known[name]
     parser = _Parser(prog=f"schurkit {name}", description=summary, allow_abbrev=False)
     add_arguments(parser)
@@ -83,9 +95,21 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def _overview(known: dict) -> str:
-    lines = ["usage: schurkit COMMAND …", "", "What a trained recurrent network can lose and still do its task: a book you can run.", ""]
+    lines = [
+        "usage: schurkit COMMAND …",
+        "",
+        "What a trained recurrent network can lose and still do its task: a book you can run.",
+        "",
+    ]
     lines += [f"  {name:<9}{summary}" for name, (summary, *_) in known.items()]
-    return "\n".join([*lines, "", "'schurkit COMMAND --help' explains one command; 'schurkit --version' names the version."])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "'schurkit COMMAND --help' explains one command; 'schurkit --version' names the "
+            "version.",
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ import numpy as np
 
 
 class InputError(ValueError):
-    """The caller's input is wrong; the message is one clear line. The command line turns it into exit code 2."""
+    """The caller's input is wrong; the message is one clear line. The command line turns it into
+    exit code 2.
+    """
 
 
 def real_array(value, name: str, axes: tuple[str, ...] | None = None, *, dtype=None) -> np.ndarray:
@@ -16,12 +18,15 @@ def real_array(value, name: str, axes: tuple[str, ...] | None = None, *, dtype=N
     ----------
     value : array-like of real numbers.
     name : what the caller calls it, for the message.
-    axes : the expected axes in words, e.g. ``("hidden", "hidden")``; equal words must have equal sizes.
-    dtype : floating dtype of the result; by default float32 and float64 are kept and everything else becomes float64.
+    axes : the expected axes in words, e.g. ``("hidden", "hidden")``; equal words must have equal
+        sizes.
+    dtype : floating dtype of the result; by default float32 and float64 are kept and everything
+        else becomes float64.
 
     Raises
     ------
-    InputError : not numeric, complex, wrong number of axes, unequal sizes, or NaN or infinity inside.
+    InputError : not numeric, complex, wrong number of axes, unequal sizes, or NaN or infinity
+        inside.
     """
     array = np.asarray(value)
     if array.dtype.kind == "c":
@@ -33,16 +38,24 @@ def real_array(value, name: str, axes: tuple[str, ...] | None = None, *, dtype=N
     if axes is not None:
         expected = f"({', '.join(axes)})"
         if array.ndim != len(axes):
-            raise InputError(f"{name} must have axes {expected}; got an array of shape {array.shape}.")
+            raise InputError(
+                f"{name} must have axes {expected}; got an array of shape {array.shape}."
+            )
         sizes: dict[str, int] = {}
         for word, size in zip(axes, array.shape):
             if sizes.setdefault(word, size) != size:
-                raise InputError(f"{name} must have axes {expected}, with equal sizes for '{word}'; got shape {array.shape}.")
+                raise InputError(
+                    f"{name} must have axes {expected}, with equal sizes for '{word}'; got shape "
+                    f"{array.shape}."
+                )
     array = array.astype(dtype, copy=False)
     finite = np.isfinite(array)
     if not finite.all():
         where = tuple(int(i) for i in np.argwhere(~finite)[0])
-        raise InputError(f"{name} must be finite; it holds {int((~finite).sum())} NaN or infinite values, the first at {where}.")
+        raise InputError(
+            f"{name} must be finite; it holds {int((~finite).sum())} NaN or infinite values, the "
+            f"first at {where}."
+        )
     return array
 
 
@@ -63,9 +76,20 @@ def integer(value, name: str, *, at_least: int | None = None, at_most: int | Non
     return int(value)
 
 
-def number(value, name: str, *, at_least: float | None = None, at_most: float | None = None, above: float | None = None) -> float:
+def number(
+    value,
+    name: str,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    above: float | None = None,
+) -> float:
     """Return `value` as a finite float within its bounds."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)) or not np.isfinite(value):
+    if (
+        isinstance(value, (bool, np.bool_))
+        or not isinstance(value, (int, float, np.integer, np.floating))
+        or not np.isfinite(value)
+    ):
         raise InputError(f"{name} must be a finite number; got {value!r}.")
     if above is not None and not value > above:
         raise InputError(f"{name} must be above {above}; got {value}.")
@@ -84,7 +108,11 @@ def _bounds(at_least, at_most) -> str:
 
 def read_only(array: np.ndarray) -> np.ndarray:
     """Return a C-contiguous array that cannot be written through."""
-    array = np.array(array, order="C") if not array.flags.c_contiguous or array.flags.writeable else array
+    array = (
+        np.array(array, order="C")
+        if not array.flags.c_contiguous or array.flags.writeable
+        else array
+    )
     array.setflags(write=False)
     return array
 
@@ -92,8 +120,13 @@ def read_only(array: np.ndarray) -> np.ndarray:
 def checked_leak(leak, hidden: int):
     """dt/τ, one number or one a unit, in (0, 1]."""
     if np.ndim(leak) == 0:
-        return number(leak.item() if isinstance(leak, np.ndarray) else leak, "leak", above=0, at_most=1)
+        return number(
+            leak.item() if isinstance(leak, np.ndarray) else leak, "leak", above=0, at_most=1
+        )
     leak = real_array(leak, "leak", ("hidden",), dtype=np.float64)
     if leak.shape != (hidden,) or (leak <= 0).any() or (leak > 1).any():
-        raise InputError(f"leak must be one number, or {hidden} (one a unit), in (0, 1]; got shape {leak.shape}, from {leak.min()} to {leak.max()}.")
+        raise InputError(
+            f"leak must be one number, or {hidden} (one a unit), in (0, 1]; got shape "
+            f"{leak.shape}, from {leak.min()} to {leak.max()}."
+        )
     return read_only(leak)

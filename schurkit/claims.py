@@ -1,7 +1,9 @@
-"""The claims the book tests: book/claims.yml, the four kinds of rule, and what a run says on a claim.
+"""The claims the book tests: book/claims.yml, the four kinds of rule, and what a run says on a
+claim.
 
-A run records value, interval and number of networks. Every verdict is derived from these and the rule, wherever one is shown, and stored
-nowhere: a rule that is changed changes what is shown, and runs nothing again.
+A run records value, interval and number of networks. Every verdict is derived from these and the
+rule, wherever one is shown, and stored nowhere: a rule that is changed changes what is shown, and
+runs nothing again.
 """
 
 from __future__ import annotations
@@ -16,14 +18,25 @@ from .checks import InputError
 
 VERDICTS = ("reproduced", "partly", "not reproduced", "open", "not tested")
 OTHER = "other conditions"
-"""What stands in place of a verdict where a run was made under other conditions than those the rule was written for."""
+"""What stands in place of a verdict where a run was made under other conditions than those the rule
+was written for.
+"""
 FEWEST = 10  # networks below which no interval, hence no verdict, is given
 _FIELDS = ("id", "statement", "paper", "where", "source", "key", "quantity", "rule", "conditions")
-_MARKS = {"reproduced": "✓", "partly": "~", "not reproduced": "✗", "open": "·", "not tested": "–", OTHER: "≠"}
+_MARKS = {
+    "reproduced": "✓",
+    "partly": "~",
+    "not reproduced": "✗",
+    "open": "·",
+    "not tested": "–",
+    OTHER: "≠",
+}
 
 
 class NoClaimsError(InputError):
-    """There is no book/claims.yml: a chapter is run from the installed package, without the book."""
+    """There is no book/claims.yml: a chapter is run from the installed package, without the
+    book.
+    """
 
 
 @dataclass(frozen=True)
@@ -86,9 +99,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim of a paper: its statement, the paper's value, what of ours is compared with it, and the rule written before the run.
+    """One claim of a paper: its statement, the paper's value, what of ours is compared with it, and
+    the rule written before the run.
 
-    conditions : the parameters of a chapter, by name, that the rule was written for: task, size, threshold.
+    conditions : the parameters of a chapter, by name, that the rule was written for: task, size,
+        threshold.
     """
 
     id: str
@@ -105,13 +120,13 @@ class Claim:
 def verdict(rule: Rule, value: float | None, interval=None, n: int | None = None) -> str:
     """One of `VERDICTS`, from a value over `n` networks and its interval (low, high).
 
-    ==============  ======================================================================================================
-    reproduced      the whole interval satisfies the rule
-    not reproduced  none of it does
-    partly          the value satisfies a threshold (at least, at most, difference), its interval not wholly
-    open            the interval holds the threshold and the value fails it, or holds 0 for a sign, on either side
-    not tested      fewer than ten networks, or no value or no interval
-    ==============  ======================================================================================================
+    ==============
+    ======================================================================================================
+    reproduced      the whole interval satisfies the rule not reproduced  none of it does partly
+    the value satisfies a threshold (at least, at most, difference), its interval not wholly open
+    the interval holds the threshold and the value fails it, or holds 0 for a sign, on either side
+    not tested      fewer than ten networks, or no value or no interval ==============
+    ======================================================================================================
     """
     if value is None or interval is None or n is None or n < FEWEST:
         return "not tested"
@@ -122,9 +137,11 @@ def verdict(rule: Rule, value: float | None, interval=None, n: int | None = None
     return "partly" if rule.kind != "sign" and rule.satisfied(value) else "open"
 
 
-# ---------------------------------------------------------------------------------------------------------------- what a run says
-# `told` is what `schurkit.nb.claim` recorded: a dict with value, interval and n, or `each` with these for every task; `beyond` with the excess
-# over each control; and `values`, the parameters of the run, where the notebook or the published run tells them.
+# ---------------------------------------------------------------------------------- what a run says
+# `told` is what `schurkit.nb.claim` recorded: a dict with value, interval and n, or `each` with
+# these for every task; `beyond` with the excess
+# over each control; and `values`, the parameters of the run, where the notebook or the published
+# run tells them.
 def parts(told: Mapping) -> dict[str, Mapping]:
     """What was measured: one part named "", or one a task."""
     return told.get("each") or {"": told}
@@ -133,21 +150,32 @@ def parts(told: Mapping) -> dict[str, Mapping]:
 def differing(claim: Claim, told: Mapping) -> list[str]:
     """The conditions of a rule that a run did not meet, each as "bits 1 instead of 3"."""
     values = told.get("values", {})
-    found = ((name, values.get(name, "unknown"), wanted) for name, wanted in claim.conditions.items())
-    return [f"{name} {value} instead of {wanted}" for name, value, wanted in found if value != wanted]
+    found = (
+        (name, values.get(name, "unknown"), wanted) for name, wanted in claim.conditions.items()
+    )
+    return [
+        f"{name} {value} instead of {wanted}" for name, value, wanted in found if value != wanted
+    ]
 
 
 def verdicts(claim: Claim, told: Mapping) -> dict[str, str]:
-    """The verdict on each of `parts`, by name; `OTHER` for all of them where the run was made under other conditions."""
+    """The verdict on each of `parts`, by name; `OTHER` for all of them where the run was made under
+    other conditions.
+    """
     if differing(claim, told):
         return dict.fromkeys(parts(told), OTHER)
-    return {name: verdict(claim.rule, part["value"], part["interval"], part["n"]) for name, part in parts(told).items()}
+    return {
+        name: verdict(claim.rule, part["value"], part["interval"], part["n"])
+        for name, part in parts(told).items()
+    }
 
 
 def marked(claim: Claim, told: Mapping) -> str:
-    """The verdict with a sign in front, so that it does not hang on colour; for several tasks their signs alone, e.g. "↓ ↓ · ↑".
+    """The verdict with a sign in front, so that it does not hang on colour; for several tasks their
+    signs alone, e.g. "↓ ↓ · ↑".
 
-    Where the rule is about a sign, the arrows say which way each task goes, with its whole interval.
+    Where the rule is about a sign, the arrows say which way each task goes, with its whole
+    interval.
     """
     words = verdicts(claim, told)
     if list(words) == [""]:
@@ -163,12 +191,17 @@ def _arrow(rule: Rule, part: Mapping, word: str) -> str:
 
 
 def explained(claim: Claim, told: Mapping) -> str:
-    """The verdict in words, with what a bare word would hide: the side of a value that is not tested, the conditions that differ, each task's."""
+    """The verdict in words, with what a bare word would hide: the side of a value that is not
+    tested, the conditions that differ, each task's.
+    """
     words, differ = verdicts(claim, told), differing(claim, told)
     if list(words) == [""]:
         text = _qualified(claim.rule, told, words[""])
     else:
-        text = marked(claim, told) + f" ({'; '.join(f'{name} {_qualified(claim.rule, part, words[name])}' for name, part in parts(told).items())})"
+        text = (
+            marked(claim, told) + " "
+            f"({'; '.join(f'{name} {_qualified(claim.rule, part, words[name])}' for name, part in parts(told).items())})"
+        )
     return f"{text}; {', '.join(differ)}" if differ else text
 
 
@@ -181,7 +214,9 @@ def _qualified(rule: Rule, part: Mapping, word: str) -> str:
 
 def ours(told: Mapping, digits: int = 3) -> str:
     """Value, interval and number of networks, task by task where there are several."""
-    return "; ".join(f"{name} {_number_text(part, digits)}".strip() for name, part in parts(told).items())
+    return "; ".join(
+        f"{name} {_number_text(part, digits)}".strip() for name, part in parts(told).items()
+    )
 
 
 def _number_text(part: Mapping, digits: int) -> str:
@@ -191,15 +226,23 @@ def _number_text(part: Mapping, digits: int) -> str:
     if part["interval"]:
         text += f" [{part['interval'][0]:.{digits}g}, {part['interval'][1]:.{digits}g}]"
     text = text.replace("-", "−")
-    return text if part["n"] is None else f"{text}, {part['n']} network" + ("" if part["n"] == 1 else "s")
+    return (
+        text
+        if part["n"] is None
+        else f"{text}, {part['n']} network" + ("" if part["n"] == 1 else "s")
+    )
 
 
 def beyond(told: Mapping) -> str:
-    """Whether the effect is beyond its controls: "yes" where the interval of the excess over every named control lies wholly above 0, else "no".
+    """Whether the effect is beyond its controls: "yes" where the interval of the excess over every
+    named control lies wholly above 0, else "no".
 
-    "not asked" where the chapter names no control; it says so where there are too few networks for an interval.
+    "not asked" where the chapter names no control; it says so where there are too few networks for
+    an interval.
     """
-    excess = {name: part["interval"] for name, part in told.get("beyond", {}).items() if part["interval"]}
+    excess = {
+        name: part["interval"] for name, part in told.get("beyond", {}).items() if part["interval"]
+    }
     if not excess:
         return "not asked (too few networks)" if told.get("beyond") else "not asked"
     missed = [name for name, (low, _) in excess.items() if low <= 0]
@@ -207,22 +250,29 @@ def beyond(told: Mapping) -> str:
 
 
 def claim_line(claim: Claim, told: Mapping, derive: bool = True) -> str:
-    """A claim in one line of markdown, as the chapter's page shows it; without `derive` it says what was measured and gives no verdict."""
+    """A claim in one line of markdown, as the chapter's page shows it; without `derive` it says
+    what was measured and gives no verdict.
+    """
     head = f"Claim {claim.id}: {explained(claim, told)}." if derive else f"Claim {claim.id}."
     control = f" Beyond its control: {beyond(told)}." if told.get("beyond") else ""
     numbers = f"Ours: {ours(told, 4)}; rule: {claim.quantity} {claim.rule}; paper: {claim.paper}."
     return f"**{head}** {claim.statement} {numbers}{control}"
 
 
-# ---------------------------------------------------------------------------------------------------------------- the file
+# ----------------------------------------------------------------------------------------- the file
 def claims_file() -> Path:
-    """book/claims.yml of the book at hand: $SCHURKIT_BOOK, else the working folder or one above it, else the one beside the package."""
+    """book/claims.yml of the book at hand: $SCHURKIT_BOOK, else the working folder or one above it,
+    else the one beside the package.
+    """
     folders = [Path(os.environ["SCHURKIT_BOOK"])] if os.environ.get("SCHURKIT_BOOK") else []
     folders += [Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parent.parent]
     for folder in folders:
         if (folder / "book" / "claims.yml").is_file():
             return folder / "book" / "claims.yml"
-    raise NoClaimsError("there is no book/claims.yml here or in a folder above; run the chapter inside the book's folder.")
+    raise NoClaimsError(
+        "there is no book/claims.yml here or in a folder above; run the chapter inside the book's "
+        "folder."
+    )
 
 
 def load_claims(path: Path | None = None) -> dict[str, Claim]:
@@ -230,7 +280,8 @@ def load_claims(path: Path | None = None) -> dict[str, Claim]:
 
     Raises
     ------
-    InputError : the file is not a list of claims with the fields id, statement, paper, where, source, key, quantity, rule and conditions.
+    InputError : the file is not a list of claims with the fields id, statement, paper, where,
+        source, key, quantity, rule and conditions.
     """
     path = claims_file() if path is None else Path(path)
     return dict(_load(path, path.stat().st_mtime_ns))
@@ -260,19 +311,30 @@ def _claim(entry, where: str) -> Claim:
     if not isinstance(entry, dict) or set(entry) != set(_FIELDS):
         given = set(entry) if isinstance(entry, dict) else set()
         wrong = ", ".join(sorted(set(_FIELDS) ^ given, key=str))
-        raise InputError(f"{where}: claim {name} must have exactly the fields {', '.join(_FIELDS)}; check {wrong}.")
+        raise InputError(
+            f"{where}: claim {name} must have exactly the fields {', '.join(_FIELDS)}; check "
+            f"{wrong}."
+        )
     texts = {what: entry[what] for what in _FIELDS if what not in ("rule", "conditions")}
     for what, text in texts.items():
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"{where}: claim {name}: {what} must be text; got {text!r}.")
     conditions = entry["conditions"]
     if not isinstance(conditions, dict) or not all(isinstance(what, str) for what in conditions):
-        raise InputError(f"{where}: claim {name}: conditions must map parameters of the chapter to values; got {conditions!r}.")
-    return Claim(**texts, rule=_rule(entry["rule"], f"{where}: claim {name}"), conditions=conditions)
+        raise InputError(
+            f"{where}: claim {name}: conditions must map parameters of the chapter to values; got "
+            f"{conditions!r}."
+        )
+    return Claim(
+        **texts, rule=_rule(entry["rule"], f"{where}: claim {name}"), conditions=conditions
+    )
 
 
 def _rule(given, where: str) -> Rule:
-    expected = "rule must be {at least: number}, {at most: number}, {sign: positive|negative} or {difference: {from: number, within|beyond: number}}"
+    expected = (
+        "rule must be {at least: number}, {at most: number}, {sign: positive|negative} or "
+        "{difference: {from: number, within|beyond: number}}"
+    )
     if not isinstance(given, dict) or len(given) != 1:
         raise InputError(f"{where}: {expected}; got {given!r}.")
     ((kind, value),) = given.items()
@@ -280,7 +342,12 @@ def _rule(given, where: str) -> Rule:
         return Rule(kind, float(value))
     if kind == "sign" and value in ("positive", "negative"):
         return Rule("sign", 1.0 if value == "positive" else -1.0)
-    if kind == "difference" and isinstance(value, dict) and len(value) == 2 and all(map(_number, value.values())):
+    if (
+        kind == "difference"
+        and isinstance(value, dict)
+        and len(value) == 2
+        and all(map(_number, value.values()))
+    ):
         side = next((side for side in ("within", "beyond") if side in value), None)
         if side and "from" in value and value[side] >= 0:
             return Rule("difference", float(value["from"]), float(value[side]), side)

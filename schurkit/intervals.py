@@ -1,6 +1,8 @@
-"""Values with their intervals. What is resampled are networks: pairs that share a network, or ratios of sums, are not independent values.
+"""Values with their intervals. What is resampled are networks: pairs that share a network, or
+ratios of sums, are not independent values.
 
-The rule of the book: a percentile bootstrap from 20 networks up, a t interval from 10, and below that the single values alone.
+The rule of the book: a percentile bootstrap from 20 networks up, a t interval from 10, and below
+that the single values alone.
 """
 
 from __future__ import annotations
@@ -85,13 +87,17 @@ def over_networks(values, *, level: float = 0.95, seed: int = 0, resamples: int 
     if len(values) == 0:
         raise InputError("an interval needs at least one value; got none.")
     mean = float(values.mean())
-    return _interval(mean, len(values), level, seed, resamples, values, lambda drawn: values[drawn].mean(axis=1))
+    return _interval(
+        mean, len(values), level, seed, resamples, values, lambda drawn: values[drawn].mean(axis=1)
+    )
 
 
 interval = over_networks
 
 
-def ratio(numerators, denominators, *, level: float = 0.95, seed: int = 0, resamples: int = 4000) -> Interval:
+def ratio(
+    numerators, denominators, *, level: float = 0.95, seed: int = 0, resamples: int = 4000
+) -> Interval:
     """Σ numerators / Σ denominators over networks, e.g. the share of a variance that is explained.
 
     Parameters
@@ -100,12 +106,26 @@ def ratio(numerators, denominators, *, level: float = 0.95, seed: int = 0, resam
     denominators : (networks,), with a sum above 0.
     level, seed, resamples : as in `over_networks`.
     """
-    above, below = (real_array(x, name, ("networks",), dtype=np.float64) for x, name in ((numerators, "numerators"), (denominators, "denominators")))
+    above, below = (
+        real_array(x, name, ("networks",), dtype=np.float64)
+        for x, name in ((numerators, "numerators"), (denominators, "denominators"))
+    )
     if len(above) != len(below) or not below.sum() > 0:
-        raise InputError(f"ratio needs as many numerators as denominators, and these with a sum above 0; got {len(above)} and {len(below)}.")
+        raise InputError(
+            "ratio needs as many numerators as denominators, and these with a sum above 0; got "
+            f"{len(above)} and {len(below)}."
+        )
     value = float(above.sum() / below.sum())
     influence = (above - value * below) / below.mean()
-    return _interval(value, len(above), level, seed, resamples, influence, lambda drawn: above[drawn].sum(axis=1) / below[drawn].sum(axis=1))
+    return _interval(
+        value,
+        len(above),
+        level,
+        seed,
+        resamples,
+        influence,
+        lambda drawn: above[drawn].sum(axis=1) / below[drawn].sum(axis=1),
+    )
 
 
 def share(flags, *, level: float = 0.95) -> Interval:
@@ -131,14 +151,23 @@ def share(flags, *, level: float = 0.95) -> Interval:
     return Interval(value, float(found.low), float(found.high), n, "Wilson", level)
 
 
-def over_pairs(distances, *, method: str = "jackknife", level: float = 0.95, seed: int = 0, resamples: int = 4000) -> Interval:
-    """Mean distance over all pairs of networks, with an interval over networks; none below 10 of them.
+def over_pairs(
+    distances,
+    *,
+    method: str = "jackknife",
+    level: float = 0.95,
+    seed: int = 0,
+    resamples: int = 4000,
+) -> Interval:
+    """Mean distance over all pairs of networks, with an interval over networks; none below 10 of
+    them.
 
     Parameters
     ----------
     distances : (networks, networks), symmetric.
-    method : "jackknife": a t interval with the variance that leaving out one network at a time gives; "bootstrap": networks are drawn with
-        replacement, pairs of a network with itself, whose distance is 0, are left out, and the interval is between percentiles.
+    method : "jackknife": a t interval with the variance that leaving out one network at a time
+        gives; "bootstrap": networks are drawn with replacement, pairs of a network with itself,
+        whose distance is 0, are left out, and the interval is between percentiles.
     level : coverage aimed at.
     seed : of the bootstrap.
     resamples : of the bootstrap.
@@ -149,15 +178,17 @@ def over_pairs(distances, *, method: str = "jackknife", level: float = 0.95, see
 
     Notes
     -----
-    Measured coverage of the mean distance between normal (lognormal) points on a line, aiming at .95, jackknife and bootstrap: 10 networks .93 (.77)
-    and .89 (.71); 20 networks .94 (.80) and .90 (.77); 40 networks .93 (.85) and .92 (.82).
+    Measured coverage of the mean distance between normal (lognormal) points on a line, aiming at
+    .95, jackknife and bootstrap: 10 networks .93 (.77) and .89 (.71); 20 networks .94 (.80) and .90
+    (.77); 40 networks .93 (.85) and .92 (.82).
 
     Examples
     --------
     >>> over_pairs(np.array([[0.0, 1.0], [1.0, 0.0]])).value
     1.0
 
-    Source: ours. The spread of a mean over pairs falls with networks, not with pairs (W. Hoeffding, Ann. Math. Stat. 19, 1948, §5).
+    Source: ours. The spread of a mean over pairs falls with networks, not with pairs (W. Hoeffding,
+    Ann. Math. Stat. 19, 1948, §5).
     """
     D = square(distances, "distances")
     one_of(method, "method", ("jackknife", "bootstrap"))
@@ -171,21 +202,27 @@ def over_pairs(distances, *, method: str = "jackknife", level: float = 0.95, see
         half = jackknife_half_width(without, n, level)
         return Interval(mean, mean - half, mean + half, n, "jackknife t", level)
     drawn = random.integers(seed, "pair bootstrap", 0, (resamples, n), n)
-    counts = np.stack([(drawn == network).sum(axis=1) for network in range(n)], axis=1).astype(float)
+    counts = np.stack([(drawn == network).sum(axis=1) for network in range(n)], axis=1).astype(
+        float
+    )
     means = ((counts @ D) * counts).sum(axis=1) / (n**2 - (counts**2).sum(axis=1))
     low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
     return Interval(mean, float(low), float(high), n, "percentile bootstrap", level)
 
 
 def jackknife_half_width(without, networks: int, level: float) -> float:
-    """Half of a t interval from the values that leaving out one seed at a time gives, with networks − 1 degrees of freedom.
+    """Half of a t interval from the values that leaving out one seed at a time gives, with networks
+    − 1 degrees of freedom.
 
     Source: B. Efron, The Jackknife, the Bootstrap and Other Resampling Plans, SIAM 1982, §3.
     """
     from scipy.stats import t  # slow to import
 
     m = len(without)
-    return float(t.ppf(0.5 + level / 2, networks - 1) * np.sqrt((m - 1) / m * ((without - without.mean()) ** 2).sum()))
+    return float(
+        t.ppf(0.5 + level / 2, networks - 1)
+        * np.sqrt((m - 1) / m * ((without - without.mean()) ** 2).sum())
+    )
 
 
 def square(D, name: str) -> np.ndarray:
@@ -193,7 +230,8 @@ def square(D, name: str) -> np.ndarray:
 
     Raises
     ------
-    InputError : sizes differ, fewer than two networks, not symmetric, or a diagonal that is not zero.
+    InputError : sizes differ, fewer than two networks, not symmetric, or a diagonal that is not
+        zero.
     """
     D = real_array(D, name, ("networks", "networks"), dtype=np.float64)
     if len(D) < 2:
@@ -203,8 +241,12 @@ def square(D, name: str) -> np.ndarray:
     return D
 
 
-def _interval(value: float, n: int, level: float, seed: int, resamples: int, influence, statistic: Callable) -> Interval:
-    """By the rule of the book. influence : (networks,), whose spread is that of the value times √n; statistic : of drawn networks."""
+def _interval(
+    value: float, n: int, level: float, seed: int, resamples: int, influence, statistic: Callable
+) -> Interval:
+    """By the rule of the book. influence : (networks,), whose spread is that of the value times √n;
+    statistic : of drawn networks.
+    """
     number(level, "level", above=0, at_most=0.9999)
     if n < FEWEST:
         return Interval(value, None, None, n, "none", level)

@@ -18,7 +18,8 @@ class Metric:
     name : what it is called in tables and labels.
     measure : (outputs (networks, trials, time, output), trials) → one value a network, (networks,).
     better : "lower" (errors) or "higher" (scores).
-    chance : its value for a network that knows nothing of the trials, a number or a function of the trials; None where nobody says.
+    chance : its value for a network that knows nothing of the trials, a number or a function of the
+        trials; None where nobody says.
     """
 
     name: str
@@ -40,16 +41,19 @@ class Metric:
 
 
 def fvu(outputs, trials: Trials) -> np.ndarray:
-    """Fraction of variance unexplained, FVU = Σ‖ŷ − y‖² / Σ‖y − ȳ‖², sums over unmasked trials, time steps and outputs.
+    """Fraction of variance unexplained, FVU = Σ‖ŷ − y‖² / Σ‖y − ȳ‖², sums over unmasked trials,
+    time steps and outputs.
 
     Parameters
     ----------
     outputs : (networks, trials, time, output) or a `Rollout`.
-    trials : the trials that were run; ȳ is the mean target of each output over unmasked trials and time.
+    trials : the trials that were run; ȳ is the mean target of each output over unmasked trials and
+        time.
 
     Returns
     -------
-    (networks,), float64, lower is better; 1 for a network that always says ȳ, infinite for one that diverged.
+    (networks,), float64, lower is better; 1 for a network that always says ȳ, infinite for one that
+    diverged.
 
     Raises
     ------
@@ -60,12 +64,18 @@ def fvu(outputs, trials: Trials) -> np.ndarray:
     outputs, targets, kept = _aligned(outputs, trials)
     spread = _spread(trials)
     with np.errstate(over="ignore", invalid="ignore"):
-        error = np.array([(((y - targets[min(i, len(targets) - 1)]) * kept[min(i, len(kept) - 1)]) ** 2).sum() for i, y in enumerate(outputs)])
+        error = np.array(
+            [
+                (((y - targets[min(i, len(targets) - 1)]) * kept[min(i, len(kept) - 1)]) ** 2).sum()
+                for i, y in enumerate(outputs)
+            ]
+        )
     return np.where(np.isfinite(error), error, np.inf) / spread
 
 
 def fvu_over_time(outputs, trials: Trials) -> np.ndarray:
-    """Squared error at each time step as a share of FVU's denominator a counted step, (networks, time); NaN where a step is masked in every trial.
+    """Squared error at each time step as a share of FVU's denominator a counted step, (networks,
+    time); NaN where a step is masked in every trial.
 
     The mean over counted entries is `fvu`, so the curve says when within a trial an error arises.
     """
@@ -73,13 +83,19 @@ def fvu_over_time(outputs, trials: Trials) -> np.ndarray:
     spread = _spread(trials) / trials.counted.sum(axis=(-2, -1))
     error = (((outputs - targets) * kept) ** 2).sum(axis=(1, 3))
     steps = np.broadcast_to(kept, (*outputs.shape[:3], 1)).sum(axis=(1, 3))
-    return np.divide(error, steps * np.reshape(spread, (-1, 1)), out=np.full(error.shape, np.nan), where=steps > 0)
+    return np.divide(
+        error,
+        steps * np.reshape(spread, (-1, 1)),
+        out=np.full(error.shape, np.nan),
+        where=steps > 0,
+    )
 
 
 def replay_accuracy(outputs, trials: Trials) -> np.ndarray:
     """Fraction of unmasked (trial, time, output) whose sign is that of the target; targets are ±1.
 
-    Parameters and returns as `fvu`; higher is better, .5 is chance. A zero or NaN output counts as wrong.
+    Parameters and returns as `fvu`; higher is better, .5 is chance. A zero or NaN output counts as
+    wrong.
 
     Source: S. Dräger, arXiv:2606.18457, §3 (autonomous replay accuracy).
     """
@@ -89,10 +105,11 @@ def replay_accuracy(outputs, trials: Trials) -> np.ndarray:
 
 
 def accuracy(outputs, trials: Trials) -> np.ndarray:
-    """Fraction of unmasked (trial, time) whose largest output is the class of the target (one-hot; the largest target in general).
+    """Fraction of unmasked (trial, time) whose largest output is the class of the target (one-hot;
+    the largest target in general).
 
-    Parameters and returns as `fvu`; higher is better, 1/output is chance for equally frequent classes. A step with a NaN output counts as
-    wrong; among equal outputs the first is taken.
+    Parameters and returns as `fvu`; higher is better, 1/output is chance for equally frequent
+    classes. A step with a NaN output counts as wrong; among equal outputs the first is taken.
     """
     outputs, targets, kept = _aligned(outputs, trials)
     hits = np.argmax(outputs, axis=-1) == np.argmax(targets, axis=-1)
@@ -102,10 +119,17 @@ def accuracy(outputs, trials: Trials) -> np.ndarray:
 
 
 def accuracy_over_time(outputs, trials: Trials) -> np.ndarray:
-    """`replay_accuracy` at each time step, (networks, time); NaN where a step is masked in every trial."""
+    """`replay_accuracy` at each time step, (networks, time); NaN where a step is masked in every
+    trial.
+    """
     outputs, targets, kept = _aligned(outputs, trials)
     count = np.broadcast_to(kept, outputs.shape[:3] + (1,)).sum(axis=(1, 3)) * outputs.shape[3]
-    return np.divide(_hits(outputs, targets, kept).sum(axis=(1, 3)), count, out=np.full(count.shape, np.nan), where=count > 0)
+    return np.divide(
+        _hits(outputs, targets, kept).sum(axis=(1, 3)),
+        count,
+        out=np.full(count.shape, np.nan),
+        where=count > 0,
+    )
 
 
 def _hits(outputs, targets, kept):
@@ -113,12 +137,21 @@ def _hits(outputs, targets, kept):
 
 
 def _aligned(outputs, trials: Trials):
-    """Outputs, targets and mask with axes (networks or 1, trials, time, output or 1), float64 targets."""
+    """Outputs, targets and mask with axes (networks or 1, trials, time, output or 1), float64
+    targets.
+    """
     outputs = outputs.outputs if isinstance(outputs, Rollout) else np.asarray(outputs)
     targets = trials.targets if trials.networks is not None else trials.targets[None]
-    if outputs.ndim != 4 or outputs.shape[1:] != targets.shape[1:] or (trials.networks is not None and len(outputs) != len(targets)):
+    if (
+        outputs.ndim != 4
+        or outputs.shape[1:] != targets.shape[1:]
+        or (trials.networks is not None and len(outputs) != len(targets))
+    ):
         axes = "(networks, trials, time, output)"
-        raise InputError(f"outputs must have axes {axes} that fit targets {trials.targets.shape}; got shape {outputs.shape}.")
+        raise InputError(
+            f"outputs must have axes {axes} that fit targets {trials.targets.shape}; got shape "
+            f"{outputs.shape}."
+        )
     kept = trials.counted if trials.networks is not None else trials.counted[None]
     return outputs, targets.astype(np.float64), kept[..., None]
 
@@ -131,7 +164,9 @@ def _spread(trials: Trials) -> np.ndarray:
 
 def _commonest(trials: Trials) -> float:
     """The share of counted steps that the most frequent class has."""
-    return float(np.bincount(trials.targets.argmax(axis=-1)[trials.counted]).max() / trials.counted.sum())
+    return float(
+        np.bincount(trials.targets.argmax(axis=-1)[trials.counted]).max() / trials.counted.sum()
+    )
 
 
 FVU = Metric("FVU", fvu, "lower", 1.0)
@@ -141,5 +176,7 @@ METRICS = {"fvu": FVU, "replay_accuracy": REPLAY_ACCURACY, "accuracy": ACCURACY}
 
 
 def metric(choice: str | Metric) -> Metric:
-    """The metric of that name ("fvu", "replay_accuracy", "accuracy"), or the given `Metric` itself."""
+    """The metric of that name ("fvu", "replay_accuracy", "accuracy"), or the given `Metric`
+    itself.
+    """
     return choice if isinstance(choice, Metric) else METRICS[one_of(choice, "metric", METRICS)]

@@ -1,8 +1,9 @@
 """What a chapter tells the book: numbers, claims, figures and tables.
 
-Everything goes through IPython's display alone, so a kernel needs neither Sphinx nor Jupyter Book, and everything can be read back from the
-executed notebook: `records` and `claims` return what a chapter recorded. The output metadata carry the values under the key ``"schurkit"``;
-the pages read ``{glue:text}`` numbers, figures with captions and computed alternative text, and tables.
+Everything goes through IPython's display alone, so a kernel needs neither Sphinx nor Jupyter Book,
+and everything can be read back from the executed notebook: `records` and `claims` return what a
+chapter recorded. The output metadata carry the values under the key ``"schurkit"``; the pages read
+``{glue:text}`` numbers, figures with captions and computed alternative text, and tables.
 """
 
 from __future__ import annotations
@@ -32,40 +33,59 @@ _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 
 
 def record(*named, **values) -> None:
-    """Record numbers (or texts) under names, for the prose, the ledger and sweeps: ``record(n=20, radius=1.2)``.
+    """Record numbers (or texts) under names, for the prose, the ledger and sweeps: ``record(n=20,
+    radius=1.2)``.
 
-    In a page, the role ``glue:text`` with the text ``radius:.3f`` shows it; from Python, `records` of the executed notebook returns the value itself.
+    In a page, the role ``glue:text`` with the text ``radius:.3f`` shows it; from Python, `records`
+    of the executed notebook returns the value itself.
 
     Parameters
     ----------
-    named : where the program makes the name: ``record(f"radius_{kind}", 1.2)``; letters, digits, ``_``, ``.`` and ``-``, unique in the chapter.
-    values : name by name, a number, text, truth value, None, or a flat list or one-axis array of these; NaN and infinities are undefined (None).
+    named : where the program makes the name: ``record(f"radius_{kind}", 1.2)``; letters, digits,
+        ``_``, ``.`` and ``-``, unique in the chapter.
+    values : name by name, a number, text, truth value, None, or a flat list or one-axis array of
+        these; NaN and infinities are undefined (None).
     """
     if len(named) not in (0, 2):
         raise InputError(f"record takes a name and its value, or name=value; got {named!r}.")
     for name, one in [named] * bool(named) + list(values.items()):
         if not isinstance(name, str) or not _KEY.fullmatch(name):
-            raise InputError(f"record needs a key of letters, digits, '_', '.' or '-' that starts with a letter; got {name!r}.")
+            raise InputError(
+                "record needs a key of letters, digits, '_', '.' or '-' that starts with a "
+                f"letter; got {name!r}."
+            )
         plain = _plain(one, f"record({name!r}, …)")
         _publish(*glued(name, plain), kind="record", key=name, value=plain)
 
 
-def claim(id: str, value, interval=None, n: int | None = None, figure: str | None = None, beyond: dict | None = None) -> None:
-    """Hold our value against a claim of book/claims.yml: show both in one line, and record the value under the claim's key.
+def claim(
+    id: str,
+    value,
+    interval=None,
+    n: int | None = None,
+    figure: str | None = None,
+    beyond: dict | None = None,
+) -> None:
+    """Hold our value against a claim of book/claims.yml: show both in one line, and record the
+    value under the claim's key.
 
-    What is recorded is value, interval, n and figure, and no verdict: pages derive it from these, the rule and the parameters of the run
-    (`schurkit.claims.verdict`), so that it follows a rule that is changed. A claim never raises for what came out.
+    What is recorded is value, interval, n and figure, and no verdict: pages derive it from these,
+    the rule and the parameters of the run (`schurkit.claims.verdict`), so that it follows a rule
+    that is changed. A claim never raises for what came out.
 
     Parameters
     ----------
     id : the claim, e.g. ``"S2"``.
-    value : our number; None or NaN when it is undefined. A `schurkit.metrics.Interval` brings its interval and n along. A claim about several
-        tasks takes a dict of these, one a task: ``claim("D5", {"flip_flop": interval(a), "sine": interval(b)})``.
+    value : our number; None or NaN when it is undefined. A `schurkit.metrics.Interval` brings its
+        interval and n along. A claim about several tasks takes a dict of these, one a task:
+        ``claim("D5", {"flip_flop": interval(a), "sine": interval(b)})``.
     interval : (low, high) over networks, if there are enough of them.
     n : number of networks.
-    figure : name of the figure or table of this chapter that carries the claim, for the ledger; by default the nearest one above.
-    beyond : the claim's controls, each with the excess of the effect over it in the direction of the claim, as an `Interval` over networks:
-        ``{"permuted": interval(cost - cost_of_control)}``. The ledger says whether it lies above 0.
+    figure : name of the figure or table of this chapter that carries the claim, for the ledger; by
+        default the nearest one above.
+    beyond : the claim's controls, each with the excess of the effect over it in the direction of
+        the claim, as an `Interval` over networks: ``{"permuted": interval(cost -
+        cost_of_control)}``. The ledger says whether it lies above 0.
 
     Raises
     ------
@@ -74,11 +94,21 @@ def claim(id: str, value, interval=None, n: int | None = None, figure: str | Non
     try:
         entry = _claim_named(id)
     except NoClaimsError:  # the chapter alone, on Colab for example: it goes on without verdicts
-        _publish({"text/plain": f"{id}: ours {value}; the rule is in book/claims.yml of the book, which is not here."}, kind="no claims", id=id)
+        _publish(
+            {
+                "text/plain": f"{id}: ours {value}; the rule is in book/claims.yml of the book, which is "
+                "not here."
+            },
+            kind="no claims",
+            id=id,
+        )
         return
     if isinstance(value, dict):
         if not value or interval is not None or n is not None:
-            raise InputError(f"claim {id}: several tasks take one Interval each, as a dict that is not empty, and no interval or n beside it.")
+            raise InputError(
+                f"claim {id}: several tasks take one Interval each, as a dict that is not empty, "
+                "and no interval or n beside it."
+            )
         told = {"value": None, "interval": None, "n": None, "each": _measured_each(value, id)}
         number = [part["value"] for part in told["each"].values()]
     else:
@@ -89,48 +119,86 @@ def claim(id: str, value, interval=None, n: int | None = None, figure: str | Non
     if figure is not None:
         _check_name(figure, "figure")
         told["figure"] = figure
-    _publish({"text/markdown": claim_line(entry, told, derive=False), "text/plain": f"{id}: {ours(told)}"}, kind="claim", id=id, **told)
+    _publish(
+        {
+            "text/markdown": claim_line(entry, told, derive=False),
+            "text/plain": f"{id}: {ours(told)}",
+        },
+        kind="claim",
+        id=id,
+        **told,
+    )
     record(entry.key, number)
 
 
 def published(name: str, by: str = "removed", value: str = "delta") -> None:
-    """Where a page shows its published run first: one line that sets this run's networks beside the published ones.
+    """Where a page shows its published run first: one line that sets this run's networks beside the
+    published ones.
 
-    It is filled when the page is made, from the published table of the same name: how many networks stand there and here, and how many of this run's
-    values lie within the range of the published networks. With other parameters than those of the published run it says so instead.
+    It is filled when the page is made, from the published table of the same name: how many networks
+    stand there and here, and how many of this run's values lie within the range of the published
+    networks. With other parameters than those of the published run it says so instead.
 
     Parameters
     ----------
     name : of a figure or table of this chapter with a CSV file of one row a network and group.
-    by : the column of groups. value : the column of values. Rows whose column ``kind`` is not "removal" are passed over.
+    by : the column of groups.
+    value : the column of values. Rows whose column ``kind`` is not "removal" are passed over.
     """
     _check_name(name, "figure")
-    _publish({"text/plain": "In the book the published run of this chapter stands here."}, kind="published", name=name, by=by, value=value)
+    _publish(
+        {"text/plain": "In the book the published run of this chapter stands here."},
+        kind="published",
+        name=name,
+        by=by,
+        value=value,
+    )
 
 
 def show(figure, name: str, caption: str, alt: str | None = None, data=None) -> None:
-    """Show a view, or a matplotlib figure, with its caption, alternative text and the numbers behind it, then close it.
+    """Show a view, or a matplotlib figure, with its caption, alternative text and the numbers
+    behind it, then close it.
 
     Parameters
     ----------
-    figure : a `schurkit.views.View`, which brings its alternative text and its numbers, or a matplotlib Figure.
+    figure : a `schurkit.views.View`, which brings its alternative text and its numbers, or a
+        matplotlib Figure.
     name : lower-case words joined by ``-``; pages refer to it as ``{numref}`name```.
     caption : what is shown, n, what the spread is, and what to take away (MyST markdown).
     alt : the same for a reader who does not see it; compute its numbers.
-    data : the drawn numbers, as a DataFrame or a list of dataclass rows or dicts: linked below the figure as a CSV file.
+    data : the drawn numbers, as a DataFrame or a list of dataclass rows or dicts: linked below the
+        figure as a CSV file.
     """
     _check_name(name, "figure")
     if hasattr(figure, "alt"):
         figure, alt, data = figure.figure, alt or figure.alt, figure.data if data is None else data
     for what, text in (("caption", caption), ("alternative text", alt)):
         if not isinstance(text, str) or not text.strip():
-            raise InputError(f"figure {name} needs {'an' if what[0] == 'a' else 'a'} {what}; got {text!r}.")
+            raise InputError(
+                f"figure {name} needs {'an' if what[0] == 'a' else 'a'} {what}; got {text!r}."
+            )
     if not hasattr(figure, "savefig"):
-        raise InputError(f"show needs a matplotlib figure; got {type(figure).__name__}. Did you pass the axes? Use ax.figure.")
-    mystnb = {"image": {"alt": " ".join(alt.split())}, "figure": {"name": name, "caption": " ".join(caption.split())}}
+        raise InputError(
+            f"show needs a matplotlib figure; got {type(figure).__name__}. Did you pass the axes? "
+            "Use ax.figure."
+        )
+    mystnb = {
+        "image": {"alt": " ".join(alt.split())},
+        "figure": {"name": name, "caption": " ".join(caption.split())},
+    }
     link = None if data is None else _csv_link(name, "figure", _frame(data, f"figure {name}"))
-    about = {"mystnb": mystnb, "needs_background": "light"}  # the second for Jupyter's dark themes: the picture is drawn dark on nothing
-    _publish({**picture(figure), "text/plain": f"Figure {name}: {alt}"}, about, kind="figure", name=name, alt=alt, caption=caption)
+    about = {
+        "mystnb": mystnb,
+        "needs_background": "light",
+    }  # the second for Jupyter's dark themes: the picture is drawn dark on nothing
+    _publish(
+        {**picture(figure), "text/plain": f"Figure {name}: {alt}"},
+        about,
+        kind="figure",
+        name=name,
+        alt=alt,
+        caption=caption,
+    )
     _close(figure)
     _note(name, caption, link)
 
@@ -140,9 +208,11 @@ def table(rows, name: str, caption: str, formats: dict[str, str] | None = None) 
 
     Parameters
     ----------
-    rows : a DataFrame, or a list of dataclass rows or dicts. A named index becomes the first column.
+    rows : a DataFrame, or a list of dataclass rows or dicts. A named index becomes the first
+        column.
     name, caption : as for `show`.
-    formats : format specification per column, e.g. ``{"accuracy": ".3f", "seconds": ".0f"}``. Undefined values are shown as "–".
+    formats : format specification per column, e.g. ``{"accuracy": ".3f", "seconds": ".0f"}``.
+        Undefined values are shown as "–".
     """
     _check_name(name, "table")
     if not isinstance(caption, str) or not caption.strip():
@@ -150,13 +220,30 @@ def table(rows, name: str, caption: str, formats: dict[str, str] | None = None) 
     frame = _frame(rows, f"table {name}")
     unknown = [column for column in formats or {} if column not in frame.columns]
     if unknown:
-        raise InputError(f"table {name} has no column {unknown[0]!r}; it has {', '.join(map(str, frame.columns))}.")
-    cells = [[_cell(value, (formats or {}).get(column)) for column, value in zip(frame.columns, row)] for row in frame.itertuples(index=False)]
-    right = [frame[column].dtype.kind in "fiu" or _numbers(words) for column, words in zip(frame.columns, zip(*cells))]
+        raise InputError(
+            f"table {name} has no column {unknown[0]!r}; it has "
+            f"{', '.join(map(str, frame.columns))}."
+        )
+    cells = [
+        [_cell(value, (formats or {}).get(column)) for column, value in zip(frame.columns, row)]
+        for row in frame.itertuples(index=False)
+    ]
+    right = [
+        frame[column].dtype.kind in "fiu" or _numbers(words)
+        for column, words in zip(frame.columns, zip(*cells))
+    ]
     link = _csv_link(name, "table", frame)
     caption = " ".join(caption.split())
-    bundle = {"text/html": _html_table(frame.columns, cells, right), "text/markdown": _markdown_table(frame.columns, cells, right, name, caption)}
-    _publish({**bundle, "text/plain": frame.to_string(index=False)}, kind="table", name=name, caption=caption)
+    bundle = {
+        "text/html": _html_table(frame.columns, cells, right),
+        "text/markdown": _markdown_table(frame.columns, cells, right, name, caption),
+    }
+    _publish(
+        {**bundle, "text/plain": frame.to_string(index=False)},
+        kind="table",
+        name=name,
+        caption=caption,
+    )
     _note(name, caption, link)
 
 
@@ -172,9 +259,16 @@ def explorer(page, name: str, caption: str) -> None:
     if not isinstance(caption, str) or not caption.strip():
         raise InputError(f"explorer {name} needs a caption; got {caption!r}.")
     if not hasattr(page, "html") or not hasattr(page, "text"):
-        raise InputError(f"explorer needs a page of schurkit.explorer.page; got {type(page).__name__}.")
+        raise InputError(
+            f"explorer needs a page of schurkit.explorer.page; got {type(page).__name__}."
+        )
     below = f'<p class="ske-caption">{html.escape(" ".join(caption.split()))}</p>'
-    _publish({"text/html": f"{page.html}\n{below}", "text/plain": f"Explorer {name}: {page.text}"}, kind="explorer", name=name, caption=caption)
+    _publish(
+        {"text/html": f"{page.html}\n{below}", "text/plain": f"Explorer {name}: {page.text}"},
+        kind="explorer",
+        name=name,
+        caption=caption,
+    )
 
 
 def records(notebook) -> dict:
@@ -188,21 +282,30 @@ def records(notebook) -> dict:
 
 
 def claims(notebook) -> list[dict]:
-    """What an executed notebook says on claims: dicts with id, value, interval, n, and figure, `each` and `beyond` where they were given.
+    """What an executed notebook says on claims: dicts with id, value, interval, n, and figure,
+    `each` and `beyond` where they were given.
 
-    `values` holds the parameters of the run, where the notebook tells them; `schurkit.claims.verdicts` derives the verdicts.
+    `values` holds the parameters of the run, where the notebook tells them;
+    `schurkit.claims.verdicts` derives the verdicts.
     """
     run = _content(notebook).get("metadata", {}).get("schurkit", {}).get("run", {})
-    return [told | ({"values": run["values"]} if "values" in run else {}) for told in _told(notebook, "claim")]
+    return [
+        told | ({"values": run["values"]} if "values" in run else {})
+        for told in _told(notebook, "claim")
+    ]
 
 
 def glued(key: str, value) -> tuple[dict, dict]:
-    """Data and metadata of an output that gives the role ``glue:text`` a recorded value by that key."""
+    """Data and metadata of an output that gives the role ``glue:text`` a recorded value by that
+    key.
+    """
     text = "nan" if value is None else repr(value)  # 'nan' still takes a number format in the prose
-    return {RECORD_MIME: text}, {"scrapbook": {"name": key, "mime_prefix": "application/papermill.record/"}}
+    return {RECORD_MIME: text}, {
+        "scrapbook": {"name": key, "mime_prefix": "application/papermill.record/"}
+    }
 
 
-# ---------------------------------------------------------------------------------------------------------------- reading back
+# ------------------------------------------------------------------------------------- reading back
 def _content(notebook) -> dict:
     if hasattr(notebook, "keys"):
         return notebook
@@ -222,7 +325,7 @@ def _told(notebook, kind: str) -> list[dict]:
     return found
 
 
-# ---------------------------------------------------------------------------------------------------------------- showing
+# ------------------------------------------------------------------------------------------ showing
 def _publish(data: dict, metadata: dict | None = None, /, **said) -> None:
     """Display one output whose metadata carry what was said; outside IPython print its text."""
     from IPython.core.interactiveshell import InteractiveShell
@@ -236,7 +339,9 @@ def _publish(data: dict, metadata: dict | None = None, /, **said) -> None:
 
 
 def _note(name: str, caption: str, link: str | None) -> None:
-    """Below a figure or table: the caption for a live session (hidden on the page, which has its own) and the link to the numbers."""
+    """Below a figure or table: the caption for a live session (hidden on the page, which has its
+    own) and the link to the numbers.
+    """
     live = f'<p class="schurkit-live">{html.escape(caption)}</p>'
     text = caption if link is None else f"{caption} [CSV behind {name}]"
     page = f'<div class="schurkit-note">{live}{link or ""}</div>'
@@ -247,10 +352,16 @@ def _csv_link(name: str, what: str, frame) -> str:
     csv = frame.to_csv(index=False, lineterminator="\n").encode()
     if len(csv) > CSV_LIMIT:
         size, limit = len(csv) / 1e6, CSV_LIMIT / 1e6
-        raise InputError(f"{name}: the numbers behind it take {size:.1f} MB as CSV; the limit is {limit:.0f} MB. Pass summary rows.")
+        raise InputError(
+            f"{name}: the numbers behind it take {size:.1f} MB as CSV; the limit is {limit:.0f} "
+            "MB. Pass summary rows."
+        )
     address = "data:text/csv;base64," + base64.b64encode(csv).decode()
     rows = f"{len(frame):,} row" + ("" if len(frame) == 1 else "s")
-    return f'<p class="schurkit-data"><a download="{name}.csv" href="{address}">Numbers behind this {what} ({name}.csv, {rows})</a></p>'
+    return (
+        f'<p class="schurkit-data"><a download="{name}.csv" href="{address}">Numbers behind this '
+        f"{what} ({name}.csv, {rows})</a></p>"
+    )
 
 
 def picture(figure) -> dict:
@@ -259,11 +370,24 @@ def picture(figure) -> dict:
 
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "schurkit"}):
         drawn = io.BytesIO()
-        figure.savefig(drawn, format="svg", facecolor="none", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+        figure.savefig(
+            drawn,
+            format="svg",
+            facecolor="none",
+            bbox_inches="tight",
+            metadata={"Date": None, "Creator": None},
+        )
     if len(drawn.getvalue()) <= SVG_LIMIT:
         return {"image/svg+xml": drawn.getvalue().decode()}
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", facecolor="none", bbox_inches="tight", dpi=192, metadata={"Software": None})
+    figure.savefig(
+        drawn,
+        format="png",
+        facecolor="none",
+        bbox_inches="tight",
+        dpi=192,
+        metadata={"Software": None},
+    )
     return {"image/png": base64.b64encode(drawn.getvalue()).decode()}
 
 
@@ -276,32 +400,60 @@ def _close(figure) -> None:
 
 def _markdown_table(columns, cells, right, name, caption) -> str:
     def line(words):
-        return "| " + " | ".join(str(word).replace("|", "\\|").replace("\n", " ") for word in words) + " |"
+        return (
+            "| "
+            + " | ".join(str(word).replace("|", "\\|").replace("\n", " ") for word in words)
+            + " |"
+        )
 
     rule = "|" + "|".join("---:" if numeric else ":---" for numeric in right) + "|"
-    return "\n".join([f":::{{table}} {caption}", f":name: {name}", "", line(columns), rule, *map(line, cells), ":::"])
+    return "\n".join(
+        [
+            f":::{{table}} {caption}",
+            f":name: {name}",
+            "",
+            line(columns),
+            rule,
+            *map(line, cells),
+            ":::",
+        ]
+    )
 
 
 def _html_table(columns, cells, right) -> str:
     sides = ["right" if numeric else "left" for numeric in right]
 
     def row(tag, words):
-        return "<tr>" + "".join(f'<{tag} style="text-align:{side}">{html.escape(str(word))}</{tag}>' for word, side in zip(words, sides)) + "</tr>"
+        return (
+            "<tr>"
+            + "".join(
+                f'<{tag} style="text-align:{side}">{html.escape(str(word))}</{tag}>'
+                for word, side in zip(words, sides)
+            )
+            + "</tr>"
+        )
 
-    return f'<table class="dataframe"><thead>{row("th", columns)}</thead><tbody>{"".join(row("td", words) for words in cells)}</tbody></table>'
+    return (
+        "<table "
+        f'class="dataframe"><thead>{row("th", columns)}</thead><tbody>{"".join(row("td", words) for words in cells)}</tbody></table>'
+    )
 
 
-# ---------------------------------------------------------------------------------------------------------------- checking
+# ----------------------------------------------------------------------------------------- checking
 def _claim_named(id) -> Claim:
     known = load_claims()
     if id not in known:
-        raise InputError(f"there is no claim {id!r} in book/claims.yml; it lists {', '.join(known)}.")
+        raise InputError(
+            f"there is no claim {id!r} in book/claims.yml; it lists {', '.join(known)}."
+        )
     return known[id]
 
 
 def _measured_each(values: dict, id) -> dict[str, dict]:
     if not all(isinstance(name, str) and name for name in values):
-        raise InputError(f"claim {id}: tasks and controls need names; got {', '.join(map(repr, values))}.")
+        raise InputError(
+            f"claim {id}: tasks and controls need names; got {', '.join(map(repr, values))}."
+        )
     return {name: _measured(value, None, None, id) for name, value in values.items()}
 
 
@@ -311,7 +463,11 @@ def _measured(value, interval, n, id) -> dict:
         value, interval, n = value.mean, (value.low, value.high), value.n
     number = _plain(value, f"claim({id!r}, …)", numeric=True)
     bounds = _interval(interval, id)
-    if n is not None and (isinstance(n, bool) or not isinstance(_plain(n, f"claim({id!r}, n=…)", numeric=True), int) or n < 0):
+    if n is not None and (
+        isinstance(n, bool)
+        or not isinstance(_plain(n, f"claim({id!r}, n=…)", numeric=True), int)
+        or n < 0
+    ):
         raise InputError(f"claim {id}: n must be a whole number of networks; got {n!r}.")
     return {"value": number, "interval": bounds, "n": None if n is None else int(n)}
 
@@ -327,30 +483,52 @@ def _interval(interval, id) -> list[float] | None:
     if None in bounds:
         return None
     if bounds[0] > bounds[1]:
-        raise InputError(f"claim {id}: interval must be (low, high) with low ≤ high; got ({low!r}, {high!r}).")
+        raise InputError(
+            f"claim {id}: interval must be (low, high) with low ≤ high; got ({low!r}, {high!r})."
+        )
     return bounds
 
 
 def _check_name(name, what: str) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InputError(f"a {what} needs a name of lower-case words joined by '-', e.g. 'copy-replay'; got {name!r}.")
+        raise InputError(
+            f"a {what} needs a name of lower-case words joined by '-', e.g. 'copy-replay'; got "
+            f"{name!r}."
+        )
 
 
 def _plain(value, where: str, numeric: bool = False):
-    """`value` as JSON has it: numpy scalars and one-axis arrays become numbers and lists, NaN and infinities None."""
+    """`value` as JSON has it: numpy scalars and one-axis arrays become numbers and lists, NaN and
+    infinities None.
+    """
     if hasattr(value, "tolist"):
         value = value.tolist()
-    if isinstance(value, (list, tuple)) and not numeric and not any(isinstance(item, (list, tuple, dict)) for item in value):
+    if (
+        isinstance(value, (list, tuple))
+        and not numeric
+        and not any(isinstance(item, (list, tuple, dict)) for item in value)
+    ):
         return [_plain(item, where) for item in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    if value is None or (isinstance(value, int) and not (numeric and isinstance(value, bool))) or (isinstance(value, str) and not numeric):
+    if (
+        value is None
+        or (isinstance(value, int) and not (numeric and isinstance(value, bool)))
+        or (isinstance(value, str) and not numeric)
+    ):
         return value
-    raise InputError(f"{where} takes {'a number' if numeric else 'a number, text or a flat list of these'}; got {type(value).__name__}.")
+    raise InputError(
+        f"{where} takes {'a number' if numeric else 'a number, text or a flat list of these'}; "
+        f"got {type(value).__name__}."
+    )
 
 
 def _cell(value, spec: str | None) -> str:
-    if value is None or (isinstance(value, float) and not math.isfinite(value)) or str(value) in ("<NA>", "NaT"):
+    if (
+        value is None
+        or (isinstance(value, float) and not math.isfinite(value))
+        or str(value) in ("<NA>", "NaT")
+    ):
         return "–"
     if spec is None:
         return f"{value:.4g}".replace("-", "−") if isinstance(value, float) else str(value)
@@ -362,8 +540,12 @@ def _cell(value, spec: str | None) -> str:
 
 
 def _numbers(words) -> bool:
-    """Whether a column of text holds numbers, some with their intervals, beside what is undefined."""
-    return any(word != "–" for word in words) and all(word == "–" or _NUMBER.match(word) for word in words)
+    """Whether a column of text holds numbers, some with their intervals, beside what is
+    undefined.
+    """
+    return any(word != "–" for word in words) and all(
+        word == "–" or _NUMBER.match(word) for word in words
+    )
 
 
 def _frame(rows, where: str):
@@ -372,6 +554,10 @@ def _frame(rows, where: str):
     if isinstance(rows, pd.DataFrame):
         return rows.reset_index() if any(name is not None for name in rows.index.names) else rows
     rows = list(rows) if isinstance(rows, (list, tuple)) else None
-    if not rows or not all(isinstance(row, dict) or (is_dataclass(row) and not isinstance(row, type)) for row in rows):
-        raise InputError(f"{where} needs a DataFrame or a non-empty list of dataclass rows or dicts.")
+    if not rows or not all(
+        isinstance(row, dict) or (is_dataclass(row) and not isinstance(row, type)) for row in rows
+    ):
+        raise InputError(
+            f"{where} needs a DataFrame or a non-empty list of dataclass rows or dicts."
+        )
     return pd.DataFrame([row if isinstance(row, dict) else asdict(row) for row in rows])

@@ -1,17 +1,20 @@
 """The counter-based generator: every draw is a pure function of (seed, stream, step, index).
 
-A network's start and batches depend on its own seed alone, never on how many networks stand beside it, in what order
-they are trained, or on which engine runs. The construction uses only 64-bit integer arithmetic and IEEE additions,
-multiplications, divisions and square roots in a fixed order, so that a compiled engine which does not fuse multiply
-and add draws the same bits inside its own loop:
+A network's start and batches depend on its own seed alone, never on how many networks stand beside
+it, in what order they are trained, or on which engine runs. The construction uses only 64-bit
+integer arithmetic and IEEE additions, multiplications, divisions and square roots in a fixed order,
+so that a compiled engine which does not fuse multiply and add draws the same bits inside its own
+loop:
 
-- ``key = mix(mix(mix(seed) ^ stream) ^ step)`` with ``mix`` one step of splitmix64 (state + γ, then the finaliser);
+- ``key = mix(mix(mix(seed) ^ stream) ^ step)`` with ``mix`` one step of splitmix64 (state + γ, then
+  the finaliser);
 - draw number ``index`` is the splitmix64 output for the state ``key + (index + 1) γ``;
 - uniform: the top 53 bits times 2⁻⁵³, in [0, 1);
 - normal: the inverse normal distribution function of (top 52 bits + ½) 2⁻⁵².
 
-Sources: G. L. Steele, D. Lea, C. H. Flood, *Fast splittable pseudorandom number generators*, OOPSLA 2014 (splitmix64);
-M. J. Wichura, *Algorithm AS 241*, Applied Statistics 37 (1988) 477 (the inverse normal distribution function).
+Sources: G. L. Steele, D. Lea, C. H. Flood, *Fast splittable pseudorandom number generators*, OOPSLA
+2014 (splitmix64); M. J. Wichura, *Algorithm AS 241*, Applied Statistics 37 (1988) 477 (the inverse
+normal distribution function).
 """
 
 from __future__ import annotations
@@ -51,20 +54,28 @@ def key(seed: int, stream: str | int, step: int = 0) -> int:
     Parameters
     ----------
     seed : whole number, 0 ≤ seed < 2⁶⁴.
-    stream : name or number of the purpose ("W_rec", "batch", …), so that purposes never share draws.
+    stream : name or number of the purpose ("W_rec", "batch", …), so that purposes never share
+        draws.
     step : training step or draw number, 0 ≤ step < 2⁶⁴.
     """
-    if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, (int, np.integer)) or not 0 <= seed <= _MASK:
+    if (
+        isinstance(seed, (bool, np.bool_))
+        or not isinstance(seed, (int, np.integer))
+        or not 0 <= seed <= _MASK
+    ):
         raise InputError(f"seed must be a whole number from 0 to 2**64 - 1; got {seed!r}.")
     return mix(mix(mix(int(seed)) ^ stream_number(stream)) ^ (int(step) & _MASK))
 
 
-def bits(seed: int | Sequence[int], stream: str | int, step: int, shape: int | tuple[int, ...]) -> np.ndarray:
+def bits(
+    seed: int | Sequence[int], stream: str | int, step: int, shape: int | tuple[int, ...]
+) -> np.ndarray:
     """Draw 64-bit words.
 
     Parameters
     ----------
-    seed : one seed, or a sequence of seeds (one a network): the result then has a leading networks axis.
+    seed : one seed, or a sequence of seeds (one a network): the result then has a leading networks
+        axis.
     stream, step : see `key`.
     shape : shape of the draws of one seed; the draw index runs over it in C order.
 
@@ -96,12 +107,16 @@ def signs(seed, stream, step, shape) -> np.ndarray:
 
 
 def integers(seed, stream, step, shape, high: int) -> np.ndarray:
-    """Draw int64 numbers uniform on 0 … high − 1 (high ≤ 2³², bias below 2⁻²¹ high); parameters as `bits`."""
+    """Draw int64 numbers uniform on 0 … high − 1 (high ≤ 2³², bias below 2⁻²¹ high); parameters as
+    `bits`.
+    """
     return np.minimum((uniform(seed, stream, step, shape) * high).astype(np.int64), high - 1)
 
 
 def permutation(seed: int, stream, step, size: int) -> np.ndarray:
-    """A random permutation of 0 … size − 1: the order of `size` words (ties, of probability 2⁻⁶⁴, by index)."""
+    """A random permutation of 0 … size − 1: the order of `size` words (ties, of probability 2⁻⁶⁴,
+    by index).
+    """
     return np.argsort(bits(seed, stream, step, size), kind="stable")
 
 
@@ -135,7 +150,9 @@ def _ratio(numerator, denominator, x):
 
 
 def _inverse_normal(u: np.ndarray) -> np.ndarray:
-    """Algorithm AS 241 (PPND16) with its own logarithm, so that the bits do not depend on a maths library."""
+    """Algorithm AS 241 (PPND16) with its own logarithm, so that the bits do not depend on a maths
+    library.
+    """
     q = u - 0.5
     x = q * _ratio(_A, _B, 0.180625 - q * q)
     tails = np.abs(q) > 0.425
@@ -148,7 +165,9 @@ def _inverse_normal(u: np.ndarray) -> np.ndarray:
 
 
 def _log(x: np.ndarray) -> np.ndarray:
-    """Natural logarithm of positive normal numbers: exponent · ln 2 + 2 artanh(s), s = (m − 1)/(m + 1), m in [√½, √2)."""
+    """Natural logarithm of positive normal numbers: exponent · ln 2 + 2 artanh(s), s = (m − 1)/(m +
+    1), m in [√½, √2).
+    """
     mantissa, exponent = np.frexp(x)
     low = mantissa < 0.7071067811865476
     mantissa = np.where(low, 2.0 * mantissa, mantissa)

@@ -1,4 +1,6 @@
-"""The values that everything else passes around: stacks of networks, trials, and what a rollout returns."""
+"""The values that everything else passes around: stacks of networks, trials, and what a rollout
+returns.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,9 @@ class RNN:
 
     With φ the activation and time step t = 1, 2, …::
 
-        rate:     h_t = (1 − leak) h_{t−1} + leak φ(W_rec h_{t−1} + W_in x_t + b_rec),      y_t = W_out h_t + b_out
-        voltage:  v_t = (1 − leak) v_{t−1} + leak (W_rec φ(v_{t−1}) + W_in x_t + b_rec),    y_t = W_out φ(v_t) + b_out
+        rate:     h_t = (1 − leak) h_{t−1} + leak φ(W_rec h_{t−1} + W_in x_t + b_rec),      y_t =
+        W_out h_t + b_out voltage:  v_t = (1 − leak) v_{t−1} + leak (W_rec φ(v_{t−1}) + W_in x_t +
+        b_rec),    y_t = W_out φ(v_t) + b_out
 
     Columns drive rows, as in ``torch.nn.RNN.weight_hh_l0``.
 
@@ -31,19 +34,20 @@ class RNN:
     W_in : (networks, hidden, input)
     W_rec : (networks, hidden, hidden)
     W_out : (networks, output, hidden)
-    b_rec, b_out, h0 : (networks, hidden), (networks, output), (networks, hidden); zero when left out. In the voltage form
-        ``h0`` is the voltage at time 0.
+    b_rec, b_out, h0 : (networks, hidden), (networks, output), (networks, hidden); zero when left
+        out. In the voltage form ``h0`` is the voltage at time 0.
     activation : "tanh" or "relu".
     leak : dt/τ, one number or one a unit, in (0, 1].
     form : "rate" or "voltage".
     labels : one name a network (its seed, or what was removed); 0, 1, … when left out.
 
-    A single network may be given without the networks axis (2-D weights, 1-D biases). All arrays are stored read-only
-    in one dtype: float64 if any of them is float64, else float32.
+    A single network may be given without the networks axis (2-D weights, 1-D biases). All arrays
+    are stored read-only in one dtype: float64 if any of them is float64, else float32.
 
     Raises
     ------
-    InputError : shapes that disagree, values that are not finite real numbers, or an unknown activation or form.
+    InputError : shapes that disagree, values that are not finite real numbers, or an unknown
+        activation or form.
 
     Examples
     --------
@@ -87,7 +91,10 @@ class RNN:
         networks, hidden = arrays["W_rec"].shape[:2]
         output = arrays["W_out"].shape[1]
         if 0 in arrays["W_rec"].shape:
-            raise InputError(f"W_rec must hold at least one network of at least one unit; got shape {np.shape(given['W_rec'])}.")
+            raise InputError(
+                "W_rec must hold at least one network of at least one unit; got shape "
+                f"{np.shape(given['W_rec'])}."
+            )
         arrays.setdefault("b_rec", np.zeros((networks, hidden), dtype))
         arrays.setdefault("b_out", np.zeros((networks, output), dtype))
         arrays.setdefault("h0", np.zeros((networks, hidden), dtype))
@@ -97,7 +104,9 @@ class RNN:
         object.__setattr__(self, "leak", checked_leak(self.leak, hidden))
         labels = tuple(range(networks)) if self.labels is None else tuple(self.labels)
         if len(labels) != networks:
-            raise InputError(f"labels must name each of the {networks} networks; got {len(labels)}.")
+            raise InputError(
+                f"labels must name each of the {networks} networks; got {len(labels)}."
+            )
         object.__setattr__(self, "labels", labels)
 
     @staticmethod
@@ -112,7 +121,10 @@ class RNN:
         for name, shape in expected.items():
             if arrays[name].shape != shape:
                 beside = f"W_rec {arrays['W_rec'].shape} and W_out {arrays['W_out'].shape}"
-                raise InputError(f"{name} must have shape {shape} (networks, …) to fit {beside}; got {arrays[name].shape}.")
+                raise InputError(
+                    f"{name} must have shape {shape} (networks, …) to fit {beside}; got "
+                    f"{arrays[name].shape}."
+                )
 
     def __len__(self) -> int:
         return self.W_rec.shape[0]
@@ -151,7 +163,9 @@ class RNN:
         return self.W_rec.dtype
 
     def activate(self, x) -> np.ndarray:
-        """φ(x), elementwise: of a pre-activation in the rate form, of a voltage in the voltage form."""
+        """φ(x), elementwise: of a pre-activation in the rate form, of a voltage in the voltage
+        form.
+        """
         return np.tanh(x) if self.activation == "tanh" else np.maximum(x, 0)
 
     def labelled(self, label) -> RNN:
@@ -163,23 +177,32 @@ class RNN:
         """
         found = [i for i, name in enumerate(self.labels) if name == label]
         if len(found) != 1:
-            raise InputError(f"expected one network labelled {label!r}; found {len(found)} among {_shorten(self.labels)}.")
+            raise InputError(
+                f"expected one network labelled {label!r}; found {len(found)} among "
+                f"{_shorten(self.labels)}."
+            )
         return self[found[0]]
 
     def astype(self, dtype) -> RNN:
         """The same networks in float32 or float64."""
         dtype = np.dtype(dtype)
         one_of(dtype.name, "dtype", ("float32", "float64"))
-        return self if dtype == self.dtype else replace(self, **{name: getattr(self, name).astype(dtype) for name in ARRAYS})
+        return (
+            self
+            if dtype == self.dtype
+            else replace(self, **{name: getattr(self, name).astype(dtype) for name in ARRAYS})
+        )
 
     def with_W_rec(self, W_rec, labels: Sequence[Hashable] | None = None) -> RNN:
         """The same network with other recurrent matrices.
 
         Parameters
         ----------
-        W_rec : (networks, hidden, hidden) or (hidden, hidden). A stack of one is repeated to as many networks as there are
-            matrices: input, readout, biases and start stay what they are.
-        labels : names of the new networks; by default the present ones where the number is unchanged.
+        W_rec : (networks, hidden, hidden) or (hidden, hidden). A stack of one is repeated to as
+            many networks as there are matrices: input, readout, biases and start stay what they
+            are.
+        labels : names of the new networks; by default the present ones where the number is
+            unchanged.
 
         Examples
         --------
@@ -190,15 +213,25 @@ class RNN:
         """
         W_rec = np.asarray(W_rec)
         W_rec = W_rec[None] if W_rec.ndim == 2 else W_rec
-        if W_rec.ndim != 3 or W_rec.shape[1:] != self.W_rec.shape[1:] or (len(self) != 1 and len(W_rec) != len(self)):
+        if (
+            W_rec.ndim != 3
+            or W_rec.shape[1:] != self.W_rec.shape[1:]
+            or (len(self) != 1 and len(W_rec) != len(self))
+        ):
             raise InputError(
-                f"with_W_rec needs W_rec of shape (networks, {self.hidden_size}, {self.hidden_size}) for {len(self)} network(s); got {W_rec.shape}."
+                f"with_W_rec needs W_rec of shape (networks, {self.hidden_size}, "
+                f"{self.hidden_size}) for {len(self)} network(s); got {W_rec.shape}."
             )
         repeat = np.zeros(len(W_rec), dtype=int) if len(self) == 1 else slice(None)
         if labels is None:
             labels = self.labels if len(W_rec) == len(self) else None
         fields = {name: getattr(self, name)[repeat] for name in ARRAYS if name != "W_rec"}
-        return replace(self, **fields, W_rec=W_rec.astype(np.result_type(W_rec, self.dtype), copy=False), labels=labels)
+        return replace(
+            self,
+            **fields,
+            W_rec=W_rec.astype(np.result_type(W_rec, self.dtype), copy=False),
+            labels=labels,
+        )
 
     @classmethod
     def stack(cls, networks: Sequence[RNN]) -> RNN:
@@ -208,11 +241,20 @@ class RNN:
             raise InputError("RNN.stack needs at least one network; got none.")
         first = networks[0]
         for other in networks[1:]:
-            kinds = [(r.activation, r.form, r.input_size, r.hidden_size, r.output_size) for r in (first, other)]
+            kinds = [
+                (r.activation, r.form, r.input_size, r.hidden_size, r.output_size)
+                for r in (first, other)
+            ]
             if kinds[0] != kinds[1] or not np.array_equal(first.leak, other.leak):
-                raise InputError(f"RNN.stack needs networks of one shape and kind; got {first!r} and {other!r}.")
+                raise InputError(
+                    f"RNN.stack needs networks of one shape and kind; got {first!r} and {other!r}."
+                )
         labels = tuple(label for r in networks for label in r.labels)
-        return replace(first, **{name: np.concatenate([getattr(r, name) for r in networks]) for name in ARRAYS}, labels=labels)
+        return replace(
+            first,
+            **{name: np.concatenate([getattr(r, name) for r in networks]) for name in ARRAYS},
+            labels=labels,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,9 +264,10 @@ class Trials:
     Parameters
     ----------
     inputs : (trials, time, input), shared by all networks, or (networks, trials, time, input).
-    targets : (trials, time, output) or (networks, trials, time, output). Where targets run on after the inputs have
-        ended, the network runs **autonomously**: its input is zero there.
-    mask : which time steps count: (time), (trials, time) or (networks, trials, time), zeros and ones; all when left out.
+    targets : (trials, time, output) or (networks, trials, time, output). Where targets run on after
+        the inputs have ended, the network runs **autonomously**: its input is zero there.
+    mask : which time steps count: (time), (trials, time) or (networks, trials, time), zeros and
+        ones; all when left out.
 
     Raises
     ------
@@ -240,17 +283,29 @@ class Trials:
         for name, array in (("inputs", inputs), ("targets", targets)):
             if array.ndim not in (3, 4):
                 axes = f"trials, time, {name[:-1]}"
-                raise InputError(f"{name} must have axes ({axes}) or (networks, {axes}); got shape {array.shape}.")
+                raise InputError(
+                    f"{name} must have axes ({axes}) or (networks, {axes}); got shape "
+                    f"{array.shape}."
+                )
             if array.shape[-3] == 0:
                 raise InputError(f"{name} must hold at least one trial; got shape {array.shape}.")
         if inputs.ndim != targets.ndim or inputs.shape[:-2] != targets.shape[:-2]:
-            raise InputError(f"inputs and targets must hold the same trials; got shapes {inputs.shape} and {targets.shape}.")
+            raise InputError(
+                f"inputs and targets must hold the same trials; got shapes {inputs.shape} and "
+                f"{targets.shape}."
+            )
         if inputs.shape[-2] > targets.shape[-2] or targets.shape[-2] == 0:
-            raise InputError(f"targets must cover every input step; got {targets.shape[-2]} target steps and {inputs.shape[-2]} input steps.")
+            raise InputError(
+                f"targets must cover every input step; got {targets.shape[-2]} target steps and "
+                f"{inputs.shape[-2]} input steps."
+            )
         mask = np.ones(targets.shape[-2]) if self.mask is None else real_array(self.mask, "mask")
         shapes = (targets.shape[-2:-1], targets.shape[-3:-1], targets.shape[:-1])
         if mask.shape not in shapes:
-            raise InputError(f"mask must have shape {' or '.join(map(str, dict.fromkeys(shapes)))}; got {mask.shape}.")
+            raise InputError(
+                f"mask must have shape {' or '.join(map(str, dict.fromkeys(shapes)))}; got "
+                f"{mask.shape}."
+            )
         if not np.isin(mask, (0, 1)).all():
             raise InputError("mask must hold zeros and ones only.")
         if not mask.any():
@@ -265,23 +320,34 @@ class Trials:
 
     @cached_property
     def counted(self) -> np.ndarray:
-        """Which steps count, (trials, time) or (networks, trials, time): the mask, written out for each trial."""
+        """Which steps count, (trials, time) or (networks, trials, time): the mask, written out for
+        each trial.
+        """
         return read_only(np.broadcast_to(self.mask, self.targets.shape[:-1]))
 
     @cached_property
     def mean_target(self) -> np.ndarray:
-        """Mean target of each output over counted steps, (output) or (networks, output), float64."""
+        """Mean target of each output over counted steps, (output) or (networks, output),
+        float64.
+        """
         counted = self.counted[..., None]
-        return read_only((self.targets.astype(np.float64) * counted).sum(axis=(-3, -2)) / counted.sum(axis=(-3, -2)))
+        return read_only(
+            (self.targets.astype(np.float64) * counted).sum(axis=(-3, -2))
+            / counted.sum(axis=(-3, -2))
+        )
 
     @cached_property
     def total_variance(self) -> np.ndarray:
-        """Σ‖y − ȳ‖² over counted steps, what FVU divides by: a number, or (networks,); 0 where the targets do not vary."""
+        """Σ‖y − ȳ‖² over counted steps, what FVU divides by: a number, or (networks,); 0 where the
+        targets do not vary.
+        """
         counted = self.counted[..., None]
         deviations = (self.targets - self.mean_target[..., None, None, :]) * counted
         low = np.min(self.targets, axis=(-3, -2), where=counted, initial=np.inf)
         high = np.max(self.targets, axis=(-3, -2), where=counted, initial=-np.inf)
-        return np.where((low < high).any(axis=-1), (deviations**2).sum(axis=(-3, -2, -1)), 0.0)  # a rounded mean is no variance
+        return np.where(
+            (low < high).any(axis=-1), (deviations**2).sum(axis=(-3, -2, -1)), 0.0
+        )  # a rounded mean is no variance
 
     @property
     def autonomous(self) -> int:
@@ -299,7 +365,8 @@ class Rollout:
     """What a stack of networks did.
 
     outputs : (networks, trials, time, output)
-    states : (networks, trials, time, units) h (rate form) or v (voltage form) after each step; None unless asked for.
+    states : (networks, trials, time, units) h (rate form) or v (voltage form) after each step; None
+        unless asked for.
     labels : the networks' labels.
     """
 

@@ -1,4 +1,6 @@
-"""The store of trained networks: one network a file, verified when read, safe under kills and several writers."""
+"""The store of trained networks: one network a file, verified when read, safe under kills and
+several writers.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,15 @@ from .checks import InputError
 
 SCHEMA = 2
 TRAINING = {"training": 1, "numpy": 1, "numba": 1, "torch": 1}
-"""The state of what trains a network: of all that engines share (random numbers, starts, optimiser, loop), and of each engine. Raise one when
-numbers change on purpose, and networks that depend on it are trained again; each task has a `version` of its own. Moving or rewording code raises
-nothing: `tests/training/test_golden.py` tells when numbers have changed."""
+"""The state of what trains a network: of all that engines share (random numbers, starts, optimiser,
+loop), and of each engine. Raise one when numbers change on purpose, and networks that depend on it
+are trained again; each task has a `version` of its own. Moving or rewording code raises nothing:
+`tests/training/test_golden.py` tells when numbers have changed."""
 
 MEASURES = 1
-"""The state of what `schurkit.studies` measures in trained networks and keeps; raise it when measures change, and all are made again."""
+"""The state of what `schurkit.studies` measures in trained networks and keeps; raise it when
+measures change, and all are made again.
+"""
 
 
 @cache
@@ -42,15 +47,21 @@ def installed(packages: tuple[str, ...]) -> dict[str, str]:
 
 
 class StoreWarning(UserWarning):
-    """Something about the store that costs time but no result: a damaged file, or a folder that cannot be written."""
+    """Something about the store that costs time but no result: a damaged file, or a folder that
+    cannot be written.
+    """
 
 
 def default_folder() -> Path:
-    """$SCHURKIT_STORE, else `runs` beside the book's _toc.yml in this folder or one above it, else `runs` here."""
+    """$SCHURKIT_STORE, else `runs` beside the book's _toc.yml in this folder or one above it, else
+    `runs` here.
+    """
     if os.environ.get("SCHURKIT_STORE"):
         return Path(os.environ["SCHURKIT_STORE"])
     here = Path.cwd()
-    root = next((folder for folder in (here, *here.parents) if (folder / "_toc.yml").is_file()), here)
+    root = next(
+        (folder for folder in (here, *here.parents) if (folder / "_toc.yml").is_file()), here
+    )
     return root / "runs"
 
 
@@ -62,13 +73,21 @@ def record_of(task, recipe, seed: int, engine) -> dict:
         "recipe": recipe.record(),
         "seed": int(seed),
         "engine": engine.name,
-        "code": {"training": TRAINING["training"], "engine": TRAINING[engine.name], "task": task_version(task)},
-        "versions": {name: metadata.version(name) for name in engine.packages} | {"arithmetic": engine.arithmetic},
+        "code": {
+            "training": TRAINING["training"],
+            "engine": TRAINING[engine.name],
+            "task": task_version(task),
+        },
+        "versions": {name: metadata.version(name) for name in engine.packages}
+        | {"arithmetic": engine.arithmetic},
     }
     try:
         return json.loads(json.dumps(record, sort_keys=True, allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise InputError(f"the fields of task {task.name!r} must be plain numbers and words to name a network in the store: {error}.") from None
+        raise InputError(
+            f"the fields of task {task.name!r} must be plain numbers and words to name a network "
+            f"in the store: {error}."
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -85,9 +104,10 @@ class Entry:
 class Store:
     """A folder of trained networks.
 
-    Each network is a `.safetensors` file with its arrays and a `.json` file with its record (task, recipe, seed, engine,
-    versions of our code and of packages), what training found, and the SHA-256 of both. The arrays are written first and the JSON last,
-    each under a temporary name and then renamed, so a network is there whole or not at all, whatever happens in between.
+    Each network is a `.safetensors` file with its arrays and a `.json` file with its record (task,
+    recipe, seed, engine, versions of our code and of packages), what training found, and the
+    SHA-256 of both. The arrays are written first and the JSON last, each under a temporary name and
+    then renamed, so a network is there whole or not at all, whatever happens in between.
 
     Parameters
     ----------
@@ -106,12 +126,15 @@ class Store:
     def holds(self, record: dict) -> bool:
         """Whether the network seems to be there (its files are not verified)."""
         name = self.name(record)
-        return all((self.folder / f"{name}{suffix}").is_file() for suffix in (".json", ".safetensors"))
+        return all(
+            (self.folder / f"{name}{suffix}").is_file() for suffix in (".json", ".safetensors")
+        )
 
     def read(self, record: dict) -> tuple[dict[str, np.ndarray], dict] | None:
         """Arrays and findings of the network of that record; None if it is not there.
 
-        A damaged file is set aside (renamed to `….damaged`) with a `StoreWarning`, and None is returned.
+        A damaged file is set aside (renamed to `….damaged`) with a `StoreWarning`, and None is
+        returned.
         """
         name = self.name(record)
         meta_path, data_path = self.folder / f"{name}.json", self.folder / f"{name}.safetensors"
@@ -120,7 +143,12 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            warnings.warn(f"{name} in {self.folder} cannot be read ({error.strerror}); the network is trained again.", StoreWarning, stacklevel=3)
+            warnings.warn(
+                f"{name} in {self.folder} cannot be read ({error.strerror}); the network is "
+                "trained again.",
+                StoreWarning,
+                stacklevel=3,
+            )
             return None
         try:
             meta, arrays = opened(text, data)
@@ -145,7 +173,8 @@ class Store:
             written(self.folder / f"{name}.json", _dumps(meta).encode())
         except OSError as error:
             warnings.warn(
-                f"the store {self.folder} cannot be written ({error.strerror}): seed {record['seed']} is used now but not kept. "
+                f"the store {self.folder} cannot be written ({error.strerror}): seed "
+                f"{record['seed']} is used now but not kept. "
                 "Free space there, or set SCHURKIT_STORE to another folder.",
                 StoreWarning,
                 stacklevel=2,
@@ -160,7 +189,15 @@ class Store:
             try:
                 meta = json.loads(path.read_bytes())
                 size = path.stat().st_size + path.with_suffix(".safetensors").stat().st_size
-                found.append(Entry(path.stem, meta["record"], size, float(meta["found"]["seconds"]), float(meta["found"]["score"])))
+                found.append(
+                    Entry(
+                        path.stem,
+                        meta["record"],
+                        size,
+                        float(meta["found"]["seconds"]),
+                        float(meta["found"]["score"]),
+                    )
+                )
             except (OSError, ValueError, KeyError, TypeError):
                 continue
         return found
@@ -171,8 +208,14 @@ class Store:
             return []
         whole = {entry.name for entry in self.entries()}
         kinds = (".json", ".safetensors", ".damaged", ".tmp")
-        here = [path for path in self.folder.iterdir() if path.suffix in kinds and not (path.stem in whole and path.suffix in kinds[:2])]
-        return sorted([*here, *(path for path in self.folder.glob("*/*") if path.suffix in kinds[2:])])
+        here = [
+            path
+            for path in self.folder.iterdir()
+            if path.suffix in kinds and not (path.stem in whole and path.suffix in kinds[:2])
+        ]
+        return sorted(
+            [*here, *(path for path in self.folder.glob("*/*") if path.suffix in kinds[2:])]
+        )
 
     def _set_aside(self, paths, name, error):
         for path in paths:
@@ -180,16 +223,25 @@ class Store:
                 os.replace(path, path.with_name(path.name + ".damaged"))
             except OSError:
                 continue
-        warnings.warn(f"stored network {name} is damaged ({error}); it was set aside and is trained again.", StoreWarning, stacklevel=4)
+        warnings.warn(
+            f"stored network {name} is damaged ({error}); it was set aside and is trained again.",
+            StoreWarning,
+            stacklevel=4,
+        )
 
 
 def opened(text: bytes, data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
-    """What the two files of a network hold: the verified JSON, and the arrays. Raises ValueError, KeyError or what safetensors raises if damaged."""
+    """What the two files of a network hold: the verified JSON, and the arrays. Raises ValueError,
+    KeyError or what safetensors raises if damaged.
+    """
     from safetensors.numpy import load
 
     meta = json.loads(text)
     body = {key: meta[key] for key in ("record", "found", "sha256_arrays")}
-    if meta["sha256"] != hashlib.sha256(_dumps(body).encode()).hexdigest() or text != _dumps(meta).encode():
+    if (
+        meta["sha256"] != hashlib.sha256(_dumps(body).encode()).hexdigest()
+        or text != _dumps(meta).encode()
+    ):
         raise ValueError("the checksum of the record does not fit")
     if meta["sha256_arrays"] != hashlib.sha256(data).hexdigest():
         raise ValueError("the checksum of the arrays does not fit")
@@ -217,8 +269,15 @@ def written(path: Path, data: bytes) -> None:
 def add_store_arguments(parser) -> None:
     """Arguments of `schurkit store` without the press."""
     what = "list (default); verify checksums; clean up leftovers"
-    parser.add_argument("action", nargs="?", default="list", choices=("list", "verify", "clean"), help=what)
-    parser.add_argument("--store", default=None, metavar="FOLDER", help="the folder (default: $SCHURKIT_STORE, else runs)")
+    parser.add_argument(
+        "action", nargs="?", default="list", choices=("list", "verify", "clean"), help=what
+    )
+    parser.add_argument(
+        "--store",
+        default=None,
+        metavar="FOLDER",
+        help="the folder (default: $SCHURKIT_STORE, else runs)",
+    )
 
 
 def store_command(arguments) -> int:
@@ -237,10 +296,20 @@ def store_command(arguments) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", StoreWarning)
             bad = [entry.name for entry in entries if store.read(entry.record) is None]
-        print(*(f"damaged, set aside: {name}" for name in bad), f"{len(entries) - len(bad)} of {len(entries)} networks are sound", sep="\n")
+        print(
+            *(f"damaged, set aside: {name}" for name in bad),
+            f"{len(entries) - len(bad)} of {len(entries)} networks are sound",
+            sep="\n",
+        )
         return 1 if bad else 0
     for entry in entries:
-        print(f"{entry.name}  score {entry.score:.4g}  {entry.seconds:.1f} s  {entry.bytes / 1024:.0f} KiB")
+        print(
+            f"{entry.name}  score {entry.score:.4g}  {entry.seconds:.1f} s  "
+            f"{entry.bytes / 1024:.0f} KiB"
+        )
     size, seconds = sum(e.bytes for e in entries), sum(e.seconds for e in entries)
-    print(f"{len(entries)} networks, {size / 2**20:.1f} MiB, {seconds / 60:.1f} minutes of training, {len(store.leftovers())} leftover file(s)")
+    print(
+        f"{len(entries)} networks, {size / 2**20:.1f} MiB, {seconds / 60:.1f} minutes of "
+        f"training, {len(store.leftovers())} leftover file(s)"
+    )
     return 0

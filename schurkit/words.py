@@ -8,7 +8,9 @@ from dataclasses import replace
 
 
 def short(value, spec: str = ".3g") -> str:
-    """A number by a format, with a true minus sign and no minus before a zero; "–" where it is undefined, "∞" where it is."""
+    """A number by a format, with a true minus sign and no minus before a zero; "–" where it is
+    undefined, "∞" where it is.
+    """
     if value is None or value != value:
         return "–"
     if math.isinf(value):
@@ -19,15 +21,22 @@ def short(value, spec: str = ".3g") -> str:
 
 
 def with_interval(interval, spec: str = ".3g") -> str:
-    """ "value [low, high]" of a `schurkit.Interval`, the value alone where it has no ends, "–" for None."""
+    """ "value [low, high]" of a `schurkit.Interval`, the value alone where it has no ends, "–" for
+    None.
+    """
     if interval is None:
         return "–"
-    ends = "" if interval.low is None else f" [{short(interval.low, spec)}, {short(interval.high, spec)}]"
+    ends = (
+        ""
+        if interval.low is None
+        else f" [{short(interval.low, spec)}, {short(interval.high, spec)}]"
+    )
     return short(interval.value, spec) + ends
 
 
 def rough(interval) -> str:
-    """As `with_interval` for numbers of very different sizes: two decimals below 100, from there on rounded to two digits and written in full.
+    """As `with_interval` for numbers of very different sizes: two decimals below 100, from there on
+    rounded to two digits and written in full.
 
     Examples
     --------
@@ -37,7 +46,11 @@ def rough(interval) -> str:
     """
     if interval is None or not 100 <= interval.value < math.inf:
         return with_interval(interval, ".2f")
-    two = {name: float(f"{end:.2g}") for name in ("value", "low", "high") if (end := getattr(interval, name)) is not None}
+    two = {
+        name: float(f"{end:.2g}")
+        for name in ("value", "low", "high")
+        if (end := getattr(interval, name)) is not None
+    }
     return with_interval(replace(interval, **two), ",.0f")
 
 

@@ -28,7 +28,9 @@ FLAGS += ["--disable-background-networking", "--disable-component-update", "--di
 
 @pytest.fixture(scope="session")
 def browser():
-    """The one browser of a test process (a second would not start beside it); tests that ask for it are skipped where there is none."""
+    """The one browser of a test process (a second would not start beside it); tests that ask for it
+    are skipped where there is none.
+    """
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
     from playwright.sync_api import sync_playwright

@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 from helpers import planted, random_rnn, random_trials, self_trials
 
-from schurkit import RNN, InputError, Trials, ablate, control_changes, fvu, measure, real_schur, refit_readout, rollout
+from schurkit import (
+    RNN,
+    InputError,
+    Trials,
+    ablate,
+    control_changes,
+    fvu,
+    measure,
+    real_schur,
+    refit_readout,
+    rollout,
+)
 from schurkit.ablation import CONTROLS, SUBSETS, matched_share, removal, switched
 
 
@@ -37,8 +48,12 @@ def test_input_and_readout_stay_and_a_delta_T_can_be_given():
     delta_T = form.coupling(*form.couplings()[3])
     variants = ablate(rnn, form, [delta_T, ("CC",)], labels=["one", "CC"])
     assert variants.labels == ("one", "CC")
-    assert np.array_equal(variants.W_in[1], rnn.W_in[0]) and np.array_equal(variants.W_out[1], rnn.W_out[0])
-    assert np.linalg.norm(variants.W_rec[0] - rnn.W_rec[0]) == pytest.approx(np.linalg.norm(delta_T))
+    assert np.array_equal(variants.W_in[1], rnn.W_in[0]) and np.array_equal(
+        variants.W_out[1], rnn.W_out[0]
+    )
+    assert np.linalg.norm(variants.W_rec[0] - rnn.W_rec[0]) == pytest.approx(
+        np.linalg.norm(delta_T)
+    )
 
 
 def test_ablate_refuses():
@@ -80,7 +95,9 @@ def test_main_control_keeps_the_diagonal_blocks():
         inside = form.Q.T @ change @ form.Q
         assert np.abs(inside[form.N == 0]).max() < 1e-13
         W = rnn.W_rec[0] - change
-        assert np.sort_complex(np.linalg.eigvals(W)) == pytest.approx(np.sort_complex(np.linalg.eigvals(rnn.W_rec[0])), abs=1e-9)
+        assert np.sort_complex(np.linalg.eigvals(W)) == pytest.approx(
+            np.sort_complex(np.linalg.eigvals(rnn.W_rec[0])), abs=1e-9
+        )
 
 
 def test_permuted_control_keeps_the_entries_of_each_sector():
@@ -108,14 +125,18 @@ def test_matched_control_has_the_singular_values_of_the_removal_and_another_plac
 
 
 def test_a_matched_control_without_room_keeps_the_largest_singular_values_at_equal_norm():
-    form = real_schur(random_rnn(1, hidden=12).W_rec[0], 0.0)  # all blocks in R: RR has rank 10 or more, no border room for it
+    form = real_schur(
+        random_rnn(1, hidden=12).W_rec[0], 0.0
+    )  # all blocks in R: RR has rank 10 or more, no border room for it
     values = np.linalg.svd(removal(form, ("RR",)), compute_uv=False)
     change = control_changes(form, ("RR",), "matched", draws=1)[0]
     found = np.linalg.svd(change, compute_uv=False)
     rank = int((found > 1e-12).sum())
     assert rank <= 6 and np.linalg.norm(found) == pytest.approx(np.linalg.norm(values))
     assert found[:rank] * matched_share(form, ("RR",)) == pytest.approx(values[:rank])
-    assert matched_share(form, ("RR",)) == pytest.approx(np.linalg.norm(values[:rank]) / np.linalg.norm(values))
+    assert matched_share(form, ("RR",)) == pytest.approx(
+        np.linalg.norm(values[:rank]) / np.linalg.norm(values)
+    )
     assert matched_share(form, ("RR",)) < 1
 
 
@@ -141,7 +162,9 @@ def test_measure_in_small_batches_is_the_same_and_draws_as_it_goes(monkeypatch):
             yield change
 
     assert np.array_equal(measure(rnn, drawn(), trials), whole) and len(held) == 7
-    plain = [fvu(rollout(rnn.with_W_rec(rnn.W_rec[0] + change), trials), trials)[0] for change in changes]
+    plain = [
+        fvu(rollout(rnn.with_W_rec(rnn.W_rec[0] + change), trials), trials)[0] for change in changes
+    ]
     assert whole == pytest.approx(plain, rel=1e-12)
     with pytest.raises(InputError, match="measure needs one network"):
         measure(random_rnn(2), changes, trials)
@@ -155,7 +178,15 @@ def test_refit_readout_recovers_a_planted_readout(form):
     trials = Trials(np.random.default_rng(0).normal(size=(60, 9, 2)), np.zeros((60, 9, 3)))
     for i in range(2):
         planted_trials = Trials(trials.inputs, rollout(rnn[i], trials).outputs[0])
-        damaged = RNN(rnn.W_in[i], rnn.W_rec[i], rnn.W_out[i] * 0, rnn.b_rec[i], rnn.b_out[i], rnn.h0[i], form=form)
+        damaged = RNN(
+            rnn.W_in[i],
+            rnn.W_rec[i],
+            rnn.W_out[i] * 0,
+            rnn.b_rec[i],
+            rnn.b_out[i],
+            rnn.h0[i],
+            form=form,
+        )
         assert np.abs(refit_readout(damaged, planted_trials).W_out[0] - rnn.W_out[i]).max() < 1e-6
 
 
@@ -164,15 +195,22 @@ def test_refit_needs_shared_trials():
         refit_readout(random_rnn(2), random_trials(2))
 
 
-@pytest.mark.parametrize("kind", [{}, {"activation": "relu", "leak": 0.4}, {"form": "voltage", "leak": np.linspace(0.2, 1, 7)}])
-def test_a_change_that_holds_throughout_is_that_network_and_one_that_never_holds_is_the_intact_one(kind):
+@pytest.mark.parametrize(
+    "kind",
+    [{}, {"activation": "relu", "leak": 0.4}, {"form": "voltage", "leak": np.linspace(0.2, 1, 7)}],
+)
+def test_a_change_that_holds_throughout_is_that_network_and_one_that_never_holds_is_the_intact_one(
+    kind,
+):
     rnn, trials = random_rnn(1, scale=0.3, **kind), random_trials()
     change = -np.random.default_rng(0).normal(size=(7, 7)) * 0.1
     for when, W in ((True, rnn.W_rec[0] + change), (False, rnn.W_rec[0])):
         wanted = rollout(rnn.with_W_rec(W), trials).outputs
         assert switched(rnn, change, [when] * 8, trials) == pytest.approx(wanted, abs=1e-10)
     late = switched(rnn, change, np.arange(8) >= 4, trials)
-    assert late[:, :, :4] == pytest.approx(rollout(rnn, trials).outputs[:, :, :4], abs=1e-10) and not np.allclose(late[:, :, 4:], wanted[:, :, 4:])
+    assert late[:, :, :4] == pytest.approx(
+        rollout(rnn, trials).outputs[:, :, :4], abs=1e-10
+    ) and not np.allclose(late[:, :, 4:], wanted[:, :, 4:])
     one = np.zeros((6, 8), bool)
     one[2, 3] = True
     only = switched(rnn, change, one, trials)

@@ -5,7 +5,13 @@ import pytest
 from helpers import random_rnn, random_trials
 
 from schurkit import InputError, Trials, fvu, real_schur, rollout
-from schurkit.ablation.budget import ORDERS, SCHUR_ORDERS, BudgetPoint, removal_budget, removal_curve
+from schurkit.ablation.budget import (
+    ORDERS,
+    SCHUR_ORDERS,
+    BudgetPoint,
+    removal_budget,
+    removal_curve,
+)
 from schurkit.ablation.rivals import rival_change
 
 
@@ -25,7 +31,9 @@ def test_curves_start_at_nothing_and_end_at_all_couplings():
         masses = [p.removed_mass for p in mine]
         assert mine[0].removed_mass == 0 and mine[0].delta == 0 and np.all(np.diff(masses) > 0)
         if order in SCHUR_ORDERS:
-            assert mine[-1].couplings == len(form.couplings()) and mine[-1].delta == pytest.approx(normal, rel=1e-9)
+            assert mine[-1].couplings == len(form.couplings()) and mine[-1].delta == pytest.approx(
+                normal, rel=1e-9
+            )
             assert mine[-1].removed_mass == pytest.approx(form.norm_N / form.norm_T)
 
 
@@ -33,7 +41,9 @@ def test_rivals_are_measured_at_their_mass():
     rnn, trials = small()
     point = [p for p in removal_curve(rnn, trials, orders=["svd"], points=6) if p.order == "svd"][3]
     changed = rnn.W_rec[0] - rival_change(rnn.W_rec[0], point.removed_mass, "svd")
-    assert point.delta == pytest.approx(fvu(rollout(rnn.with_W_rec(changed), trials), trials)[0], rel=1e-9)
+    assert point.delta == pytest.approx(
+        fvu(rollout(rnn.with_W_rec(changed), trials), trials)[0], rel=1e-9
+    )
 
 
 def test_norm_order_removes_the_smallest_first():
@@ -47,12 +57,17 @@ def test_norm_order_removes_the_smallest_first():
 
 def test_the_random_order_follows_its_seed():
     rnn, trials = small()
-    first, again, other = (removal_curve(rnn, trials, orders=["random"], points=6, seed=s) for s in (0, 0, 1))
+    first, again, other = (
+        removal_curve(rnn, trials, orders=["random"], points=6, seed=s) for s in (0, 0, 1)
+    )
     assert first == again and first != other
 
 
 def test_budget_reads_the_first_crossing():
-    curve = [BudgetPoint("a", "norm", m, 0, d) for m, d in ((0.0, 0.0), (0.1, 0.02), (0.2, 0.005), (0.3, np.inf))]
+    curve = [
+        BudgetPoint("a", "norm", m, 0, d)
+        for m, d in ((0.0, 0.0), (0.1, 0.02), (0.2, 0.005), (0.3, np.inf))
+    ]
     found = {b.level: b for b in removal_budget(curve, [0.01, 0.03])}
     assert found[0.01].removed_mass == pytest.approx(0.05) and found[0.01].passed
     assert found[0.03].removed_mass == pytest.approx(0.2) and found[0.03].passed

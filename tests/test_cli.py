@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from press.small_book import cell, notebook, small_chapter, write_book
 
-from schurkit.checks import InputError, integer
 from schurkit.__main__ import main
+from schurkit.checks import InputError, integer
 from schurkit_press import cli, plans
 from schurkit_press.plans import Cost
 
@@ -19,9 +19,22 @@ def book(tmp_path, monkeypatch):
     """A small book, and the working folder inside it."""
     content = small_chapter()
     content["metadata"]["schurkit"] = {"plan": "small"}
-    root = write_book(tmp_path / "book", {"small": content, "plain": notebook(cell("# Plain", kind="markdown"), cell("1"))})
-    monkeypatch.setitem(plans.plans, "small", lambda values: [SimpleNamespace(task=None, recipe=None, seeds=tuple(range(values["seeds"])))])
-    monkeypatch.setattr(plans, "_priced", lambda studies: [Cost(len(study.seeds), 1, 60.0, 5000) for study in studies])
+    root = write_book(
+        tmp_path / "book",
+        {"small": content, "plain": notebook(cell("# Plain", kind="markdown"), cell("1"))},
+    )
+    monkeypatch.setitem(
+        plans.plans,
+        "small",
+        lambda values: [
+            SimpleNamespace(task=None, recipe=None, seeds=tuple(range(values["seeds"])))
+        ],
+    )
+    monkeypatch.setattr(
+        plans,
+        "_priced",
+        lambda studies: [Cost(len(study.seeds), 1, 60.0, 5000) for study in studies],
+    )
     monkeypatch.delenv("SCHURKIT_BOOK", raising=False)
     monkeypatch.chdir(root)
     return root
@@ -35,17 +48,22 @@ def refused(capsys, *argv):
     return err.removeprefix("schurkit: ").strip()
 
 
-# ---------------------------------------------------------------------------------------------------------------- at once
+# ------------------------------------------------------------------------------------------ at once
 def test_help_is_quick_and_names_every_command():
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", "schurkit", "--help"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "schurkit", "--help"], capture_output=True, text=True, check=True
+    )
     assert time.perf_counter() - start < 3  # 0.3 s on an idle machine
     assert all(f"  {name} " in done.stdout for name in cli.COMMANDS)
 
 
 def test_help_imports_nothing_heavy():
     heavy = ("torch", "pandas", "matplotlib", "IPython", "papermill")
-    code = f"import sys; from schurkit.__main__ import main; main(['--help']); print([name for name in {heavy} if name in sys.modules])"
+    code = (
+        "import sys; from schurkit.__main__ import main; main(['--help']); print([name for name "
+        f"in {heavy} if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
@@ -72,13 +90,18 @@ def test_every_command_explains_itself(command, capsys):
     ("argv", "message"),
     [
         (["buld"], "there is no command 'buld'; did you mean 'build'?"),
-        (["zzz"], "there is no command 'zzz'; it takes one of list, build, run, sweep, publish, analyze, store, bench, check."),
-        (["build", "--edtion", "quick"], "unrecognized arguments: --edtion quick (see 'schurkit build --help')"),
-        (["build", "--edit", "quick"], "unrecognized arguments: --edit quick (see 'schurkit build --help')"),
-        (["build", "--jobs", "0"], "argument --jobs: takes a whole number from 1 on; got '0' (see 'schurkit build --help')"),
+        (["zzz"], "there is no command 'zzz'; it takes one of list, build, run, sweep, publish, "
+                  "analyze, store, bench, check."),
+        (["build", "--edtion", "quick"], "unrecognized arguments: --edtion quick (see 'schurkit build "
+                                         "--help')"),
+        (["build", "--edit", "quick"], "unrecognized arguments: --edit quick (see 'schurkit build "
+                                       "--help')"),
+        (["build", "--jobs", "0"], "argument --jobs: takes a whole number from 1 on; got '0' (see 'schurkit build "
+                                   "--help')"),
         (["run"], "the following arguments are required: chapter (see 'schurkit run --help')"),
         (["run", "small", "-p", "seeds"], "-p takes a name and a value, as in '-p seeds 5'."),
-        (["run", "small", "-p", "seeds", "1", "-p", "seeds", "2"], "parameter 'seeds' is given twice."),
+        (["run", "small", "-p", "seeds", "1", "-p", "seeds", "2"], "parameter 'seeds' is given "
+                                                                   "twice."),
         (["list", "--book", "nowhere"], "there is no book in nowhere (no _toc.yml and _config.yml); "
          "run this in a clone of the repository, or name it: --book FOLDER."),
     ],
@@ -89,7 +112,10 @@ def test_a_wrong_command_line_is_one_clear_line(argv, message, capsys):
 
 @pytest.mark.parametrize(
     ("error", "code", "line"),
-    [(KeyboardInterrupt(), 130, "schurkit: interrupted\n"), (InputError("no."), 2, "schurkit: no.\n")],
+    [
+        (KeyboardInterrupt(), 130, "schurkit: interrupted\n"),
+        (InputError("no."), 2, "schurkit: no.\n"),
+    ],
 )
 def test_exit_codes(monkeypatch, capsys, error, code, line):
     def raises(arguments):
@@ -112,7 +138,10 @@ def test_a_pipe_that_is_closed_early_is_no_error():
     assert done.returncode == 0 and done.stderr == ""
 
 
-@pytest.mark.parametrize(("name", "module"), [("analyze", "schurkit_press.own_page"), ("store", "schurkit_press.networks")])
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [("analyze", "schurkit_press.own_page"), ("store", "schurkit_press.networks")],
+)
 def test_commands_of_other_modules_are_asked_when_they_run(name, module, monkeypatch, capsys):
     told = []
     stand_in = SimpleNamespace(
@@ -125,12 +154,19 @@ def test_commands_of_other_modules_are_asked_when_they_run(name, module, monkeyp
     assert main([name, "here"]) == 0 and told == ["here"]
 
 
-# ---------------------------------------------------------------------------------------------------------------- list
+# --------------------------------------------------------------------------------------------- list
 def test_list_shows_chapters_with_their_parameters(book, capsys):
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "small: Does a small book stand?"
-    assert [line.split()[0] for line in lines[1:7]] == ["seeds:", "rate:", "plot:", "sizes:", "start:", "title:"]
+    assert [line.split()[0] for line in lines[1:7]] == [
+        "seeds:",
+        "rate:",
+        "plot:",
+        "sizes:",
+        "start:",
+        "title:",
+    ]
     assert lines[1].split() == ["seeds:", "int", "=", "3", "how", "many", "networks"]
     assert lines[-2:] == ["", "plain: Plain"]
     assert main(["list", "plain"]) == 0
@@ -141,9 +177,25 @@ def test_list_of_an_unknown_chapter(book, capsys):
     assert refused(capsys, "list", "smal") == "there is no chapter 'smal'; did you mean 'small'?"
 
 
-# ---------------------------------------------------------------------------------------------------------------- run
+# ---------------------------------------------------------------------------------------------- run
 def test_run_prints_what_the_chapter_said(book, capsys, tmp_path):
-    assert main(["run", "small", "-p", "seeds", "2", "-p", "rate", "-1e-3", "--out", str(tmp_path / "out")]) == 0
+    assert (
+        main(
+            [
+                "run",
+                "small",
+                "-p",
+                "seeds",
+                "2",
+                "-p",
+                "rate",
+                "-1e-3",
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )
+        == 0
+    )
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[:3] == ["mean_accuracy = 0.5", "networks = 2", "undefined = None"]
@@ -151,7 +203,23 @@ def test_run_prints_what_the_chapter_said(book, capsys, tmp_path):
     (made,) = (tmp_path / "out").iterdir()
     assert made.name.startswith("small-") and lines[-1].endswith(made.name)
     assert err.startswith("  small: ") and err.count("\n") == 1
-    assert main(["run", "small", "-p", "seeds", "2", "-p", "rate", "-1e-3", "--out", str(tmp_path / "out")]) == 0
+    assert (
+        main(
+            [
+                "run",
+                "small",
+                "-p",
+                "seeds",
+                "2",
+                "-p",
+                "rate",
+                "-1e-3",
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )
+        == 0
+    )
     assert capsys.readouterr().err == ""  # it was run already
 
 
@@ -159,7 +227,10 @@ def test_a_failed_run_says_where(book, capsys):
     assert main(["run", "small", "-p", "sizes", "[0]"]) == 1
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1
-    assert err.startswith("schurkit: small: cell 4 of 7 (import matplotlib.pyplot as plt) failed with ZeroDivisionError: float division by zero; ")
+    assert err.startswith(
+        "schurkit: small: cell 4 of 7 (import matplotlib.pyplot as plt) failed with "
+        "ZeroDivisionError: float division by zero; "
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,14 +245,27 @@ def test_a_wrong_parameter_runs_nothing(book, capsys, argv, message):
     assert not (book / "_build").exists()
 
 
-@pytest.mark.parametrize("command", [["run", "small"], ["run", "small", "--dry-run"], ["build"], ["build", "--dry-run"], ["sweep", "small"]])
-def test_what_no_network_can_have_is_refused_before_anything_runs(book, capsys, monkeypatch, command):
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "small"],
+        ["run", "small", "--dry-run"],
+        ["build"],
+        ["build", "--dry-run"],
+        ["sweep", "small"],
+    ],
+)
+def test_what_no_network_can_have_is_refused_before_anything_runs(
+    book, capsys, monkeypatch, command
+):
     def plan(values):
         integer(values["seeds"], "p", at_most=2)
         return []
 
     monkeypatch.setitem(plans.plans, "small", plan)
-    (book / "book" / "editions.yml").write_text("quick:\n  purpose: for tests\n  chapters:\n    small: {seeds: 9}\n")
+    (book / "book" / "editions.yml").write_text(
+        "quick:\n  purpose: for tests\n  chapters:\n    small: {seeds: 9}\n"
+    )
     given = {"run": ["-p", "seeds", "9"], "build": [], "sweep": ["--grid", "seeds=1,9"]}[command[0]]
     assert refused(capsys, *command, *given) == "with seeds = 9: p must be at most 2; got 9."
     assert not (book / "_build").exists()
@@ -196,7 +280,7 @@ def test_dry_run_says_what_it_takes_and_runs_nothing(book, capsys):
     assert not (book / "_build").exists()
 
 
-# ---------------------------------------------------------------------------------------------------------------- build and check
+# ---------------------------------------------------------------------------------- build and check
 def test_dry_build_tells_what_was_run_already(book, capsys):
     assert main(["run", "plain"]) == 0
     capsys.readouterr()
@@ -211,8 +295,14 @@ def test_dry_build_tells_what_was_run_already(book, capsys):
 
 
 def test_build_and_check(book, capsys):
-    assert refused(capsys, "check") == "there are no pages in _build/html; build them with 'make book'."
-    assert refused(capsys, "build", "--edition", "quik") == "there is no edition 'quik'; did you mean 'quick'?"
+    assert (
+        refused(capsys, "check")
+        == "there are no pages in _build/html; build them with 'make book'."
+    )
+    assert (
+        refused(capsys, "build", "--edition", "quik")
+        == "there is no edition 'quik'; did you mean 'quick'?"
+    )
     assert main(["build", "--only", "plain"]) == 0
     assert "Not for publishing: small shown without results." in capsys.readouterr().out
     assert main(["check", "--files-only"]) == 1
@@ -223,4 +313,6 @@ def test_a_build_that_fails_says_which_chapter(book, capsys):
     path = book / "notebooks" / "plain.ipynb"
     path.write_text(path.read_text().replace('"source": "1"', '"source": "1 / 0"'))
     assert main(["build", "--only", "plain"]) == 1
-    assert capsys.readouterr().err.startswith("schurkit: plain: cell 2 of 2 (1 / 0) failed with ZeroDivisionError")
+    assert capsys.readouterr().err.startswith(
+        "schurkit: plain: cell 2 of 2 (1 / 0) failed with ZeroDivisionError"
+    )

@@ -15,40 +15,59 @@ def rotation(angle, gain=1.0):
 
 
 def test_a_quarter_turn_with_gain_is_a_cycle_of_four_steps():
-    """h* = tanh(g h*): states (±h*, ±h*); the multipliers over a cycle are (g (1 − h*²))⁴, twice."""
+    """h* = tanh(g h*): states (±h*, ±h*); the multipliers over a cycle are (g (1 − h*²))⁴,
+    twice.
+    """
     g = 1.7
     star = brentq(lambda h: np.tanh(g * h) - h, 0.1, 1)
     cycle = limit_cycle(network(rotation(np.pi / 2, g)), start=[0.3, 0.2])
-    assert cycle.period == pytest.approx(4, abs=1e-7) and cycle.converged and cycle.return_steps == 4 and cycle.return_error < 1e-12
+    assert (
+        cycle.period == pytest.approx(4, abs=1e-7)
+        and cycle.converged
+        and cycle.return_steps == 4
+        and cycle.return_error < 1e-12
+    )
     assert np.allclose(np.abs(cycle.points), star) and cycle.points.shape == (4, 2)
     assert cycle.amplitude == pytest.approx(np.sqrt(2) * star)
-    assert np.allclose(cycle.multipliers, (g * (1 - star**2)) ** 4) and cycle.contraction == pytest.approx((g * (1 - star**2)) ** 4)
+    assert np.allclose(
+        cycle.multipliers, (g * (1 - star**2)) ** 4
+    ) and cycle.contraction == pytest.approx((g * (1 - star**2)) ** 4)
     assert repr(cycle) == f"LimitCycle(period 4, amplitude {cycle.amplitude:.3g}, converged)"
 
 
 def test_a_sign_flip_is_a_cycle_of_two_steps():
     cycle = limit_cycle(network([[-1.5]]), start=[0.3])
-    assert cycle.period == pytest.approx(2, abs=1e-9) and cycle.return_steps == 2 and cycle.converged
+    assert (
+        cycle.period == pytest.approx(2, abs=1e-9) and cycle.return_steps == 2 and cycle.converged
+    )
     star = brentq(lambda h: np.tanh(1.5 * h) - h, 0.1, 1)
     assert cycle.contraction == pytest.approx((1.5 * (1 - star**2)) ** 2)
 
 
 @pytest.mark.parametrize("period", [2.5, 7.3, 20.0, 61.803])
 def test_the_period_need_not_be_a_whole_number(period):
-    """relu far above its kink is linear: an exact rotation by 2π/period about (5, 5), neutral, so that nothing contracts."""
+    """relu far above its kink is linear: an exact rotation by 2π/period about (5, 5), neutral, so
+    that nothing contracts.
+    """
     turn = rotation(2 * np.pi / period)
     rnn = network(turn, activation="relu", b_rec=(np.eye(2) - turn) @ [5.0, 5.0])
     cycle = limit_cycle(rnn, start=[6.0, 5.0])
-    assert cycle.period == pytest.approx(period, rel=1e-6) and cycle.amplitude == pytest.approx(1, rel=0.02)
+    assert cycle.period == pytest.approx(period, rel=1e-6) and cycle.amplitude == pytest.approx(
+        1, rel=0.02
+    )
     assert cycle.explained > 0.999 and cycle.converged
     assert np.allclose(np.abs(cycle.multipliers), 1) and cycle.contraction == pytest.approx(1)
     assert len(cycle.points) == np.ceil(period)
     angle = 2 * np.pi * cycle.phases
-    expected = [5, 5] + np.stack([np.cos(angle), np.sin(angle)], axis=1) @ rotation(np.arctan2(*(cycle.states[0] - 5)[::-1])).T
+    expected = [5, 5] + np.stack([np.cos(angle), np.sin(angle)], axis=1) @ rotation(
+        np.arctan2(*(cycle.states[0] - 5)[::-1])
+    ).T
     assert np.abs(cycle.states - expected).max() < 0.01
 
 
-@pytest.mark.parametrize("form, leak", [("rate", 1.0), ("voltage", 1.0), ("rate", 0.2), ("voltage", 0.2)])
+@pytest.mark.parametrize(
+    "form, leak", [("rate", 1.0), ("voltage", 1.0), ("rate", 0.2), ("voltage", 0.2)]
+)
 def test_the_period_is_the_inverse_rotation_number(form, leak):
     rnn = network(rotation(0.7, 1.3 if leak == 1 else 3.0), form=form, leak=leak)
     cycle = limit_cycle(rnn, start=[0.3, 0.2])
@@ -63,35 +82,73 @@ def test_the_period_is_the_inverse_rotation_number(form, leak):
 
 
 def test_a_hidden_cycle_is_found_in_many_units_and_driven_by_its_input():
-    """The same cycle in 20 units by an orthonormal frame (voltage form, whose rates are not rotated): period and multipliers unchanged, others 0."""
+    """The same cycle in 20 units by an orthonormal frame (voltage form, whose rates are not
+    rotated): period and multipliers unchanged, others 0.
+    """
     pair = network(rotation(0.7, 1.3), form="voltage")
     twins = np.kron(np.eye(2), np.ones((10, 1)))  # each unit ten times
     wide = network(twins @ rotation(0.7, 1.3) @ twins.T / 10, form="voltage")
     one, many = limit_cycle(pair, start=[0.3, 0.2]), limit_cycle(wide, start=twins @ [0.3, 0.2])
-    assert many.period == pytest.approx(one.period, rel=1e-9) and many.amplitude == pytest.approx(one.amplitude * np.sqrt(10))
-    assert np.allclose(many.multipliers[:2], one.multipliers, rtol=1e-6) and np.abs(many.multipliers[2:]).max() < 1e-6
+    assert many.period == pytest.approx(one.period, rel=1e-9) and many.amplitude == pytest.approx(
+        one.amplitude * np.sqrt(10)
+    )
+    assert (
+        np.allclose(many.multipliers[:2], one.multipliers, rtol=1e-6)
+        and np.abs(many.multipliers[2:]).max() < 1e-6
+    )
     gated = network([[-2.0]], W_in=[[10.0]], leak=1.0)
-    assert limit_cycle(gated, [0.0], [0.3]).period == pytest.approx(2) and limit_cycle(gated, [1.0], [0.3]).undefined == "the network came to rest"
+    assert (
+        limit_cycle(gated, [0.0], [0.3]).period == pytest.approx(2)
+        and limit_cycle(gated, [1.0], [0.3]).undefined == "the network came to rest"
+    )
 
 
 def test_a_strong_second_harmonic_does_not_halve_the_period():
-    """A shift register over 6 units replays a fixed pattern, relu and linear; the pattern is a large period 3 wave plus a small period 6 one."""
+    """A shift register over 6 units replays a fixed pattern, relu and linear; the pattern is a
+    large period 3 wave plus a small period 6 one.
+    """
     shift = np.roll(np.eye(6), 1, axis=0)
     time_ = np.arange(6)
     pattern = 3 + np.cos(2 * np.pi * time_ / 3) + 0.3 * np.cos(2 * np.pi * time_ / 6)
     cycle = limit_cycle(network(shift, activation="relu"), start=pattern)
     assert cycle.period == pytest.approx(6, rel=1e-6) and cycle.return_steps == 6
-    assert limit_cycle(network(shift, activation="relu"), start=3 + np.cos(2 * np.pi * time_ / 3)).period == pytest.approx(3, rel=1e-6)
+    assert limit_cycle(
+        network(shift, activation="relu"), start=3 + np.cos(2 * np.pi * time_ / 3)
+    ).period == pytest.approx(3, rel=1e-6)
 
 
 def test_what_is_no_cycle_is_not_called_one():
     assert limit_cycle(network([[0.5]]), start=[1.0]).undefined == "the network came to rest"
-    assert limit_cycle(network([[2.0]], activation="relu"), start=[1.0]).undefined == "the network diverged"
-    slow = limit_cycle(network(rotation(2e-3, 1.0), activation="relu", b_rec=(np.eye(2) - rotation(2e-3)) @ [5.0, 5.0]), start=[6.0, 5.0])
-    assert slow.period is None and "more than a third of the 4096 recorded steps" in slow.undefined and slow.points is None and slow.phases is None
+    assert (
+        limit_cycle(network([[2.0]], activation="relu"), start=[1.0]).undefined
+        == "the network diverged"
+    )
+    slow = limit_cycle(
+        network(
+            rotation(2e-3, 1.0), activation="relu", b_rec=(np.eye(2) - rotation(2e-3)) @ [5.0, 5.0]
+        ),
+        start=[6.0, 5.0],
+    )
+    assert (
+        slow.period is None
+        and "more than a third of the 4096 recorded steps" in slow.undefined
+        and slow.points is None
+        and slow.phases is None
+    )
     assert repr(slow).startswith("LimitCycle(no period: one cycle takes more than a third")
-    fading = limit_cycle(network(rotation(0.5, 0.9995), activation="relu", b_rec=(np.eye(2) - rotation(0.5, 0.9995)) @ [5.0, 5.0]), start=[6, 5])
-    assert fading.period == pytest.approx(2 * np.pi / 0.5, rel=1e-4) and not fading.converged and fading.drift > 0.1
+    fading = limit_cycle(
+        network(
+            rotation(0.5, 0.9995),
+            activation="relu",
+            b_rec=(np.eye(2) - rotation(0.5, 0.9995)) @ [5.0, 5.0],
+        ),
+        start=[6, 5],
+    )
+    assert (
+        fading.period == pytest.approx(2 * np.pi / 0.5, rel=1e-4)
+        and not fading.converged
+        and fading.drift > 0.1
+    )
     rng = np.random.default_rng(0)
     chaos = limit_cycle(network(rng.normal(size=(100, 100)) * 3 / 10), start=rng.normal(size=100))
     assert not chaos.converged and (chaos.period is None or chaos.explained < 0.9)
@@ -101,13 +158,18 @@ def test_a_torus_is_not_called_a_cycle():
     """Two rotations whose periods share no multiple."""
     turn = np.zeros((4, 4))
     turn[:2, :2], turn[2:, 2:] = rotation(2 * np.pi / 7.3), rotation(2 * np.pi / (7.3 * np.sqrt(5)))
-    cycle = limit_cycle(network(turn, activation="relu", b_rec=(np.eye(4) - turn) @ np.full(4, 5.0)), start=[6.0, 5.0, 5.8, 5.0])
+    cycle = limit_cycle(
+        network(turn, activation="relu", b_rec=(np.eye(4) - turn) @ np.full(4, 5.0)),
+        start=[6.0, 5.0, 5.8, 5.0],
+    )
     assert not cycle.converged and cycle.explained < 0.9
 
 
 def test_limit_cycle_messages():
     rnn = random_rnn(1)
-    with pytest.raises(InputError, match=r"limit_cycle needs one constant x of shape \(2,\); got \(4, 2\)."):
+    with pytest.raises(
+        InputError, match=r"limit_cycle needs one constant x of shape \(2,\); got \(4, 2\)."
+    ):
         limit_cycle(rnn, np.zeros((4, 2)))
     with pytest.raises(InputError, match=r"steps must be at least 64; got 10."):
         limit_cycle(rnn, steps=10)

@@ -1,4 +1,6 @@
-"""Every example in a docstring runs; every public name has a docstring; importing schurkit stays quick and light."""
+"""Every example in a docstring runs; every public name has a docstring; importing schurkit stays
+quick and light.
+"""
 
 import doctest
 import importlib
@@ -11,7 +13,9 @@ import pytest
 
 import schurkit
 
-MODULES = sorted(m.name for m in pkgutil.walk_packages(schurkit.__path__, "schurkit.") if "numba" not in m.name)
+MODULES = sorted(
+    m.name for m in pkgutil.walk_packages(schurkit.__path__, "schurkit.") if "numba" not in m.name
+)
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -26,13 +30,25 @@ def test_public_names_are_documented(name):
     thing = getattr(schurkit, name)
     assert inspect.getdoc(thing), name
     if inspect.isfunction(thing):
-        assert "Parameters" in inspect.getdoc(thing) or not inspect.signature(thing).parameters, name
+        assert "Parameters" in inspect.getdoc(thing) or not inspect.signature(thing).parameters, (
+            name
+        )
 
 
 def test_import_is_light():
-    """Analysis must start fast and have no hidden device: no torch, matplotlib, pandas, scipy.stats, numba on import."""
-    code = "import sys, schurkit; print([m for m in ('torch', 'matplotlib', 'pandas', 'numba', 'scipy.stats', 'IPython') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    """Analysis must start fast and have no hidden device: no torch, matplotlib, pandas,
+    scipy.stats, numba on import.
+    """
+    code = (
+        "import sys, schurkit; print([m for m in ('torch', 'matplotlib', 'pandas', 'numba', "
+        "'scipy.stats', 'IPython') if m in sys.modules])"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
 
 
 def test_unknown_names_are_attribute_errors():

@@ -19,23 +19,35 @@ KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3,
 
 
 def kind_of(activation, form, leak, hidden=7):
-    return {"activation": activation, "form": form, "leak": np.linspace(0.2, 1.0, hidden) if leak == "per unit" else leak}
+    return {
+        "activation": activation,
+        "form": form,
+        "leak": np.linspace(0.2, 1.0, hidden) if leak == "per unit" else leak,
+    }
 
 
 def torch_step(rnn, states, x):
     """The engine's own equations for one step from given states, differentiable."""
-    weights = {name: torch.tensor(np.array(getattr(rnn, name))) for name in ("W_in", "W_rec", "W_out", "b_rec")}
+    weights = {
+        name: torch.tensor(np.array(getattr(rnn, name)))
+        for name in ("W_in", "W_rec", "W_out", "b_rec")
+    }
 
     def run(state, drive):
         return forward({**weights, "h0": state[None]}, Spec.of(rnn), drive[None, None])[1][0, 0, 0]
 
     states, x = torch.tensor(states), torch.tensor(x)
     after = np.stack([run(s, u).numpy() for s, u in zip(states, x)])
-    slopes = np.stack([torch.autograd.functional.jacobian(lambda s, u=u: run(s, u), s).numpy() for s, u in zip(states, x)])
+    slopes = np.stack(
+        [
+            torch.autograd.functional.jacobian(lambda s, u=u: run(s, u), s).numpy()
+            for s, u in zip(states, x)
+        ]
+    )
     return after, slopes
 
 
-# ---------------------------------------------------------------------------------------------------------------- the map
+# ------------------------------------------------------------------------------------------ the map
 @pytest.mark.parametrize("activation, form, leak", KINDS)
 def test_step_and_jacobian_agree_with_autograd(activation, form, leak):
     rnn = random_rnn(1, **kind_of(activation, form, leak))
@@ -45,35 +57,53 @@ def test_step_and_jacobian_agree_with_autograd(activation, form, leak):
     assert np.abs(step(rnn, states, x) - after).max() < 1e-13
     assert np.abs(jacobian(rnn, states, x) - slopes).max() < 1e-13
     alike = torch_step(rnn, states, np.repeat(x[:1], 5, axis=0))
-    assert np.abs(step(rnn, states, x[0]) - alike[0]).max() < 1e-13 and np.abs(jacobian(rnn, states, x[0]) - alike[1]).max() < 1e-13
+    assert (
+        np.abs(step(rnn, states, x[0]) - alike[0]).max() < 1e-13
+        and np.abs(jacobian(rnn, states, x[0]) - alike[1]).max() < 1e-13
+    )
 
 
 def test_the_map_messages():
     rnn = random_rnn(2)
-    with pytest.raises(InputError, match=r"step needs one network \(a stack of one\); got 2. Take rnn\[i\]."):
+    with pytest.raises(
+        InputError, match=r"step needs one network \(a stack of one\); got 2. Take rnn\[i\]."
+    ):
         step(rnn, np.zeros((1, 7)))
-    with pytest.raises(InputError, match=r"jacobian needs x of shape \(2,\) or \(points, 2\); got \(3,\)."):
+    with pytest.raises(
+        InputError, match=r"jacobian needs x of shape \(2,\) or \(points, 2\); got \(3,\)."
+    ):
         jacobian(rnn[0], np.zeros((1, 7)), np.zeros(3))
     with pytest.raises(InputError, match=r"states must have shape \(points, 7\); got \(1, 6\)."):
         step(rnn[0], np.zeros((1, 6)))
-    with pytest.raises(InputError, match=r"x must be one input, or one for each of the 4 states; got 3."):
+    with pytest.raises(
+        InputError, match=r"x must be one input, or one for each of the 4 states; got 3."
+    ):
         step(rnn[0], np.zeros((4, 7)), np.zeros((3, 2)))
 
 
-# ---------------------------------------------------------------------------------------------------------------- fixed points
+# ------------------------------------------------------------------------------------- fixed points
 @pytest.mark.parametrize("form, leak", itertools.product(["rate", "voltage"], [1.0, 0.2]))
 def test_two_units_have_their_nine_known_fixed_points(form, leak):
-    """W = a I: each unit sits at 0 or ±h* with h* = tanh(a h*); stable only where no unit sits at 0."""
+    """W = a I: each unit sits at 0 or ±h* with h* = tanh(a h*); stable only where no unit sits at
+    0.
+    """
     a = 1.8
     star = brentq(lambda h: np.tanh(a * h) - h, 0.1, 1)
     star = star if form == "rate" else a * star  # v = a φ(v)
     starts = np.random.default_rng(0).uniform(-1.2, 1.2, size=(300, 2)) * (star / 0.9)
     found = fixed_points(network(a * np.eye(2), form=form, leak=leak), starts=starts)
     expected = {(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1)}
-    assert {tuple(np.rint(p / star).astype(int).tolist()) for p in found.points} == expected and len(found) == 9
+    assert {
+        tuple(np.rint(p / star).astype(int).tolist()) for p in found.points
+    } == expected and len(found) == 9
     assert np.abs(found.points / star - np.rint(found.points / star)).max() < 1e-8
     assert (found.stable == (np.rint(found.points / star) != 0).all(axis=1)).all()
-    assert found.starts.sum() == 300 and found.not_converged == 0 and found.fixed.all() and found.marginal().sum() == 0
+    assert (
+        found.starts.sum() == 300
+        and found.not_converged == 0
+        and found.fixed.all()
+        and found.marginal().sum() == 0
+    )
     assert (np.diff(found.starts) <= 0).all()
     slope = 1 - np.tanh(a * 0) ** 2
     origin = np.flatnonzero((np.rint(found.points / star) == 0).all(axis=1))[0]
@@ -81,48 +111,73 @@ def test_two_units_have_their_nine_known_fixed_points(form, leak):
 
 
 def test_a_hand_built_flip_flop_has_a_stable_point_for_every_memory():
-    """Three independent bistable units, hidden in 12 random directions: 2³ stable points, and the readout tells them apart."""
+    """Three independent bistable units, hidden in 12 random directions: 2³ stable points, and the
+    readout tells them apart.
+    """
     rng = np.random.default_rng(1)
     copies = np.zeros((12, 3))
     copies[np.arange(12), np.arange(12) % 3] = rng.choice([-1.0, 1.0], size=12)
     rnn = RNN(2 * copies, 1.5 * copies @ copies.T / 4, copies.T / 4)
     inputs = np.where(rng.random((64, 20, 3)) < 0.3, rng.choice([-1.0, 1.0], size=(64, 20, 3)), 0)
     inputs[:, 0] = rng.choice([-1.0, 1.0], size=(64, 3))
-    found = fixed_points(rnn, starts=rollout(rnn, inputs, autonomous=20, states=True).states[0, :, -1])
+    found = fixed_points(
+        rnn, starts=rollout(rnn, inputs, autonomous=20, states=True).states[0, :, -1]
+    )
     assert found.stable.sum() == 8 and found.not_converged == 0
     level = brentq(lambda h: np.tanh(1.5 * h) - h, 0.1, 1)
     memories = found.points[found.stable] @ rnn.W_out[0].T / level
-    assert {tuple(m) for m in np.rint(memories).astype(int).tolist()} == set(itertools.product([-1, 1], repeat=3))
+    assert {tuple(m) for m in np.rint(memories).astype(int).tolist()} == set(
+        itertools.product([-1, 1], repeat=3)
+    )
     assert np.abs(np.abs(memories) - 1).max() < 1e-8
 
 
 def test_an_input_moves_the_fixed_point():
     rnn = network([[0.5]], W_in=[[1.0]], b_rec=[0.25], activation="relu")
     found = fixed_points(rnn, [0.75], [[0.0], [5.0]])
-    assert found.points == pytest.approx(2, abs=1e-9) and found.starts.tolist() == [2] and found.x.tolist() == [0.75]
+    assert (
+        found.points == pytest.approx(2, abs=1e-9)
+        and found.starts.tolist() == [2]
+        and found.x.tolist() == [0.75]
+    )
     assert found.eigenvalues[0, 0] == 0.5 and found.ended.tolist() == [0, 0]
     below = fixed_points(rnn, [-3.0], [[0.0], [5.0]])
     assert below.points.tolist() == [[0.0]] and below.eigenvalues[0, 0] == 0
 
 
 def test_stable_means_modulus_not_real_part():
-    for W_rec, eigenvalues in (([[-1.5]], [-1.5]), ([[0.0, -1.2], [1.2, 0.0]], [1.2j, -1.2j]), ([[0.0, -0.9], [0.9, 0.0]], [0.9j, -0.9j])):
+    for W_rec, eigenvalues in (
+        ([[-1.5]], [-1.5]),
+        ([[0.0, -1.2], [1.2, 0.0]], [1.2j, -1.2j]),
+        ([[0.0, -0.9], [0.9, 0.0]], [0.9j, -0.9j]),
+    ):
         found = fixed_points(network(W_rec), starts=0.1 * np.ones((1, len(W_rec))))
-        assert found.points == pytest.approx(0, abs=1e-9) and found.stable.tolist() == [abs(eigenvalues[0]) < 1]
+        assert found.points == pytest.approx(0, abs=1e-9) and found.stable.tolist() == [
+            abs(eigenvalues[0]) < 1
+        ]
         assert sorted(found.eigenvalues[0], key=lambda z: -z.imag) == pytest.approx(eigenvalues)
 
 
 @pytest.mark.parametrize("form", ["rate", "voltage"])
 def test_a_line_attractor_does_not_blow_up(form):
-    """In the positive quadrant relu is linear: W has the eigenvalue exactly 1 along (1, 1), and ½ across."""
+    """In the positive quadrant relu is linear: W has the eigenvalue exactly 1 along (1, 1), and ½
+    across.
+    """
     rnn = network([[0.75, 0.25], [0.25, 0.75]], activation="relu", form=form)
     starts = np.random.default_rng(0).uniform(1, 3, size=(100, 2))
     found = fixed_points(rnn, starts=starts, merge=0.05)
     assert found.not_converged == 0 and found.fixed.all() and (found.marginal() == 1).all()
     assert np.abs(found.points[:, 0] - found.points[:, 1]).max() < 1e-8
-    assert found.points.min() > 1 - 1e-9 and found.points.max() < 3 + 1e-9  # each stays within the span of the starts
-    assert np.abs(found.points[found.ended].mean(axis=1) - starts.mean(axis=1)).max() < 2 * found.merge_distance
-    gaps = np.linalg.norm(found.points[:, None] - found.points[None], axis=2) + 1e9 * np.eye(len(found))
+    assert (
+        found.points.min() > 1 - 1e-9 and found.points.max() < 3 + 1e-9
+    )  # each stays within the span of the starts
+    assert (
+        np.abs(found.points[found.ended].mean(axis=1) - starts.mean(axis=1)).max()
+        < 2 * found.merge_distance
+    )
+    gaps = np.linalg.norm(found.points[:, None] - found.points[None], axis=2) + 1e9 * np.eye(
+        len(found)
+    )
     assert 10 < len(found) < 40 and gaps.min() > found.merge_distance
     assert not found.stable[np.abs(found.eigenvalues[:, 0]) >= 1].any()
 
@@ -139,20 +194,34 @@ def test_ends_are_merged_at_the_stated_distance():
 
 
 def test_slow_points_are_kept_only_on_request():
-    """A unit just past its saddle-node bifurcation: no fixed point, a minimum of q = ½ (relu(h) + ε − h)² = ½ ε² on the way."""
+    """A unit just past its saddle-node bifurcation: no fixed point, a minimum of q = ½ (relu(h) + ε
+    − h)² = ½ ε² on the way.
+    """
     rnn = network([[1.0]], activation="relu", b_rec=[1e-3])
     starts = [[0.5], [1.0], [1.0001]]
-    assert len(fixed_points(rnn, starts=starts)) == 0 and fixed_points(rnn, starts=starts).not_converged == 3
+    assert (
+        len(fixed_points(rnn, starts=starts)) == 0
+        and fixed_points(rnn, starts=starts).not_converged == 3
+    )
     slow = fixed_points(rnn, starts=starts, slow_speed=1e-6)
     assert not slow.fixed.any() and np.allclose(slow.speeds, 5e-7) and slow.not_converged == 0
-    assert repr(slow) == "FixedPoints(2 points, 0 stable, 2 of them slow; 3 starts, 0 not converged)"
+    assert (
+        repr(slow) == "FixedPoints(2 points, 0 stable, 2 of them slow; 3 starts, 0 not converged)"
+    )
     assert len(fixed_points(rnn, starts=starts, slow_speed=1e-7)) == 0
 
 
 def test_a_network_without_reachable_fixed_points_says_so():
-    rnn = network([[2.0]], activation="relu", b_rec=[1.0])  # h = 2 h + 1 only at −1, where relu is not linear
+    rnn = network(
+        [[2.0]], activation="relu", b_rec=[1.0]
+    )  # h = 2 h + 1 only at −1, where relu is not linear
     found = fixed_points(rnn, starts=[[0.5], [3.0], [1e100]])
-    assert len(found) == 0 and found.not_converged == 3 and found.points.shape == (0, 1) and found.ended.tolist() == [-1, -1, -1]
+    assert (
+        len(found) == 0
+        and found.not_converged == 3
+        and found.points.shape == (0, 1)
+        and found.ended.tolist() == [-1, -1, -1]
+    )
 
 
 def test_found_points_are_fixed_and_the_solver_is_fast():
@@ -165,7 +234,10 @@ def test_found_points_are_fixed_and_the_solver_is_fast():
         found = fixed_points(rnn, x, np.tanh(rng.normal(size=(256, 64))))
         took = time.process_time() - begin
     assert len(found) > 3
-    assert np.abs(step(rnn, found.points, x) - found.points).max() < 2e-10 and (found.speeds <= found.tolerance).all()
+    assert (
+        np.abs(step(rnn, found.points, x) - found.points).max() < 2e-10
+        and (found.speeds <= found.tolerance).all()
+    )
     expected = np.linalg.eigvals(jacobian(rnn, found.points, x))
     assert np.allclose(np.sort(np.abs(expected), axis=1)[:, ::-1], np.abs(found.eigenvalues))
     assert took < 6, f"{took:.1f} s"
@@ -187,7 +259,10 @@ def test_visited_states_are_visited():
 
 def test_fixed_points_messages():
     rnn = random_rnn(1)
-    with pytest.raises(InputError, match=r"needs starts of shape \(starts, hidden\), e.g. visited_states\(rnn, trials\)."):
+    with pytest.raises(
+        InputError,
+        match=r"needs starts of shape \(starts, hidden\), e.g. visited_states\(rnn, trials\).",
+    ):
         fixed_points(rnn, [0.0, 0.0])
     with pytest.raises(InputError, match=r"needs one constant x of shape \(2,\); got \(4, 2\)."):
         fixed_points(rnn, np.zeros((4, 2)), np.zeros((4, 7)))
@@ -199,20 +274,30 @@ def test_fixed_points_messages():
         fixed_points(rnn, None, np.zeros((1, 7)), tolerance=0)
 
 
-# ---------------------------------------------------------------------------------------------------------------- along trajectories
+# ------------------------------------------------------------------------------- along trajectories
 @pytest.mark.parametrize("activation, form, leak", KINDS)
 def test_the_product_is_the_derivative_of_the_end_by_the_start(activation, form, leak):
     rnn = random_rnn(1, **kind_of(activation, form, leak))
     trials = random_trials(trials=3)
     found = linearise_along(rnn, trials)
-    weights = {name: torch.tensor(np.array(getattr(rnn, name))) for name in ("W_in", "W_rec", "W_out", "b_rec")}
+    weights = {
+        name: torch.tensor(np.array(getattr(rnn, name)))
+        for name in ("W_in", "W_rec", "W_out", "b_rec")
+    }
 
     def end(start, n):
         inputs = torch.tensor(np.array(trials.inputs[n : n + 1]))
-        return forward({**weights, "h0": start[None]}, Spec.of(rnn), inputs, trials.autonomous)[1][0, 0, -1]
+        return forward({**weights, "h0": start[None]}, Spec.of(rnn), inputs, trials.autonomous)[1][
+            0, 0, -1
+        ]
 
     start = torch.tensor(np.array(rnn.h0[0]))
-    expected = np.stack([torch.autograd.functional.jacobian(lambda s, n=n: end(s, n), start).numpy() for n in range(3)])
+    expected = np.stack(
+        [
+            torch.autograd.functional.jacobian(lambda s, n=n: end(s, n), start).numpy()
+            for n in range(3)
+        ]
+    )
     assert np.abs(found.products - expected).max() < 1e-12 * max(1, np.abs(expected).max())
     assert found.jacobians.shape == (3, 8, 7, 7)
     chained = [np.linalg.multi_dot(jacobians[::-1]) for jacobians in found.jacobians]
@@ -222,13 +307,21 @@ def test_the_product_is_the_derivative_of_the_end_by_the_start(activation, form,
 
 
 def test_growth_rates_are_known_where_the_network_is_linear():
-    """relu above its kink, W = diag: each direction grows by its own factor, over a very long time too."""
+    """relu above its kink, W = diag: each direction grows by its own factor, over a very long time
+    too.
+    """
     W = np.diag([0.999, 0.99, 0.9])
     rnn = network(W, activation="relu", b_rec=(np.eye(3) - W) @ np.full(3, 5.0), h0=np.full(3, 5.0))
     found = linearise_along(rnn, np.zeros((2, 10, 1)))
-    assert np.allclose(found.growth, np.log([0.999, 0.99, 0.9])) and np.allclose(found.products, np.diag(np.diag(W) ** 10))
+    assert np.allclose(found.growth, np.log([0.999, 0.99, 0.9])) and np.allclose(
+        found.products, np.diag(np.diag(W) ** 10)
+    )
     long = linearise_along(rnn, np.zeros((1, 2000, 1)), jacobians=False)
-    assert long.jacobians is None and np.allclose(long.growth[0, :2], np.log([0.999, 0.99])) and long.growth[0, 2] == -np.inf
+    assert (
+        long.jacobians is None
+        and np.allclose(long.growth[0, :2], np.log([0.999, 0.99]))
+        and long.growth[0, 2] == -np.inf
+    )
     dead = linearise_along(network([[0.5]], activation="relu", b_rec=[-1.0]), np.zeros((1, 3, 1)))
     assert dead.products.tolist() == [[[0.0]]] and dead.growth.tolist() == [[-np.inf]]
     assert repr(found) == "Linearisation(2 trials, largest growth per step -0.001001)"
@@ -238,19 +331,32 @@ def test_given_states_are_used():
     rnn = random_rnn(1)
     trials = random_trials(trials=2)
     states = rollout(rnn, trials, states=True).states[0]
-    assert np.array_equal(linearise_along(rnn, trials, states=states).products, linearise_along(rnn, trials).products)
-    assert not np.array_equal(linearise_along(rnn, trials, states=states + 0.1).products, linearise_along(rnn, trials).products)
+    assert np.array_equal(
+        linearise_along(rnn, trials, states=states).products, linearise_along(rnn, trials).products
+    )
+    assert not np.array_equal(
+        linearise_along(rnn, trials, states=states + 0.1).products,
+        linearise_along(rnn, trials).products,
+    )
 
 
 def test_linearise_messages():
     rnn = random_rnn(1)
-    with pytest.raises(InputError, match=r"states must have shape \(6, 8, 7\) \(trials, time, hidden\) to fit the inputs; got \(6, 7, 7\)."):
+    with pytest.raises(
+        InputError,
+        match=r"states must have shape \(6, 8, 7\) \(trials, time, hidden\) to fit the inputs; got "
+        r"\(6, 7, 7\).",
+    ):
         linearise_along(rnn, random_trials(), states=np.zeros((6, 7, 7)))
     with pytest.raises(InputError, match="linearise_along needs one network"):
         linearise_along(random_rnn(2), random_trials())
     with pytest.raises(InputError, match="its states diverge on these inputs"):
         linearise_along(network([[1e9]], activation="relu", b_rec=[1.0]), np.zeros((1, 60, 1)))
-    with pytest.raises(InputError, match=r"would keep 3.0 GiB of Jacobians; pass fewer trials, or jacobians=False."):
+    with pytest.raises(
+        InputError, match=r"would keep 3.0 GiB of Jacobians; pass fewer trials, or jacobians=False."
+    ):
         linearise_along(network(np.zeros((64, 64))), np.zeros((1000, 98, 1)))
-    with pytest.raises(InputError, match=r"at least one trial of one step; got inputs of shape \(2, 0, 2\)."):
+    with pytest.raises(
+        InputError, match=r"at least one trial of one step; got inputs of shape \(2, 0, 2\)."
+    ):
         linearise_along(rnn, np.zeros((2, 0, 2)))

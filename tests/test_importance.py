@@ -24,20 +24,27 @@ def test_first_order_is_the_slope_of_fvu(kind):
     found = importance(rnn, form, trials, signals=1)
     for i, j in form.couplings()[::3]:
         delta = 1e-5 * form.coupling(i, j)
-        slope = (exact_effects(rnn, form, trials, [delta])[0] - exact_effects(rnn, form, trials, [-delta])[0]) / 2
+        slope = (
+            exact_effects(rnn, form, trials, [delta])[0]
+            - exact_effects(rnn, form, trials, [-delta])[0]
+        ) / 2
         assert found.effect(delta)[0] == pytest.approx(slope, rel=1e-4, abs=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gauss_newton_is_the_squared_change_of_the_outputs(kind):
-    """With targets equal to the outputs the residual is zero and FVU is its Gauss-Newton term, to second order."""
+    """With targets equal to the outputs the residual is zero and FVU is its Gauss-Newton term, to
+    second order.
+    """
     rnn, form, trials = small(**kind)
     trials = Trials(trials.inputs, rollout(rnn, trials).outputs[0], trials.mask)
     found = importance(rnn, form, trials, signals=400)
     rng = np.random.default_rng(0)
     for _ in range(3):
         delta = 1e-4 * np.triu(rng.normal(size=form.T.shape)) * (form.N != 0)
-        assert sum(found.effect(delta)) == pytest.approx(exact_effects(rnn, form, trials, [delta])[0], rel=0.15)
+        assert sum(found.effect(delta)) == pytest.approx(
+            exact_effects(rnn, form, trials, [delta])[0], rel=0.15
+        )
 
 
 def test_block_estimates_are_those_of_importance():
@@ -46,20 +53,29 @@ def test_block_estimates_are_those_of_importance():
     found = importance(rnn, form, trials, signals=3, seed=4)
     assert any(block.size == 2 for block in form.blocks)
     for i, j in form.couplings():
-        assert (first[i, j], second[i, j]) == pytest.approx(found.effect(form.coupling(i, j)), rel=1e-6, abs=1e-14)
+        assert (first[i, j], second[i, j]) == pytest.approx(
+            found.effect(form.coupling(i, j)), rel=1e-6, abs=1e-14
+        )
     assert not np.tril(first).any() and not np.tril(second).any()
 
 
 @pytest.mark.parametrize("kind", [*KINDS, {"activation": "relu", "form": "voltage", "leak": 0.5}])
-@pytest.mark.parametrize("hidden, outputs, trials", [(7, 2, 40), (33, 3, 30), (50, 19, 25), (16, 1, 1)])
+@pytest.mark.parametrize(
+    "hidden, outputs, trials", [(7, 2, 40), (33, 3, 30), (50, 19, 25), (16, 1, 1)]
+)
 def test_compiled_estimates_equal_those_of_numpy(kind, hidden, outputs, trials):
     pytest.importorskip("numba")
-    rnn = random_rnn(1, hidden=hidden, outputs=outputs, scale=0.9 / hidden**0.5, dtype=np.float32, **kind)
+    rnn = random_rnn(
+        1, hidden=hidden, outputs=outputs, scale=0.9 / hidden**0.5, dtype=np.float32, **kind
+    )
     form = real_schur(rnn.W_rec[0], leak=rnn.leak)
     mask = np.random.default_rng(0).random((trials, 8)) < 0.7
     mask[:, 0], mask[:, -1] = False, True
     trials = random_trials(outputs=outputs, trials=trials, mask=mask)
-    slow, fast = (coupling_estimates(rnn, form, trials, signals=3, seed=4, engine=engine) for engine in ("numpy", "numba"))
+    slow, fast = (
+        coupling_estimates(rnn, form, trials, signals=3, seed=4, engine=engine)
+        for engine in ("numpy", "numba")
+    )
     for a, b in zip(slow, fast):
         assert np.abs(a).max() > 0
         assert b == pytest.approx(a, rel=1e-4, abs=2e-6 * np.abs(a).max())
@@ -73,18 +89,25 @@ def test_compiled_estimates_do_not_depend_on_the_threads(monkeypatch):
     for threads in ("1", "3"):
         monkeypatch.setenv("SCHURKIT_THREADS", threads)
         found.append(coupling_estimates(rnn, form, trials, engine="numba"))
-    assert np.array_equal(*found) and np.array_equal(found[0], coupling_estimates(rnn, form, trials, engine="auto"))
+    assert np.array_equal(*found) and np.array_equal(
+        found[0], coupling_estimates(rnn, form, trials, engine="auto")
+    )
 
 
 def test_networks_in_float64_are_estimated_in_float64():
     rnn, form, trials = small()
-    assert np.array_equal(*(coupling_estimates(rnn, form, trials, engine=engine) for engine in ("numpy", "numba")))
+    assert np.array_equal(
+        *(coupling_estimates(rnn, form, trials, engine=engine) for engine in ("numpy", "numba"))
+    )
 
 
 def test_exact_effects_equal_a_plain_loop_over_nn_rnn():
     rng = np.random.default_rng(0)
     hidden = 12
-    W = [rng.normal(size=s).astype(np.float32) * k for s, k in (((hidden, 3), 0.5), ((hidden, hidden), 0.3), ((2, hidden), 0.5))]
+    W = [
+        rng.normal(size=s).astype(np.float32) * k
+        for s, k in (((hidden, 3), 0.5), ((hidden, hidden), 0.3), ((2, hidden), 0.5))
+    ]
     rnn, form = RNN(*W), real_schur(W[1])
     inputs = rng.normal(size=(30, 10, 3)).astype(np.float32)
     trials = Trials(inputs, rng.normal(size=(30, 10, 2)).astype(np.float32))
@@ -95,11 +118,15 @@ def test_exact_effects_equal_a_plain_loop_over_nn_rnn():
         module.weight_hh_l0.data = torch.tensor(W_rec.astype(np.float32))
         with torch.no_grad():
             y = module(torch.tensor(inputs))[0].numpy() @ W[2].T
-        return ((y - trials.targets) ** 2).sum() / ((trials.targets - trials.targets.mean(axis=(0, 1))) ** 2).sum()
+        return ((y - trials.targets) ** 2).sum() / (
+            (trials.targets - trials.targets.mean(axis=(0, 1))) ** 2
+        ).sum()
 
     found = exact_effects(rnn, form, trials)
     for effect, (i, j) in zip(found, form.couplings()):
-        assert effect == pytest.approx(plain(W[1] - form.weights(form.coupling(i, j))) - plain(W[1]), abs=1e-5)
+        assert effect == pytest.approx(
+            plain(W[1] - form.weights(form.coupling(i, j))) - plain(W[1]), abs=1e-5
+        )
 
 
 def test_map_lists_every_coupling_with_its_sector():
@@ -111,7 +138,9 @@ def test_map_lists_every_coupling_with_its_sector():
         assert total == pytest.approx(form.norms()[sector] ** 2, rel=1e-12)
     row = rows[4]
     variant = ablate(rnn, form, [form.coupling(row.driven, row.driver)])
-    assert row.exact == pytest.approx(fvu(rollout(variant, trials), trials)[0] - fvu(rollout(rnn, trials), trials)[0], rel=1e-9)
+    assert row.exact == pytest.approx(
+        fvu(rollout(variant, trials), trials)[0] - fvu(rollout(rnn, trials), trials)[0], rel=1e-9
+    )
     assert all(r.exact is None for r in coupling_map(rnn, trials, exact=False, signals=1))
     assert row.estimate == row.first_order + row.gauss_newton
 
@@ -137,7 +166,9 @@ def test_messages():
     rnn, form, trials = small()
     with pytest.raises(InputError, match="share"):
         importance(rnn, form, random_trials(1, outputs=2))
-    with pytest.raises(InputError, match="trials of 2 inputs and 2 outputs, as the network; got 2 and 3"):
+    with pytest.raises(
+        InputError, match="trials of 2 inputs and 2 outputs, as the network; got 2 and 3"
+    ):
         coupling_estimates(rnn, form, random_trials(outputs=3))
     with pytest.raises(InputError, match="targets do not vary"):
         importance(rnn, form, Trials(trials.inputs, np.zeros((40, 8, 2))))

@@ -47,7 +47,13 @@ def test_fvu_is_undefined_for_constant_targets():
 def test_replay_accuracy_counts_signs():
     targets = np.array([[[1.0], [-1.0], [1.0], [-1.0]]])
     trials = Trials(np.zeros((1, 0, 2)), targets, [0, 1, 1, 1])
-    outputs = np.array([[[[9.0], [-0.1], [0.2], [-3.0]]], [[[1.0], [0.0], [np.nan], [-1.0]]], [[[1.0], [1.0], [-1.0], [1.0]]]])
+    outputs = np.array(
+        [
+            [[[9.0], [-0.1], [0.2], [-3.0]]],
+            [[[1.0], [0.0], [np.nan], [-1.0]]],
+            [[[1.0], [1.0], [-1.0], [1.0]]],
+        ]
+    )
     assert replay_accuracy(outputs, trials) == pytest.approx([1, 1 / 3, 0])
     over_time = metrics.accuracy_over_time(outputs, trials)
     assert np.isnan(over_time[:, 0]).all() and over_time[1, 1:].tolist() == [0, 0, 1]
@@ -60,7 +66,9 @@ def test_fvu_over_time_averages_to_fvu():
         outputs = rng.normal(size=(3, 6, 8, 4))
         weights = np.broadcast_to(mask, (6, 8)).sum(axis=0)
         curve = metrics.fvu_over_time(outputs, trials)
-        assert (np.nan_to_num(curve) @ weights) / weights.sum() == pytest.approx(fvu(outputs, trials))
+        assert (np.nan_to_num(curve) @ weights) / weights.sum() == pytest.approx(
+            fvu(outputs, trials)
+        )
         assert np.isnan(curve).any() == (weights == 0).any()
 
 

@@ -1,4 +1,6 @@
-"""What a chapter tells the book: read back as numbers, shown with captions and alternative text, refused with one clear line."""
+"""What a chapter tells the book: read back as numbers, shown with captions and alternative text,
+refused with one clear line.
+"""
 
 import base64
 import io
@@ -15,7 +17,18 @@ from matplotlib.figure import Figure
 
 from schurkit import nb
 from schurkit.checks import InputError
-from schurkit.claims import OTHER, VERDICTS, Rule, beyond, claim_line, explained, load_claims, marked, verdict, verdicts
+from schurkit.claims import (
+    OTHER,
+    VERDICTS,
+    Rule,
+    beyond,
+    claim_line,
+    explained,
+    load_claims,
+    marked,
+    verdict,
+    verdicts,
+)
 from schurkit.intervals import over_networks as interval
 
 CLAIMS = """
@@ -49,8 +62,13 @@ def said(call):
     """What a call displays, as the outputs of a notebook."""
     with capture_output() as caught:
         call()
-    outputs = [{"output_type": "display_data", "data": output.data, "metadata": output.metadata} for output in caught.outputs]
-    return {"cells": [{"cell_type": "code", "source": "", "outputs": json.loads(json.dumps(outputs))}]}
+    outputs = [
+        {"output_type": "display_data", "data": output.data, "metadata": output.metadata}
+        for output in caught.outputs
+    ]
+    return {
+        "cells": [{"cell_type": "code", "source": "", "outputs": json.loads(json.dumps(outputs))}]
+    }
 
 
 def run_with(notebook, **values):
@@ -68,7 +86,7 @@ def figure():
     return drawn
 
 
-# ---------------------------------------------------------------------------------------------------------------- record
+# ------------------------------------------------------------------------------------------- record
 @pytest.mark.parametrize(
     ("value", "back"),
     [
@@ -100,7 +118,10 @@ def test_records_are_read_from_a_file(shell, tmp_path):
 def test_a_record_is_what_glue_reads(shell):
     (output,) = outputs(lambda: nb.record("key", np.float64(0.125)))
     assert output["data"] == {"application/papermill.record/text/plain": "0.125"}
-    assert output["metadata"]["scrapbook"] == {"name": "key", "mime_prefix": "application/papermill.record/"}
+    assert output["metadata"]["scrapbook"] == {
+        "name": "key",
+        "mime_prefix": "application/papermill.record/",
+    }
 
 
 def test_an_undefined_record_still_takes_a_number_format(shell):
@@ -129,29 +150,47 @@ def test_reading_back_names_what_is_no_notebook(tmp_path, content):
         nb.records(path)
 
 
-# ---------------------------------------------------------------------------------------------------------------- claim
+# -------------------------------------------------------------------------------------------- claim
 def test_a_claim_records_value_interval_and_n_and_no_verdict(shell):
-    notebook = said(lambda: nb.claim("A1", np.float32(0.75), interval=(np.float64(0.5), 1.0), n=np.int64(12)))
+    notebook = said(
+        lambda: nb.claim("A1", np.float32(0.75), interval=(np.float64(0.5), 1.0), n=np.int64(12))
+    )
     assert nb.claims(notebook) == [{"id": "A1", "value": 0.75, "interval": [0.5, 1.0], "n": 12}]
     assert nb.records(notebook) == {"works": 0.75}
     line = notebook["cells"][0]["outputs"][0]["data"]["text/markdown"]
-    assert line == "**Claim A1.** It works. Ours: 0.75 [0.5, 1], 12 networks; rule: the accuracy is at least 0.5; paper: 1.0."
+    assert (
+        line
+        == "**Claim A1.** It works. Ours: 0.75 [0.5, 1], 12 networks; rule: the accuracy is at "
+        "least 0.5; paper: 1.0."
+    )
     assert not any(word in json.dumps(notebook) for word in (*VERDICTS, OTHER))
 
 
 def test_the_verdict_follows_a_rule_that_is_changed_afterwards(shell):
     (told,) = nb.claims(run_with(said(lambda: nb.claim("A1", 0.75, (0.7, 0.8), 12)), bits=3))
     rule = load_claims()["A1"]
-    assert claim_line(rule, told).startswith("**Claim A1: reproduced.** It works. Ours: 0.75 [0.7, 0.8], 12 networks;")
-    assert claim_line(replace(rule, rule=Rule("at least", 0.9)), told).startswith("**Claim A1: not reproduced.**")
+    assert claim_line(rule, told).startswith(
+        "**Claim A1: reproduced.** It works. Ours: 0.75 [0.7, 0.8], 12 networks;"
+    )
+    assert claim_line(replace(rule, rule=Rule("at least", 0.9)), told).startswith(
+        "**Claim A1: not reproduced.**"
+    )
 
 
 @pytest.mark.parametrize(
     ("value", "bits", "words"),
     [
         (0.75, 1, "other conditions (the value itself satisfies the rule); bits 1 instead of 3"),
-        (0.25, 1, "other conditions (the value itself does not satisfy the rule); bits 1 instead of 3"),
-        (0.75, None, "other conditions (the value itself satisfies the rule); bits unknown instead of 3"),
+        (
+            0.25,
+            1,
+            "other conditions (the value itself does not satisfy the rule); bits 1 instead of 3",
+        ),
+        (
+            0.75,
+            None,
+            "other conditions (the value itself satisfies the rule); bits unknown instead of 3",
+        ),
         (0.75, 3, "reproduced"),
     ],
 )
@@ -164,14 +203,35 @@ def test_a_run_under_other_conditions_has_no_verdict(shell, value, bits, words):
 
 def test_a_claim_about_several_tasks_has_a_verdict_for_each(shell):
     down, up, wide = np.linspace(-2, -1, 12), np.linspace(1, 2, 12), np.linspace(-1, 1, 12)
-    tasks = {"flip_flop": interval(down), "sine": interval(down), "context": interval(wide), "path": interval(up), "delay": interval(down[:3])}
+    tasks = {
+        "flip_flop": interval(down),
+        "sine": interval(down),
+        "context": interval(wide),
+        "path": interval(up),
+        "delay": interval(down[:3]),
+    }
     notebook = said(lambda: nb.claim("A3", tasks))
     (told,), claim = nb.claims(notebook), load_claims()["A3"]
-    assert list(told["each"]) == list(tasks) and told["value"] is None and told["each"]["sine"]["n"] == 12
-    assert nb.records(notebook)["fall"] == pytest.approx([-1.5, -1.5, 0.0, 1.5, told["each"]["delay"]["value"]], abs=1e-9)
-    assert list(verdicts(claim, told).values()) == ["reproduced", "reproduced", "open", "not reproduced", "not tested"]
+    assert (
+        list(told["each"]) == list(tasks)
+        and told["value"] is None
+        and told["each"]["sine"]["n"] == 12
+    )
+    assert nb.records(notebook)["fall"] == pytest.approx(
+        [-1.5, -1.5, 0.0, 1.5, told["each"]["delay"]["value"]], abs=1e-9
+    )
+    assert list(verdicts(claim, told).values()) == [
+        "reproduced",
+        "reproduced",
+        "open",
+        "not reproduced",
+        "not tested",
+    ]
     assert marked(claim, told) == "↓ ↓ · ↑ –"
-    assert "↓ ↓ · ↑ – (flip_flop reproduced; sine reproduced; context open; path not reproduced; delay not tested (" in explained(claim, told)
+    assert (
+        "↓ ↓ · ↑ – (flip_flop reproduced; sine reproduced; context open; path not reproduced; "
+        "delay not tested (" in explained(claim, told)
+    )
     assert "Ours: flip_flop −1.5 [" in claim_line(claim, told)
     threshold = replace(claim, rule=Rule("at least", 1.2))
     assert marked(threshold, told) == "✗ ✗ ✗ ✓ –"
@@ -186,8 +246,16 @@ def test_a_claim_about_several_tasks_has_a_verdict_for_each(shell):
         ({"permuted": np.linspace(0.1, 0.3, 3)}, "not asked (too few networks)"),
     ],
 )
-def test_whether_an_effect_is_beyond_its_control_follows_from_the_recorded_excess(shell, excess, word):
-    (told,) = nb.claims(said(lambda: nb.claim("A2", 0.0, n=12, beyond={name: interval(values) for name, values in excess.items()})))
+def test_whether_an_effect_is_beyond_its_control_follows_from_the_recorded_excess(
+    shell, excess, word
+):
+    (told,) = nb.claims(
+        said(
+            lambda: nb.claim(
+                "A2", 0.0, n=12, beyond={name: interval(values) for name, values in excess.items()}
+            )
+        )
+    )
     assert beyond(told) == word
     assert (f"Beyond its control: {word}." in claim_line(load_claims()["A2"], told)) == bool(excess)
 
@@ -195,13 +263,25 @@ def test_whether_an_effect_is_beyond_its_control_follows_from_the_recorded_exces
 def test_a_claim_without_any_network_says_that_none_tests_it(shell):
     notebook = said(lambda: nb.claim("A1", None, None, 0))
     line = notebook["cells"][0]["outputs"][0]["data"]["text/markdown"]
-    assert "Ours: none, since no network here tests it; rule:" in line and nb.claims(notebook)[0]["n"] == 0
+    assert (
+        "Ours: none, since no network here tests it; rule:" in line
+        and nb.claims(notebook)[0]["n"] == 0
+    )
 
 
 def test_negative_numbers_have_a_minus_sign_on_the_page_and_a_hyphen_in_the_file(shell):
-    line = said(lambda: nb.claim("A1", -0.25, (-0.5, -1e-5), 12))["cells"][0]["outputs"][0]["data"]["text/markdown"]
+    line = said(lambda: nb.claim("A1", -0.25, (-0.5, -1e-5), 12))["cells"][0]["outputs"][0]["data"][
+        "text/markdown"
+    ]
     assert "Ours: −0.25 [−0.5, −1e−05], 12 networks" in line
-    table, note = outputs(lambda: nb.table([{"what": "a-b", "shift": np.float32(-0.5), "n": -2.0}], "a-table", "Shifts.", {"shift": ".2f"}))
+    table, note = outputs(
+        lambda: nb.table(
+            [{"what": "a-b", "shift": np.float32(-0.5), "n": -2.0}],
+            "a-table",
+            "Shifts.",
+            {"shift": ".2f"},
+        )
+    )
     assert "| a-b | −0.50 | −2 |" in table["data"]["text/markdown"]
     csv = re.search(r"base64,([A-Za-z0-9+/=]*)", note["data"]["text/html"]).group(1)
     assert base64.b64decode(csv).decode() == "what,shift,n\na-b,-0.5,-2.0\n"
@@ -222,10 +302,15 @@ def test_few_networks_say_so_with_the_side_the_value_is_on(shell, value, words):
     assert f"not tested (the value itself {words} the rule)" in line and "1 network;" in line
 
 
-@pytest.mark.parametrize(("value", "interval"), [(float("nan"), None), (None, None), (0.2, (0.1, 0.3)), (0.5, (float("nan"), 1.0))])
+@pytest.mark.parametrize(
+    ("value", "interval"),
+    [(float("nan"), None), (None, None), (0.2, (0.1, 0.3)), (0.5, (float("nan"), 1.0))],
+)
 def test_a_verdict_never_raises(shell, value, interval):
     (told,) = nb.claims(said(lambda: nb.claim("A2", value, interval=interval, n=20)))
-    assert verdicts(load_claims()["A2"], told)[""] in VERDICTS and claim_line(load_claims()["A2"], told)
+    assert verdicts(load_claims()["A2"], told)[""] in VERDICTS and claim_line(
+        load_claims()["A2"], told
+    )
 
 
 @pytest.mark.parametrize(
@@ -252,8 +337,13 @@ def test_a_malformed_claim_is_one_clear_line(shell, arguments, message):
     assert "\n" not in str(caught.value)
 
 
-# ---------------------------------------------------------------------------------------------------------------- rules and verdicts
-AT_LEAST, AT_MOST, UP, DOWN = Rule("at least", 0.5), Rule("at most", 0.5), Rule("sign", 1.0), Rule("sign", -1.0)
+# ------------------------------------------------------------------------------- rules and verdicts
+AT_LEAST, AT_MOST, UP, DOWN = (
+    Rule("at least", 0.5),
+    Rule("at most", 0.5),
+    Rule("sign", 1.0),
+    Rule("sign", -1.0),
+)
 WITHIN, BEYOND = (Rule("difference", 1.0, 0.25, side) for side in ("within", "beyond"))
 BORDERS = [  # rule, interval, value, verdict: on the border and just past it
     (AT_LEAST, (0.5, 0.9), 0.7, "reproduced"),
@@ -297,7 +387,10 @@ def test_the_verdict_follows_from_value_interval_and_rule(rule, interval, value,
     assert verdict(rule, value, interval, 9) == "not tested"
 
 
-@pytest.mark.parametrize(("value", "interval", "n"), [(None, (1, 2), 20), (1, None, 20), (1, (1, 1), 9), (1, (1, 1), None)])
+@pytest.mark.parametrize(
+    ("value", "interval", "n"),
+    [(None, (1, 2), 20), (1, None, 20), (1, (1, 1), 9), (1, (1, 1), None)],
+)
 def test_without_ten_networks_and_an_interval_nothing_is_tested(value, interval, n):
     assert verdict(AT_MOST, value, interval, n) == "not tested"
 
@@ -317,13 +410,25 @@ def test_the_book_lists_its_claims_with_rules():
         ("- {id: A1}", "claim A1 must have exactly the fields id, statement"),
         ("- 3", "claim . must have exactly the fields"),
         (CLAIMS + CLAIMS, "lists claim A1 twice"),
-        (CLAIMS.replace("{bits: 3}", "3"), "claim A1: conditions must map parameters of the chapter to values; got 3"),
+        (
+            CLAIMS.replace("{bits: 3}", "3"),
+            "claim A1: conditions must map parameters of the chapter to values; got 3",
+        ),
         (CLAIMS.replace("the accuracy", "3"), "claim A1: quantity must be text; got 3"),
-        (CLAIMS.replace("{at least: 0.5}", "{at least: high}"), "claim A1: rule must be {at least: number}"),
+        (
+            CLAIMS.replace("{at least: 0.5}", "{at least: high}"),
+            "claim A1: rule must be {at least: number}",
+        ),
         (CLAIMS.replace("{at least: 0.5}", "{about: 0.5}"), "claim A1: rule must be"),
         (CLAIMS.replace("{at least: 0.5}", "{sign: up}"), "claim A1: rule must be"),
-        (CLAIMS.replace("{at least: 0.5}", "{difference: {from: 0, near: 1}}"), "claim A1: rule must be"),
-        (CLAIMS.replace("{at least: 0.5}", "{difference: {from: 0, within: -1}}"), "claim A1: rule must be"),
+        (
+            CLAIMS.replace("{at least: 0.5}", "{difference: {from: 0, near: 1}}"),
+            "claim A1: rule must be",
+        ),
+        (
+            CLAIMS.replace("{at least: 0.5}", "{difference: {from: 0, within: -1}}"),
+            "claim A1: rule must be",
+        ),
     ],
 )
 def test_a_malformed_claims_file_is_one_clear_line(tmp_path, text, message):
@@ -340,21 +445,32 @@ def test_a_chapter_outside_any_book_finds_the_claims_beside_the_package(tmp_path
     assert "S1" in load_claims()
 
 
-# ---------------------------------------------------------------------------------------------------------------- show
+# --------------------------------------------------------------------------------------------- show
 def test_a_figure_carries_caption_name_and_alternative_text(shell):
-    first, note = outputs(lambda: nb.show(figure(), "a-figure", "What is\nshown.", "A line\nthat rises."))
-    assert first["metadata"]["mystnb"] == {"image": {"alt": "A line that rises."}, "figure": {"name": "a-figure", "caption": "What is shown."}}
+    first, note = outputs(
+        lambda: nb.show(figure(), "a-figure", "What is\nshown.", "A line\nthat rises.")
+    )
+    assert first["metadata"]["mystnb"] == {
+        "image": {"alt": "A line that rises."},
+        "figure": {"name": "a-figure", "caption": "What is shown."},
+    }
     assert first["data"]["image/svg+xml"].lstrip().startswith("<?xml")
     assert "schurkit-live" in note["data"]["text/html"] and "href" not in note["data"]["text/html"]
 
 
-@pytest.mark.parametrize("data", [[Row(0, 0.5), Row(1, 1.0)], [{"seed": 0, "accuracy": 0.5}, {"seed": 1, "accuracy": 1.0}]])
+@pytest.mark.parametrize(
+    "data",
+    [[Row(0, 0.5), Row(1, 1.0)], [{"seed": 0, "accuracy": 0.5}, {"seed": 1, "accuracy": 1.0}]],
+)
 def test_the_numbers_behind_a_figure_are_a_csv_file_in_its_link(shell, data):
     _, note = outputs(lambda: nb.show(figure(), "a-figure", "Caption.", "Alt.", data))
     link = note["data"]["text/html"].split('href="data:text/csv;base64,')[1].split('"')[0]
     back = pd.read_csv(io.BytesIO(base64.b64decode(link)))
     assert back.to_dict("list") == {"seed": [0, 1], "accuracy": [0.5, 1.0]}
-    assert 'download="a-figure.csv"' in note["data"]["text/html"] and "2 rows" in note["data"]["text/html"]
+    assert (
+        'download="a-figure.csv"' in note["data"]["text/html"]
+        and "2 rows" in note["data"]["text/html"]
+    )
 
 
 def test_drawing_a_figure_twice_gives_the_same_bytes(shell):
@@ -382,8 +498,14 @@ def test_a_shown_figure_is_closed(shell):
         (("A Figure", "Caption.", "Alt."), "a figure needs a name of lower-case words"),
         (("a-figure", " ", "Alt."), "figure a-figure needs a caption"),
         (("a-figure", "Caption.", ""), "figure a-figure needs an alternative text"),
-        (("a-figure", "Caption.", "Alt.", []), "figure a-figure needs a DataFrame or a non-empty list of dataclass rows"),
-        (("a-figure", "Caption.", "Alt.", [1, 2]), "figure a-figure needs a DataFrame or a non-empty list of dataclass rows"),
+        (
+            ("a-figure", "Caption.", "Alt.", []),
+            "figure a-figure needs a DataFrame or a non-empty list of dataclass rows",
+        ),
+        (
+            ("a-figure", "Caption.", "Alt.", [1, 2]),
+            "figure a-figure needs a DataFrame or a non-empty list of dataclass rows",
+        ),
     ],
 )
 def test_a_figure_without_its_words_is_refused(shell, arguments, message):
@@ -392,7 +514,9 @@ def test_a_figure_without_its_words_is_refused(shell, arguments, message):
 
 
 def test_axes_are_not_a_figure(shell):
-    with pytest.raises(InputError, match=r"show needs a matplotlib figure; got .*Axes.* Use ax.figure"):
+    with pytest.raises(
+        InputError, match=r"show needs a matplotlib figure; got .*Axes.* Use ax.figure"
+    ):
         nb.show(figure().axes[0], "a-figure", "Caption.", "Alt.")
 
 
@@ -402,9 +526,12 @@ def test_numbers_that_are_too_many_for_a_page_are_refused(shell, monkeypatch):
         nb.show(figure(), "a-figure", "Caption.", "Alt.", [Row(0, 0.5)])
 
 
-# ---------------------------------------------------------------------------------------------------------------- table
+# -------------------------------------------------------------------------------------------- table
 def test_a_table_is_markdown_for_the_page_and_html_for_a_session(shell):
-    rows = [{"removed": "RR|CR", "accuracy": 0.5, "n": 3}, {"removed": "CC", "accuracy": float("nan"), "n": 4}]
+    rows = [
+        {"removed": "RR|CR", "accuracy": 0.5, "n": 3},
+        {"removed": "CC", "accuracy": float("nan"), "n": 4},
+    ]
     first, note = outputs(lambda: nb.table(rows, "a-table", "All\nremovals.", {"accuracy": ".2f"}))
     assert first["data"]["text/markdown"].splitlines() == [
         ":::{table} All removals.",
@@ -436,7 +563,10 @@ def test_numbers_that_came_as_text_stand_on_the_right_too(shell, cells, side):
     assert first["data"]["text/markdown"].splitlines()[4] == f"|{side}|"
 
 
-@pytest.mark.parametrize(("value", "spec", "shown"), [(-0.001, ".2f", "0.00"), (0.001, "+.2f", "0.00"), (-0.01, ".2f", "−0.01"), (-0.2, ".0f", "0")])
+@pytest.mark.parametrize(
+    ("value", "spec", "shown"),
+    [(-0.001, ".2f", "0.00"), (0.001, "+.2f", "0.00"), (-0.01, ".2f", "−0.01"), (-0.2, ".0f", "0")],
+)
 def test_a_zero_by_rounding_has_no_sign(shell, value, spec, shown):
     first, _ = outputs(lambda: nb.table([{"x": value}], "a-table", "Caption.", {"x": spec}))
     assert first["data"]["text/markdown"].splitlines()[5] == f"| {shown} |"
@@ -458,8 +588,20 @@ def test_markup_in_cells_is_shown_as_it_is(shell):
     [
         ([Row(0, 1.0)], "Name", "Caption.", None, "a table needs a name"),
         ([Row(0, 1.0)], "a-table", "", None, "table a-table needs a caption"),
-        ([Row(0, 1.0)], "a-table", "Caption.", {"loss": ".2f"}, "table a-table has no column 'loss'; it has seed, accuracy"),
-        ([Row(0, 1.0)], "a-table", "Caption.", {"accuracy": ".2q"}, "format '.2q' does not suit the value 1.0"),
+        (
+            [Row(0, 1.0)],
+            "a-table",
+            "Caption.",
+            {"loss": ".2f"},
+            "table a-table has no column 'loss'; it has seed, accuracy",
+        ),
+        (
+            [Row(0, 1.0)],
+            "a-table",
+            "Caption.",
+            {"accuracy": ".2q"},
+            "format '.2q' does not suit the value 1.0",
+        ),
         ("rows", "a-table", "Caption.", None, "table a-table needs a DataFrame"),
         ([Row], "a-table", "Caption.", None, "table a-table needs a DataFrame"),
     ],
@@ -480,4 +622,6 @@ def test_a_caption_may_hold_code(shell):
     """Backticks in a caption must not end the directive's opening line."""
     notebook = said(lambda: nb.table([{"a": 1}], "code-table", "What `schurkit bench` says."))
     text = notebook["cells"][0]["outputs"][0]["data"]["text/markdown"]
-    assert text.startswith(":::{table} What `schurkit bench` says.\n:name: code-table\n") and text.endswith(":::")
+    assert text.startswith(
+        ":::{table} What `schurkit bench` says.\n:name: code-table\n"
+    ) and text.endswith(":::")

@@ -1,4 +1,6 @@
-"""Transient growth: direct SVDs, analytic ranges and dense searches are the oracles; scaling, transposition and rotation the invariants."""
+"""Transient growth: direct SVDs, analytic ranges and dense searches are the oracles; scaling,
+transposition and rotation the invariants.
+"""
 
 import doctest
 import time
@@ -41,7 +43,11 @@ def normal(size, seed=0):
 
 def triangular(size, seed=0):
     """Eigenvalues below 1 and strong couplings."""
-    return rotation(size, seed) @ (np.diag(np.linspace(0.2, 0.95, size)) + np.triu(gaussian(size, seed + 1), 1) * 2) @ rotation(size, seed).T
+    return (
+        rotation(size, seed)
+        @ (np.diag(np.linspace(0.2, 0.95, size)) + np.triu(gaussian(size, seed + 1), 1) * 2)
+        @ rotation(size, seed).T
+    )
 
 
 KINDS = {
@@ -58,15 +64,23 @@ KINDS = {
 
 def smallest(W, re, im):
     """The definition: one SVD a point."""
-    return np.array([[np.linalg.svd((x + 1j * y) * np.eye(len(W)) - W, compute_uv=False)[-1] for x in re] for y in im])
+    return np.array(
+        [
+            [np.linalg.svd((x + 1j * y) * np.eye(len(W)) - W, compute_uv=False)[-1] for x in re]
+            for y in im
+        ]
+    )
 
 
-# ---------------------------------------------------------------------------------------------------------------- powers
+# ------------------------------------------------------------------------------------------- powers
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("norm", ["spectral", "frobenius"])
 def test_powers_are_norms_of_powers(kind, norm):
     W = KINDS[kind](7)
-    expected = [np.linalg.norm(np.linalg.matrix_power(W, k), {"spectral": 2, "frobenius": "fro"}[norm]) for k in range(13)]
+    expected = [
+        np.linalg.norm(np.linalg.matrix_power(W, k), {"spectral": 2, "frobenius": "fro"}[norm])
+        for k in range(13)
+    ]
     assert powers(W, 12, norm) == pytest.approx(expected, rel=1e-12, abs=1e-15)
 
 
@@ -78,7 +92,7 @@ def test_powers_neither_overflow_on_the_way_nor_vanish():
     assert powers(np.eye(2) * 1e-100, 4)[3:].tolist() == [pytest.approx(1e-300), 0]
 
 
-# ---------------------------------------------------------------------------------------------------------------- pseudospectra
+# ------------------------------------------------------------------------------------ pseudospectra
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [1, 2, 3, 8, 13, 40])
 def test_pseudospectrum_is_the_smallest_singular_value(kind, size):
@@ -87,7 +101,9 @@ def test_pseudospectrum_is_the_smallest_singular_value(kind, size):
     found, expected = pseudospectrum(W, re, im), smallest(W, re, im)
     assert found.shape == (8, 9)
     assert found == pytest.approx(expected, rel=2e-3, abs=1e-14)  # the tolerance of the residual
-    assert np.median(np.abs(found - expected)) <= 1e-4 * np.abs(W).max() + 1e-14  # and far better as a rule
+    assert (
+        np.median(np.abs(found - expected)) <= 1e-4 * np.abs(W).max() + 1e-14
+    )  # and far better as a rule
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "triangular", "nilpotent", "jordan"])
@@ -95,7 +111,10 @@ def test_inside_a_nonnormal_pseudospectrum_and_on_eigenvalues(kind):
     W = KINDS[kind](30)
     values = np.linalg.eigvals(W)[:3]
     for z in values:
-        assert pseudospectrum(W, [z.real], [z.imag])[0, 0] <= smallest(W, [z.real], [z.imag])[0, 0] + 1e-13
+        assert (
+            pseudospectrum(W, [z.real], [z.imag])[0, 0]
+            <= smallest(W, [z.real], [z.imag])[0, 0] + 1e-13
+        )
     re, im = np.linspace(-0.02, 0.92, 5), np.linspace(0, 0.03, 4)
     assert pseudospectrum(W, re, im) == pytest.approx(smallest(W, re, im), rel=2e-3, abs=1e-13)
 
@@ -113,7 +132,9 @@ def test_pseudospectra_scale_and_turn_with_the_matrix(size, exponent, seed):
     W, factor = gaussian(size, seed), 2.0**exponent
     re, im = np.linspace(-1.5, 1.5, 5), np.array([0.7, -0.2, 0.2])
     base = pseudospectrum(W, re, im)
-    assert pseudospectrum(W * factor, re * factor, im * factor) == pytest.approx(base * factor, rel=1e-9, abs=0)
+    assert pseudospectrum(W * factor, re * factor, im * factor) == pytest.approx(
+        base * factor, rel=1e-9, abs=0
+    )
     assert base[1] == pytest.approx(base[2], rel=0)  # conjugate points
     assert pseudospectrum(W.T, re, im) == pytest.approx(base, rel=2e-3)
     Q = rotation(size, seed + 9)
@@ -127,7 +148,7 @@ def test_a_page_of_points_takes_seconds():
     assert time.process_time() - start < 10  # about one second; dense SVDs need twenty
 
 
-# ---------------------------------------------------------------------------------------------------------------- Kreiss constant
+# ---------------------------------------------------------------------------------- Kreiss constant
 def dense_search(W, radius):
     """The supremum over a fine grid of circles and angles."""
     depths = np.concatenate([np.logspace(-5, -1, 60), np.linspace(0.1, 6, 120), [50.0]])
@@ -138,7 +159,15 @@ def dense_search(W, radius):
 
 
 @pytest.mark.parametrize(
-    ("a", "c", "radius"), [(0.0, 3.0, 1.0), (0.5, 1.0, 1.0), (0.9, 2.0, 1.0), (-0.7, 5.0, 1.1), (0.99, 0.3, 1.0), (0.5, 0.01, 2.0)]
+    ("a", "c", "radius"),
+    [
+        (0.0, 3.0, 1.0),
+        (0.5, 1.0, 1.0),
+        (0.9, 2.0, 1.0),
+        (-0.7, 5.0, 1.1),
+        (0.99, 0.3, 1.0),
+        (0.5, 0.01, 2.0),
+    ],
 )
 def test_kreiss_constant_of_a_jordan_block(a, c, radius):
     W = np.array([[a, c], [0.0, a]])
@@ -148,11 +177,15 @@ def test_kreiss_constant_of_a_jordan_block(a, c, radius):
 
 
 def test_kreiss_constant_of_a_jordan_block_in_closed_form():
-    """For [[0, c], [0, 0]] the norm of the resolvent depends on |z| = x alone: it is 1/x times the larger singular value of [[1, c/x], [0, 1]]."""
+    """For [[0, c], [0, 0]] the norm of the resolvent depends on |z| = x alone: it is 1/x times the
+    larger singular value of [[1, c/x], [0, 1]].
+    """
     c, x = 3.0, np.linspace(1.0001, 40, 400_001)
     t = c / x
     resolvent = (t / 2 + np.sqrt(1 + t**2 / 4)) / x
-    assert kreiss_constant([[0.0, c], [0.0, 0.0]], radius=1.0) == pytest.approx(((x - 1) * resolvent).max(), rel=1e-6)
+    assert kreiss_constant([[0.0, c], [0.0, 0.0]], radius=1.0) == pytest.approx(
+        ((x - 1) * resolvent).max(), rel=1e-6
+    )
 
 
 @pytest.mark.parametrize("size", [3, 6, 10])
@@ -199,17 +232,23 @@ def test_the_kreiss_matrix_theorem(size, seed):
 
 def test_outside_the_circle_and_defective_on_it():
     assert kreiss_constant([[1.1, 0.0], [0.0, 0.2]], radius=1.0) == np.inf
-    assert kreiss_constant([[1.0, 1.0], [0.0, 1.0]]) > 1e5  # infinite; the search stops short of the circle
+    assert (
+        kreiss_constant([[1.0, 1.0], [0.0, 1.0]]) > 1e5
+    )  # infinite; the search stops short of the circle
     assert kreiss_constant(np.zeros((3, 3)), radius=1.0) == 1
 
 
 def test_near_the_circle_the_constant_is_the_condition_number_of_the_eigenvalue():
-    W = np.array([[1.0, 7.0], [0.0, -0.2]])  # left and right eigenvectors at an angle: 1/cos = sqrt(1 + (7/1.2)²)
+    W = np.array(
+        [[1.0, 7.0], [0.0, -0.2]]
+    )  # left and right eigenvectors at an angle: 1/cos = sqrt(1 + (7/1.2)²)
     assert kreiss_constant(W) >= np.sqrt(1 + (7 / 1.2) ** 2) * (1 - 1e-4)
 
 
 def test_a_needle_beside_a_hill_is_found():
-    """Two nearly equal pairs on the circle, at an angle off the even grid, grow tenfold; only points very near them show it."""
+    """Two nearly equal pairs on the circle, at an angle off the even grid, grow tenfold; only
+    points very near them show it.
+    """
     turn = np.exp(1.2345j)
     pair = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
     W = np.zeros((6, 6))
@@ -222,21 +261,38 @@ def test_a_needle_beside_a_hill_is_found():
 def test_more_units_than_a_dense_search_would_take():
     W = triangular(24, 1)
     least = nonnormality._by_svd(
-        W.astype(complex), (points := 0.95 * (1 + np.logspace(-4, 1, 40)[:, None]) * np.exp(1j * np.linspace(0, 1, 30))).ravel()
+        W.astype(complex),
+        (
+            points := 0.95
+            * (1 + np.logspace(-4, 1, 40)[:, None])
+            * np.exp(1j * np.linspace(0, 1, 30))
+        ).ravel(),
     )
     assert kreiss_constant(W) >= ((np.abs(points) - 0.95).ravel() / least).max() * (1 - 1e-3)
 
 
-# ---------------------------------------------------------------------------------------------------------------- numerical range
-@pytest.mark.parametrize("W", [[[0.3, 2.0], [0.0, -0.5]], [[0.1, 1.5], [-0.4, 0.1]], [[0.0, 1.0], [0.0, 0.0]], [[2.0, 0.3], [0.3, 1.0]]])
+# ---------------------------------------------------------------------------------- numerical range
+@pytest.mark.parametrize(
+    "W",
+    [
+        [[0.3, 2.0], [0.0, -0.5]],
+        [[0.1, 1.5], [-0.4, 0.1]],
+        [[0.0, 1.0], [0.0, 0.0]],
+        [[2.0, 0.3], [0.3, 1.0]],
+    ],
+)
 def test_two_units_make_an_ellipse(W):
-    """Elliptical range theorem: the foci are the eigenvalues, the minor axis is sqrt(tr WᵀW − Σ|λ|²)."""
+    """Elliptical range theorem: the foci are the eigenvalues, the minor axis is sqrt(tr WᵀW −
+    Σ|λ|²).
+    """
     W = np.array(W)
     values = np.linalg.eigvals(W)
     minor = np.sqrt(max((W**2).sum() - (np.abs(values) ** 2).sum(), 0.0))
     major = np.hypot(minor, np.abs(values[0] - values[1]))
     points = numerical_range(W, 90)
-    assert np.abs(points[:, None] - values).sum(axis=1) == pytest.approx(major, rel=1e-7)  # the sum of distances to the foci
+    assert np.abs(points[:, None] - values).sum(axis=1) == pytest.approx(
+        major, rel=1e-7
+    )  # the sum of distances to the foci
     far = np.abs(points - values.mean())
     if minor > 1e-9:  # else the ellipse is a line, and the support points are its ends
         assert (far.min(), far.max()) == pytest.approx((minor / 2, major / 2), rel=1e-2)
@@ -270,10 +326,14 @@ def test_the_numerical_radius_lies_where_it_must(size, seed, exponent):
     W = gaussian(size, seed)
     found = numerical_radius(W)
     assert np.abs(np.linalg.eigvals(W)).max() <= found * (1 + 1e-9)
-    assert np.linalg.norm(W, 2) / 2 <= found * (1 + 1e-9) and found <= np.linalg.norm(W, 2) * (1 + 1e-9)
+    assert np.linalg.norm(W, 2) / 2 <= found * (1 + 1e-9) and found <= np.linalg.norm(W, 2) * (
+        1 + 1e-9
+    )
     assert np.abs(numerical_range(W, 720)).max() == pytest.approx(found, rel=2e-4)
     assert numerical_radius(W.T) == pytest.approx(found, rel=1e-8)
-    assert numerical_radius(W * 2.0**exponent) == pytest.approx(found * 2.0**exponent, rel=1e-12, abs=0)
+    assert numerical_radius(W * 2.0**exponent) == pytest.approx(
+        found * 2.0**exponent, rel=1e-12, abs=0
+    )
 
 
 def test_known_numerical_radius():
@@ -282,7 +342,7 @@ def test_known_numerical_radius():
         assert numerical_radius(np.eye(n, k=1)) == pytest.approx(np.cos(np.pi / (n + 1)), rel=1e-12)
 
 
-# ---------------------------------------------------------------------------------------------------------------- messages
+# ----------------------------------------------------------------------------------------- messages
 FUNCTIONS = {
     "powers": lambda W: powers(W, 3),
     "pseudospectrum": lambda W: pseudospectrum(W, [0.0], [0.0]),
@@ -295,11 +355,20 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_messages_about_the_matrix(name):
     call = FUNCTIONS[name]
-    with pytest.raises(InputError, match=rf"{name} needs W_rec of shape \(hidden, hidden\); got \(4, 3\). Did you pass W_in\?"):
+    with pytest.raises(
+        InputError,
+        match=rf"{name} needs W_rec of shape \(hidden, hidden\); got \(4, 3\). Did you pass W_in\?",
+    ):
         call(np.ones((4, 3)))
-    with pytest.raises(InputError, match=rf"{name} needs W_rec of shape \(hidden, hidden\); got \(0, 0\)"):
+    with pytest.raises(
+        InputError, match=rf"{name} needs W_rec of shape \(hidden, hidden\); got \(0, 0\)"
+    ):
         call(np.ones((0, 0)))
-    with pytest.raises(InputError, match=rf"{name} needs the W_rec of one network.*stack of shape \(2, 3, 3\). Pass W_rec\[i\]"):
+    with pytest.raises(
+        InputError,
+        match=rf"{name} needs the W_rec of one network.*stack of shape \(2, 3, 3\). Pass "
+        r"W_rec\[i\]",
+    ):
         call(np.ones((2, 3, 3)))
     with pytest.raises(InputError, match="W_rec must be finite"):
         call(np.full((2, 2), np.nan))
@@ -308,7 +377,9 @@ def test_messages_about_the_matrix(name):
 def test_messages_about_the_rest():
     with pytest.raises(InputError, match="steps must be at least 0; got -1"):
         powers(np.eye(2), -1)
-    with pytest.raises(InputError, match="norm must be one of 'spectral', 'frobenius'; got 'nuclear'"):
+    with pytest.raises(
+        InputError, match="norm must be one of 'spectral', 'frobenius'; got 'nuclear'"
+    ):
         powers(np.eye(2), 1, "nuclear")
     with pytest.raises(InputError, match=r"re must have axes \(points\)"):
         pseudospectrum(np.eye(2), np.zeros((2, 2)), [0.0])
@@ -324,13 +395,17 @@ def test_examples():
     assert doctest.testmod(nonnormality).failed == 0
 
 
-# ---------------------------------------------------------------------------------------------------------------- the same blocks and norm
+# ------------------------------------------------------------------------- the same blocks and norm
 @pytest.mark.parametrize("make", [random_couplings, random_modes])
 def test_random_matrices_have_the_blocks_and_the_coupling_norm(make):
     form = real_schur(gaussian(9, 5))
     T = make(form, seed=2, draw=1)
-    assert np.array_equal(np.tril(T), np.tril(form.B)) and np.allclose(T[form.B != 0], form.B[form.B != 0], atol=1e-12)
-    assert np.linalg.norm(T - form.B) == pytest.approx(form.norm_N, rel=1e-9) and henrici(T) == pytest.approx(form.henrici, rel=1e-9)
+    assert np.array_equal(np.tril(T), np.tril(form.B)) and np.allclose(
+        T[form.B != 0], form.B[form.B != 0], atol=1e-12
+    )
+    assert np.linalg.norm(T - form.B) == pytest.approx(form.norm_N, rel=1e-9) and henrici(
+        T
+    ) == pytest.approx(form.henrici, rel=1e-9)
     assert not np.array_equal(T, make(form, seed=2, draw=2))
     assert np.array_equal(make(real_schur(np.eye(3)), 0), np.eye(3))
 
@@ -342,13 +417,17 @@ def test_random_modes_are_a_change_of_basis_and_random_couplings_are_not():
     coupled = form.B + np.triu(np.ones((8, 8)), 2)
     assert return_error(form, coupled, 4) > 1
     skewed = np.eye(8) + np.triu(gaussian(8, 1), 2)
-    assert return_error(form, skewed @ form.B @ np.linalg.inv(skewed), 4) == pytest.approx(0, abs=1e-9)
+    assert return_error(form, skewed @ form.B @ np.linalg.inv(skewed), 4) == pytest.approx(
+        0, abs=1e-9
+    )
 
 
 def test_the_growth_profile_is_that_of_the_powers():
     form = real_schur(np.array([[1.0, 0.0, 3.0], [0.0, 0.95, 0.0], [0.0, 0.0, 0.1]]))
     profile = growth_profile([form], 30, controls=("permuted",), draws=2, seeds=[0], labels=["a"])
     grown = np.log10(powers(form.T, 30).max())
-    assert profile.intact == pytest.approx(grown) and profile["CR"].cost == pytest.approx(-grown)  # without CR nothing is coupled: growth 1
+    assert profile.intact == pytest.approx(grown) and profile["CR"].cost == pytest.approx(
+        -grown
+    )  # without CR nothing is coupled: growth 1
     assert not profile["RR"].held.any() and np.isnan(profile["RR"].controls["permuted"]).all()
     assert np.isfinite(profile["CR"].controls["permuted"]).all() and profile.networks == ("a",)

@@ -1,4 +1,6 @@
-"""The package without a clone: what a wheel holds, and what the commands say in a folder without a book."""
+"""The package without a clone: what a wheel holds, and what the commands say in a folder without a
+book.
+"""
 
 import os
 import shutil
@@ -19,7 +21,11 @@ HOUSES = ("schurkit", "book/press")
 
 def package_files():
     """Every file of the two packages that belongs to the repository."""
-    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", *HOUSES], capture_output=True, text=True)
+    listed = subprocess.run(
+        ["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", *HOUSES],
+        capture_output=True,
+        text=True,
+    )
     if listed.returncode:
         pytest.skip("not a git repository")
     return {name for name in listed.stdout.splitlines() if (ROOT / name).is_file()}
@@ -42,17 +48,25 @@ def distributions(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def elsewhere(distributions, tmp_path_factory):
-    """Run a command with the installed wheel, in a folder of its own; what it needs besides comes from here."""
+    """Run a command with the installed wheel, in a folder of its own; what it needs besides comes
+    from here.
+    """
     wheel, _ = distributions
     site, here = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("here")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)  # what pip does with a wheel of plain Python
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SCHURKIT_")} | {"PYTHONPATH": str(site)}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("SCHURKIT_")
+    } | {"PYTHONPATH": str(site)}
 
     def run(*argv):
-        return subprocess.run([sys.executable, *argv], cwd=here, env=environment, capture_output=True, text=True)
+        return subprocess.run(
+            [sys.executable, *argv], cwd=here, env=environment, capture_output=True, text=True
+        )
 
-    assert run("-c", "import schurkit; print(schurkit.__file__)").stdout.strip() == str(site / "schurkit" / "__init__.py")
+    assert run("-c", "import schurkit; print(schurkit.__file__)").stdout.strip() == str(
+        site / "schurkit" / "__init__.py"
+    )
     return run, here
 
 
@@ -62,8 +76,14 @@ def test_wheel_and_source_archive_hold_the_whole_package(distributions):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         installed = {name.replace("book/press/", "schurkit_press/") for name in wanted}
-        assert {name for name in names if name.startswith(("schurkit/", "schurkit_press/"))} == installed
-        assert {"schurkit/views/schurkit.mplstyle", "schurkit/py.typed", "schurkit_press/one_page.css"} <= installed
+        assert {
+            name for name in names if name.startswith(("schurkit/", "schurkit_press/"))
+        } == installed
+        assert {
+            "schurkit/views/schurkit.mplstyle",
+            "schurkit/py.typed",
+            "schurkit_press/one_page.css",
+        } <= installed
         assert any(name.endswith("licenses/LICENSE") for name in names)
     with tarfile.open(source) as archive:
         inside = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
@@ -73,7 +93,12 @@ def test_wheel_and_source_archive_hold_the_whole_package(distributions):
 def test_analyze_runs_in_any_folder(elsewhere):
     run, here = elsewhere
     rng = np.random.default_rng(0)
-    np.savez(here / "weights.npz", W_in=rng.normal(size=(6, 1)), W_rec=rng.normal(size=(6, 6)) * 0.3, W_out=rng.normal(size=(1, 6)))
+    np.savez(
+        here / "weights.npz",
+        W_in=rng.normal(size=(6, 1)),
+        W_rec=rng.normal(size=(6, 6)) * 0.3,
+        W_out=rng.normal(size=(1, 6)),
+    )
     done = run("-m", "schurkit", "analyze", "weights.npz", "--json", "out.json")
     assert done.returncode == 0 and (here / "out.json").is_file(), done.stderr
     assert run("-m", "schurkit", "--version").stdout.startswith("schurkit 0.")
@@ -85,13 +110,24 @@ def test_the_figure_style_is_found(elsewhere):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("argv", [["list"], ["run", "copy_task"], ["build"], ["publish"], ["check"], ["store", "export", "x.zip"]])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["list"],
+        ["run", "copy_task"],
+        ["build"],
+        ["publish"],
+        ["check"],
+        ["store", "export", "x.zip"],
+    ],
+)
 def test_commands_of_the_book_say_that_there_is_none(elsewhere, argv):
     run, _ = elsewhere
     done = run("-m", "schurkit", *argv)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == (
-        "schurkit: there is no book here or in a folder above (no _toc.yml and _config.yml); run this in a clone of the repository, "
+        "schurkit: there is no book here or in a folder above (no _toc.yml and _config.yml); run "
+        "this in a clone of the repository, "
         "or name it: --book FOLDER.\n"
     )
 
@@ -99,11 +135,18 @@ def test_commands_of_the_book_say_that_there_is_none(elsewhere, argv):
 def test_a_store_without_a_book_is_a_folder_here(elsewhere):
     run, here = elsewhere
     done = run("-m", "schurkit", "store")
-    assert done.returncode == 0 and done.stdout.startswith("0 networks") and not (here / "runs").exists()
+    assert (
+        done.returncode == 0
+        and done.stdout.startswith("0 networks")
+        and not (here / "runs").exists()
+    )
 
 
 def test_a_claim_without_the_book_says_so_and_the_chapter_goes_on(elsewhere):
     run, _ = elsewhere
     done = run("-c", "from schurkit import nb; nb.claim('S2', 0.5); print('on')")
     assert done.returncode == 0 and done.stderr == ""
-    assert done.stdout.splitlines() == ["S2: ours 0.5; the rule is in book/claims.yml of the book, which is not here.", "on"]
+    assert done.stdout.splitlines() == [
+        "S2: ours 0.5; the rule is in book/claims.yml of the book, which is not here.",
+        "on",
+    ]

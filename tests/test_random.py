@@ -22,7 +22,11 @@ def splitmix64(state):
 def test_mix_is_splitmix64():
     # First outputs of splitmix64 from state 1234567, as widely published.
     generator = splitmix64(1234567)
-    assert [next(generator) for _ in range(3)] == [6457827717110365317, 3203168211198807973, 9817491932198370423]
+    assert [next(generator) for _ in range(3)] == [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+    ]
     assert random.mix(1234567) == 6457827717110365317
 
 
@@ -35,7 +39,11 @@ def test_reference_vectors():
     """An engine that draws inside its own loop is held against these."""
     assert random.stream_number("a") == 0xAF63DC4C8601EC8C  # published 64-bit FNV-1a test vector
     assert random.stream_number("foobar") == 0x85944171F73967E8
-    assert [hex(int(b)) for b in random.bits(0, 0, 0, 3)] == ["0x2130748aaac80268", "0xcc78fb979ce5090", "0xab9aa3dafba6b4ac"]
+    assert [hex(int(b)) for b in random.bits(0, 0, 0, 3)] == [
+        "0x2130748aaac80268",
+        "0xcc78fb979ce5090",
+        "0xab9aa3dafba6b4ac",
+    ]
     assert random.uniform(0, 0, 0, 2).tolist() == [0.1296456182997474, 0.049920065672091285]
     assert random.normal(0, 0, 0, 2).tolist() == [-1.128067918623576, -1.6456291622588395]
     assert random.normal(7, "W_rec", 3, 2).tolist() == [0.10799361619294509, 1.6601616316787555]
@@ -55,7 +63,9 @@ def test_seed_stream_and_step_each_matter(other):
 
 
 def test_neighbouring_seeds_streams_and_steps_are_uncorrelated():
-    draws = np.array([random.normal(seed, "x", step, 4000) for seed in range(6) for step in range(6)])
+    draws = np.array(
+        [random.normal(seed, "x", step, 4000) for seed in range(6) for step in range(6)]
+    )
     off = np.corrcoef(draws)[np.triu_indices(36, 1)]
     assert np.abs(off).max() < 5 / np.sqrt(4000)
 
@@ -68,7 +78,13 @@ def test_uniform_and_normal_have_their_distributions():
 
 
 def test_inverse_normal_agrees_with_scipy():
-    u = np.concatenate([np.linspace(1e-6, 1 - 1e-6, 20_001), 2.0 ** -np.arange(2, 54), 1 - 2.0 ** -np.arange(2, 53)])
+    u = np.concatenate(
+        [
+            np.linspace(1e-6, 1 - 1e-6, 20_001),
+            2.0 ** -np.arange(2, 54),
+            1 - 2.0 ** -np.arange(2, 53),
+        ]
+    )
     assert np.abs(random._inverse_normal(u) - ndtri(u)).max() < 1e-14
 
 

@@ -1,4 +1,6 @@
-"""The house rules that a machine can hold: pins, directions of imports, clean notebooks, nothing of one machine."""
+"""The house rules that a machine can hold: pins, directions of imports, clean notebooks, nothing of
+one machine.
+"""
 
 import ast
 import re
@@ -24,7 +26,11 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 def tracked():
     """Every text file that belongs to the repository: tracked, or new and not ignored."""
-    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "-z"], capture_output=True, text=True)
+    listed = subprocess.run(
+        ["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "-z"],
+        capture_output=True,
+        text=True,
+    )
     if listed.returncode:
         pytest.skip("not a git repository")
     for name in filter(None, listed.stdout.split("\0")):
@@ -33,16 +39,22 @@ def tracked():
             yield name, path.read_text(encoding="utf-8")
 
 
-# ---------------------------------------------------------------------------------------------------------------- versions
+# ----------------------------------------------------------------------------------------- versions
 def pins():
-    lines = [line.strip() for line in (ROOT / "constraints.txt").read_text().splitlines() if line.strip() and not line.startswith("#")]
+    lines = [
+        line.strip()
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
     found = [Requirement(line) for line in lines]
     return {canonicalize_name(pin.name): pin for pin in found}
 
 
 def requirements():
     extras = PROJECT["optional-dependencies"]
-    return [Requirement(text) for texts in (PROJECT["dependencies"], *extras.values()) for text in texts]
+    return [
+        Requirement(text) for texts in (PROJECT["dependencies"], *extras.values()) for text in texts
+    ]
 
 
 @pytest.mark.parametrize("requirement", requirements(), ids=str)
@@ -57,12 +69,19 @@ def test_the_conda_environment_is_the_project():
     *packages, last = environment["dependencies"]
     (python,) = [package for package in packages if package.startswith("python=")]
     assert packages == [python, "pip"]
-    assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(python.removeprefix("python="))
+    assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(
+        python.removeprefix("python=")
+    )
     constraint, install = last["pip"]
     assert constraint == "-c constraints.txt" and (ROOT / constraint.split()[1]).is_file()
     extras = re.fullmatch(r"-e \.\[([a-z,]+)\]", install)[1].split(",")
     assert set(extras) <= set(PROJECT["optional-dependencies"])
-    assert f"pip install -c constraints.txt -e '.[{','.join(extras)}]'".replace("pip install", "$(PIP) install") in (ROOT / "Makefile").read_text()
+    assert (
+        f"pip install -c constraints.txt -e '.[{','.join(extras)}]'".replace(
+            "pip install", "$(PIP) install"
+        )
+        in (ROOT / "Makefile").read_text()
+    )
 
 
 def test_one_version_everywhere():
@@ -75,16 +94,23 @@ def test_one_version_everywhere():
 def test_the_papers_are_cited_alike():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     bibliography = (ROOT / "book" / "references.bib").read_text()
-    papers = [(entry["title"], entry["identifiers"][0]["value"].removeprefix("arXiv:")) for entry in citation["references"]]
+    papers = [
+        (entry["title"], entry["identifiers"][0]["value"].removeprefix("arXiv:"))
+        for entry in citation["references"]
+    ]
     assert len(papers) == 3
     for title, arxiv in papers:
         assert f"eprint        = {{{arxiv}}}" in bibliography
         assert title in bibliography.replace("{Fourier}", "Fourier")
-    assert all(f"{{{claim.source}," in bibliography for claim in load_claims(ROOT / "book" / "claims.yml").values())
+    assert all(
+        f"{{{claim.source}," in bibliography
+        for claim in load_claims(ROOT / "book" / "claims.yml").values()
+    )
 
 
-# ---------------------------------------------------------------------------------------------------------------- imports
-# The laws of the two houses: lower layers know nothing of higher ones, nothing outside the press imports it, no analysis meets tasks or training.
+# ------------------------------------------------------------------------------------------ imports
+# The laws of the two houses: lower layers know nothing of higher ones, nothing outside the press
+# imports it, no analysis meets tasks or training.
 LAYERS = [
     {"checks", "words"},
     {"random", "claims", "rnn", "schur"},
@@ -98,7 +124,11 @@ LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
 ABOVE = {"store", "training", "studies"}  # what may meet tasks
 PRESS_CHAPTERS = {"many_seeds", "how_fast", "your_own_network"}  # chapters that are about the press
 HOUSES = {"schurkit": ROOT / "schurkit", "schurkit_press": ROOT / "book" / "press"}
-MODULES = [path for path in sorted(HOUSES["schurkit"].rglob("*.py")) if path.parent != HOUSES["schurkit"] or path.stem[:2] != "__"]
+MODULES = [
+    path
+    for path in sorted(HOUSES["schurkit"].rglob("*.py"))
+    if path.parent != HOUSES["schurkit"] or path.stem[:2] != "__"
+]
 
 
 def part(path):
@@ -107,14 +137,20 @@ def part(path):
 
 
 def imported(tree, package=()):
-    """Dotted names of our modules that a source imports: absolute, or relative to `package` (a tuple of names)."""
+    """Dotted names of our modules that a source imports: absolute, or relative to `package` (a
+    tuple of names).
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = [] if node.level == 0 else list(package[: len(package) - node.level + 1])
             base += node.module.split(".") if node.module else []
-            names = [".".join(base)] if len(base) > 1 else [".".join([*base, alias.name]) for alias in node.names]
+            names = (
+                [".".join(base)]
+                if len(base) > 1
+                else [".".join([*base, alias.name]) for alias in node.names]
+            )
         else:
             continue
         yield from (name for name in names if name.split(".")[0] in HOUSES)
@@ -122,8 +158,12 @@ def imported(tree, package=()):
 
 def imports_of(path):
     """Rooms of the helper that a module of it imports, and the press where it does."""
-    found = imported(ast.parse(path.read_text()), ("schurkit", *path.relative_to(HOUSES["schurkit"]).parts[:-1]))
-    return {"press" if name.split(".")[0] == "schurkit_press" else name.split(".")[1] for name in found} & {*LAYER, "press"}
+    found = imported(
+        ast.parse(path.read_text()), ("schurkit", *path.relative_to(HOUSES["schurkit"]).parts[:-1])
+    )
+    return {
+        "press" if name.split(".")[0] == "schurkit_press" else name.split(".")[1] for name in found
+    } & {*LAYER, "press"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -151,7 +191,11 @@ def test_a_chapter_imports_the_helper_alone(path):
         ("from schurkit import tasks, rnn", (), {"schurkit.tasks", "schurkit.rnn"}),
         ("from .tasks import Copy", ("schurkit",), {"schurkit.tasks"}),
         ("from . import nb", ("schurkit",), {"schurkit.nb"}),
-        ("def f():\n    from ..training import train", ("schurkit", "engine"), {"schurkit.training"}),
+        (
+            "def f():\n    from ..training import train",
+            ("schurkit", "engine"),
+            {"schurkit.training"},
+        ),
         ("from .base import Engine", ("schurkit", "engine"), {"schurkit.engine.base"}),
         ("from .. import random", ("schurkit", "engine"), {"schurkit.random"}),
         ("import numpy", (), set()),
@@ -161,12 +205,14 @@ def test_the_reader_of_imports_sees_every_form(source, package, found):
     assert set(imported(ast.parse(source), package)) == found
 
 
-# ---------------------------------------------------------------------------------------------------------------- notebooks
+# ---------------------------------------------------------------------------------------- notebooks
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_a_notebook_is_clean(path):
     cells = read_chapter(path).source["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
-    assert not any(cell["outputs"] or cell["execution_count"] for cell in code), "clear its outputs before committing"
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code), (
+        "clear its outputs before committing"
+    )
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
@@ -182,7 +228,9 @@ def test_every_notebook_is_in_the_book():
 
 
 def test_every_page_is_in_the_book():
-    pages = {path.relative_to(ROOT).with_suffix("").as_posix() for path in (ROOT / "book").glob("*.md")}
+    pages = {
+        path.relative_to(ROOT).with_suffix("").as_posix() for path in (ROOT / "book").glob("*.md")
+    }
     assert pages <= set(toc_entries(ROOT))
 
 
@@ -190,16 +238,27 @@ def test_every_edition_suits_the_notebooks():
     assert {"quick", "book", "full"} <= set(editions(ROOT, chapters(ROOT)))
 
 
-# ---------------------------------------------------------------------------------------------------------------- nothing of one machine
-HOSTS = ["py" + "pi.org", "pythonhosted" + ".org", "py" + "torch.org", "npm" + "js.org", "anaconda" + ".org", "deb." + "debian.org"]
+# --------------------------------------------------------------------------- nothing of one machine
+HOSTS = [
+    "py" + "pi.org",
+    "pythonhosted" + ".org",
+    "py" + "torch.org",
+    "npm" + "js.org",
+    "anaconda" + ".org",
+    "deb." + "debian.org",
+]
 PLACES = ["/" + "work/", "/" + "root/", "/" + "home/", "/" + "Users/"]
 
 
 def test_no_file_names_a_registry_or_a_place_on_one_machine():
-    found = [f"{name}: {word}" for name, text in tracked() for word in (*HOSTS, *PLACES) if word in text]
+    found = [
+        f"{name}: {word}" for name, text in tracked() for word in (*HOSTS, *PLACES) if word in text
+    ]
     assert found == []
 
 
 def test_no_file_is_large():
-    large = [name for name, text in tracked() if len(text) > 400_000 and "/mathjax/" not in f"/{name}"]
+    large = [
+        name for name, text in tracked() if len(text) > 400_000 and "/mathjax/" not in f"/{name}"
+    ]
     assert large == []

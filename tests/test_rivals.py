@@ -10,17 +10,27 @@ from schurkit import InputError, ablation_profile, fvu, real_schur, rollout
 from schurkit.ablation.rivals import RIVALS, coordinates, rival_change, rival_values
 
 
-@given(hidden=st.integers(1, 12), mass=st.floats(0, 1), kind=st.sampled_from(RIVALS), seed=st.integers(0, 50))
+@given(
+    hidden=st.integers(1, 12),
+    mass=st.floats(0, 1),
+    kind=st.sampled_from(RIVALS),
+    seed=st.integers(0, 50),
+)
 def test_the_mass_is_met_exactly(hidden, mass, kind, seed):
     W_rec = np.random.default_rng(seed).normal(size=(hidden, hidden))
     change = rival_change(W_rec, mass, kind)
-    assert np.linalg.norm(change) == pytest.approx(mass * np.linalg.norm(W_rec), rel=1e-9, abs=1e-12)
+    assert np.linalg.norm(change) == pytest.approx(
+        mass * np.linalg.norm(W_rec), rel=1e-9, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("kind", RIVALS)
 def test_everything_can_go(kind):
     W_rec = np.random.default_rng(0).normal(size=(6, 6))
-    assert np.abs(W_rec - rival_change(W_rec, 1.0, kind)).max() < 1e-7 * np.abs(W_rec).max() or kind == "eigenmodes"
+    assert (
+        np.abs(W_rec - rival_change(W_rec, 1.0, kind)).max() < 1e-7 * np.abs(W_rec).max()
+        or kind == "eigenmodes"
+    )
 
 
 def test_svd_takes_the_smallest_components_first():
@@ -54,7 +64,9 @@ def test_eigenmodes_take_the_smallest_modulus_first_and_pairs_together():
 def test_rivals_take_the_mass_of_the_sector_and_stand_beside_its_removal():
     rnn, trials = random_rnn(2, hidden=8, biases=True), random_trials()
     forms = [real_schur(W) for W in rnn.W_rec]
-    rows = rival_values(rnn, trials, [("CR",), ("CC",)], forms=forms).set_index(["network", "removed"])
+    rows = rival_values(rnn, trials, [("CR",), ("CC",)], forms=forms).set_index(
+        ["network", "removed"]
+    )
     profile = ablation_profile(rnn, trials, forms=forms, subsets=[("CR",), ("CC",)], controls=())
     for i, label in enumerate(rnn.labels):
         for k, name in enumerate(profile.removed):
@@ -62,7 +74,9 @@ def test_rivals_take_the_mass_of_the_sector_and_stand_beside_its_removal():
             assert row.removed_mass == pytest.approx(profile.removed_mass[i, k], rel=1e-12)
             assert row.schur == pytest.approx(profile.intact[i] + profile.effect[i, k], abs=1e-9)
             pruned = (rnn.W_rec[i] - rival_change(rnn.W_rec[i], row.removed_mass, "svd"))[None]
-            assert row.svd == pytest.approx(fvu(rollout(rnn[i].with_W_rec(pruned), trials), trials)[0], abs=1e-5)
+            assert row.svd == pytest.approx(
+                fvu(rollout(rnn[i].with_W_rec(pruned), trials), trials)[0], abs=1e-5
+            )
 
 
 def test_messages():
@@ -80,6 +94,12 @@ def test_each_way_to_take_a_matrix_apart_keeps_what_it_must():
     W = hide @ T @ hide.T
     schur, singular, modes = coordinates(W, real_schur(W))
     assert schur["mass"] == pytest.approx(0.6 / np.linalg.norm(T))  # CR: four entries of 0.3
-    assert (schur["eigenvalues kept"], schur["Σ‖part‖² / ‖W‖²"]) == (4, 1.0) and schur["condition number of the basis"] == pytest.approx(1)
+    assert (schur["eigenvalues kept"], schur["Σ‖part‖² / ‖W‖²"]) == (4, 1.0) and schur[
+        "condition number of the basis"
+    ] == pytest.approx(1)
     assert singular["eigenvalues kept"] == 0 and singular["singular values kept"] >= 1
-    assert modes["condition number of the basis"] > 2 and modes["Σ‖part‖² / ‖W‖²"] > 1.5 and modes["eigenvalues kept"] >= 1
+    assert (
+        modes["condition number of the basis"] > 2
+        and modes["Σ‖part‖² / ‖W‖²"] > 1.5
+        and modes["eigenvalues kept"] >= 1
+    )

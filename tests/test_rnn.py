@@ -27,7 +27,12 @@ def test_arrays_are_read_only_and_not_shared_with_the_caller():
 
 def test_indexing_keeps_stacks_and_labels():
     rnn = random_rnn(5)
-    assert rnn[3].labels == (3,) and rnn[-1].labels == (4,) and rnn[2:5].labels == (2, 3, 4) and rnn[[0, 4]].labels == (0, 4)
+    assert (
+        rnn[3].labels == (3,)
+        and rnn[-1].labels == (4,)
+        and rnn[2:5].labels == (2, 3, 4)
+        and rnn[[0, 4]].labels == (0, 4)
+    )
     assert np.array_equal(rnn[3].W_rec[0], rnn.W_rec[3])
     assert [r.labels[0] for r in rnn] == [0, 1, 2, 3, 4]
     with pytest.raises(IndexError):
@@ -35,7 +40,9 @@ def test_indexing_keeps_stacks_and_labels():
 
 
 def test_labels_find_networks():
-    rnn = RNN.stack([random_rnn(2), random_rnn(1, seed=3).with_W_rec(np.zeros((7, 7)), labels=["zero"])])
+    rnn = RNN.stack(
+        [random_rnn(2), random_rnn(1, seed=3).with_W_rec(np.zeros((7, 7)), labels=["zero"])]
+    )
     assert not rnn.labelled("zero").W_rec.any()
     with pytest.raises(InputError, match="expected one network labelled 'x'; found 0"):
         rnn.labelled("x")
@@ -49,7 +56,11 @@ def test_tuple_labels_survive_indexing():
 def test_with_W_rec_repeats_one_network_and_keeps_the_rest():
     one = random_rnn(1)
     many = one.with_W_rec(np.zeros((3, 7, 7)))
-    assert len(many) == 3 and np.array_equal(many.W_in[2], one.W_in[0]) and np.array_equal(many.b_rec[1], one.b_rec[0])
+    assert (
+        len(many) == 3
+        and np.array_equal(many.W_in[2], one.W_in[0])
+        and np.array_equal(many.b_rec[1], one.b_rec[0])
+    )
     with pytest.raises(InputError, match=r"with_W_rec needs W_rec of shape \(networks, 7, 7\)"):
         one.with_W_rec(np.zeros((3, 6, 6)))
     with pytest.raises(InputError, match="for 2 network"):

@@ -1,4 +1,6 @@
-"""The ordered real Schur form: matrices built from chosen eigenvalues and couplings, invariants over hard matrices, every message."""
+"""The ordered real Schur form: matrices built from chosen eigenvalues and couplings, invariants
+over hard matrices, every message.
+"""
 
 import doctest
 import warnings
@@ -32,7 +34,9 @@ def assemble(blocks, couplings=0.0):
     T, row = np.zeros((size, size)), 0
     for block in blocks:
         T[row : row + len(block), row : row + len(block)] = block
-        T[row : row + len(block), row + len(block) :] = np.broadcast_to(couplings, T.shape)[row : row + len(block), row + len(block) :]
+        T[row : row + len(block), row + len(block) :] = np.broadcast_to(couplings, T.shape)[
+            row : row + len(block), row + len(block) :
+        ]
         row += len(block)
     return T
 
@@ -48,7 +52,9 @@ def _nilpotent(size, generator):
 def _jordan_pairs(size, generator):
     W = np.zeros((size, size))
     count = size // 2
-    W[: 2 * count, : 2 * count] = np.kron(np.eye(count), pair(0.8, 0.7)) + np.kron(np.eye(count, k=1), np.eye(2))
+    W[: 2 * count, : 2 * count] = np.kron(np.eye(count), pair(0.8, 0.7)) + np.kron(
+        np.eye(count, k=1), np.eye(2)
+    )
     return W
 
 
@@ -81,7 +87,9 @@ KINDS = {
     "skew": lambda size, generator: (lambda G: G - G.T)(_gaussian(size, generator)),
     "zero": lambda size, generator: np.zeros((size, size)),
     "identity": lambda size, generator: np.eye(size),
-    "rank one": lambda size, generator: np.outer(generator.standard_normal(size), generator.standard_normal(size)),
+    "rank one": lambda size, generator: np.outer(
+        generator.standard_normal(size), generator.standard_normal(size)
+    ),
     "jordan": _jordan,
     "jordan, rotated": _similar(_jordan, rotation),
     "jordan, similar": _similar(_jordan, _gaussian),
@@ -92,7 +100,9 @@ KINDS = {
     "repeated, rotated": _similar(_repeated, rotation),
     "repeated, similar": _similar(_repeated, _gaussian),
     "equal pairs": lambda size, generator: np.kron(np.eye(size), pair(0.9, 0.3, 5.0))[:size, :size],
-    "far from normal": lambda size, generator: np.triu(_gaussian(size, generator), 1) + np.diag(1e-9 * generator.standard_normal(size)),
+    "far from normal": lambda size, generator: (
+        np.triu(_gaussian(size, generator), 1) + np.diag(1e-9 * generator.standard_normal(size))
+    ),
     "graded": lambda size, generator: _gaussian(size, generator) * np.logspace(0, -12, size),
     "small integers": lambda size, generator: generator.integers(-1, 2, (size, size)).astype(float),
 }
@@ -107,7 +117,9 @@ def check_form(form, W):
     size = len(W)
     assert np.linalg.norm(form.Q.T @ form.Q - np.eye(size)) <= 1e-12 * size
     leak = np.broadcast_to(form.leak, size)
-    step = W if np.ndim(form.leak) == 0 and form.leak == 1 else np.diag(1 - leak) + leak[:, None] * W
+    step = (
+        W if np.ndim(form.leak) == 0 and form.leak == 1 else np.diag(1 - leak) + leak[:, None] * W
+    )
     assert frobenius(step - form.Q @ form.T @ form.Q.T) <= 1e-13 * size * frobenius(step)
     subdiagonal = np.diagonal(form.T, -1) != 0
     assert not np.signbit(form.T[form.T == 0]).any()
@@ -135,7 +147,9 @@ def check_sectors(form):
             assert block.start >= form.n_leading
     unit = frobenius(form.T) or 1.0
     squares = {name: (norm / unit) ** 2 for name, norm in norms.items()}
-    assert squares["RR"] + squares["CR"] + squares["CC"] == pytest.approx(squares["N"], rel=1e-12, abs=1e-300)
+    assert squares["RR"] + squares["CR"] + squares["CC"] == pytest.approx(
+        squares["N"], rel=1e-12, abs=1e-300
+    )
     assert squares["N"] + squares["B"] == pytest.approx(squares["T"], rel=1e-12, abs=1e-300)
     assert np.array_equal(form.sector("RR") + form.sector("CR") + form.sector("CC"), form.N)
     assert np.array_equal(form.B + form.N, form.T)
@@ -146,26 +160,53 @@ def check_order(form):
     assert (np.diff(form.moduli) <= 1e-8 * form.radius).all()
 
 
-# ---- recovered from the answer -----------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------- recovered from the answer
 def test_recovers_chosen_blocks_couplings_and_sectors():
     generator = np.random.default_rng(1)
-    blocks = [pair(1.2, 0.4, 3.0), np.array([[1.15]]), pair(1.1, 2.0, 1.5), np.array([[-0.8]]), pair(0.5, 1.0, 2.0), np.array([[0.1]])]
+    blocks = [
+        pair(1.2, 0.4, 3.0),
+        np.array([[1.15]]),
+        pair(1.1, 2.0, 1.5),
+        np.array([[-0.8]]),
+        pair(0.5, 1.0, 2.0),
+        np.array([[0.1]]),
+    ]
     T = assemble(blocks, generator.standard_normal((9, 9)))
     Q = rotation(9, generator)
     form = real_schur(Q @ T @ Q.T)
-    assert [(block.start, block.size) for block in form.blocks] == [(0, 2), (2, 1), (3, 2), (5, 1), (6, 2), (8, 1)]
+    assert [(block.start, block.size) for block in form.blocks] == [
+        (0, 2),
+        (2, 1),
+        (3, 2),
+        (5, 1),
+        (6, 2),
+        (8, 1),
+    ]
     assert form.moduli == pytest.approx([1.2, 1.15, 1.1, 0.8, 0.5, 0.1], rel=1e-12)
     assert (form.n_leading, form.leading_blocks, form.hidden_size) == (5, 3, 9)
     assert form.radius == pytest.approx(1.2) and form.spectral_radius == pytest.approx(1.2)
-    assert form.eigenvalues[:3] == pytest.approx([1.2 * np.exp(0.4j), 1.2 * np.exp(-0.4j), 1.15], rel=1e-12)
-    for name, (rows, columns) in {"RR": ((0, 5), (0, 5)), "CR": ((0, 5), (5, 9)), "CC": ((5, 9), (5, 9))}.items():
-        part = np.where(assemble([np.ones_like(block) for block in blocks], 0.0) == 0, np.triu(T, 1), 0.0)[slice(*rows), slice(*columns)]
+    assert form.eigenvalues[:3] == pytest.approx(
+        [1.2 * np.exp(0.4j), 1.2 * np.exp(-0.4j), 1.15], rel=1e-12
+    )
+    for name, (rows, columns) in {
+        "RR": ((0, 5), (0, 5)),
+        "CR": ((0, 5), (5, 9)),
+        "CC": ((5, 9), (5, 9)),
+    }.items():
+        part = np.where(
+            assemble([np.ones_like(block) for block in blocks], 0.0) == 0, np.triu(T, 1), 0.0
+        )[slice(*rows), slice(*columns)]
         assert form.norms()[name] == pytest.approx(np.linalg.norm(part), rel=1e-12)
-    # The form is unique up to signs here, since |upper| > |lower| in every pair: single entries come back too.
+    # The form is unique up to signs here, since |upper| > |lower| in every pair: single entries
+    # come back too.
     assert np.abs(form.T) == pytest.approx(np.abs(T), abs=1e-12)
     for i, j in form.couplings():
-        rows, columns = (slice(form.blocks[k].start, form.blocks[k].start + form.blocks[k].size) for k in (i, j))
-        assert np.linalg.norm(form.coupling(i, j)) == pytest.approx(np.linalg.norm(T[rows, columns]), rel=1e-12)
+        rows, columns = (
+            slice(form.blocks[k].start, form.blocks[k].start + form.blocks[k].size) for k in (i, j)
+        )
+        assert np.linalg.norm(form.coupling(i, j)) == pytest.approx(
+            np.linalg.norm(T[rows, columns]), rel=1e-12
+        )
     assert sum(form.coupling(i, j) for i, j in form.couplings()) == pytest.approx(form.N)
     assert len(form.couplings()) == 15
 
@@ -177,7 +218,9 @@ def test_CR_is_the_upper_right_block_where_C_drives_R():
     assert form.norm_CR == 3 and form.norm_RR == form.norm_CC == 0
     assert form.removed_mass(form.sector("CR")) == pytest.approx(3 / np.sqrt(13.25))
     # Removing the coupling leaves the eigenvectors of a normal matrix with the same eigenvalues.
-    assert np.array_equal(np.array([[2.0, 3.0], [0.0, 0.5]]) - form.weights(form.sector("CR")), np.diag([2.0, 0.5]))
+    assert np.array_equal(
+        np.array([[2.0, 3.0], [0.0, 0.5]]) - form.weights(form.sector("CR")), np.diag([2.0, 0.5])
+    )
 
 
 def test_pairs_are_turned_by_ninety_degrees_exactly():
@@ -205,7 +248,11 @@ def test_leak_orders_by_the_step_matrix(leak):
     order = np.argsort(-np.abs(step))
     assert form.moduli == pytest.approx(np.abs(step)[order], rel=1e-12)
     assert form.eigenvalues.real == pytest.approx(step[order], rel=1e-10)
-    assert form.spectral_radius == pytest.approx(1.5) and form.radius == pytest.approx(np.abs(step).max()) and form.leak == leak
+    assert (
+        form.spectral_radius == pytest.approx(1.5)
+        and form.radius == pytest.approx(np.abs(step).max())
+        and form.leak == leak
+    )
     assert form.n_leading == sum(np.abs(step) >= 0.9**leak * np.abs(step).max())
     assert form.W_rec == pytest.approx(W, abs=1e-12)
     check_form(form, W)
@@ -223,11 +270,16 @@ def test_a_leak_per_unit_has_the_form_of_its_own_step_matrix():
     step = np.diag(1 - leak) + leak[:, None] * (W - form.weights(delta_T))
     assert form.Q.T @ step @ form.Q == pytest.approx(form.T - delta_T, abs=1e-12)
     same = real_schur(W, leak=np.full(6, 0.3))
-    assert same.n_leading == real_schur(W, leak=0.3).n_leading and pytest.approx(real_schur(W, leak=0.3).T, abs=1e-12) == same.T
+    assert (
+        same.n_leading == real_schur(W, leak=0.3).n_leading
+        and pytest.approx(real_schur(W, leak=0.3).T, abs=1e-12) == same.T
+    )
 
 
 def test_the_cut_is_a_ratio_per_time_constant():
-    """The same network in smaller time steps: dt → 0 leaves the sectors where a rule on Re λ puts them, but for blocks near the cut."""
+    """The same network in smaller time steps: dt → 0 leaves the sectors where a rule on Re λ puts
+    them, but for blocks near the cut.
+    """
     agree = named = 0
     for seed in range(20):
         W = np.random.default_rng(seed).normal(size=(50, 50)) * 1.1 / np.sqrt(50)
@@ -248,17 +300,21 @@ def test_blocks_near_the_cut_are_named():
 def test_the_sector_of_a_pair_of_blocks_is_that_of_its_entries():
     form = real_schur(np.random.default_rng(3).normal(size=(9, 9)), 0.7)
     for i, j in form.couplings():
-        assert (np.where(form.sector_mask(form.sector_of(i, j)), form.T, 0) != 0)[form.coupling(i, j) != 0].all()
+        assert (np.where(form.sector_mask(form.sector_of(i, j)), form.T, 0) != 0)[
+            form.coupling(i, j) != 0
+        ].all()
     with pytest.raises(InputError, match="needs i < j"):
         form.sector_of(1, 1)
 
 
 def test_leak_of_complex_pairs():
     form = real_schur(assemble([pair(1.0, 3.0), pair(0.9, 0.1)]), leak=0.5)
-    assert form.moduli == pytest.approx([abs(0.5 + 0.45 * np.exp(0.1j)), abs(0.5 + 0.5 * np.exp(3j))], rel=1e-12)
+    assert form.moduli == pytest.approx(
+        [abs(0.5 + 0.45 * np.exp(0.1j)), abs(0.5 + 0.5 * np.exp(3j))], rel=1e-12
+    )
 
 
-# ---- invariants over hard matrices -------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------- invariants over hard matrices
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(
     kind=st.sampled_from(sorted(KINDS)),
@@ -290,7 +346,13 @@ def test_every_kind_at_every_scale(kind, scale):
         assert reordered.refused == () and reordered.n_leading == form.n_leading
 
 
-LARGE = [("trained-like", 257), ("jordan of pairs, similar", 260), ("nilpotent, rotated", 300), ("far from normal", 300), ("trained-like", 1024)]
+LARGE = [
+    ("trained-like", 257),
+    ("jordan of pairs, similar", 260),
+    ("nilpotent, rotated", 300),
+    ("far from normal", 300),
+    ("trained-like", 1024),
+]
 
 
 @pytest.mark.parametrize(("kind", "size"), LARGE)
@@ -305,9 +367,13 @@ def test_windows_change_nothing_but_rounding(monkeypatch):
     W = _trained_like(300, np.random.default_rng(5))
     sizes, move = [], schurkit.schur.blocks.move_block
     monkeypatch.setattr(schurkit.schur.blocks, "_compiled", lambda: None)
-    monkeypatch.setattr(schurkit.schur.blocks, "move_block", lambda T, *rest: sizes.append(len(T)) or move(T, *rest))
+    monkeypatch.setattr(
+        schurkit.schur.blocks, "move_block", lambda T, *rest: sizes.append(len(T)) or move(T, *rest)
+    )
     windowed = real_schur(W)
-    assert np.mean(np.array(sizes) == 300) < 0.1  # what makes windows fast: moves in the full matrix are the exception
+    assert (
+        np.mean(np.array(sizes) == 300) < 0.1
+    )  # what makes windows fast: moves in the full matrix are the exception
     monkeypatch.setattr(schurkit.schur.blocks, "WINDOW", 1000)
     plain = real_schur(W)
     assert windowed.moduli == pytest.approx(plain.moduli, rel=1e-12)
@@ -330,12 +396,17 @@ def test_lapack_is_asked_as_scipy_asks_it():
     for size in (1, 2, 30, 90):
         W = _gaussian(size, np.random.default_rng(size))
         T, Q = schurkit.schur.blocks.lapack_schur(np.array(W, order="F"))
-        assert all(np.array_equal(a, b) and a.flags.f_contiguous for a, b in zip((T, Q), scipy.linalg.schur(W, output="real")))
+        assert all(
+            np.array_equal(a, b) and a.flags.f_contiguous
+            for a, b in zip((T, Q), scipy.linalg.schur(W, output="real"))
+        )
 
 
 def test_a_form_that_lapack_does_not_find_is_an_error(monkeypatch):
     real = schurkit.schur.blocks.dgees
-    monkeypatch.setattr(schurkit.schur.blocks, "dgees", lambda *given, **how: (*real(*given, **how)[:-1], 3))
+    monkeypatch.setattr(
+        schurkit.schur.blocks, "dgees", lambda *given, **how: (*real(*given, **how)[:-1], 3)
+    )
     with pytest.raises(np.linalg.LinAlgError, match=r"LAPACK dgees did not converge \(info 3\)"):
         real_schur(np.eye(3))
 
@@ -343,7 +414,9 @@ def test_a_form_that_lapack_does_not_find_is_an_error(monkeypatch):
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
 def test_a_pair_whose_squares_leave_the_float_range(scale):
     form = real_schur(scale * pair(1.0, 1.0, 2.0))
-    assert form.eigenvalues / scale == pytest.approx([np.exp(1j), np.exp(-1j)], rel=1e-13) and form.moduli / scale == pytest.approx([1.0])
+    assert form.eigenvalues / scale == pytest.approx(
+        [np.exp(1j), np.exp(-1j)], rel=1e-13
+    ) and form.moduli / scale == pytest.approx([1.0])
 
 
 def test_float32_and_lists_are_taken_in_float64():
@@ -364,10 +437,14 @@ def test_numbers_free_of_the_gauge():
     # Computed once; eigenvalues checked against numpy's.
     W = np.cos(np.arange(36.0).reshape(6, 6) ** 1.5)
     form = real_schur(W, threshold=0.75)
-    assert form.moduli == pytest.approx(sorted({round(m, 12) for m in np.abs(np.linalg.eigvals(W))}, reverse=True), abs=1e-11)
+    assert form.moduli == pytest.approx(
+        sorted({round(m, 12) for m in np.abs(np.linalg.eigvals(W))}, reverse=True), abs=1e-11
+    )
     assert (form.n_leading, [block.size for block in form.blocks]) == (3, [1, 2, 1, 1, 1])
     scalars = (form.norm_CR, form.henrici, form.norm_T, form.spectral_radius)
-    assert scalars == pytest.approx((1.3918429246243795, 1.924997360052155, 4.024689272832357, 2.097208199788645), rel=1e-10)
+    assert scalars == pytest.approx(
+        (1.3918429246243795, 1.924997360052155, 4.024689272832357, 2.097208199788645), rel=1e-10
+    )
 
 
 def test_the_form_cannot_be_written():
@@ -378,7 +455,11 @@ def test_the_form_cannot_be_written():
     with pytest.raises(FrozenInstanceError):
         form.threshold = 0.5
     assert isinstance(form, SchurForm) and isinstance(form.blocks[0], Block)
-    assert repr(form) == f"SchurForm(4 units in {len(form.blocks)} blocks; R: {form.n_leading} units at threshold 0.9; radius {form.radius:.4g})"
+    assert (
+        repr(form)
+        == f"SchurForm(4 units in {len(form.blocks)} blocks; R: {form.n_leading} units at "
+        f"threshold 0.9; radius {form.radius:.4g})"
+    )
 
 
 def test_W_rec_and_weights_return_to_raw_coordinates():
@@ -386,15 +467,21 @@ def test_W_rec_and_weights_return_to_raw_coordinates():
     form = real_schur(W)
     assert form.W_rec == pytest.approx(W, abs=1e-13)
     assert form.weights(form.B) + form.weights(form.N) == pytest.approx(W, abs=1e-13)
-    assert sorted(np.abs(np.linalg.eigvals(W - form.weights(form.N)))) == pytest.approx(sorted(np.abs(form.eigenvalues)), abs=1e-12)
+    assert sorted(np.abs(np.linalg.eigvals(W - form.weights(form.N)))) == pytest.approx(
+        sorted(np.abs(form.eigenvalues)), abs=1e-12
+    )
 
 
-# ---- other thresholds and orders ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------- other thresholds and orders
 def test_with_threshold_equals_a_new_form():
     W = _gaussian(20, np.random.default_rng(3))
     for threshold in (0, 0.3, 0.9, 1):
         changed, new = real_schur(W).with_threshold(threshold), real_schur(W, threshold)
-        assert np.array_equal(changed.T, new.T) and changed.n_leading == new.n_leading and changed.norms() == new.norms()
+        assert (
+            np.array_equal(changed.T, new.T)
+            and changed.n_leading == new.n_leading
+            and changed.norms() == new.norms()
+        )
     assert real_schur(W, 0).n_leading == 20
 
 
@@ -410,7 +497,9 @@ def test_reordered_puts_the_blocks_where_asked():
     check_form(other, W)
     assert other.moduli == pytest.approx(form.moduli[order], rel=1e-9)
     assert [block.size for block in other.blocks] == [form.blocks[k].size for k in order]
-    assert other.henrici == pytest.approx(form.henrici, rel=1e-12) and other.norm_T == pytest.approx(form.norm_T, rel=1e-13)
+    assert other.henrici == pytest.approx(
+        form.henrici, rel=1e-12
+    ) and other.norm_T == pytest.approx(form.norm_T, rel=1e-13)
     back = other.reordered(np.argsort(order))
     assert back.norms() == pytest.approx(form.norms(), rel=1e-9)
 
@@ -423,12 +512,21 @@ def test_random_orders_keep_what_the_order_cannot_change(leak):
     for seed in range(5):
         other = form.random_order(seed, tie=0.03)
         check_form(other, W)
-        assert other.n_leading == form.n_leading and other.threshold == form.threshold and other.leak == leak
+        assert (
+            other.n_leading == form.n_leading
+            and other.threshold == form.threshold
+            and other.leak == leak
+        )
         assert np.sort(other.moduli) == pytest.approx(np.sort(form.moduli), rel=1e-9)
-        assert (other.norm_CR, other.norm_T, other.henrici) == pytest.approx((form.norm_CR, form.norm_T, form.henrici), rel=1e-10)
-        # Inside a sector, blocks and couplings together are fixed by the subspace; the couplings alone are not.
+        assert (other.norm_CR, other.norm_T, other.henrici) == pytest.approx(
+            (form.norm_CR, form.norm_T, form.henrici), rel=1e-10
+        )
+        # Inside a sector, blocks and couplings together are fixed by the subspace; the couplings
+        # alone are not.
         for sector in (slice(0, form.n_leading), slice(form.n_leading, None)):
-            assert np.linalg.norm(other.T[sector, sector]) == pytest.approx(np.linalg.norm(form.T[sector, sector]), rel=1e-10)
+            assert np.linalg.norm(other.T[sector, sector]) == pytest.approx(
+                np.linalg.norm(form.T[sector, sector]), rel=1e-10
+            )
         changed += abs(other.norm_RR - form.norm_RR) > 1e-6 * form.norm_RR
     assert changed > 0
     assert np.array_equal(form.random_order(2).T, form.random_order(2).T)
@@ -440,18 +538,25 @@ def test_random_order_stays_within_chained_near_ties():
     form = real_schur(T)
     assert form.n_leading == 5
     seen = np.array([np.diag(form.random_order(seed).T) for seed in range(30)])
-    assert (np.sort(seen[:, :4], axis=1) == pytest.approx(np.array([[0.985, 0.99, 0.995, 1.0]] * 30))) and len(np.unique(seen[:, 0].round(6))) == 4
+    assert (
+        np.sort(seen[:, :4], axis=1) == pytest.approx(np.array([[0.985, 0.99, 0.995, 1.0]] * 30))
+    ) and len(np.unique(seen[:, 0].round(6))) == 4
     assert seen[:, 4] == pytest.approx([0.93] * 30)
     assert len(np.unique(seen[:, 5].round(6))) == 2
     wide = [np.diag(form.random_order(seed, tie=0.1).T) for seed in range(30)]
-    assert np.min([diagonal[:5].min() for diagonal in wide]) == pytest.approx(0.93)  # no block crosses from C to R
+    assert np.min([diagonal[:5].min() for diagonal in wide]) == pytest.approx(
+        0.93
+    )  # no block crosses from C to R
     assert form.random_order(0, tie=0).moduli == pytest.approx(form.moduli)
     # A shuffled form is shuffled within the same groups.
-    assert np.sort(form.random_order(1).random_order(2).moduli[:4]) == pytest.approx([0.985, 0.99, 0.995, 1.0])
+    assert np.sort(form.random_order(1).random_order(2).moduli[:4]) == pytest.approx(
+        [0.985, 0.99, 0.995, 1.0]
+    )
 
 
-# ---- refusals -----------------------------------------------------------------------------------------------------------------------------------
-# Two nearly equal pairs, both far from normal: LAPACK's dtrexc finds the swap too inaccurate to make.
+# ---------------------------------------------------------------------------------------- refusals
+# Two nearly equal pairs, both far from normal: LAPACK's dtrexc finds the swap too inaccurate to
+# make.
 REFUSED = np.array(
     [
         [-4.63324140e-01, 3.27568830e04, -1.83123100e01, 1.34370399e01],
@@ -474,7 +579,9 @@ def test_a_swap_that_lapack_refuses_leaves_a_valid_form():
 
 @pytest.fixture
 def refusing(monkeypatch):
-    """dtrexc that refuses to bring anything to the first row, and says so only after having moved nothing."""
+    """dtrexc that refuses to bring anything to the first row, and says so only after having moved
+    nothing.
+    """
     real = schurkit.schur.blocks.dtrexc
 
     def refuse_row_0(T, Q, source, target, **how):
@@ -485,7 +592,11 @@ def refusing(monkeypatch):
 
 def test_a_refused_move_is_reported_and_the_rest_is_sorted(refusing):
     W = np.diag([0.1, 0.2, 0.9, 1.0]) + np.triu(np.ones((4, 4)), 1)
-    with pytest.warns(SchurOrderWarning, match=r"blocks is not exact: LAPACK dtrexc refused to bring the block at row \d \(modulus 1\) to row 0$"):
+    with pytest.warns(
+        SchurOrderWarning,
+        match=r"blocks is not exact: LAPACK dtrexc refused to bring the block at row \d \(modulus "
+        r"1\) to row 0$",
+    ):
         form = real_schur(W)
     assert form.moduli == pytest.approx([0.1, 1.0, 0.9, 0.2]) and len(form.refused) == 1
     assert "1 refused moves" in repr(form)
@@ -503,7 +614,9 @@ def test_a_refused_reordering_stops_and_says_so(refusing):
 
 
 def test_a_pair_that_splits_on_a_move_is_read_afresh(monkeypatch):
-    """Rounding may turn a complex pair with almost equal eigenvalues into two real ones while it moves."""
+    """Rounding may turn a complex pair with almost equal eigenvalues into two real ones while it
+    moves.
+    """
     real, split = schurkit.schur.blocks.dtrexc, []
 
     def dtrexc(T, Q, source, target, **how):
@@ -514,7 +627,9 @@ def test_a_pair_that_splits_on_a_move_is_read_afresh(monkeypatch):
             split.append(row)
         return result
 
-    W = assemble([[[0.3]], [[0.2]], [[0.5, 0.1], [-1e-15, 0.5]], pair(0.9, 1.0), [[0.7]], [[0.8]]], 0.1)
+    W = assemble(
+        [[[0.3]], [[0.2]], [[0.5, 0.1], [-1e-15, 0.5]], pair(0.9, 1.0), [[0.7]], [[0.8]]], 0.1
+    )
     unsplit = real_schur(W, 0)
     assert [block.size for block in unsplit.blocks] == [2, 1, 1, 2, 1, 1]
     monkeypatch.setattr(schurkit.schur.blocks, "dtrexc", dtrexc)
@@ -536,7 +651,7 @@ def test_moduli_that_do_not_settle_are_reported(monkeypatch):
     assert form.moduli.tolist() == [1.0, 2.0]
 
 
-# ---- Henrici ------------------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------- Henrici
 def test_henrici_of_chosen_parts():
     generator = np.random.default_rng(7)
     blocks = [pair(1.0, 0.5, 4.0), np.array([[0.5]]), pair(0.3, 1.0)]
@@ -544,7 +659,9 @@ def test_henrici_of_chosen_parts():
     Q = rotation(5, generator)
     W = Q @ T @ Q.T
     expected = np.sqrt(np.linalg.norm(W) ** 2 - (np.abs(np.linalg.eigvals(W)) ** 2).sum())
-    assert henrici(W) == pytest.approx(expected, rel=1e-10) and real_schur(W).henrici == pytest.approx(expected, rel=1e-10)
+    assert henrici(W) == pytest.approx(expected, rel=1e-10) and real_schur(
+        W
+    ).henrici == pytest.approx(expected, rel=1e-10)
     assert henrici(W, relative=True) == pytest.approx(expected / np.linalg.norm(W), rel=1e-10)
 
 
@@ -561,7 +678,7 @@ def test_henrici_of_a_nilpotent_matrix_is_its_norm(scale):
     assert henrici(scale * np.eye(5, k=1), relative=True) == pytest.approx(1, rel=1e-14)
 
 
-# ---- messages -----------------------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------- messages
 W2 = [[1.0, 2.0], [0.0, 0.5]]
 
 
@@ -569,16 +686,30 @@ W2 = [[1.0, 2.0], [0.0, 0.5]]
 @pytest.mark.parametrize(
     ("W", "message"),
     [
-        (np.zeros((64, 32)), r"{} needs W_rec of shape \(hidden, hidden\); got \(64, 32\)\. Did you pass W_in\?$"),
+        (
+            np.zeros((64, 32)),
+            r"{} needs W_rec of shape \(hidden, hidden\); got \(64, 32\)\. Did you pass W_in\?$",
+        ),
         (np.zeros(4), r"{} needs W_rec of shape \(hidden, hidden\); got \(4,\)\.$"),
         (3.0, r"{} needs W_rec of shape \(hidden, hidden\); got \(\)\.$"),
-        (np.zeros((3, 5, 5)), r"{} needs the W_rec of one network, shape \(hidden, hidden\); got a stack of shape \(3, 5, 5\)\. Pass W_rec\[i\]\.$"),
+        (
+            np.zeros((3, 5, 5)),
+            r"{} needs the W_rec of one network, shape \(hidden, hidden\); got a stack of shape "
+            r"\(3, 5, 5\)\. Pass W_rec\[i\]\.$",
+        ),
         (np.zeros((0, 0)), r"{} needs a W_rec of at least one unit; got shape \(0, 0\)\.$"),
-        ([[1.0, np.nan], [0.0, 1.0]], r"W_rec must be finite; it holds 1 NaN or infinite values, the first at \(0, 1\)"),
+        (
+            [[1.0, np.nan], [0.0, 1.0]],
+            r"W_rec must be finite; it holds 1 NaN or infinite values, the first at \(0, 1\)",
+        ),
         ([[np.inf]], "W_rec must be finite"),
         ([[1j]], "W_rec must be real; got complex numbers"),
         ([["a"]], "W_rec must be an array of real numbers"),
-        (np.full((2, 2), 1.7e308), "{} needs a W_rec whose Frobenius norm a float64 can hold; it exceeds 1.8e308. Scale it down."),
+        (
+            np.full((2, 2), 1.7e308),
+            "{} needs a W_rec whose Frobenius norm a float64 can hold; it exceeds 1.8e308. Scale "
+            "it down.",
+        ),
     ],
 )
 def test_wrong_matrices(function, W, message):
@@ -594,21 +725,38 @@ def test_wrong_matrices(function, W, message):
         (lambda form: real_schur(W2, np.nan), "threshold must be a finite number; got nan"),
         (lambda form: real_schur(W2, leak=0), "leak must be above 0"),
         (lambda form: real_schur(W2, leak=2.0), "leak must be at most 1; got 2.0"),
-        (lambda form: real_schur(W2, leak=[0.1, 0.2, 0.3]), r"leak must be one number, or 2 \(one a unit\)"),
+        (
+            lambda form: real_schur(W2, leak=[0.1, 0.2, 0.3]),
+            r"leak must be one number, or 2 \(one a unit\)",
+        ),
         (lambda form: form.with_threshold(-1), "threshold must be between 0 and 1"),
         (lambda form: form.sector("RC"), "sector must be one of 'RR', 'CR', 'CC'; got 'RC'"),
         (lambda form: form.sector_mask("N"), "sector must be one of"),
-        (lambda form: form.coupling(1, 0), r"coupling \(i, j\) needs i < j, block i driven from block j; got \(1, 0\)"),
+        (
+            lambda form: form.coupling(1, 0),
+            r"coupling \(i, j\) needs i < j, block i driven from block j; got \(1, 0\)",
+        ),
         (lambda form: form.coupling(0, 2), "block j must be between 0 and 1; got 2"),
         (lambda form: form.coupling(0.5, 1), "block i must be a whole number"),
-        (lambda form: form.removed_mass(np.zeros((3, 3))), r"delta_T must have the shape of T, \(2, 2\); got \(3, 3\)"),
+        (
+            lambda form: form.removed_mass(np.zeros((3, 3))),
+            r"delta_T must have the shape of T, \(2, 2\); got \(3, 3\)",
+        ),
         (lambda form: form.weights(np.zeros((2, 3))), r"delta_T must have axes \(hidden, hidden\)"),
-        (lambda form: form.reordered([0, 0]), "order must name each of the 2 blocks once; got 2 entries, 1 distinct"),
+        (
+            lambda form: form.reordered([0, 0]),
+            "order must name each of the 2 blocks once; got 2 entries, 1 distinct",
+        ),
         (lambda form: form.reordered([0, 2]), "each entry of order must be between 0 and 1; got 2"),
-        (lambda form: form.reordered([1, 0]), r"order must keep the 1 blocks of R first.*form\.with_threshold\(0\)\.reordered\(order\)"),
+        (
+            lambda form: form.reordered([1, 0]),
+            r"order must keep the 1 blocks of R "
+            r"first.*form\.with_threshold\(0\)\.reordered\(order\)",
+        ),
         (
             lambda form: form.with_threshold(0).reordered([1, 0]).with_threshold(0.9),
-            r"with_threshold\(0\.9\) cannot cut this order: the block at row 1 belongs to R but stands behind blocks of C\..*real_schur returned",
+            r"with_threshold\(0\.9\) cannot cut this order: the block at row 1 belongs to R but "
+            r"stands behind blocks of C\..*real_schur returned",
         ),
         (lambda form: form.random_order(-1), "seed must be at least 0; got -1"),
         (lambda form: form.random_order(0, tie=-1), "tie must be at least 0"),
@@ -625,5 +773,10 @@ def test_the_examples_run():
 
 def test_the_share_of_vectors_in_R_is_that_of_their_leading_coordinates():
     form = real_schur(np.random.default_rng(3).normal(size=(9, 9)), 0.7)
-    assert form.share_in_R(form.Q[:, 0]) == pytest.approx(1) and form.share_in_R(form.Q[:, -1]) == pytest.approx(0, abs=1e-20)
-    assert form.share_in_R(form.Q.T) == pytest.approx(form.n_leading / 9) and form.share_in_R(np.zeros((2, 9))) == 0
+    assert form.share_in_R(form.Q[:, 0]) == pytest.approx(1) and form.share_in_R(
+        form.Q[:, -1]
+    ) == pytest.approx(0, abs=1e-20)
+    assert (
+        form.share_in_R(form.Q.T) == pytest.approx(form.n_leading / 9)
+        and form.share_in_R(np.zeros((2, 9))) == 0
+    )

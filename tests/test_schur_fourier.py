@@ -1,4 +1,6 @@
-"""Overlaps of Schur, singular and Fourier planes: planted cases, chance levels, and slower oracles."""
+"""Overlaps of Schur, singular and Fourier planes: planted cases, chance levels, and slower
+oracles.
+"""
 
 from dataclasses import replace
 
@@ -16,12 +18,18 @@ P, N, KEYS = 11, 24, [2, 5]
 
 
 def planted(angles=(1.2, 0.4), sizes=(1.0, 0.9), seed=0):
-    """W_rec that turns a plane a key, and a table of residues whose key frequencies lie on just these planes, in a random basis."""
+    """W_rec that turns a plane a key, and a table of residues whose key frequencies lie on just
+    these planes, in a random basis.
+    """
     Q = sf.haar(N, seed)
     T = np.triu(0.05 * np.random.default_rng(seed).normal(size=(N, N)), 1)
     for i, (angle, size) in enumerate(zip(angles, sizes)):
-        T[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    table = sum(fourier.frequency_rows(P, [k]).T @ Q[:, 2 * i : 2 * i + 2].T for i, k in enumerate(KEYS))
+        T[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = size * np.array(
+            [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        )
+    table = sum(
+        fourier.frequency_rows(P, [k]).T @ Q[:, 2 * i : 2 * i + 2].T for i, k in enumerate(KEYS)
+    )
     return Q @ T @ Q.T, table, Q
 
 
@@ -30,14 +38,16 @@ def network():
     return random_rnn(networks=1, hidden=N, inputs=P, outputs=P, activation="relu")
 
 
-# ------------------------------------------------------------------------------------------------------- planes
+# ------------------------------------------------------------------------------------------- planes
 def test_a_planted_schur_plane_lies_on_its_fourier_plane():
     W, table, _ = planted()
     form = sk.real_schur(W)
     planes = sf.frequency_planes(table, KEYS)
     candidates = sf.column_planes(form.Q, [block.size for block in form.blocks])
     assert sf.best_overlap(planes, candidates) == pytest.approx([1, 1], abs=1e-9)
-    assert sf.leading_share(planes, form.Q)[:, [1, 3, N - 1]] == pytest.approx(np.array([[1, 1, 1], [0, 1, 1]]), abs=1e-9)
+    assert sf.leading_share(planes, form.Q)[:, [1, 3, N - 1]] == pytest.approx(
+        np.array([[1, 1, 1], [0, 1, 1]]), abs=1e-9
+    )
     first = sf.frequency_planes(table, KEYS[:1])
     assert sf.invariance(W, first) == pytest.approx([1])
     assert sf.rotation_angles(W, first) == pytest.approx([1.2])
@@ -57,7 +67,10 @@ def test_random_planes_overlap_as_their_dimensions_say():
     Q = sf.haar(N, 4)
     share = sf.leading_share(planes, Q).mean(axis=0)
     assert share == pytest.approx(np.arange(1, N + 1) / N, abs=0.02)
-    invariant = [sf.invariance(np.random.default_rng(d).normal(size=(N, N)), planes[d : d + 1])[0] for d in range(400)]
+    invariant = [
+        sf.invariance(np.random.default_rng(d).normal(size=(N, N)), planes[d : d + 1])[0]
+        for d in range(400)
+    ]
     assert np.mean(invariant) == pytest.approx(2 / N, abs=0.015)
 
 
@@ -65,24 +78,40 @@ def test_overlaps_are_mean_squared_cosines_of_principal_angles():
     planes = np.stack([sf.haar(N, 5, draw)[:, :2] for draw in range(3)])
     Q = sf.haar(N, 6)
     for plane, shares in zip(planes, sf.leading_share(planes, Q)):
-        assert shares[6] == pytest.approx((np.cos(subspace.principal_angles(plane, Q[:, :7])) ** 2).mean())
+        assert shares[6] == pytest.approx(
+            (np.cos(subspace.principal_angles(plane, Q[:, :7])) ** 2).mean()
+        )
     candidates = sf.column_planes(Q)
-    best = [max((np.cos(subspace.principal_angles(plane, c)) ** 2).mean() for c in candidates) for plane in planes]
+    best = [
+        max((np.cos(subspace.principal_angles(plane, c)) ** 2).mean() for c in candidates)
+        for plane in planes
+    ]
     assert sf.best_overlap(planes, candidates) == pytest.approx(best)
 
 
 def test_blocks_of_two_are_whole_and_single_ones_pair_with_neighbours():
     planes = sf.column_planes(np.eye(8), [2, 1, 1, 1, 2, 1])
-    assert [tuple(np.flatnonzero(plane.any(axis=1))) for plane in planes] == [(0, 1), (2, 3), (3, 4), (5, 6)]
+    assert [tuple(np.flatnonzero(plane.any(axis=1))) for plane in planes] == [
+        (0, 1),
+        (2, 3),
+        (3, 4),
+        (5, 6),
+    ]
     assert len(sf.column_planes(np.eye(8))) == 7
 
 
 def test_haar_matrices_are_orthogonal_and_depend_on_seed_and_draw():
     Q = sf.haar(N, 7, 2)
     assert np.abs(Q.T @ Q - np.eye(N)).max() < 1e-12
-    assert np.array_equal(Q, sf.haar(N, 7, 2)) and not np.allclose(Q, sf.haar(N, 7, 3)) and not np.allclose(Q, sf.haar(N, 8, 2))
+    assert (
+        np.array_equal(Q, sf.haar(N, 7, 2))
+        and not np.allclose(Q, sf.haar(N, 7, 3))
+        and not np.allclose(Q, sf.haar(N, 8, 2))
+    )
     corners = [sf.haar(3, seed)[0, 0] for seed in range(300)]
-    assert abs(np.mean(corners)) < 0.12 and np.mean(np.square(corners)) == pytest.approx(1 / 3, abs=0.06)
+    assert abs(np.mean(corners)) < 0.12 and np.mean(np.square(corners)) == pytest.approx(
+        1 / 3, abs=0.06
+    )
 
 
 def test_a_frequency_without_a_plane_is_refused():
@@ -100,7 +129,7 @@ def test_block_sizes_must_fit():
         sf.column_planes(np.eye(8), [2, 2, 2])
 
 
-# ------------------------------------------------------------------------------------------------------- tables
+# ------------------------------------------------------------------------------------------- tables
 def test_tables_are_those_of_a_rollout(network):
     pairs = np.stack(np.unravel_index(np.arange(P * P), (P, P)), axis=1)
     trials = ModularAddition(p=P).trials(pairs)
@@ -122,23 +151,32 @@ def test_states_need_a_trial_for_each_sum(network):
         sf.sum_states(network, trials)
 
 
-# ------------------------------------------------------------------------------------------------------- coordinates
+# -------------------------------------------------------------------------------------- coordinates
 def test_controls_keep_what_they_say():
-    form = sk.real_schur(np.random.default_rng(0).normal(size=(N, 3)) @ np.random.default_rng(1).normal(size=(3, N)) + 1e-9 * np.eye(N))
+    form = sk.real_schur(
+        np.random.default_rng(0).normal(size=(N, 3)) @ np.random.default_rng(1).normal(size=(3, N))
+        + 1e-9 * np.eye(N)
+    )
     found = sf.coordinates(form, seed=0)
     assert tuple(found) == sf.FAMILIES
     assert all(np.abs(Q.T @ Q - np.eye(N)).max() < 1e-9 for Q, _ in found.values())
     U = found["left singular"][0][:, :3]
     written = sf.leading_share(U[None, :, :2], found["Schur, range alone"][0])[0, 2]
-    assert written == pytest.approx(1, abs=1e-6), "the leading Schur vectors of a low-rank matrix lie in its range, whatever it reads"
+    assert written == pytest.approx(1, abs=1e-6), (
+        "the leading Schur vectors of a low-rank matrix lie in its range, whatever it reads"
+    )
     assert sf.leading_share(U[None, :, :2], found["Schur, units shuffled"][0])[0, 2] < 0.6
 
 
 def test_range_alone_forgets_what_is_read():
-    """A symmetric W_rec reads where it writes, so its Schur vectors are its singular vectors; with random reading only the range is left."""
+    """A symmetric W_rec reads where it writes, so its Schur vectors are its singular vectors; with
+    random reading only the range is left.
+    """
     U = sf.haar(N, 9)[:, :3]
     found = sf.coordinates(sk.real_schur(U @ np.diag([3.0, 2.0, 1.0]) @ U.T), seed=0)
-    in_two, in_three = (sf.leading_share(U[None, :, :2], found["Schur, range alone"][0])[0, d] for d in (1, 2))
+    in_two, in_three = (
+        sf.leading_share(U[None, :, :2], found["Schur, range alone"][0])[0, d] for d in (1, 2)
+    )
     assert sf.leading_share(U[None, :, :2], found["Schur"][0])[0, 1] == pytest.approx(1)
     assert in_two < 0.99 and in_three == pytest.approx(1, abs=1e-6)
 
@@ -147,7 +185,9 @@ def test_shuffled_units_keep_spectrum_and_singular_values():
     W = np.random.default_rng(2).normal(size=(N, N))
     shuffled = sf.shuffled_units(W, 3)
     assert not np.allclose(shuffled, W)
-    assert np.sort_complex(np.linalg.eigvals(shuffled)) == pytest.approx(np.sort_complex(np.linalg.eigvals(W)))
+    assert np.sort_complex(np.linalg.eigvals(shuffled)) == pytest.approx(
+        np.sort_complex(np.linalg.eigvals(W))
+    )
     assert sk.real_schur(shuffled).norm_N == pytest.approx(sk.real_schur(W).norm_N)
 
 
@@ -157,7 +197,7 @@ def test_angle_gaps_find_a_planted_rotation():
     assert gaps[2] == pytest.approx(0, abs=1e-12) and gaps[1] == pytest.approx(2 * np.pi / P)
 
 
-# ------------------------------------------------------------------------------------------------------- changes
+# ------------------------------------------------------------------------------------------ changes
 def test_amplitudes_are_those_of_the_logit_model(network):
     expected = fourier.logit_model(fourier.logits_table(network), [1, 4, 5]).alpha
     assert sf.amplitudes(network, [1, 4, 5]) == pytest.approx(expected, rel=1e-4)
@@ -168,8 +208,12 @@ def test_effects_are_relative_and_nothing_changes_nothing(network):
     change = 0.3 * network.W_rec[0].astype(float)
     effects = sf.relative_effects(network, [np.zeros((N, N)), change], [1, 4])
     assert np.array_equal(effects[0], [0, 0])
-    without = network.with_W_rec((network.W_rec[0].astype(float) - change)[None].astype(network.dtype))
-    assert effects[1] == pytest.approx(sf.amplitudes(without, [1, 4]) / sf.amplitudes(network, [1, 4]) - 1)
+    without = network.with_W_rec(
+        (network.W_rec[0].astype(float) - change)[None].astype(network.dtype)
+    )
+    assert effects[1] == pytest.approx(
+        sf.amplitudes(without, [1, 4]) / sf.amplitudes(network, [1, 4]) - 1
+    )
 
 
 def test_selectivity_is_one_for_one_frequency_and_even_otherwise():
@@ -209,14 +253,18 @@ def test_class_scores_against_their_definitions():
     found = sf.class_scores(outputs, trials, intact)
     kept, wanted = outputs[:, :, 1:], targets[:, 1:]
     log_p = kept - np.log(np.exp(kept).sum(axis=-1, keepdims=True))
-    assert found["accuracy"] == pytest.approx((kept.argmax(-1) == wanted.argmax(-1)).mean(axis=(1, 2)))
+    assert found["accuracy"] == pytest.approx(
+        (kept.argmax(-1) == wanted.argmax(-1)).mean(axis=(1, 2))
+    )
     assert found["accuracy"][1] == 1 and found["cross_entropy"][2] == pytest.approx(np.log(5))
     assert found["cross_entropy"] == pytest.approx(-(log_p * wanted).sum(-1).mean(axis=(1, 2)))
     assert found["fve"][[0, 2, 3]] == pytest.approx([1, 0, 0])
 
 
 def test_a_network_built_by_hand_reads_and_writes_where_it_should():
-    """h_1 holds one wave a unit; W_rec copies it to other units: written elsewhere, and no plane is invariant."""
+    """h_1 holds one wave a unit; W_rec copies it to other units: written elsewhere, and no plane is
+    invariant.
+    """
     a = np.arange(P)
     wave = np.cos(2 * np.pi * 2 * a[:, None] / P + 2 * np.pi * np.arange(8) / 8)
     W_in = np.zeros((16, P))
@@ -224,7 +272,9 @@ def test_a_network_built_by_hand_reads_and_writes_where_it_should():
     W_rec = np.zeros((16, 16))
     W_rec[8:, :8] = np.eye(8)
     one = RNN(W_in, W_rec, np.ones((P, 16)), activation="relu")
-    read, written = (sf.frequency_planes(sf.hidden_tables(one)[name], [2]) for name in ("read", "written"))
+    read, written = (
+        sf.frequency_planes(sf.hidden_tables(one)[name], [2]) for name in ("read", "written")
+    )
     assert sf.invariance(W_rec, read) == pytest.approx([0], abs=1e-12)
     assert sf.best_overlap(read, written) == pytest.approx([0], abs=1e-12)
     assert sf.leading_share(written, np.eye(16)[:, 8:])[0, -1] == pytest.approx(1)

@@ -1,4 +1,6 @@
-"""Take sphinx-thebe's scripts off the pages: it adds them twice, so that each page reports a script error, and no page of this book uses them."""
+"""Take sphinx-thebe's scripts off the pages: it adds them twice, so that each page reports a script
+error, and no page of this book uses them.
+"""
 
 
 def setup(app):
@@ -9,7 +11,9 @@ def setup(app):
             context["script_files"] = [
                 script
                 for script in context["script_files"]
-                if "thebe" not in f"{getattr(script, 'filename', '')} {getattr(script, 'attributes', {}).get('body', '')}".lower()
+                if "thebe"
+                not in f"{getattr(script, 'filename', '')} "
+                f"{getattr(script, 'attributes', {}).get('body', '')}".lower()
             ]
 
     app.connect("html-page-context", drop, priority=999)

@@ -1,7 +1,9 @@
-"""Let a notebook's outputs set their own figure and image options (caption, name, alternative text).
+"""Let a notebook's outputs set their own figure and image options (caption, name, alternative
+text).
 
-MyST-NB reads these from the metadata of the cell alone, which are written before anything is computed. `schurkit.nb.show` computes them and
-puts them under "mystnb" in the metadata of the output; here each output is rendered with its own added to those of its cell.
+MyST-NB reads these from the metadata of the cell alone, which are written before anything is
+computed. `schurkit.nb.show` computes them and puts them under "mystnb" in the metadata of the
+output; here each output is rendered with its own added to those of its cell.
 """
 
 from myst_nb.sphinx_ import SphinxNbRenderer
@@ -15,7 +17,9 @@ def setup(app):
         cell = token.meta["metadata"]
         for output in outputs:
             own = output.get("metadata", {}).get("mystnb")
-            token.meta["metadata"] = {**cell, "mystnb": {**cell.get("mystnb", {}), **own}} if own else cell
+            token.meta["metadata"] = (
+                {**cell, "mystnb": {**cell.get("mystnb", {}), **own}} if own else cell
+            )
             render_outputs(self, token, [output])
         token.meta["metadata"] = cell
 

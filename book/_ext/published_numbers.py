@@ -1,6 +1,8 @@
-"""Numbers of the published run in the prose: ``{glue:text}`published.K``` is the K of this run wherever a page does not have the published one.
+"""Numbers of the published run in the prose: ``{glue:text}`published.K``` is the K of this run
+wherever a page does not have the published one.
 
-`make book` puts the published numbers into the pages that ask the same as the published run; a plain `jupyter-book build .` has none.
+`make book` puts the published numbers into the pages that ask the same as the published run; a
+plain `jupyter-book build .` has none.
 """
 
 from myst_nb.core.execute import base

@@ -1,4 +1,6 @@
-"""Give the entries of the list of references the role that a list must hold: doc-biblioentry, which docutils writes, is deprecated."""
+"""Give the entries of the list of references the role that a list must hold: doc-biblioentry, which
+docutils writes, is deprecated.
+"""
 
 
 def setup(app):

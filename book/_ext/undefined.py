@@ -1,4 +1,6 @@
-"""Numbers in the prose: "undefined" where a chapter recorded one that is not defined (a format would print nan), and a minus sign, not a hyphen."""
+"""Numbers in the prose: "undefined" where a chapter recorded one that is not defined (a format
+would print nan), and a minus sign, not a hyphen.
+"""
 
 import re
 

@@ -1,1 +1,3 @@
-"""From clean notebooks to a published book: run the chapters, build the pages, check what came out."""
+"""From clean notebooks to a published book: run the chapters, build the pages, check what
+came out.
+"""

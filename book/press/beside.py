@@ -1,4 +1,6 @@
-"""The published run of a chapter on its page, beside the one that this copy made: its numbers in the prose, a line, and sections in MyST markdown."""
+"""The published run of a chapter on its page, beside the one that this copy made: its numbers in
+the prose, a line, and sections in MyST markdown.
+"""
 
 from __future__ import annotations
 
@@ -20,49 +22,92 @@ PRECISION = {"draws", "orders", "resamples", "test_trials"}
 
 
 def other_parameters(book: Book, name: str) -> list[str]:
-    """Where this run of a chapter asks something else than the published one, each as "bits 2 instead of 3".
+    """Where this run of a chapter asks something else than the published one, each as "bits 2
+    instead of 3".
 
-    Seeds, numbers of networks and `PRECISION` do not count, nor does a list that is part of the published one.
+    Seeds, numbers of networks and `PRECISION` do not count, nor does a list that is part of the
+    published one.
     """
     if not book.notebooks[name]:
         return []
-    here, there = _run(book, name).get("values", {}), book.published[name]["provenance"].get("values", {})
-    asked = [key for key in here if key in there and key not in PRECISION and "seed" not in key and not key.endswith("networks")]
-    return [f"{key} {_words(here[key])} instead of {_words(there[key])}" for key in asked if not _part(here[key], there[key])]
+    here, there = (
+        _run(book, name).get("values", {}),
+        book.published[name]["provenance"].get("values", {}),
+    )
+    asked = [
+        key
+        for key in here
+        if key in there
+        and key not in PRECISION
+        and "seed" not in key
+        and not key.endswith("networks")
+    ]
+    return [
+        f"{key} {_words(here[key])} instead of {_words(there[key])}"
+        for key in asked
+        if not _part(here[key], there[key])
+    ]
 
 
 def _part(here, there) -> bool:
-    return here == there or (isinstance(here, list) and isinstance(there, list) and all(one in there for one in here))
+    return here == there or (
+        isinstance(here, list) and isinstance(there, list) and all(one in there for one in here)
+    )
 
 
 def published_numbers(book: Book, name: str) -> dict:
-    """A cell without words that gives the prose every number K of the published run as ``published.K``, where this run asks the same.
+    """A cell without words that gives the prose every number K of the published run as
+    ``published.K``, where this run asks the same.
 
     Where it has none, the role shows the K of this run (book/_ext/published_numbers.py).
     """
     same = name in book.published and not other_parameters(book, name)
-    glued = [nb.glued(f"published.{key}", value) for key, value in (book.published[name]["records"] if same else {}).items()]
-    outputs = [{"output_type": "display_data", "data": data, "metadata": metadata} for data, metadata in glued]
+    glued = [
+        nb.glued(f"published.{key}", value)
+        for key, value in (book.published[name]["records"] if same else {}).items()
+    ]
+    outputs = [
+        {"output_type": "display_data", "data": data, "metadata": metadata}
+        for data, metadata in glued
+    ]
     tags = {"tags": ["remove-cell"]}
-    return {"cell_type": "code", "id": "published-numbers", "execution_count": None, "metadata": tags, "source": "", "outputs": outputs}
+    return {
+        "cell_type": "code",
+        "id": "published-numbers",
+        "execution_count": None,
+        "metadata": tags,
+        "source": "",
+        "outputs": outputs,
+    }
 
 
 def published_line(book: Book, name: str, figure: str, by: str, value: str) -> str:
-    """What `schurkit.nb.published` becomes: the published run, this run, and how many of its values lie in the range of the published networks."""
+    """What `schurkit.nb.published` becomes: the published run, this run, and how many of its values
+    lie in the range of the published networks.
+    """
     if name not in book.published:
         return "No run of this chapter is published: this page stands on its own run."
     kept, run = book.published[name]["provenance"], _run(book, name)
     other = other_parameters(book, name)
     if other:
-        return f"Other parameters than the published run's ({', '.join(other)}): this page stands on its own run."
+        return (
+            f"Other parameters than the published run's ({', '.join(other)}): this page stands on "
+            "its own run."
+        )
     file = folder(book.root, kept["edition"], name) / f"{figure}.csv"
     files = embedded_files(book.notebooks[name])
     if file.name not in files and not file.is_file():
-        raise InputError(f"{name}: nb.published names {figure!r}; the chapter shows no such numbers, it has {', '.join(files) or 'none'}.")
+        raise InputError(
+            f"{name}: nb.published names {figure!r}; the chapter shows no such numbers, it has "
+            f"{', '.join(files) or 'none'}."
+        )
     there = _groups(file.read_text(encoding="utf-8") if file.is_file() else "", by, value)
     here = _groups(files.get(file.name, b"").decode(), by, value)
     spent = f"{run['seconds']:.0f} s on {run['device'].rpartition(', ')[2]}"
-    return f"Published run: {_networks(there)}{kept['date']}. This run: {_networks(here)}{spent}. {_shares(there, here)}"
+    return (
+        f"Published run: {_networks(there)}{kept['date']}. This run: {_networks(here)}{spent}. "
+        f"{_shares(there, here)}"
+    )
 
 
 def _run(book: Book, name: str) -> dict:
@@ -93,34 +138,55 @@ def _networks(groups: dict) -> str:
 
 
 def _shares(there: dict, here: dict) -> str:
-    """How many values lie inside, and how many would in the mean: (n − 1)/(n + 1) of those of a fresh network beside n, all of a published one."""
+    """How many values lie inside, and how many would in the mean: (n − 1)/(n + 1) of those of a
+    fresh network beside n, all of a published one.
+    """
     inside = known = total = 0
     mean = 0.0
     for group in there.keys() & here.keys():
         labels, values = zip(*there[group])
-        if len({*values, *(found for _, found in here[group])}) == 1:  # of what was not removed, say
+        if (
+            len({*values, *(found for _, found in here[group])}) == 1
+        ):  # of what was not removed, say
             continue
         low, high = min(values), max(values)
         for label, found in here[group]:
             again = label is not None and label in labels
-            inside += low <= found <= high or any(isclose(found, end, rel_tol=1e-5) for end in (low, high))
-            known, total, mean = known + again, total + 1, mean + (1 if again else (len(values) - 1) / (len(values) + 1))
+            inside += low <= found <= high or any(
+                isclose(found, end, rel_tol=1e-5) for end in (low, high)
+            )
+            known, total, mean = (
+                known + again,
+                total + 1,
+                mean + (1 if again else (len(values) - 1) / (len(values) + 1)),
+            )
     if not total:
         return "The published run has no such values to set beside it."
-    expected = f"fresh networks: {short(mean)} in the mean" if not known else "its seeds are among theirs"
+    expected = (
+        f"fresh networks: {short(mean)} in the mean" if not known else "its seeds are among theirs"
+    )
     if 0 < known < total:
         expected = f"{short(mean)} in the mean, since {known} are of seeds that are among theirs"
-    return f"{inside} of its {plural(total, 'value')} {'lies' if total == 1 else 'lie'} within the range of the published networks ({expected})."
+    return (
+        f"{inside} of its {plural(total, 'value')} {'lies' if total == 1 else 'lie'} within the "
+        f"range of the published networks ({expected})."
+    )
 
 
 def section(book: Book, name: str, files: list[str], link: str) -> str:
     """The section of a chapter's page that shows the published run beside the live one.
 
-    files : names of the published CSV files. link : where they lie, seen from the page.
+    files : names of the published CSV files.
+    link : where they lie, seen from the page.
     """
     results, notebook = book.published[name], book.notebooks[name]
     live = {told["id"]: told for told in nb.claims(notebook)} if notebook else {}
-    lines = ["## Published run beside this one", "", f"Published run: {_provenance(results['provenance'])}.", ""]
+    lines = [
+        "## Published run beside this one",
+        "",
+        f"Published run: {_provenance(results['provenance'])}.",
+        "",
+    ]
     if notebook is None:
         lines += ["This copy did not run the chapter.", ""]
     rows, differ = [], []
@@ -132,13 +198,25 @@ def section(book: Book, name: str, files: list[str], link: str) -> str:
         if same is False:
             differ.append(claim.id)
         word = {True: "yes", False: "**no**", None: "–"}[same]
-        rows.append(f"| {claim.id} | {_value(kept)} | {explained(claim, kept)} | {_value(now)} | {word} |")
+        rows.append(
+            f"| {claim.id} | {_value(kept)} | {explained(claim, kept)} | {_value(now)} | {word} |"
+        )
     if rows:
-        lines += ["| Claim | Published run | Verdict | Here | Agree |", "|:--|:--|:--|:--|:--|", *rows, ""]
+        lines += [
+            "| Claim | Published run | Verdict | Here | Agree |",
+            "|:--|:--|:--|:--|:--|",
+            *rows,
+            "",
+        ]
     if differ:
         bare = any(not part["interval"] for id in differ for part in parts(live[id]).values())
         few = " Where there is no interval here, it is by the value alone." if bare else ""
-        lines += [":::{warning}", f"What was computed here disagrees with the published run on {', '.join(differ)}.{few}", ":::", ""]
+        lines += [
+            ":::{warning}",
+            f"What was computed here disagrees with the published run on {', '.join(differ)}.{few}",
+            ":::",
+            "",
+        ]
     lines += _numbers(results["records"], nb.records(notebook) if notebook else {})
     if files:
         lines += [_files("published run", files, link), ""]
@@ -148,7 +226,8 @@ def section(book: Book, name: str, files: list[str], link: str) -> str:
 def larger_section(book: Book, name: str, larger: dict, files: list[str], link: str) -> str:
     """The section on a larger edition of a chapter: its claims beside those of the published run.
 
-    larger : one of the "larger" of its published results. files, link : as in `section`, of the larger run.
+    larger : one of the "larger" of its published results.
+    files, link : as in `section`, of the larger run.
     """
     results = book.published[name]
     edition = larger["provenance"]["edition"]
@@ -161,10 +240,20 @@ def larger_section(book: Book, name: str, larger: dict, files: list[str], link: 
         if claim and told["n"] != 0:  # an edition may turn to some claims alone
             other = base.get(claim.id)
             verdict = "–" if other is None else explained(claim, other)
-            rows.append(f"| {claim.id} | {_value(told)} | {explained(claim, told)} | {_value(other)} | {verdict} |")
+            rows.append(
+                f"| {claim.id} | {_value(told)} | {explained(claim, told)} | {_value(other)} | "
+                f"{verdict} |"
+            )
     if rows:
-        lines += [f"| Claim | {edition.capitalize()} edition | Verdict | Published run | Verdict |", "|:--|:--|:--|:--|:--|", *rows, ""]
-    lines += _numbers(larger["records"], results["records"], ("In the " + edition + " edition", "Published run"))
+        lines += [
+            f"| Claim | {edition.capitalize()} edition | Verdict | Published run | Verdict |",
+            "|:--|:--|:--|:--|:--|",
+            *rows,
+            "",
+        ]
+    lines += _numbers(
+        larger["records"], results["records"], ("In the " + edition + " edition", "Published run")
+    )
     if files:
         lines += [_files(f"{edition} edition", files, link), ""]
     return "\n".join(lines)
@@ -176,15 +265,30 @@ def _note(results: dict) -> str:
 
 
 def _files(what: str, files: list[str], link: str) -> str:
-    return f"Numbers of the {what}: " + ", ".join(f'<a download href="{link}/{file}">{file}</a>' for file in files) + "."
+    return (
+        f"Numbers of the {what}: "
+        + ", ".join(f'<a download href="{link}/{file}">{file}</a>' for file in files)
+        + "."
+    )
 
 
 def _numbers(kept: dict, live: dict, heads: tuple[str, str] = ("Published", "Here")) -> list[str]:
-    shown = [key for key, value in kept.items() if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    shown = [
+        key
+        for key, value in kept.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    ]
     if not shown:
         return []
     rows = [f"| `{key}` | {_plain(kept[key])} | {_plain(live.get(key))} |" for key in shown]
-    return [":::{dropdown} Every recorded number", f"| Number | {heads[0]} | {heads[1]} |", "|:--|--:|--:|", *rows, ":::", ""]
+    return [
+        ":::{dropdown} Every recorded number",
+        f"| Number | {heads[0]} | {heads[1]} |",
+        "|:--|--:|--:|",
+        *rows,
+        ":::",
+        "",
+    ]
 
 
 def _plain(value) -> str:
@@ -196,13 +300,22 @@ def _value(test: dict | None) -> str:
 
 
 def _provenance(run: dict) -> str:
-    changed = ", ".join(f"{name} = {_words(value)}" for name, value in run["changed"].items()) or "default parameters"
+    changed = (
+        ", ".join(f"{name} = {_words(value)}" for name, value in run["changed"].items())
+        or "default parameters"
+    )
     training = run.get("training")
     spent = f"{run['seconds']:.0f} s"
     if training:
-        spent += f" and {training['core_seconds']:.0f} core-seconds of training {training['networks']} networks"
+        spent += (
+            f" and {training['core_seconds']:.0f} core-seconds of training {training['networks']} "
+            "networks"
+        )
     command = run["command"].split(" -p ")[0]  # the parameters follow
-    return f"`{command}` ({changed}), {run['date']}, {spent} on {run['device']}, commit `{run['commit'] or 'unknown'}`"
+    return (
+        f"`{command}` ({changed}), {run['date']}, {spent} on {run['device']}, commit "
+        f"`{run['commit'] or 'unknown'}`"
+    )
 
 
 def _words(value) -> str:

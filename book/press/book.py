@@ -1,4 +1,6 @@
-"""A book: chapters, claims, published runs and the runs that this copy shows, each read once, when asked for. A page is a function of it."""
+"""A book: chapters, claims, published runs and the runs that this copy shows, each read once, when
+asked for. A page is a function of it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from .published import published
 class Book:
     """A book as it lies in its folder.
 
-    root : the folder. edition : whose runs this copy shows. executed : where the run of each chapter lies; None for one that is shown as it stands.
+    root : the folder.
+    edition : whose runs this copy shows.
+    executed : where the run of each chapter lies; None for one that is shown as it stands.
     """
 
     root: Path
@@ -37,9 +41,14 @@ class Book:
     @cached_property
     def published(self) -> dict[str, dict]:
         """Published results of the book's chapters, see `schurkit_press.published.published`."""
-        return {name: results for name, results in published(self.root).items() if name in self.chapters}
+        return {
+            name: results for name, results in published(self.root).items() if name in self.chapters
+        }
 
     @cached_property
     def notebooks(self) -> dict[str, dict | None]:
         """The executed notebook of each chapter; None for one that was not run."""
-        return {name: path and json.loads(path.read_text(encoding="utf-8")) for name, path in self.executed.items()}
+        return {
+            name: path and json.loads(path.read_text(encoding="utf-8"))
+            for name, path in self.executed.items()
+        }

@@ -1,4 +1,6 @@
-"""The built pages in a browser: console, network, accessibility, width, keyboard, and a picture of every page to look at."""
+"""The built pages in a browser: console, network, accessibility, width, keyboard, and a picture of
+every page to look at.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,22 @@ SCHEMES = ("light", "dark")
 TALLEST = 12000  # pixels of a picture; Chromium repeats what is taller than its largest texture
 _SERIOUS = ("serious", "critical")
 _ACTIVE = "a[href], button, input, select, textarea, [tabindex='0']"
-_KEYS = {"range": "ArrowRight", "number": "ArrowUp", "radio": "ArrowRight", "checkbox": "Space", "select": "ArrowDown", "other": "Enter"}
+_KEYS = {
+    "range": "ArrowRight",
+    "number": "ArrowUp",
+    "radio": "ArrowRight",
+    "checkbox": "Space",
+    "select": "ArrowDown",
+    "other": "Enter",
+}
 _KIND = "e => e.matches('select') ? 'select' : e.matches('input') ? e.type : 'other'"
 _EXPLORER = "[data-explorer], .ske"
 _STATE = """e => e.innerText + [...e.querySelectorAll('*')].map(
   x => [...x.attributes].map(a => a.name + a.value).join() + (x.value ?? '') + x.checked).join()"""
-_BROKEN = "() => [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.getAttribute('src'))"
+_BROKEN = (
+    "() => [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => "
+    "i.getAttribute('src'))"
+)
 _TOO_WIDE = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
@@ -43,7 +55,9 @@ def missing() -> str | None:
 
 def chromium() -> str | None:
     """The Chromium of this machine."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
 
 
 @contextmanager
@@ -60,7 +74,8 @@ def opened_browser() -> Iterator:
 
 
 def browse(root: Path, shots: bool = True, browser=None) -> list[Finding]:
-    """Open every page at desktop and phone width, in light and dark, without network; findings, problems first.
+    """Open every page at desktop and phone width, in light and dark, without network; findings,
+    problems first.
 
     Parameters
     ----------
@@ -72,16 +87,28 @@ def browse(root: Path, shots: bool = True, browser=None) -> list[Finding]:
     if reason:
         return [Finding("browser", f"no page was opened: {reason}", is_problem=False)]
     html = root / HTML
-    pages = sorted(path for path in html.rglob("*.html") if "_static" not in path.relative_to(html).parts and not _forwards(path))
+    pages = sorted(
+        path
+        for path in html.rglob("*.html")
+        if "_static" not in path.relative_to(html).parts and not _forwards(path)
+    )
     shutil.rmtree(root / SHOTS, ignore_errors=True)
     found: dict[tuple[str, str], Finding] = {}
     with nullcontext(browser) if browser else opened_browser() as used:
         for screen, width in SCREENS.items():
             for scheme in SCHEMES:
-                context = used.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+                context = used.new_context(
+                    viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
+                )
                 for path in pages:
                     name = path.relative_to(html).as_posix()
-                    shot = root / SHOTS / f"{name.removesuffix('.html').replace('/', '-')}-{screen}-{scheme}.png" if shots else None
+                    shot = (
+                        root
+                        / SHOTS
+                        / f"{name.removesuffix('.html').replace('/', '-')}-{screen}-{scheme}.png"
+                        if shots
+                        else None
+                    )
                     for what in _look(context, path, screen, scheme, shot):
                         found.setdefault((name, what), Finding(name, what))
                 context.close()
@@ -97,15 +124,31 @@ def _look(context, path: Path, screen: str, scheme: str, shot: Path | None) -> I
     """Everything wrong with one page on one screen."""
     page = context.new_page()
     said: list[str] = []
-    page.on("console", lambda message: said.append(f"console: {message.text[:160]}") if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: (
+            said.append(f"console: {message.text[:160]}") if message.type == "error" else None
+        ),
+    )
     page.on("pageerror", lambda error: said.append(f"script failed: {str(error)[:160]}"))
-    page.on("request", lambda request: said.append(f"asks for {request.url[:120]}") if request.url.startswith(("http:", "https:", "ws")) else None)
+    page.on(
+        "request",
+        lambda request: (
+            said.append(f"asks for {request.url[:120]}")
+            if request.url.startswith(("http:", "https:", "ws"))
+            else None
+        ),
+    )
     page.goto(path.resolve().as_uri(), wait_until="load")
     page.wait_for_timeout(150)  # formulas and widgets draw themselves after loading
     if shot is not None:
         shot.parent.mkdir(parents=True, exist_ok=True)
         tall = min(page.evaluate("document.documentElement.scrollHeight"), TALLEST)
-        page.screenshot(path=str(shot), full_page=True, clip={"x": 0, "y": 0, "width": SCREENS[screen], "height": tall})
+        page.screenshot(
+            path=str(shot),
+            full_page=True,
+            clip={"x": 0, "y": 0, "width": SCREENS[screen], "height": tall},
+        )
     yield from (f"picture {source} does not load" for source in page.evaluate(_BROKEN))
     if page.evaluate(_TOO_WIDE):
         yield f"wider than a {screen}"
@@ -117,11 +160,16 @@ def _look(context, path: Path, screen: str, scheme: str, shot: Path | None) -> I
 
 
 def accessibility(page, colours_only: bool = False) -> Iterator[str]:
-    """Serious and critical violations that axe-core finds on a page; `colours_only` for a second look at the page in other colours."""
+    """Serious and critical violations that axe-core finds on a page; `colours_only` for a second
+    look at the page in other colours.
+    """
     from axe_playwright_python.sync_playwright import Axe
 
-    # Without "preload" the rules fetch every style sheet again, which a page opened from a file may not do
-    options = {"resultTypes": ["violations"], "preload": False} | ({"runOnly": ["color-contrast"]} if colours_only else {})
+    # Without "preload" the rules fetch every style sheet again, which a page opened from a file may
+    # not do
+    options = {"resultTypes": ["violations"], "preload": False} | (
+        {"runOnly": ["color-contrast"]} if colours_only else {}
+    )
     for violation in Axe().run(page, options=options).response["violations"]:
         if violation["impact"] in _SERIOUS:
             places = [" ".join(map(str, node["target"])) for node in violation["nodes"]]
@@ -129,15 +177,23 @@ def accessibility(page, colours_only: bool = False) -> Iterator[str]:
 
 
 def keyboard(page) -> Iterator[str]:
-    """Explorers that the keyboard cannot reach or that do not answer to it: each element of a page that `_EXPLORER` selects."""
+    """Explorers that the keyboard cannot reach or that do not answer to it: each element of a page
+    that `_EXPLORER` selects.
+    """
     for number, explorer in enumerate(page.query_selector_all(_EXPLORER), start=1):
-        controls = [control for control in explorer.query_selector_all(_ACTIVE) if control.is_visible() and control.is_enabled()]
+        controls = [
+            control
+            for control in explorer.query_selector_all(_ACTIVE)
+            if control.is_visible() and control.is_enabled()
+        ]
         if not controls:
             yield f"explorer {number} has nothing that the keyboard can reach"
             continue
         before = explorer.evaluate(_STATE)
         for control in controls[:8]:
-            if not control.evaluate("e => e.isConnected"):  # an earlier key had the explorer draw its controls anew
+            if not control.evaluate(
+                "e => e.isConnected"
+            ):  # an earlier key had the explorer draw its controls anew
                 continue
             control.focus()
             if not control.evaluate("e => e === document.activeElement"):

@@ -1,4 +1,6 @@
-"""Build the book: run what is not run yet, stage it, render it, and put the complete pages in the place of the old ones."""
+"""Build the book: run what is not run yet, stage it, render it, and put the complete pages in the
+place of the old ones.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,16 @@ from .stage import stage
 HTML = Path("_build/html")
 NEXT = Path("_build/next")
 WHOLE = Path("_build/whole.json")
-RENDERERS = ("jupyter-book", "sphinx", "myst-nb", "myst-parser", "sphinx-book-theme", "pydata-sphinx-theme", "sphinxcontrib-bibtex", "docutils")
+RENDERERS = (
+    "jupyter-book",
+    "sphinx",
+    "myst-nb",
+    "myst-parser",
+    "sphinx-book-theme",
+    "pydata-sphinx-theme",
+    "sphinxcontrib-bibtex",
+    "docutils",
+)
 
 
 class BuildError(RuntimeError):
@@ -33,7 +44,9 @@ class BuildError(RuntimeError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a build would do: the jobs of the chosen chapters, and what the pages of the others show."""
+    """What a build would do: the jobs of the chosen chapters, and what the pages of the others
+    show.
+    """
 
     book: Book
     jobs: list[Job]
@@ -52,7 +65,8 @@ def plan_build(root: Path, edition: str = "quick", only: Sequence[str] = ()) -> 
     ----------
     root : the book's folder.
     edition : a name in book/editions.yml.
-    only : run these chapters alone; the pages of the others show the run they have, of whatever parameters.
+    only : run these chapters alone; the pages of the others show the run they have, of whatever
+        parameters.
     """
     book = Book(root, edition)
     known, values = book.chapters, edition_named(root, edition, book.chapters).values
@@ -73,7 +87,8 @@ def build(
     report: Callable[[str, Outcome | None], None] | None = None,
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Build the book and return its first page: train what the chapters ask for, run them, stage and render them.
+    """Build the book and return its first page: train what the chapters ask for, run them, stage
+    and render them.
 
     Parameters
     ----------
@@ -101,7 +116,9 @@ def build(
         say("The pages are up to date.")
     else:
         render(root, staged, strict=all(plan.book.executed.values()))
-        (root / HTML / ".inputs").write_text(json.dumps({"inputs": digest, "pages": _pages_digest(root)}))
+        (root / HTML / ".inputs").write_text(
+            json.dumps({"inputs": digest, "pages": _pages_digest(root)})
+        )
     if from_nothing:
         _tell_whole(root, plan, time.monotonic() - begun, workers)
     shown = [name for name, path in plan.others.items() if path is None]
@@ -111,8 +128,15 @@ def build(
 
 
 def _tell_whole(root: Path, plan: Plan, seconds: float, workers: int) -> None:
-    """Keep what a build took that had every network to train and every chapter to run; `schurkit publish` takes it to book/data."""
-    told = {"edition": plan.book.edition, "seconds": round(seconds), "keys": [job.key for job in plan.jobs], "device": device(workers)}
+    """Keep what a build took that had every network to train and every chapter to run; `schurkit
+    publish` takes it to book/data.
+    """
+    told = {
+        "edition": plan.book.edition,
+        "seconds": round(seconds),
+        "keys": [job.key for job in plan.jobs],
+        "device": device(workers),
+    }
     told |= {"date": time.strftime("%Y-%m-%d", time.gmtime()), "commit": commit(root)}
     (root / WHOLE).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
@@ -120,20 +144,42 @@ def _tell_whole(root: Path, plan: Plan, seconds: float, workers: int) -> None:
 def render(root: Path, staged: Path, strict: bool = True) -> None:
     """Render the staged book; the pages that are there stay until the new ones are complete.
 
-    `strict` makes every warning an error. A book with chapters that were never run has numbers missing from its prose, so it is not held to that.
+    `strict` makes every warning an error. A book with chapters that were never run has numbers
+    missing from its prose, so it is not held to that.
     """
     target = root / NEXT
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    command = [*jupyter_book, "build", str(staged), "--path-output", str(target), "--all", "--keep-going", "-q"]
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONWARNINGS", "PYTHONPATH")}
-    done = subprocess.run([*command, *(("-W", "-n") if strict else ())], capture_output=True, text=True, env=environment)
+    command = [
+        *jupyter_book,
+        "build",
+        str(staged),
+        "--path-output",
+        str(target),
+        "--all",
+        "--keep-going",
+        "-q",
+    ]
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONWARNINGS", "PYTHONPATH")
+    }
+    done = subprocess.run(
+        [*command, *(("-W", "-n") if strict else ())],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
     pages = target / "_build" / "html"
     log = root / "_build" / "jupyter-book.log"
     log.write_text(done.stdout + done.stderr, encoding="utf-8")
     if done.returncode != 0 or not (pages / "index.html").is_file():
-        raise BuildError(f"Jupyter Book found problems:\n{_problems(done.stdout + done.stderr, staged)}\nThe whole log: {os.path.relpath(log)}")
+        raise BuildError(
+            f"Jupyter Book found problems:\n{_problems(done.stdout + done.stderr, staged)}\nThe "
+            f"whole log: {os.path.relpath(log)}"
+        )
     old = root / "_build" / "old"
     shutil.rmtree(old, ignore_errors=True)
     if (root / HTML).exists():
@@ -146,31 +192,52 @@ def render(root: Path, staged: Path, strict: bool = True) -> None:
 def _problems(log: str, staged: Path) -> str:
     """The warnings and errors of a log, with paths as in the repository."""
     lines = [line.replace(f"{staged}{os.sep}", "").strip() for line in log.splitlines()]
-    found = [line for line in lines if any(word in line for word in ("WARNING", "ERROR", "CRITICAL", "Error:", "error:"))]
+    found = [
+        line
+        for line in lines
+        if any(word in line for word in ("WARNING", "ERROR", "CRITICAL", "Error:", "error:"))
+    ]
     return "\n".join(dict.fromkeys(found[:20])) or "\n".join(line for line in lines[-8:] if line)
 
 
 def _latest(root: Path, name: str) -> Path | None:
     """The most recent complete run of a chapter, whatever its parameters."""
-    runs = [path for path in (root / EXECUTED).glob(f"{name}-????????????????.ipynb") if not path.name.startswith(".")]
+    runs = [
+        path
+        for path in (root / EXECUTED).glob(f"{name}-????????????????.ipynb")
+        if not path.name.startswith(".")
+    ]
     return max(runs, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def _inputs_digest(staged: Path) -> str:
-    """Digest of everything that decides the pages: the staged files (the reference of the package among them), what stages them, the renderers."""
+    """Digest of everything that decides the pages: the staged files (the reference of the package
+    among them), what stages them, the renderers.
+    """
     digest = hashlib.sha256()
     for folder in (staged, CODE["schurkit_press"]):
-        for path in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+        for path in sorted(
+            path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+        ):
+            digest.update(
+                path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0"
+            )
     for package in RENDERERS:
         digest.update(f"{package} {metadata.version(package)}".encode())
     return digest.hexdigest()
 
 
 def _pages_digest(root: Path) -> str:
-    """Digest of names, sizes and times of the pages: another program that writes there makes them stale."""
-    pages = sorted(path for path in (root / HTML).rglob("*") if path.is_file() and path.name != ".inputs")
-    listing = [(path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in pages]
+    """Digest of names, sizes and times of the pages: another program that writes there makes them
+    stale.
+    """
+    pages = sorted(
+        path for path in (root / HTML).rglob("*") if path.is_file() and path.name != ".inputs"
+    )
+    listing = [
+        (path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
+        for path in pages
+    ]
     return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
 
 

@@ -1,4 +1,6 @@
-"""Check the built pages: results on every page, alternative text, links that lead somewhere, nothing fetched from other hosts."""
+"""Check the built pages: results on every page, alternative text, links that lead somewhere,
+nothing fetched from other hosts.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,16 @@ from .build import HTML
 from .chapters import chapters
 
 # Elements that make a browser fetch something, with the attribute that names it
-_FETCHING = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src", "embed": "src", "object": "data"}
+_FETCHING = {
+    "script": "src",
+    "img": "src",
+    "iframe": "src",
+    "source": "src",
+    "video": "src",
+    "audio": "src",
+    "embed": "src",
+    "object": "data",
+}
 _FETCHING_LINKS = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "manifest"}
 
 
@@ -54,11 +65,20 @@ class _Page(HTMLParser):
             self.links.append(given["href"])
         if tag in _FETCHING and given.get(_FETCHING[tag]):
             self.fetched.append(given[_FETCHING[tag]])
-        if tag == "link" and given.get("href") and _FETCHING_LINKS & set((given.get("rel") or "").split()):
+        if (
+            tag == "link"
+            and given.get("href")
+            and _FETCHING_LINKS & set((given.get("rel") or "").split())
+        ):
             self.fetched.append(given["href"])
         if tag == "img" and "alt" not in given:
             self.images_without_text.append(given.get("src") or "?")
-        if tag == "svg" and given.get("role") == "img" and not given.get("aria-label") and not given.get("aria-labelledby"):
+        if (
+            tag == "svg"
+            and given.get("role") == "img"
+            and not given.get("aria-label")
+            and not given.get("aria-labelledby")
+        ):
             self.images_without_text.append("a drawing")
 
 
@@ -77,12 +97,19 @@ def check_book(root: Path) -> list[Finding]:
         if "_static" not in path.relative_to(html).parts:
             pages[path] = _Page()
             pages[path].feed(path.read_text(encoding="utf-8"))
-    findings = [finding for path, page in pages.items() for finding in _page_findings(html, path, page, pages)]
-    findings += [Finding(path.relative_to(html).as_posix(), f"takes {_megabytes(path.stat().st_size)}; the limit is {_megabytes(PAGE_LIMIT)}")
+    findings = [
+        finding
+        for path, page in pages.items()
+        for finding in _page_findings(html, path, page, pages)
+    ]
+    findings += [Finding(path.relative_to(html).as_posix(), f"takes {_megabytes(path.stat().st_size)}; the limit is "
+                                                            f"{_megabytes(PAGE_LIMIT)}")
                  for path in pages if path.stat().st_size > PAGE_LIMIT]  # fmt: skip
     whole = sum(path.stat().st_size for path in html.rglob("*") if path.is_file())
     if whole > BOOK_LIMIT:
-        findings.append(Finding("the book", f"takes {_megabytes(whole)}; the limit is {_megabytes(BOOK_LIMIT)}"))
+        findings.append(
+            Finding("the book", f"takes {_megabytes(whole)}; the limit is {_megabytes(BOOK_LIMIT)}")
+        )
     for name in chapters(root):
         findings += _chapter_findings(html, name)
     return sorted(findings, key=lambda finding: not finding.is_problem)
@@ -94,9 +121,22 @@ def _megabytes(size: int) -> str:
 
 def _page_findings(html: Path, path: Path, page: _Page, pages: dict) -> list[Finding]:
     name = path.relative_to(html).as_posix()
-    found = [Finding(name, f"no alternative text on {source[:60]}") for source in page.images_without_text]
-    found += [Finding(name, f"broken link {link}") for link in dict.fromkeys(page.links) if not _leads_somewhere(path, link, pages)]
-    outside = sorted({address for address in page.fetched if urlsplit(address).scheme in ("http", "https") or address.startswith("//")})
+    found = [
+        Finding(name, f"no alternative text on {source[:60]}")
+        for source in page.images_without_text
+    ]
+    found += [
+        Finding(name, f"broken link {link}")
+        for link in dict.fromkeys(page.links)
+        if not _leads_somewhere(path, link, pages)
+    ]
+    outside = sorted(
+        {
+            address
+            for address in page.fetched
+            if urlsplit(address).scheme in ("http", "https") or address.startswith("//")
+        }
+    )
     return found + [Finding(name, f"fetches {address}", is_problem=False) for address in outside]
 
 
@@ -108,19 +148,38 @@ def _leads_somewhere(path: Path, link: str, pages: dict) -> bool:
     if not target.exists():
         return False
     anchor = unquote(parts.fragment)
-    return not anchor or target not in pages or anchor in pages[target].ids or anchor in ("main-content", "top")
+    return (
+        not anchor
+        or target not in pages
+        or anchor in pages[target].ids
+        or anchor in ("main-content", "top")
+    )
 
 
 def _chapter_findings(html: Path, name: str) -> list[Finding]:
-    """A chapter's page must come from a notebook whose code cells were run, and whose figures have alternative text."""
+    """A chapter's page must come from a notebook whose code cells were run, and whose figures have
+    alternative text.
+    """
     sources = list((html / "_sources").rglob(f"{name}.ipynb"))
     if not sources:
         return [Finding(name, "has no page")]
-    cells = [cell for cell in json.loads(sources[0].read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code" and cell["source"]]
-    found = [Finding(name, "was not run")] if not any(cell.get("execution_count") for cell in cells) else []
+    cells = [
+        cell
+        for cell in json.loads(sources[0].read_text(encoding="utf-8"))["cells"]
+        if cell["cell_type"] == "code" and cell["source"]
+    ]
+    found = (
+        [Finding(name, "was not run")]
+        if not any(cell.get("execution_count") for cell in cells)
+        else []
+    )
     for cell in cells:
         for output in cell.get("outputs", []):
             pictured = any(mime.startswith("image/") for mime in output.get("data", {}))
-            if pictured and not output.get("metadata", {}).get("mystnb", {}).get("image", {}).get("alt"):
-                found.append(Finding(name, "a figure has no alternative text; show it with schurkit.nb.show"))
+            if pictured and not output.get("metadata", {}).get("mystnb", {}).get("image", {}).get(
+                "alt"
+            ):
+                found.append(
+                    Finding(name, "a figure has no alternative text; show it with schurkit.nb.show")
+                )
     return found

@@ -1,4 +1,5 @@
-"""The verbs of the book: `schurkit list | build | run | sweep | publish | bench | check`, and what it adds to `analyze` and `store`.
+"""The verbs of the book: `schurkit list | build | run | sweep | publish | bench | check`, and what
+it adds to `analyze` and `store`.
 
 The command itself is `schurkit.__main__`. Every verb imports what it needs when it runs.
 """
@@ -14,7 +15,9 @@ from schurkit.checks import InputError
 
 
 def _with_parameters(parser, argv: list[str]):
-    """The arguments of `run`: every ``-p NAME VALUE`` is taken out first, since values may start with a minus sign."""
+    """The arguments of `run`: every ``-p NAME VALUE`` is taken out first, since values may start
+    with a minus sign.
+    """
     pairs, rest = [], []
     waiting = iter(argv)
     for word in waiting:
@@ -32,7 +35,7 @@ def _with_parameters(parser, argv: list[str]):
     return arguments
 
 
-# ---------------------------------------------------------------------------------------------------------------- list
+# --------------------------------------------------------------------------------------------- list
 def _list_arguments(parser) -> None:
     parser.add_argument("chapter", nargs="?", help="show this chapter alone")
     _book_argument(parser)
@@ -42,22 +45,50 @@ def _list(arguments) -> int:
     from .chapters import book_root, chapter_named, chapters
 
     root = book_root(arguments.book)
-    shown = [chapter_named(root, arguments.chapter)] if arguments.chapter else list(chapters(root).values())
+    shown = (
+        [chapter_named(root, arguments.chapter)]
+        if arguments.chapter
+        else list(chapters(root).values())
+    )
     for position, chapter in enumerate(shown):
         print(("\n" if position else "") + f"{chapter.name}: {chapter.title}")
-        lines = [(f"{parameter.name}: {parameter.kind} = {parameter.default!r}", parameter.help) for parameter in chapter.parameters]
+        lines = [
+            (f"{parameter.name}: {parameter.kind} = {parameter.default!r}", parameter.help)
+            for parameter in chapter.parameters
+        ]
         width = max((len(text) for text, _ in lines), default=0)
         for text, help in lines:
             print(f"  {text:<{width}}  {help}".rstrip())
     return 0
 
 
-# ---------------------------------------------------------------------------------------------------------------- build
+# -------------------------------------------------------------------------------------------- build
 def _build_arguments(parser) -> None:
-    parser.add_argument("--edition", default="quick", metavar="NAME", help="an edition of book/editions.yml (default: quick)")
-    parser.add_argument("--only", nargs="+", default=[], metavar="CHAPTER", help="run these chapters alone; the others show the run they have")
-    parser.add_argument("--jobs", type=_count, default=None, metavar="N", help="chapters run at a time, sharing the cores (default: one a core)")
-    parser.add_argument("--pdf", action="store_true", help="also print the book to _build/schurkit.pdf (needs Chromium)")
+    parser.add_argument(
+        "--edition",
+        default="quick",
+        metavar="NAME",
+        help="an edition of book/editions.yml (default: quick)",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="CHAPTER",
+        help="run these chapters alone; the others show the run they have",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=_count,
+        default=None,
+        metavar="N",
+        help="chapters run at a time, sharing the cores (default: one a core)",
+    )
+    parser.add_argument(
+        "--pdf",
+        action="store_true",
+        help="also print the book to _build/schurkit.pdf (needs Chromium)",
+    )
     _run_options(parser)
     _book_argument(parser)
 
@@ -73,20 +104,35 @@ def _build(arguments) -> int:
     if arguments.dry_run:
         return _dry_run(root, plan.jobs, arguments.force)
     try:
-        page = build(root, plan, workers=arguments.jobs or cores(), force=arguments.force, report=_progress)
+        page = build(
+            root, plan, workers=arguments.jobs or cores(), force=arguments.force, report=_progress
+        )
         printed = print_book(root) if arguments.pdf else None
     except BuildError as error:
         print(f"schurkit: {error}", file=sys.stderr)
         return 1
-    print(f"The book ({plan.book.edition} edition) is in {os.path.relpath(page)}" + (f" and {os.path.relpath(printed)}" if printed else ""))
+    print(
+        f"The book ({plan.book.edition} edition) is in {os.path.relpath(page)}"
+        + (f" and {os.path.relpath(printed)}" if printed else "")
+    )
     return 0
 
 
-# ---------------------------------------------------------------------------------------------------------------- run
+# ---------------------------------------------------------------------------------------------- run
 def _run_arguments(parser) -> None:
     parser.add_argument("chapter", help="a chapter, as 'schurkit list' names it")
-    parser.add_argument("-p", "--parameter", nargs=2, metavar=("NAME", "VALUE"), help="set a parameter; repeat it for several")
-    parser.add_argument("--out", metavar="FOLDER", help="where the executed notebook goes (default: _build/executed)")
+    parser.add_argument(
+        "-p",
+        "--parameter",
+        nargs=2,
+        metavar=("NAME", "VALUE"),
+        help="set a parameter; repeat it for several",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FOLDER",
+        help="where the executed notebook goes (default: _build/executed)",
+    )
     _run_options(parser)
     _book_argument(parser)
 
@@ -104,7 +150,9 @@ def _run(arguments) -> int:
     if arguments.dry_run:
         return _dry_run(root, [job], arguments.force)
     if arguments.force or not job.cached:
-        studies_of(job.chapter, job.values)  # a value that no network can have ends here, before anything is trained
+        studies_of(
+            job.chapter, job.values
+        )  # a value that no network can have ends here, before anything is trained
         (outcome,) = run_jobs(root, [job], report=_progress)
         if outcome.problem:
             print(f"schurkit: {outcome.problem}", file=sys.stderr)
@@ -122,7 +170,10 @@ def _print_results(root, job) -> None:
     told = nb.claims(job.output)
     known = load_claims(root / "book" / "claims.yml") if told else {}
     for test in told:
-        print(f"claim {test['id']}: {ours(test)}" + (f": {explained(known[test['id']], test)}" if test["id"] in known else ""))
+        print(
+            f"claim {test['id']}: {ours(test)}"
+            + (f": {explained(known[test['id']], test)}" if test["id"] in known else "")
+        )
     print(f"The executed notebook is {os.path.relpath(job.output)}")
 
 
@@ -130,7 +181,9 @@ def _dry_run(root, jobs, force: bool) -> int:
     """Say what would be run, and what that takes."""
     from .plans import costs_of, studies_of
 
-    os.environ.setdefault("SCHURKIT_STORE", str(root / "runs"))  # the store that the chapters will use
+    os.environ.setdefault(
+        "SCHURKIT_STORE", str(root / "runs")
+    )  # the store that the chapters will use
     due = [job for job in jobs if force or not job.cached]
     each, total = costs_of([studies_of(job.chapter, job.values) for job in due])
     costs = {job.chapter.name: cost for job, cost in zip(due, each)}
@@ -153,12 +206,28 @@ def _progress(name: str, outcome) -> None:
         print(f"  {name}: {outcome.seconds:.0f} s", file=sys.stderr, flush=True)
 
 
-# ---------------------------------------------------------------------------------------------------------------- publish
+# ------------------------------------------------------------------------------------------ publish
 def _publish_arguments(parser) -> None:
-    parser.add_argument("--edition", default="book", metavar="NAME", help="an edition of book/editions.yml (default: book)")
-    parser.add_argument("--only", nargs="+", default=[], metavar="CHAPTER", help="these chapters alone")
-    parser.add_argument("--notebook", metavar="RUN.ipynb", help="a run of the one chapter --only names, with parameters of its own")
-    parser.add_argument("--note", default="", metavar="TEXT", help="with --notebook: a sentence for the provenance, e.g. what earlier runs had left")
+    parser.add_argument(
+        "--edition",
+        default="book",
+        metavar="NAME",
+        help="an edition of book/editions.yml (default: book)",
+    )
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="CHAPTER", help="these chapters alone"
+    )
+    parser.add_argument(
+        "--notebook",
+        metavar="RUN.ipynb",
+        help="a run of the one chapter --only names, with parameters of its own",
+    )
+    parser.add_argument(
+        "--note",
+        default="",
+        metavar="TEXT",
+        help="with --notebook: a sentence for the provenance, e.g. what earlier runs had left",
+    )
     _book_argument(parser)
 
 
@@ -177,27 +246,52 @@ def _publish(arguments) -> int:
         if len(arguments.only) != 1:
             raise InputError("--notebook is a run of one chapter: name it with --only.")
         if arguments.edition == BASE:
-            raise InputError(f"the {BASE} edition is what 'make book EDITION={BASE}' runs; say with --edition which other one the run stands for.")
+            raise InputError(
+                f"the {BASE} edition is what 'make book EDITION={BASE}' runs; say with --edition "
+                "which other one the run stands for."
+            )
         name = jobs[0].chapter.name
-        print(f"{name}: {os.path.relpath(publish(root, arguments.edition, name, Path(arguments.notebook), True, arguments.note))}")
+        print(
+            f"{name}: "
+            f"{os.path.relpath(publish(root, arguments.edition, name, Path(arguments.notebook), True, arguments.note))}"
+        )
         return 0
     missing = [job.chapter.name for job in jobs if not job.cached]
     if missing:
-        command = f"schurkit build --edition {arguments.edition}" + (f" --only {' '.join(arguments.only)}" if arguments.only else "")
-        raise InputError(f"not run yet in the {arguments.edition} edition: {', '.join(missing)}. Run '{command}' first.")
+        command = f"schurkit build --edition {arguments.edition}" + (
+            f" --only {' '.join(arguments.only)}" if arguments.only else ""
+        )
+        raise InputError(
+            f"not run yet in the {arguments.edition} edition: {', '.join(missing)}. Run "
+            f"'{command}' first."
+        )
     for job in jobs:
-        print(f"{job.chapter.name}: {os.path.relpath(publish(root, arguments.edition, job.chapter.name, job.output))}")
+        print(
+            f"{job.chapter.name}: "
+            f"{os.path.relpath(publish(root, arguments.edition, job.chapter.name, job.output))}"
+        )
     if not arguments.only and arguments.edition == BASE:
         publish_whole(root, root / WHOLE, [job.key for job in jobs])
     write_picture(Book(root))
     return 0
 
 
-# ---------------------------------------------------------------------------------------------------------------- check, and the others' commands
+# ------------------------------------------------------------------ check, and the others' commands
 def _check_arguments(parser) -> None:
-    parser.add_argument("--book", nargs="?", metavar="FOLDER", help="the book's folder (default: here, or the nearest one above)")
-    parser.add_argument("--files-only", action="store_true", help="read the files and open no browser")
-    parser.add_argument("--published", action="store_true", help="also hold the runs of the book edition against what is published")
+    parser.add_argument(
+        "--book",
+        nargs="?",
+        metavar="FOLDER",
+        help="the book's folder (default: here, or the nearest one above)",
+    )
+    parser.add_argument(
+        "--files-only", action="store_true", help="read the files and open no browser"
+    )
+    parser.add_argument(
+        "--published",
+        action="store_true",
+        help="also hold the runs of the book edition against what is published",
+    )
 
 
 def _check(arguments) -> int:
@@ -223,11 +317,17 @@ def _check(arguments) -> int:
 
 def _run_options(parser) -> None:
     parser.add_argument("--force", action="store_true", help="run again even what was run before")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be run and what it takes, and stop")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be run and what it takes, and stop"
+    )
 
 
 def _book_argument(parser) -> None:
-    parser.add_argument("--book", metavar="FOLDER", help="the book's folder (default: here, or the nearest one above)")
+    parser.add_argument(
+        "--book",
+        metavar="FOLDER",
+        help="the book's folder (default: here, or the nearest one above)",
+    )
 
 
 def _count(text: str) -> int:
@@ -236,16 +336,36 @@ def _count(text: str) -> int:
     return int(text)
 
 
-_OWN_PAGE, _NETWORKS, _BENCH = "schurkit_press.own_page", "schurkit_press.networks", "schurkit_press.bench"
+_OWN_PAGE, _NETWORKS, _BENCH = (
+    "schurkit_press.own_page",
+    "schurkit_press.networks",
+    "schurkit_press.bench",
+)
 _SWEEP = "schurkit_press.sweep.command"
 COMMANDS = {
     "list": ("chapters with their parameters", _list_arguments, _list),
     "build": ("run the chapters and build the book", _build_arguments, _build),
     "run": ("run one chapter with parameters of yours", _run_arguments, _run, _with_parameters),
-    "sweep": ("one chapter over many parameters", lazily(_SWEEP, "add_sweep_arguments"), lazily(_SWEEP, "sweep_command")),
+    "sweep": (
+        "one chapter over many parameters",
+        lazily(_SWEEP, "add_sweep_arguments"),
+        lazily(_SWEEP, "sweep_command"),
+    ),
     "publish": ("keep the results of an edition in book/data", _publish_arguments, _publish),
-    "analyze": ("what your own network can lose", lazily(_OWN_PAGE, "add_analyze_arguments"), lazily(_OWN_PAGE, "analyze_command")),
-    "store": ("trained networks on disk", lazily(_NETWORKS, "add_store_arguments"), lazily(_NETWORKS, "store_command")),
-    "bench": ("how fast, beside other packages", lazily(_BENCH, "add_bench_arguments"), lazily(_BENCH, "bench_command")),
+    "analyze": (
+        "what your own network can lose",
+        lazily(_OWN_PAGE, "add_analyze_arguments"),
+        lazily(_OWN_PAGE, "analyze_command"),
+    ),
+    "store": (
+        "trained networks on disk",
+        lazily(_NETWORKS, "add_store_arguments"),
+        lazily(_NETWORKS, "store_command"),
+    ),
+    "bench": (
+        "how fast, beside other packages",
+        lazily(_BENCH, "add_bench_arguments"),
+        lazily(_BENCH, "bench_command"),
+    ),
     "check": ("check the pages that were built", _check_arguments, _check),
 }

@@ -1,4 +1,6 @@
-"""Hold what was computed here against what is published: does the book still find what it says it found?"""
+"""Hold what was computed here against what is published: does the book still find what it says it
+found?
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,16 @@ from .published import BASE, agrees, measured
 
 
 def compare(root: Path, edition: str = BASE) -> list[Finding]:
-    """A problem for each claim whose run here and published run disagree (`schurkit_press.published.agrees`), or of which one is missing.
+    """A problem for each claim whose run here and published run disagree
+    (`schurkit_press.published.agrees`), or of which one is missing.
 
-    A note for each chapter: how many of its recorded numbers are equal to the last digit, which on the same machine is all of them.
+    A note for each chapter: how many of its recorded numbers are equal to the last digit, which on
+    the same machine is all of them.
 
     Parameters
     ----------
-    root : the book's folder. edition : the one that was run here.
+    root : the book's folder.
+    edition : the one that was run here.
     """
     plan, found = plan_build(root, edition), []
     known, kept = plan.book.claims, plan.book.published
@@ -29,19 +34,47 @@ def compare(root: Path, edition: str = BASE) -> list[Finding]:
         if name not in kept:
             continue
         if not job.cached:
-            found.append(Finding(name, f"not run here in the {edition} edition: 'schurkit build --edition {edition}' runs it"))
+            found.append(
+                Finding(
+                    name,
+                    f"not run here in the {edition} edition: 'schurkit build --edition {edition}' "
+                    "runs it",
+                )
+            )
             continue
         notebook = json.loads(job.output.read_text(encoding="utf-8"))
-        live, older = ({told["id"]: told for told in claims} for claims in (nb.claims(notebook), kept[name]["claims"]))
+        live, older = (
+            {told["id"]: told for told in claims}
+            for claims in (nb.claims(notebook), kept[name]["claims"])
+        )
         for id in sorted(set(live) | set(older), key=list(known).index):
             if id not in live or id not in older:
-                found.append(Finding(name, f"{id} is tested {'in the published run' if id in older else 'here'} alone"))
+                found.append(
+                    Finding(
+                        name,
+                        f"{id} is tested {'in the published run' if id in older else 'here'} alone",
+                    )
+                )
                 continue
-            if any(map(measured, (live[id], older[id]))) and not agrees(known[id], live[id], older[id]):
-                found.append(Finding(name, f"{id}: published {_told(known[id], older[id])}, here {_told(known[id], live[id])}"))
+            if any(map(measured, (live[id], older[id]))) and not agrees(
+                known[id], live[id], older[id]
+            ):
+                found.append(
+                    Finding(
+                        name,
+                        f"{id}: published {_told(known[id], older[id])}, here "
+                        f"{_told(known[id], live[id])}",
+                    )
+                )
         records, before = nb.records(notebook), kept[name]["records"]
         same = sum(key in records and records[key] == value for key, value in before.items())
-        found.append(Finding(name, f"{same} of {len(before)} recorded numbers are those of the published run", is_problem=False))
+        found.append(
+            Finding(
+                name,
+                f"{same} of {len(before)} recorded numbers are those of the published run",
+                is_problem=False,
+            )
+        )
     return found
 
 

@@ -24,7 +24,8 @@ def editions(root: Path, chapters: dict[str, Chapter]) -> dict[str, Edition]:
 
     Raises
     ------
-    InputError : not of the form ``name: {purpose: text, chapters: {chapter: {parameter: value}}}``, or an unknown chapter or parameter.
+    InputError : not of the form ``name: {purpose: text, chapters: {chapter: {parameter: value}}}``,
+        or an unknown chapter or parameter.
     """
     import yaml
 
@@ -34,9 +35,13 @@ def editions(root: Path, chapters: dict[str, Chapter]) -> dict[str, Edition]:
     except OSError:
         raise InputError("there is no book/editions.yml.") from None
     except yaml.YAMLError as error:
-        raise InputError(f"editions.yml is not valid YAML: {' '.join(str(error).split())}") from None
+        raise InputError(
+            f"editions.yml is not valid YAML: {' '.join(str(error).split())}"
+        ) from None
     if not isinstance(entries, dict) or not entries:
-        raise InputError("editions.yml must map the name of each edition to its purpose and chapters.")
+        raise InputError(
+            "editions.yml must map the name of each edition to its purpose and chapters."
+        )
     return {name: _edition(name, entry, chapters) for name, entry in entries.items()}
 
 
@@ -49,17 +54,31 @@ def edition_named(root: Path, name: str, chapters: dict[str, Chapter]) -> Editio
 
 
 def _edition(name, entry, chapters: dict[str, Chapter]) -> Edition:
-    if not isinstance(entry, dict) or set(entry) - {"purpose", "chapters"} or not isinstance(entry.get("purpose"), str):
-        raise InputError(f"editions.yml: {name} must have a purpose (text) and may have chapters; got {entry!r}.")
+    if (
+        not isinstance(entry, dict)
+        or set(entry) - {"purpose", "chapters"}
+        or not isinstance(entry.get("purpose"), str)
+    ):
+        raise InputError(
+            f"editions.yml: {name} must have a purpose (text) and may have chapters; got {entry!r}."
+        )
     given = entry.get("chapters") or {}
     if not isinstance(given, dict):
-        raise InputError(f"editions.yml: {name}: chapters must map a chapter to its parameters; got {given!r}.")
+        raise InputError(
+            f"editions.yml: {name}: chapters must map a chapter to its parameters; got {given!r}."
+        )
     values = {}
     for chapter, parameters in given.items():
         if chapter not in chapters:
-            raise InputError(f"editions.yml: {name}: there is no chapter {chapter!r}{suggestion(chapter, chapters)}")
+            raise InputError(
+                f"editions.yml: {name}: there is no chapter "
+                f"{chapter!r}{suggestion(chapter, chapters)}"
+            )
         if not isinstance(parameters or {}, dict):
-            raise InputError(f"editions.yml: {name}: {chapter} must map parameters to values; got {parameters!r}.")
+            raise InputError(
+                f"editions.yml: {name}: {chapter} must map parameters to values; got "
+                f"{parameters!r}."
+            )
         try:
             values[chapter] = chapters[chapter].values(parameters or {})
         except InputError as error:

@@ -1,9 +1,11 @@
 """Which modules of ours a piece of code really imports, read from syntax trees; nothing is run.
 
-What counts is the module that defines what is named. A package's `__init__` is looked through: ``from schurkit.training import Phase`` counts
-`training/recipe.py` alone, and ``sk.train`` what the table of lazy names says; the `__init__` counts itself where it defines the name, or where the
-package is used as a whole. Relative imports count, and so do those inside functions. A module that is found by a text when the code runs
-(`import_module`) is not seen. Files that are not Python count where they lie beside a module that counts: styles, scripts, templates.
+What counts is the module that defines what is named. A package's `__init__` is looked through:
+``from schurkit.training import Phase`` counts `training/recipe.py` alone, and ``sk.train`` what the
+table of lazy names says; the `__init__` counts itself where it defines the name, or where the
+package is used as a whole. Relative imports count, and so do those inside functions. A module that
+is found by a text when the code runs (`import_module`) is not seen. Files that are not Python count
+where they lie beside a module that counts: styles, scripts, templates.
 """
 
 from __future__ import annotations
@@ -23,8 +25,10 @@ LAZY = "_HOMES"
 class Source:
     """What the text of a module says.
 
-    digest : of its syntax tree without docstrings and comments. imported : (level, module, name, bound to) of each import; name None: ``import x``.
-    used : names with the attributes taken from them, ("sk", "tasks", "Copy") for ``sk.tasks.Copy``. lazy : name → module of the table `LAZY`.
+    digest : of its syntax tree without docstrings and comments.
+    imported : (level, module, name, bound to) of each import; name None: ``import x``.
+    used : names with the attributes taken from them, ("sk", "tasks", "Copy") for ``sk.tasks.Copy``.
+    lazy : name → module of the table `LAZY`.
     """
 
     digest: str
@@ -56,7 +60,9 @@ class _Reading:
         if isinstance(node, list):
             self.words.append("[")
             for item in node:
-                if not (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant)):  # a docstring
+                if not (
+                    isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant)
+                ):  # a docstring
                     self.take(item)
             self.words.append("]")
         elif isinstance(node, ast.AST):
@@ -75,12 +81,30 @@ class _Reading:
         elif isinstance(node, ast.Import):
             for one in node.names:
                 first, _, last = one.name.rpartition(".")
-                self.imported.append((0, one.name if one.asname else one.name.split(".")[0], None, one.asname or one.name.split(".")[0]))
+                self.imported.append(
+                    (
+                        0,
+                        one.name if one.asname else one.name.split(".")[0],
+                        None,
+                        one.asname or one.name.split(".")[0],
+                    )
+                )
                 self.imported += [(0, first, last, "")] if first else []
         elif isinstance(node, ast.ImportFrom):
-            self.imported += [(node.level, node.module or "", one.name, one.asname or one.name) for one in node.names]
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == LAZY:
-            self.lazy = {name: module for module, names in ast.literal_eval(node.value).items() for name in names}
+            self.imported += [
+                (node.level, node.module or "", one.name, one.asname or one.name)
+                for one in node.names
+            ]
+        elif (
+            isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and node.targets[0].id == LAZY
+        ):
+            self.lazy = {
+                name: module
+                for module, names in ast.literal_eval(node.value).items()
+                for name in names
+            }
 
 
 class Packages:
@@ -103,18 +127,24 @@ class Packages:
         return module in self.files and self.files[module].name == "__init__.py"
 
     def imports(self, source: Source, here: str = "") -> set[str]:
-        """Names of the modules that a source counts; `here`: its own dotted name, where it is a module of this package."""
+        """Names of the modules that a source counts; `here`: its own dotted name, where it is a
+        module of this package.
+        """
         found, packages = set(), {}
         for level, module, name, bound in source.imported:
             base = self._base(level, module, here)
             if base not in self.files:
                 continue
-            target, counts = (base, not self.is_package(base)) if name is None else self._named(base, name)
+            target, counts = (
+                (base, not self.is_package(base)) if name is None else self._named(base, name)
+            )
             if counts:
                 found.add(target)
             elif bound:
                 packages[bound] = target
-        return found | {self._reached(packages[name], rest) for name, *rest in source.used if name in packages}
+        return found | {
+            self._reached(packages[name], rest) for name, *rest in source.used if name in packages
+        }
 
     def closure(self, sources: Iterable[Source]) -> set[str]:
         """Names of all modules that the sources count, and those that these count, and so on."""
@@ -122,7 +152,10 @@ class Packages:
         waiting = set().union(*map(self.imports, sources))
         while waiting:
             found |= waiting
-            waiting = set().union(*(self.imports(self.source(module), module) for module in waiting)) - found
+            waiting = (
+                set().union(*(self.imports(self.source(module), module) for module in waiting))
+                - found
+            )
         return found
 
     def _base(self, level: int, module: str, here: str) -> str:
@@ -130,10 +163,16 @@ class Packages:
             return module
         parts = here.split(".")
         up = level - 1 if self.is_package(here) else level
-        return ".".join([*parts[: len(parts) - up], *([module] if module else [])]) if here and up < len(parts) else ""
+        return (
+            ".".join([*parts[: len(parts) - up], *([module] if module else [])])
+            if here and up < len(parts)
+            else ""
+        )
 
     def _named(self, base: str, name: str) -> tuple[str, bool]:
-        """What a name of `base` leads to, and whether that counts as it is: False for a package, of which the attributes that are used count."""
+        """What a name of `base` leads to, and whether that counts as it is: False for a package, of
+        which the attributes that are used count.
+        """
         if not self.is_package(base) or name == "*":
             return base, True
         inside, source = f"{base}.{name}", self.source(base)
@@ -148,7 +187,9 @@ class Packages:
         return base, True
 
     def _reached(self, module: str, attributes: Iterable[str]) -> str:
-        """Where a chain of attributes of a package ends: at the module that defines what is taken, or at the package if it is used as a whole."""
+        """Where a chain of attributes of a package ends: at the module that defines what is taken,
+        or at the package if it is used as a whole.
+        """
         for name in attributes:
             module, counts = self._named(module, name)
             if counts:
@@ -157,12 +198,20 @@ class Packages:
 
 
 def code_digest(folders: dict[str, Path], texts: Iterable[str]) -> str:
-    """Digest of all code of the packages in `folders` that those texts import, of theirs in turn, and of the files beside it."""
+    """Digest of all code of the packages in `folders` that those texts import, of theirs in turn,
+    and of the files beside it.
+    """
     package = Packages(folders)
     modules = sorted(package.closure(map(read, texts)))
-    digest = hashlib.sha256("".join(f"{module} {package.source(module).digest}\n" for module in modules).encode())
+    digest = hashlib.sha256(
+        "".join(f"{module} {package.source(module).digest}\n" for module in modules).encode()
+    )
     for place in sorted({package.files[module].parent for module in modules}):
         for path in sorted(place.iterdir()):
-            if path.is_file() and path.suffix not in (".py", ".pyc") and not path.name.startswith("."):
+            if (
+                path.is_file()
+                and path.suffix not in (".py", ".pyc")
+                and not path.name.startswith(".")
+            ):
                 digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -1,4 +1,6 @@
-"""The ledger: every claim of the papers with its rule, the paper's value, ours, the verdicts that follow, and the figure that carries it."""
+"""The ledger: every claim of the papers with its rule, the paper's value, ours, the verdicts that
+follow, and the figure that carries it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,17 @@ from collections import Counter
 
 from schurkit import nb
 from schurkit.checks import InputError
-from schurkit.claims import OTHER, VERDICTS, Claim, beyond, differing, explained, marked, ours, verdicts
+from schurkit.claims import (
+    OTHER,
+    VERDICTS,
+    Claim,
+    beyond,
+    differing,
+    explained,
+    marked,
+    ours,
+    verdicts,
+)
 
 from .book import Book
 from .published import BASE, strongest
@@ -26,11 +38,23 @@ def ledger_page(book: Book) -> str:
             best.setdefault(told["id"], []).append({"chapter": name, **told})
         for one in (results, *results.get("larger", [])):
             for told in one["claims"]:
-                older.setdefault(told["id"], []).append({"chapter": name, "edition": one["provenance"]["edition"], **told})
-    lines = [f"**Published runs:** {_count(known, best)} **This copy**, the {book.edition} edition: {_count(known, tested)}", ""]
-    lines += ["::::{div} schurkit-ledger", "| Claim | Statement, and the rule | Paper | Published run | This copy | Beyond its control | Shown in |"]
+                older.setdefault(told["id"], []).append(
+                    {"chapter": name, "edition": one["provenance"]["edition"], **told}
+                )
+    lines = [
+        f"**Published runs:** {_count(known, best)} **This copy**, the {book.edition} edition: "
+        f"{_count(known, tested)}",
+        "",
+    ]
+    lines += [
+        "::::{div} schurkit-ledger",
+        "| Claim | Statement, and the rule | Paper | Published run | This copy | Beyond its "
+        "control | Shown in |",
+    ]
     lines += ["|:--|:--|:--|:--|:--|:--|:--|"]
-    lines += [_row(claim, tested.get(claim.id, []), best.get(claim.id, [])) for claim in known.values()]
+    lines += [
+        _row(claim, tested.get(claim.id, []), best.get(claim.id, [])) for claim in known.values()
+    ]
     lines += ["::::", "", _SCRIPT, ""]
     for claim in known.values():
         lines += _entry(claim, tested.get(claim.id, []), older.get(claim.id, []))
@@ -38,9 +62,11 @@ def ledger_page(book: Book) -> str:
 
 
 def tests_of(notebooks: dict) -> dict[str, list[dict]]:
-    """Every test of a claim in the executed notebooks, by claim: what `schurkit.nb.claims` tells, with chapter and figure.
+    """Every test of a claim in the executed notebooks, by claim: what `schurkit.nb.claims` tells,
+    with chapter and figure.
 
-    The figure is the one that the chapter names, else the nearest figure or table above the test, else None.
+    The figure is the one that the chapter names, else the nearest figure or table above the test,
+    else None.
 
     Raises
     ------
@@ -50,7 +76,11 @@ def tests_of(notebooks: dict) -> dict[str, list[dict]]:
     for name, notebook in notebooks.items():
         if notebook is None:
             continue
-        outputs = [output.get("metadata", {}).get("schurkit", {}) for cell in notebook["cells"] for output in cell.get("outputs", [])]
+        outputs = [
+            output.get("metadata", {}).get("schurkit", {})
+            for cell in notebook["cells"]
+            for output in cell.get("outputs", [])
+        ]
         shown = [said["name"] for said in outputs if said.get("kind") in ("figure", "table")]
         told, nearest = iter(nb.claims(notebook)), None
         for said in outputs:
@@ -59,20 +89,35 @@ def tests_of(notebooks: dict) -> dict[str, list[dict]]:
             elif said.get("kind") == "claim":
                 figure = said.get("figure", nearest)
                 if figure is not None and figure not in shown:
-                    raise InputError(f"{name}: claim {said['id']} names the figure {figure!r}; the chapter shows {', '.join(shown) or 'none'}.")
-                found.setdefault(said["id"], []).append({"chapter": name, **next(told), "figure": figure})
+                    raise InputError(
+                        f"{name}: claim {said['id']} names the figure {figure!r}; the chapter "
+                        f"shows {', '.join(shown) or 'none'}."
+                    )
+                found.setdefault(said["id"], []).append(
+                    {"chapter": name, **next(told), "figure": figure}
+                )
     return found
 
 
 def counted(known: dict[str, Claim], tests: dict[str, list[dict]]) -> Counter:
-    """How many claims have each verdict; a claim with several counts once for each, one without a test counts as not run."""
-    told = ({word for test in tests.get(id, []) for word in verdicts(claim, test).values()} for id, claim in known.items())
+    """How many claims have each verdict; a claim with several counts once for each, one without a
+    test counts as not run.
+    """
+    told = (
+        {word for test in tests.get(id, []) for word in verdicts(claim, test).values()}
+        for id, claim in known.items()
+    )
     return Counter(word for words in told for word in words or {NOT_RUN})
 
 
 def _count(known: dict, tests: dict[str, list[dict]]) -> str:
     numbers = counted(known, tests)
-    return ", ".join(f"{numbers[word]} {word}" for word in (*VERDICTS, OTHER, NOT_RUN) if numbers[word]) + "."
+    return (
+        ", ".join(
+            f"{numbers[word]} {word}" for word in (*VERDICTS, OTHER, NOT_RUN) if numbers[word]
+        )
+        + "."
+    )
 
 
 def _row(claim: Claim, tests: list[dict], older: list[dict]) -> str:
@@ -109,12 +154,20 @@ def _badge(claim: Claim, test: dict, run: str) -> str:
 def _entry(claim: Claim, tests: list[dict], older: list[dict]) -> list[str]:
     lines = [f"(claim-{claim.id.lower()})=", f"## {claim.id}", "", f"**{claim.statement}**", ""]
     lines += [f"- Paper: {claim.paper} ({claim.where} of {{cite:t}}`{claim.source}`)"]
-    lines += [f"- Rule, written before the published run: {claim.quantity} {claim.rule}; the value is recorded as `{claim.key}`"]
+    lines += [
+        f"- Rule, written before the published run: {claim.quantity} {claim.rule}; the value is "
+        f"recorded as `{claim.key}`"
+    ]
     for test in older:
-        lines.append(f"- Published run ({test['edition']} edition), {{doc}}`../notebooks/{test['chapter']}`: {_outcome(claim, test)}")
+        lines.append(
+            f"- Published run ({test['edition']} edition), "
+            f"{{doc}}`../notebooks/{test['chapter']}`: {_outcome(claim, test)}"
+        )
     for test in tests:
         shown = f", {{numref}}`{test['figure']}`" if test["figure"] else ""
-        lines.append(f"- Here, {{doc}}`../notebooks/{test['chapter']}`{shown}: {_outcome(claim, test)}")
+        lines.append(
+            f"- Here, {{doc}}`../notebooks/{test['chapter']}`{shown}: {_outcome(claim, test)}"
+        )
     return lines + ([] if tests else ["- No chapter of this edition tests it."]) + [""]
 
 

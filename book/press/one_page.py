@@ -1,6 +1,8 @@
-"""One executed notebook as one HTML file that asks for nothing: styles and pictures inside it, no script, and a policy that forbids any request.
+"""One executed notebook as one HTML file that asks for nothing: styles and pictures inside it, no
+script, and a policy that forbids any request.
 
-Only what schurkit's own functions display is shown as HTML; prose is rendered as markdown without raw HTML, links to pictures or addresses.
+Only what schurkit's own functions display is shown as HTML; prose is rendered as markdown without
+raw HTML, links to pictures or addresses.
 """
 
 from __future__ import annotations
@@ -12,16 +14,21 @@ from importlib import resources
 
 from .chapters import cell_text
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action "
+    "'none'"
+)
 _LINK = re.compile(r'<p class="schurkit-data">.*?</p>', re.DOTALL)
 
 
 def one_page(notebook: dict, title: str) -> str:
-    """The page of an executed notebook whose outputs come from `schurkit.nb` and `schurkit.own.views`.
+    """The page of an executed notebook whose outputs come from `schurkit.nb` and
+    `schurkit.own.views`.
 
     Parameters
     ----------
-    notebook : as read from an .ipynb file. title : of the window; escaped here.
+    notebook : as read from an .ipynb file.
+    title : of the window; escaped here.
     """
     prose = _Prose()
     parts = [_cell(cell, prose) for cell in notebook["cells"]]
@@ -29,8 +36,10 @@ def one_page(notebook: dict, title: str) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n'
-        f'<link rel="icon" href="data:,">\n<title>{html.escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta '
+        'name="color-scheme" content="light dark">\n'
+        '<link rel="icon" '
+        f'href="data:,">\n<title>{html.escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n'
         + "\n".join(part for part in parts if part)
         + "\n</main>\n</body>\n</html>\n"
     )
@@ -42,7 +51,9 @@ class _Prose:
     def __init__(self):
         from markdown_it import MarkdownIt
 
-        self.parser = MarkdownIt("commonmark", {"html": False}).disable(["link", "image", "autolink", "reference", "html_inline", "html_block"])
+        self.parser = MarkdownIt("commonmark", {"html": False}).disable(
+            ["link", "image", "autolink", "reference", "html_inline", "html_block"]
+        )
 
     def block(self, text: str) -> str:
         return self.parser.render(text).strip()
@@ -57,13 +68,20 @@ def _cell(cell: dict, prose: _Prose) -> str:
         return prose.block(text)
     shown = "".join(_outputs(cell["outputs"], prose))
     label = "Parameters" if "parameters" in cell["metadata"].get("tags", []) else "Code"
-    code = f'<details class="code"><summary>{label}</summary><pre tabindex="0"><code>{html.escape(text)}</code></pre></details>'
+    code = (
+        f'<details class="code"><summary>{label}</summary><pre '
+        f'tabindex="0"><code>{html.escape(text)}</code></pre></details>'
+    )
     return f"{shown}\n{code}"
 
 
 def _outputs(outputs: list[dict], prose: _Prose):
-    """HTML of a cell's outputs; figures that follow one another stand side by side where there is room."""
-    links = {o["metadata"]["schurkit"]["name"]: o for o in outputs if _told(o).get("kind") == "note"}
+    """HTML of a cell's outputs; figures that follow one another stand side by side where there is
+    room.
+    """
+    links = {
+        o["metadata"]["schurkit"]["name"]: o for o in outputs if _told(o).get("kind") == "note"
+    }
     figures: list[str] = []
     for output in outputs:
         told = _told(output)
@@ -106,10 +124,18 @@ def _figure(output: dict, link: str, prose: _Prose) -> str:
         source = "data:image/svg+xml;base64," + base64.b64encode(drawn.encode()).decode()
         width = re.search(r'<svg[^>]*\swidth="([\d.]+)pt"', drawn)
     else:
-        source, width = "data:image/png;base64," + "".join(data["image/png"]).replace("\n", ""), None
-    size = f' style="width: {float(width[1]) * 4 / 3:.0f}px"' if width else ""  # 96 pixels and 72 points an inch
+        source, width = (
+            "data:image/png;base64," + "".join(data["image/png"]).replace("\n", ""),
+            None,
+        )
+    size = (
+        f' style="width: {float(width[1]) * 4 / 3:.0f}px"' if width else ""
+    )  # 96 pixels and 72 points an inch
     alt = html.escape(" ".join(told["alt"].split()))
-    return f'<figure{size}><img src="{source}" alt="{alt}"><figcaption>{prose.line(told["caption"])}{link}</figcaption></figure>'
+    return (
+        f'<figure{size}><img src="{source}" '
+        f'alt="{alt}"><figcaption>{prose.line(told["caption"])}{link}</figcaption></figure>'
+    )
 
 
 def _table(output: dict, prose: _Prose) -> str:

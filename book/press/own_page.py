@@ -1,4 +1,6 @@
-"""`schurkit analyze --html`: the reader's notebook is filled in, run by papermill in a kernel of its own, and written as one page."""
+"""`schurkit analyze --html`: the reader's notebook is filled in, run by papermill in a kernel of
+its own, and written as one page.
+"""
 
 from __future__ import annotations
 
@@ -39,18 +41,24 @@ def make_page(notebook: dict, title: str) -> tuple[dict, str]:
 
     Raises
     ------
-    InputError : the packages of the book are missing, or a cell refused the reader's input, in its own words.
+    InputError : the packages of the book are missing, or a cell refused the reader's input, in its
+        own words.
     PageError : a cell failed otherwise.
     """
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise InputError(f"--html runs a notebook and needs {', '.join(missing).replace('_', '-')}: install schurkit[book].")
+        raise InputError(
+            f"--html runs a notebook and needs {', '.join(missing).replace('_', '-')}: install "
+            "schurkit[book]."
+        )
     done = run_here(notebook)
     return views.report_in(done), one_page(done, title)
 
 
 def run_here(notebook: dict) -> dict:
-    """Execute a notebook in the working folder, whose files are read as data: none of them can be imported in place of a package."""
+    """Execute a notebook in the working folder, whose files are read as data: none of them can be
+    imported in place of a package.
+    """
     import nbformat
     from papermill import execute_notebook
     from papermill.exceptions import PapermillExecutionError
@@ -59,8 +67,12 @@ def run_here(notebook: dict) -> dict:
     with tempfile.TemporaryDirectory(prefix="sk-") as runtime:
         environment = _environment(Path(runtime))
         transport = {}
-        if os.name == "posix" and len(runtime) < 40:  # sockets as files: ports, picked before they are bound, collide
-            transport = {"config": Config({"KernelManager": {"transport": "ipc", "ip": f"{runtime}/kernel"}})}
+        if (
+            os.name == "posix" and len(runtime) < 40
+        ):  # sockets as files: ports, picked before they are bound, collide
+            transport = {
+                "config": Config({"KernelManager": {"transport": "ipc", "ip": f"{runtime}/kernel"}})
+            }
         before = dict(os.environ)
         os.environ.clear()
         os.environ.update(environment)
@@ -70,12 +82,20 @@ def run_here(notebook: dict) -> dict:
                 cwd=os.getcwd(), shutdown_kernel="immediate", start_timeout=180, **transport,
             )  # fmt: skip
         except PapermillExecutionError as error:
-            lines = [line.strip() for line in str(error.evalue).splitlines() if line.strip()] or ["no message"]
+            lines = [line.strip() for line in str(error.evalue).splitlines() if line.strip()] or [
+                "no message"
+            ]
             if error.ename == "InputError":
                 raise InputError(lines[0]) from None
-            raise PageError(f"the page was not written: its notebook failed with {error.ename}: {lines[0][:300]}") from None
+            raise PageError(
+                f"the page was not written: its notebook failed with {error.ename}: "
+                f"{lines[0][:300]}"
+            ) from None
         except Exception as error:  # a kernel that died or did not start
-            raise PageError(f"the page was not written: {type(error).__name__}: {(str(error).splitlines() or ['no message'])[0][:300]}") from None
+            raise PageError(
+                f"the page was not written: {type(error).__name__}: "
+                f"{(str(error).splitlines() or ['no message'])[0][:300]}"
+            ) from None
         finally:
             os.environ.clear()
             os.environ.update(before)
@@ -83,17 +103,36 @@ def run_here(notebook: dict) -> dict:
 
 
 def _environment(runtime: Path) -> dict:
-    """Environment of the kernel: this Python and this schurkit, and nothing of the reader's start-up files."""
+    """Environment of the kernel: this Python and this schurkit, and nothing of the reader's
+    start-up files.
+    """
     kernel = runtime / "kernels" / "python3" / "kernel.json"
     kernel.parent.mkdir(parents=True)
-    words = [sys.executable, "-m", "ipykernel_launcher", "--log-level=ERROR", "--IPKernelApp.ignore_cwd=True", "-f", "{connection_file}"]
-    kernel.write_text(json.dumps({"argv": words, "display_name": "Python 3", "language": "python"}), encoding="utf-8")
+    words = [
+        sys.executable,
+        "-m",
+        "ipykernel_launcher",
+        "--log-level=ERROR",
+        "--IPKernelApp.ignore_cwd=True",
+        "-f",
+        "{connection_file}",
+    ]
+    kernel.write_text(
+        json.dumps({"argv": words, "display_name": "Python 3", "language": "python"}),
+        encoding="utf-8",
+    )
     dropped = ("MPLBACKEND", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONWARNINGS")
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
-    kept.update(JUPYTER_PATH=str(runtime), IPYTHONDIR=str(runtime / "ipython"), JUPYTER_RUNTIME_DIR=str(runtime), PYDEVD_DISABLE_FILE_VALIDATION="1")
+    kept.update(
+        JUPYTER_PATH=str(runtime),
+        IPYTHONDIR=str(runtime / "ipython"),
+        JUPYTER_RUNTIME_DIR=str(runtime),
+        PYDEVD_DISABLE_FILE_VALIDATION="1",
+    )
     home = HELPER.parent
     if str(home) not in (*site.getsitepackages(), site.getusersitepackages()):
-        # A clone: the kernel shall not find another schurkit. ipykernel drops the first entry if it is the working folder, so another stands there.
+        # A clone: the kernel shall not find another schurkit. ipykernel drops the first entry if it
+        # is the working folder, so another stands there.
         kept["PYTHONPATH"] = os.pathsep.join([str(runtime / "none"), str(home)])
     kept["PYTHONSAFEPATH"] = "1"
     return kept

@@ -1,4 +1,6 @@
-"""The book as one PDF: all pages as one, printed by Chromium, with formulas, figures, working links and an outline."""
+"""The book as one PDF: all pages as one, printed by Chromium, with formulas, figures, working links
+and an outline.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from .build import BuildError
 PDF = Path("_build/schurkit.pdf")
 _SINGLE = Path("_build/single")
 _FORMULAS = "() => window.MathJax?.startup?.promise?.then(() => true) ?? true"
-# Files beside the pages are not in a PDF: what led to them stays as words. Filters and buttons answer to nobody there.
+# Files beside the pages are not in a PDF: what led to them stays as words. Filters and buttons
+# answer to nobody there.
 _FOR_PAPER = """() => {
   document.querySelectorAll('a[download], a[href*="_static/"]').forEach(link => link.replaceWith(...link.childNodes));
   // All pages are one: a link to another page is a link to its part, and what leads to no part becomes words
@@ -54,7 +57,10 @@ details.sd-dropdown table { font-size: 0.75em; }
 details.sd-dropdown :is(th, td) { padding: 0.05rem 0.4rem !important; }
 .schurkit-front { grid-template-columns: repeat(3, 1fr); }
 """
-_FOOTER = '<div style="font: 8px sans-serif; text-align: center; width: 100%"><span class="pageNumber"></span></div>'
+_FOOTER = (
+    '<div style="font: 8px sans-serif; text-align: center; width: 100%"><span '
+    'class="pageNumber"></span></div>'
+)
 
 
 def print_book(root: Path, browser=None) -> Path:
@@ -62,7 +68,8 @@ def print_book(root: Path, browser=None) -> Path:
 
     Parameters
     ----------
-    root : the book's folder. browser : of playwright, to use instead of one of its own.
+    root : the book's folder.
+    browser : of playwright, to use instead of one of its own.
 
     Raises
     ------
@@ -84,7 +91,9 @@ def print_book(root: Path, browser=None) -> Path:
         page.evaluate(_FORMULAS)
         if failed:
             context.close()
-            raise BuildError(f"pictures or styles of the page are missing: {', '.join(sorted(set(failed))[:5])}.")
+            raise BuildError(
+                f"pictures or styles of the page are missing: {', '.join(sorted(set(failed))[:5])}."
+            )
         page.evaluate(_FOR_PAPER)
         page.add_style_tag(content=_STYLE)
         page.pdf(
@@ -108,15 +117,35 @@ def _one_page(root: Path, staged: Path) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    command = [*jupyter_book, "build", str(staged), "--path-output", str(target), "--builder", "singlehtml", "--all", "-q"]
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONWARNINGS", "PYTHONPATH")}
+    command = [
+        *jupyter_book,
+        "build",
+        str(staged),
+        "--path-output",
+        str(target),
+        "--builder",
+        "singlehtml",
+        "--all",
+        "-q",
+    ]
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONWARNINGS", "PYTHONPATH")
+    }
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     made = target / "_build" / "singlehtml"
-    found = sorted((path for path in made.rglob("*.html") if "_static" not in path.parts), key=lambda path: -path.stat().st_size)
+    found = sorted(
+        (path for path in made.rglob("*.html") if "_static" not in path.parts),
+        key=lambda path: -path.stat().st_size,
+    )
     if done.returncode or not found:
         last = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()][-3:]
         raise BuildError("the pages could not be made into one:\n" + "\n".join(last))
-    # Its addresses are those of a page at the top, but it lies where the first page of the book does; pages in folders wrote some by hand
+    # Its addresses are those of a page at the top, but it lies where the first page of the book
+    # does; pages in folders wrote some by hand
     page = made / "all.html"
-    page.write_text(found[0].read_text(encoding="utf-8").replace('"../_static/', '"_static/'), encoding="utf-8")
+    page.write_text(
+        found[0].read_text(encoding="utf-8").replace('"../_static/', '"_static/'), encoding="utf-8"
+    )
     return page

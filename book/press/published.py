@@ -1,4 +1,6 @@
-"""Published runs: the results of a large edition, committed in book/data/ with their provenance, and shown beside what a build computes live."""
+"""Published runs: the results of a large edition, committed in book/data/ with their provenance,
+and shown beside what a build computes live.
+"""
 
 from __future__ import annotations
 
@@ -16,23 +18,32 @@ from schurkit.claims import Claim, parts
 
 DATA = Path("book/data")
 BASE = "book"
-"""The edition whose results stand in book/data/<chapter>/; those of another one stand in book/data/<edition>/<chapter>/ and are shown beside them."""
+"""The edition whose results stand in book/data/<chapter>/; those of another one stand in
+book/data/<edition>/<chapter>/ and are shown beside them.
+"""
 WHOLE = "whole_run.json"
 SCHEMA = 1
 _CSV = re.compile(r'<a download="([a-z0-9-]+\.csv)" href="data:text/csv;base64,([A-Za-z0-9+/=]*)">')
 
 
-def publish(root: Path, edition: str, name: str, executed: Path, own: bool = False, note: str = "") -> Path:
-    """Write the results of one executed chapter to book/data/<chapter>/ (of another edition than "book": book/data/<edition>/<chapter>/).
+def publish(
+    root: Path, edition: str, name: str, executed: Path, own: bool = False, note: str = ""
+) -> Path:
+    """Write the results of one executed chapter to book/data/<chapter>/ (of another edition than
+    "book": book/data/<edition>/<chapter>/).
 
     Returns that folder.
 
-    results.json holds what the chapter recorded, its claims, and the provenance (command, commit, device, seconds, versions,
-    parameters); every CSV file behind a figure or table stands beside it. The folder is replaced as a whole.
+    results.json holds what the chapter recorded, its claims, and the provenance (command, commit,
+    device, seconds, versions, parameters); every CSV file behind a figure or table stands beside
+    it. The folder is replaced as a whole.
 
     Parameters
     ----------
-    root : the book's folder. edition : its name. name : the chapter. executed : its executed notebook.
+    root : the book's folder.
+    edition : its name.
+    name : the chapter.
+    executed : its executed notebook.
     own : the notebook was run with parameters of its own, and the provenance says so.
     note : a sentence for the provenance, such as what earlier runs had left in the store.
 
@@ -44,22 +55,43 @@ def publish(root: Path, edition: str, name: str, executed: Path, own: bool = Fal
         notebook = json.loads(executed.read_text(encoding="utf-8"))
         run = notebook.get("metadata", {}).get("schurkit", {}).get("run")
     except (OSError, ValueError, AttributeError) as error:
-        raise InputError(f"{executed.name} cannot be read as an executed notebook ({error}).") from None
+        raise InputError(
+            f"{executed.name} cannot be read as an executed notebook ({error})."
+        ) from None
     if not run:
-        raise InputError(f"{executed.name} does not say how it was run; run the chapter with 'schurkit build --edition {edition}'.")
+        raise InputError(
+            f"{executed.name} does not say how it was run; run the chapter with 'schurkit build "
+            f"--edition {edition}'."
+        )
     if run.get("chapter", name) != name:
         raise InputError(f"{executed.name} is a run of {run['chapter']}, not of {name}.")
-    provenance = {"command": _command(edition, name, run, own), "edition": edition, **{key: run[key] for key in sorted(run)}}
+    provenance = {
+        "command": _command(edition, name, run, own),
+        "edition": edition,
+        **{key: run[key] for key in sorted(run)},
+    }
     if note:
         provenance["note"] = note
-    claims = [{key: value for key, value in told.items() if key != "values"} for told in nb.claims(notebook)]  # the provenance has them
-    results = {"schema": SCHEMA, "chapter": name, "provenance": provenance, "records": nb.records(notebook), "claims": claims}
+    claims = [
+        {key: value for key, value in told.items() if key != "values"}
+        for told in nb.claims(notebook)
+    ]  # the provenance has them
+    results = {
+        "schema": SCHEMA,
+        "chapter": name,
+        "provenance": provenance,
+        "records": nb.records(notebook),
+        "claims": claims,
+    }
     target = folder(root, edition, name)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}.") as begun:
         fresh = Path(begun) / name
         fresh.mkdir()
-        (fresh / "results.json").write_text(json.dumps(results, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (fresh / "results.json").write_text(
+            json.dumps(results, ensure_ascii=False, indent=1, allow_nan=False) + "\n",
+            encoding="utf-8",
+        )
         for file, content in embedded_files(notebook).items():
             (fresh / file).write_bytes(content)
         if target.exists():
@@ -75,8 +107,14 @@ def folder(root: Path, edition: str, name: str) -> Path:
 
 def _command(edition: str, name: str, run: dict, own: bool) -> str:
     if own:
-        return f"schurkit run {name}" + "".join(f" -p {key} '{json.dumps(value)}'" for key, value in run.get("changed", {}).items())
-    return f"make book EDITION={edition}" if edition == BASE else f"schurkit build --edition {edition} --only {name}"
+        return f"schurkit run {name}" + "".join(
+            f" -p {key} '{json.dumps(value)}'" for key, value in run.get("changed", {}).items()
+        )
+    return (
+        f"make book EDITION={edition}"
+        if edition == BASE
+        else f"schurkit build --edition {edition} --only {name}"
+    )
 
 
 def embedded_files(notebook: dict) -> dict[str, bytes]:
@@ -91,7 +129,9 @@ def embedded_files(notebook: dict) -> dict[str, bytes]:
 
 
 def publish_whole(root: Path, told: Path, keys: list[str]) -> Path | None:
-    """Keep in book/data what the whole edition took from nothing (`schurkit_press.build.WHOLE`), if it was the runs of those keys; else None."""
+    """Keep in book/data what the whole edition took from nothing (`schurkit_press.build.WHOLE`), if
+    it was the runs of those keys; else None.
+    """
     try:
         content = json.loads(told.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -99,12 +139,17 @@ def publish_whole(root: Path, told: Path, keys: list[str]) -> Path | None:
     if content.get("keys") != keys:
         return None
     target = root / DATA / WHOLE
-    target.write_text(json.dumps({name: value for name, value in content.items() if name != "keys"}, indent=1) + "\n", encoding="utf-8")
+    target.write_text(
+        json.dumps({name: value for name, value in content.items() if name != "keys"}, indent=1)
+        + "\n",
+        encoding="utf-8",
+    )
     return target
 
 
 def published(root: Path) -> dict[str, dict]:
-    """The published results by chapter, as results.json has them; those of larger editions stand in a list below "larger".
+    """The published results by chapter, as results.json has them; those of larger editions stand in
+    a list below "larger".
 
     Each claim carries the parameters of its run in `values`, as those of `schurkit.nb.claims` do.
 
@@ -123,10 +168,19 @@ def published(root: Path) -> dict[str, dict]:
 
 
 def strongest(results: dict) -> list[dict]:
-    """The published tests of a chapter, each with its `edition`: those of a larger edition where it has a value, else those of the book edition."""
-    told = {test["id"]: test | {"edition": results["provenance"]["edition"]} for test in results["claims"]}
+    """The published tests of a chapter, each with its `edition`: those of a larger edition where it
+    has a value, else those of the book edition.
+    """
+    told = {
+        test["id"]: test | {"edition": results["provenance"]["edition"]}
+        for test in results["claims"]
+    }
     for larger in results.get("larger", []):
-        told |= {test["id"]: test | {"edition": larger["provenance"]["edition"]} for test in larger["claims"] if measured(test)}
+        told |= {
+            test["id"]: test | {"edition": larger["provenance"]["edition"]}
+            for test in larger["claims"]
+            if measured(test)
+        }
     return list(told.values())
 
 
@@ -135,12 +189,20 @@ def _read(root: Path, pattern: str, by_path: bool = False) -> dict:
     for path in sorted((root / DATA).glob(pattern)):
         try:
             results = json.loads(path.read_text(encoding="utf-8"))
-            if results["schema"] != SCHEMA or not {"provenance", "records", "claims"} <= set(results):
+            if results["schema"] != SCHEMA or not {"provenance", "records", "claims"} <= set(
+                results
+            ):
                 raise ValueError("unknown form")
-            results["claims"] = [told | {"values": results["provenance"].get("values", {})} for told in results["claims"]]
+            results["claims"] = [
+                told | {"values": results["provenance"].get("values", {})}
+                for told in results["claims"]
+            ]
         except (OSError, ValueError, KeyError, TypeError) as error:
             place = path.relative_to(root).as_posix()
-            raise InputError(f"{place} cannot be read ({error}); write it again with 'schurkit publish --edition book'.") from None
+            raise InputError(
+                f"{place} cannot be read ({error}); write it again with 'schurkit publish "
+                "--edition book'."
+            ) from None
         found[path if by_path else path.parent.name] = results
     return found
 
@@ -151,9 +213,11 @@ def measured(told: dict) -> bool:
 
 
 def agrees(claim: Claim, live: dict, kept: dict) -> bool | None:
-    """Whether a live test of a claim agrees with the published one: both satisfy the rule or neither does, and intervals overlap.
+    """Whether a live test of a claim agrees with the published one: both satisfy the rule or
+    neither does, and intervals overlap.
 
-    None where one of them measured nothing: that is no disagreement. Of several tasks, each that both measured has to agree.
+    None where one of them measured nothing: that is no disagreement. Of several tasks, each that
+    both measured has to agree.
     """
     here, there = parts(live), parts(kept)
     found = [_agrees(claim, here[name], there[name]) for name in here if name in there]
@@ -171,9 +235,13 @@ def _agrees(claim: Claim, live: dict, kept: dict) -> bool | None:
 
 
 def copy_files(root: Path, name: str, target: Path, edition: str = BASE) -> list[str]:
-    """Copy the published CSV files of a chapter to the staged book's assets, in published/<chapter> or <edition>/<chapter>; returns their names."""
+    """Copy the published CSV files of a chapter to the staged book's assets, in published/<chapter>
+    or <edition>/<chapter>; returns their names.
+    """
     files = sorted(folder(root, edition, name).glob("*.csv"))
-    place = target / "book" / "assets" / "data" / ("published" if edition == BASE else edition) / name
+    place = (
+        target / "book" / "assets" / "data" / ("published" if edition == BASE else edition) / name
+    )
     for file in files:
         place.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, place / file.name)

@@ -1,6 +1,8 @@
-"""Good and bad readings of ablation profiles, on published results: the numbers of the examples, whose words stand in book/reading_profiles.md.
+"""Good and bad readings of ablation profiles, on published results: the numbers of the examples,
+whose words stand in book/reading_profiles.md.
 
-An example whose premise does not hold in the published numbers, or whose task has no published run, is left out.
+An example whose premise does not hold in the published numbers, or whose task has no published run,
+is left out.
 """
 
 from __future__ import annotations
@@ -19,10 +21,18 @@ def _example(chapter: str, premise):
     def values(book: Book) -> dict | None:
         if chapter not in book.published:
             return None
-        title, prefix, axis, sign = (*TASKS[chapter], COSTS, 1) if chapter in TASKS else ("Copy a sequence", "copy", FALLS, -1)
+        title, prefix, axis, sign = (
+            (*TASKS[chapter], COSTS, 1)
+            if chapter in TASKS
+            else ("Copy a sequence", "copy", FALLS, -1)
+        )
         rows = sector_rows(book.root, chapter, prefix, sign)
         found = premise(book, {row.name: row for row in rows})
-        means = (f"{row.name} {fmean(row.values):.2g}, control {fmean(row.control):.2g}" for row in rows if row.values)
+        means = (
+            f"{row.name} {fmean(row.values):.2g}, control {fmean(row.control):.2g}"
+            for row in rows
+            if row.values
+        )
         drawn = panels.profile(f"{title} (n = {len(rows[0].values) + rows[0].empty})", rows, axis)
         return found and found | {"panel": panels.svg(drawn, f"{title}: " + "; ".join(means))}
 
@@ -31,8 +41,17 @@ def _example(chapter: str, premise):
 
 def _sine(book: Book, rows: dict[str, Row]) -> dict | None:
     values, draws = rows["CC"].values, rows["CC"].control
-    found = {"cost": fmean(values), "control": fmean(draws), "n": len(values), "above": sum(mine > other for mine, other in zip(values, draws))}
-    return found if found["cost"] >= 2 * found["control"] and 2 * found["above"] >= found["n"] else None
+    found = {
+        "cost": fmean(values),
+        "control": fmean(draws),
+        "n": len(values),
+        "above": sum(mine > other for mine, other in zip(values, draws)),
+    }
+    return (
+        found
+        if found["cost"] >= 2 * found["control"] and 2 * found["above"] >= found["n"]
+        else None
+    )
 
 
 def _copy(book: Book, rows: dict[str, Row]) -> dict | None:
@@ -41,8 +60,14 @@ def _copy(book: Book, rows: dict[str, Row]) -> dict | None:
 
 
 def _flip_flop(book: Book, rows: dict[str, Row]) -> dict | None:
-    masses = [(row["removed"], float(row["removed_mass"])) for row in table(book.root, "flip_flop", "flip-flop-profile")]
-    mass = {name: [held for removed, held in masses if removed == name and held > 0] for name in ("RR", "CR")}
+    masses = [
+        (row["removed"], float(row["removed_mass"]))
+        for row in table(book.root, "flip_flop", "flip-flop-profile")
+    ]
+    mass = {
+        name: [held for removed, held in masses if removed == name and held > 0]
+        for name in ("RR", "CR")
+    }
     if not all(mass.values()) or fmean(mass["RR"]) > 0.02:
         return None
     share = {f"mass_{name}": 100 * fmean(held) for name, held in mass.items()}
@@ -54,7 +79,14 @@ def _integration(book: Book, rows: dict[str, Row]) -> dict | None:
     low, high = min(values), max(values)
     if low <= 0 or high < 10 * low:
         return None
-    return {"cost": fmean(values), "low": low, "high": high, "times": high / low, "past": sum(value > 1 for value in values), "n": len(values)}
+    return {
+        "cost": fmean(values),
+        "low": low,
+        "high": high,
+        "times": high / low,
+        "past": sum(value > 1 for value in values),
+        "n": len(values),
+    }
 
 
 VALUES = {

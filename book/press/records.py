@@ -1,4 +1,6 @@
-"""The records of a sweep: one small JSON file a run, there whole or not at all, written by whoever finished it."""
+"""The records of a sweep: one small JSON file a run, there whole or not at all, written by whoever
+finished it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,14 @@ _FIELDS = {"schema", "key", "target", "values", "status", "problem", "found", "s
 _KEY = re.compile(r"[A-Za-z_][\w.-]*")
 
 
-def record(run: Mapping, work: Mapping, *, found: Mapping | None = None, problem: str = "", seconds: float = 0.0) -> dict:
+def record(
+    run: Mapping,
+    work: Mapping,
+    *,
+    found: Mapping | None = None,
+    problem: str = "",
+    seconds: float = 0.0,
+) -> dict:
     """What is kept of one run: finished with what it found, or failed with one line of why."""
     return {
         "schema": SCHEMA,
@@ -33,9 +42,13 @@ def record(run: Mapping, work: Mapping, *, found: Mapping | None = None, problem
 
 
 def write_record(folder: Path, record: Mapping) -> bool:
-    """Put a record into its folder under a temporary name and rename it; returns whether that was possible."""
+    """Put a record into its folder under a temporary name and rename it; returns whether that was
+    possible.
+    """
     text = _dumps(record)
-    body = json.dumps({"sha256": hashlib.sha256(text.encode()).hexdigest(), "record": record})  # in the order of the results: that of the columns
+    body = json.dumps(
+        {"sha256": hashlib.sha256(text.encode()).hexdigest(), "record": record}
+    )  # in the order of the results: that of the columns
     try:
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{record['key']}.", suffix=".tmp")
     except OSError:
@@ -56,12 +69,18 @@ def write_record(folder: Path, record: Mapping) -> bool:
 
 
 def read_record(folder: Path, key: str) -> dict | None:
-    """The record of that run; None if there is none, or if it is damaged (the run is then done again)."""
+    """The record of that run; None if there is none, or if it is damaged (the run is then done
+    again).
+    """
     try:
         content = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
         kept = content["record"]
         sound = content["sha256"] == hashlib.sha256(_dumps(kept).encode()).hexdigest()
-        return kept if sound and set(kept) == _FIELDS and kept["schema"] == SCHEMA and kept["key"] == key else None
+        return (
+            kept
+            if sound and set(kept) == _FIELDS and kept["schema"] == SCHEMA and kept["key"] == key
+            else None
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -74,16 +93,24 @@ def plain_results(found) -> dict:
     TypeError : not a dict from names to numbers, texts, truth values or None.
     """
     if not isinstance(found, Mapping):
-        raise TypeError(f"a function to sweep returns a dict of numbers and words; got {type(found).__name__}")
+        raise TypeError(
+            f"a function to sweep returns a dict of numbers and words; got {type(found).__name__}"
+        )
     plain = {}
     for name, value in found.items():
         if not isinstance(name, str) or not _KEY.fullmatch(name):
-            raise TypeError(f"a result needs a name of letters, digits, '_', '.' or '-' that starts with a letter; got {name!r}")
+            raise TypeError(
+                "a result needs a name of letters, digits, '_', '.' or '-' that starts with a "
+                f"letter; got {name!r}"
+            )
         value = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
         if isinstance(value, float):
             value = float(value) if math.isfinite(value) else None
         if value is not None and not isinstance(value, (bool, int, float, str)):
-            raise TypeError(f"result {name!r} must be a number, a text, true or false, or None; got {type(value).__name__}")
+            raise TypeError(
+                f"result {name!r} must be a number, a text, true or false, or None; got "
+                f"{type(value).__name__}"
+            )
         plain[name] = value
     return plain
 

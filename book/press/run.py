@@ -1,9 +1,10 @@
 """Run chapters: notebooks/X.ipynb → _build/executed/X-<key>.ipynb, once for each key.
 
-The key stands for everything that decides the outcome: the chapter's source, its parameters, the modules of schurkit that its code really imports
-(`schurkit_press.imports`), the files of the book that it reads, the versions of the packages that compute, and the engine. Claims are no part of
-it: a verdict is derived where it is shown. An executed notebook appears under its name only when it is complete; a run that failed leaves
-X-<key>.failed.ipynb.
+The key stands for everything that decides the outcome: the chapter's source, its parameters, the
+modules of schurkit that its code really imports (`schurkit_press.imports`), the files of the book
+that it reads, the versions of the packages that compute, and the engine. Claims are no part of it:
+a verdict is derived where it is shown. An executed notebook appears under its name only when it is
+complete; a run that failed leaves X-<key>.failed.ipynb.
 """
 
 from __future__ import annotations
@@ -40,12 +41,19 @@ CODE = {"schurkit": HELPER, "schurkit_press": Path(__file__).resolve().parent}
 """Where our own code lies, by package."""
 EXECUTED = Path("_build/executed")
 PACKAGES = ("numpy", "scipy", "pandas", "torch", "numba", "matplotlib")
-THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+THREAD_SETTINGS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One chapter with its parameters: where its executed notebook lies or will lie; what was trained for it ahead of its run."""
+    """One chapter with its parameters: where its executed notebook lies or will lie; what was
+    trained for it ahead of its run.
+    """
 
     chapter: Chapter
     values: dict
@@ -74,7 +82,9 @@ class Outcome:
 
 
 def job_for(root: Path, chapter: Chapter, values: dict, folder: Path | None = None) -> Job:
-    """The job of a chapter with the given parameters (checked; those equal to the default are dropped)."""
+    """The job of a chapter with the given parameters (checked; those equal to the default are
+    dropped).
+    """
     values = chapter.values(values)
     key = cache_key(root, chapter, values)
     folder = root / EXECUTED if folder is None else Path(folder)
@@ -82,8 +92,13 @@ def job_for(root: Path, chapter: Chapter, values: dict, folder: Path | None = No
 
 
 def cache_key(root: Path, chapter: Chapter, values: dict) -> str:
-    """Sixteen hexadecimal digits that stand for everything that decides the outcome of a chapter."""
-    cells = [(cell["cell_type"], cell_text(cell), sorted(cell.get("metadata", {}).get("tags", []))) for cell in chapter.source["cells"]]
+    """Sixteen hexadecimal digits that stand for everything that decides the outcome of a
+    chapter.
+    """
+    cells = [
+        (cell["cell_type"], cell_text(cell), sorted(cell.get("metadata", {}).get("tags", [])))
+        for cell in chapter.source["cells"]
+    ]
     code = code_of(chapter)
     parts = {
         "cells": cells,
@@ -97,11 +112,17 @@ def cache_key(root: Path, chapter: Chapter, values: dict) -> str:
 
 
 def code_of(chapter: Chapter) -> str:
-    """The Python of a chapter: its code cells without lines for IPython; cells that are no Python are left out (the run will say so)."""
+    """The Python of a chapter: its code cells without lines for IPython; cells that are no Python
+    are left out (the run will say so).
+    """
     kept = []
     for cell in chapter.source["cells"]:
         if cell["cell_type"] == "code":
-            text = "\n".join(line for line in cell_text(cell).splitlines() if not line.lstrip().startswith(("%", "!")))
+            text = "\n".join(
+                line
+                for line in cell_text(cell).splitlines()
+                if not line.lstrip().startswith(("%", "!"))
+            )
             with suppress(SyntaxError):
                 ast.parse(text)
                 kept.append(text)
@@ -113,7 +134,12 @@ def versions() -> dict[str, str]:
     return installed(PACKAGES)
 
 
-def run_jobs(root: Path, jobs: Sequence[Job], workers: int = 1, report: Callable[[str, Outcome | None], None] | None = None) -> list[Outcome]:
+def run_jobs(
+    root: Path,
+    jobs: Sequence[Job],
+    workers: int = 1,
+    report: Callable[[str, Outcome | None], None] | None = None,
+) -> list[Outcome]:
     """Run those jobs, each in a process of its own, at most `workers` at a time.
 
     Parameters
@@ -121,7 +147,8 @@ def run_jobs(root: Path, jobs: Sequence[Job], workers: int = 1, report: Callable
     root : the book's folder.
     jobs : what to run, whether or not it was run before.
     workers : number of chapters at a time; they share the processor's cores.
-    report : called with the chapter's name when it is handed out (outcome None) and when it is done.
+    report : called with the chapter's name when it is handed out (outcome None) and when it is
+        done.
 
     Returns
     -------
@@ -130,7 +157,9 @@ def run_jobs(root: Path, jobs: Sequence[Job], workers: int = 1, report: Callable
     report = report or (lambda name, outcome: None)
     threads = max(1, cores() // max(1, min(workers, len(jobs))))
     outcomes: dict[str, Outcome] = {}
-    with ProcessPoolExecutor(max(1, min(workers, len(jobs) or 1)), mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(
+        max(1, min(workers, len(jobs) or 1)), mp_context=get_context("spawn"), max_tasks_per_child=1
+    ) as pool:
         waiting = {}
         for job in jobs:
             waiting[pool.submit(_run, root, job, threads, dict(os.environ))] = job
@@ -141,7 +170,11 @@ def run_jobs(root: Path, jobs: Sequence[Job], workers: int = 1, report: Callable
                 try:
                     outcomes[name] = future.result()
                 except BrokenProcessPool:
-                    outcomes[name] = Outcome(name, 0.0, f"{name}: its process ended without a word (out of memory, or killed).")
+                    outcomes[name] = Outcome(
+                        name,
+                        0.0,
+                        f"{name}: its process ended without a word (out of memory, or killed).",
+                    )
                 report(name, outcomes[name])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -149,7 +182,7 @@ def run_jobs(root: Path, jobs: Sequence[Job], workers: int = 1, report: Callable
     return [outcomes[job.chapter.name] for job in jobs]
 
 
-# ---------------------------------------------------------------------------------------------------------------- in the worker
+# ------------------------------------------------------------------------------------ in the worker
 def _run(root: Path, job: Job, threads: int, environment: dict) -> Outcome:
     """Run one chapter in this process (a fresh one) and put the result under its name."""
     from papermill.exceptions import PapermillExecutionError
@@ -165,7 +198,8 @@ def _run(root: Path, job: Job, threads: int, environment: dict) -> Outcome:
         _finish(job, begun, time.monotonic() - start, threads)
     except PapermillExecutionError as error:
         return _failed(job, begun, start, _where(job, error), root)
-    except Exception as error:  # a dead kernel, a full disk: whatever it was, the others go on and the message says it
+    # a dead kernel, a full disk: whatever it was, the others go on and the message says it
+    except Exception as error:
         return _failed(job, begun, start, f"{type(error).__name__}: {_first_line(error)}", root)
     finally:
         begun.unlink(missing_ok=True)
@@ -176,13 +210,24 @@ def _run(root: Path, job: Job, threads: int, environment: dict) -> Outcome:
 def kernel_environment(root: Path, threads: int, environment: dict) -> dict:
     """The environment a chapter runs in, whatever the shell it was started from has set.
 
-    MPLBACKEND would drop every figure, PYTHONPATH could bring in another schurkit, IPYTHONDIR the reader's start-up files, and a kernel
-    "python3" of the user another Python.
+    MPLBACKEND would drop every figure, PYTHONPATH could bring in another schurkit, IPYTHONDIR the
+    reader's start-up files, and a kernel "python3" of the user another Python.
     """
-    kept = {name: value for name, value in environment.items() if name not in ("MPLBACKEND", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONWARNINGS")}
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if name not in ("MPLBACKEND", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONWARNINGS")
+    }
     state = root / "_build" / "jupyter"
     kernel = state / "kernels" / "python3" / "kernel.json"
-    command = [sys.executable, "-m", "ipykernel_launcher", "--log-level=ERROR", "-f", "{connection_file}"]
+    command = [
+        sys.executable,
+        "-m",
+        "ipykernel_launcher",
+        "--log-level=ERROR",
+        "-f",
+        "{connection_file}",
+    ]
     text = json.dumps({"argv": command, "display_name": "Python 3", "language": "python"})
     if not kernel.is_file() or kernel.read_text() != text:
         kernel.parent.mkdir(parents=True, exist_ok=True)
@@ -190,24 +235,35 @@ def kernel_environment(root: Path, threads: int, environment: dict) -> dict:
         partial.write_text(text)
         os.replace(partial, kernel)
     kept.update({name: str(threads) for name in THREAD_SETTINGS})
-    kept.update(JUPYTER_PATH=str(state), IPYTHONDIR=str(state / "ipython"), SCHURKIT_BOOK=str(root), PYDEVD_DISABLE_FILE_VALIDATION="1")
+    kept.update(
+        JUPYTER_PATH=str(state),
+        IPYTHONDIR=str(state / "ipython"),
+        SCHURKIT_BOOK=str(root),
+        PYDEVD_DISABLE_FILE_VALIDATION="1",
+    )
     kept.setdefault("SCHURKIT_STORE", str(root / "runs"))
     kept.setdefault("SCHURKIT_THREADS", str(threads))
     return kept
 
 
 def _execute(job: Job, begun: Path, root: Path) -> None:
-    """Run the notebook in a kernel that is reached through files: network ports, picked before they are bound, collide when kernels start at once."""
+    """Run the notebook in a kernel that is reached through files: network ports, picked before they
+    are bound, collide when kernels start at once.
+    """
     import nbformat
     from papermill import execute_notebook
     from traitlets.config import Config
 
     notebook = nbformat.reads(json.dumps(job.chapter.source), as_version=4)
-    with tempfile.TemporaryDirectory(prefix="sk-") as runtime:  # a short path: those of sockets are limited to about 100 characters
+    with tempfile.TemporaryDirectory(
+        prefix="sk-"
+    ) as runtime:  # a short path: those of sockets are limited to about 100 characters
         transport = {}
         if os.name == "posix" and len(runtime) < 40:
             os.environ["JUPYTER_RUNTIME_DIR"] = runtime
-            transport = {"config": Config({"KernelManager": {"transport": "ipc", "ip": f"{runtime}/kernel"}})}
+            transport = {
+                "config": Config({"KernelManager": {"transport": "ipc", "ip": f"{runtime}/kernel"}})
+            }
         execute_notebook(
             notebook, str(begun), parameters=job.values, kernel_name="python3", language="python", progress_bar=False,
             cwd=str(job.chapter.path.parent), shutdown_kernel="immediate", start_timeout=180, **transport,
@@ -215,7 +271,9 @@ def _execute(job: Job, begun: Path, root: Path) -> None:
 
 
 def _finish(job: Job, begun: Path, seconds: float, threads: int) -> None:
-    """Write what ran where into the notebook, drop the paths of this machine, and give it its name."""
+    """Write what ran where into the notebook, drop the paths of this machine, and give it its
+    name.
+    """
     notebook = json.loads(begun.read_text(encoding="utf-8"))
     notebook["metadata"].pop("papermill", None)
     for cell in notebook["cells"]:
@@ -224,11 +282,18 @@ def _finish(job: Job, begun: Path, seconds: float, threads: int) -> None:
     told["run"] = {
         "chapter": job.chapter.name,
         "key": job.key,
-        "values": {parameter.name: job.values.get(parameter.name, parameter.default) for parameter in job.chapter.parameters},
+        "values": {
+            parameter.name: job.values.get(parameter.name, parameter.default)
+            for parameter in job.chapter.parameters
+        },
         "changed": job.values,
         "seconds": round(seconds, 1),
         "training": job.training,
-        "versions": {"python": platform.python_version(), "schurkit": metadata.version("schurkit"), **versions()},
+        "versions": {
+            "python": platform.python_version(),
+            "schurkit": metadata.version("schurkit"),
+            **versions(),
+        },
         "commit": commit(job.chapter.path.parent),
         "device": device(threads),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
@@ -242,13 +307,20 @@ def _failed(job: Job, begun: Path, start: float, problem: str, root: Path) -> Ou
     if begun.is_file():
         os.replace(begun, job.failed_output)
         kept = f"; what ran is kept in {os.path.relpath(job.failed_output, root)}"
-    return Outcome(job.chapter.name, time.monotonic() - start, f"{job.chapter.name}: {problem}{kept}")
+    return Outcome(
+        job.chapter.name, time.monotonic() - start, f"{job.chapter.name}: {problem}{kept}"
+    )
 
 
 def _where(job: Job, error) -> str:
-    """'cell 7 of 21 ("accuracy = …") failed with ValueError: …', counted as in the chapter's own notebook."""
+    """'cell 7 of 21 ("accuracy = …") failed with ValueError: …', counted as in the chapter's own
+    notebook.
+    """
     cells = [cell_text(cell) for cell in job.chapter.source["cells"]]
-    number = next((index for index, text in enumerate(cells, 1) if text.strip() == str(error.source).strip()), None)
+    number = next(
+        (index for index, text in enumerate(cells, 1) if text.strip() == str(error.source).strip()),
+        None,
+    )
     first = next((line.strip() for line in str(error.source).splitlines() if line.strip()), "")
     place = f"cell {number} of {len(cells)}" if number else "a cell"
     return f"{place} ({first[:60]}) failed with {error.ename}: {_first_line(error.evalue)}"
@@ -260,22 +332,40 @@ def _first_line(text) -> str:
 
 
 def _files_read(data: Path, chapter: str, code: str) -> dict[str, str]:
-    """Digests of the files in book/data that a chapter reads: those that its code names, and those that bear its name, as its table of tuning does.
+    """Digests of the files in book/data that a chapter reads: those that its code names, and those
+    that bear its name, as its table of tuning does.
 
     What is published of the chapter itself lies in a folder of its name and is not among them.
     """
     named = set(re.findall(r"""[^"'/\s]+(?=["'])""", code))
     found = [path for path in data.rglob("*.*") if path.stem == chapter or path.name in named]
-    read = {path.relative_to(data): path for path in found if path.is_file() and path.parent.name != chapter}
-    return {place.as_posix(): hashlib.sha256(read[place].read_bytes()).hexdigest() for place in sorted(read)}
+    read = {
+        path.relative_to(data): path
+        for path in found
+        if path.is_file() and path.parent.name != chapter
+    }
+    return {
+        place.as_posix(): hashlib.sha256(read[place].read_bytes()).hexdigest()
+        for place in sorted(read)
+    }
 
 
 def commit(folder: Path) -> str | None:
-    """The commit of the repository, with '+' when files differ from it; None outside a repository."""
+    """The commit of the repository, with '+' when files differ from it; None outside a
+    repository.
+    """
     try:
         git = ["git", "-C", str(folder)]
-        name = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True, timeout=20).stdout.strip()
-        changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+        name = subprocess.run(
+            [*git, "rev-parse", "--short=12", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
+        ).stdout.strip()
+        changed = subprocess.run(
+            [*git, "status", "--porcelain"], capture_output=True, text=True, check=True, timeout=20
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
     return name + ("+" if changed else "")
@@ -285,7 +375,11 @@ def device(threads: int) -> str:
     """The processor a chapter ran on, as the status page names it."""
     model = platform.processor() or platform.machine()
     try:
-        names = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ]
         model = names[0] if names else model
     except OSError:
         pass

@@ -1,4 +1,6 @@
-"""Stage the book: everything that Jupyter Book reads, in one folder, with executed notebooks and generated pages."""
+"""Stage the book: everything that Jupyter Book reads, in one folder, with executed notebooks and
+generated pages.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ from .published import copy_files
 from .status import status_page
 
 STAGE = Path("_build/stage")
-_LINK = re.compile(r'<a download="([a-z0-9-]+\.csv)" href="data:text/csv;base64,([A-Za-z0-9+/=]*)">')
+_LINK = re.compile(
+    r'<a download="([a-z0-9-]+\.csv)" href="data:text/csv;base64,([A-Za-z0-9+/=]*)">'
+)
 _LIVE = re.compile(r'<p class="schurkit-live">.*?</p>', re.DOTALL)
 _GENERATED = {"ledger": ledger_page, "status": status_page, "api": api_page}
 _VALUES = front.VALUES | readings.VALUES
@@ -35,7 +39,9 @@ def stage(book: Book) -> Path:
     """Write the staged book and return its folder."""
     root, target = book.root, book.root / STAGE
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(root / "book", target / "book", ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    shutil.copytree(
+        root / "book", target / "book", ignore=shutil.ignore_patterns(".*", "__pycache__")
+    )
     shutil.copy(root / "_toc.yml", target / "_toc.yml")
     (target / "_config.yml").write_text(staged_config(root), encoding="utf-8")
     for entry in toc_entries(root):
@@ -51,14 +57,34 @@ def stage(book: Book) -> Path:
     for name, chapter in book.chapters.items():
         place = target / chapter.path.relative_to(root)
         place.parent.mkdir(parents=True, exist_ok=True)
-        page = dict(chapter.source) if book.notebooks[name] is None else for_the_page(book, name, target, place)
+        page = (
+            dict(chapter.source)
+            if book.notebooks[name] is None
+            else for_the_page(book, name, target, place)
+        )
         added = [cell for cell in [published_numbers(book, name)] if cell["outputs"]]
         if name in book.published:
             link = f"{_to_root(target, place)}/_static/data"
-            added.append(_prose("published", section(book, name, copy_files(root, name, target), f"{link}/published/{name}")))
+            added.append(
+                _prose(
+                    "published",
+                    section(book, name, copy_files(root, name, target), f"{link}/published/{name}"),
+                )
+            )
             for larger in book.published[name].get("larger", []):
                 of = larger["provenance"]["edition"]
-                added.append(_prose(f"published-{of}", larger_section(book, name, larger, copy_files(root, name, target, of), f"{link}/{of}/{name}")))
+                added.append(
+                    _prose(
+                        f"published-{of}",
+                        larger_section(
+                            book,
+                            name,
+                            larger,
+                            copy_files(root, name, target, of),
+                            f"{link}/{of}/{name}",
+                        ),
+                    )
+                )
         page["cells"] = [*page["cells"], *added, _downloads(chapter.source, name, target, place)]
         place.write_text(json.dumps(page, ensure_ascii=False, indent=1), encoding="utf-8")
     return target
@@ -70,8 +96,14 @@ def _downloads(source: dict, name: str, target: Path, place: Path) -> dict:
     clean.parent.mkdir(parents=True, exist_ok=True)
     clean.write_text(json.dumps(source, ensure_ascii=False, indent=1), encoding="utf-8")
     up = _to_root(target, place)
-    executed = f'<a download href="{up}/_sources/{place.relative_to(target).as_posix()}">as it was run here</a>'
-    text = f'This chapter as a notebook: <a download href="{up}/_static/data/clean/{name}.ipynb">without results</a>, {executed}.'
+    executed = (
+        f'<a download href="{up}/_sources/{place.relative_to(target).as_posix()}">as it was run '
+        "here</a>"
+    )
+    text = (
+        "This chapter as a notebook: <a download "
+        f'href="{up}/_static/data/clean/{name}.ipynb">without results</a>, {executed}.'
+    )
     return _prose("downloads", text)
 
 
@@ -92,9 +124,11 @@ def staged_config(root: Path) -> str:
 
 
 def for_the_page(book: Book, name: str, target: Path, place: Path) -> dict:
-    """The executed notebook as the page shows it: CSV files beside the book instead of inside it, the published run, claims with their verdicts.
+    """The executed notebook as the page shows it: CSV files beside the book instead of inside it,
+    the published run, claims with their verdicts.
 
-    The verdicts follow from what the run recorded and from the rules of claims.yml, whatever they were when the chapter was run.
+    The verdicts follow from what the run recorded and from the rules of claims.yml, whatever they
+    were when the chapter was run.
     """
     page = json.loads(json.dumps(book.notebooks[name]))
     told = iter(nb.claims(page))
@@ -103,25 +137,42 @@ def for_the_page(book: Book, name: str, target: Path, place: Path) -> dict:
         for output in cell.get("outputs", []):
             said = output.get("metadata", {}).get("schurkit", {})
             if said.get("kind") == "note":
-                output["data"]["text/html"] = _with_files(_joined(output["data"]["text/html"]), name, target, place)
+                output["data"]["text/html"] = _with_files(
+                    _joined(output["data"]["text/html"]), name, target, place
+                )
             elif said.get("kind") == "published":
-                output["data"] = {"text/markdown": published_line(book, name, said["name"], said["by"], said["value"])}
+                output["data"] = {
+                    "text/markdown": published_line(
+                        book, name, said["name"], said["by"], said["value"]
+                    )
+                }
             elif said.get("kind") == "claim":
                 test = next(told)
                 if test["id"] in book.claims:
-                    link = f" {{ref}}`Ledger <claim-{test['id'].lower()}>`" if (target / "book" / "ledger.md").is_file() else ""
-                    output["data"]["text/markdown"] = claim_line(book.claims[test["id"]], test) + link
+                    link = (
+                        f" {{ref}}`Ledger <claim-{test['id'].lower()}>`"
+                        if (target / "book" / "ledger.md").is_file()
+                        else ""
+                    )
+                    output["data"]["text/markdown"] = (
+                        claim_line(book.claims[test["id"]], test) + link
+                    )
     return page
 
 
 def _with_files(text: str, name: str, target: Path, place: Path) -> str:
-    """Write each embedded CSV file to book/assets/data/ and link it there; drop the caption of live sessions."""
+    """Write each embedded CSV file to book/assets/data/ and link it there; drop the caption of live
+    sessions.
+    """
 
     def to_file(found: re.Match) -> str:
         file = target / "book" / "assets" / "data" / name / found[1]
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(base64.b64decode(found[2]))
-        return f'<a download="{found[1]}" href="{_to_root(target, place)}/_static/data/{name}/{found[1]}">'
+        return (
+            f'<a download="{found[1]}" '
+            f'href="{_to_root(target, place)}/_static/data/{name}/{found[1]}">'
+        )
 
     return _LIVE.sub("", _LINK.sub(to_file, text))
 
@@ -133,18 +184,36 @@ def _to_root(target: Path, place: Path) -> str:
 def generated(book: Book, text: str) -> str:
     """A page of the book with what is computed for it.
 
-    ``<!-- generated: what -->…<!-- end -->`` is written anew. ``<!-- filled: what … -->`` holds words with places for values, ``[[cost:.2g]]``: it
-    is filled, or goes where one of them has no value. ``<!-- plain -->…<!-- end -->`` is for a plain `jupyter-book build .` and goes.
+    ``<!-- generated: what -->…<!-- end -->`` is written anew. ``<!-- filled: what … -->`` holds
+    words with places for values, ``[[cost:.2g]]``: it is filled, or goes where one of them has no
+    value. ``<!-- plain -->…<!-- end -->`` is for a plain `jupyter-book build .` and goes.
     """
     text = re.sub(r"<!-- plain -->.*?<!-- end -->\n", "", text, flags=re.DOTALL)
-    text = re.sub(r"<!-- filled: (\w+)\n(.*?)-->\n", lambda found: _filled(found[2], _VALUES[found[1]](book)), text, flags=re.DOTALL)
-    return re.sub(r"<!-- generated: (\w+) -->.*?<!-- end -->", lambda found: _GENERATED[found[1]](book), text, flags=re.DOTALL)
+    text = re.sub(
+        r"<!-- filled: (\w+)\n(.*?)-->\n",
+        lambda found: _filled(found[2], _VALUES[found[1]](book)),
+        text,
+        flags=re.DOTALL,
+    )
+    return re.sub(
+        r"<!-- generated: (\w+) -->.*?<!-- end -->",
+        lambda found: _GENERATED[found[1]](book),
+        text,
+        flags=re.DOTALL,
+    )
 
 
 def _filled(template: str, values: dict | None) -> str:
     if values is None or any(values.get(name) is None for name, _ in _PLACE.findall(template)):
         return ""
-    return _PLACE.sub(lambda place: short(values[place[1]], place[2]).replace("%", " %") if place[2] else str(values[place[1]]), template)
+    return _PLACE.sub(
+        lambda place: (
+            short(values[place[1]], place[2]).replace("%", " %")
+            if place[2]
+            else str(values[place[1]])
+        ),
+        template,
+    )
 
 
 def _joined(text) -> str:

@@ -1,7 +1,9 @@
-"""Tune the networks of a chapter and keep the table in book/data/tuning/: ``python -m schurkit_press.tuning``.
+"""Tune the networks of a chapter and keep the table in book/data/tuning/: ``python -m
+schurkit_press.tuning``.
 
-The table belongs to the edition `full`: other editions read which learning rate and weight decay it chose. Trials already in the table are not
-made again, so a run that was stopped goes on where it was.
+The table belongs to the edition `full`: other editions read which learning rate and weight decay it
+chose. Trials already in the table are not made again, so a run that was stopped goes on where it
+was.
 """
 
 from __future__ import annotations
@@ -15,7 +17,16 @@ from pathlib import Path
 
 from schurkit import fourier
 from schurkit.checks import InputError
-from schurkit.studies.factorial import FRACTION, GRID, TUNING_LIMIT, TUNING_SEED, TUNING_SPLIT, VARIANTS, recipe_of, tuning_file
+from schurkit.studies.factorial import (
+    FRACTION,
+    GRID,
+    TUNING_LIMIT,
+    TUNING_SEED,
+    TUNING_SPLIT,
+    VARIANTS,
+    recipe_of,
+    tuning_file,
+)
 from schurkit.studies.tuning import race, read_trials, write_trials
 from schurkit.tasks import ModularAddition
 
@@ -30,47 +41,99 @@ def held_out_accuracy(task, rnn) -> float:
     return fourier.accuracy(fourier.logits_table(rnn), task.held_out_tuples)
 
 
-def tune(path: Path, *, limit: int = TUNING_LIMIT, hidden_size: int = 128, p: int = 113, say=print) -> None:
-    """Race every variant over the grid and keep the table after each trial, with how it was made beside it.
+def tune(
+    path: Path, *, limit: int = TUNING_LIMIT, hidden_size: int = 128, p: int = 113, say=print
+) -> None:
+    """Race every variant over the grid and keep the table after each trial, with how it was made
+    beside it.
 
     Parameters
     ----------
-    path : of the CSV file. limit : the most steps of a trial. hidden_size, p : of the networks. say : told each trial.
+    path : of the CSV file.
+    limit : the most steps of a trial.
+    hidden_size, p : of the networks.
+    say : told each trial.
     """
     task = ModularAddition(p=p, train_fraction=FRACTION, split_seed=TUNING_SPLIT)
     known = read_trials(path) if path.is_file() else []
-    made = {"command": COMMAND, "edition": "full", "task": repr(task), "hidden_size": hidden_size, "limit": limit, "seed": TUNING_SEED}
-    made |= {"date": time.strftime("%Y-%m-%d", time.gmtime()), "commit": commit(book_root()), "device": device(1), "versions": versions()}
+    made = {
+        "command": COMMAND,
+        "edition": "full",
+        "task": repr(task),
+        "hidden_size": hidden_size,
+        "limit": limit,
+        "seed": TUNING_SEED,
+    }
+    made |= {
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "commit": commit(book_root()),
+        "device": device(1),
+        "versions": versions(),
+    }
     earlier, begun, trials = _earlier(path), time.process_time(), []
     measure = partial(held_out_accuracy, task)
     for variant in VARIANTS:
-        for trial in race(task, variant.name, recipe_of(variant, limit, hidden_size=hidden_size), GRID, TUNING_SEED, limit, measure, known=known):
+        for trial in race(
+            task,
+            variant.name,
+            recipe_of(variant, limit, hidden_size=hidden_size),
+            GRID,
+            TUNING_SEED,
+            limit,
+            measure,
+            known=known,
+        ):
             trials.append(trial)
             say(trial)
-            write_trials([*trials, *(old for old in known if not any(_same(old, new) for new in trials))], path)
+            write_trials(
+                [*trials, *(old for old in known if not any(_same(old, new) for new in trials))],
+                path,
+            )
             made["core_seconds"] = round(earlier + time.process_time() - begun)
-            path.with_suffix(".json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+            path.with_suffix(".json").write_text(
+                json.dumps(made, indent=1) + "\n", encoding="utf-8"
+            )
 
 
 def _same(a, b) -> bool:
-    return (a.variant, a.learning_rate, a.weight_decay, a.seed) == (b.variant, b.learning_rate, b.weight_decay, b.seed)
+    return (a.variant, a.learning_rate, a.weight_decay, a.seed) == (
+        b.variant,
+        b.learning_rate,
+        b.weight_decay,
+        b.seed,
+    )
 
 
 def _earlier(path: Path) -> float:
     """Core-seconds that earlier runs of the same table took, 0 where none is told."""
     try:
-        return float(json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["core_seconds"])
+        return float(
+            json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["core_seconds"]
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return 0.0
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0].split(":")[0] + ".")
-    parser.add_argument("--limit", type=int, default=TUNING_LIMIT, help="the most steps of a trial (default: %(default)s)")
-    parser.add_argument("--out", type=Path, help="CSV file to write (default: the one in book/data/tuning)")
+    parser = argparse.ArgumentParser(
+        prog=COMMAND, description=__doc__.splitlines()[0].split(":")[0] + "."
+    )
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=TUNING_LIMIT,
+        help="the most steps of a trial (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="CSV file to write (default: the one in book/data/tuning)"
+    )
     given = parser.parse_args(arguments)
-    tune(given.out or tuning_file(book_root()), limit=given.limit, say=lambda trial: print(trial, flush=True))
+    tune(
+        given.out or tuning_file(book_root()),
+        limit=given.limit,
+        say=lambda trial: print(trial, flush=True),
+    )
 
 
 if __name__ == "__main__":

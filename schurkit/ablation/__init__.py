@@ -1,6 +1,20 @@
-"""Ablations in Schur coordinates: remove couplings, keep input and readout, and measure what changes, beside changes of the same size."""
+"""Ablations in Schur coordinates: remove couplings, keep input and readout, and measure what
+changes, beside changes of the same size.
+"""
 
-from .changes import CONTROLS, DECIDING, SUBSETS, WHAT, ablate, check_form, control_changes, drawn_changes, matched_share, name_of, removal
+from .changes import (
+    CONTROLS,
+    DECIDING,
+    SUBSETS,
+    WHAT,
+    ablate,
+    check_form,
+    control_changes,
+    drawn_changes,
+    matched_share,
+    name_of,
+    removal,
+)
 from .compare import costliest, farther, least_worst
 from .loop import OUTPUT_BYTES, measure, refit_readout, switched
 from .profile import LEAST_MASS, Profile, ablation_profile

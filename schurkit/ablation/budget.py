@@ -1,4 +1,6 @@
-"""How much can go: cumulative removals in several orders, and the mass that is gone before the error passes a level."""
+"""How much can go: cumulative removals in several orders, and the mass that is gone before the
+error passes a level.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,10 @@ _OUTPUT_BYTES = 64 * 2**20
 class BudgetPoint:
     """One point of a cumulative removal.
 
-    network : label. order : one of `ORDERS`. removed_mass : ‖change‖_F / ‖W_rec‖_F. couplings : number removed so far (0 for the rivals).
+    network : label.
+    order : one of `ORDERS`.
+    removed_mass : ‖change‖_F / ‖W_rec‖_F.
+    couplings : number removed so far (0 for the rivals).
     delta : change of FVU, infinite if the network diverged.
     """
 
@@ -42,8 +47,11 @@ class BudgetPoint:
 class Budget:
     """The mass that can go before FVU has risen by `level`.
 
-    network, order : as in `BudgetPoint`. level : absolute rise of FVU. removed_mass : interpolated between the last point below the level and the
-    first above. passed : False if no removal passed the level; removed_mass is then the largest mass tried, a lower bound.
+    network, order : as in `BudgetPoint`.
+    level : absolute rise of FVU.
+    removed_mass : interpolated between the last point below the level and the
+    first above. passed : False if no removal passed the level; removed_mass is then the largest
+    mass tried, a lower bound.
     """
 
     network: object
@@ -54,20 +62,32 @@ class Budget:
 
 
 def removal_curve(
-    rnn: RNN, trials: Trials, *, orders: Sequence[str] = ORDERS, points: int = 32, form: SchurForm | None = None, seed: int = 0, engine: str = "auto"
+    rnn: RNN,
+    trials: Trials,
+    *,
+    orders: Sequence[str] = ORDERS,
+    points: int = 32,
+    form: SchurForm | None = None,
+    seed: int = 0,
+    engine: str = "auto",
 ) -> list[BudgetPoint]:
     """Remove more and more of one network, in several orders, and measure FVU on the way.
 
     Parameters
     ----------
-    rnn : a stack of one. trials : held-out trials.
-    orders : "estimate", single couplings from the smallest to the largest estimated effect in size, ranked once by `coupling_estimates`,
-        before anything is removed (by size and not by sign: gains predicted for single couplings do not add up when many go);
-        "gauss-newton", by the curvature term of that estimate alone; "norm", couplings from the smallest up; "random", couplings in one
-        random order (a draw of `seed`); "svd", "eigenmodes", "magnitude": see `schurkit.ablation.rivals.rival_change`.
-    points : number of masses after 0, dense near zero, up to that of all couplings. Schur orders remove whole couplings, so their masses are the
-        largest that fit below.
-    form : Schur form to use. seed : of the random order and of the estimate. engine : of the rollouts.
+    rnn : a stack of one.
+    trials : held-out trials.
+    orders : "estimate", single couplings from the smallest to the largest estimated effect in size,
+        ranked once by `coupling_estimates`, before anything is removed (by size and not by sign:
+        gains predicted for single couplings do not add up when many go); "gauss-newton", by the
+        curvature term of that estimate alone; "norm", couplings from the smallest up; "random",
+        couplings in one random order (a draw of `seed`); "svd", "eigenmodes", "magnitude": see
+        `schurkit.ablation.rivals.rival_change`.
+    points : number of masses after 0, dense near zero, up to that of all couplings. Schur orders
+        remove whole couplings, so their masses are the largest that fit below.
+    form : Schur form to use.
+    seed : of the random order and of the estimate.
+    engine : of the rollouts.
 
     Returns
     -------
@@ -88,7 +108,10 @@ def removal_curve(
         else:
             cases += [(order, mass, 0, rival_change(W_rec, mass, order)) for mass in masses]
     deltas = _effects(rnn, W_rec, [case[3] for case in cases], trials, engine)
-    return [BudgetPoint(rnn.labels[0], order, float(mass), count, float(d)) for (order, mass, count, _), d in zip(cases, deltas)]
+    return [
+        BudgetPoint(rnn.labels[0], order, float(mass), count, float(d))
+        for (order, mass, count, _), d in zip(cases, deltas)
+    ]
 
 
 def _prefixes(rnn, form, trials, order, masses, seed):
@@ -113,7 +136,11 @@ def _prefixes(rnn, form, trials, order, masses, seed):
         delta_T = np.zeros_like(form.T)
         for k in rank[:count]:
             delta_T += form.coupling(*pairs[k])
-        yield (gone[count - 1] if count else 0.0), count, (form.weights(delta_T) if count else delta_T)
+        yield (
+            (gone[count - 1] if count else 0.0),
+            count,
+            (form.weights(delta_T) if count else delta_T),
+        )
 
 
 def _effects(rnn, W_rec, changes, trials, engine):
@@ -121,17 +148,22 @@ def _effects(rnn, W_rec, changes, trials, engine):
     batch = max(1, int(_OUTPUT_BYTES // (rnn.dtype.itemsize * trials.targets.size)))
     found = []
     for start in range(0, len(changes), batch):
-        changed = np.stack([W_rec - change for change in changes[start : start + batch]]).astype(rnn.dtype)
+        changed = np.stack([W_rec - change for change in changes[start : start + batch]]).astype(
+            rnn.dtype
+        )
         found.append(fvu(rollout(rnn.with_W_rec(changed), trials, engine=engine), trials) - intact)
     return np.concatenate(found)
 
 
-def removal_budget(points: Sequence[BudgetPoint], levels: Sequence[float] = (0.01, 0.05)) -> list[Budget]:
+def removal_budget(
+    points: Sequence[BudgetPoint], levels: Sequence[float] = (0.01, 0.05)
+) -> list[Budget]:
     """Read off a curve how much mass is gone when FVU has first risen by each level.
 
     Parameters
     ----------
-    points : from `removal_curve`, of one network or several. levels : absolute rises of FVU, above 0.
+    points : from `removal_curve`, of one network or several.
+    levels : absolute rises of FVU, above 0.
 
     Returns
     -------
@@ -157,7 +189,11 @@ def removal_budget(points: Sequence[BudgetPoint], levels: Sequence[float] = (0.0
                 found.append(Budget(network, order, float(level), float(mass[-1]), False))
                 continue
             k = int(above[0])
-            share = (level - delta[k - 1]) / (delta[k] - delta[k - 1]) if k and np.isfinite(delta[k]) else 0.0
+            share = (
+                (level - delta[k - 1]) / (delta[k] - delta[k - 1])
+                if k and np.isfinite(delta[k])
+                else 0.0
+            )
             at = mass[k - 1] + share * (mass[k] - mass[k - 1]) if k else mass[0]
             found.append(Budget(network, order, float(level), float(at), True))
     return found

@@ -1,7 +1,9 @@
-"""Changes of W_rec in Schur coordinates: removals of couplings, and the controls of equal size beside them.
+"""Changes of W_rec in Schur coordinates: removals of couplings, and the controls of equal size
+beside them.
 
-W̃ = W_rec − Q ΔT Qᵀ, where ΔT holds the removed couplings; input and readout stay, nothing is refitted. (Of a leaky network the form is that of the
-step matrix, and the change is diag(leak)⁻¹ Q ΔT Qᵀ.) Source: S. Dräger, arXiv:2606.18457, §2; the controls are ours.
+W̃ = W_rec − Q ΔT Qᵀ, where ΔT holds the removed couplings; input and readout stay, nothing is
+refitted. (Of a leaky network the form is that of the step matrix, and the change is diag(leak)⁻¹ Q
+ΔT Qᵀ.) Source: S. Dräger, arXiv:2606.18457, §2; the controls are ours.
 """
 
 from __future__ import annotations
@@ -37,14 +39,18 @@ def name_of(sectors: Sequence[str]) -> str:
 def removal(form: SchurForm, sectors: Sequence[str]) -> np.ndarray:
     """ΔT, (hidden, hidden): the couplings of the named sectors of a form, zero elsewhere."""
     if isinstance(sectors, str):
-        raise InputError(f"sectors must be a tuple of names, e.g. ('RR', 'CC'); got the string {sectors!r}.")
+        raise InputError(
+            f"sectors must be a tuple of names, e.g. ('RR', 'CC'); got the string {sectors!r}."
+        )
     delta_T = np.zeros_like(form.T)
     for name in sectors:
         delta_T += form.sector(one_of(name, "sector", SECTORS))
     return delta_T
 
 
-def ablate(rnn: RNN, form: SchurForm, removals: Sequence = SUBSETS, labels: Sequence | None = None) -> RNN:
+def ablate(
+    rnn: RNN, form: SchurForm, removals: Sequence = SUBSETS, labels: Sequence | None = None
+) -> RNN:
     """One network without chosen couplings: a stack of labelled variants.
 
     W̃ = W_rec − Q ΔT Qᵀ; removing nothing gives W_rec bit for bit.
@@ -53,9 +59,10 @@ def ablate(rnn: RNN, form: SchurForm, removals: Sequence = SUBSETS, labels: Sequ
     ----------
     rnn : a stack of one.
     form : the Schur form of its W_rec.
-    removals : what to remove in each variant: a tuple of sector names, or ΔT itself, (hidden, hidden). By default the eight
-        subsets of {RR, CR, CC}.
-    labels : names of the variants; by default the sectors ("none", "RR+CC", …), and the position for a ΔT.
+    removals : what to remove in each variant: a tuple of sector names, or ΔT itself, (hidden,
+        hidden). By default the eight subsets of {RR, CR, CC}.
+    labels : names of the variants; by default the sectors ("none", "RR+CC", …), and the position
+        for a ΔT.
 
     Returns
     -------
@@ -86,24 +93,39 @@ def ablate(rnn: RNN, form: SchurForm, removals: Sequence = SUBSETS, labels: Sequ
 
 
 def check_form(rnn: RNN, form: SchurForm) -> None:
-    """Raise InputError unless `rnn` is one network and `form` is a Schur form of its W_rec (to 1e-6 of its norm)."""
+    """Raise InputError unless `rnn` is one network and `form` is a Schur form of its W_rec (to 1e-6
+    of its norm).
+    """
     if len(rnn) != 1:
-        raise InputError(f"ablations need one network (a stack of one); got {len(rnn)}. Take rnn[i].")
+        raise InputError(
+            f"ablations need one network (a stack of one); got {len(rnn)}. Take rnn[i]."
+        )
     if form.T.shape != rnn.W_rec.shape[1:]:
-        raise InputError(f"the Schur form is of a matrix of shape {form.T.shape}; the network's W_rec has shape {rnn.W_rec.shape[1:]}.")
+        raise InputError(
+            f"the Schur form is of a matrix of shape {form.T.shape}; the network's W_rec has "
+            f"shape {rnn.W_rec.shape[1:]}."
+        )
     W_rec = rnn.W_rec[0].astype(np.float64)
     scale = np.abs(W_rec).max()
     if scale > 0 and np.abs(form.W_rec - W_rec).max() > 1e-6 * scale * form.T.shape[0]:
-        raise InputError("the Schur form is of another matrix than the network's W_rec: use real_schur(rnn.W_rec[0]).")
+        raise InputError(
+            "the Schur form is of another matrix than the network's W_rec: use "
+            "real_schur(rnn.W_rec[0])."
+        )
 
 
 def _as_delta(form, removed) -> tuple[np.ndarray, str | None]:
     """ΔT of a removal that is named by its sectors or given as ΔT itself, and its name."""
-    if isinstance(removed, (tuple, list, str)) and all(isinstance(sector, str) for sector in removed):
+    if isinstance(removed, (tuple, list, str)) and all(
+        isinstance(sector, str) for sector in removed
+    ):
         return removal(form, removed), name_of(removed)
     delta_T = np.asarray(removed, dtype=np.float64)
     if delta_T.shape != form.T.shape:
-        raise InputError(f"a removal must be a tuple of sector names or ΔT of shape {form.T.shape}; got shape {delta_T.shape}.")
+        raise InputError(
+            f"a removal must be a tuple of sector names or ΔT of shape {form.T.shape}; got shape "
+            f"{delta_T.shape}."
+        )
     return delta_T, None
 
 
@@ -111,20 +133,26 @@ def _without(rnn, change):
     return (rnn.W_rec[0].astype(np.float64) - change).astype(rnn.dtype)
 
 
-def control_changes(form: SchurForm, removed, kind: str, draws: int = 20, seed: int = 0, *, name: str | None = None) -> np.ndarray:
-    """Random changes of W_rec of the same Frobenius norm (in Schur coordinates) as a removal, to be subtracted like it.
+def control_changes(
+    form: SchurForm, removed, kind: str, draws: int = 20, seed: int = 0, *, name: str | None = None
+) -> np.ndarray:
+    """Random changes of W_rec of the same Frobenius norm (in Schur coordinates) as a removal, to be
+    subtracted like it.
 
-    A removal lowers ‖W_rec‖ while a random change of equal norm tends to raise it: part of what a control shows may be that.
+    A removal lowers ‖W_rec‖ while a random change of equal norm tends to raise it: part of what a
+    control shows may be that.
 
     Parameters
     ----------
     form : Schur form of the network.
     removed : what is controlled for: a tuple of sector names, or ΔT itself, (hidden, hidden).
     kind : "permuted", the removed entries shuffled within their sector: same place, other entries;
-        "matched", the singular values of the removal elsewhere: U diag(σ) Vᵀ with random orthonormal U on the rows above and V on the columns
-        right of a random border between blocks, so that B is kept (where no border has room for the rank: the largest singular values that fit
-        the widest one, scaled to equal norm, see `matched_share`);
-        "block-upper", Gaussian couplings anywhere in N; "full", a Gaussian matrix in any position, so that the eigenvalues move too.
+        "matched", the singular values of the removal elsewhere: U diag(σ) Vᵀ with random
+        orthonormal U on the rows above and V on the columns right of a random border between
+        blocks, so that B is kept (where no border has room for the rank: the largest singular
+        values that fit the widest one, scaled to equal norm, see `matched_share`); "block-upper",
+        Gaussian couplings anywhere in N; "full", a Gaussian matrix in any position, so that the
+        eigenvalues move too.
     draws : number of draws.
     seed : on which the draws depend.
     name : what else they depend on; by default the sectors, or "ΔT".
@@ -133,10 +161,17 @@ def control_changes(form: SchurForm, removed, kind: str, draws: int = 20, seed: 
     -------
     (draws, hidden, hidden) in raw coordinates.
     """
-    return np.stack([form.weights(delta_T) for delta_T in drawn_changes(form, removed, kind, draws, seed, name=name)])
+    return np.stack(
+        [
+            form.weights(delta_T)
+            for delta_T in drawn_changes(form, removed, kind, draws, seed, name=name)
+        ]
+    )
 
 
-def drawn_changes(form: SchurForm, removed, kind: str, draws: int = 20, seed: int = 0, *, name: str | None = None) -> Iterator[np.ndarray]:
+def drawn_changes(
+    form: SchurForm, removed, kind: str, draws: int = 20, seed: int = 0, *, name: str | None = None
+) -> Iterator[np.ndarray]:
     """As `control_changes`, one ΔT (hidden, hidden) in Schur coordinates after the other."""
     one_of(kind, "control", CONTROLS)
     draws = integer(draws, "draws", at_least=1)
@@ -149,7 +184,10 @@ def drawn_changes(form: SchurForm, removed, kind: str, draws: int = 20, seed: in
     mask = sum(form.sector_mask(sector) for sector in SECTORS) if kind == "block-upper" else 1
     norm = frobenius(delta_T)  # scaled: squares of huge or tiny weights would overflow or vanish
     gaussian = (random.normal(seed, stream, draw, form.T.shape) * mask for draw in range(draws))
-    return (change * (norm / size if (size := np.linalg.norm(change)) > 0 else 0.0) for change in gaussian)
+    return (
+        change * (norm / size if (size := np.linalg.norm(change)) > 0 else 0.0)
+        for change in gaussian
+    )
 
 
 def _permuted(form, delta_T, draws, seed, stream):
@@ -167,15 +205,23 @@ def _matched(form, delta_T, draws, seed, stream):
     for draw in range(draws):
         change = np.zeros_like(delta_T)
         if len(values):
-            above = borders[int(random.integers(seed, f"{stream} border", draw, (1,), len(borders))[0])]
+            above = borders[
+                int(random.integers(seed, f"{stream} border", draw, (1,), len(borders))[0])
+            ]
             U = _orthonormal(random.normal(seed, f"{stream} rows", draw, (above, len(values))))
-            V = _orthonormal(random.normal(seed, f"{stream} columns", draw, (form.hidden_size - above, len(values))))
+            V = _orthonormal(
+                random.normal(
+                    seed, f"{stream} columns", draw, (form.hidden_size - above, len(values))
+                )
+            )
             change[:above, above:] = (U * values) @ V.T
         yield change
 
 
 def _matched_room(form, delta_T):
-    """The singular values of a matched control, the borders (rows above) that have room for them, and their share of the removal's norm."""
+    """The singular values of a matched control, the borders (rows above) that have room for them,
+    and their share of the removal's norm.
+    """
     values = np.linalg.svd(delta_T, compute_uv=False)
     values = values[values > len(values) * np.finfo(float).eps * values[0]]
     borders = np.array([block.start for block in form.blocks[1:]], dtype=int)
@@ -189,7 +235,9 @@ def _matched_room(form, delta_T):
 
 
 def matched_share(form: SchurForm, removed) -> float:
-    """The share of a removal's norm that lies in the singular values which its matched control has: 1 where the rank fits a border."""
+    """The share of a removal's norm that lies in the singular values which its matched control has:
+    1 where the rank fits a border.
+    """
     return _matched_room(form, _as_delta(form, removed)[0])[2]
 
 

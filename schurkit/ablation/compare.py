@@ -1,4 +1,6 @@
-"""Profiles of several groups of networks held against each other: what is costliest, how far apart they lie, and whether anything is safe in all."""
+"""Profiles of several groups of networks held against each other: what is costliest, how far apart
+they lie, and whether anything is safe in all.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from .profile import Profile
 
 
 def costliest(profile: Profile) -> dict[str, int]:
-    """In how many networks each removal is the one that costs most, the most frequent first; empty sectors do not count.
+    """In how many networks each removal is the one that costs most, the most frequent first; empty
+    sectors do not count.
 
     Examples
     --------
@@ -25,14 +28,22 @@ def costliest(profile: Profile) -> dict[str, int]:
     >>> costliest(ablation_profile(rnn, Trials(inputs, rollout(rnn, inputs).outputs[0]), subsets=[("RR",), ("CR",)], controls=()))
     {'CR': 1}
     """
-    return dict(Counter(profile.removed[int(np.nanargmax(one))] for one in profile.costs if not np.isnan(one).all()).most_common())
+    return dict(
+        Counter(
+            profile.removed[int(np.nanargmax(one))]
+            for one in profile.costs
+            if not np.isnan(one).all()
+        ).most_common()
+    )
 
 
 def farther(group: Profile, others: Sequence[Profile]) -> np.ndarray:
-    """How much farther each network of a group lies from the networks of other groups than from those of its own, in the mean.
+    """How much farther each network of a group lies from the networks of other groups than from
+    those of its own, in the mean.
 
-    The distance of two networks is that of their profiles as shares of the cost, Σ over removals = 1, over the removals that are empty in neither; a
-    removal that improves a network costs it nothing. 0: as near; at most √2.
+    The distance of two networks is that of their profiles as shares of the cost, Σ over removals =
+    1, over the removals that are empty in neither; a removal that improves a network costs it
+    nothing. 0: as near; at most √2.
 
     Parameters
     ----------
@@ -59,15 +70,19 @@ def _apart(one, two):
     """(networks, networks) distances of shares over what is empty in neither."""
     both = np.isfinite(one)[:, None] & np.isfinite(two)
     shares = [np.where(both, costs, 0.0) for costs in (one[:, None], two)]
-    shares = [costs / costs.sum(axis=2, keepdims=True).clip(min=np.finfo(float).tiny) for costs in shares]
+    shares = [
+        costs / costs.sum(axis=2, keepdims=True).clip(min=np.finfo(float).tiny) for costs in shares
+    ]
     return np.linalg.norm(shares[0] - shares[1], axis=2)
 
 
 def least_worst(profiles: Mapping[str, Profile], *, resamples: int = 2000) -> Interval | None:
-    """Is any removal safe in every group? The smallest, over removals, of the largest mean cost over groups.
+    """Is any removal safe in every group? The smallest, over removals, of the largest mean cost
+    over groups.
 
-    Each mean is over the networks in which the sector is not empty. The interval resamples networks within each group, and n is the smallest number
-    of networks behind the largest mean of a removal; below ten there is no interval. None where every removal is empty everywhere.
+    Each mean is over the networks in which the sector is not empty. The interval resamples networks
+    within each group, and n is the smallest number of networks behind the largest mean of a
+    removal; below ten there is no interval. None where every removal is empty everywhere.
     """
     integer(resamples, "resamples", at_least=1)
     costs = {name: profile.costs for name, profile in profiles.items()}
@@ -81,7 +96,10 @@ def least_worst(profiles: Mapping[str, Profile], *, resamples: int = 2000) -> In
         return Interval(value, None, None, n, "none")
     drawn = []
     for draw in range(resamples):
-        picked = [_means(found[random.integers(0, f"S10 {name}", draw, len(found), len(found))]) for name, found in costs.items()]
+        picked = [
+            _means(found[random.integers(0, f"S10 {name}", draw, len(found), len(found))])
+            for name, found in costs.items()
+        ]
         drawn.append(np.fmin.reduce(np.fmax.reduce(picked)))
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Interval(value, float(low), float(high), n, "percentile bootstrap")

@@ -1,11 +1,14 @@
-"""What removing a coupling should cost, without running the network again; and what it does cost, coupling by coupling.
+"""What removing a coupling should cost, without running the network again; and what it does cost,
+coupling by coupling.
 
-The measure is FVU on given trials. With G = dFVU/dT and J the derivative of all outputs with respect to T, removing ΔT changes FVU by about
+The measure is FVU on given trials. With G = dFVU/dT and J the derivative of all outputs with
+respect to T, removing ΔT changes FVU by about
 
     −⟨G, ΔT⟩ + ‖J ΔT‖² / D,        D = Σ ‖y − ȳ‖²  (the denominator of FVU):
 
-first order plus Gauss–Newton (the curvature of the residuals is left out). ‖J ΔT‖² is estimated as the mean over random ±1 output signals r of
-Σ_trials ⟨J_trialᵀ r, ΔT⟩²: one backward pass a signal, squared trial by trial. The scheme is ours; it is held against exact rollouts.
+first order plus Gauss–Newton (the curvature of the residuals is left out). ‖J ΔT‖² is estimated as
+the mean over random ±1 output signals r of Σ_trials ⟨J_trialᵀ r, ΔT⟩²: one backward pass a signal,
+squared trial by trial. The scheme is ours; it is held against exact rollouts.
 """
 
 from __future__ import annotations
@@ -42,21 +45,31 @@ class Importance:
     per_trial: np.ndarray
 
     def effect(self, delta_T) -> tuple[float, float]:
-        """Predicted change of FVU on removing ΔT (hidden, hidden): (first order, Gauss–Newton); their sum is the estimate."""
+        """Predicted change of FVU on removing ΔT (hidden, hidden): (first order, Gauss–Newton);
+        their sum is the estimate.
+        """
         delta_T = np.asarray(delta_T, dtype=np.float64)
         if delta_T.shape != self.gradient.shape:
             raise InputError(f"delta_T must have shape {self.gradient.shape}; got {delta_T.shape}.")
         responses = np.tensordot(self.per_trial, delta_T.astype(self.per_trial.dtype), axes=2)
-        return -float((self.gradient * delta_T).sum()), float((responses.astype(np.float64) ** 2).sum() / len(responses))
+        return -float((self.gradient * delta_T).sum()), float(
+            (responses.astype(np.float64) ** 2).sum() / len(responses)
+        )
 
 
-def importance(rnn: RNN, form: SchurForm, trials: Trials, *, signals: int = 8, seed: int = 0) -> Importance:
-    """Gradients of one network's FVU for estimating the effect of any removal (equation in the module's text).
+def importance(
+    rnn: RNN, form: SchurForm, trials: Trials, *, signals: int = 8, seed: int = 0
+) -> Importance:
+    """Gradients of one network's FVU for estimating the effect of any removal (equation in the
+    module's text).
 
     Parameters
     ----------
-    rnn : a stack of one. form : the Schur form of its W_rec. trials : shared trials.
-    signals : number of random output signals, each one backward pass. seed : of the signals.
+    rnn : a stack of one.
+    form : the Schur form of its W_rec.
+    trials : shared trials.
+    signals : number of random output signals, each one backward pass.
+    seed : of the signals.
 
     Returns
     -------
@@ -64,12 +77,18 @@ def importance(rnn: RNN, form: SchurForm, trials: Trials, *, signals: int = 8, s
 
     Raises
     ------
-    InputError : more than one network, a form of another matrix, trials with a networks axis, or targets that do not vary.
+    InputError : more than one network, a form of another matrix, trials with a networks axis, or
+        targets that do not vary.
     """
     asked = _Question.of(rnn, form, trials, signals, seed)
     with output_adjoints(rnn, trials.inputs, trials.targets.shape[1]) as network:
         gradient = _gradient(network, asked, form)
-        per_trial = np.stack([np.concatenate([_outer(d, h) for d, h in blocks]) for blocks in _signal_blocks(network, asked, form)])
+        per_trial = np.stack(
+            [
+                np.concatenate([_outer(d, h) for d, h in blocks])
+                for blocks in _signal_blocks(network, asked, form)
+            ]
+        )
     return Importance(gradient, per_trial)
 
 
@@ -77,7 +96,10 @@ def importance(rnn: RNN, form: SchurForm, trials: Trials, *, signals: int = 8, s
 class _Question:
     """What the estimates are of, checked.
 
-    kept : (trials, time') which steps count; first : the first that does. denominator : of FVU. seed, signals : of the random signs.
+    kept : (trials, time') which steps count;
+    first : the first that does.
+    denominator : of FVU.
+    seed, signals : of the random signs.
     """
 
     targets: np.ndarray
@@ -91,17 +113,25 @@ class _Question:
     def of(cls, rnn, form, trials, signals, seed):
         check_form(rnn, form)
         if trials.networks is not None:
-            raise InputError("importance needs trials that all networks share; got trials with a networks axis.")
-        sizes, expected = (trials.inputs.shape[2], trials.targets.shape[2]), (rnn.input_size, rnn.output_size)
+            raise InputError(
+                "importance needs trials that all networks share; got trials with a networks axis."
+            )
+        sizes, expected = (
+            (trials.inputs.shape[2], trials.targets.shape[2]),
+            (rnn.input_size, rnn.output_size),
+        )
         if sizes != expected:
             raise InputError(
-                f"importance needs trials of {expected[0]} inputs and {expected[1]} outputs, as the network; got {sizes[0]} and {sizes[1]}."
+                f"importance needs trials of {expected[0]} inputs and {expected[1]} outputs, as "
+                f"the network; got {sizes[0]} and {sizes[1]}."
             )
         signals = integer(signals, "signals", at_least=1)
         kept, denominator = trials.counted, float(trials.total_variance)
         if not denominator > 0:
             raise InputError("importance is undefined: the unmasked targets do not vary.")
-        return cls(trials.targets, kept, int(np.argmax(kept.any(axis=0))), denominator, seed, signals)
+        return cls(
+            trials.targets, kept, int(np.argmax(kept.any(axis=0))), denominator, seed, signals
+        )
 
     @property
     def window(self) -> np.ndarray:
@@ -113,7 +143,8 @@ def _gradient(network, asked, form):
     """G = dFVU/dT, (hidden, hidden)."""
     error = (network.outputs - np.moveaxis(asked.targets, 1, 0))[asked.first :] * asked.window
     return sum(
-        adjoint.reshape(-1, len(form.Q)).T.astype(np.float64) @ rate.reshape(-1, len(form.Q)).astype(np.float64)
+        adjoint.reshape(-1, len(form.Q)).T.astype(np.float64)
+        @ rate.reshape(-1, len(form.Q)).astype(np.float64)
         for adjoint, rate in _blocks(network, 2 * error / asked.denominator, form)
     )
 
@@ -122,15 +153,25 @@ def _signal_blocks(network, asked, form):
     """For each signal, blocks of (adjoint, rate) in Schur coordinates."""
     shape = (1, *asked.window.shape[:2], asked.targets.shape[2])
     for signal in range(asked.signals):
-        r = random.signs(asked.seed, _STREAM, signal, shape)[0] * asked.window / np.sqrt(asked.denominator)
+        r = (
+            random.signs(asked.seed, _STREAM, signal, shape)[0]
+            * asked.window
+            / np.sqrt(asked.denominator)
+        )
         yield list(_blocks(network, r, form))
 
 
 def _blocks(network, d_out, form):
-    """Blocks of trials of the adjoint of a signal and of the driving activity in the coordinates of T, (trials, time, hidden) each."""
-    driven = form.Q / np.broadcast_to(form.leak, form.hidden_size)[:, None]  # a change of T changes W_rec by diag(leak)⁻¹ Q ΔT Qᵀ
+    """Blocks of trials of the adjoint of a signal and of the driving activity in the coordinates of
+    T, (trials, time, hidden) each.
+    """
+    driven = (
+        form.Q / np.broadcast_to(form.leak, form.hidden_size)[:, None]
+    )  # a change of T changes W_rec by diag(leak)⁻¹ Q ΔT Qᵀ
     adjoint = network.back(d_out).transpose(1, 0, 2) @ driven.astype(network.driving.dtype)
-    driving = np.ascontiguousarray(network.driving.transpose(1, 0, 2)) @ form.Q.astype(network.driving.dtype)
+    driving = np.ascontiguousarray(network.driving.transpose(1, 0, 2)) @ form.Q.astype(
+        network.driving.dtype
+    )
     for start in range(0, len(adjoint), _TRIALS_A_BLOCK):
         yield adjoint[start : start + _TRIALS_A_BLOCK], driving[start : start + _TRIALS_A_BLOCK]
 
@@ -144,9 +185,14 @@ def _outer(adjoint, rate):
 class CouplingRow:
     """One coupling between two blocks: what removing it alone does to FVU.
 
-    network : label. driven, driver : block indices i < j. modulus_driven, modulus_driver : of the blocks. sector : "RR", "CR" or "CC".
-    norm : ‖T_ij‖_F; removed_mass : norm / ‖T‖_F.
-    exact : change of FVU by rollout; None if not asked for, infinite if the network diverged. first_order, gauss_newton : the estimate's two parts.
+    network : label.
+    driven, driver : block indices i < j.
+    modulus_driven, modulus_driver : of the blocks.
+    sector : "RR", "CR" or "CC".
+    norm : ‖T_ij‖_F;
+    removed_mass : norm / ‖T‖_F.
+    exact : change of FVU by rollout; None if not asked for, infinite if the network diverged.
+    first_order, gauss_newton : the estimate's two parts.
     """
 
     network: object
@@ -170,15 +216,21 @@ class CouplingRow:
 def coupling_estimates(
     rnn: RNN, form: SchurForm, trials: Trials, *, signals: int = 8, seed: int = 0, engine: str = "auto"
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Estimated effects of removing each single coupling: (first order, Gauss–Newton), each (blocks, blocks), zero on and below the diagonal.
+    """Estimated effects of removing each single coupling: (first order, Gauss–Newton), each
+    (blocks, blocks), zero on and below the diagonal.
 
-    Parameters as `importance`. Per trial gradients are multiplied by T and summed inside each pair of blocks before they are squared, so 2×2 blocks
-    keep their cross terms; nothing of size trials · hidden² is kept. engine : "numba" computes in compiled code, in float32 (a float64 network is
+    Parameters as `importance`. Per trial gradients are multiplied by T and summed inside each pair
+    of blocks before they are squared, so 2×2 blocks keep their cross terms; nothing of size trials
+    · hidden² is kept. engine : "numba" computes in compiled code, in float32 (a float64 network is
     left to NumPy); any other in NumPy.
     """
     asked = _Question.of(rnn, form, trials, signals, seed)
     starts = [block.start for block in form.blocks]
-    fast = choose(engine, dtype=rnn.dtype).name == "numba" and rnn.dtype == np.float32 and np.ndim(form.leak) == 0
+    fast = (
+        choose(engine, dtype=rnn.dtype).name == "numba"
+        and rnn.dtype == np.float32
+        and np.ndim(form.leak) == 0
+    )
     contracted = _compiled if fast else _contracted
     gradient, curvature = contracted(rnn, form, trials, asked, starts)
     above = np.triu(np.ones_like(curvature), 1)
@@ -203,7 +255,18 @@ def _compiled(rnn, form, trials, asked, starts):
     weights = {name: getattr(rnn, name) for name in ARRAYS}
     keys = [random.key(asked.seed, _STREAM, signal) for signal in range(asked.signals)]
     T = form.T / form.leak
-    gradient, curvature = responses(weights, Spec.of(rnn), form.Q, T, starts, trials.inputs, trials.targets, asked.kept, keys, asked.denominator)
+    gradient, curvature = responses(
+        weights,
+        Spec.of(rnn),
+        form.Q,
+        T,
+        starts,
+        trials.inputs,
+        trials.targets,
+        asked.kept,
+        keys,
+        asked.denominator,
+    )
     return gradient / form.leak, curvature
 
 
@@ -218,14 +281,17 @@ def coupling_map(
     rnn: RNN, trials: Trials, *, threshold: float = 0.9, forms: Sequence[SchurForm] | None = None, exact: bool = True,
     signals: int = 8, seed: int = 0, engine: str = "auto",
 ) -> list[CouplingRow]:  # fmt: skip
-    """The effect on FVU of removing each single coupling between blocks: exact by batched rollouts, beside the estimate.
+    """The effect on FVU of removing each single coupling between blocks: exact by batched rollouts,
+    beside the estimate.
 
     Parameters
     ----------
-    rnn : a stack; every network has a Schur form of its own. trials : held-out trials, shared.
+    rnn : a stack; every network has a Schur form of its own.
+    trials : held-out trials, shared.
     threshold, forms : as in `schurkit.ablation_profile`.
     exact : also run the network once for every coupling (blocks (blocks − 1)/2 rollouts).
-    signals, seed : of the estimate, see `importance`. engine : of the rollouts, and of the estimate (see `coupling_estimates`).
+    signals, seed : of the estimate, see `importance`.
+    engine : of the rollouts, and of the estimate (see `coupling_estimates`).
 
     Returns
     -------
@@ -241,29 +307,55 @@ def coupling_map(
     >>> [(row.driven, row.driver, round(row.exact, 2)) for row in rows]
     [(0, 1, 1.0), (0, 2, 0.0), (1, 2, 1.0)]
     """
-    forms = [real_schur(W, threshold, leak=rnn.leak) for W in rnn.W_rec] if forms is None else list(forms)
+    forms = (
+        [real_schur(W, threshold, leak=rnn.leak) for W in rnn.W_rec]
+        if forms is None
+        else list(forms)
+    )
     if len(forms) != len(rnn):
-        raise InputError(f"forms must hold one Schur form a network ({len(rnn)}); got {len(forms)}.")
+        raise InputError(
+            f"forms must hold one Schur form a network ({len(rnn)}); got {len(forms)}."
+        )
     rows = []
     for one, form in zip(rnn, forms):
-        first, second = coupling_estimates(one, form, trials, signals=signals, seed=seed, engine=engine)
+        first, second = coupling_estimates(
+            one, form, trials, signals=signals, seed=seed, engine=engine
+        )
         effects = exact_effects(one, form, trials, engine=engine) if exact else None
         for k, (i, j) in enumerate(form.couplings()):
             norm = float(np.linalg.norm(form.coupling(i, j)))
             mass = norm / form.norm_T if form.norm_T else 0.0
             moduli = (form.blocks[i].modulus, form.blocks[j].modulus)
             effect = None if effects is None else float(effects[k])
-            rows.append(CouplingRow(one.labels[0], i, j, *moduli, form.sector_of(i, j), norm, mass, effect, float(first[i, j]), float(second[i, j])))
+            rows.append(
+                CouplingRow(
+                    one.labels[0],
+                    i,
+                    j,
+                    *moduli,
+                    form.sector_of(i, j),
+                    norm,
+                    mass,
+                    effect,
+                    float(first[i, j]),
+                    float(second[i, j]),
+                )
+            )
     return rows
 
 
-def exact_effects(rnn: RNN, form: SchurForm, trials: Trials, deltas=None, *, engine: str = "auto") -> np.ndarray:
+def exact_effects(
+    rnn: RNN, form: SchurForm, trials: Trials, deltas=None, *, engine: str = "auto"
+) -> np.ndarray:
     """Change of FVU on removing each of several ΔT, by rollouts in batches of bounded memory.
 
     Parameters
     ----------
-    rnn : a stack of one. form : its Schur form. trials : shared trials.
-    deltas : sequence of (hidden, hidden); by default every single coupling, in the order of ``form.couplings()``.
+    rnn : a stack of one.
+    form : its Schur form.
+    trials : shared trials.
+    deltas : sequence of (hidden, hidden); by default every single coupling, in the order of
+        ``form.couplings()``.
 
     Returns
     -------
@@ -271,5 +363,10 @@ def exact_effects(rnn: RNN, form: SchurForm, trials: Trials, deltas=None, *, eng
     """
     check_form(rnn, form)
     deltas = [form.coupling(i, j) for i, j in form.couplings()] if deltas is None else list(deltas)
-    values = measure(rnn, chain([np.zeros_like(form.T)], (-form.weights(delta_T) for delta_T in deltas)), trials, engine=engine)
+    values = measure(
+        rnn,
+        chain([np.zeros_like(form.T)], (-form.weights(delta_T) for delta_T in deltas)),
+        trials,
+        engine=engine,
+    )
     return values[1:] - values[0]

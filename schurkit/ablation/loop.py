@@ -1,4 +1,6 @@
-"""The one loop that runs networks with changed recurrent matrices, in bounded memory; and the readout that was fitted again, another question."""
+"""The one loop that runs networks with changed recurrent matrices, in bounded memory; and the
+readout that was fitted again, another question.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,22 @@ OUTPUT_BYTES = 64 * 2**20
 """Outputs that are held at a time."""
 
 
-def measure(network: RNN, changes: Iterable[np.ndarray], trials: Trials, metric: str | Metric = "fvu", *, engine: str = "auto") -> np.ndarray:
-    """A metric of one network with each of many changed recurrent matrices W_rec + ΔW; input, readout, biases and start stay.
+def measure(
+    network: RNN,
+    changes: Iterable[np.ndarray],
+    trials: Trials,
+    metric: str | Metric = "fvu",
+    *,
+    engine: str = "auto",
+) -> np.ndarray:
+    """A metric of one network with each of many changed recurrent matrices W_rec + ΔW; input,
+    readout, biases and start stay.
 
     Parameters
     ----------
     network : a stack of one.
-    changes : ΔW, (hidden, hidden) each, in raw coordinates. They may be drawn while they are used: only as many are held as fit the memory bound.
+    changes : ΔW, (hidden, hidden) each, in raw coordinates. They may be drawn while they are used:
+        only as many are held as fit the memory bound.
     trials : shared trials.
     metric : "fvu", "replay_accuracy", "accuracy" or a `schurkit.metrics.Metric`.
     engine : see `schurkit.engine.choose`.
@@ -46,20 +57,32 @@ def measure(network: RNN, changes: Iterable[np.ndarray], trials: Trials, metric:
     (2,)
     """
     if len(network) != 1:
-        raise InputError(f"measure needs one network (a stack of one); got {len(network)}. Take rnn[i].")
+        raise InputError(
+            f"measure needs one network (a stack of one); got {len(network)}. Take rnn[i]."
+        )
     if trials.networks is not None:
-        raise InputError("measure needs trials that all networks share; got trials with a networks axis.")
+        raise InputError(
+            "measure needs trials that all networks share; got trials with a networks axis."
+        )
     chosen, W_rec, changes = named(metric), network.W_rec[0].astype(np.float64), iter(changes)
     batch = max(1, int(OUTPUT_BYTES // (network.dtype.itemsize * trials.targets.size)))
     found = []
     while block := list(islice(changes, batch)):
-        variants = network.with_W_rec(np.stack([W_rec + change for change in block]).astype(network.dtype))
-        found.append(np.asarray(chosen.measure(rollout(variants, trials, engine=engine).outputs, trials), dtype=np.float64))
+        variants = network.with_W_rec(
+            np.stack([W_rec + change for change in block]).astype(network.dtype)
+        )
+        found.append(
+            np.asarray(
+                chosen.measure(rollout(variants, trials, engine=engine).outputs, trials),
+                dtype=np.float64,
+            )
+        )
     return np.concatenate(found) if found else np.zeros(0)
 
 
 def switched(network: RNN, change: np.ndarray, when, trials: Trials) -> np.ndarray:
-    """Outputs of one network whose recurrent matrix is W_rec + ΔW at some steps and W_rec at the others: **when** is a coupling needed?
+    """Outputs of one network whose recurrent matrix is W_rec + ΔW at some steps and W_rec at the
+    others: **when** is a coupling needed?
 
     Parameters
     ----------
@@ -81,43 +104,64 @@ def switched(network: RNN, change: np.ndarray, when, trials: Trials) -> np.ndarr
     True
     """
     if len(network) != 1 or trials.networks is not None:
-        raise InputError("switched needs one network (a stack of one) and trials that all networks share.")
+        raise InputError(
+            "switched needs one network (a stack of one) and trials that all networks share."
+        )
     shape = trials.targets.shape[:2]
     try:
         when = np.broadcast_to(np.asarray(when, dtype=bool), shape)
     except ValueError:
-        raise InputError(f"when must have shape (time) or (trials, time), here {shape}; got {np.shape(when)}.") from None
+        raise InputError(
+            f"when must have shape (time) or (trials, time), here {shape}; got {np.shape(when)}."
+        ) from None
     one, leak = network.astype("float64"), np.asarray(network.leak, dtype=np.float64)
     drive = trials.inputs @ one.W_in[0].T
     state = np.repeat(one.h0, len(trials), axis=0)
     outputs = np.empty((1, *shape, one.output_size))
     for t in range(shape[1]):
         before = one.activate(state) if one.form == "voltage" else state
-        total = before @ one.W_rec[0].T + when[:, t, None] * (before @ change.T) + one.b_rec[0] + (drive[:, t] if t < drive.shape[1] else 0.0)
-        state = (1 - leak) * state + leak * (total if one.form == "voltage" else one.activate(total))
-        outputs[0, :, t] = (one.activate(state) if one.form == "voltage" else state) @ one.W_out[0].T + one.b_out[0]
+        total = (
+            before @ one.W_rec[0].T
+            + when[:, t, None] * (before @ change.T)
+            + one.b_rec[0]
+            + (drive[:, t] if t < drive.shape[1] else 0.0)
+        )
+        state = (1 - leak) * state + leak * (
+            total if one.form == "voltage" else one.activate(total)
+        )
+        outputs[0, :, t] = (one.activate(state) if one.form == "voltage" else state) @ one.W_out[
+            0
+        ].T + one.b_out[0]
     return outputs
 
 
 def refit_readout(rnn: RNN, trials: Trials, *, engine: str = "auto") -> RNN:
-    """Every network with the W_out that fits the targets best, by least squares on its own states: **another question**.
+    """Every network with the W_out that fits the targets best, by least squares on its own states:
+    **another question**.
 
-    A refitted decoder asks whether the information is still in the state, not whether the network still does its task.
-    Fit on trials other than those it is measured on.
+    A refitted decoder asks whether the information is still in the state, not whether the network
+    still does its task. Fit on trials other than those it is measured on.
 
     Parameters
     ----------
-    rnn : a stack. trials : the trials to fit on, shared by all networks; only unmasked steps count. b_out is kept.
+    rnn : a stack.
+    trials : the trials to fit on, shared by all networks; only unmasked steps count. b_out is kept.
 
     Returns
     -------
     RNN : the stack with new W_out (minimum-norm solution where the states do not span the units).
     """
     if trials.networks is not None:
-        raise InputError("refit_readout needs trials that all networks share; got trials with a networks axis.")
+        raise InputError(
+            "refit_readout needs trials that all networks share; got trials with a networks axis."
+        )
     W_out = np.empty(rnn.W_out.shape)
     for i, one in enumerate(rnn):
-        states = rollout(one, trials, states=True, engine=engine).states[0][trials.counted].astype(np.float64)
+        states = (
+            rollout(one, trials, states=True, engine=engine)
+            .states[0][trials.counted]
+            .astype(np.float64)
+        )
         if rnn.form == "voltage":
             states = rnn.activate(states)
         target = trials.targets[trials.counted] - one.b_out[0]

@@ -1,7 +1,9 @@
-"""The result of the book: what removing each group of couplings costs each network, beside random changes of the same size.
+"""The result of the book: what removing each group of couplings costs each network, beside random
+changes of the same size.
 
-`ablation_profile` measures it, `Profile` holds it, and a profile of one removal, ``profile["CR"]``, answers the questions a reader asks: what does it
-cost, does it cost more than a change of its size must, and how does it read (`schurkit.ablation.readings` says what the words mean)?
+`ablation_profile` measures it, `Profile` holds it, and a profile of one removal, ``profile["CR"]``,
+answers the questions a reader asks: what does it cost, does it cost more than a change of its size
+must, and how does it read (`schurkit.ablation.readings` says what the words mean)?
 
 Source: S. Dräger, arXiv:2606.18457, §2, for the removals; the controls are ours.
 """
@@ -37,10 +39,13 @@ class Profile:
     ----------
     networks : labels.
     removed : names of the removals, "RR", "RR+CR", …
-    metric : the measure; `chance` its value on these trials for a network that knows nothing, None where nobody says.
+    metric : the measure; `chance` its value on these trials for a network that knows nothing, None
+        where nobody says.
     intact : (networks,) measured before any removal; infinite for a network that diverged.
-    effect : (networks, removed) measured after it, minus `intact`; NaN where the intact network diverged, infinite where the ablated one did.
-    controls : by kind, (networks, removed, draws) of the same; NaN where there was nothing to remove.
+    effect : (networks, removed) measured after it, minus `intact`; NaN where the intact network
+        diverged, infinite where the ablated one did.
+    controls : by kind, (networks, removed, draws) of the same; NaN where there was nothing to
+        remove.
     removed_mass : (networks, removed) ‖ΔT‖ / ‖T‖.
     n_leading : (networks,) units in R.
     radius : (networks,) largest modulus.
@@ -77,41 +82,92 @@ class Profile:
         return np.stack([np.where(one.held, one.cost, np.nan) for one in self], axis=1)
 
     def least_gap(self, *names: str) -> Interval | None:
-        """The smallest step in that order of costs, over the networks in which none of these sectors is empty; above 0 where the order holds.
+        """The smallest step in that order of costs, over the networks in which none of these
+        sectors is empty; above 0 where the order holds.
 
         names : at least two removals, the costliest first. None where no network has all of them.
         """
         if len(names) < 2:
-            raise InputError(f"least_gap needs at least two removals, the costliest first; got {', '.join(names) or 'none'}.")
+            raise InputError(
+                "least_gap needs at least two removals, the costliest first; got "
+                f"{', '.join(names) or 'none'}."
+            )
         costs = np.stack([self[name].cost for name in names])
         whole = np.all([self[name].held for name in names], axis=0) & np.isfinite(costs).all(axis=0)
         return over_networks(-np.diff(costs[:, whole], axis=0).max(axis=0)) if whole.any() else None
 
     def frame(self, draws: bool = True):
-        """Rows as a pandas DataFrame: for each network "none", then each removal and the draws of its controls (without `draws`, their mean).
+        """Rows as a pandas DataFrame: for each network "none", then each removal and the draws of
+        its controls (without `draws`, their mean).
 
-        Columns: network, removed, kind ("removal" or a control), draw, removed_mass, value, delta (value − intact; undefined where there was nothing
-        to remove, which is no effect of 0), sensitivity (delta over removed_mass, undefined below a mass of 1e-5), reading (of removals), n_leading.
+        Columns: network, removed, kind ("removal" or a control), draw, removed_mass, value, delta
+        (value − intact; undefined where there was nothing to remove, which is no effect of 0),
+        sensitivity (delta over removed_mass, undefined below a mass of 1e-5), reading (of
+        removals), n_leading.
         """
         import pandas as pd
 
         rows = []
         for i, label in enumerate(self.networks):
-            rows.append((label, "none", "removal", 0, 0.0, 0.0 if np.isfinite(self.intact[i]) else np.nan, "", i))
+            rows.append(
+                (
+                    label,
+                    "none",
+                    "removal",
+                    0,
+                    0.0,
+                    0.0 if np.isfinite(self.intact[i]) else np.nan,
+                    "",
+                    i,
+                )
+            )
             for k, one in enumerate(self):
                 mass = self.removed_mass[i, k]
-                rows.append((label, one.name, "removal", 0, mass, self.effect[i, k], one.readings[i], i))
+                rows.append(
+                    (label, one.name, "removal", 0, mass, self.effect[i, k], one.readings[i], i)
+                )
                 for kind, effects in self.controls.items():
                     drawn = effects[i, k] if draws else [effects[i, k].mean()]
-                    rows += [(label, one.name, kind, draw, mass, effect, "", i) for draw, effect in enumerate(drawn) if mass > 0]
-        frame = pd.DataFrame(rows, columns=["network", "removed", "kind", "draw", "removed_mass", "delta", "reading", "n_leading"])
-        intact, empty = self.intact[frame.n_leading], (frame.removed != "none") & (frame.removed_mass == 0)
+                    rows += [
+                        (label, one.name, kind, draw, mass, effect, "", i)
+                        for draw, effect in enumerate(drawn)
+                        if mass > 0
+                    ]
+        frame = pd.DataFrame(
+            rows,
+            columns=[
+                "network",
+                "removed",
+                "kind",
+                "draw",
+                "removed_mass",
+                "delta",
+                "reading",
+                "n_leading",
+            ],
+        )
+        intact, empty = (
+            self.intact[frame.n_leading],
+            (frame.removed != "none") & (frame.removed_mass == 0),
+        )
         frame.insert(5, "value", np.where(np.isfinite(intact), intact + frame.delta, np.inf))
-        frame.insert(7, "sensitivity", np.where(frame.removed_mass >= LEAST_MASS, frame.delta / frame.removed_mass.clip(lower=LEAST_MASS), np.nan))
-        return frame.assign(delta=frame.delta.mask(empty), n_leading=self.n_leading[frame.n_leading])
+        frame.insert(
+            7,
+            "sensitivity",
+            np.where(
+                frame.removed_mass >= LEAST_MASS,
+                frame.delta / frame.removed_mass.clip(lower=LEAST_MASS),
+                np.nan,
+            ),
+        )
+        return frame.assign(
+            delta=frame.delta.mask(empty), n_leading=self.n_leading[frame.n_leading]
+        )
 
     def table(self):
-        """One row a removal, in words: what it costs over networks, what its controls cost, beyond how many of them, how it reads."""
+        """One row a removal, in words: what it costs over networks, what its controls cost, beyond
+        how many of them, how it reads.
+        """
         import pandas as pd
 
         return pd.DataFrame([one.row(self.metric.name) for one in self]).set_index("removed")
@@ -124,13 +180,28 @@ class Profile:
 
     @classmethod
     def stack(cls, profiles: Sequence[Profile]) -> Profile:
-        """One profile of several that measured the same removals and controls on other networks, in the given order."""
+        """One profile of several that measured the same removals and controls on other networks, in
+        the given order.
+        """
         first = profiles[0]
-        if any((p.removed, p.metric, list(p.controls)) != (first.removed, first.metric, list(first.controls)) for p in profiles):
-            raise InputError("Profile.stack needs profiles of the same removals, metric and controls.")
-        joined = {name: np.concatenate([getattr(p, name) for p in profiles]) for name in ("intact", "effect", "removed_mass", "n_leading", "radius")}
-        controls = {kind: np.concatenate([p.controls[kind] for p in profiles]) for kind in first.controls}
-        return replace(first, networks=sum((p.networks for p in profiles), ()), controls=controls, **joined)
+        if any(
+            (p.removed, p.metric, list(p.controls))
+            != (first.removed, first.metric, list(first.controls))
+            for p in profiles
+        ):
+            raise InputError(
+                "Profile.stack needs profiles of the same removals, metric and controls."
+            )
+        joined = {
+            name: np.concatenate([getattr(p, name) for p in profiles])
+            for name in ("intact", "effect", "removed_mass", "n_leading", "radius")
+        }
+        controls = {
+            kind: np.concatenate([p.controls[kind] for p in profiles]) for kind in first.controls
+        }
+        return replace(
+            first, networks=sum((p.networks for p in profiles), ()), controls=controls, **joined
+        )
 
 
 def ablation_profile(
@@ -146,7 +217,8 @@ def ablation_profile(
     seed: int = 0,
     engine: str = "auto",
 ) -> Profile:
-    """Remove each group of couplings from each network of a stack, and measure it beside its controls.
+    """Remove each group of couplings from each network of a stack, and measure it beside its
+    controls.
 
     Parameters
     ----------
@@ -154,8 +226,10 @@ def ablation_profile(
     trials : held-out trials, shared by all networks.
     metric : "fvu", "replay_accuracy", "accuracy" or a `schurkit.metrics.Metric`.
     threshold : of the sectors, see `schurkit.real_schur`.
-    forms : Schur forms to use instead, one a network (another order, say); `threshold` is then not used.
-    subsets : what to remove, each a tuple out of "RR", "CR", "CC"; the empty one is the intact network, which is measured anyway.
+    forms : Schur forms to use instead, one a network (another order, say); `threshold` is then not
+        used.
+    subsets : what to remove, each a tuple out of "RR", "CR", "CC"; the empty one is the intact
+        network, which is measured anyway.
     controls : names for `schurkit.control_changes`; () for none. An empty sector has no control.
     draws : of each control.
     seed : of the controls.
@@ -178,28 +252,58 @@ def ablation_profile(
     for kind in controls:
         one_of(kind, "control", CONTROLS)
     integer(draws, "draws", at_least=1)
-    forms = [real_schur(W, threshold, leak=networks.leak) for W in networks.W_rec] if forms is None else list(forms)
+    forms = (
+        [real_schur(W, threshold, leak=networks.leak) for W in networks.W_rec]
+        if forms is None
+        else list(forms)
+    )
     if len(forms) != len(networks):
-        raise InputError(f"forms must hold one Schur form a network ({len(networks)}); got {len(forms)}.")
+        raise InputError(
+            f"forms must hold one Schur form a network ({len(networks)}); got {len(forms)}."
+        )
     sectors = [tuple(subset) for subset in subsets if subset]
     asked = (trials, chosen, sectors, tuple(dict.fromkeys(controls)), draws, seed, engine)
     return Profile.stack([_profile(one, form, *asked) for one, form in zip(networks, forms)])
 
 
 def _profile(one, form, trials, metric, sectors, controls, draws, seed, engine) -> Profile:
-    """Of one network: the intact one, the removals, and the draws of the controls of those that hold something, in one run of `measure`."""
+    """Of one network: the intact one, the removals, and the draws of the controls of those that
+    hold something, in one run of `measure`.
+    """
     check_form(one, form)
     deltas = [removal(form, names) for names in sectors]
     held = [k for k, delta in enumerate(deltas) if delta.any()]
-    drawn = (delta for kind in controls for k in held for delta in drawn_changes(form, sectors[k], kind, draws, seed))
-    changes = (-form.weights(delta) if delta.any() else delta for delta in chain([np.zeros_like(form.T)], deltas, drawn))
+    drawn = (
+        delta
+        for kind in controls
+        for k in held
+        for delta in drawn_changes(form, sectors[k], kind, draws, seed)
+    )
+    changes = (
+        -form.weights(delta) if delta.any() else delta
+        for delta in chain([np.zeros_like(form.T)], deltas, drawn)
+    )
     values = measure(one, changes, trials, metric, engine=engine)
     with np.errstate(invalid="ignore"):
-        effects = values[1:] - values[0] if np.isfinite(values[0]) else np.full(len(values) - 1, np.nan)
+        effects = (
+            values[1:] - values[0] if np.isfinite(values[0]) else np.full(len(values) - 1, np.nan)
+        )
     found = {kind: np.full((1, len(sectors), draws), np.nan) for kind in controls}
-    for kind, of_kind in zip(controls, np.split(effects[len(sectors) :], len(controls)) if controls else []):
+    for kind, of_kind in zip(
+        controls, np.split(effects[len(sectors) :], len(controls)) if controls else []
+    ):
         found[kind][0, held] = of_kind.reshape(len(held), draws)
     masses = np.array([[form.removed_mass(delta) for delta in deltas]])
     names = tuple(map(name_of, sectors))
     sizes = np.array([form.n_leading]), np.array([form.radius])
-    return Profile(one.labels, names, metric, metric.chance_on(trials), values[:1], effects[None, : len(sectors)], found, masses, *sizes)
+    return Profile(
+        one.labels,
+        names,
+        metric,
+        metric.chance_on(trials),
+        values[:1],
+        effects[None, : len(sectors)],
+        found,
+        masses,
+        *sizes,
+    )

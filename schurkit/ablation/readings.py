@@ -1,12 +1,13 @@
-"""How the removal of one group of couplings reads, network by network, beside the controls that decide it.
+"""How the removal of one group of couplings reads, network by network, beside the controls that
+decide it.
 
-    harmless     the cost is under 1 % of what there is to lose (from intact to chance)
-    specific     costs more than every permuted and every matched draw: the entries matter
-    located      more than every matched draw, not more than every permuted one: any change in that place costs as much
+    harmless     the cost is under 1 % of what there is to lose (from intact to chance) specific
+    costs more than every permuted and every matched draw: the entries matter located      more than
+    every matched draw, not more than every permuted one: any change in that place costs as much
     unspecific   not more than every matched draw: any change of that size and shape costs as much
-    milder       less than every draw of both, though it costs
-    ∅            the sector holds no coupling: no effect, which is another thing than an effect of zero
-    nearly ∅     it holds less than 1 % of ‖T‖: too little to be called anything
+    milder       less than every draw of both, though it costs ∅            the sector holds no
+    coupling: no effect, which is another thing than an effect of zero nearly ∅     it holds less
+    than 1 % of ‖T‖: too little to be called anything
 
 The readings are ours; each needs both deciding controls, and no text reads one of them alone.
 """
@@ -27,8 +28,10 @@ from .changes import DECIDING
 READINGS = ("harmless", "specific", "located", "unspecific", "milder", "nearly ∅", "∅", "–")
 MEANING = {
     "harmless": "it costs under 1 % of what there is to lose",
-    "specific": "it costs more than every change of equal size, in its place or elsewhere, so its entries matter",
-    "located": "it costs more than changes of equal size elsewhere, and no more than others in its place",
+    "specific": "it costs more than every change of equal size, in its place or elsewhere, so its entries "
+    "matter",
+    "located": "it costs more than changes of equal size elsewhere, and no more than others in its "
+    "place",
     "unspecific": "changes of equal size and shape elsewhere cost as much",
     "milder": "it costs less than every change of equal size",
     "nearly ∅": "there is too little in it to be called anything",
@@ -50,7 +53,8 @@ class Removal:
     cost : (networks,) change of the metric in the direction of worse.
     controls : by kind, (networks, draws) the same for random changes of equal norm.
     mass : (networks,) removed mass.
-    to_lose : (networks,) what there is to lose, from intact to chance; None where chance is unknown.
+    to_lose : (networks,) what there is to lose, from intact to chance; None where chance is
+        unknown.
     """
 
     name: str
@@ -71,18 +75,24 @@ class Removal:
 
     @property
     def mean(self) -> Interval | None:
-        """Mean cost over the networks in which there was something to remove and that can be measured; None without any."""
+        """Mean cost over the networks in which there was something to remove and that can be
+        measured; None without any.
+        """
         kept = self.cost[self.held & np.isfinite(self.cost)]
         return over_networks(kept) if len(kept) else None
 
     def excess(self, kind: str) -> Interval | None:
-        """The cost minus the mean cost of its control, over the same networks: above 0, the removal is worse than a change of its size must be."""
+        """The cost minus the mean cost of its control, over the same networks: above 0, the removal
+        is worse than a change of its size must be.
+        """
         drawn = self.controls[one_of(kind, "control", self.controls)].mean(axis=1)
         kept = self.held & np.isfinite(self.cost) & np.isfinite(drawn)
         return over_networks((self.cost - drawn)[kept]) if kept.any() else None
 
     def beyond(self, kind: str) -> np.ndarray:
-        """(networks,) whether the removal costs more than every draw of that control: by chance 1 time in draws + 1."""
+        """(networks,) whether the removal costs more than every draw of that control: by chance 1
+        time in draws + 1.
+        """
         return self._against(kind, np.greater)
 
     def below(self, kind: str) -> np.ndarray:
@@ -94,15 +104,24 @@ class Removal:
         return self.held & comes(self.cost[:, None], drawn).all(axis=1)
 
     def share_beyond(self, kind: str) -> Interval | None:
-        """The share of networks in which the removal is beyond that control, of those in which there was something to remove."""
+        """The share of networks in which the removal is beyond that control, of those in which
+        there was something to remove.
+        """
         return share(self.beyond(kind)[self.held]) if self.held.any() else None
 
     @property
     def readings(self) -> tuple[str, ...]:
-        """How the removal reads in each network, one of `READINGS` (the module says what they mean); "–" where nothing can be said."""
+        """How the removal reads in each network, one of `READINGS` (the module says what they
+        mean); "–" where nothing can be said.
+        """
         known = all(kind in self.controls for kind in DECIDING)
-        against = {name: np.array([getattr(self, name)(kind) for kind in DECIDING]) if known else None for name in ("beyond", "below")}
-        return tuple(self._reading(i, against["beyond"], against["below"]) for i in range(len(self.cost)))
+        against = {
+            name: np.array([getattr(self, name)(kind) for kind in DECIDING]) if known else None
+            for name in ("beyond", "below")
+        }
+        return tuple(
+            self._reading(i, against["beyond"], against["below"]) for i in range(len(self.cost))
+        )
 
     def _reading(self, i, beyond, below) -> str:
         if not self.held[i]:
@@ -111,7 +130,11 @@ class Removal:
             return "nearly ∅"
         if np.isnan(self.cost[i]):
             return "–"
-        if self.to_lose is not None and self.to_lose[i] > 0 and self.cost[i] < HARMLESS * self.to_lose[i]:
+        if (
+            self.to_lose is not None
+            and self.to_lose[i] > 0
+            and self.cost[i] < HARMLESS * self.to_lose[i]
+        ):
             return "harmless"
         if beyond is None:
             return "–"
@@ -126,9 +149,28 @@ class Removal:
 
     def row(self, metric: str) -> dict:
         """The removal as a row of words, for tables."""
-        drawn = {kind: costs[self.held & np.isfinite(costs).all(axis=1)] for kind, costs in self.controls.items()}
+        drawn = {
+            kind: costs[self.held & np.isfinite(costs).all(axis=1)]
+            for kind, costs in self.controls.items()
+        }
         counts = self.counts
-        told = {"removed": self.name, "n": int(self.held.sum()), "mass": short(self.mass.mean(), ".3f"), f"cost ({metric})": with_interval(self.mean)}
-        told |= {kind: short(float(np.mean(costs))) if len(costs) else "–" for kind, costs in drawn.items()}
-        told |= {f"beyond {kind}": f"{int(self.beyond(kind).sum())}/{int(self.held.sum())}" for kind in DECIDING if kind in self.controls}
-        return told | {"reads": next(iter(counts)) if len(counts) == 1 else ", ".join(f"{word} {count}" for word, count in counts.items())}
+        told = {
+            "removed": self.name,
+            "n": int(self.held.sum()),
+            "mass": short(self.mass.mean(), ".3f"),
+            f"cost ({metric})": with_interval(self.mean),
+        }
+        told |= {
+            kind: short(float(np.mean(costs))) if len(costs) else "–"
+            for kind, costs in drawn.items()
+        }
+        told |= {
+            f"beyond {kind}": f"{int(self.beyond(kind).sum())}/{int(self.held.sum())}"
+            for kind in DECIDING
+            if kind in self.controls
+        }
+        return told | {
+            "reads": next(iter(counts))
+            if len(counts) == 1
+            else ", ".join(f"{word} {count}" for word, count in counts.items())
+        }

@@ -1,4 +1,6 @@
-"""Rival coordinates: what SVD truncation, eigenmode removal and magnitude pruning remove at the same Frobenius norm as a Schur removal."""
+"""Rival coordinates: what SVD truncation, eigenmode removal and magnitude pruning remove at the
+same Frobenius norm as a Schur removal.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +19,18 @@ RIVALS = ("svd", "eigenmodes", "magnitude")
 
 
 def rival_change(W_rec, mass: float, kind: str) -> np.ndarray:
-    """The change of W_rec that a rival makes for a given removed mass, to be subtracted like a removal.
+    """The change of W_rec that a rival makes for a given removed mass, to be subtracted like a
+    removal.
 
-    Parts of W_rec are taken away in the rival's own order until ‖change‖_F = mass · ‖W_rec‖_F; the last part is taken in part, so
-    that the norm is met exactly.
+    Parts of W_rec are taken away in the rival's own order until ‖change‖_F = mass · ‖W_rec‖_F; the
+    last part is taken in part, so that the norm is met exactly.
 
     Parameters
     ----------
     W_rec : (hidden, hidden)
     mass : share of the Frobenius norm to remove, from 0 to 1.
-    kind : "svd", singular components from the smallest up; "eigenmodes", λ v wᴴ (pairs together) from the smallest |λ| up;
-        "magnitude", entries in raw coordinates from the smallest up.
+    kind : "svd", singular components from the smallest up; "eigenmodes", λ v wᴴ (pairs together)
+        from the smallest |λ| up; "magnitude", entries in raw coordinates from the smallest up.
 
     Returns
     -------
@@ -35,7 +38,8 @@ def rival_change(W_rec, mass: float, kind: str) -> np.ndarray:
 
     Raises
     ------
-    InputError : unknown kind, or for "eigenmodes" a matrix whose eigenvectors are linearly dependent to working precision.
+    InputError : unknown kind, or for "eigenmodes" a matrix whose eigenvectors are linearly
+        dependent to working precision.
 
     Examples
     --------
@@ -47,7 +51,11 @@ def rival_change(W_rec, mass: float, kind: str) -> np.ndarray:
     W_rec = real_array(W_rec, "W_rec", ("hidden", "hidden"), dtype=np.float64)
     target = number(mass, "mass", at_least=0, at_most=1) * np.linalg.norm(W_rec)
     change = np.zeros_like(W_rec)
-    parts = {"svd": _singular_parts, "eigenmodes": _eigenmodes, "magnitude": lambda W: _entries(W, target)}[kind]
+    parts = {
+        "svd": _singular_parts,
+        "eigenmodes": _eigenmodes,
+        "magnitude": lambda W: _entries(W, target),
+    }[kind]
     for part in parts(W_rec):
         if np.linalg.norm(change + part) >= target:
             return change + _share(change, part, target) * part
@@ -55,8 +63,16 @@ def rival_change(W_rec, mass: float, kind: str) -> np.ndarray:
     return change
 
 
-def rival_values(networks: RNN, trials: Trials, subsets: Sequence[Sequence[str]], *, forms: Sequence[SchurForm], metric: str | Metric = "fvu"):
-    """A measure after the removal of sectors, and after each rival has taken the same Frobenius norm.
+def rival_values(
+    networks: RNN,
+    trials: Trials,
+    subsets: Sequence[Sequence[str]],
+    *,
+    forms: Sequence[SchurForm],
+    metric: str | Metric = "fvu",
+):
+    """A measure after the removal of sectors, and after each rival has taken the same Frobenius
+    norm.
 
     Parameters
     ----------
@@ -65,7 +81,8 @@ def rival_values(networks: RNN, trials: Trials, subsets: Sequence[Sequence[str]]
 
     Returns
     -------
-    pandas.DataFrame : network, removed, removed_mass, and the value after the removal ("schur") and after each of `RIVALS`.
+    pandas.DataFrame : network, removed, removed_mass, and the value after the removal ("schur") and
+        after each of `RIVALS`.
     """
     import pandas as pd
 
@@ -77,12 +94,16 @@ def rival_values(networks: RNN, trials: Trials, subsets: Sequence[Sequence[str]]
             mass = float(np.linalg.norm(change) / np.linalg.norm(W))
             changes = [-change, *(-rival_change(W, min(mass, 1.0), kind) for kind in RIVALS)]
             values = dict(zip(("schur", *RIVALS), measure(one, changes, trials, metric)))
-            rows.append({"network": one.labels[0], "removed": name_of(sectors), "removed_mass": mass} | values)
+            rows.append(
+                {"network": one.labels[0], "removed": name_of(sectors), "removed_mass": mass}
+                | values
+            )
     return pd.DataFrame(rows)
 
 
 def coordinates(W, form: SchurForm) -> list[dict]:
-    """Three ways to take a matrix apart, and what each leaves in place when it removes the norm of CR.
+    """Three ways to take a matrix apart, and what each leaves in place when it removes the norm of
+    CR.
 
     Parameters
     ----------
@@ -91,24 +112,36 @@ def coordinates(W, form: SchurForm) -> list[dict]:
 
     Returns
     -------
-    Rows for "Schur" (removes CR), "singular components" (the smallest) and "eigenmodes" (of smallest modulus): coordinates, mass removed, condition
-    number of the basis, Σ‖part‖² / ‖W‖² (1 where the norm of a removal is that of what was removed), and how many eigenvalues and singular values
-    are still there, to 1e-6 of the largest.
+    Rows for "Schur" (removes CR), "singular components" (the smallest) and "eigenmodes" (of
+    smallest modulus): coordinates, mass removed, condition number of the basis, Σ‖part‖² / ‖W‖² (1
+    where the norm of a removal is that of what was removed), and how many eigenvalues and singular
+    values are still there, to 1e-6 of the largest.
     """
     (values, right), sizes = np.linalg.eig(W), np.linalg.svd(W, compute_uv=False)
     cut = removal(form, ("CR",))
     mass = form.removed_mass(cut)
-    modes = np.abs(values) * np.linalg.norm(right, axis=0) * np.linalg.norm(np.linalg.inv(right), axis=1)
+    modes = (
+        np.abs(values)
+        * np.linalg.norm(right, axis=0)
+        * np.linalg.norm(np.linalg.inv(right), axis=1)
+    )
     ways = {
         "Schur": (form.Q, 1.0, form.Q @ cut @ form.Q.T),
         "singular components": (np.eye(len(W)), 1.0, rival_change(W, mass, "svd")),
-        "eigenmodes": (right, float((modes**2).sum() / np.linalg.norm(W) ** 2), rival_change(W, mass, "eigenmodes")),
+        "eigenmodes": (
+            right,
+            float((modes**2).sum() / np.linalg.norm(W) ** 2),
+            rival_change(W, mass, "eigenmodes"),
+        ),
     }
     rows = []
     for way, (basis, parts, change) in ways.items():
         left = {"eigenvalues kept": _kept(values, np.linalg.eigvals(W - change))}
         left |= {"singular values kept": _kept(sizes, np.linalg.svd(W - change, compute_uv=False))}
-        sizes_of = {"condition number of the basis": float(np.linalg.cond(basis)), "Σ‖part‖² / ‖W‖²": parts}
+        sizes_of = {
+            "condition number of the basis": float(np.linalg.cond(basis)),
+            "Σ‖part‖² / ‖W‖²": parts,
+        }
         rows.append({"coordinates": way, "mass": mass, **sizes_of, **left})
     return rows
 
@@ -134,7 +167,10 @@ def _singular_parts(W_rec) -> Iterator[np.ndarray]:
 def _eigenmodes(W_rec) -> Iterator[np.ndarray]:
     values, right = np.linalg.eig(W_rec)
     if np.linalg.cond(right) > 1e12:
-        raise InputError("eigenmode removal is undefined here: the eigenvectors of W_rec are linearly dependent to working precision.")
+        raise InputError(
+            "eigenmode removal is undefined here: the eigenvectors of W_rec are linearly "
+            "dependent to working precision."
+        )
     left = np.linalg.inv(right)
     for k in np.argsort(np.abs(values), kind="stable"):
         if values[k].imag >= 0:
@@ -143,7 +179,9 @@ def _eigenmodes(W_rec) -> Iterator[np.ndarray]:
 
 
 def _entries(W_rec, target) -> Iterator[np.ndarray]:
-    """The smallest entries that surely fit at once, then one at a time: parts of disjoint support add up in squares."""
+    """The smallest entries that surely fit at once, then one at a time: parts of disjoint support
+    add up in squares.
+    """
     order = np.argsort(np.abs(W_rec), axis=None, kind="stable")
     fit = int(np.searchsorted(np.cumsum(W_rec.flat[order] ** 2), 0.999 * target**2))
     for chosen in (order[:fit], *order[fit:, None]):

@@ -1,4 +1,6 @@
-"""Profiles under other choices: sectors cut elsewhere, nearly tied blocks in other orders, removals in part; and errors over the time of a trial."""
+"""Profiles under other choices: sectors cut elsewhere, nearly tied blocks in other orders, removals
+in part; and errors over the time of a trial.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ def threshold_sweep(
     subsets: Sequence[Sequence[str]] = (("RR",), ("CR",), ("CC",), ("RR", "CR", "CC")),
     engine: str = "auto",
 ) -> dict[float, Profile]:
-    """Profiles without controls whose sectors are cut at several thresholds; a network is run once for each different number of units in R.
+    """Profiles without controls whose sectors are cut at several thresholds; a network is run once
+    for each different number of units in R.
 
     Parameters
     ----------
@@ -40,23 +43,37 @@ def threshold_sweep(
     -------
     Profile by threshold.
     """
-    forms = [real_schur(W, leak=networks.leak) for W in networks.W_rec] if forms is None else list(forms)
+    forms = (
+        [real_schur(W, leak=networks.leak) for W in networks.W_rec]
+        if forms is None
+        else list(forms)
+    )
     known: dict[tuple, Profile] = {}
 
     def one(position, level):
         cut = forms[position].with_threshold(float(level))
         if (position, cut.n_leading) not in known:
-            asked = {"metric": metric, "forms": [cut], "subsets": subsets, "controls": (), "engine": engine}
+            asked = {
+                "metric": metric,
+                "forms": [cut],
+                "subsets": subsets,
+                "controls": (),
+                "engine": engine,
+            }
             known[position, cut.n_leading] = ablation_profile(networks[position], trials, **asked)
         return known[position, cut.n_leading]
 
-    return {float(level): Profile.stack([one(position, level) for position in range(len(networks))]) for level in levels}
+    return {
+        float(level): Profile.stack([one(position, level) for position in range(len(networks))])
+        for level in levels
+    }
 
 
 def order_sweep(
     networks: RNN, trials: Trials, orders: int, *, forms: Sequence[SchurForm], metric: str | Metric = "fvu", tie: float = 0.01, engine: str = "auto"
 ):  # fmt: skip
-    """How much the cost of each sector depends on the order of blocks whose moduli nearly tie, which is arbitrary.
+    """How much the cost of each sector depends on the order of blocks whose moduli nearly tie,
+    which is arbitrary.
 
     Parameters
     ----------
@@ -67,7 +84,8 @@ def order_sweep(
 
     Returns
     -------
-    pandas.DataFrame : for each sector the mean cost by modulus and over the orders, and the mean and the largest spread within a network
+    pandas.DataFrame : for each sector the mean cost by modulus and over the orders, and the mean
+        and the largest spread within a network
     (highest − lowest order). CR is fixed by the leading subspace: only rounding can differ there.
     """
     import pandas as pd
@@ -81,8 +99,16 @@ def order_sweep(
         held = by_modulus[name].held
         costs = np.stack([profile[name].cost[held] for profile in profiles])
         spread = np.ptp(costs, axis=0) if held.any() else np.array([np.nan])
-        row = {"removed": name, "n": int(held.sum()), "by modulus": by_modulus[name].cost[held].mean() if held.any() else np.nan}
-        row |= {"over random orders": costs.mean() if held.any() else np.nan, "spread, mean": spread.mean(), "spread, largest": spread.max()}
+        row = {
+            "removed": name,
+            "n": int(held.sum()),
+            "by modulus": by_modulus[name].cost[held].mean() if held.any() else np.nan,
+        }
+        row |= {
+            "over random orders": costs.mean() if held.any() else np.nan,
+            "spread, mean": spread.mean(),
+            "spread, largest": spread.max(),
+        }
         rows.append(row)
     return pd.DataFrame(rows).set_index("removed")
 
@@ -106,11 +132,13 @@ def dose_sweep(
     ----------
     networks, trials, metric, controls, draws, seed, engine : as in `ablation_profile`.
     doses : 0 removes nothing, 1 the whole sector, −1 doubles it.
-    forms : Schur forms, one a network. subsets : what to remove; none of them empty.
+    forms : Schur forms, one a network.
+    subsets : what to remove; none of them empty.
 
     Returns
     -------
-    pandas.DataFrame : network, removed, kind ("removal" or a control), dose, removed_mass, value (of controls the mean over draws); no rows where
+    pandas.DataFrame : network, removed, kind ("removal" or a control), dose, removed_mass, value
+        (of controls the mean over draws); no rows where
     there is nothing to remove.
     """
     import pandas as pd
@@ -120,12 +148,24 @@ def dose_sweep(
         for sectors in subsets:
             delta = removal(form, sectors)
             for kind in ("removal", *controls) if delta.any() else ():
-                full = [delta] if kind == "removal" else drawn_changes(form, sectors, kind, draws, seed)
+                full = (
+                    [delta]
+                    if kind == "removal"
+                    else drawn_changes(form, sectors, kind, draws, seed)
+                )
                 changes = (-dose * change for change in map(form.weights, full) for dose in doses)
-                values = measure(one, changes, trials, metric, engine=engine).reshape(-1, len(doses)).mean(axis=0)
+                values = (
+                    measure(one, changes, trials, metric, engine=engine)
+                    .reshape(-1, len(doses))
+                    .mean(axis=0)
+                )
                 mass, about = form.removed_mass(delta), (one.labels[0], name_of(sectors), kind)
-                rows += [(*about, dose, abs(dose) * mass, value) for dose, value in zip(doses, values)]
-    return pd.DataFrame(rows, columns=["network", "removed", "kind", "dose", "removed_mass", "value"])
+                rows += [
+                    (*about, dose, abs(dose) * mass, value) for dose, value in zip(doses, values)
+                ]
+    return pd.DataFrame(
+        rows, columns=["network", "removed", "kind", "dose", "removed_mass", "value"]
+    )
 
 
 def curves(
@@ -150,6 +190,8 @@ def curves(
     """
     found = {}
     for sectors in subsets:
-        stack = RNN.stack([ablate(one, form, [sectors], labels=one.labels) for one, form in zip(networks, forms)])
+        stack = RNN.stack(
+            [ablate(one, form, [sectors], labels=one.labels) for one, form in zip(networks, forms)]
+        )
         found[name_of(sectors)] = curve(rollout(stack, trials, engine=engine).outputs, trials)
     return found

@@ -1,1 +1,3 @@
-"""Questions put to networks, one a file: where they rest and turn, what their removals meet, what predicts a cost."""
+"""Questions put to networks, one a file: where they rest and turn, what their removals meet, what
+predicts a cost.
+"""

@@ -1,4 +1,5 @@
-"""Where one network goes at a constant input when it does not come to rest: the limit cycle, its period, amplitude and stability.
+"""Where one network goes at a constant input when it does not come to rest: the limit cycle, its
+period, amplitude and stability.
 
 Everything is computed in float64, with the map of states of `schurkit.analyses.dynamics`.
 """
@@ -23,17 +24,24 @@ _PERIODS = 8
 class LimitCycle:
     """Where one network goes at a constant input, read as a cycle; made by `limit_cycle`.
 
-    period : in steps, not a whole number in general (1 / rotation number); None where undefined, with the reason in `undefined`.
+    period : in steps, not a whole number in general (1 / rotation number); None where undefined,
+        with the reason in `undefined`.
     amplitude : root mean square distance from the mean state, in units of the states.
     states : (recorded steps, hidden) what was recorded after settling.
-    explained : share of the variance that the phase t/period explains, 1 − half the mean square difference of neighbours in phase over the variance:
-        near 1 for a cycle, less on a torus, about 0 in chaos.
-    drift : relative change of the amplitude between the two halves of the record. converged : drift ≤ tolerance and explained ≥ .99.
-    return_steps : whole steps after which the state is nearly back, near 1 … 8 periods; return_error : distance then, in amplitudes.
-    multipliers : (hidden,) complex, of the product of Jacobians over return_steps, by nonincreasing modulus.
-    contraction : factor per period by which perturbations shrink, from the multipliers: of the largest one if the cycle is locked to the steps
-        (return_error ≤ 1e-6), else of the largest but the one nearest to 1, which belongs to the direction along the cycle.
-        The return is then not exact, so that this is an approximation, of the order of return_error. None where undefined.
+    explained : share of the variance that the phase t/period explains, 1 − half the mean square
+        difference of neighbours in phase over the variance: near 1 for a cycle, less on a torus,
+        about 0 in chaos.
+    drift : relative change of the amplitude between the two halves of the record.
+    converged : drift ≤ tolerance and explained ≥ .99.
+    return_steps : whole steps after which the state is nearly back, near 1 … 8 periods;
+    return_error : distance then, in amplitudes.
+    multipliers : (hidden,) complex, of the product of Jacobians over return_steps, by nonincreasing
+        modulus.
+    contraction : factor per period by which perturbations shrink, from the multipliers: of the
+        largest one if the cycle is locked to the steps (return_error ≤ 1e-6), else of the largest
+        but the one nearest to 1, which belongs to the direction along the cycle. The return is then
+        not exact, so that this is an approximation, of the order of return_error. None where
+        undefined.
     """
 
     period: float | None
@@ -51,7 +59,10 @@ class LimitCycle:
     def __repr__(self) -> str:
         if self.period is None:
             return f"LimitCycle(no period: {self.undefined})"
-        return f"LimitCycle(period {self.period:.6g}, amplitude {self.amplitude:.3g}, {'converged' if self.converged else 'not converged'})"
+        return (
+            f"LimitCycle(period {self.period:.6g}, amplitude {self.amplitude:.3g}, "
+            f"{'converged' if self.converged else 'not converged'})"
+        )
 
     @property
     def points(self) -> np.ndarray | None:
@@ -60,27 +71,36 @@ class LimitCycle:
 
     @property
     def phases(self) -> np.ndarray | None:
-        """(recorded steps,) phase of each recorded state, in [0, 1); sorting `states` by it draws the closed curve. None without a period."""
+        """(recorded steps,) phase of each recorded state, in [0, 1); sorting `states` by it draws
+        the closed curve. None without a period.
+        """
         return None if self.period is None else np.arange(len(self.states)) / self.period % 1.0
 
 
-def limit_cycle(rnn: RNN, x=None, start=None, *, settle: int = 2000, steps: int = 4096, tolerance: float = 1e-3) -> LimitCycle:
+def limit_cycle(
+    rnn: RNN, x=None, start=None, *, settle: int = 2000, steps: int = 4096, tolerance: float = 1e-3
+) -> LimitCycle:
     """The cycle that one network settles on at a constant input: period, amplitude, stability.
 
-    The period is the inverse of the frequency of largest power, summed over units, refined by maximising the Hann-windowed Fourier transform
-    (relative error about 1e-7 for tens of recorded periods). Where that does not explain the states, because a harmonic is the strongest, it is the
-    first of 2 … 6 times as much that does.
-    In discrete time frequencies above ½ fold back, so the period is at least 2 steps.
+    The period is the inverse of the frequency of largest power, summed over units, refined by
+    maximising the Hann-windowed Fourier transform (relative error about 1e-7 for tens of recorded
+    periods). Where that does not explain the states, because a harmonic is the strongest, it is the
+    first of 2 … 6 times as much that does. In discrete time frequencies above ½ fold back, so the
+    period is at least 2 steps.
 
     Parameters
     ----------
-    rnn : a stack of one. x : (input,), zero when left out. start : (hidden,), by default the network's h0.
-    settle : steps that are run first and not recorded. steps : recorded; at least 64, and periods up to a third of them can be told.
+    rnn : a stack of one.
+    x : (input,), zero when left out.
+    start : (hidden,), by default the network's h0.
+    settle : steps that are run first and not recorded.
+    steps : recorded; at least 64, and periods up to a third of them can be told.
     tolerance : on the relative drift of the amplitude.
 
     Returns
     -------
-    LimitCycle; its period is None if the network came to rest, diverged, or moves more slowly than `steps` can tell.
+    LimitCycle; its period is None if the network came to rest, diverged, or moves more slowly than
+    `steps` can tell.
 
     Raises
     ------
@@ -94,7 +114,9 @@ def limit_cycle(rnn: RNN, x=None, start=None, *, settle: int = 2000, steps: int 
     """
     net = StateMap(rnn, x, "limit_cycle")
     if net.drive.ndim != 1:
-        raise InputError(f"limit_cycle needs one constant x of shape ({rnn.input_size},); got {np.shape(x)}.")
+        raise InputError(
+            f"limit_cycle needs one constant x of shape ({rnn.input_size},); got {np.shape(x)}."
+        )
     start = rnn.h0[0] if start is None else real_array(start, "start", ("hidden",))
     state = net.states(np.asarray(start)[None], "start")[0]
     settle, steps = integer(settle, "settle", at_least=0), integer(steps, "steps", at_least=64)
@@ -113,11 +135,18 @@ def limit_cycle(rnn: RNN, x=None, start=None, *, settle: int = 2000, steps: int 
         return LimitCycle(None, "the network came to rest", amplitude, read_only(states))
     frequency, explained = _fundamental(centred)
     if frequency * steps < 3:
-        return LimitCycle(None, f"one cycle takes more than a third of the {steps} recorded steps", amplitude, read_only(states))
+        return LimitCycle(
+            None,
+            f"one cycle takes more than a third of the {steps} recorded steps",
+            amplitude,
+            read_only(states),
+        )
     drift = _drift(states)
     converged = drift <= tolerance and explained >= _EXPLAINED
     returns = _returns(net, states, amplitude, 1 / frequency)
-    return LimitCycle(1 / frequency, "", amplitude, read_only(states), explained, drift, converged, *returns)
+    return LimitCycle(
+        1 / frequency, "", amplitude, read_only(states), explained, drift, converged, *returns
+    )
 
 
 def _fundamental(centred):
@@ -131,28 +160,46 @@ def _fundamental(centred):
     peak, time = int(power.argmax()), np.arange(steps)
 
     def loss(frequency):
-        return -np.square(np.abs(np.exp(-2j * np.pi * frequency * time) @ windowed)).sum() / power[peak]
+        return (
+            -np.square(np.abs(np.exp(-2j * np.pi * frequency * time) @ windowed)).sum()
+            / power[peak]
+        )
 
     bounds = ((peak - 1) / steps, min((peak + 1) / steps, 0.5))
     # The power is symmetric about ½, so its maximum is looked for on one side only.
     main = 0.5 if 2 * peak >= steps - 1 and loss(0.5) <= loss(bounds[0]) else 0.0
-    found = main or float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-13}).x)
-    shares = [_explained(centred, found / divisor) for divisor in range(1, 7) if found / divisor * steps >= 3]
+    found = main or float(
+        minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-13}).x
+    )
+    shares = [
+        _explained(centred, found / divisor)
+        for divisor in range(1, 7)
+        if found / divisor * steps >= 3
+    ]
     good = [i for i, share in enumerate(shares) if share >= _EXPLAINED]
-    return (found / (1 + good[0]), shares[good[0]]) if good else (found, max(shares[:1], default=0.0))
+    return (
+        (found / (1 + good[0]), shares[good[0]]) if good else (found, max(shares[:1], default=0.0))
+    )
 
 
 def _explained(centred, frequency):
-    """Share of the variance that the phase explains: neighbours in phase (not in time) differ by the rest."""
+    """Share of the variance that the phase explains: neighbours in phase (not in time) differ by
+    the rest.
+    """
     by_phase = centred[np.argsort(np.arange(len(centred)) * frequency % 1.0, kind="stable")]
     return float(1 - 0.5 * np.square(np.diff(by_phase, axis=0)).sum() / np.square(centred).sum())
 
 
 def _drift(states):
-    """Relative change of the Hann-weighted amplitude from the first to the second half of the record."""
+    """Relative change of the Hann-weighted amplitude from the first to the second half of the
+    record.
+    """
     half = len(states) // 2
     weight = np.hanning(half + 2)[1:-1, None] / np.hanning(half + 2).sum()
-    first, second = (np.sqrt((weight * np.square(part - (weight * part).sum(axis=0))).sum()) for part in (states[:half], states[-half:]))
+    first, second = (
+        np.sqrt((weight * np.square(part - (weight * part).sum(axis=0))).sum())
+        for part in (states[:half], states[-half:])
+    )
     return float(abs(second / first - 1)) if first > 0 else float("inf")
 
 
@@ -168,6 +215,8 @@ def _returns(net, states, amplitude, period):
         product = net.jacobian(state) @ product
     multipliers = np.linalg.eigvals(product).astype(complex)
     multipliers = multipliers[np.argsort(-np.abs(multipliers), kind="stable")]
-    across = multipliers if locked.any() else np.delete(multipliers, np.abs(multipliers - 1).argmin())
+    across = (
+        multipliers if locked.any() else np.delete(multipliers, np.abs(multipliers - 1).argmin())
+    )
     contraction = float(np.abs(across).max() ** (period / times[best])) if len(across) else None
     return int(times[best]), float(errors[best]), read_only(multipliers), contraction

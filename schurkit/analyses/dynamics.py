@@ -1,13 +1,17 @@
-"""What one network does as a dynamical system: its map, fixed points, and the linearised map along trajectories; `schurkit.analyses.cycles` has limit cycles.
+"""What one network does as a dynamical system: its map, fixed points, and the linearised map along
+trajectories; `schurkit.analyses.cycles` has limit cycles.
 
-A network at a constant input x is a map F of its state (h in the rate form, v in the voltage form)::
+A network at a constant input x is a map F of its state (h in the rate form, v in the voltage
+form)::
 
-    rate:     F(h) = (1 − leak) h + leak φ(W_rec h + W_in x + b_rec),      DF = diag(1 − leak) + diag(leak φ′) W_rec
-    voltage:  F(v) = (1 − leak) v + leak (W_rec φ(v) + W_in x + b_rec),    DF = diag(1 − leak) + diag(leak) W_rec diag(φ′)
+    rate:     F(h) = (1 − leak) h + leak φ(W_rec h + W_in x + b_rec),      DF = diag(1 − leak) +
+    diag(leak φ′) W_rec voltage:  F(v) = (1 − leak) v + leak (W_rec φ(v) + W_in x + b_rec),    DF =
+    diag(1 − leak) + diag(leak) W_rec diag(φ′)
 
 Everything is computed in float64. The derivative of relu at 0 is taken as 0, as in the engines.
-Sources: D. Sussillo and O. Barak, Neural Computation 25 (2013) 626 (fixed and slow points as minima of the speed q) · J. Fan and Y. Yuan, Computing
-74 (2005) 23 (Levenberg–Marquardt with damping ∝ ‖F(h) − h‖ stays quadratic where fixed points are not isolated).
+Sources: D. Sussillo and O. Barak, Neural Computation 25 (2013) 626 (fixed and slow points as minima
+of the speed q) · J. Fan and Y. Yuan, Computing 74 (2005) 23 (Levenberg–Marquardt with damping ∝
+‖F(h) − h‖ stays quadratic where fixed points are not isolated).
 """
 
 from __future__ import annotations
@@ -29,25 +33,38 @@ class StateMap:
 
     def __init__(self, rnn: RNN, x, function: str):
         if len(rnn) != 1:
-            raise InputError(f"{function} needs one network (a stack of one); got {len(rnn)}. Take rnn[i].")
+            raise InputError(
+                f"{function} needs one network (a stack of one); got {len(rnn)}. Take rnn[i]."
+            )
         x = np.zeros(rnn.input_size) if x is None else real_array(x, "x", dtype=np.float64)
         if x.ndim not in (1, 2) or x.shape[-1] != rnn.input_size:
-            raise InputError(f"{function} needs x of shape ({rnn.input_size},) or (points, {rnn.input_size}); got {x.shape}.")
+            raise InputError(
+                f"{function} needs x of shape ({rnn.input_size},) or (points, {rnn.input_size}); "
+                f"got {x.shape}."
+            )
         self.W, self.hidden = rnn.W_rec[0].astype(np.float64), rnn.hidden_size
         self.drive = x @ rnn.W_in[0].T.astype(np.float64) + rnn.b_rec[0]
         self.leak = np.broadcast_to(np.asarray(rnn.leak, dtype=np.float64), (self.hidden,))
-        self.rate, self.tanh, self.voltage = rnn.activate, rnn.activation == "tanh", rnn.form == "voltage"
+        self.rate, self.tanh, self.voltage = (
+            rnn.activate,
+            rnn.activation == "tanh",
+            rnn.form == "voltage",
+        )
 
     def __call__(self, states):
         if self.voltage:
-            return (1 - self.leak) * states + self.leak * (self.rate(states) @ self.W.T + self.drive)
+            return (1 - self.leak) * states + self.leak * (
+                self.rate(states) @ self.W.T + self.drive
+            )
         return (1 - self.leak) * states + self.leak * self.rate(states @ self.W.T + self.drive)
 
     def jacobian(self, states):
         if self.voltage:
             derivative = (self.leak[:, None] * self.W) * self._slope(states)[..., None, :]
         else:
-            derivative = (self.leak * self._slope(states @ self.W.T + self.drive))[..., :, None] * self.W
+            derivative = (self.leak * self._slope(states @ self.W.T + self.drive))[
+                ..., :, None
+            ] * self.W
         np.einsum("...ii->...i", derivative)[...] += 1 - self.leak
         return derivative
 
@@ -59,7 +76,10 @@ class StateMap:
         if states.shape[1] != self.hidden:
             raise InputError(f"{name} must have shape (points, {self.hidden}); got {states.shape}.")
         if self.drive.ndim == 2 and len(self.drive) != len(states):
-            raise InputError(f"x must be one input, or one for each of the {len(states)} states; got {len(self.drive)}.")
+            raise InputError(
+                f"x must be one input, or one for each of the {len(states)} states; got "
+                f"{len(self.drive)}."
+            )
         return states
 
 
@@ -68,7 +88,8 @@ def step(rnn: RNN, states, x=None) -> np.ndarray:
 
     Parameters
     ----------
-    rnn : a stack of one. states : (points, hidden), h (rate form) or v (voltage form).
+    rnn : a stack of one.
+    states : (points, hidden), h (rate form) or v (voltage form).
     x : (input,), the same for all, or (points, input); zero when left out.
 
     Returns
@@ -90,7 +111,8 @@ def step(rnn: RNN, states, x=None) -> np.ndarray:
 
 
 def jacobian(rnn: RNN, states, x=None) -> np.ndarray:
-    """DF at given states, (points, hidden, hidden), float64; entry (i, j) is ∂F_i/∂state_j. Parameters and raises as `step`.
+    """DF at given states, (points, hidden, hidden), float64; entry (i, j) is ∂F_i/∂state_j.
+    Parameters and raises as `step`.
 
     Examples
     --------
@@ -102,16 +124,21 @@ def jacobian(rnn: RNN, states, x=None) -> np.ndarray:
     return net.jacobian(net.states(states, "states"))
 
 
-# ---- fixed points ---------------------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------ fixed points
 @dataclass(frozen=True, eq=False, repr=False)
 class FixedPoints:
     """Fixed (and, if asked for, slow) points of one network at one input; made by `fixed_points`.
 
-    points : (points, hidden), those that most starts reached first. speeds : (points,) q = ½‖F(h) − h‖².
+    points : (points, hidden), those that most starts reached first.
+    speeds : (points,) q = ½‖F(h) − h‖².
     fixed : (points,) booleans, q ≤ tolerance; false for slow points.
-    eigenvalues : (points, hidden) complex, of DF, by nonincreasing modulus. stable : (points,) booleans, largest modulus < 1.
-    starts : (points,) how many starts ended there. ended : (all starts,) index of the point where each start ended, −1 for none.
-    merge_distance : Euclidean distance up to which two ends count as one point. tolerance : on q. x : (input,).
+    eigenvalues : (points, hidden) complex, of DF, by nonincreasing modulus.
+    stable : (points,) booleans, largest modulus < 1.
+    starts : (points,) how many starts ended there.
+    ended : (all starts,) index of the point where each start ended, −1 for none.
+    merge_distance : Euclidean distance up to which two ends count as one point.
+    tolerance : on q.
+    x : (input,).
     """
 
     points: np.ndarray
@@ -130,7 +157,10 @@ class FixedPoints:
 
     def __repr__(self) -> str:
         slow = f", {int((~self.fixed).sum())} of them slow" if not self.fixed.all() else ""
-        return f"FixedPoints({len(self)} points, {int(self.stable.sum())} stable{slow}; {len(self.ended)} starts, {self.not_converged} not converged)"
+        return (
+            f"FixedPoints({len(self)} points, {int(self.stable.sum())} stable{slow}; "
+            f"{len(self.ended)} starts, {self.not_converged} not converged)"
+        )
 
     @property
     def not_converged(self) -> int:
@@ -138,20 +168,30 @@ class FixedPoints:
         return int((self.ended < 0).sum())
 
     def marginal(self, width: float = 1e-2) -> np.ndarray:
-        """(points,) number of eigenvalues within `width` of 1: 1 along a line attractor, whose points are samples of a continuum."""
+        """(points,) number of eigenvalues within `width` of 1: 1 along a line attractor, whose
+        points are samples of a continuum.
+        """
         return (np.abs(self.eigenvalues - 1) <= number(width, "width", at_least=0)).sum(axis=1)
 
 
 def visited_states(rnn: RNN, trials: Trials, count: int = 256, seed: int = 0) -> np.ndarray:
-    """Random states that a network visits on trials, (count, hidden), float64, without repetition: starts for `fixed_points`.
+    """Random states that a network visits on trials, (count, hidden), float64, without repetition:
+    starts for `fixed_points`.
 
     Parameters
     ----------
-    rnn : a stack of one. trials : shared trials; every time step may be drawn. count : at most trials · time. seed : of the draw.
+    rnn : a stack of one.
+    trials : shared trials; every time step may be drawn.
+    count : at most trials · time.
+    seed : of the draw.
     """
     if len(rnn) != 1:
-        raise InputError(f"visited_states needs one network (a stack of one); got {len(rnn)}. Take rnn[i].")
-    states = rollout(rnn, trials, states=True, dtype="float64").states[0].reshape(-1, rnn.hidden_size)
+        raise InputError(
+            f"visited_states needs one network (a stack of one); got {len(rnn)}. Take rnn[i]."
+        )
+    states = (
+        rollout(rnn, trials, states=True, dtype="float64").states[0].reshape(-1, rnn.hidden_size)
+    )
     count = integer(count, "count", at_least=1, at_most=len(states))
     return states[np.sort(random.permutation(seed, "visited states", 0, len(states))[:count])]
 
@@ -161,19 +201,24 @@ def fixed_points(
 ) -> FixedPoints:  # fmt: skip
     """Fixed points F(h) = h of one network at a constant input, from many starts at once.
 
-    Levenberg–Marquardt on q = ½‖F(h) − h‖² with damping proportional to ‖F(h) − h‖, all starts in one batch; starts that end in a minimum of q
-    other than 0 try again by Newton's method. Unstable points are found as well as stable ones, and a start need not end where the network would go;
-    on a line attractor (DF has the eigenvalue 1) each start ends at a nearby point of the line.
+    Levenberg–Marquardt on q = ½‖F(h) − h‖² with damping proportional to ‖F(h) − h‖, all starts in
+    one batch; starts that end in a minimum of q other than 0 try again by Newton's method. Unstable
+    points are found as well as stable ones, and a start need not end where the network would go; on
+    a line attractor (DF has the eigenvalue 1) each start ends at a nearby point of the line.
 
     Parameters
     ----------
-    rnn : a stack of one. x : (input,), zero when left out.
-    starts : (starts, hidden), best states that the network visits (`visited_states`). Points that no start leads to are not found.
+    rnn : a stack of one.
+    x : (input,), zero when left out.
+    starts : (starts, hidden), best states that the network visits (`visited_states`). Points that
+        no start leads to are not found.
     tolerance : largest speed q of a fixed point, in squared units of the states.
-    merge : ends closer than merge × (root mean square norm of the starts; 1 if that is 0) are one point, the end of the first such start.
-        A continuum of fixed points is thus sampled at that distance or coarser.
+    merge : ends closer than merge × (root mean square norm of the starts; 1 if that is 0) are one
+        point, the end of the first such start. A continuum of fixed points is thus sampled at that
+        distance or coarser.
     slow_speed : also keep ends with q up to this, as slow points; none when left out.
-    max_iterations : of each of the two solvers. The first gives a start up when q has not fallen by 1 % in 20 iterations.
+    max_iterations : of each of the two solvers. The first gives a start up when q has not fallen by
+        1 % in 20 iterations.
 
     Returns
     -------
@@ -195,53 +240,81 @@ def fixed_points(
     Source: see the module's text.
     """
     if starts is None:
-        raise InputError("fixed_points needs starts of shape (starts, hidden), e.g. visited_states(rnn, trials).")
+        raise InputError(
+            "fixed_points needs starts of shape (starts, hidden), e.g. visited_states(rnn, trials)."
+        )
     net = StateMap(rnn, x, "fixed_points")
     if net.drive.ndim != 1:
-        raise InputError(f"fixed_points needs one constant x of shape ({rnn.input_size},); got {np.shape(x)}.")
+        raise InputError(
+            f"fixed_points needs one constant x of shape ({rnn.input_size},); got {np.shape(x)}."
+        )
     starts = net.states(starts, "starts")
     if not len(starts):
         raise InputError("fixed_points needs at least one start; got none.")
     tolerance, merge = number(tolerance, "tolerance", above=0), number(merge, "merge", at_least=0)
-    largest = tolerance if slow_speed is None else number(slow_speed, "slow_speed", at_least=tolerance)
+    largest = (
+        tolerance if slow_speed is None else number(slow_speed, "slow_speed", at_least=tolerance)
+    )
     max_iterations = integer(max_iterations, "max_iterations", at_least=1)
     with np.errstate(over="ignore", invalid="ignore"):
         ends, speeds = _solve(net, starts, tolerance, max_iterations)
     scale = float(np.sqrt(np.square(starts).sum(axis=1).mean())) or 1.0
     first, ended = _distinct(ends, speeds <= largest, merge * scale)
     eigenvalues = np.linalg.eigvals(net.jacobian(ends[first])).astype(complex)
-    eigenvalues = np.take_along_axis(eigenvalues, np.argsort(-np.abs(eigenvalues), axis=1, kind="stable"), axis=1)
+    eigenvalues = np.take_along_axis(
+        eigenvalues, np.argsort(-np.abs(eigenvalues), axis=1, kind="stable"), axis=1
+    )
     counts = np.bincount(ended[ended >= 0], minlength=len(first))
     stable = (np.abs(eigenvalues) < 1).all(axis=1)
     where = np.zeros(rnn.input_size) if x is None else np.array(x, dtype=np.float64)
-    arrays = (ends[first], speeds[first], speeds[first] <= tolerance, eigenvalues, stable, counts, ended)
+    arrays = (
+        ends[first],
+        speeds[first],
+        speeds[first] <= tolerance,
+        eigenvalues,
+        stable,
+        counts,
+        ended,
+    )
     return FixedPoints(*map(read_only, arrays), merge * scale, tolerance, read_only(where))
 
 
 def _solve(net, starts, tolerance, max_iterations):
-    """Where each start ends, and q there: Levenberg–Marquardt, then for those given up on Newton's method from the start, downhill or not."""
+    """Where each start ends, and q there: Levenberg–Marquardt, then for those given up on Newton's
+    method from the start, downhill or not.
+    """
     ends, speeds = _descend(net, starts, tolerance, max_iterations)
     stuck = np.flatnonzero(speeds > tolerance)
     points, reach = starts[stuck], 1 + np.linalg.norm(starts, axis=1).max()
     for _ in range(max_iterations if stuck.size else 0):
         residuals = net(points) - points
         done = 0.5 * np.square(residuals).sum(axis=1) <= tolerance
-        ends[stuck[done]], speeds[stuck[done]] = points[done], 0.5 * np.square(residuals[done]).sum(axis=1)
+        ends[stuck[done]], speeds[stuck[done]] = (
+            points[done],
+            0.5 * np.square(residuals[done]).sum(axis=1),
+        )
         points, residuals, stuck = points[~done], residuals[~done], stuck[~done]
         if not stuck.size:
             break
         move = _step_towards(net, points, residuals, np.zeros(len(points)))[0]
-        points = points + move * np.minimum(1.0, reach / np.maximum(np.linalg.norm(move, axis=1), 1e-300))[:, None]
+        points = (
+            points
+            + move
+            * np.minimum(1.0, reach / np.maximum(np.linalg.norm(move, axis=1), 1e-300))[:, None]
+        )
     return ends, speeds
 
 
 def _step_towards(net, points, residuals, damping):
-    """The damped Gauss–Newton step of each point, and q that the linearised map promises after it."""
+    """The damped Gauss–Newton step of each point, and q that the linearised map promises
+    after it.
+    """
     A = net.jacobian(points)
     np.einsum("nii->ni", A)[...] -= 1.0
     gram = A.transpose(0, 2, 1) @ A
     diagonal = np.einsum("nii->ni", gram)
-    # The floor keeps the matrix regular where DF has the eigenvalue 1 and the residual is almost gone.
+    # The floor keeps the matrix regular where DF has the eigenvalue 1 and the residual is almost
+    # gone.
     diagonal[...] += (damping + 1e-14 * (1 + diagonal.sum(axis=1)))[:, None]
     move = np.linalg.solve(gram, -(A.transpose(0, 2, 1) @ residuals[..., None]))
     return move[..., 0], 0.5 * np.square(residuals + (A @ move)[..., 0]).sum(axis=1)
@@ -257,15 +330,25 @@ def _descend(net, starts, tolerance, max_iterations):
         run = np.flatnonzero(active)
         if not run.size:
             break
-        move, promised = _step_towards(net, points[run], residuals[run], damping[run] * np.sqrt(2 * speeds[run]))
+        move, promised = _step_towards(
+            net, points[run], residuals[run], damping[run] * np.sqrt(2 * speeds[run])
+        )
         moved = points[run] + move
         new = net(moved) - moved
         new_speeds = 0.5 * np.square(new).sum(axis=1)
         promised = speeds[run] - promised
-        ratio = np.divide(speeds[run] - new_speeds, promised, out=np.zeros_like(promised), where=promised > 0)
+        ratio = np.divide(
+            speeds[run] - new_speeds, promised, out=np.zeros_like(promised), where=promised > 0
+        )
         better = ratio > 1e-4
-        points[run[better]], residuals[run[better]], speeds[run[better]] = moved[better], new[better], new_speeds[better]
-        damping[run] = np.clip(damping[run] * np.select([ratio > 0.75, ratio < 0.25], [0.2, 4.0], 1.0), 1e-10, 1e10)
+        points[run[better]], residuals[run[better]], speeds[run[better]] = (
+            moved[better],
+            new[better],
+            new_speeds[better],
+        )
+        damping[run] = np.clip(
+            damping[run] * np.select([ratio > 0.75, ratio < 0.25], [0.2, 4.0], 1.0), 1e-10, 1e10
+        )
         active[run] = speeds[run] > tolerance
         if iteration % 20 == 0:
             active &= speeds < 0.99 * mark
@@ -274,7 +357,9 @@ def _descend(net, starts, tolerance, max_iterations):
 
 
 def _distinct(ends, kept, distance):
-    """Index of the start that stands for each point (most starts first), and the point at which each start ended (−1 for none)."""
+    """Index of the start that stands for each point (most starts first), and the point at which
+    each start ended (−1 for none).
+    """
     first, ended = [], np.full(len(ends), -1)
     for i in np.flatnonzero(kept):
         gaps = np.linalg.norm(ends[first] - ends[i], axis=1) if first else np.empty(0)
@@ -288,15 +373,18 @@ def _distinct(ends, kept, distance):
     return np.array(first, dtype=int)[order], place[ended]
 
 
-# ---- along trajectories ---------------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------ along trajectories
 @dataclass(frozen=True, eq=False, repr=False)
 class Linearisation:
     """The linearised map along trajectories of one network; made by `linearise_along`.
 
-    jacobians : (trials, time, hidden, hidden); that of step t takes a change of the state before the step to one after it. None if not kept.
-    products : (trials, hidden, hidden), J_T ⋯ J_2 J_1: what a change of the start becomes at the end.
-    growth : (trials, hidden) finite-time growth rates per step, ln σ / time for the singular values σ of the product, largest first; −inf where
-        σ is 0 or below the rounding of the largest (hidden · 2.2e-16 of it).
+    jacobians : (trials, time, hidden, hidden); that of step t takes a change of the state before
+        the step to one after it. None if not kept.
+    products : (trials, hidden, hidden), J_T ⋯ J_2 J_1: what a change of the start becomes at the
+        end.
+    growth : (trials, hidden) finite-time growth rates per step, ln σ / time for the singular values
+        σ of the product, largest first; −inf where σ is 0 or below the rounding of the largest
+        (hidden · 2.2e-16 of it).
     """
 
     jacobians: np.ndarray | None
@@ -304,17 +392,26 @@ class Linearisation:
     growth: np.ndarray
 
     def __repr__(self) -> str:
-        return f"Linearisation({len(self.products)} trials, largest growth per step {self.growth[:, 0].max():.4g})"
+        return (
+            f"Linearisation({len(self.products)} trials, largest growth per step "
+            f"{self.growth[:, 0].max():.4g})"
+        )
 
 
-def linearise_along(rnn: RNN, inputs, *, states=None, autonomous: int | None = None, jacobians: bool = True) -> Linearisation:
-    """Jacobians of every step along trajectories, their product, and how much small changes of the start grow.
+def linearise_along(
+    rnn: RNN, inputs, *, states=None, autonomous: int | None = None, jacobians: bool = True
+) -> Linearisation:
+    """Jacobians of every step along trajectories, their product, and how much small changes of the
+    start grow.
 
     Parameters
     ----------
-    rnn : a stack of one. inputs : `Trials`, or (trials, time, input).
-    states : (trials, time, hidden) after each step, as ``Rollout.states[0]``; by default the network is run, in float64.
-    autonomous : steps to run on with zero input; for `Trials` by default as many as the targets ask for, else 0.
+    rnn : a stack of one.
+    inputs : `Trials`, or (trials, time, input).
+    states : (trials, time, hidden) after each step, as ``Rollout.states[0]``; by default the
+        network is run, in float64.
+    autonomous : steps to run on with zero input; for `Trials` by default as many as the targets ask
+        for, else 0.
     jacobians : keep them all (trials · time · hidden² numbers, at most 2 GiB).
 
     Returns
@@ -323,7 +420,8 @@ def linearise_along(rnn: RNN, inputs, *, states=None, autonomous: int | None = N
 
     Raises
     ------
-    InputError : more than one network, shapes that do not fit, a network that diverges, or too many Jacobians to keep.
+    InputError : more than one network, shapes that do not fit, a network that diverges, or too many
+        Jacobians to keep.
 
     Examples
     --------
@@ -338,7 +436,10 @@ def linearise_along(rnn: RNN, inputs, *, states=None, autonomous: int | None = N
     after = _states_along(rnn, inputs, states, autonomous)
     trials, time, hidden = after.shape
     if jacobians and after.size * hidden * 8 > _JACOBIAN_BYTES:
-        raise InputError(f"linearise_along would keep {after.size * hidden * 8 / 2**30:.1f} GiB of Jacobians; pass fewer trials, or jacobians=False.")
+        raise InputError(
+            f"linearise_along would keep {after.size * hidden * 8 / 2**30:.1f} GiB of Jacobians; "
+            "pass fewer trials, or jacobians=False."
+        )
     kept = np.empty((trials, time, hidden, hidden)) if jacobians else None
     product, logs = np.repeat(np.eye(hidden)[None], trials, axis=0), np.zeros(trials)
     before = np.repeat(rnn.h0.astype(np.float64), trials, axis=0)
@@ -358,21 +459,33 @@ def linearise_along(rnn: RNN, inputs, *, states=None, autonomous: int | None = N
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         growth = (np.log(sigma) + logs[:, None]) / time
         products = product * np.exp(logs)[:, None, None]
-    return Linearisation(None if kept is None else read_only(kept), read_only(products), read_only(growth))
+    return Linearisation(
+        None if kept is None else read_only(kept), read_only(products), read_only(growth)
+    )
 
 
 def _states_along(rnn, inputs, states, autonomous):
     autonomous = integer(0 if autonomous is None else autonomous, "autonomous", at_least=0)
     if len(rnn) != 1:
-        raise InputError(f"linearise_along needs one network (a stack of one); got {len(rnn)}. Take rnn[i].")
+        raise InputError(
+            f"linearise_along needs one network (a stack of one); got {len(rnn)}. Take rnn[i]."
+        )
     shape = (inputs.shape[0], inputs.shape[1] + autonomous, rnn.hidden_size)
     if 0 in shape:
-        raise InputError(f"linearise_along needs at least one trial of one step; got inputs of shape {inputs.shape}.")
+        raise InputError(
+            "linearise_along needs at least one trial of one step; got inputs of shape "
+            f"{inputs.shape}."
+        )
     if states is None:
         states = rollout(rnn, inputs, autonomous=autonomous, states=True, dtype="float64").states[0]
         if not np.isfinite(states).all():
-            raise InputError("linearise_along cannot follow this network: its states diverge on these inputs.")
+            raise InputError(
+                "linearise_along cannot follow this network: its states diverge on these inputs."
+            )
     states = real_array(states, "states", ("trials", "time", "hidden"), dtype=np.float64)
     if states.shape != shape:
-        raise InputError(f"states must have shape {shape} (trials, time, hidden) to fit the inputs; got {states.shape}.")
+        raise InputError(
+            f"states must have shape {shape} (trials, time, hidden) to fit the inputs; got "
+            f"{states.shape}."
+        )
     return states

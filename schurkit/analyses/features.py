@@ -1,11 +1,13 @@
-"""How much a network's features changed in training: distance of the weights, and alignment of the neural tangent kernels.
+"""How much a network's features changed in training: distance of the weights, and alignment of the
+neural tangent kernels.
 
-With J the derivative of all outputs (entries: trial, time step, channel) with respect to what is trained, K = J Jᵀ is the neural tangent
-kernel and
+With J the derivative of all outputs (entries: trial, time step, channel) with respect to what is
+trained, K = J Jᵀ is the neural tangent kernel and
 
     alignment = Tr(K_T K_0) / (‖K_T‖_F ‖K_0‖_F),
 
-1 where training left the kernel alone ("lazy"), lower where the features moved. Source: arXiv:2410.03972, §4.
+1 where training left the kernel alone ("lazy"), lower where the features moved. Source:
+arXiv:2410.03972, §4.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ MOST_BYTES = 2**30
 
 @dataclass(frozen=True)
 class WeightChange:
-    """‖W_T − W_0‖_F of one network: array by array, of all together, and of all relative to ‖W_0‖_F of all."""
+    """‖W_T − W_0‖_F of one network: array by array, of all together, and of all relative to ‖W_0‖_F
+    of all.
+    """
 
     network: Hashable
     W_in: float
@@ -42,14 +46,17 @@ class WeightChange:
     relative: float
 
 
-def weight_change(start: RNN, end: RNN, *, multipliers: Mapping[str, float] | None = None) -> list[WeightChange]:
+def weight_change(
+    start: RNN, end: RNN, *, multipliers: Mapping[str, float] | None = None
+) -> list[WeightChange]:
     """Distances of weights between two moments of training, one row a network.
 
     Parameters
     ----------
     start, end : stacks of the same networks, e.g. `schurkit.training.initial` and `Trained.rnn`.
-    multipliers : array → what the trained array was multiplied by to give the weights (`schurkit.training.Recipe.multipliers`); distances are
-        then those of the trained arrays. 1 for what it does not name.
+    multipliers : array → what the trained array was multiplied by to give the weights
+        (`schurkit.training.Recipe.multipliers`); distances are then those of the trained arrays. 1
+        for what it does not name.
 
     Raises
     ------
@@ -66,10 +73,23 @@ def weight_change(start: RNN, end: RNN, *, multipliers: Mapping[str, float] | No
     factors = _factors(multipliers)
     rows = []
     for i, label in enumerate(start.labels):
-        before, after = ({name: getattr(rnn, name)[i].astype(np.float64) / factors.get(name, 1.0) for name in ARRAYS[:5]} for rnn in (start, end))
+        before, after = (
+            {
+                name: getattr(rnn, name)[i].astype(np.float64) / factors.get(name, 1.0)
+                for name in ARRAYS[:5]
+            }
+            for rnn in (start, end)
+        )
         by_name = {name: float(np.linalg.norm(after[name] - before[name])) for name in before}
-        total, size = (float(np.sqrt(sum(x**2 for x in sizes))) for sizes in (by_name.values(), map(np.linalg.norm, before.values())))
-        rows.append(WeightChange(label, **by_name, all=total, relative=total / size if size else float("nan")))
+        total, size = (
+            float(np.sqrt(sum(x**2 for x in sizes)))
+            for sizes in (by_name.values(), map(np.linalg.norm, before.values()))
+        )
+        rows.append(
+            WeightChange(
+                label, **by_name, all=total, relative=total / size if size else float("nan")
+            )
+        )
     return rows
 
 
@@ -77,8 +97,11 @@ def weight_change(start: RNN, end: RNN, *, multipliers: Mapping[str, float] | No
 class KernelAlignment:
     """Alignment of one network's tangent kernels at two moments of training.
 
-    alignment : Tr(K_T K_0) / (‖K_T‖_F ‖K_0‖_F). standard_error : of the estimate from random probes, 0 where it is exact.
-    norm_start, norm_end : ‖K‖_F. entries : outputs that count; probes : random signals, None where exact.
+    alignment : Tr(K_T K_0) / (‖K_T‖_F ‖K_0‖_F).
+    standard_error : of the estimate from random probes, 0 where it is exact.
+    norm_start, norm_end : ‖K‖_F.
+    entries : outputs that count;
+    probes : random signals, None where exact.
     """
 
     network: Hashable
@@ -105,16 +128,21 @@ def kernel_alignment(
 
     Parameters
     ----------
-    start, end : stacks of the same networks. trials : shared trials, whose unmasked outputs are the entries of K.
-    probes : None for the exact kernels, one backward pass an entry; else the number m ≥ 3 of random ±1 output signals z_i, one backward pass
-        each. Then Tr(K K′) is the mean over pairs i ≠ j of (z_iᵀ K z_j)(z_iᵀ K′ z_j), without bias; the standard error of the alignment is a
-        jackknife over probes.
-    arrays : what is trained, of W_in, W_rec, W_out, b_rec, b_out. multipliers : as in `weight_change`.
-    seed : of the probes. engine : see `schurkit.engine.choose`.
+    start, end : stacks of the same networks.
+    trials : shared trials, whose unmasked outputs are the entries of K.
+    probes : None for the exact kernels, one backward pass an entry; else the number m ≥ 3 of random
+        ±1 output signals z_i, one backward pass each. Then Tr(K K′) is the mean over pairs i ≠ j of
+        (z_iᵀ K z_j)(z_iᵀ K′ z_j), without bias; the standard error of the alignment is a jackknife
+        over probes.
+    arrays : what is trained, of W_in, W_rec, W_out, b_rec, b_out.
+    multipliers : as in `weight_change`.
+    seed : of the probes.
+    engine : see `schurkit.engine.choose`.
 
     Raises
     ------
-    InputError : stacks of other networks, trials with a networks axis, fewer than three probes, or exact kernels that are too large.
+    InputError : stacks of other networks, trials with a networks axis, fewer than three probes, or
+        exact kernels that are too large.
 
     Examples
     --------
@@ -125,41 +153,59 @@ def kernel_alignment(
     """
     _check_pair(start, end)
     if trials.networks is not None:
-        raise InputError("kernel_alignment needs trials that all networks share; got trials with a networks axis.")
+        raise InputError(
+            "kernel_alignment needs trials that all networks share; got trials with a networks "
+            "axis."
+        )
     names = tuple(one_of(name, "arrays", ARRAYS[:5]) for name in arrays)
     factors = _factors(multipliers)
     entries = int(trials.counted.sum()) * start.output_size
     if probes is not None:
         integer(probes, "probes", at_least=3)
     elif 2 * 8 * entries * sum(getattr(start, name)[0].size for name in names) > MOST_BYTES:
-        raise InputError(f"exact kernels of {entries} outputs need more than {MOST_BYTES / 2**30:g} GiB: give fewer trials, or probes=64.")
+        raise InputError(
+            f"exact kernels of {entries} outputs need more than {MOST_BYTES / 2**30:g} GiB: give "
+            "fewer trials, or probes=64."
+        )
     rows = []
     for i, label in enumerate(start.labels):
         products = []
         for rnn in (start[i], end[i]):
-            found = np.concatenate(list(_derivatives(rnn, trials, entries, probes, names, factors, seed, engine)))
+            found = np.concatenate(
+                list(_derivatives(rnn, trials, entries, probes, names, factors, seed, engine))
+            )
             products.append(found @ found.T)
-        rows.append(_exact(label, *products) if probes is None else _estimated(label, *products, entries))
+        rows.append(
+            _exact(label, *products) if probes is None else _estimated(label, *products, entries)
+        )
     return rows
 
 
 def _exact(label, before, after) -> KernelAlignment:
     norms = [float(np.linalg.norm(K)) for K in (before, after)]
-    return KernelAlignment(label, _ratio((before * after).sum(), *norms), 0.0, *norms, len(before), None)
+    return KernelAlignment(
+        label, _ratio((before * after).sum(), *norms), 0.0, *norms, len(before), None
+    )
 
 
 def _estimated(label, before, after, entries) -> KernelAlignment:
-    """From z_iᵀ K z_j of all pairs of probes: sums over pairs, and what is left of them without each probe in turn."""
+    """From z_iᵀ K z_j of all pairs of probes: sums over pairs, and what is left of them without
+    each probe in turn.
+    """
     m = len(before)
     for products in (before, after):
         np.fill_diagonal(products, 0)
-    parts = np.array([(a * b).sum(axis=1) for a, b in ((before, after), (before, before), (after, after))])  # (3, probes)
+    parts = np.array(
+        [(a * b).sum(axis=1) for a, b in ((before, after), (before, before), (after, after))]
+    )  # (3, probes)
     total = parts.sum(axis=1)
     left = total[:, None] - 2 * parts
     without = np.array([_ratio(x, np.sqrt(y), np.sqrt(z)) for x, y, z in left.T])
     error = float(np.sqrt((m - 1) / m * ((without - without.mean()) ** 2).sum()))
     norms = [float(np.sqrt(value / (m * (m - 1)))) for value in total[1:]]
-    return KernelAlignment(label, _ratio(total[0], np.sqrt(total[1]), np.sqrt(total[2])), error, *norms, entries, m)
+    return KernelAlignment(
+        label, _ratio(total[0], np.sqrt(total[1]), np.sqrt(total[2])), error, *norms, entries, m
+    )
 
 
 def _ratio(product, *norms) -> float:
@@ -168,9 +214,11 @@ def _ratio(product, *norms) -> float:
 
 
 def _derivatives(rnn, trials, entries, probes, names, factors, seed, engine):
-    """Jᵀz for each signal z, (signals, numbers) in float64 in pieces: random signals, or each entry by itself.
+    """Jᵀz for each signal z, (signals, numbers) in float64 in pieces: random signals, or each entry
+    by itself.
 
-    The gradient of the mean squared error is Jᵀ(2 (y − target)/entries); targets y − entries z/2 make that Jᵀz.
+    The gradient of the mean squared error is Jᵀ(2 (y − target)/entries); targets y − entries z/2
+    make that Jᵀz.
     """
     spec, shape = Spec.of(rnn), trials.targets.shape
     counted = np.flatnonzero(np.broadcast_to(trials.counted[..., None], shape))
@@ -184,12 +232,22 @@ def _derivatives(rnn, trials, entries, probes, names, factors, seed, engine):
         if probes is None:
             z[np.arange(size), counted[first : first + size]] = 1
         else:
-            z[:, counted] = [random.signs(seed, "tangent kernel", first + i, len(counted)) for i in range(size)]
+            z[:, counted] = [
+                random.signs(seed, "tangent kernel", first + i, len(counted)) for i in range(size)
+            ]
         targets = outputs - z.reshape(size, *shape) * rnn.dtype.type(entries / 2)
-        weights = {name: np.repeat(getattr(rnn, name), size, axis=0) for name in dict.fromkeys((*TRAINED, "b_rec", "b_out", "h0"))}
+        weights = {
+            name: np.repeat(getattr(rnn, name), size, axis=0)
+            for name in dict.fromkeys((*TRAINED, "b_rec", "b_out", "h0"))
+        }
         with one_blas_thread():
-            _, gradients = worker.gradients(weights, np.broadcast_to(inputs, (size, *inputs.shape)), targets, trials.mask)
-        parts = [gradients[name].reshape(size, -1).astype(np.float64) * factors.get(name, 1.0) for name in names]
+            _, gradients = worker.gradients(
+                weights, np.broadcast_to(inputs, (size, *inputs.shape)), targets, trials.mask
+            )
+        parts = [
+            gradients[name].reshape(size, -1).astype(np.float64) * factors.get(name, 1.0)
+            for name in names
+        ]
         yield np.concatenate(parts, axis=1)
 
 
@@ -202,9 +260,18 @@ def _factors(multipliers) -> dict[str, float]:
 
 def _check_pair(start, end):
     if not (isinstance(start, RNN) and isinstance(end, RNN)):
-        raise InputError(f"start and end must be schurkit.RNN; got {type(start).__name__} and {type(end).__name__}.")
+        raise InputError(
+            f"start and end must be schurkit.RNN; got {type(start).__name__} and "
+            f"{type(end).__name__}."
+        )
     same = replace(end, labels=start.labels) if len(end) == len(start) else end
-    if start.labels != end.labels or any(getattr(start, name).shape != getattr(same, name).shape for name in ARRAYS):
-        raise InputError(f"start and end must be the same networks in the same order; got {start!r} and {end!r}.")
-    if (start.activation, start.form) != (end.activation, end.form) or not np.array_equal(start.leak, end.leak):
+    if start.labels != end.labels or any(
+        getattr(start, name).shape != getattr(same, name).shape for name in ARRAYS
+    ):
+        raise InputError(
+            f"start and end must be the same networks in the same order; got {start!r} and {end!r}."
+        )
+    if (start.activation, start.form) != (end.activation, end.form) or not np.array_equal(
+        start.leak, end.leak
+    ):
         raise InputError(f"start and end must be networks of one kind; got {start!r} and {end!r}.")

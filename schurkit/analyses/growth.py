@@ -1,4 +1,6 @@
-"""How far couplings let activity grow, beside matrices with the same blocks and the same coupling norm; the measures are `schurkit.schur.nonnormality`."""
+"""How far couplings let activity grow, beside matrices with the same blocks and the same coupling
+norm; the measures are `schurkit.schur.nonnormality`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from schurkit.schur.nonnormality import powers
 
 
 def random_couplings(form: SchurForm, seed: int, draw: int = 0) -> np.ndarray:
-    """T of the same blocks with Gaussian couplings of the same norm, (hidden, hidden): B + N. Modes drive each other in no order.
+    """T of the same blocks with Gaussian couplings of the same norm, (hidden, hidden): B + N. Modes
+    drive each other in no order.
 
     Parameters
     ----------
@@ -28,9 +31,11 @@ def random_couplings(form: SchurForm, seed: int, draw: int = 0) -> np.ndarray:
 
 
 def random_modes(form: SchurForm, seed: int, draw: int = 0) -> np.ndarray:
-    """T of the same blocks in a random basis, (hidden, hidden): X B X⁻¹ with X = I + s U, U Gaussian above the blocks, s for the same coupling norm.
+    """T of the same blocks in a random basis, (hidden, hidden): X B X⁻¹ with X = I + s U, U
+    Gaussian above the blocks, s for the same coupling norm.
 
-    Its couplings are those of a change of basis and nothing else: its powers grow by no more than the condition number of X times those of B.
+    Its couplings are those of a change of basis and nothing else: its powers grow by no more than
+    the condition number of X times those of B.
 
     Parameters
     ----------
@@ -49,28 +54,47 @@ def random_modes(form: SchurForm, seed: int, draw: int = 0) -> np.ndarray:
     high = 1e-3
     while U.any() and excess(high) < 0:
         high *= 1.5
-    return form.B + couplings(scipy.optimize.brentq(excess, 0, high)) if form.norm_N and U.any() else np.array(form.B)
+    return (
+        form.B + couplings(scipy.optimize.brentq(excess, 0, high))
+        if form.norm_N and U.any()
+        else np.array(form.B)
+    )
 
 
 def return_error(form: SchurForm, T, period: int) -> float:
-    """How far R is from coming back after one period: ‖(T_R / ρ)^period − I‖_F / √n_R; 0 for a perfect return, 1.4 for unrelated rotations.
+    """How far R is from coming back after one period: ‖(T_R / ρ)^period − I‖_F / √n_R; 0 for a
+    perfect return, 1.4 for unrelated rotations.
 
     Parameters
     ----------
-    form : says which units are in R, and ρ. T : (hidden, hidden), the form's own or one with the same blocks. period : in steps.
+    form : says which units are in R, and ρ. T : (hidden, hidden), the form's own or one with the
+        same blocks.
+    period : in steps.
     """
     n = form.n_leading
     turned = np.linalg.matrix_power(T[:n, :n] / form.radius, integer(period, "period", at_least=1))
     return float(np.linalg.norm(turned - np.eye(n)) / np.sqrt(n))
 
 
-def growth_profile(forms: Sequence[SchurForm], steps: int, *, controls: Sequence[str], draws: int, seeds: Sequence[int], labels: Sequence) -> Profile:
-    """What removing each sector does to the largest growth max_k ‖Tᵏ‖ / ρᵏ, k ≤ steps, beside changes of equal norm: in powers of ten.
+def growth_profile(
+    forms: Sequence[SchurForm],
+    steps: int,
+    *,
+    controls: Sequence[str],
+    draws: int,
+    seeds: Sequence[int],
+    labels: Sequence,
+) -> Profile:
+    """What removing each sector does to the largest growth max_k ‖Tᵏ‖ / ρᵏ, k ≤ steps, beside
+    changes of equal norm: in powers of ten.
 
     Parameters
     ----------
-    forms : one a network. steps : the largest power.
-    controls, draws : as in `schurkit.ablation_profile`. seeds : of the controls, one a network. labels : of the networks.
+    forms : one a network.
+    steps : the largest power.
+    controls, draws : as in `schurkit.ablation_profile`.
+    seeds : of the controls, one a network.
+    labels : of the networks.
     """
     metric = Metric("log₁₀ growth", None, "lower")
 
@@ -78,13 +102,29 @@ def growth_profile(forms: Sequence[SchurForm], steps: int, *, controls: Sequence
         return float(np.log10(powers((form.T - change) / form.radius, steps).max()))
 
     def one(form, seed, label):
-        cuts, intact = [removal(form, (name,)) for name in SECTORS], grown(form, np.zeros_like(form.T))
+        cuts, intact = (
+            [removal(form, (name,)) for name in SECTORS],
+            grown(form, np.zeros_like(form.T)),
+        )
         drawn = {kind: np.full((1, len(SECTORS), draws), np.nan) for kind in controls}
         for kind in controls:
             for k in (k for k, cut in enumerate(cuts) if cut.any()):
-                drawn[kind][0, k] = [grown(form, change) - intact for change in drawn_changes(form, SECTORS[k : k + 1], kind, draws, seed)]
-        effect, mass = ([[value(cut) for cut in cuts]] for value in (lambda cut: grown(form, cut) - intact, form.removed_mass))
-        own = np.array([intact]), np.array(effect), drawn, np.array(mass), np.array([form.n_leading]), np.array([form.radius])
+                drawn[kind][0, k] = [
+                    grown(form, change) - intact
+                    for change in drawn_changes(form, SECTORS[k : k + 1], kind, draws, seed)
+                ]
+        effect, mass = (
+            [[value(cut) for cut in cuts]]
+            for value in (lambda cut: grown(form, cut) - intact, form.removed_mass)
+        )
+        own = (
+            np.array([intact]),
+            np.array(effect),
+            drawn,
+            np.array(mass),
+            np.array([form.n_leading]),
+            np.array([form.radius]),
+        )
         return Profile((label,), SECTORS, metric, None, *own)
 
     return Profile.stack([one(*each) for each in zip(forms, seeds, labels)])

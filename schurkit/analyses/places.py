@@ -1,9 +1,12 @@
-"""Where a change of the recurrent matrix acts, and what it costs there: the tables behind one question.
+"""Where a change of the recurrent matrix acts, and what it costs there: the tables behind one
+question.
 
-Is a removal harmless because it avoids what the task uses, or because the coupling does nothing (S. Dräger, arXiv:2606.18457, §5)? `angle_rows` holds
-a change against the subspaces that the task uses, `mass_over_time` says what it carries step by step, `cost_table` sets the cost of every single
-coupling, of larger removals and of changes that were never couplings beside what might predict it (`schurkit.analyses.prediction`), `laws` scores the
-predictions in networks that were left out, and `harm_factors` says of large couplings by what the harmless differ from the harmful.
+Is a removal harmless because it avoids what the task uses, or because the coupling does nothing (S.
+Dräger, arXiv:2606.18457, §5)? `angle_rows` holds a change against the subspaces that the task uses,
+`mass_over_time` says what it carries step by step, `cost_table` sets the cost of every single
+coupling, of larger removals and of changes that were never couplings beside what might predict it
+(`schurkit.analyses.prediction`), `laws` scores the predictions in networks that were left out, and
+`harm_factors` says of large couplings by what the harmless differ from the harmful.
 """
 
 from __future__ import annotations
@@ -30,7 +33,9 @@ from .subspace import activity_basis, driving_activity, named_removals, principa
 class AngleRow:
     """How the directions of one removal lie to one subspace; made by `angle_rows`.
 
-    network, removed : labels. side : "driven" or "driving". subspace : "activity", "readout" or "input".
+    network, removed : labels.
+    side : "driven" or "driving".
+    subspace : "activity", "readout" or "input".
     dimensions : directions that hold 99 % of the squared norm of the removal on that side.
     angle : mean principal angle to the subspace, in degrees; 0 where one lies in the other.
     random : the same for random subspaces of the same dimensions.
@@ -45,18 +50,34 @@ class AngleRow:
     random: float
 
 
-def angle_rows(form: SchurForm, rnn: RNN, trials: Trials, deltas: Sequence, *, labels=None, share: float = 0.99, draws: int = 20) -> list[AngleRow]:
-    """Mean principal angles between each removal and the principal components of the driving activity, the readout rows and the input columns.
+def angle_rows(
+    form: SchurForm,
+    rnn: RNN,
+    trials: Trials,
+    deltas: Sequence,
+    *,
+    labels=None,
+    share: float = 0.99,
+    draws: int = 20,
+) -> list[AngleRow]:
+    """Mean principal angles between each removal and the principal components of the driving
+    activity, the readout rows and the input columns.
 
     Parameters
     ----------
-    form, rnn, trials, deltas, labels : as in `schurkit.analyses.subspace.energy_rows`; a removal that is zero has no direction and no row.
-    share : of the squared norm of a removal, and of the variance of the activity, that its directions hold.
+    form, rnn, trials, deltas, labels : as in `schurkit.analyses.subspace.energy_rows`; a removal
+        that is zero has no direction and no row.
+    share : of the squared norm of a removal, and of the variance of the activity, that its
+        directions hold.
     draws : pairs of random subspaces behind each `AngleRow.random`.
     """
     deltas, labels = named_removals(form, rnn, deltas, labels)
     draws = integer(draws, "draws", at_least=1)
-    spaces = {"activity": activity_basis(driving_activity(rnn, trials), share=share).basis, "readout": rnn.W_out[0].T, "input": rnn.W_in[0]}
+    spaces = {
+        "activity": activity_basis(driving_activity(rnn, trials), share=share).basis,
+        "readout": rnn.W_out[0].T,
+        "input": rnn.W_in[0],
+    }
     rows = []
     for delta_T, label in zip(deltas, labels):
         if not delta_T.any():
@@ -67,7 +88,17 @@ def angle_rows(form: SchurForm, rnn: RNN, trials: Trials, deltas: Sequence, *, l
             for name, basis in spaces.items():
                 if basis.size:
                     chance = _random_angle(form.hidden_size, count, basis.shape[1], draws)
-                    rows.append(AngleRow(rnn.labels[0], label, side, name, count, _degrees(directions, basis), chance))
+                    rows.append(
+                        AngleRow(
+                            rnn.labels[0],
+                            label,
+                            side,
+                            name,
+                            count,
+                            _degrees(directions, basis),
+                            chance,
+                        )
+                    )
     return rows
 
 
@@ -78,18 +109,26 @@ def _degrees(A, B) -> float:
 @lru_cache(maxsize=4096)
 def _random_angle(hidden: int, one: int, two: int, draws: int) -> float:
     """Mean principal angle between random subspaces of given dimensions."""
-    drawn = ([random.normal(0, "angles", 2 * k + side, (hidden, size)) for side, size in enumerate((one, two))] for k in range(draws))
+    drawn = (
+        [
+            random.normal(0, "angles", 2 * k + side, (hidden, size))
+            for side, size in enumerate((one, two))
+        ]
+        for k in range(draws)
+    )
     return float(np.mean([_degrees(*pair) for pair in drawn]))
 
 
 def mass_over_time(form: SchurForm, delta_T: np.ndarray, activity: np.ndarray) -> np.ndarray:
-    """What a change carries at each step, sqrt(E‖ΔT Qᵀ r_t‖² / E‖T Qᵀ r_t‖²) over trials: `activity_weighted_mass` along the trial.
+    """What a change carries at each step, sqrt(E‖ΔT Qᵀ r_t‖² / E‖T Qᵀ r_t‖²) over trials:
+    `activity_weighted_mass` along the trial.
 
     Parameters
     ----------
     form : Schur form of the network.
     delta_T : (hidden, hidden).
-    activity : (trials, time, hidden), what W_rec multiplies: `schurkit.analyses.subspace.driving_activity`.
+    activity : (trials, time, hidden), what W_rec multiplies:
+        `schurkit.analyses.subspace.driving_activity`.
 
     Returns
     -------
@@ -104,9 +143,15 @@ def mass_over_time(form: SchurForm, delta_T: np.ndarray, activity: np.ndarray) -
     """
     activity = np.asarray(activity, dtype=np.float64)
     if activity.ndim != 3 or activity.shape[2] != form.hidden_size:
-        raise InputError(f"activity must have axes (trials, time, {form.hidden_size}); got shape {activity.shape}.")
+        raise InputError(
+            f"activity must have axes (trials, time, {form.hidden_size}); got shape "
+            f"{activity.shape}."
+        )
     turned = activity @ form.Q
-    part, whole = (np.square(turned @ matrix.T).sum(axis=2).mean(axis=0) for matrix in (form._change(delta_T), form.T))
+    part, whole = (
+        np.square(turned @ matrix.T).sum(axis=2).mean(axis=0)
+        for matrix in (form._change(delta_T), form.T)
+    )
     return np.sqrt(np.divide(part, whole, out=np.full_like(whole, np.nan), where=whole > 0))
 
 
@@ -114,8 +159,8 @@ FAMILIES = ("single", "block or sector")
 
 
 def removal_families(form: SchurForm) -> dict[str, list[np.ndarray]]:
-    """ΔT of the two `FAMILIES`: "single", each coupling between two blocks; "block or sector", all couplings into or out of one block, the sectors
-    and their unions. Nothing that is zero.
+    """ΔT of the two `FAMILIES`: "single", each coupling between two blocks; "block or sector", all
+    couplings into or out of one block, the sectors and their unions. Nothing that is zero.
     """
     larger = []
     for block in form.blocks:
@@ -123,8 +168,15 @@ def removal_families(form: SchurForm) -> dict[str, list[np.ndarray]]:
         into, out_of = np.zeros_like(form.T), np.zeros_like(form.T)
         into[part], out_of[:, part] = form.N[part], form.N[:, part]
         larger += [into, out_of]
-    larger += [removal(form, subset) for subset in SUBSETS if all(form.sector(name).any() for name in subset)]
-    return {"single": [form.coupling(i, j) for i, j in form.couplings()], "block or sector": [delta for delta in larger if delta.any()]}
+    larger += [
+        removal(form, subset)
+        for subset in SUBSETS
+        if all(form.sector(name).any() for name in subset)
+    ]
+    return {
+        "single": [form.coupling(i, j) for i, j in form.couplings()],
+        "block or sector": [delta for delta in larger if delta.any()],
+    }
 
 
 def cost_table(
@@ -137,21 +189,25 @@ def cost_table(
     families: Sequence[str] = FAMILIES,
     controls: bool = True,
 ):
-    """Predicted from and measured on different trials: what every removal of `removal_families` costs, and changes of equal norm that are none.
+    """Predicted from and measured on different trials: what every removal of `removal_families`
+    costs, and changes of equal norm that are none.
 
     Parameters
     ----------
-    rnn : a stack. forms : one a network.
-    trials : on which the effects are measured. others : on which the predictors are.
+    rnn : a stack.
+    forms : one a network.
+    trials : on which the effects are measured.
+    others : on which the predictors are.
     signals : of the adjoint.
     families : of removals.
-    controls : also "permuted" and "random pair" beside single couplings, and "permuted" beside the larger removals, one draw each
-        (`schurkit.analyses.prediction.control_deltas`).
+    controls : also "permuted" and "random pair" beside single couplings, and "permuted" beside the
+        larger removals, one draw each (`schurkit.analyses.prediction.control_deltas`).
 
     Returns
     -------
-    pandas.DataFrame, one row a change: the fields of `schurkit.analyses.prediction.PredictorRow`; family; kind ("removal" or a control); delta, the change of
-    FVU; size of delta, its magnitude; output, FVU with the intact network's outputs as targets (NaN for controls).
+    pandas.DataFrame, one row a change: the fields of `schurkit.analyses.prediction.PredictorRow`;
+    family; kind ("removal" or a control); delta, the change of FVU; size of delta, its magnitude;
+    output, FVU with the intact network's outputs as targets (NaN for controls).
     """
     import pandas as pd
 
@@ -160,25 +216,42 @@ def cost_table(
         own = Trials(trials.inputs, rollout(one, trials).outputs[0], trials.mask)
         removals = removal_families(form)
         kinds = {"single": CONTROL_KINDS, "block or sector": ("permuted",)}
-        asked = [(family, "removal") for family in families] + [(family, kind) for family in families for kind in kinds[family] if controls]
+        asked = [(family, "removal") for family in families] + [
+            (family, kind) for family in families for kind in kinds[family] if controls
+        ]
         for family, kind in asked:
-            deltas = removals[family] if kind == "removal" else control_deltas(form, removals[family], kind)
+            deltas = (
+                removals[family]
+                if kind == "removal"
+                else control_deltas(form, removals[family], kind)
+            )
             rows = [vars(row) for row in predictors(form, one, others, deltas, signals=signals)]
-            found = {"delta": exact_effects(one, form, trials, deltas), "family": family, "kind": kind}
+            found = {
+                "delta": exact_effects(one, form, trials, deltas),
+                "family": family,
+                "kind": kind,
+            }
             found["output"] = exact_effects(one, form, own, deltas) if kind == "removal" else np.nan
             tables.append(pd.DataFrame(rows).assign(**found))
     table = pd.concat(tables, ignore_index=True)
     return table.assign(**{"size of delta": table.delta.abs()})
 
 
-FACTORS = {"size": ("removed_mass", None), "activity": ("activity_mass", "removed_mass"), "readout": ("adjoint_mass", "activity_mass")}
-"""What the readout feels of a change is a product: its size, the activity that it carries for its size, and what is felt of that activity."""
+FACTORS = {
+    "size": ("removed_mass", None),
+    "activity": ("activity_mass", "removed_mass"),
+    "readout": ("adjoint_mass", "activity_mass"),
+}
+"""What the readout feels of a change is a product: its size, the activity that it carries for its
+size, and what is felt of that activity.
+"""
 
 
 def harm_factors(singles):
     """By what do harmful large couplings of a network differ from harmless large ones?
 
-    Of the couplings in the upper half by Schur mass, the tenth with the most |ΔFVU| over the tenth with the least: ratios of medians.
+    Of the couplings in the upper half by Schur mass, the tenth with the most |ΔFVU| over the tenth
+    with the least: ratios of medians.
 
     Parameters
     ----------
@@ -186,7 +259,8 @@ def harm_factors(singles):
 
     Returns
     -------
-    pandas.DataFrame, one row a network: network, couplings (in each tenth), size, activity, readout (see `FACTORS`) and effect (of |ΔFVU|).
+    pandas.DataFrame, one row a network: network, couplings (in each tenth), size, activity, readout
+    (see `FACTORS`) and effect (of |ΔFVU|).
     """
     import pandas as pd
 
@@ -197,9 +271,13 @@ def harm_factors(singles):
         least, most = large.head(count), large.tail(count)
         row = {"network": label, "couplings": count}
         for name, (above, below) in FACTORS.items():
-            ratios = [(tenth[above] / (tenth[below] if below else 1)).median() for tenth in (most, least)]
+            ratios = [
+                (tenth[above] / (tenth[below] if below else 1)).median() for tenth in (most, least)
+            ]
             row[name] = ratios[0] / ratios[1]
-        rows.append(row | {"effect": most["size of delta"].median() / least["size of delta"].median()})
+        rows.append(
+            row | {"effect": most["size of delta"].median() / least["size of delta"].median()}
+        )
     return pd.DataFrame(rows)
 
 
@@ -209,10 +287,14 @@ EFFECTS = {"ΔFVU": "delta", "size of ΔFVU": "size of delta", "change of output
 
 @dataclass(frozen=True, eq=False)
 class Law:
-    """What laws fitted to the removals of the other networks of a task say of one kind of change in the network that was left out; made by `laws`.
+    """What laws fitted to the removals of the other networks of a task say of one kind of change in
+    the network that was left out; made by `laws`.
 
-    family : of removals. kind : what the laws were asked about, "removal" or a control. effect : one of `EFFECTS`.
-    scores : by model, a `schurkit.analyses.prediction.Score`. asked : number of changes, of which `undefined` have no logarithm.
+    family : of removals.
+    kind : what the laws were asked about, "removal" or a control.
+    effect : one of `EFFECTS`.
+    scores : by model, a `schurkit.analyses.prediction.Score`.
+    asked : number of changes, of which `undefined` have no logarithm.
     above : by model, how far the changes lie above the law in the mean, in decades of the effect.
     """
 
@@ -229,7 +311,8 @@ class Law:
 
 
 def laws(rows) -> list[Law]:
-    """Every law of one task: of removals for each of `EFFECTS` and both families, and of the controls of each family for ΔFVU.
+    """Every law of one task: of removals for each of `EFFECTS` and both families, and of the
+    controls of each family for ΔFVU.
 
     rows : from `cost_table`, of at least two networks.
     """
@@ -237,7 +320,9 @@ def laws(rows) -> list[Law]:
     for family in FAMILIES:
         part = rows[rows.family == family]
         found += [_law(part, family, "removal", effect) for effect in EFFECTS]
-        found += [_law(part, family, kind, "ΔFVU") for kind in part.kind.unique() if kind != "removal"]
+        found += [
+            _law(part, family, kind, "ΔFVU") for kind in part.kind.unique() if kind != "removal"
+        ]
     return found
 
 
@@ -247,5 +332,8 @@ def _law(rows, family, kind, effect):
     scores = compare_models(rows, EFFECTS[effect], fit_on=fitted)
     asked = rows[EFFECTS[effect]][rows.kind == kind]
     exact = np.log10(asked.where(asked > 0))
-    above = {model: float(np.nanmean(exact - score.predicted[asked.index])) for model, score in scores.items()}
+    above = {
+        model: float(np.nanmean(exact - score.predicted[asked.index]))
+        for model, score in scores.items()
+    }
     return Law(family, kind, effect, scores, len(asked), above)

@@ -1,13 +1,15 @@
 """Is a removal harmless because it avoids what the task uses, or because the coupling does nothing?
 
-Three fixed predictors of what removing ΔT costs, and a score for predictors that leaves whole networks out. With r the driving activity
-(`schurkit.analyses.subspace`), C = Qᵀ E[r rᵀ] Q, and Λ = Qᵀ E[λ λᵀ] Q for the adjoint λ_t of the outputs (`readout_adjoint`)::
+Three fixed predictors of what removing ΔT costs, and a score for predictors that leaves whole
+networks out. With r the driving activity (`schurkit.analyses.subspace`), C = Qᵀ E[r rᵀ] Q, and Λ =
+Qᵀ E[λ λᵀ] Q for the adjoint λ_t of the outputs (`readout_adjoint`)::
 
     Schur mass             ‖ΔT‖_F / ‖T‖_F
     activity-weighted      sqrt(E‖ΔT Qᵀ r‖² / E‖T Qᵀ r‖²) = sqrt(tr(ΔT C ΔTᵀ) / tr(T C Tᵀ))
     adjoint-weighted       sqrt(trials · steps · tr(Λ ΔT C ΔTᵀ))
 
-The question is the paper's (S. Dräger, arXiv:2606.18457, §5); the predictors and the score are ours.
+The question is the paper's (S. Dräger, arXiv:2606.18457, §5); the predictors and the score are
+ours.
 """
 
 from __future__ import annotations
@@ -24,7 +26,14 @@ from schurkit.intervals import Interval, ratio
 from schurkit.rnn import RNN, Trials
 from schurkit.schur.form import SECTORS, SchurForm
 
-from .subspace import driving_activity, named_removals, readout_adjoint, removals_of, second_moment, weighted
+from .subspace import (
+    driving_activity,
+    named_removals,
+    readout_adjoint,
+    removals_of,
+    second_moment,
+    weighted,
+)
 
 MODELS = {
     "Schur mass and sector": ("removed_mass", "sector"),
@@ -34,13 +43,16 @@ MODELS = {
 """The three fixed models of log ΔFVU: which columns of `PredictorRow` each one uses."""
 
 
-# ---- predictors -----------------------------------------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------- predictors
 @dataclass(frozen=True)
 class PredictorRow:
     """The three predictors of one removal; made by `predictors`.
 
-    network, removed : labels. sector : those that hold entries of ΔT ("RR", "RR+CC", …), "none", or "outside N" where entries are not couplings.
-    removed_mass, activity_mass, adjoint_mass : see the module's equations; all without units, all 0 for a removal that is zero.
+    network, removed : labels.
+    sector : those that hold entries of ΔT ("RR", "RR+CC", …), "none", or "outside N" where entries
+        are not couplings.
+    removed_mass, activity_mass, adjoint_mass : see the module's equations; all without units, all 0
+        for a removal that is zero.
     """
 
     network: Hashable
@@ -54,12 +66,16 @@ class PredictorRow:
 def predictors(
     form: SchurForm, rnn: RNN, trials: Trials, deltas: Sequence, *, labels=None, signals: int = 8, seed: int = 0
 ) -> list[PredictorRow]:  # fmt: skip
-    """Schur mass and sector, activity-weighted mass and adjoint-weighted mass of each removal from one network.
+    """Schur mass and sector, activity-weighted mass and adjoint-weighted mass of each removal from
+    one network.
 
     Parameters
     ----------
-    form : Schur form of the network. rnn : a stack of one. trials : shared; all steps drive, unmasked steps are read out.
-    deltas : removals, each ΔT (hidden, hidden) or a tuple of sector names. labels : names of the removals, by default sectors or positions.
+    form : Schur form of the network.
+    rnn : a stack of one.
+    trials : shared; all steps drive, unmasked steps are read out.
+    deltas : removals, each ΔT (hidden, hidden) or a tuple of sector names.
+    labels : names of the removals, by default sectors or positions.
     signals, seed : of `readout_adjoint`.
 
     Returns
@@ -68,7 +84,8 @@ def predictors(
 
     Raises
     ------
-    InputError : a form of another matrix, removals of another shape, no removal, and as `readout_adjoint` and `activity_weighted_mass`.
+    InputError : a form of another matrix, removals of another shape, no removal, and as
+        `readout_adjoint` and `activity_weighted_mass`.
 
     Examples
     --------
@@ -90,24 +107,35 @@ def predictors(
     rows = []
     for delta_T, label in zip(deltas, labels):
         touched = [name for name in SECTORS if delta_T[masks[name]].any()]
-        outside = np.count_nonzero(delta_T) > sum(np.count_nonzero(delta_T[masks[name]]) for name in SECTORS)
+        outside = np.count_nonzero(delta_T) > sum(
+            np.count_nonzero(delta_T[masks[name]]) for name in SECTORS
+        )
         felt = float(np.sqrt(size * weighted(delta_T, moment, adjoint)))
         masses = form.removed_mass(delta_T), float(np.sqrt(weighted(delta_T, moment)) / whole), felt
-        rows.append(PredictorRow(rnn.labels[0], label, "outside N" if outside else name_of(touched), *masses))
+        rows.append(
+            PredictorRow(
+                rnn.labels[0], label, "outside N" if outside else name_of(touched), *masses
+            )
+        )
     return rows
 
 
 CONTROL_KINDS = ("permuted", "random pair")
 
 
-def control_deltas(form: SchurForm, deltas: Sequence, kind: str, *, seed: int = 0) -> list[np.ndarray]:
-    """A change of T of the same Frobenius norm beside each removal: it keeps the size and gives up the place.
+def control_deltas(
+    form: SchurForm, deltas: Sequence, kind: str, *, seed: int = 0
+) -> list[np.ndarray]:
+    """A change of T of the same Frobenius norm beside each removal: it keeps the size and gives up
+    the place.
 
     Parameters
     ----------
-    form : Schur form of the network. deltas : removals ΔT (hidden, hidden), or tuples of sector names.
-    kind : "permuted": the entries of ΔT at random places of their own sector; "random pair": Gaussian entries in one pair of blocks, drawn with equal
-        probability from all pairs. Entries outside N are given up.
+    form : Schur form of the network.
+    deltas : removals ΔT (hidden, hidden), or tuples of sector names.
+    kind : "permuted": the entries of ΔT at random places of their own sector; "random pair":
+        Gaussian entries in one pair of blocks, drawn with equal probability from all pairs. Entries
+        outside N are given up.
     seed : of the draws; one draw a removal.
 
     Returns
@@ -132,27 +160,39 @@ def control_deltas(form: SchurForm, deltas: Sequence, kind: str, *, seed: int = 
             for name, mask in zip(SECTORS, masks):
                 entries = delta_T[mask]
                 if entries.any():
-                    change[mask] = entries[random.permutation(seed, f"permuted {name}", k, len(entries))]
+                    change[mask] = entries[
+                        random.permutation(seed, f"permuted {name}", k, len(entries))
+                    ]
         elif pairs:
             i, j = pairs[int(random.integers(seed, "random pair", k, 1, len(pairs))[0])]
-            rows, columns = (slice(block.start, block.start + block.size) for block in (form.blocks[i], form.blocks[j]))
-            entries = random.normal(seed, "random pair entries", k, (form.blocks[i].size, form.blocks[j].size))
+            rows, columns = (
+                slice(block.start, block.start + block.size)
+                for block in (form.blocks[i], form.blocks[j])
+            )
+            entries = random.normal(
+                seed, "random pair entries", k, (form.blocks[i].size, form.blocks[j].size)
+            )
             change[rows, columns] = entries * (np.linalg.norm(delta_T) / np.linalg.norm(entries))
         found.append(change)
     return found
 
 
-# ---- the score ------------------------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------- the score
 @dataclass(frozen=True, eq=False)
 class Score:
-    """How well predictors tell the effects in networks that were left out; made by `compare_models`.
+    """How well predictors tell the effects in networks that were left out; made by
+    `compare_models`.
 
-    r2 : `Interval` whose mean is the pooled R² and whose n is the number of networks. rows : how many were fitted and predicted.
-    undefined : reason → number of rows left out because a logarithm does not exist; their sum is `n_undefined`.
+    r2 : `Interval` whose mean is the pooled R² and whose n is the number of networks.
+    rows : how many were fitted and predicted.
+    undefined : reason → number of rows left out because a logarithm does not exist; their sum is
+        `n_undefined`.
     networks_left_out : labels of networks without any row that is defined.
-    coefficients : of the fit on all networks: "offset" in decades, slopes (decades of effect a decade of predictor), and the shift of each level.
-    errors, spreads : network → sums of squares whose ratio makes R². predicted : (all rows,) log₁₀ effect predicted without the row's network, NaN
-        where undefined or not scored.
+    coefficients : of the fit on all networks: "offset" in decades, slopes (decades of effect a
+        decade of predictor), and the shift of each level.
+    errors, spreads : network → sums of squares whose ratio makes R².
+    predicted : (all rows,) log₁₀ effect predicted without the row's network, NaN where undefined or
+        not scored.
     """
 
     r2: Interval
@@ -169,17 +209,24 @@ class Score:
     @property
     def by_network(self) -> dict[Hashable, float]:
         """R² of each left-out network by itself; NaN where its effects do not vary."""
-        return {label: 1 - self.errors[label] / spread if spread > 0 else np.nan for label, spread in self.spreads.items()}
+        return {
+            label: 1 - self.errors[label] / spread if spread > 0 else np.nan
+            for label, spread in self.spreads.items()
+        }
 
     def ahead_of(self, other: Score) -> Interval:
-        """R² less that of another model on the same rows, with the interval of the difference over networks.
+        """R² less that of another model on the same rows, with the interval of the difference over
+        networks.
 
         Raises
         ------
         InputError : scores of other rows.
         """
         if self.rows != other.rows or self.spreads != other.spreads:
-            raise InputError("ahead_of compares models on the same rows: take both scores from one call of compare_models.")
+            raise InputError(
+                "ahead_of compares models on the same rows: take both scores from one call of "
+                "compare_models."
+            )
         spreads = np.array(list(self.spreads.values()))
         errors = np.array([self.errors[label] - other.errors[label] for label in self.spreads])
         return ratio(-errors, spreads, level=self.level, seed=self.seed)
@@ -190,33 +237,47 @@ class Score:
 
 
 def compare_models(
-    rows, target, groups="network", *, models: dict[str, Sequence[str]] = MODELS, fit_on=None, level: float = 0.95, seed: int = 0
+    rows,
+    target,
+    groups="network",
+    *,
+    models: dict[str, Sequence[str]] = MODELS,
+    fit_on=None,
+    level: float = 0.95,
+    seed: int = 0,
 ) -> dict[str, Score]:
-    """Pooled R² of log–log linear regressions on networks that they were not fitted to, all on the same rows.
+    """Pooled R² of log–log linear regressions on networks that they were not fitted to, all on the
+    same rows.
 
-    For each network: fit log₁₀ effect = offset + Σ slope · log₁₀ predictor on all others, predict its rows. R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)² over all
-    rows, ȳ the mean of the networks fitted: 0 is no better than that mean, below 0 worse. Predictors that are text (a sector) give one offset a level
-    (a level that the fitted networks lack gets the mean of theirs). Interval by the rule of `schurkit.intervals`: percentile bootstrap of
-    networks from 20 up, t interval of the linearised ratio for 10–19, none below; the fits are not repeated in the resamples, which are the same
-    for all models.
+    For each network: fit log₁₀ effect = offset + Σ slope · log₁₀ predictor on all others, predict
+    its rows. R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)² over all rows, ȳ the mean of the networks fitted: 0 is
+    no better than that mean, below 0 worse. Predictors that are text (a sector) give one offset a
+    level (a level that the fitted networks lack gets the mean of theirs). Interval by the rule of
+    `schurkit.intervals`: percentile bootstrap of networks from 20 up, t interval of the linearised
+    ratio for 10–19, none below; the fits are not repeated in the resamples, which are the same for
+    all models.
 
     Parameters
     ----------
     rows : list of rows with attributes or keys (`PredictorRow`), or a table with columns.
-    target : the effects (rows,), e.g. ΔFVU; or the name of a column. groups : network of each row; or the name of a column.
+    target : the effects (rows,), e.g. ΔFVU; or the name of a column.
+    groups : network of each row; or the name of a column.
     models : name → predictors, which are names of columns; by default the three fixed ones.
-    fit_on : booleans (rows,): fit on these rows of the other networks and score the remaining rows of the one left out, e.g. fit on removals and
-        score controls. When left out, all rows do both.
+    fit_on : booleans (rows,): fit on these rows of the other networks and score the remaining rows
+        of the one left out, e.g. fit on removals and score controls. When left out, all rows do
+        both.
     level, seed : of the interval.
 
     Returns
     -------
-    dict : a `Score` for each model. Rows whose effect, or any predictor of any model, is zero, negative, None or not finite have no logarithm: they
+    dict : a `Score` for each model. Rows whose effect, or any predictor of any model, is zero,
+        negative, None or not finite have no logarithm: they
     are counted in `undefined`, with the reason.
 
     Raises
     ------
-    InputError : unknown columns, lengths that differ, fewer than two networks with defined rows, or effects that do not vary.
+    InputError : unknown columns, lengths that differ, fewer than two networks with defined rows, or
+        effects that do not vary.
 
     Examples
     --------
@@ -228,9 +289,15 @@ def compare_models(
     number(level, "level", above=0, at_most=0.9999)
     for predictors in models.values():
         if isinstance(predictors, str) or not predictors:
-            raise InputError(f"predictors must be a sequence of column names, e.g. ['removed_mass', 'sector']; got {predictors!r}.")
+            raise InputError(
+                "predictors must be a sequence of column names, e.g. ['removed_mass', 'sector']; "
+                f"got {predictors!r}."
+            )
     names = dict.fromkeys(name for predictors in models.values() for name in predictors)
-    columns = {"the effect": _column(rows, target, "the effect"), **{name: _column(rows, name, name) for name in names}}
+    columns = {
+        "the effect": _column(rows, target, "the effect"),
+        **{name: _column(rows, name, name) for name in names},
+    }
     groups = _values(rows, groups, "groups")
     fitted, scored = _roles(fit_on, len(rows))
     why = _why_undefined(columns)
@@ -238,12 +305,22 @@ def compare_models(
     networks = list(dict.fromkeys(g for g, use in zip(groups, kept & scored) if use))
     trained = {g for g, use in zip(groups, kept & fitted) if use}
     if len(trained) < 2 or not networks:
-        raise InputError(f"R² over left-out networks needs defined rows of at least two networks; got {len(trained)} (of {len(rows)} rows).")
+        raise InputError(
+            "R² over left-out networks needs defined rows of at least two networks; got "
+            f"{len(trained)} (of {len(rows)} rows)."
+        )
     place = {label: i for i, label in enumerate(networks)}
     member = np.array([place.get(g, -1) for g, use in zip(groups, kept) if use])
     y = np.log10(columns["the effect"][kept])
-    lost = tuple(label for label in dict.fromkeys(g for g, use in zip(groups, scored) if use) if label not in place)
-    undefined = {str(reason): int(count) for reason, count in zip(*np.unique(why[~kept & scored], return_counts=True))}
+    lost = tuple(
+        label
+        for label in dict.fromkeys(g for g, use in zip(groups, scored) if use)
+        if label not in place
+    )
+    undefined = {
+        str(reason): int(count)
+        for reason, count in zip(*np.unique(why[~kept & scored], return_counts=True))
+    }
     scores = {}
     for model, predictors in models.items():
         terms, design = _design({name: columns[name][kept] for name in predictors})
@@ -254,7 +331,9 @@ def compare_models(
         found = undefined, lost, {"offset": offset, **dict(zip(terms, slopes.tolist()))}
         sums = dict(zip(networks, errors.tolist())), dict(zip(networks, spreads.tolist()))
         r2 = ratio(spreads - errors, spreads, level=level, seed=seed)
-        scores[model] = Score(r2, int((kept & scored).sum()), *found, *sums, read_only(predicted), level, seed)
+        scores[model] = Score(
+            r2, int((kept & scored).sum()), *found, *sums, read_only(predicted), level, seed
+        )
     return scores
 
 
@@ -264,7 +343,10 @@ def _roles(fit_on, count):
         return np.ones(count, dtype=bool), np.ones(count, dtype=bool)
     fitted = np.asarray(fit_on)
     if fitted.shape != (count,) or fitted.dtype != bool:
-        raise InputError(f"fit_on must hold one boolean for each of the {count} rows; got shape {fitted.shape}, {fitted.dtype}.")
+        raise InputError(
+            f"fit_on must hold one boolean for each of the {count} rows; got shape "
+            f"{fitted.shape}, {fitted.dtype}."
+        )
     return fitted, ~fitted
 
 
@@ -275,12 +357,17 @@ def _values(rows, name, what) -> list:
     elif hasattr(rows, "columns"):
         values = list(rows[name]) if name in rows.columns else None
     else:
-        values = [row.get(name, _values) if isinstance(row, dict) else getattr(row, name, _values) for row in rows]
+        values = [
+            row.get(name, _values) if isinstance(row, dict) else getattr(row, name, _values)
+            for row in rows
+        ]
         values = None if any(value is _values for value in values) else values
     if values is None:
         raise InputError(f"the rows have no column {name!r}.")
     if len(values) != len(rows):
-        raise InputError(f"{what} must have one value for each of the {len(rows)} rows; got {len(values)}.")
+        raise InputError(
+            f"{what} must have one value for each of the {len(rows)} rows; got {len(values)}."
+        )
     return values
 
 
@@ -292,7 +379,9 @@ def _column(rows, name, what) -> np.ndarray:
     try:
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     except (TypeError, ValueError):
-        raise InputError(f"{what} must hold numbers{'' if what == 'the effect' else ', or text only'}.") from None
+        raise InputError(
+            f"{what} must hold numbers{'' if what == 'the effect' else ', or text only'}."
+        ) from None
 
 
 def _why_undefined(columns) -> np.ndarray:
@@ -300,7 +389,11 @@ def _why_undefined(columns) -> np.ndarray:
     why = np.full(len(columns["the effect"]), "", dtype=object)
     for name, column in columns.items():
         if column.dtype != object:
-            for reason, applies in (("not finite", ~np.isfinite(column)), ("negative", column < 0), ("zero", column == 0)):
+            for reason, applies in (
+                ("not finite", ~np.isfinite(column)),
+                ("negative", column < 0),
+                ("zero", column == 0),
+            ):
                 why[applies & (why == "")] = f"{name} is {reason}"
     return why
 
@@ -320,15 +413,23 @@ def _design(columns):
 
 
 def _fit(design, y):
-    """Offset and coefficients by least squares. Centring makes the shifts of the levels sum to zero, whatever the units."""
+    """Offset and coefficients by least squares. Centring makes the shifts of the levels sum to
+    zero, whatever the units.
+    """
     middle = design.mean(axis=0)
     slopes = np.linalg.lstsq(design - middle, y - y.mean(), rcond=1e-10)[0]
     return float(y.mean() - middle @ slopes), slopes
 
 
 def _left_out(design, y, member, fitted, scored):
-    """For each network: squared errors of prediction, squared distances to the mean of the rows fitted; and the prediction of each scored row."""
-    errors, spreads, predicted = np.zeros(member.max() + 1), np.zeros(member.max() + 1), np.full(len(y), np.nan)
+    """For each network: squared errors of prediction, squared distances to the mean of the rows
+    fitted; and the prediction of each scored row.
+    """
+    errors, spreads, predicted = (
+        np.zeros(member.max() + 1),
+        np.zeros(member.max() + 1),
+        np.full(len(y), np.nan),
+    )
     for i in range(len(errors)):
         held, others = scored & (member == i), fitted & (member != i)
         offset, slopes = _fit(design[others], y[others])

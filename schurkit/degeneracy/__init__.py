@@ -1,4 +1,6 @@
-"""Degeneracy: how much networks that solve the same task differ, in behaviour, dynamics, weights and ablation profile."""
+"""Degeneracy: how much networks that solve the same task differ, in behaviour, dynamics, weights
+and ablation profile.
+"""
 
 from schurkit.intervals import over_pairs as pair_mean
 

@@ -1,4 +1,6 @@
-"""The ascent of ⟨A, C B Cᵀ⟩ over orthogonal C in NumPy: what the compiled one (`_kernels`) does, all starts of a pair at once."""
+"""The ascent of ⟨A, C B Cᵀ⟩ over orthogonal C in NumPy: what the compiled one (`_kernels`) does,
+all starts of a pair at once.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ TOLERANCE = 1e-6
 
 
 def longest(rank: int) -> float:
-    """Largest ‖step · G‖ in the Frobenius norm: Newton–Schulz then still comes back to orthogonal matrices."""
+    """Largest ‖step · G‖ in the Frobenius norm: Newton–Schulz then still comes back to orthogonal
+    matrices.
+    """
     return 0.35 * np.sqrt(rank)
 
 
@@ -23,13 +27,16 @@ def kept(starts: int) -> int:
 
 
 def solve(A: np.ndarray, B: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`SCREEN` iterations from every start of each pair, then at most `FINISH` from the best of each half of them.
+    """`SCREEN` iterations from every start of each pair, then at most `FINISH` from the best of
+    each half of them.
 
-    A, B : (pairs, rank, rank), of unit norm. starts : (pairs, starts, rank, rank).
+    A, B : (pairs, rank, rank), of unit norm.
+    starts : (pairs, starts, rank, rank).
 
     Returns
     -------
-    C (pairs, 2, rank, rank) and ⟨A, C B Cᵀ⟩ (pairs, 2): the best of the even and of the odd starts; −inf where a half is empty.
+    C (pairs, 2, rank, rank) and ⟨A, C B Cᵀ⟩ (pairs, 2): the best of the even and of the odd starts;
+    −inf where a half is empty.
     """
     found, values = np.zeros((len(A), 2, *A.shape[1:])), np.full((len(A), 2), -np.inf)
     for p in range(len(A)):
@@ -42,17 +49,21 @@ def solve(A: np.ndarray, B: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray,
     return found, values
 
 
-def ascend(A: np.ndarray, B: np.ndarray, C: np.ndarray, iterations: int, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+def ascend(
+    A: np.ndarray, B: np.ndarray, C: np.ndarray, iterations: int, tolerance: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Riemannian Barzilai–Borwein ascent from each start.
 
-    With M = C B Cᵀ and G = skew(A Mᵀ − Mᵀ A), the gradient at C is G C. A step is C ← polar(C + step · G C), the polar factor by one step
-    of Newton–Schulz, C ← C (3 I − CᵀC)/2, whose remaining error the next one removes. Step lengths are Barzilai and Borwein's, in turn the
-    long and the short one. The best C seen is kept.
+    With M = C B Cᵀ and G = skew(A Mᵀ − Mᵀ A), the gradient at C is G C. A step is C ← polar(C +
+    step · G C), the polar factor by one step of Newton–Schulz, C ← C (3 I − CᵀC)/2, whose remaining
+    error the next one removes. Step lengths are Barzilai and Borwein's, in turn the long and the
+    short one. The best C seen is kept.
 
     Parameters
     ----------
     A, B : (rank, rank), of unit norm. C : (starts, rank, rank), orthogonal.
-    iterations : at most. tolerance : of ‖G‖, where a start stops.
+    iterations : at most.
+    tolerance : of ‖G‖, where a start stops.
 
     Returns
     -------
@@ -87,10 +98,16 @@ def _slope(A, B, C):
 
 
 def _lengths(G, old, step, k):
-    """Barzilai and Borwein's next steps: the short ones for even k, the long ones for odd k; never shorter where the slope grows."""
+    """Barzilai and Borwein's next steps: the short ones for even k, the long ones for odd k; never
+    shorter where the slope grows.
+    """
     y = old - G
     sy, yy, ss = (old * y).sum(axis=(1, 2)), (y * y).sum(axis=(1, 2)), (old * old).sum(axis=(1, 2))
-    new = step * ss / np.maximum(np.abs(sy), 1e-300) if k % 2 else step * np.abs(sy) / np.maximum(yy, 1e-300)
+    new = (
+        step * ss / np.maximum(np.abs(sy), 1e-300)
+        if k % 2
+        else step * np.abs(sy) / np.maximum(yy, 1e-300)
+    )
     return np.where(sy > 0, new, np.maximum(new, step))
 
 

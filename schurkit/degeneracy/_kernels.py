@@ -1,7 +1,7 @@
 """The ascent of `_ascent` compiled: one start after the other, every matrix in the nearest cache.
 
-Matrices are padded with zeros to a multiple of 4 rows and columns, which stay zero. Sums are taken in another order than NumPy's, so results
-agree to rounding, not bit for bit.
+Matrices are padded with zeros to a multiple of 4 rows and columns, which stay zero. Sums are taken
+in another order than NumPy's, so results agree to rounding, not bit for bit.
 """
 
 from __future__ import annotations
@@ -26,12 +26,18 @@ def fused(function):
 
 def fused_inner(function):
     """`fused` for what only compiled code of this file calls."""
-    return _cache._kept(lambda cache: numba.njit(cache=cache, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function))
+    return _cache._kept(
+        lambda cache: numba.njit(
+            cache=cache, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS
+        )(function)
+    )
 
 
 @fused_inner
 def _product(A, B, out):
-    """out = A B: two rows of `out` and four of B at a time; unsigned indices spare the test for counting from the end."""
+    """out = A B: two rows of `out` and four of B at a time; unsigned indices spare the test for
+    counting from the end.
+    """
     n = np.uint64(len(A))
     for first in range(0, n, 2):
         i, i1 = np.uint64(first), np.uint64(first + 1)
@@ -40,7 +46,12 @@ def _product(A, B, out):
             out[i, j] = 0.0
             out[i1, j] = 0.0
         for inner in range(0, n, 4):
-            k, k1, k2, k3 = np.uint64(inner), np.uint64(inner + 1), np.uint64(inner + 2), np.uint64(inner + 3)
+            k, k1, k2, k3 = (
+                np.uint64(inner),
+                np.uint64(inner + 1),
+                np.uint64(inner + 2),
+                np.uint64(inner + 3),
+            )
             a, b, c, d = A[i, k], A[i, k1], A[i, k2], A[i, k3]
             e, f, g, h = A[i1, k], A[i1, k1], A[i1, k2], A[i1, k3]
             for column in range(n):
@@ -98,7 +109,9 @@ def _slope(A, B, C, M, P, Q, X, G):
 
 @fused_inner
 def _length(G, old, step, k):
-    """Barzilai and Borwein's next step: the short one for even k, the long one for odd k; never shorter where the slope grows."""
+    """Barzilai and Borwein's next step: the short one for even k, the long one for odd k; never
+    shorter where the slope grows.
+    """
     sy, yy, ss = 0.0, 0.0, 0.0
     n = len(G)
     for i in range(n):
@@ -114,7 +127,9 @@ def _length(G, old, step, k):
 
 @fused_inner
 def _ascend(A, B, C, best, rank, iterations, tolerance, longest, work):
-    """See `_ascent.ascend`, for one start; C is written over, `best` takes the result, whose value is returned."""
+    """See `_ascent.ascend`, for one start; C is written over, `best` takes the result, whose value
+    is returned.
+    """
     M, P, Q, X, G, old = work[0], work[1], work[2], work[3], work[4], work[5]
     n = len(A)
     top, step = -np.inf, 0.25 * math.sqrt(rank)
@@ -142,9 +157,12 @@ def _ascend(A, B, C, best, rank, iterations, tolerance, longest, work):
 
 @fused
 def solve(A, B, starts, rank, screen, kept, iterations, tolerance, longest, found, values):
-    """For each pair: `screen` iterations from every start, then at most `iterations` from the `kept` best of each half of them.
+    """For each pair: `screen` iterations from every start, then at most `iterations` from the
+    `kept` best of each half of them.
 
-    A, B : (pairs, size, size). starts : (pairs, starts, size, size), written over. found : (pairs, 2, size, size), values : (pairs, 2): the best of
+    A, B : (pairs, size, size).
+    starts : (pairs, starts, size, size), written over.
+    found : (pairs, 2, size, size), values : (pairs, 2): the best of
     the even and of the odd starts.
     """
     size = A.shape[1]
@@ -152,7 +170,9 @@ def solve(A, B, starts, rank, screen, kept, iterations, tolerance, longest, foun
     for p in range(len(A)):
         screened = np.empty(starts.shape[1])
         for s in range(starts.shape[1]):
-            screened[s] = _ascend(A[p], B[p], starts[p, s], work[6], rank, screen, tolerance, longest, work)
+            screened[s] = _ascend(
+                A[p], B[p], starts[p, s], work[6], rank, screen, tolerance, longest, work
+            )
             starts[p, s] = work[6]
         for half in range(2):
             values[p, half] = -np.inf
@@ -164,7 +184,17 @@ def solve(A, B, starts, rank, screen, kept, iterations, tolerance, longest, foun
                 if chosen < 0:
                     break
                 screened[chosen] = -np.inf
-                value = _ascend(A[p], B[p], starts[p, chosen], work[6], rank, iterations, tolerance, longest, work)
+                value = _ascend(
+                    A[p],
+                    B[p],
+                    starts[p, chosen],
+                    work[6],
+                    rank,
+                    iterations,
+                    tolerance,
+                    longest,
+                    work,
+                )
                 if value > values[p, half]:
                     values[p, half] = value
                     found[p, half] = work[6]
@@ -178,6 +208,12 @@ def search(A: np.ndarray, B: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray
     for room, array in zip(padded, (A, B, starts)):
         room[..., :rank, :rank] = array
     found, values = np.zeros((len(A), 2, size, size)), np.zeros((len(A), 2))
-    limits = _ascent.SCREEN, _ascent.kept(starts.shape[1]), _ascent.FINISH, _ascent.TOLERANCE, _ascent.longest(rank)
+    limits = (
+        _ascent.SCREEN,
+        _ascent.kept(starts.shape[1]),
+        _ascent.FINISH,
+        _ascent.TOLERANCE,
+        _ascent.longest(rank),
+    )
     _cache.call(solve, *padded, rank, *limits, found, values)
     return found[..., :rank, :rank], values

@@ -1,4 +1,6 @@
-"""Matching the units of two networks: Frank–Wolfe on relaxed (signed) permutations, then pairwise swaps and sign flips."""
+"""Matching the units of two networks: Frank–Wolfe on relaxed (signed) permutations, then pairwise
+swaps and sign flips.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +32,11 @@ def vertex(G, signed: bool) -> np.ndarray:
 
 
 def frank_wolfe(A, B, linear, Q, signed: bool) -> np.ndarray:
-    """Ascent of f over the convex hull of (signed) permutation matrices from Q, with exact steps; then the nearest vertex.
+    """Ascent of f over the convex hull of (signed) permutation matrices from Q, with exact steps;
+    then the nearest vertex.
 
-    Source: J. Vogelstein et al., *Fast approximate quadratic programming for graph matching*, PLoS ONE 10 (2015) (FAQ), which is the unsigned case
-    without a linear term.
+    Source: J. Vogelstein et al., *Fast approximate quadratic programming for graph matching*, PLoS
+    ONE 10 (2015) (FAQ), which is the unsigned case without a linear term.
     """
     for _ in range(STEPS):
         G = gradient(A, B, linear, Q)
@@ -52,20 +55,26 @@ def frank_wolfe(A, B, linear, Q, signed: bool) -> np.ndarray:
 
 
 def spectral_signs(A, B, linear, P) -> np.ndarray:
-    """P with the signs of the leading eigenvector of A ∘ P B Pᵀ; their common sign by the linear term."""
+    """P with the signs of the leading eigenvector of A ∘ P B Pᵀ; their common sign by the linear
+    term.
+    """
     alike = A * (P @ B @ P.T)
     d = np.where(np.linalg.eigh(alike + alike.T)[1][:, -1] < 0, -1.0, 1.0)
     return d[:, None] * P * (-1.0 if (linear * d[:, None] * P).sum() < 0 else 1.0)
 
 
 def polish(A, B, linear, Q, signed: bool) -> np.ndarray:
-    """Swap two units, or turn the sign of one, as long as that gains: the best such move at a time."""
+    """Swap two units, or turn the sign of one, as long as that gains: the best such move at a
+    time.
+    """
     F, own = Q @ B @ Q.T, linear @ Q.T
     a, least = np.diag(A), _LEAST * max(np.linalg.norm(A) * np.linalg.norm(B), 1e-300)
     for _ in range(4 * len(A)):
         gains, flips = _swap_gains(A, F, own), np.zeros(len(A))
         if signed:
-            flips = -2 * ((A * F).sum(axis=1) + (A * F).sum(axis=0) - 2 * a * np.diag(F) + np.diag(own))
+            flips = -2 * (
+                (A * F).sum(axis=1) + (A * F).sum(axis=0) - 2 * a * np.diag(F) + np.diag(own)
+            )
         p, q = np.unravel_index(gains.argmax(), gains.shape)
         unit = int(flips.argmax())
         if max(gains[p, q], flips[unit]) <= least:
@@ -91,7 +100,9 @@ def _swap_gains(A, F, own):
 
 
 def doubly_stochastic(U: np.ndarray) -> np.ndarray:
-    """Halfway between the barycentre and a random doubly stochastic matrix made of uniform numbers (Sinkhorn)."""
+    """Halfway between the barycentre and a random doubly stochastic matrix made of uniform numbers
+    (Sinkhorn).
+    """
     K = U + 1e-3
     for _ in range(100):
         K = K / K.sum(axis=0)
@@ -102,14 +113,17 @@ def doubly_stochastic(U: np.ndarray) -> np.ndarray:
 def matched(A, B, linear, starts, signed: bool, refine: bool) -> np.ndarray:
     """The best (signed) permutation matrix found from all starts and from the identity.
 
-    With signs, each start gives two candidates: the match of the absolute weights, and the one without signs; each then gets signs.
+    With signs, each start gives two candidates: the match of the absolute weights, and the one
+    without signs; each then gets signs.
     """
     best, top = np.eye(len(A)), value(A, B, linear, np.eye(len(A)))
     for Q in starts:
         found = [frank_wolfe(A, B, linear, Q, False)]
         if signed:
             found.append(frank_wolfe(np.abs(A), np.abs(B), np.abs(linear), Q, False))
-            found += [frank_wolfe(A, B, linear, spectral_signs(A, B, linear, P), True) for P in found]
+            found += [
+                frank_wolfe(A, B, linear, spectral_signs(A, B, linear, P), True) for P in found
+            ]
         for one in found:
             one = polish(A, B, linear, one, signed) if refine else one
             height = value(A, B, linear, one)

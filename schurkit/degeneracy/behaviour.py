@@ -1,4 +1,6 @@
-"""Degeneracy of behaviour: how much the losses of converged networks differ where they were not trained."""
+"""Degeneracy of behaviour: how much the losses of converged networks differ where they were not
+trained.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,16 @@ _MAD = 1.482602218505602
 class BehaviouralSpread:
     """Spread of the losses of converged networks.
 
-    std : population standard deviation (the paper's degeneracy of behaviour). cv : std / mean. robust : 1.4826 · median absolute deviation.
-    robust_cv : robust / median. Each an Interval over networks, whose `mean` is the value itself; no ends below 20 networks.
-    mean, median : of the losses. n : converged networks. share_converged : of all.
-    diverged : converged networks whose loss here is infinite: std, cv and mean are then infinite, with no ends, while the robust ones stay finite
-        up to half of them.
+    std : population standard deviation (the paper's degeneracy of behaviour).
+    cv : std / mean.
+    robust : 1.4826 · median absolute deviation.
+    robust_cv : robust / median. Each an Interval over networks, whose `mean` is the value itself;
+        no ends below 20 networks.
+    mean, median : of the losses.
+    n : converged networks.
+    share_converged : of all.
+    diverged : converged networks whose loss here is infinite: std, cv and mean are then infinite,
+        with no ends, while the robust ones stay finite up to half of them.
     """
 
     std: Interval
@@ -36,12 +43,14 @@ class BehaviouralSpread:
     diverged: int
 
 
-def behavioural_spread(losses, converged, *, level: float = 0.95, seed: int = 0, resamples: int = 4000) -> BehaviouralSpread:
+def behavioural_spread(
+    losses, converged, *, level: float = 0.95, seed: int = 0, resamples: int = 4000
+) -> BehaviouralSpread:
     """Spread of out-of-distribution losses over converged networks, σ = √(mean (L_i − L̄)²).
 
-    σ grows with the mean loss, and a few networks that do badly can make all of it: read it beside the coefficient of variation and the robust
-    spread.
-    Power is low: a 1.5-fold change of σ is seen by chance of about 18 % with 8 networks, 31 % with 20, 51 % with 50.
+    σ grows with the mean loss, and a few networks that do badly can make all of it: read it beside
+    the coefficient of variation and the robust spread. Power is low: a 1.5-fold change of σ is seen
+    by chance of about 18 % with 8 networks, 31 % with 20, 51 % with 50.
 
     Parameters
     ----------
@@ -58,21 +67,32 @@ def behavioural_spread(losses, converged, *, level: float = 0.95, seed: int = 0,
     >>> behavioural_spread([0.1, 0.3, 9.0], [True, True, False]).std.mean.__round__(3)
     0.1
 
-    Source: arXiv:2410.03972 (σ of the losses under temporal generalisation); the other columns are ours.
+    Source: arXiv:2410.03972 (σ of the losses under temporal generalisation); the other columns are
+    ours.
     """
     losses, converged = np.asarray(losses, dtype=np.float64), np.asarray(converged)
     if losses.ndim != 1 or converged.shape != losses.shape or converged.dtype != bool:
         raise InputError(
-            f"behavioural_spread needs one loss and one boolean a network; got shapes {losses.shape} and {converged.shape} ({converged.dtype})."
+            "behavioural_spread needs one loss and one boolean a network; got shapes "
+            f"{losses.shape} and {converged.shape} ({converged.dtype})."
         )
     if np.isnan(losses).any() or (losses < 0).any():
-        raise InputError("losses must be numbers of at least 0 (infinite for a network that diverged); got NaN or a negative one.")
+        raise InputError(
+            "losses must be numbers of at least 0 (infinite for a network that diverged); got NaN "
+            "or a negative one."
+        )
     number(level, "level", above=0, at_most=0.9999)
     kept = losses[converged]
     n = len(kept)
     if n < 2:
-        raise InputError(f"a spread needs at least two converged networks; got {n} of {len(losses)}.")
-    drawn = kept[random.integers(seed, "behaviour bootstrap", 0, (resamples, n), n)] if n >= 20 else None
+        raise InputError(
+            f"a spread needs at least two converged networks; got {n} of {len(losses)}."
+        )
+    drawn = (
+        kept[random.integers(seed, "behaviour bootstrap", 0, (resamples, n), n)]
+        if n >= 20
+        else None
+    )
     intervals = []
     for statistic in (_std, _cv, _robust, _robust_cv):
         value = float(statistic(kept[None])[0])
@@ -83,7 +103,9 @@ def behavioural_spread(losses, converged, *, level: float = 0.95, seed: int = 0,
         low, high = np.quantile(again, [0.5 - level / 2, 0.5 + level / 2], method="nearest")
         intervals.append(Interval(value, float(low), float(high), n, "percentile bootstrap", level))
     diverged = int(np.isinf(kept).sum())
-    return BehaviouralSpread(*intervals, float(kept.mean()), float(np.median(kept)), n, float(converged.mean()), diverged)
+    return BehaviouralSpread(
+        *intervals, float(kept.mean()), float(np.median(kept)), n, float(converged.mean()), diverged
+    )
 
 
 def _std(x):
@@ -109,4 +131,6 @@ def _robust_cv(x):
 def _ratio(spread, centre):
     """spread / centre; 0 for networks that all have loss 0, infinite where the spread is."""
     out = np.where(np.isinf(spread), np.inf, 0.0)
-    return np.divide(spread, centre, out=out, where=np.isfinite(spread) & np.isfinite(centre) & (centre > 0))
+    return np.divide(
+        spread, centre, out=out, where=np.isfinite(spread) & np.isfinite(centre) & (centre > 0)
+    )

@@ -1,4 +1,6 @@
-"""DSA: how far apart the dynamics of two networks are, whatever the coordinates they are written in."""
+"""DSA: how far apart the dynamics of two networks are, whatever the coordinates they are written
+in.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,12 @@ class DSA:
     """Distances between the dynamics of all pairs of networks.
 
     values : (networks, networks), the score asked for; symmetric, zero diagonal; lower is nearer.
-    distance, angle : (networks, networks) ‖A − C B Cᵀ‖_F, and the angle in radians; None for the score "wasserstein".
+    distance, angle : (networks, networks) ‖A − C B Cᵀ‖_F, and the angle in radians; None for the
+        score "wasserstein".
     score, rank, delays, starts, seed : what was asked for.
-    resolution : of the angle, in radians: over pairs, the .95 quantile of how far the bests of the even and of the odd starts lie apart;
-        None where it is not known (fewer than 16 starts have too few random ones). Differences below it are the search's.
+    resolution : of the angle, in radians: over pairs, the .95 quantile of how far the bests of the
+        even and of the odd starts lie apart; None where it is not known (fewer than 16 starts have
+        too few random ones). Differences below it are the search's.
     labels : one name a network.
     """
 
@@ -45,22 +49,31 @@ class DSA:
     labels: tuple[Hashable, ...]
 
 
-def dsa_distances(what, *, score: str, rank: int, delays: int, starts: int, seed: int = 0, engine: str = "auto") -> DSA:
-    """DSA of all pairs: d(A, B) = min over orthogonal C of ‖A − C B Cᵀ‖_F between their next-step operators.
+def dsa_distances(
+    what, *, score: str, rank: int, delays: int, starts: int, seed: int = 0, engine: str = "auto"
+) -> DSA:
+    """DSA of all pairs: d(A, B) = min over orthogonal C of ‖A − C B Cᵀ‖_F between their next-step
+    operators.
 
-    The minimum is searched for and what is found is an **upper bound**; no triangle inequality is promised. A pair is solved once, in an order that
-    its operators set, so that the distance is symmetric to the last bit and depends on the pair, the starts and the seed alone.
+    The minimum is searched for and what is found is an **upper bound**; no triangle inequality is
+    promised. A pair is solved once, in an order that its operators set, so that the distance is
+    symmetric to the last bit and depends on the pair, the starts and the seed alone.
 
     Parameters
     ----------
-    what : trajectories, (networks, trials, time, units) or a sequence of (trials, time, units), of networks driven by the same inputs; operators,
-        (networks, rank, rank); or `Operators` (see `operators_of`, which checks the inputs).
-    score : "distance"; "angle", 2 arcsin(‖A − C B Cᵀ‖_F / 2) of the operators scaled to unit norm, in radians, blind to an operator's
-        size; or "wasserstein", the mean cost of the best matching of the eigenvalues. The last one needs no search, and is **blind to nonnormal
-        couplings of a linear map**: h_t = W h_t−1 has the same eigenvalues whatever its couplings. So it cannot see what a Schur ablation removes.
-    rank, delays : of the operators (`delay_operators`); DSA's scale depends on both, so neither has a default.
-    starts : orthogonal matrices to start from, for each pair: 8 worked out from the operators, of both determinants, the others random. Those 8 find
-        planted copies; between unrelated networks the number of starts is what helps: 14 is fast, 200 thorough.
+    what : trajectories, (networks, trials, time, units) or a sequence of (trials, time, units), of
+        networks driven by the same inputs; operators, (networks, rank, rank); or `Operators` (see
+        `operators_of`, which checks the inputs).
+    score : "distance"; "angle", 2 arcsin(‖A − C B Cᵀ‖_F / 2) of the operators scaled to unit norm,
+        in radians, blind to an operator's size; or "wasserstein", the mean cost of the best
+        matching of the eigenvalues. The last one needs no search, and is **blind to nonnormal
+        couplings of a linear map**: h_t = W h_t−1 has the same eigenvalues whatever its couplings.
+        So it cannot see what a Schur ablation removes.
+    rank, delays : of the operators (`delay_operators`); DSA's scale depends on both, so neither has
+        a default.
+    starts : orthogonal matrices to start from, for each pair: 8 worked out from the operators, of
+        both determinants, the others random. Those 8 find planted copies; between unrelated
+        networks the number of starts is what helps: 14 is fast, 200 thorough.
     seed : of the random starts.
     engine : "numba" (compiled), "numpy", or "auto": numba where it is installed.
 
@@ -70,7 +83,8 @@ def dsa_distances(what, *, score: str, rank: int, delays: int, starts: int, seed
 
     Raises
     ------
-    InputError : an unknown score, trajectories that do not fit together, or operators of another rank or with other delays.
+    InputError : an unknown score, trajectories that do not fit together, or operators of another
+        rank or with other delays.
 
     Examples
     --------
@@ -81,8 +95,9 @@ def dsa_distances(what, *, score: str, rank: int, delays: int, starts: int, seed
     >>> bool(found.values[0, 1] < 1e-6)
     True
 
-    Source: M. Ostrow, A. Eisen, L. Kozachkov, I. Fiete, NeurIPS 2023, arXiv:2306.10168; used on trained networks in arXiv:2410.03972. The ascent
-    (Barzilai–Borwein steps, starts from spectral signs) is ours.
+    Source: M. Ostrow, A. Eisen, L. Kozachkov, I. Fiete, NeurIPS 2023, arXiv:2306.10168; used on
+    trained networks in arXiv:2410.03972. The ascent (Barzilai–Borwein steps, starts from spectral
+    signs) is ours.
     """
     one_of(score, "score", SCORES)
     integer(starts, "starts", at_least=1)
@@ -92,12 +107,19 @@ def dsa_distances(what, *, score: str, rank: int, delays: int, starts: int, seed
         raise InputError(f"dsa_distances needs at least two networks; got {len(operators)}.")
     kept = (score, rank, delays, starts, seed)
     if score == "wasserstein":
-        return DSA(read_only(_wasserstein(operators.values)), None, None, *kept, None, operators.labels)
+        return DSA(
+            read_only(_wasserstein(operators.values)), None, None, *kept, None, operators.labels
+        )
     with one_blas_thread():  # threads over pairs, not within their small products
         distance, angle, resolution = _searched(operators.values, starts, seed, _solver(engine))
     values = angle if score == "angle" else distance
     return DSA(
-        read_only(values), read_only(distance), read_only(angle), *kept, resolution if starts >= 2 * _starts.GUIDED else None, operators.labels
+        read_only(values),
+        read_only(distance),
+        read_only(angle),
+        *kept,
+        resolution if starts >= 2 * _starts.GUIDED else None,
+        operators.labels,
     )
 
 
@@ -107,7 +129,10 @@ def _operators(what, rank, delays) -> Operators:
     if not isinstance(what, Operators):
         return delay_operators(what, rank=rank, delays=delays)
     if (what.rank, what.delays) != (rank, delays):
-        raise InputError(f"the operators have rank {what.rank} and {what.delays} delays; asked for were rank {rank} and {delays}.")
+        raise InputError(
+            f"the operators have rank {what.rank} and {what.delays} delays; asked for were rank "
+            f"{rank} and {delays}."
+        )
     return what
 
 
@@ -119,7 +144,10 @@ def _solver(engine):
         from . import _kernels
     except Exception as error:  # not installed, or unable to compile for this processor
         if engine == "numba":
-            raise InputError(f"engine='numba' cannot be used here ({type(error).__name__}: {error}). Use engine='numpy'.") from None
+            raise InputError(
+                f"engine='numba' cannot be used here ({type(error).__name__}: {error}). Use "
+                "engine='numpy'."
+            ) from None
         return _ascent.solve
     return _kernels.search
 
@@ -129,19 +157,28 @@ def _searched(values, starts, seed, solve):
     networks, rank = values.shape[:2]
     norms = np.linalg.norm(values, axis=(1, 2))
     unit = values / np.where(norms > 0, norms, 1.0)[:, None, None]
-    bases, random_starts = _starts.bases(unit), _starts.haar(max(0, starts - _starts.GUIDED), rank, seed)
+    bases, random_starts = (
+        _starts.bases(unit),
+        _starts.haar(max(0, starts - _starts.GUIDED), rank, seed),
+    )
     pairs = _starts.ordered_pairs(values)
 
     def job(some):
         i, j = some.T
         guided = _starts.guided(unit[i], unit[j], bases[i], bases[j])[:, :starts]
-        first = np.concatenate([guided, np.broadcast_to(random_starts, (len(some), *random_starts.shape))], axis=1)
+        first = np.concatenate(
+            [guided, np.broadcast_to(random_starts, (len(some), *random_starts.shape))], axis=1
+        )
         C, heights = solve(unit[i], unit[j], first)
         which = heights.argmax(axis=1)
         C = C[np.arange(len(some)), which]
         angles = np.stack([_angle(2 - 2 * h) for h in heights.T], axis=1)
         moved, plain = (C @ x @ C.transpose(0, 2, 1) for x in (unit[j], values[j]))
-        return np.linalg.norm(values[i] - plain, axis=(1, 2)), _angle(((unit[i] - moved) ** 2).sum(axis=(1, 2))), np.abs(angles[:, 0] - angles[:, 1])
+        return (
+            np.linalg.norm(values[i] - plain, axis=(1, 2)),
+            _angle(((unit[i] - moved) ** 2).sum(axis=(1, 2))),
+            np.abs(angles[:, 0] - angles[:, 1]),
+        )
 
     chunks = [pairs[k : k + _CHUNK] for k in range(0, len(pairs), _CHUNK)]
     with ThreadPoolExecutor(available_threads()) as pool:
@@ -153,7 +190,9 @@ def _searched(values, starts, seed, solve):
 
 
 def _angle(squared):
-    """2 arcsin(d/2) of squared distances between operators of unit norm: unlike arccos, exact near 0."""
+    """2 arcsin(d/2) of squared distances between operators of unit norm: unlike arccos, exact near
+    0.
+    """
     return 2 * np.arcsin(np.sqrt(np.clip(squared, 0, 4)) / 2)
 
 

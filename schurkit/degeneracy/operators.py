@@ -1,4 +1,6 @@
-"""Linear operators of hidden trajectories: delay embedding and reduced-rank DMD, through the Gram matrix."""
+"""Linear operators of hidden trajectories: delay embedding and reduced-rank DMD, through the Gram
+matrix.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +21,19 @@ from schurkit.rnn import RNN, Trials
 LEAST_SHARE = 1e-12
 """A direction whose variance is below this share of the largest is rounding noise."""
 _DENSE = 500
-"""Up to this size all of the Gram matrix is diagonalised; above it, the leading directions alone."""
+"""Up to this size all of the Gram matrix is diagonalised; above it, the leading directions alone.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Operators:
     """Next-step operators of a stack of networks.
 
-    values : (networks, rank, rank), float64: v_t+1 ≈ A v_t in each network's own leading coordinates.
+    values : (networks, rank, rank), float64: v_t+1 ≈ A v_t in each network's own leading
+        coordinates.
     delays : copies of the state in the embedding, 1 for none.
-    labels : one name a network. inputs : digest of the inputs that drove them; "" where unknown.
+    labels : one name a network.
+    inputs : digest of the inputs that drove them; "" where unknown.
     """
 
     values: np.ndarray
@@ -37,11 +42,15 @@ class Operators:
     inputs: str = ""
 
     def __post_init__(self):
-        values = real_array(self.values, "operators", ("networks", "rank", "rank"), dtype=np.float64)
+        values = real_array(
+            self.values, "operators", ("networks", "rank", "rank"), dtype=np.float64
+        )
         integer(self.delays, "delays", at_least=1)
         labels = tuple(range(len(values))) if self.labels is None else tuple(self.labels)
         if len(labels) != len(values):
-            raise InputError(f"labels must name each of the {len(values)} networks; got {len(labels)}.")
+            raise InputError(
+                f"labels must name each of the {len(values)} networks; got {len(labels)}."
+            )
         object.__setattr__(self, "values", read_only(values))
         object.__setattr__(self, "labels", labels)
 
@@ -67,11 +76,20 @@ class Operators:
             if len({getattr(part, name) for part in parts}) > 1:
                 if name == "inputs":
                     raise InputError(
-                        "the networks were not driven by the same inputs: their dynamics cannot be compared. Use one set of trials for all."
+                        "the networks were not driven by the same inputs: their dynamics cannot "
+                        "be compared. Use one set of trials for all."
                     )
-                raise InputError(f"Operators.join needs equal {name}; got {', '.join(str(getattr(part, name)) for part in parts)}.")
+                raise InputError(
+                    f"Operators.join needs equal {name}; got "
+                    f"{', '.join(str(getattr(part, name)) for part in parts)}."
+                )
         labels = tuple(label for part in parts for label in part.labels)
-        return cls(np.concatenate([part.values for part in parts]), parts[0].delays, labels, parts[0].inputs)
+        return cls(
+            np.concatenate([part.values for part in parts]),
+            parts[0].delays,
+            labels,
+            parts[0].inputs,
+        )
 
 
 def hidden_trajectories(rnn: RNN, trials: Trials, engine: str = "auto") -> np.ndarray:
@@ -84,20 +102,32 @@ def hidden_trajectories(rnn: RNN, trials: Trials, engine: str = "auto") -> np.nd
     inputs = trials.inputs
     if trials.networks is not None:
         if not (inputs == inputs[:1]).all():
-            raise InputError("the networks must be driven by the same inputs; these trials differ between networks. Use task.test_trials().")
+            raise InputError(
+                "the networks must be driven by the same inputs; these trials differ between "
+                "networks. Use task.test_trials()."
+            )
         inputs = inputs[0]
     states = rollout(rnn, inputs, autonomous=trials.autonomous, states=True, engine=engine).states
     for label, state in zip(rnn.labels, states):
         if not np.isfinite(state).all():
-            raise InputError(f"network {label!r} diverged on these trials: it has no trajectories to compare. Leave it out.")
+            raise InputError(
+                f"network {label!r} diverged on these trials: it has no trajectories to compare. "
+                "Leave it out."
+            )
     return states
 
 
-def operators_of(rnn: RNN, trials: Trials, *, rank: int, delays: int, engine: str = "auto") -> Operators:
-    """`delay_operators` of the `hidden_trajectories` of a stack, with a digest of the inputs that drove it."""
+def operators_of(
+    rnn: RNN, trials: Trials, *, rank: int, delays: int, engine: str = "auto"
+) -> Operators:
+    """`delay_operators` of the `hidden_trajectories` of a stack, with a digest of the inputs that
+    drove it.
+    """
     states = hidden_trajectories(rnn, trials, engine)
     inputs = trials.inputs if trials.networks is None else trials.inputs[0]
-    digest = hashlib.sha256(repr((inputs.shape, trials.autonomous)).encode() + inputs.astype(np.float64).tobytes()).hexdigest()
+    digest = hashlib.sha256(
+        repr((inputs.shape, trials.autonomous)).encode() + inputs.astype(np.float64).tobytes()
+    ).hexdigest()
     found = delay_operators(states, rank=rank, delays=delays)
     return Operators(found.values, delays, rnn.labels, digest)
 
@@ -105,23 +135,28 @@ def operators_of(rnn: RNN, trials: Trials, *, rank: int, delays: int, engine: st
 def delay_operators(trajectories, *, rank: int, delays: int) -> Operators:
     """Reduced-rank DMD of delay-embedded trajectories, one operator a network.
 
-    With z_t = (h_t, h_t−1, …, h_t−delays+1), Z the matrix of all z_t (a row a trial and time step) and Z ≈ V S Uᵀ its leading `rank`
-    directions, A = argmin Σ ‖v_t+1 − A v_t‖² over successive steps of the same trial. U and S come from the Gram matrix ZᵀZ, which is
-    built from products of h alone: neither Z nor its singular value decomposition is formed. Nothing is centred.
+    With z_t = (h_t, h_t−1, …, h_t−delays+1), Z the matrix of all z_t (a row a trial and time step)
+    and Z ≈ V S Uᵀ its leading `rank` directions, A = argmin Σ ‖v_t+1 − A v_t‖² over successive
+    steps of the same trial. U and S come from the Gram matrix ZᵀZ, which is built from products of
+    h alone: neither Z nor its singular value decomposition is formed. Nothing is centred.
 
     Parameters
     ----------
-    trajectories : (networks, trials, time, units), or a sequence of (trials, time, units) whose units may differ. The networks must have
-        been driven by the same inputs (`operators_of` sees to that).
-    rank : number of leading directions. delays : copies of the state, 1 for none; delays < time.
+    trajectories : (networks, trials, time, units), or a sequence of (trials, time, units) whose
+        units may differ. The networks must have been driven by the same inputs (`operators_of` sees
+        to that).
+    rank : number of leading directions.
+    delays : copies of the state, 1 for none; delays < time.
 
     Returns
     -------
-    Operators. Rotating the hidden space, or permuting units, changes A by an orthogonal similarity at most.
+    Operators. Rotating the hidden space, or permuting units, changes A by an orthogonal similarity
+    at most.
 
     Raises
     ------
-    InputError : too few steps for the delays, or trajectories that hold fewer than `rank` directions.
+    InputError : too few steps for the delays, or trajectories that hold fewer than `rank`
+        directions.
 
     Examples
     --------
@@ -131,48 +166,73 @@ def delay_operators(trajectories, *, rank: int, delays: int) -> Operators:
     >>> delay_operators(path[None, None], rank=2, delays=1).values.round(6)[0].trace().item()
     0.0
 
-    Source: the embedding and regression of DSA (Ostrow et al., NeurIPS 2023, §3.1); the route through the Gram matrix is ours.
+    Source: the embedding and regression of DSA (Ostrow et al., NeurIPS 2023, §3.1); the route
+    through the Gram matrix is ours.
     """
     if isinstance(trajectories, np.ndarray) and trajectories.ndim != 4:
-        raise InputError(f"trajectories must have axes (networks, trials, time, units); got shape {trajectories.shape}.")
+        raise InputError(
+            "trajectories must have axes (networks, trials, time, units); got shape "
+            f"{trajectories.shape}."
+        )
     states = [real_array(one, "trajectories", ("trials", "time", "units")) for one in trajectories]
     if not states:
-        raise InputError("delay_operators needs the trajectories of at least one network; got none.")
+        raise InputError(
+            "delay_operators needs the trajectories of at least one network; got none."
+        )
     for one in states:
         if one.shape[:2] != states[0].shape[:2]:
-            raise InputError(f"all networks must have run the same trials; got (trials, time) {states[0].shape[:2]} and {one.shape[:2]}.")
+            raise InputError(
+                "all networks must have run the same trials; got (trials, time) "
+                f"{states[0].shape[:2]} and {one.shape[:2]}."
+            )
     trials, time = states[0].shape[:2]
     integer(delays, "delays", at_least=1)
     integer(rank, "rank", at_least=1)
     if time - delays < 1 or trials * (time - delays) < rank:
         raise InputError(
-            f"{trials} trials of {time} steps are too short for {delays} delays and rank {rank}: {trials * max(0, time - delays)} transitions."
+            f"{trials} trials of {time} steps are too short for {delays} delays and rank {rank}: "
+            f"{trials * max(0, time - delays)} transitions."
         )
-    with one_blas_thread():  # small matrices: more threads wait for each other longer than they compute
-        return Operators(np.stack([_operator(one, rank, delays, i) for i, one in enumerate(states)]), delays)
+    with (
+        one_blas_thread()
+    ):  # small matrices: more threads wait for each other longer than they compute
+        return Operators(
+            np.stack([_operator(one, rank, delays, i) for i, one in enumerate(states)]), delays
+        )
 
 
 def _operator(states, rank, delays, which):
     h = states.astype(np.float64)
     units = h.shape[2]
     if rank > units * delays:
-        raise InputError(f"rank {rank} is more than the {units * delays} dimensions of {units} units with {delays} delays.")
+        raise InputError(
+            f"rank {rank} is more than the {units * delays} dimensions of {units} units with "
+            f"{delays} delays."
+        )
     peak = np.abs(h).max()
     variances, directions = _leading(embedded_gram(h / peak if peak > 0 else h, delays), rank)
     held = int((variances > LEAST_SHARE * variances[0]).sum()) if variances[0] > 0 else 0
     if held < rank:
-        raise InputError(f"rank {rank} asks for more directions than the trajectories of network {which} hold above rounding: {held}. Lower rank.")
+        raise InputError(
+            f"rank {rank} asks for more directions than the trajectories of network {which} hold "
+            f"above rounding: {held}. Lower rank."
+        )
     whiten = directions / (np.sqrt(variances) * peak)
     steps = h.shape[1] - delays + 1
-    v = sum(h[:, delays - 1 - k : delays - 1 - k + steps] @ whiten[k * units : (k + 1) * units] for k in range(delays))
+    v = sum(
+        h[:, delays - 1 - k : delays - 1 - k + steps] @ whiten[k * units : (k + 1) * units]
+        for k in range(delays)
+    )
     before, after = v[:, :-1].reshape(-1, rank), v[:, 1:].reshape(-1, rank)
     return np.linalg.lstsq(before, after, rcond=None)[0].T
 
 
 def embedded_gram(h: np.ndarray, delays: int) -> np.ndarray:
-    """ZᵀZ of the delay embedding of trajectories (trials, time, units), (delays · units, delays · units).
+    """ZᵀZ of the delay embedding of trajectories (trials, time, units), (delays · units, delays ·
+    units).
 
-    Block (k, l) is Σ_t h_t−k h_t−lᵀ. Blocks of one diagonal differ by the first and last steps only, so `delays` long products do.
+    Block (k, l) is Σ_t h_t−k h_t−lᵀ. Blocks of one diagonal differ by the first and last steps
+    only, so `delays` long products do.
     """
     time, units = h.shape[1:]
     gram = np.empty((delays, units, delays, units))
@@ -194,7 +254,9 @@ def _leading(gram, rank):
     if size <= _DENSE or 2 * rank >= size:
         values, vectors = eigh(gram, subset_by_index=(size - rank, size - 1))
     else:
-        values, vectors = eigsh(gram, k=rank, v0=random.normal(0, "leading directions", 0, size), tol=0)
+        values, vectors = eigsh(
+            gram, k=rank, v0=random.normal(0, "leading directions", 0, size), tol=0
+        )
         order = np.argsort(values)
         values, vectors = values[order], vectors[:, order]
     return values[::-1], vectors[:, ::-1]

@@ -1,4 +1,6 @@
-"""Whether two distances between the same networks agree: what is resampled or permuted are networks, as pairs that share one are not independent."""
+"""Whether two distances between the same networks agree: what is resampled or permuted are
+networks, as pairs that share one are not independent.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,13 @@ from schurkit.intervals import square
 class Relation:
     """How far two distances between the same networks agree.
 
-    spearman : over pairs. low, high : its interval over networks; None below 10 networks.
-    p : share of relabellings of the networks of one of the two whose |Spearman| is at least as large (a Mantel test, two-sided).
-    n : networks. permutations : relabellings drawn. level : coverage aimed at.
+    spearman : over pairs.
+    low, high : its interval over networks; None below 10 networks.
+    p : share of relabellings of the networks of one of the two whose |Spearman| is at least as
+        large (a Mantel test, two-sided).
+    n : networks.
+    permutations : relabellings drawn.
+    level : coverage aimed at.
     """
 
     spearman: float
@@ -29,8 +35,17 @@ class Relation:
     level: float = 0.95
 
 
-def relation(first, second, *, permutations: int = 999, resamples: int = 1000, level: float = 0.95, seed: int = 0) -> Relation:
-    """Spearman correlation of two distances over pairs of networks: a Mantel test, and an interval from resampled networks.
+def relation(
+    first,
+    second,
+    *,
+    permutations: int = 999,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Relation:
+    """Spearman correlation of two distances over pairs of networks: a Mantel test, and an interval
+    from resampled networks.
 
     Pairs of a network with itself are left out, also of the resamples. Ties share their mean rank.
 
@@ -50,7 +65,10 @@ def relation(first, second, *, permutations: int = 999, resamples: int = 1000, l
     number(level, "level", above=0, at_most=0.9999)
     n = len(X)
     if len(Y) != n or n < 4:
-        raise InputError(f"relation needs two distances between the same networks, at least 4; got {n} and {len(Y)} networks.")
+        raise InputError(
+            f"relation needs two distances between the same networks, at least 4; got {n} and "
+            f"{len(Y)} networks."
+        )
     i, j = np.triu_indices(n, 1)
     if np.ptp(X[i, j]) == 0 or np.ptp(Y[i, j]) == 0:
         raise InputError("relation is undefined: one of the distances is the same for all pairs.")
@@ -63,7 +81,9 @@ def relation(first, second, *, permutations: int = 999, resamples: int = 1000, l
     if n < 10:
         return Relation(rho, None, None, p, n, permutations, level)
     drawn = random.integers(seed, "relation bootstrap", 0, (resamples, n), n)
-    again = [_spearman(X[a[i[k]], a[j[k]]], Y[a[i[k]], a[j[k]]]) for a in drawn for k in [a[i] != a[j]]]
+    again = [
+        _spearman(X[a[i[k]], a[j[k]]], Y[a[i[k]], a[j[k]]]) for a in drawn for k in [a[i] != a[j]]
+    ]
     low, high = np.nanquantile(again, [0.5 - level / 2, 0.5 + level / 2])
     return Relation(rho, float(low), float(high), p, n, permutations, level)
 

@@ -1,4 +1,6 @@
-"""Engines: rollouts and gradients of stacks of networks behind one interface (`schurkit.engine.base`)."""
+"""Engines: rollouts and gradients of stacks of networks behind one interface
+(`schurkit.engine.base`).
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,15 @@ def choose(name: str = "auto", *, dtype=None) -> Engine:
 
     Parameters
     ----------
-    name : "numba" (a CPU, compiled, float32), "numpy" (a CPU, nothing to install), "torch" (autograd; a GPU where the
-        environment's SCHURKIT_DEVICE says "cuda" or "cuda:1") or "auto": numba where it is installed, else numpy,
-        whatever SCHURKIT_DEVICE says.
+    name : "numba" (a CPU, compiled, float32), "numpy" (a CPU, nothing to install), "torch"
+        (autograd; a GPU where the environment's SCHURKIT_DEVICE says "cuda" or "cuda:1") or "auto":
+        numba where it is installed, else numpy, whatever SCHURKIT_DEVICE says.
     dtype : of the network; "auto" leaves float64 to numpy.
 
     Raises
     ------
-    InputError : no engine has that name, or it cannot be imported here; engine="torch" and there is no device as SCHURKIT_DEVICE names one.
+    InputError : no engine has that name, or it cannot be imported here; engine="torch" and there is
+        no device as SCHURKIT_DEVICE names one.
     """
     one_of(name, "engine", ("auto", *ENGINES))
     if name == "auto":
@@ -44,7 +47,9 @@ def choose(name: str = "auto", *, dtype=None) -> Engine:
         from .torch_engine import TorchEngine
     except ImportError as error:
         advice = "Install schurkit[torch], or use engine='numpy'."
-        raise InputError(f"engine='torch' needs torch, which is not installed ({error}). {advice}") from None
+        raise InputError(
+            f"engine='torch' needs torch, which is not installed ({error}). {advice}"
+        ) from None
     return TorchEngine(wanted_device())
 
 
@@ -53,7 +58,10 @@ def _numba_engine() -> Engine:
         from .numba_engine import NumbaEngine
     except Exception as error:  # not installed, or unable to compile for this processor
         advice = "Install schurkit[fast], or use engine='numpy'."
-        raise InputError(f"engine='numba' needs numba, which cannot be used here ({type(error).__name__}: {error}). {advice}") from None
+        raise InputError(
+            f"engine='numba' needs numba, which cannot be used here ({type(error).__name__}: "
+            f"{error}). {advice}"
+        ) from None
     return NumbaEngine()
 
 
@@ -64,28 +72,39 @@ def _numba_works() -> bool:
     try:
         _numba_engine()
     except InputError as error:
-        warn_once(f"the numpy engine is used instead of the faster numba engine: {error}", EngineWarning)
+        warn_once(
+            f"the numpy engine is used instead of the faster numba engine: {error}", EngineWarning
+        )
         return False
     return True
 
 
-def rollout(rnn: RNN, inputs, *, autonomous: int | None = None, states: bool = False, dtype=None, engine: str = "auto") -> Rollout:
+def rollout(
+    rnn: RNN,
+    inputs,
+    *,
+    autonomous: int | None = None,
+    states: bool = False,
+    dtype=None,
+    engine: str = "auto",
+) -> Rollout:
     """Run a stack of networks over trials (equations in `schurkit.RNN`).
 
     Parameters
     ----------
     rnn : the stack.
-    inputs : (trials, time, input), shared by all networks; (networks, trials, time, input); or `Trials`.
-    autonomous : time steps to run on with zero input after the inputs have ended; for `Trials` by default as many as the
-        targets ask for, else 0.
+    inputs : (trials, time, input), shared by all networks; (networks, trials, time, input); or
+        `Trials`.
+    autonomous : time steps to run on with zero input after the inputs have ended; for `Trials` by
+        default as many as the targets ask for, else 0.
     states : also return the hidden states (networks · trials · time · hidden numbers).
     dtype : float32 or float64; by default the networks' own.
     engine : see `schurkit.engine.choose`.
 
     Returns
     -------
-    Rollout with outputs (networks, trials, time, output). A network that diverges gives infinite or NaN outputs, without
-    a warning: measures say what they make of it.
+    Rollout with outputs (networks, trials, time, output). A network that diverges gives infinite or
+    NaN outputs, without a warning: measures say what they make of it.
 
     Examples
     --------
@@ -99,12 +118,19 @@ def rollout(rnn: RNN, inputs, *, autonomous: int | None = None, states: bool = F
         inputs = inputs.inputs
     autonomous = integer(0 if autonomous is None else autonomous, "autonomous", at_least=0)
     inputs = real_array(inputs, "inputs")
-    if inputs.ndim not in (3, 4) or inputs.shape[-1] != rnn.input_size or (inputs.ndim == 4 and inputs.shape[0] != len(rnn)):
+    if (
+        inputs.ndim not in (3, 4)
+        or inputs.shape[-1] != rnn.input_size
+        or (inputs.ndim == 4 and inputs.shape[0] != len(rnn))
+    ):
         raise InputError(
-            f"rollout needs inputs of shape (trials, time, {rnn.input_size}) or ({len(rnn)}, trials, time, {rnn.input_size}); got {inputs.shape}."
+            f"rollout needs inputs of shape (trials, time, {rnn.input_size}) or ({len(rnn)}, "
+            f"trials, time, {rnn.input_size}); got {inputs.shape}."
         )
     rnn = rnn if dtype is None else rnn.astype(dtype)
     spec = Spec.of(rnn)
     weights = {name: getattr(rnn, name) for name in ARRAYS}
-    outputs, kept = choose(engine, dtype=rnn.dtype).rollout(weights, spec, inputs.astype(rnn.dtype, copy=False), autonomous, states)
+    outputs, kept = choose(engine, dtype=rnn.dtype).rollout(
+        weights, spec, inputs.astype(rnn.dtype, copy=False), autonomous, states
+    )
     return Rollout(outputs, kept, rnn.labels)

@@ -1,8 +1,10 @@
-"""Compiled functions of the numba engine: which options they share, and where the compiled code is kept.
+"""Compiled functions of the numba engine: which options they share, and where the compiled code is
+kept.
 
-The folder's name holds a hash of every source file that takes part, of the numba and Python versions and of the processor.
-So a change anywhere compiles anew, processes on different machines that share a disk never read each other's code, and,
-as each function has one signature, processes that start at once can only write the same file twice.
+The folder's name holds a hash of every source file that takes part, of the numba and Python
+versions and of the processor. So a change anywhere compiles anew, processes on different machines
+that share a disk never read each other's code, and, as each function has one signature, processes
+that start at once can only write the same file twice.
 """
 
 from __future__ import annotations
@@ -29,21 +31,34 @@ _UNUSABLE = (OSError, EOFError, pickle.PickleError, RuntimeError)
 
 
 def cpu() -> tuple[str, str]:
-    """Name and features of the processor that code is compiled for: NUMBA_CPU_NAME and NUMBA_CPU_FEATURES, else what is found."""
+    """Name and features of the processor that code is compiled for: NUMBA_CPU_NAME and
+    NUMBA_CPU_FEATURES, else what is found.
+    """
     import llvmlite.binding as llvm
 
     name, features = numba.config.CPU_NAME, numba.config.CPU_FEATURES
     if features is None:
-        features = "" if name == "generic" else ",".join(f"+{key}" for key, there in sorted(llvm.get_host_cpu_features().items()) if there)
+        features = (
+            ""
+            if name == "generic"
+            else ",".join(
+                f"+{key}" for key, there in sorted(llvm.get_host_cpu_features().items()) if there
+            )
+        )
     return name or llvm.get_host_cpu_name(), features
 
 
 def _places() -> list[Path]:
-    """Where compiled code may be kept, best first: where numba was told to, beside this package, in the user's cache folder."""
+    """Where compiled code may be kept, best first: where numba was told to, beside this package, in
+    the user's cache folder.
+    """
     if numba.config.CACHE_DIR:
         return [Path(numba.config.CACHE_DIR)]
     base = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
-    return [_HERE / "__pycache__", Path(base) / "schurkit" if base else Path.home() / ".cache" / "schurkit"]
+    return [
+        _HERE / "__pycache__",
+        Path(base) / "schurkit" if base else Path.home() / ".cache" / "schurkit",
+    ]
 
 
 def folder() -> Path | None:
@@ -73,19 +88,29 @@ except OSError:  # the sources are not files (a zipped package)
 
 
 def compiled(function):
-    """Compile on first use: without the interpreter lock, IEEE arithmetic in the order written, kept in `folder()`."""
+    """Compile on first use: without the interpreter lock, IEEE arithmetic in the order written,
+    kept in `folder()`.
+    """
     return _kept(lambda cache: numba.njit(nogil=True, error_model="numpy", cache=cache)(function))
 
 
 def inner(function):
-    """`compiled` for what only compiled code calls: without the wrappers for other callers, which take longest to compile."""
+    """`compiled` for what only compiled code calls: without the wrappers for other callers, which
+    take longest to compile.
+    """
     options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return _kept(lambda cache: numba.njit(nogil=True, error_model="numpy", cache=cache, **options)(function))
+    return _kept(
+        lambda cache: numba.njit(nogil=True, error_model="numpy", cache=cache, **options)(function)
+    )
 
 
 def callback(signature):
     """Compile at once, for these types, to a function with an address; kept in `folder()`."""
-    return lambda function: _kept(lambda cache: numba.cfunc(signature, nopython=True, error_model="numpy", cache=cache)(function))
+    return lambda function: _kept(
+        lambda cache: numba.cfunc(signature, nopython=True, error_model="numpy", cache=cache)(
+            function
+        )
+    )
 
 
 def _kept(make):
@@ -102,7 +127,9 @@ def _kept(make):
 
 
 def call(function, *arguments):
-    """Call a compiled function; a folder that has become full, read-only or damaged costs a compilation, not the result."""
+    """Call a compiled function; a folder that has become full, read-only or damaged costs a
+    compilation, not the result.
+    """
     try:
         return function(*arguments)
     except _UNUSABLE:

@@ -1,7 +1,9 @@
-"""The readout of few outputs: Y = start + W H for rows of W and of H that lie along the sum, as LLVM code.
+"""The readout of few outputs: Y = start + W H for rows of W and of H that lie along the sum, as
+LLVM code.
 
-A tile would compute 16 outputs where a network may have one. Here the sum over units runs along the vectors, 16 partial sums a
-trial, and the partial sums of 16 trials are added up by halves in one tree: in an order that no vector width changes.
+A tile would compute 16 outputs where a network may have one. Here the sum over units runs along the
+vectors, 16 partial sums a trial, and the partial sums of 16 trials are added up by halves in one
+tree: in an order that no vector width changes.
 """
 
 from __future__ import annotations
@@ -17,9 +19,12 @@ _ARGUMENTS = 7
 
 @intrinsic
 def dots(typingctx, exist, H, H_row, groups, W, start, Y):
-    """Y[i] = start + Σ_k W[k] H[i, k] for one output and 16 trials i, of which `exist` exist (the others repeat the last).
+    """Y[i] = start + Σ_k W[k] H[i, k] for one output and 16 trials i, of which `exist` exist (the
+    others repeat the last).
 
-    H, W, Y : addresses; start : address of the one number; H_row : bytes between trials; groups : number of k, in sixteens.
+    H, W, Y : addresses;
+    start : address of the one number; H_row : bytes between trials;
+    groups : number of k, in sixteens.
     """
     signature = types.void(*[types.int64] * _ARGUMENTS)
 
@@ -31,7 +36,9 @@ def dots(typingctx, exist, H, H_row, groups, W, start, Y):
 
 
 class _Dots(Vectors):
-    """The function; always on vectors of 16 floats, which a processor with narrower ones holds in several."""
+    """The function; always on vectors of 16 floats, which a processor with narrower ones holds in
+    several.
+    """
 
     def __init__(self, module: ir.Module, shape: Shape):
         self.together = 8 if shape.lanes == 16 else 4  # trials whose sums fit the registers
@@ -60,15 +67,31 @@ class _Dots(Vectors):
         """16 partial sums for each of some trials."""
         b, step = self.builder, self.whole(64)
         zero = self.constant(0.0)
-        done, at, *sums = variables = self.begin_loop(self.whole(1), self.whole(0), *[zero] * len(rows))
+        done, at, *sums = variables = self.begin_loop(
+            self.whole(1), self.whole(0), *[zero] * len(rows)
+        )
         weights = self.load(b.add(W, at), 0)
-        following = [self.multiply_add(self.load(b.add(row, at), 0), weights, total) for row, total in zip(rows, sums)]
-        self.end_loop(variables, [b.add(done, self.whole(1)), b.add(at, step), *following], b.icmp_signed("<", done, groups))
+        following = [
+            self.multiply_add(self.load(b.add(row, at), 0), weights, total)
+            for row, total in zip(rows, sums)
+        ]
+        self.end_loop(
+            variables,
+            [b.add(done, self.whole(1)), b.add(at, step), *following],
+            b.icmp_signed("<", done, groups),
+        )
         return following
 
     def _joined(self, x, y, width):
-        """Halve the stretches of 2 · width partial sums in x and in y, each x's before y's: lane i ends as the sum of trial i."""
+        """Halve the stretches of 2 · width partial sums in x and in y, each x's before y's: lane i
+        ends as the sum of trial i.
+        """
         lanes = [source + start for source in (0, 16) for start in range(0, 16, 2 * width)]
-        lower, upper = ([lane + shift + i for lane in lanes for i in range(width)] for shift in (0, width))
+        lower, upper = (
+            [lane + shift + i for lane in lanes for i in range(width)] for shift in (0, width)
+        )
         b, kind = self.builder, ir.VectorType(I32, 16)
-        return b.fadd(b.shuffle_vector(x, y, ir.Constant(kind, lower)), b.shuffle_vector(x, y, ir.Constant(kind, upper)))
+        return b.fadd(
+            b.shuffle_vector(x, y, ir.Constant(kind, lower)),
+            b.shuffle_vector(x, y, ir.Constant(kind, upper)),
+        )

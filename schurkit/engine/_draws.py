@@ -1,7 +1,8 @@
 """`schurkit.random` for compiled code: the same words, uniform and normal numbers, bit for bit.
 
-Draws are counted: ``word(key(seed, stream, step), index)`` is entry `index` of ``random.bits(seed, stream, step, …)``.
-A stream's number is ``random.stream_number(name)``, worked out once outside of compiled code.
+Draws are counted: ``word(key(seed, stream, step), index)`` is entry `index` of ``random.bits(seed,
+stream, step, …)``. A stream's number is ``random.stream_number(name)``, worked out once outside of
+compiled code.
 """
 
 from __future__ import annotations

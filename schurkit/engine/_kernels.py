@@ -1,7 +1,9 @@
-"""Compiled pieces of the numba engine: matrix products by tiles, copies into padded layouts, norms and Adam.
+"""Compiled pieces of the numba engine: matrix products by tiles, copies into padded layouts, norms
+and Adam.
 
-Matrices inside the engine have rows padded to a multiple of 16 floats; the padding holds zeros. Products take addresses and
-strides (in floats), because one product reads trials out of a batch, transposed, without a copy.
+Matrices inside the engine have rows padded to a multiple of 16 floats; the padding holds zeros.
+Products take addresses and strides (in floats), because one product reads trials out of a batch,
+transposed, without a copy.
 """
 
 from __future__ import annotations
@@ -31,23 +33,51 @@ def address(typingctx, array):
 
 
 def _by_name(name, function, arguments):
-    """A function for other compiled functions, by name: numba would else build the tiles again into each of them, a second each time."""
+    """A function for other compiled functions, by name: numba would else build the tiles again into
+    each of them, a second each time.
+    """
     signature = types.void(*[types.int64] * arguments)
     made = callback(signature)(function)
     llvmlite.binding.add_symbol(name, made.address)
     return types.ExternalFunction(name, signature)
 
 
-def _product(rows, columns, A, A_row, A_k, K, B, B_row, A2, A2_row, A2_k, K2, B2, B2_row, start, start_row, C, C_row, mode, E, E_row):
-    """C = act(start + A2 B2 + A B), (rows, columns), columns a multiple of 16; see `schurkit.engine._tile`.
+def _product(
+    rows,
+    columns,
+    A,
+    A_row,
+    A_k,
+    K,
+    B,
+    B_row,
+    A2,
+    A2_row,
+    A2_k,
+    K2,
+    B2,
+    B2_row,
+    start,
+    start_row,
+    C,
+    C_row,
+    mode,
+    E,
+    E_row,
+):
+    """C = act(start + A2 B2 + A B), (rows, columns), columns a multiple of 16; see
+    `schurkit.engine._tile`.
 
-    A, B, A2, B2, start, C, E : addresses of float32 numbers; A_row, A_k, … : distances in numbers; K, K2 : inner sizes.
+    A, B, A2, B2, start, C, E : addresses of float32 numbers; A_row, A_k, … : distances in numbers;
+        K, K2 : inner sizes.
     start_row = 0 adds one row to all; start may be C itself.
     """
     column = 0
     while column < columns:
         groups = (columns - column) // 16
-        if groups > GROUPS:  # five groups are three and two: a lone group keeps too few accumulators busy
+        if (
+            groups > GROUPS
+        ):  # five groups are three and two: a lone group keeps too few accumulators busy
             groups = GROUPS if groups > GROUPS + 1 else (GROUPS + 2) // 2
         tall, low = _TALL[groups - 1], _LOW[groups - 1]
         shift = 4 * column
@@ -72,12 +102,21 @@ product = _by_name("schurkit_product", _product, 21)
 def _few_products(rows, H, H_row, K, W, W_row, outputs, start, Y, Y_row):
     """Y = start + W H, (outputs, rows), for few outputs; see `schurkit.engine._dots`.
 
-    H : (rows, K), W : (outputs, K), start : (outputs,), as for `product`; K is a multiple of 16, and so is the room in a row of Y.
+    H : (rows, K), W : (outputs, K), start : (outputs,), as for `product`; K is a multiple of 16,
+        and so is the room in a row of Y.
     """
     for output in range(outputs):
         for row in range(0, rows, 16):
             there = Y + 4 * (output * Y_row + row)
-            dots(min(rows - row, 16), H + 4 * row * H_row, 4 * H_row, K // 16, W + 4 * output * W_row, start + 4 * output, there)
+            dots(
+                min(rows - row, 16),
+                H + 4 * row * H_row,
+                4 * H_row,
+                K // 16,
+                W + 4 * output * W_row,
+                start + 4 * output,
+                there,
+            )
 
 
 few_products = _by_name("schurkit_few_products", _few_products, 10)
@@ -86,4 +125,6 @@ few_products = _by_name("schurkit_few_products", _few_products, 10)
 @inner
 def add_product(rows, columns, A, A_row, A_k, K, B, B_row, C, C_row):
     """C += A B, with arguments as for `product`."""
-    product(rows, columns, A, A_row, A_k, K, B, B_row, A, 0, 0, 0, B, 0, C, C_row, C, C_row, 0, C, 0)
+    product(
+        rows, columns, A, A_row, A_k, K, B, B_row, A, 0, 0, 0, B, 0, C, C_row, C, C_row, 0, C, 0
+    )

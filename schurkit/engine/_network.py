@@ -1,7 +1,9 @@
-"""How compiled code sees one network: padded weights, work space, one step through time, and the readout.
+"""How compiled code sees one network: padded weights, work space, one step through time, and the
+readout.
 
-One network is computed by one thread from start to end, so its bits depend on nobody beside it and on no number of threads.
-Hidden units and outputs are padded to multiples of 16, and the padding holds zeros.
+One network is computed by one thread from start to end, so its bits depend on nobody beside it and
+on no number of threads. Hidden units and outputs are padded to multiples of 16, and the padding
+holds zeros.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ PLAIN, LEAKY, VOLTAGE = range(3)
 
 
 class Dims(NamedTuple):
-    """Sizes and kind of the networks of a stack; b_rec, b_out, h0 are 1 where these arrays exist; few : see `read_out`; entropy : 1
-    where the loss is the cross-entropy."""
+    """Sizes and kind of the networks of a stack; b_rec, b_out, h0 are 1 where these arrays exist;
+    few : see `read_out`;
+    entropy : 1 where the loss is the cross-entropy."""
 
     hidden: int
     inputs: int
@@ -35,7 +38,9 @@ class Dims(NamedTuple):
 
 
 class Padded(NamedTuple):
-    """Weights of one network as the products read them, padded; T marks transposed matrices. zero : a row of zeros."""
+    """Weights of one network as the products read them, padded; T marks transposed matrices. zero :
+    a row of zeros.
+    """
 
     W_recT: np.ndarray
     W_rec: np.ndarray
@@ -52,10 +57,12 @@ class Padded(NamedTuple):
 class Space(NamedTuple):
     """Work space of one thread.
 
-    rates : (time + 1, trials, hidden) φ at each step, the start first. fired : the same for what leaks into the state, (1, 1, 1)
-    where unused. errors : (time, trials, output), or (time, output, trials) where d.few. delta : (2, trials, hidden) of this and
-    the next step. carry : (trials, hidden) what a leak carries back, or the voltages. W_rec, W_inT, W_out, b_rec, b_out : sums of
-    the gradients, padded. polar : (4, hidden, hidden) for the gradient of the nuclear norm, (1, 1, 1) where unused.
+    rates : (time + 1, trials, hidden) φ at each step, the start first.
+    fired : the same for what leaks into the state, (1, 1, 1)
+    where unused. errors : (time, trials, output), or (time, output, trials) where d.few. delta :
+    (2, trials, hidden) of this and the next step. carry : (trials, hidden) what a leak carries
+    back, or the voltages. W_rec, W_inT, W_out, b_rec, b_out : sums of the gradients, padded. polar
+    : (4, hidden, hidden) for the gradient of the nuclear norm, (1, 1, 1) where unused.
     """
 
     rates: np.ndarray
@@ -73,7 +80,9 @@ class Space(NamedTuple):
 
 @inner
 def pack(d, theta, w):
-    """Spread the flat parameters of one network, in the order W_in, W_rec, W_out, b_rec, b_out, h0, over `w`."""
+    """Spread the flat parameters of one network, in the order W_in, W_rec, W_out, b_rec, b_out, h0,
+    over `w`.
+    """
     n, at = d.hidden, 0
     for i in range(n):
         for j in range(d.inputs):
@@ -100,7 +109,9 @@ def pack(d, theta, w):
 
 @inner
 def take(source, at, count, row):
-    """Copy `count` numbers from position `at` on to the front of a row; returns the position after them."""
+    """Copy `count` numbers from position `at` on to the front of a row; returns the position after
+    them.
+    """
     for i in range(count):
         row[i] = source[at + i]
     return at + count
@@ -138,16 +149,41 @@ def activate(d, trials, states, rates):
     """rates = φ(states), (trials, hidden)."""
     width = states.shape[1]
     here, there = address(states), address(rates)
-    product(trials, width, here, 0, 0, 0, here, 0, here, 0, 0, 0, here, 0, here, width, there, width, RELU if d.relu else TANH, here, 0)
+    product(
+        trials,
+        width,
+        here,
+        0,
+        0,
+        0,
+        here,
+        0,
+        here,
+        0,
+        0,
+        0,
+        here,
+        0,
+        here,
+        width,
+        there,
+        width,
+        RELU if d.relu else TANH,
+        here,
+        0,
+    )
 
 
 @inner
 def advance(d, w, trials, now, then, x, x_row, inputs, drive, drive_row, fired, carry):
     """One time step, from the rates `now` to the rates `then`, both (trials, hidden).
 
-    x, x_row, inputs : address of the inputs of the first trial, numbers between trials, how many inputs (0: none now).
-    drive, drive_row : address of what else goes in (the biases, or the whole input drive), numbers between trials.
-    fired : where to leave what leaks into the state; carry : the voltages.
+    x, x_row, inputs : address of the inputs of the first trial, numbers between trials, how many
+        inputs (0: none now).
+    drive, drive_row : address of what else goes in (the biases, or the whole input drive), numbers
+        between trials.
+    fired : where to leave what leaks into the state;
+    carry : the voltages.
     """
     width = now.shape[1]
     mode = NONE if d.form == VOLTAGE else RELU if d.relu else TANH
@@ -169,11 +205,24 @@ def advance(d, w, trials, now, then, x, x_row, inputs, drive, drive_row, fired, 
 
 @inner
 def read_out(d, w, trials, rates, out):
-    """Outputs of rates (trials, hidden): (trials, padded outputs), or (outputs, padded trials) where there are few of them."""
+    """Outputs of rates (trials, hidden): (trials, padded outputs), or (outputs, padded trials)
+    where there are few of them.
+    """
     width, columns = rates.shape[1], out.shape[1]
     here = address(rates)
     if d.few:
-        few_products(trials, here, width, width, address(w.W_out), width, d.outputs, address(w.b_out), address(out), columns)
+        few_products(
+            trials,
+            here,
+            width,
+            width,
+            address(w.W_out),
+            width,
+            d.outputs,
+            address(w.b_out),
+            address(out),
+            columns,
+        )
     else:
         product(
             trials, columns, here, width, 1, d.hidden, address(w.W_outT), columns, here, 0, 0, 0, here, 0,

@@ -17,7 +17,9 @@ _COEFFICIENTS = np.array(COEFFICIENTS, np.float32)
 def add_polar(W, room, factor, gradient):
     """gradient += factor U Vᵀ of W = U S Vᵀ, as `schurkit.engine.polar.polar` finds it.
 
-    W : (hidden, padded hidden). room : (4, hidden, padded hidden) work space. gradient : begins with that of W, flat.
+    W : (hidden, padded hidden).
+    room : (4, hidden, padded hidden) work space.
+    gradient : begins with that of W, flat.
     """
     n = W.shape[0]
     A, square = room[2], room[3]
@@ -55,4 +57,26 @@ def multiply(left, transposed, right, out):
     for i in range(n):
         for j in range(width):
             out[i, j] = 0
-    product(n, width, here, row, k, n, address(right), width, here, 0, 0, 0, here, 0, there, width, there, width, NONE, there, 0)
+    product(
+        n,
+        width,
+        here,
+        row,
+        k,
+        n,
+        address(right),
+        width,
+        here,
+        0,
+        0,
+        0,
+        here,
+        0,
+        there,
+        width,
+        there,
+        width,
+        NONE,
+        there,
+        0,
+    )

@@ -1,10 +1,14 @@
-"""Compiled responses of the outputs to each coupling between two blocks: backward passes contracted as they go, in blocks of trials.
+"""Compiled responses of the outputs to each coupling between two blocks: backward passes contracted
+as they go, in blocks of trials.
 
-For the adjoint δ_t and the driving activity r_t of one trial in Schur coordinates, the response to removing the coupling of blocks I and J is
-Σ_t δ_t[I]ᵀ T_IJ r_t[J]. A few rows of Σ_t δ_t r_tᵀ are computed in one panel, multiplied by T, summed inside each pair of blocks and squared
-before the panel leaves the nearest cache; nothing below the diagonal is computed and nothing of size trials · hidden² is stored.
+For the adjoint δ_t and the driving activity r_t of one trial in Schur coordinates, the response to
+removing the coupling of blocks I and J is Σ_t δ_t[I]ᵀ T_IJ r_t[J]. A few rows of Σ_t δ_t r_tᵀ are
+computed in one panel, multiplied by T, summed inside each pair of blocks and squared before the
+panel leaves the nearest cache; nothing below the diagonal is computed and nothing of size trials ·
+hidden² is stored.
 
-No other compiled code calls this, so it is not among the parts that name the folder of the compiled code: numba itself notices a change of this file.
+No other compiled code calls this, so it is not among the parts that name the folder of the compiled
+code: numba itself notices a change of this file.
 """
 
 from __future__ import annotations
@@ -21,15 +25,22 @@ from ._tile import NONE, TIMES_RELU_SLOPE, TIMES_TANH_SLOPE
 from ._training import errors, leak_back
 
 PANEL, PANELS = 12, 3
-"""Rows of a panel, a multiple of the rows of the tall tiles, and how many panels are squared together."""
+"""Rows of a panel, a multiple of the rows of the tall tiles, and how many panels are squared
+together.
+"""
 
 
 class Frame(NamedTuple):
-    """Schur coordinates and the work space of one thread; rows are padded to multiples of 16 with zeros.
+    """Schur coordinates and the work space of one thread; rows are padded to multiples of 16 with
+    zeros.
 
-    Q, T : (hidden, width). starts : first row of each block, then hidden. pair : (width,) 1 in the first column of a 2x2 block, else 0.
-    driving, rotated : (trials, time, width) activity and adjoints in Schur coordinates. panel : (PANELS · PANEL, width + 16).
-    sums : (blocks, width). gradient : (hidden, width).
+    Q, T : (hidden, width).
+    starts : first row of each block, then hidden.
+    pair : (width,) 1 in the first column of a 2x2 block, else 0.
+    driving, rotated : (trials, time, width) activity and adjoints in Schur coordinates.
+    panel : (PANELS · PANEL, width + 16).
+    sums : (blocks, width).
+    gradient : (hidden, width).
     """
 
     Q: np.ndarray
@@ -44,12 +55,21 @@ class Frame(NamedTuple):
 
 
 @compiled
-def responses(d, w, s, f, theta, x, y, mask, start, stop, first, keys, scale, root, gradient, curvature):
+def responses(
+    d, w, s, f, theta, x, y, mask, start, stop, first, keys, scale, root, gradient, curvature
+):
     """Gradient and squared responses of the trials start … stop − 1 of one network.
 
-    x : (trials, time, input); y : (trials, time', output); mask : (trials, time'), uint8. first : the first step that counts.
-    keys : (signals,) of the random signs. scale : 2 / D; root : 1 / √D. gradient : (hidden, hidden) dFVU/dT and curvature : (blocks, hidden) the sum
-    over signals and trials of the squared responses, read in the first column of each block: float64, filled.
+    x : (trials, time, input);
+    y : (trials, time', output);
+    mask : (trials, time'), uint8.
+    first : the first step that counts.
+    keys : (signals,) of the random signs.
+    scale : 2 / D;
+    root : 1 / √D.
+    gradient : (hidden, hidden) dFVU/dT and curvature : (blocks, hidden) the sum
+    over signals and trials of the squared responses, read in the first column of each block:
+    float64, filled.
     """
     pack(d, theta, w)
     trials, steps = stop - start, mask.shape[1]
@@ -57,22 +77,56 @@ def responses(d, w, s, f, theta, x, y, mask, start, stop, first, keys, scale, ro
     begin(d, w, trials, s.rates, s.carry)
     for t in range(steps):
         inputs = d.inputs if t < x.shape[1] else 0
-        here, fired = address(x) + 4 * (start * x.shape[1] + t) * d.inputs, s.fired[0 if d.form == PLAIN else t]
-        advance(d, w, trials, s.rates[t], s.rates[t + 1], here, x.shape[1] * d.inputs, inputs, address(w.b_rec), np.int64(0), fired, s.carry)
+        here, fired = (
+            address(x) + 4 * (start * x.shape[1] + t) * d.inputs,
+            s.fired[0 if d.form == PLAIN else t],
+        )
+        advance(
+            d,
+            w,
+            trials,
+            s.rates[t],
+            s.rates[t + 1],
+            here,
+            x.shape[1] * d.inputs,
+            inputs,
+            address(w.b_rec),
+            np.int64(0),
+            fired,
+            s.carry,
+        )
         rotate(w, f, trials, address(s.rates[t]), d.hidden, address(f.driving[0, t]), steps)
     for t in range(first, steps):
         read_out(d, w, trials, s.rates[t + 1], s.errors[t])
         errors(d, s.errors[t], y[start:stop, t], mask[start:stop, t], scale)
     adjoints(d, w, s, f, trials, steps, first)
     clear(f.gradient)
-    add_product(d.hidden, width, address(f.rotated), 1, width, trials * steps, address(f.driving), width, address(f.gradient), width)
+    add_product(
+        d.hidden,
+        width,
+        address(f.rotated),
+        1,
+        width,
+        trials * steps,
+        address(f.driving),
+        width,
+        address(f.gradient),
+        width,
+    )
     for i in range(d.hidden):
         for j in range(d.hidden):
             gradient[i, j] = f.gradient[i, j]
     clear(f.sums)
     for key in keys:
         for t in range(first, steps):
-            signals(d, s.errors[t], mask[start:stop, t], key, ((t - first) * len(mask) + start) * d.outputs, root)
+            signals(
+                d,
+                s.errors[t],
+                mask[start:stop, t],
+                key,
+                ((t - first) * len(mask) + start) * d.outputs,
+                root,
+            )
         adjoints(d, w, s, f, trials, steps, first)
         for b in range(trials):
             contract(w, f, address(f.driving[b]), address(f.rotated[b]), steps)
@@ -83,11 +137,15 @@ def responses(d, w, s, f, theta, x, y, mask, start, stop, first, keys, scale, ro
 
 @inner
 def signals(d, out, mask, key, index, root):
-    """Random signs at the outputs of one step, `root` in size, zero where masked; `index` counts the draws."""
+    """Random signs at the outputs of one step, `root` in size, zero where masked; `index` counts
+    the draws.
+    """
     for b in range(len(mask)):
         for o in range(d.outputs):
             row, column = (o, b) if d.few else (b, o)
-            out[row, column] = draws.sign(key, index + b * d.outputs + o) * root if mask[b] else np.float32(0)
+            out[row, column] = (
+                draws.sign(key, index + b * d.outputs + o) * root if mask[b] else np.float32(0)
+            )
 
 
 @inner
@@ -102,7 +160,9 @@ def rotate(w, f, trials, rows, hidden, there, steps):
 
 @inner
 def adjoints(d, w, s, f, trials, steps, first):
-    """Backpropagate `s.errors` and leave dLoss/dPre-activation of each step in `f.rotated`, in Schur coordinates."""
+    """Backpropagate `s.errors` and leave dLoss/dPre-activation of each step in `f.rotated`, in
+    Schur coordinates.
+    """
     width, room = s.rates.shape[2], s.errors.shape[2]
     size = 4 * s.delta.shape[1] * width
     error_trial, error_output = (1, room) if d.few else (room, 1)
@@ -126,7 +186,9 @@ def adjoints(d, w, s, f, trials, steps, first):
 
 @inner
 def contract(w, f, driving, rotated, steps):
-    """Add the squared responses of one trial to `f.sums`; driving, rotated : addresses of (time, width)."""
+    """Add the squared responses of one trial to `f.sums`; driving, rotated : addresses of (time,
+    width).
+    """
     width, blocks = f.T.shape[1], len(f.starts) - 1
     block = 0
     while block < blocks:
@@ -140,16 +202,24 @@ def contract(w, f, driving, rotated, steps):
                 rotated, 0, 0, 0, rotated, 0, address(w.zero), 0, panel, width + 16, NONE, panel, 0,
             )  # fmt: skip
             used = f.starts[block] - top
-        # Two passes, because the second reads one column on: from a number just stored that would wait for the store to be done.
+        # Two passes, because the second reads one column on: from a number just stored that would
+        # wait for the store to be done.
         for i in range(begun, block):
             row, left = f.starts[i], f.starts[i] // 16 * 16
             products(f.panel[row - top, left:], f.T[row, left:], width - left)
             if f.starts[i + 1] - row == 2:
-                add_products(f.panel[row + 1 - top, left:], f.T[row + 1, left:], f.panel[row - top, left:], width - left)
+                add_products(
+                    f.panel[row + 1 - top, left:],
+                    f.T[row + 1, left:],
+                    f.panel[row - top, left:],
+                    width - left,
+                )
         for i in range(begun, block):
             left = f.starts[i] // 16 * 16
             here = f.panel[f.starts[i] - top]
-            add_squares(here[left:width], here[left + 1 :], f.pair[left:], f.sums[i, left:], width - left)
+            add_squares(
+                here[left:width], here[left + 1 :], f.pair[left:], f.sums[i, left:], width - left
+            )
 
 
 @inner

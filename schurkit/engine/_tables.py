@@ -1,4 +1,6 @@
-"""Compiled gradients of a network that sees two tokens (`schurkit.engine.tables`): blocks of pairs stay in the nearest caches throughout."""
+"""Compiled gradients of a network that sees two tokens (`schurkit.engine.tables`): blocks of pairs
+stay in the nearest caches throughout.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,28 @@ from ._tile import NONE, RELU, TANH, TIMES_RELU_SLOPE, TIMES_TANH_SLOPE
 _F = np.float32
 _LOG2E, _LN2_HIGH, _LN2_LOW = _F(1.4426950408889634), _F(0.693359375), _F(-2.12194440054690583e-4)
 _ROUND, _LEAST = _F(12582912.0), _F(-87.0)
-_C2, _C3, _C4, _C5, _C6, _C7 = (_F(c) for c in (5.0000001201e-1, 1.6666665459e-1, 4.1665795894e-2, 8.3334519073e-3, 1.3981999507e-3, 1.9875691500e-4))
+_C2, _C3, _C4, _C5, _C6, _C7 = (
+    _F(c)
+    for c in (
+        5.0000001201e-1,
+        1.6666665459e-1,
+        4.1665795894e-2,
+        8.3334519073e-3,
+        1.3981999507e-3,
+        1.9875691500e-4,
+    )
+)
 
 
 class Tables(NamedTuple):
-    """Padded matrices of one network, its tables, and sums of gradients; rows × columns padded to multiples of 16, padding zero.
+    """Padded matrices of one network, its tables, and sums of gradients; rows × columns padded to
+    multiples of 16, padding zero.
 
-    X, F, A, d_A, d_X, d_F : (token, hidden); W_rec, W_recT, d_W_rec : (hidden, hidden); W_out, d_W_out : (output, hidden);
-    W_outT : (hidden, output); H, back : (pair, hidden) and Y : (pair, output) of a block; scales : (1, output) int32; zero : (1, hidden
+    X, F, A, d_A, d_X, d_F : (token, hidden); W_rec, W_recT, d_W_rec : (hidden, hidden); W_out,
+        d_W_out : (output, hidden);
+    W_outT : (hidden, output); H, back : (pair, hidden) and Y : (pair, output) of a block;
+    scales : (1, output) int32;
+    zero : (1, hidden
     or output).
     """
 
@@ -46,7 +62,9 @@ class Tables(NamedTuple):
 
 @compiled
 def table_gradients(hidden, outputs, relu, entropy, first, second, target, s):
-    """Loss of one network; its gradients are left in d_X (of W_inᵀ), d_W_rec and d_W_out. X, W_rec and W_out are filled in before."""
+    """Loss of one network; its gradients are left in d_X (of W_inᵀ), d_W_rec and d_W_out. X, W_rec
+    and W_out are filled in before.
+    """
     tokens, width = s.X.shape
     act, slope = (RELU, TIMES_RELU_SLOPE) if relu else (TANH, TIMES_TANH_SLOPE)
     transpose(s.W_rec, s.W_recT)
@@ -63,8 +81,23 @@ def table_gradients(hidden, outputs, relu, entropy, first, second, target, s):
         fire(s.H, s.H, here, act)
         multiply(s.H, 0, s.W_outT, s.Y, here, hidden, s.zero, NONE, s.Y)
         for i in range(here):
-            loss += surprise(s.Y[i], outputs, target[start + i], pairs, s.scales) if entropy else error(s.Y[i], outputs, target[start + i], pairs)
-        add_product(outputs, width, address(s.Y), 1, s.Y.shape[1], here, address(s.H), width, address(s.d_W_out), width)
+            loss += (
+                surprise(s.Y[i], outputs, target[start + i], pairs, s.scales)
+                if entropy
+                else error(s.Y[i], outputs, target[start + i], pairs)
+            )
+        add_product(
+            outputs,
+            width,
+            address(s.Y),
+            1,
+            s.Y.shape[1],
+            here,
+            address(s.H),
+            width,
+            address(s.d_W_out),
+            width,
+        )
         multiply(s.Y, 0, s.W_out, s.back, here, outputs, s.zero, slope, s.H)
         for i in range(here):
             add_rows(s.back[i], s.d_A[first[start + i]], s.d_A[first[start + i]])
@@ -93,12 +126,36 @@ def fire(states, rates, rows, act):
     """rates = φ(states)."""
     width = states.shape[1]
     here, there = address(states), address(rates)
-    product(rows, width, here, 0, 0, 0, here, 0, here, 0, 0, 0, here, 0, here, width, there, width, act, here, 0)
+    product(
+        rows,
+        width,
+        here,
+        0,
+        0,
+        0,
+        here,
+        0,
+        here,
+        0,
+        0,
+        0,
+        here,
+        0,
+        here,
+        width,
+        there,
+        width,
+        act,
+        here,
+        0,
+    )
 
 
 @inner
 def transpose(matrix, out):
-    for block in range(0, matrix.shape[0], 16):  # so that each cache line of the transpose is filled at once
+    for block in range(
+        0, matrix.shape[0], 16
+    ):  # so that each cache line of the transpose is filled at once
         for j in range(min(matrix.shape[1], out.shape[0])):
             for i in range(block, min(block + 16, matrix.shape[0])):
                 out[j, i] = matrix[i, j]
@@ -112,7 +169,9 @@ def add_rows(x, y, out):
 
 @inner
 def error(y, outputs, target, pairs):
-    """Turn the outputs of one pair into dLoss/dOutput of the squared error; returns their mean square."""
+    """Turn the outputs of one pair into dLoss/dOutput of the squared error; returns their mean
+    square.
+    """
     total = 0.0
     for o in range(outputs):
         y[o] -= _F(1) if o == target else _F(0)
@@ -123,7 +182,8 @@ def error(y, outputs, target, pairs):
 
 @inner
 def surprise(y, outputs, target, pairs, scales):
-    """Turn the outputs of one pair into dLoss/dOutput of the cross-entropy; returns it. NaN where an output is NaN or infinite.
+    """Turn the outputs of one pair into dLoss/dOutput of the cross-entropy; returns it. NaN where
+    an output is NaN or infinite.
 
     See `schurkit.engine.base.Worker` for why the target's entry is minus the sum of the others.
     """
@@ -165,7 +225,9 @@ def surprise(y, outputs, target, pairs, scales):
 
 @inner
 def exponentials(y, top, scales):
-    """y · 2^k = exp(y − top) with k left as the bits of 2^k in `scales`: Cephes' polynomial, relative error 2e-7; exp(−87) at the least."""
+    """y · 2^k = exp(y − top) with k left as the bits of 2^k in `scales`: Cephes' polynomial,
+    relative error 2e-7; exp(−87) at the least.
+    """
     for o in range(len(y)):
         x = y[o] - top
         x = _LEAST if x < _LEAST else x

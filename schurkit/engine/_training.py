@@ -1,4 +1,6 @@
-"""Compiled gradients and training steps of one network: backpropagation through time, clipping, Adam."""
+"""Compiled gradients and training steps of one network: backpropagation through time, clipping,
+Adam.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def gradients_of(d, w, s, theta, x, y, mask, gradient):
 def gradients(d, w, s, x, y, mask, gradient):
     """Masked loss of one network and its gradient, flat as in `pack`.
 
-    x : (trials, time, input); y : (trials, time', output); mask : (trials, time'), uint8.
+    x : (trials, time, input);
+    y : (trials, time', output);
+    mask : (trials, time'), uint8.
     """
     trials, steps = mask.shape
     count, first = 0, steps
@@ -37,7 +41,20 @@ def gradients(d, w, s, x, y, mask, gradient):
     for t in range(steps):
         inputs = d.inputs if t < x.shape[1] else 0
         here, fired = address(x) + 4 * t * d.inputs, s.fired[0 if d.form == PLAIN else t]
-        advance(d, w, trials, s.rates[t], s.rates[t + 1], here, x.shape[1] * d.inputs, inputs, address(w.b_rec), np.int64(0), fired, s.carry)
+        advance(
+            d,
+            w,
+            trials,
+            s.rates[t],
+            s.rates[t + 1],
+            here,
+            x.shape[1] * d.inputs,
+            inputs,
+            address(w.b_rec),
+            np.int64(0),
+            fired,
+            s.carry,
+        )
     loss = 0.0
     terms = count if d.entropy else count * d.outputs
     scale = _F((1.0 if d.entropy else 2.0) / terms)
@@ -70,9 +87,11 @@ def errors(d, outputs, y, mask, scale):
 
 @inner
 def surprise(d, outputs, y, mask, scale):
-    """Turn the outputs of one step into dLoss/dOutput of the cross-entropy; returns its sum. A NaN or an infinite output makes it NaN.
+    """Turn the outputs of one step into dLoss/dOutput of the cross-entropy; returns its sum. A NaN
+    or an infinite output makes it NaN.
 
-    See `schurkit.engine.base.Worker` for why the entry of the likeliest target is minus the sum of the others.
+    See `schurkit.engine.base.Worker` for why the entry of the likeliest target is minus the sum of
+    the others.
     """
     loss = 0.0
     for b in range(y.shape[0]):
@@ -109,14 +128,21 @@ def surprise(d, outputs, y, mask, scale):
 
 @inner
 def back(d, w, s, x, steps, first):
-    """Backpropagation through time; the sums over trials and time are added up while a step is in the nearest cache."""
+    """Backpropagation through time; the sums over trials and time are added up while a step is in
+    the nearest cache.
+    """
     trials, width = s.rates.shape[1:]
     size, room = 4 * trials * width, s.errors.shape[2]
     error_trial, error_output = (1, room) if d.few else (room, 1)
     slope = TIMES_RELU_SLOPE if d.relu else TIMES_TANH_SLOPE
     if d.form != PLAIN:
         clear(s.carry)
-    zero, W_rec, W_inT, W_out = address(w.zero), address(s.W_rec), address(s.W_inT), address(s.W_out)
+    zero, W_rec, W_inT, W_out = (
+        address(w.zero),
+        address(s.W_rec),
+        address(s.W_inT),
+        address(s.W_out),
+    )
     for t in range(steps - 1, -1, -1):
         this, after = address(s.delta) + t % 2 * size, address(s.delta) + (t + 1) % 2 * size
         error = address(s.errors) + 4 * t * s.errors.shape[1] * room
@@ -133,9 +159,22 @@ def back(d, w, s, x, steps, first):
             add_product(d.hidden, width, this, 1, width, trials, before, width, W_rec, width)
         if t < x.shape[1]:
             here = address(x) + 4 * t * d.inputs
-            add_product(d.inputs, width, here, 1, x.shape[1] * d.inputs, trials, this, width, W_inT, width)
+            add_product(
+                d.inputs, width, here, 1, x.shape[1] * d.inputs, trials, this, width, W_inT, width
+            )
         if outer:
-            add_product(d.outputs, width, error, error_output, error_trial, trials, rate, width, W_out, width)
+            add_product(
+                d.outputs,
+                width,
+                error,
+                error_output,
+                error_trial,
+                trials,
+                rate,
+                width,
+                W_out,
+                width,
+            )
             if d.b_out:
                 for b in range(trials):
                     for o in range(d.outputs):
@@ -146,7 +185,9 @@ def back(d, w, s, x, steps, first):
 
 @inner
 def leak_back(d, w, s, t):
-    """Turn dLoss/dRate (rate form), or its product with the slope (voltage form), into dLoss/dPre-activation, and carry the rest on."""
+    """Turn dLoss/dRate (rate form), or its product with the slope (voltage form), into
+    dLoss/dPre-activation, and carry the rest on.
+    """
     trials, width = s.carry.shape
     this = t % 2
     for b in range(trials):
@@ -209,13 +250,19 @@ def start_gradient(d, w, s, gradient):
 
 @compiled
 def train(d, w, s, state, x, y, mask, sizes, roots, rates, clip, ends, rules, nuclear, losses):
-    """Train one network on as many batches as there are; returns how many steps were done before something was not finite.
+    """Train one network on as many batches as there are; returns how many steps were done before
+    something was not finite.
 
-    state : (5, parameters): parameters, mean and square of Adam, gradient, parameters before the last step.
-    x, y, mask : batches with a leading steps axis. sizes, roots : of each step, as in `schurkit.training.optimise.Adam.step`.
-    rates : (2,) 1 − β₁, 1 − β₂. clip : largest norm of an array's gradient, or infinity. ends : where each array ends in the
-    flat parameters, W_in and W_rec first. rules : (arrays, 4) factor of `sizes`, ε, 1 − η decay, l1; nuclear : factor of the nuclear
-    norm (`schurkit.engine.base.Rule`). losses : (steps,) float64, filled.
+    state : (5, parameters): parameters, mean and square of Adam, gradient, parameters before the
+        last step.
+    x, y, mask : batches with a leading steps axis.
+    sizes, roots : of each step, as in `schurkit.training.optimise.Adam.step`.
+    rates : (2,) 1 − β₁, 1 − β₂.
+    clip : largest norm of an array's gradient, or infinity.
+    ends : where each array ends in the
+    flat parameters, W_in and W_rec first. rules : (arrays, 4) factor of `sizes`, ε, 1 − η decay,
+    l1; nuclear : factor of the nuclear norm (`schurkit.engine.base.Rule`). losses : (steps,)
+    float64, filled.
     """
     gradient = state[3]
     for step in range(len(x)):
@@ -267,7 +314,9 @@ def norm_of(values, start, end):
 
 @inner
 def adam(state, size, root, rates, ends, rules):
-    """One step of Adam on flat parameters; the parameters before it are kept. Two loops, each of few enough arrays to become vector code."""
+    """One step of Adam on flat parameters; the parameters before it are kept. Two loops, each of
+    few enough arrays to become vector code.
+    """
     parameters, mean, square, gradient, before = state[0], state[1], state[2], state[3], state[4]
     for i in range(len(gradient)):
         g = gradient[i]
@@ -278,5 +327,7 @@ def adam(state, size, root, rates, ends, rules):
         factor, epsilon, shrink = size * rules[array, 0], rules[array, 1], rules[array, 2]
         for i in range(start, ends[array]):
             before[i] = parameters[i]
-            parameters[i] = parameters[i] * shrink - factor * mean[i] / (np.sqrt(square[i]) * root + epsilon)
+            parameters[i] = parameters[i] * shrink - factor * mean[i] / (
+                np.sqrt(square[i]) * root + epsilon
+            )
         start = ends[array]

@@ -1,4 +1,6 @@
-"""Backward passes through one network from any signal at its outputs: what analyses of gradients are made from."""
+"""Backward passes through one network from any signal at its outputs: what analyses of gradients
+are made from.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,19 @@ from .numpy_engine import NumpyWorker, one_blas_thread
 
 
 class OutputAdjoints:
-    """One network run forward over trials, ready for any number of backward passes; made by `output_adjoints`.
+    """One network run forward over trials, ready for any number of backward passes; made by
+    `output_adjoints`.
 
-    outputs : (time', trials, output). driving : (time', trials, hidden), what W_rec multiplies at each step: h_{t−1} (rate form) or φ(v_{t−1}).
+    outputs : (time', trials, output).
+    driving : (time', trials, hidden), what W_rec multiplies at each step: h_{t−1} (rate form) or
+        φ(v_{t−1}).
     """
 
     def __init__(self, rnn: RNN, inputs, steps: int):
-        self._weights, self._leak = {name: getattr(rnn, name) for name in ARRAYS}, np.asarray(rnn.leak, rnn.dtype)
+        self._weights, self._leak = (
+            {name: getattr(rnn, name) for name in ARRAYS},
+            np.asarray(rnn.leak, rnn.dtype),
+        )
         self._worker = NumpyWorker(Spec.of(rnn))
         x = np.ascontiguousarray(np.moveaxis(inputs[None], 2, 1), rnn.dtype)
         self._states, self._rates = self._worker._forward(self._weights, x, steps, self._leak)
@@ -28,31 +36,39 @@ class OutputAdjoints:
         self.outputs = self._rates[0, 1:] @ rnn.W_out[0].T + rnn.b_out[0]
 
     def back(self, signal) -> np.ndarray:
-        """∂(Σ signal · outputs)/∂(pre-activation of each step), (time', trials, hidden); valid until the next call.
+        """∂(Σ signal · outputs)/∂(pre-activation of each step), (time', trials, hidden); valid
+        until the next call.
 
-        signal : (last steps, trials, output), aligned with the end of the outputs: earlier ones count as zero.
+        signal : (last steps, trials, output), aligned with the end of the outputs: earlier ones
+            count as zero.
         """
         d_out = np.ascontiguousarray(signal, self._rates.dtype)[None]
         first = len(self.driving) - d_out.shape[1]
-        return self._worker._backward(self._weights, self._states, self._rates, d_out, first, self._leak, {})[0]
+        return self._worker._backward(
+            self._weights, self._states, self._rates, d_out, first, self._leak, {}
+        )[0]
 
 
 @contextmanager
 def output_adjoints(rnn: RNN, inputs, steps: int) -> Iterator[OutputAdjoints]:
-    """Run one network over inputs (trials, time, input) and on without input up to `steps` steps, in NumPy and in the network's own dtype.
+    """Run one network over inputs (trials, time, input) and on without input up to `steps` steps,
+    in NumPy and in the network's own dtype.
 
-    A context, inside which BLAS has one thread and a network that diverges gives infinities or NaN without a warning.
+    A context, inside which BLAS has one thread and a network that diverges gives infinities or NaN
+    without a warning.
 
     Parameters
     ----------
-    rnn : a stack of one. inputs : (trials, time, input). steps : time', at least `time`.
+    rnn : a stack of one.
+    inputs : (trials, time, input).
+    steps : time', at least `time`.
 
     Examples
     --------
     >>> rnn = RNN([[1.0]], [[0.5]], [[2.0]], activation="relu")
     >>> with output_adjoints(rnn, np.ones((1, 3, 1)), 3) as network:
-    ...     network.back(np.ones((1, 1, 1)))[:, 0, 0].tolist()  # dy_3/d(pre-activation of steps 1, 2, 3)
-    [0.5, 1.0, 2.0]
+    ...     network.back(np.ones((1, 1, 1)))[:, 0, 0].tolist()  # dy_3/d(pre-activation of steps 1,
+    2, 3) [0.5, 1.0, 2.0]
     """
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         yield OutputAdjoints(rnn, inputs, steps)

@@ -1,4 +1,6 @@
-"""What an engine is: the one interface behind which rollouts and gradients of a stack are computed."""
+"""What an engine is: the one interface behind which rollouts and gradients of a stack are
+computed.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from typing import Protocol
 import numpy as np
 
 Weights = dict[str, np.ndarray]
-"""Arrays of a stack by name: W_in, W_rec, W_out, b_rec, b_out, h0, each with a leading networks axis."""
+"""Arrays of a stack by name: W_in, W_rec, W_out, b_rec, b_out, h0, each with a leading networks
+axis.
+"""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,9 @@ LOSSES = ("mse", "cross_entropy")
 
 @dataclass(frozen=True)
 class ArrayRule:
-    """How one trained array is moved: factor of the learning rate, Adam's ε, decoupled weight decay, factor of an L1 penalty."""
+    """How one trained array is moved: factor of the learning rate, Adam's ε, decoupled weight
+    decay, factor of an L1 penalty.
+    """
 
     rate: float = 1.0
     epsilon: float = 1e-8
@@ -42,12 +48,16 @@ class ArrayRule:
 
 @dataclass(frozen=True)
 class Rule:
-    """How gradients move trained arrays. With η = ``rule[name].rate`` × learning rate, for every array p of every network::
+    """How gradients move trained arrays. With η = ``rule[name].rate`` × learning rate, for every
+    array p of every network::
 
-        g ← g + l1 sign(p) + nuclear U Vᵀ (W_rec alone),    g ← g min(1, clip_norm / ‖g‖),    p ← (1 − η decay) p,    p ← p − η m̂ / (√v̂ + epsilon)
+        g ← g + l1 sign(p) + nuclear U Vᵀ (W_rec alone),    g ← g min(1, clip_norm / ‖g‖),    p ← (1
+        − η decay) p,    p ← p − η m̂ / (√v̂ + epsilon)
 
-    m̂, v̂ : Adam's moments of g with bias correction. betas, clip_norm : shared by all arrays; clip_norm None leaves g alone.
-    default : for every array that `arrays` does not name. nuclear : factor of the nuclear norm of W_rec = U S Vᵀ
+    m̂, v̂ : Adam's moments of g with bias correction. betas, clip_norm : shared by all arrays;
+    clip_norm None leaves g alone.
+    default : for every array that `arrays` does not name.
+    nuclear : factor of the nuclear norm of W_rec = U S Vᵀ
     (`schurkit.engine.polar`).
     """
 
@@ -62,58 +72,83 @@ class Rule:
 
 
 class Worker(Protocol):
-    """Computes gradients for one chunk of a stack; keeps its work space between calls, so one worker serves one thread."""
+    """Computes gradients for one chunk of a stack; keeps its work space between calls, so one
+    worker serves one thread.
+    """
 
     def gradients(self, weights: Weights, inputs, targets, mask) -> tuple[np.ndarray, Weights]:
         """The loss and its gradients.
 
         weights : the arrays of the chunk; b_rec, b_out, h0 may be missing (zero, not trained).
-        inputs : (networks, trials, time, input); targets : (networks, trials, time', output), time' ≥ time;
-        mask : (time'), (trials, time') or (networks, trials, time'), bool, with at least one true value for every network.
+        inputs : (networks, trials, time, input);
+        targets : (networks, trials, time', output), time' ≥ time;
+        mask : (time'), (trials, time') or (networks, trials, time'), bool, with at least one true
+            value for every network.
 
-        Returns the loss of each network, (networks,), and for every array of `weights` the gradient of the loss of its
-        network. "mse": mean over trials, unmasked time steps and outputs of the squared error. "cross_entropy": mean over trials
-        and unmasked time steps of −Σ_o targets_o log softmax(outputs)_o.
+        Returns the loss of each network, (networks,), and for every array of `weights` the gradient
+        of the loss of its network. "mse": mean over trials, unmasked time steps and outputs of the
+        squared error. "cross_entropy": mean over trials and unmasked time steps of −Σ_o targets_o
+        log softmax(outputs)_o.
 
-        The derivative of the latter by output o is softmax_o Σ targets − targets_o. In a solved trial that is 1 − 10⁻⁶ less 1 for the target: one or
-        two digits of float32 are left, an error that leans one way and that Adam makes as large as the gradient. As derivatives add up to 0 over
-        outputs, the entry of the likeliest target is taken as minus the sum of the others: differences of numbers up to 1/2 and, of one-hot
-        targets, no differences at all. For the same reason log Σ exp(outputs) is log1p of what is there besides its largest term.
+        The derivative of the latter by output o is softmax_o Σ targets − targets_o. In a solved
+        trial that is 1 − 10⁻⁶ less 1 for the target: one or two digits of float32 are left, an
+        error that leans one way and that Adam makes as large as the gradient. As derivatives add up
+        to 0 over outputs, the entry of the likeliest target is taken as minus the sum of the
+        others: differences of numbers up to 1/2 and, of one-hot targets, no differences at all. For
+        the same reason log Σ exp(outputs) is log1p of what is there besides its largest term.
         """
 
 
 class Trainer(Protocol):
-    """Takes steps of Adam, drawing the batches itself. An engine may have one (``engine.trainer(parameters, spec, rule, loss)``) that is
-    faster than `schurkit.training.trainers.LoopTrainer`, which serves every engine and every construction, and must do what that one does.
+    """Takes steps of Adam, drawing the batches itself. An engine may have one
+    (``engine.trainer(parameters, spec, rule, loss)``) that is faster than
+    `schurkit.training.trainers.LoopTrainer`, which serves every engine and every construction, and
+    must do what that one does.
 
     ``engine.trainer`` may return None for what it does not cover.
 
-    Made from the start, {name: (networks, …)}, which is what is trained, a `Spec`, a `Rule`, and one of `LOSSES`. Who calls it
-    (`schurkit.training.loop.fit`) decides when to stop, the learning rates and what is kept, so a trainer knows nothing of schedules.
+    Made from the start, {name: (networks, …)}, which is what is trained, a `Spec`, a `Rule`, and
+    one of `LOSSES`. Who calls it (`schurkit.training.loop.fit`) decides when to stop, the learning
+    rates and what is kept, so a trainer knows nothing of schedules.
     """
 
     def source(self, task, trials: int | None, seed: int, step: int):
-        """The batches of a task (`trials` None: its whole training set at each step); `seed` and `step` name one that may be looked at."""
+        """The batches of a task (`trials` None: its whole training set at each step); `seed` and
+        `step` name one that may be looked at.
+        """
 
     def steps_a_call(self, source) -> int:
         """How many steps are worth one call."""
 
-    def run(self, networks: Sequence[int], seeds: Sequence[int], source, step: int, count: int, learning_rates: Sequence[float]):
-        """Take steps step … step + count − 1 of the networks at these positions, with their seeds and learning rates.
+    def run(
+        self,
+        networks: Sequence[int],
+        seeds: Sequence[int],
+        source,
+        step: int,
+        count: int,
+        learning_rates: Sequence[float],
+    ):
+        """Take steps step … step + count − 1 of the networks at these positions, with their seeds
+        and learning rates.
 
-        A network that was left out of one call is left out of all that follow. Returns losses without penalties (networks, count), and
-        how many steps each network did before its loss or a gradient was not finite (networks,).
+        A network that was left out of one call is left out of all that follow. Returns losses
+        without penalties (networks, count), and how many steps each network did before its loss or
+        a gradient was not finite (networks,).
         """
 
     def weights(self, network: int) -> Weights:
-        """The trained arrays of one network, copied; those before its last step if they are not finite now."""
+        """The trained arrays of one network, copied; those before its last step if they are not
+        finite now.
+        """
 
 
 class Engine(Protocol):
-    """One way to compute rollouts and gradients. May also have a `trainer` (see `Trainer`), and a ``table_worker(activation, loss)``
-    (see `schurkit.engine.tables.TableWorker`).
+    """One way to compute rollouts and gradients. May also have a `trainer` (see `Trainer`), and a
+    ``table_worker(activation, loss)`` (see `schurkit.engine.tables.TableWorker`).
 
-    packages : names of the packages that results depend on; arithmetic : what they depend on in the machine, or "". The state of its own code is a
+    packages : names of the packages that results depend on;
+    arithmetic : what they depend on in the machine, or "". The state of its own code is a
     whole number under its name in `schurkit.store.TRAINING`.
     """
 
@@ -123,8 +158,12 @@ class Engine(Protocol):
 
     def worker(self, spec: Spec, loss: str = "mse") -> Worker: ...
 
-    def rollout(self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool) -> tuple[np.ndarray, np.ndarray | None]:
-        """Outputs (networks, trials, time, output) and, if asked for, states (networks, trials, time, hidden)."""
+    def rollout(
+        self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Outputs (networks, trials, time, output) and, if asked for, states (networks, trials,
+        time, hidden).
+        """
 
 
 class EngineWarning(UserWarning):
@@ -142,8 +181,12 @@ def warn_once(message: str, category: type[Warning]) -> None:
 
 
 def available_threads() -> int:
-    """Number of threads to use: the environment's SCHURKIT_THREADS, else the processors this process may run on."""
+    """Number of threads to use: the environment's SCHURKIT_THREADS, else the processors this
+    process may run on.
+    """
     wanted = os.environ.get("SCHURKIT_THREADS", "")
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    )

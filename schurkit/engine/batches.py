@@ -1,23 +1,29 @@
-"""Training batches drawn in compiled code, without which the numba engine trains as well, from each task's own `batch`.
+"""Training batches drawn in compiled code, without which the numba engine trains as well, from each
+task's own `batch`.
 
 A task offers one by a method
 
     def compiled_batch(self):
         return "copy", ()
 
-that names a function of this module (or is itself a function of the same form, to be compiled) and its numbers. The function is
+that names a function of this module (or is itself a function of the same form, to be compiled) and
+its numbers. The function is
 
     def fill(seed, first, numbers, inputs, targets, mask):
 
 and fills the batches of one network for the training steps first, first + 1, …:
 
-    seed : uint64, the network's. first : int64. numbers : float64 array, the task's.
-    inputs : float32 (steps, trials, time, input); targets : float32 (steps, trials, time', output);
+    seed : uint64, the network's.
+    first : int64.
+    numbers : float64 array, the task's.
+    inputs : float32 (steps, trials, time, input);
+    targets : float32 (steps, trials, time', output);
     mask : uint8 (steps, trials, time'). All three hold whatever was left there: fill every entry.
 
-Each batch must be the task's own, bit for bit: draw with `schurkit.engine._draws`, count draws as `schurkit.random` does (in C
-order over the shape asked for), and round to float32 where `batch` does. The engine compares one batch before it trusts the
-function, and a subclass that overrides `batch` alone is served by its `batch`.
+Each batch must be the task's own, bit for bit: draw with `schurkit.engine._draws`, count draws as
+`schurkit.random` does (in C order over the shape asked for), and round to float32 where `batch`
+does. The engine compares one batch before it trusts the function, and a subclass that overrides
+`batch` alone is served by its `batch`.
 """
 
 from __future__ import annotations
@@ -35,22 +41,33 @@ def _stream(name: str) -> np.uint64:
 
 
 _COPY, _FLIP_FLOP = _stream("copy batch"), _stream("flip-flop batch")
-_NOISE, _DRIFT, _CONTEXT = (_stream(f"context integration batch{part}") for part in ("", " drift", " context"))
-_AMPLITUDES, _DELAYS = _stream("delayed discrimination batch"), _stream("delayed discrimination batch delay")
+_NOISE, _DRIFT, _CONTEXT = (
+    _stream(f"context integration batch{part}") for part in ("", " drift", " context")
+)
+_AMPLITUDES, _DELAYS = (
+    _stream("delayed discrimination batch"),
+    _stream("delayed discrimination batch delay"),
+)
 _CUES = _stream("sine generation batch")
-_PLACES, _HEADINGS, _TURNS, _SPEEDS = (_stream(f"path integration batch{part}") for part in (" place", " heading", "", " speed"))
+_PLACES, _HEADINGS, _TURNS, _SPEEDS = (
+    _stream(f"path integration batch{part}") for part in (" place", " heading", "", " speed")
+)
 
 
 @compiled
 def copy(seed, first, numbers, inputs, targets, mask):
-    """`schurkit.tasks.Copy`: signs in the order (trials, symbols, channels); zeros, then the symbols over and over."""
+    """`schurkit.tasks.Copy`: signs in the order (trials, symbols, channels); zeros, then the
+    symbols over and over.
+    """
     steps, trials, symbols, channels = inputs.shape
     for step in range(steps):
         key = draws.key(seed, _COPY, first + step)
         for trial in range(trials):
             for t in range(symbols):
                 for c in range(channels):
-                    inputs[step, trial, t, c] = draws.sign(key, (trial * symbols + t) * channels + c)
+                    inputs[step, trial, t, c] = draws.sign(
+                        key, (trial * symbols + t) * channels + c
+                    )
                     targets[step, trial, t, c] = 0
                 mask[step, trial, t] = 0
             for t in range(symbols, targets.shape[2]):
@@ -61,7 +78,9 @@ def copy(seed, first, numbers, inputs, targets, mask):
 
 @compiled
 def flip_flop(seed, first, numbers, inputs, targets, mask):
-    """`schurkit.tasks.FlipFlop`, numbers = (pulse_probability,): one uniform number an entry, in the order (trials, time, bits)."""
+    """`schurkit.tasks.FlipFlop`, numbers = (pulse_probability,): one uniform number an entry, in
+    the order (trials, time, bits).
+    """
     steps, trials, times, bits = inputs.shape
     for step in range(steps):
         key = draws.key(seed, _FLIP_FLOP, first + step)
@@ -71,18 +90,28 @@ def flip_flop(seed, first, numbers, inputs, targets, mask):
                 mask[step, trial, t] = 1
                 for c in range(bits):
                     u = draws.uniform(key, (trial * times + t) * bits + c)
-                    pulse = np.float32(-1) if u < p / 2 else np.float32(1) if u < p else np.float32(0)
+                    pulse = (
+                        np.float32(-1) if u < p / 2 else np.float32(1) if u < p else np.float32(0)
+                    )
                     inputs[step, trial, t, c] = pulse
-                    targets[step, trial, t, c] = pulse if pulse != 0 else targets[step, trial, t - 1, c]
+                    targets[step, trial, t, c] = (
+                        pulse if pulse != 0 else targets[step, trial, t - 1, c]
+                    )
 
 
 @compiled
 def context_integration(seed, first, numbers, inputs, targets, mask):
-    """`schurkit.tasks.ContextIntegration`, numbers = (drift, noise): sums in float64, rounded once."""
+    """`schurkit.tasks.ContextIntegration`, numbers = (drift, noise): sums in float64, rounded
+    once.
+    """
     steps, trials, times = inputs.shape[:3]
     drift, noise, root = numbers[0], numbers[1], np.sqrt(np.float64(times))
     for step in range(steps):
-        keys = draws.key(seed, _NOISE, first + step), draws.key(seed, _DRIFT, first + step), draws.key(seed, _CONTEXT, first + step)
+        keys = (
+            draws.key(seed, _NOISE, first + step),
+            draws.key(seed, _DRIFT, first + step),
+            draws.key(seed, _CONTEXT, first + step),
+        )
         for trial in range(trials):
             cued = 1 if draws.sign(keys[2], trial) > 0 else 0
             for c in range(2):
@@ -100,16 +129,26 @@ def context_integration(seed, first, numbers, inputs, targets, mask):
 
 @compiled
 def delayed_discrimination(seed, first, numbers, inputs, targets, mask):
-    """`schurkit.tasks.DelayedDiscrimination`, numbers = (smallest, largest, gap, shortest, delays, respond, auxiliary)."""
+    """`schurkit.tasks.DelayedDiscrimination`, numbers = (smallest, largest, gap, shortest, delays,
+    respond, auxiliary).
+    """
     steps, trials, times, channels = inputs.shape
     smallest, largest, gap = numbers[0], numbers[1], numbers[2]
-    shortest, delays, respond, auxiliary = int(numbers[3]), int(numbers[4]), int(numbers[5]), numbers[6] > 0
+    shortest, delays, respond, auxiliary = (
+        int(numbers[3]),
+        int(numbers[4]),
+        int(numbers[5]),
+        numbers[6] > 0,
+    )
     width = largest - smallest - gap
     inputs[:] = 0
     targets[:] = 0
     mask[:] = 0
     for step in range(steps):
-        key, delay_key = draws.key(seed, _AMPLITUDES, first + step), draws.key(seed, _DELAYS, first + step)
+        key, delay_key = (
+            draws.key(seed, _AMPLITUDES, first + step),
+            draws.key(seed, _DELAYS, first + step),
+        )
         for trial in range(trials):
             second = 1 + shortest + draws.integer(delay_key, trial, delays)
             for t in range(second, second + respond):
@@ -130,7 +169,9 @@ def delayed_discrimination(seed, first, numbers, inputs, targets, mask):
 
 @compiled
 def sine_generation(seed, first, numbers, inputs, targets, mask):
-    """`schurkit.tasks.SineGeneration`, numbers = the waves (frequencies · time) as its `waves` has them."""
+    """`schurkit.tasks.SineGeneration`, numbers = the waves (frequencies · time) as its `waves` has
+    them.
+    """
     steps, trials, times, channels = inputs.shape
     frequencies = len(numbers) // times
     mask[:] = 1
@@ -146,15 +187,23 @@ def sine_generation(seed, first, numbers, inputs, targets, mask):
 
 @compiled
 def path_integration(seed, first, numbers, inputs, targets, mask):
-    """`schurkit.tasks.PathIntegration`, numbers = (side, speed, turning): sums in float64, coordinates in order, rounded once."""
+    """`schurkit.tasks.PathIntegration`, numbers = (side, speed, turning): sums in float64,
+    coordinates in order, rounded once.
+    """
     steps, trials, times, dimensions = targets.shape
     half, fastest, turning = numbers[0] / 2, numbers[1], numbers[2]
     place, heading = np.empty(dimensions), np.empty(dimensions)
     inputs[:] = 0
     mask[:] = 1
     for step in range(steps):
-        places, headings = draws.key(seed, _PLACES, first + step), draws.key(seed, _HEADINGS, first + step)
-        turns, speeds = draws.key(seed, _TURNS, first + step), draws.key(seed, _SPEEDS, first + step)
+        places, headings = (
+            draws.key(seed, _PLACES, first + step),
+            draws.key(seed, _HEADINGS, first + step),
+        )
+        turns, speeds = (
+            draws.key(seed, _TURNS, first + step),
+            draws.key(seed, _SPEEDS, first + step),
+        )
         for trial in range(trials):
             for k in range(dimensions):
                 place[k] = (draws.uniform(places, trial * dimensions + k) * 2 - 1) * half
@@ -163,7 +212,9 @@ def path_integration(seed, first, numbers, inputs, targets, mask):
             _unit(heading)
             for t in range(times):
                 for k in range(dimensions):
-                    heading[k] = heading[k] + turning * draws.normal(turns, (trial * times + t) * dimensions + k)
+                    heading[k] = heading[k] + turning * draws.normal(
+                        turns, (trial * times + t) * dimensions + k
+                    )
                 _unit(heading)
                 speed = draws.uniform(speeds, trial * times + t) * fastest
                 for k in range(dimensions):

@@ -1,8 +1,10 @@
-"""The fast engine on a CPU: compiled rollouts and gradients by register tiles, and training that stays in compiled code.
+"""The fast engine on a CPU: compiled rollouts and gradients by register tiles, and training that
+stays in compiled code.
 
-Threads are Python's, each in compiled code without the interpreter lock and each with whole networks: nothing of numba's own
-thread pool is used or changed, several callers may run at once, and no result depends on the number of threads.
-Computes in float32; networks in float64 are passed to the NumPy engine.
+Threads are Python's, each in compiled code without the interpreter lock and each with whole
+networks: nothing of numba's own thread pool is used or changed, several callers may run at once,
+and no result depends on the number of threads. Computes in float32; networks in float64 are passed
+to the NumPy engine.
 """
 
 from __future__ import annotations
@@ -18,13 +20,19 @@ from .numpy_engine import NumpyEngine
 TRIALS_A_BLOCK = 64
 """Trials of one rollout: their states stay in the nearest cache."""
 FEW_INPUTS = 8
-"""With more inputs than this, variants of one network share an input drive; with fewer, computing it again costs less than reading it."""
+"""With more inputs than this, variants of one network share an input drive; with fewer, computing
+it again costs less than reading it.
+"""
 OPERATIONS_A_CALL = 1e9
-"""Most multiply-adds of rollouts in one compiled call, some 10 ms: long beside the call, short beside a user's patience."""
+"""Most multiply-adds of rollouts in one compiled call, some 10 ms: long beside the call, short
+beside a user's patience.
+"""
 
 
 class NumbaEngine:
-    """See `schurkit.engine.base.Engine`; covers both forms, both activations, any leak, biases and starts."""
+    """See `schurkit.engine.base.Engine`; covers both forms, both activations, any leak, biases and
+    starts.
+    """
 
     name = "numba"
     packages = ("numpy", "numba", "llvmlite")
@@ -47,17 +55,34 @@ class NumbaEngine:
         x = np.ascontiguousarray(inputs if inputs.ndim == 4 else inputs[None], np.float32)
         trials, steps = x.shape[1], x.shape[2] + autonomous
         outputs = np.empty((len(theta), trials, steps, d.outputs), np.float32)
-        kept = np.empty((len(theta), trials, steps, d.hidden) if states else (0, 0, 0, 0), np.float32)
+        kept = np.empty(
+            (len(theta), trials, steps, d.hidden) if states else (0, 0, 0, 0), np.float32
+        )
         drives = _shared_drives(layout, weights, theta, x)
         block = min(TRIALS_A_BLOCK, trials)
         jobs = len(theta) * -(-trials // block)
         free = []  # work space, handed from thread to thread
-        most = OPERATIONS_A_CALL / max(1, block * steps * d.hidden * (d.hidden + d.inputs + d.outputs))
+        most = OPERATIONS_A_CALL / max(
+            1, block * steps * d.hidden * (d.hidden + d.inputs + d.outputs)
+        )
         size = int(max(1, min(most, jobs / (4 * available_threads()))))
 
         def run(first):
             padded, space = free.pop() if free else (layout.padded(), layout.space(block))
-            _cache.call(_rollouts.roll, d, padded, space, theta, x, drives, block, first, min(first + size, jobs), outputs, kept)
+            _cache.call(
+                _rollouts.roll,
+                d,
+                padded,
+                space,
+                theta,
+                x,
+                drives,
+                block,
+                first,
+                min(first + size, jobs),
+                outputs,
+                kept,
+            )
             free.append((padded, space))
 
         side_by_side(run, range(0, jobs, size))
@@ -65,7 +90,9 @@ class NumbaEngine:
 
 
 def _shared_drives(layout: Layout, weights: Weights, theta, x):
-    """The input drive (time, trials, hidden) where all networks share inputs, W_in and b_rec (variants of one network)."""
+    """The input drive (time, trials, hidden) where all networks share inputs, W_in and b_rec
+    (variants of one network).
+    """
     drives = aligned(0, 0, 0)
     pays = len(theta) > 1 and len(x) == 1 and layout.dims.inputs > FEW_INPUTS
     if pays and all((weights[name] == weights[name][:1]).all() for name in ("W_in", "b_rec")):
@@ -83,7 +110,9 @@ class NumbaWorker:
 
     def gradients(self, weights: Weights, inputs, targets, mask):
         if weights["W_rec"].dtype != np.float32:
-            return NumpyEngine().worker(self.spec, self.loss).gradients(weights, inputs, targets, mask)
+            return (
+                NumpyEngine().worker(self.spec, self.loss).gradients(weights, inputs, targets, mask)
+            )
         networks, trials, steps = targets.shape[:3]
         layout, padded, space = self._prepared(weights, trials, steps)
         theta = layout.flat(weights)
@@ -91,7 +120,17 @@ class NumbaWorker:
         kept = np.ascontiguousarray(np.broadcast_to(mask, (networks, trials, steps)), np.uint8)
         found, losses = np.empty_like(theta), np.empty(networks)
         for i in range(networks):
-            losses[i] = _cache.call(_training.gradients_of, layout.dims, padded, space, theta[i], x[i], y[i], kept[i], found[i])
+            losses[i] = _cache.call(
+                _training.gradients_of,
+                layout.dims,
+                padded,
+                space,
+                theta[i],
+                x[i],
+                y[i],
+                kept[i],
+                found[i],
+            )
         grads = layout.arrays(found)
         return losses, {name: grads[name] for name in weights}
 

@@ -1,4 +1,6 @@
-"""Training in compiled code: many steps of many networks a call, from batches drawn in compiled code where the task offers that."""
+"""Training in compiled code: many steps of many networks a call, from batches drawn in compiled
+code where the task offers that.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,15 @@ from .numba_layout import Layout, side_by_side
 MEMORY_A_SLICE = 8 * 2**20
 """Bytes of batches that are drawn at once for one network."""
 OPERATIONS_A_SLICE = 1e9
-"""Multiply-adds of one network in one compiled call, some 5 to 10 ms: long beside the call, short beside a user's patience."""
+"""Multiply-adds of one network in one compiled call, some 5 to 10 ms: long beside the call, short
+beside a user's patience.
+"""
 
 
 class Batch(NamedTuple):
-    """Batches of several steps: inputs (steps, trials, time, input), targets (steps, trials, time', output), mask (steps, trials, time')."""
+    """Batches of several steps: inputs (steps, trials, time, input), targets (steps, trials, time',
+    output), mask (steps, trials, time').
+    """
 
     inputs: np.ndarray
     targets: np.ndarray
@@ -36,9 +42,10 @@ class Source:
 
     Parameters
     ----------
-    task : follows `schurkit.tasks.base.Task`; may offer a compiled batch (see `schurkit.engine.batches`).
-    trials : in a batch; None for the whole training set at each step. seed, step : a batch to look at: for its sizes, and to compare
-        the compiled batch with.
+    task : follows `schurkit.tasks.base.Task`; may offer a compiled batch (see
+        `schurkit.engine.batches`).
+    trials : in a batch; None for the whole training set at each step.
+    seed, step : a batch to look at: for its sizes, and to compare the compiled batch with.
     """
 
     def __init__(self, task, trials: int | None, seed: int, step: int):
@@ -62,11 +69,19 @@ class Source:
         try:
             _cache.call(self.fill, np.uint64(seed), step, self.numbers, *found)
         except numba.errors.NumbaError as error:
-            warn_once(f"the compiled batch of {name} cannot be compiled, its batch() is used instead: {str(error).splitlines()[0]}", EngineWarning)
+            warn_once(
+                f"the compiled batch of {name} cannot be compiled, its batch() is used instead: "
+                f"{str(error).splitlines()[0]}",
+                EngineWarning,
+            )
             return False
         same = all(np.array_equal(a, b) for a, b in zip(found, self.sample))
         if not same:
-            warn_once(f"the compiled batch of {name} is not what its batch() draws, which is used instead.", EngineWarning)
+            warn_once(
+                f"the compiled batch of {name} is not what its batch() draws, which is used "
+                "instead.",
+                EngineWarning,
+            )
         return same
 
     @property
@@ -75,7 +90,9 @@ class Source:
         return sum(array.nbytes for array in self.sample)
 
     def draw(self, seed: int, first: int, count: int, room: Batch | None) -> Iterator[Batch]:
-        """The batches of steps first … first + count − 1 of one network, in pieces of equal shapes; `room` is written over."""
+        """The batches of steps first … first + count − 1 of one network, in pieces of equal shapes;
+        `room` is written over.
+        """
         if self.fill is not None:
             found = Batch(*(array[:count] for array in room))
             _cache.call(self.fill, np.uint64(seed), first, self.numbers, *found)
@@ -96,11 +113,15 @@ class Source:
 
 
 def _offered(task):
-    """The compiled batch that a task offers, and its numbers; (None, None) where its class overrides `batch` without it."""
+    """The compiled batch that a task offers, and its numbers; (None, None) where its class
+    overrides `batch` without it.
+    """
     for owner in type(task).__mro__:
         if "compiled_batch" in vars(owner):
             function, numbers = task.compiled_batch()
-            function = getattr(batches, function) if isinstance(function, str) else _compiled(function)
+            function = (
+                getattr(batches, function) if isinstance(function, str) else _compiled(function)
+            )
             return function, np.array(numbers, np.float64)
         if "batch" in vars(owner):
             break
@@ -110,7 +131,11 @@ def _offered(task):
 @lru_cache
 def _compiled(function):
     """A reader's function: compiled, but not kept, as it may be typed into a notebook."""
-    return function if hasattr(function, "py_func") else numba.njit(nogil=True, error_model="numpy")(function)
+    return (
+        function
+        if hasattr(function, "py_func")
+        else numba.njit(nogil=True, error_model="numpy")(function)
+    )
 
 
 class Trainer:
@@ -137,18 +162,33 @@ class Trainer:
         wanted = min(max(OPERATIONS_A_SLICE / operations, 20), 1000)
         return max(1, int(min(wanted, MEMORY_A_SLICE / source.bytes)))
 
-    def run(self, networks: Sequence[int], seeds: Sequence[int], source: Source, step: int, count: int, learning_rates: Sequence[float]):
+    def run(
+        self,
+        networks: Sequence[int],
+        seeds: Sequence[int],
+        source: Source,
+        step: int,
+        count: int,
+        learning_rates: Sequence[float],
+    ):
         beta1, beta2 = self.betas
         corrections = np.array([1 - beta1**k for k in range(step + 1, step + count + 1)])
-        roots = np.array([(1 - beta2**k) ** -0.5 for k in range(step + 1, step + count + 1)]).astype(np.float32)
+        roots = np.array(
+            [(1 - beta2**k) ** -0.5 for k in range(step + 1, step + count + 1)]
+        ).astype(np.float32)
         losses, done = np.full((len(networks), count), np.nan), np.zeros(len(networks), np.int64)
 
         def one(i):
             rate = learning_rates[i]
-            rules = np.array([(r.rate, r.epsilon, 1 - rate * r.rate * r.decay, r.l1) for r in self.rules], np.float32)
+            rules = np.array(
+                [(r.rate, r.epsilon, 1 - rate * r.rate * r.decay, r.l1) for r in self.rules],
+                np.float32,
+            )
             with np.errstate(over="ignore"):  # an absurd learning rate shows in the loss
                 sizes = (rate / corrections).astype(np.float32)
-            done[i] = self._train(self.state[networks[i]], seeds[i], source, step, sizes, roots, rules, losses[i])
+            done[i] = self._train(
+                self.state[networks[i]], seeds[i], source, step, sizes, roots, rules, losses[i]
+            )
 
         side_by_side(one, range(len(networks)))
         return losses, done
@@ -157,14 +197,30 @@ class Trainer:
         space = self._free.pop() if self._free else {"padded": self.layout.padded()}
         at, count = 0, len(sizes)
         room = space.get("room")
-        if source.fill is not None and (room is None or len(room.mask) < count or room.targets.shape[1:] != source.sample.targets.shape[1:]):
+        if source.fill is not None and (
+            room is None
+            or len(room.mask) < count
+            or room.targets.shape[1:] != source.sample.targets.shape[1:]
+        ):
             room = space["room"] = Batch.empty(source.sample, count)
         for batch in source.draw(seed, step, count, room):
             shape, end = batch.mask.shape[1:], at + len(batch.mask)
             if space.get("shape") != shape:
                 space["shape"], space["space"] = shape, self.layout.space(*shape, self.nuclear > 0)
-            arguments = self.layout.dims, space["padded"], space["space"], state, *batch, sizes[at:end], roots[at:end], self.rates, self.clip
-            finished = _cache.call(_training.train, *arguments, self.layout.ends, rules, self.nuclear, losses[at:end])
+            arguments = (
+                self.layout.dims,
+                space["padded"],
+                space["space"],
+                state,
+                *batch,
+                sizes[at:end],
+                roots[at:end],
+                self.rates,
+                self.clip,
+            )
+            finished = _cache.call(
+                _training.train, *arguments, self.layout.ends, rules, self.nuclear, losses[at:end]
+            )
             at += finished
             if at < end:
                 break

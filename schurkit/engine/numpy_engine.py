@@ -1,7 +1,9 @@
-"""The default engine on a CPU: rollouts and hand-written backpropagation through time for stacks, in NumPy.
+"""The default engine on a CPU: rollouts and hand-written backpropagation through time for stacks,
+in NumPy.
 
-Time is the outer axis of every buffer, so that one step of a whole chunk is one batched matrix product and one call of
-``tanh`` in place; the input drive of all steps, and the weight gradients over all steps, are one product each.
+Time is the outer axis of every buffer, so that one step of a whole chunk is one batched matrix
+product and one call of ``tanh`` in place; the input drive of all steps, and the weight gradients
+over all steps, are one product each.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ def one_blas_thread():
 
 
 class NumpyEngine:
-    """See `schurkit.engine.base.Engine`; covers both forms, both activations, any leak, biases and starts."""
+    """See `schurkit.engine.base.Engine`; covers both forms, both activations, any leak, biases and
+    starts.
+    """
 
     name = "numpy"
     packages = ("numpy",)
@@ -69,7 +73,9 @@ class NumpyEngine:
 
 
 def _quietly(function):
-    """NumPy's error state belongs to a thread: a diverging network must not warn from inside the pool."""
+    """NumPy's error state belongs to a thread: a diverging network must not warn from inside the
+    pool.
+    """
 
     def call(job):
         with np.errstate(over="ignore", invalid="ignore"):
@@ -79,7 +85,9 @@ def _quietly(function):
 
 
 def _shared_drives(weights: Weights, inputs):
-    """The input drive (time, trials, hidden) where all networks share inputs, W_in and b_rec (variants of one network)."""
+    """The input drive (time, trials, hidden) where all networks share inputs, W_in and b_rec
+    (variants of one network).
+    """
     W_in, b_rec = weights["W_in"], weights["b_rec"]
     if inputs.ndim != 3 or not ((W_in == W_in[:1]).all() and (b_rec == b_rec[:1]).all()):
         return None
@@ -157,11 +165,15 @@ class NumpyWorker:
         if spec.form == "rate" and "h0" in weights:
             grads["h0"] = grads.pop("start").sum(axis=1)
         elif "h0" in weights:
-            grads["h0"] = (grads.pop("start") + grads.pop("start_rate") * _slope(rates[:, 0], spec.activation)).sum(axis=1)
+            grads["h0"] = (
+                grads.pop("start") + grads.pop("start_rate") * _slope(rates[:, 0], spec.activation)
+            ).sum(axis=1)
         return loss, {name: grads[name] for name in weights}
 
     def _forward(self, weights, x, steps, alpha):
-        """States and rates at times 0 … steps, (networks, steps + 1, trials, hidden); in the rate form they are one array."""
+        """States and rates at times 0 … steps, (networks, steps + 1, trials, hidden); in the rate
+        form they are one array.
+        """
         spec, dtype = self.spec, weights["W_rec"].dtype
         networks, hidden = weights["W_rec"].shape[:2]
         trials = x.shape[2]
@@ -173,10 +185,19 @@ class NumpyWorker:
             _activate(states[:, 0], spec.activation, rates[:, 0])
         W_recT = np.ascontiguousarray(weights["W_rec"].transpose(0, 2, 1))
         plain = spec.form == "rate" and alpha.ndim == 0 and alpha == 1
-        # The drive of a step waits where its rate (or what leaks into the state) is written: fewer bytes between memory and processor.
-        slots = rates[:, 1:] if plain or spec.form == "voltage" else self._buffer("fired", (networks, steps, trials, hidden), dtype)
+        # The drive of a step waits where its rate (or what leaks into the state) is written: fewer
+        # bytes between memory and processor.
+        slots = (
+            rates[:, 1:]
+            if plain or spec.form == "voltage"
+            else self._buffer("fired", (networks, steps, trials, hidden), dtype)
+        )
         driven = x.shape[1]
-        np.matmul(x.reshape(networks, -1, x.shape[3]), weights["W_in"].transpose(0, 2, 1), out=_rows(slots[:, :driven]))
+        np.matmul(
+            x.reshape(networks, -1, x.shape[3]),
+            weights["W_in"].transpose(0, 2, 1),
+            out=_rows(slots[:, :driven]),
+        )
         bias = weights["b_rec"][:, None] if "b_rec" in weights else None
         pre = self._buffer("pre", (networks, trials, hidden), dtype)
         for t in range(steps):
@@ -196,7 +217,9 @@ class NumpyWorker:
         return states, rates
 
     def _readout_error(self, weights, rates, targets, mask):
-        """The first step that counts, the loss of each network, and dLoss/dOutput from that step on, (networks, time, trials, output)."""
+        """The first step that counts, the loss of each network, and dLoss/dOutput from that step
+        on, (networks, time, trials, output).
+        """
         dtype = rates.dtype
         counts = mask if mask.ndim == 1 else mask.any(axis=tuple(range(mask.ndim - 1)))
         first = int(np.argmax(counts))
@@ -207,13 +230,17 @@ class NumpyWorker:
             error += weights["b_out"][:, None, None]
         wanted = targets.transpose(0, 2, 1, 3)[:, first:].astype(dtype, copy=False)
         if self.loss == "cross_entropy":
-            kept = np.broadcast_to(mask, (networks, trials, mask.shape[-1])).transpose(0, 2, 1)[:, first:]
+            kept = np.broadcast_to(mask, (networks, trials, mask.shape[-1])).transpose(0, 2, 1)[
+                :, first:
+            ]
             return first, _cross_entropy(error, wanted, kept), error
         error -= wanted
         if mask.all():
             count = np.full(networks, (steps_1 - 1) * trials * y.shape[-1])
         else:
-            kept = np.broadcast_to(mask, (networks, trials, mask.shape[-1])).transpose(0, 2, 1)[:, first:]
+            kept = np.broadcast_to(mask, (networks, trials, mask.shape[-1])).transpose(0, 2, 1)[
+                :, first:
+            ]
             error *= kept[..., None]
             count = kept.sum(axis=(1, 2)) * error.shape[-1]
         flat = error.reshape(networks, -1)
@@ -222,16 +249,29 @@ class NumpyWorker:
         return first, loss, error
 
     def _backward(self, weights, states, rates, d_out, first, alpha, grads):
-        """dLoss/dPre-activation at each step, (networks, steps, trials, hidden); leaves what reaches the start in `grads`."""
+        """dLoss/dPre-activation at each step, (networks, steps, trials, hidden); leaves what
+        reaches the start in `grads`.
+        """
         spec, W_rec = self.spec, weights["W_rec"]
         networks, steps_1, trials, hidden = rates.shape
         delta = self._buffer("delta", (networks, steps_1 - 1, trials, hidden), rates.dtype)
         # What comes from the output of a step waits where its delta is written.
-        np.matmul(d_out.reshape(networks, -1, d_out.shape[3]), weights["W_out"], out=_rows(delta[:, first:]))
-        d_rate, d_state, space = (self._buffer(name, (networks, trials, hidden), rates.dtype) for name in ("d_rate", "d_state", "slope"))
+        np.matmul(
+            d_out.reshape(networks, -1, d_out.shape[3]),
+            weights["W_out"],
+            out=_rows(delta[:, first:]),
+        )
+        d_rate, d_state, space = (
+            self._buffer(name, (networks, trials, hidden), rates.dtype)
+            for name in ("d_rate", "d_state", "slope")
+        )
         d_rate[:] = d_state[:] = 0
         plain = spec.form == "rate" and alpha.ndim == 0 and alpha == 1
-        fired = None if plain or spec.form == "voltage" else self._buffer("fired", delta.shape, rates.dtype)
+        fired = (
+            None
+            if plain or spec.form == "voltage"
+            else self._buffer("fired", delta.shape, rates.dtype)
+        )
         for t in range(steps_1 - 2, -1, -1):
             d = delta[:, t]
             if t >= first:
@@ -257,15 +297,19 @@ class NumpyWorker:
 
 
 def _rows(array):
-    """(networks, time · trials, …) of (networks, time, trials, …): a view, for all slices of time."""
+    """(networks, time · trials, …) of (networks, time, trials, …): a view, for all slices of
+    time.
+    """
     networks, time, trials, size = array.shape
     return array.reshape(networks, time * trials, size)
 
 
 def _cross_entropy(logits, targets, kept):
-    """Loss of each network; `logits`, (networks, time, trials, output) and contiguous, becomes its gradient.
+    """Loss of each network; `logits`, (networks, time, trials, output) and contiguous, becomes its
+    gradient.
 
-    See `schurkit.engine.base.Worker` for why the entry of the likeliest target is minus the sum of the others.
+    See `schurkit.engine.base.Worker` for why the entry of the likeliest target is minus the sum of
+    the others.
     """
     count, flat = kept.sum(axis=(1, 2)), logits.reshape(-1, logits.shape[-1])
     best = np.arange(len(flat)), targets.argmax(axis=-1).ravel()

@@ -13,14 +13,17 @@ COEFFICIENTS = (
     (1.891301407787398, -1.2679958271945868, 0.37680408948524835),
     (1.8750014808534479, -1.2500016453999487, 0.3750001645474248),
 )
-"""X ← a X + b X XᵀX + c X (XᵀX)², one row a step. Source: N. Amsel, D. Persson, C. Musco, R. M. Gower, arXiv:2505.16932."""
+"""X ← a X + b X XᵀX + c X (XᵀX)², one row a step. Source: N. Amsel, D. Persson, C. Musco, R. M.
+Gower, arXiv:2505.16932.
+"""
 
 
 def polar(W: np.ndarray) -> np.ndarray:
     """U Vᵀ of W = U S Vᵀ, (networks, hidden, hidden), by seven odd polynomials of degree 5.
 
-    Singular values above 10⁻³ s, with s = (Σ σ⁴)^¼ ≥ the largest, become 1 to rounding; smaller ones a number between 0 and 1, smoothly: it is the
-    gradient of Σ F(σ_i) with F(σ) = σ + a constant where σ > 10⁻³ s, rounded off at 0.
+    Singular values above 10⁻³ s, with s = (Σ σ⁴)^¼ ≥ the largest, become 1 to rounding; smaller
+    ones a number between 0 and 1, smoothly: it is the gradient of Σ F(σ_i) with F(σ) = σ + a
+    constant where σ > 10⁻³ s, rounded off at 0.
     """
     A = W.transpose(0, 2, 1) @ W
     size = np.sqrt(np.sqrt(np.einsum("nij,nij->n", A, A)))[:, None, None]

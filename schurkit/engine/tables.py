@@ -1,8 +1,10 @@
-"""Gradients of networks that see two tokens, h₁ = φ(x_a), h₂ = φ(W_rec h₁ + x_b), y = W_out h₂: everything before h₂ is a table.
+"""Gradients of networks that see two tokens, h₁ = φ(x_a), h₂ = φ(W_rec h₁ + x_b), y = W_out h₂:
+everything before h₂ is a table.
 
-With p tokens, X = W_inᵀ (token, hidden) and A = φ(X) W_recᵀ hold all that the first time step can give, so a training set of P pairs costs
-one product of P rows each way instead of a rollout of 2 P rows of p inputs: h₂ = φ(A[a] + X[b]). Exact; no biases, leak 1, rate form,
-h₀ = 0, loss at the last step.
+With p tokens, X = W_inᵀ (token, hidden) and A = φ(X) W_recᵀ hold all that the first time step can
+give, so a training set of P pairs costs one product of P rows each way instead of a rollout of 2 P
+rows of p inputs: h₂ = φ(A[a] + X[b]). Exact; no biases, leak 1, rate form, h₀ = 0, loss at the last
+step.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ PAIRS_A_BLOCK = 512
 
 @dataclass(frozen=True, eq=False)
 class TokenPairs:
-    """A training set: first and second token and right answer of each pair, (pairs,), and sums over the pairs with a token, (tokens, pairs)."""
+    """A training set: first and second token and right answer of each pair, (pairs,), and sums over
+    the pairs with a token, (tokens, pairs).
+    """
 
     first: np.ndarray
     second: np.ndarray
@@ -35,7 +39,10 @@ class TokenPairs:
         order = np.lexsort((second, first))
         first, second, target = first[order], second[order], target[order]
         ones, columns = np.ones(len(first), np.float32), np.arange(len(first))
-        sums = (csr_matrix((ones, (rows, columns)), shape=(tokens, len(first))) for rows in (first, second))
+        sums = (
+            csr_matrix((ones, (rows, columns)), shape=(tokens, len(first)))
+            for rows in (first, second)
+        )
         return cls(first, second, target, *sums)
 
     def __len__(self) -> int:
@@ -43,7 +50,9 @@ class TokenPairs:
 
 
 class TableWorker:
-    """Loss and gradients of W_in, W_rec and W_out, network by network; as `schurkit.engine.base.Worker` for training sets of token pairs."""
+    """Loss and gradients of W_in, W_rec and W_out, network by network; as
+    `schurkit.engine.base.Worker` for training sets of token pairs.
+    """
 
     def __init__(self, activation: str, loss: str):
         self.relu, self.entropy = activation == "relu", loss == "cross_entropy"
@@ -55,8 +64,13 @@ class TableWorker:
         return self._space[name, shape, dtype]
 
     def gradients(self, weights: Weights, sets: list[TokenPairs]) -> tuple[np.ndarray, Weights]:
-        """weights : W_in, W_rec, W_out. sets : one training set a network. Returns losses (networks,) and gradients by name."""
-        found = [self._one(*(weights[name][i] for name in ("W_in", "W_rec", "W_out")), pairs) for i, pairs in enumerate(sets)]
+        """weights : W_in, W_rec, W_out. sets : one training set a network. Returns losses
+        (networks,) and gradients by name.
+        """
+        found = [
+            self._one(*(weights[name][i] for name in ("W_in", "W_rec", "W_out")), pairs)
+            for i, pairs in enumerate(sets)
+        ]
         losses, *gradients = zip(*found)
         by_name = dict(zip(("W_in", "W_rec", "W_out"), map(np.stack, gradients)))
         return np.array(losses), {name: by_name[name] for name in weights}
@@ -82,7 +96,13 @@ class TableWorker:
 
     def _hidden(self, A, X, pairs, block, out):
         np.take(A, pairs.first[block], axis=0, out=out)
-        second = np.take(X, pairs.second[block], axis=0, out=self._buffer("second", out.shape, out.dtype), mode="clip")
+        second = np.take(
+            X,
+            pairs.second[block],
+            axis=0,
+            out=self._buffer("second", out.shape, out.dtype),
+            mode="clip",
+        )
         out += second
         return self._activate(out, out)
 

@@ -1,4 +1,6 @@
-"""On what the torch engine computes: the choice of a device, what is said where it cannot be used, and full float32 precision there."""
+"""On what the torch engine computes: the choice of a device, what is said where it cannot be used,
+and full float32 precision there.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from schurkit.checks import InputError
 
 VARIABLE = "SCHURKIT_DEVICE"
 SHARE_OF_FREE_MEMORY = 0.5
-"""Of the memory that is free on a GPU, so much is planned for: the rest is for workspaces of products and for what fragments it."""
+"""Of the memory that is free on a GPU, so much is planned for: the rest is for workspaces of
+products and for what fragments it.
+"""
 
 
 def wanted_device() -> str:
@@ -42,22 +46,38 @@ def device_named(name: str) -> torch.device:
     if not re.fullmatch(r"cuda(:\d+)?", name):
         raise InputError(f"{VARIABLE} must be 'cpu', 'cuda' or 'cuda:' and a number; got {name!r}.")
     if not torch.cuda.is_available():
-        advice = f"Unset {VARIABLE} to use the CPU, or install a torch that was built for CUDA, and its driver."
-        raise InputError(f"{VARIABLE}={name}, but torch {torch.__version__} finds no CUDA device here. {advice}")
+        advice = (
+            f"Unset {VARIABLE} to use the CPU, or install a torch that was built for CUDA, and "
+            "its driver."
+        )
+        raise InputError(
+            f"{VARIABLE}={name}, but torch {torch.__version__} finds no CUDA device here. {advice}"
+        )
     device, count = torch.device(name), torch.cuda.device_count()
     index = device.index or 0
     if index >= count:
-        raise InputError(f"{VARIABLE}={name}, but there {'is' if count == 1 else 'are'} {count} here: 'cuda:0' to 'cuda:{count - 1}'.")
+        raise InputError(
+            f"{VARIABLE}={name}, but there {'is' if count == 1 else 'are'} {count} here: 'cuda:0' "
+            f"to 'cuda:{count - 1}'."
+        )
     return torch.device("cuda", index)
 
 
 def arithmetic(device: torch.device) -> str:
-    """What results depend on in the device, for the store: the kind of GPU and its CUDA; "" on a CPU."""
-    return "" if device.type == "cpu" else f"{torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}"
+    """What results depend on in the device, for the store: the kind of GPU and its CUDA; "" on a
+    CPU.
+    """
+    return (
+        ""
+        if device.type == "cpu"
+        else f"{torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}"
+    )
 
 
 def memory(device: torch.device, otherwise: int) -> int:
-    """Bytes to plan for: half of what is free on a GPU now (or held by torch for nothing at present), `otherwise` on a CPU."""
+    """Bytes to plan for: half of what is free on a GPU now (or held by torch for nothing at
+    present), `otherwise` on a CPU.
+    """
     if device.type == "cpu":
         return otherwise
     held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -76,7 +96,9 @@ def on_a_side_stream(step: Callable[[], None], count: int, device: torch.device)
 
 
 def recorded(step: Callable[[], None], device: torch.device) -> Callable[[], None]:
-    """A function that does what `step` does, on the same buffers, as one CUDA graph; nothing is done yet."""
+    """A function that does what `step` does, on the same buffers, as one CUDA graph; nothing is
+    done yet.
+    """
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.device(device), torch.cuda.graph(graph, capture_error_mode="thread_local"):
         step()
@@ -90,9 +112,11 @@ def recorded(step: Callable[[], None], device: torch.device) -> Callable[[], Non
 
 @contextlib.contextmanager
 def full_precision():
-    """Products of float32 matrices in float32, not in TF32 or bfloat16, whatever the process has allowed; its own settings come back after.
+    """Products of float32 matrices in float32, not in TF32 or bfloat16, whatever the process has
+    allowed; its own settings come back after.
 
-    These settings belong to the process: its other threads compute in full precision meanwhile, too.
+    These settings belong to the process: its other threads compute in full precision meanwhile,
+    too.
     """
     places = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
     if not hasattr(places[0], "fp32_precision"):  # torch before 2.9

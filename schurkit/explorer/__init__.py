@@ -1,6 +1,7 @@
 """A live explorer for a notebook: pick couplings, remove them, and see what the network still does.
 
-`state` computes, `figures` draws, `panel` asks. Explorers for a published page, which run without a kernel, are in `schurkit.explorer.page`.
+`state` computes, `figures` draws, `panel` asks. Explorers for a published page, which run without a
+kernel, are in `schurkit.explorer.page`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,23 @@ from .state import Explorer, Setting, View
 __all__ = ["Explorer", "Setting", "View", "explore"]
 
 
-def explore(rnn, trials, *, metric="fvu", threshold: float = 0.9, draws: int = 20, seed: int = 0, listed: int = 24, engine: str = "auto"):
-    """Show a panel that removes couplings of a network while you watch: needs a notebook with a running kernel.
+def explore(
+    rnn,
+    trials,
+    *,
+    metric="fvu",
+    threshold: float = 0.9,
+    draws: int = 20,
+    seed: int = 0,
+    listed: int = 24,
+    engine: str = "auto",
+):
+    """Show a panel that removes couplings of a network while you watch: needs a notebook with a
+    running kernel.
 
-    W̃ = W_rec − Q ΔT Qᵀ, where ΔT holds the sectors and the single couplings that are ticked. Spectrum, |T|, a rollout and the measure follow, each
-    beside random strictly block-upper changes of the same norm.
+    W̃ = W_rec − Q ΔT Qᵀ, where ΔT holds the sectors and the single couplings that are ticked.
+    Spectrum, |T|, a rollout and the measure follow, each beside random strictly block-upper changes
+    of the same norm.
 
     Parameters
     ----------
@@ -30,11 +43,13 @@ def explore(rnn, trials, *, metric="fvu", threshold: float = 0.9, draws: int = 2
 
     Returns
     -------
-    Panel : a widget. `panel.view` holds the numbers of what it shows now, `panel.view.ablated` the network without the couplings.
+    Panel : a widget. `panel.view` holds the numbers of what it shows now, `panel.view.ablated` the
+        network without the couplings.
 
     Raises
     ------
-    InputError : ipywidgets or matplotlib is not installed; trials that do not suit the networks; an unknown metric.
+    InputError : ipywidgets or matplotlib is not installed; trials that do not suit the networks; an
+        unknown metric.
 
     Examples
     --------
@@ -51,5 +66,8 @@ def explore(rnn, trials, *, metric="fvu", threshold: float = 0.9, draws: int = 2
     try:
         from .panel import Panel
     except ImportError as error:
-        raise InputError(f"explore needs ipywidgets and matplotlib ({error}). Install schurkit[notebook], or schurkit[book].") from None
+        raise InputError(
+            f"explore needs ipywidgets and matplotlib ({error}). Install schurkit[notebook], or "
+            "schurkit[book]."
+        ) from None
     return Panel(explorer, Setting(threshold=threshold), listed=listed)

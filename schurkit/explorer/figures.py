@@ -1,4 +1,6 @@
-"""The explorer's pictures: a view in, PNG bytes out. Figures are made without pyplot, so nothing stays open and no setting changes."""
+"""The explorer's pictures: a view in, PNG bytes out. Figures are made without pyplot, so nothing
+stays open and no setting changes.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,14 @@ def picture(width: float, height: float, draw) -> bytes:
         FigureCanvasAgg(figure)
         draw(figure)
         drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", dpi=DPI, facecolor="white", metadata={"Software": None}, pil_kwargs={"compress_level": 1})
+        figure.savefig(
+            drawn,
+            format="png",
+            dpi=DPI,
+            facecolor="white",
+            metadata={"Software": None},
+            pil_kwargs={"compress_level": 1},
+        )
     return drawn.getvalue()
 
 
@@ -50,7 +59,9 @@ def matrix(view: View) -> bytes:
         plot.schur_matrix(view.form, ax, colourbar=False)
         tint = np.zeros((*view.removed.shape, 4))
         for name in SECTORS:
-            tint[view.removed & view.form.sector_mask(name)] = to_rgba(plot.SECTOR_COLOURS[name], 0.75)
+            tint[view.removed & view.form.sector_mask(name)] = to_rgba(
+                plot.SECTOR_COLOURS[name], 0.75
+            )
         ax.imshow(tint)
         for i, j in view.setting.couplings:
             row, column = view.form.blocks[i], view.form.blocks[j]
@@ -67,10 +78,15 @@ def _frame(corner, width, height):
 
 
 def rollout(view: View) -> bytes:
-    """The chosen trial, one line an output: target, full network, network without the couplings; beside it the measure and its control."""
+    """The chosen trial, one line an output: target, full network, network without the couplings;
+    beside it the measure and its control.
+    """
 
     def draw(figure):
-        ax, beside = figure.add_axes((0.08, 0.17, 0.58, 0.70)), figure.add_axes((0.76, 0.17, 0.23, 0.70))
+        ax, beside = (
+            figure.add_axes((0.08, 0.17, 0.58, 0.70)),
+            figure.add_axes((0.76, 0.17, 0.23, 0.70)),
+        )
         _outputs(view, ax)
         figure.legend(*ax.get_legend_handles_labels(), loc="upper left", ncols=4, fontsize=8)
         _measures(view, beside)
@@ -84,15 +100,37 @@ def _outputs(view: View, ax) -> None:
     apart = 2.4 * (float(np.abs(view.target).max()) or 1.0)
     time = np.arange(1, len(view.target) + 1)
     for k in range(shown):
-        kinds = ((view.target, TARGET, 4, "target"), (view.full_output, FULL, 1.4, "full"), (view.output, ABLATED, 1.4, "without"))
+        kinds = (
+            (view.target, TARGET, 4, "target"),
+            (view.full_output, FULL, 1.4, "full"),
+            (view.output, ABLATED, 1.4, "without"),
+        )
         for values, colour, width, name in kinds:
-            line = np.clip(np.nan_to_num(values[:, k].astype(float), nan=0.0), -0.5 * apart, 0.5 * apart) - apart * k
+            line = (
+                np.clip(
+                    np.nan_to_num(values[:, k].astype(float), nan=0.0), -0.5 * apart, 0.5 * apart
+                )
+                - apart * k
+            )
             style = {"ls": "--"} if name == "without" else {}
             ax.plot(time, line, color=colour, lw=width, label=name if k == 0 else None, **style)
     if not view.counted.all():
-        ax.fill_between(time, 0, 1, where=~view.counted, transform=ax.get_xaxis_transform(), color="#000000", alpha=0.06, lw=0, label="not counted")
+        ax.fill_between(
+            time,
+            0,
+            1,
+            where=~view.counted,
+            transform=ax.get_xaxis_transform(),
+            color="#000000",
+            alpha=0.06,
+            lw=0,
+            label="not counted",
+        )
     ax.set(xlabel="time (steps)", ylim=(-apart * (shown - 0.45), 0.55 * apart))
-    ax.set_yticks([-apart * k for k in range(shown)], [f"output {k + 1}" if shown == 1 else str(k + 1) for k in range(shown)])
+    ax.set_yticks(
+        [-apart * k for k in range(shown)],
+        [f"output {k + 1}" if shown == 1 else str(k + 1) for k in range(shown)],
+    )
     if shown > 1:
         ax.set_ylabel("output")
 
@@ -108,7 +146,12 @@ def _measures(view: View, ax) -> None:
     ax.set_xticks(range(2 + len(view.controls)), ["full", "without", *view.controls], fontsize=7.5)
     ax.set(xlim=(-0.5, 1.5 + max(1, len(view.controls))), ylabel=view.metric)
     drawn = [value for values in view.controls.values() for value in values]
-    top = max([1.0 if view.better == "higher" else 0.0, *(value for value in (view.full, view.value, *drawn) if np.isfinite(value))])
+    top = max(
+        [
+            1.0 if view.better == "higher" else 0.0,
+            *(value for value in (view.full, view.value, *drawn) if np.isfinite(value)),
+        ]
+    )
     ax.set_ylim(-0.04 * (top or 1.0), 1.06 * (top or 1.0))
 
 
@@ -121,10 +164,15 @@ def alternatives(view: View) -> dict[str, str]:
     apart = "the two are the same"
     if not np.array_equal(view.output, view.full_output, equal_nan=True):
         finite = np.isfinite(view.output).all() and np.isfinite(view.full_output).all()
-        apart = f"the two differ by at most {np.abs(view.output - view.full_output).max():.3g}" if finite else "they diverge"
+        apart = (
+            f"the two differ by at most {np.abs(view.output - view.full_output).max():.3g}"
+            if finite
+            else "they diverge"
+        )
     return {
-        "spectrum": f"Eigenvalues in the complex plane: {form.n_leading} in R, {form.hidden_size - form.n_leading} in C; radius {form.radius:.3g}.",
+        "spectrum": f"Eigenvalues in the complex plane: {form.n_leading} in R, "
+        f"{form.hidden_size - form.n_leading} in C; radius {form.radius:.3g}.",
         "matrix": f"The size of each entry of T; {gone} entries are removed ({view.name}).",
-        "rollout": f"Trial {view.setting.trial}, {shown} output(s){some}: target, full network and network without {view.name}; {apart}. "
-        + " ".join(view.sentences[2:]),
+        "rollout": f"Trial {view.setting.trial}, {shown} output(s){some}: target, full network and "
+        f"network without {view.name}; {apart}. " + " ".join(view.sentences[2:]),
     }

@@ -1,4 +1,6 @@
-"""The explorer's widgets: each change makes a new `Setting`, and everything shown follows from its `View`."""
+"""The explorer's widgets: each change makes a new `Setting`, and everything shown follows from its
+`View`.
+"""
 
 from __future__ import annotations
 
@@ -24,25 +26,48 @@ _PICTURES = {  # how each picture is drawn, and what of a setting it depends on
 
 
 class Panel(widgets.VBox):
-    """The panel that `schurkit.explore` shows: native widgets, so that every one has a label and answers to the keyboard.
+    """The panel that `schurkit.explore` shows: native widgets, so that every one has a label and
+    answers to the keyboard.
 
     Attributes
     ----------
-    network, threshold, number, trial, remove, couplings, reset : the widgets. `number` is the threshold too; `remove` maps each sector to its box,
-        `couplings` each pair of blocks that is offered.
-    summary : the result in words. pictures : the figures by name ("spectrum", "matrix", "rollout").
+    network, threshold, number, trial, remove, couplings, reset : the widgets. `number` is the
+        threshold too; `remove` maps each sector to its box, `couplings` each pair of blocks that is
+        offered.
+    summary : the result in words.
+    pictures : the figures by name ("spectrum", "matrix", "rollout").
     view : the numbers of what is shown now.
     """
 
     def __init__(self, explorer: Explorer, setting: Setting, listed: int = 24):
-        self._explorer, self._listed, self._quiet = explorer, integer(listed, "listed", at_least=0), False
+        self._explorer, self._listed, self._quiet = (
+            explorer,
+            integer(listed, "listed", at_least=0),
+            False,
+        )
         self.view: View = explorer.view(setting)
         self._drawn: dict[str, object] = {}
         self._make_widgets(setting)
-        pick = widgets.HBox([*self.remove.values(), self.reset], layout=widgets.Layout(flex_flow="row wrap"))
-        coordinates = widgets.HBox([self.pictures["spectrum"], self.pictures["matrix"]], layout=widgets.Layout(flex_flow="row wrap"))
+        pick = widgets.HBox(
+            [*self.remove.values(), self.reset], layout=widgets.Layout(flex_flow="row wrap")
+        )
+        coordinates = widgets.HBox(
+            [self.pictures["spectrum"], self.pictures["matrix"]],
+            layout=widgets.Layout(flex_flow="row wrap"),
+        )
         title = widgets.HTML("Remove single couplings (to ← from block, the largest first):")
-        parts = [self.network, self.threshold, self.number, self.trial, pick, title, self._list, self.summary, coordinates, self.pictures["rollout"]]
+        parts = [
+            self.network,
+            self.threshold,
+            self.number,
+            self.trial,
+            pick,
+            title,
+            self._list,
+            self.summary,
+            coordinates,
+            self.pictures["rollout"],
+        ]
         super().__init__(parts)
         self._offer()
         self._show()
@@ -52,25 +77,67 @@ class Panel(widgets.VBox):
         self.reset.on_click(self._reset)
 
     def _make_widgets(self, setting: Setting) -> None:
-        labels = [(f"{label}", position) for position, label in enumerate(self._explorer.rnn.labels)]
+        labels = [
+            (f"{label}", position) for position, label in enumerate(self._explorer.rnn.labels)
+        ]
         wide = widgets.Layout(width="32em")
-        self.network = widgets.Dropdown(options=labels, value=setting.network, description="Network", style=_WIDE, disabled=len(labels) == 1)
+        self.network = widgets.Dropdown(
+            options=labels,
+            value=setting.network,
+            description="Network",
+            style=_WIDE,
+            disabled=len(labels) == 1,
+        )
         self.threshold = widgets.FloatSlider(
-            value=setting.threshold, min=0, max=1, step=0.01, description="Threshold", continuous_update=False, style=_WIDE, layout=wide
+            value=setting.threshold,
+            min=0,
+            max=1,
+            step=0.01,
+            description="Threshold",
+            continuous_update=False,
+            style=_WIDE,
+            layout=wide,
         )
         # a slider has no name for a screen reader, a number box has one; both say the same
-        self.number = widgets.BoundedFloatText(value=setting.threshold, min=0, max=1, step=0.01, description="Threshold, exact", style=_WIDE)
+        self.number = widgets.BoundedFloatText(
+            value=setting.threshold,
+            min=0,
+            max=1,
+            step=0.01,
+            description="Threshold, exact",
+            style=_WIDE,
+        )
         self.remove = {
-            name: widgets.Checkbox(value=name in setting.sectors, description=f"Remove {name}", indent=False, layout=widgets.Layout(width="8.5em"))
+            name: widgets.Checkbox(
+                value=name in setting.sectors,
+                description=f"Remove {name}",
+                indent=False,
+                layout=widgets.Layout(width="8.5em"),
+            )
             for name in SECTORS
         }
         # boxes, not a list to select from: JupyterLab takes the arrow keys away from lists
         self.couplings: dict[tuple[int, int], widgets.Checkbox] = {}
-        framed = widgets.Layout(max_height="9em", overflow="auto", width="28em", border="1px solid #999999", padding="0 0.5em")
+        framed = widgets.Layout(
+            max_height="9em",
+            overflow="auto",
+            width="28em",
+            border="1px solid #999999",
+            padding="0 0.5em",
+        )
         self._list = widgets.VBox(layout=framed)
         last = len(self._explorer.trials) - 1
-        self.trial = widgets.BoundedIntText(value=setting.trial, min=0, max=last, description="Trial", style=_WIDE, disabled=last == 0)
-        self.reset = widgets.Button(description="Remove nothing", tooltip="Untick every sector and every single coupling")
+        self.trial = widgets.BoundedIntText(
+            value=setting.trial,
+            min=0,
+            max=last,
+            description="Trial",
+            style=_WIDE,
+            disabled=last == 0,
+        )
+        self.reset = widgets.Button(
+            description="Remove nothing", tooltip="Untick every sector and every single coupling"
+        )
         self.summary = widgets.HTML()
         self.pictures = {name: widgets.HTML() for name in _PICTURES}
 
@@ -116,13 +183,23 @@ class Panel(widgets.VBox):
             self._quiet = False
 
     def _offer(self) -> None:
-        """A box for each of the largest couplings of the network; at another threshold the same boxes with their new sectors."""
+        """A box for each of the largest couplings of the network; at another threshold the same
+        boxes with their new sectors.
+        """
         setting = self.view.setting
-        found = {(c.driven, c.driver): str(c) for c in self._explorer.couplings(setting.network, setting.threshold, self._listed)}
+        found = {
+            (c.driven, c.driver): str(c)
+            for c in self._explorer.couplings(setting.network, setting.threshold, self._listed)
+        }
         if list(found) != list(self.couplings):
             for box in self.couplings.values():
                 box.close()
-            self.couplings = {pair: widgets.Checkbox(value=False, indent=False, layout=widgets.Layout(width="auto")) for pair in found}
+            self.couplings = {
+                pair: widgets.Checkbox(
+                    value=False, indent=False, layout=widgets.Layout(width="auto")
+                )
+                for pair in found
+            }
             for box in self.couplings.values():
                 box.observe(self._changed, names="value")
             self._list.children = tuple(self.couplings.values())
@@ -131,8 +208,12 @@ class Panel(widgets.VBox):
 
     def _show(self) -> None:
         """Every picture and the sentences, from the view."""
-        said = " ".join(f"<span>{html.escape(sentence)}</span><br>" for sentence in self.view.sentences)
-        self.summary.value = f'<p role="status" aria-live="polite" style="line-height: 1.5">{said}</p>'
+        said = " ".join(
+            f"<span>{html.escape(sentence)}</span><br>" for sentence in self.view.sentences
+        )
+        self.summary.value = (
+            f'<p role="status" aria-live="polite" style="line-height: 1.5">{said}</p>'
+        )
         texts = figures.alternatives(self.view)
         for name, (draw, depends) in _PICTURES.items():
             key = depends(self.view.setting)
@@ -142,4 +223,7 @@ class Panel(widgets.VBox):
             self._drawn[name] = key
             width = int.from_bytes(png[16:20], "big") * 96 // figures.DPI
             address = "data:image/png;base64," + base64.b64encode(png).decode()
-            self.pictures[name].value = f'<img src="{address}" width="{width}" alt="{html.escape(texts[name], quote=True)}">'
+            self.pictures[name].value = (
+                f'<img src="{address}" width="{width}" '
+                f'alt="{html.escape(texts[name], quote=True)}">'
+            )

@@ -8,7 +8,18 @@ from math import isfinite
 
 import numpy as np
 
-from schurkit.ablation import CONTROLS, DECIDING, LEAST_MASS, MEANING, WHAT, Removal, ablate, drawn_changes, measure, name_of
+from schurkit.ablation import (
+    CONTROLS,
+    DECIDING,
+    LEAST_MASS,
+    MEANING,
+    WHAT,
+    Removal,
+    ablate,
+    drawn_changes,
+    measure,
+    name_of,
+)
 from schurkit.checks import InputError, integer, number, one_of
 from schurkit.engine import rollout
 from schurkit.metrics import Metric
@@ -21,7 +32,9 @@ _KEPT = 32  # settings whose numbers are remembered
 
 @dataclass(frozen=True)
 class Setting:
-    """What is chosen: the position of a network, the threshold, the sectors and single couplings (i, j) to remove, and a trial to look at."""
+    """What is chosen: the position of a network, the threshold, the sectors and single couplings
+    (i, j) to remove, and a trial to look at.
+    """
 
     network: int = 0
     threshold: float = 0.9
@@ -32,7 +45,9 @@ class Setting:
 
 @dataclass(frozen=True)
 class Coupling:
-    """One coupling between two blocks: block `driven` is driven from block `driver`; `share` is its norm over ‖T‖_F."""
+    """One coupling between two blocks: block `driven` is driven from block `driver`; `share` is its
+    norm over ‖T‖_F.
+    """
 
     driven: int
     driver: int
@@ -48,12 +63,20 @@ class Coupling:
 class View:
     """What one setting shows.
 
-    setting : what was asked for. label : of the network. form : its Schur form at this threshold.
+    setting : what was asked for.
+    label : of the network.
+    form : its Schur form at this threshold.
     ablated : the network without the couplings, a stack of one.
-    removed : (hidden, hidden) booleans, the entries of T that are gone. removed_mass : ‖ΔT‖_F/‖T‖_F.
-    metric : its name; better : "lower" or "higher". full, value : the measure before and after the removal, infinite for a network that diverged.
-    controls : (draws,) the measure after random strictly block-upper changes of the same norm; empty where nothing is removed.
-    target, full_output, output : (time, output) of the chosen trial. counted : (time,) which steps the measure counts. inputs_end : step at which
+    removed : (hidden, hidden) booleans, the entries of T that are gone.
+    removed_mass : ‖ΔT‖_F/‖T‖_F.
+    metric : its name;
+    better : "lower" or "higher".
+    full, value : the measure before and after the removal, infinite for a network that diverged.
+    controls : (draws,) the measure after random strictly block-upper changes of the same norm;
+        empty where nothing is removed.
+    target, full_output, output : (time, output) of the chosen trial.
+    counted : (time,) which steps the measure counts.
+    inputs_end : step at which
     the inputs have ended. trials : number of trials behind the measure.
     """
 
@@ -84,7 +107,9 @@ class View:
     @property
     def sensitivity(self) -> float | None:
         """delta / removed_mass; None where undefined, as in `schurkit.ablation_profile`."""
-        defined = self.delta is not None and isfinite(self.delta) and self.removed_mass >= LEAST_MASS
+        defined = (
+            self.delta is not None and isfinite(self.delta) and self.removed_mass >= LEAST_MASS
+        )
         return self.delta / self.removed_mass if defined else None
 
     @property
@@ -92,9 +117,14 @@ class View:
         """How the removal reads beside its controls, one of `schurkit.ablation.READINGS`."""
         sign = 1 if self.better == "lower" else -1
         with np.errstate(invalid="ignore"):  # where both diverged, nothing can be said
-            cost, drawn = sign * (self.value - self.full), {kind: sign * (values[None] - self.full) for kind, values in self.controls.items()}
+            cost, drawn = (
+                sign * (self.value - self.full),
+                {kind: sign * (values[None] - self.full) for kind, values in self.controls.items()},
+            )
         to_lose = None if self.chance is None else np.array([sign * (self.chance - self.full)])
-        return Removal(self.name, np.array([cost]), drawn, np.array([self.removed_mass]), to_lose).readings[0]
+        return Removal(
+            self.name, np.array([cost]), drawn, np.array([self.removed_mass]), to_lose
+        ).readings[0]
 
     @property
     def name(self) -> str:
@@ -107,20 +137,42 @@ class View:
     @property
     def sentences(self) -> list[str]:
         """The result in words: what the figures show, for a reader who does not see them."""
-        units = f"R holds {self.form.n_leading} of {self.form.hidden_size} units at threshold {self.setting.threshold:g}"
-        said = [f"Network {self.label}: {units}.", f"Removed: {self.name}, {self.removed_mass:.2%} of ‖T‖."]
-        change = "" if self.delta is None or not isfinite(self.delta) else f" (change {self.delta:+.4g})"
-        said.append(f"{self.metric}, {self.trials} trials: {_number(self.full)} → {_number(self.value)}{change}.")
+        units = (
+            f"R holds {self.form.n_leading} of {self.form.hidden_size} units at threshold "
+            f"{self.setting.threshold:g}"
+        )
+        said = [
+            f"Network {self.label}: {units}.",
+            f"Removed: {self.name}, {self.removed_mass:.2%} of ‖T‖.",
+        ]
+        change = (
+            "" if self.delta is None or not isfinite(self.delta) else f" (change {self.delta:+.4g})"
+        )
+        said.append(
+            f"{self.metric}, {self.trials} trials: {_number(self.full)} → "
+            f"{_number(self.value)}{change}."
+        )
         for kind, drawn in self.controls.items():
             finite = np.isfinite(drawn).all()
-            low, middle, high = np.quantile(drawn, [0.025, 0.5, 0.975], method="linear" if finite else "nearest")
-            worse = int((drawn > self.value).sum() if self.better == "lower" else (drawn < self.value).sum())
+            low, middle, high = np.quantile(
+                drawn, [0.025, 0.5, 0.975], method="linear" if finite else "nearest"
+            )
+            worse = int(
+                (drawn > self.value).sum() if self.better == "lower" else (drawn < self.value).sum()
+            )
             spread = f"{_number(middle)} [{_number(low)}, {_number(high)}]"
-            said.append(f"{WHAT[kind]}: {spread}, median and middle 95 % of {len(drawn)} draws; {worse} of them are worse than the removal.")
+            said.append(
+                f"{WHAT[kind]}: {spread}, median and middle 95 % of {len(drawn)} draws; {worse} "
+                "of them are worse than the removal."
+            )
         if self.reading in MEANING:
             said.append(f"It reads {self.reading}: {MEANING[self.reading]}.")
         if not self.controls and (self.setting.sectors or self.setting.couplings):
-            said.append("No control." if self.removed.any() else "There is no coupling in what was chosen: nothing was removed.")
+            said.append(
+                "No control."
+                if self.removed.any()
+                else "There is no coupling in what was chosen: nothing was removed."
+            )
         return said
 
 
@@ -137,21 +189,41 @@ class Explorer:
     """
 
     def __init__(
-        self, rnn: RNN, trials: Trials, *, metric: str | Metric = "fvu", controls=DECIDING, draws: int = 20, seed: int = 0, engine: str = "auto"
+        self,
+        rnn: RNN,
+        trials: Trials,
+        *,
+        metric: str | Metric = "fvu",
+        controls=DECIDING,
+        draws: int = 20,
+        seed: int = 0,
+        engine: str = "auto",
     ):
         if not isinstance(rnn, RNN):
-            raise InputError(f"explore needs networks as schurkit.RNN; got {type(rnn).__name__}. Use from_torch, from_arrays or load_rnn.")
+            raise InputError(
+                f"explore needs networks as schurkit.RNN; got {type(rnn).__name__}. Use "
+                "from_torch, from_arrays or load_rnn."
+            )
         if not isinstance(trials, Trials):
-            raise InputError(f"explore needs trials as schurkit.Trials; got {type(trials).__name__}. Use Trials(inputs, targets) or load_trials.")
+            raise InputError(
+                f"explore needs trials as schurkit.Trials; got {type(trials).__name__}. Use "
+                "Trials(inputs, targets) or load_trials."
+            )
         if trials.networks is not None:
-            raise InputError("explore needs trials that all networks share; got trials with a networks axis.")
+            raise InputError(
+                "explore needs trials that all networks share; got trials with a networks axis."
+            )
         if (trials.inputs.shape[-1], trials.targets.shape[-1]) != (rnn.input_size, rnn.output_size):
             raise InputError(
-                f"explore needs trials of {rnn.input_size} input(s) and {rnn.output_size} output(s), as the networks; "
+                f"explore needs trials of {rnn.input_size} input(s) and {rnn.output_size} "
+                "output(s), as the networks; "
                 f"got {trials.inputs.shape[-1]} and {trials.targets.shape[-1]}."
             )
         self.rnn, self.trials, self.metric = rnn, trials, metric_named(metric)
-        self.draws, self.seed = integer(draws, "draws", at_least=0), integer(seed, "seed", at_least=0)
+        self.draws, self.seed = (
+            integer(draws, "draws", at_least=0),
+            integer(seed, "seed", at_least=0),
+        )
         self.controls = tuple(one_of(kind, "control", CONTROLS) for kind in controls)
         self._engine = engine
         self._kept: OrderedDict = OrderedDict()
@@ -195,7 +267,9 @@ class Explorer:
     def form(self, network: int, threshold: float) -> SchurForm:
         """The Schur form of a network, cut at that threshold."""
         threshold = number(threshold, "threshold", at_least=0, at_most=1)
-        whole = self._once(("form", network), lambda: real_schur(self.rnn.W_rec[network], leak=self.rnn.leak))
+        whole = self._once(
+            ("form", network), lambda: real_schur(self.rnn.W_rec[network], leak=self.rnn.leak)
+        )
         return whole.with_threshold(threshold)
 
     def couplings(self, network: int, threshold: float, most: int = 40) -> list[Coupling]:
@@ -212,7 +286,7 @@ class Explorer:
                 found.append(Coupling(i, j, sector, float(norms[i, j]), float(norms[i, j] / total)))
         return found
 
-    # ---- numbers that are computed once a setting -----------------------------------------------------------------------------------------------
+    # ---------------------------------------------------- numbers that are computed once a setting
     def _full(self, network: int) -> tuple[float, np.ndarray]:
         def compute():
             outputs = self._run(self.rnn[network])
@@ -220,15 +294,24 @@ class Explorer:
 
         return self._once(("full", network), compute)
 
-    def _ablated(self, network: int, form: SchurForm, removed: np.ndarray) -> tuple[RNN, float, np.ndarray]:
+    def _ablated(
+        self, network: int, form: SchurForm, removed: np.ndarray
+    ) -> tuple[RNN, float, np.ndarray]:
         def compute():
-            one = ablate(self.rnn[network], form, [np.where(removed, form.T, 0.0)], labels=[self.rnn.labels[network]])
+            one = ablate(
+                self.rnn[network],
+                form,
+                [np.where(removed, form.T, 0.0)],
+                labels=[self.rnn.labels[network]],
+            )
             outputs = self._run(one)
             return one, float(self._measure(outputs)[0]), outputs[0]
 
         return self._once(("ablated", network, removed.tobytes()), compute)
 
-    def _controls(self, network: int, form: SchurForm, removed: np.ndarray, setting: Setting) -> dict[str, np.ndarray]:
+    def _controls(
+        self, network: int, form: SchurForm, removed: np.ndarray, setting: Setting
+    ) -> dict[str, np.ndarray]:
         delta_T = np.where(removed, form.T, 0.0)
         if not self.draws or not self.controls or not delta_T.any():
             return {}
@@ -236,7 +319,10 @@ class Explorer:
 
         def compute():
             name = name_of([sector for sector in SECTORS if sector in setting.sectors])
-            drawn = {kind: drawn_changes(form, delta_T, kind, self.draws, self.seed, name=name) for kind in self.controls}
+            drawn = {
+                kind: drawn_changes(form, delta_T, kind, self.draws, self.seed, name=name)
+                for kind in self.controls
+            }
             weights = (-form.weights(change) for changes in drawn.values() for change in changes)
             values = measure(one, weights, self.trials, self.metric, engine=self._engine)
             return dict(zip(drawn, np.split(values, len(drawn))))
@@ -266,6 +352,9 @@ def _removed(form: SchurForm, setting: Setting) -> np.ndarray:
         removed |= form.sector_mask(one_of(name, "sector", SECTORS))
     for i, j in setting.couplings:
         form.coupling(i, j)  # checks the indices
-        rows, columns = (slice(block.start, block.start + block.size) for block in (form.blocks[i], form.blocks[j]))
+        rows, columns = (
+            slice(block.start, block.start + block.size)
+            for block in (form.blocks[i], form.blocks[j])
+        )
         removed[rows, columns] = True
     return removed

@@ -1,4 +1,6 @@
-"""Taking frequencies, or small singular values, out of a network: what is left of its accuracy, and the controls."""
+"""Taking frequencies, or small singular values, out of a network: what is left of its accuracy, and
+the controls.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,13 @@ MATRICES = ("W_in", "W_rec", "W_out")
 
 
 def without_input_frequencies(rnn: RNN, frequencies) -> RNN:
-    """The stack with the cosine and sine of the given frequencies taken out of W_in, as functions of the token; no frequency changes nothing.
+    """The stack with the cosine and sine of the given frequencies taken out of W_in, as functions
+    of the token; no frequency changes nothing.
 
     Parameters
     ----------
-    rnn : p inputs, one a residue. frequencies : whole numbers from 1 to (p − 1)/2.
+    rnn : p inputs, one a residue.
+    frequencies : whole numbers from 1 to (p − 1)/2.
     """
     rows = frequency_rows(rnn.input_size, frequencies)
     if not len(rows):
@@ -42,8 +46,9 @@ def ablated_logits(rnn: RNN, frequencies, where: str = "input") -> np.ndarray:
     ----------
     rnn : one two-step network, see `tables`.
     frequencies : whole numbers from 1 to (p − 1)/2.
-    where : "input": taken out of the table of tokens, W_in; the network then runs on what is left. "hidden": the cos and sin w_k(a + b) parts
-        are taken out of the state h_2 over pairs. With a linear readout that is the same as taking them out of the logits.
+    where : "input": taken out of the table of tokens, W_in; the network then runs on what is left.
+        "hidden": the cos and sin w_k(a + b) parts are taken out of the state h_2 over pairs. With a
+        linear readout that is the same as taking them out of the logits.
     """
     one_of(where, "where", PLACES)
     if where == "input":
@@ -55,8 +60,12 @@ def ablated_logits(rnn: RNN, frequencies, where: str = "input") -> np.ndarray:
 class FrequencyRow:
     """Accuracy of one network without one set of frequencies.
 
-    network : its label. where : "input" or "hidden". kind : "key", or the control "non-key".
-    removed : how many frequencies; frequencies : which. accuracy : on the pairs asked for.
+    network : its label.
+    where : "input" or "hidden".
+    kind : "key", or the control "non-key".
+    removed : how many frequencies;
+    frequencies : which.
+    accuracy : on the pairs asked for.
     """
 
     network: object
@@ -68,9 +77,17 @@ class FrequencyRow:
 
 
 def frequency_ablation_curve(
-    rnn: RNN, keys, where: str = "input", *, pairs=None, most: int = 20, draws: int = 5, seed: int = 0
+    rnn: RNN,
+    keys,
+    where: str = "input",
+    *,
+    pairs=None,
+    most: int = 20,
+    draws: int = 5,
+    seed: int = 0,
 ) -> list[FrequencyRow]:
-    """Accuracy without r = 0 … K of the key frequencies, and without as many frequencies that are no keys.
+    """Accuracy without r = 0 … K of the key frequencies, and without as many frequencies that are
+    no keys.
 
     Parameters
     ----------
@@ -78,8 +95,10 @@ def frequency_ablation_curve(
     keys : its key frequencies.
     where : see `ablated_logits`.
     pairs : (pairs, 2) the pairs to count; all p² by default.
-    most : subsets of each size: all of them if there are no more, else that many different ones at random.
-    draws : random subsets of the non-key frequencies of each size; the set of all non-key frequencies comes last.
+    most : subsets of each size: all of them if there are no more, else that many different ones at
+        random.
+    draws : random subsets of the non-key frequencies of each size; the set of all non-key
+        frequencies comes last.
     seed : of the random subsets.
 
     Returns
@@ -89,12 +108,21 @@ def frequency_ablation_curve(
     keys, p = check_frequencies(keys, rnn.input_size), rnn.input_size
     others = np.setdiff1d(np.arange(1, (p + 1) // 2), keys)
     most, draws = integer(most, "most", at_least=1), integer(draws, "draws", at_least=0)
-    jobs = [("key", subset) for r in range(len(keys) + 1) for subset in _subsets(keys, r, most, seed)]
-    jobs += [("non-key", subset) for r in range(1, min(len(keys), len(others)) + 1) for subset in _random_subsets(others, r, draws, seed)]
+    jobs = [
+        ("key", subset) for r in range(len(keys) + 1) for subset in _subsets(keys, r, most, seed)
+    ]
+    jobs += [
+        ("non-key", subset)
+        for r in range(1, min(len(keys), len(others)) + 1)
+        for subset in _random_subsets(others, r, draws, seed)
+    ]
     if len(others):
         jobs.append(("non-key", tuple(others.tolist())))
     measure = _measure(rnn, where, None if pairs is None else check_pairs(pairs, p))
-    return [FrequencyRow(rnn.labels[0], where, kind, len(subset), subset, measure(subset)) for kind, subset in jobs]
+    return [
+        FrequencyRow(rnn.labels[0], where, kind, len(subset), subset, measure(subset))
+        for kind, subset in jobs
+    ]
 
 
 def _measure(rnn, where, pairs):
@@ -103,7 +131,9 @@ def _measure(rnn, where, pairs):
         return lambda subset: accuracy(ablated_logits(rnn, subset), pairs)
     table = tables(rnn)
     index, means, logits = sums(table.p), table.sum_means, table.logits
-    return lambda subset: accuracy(logits - frequency_part(means, subset).astype(logits.dtype)[index], pairs)
+    return lambda subset: accuracy(
+        logits - frequency_part(means, subset).astype(logits.dtype)[index], pairs
+    )
 
 
 def _subsets(items, size: int, most: int, seed: int) -> Iterator[tuple[int, ...]]:
@@ -124,17 +154,23 @@ def _random_subsets(items, size: int, count: int, seed: int) -> Iterator[tuple[i
             yield subset
 
 
-# ------------------------------------------------------------------------------------------------------- rank
+# --------------------------------------------------------------------------------------------- rank
 def truncate_rank(rnn: RNN, rank: int, which=MATRICES) -> RNN:
-    """The stack with W_in, W_rec and W_out (or those in `which`) replaced by their best approximations of the given rank.
+    """The stack with W_in, W_rec and W_out (or those in `which`) replaced by their best
+    approximations of the given rank.
 
     Parameters
     ----------
-    rnn : any stack. rank : singular values to keep, at least 0; more than there are change nothing. which : names of matrices.
+    rnn : any stack.
+    rank : singular values to keep, at least 0; more than there are change nothing.
+    which : names of matrices.
     """
     rank = integer(rank, "rank", at_least=0)
     which = (which,) if isinstance(which, str) else tuple(which)
-    return replace(rnn, **{one_of(name, "which", MATRICES): _truncated(getattr(rnn, name), rank) for name in which})
+    return replace(
+        rnn,
+        **{one_of(name, "which", MATRICES): _truncated(getattr(rnn, name), rank) for name in which},
+    )
 
 
 def _truncated(W, rank: int) -> np.ndarray:
@@ -152,12 +188,18 @@ def spectral_share(W, rank: int) -> float:
     >>> round(spectral_share(np.diag([2.0, 1.0, 1.0]), 1), 3)
     0.667
     """
-    squares = np.square(np.linalg.svd(real_array(W, "W", ("rows", "columns"), dtype=np.float64), compute_uv=False))
+    squares = np.square(
+        np.linalg.svd(real_array(W, "W", ("rows", "columns"), dtype=np.float64), compute_uv=False)
+    )
     if not squares.sum() > 0:
         raise InputError("spectral_share is undefined for a zero matrix.")
     return float(squares[: integer(rank, "rank", at_least=0)].sum() / squares.sum())
 
 
 def weight_norm(rnn: RNN) -> np.ndarray:
-    """Σ w² over W_in, W_rec and W_out, (networks,). Of a network trained with an embedding, W_in is the product that the network uses."""
-    return sum(np.square(getattr(rnn, name).astype(np.float64)).sum(axis=(1, 2)) for name in MATRICES)
+    """Σ w² over W_in, W_rec and W_out, (networks,). Of a network trained with an embedding, W_in is
+    the product that the network uses.
+    """
+    return sum(
+        np.square(getattr(rnn, name).astype(np.float64)).sum(axis=(1, 2)) for name in MATRICES
+    )

@@ -1,4 +1,6 @@
-"""The real Fourier basis on Z_p, and how a table over residues shares its energy among the frequencies."""
+"""The real Fourier basis on Z_p, and how a table over residues shares its energy among the
+frequencies.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ KEY_SHARE = 0.01
 
 
 def fourier_basis(p: int) -> np.ndarray:
-    """Real orthonormal Fourier basis of functions on Z_p: 1/√p, then √(2/p) cos(2πka/p) and √(2/p) sin(2πka/p) for k = 1 … (p − 1)/2.
+    """Real orthonormal Fourier basis of functions on Z_p: 1/√p, then √(2/p) cos(2πka/p) and √(2/p)
+    sin(2πka/p) for k = 1 … (p − 1)/2.
 
     Parameters
     ----------
@@ -21,7 +24,8 @@ def fourier_basis(p: int) -> np.ndarray:
 
     Returns
     -------
-    (p, p) float64, read-only, one function a row: row 0 the constant, rows 2k − 1 and 2k the cosine and sine of frequency k.
+    (p, p) float64, read-only, one function a row: row 0 the constant, rows 2k − 1 and 2k the cosine
+    and sine of frequency k.
 
     Examples
     --------
@@ -35,13 +39,17 @@ def fourier_basis(p: int) -> np.ndarray:
 @lru_cache(maxsize=8)
 def _basis(p: int) -> np.ndarray:
     k, a = np.arange(1, (p + 1) // 2), np.arange(p)
-    angle = 2 * np.pi * ((k[:, None] * a) % p) / p  # reduced first, so that the angles are exact for any k and a
+    angle = (
+        2 * np.pi * ((k[:, None] * a) % p) / p
+    )  # reduced first, so that the angles are exact for any k and a
     rows = np.sqrt(2 / p) * np.stack([np.cos(angle), np.sin(angle)], axis=1).reshape(p - 1, p)
     return read_only(np.concatenate([np.full((1, p), p**-0.5), rows]))
 
 
 def frequency_rows(p: int, frequencies) -> np.ndarray:
-    """(2 · frequencies, p) the cosines and sines of the given frequencies, as rows of `fourier_basis`."""
+    """(2 · frequencies, p) the cosines and sines of the given frequencies, as rows of
+    `fourier_basis`.
+    """
     frequencies = check_frequencies(frequencies, p)
     return fourier_basis(p)[np.stack([2 * frequencies - 1, 2 * frequencies], axis=1).ravel()]
 
@@ -49,11 +57,13 @@ def frequency_rows(p: int, frequencies) -> np.ndarray:
 def frequency_energies(table) -> np.ndarray:
     """Share of the energy of a table over residues that each frequency holds.
 
-    e_k = (‖c_kᵀM‖² + ‖s_kᵀM‖²) / Σ_{j ≥ 1}(same), c_k and s_k the cosine and sine of `fourier_basis`; the constant is left out.
+    e_k = (‖c_kᵀM‖² + ‖s_kᵀM‖²) / Σ_{j ≥ 1}(same), c_k and s_k the cosine and sine of
+    `fourier_basis`; the constant is left out.
 
     Parameters
     ----------
-    table : (p, columns) or (networks, p, columns), p odd: a value for each residue. Say which table: W_in, φ(W_in) and W_out differ.
+    table : (p, columns) or (networks, p, columns), p odd: a value for each residue. Say which
+        table: W_in, φ(W_in) and W_out differ.
 
     Returns
     -------
@@ -67,25 +77,32 @@ def frequency_energies(table) -> np.ndarray:
     """
     table = real_array(table, "table")
     if table.ndim not in (2, 3):
-        raise InputError(f"table must have axes (p, columns) or (networks, p, columns); got shape {table.shape}.")
+        raise InputError(
+            f"table must have axes (p, columns) or (networks, p, columns); got shape {table.shape}."
+        )
     coefficients = fourier_basis(table.shape[-2])[1:] @ table.astype(np.float64)
     energies = np.square(coefficients).sum(axis=-1)
     energies = energies.reshape(*energies.shape[:-1], -1, 2).sum(axis=-1)
     total = energies.sum(axis=-1, keepdims=True)
     scale = np.square(table.astype(np.float64)).sum(axis=(-2, -1))[..., None]
     if not (total > 1e-24 * scale).all() or not (scale > 0).all():
-        raise InputError("frequency energies are undefined: the table is the same for all residues.")
+        raise InputError(
+            "frequency energies are undefined: the table is the same for all residues."
+        )
     return energies / total
 
 
 def key_frequencies(table, threshold: float = KEY_SHARE) -> np.ndarray:
-    """Frequencies that hold at least `threshold` of a table's energy (by `frequency_energies`), the strongest first.
+    """Frequencies that hold at least `threshold` of a table's energy (by `frequency_energies`), the
+    strongest first.
 
     Parameters
     ----------
-    table : (p, columns), e.g. the input table of a network. (W_out also holds second harmonics 2k mod p, which are no keys.)
-    threshold : share of the energy a frequency needs. Equal shares at p = 113 would be 1/56 = .018 each, so an untrained table has most
-        frequencies as keys: the count says how sparse a table is, and what is left out holds little.
+    table : (p, columns), e.g. the input table of a network. (W_out also holds second harmonics 2k
+        mod p, which are no keys.)
+    threshold : share of the energy a frequency needs. Equal shares at p = 113 would be 1/56 = .018
+        each, so an untrained table has most frequencies as keys: the count says how sparse a table
+        is, and what is left out holds little.
 
     Returns
     -------
@@ -97,7 +114,8 @@ def key_frequencies(table, threshold: float = KEY_SHARE) -> np.ndarray:
 
 
 def frequencies_needed(shares, level: float = 0.95) -> np.ndarray | int:
-    """How many of the strongest frequencies hold at least a given share of the energy: the least n with Σ of the n largest shares ≥ level.
+    """How many of the strongest frequencies hold at least a given share of the energy: the least n
+    with Σ of the n largest shares ≥ level.
 
     Parameters
     ----------
@@ -115,18 +133,30 @@ def frequencies_needed(shares, level: float = 0.95) -> np.ndarray | int:
     """
     shares = real_array(shares, "shares", dtype=np.float64)
     level = number(level, "level", above=0, at_most=1)
-    if shares.ndim not in (1, 2) or not shares.size or (shares < 0).any() or np.abs(shares.sum(axis=-1) - 1).max() > 1e-6:
-        raise InputError(f"shares must be nonnegative and sum to 1 over (frequencies,) or (networks, frequencies); got shape {shares.shape}.")
-    reached = np.cumsum(np.sort(shares, axis=-1)[..., ::-1], axis=-1) >= level - 1e-12  # the last sum is 1 but for rounding
+    if (
+        shares.ndim not in (1, 2)
+        or not shares.size
+        or (shares < 0).any()
+        or np.abs(shares.sum(axis=-1) - 1).max() > 1e-6
+    ):
+        raise InputError(
+            "shares must be nonnegative and sum to 1 over (frequencies,) or (networks, "
+            f"frequencies); got shape {shares.shape}."
+        )
+    reached = (
+        np.cumsum(np.sort(shares, axis=-1)[..., ::-1], axis=-1) >= level - 1e-12
+    )  # the last sum is 1 but for rounding
     found = reached.argmax(axis=-1) + 1
     return int(found) if shares.ndim == 1 else found
 
 
 def unit_purity(table) -> float:
-    """How far units belong to single frequencies: the share of a table's energy that lies in each unit's own strongest frequency.
+    """How far units belong to single frequencies: the share of a table's energy that lies in each
+    unit's own strongest frequency.
 
-    Σ_units max_k e_k(unit) / Σ_units Σ_k e_k(unit), so that units count by their energy. A random rotation of the units keeps the frequencies
-    of the table and mixes them within units: the control to compare with.
+    Σ_units max_k e_k(unit) / Σ_units Σ_k e_k(unit), so that units count by their energy. A random
+    rotation of the units keeps the frequencies of the table and mixes them within units: the
+    control to compare with.
 
     Parameters
     ----------
@@ -138,12 +168,15 @@ def unit_purity(table) -> float:
     """
     table = real_array(table, "table", ("p", "units"), dtype=np.float64)
     frequency_energies(table)  # refuses a table without frequencies
-    energies = np.square(fourier_basis(len(table))[1:] @ table).reshape(-1, 2, table.shape[1]).sum(axis=1)
+    energies = (
+        np.square(fourier_basis(len(table))[1:] @ table).reshape(-1, 2, table.shape[1]).sum(axis=1)
+    )
     return float(energies.max(axis=0).sum() / energies.sum())
 
 
 def gini(values) -> float:
-    """Gini coefficient of nonnegative values, Σ_i (2i − n − 1) x_i / (n Σ x) for x_1 ≤ … ≤ x_n: 0 for equal values, 1 − 1/n for a single one.
+    """Gini coefficient of nonnegative values, Σ_i (2i − n − 1) x_i / (n Σ x) for x_1 ≤ … ≤ x_n: 0
+    for equal values, 1 − 1/n for a single one.
 
     Examples
     --------
@@ -163,21 +196,33 @@ def check_frequencies(frequencies, p: int) -> np.ndarray:
     found = found.astype(np.int64) if found.size == 0 else found
     highest = (_odd(p) - 1) // 2
     if found.ndim != 1 or found.dtype.kind not in "iu" or len(set(found.tolist())) != len(found):
-        raise InputError(f"frequencies must be different whole numbers from 1 to {highest}; got {frequencies!r}.")
+        raise InputError(
+            f"frequencies must be different whole numbers from 1 to {highest}; got {frequencies!r}."
+        )
     if found.size and not 1 <= found.min() <= found.max() <= highest:
-        raise InputError(f"frequencies must lie between 1 and {highest} for p = {p}; got {found.tolist()}.")
+        raise InputError(
+            f"frequencies must lie between 1 and {highest} for p = {p}; got {found.tolist()}."
+        )
     return found
 
 
 def check_count(count, name: str, p: int) -> int:
-    """A number of frequencies, from 1 to the (p − 1)/2 that there are; `name` is what a refusal calls it."""
+    """A number of frequencies, from 1 to the (p − 1)/2 that there are; `name` is what a refusal
+    calls it.
+    """
     highest = (_odd(p) - 1) // 2
     if integer(count, name, at_least=1) > highest:
-        raise InputError(f"{name} = {count} is more than there are frequencies: p = {p} has {highest}. Take a larger p, or fewer.")
+        raise InputError(
+            f"{name} = {count} is more than there are frequencies: p = {p} has {highest}. Take a "
+            "larger p, or fewer."
+        )
     return int(count)
 
 
 def _odd(p) -> int:
     if integer(p, "p", at_least=3) % 2 == 0:
-        raise InputError(f"the Fourier basis here needs an odd p; got {p}. Take an odd modulus (a prime, if frequencies are to be alike).")
+        raise InputError(
+            f"the Fourier basis here needs an odd p; got {p}. Take an odd modulus (a prime, if "
+            "frequencies are to be alike)."
+        )
     return int(p)

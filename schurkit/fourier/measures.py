@@ -1,7 +1,9 @@
-"""How far a network does Fourier multiplication: logits as Σ_k α_k cos w_k(a + b − c), directions in h_2, restricted and excluded loss.
+"""How far a network does Fourier multiplication: logits as Σ_k α_k cos w_k(a + b − c), directions
+in h_2, restricted and excluded loss.
 
-With w_k = 2πk/p, the two directions of a frequency are cos w_k(a + b) and sin w_k(a + b) as functions of the pair (a, b). Keeping or removing
-them is a projection over pairs; because the readout is linear, doing it to h_2 or to the logits is the same operation.
+With w_k = 2πk/p, the two directions of a frequency are cos w_k(a + b) and sin w_k(a + b) as
+functions of the pair (a, b). Keeping or removing them is a projection over pairs; because the
+readout is linear, doing it to h_2 or to the logits is the same operation.
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ from .basis import check_frequencies, fourier_basis, frequency_rows
 from .tables import Tables, check_table, cross_entropy, mean_over_sums, sums
 
 
-# ------------------------------------------------------------------------------------------------------- the parts of the logits
+# -------------------------------------------------------------------------- the parts of the logits
 def frequency_part(values, frequencies) -> np.ndarray:
-    """The cos and sin w_k(a + b) parts of a table over pairs, for the given frequencies: (p, p) indexed [(a + b) mod p, column].
+    """The cos and sin w_k(a + b) parts of a table over pairs, for the given frequencies: (p, p)
+    indexed [(a + b) mod p, column].
 
-    values : (p, p, columns) indexed [a, b], e.g. logits or h_2; or (p, columns), already the mean over pairs of each sum.
+    values : (p, p, columns) indexed [a, b], e.g. logits or h_2; or (p, columns), already the mean
+        over pairs of each sum.
     """
     means = _means(values)
     rows = frequency_rows(len(means), frequencies)
@@ -28,31 +32,40 @@ def frequency_part(values, frequencies) -> np.ndarray:
 
 
 def restricted_logits(values, frequencies) -> np.ndarray:
-    """What the given frequencies and the constant alone say, (p, p) indexed [(a + b) mod p, class]; parameters as `frequency_part`."""
+    """What the given frequencies and the constant alone say, (p, p) indexed [(a + b) mod p, class];
+    parameters as `frequency_part`.
+    """
     means = _means(values)
     return means.mean(axis=0) + frequency_part(means, frequencies)
 
 
 def excluded_logits(logits, frequencies) -> np.ndarray:
-    """Logits without the cos and sin w_k(a + b) parts of the given frequencies, (p, p, p) indexed [a, b, class]; the constant stays."""
+    """Logits without the cos and sin w_k(a + b) parts of the given frequencies, (p, p, p) indexed
+    [a, b, class]; the constant stays.
+    """
     logits = check_table(logits)
     return logits - frequency_part(logits, frequencies)[sums(len(logits))]
 
 
 def restricted_loss(logits, frequencies, pairs=None) -> float:
-    """Cross-entropy of `restricted_logits`, on all p² pairs unless `pairs` (pairs, 2) says otherwise.
+    """Cross-entropy of `restricted_logits`, on all p² pairs unless `pairs` (pairs, 2) says
+    otherwise.
 
-    Low early in training means that the frequencies alone solve the task before the whole network does. **A trap**: the projection runs over
-    all pairs, training pairs among them, so a look-up table of the training pairs has a good restricted accuracy too, with *any* frequencies.
-    Compare with frequencies that are no keys, or pass ``mean_over_sums(logits, unseen)`` in place of the logits: then a look-up table gives log p.
+    Low early in training means that the frequencies alone solve the task before the whole network
+    does. **A trap**: the projection runs over all pairs, training pairs among them, so a look-up
+    table of the training pairs has a good restricted accuracy too, with *any* frequencies. Compare
+    with frequencies that are no keys, or pass ``mean_over_sums(logits, unseen)`` in place of the
+    logits: then a look-up table gives log p.
 
-    Source: N. Nanda et al., arXiv:2301.05217, §5.1 (there with a mask of (2K + 1)² products of one-token waves; here two directions a frequency).
+    Source: N. Nanda et al., arXiv:2301.05217, §5.1 (there with a mask of (2K + 1)² products of
+    one-token waves; here two directions a frequency).
     """
     return cross_entropy(restricted_logits(logits, frequencies), pairs)
 
 
 def excluded_loss(logits, frequencies, pairs) -> float:
-    """Cross-entropy of `excluded_logits` on `pairs` (pairs, 2), meant to be the training pairs: high when they are solved by the frequencies.
+    """Cross-entropy of `excluded_logits` on `pairs` (pairs, 2), meant to be the training pairs:
+    high when they are solved by the frequencies.
 
     Source: N. Nanda et al., arXiv:2301.05217, §5.1.
     """
@@ -64,18 +77,23 @@ def _means(values) -> np.ndarray:
     if values.ndim == 3:
         return mean_over_sums(values)
     if values.ndim != 2:
-        raise InputError(f"values must have axes (p, p, columns), or (p, columns) for functions of the sum; got shape {values.shape}.")
+        raise InputError(
+            "values must have axes (p, p, columns), or (p, columns) for functions of the sum; "
+            f"got shape {values.shape}."
+        )
     return values.astype(np.float64)
 
 
-# ------------------------------------------------------------------------------------------------------- how well the formula fits
+# ------------------------------------------------------------------------ how well the formula fits
 @dataclass(frozen=True, eq=False)
 class LogitModel:
-    """logits ≈ Σ_k α_k cos w_k(a + b − c), least squares over all pairs and classes; made by `logit_model`.
+    """logits ≈ Σ_k α_k cos w_k(a + b − c), least squares over all pairs and classes; made by
+    `logit_model`.
 
-    frequencies : (frequencies,). alpha : (frequencies,) in the units of the logits.
-    fve : fraction of the variance of the logits that the model explains (squared, as R²), after taking each pair's mean over classes away,
-        which softmax ignores.
+    frequencies : (frequencies,).
+    alpha : (frequencies,) in the units of the logits.
+    fve : fraction of the variance of the logits that the model explains (squared, as R²), after
+        taking each pair's mean over classes away, which softmax ignores.
     """
 
     frequencies: np.ndarray
@@ -89,7 +107,8 @@ def logit_model(logits, frequencies) -> LogitModel:
     Parameters
     ----------
     logits : (p, p, p) indexed [a, b, class].
-    frequencies : the k of the model, e.g. from `key_frequencies`. Their waves are orthogonal, so each α_k is a projection.
+    frequencies : the k of the model, e.g. from `key_frequencies`. Their waves are orthogonal, so
+        each α_k is a projection.
 
     Raises
     ------
@@ -100,10 +119,13 @@ def logit_model(logits, frequencies) -> LogitModel:
     centred = logits - logits.mean(axis=2, keepdims=True, dtype=np.float64)
     total = float(np.square(centred).sum())
     if not total > 0:
-        raise InputError("logit_model is undefined: the logits of every pair are the same for all classes.")
+        raise InputError(
+            "logit_model is undefined: the logits of every pair are the same for all classes."
+        )
     by_sum = mean_over_sums(centred)
     rows = frequency_rows(p, frequencies).reshape(-1, 2, p)
-    # Σ_{s,c} M[s, c] cos w(s − c) = (p/2) (cᵀ M c + sᵀ M s) with the orthonormal cosine c and sine s
+    # Σ_{s,c} M[s, c] cos w(s − c) = (p/2) (cᵀ M c + sᵀ M s) with the orthonormal cosine c and sine
+    # s
     inner = np.einsum("fxs,sc,fxc->f", rows, by_sum, rows, optimize=True) * p / 2
     alpha = inner * 2 / p**2
     explained = float(np.square(alpha).sum() * p**3 / 2)
@@ -114,10 +136,13 @@ def logit_model(logits, frequencies) -> LogitModel:
 class FourierFit:
     """How one frequency is carried by two directions of h_2; one row of `fourier_fit`.
 
-    frequency : k. share : of the variance of h_2 over pairs that the two directions hold.
-    fve_cos, fve_sin : fraction of variance explained (squared, as R²) when the state along W_outᵀ c_k and along W_outᵀ s_k is regressed on
+    frequency : k.
+    share : of the variance of h_2 over pairs that the two directions hold.
+    fve_cos, fve_sin : fraction of variance explained (squared, as R²) when the state along W_outᵀ
+        c_k and along W_outᵀ s_k is regressed on
     1, cos w_k(a + b) and sin w_k(a + b) over all p² pairs.
-    residual : 1 − (mean of the two); residual_root : its square root, the relative size of what is left.
+    residual : 1 − (mean of the two);
+    residual_root : its square root, the relative size of what is left.
     """
 
     frequency: int
@@ -135,7 +160,8 @@ class FourierFit:
 
 
 def fourier_fit(table: Tables, frequencies) -> list[FourierFit]:
-    """Project h_2 on the readout's cosine and sine of each frequency and regress the two on cos and sin w_k(a + b).
+    """Project h_2 on the readout's cosine and sine of each frequency and regress the two on cos and
+    sin w_k(a + b).
 
     Parameters
     ----------
@@ -146,7 +172,8 @@ def fourier_fit(table: Tables, frequencies) -> list[FourierFit]:
     -------
     list of `FourierFit`, one a frequency, in the given order.
 
-    Source: N. Nanda et al., arXiv:2301.05217, §4.2 (there for the output of the hidden layer of a transformer).
+    Source: N. Nanda et al., arXiv:2301.05217, §4.2 (there for the output of the hidden layer of a
+    transformer).
     """
     frequencies, p = check_frequencies(frequencies, table.p), table.p
     h2 = table.h2.reshape(p * p, -1)
@@ -159,17 +186,24 @@ def fourier_fit(table: Tables, frequencies) -> list[FourierFit]:
         left = along - along.mean(axis=(0, 1))
         variance = np.square(left).sum(axis=(0, 1))
         if not (variance > 0).all():
-            raise InputError(f"fourier_fit is undefined for frequency {k}: the state does not vary along its readout directions.")
+            raise InputError(
+                f"fourier_fit is undefined for frequency {k}: the state does not vary along its "
+                "readout directions."
+            )
         explained = np.square(rows @ mean_over_sums(left)).sum(axis=0) * p
         fve = explained / variance
         basis = np.linalg.qr(directions.astype(np.float64))[0]
-        share = float(np.var((h2 @ basis.astype(h2.dtype)).astype(np.float64), axis=0).sum()) / total
+        share = (
+            float(np.var((h2 @ basis.astype(h2.dtype)).astype(np.float64), axis=0).sum()) / total
+        )
         found.append(FourierFit(int(k), share, float(fve[0]), float(fve[1])))
     return found
 
 
 def sum_share(logits) -> np.ndarray:
-    """Share of the variance of the logits (each pair's mean over classes taken away) that is a function of a + b, by frequency: ((p − 1)/2,)."""
+    """Share of the variance of the logits (each pair's mean over classes taken away) that is a
+    function of a + b, by frequency: ((p − 1)/2,).
+    """
     logits = check_table(logits)
     p = len(logits)
     centred = logits - logits.mean(axis=2, keepdims=True, dtype=np.float64)

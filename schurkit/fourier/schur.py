@@ -1,12 +1,15 @@
-"""Do the coordinates of W_rec carry the frequencies of modular addition? Schur planes, singular planes and Fourier planes of the same network.
+"""Do the coordinates of W_rec carry the frequencies of modular addition? Schur planes, singular
+planes and Fourier planes of the same network.
 
-A frequency k has a plane in hidden space wherever residues have vectors there: the span of Mᵀ c_k and Mᵀ s_k for a table M (p, hidden), with c_k and
-s_k of `schurkit.fourier.fourier_basis`. `hidden_tables` names four such tables. Whether coordinates of W_rec carry a plane is asked in two ways: does
-one plane of the coordinates lie on it (`best_overlap`), and do few leading coordinates hold it (`leading_share`)? Both are mean squared cosines of
-principal angles, so that a random subspace of d of N dimensions holds d/N in the mean.
+A frequency k has a plane in hidden space wherever residues have vectors there: the span of Mᵀ c_k
+and Mᵀ s_k for a table M (p, hidden), with c_k and s_k of `schurkit.fourier.fourier_basis`.
+`hidden_tables` names four such tables. Whether coordinates of W_rec carry a plane is asked in two
+ways: does one plane of the coordinates lie on it (`best_overlap`), and do few leading coordinates
+hold it (`leading_share`)? Both are mean squared cosines of principal angles, so that a random
+subspace of d of N dimensions holds d/N in the mean.
 
-With two numbers W_rec is used once and the singular vectors, which belong to a map, are the coordinates to beat; the Schur form belongs to an
-iteration. Question and measures are our own.
+With two numbers W_rec is used once and the singular vectors, which belong to a map, are the
+coordinates to beat; the Schur form belongs to an iteration. Question and measures are our own.
 """
 
 from __future__ import annotations
@@ -24,15 +27,23 @@ from schurkit.schur.form import SchurForm, real_schur
 from . import frequency_rows, sums, tables
 
 PLACES = ("read", "written", "state", "readout")
-FAMILIES = ("Schur", "Schur, range alone", "Schur, units shuffled", "left singular", "right singular", "random")
+FAMILIES = (
+    "Schur",
+    "Schur, range alone",
+    "Schur, units shuffled",
+    "left singular",
+    "right singular",
+    "random",
+)
 
 
-# ------------------------------------------------------------------------------------------------------- tables and planes
+# -------------------------------------------------------------------------------- tables and planes
 def hidden_tables(rnn: RNN) -> dict[str, np.ndarray]:
     """Where residues have vectors in hidden space, in a two-step network: four tables (p, hidden).
 
-    "read" h_1, what W_rec is applied to; "written" W_rec h_1, what it adds to the second step; "state" the mean of h_2 over pairs with the same
-    sum; "readout" W_out. W_rec maps the planes of "read" onto those of "written".
+    "read" h_1, what W_rec is applied to; "written" W_rec h_1, what it adds to the second step;
+    "state" the mean of h_2 over pairs with the same sum; "readout" W_out. W_rec maps the planes of
+    "read" onto those of "written".
 
     Parameters
     ----------
@@ -51,7 +62,9 @@ def sum_states(rnn: RNN, trials: Trials, *, engine: str = "auto") -> np.ndarray:
 
     Parameters
     ----------
-    rnn : one network. trials : one-hot numbers (trials, time, p), e.g. of `schurkit.tasks.RunningSum`; each sum must occur at each step.
+    rnn : one network.
+    trials : one-hot numbers (trials, time, p), e.g. of `schurkit.tasks.RunningSum`; each sum must
+        occur at each step.
     """
     states = rollout(rnn, trials, engine=engine, states=True).states[0]
     sums_so_far = np.cumsum(trials.inputs.argmax(axis=-1), axis=1) % rnn.input_size
@@ -59,29 +72,41 @@ def sum_states(rnn: RNN, trials: Trials, *, engine: str = "auto") -> np.ndarray:
     for t in range(states.shape[1]):
         counts = np.bincount(sums_so_far[:, t], minlength=rnn.input_size)
         if not counts.all():
-            raise InputError(f"sum_states needs trials for each sum; none has the sum {int(np.flatnonzero(counts == 0)[0])} at step {t + 1}.")
+            raise InputError(
+                "sum_states needs trials for each sum; none has the sum "
+                f"{int(np.flatnonzero(counts == 0)[0])} at step {t + 1}."
+            )
         np.add.at(found[t], sums_so_far[:, t], states[:, t])
         found[t] /= counts[:, None]
     return found
 
 
 def running_tables(rnn: RNN, trials: Trials) -> dict[str, np.ndarray]:
-    """`hidden_tables` of a network that reads any number of numbers: "read" the mean state before the last number by the sum so far, "written" what
-    W_rec makes of it, "state" the mean state after the last number by its sum, "readout" W_out.
+    """`hidden_tables` of a network that reads any number of numbers: "read" the mean state before
+    the last number by the sum so far, "written" what W_rec makes of it, "state" the mean state
+    after the last number by its sum, "readout" W_out.
 
-    rnn : one network. trials : as for `sum_states`, with at least two numbers each.
+    rnn : one network.
+    trials : as for `sum_states`, with at least two numbers each.
     """
     *_, before, after = sum_states(rnn, trials)
-    found = (before, before @ rnn.W_rec[0].astype(np.float64).T, after, rnn.W_out[0].astype(np.float64))
+    found = (
+        before,
+        before @ rnn.W_rec[0].astype(np.float64).T,
+        after,
+        rnn.W_out[0].astype(np.float64),
+    )
     return dict(zip(PLACES, found))
 
 
 def frequency_planes(table, frequencies) -> np.ndarray:
-    """Planes of frequencies in hidden space: orthonormal bases of span(Mᵀ c_k, Mᵀ s_k), (frequencies, hidden, 2).
+    """Planes of frequencies in hidden space: orthonormal bases of span(Mᵀ c_k, Mᵀ s_k),
+    (frequencies, hidden, 2).
 
     Parameters
     ----------
-    table : (p, hidden) M, a vector for each residue. frequencies : whole numbers from 1 to (p − 1)/2.
+    table : (p, hidden) M, a vector for each residue.
+    frequencies : whole numbers from 1 to (p − 1)/2.
 
     Raises
     ------
@@ -99,7 +124,9 @@ def frequency_planes(table, frequencies) -> np.ndarray:
         directions = (frequency_rows(len(table), [k]) @ table).T
         left, sizes, _ = np.linalg.svd(directions, full_matrices=False)
         if not sizes[-1] > 1e-9 * np.linalg.norm(table):
-            raise InputError(f"frequency {k} has no plane here: the table holds fewer than two directions of it.")
+            raise InputError(
+                f"frequency {k} has no plane here: the table holds fewer than two directions of it."
+            )
         found.append(left)
     return np.stack(found) if found else np.zeros((0, table.shape[1], 2))
 
@@ -110,74 +137,106 @@ def column_planes(Q, sizes: Sequence[int] | None = None) -> np.ndarray:
     Parameters
     ----------
     Q : (hidden, columns) orthonormal columns.
-    sizes : sizes of its blocks, e.g. of a Schur form: a block of 2 is one plane, never split, and blocks of 1 make a plane with a neighbour of 1.
-        By default all blocks are 1: each pair of neighbours.
+    sizes : sizes of its blocks, e.g. of a Schur form: a block of 2 is one plane, never split, and
+        blocks of 1 make a plane with a neighbour of 1. By default all blocks are 1: each pair of
+        neighbours.
     """
     Q = real_array(Q, "Q", ("hidden", "columns"), dtype=np.float64)
-    sizes = [1] * Q.shape[1] if sizes is None else [integer(size, "block size", at_least=1, at_most=2) for size in sizes]
+    sizes = (
+        [1] * Q.shape[1]
+        if sizes is None
+        else [integer(size, "block size", at_least=1, at_most=2) for size in sizes]
+    )
     if sum(sizes) != Q.shape[1]:
-        raise InputError(f"block sizes must add up to the {Q.shape[1]} columns of Q; got {sum(sizes)}.")
+        raise InputError(
+            f"block sizes must add up to the {Q.shape[1]} columns of Q; got {sum(sizes)}."
+        )
     starts = np.cumsum([0, *sizes[:-1]])
     whole = [start for start, size in zip(starts, sizes) if size == 2]
-    pairs = [start for start, size, following in zip(starts, sizes, sizes[1:]) if size == following == 1]
+    pairs = [
+        start for start, size, following in zip(starts, sizes, sizes[1:]) if size == following == 1
+    ]
     return np.stack([Q[:, start : start + 2] for start in sorted(whole + pairs)])
 
 
 def haar(hidden: int, seed: int, draw: int = 0) -> np.ndarray:
-    """A random orthogonal matrix (hidden, hidden), evenly (Haar) distributed; seed and draw say which."""
+    """A random orthogonal matrix (hidden, hidden), evenly (Haar) distributed; seed and draw say
+    which.
+    """
     Q, R = np.linalg.qr(random.normal(seed, "haar", draw, (hidden, hidden)))
     return Q * np.sign(np.diagonal(R))
 
 
-# ------------------------------------------------------------------------------------------------------- overlaps
+# ----------------------------------------------------------------------------------------- overlaps
 def best_overlap(planes, candidates) -> np.ndarray:
-    """For each plane the largest overlap with one candidate plane: mean squared cosine of their two principal angles, (planes,).
+    """For each plane the largest overlap with one candidate plane: mean squared cosine of their two
+    principal angles, (planes,).
 
     Parameters
     ----------
-    planes : (planes, hidden, 2), candidates : (candidates, hidden, 2), orthonormal columns. The largest of many is large by chance as well: compare
-        with as many candidates from `haar`.
+    planes : (planes, hidden, 2), candidates : (candidates, hidden, 2), orthonormal columns. The
+        largest of many is large by chance as well: compare with as many candidates from `haar`.
     """
     cosines = np.einsum("ahi,bhj->abij", planes, candidates, optimize=True)
     return (np.square(cosines).sum(axis=(2, 3)) / 2).max(axis=1)
 
 
 def leading_share(planes, Q) -> np.ndarray:
-    """How much of each plane the first d columns of Q hold, d = 1 … columns: (planes, columns), from 0 to 1.
+    """How much of each plane the first d columns of Q hold, d = 1 … columns: (planes, columns),
+    from 0 to 1.
 
-    Mean squared cosine of the principal angles between the plane and the leading subspace (for d = 1 of two angles one is π/2).
+    Mean squared cosine of the principal angles between the plane and the leading subspace (for d =
+    1 of two angles one is π/2).
 
     Parameters
     ----------
-    planes : (planes, hidden, 2) orthonormal columns. Q : (hidden, columns) orthonormal columns, in order.
+    planes : (planes, hidden, 2) orthonormal columns. Q : (hidden, columns) orthonormal columns, in
+        order.
     """
-    return np.cumsum(np.square(np.einsum("ahi,hd->adi", planes, Q, optimize=True)).sum(axis=2), axis=1) / 2
+    return (
+        np.cumsum(np.square(np.einsum("ahi,hd->adi", planes, Q, optimize=True)).sum(axis=2), axis=1)
+        / 2
+    )
 
 
-def coordinates(form: SchurForm, seed: int, draw: int = 0) -> dict[str, tuple[np.ndarray, list[int] | None]]:
-    """The coordinates to compare, each (Q, block sizes): that of W_rec's Schur form and its controls, by the names in `FAMILIES`.
+def coordinates(
+    form: SchurForm, seed: int, draw: int = 0
+) -> dict[str, tuple[np.ndarray, list[int] | None]]:
+    """The coordinates to compare, each (Q, block sizes): that of W_rec's Schur form and its
+    controls, by the names in `FAMILIES`.
 
-    "Schur"; "Schur, range alone": of W_rec O with a random orthogonal O, which keeps the left singular vectors and the singular values, and so all
-    that W_rec can write, but reads random directions: what low rank alone gives; "Schur, units shuffled": see `shuffled_units`; "left singular" and
-    "right singular" vectors of W_rec; "random": `haar`, with the blocks of the Schur form.
+    "Schur"; "Schur, range alone": of W_rec O with a random orthogonal O, which keeps the left
+    singular vectors and the singular values, and so all that W_rec can write, but reads random
+    directions: what low rank alone gives; "Schur, units shuffled": see `shuffled_units`; "left
+    singular" and "right singular" vectors of W_rec; "random": `haar`, with the blocks of the Schur
+    form.
 
     Parameters
     ----------
-    form : of W_rec. seed, draw : of the random controls.
+    form : of W_rec.
+    seed, draw : of the random controls.
     """
     U, _, Vt = np.linalg.svd(form.W_rec)
     O, sizes = haar(form.hidden_size, seed, draw), [block.size for block in form.blocks]
-    turned, shuffled = (real_schur(W, form.threshold) for W in (form.W_rec @ O, shuffled_units(form.W_rec, seed, draw)))
-    found = [(form.Q, sizes), *((other.Q, [block.size for block in other.blocks]) for other in (turned, shuffled))]
+    turned, shuffled = (
+        real_schur(W, form.threshold)
+        for W in (form.W_rec @ O, shuffled_units(form.W_rec, seed, draw))
+    )
+    found = [
+        (form.Q, sizes),
+        *((other.Q, [block.size for block in other.blocks]) for other in (turned, shuffled)),
+    ]
     return dict(zip(FAMILIES, [*found, (U, None), (Vt.T, None), (O, sizes)]))
 
 
 def invariance(W, planes) -> np.ndarray:
-    """How far a map leaves planes in themselves: ‖P W P‖² / ‖W P‖² with P the projection on each, (planes,); 1 invariant, 2/N for random ones.
+    """How far a map leaves planes in themselves: ‖P W P‖² / ‖W P‖² with P the projection on each,
+    (planes,); 1 invariant, 2/N for random ones.
 
     Parameters
     ----------
-    W : (hidden, hidden). planes : (planes, hidden, 2) orthonormal columns.
+    W : (hidden, hidden).
+    planes : (planes, hidden, 2) orthonormal columns.
     """
     image = np.einsum("gh,ahi->agi", W, planes, optimize=True)
     inside = np.einsum("agi,agj->aij", planes, image, optimize=True)
@@ -185,7 +244,8 @@ def invariance(W, planes) -> np.ndarray:
 
 
 def rotation_angles(W, planes) -> np.ndarray:
-    """By what angle each plane is turned: arg of the nearest scaled rotation to Pᵀ W P, (planes,) radians from 0 to π.
+    """By what angle each plane is turned: arg of the nearest scaled rotation to Pᵀ W P, (planes,)
+    radians from 0 to π.
 
     The sign depends on the orientation of a plane's basis, and is left away.
     """
@@ -194,28 +254,37 @@ def rotation_angles(W, planes) -> np.ndarray:
 
 
 def angle_gaps(eigenvalues, p: int) -> np.ndarray:
-    """Distance of each w_k = 2πk/p to the nearest eigenvalue angle |arg λ|: ((p − 1)/2,) radians, for k = 1 ….
+    """Distance of each w_k = 2πk/p to the nearest eigenvalue angle |arg λ|: ((p − 1)/2,) radians,
+    for k = 1 ….
 
-    A rotation block of frequency k would have an eigenvalue there; compare the key frequencies with the others.
+    A rotation block of frequency k would have an eigenvalue there; compare the key frequencies with
+    the others.
     """
     angles = np.abs(np.angle(np.asarray(eigenvalues)))
-    return np.abs(2 * np.pi * np.arange(1, (integer(p, "p", at_least=3) + 1) // 2)[:, None] / p - angles).min(axis=1)
+    return np.abs(
+        2 * np.pi * np.arange(1, (integer(p, "p", at_least=3) + 1) // 2)[:, None] / p - angles
+    ).min(axis=1)
 
 
-# ------------------------------------------------------------------------------------------------------- changes of W_rec, and what they do
+# --------------------------------------------------------------- changes of W_rec, and what they do
 def amplitudes(rnn: RNN, frequencies) -> np.ndarray:
-    """α_k of logits ≈ Σ_k α_k cos w_k(a + b − c), (frequencies,), without forming the logits; equal to `schurkit.fourier.logit_model`'s.
+    """α_k of logits ≈ Σ_k α_k cos w_k(a + b − c), (frequencies,), without forming the logits; equal
+    to `schurkit.fourier.logit_model`'s.
 
-    α_k = (2/p³) Σ_{a,b,c} logit(a, b, c) cos w_k(a + b − c), which is linear in h_2: the cosine and sine of a + b in h_2 meet those of W_out.
+    α_k = (2/p³) Σ_{a,b,c} logit(a, b, c) cos w_k(a + b − c), which is linear in h_2: the cosine and
+    sine of a + b in h_2 meet those of W_out.
 
     Parameters
     ----------
-    rnn : one two-step network. frequencies : whole numbers from 1 to (p − 1)/2.
+    rnn : one two-step network.
+    frequencies : whole numbers from 1 to (p − 1)/2.
     """
     table, p = tables(rnn), rnn.input_size
     rows = frequency_rows(p, frequencies)
     by_pair = rows.astype(table.h2.dtype)[:, sums(p).ravel()]
-    met = ((by_pair @ table.h2.reshape(p * p, -1)).astype(np.float64) * (rows @ table.W_out)).sum(axis=1)
+    met = ((by_pair @ table.h2.reshape(p * p, -1)).astype(np.float64) * (rows @ table.W_out)).sum(
+        axis=1
+    )
     return met.reshape(-1, 2).sum(axis=1) / p**2
 
 
@@ -224,17 +293,24 @@ def relative_effects(rnn: RNN, changes, frequencies) -> np.ndarray:
 
     Parameters
     ----------
-    rnn : one two-step network. changes : (changes, hidden, hidden) to be subtracted from W_rec. frequencies : its key frequencies.
+    rnn : one two-step network.
+    changes : (changes, hidden, hidden) to be subtracted from W_rec.
+    frequencies : its key frequencies.
     """
     intact, W_rec = amplitudes(rnn, frequencies), rnn.W_rec[0].astype(np.float64)
-    after = [amplitudes(rnn.with_W_rec((W_rec - change)[None].astype(rnn.dtype)), frequencies) for change in changes]
+    after = [
+        amplitudes(rnn.with_W_rec((W_rec - change)[None].astype(rnn.dtype)), frequencies)
+        for change in changes
+    ]
     return np.array(after).reshape(-1, len(intact)) / intact - 1
 
 
 def selectivity(effects) -> np.ndarray:
-    """How far a change serves one frequency: max_k |e_k| / Σ_k |e_k|, (changes,); 1 for a single frequency, 1/K if all K feel it alike.
+    """How far a change serves one frequency: max_k |e_k| / Σ_k |e_k|, (changes,); 1 for a single
+    frequency, 1/K if all K feel it alike.
 
-    effects : (changes, frequencies), e.g. of `relative_effects`. A change without any effect gives NaN.
+    effects : (changes, frequencies), e.g. of `relative_effects`. A change without any effect gives
+        NaN.
     """
     sizes = np.abs(real_array(effects, "effects", ("changes", "frequencies"), dtype=np.float64))
     total = sizes.sum(axis=1)
@@ -242,8 +318,12 @@ def selectivity(effects) -> np.ndarray:
 
 
 def strongest_couplings(form: SchurForm, count: int) -> list[np.ndarray]:
-    """ΔT of the couplings of largest Frobenius norm, the largest first: at most `count` arrays (hidden, hidden)."""
-    square = np.add.reduceat(np.add.reduceat(np.square(form.N), _starts(form), axis=0), _starts(form), axis=1)
+    """ΔT of the couplings of largest Frobenius norm, the largest first: at most `count` arrays
+    (hidden, hidden).
+    """
+    square = np.add.reduceat(
+        np.add.reduceat(np.square(form.N), _starts(form), axis=0), _starts(form), axis=1
+    )
     order = np.argsort(-square, axis=None, kind="stable")[: integer(count, "count", at_least=1)]
     pairs = [np.unravel_index(i, square.shape) for i in order]
     return [form.coupling(int(i), int(j)) for i, j in pairs if square[i, j] > 0]
@@ -254,40 +334,51 @@ def _starts(form):
 
 
 def singular_change(W_rec, mass: float, seed: int, draw: int = 0) -> np.ndarray:
-    """Singular components of W_rec in random order, up to ‖change‖_F = mass · ‖W_rec‖_F; the last one in part.
+    """Singular components of W_rec in random order, up to ‖change‖_F = mass · ‖W_rec‖_F; the last
+    one in part.
 
-    A removal that belongs to the matrix, like that of couplings, and picks without regard to size: between "svd" of `schurkit.ablation.rivals`, which takes
-    the smallest first and so does least harm, and a random change, which removes nothing of the matrix.
+    A removal that belongs to the matrix, like that of couplings, and picks without regard to size:
+    between "svd" of `schurkit.ablation.rivals`, which takes the smallest first and so does least
+    harm, and a random change, which removes nothing of the matrix.
 
     Parameters
     ----------
-    W_rec : (hidden, hidden). mass : share of the Frobenius norm, from 0 to 1. seed, draw : of the order.
+    W_rec : (hidden, hidden).
+    mass : share of the Frobenius norm, from 0 to 1.
+    seed, draw : of the order.
     """
     W_rec = real_array(W_rec, "W_rec", ("hidden", "hidden"), dtype=np.float64)
     U, s, Vt = np.linalg.svd(W_rec)
     order = random.permutation(seed, "singular components in random order", draw, len(s))
-    left = number(mass, "mass", at_least=0, at_most=1) ** 2 * np.square(s).sum() - np.concatenate([[0.0], np.cumsum(np.square(s[order]))[:-1]])
+    left = number(mass, "mass", at_least=0, at_most=1) ** 2 * np.square(s).sum() - np.concatenate(
+        [[0.0], np.cumsum(np.square(s[order]))[:-1]]
+    )
     taken = np.sqrt(np.clip(left, 0, np.square(s[order])))
     return (U[:, order] * taken) @ Vt[order]
 
 
 def shuffled_units(W_rec, seed: int, draw: int = 0) -> np.ndarray:
-    """P W_rec Pᵀ with a random permutation of the units: the same spectrum, singular values and Schur form, in units of no meaning here."""
+    """P W_rec Pᵀ with a random permutation of the units: the same spectrum, singular values and
+    Schur form, in units of no meaning here.
+    """
     W_rec = real_array(W_rec, "W_rec", ("hidden", "hidden"))
     order = random.permutation(seed, "units in random order", draw, len(W_rec))
     return W_rec[np.ix_(order, order)]
 
 
 def class_scores(outputs, trials: Trials, intact) -> dict[str, np.ndarray]:
-    """How well a stack names classes, each (networks,): "accuracy", "cross_entropy" in nats, and "fve".
+    """How well a stack names classes, each (networks,): "accuracy", "cross_entropy" in nats, and
+    "fve".
 
-    FVE is the fraction of the variance of the intact logits over classes that is still there, 1 − ‖change‖²/‖intact‖², with each trial's mean over
-    classes taken away, which softmax ignores; below 0 where the change is larger than what there was.
+    FVE is the fraction of the variance of the intact logits over classes that is still there, 1 −
+    ‖change‖²/‖intact‖², with each trial's mean over classes taken away, which softmax ignores;
+    below 0 where the change is larger than what there was.
 
     Parameters
     ----------
-    outputs : (networks, trials, time, class) logits. trials : with one-hot targets; masked steps do not count. intact : logits of the intact network,
-        (trials, time, class).
+    outputs : (networks, trials, time, class) logits.
+    trials : with one-hot targets; masked steps do not count.
+    intact : logits of the intact network, (trials, time, class).
     """
     mask = trials.counted
     target = trials.targets.argmax(axis=-1)[mask]
@@ -298,7 +389,9 @@ def class_scores(outputs, trials: Trials, intact) -> dict[str, np.ndarray]:
         top = logits.max(axis=1, keepdims=True)
         right = (logits - top)[np.arange(len(target)), target]
         found["accuracy"].append(float((logits.argmax(axis=1) == target).mean()))
-        found["cross_entropy"].append(float((np.log(np.exp(logits - top).sum(axis=1)) - right).mean()))
+        found["cross_entropy"].append(
+            float((np.log(np.exp(logits - top).sum(axis=1)) - right).mean())
+        )
         found["fve"].append(1 - float(np.square(logits - intact).sum() / np.square(intact).sum()))
     return {name: np.array(values) for name, values in found.items()}
 

@@ -15,7 +15,8 @@ from schurkit.rnn import RNN
 class Tables:
     """A two-step network as functions of its tokens a and b; made by `tables`.
 
-    With one-hot inputs and φ the activation, h_1 = φ(X_1[a]) and h_2 = φ(A[a] + X[b]): an additive two-input network.
+    With one-hot inputs and φ the activation, h_1 = φ(X_1[a]) and h_2 = φ(A[a] + X[b]): an additive
+    two-input network.
 
     Attributes
     ----------
@@ -54,7 +55,9 @@ class Tables:
 
     @cached_property
     def sum_means(self) -> np.ndarray:
-        """(p, p) float64, mean logits over the p pairs of each sum, indexed [(a + b) mod p, class]; see `mean_over_sums`."""
+        """(p, p) float64, mean logits over the p pairs of each sum, indexed [(a + b) mod p, class];
+        see `mean_over_sums`.
+        """
         return read_only(mean_over_sums(self.logits))
 
 
@@ -76,11 +79,20 @@ def tables(rnn: RNN) -> Tables:
     (5, 5, 5)
     """
     if len(rnn) != 1:
-        raise InputError(f"tables takes one network; got a stack of {len(rnn)}. Take rnn[0], or loop over the stack.")
+        raise InputError(
+            f"tables takes one network; got a stack of {len(rnn)}. Take rnn[0], or loop over the "
+            "stack."
+        )
     if rnn.form != "rate" or np.any(np.asarray(rnn.leak) != 1):
-        raise InputError("tables needs a network in rate form without leak (leak=1), so that one step forgets everything but W_rec h.")
+        raise InputError(
+            "tables needs a network in rate form without leak (leak=1), so that one step forgets "
+            "everything but W_rec h."
+        )
     if rnn.input_size != rnn.output_size:
-        raise InputError(f"tables needs one input and one output a residue; got {rnn.input_size} inputs and {rnn.output_size} outputs.")
+        raise InputError(
+            f"tables needs one input and one output a residue; got {rnn.input_size} inputs and "
+            f"{rnn.output_size} outputs."
+        )
     X = rnn.W_in[0].T + rnn.b_rec[0]
     h1 = _act(X + rnn.W_rec[0] @ rnn.h0[0], rnn.activation)
     parts = (X, h1, h1 @ rnn.W_rec[0].T, rnn.W_out[0], rnn.b_out[0])
@@ -88,7 +100,9 @@ def tables(rnn: RNN) -> Tables:
 
 
 def logits_table(rnn: RNN) -> np.ndarray:
-    """(p, p, p) outputs of one network for every pair of tokens, indexed [a, b, class]: a rollout of all p² trials in two matrix products."""
+    """(p, p, p) outputs of one network for every pair of tokens, indexed [a, b, class]: a rollout
+    of all p² trials in two matrix products.
+    """
     return tables(rnn).logits
 
 
@@ -96,21 +110,24 @@ def _act(v, activation: str):
     return np.maximum(v, 0) if activation == "relu" else np.tanh(v)
 
 
-# ------------------------------------------------------------------------------------------------------- functions of a + b, accuracy, loss
+# --------------------------------------------------------------- functions of a + b, accuracy, loss
 def sums(p: int) -> np.ndarray:
     """(p, p) the class (a + b) mod p of each pair."""
     return np.add.outer(np.arange(p), np.arange(p)) % p
 
 
 def mean_over_sums(values, pairs=None) -> np.ndarray:
-    """Mean of a table over pairs with the same sum: (p, p, columns) indexed [a, b] → (p, columns) indexed [(a + b) mod p], float64.
+    """Mean of a table over pairs with the same sum: (p, p, columns) indexed [a, b] → (p, columns)
+    indexed [(a + b) mod p], float64.
 
-    Over all pairs it is the orthogonal projection on functions of a + b: the cosine and sine of w_k(a + b) have the same coefficients in both.
+    Over all pairs it is the orthogonal projection on functions of a + b: the cosine and sine of
+    w_k(a + b) have the same coefficients in both.
 
     Parameters
     ----------
     values : (p, p, columns), e.g. logits.
-    pairs : (pairs, 2) take the mean over these pairs alone, e.g. the unseen ones; there must be one for each sum.
+    pairs : (pairs, 2) take the mean over these pairs alone, e.g. the unseen ones; there must be one
+        for each sum.
     """
     values = check_table(values)
     p = len(values)
@@ -128,7 +145,10 @@ def _mean_over_chosen(values, pairs):
     member[pairs.sum(axis=1) % p, np.arange(len(pairs))] = 1
     count = member.sum(axis=1, keepdims=True)
     if not count.all():
-        raise InputError(f"mean_over_sums needs a pair for each of the {p} sums; there is none for the sum {int(np.flatnonzero(count == 0)[0])}.")
+        raise InputError(
+            f"mean_over_sums needs a pair for each of the {p} sums; there is none for the sum "
+            f"{int(np.flatnonzero(count == 0)[0])}."
+        )
     return member @ values[pairs[:, 0], pairs[:, 1]].astype(np.float64) / count
 
 
@@ -137,7 +157,8 @@ def accuracy(logits, pairs=None) -> float:
 
     Parameters
     ----------
-    logits : (p, p, p) indexed [a, b, class], or (p, p) indexed [(a + b) mod p, class] for logits that depend on the sum alone.
+    logits : (p, p, p) indexed [a, b, class], or (p, p) indexed [(a + b) mod p, class] for logits
+        that depend on the sum alone.
     pairs : (pairs, 2) the pairs to count; all p² by default.
     """
     by_pair, pairs = _at_pairs(logits, pairs)
@@ -146,7 +167,9 @@ def accuracy(logits, pairs=None) -> float:
 
 
 def cross_entropy(logits, pairs=None) -> float:
-    """Mean of −log softmax(logits)[(a + b) mod p] over pairs, in nats, float64; parameters as `accuracy`."""
+    """Mean of −log softmax(logits)[(a + b) mod p] over pairs, in nats, float64; parameters as
+    `accuracy`.
+    """
     by_pair, pairs = _at_pairs(logits, pairs)
     by_pair = by_pair.astype(np.float64)
     by_pair -= by_pair.max(axis=1, keepdims=True)
@@ -159,18 +182,32 @@ def _at_pairs(logits, pairs):
     logits = np.asarray(logits)
     p = logits.shape[-1] if logits.ndim else 0
     if logits.shape not in ((p, p), (p, p, p)):
-        raise InputError(f"logits must have axes (p, p, p), or (p, p) for functions of the sum; got shape {logits.shape}.")
-    pairs = np.stack(np.unravel_index(np.arange(p * p), (p, p)), axis=1) if pairs is None else check_pairs(pairs, p)
-    return (logits[pairs.sum(axis=1) % p] if logits.ndim == 2 else logits[pairs[:, 0], pairs[:, 1]]), pairs
+        raise InputError(
+            "logits must have axes (p, p, p), or (p, p) for functions of the sum; got shape "
+            f"{logits.shape}."
+        )
+    pairs = (
+        np.stack(np.unravel_index(np.arange(p * p), (p, p)), axis=1)
+        if pairs is None
+        else check_pairs(pairs, p)
+    )
+    return (
+        logits[pairs.sum(axis=1) % p] if logits.ndim == 2 else logits[pairs[:, 0], pairs[:, 1]]
+    ), pairs
 
 
 def check_pairs(pairs, p: int) -> np.ndarray:
     """(pairs, 2) whole numbers from 0 to p − 1, at least one pair."""
     pairs = np.asarray(pairs)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu" or not len(pairs):
-        raise InputError(f"pairs must be whole numbers of shape (pairs, 2); got {pairs.dtype} of shape {pairs.shape}.")
+        raise InputError(
+            f"pairs must be whole numbers of shape (pairs, 2); got {pairs.dtype} of shape "
+            f"{pairs.shape}."
+        )
     if not 0 <= pairs.min() <= pairs.max() < p:
-        raise InputError(f"pairs must hold numbers from 0 to {p - 1}; got {pairs.min()} to {pairs.max()}.")
+        raise InputError(
+            f"pairs must hold numbers from 0 to {p - 1}; got {pairs.min()} to {pairs.max()}."
+        )
     return pairs
 
 

@@ -1,4 +1,6 @@
-"""A network of the reader's own: read from a file or taken from memory, checked, and analysed. Nothing that is read is ever run."""
+"""A network of the reader's own: read from a file or taken from memory, checked, and analysed.
+Nothing that is read is ever run.
+"""
 
 from __future__ import annotations
 

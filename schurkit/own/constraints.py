@@ -1,7 +1,8 @@
-"""Dale's law and missing connections: whether a recurrent matrix keeps to them, and what each Schur ablation does to them.
+"""Dale's law and missing connections: whether a recurrent matrix keeps to them, and what each Schur
+ablation does to them.
 
-A Schur removal W̃ = W_rec − Q ΔT Qᵀ (of a leaky network, diag(leak)⁻¹ Q ΔT Qᵀ) knows nothing of signs and zeros:
-ΔT is sparse in Schur coordinates, Q ΔT Qᵀ is dense in those of the units.
+A Schur removal W̃ = W_rec − Q ΔT Qᵀ (of a leaky network, diag(leak)⁻¹ Q ΔT Qᵀ) knows nothing of
+signs and zeros: ΔT is sparse in Schur coordinates, Q ΔT Qᵀ is dense in those of the units.
 """
 
 from __future__ import annotations
@@ -12,31 +13,39 @@ from schurkit.checks import real_array
 from schurkit.schur.blocks import frobenius
 from schurkit.schur.form import SchurForm, real_schur
 
-_BITS = 10  # signs that must agree beyond chance before a matrix is said to follow Dale's law: random signs do so once in 2^10
+# signs that must agree beyond chance before a matrix is said to follow Dale's law: random signs do
+# so once in 2^10
+_BITS = 10
 
 
 def constraint_report(W_rec, form: SchurForm | None = None) -> dict:
-    """Whether W_rec looks constrained in sign (Dale's law) or in its zeros, and what each of the eight removals does to that.
+    """Whether W_rec looks constrained in sign (Dale's law) or in its zeros, and what each of the
+    eight removals does to that.
 
-    Column j of W_rec holds what unit j sends, so that Dale's law is one sign a column. For W̃ = W_rec − Q ΔT Qᵀ::
+    Column j of W_rec holds what unit j sends, so that Dale's law is one sign a column. For W̃ =
+    W_rec − Q ΔT Qᵀ::
 
         sign violations:  entries of W̃ whose sign is not that of their column of W_rec
         filled zeros:     entries of W̃ that are exactly zero in W_rec and no longer in W̃
 
-    Both beyond rounding, 8 hidden eps ‖W_rec‖_F. Their norm is ‖W̃ on these entries‖_F / ‖W_rec − W̃‖_F, in [0, 1]: how much of what the removal
-    changed lies where the constraint allows nothing. A random dense change of any size would have √(share of zeros) of its norm on the zeros.
+    Both beyond rounding, 8 hidden eps ‖W_rec‖_F. Their norm is ‖W̃ on these entries‖_F / ‖W_rec −
+    W̃‖_F, in [0, 1]: how much of what the removal changed lies where the constraint allows nothing.
+    A random dense change of any size would have √(share of zeros) of its norm on the zeros.
 
     Parameters
     ----------
     W_rec : (hidden, hidden), columns drive rows.
-    form : its Schur form, of a leaky network that of its step matrix; with threshold 0.9 and without a leak when left out.
+    form : its Schur form, of a leaky network that of its step matrix; with threshold 0.9 and
+        without a leak when left out.
 
     Returns
     -------
-    dict : zeros, zeros_on_diagonal (entries), zero_share (of all); excitatory, inhibitory, mixed, silent (columns); dale (no column is mixed, and
-        that is no accident); dale_rows (the same for rows: with dale false a sign that W_rec is transposed); removals: a dict for each subset of
-        {RR, CR, CC} with removed, sign_violations, sign_violation_share (of all entries), sign_violation_norm, filled_zeros, filled_zero_share (of
-        the zeros), filled_zero_norm. What is undefined is None, and "undefined" beside it says why.
+    dict : zeros, zeros_on_diagonal (entries), zero_share (of all); excitatory, inhibitory, mixed,
+        silent (columns); dale (no column is mixed, and that is no accident); dale_rows (the same
+        for rows: with dale false a sign that W_rec is transposed); removals: a dict for each subset
+        of {RR, CR, CC} with removed, sign_violations, sign_violation_share (of all entries),
+        sign_violation_norm, filled_zeros, filled_zero_share (of the zeros), filled_zero_norm. What
+        is undefined is None, and "undefined" beside it says why.
 
     Raises
     ------
@@ -91,19 +100,44 @@ def _removal(W, form: SchurForm, sectors, sign, zeros) -> tuple[dict, dict]:
     entry: dict = {"removed": list(sectors)}
     why = {}
     for name, among, share, reason in (
-        ("sign_violation", None if sign is None else changed * sign < -rounding, W.size, "W_rec does not follow Dale's law"),
-        ("filled_zero", (zeros & (np.abs(changed) > rounding)) if zeros.any() else None, zeros.sum(), "W_rec has no zeros"),
+        (
+            "sign_violation",
+            None if sign is None else changed * sign < -rounding,
+            W.size,
+            "W_rec does not follow Dale's law",
+        ),
+        (
+            "filled_zero",
+            (zeros & (np.abs(changed) > rounding)) if zeros.any() else None,
+            zeros.sum(),
+            "W_rec has no zeros",
+        ),
     ):
         count = np.nan if among is None else int(among.sum())
-        entry[f"{name}s"], entry[f"{name}_share"] = count, float(count / share) if among is not None else np.nan
-        entry[f"{name}_norm"] = frobenius(np.where(among, changed, 0.0)) / size if among is not None and size else np.nan
-        why |= {f"{name}s": reason, f"{name}_share": reason, f"{name}_norm": reason if among is None else "nothing was removed"}
+        entry[f"{name}s"], entry[f"{name}_share"] = (
+            count,
+            float(count / share) if among is not None else np.nan,
+        )
+        entry[f"{name}_norm"] = (
+            frobenius(np.where(among, changed, 0.0)) / size
+            if among is not None and size
+            else np.nan
+        )
+        why |= {
+            f"{name}s": reason,
+            f"{name}_share": reason,
+            f"{name}_norm": reason if among is None else "nothing was removed",
+        }
     return entry, why
 
 
 def defined(entry: dict, why: dict[str, str]) -> dict:
-    """The entry with None for every number that is not finite, and the reasons under "undefined" if there are any."""
-    lost = [name for name, value in entry.items() if isinstance(value, float) and not np.isfinite(value)]
+    """The entry with None for every number that is not finite, and the reasons under "undefined" if
+    there are any.
+    """
+    lost = [
+        name for name, value in entry.items() if isinstance(value, float) and not np.isfinite(value)
+    ]
     entry = {name: None if name in lost else value for name, value in entry.items()}
     return entry | ({"undefined": {name: why[name] for name in lost}} if lost else {})
 
@@ -111,19 +145,32 @@ def defined(entry: dict, why: dict[str, str]) -> dict:
 def constraint_line(report: dict) -> str:
     """The report as one line."""
     if not report["dale"] and not report["zeros"]:
-        rows = " though every row of one: is W_rec transposed?" if report["dale_rows"] else ", no exact zeros"
+        rows = (
+            " though every row of one: is W_rec transposed?"
+            if report["dale_rows"]
+            else ", no exact zeros"
+        )
         return f"  no constraint seen on the weights: columns of both signs{rows}"
     last = report["removals"][-1]
     parts, told = [], []
     if report["dale"]:
-        parts.append(f"Dale's law ({report['excitatory']} excitatory, {report['inhibitory']} inhibitory columns)")
-        told.append(f"turns {_percent(last['sign_violation_share'])} of the signs{_of_norm(last['sign_violation_norm'])}")
+        parts.append(
+            f"Dale's law ({report['excitatory']} excitatory, {report['inhibitory']} inhibitory "
+            "columns)"
+        )
+        told.append(
+            f"turns {_percent(last['sign_violation_share'])} of the "
+            f"signs{_of_norm(last['sign_violation_norm'])}"
+        )
     elif report["dale_rows"]:
         parts.append("one sign in every row, not column (is W_rec transposed?)")
     if report["zeros"]:
         where = ", all on the diagonal" if report["zeros"] == report["zeros_on_diagonal"] else ""
         parts.append(f"{_percent(report['zero_share'])} exact zeros{where}")
-        told.append(f"fills {_percent(last['filled_zero_share'])} of the zeros{_of_norm(last['filled_zero_norm'])}")
+        told.append(
+            f"fills {_percent(last['filled_zero_share'])} of the "
+            f"zeros{_of_norm(last['filled_zero_norm'])}"
+        )
     effect = f"; removing all couplings {' and '.join(told)}" if told else ""
     return f"  constraints: {', '.join(parts)}{effect}"
 

@@ -22,7 +22,18 @@ _TORCH_FILES = (".pt", ".pth", ".ckpt")
 WEIGHTS = ("W_in", "W_rec", "W_out")
 _TRIALS = ("inputs", "targets", "mask", "outputs")
 _OTHER_NAMES = {
-    "W_rec": ("wrec", "whh", "wr", "j", "recurrentkernel", "weighthh", "recurrentweights", "wrecurrent", "whid", "whidden"),
+    "W_rec": (
+        "wrec",
+        "whh",
+        "wr",
+        "j",
+        "recurrentkernel",
+        "weighthh",
+        "recurrentweights",
+        "wrecurrent",
+        "whid",
+        "whidden",
+    ),
     "W_in": ("win", "winp", "wih", "winput", "inputweights", "wi", "wx", "wxh"),
     "W_out": ("wout", "wo", "why", "woutput", "outputweights", "readout", "wreadout"),
     "b_rec": ("brec", "biasrec", "bh", "bhh", "bhid", "bias", "recurrentbias"),
@@ -37,8 +48,10 @@ _LOOKS_LIKE_WEIGHTS = re.compile(r"^(w|b|h|weights?|bias(es)?)([_.\d]|$)", re.IG
 class Imported:
     """A network as `read_network` found it.
 
-    rnn : the network or stack. assumed : what neither the file nor the caller said, of "activation", "leak" and "form".
-    unused : arrays in the file that are not part of the network. sha256 : of the file.
+    rnn : the network or stack.
+    assumed : what neither the file nor the caller said, of "activation", "leak" and "form".
+    unused : arrays in the file that are not part of the network.
+    sha256 : of the file.
     """
 
     rnn: RNN
@@ -47,20 +60,26 @@ class Imported:
     sha256: str
 
 
-def load_rnn(path, *, activation=None, leak=None, form=None, transpose=False, recurrent=None, readout=None) -> RNN:
+def load_rnn(
+    path, *, activation=None, leak=None, form=None, transpose=False, recurrent=None, readout=None
+) -> RNN:
     """A network from a file; see `read_network`, which also tells what had to be assumed.
 
     Parameters
     ----------
-    path : an .npz or .safetensors file with W_in (hidden, input), W_rec (hidden, hidden) and W_out (output, hidden), optionally b_rec, b_out, h0,
-        activation, leak and form (words of a .safetensors file stand in its metadata), each array with a leading networks axis or all without;
-        or a torch state dict (.pt, .pth, a Lightning .ckpt, or the same tensors in the other two formats) of an nn.RNN and a linear readout
-        under any prefix, alone or inside a checkpoint dict. Both biases of the nn.RNN are summed.
+    path : an .npz or .safetensors file with W_in (hidden, input), W_rec (hidden, hidden) and W_out
+        (output, hidden), optionally b_rec, b_out, h0, activation, leak and form (words of a
+        .safetensors file stand in its metadata), each array with a leading networks axis or all
+        without; or a torch state dict (.pt, .pth, a Lightning .ckpt, or the same tensors in the
+        other two formats) of an nn.RNN and a linear readout under any prefix, alone or inside a
+        checkpoint dict. Both biases of the nn.RNN are summed.
     activation : "tanh" or "relu"; "tanh" where nobody says (a state dict never does).
     leak : dt/τ, one number or one a unit, (hidden,); 1 where nobody says.
     form : "rate" or "voltage"; "rate" where nobody says.
-    transpose : names out of "W_in", "W_rec", "W_out" that the file holds in row convention (h @ W); True for all three.
-    recurrent, readout : prefixes of the layers meant, where a state dict holds several ("model.rnn", "fc").
+    transpose : names out of "W_in", "W_rec", "W_out" that the file holds in row convention (h @ W);
+        True for all three.
+    recurrent, readout : prefixes of the layers meant, where a state dict holds several
+        ("model.rnn", "fc").
 
     Returns
     -------
@@ -68,7 +87,8 @@ def load_rnn(path, *, activation=None, leak=None, form=None, transpose=False, re
 
     Raises
     ------
-    InputError : not a file of these kinds, damaged, not a network that `RNN` covers, or in contradiction with an argument. Nothing in a file is run.
+    InputError : not a file of these kinds, damaged, not a network that `RNN` covers, or in
+        contradiction with an argument. Nothing in a file is run.
 
     Examples
     --------
@@ -79,11 +99,23 @@ def load_rnn(path, *, activation=None, leak=None, form=None, transpose=False, re
     >>> load_rnn(path)
     RNN(1 × 2 → 4 → 1, relu, rate, leak=1, float64)
     """
-    return read_network(path, activation=activation, leak=leak, form=form, transpose=transpose, recurrent=recurrent, readout=readout).rnn
+    return read_network(
+        path,
+        activation=activation,
+        leak=leak,
+        form=form,
+        transpose=transpose,
+        recurrent=recurrent,
+        readout=readout,
+    ).rnn
 
 
-def read_network(path, *, activation=None, leak=None, form=None, transpose=False, recurrent=None, readout=None) -> Imported:
-    """The network of a file with what had to be assumed and what was not used; parameters and errors as `load_rnn`."""
+def read_network(
+    path, *, activation=None, leak=None, form=None, transpose=False, recurrent=None, readout=None
+) -> Imported:
+    """The network of a file with what had to be assumed and what was not used; parameters and
+    errors as `load_rnn`.
+    """
     path = checked_path(path, WEIGHT_FILES, "weights")
     kind = path.suffix.lower()
     if kind in _TORCH_FILES:
@@ -93,16 +125,28 @@ def read_network(path, *, activation=None, leak=None, form=None, transpose=False
     else:
         contents = read_npz(path) if kind == ".npz" else read_safetensors(path)
         is_state = "W_rec" not in contents.arrays and holds_state(contents.arrays)
-        state = {name: Entry(array.shape, "", lambda array=array: array) for name, array in contents.arrays.items()} if is_state else None
+        state = (
+            {
+                name: Entry(array.shape, "", lambda array=array: array)
+                for name, array in contents.arrays.items()
+            }
+            if is_state
+            else None
+        )
     if state is not None:
         found = find_network(shown(path), state, recurrent, readout)
         arrays, unused, known = found.arrays, found.unused, {"leak": 1.0, "form": "rate"}
     else:
         if recurrent is not None or readout is not None:
-            raise InputError(f"{shown(path)} holds arrays by their own names; recurrent= and readout= choose layers of a torch state dict.")
+            raise InputError(
+                f"{shown(path)} holds arrays by their own names; recurrent= and readout= choose "
+                "layers of a torch state dict."
+            )
         arrays, unused, known = *_native(path, contents), {}
     try:
-        choices, assumed = _settle(_said(contents), known, {"activation": activation, "leak": leak, "form": form})
+        choices, assumed = _settle(
+            _said(contents), known, {"activation": activation, "leak": leak, "form": form}
+        )
         rnn = from_arrays(**arrays, **choices, transpose=transpose)
     except InputError as error:
         raise InputError(f"{shown(path)}: {error}") from None
@@ -116,27 +160,41 @@ def _native(path: Path, contents: Contents) -> tuple[dict, tuple[str, ...]]:
     if missing:
         likely = [f"{shown([name])} as {part}" for name, part in meant.items() if part in missing]
         advice = f" If these are meant, save {', '.join(likely)}." if likely else ""
-        raise InputError(f"{shown(path)} holds no {' and no '.join(missing)}; it holds {shown([*arrays, *contents.words])}.{advice}")
+        raise InputError(
+            f"{shown(path)} holds no {' and no '.join(missing)}; it holds "
+            f"{shown([*arrays, *contents.words])}.{advice}"
+        )
     known = (*ARRAYS, "leak")
     for name in (*arrays, *contents.words):
         if name in known or (name in ("activation", "form") and name in contents.words):
             continue
-        if name in meant or (name in arrays and (_LOOKS_LIKE_WEIGHTS.match(name) or name in ("activation", "form"))):
+        if name in meant or (
+            name in arrays and (_LOOKS_LIKE_WEIGHTS.match(name) or name in ("activation", "form"))
+        ):
             likely = f" If {meant[name]} is meant, name it so." if name in meant else ""
             raise InputError(
                 f"{shown(path)} holds {shown([name])}, which is no part of a network here.{likely} "
-                f"The names are {', '.join((*known, 'activation', 'form'))}: rename it or leave it out."
+                f"The names are {', '.join((*known, 'activation', 'form'))}: rename it or leave "
+                "it out."
             )
-    return {name: arrays[name] for name in ARRAYS if name in arrays}, tuple(name for name in arrays if name not in known)
+    return {name: arrays[name] for name in ARRAYS if name in arrays}, tuple(
+        name for name in arrays if name not in known
+    )
 
 
 def _meant(name: str) -> str | None:
-    """The part of a network that another name stands for, if that is likely: what other codes call it, or one letter wrong."""
+    """The part of a network that another name stands for, if that is likely: what other codes call
+    it, or one letter wrong.
+    """
     if name in (*_OTHER_NAMES, "activation", "form"):
         return None
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
     known = next((part for part, others in _OTHER_NAMES.items() if plain in others), None)
-    typed = (part for part in (*_OTHER_NAMES, "activation", "form") if len(part) == len(name) > 2 and sum(map(operator.ne, part, name)) == 1)
+    typed = (
+        part
+        for part in (*_OTHER_NAMES, "activation", "form")
+        if len(part) == len(name) > 2 and sum(map(operator.ne, part, name)) == 1
+    )
     return known or next(typed, None)
 
 
@@ -149,19 +207,26 @@ def _said(contents: Contents) -> dict:
         try:
             said["leak"] = float(contents.words["leak"])
         except ValueError:
-            raise InputError(f"leak must be a number; the file says {shown([contents.words['leak']])}.") from None
+            raise InputError(
+                f"leak must be a number; the file says {shown([contents.words['leak']])}."
+            ) from None
     return said
 
 
 def _settle(said: dict, known: dict, given: dict) -> tuple[dict, tuple[str, ...]]:
-    """Activation, leak and form from the file, the caller, the kind of file or the default, and the names of those left to the default."""
+    """Activation, leak and form from the file, the caller, the kind of file or the default, and the
+    names of those left to the default.
+    """
     choices, assumed = {}, []
     for name, default in (("activation", "tanh"), ("leak", 1.0), ("form", "rate")):
         value = given[name]
         if name in said:
             equal = _equal_numbers if name == "leak" else operator.eq
             if value is not None and not equal(said[name], value):
-                raise InputError(f"the file says {name} {_word(said[name])}, and {name}={_word(value)} was asked for.")
+                raise InputError(
+                    f"the file says {name} {_word(said[name])}, and {name}={_word(value)} was "
+                    "asked for."
+                )
             value = said[name]
         elif value is None:
             value = known.get(name, default)
@@ -201,9 +266,11 @@ def from_arrays(
 
     Parameters
     ----------
-    W_in, W_rec, W_out : (hidden, input), (hidden, hidden), (output, hidden), with a leading networks axis or without.
+    W_in, W_rec, W_out : (hidden, input), (hidden, hidden), (output, hidden), with a leading
+        networks axis or without.
     b_rec, b_out, h0 : (hidden), (output), (hidden), likewise; zero when left out.
-    activation, leak, form, labels : as in `RNN`. Libraries that leak the voltage (v, before the activation) are form="voltage".
+    activation, leak, form, labels : as in `RNN`. Libraries that leak the voltage (v, before the
+        activation) are form="voltage".
     transpose : names of the weights that come in row convention (h @ W), or True for all three.
 
     Raises
@@ -216,11 +283,20 @@ def from_arrays(
     >>> from_arrays(np.ones((2, 4)), np.eye(4), np.ones((4, 1)), transpose=True)
     RNN(1 × 2 → 4 → 1, tanh, rate, leak=1, float64)
     """
-    arrays = {"W_in": W_in, "W_rec": W_rec, "W_out": W_out, "b_rec": b_rec, "b_out": b_out, "h0": h0}
+    arrays = {
+        "W_in": W_in,
+        "W_rec": W_rec,
+        "W_out": W_out,
+        "b_rec": b_rec,
+        "b_out": b_out,
+        "h0": h0,
+    }
     arrays = {name: real_array(array, name) for name, array in arrays.items() if array is not None}
     missing = [name for name in WEIGHTS if name not in arrays]
     if missing:
-        raise InputError(f"a network needs W_in, W_rec and W_out; got no {' and no '.join(missing)}.")
+        raise InputError(
+            f"a network needs W_in, W_rec and W_out; got no {' and no '.join(missing)}."
+        )
     for name, array in arrays.items():
         if array.size == 0:
             raise InputError(f"{name} is empty: shape {array.shape}.")
@@ -228,7 +304,11 @@ def from_arrays(
     _check_square(arrays["W_rec"])
     for name in names:
         arrays[name] = np.swapaxes(arrays[name], -1, -2) if arrays[name].ndim >= 2 else arrays[name]
-    leak = leak.item() if isinstance(leak, np.ndarray) and leak.size == 1 and leak.dtype.kind in "fiu" else leak
+    leak = (
+        leak.item()
+        if isinstance(leak, np.ndarray) and leak.size == 1 and leak.dtype.kind in "fiu"
+        else leak
+    )
     if np.ndim(leak) == 1 and len(leak) and np.all(np.equal(leak, leak[0])):
         leak = number(np.asarray(leak).tolist()[0], "leak", above=0, at_most=1)
     try:
@@ -239,7 +319,10 @@ def from_arrays(
 
 def _check_square(W_rec) -> None:
     if W_rec.ndim not in (2, 3) or W_rec.shape[-1] != W_rec.shape[-2]:
-        raise InputError(f"W_rec must have axes (hidden, hidden) or (networks, hidden, hidden); got an array of shape {W_rec.shape}.")
+        raise InputError(
+            "W_rec must have axes (hidden, hidden) or (networks, hidden, hidden); got an array "
+            f"of shape {W_rec.shape}."
+        )
 
 
 def _transposed_names(transpose) -> tuple[str, ...]:
@@ -254,11 +337,16 @@ def _row_hint(arrays, already) -> str:
     turned = [
         name
         for name, axis in (("W_in", -2), ("W_out", -1))
-        if arrays[name].ndim >= 2 and arrays[name].shape[axis] != hidden and arrays[name].shape[-3 - axis] == hidden
+        if arrays[name].ndim >= 2
+        and arrays[name].shape[axis] != hidden
+        and arrays[name].shape[-3 - axis] == hidden
     ]
     if not turned or already:
         return ""
-    return f" {' and '.join(turned)} would fit the other way round: for weights in row convention (h @ W) pass transpose=True (--transpose all)."
+    return (
+        f" {' and '.join(turned)} would fit the other way round: for weights in row convention (h "
+        "@ W) pass transpose=True (--transpose all)."
+    )
 
 
 def load_trials(path) -> tuple[Trials, np.ndarray | None]:
@@ -266,8 +354,9 @@ def load_trials(path) -> tuple[Trials, np.ndarray | None]:
 
     Parameters
     ----------
-    path : .npz with inputs (trials, time, input), targets (trials, time, output), optionally mask, (time) or (trials, time), and outputs
-        (trials, time, output) or (networks, trials, time, output): what the network gave where it was trained, for `check_against`.
+    path : .npz with inputs (trials, time, input), targets (trials, time, output), optionally mask,
+        (time) or (trials, time), and outputs (trials, time, output) or (networks, trials, time,
+        output): what the network gave where it was trained, for `check_against`.
 
     Returns
     -------
@@ -292,22 +381,38 @@ def load_trials(path) -> tuple[Trials, np.ndarray | None]:
     names = (*contents.arrays, *contents.words)
     missing = [name for name in ("inputs", "targets") if name not in contents.arrays]
     if missing:
-        raise InputError(f"{shown(path)} holds no {' and no '.join(missing)}; trials need inputs and targets, and it holds {shown(names)}.")
+        raise InputError(
+            f"{shown(path)} holds no {' and no '.join(missing)}; trials need inputs and targets, "
+            f"and it holds {shown(names)}."
+        )
     for name in names:
         near = difflib.get_close_matches(name.lower(), _TRIALS, n=1, cutoff=0.75)
         if name not in _TRIALS and near:
-            raise InputError(f"{shown(path)} holds {shown([name])}: did you mean {near[0]}? Rename it or leave it out.")
+            raise InputError(
+                f"{shown(path)} holds {shown([name])}: did you mean {near[0]}? Rename it or leave "
+                "it out."
+            )
     try:
-        found = {name: real_array(contents.arrays[name], name) for name in _TRIALS if name in contents.arrays}
+        found = {
+            name: real_array(contents.arrays[name], name)
+            for name in _TRIALS
+            if name in contents.arrays
+        }
         for name in ("inputs", "targets"):
             if found[name].ndim != 3:
-                raise InputError(f"{name} must have axes (trials, time, {name[:-1]}); got an array of shape {found[name].shape}.")
+                raise InputError(
+                    f"{name} must have axes (trials, time, {name[:-1]}); got an array of shape "
+                    f"{found[name].shape}."
+                )
             if found[name].size == 0:
                 raise InputError(f"{name} are empty: shape {found[name].shape}.")
         outputs = found.pop("outputs", None)
         trials = Trials(**found)
         if outputs is not None and outputs.shape[-3:] != trials.targets.shape:
-            raise InputError(f"outputs must have the shape of the targets, {trials.targets.shape}; got {outputs.shape}.")
+            raise InputError(
+                f"outputs must have the shape of the targets, {trials.targets.shape}; got "
+                f"{outputs.shape}."
+            )
     except InputError as error:
         raise InputError(f"{shown(path)}: {error}") from None
     return trials, outputs

@@ -1,4 +1,6 @@
-"""The ordered real Schur form of a recurrent matrix: modes as diagonal blocks, couplings above them, and how far that lets activity grow."""
+"""The ordered real Schur form of a recurrent matrix: modes as diagonal blocks, couplings above
+them, and how far that lets activity grow.
+"""
 
 from .form import SECTORS, SchurForm, henrici, real_schur
 

@@ -1,11 +1,15 @@
-"""Ordering and finishing a real Schur form in compiled code: what `_blocks` does through LAPACK and NumPy, several times faster at 64 units.
+"""Ordering and finishing a real Schur form in compiled code: what `_blocks` does through LAPACK and
+NumPy, several times faster at 64 units.
 
-Adjacent blocks A and B with coupling C change places by the orthogonal G whose first columns span [−X; I], where A X − X B = C. LAPACK's dlaexc does
-that too. What saves time: blocks are standardised, so X has a closed form, and G is applied once instead of two reflectors and two rotations.
-A swap that fails LAPACK's test of accuracy, or would split a pair into real eigenvalues, is not made: the caller goes on with LAPACK. The test is
-LAPACK's, the solution is not: some swaps that dlaexc refuses pass here, with a backward error as small as any.
+Adjacent blocks A and B with coupling C change places by the orthogonal G whose first columns span
+[−X; I], where A X − X B = C. LAPACK's dlaexc does that too. What saves time: blocks are
+standardised, so X has a closed form, and G is applied once instead of two reflectors and two
+rotations. A swap that fails LAPACK's test of accuracy, or would split a pair into real eigenvalues,
+is not made: the caller goes on with LAPACK. The test is LAPACK's, the solution is not: some swaps
+that dlaexc refuses pass here, with a backward error as small as any.
 
-Sources: Z. Bai and J. W. Demmel, Linear Algebra Appl. 186 (1993) (the swap and its test) · LAPACK dlaexc, dlarfg, dlanv2.
+Sources: Z. Bai and J. W. Demmel, Linear Algebra Appl. 186 (1993) (the swap and its test) · LAPACK
+dlaexc, dlarfg, dlanv2.
 """
 
 from __future__ import annotations
@@ -24,7 +28,9 @@ EPS = 2.0**-52
 _UNUSABLE = (OSError, EOFError, pickle.PickleError, RuntimeError)
 """What a cache folder that is full, read-only or damaged makes numba raise."""
 
-inner = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)  # wrappers for other callers take long to compile
+inner = njit(
+    error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+)  # wrappers for other callers take long to compile
 
 
 @inner
@@ -48,7 +54,15 @@ def _turn(M, j, d, rows, G):
             c[r] = x * g02 + y * g12 + z * g22
         return
     e = M[:rows, j + 3]
-    g03, g13, g23, g30, g31, g32, g33 = G[0, 3], G[1, 3], G[2, 3], G[3, 0], G[3, 1], G[3, 2], G[3, 3]
+    g03, g13, g23, g30, g31, g32, g33 = (
+        G[0, 3],
+        G[1, 3],
+        G[2, 3],
+        G[3, 0],
+        G[3, 1],
+        G[3, 2],
+        G[3, 3],
+    )
     for r in range(rows):
         x, y, z, w = a[r], b[r], c[r], e[r]
         a[r] = x * g00 + y * g10 + z * g20 + w * g30
@@ -59,7 +73,9 @@ def _turn(M, j, d, rows, G):
 
 @inner
 def _reflector(x, y, z):
-    """u and tau of I − tau u uᵀ, which takes (x, y, z) to a multiple of the first axis; u[0] = 1 (LAPACK dlarfg)."""
+    """u and tau of I − tau u uᵀ, which takes (x, y, z) to a multiple of the first axis; u[0] = 1
+    (LAPACK dlarfg).
+    """
     length = math.copysign(math.sqrt(x * x + y * y + z * z), x)
     return y / (x + length), z / (x + length), (x + length) / length
 
@@ -76,19 +92,31 @@ def _reflect(G, k, u, v, w, tau):
 
 @inner
 def _solution(D, p, q):
-    """X[0, 0], X[0, 1], X[1, 0], X[1, 1] of A X − X B = C for the standardised diagonal blocks A (p, p) and B (q, q) of D and C beside them.
+    """X[0, 0], X[0, 1], X[1, 0], X[1, 1] of A X − X B = C for the standardised diagonal blocks A
+    (p, p) and B (q, q) of D and C beside them.
 
-    With A = a I + A₀, B = b I + B₀, A₀² and B₀² multiples of I, δ = a − b: ((δ² + A₀² − B₀²) I + 2 δ A₀) X = δ C + A₀ C + C B₀.
+    With A = a I + A₀, B = b I + B₀, A₀² and B₀² multiples of I, δ = a − b: ((δ² + A₀² − B₀²) I + 2
+    δ A₀) X = δ C + A₀ C + C B₀.
     """
     delta = D[0, 0] - D[p, p]
     if p == 1:  # X (δ I − B₀) = C
         upper, lower = D[1, 2], D[2, 1]
         scale = 1 / (delta * delta - upper * lower)
-        return (delta * D[0, 1] + lower * D[0, 2]) * scale, (upper * D[0, 1] + delta * D[0, 2]) * scale, 0.0, 0.0
+        return (
+            (delta * D[0, 1] + lower * D[0, 2]) * scale,
+            (upper * D[0, 1] + delta * D[0, 2]) * scale,
+            0.0,
+            0.0,
+        )
     up, low = D[0, 1], D[1, 0]
     if q == 1:  # (δ I + A₀) X = C
         scale = 1 / (delta * delta - up * low)
-        return (delta * D[0, 2] - up * D[1, 2]) * scale, 0.0, (delta * D[1, 2] - low * D[0, 2]) * scale, 0.0
+        return (
+            (delta * D[0, 2] - up * D[1, 2]) * scale,
+            0.0,
+            (delta * D[1, 2] - low * D[0, 2]) * scale,
+            0.0,
+        )
     upper, lower = D[2, 3], D[3, 2]
     c00, c01, c10, c11 = D[0, 2], D[0, 3], D[1, 2], D[1, 3]
     alpha = delta * delta + (up * low - upper * lower)
@@ -98,12 +126,19 @@ def _solution(D, p, q):
     y11 = delta * c11 + low * c01 + upper * c10
     scale = 1 / (alpha * alpha - 4 * (delta * delta) * (up * low))
     alpha, up, low = alpha * scale, -2 * delta * up * scale, -2 * delta * low * scale
-    return alpha * y00 + up * y10, alpha * y01 + up * y11, alpha * y10 + low * y00, alpha * y11 + low * y01
+    return (
+        alpha * y00 + up * y10,
+        alpha * y01 + up * y11,
+        alpha * y10 + low * y00,
+        alpha * y11 + low * y01,
+    )
 
 
 @inner
 def _standardise(D, G, k):
-    """Turn D and G so that the pair at row k of D has equal diagonal entries (LAPACK dlanv2); False if its eigenvalues have become real."""
+    """Turn D and G so that the pair at row k of D has equal diagonal entries (LAPACK dlanv2); False
+    if its eigenvalues have become real.
+    """
     gap, total = D[k, k] - D[k + 1, k + 1], D[k, k + 1] + D[k + 1, k]
     if gap != 0:
         cos, sin = abs(total) + math.sqrt(gap * gap + total * total), -gap if total > 0 else gap
@@ -134,11 +169,15 @@ def _congruence(D, G, S):
 
 @inner
 def _exchange(D, G, S, p, q):
-    """The orthogonal G that swaps the leading block (p, p) of D with the one (q, q) behind it; D ← Gᵀ D G. False if it should not be made."""
+    """The orthogonal G that swaps the leading block (p, p) of D with the one (q, q) behind it; D ←
+    Gᵀ D G. False if it should not be made.
+    """
     d = p + q
     largest = 0.0
     for k in range(4):
-        largest = max(largest, max(max(abs(D[0, k]), abs(D[1, k])), max(abs(D[2, k]), abs(D[3, k]))))
+        largest = max(
+            largest, max(max(abs(D[0, k]), abs(D[1, k])), max(abs(D[2, k]), abs(D[3, k])))
+        )
         for r in range(4):
             G[r, k] = 1.0 if r == k else 0.0
     first, last = D[0, 0], D[d - 1, d - 1]
@@ -180,7 +219,9 @@ def _exchange(D, G, S, p, q):
 
 @inner
 def _swap(T, Q, j, p, q, D, G, S):
-    """Swap the block (p, p) at row j with the one (q, q) behind it; False if that should not be made, T and Q as they were."""
+    """Swap the block (p, p) at row j with the one (q, q) behind it; False if that should not be
+    made, T and Q as they were.
+    """
     d = p + q
     if d < 4:
         D[:] = 0.0
@@ -212,11 +253,13 @@ def _read(T, unit, sizes, moduli):
 
 
 def _sort(T, Q, unit, tie, share):
-    """Order the blocks of Fortran-ordered T · unit by nonincreasing modulus, in place, as `_blocks.sort_blocks`.
+    """Order the blocks of Fortran-ordered T · unit by nonincreasing modulus, in place, as
+    `_blocks.sort_blocks`.
 
-    Moduli are tied within `tie` and within that share of the largest. Of the blocks that tie with the largest the first comes next, so only blocks
-    whose order is wrong are swapped. True if the order is right in the end; False if a swap was not made
-    or moduli shifted: T and Q are then a valid form, in part ordered.
+    Moduli are tied within `tie` and within that share of the largest. Of the blocks that tie with
+    the largest the first comes next, so only blocks whose order is wrong are swapped. True if the
+    order is right in the end; False if a swap was not made or moduli shifted: T and Q are then a
+    valid form, in part ordered.
     """
     sizes, moduli = np.empty(len(T), np.int64), np.empty(len(T))
     D, G, S = np.empty((4, 4)), np.empty((4, 4)), np.empty((4, 4))
@@ -278,9 +321,16 @@ def _compiled(function, signature):
         return njit(signature, nogil=True, error_model="numpy")(function)
 
 
-_columns, _rows, _number = types.Array(types.float64, 2, "F"), types.Array(types.float64, 2, "C"), types.float64
+_columns, _rows, _number = (
+    types.Array(types.float64, 2, "F"),
+    types.Array(types.float64, 2, "C"),
+    types.float64,
+)
 sort = _compiled(_sort, types.boolean(_columns, _columns, _number, _number, _number))
-_fill = _compiled(_finish, types.int64(_columns, _columns, _number, _rows, _rows, types.int64[::1], types.float64[::1]))
+_fill = _compiled(
+    _finish,
+    types.int64(_columns, _columns, _number, _rows, _rows, types.int64[::1], types.float64[::1]),
+)
 
 
 def finish(T, Q, unit):

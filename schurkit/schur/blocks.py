@@ -1,8 +1,11 @@
-"""Real Schur forms from LAPACK, and moving their blocks: the numerical half of `schurkit.schur.form`.
+"""Real Schur forms from LAPACK, and moving their blocks: the numerical half of
+`schurkit.schur.form`.
 
-Where numba is installed, forms of 32 rows and more are sorted and finished by `schurkit.schur._swaps`, and LAPACK does what that leaves undone.
+Where numba is installed, forms of 32 rows and more are sorted and finished by
+`schurkit.schur._swaps`, and LAPACK does what that leaves undone.
 
-Sources: LAPACK dgees, dtrexc and dlaexc; Z. Bai and J. W. Demmel, Linear Algebra Appl. 186 (1993), on swapping blocks.
+Sources: LAPACK dgees, dtrexc and dlaexc; Z. Bai and J. W. Demmel, Linear Algebra Appl. 186 (1993),
+on swapping blocks.
 """
 
 from __future__ import annotations
@@ -18,30 +21,44 @@ from scipy.linalg.lapack import dgees, dtrexc
 from schurkit.checks import read_only
 
 EPS = np.finfo(np.float64).eps
-WINDOW = 128  # rows; a window and its rotation (260 kB) stay in the second-level cache. Measured: 64 to 192 are alike, 32 and none are slower
+# rows; a window and its rotation (260 kB) stay in the second-level cache. Measured: 64 to 192 are
+# alike, 32 and none are slower
+WINDOW = 128
 COMPILED = 32  # rows; smaller forms are not worth loading numba
 TIE = 1e-9  # of the radius: ties are never wider
-MAX_PASSES = 30  # one pass sorts; more are needed only where moving a block shifts the moduli of ill-conditioned neighbours
+# one pass sorts; more are needed only where moving a block shifts the moduli of ill-conditioned
+# neighbours
+MAX_PASSES = 30
 
 
 class Block(NamedTuple):
-    """One diagonal block of T: first row, size (1, or 2 for a complex pair), modulus that orders it (see `real_schur`)."""
+    """One diagonal block of T: first row, size (1, or 2 for a complex pair), modulus that orders it
+    (see `real_schur`).
+    """
 
     start: int
     size: int
     modulus: float
 
 
-# ---- numbers --------------------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------- numbers
 def scaled_down(matrix: np.ndarray) -> tuple[np.ndarray, int]:
-    """A Fortran-ordered copy with entries below 1 and the power of two that restores it: exact, and squares neither overflow nor vanish."""
+    """A Fortran-ordered copy with entries below 1 and the power of two that restores it: exact, and
+    squares neither overflow nor vanish.
+    """
     exponent = math.frexp(max(matrix.max(), -matrix.min()))[1]
     return times_power(matrix, -exponent, order="F"), exponent
 
 
 def times_power(matrix: np.ndarray, exponent: int, **how) -> np.ndarray:
-    """matrix · 2**exponent; a product where the power is a normal number, because it is rounded alike and ldexp is slow."""
-    return np.multiply(matrix, 2.0**exponent, **how) if -1022 <= exponent <= 1023 else np.ldexp(matrix, exponent, **how)
+    """matrix · 2**exponent; a product where the power is a normal number, because it is rounded
+    alike and ldexp is slow.
+    """
+    return (
+        np.multiply(matrix, 2.0**exponent, **how)
+        if -1022 <= exponent <= 1023
+        else np.ldexp(matrix, exponent, **how)
+    )
 
 
 def norm_of(scaled: np.ndarray, exponent: int) -> float:
@@ -66,8 +83,11 @@ def block_eigenvalues(T: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
     """Real part, imaginary part (≥ 0) and size of each block."""
     starts, sizes, pairs = block_rows(T)
     imaginary = np.zeros(len(T))
-    # Two roots, not the root of a product: the off-diagonal entries may lie hundreds of orders of magnitude apart.
-    imaginary[pairs] = np.sqrt(np.abs(T.diagonal(1)[pairs])) * np.sqrt(np.abs(T.diagonal(-1)[pairs]))
+    # Two roots, not the root of a product: the off-diagonal entries may lie hundreds of orders of
+    # magnitude apart.
+    imaginary[pairs] = np.sqrt(np.abs(T.diagonal(1)[pairs])) * np.sqrt(
+        np.abs(T.diagonal(-1)[pairs])
+    )
     return T.diagonal()[starts], imaginary[starts], sizes
 
 
@@ -78,7 +98,8 @@ def moduli_of(T: np.ndarray, exponent: int) -> np.ndarray:
 
 
 def tie_tolerance(norm: float, radius: float) -> float:
-    # Moduli are known to about eps times the norm. Where the norm is far above the radius (strongly nonnormal), order is still kept to 1e-9 of it.
+    # Moduli are known to about eps times the norm. Where the norm is far above the radius (strongly
+    # nonnormal), order is still kept to 1e-9 of it.
     return min(8 * EPS * norm, TIE * radius)
 
 
@@ -93,12 +114,18 @@ def departure_of(T: np.ndarray) -> float:
     return frobenius(rest)
 
 
-# ---- LAPACK ---------------------------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------ LAPACK
 def lapack_schur(W_scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """T and Q, Fortran-ordered, as from scipy.linalg.schur, whose checks and question for the size of the work space cost as much as small forms."""
-    T, _, _, _, Q, _, info = dgees(_unsorted, W_scaled, lwork=_work_space(len(W_scaled)), overwrite_a=1)
+    """T and Q, Fortran-ordered, as from scipy.linalg.schur, whose checks and question for the size
+    of the work space cost as much as small forms.
+    """
+    T, _, _, _, Q, _, info = dgees(
+        _unsorted, W_scaled, lwork=_work_space(len(W_scaled)), overwrite_a=1
+    )
     if info:
-        raise np.linalg.LinAlgError(f"LAPACK dgees did not converge (info {info}): the matrix may be ill-conditioned.")
+        raise np.linalg.LinAlgError(
+            f"LAPACK dgees did not converge (info {info}): the matrix may be ill-conditioned."
+        )
     return T, Q
 
 
@@ -113,14 +140,18 @@ def _work_space(size: int) -> int:
 
 
 def move_block(T: np.ndarray, Q: np.ndarray, source: int, target: int) -> bool:
-    """Move the block at row `source` to row `target` of the Fortran-ordered T and Q, in place; False if LAPACK refuses part of the way."""
+    """Move the block at row `source` to row `target` of the Fortran-ordered T and Q, in place;
+    False if LAPACK refuses part of the way.
+    """
     *_, info = dtrexc(T, Q, source + 1, target + 1, overwrite_a=1, overwrite_q=1)
     return info == 0
 
 
 @lru_cache(maxsize=1)
 def _compiled():
-    """`schurkit.schur._swaps`, or None where numba is missing or cannot compile here: the same is then done through LAPACK and NumPy."""
+    """`schurkit.schur._swaps`, or None where numba is missing or cannot compile here: the same is
+    then done through LAPACK and NumPy.
+    """
     try:
         from . import _swaps
     except Exception:
@@ -129,23 +160,34 @@ def _compiled():
 
 
 def compiled_for(size: int, exponent: int = 0):
-    """`schurkit.schur._swaps` if it can be used for forms of that many rows, scaled by that power of two; else None."""
+    """`schurkit.schur._swaps` if it can be used for forms of that many rows, scaled by that power
+    of two; else None.
+    """
     return _compiled() if size >= COMPILED and -1022 <= exponent <= 1023 else None
 
 
 def order_blocks(T: np.ndarray, Q: np.ndarray, exponent: int, norm: float) -> tuple[str, ...]:
-    """Order the blocks of a form of that norm in place, by the fastest way at its size; returns the moves that LAPACK refused."""
+    """Order the blocks of a form of that norm in place, by the fastest way at its size; returns the
+    moves that LAPACK refused.
+    """
     compiled = compiled_for(len(T), exponent)
-    if compiled and len(T) <= 2 * WINDOW and compiled.sort(T, Q, 2.0**exponent, tie_tolerance(norm, math.inf), TIE):
+    if (
+        compiled
+        and len(T) <= 2 * WINDOW
+        and compiled.sort(T, Q, 2.0**exponent, tie_tolerance(norm, math.inf), TIE)
+    ):
         return ()
-    # A large form, no numba, or a swap that was not made: `sort_blocks` tries each part again and leaves the rest to LAPACK.
+    # A large form, no numba, or a swap that was not made: `sort_blocks` tries each part again and
+    # leaves the rest to LAPACK.
     tie = tie_tolerance(norm, float(moduli_of(T, exponent).max()))
     sort_in_windows(T, Q, exponent, tie)
     return sort_blocks(T, Q, exponent, tie)
 
 
 def sort_blocks(T: np.ndarray, Q: np.ndarray, exponent: int, tie: float) -> tuple[str, ...]:
-    """Order the blocks in place by nonincreasing modulus; returns the moves that LAPACK still refused in the last pass."""
+    """Order the blocks in place by nonincreasing modulus; returns the moves that LAPACK still
+    refused in the last pass.
+    """
     compiled = compiled_for(len(T), exponent)
     if compiled and compiled.sort(T, Q, 2.0**exponent, tie, math.inf):
         return ()
@@ -168,13 +210,21 @@ def sort_blocks(T: np.ndarray, Q: np.ndarray, exponent: int, tie: float) -> tupl
                 source = row + sum(sizes[:first])
                 done = move_block(T, Q, source, row)
                 if not done:
-                    refused.append(f"LAPACK dtrexc refused to bring the block at row {source} (modulus {moduli[first]:.6g}) to row {row}")
+                    refused.append(
+                        f"LAPACK dtrexc refused to bring the block at row {source} (modulus "
+                        f"{moduli[first]:.6g}) to row {row}"
+                    )
                 if not done or np.count_nonzero(subdiagonal) != n_pairs:
-                    # Part of the way only, or a pair split into two real eigenvalues: what stands behind the block now at `row` is read afresh.
+                    # Part of the way only, or a pair split into two real eigenvalues: what stands
+                    # behind the block now at `row` is read afresh.
                     row += 2 if row + 1 < len(T) and T[row + 1, row] != 0 else 1
                     rest = T[row:, row:]
                     n_pairs = np.count_nonzero(subdiagonal)
-                    moduli, sizes = (moduli_of(rest, exponent).tolist(), block_rows(rest)[1].tolist()) if len(rest) else ([], [])
+                    moduli, sizes = (
+                        (moduli_of(rest, exponent).tolist(), block_rows(rest)[1].tolist())
+                        if len(rest)
+                        else ([], [])
+                    )
                     continue
             moduli.pop(first)
             row += sizes.pop(first)
@@ -182,25 +232,33 @@ def sort_blocks(T: np.ndarray, Q: np.ndarray, exponent: int, tie: float) -> tupl
 
 
 def sort_in_windows(T: np.ndarray, Q: np.ndarray, exponent: int, tie: float) -> None:
-    """Sort most of a large T in place: each swap touches a small window only, and what is beside the window follows by one matrix product.
+    """Sort most of a large T in place: each swap touches a small window only, and what is beside
+    the window follows by one matrix product.
 
-    Windows overlap by half and sweep upwards, so that each sweep brings the largest moduli one half window further: a bubble sort of half windows.
+    Windows overlap by half and sweep upwards, so that each sweep brings the largest moduli one half
+    window further: a bubble sort of half windows.
     """
     half = WINDOW // 2
-    if len(T) <= (2 * WINDOW if compiled_for(len(T)) else WINDOW + half):  # measured: compiled swaps need windows later
+    if len(T) <= (
+        2 * WINDOW if compiled_for(len(T)) else WINDOW + half
+    ):  # measured: compiled swaps need windows later
         return
     for goal in range(0, len(T) - half, half):
         swept = False
         for top in range((len(T) - half - 1) // half * half, goal - 1, -half):
             # A window must not cut through a pair.
-            top, end = (k + 1 if 0 < k < len(T) and T[k, k - 1] != 0 else k for k in (top, min(top + WINDOW, len(T))))
+            top, end = (
+                k + 1 if 0 < k < len(T) and T[k, k - 1] != 0 else k
+                for k in (top, min(top + WINDOW, len(T)))
+            )
             window = np.array(T[top:end, top:end], order="F")
             moduli = moduli_of(window, exponent)
             if is_ordered(moduli, tie):
                 continue
             turn = np.eye(end - top, order="F")
             sort_blocks(window, turn, exponent, tie)
-            # scipy's dgemm, not `@`: numpy brings threads of its own, which would fight with those that scipy's dgees has left spinning.
+            # scipy's dgemm, not `@`: numpy brings threads of its own, which would fight with those
+            # that scipy's dgees has left spinning.
             if top > 0:
                 T[:top, top:end] = dgemm(1.0, T[:top, top:end], turn)
             if end < len(T):
@@ -212,8 +270,12 @@ def sort_in_windows(T: np.ndarray, Q: np.ndarray, exponent: int, tie: float) -> 
             return
 
 
-def arrange_blocks(T: np.ndarray, Q: np.ndarray, order: list[int], sizes: list[int]) -> tuple[str, ...]:
-    """Bring the blocks of the given sizes into the given order, in place; stops at the first move that LAPACK refuses and says which."""
+def arrange_blocks(
+    T: np.ndarray, Q: np.ndarray, order: list[int], sizes: list[int]
+) -> tuple[str, ...]:
+    """Bring the blocks of the given sizes into the given order, in place; stops at the first move
+    that LAPACK refuses and says which.
+    """
     waiting, row = list(range(len(sizes))), 0
     for block in order:
         source = row + sum(sizes[other] for other in waiting[: waiting.index(block)])
@@ -221,14 +283,21 @@ def arrange_blocks(T: np.ndarray, Q: np.ndarray, order: list[int], sizes: list[i
         rows = range(sizes[block]) if sizes[block] == 2 and T[source + 1, source] == 0 else (0,)
         for k in rows:
             if source != row and not move_block(T, Q, source + k, row + k):
-                return (f"LAPACK dtrexc refused to bring the block at row {source + k} to row {row + k}",)
+                return (
+                    f"LAPACK dtrexc refused to bring the block at row {source + k} to row "
+                    f"{row + k}",
+                )
         waiting.remove(block)
         row += sizes[block]
     return ()
 
 
-def finish_form(T: np.ndarray, Q: np.ndarray, exponent: int) -> tuple[np.ndarray, np.ndarray, tuple[Block, ...]]:
-    """Standardise the 2x2 blocks, fix the signs, undo the scaling: a signed permutation and a power of two, so nothing is rounded."""
+def finish_form(
+    T: np.ndarray, Q: np.ndarray, exponent: int
+) -> tuple[np.ndarray, np.ndarray, tuple[Block, ...]]:
+    """Standardise the 2x2 blocks, fix the signs, undo the scaling: a signed permutation and a power
+    of two, so nothing is rounded.
+    """
     if compiled := compiled_for(len(T), exponent):
         sizes, moduli, T, Q = compiled.finish(T, Q, 2.0**exponent)
         blocks = map(Block, (sizes.cumsum() - sizes).tolist(), sizes.tolist(), moduli.tolist())

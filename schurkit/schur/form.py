@@ -1,16 +1,21 @@
-"""The ordered real Schur form of one network: coordinates in which its eigenvalues and its nonnormal couplings stand apart.
+"""The ordered real Schur form of one network: coordinates in which its eigenvalues and its
+nonnormal couplings stand apart.
 
-W_rec = Q T Qᵀ with Q orthogonal and T = B + N: B holds the diagonal blocks (the eigenvalues), N the couplings between blocks. Blocks stand by
-nonincreasing modulus, so the leading ones (sector R) drive each other in `RR`, are driven by the complement C in `CR`, and C drives itself in `CC`.
+W_rec = Q T Qᵀ with Q orthogonal and T = B + N: B holds the diagonal blocks (the eigenvalues), N the
+couplings between blocks. Blocks stand by nonincreasing modulus, so the leading ones (sector R)
+drive each other in `RR`, are driven by the complement C in `CR`, and C drives itself in `CC`.
 
 What is unique and what is not
-    The eigenvalues, ‖T‖, the Henrici departure and norm_CR are properties of the matrix and of its leading invariant subspace. norm_RR, norm_CC and
-    single couplings also depend on the order of the blocks inside a sector: see `SchurForm.random_order`.
-    Q is unique up to a rotation inside each block. We fix what can be fixed exactly: the entry of largest magnitude of the first Schur vector of each
-    block is positive, and the upper off-diagonal entry of each 2x2 block is positive. Blocks with |upper| = |lower| leave the rotation angle free.
+    The eigenvalues, ‖T‖, the Henrici departure and norm_CR are properties of the matrix and of its
+    leading invariant subspace. norm_RR, norm_CC and single couplings also depend on the order of
+    the blocks inside a sector: see `SchurForm.random_order`. Q is unique up to a rotation inside
+    each block. We fix what can be fixed exactly: the entry of largest magnitude of the first Schur
+    vector of each block is positive, and the upper off-diagonal entry of each 2x2 block is
+    positive. Blocks with |upper| = |lower| leave the rotation angle free.
 
-Sources: S. Dräger, arXiv:2606.18457, §2 (coordinates, sectors) · Z. Bai and J. W. Demmel, Linear Algebra Appl. 186 (1993), and LAPACK dtrexc,
-dlaexc and dlanv2 (moving blocks) · P. Henrici, Numer. Math. 4 (1962) (departure from normality).
+Sources: S. Dräger, arXiv:2606.18457, §2 (coordinates, sectors) · Z. Bai and J. W. Demmel, Linear
+Algebra Appl. 186 (1993), and LAPACK dtrexc, dlaexc and dlanv2 (moving blocks) · P. Henrici, Numer.
+Math. 4 (1962) (departure from normality).
 """
 
 from __future__ import annotations
@@ -41,7 +46,9 @@ SECTORS = ("RR", "CR", "CC")
 
 
 class SchurOrderWarning(RuntimeWarning):
-    """LAPACK refused to swap two blocks (too close to tell apart): the form is valid, its order is not quite the one asked for."""
+    """LAPACK refused to swap two blocks (too close to tell apart): the form is valid, its order is
+    not quite the one asked for.
+    """
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,13 +57,16 @@ class SchurForm:
 
     Attributes
     ----------
-    Q : (hidden, hidden), orthogonal, read-only; column k is the k-th Schur vector in raw coordinates.
-    T : (hidden, hidden), exactly quasi-upper-triangular, read-only, in the units of the step matrix.
+    Q : (hidden, hidden), orthogonal, read-only; column k is the k-th Schur vector in raw
+        coordinates.
+    T : (hidden, hidden), exactly quasi-upper-triangular, read-only, in the units of the step
+        matrix.
     blocks : diagonal blocks in order, each (start, size, modulus).
     threshold : R holds the blocks of modulus ≥ `cut`, threshold × radius a time constant.
     leak : (hidden,) or one number; 1 where the form is of W_rec itself.
     n_leading : number of units (rows of T) in R.
-    refused : one line for each move that LAPACK refused; empty when the order is what was asked for.
+    refused : one line for each move that LAPACK refused; empty when the order is what was asked
+        for.
     """
 
     Q: np.ndarray
@@ -69,11 +79,13 @@ class SchurForm:
 
     def __repr__(self) -> str:
         return (
-            f"SchurForm({self.hidden_size} units in {len(self.blocks)} blocks; R: {self.n_leading} units at threshold {self.threshold:g}; "
-            f"radius {self.radius:.4g}{f'; {len(self.refused)} refused moves' if self.refused else ''})"
+            f"SchurForm({self.hidden_size} units in {len(self.blocks)} blocks; R: "
+            f"{self.n_leading} units at threshold {self.threshold:g}; "
+            "radius "
+            f"{self.radius:.4g}{f'; {len(self.refused)} refused moves' if self.refused else ''})"
         )
 
-    # ---- sizes and spectrum -------------------------------------------------------------------------------------------------------------------
+    # -------------------------------------------------------------------------- sizes and spectrum
     @property
     def hidden_size(self) -> int:
         return self.T.shape[0]
@@ -95,15 +107,19 @@ class SchurForm:
 
     @property
     def cut(self) -> float:
-        """The least modulus in R: threshold^ā × radius, ā the mean leak, so that the threshold is a ratio **per time constant**.
+        """The least modulus in R: threshold^ā × radius, ā the mean leak, so that the threshold is a
+        ratio **per time constant**.
 
-        At leak 1 that is the paper's rule; as dt → 0 it becomes a rule on Re λ, and networks that differ in their time step alone agree.
+        At leak 1 that is the paper's rule; as dt → 0 it becomes a rule on Re λ, and networks that
+        differ in their time step alone agree.
         """
         return _cut_modulus(self.radius, self.threshold, self.leak)
 
     @property
     def near_cut(self) -> tuple[int, ...]:
-        """Indices of the blocks whose modulus lies within 2 % a time constant of `cut`: the other side is nearly as good a choice."""
+        """Indices of the blocks whose modulus lies within 2 % a time constant of `cut`: the other
+        side is nearly as good a choice.
+        """
         if not self.cut > 0:
             return ()
         with np.errstate(divide="ignore"):
@@ -112,7 +128,9 @@ class SchurForm:
 
     @cached_property
     def eigenvalues(self) -> np.ndarray:
-        """(hidden,) complex eigenvalues of the step matrix in block order, the positive imaginary part of a pair first."""
+        """(hidden,) complex eigenvalues of the step matrix in block order, the positive imaginary
+        part of a pair first.
+        """
         real, imaginary, sizes = block_eigenvalues(self.T)
         values = np.repeat(real.astype(complex), sizes)
         pairs = (np.cumsum(sizes) - sizes)[sizes == 2]
@@ -123,9 +141,13 @@ class SchurForm:
     @property
     def spectral_radius(self) -> float:
         """The largest |λ| of W_rec itself, whatever the leak."""
-        return self.radius if _is_whole(self.leak) else float(np.abs(np.linalg.eigvals(self.W_rec)).max())
+        return (
+            self.radius
+            if _is_whole(self.leak)
+            else float(np.abs(np.linalg.eigvals(self.W_rec)).max())
+        )
 
-    # ---- the parts of T -----------------------------------------------------------------------------------------------------------------------
+    # ------------------------------------------------------------------------------ the parts of T
     @cached_property
     def _block_of(self) -> np.ndarray:
         return np.repeat(np.arange(len(self.blocks)), [block.size for block in self.blocks])
@@ -141,40 +163,60 @@ class SchurForm:
 
     @cached_property
     def B(self) -> np.ndarray:
-        """(hidden, hidden) diagonal blocks of T. B itself need not be normal: a 2x2 block [[a, b], [c, a]] is normal only if b = −c."""
+        """(hidden, hidden) diagonal blocks of T. B itself need not be normal: a 2x2 block [[a, b],
+        [c, a]] is normal only if b = −c.
+        """
         return read_only(np.where(self._strictly_upper, 0.0, self.T))
 
     @property
     def W_rec(self) -> np.ndarray:
-        """(hidden, hidden) recurrent weights rebuilt from Q T Qᵀ: equal to what came in up to rounding, not bit for bit."""
+        """(hidden, hidden) recurrent weights rebuilt from Q T Qᵀ: equal to what came in up to
+        rounding, not bit for bit.
+        """
         if _is_whole(self.leak):
             return self.weights(self.T)
-        return self.weights(self.T) - np.diag(np.broadcast_to((1 - self.leak) / self.leak, self.hidden_size))
+        return self.weights(self.T) - np.diag(
+            np.broadcast_to((1 - self.leak) / self.leak, self.hidden_size)
+        )
 
     def sector_mask(self, name: str) -> np.ndarray:
-        """(hidden, hidden) booleans: the entries of N in sector "RR", "CR" (C drives R, upper right) or "CC"."""
+        """(hidden, hidden) booleans: the entries of N in sector "RR", "CR" (C drives R, upper
+        right) or "CC".
+        """
         one_of(name, "sector", SECTORS)
         leading = np.arange(self.hidden_size) < self.n_leading
-        driven, driver = {"RR": (leading, leading), "CR": (leading, ~leading), "CC": (~leading, ~leading)}[name]
+        driven, driver = {
+            "RR": (leading, leading),
+            "CR": (leading, ~leading),
+            "CC": (~leading, ~leading),
+        }[name]
         return self._strictly_upper & driven[:, None] & driver[None, :]
 
     def sector(self, name: str) -> np.ndarray:
-        """(hidden, hidden) ΔT that holds exactly the entries of N in sector `name`, zero elsewhere. Removing it: W_rec − weights(ΔT)."""
+        """(hidden, hidden) ΔT that holds exactly the entries of N in sector `name`, zero elsewhere.
+        Removing it: W_rec − weights(ΔT).
+        """
         return np.where(self.sector_mask(name), self.T, 0.0)
 
     def sector_of(self, i: int, j: int) -> str:
-        """The sector of the coupling through which block j drives block i, i < j: "RR", "CR" or "CC"."""
+        """The sector of the coupling through which block j drives block i, i < j: "RR", "CR" or
+        "CC".
+        """
         i, j = self._pair(i, j)
         return "RR" if j < self.leading_blocks else "CR" if i < self.leading_blocks else "CC"
 
     def share_in_R(self, vectors) -> float:
-        """The share of the squared norm of vectors, (hidden) or (…, hidden), that lies in the leading Schur vectors: 0 all in C, 1 all in R.
+        """The share of the squared norm of vectors, (hidden) or (…, hidden), that lies in the
+        leading Schur vectors: 0 all in C, 1 all in R.
 
-        ``form.share_in_R(W_in.T)`` says where inputs enter, ``form.share_in_R(W_out)`` where outputs are read, of states where activity lies.
+        ``form.share_in_R(W_in.T)`` says where inputs enter, ``form.share_in_R(W_out)`` where
+        outputs are read, of states where activity lies.
         """
         vectors = np.asarray(vectors, dtype=np.float64)
         whole = np.square(vectors).sum()
-        return float(np.square(vectors @ self.Q[:, : self.n_leading]).sum() / whole) if whole else 0.0
+        return (
+            float(np.square(vectors @ self.Q[:, : self.n_leading]).sum() / whole) if whole else 0.0
+        )
 
     def couplings(self) -> list[tuple[int, int]]:
         """All pairs (i, j) of block indices with i < j: block i is driven from block j."""
@@ -182,71 +224,113 @@ class SchurForm:
         return [(i, j) for i in range(count) for j in range(i + 1, count)]
 
     def coupling(self, i: int, j: int) -> np.ndarray:
-        """(hidden, hidden) ΔT that holds the part of N through which block j drives block i, zero elsewhere."""
+        """(hidden, hidden) ΔT that holds the part of N through which block j drives block i, zero
+        elsewhere.
+        """
         i, j = self._pair(i, j)
-        rows, columns = (slice(block.start, block.start + block.size) for block in (self.blocks[i], self.blocks[j]))
+        rows, columns = (
+            slice(block.start, block.start + block.size)
+            for block in (self.blocks[i], self.blocks[j])
+        )
         delta_T = np.zeros_like(self.T)
         delta_T[rows, columns] = self.T[rows, columns]
         return delta_T
 
     def _pair(self, i, j) -> tuple[int, int]:
         last = len(self.blocks) - 1
-        i, j = integer(i, "block i", at_least=0, at_most=last), integer(j, "block j", at_least=0, at_most=last)
+        i, j = (
+            integer(i, "block i", at_least=0, at_most=last),
+            integer(j, "block j", at_least=0, at_most=last),
+        )
         if not i < j:
-            raise InputError(f"a coupling (i, j) needs i < j, block i driven from block j; got ({i}, {j}).")
+            raise InputError(
+                f"a coupling (i, j) needs i < j, block i driven from block j; got ({i}, {j})."
+            )
         return i, j
 
-    # ---- sizes of the parts -------------------------------------------------------------------------------------------------------------------
+    # -------------------------------------------------------------------------- sizes of the parts
     @cached_property
     def _norms(self) -> dict[str, float]:
-        parts = {**{name: self.sector(name) for name in SECTORS}, "N": self.N, "B": self.B, "T": self.T}
+        parts = {
+            **{name: self.sector(name) for name in SECTORS},
+            "N": self.N,
+            "B": self.B,
+            "T": self.T,
+        }
         return {name: frobenius(part) for name, part in parts.items()}
 
     def norms(self) -> dict[str, float]:
-        """Absolute Frobenius norms of RR, CR, CC, N, B and T; RR² + CR² + CC² = N² and N² + B² = T²."""
+        """Absolute Frobenius norms of RR, CR, CC, N, B and T; RR² + CR² + CC² = N² and N² + B² =
+        T².
+        """
         return dict(self._norms)
 
-    norm_RR = property(lambda self: self._norms["RR"], doc="Frobenius norm of the couplings inside R.")
-    norm_CR = property(lambda self: self._norms["CR"], doc="Frobenius norm of the couplings from C to R.")
-    norm_CC = property(lambda self: self._norms["CC"], doc="Frobenius norm of the couplings inside C.")
+    norm_RR = property(
+        lambda self: self._norms["RR"], doc="Frobenius norm of the couplings inside R."
+    )
+    norm_CR = property(
+        lambda self: self._norms["CR"], doc="Frobenius norm of the couplings from C to R."
+    )
+    norm_CC = property(
+        lambda self: self._norms["CC"], doc="Frobenius norm of the couplings inside C."
+    )
     norm_N = property(lambda self: self._norms["N"], doc="Frobenius norm of all couplings.")
     norm_B = property(lambda self: self._norms["B"], doc="Frobenius norm of the diagonal blocks.")
-    norm_T = property(lambda self: self._norms["T"], doc="Frobenius norm of T, equal to that of the step matrix.")
+    norm_T = property(
+        lambda self: self._norms["T"], doc="Frobenius norm of T, equal to that of the step matrix."
+    )
 
     @property
     def henrici(self) -> float:
-        """Departure of the step matrix from normality, as `schurkit.schur.form.henrici` (absolute)."""
+        """Departure of the step matrix from normality, as `schurkit.schur.form.henrici`
+        (absolute).
+        """
         return departure_of(self.T)
 
     def removed_mass(self, delta_T) -> float:
-        """‖ΔT‖_F / ‖T‖_F, the share of Schur mass that ΔT (hidden, hidden) removes; 0 when T is 0."""
+        """‖ΔT‖_F / ‖T‖_F, the share of Schur mass that ΔT (hidden, hidden) removes; 0 when T
+        is 0.
+        """
         mass = frobenius(self._change(delta_T))
         return mass / self.norm_T if self.norm_T else 0.0
 
     def weights(self, delta_T) -> np.ndarray:
-        """diag(leak)⁻¹ Q ΔT Qᵀ: a change of T (hidden, hidden) as a change of W_rec, in raw coordinates."""
+        """diag(leak)⁻¹ Q ΔT Qᵀ: a change of T (hidden, hidden) as a change of W_rec, in raw
+        coordinates.
+        """
         delta_T = self._change(delta_T)
         rows, columns = np.flatnonzero(delta_T.any(axis=1)), np.flatnonzero(delta_T.any(axis=0))
-        if max(len(rows), len(columns)) <= 4:  # a single coupling: a product of a few rows and columns
+        if (
+            max(len(rows), len(columns)) <= 4
+        ):  # a single coupling: a product of a few rows and columns
             change = (self.Q[:, rows] @ delta_T[np.ix_(rows, columns)]) @ self.Q[:, columns].T
         else:
             change = self.Q @ delta_T @ self.Q.T
-        return change if _is_whole(self.leak) else change / np.broadcast_to(self.leak, self.hidden_size)[:, None]
+        return (
+            change
+            if _is_whole(self.leak)
+            else change / np.broadcast_to(self.leak, self.hidden_size)[:, None]
+        )
 
     def _change(self, delta_T) -> np.ndarray:
         delta_T = real_array(delta_T, "delta_T", ("hidden", "hidden"), dtype=np.float64)
         if delta_T.shape != self.T.shape:
-            raise InputError(f"delta_T must have the shape of T, {self.T.shape}; got {delta_T.shape}.")
+            raise InputError(
+                f"delta_T must have the shape of T, {self.T.shape}; got {delta_T.shape}."
+            )
         return delta_T
 
-    # ---- the same matrix, grouped or ordered otherwise ----------------------------------------------------------------------------------------
+    # ----------------------------------------------- the same matrix, grouped or ordered otherwise
     def with_threshold(self, threshold: float) -> SchurForm:
-        """The same form with sectors at another threshold. The blocks of R must stand first, so a form in another order may refuse."""
+        """The same form with sectors at another threshold. The blocks of R must stand first, so a
+        form in another order may refuse.
+        """
         threshold = _check_threshold(threshold)
         n_leading, late = _cut(self.blocks, threshold, frobenius(self.T), self.leak)
         if late and not self.refused:
             raise InputError(
-                f"with_threshold({threshold:g}) cannot cut this order: the block at row {late[0]} belongs to R but stands behind blocks of C. "
+                f"with_threshold({threshold:g}) cannot cut this order: the block at row {late[0]} "
+                "belongs to R but stands behind blocks of C. "
                 "Take with_threshold of the form that real_schur returned."
             )
         return replace(self, threshold=threshold, n_leading=n_leading)
@@ -256,26 +340,36 @@ class SchurForm:
 
         Parameters
         ----------
-        order : the present block indices (a permutation of 0 … blocks − 1) in the order wanted. The blocks of R must stay the first ones, or the
-            sectors would lose their meaning; with `with_threshold(0)` all blocks are in R and every order is allowed.
+        order : the present block indices (a permutation of 0 … blocks − 1) in the order wanted. The
+            blocks of R must stay the first ones, or the sectors would lose their meaning; with
+            `with_threshold(0)` all blocks are in R and every order is allowed.
 
         Returns
         -------
-        SchurForm with the same threshold, leak and n_leading. If LAPACK refuses a move, reordering stops there: the form is valid, `refused` says
-        what happened, and SchurOrderWarning is given.
+        SchurForm with the same threshold, leak and n_leading. If LAPACK refuses a move, reordering
+        stops there: the form is valid, `refused` says what happened, and SchurOrderWarning is
+        given.
 
         Raises
         ------
         InputError : not a permutation, or it moves a block across the border of R and C.
         """
-        order = [integer(index, "each entry of order", at_least=0, at_most=len(self.blocks) - 1) for index in order]
+        order = [
+            integer(index, "each entry of order", at_least=0, at_most=len(self.blocks) - 1)
+            for index in order
+        ]
         if sorted(order) != list(range(len(self.blocks))):
-            raise InputError(f"order must name each of the {len(self.blocks)} blocks once; got {len(order)} entries, {len(set(order))} distinct.")
+            raise InputError(
+                f"order must name each of the {len(self.blocks)} blocks once; got {len(order)} "
+                f"entries, {len(set(order))} distinct."
+            )
         leading = self.leading_blocks
         if set(order[:leading]) != set(range(leading)):
             raise InputError(
-                f"order must keep the {leading} blocks of R first, or RR, CR and CC would lose their meaning. "
-                "To move blocks freely, put all of them in R: form.with_threshold(0).reordered(order)."
+                f"order must keep the {leading} blocks of R first, or RR, CR and CC would lose "
+                "their meaning. "
+                "To move blocks freely, put all of them in R: "
+                "form.with_threshold(0).reordered(order)."
             )
         (T, exponent), Q = scaled_down(self.T), np.array(self.Q, order="F")
         refused = arrange_blocks(T, Q, order, [block.size for block in self.blocks])
@@ -284,10 +378,12 @@ class SchurForm:
         return replace(self, T=T, Q=Q, blocks=blocks, refused=self.refused + refused)
 
     def random_order(self, seed: int, tie: float = 0.01) -> SchurForm:
-        """The form with its blocks in random order within groups of nearly tied moduli: one draw from the spread over arbitrary orders.
+        """The form with its blocks in random order within groups of nearly tied moduli: one draw
+        from the spread over arbitrary orders.
 
-        Moduli are chained: neighbours in size that differ by at most tie × radius share a group. No block crosses from R to C, so the sectors stay
-        the same sets of blocks. norm_CR, norm_T and henrici do not change; norm_RR, norm_CC and single couplings do, also through the shape of
+        Moduli are chained: neighbours in size that differ by at most tie × radius share a group. No
+        block crosses from R to C, so the sectors stay the same sets of blocks. norm_CR, norm_T and
+        henrici do not change; norm_RR, norm_CC and single couplings do, also through the shape of
         the 2x2 blocks: results about them should carry their spread over such orders.
 
         Parameters
@@ -301,23 +397,28 @@ class SchurForm:
         for sector in np.split(order.copy(), [self.leading_blocks]):
             sizes = self.moduli[sector]
             by_size = np.argsort(-sizes, kind="stable")
-            for group in np.split(sector[by_size], 1 + np.flatnonzero(-np.diff(sizes[by_size]) > tie * self.radius)):
+            for group in np.split(
+                sector[by_size], 1 + np.flatnonzero(-np.diff(sizes[by_size]) > tie * self.radius)
+            ):
                 order[np.sort(group)] = generator.permutation(group)
         return self.reordered(order)
 
 
 def real_schur(W_rec, threshold: float = 0.9, *, leak: float = 1.0) -> SchurForm:
-    """Ordered real Schur form of one network's step matrix, (I − diag(leak)) + diag(leak) W_rec = Q T Qᵀ: W_rec itself at leak 1.
+    """Ordered real Schur form of one network's step matrix, (I − diag(leak)) + diag(leak) W_rec = Q
+    T Qᵀ: W_rec itself at leak 1.
 
-    Blocks stand by nonincreasing modulus of their eigenvalues; ties (within 8 eps of the norm) keep LAPACK's order and a complex pair is never split.
-    2x2 blocks are standardised: equal diagonal, off-diagonal entries of opposite sign, |upper| ≥ |lower|. For relu networks and fixed-point tasks
-    the modulus is an order, not a time scale.
+    Blocks stand by nonincreasing modulus of their eigenvalues; ties (within 8 eps of the norm) keep
+    LAPACK's order and a complex pair is never split. 2x2 blocks are standardised: equal diagonal,
+    off-diagonal entries of opposite sign, |upper| ≥ |lower|. For relu networks and fixed-point
+    tasks the modulus is an order, not a time scale.
 
     Parameters
     ----------
-    W_rec : (hidden, hidden) recurrent weights in the column convention h_t = φ(W_rec h_{t−1} + …), as `nn.RNN.weight_hh_l0`; used in float64.
-    threshold : from 0 to 1. R holds the blocks of modulus ≥ threshold^ā × the largest, ā the mean leak (`SchurForm.cut`), up to the tie tolerance.
-        If all moduli are 0, all blocks are in R.
+    W_rec : (hidden, hidden) recurrent weights in the column convention h_t = φ(W_rec h_{t−1} + …),
+        as `nn.RNN.weight_hh_l0`; used in float64.
+    threshold : from 0 to 1. R holds the blocks of modulus ≥ threshold^ā × the largest, ā the mean
+        leak (`SchurForm.cut`), up to the tie tolerance. If all moduli are 0, all blocks are in R.
     leak : dt/τ, one number or one a unit, (hidden,), above 0 and at most 1.
 
     Returns
@@ -326,7 +427,8 @@ def real_schur(W_rec, threshold: float = 0.9, *, leak: float = 1.0) -> SchurForm
 
     Raises
     ------
-    InputError : not one square real finite matrix, a norm beyond the float64 range, or a threshold or leak out of range.
+    InputError : not one square real finite matrix, a norm beyond the float64 range, or a threshold
+        or leak out of range.
 
     Examples
     --------
@@ -337,7 +439,10 @@ def real_schur(W_rec, threshold: float = 0.9, *, leak: float = 1.0) -> SchurForm
 
     Source: S. Dräger, arXiv:2606.18457, §2, whose α is our threshold; LAPACK dgees and dtrexc.
     """
-    threshold, leak = _check_threshold(threshold), checked_leak(leak, np.shape(W_rec)[0] if np.ndim(W_rec) else 0)
+    threshold, leak = (
+        _check_threshold(threshold),
+        checked_leak(leak, np.shape(W_rec)[0] if np.ndim(W_rec) else 0),
+    )
     W_scaled, exponent, norm = _check_W_rec(_step_matrix(W_rec, leak), "real_schur")
     T, Q = lapack_schur(W_scaled)
     refused = order_blocks(T, Q, exponent, norm)
@@ -363,17 +468,25 @@ def _cut_modulus(radius: float, threshold: float, leak) -> float:
 
 
 def _cut(blocks: tuple[Block, ...], threshold: float, norm: float, leak) -> tuple[int, list[int]]:
-    """Row of the first block below the threshold, and the rows of later blocks that are not (an order by modulus has none)."""
+    """Row of the first block below the threshold, and the rows of later blocks that are not (an
+    order by modulus has none).
+    """
     radius = max(block.modulus for block in blocks)
     least = _cut_modulus(radius, threshold, leak) - tie_tolerance(norm, radius)
-    n_leading = next((block.start for block in blocks if block.modulus < least), blocks[-1].start + blocks[-1].size)
-    return n_leading, [block.start for block in blocks if block.start > n_leading and block.modulus >= least]
+    n_leading = next(
+        (block.start for block in blocks if block.modulus < least),
+        blocks[-1].start + blocks[-1].size,
+    )
+    return n_leading, [
+        block.start for block in blocks if block.start > n_leading and block.modulus >= least
+    ]
 
 
 def henrici(W_rec, relative: bool = False) -> float:
     """Henrici's departure from normality, sqrt(‖W‖_F² − Σ|λ|²); 0 for normal matrices only.
 
-    Computed without the cancellation of that difference, from any real Schur form: sqrt(‖N‖_F² + Σ (b + c)²) over its 2x2 blocks [[a, b], [c, a]].
+    Computed without the cancellation of that difference, from any real Schur form: sqrt(‖N‖_F² + Σ
+    (b + c)²) over its 2x2 blocks [[a, b], [c, a]].
 
     Parameters
     ----------
@@ -399,12 +512,17 @@ def henrici(W_rec, relative: bool = False) -> float:
     return departure
 
 
-# ---- checks ---------------------------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------ checks
 def _check_W_rec(W_rec, function: str) -> tuple[np.ndarray, int, float]:
-    """W_rec scaled as by `scaled_down`, the power of two that restores it, and its Frobenius norm."""
+    """W_rec scaled as by `scaled_down`, the power of two that restores it, and its Frobenius
+    norm.
+    """
     shape = np.shape(W_rec)
     if len(shape) == 3 and shape[1] == shape[2]:
-        raise InputError(f"{function} needs the W_rec of one network, shape (hidden, hidden); got a stack of shape {shape}. Pass W_rec[i].")
+        raise InputError(
+            f"{function} needs the W_rec of one network, shape (hidden, hidden); got a stack of "
+            f"shape {shape}. Pass W_rec[i]."
+        )
     if len(shape) != 2 or shape[0] != shape[1]:
         hint = " Did you pass W_in?" if len(shape) == 2 else ""
         raise InputError(f"{function} needs W_rec of shape (hidden, hidden); got {shape}.{hint}")
@@ -413,7 +531,10 @@ def _check_W_rec(W_rec, function: str) -> tuple[np.ndarray, int, float]:
     W_scaled, exponent = scaled_down(real_array(W_rec, "W_rec", dtype=np.float64))
     norm = norm_of(W_scaled, exponent)
     if not np.isfinite(norm):
-        raise InputError(f"{function} needs a W_rec whose Frobenius norm a float64 can hold; it exceeds 1.8e308. Scale it down.")
+        raise InputError(
+            f"{function} needs a W_rec whose Frobenius norm a float64 can hold; it exceeds "
+            "1.8e308. Scale it down."
+        )
     return W_scaled, exponent, norm
 
 
@@ -423,4 +544,8 @@ def _check_threshold(threshold) -> float:
 
 def _warn(refused: tuple[str, ...]) -> None:
     if refused:
-        warnings.warn(f"the order of the Schur blocks is not exact: {'; '.join(refused)}", SchurOrderWarning, stacklevel=3)
+        warnings.warn(
+            f"the order of the Schur blocks is not exact: {'; '.join(refused)}",
+            SchurOrderWarning,
+            stacklevel=3,
+        )

@@ -1,14 +1,18 @@
-"""How far a recurrent matrix can grow before it decays: powers, pseudospectra, the Kreiss constant and the numerical range.
+"""How far a recurrent matrix can grow before it decays: powers, pseudospectra, the Kreiss constant
+and the numerical range.
 
-Eigenvalues say what happens in the end; these measures say what can happen before. All of them are properties of the linear step
-h_t = W_rec h_{t−1}, they do not change under an orthogonal change of coordinates, and for a normal matrix the eigenvalues give them all.
+Eigenvalues say what happens in the end; these measures say what can happen before. All of them are
+properties of the linear step h_t = W_rec h_{t−1}, they do not change under an orthogonal change of
+coordinates, and for a normal matrix the eigenvalues give them all.
 
-Why own code: of the packages on PyPI, pseudopy (last version 1.2.5) computes pseudospectra; it brings a plotting layer and shapely, stops on some
-matrices with repeated eigenvalues, and offers neither a Kreiss constant nor a numerical range. The algorithms are a page each.
+Why own code: of the packages on PyPI, pseudopy (last version 1.2.5) computes pseudospectra; it
+brings a plotting layer and shapely, stops on some matrices with repeated eigenvalues, and offers
+neither a Kreiss constant nor a numerical range. The algorithms are a page each.
 
-Sources: L. N. Trefethen and M. Embree, *Spectra and Pseudospectra*, Princeton University Press (2005) · C. R. Johnson, SIAM J. Numer. Anal. 15 (1978)
-(numerical range) · S. H. Lui, SIAM J. Sci. Comput. 18 (1997), and G. Golub and W. Kahan, SIAM J. Numer. Anal. 2 (1965) (smallest singular values by
-Lanczos bidiagonalisation of the inverse of the triangular Schur factor).
+Sources: L. N. Trefethen and M. Embree, *Spectra and Pseudospectra*, Princeton University Press
+(2005) · C. R. Johnson, SIAM J. Numer. Anal. 15 (1978) (numerical range) · S. H. Lui, SIAM J. Sci.
+Comput. 18 (1997), and G. Golub and W. Kahan, SIAM J. Numer. Anal. 2 (1965) (smallest singular
+values by Lanczos bidiagonalisation of the inverse of the triangular Schur factor).
 """
 
 from __future__ import annotations
@@ -27,15 +31,20 @@ from schurkit.checks import InputError, integer, number, one_of, real_array
 from .blocks import scaled_down
 
 TOLERANCE = 1e-3
-"""Largest residual at which a smallest singular value counts as found, relative to it: it is then off by about the square of that."""
+"""Largest residual at which a smallest singular value counts as found, relative to it: it is then
+off by about the square of that.
+"""
 _DIRECT = 12  # units up to which a dense SVD a point is as fast
 _BATCH = 512  # points at a time, so that the vectors stay in the cache
 _MOST_STEPS = 40  # of Lanczos; what has not settled by then gets a dense SVD
-_NARROW = 1e-6  # the circle nearest to the boundary that the Kreiss search looks at, in units of the radius
+# the circle nearest to the boundary that the Kreiss search looks at, in units of the radius
+_NARROW = 1e-6
 
 
 def _in_one_thread(function: Callable) -> Callable:
-    """The products here are small: threads cost more than they bring, and on a busy machine far more."""
+    """The products here are small: threads cost more than they bring, and on a busy machine far
+    more.
+    """
 
     @wraps(function)
     def limited(*args, **kwargs):
@@ -53,7 +62,8 @@ def powers(W_rec, steps: int, norm: str = "spectral") -> np.ndarray:
     ----------
     W_rec : (hidden, hidden) recurrent weights of one network.
     steps : the largest power.
-    norm : "spectral", the largest growth over all states; "frobenius", √hidden times its root mean square over directions.
+    norm : "spectral", the largest growth over all states; "frobenius", √hidden times its root mean
+        square over directions.
 
     Returns
     -------
@@ -73,15 +83,18 @@ def powers(W_rec, steps: int, norm: str = "spectral") -> np.ndarray:
     for k in range(steps + 1):
         with np.errstate(over="ignore", under="ignore"):
             found[k] = np.ldexp(np.linalg.norm(power, order), shift)
-        power, more = scaled_down(W_scaled @ power)  # a power of two aside, so that no product overflows or vanishes
+        power, more = scaled_down(
+            W_scaled @ power
+        )  # a power of two aside, so that no product overflows or vanishes
         shift += exponent + more
     return found
 
 
-# ---- pseudospectra --------------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------- pseudospectra
 @_in_one_thread
 def pseudospectrum(W_rec, re, im) -> np.ndarray:
-    """σ_min(z I − W_rec) on the grid z = re + i im: z is an eigenvalue of W_rec + E for some complex ‖E‖_2 ≤ ε exactly where σ_min ≤ ε.
+    """σ_min(z I − W_rec) on the grid z = re + i im: z is an eigenvalue of W_rec + E for some
+    complex ‖E‖_2 ≤ ε exactly where σ_min ≤ ε.
 
     Parameters
     ----------
@@ -90,8 +103,9 @@ def pseudospectrum(W_rec, re, im) -> np.ndarray:
 
     Returns
     -------
-    (rows, columns), found by Lanczos bidiagonalisation to a relative residual of 1e-3: too large by about 1e-6 of itself, by up to about 1e-3 where
-    the singular values crowd; below 1e-16 ‖W_rec‖ it is rounding. Its contours at ε are the boundaries of the ε-pseudospectra.
+    (rows, columns), found by Lanczos bidiagonalisation to a relative residual of 1e-3: too large by
+    about 1e-6 of itself, by up to about 1e-3 where the singular values crowd; below 1e-16 ‖W_rec‖
+    it is rounding. Its contours at ε are the boundaries of the ε-pseudospectra.
 
     Examples
     --------
@@ -102,8 +116,13 @@ def pseudospectrum(W_rec, re, im) -> np.ndarray:
     Source: Trefethen and Embree (2005), §2 and §39; Lui (1997).
     """
     W_scaled, exponent = _matrix(W_rec, "pseudospectrum")
-    re, im = (real_array(part, name, ("points",), dtype=np.float64) for part, name in ((re, "re"), (im, "im")))
-    rows, back = np.unique(np.abs(im), return_inverse=True)  # W_rec is real: z and its conjugate share their value
+    re, im = (
+        real_array(part, name, ("points",), dtype=np.float64)
+        for part, name in ((re, "re"), (im, "im"))
+    )
+    rows, back = np.unique(
+        np.abs(im), return_inverse=True
+    )  # W_rec is real: z and its conjugate share their value
     points = re[None, :] + 1j * rows[:, None]
     least = _smallest_singular_values(_triangle(W_scaled), (points * 2.0**-exponent).ravel())
     return np.ldexp(least, exponent).reshape(points.shape)[back]
@@ -111,26 +130,31 @@ def pseudospectrum(W_rec, re, im) -> np.ndarray:
 
 @_in_one_thread
 def kreiss_constant(W_rec, radius: float | None = None) -> float:
-    """Kreiss constant of W_rec / radius in discrete time, K = sup over |z| > radius of (|z| − radius) ‖(z I − W_rec)⁻¹‖_2; a lower bound.
+    """Kreiss constant of W_rec / radius in discrete time, K = sup over |z| > radius of (|z| −
+    radius) ‖(z I − W_rec)⁻¹‖_2; a lower bound.
 
-    K ≤ sup_k ‖W_rec^k‖ / radius^k ≤ e · hidden · K (Kreiss matrix theorem), and K = 1 for normal matrices. The supremum is searched for: on circles
-    whose distance from `radius` grows in equal ratios from 1e-6 to 100 radii, at even angles and at those of the eigenvalues, then by zooming in on
-    the best points. A peak that is missed makes the value too low, never too high.
+    K ≤ sup_k ‖W_rec^k‖ / radius^k ≤ e · hidden · K (Kreiss matrix theorem), and K = 1 for normal
+    matrices. The supremum is searched for: on circles whose distance from `radius` grows in equal
+    ratios from 1e-6 to 100 radii, at even angles and at those of the eigenvalues, then by zooming
+    in on the best points. A peak that is missed makes the value too low, never too high.
 
     Parameters
     ----------
     W_rec : (hidden, hidden) recurrent weights of one network.
-    radius : the circle whose outside is searched, above 0. By default the spectral radius, so that trained networks whose radius is slightly above 1
-        can be compared: growth is then measured relative to the slowest decay. 1 gives the constant of the plain definition.
+    radius : the circle whose outside is searched, above 0. By default the spectral radius, so that
+        trained networks whose radius is slightly above 1 can be compared: growth is then measured
+        relative to the slowest decay. 1 gives the constant of the plain definition.
 
     Returns
     -------
-    float ≥ 1; infinite if an eigenvalue lies outside the circle. Where a defective eigenvalue lies on it, the constant is infinite too, and the
-    search returns the large value that it met at a distance of 1e-6 radii; above about 1e6 only the size of the result means something.
+    float ≥ 1; infinite if an eigenvalue lies outside the circle. Where a defective eigenvalue lies
+    on it, the constant is infinite too, and the search returns the large value that it met at a
+    distance of 1e-6 radii; above about 1e6 only the size of the result means something.
 
     Raises
     ------
-    InputError : the radius is not above 0, or not given for a matrix whose eigenvalues are all zero.
+    InputError : the radius is not above 0, or not given for a matrix whose eigenvalues are all
+        zero.
 
     Examples
     --------
@@ -144,14 +168,19 @@ def kreiss_constant(W_rec, radius: float | None = None) -> float:
     largest = float(np.abs(T.diagonal()).max())
     if radius is None:
         if largest == 0:
-            raise InputError("kreiss_constant needs a radius: all eigenvalues are 0, so the spectral radius cannot scale this W_rec. Pass radius=1.")
+            raise InputError(
+                "kreiss_constant needs a radius: all eigenvalues are 0, so the spectral radius "
+                "cannot scale this W_rec. Pass radius=1."
+            )
         radius = largest
     else:
         radius = float(np.ldexp(number(radius, "radius", above=0), -exponent))
         if largest > radius * (1 + 1e-12):
             return float("inf")
 
-    rounding = np.finfo(float).eps * len(T) * np.linalg.norm(T)  # σ_min is known to this; adding it keeps the result a lower bound
+    rounding = (
+        np.finfo(float).eps * len(T) * np.linalg.norm(T)
+    )  # σ_min is known to this; adding it keeps the result a lower bound
 
     def value(depth, angle, find):
         points = radius * (1 + 10.0**depth) * np.exp(1j * angle)
@@ -166,25 +195,40 @@ def kreiss_constant(W_rec, radius: float | None = None) -> float:
     found = value(depth, angle, roughly)
     best = np.argsort(-found, kind="stable")[:6]
     depth, angle, found, pick = depth[best], angle[best], found[best], np.arange(len(best))
-    step_depth, step_angle = np.full(len(best), (depths[1] - depths[0]) / 2), np.pi / 96 * np.minimum(1.0, 10.0**depth)
+    step_depth, step_angle = (
+        np.full(len(best), (depths[1] - depths[0]) / 2),
+        np.pi / 96 * np.minimum(1.0, 10.0**depth),
+    )
     sides = np.array([(0, 0), *((d, a) for d in (-1, 0, 1) for a in (-1, 0, 1) if d or a)])
-    for _ in range(20):  # each round looks at the eight neighbours of each point, and halves the step where none is better
-        near_depth = np.maximum(depth[:, None] + step_depth[:, None] * sides[:, 0], np.log10(_NARROW))
+    for _ in range(
+        20
+        # each round looks at the eight neighbours of each point, and halves the step where none is
+        # better
+    ):
+        near_depth = np.maximum(
+            depth[:, None] + step_depth[:, None] * sides[:, 0], np.log10(_NARROW)
+        )
         near_angle = angle[:, None] + step_angle[:, None] * sides[:, 1]
         near = value(near_depth, near_angle, roughly)
         top = near.argmax(axis=1)
         depth, angle, found = near_depth[pick, top], near_angle[pick, top], near[pick, top]
-        step_depth, step_angle = (np.where(top == 0, step / 2, step) for step in (step_depth, step_angle))
-    return max(1.0, float(value(depth, angle, _by_svd).max()))  # towards |z| = ∞ the value tends to 1
+        step_depth, step_angle = (
+            np.where(top == 0, step / 2, step) for step in (step_depth, step_angle)
+        )
+    return max(
+        1.0, float(value(depth, angle, _by_svd).max())
+    )  # towards |z| = ∞ the value tends to 1
 
 
-# ---- numerical range ------------------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------- numerical range
 @_in_one_thread
 def numerical_range(W_rec, angles: int = 180) -> np.ndarray:
-    """Points on the boundary of the numerical range, all xᴴ W_rec x with ‖x‖ = 1: convex, and it contains the eigenvalues.
+    """Points on the boundary of the numerical range, all xᴴ W_rec x with ‖x‖ = 1: convex, and it
+    contains the eigenvalues.
 
-    For each direction θ the top eigenvector x of the Hermitian part of exp(−iθ) W_rec gives the point xᴴ W_rec x that lies farthest out. For a normal
-    matrix the range is the convex hull of the eigenvalues; where it reaches beyond modulus 1, one step can grow.
+    For each direction θ the top eigenvector x of the Hermitian part of exp(−iθ) W_rec gives the
+    point xᴴ W_rec x that lies farthest out. For a normal matrix the range is the convex hull of the
+    eigenvalues; where it reaches beyond modulus 1, one step can grow.
 
     Parameters
     ----------
@@ -204,19 +248,25 @@ def numerical_range(W_rec, angles: int = 180) -> np.ndarray:
     """
     W_scaled, exponent = _matrix(W_rec, "numerical_range")
     count = integer(angles, "angles", at_least=3)
-    _, vectors = np.linalg.eigh(_hermitian_parts(W_scaled, 2 * np.pi * np.arange(count // 2 + 1) / count))
+    _, vectors = np.linalg.eigh(
+        _hermitian_parts(W_scaled, 2 * np.pi * np.arange(count // 2 + 1) / count)
+    )
     farthest = vectors[:, :, -1]
     points = np.einsum("ai,ij,aj->a", farthest.conj(), W_scaled, farthest, optimize=True)
-    rest = points[1 : (count + 1) // 2][::-1].conj()  # W_rec is real: the range is symmetric about the real axis
+    rest = points[1 : (count + 1) // 2][
+        ::-1
+    ].conj()  # W_rec is real: the range is symmetric about the real axis
     return np.concatenate([points, rest]) * 2.0**exponent
 
 
 @_in_one_thread
 def numerical_radius(W_rec) -> float:
-    """The largest modulus in the numerical range: at least the spectral radius (equal for normal matrices), and between ‖W_rec‖_2 / 2 and ‖W_rec‖_2.
+    """The largest modulus in the numerical range: at least the spectral radius (equal for normal
+    matrices), and between ‖W_rec‖_2 / 2 and ‖W_rec‖_2.
 
-    The largest eigenvalue of the Hermitian parts over all directions, on a grid of 181 directions and then about the best three: a lower bound, off
-    by less than 4e-5 of itself even if the refinement missed the highest peak.
+    The largest eigenvalue of the Hermitian parts over all directions, on a grid of 181 directions
+    and then about the best three: a lower bound, off by less than 4e-5 of itself even if the
+    refinement missed the highest peak.
 
     Parameters
     ----------
@@ -227,7 +277,8 @@ def numerical_radius(W_rec) -> float:
     >>> round(numerical_radius([[0.0, 2.0], [0.0, 0.0]]), 9)
     1.0
 
-    Source: R. A. Horn and C. R. Johnson, *Topics in Matrix Analysis*, Cambridge University Press (1991), ch. 1.
+    Source: R. A. Horn and C. R. Johnson, *Topics in Matrix Analysis*, Cambridge University Press
+    (1991), ch. 1.
     """
     W_scaled, exponent = _matrix(W_rec, "numerical_radius")
     angles = np.pi * np.arange(181) / 180
@@ -235,24 +286,34 @@ def numerical_radius(W_rec) -> float:
     angles, step, best = angles[np.argsort(-reach, kind="stable")[:3]], np.pi / 180, reach.max()
     for _ in range(5):
         near = angles[:, None] + step * np.linspace(-1, 1, 7)
-        reach = np.linalg.eigvalsh(_hermitian_parts(W_scaled, near.ravel()))[:, -1].reshape(near.shape)
+        reach = np.linalg.eigvalsh(_hermitian_parts(W_scaled, near.ravel()))[:, -1].reshape(
+            near.shape
+        )
         best = max(best, reach.max())
         angles, step = near[np.arange(len(near)), reach.argmax(axis=1)], step / 3
     return float(np.ldexp(best, exponent))
 
 
 def _hermitian_parts(W_scaled, angles) -> np.ndarray:
-    """Hermitian part of exp(−iθ) W for each direction; its largest eigenvalue is how far the numerical range reaches in that direction."""
+    """Hermitian part of exp(−iθ) W for each direction; its largest eigenvalue is how far the
+    numerical range reaches in that direction.
+    """
     turned = np.exp(-1j * angles)[:, None, None] * W_scaled
     return (turned + turned.conj().swapaxes(1, 2)) / 2
 
 
-# ---- smallest singular values ---------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------ smallest singular values
 def _smallest_singular_values(T, points, tolerance: float = TOLERANCE) -> np.ndarray:
     """σ_min(z I − T) of an upper triangular T for each of the points."""
     if len(T) <= _DIRECT:
         return _by_svd(T, points)
-    return np.concatenate([_by_lanczos(T, points[start : start + _BATCH], tolerance) for start in range(0, len(points), _BATCH)] or [np.empty(0)])
+    return np.concatenate(
+        [
+            _by_lanczos(T, points[start : start + _BATCH], tolerance)
+            for start in range(0, len(points), _BATCH)
+        ]
+        or [np.empty(0)]
+    )
 
 
 def _by_svd(T, points) -> np.ndarray:
@@ -260,16 +321,20 @@ def _by_svd(T, points) -> np.ndarray:
 
 
 def _by_lanczos(T, points, tolerance: float) -> np.ndarray:
-    """1 / σ_max of A = (z I − T)⁻¹ by Golub-Kahan bidiagonalisation of A, all points at once; a point leaves when its residual is small.
+    """1 / σ_max of A = (z I − T)⁻¹ by Golub-Kahan bidiagonalisation of A, all points at once; a
+    point leaves when its residual is small.
 
-    A V = U B with B upper bidiagonal (alpha on the diagonal, beta above it). For a singular triple (θ, p, q) of B some singular value of A lies
-    within beta_k |p_k| of θ, and none of B exceeds those of A: what is found is never below σ_min. Where A overflows (a point on an eigenvalue) or
+    A V = U B with B upper bidiagonal (alpha on the diagonal, beta above it). For a singular triple
+    (θ, p, q) of B some singular value of A lies within beta_k |p_k| of θ, and none of B exceeds
+    those of A: what is found is never below σ_min. Where A overflows (a point on an eigenvalue) or
     singular values crowd too much to settle, a dense SVD decides.
     """
     size, least = len(T), np.full(len(points), np.nan)
     alive = np.arange(len(points))
     gaps = points - T.diagonal()[:, None]
-    start = random.normal(0, "pseudospectrum", 0, size) + 1j * random.normal(0, "pseudospectrum", 1, size)
+    start = random.normal(0, "pseudospectrum", 0, size) + 1j * random.normal(
+        0, "pseudospectrum", 1, size
+    )
     V = np.broadcast_to((start / np.linalg.norm(start))[None, :, None], (1, size, len(points)))
     alphas, betas = np.empty((0, len(points))), np.empty((0, len(points)))
     u = np.zeros((size, len(points)))
@@ -296,7 +361,14 @@ def _by_lanczos(T, points, tolerance: float) -> np.ndarray:
             stay = usable & ~settled
             if not stay.any():
                 break
-            alive, gaps, u, V, alphas, betas = alive[stay], gaps[:, stay], u[:, stay], V[:, :, stay], alphas[:, stay], betas[:, stay]
+            alive, gaps, u, V, alphas, betas = (
+                alive[stay],
+                gaps[:, stay],
+                u[:, stay],
+                V[:, :, stay],
+                alphas[:, stay],
+                betas[:, stay],
+            )
     missing = np.isnan(least)
     least[missing] = _by_svd(T, points[missing])
     return least
@@ -307,7 +379,9 @@ def _norms(vectors) -> np.ndarray:
 
 
 def _solve(T, gaps, right) -> np.ndarray:
-    """x with (z I − T) x = right for each point (last axis), row by row from the last; `gaps` holds z − T_ii. Rows go in groups for the products."""
+    """x with (z I − T) x = right for each point (last axis), row by row from the last; `gaps` holds
+    z − T_ii. Rows go in groups for the products.
+    """
     x = np.array(right, dtype=complex)
     for end in range(len(T), 0, -8):
         start = max(end - 8, 0)
@@ -330,14 +404,19 @@ def _solve_adjoint(T, gaps, right) -> np.ndarray:
     return y
 
 
-# ---- checks ---------------------------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------ checks
 def _matrix(W_rec, function: str) -> tuple[np.ndarray, int]:
     """W_rec with entries below 1, and the power of two that restores it."""
     shape = np.shape(W_rec)
     if len(shape) == 3 and shape[1] == shape[2]:
-        raise InputError(f"{function} needs the W_rec of one network, shape (hidden, hidden); got a stack of shape {shape}. Pass W_rec[i].")
+        raise InputError(
+            f"{function} needs the W_rec of one network, shape (hidden, hidden); got a stack of "
+            f"shape {shape}. Pass W_rec[i]."
+        )
     if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
-        raise InputError(f"{function} needs W_rec of shape (hidden, hidden); got {shape}. Did you pass W_in?")
+        raise InputError(
+            f"{function} needs W_rec of shape (hidden, hidden); got {shape}. Did you pass W_in?"
+        )
     return scaled_down(real_array(W_rec, "W_rec", dtype=np.float64))
 
 

@@ -1,4 +1,6 @@
-"""Studies of many trained networks: the knobs of degeneracy, what is measured at each of their levels, and how a sign is judged."""
+"""Studies of many trained networks: the knobs of degeneracy, what is measured at each of their
+levels, and how a sign is judged.
+"""
 
 from .kept import kept_levels
 from .knobs import KNOBS, TASKS, Design, Knob, Setting, mup_recipe

@@ -1,4 +1,6 @@
-"""One network from a seed to its ablation profile, as one row of scalars: the function to sweep for hundreds of networks."""
+"""One network from a seed to its ablation profile, as one row of scalars: the function to sweep for
+hundreds of networks.
+"""
 
 from __future__ import annotations
 
@@ -26,21 +28,27 @@ def network_profile(
     test_trials: int = 256,
     seeds: Sequence[int] | None = None,
 ) -> dict | list[dict]:
-    """Train one network with the recipe of the chapters on the three tasks (or fetch it from the store), remove each sector, and return the numbers.
+    """Train one network with the recipe of the chapters on the three tasks (or fetch it from the
+    store), remove each sector, and return the numbers.
 
     Parameters
     ----------
-    seed : of the network. task, task_fields : as `schurkit.tasks.load_task` takes them.
-    hidden_size, training_steps : units, and Adam steps at 1e-3; each array's gradient is clipped to a norm of 1.
+    seed : of the network.
+    task, task_fields : as `schurkit.tasks.load_task` takes them.
+    hidden_size, training_steps : units, and Adam steps at 1e-3; each array's gradient is clipped to
+        a norm of 1.
     threshold : R holds the blocks of modulus ≥ threshold × spectral radius.
-    draws : of the control. test_trials : held-out trials.
-    seeds : several seeds at once, as one stack; then a list of dicts in their order, each the same as that of its seed alone.
+    draws : of the control.
+    test_trials : held-out trials.
+    seeds : several seeds at once, as one stack; then a list of dicts in their order, each the same
+        as that of its seed alone.
 
     Returns
     -------
-    dict : score (the task's metric), converged, radius, n_leading (units in R); for RR, CR, CC and all three together the change of the
-        metric on removing them, ``delta_CR``, its mean under the controls of equal norm, ``permuted_CR``, ``matched_CR`` and ``block-upper_CR``,
-        and how the removal reads, ``reads_CR``; a value that is undefined is NaN.
+    dict : score (the task's metric), converged, radius, n_leading (units in R); for RR, CR, CC and
+        all three together the change of the metric on removing them, ``delta_CR``, its mean under
+        the controls of equal norm, ``permuted_CR``, ``matched_CR`` and ``block-upper_CR``, and how
+        the removal reads, ``reads_CR``; a value that is undefined is NaN.
 
     Raises
     ------
@@ -60,7 +68,10 @@ def network_profile(
     trials = one.test_trials(test_trials)
     found = []
     for index in range(len(several)):
-        values = {"score": float(trained.scores[index]), "converged": bool(trained.converged[index])}
+        values = {
+            "score": float(trained.scores[index]),
+            "converged": bool(trained.converged[index]),
+        }
         found.append(values | _profile(trained.rnn[index], one, trials, threshold, draws))
     return found[0] if seeds is None else found
 
@@ -68,11 +79,22 @@ def network_profile(
 def _profile(rnn, task, trials, threshold, draws) -> dict:
     form = real_schur(rnn.W_rec[0], threshold)
     kinds = ("permuted", "matched", "block-upper")
-    profile = ablation_profile(rnn, trials, metric=task.metric, forms=[form], subsets=SUBSETS[:4] + SUBSETS[-1:], controls=kinds, draws=draws)
+    profile = ablation_profile(
+        rnn,
+        trials,
+        metric=task.metric,
+        forms=[form],
+        subsets=SUBSETS[:4] + SUBSETS[-1:],
+        controls=kinds,
+        draws=draws,
+    )
     values = {"radius": float(form.radius), "n_leading": int(form.n_leading)}
     for k, (name, short) in enumerate((name, _REMOVED[name]) for name in profile.removed):
         held = profile.removed_mass[0, k] > 0
         values[f"delta_{short}"] = float(profile.effect[0, k]) if held else np.nan
-        values |= {f"{kind}_{short}": float(profile.controls[kind][0, k].mean()) if held else np.nan for kind in kinds}
+        values |= {
+            f"{kind}_{short}": float(profile.controls[kind][0, k].mean()) if held else np.nan
+            for kind in kinds
+        }
         values[f"reads_{short}"] = profile[name].readings[0]
     return values

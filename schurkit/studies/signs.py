@@ -1,7 +1,9 @@
-"""Which way a measure of degeneracy goes between the levels of a knob, with an interval over networks.
+"""Which way a measure of degeneracy goes between the levels of a knob, with an interval over
+networks.
 
-The seeds of a study are the same at all levels and in all tasks, and networks of one seed share random numbers. So a seed is left out of all
-settings at once: whatever networks of one seed have in common is then in the interval.
+The seeds of a study are the same at all levels and in all tasks, and networks of one seed share
+random numbers. So a seed is left out of all settings at once: whatever networks of one seed have in
+common is then in the interval.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ _MAD = 1.482602218505602
 class Sample:
     """A measure of one setting, and what it would be without each of its networks.
 
-    value : of all networks. without : seed → value of the others; networks : how many.
+    value : of all networks.
+    without : seed → value of the others;
+    networks : how many.
     """
 
     value: float
@@ -53,16 +57,24 @@ def pairs(distances, labels: Sequence[Hashable]) -> Sample:
     D = real_array(distances, "distances", ("networks", "networks"), dtype=np.float64)
     n = _counted(len(D), labels)
     total, own = D.sum(), D.sum(axis=0)
-    return Sample(float(total / (n * (n - 1))), dict(zip(labels, ((total - 2 * own) / ((n - 1) * (n - 2))).tolist())))
+    return Sample(
+        float(total / (n * (n - 1))),
+        dict(zip(labels, ((total - 2 * own) / ((n - 1) * (n - 2))).tolist())),
+    )
 
 
 def spread(values, labels: Sequence[Hashable], statistic: str = "std") -> Sample:
-    """A statistic of one number a network: "std" (population), "cv" = std/mean, "robust" = 1.4826 · median absolute deviation, or "mean"."""
+    """A statistic of one number a network: "std" (population), "cv" = std/mean, "robust" = 1.4826 ·
+    median absolute deviation, or "mean".
+    """
     one_of(statistic, "statistic", STATISTICS)
     x = real_array(values, "values", ("networks",), dtype=np.float64)
     n = _counted(len(x), labels)
     others = np.stack([np.delete(x, i) for i in range(n)])
-    return Sample(float(_statistic(x[None], statistic)[0]), dict(zip(labels, _statistic(others, statistic).tolist())))
+    return Sample(
+        float(_statistic(x[None], statistic)[0]),
+        dict(zip(labels, _statistic(others, statistic).tolist())),
+    )
 
 
 def over(sample: Sample, null: Sample) -> Sample:
@@ -73,16 +85,21 @@ def over(sample: Sample, null: Sample) -> Sample:
     def ratio(a, b):
         return a / b if b > 0 else float("nan")
 
-    return Sample(ratio(sample.value, null.value), {seed: ratio(value, null.without[seed]) for seed, value in sample.without.items()})
+    return Sample(
+        ratio(sample.value, null.value),
+        {seed: ratio(value, null.without[seed]) for seed, value in sample.without.items()},
+    )
 
 
 def contrast(terms: Sequence[tuple[Sample, Sample]], *, level: float = 0.95) -> Interval:
-    """Mean over tasks of log(measure at the highest level / measure at the lowest), with a jackknife t interval over seeds.
+    """Mean over tasks of log(measure at the highest level / measure at the lowest), with a
+    jackknife t interval over seeds.
 
         θ = mean over tasks of log(high / low),   s² = (m − 1)/m Σ_i (θ_(i) − mean θ_(i))²
 
-    θ_(i) is θ without seed i in any setting, m counts the seeds. The t quantile has n − 1 degrees of freedom, n being the fewest networks of a
-    setting, which is also the interval's n; there is none below 10. The tasks are not a sample: nothing is said about others.
+    θ_(i) is θ without seed i in any setting, m counts the seeds. The t quantile has n − 1 degrees
+    of freedom, n being the fewest networks of a setting, which is also the interval's n; there is
+    none below 10. The tasks are not a sample: nothing is said about others.
 
     Parameters
     ----------
@@ -95,11 +112,14 @@ def contrast(terms: Sequence[tuple[Sample, Sample]], *, level: float = 0.95) -> 
 
     Notes
     -----
-    Measured coverage of log 1.5 between two groups, aiming at .95, mean over pairs and standard deviation of normal (lognormal) values: 10 networks
-    .98 and .97 (.96 and .91); 14 networks .97 and .96 (.94 and .93); 50 networks .95 and .96 (.95 and .93).
-    Leaving out one network at a time says little of how a median varies: read intervals of the statistic "robust" as no more than a hint.
+    Measured coverage of log 1.5 between two groups, aiming at .95, mean over pairs and standard
+    deviation of normal (lognormal) values: 10 networks .98 and .97 (.96 and .91); 14 networks .97
+    and .96 (.94 and .93); 50 networks .95 and .96 (.95 and .93). Leaving out one network at a time
+    says little of how a median varies: read intervals of the statistic "robust" as no more than a
+    hint.
 
-    Source: B. Efron, The Jackknife, the Bootstrap and Other Resampling Plans, SIAM 1982, §3; leaving a seed out of all settings is ours.
+    Source: B. Efron, The Jackknife, the Bootstrap and Other Resampling Plans, SIAM 1982, §3;
+    leaving a seed out of all settings is ours.
     """
     terms = list(terms)
     number(level, "level", above=0, at_most=0.9999)
@@ -107,7 +127,9 @@ def contrast(terms: Sequence[tuple[Sample, Sample]], *, level: float = 0.95) -> 
         raise InputError("contrast needs at least one pair of settings; got none.")
     n = min(sample.networks for term in terms for sample in term)
     value = _log_ratio(terms, None)
-    seeds = list(dict.fromkeys(seed for term in terms for sample in term for seed in sample.without))
+    seeds = list(
+        dict.fromkeys(seed for term in terms for sample in term for seed in sample.without)
+    )
     left = np.array([_log_ratio(terms, seed) for seed in seeds])
     if n < FEWEST or not (np.isfinite(value) and np.isfinite(left).all()):
         return Interval(value, None, None, n, "none", level)
@@ -115,20 +137,34 @@ def contrast(terms: Sequence[tuple[Sample, Sample]], *, level: float = 0.95) -> 
     return Interval(value, value - half, value + half, n, "jackknife t", level)
 
 
-def power(losses: Sequence, *, networks: int, factor: float = 1.5, draws: int = 400, level: float = 0.95, seed: int = 0) -> float:
-    """How often a change of the standard deviation by `factor` would be told from none, with so many networks in each of two settings.
+def power(
+    losses: Sequence,
+    *,
+    networks: int,
+    factor: float = 1.5,
+    draws: int = 400,
+    level: float = 0.95,
+    seed: int = 0,
+) -> float:
+    """How often a change of the standard deviation by `factor` would be told from none, with so
+    many networks in each of two settings.
 
-    Two groups are drawn from the standardised losses of all settings, pooled; one is stretched by `factor`; told means that the interval of
-    `contrast` leaves out 0.
+    Two groups are drawn from the standardised losses of all settings, pooled; one is stretched by
+    `factor`; told means that the interval of `contrast` leaves out 0.
 
     Parameters
     ----------
-    losses : for each setting, the losses of its networks; settings whose losses are all alike are passed over.
+    losses : for each setting, the losses of its networks; settings whose losses are all alike are
+        passed over.
     """
     integer(networks, "networks", at_least=3)
     number(factor, "factor", above=0)
     kept = [np.asarray(x, dtype=np.float64) for x in losses]
-    kept = [(x - x.mean()) / x.std() for x in kept if len(x) > 1 and np.isfinite(x).all() and x.std() > 0]
+    kept = [
+        (x - x.mean()) / x.std()
+        for x in kept
+        if len(x) > 1 and np.isfinite(x).all() and x.std() > 0
+    ]
     if not kept:
         raise InputError("power needs the losses of at least one setting in which they differ.")
     pool = np.concatenate(kept)
@@ -136,14 +172,21 @@ def power(losses: Sequence, *, networks: int, factor: float = 1.5, draws: int = 
     without = np.stack([np.delete(x, i, axis=2).std(axis=2) for i in range(networks)], axis=2)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs, whole = np.log(without), np.log(x.std(axis=2))
-        variance = (networks - 1) / networks * ((logs - logs.mean(axis=2, keepdims=True)) ** 2).sum(axis=(1, 2))
+        variance = (
+            (networks - 1)
+            / networks
+            * ((logs - logs.mean(axis=2, keepdims=True)) ** 2).sum(axis=(1, 2))
+        )
         far = np.abs(whole[:, 1] - whole[:, 0] + np.log(factor)) / np.sqrt(variance)
     return float((far > t.ppf(0.5 + level / 2, networks - 1)).mean())
 
 
 def _counted(networks, labels) -> int:
     if networks < 3 or len(labels) != networks or len(set(labels)) != networks:
-        raise InputError(f"a sample needs three or more networks, each with a label of its own; got {networks} networks and labels {list(labels)}.")
+        raise InputError(
+            f"a sample needs three or more networks, each with a label of its own; got {networks} "
+            f"networks and labels {list(labels)}."
+        )
     return networks
 
 
@@ -161,4 +204,8 @@ def _statistic(x, name):
     if name == "robust":
         return _MAD * np.median(np.abs(x - np.median(x, axis=1, keepdims=True)), axis=1)
     std = x.std(axis=1)
-    return std if name == "std" else np.divide(std, x.mean(axis=1), out=np.zeros_like(std), where=x.mean(axis=1) > 0)
+    return (
+        std
+        if name == "std"
+        else np.divide(std, x.mean(axis=1), out=np.zeros_like(std), where=x.mean(axis=1) > 0)
+    )

@@ -1,7 +1,9 @@
-"""Tuning recipes by one stated rule: every recipe of a grid races to the task's threshold on held-out trials, and the earliest wins.
+"""Tuning recipes by one stated rule: every recipe of a grid races to the task's threshold on
+held-out trials, and the earliest wins.
 
-So that two kinds of networks can be compared, each is given the learning rate and weight decay that suit it, found on the same grid, with the
-same steps and seeds, on seeds and a split that no result uses.
+So that two kinds of networks can be compared, each is given the learning rate and weight decay that
+suit it, found on the same grid, with the same steps and seeds, on seeds and a split that no result
+uses.
 """
 
 from __future__ import annotations
@@ -29,8 +31,11 @@ EVERY = 50
 class Trial:
     """How far one recipe came.
 
-    variant : name of the kind of network. learning_rate, weight_decay, seed : what was tried.
-    limit : steps it was given. reached : the first step looked at with the task's threshold on held-out trials; −1 if there was none.
+    variant : name of the kind of network.
+    learning_rate, weight_decay, seed : what was tried.
+    limit : steps it was given.
+    reached : the first step looked at with the task's threshold on held-out trials; −1 if there was
+        none.
     score : the task's metric on held-out trials when it ended.
     """
 
@@ -43,13 +48,18 @@ class Trial:
     score: float
 
 
-def steps_to_threshold(task, recipe: Recipe, seed: int, limit: int, measure: Callable, *, every: int = EVERY) -> tuple[int, float]:
+def steps_to_threshold(
+    task, recipe: Recipe, seed: int, limit: int, measure: Callable, *, every: int = EVERY
+) -> tuple[int, float]:
     """Train one network until it reaches the task's threshold on held-out trials, and no further.
 
     Parameters
     ----------
-    task, recipe : as for `schurkit.training.train`; the recipe needs one phase, whose number of steps plays no part.
-    seed : of the network. limit : the most steps. every : steps between two looks.
+    task, recipe : as for `schurkit.training.train`; the recipe needs one phase, whose number of
+        steps plays no part.
+    seed : of the network.
+    limit : the most steps.
+    every : steps between two looks.
     measure : from a stack of one network to the task's metric on held-out trials.
 
     Returns
@@ -58,7 +68,9 @@ def steps_to_threshold(task, recipe: Recipe, seed: int, limit: int, measure: Cal
     """
     limit, every = integer(limit, "limit", at_least=1), integer(every, "every", at_least=1)
     if len(recipe.phases) != 1:
-        raise InputError(f"steps_to_threshold needs a recipe of one phase; got {len(recipe.phases)}.")
+        raise InputError(
+            f"steps_to_threshold needs a recipe of one phase; got {len(recipe.phases)}."
+        )
     score, step = float("nan"), 0
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         trainer = trainer_for(task, recipe, choose(), [seed])
@@ -70,7 +82,11 @@ def steps_to_threshold(task, recipe: Recipe, seed: int, limit: int, measure: Cal
             if done < count or not np.isfinite(score):
                 return -1, score  # not finite any more: it does not come back
             step += count
-            if score >= task.threshold if task.metric.better == "higher" else score <= task.threshold:
+            if (
+                score >= task.threshold
+                if task.metric.better == "higher"
+                else score <= task.threshold
+            ):
                 return step, score
     return -1, score
 
@@ -88,18 +104,31 @@ def _advance(trainer, source, seed, step, count, rate) -> int:
 
 
 def _network(recipe, arrays):
-    weights = construction(recipe.construction, recipe.embedding_size).weights({name: array[None] for name, array in arrays.items()})
+    weights = construction(recipe.construction, recipe.embedding_size).weights(
+        {name: array[None] for name, array in arrays.items()}
+    )
     return network_of(recipe, weights)
 
 
 def race(
-    task, variant: str, recipe: Recipe, grid: Iterable[tuple[float, float]], seed: int, limit: int, measure: Callable, *, known: Sequence[Trial] = ()
+    task,
+    variant: str,
+    recipe: Recipe,
+    grid: Iterable[tuple[float, float]],
+    seed: int,
+    limit: int,
+    measure: Callable,
+    *,
+    known: Sequence[Trial] = (),
 ) -> list[Trial]:
-    """Try every (learning rate, weight decay) of a grid, each no further than the best one before it: none of those cut short could have won.
+    """Try every (learning rate, weight decay) of a grid, each no further than the best one before
+    it: none of those cut short could have won.
 
     Parameters
     ----------
-    variant : name of the kind of network. grid : pairs. known : trials made before, which are not made again if they went as far.
+    variant : name of the kind of network.
+    grid : pairs.
+    known : trials made before, which are not made again if they went as far.
     The others as for `steps_to_threshold`.
 
     Yields
@@ -108,10 +137,26 @@ def race(
     """
     most = limit
     for rate, decay in grid:
-        trial = next((t for t in known if _key(t) == (variant, rate, decay, seed) and (t.reached > 0 or t.limit >= most)), None)
+        trial = next(
+            (
+                t
+                for t in known
+                if _key(t) == (variant, rate, decay, seed) and (t.reached > 0 or t.limit >= most)
+            ),
+            None,
+        )
         if trial is None:
-            tried = replace(recipe, phases=(replace(recipe.phases[0], learning_rate=rate),), weight_decay=decay)
-            trial = Trial(variant, rate, decay, seed, most, *steps_to_threshold(task, tried, seed, most, measure))
+            tried = replace(
+                recipe, phases=(replace(recipe.phases[0], learning_rate=rate),), weight_decay=decay
+            )
+            trial = Trial(
+                variant,
+                rate,
+                decay,
+                seed,
+                most,
+                *steps_to_threshold(task, tried, seed, most, measure),
+            )
         if trial.reached > 0:
             most = min(most, trial.reached)
         yield trial
@@ -122,7 +167,9 @@ def _key(trial: Trial) -> tuple:
 
 
 def best(trials: Iterable[Trial]) -> Trial:
-    """The trial that reached the threshold first; where none did, the one with the best score among those that went furthest."""
+    """The trial that reached the threshold first; where none did, the one with the best score among
+    those that went furthest.
+    """
     trials = list(trials)
     if not trials:
         raise InputError("best needs at least one trial.")
@@ -155,6 +202,16 @@ def read_trials(path: Path) -> list[Trial]:
     kinds = {"variant": str, "seed": int, "limit": int, "reached": int}
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            return [Trial(**{field.name: kinds.get(field.name, float)(row[field.name]) for field in fields(Trial)}) for row in csv.DictReader(file)]
+            return [
+                Trial(
+                    **{
+                        field.name: kinds.get(field.name, float)(row[field.name])
+                        for field in fields(Trial)
+                    }
+                )
+                for row in csv.DictReader(file)
+            ]
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{Path(path).name} cannot be read as a table of tuning trials ({error}).") from None
+        raise InputError(
+            f"{Path(path).name} cannot be read as a table of tuning trials ({error})."
+        ) from None

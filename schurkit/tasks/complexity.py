@@ -1,4 +1,6 @@
-"""How much a task asks for: output entropy and memory demand, in bits. Both are ours; the paper's formulas could not be read."""
+"""How much a task asks for: output entropy and memory demand, in bits. Both are ours; the paper's
+formulas could not be read.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from .flip_flop import FlipFlop
 
 @dataclass(frozen=True)
 class Complexity:
-    """output_entropy : H(Y_t), bits. memory_demand : I(Y_t; X_1:t−1 | X_t), bits. method : where the two come from."""
+    """output_entropy : H(Y_t), bits. memory_demand : I(Y_t; X_1:t−1 | X_t), bits. method : where
+    the two come from.
+    """
 
     output_entropy: float
     memory_demand: float
@@ -25,21 +29,28 @@ class Complexity:
 def complexity(task: Task, *, bins: int = 16, trials: int = 4000, seed: int = 0) -> Complexity:
     """Output entropy and memory demand of a task, pooled over the steps that count.
 
-    As the inputs so far determine the target, I(Y_t; X_1:t−1 | X_t) = H(Y_t | X_t): what the present input leaves open.
+    As the inputs so far determine the target, I(Y_t; X_1:t−1 | X_t) = H(Y_t | X_t): what the
+    present input leaves open.
 
-    The N-bit flip-flop has both in closed form: N bits, and N (1 − p)(T − 1)/T bits (about N (1 − p)). Any other task is estimated by
-    `estimated_complexity`. How fine continuous outputs are binned sets the scale: compare tasks at equal `bins` only.
+    The N-bit flip-flop has both in closed form: N bits, and N (1 − p)(T − 1)/T bits (about N (1 −
+    p)). Any other task is estimated by `estimated_complexity`. How fine continuous outputs are
+    binned sets the scale: compare tasks at equal `bins` only.
     """
     if type(task) is FlipFlop:
         return Complexity(float(task.bits), task.bits * task.memoryless, "closed form")
-    return estimated_complexity(task.test_trials(integer(trials, "trials", at_least=1), seed), bins=bins)
+    return estimated_complexity(
+        task.test_trials(integer(trials, "trials", at_least=1), seed), bins=bins
+    )
 
 
 def estimated_complexity(trials: Trials, *, bins: int = 16) -> Complexity:
-    """Plug-in estimate from trials: outputs and inputs in `bins` equal bins over their ranges (fewer where they take fewer values).
+    """Plug-in estimate from trials: outputs and inputs in `bins` equal bins over their ranges
+    (fewer where they take fewer values).
 
-    H(Y_t) is the sum over outputs, as if they were independent: an **upper bound**, exact for independent channels. H(Y_t | X_t) is, for each output,
-    the least H(Y | X_k) over single input channels k: an upper bound too, exact where one channel tells all that the present input can tell.
+    H(Y_t) is the sum over outputs, as if they were independent: an **upper bound**, exact for
+    independent channels. H(Y_t | X_t) is, for each output, the least H(Y | X_k) over single input
+    channels k: an upper bound too, exact where one channel tells all that the present input can
+    tell.
     """
     integer(bins, "bins", at_least=2)
     kept = trials.counted
@@ -51,7 +62,9 @@ def estimated_complexity(trials: Trials, *, bins: int = 16) -> Complexity:
         Y = _binned(y, bins)
         output += _entropy(Y)
         demand += min(_entropy(Y + x * (Y.max() + 1)) - _entropy(x) for x in X)
-    return Complexity(output, demand, f"estimated from {len(trials)} trials in {bins} bins; upper bounds")
+    return Complexity(
+        output, demand, f"estimated from {len(trials)} trials in {bins} bins; upper bounds"
+    )
 
 
 def _binned(values, bins):

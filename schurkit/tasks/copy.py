@@ -18,9 +18,10 @@ from schurkit.rnn import Trials
 class Copy:
     """Copy task of arXiv:2606.18457, §3.
 
-    `symbols` vectors of `channels` independent, equally likely −1 or +1 are presented one a time step. Then the input is zero
-    and the network replays the sequence: the target at lag ℓ = 1, 2, …, `replay` is the input at step ((ℓ − 1) mod symbols) + 1.
-    The loss and the accuracy count the replay stretch only.
+    `symbols` vectors of `channels` independent, equally likely −1 or +1 are presented one a time
+    step. Then the input is zero and the network replays the sequence: the target at lag ℓ = 1, 2,
+    …, `replay` is the input at step ((ℓ − 1) mod symbols) + 1. The loss and the accuracy count the
+    replay stretch only.
 
     Parameters
     ----------
@@ -68,8 +69,12 @@ class Copy:
         return REPLAY_ACCURACY
 
     def batch(self, seeds: Sequence[int], step: int, trials: int) -> Trials:
-        """Training trials, (networks, trials, time, channels); see `schurkit.tasks.base.Task.batch`."""
-        return self._trials(random.signs(list(seeds), "copy batch", step, (trials, self.symbols, self.channels)))
+        """Training trials, (networks, trials, time, channels); see
+        `schurkit.tasks.base.Task.batch`.
+        """
+        return self._trials(
+            random.signs(list(seeds), "copy batch", step, (trials, self.symbols, self.channels))
+        )
 
     def compiled_batch(self):
         """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
@@ -77,7 +82,14 @@ class Copy:
 
     def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
         """Held-out trials, (trials, time, channels)."""
-        return self._trials(random.signs(seed, "copy test", 0, (integer(trials, "trials", at_least=1), self.symbols, self.channels)))
+        return self._trials(
+            random.signs(
+                seed,
+                "copy test",
+                0,
+                (integer(trials, "trials", at_least=1), self.symbols, self.channels),
+            )
+        )
 
     def _trials(self, inputs: np.ndarray) -> Trials:
         inputs = inputs.astype(np.float32)

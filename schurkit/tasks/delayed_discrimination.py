@@ -16,25 +16,35 @@ from schurkit.rnn import Trials
 
 @dataclass(frozen=True)
 class DelayedDiscrimination:
-    """Delayed discrimination of arXiv:2410.03972: two pulses f1, f2 in [2, 10], 5–20 steps apart → sign(f2 − f1).
+    """Delayed discrimination of arXiv:2410.03972: two pulses f1, f2 in [2, 10], 5–20 steps apart →
+    sign(f2 − f1).
 
-    Each of `channels` gets a pulse of one step at step 0 and another after `delay` silent steps, at step delay + 1; the delay, uniform from
-    `shortest` to `longest`, is the same for all channels of a trial, the amplitudes are independent. From the second pulse on, for `respond`
-    steps, the target of each channel is the sign of f2 − f1; with `auxiliary`, as many further outputs are |f2 − f1|. Only those steps count.
+    Each of `channels` gets a pulse of one step at step 0 and another after `delay` silent steps, at
+    step delay + 1; the delay, uniform from `shortest` to `longest`, is the same for all channels of
+    a trial, the amplitudes are independent. From the second pulse on, for `respond` steps, the
+    target of each channel is the sign of f2 − f1; with `auxiliary`, as many further outputs are |f2
+    − f1|. Only those steps count.
 
-    The paper's text does not state the layout of a trial. Ours: pulses of one step, five steps of response, and **inputs and |f2 − f1| divided by
-    `largest`**, so that they lie in [.2, 1] and [0, .8] and tanh units are not driven into saturation. Amplitudes are uniform over all pairs at
-    least `gap` apart. The paper's text names no gap; ours is 1, as pairs that hardly differ make the sign a matter of ever steeper readouts
-    (64 units after 4,000 steps of 64 trials, two networks: mean squared error .03–.04 with the gap, .17–.28 without).
+    The paper's text does not state the layout of a trial. Ours: pulses of one step, five steps of
+    response, and **inputs and |f2 − f1| divided by `largest`**, so that they lie in [.2, 1] and [0,
+    .8] and tanh units are not driven into saturation. Amplitudes are uniform over all pairs at
+    least `gap` apart. The paper's text names no gap; ours is 1, as pairs that hardly differ make
+    the sign a matter of ever steeper readouts (64 units after 4,000 steps of 64 trials, two
+    networks: mean squared error .03–.04 with the gap, .17–.28 without).
 
-    Reference errors: the input determines the target, so an ideal observer has FVU 0; always predicting the mean has FVU 1; judging f2 alone, without
-    memory, by whether it lies above the middle, has a quarter of the signs wrong at gap 0.
+    Reference errors: the input determines the target, so an ideal observer has FVU 0; always
+    predicting the mean has FVU 1; judging f2 alone, without memory, by whether it lies above the
+    middle, has a quarter of the signs wrong at gap 0.
 
     Parameters
     ----------
-    channels : 1–3 in the book. shortest, longest : delay, in steps. auxiliary : also ask for |f2 − f1|.
-    smallest, largest, gap : of amplitudes. respond : steps that count.
-    threshold : FVU on held-out trials up to which a network counts as converged (ours). stop_mse : the paper's training threshold.
+    channels : 1–3 in the book.
+    shortest, longest : delay, in steps.
+    auxiliary : also ask for |f2 − f1|.
+    smallest, largest, gap : of amplitudes.
+    respond : steps that count.
+    threshold : FVU on held-out trials up to which a network counts as converged (ours).
+    stop_mse : the paper's training threshold.
 
     Examples
     --------
@@ -67,13 +77,18 @@ class DelayedDiscrimination:
         number(self.gap, "gap", at_least=0)
         number(self.threshold, "threshold", at_least=0)
         if self.gap >= self.largest - self.smallest:
-            raise InputError(f"gap must be below largest − smallest = {self.largest - self.smallest:g}; got {self.gap}.")
+            raise InputError(
+                f"gap must be below largest − smallest = {self.largest - self.smallest:g}; got "
+                f"{self.gap}."
+            )
         if not isinstance(self.auxiliary, bool):
             raise InputError(f"auxiliary must be True or False; got {self.auxiliary!r}.")
 
     @property
     def steps(self) -> int:
-        """Trial length: both pulses, the longest delay, and the response, which begins with the second pulse."""
+        """Trial length: both pulses, the longest delay, and the response, which begins with the
+        second pulse.
+        """
         return self.longest + 1 + self.respond
 
     @property
@@ -90,7 +105,8 @@ class DelayedDiscrimination:
 
     @property
     def chance(self) -> float:
-        """Mean squared error of always predicting the mean target: 1 for a sign, w²/18 for |f2 − f1| / largest.
+        """Mean squared error of always predicting the mean target: 1 for a sign, w²/18 for |f2 −
+        f1| / largest.
 
         w = (largest − smallest − gap) / largest is the width of what amplitudes are drawn from.
         """
@@ -102,26 +118,56 @@ class DelayedDiscrimination:
         return replace(self, shortest=2 * self.shortest, longest=2 * self.longest)
 
     def batch(self, seeds: Sequence[int], step: int, trials: int) -> Trials:
-        """Training trials, (networks, trials, time, channels); see `schurkit.tasks.base.Task.batch`."""
+        """Training trials, (networks, trials, time, channels); see
+        `schurkit.tasks.base.Task.batch`.
+        """
         return self._trials(list(seeds), "delayed discrimination batch", step, trials)
 
     def compiled_batch(self):
         """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
         delays = self.longest - self.shortest + 1
-        return "delayed_discrimination", (self.smallest, self.largest, self.gap, self.shortest, delays, self.respond, self.auxiliary)
+        return "delayed_discrimination", (
+            self.smallest,
+            self.largest,
+            self.gap,
+            self.shortest,
+            delays,
+            self.respond,
+            self.auxiliary,
+        )
 
     def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
         """Held-out trials, (trials, time, channels)."""
-        return self._trials(seed, "delayed discrimination test", 0, integer(trials, "trials", at_least=1))
+        return self._trials(
+            seed, "delayed discrimination test", 0, integer(trials, "trials", at_least=1)
+        )
 
     def _trials(self, seed, stream: str, step: int, trials: int) -> Trials:
-        x, y = np.moveaxis(random.uniform(seed, stream, step, (trials, self.channels, 2)) * (self.largest - self.smallest - self.gap), -1, 0)
-        delays = random.integers(seed, f"{stream} delay", step, trials, self.longest - self.shortest + 1)
+        x, y = np.moveaxis(
+            random.uniform(seed, stream, step, (trials, self.channels, 2))
+            * (self.largest - self.smallest - self.gap),
+            -1,
+            0,
+        )
+        delays = random.integers(
+            seed, f"{stream} delay", step, trials, self.longest - self.shortest + 1
+        )
         second, rises = 1 + self.shortest + delays, y >= x
-        a, b = self.smallest + x + np.where(rises, 0.0, self.gap), self.smallest + y + np.where(rises, self.gap, 0.0)
+        a, b = (
+            self.smallest + x + np.where(rises, 0.0, self.gap),
+            self.smallest + y + np.where(rises, self.gap, 0.0),
+        )
         since = np.arange(self.steps) - second[..., None]
         inputs = np.where(since[..., None] == 0, (b / self.largest)[..., None, :], 0.0)
         inputs[..., 0, :] = a / self.largest
-        answers = [np.where(rises, 1.0, -1.0)] + ([np.abs(b - a) / self.largest] if self.auxiliary else [])
-        targets = np.where(since[..., None] >= 0, np.concatenate(answers, axis=-1)[..., None, :], 0.0)
-        return Trials(inputs.astype(np.float32), targets.astype(np.float32), (since >= 0) & (since < self.respond))
+        answers = [np.where(rises, 1.0, -1.0)] + (
+            [np.abs(b - a) / self.largest] if self.auxiliary else []
+        )
+        targets = np.where(
+            since[..., None] >= 0, np.concatenate(answers, axis=-1)[..., None, :], 0.0
+        )
+        return Trials(
+            inputs.astype(np.float32),
+            targets.astype(np.float32),
+            (since >= 0) & (since < self.respond),
+        )

@@ -23,7 +23,17 @@ from .running_sum import RunningSum
 from .sine import Sine
 from .sine_generation import SineGeneration
 
-_CLASSES = (Copy, FlipFlop, Sine, ContextIntegration, DelayedDiscrimination, PathIntegration, SineGeneration, ModularAddition, RunningSum)
+_CLASSES = (
+    Copy,
+    FlipFlop,
+    Sine,
+    ContextIntegration,
+    DelayedDiscrimination,
+    PathIntegration,
+    SineGeneration,
+    ModularAddition,
+    RunningSum,
+)
 TASKS = {task.name: task for task in _CLASSES}
 """The book's tasks by name."""
 _SPEC = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -32,14 +42,17 @@ _SPEC = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 def load_task(name: str, fields: Mapping | str | None = None) -> Task:
     """The task of that name, with given fields.
 
-    A name is data and is never evaluated. But **importing a module runs it**: name only modules whose code you would run yourself.
+    A name is data and is never evaluated. But **importing a module runs it**: name only modules
+    whose code you would run yourself.
 
     Parameters
     ----------
-    name : "copy", "flip_flop", "sine", "context_integration", "delayed_discrimination", "path_integration", "sine_generation", "modular_addition",
-        "running_sum"; or "module:Class" (e.g. "my_tasks:DelayedMatch"), imported from Python's path: a module beside the notebook (chapters run in
-        the folder `notebooks`), or an installed package.
-    fields : values of the class's fields, or a JSON object that holds them, e.g. ``'{"steps": 30}'``; the others keep their defaults.
+    name : "copy", "flip_flop", "sine", "context_integration", "delayed_discrimination",
+        "path_integration", "sine_generation", "modular_addition", "running_sum"; or "module:Class"
+        (e.g. "my_tasks:DelayedMatch"), imported from Python's path: a module beside the notebook
+        (chapters run in the folder `notebooks`), or an installed package.
+    fields : values of the class's fields, or a JSON object that holds them, e.g. ``'{"steps":
+        30}'``; the others keep their defaults.
 
     Returns
     -------
@@ -47,7 +60,8 @@ def load_task(name: str, fields: Mapping | str | None = None) -> Task:
 
     Raises
     ------
-    InputError : an unknown name, module, class or field, values that the class refuses, or a class that is no task.
+    InputError : an unknown name, module, class or field, values that the class refuses, or a class
+        that is no task.
 
     Examples
     --------
@@ -57,11 +71,15 @@ def load_task(name: str, fields: Mapping | str | None = None) -> Task:
     kind = _class_of(name)
     values = _plain_fields(fields)
     if not (isinstance(kind, type) and is_dataclass(kind)):
-        raise InputError(f"{name} must be a dataclass that follows schurkit.tasks.base.Task; got {kind!r}.")
+        raise InputError(
+            f"{name} must be a dataclass that follows schurkit.tasks.base.Task; got {kind!r}."
+        )
     known = [field.name for field in dataclass_fields(kind) if field.init]
     unknown = [field for field in values if field not in known]
     if unknown:
-        raise InputError(f"{name} has no field {unknown[0]!r}; it has {', '.join(known) or 'none'}.")
+        raise InputError(
+            f"{name} has no field {unknown[0]!r}; it has {', '.join(known) or 'none'}."
+        )
     try:
         task = kind(**values)
     except (TypeError, ValueError) as error:
@@ -78,7 +96,9 @@ def _class_of(name):
     if not _SPEC.fullmatch(name):
         near = get_close_matches(name, TASKS, 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise InputError(f"a task is one of {', '.join(TASKS)}, or 'module:Class'; got {name!r}.{hint}")
+        raise InputError(
+            f"a task is one of {', '.join(TASKS)}, or 'module:Class'; got {name!r}.{hint}"
+        )
     module, kind = name.split(":")
     try:
         found = import_module(module)
@@ -86,7 +106,8 @@ def _class_of(name):
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # the reader's module was found and lacks something itself
         raise InputError(
-            f"there is no module {error.name!r} on Python's path: put {module.split('.')[0]}.py beside the notebook that runs it, or install it."
+            f"there is no module {error.name!r} on Python's path: put {module.split('.')[0]}.py "
+            "beside the notebook that runs it, or install it."
         ) from error
     if not hasattr(found, kind):
         raise InputError(f"module {module!r} has no {kind!r}.")
@@ -98,8 +119,12 @@ def _plain_fields(fields) -> dict:
         try:
             fields = json.loads(fields)
         except ValueError as error:
-            raise InputError(f"fields must be a JSON object, e.g. '{{\"steps\": 30}}'; got {fields!r} ({error}).") from error
+            raise InputError(
+                f"fields must be a JSON object, e.g. '{{\"steps\": 30}}'; got {fields!r} ({error})."
+            ) from error
     fields = {} if fields is None else fields
     if not isinstance(fields, Mapping):
         raise InputError(f"fields must be a JSON object, e.g. '{{\"steps\": 30}}'; got {fields!r}.")
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    return {
+        key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()
+    }

@@ -20,22 +20,26 @@ MOST_TUPLES = 2**20
 
 @dataclass(frozen=True)
 class ModularAddition:
-    """Modular addition of arXiv:2503.22059: c = (a + b) mod p, learned from a part of all pairs (a, b).
+    """Modular addition of arXiv:2503.22059: c = (a + b) mod p, learned from a part of all pairs (a,
+    b).
 
-    One number a time step, as a one-hot input; the target is the one-hot class c at the last step, which alone counts. The paper's set-up is
-    not public, so sizes and split are ours.
+    One number a time step, as a one-hot input; the target is the one-hot class c at the last step,
+    which alone counts. The paper's set-up is not public, so sizes and split are ours.
 
-    The split: a permutation of all p^operands tuples, drawn from `split_seed`; the first `train_fraction` of it are for training, the rest
-    is held out. **Every network of a task has the same split**, whatever its own seed, so that held-out pairs are held out for all of them;
-    how much the split itself matters is seen by changing `split_seed`.
+    The split: a permutation of all p^operands tuples, drawn from `split_seed`; the first
+    `train_fraction` of it are for training, the rest is held out. **Every network of a task has the
+    same split**, whatever its own seed, so that held-out pairs are held out for all of them; how
+    much the split itself matters is seen by changing `split_seed`.
 
     Parameters
     ----------
-    p : the modulus, odd and at least 3: with an even one the frequency p/2 has a cosine and no sine. A prime makes all frequencies alike.
+    p : the modulus, odd and at least 3: with an even one the frequency p/2 has a cosine and no
+        sine. A prime makes all frequencies alike.
     train_fraction : share of the tuples for training.
     operands : numbers to add.
     equals : a last "=" token, with a channel of its own, follows the numbers.
-    sample : how many of the p^operands tuples there are at all, drawn at random; None for all of them (up to 2²⁰).
+    sample : how many of the p^operands tuples there are at all, drawn at random; None for all of
+        them (up to 2²⁰).
     split_seed : of the sample and of the split.
     threshold : accuracy on held-out tuples from which a network counts as converged.
 
@@ -59,7 +63,10 @@ class ModularAddition:
 
     def __post_init__(self):
         if integer(self.p, "p", at_least=3) % 2 == 0:
-            raise InputError(f"p must be odd, so that each frequency has a cosine and a sine; got {self.p}. Take {self.p - 1} or {self.p + 1}.")
+            raise InputError(
+                f"p must be odd, so that each frequency has a cosine and a sine; got {self.p}. "
+                f"Take {self.p - 1} or {self.p + 1}."
+            )
         integer(self.operands, "operands", at_least=2)
         integer(self.split_seed, "split_seed", at_least=0)
         number(self.train_fraction, "train_fraction", above=0, at_most=1)
@@ -70,9 +77,15 @@ class ModularAddition:
         if self.sample is not None:
             integer(self.sample, "sample", at_least=2, at_most=min(tuples, MOST_TUPLES))
         elif tuples > MOST_TUPLES:
-            raise InputError(f"{self.p}^{self.operands} = {tuples} tuples are too many to list; pass sample, at most {MOST_TUPLES}.")
+            raise InputError(
+                f"{self.p}^{self.operands} = {tuples} tuples are too many to list; pass sample, "
+                f"at most {MOST_TUPLES}."
+            )
         if not 1 <= self.train_size < self.size:
-            raise InputError(f"train_fraction={self.train_fraction:g} of {self.size} tuples must leave at least one for training and one held out.")
+            raise InputError(
+                f"train_fraction={self.train_fraction:g} of {self.size} tuples must leave at "
+                "least one for training and one held out."
+            )
 
     @property
     def input_size(self) -> int:
@@ -93,7 +106,9 @@ class ModularAddition:
 
     @property
     def chance(self) -> float:
-        """Mean squared error of always predicting the mean target, (1 − 1/p)/p; see `chance_cross_entropy` and `chance_accuracy`."""
+        """Mean squared error of always predicting the mean target, (1 − 1/p)/p; see
+        `chance_cross_entropy` and `chance_accuracy`.
+        """
         return (1 - 1 / self.p) / self.p
 
     @property
@@ -127,9 +142,11 @@ class ModularAddition:
         return _shuffled(self.p, self.operands, self.sample, self.split_seed)[self.train_size :]
 
     def token_pairs(self, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """The training set as numbers (a, b, target), (train_size,) each: what a table form of a two-step network needs.
+        """The training set as numbers (a, b, target), (train_size,) each: what a table form of a
+        two-step network needs.
 
-        None where there is no such form: more than two operands, or an "=" token. The seed changes nothing (see the split above).
+        None where there is no such form: more than two operands, or an "=" token. The seed changes
+        nothing (see the split above).
         """
         if self.operands != 2 or self.equals:
             return None
@@ -139,37 +156,60 @@ class ModularAddition:
     def batch(self, seeds: Sequence[int], step: int, trials: int | None = None) -> Trials:
         """Training trials, (networks, trials, time, tokens); see `schurkit.tasks.base.Task.batch`.
 
-        trials : None for the whole training set in a fixed order, else a number of tuples drawn from it, with replacement.
+        trials : None for the whole training set in a fixed order, else a number of tuples drawn
+            from it, with replacement.
         """
         train, seeds = self.train_tuples, list(seeds)
         if trials is None:
             chosen = np.broadcast_to(np.arange(len(train)), (len(seeds), len(train)))
         else:
-            chosen = random.integers(seeds, "modular addition batch", step, (integer(trials, "trials", at_least=1),), len(train))
+            chosen = random.integers(
+                seeds,
+                "modular addition batch",
+                step,
+                (integer(trials, "trials", at_least=1),),
+                len(train),
+            )
         return self.trials(train[chosen])
 
     def test_trials(self, trials: int | None = None, seed: int = 0) -> Trials:
-        """Held-out trials, (trials, time, tokens): all held-out tuples, or as many of them as asked for, drawn without replacement."""
+        """Held-out trials, (trials, time, tokens): all held-out tuples, or as many of them as asked
+        for, drawn without replacement.
+        """
         held_out = self.held_out_tuples
         if trials is not None and integer(trials, "trials", at_least=1) < len(held_out):
-            held_out = held_out[random.permutation(seed, "modular addition test", 0, len(held_out))[:trials]]
+            held_out = held_out[
+                random.permutation(seed, "modular addition test", 0, len(held_out))[:trials]
+            ]
         return self.trials(held_out)
 
     def trials(self, tuples) -> Trials:
         """Trials of any tuples, (…, trials, operands) whole numbers from 0 to p − 1."""
         tuples = np.asarray(tuples)
-        if tuples.ndim not in (2, 3) or tuples.shape[-1] != self.operands or tuples.dtype.kind not in "iu":
+        if (
+            tuples.ndim not in (2, 3)
+            or tuples.shape[-1] != self.operands
+            or tuples.dtype.kind not in "iu"
+        ):
             expected = f"(trials, {self.operands}) or (networks, trials, {self.operands})"
-            raise InputError(f"tuples must be whole numbers of shape {expected}; got {tuples.dtype} of shape {tuples.shape}.")
+            raise InputError(
+                f"tuples must be whole numbers of shape {expected}; got {tuples.dtype} of shape "
+                f"{tuples.shape}."
+            )
         if tuples.size and not 0 <= tuples.min() <= tuples.max() < self.p:
-            raise InputError(f"tuples must hold numbers from 0 to {self.p - 1}; got {tuples.min()} to {tuples.max()}.")
+            raise InputError(
+                f"tuples must hold numbers from 0 to {self.p - 1}; got {tuples.min()} to "
+                f"{tuples.max()}."
+            )
         tokens = tuples
         if self.equals:
             tokens = np.concatenate([tuples, np.full((*tuples.shape[:-1], 1), self.p)], axis=-1)
         inputs = np.zeros((*tokens.shape, self.input_size), np.float32)
         np.put_along_axis(inputs, tokens[..., None], 1, axis=-1)
         targets = np.zeros((*tokens.shape, self.p), np.float32)
-        np.put_along_axis(targets[..., -1, :], tuples.sum(axis=-1, keepdims=True) % self.p, 1, axis=-1)
+        np.put_along_axis(
+            targets[..., -1, :], tuples.sum(axis=-1, keepdims=True) % self.p, 1, axis=-1
+        )
         return Trials(inputs, targets, np.arange(self.steps) == self.steps - 1)
 
 

@@ -17,22 +17,32 @@ from schurkit.rnn import Trials
 
 @dataclass(frozen=True)
 class PathIntegration:
-    """Path integration of arXiv:2410.03972: heading and speed at each step, a random start → position, within ±5, in 2 or 3 dimensions.
+    """Path integration of arXiv:2410.03972: heading and speed at each step, a random start →
+    position, within ±5, in 2 or 3 dimensions.
 
-    The position moves by speed · heading a step: p_t = p_t−1 + s_t u_t. Speeds are uniform on [0, `speed`), independently. Headings are unit
-    vectors that wander, u ← (u + `turning` ε)/‖·‖ with ε ~ N(0, 1) in each coordinate, from a random one. Where a step would leave the box, that
-    coordinate of the heading is turned round first, and stays so: what the network is told is always how it moved, so that the target is the
-    start plus the sum of the inputs, and walls need not be known.
+    The position moves by speed · heading a step: p_t = p_t−1 + s_t u_t. Speeds are uniform on [0,
+    `speed`), independently. Headings are unit vectors that wander, u ← (u + `turning` ε)/‖·‖ with ε
+    ~ N(0, 1) in each coordinate, from a random one. Where a step would leave the box, that
+    coordinate of the heading is turned round first, and stays so: what the network is told is
+    always how it moved, so that the target is the start plus the sum of the inputs, and walls need
+    not be known.
 
-    The paper's text does not state the motion. Ours too: inputs are u (±1), s / `speed` (0 to 1) and, at the first step only, the start divided by
-    side/2 (±1). Targets are positions in the box's own units, ±side/2, in which the paper's threshold of .05 is .6 % of the variance.
+    The paper's text does not state the motion. Ours too: inputs are u (±1), s / `speed` (0 to 1)
+    and, at the first step only, the start divided by side/2 (±1). Targets are positions in the
+    box's own units, ±side/2, in which the paper's threshold of .05 is .6 % of the variance.
 
-    Reference errors: the input determines the target, so an ideal observer has FVU 0; always predicting the mean has FVU 1.
+    Reference errors: the input determines the target, so an ideal observer has FVU 0; always
+    predicting the mean has FVU 1.
 
     Parameters
     ----------
-    dimensions : 2 or 3. steps : trial length. side : of the box. speed : largest step, at most side/2. turning : of the heading a step.
-    threshold : FVU on held-out trials up to which a network counts as converged (ours). stop_mse : the paper's training threshold.
+    dimensions : 2 or 3.
+    steps : trial length.
+    side : of the box.
+    speed : largest step, at most side/2.
+    turning : of the heading a step.
+    threshold : FVU on held-out trials up to which a network counts as converged (ours).
+    stop_mse : the paper's training threshold.
 
     Examples
     --------
@@ -75,7 +85,9 @@ class PathIntegration:
 
     @property
     def chance(self) -> float:
-        """Mean squared error of always predicting the mean target, from 2,000 trials; near side²/12 a coordinate, as starts are uniform."""
+        """Mean squared error of always predicting the mean target, from 2,000 trials; near side²/12
+        a coordinate, as starts are uniform.
+        """
         return _variance(self)
 
     def out_of_distribution(self) -> PathIntegration:
@@ -83,7 +95,9 @@ class PathIntegration:
         return replace(self, steps=2 * self.steps)
 
     def batch(self, seeds: Sequence[int], step: int, trials: int) -> Trials:
-        """Training trials, (networks, trials, time, channels); see `schurkit.tasks.base.Task.batch`."""
+        """Training trials, (networks, trials, time, channels); see
+        `schurkit.tasks.base.Task.batch`.
+        """
         return self._trials(list(seeds), "path integration batch", step, trials)
 
     def compiled_batch(self):
@@ -99,7 +113,10 @@ class PathIntegration:
         start = (random.uniform(seed, f"{stream} place", step, (trials, d)) * 2 - 1) * half
         turns = random.normal(seed, stream, step, (trials, self.steps, d))
         speeds = random.uniform(seed, f"{stream} speed", step, (trials, self.steps)) * self.speed
-        place, heading = start.copy(), _unit(random.normal(seed, f"{stream} heading", step, (trials, d)))
+        place, heading = (
+            start.copy(),
+            _unit(random.normal(seed, f"{stream} heading", step, (trials, d))),
+        )
         inputs = np.zeros((*speeds.shape, self.input_size), np.float32)
         targets = np.empty((*speeds.shape, d), np.float32)
         for t in range(self.steps):

@@ -1,4 +1,6 @@
-"""Running sums modulo p: name, after each number, the sum of all numbers so far. Our own task, so that one W_rec is used again and again."""
+"""Running sums modulo p: name, after each number, the sum of all numbers so far. Our own task, so
+that one W_rec is used again and again.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,17 @@ from .modular_addition import ModularAddition
 
 @dataclass(frozen=True)
 class RunningSum(ModularAddition):
-    """Modular addition with a target at every step: after a_1 … a_t the class is s_t = (a_1 + … + a_t) mod p.
+    """Modular addition with a target at every step: after a_1 … a_t the class is s_t = (a_1 + … +
+    a_t) mod p.
 
-    `ModularAddition` with two numbers uses W_rec once. Here the state after each step has to hold s_t for the next one, so that W_rec iterates, and
-    a network can be tried on more numbers than it was trained on (`longer`). No source trains this; task and recipe are ours.
+    `ModularAddition` with two numbers uses W_rec once. Here the state after each step has to hold
+    s_t for the next one, so that W_rec iterates, and a network can be tried on more numbers than it
+    was trained on (`longer`). No source trains this; task and recipe are ours.
 
     Parameters
     ----------
-    As `ModularAddition`, with no "=" token; all steps count for loss and accuracy, also the first, where the sum is the number itself.
+    As `ModularAddition`, with no "=" token; all steps count for loss and accuracy, also the first,
+    where the sum is the number itself.
 
     Examples
     --------
@@ -43,7 +48,9 @@ class RunningSum(ModularAddition):
     def __post_init__(self):
         super().__post_init__()
         if self.equals:
-            raise InputError("running_sum has no '=' token: every step asks for a sum. Take equals=False.")
+            raise InputError(
+                "running_sum has no '=' token: every step asks for a sum. Take equals=False."
+            )
 
     def token_pairs(self, seed: int = 0) -> None:
         """None: the table form of training is for a target after two tokens alone."""
@@ -57,11 +64,14 @@ class RunningSum(ModularAddition):
         return Trials(last.inputs, targets)
 
     def longer(self, operands: int, trials: int = 1000, seed: int = 0) -> Trials:
-        """Trials of another number of numbers, drawn evenly: does a network go on adding where training ended?
+        """Trials of another number of numbers, drawn evenly: does a network go on adding where
+        training ended?
 
         Parameters
         ----------
-        operands : numbers a trial, at least 2. trials : how many. seed : of the numbers.
+        operands : numbers a trial, at least 2.
+        trials : how many.
+        seed : of the numbers.
         """
         from schurkit import random
 

@@ -16,21 +16,27 @@ from schurkit.rnn import Trials
 
 @dataclass(frozen=True)
 class Sine:
-    """Frequency-cued sine generation of arXiv:2606.18457, §4 (50 steps); the paper does not state the input statistics.
+    """Frequency-cued sine generation of arXiv:2606.18457, §4 (50 steps); the paper does not state
+    the input statistics.
 
-    One input channel holds a cue c ~ Unif[0, 1) from the first step to the last. The target is sin(2π f t) at steps t = 1, …, `steps`
-    with f = `slowest` + c (`fastest` − `slowest`), in cycles a step.
+    One input channel holds a cue c ~ Unif[0, 1) from the first step to the last. The target is
+    sin(2π f t) at steps t = 1, …, `steps` with f = `slowest` + c (`fastest` − `slowest`), in cycles
+    a step.
 
-    Input statistics, frozen before any network was trained: frequencies from .02 to .1 draw one to five cycles in 50 steps (periods of
-    50 to 10 steps), so that every trial holds at least one whole cycle and every cycle at least ten steps. The cue is continuous, so
-    held-out trials ask for frequencies that training never showed; it stays on, so that the network need not remember it.
+    Input statistics, frozen before any network was trained: frequencies from .02 to .1 draw one to
+    five cycles in 50 steps (periods of 50 to 10 steps), so that every trial holds at least one
+    whole cycle and every cycle at least ten steps. The cue is continuous, so held-out trials ask
+    for frequencies that training never showed; it stays on, so that the network need not remember
+    it.
 
-    Reference errors: the input determines the target, so an ideal observer has FVU 0; always predicting the mean has FVU 1 and a mean
-    squared error near 1/2; drawing the middle frequency whatever the cue has FVU `cue_blind`.
+    Reference errors: the input determines the target, so an ideal observer has FVU 0; always
+    predicting the mean has FVU 1 and a mean squared error near 1/2; drawing the middle frequency
+    whatever the cue has FVU `cue_blind`.
 
     Parameters
     ----------
-    steps : trial length, in time steps. slowest, fastest : frequencies at cue 0 and 1, in cycles a step, at most 1/2.
+    steps : trial length, in time steps.
+    slowest, fastest : frequencies at cue 0 and 1, in cycles a step, at most 1/2.
     threshold : FVU on held-out trials up to which a network counts as converged.
 
     Examples
@@ -55,7 +61,9 @@ class Sine:
         number(self.fastest, "fastest", above=0, at_most=0.5)
         number(self.threshold, "threshold", at_least=0)
         if self.slowest > self.fastest:
-            raise InputError(f"slowest must be at most fastest; got {self.slowest} and {self.fastest}.")
+            raise InputError(
+                f"slowest must be at most fastest; got {self.slowest} and {self.fastest}."
+            )
 
     @property
     def metric(self) -> Metric:
@@ -72,7 +80,9 @@ class Sine:
     @property
     def cue_blind(self) -> float:
         """FVU of drawing the middle frequency whatever the cue."""
-        return float(((self._reference() - self.targets(np.array([0.5]))) ** 2).mean() / self.chance)
+        return float(
+            ((self._reference() - self.targets(np.array([0.5]))) ** 2).mean() / self.chance
+        )
 
     def targets(self, cues: np.ndarray) -> np.ndarray:
         """sin(2π f t) for cues (…,), as (…, time, 1)."""
@@ -85,7 +95,9 @@ class Sine:
 
     def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
         """Held-out trials, (trials, time, 1)."""
-        return self._trials(random.uniform(seed, "sine test", 0, integer(trials, "trials", at_least=1)))
+        return self._trials(
+            random.uniform(seed, "sine test", 0, integer(trials, "trials", at_least=1))
+        )
 
     def _trials(self, cues: np.ndarray) -> Trials:
         inputs = np.repeat(cues[..., None], self.steps, axis=-1)[..., None]

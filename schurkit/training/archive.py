@@ -1,7 +1,10 @@
-"""Archives of trained networks: the networks behind published figures in one file, with a manifest, checked byte by byte when they are taken in.
+"""Archives of trained networks: the networks behind published figures in one file, with a manifest,
+checked byte by byte when they are taken in.
 
-A zip file without compression: `manifest.json`, then for each network its `.json` and `.safetensors` as the store keeps them. The same networks give
-the same bytes: names are sorted and every time is 1980-01-01. Nothing in an archive is executed or unpickled, and no name in it becomes a path.
+A zip file without compression: `manifest.json`, then for each network its `.json` and
+`.safetensors` as the store keeps them. The same networks give the same bytes: names are sorted and
+every time is 1980-01-01. Nothing in an archive is executed or unpickled, and no name in it becomes
+a path.
 """
 
 from __future__ import annotations
@@ -31,7 +34,9 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,200}\.(json|safetensors)")
 
 
 def records_of(studies: Iterable, *, engine: str = "auto") -> list[dict]:
-    """The records (the store's keys) of every network that the studies ask for, as `schurkit.training.train_all` looks for them."""
+    """The records (the store's keys) of every network that the studies ask for, as
+    `schurkit.training.train_all` looks for them.
+    """
     found = {}
     for study in studies:
         first = record_of(study.task, study.recipe, study.seeds[0], choose(engine))
@@ -40,18 +45,23 @@ def records_of(studies: Iterable, *, engine: str = "auto") -> list[dict]:
     return list(found.values())
 
 
-def export(store: Store, records: Iterable[dict], path: str | os.PathLike, about: dict | None = None) -> int:
+def export(
+    store: Store, records: Iterable[dict], path: str | os.PathLike, about: dict | None = None
+) -> int:
     """Write the networks of these records to an archive, and return how many there are.
 
     Parameters
     ----------
-    store : where the networks are. records : which, see `records_of`.
-    path : the archive; written under a temporary name and then renamed, so that it is there whole or not at all.
+    store : where the networks are.
+    records : which, see `records_of`.
+    path : the archive; written under a temporary name and then renamed, so that it is there whole
+        or not at all.
     about : plain values for the manifest, for example the edition.
 
     Raises
     ------
-    InputError : a network is not in the store, something of that name is there, or it cannot be written. Nothing is written then.
+    InputError : a network is not in the store, something of that name is there, or it cannot be
+        written. Nothing is written then.
     """
     path, records = Path(path), sorted(records, key=store.name)
     if path.exists():
@@ -63,7 +73,10 @@ def export(store: Store, records: Iterable[dict], path: str | os.PathLike, about
         missing = [record for record in records if store.read(record) is None]
     if missing:
         first = store.name(missing[0])
-        raise InputError(f"{len(missing)} of {len(records)} networks are not in the store {store.folder} (or damaged), {first} among them.")
+        raise InputError(
+            f"{len(missing)} of {len(records)} networks are not in the store {store.folder} (or "
+            f"damaged), {first} among them."
+        )
     manifest = {
         "kind": "schurkit networks",
         "schema": SCHEMA,
@@ -73,10 +86,18 @@ def export(store: Store, records: Iterable[dict], path: str | os.PathLike, about
     }
     files = (f"{store.name(record)}{suffix}" for record in records for suffix in SUFFIXES)
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        handle, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
+        )
         try:
-            with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                archive.writestr(_entry(MANIFEST), (json.dumps(manifest, sort_keys=True, indent=1) + "\n").encode())
+            with (
+                os.fdopen(handle, "wb") as file,
+                zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+            ):
+                archive.writestr(
+                    _entry(MANIFEST),
+                    (json.dumps(manifest, sort_keys=True, indent=1) + "\n").encode(),
+                )
                 for name in files:
                     archive.writestr(_entry(name), (store.folder / name).read_bytes())
             os.chmod(temporary, 0o644)
@@ -90,12 +111,23 @@ def export(store: Store, records: Iterable[dict], path: str | os.PathLike, about
 
 
 def _listed(store: Store, record: dict) -> dict:
-    files = {f"{store.name(record)}{suffix}": (store.folder / f"{store.name(record)}{suffix}").read_bytes() for suffix in SUFFIXES}
+    files = {
+        f"{store.name(record)}{suffix}": (
+            store.folder / f"{store.name(record)}{suffix}"
+        ).read_bytes()
+        for suffix in SUFFIXES
+    }
     return {
         "name": store.name(record),
         "key": hashlib.sha256(_dumps(record).encode()).hexdigest(),
-        **{field: record[field] for field in ("task", "recipe", "seed", "engine", "code", "versions")},
-        "files": {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()},
+        **{
+            field: record[field]
+            for field in ("task", "recipe", "seed", "engine", "code", "versions")
+        },
+        "files": {
+            name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, data in files.items()
+        },
     }
 
 
@@ -107,7 +139,9 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did, by names of networks: `new` were taken in, `there` were in the store already, `damaged` were skipped, with the reason."""
+    """What an import did, by names of networks: `new` were taken in, `there` were in the store
+    already, `damaged` were skipped, with the reason.
+    """
 
     new: tuple[str, ...]
     there: tuple[str, ...]
@@ -115,16 +149,19 @@ class Imported:
 
 
 def import_(store: Store, path: str | os.PathLike) -> Imported:
-    """Take the networks of an archive into a store. A sound network that is there is never replaced; other processes may use the store meanwhile.
+    """Take the networks of an archive into a store. A sound network that is there is never
+    replaced; other processes may use the store meanwhile.
 
     Parameters
     ----------
-    store : where to. path : an archive that `export` wrote.
+    store : where to.
+    path : an archive that `export` wrote.
 
     Raises
     ------
-    InputError : not such an archive, or one with an entry that does not belong there (an unknown or repeated name, a path, a link, a compressed or
-        oversized entry): nothing is taken from it. The store cannot be written.
+    InputError : not such an archive, or one with an entry that does not belong there (an unknown or
+        repeated name, a path, a link, a compressed or oversized entry): nothing is taken from it.
+        The store cannot be written.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -156,7 +193,10 @@ def _manifest(archive: zipfile.ZipFile, path) -> list[dict]:
         if manifest["kind"] != "schurkit networks":
             raise ValueError(f"its kind is {manifest['kind']!r}")
         if manifest["schema"] != SCHEMA:
-            raise InputError(f"{path} has schema {manifest['schema']!r}; this version of schurkit reads {SCHEMA}.")
+            raise InputError(
+                f"{path} has schema {manifest['schema']!r}; this version of schurkit reads "
+                f"{SCHEMA}."
+            )
         networks = manifest["networks"]
         for network in networks:
             if sorted(network["files"]) != [f"{network['name']}{suffix}" for suffix in SUFFIXES]:
@@ -165,14 +205,25 @@ def _manifest(archive: zipfile.ZipFile, path) -> list[dict]:
                 _ = kept["bytes"] + 0, kept["sha256"] + ""
     except InputError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile) as error:
-        raise InputError(f"{refused}its {MANIFEST} cannot be used ({type(error).__name__}: {error}).") from None
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise InputError(
+            f"{refused}its {MANIFEST} cannot be used ({type(error).__name__}: {error})."
+        ) from None
     return networks
 
 
 def _check_entries(archive: zipfile.ZipFile, networks: list[dict], path) -> None:
     refused = f"{path} is refused, nothing was taken from it: "
-    wanted = {name: kept["bytes"] for network in networks for name, kept in network["files"].items()}
+    wanted = {
+        name: kept["bytes"] for network in networks for name, kept in network["files"].items()
+    }
     if len(wanted) != 2 * len(networks):
         raise InputError(f"{refused}its manifest lists a network twice.")
     seen = set()
@@ -184,7 +235,9 @@ def _check_entries(archive: zipfile.ZipFile, networks: list[dict], path) -> None
         if name == MANIFEST:
             continue
         if name not in wanted or not _NAME.fullmatch(name):
-            raise InputError(f"{refused}it holds {name!r}, which is no file of a network in its manifest.")
+            raise InputError(
+                f"{refused}it holds {name!r}, which is no file of a network in its manifest."
+            )
         _check_entry(entry, MOST_BYTES[Path(name).suffix], refused)
 
 
@@ -192,20 +245,35 @@ def _check_entry(entry: zipfile.ZipInfo, most: int, refused: str) -> None:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if entry.is_dir() or kind not in (0, stat.S_IFREG):
         raise InputError(f"{refused}{entry.filename!r} is not a plain file.")
-    if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size or entry.flag_bits & 1:
-        raise InputError(f"{refused}{entry.filename!r} is compressed or encrypted; networks are stored as they are.")
+    if (
+        entry.compress_type != zipfile.ZIP_STORED
+        or entry.compress_size != entry.file_size
+        or entry.flag_bits & 1
+    ):
+        raise InputError(
+            f"{refused}{entry.filename!r} is compressed or encrypted; networks are stored as they "
+            "are."
+        )
     if entry.file_size > most:
-        raise InputError(f"{refused}{entry.filename!r} is said to take {entry.file_size:,} bytes; the most is {most:,}.")
+        raise InputError(
+            f"{refused}{entry.filename!r} is said to take {entry.file_size:,} bytes; the most is "
+            f"{most:,}."
+        )
 
 
-def _network(archive: zipfile.ZipFile, network: dict, store: Store) -> tuple[dict, dict[str, bytes]]:
+def _network(
+    archive: zipfile.ZipFile, network: dict, store: Store
+) -> tuple[dict, dict[str, bytes]]:
     """Record and files of one network; ValueError or KeyError where anything does not fit."""
     files = {}
     for name, kept in network["files"].items():
         if name not in archive.NameToInfo:
             raise ValueError(f"{name} is missing")
         files[name] = archive.read(name)
-        if len(files[name]) != kept["bytes"] or hashlib.sha256(files[name]).hexdigest() != kept["sha256"]:
+        if (
+            len(files[name]) != kept["bytes"]
+            or hashlib.sha256(files[name]).hexdigest() != kept["sha256"]
+        ):
             raise ValueError(f"the checksum of {name} does not fit")
     text, data = (files[f"{network['name']}{suffix}"] for suffix in SUFFIXES)
     record = opened(text, data)[0]["record"]
@@ -215,7 +283,9 @@ def _network(archive: zipfile.ZipFile, network: dict, store: Store) -> tuple[dic
 
 
 def _keep(store: Store, record: dict, files: dict[str, bytes]) -> bool:
-    """Write a network, arrays first, unless a sound one is there; a damaged one is set aside as when it is read."""
+    """Write a network, arrays first, unless a sound one is there; a damaged one is set aside as
+    when it is read.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", StoreWarning)
         if store.read(record) is not None:
@@ -226,5 +296,8 @@ def _keep(store: Store, record: dict, files: dict[str, bytes]) -> bool:
             name = f"{store.name(record)}{suffix}"
             written(store.folder / name, files[name])
     except OSError as error:
-        raise InputError(f"the store {store.folder} cannot be written: {error.strerror}. What was taken in before stays.") from None
+        raise InputError(
+            f"the store {store.folder} cannot be written: {error.strerror}. What was taken in "
+            "before stays."
+        ) from None
     return True

@@ -1,4 +1,6 @@
-"""Starts, and what training may change: each construction maps trained parameters to the weights of a stack and pulls gradients back."""
+"""Starts, and what training may change: each construction maps trained parameters to the weights of
+a stack and pulls gradients back.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,17 @@ Parameters = dict[str, np.ndarray]
 
 
 class Dense:
-    """W_rec itself is trained; the constructions that use it differ in the start alone (and "mup" in its learning rates)."""
+    """W_rec itself is trained; the constructions that use it differ in the start alone (and "mup"
+    in its learning rates).
+    """
 
-    def start(self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]) -> Parameters:
+    def start(
+        self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]
+    ) -> Parameters:
         parameters = outer_start(recipe, input_size, output_size, seeds)
-        parameters["W_rec"] = _STARTS[recipe.construction](recipe.hidden_size, seeds).astype(np.float32)
+        parameters["W_rec"] = _STARTS[recipe.construction](recipe.hidden_size, seeds).astype(
+            np.float32
+        )
         return parameters
 
     def weights(self, parameters: Parameters) -> Weights:
@@ -31,24 +39,34 @@ class Dense:
 
 
 class Cayley:
-    """W_rec = O D Oᵀ, O = (I − A)(I + A)⁻¹, A = (U − Uᵀ)/2, D = blockdiag of [[a, −b], [b, a]]: normal throughout training.
+    """W_rec = O D Oᵀ, O = (I − A)(I + A)⁻¹, A = (U − Uᵀ)/2, D = blockdiag of [[a, −b], [b, a]]:
+    normal throughout training.
 
-    Trained: "U" (networks, hidden, hidden), "a" and "b" (networks, hidden/2). At the start U ~ Unif(±N^-1/2) and the blocks
-    hold the eigenvalues of a Unif(±N^-1/2) matrix: a complex pair gives (Re, |Im|); real eigenvalues, in order of size, pair
-    up to blocks with their mean as a and with b = 0.
+    Trained: "U" (networks, hidden, hidden), "a" and "b" (networks, hidden/2). At the start U ~
+    Unif(±N^-1/2) and the blocks hold the eigenvalues of a Unif(±N^-1/2) matrix: a complex pair
+    gives (Re, |Im|); real eigenvalues, in order of size, pair up to blocks with their mean as a and
+    with b = 0.
 
-    With G = dL/dW_rec: dL/dD = Oᵀ G O, dL/dO = G O Dᵀ + Gᵀ O D, and since dO = −(I + O) dA (I + A)⁻¹,
-    dL/dA = −(I + O)ᵀ (dL/dO) (I + A)⁻ᵀ. Source: arXiv:2606.18457, §3.
+    With G = dL/dW_rec: dL/dD = Oᵀ G O, dL/dO = G O Dᵀ + Gᵀ O D, and since dO = −(I + O) dA (I +
+    A)⁻¹, dL/dA = −(I + O)ᵀ (dL/dO) (I + A)⁻ᵀ. Source: arXiv:2606.18457, §3.
     """
 
     def __init__(self):
-        self._last = None  # O and (I + A)⁻¹ of the last call of weights(), which pull_back() needs again
+        self._last = (
+            None  # O and (I + A)⁻¹ of the last call of weights(), which pull_back() needs again
+        )
 
-    def start(self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]) -> Parameters:
+    def start(
+        self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]
+    ) -> Parameters:
         hidden, bound = recipe.hidden_size, recipe.hidden_size**-0.5
         parameters = outer_start(recipe, input_size, output_size, seeds)
-        parameters["U"] = random.uniform(list(seeds), "U", 0, (hidden, hidden), -bound, bound).astype(np.float32)
-        spectra = np.linalg.eigvals(random.uniform(list(seeds), "W_rec", 0, (hidden, hidden), -bound, bound))
+        parameters["U"] = random.uniform(
+            list(seeds), "U", 0, (hidden, hidden), -bound, bound
+        ).astype(np.float32)
+        spectra = np.linalg.eigvals(
+            random.uniform(list(seeds), "W_rec", 0, (hidden, hidden), -bound, bound)
+        )
         pairs = np.array([_paired(spectrum) for spectrum in spectra], np.float32)
         return parameters | {"a": pairs[:, 0], "b": pairs[:, 1]}
 
@@ -59,7 +77,9 @@ class Cayley:
         return weights
 
     def pull_back(self, parameters: Parameters, gradients: Weights) -> Parameters:
-        """Gradients of the trained arrays; `parameters` must be those of the last call of `weights`."""
+        """Gradients of the trained arrays; `parameters` must be those of the last call of
+        `weights`.
+        """
         a, b = parameters["a"], parameters["b"]
         O, inverse = self._last
         OT, G = O.transpose(0, 2, 1), gradients["W_rec"]
@@ -75,7 +95,8 @@ class Cayley:
 
 
 class Embedded:
-    """W_in = W_x Eᵀ with "E" (networks, input, embedding) and "W_x" (networks, hidden, embedding) trained, the rest as in `inner`.
+    """W_in = W_x Eᵀ with "E" (networks, input, embedding) and "W_x" (networks, hidden, embedding)
+    trained, the rest as in `inner`.
 
     With G = dL/dW_in: dL/dW_x = G E, dL/dE = Gᵀ W_x.
     """
@@ -83,22 +104,31 @@ class Embedded:
     def __init__(self, inner: Dense | Cayley):
         self.inner = inner
 
-    def start(self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]) -> Parameters:
+    def start(
+        self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]
+    ) -> Parameters:
         seeds, size, hidden = list(seeds), recipe.embedding_size, recipe.hidden_size
         parameters = self.inner.start(recipe, input_size, output_size, seeds)
         del parameters["W_in"]
         E = random.normal(seeds, "E", 0, (input_size, size))
         if recipe.construction == "fan_in":
             E /= np.sqrt(input_size)
-        return parameters | {"E": E.astype(np.float32), "W_x": _matrix(recipe, "W_x", (hidden, size), seeds)}
+        return parameters | {
+            "E": E.astype(np.float32),
+            "W_x": _matrix(recipe, "W_x", (hidden, size), seeds),
+        }
 
     def weights(self, parameters: Parameters) -> Weights:
-        weights = self.inner.weights({name: array for name, array in parameters.items() if name not in ("E", "W_x")})
+        weights = self.inner.weights(
+            {name: array for name, array in parameters.items() if name not in ("E", "W_x")}
+        )
         return {"W_in": parameters["W_x"] @ parameters["E"].transpose(0, 2, 1), **weights}
 
     def pull_back(self, parameters: Parameters, gradients: Weights) -> Parameters:
         G = gradients["W_in"]
-        inner = self.inner.pull_back(parameters, {name: array for name, array in gradients.items() if name != "W_in"})
+        inner = self.inner.pull_back(
+            parameters, {name: array for name, array in gradients.items() if name != "W_in"}
+        )
         return inner | {"E": G.transpose(0, 2, 1) @ parameters["W_x"], "W_x": G @ parameters["E"]}
 
 
@@ -108,7 +138,9 @@ def construction(name: str, embedding_size: int | None = None) -> Dense | Cayley
     return inner if embedding_size is None else Embedded(inner)
 
 
-def outer_start(recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]) -> Parameters:
+def outer_start(
+    recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]
+) -> Parameters:
     """Start of everything but W_rec."""
     hidden, bound, seeds = recipe.hidden_size, recipe.hidden_size**-0.5, list(seeds)
     parameters = {
@@ -117,7 +149,9 @@ def outer_start(recipe: Recipe, input_size: int, output_size: int, seeds: Sequen
     }
     for name, size in (("b_rec", hidden), ("b_out", output_size)) if recipe.biases else ():
         if recipe.bias_start == "uniform":
-            parameters[name] = random.uniform(seeds, name, 0, size, -bound, bound).astype(np.float32)
+            parameters[name] = random.uniform(seeds, name, 0, size, -bound, bound).astype(
+                np.float32
+            )
         else:
             parameters[name] = np.zeros((len(seeds), size), np.float32)
     return parameters
@@ -126,7 +160,9 @@ def outer_start(recipe: Recipe, input_size: int, output_size: int, seeds: Sequen
 def _matrix(recipe, name, shape, seeds):
     """Unif(±N^-1/2), or N(0, 1/fan-in), or those of "mup", in float32."""
     if recipe.construction == "mup":
-        return (random.normal(seeds, name, 0, shape) * recipe.multipliers.get(name, 1.0)).astype(np.float32)
+        return (random.normal(seeds, name, 0, shape) * recipe.multipliers.get(name, 1.0)).astype(
+            np.float32
+        )
     if recipe.construction == "fan_in":
         return (random.normal(seeds, name, 0, shape) / np.sqrt(shape[1])).astype(np.float32)
     bound = recipe.hidden_size**-0.5
@@ -155,11 +191,19 @@ def _fan_in_start(hidden, seeds):
     return random.normal(list(seeds), "W_rec", 0, (hidden, hidden)) / np.sqrt(hidden)
 
 
-_STARTS = {"default": _default_start, "orthogonal": _orthogonal_start, "normal": _normal_start, "fan_in": _fan_in_start, "mup": _fan_in_start}
+_STARTS = {
+    "default": _default_start,
+    "orthogonal": _orthogonal_start,
+    "normal": _normal_start,
+    "fan_in": _fan_in_start,
+    "mup": _fan_in_start,
+}
 
 
 def _paired(spectrum):
-    """(2, hidden/2) numbers a and b from the eigenvalues of one real matrix of even size, by decreasing modulus."""
+    """(2, hidden/2) numbers a and b from the eigenvalues of one real matrix of even size, by
+    decreasing modulus.
+    """
     complex_ones = spectrum[spectrum.imag > 0]
     real_ones = np.sort(spectrum[spectrum.imag == 0].real).reshape(-1, 2).mean(axis=1)
     a = np.concatenate([complex_ones.real, real_ones])

@@ -1,4 +1,6 @@
-"""Mean training losses of epochs, and what follows from them: which networks are done, and how far their learning rates have fallen."""
+"""Mean training losses of epochs, and what follows from them: which networks are done, and how far
+their learning rates have fallen.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ import numpy as np
 from .recipe import Recipe
 
 BETTER, LEAST_CHANGE = 1e-4, 1e-8
-"""As torch.optim.lr_scheduler.ReduceLROnPlateau: how much lower than the best a loss must be, relatively; the smallest fall of a rate."""
+"""As torch.optim.lr_scheduler.ReduceLROnPlateau: how much lower than the best a loss must be,
+relatively; the smallest fall of a rate.
+"""
 
 
 class Epochs:
@@ -31,7 +35,9 @@ class Epochs:
         self.sums[network] += losses
 
     def close(self, alive, rate: float) -> np.ndarray:
-        """End an epoch of the networks at positions `alive`, at the phase's learning rate; returns which of them are done."""
+        """End an epoch of the networks at positions `alive`, at the phase's learning rate; returns
+        which of them are done.
+        """
         means = self.sums[alive] / self.steps
         self.sums[:] = 0
         if self.plateau:

@@ -1,4 +1,6 @@
-"""The training loop of one chunk of a stack. What it does decides the weights, so its code is part of the store's key."""
+"""The training loop of one chunk of a stack. What it does decides the weights, so its code is part
+of the store's key.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,14 @@ class Stopped(Exception):
 class Fitted:
     """One trained network.
 
-    weights : arrays by name; losses : mean training loss of each `LOSS_EVERY` steps; stopped : the step at which the loss or a
-    gradient was no longer finite (the weights are the last finite ones), or −1; factors : E and W_x where W_in is made of them;
-    checkpoints : step → trained arrays after that many steps, for the steps that the network reached; steps : how many it took;
+    weights : arrays by name;
+    losses : mean training loss of each `LOSS_EVERY` steps;
+    stopped : the step at which the loss or a
+    gradient was no longer finite (the weights are the last finite ones), or −1; factors : E and W_x
+    where W_in is made of them;
+    checkpoints : step → trained arrays after that many steps, for the steps that the network
+        reached;
+    steps : how many it took;
     reached : whether it stopped because of `Recipe.until`.
     """
 
@@ -42,10 +49,17 @@ class Fitted:
     reached: bool = False
 
 
-def fit(task, recipe: Recipe, seeds: Sequence[int], engine: Engine, tick: Callable[[int, float], bool] | None = None) -> list[Fitted]:
+def fit(
+    task,
+    recipe: Recipe,
+    seeds: Sequence[int],
+    engine: Engine,
+    tick: Callable[[int, float], bool] | None = None,
+) -> list[Fitted]:
     """Train one network a seed, side by side but independent of each other.
 
-    tick : called after each step with (networks still training, their mean loss); training stops when it returns True.
+    tick : called after each step with (networks still training, their mean loss); training stops
+        when it returns True.
 
     Returns the fitted networks in the order of `seeds`.
     """
@@ -79,13 +93,19 @@ class _Fit:
         _check_batch(task, recipe, seeds[0], step)
         source = self.trainer.source(task, recipe.batch_size, seeds[0], step)
         while step < end and len(self.alive):
-            stop = min([end, self.epochs.next_end(step), *(at for at in recipe.checkpoints if at > step)])
+            stop = min(
+                [end, self.epochs.next_end(step), *(at for at in recipe.checkpoints if at > step)]
+            )
             count = min(self.trainer.steps_a_call(source), stop - step)
             alive = self.alive
             rates = rate * self.epochs.scale[alive]
-            losses, done = self.trainer.run(alive.tolist(), [seeds[i] for i in alive], source, step, count, rates)
+            losses, done = self.trainer.run(
+                alive.tolist(), [seeds[i] for i in alive], source, step, count, rates
+            )
             self.log.add(alive, step, losses, done)
-            self.steps[alive[done < count]] = self.stopped[alive[done < count]] = step + done[done < count]
+            self.steps[alive[done < count]] = self.stopped[alive[done < count]] = (
+                step + done[done < count]
+            )
             self.alive = alive[done == count]
             step += count
             self._keep(step)
@@ -102,13 +122,28 @@ class _Fit:
     def _fitted(self, i) -> Fitted:
         weights, factors = whole(self.recipe, self.trainer.weights(i))
         losses = self.log.curve(i, self.steps[i])
-        return Fitted(weights, losses, int(self.stopped[i]), factors, self.kept[i], int(self.steps[i]), bool(self.reached[i]))
+        return Fitted(
+            weights,
+            losses,
+            int(self.stopped[i]),
+            factors,
+            self.kept[i],
+            int(self.steps[i]),
+            bool(self.reached[i]),
+        )
 
 
 def whole(recipe: Recipe, parameters: Parameters) -> tuple[Weights, Parameters]:
-    """The weights of one network, and the factors that it was trained by, from its trained arrays."""
+    """The weights of one network, and the factors that it was trained by, from its trained
+    arrays.
+    """
     form = construction(recipe.construction, recipe.embedding_size)
-    weights = {name: array[0] for name, array in form.weights({name: array[None] for name, array in parameters.items()}).items()}
+    weights = {
+        name: array[0]
+        for name, array in form.weights(
+            {name: array[None] for name, array in parameters.items()}
+        ).items()
+    }
     return weights, {name: parameters[name] for name in ("E", "W_x") if name in parameters}
 
 
@@ -121,10 +156,18 @@ def _check_batch(task, recipe, seed, step):
     except TypeError as error:
         if recipe.batch_size is not None:
             raise
-        raise InputError(f"batch_size=None needs a task with a fixed training set, which {task.name!r} does not give ({error}).") from error
+        raise InputError(
+            f"batch_size=None needs a task with a fixed training set, which {task.name!r} does "
+            f"not give ({error})."
+        ) from error
     counted = trials.targets[trials.counted]
-    if recipe.loss == "cross_entropy" and ((counted < 0).any() or np.abs(counted.sum(axis=-1) - 1).max() > 1e-5):
-        raise InputError(f"loss='cross_entropy' needs targets that are probabilities over the output channels; those of {task.name!r} are not.")
+    if recipe.loss == "cross_entropy" and (
+        (counted < 0).any() or np.abs(counted.sum(axis=-1) - 1).max() > 1e-5
+    ):
+        raise InputError(
+            "loss='cross_entropy' needs targets that are probabilities over the output channels; "
+            f"those of {task.name!r} are not."
+        )
 
 
 class _Log:
@@ -135,14 +178,18 @@ class _Log:
         self.sums = np.zeros((networks, -(-recipe.steps // LOSS_EVERY)))
 
     def add(self, alive, step, losses, done):
-        """Losses (networks, count) from `step` on of the networks at positions `alive`, of which each did so many steps."""
+        """Losses (networks, count) from `step` on of the networks at positions `alive`, of which
+        each did so many steps.
+        """
         for i in range(losses.shape[1]):
             going = done > i
             if not going.any():
                 break
             self.sums[alive[going], (step + i) // LOSS_EVERY] += losses[going, i]
             self.epochs.add(alive[going], losses[going, i])
-            if self.tick is not None and self.tick(int(going.sum()), float(losses[going, i].mean())):
+            if self.tick is not None and self.tick(
+                int(going.sum()), float(losses[going, i].mean())
+            ):
                 raise Stopped
 
     def curve(self, network: int, end: int) -> np.ndarray:

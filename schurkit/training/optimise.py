@@ -19,12 +19,17 @@ def clip(gradients: Parameters, norms: dict[str, np.ndarray], most: float) -> No
     """Scale each gradient array of each network down to norm `most`, in place."""
     for name, g in gradients.items():
         if (norms[name] > most).any():
-            g *= np.minimum(1.0, most / np.maximum(norms[name], 1e-30)).astype(g.dtype).reshape(-1, *[1] * (g.ndim - 1))
+            g *= (
+                np.minimum(1.0, most / np.maximum(norms[name], 1e-30))
+                .astype(g.dtype)
+                .reshape(-1, *[1] * (g.ndim - 1))
+            )
 
 
 class Adam:
-    """Adam with bias correction (D. P. Kingma, J. Ba, arXiv:1412.6980, algorithm 1; ε outside the root, as in torch) and decoupled
-    weight decay (I. Loshchilov, F. Hutter, arXiv:1711.05101, as torch.optim.AdamW), array by array as the rule says."""
+    """Adam with bias correction (D. P. Kingma, J. Ba, arXiv:1412.6980, algorithm 1; ε outside the
+    root, as in torch) and decoupled weight decay (I. Loshchilov, F. Hutter, arXiv:1711.05101, as
+    torch.optim.AdamW), array by array as the rule says."""
 
     def __init__(self, parameters: Parameters, rule: Rule):
         self.rule, self.count = rule, 0

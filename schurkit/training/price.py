@@ -1,7 +1,9 @@
-"""What training would take: networks that are stored already, seconds and bytes for the rest, told within about a second whatever is asked for.
+"""What training would take: networks that are stored already, seconds and bytes for the rest, told
+within about a second whatever is asked for.
 
-Steps are timed here, those of the longest trainings first, until the time for it is used up. Whatever was not timed, or is too large to be tried
-out, is priced by its multiplications at the rate of the timed training that is nearest to it in size.
+Steps are timed here, those of the longest trainings first, until the time for it is used up.
+Whatever was not timed, or is too large to be tried out, is priced by its multiplications at the
+rate of the timed training that is nearest to it in size.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ LARGEST = 4.5e8
 
 @dataclass(frozen=True)
 class Plan:
-    """What a call of `train` would have to do: networks in all, how many are stored, seconds and bytes for the rest."""
+    """What a call of `train` would have to do: networks in all, how many are stored, seconds and
+    bytes for the rest.
+    """
 
     networks: int
     stored: int
@@ -43,28 +47,38 @@ def plan(study: Study, *, engine: str = "auto", store: Store | None = None) -> P
     return plan_all([study], engine=engine, store=store)[0]
 
 
-def plan_all(studies: Sequence[Study], *, engine: str = "auto", store: Store | None = None) -> list[Plan]:
+def plan_all(
+    studies: Sequence[Study], *, engine: str = "auto", store: Store | None = None
+) -> list[Plan]:
     """`plan` for several studies, all within the same second."""
     chosen, store = choose(engine), Store() if store is None else store
     names = [path.stem for path in store.folder.glob("*.json")]
     missing = [_missing(study, chosen, store, names) for study in studies]
-    seconds = _seconds_a_network([(study, seeds) for study, seeds in zip(studies, missing) if seeds], chosen)
+    seconds = _seconds_a_network(
+        [(study, seeds) for study, seeds in zip(studies, missing) if seeds], chosen
+    )
     found = []
     for study, seeds in zip(studies, missing):
         threads = 1 if chosen.name == "torch" else min(available_threads(), max(len(seeds), 1))
         spent = seconds[_kind(study.task, study.recipe)] * len(seeds) / threads if seeds else 0.0
-        found.append(Plan(len(study.seeds), len(study.seeds) - len(seeds), spent, len(seeds) * _bytes(study)))
+        found.append(
+            Plan(len(study.seeds), len(study.seeds) - len(seeds), spent, len(seeds) * _bytes(study))
+        )
     return found
 
 
 def _missing(study: Study, engine, store: Store, names: list[str]) -> list[int]:
-    """The seeds that the store does not hold. Only those that a file there names are looked for, so it costs no more than the store is large."""
+    """The seeds that the store does not hold. Only those that a file there names are looked for, so
+    it costs no more than the store is large.
+    """
     if not names:
         return list(study.seeds)
     record = record_of(study.task, study.recipe, study.seeds[0], engine)
     start = store.name(record).rpartition("-seed")[0] + "-seed"
     told = {name.removeprefix(start).partition("-")[0] for name in names if name.startswith(start)}
-    kept = {int(seed) for seed in told if seed.isdecimal() and store.holds(record | {"seed": int(seed)})}
+    kept = {
+        int(seed) for seed in told if seed.isdecimal() and store.holds(record | {"seed": int(seed)})
+    }
     return [seed for seed in study.seeds if seed not in kept]
 
 
@@ -80,19 +94,31 @@ def _kind(task, recipe: Recipe) -> str:
 
 
 def _seconds_a_network(asked: list[tuple[Study, list[int]]], engine) -> dict[str, float]:
-    """By kind of network, a fifth added for what is not a step; timed in the order of what all networks of a kind have to multiply."""
+    """By kind of network, a fifth added for what is not a step; timed in the order of what all
+    networks of a kind have to multiply.
+    """
     parts: dict[str, list[_Step]] = {}
     for study, seeds in asked:
         phases = zip(study.recipe.schedule(study.task), study.recipe.phases)
-        parts.setdefault(_kind(study.task, study.recipe), [_step(study, seeds, *phase) for phase in phases])
-    steps = sorted((step for one in parts.values() for step in one), key=lambda step: -step.work * step.count * len(step.seeds))
+        parts.setdefault(
+            _kind(study.task, study.recipe), [_step(study, seeds, *phase) for phase in phases]
+        )
+    steps = sorted(
+        (step for one in parts.values() for step in one),
+        key=lambda step: -step.work * step.count * len(step.seeds),
+    )
     rates = _timed(steps, engine) if steps else []
-    return {kind: 1.2 * sum(step.count * step.work * _rate(step.work, rates) for step in one) for kind, one in parts.items()}
+    return {
+        kind: 1.2 * sum(step.count * step.work * _rate(step.work, rates) for step in one)
+        for kind, one in parts.items()
+    }
 
 
 @dataclass(frozen=True)
 class _Step:
-    """A step of one phase: task and recipe with that phase alone, the seeds to train, multiplications a network, how many such steps there are."""
+    """A step of one phase: task and recipe with that phase alone, the seeds to train,
+    multiplications a network, how many such steps there are.
+    """
 
     study: Study
     recipe: Recipe
@@ -107,8 +133,13 @@ def _step(study: Study, seeds: list[int], scheduled, phase) -> _Step:
 
 
 def _work(task, recipe: Recipe) -> float:
-    """Multiplications of one step forwards, nearly: from the sizes alone, so that nothing large is made."""
-    trials, steps = recipe.batch_size or getattr(task, "train_size", None), getattr(task, "steps", None)
+    """Multiplications of one step forwards, nearly: from the sizes alone, so that nothing large is
+    made.
+    """
+    trials, steps = (
+        recipe.batch_size or getattr(task, "train_size", None),
+        getattr(task, "steps", None),
+    )
     if trials is None or steps is None:
         trials, steps = task.batch([0], 0, recipe.batch_size).targets.shape[1:3]
     size, reads = recipe.hidden_size, task.output_size
@@ -118,7 +149,9 @@ def _work(task, recipe: Recipe) -> float:
 
 
 def _timed(steps: list[_Step], engine) -> list[tuple[float, float]]:
-    """(work, seconds a multiplication) of the steps that there is time for, of a plain training where that is none."""
+    """(work, seconds a multiplication) of the steps that there is time for, of a plain training
+    where that is none.
+    """
     found, end = [], time.monotonic() + TIMED
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         for step in steps:
@@ -127,7 +160,9 @@ def _timed(steps: list[_Step], engine) -> list[tuple[float, float]]:
         if not found:
             task, recipe = FlipFlop(), Recipe()
             work = _work(task, recipe)
-            found.append((work, _lap(_Step(Study(task, recipe, (0,)), recipe, [0], work), engine) / work))
+            found.append(
+                (work, _lap(_Step(Study(task, recipe, (0,)), recipe, [0], work), engine) / work)
+            )
     return found
 
 
@@ -136,14 +171,27 @@ def _rate(work: float, rates: list[tuple[float, float]]) -> float:
 
 
 def _lap(step: _Step, engine) -> float:
-    """Seconds of a step a network: more steps less two of them, which leaves out the start and a first compilation."""
+    """Seconds of a step a network: more steps less two of them, which leaves out the start and a
+    first compilation.
+    """
     study, recipe = step.study, step.recipe
-    seeds = step.seeds[: networks_a_chunk(study, engine)] if getattr(engine, "on_gpu", False) else step.seeds[:1]
+    seeds = (
+        step.seeds[: networks_a_chunk(study, engine)]
+        if getattr(engine, "on_gpu", False)
+        else step.seeds[:1]
+    )
     more = int(min(20, max(1, 1e8 / step.work)))
     laps = {2: [], 2 + more: []}
     for count in (*laps, *laps):
         start = time.perf_counter()
-        fit(study.task, replace(recipe, phases=(replace(recipe.phases[0], steps=count),)), seeds, engine)
+        fit(
+            study.task,
+            replace(recipe, phases=(replace(recipe.phases[0], steps=count),)),
+            seeds,
+            engine,
+        )
         laps[count].append(time.perf_counter() - start)
     lap = (min(laps[2 + more]) - min(laps[2])) / more
-    return (lap if lap > 0 else min(laps[2 + more]) / (2 + more)) / len(seeds)  # steps too short to tell from the clock's noise
+    return (lap if lap > 0 else min(laps[2 + more]) / (2 + more)) / len(
+        seeds
+    )  # steps too short to tell from the clock's noise

@@ -37,7 +37,9 @@ class Phase:
 
 @dataclass(frozen=True)
 class Until:
-    """When a network has learned enough: its training loss, the mean over an epoch, is below `loss` for `patience` epochs in a row."""
+    """When a network has learned enough: its training loss, the mean over an epoch, is below `loss`
+    for `patience` epochs in a row.
+    """
 
     loss: float
     patience: int = 3
@@ -49,8 +51,9 @@ class Until:
 
 @dataclass(frozen=True)
 class Plateau:
-    """When a network's learning rate falls: by `factor` after more than `patience` epochs in which its mean training loss did not come below
-    (1 − 1e-4) times the best so far. As torch.optim.lr_scheduler.ReduceLROnPlateau with its other settings left alone.
+    """When a network's learning rate falls: by `factor` after more than `patience` epochs in which
+    its mean training loss did not come below (1 − 1e-4) times the best so far. As
+    torch.optim.lr_scheduler.ReduceLROnPlateau with its other settings left alone.
     """
 
     factor: float = 0.5
@@ -70,41 +73,57 @@ class Recipe:
     ----------
     hidden_size : number of units N.
     construction : start of W_rec and what training may change in it (arXiv:2606.18457, §3):
-        "default" dense, Unif(±N^-1/2), unconstrained; "orthogonal" dense, random orthogonal, unconstrained;
-        "normal" dense, Q D Qᵀ with 2×2 blocks [[a, −b], [b, a]], a, b ~ N(0, 1/6), unconstrained;
-        "cayley" O(A) D O(A)ᵀ with O(A) = (I − A)(I + A)⁻¹, A skew and D of tied blocks [[a, −b], [b, a]] both trained: W_rec
-        stays normal; "fan_in" dense, N(0, 1/N), unconstrained, W_in and W_out also N(0, 1/fan-in); "mup" see `gamma`. "normal" and
-        "cayley" need an even N.
+        "default" dense, Unif(±N^-1/2), unconstrained; "orthogonal" dense, random orthogonal,
+        unconstrained; "normal" dense, Q D Qᵀ with 2×2 blocks [[a, −b], [b, a]], a, b ~ N(0, 1/6),
+        unconstrained; "cayley" O(A) D O(A)ᵀ with O(A) = (I − A)(I + A)⁻¹, A skew and D of tied
+        blocks [[a, −b], [b, a]] both trained: W_rec stays normal; "fan_in" dense, N(0, 1/N),
+        unconstrained, W_in and W_out also N(0, 1/fan-in); "mup" see `gamma`. "normal" and "cayley"
+        need an even N.
     phases : the schedule, one `Phase` after the other; Adam's moments run on across phases.
-    batch_size : trials a step; None for all trials of the task's training set at each step, where it has a fixed one.
-    clip_norm : the gradient of each array of each network is scaled down to at most this Euclidean norm; None, the default, leaves it alone.
+    batch_size : trials a step; None for all trials of the task's training set at each step, where
+        it has a fixed one.
+    clip_norm : the gradient of each array of each network is scaled down to at most this Euclidean
+        norm; None, the default, leaves it alone.
     biases : train b_rec and b_out; False keeps them zero.
     activation, leak, form : see `schurkit.RNN`; one leak for all units.
     betas, epsilon : of Adam.
-    loss : "mse", the mean squared error; or "cross_entropy", −Σ_o target_o log softmax(output)_o for targets that are probabilities
-        (or one-hot). Either is a mean over trials and unmasked time steps.
-    weight_decay : decoupled, as in torch.optim.AdamW: W ← (1 − learning rate · weight_decay) W before each step, for the trained
-        matrices W_in, W_rec, W_out (E and W_x in place of W_in where there is an embedding) and not for biases.
-    bias_start : "zero", or "uniform": Unif(±N^-1/2). torch.nn.RNN has two such vectors, b_ih and b_hh; here their place is taken by one.
-    embedding_size : None, or m: W_in = W_x Eᵀ with E (input, m) and W_x (hidden, m) trained in its place. E starts at N(0, 1) as in
-        torch.nn.Embedding (with "fan_in" at N(0, 1/inputs)) and W_x as W_in would (with "fan_in" at N(0, 1/m)).
-    gamma : with construction="mup", the richness γ of the maximal-update parameterisation for Adam (arXiv:2410.03972)::
+    loss : "mse", the mean squared error; or "cross_entropy", −Σ_o target_o log softmax(output)_o
+        for targets that are probabilities (or one-hot). Either is a mean over trials and unmasked
+        time steps.
+    weight_decay : decoupled, as in torch.optim.AdamW: W ← (1 − learning rate · weight_decay) W
+        before each step, for the trained matrices W_in, W_rec, W_out (E and W_x in place of W_in
+        where there is an embedding) and not for biases.
+    bias_start : "zero", or "uniform": Unif(±N^-1/2). torch.nn.RNN has two such vectors, b_ih and
+        b_hh; here their place is taken by one.
+    embedding_size : None, or m: W_in = W_x Eᵀ with E (input, m) and W_x (hidden, m) trained in its
+        place. E starts at N(0, 1) as in torch.nn.Embedding (with "fan_in" at N(0, 1/inputs)) and
+        W_x as W_in would (with "fan_in" at N(0, 1/m)).
+    gamma : with construction="mup", the richness γ of the maximal-update parameterisation for Adam
+        (arXiv:2410.03972)::
 
-            h_{t+1} = (1 − leak) h_t + leak (J φ(h_t)/N + U x_t),    f = W_ro φ(h)/(γ N),    learning rate γ η₀
+            h_{t+1} = (1 − leak) h_t + leak (J φ(h_t)/N + U x_t),    f = W_ro φ(h)/(γ N),
+            learning rate γ η₀
 
-        with J, U, W_ro trained, J ~ N(0, variance N), U and W_ro ~ N(0, 1), η₀ the phase's learning rate. The network's weights are W_rec = J/N,
-        W_in = U, W_out = W_ro/(γN), and Adam on J is Adam on W_rec at 1/N of the rate (see `rule`). So that ε stays as small beside the
-        gradients at every width it is ε/N² for J, ε/N for U and ε/(γN) for W_ro. b_rec goes with U; b_out moves by η₀, as f does. Needs the
-        voltage form, or leak 1 (where both forms are the same network), and clip_norm=None, since norms of gradients depend on N.
-    until : see `Until`; None trains to the end of the phases. A network that is there stops, whatever the others of its stack do.
+        with J, U, W_ro trained, J ~ N(0, variance N), U and W_ro ~ N(0, 1), η₀ the phase's learning
+        rate. The network's weights are W_rec = J/N, W_in = U, W_out = W_ro/(γN), and Adam on J is
+        Adam on W_rec at 1/N of the rate (see `rule`). So that ε stays as small beside the gradients
+        at every width it is ε/N² for J, ε/N for U and ε/(γN) for W_ro. b_rec goes with U; b_out
+        moves by η₀, as f does. Needs the voltage form, or leak 1 (where both forms are the same
+        network), and clip_norm=None, since norms of gradients depend on N.
+    until : see `Until`; None trains to the end of the phases. A network that is there stops,
+        whatever the others of its stack do.
     plateau : see `Plateau`; None leaves the learning rates to the phases.
-    epoch_steps : steps of an epoch, for `until` and `plateau`; counted from the first step of training on.
-    l1, nuclear : penalties λ Σ|W_rec| and λ ‖W_rec‖_* (the sum of singular values) added to the loss, on the recurrent matrix alone. The gradient
-        of the latter is U Vᵀ of W_rec = U S Vᵀ (`schurkit.engine.polar.polar`). Clipped with the rest; not part of recorded losses.
-    checkpoints : numbers of steps after which the weights are kept, see `Trained.checkpoints`; 0 is the start.
+    epoch_steps : steps of an epoch, for `until` and `plateau`; counted from the first step of
+        training on.
+    l1, nuclear : penalties λ Σ|W_rec| and λ ‖W_rec‖_* (the sum of singular values) added to the
+        loss, on the recurrent matrix alone. The gradient of the latter is U Vᵀ of W_rec = U S Vᵀ
+        (`schurkit.engine.polar.polar`). Clipped with the rest; not part of recorded losses.
+    checkpoints : numbers of steps after which the weights are kept, see `Trained.checkpoints`; 0 is
+        the start.
 
-    W_in and W_out start at Unif(±N^-1/2) unless said otherwise, h0 is zero and not trained. So ``construction="default", biases=True,
-    bias_start="uniform"`` starts as torch.nn.RNN and its readout do. Everything runs in float32.
+    W_in and W_out start at Unif(±N^-1/2) unless said otherwise, h0 is zero and not trained. So
+    ``construction="default", biases=True, bias_start="uniform"`` starts as torch.nn.RNN and its
+    readout do. Everything runs in float32.
     """
 
     hidden_size: int = 64
@@ -142,7 +161,10 @@ class Recipe:
         if self.clip_norm is not None:
             number(self.clip_norm, "clip_norm", above=0)
         if self.construction in ("normal", "cayley") and self.hidden_size % 2:
-            raise InputError(f"construction={self.construction!r} needs an even hidden_size (2×2 blocks); got {self.hidden_size}.")
+            raise InputError(
+                f"construction={self.construction!r} needs an even hidden_size (2×2 blocks); got "
+                f"{self.hidden_size}."
+            )
         phases = tuple(self.phases)
         if not phases or not all(isinstance(p, Phase) for p in phases):
             raise InputError("phases must be one or more schurkit.training.Phase.")
@@ -157,9 +179,14 @@ class Recipe:
             if not number(beta, "betas", at_least=0) < 1:
                 raise InputError(f"betas must be below 1; got {self.betas}.")
         if self.bias_start != "zero" and not self.biases:
-            raise InputError("bias_start='uniform' needs biases=True; without them there is nothing to start.")
+            raise InputError(
+                "bias_start='uniform' needs biases=True; without them there is nothing to start."
+            )
         if self.weight_decay and self.construction == "cayley":
-            raise InputError("weight_decay is not defined for construction='cayley': W_rec is not trained itself there.")
+            raise InputError(
+                "weight_decay is not defined for construction='cayley': W_rec is not trained "
+                "itself there."
+            )
         if self.embedding_size is not None:
             integer(self.embedding_size, "embedding_size", at_least=1)
         integer(self.epoch_steps, "epoch_steps", at_least=1)
@@ -167,29 +194,48 @@ class Recipe:
             number(getattr(self, name), name, at_least=0)
         for name, kind in (("until", Until), ("plateau", Plateau)):
             if not isinstance(getattr(self, name), (kind, type(None))):
-                raise InputError(f"{name} must be None or a schurkit.training.{kind.__name__}; got {getattr(self, name)!r}.")
+                raise InputError(
+                    f"{name} must be None or a schurkit.training.{kind.__name__}; got "
+                    f"{getattr(self, name)!r}."
+                )
         self._check_mup()
-        checkpoints = tuple(integer(step, "checkpoints", at_least=0, at_most=self.steps) for step in self.checkpoints)
+        checkpoints = tuple(
+            integer(step, "checkpoints", at_least=0, at_most=self.steps)
+            for step in self.checkpoints
+        )
         if sorted(set(checkpoints)) != list(checkpoints):
-            raise InputError(f"checkpoints must be different steps in increasing order; got {checkpoints}.")
+            raise InputError(
+                f"checkpoints must be different steps in increasing order; got {checkpoints}."
+            )
         object.__setattr__(self, "checkpoints", checkpoints)
 
     def _check_mup(self):
         number(self.gamma, "gamma", above=0)
         if self.construction != "mup":
             if self.gamma != 1:
-                raise InputError(f"gamma belongs to construction='mup'; got gamma={self.gamma} with construction={self.construction!r}.")
+                raise InputError(
+                    f"gamma belongs to construction='mup'; got gamma={self.gamma} with "
+                    f"construction={self.construction!r}."
+                )
             return
         if self.form != "voltage" and self.leak != 1:
-            raise InputError("construction='mup' is defined for form='voltage', or for leak=1; got form='rate' with a leak.")
+            raise InputError(
+                "construction='mup' is defined for form='voltage', or for leak=1; got form='rate' "
+                "with a leak."
+            )
         if self.clip_norm is not None:
-            raise InputError("construction='mup' needs clip_norm=None: the norm of a gradient depends on hidden_size.")
+            raise InputError(
+                "construction='mup' needs clip_norm=None: the norm of a gradient depends on "
+                "hidden_size."
+            )
 
     @property
     def multipliers(self) -> dict[str, float]:
-        """What the trained arrays of "mup" are multiplied by to give the weights: 1/N for W_rec, 1/(γN) for W_out; empty otherwise.
+        """What the trained arrays of "mup" are multiplied by to give the weights: 1/N for W_rec,
+        1/(γN) for W_out; empty otherwise.
 
-        The factors by which gradients with respect to weights become those with respect to what is trained.
+        The factors by which gradients with respect to weights become those with respect to what is
+        trained.
         """
         N = self.hidden_size
         return {"W_rec": 1 / N, "W_out": 1 / (self.gamma * N)} if self.construction == "mup" else {}
@@ -198,18 +244,30 @@ class Recipe:
     def rule(self) -> Rule:
         """How gradients move the trained arrays.
 
-        Adam on c·W, at rate η and with ε, is Adam on W at rate η/c with ε c. For "mup" that gives W_rec (c = N) the rate γη₀/N and ε/N,
-        W_out (c = γN) η₀/N and ε; W_in and b_rec γη₀ and ε/N.
+        Adam on c·W, at rate η and with ε, is Adam on W at rate η/c with ε c. For "mup" that gives
+        W_rec (c = N) the rate γη₀/N and ε/N, W_out (c = γN) η₀/N and ε; W_in and b_rec γη₀ and ε/N.
         """
         mup, N = self.construction == "mup", self.hidden_size
-        rates = {"W_in": 1, "W_x": 1, "E": 1, "b_rec": 1, "W_rec": 1 / N, "W_out": 1 / (self.gamma * N), "b_out": 1 / self.gamma}
+        rates = {
+            "W_in": 1,
+            "W_x": 1,
+            "E": 1,
+            "b_rec": 1,
+            "W_rec": 1 / N,
+            "W_out": 1 / (self.gamma * N),
+            "b_out": 1 / self.gamma,
+        }
         arrays = {}
         for name in (*MATRICES, "b_rec", "b_out"):
             rate = self.gamma * rates[name] if mup else 1.0
             epsilon = self.epsilon / N if mup and name not in ("W_out", "b_out") else self.epsilon
-            decay = self.weight_decay * (self.gamma / rate if mup else 1.0) if name in MATRICES else 0.0
+            decay = (
+                self.weight_decay * (self.gamma / rate if mup else 1.0) if name in MATRICES else 0.0
+            )
             arrays[name] = ArrayRule(rate, epsilon, decay, self.l1 if name == "W_rec" else 0.0)
-        return Rule(tuple(self.betas), self.clip_norm, ArrayRule(epsilon=self.epsilon), arrays, self.nuclear)
+        return Rule(
+            tuple(self.betas), self.clip_norm, ArrayRule(epsilon=self.epsilon), arrays, self.nuclear
+        )
 
     @property
     def spec(self) -> Spec:
@@ -225,7 +283,10 @@ class Recipe:
             changes = dict(phase.task)
             unknown = set(changes) - set(task.__dataclass_fields__)
             if unknown:
-                raise InputError(f"phase changes {', '.join(sorted(unknown))}, which the task {task.name!r} does not have.")
+                raise InputError(
+                    f"phase changes {', '.join(sorted(unknown))}, which the task {task.name!r} "
+                    "does not have."
+                )
             yield replace(task, **changes), phase
 
     def record(self) -> dict:

@@ -1,4 +1,6 @@
-"""Recipes of the papers' tasks; sizes of the tasks of solution degeneracy at which one processor trains a network within seconds."""
+"""Recipes of the papers' tasks; sizes of the tasks of solution degeneracy at which one processor
+trains a network within seconds.
+"""
 
 from __future__ import annotations
 
@@ -26,43 +28,58 @@ _OURS = {
     "flip_flop": _Settings(5e-3, 32),
     "delayed_discrimination": _Settings(5e-3, 64, most=6000),
     "sine_generation": _Settings(1e-3, 32),
-    "path_integration": _Settings(5e-3, 128, most=6000, epoch_steps=4, clip_norm=1.0, plateau=Plateau(0.5, 40)),
+    "path_integration": _Settings(
+        5e-3, 128, most=6000, epoch_steps=4, clip_norm=1.0, plateau=Plateau(0.5, 40)
+    ),
 }
 
 
 def degeneracy_tasks() -> dict:
-    """The four tasks of the study at our sizes, by name: shorter trials than the paper's where its own take minutes a network.
+    """The four tasks of the study at our sizes, by name: shorter trials than the paper's where its
+    own take minutes a network.
 
-    flip_flop : 3 bits, 25 steps, p = .1 (our defaults for the paper: 100 steps, p = .3). delayed_discrimination : the paper's delays of 5–20 steps,
-    amplitudes at least 2 apart. sine_generation : 50 steps and 1–15 Hz (100 steps and 1–30 Hz). path_integration : 2D, 20 steps of up to 1
-    (100 steps of up to .5).
+    flip_flop : 3 bits, 25 steps, p = .1 (our defaults for the paper: 100 steps, p = .3).
+    delayed_discrimination : the paper's delays of 5–20 steps,
+    amplitudes at least 2 apart. sine_generation : 50 steps and 1–15 Hz (100 steps and 1–30 Hz).
+    path_integration : 2D, 20 steps of up to 1 (100 steps of up to .5).
 
     Examples
     --------
     >>> sorted(degeneracy_tasks())
     ['delayed_discrimination', 'flip_flop', 'path_integration', 'sine_generation']
     """
-    tasks = FlipFlop(), DelayedDiscrimination(gap=2.0), SineGeneration(steps=50, fastest=15.0), PathIntegration(steps=20, speed=1.0)
+    tasks = (
+        FlipFlop(),
+        DelayedDiscrimination(gap=2.0),
+        SineGeneration(steps=50, fastest=15.0),
+        PathIntegration(steps=20, speed=1.0),
+    )
     return {task.name: task for task in tasks}
 
 
 def degeneracy_recipe(task, hidden_size: int = 64, **changes) -> Recipe:
-    """The recipe of the study of solution degeneracy, where it is known: stop once the training loss is below the task's `stop_mse`.
+    """The recipe of the study of solution degeneracy, where it is known: stop once the training
+    loss is below the task's `stop_mse`.
 
-    The paper's: h_t = tanh(W_rec h_t−1 + W_in x_t + b), every weight and bias from Unif(±N^-1/2), h_0 = 0, Adam without weight decay, stop at a
-    mean squared error below the task's threshold after a patience of 3 epochs; for path integration a rate halved on a plateau of 40 epochs.
+    The paper's: h_t = tanh(W_rec h_t−1 + W_in x_t + b), every weight and bias from Unif(±N^-1/2),
+    h_0 = 0, Adam without weight decay, stop at a mean squared error below the task's threshold
+    after a patience of 3 epochs; for path integration a rate halved on a plateau of 40 epochs.
 
-    Ours, where its text is silent or its sizes take minutes a network: 64 units (128 there), learning rates (5e-3; 1e-3 for sines),
-    trials a step (32; 64 for delayed discrimination, 128 for path integration), epochs of 20 steps (4 for path integration), at most 4,000 steps
-    (6,000 for delayed discrimination and path integration), gradients of each array clipped to a norm of .1 (1 for path integration). For path
-    integration the paper has a rate of 1e-3, batches of 64 and up to 1,000 epochs of 128 steps: for them pass
-    ``phases=(Phase(128_000, 1e-3),), batch_size=64, epoch_steps=128``.
+    Ours, where its text is silent or its sizes take minutes a network: 64 units (128 there),
+    learning rates (5e-3; 1e-3 for sines), trials a step (32; 64 for delayed discrimination, 128 for
+    path integration), epochs of 20 steps (4 for path integration), at most 4,000 steps (6,000 for
+    delayed discrimination and path integration), gradients of each array clipped to a norm of .1 (1
+    for path integration). For path integration the paper has a rate of 1e-3, batches of 64 and up
+    to 1,000 epochs of 128 steps: for them pass ``phases=(Phase(128_000, 1e-3),), batch_size=64,
+    epoch_steps=128``.
 
     Parameters
     ----------
-    task : with a `stop_mse`, as the four of `degeneracy_tasks` have; any other task needs ``until=Until(loss)`` among the changes.
+    task : with a `stop_mse`, as the four of `degeneracy_tasks` have; any other task needs
+        ``until=Until(loss)`` among the changes.
     hidden_size : number of units N.
-    changes : fields of `Recipe` that differ, e.g. ``nuclear=1e-4``, or ``construction="mup", gamma=2.0, clip_norm=None``.
+    changes : fields of `Recipe` that differ, e.g. ``nuclear=1e-4``, or ``construction="mup",
+        gamma=2.0, clip_norm=None``.
 
     Raises
     ------
@@ -77,11 +94,16 @@ def degeneracy_recipe(task, hidden_size: int = 64, **changes) -> Recipe:
     """
     unknown = set(changes) - set(Recipe.__dataclass_fields__)
     if unknown:
-        raise InputError(f"degeneracy_recipe changes fields of Recipe; it has no {', '.join(sorted(unknown))}.")
+        raise InputError(
+            f"degeneracy_recipe changes fields of Recipe; it has no {', '.join(sorted(unknown))}."
+        )
     stop = getattr(task, "stop_mse", None)
     if stop is None and "until" not in changes:
         name = getattr(task, "name", type(task).__name__)
-        raise InputError(f"degeneracy_recipe needs a training threshold: the task {name!r} has no stop_mse. Pass until=Until(loss).")
+        raise InputError(
+            f"degeneracy_recipe needs a training threshold: the task {name!r} has no stop_mse. "
+            "Pass until=Until(loss)."
+        )
     ours = _OURS.get(getattr(task, "name", ""), _Settings())
     fields = {
         "construction": "default",
@@ -98,29 +120,60 @@ def degeneracy_recipe(task, hidden_size: int = 64, **changes) -> Recipe:
 
 
 def copy_recipe(hidden_size: int = 72, construction: str = "orthogonal", **changes) -> Recipe:
-    """The copy task's schedule of replay horizons: 16 lags for 3,000 steps at 1e-3, 32 for 1,500 at 5e-4, 64 for 800 at 3e-4.
+    """The copy task's schedule of replay horizons: 16 lags for 3,000 steps at 1e-3, 32 for 1,500 at
+    5e-4, 64 for 800 at 3e-4.
 
-    It reaches replay accuracy 1.000 over 128 lags at N = 72 with an orthogonal start. The paper states no horizon, rate
-    or number of steps: the schedule is ours. So is the clipping of each array's gradient to a norm of 1, which the paper does not mention.
+    It reaches replay accuracy 1.000 over 128 lags at N = 72 with an orthogonal start. The paper
+    states no horizon, rate or number of steps: the schedule is ours. So is the clipping of each
+    array's gradient to a norm of 1, which the paper does not mention.
     """
-    phases = (Phase(3000, 1e-3, {"replay": 16}), Phase(1500, 5e-4, {"replay": 32}), Phase(800, 3e-4, {"replay": 64}))
-    return Recipe(hidden_size=hidden_size, construction=construction, phases=phases, **{"clip_norm": 1.0, **changes})
+    phases = (
+        Phase(3000, 1e-3, {"replay": 16}),
+        Phase(1500, 5e-4, {"replay": 32}),
+        Phase(800, 3e-4, {"replay": 64}),
+    )
+    return Recipe(
+        hidden_size=hidden_size,
+        construction=construction,
+        phases=phases,
+        **{"clip_norm": 1.0, **changes},
+    )
 
 
-def addition_recipe(steps: int = 2000, weight_decay: float = 2.0, hidden_size: int = 128, *, checkpoints: int = 24, **changes) -> Recipe:
-    """Modular addition: relu units, an embedding of the same width, cross-entropy, full-batch AdamW at 3e-3 with betas (.9, .98), N(0, 1/fan-in).
+def addition_recipe(
+    steps: int = 2000,
+    weight_decay: float = 2.0,
+    hidden_size: int = 128,
+    *,
+    checkpoints: int = 24,
+    **changes,
+) -> Recipe:
+    """Modular addition: relu units, an embedding of the same width, cross-entropy, full-batch AdamW
+    at 3e-3 with betas (.9, .98), N(0, 1/fan-in).
 
-    At p = 113 it generalises after about 800 steps with half of the pairs and weight decay 2, about 3,500 with .4 and 1, and about 11,000
-    with .3 and 1; its structure is clean two to three times later. The paper's recipe is not public: this one is ours.
+    At p = 113 it generalises after about 800 steps with half of the pairs and weight decay 2, about
+    3,500 with .4 and 1, and about 11,000 with .3 and 1; its structure is clean two to three times
+    later. The paper's recipe is not public: this one is ours.
 
     Parameters
     ----------
-    steps, weight_decay, hidden_size : see `Recipe`. changes : other fields of it.
+    steps, weight_decay, hidden_size : see `Recipe`.
+    changes : other fields of it.
     checkpoints : how many steps to keep, evenly spaced on a logarithmic axis, besides the start.
     """
     last = integer(steps, "steps", at_least=1)
     spaced = range(1, integer(checkpoints, "checkpoints", at_least=1))
     kept = {0, last, *(round(20 * (last / 20) ** (i / checkpoints)) for i in spaced if last > 20)}
-    fields = {"embedding_size": hidden_size, "construction": "fan_in", "activation": "relu", "batch_size": None, "loss": "cross_entropy"}
-    fields |= {"betas": (0.9, 0.98), "weight_decay": weight_decay, "checkpoints": tuple(sorted(kept))}
+    fields = {
+        "embedding_size": hidden_size,
+        "construction": "fan_in",
+        "activation": "relu",
+        "batch_size": None,
+        "loss": "cross_entropy",
+    }
+    fields |= {
+        "betas": (0.9, 0.98),
+        "weight_decay": weight_decay,
+        "checkpoints": tuple(sorted(kept)),
+    }
     return Recipe(hidden_size=hidden_size, phases=(Phase(last, 3e-3),), **{**fields, **changes})

@@ -1,4 +1,6 @@
-"""train: task + recipe + seeds → a stack of trained networks, from the store where it holds them."""
+"""train: task + recipe + seeds → a stack of trained networks, from the store where it holds
+them.
+"""
 
 from __future__ import annotations
 
@@ -28,15 +30,25 @@ class TrainingWarning(UserWarning):
     """A network stopped before the end of its schedule."""
 
 
-def train(task, recipe: Recipe, seeds: Sequence[int], *, engine: str = "auto", store: Store | None = None, progress: bool | None = None) -> Trained:
+def train(
+    task,
+    recipe: Recipe,
+    seeds: Sequence[int],
+    *,
+    engine: str = "auto",
+    store: Store | None = None,
+    progress: bool | None = None,
+) -> Trained:
     """Train one network a seed, or fetch it from the store.
 
     Parameters
     ----------
     task : follows `schurkit.tasks.base.Task`.
     recipe : how to train.
-    seeds : whole numbers, each once. A network depends on its own seed, task, recipe and engine alone.
-    engine : see `schurkit.engine.choose`. On a GPU as many networks are trained side by side as half of its free memory holds.
+    seeds : whole numbers, each once. A network depends on its own seed, task, recipe and engine
+        alone.
+    engine : see `schurkit.engine.choose`. On a GPU as many networks are trained side by side as
+        half of its free memory holds.
     store : where trained networks are kept; by default `Store()`.
     progress : show a bar with loss and time left; by default where there is a terminal.
 
@@ -46,7 +58,8 @@ def train(task, recipe: Recipe, seeds: Sequence[int], *, engine: str = "auto", s
 
     Warns
     -----
-    TrainingWarning : a network's loss was no longer finite; it stopped there and the others went on.
+    TrainingWarning : a network's loss was no longer finite; it stopped there and the others went
+        on.
 
     Raises
     ------
@@ -62,7 +75,9 @@ def train(task, recipe: Recipe, seeds: Sequence[int], *, engine: str = "auto", s
     >>> trained.rnn.labels
     (0, 1)
     """
-    return train_all([Study(task, recipe, tuple(seeds))], engine=engine, store=store, progress=progress)[0]
+    return train_all(
+        [Study(task, recipe, tuple(seeds))], engine=engine, store=store, progress=progress
+    )[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,16 +94,26 @@ class Study:
             raise InputError(f"recipe must be a schurkit.Recipe; got {type(self.recipe).__name__}.")
         seeds = tuple(integer(seed, "seed", at_least=0) for seed in self.seeds)
         if not seeds or len(set(seeds)) != len(seeds):
-            raise InputError(f"seeds must be one or more different whole numbers; got {list(seeds)}.")
+            raise InputError(
+                f"seeds must be one or more different whole numbers; got {list(seeds)}."
+            )
         object.__setattr__(self, "seeds", seeds)
 
 
-def train_all(studies: Sequence[Study], *, engine: str = "auto", store: Store | None = None, progress: bool | None = None) -> list[Trained]:
-    """`train` for several studies at once, so that few seeds of many recipes still keep all processors busy.
+def train_all(
+    studies: Sequence[Study],
+    *,
+    engine: str = "auto",
+    store: Store | None = None,
+    progress: bool | None = None,
+) -> list[Trained]:
+    """`train` for several studies at once, so that few seeds of many recipes still keep all
+    processors busy.
 
     Parameters
     ----------
-    studies : each a task, a recipe and its seeds. engine, store, progress : as for `train`.
+    studies : each a task, a recipe and its seeds.
+    engine, store, progress : as for `train`.
 
     Returns
     -------
@@ -116,7 +141,9 @@ class _Run:
         self.missing = [seed for seed in study.seeds if seed not in self.results]
 
     def trained(self) -> Trained:
-        return gathered(self.study, *map(list, zip(*(self.results[seed] for seed in self.study.seeds))))
+        return gathered(
+            self.study, *map(list, zip(*(self.results[seed] for seed in self.study.seeds)))
+        )
 
     def networks_a_chunk(self) -> int:
         return networks_a_chunk(self.study, self.engine)
@@ -124,7 +151,12 @@ class _Run:
     def keep(self, seed: int, fitted: Fitted, seconds: float) -> None:
         arrays = packed(fitted)
         score = _score(self.study.task, self.study.recipe, arrays, self.engine.name)
-        found = {"score": score, "stopped": fitted.stopped, "seconds": seconds, "final_loss": _last(fitted.losses)}
+        found = {
+            "score": score,
+            "stopped": fitted.stopped,
+            "seconds": seconds,
+            "final_loss": _last(fitted.losses),
+        }
         found |= {"steps": fitted.steps, "reached": fitted.reached}
         self.store.write(self.records[seed], arrays, found)
         self.results[seed] = (arrays, found, False)
@@ -138,15 +170,22 @@ class _Run:
 
 
 def networks_a_chunk(study: Study, engine) -> int:
-    """One where a network is computed by itself, else several whose products are done at once: on a GPU as many as it has memory for."""
+    """One where a network is computed by itself, else several whose products are done at once: on a
+    GPU as many as it has memory for.
+    """
     task, recipe = study.task, study.recipe
     if engine.name == "numba" or uses_tables(task, recipe, engine):
         return 1
     if not getattr(engine, "on_gpu", False):
         return NETWORKS_A_CHUNK
-    shapes = [one.batch([study.seeds[0]], 0, recipe.batch_size).targets.shape[1:3] for one, _ in recipe.schedule(task)]
+    shapes = [
+        one.batch([study.seeds[0]], 0, recipe.batch_size).targets.shape[1:3]
+        for one, _ in recipe.schedule(task)
+    ]
     trials, steps = max(shapes, key=lambda shape: shape[0] * shape[1])
-    return engine.most_networks(recipe.hidden_size, task.input_size, task.output_size, trials, steps)
+    return engine.most_networks(
+        recipe.hidden_size, task.input_size, task.output_size, trials, steps
+    )
 
 
 def _last(losses):
@@ -161,7 +200,9 @@ def _score(task, recipe, arrays, engine) -> float:
 
 
 def _chunks(seeds: list[int], threads: int, most: int) -> list[list[int]]:
-    """Even chunks of at most `most` networks, at least one a thread where there are enough networks."""
+    """Even chunks of at most `most` networks, at least one a thread where there are enough
+    networks.
+    """
     count = max(-(-len(seeds) // most), min(threads, len(seeds)))
     count = min(len(seeds), -(-count // threads) * threads) if len(seeds) > threads else count
     bounds = np.linspace(0, len(seeds), count + 1).round().astype(int)
@@ -169,11 +210,23 @@ def _chunks(seeds: list[int], threads: int, most: int) -> list[list[int]]:
 
 
 def _train_missing(runs: list[_Run], progress):
-    """Chunks side by side in threads (NumPy leaves the interpreter lock); each network is kept as soon as its chunk is done."""
-    threads = available_threads() if all(run.engine.name in ("numba", "numpy") for run in runs) else 1
+    """Chunks side by side in threads (NumPy leaves the interpreter lock); each network is kept as
+    soon as its chunk is done.
+    """
+    threads = (
+        available_threads() if all(run.engine.name in ("numba", "numpy") for run in runs) else 1
+    )
     halt = threading.Event()
-    jobs = [(run, chunk) for run in runs for chunk in _chunks(run.missing, threads, run.networks_a_chunk())]
-    jobs.sort(key=lambda job: -len(job[1]) * job[0].study.recipe.steps * job[0].study.recipe.hidden_size ** 2)  # the longest first
+    jobs = [
+        (run, chunk)
+        for run in runs
+        for chunk in _chunks(run.missing, threads, run.networks_a_chunk())
+    ]
+    jobs.sort(
+        key=lambda job: (
+            -len(job[1]) * job[0].study.recipe.steps * job[0].study.recipe.hidden_size ** 2
+        )
+    )  # the longest first
     steps = sum(len(chunk) * run.study.recipe.steps for run, chunk in jobs)
     with _Bar(steps, progress, runs[0].study.task) as bar:
 
@@ -193,7 +246,9 @@ def _train_missing(runs: list[_Run], progress):
             try:
                 while pending:
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    for future in sorted(done, key=lambda future: future.exception() is not None):  # keep what is finished before raising
+                    for future in sorted(
+                        done, key=lambda future: future.exception() is not None
+                    ):  # keep what is finished before raising
                         run, chunk, fitted, seconds = future.result()
                         for seed, one in zip(chunk, fitted):
                             run.keep(seed, one, seconds)
@@ -205,13 +260,21 @@ def _train_missing(runs: list[_Run], progress):
 
 
 class _Bar:
-    """A progress bar over network-steps with the loss; silent without a terminal; one bar for all threads."""
+    """A progress bar over network-steps with the loss; silent without a terminal; one bar for all
+    threads.
+    """
 
     def __init__(self, total: int, progress: bool | None, task):
         from tqdm import tqdm
 
         self._lock = threading.Lock()
-        self._bar = tqdm(total=total, desc=f"train {task.name}", unit="step", disable=None if progress is None else not progress, leave=False)
+        self._bar = tqdm(
+            total=total,
+            desc=f"train {task.name}",
+            unit="step",
+            disable=None if progress is None else not progress,
+            leave=False,
+        )
 
     def __enter__(self):
         return self

@@ -1,4 +1,6 @@
-"""What training found: a stack of networks with their losses, scores and checkpoints, and how one network is laid out in the store."""
+"""What training found: a stack of networks with their losses, scores and checkpoints, and how one
+network is laid out in the store.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ FACTORS = ("E", "W_x")
 class Checkpoint:
     """Networks at one step of training.
 
-    rnn : the stack, labelled by seed. factors : E (networks, input, embedding) and W_x (networks, hidden, embedding) by name where the
+    rnn : the stack, labelled by seed.
+    factors : E (networks, input, embedding) and W_x (networks, hidden, embedding) by name where the
     recipe has an embedding (W_in = W_x Eᵀ), else empty.
     """
 
@@ -33,14 +36,20 @@ class Checkpoint:
 class Trained:
     """What `train` found.
 
-    rnn : the stack, labelled by seed. task, recipe : what made it.
-    losses : per network, the mean training loss of each `LOSS_EVERY` = 20 steps (one array a network: one may have stopped early).
+    rnn : the stack, labelled by seed.
+    task, recipe : what made it.
+    losses : per network, the mean training loss of each `LOSS_EVERY` = 20 steps (one array a
+        network: one may have stopped early).
     scores : (networks,) the task's metric on its held-out trials.
     stopped : (networks,) step at which the loss was no longer finite, −1 for none.
-    steps : (networks,) steps that each took; reached : (networks,) which of them stopped because of `Recipe.until` (its threshold is on the
+    steps : (networks,) steps that each took;
+    reached : (networks,) which of them stopped because of `Recipe.until` (its threshold is on the
     training loss and says nothing about `converged`, which is on held-out trials).
-    seconds : (networks,) training time of each, share of its chunk; stored : (networks,) whether it came from the store.
-    factors : as in `Checkpoint`. checkpoints : step → `Checkpoint`, for each of the recipe's; a network that stopped earlier is there
+    seconds : (networks,) training time of each, share of its chunk;
+    stored : (networks,) whether it came from the store.
+    factors : as in `Checkpoint`.
+    checkpoints : step → `Checkpoint`, for each of the recipe's; a network that stopped earlier is
+        there
     with its last weights.
     """
 
@@ -71,8 +80,14 @@ class Trained:
         InputError : none did.
         """
         if not self.converged.any():
-            scores = f"{self.task.metric.name} {self.scores.min():.3g} to {self.scores.max():.3g}, threshold {self.task.threshold:g}"
-            raise InputError(f"no network converged ({scores}): take more training steps, more units or an easier task.")
+            scores = (
+                f"{self.task.metric.name} {self.scores.min():.3g} to {self.scores.max():.3g}, "
+                f"threshold {self.task.threshold:g}"
+            )
+            raise InputError(
+                f"no network converged ({scores}): take more training steps, more units or an "
+                "easier task."
+            )
         return self.rnn[np.flatnonzero(self.converged).tolist()]
 
     @property
@@ -80,21 +95,27 @@ class Trained:
         """One sentence: how many converged, at which threshold."""
         sign = "≥" if self.task.metric.better == "higher" else "≤"
         return (
-            f"{int(self.converged.sum())} of {len(self.rnn)} networks converged ({self.task.metric.name} {sign} {self.task.threshold:g} on "
-            f"held-out trials; mean {self.scores.mean():.4g}); {int(self.stored.sum())} came from the store."
+            f"{int(self.converged.sum())} of {len(self.rnn)} networks converged "
+            f"({self.task.metric.name} {sign} {self.task.threshold:g} on "
+            f"held-out trials; mean {self.scores.mean():.4g}); {int(self.stored.sum())} came from "
+            "the store."
         )
 
     def loss_steps(self, network: int) -> np.ndarray:
         """Training steps at which the entries of ``losses[network]`` end."""
-        return np.minimum(np.arange(1, len(self.losses[network]) + 1) * LOSS_EVERY, self.steps[network])
+        return np.minimum(
+            np.arange(1, len(self.losses[network]) + 1) * LOSS_EVERY, self.steps[network]
+        )
 
 
 def initial(task, recipe: Recipe, seeds) -> RNN:
-    """The networks that training of these seeds starts from, without training: a stack labelled by seed.
+    """The networks that training of these seeds starts from, without training: a stack labelled by
+    seed.
 
     Parameters
     ----------
-    task, recipe : as for `train`. seeds : whole numbers.
+    task, recipe : as for `train`.
+    seeds : whole numbers.
 
     Examples
     --------
@@ -103,23 +124,37 @@ def initial(task, recipe: Recipe, seeds) -> RNN:
     (0, 1)
     """
     form = construction(recipe.construction, recipe.embedding_size)
-    return network_of(recipe, form.weights(form.start(recipe, task.input_size, task.output_size, list(seeds))), tuple(seeds))
+    return network_of(
+        recipe,
+        form.weights(form.start(recipe, task.input_size, task.output_size, list(seeds))),
+        tuple(seeds),
+    )
 
 
 def packed(fitted: Fitted) -> dict[str, np.ndarray]:
-    """The arrays of one network's file: its weights, losses, factors, and its trained arrays at each checkpoint."""
+    """The arrays of one network's file: its weights, losses, factors, and its trained arrays at
+    each checkpoint.
+    """
     arrays = {name: fitted.weights[name] for name in ARRAYS if name in fitted.weights}
-    kept = {f"checkpoints/{step}/{name}": a for step, arrays in fitted.checkpoints.items() for name, a in arrays.items()}
+    kept = {
+        f"checkpoints/{step}/{name}": a
+        for step, arrays in fitted.checkpoints.items()
+        for name, a in arrays.items()
+    }
     return arrays | fitted.factors | kept | {"losses": fitted.losses}
 
 
 def network_of(recipe: Recipe, arrays: dict[str, np.ndarray], labels=None) -> RNN:
     """A network, or a stack, from its arrays."""
     weights = {name: arrays[name] for name in ARRAYS if name in arrays}
-    return RNN(**weights, activation=recipe.activation, leak=recipe.leak, form=recipe.form, labels=labels)
+    return RNN(
+        **weights, activation=recipe.activation, leak=recipe.leak, form=recipe.form, labels=labels
+    )
 
 
-def gathered(study, files: list[dict[str, np.ndarray]], found: list[dict], stored: list[bool]) -> Trained:
+def gathered(
+    study, files: list[dict[str, np.ndarray]], found: list[dict], stored: list[bool]
+) -> Trained:
     """`Trained` from the files of its networks, and what was found about each."""
     recipe, seeds = study.recipe, study.seeds
     final = _stacked(files)
@@ -141,13 +176,17 @@ def gathered(study, files: list[dict[str, np.ndarray]], found: list[dict], store
 
 def _checkpoint(recipe, step, files, seeds) -> Checkpoint:
     stack = _stacked([_at(recipe, step, arrays) for arrays in files])
-    return Checkpoint(network_of(recipe, stack, seeds), {name: stack[name] for name in FACTORS if name in stack})
+    return Checkpoint(
+        network_of(recipe, stack, seeds), {name: stack[name] for name in FACTORS if name in stack}
+    )
 
 
 def _at(recipe, step, arrays):
     """Weights and factors of one network at a checkpoint; the last ones if it stopped before it."""
     start = f"checkpoints/{step}/"
-    there = {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
+    there = {
+        name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)
+    }
     if not there:
         return arrays
     weights, factors = whole(recipe, there)
@@ -155,4 +194,8 @@ def _at(recipe, step, arrays):
 
 
 def _stacked(files):
-    return {name: np.stack([arrays[name] for arrays in files]) for name in (*ARRAYS, *FACTORS) if name in files[0]}
+    return {
+        name: np.stack([arrays[name] for arrays in files])
+        for name in (*ARRAYS, *FACTORS)
+        if name in files[0]
+    }

@@ -1,4 +1,6 @@
-"""The trainer that serves every engine and construction: gradients from a worker, one step a call. See `schurkit.engine.base.Trainer`."""
+"""The trainer that serves every engine and construction: gradients from a worker, one step a call.
+See `schurkit.engine.base.Trainer`.
+"""
 
 from __future__ import annotations
 
@@ -17,21 +19,41 @@ from .recipe import Recipe
 
 
 def trainer_for(task, recipe: Recipe, engine: Engine, seeds: Sequence[int]) -> Trainer:
-    """The fastest trainer that an engine has for a recipe and a task, at the start of these seeds."""
+    """The fastest trainer that an engine has for a recipe and a task, at the start of these
+    seeds.
+    """
     form = construction(recipe.construction, recipe.embedding_size)
     start = form.start(recipe, task.input_size, task.output_size, seeds)
     if uses_tables(task, recipe, engine):
-        return LoopTrainer(form, start, engine.table_worker(recipe.activation, recipe.loss), recipe.rule, Pairs)
-    trainer = engine.trainer(start, recipe.spec, recipe.rule, recipe.loss) if hasattr(engine, "trainer") and isinstance(form, Dense) else None
+        return LoopTrainer(
+            form, start, engine.table_worker(recipe.activation, recipe.loss), recipe.rule, Pairs
+        )
+    trainer = (
+        engine.trainer(start, recipe.spec, recipe.rule, recipe.loss)
+        if hasattr(engine, "trainer") and isinstance(form, Dense)
+        else None
+    )
     if trainer is not None:
         return trainer
     return LoopTrainer(form, start, engine.worker(recipe.spec, recipe.loss), recipe.rule)
 
 
 def uses_tables(task, recipe: Recipe, engine: Engine) -> bool:
-    """Whether the networks see two one-hot tokens and nothing else, so that `schurkit.engine.tables` computes their gradients."""
-    plain = recipe.form == "rate" and recipe.leak == 1 and not recipe.biases and recipe.batch_size is None
-    tokens = plain and hasattr(engine, "table_worker") and not any(phase.task for phase in recipe.phases) and hasattr(task, "token_pairs")
+    """Whether the networks see two one-hot tokens and nothing else, so that
+    `schurkit.engine.tables` computes their gradients.
+    """
+    plain = (
+        recipe.form == "rate"
+        and recipe.leak == 1
+        and not recipe.biases
+        and recipe.batch_size is None
+    )
+    tokens = (
+        plain
+        and hasattr(engine, "table_worker")
+        and not any(phase.task for phase in recipe.phases)
+        and hasattr(task, "token_pairs")
+    )
     return tokens and task.token_pairs(0) is not None
 
 
@@ -40,8 +62,12 @@ class LoopTrainer:
 
     Parameters
     ----------
-    form : construction. parameters : its start. worker : gives the loss and its gradients. rule : see `schurkit.engine.base.Rule`; the
-    penalties are on weights, whether trained themselves or not. batches : class of the batches' source, made from (task, trials).
+    form : construction.
+    parameters : its start.
+    worker : gives the loss and its gradients.
+    rule : see `schurkit.engine.base.Rule`; the
+    penalties are on weights, whether trained themselves or not. batches : class of the batches'
+    source, made from (task, trials).
     """
 
     def __init__(self, form, parameters: Parameters, worker, rule: Rule, batches=None):
@@ -58,12 +84,25 @@ class LoopTrainer:
     def steps_a_call(self, source) -> int:
         return 1
 
-    def run(self, networks: Sequence[int], seeds: Sequence[int], source, step: int, count: int, learning_rates: Sequence[float]):
+    def run(
+        self,
+        networks: Sequence[int],
+        seeds: Sequence[int],
+        source,
+        step: int,
+        count: int,
+        learning_rates: Sequence[float],
+    ):
         self._keep(list(networks))
         losses, done = np.full((len(networks), count), np.nan), np.full(len(networks), count)
-        rates, going = np.asarray(learning_rates, float), np.arange(len(networks))  # positions in `networks`
+        rates, going = (
+            np.asarray(learning_rates, float),
+            np.arange(len(networks)),
+        )  # positions in `networks`
         for i in range(count):
-            found, finite = self._step(source.draw([seeds[p] for p in going], step + i), rates[going])
+            found, finite = self._step(
+                source.draw([seeds[p] for p in going], step + i), rates[going]
+            )
             losses[going, i] = found
             done[going[~finite]] = i
             going = going[finite]
@@ -72,21 +111,31 @@ class LoopTrainer:
         return losses, done
 
     def _step(self, batch, rates):
-        """One step of all networks that are left; those whose loss or gradient is not finite leave. Returns the losses and who stays."""
+        """One step of all networks that are left; those whose loss or gradient is not finite leave.
+        Returns the losses and who stays.
+        """
         parameters = self.parameters
         weights = self.form.weights(parameters)
         losses, gradients = self.worker.gradients(weights, *batch)
         for name in gradients:
             if self.rule[name].l1:
-                gradients[name] = gradients[name] + np.float32(self.rule[name].l1) * np.sign(weights[name])
+                gradients[name] = gradients[name] + np.float32(self.rule[name].l1) * np.sign(
+                    weights[name]
+                )
         if self.rule.nuclear:
-            gradients["W_rec"] = gradients["W_rec"] + np.float32(self.rule.nuclear) * polar(weights["W_rec"])
+            gradients["W_rec"] = gradients["W_rec"] + np.float32(self.rule.nuclear) * polar(
+                weights["W_rec"]
+            )
         gradients = self.form.pull_back(parameters, gradients)
         norms = gradient_norms(gradients)
         finite = np.isfinite(losses) & np.isfinite(np.array(list(norms.values()))).all(axis=0)
         if not finite.all():
             self._keep([n for n, stays in zip(self.alive, finite) if stays])
-            gradients, norms, rates = {n: g[finite] for n, g in gradients.items()}, {n: g[finite] for n, g in norms.items()}, rates[finite]
+            gradients, norms, rates = (
+                {n: g[finite] for n, g in gradients.items()},
+                {n: g[finite] for n, g in norms.items()},
+                rates[finite],
+            )
         if finite.any():
             if self.rule.clip_norm is not None:
                 clip(gradients, norms, self.rule.clip_norm)
@@ -103,17 +152,27 @@ class LoopTrainer:
             if network not in networks:
                 self._gone[network] = self._last(position)
         stays = np.array([network in networks for network in self.alive])
-        self.parameters, self.previous = ({name: a[stays] for name, a in held.items()} for held in (self.parameters, self.previous))
+        self.parameters, self.previous = (
+            {name: a[stays] for name, a in held.items()}
+            for held in (self.parameters, self.previous)
+        )
         self.adam.keep(stays)
         self.alive = [network for network in self.alive if network in networks]
 
     def _last(self, position) -> Parameters:
-        now, before = ({name: a[position].copy() for name, a in held.items()} for held in (self.parameters, self.previous))
+        now, before = (
+            {name: a[position].copy() for name, a in held.items()}
+            for held in (self.parameters, self.previous)
+        )
         weights = self.form.weights({name: a[None] for name, a in now.items()})
-        return now if all(np.isfinite(a).all() for a in (*now.values(), *weights.values())) else before
+        return (
+            now if all(np.isfinite(a).all() for a in (*now.values(), *weights.values())) else before
+        )
 
     def weights(self, network: int) -> Parameters:
-        return self._gone[network] if network in self._gone else self._last(self.alive.index(network))
+        return (
+            self._gone[network] if network in self._gone else self._last(self.alive.index(network))
+        )
 
 
 class Batches:
@@ -154,7 +213,18 @@ class Pairs:
         eye, out = np.eye(self.task.input_size), np.eye(self.task.output_size)
         tokens = np.stack([eye[np.asarray(first)], eye[np.asarray(second)]], axis=1)
         last = trials.counted[0]
-        same = trials.inputs.shape[1:] == tokens.shape and trials.targets.shape[2] == 2 and (trials.inputs[0] == tokens).all()
-        if not (same and (last == [False, True]).all() and (trials.targets[0, :, 1] == out[np.asarray(target)]).all()):
-            raise InputError(f"token_pairs of task {self.task.name!r} are not the training set that its batch(…, None) gives.")
+        same = (
+            trials.inputs.shape[1:] == tokens.shape
+            and trials.targets.shape[2] == 2
+            and (trials.inputs[0] == tokens).all()
+        )
+        if not (
+            same
+            and (last == [False, True]).all()
+            and (trials.targets[0, :, 1] == out[np.asarray(target)]).all()
+        ):
+            raise InputError(
+                f"token_pairs of task {self.task.name!r} are not the training set that its "
+                "batch(…, None) gives."
+            )
         return pairs

@@ -1,7 +1,9 @@
-"""The figures of the book as functions of values: each returns a `View`, a figure that knows its alternative text and its numbers.
+"""The figures of the book as functions of values: each returns a `View`, a figure that knows its
+alternative text and its numbers.
 
-``views.profile(profile)`` in a cell shows it; ``nb.show(views.profile(profile), "name", "What to see.")`` puts it on a page with caption, alternative
-text and the CSV file behind it. A file a kind, so that a chapter depends on the kinds that it shows.
+``views.profile(profile)`` in a cell shows it; ``nb.show(views.profile(profile), "name", "What to
+see.")`` puts it on a page with caption, alternative text and the CSV file behind it. A file a kind,
+so that a chapter depends on the kinds that it shows.
 """
 
 from .base import CONTROL_MARKERS, SECTOR_COLOURS, View, styled

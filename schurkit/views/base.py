@@ -10,12 +10,25 @@ import numpy as np
 from .plot import CONTROL_COLOUR, SECTOR_COLOURS, style
 
 COLOURS = {**SECTOR_COLOURS, "RR+CR+CC": "#555555", "none": "#222222"}
-"""One colour a removal, all book long: the sectors', grey for several together, ink for the intact network."""
+"""One colour a removal, all book long: the sectors', grey for several together, ink for the intact
+network.
+"""
 CONTROL_MARKERS = {"permuted": "D", "matched": "s", "block-upper": "^", "full": "v"}
 INK = "#222222"
 FAINT = "#9A9A9A"
 
-__all__ = ["COLOURS", "CONTROL_COLOUR", "CONTROL_MARKERS", "FAINT", "INK", "SECTOR_COLOURS", "View", "axes", "colour_of", "label_of"]
+__all__ = [
+    "COLOURS",
+    "CONTROL_COLOUR",
+    "CONTROL_MARKERS",
+    "FAINT",
+    "INK",
+    "SECTOR_COLOURS",
+    "View",
+    "axes",
+    "colour_of",
+    "label_of",
+]
 __all__ += ["shared_legend", "styled"]
 
 
@@ -64,7 +77,11 @@ def axes(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.4, 3.0)
 
 def shared_legend(figure, panels, **options) -> None:
     """One legend above all panels; a name that stands in several is named once."""
-    handles = {label: handle for ax in np.ravel(panels) for handle, label in zip(*ax.get_legend_handles_labels())}
+    handles = {
+        label: handle
+        for ax in np.ravel(panels)
+        for handle, label in zip(*ax.get_legend_handles_labels())
+    }
     if handles:
         figure.legend(handles.values(), handles.keys(), loc="outside upper center", **options)
 

@@ -16,7 +16,8 @@ from .base import SECTOR_COLOURS, View, axes, styled
 
 @styled
 def couplings(rows: Sequence, form: SchurForm, label) -> View:
-    """The exact effect of removing each single coupling of one network as a map, and exact against estimated effects of all networks.
+    """The exact effect of removing each single coupling of one network as a map, and exact against
+    estimated effects of all networks.
 
     Parameters
     ----------
@@ -37,10 +38,14 @@ def couplings(rows: Sequence, form: SchurForm, label) -> View:
     for line in (left.axhline, left.axvline):
         line(form.leading_blocks - 0.5, color="black", lw=0.8)
     left.set(xlabel="driver block (by modulus)", ylabel="driven block")
-    figure.colorbar(image, ax=left, shrink=0.8, ticks=plot.decades(linear, -limit, limit)).ax.set_title("ΔFVU", fontsize=9)
+    figure.colorbar(
+        image, ax=left, shrink=0.8, ticks=plot.decades(linear, -limit, limit)
+    ).ax.set_title("ΔFVU", fontsize=9)
     for name in SECTORS:
         part = frame[frame.sector == name]
-        right.plot(part.estimate, part.exact, ".", ms=2, alpha=0.4, color=SECTOR_COLOURS[name], label=name)
+        right.plot(
+            part.estimate, part.exact, ".", ms=2, alpha=0.4, color=SECTOR_COLOURS[name], label=name
+        )
     ends = [frame.exact.min(), frame.exact.max()]
     right.plot(ends, ends, color="black", lw=0.8)
     for axis, values in (("x", frame.estimate), ("y", frame.exact)):
@@ -50,8 +55,12 @@ def couplings(rows: Sequence, form: SchurForm, label) -> View:
     right.legend(markerscale=4)
     largest = mine.loc[mine.exact.abs().idxmax()]
     alt = (
-        f"A map of {len(mine)} couplings of network {label}; the largest effect is {short(largest.exact)}, in {largest.sector}. "
-        f"Exact against estimated effects of {frame.network.nunique()} network(s), close to the diagonal."
+        f"A map of {len(mine)} couplings of network {label}; the largest effect is "
+        f"{short(largest.exact)}, in {largest.sector}. "
+        f"Exact against estimated effects of {frame.network.nunique()} network(s), close to the "
+        "diagonal."
     )
     columns = ["network", "driven", "driver", "sector", "norm", "exact", "estimate"]
-    return View(figure, alt, frame.sort_values("exact", key=np.abs, ascending=False).head(2000)[columns])
+    return View(
+        figure, alt, frame.sort_values("exact", key=np.abs, ascending=False).head(2000)[columns]
+    )

@@ -15,7 +15,13 @@ from .trials import OUTPUT
 
 @styled
 def examples(
-    trials: Trials, outputs, which: Sequence[int], *, titles: Sequence[str] | None = None, beside: Mapping | None = None, channel: int = 0
+    trials: Trials,
+    outputs,
+    which: Sequence[int],
+    *,
+    titles: Sequence[str] | None = None,
+    beside: Mapping | None = None,
+    channel: int = 0,
 ) -> View:
     """One output channel of several trials, a row each, over its target.
 
@@ -25,15 +31,28 @@ def examples(
     outputs : (trials, time, output) of one network.
     which : the trials that are drawn.
     titles : a few words a trial, written at its left; "trial 1" and so on by default.
-    beside : by name, (trials, time): what else is drawn, dotted, such as the answer that would be wrong.
+    beside : by name, (trials, time): what else is drawn, dotted, such as the answer that would be
+        wrong.
     channel : of the output.
     """
     titles = [f"trial {k + 1}" for k in which] if titles is None else titles
-    figure, column = axes(len(which), 1, (6.4, 0.9 + 0.8 * len(which)), sharex=True, sharey=True, squeeze=False)
+    figure, column = axes(
+        len(which), 1, (6.4, 0.9 + 0.8 * len(which)), sharex=True, sharey=True, squeeze=False
+    )
     said, rows = [], []
     for ax, trial, title in zip(column[:, 0], which, titles):
-        target, output, counted = trials.targets[trial, :, channel], outputs[trial][:, channel], trials.counted[trial]
-        ax.plot(np.where(counted, target, np.nan), color="#BDBDBD", lw=4, solid_capstyle="butt", label="target")
+        target, output, counted = (
+            trials.targets[trial, :, channel],
+            outputs[trial][:, channel],
+            trials.counted[trial],
+        )
+        ax.plot(
+            np.where(counted, target, np.nan),
+            color="#BDBDBD",
+            lw=4,
+            solid_capstyle="butt",
+            label="target",
+        )
         for name, values in (beside or {}).items():
             ax.plot(values[trial], ":", color=FAINT, lw=1.2, label=name)
         ax.plot(output, color=OUTPUT, lw=1.4, label="output")
@@ -41,10 +60,19 @@ def examples(
         said.append(f"{title} {short(np.abs(output - target)[counted].mean(), '.2g')}")
         more = {name: values[trial] for name, values in (beside or {}).items()}
         rows += [
-            {"trial": trial, "step": t, "target": target[t], "output": output[t], **{name: values[t] for name, values in more.items()}}
+            {
+                "trial": trial,
+                "step": t,
+                "target": target[t],
+                "output": output[t],
+                **{name: values[t] for name, values in more.items()},
+            }
             for t in np.flatnonzero(counted)
         ]
     column[-1, 0].set_xlabel("time (steps)")
     figure.legend(*column[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
-    alt = f"{plural(len(which), 'trial')} of one network over time; mean distance of the output from its target: {', '.join(said)}."
+    alt = (
+        f"{plural(len(which), 'trial')} of one network over time; mean distance of the output "
+        f"from its target: {', '.join(said)}."
+    )
     return View(figure, alt, rows)

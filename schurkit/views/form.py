@@ -14,7 +14,13 @@ from .base import View, axes, styled
 
 
 @styled
-def schur(forms: SchurForm | Sequence[SchurForm], *, labels: Sequence | None = None, index: int = 0, roots: int = 0) -> View:
+def schur(
+    forms: SchurForm | Sequence[SchurForm],
+    *,
+    labels: Sequence | None = None,
+    index: int = 0,
+    roots: int = 0,
+) -> View:
     """Spectrum and |T| of one network, and how many units stand in R in all of them.
 
     Parameters
@@ -27,9 +33,13 @@ def schur(forms: SchurForm | Sequence[SchurForm], *, labels: Sequence | None = N
     forms = [forms] if isinstance(forms, SchurForm) else list(forms)
     form, labels = forms[index], range(len(forms)) if labels is None else labels
     panels = 3 if len(forms) > 1 else 2
-    figure, row = axes(1, panels, (7.2 if panels == 3 else 6.0, 3.0), width_ratios=[1, 1.15, 0.55][:panels])
+    figure, row = axes(
+        1, panels, (7.2 if panels == 3 else 6.0, 3.0), width_ratios=[1, 1.15, 0.55][:panels]
+    )
     for spoke in np.exp(2j * np.pi * np.arange(roots) / max(roots, 1)):
-        row[0].plot([0, 1.12 * spoke.real], [0, 1.12 * spoke.imag], color="#D0D0D0", lw=0.8, zorder=0)
+        row[0].plot(
+            [0, 1.12 * spoke.real], [0, 1.12 * spoke.imag], color="#D0D0D0", lw=0.8, zorder=0
+        )
     _spectrum(form, row[0])
     plot.schur_matrix(form, row[1])
     counts = np.array([one.n_leading for one in forms])
@@ -38,22 +48,39 @@ def schur(forms: SchurForm | Sequence[SchurForm], *, labels: Sequence | None = N
         row[2].set(title="units in R", xlim=(-0.6, 0.6), ylim=(0, max(counts) + 2))
     norms = form.norms()
     alt = (
-        f"Eigenvalues in the complex plane, {form.n_leading} of {plural(form.hidden_size, 'unit')} in R, radius {short(form.radius)}; "
-        f"a map of |T| with Frobenius norms " + ", ".join(f"{part} {short(norms[part])}" for part in ("RR", "CR", "CC", "B"))
+        f"Eigenvalues in the complex plane, {form.n_leading} of "
+        f"{plural(form.hidden_size, 'unit')} in R, radius {short(form.radius)}; "
+        f"a map of |T| with Frobenius norms "
+        + ", ".join(f"{part} {short(norms[part])}" for part in ("RR", "CR", "CC", "B"))
     )
-    alt += f"; units in R over {plural(len(forms), 'network')}: {span(counts)}." if panels == 3 else "."
-    rows = [{"network": label, "units in R": one.n_leading, "radius": one.radius, **one.norms()} for label, one in zip(labels, forms)]
+    alt += (
+        f"; units in R over {plural(len(forms), 'network')}: {span(counts)}."
+        if panels == 3
+        else "."
+    )
+    rows = [
+        {"network": label, "units in R": one.n_leading, "radius": one.radius, **one.norms()}
+        for label, one in zip(labels, forms)
+    ]
     return View(figure, alt, rows)
 
 
 @styled
 def spectrum(form: SchurForm) -> View:
-    """The eigenvalues of one network: R filled, C open, with the cut between them and the unit circle."""
+    """The eigenvalues of one network: R filled, C open, with the cut between them and the unit
+    circle.
+    """
     figure, ax = axes(1, 1, (3.4, 3.4))
     _spectrum(form, ax)
     values = form.eigenvalues
-    where = f"{form.n_leading} of {plural(form.hidden_size, 'unit')} in R, radius {short(form.radius)}, cut at {short(form.cut)}"
-    rows = [{"real": v.real, "imaginary": v.imag, "sector": "R" if k < form.n_leading else "C"} for k, v in enumerate(values)]
+    where = (
+        f"{form.n_leading} of {plural(form.hidden_size, 'unit')} in R, radius "
+        f"{short(form.radius)}, cut at {short(form.cut)}"
+    )
+    rows = [
+        {"real": v.real, "imaginary": v.imag, "sector": "R" if k < form.n_leading else "C"}
+        for k, v in enumerate(values)
+    ]
     return View(figure, f"Eigenvalues in the complex plane: {where}.", rows)
 
 

@@ -1,4 +1,6 @@
-"""Views of results: numbers in, Axes out. Nothing is computed, shown or set globally here; `style()` gives the book's look in a context."""
+"""Views of results: numbers in, Axes out. Nothing is computed, shown or set globally here;
+`style()` gives the book's look in a context.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ def _axes(ax):
 
 
 def spectrum(form, ax=None):
-    """Eigenvalues of a Schur form in the complex plane: R filled, C open, with the threshold circle and the unit circle.
+    """Eigenvalues of a Schur form in the complex plane: R filled, C open, with the threshold circle
+    and the unit circle.
 
     form : `schurkit.SchurForm`; of a leaky network the eigenvalues are those of the step matrix.
     """
@@ -36,11 +39,31 @@ def spectrum(form, ax=None):
     angle = np.linspace(0, 2 * np.pi, 361)
     ax.plot(np.cos(angle), np.sin(angle), color="#AAAAAA", lw=0.8, label="unit circle")
     ax.plot(
-        form.cut * np.cos(angle), form.cut * np.sin(angle), color="#333333", lw=0.8, ls="--", label=f"{form.cut / (form.radius or 1):.3g} × radius"
+        form.cut * np.cos(angle),
+        form.cut * np.sin(angle),
+        color="#333333",
+        lw=0.8,
+        ls="--",
+        label=f"{form.cut / (form.radius or 1):.3g} × radius",
     )
     values, leading = form.eigenvalues, np.arange(form.hidden_size) < form.n_leading
-    ax.plot(values.real[leading], values.imag[leading], "o", ms=4.5, color=SECTOR_COLOURS["RR"], label=f"R: {_units(leading)}")
-    ax.plot(values.real[~leading], values.imag[~leading], "o", ms=4.5, mfc="none", color=SECTOR_COLOURS["CC"], label=f"C: {_units(~leading)}")
+    ax.plot(
+        values.real[leading],
+        values.imag[leading],
+        "o",
+        ms=4.5,
+        color=SECTOR_COLOURS["RR"],
+        label=f"R: {_units(leading)}",
+    )
+    ax.plot(
+        values.real[~leading],
+        values.imag[~leading],
+        "o",
+        ms=4.5,
+        mfc="none",
+        color=SECTOR_COLOURS["CC"],
+        label=f"C: {_units(~leading)}",
+    )
     ax.set(aspect="equal", xlabel="Re λ", ylabel="Im λ")
     return ax
 
@@ -55,7 +78,9 @@ def schur_matrix(form, ax=None, colourbar: bool = True):
     ax = _axes(ax)
     size = np.abs(form.T)
     largest = size.max() or 1.0
-    image = ax.imshow(np.maximum(size, 1e-4 * largest), norm=LogNorm(1e-4 * largest, largest), cmap="Greys")
+    image = ax.imshow(
+        np.maximum(size, 1e-4 * largest), norm=LogNorm(1e-4 * largest, largest), cmap="Greys"
+    )
     ax.set(xlabel="from Schur vector", ylabel="to Schur vector")
     n, r = form.hidden_size, form.n_leading
     places = (
@@ -65,8 +90,22 @@ def schur_matrix(form, ax=None, colourbar: bool = True):
     )
     for name, (x, y), inside in places:
         if inside:
-            box = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": SECTOR_COLOURS[name], "alpha": 0.9}
-            ax.text(x - 0.5, y - 0.5, name, ha="center", va="center", fontsize=8, color=SECTOR_COLOURS[name], bbox=box)
+            box = {
+                "boxstyle": "round,pad=0.2",
+                "fc": "white",
+                "ec": SECTOR_COLOURS[name],
+                "alpha": 0.9,
+            }
+            ax.text(
+                x - 0.5,
+                y - 0.5,
+                name,
+                ha="center",
+                va="center",
+                fontsize=8,
+                color=SECTOR_COLOURS[name],
+                bbox=box,
+            )
     if 0 < r < n:
         ax.axhline(r - 0.5, color="#333333", lw=0.8)
         ax.axvline(r - 0.5, color="#333333", lw=0.8)
@@ -87,12 +126,16 @@ def dots(
     seed: int = 0,
     nearly: Sequence[Sequence[bool]] | None = None,
 ):
-    """Every network a dot, one column a condition, with the mean and, from ten networks up, its interval.
+    """Every network a dot, one column a condition, with the mean and, from ten networks up, its
+    interval.
 
-    values : for each condition the values of its networks; names : of the conditions. NaN stands for a network in which there is nothing to
-        remove: it is left out of dots and mean, and counted above the axis after the sign ∅.
-    offset : shift of the column, so that several series stand side by side; seed : of the horizontal scatter.
-    nearly : for each condition, in which networks next to nothing is removed: their dots have a dashed outline and no filling.
+    values : for each condition the values of its networks;
+    names : of the conditions. NaN stands for a network in which there is nothing to remove: it is
+        left out of dots and mean, and counted above the axis after the sign ∅.
+    offset : shift of the column, so that several series stand side by side;
+    seed : of the horizontal scatter.
+    nearly : for each condition, in which networks next to nothing is removed: their dots have a
+        dashed outline and no filling.
     """
     from schurkit.intervals import over_networks
 
@@ -102,19 +145,45 @@ def dots(
         column = np.asarray(column, dtype=float)
         there = ~np.isnan(column)
         _count_empty(ax, i, int((~there).sum()))
-        hollow = np.zeros(len(column), dtype=bool) if nearly is None else np.asarray(nearly[i], dtype=bool)
+        hollow = (
+            np.zeros(len(column), dtype=bool)
+            if nearly is None
+            else np.asarray(nearly[i], dtype=bool)
+        )
         column, hollow = column[there], hollow[there]
         if not len(column):
             continue
         label, shown = None, label  # a legend names the first column that holds anything
-        x = i + offset + (generator.uniform(-0.06, 0.06, len(column)) if len(column) > 1 else np.zeros(1))
-        ax.plot(x[~hollow], column[~hollow], marker, ms=4, color=colour, alpha=0.55, mew=0, label=shown)
+        x = (
+            i
+            + offset
+            + (generator.uniform(-0.06, 0.06, len(column)) if len(column) > 1 else np.zeros(1))
+        )
+        ax.plot(
+            x[~hollow], column[~hollow], marker, ms=4, color=colour, alpha=0.55, mew=0, label=shown
+        )
         if hollow.any():
-            ax.scatter(x[hollow], column[hollow], 16, marker=marker, facecolors="none", edgecolors=colour, linewidths=0.7, linestyles="--")
+            ax.scatter(
+                x[hollow],
+                column[hollow],
+                16,
+                marker=marker,
+                facecolors="none",
+                edgecolors=colour,
+                linewidths=0.7,
+                linestyles="--",
+            )
         mean = over_networks(column)
         ax.plot([i + offset - 0.13, i + offset + 0.13], [mean.mean] * 2, color=colour, lw=1.6)
         if mean.low is not None:
-            ax.plot([i + offset] * 2, [mean.low, mean.high], color=colour, lw=3, alpha=0.6, solid_capstyle="butt")
+            ax.plot(
+                [i + offset] * 2,
+                [mean.low, mean.high],
+                color=colour,
+                lw=3,
+                alpha=0.6,
+                solid_capstyle="butt",
+            )
     ax.set_xticks(range(len(names)), names)
     return ax
 
@@ -123,13 +192,24 @@ def _count_empty(ax, column: int, count: int) -> None:
     """Write once a column in how many networks there is nothing to remove."""
     if count and not any(text.get_gid() == f"empty {column}" for text in ax.texts):
         place = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "bottom"}
-        ax.text(column, 0.01, f"∅ {count}", fontsize=7, color="#555555", gid=f"empty {column}", **place)
+        ax.text(
+            column, 0.01, f"∅ {count}", fontsize=7, color="#555555", gid=f"empty {column}", **place
+        )
 
 
 def replay(outputs, targets, ax=None, *, symbols: int):
-    """One copy trial as a raster: outputs (time, channels) in colour, a dot where the sign is wrong; a line where replay starts."""
+    """One copy trial as a raster: outputs (time, channels) in colour, a dot where the sign is
+    wrong; a line where replay starts.
+    """
     ax = _axes(ax)
-    image = ax.imshow(np.asarray(outputs).T, aspect="auto", cmap="PuOr", vmin=-1.2, vmax=1.2, interpolation="nearest")
+    image = ax.imshow(
+        np.asarray(outputs).T,
+        aspect="auto",
+        cmap="PuOr",
+        vmin=-1.2,
+        vmax=1.2,
+        interpolation="nearest",
+    )
     wrong = np.argwhere((np.sign(outputs) != np.sign(targets)) & (np.asarray(targets) != 0))
     if len(wrong):
         ax.plot(wrong[:, 0], wrong[:, 1], ".", ms=2, color="black")
@@ -139,15 +219,21 @@ def replay(outputs, targets, ax=None, *, symbols: int):
     return ax
 
 
-def loss_curves(steps, losses, ax=None, *, chance: float | None = None, colour="#0072B2", label=None):
-    """Training loss of every network on a logarithmic axis, with the loss of always predicting the mean."""
+def loss_curves(
+    steps, losses, ax=None, *, chance: float | None = None, colour="#0072B2", label=None
+):
+    """Training loss of every network on a logarithmic axis, with the loss of always predicting the
+    mean.
+    """
     ax = _axes(ax)
     for i, (x, y) in enumerate(zip(steps, losses)):
         ax.semilogy(x, y, color=colour, lw=0.9, alpha=0.7, label=label if i == 0 else None)
     if chance is not None:
         ax.axhline(chance, color="black", lw=0.8, ls=":", label="predicting the mean")
     lowest = min((np.min(y) for y in losses if len(y)), default=0)
-    if lowest > 0:  # whole decades, and labels for these alone: those of the minor ticks would crowd the axis
+    if (
+        lowest > 0
+    ):  # whole decades, and labels for these alone: those of the minor ticks would crowd the axis
         ax.yaxis.set_minor_formatter("")
         ax.set_ylim(bottom=min(10.0 ** np.floor(np.log10(lowest)), ax.get_ylim()[0]))
     ax.set(xlabel="training step", ylabel="loss (MSE)")
@@ -157,7 +243,8 @@ def loss_curves(steps, losses, ax=None, *, chance: float | None = None, colour="
 def numbers(values, ax=None, *, colours=None, digits: int = 2):
     """A small matrix with its entries written in the cells; zeros are left empty.
 
-    values : (rows, columns). colours : (rows, columns) of colour names or None, the tint of each cell; by default none.
+    values : (rows, columns).
+    colours : (rows, columns) of colour names or None, the tint of each cell; by default none.
     """
     ax = _axes(ax)
     rows, columns = np.shape(values)
@@ -166,8 +253,21 @@ def numbers(values, ax=None, *, colours=None, digits: int = 2):
         if tint is not None:
             ax.add_patch(_rectangle(column, row, tint))
         if round(float(value), digits) != 0:
-            ax.text(column, row, f"{value:.{digits}f}".replace("-", "−"), ha="center", va="center", fontsize=8)
-    ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), aspect="equal", xticks=range(columns), yticks=range(rows))
+            ax.text(
+                column,
+                row,
+                f"{value:.{digits}f}".replace("-", "−"),
+                ha="center",
+                va="center",
+                fontsize=8,
+            )
+    ax.set(
+        xlim=(-0.5, columns - 0.5),
+        ylim=(rows - 0.5, -0.5),
+        aspect="equal",
+        xticks=range(columns),
+        yticks=range(rows),
+    )
     ax.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
     ax.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
     ax.grid(which="minor", color="#DDDDDD", lw=0.5)
@@ -185,15 +285,30 @@ def _rectangle(column, row, colour):
     return Rectangle((column - 0.5, row - 0.5), 1, 1, color=colour, alpha=0.28, lw=0)
 
 
-def pseudospectra(re, im, least, ax=None, *, levels, eigenvalues=None, boundary=None, radius: float | None = None):
-    """Contours of σ_min(z I − W), the boundaries of ε-pseudospectra in `level_colours`, with eigenvalues, numerical range and spectral circle.
+def pseudospectra(
+    re, im, least, ax=None, *, levels, eigenvalues=None, boundary=None, radius: float | None = None
+):
+    """Contours of σ_min(z I − W), the boundaries of ε-pseudospectra in `level_colours`, with
+    eigenvalues, numerical range and spectral circle.
 
-    re, im, least : (columns,), (rows,), (rows, columns), as from `schurkit.schur.nonnormality.pseudospectrum`. levels : the ε to draw, increasing.
-    eigenvalues, boundary : complex points; the boundary of the numerical range is closed and dashed. radius : of a dotted circle.
+    re, im, least : (columns,), (rows,), (rows, columns), as from
+        `schurkit.schur.nonnormality.pseudospectrum`.
+    levels : the ε to draw, increasing.
+    eigenvalues, boundary : complex points; the boundary of the numerical range is closed and
+        dashed.
+    radius : of a dotted circle.
     """
     ax = _axes(ax)
     shown = np.log10(np.maximum(least, 1e-300))
-    ax.contour(re, im, shown, levels=np.log10(levels), colors=level_colours(len(levels)), linewidths=1.1, linestyles="solid")
+    ax.contour(
+        re,
+        im,
+        shown,
+        levels=np.log10(levels),
+        colors=level_colours(len(levels)),
+        linewidths=1.1,
+        linestyles="solid",
+    )
     for level, colour in zip(levels, level_colours(len(levels))):
         ax.plot([], color=colour, label=f"ε = {level:.2g}")
     if boundary is not None:
@@ -201,25 +316,45 @@ def pseudospectra(re, im, least, ax=None, *, levels, eigenvalues=None, boundary=
         ax.plot(closed.real, closed.imag, "--", color="#8C564B", lw=1, label="numerical range")
     if radius is not None:
         angle = np.linspace(0, 2 * np.pi, 361)
-        ax.plot(radius * np.cos(angle), radius * np.sin(angle), ":", color="#555555", lw=0.9, label="spectral radius")
+        ax.plot(
+            radius * np.cos(angle),
+            radius * np.sin(angle),
+            ":",
+            color="#555555",
+            lw=0.9,
+            label="spectral radius",
+        )
     if eigenvalues is not None:
-        ax.plot(np.real(eigenvalues), np.imag(eigenvalues), ".", ms=3, color="black", label="eigenvalues")
+        ax.plot(
+            np.real(eigenvalues),
+            np.imag(eigenvalues),
+            ".",
+            ms=3,
+            color="black",
+            label="eigenvalues",
+        )
     ax.set(aspect="equal", xlabel="Re z", ylabel="Im z")
     return ax
 
 
 def level_colours(count: int) -> list:
-    """Colours of `count` levels from low to high, for the contours and for a legend; none is too light for a white page."""
+    """Colours of `count` levels from low to high, for the contours and for a legend; none is too
+    light for a white page.
+    """
     import matplotlib
 
     return list(matplotlib.colormaps["viridis"](np.linspace(0.8, 0.0, count)))
 
 
 def symlog(ax, linear: float, lowest: float = 0.0):
-    """Vertical axis that is logarithmic above `linear` and linear around zero, without decades below what is drawn (`lowest`)."""
+    """Vertical axis that is logarithmic above `linear` and linear around zero, without decades
+    below what is drawn (`lowest`).
+    """
     highest = max(float(ax.dataLim.y1), linear)
     ax.set_yscale("symlog", linthresh=linear)
-    ax.set_ylim(bottom=min(-linear / 2, 1.3 * float(lowest)), top=1.6 * highest)  # the margin of a linear axis would cut the topmost dots
+    ax.set_ylim(
+        bottom=min(-linear / 2, 1.3 * float(lowest)), top=1.6 * highest
+    )  # the margin of a linear axis would cut the topmost dots
     return ax
 
 
@@ -228,10 +363,16 @@ def decades(linear: float, low: float, high: float, most: int = 7) -> list[float
 
     Thinned to about `most`; then the innermost are left out, whose labels would touch that of zero.
 
-    linear : a power of ten, where the axis turns linear. low, high : ends of what is drawn.
+    linear : a power of ten, where the axis turns linear.
+    low, high : ends of what is drawn.
     """
     first = round(np.log10(linear))
-    reach = [int(np.floor(np.log10(size) + 1e-9)) - first + 1 if size >= linear else 0 for size in (max(-low, 0), max(high, 0))]
+    reach = [
+        int(np.floor(np.log10(size) + 1e-9)) - first + 1 if size >= linear else 0
+        for size in (max(-low, 0), max(high, 0))
+    ]
     step = max(1, int(np.ceil(sum(reach) / (most - 1))))
-    below, above = ([float(f"1e{first + k}") for k in range(step - 1, count, step)] for count in reach)
+    below, above = (
+        [float(f"1e{first + k}") for k in range(step - 1, count, step)] for count in reach
+    )
     return [-tick for tick in reversed(below)] + [0.0] + above

@@ -1,4 +1,6 @@
-"""The result of the book as a figure: what each removal costs, beside the controls of equal size."""
+"""The result of the book as a figure: what each removal costs, beside the controls of equal
+size.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +18,27 @@ PLACES = {"permuted": 0.16, "matched": 0.32, "block-upper": 0.48, "full": 0.64}
 
 
 @styled
-def profile(found: Profile, *, removed: Sequence[str] | None = None, paper: Mapping | None = None, linear: float | None = None) -> View:
+def profile(
+    found: Profile,
+    *,
+    removed: Sequence[str] | None = None,
+    paper: Mapping | None = None,
+    linear: float | None = None,
+) -> View:
     """What each removal costs every network, beside its controls of equal norm.
 
-    Filled dots: networks (outlined where the sector holds less than 1 % of ‖T‖); bars: means; thick bars: 95 % intervals from ten networks up.
-    Grey, to the right: each network's controls, the mean over their draws. ∅: networks in which there is nothing to remove.
+    Filled dots: networks (outlined where the sector holds less than 1 % of ‖T‖); bars: means; thick
+    bars: 95 % intervals from ten networks up. Grey, to the right: each network's controls, the mean
+    over their draws. ∅: networks in which there is nothing to remove.
 
     Parameters
     ----------
     found : the profile.
     removed : which removals to draw; all by default.
     paper : what a paper reports, the value or (value, spread) by removal; drawn as an open diamond.
-    linear : costs below this are drawn on a linear scale, larger ones on a logarithmic one; by default the whole axis is linear for scores, and
-        symmetric-logarithmic from 0.001 for errors.
+    linear : costs below this are drawn on a linear scale, larger ones on a logarithmic one; by
+        default the whole axis is linear for scores, and symmetric-logarithmic from 0.001 for
+        errors.
     """
     names = list(found.removed if removed is None else removed)
     linear = (1e-3 if found.metric.better == "lower" else 0.0) if linear is None else linear
@@ -50,7 +60,15 @@ def profile(found: Profile, *, removed: Sequence[str] | None = None, paper: Mapp
         if paper and name in paper:
             value, spread = paper[name] if isinstance(paper[name], tuple) else (paper[name], None)
             ax.errorbar(
-                place - 0.22, value, spread, fmt="D", ms=5.5, mfc="none", color=INK, lw=0.9, label="paper" if name == next(iter(paper)) else None
+                place - 0.22,
+                value,
+                spread,
+                fmt="D",
+                ms=5.5,
+                mfc="none",
+                color=INK,
+                lw=0.9,
+                label="paper" if name == next(iter(paper)) else None,
             )
     ax.axhline(0, color=INK, lw=0.8)
     _axis(ax, found, names, linear)
@@ -62,19 +80,39 @@ def profile(found: Profile, *, removed: Sequence[str] | None = None, paper: Mapp
 def _removal(ax, place, one):
     outlined = one.held & (one.mass < NEARLY_EMPTY)
     colour = colour_of(one.name)
-    for which, options in ((one.held & ~outlined, {}), (outlined, {"mfc": "none", "mew": 1.0, "ls": ""})):
+    for which, options in (
+        (one.held & ~outlined, {}),
+        (outlined, {"mfc": "none", "mew": 1.0, "ls": ""}),
+    ):
         _column(ax, place, one.cost[which], colour, "o", 4.5, None, bars=False, **options)
     _bars(ax, place, finite(one.cost[one.held]), colour)
     if not one.held.all():
         gone = int((~one.held).sum())
         text = "∅" if gone == len(one.held) else f"∅ {gone}"
-        ax.annotate(text, (place, 0.0), (0, 5), textcoords="offset points", ha="center", fontsize=9, color=colour)
+        ax.annotate(
+            text,
+            (place, 0.0),
+            (0, 5),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9,
+            color=colour,
+        )
 
 
 def _column(ax, place, values, colour, marker, size, label, bars=True, **options):
     values = finite(values)
     scatter = (np.arange(len(values)) * 0.618034 % 1 - 0.5) * 0.1 * (len(values) > 1)
-    ax.plot(place + scatter, values, marker, ms=size, color=colour, alpha=0.6, label=label, **({"mew": 0} | options))
+    ax.plot(
+        place + scatter,
+        values,
+        marker,
+        ms=size,
+        color=colour,
+        alpha=0.6,
+        label=label,
+        **({"mew": 0} | options),
+    )
     if bars:
         _bars(ax, place, values, colour)
 
@@ -84,13 +122,26 @@ def _bars(ax, place, values, colour):
         mean = over_networks(values)
         ax.plot([place - 0.09, place + 0.09], [mean.value] * 2, color=colour, lw=1.6)
         if mean.low is not None:
-            ax.plot([place] * 2, [mean.low, mean.high], color=colour, lw=3.2, alpha=0.55, solid_capstyle="butt")
+            ax.plot(
+                [place] * 2,
+                [mean.low, mean.high],
+                color=colour,
+                lw=3.2,
+                alpha=0.55,
+                solid_capstyle="butt",
+            )
 
 
 def _axis(ax, found, names, linear):
     middle = max((PLACES[kind] for kind in found.controls), default=0) / 2
-    ax.set_xticks(np.arange(len(names)) + middle, [f"without {n}" if len(names) <= 4 else n for n in names])
-    ax.set(ylabel=f"rise of {found.metric.name}" if found.metric.better == "lower" else f"{found.metric.name} lost")
+    ax.set_xticks(
+        np.arange(len(names)) + middle, [f"without {n}" if len(names) <= 4 else n for n in names]
+    )
+    ax.set(
+        ylabel=f"rise of {found.metric.name}"
+        if found.metric.better == "lower"
+        else f"{found.metric.name} lost"
+    )
     if len(names) > 4:
         ax.set_xlabel("removed couplings")
     if linear and (drawn := finite(found.effect)).size and np.abs(drawn).max() > 10 * linear:
@@ -105,6 +156,15 @@ def _alt(found, names) -> str:
     for name in names:
         one = found[name]
         drawn = {kind: finite(costs[one.held]) for kind, costs in one.controls.items()}
-        beside = ", ".join(f"{kind} {short(values.mean())}" for kind, values in drawn.items() if len(values))
-        said.append(f"{name} {with_interval(one.mean)}" + (f" ({beside})" if beside else "") if one.held.any() else f"{name} ∅")
-    return f"Mean cost of each removal over {plural(len(found), 'network')}, and of its controls: {listed(said)}."
+        beside = ", ".join(
+            f"{kind} {short(values.mean())}" for kind, values in drawn.items() if len(values)
+        )
+        said.append(
+            f"{name} {with_interval(one.mean)}" + (f" ({beside})" if beside else "")
+            if one.held.any()
+            else f"{name} ∅"
+        )
+    return (
+        f"Mean cost of each removal over {plural(len(found), 'network')}, and of its controls: "
+        f"{listed(said)}."
+    )

@@ -14,9 +14,16 @@ from .trials import OUTPUT
 
 @styled
 def states(
-    paths, *, points: Mapping[str, np.ndarray] | None = None, names: Sequence[str] | None = None, colours=None, most: int = 40, marks=None
+    paths,
+    *,
+    points: Mapping[str, np.ndarray] | None = None,
+    names: Sequence[str] | None = None,
+    colours=None,
+    most: int = 40,
+    marks=None,
 ) -> View:
-    """States of one network over its trials, in the first two principal components, with points of interest.
+    """States of one network over its trials, in the first two principal components, with points of
+    interest.
 
     Parameters
     ----------
@@ -25,7 +32,8 @@ def states(
     names : one short text a point of the first kind, written beside it.
     colours : (trials,) numbers from 0 to 1 that colour the paths; one colour by default.
     most : how many paths are drawn.
-    marks : (trials, time) booleans: states that get a dot, such as the steps at which something was written.
+    marks : (trials, time) booleans: states that get a dot, such as the steps at which something was
+        written.
     """
     import matplotlib
 
@@ -35,12 +43,20 @@ def states(
     plane, share = directions[:2].T, sizes[:2] ** 2 / (sizes**2).sum()
     figure, ax = axes(1, 1, (4.6, 3.9))
     drawn = (paths[:most] - centre) @ plane
-    shades = [OUTPUT] * len(drawn) if colours is None else matplotlib.colormaps["viridis"](0.05 + 0.85 * np.asarray(colours)[:most])
+    shades = (
+        [OUTPUT] * len(drawn)
+        if colours is None
+        else matplotlib.colormaps["viridis"](0.05 + 0.85 * np.asarray(colours)[:most])
+    )
     for path, shade in zip(drawn, shades):
         ax.plot(*path.T, color=shade, lw=0.6, alpha=0.45)
     if marks is not None:
         ax.plot(*drawn[np.asarray(marks)[:most]].T, ".", ms=3, color=FAINT)
-    rows = [{"what": "state", "trial": i, "step": t, "PC 1": x, "PC 2": y} for i, path in enumerate(drawn.round(4)) for t, (x, y) in enumerate(path)]
+    rows = [
+        {"what": "state", "trial": i, "step": t, "PC 1": x, "PC 2": y}
+        for i, path in enumerate(drawn.round(4))
+        for t, (x, y) in enumerate(path)
+    ]
     for (name, where), marker, fill in zip((points or {}).items(), "oXs", (INK, "none", FAINT)):
         at = (np.reshape(where, (-1, flat.shape[1])) - centre) @ plane
         ax.plot(*at.T, marker, ms=7, mfc=fill, mec=INK, ls="", label=f"{name}: {len(at)}")
@@ -51,7 +67,15 @@ def states(
     ax.set(xlabel=f"PC 1 ({100 * share[0]:.0f} %)", ylabel=f"PC 2 ({100 * share[1]:.0f} %)")
     if points:
         figure.legend(loc="outside upper center", ncols=3)
-    counts = ", ".join(plural(len(np.atleast_2d(where)), f"{name} point") for name, where in (points or {}).items())
-    paths_drawn, held = plural(len(drawn), "trajectory", "trajectories"), short(100 * share.sum(), ".0f")
-    alt = f"{paths_drawn} of one network in the plane of two principal components, which hold {held} % of the variance"
+    counts = ", ".join(
+        plural(len(np.atleast_2d(where)), f"{name} point") for name, where in (points or {}).items()
+    )
+    paths_drawn, held = (
+        plural(len(drawn), "trajectory", "trajectories"),
+        short(100 * share.sum(), ".0f"),
+    )
+    alt = (
+        f"{paths_drawn} of one network in the plane of two principal components, which hold "
+        f"{held} % of the variance"
+    )
     return View(figure, alt + (f"; {counts}." if counts else "."), rows)

@@ -16,19 +16,31 @@ from .profile import PLACES, _column, _removal
 
 
 @styled
-def suite(profiles: Mapping[str, Profile], *, paper: Mapping | None = None, paper_per_mass: Mapping | None = None) -> View:
-    """What each removal costs the networks of several tasks, a column a task; below, the cost per unit of removed mass (the sensitivity).
+def suite(
+    profiles: Mapping[str, Profile],
+    *,
+    paper: Mapping | None = None,
+    paper_per_mass: Mapping | None = None,
+) -> View:
+    """What each removal costs the networks of several tasks, a column a task; below, the cost per
+    unit of removed mass (the sensitivity).
 
-    Marks as in `schurkit.views.profile`. The numbers behind it are one row a network and removal, with the mean of each control.
+    Marks as in `schurkit.views.profile`. The numbers behind it are one row a network and removal,
+    with the mean of each control.
 
     Parameters
     ----------
     profiles : by the name of the task, of the same removals.
-    paper, paper_per_mass : what a paper reports, by task and removal: (value, spread), drawn as an open diamond.
+    paper, paper_per_mass : what a paper reports, by task and removal: (value, spread), drawn as an
+        open diamond.
     """
-    figure, grid = axes(2, len(profiles), (1.1 + 2.1 * len(profiles), 5.2), sharex=True, squeeze=False)
+    figure, grid = axes(
+        2, len(profiles), (1.1 + 2.1 * len(profiles), 5.2), sharex=True, squeeze=False
+    )
     for column, (task, found) in zip(grid.T, profiles.items()):
-        for ax, scale, quoted in zip(column, (lambda one: one, _per_mass), (paper or {}, paper_per_mass or {})):
+        for ax, scale, quoted in zip(
+            column, (lambda one: one, _per_mass), (paper or {}, paper_per_mass or {})
+        ):
             _panel(ax, [scale(one) for one in found], quoted.get(task, {}))
         column[0].set_title(f"{task} (n = {len(found)})")
         column[1].set_xticks(np.arange(len(found.removed)) + 0.2, found.removed)
@@ -37,18 +49,25 @@ def suite(profiles: Mapping[str, Profile], *, paper: Mapping | None = None, pape
     grid[1, 0].set_ylabel("per unit of removed mass")
     figure.supxlabel("removed couplings", fontsize=10)
     shared_legend(figure, grid, ncols=4, fontsize=8, markerscale=1.3)
-    said = "; ".join(f"{task}: " + ", ".join(f"{one.name} {with_interval(one.mean)}" for one in found) for task, found in profiles.items())
+    said = "; ".join(
+        f"{task}: " + ", ".join(f"{one.name} {with_interval(one.mean)}" for one in found)
+        for task, found in profiles.items()
+    )
     return View(figure, f"Mean cost of each removal, by task: {said}.", suite_rows(profiles))
 
 
 def suite_rows(profiles: Mapping[str, Profile]):
-    """One row a task, network and removal, with the mean over draws of each control; `group` names task and removal together."""
+    """One row a task, network and removal, with the mean over draws of each control; `group` names
+    task and removal together.
+    """
     import pandas as pd
 
     tables = []
     for task, found in profiles.items():
         frame = found.frame()
-        table = frame[(frame.kind == "removal") & (frame.removed != "none")].drop(columns=["kind", "draw"])
+        table = frame[(frame.kind == "removal") & (frame.removed != "none")].drop(
+            columns=["kind", "draw"]
+        )
         for kind, costs in found.controls.items():
             table[f"{kind} (mean)"] = found.metric.worse * costs.mean(axis=2).ravel()
         table.insert(0, "task", task)
@@ -58,7 +77,11 @@ def suite_rows(profiles: Mapping[str, Profile]):
 
 def _per_mass(one: Removal) -> Removal:
     mass = np.where(one.mass >= LEAST_MASS, one.mass, np.nan)
-    return replace(one, cost=one.cost / mass, controls={kind: costs / mass[:, None] for kind, costs in one.controls.items()})
+    return replace(
+        one,
+        cost=one.cost / mass,
+        controls={kind: costs / mass[:, None] for kind, costs in one.controls.items()},
+    )
 
 
 def _panel(ax, removals, quoted):
@@ -71,7 +94,16 @@ def _panel(ax, removals, quoted):
             _column(ax, place + PLACES[kind], means, CONTROL_COLOUR, CONTROL_MARKERS[kind], 3, kind)
             drawn += list(finite(means))
         if one.name in quoted:
-            ax.errorbar(place - 0.22, *quoted[one.name], fmt="D", ms=5.5, mfc="none", color=INK, lw=0.9, label="paper")
+            ax.errorbar(
+                place - 0.22,
+                *quoted[one.name],
+                fmt="D",
+                ms=5.5,
+                mfc="none",
+                color=INK,
+                lw=0.9,
+                label="paper",
+            )
     ax.axhline(0, color=INK, lw=0.8)
     linear = 10.0 ** np.floor(np.log10(max(drawn) * 1e-3)) if max(drawn) > 0 else 1e-3
     plot.symlog(ax, max(linear, 1e-3), min(drawn))

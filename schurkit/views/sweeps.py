@@ -1,4 +1,6 @@
-"""Profiles over a choice (where the sectors are cut, how much of them goes), and errors over the time of a trial."""
+"""Profiles over a choice (where the sectors are cut, how much of them goes), and errors over the
+time of a trial.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,17 @@ from schurkit.ablation import Profile
 from schurkit.words import listed, short
 
 from . import plot
-from .base import CONTROL_COLOUR, CONTROL_MARKERS, INK, View, axes, colour_of, finite, label_of, styled
+from .base import (
+    CONTROL_COLOUR,
+    CONTROL_MARKERS,
+    INK,
+    View,
+    axes,
+    colour_of,
+    finite,
+    label_of,
+    styled,
+)
 
 
 @styled
@@ -22,7 +34,8 @@ def thresholds(
     linear: float | None = None,
     marks: tuple[float, ...] = (),
 ) -> View:
-    """What removals cost when the sectors are cut at other thresholds: mean and range over networks; below, how many units stand in R.
+    """What removals cost when the sectors are cut at other thresholds: mean and range over
+    networks; below, how many units stand in R.
 
     Parameters
     ----------
@@ -37,14 +50,28 @@ def thresholds(
     figure, (top, below) = axes(2, 1, (6.4, 4.0), sharex=True, height_ratios=[2.2, 1])
     rows, lowest = [], 0.0
     for name in first.removed if removed is None else removed:
-        costs = np.stack([np.where(profile[name].held & np.isfinite(profile[name].cost), profile[name].cost, np.nan) for profile in sweep.values()])
+        costs = np.stack(
+            [
+                np.where(
+                    profile[name].held & np.isfinite(profile[name].cost), profile[name].cost, np.nan
+                )
+                for profile in sweep.values()
+            ]
+        )
         shown = np.flatnonzero(~np.isnan(costs).all(axis=1))
         mean, low, high = (f(costs[shown], axis=1) for f in (np.nanmean, np.nanmin, np.nanmax))
         x, lowest = np.array(levels)[shown], min([lowest, *finite(low)])
         top.plot(x, mean, color=colour_of(name), marker="o", ms=2.5, label=label_of(name))
         top.fill_between(x, low, high, color=colour_of(name), alpha=0.18, lw=0)
         rows += [
-            {"removed": name, "threshold": level, "cost": m, "lowest": a, "highest": b, "n": int((~np.isnan(costs[k])).sum())}
+            {
+                "removed": name,
+                "threshold": level,
+                "cost": m,
+                "lowest": a,
+                "highest": b,
+                "n": int((~np.isnan(costs[k])).sum()),
+            }
             for level, m, a, b, k in zip(x, mean, low, high, shown)
         ]
     if linear:
@@ -54,43 +81,86 @@ def thresholds(
     below.fill_between(levels, counts.min(axis=1), counts.max(axis=1), color=INK, alpha=0.15, lw=0)
     for ax in (top, below):
         ax.axvline(threshold, color="#999999", lw=0.8, ls="--")
-    top.set(ylabel=f"rise of {first.metric.name}" if first.metric.better == "lower" else f"{first.metric.name} lost")
+    top.set(
+        ylabel=f"rise of {first.metric.name}"
+        if first.metric.better == "lower"
+        else f"{first.metric.name} lost"
+    )
     below.set(xlabel="threshold per time constant", ylabel="units in R")
     figure.legend(loc="outside upper center", ncols=4)
-    at = [row for row in rows if any(np.isclose(row["threshold"], mark) for mark in (marks or (threshold,)))]
-    said = listed([f"{row['removed']} {short(row['cost'])} at {row['threshold']:g}" for row in at]) or "nothing was measured there"
-    return View(figure, f"Cost of each removal against the threshold of the sectors, mean and range over networks: {said}.", rows)
+    at = [
+        row
+        for row in rows
+        if any(np.isclose(row["threshold"], mark) for mark in (marks or (threshold,)))
+    ]
+    said = (
+        listed([f"{row['removed']} {short(row['cost'])} at {row['threshold']:g}" for row in at])
+        or "nothing was measured there"
+    )
+    return View(
+        figure,
+        "Cost of each removal against the threshold of the sectors, mean and range over "
+        f"networks: {said}.",
+        rows,
+    )
 
 
 @styled
 def doses(rows, metric: str) -> View:
-    """A measure against the removed mass, a panel a removal: the removal in its sector's colour, its controls in grey, means over networks.
+    """A measure against the removed mass, a panel a removal: the removal in its sector's colour,
+    its controls in grey, means over networks.
 
     Parameters
     ----------
     rows : from `schurkit.ablation.dose_sweep`.
     metric : what was measured.
     """
-    means = rows.groupby(["removed", "kind", "dose"], sort=False)[["removed_mass", "value"]].mean().reset_index()
+    means = (
+        rows.groupby(["removed", "kind", "dose"], sort=False)[["removed_mass", "value"]]
+        .mean()
+        .reset_index()
+    )
     names, said = list(dict.fromkeys(means.removed)), []
     figure, row = axes(1, len(names), (1.2 + 1.95 * len(names), 2.9), sharey=True, squeeze=False)
     for ax, name in zip(row[0], names):
-        lines = {kind: part for kind, part in means[means.removed == name].groupby("kind", sort=False)}
+        lines = {
+            kind: part for kind, part in means[means.removed == name].groupby("kind", sort=False)
+        }
         for kind, part in reversed(lines.items()):
-            look = {"marker": CONTROL_MARKERS[kind], "lw": 0.8, "color": CONTROL_COLOUR, "label": kind} if kind != "removal" else {}
-            ax.plot(part.removed_mass, part.value, **({"marker": "o", "color": colour_of(name)} | look), ms=3)
-        said.append(f"{name} " + ", ".join(f"{kind} {short(part.value.iloc[-1])}" for kind, part in lines.items()))
+            look = (
+                {"marker": CONTROL_MARKERS[kind], "lw": 0.8, "color": CONTROL_COLOUR, "label": kind}
+                if kind != "removal"
+                else {}
+            )
+            ax.plot(
+                part.removed_mass,
+                part.value,
+                **({"marker": "o", "color": colour_of(name)} | look),
+                ms=3,
+            )
+        said.append(
+            f"{name} "
+            + ", ".join(f"{kind} {short(part.value.iloc[-1])}" for kind, part in lines.items())
+        )
         ax.set(title=name, xlabel="removed mass ‖ΔT‖/‖T‖")
     row[0, 0].set_ylabel(metric)
     figure.legend(*row[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
-    return View(figure, f"{metric} against removed mass, at the last dose: {'; '.join(said)}.", means)
+    return View(
+        figure, f"{metric} against removed mass, at the last dose: {'; '.join(said)}.", means
+    )
 
 
 @styled
 def over_time(
-    curves: Mapping[str, np.ndarray], *, start: int = 0, ylabel: str = "error / variance", linear: float | None = 1e-3, every: int = 1
+    curves: Mapping[str, np.ndarray],
+    *,
+    start: int = 0,
+    ylabel: str = "error / variance",
+    linear: float | None = 1e-3,
+    every: int = 1,
 ) -> View:
-    """A measure over the steps of a trial, intact and without each sector: mean over networks, bands from the lowest to the highest.
+    """A measure over the steps of a trial, intact and without each sector: mean over networks,
+    bands from the lowest to the highest.
 
     Parameters
     ----------
@@ -106,8 +176,16 @@ def over_time(
         steps = values.shape[1] // every * every
         blocks = values[:, :steps].reshape(len(values), -1, every).mean(axis=2)
         x = start + every * np.arange(blocks.shape[1]) + (every - 1) / 2
-        ax.plot(x, blocks.mean(axis=0), color=colour_of(name), ls="--" if name == "none" else "-", label=label_of(name))
-        ax.fill_between(x, blocks.min(axis=0), blocks.max(axis=0), color=colour_of(name), alpha=0.18, lw=0)
+        ax.plot(
+            x,
+            blocks.mean(axis=0),
+            color=colour_of(name),
+            ls="--" if name == "none" else "-",
+            label=label_of(name),
+        )
+        ax.fill_between(
+            x, blocks.min(axis=0), blocks.max(axis=0), color=colour_of(name), alpha=0.18, lw=0
+        )
         ends = blocks.mean(axis=0)[~np.isnan(blocks.mean(axis=0))]
         said.append(f"{label_of(name)} {short(ends[0])} at first and {short(ends[-1])} at last")
         rows += [

@@ -14,7 +14,8 @@ from .base import View, axes, styled
 
 @styled
 def training(trained, chance: float | None = None) -> View:
-    """Training loss of every network on a logarithmic axis, beside the loss of always predicting the mean.
+    """Training loss of every network on a logarithmic axis, beside the loss of always predicting
+    the mean.
 
     Parameters
     ----------
@@ -22,7 +23,9 @@ def training(trained, chance: float | None = None) -> View:
     chance : loss of predicting the mean; by default the task's.
     """
     several = trained if isinstance(trained, Mapping) else {"": trained}
-    figure, row = axes(1, len(several), (3.4 + 2.2 * (len(several) - 1), 2.6), sharey=True, squeeze=False)
+    figure, row = axes(
+        1, len(several), (3.4 + 2.2 * (len(several) - 1), 2.6), sharey=True, squeeze=False
+    )
     said, data = [], []
     for ax, (name, one) in zip(row[0], several.items()):
         least = chance if chance is not None else one.task.chance
@@ -33,10 +36,18 @@ def training(trained, chance: float | None = None) -> View:
         ax.set_title(name)
         ends = np.array([losses[-1] for losses in one.losses if len(losses)])
         said.append(
-            f"{name or 'Training loss'}: {plural(len(one.rnn), 'network')} end near {short(np.median(ends), '.1e')}; predicting the mean, {least:.3g}"
+            f"{name or 'Training loss'}: {plural(len(one.rnn), 'network')} end near "
+            f"{short(np.median(ends), '.1e')}; predicting the mean, {least:.3g}"
         )
-        rows = ((seed, x, y) for seed, xs, ys in zip(one.rnn.labels, steps, one.losses) for x, y in list(zip(xs, ys))[::5])
-        data += [({"kind": name} if name else {}) | {"seed": seed, "step": int(x), "loss": float(y)} for seed, x, y in rows]
+        rows = (
+            (seed, x, y)
+            for seed, xs, ys in zip(one.rnn.labels, steps, one.losses)
+            for x, y in list(zip(xs, ys))[::5]
+        )
+        data += [
+            ({"kind": name} if name else {}) | {"seed": seed, "step": int(x), "loss": float(y)}
+            for seed, x, y in rows
+        ]
     for ax in row[0][1:]:
         ax.set_ylabel("")
     row[0, 0].legend(loc="upper right")

@@ -14,13 +14,21 @@ OUTPUT = "#8F4EA8"
 
 
 @styled
-def trial(trials: Trials, outputs, index: int = 0, *, names: dict[str, str] | None = None, channels: int = 4) -> View:
+def trial(
+    trials: Trials,
+    outputs,
+    index: int = 0,
+    *,
+    names: dict[str, str] | None = None,
+    channels: int = 4,
+) -> View:
     """Inputs, targets and outputs of one trial, a row for each output channel, over time.
 
     Parameters
     ----------
     trials : shared trials.
-    outputs : (trials, time, output) of one network, or several by name, such as the intact and an ablated one.
+    outputs : (trials, time, output) of one network, or several by name, such as the intact and an
+        ablated one.
     index : which trial.
     names : what the inputs and outputs are called, ``{"inputs": "pulse", "outputs": "bit"}``.
     channels : most outputs that are drawn.
@@ -32,7 +40,13 @@ def trial(trials: Trials, outputs, index: int = 0, *, names: dict[str, str] | No
     figure, column = axes(shown, 1, (6.4, 1.0 + 0.75 * shown), sharex=True, squeeze=False)
     inputs, same = trials.inputs[index], trials.inputs.shape[2] == targets.shape[1]
     for k, ax in enumerate(column[:, 0]):
-        ax.plot(np.where(counted, targets[:, k], np.nan), color="#BDBDBD", lw=4, solid_capstyle="butt", label="target" if k == 0 else None)
+        ax.plot(
+            np.where(counted, targets[:, k], np.nan),
+            color="#BDBDBD",
+            lw=4,
+            solid_capstyle="butt",
+            label="target" if k == 0 else None,
+        )
         for j, x in enumerate(inputs.T if not same else inputs[:, k : k + 1].T):
             if k == 0 or same:
                 pulses = np.flatnonzero(x) if (x == 0).mean() > 0.5 else None
@@ -42,7 +56,9 @@ def trial(trials: Trials, outputs, index: int = 0, *, names: dict[str, str] | No
                 else:
                     ax.plot(pulses, x[pulses], "v", ms=4.5, color=INK, label=label)
         for (name, values), style in zip(several.items(), ("-", "--", ":")):
-            ax.plot(values[index][:, k], style, color=OUTPUT, lw=1.4, label=name if k == 0 else None)
+            ax.plot(
+                values[index][:, k], style, color=OUTPUT, lw=1.4, label=name if k == 0 else None
+            )
         ax.set_ylabel(f"{names['outputs']} {k + 1}" if targets.shape[1] > 1 else names["outputs"])
     low, high = min(targets.min(), 0), max(targets.max(), 0)
     for ax in column[:, 0]:
@@ -50,18 +66,41 @@ def trial(trials: Trials, outputs, index: int = 0, *, names: dict[str, str] | No
         ax.set_ylim(min(bottom, 1.15 * low), max(top, 1.15 * high))
     column[-1, 0].set_xlabel("time (steps)")
     figure.legend(loc="outside upper center", ncols=3 + len(several))
-    errors = {name: np.abs(values[index] - targets)[counted].mean() for name, values in several.items()}
-    said = ", ".join(f"{name} is {short(error)} away from the target in the mean" for name, error in errors.items())
+    errors = {
+        name: np.abs(values[index] - targets)[counted].mean() for name, values in several.items()
+    }
+    said = ", ".join(
+        f"{name} is {short(error)} away from the target in the mean"
+        for name, error in errors.items()
+    )
     rows = [
-        {"step": t, names["outputs"]: k + 1, "target": targets[t, k], **{name: values[index][t, k] for name, values in several.items()}}
+        {
+            "step": t,
+            names["outputs"]: k + 1,
+            "target": targets[t, k],
+            **{name: values[index][t, k] for name, values in several.items()},
+        }
         for t, k in np.ndindex(targets.shape)
     ]
-    return View(figure, f"One trial of {len(targets)} steps, {shown} of {targets.shape[1]} output channels over time; {said}.", rows)
+    return View(
+        figure,
+        f"One trial of {len(targets)} steps, {shown} of {targets.shape[1]} output channels over "
+        f"time; {said}.",
+        rows,
+    )
 
 
 @styled
-def raster(trials: Trials, outputs, index: int = 0, *, steps: int | None = None, titles: tuple[str, ...] = ()) -> View:
-    """Outputs of one trial as a raster of channels over time, in the sign's colour, with a dot where the sign is wrong.
+def raster(
+    trials: Trials,
+    outputs,
+    index: int = 0,
+    *,
+    steps: int | None = None,
+    titles: tuple[str, ...] = (),
+) -> View:
+    """Outputs of one trial as a raster of channels over time, in the sign's colour, with a dot
+    where the sign is wrong.
 
     Parameters
     ----------
@@ -73,7 +112,9 @@ def raster(trials: Trials, outputs, index: int = 0, *, steps: int | None = None,
     several = outputs if isinstance(outputs, dict) else {"": outputs}
     span = slice(0, steps)
     targets, counted = trials.targets[index], trials.counted[index]
-    figure, column = axes(len(several), 1, (6.4, 0.8 + 1.25 * len(several)), sharex=True, squeeze=False)
+    figure, column = axes(
+        len(several), 1, (6.4, 0.8 + 1.25 * len(several)), sharex=True, squeeze=False
+    )
     said, rows = [], []
     for ax, (name, values) in zip(column[:, 0], several.items()):
         one = values[index]
@@ -86,9 +127,21 @@ def raster(trials: Trials, outputs, index: int = 0, *, steps: int | None = None,
         share = 100 * (1 - wrong[counted].mean())
         said.append(f"{name or 'one network'}: {short(share, '.1f')} % of the signs are right")
         rows += [
-            {"network": name, "step": t, "channel": c + 1, "output": round(float(v), 4), "target": targets[t, c]}
+            {
+                "network": name,
+                "step": t,
+                "channel": c + 1,
+                "output": round(float(v), 4),
+                "target": targets[t, c],
+            }
             for (t, c), v in np.ndenumerate(one[span])
         ]
     column[-1, 0].set_xlabel("time (steps)")
     figure.colorbar(image, ax=column[:, 0], label="output", shrink=0.8, pad=0.02)
-    return View(figure, f"Rasters of {targets.shape[1]} output channels over time in one trial; " + "; ".join(said) + ".", rows)
+    return View(
+        figure,
+        f"Rasters of {targets.shape[1]} output channels over time in one trial; "
+        + "; ".join(said)
+        + ".",
+        rows,
+    )

@@ -25,7 +25,9 @@ def environment(names):
 
 
 def place():
-    return lambda units: None, {"processors": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []}
+    return lambda units: None, {
+        "processors": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    }
 
 
 def logged(name, path):

@@ -1,4 +1,6 @@
-"""`schurkit bench`: arguments, messages, what is printed and kept. No test asks how long anything took."""
+"""`schurkit bench`: arguments, messages, what is printed and kept. No test asks how long anything
+took.
+"""
 
 import json
 
@@ -12,7 +14,10 @@ from schurkit_press.bench.machine import Watch, busy, describe, machine
 @pytest.fixture
 def one_group(tmp_path, monkeypatch):
     """A stand-in for every group, and the folder where reports are kept."""
-    rows = [Row("core", "a job", "a peer", 1.0, 2.0, "ms", 2.0, 1.5, 2.5, 1.8), Row("core", "another", "absent", note="skipped: not installed")]
+    rows = [
+        Row("core", "a job", "a peer", 1.0, 2.0, "ms", 2.0, 1.5, 2.5, 1.8),
+        Row("core", "another", "absent", note="skipped: not installed"),
+    ]
 
     def stand_in(settings):
         """A stand-in."""
@@ -34,12 +39,18 @@ def refused(capsys, *argv):
 def test_a_run_prints_tables_and_keeps_its_numbers(one_group, tmp_path, capsys):
     assert main(["bench", "--only", "core", "--quick", "--json", "mine.json"]) == 0
     out, err = capsys.readouterr()
-    assert err == "" and out.index("processors used") < out.index("core: A stand-in.") < out.index("a job")
+    assert err == "" and out.index("processors used") < out.index("core: A stand-in.") < out.index(
+        "a job"
+    )
     assert "1 of 1 targets reached" in out
     (kept,) = (tmp_path / "_build" / "bench").glob("*.json")
     report = Report.read(kept)
     assert report == Report.read(tmp_path / "mine.json")
-    assert list(report.rows) == one_group and len(report.points) == 1 and report.settings["groups"] == ["core"]
+    assert (
+        list(report.rows) == one_group
+        and len(report.points) == 1
+        and report.settings["groups"] == ["core"]
+    )
     assert out.rstrip().endswith("Kept in mine.json")
 
 
@@ -54,7 +65,10 @@ def test_a_report_is_kept_in_the_books_folder(one_group, tmp_path, monkeypatch):
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
     assert main(["bench", "--only", "core"]) == 0
-    assert len(list((tmp_path / "_build" / "bench").glob("*.json"))) == 1 and not (tmp_path / "below" / "_build").exists()
+    assert (
+        len(list((tmp_path / "_build" / "bench").glob("*.json"))) == 1
+        and not (tmp_path / "below" / "_build").exists()
+    )
 
 
 def test_a_failed_contender_is_told_and_changes_the_exit_code(one_group, capsys):
@@ -68,7 +82,9 @@ def test_two_runs_are_held_against_each_other(one_group, tmp_path, capsys, monke
     capsys.readouterr()
     assert main(["bench", "--only", "core", "--json", "new.json", "--compare", "old.json"]) == 0
     assert "now / before" in capsys.readouterr().out
-    monkeypatch.setattr(command, "run", lambda *_: pytest.fail("two files are compared without a run"))
+    monkeypatch.setattr(
+        command, "run", lambda *_: pytest.fail("two files are compared without a run")
+    )
     assert main(["bench", "--compare", "old.json", "new.json"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("before: commit ") and "1.00×" in out
@@ -82,14 +98,17 @@ def test_two_runs_are_held_against_each_other(one_group, tmp_path, capsys, monke
         (["--device", "gpu"], "--device must be 'cuda' or 'cpu'; got 'gpu'."),
         (["--json", "nowhere/mine.json"], "--json: nowhere/mine.json is no place for a file."),
         (["--compare", "nowhere.json"], "nowhere.json cannot be read (No such file or directory)."),
-        (["--compare", "a", "b", "c"], "--compare takes one file, or two to hold against each other; got 3."),
+        (
+            ["--compare", "a", "b", "c"],
+            "--compare takes one file, or two to hold against each other; got 3.",
+        ),
     ],
 )
 def test_wrong_arguments_are_one_line_before_anything_runs(argv, message, one_group, capsys):
     assert refused(capsys, *argv) == message
 
 
-# ---------------------------------------------------------------------------------------------------------------- the machine
+# -------------------------------------------------------------------------------------- the machine
 def test_what_is_said_of_the_machine(monkeypatch):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     monkeypatch.delenv("OPENBLAS_L2_SIZE", raising=False)
@@ -129,36 +148,52 @@ def test_a_busy_machine_is_warned_of(one_group, monkeypatch, capsys):
     assert "This machine is busy with other work" in capsys.readouterr().out
 
 
-# ---------------------------------------------------------------------------------------------------------------- groups
+# ------------------------------------------------------------------------------------------- groups
 def laps(*rates, **facts):
     return groups.Laps(rates, (None,) * len(rates), facts, 0.0)
 
 
 def test_work_that_differs_is_told():
     assert groups._same_work(laps(1.0, loss=0.70), laps(1.0, loss=0.701)) == ""
-    assert groups._same_work(laps(1.0, loss=0.7), laps(1.0, loss=0.9)) == "not the same work: loss 0.7 and 0.9"
-    assert groups._same_work(laps(1.0, loss=float("nan")), laps(1.0, loss=0.9)).startswith("not the same work")
+    assert (
+        groups._same_work(laps(1.0, loss=0.7), laps(1.0, loss=0.9))
+        == "not the same work: loss 0.7 and 0.9"
+    )
+    assert groups._same_work(laps(1.0, loss=float("nan")), laps(1.0, loss=0.9)).startswith(
+        "not the same work"
+    )
     assert groups._same_work(laps(1.0), laps(1.0, loss=0.9)).startswith("not the same work")
 
 
 def test_a_missing_peer_leaves_its_row_with_the_reason(monkeypatch):
-    measured = {"schurkit": laps(2000.0, 2000.0, loss=0.5), "torch loop": laps(500.0, 400.0, loss=0.5)}
+    measured = {
+        "schurkit": laps(2000.0, 2000.0, loss=0.5),
+        "torch loop": laps(500.0, 400.0, loss=0.5),
+    }
     reason = "skipped: jax is not installed; pip install 'schurkit[bench]'"
 
     def alternated(contenders, *_):
         names = [one.name for one in contenders]
-        return {name: measured[name] for name in names if name in measured}, {name: reason for name in names if name not in measured}
+        return {name: measured[name] for name in names if name in measured}, {
+            name: reason for name in names if name not in measured
+        }
 
     monkeypatch.setattr(groups, "alternate", alternated)
     rows, _ = groups.training(groups.Settings(quick=True))
-    assert [row.peer for row in rows] == ["torch loop", "torch, one process a core", "JAX jit, one process a core"]
+    assert [row.peer for row in rows] == [
+        "torch loop",
+        "torch, one process a core",
+        "JAX jit, one process a core",
+    ]
     assert (rows[0].ratio, rows[0].value, rows[0].target, rows[0].note) == (4.5, 0.5, 9, "")
     assert rows[2].ratio is None and rows[2].note == reason and rows[2].met is None
 
 
 def test_a_missing_engine_says_so_too(monkeypatch):
     def alternated(contenders, *_):
-        return {"torch loop": laps(1.0, loss=1.0), "numpy": laps(3.0, loss=1.0)}, {"numba": "skipped: numba is not installed"}
+        return {"torch loop": laps(1.0, loss=1.0), "numpy": laps(3.0, loss=1.0)}, {
+            "numba": "skipped: numba is not installed"
+        }
 
     monkeypatch.setattr(groups, "alternate", alternated)
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
@@ -169,7 +204,7 @@ def test_a_missing_engine_says_so_too(monkeypatch):
     assert groups.core(groups.Settings(quick=True))[0][1].target == 2.3
 
 
-# ---------------------------------------------------------------------------------------------------------------- on a GPU
+# ----------------------------------------------------------------------------------------- on a GPU
 def test_without_a_gpu_its_group_is_one_line(tmp_path, monkeypatch, capsys):
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -179,35 +214,70 @@ def test_without_a_gpu_its_group_is_one_line(tmp_path, monkeypatch, capsys):
     out = capsys.readouterr().out
     assert "    skipped: no CUDA device\n" in out and "0 of 0 targets reached" in out
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert groups.gpu(groups.Settings())[0][0].note == "skipped: torch is not installed; pip install 'schurkit[torch]'"
+    assert (
+        groups.gpu(groups.Settings())[0][0].note
+        == "skipped: torch is not installed; pip install 'schurkit[torch]'"
+    )
 
 
 def test_its_code_can_be_tried_on_a_cpu(tmp_path, monkeypatch, capsys):
     pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "Settings", lambda *_: groups.Settings(1, 0.01, True))
-    assert main(["bench", "--only", "gpu", "--quick", "--device", "cpu", "--json", "mine.json"]) == 0
+    assert (
+        main(["bench", "--only", "gpu", "--quick", "--device", "cpu", "--json", "mine.json"]) == 0
+    )
     rows = Report.read(tmp_path / "mine.json").rows
-    assert {row.what for row in rows} == {"2 networks of 8 units"} and [row.peer for row in rows] == ["", "nn.RNN loop", "torch.func.vmap"]
+    assert {row.what for row in rows} == {"2 networks of 8 units"} and [
+        row.peer for row in rows
+    ] == ["", "nn.RNN loop", "torch.func.vmap"]
     assert all(row.value > 0 and row.target is None for row in rows)
-    assert {row.note for row in rows} == {"CPU, batches drawn on the device", ""}  # and everyone's losses agree
+    assert {row.note for row in rows} == {
+        "CPU, batches drawn on the device",
+        "",
+    }  # and everyone's losses agree
 
 
 def test_the_sizes_and_the_goal_on_a_gpu(monkeypatch):
     asked = []
 
     def alternated(contenders, *_):
-        asked.append((contenders[0].case["hidden"], contenders[0].case["networks"], len(contenders)))
-        facts = {"loss": 1.0, "device": "Some GPU", "memory": 2_000_000_000, "drawn": "on the device"}
-        return {one.name: groups.Laps((3e5,) if i == 0 else (1e3,), (None,), facts, 0.0) for i, one in enumerate(contenders)}, {}
+        asked.append(
+            (contenders[0].case["hidden"], contenders[0].case["networks"], len(contenders))
+        )
+        facts = {
+            "loss": 1.0,
+            "device": "Some GPU",
+            "memory": 2_000_000_000,
+            "drawn": "on the device",
+        }
+        return {
+            one.name: groups.Laps((3e5,) if i == 0 else (1e3,), (None,), facts, 0.0)
+            for i, one in enumerate(contenders)
+        }, {}
 
     monkeypatch.setattr(groups, "alternate", alternated)
     monkeypatch.setattr(groups.gpu_cases, "why_not", lambda device: "")
     rows = groups.gpu(groups.Settings())[0]
-    assert asked == [(hidden, n, 2 if n > 256 else 3) for hidden in (64, 128, 256) for n in (1, 4, 16, 64, 256, 1024, 4096)]
+    assert asked == [
+        (hidden, n, 2 if n > 256 else 3)
+        for hidden in (64, 128, 256)
+        for n in (1, 4, 16, 64, 256, 1024, 4096)
+    ]
     (judged,) = (row for row in rows if row.target is not None)
-    assert (judged.what, judged.value, judged.target, judged.met) == ("256 networks of 64 units", 3e5, 2e5, True)
+    assert (judged.what, judged.value, judged.target, judged.met) == (
+        "256 networks of 64 units",
+        3e5,
+        2e5,
+        True,
+    )
     assert judged.note == "Some GPU, 2.00 GB, batches drawn on the device"
     assert next(row for row in rows if row.peer == "nn.RNN loop").ratio == pytest.approx(300)
-    monkeypatch.setattr(groups, "alternate", lambda contenders, *_: ({}, {one.name: "failed: no memory" for one in contenders}))
-    assert [row.note for row in groups.gpu(groups.Settings(quick=True))[0]] == ["failed: no memory"] * 2
+    monkeypatch.setattr(
+        groups,
+        "alternate",
+        lambda contenders, *_: ({}, {one.name: "failed: no memory" for one in contenders}),
+    )
+    assert [row.note for row in groups.gpu(groups.Settings(quick=True))[0]] == [
+        "failed: no memory"
+    ] * 2

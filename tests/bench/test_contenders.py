@@ -1,4 +1,6 @@
-"""Contenders do what they say: the peers train as we do, step for step, and both Schur forms are of the same matrix."""
+"""Contenders do what they say: the peers train as we do, step for step, and both Schur forms are of
+the same matrix.
+"""
 
 import importlib.util
 
@@ -8,7 +10,11 @@ import pytest
 from schurkit_press.bench import gpu, others, trainers
 
 SMALL = {"hidden": 8, "batch": 4, "time": 6}
-PEERS = [("torch_loop", {}, "torch"), ("torch_vmap", {"networks": 2}, "torch"), ("jax_loop", {}, "jax")]
+PEERS = [
+    ("torch_loop", {}, "torch"),
+    ("torch_vmap", {"networks": 2}, "torch"),
+    ("jax_loop", {}, "jax"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +44,9 @@ def test_both_rollouts_give_the_same_outputs():
     lap, facts = others.schurkit_rollouts(**case, a_call=2, engine="numpy")
     assert np.isfinite(lap(5))
     pytest.importorskip("torch")
-    assert others.torch_rollouts(**case, threads=1)[1]["check"] == pytest.approx(facts["check"], rel=1e-4)
+    assert others.torch_rollouts(**case, threads=1)[1]["check"] == pytest.approx(
+        facts["check"], rel=1e-4
+    )
 
 
 def test_effects_are_of_one_network_and_the_estimate_is_near():
@@ -62,7 +70,9 @@ def test_memory_is_told_in_bytes():
     assert 1e7 < facts["idle"] <= lap(2) < 1e11
 
 
-@pytest.mark.parametrize(("name", "case"), [("stack", {"networks": 3}), ("nn_rnn", {}), ("mapped", {"networks": 3})])
+@pytest.mark.parametrize(
+    ("name", "case"), [("stack", {"networks": 3}), ("nn_rnn", {}), ("mapped", {"networks": 3})]
+)
 def test_contenders_for_a_gpu_train_as_we_do(name, case, ours):
     pytest.importorskip("torch")
     lap, facts = getattr(gpu, name)(**SMALL, **case, device="cpu")

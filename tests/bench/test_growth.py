@@ -1,23 +1,38 @@
-"""Growth curves, the law fitted to them, and the time of a study: on times that are made up, never on a clock's."""
+"""Growth curves, the law fitted to them, and the time of a study: on times that are made up, never
+on a clock's.
+"""
 
 import numpy as np
 import pytest
 
 from schurkit.checks import InputError
-from schurkit_press.bench import Law, Point, duration, growth, rollout_points, study, training_points
+from schurkit_press.bench import (
+    Law,
+    Point,
+    duration,
+    growth,
+    rollout_points,
+    study,
+    training_points,
+)
 
 TRUE = np.array([0.01, 2e-6, 3e-6, 2e-7, 2e-8])
 
 
 def cost(hidden, time, batch):
-    return float(np.array([1, hidden**2, batch * time, batch * time * hidden, batch * time * hidden**2]) @ TRUE)
+    return float(
+        np.array([1, hidden**2, batch * time, batch * time * hidden, batch * time * hidden**2])
+        @ TRUE
+    )
 
 
 def points(noise=0.0, axes=(*growth.AXES, "corner")):
     wobble = np.random.default_rng(0)
     found = []
     for axis, s in growth._settings(axes, None):
-        value = cost(s["hidden_size"], s["time"], s["batch"]) * np.exp(noise * wobble.uniform(-1, 1))
+        value = cost(s["hidden_size"], s["time"], s["batch"]) * np.exp(
+            noise * wobble.uniform(-1, 1)
+        )
         found.append(Point(axis, **s, threads=1, milliseconds=value))
     return found
 
@@ -67,12 +82,21 @@ def test_real_points_are_positive():
 
 @pytest.mark.parametrize(
     ("networks", "steps", "cores", "efficiency", "seconds"),
-    [(1, 1000, 1, 1.0, 2.0), (1, 1000, 8, 0.5, 2.0), (3, 1000, 2, 1.0, 4.0), (100, 1000, 2, 1.0, 100.0), (100, 1000, 2, 0.8, 125.0)],
+    [
+        (1, 1000, 1, 1.0, 2.0),
+        (1, 1000, 8, 0.5, 2.0),
+        (3, 1000, 2, 1.0, 4.0),
+        (100, 1000, 2, 1.0, 100.0),
+        (100, 1000, 2, 0.8, 125.0),
+    ],
 )
 def test_the_time_of_a_study(networks, steps, cores, efficiency, seconds):
     estimate = study(2.0, networks, steps, cores, efficiency=efficiency, factor=1.25)
     assert estimate.seconds == pytest.approx(seconds)
-    assert (estimate.low, estimate.high) == (pytest.approx(seconds / 1.25), pytest.approx(seconds * 1.25))
+    assert (estimate.low, estimate.high) == (
+        pytest.approx(seconds / 1.25),
+        pytest.approx(seconds * 1.25),
+    )
 
 
 def test_an_estimate_is_told_with_its_range():
@@ -95,7 +119,16 @@ def test_a_study_that_is_none(arguments, message):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.123, "0.12 s"), (9.87, "9.9 s"), (42.4, "42 s"), (95, "1.6 min"), (720, "12 min"), (9000, "2.5 h"), (90000, "25 h"), (450000, "5.2 days")],
+    [
+        (0.123, "0.12 s"),
+        (9.87, "9.9 s"),
+        (42.4, "42 s"),
+        (95, "1.6 min"),
+        (720, "12 min"),
+        (9000, "2.5 h"),
+        (90000, "25 h"),
+        (450000, "5.2 days"),
+    ],
 )
 def test_durations_as_a_reader_says_them(seconds, text):
     assert duration(seconds) == text

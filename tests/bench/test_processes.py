@@ -1,4 +1,6 @@
-"""Contenders in processes of their own: alternation, environments, and what is said of those that cannot be measured."""
+"""Contenders in processes of their own: alternation, environments, and what is said of those that
+cannot be measured.
+"""
 
 import os
 
@@ -12,7 +14,9 @@ HERE = "bench.stand_ins:"
 @pytest.fixture(autouse=True)
 def stand_ins_can_be_imported(monkeypatch):
     tests = os.path.dirname(os.path.dirname(__file__))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [tests, os.environ.get("PYTHONPATH")])))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join(filter(None, [tests, os.environ.get("PYTHONPATH")]))
+    )
 
 
 def test_a_contender_is_made_once_and_then_does_what_it_is_asked():
@@ -54,10 +58,16 @@ def test_several_processes_run_side_by_side_on_processors_of_their_own():
 
 def test_laps_alternate(tmp_path):
     log = tmp_path / "log"
-    contenders = [Contender(name, HERE + "logged", {"name": name, "path": str(log)}) for name in ("A", "B")]
+    contenders = [
+        Contender(name, HERE + "logged", {"name": name, "path": str(log)}) for name in ("A", "B")
+    ]
     found, missing = alternate(contenders, 3, 0.01, {"A": 2, "B": 5})
     assert missing == {} and log.read_text() == "A2 B5 A2 B5 A2 B5 "
-    assert [len(found[name].rates) for name in ("A", "B")] == [3, 3] and found["B"].values == (5, 5, 5)
+    assert [len(found[name].rates) for name in ("A", "B")] == [3, 3] and found["B"].values == (
+        5,
+        5,
+        5,
+    )
 
 
 def test_the_length_of_a_lap_follows_the_speed():
@@ -68,7 +78,9 @@ def test_the_length_of_a_lap_follows_the_speed():
 def test_one_thread_is_timed_by_the_processors_clock():
     rates = []
     for threads in (None, 1):
-        with Running(Contender("sleeper", HERE + "sleeper", {"seconds": 0.05}, threads=threads)) as running:
+        with Running(
+            Contender("sleeper", HERE + "sleeper", {"seconds": 0.05}, threads=threads)
+        ) as running:
             rates.append(running.lap(1).rate)
     assert rates[0] <= 20 < rates[1]  # asleep, it takes no time of the processor
 
@@ -83,7 +95,10 @@ def test_what_is_missing_is_said_and_the_others_are_measured():
     ]
     found, missing = alternate(contenders, 2, 0.01, {"late": 1})
     assert list(found) == ["fine"]
-    assert missing["absent"] == "skipped: a_package_that_is_not_there is not installed; pip install 'schurkit[bench]'"
+    assert (
+        missing["absent"]
+        == "skipped: a_package_that_is_not_there is not installed; pip install 'schurkit[bench]'"
+    )
     assert missing["broken"] == "failed: broken: ZeroDivisionError: division by zero"
     assert missing["killed"] == "failed: killed: last words"
     assert missing["late"] == "failed: late: ValueError: no more"

@@ -10,12 +10,27 @@ from schurkit.checks import InputError
 from schurkit_press.bench import Report, Row, comparison, table
 from schurkit_press.bench.results import AT_MOST, HEADS, cells, versus
 
-MACHINE = {"model": "a machine", "cores": 2, "instructions": "AVX2", "commit": "abc", "date": "2026-01-01 00:00"}
+MACHINE = {
+    "model": "a machine",
+    "cores": 2,
+    "instructions": "AVX2",
+    "commit": "abc",
+    "date": "2026-01-01 00:00",
+}
 
 
 def report(value=2.0, ratio=3.0, **machine):
-    rows = (Row("core", "a job", "a peer", value, 6.0, "ms", ratio, 2.0, 4.0, 2.5), Row("memory", "alone", value=1.0, unit="GB"))
-    return Report(MACHINE | machine, {"repeats": 3}, rows, ({"axis": "time", "milliseconds": 1.0},), {"seconds": 4.0})
+    rows = (
+        Row("core", "a job", "a peer", value, 6.0, "ms", ratio, 2.0, 4.0, 2.5),
+        Row("memory", "alone", value=1.0, unit="GB"),
+    )
+    return Report(
+        MACHINE | machine,
+        {"repeats": 3},
+        rows,
+        ({"axis": "time", "milliseconds": 1.0},),
+        {"seconds": 4.0},
+    )
 
 
 def words(line):
@@ -26,7 +41,9 @@ def test_a_row_holds_medians_and_the_median_of_neighbouring_ratios():
     row = versus("core", "a job", "a peer", [1.0, 2.0, 4.0], [8.0, 10.0, 12.0], "ms", 4)
     assert (row.value, row.reference, row.ratio, row.low, row.high) == (2.0, 10.0, 5.0, 3.0, 8.0)
     assert row.met
-    slow = versus("schur", "a job", "a peer", [1.0, 2.0, 4.0], [8.0, 10.0, 12.0], "ms", 0.15, AT_MOST)
+    slow = versus(
+        "schur", "a job", "a peer", [1.0, 2.0, 4.0], [8.0, 10.0, 12.0], "ms", 0.15, AT_MOST
+    )
     assert (slow.ratio, slow.low, slow.high, slow.met) == (0.2, 0.125, pytest.approx(1 / 3), False)
 
 
@@ -93,9 +110,18 @@ def test_a_later_version_may_have_said_more_in_a_row(tmp_path):
         ("{", r"kept\.json is no report of 'schurkit bench' \(schema 1\)\."),
         ('{"schema": 2}', r"kept\.json is no report of 'schurkit bench' \(schema 1\)\."),
         ("[1]", r"kept\.json is no report of 'schurkit bench' \(schema 1\)\."),
-        ('{"schema": 1}', r"kept\.json is a damaged report of 'schurkit bench' \(KeyError: 'rows'\)\."),
-        ('{"schema": 1, "rows": [3], "machine": {}, "settings": {}}', r"kept\.json is a damaged report of 'schurkit bench' \(AttributeError.*\)\."),
-        ('{"schema": 1, "rows": [{}], "machine": {}, "settings": {}}', r"kept\.json is a damaged report of 'schurkit bench' \(TypeError.*\)\."),
+        (
+            '{"schema": 1}',
+            r"kept\.json is a damaged report of 'schurkit bench' \(KeyError: 'rows'\)\.",
+        ),
+        (
+            '{"schema": 1, "rows": [3], "machine": {}, "settings": {}}',
+            r"kept\.json is a damaged report of 'schurkit bench' \(AttributeError.*\)\.",
+        ),
+        (
+            '{"schema": 1, "rows": [{}], "machine": {}, "settings": {}}',
+            r"kept\.json is a damaged report of 'schurkit bench' \(TypeError.*\)\.",
+        ),
     ],
 )
 def test_a_file_that_is_no_report(content, message, tmp_path):
@@ -105,7 +131,9 @@ def test_a_file_that_is_no_report(content, message, tmp_path):
 
 
 def test_places_that_cannot_be_read_or_written(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere\.json cannot be read \(No such file or directory\)"):
+    with pytest.raises(
+        InputError, match=r"nowhere\.json cannot be read \(No such file or directory\)"
+    ):
         Report.read(tmp_path / "nowhere.json")
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"kept\.json cannot be written"):
@@ -114,14 +142,18 @@ def test_places_that_cannot_be_read_or_written(tmp_path):
 
 def test_two_reports_side_by_side():
     lines = comparison(report(), report(value=1.0, ratio=6.0, commit="def")).splitlines()
-    assert lines[0] == "before: commit abc, 2026-01-01 00:00" and lines[1].startswith("now:    commit def")
+    assert lines[0] == "before: commit abc, 2026-01-01 00:00" and lines[1].startswith(
+        "now:    commit def"
+    )
     assert words(lines[3]) == "a job a peer 2 ms 1 ms 0.50× 3.00× 6.00×"
     assert words(lines[4]) == "alone – 1 GB 1 GB 1.00× – –"
     assert len(lines) == 5
 
 
 def test_reports_of_different_machines_say_so():
-    assert "The machines differ (model, cores): compare the ratios, not the times." in comparison(report(), report(model="another", cores=4))
+    assert "The machines differ (model, cores): compare the ratios, not the times." in comparison(
+        report(), report(model="another", cores=4)
+    )
 
 
 def test_a_quick_run_beside_a_whole_one_says_so():

@@ -15,11 +15,15 @@ def pages(tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, pages):
-    """``opened(name, width=…, scheme=…)``: the page, without any network, and the addresses it asked for."""
+    """``opened(name, width=…, scheme=…)``: the page, without any network, and the addresses it
+    asked for.
+    """
     contexts = []
 
     def open_page(name, width=1280, scheme="light", **settings):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True, **settings)
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True, **settings
+        )
         contexts.append(context)
         page, asked = context.new_page(), []
         page.on("request", lambda request: asked.append(request.url))

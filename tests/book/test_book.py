@@ -1,6 +1,7 @@
 """The book itself: the quick edition builds without a warning, and its pages are sound.
 
-The trained networks and executed chapters of the repository are used where they are there, so a second run takes seconds.
+The trained networks and executed chapters of the repository are used where they are there, so a
+second run takes seconds.
 """
 
 import json
@@ -34,7 +35,10 @@ def test_the_quick_edition_builds_and_its_pages_are_sound(plan):
 
 
 def test_nothing_of_this_machine_is_published(plan):
-    pages = [*(ROOT / "_build" / "html").rglob("*.html"), *(ROOT / "_build" / "html" / "_sources").rglob("*.*")]
+    pages = [
+        *(ROOT / "_build" / "html").rglob("*.html"),
+        *(ROOT / "_build" / "html" / "_sources").rglob("*.*"),
+    ]
     assert [page.name for page in pages if f"{ROOT}/" in page.read_text(encoding="utf-8")] == []
 
 
@@ -43,15 +47,31 @@ def test_every_chapter_tests_claims_that_the_ledger_shows(plan):
     told = {claim["id"]: claim for job in plan.jobs for claim in nb.claims(job.output)}
     ledger = (ROOT / "_build" / "html" / "book" / "ledger.html").read_text()
     assert set(told) <= set(known)
-    assert all(f'id="claim-{id.lower()}"' in ledger and marked(known[id], claim) in ledger for id, claim in told.items())
+    assert all(
+        f'id="claim-{id.lower()}"' in ledger and marked(known[id], claim) in ledger
+        for id, claim in told.items()
+    )
 
 
 def test_no_executed_notebook_holds_a_verdict(plan):
-    """Only what a claim displays and records is looked at: its metadata, and the line that a notebook opened alone shows."""
+    """Only what a claim displays and records is looked at: its metadata, and the line that a
+    notebook opened alone shows.
+    """
     for job in plan.jobs:
         for cell in json.loads(job.output.read_text(encoding="utf-8"))["cells"]:
             for output in cell.get("outputs", []):
                 said = output.get("metadata", {}).get("schurkit", {})
                 if said.get("kind") == "claim":
-                    assert set(said) <= {"kind", "id", "value", "interval", "n", "figure", "each", "beyond"}, job.chapter.name
-                    assert "".join(output["data"]["text/markdown"]).startswith(f"**Claim {said['id']}.**"), job.chapter.name
+                    assert set(said) <= {
+                        "kind",
+                        "id",
+                        "value",
+                        "interval",
+                        "n",
+                        "figure",
+                        "each",
+                        "beyond",
+                    }, job.chapter.name
+                    assert "".join(output["data"]["text/markdown"]).startswith(
+                        f"**Claim {said['id']}.**"
+                    ), job.chapter.name

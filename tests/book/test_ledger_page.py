@@ -1,4 +1,6 @@
-"""The ledger as a reader uses it: filters by mouse and keyboard, the plain table without scripts."""
+"""The ledger as a reader uses it: filters by mouse and keyboard, the plain table without
+scripts.
+"""
 
 import pytest
 
@@ -9,14 +11,20 @@ ROWS = ".schurkit-ledger tbody tr"
 
 
 def visible(page):
-    return page.eval_on_selector_all(ROWS, "rows => rows.filter(row => row.offsetParent).map(row => row.cells[0].textContent.trim())")
+    return page.eval_on_selector_all(
+        ROWS,
+        "rows => rows.filter(row => row.offsetParent).map(row => row.cells[0].textContent.trim())",
+    )
 
 
 def test_filters_narrow_the_table_and_say_how_many_are_left(opened):
     page, _ = opened("book/ledger")
     count = page.locator(".ledger-count")
     everything = visible(page)
-    assert everything == list(load_claims()) and count.inner_text() == f"{len(everything)} of {len(everything)} claims"
+    assert (
+        everything == list(load_claims())
+        and count.inner_text() == f"{len(everything)} of {len(everything)} claims"
+    )
     assert count.get_attribute("aria-live") == "polite"
     page.select_option("select[name=live]", label="– not tested")
     assert visible(page) == ["S1"] and count.inner_text() == f"1 of {len(everything)} claims"
@@ -24,7 +32,9 @@ def test_filters_narrow_the_table_and_say_how_many_are_left(opened):
     page.select_option("select[name=paper]", index=2)
     assert visible(page) == [] and count.inner_text().startswith("0 of ")
     page.click("button:has-text('Show all')")
-    page.wait_for_function(f"document.querySelectorAll('{ROWS}:not([hidden])').length === {len(everything)}")
+    page.wait_for_function(
+        f"document.querySelectorAll('{ROWS}:not([hidden])').length === {len(everything)}"
+    )
 
 
 def test_filters_work_by_keyboard_alone(opened):
@@ -55,4 +65,7 @@ def test_a_link_to_a_hidden_claim_shows_it(opened):
 
 def test_without_scripts_the_whole_table_stands(opened):
     page, _ = opened("book/ledger", java_script_enabled=False)
-    assert page.locator(ROWS).count() == len(load_claims()) and page.locator(".ledger-filters").count() == 0
+    assert (
+        page.locator(ROWS).count() == len(load_claims())
+        and page.locator(".ledger-filters").count() == 0
+    )

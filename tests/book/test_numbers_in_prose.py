@@ -1,4 +1,6 @@
-"""The book's own extension for numbers that chapters recorded: undefined in words, negative with a minus sign, words as they are."""
+"""The book's own extension for numbers that chapters recorded: undefined in words, negative with a
+minus sign, words as they are.
+"""
 
 import importlib.util
 
@@ -10,7 +12,9 @@ from press.small_book import REPOSITORY
 @pytest.fixture
 def replaced():
     """Text of a pasted word after the extension has seen the page."""
-    spec = importlib.util.spec_from_file_location("undefined", REPOSITORY / "book" / "_ext" / "undefined.py")
+    spec = importlib.util.spec_from_file_location(
+        "undefined", REPOSITORY / "book" / "_ext" / "undefined.py"
+    )
     extension = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(extension)
     seen = {}

@@ -1,4 +1,6 @@
-"""Pages as a browser shows them: figures light on dark in dark mode, nothing wider than a phone, results that can be reached by keyboard."""
+"""Pages as a browser shows them: figures light on dark in dark mode, nothing wider than a phone,
+results that can be reached by keyboard.
+"""
 
 import io
 from pathlib import Path
@@ -10,7 +12,9 @@ pytestmark = pytest.mark.book
 
 
 def drawn(page):
-    """What a reader sees of the first figure: the colour of its corner, and its darkest and lightest grey."""
+    """What a reader sees of the first figure: the colour of its corner, and its darkest and
+    lightest grey.
+    """
     picture = Image.open(io.BytesIO(page.locator("figure img").first.screenshot())).convert("RGB")
     return picture.getpixel((2, 2)), picture.convert("L").getextrema()
 
@@ -20,16 +24,23 @@ def background(page, selector):
 
 
 @pytest.mark.parametrize("width", [390, 768, 1280])
-@pytest.mark.parametrize("name", ["notebooks/small", "book/introduction", "book/ledger", "book/status", "book/glossary"])
+@pytest.mark.parametrize(
+    "name", ["notebooks/small", "book/introduction", "book/ledger", "book/status", "book/glossary"]
+)
 def test_no_page_is_wider_than_its_screen(opened, name, width):
     page, _ = opened(name, width)
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert page.evaluate(
+        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    )
 
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_verdict_of_the_ledger_is_in_sight(opened, width):
     page, _ = opened("book/ledger", width)
-    script = "found => found.map(element => element.getBoundingClientRect()).every(box => box.width && box.right <= innerWidth)"
+    script = (
+        "found => found.map(element => element.getBoundingClientRect()).every(box => box.width && "
+        "box.right <= innerWidth)"
+    )
     assert page.locator(".schurkit-ledger td .ledger-verdict").evaluate_all(script)
     page.fill(".ledger-filters input[name='words']", "no such word")
     assert page.locator(".schurkit-ledger tbody tr:visible").count() == 0
@@ -39,7 +50,9 @@ def test_figures_are_light_on_dark_in_dark_mode(opened):
     page, _ = opened("notebooks/small", scheme="dark")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     corner, (darkest, lightest) = drawn(page)
-    assert max(corner) < 64 and lightest > 160, "the ground of the page shows through, and lines are light on it"
+    assert max(corner) < 64 and lightest > 160, (
+        "the ground of the page shows through, and lines are light on it"
+    )
     light, _ = opened("notebooks/small")
     corner, (darkest, lightest) = drawn(light)
     assert min(corner) > 240 and darkest < 96
@@ -48,9 +61,13 @@ def test_figures_are_light_on_dark_in_dark_mode(opened):
 
 def test_a_figure_keeps_its_reading_size_on_a_phone(opened):
     page, _ = opened("notebooks/small", width=390)
-    shown, box = page.eval_on_selector("figure img", "element => [element.clientWidth, element.closest('figure').clientWidth]")
+    shown, box = page.eval_on_selector(
+        "figure img", "element => [element.clientWidth, element.closest('figure').clientWidth]"
+    )
     assert shown > 500 > box
-    assert page.eval_on_selector("figure", "element => getComputedStyle(element).overflowX") == "auto"
+    assert (
+        page.eval_on_selector("figure", "element => getComputedStyle(element).overflowX") == "auto"
+    )
 
 
 def test_the_numbers_behind_a_figure_can_be_downloaded(opened):

@@ -1,4 +1,6 @@
-"""The book as one PDF: words, pictures, links and outline are in it, and what is missing is said in one line."""
+"""The book as one PDF: words, pictures, links and outline are in it, and what is missing is said in
+one line.
+"""
 
 import re
 
@@ -32,8 +34,12 @@ def test_the_page_that_is_printed_has_pictures_styles_and_captioned_tables(pages
     context = browser.new_context(offline=True)
     page = context.new_page()
     page.goto(made.as_uri(), wait_until="load")
-    widths = page.evaluate("[...document.querySelectorAll('article img')].map(picture => picture.naturalWidth)")
-    sheets = page.evaluate("[...document.styleSheets].map(sheet => sheet.href ? sheet.href.split('/').pop() : '')")
+    widths = page.evaluate(
+        "[...document.querySelectorAll('article img')].map(picture => picture.naturalWidth)"
+    )
+    sheets = page.evaluate(
+        "[...document.styleSheets].map(sheet => sheet.href ? sheet.href.split('/').pop() : '')"
+    )
     context.close()
     assert widths and all(widths)
     assert any(name.startswith("sphinx-book-theme") for name in sheets)
@@ -43,7 +49,9 @@ def test_a_missing_picture_is_said(pages, browser, tmp_path, monkeypatch):
     page = tmp_path / "all.html"
     page.write_text('<html><body><article><img src="_images/lost.svg"></article></body></html>')
     monkeypatch.setattr(pdf, "_one_page", lambda root, staged: page)
-    with pytest.raises(BuildError, match=r"pictures or styles of the page are missing: lost\.svg\."):
+    with pytest.raises(
+        BuildError, match=r"pictures or styles of the page are missing: lost\.svg\."
+    ):
         print_book(pages.parents[1], browser)
     assert not list((pages.parents[1] / "_build").glob("*.part"))
 
@@ -52,5 +60,7 @@ def test_nothing_built_and_no_browser_are_said_in_one_line(tmp_path, pages, monk
     with pytest.raises(InputError, match=r"there is no book to print; build it with 'make book'\."):
         print_book(tmp_path)
     monkeypatch.setattr(browse, "chromium", lambda: None)
-    with pytest.raises(InputError, match=r"a PDF cannot be printed here: Chromium is not installed\."):
+    with pytest.raises(
+        InputError, match=r"a PDF cannot be printed here: Chromium is not installed\."
+    ):
         print_book(pages.parents[1])

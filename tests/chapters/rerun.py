@@ -1,4 +1,6 @@
-"""Chapters run on other subjects and values, and read as a reader would: prose with its numbers filled in, captions, tables, alternative texts."""
+"""Chapters run on other subjects and values, and read as a reader would: prose with its numbers
+filled in, captions, tables, alternative texts.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +15,39 @@ ROOT = Path(__file__).resolve().parents[2]
 ROLE = re.compile(r"\{glue:text\}`([^`:]+)(?::([^`]*))?`")
 FALSE = (
     (re.compile(r"\bnan\b|(?<![\w`])None\b|\binf\b"), "an undefined number"),
-    (re.compile(r"(?<![\d.,])1 (networks|units|draws|trials|steps|orders|bits|symbols|channels)\b"), "a plural of one"),
-    (re.compile(r"(?<![\w.])(?:[02-9]|[1-9]\d+) (network|unit|draw|trial|bit|symbol|order)\b(?! ?[-–(])"), "a singular of several"),
+    (
+        re.compile(
+            r"(?<![\d.,])1 (networks|units|draws|trials|steps|orders|bits|symbols|channels)\b"
+        ),
+        "a plural of one",
+    ),
+    (
+        re.compile(
+            r"(?<![\w.])(?:[02-9]|[1-9]\d+) (network|unit|draw|trial|bit|symbol|order)\b(?! ?[-–(])"
+        ),
+        "a singular of several",
+    ),
     (re.compile(r"\{glue:text\}"), "a number that nobody recorded"),
 )
 
 
 def chapter(name: str, subject: str | None = None) -> dict:
-    """A chapter as it stands in the repository; with `subject`, the code that replaces its subject cell."""
+    """A chapter as it stands in the repository; with `subject`, the code that replaces its subject
+    cell.
+    """
     notebook = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))
     if subject is not None:
-        (cell,) = [cell for cell in notebook["cells"] if "subject" in cell["metadata"].get("tags", [])]
+        (cell,) = [
+            cell for cell in notebook["cells"] if "subject" in cell["metadata"].get("tags", [])
+        ]
         cell["source"] = subject
     return notebook
 
 
 def run(notebook: dict, folder: Path, parameters: dict | None = None) -> dict:
-    """Execute it with plain papermill, as a reader without the press would; raises papermill's error where a cell fails."""
+    """Execute it with plain papermill, as a reader without the press would; raises papermill's
+    error where a cell fails.
+    """
     import papermill
 
     from schurkit_press.run import kernel_environment
@@ -39,7 +57,14 @@ def run(notebook: dict, folder: Path, parameters: dict | None = None) -> dict:
     try:
         begun, ended = folder / "begun.ipynb", folder / "ended.ipynb"
         nbformat.write(nbformat.reads(json.dumps(notebook), as_version=4), begun)
-        papermill.execute_notebook(str(begun), str(ended), parameters or {}, kernel_name="python3", progress_bar=False, cwd=str(ROOT / "notebooks"))
+        papermill.execute_notebook(
+            str(begun),
+            str(ended),
+            parameters or {},
+            kernel_name="python3",
+            progress_bar=False,
+            cwd=str(ROOT / "notebooks"),
+        )
     finally:
         os.environ.clear()
         os.environ.update(kept)
@@ -47,9 +72,11 @@ def run(notebook: dict, folder: Path, parameters: dict | None = None) -> dict:
 
 
 def texts(notebook: dict, own_subject: bool = False) -> list[str]:
-    """All that a reader reads: prose with its numbers (published ones as this run's), captions, alternative texts, tables, claims.
+    """All that a reader reads: prose with its numbers (published ones as this run's), captions,
+    alternative texts, tables, claims.
 
-    With an `own_subject` the paragraphs on the book's own task, whose numbers this subject does not have, are the adapter's to rewrite and left out.
+    With an `own_subject` the paragraphs on the book's own task, whose numbers this subject does not
+    have, are the adapter's to rewrite and left out.
     """
     records, found = {}, []
     for cell in notebook["cells"]:
@@ -61,13 +88,20 @@ def texts(notebook: dict, own_subject: bool = False) -> list[str]:
         if cell["cell_type"] == "markdown":
             prose = re.sub(r"```python.*?```", "", "".join(cell["source"]), flags=re.DOTALL)
             for paragraph in prose.split("\n\n"):
-                known = all(records.get(role[1].removeprefix("published.")) is not None for role in ROLE.finditer(paragraph))
+                known = all(
+                    records.get(role[1].removeprefix("published.")) is not None
+                    for role in ROLE.finditer(paragraph)
+                )
                 if known or not own_subject:
                     found.append(ROLE.sub(lambda role: _filled(role, records), paragraph))
         for output in cell.get("outputs", []):
             said = output.get("metadata", {}).get("schurkit", {})
             if said.get("kind") in ("figure", "table", "claim"):
-                found += [said.get("caption", ""), said.get("alt", ""), "".join(output["data"].get("text/markdown", ""))]
+                found += [
+                    said.get("caption", ""),
+                    said.get("alt", ""),
+                    "".join(output["data"].get("text/markdown", "")),
+                ]
     return [text for text in found if text]
 
 
@@ -82,4 +116,9 @@ def _filled(role, records: dict) -> str:
 def false_sentences(notebook: dict, own_subject: bool = False) -> list[str]:
     """What cannot be true whatever was measured, with why."""
     read = texts(notebook, own_subject)
-    return [f"{why}: …{text[max(0, at.start() - 60) : at.end() + 40]}…" for text in read for sign, why in FALSE if (at := sign.search(text))]
+    return [
+        f"{why}: …{text[max(0, at.start() - 60) : at.end() + 40]}…"
+        for text in read
+        for sign, why in FALSE
+        if (at := sign.search(text))
+    ]

@@ -1,4 +1,6 @@
-"""Whoever replaces the subject cell of a task chapter gets the whole chapter for a network of their own, and no claim about the book's task."""
+"""Whoever replaces the subject cell of a task chapter gets the whole chapter for a network of their
+own, and no claim about the book's task.
+"""
 
 import pytest
 from rerun import chapter, false_sentences, run
@@ -19,14 +21,20 @@ trials = sk.Trials(inputs := rng.normal(size=(40, 12, 2)), sk.rollout(good, inpu
 
 
 def subject(networks=3, units=12, gain=0.9, activation="tanh", shape="", seed=0):
-    """Code that makes small networks without training, and trials whose targets are near what they do."""
-    return START.format(seed=seed) + NETWORKS.format(networks=networks, units=units, gain=gain, activation=activation, shape=shape)
+    """Code that makes small networks without training, and trials whose targets are near what they
+    do.
+    """
+    return START.format(seed=seed) + NETWORKS.format(
+        networks=networks, units=units, gain=gain, activation=activation, shape=shape
+    )
 
 
 ODD = {
     "one network": subject(networks=1),
     "twenty networks": subject(networks=20, units=8),
-    "an empty RR": subject(shape=" * 0 + np.diag([0.95, *np.linspace(0.5, 0.2, 11)]) + 0.2 * np.triu(W_rec, 1)"),
+    "an empty RR": subject(
+        shape=" * 0 + np.diag([0.95, *np.linspace(0.5, 0.2, 11)]) + 0.2 * np.triu(W_rec, 1)"
+    ),
     "relu": subject(activation="relu", gain=0.6),
 }
 
@@ -36,7 +44,12 @@ ODD = {
 def test_a_task_chapter_runs_on_another_network(name, tmp_path):
     done = run(chapter(name, subject()), tmp_path)
     assert nb.claims(done) == [] and not false_sentences(done, own_subject=True)
-    figures = [o for cell in done["cells"] for o in cell.get("outputs", []) if o.get("metadata", {}).get("schurkit", {}).get("kind") == "figure"]
+    figures = [
+        o
+        for cell in done["cells"]
+        for o in cell.get("outputs", [])
+        if o.get("metadata", {}).get("schurkit", {}).get("kind") == "figure"
+    ]
     assert len(figures) >= 4 and all(o["metadata"]["schurkit"]["alt"] for o in figures)
 
 

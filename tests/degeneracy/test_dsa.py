@@ -7,7 +7,16 @@ import pytest
 from helpers import orthogonal, random_rnn, random_trials
 
 from schurkit import InputError
-from schurkit.degeneracy import DSA, _ascent, _starts, delay_operators, dsa_distances, hidden_trajectories, nulls, operators_of
+from schurkit.degeneracy import (
+    DSA,
+    _ascent,
+    _starts,
+    delay_operators,
+    dsa_distances,
+    hidden_trajectories,
+    nulls,
+    operators_of,
+)
 from schurkit.degeneracy.dsa import SCORES
 
 ENGINES = ["numba", "numpy"]
@@ -18,7 +27,15 @@ def operators(networks=4, rank=5, seed=0):
 
 
 def dsa(A, *, score="distance", starts=12, seed=0, engine="auto", delays=1) -> DSA:
-    return dsa_distances(np.asarray(A), score=score, rank=np.shape(A)[1], delays=delays, starts=starts, seed=seed, engine=engine)
+    return dsa_distances(
+        np.asarray(A),
+        score=score,
+        rank=np.shape(A)[1],
+        delays=delays,
+        starts=starts,
+        seed=seed,
+        engine=engine,
+    )
 
 
 def conjugated(A, seed=1, turned=False):
@@ -34,28 +51,42 @@ def test_axioms(score):
     A = operators()
     found = dsa(A, score=score)
     D = found.values
-    assert np.array_equal(D, D.T) and not np.diag(D).any() and (D[np.triu_indices(4, 1)] > 0.1).all()
+    assert (
+        np.array_equal(D, D.T) and not np.diag(D).any() and (D[np.triu_indices(4, 1)] > 0.1).all()
+    )
     backwards = dsa(A[::-1], score=score)
-    assert np.array_equal(backwards.values[::-1, ::-1], D)  # symmetric, and blind to the others in the stack, to the last bit
+    assert np.array_equal(
+        backwards.values[::-1, ::-1], D
+    )  # symmetric, and blind to the others in the stack, to the last bit
     assert dsa(A[:2], score=score).values[0, 1] == D[0, 1]
     assert dsa(np.stack([A[0], A[0]]), score=score).values.max() < 1e-10
     assert not D.flags.writeable
     assert (found.rank, found.delays, found.starts, found.seed, found.score) == (5, 1, 12, 0, score)
 
 
-@pytest.mark.parametrize("engine, rank", [*(("numba", rank) for rank in (1, 2, 3, 8, 17)), ("numpy", 3), ("numpy", 8)])
+@pytest.mark.parametrize(
+    "engine, rank", [*(("numba", rank) for rank in (1, 2, 3, 8, 17)), ("numpy", 3), ("numpy", 8)]
+)
 @pytest.mark.parametrize("turned", [False, True])
 def test_planted_copies_are_found(engine, rank, turned):
     A = operators(3, rank, seed=rank)
     for score in SCORES:
-        D = dsa(np.concatenate([A, conjugated(A, turned=turned)]), score=score, starts=8, engine=engine).values
+        D = dsa(
+            np.concatenate([A, conjugated(A, turned=turned)]), score=score, starts=8, engine=engine
+        ).values
         assert np.abs(np.diag(D[:3, 3:])).max() < 1e-6
 
 
 @pytest.mark.parametrize("kind", ["symmetric", "skew", "orthogonal", "nilpotent", "zero"])
 def test_special_operators_and_their_copies(kind):
     A = operators(1, 6)
-    A = {"symmetric": A + A.mT, "skew": A - A.mT, "orthogonal": orthogonal(6)[None], "nilpotent": np.triu(A, 1), "zero": 0 * A}[kind]
+    A = {
+        "symmetric": A + A.mT,
+        "skew": A - A.mT,
+        "orthogonal": orthogonal(6)[None],
+        "nilpotent": np.triu(A, 1),
+        "zero": 0 * A,
+    }[kind]
     found = dsa(np.concatenate([A, conjugated(A)]), starts=40)
     assert found.distance[0, 1] < 1e-5
 
@@ -66,7 +97,9 @@ def test_known_minima():
     turned = conjugated(np.stack([np.diag(a), np.diag(b)]))
     assert dsa(turned).distance[0, 1] == pytest.approx(np.linalg.norm(a - b), abs=1e-6)
     skew = np.array([[0.0, 1.0], [-1.0, 0.0]])
-    assert dsa(np.stack([skew, -1.5 * skew])).distance[0, 1] == pytest.approx(0.5 * np.sqrt(2), abs=1e-9)
+    assert dsa(np.stack([skew, -1.5 * skew])).distance[0, 1] == pytest.approx(
+        0.5 * np.sqrt(2), abs=1e-9
+    )
     assert dsa(np.stack([skew, -1.5 * skew])).angle[0, 1] < 1e-9
 
 
@@ -106,8 +139,13 @@ def test_wasserstein_by_all_matchings_and_what_it_cannot_see():
     D = dsa(A, score="wasserstein").values
     for i, j in itertools.combinations(range(3), 2):
         a, b = np.linalg.eigvals(A[i]), np.linalg.eigvals(A[j])
-        assert D[i, j] == pytest.approx(min(np.abs(a - b[list(p)]).mean() for p in itertools.permutations(range(4))))
-    plain, coupled = np.diag([0.9, 0.6, 0.3]), np.diag([0.9, 0.6, 0.3]) + np.triu(np.full((3, 3), 5.0), 1)
+        assert D[i, j] == pytest.approx(
+            min(np.abs(a - b[list(p)]).mean() for p in itertools.permutations(range(4)))
+        )
+    plain, coupled = (
+        np.diag([0.9, 0.6, 0.3]),
+        np.diag([0.9, 0.6, 0.3]) + np.triu(np.full((3, 3), 5.0), 1),
+    )
     pair = np.stack([plain, coupled])
     blind = dsa(pair, score="wasserstein")
     assert blind.values.max() < 1e-12 and blind.angle is blind.distance is blind.resolution is None
@@ -146,7 +184,9 @@ def test_starts_are_orthogonal_of_both_determinants():
     dets = np.linalg.det(guided)
     assert np.abs(dets[:, :4] + dets[:, 4:]).max() < 1e-9
     assert np.linalg.det(drawn).round().tolist() == [1, 1, -1, -1, 1, 1]
-    assert np.array_equal(_starts.haar(2, 6, 0), drawn[:2]) and not np.array_equal(_starts.haar(2, 6, 1), drawn[:2])
+    assert np.array_equal(_starts.haar(2, 6, 0), drawn[:2]) and not np.array_equal(
+        _starts.haar(2, 6, 1), drawn[:2]
+    )
 
 
 def test_more_starts_are_not_worse_and_the_resolution_is_stated():
@@ -159,19 +199,33 @@ def test_more_starts_are_not_worse_and_the_resolution_is_stated():
 
 
 def test_networks_their_copies_and_shuffled_time():
-    """Positive controls within 1e-3 of the distance between networks; time-shuffled trajectories far away."""
+    """Positive controls within 1e-3 of the distance between networks; time-shuffled trajectories
+    far away.
+    """
     rnn, trials = random_rnn(5, hidden=12, scale=0.35), random_trials(trials=40, steps=30)
     choice = {"score": "angle", "rank": 8, "delays": 3, "starts": 16}
     own = operators_of(rnn, trials, rank=8, delays=3)
     between = dsa_distances(own, **choice).angle[np.triu_indices(5, 1)]
     copies = operators_of(nulls.permuted_copies(rnn), trials, rank=8, delays=3)
     states = np.stack([*own.values, *copies.values])
-    assert np.abs(np.diag(dsa_distances(states, **choice).angle[:5, 5:])).max() < 1e-3 * between.mean()
+    assert (
+        np.abs(np.diag(dsa_distances(states, **choice).angle[:5, 5:])).max() < 1e-3 * between.mean()
+    )
     h = hidden_trajectories(rnn, trials)
     rotated = delay_operators(nulls.rotated_copies(h), rank=8, delays=3)
-    assert np.abs(np.diag(dsa_distances(np.stack([*own.values, *rotated.values]), **choice).angle[:5, 5:])).max() < 1e-3 * between.mean()
+    assert (
+        np.abs(
+            np.diag(dsa_distances(np.stack([*own.values, *rotated.values]), **choice).angle[:5, 5:])
+        ).max()
+        < 1e-3 * between.mean()
+    )
     shuffled = delay_operators(nulls.time_shuffled(h), rank=8, delays=3)
-    assert np.diag(dsa_distances(np.stack([*own.values, *shuffled.values]), **choice).angle[:5, 5:]).min() > between.mean() / 2
+    assert (
+        np.diag(
+            dsa_distances(np.stack([*own.values, *shuffled.values]), **choice).angle[:5, 5:]
+        ).min()
+        > between.mean() / 2
+    )
 
 
 def test_trajectories_or_operators():
@@ -180,14 +234,19 @@ def test_trajectories_or_operators():
     own = operators_of(rnn, trials, rank=4, delays=2)
     states = hidden_trajectories(rnn, trials)
     for given in (own, own.values, states, list(states)):
-        assert np.array_equal(dsa_distances(given, **choice).values, dsa_distances(own, **choice).values)
+        assert np.array_equal(
+            dsa_distances(given, **choice).values, dsa_distances(own, **choice).values
+        )
     assert dsa_distances(own, **choice).labels == rnn.labels
 
 
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"score": "angular"}, "score must be one of 'distance', 'angle', 'wasserstein'; got 'angular'"),
+        (
+            {"score": "angular"},
+            "score must be one of 'distance', 'angle', 'wasserstein'; got 'angular'",
+        ),
         ({"rank": 4}, "operators have rank 5 and 1 delays; asked for were rank 4 and 1"),
         ({"starts": 0}, "starts must be at least 1"),
         ({"engine": "torch"}, "engine must be one of"),
@@ -197,7 +256,9 @@ def test_trajectories_or_operators():
 )
 def test_messages(change, message):
     with pytest.raises(InputError, match=message):
-        dsa_distances(**{"what": operators(), "score": "angle", "rank": 5, "delays": 1, "starts": 8} | change)
+        dsa_distances(
+            **{"what": operators(), "score": "angle", "rank": 5, "delays": 1, "starts": 8} | change
+        )
 
 
 def test_no_default_for_what_sets_the_scale():
@@ -206,4 +267,3 @@ def test_no_default_for_what_sets_the_scale():
         del given[lacking]
         with pytest.raises(TypeError, match=lacking):
             dsa_distances(operators(), **given)
-

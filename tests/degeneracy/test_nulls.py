@@ -23,22 +23,32 @@ def test_permuted_copies_do_the_same(leak):
 
 def test_shuffled_weights_keep_the_entries():
     made = nulls.shuffled_weights(RNN)
-    assert np.array_equal(np.sort(made.W_rec.reshape(3, -1)), np.sort(RNN.W_rec.reshape(3, -1))) and not np.array_equal(made.W_rec, RNN.W_rec)
+    assert np.array_equal(
+        np.sort(made.W_rec.reshape(3, -1)), np.sort(RNN.W_rec.reshape(3, -1))
+    ) and not np.array_equal(made.W_rec, RNN.W_rec)
     assert np.array_equal(made.W_in, RNN.W_in)
 
 
 def test_untrained_networks_have_the_paper_start():
     made = nulls.untrained(4, 50, 3, 2)
     assert (made.input_size, made.output_size, len(made)) == (3, 2, 4)
-    assert np.abs(made.W_rec).max() < 50**-0.5 and made.W_rec.var() == pytest.approx(1 / 150, rel=0.05)
-    assert np.array_equal(nulls.untrained(2, 50, 3, 2, first=2).W_rec, made.W_rec[2:]) and not made.b_rec.any()
+    assert np.abs(made.W_rec).max() < 50**-0.5 and made.W_rec.var() == pytest.approx(
+        1 / 150, rel=0.05
+    )
+    assert (
+        np.array_equal(nulls.untrained(2, 50, 3, 2, first=2).W_rec, made.W_rec[2:])
+        and not made.b_rec.any()
+    )
     with pytest.raises(InputError, match="networks must be at least 1"):
         nulls.untrained(0, 50)
 
 
 def test_rotations_keep_distances_within_a_trajectory():
     made = nulls.rotated_copies(STATES)
-    assert np.abs(np.linalg.norm(made, axis=3) - np.linalg.norm(STATES, axis=3)).max() < 1e-12 and np.abs(made - STATES).max() > 0.1
+    assert (
+        np.abs(np.linalg.norm(made, axis=3) - np.linalg.norm(STATES, axis=3)).max() < 1e-12
+        and np.abs(made - STATES).max() > 0.1
+    )
 
 
 def test_halves_are_all_trials():

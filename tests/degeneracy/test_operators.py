@@ -1,4 +1,6 @@
-"""Delay embedding and reduced-rank DMD, against the full Hankel matrix and maps whose operator is known."""
+"""Delay embedding and reduced-rank DMD, against the full Hankel matrix and maps whose operator is
+known.
+"""
 
 import numpy as np
 import pytest
@@ -15,13 +17,25 @@ def paths(networks=2, trials=7, time=15, units=4, seed=0):
 
 def hankel(h, delays):
     """Every z_t = (h_t, …, h_t−delays+1) of every trial, (trials, time, delays · units)."""
-    return np.stack([[np.concatenate([h[b, t - k] for k in range(delays)]) for t in range(delays - 1, h.shape[1])] for b in range(len(h))])
+    return np.stack(
+        [
+            [
+                np.concatenate([h[b, t - k] for k in range(delays)])
+                for t in range(delays - 1, h.shape[1])
+            ]
+            for b in range(len(h))
+        ]
+    )
 
 
 def oracle(h, rank, delays):
-    """DMD as it is defined: singular value decomposition of the Hankel matrix, least squares over the transitions."""
+    """DMD as it is defined: singular value decomposition of the Hankel matrix, least squares over
+    the transitions.
+    """
     z = hankel(h, delays)
-    left = np.linalg.svd(z.reshape(-1, z.shape[2]), full_matrices=False)[0][:, :rank].reshape(*z.shape[:2], rank)
+    left = np.linalg.svd(z.reshape(-1, z.shape[2]), full_matrices=False)[0][:, :rank].reshape(
+        *z.shape[:2], rank
+    )
     before, after = left[:, :-1].reshape(-1, rank), left[:, 1:].reshape(-1, rank)
     return np.linalg.solve(before.T @ before, before.T @ after).T
 
@@ -39,21 +53,39 @@ def test_operators_are_those_of_the_full_decomposition(rank, delays):
     found = delay_operators(h, rank=rank, delays=delays).values
     for A, one in zip(found, h):
         B = oracle(one, rank, delays)
-        signs = np.sign((A * B)[0]) * np.sign((A * B)[0, 0])  # singular vectors are known up to a sign
+        signs = np.sign((A * B)[0]) * np.sign(
+            (A * B)[0, 0]
+        )  # singular vectors are known up to a sign
         assert np.abs(A - signs[:, None] * B * signs).max() < 1e-8
 
 
 def test_many_dimensions_take_the_other_route():
     h = paths(1, 12, 60, 60)
     found = delay_operators(h, rank=6, delays=10).values[0]
-    assert np.abs(np.sort_complex(np.linalg.eigvals(found)) - np.sort_complex(np.linalg.eigvals(oracle(h[0], 6, 10)))).max() < 1e-7
+    assert (
+        np.abs(
+            np.sort_complex(np.linalg.eigvals(found))
+            - np.sort_complex(np.linalg.eigvals(oracle(h[0], 6, 10)))
+        ).max()
+        < 1e-7
+    )
 
 
 def test_a_linear_map_is_recovered():
     W = 0.95 * orthogonal(5, 1) @ np.diag([1, 0.9, 0.8, 0.7, 0.6]) @ orthogonal(5, 2)
-    h = np.stack([[np.linalg.matrix_power(W, t) @ start for t in range(12)] for start in np.random.default_rng(3).normal(size=(8, 5))])
+    h = np.stack(
+        [
+            [np.linalg.matrix_power(W, t) @ start for t in range(12)]
+            for start in np.random.default_rng(3).normal(size=(8, 5))
+        ]
+    )
     found = delay_operators(h[None], rank=5, delays=1).values[0]
-    assert np.abs(np.sort_complex(np.linalg.eigvals(found)) - np.sort_complex(np.linalg.eigvals(W))).max() < 1e-10
+    assert (
+        np.abs(
+            np.sort_complex(np.linalg.eigvals(found)) - np.sort_complex(np.linalg.eigvals(W))
+        ).max()
+        < 1e-10
+    )
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
@@ -66,12 +98,17 @@ def test_the_size_of_the_states_does_not_matter(scale):
 def test_the_same_inputs_for_all():
     rnn, trials = random_rnn(3), random_trials(trials=9, steps=12)
     found = operators_of(rnn, trials, rank=4, delays=2)
-    assert np.array_equal(found.values, delay_operators(rollout(rnn, trials, states=True).states, rank=4, delays=2).values)
+    assert np.array_equal(
+        found.values,
+        delay_operators(rollout(rnn, trials, states=True).states, rank=4, delays=2).values,
+    )
     assert found.labels == rnn.labels and len(found.inputs) == 64
     other = operators_of(random_rnn(2, hidden=9, seed=4), trials, rank=4, delays=2)
     assert len(Operators.join([found, other])) == 5
     with pytest.raises(InputError, match="not driven by the same inputs"):
-        Operators.join([found, operators_of(rnn, random_trials(trials=9, steps=12, seed=5), rank=4, delays=2)])
+        Operators.join(
+            [found, operators_of(rnn, random_trials(trials=9, steps=12, seed=5), rank=4, delays=2)]
+        )
     with pytest.raises(InputError, match="equal rank; got 4, 3"):
         Operators.join([found, operators_of(rnn, trials, rank=3, delays=2)])
     with pytest.raises(InputError, match="at least one stack"):

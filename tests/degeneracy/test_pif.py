@@ -1,4 +1,6 @@
-"""PIF: axioms, planted permutations with and without signs, and the search against all permutations."""
+"""PIF: axioms, planted permutations with and without signs, and the search against all
+permutations.
+"""
 
 import itertools
 
@@ -16,7 +18,9 @@ def matrices(networks=3, hidden=8, seed=0):
 
 
 def planted(hidden, noise, signed, seed):
-    """A matrix, a noisy copy with other units in other places, and how far apart the planted match leaves them."""
+    """A matrix, a noisy copy with other units in other places, and how far apart the planted match
+    leaves them.
+    """
     rng = np.random.default_rng(seed)
     W = rng.normal(size=(hidden, hidden))
     V = W + noise * rng.normal(size=W.shape)
@@ -34,7 +38,9 @@ def test_axioms(signed):
     assert pif_distances(W[:2], starts=3, signed=signed).values[0, 1] == D[0, 1]
     plain = np.linalg.norm(W[:, None] - W, axis=(2, 3))
     assert (plain + 1e-12 >= D).all()
-    assert (pif_distances(W, starts=3, signed=True).raw <= pif_distances(W, starts=3).raw + 1e-12).all()
+    assert (
+        pif_distances(W, starts=3, signed=True).raw <= pif_distances(W, starts=3).raw + 1e-12
+    ).all()
     order = np.random.default_rng(1).permutation(8)
     moved = pif_distances(np.stack([W[0], W[0][np.ix_(order, order)]]), starts=3, signed=signed)
     assert moved.raw[0, 1] < 1e-10
@@ -56,11 +62,15 @@ def test_ends_see_through_more_noise():
     rng = np.random.default_rng(0)
     rnn = random_rnn(1, hidden=24, inputs=6, outputs=6, biases=False, scale=0.2)
     copy = nulls.permuted_copies(rnn)
-    noisy = copy.with_W_rec(copy.W_rec + 0.5 * 0.2 * rng.normal(size=copy.W_rec.shape), labels=["copy"])
+    noisy = copy.with_W_rec(
+        copy.W_rec + 0.5 * 0.2 * rng.normal(size=copy.W_rec.shape), labels=["copy"]
+    )
     stack = RNN.stack([rnn, noisy])
     true = np.linalg.norm(noisy.W_rec - copy.W_rec)
     for signed in (False, True):
-        assert pif_distances(stack, starts=1, ends=True, signed=signed).raw[0, 1] <= true * (1 + 1e-9)
+        assert pif_distances(stack, starts=1, ends=True, signed=signed).raw[0, 1] <= true * (
+            1 + 1e-9
+        )
     assert pif_distances(stack, starts=1, ends=True).labels == (0, "copy")
     with pytest.raises(InputError, match="pass the RNN stack"):
         pif_distances(stack.W_rec, starts=1, ends=True)
@@ -86,7 +96,16 @@ def test_frank_wolfe_is_scipys_faq():
     for seed in range(5):
         A, B = matrices(2, 12, seed)
         Q = _matching.frank_wolfe(A, B, np.zeros_like(A), np.full((12, 12), 1 / 12), False)
-        theirs = quadratic_assignment(A, B, options={"maximize": True, "maxiter": 60, "tol": 1e-3, "rng": np.random.default_rng(seed)}).fun
+        theirs = quadratic_assignment(
+            A,
+            B,
+            options={
+                "maximize": True,
+                "maxiter": 60,
+                "tol": 1e-3,
+                "rng": np.random.default_rng(seed),
+            },
+        ).fun
         assert _matching.value(A, B, np.zeros_like(A), Q) == pytest.approx(theirs, rel=0.1)
 
 
@@ -97,7 +116,9 @@ def test_gradient_swaps_and_flips_are_the_differences(signed):
     Q = np.eye(6)[rng.permutation(6)] * (rng.choice([-1, 1], 6)[:, None] if signed else 1)
     f = lambda X: _matching.value(A, B, linear, X)  # noqa: E731
     step = 1e-5
-    assert (f(Q + step * D) - f(Q - step * D)) / (2 * step) == pytest.approx((_matching.gradient(A, B, linear, Q) * D).sum(), rel=1e-7)
+    assert (f(Q + step * D) - f(Q - step * D)) / (2 * step) == pytest.approx(
+        (_matching.gradient(A, B, linear, Q) * D).sum(), rel=1e-7
+    )
     gains = _matching._swap_gains(A, Q @ B @ Q.T, linear @ Q.T)
     for p, q in itertools.combinations(range(6), 2):
         move = np.eye(6)
@@ -117,9 +138,13 @@ def test_scales_and_what_the_paper_scale_does_to_untrained_networks():
     found = {n: pif_distances(nulls.untrained(4, n), starts=1) for n in (16, 64)}
     for n, one in found.items():
         norms = np.linalg.norm(nulls.untrained(4, n).W_rec, axis=(1, 2))
-        assert np.allclose(one.per_n2, one.raw / n**2) and np.allclose(one.relative, one.raw / np.sqrt(np.outer(norms, norms)))
+        assert np.allclose(one.per_n2, one.raw / n**2) and np.allclose(
+            one.relative, one.raw / np.sqrt(np.outer(norms, norms))
+        )
     pairs = np.triu_indices(4, 1)
-    assert found[16].per_n2[pairs].mean() > 6 * found[64].per_n2[pairs].mean()  # falls with n although nothing was learnt
+    assert (
+        found[16].per_n2[pairs].mean() > 6 * found[64].per_n2[pairs].mean()
+    )  # falls with n although nothing was learnt
     assert found[16].relative[pairs].mean() < found[64].relative[pairs].mean()
     for scale, name in (("raw", "raw"), ("per n²", "per_n2"), ("relative", "relative")):
         one = pif_distances(matrices(), starts=1, scale=scale)
@@ -128,7 +153,10 @@ def test_scales_and_what_the_paper_scale_does_to_untrained_networks():
 
 def test_refining_and_more_starts_only_help():
     W = matrices(3, 20)
-    plain, refined, many = (pif_distances(W, **how).raw.sum() for how in ({"starts": 1, "refine": False}, {"starts": 1}, {"starts": 6}))
+    plain, refined, many = (
+        pif_distances(W, **how).raw.sum()
+        for how in ({"starts": 1, "refine": False}, {"starts": 1}, {"starts": 6})
+    )
     assert many <= refined <= plain
     assert not pif_distances(np.zeros((2, 4, 4)), starts=1).relative.any()
 

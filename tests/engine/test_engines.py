@@ -1,4 +1,6 @@
-"""Both engines against independent oracles: plain loops for rollouts, torch autograd for gradients."""
+"""Both engines against independent oracles: plain loops for rollouts, torch autograd for
+gradients.
+"""
 
 import itertools
 
@@ -32,7 +34,9 @@ def plain_loop(rnn, inputs, autonomous):
                     h = (1 - rnn.leak) * h + rnn.leak * act(rnn.W_rec[n] @ h + drive + rnn.b_rec[n])
                     y = rnn.W_out[n] @ h + rnn.b_out[n]
                 else:
-                    h = (1 - rnn.leak) * h + rnn.leak * (rnn.W_rec[n] @ act(h) + drive + rnn.b_rec[n])
+                    h = (1 - rnn.leak) * h + rnn.leak * (
+                        rnn.W_rec[n] @ act(h) + drive + rnn.b_rec[n]
+                    )
                     y = rnn.W_out[n] @ act(h) + rnn.b_out[n]
                 states.append(h)
                 outputs.append(y)
@@ -48,7 +52,10 @@ def test_rollout_follows_the_equations(engine, activation, form, leak, shared):
     inputs = random_trials(None if shared else 3).inputs
     found = rollout(rnn, inputs, autonomous=3, states=True, engine=engine)
     outputs, states = plain_loop(rnn, inputs, 3)
-    assert np.abs(found.outputs - outputs).max() < 1e-12 and np.abs(found.states - states).max() < 1e-12
+    assert (
+        np.abs(found.outputs - outputs).max() < 1e-12
+        and np.abs(found.states - states).max() < 1e-12
+    )
 
 
 def test_variants_of_one_network_share_a_drive_and_nothing_else():
@@ -65,9 +72,20 @@ def test_rollout_equals_torch_nn_rnn():
     torch.manual_seed(0)
     module, readout = torch.nn.RNN(3, 16, batch_first=True), torch.nn.Linear(16, 2)
     p = {name: value.detach().numpy() for name, value in module.named_parameters()}
-    rnn = RNN(p["weight_ih_l0"], p["weight_hh_l0"], readout.weight.detach().numpy(), p["bias_ih_l0"] + p["bias_hh_l0"], readout.bias.detach().numpy())
+    rnn = RNN(
+        p["weight_ih_l0"],
+        p["weight_hh_l0"],
+        readout.weight.detach().numpy(),
+        p["bias_ih_l0"] + p["bias_hh_l0"],
+        readout.bias.detach().numpy(),
+    )
     inputs = torch.randn(10, 20, 3)
-    assert np.abs(rollout(rnn, inputs.numpy()).outputs[0] - readout(module(inputs)[0]).detach().numpy()).max() < 1e-6
+    assert (
+        np.abs(
+            rollout(rnn, inputs.numpy()).outputs[0] - readout(module(inputs)[0]).detach().numpy()
+        ).max()
+        < 1e-6
+    )
 
 
 @pytest.mark.parametrize("activation, form, leak", KINDS)
@@ -77,10 +95,17 @@ def test_numpy_gradients_equal_autograd(activation, form, leak, biases, mask):
     rnn = random_rnn(3, activation=activation, form=form, leak=leak_of(leak), biases=biases)
     trials = random_trials(3)
     rng = np.random.default_rng(2)
-    kept = {"time": np.arange(8) > 2, "trials": rng.random((6, 8)) > 0.5, "networks": rng.random((3, 6, 8)) > 0.5}[mask]
+    kept = {
+        "time": np.arange(8) > 2,
+        "trials": rng.random((6, 8)) > 0.5,
+        "networks": rng.random((3, 6, 8)) > 0.5,
+    }[mask]
     weights = {name: getattr(rnn, name) for name in (ARRAYS if biases else ARRAYS[:3])}
     spec = Spec.of(rnn)
-    (loss, grads), (oracle_loss, oracle) = (choose(e).worker(spec).gradients(weights, trials.inputs, trials.targets, kept) for e in ENGINES)
+    (loss, grads), (oracle_loss, oracle) = (
+        choose(e).worker(spec).gradients(weights, trials.inputs, trials.targets, kept)
+        for e in ENGINES
+    )
     assert np.allclose(loss, oracle_loss, rtol=1e-12)
     assert list(grads) == list(weights)
     for name in weights:
@@ -100,7 +125,9 @@ def test_gradients_are_slopes_of_the_loss():
     for sign in (1, -1):
         moved = weights["W_rec"].copy()
         moved[0, 2, 3] += sign * 1e-6
-        ends.append(worker.gradients(weights | {"W_rec": moved}, trials.inputs, trials.targets, kept)[0][0])
+        ends.append(
+            worker.gradients(weights | {"W_rec": moved}, trials.inputs, trials.targets, kept)[0][0]
+        )
     assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(gradient, rel=1e-6)
 
 
@@ -110,8 +137,12 @@ def test_torch_engine_takes_any_loss():
     rnn, trials = random_rnn(2), random_trials(2)
     weights = {name: getattr(rnn, name) for name in ARRAYS}
     engine = TorchEngine(loss=lambda y, target, mask: (y - target).abs().mean(dim=(1, 2, 3)))
-    losses, grads = engine.worker(Spec()).gradients(weights, trials.inputs, trials.targets, trials.mask)
-    assert losses == pytest.approx(np.abs(rollout(rnn, trials).outputs - trials.targets).mean(axis=(1, 2, 3)))
+    losses, grads = engine.worker(Spec()).gradients(
+        weights, trials.inputs, trials.targets, trials.mask
+    )
+    assert losses == pytest.approx(
+        np.abs(rollout(rnn, trials).outputs - trials.targets).mean(axis=(1, 2, 3))
+    )
     assert all(g.shape == weights[name].shape for name, g in grads.items())
 
 

@@ -1,4 +1,6 @@
-"""Gradients where a network has all but solved its task, against autograd in float64: there differences of nearly equal numbers show."""
+"""Gradients where a network has all but solved its task, against autograd in float64: there
+differences of nearly equal numbers show.
+"""
 
 import importlib.util
 
@@ -11,41 +13,64 @@ from schurkit.engine.torch_engine import forward
 from schurkit.engine.torch_gradients import Gradients
 
 PAIRS, HIDDEN, NAMES = 25, 60, ("W_in", "W_rec", "W_out")
-numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="numba is not installed")
+numba = pytest.mark.skipif(
+    importlib.util.find_spec("numba") is None, reason="numba is not installed"
+)
 DENSE = ["numpy", pytest.param("numba", marks=numba), "torch", "torch by hand"]
 TABLES = ["numpy", pytest.param("numba", marks=numba)]
 
 
 def solved(loss, outputs, activation, soft=False, margin=15.0):
-    """Float32 weights whose outputs at `PAIRS` pairs of tokens are the targets plus noise (mean squared error), or far ahead at the target; the
-    tokens, and what is asked for after the second, (pairs, output)."""
+    """Float32 weights whose outputs at `PAIRS` pairs of tokens are the targets plus noise (mean
+    squared error), or far ahead at the target; the tokens, and what is asked for after the second,
+    (pairs, output)."""
     rng = np.random.default_rng(7)
     first, second = np.divmod(rng.permutation(outputs**2)[:PAIRS], outputs)
     target = rng.integers(outputs, size=PAIRS)
     one_hot = np.eye(outputs)[target]
-    W_in, W_rec = (rng.normal(size=(HIDDEN, size), scale=scale).astype(np.float32) for size, scale in ((outputs, 1.0), (HIDDEN, 0.3)))
+    W_in, W_rec = (
+        rng.normal(size=(HIDDEN, size), scale=scale).astype(np.float32)
+        for size, scale in ((outputs, 1.0), (HIDDEN, 0.3))
+    )
     act = np.tanh if activation == "tanh" else lambda x: np.maximum(x, 0)
     states = act(act(W_in.T[first].astype(float)) @ W_rec.T + W_in.T[second])
     noise = rng.normal(size=one_hot.shape)
-    wanted = one_hot + 1e-3 * noise if loss == "mse" else margin * one_hot + 0.5 * noise - 20  # a common constant, as training leaves one
+    wanted = (
+        one_hot + 1e-3 * noise if loss == "mse" else margin * one_hot + 0.5 * noise - 20
+    )  # a common constant, as training leaves one
     W_out = np.linalg.lstsq(states, wanted, rcond=None)[0].T.astype(np.float32)
     targets = one_hot if not soft else one_hot * (1 - 1e-5) + (1 - one_hot) * 1e-5 / (outputs - 1)
-    return {"W_in": W_in[None], "W_rec": W_rec[None], "W_out": W_out[None]}, (first, second, target), targets.astype(np.float32)
+    return (
+        {"W_in": W_in[None], "W_rec": W_rec[None], "W_out": W_out[None]},
+        (first, second, target),
+        targets.astype(np.float32),
+    )
 
 
 def trials_of(tokens, targets):
     """Inputs, targets and mask with a networks axis."""
     eye = np.eye(targets.shape[1], dtype=np.float32)
     inputs = np.stack([eye[tokens[0]], eye[tokens[1]]], axis=1)
-    return inputs[None], np.stack([np.zeros_like(targets), targets], axis=1)[None], np.array([False, True])
+    return (
+        inputs[None],
+        np.stack([np.zeros_like(targets), targets], axis=1)[None],
+        np.array([False, True]),
+    )
 
 
 def by_autograd(weights, spec, loss, inputs, targets):
     """Loss and gradients in float64 with torch's own losses."""
-    tensors = {name: torch.tensor(array.astype(float), requires_grad=True) for name, array in weights.items()}
+    tensors = {
+        name: torch.tensor(array.astype(float), requires_grad=True)
+        for name, array in weights.items()
+    }
     outputs = forward(tensors, spec, torch.tensor(inputs.astype(float)))[0][0, :, 1]
     wanted = torch.tensor(targets[0, :, 1].astype(float))
-    found = torch.nn.functional.mse_loss(outputs, wanted) if loss == "mse" else torch.nn.functional.cross_entropy(outputs, wanted)
+    found = (
+        torch.nn.functional.mse_loss(outputs, wanted)
+        if loss == "mse"
+        else torch.nn.functional.cross_entropy(outputs, wanted)
+    )
     found.backward()
     return found.item(), {name: tensor.grad.numpy() for name, tensor in tensors.items()}
 
@@ -62,18 +87,29 @@ def by_hand(weights, spec, loss, inputs, targets, mask):
 
 
 def dense(engine, weights, spec, loss, *trials):
-    return by_hand(weights, spec, loss, *trials) if engine == "torch by hand" else choose(engine).worker(spec, loss).gradients(weights, *trials)
+    return (
+        by_hand(weights, spec, loss, *trials)
+        if engine == "torch by hand"
+        else choose(engine).worker(spec, loss).gradients(weights, *trials)
+    )
 
 
 def check(found, oracle, loss):
-    """Every gradient within 1e-3; dLoss/dOutput of each pair adds up to 0, which shows in Σ_o dLoss/dW_out, as the states are independent."""
+    """Every gradient within 1e-3; dLoss/dOutput of each pair adds up to 0, which shows in Σ_o
+    dLoss/dW_out, as the states are independent.
+    """
     (value,), gradients = found
     assert 3e-7 < oracle[0] < 3e-5 or loss == "soft"
     assert value == pytest.approx(oracle[0], rel=1e-3)
-    errors = {name: np.linalg.norm(gradients[name] - oracle[1][name]) / np.linalg.norm(oracle[1][name]) for name in NAMES}
+    errors = {
+        name: np.linalg.norm(gradients[name] - oracle[1][name]) / np.linalg.norm(oracle[1][name])
+        for name in NAMES
+    }
     assert max(errors.values()) < 1e-3, errors
     if loss != "mse":
-        sums = np.linalg.norm(gradients["W_out"][0].sum(axis=0)) / np.linalg.norm(gradients["W_out"])
+        sums = np.linalg.norm(gradients["W_out"][0].sum(axis=0)) / np.linalg.norm(
+            gradients["W_out"]
+        )
         assert sums < 1e-5, sums
 
 
@@ -85,7 +121,11 @@ def test_gradients_at_a_solved_network(engine, activation, outputs, loss):
     kind = "mse" if loss == "mse" else "cross_entropy"
     weights, tokens, targets = solved(kind, outputs, activation, soft=loss == "soft")
     trials, spec = trials_of(tokens, targets), Spec(activation)
-    check(dense(engine, weights, spec, kind, *trials), by_autograd(weights, spec, kind, *trials[:2]), loss)
+    check(
+        dense(engine, weights, spec, kind, *trials),
+        by_autograd(weights, spec, kind, *trials[:2]),
+        loss,
+    )
 
 
 @pytest.mark.parametrize("engine", TABLES)
@@ -94,16 +134,40 @@ def test_gradients_at_a_solved_network(engine, activation, outputs, loss):
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
 def test_gradients_by_tables_at_a_solved_network(engine, activation, outputs, loss):
     weights, tokens, targets = solved(loss, outputs, activation)
-    found = choose(engine).table_worker(activation, loss).gradients(weights, [tables.TokenPairs.of(*tokens, outputs)])
-    check(found, by_autograd(weights, Spec(activation), loss, *trials_of(tokens, targets)[:2]), loss)
+    found = (
+        choose(engine)
+        .table_worker(activation, loss)
+        .gradients(weights, [tables.TokenPairs.of(*tokens, outputs)])
+    )
+    check(
+        found, by_autograd(weights, Spec(activation), loss, *trials_of(tokens, targets)[:2]), loss
+    )
 
 
-@pytest.mark.parametrize("engine", [*DENSE, *(pytest.param(f"{e} tables", marks=numba if e == "numba" else ()) for e in ("numpy", "numba"))])
+@pytest.mark.parametrize(
+    "engine",
+    [
+        *DENSE,
+        *(
+            pytest.param(f"{e} tables", marks=numba if e == "numba" else ())
+            for e in ("numpy", "numba")
+        ),
+    ],
+)
 def test_nothing_is_left_to_learn_where_exponentials_vanish(engine):
     weights, tokens, targets = solved("cross_entropy", 7, "relu", margin=200.0)
     if engine.endswith("tables"):
         pairs = tables.TokenPairs.of(*tokens, 7)
-        losses, gradients = choose(engine.split()[0]).table_worker("relu", "cross_entropy").gradients(weights, [pairs])
+        losses, gradients = (
+            choose(engine.split()[0])
+            .table_worker("relu", "cross_entropy")
+            .gradients(weights, [pairs])
+        )
     else:
-        losses, gradients = dense(engine, weights, Spec("relu"), "cross_entropy", *trials_of(tokens, targets))
-    assert 0 <= losses[0] < 1e-30 and max(np.abs(gradient).max() for gradient in gradients.values()) < 1e-30
+        losses, gradients = dense(
+            engine, weights, Spec("relu"), "cross_entropy", *trials_of(tokens, targets)
+        )
+    assert (
+        0 <= losses[0] < 1e-30
+        and max(np.abs(gradient).max() for gradient in gradients.values()) < 1e-30
+    )

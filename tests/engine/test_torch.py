@@ -1,6 +1,8 @@
-"""The torch engine's trainer against autograd and torch.optim, its batches against the tasks' own, and what it says of devices.
+"""The torch engine's trainer against autograd and torch.optim, its batches against the tasks' own,
+and what it says of devices.
 
-On a machine without a GPU the parts that are about CUDA alone are skipped; the step that a GPU replays is the one tested here.
+On a machine without a GPU the parts that are about CUDA alone are skipped; the step that a GPU
+replays is the one tested here.
 """
 
 import itertools
@@ -12,7 +14,16 @@ import torch
 from helpers import random_rnn, random_trials
 
 from schurkit import InputError, Trials, random, rollout
-from schurkit.engine import EngineWarning, Spec, base, choose, torch_batches, torch_device, torch_engine, torch_training
+from schurkit.engine import (
+    EngineWarning,
+    Spec,
+    base,
+    choose,
+    torch_batches,
+    torch_device,
+    torch_engine,
+    torch_training,
+)
 from schurkit.engine.base import ArrayRule, Rule
 from schurkit.engine.torch_engine import TorchEngine
 from schurkit.rnn import ARRAYS
@@ -26,11 +37,18 @@ from schurkit.training.train import Study
 KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3, "per unit"]))
 CPU = torch.device("cpu")
 TASK = Copy(symbols=2, channels=2, replay=6)
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device here")
+needs_cuda = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="torch finds no CUDA device here"
+)
 
 
 def recipe(steps=30, **changes):
-    return Recipe(**({"hidden_size": 12, "phases": (Phase(steps, 1e-2),), "batch_size": 16, "clip_norm": 1.0} | changes))
+    return Recipe(
+        **(
+            {"hidden_size": 12, "phases": (Phase(steps, 1e-2),), "batch_size": 16, "clip_norm": 1.0}
+            | changes
+        )
+    )
 
 
 @dataclass
@@ -44,7 +62,12 @@ class Noise:
 
     def batch(self, seeds, step, trials):
         rows = [self.one(seed, step, trials) for seed in seeds]
-        return Trials(*(np.stack(parts) if i < 2 or self.mask == "networks" else parts[0] for i, parts in enumerate(zip(*rows))))
+        return Trials(
+            *(
+                np.stack(parts) if i < 2 or self.mask == "networks" else parts[0]
+                for i, parts in enumerate(zip(*rows))
+            )
+        )
 
     def one(self, seed, step, trials):
         rng = np.random.default_rng([seed, step])
@@ -52,27 +75,55 @@ class Noise:
         if self.loss == "cross_entropy":
             targets = np.exp(targets) / np.exp(targets).sum(axis=-1, keepdims=True)
         shared = np.random.default_rng(step)
-        mask = {"time": np.arange(8) > 2, "trials": shared.random((trials, 8)) > 0.5, "networks": rng.random((trials, 8)) > 0.5}[self.mask]
+        mask = {
+            "time": np.arange(8) > 2,
+            "trials": shared.random((trials, 8)) > 0.5,
+            "networks": rng.random((trials, 8)) > 0.5,
+        }[self.mask]
         return inputs, targets, mask
 
 
-RULE = Rule((0.8, 0.98), 0.3, ArrayRule(), {"W_rec": ArrayRule(0.5, 1e-6, 0.2, 0.01), "W_out": ArrayRule(2.0, 1e-3), "b_rec": ArrayRule(decay=0.5)})
+RULE = Rule(
+    (0.8, 0.98),
+    0.3,
+    ArrayRule(),
+    {
+        "W_rec": ArrayRule(0.5, 1e-6, 0.2, 0.01),
+        "W_out": ArrayRule(2.0, 1e-3),
+        "b_rec": ArrayRule(decay=0.5),
+    },
+)
 
 
 def by_torch(weights, spec, rule, task, seed, rate, steps, trials):
     """One network by autograd and torch.optim.AdamW: losses and arrays."""
     tensors = {name: torch.nn.Parameter(torch.tensor(array)) for name, array in weights.items()}
-    groups = [{"params": [p], "lr": rate * rule[n].rate, "eps": rule[n].epsilon, "weight_decay": rule[n].decay} for n, p in tensors.items()]
+    groups = [
+        {
+            "params": [p],
+            "lr": rate * rule[n].rate,
+            "eps": rule[n].epsilon,
+            "weight_decay": rule[n].decay,
+        }
+        for n, p in tensors.items()
+    ]
     optimiser = torch.optim.AdamW(groups, betas=rule.betas)
     losses = []
     for step in range(steps):
-        x, y, mask = (torch.tensor(a) for a in (lambda b: (b.inputs, b.targets, b.mask))(task.batch([seed], step, trials)))
-        outputs, _ = torch_engine.forward({name: p[None] for name, p in tensors.items()}, spec, x, y.shape[2] - x.shape[2])
+        x, y, mask = (
+            torch.tensor(a)
+            for a in (lambda b: (b.inputs, b.targets, b.mask))(task.batch([seed], step, trials))
+        )
+        outputs, _ = torch_engine.forward(
+            {name: p[None] for name, p in tensors.items()}, spec, x, y.shape[2] - x.shape[2]
+        )
         loss = torch_engine._LOSSES[task.loss](outputs, y, mask)[0]
         optimiser.zero_grad()
         (loss + sum(rule[name].l1 * p.abs().sum() for name, p in tensors.items())).backward()
         for p in tensors.values():
-            p.grad *= min(1.0, rule.clip_norm / p.grad.norm().item())  # torch's own clipping adds 1e-6 to the norm
+            p.grad *= min(
+                1.0, rule.clip_norm / p.grad.norm().item()
+            )  # torch's own clipping adds 1e-6 to the norm
         optimiser.step()
         losses.append(loss.item())
     return losses, {name: p.detach().numpy() for name, p in tensors.items()}
@@ -80,19 +131,47 @@ def by_torch(weights, spec, rule, task, seed, rate, steps, trials):
 
 @pytest.mark.parametrize("activation, form, leak", KINDS)
 @pytest.mark.parametrize("names", [ARRAYS[:3], ARRAYS])
-@pytest.mark.parametrize("mask, loss", [("time", "mse"), ("trials", "cross_entropy"), ("networks", "mse"), ("networks", "cross_entropy")])
+@pytest.mark.parametrize(
+    "mask, loss",
+    [
+        ("time", "mse"),
+        ("trials", "cross_entropy"),
+        ("networks", "mse"),
+        ("networks", "cross_entropy"),
+    ],
+)
 def test_five_steps_equal_autograd_and_torch_optim(activation, form, leak, names, mask, loss):
-    rnn = random_rnn(3, activation=activation, form=form, leak=np.linspace(0.2, 1.0, 7) if leak == "per unit" else leak)
-    start, task, rates = {name: getattr(rnn, name) for name in names}, Noise(mask, loss), [1e-2, 3e-3, 0.0]
+    rnn = random_rnn(
+        3,
+        activation=activation,
+        form=form,
+        leak=np.linspace(0.2, 1.0, 7) if leak == "per unit" else leak,
+    )
+    start, task, rates = (
+        {name: getattr(rnn, name) for name in names},
+        Noise(mask, loss),
+        [1e-2, 3e-3, 0.0],
+    )
     trainer = TorchEngine().trainer(start, Spec.of(rnn), RULE, loss)
     losses, done = trainer.run([0, 1, 2], [4, 7, 9], trainer.source(task, 6, 4, 0), 0, 5, rates)
     assert done.tolist() == [5, 5, 5]
     for i, (seed, rate) in enumerate(zip((4, 7, 9), rates)):
-        oracle_losses, oracle = by_torch({name: array[i] for name, array in start.items()}, Spec.of(rnn), RULE, task, seed, rate, 5, 6)
+        oracle_losses, oracle = by_torch(
+            {name: array[i] for name, array in start.items()},
+            Spec.of(rnn),
+            RULE,
+            task,
+            seed,
+            rate,
+            5,
+            6,
+        )
         assert losses[i] == pytest.approx(oracle_losses, rel=1e-9)
         for name, array in trainer.weights(i).items():
             assert array.dtype == np.float64 and np.abs(array - oracle[name]).max() < 1e-8, name
-    assert np.array_equal(trainer.weights(2)["W_rec"], start["W_rec"][2]) and not np.array_equal(trainer.weights(0)["W_rec"], start["W_rec"][0])
+    assert np.array_equal(trainer.weights(2)["W_rec"], start["W_rec"][2]) and not np.array_equal(
+        trainer.weights(0)["W_rec"], start["W_rec"][0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,18 +179,30 @@ def test_five_steps_equal_autograd_and_torch_optim(activation, form, leak, names
     [
         (TASK, {"biases": True, "bias_start": "uniform", "weight_decay": 0.1, "l1": 1e-3}),
         (FlipFlop(2, 11), {"leak": 0.3, "form": "voltage", "activation": "relu"}),
-        (ContextIntegration(9), {"construction": "mup", "form": "voltage", "leak": 0.5, "clip_norm": None}),
+        (
+            ContextIntegration(9),
+            {"construction": "mup", "form": "voltage", "leak": 0.5, "clip_norm": None},
+        ),
         (ModularAddition(5), {"batch_size": None, "loss": "cross_entropy", "biases": True}),
-        (TASK, {"phases": (Phase(13, 1e-2), Phase(24, 3e-3, {"replay": 9})), "checkpoints": (0, 17)}),
+        (
+            TASK,
+            {"phases": (Phase(13, 1e-2), Phase(24, 3e-3, {"replay": 9})), "checkpoints": (0, 17)},
+        ),
     ],
 )
 def test_training_equals_the_numpy_engine(task, changes):
     kind = recipe(**changes)
     ours, theirs = (fit(task, kind, [0, 3, 8], choose(engine)) for engine in ("torch", "numpy"))
     for a, b in zip(ours, theirs):
-        assert a.losses == pytest.approx(b.losses, rel=1e-5) and a.checkpoints.keys() == b.checkpoints.keys()
+        assert (
+            a.losses == pytest.approx(b.losses, rel=1e-5)
+            and a.checkpoints.keys() == b.checkpoints.keys()
+        )
         for name in a.weights:
-            assert a.weights[name].dtype == np.float32 and np.abs(a.weights[name] - b.weights[name]).max() < 1e-5, name
+            assert (
+                a.weights[name].dtype == np.float32
+                and np.abs(a.weights[name] - b.weights[name]).max() < 1e-5
+            ), name
 
 
 def test_what_the_trainer_leaves_to_workers():
@@ -119,11 +210,14 @@ def test_what_the_trainer_leaves_to_workers():
     assert TorchEngine().trainer(start, Spec(), Rule(nuclear=1e-3)) is None
     assert TorchEngine(loss=lambda y, target, mask: y.sum()).trainer(start, Spec(), Rule()) is None
     for kind in (recipe(20, nuclear=1e-3), recipe(20, construction="cayley")):
-        a, b = (fit(TASK, kind, [1], choose(engine))[0].weights["W_rec"] for engine in ("torch", "numpy"))
+        a, b = (
+            fit(TASK, kind, [1], choose(engine))[0].weights["W_rec"]
+            for engine in ("torch", "numpy")
+        )
         assert np.abs(a - b).max() < 1e-5
 
 
-# ---------------------------------------------------------------------------------------------------------------- one network beside others
+# ------------------------------------------------------------------------ one network beside others
 @dataclass(frozen=True)
 class Poisoned(Copy):
     def batch(self, seeds, step, trials):
@@ -137,8 +231,13 @@ class Poisoned(Copy):
 @pytest.mark.parametrize("company", [[0, 1, 2, 3], [1, 2]])
 def test_a_network_that_is_not_finite_stops_alone(company):
     fitted = dict(zip(company, fit(Poisoned(2, 2, 6), recipe(), company, choose("torch"))))
-    assert {seed: one.stopped for seed, one in fitted.items()} == {seed: 5 if seed == 1 else -1 for seed in company}
-    alone, five = fit(TASK, recipe(), [2], choose("torch"))[0], fit(TASK, recipe(5), [1], choose("torch"))[0]
+    assert {seed: one.stopped for seed, one in fitted.items()} == {
+        seed: 5 if seed == 1 else -1 for seed in company
+    }
+    alone, five = (
+        fit(TASK, recipe(), [2], choose("torch"))[0],
+        fit(TASK, recipe(5), [1], choose("torch"))[0],
+    )
     assert np.abs(fitted[2].weights["W_rec"] - alone.weights["W_rec"]).max() < 1e-5
     assert np.abs(fitted[1].weights["W_rec"] - five.weights["W_rec"]).max() < 1e-6
     assert len(fitted[1].losses) == 1 and np.isfinite(fitted[1].losses).all()
@@ -149,7 +248,9 @@ def test_a_step_to_infinity_leaves_the_weights_before_it():
     with np.errstate(over="ignore", invalid="ignore"):
         ours, theirs = (fit(TASK, kind, [0, 1], choose(engine)) for engine in ("torch", "numpy"))
     for a, b in zip(ours, theirs):
-        assert a.stopped == b.stopped > 0 and all(np.isfinite(array).all() for array in a.weights.values())
+        assert a.stopped == b.stopped > 0 and all(
+            np.isfinite(array).all() for array in a.weights.values()
+        )
 
 
 def trained(calls, networks=range(6), task=TASK, ahead=False):
@@ -159,7 +260,9 @@ def trained(calls, networks=range(6), task=TASK, ahead=False):
     trainer.ahead = ahead
     source, step, found = trainer.source(task, 16, 0, 0), 0, []
     for going, count in calls:
-        losses, done = trainer.run(going, [seeds[i] for i in going], source, step, count, np.full(len(going), 1e-2))
+        losses, done = trainer.run(
+            going, [seeds[i] for i in going], source, step, count, np.full(len(going), 1e-2)
+        )
         assert (done == count).all()
         found.append(losses)
         step += count
@@ -171,7 +274,11 @@ def test_calls_may_end_anywhere():
     whole, losses = trained([(everyone, 50)])  # more than a call asks for
     parts, pieces = trained([(everyone, 5), (everyone, 1), (everyone, 44)])
     assert np.array_equal(losses[0], np.hstack(pieces)) and losses[0].dtype == float
-    assert all(np.array_equal(whole.weights(i)[name], parts.weights(i)[name]) for i in everyone for name in ("W_in", "W_rec", "W_out"))
+    assert all(
+        np.array_equal(whole.weights(i)[name], parts.weights(i)[name])
+        for i in everyone
+        for name in ("W_in", "W_rec", "W_out")
+    )
 
 
 def test_networks_that_leave_keep_what_they_had():
@@ -205,13 +312,19 @@ def test_programs_are_not_held_for_ever(monkeypatch):
     monkeypatch.setattr(torch_training, "MOST_PROGRAMS", 1)
     trainer, _ = trained([([0, 1], 14)], [0, 1], Uneven(2, 2, 6))
     other, _ = trained([([0, 1], 7), ([0, 1], 7)], [0, 1], Uneven(2, 2, 6), ahead=True)
-    assert len(trainer._programs) == 1 and np.array_equal(trainer.weights(1)["W_rec"], other.weights(1)["W_rec"])
+    assert len(trainer._programs) == 1 and np.array_equal(
+        trainer.weights(1)["W_rec"], other.weights(1)["W_rec"]
+    )
 
 
 def test_batches_drawn_ahead_are_those_of_their_steps(monkeypatch):
     calls, task, drawn = [([0, 1], 20), ([0, 1], 20), ([0], 20)], Overridden(2, 2, 6), []
     original = torch_batches.Source.draw
-    monkeypatch.setattr(torch_batches.Source, "draw", lambda self, seeds, step: drawn.append(step) or original(self, seeds, step))
+    monkeypatch.setattr(
+        torch_batches.Source,
+        "draw",
+        lambda self, seeds, step: drawn.append(step) or original(self, seeds, step),
+    )
     plain, _ = trained(calls, [0, 1], task)
     assert drawn == [0, *range(60)]
     drawn.clear()
@@ -220,21 +333,38 @@ def test_batches_drawn_ahead_are_those_of_their_steps(monkeypatch):
     assert all(np.array_equal(plain.weights(i)["W_rec"], ahead.weights(i)["W_rec"]) for i in (0, 1))
 
 
-# ---------------------------------------------------------------------------------------------------------------- batches
+# ------------------------------------------------------------------------------------------ batches
 def test_words_are_those_of_the_generator():
     for seed, step in ((0, 0), (7, 3), (2**64 - 1, 10**6)):
         key = torch.tensor([torch_batches.signed(random.key(seed, "x", step))])
-        assert np.array_equal(torch_batches.words(key, 5000)[0].numpy().view(np.uint64), random.bits(seed, "x", step, 5000))
+        assert np.array_equal(
+            torch_batches.words(key, 5000)[0].numpy().view(np.uint64),
+            random.bits(seed, "x", step, 5000),
+        )
 
 
-@pytest.mark.parametrize("task", [Copy(3, 2, 7), Copy(), Copy(2, 2, 1), FlipFlop(), FlipFlop(2, 11, 0.3), FlipFlop(1, 1), FlipFlop(3, 40, 1 / 3)])
+@pytest.mark.parametrize(
+    "task",
+    [
+        Copy(3, 2, 7),
+        Copy(),
+        Copy(2, 2, 1),
+        FlipFlop(),
+        FlipFlop(2, 11, 0.3),
+        FlipFlop(1, 1),
+        FlipFlop(3, 40, 1 / 3),
+    ],
+)
 def test_batches_drawn_on_the_device_are_the_tasks_own(task):
     source = torch_batches.Source(task, 13, 5, 2, CPU)
     assert source.generator is not None
     seeds, (inputs, targets, mask) = [0, 2**64 - 1, 77], source.shapes
     drawn = torch_batches.Generated(*source.generator, 4, CPU)
     drawn.load([3, 0, 1], seeds, 12345)
-    into = [torch.full((4, shape[1], shape[0], *(shape[2:] or (1,))), 77.0) for shape in (inputs, targets, mask)]
+    into = [
+        torch.full((4, shape[1], shape[0], *(shape[2:] or (1,))), 77.0)
+        for shape in (inputs, targets, mask)
+    ]
     into[2] = into[2] != 77
     for step in (12345, 12346):
         drawn.fill(*into)
@@ -264,21 +394,33 @@ def test_a_batch_that_the_device_cannot_be_trusted_with_is_the_tasks(monkeypatch
     monkeypatch.setattr(base, "_said", set())
     for task in (Overridden(2, 2, 6), ContextIntegration(9), Unreachable(2, 2, 6)):
         assert torch_batches.Source(task, 13, 0, 0, CPU).generator is None
-    with pytest.warns(EngineWarning, match="the batch of Wrong that cpu draws is not what its batch"):
+    with pytest.warns(
+        EngineWarning, match="the batch of Wrong that cpu draws is not what its batch"
+    ):
         assert torch_batches.Source(Wrong(2, 2, 6), 13, 0, 0, CPU).generator is None
-    a, b = (fit(task, recipe(), [0], choose("torch"))[0].weights["W_rec"] for task in (Wrong(2, 2, 6), Overridden(2, 2, 6)))
+    a, b = (
+        fit(task, recipe(), [0], choose("torch"))[0].weights["W_rec"]
+        for task in (Wrong(2, 2, 6), Overridden(2, 2, 6))
+    )
     assert np.array_equal(a, b)
 
 
 def test_a_whole_training_set_is_uploaded_once(monkeypatch):
     loads = []
     original = torch_batches.Uploaded.load
-    monkeypatch.setattr(torch_batches.Uploaded, "load", lambda *arguments: loads.append(1) or original(*arguments))
-    fit(ModularAddition(5), recipe(60, batch_size=None, loss="cross_entropy"), [0, 1], choose("torch"))
+    monkeypatch.setattr(
+        torch_batches.Uploaded, "load", lambda *arguments: loads.append(1) or original(*arguments)
+    )
+    fit(
+        ModularAddition(5),
+        recipe(60, batch_size=None, loss="cross_entropy"),
+        [0, 1],
+        choose("torch"),
+    )
     assert len(loads) == 1
 
 
-# ---------------------------------------------------------------------------------------------------------------- a graph, in stand-ins
+# ----------------------------------------------------------------------------- a graph, in stand-in
 class StandIn:
     """Records and replays as a GPU does: recording does nothing to the state."""
 
@@ -302,31 +444,53 @@ def test_every_step_is_done_once_with_a_graph(task, monkeypatch):
         monkeypatch.setattr(torch_device, name, getattr(stand_in, name))
     kind = recipe(phases=(Phase(2, 1e-2), Phase(9, 3e-3)))
     plain = fit(task, kind, [0, 1], choose("torch"))
-    monkeypatch.setattr(torch_training.Program, "recorded", property(lambda self: True, lambda self, value: None), raising=False)
+    monkeypatch.setattr(
+        torch_training.Program,
+        "recorded",
+        property(lambda self: True, lambda self, value: None),
+        raising=False,
+    )
     graphed = fit(task, kind, [0, 1], choose("torch"))
-    assert all(np.array_equal(a.weights["W_rec"], b.weights["W_rec"]) for a, b in zip(plain, graphed))
+    assert all(
+        np.array_equal(a.weights["W_rec"], b.weights["W_rec"]) for a, b in zip(plain, graphed)
+    )
     assert stand_in.said == ["eager 2", "eager 1", "recorded", *["replayed"] * 8]
 
 
-# ---------------------------------------------------------------------------------------------------------------- devices
+# ------------------------------------------------------------------------------------------ devices
 def test_the_device_is_the_environments(monkeypatch):
     assert torch_device.wanted_device() == "cpu" and choose("torch").device == CPU
     monkeypatch.setenv("SCHURKIT_DEVICE", "gpu")
-    with pytest.raises(InputError, match=r"SCHURKIT_DEVICE must be 'cpu', 'cuda' or 'cuda:' and a number; got 'gpu'\.$"):
+    with pytest.raises(
+        InputError,
+        match=r"SCHURKIT_DEVICE must be 'cpu', 'cuda' or 'cuda:' and a number; got 'gpu'\.$",
+    ):
         choose("torch")
-    assert {choose(name).name for name in ("auto", "numpy")} <= {"numba", "numpy"}  # they do not ask
+    assert {choose(name).name for name in ("auto", "numpy")} <= {
+        "numba",
+        "numpy",
+    }  # they do not ask
 
 
 def test_a_device_that_is_not_there_is_told_in_one_line(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv("SCHURKIT_DEVICE", "cuda")
-    with pytest.raises(InputError, match=r"SCHURKIT_DEVICE=cuda, but torch \S+ finds no CUDA device here\. Unset SCHURKIT_DEVICE") as told:
+    with pytest.raises(
+        InputError,
+        match=r"SCHURKIT_DEVICE=cuda, but torch \S+ finds no CUDA device here\. Unset "
+        r"SCHURKIT_DEVICE",
+    ) as told:
         train(TASK, recipe(1), [0], engine="torch")
     assert "\n" not in str(told.value)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert torch_device.device_named("cuda") == torch.device("cuda", 0) and torch_device.device_named("cuda:1").index == 1
-    with pytest.raises(InputError, match=r"SCHURKIT_DEVICE=cuda:2, but there are 2 here: 'cuda:0' to 'cuda:1'\."):
+    assert (
+        torch_device.device_named("cuda") == torch.device("cuda", 0)
+        and torch_device.device_named("cuda:1").index == 1
+    )
+    with pytest.raises(
+        InputError, match=r"SCHURKIT_DEVICE=cuda:2, but there are 2 here: 'cuda:0' to 'cuda:1'\."
+    ):
         torch_device.device_named("cuda:2")
 
 
@@ -335,7 +499,11 @@ def test_memory_that_is_not_there_is_told_in_one_line(monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB.\nGPU 0 has")
 
     monkeypatch.setattr(torch_training.Program, "run", full)
-    with pytest.raises(InputError, match=r"no memory left for training 2 networks side by side \(CUDA out of memory\)\. Train fewer") as told:
+    with pytest.raises(
+        InputError,
+        match=r"no memory left for training 2 networks side by side \(CUDA out of memory\)\. Train "
+        r"fewer",
+    ) as told:
         fit(TASK, recipe(), [0, 1], choose("torch"))
     assert "\n" not in str(told.value)
     monkeypatch.setattr(torch_engine, "forward", full)
@@ -351,7 +519,10 @@ def test_the_store_tells_kinds_of_device_apart(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Some GPU")
     engine.device = torch.device("cuda", 0)
     there = record_of(TASK, recipe(), 0, engine)
-    assert here["versions"]["arithmetic"] == "" and there["versions"]["arithmetic"] == f"Some GPU, CUDA {torch.version.cuda}"
+    assert (
+        here["versions"]["arithmetic"] == ""
+        and there["versions"]["arithmetic"] == f"Some GPU, CUDA {torch.version.cuda}"
+    )
     assert Store().name(here) != Store().name(there)
 
 
@@ -373,7 +544,9 @@ def test_precision_is_full_inside_and_the_processes_own_outside(wanted, own_prec
 
     class Watched(torch_training.Program):
         def step(self):
-            inside.append(getattr(torch.backends.cuda.matmul, "fp32_precision", None) or precisions())
+            inside.append(
+                getattr(torch.backends.cuda.matmul, "fp32_precision", None) or precisions()
+            )
             super().step()
 
     monkeypatch.setattr(torch_training, "Program", Watched)
@@ -386,36 +559,61 @@ def test_precision_is_full_inside_and_the_processes_own_outside(wanted, own_prec
     assert precisions() == before
 
 
-# ---------------------------------------------------------------------------------------------------------------- memory
+# ------------------------------------------------------------------------------------------- memory
 @pytest.mark.parametrize("shared", [True, False])
 def test_rollouts_in_pieces_are_rollouts(shared, monkeypatch):
     rnn, trials = random_rnn(5), random_trials(None if shared else 5)
     whole = rollout(rnn, trials, states=True, engine="torch")
     monkeypatch.setattr(torch_engine, "MEMORY_ON_A_CPU", 1)
     pieces = rollout(rnn, trials, states=True, engine="torch")
-    assert np.abs(whole.outputs - pieces.outputs).max() < 1e-12 and np.abs(whole.states - pieces.states).max() < 1e-12
+    assert (
+        np.abs(whole.outputs - pieces.outputs).max() < 1e-12
+        and np.abs(whole.states - pieces.states).max() < 1e-12
+    )
 
 
 def test_as_many_networks_as_there_is_memory_for():
     size = {"hidden": 12, "channels": 2, "outputs": 2, "trials": 16, "steps": 8}
     trainer, _ = trained([(list(range(6)), 2)], task=Overridden(2, 2, 6))
     (program,) = trainer._programs.values()
-    held = {id(one): one for part in (trainer.stack, program.gradients, program.batches) for one in vars(part).values() if torch.is_tensor(one)}
+    held = {
+        id(one): one
+        for part in (trainer.stack, program.gradients, program.batches)
+        for one in vars(part).values()
+        if torch.is_tensor(one)
+    }
     held |= {id(one): one for one in program.batches.held}
-    used = sum({one.untyped_storage().data_ptr(): one.untyped_storage().nbytes() for one in held.values()}.values())
+    used = sum(
+        {
+            one.untyped_storage().data_ptr(): one.untyped_storage().nbytes()
+            for one in held.values()
+        }.values()
+    )
     room = 10**9 + 2 * torch_batches.MOST_BYTES
     assert 10**9 / torch_training.most_networks(room, **size) > used / 6
-    assert torch_training.most_networks(2 * 10**9, **size) > torch_training.most_networks(2 * 10**9, **size | {"hidden": 24}) > 1
+    assert (
+        torch_training.most_networks(2 * 10**9, **size)
+        > torch_training.most_networks(2 * 10**9, **size | {"hidden": 24})
+        > 1
+    )
     assert torch_training.most_networks(0, **size) == 1
 
 
 def test_a_gpu_takes_whole_stacks(monkeypatch):
-    """With an engine that calls itself a GPU: one chunk as large as memory allows, and an estimate from networks side by side."""
+    """With an engine that calls itself a GPU: one chunk as large as memory allows, and an estimate
+    from networks side by side.
+    """
     chunks = []
     monkeypatch.setattr(TorchEngine, "on_gpu", True)
     for name in ("train", "price"):
         module = __import__("sys").modules[f"schurkit.training.{name}"]
-        monkeypatch.setattr(module, "fit", lambda task, kind, seeds, *rest: chunks.append(len(seeds)) or fit(task, kind, seeds, *rest))
+        monkeypatch.setattr(
+            module,
+            "fit",
+            lambda task, kind, seeds, *rest: (
+                chunks.append(len(seeds)) or fit(task, kind, seeds, *rest)
+            ),
+        )
     train(TASK, recipe(3), range(20), engine="torch")
     assert chunks == [20]
     chunks.clear()
@@ -427,19 +625,32 @@ def test_a_gpu_takes_whole_stacks(monkeypatch):
     assert sum(chunks) == 20 and max(chunks) <= 8
 
 
-# ---------------------------------------------------------------------------------------------------------------- on a GPU alone
+# ----------------------------------------------------------------------------------- on a GPU alone
 @needs_cuda
 @pytest.mark.parametrize("task", [TASK, FlipFlop(2, 11), ContextIntegration(9), ModularAddition(5)])
 def test_a_gpu_trains_as_a_cpu(task):
-    kind = recipe(60, **({"batch_size": None, "loss": "cross_entropy"} if isinstance(task, ModularAddition) else {}))
+    kind = recipe(
+        60,
+        **(
+            {"batch_size": None, "loss": "cross_entropy"}
+            if isinstance(task, ModularAddition)
+            else {}
+        ),
+    )
     torch.set_float32_matmul_precision("high")
     try:
-        ours, theirs = (fit(task, kind, [0, 1, 2], TorchEngine(device)) for device in ("cuda", "cpu"))
-        assert torch.get_float32_matmul_precision() == "high" and torch.backends.cuda.matmul.allow_tf32
+        ours, theirs = (
+            fit(task, kind, [0, 1, 2], TorchEngine(device)) for device in ("cuda", "cpu")
+        )
+        assert (
+            torch.get_float32_matmul_precision() == "high" and torch.backends.cuda.matmul.allow_tf32
+        )
     finally:
         torch.set_float32_matmul_precision("highest")
     for a, b in zip(ours, theirs):
-        assert np.abs(a.weights["W_rec"] - b.weights["W_rec"]).max() < 1e-4 and a.losses == pytest.approx(b.losses, rel=1e-3)
+        assert np.abs(
+            a.weights["W_rec"] - b.weights["W_rec"]
+        ).max() < 1e-4 and a.losses == pytest.approx(b.losses, rel=1e-3)
 
 
 @needs_cuda
@@ -462,7 +673,9 @@ def test_batches_drawn_on_a_gpu_are_the_tasks_own():
 @needs_cuda
 def test_a_diverging_network_stops_alone_on_a_gpu():
     fitted = fit(Poisoned(2, 2, 6), recipe(), [0, 1, 2, 3], TorchEngine("cuda"))
-    assert [one.stopped for one in fitted] == [-1, 5, -1, -1] and all(np.isfinite(one.weights["W_rec"]).all() for one in fitted)
+    assert [one.stopped for one in fitted] == [-1, 5, -1, -1] and all(
+        np.isfinite(one.weights["W_rec"]).all() for one in fitted
+    )
 
 
 @needs_cuda
@@ -470,7 +683,12 @@ def test_memory_on_a_gpu_is_within_what_was_planned():
     networks, size = 64, {"hidden": 64, "channels": 3, "outputs": 3, "trials": 64, "steps": 48}
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_reserved()
-    fit(FlipFlop(steps=48), recipe(10, hidden_size=64, batch_size=64), range(networks), TorchEngine("cuda"))
+    fit(
+        FlipFlop(steps=48),
+        recipe(10, hidden_size=64, batch_size=64),
+        range(networks),
+        TorchEngine("cuda"),
+    )
     used = torch.cuda.max_memory_reserved() - before
     assert torch_training.most_networks(used, **size) <= networks
 
@@ -480,5 +698,8 @@ def test_rollouts_on_a_gpu():
     rnn, trials = random_rnn(5, dtype=np.float32), random_trials()
     weights = {name: getattr(rnn, name) for name in ARRAYS}
     inputs = trials.inputs.astype(np.float32)
-    found, oracle = (TorchEngine(device).rollout(weights, Spec.of(rnn), inputs, 3, True) for device in ("cuda", "cpu"))
+    found, oracle = (
+        TorchEngine(device).rollout(weights, Spec.of(rnn), inputs, 3, True)
+        for device in ("cuda", "cpu")
+    )
     assert all(np.abs(a - b).max() < 1e-5 for a, b in zip(found, oracle))

@@ -1,4 +1,6 @@
-"""The live sections of the chapters: shown on the page, run here with the variables that the chapter has at that point."""
+"""The live sections of the chapters: shown on the page, run here with the variables that the
+chapter has at that point.
+"""
 
 import re
 from pathlib import Path
@@ -12,7 +14,10 @@ from schurkit.tasks import Copy
 from schurkit_press.chapters import cell_text, chapters
 
 CHAPTERS = chapters(Path(__file__).resolve().parents[2])
-SECTION = re.compile(r"^## Explore it yourself \(needs a running kernel\)$.*?^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SECTION = re.compile(
+    r"^## Explore it yourself \(needs a running kernel\)$.*?^```python\n(.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 def variables():
@@ -23,7 +28,11 @@ def variables():
 
 
 def blocks(name):
-    return [SECTION.search(cell_text(cell))[1] for cell in CHAPTERS[name].source["cells"] if SECTION.search(cell_text(cell))]
+    return [
+        SECTION.search(cell_text(cell))[1]
+        for cell in CHAPTERS[name].source["cells"]
+        if SECTION.search(cell_text(cell))
+    ]
 
 
 def test_the_chapters_with_a_live_section():
@@ -44,11 +53,22 @@ def test_the_block_runs_and_ends_with_the_panel():
 
 
 def test_the_block_uses_names_that_the_chapter_defines():
-    code = "\n".join(cell_text(cell) for cell in CHAPTERS["explore"].source["cells"] if cell["cell_type"] == "code")
+    code = "\n".join(
+        cell_text(cell)
+        for cell in CHAPTERS["explore"].source["cells"]
+        if cell["cell_type"] == "code"
+    )
     assert re.search(r"^cases = ", code, re.MULTILINE)
-    assert "import schurkit as sk" in code and "threshold" in [parameter.name for parameter in CHAPTERS["explore"].parameters]
+    assert "import schurkit as sk" in code and "threshold" in [
+        parameter.name for parameter in CHAPTERS["explore"].parameters
+    ]
 
 
 def test_no_widget_stands_in_a_cell_that_a_page_would_show():
-    code = [cell_text(cell) for chapter in CHAPTERS.values() for cell in chapter.source["cells"] if cell["cell_type"] == "code"]
+    code = [
+        cell_text(cell)
+        for chapter in CHAPTERS.values()
+        for cell in chapter.source["cells"]
+        if cell["cell_type"] == "code"
+    ]
     assert not any("sk.explore(" in text or "ipywidgets" in text for text in code)

@@ -18,11 +18,18 @@ pytest.importorskip("ipywidgets")
 
 @pytest.fixture
 def panel():
-    return explore(random_rnn(networks=3, hidden=9, scale=0.3, labels=("a", "b", "c")), random_trials(trials=7), threshold=0.6, draws=4)
+    return explore(
+        random_rnn(networks=3, hidden=9, scale=0.3, labels=("a", "b", "c")),
+        random_trials(trials=7),
+        threshold=0.6,
+        draws=4,
+    )
 
 
 def image(panel, name):
-    return base64.b64decode(re.search(r'src="data:image/png;base64,([^"]+)"', panel.pictures[name].value)[1])
+    return base64.b64decode(
+        re.search(r'src="data:image/png;base64,([^"]+)"', panel.pictures[name].value)[1]
+    )
 
 
 def alt(panel, name):
@@ -51,13 +58,18 @@ def test_the_threshold_moves_the_border(panel):
     before = images(panel)
     panel.threshold.value = 0.2
     form = real_schur(panel._explorer.rnn.W_rec[0], 0.2)
-    assert panel.view.form.n_leading == form.n_leading and f"R holds {form.n_leading} of 9 units" in panel.summary.value
+    assert (
+        panel.view.form.n_leading == form.n_leading
+        and f"R holds {form.n_leading} of 9 units" in panel.summary.value
+    )
     assert changed(before, images(panel)) == set(before)
 
 
 def test_the_number_and_the_slider_are_one_threshold(panel, monkeypatch):
     drawn = []
-    monkeypatch.setattr(type(panel), "_show", lambda self: drawn.append(self.view.setting.threshold))
+    monkeypatch.setattr(
+        type(panel), "_show", lambda self: drawn.append(self.view.setting.threshold)
+    )
     panel.number.value = 0.325
     assert panel.threshold.value == 0.325 and drawn == [0.325]
     panel.threshold.value = 0.4
@@ -67,14 +79,22 @@ def test_the_number_and_the_slider_are_one_threshold(panel, monkeypatch):
 def test_the_trial_changes_the_rollout_alone(panel):
     before = images(panel)
     panel.trial.value = 5
-    assert changed(before, images(panel)) == {"rollout"} and np.array_equal(panel.view.target, panel._explorer.trials.targets[5])
+    assert changed(before, images(panel)) == {"rollout"} and np.array_equal(
+        panel.view.target, panel._explorer.trials.targets[5]
+    )
 
 
 def test_single_couplings_are_offered_and_stay_chosen(panel):
     (pair, box), *_ = panel.couplings.items()
-    assert all(re.fullmatch(r"\d+ ← \d+  \((RR|CR|CC), [\d.]+% of ‖T‖\)", other.description) for other in panel.couplings.values())
+    assert all(
+        re.fullmatch(r"\d+ ← \d+  \((RR|CR|CC), [\d.]+% of ‖T‖\)", other.description)
+        for other in panel.couplings.values()
+    )
     box.value = True
-    assert panel.view.setting.couplings == (pair,) and "Removed: 1 single coupling," in panel.summary.value
+    assert (
+        panel.view.setting.couplings == (pair,)
+        and "Removed: 1 single coupling," in panel.summary.value
+    )
     panel.threshold.value = 0.0  # everything is in R now: the labels say so, the choice stays
     assert panel.couplings[pair] is box and box.value and panel.view.setting.couplings == (pair,)
     assert all("(RR," in other.description for other in panel.couplings.values())
@@ -85,9 +105,17 @@ def test_another_network_starts_with_its_own_couplings(panel):
     next(iter(panel.couplings.values())).value = True
     panel.remove["CC"].value = True
     panel.network.value = 2
-    assert not any(box.value for box in panel.couplings.values()) and panel.view.setting.sectors == ("CC",)
-    assert panel.view.setting.couplings == () and panel.view.label == "c" and "Network c:" in panel.summary.value
-    assert list(panel.couplings) == [(c.driven, c.driver) for c in panel._explorer.couplings(2, 0.6, 24)]
+    assert not any(
+        box.value for box in panel.couplings.values()
+    ) and panel.view.setting.sectors == ("CC",)
+    assert (
+        panel.view.setting.couplings == ()
+        and panel.view.label == "c"
+        and "Network c:" in panel.summary.value
+    )
+    assert list(panel.couplings) == [
+        (c.driven, c.driver) for c in panel._explorer.couplings(2, 0.6, 24)
+    ]
     next(iter(panel.couplings.values())).value = True
     assert len(panel.view.setting.couplings) == 1
 
@@ -101,12 +129,26 @@ def test_remove_nothing_undoes_everything_at_once(panel, monkeypatch):
     panel.reset.click()
     assert len(drawn) == 1 and drawn[0] == panel.setting
     assert not any(box.value for box in (*panel.remove.values(), *panel.couplings.values()))
-    assert (panel.view.setting.threshold, panel.view.setting.trial, panel.view.removed_mass) == (0.4, 3, 0)
+    assert (panel.view.setting.threshold, panel.view.setting.trial, panel.view.removed_mass) == (
+        0.4,
+        3,
+        0,
+    )
 
 
 def test_everything_has_a_label_and_an_alternative(panel):
-    asked = [panel.network, panel.threshold, panel.number, *panel.remove.values(), *panel.couplings.values(), panel.trial, panel.reset]
-    assert all(widget.description for widget in asked) and len({widget.description for widget in asked}) == len(asked)
+    asked = [
+        panel.network,
+        panel.threshold,
+        panel.number,
+        *panel.remove.values(),
+        *panel.couplings.values(),
+        panel.trial,
+        panel.reset,
+    ]
+    assert all(widget.description for widget in asked) and len(
+        {widget.description for widget in asked}
+    ) == len(asked)
     panel.remove["RR"].value = True
     assert 'role="status"' in panel.summary.value and 'aria-live="polite"' in panel.summary.value
     for sentence in panel.view.sentences:
@@ -117,7 +159,9 @@ def test_everything_has_a_label_and_an_alternative(panel):
 
 
 def test_labels_cannot_break_out_of_the_page():
-    panel = explore(random_rnn(networks=1, hidden=3, labels=("<script>&\"'",)), random_trials(), draws=0)
+    panel = explore(
+        random_rnn(networks=1, hidden=3, labels=("<script>&\"'",)), random_trials(), draws=0
+    )
     assert "<script>" not in panel.summary.value and "&lt;script&gt;" in panel.summary.value
 
 
@@ -141,7 +185,12 @@ def test_networks_of_every_kind_are_drawn(outputs, activation):
 
 def test_the_copy_task_with_its_own_metric():
     task = Copy(3, 2, 6)
-    panel = explore(random_rnn(networks=1, hidden=6, inputs=2, outputs=2), task.test_trials(8), metric=task.metric, draws=2)
+    panel = explore(
+        random_rnn(networks=1, hidden=6, inputs=2, outputs=2),
+        task.test_trials(8),
+        metric=task.metric,
+        draws=2,
+    )
     panel.remove["RR"].value = True
     assert "replay accuracy, 8 trials:" in panel.summary.value
 
@@ -193,11 +242,22 @@ def test_wrong_arguments_are_one_clear_line(arguments, message):
 def test_without_widgets_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     monkeypatch.delitem(sys.modules, "schurkit.explorer.panel", raising=False)
-    message = r"explore needs ipywidgets and matplotlib \(.*ipywidgets.*\)\. Install schurkit\[notebook\], or schurkit\[book\]\."
+    message = (
+        r"explore needs ipywidgets and matplotlib \(.*ipywidgets.*\)\. Install "
+        r"schurkit\[notebook\], or schurkit\[book\]\."
+    )
     with pytest.raises(InputError, match=message):
         explore(random_rnn(), random_trials())
 
 
 def test_naming_it_loads_no_widget():
-    code = "import sys, schurkit; schurkit.explore; print([m for m in ('ipywidgets', 'matplotlib') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    code = (
+        "import sys, schurkit; schurkit.explore; print([m for m in ('ipywidgets', 'matplotlib') "
+        "if m in sys.modules])"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )

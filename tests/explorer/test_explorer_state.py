@@ -1,4 +1,6 @@
-"""What the explorer computes, without widgets: the same numbers as ablate, rollout and ablation_profile."""
+"""What the explorer computes, without widgets: the same numbers as ablate, rollout and
+ablation_profile.
+"""
 
 from dataclasses import replace
 
@@ -16,7 +18,9 @@ SUBSETS = [("RR",), ("CR",), ("CC",), ("RR", "CC"), ("RR", "CR", "CC")]
 
 @pytest.fixture(scope="module")
 def explorer():
-    return Explorer(random_rnn(networks=3, hidden=9, scale=0.3), random_trials(trials=7), draws=6, seed=4)
+    return Explorer(
+        random_rnn(networks=3, hidden=9, scale=0.3), random_trials(trials=7), draws=6, seed=4
+    )
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.55, 0.9, 1.0])
@@ -25,14 +29,21 @@ def test_the_threshold_moves_the_sectors_as_real_schur_says(explorer, threshold)
         view = explorer.view(Setting(network=i, threshold=threshold))
         form = real_schur(W_rec, threshold)
         assert view.form.n_leading == form.n_leading and np.array_equal(view.form.T, form.T)
-        assert f"R holds {form.n_leading} of 9 units at threshold {threshold:g}" in view.sentences[0]
+        assert (
+            f"R holds {form.n_leading} of 9 units at threshold {threshold:g}" in view.sentences[0]
+        )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("outputs", [1, 4])
 def test_the_numbers_are_those_of_the_profile(activation, outputs, dtype):
-    rnn, trials = random_rnn(networks=2, hidden=8, outputs=outputs, scale=0.3, activation=activation, dtype=dtype), random_trials(outputs=outputs)
+    rnn, trials = (
+        random_rnn(
+            networks=2, hidden=8, outputs=outputs, scale=0.3, activation=activation, dtype=dtype
+        ),
+        random_trials(outputs=outputs),
+    )
     explorer = Explorer(rnn, trials, draws=5, seed=3)
     profile = ablation_profile(rnn, trials, threshold=0.7, draws=5, seed=3)
     for i in range(2):
@@ -44,9 +55,13 @@ def test_the_numbers_are_those_of_the_profile(activation, outputs, dtype):
             assert view.delta == pytest.approx(profile.effect[i, k], rel=1e-4, abs=1e-6)
             assert (view.sensitivity is None) == (profile.removed_mass[i, k] < 1e-5)
             assert view.reading == profile["+".join(sectors)].readings[i]
-            assert list(view.controls) == (["permuted", "matched"] if view.removed_mass else [])  # an empty sector has no control
+            assert list(view.controls) == (
+                ["permuted", "matched"] if view.removed_mass else []
+            )  # an empty sector has no control
             for kind, drawn in view.controls.items():
-                np.testing.assert_allclose(drawn - view.full, profile.controls[kind][i, k], rtol=1e-4, atol=1e-6)
+                np.testing.assert_allclose(
+                    drawn - view.full, profile.controls[kind][i, k], rtol=1e-4, atol=1e-6
+                )
 
 
 def test_outputs_are_those_of_the_ablated_network(explorer):
@@ -58,13 +73,23 @@ def test_outputs_are_those_of_the_ablated_network(explorer):
     np.testing.assert_allclose(view.ablated.W_rec, cut.W_rec)
     np.testing.assert_allclose(view.full_output, rollout(one, explorer.trials).outputs[0, 5])
     assert np.array_equal(view.target, explorer.trials.targets[5]) and view.inputs_end == 5
-    assert view.value == pytest.approx(fvu(rollout(view.ablated, explorer.trials), explorer.trials)[0])
+    assert view.value == pytest.approx(
+        fvu(rollout(view.ablated, explorer.trials), explorer.trials)[0]
+    )
 
 
 def test_removing_nothing_is_exact(explorer):
     view = explorer.view(Setting(network=2, trial=3))
-    assert np.array_equal(view.ablated.W_rec, explorer.rnn[2].W_rec) and np.array_equal(view.output, view.full_output)
-    assert view.delta == 0 and view.removed_mass == 0 and view.sensitivity is None and not len(view.controls) and not view.removed.any()
+    assert np.array_equal(view.ablated.W_rec, explorer.rnn[2].W_rec) and np.array_equal(
+        view.output, view.full_output
+    )
+    assert (
+        view.delta == 0
+        and view.removed_mass == 0
+        and view.sensitivity is None
+        and not len(view.controls)
+        and not view.removed.any()
+    )
     assert view.sentences[1] == "Removed: nothing, 0.00% of ‖T‖." and len(view.sentences) == 3
 
 
@@ -72,22 +97,36 @@ def test_single_couplings_are_removed_exactly(explorer):
     form = explorer.form(0, 0.6)
     listed = explorer.couplings(0, 0.6, most=100)
     norms = {pair: np.linalg.norm(form.coupling(*pair)) for pair in form.couplings()}
-    assert [c.norm for c in listed] == pytest.approx(sorted((n for n in norms.values() if n > 0), reverse=True))
+    assert [c.norm for c in listed] == pytest.approx(
+        sorted((n for n in norms.values() if n > 0), reverse=True)
+    )
     pairs = tuple((c.driven, c.driver) for c in listed[:2])
-    assert all(form.sector_mask(c.sector)[form.blocks[c.driven].start, form.blocks[c.driver].start] for c in listed)
+    assert all(
+        form.sector_mask(c.sector)[form.blocks[c.driven].start, form.blocks[c.driver].start]
+        for c in listed
+    )
     view = explorer.view(Setting(threshold=0.6, couplings=pairs))
     delta_T = sum(form.coupling(*pair) for pair in pairs)
-    np.testing.assert_allclose(view.ablated.W_rec[0], explorer.rnn.W_rec[0] - form.Q @ delta_T @ form.Q.T, atol=1e-14)
+    np.testing.assert_allclose(
+        view.ablated.W_rec[0], explorer.rnn.W_rec[0] - form.Q @ delta_T @ form.Q.T, atol=1e-14
+    )
     assert view.removed_mass == pytest.approx(np.hypot(listed[0].share, listed[1].share))
-    assert "Removed: 2 single couplings" in view.sentences[1] and [len(drawn) for drawn in view.controls.values()] == [6, 6]
+    assert "Removed: 2 single couplings" in view.sentences[1] and [
+        len(drawn) for drawn in view.controls.values()
+    ] == [6, 6]
 
 
 def test_a_coupling_inside_a_removed_sector_counts_once(explorer):
     first = explorer.couplings(0, 0.6)[0]
     alone = explorer.view(Setting(threshold=0.6, sectors=(first.sector,)))
-    both = explorer.view(Setting(threshold=0.6, sectors=(first.sector,), couplings=((first.driven, first.driver),)))
+    both = explorer.view(
+        Setting(threshold=0.6, sectors=(first.sector,), couplings=((first.driven, first.driver),))
+    )
     assert both.removed_mass == alone.removed_mass and both.value == alone.value
-    assert all(np.array_equal(both.controls[kind], alone.controls[kind]) for kind in ("permuted", "matched"))
+    assert all(
+        np.array_equal(both.controls[kind], alone.controls[kind])
+        for kind in ("permuted", "matched")
+    )
 
 
 def test_controls_are_computed_once_a_setting(explorer, monkeypatch):
@@ -99,7 +138,9 @@ def test_controls_are_computed_once_a_setting(explorer, monkeypatch):
 
 
 def test_memory_is_bounded():
-    explorer = Explorer(random_rnn(networks=1, hidden=4, scale=0.3), random_trials(trials=2), draws=1)
+    explorer = Explorer(
+        random_rnn(networks=1, hidden=4, scale=0.3), random_trials(trials=2), draws=1
+    )
     for k in range(60):
         explorer.view(Setting(threshold=k / 60, sectors=("RR",), couplings=((0, 1 + k % 2),)))
     assert len(explorer._kept) <= 32
@@ -107,18 +148,28 @@ def test_memory_is_bounded():
 
 def test_replay_accuracy_of_the_copy_task():
     task = Copy(3, 2, 6)
-    explorer = Explorer(random_rnn(networks=1, hidden=6, inputs=2, outputs=2, biases=False), task.test_trials(12), metric=task.metric, draws=3)
+    explorer = Explorer(
+        random_rnn(networks=1, hidden=6, inputs=2, outputs=2, biases=False),
+        task.test_trials(12),
+        metric=task.metric,
+        draws=3,
+    )
     view = explorer.view(Setting(sectors=("CC",), threshold=0.9))
     assert view.metric == "replay accuracy" and 0 <= view.full <= 1
     assert view.counted.tolist() == [False] * 3 + [True] * 6
-    assert view.value == pytest.approx(task.metric.measure(rollout(view.ablated, explorer.trials).outputs, explorer.trials)[0])
+    assert view.value == pytest.approx(
+        task.metric.measure(rollout(view.ablated, explorer.trials).outputs, explorer.trials)[0]
+    )
     wanted = int((view.controls["permuted"] < view.value).sum())  # higher is better: worse is below
     assert f"{wanted} of them are worse than the removal" in view.sentences[3]
 
 
 def test_worse_is_above_where_lower_is_better(explorer):
     view = explorer.view(Setting(threshold=0.6, sectors=("RR", "CR")))
-    assert f"{int((view.controls['matched'] > view.value).sum())} of them are worse" in view.sentences[4]
+    assert (
+        f"{int((view.controls['matched'] > view.value).sum())} of them are worse"
+        in view.sentences[4]
+    )
     assert view.sentences[5].startswith(f"It reads {view.reading}: ")
 
 
@@ -127,12 +178,18 @@ def test_a_network_that_diverges_is_said_to():
     trials = Trials(np.ones((2, 1, 1)), np.random.default_rng(0).normal(size=(2, 800, 1)))
     view = Explorer(rnn, trials, draws=2).view(Setting(sectors=("RR",), threshold=0.0))
     assert view.full == np.inf and view.delta is None and view.sensitivity is None
-    assert "infinite (diverged) → infinite (diverged)." in view.sentences[2] and "infinite (diverged) [infinite" in view.sentences[3]
+    assert (
+        "infinite (diverged) → infinite (diverged)." in view.sentences[2]
+        and "infinite (diverged) [infinite" in view.sentences[3]
+    )
 
 
 def test_a_sector_without_couplings_is_said_to_be_empty():
     explorer = Explorer(network(np.diag([0.9, 0.5, 0.1])), random_trials(inputs=1, outputs=1))
-    assert explorer.view(Setting(sectors=("CC",))).sentences[-1] == "There is no coupling in what was chosen: nothing was removed."
+    assert (
+        explorer.view(Setting(sectors=("CC",))).sentences[-1]
+        == "There is no coupling in what was chosen: nothing was removed."
+    )
     assert explorer.couplings(0, 0.9) == []
 
 
@@ -143,7 +200,10 @@ def test_no_draws_no_control():
 
 def test_leaky_networks_are_ordered_by_their_step_matrix():
     rnn = random_rnn(networks=1, hidden=6, leak=0.3)
-    assert Explorer(rnn, random_trials()).view(Setting()).form.n_leading == real_schur(rnn.W_rec[0], leak=0.3).n_leading
+    assert (
+        Explorer(rnn, random_trials()).view(Setting()).form.n_leading
+        == real_schur(rnn.W_rec[0], leak=0.3).n_leading
+    )
 
 
 @pytest.mark.parametrize(
@@ -169,10 +229,24 @@ def constant():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"rnn": np.eye(3)}, "explore needs networks as schurkit.RNN; got ndarray. Use from_torch, from_arrays or load_rnn."),
-        ({"trials": np.zeros(3)}, "explore needs trials as schurkit.Trials; got ndarray. Use Trials(inputs, targets) or load_trials."),
-        ({"trials": random_trials(networks=3)}, "explore needs trials that all networks share; got trials with a networks axis."),
-        ({"trials": random_trials(inputs=1)}, "explore needs trials of 2 input(s) and 4 output(s), as the networks; got 1 and 4."),
+        (
+            {"rnn": np.eye(3)},
+            "explore needs networks as schurkit.RNN; got ndarray. Use from_torch, from_arrays or "
+            "load_rnn.",
+        ),
+        (
+            {"trials": np.zeros(3)},
+            "explore needs trials as schurkit.Trials; got ndarray. Use Trials(inputs, targets) or "
+            "load_trials.",
+        ),
+        (
+            {"trials": random_trials(networks=3)},
+            "explore needs trials that all networks share; got trials with a networks axis.",
+        ),
+        (
+            {"trials": random_trials(inputs=1)},
+            "explore needs trials of 2 input(s) and 4 output(s), as the networks; got 1 and 4.",
+        ),
         ({"metric": "r2"}, "metric must be one of 'fvu', 'replay_accuracy', 'accuracy'; got 'r2'."),
         ({"draws": -1}, "draws must be at least 0; got -1."),
         ({"seed": 0.5}, "seed must be a whole number; got 0.5."),
@@ -187,6 +261,8 @@ def test_what_cannot_be_explored_is_said_at_once(arguments, message):
 
 
 def test_a_metric_of_ones_own(explorer):
-    largest = Metric("largest output", lambda outputs, trials: np.abs(outputs).max(axis=(1, 2, 3)), "lower")
+    largest = Metric(
+        "largest output", lambda outputs, trials: np.abs(outputs).max(axis=(1, 2, 3)), "lower"
+    )
     view = Explorer(explorer.rnn, explorer.trials, metric=largest, draws=0).view(Setting())
     assert view.full == np.abs(rollout(explorer.rnn[0], explorer.trials).outputs).max()

@@ -1,4 +1,6 @@
-"""What goes into a page: exact numbers, nothing that could break out of the script, and clear refusals."""
+"""What goes into a page: exact numbers, nothing that could break out of the script, and clear
+refusals.
+"""
 
 import base64
 import json
@@ -27,18 +29,32 @@ def adder(p=7, hidden=8, networks=1):
 
 
 def data_of(one):
-    return json.loads(re.search(r'<script type="application/json">(.*?)</script>', one.html, re.DOTALL)[1])
+    return json.loads(
+        re.search(r'<script type="application/json">(.*?)</script>', one.html, re.DOTALL)[1]
+    )
 
 
 # ---- numbers
 @pytest.mark.parametrize(
     ("values", "kind"),
-    [([0, 1, -128], "i1"), ([0.5, 2.0**-100], "f4"), ([128.0], "f4"), ([0.1], "f8"), ([1e300], "f8"), (np.float32([0.1]), "f4"), ([], "i1")],
+    [
+        ([0, 1, -128], "i1"),
+        ([0.5, 2.0**-100], "f4"),
+        ([128.0], "f4"),
+        ([0.1], "f8"),
+        ([1e300], "f8"),
+        (np.float32([0.1]), "f4"),
+        ([], "i1"),
+    ],
 )
 def test_an_array_is_packed_exactly_into_the_smallest_kind(values, kind):
     packed = pack(values)
-    back = np.frombuffer(base64.b64decode(packed["data"]), {"i1": "<i1", "f4": "<f4", "f8": "<f8"}[kind])
-    assert packed["kind"] == kind and np.array_equal(back.astype(float), np.asarray(values, dtype=float))
+    back = np.frombuffer(
+        base64.b64decode(packed["data"]), {"i1": "<i1", "f4": "<f4", "f8": "<f8"}[kind]
+    )
+    assert packed["kind"] == kind and np.array_equal(
+        back.astype(float), np.asarray(values, dtype=float)
+    )
 
 
 def test_a_preset_rebuilds_the_form():
@@ -49,11 +65,16 @@ def test_a_preset_rebuilds_the_form():
     (single,) = [mode for mode in given["modes"] if "angle" not in mode]
     turn = pair["value"] * np.sin(pair["angle"])
     start = next(block.start for block in form.blocks if block.size == 2)
-    expected = [[pair["value"] * np.cos(pair["angle"]), turn * pair["stretch"]], [-turn / pair["stretch"], pair["value"] * np.cos(pair["angle"])]]
+    expected = [
+        [pair["value"] * np.cos(pair["angle"]), turn * pair["stretch"]],
+        [-turn / pair["stretch"], pair["value"] * np.cos(pair["angle"])],
+    ]
     assert np.allclose(form.T[start : start + 2, start : start + 2], expected, atol=1e-14)
     assert single["value"] == pytest.approx(-0.7)
     couplings = {(i, j): v for i, j, v in given["couplings"]}
-    assert couplings == pytest.approx({(i, j): form.N[i, j] for i, j in np.argwhere(form.N).tolist()}, abs=1e-9)
+    assert couplings == pytest.approx(
+        {(i, j): form.N[i, j] for i, j in np.argwhere(form.N).tolist()}, abs=1e-9
+    )
 
 
 def test_rounding_noise_is_no_coupling():
@@ -65,7 +86,9 @@ def test_rounding_noise_is_no_coupling():
 
 # ---- html
 def test_nothing_in_the_data_can_close_the_script():
-    case = page.Case("</script><script>alert(1)</script><!--", random_rnn(1, 4, biases=False), random_trials())
+    case = page.Case(
+        "</script><script>alert(1)</script><!--", random_rnn(1, 4, biases=False), random_trials()
+    )
     html = page.ablation([case], draws=1).html
     assert html.count("</script>") == 2 and "<script>alert" not in html
     assert data_of(page.ablation([case], draws=1))["tasks"][0]["name"] == case.name
@@ -75,8 +98,12 @@ def test_nothing_in_the_data_can_close_the_script():
 def test_a_script_is_small_has_no_id_and_asks_for_nothing(kind):
     code = script(kind, KINDS[kind])
     assert len(code) < 40_000
-    assert not re.search(r"\b(fetch|XMLHttpRequest|import|eval|innerHTML|getElementById|localStorage)\b", code)
-    assert set(re.findall(r"https?://[^\"'` ]+", code)) == {"http://www.w3.org/2000/svg"}  # a name, not an address
+    assert not re.search(
+        r"\b(fetch|XMLHttpRequest|import|eval|innerHTML|getElementById|localStorage)\b", code
+    )
+    assert set(re.findall(r"https?://[^\"'` ]+", code)) == {
+        "http://www.w3.org/2000/svg"
+    }  # a name, not an address
     assert "</" not in code and not re.search(r"[{ ]id: ", code)
 
 
@@ -133,7 +160,9 @@ def test_an_explorer_that_cannot_be_shown_is_refused(arguments, message):
 # ---- refusals
 def refused_ablation(rnn=None, trials=None, metric="fvu", **kwargs):
     rnn = random_rnn(1, 4, biases=False) if rnn is None else rnn
-    page.ablation([page.Case("task", rnn, random_trials() if trials is None else trials, metric)], **kwargs)
+    page.ablation(
+        [page.Case("task", rnn, random_trials() if trials is None else trials, metric)], **kwargs
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,17 +170,39 @@ def refused_ablation(rnn=None, trials=None, metric="fvu", **kwargs):
     [
         (lambda: page.ablation([]), "at least one Case"),
         (lambda: page.ablation(["copy"]), "at least one Case"),
-        (lambda: refused_ablation(metric="accuracy"), "the measure of an explorer in a page must be one of 'FVU', 'replay accuracy'; got 'accuracy'"),
+        (
+            lambda: refused_ablation(metric="accuracy"),
+            "the measure of an explorer in a page must be one of 'FVU', 'replay accuracy'; got "
+            "'accuracy'",
+        ),
         (lambda: refused_ablation(threshold=1.5), "threshold must be between 0 and 1; got 1.5"),
         (lambda: refused_ablation(draws=-1), "draws must be at least 0"),
-        (lambda: refused_ablation(random_rnn(1, 4, biases=False, leak=np.full(4, 0.5))), "one leak for all units"),
+        (
+            lambda: refused_ablation(random_rnn(1, 4, biases=False, leak=np.full(4, 0.5))),
+            "one leak for all units",
+        ),
         (lambda: refused_ablation(random_rnn(1, 129, biases=False)), "at most 128 units; got 129"),
-        (lambda: refused_ablation(random_rnn(9, 128, biases=False), draws=0), "MB to the page; the limit is 2.5 MB"),
-        (lambda: page.schur({"large": 0.1 * np.eye(7)}), "the number of units of 'large' must be between 2 and 6; got 7"),
-        (lambda: page.schur({"fast": 1.2 * np.eye(2)}), "the largest modulus of 'fast' must be at most 1.1"),
-        (lambda: page.schur({"strong": [[0.5, 6.0], [0.0, 0.4]]}), "the largest coupling of 'strong' must be at most 5.0"),
+        (
+            lambda: refused_ablation(random_rnn(9, 128, biases=False), draws=0),
+            "MB to the page; the limit is 2.5 MB",
+        ),
+        (
+            lambda: page.schur({"large": 0.1 * np.eye(7)}),
+            "the number of units of 'large' must be between 2 and 6; got 7",
+        ),
+        (
+            lambda: page.schur({"fast": 1.2 * np.eye(2)}),
+            "the largest modulus of 'fast' must be at most 1.1",
+        ),
+        (
+            lambda: page.schur({"strong": [[0.5, 6.0], [0.0, 0.4]]}),
+            "the largest coupling of 'strong' must be at most 5.0",
+        ),
         (lambda: page.frequency(adder(hidden=129)), "at most 128 units; got 129"),
-        (lambda: page.frequency(adder(p=3)), "the number of inputs p must be between 5 and 127; got 3"),
+        (
+            lambda: page.frequency(adder(p=3)),
+            "the number of inputs p must be between 5 and 127; got 3",
+        ),
         (lambda: page.frequency(random_rnn(1, 4, 7, 7, leak=0.5)), "rate form without leak"),
     ],
 )

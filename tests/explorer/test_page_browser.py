@@ -1,4 +1,6 @@
-"""The explorers of a page in a browser: their numbers against schurkit, by mouse and by keyboard, without requests, and open to everyone."""
+"""The explorers of a page in a browser: their numbers against schurkit, by mouse and by keyboard,
+without requests, and open to everyone.
+"""
 
 import numpy as np
 import pytest
@@ -31,12 +33,19 @@ CASES = {
     "leak": (dict(networks=1, leak=0.3), random_trials, "fvu"),
     "voltage": (dict(networks=1, leak=0.6, form="voltage"), random_trials, "fvu"),
     "signs": (dict(networks=1, outputs=3, form="voltage"), signs, "replay_accuracy"),
-    "growing": (dict(networks=1, scale=8.0, activation="relu", leak=0.9), lambda: random_trials(steps=60, autonomous=400), "fvu"),
+    "growing": (
+        dict(networks=1, scale=8.0, activation="relu", leak=0.9),
+        lambda: random_trials(steps=60, autonomous=400),
+        "fvu",
+    ),
 }
 
 
 def ablation_cases():
-    return [page.Case(name, random_rnn(hidden=9, **kind), trials(), metric) for name, (kind, trials, metric) in CASES.items()]
+    return [
+        page.Case(name, random_rnn(hidden=9, **kind), trials(), metric)
+        for name, (kind, trials, metric) in CASES.items()
+    ]
 
 
 def adders():
@@ -49,27 +58,42 @@ def documents(tmp_path_factory):
     made = {
         "ablation": page.ablation(ablation_cases()),
         "schur": page.schur({"six units": T}),
-        "frequency": page.frequency(adders(), unseen=np.argwhere(np.arange(169).reshape(13, 13) % 3 == 0), draws=3),
+        "frequency": page.frequency(
+            adders(), unseen=np.argwhere(np.arange(169).reshape(13, 13) % 3 == 0), draws=3
+        ),
     }
     for kind, one in made.items():
         (folder / f"{kind}.html").write_text(one.document("An explorer"))
     both = made["schur"].html + made["schur"].html
-    (folder / "two.html").write_text(made["schur"].document("Two").replace(made["schur"].html, both))
-    (folder / "broken.html").write_text(made["schur"].document("Broken").replace('{"presets":', '{"presents":'))
+    (folder / "two.html").write_text(
+        made["schur"].document("Two").replace(made["schur"].html, both)
+    )
+    (folder / "broken.html").write_text(
+        made["schur"].document("Broken").replace('{"presets":', '{"presents":')
+    )
     return folder
 
 
 @pytest.fixture
 def opened(browser, documents):
-    """Open a document; at the end of the test nothing may have been asked for and nothing gone wrong."""
+    """Open a document; at the end of the test nothing may have been asked for and nothing gone
+    wrong.
+    """
     contexts, asked, wrong = [], [], []
 
     def open_document(name, width=1000, wait=True, **settings):
-        context = browser.new_context(viewport={"width": width, "height": 900}, offline=True, **settings)
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, offline=True, **settings
+        )
         contexts.append(context)
         tab = context.new_page()
         tab.on("request", lambda request: asked.append(request.url))
-        tab.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+        tab.on(
+            "console",
+            lambda message: (
+                wrong.append(message.text) if message.type in ("error", "warning") else None
+            ),
+        )
         tab.on("pageerror", lambda error: wrong.append(str(error)))
         tab.goto(f"file://{documents}/{name}.html")
         if wait:
@@ -94,7 +118,9 @@ def shown(tab):
 
 def settled(tab, true):
     """Wait until a condition on the view holds."""
-    tab.wait_for_function(f"() => {{ const view = document.querySelector('.ske').schurkit.view(); return {true}; }}")
+    tab.wait_for_function(
+        f"() => {{ const view = document.querySelector('.ske').schurkit.view(); return {true}; }}"
+    )
     return shown(tab)
 
 
@@ -106,7 +132,14 @@ def number(value):
 
 @pytest.mark.parametrize(
     ("sectors", "couplings", "threshold"),
-    [((), (), 0.9), (("CR",), (), 0.9), (("RR", "CC"), (), 0.6), ((), ((0, 1), (1, 4)), 0.9), (("CC",), ((0, 2),), 0.75), (("RR",), (), 0.0)],
+    [
+        ((), (), 0.9),
+        (("CR",), (), 0.9),
+        (("RR", "CC"), (), 0.6),
+        ((), ((0, 1), (1, 4)), 0.9),
+        (("CC",), ((0, 2),), 0.75),
+        (("RR",), (), 0.0),
+    ],
 )
 @pytest.mark.parametrize("position", range(len(CASES) + 1))
 def test_the_page_computes_what_schurkit_computes(opened, position, sectors, couplings, threshold):
@@ -115,15 +148,26 @@ def test_the_page_computes_what_schurkit_computes(opened, position, sectors, cou
     case, i = flat[position]
     blocks = len(Explorer(case.rnn, case.trials, metric=case.metric).form(i, 0.9).blocks)
     couplings = [pair for pair in couplings if pair[1] < blocks]
-    expected = Explorer(case.rnn.astype(np.float64), case.trials, metric=case.metric, controls=("block-upper",)).view(
-        Setting(i, threshold, sectors, tuple(couplings), 2)
+    expected = Explorer(
+        case.rnn.astype(np.float64), case.trials, metric=case.metric, controls=("block-upper",)
+    ).view(Setting(i, threshold, sectors, tuple(couplings), 2))
+    found = change(
+        tab,
+        {
+            "network": position,
+            "threshold": threshold,
+            "sectors": list(sectors),
+            "couplings": couplings,
+            "trial": 2,
+        },
     )
-    found = change(tab, {"network": position, "threshold": threshold, "sectors": list(sectors), "couplings": couplings, "trial": 2})
     assert found["n_leading"] == expected.form.n_leading
     assert found["removed_mass"] == pytest.approx(expected.removed_mass, rel=1e-9)
     for name in ("full", "value"):
         assert number(found[name]) == pytest.approx(getattr(expected, name), rel=1e-6)
-    assert [number(value) for value in found["controls"]] == pytest.approx(expected.controls.get("block-upper", np.zeros(0)).tolist(), rel=1e-6)
+    assert [number(value) for value in found["controls"]] == pytest.approx(
+        expected.controls.get("block-upper", np.zeros(0)).tolist(), rel=1e-6
+    )
     steps = len(expected.output)
     if np.isfinite(expected.full) and np.abs(expected.output).max() < 1e6:
         outputs = np.array(found["output"]).reshape(-1, steps, expected.output.shape[1])[2]
@@ -134,8 +178,15 @@ def test_the_sentences_are_those_of_a_live_session(opened):
     tab = opened("ablation")
     found = change(tab, {"sectors": ["CR"]})
     case = ablation_cases()[0]
-    view = Explorer(case.rnn.astype(np.float64), case.trials, controls=("block-upper",)).view(Setting(sectors=("CR",)))
-    assert f"R holds {view.form.n_leading} of 9 units. Removed: CR, {view.removed_mass:.2%}".replace("%", " %") in found["sentences"]
+    view = Explorer(case.rnn.astype(np.float64), case.trials, controls=("block-upper",)).view(
+        Setting(sectors=("CR",))
+    )
+    assert (
+        f"R holds {view.form.n_leading} of 9 units. Removed: CR, {view.removed_mass:.2%}".replace(
+            "%", " %"
+        )
+        in found["sentences"]
+    )
     worse = int((view.controls["block-upper"] > view.value).sum())
     assert f"{worse} of 20 are worse than the removal" in found["sentences"]
     assert tab.inner_text("[role=status]") == found["sentences"]
@@ -143,10 +194,20 @@ def test_the_sentences_are_those_of_a_live_session(opened):
 
 def test_the_page_draws_the_numbers_of_schurkit(opened):
     tab = opened("ablation")
-    for seed, stream, step, size in ((0, "control block-upper CR", 0, 4096), (2**53, "ü", 7, 64), (123456789, "", 3, 1)):
-        drawn = tab.evaluate("given => [...document.querySelector('.ske').schurkit.normals(...given)]", [seed, stream, step, size])
+    for seed, stream, step, size in (
+        (0, "control block-upper CR", 0, 4096),
+        (2**53, "ü", 7, 64),
+        (123456789, "", 3, 1),
+    ):
+        drawn = tab.evaluate(
+            "given => [...document.querySelector('.ske').schurkit.normals(...given)]",
+            [seed, stream, step, size],
+        )
         assert np.abs(np.array(drawn) - random.normal(seed, stream, step, size)).max() < 1e-13
-        order = tab.evaluate("given => document.querySelector('.ske').schurkit.permutation(...given)", [seed, stream, step, size])
+        order = tab.evaluate(
+            "given => document.querySelector('.ske').schurkit.permutation(...given)",
+            [seed, stream, step, size],
+        )
         assert order == random.permutation(seed, stream, step, size).tolist()
 
 
@@ -166,22 +227,34 @@ def test_a_small_matrix_grows_as_schurkit_says(opened):
     tab = opened("schur")
     view = tab.evaluate("() => document.querySelector('.ske').schurkit.ready")
     A = check_matrix(view)
-    assert np.allclose(np.sort_complex(np.linalg.eigvals(A)), np.sort_complex(np.linalg.eigvals(T)), atol=1e-12)
+    assert np.allclose(
+        np.sort_complex(np.linalg.eigvals(A)), np.sort_complex(np.linalg.eigvals(T)), atol=1e-12
+    )
     A = check_matrix(change(tab, {"scale": 2.5}))
     assert np.linalg.norm(np.triu(A, 2)) == pytest.approx(2.5 * np.linalg.norm(np.triu(T, 2)))
     path, pulse = np.array(shown(tab)["paths"]), np.zeros(6)
     pulse[5] = 1
-    assert path[:, 3] == pytest.approx([np.linalg.norm(part) for part in np.split(np.linalg.matrix_power(A, 3) @ pulse, [2, 3, 4, 5])])
+    assert path[:, 3] == pytest.approx(
+        [
+            np.linalg.norm(part)
+            for part in np.split(np.linalg.matrix_power(A, 3) @ pulse, [2, 3, 4, 5])
+        ]
+    )
 
 
 @pytest.mark.parametrize("preset", [1, 2, 3])
 def test_the_plain_matrices_too(opened, preset):
     tab = opened("schur")
     tab.locator("select").first.select_option(str(preset))
-    view = settled(tab, f"view.least && view.setting.name !== 'six units' && view.n === {[2, 4, 3][preset - 1]}")
+    view = settled(
+        tab,
+        f"view.least && view.setting.name !== 'six units' && view.n === {[2, 4, 3][preset - 1]}",
+    )
     check_matrix(view)
     if preset == 3:
-        assert view["henrici"] == 0 and max(view["growth"]) == 1.0 and "is normal" in view["sentences"]
+        assert (
+            view["henrici"] == 0 and max(view["growth"]) == 1.0 and "is normal" in view["sentences"]
+        )
 
 
 @pytest.mark.parametrize("position", [0, 1])
@@ -201,7 +274,9 @@ def test_the_table_of_pairs_is_that_of_schurkit(opened, position, removed):
     keys = set(fourier.key_frequencies(fourier.tables(one).X).tolist())
     assert len(found["sets"]) == len(found["controls"]) and bool(removed) == bool(found["sets"])
     for chosen, share in zip(found["sets"], found["controls"]):
-        assert len(set(chosen)) == len(removed) and (not keys & set(chosen) or len(removed) > 6 - len(keys))
+        assert len(set(chosen)) == len(removed) and (
+            not keys & set(chosen) or len(removed) > 6 - len(keys)
+        )
         assert share == pytest.approx(right(chosen).mean())
 
 
@@ -215,7 +290,9 @@ def test_couplings_by_mouse(opened):
     box = tab.locator("[role=checkbox]").bounding_box()
     tab.mouse.click(box["x"] + box["width"] * 0.97, box["y"] + box["height"] * 0.03)
     view = settled(tab, "view.setting.couplings.length === 1")
-    last = len(Explorer(ablation_cases()[0].rnn, ablation_cases()[0].trials).form(0, 0.9).blocks) - 1
+    last = (
+        len(Explorer(ablation_cases()[0].rnn, ablation_cases()[0].trials).form(0, 0.9).blocks) - 1
+    )
     assert view["setting"]["couplings"] == [[0, last]]
     tab.mouse.click(box["x"] + box["width"] * 0.03, box["y"] + box["height"] * 0.97)
     assert "there are no couplings" in tab.inner_text(".ske-note")
@@ -237,7 +314,9 @@ def test_couplings_by_keyboard(opened):
     grid = tab.locator("[role=checkbox]")
     for _ in range(4):
         tab.keyboard.press("Tab")
-    assert grid.evaluate("node => node === document.activeElement && getComputedStyle(node).outlineStyle === 'solid'")
+    assert grid.evaluate(
+        "node => node === document.activeElement && getComputedStyle(node).outlineStyle === 'solid'"
+    )
     tab.keyboard.press("End")
     tab.keyboard.press("ArrowDown")
     tab.keyboard.press("ArrowLeft")
@@ -245,7 +324,9 @@ def test_couplings_by_keyboard(opened):
     tab.keyboard.press("Space")
     blocks = len(Explorer(ablation_cases()[0].rnn, ablation_cases()[0].trials).form(0, 0.9).blocks)
     assert shown(tab)["setting"]["couplings"] == [[1, blocks - 2]]
-    assert grid.get_attribute("aria-checked") == "true" and f"Block 1 driven by block {blocks - 2}" in grid.get_attribute("aria-label")
+    assert grid.get_attribute(
+        "aria-checked"
+    ) == "true" and f"Block 1 driven by block {blocks - 2}" in grid.get_attribute("aria-label")
     assert "removed" in tab.inner_text(".ske-note[aria-live=polite]")
     tab.keyboard.press("Enter")
     assert shown(tab)["setting"]["couplings"] == []
@@ -254,8 +335,24 @@ def test_couplings_by_keyboard(opened):
 def test_the_cursor_stays_above_the_diagonal(opened):
     tab = opened("ablation")
     tab.locator("[role=checkbox]").focus()
-    for key in ["Down", "Down", "Left", "Left", "Home", "Up", "Shift+Right", "End", "Shift+Down", "Down", "Right"]:
-        tab.keyboard.press(key if key in ("Home", "End") else "+".join([*key.split("+")[:-1], f"Arrow{key.split('+')[-1]}"]))
+    for key in [
+        "Down",
+        "Down",
+        "Left",
+        "Left",
+        "Home",
+        "Up",
+        "Shift+Right",
+        "End",
+        "Shift+Down",
+        "Down",
+        "Right",
+    ]:
+        tab.keyboard.press(
+            key
+            if key in ("Home", "End")
+            else "+".join([*key.split("+")[:-1], f"Arrow{key.split('+')[-1]}"])
+        )
         words = tab.locator("[role=checkbox]").get_attribute("aria-label").split()
         driven, driver = int(words[words.index("Block") + 1]), int(words[words.index("block") + 1])
         assert 0 <= driven < driver
@@ -306,7 +403,11 @@ def test_frequencies_by_mouse_and_keyboard(opened):
 
 
 def shown_when(tab, name, value):
-    settled(tab, f"JSON.stringify(view.setting.{name}) === '{str(value).replace(' ', '')}' && view.controls.length === view.sets.length")
+    settled(
+        tab,
+        f"JSON.stringify(view.setting.{name}) === '{str(value).replace(' ', '')}' && "
+        "view.controls.length === view.sets.length",
+    )
     return shown(tab)["setting"][name] == value
 
 
@@ -317,14 +418,20 @@ def test_axe_finds_nothing_serious(opened, kind, scheme):
     run = pytest.importorskip("axe_playwright_python.sync_playwright").Axe().run
     tab = opened(kind, color_scheme=scheme)
     found = run(tab).response["violations"]
-    assert [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in found if each["impact"] in ("serious", "critical")] == []
+    assert [
+        (each["id"], [node["html"] for node in each["nodes"]][:3])
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ] == []
 
 
 @pytest.mark.parametrize("width", [320, 390, 768])
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_explorer_is_wider_than_a_phone(opened, kind, width):
     tab = opened(kind, width=width)
-    assert tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert tab.evaluate(
+        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -366,12 +473,21 @@ def test_an_explorer_that_fails_leaves_its_still_picture(browser, documents):
     wrong = []
     tab.on("console", lambda message: wrong.append(message.text))
     tab.goto(f"file://{documents}/broken.html")
-    assert tab.locator(".ske-still").is_visible() and tab.locator(".ske-live").count() == 0 and wrong
+    assert (
+        tab.locator(".ske-still").is_visible() and tab.locator(".ske-live").count() == 0 and wrong
+    )
     tab.close()
 
 
 def test_two_explorers_on_a_page_do_not_meet(opened):
     tab = opened("two")
     tab.evaluate("() => document.querySelectorAll('.ske')[1].schurkit.set({ scale: 2 })")
-    scales = tab.evaluate("() => [...document.querySelectorAll('.ske')].map((one) => one.schurkit.view().setting.scale)")
-    assert scales == [1, 2] and tab.locator("[id]").count() == 0 and tab.locator("style.ske-style").count() == 1
+    scales = tab.evaluate(
+        "() => [...document.querySelectorAll('.ske')].map((one) => "
+        "one.schurkit.view().setting.scale)"
+    )
+    assert (
+        scales == [1, 2]
+        and tab.locator("[id]").count() == 0
+        and tab.locator("style.ske-style").count() == 1
+    )

@@ -1,4 +1,6 @@
-"""Fourier analysis of modular addition: planted networks are recovered, sums obey Parseval, and np.fft and a rollout are the oracles."""
+"""Fourier analysis of modular addition: planted networks are recovered, sums obey Parseval, and
+np.fft and a rollout are the oracles.
+"""
 
 from itertools import combinations
 
@@ -15,11 +17,14 @@ KEYS = (11, 3, 7, 13, 5)
 
 
 def planted(p=P, keys=KEYS, weights=None, phases=16):
-    """A network that adds by Fourier multiplication, built by hand: units in pairs of opposite phase give cos w_k(a) exactly after one step
-    (relu(x) − relu(−x) = x); summed with the second token, relu has a second harmonic |cos w_k(a − b)/2| cos w_k(a + b), which W_out reads."""
+    """A network that adds by Fourier multiplication, built by hand: units in pairs of opposite
+    phase give cos w_k(a) exactly after one step (relu(x) − relu(−x) = x); summed with the second
+    token, relu has a second harmonic |cos w_k(a − b)/2| cos w_k(a + b), which W_out reads."""
     weights = np.ones(len(keys)) if weights is None else np.asarray(weights, dtype=float)
     a, phi = np.arange(p), 2 * np.pi * np.arange(phases) / phases
-    X = np.concatenate([w * np.cos(2 * np.pi * k * a[:, None] / p + phi) for k, w in zip(keys, weights)], axis=1)
+    X = np.concatenate(
+        [w * np.cos(2 * np.pi * k * a[:, None] / p + phi) for k, w in zip(keys, weights)], axis=1
+    )
     one = np.eye(phases) - np.roll(np.eye(phases), phases // 2, axis=1)
     W_out = np.concatenate([np.cos(2 * np.pi * k * a[:, None] / p + 2 * phi) for k in keys], axis=1)
     return RNN(X.T, np.kron(np.eye(len(keys)), one), W_out, activation="relu")
@@ -37,16 +42,16 @@ def noise():
     return np.random.default_rng(0).normal(size=(P, P, P))
 
 
-# ------------------------------------------------------------------------------------------------------- the basis
+# ---------------------------------------------------------------------------------------- the basis
 @pytest.mark.parametrize("p", [3, 5, 59, 113, 121])
 def test_the_basis_is_orthonormal(p):
     F = fourier.fourier_basis(p)
     assert np.abs(F @ F.T - np.eye(p)).max() < 1e-12
     a = np.arange(p)
     k = (p - 1) // 2
-    assert np.allclose(F[2 * k - 1], np.sqrt(2 / p) * np.cos(2 * np.pi * k * a / p)) and np.allclose(
-        F[2 * k], np.sqrt(2 / p) * np.sin(2 * np.pi * k * a / p)
-    )
+    assert np.allclose(
+        F[2 * k - 1], np.sqrt(2 / p) * np.cos(2 * np.pi * k * a / p)
+    ) and np.allclose(F[2 * k], np.sqrt(2 / p) * np.sin(2 * np.pi * k * a / p))
     with pytest.raises(ValueError):
         F[0, 0] = 1
 
@@ -57,9 +62,13 @@ def test_energies_against_fft_and_parseval(noise):
     oracle = np.square(np.abs(np.fft.rfft(table, axis=0)[1:])).sum(axis=1)
     assert np.allclose(energies, oracle / oracle.sum(), rtol=1e-12)
     assert energies.sum() == pytest.approx(1, abs=1e-12)
-    assert np.square(fourier.fourier_basis(P) @ table).sum() == pytest.approx(np.square(table).sum(), rel=1e-12)
+    assert np.square(fourier.fourier_basis(P) @ table).sum() == pytest.approx(
+        np.square(table).sum(), rel=1e-12
+    )
     assert np.allclose(fourier.frequency_energies(noise)[4], fourier.frequency_energies(noise[4]))
-    assert np.allclose(fourier.frequency_energies(table + 100.0), energies, rtol=1e-10)  # the constant has no part in it
+    assert np.allclose(
+        fourier.frequency_energies(table + 100.0), energies, rtol=1e-10
+    )  # the constant has no part in it
 
 
 def test_keys_of_a_planted_table_strongest_first():
@@ -76,29 +85,42 @@ def test_keys_of_a_planted_table_strongest_first():
 @pytest.mark.parametrize("unit", [2, 5, 28])
 def test_multiplying_residues_by_a_unit_moves_the_keys(unit):
     X = planted().W_in[0].T
-    moved = X[(unit * np.arange(P)) % P]  # value at a becomes that of u a: frequency k becomes k u mod p, up to sign
+    moved = X[
+        (unit * np.arange(P)) % P
+    ]  # value at a becomes that of u a: frequency k becomes k u mod p, up to sign
     expected = {min(k * unit % P, -k * unit % P) for k in KEYS}
     assert set(fourier.key_frequencies(moved).tolist()) == expected
     back = np.empty_like(X)
     back[(unit * np.arange(P)) % P] = X  # the other way about: k u⁻¹
     inverse = pow(unit, -1, P)
-    assert set(fourier.key_frequencies(back).tolist()) == {min(k * inverse % P, -k * inverse % P) for k in KEYS}
+    assert set(fourier.key_frequencies(back).tolist()) == {
+        min(k * inverse % P, -k * inverse % P) for k in KEYS
+    }
 
 
 def test_any_other_order_of_residues_hides_the_keys():
     X = planted().W_in[0].T
     shuffled = X[np.random.default_rng(0).permutation(P)]
-    assert fourier.gini(fourier.frequency_energies(X)) > 0.6 > 0.4 > fourier.gini(fourier.frequency_energies(shuffled))
+    assert (
+        fourier.gini(fourier.frequency_energies(X))
+        > 0.6
+        > 0.4
+        > fourier.gini(fourier.frequency_energies(shuffled))
+    )
 
 
 def test_frequencies_needed_for_a_share_of_the_energy(noise):
     shares = [0.05, 0.5, 0.15, 0.3]
-    assert [fourier.frequencies_needed(shares, level) for level in (0.1, 0.5, 0.51, 0.8, 0.95, 0.951, 1)] == [1, 1, 2, 2, 3, 4, 4]
+    assert [
+        fourier.frequencies_needed(shares, level) for level in (0.1, 0.5, 0.51, 0.8, 0.95, 0.951, 1)
+    ] == [1, 1, 2, 2, 3, 4, 4]
     energies = fourier.frequency_energies(noise[:3])
     counts = fourier.frequencies_needed(energies, 0.9)
     for one, n in zip(energies, counts):
         largest = sorted(one, reverse=True)
-        assert sum(largest[:n]) >= 0.9 > sum(largest[: n - 1]) and n == fourier.frequencies_needed(one, 0.9)
+        assert sum(largest[:n]) >= 0.9 > sum(largest[: n - 1]) and n == fourier.frequencies_needed(
+            one, 0.9
+        )
     assert fourier.frequencies_needed(np.full(56, 1 / 56), 1) == 56
     for wrong in ([0.5, 0.4], [1.5, -0.5], [], np.ones((1, 1, 1))):
         with pytest.raises(InputError, match="shares must"):
@@ -114,18 +136,26 @@ def test_units_of_one_frequency_and_their_rotation():
     assert np.allclose(fourier.frequency_energies(mixed), fourier.frequency_energies(X))
     assert fourier.unit_purity(mixed) < 0.7
     spectra = np.square(np.abs(np.fft.rfft(mixed, axis=0)[1:]))
-    assert fourier.unit_purity(mixed) == pytest.approx(spectra.max(axis=0).sum() / spectra.sum(), rel=1e-12)
-    assert fourier.unit_purity(np.concatenate([X, np.zeros((P, 3))], axis=1)) == pytest.approx(1)  # silent units do not count
+    assert fourier.unit_purity(mixed) == pytest.approx(
+        spectra.max(axis=0).sum() / spectra.sum(), rel=1e-12
+    )
+    assert fourier.unit_purity(np.concatenate([X, np.zeros((P, 3))], axis=1)) == pytest.approx(
+        1
+    )  # silent units do not count
 
 
 def test_gini():
-    assert fourier.gini(np.ones(7)) == pytest.approx(0) and fourier.gini(np.eye(8)[3]) == pytest.approx(7 / 8)
+    assert fourier.gini(np.ones(7)) == pytest.approx(0) and fourier.gini(
+        np.eye(8)[3]
+    ) == pytest.approx(7 / 8)
     x = np.random.default_rng(0).exponential(size=40)
-    pairs = np.abs(x[:, None] - x).sum() / (2 * len(x) * x.sum())  # mean absolute difference, the other definition
+    pairs = np.abs(x[:, None] - x).sum() / (
+        2 * len(x) * x.sum()
+    )  # mean absolute difference, the other definition
     assert fourier.gini(x) == pytest.approx(pairs, rel=1e-12)
 
 
-# ------------------------------------------------------------------------------------------------------- tables
+# ------------------------------------------------------------------------------------------- tables
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_tables_are_a_rollout_of_all_pairs(activation, dtype):
@@ -140,7 +170,9 @@ def test_tables_are_a_rollout_of_all_pairs(activation, dtype):
         assert np.abs(table.h2.reshape(49, 9) - rolled.states[0, :, -1]).max() < 1e-5
         assert np.abs(table.h1[pairs[:, 0]] - rolled.states[0, :, 0]).max() < 1e-5
         assert np.array_equal(fourier.logits_table(network), table.logits)
-        assert fourier.accuracy(table.logits) == pytest.approx(task.metric.measure(rolled.outputs, trials)[0], abs=1e-12)
+        assert fourier.accuracy(table.logits) == pytest.approx(
+            task.metric.measure(rolled.outputs, trials)[0], abs=1e-12
+        )
 
 
 def test_accuracy_and_cross_entropy_by_hand(noise):
@@ -160,7 +192,7 @@ def test_accuracy_and_cross_entropy_by_hand(noise):
     assert fourier.cross_entropy(by_sum, some) == pytest.approx(fourier.cross_entropy(spread, some))
 
 
-# ------------------------------------------------------------------------------------------------------- parts of the logits
+# ------------------------------------------------------------------------------ parts of the logits
 def test_parts_are_projections_on_pairs(noise):
     """The oracle builds the two functions of (a, b) and projects the p² rows."""
     a, b = np.divmod(np.arange(P * P), P)
@@ -176,21 +208,29 @@ def test_parts_are_projections_on_pairs(noise):
     excluded = fourier.excluded_logits(noise, KEYS)
     assert np.abs(restricted + excluded - flat.mean(axis=0) - noise).max() < 1e-6
     assert np.abs(fourier.frequency_part(excluded, KEYS)).max() < 1e-12
-    assert np.allclose(fourier.restricted_logits(fourier.mean_over_sums(noise), KEYS)[fourier.sums(P)], restricted)
+    assert np.allclose(
+        fourier.restricted_logits(fourier.mean_over_sums(noise), KEYS)[fourier.sums(P)], restricted
+    )
 
 
 def test_restricted_and_excluded_loss_of_an_exact_multiplier():
     logits = exact_logits(P, dict.fromkeys(KEYS, 6.0))
     pairs = np.array([[1, 2], [5, 5], [28, 1]])
-    assert fourier.restricted_loss(logits, KEYS) == pytest.approx(fourier.cross_entropy(logits), rel=1e-12)
+    assert fourier.restricted_loss(logits, KEYS) == pytest.approx(
+        fourier.cross_entropy(logits), rel=1e-12
+    )
     assert fourier.excluded_loss(logits, KEYS, pairs) == pytest.approx(np.log(P), rel=1e-12)
     others = [k for k in range(1, 15) if k not in KEYS]
     assert fourier.restricted_loss(logits, others) == pytest.approx(np.log(P), rel=1e-12)
-    assert fourier.excluded_loss(logits, others, pairs) == pytest.approx(fourier.cross_entropy(logits, pairs), rel=1e-12)
+    assert fourier.excluded_loss(logits, others, pairs) == pytest.approx(
+        fourier.cross_entropy(logits, pairs), rel=1e-12
+    )
 
 
 def test_memorised_answers_and_the_trap_in_the_restricted_loss():
-    """A table that knows some pairs by heart: excluding frequencies costs it little; but over all pairs any frequencies seem to know the sum."""
+    """A table that knows some pairs by heart: excluding frequencies costs it little; but over all
+    pairs any frequencies seem to know the sum.
+    """
     seen = np.random.default_rng(0).random((P, P)) < 0.3
     train, unseen = np.argwhere(seen), np.argwhere(~seen)
     logits = np.zeros((P, P, P))
@@ -204,12 +244,14 @@ def test_memorised_answers_and_the_trap_in_the_restricted_loss():
     assert np.allclose(fourier.mean_over_sums(logits, every), fourier.mean_over_sums(logits))
 
 
-# ------------------------------------------------------------------------------------------------------- fits
+# --------------------------------------------------------------------------------------------- fits
 def test_the_logit_model_recovers_its_coefficients():
     alpha = {11: 3.0, 3: -1.5, 7: 0.25}
     logits = exact_logits(P, alpha)
     model = fourier.logit_model(logits, [3, 7, 11])
-    assert np.allclose(model.alpha, [-1.5, 0.25, 3.0], atol=1e-12) and model.fve == pytest.approx(1, abs=1e-12)
+    assert np.allclose(model.alpha, [-1.5, 0.25, 3.0], atol=1e-12) and model.fve == pytest.approx(
+        1, abs=1e-12
+    )
     part = fourier.logit_model(logits, [11])
     assert part.fve == pytest.approx(9 / (9 + 2.25 + 0.0625), rel=1e-12)
     shifted = logits + np.random.default_rng(0).normal(size=(P, P, 1))  # what softmax ignores
@@ -240,7 +282,9 @@ def test_fourier_fit_is_a_regression():
             y = table.h2.reshape(P * P, -1) @ (table.W_out.T @ direction)
             residual = np.linalg.lstsq(design, y, rcond=None)[1][0]
             assert fve == pytest.approx(1 - residual / np.square(y - y.mean()).sum(), abs=1e-10)
-        assert row.residual == pytest.approx(1 - (row.fve_cos + row.fve_sin) / 2) and row.residual_root == pytest.approx(np.sqrt(row.residual))
+        assert row.residual == pytest.approx(
+            1 - (row.fve_cos + row.fve_sin) / 2
+        ) and row.residual_root == pytest.approx(np.sqrt(row.residual))
         assert 0 < row.share < 1
 
 
@@ -249,16 +293,19 @@ def test_a_network_built_to_multiply_is_recognised():
     table = fourier.tables(rnn)
     assert fourier.accuracy(table.logits) == 1
     assert set(fourier.key_frequencies(table.X).tolist()) == set(KEYS)
-    # |cos δ| has mean 2/π and mean square 1/2 over a full turn, so the part cos w(a + b) explains (2/π)² / (1/2) = .811 of each direction
+    # |cos δ| has mean 2/π and mean square 1/2 over a full turn, so the part cos w(a + b) explains
+    # (2/π)² / (1/2) = .811 of each direction
     fits = fourier.fourier_fit(table, KEYS)
     assert all(row.fve_cos == pytest.approx(8 / np.pi**2, abs=0.02) for row in fits)
-    assert fourier.sum_share(table.logits)[np.array(KEYS) - 1].sum() == pytest.approx(8 / np.pi**2, abs=0.02)
+    assert fourier.sum_share(table.logits)[np.array(KEYS) - 1].sum() == pytest.approx(
+        8 / np.pi**2, abs=0.02
+    )
     assert fourier.logit_model(table.logits, KEYS).fve == pytest.approx(8 / np.pi**2, abs=0.02)
     controls = [k for k in range(1, 15) if k not in KEYS][:5]
     assert fourier.logit_model(table.logits, controls).fve < 0.01
 
 
-# ------------------------------------------------------------------------------------------------------- ablation
+# ----------------------------------------------------------------------------------------- ablation
 def test_removing_nothing_changes_nothing():
     rnn = random_rnn(1, hidden=6, inputs=7, outputs=7, activation="relu", dtype=np.float32)
     for where in ("input", "hidden"):
@@ -270,7 +317,12 @@ def test_removing_from_the_state_is_removing_from_the_logits():
     rnn = random_rnn(1, hidden=6, inputs=7, outputs=7, activation="relu")
     table = fourier.tables(rnn)
     state = table.h2 - fourier.frequency_part(table.h2, [1, 3])[fourier.sums(7)]
-    assert np.abs(state @ table.W_out.T + table.b_out - fourier.ablated_logits(rnn, [1, 3], "hidden")).max() < 1e-12
+    assert (
+        np.abs(
+            state @ table.W_out.T + table.b_out - fourier.ablated_logits(rnn, [1, 3], "hidden")
+        ).max()
+        < 1e-12
+    )
 
 
 def test_removing_from_the_input_leaves_the_other_frequencies():
@@ -291,20 +343,34 @@ def test_the_curve_of_a_planted_network(where):
     assert [row.frequencies for row in keys if row.removed == 2] == list(combinations(KEYS, 2))
     assert {row.removed for row in keys} == set(range(6)) and len(keys) == 1 + 5 + 10 + 10 + 5 + 1
     controls = [row for row in rows if row.kind == "non-key"]
-    assert len(controls) == 3 * 5 + 1 and not {k for row in controls for k in row.frequencies} & set(KEYS)
-    assert controls[-1].removed == 14 - len(KEYS) and all(row.accuracy == 1 for row in controls[:-1])
+    assert len(controls) == 3 * 5 + 1 and not {
+        k for row in controls for k in row.frequencies
+    } & set(KEYS)
+    assert controls[-1].removed == 14 - len(KEYS) and all(
+        row.accuracy == 1 for row in controls[:-1]
+    )
     for row in [*keys[:8], *controls[:2], controls[-1]]:
-        assert row.accuracy == pytest.approx(fourier.accuracy(fourier.ablated_logits(rnn, row.frequencies, where)), abs=2 / P**2)
+        assert row.accuracy == pytest.approx(
+            fourier.accuracy(fourier.ablated_logits(rnn, row.frequencies, where)), abs=2 / P**2
+        )
     mean = [np.mean([row.accuracy for row in keys if row.removed == r]) for r in range(6)]
     assert mean[0] == 1 and mean[5] < 0.2 and all(np.diff(mean) <= 1e-12)
 
 
 def test_the_curve_draws_different_subsets_and_counts_the_pairs_asked_for():
     rnn = planted()
-    rows = [row for row in fourier.frequency_ablation_curve(rnn, KEYS, most=4, draws=2, seed=3) if row.kind == "key"]
+    rows = [
+        row
+        for row in fourier.frequency_ablation_curve(rnn, KEYS, most=4, draws=2, seed=3)
+        if row.kind == "key"
+    ]
     assert [sum(row.removed == r for row in rows) for r in range(6)] == [1, 4, 4, 4, 4, 1]
     assert len({(row.removed, row.frequencies) for row in rows}) == len(rows)
-    again = [row for row in fourier.frequency_ablation_curve(rnn, KEYS, most=4, draws=2, seed=3) if row.kind == "key"]
+    again = [
+        row
+        for row in fourier.frequency_ablation_curve(rnn, KEYS, most=4, draws=2, seed=3)
+        if row.kind == "key"
+    ]
     assert rows == again
     pairs = np.array([[0, 0], [1, 4], [7, 7]])
     some = fourier.frequency_ablation_curve(rnn, KEYS, pairs=pairs, draws=0)
@@ -318,22 +384,33 @@ def test_rank_truncation():
         for before, after in zip(getattr(rnn, name), getattr(low, name)):
             s = np.linalg.svd(before, compute_uv=False)
             assert np.linalg.matrix_rank(after) == 3
-            assert np.square(before - after).sum() == pytest.approx(np.square(s[3:]).sum(), rel=1e-10)
-            assert fourier.spectral_share(before, 3) == pytest.approx(np.square(s[:3]).sum() / np.square(s).sum(), rel=1e-12)
+            assert np.square(before - after).sum() == pytest.approx(
+                np.square(s[3:]).sum(), rel=1e-10
+            )
+            assert fourier.spectral_share(before, 3) == pytest.approx(
+                np.square(s[:3]).sum() / np.square(s).sum(), rel=1e-12
+            )
     only = fourier.truncate_rank(rnn, 3, "W_rec")
     assert np.array_equal(only.W_in, rnn.W_in) and not np.array_equal(only.W_rec, rnn.W_rec)
     assert np.array_equal(fourier.truncate_rank(rnn, 8).W_rec, rnn.W_rec)
     assert fourier.spectral_share(planted().W_in[0], 2 * len(KEYS)) == pytest.approx(1, abs=1e-12)
     assert fourier.spectral_share(planted().W_in[0], 2 * len(KEYS) - 1) < 1 - 1e-3
-    assert fourier.accuracy(fourier.logits_table(fourier.truncate_rank(planted(), 2 * len(KEYS), ("W_in", "W_out")))) == 1
+    assert (
+        fourier.accuracy(
+            fourier.logits_table(fourier.truncate_rank(planted(), 2 * len(KEYS), ("W_in", "W_out")))
+        )
+        == 1
+    )
 
 
 def test_weight_norm():
     rnn = random_rnn(3, hidden=4, inputs=5, outputs=5)
-    assert fourier.weight_norm(rnn)[1] == pytest.approx(sum(np.square(getattr(rnn, name)[1]).sum() for name in ("W_in", "W_rec", "W_out")))
+    assert fourier.weight_norm(rnn)[1] == pytest.approx(
+        sum(np.square(getattr(rnn, name)[1]).sum() for name in ("W_in", "W_rec", "W_out"))
+    )
 
 
-# ------------------------------------------------------------------------------------------------------- messages
+# ----------------------------------------------------------------------------------------- messages
 SQUARE = random_rnn(1, hidden=4, inputs=5, outputs=5)
 
 
@@ -342,7 +419,10 @@ SQUARE = random_rnn(1, hidden=4, inputs=5, outputs=5)
     [
         (lambda: fourier.fourier_basis(8), "needs an odd p; got 8"),
         (lambda: fourier.fourier_basis(1), "p must be at least 3"),
-        (lambda: fourier.check_count(4, "keys", 7), "keys = 4 is more than there are frequencies: p = 7 has 3. Take a larger p, or fewer."),
+        (
+            lambda: fourier.check_count(4, "keys", 7),
+            "keys = 4 is more than there are frequencies: p = 7 has 3. Take a larger p, or fewer.",
+        ),
         (lambda: fourier.check_count(0, "keys", 7), "keys must be at least 1"),
         (lambda: fourier.frequency_energies(np.ones((5, 2))), "the same for all residues"),
         (lambda: fourier.frequency_energies(np.zeros((5, 2))), "the same for all residues"),
@@ -363,15 +443,32 @@ SQUARE = random_rnn(1, hidden=4, inputs=5, outputs=5)
         (lambda: fourier.accuracy(np.zeros((5, 4))), "axes"),
         (lambda: fourier.cross_entropy(np.float64(3)), "axes"),
         (lambda: fourier.accuracy(np.zeros((5, 5)), np.array([[0, 5]])), "from 0 to 4"),
-        (lambda: fourier.accuracy(np.zeros((5, 5)), np.array([[0.0, 1.0]])), "whole numbers of shape"),
-        (lambda: fourier.accuracy(np.zeros((5, 5)), np.zeros((0, 2), int)), "whole numbers of shape"),
+        (
+            lambda: fourier.accuracy(np.zeros((5, 5)), np.array([[0.0, 1.0]])),
+            "whole numbers of shape",
+        ),
+        (
+            lambda: fourier.accuracy(np.zeros((5, 5)), np.zeros((0, 2), int)),
+            "whole numbers of shape",
+        ),
         (lambda: fourier.mean_over_sums(np.zeros((5, 4, 2))), "equal sizes for 'p'"),
-        (lambda: fourier.mean_over_sums(np.zeros((5, 5, 2)), np.array([[0, 0], [0, 1]])), "there is none for the sum 2"),
+        (
+            lambda: fourier.mean_over_sums(np.zeros((5, 5, 2)), np.array([[0, 0], [0, 1]])),
+            "there is none for the sum 2",
+        ),
         (lambda: fourier.restricted_logits(np.zeros(5), [1]), "functions of the sum"),
         (lambda: fourier.logit_model(np.zeros((5, 5, 5)), [1]), "the same for all classes"),
-        (lambda: fourier.fourier_fit(fourier.tables(RNN(np.zeros((2, 5)), np.eye(2), np.ones((5, 2)))), [1]), "does not vary"),
+        (
+            lambda: fourier.fourier_fit(
+                fourier.tables(RNN(np.zeros((2, 5)), np.eye(2), np.ones((5, 2)))), [1]
+            ),
+            "does not vary",
+        ),
         (lambda: fourier.sum_share(np.zeros((5, 5, 5))), "do not vary"),
-        (lambda: fourier.ablated_logits(SQUARE, [1], "output"), "where must be one of 'input', 'hidden'"),
+        (
+            lambda: fourier.ablated_logits(SQUARE, [1], "output"),
+            "where must be one of 'input', 'hidden'",
+        ),
         (lambda: fourier.frequency_ablation_curve(SQUARE, [1], "output"), "where must be one of"),
         (lambda: fourier.frequency_ablation_curve(SQUARE, [1], most=0), "most must be at least 1"),
         (lambda: fourier.truncate_rank(SQUARE, -1), "rank must be at least 0"),

@@ -1,4 +1,6 @@
-"""`schurkit analyze`: the numbers against a matrix built by hand, the schema, the summary, and what is written where."""
+"""`schurkit analyze`: the numbers against a matrix built by hand, the schema, the summary, and what
+is written where.
+"""
 
 import json
 import os
@@ -18,13 +20,27 @@ from schurkit.rnn import ARRAYS
 
 SUBSETS = [[], ["RR"], ["CR"], ["CC"], ["RR", "CR"], ["RR", "CC"], ["CR", "CC"], ["RR", "CR", "CC"]]
 
-# ---- the schema: a type, a tuple of alternatives, [every item], {name: …}; "undefined" may stand beside any number that is null --------------------
+# ---- the schema: a type, a tuple of alternatives, [every item], {name: …}; "undefined" may stand b
 NUMBER = (float, int, type(None))
 ENDS = ("median", "low", "high", "least", "most")
-CONTROL = {"kind": str, "n": int, "beyond": bool, "below": bool, "norm_share": float} | {f"delta_fvu_{end}": NUMBER for end in ENDS}
-ABLATION = {"removed": [str], "removed_mass": float, "fvu": NUMBER, "delta_fvu": NUMBER, "sensitivity": NUMBER, "reading": str, "controls": [CONTROL]}
+CONTROL = {"kind": str, "n": int, "beyond": bool, "below": bool, "norm_share": float} | {
+    f"delta_fvu_{end}": NUMBER for end in ENDS
+}
+ABLATION = {
+    "removed": [str],
+    "removed_mass": float,
+    "fvu": NUMBER,
+    "delta_fvu": NUMBER,
+    "sensitivity": NUMBER,
+    "reading": str,
+    "controls": [CONTROL],
+}
 CONSTRAINT_COUNTS = ("zeros", "zeros_on_diagonal", "excitatory", "inhibitory", "mixed", "silent")
-EFFECTS = [f"{kind}{what}" for kind in ("sign_violation", "filled_zero") for what in ("s", "_share", "_norm")]
+EFFECTS = [
+    f"{kind}{what}"
+    for kind in ("sign_violation", "filled_zero")
+    for what in ("s", "_share", "_norm")
+]
 CONSTRAINTS = {name: int for name in CONSTRAINT_COUNTS} | {
     "zero_share": float,
     "dale": bool,
@@ -64,7 +80,9 @@ def validate(value, schema, where="report"):
     if isinstance(schema, dict):
         undefined = value.get("undefined", {})
         assert set(value) - {"undefined"} == set(schema), where
-        assert set(undefined) == {name for name in schema if value[name] is None and schema[name] is NUMBER}, where
+        assert set(undefined) == {
+            name for name in schema if value[name] is None and schema[name] is NUMBER
+        }, where
         assert all(isinstance(why, str) and why for why in undefined.values()), where
         for name in schema:
             validate(value[name], schema[name], f"{where}.{name}")
@@ -73,7 +91,10 @@ def validate(value, schema, where="report"):
         for item in value:
             validate(item, schema[0], where)
     else:
-        assert isinstance(value, schema) and (schema is bool or not isinstance(value, bool)), (where, value)
+        assert isinstance(value, schema) and (schema is bool or not isinstance(value, bool)), (
+            where,
+            value,
+        )
         assert not isinstance(value, float) or np.isfinite(value), where
 
 
@@ -81,17 +102,26 @@ def validate_report(report, *, trials):
     network = NETWORK | (WITH_TRIALS if trials else {})
     validate(report, REPORT | {"networks": [network]})
     if trials:
-        assert all([entry["removed"] for entry in one["ablations"]] == SUBSETS for one in report["networks"])
-        assert {entry["reading"] for one in report["networks"] for entry in one["ablations"]} <= set(READINGS)
+        assert all(
+            [entry["removed"] for entry in one["ablations"]] == SUBSETS
+            for one in report["networks"]
+        )
+        assert {
+            entry["reading"] for one in report["networks"] for entry in one["ablations"]
+        } <= set(READINGS)
 
 
-# ---- a matrix built from its answer ------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------ a matrix built from its answer
 MODULI = (1.0, 0.95, 0.5, 0.4, 0.1)  # R: the first two
 T = np.diag(MODULI)
 T[0, 1] = 0.3
 T[:2, 2:] = [[0.1, -0.2, 0.3], [0.2, 0.1, -0.1]]
 T[2:, 2:] += np.array([[0, 0.4, 0.1], [0, 0, 0.2], [0, 0, 0]])
-SECTORS = {"RR": (slice(0, 2), slice(0, 2)), "CR": (slice(0, 2), slice(2, 5)), "CC": (slice(2, 5), slice(2, 5))}
+SECTORS = {
+    "RR": (slice(0, 2), slice(0, 2)),
+    "CR": (slice(0, 2), slice(2, 5)),
+    "CC": (slice(2, 5), slice(2, 5)),
+}
 
 
 def built(**kind):
@@ -123,8 +153,14 @@ def test_the_profile_of_a_matrix_built_by_hand():
     assert network["n_leading"] == 2 and network["spectral_radius"] == pytest.approx(1.0)
     assert np.allclose([modulus for *_, modulus in network["blocks"]], MODULI)
     norms = {name: np.linalg.norm((T - np.diag(MODULI))[where]) for name, where in SECTORS.items()}
-    expected = norms | {"N": np.linalg.norm(T - np.diag(MODULI)), "B": np.linalg.norm(MODULI), "T": np.linalg.norm(T)}
-    assert network["norms"] == pytest.approx(expected) and network["henrici"] == pytest.approx(expected["N"])
+    expected = norms | {
+        "N": np.linalg.norm(T - np.diag(MODULI)),
+        "B": np.linalg.norm(MODULI),
+        "T": np.linalg.norm(T),
+    }
+    assert network["norms"] == pytest.approx(expected) and network["henrici"] == pytest.approx(
+        expected["N"]
+    )
     intact = float(fvu(rollout(rnn, trials), trials)[0])
     assert network["full"]["fvu"] == pytest.approx(intact)
     for entry in network["ablations"]:
@@ -146,20 +182,34 @@ def test_controls_are_quantiles_of_their_draws():
     trials, _ = trials_of(rnn)
     report = analyze(rnn, trials, controls=("block-upper", "full"), draws=20, seed=4)
     entry = report["networks"][0]["ablations"][2]
-    profile = ablation_profile(rnn, trials, subsets=[("CR",)], controls=("block-upper", "full"), draws=20, seed=4)
+    profile = ablation_profile(
+        rnn, trials, subsets=[("CR",)], controls=("block-upper", "full"), draws=20, seed=4
+    )
     for control in entry["controls"]:
         deltas = profile["CR"].controls[control["kind"]][0]
         found = [control[f"delta_fvu_{end}"] for end in ("least", "low", "median", "high", "most")]
-        assert control["n"] == 20 and found == pytest.approx(np.quantile(deltas, [0, 0.025, 0.5, 0.975, 1]).tolist())
-        assert (control["beyond"], control["below"]) == (entry["delta_fvu"] > found[-1], entry["delta_fvu"] < found[0])
+        assert control["n"] == 20 and found == pytest.approx(
+            np.quantile(deltas, [0, 0.025, 0.5, 0.975, 1]).tolist()
+        )
+        assert (control["beyond"], control["below"]) == (
+            entry["delta_fvu"] > found[-1],
+            entry["delta_fvu"] < found[0],
+        )
     assert [control["kind"] for control in entry["controls"]] == ["block-upper", "full"]
-    assert "CR cannot be read: permuted and matched controls were not both drawn." in reading.sentences(report["networks"][0])
-    assert analyze(rnn, trials, seed=4) == analyze(rnn, trials, seed=4) != analyze(rnn, trials, seed=5)
+    assert (
+        "CR cannot be read: permuted and matched controls were not both drawn."
+        in reading.sentences(report["networks"][0])
+    )
+    assert (
+        analyze(rnn, trials, seed=4) == analyze(rnn, trials, seed=4) != analyze(rnn, trials, seed=5)
+    )
 
 
-# ---- readings, by construction -----------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------- readings, by construction
 def lined_up(driven, driver, strength, weak=()):
-    """Sixteen units that each hear one input and are each read; one coupling, and weak inputs where asked."""
+    """Sixteen units that each hear one input and are each read; one coupling, and weak inputs where
+    asked.
+    """
     moduli = np.array([1.0, *np.linspace(0.5, 0.2, 15)])
     W_rec = np.diag(moduli)
     W_rec[driven, driver] = strength
@@ -172,22 +222,33 @@ def lined_up(driven, driver, strength, weak=()):
 def read(rnn, **options):
     report = analyze(rnn, self_trials(rnn, 40), **options)
     validate_report(report, trials=True)
-    return {"+".join(entry["removed"]): entry for entry in report["networks"][0]["ablations"]}, summary(report)
+    return {
+        "+".join(entry["removed"]): entry for entry in report["networks"][0]["ablations"]
+    }, summary(report)
 
 
 def test_a_removal_that_is_specific_by_construction():
-    """One coupling carries everything that is read; the same strength anywhere else carries next to nothing of it."""
+    """One coupling carries everything that is read; the same strength anywhere else carries next to
+    nothing of it.
+    """
     W_rec, W_in = lined_up(1, 15, 1.0, weak=[(unit, 0.0) for unit in range(15)])
     entries, told = read(RNN(W_in, W_rec, np.eye(16)[1:2]))
     specific, empty = entries["CC"], entries["CR"]
     assert specific["reading"] == "specific" and specific["fvu"] == pytest.approx(1, abs=0.01)
-    assert [(control["kind"], control["beyond"], control["below"]) for control in specific["controls"]] == [
+    assert [
+        (control["kind"], control["beyond"], control["below"]) for control in specific["controls"]
+    ] == [
         ("permuted", True, False),
         ("matched", True, False),
     ]
     assert entries["RR"]["reading"] == empty["reading"] == "∅" and empty["delta_fvu"] == 0
-    assert all(control["n"] == 0 and "holds no coupling" in control["undefined"]["delta_fvu_most"] for control in empty["controls"])
-    assert "undefined (–) for RR, CR, RR+CR: nothing to remove: the sector holds no coupling" in told
+    assert all(
+        control["n"] == 0 and "holds no coupling" in control["undefined"]["delta_fvu_most"]
+        for control in empty["controls"]
+    )
+    assert (
+        "undefined (–) for RR, CR, RR+CR: nothing to remove: the sector holds no coupling" in told
+    )
 
 
 def test_a_removal_that_is_milder_by_construction():
@@ -195,7 +256,10 @@ def test_a_removal_that_is_milder_by_construction():
     W_rec, W_in = lined_up(1, 2, 2.0, weak=[(2, 0.4)])
     milder = read(RNN(W_in, W_rec, np.eye(16)))[0]["CC"]
     assert milder["reading"] == "milder" and milder["delta_fvu"] > 0.01
-    assert all(control["below"] and milder["delta_fvu"] < control["delta_fvu_least"] for control in milder["controls"])
+    assert all(
+        control["below"] and milder["delta_fvu"] < control["delta_fvu_least"]
+        for control in milder["controls"]
+    )
 
 
 def test_what_rounding_leaves_is_nearly_empty_and_what_nobody_reads_is_harmless():
@@ -219,7 +283,9 @@ def test_a_leak_per_unit_has_the_form_of_its_own_step_matrix(tmp_path):
     leak = np.linspace(0.2, 0.9, 6)
     rnn = random_rnn(1, hidden=6, biases=False)
     path = tmp_path / "net.npz"
-    np.savez(path, **{name: getattr(rnn, name)[0] for name in ("W_in", "W_rec", "W_out")}, leak=leak)
+    np.savez(
+        path, **{name: getattr(rnn, name)[0] for name in ("W_in", "W_rec", "W_out")}, leak=leak
+    )
     rnn = load_rnn(path)
     report = analyze(rnn, self_trials(rnn, 40), draws=2)
     validate_report(report, trials=True)
@@ -227,22 +293,41 @@ def test_a_leak_per_unit_has_the_form_of_its_own_step_matrix(tmp_path):
     step = np.diag(1 - leak) + leak[:, None] * rnn.W_rec[0]
     moduli = np.sort(np.abs(np.linalg.eigvals(step)))[::-1]
     assert network["cut"] == pytest.approx(0.9 ** leak.mean() * moduli[0])
-    assert network["n_leading"] == (moduli >= network["cut"]).sum() and network["norms"]["T"] == pytest.approx(np.linalg.norm(step))
-    assert network["spectral_radius"] == pytest.approx(np.abs(np.linalg.eigvals(rnn.W_rec[0])).max())
+    assert network["n_leading"] == (moduli >= network["cut"]).sum() and network["norms"][
+        "T"
+    ] == pytest.approx(np.linalg.norm(step))
+    assert network["spectral_radius"] == pytest.approx(
+        np.abs(np.linalg.eigvals(rnn.W_rec[0])).max()
+    )
     form = real_schur(rnn.W_rec[0], leak=leak)
     without_CR = rnn.with_W_rec(rnn.W_rec[0] - form.weights(form.sector("CR")))
     trials = self_trials(rnn, 40)
-    assert network["ablations"][2]["fvu"] == pytest.approx(fvu(rollout(without_CR, trials), trials)[0], abs=1e-9)
-    assert "leak 0.2 to 0.9, one a unit" in summary(report) and "modulus in the step matrix at least" in summary(report)
+    assert network["ablations"][2]["fvu"] == pytest.approx(
+        fvu(rollout(without_CR, trials), trials)[0], abs=1e-9
+    )
+    assert "leak 0.2 to 0.9, one a unit" in summary(
+        report
+    ) and "modulus in the step matrix at least" in summary(report)
 
 
 def test_networks_that_diverge_are_null_with_a_reason():
     grown = Trials(np.ones((3, 400, 1)), np.random.default_rng(0).normal(size=(3, 400, 1)))
-    hopeless = RNN(np.ones((3, 1)), 1e3 * np.ones((3, 3)) + np.triu(np.ones((3, 3))), np.ones((1, 3)), activation="relu")
+    hopeless = RNN(
+        np.ones((3, 1)),
+        1e3 * np.ones((3, 3)) + np.triu(np.ones((3, 3))),
+        np.ones((1, 3)),
+        activation="relu",
+    )
     report = analyze(hopeless, grown, draws=4)
     validate_report(report, trials=True)
-    assert report["networks"][0]["full"] == {"fvu": None, "undefined": {"fvu": "the network diverged"}}
-    assert report["networks"][0]["ablations"][1]["undefined"]["delta_fvu"] == "the unablated network diverged"
+    assert report["networks"][0]["full"] == {
+        "fvu": None,
+        "undefined": {"fvu": "the network diverged"},
+    }
+    assert (
+        report["networks"][0]["ablations"][1]["undefined"]["delta_fvu"]
+        == "the unablated network diverged"
+    )
     assert "the unablated network diverged" in summary(report)
 
 
@@ -256,8 +341,13 @@ def test_a_removal_that_makes_the_network_diverge():
     json.dumps(report, allow_nan=False)
     (network,) = report["networks"]
     entry = network["ablations"][2]
-    assert network["full"]["fvu"] is not None and entry["removed"] == ["CR"] and entry["fvu"] is None
-    assert set(entry["undefined"]) == {"fvu", "delta_fvu", "sensitivity"} and entry["undefined"]["fvu"] == "the ablated network diverged"
+    assert (
+        network["full"]["fvu"] is not None and entry["removed"] == ["CR"] and entry["fvu"] is None
+    )
+    assert (
+        set(entry["undefined"]) == {"fvu", "delta_fvu", "sensitivity"}
+        and entry["undefined"]["fvu"] == "the ablated network diverged"
+    )
     assert "of 9 draws diverged" in entry["controls"][0]["undefined"]["delta_fvu_high"]
     assert "undefined (–) for CR" in summary(report)
 
@@ -272,14 +362,19 @@ def test_a_stack_and_a_leak(tmp_path):
     assert [network["label"] for network in report["networks"]] == ["a", "b", 7]
     assert report["networks"][1]["full"]["fvu"] == 0 and report["networks"][0]["full"]["fvu"] > 0
     alone = analyze(rnn[1], trials, outputs[1], draws=2)["networks"][0]
-    assert alone["norms"] == report["networks"][1]["norms"] and alone["n_leading"] == report["networks"][1]["n_leading"]
+    assert (
+        alone["norms"] == report["networks"][1]["norms"]
+        and alone["n_leading"] == report["networks"][1]["n_leading"]
+    )
     assert "3 networks of 6 units" in summary(report) and "leak 0.4" in summary(report)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("scale", [1e300, 1e-300, 1e-160])
 def test_weights_whose_squares_overflow_or_vanish(activation, scale):
-    """Norms are scaled; the controls are as large as the removal; pytest turns every warning of NumPy into an error."""
+    """Norms are scaled; the controls are as large as the removal; pytest turns every warning of
+    NumPy into an error.
+    """
     rng = np.random.default_rng(0)
     W_rec = np.abs(rng.normal(size=(6, 6))) * np.where(np.arange(6) < 4, 1.0, -1.0)
     rnn = RNN(rng.normal(size=(6, 2)), scale * W_rec, np.ones((1, 6)), activation=activation)
@@ -288,8 +383,12 @@ def test_weights_whose_squares_overflow_or_vanish(activation, scale):
     validate_report(report, trials=True)
     json.dumps(report, allow_nan=False)
     ordinary = analyze(replace(rnn, W_rec=W_rec[None]))["networks"][0]
-    for one, other in zip(report["networks"][0]["constraints"]["removals"], ordinary["constraints"]["removals"]):
-        assert one["sign_violations"] == other["sign_violations"] and one["sign_violation_norm"] == pytest.approx(other["sign_violation_norm"])
+    for one, other in zip(
+        report["networks"][0]["constraints"]["removals"], ordinary["constraints"]["removals"]
+    ):
+        assert one["sign_violations"] == other["sign_violations"] and one[
+            "sign_violation_norm"
+        ] == pytest.approx(other["sign_violation_norm"])
 
 
 @pytest.mark.parametrize("scale", [1e300, 1e-300])
@@ -300,7 +399,9 @@ def test_controls_are_as_large_as_the_removal_at_any_scale(scale, kind):
 
     form = real_schur(scale * np.random.default_rng(0).normal(size=(6, 6)))
     sectors = ("RR", "CR", "CC")
-    sizes = [np.linalg.norm(change / scale) for change in control_changes(form, sectors, kind, draws=3)]
+    sizes = [
+        np.linalg.norm(change / scale) for change in control_changes(form, sectors, kind, draws=3)
+    ]
     assert sizes == pytest.approx([np.linalg.norm(removal(form, sectors) / scale)] * 3)
 
 
@@ -331,7 +432,7 @@ def test_arguments_of_analyze():
         analyze(rnn, Trials(trials.inputs, np.ones_like(trials.targets)))
 
 
-# ---- the command -------------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------- the command
 @pytest.fixture
 def files(tmp_path):
     _, rnn = built()
@@ -339,13 +440,23 @@ def files(tmp_path):
     arrays = {name: getattr(rnn, name)[0] for name in ARRAYS}
     np.savez(tmp_path / "net.npz", **arrays, activation="tanh", leak=1.0)
     np.savez(tmp_path / "turned.npz", **arrays | {"W_rec": arrays["W_rec"].T})
-    np.savez(tmp_path / "trials.npz", inputs=trials.inputs, targets=trials.targets, outputs=outputs[0])
+    np.savez(
+        tmp_path / "trials.npz", inputs=trials.inputs, targets=trials.targets, outputs=outputs[0]
+    )
     np.savez(tmp_path / "plain.npz", inputs=trials.inputs, targets=trials.targets)
     return tmp_path
 
 
 def run(capsys, folder, *arguments):
-    code = main(["analyze", *(str(folder / word) if word.endswith((".npz", ".json")) else word for word in arguments)])
+    code = main(
+        [
+            "analyze",
+            *(
+                str(folder / word) if word.endswith((".npz", ".json")) else word
+                for word in arguments
+            ),
+        ]
+    )
     told = capsys.readouterr()
     return code, told.out, told.err
 
@@ -353,30 +464,70 @@ def run(capsys, folder, *arguments):
 def test_the_summary_and_the_file(files, capsys):
     code, out, err = run(capsys, files, "net.npz", "--trials", "trials.npz", "--json", "out.json")
     assert (code, err) == (0, "")
-    assert "activation tanh, leak 1, form rate" in out and "Checked: the network gives the outputs" in out and "assumed" not in out
+    assert (
+        "activation tanh, leak 1, form rate" in out
+        and "Checked: the network gives the outputs" in out
+        and "assumed" not in out
+    )
     assert "spectral radius 1; R holds 2 of 5 units" in out and "Henrici" in out
-    assert [line.split()[0] for line in out.splitlines() if line.startswith("    ")][1:] == ["+".join(s) or "none" for s in SUBSETS]
-    assert "under 20 random changes of equal norm, median [lowest, highest]" in out and "1 time in 21" in out
+    assert [line.split()[0] for line in out.splitlines() if line.startswith("    ")][1:] == [
+        "+".join(s) or "none" for s in SUBSETS
+    ]
+    assert (
+        "under 20 random changes of equal norm, median [lowest, highest]" in out
+        and "1 time in 21" in out
+    )
     rows = [line.split() for line in out.splitlines() if line.startswith("    ")]
-    read = [entry["reading"] for entry in json.loads((files / "out.json").read_text())["networks"][0]["ablations"]]
+    read = [
+        entry["reading"]
+        for entry in json.loads((files / "out.json").read_text())["networks"][0]["ablations"]
+    ]
     assert rows[0][-2:] == ["reads", "sensitivity"] and [row[-2] for row in rows[2:]] == read[1:]
     assert all(f"  {word}: {MEANING[word]}" in out for word in set(read[1:]))
     report = json.loads((files / "out.json").read_text())
     validate_report(report, trials=True)
-    assert report["schema"] == 2 and report["checked"]["agrees"] is True and report["checked"]["hint"] is None
-    assert [(control["kind"], control["n"]) for control in report["networks"][0]["ablations"][2]["controls"]] == [("permuted", 20), ("matched", 20)]
+    assert (
+        report["schema"] == 2
+        and report["checked"]["agrees"] is True
+        and report["checked"]["hint"] is None
+    )
+    assert [
+        (control["kind"], control["n"])
+        for control in report["networks"][0]["ablations"][2]["controls"]
+    ] == [("permuted", 20), ("matched", 20)]
     assert len(report["weights_sha256"]) == 64
-    assert sorted(path.name for path in files.iterdir()) == ["net.npz", "out.json", "plain.npz", "trials.npz", "turned.npz"]
+    assert sorted(path.name for path in files.iterdir()) == [
+        "net.npz",
+        "out.json",
+        "plain.npz",
+        "trials.npz",
+        "turned.npz",
+    ]
 
 
 def test_json_to_standard_output(files, capsys):
     code, out, err = run(
-        capsys, files, "net.npz", "--trials", "plain.npz", "--json", "-", "--control", "permuted", "--controls", "full", "--draws", "3"
+        capsys,
+        files,
+        "net.npz",
+        "--trials",
+        "plain.npz",
+        "--json",
+        "-",
+        "--control",
+        "permuted",
+        "--controls",
+        "full",
+        "--draws",
+        "3",
     )
     report = json.loads(out)
     validate_report(report, trials=True)
     assert (code, err, report["checked"]) == (0, "", None)
-    assert [(control["kind"], control["n"]) for control in report["networks"][0]["ablations"][-1]["controls"]] == [
+    assert [
+        (control["kind"], control["n"])
+        for control in report["networks"][0]["ablations"][-1]["controls"]
+    ] == [
         ("permuted", 3),
         ("matched", 3),
         ("full", 3),
@@ -385,22 +536,50 @@ def test_json_to_standard_output(files, capsys):
 
 def test_without_trials_the_matrix_alone_is_described(files, capsys):
     code, out, _ = run(capsys, files, "turned.npz", "--json", "out.json")
-    assert code == 0 and "No trials were given" in out and "Orientation unchecked" in out and "activation tanh (assumed)" in out
+    assert (
+        code == 0
+        and "No trials were given" in out
+        and "Orientation unchecked" in out
+        and "activation tanh (assumed)" in out
+    )
     report = json.loads((files / "out.json").read_text())
     validate_report(report, trials=False)
     assert report["assumed"] == ["activation", "leak"] and "full" not in report["networks"][0]
 
 
 def test_outputs_that_disagree_stop_the_analysis(files, capsys):
-    code, out, err = run(capsys, files, "turned.npz", "--trials", "trials.npz", "--json", "out.json")
+    code, out, err = run(
+        capsys, files, "turned.npz", "--trials", "trials.npz", "--json", "out.json"
+    )
     assert (code, out) == (2, "") and err.count("\n") == 1 and not (files / "out.json").exists()
-    assert "W_rec were transposed" in err and "--transpose W_rec" in err and "--force-unchecked" in err
-    code, out, err = run(capsys, files, "turned.npz", "--trials", "trials.npz", "--json", "out.json", "--force-unchecked")
-    assert code == 0 and "CHECK FAILED" in out and err.startswith("schurkit: warning: ") and err.count("\n") == 1
+    assert (
+        "W_rec were transposed" in err and "--transpose W_rec" in err and "--force-unchecked" in err
+    )
+    code, out, err = run(
+        capsys,
+        files,
+        "turned.npz",
+        "--trials",
+        "trials.npz",
+        "--json",
+        "out.json",
+        "--force-unchecked",
+    )
+    assert (
+        code == 0
+        and "CHECK FAILED" in out
+        and err.startswith("schurkit: warning: ")
+        and err.count("\n") == 1
+    )
     report = json.loads((files / "out.json").read_text())
     validate_report(report, trials=True)
-    assert report["checked"]["agrees"] is False and "W_rec were transposed" in report["checked"]["hint"]
-    code, out, err = run(capsys, files, "turned.npz", "--trials", "trials.npz", "--transpose", "W_rec")
+    assert (
+        report["checked"]["agrees"] is False
+        and "W_rec were transposed" in report["checked"]["hint"]
+    )
+    code, out, err = run(
+        capsys, files, "turned.npz", "--trials", "trials.npz", "--transpose", "W_rec"
+    )
     assert (code, err) == (0, "") and "Checked: the network gives the outputs" in out
 
 
@@ -423,14 +602,19 @@ def test_arguments_that_are_wrong(files, capsys):
         ([], "weights"),
     ):
         code, out, err = run(capsys, files, *arguments)
-        assert (code, out) == (2, "") and told.lower() in err.lower() and err.count("\n") == 1, (arguments, err)
+        assert (code, out) == (2, "") and told.lower() in err.lower() and err.count("\n") == 1, (
+            arguments,
+            err,
+        )
 
 
 def test_inputs_are_never_overwritten(files, capsys):
     before = {path.name: path.read_bytes() for path in files.iterdir()}
     os.link(files / "net.npz", files / "hard.json")
     os.symlink(files / "trials.npz", files / "soft.json")
-    os.mkfifo(files / "pipe")  # stands for /dev/null and other devices, which a rename would replace
+    os.mkfifo(
+        files / "pipe"
+    )  # stands for /dev/null and other devices, which a rename would replace
     for target, told in (
         ("net.npz", "would overwrite"),
         ("trials.npz", "would overwrite"),
@@ -461,7 +645,17 @@ def test_a_result_is_there_whole_or_not_at_all(files, capsys, monkeypatch):
 
 def test_the_command_in_a_process_of_its_own(files):
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "schurkit_press.cli", "analyze", str(files / "net.npz"), "--trials", str(files / "trials.npz")],
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-m",
+            "schurkit_press.cli",
+            "analyze",
+            str(files / "net.npz"),
+            "--trials",
+            str(files / "trials.npz"),
+        ],
         capture_output=True,
         text=True,
     )

@@ -21,7 +21,16 @@ def trials_of(rnn, steps=12, autonomous=3):
     return Trials(inputs, np.random.default_rng(2).normal(size=outputs.shape[1:])), outputs
 
 
-@pytest.mark.parametrize("kind", [{}, {"activation": "relu"}, {"leak": 0.2}, {"leak": 0.2, "form": "voltage"}, {"dtype": np.float32}])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {},
+        {"activation": "relu"},
+        {"leak": 0.2},
+        {"leak": 0.2, "form": "voltage"},
+        {"dtype": np.float32},
+    ],
+)
 def test_the_network_itself_agrees(kind):
     rnn = network(**kind)
     trials, outputs = trials_of(rnn)
@@ -35,17 +44,37 @@ def test_the_network_itself_agrees(kind):
     [
         ({}, lambda r: replace(r, W_rec=np.swapaxes(r.W_rec, 1, 2)), "W_rec were transposed"),
         ({}, lambda r: replace(r, activation="relu"), "the activation were tanh"),
-        ({"activation": "relu"}, lambda r: replace(r, activation="tanh"), "the activation were relu"),
+        (
+            {"activation": "relu"},
+            lambda r: replace(r, activation="tanh"),
+            "the activation were relu",
+        ),
         ({"leak": 0.2}, lambda r: replace(r, leak=1.0), "the leak were 0.2:"),
         ({"leak": 0.37}, lambda r: replace(r, leak=0.5), "the leak were 0.37:"),
-        ({"leak": 0.2, "form": "voltage"}, lambda r: replace(r, form="rate"), "the form were voltage:"),
+        (
+            {"leak": 0.2, "form": "voltage"},
+            lambda r: replace(r, form="rate"),
+            "the form were voltage:",
+        ),
         ({"leak": 0.2}, lambda r: replace(r, form="voltage"), "the form were rate:"),
         ({}, lambda r: replace(r, b_rec=np.zeros_like(r.b_rec)), "a recurrent bias were missing"),
-        ({"activation": "relu"}, lambda r: replace(r, b_rec=0.5 * r.b_rec), "a recurrent bias were missing or wrong"),
+        (
+            {"activation": "relu"},
+            lambda r: replace(r, b_rec=0.5 * r.b_rec),
+            "a recurrent bias were missing or wrong",
+        ),
         ({}, lambda r: replace(r, b_out=np.zeros_like(r.b_out)), "an output bias were missing"),
         ({}, lambda r: replace(r, h0=np.ones_like(r.h0)), "h0 were zero"),
-        ({"leak": 0.2}, lambda r: replace(r, leak=1.0, W_rec=np.swapaxes(r.W_rec, 1, 2)), "W_rec were transposed and the leak were 0.2:"),
-        ({"leak": 0.1, "form": "voltage"}, lambda r: replace(r, leak=1.0, form="rate"), "the form were voltage and the leak were 0.1:"),
+        (
+            {"leak": 0.2},
+            lambda r: replace(r, leak=1.0, W_rec=np.swapaxes(r.W_rec, 1, 2)),
+            "W_rec were transposed and the leak were 0.2:",
+        ),
+        (
+            {"leak": 0.1, "form": "voltage"},
+            lambda r: replace(r, leak=1.0, form="rate"),
+            "the form were voltage and the leak were 0.1:",
+        ),
         (
             {"activation": "relu"},
             lambda r: replace(r, activation="tanh", W_rec=np.swapaxes(r.W_rec, 1, 2)),
@@ -78,7 +107,9 @@ def test_square_inputs_and_outputs_may_be_transposed_too():
         assert f"{name} were transposed" in check_against(turned, trials, outputs).hint
 
 
-@pytest.mark.parametrize(("shift", "told"), [(1, "one time step late"), (-1, "one time step early")])
+@pytest.mark.parametrize(
+    ("shift", "told"), [(1, "one time step late"), (-1, "one time step early")]
+)
 def test_outputs_one_step_off(shift, told):
     rnn = network()
     trials, outputs = trials_of(rnn)
@@ -90,7 +121,10 @@ def test_a_start_that_was_left_out(kind):
     rnn = network(**kind)
     started = replace(rnn, h0=np.random.default_rng(4).normal(size=rnn.h0.shape))
     trials, outputs = trials_of(started)
-    assert "h0, the state before the first step, were missing or wrong" in check_against(rnn, trials, outputs).hint
+    assert (
+        "h0, the state before the first step, were missing or wrong"
+        in check_against(rnn, trials, outputs).hint
+    )
 
 
 def written_out(rnn, inputs, steps, step, read):
@@ -101,7 +135,9 @@ def written_out(rnn, inputs, steps, step, read):
         state = rnn.h0[0].copy()
         for t in range(steps):
             drive = rnn.W_in[0] @ x[t] if t < len(x) else np.zeros(rnn.hidden_size)
-            state = (1 - rnn.leak) * state + rnn.leak * step(rnn.W_rec[0], state, drive, rnn.b_rec[0], phi)
+            state = (1 - rnn.leak) * state + rnn.leak * step(
+                rnn.W_rec[0], state, drive, rnn.b_rec[0], phi
+            )
             outputs[trial, t] = rnn.W_out[0] @ read(state, phi) + rnn.b_out[0]
     return outputs
 
@@ -112,7 +148,9 @@ VOLTAGE = lambda W, v, drive, b, phi: W @ phi(v) + drive + b  # noqa: E731
 STATE, ACTIVATED = lambda h, phi: h, lambda h, phi: phi(h)
 
 
-@pytest.mark.parametrize("mistake", [lambda r: r, lambda r: replace(r, W_rec=np.swapaxes(r.W_rec, 1, 2))])
+@pytest.mark.parametrize(
+    "mistake", [lambda r: r, lambda r: replace(r, W_rec=np.swapaxes(r.W_rec, 1, 2))]
+)
 @pytest.mark.parametrize(
     ("step", "read", "told"),
     [
@@ -124,8 +162,12 @@ STATE, ACTIVATED = lambda h, phi: h, lambda h, phi: phi(h)
 def test_equations_that_are_not_covered_are_recognised(step, read, told, mistake):
     rnn = network(leak=0.3)
     trials, _ = trials_of(rnn)
-    hint = check_against(mistake(rnn), trials, written_out(rnn, trials.inputs, trials.targets.shape[1], step, read)).hint
-    assert hint.startswith("It looks as if ") and told in hint and "there is no such form here" in hint
+    hint = check_against(
+        mistake(rnn), trials, written_out(rnn, trials.inputs, trials.targets.shape[1], step, read)
+    ).hint
+    assert (
+        hint.startswith("It looks as if ") and told in hint and "there is no such form here" in hint
+    )
     assert ("is changed" in hint) == (mistake(rnn).W_rec[0, 0, 1] != rnn.W_rec[0, 0, 1])
 
 
@@ -133,7 +175,9 @@ def test_equations_that_are_covered_agree_with_their_writing_out():
     for form, step, read in (("rate", RATE, STATE), ("voltage", VOLTAGE, ACTIVATED)):
         rnn = network(leak=0.3, form=form)
         trials, _ = trials_of(rnn)
-        found = check_against(rnn, trials, written_out(rnn, trials.inputs, trials.targets.shape[1], step, read))
+        found = check_against(
+            rnn, trials, written_out(rnn, trials.inputs, trials.targets.shape[1], step, read)
+        )
         assert found.ok and found.max_deviation < 1e-12 * found.scale
 
 
@@ -147,11 +191,15 @@ def test_equations_that_are_covered_agree_with_their_writing_out():
 def test_one_step_late_and_something_else(mistake, told):
     rnn = network(leak=0.2, form="voltage")
     trials, outputs = trials_of(rnn, autonomous=0)
-    first = np.broadcast_to(rnn.b_out[0], outputs[:, :, :1].shape)  # the readout of the state before the first step
+    first = np.broadcast_to(
+        rnn.b_out[0], outputs[:, :, :1].shape
+    )  # the readout of the state before the first step
     late = np.concatenate([first, outputs[:, :, :-1]], axis=2)
     assert "one time step late" in check_against(rnn, trials, late).hint
     hint = check_against(replace(rnn, **mistake), trials, late).hint
-    assert told in hint and hint.endswith("drop the first output and target of each trial, and the last input.")
+    assert told in hint and hint.endswith(
+        "drop the first output and target of each trial, and the last input."
+    )
 
 
 def test_what_nothing_explains():
@@ -160,7 +208,9 @@ def test_what_nothing_explains():
     noise = np.random.default_rng(0).normal(size=outputs.shape)
     found = check_against(rnn, trials, noise)
     assert not found.ok and found.hint.startswith("No transposed matrix")
-    near = check_against(replace(rnn, W_rec=np.swapaxes(rnn.W_rec, 1, 2)), trials, outputs + 0.005 * noise)
+    near = check_against(
+        replace(rnn, W_rec=np.swapaxes(rnn.W_rec, 1, 2)), trials, outputs + 0.005 * noise
+    )
     assert near.hint.startswith("Closer, but not equal, if W_rec were transposed")
 
 

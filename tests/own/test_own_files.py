@@ -1,4 +1,6 @@
-"""Files that a stranger made: every wrong one gives exit code 2 and one clear line, runs nothing and allocates little."""
+"""Files that a stranger made: every wrong one gives exit code 2 and one clear line, runs nothing
+and allocates little.
+"""
 
 import io
 import json
@@ -33,13 +35,17 @@ class Hostile:
 
 
 def npz(path, **changes):
-    np.savez(path, **{name: array for name, array in {**ARRAYS, **changes}.items() if array is not None})
+    np.savez(
+        path, **{name: array for name, array in {**ARRAYS, **changes}.items() if array is not None}
+    )
     return path
 
 
 def npy_header(shape, descr="<f8"):
     buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(buffer, {"descr": descr, "fortran_order": False, "shape": shape})
+    np.lib.format.write_array_header_1_0(
+        buffer, {"descr": descr, "fortran_order": False, "shape": shape}
+    )
     return buffer.getvalue()
 
 
@@ -65,12 +71,16 @@ def refused(capsys, *arguments):
     told = capsys.readouterr()
     assert code == 2, told
     assert told.out == ""
-    assert told.err.count("\n") == 1 and told.err.startswith("schurkit: ") and "Traceback" not in told.err
+    assert (
+        told.err.count("\n") == 1
+        and told.err.startswith("schurkit: ")
+        and "Traceback" not in told.err
+    )
     assert peak < 64 * 2**20
     return told.err
 
 
-# ---- paths -----------------------------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------- paths
 def test_a_path_must_be_a_file_of_a_known_kind(tmp_path, capsys):
     assert "there is no file" in refused(capsys, tmp_path / "absent.npz")
     assert "is a folder" in refused(capsys, tmp_path)
@@ -102,13 +112,22 @@ def test_empty_and_truncated_files(tmp_path, capsys, suffix):
 
 
 def whole_file(path):
-    """A valid network in the format that the suffix names, with everything that such a file can say."""
+    """A valid network in the format that the suffix names, with everything that such a file can
+    say.
+    """
     rng = np.random.default_rng(0)
-    arrays = {"W_in": rng.normal(size=(4, 2)), "W_rec": rng.normal(size=(4, 4)), "W_out": rng.normal(size=(1, 4)), "b_rec": rng.normal(size=4)}
+    arrays = {
+        "W_in": rng.normal(size=(4, 2)),
+        "W_rec": rng.normal(size=(4, 4)),
+        "W_out": rng.normal(size=(1, 4)),
+        "b_rec": rng.normal(size=4),
+    }
     if path.suffix == ".npz":
         np.savez_compressed(path, **arrays, leak=0.5, form="voltage", activation="relu")
     elif path.suffix == ".safetensors":
-        safetensors.numpy.save_file(arrays, path, metadata={"activation": "relu", "leak": "0.5", "form": "voltage"})
+        safetensors.numpy.save_file(
+            arrays, path, metadata={"activation": "relu", "leak": "0.5", "form": "voltage"}
+        )
     else:
         torch.save(state_dict(), path)
     return path.read_bytes()
@@ -116,7 +135,9 @@ def whole_file(path):
 
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".pt"])
 def test_damaged_files_give_the_same_numbers_or_one_line(tmp_path, capsys, suffix):
-    """300 flipped bits and truncations; .safetensors alone has no checksum, so that its own library says what the damaged numbers are."""
+    """300 flipped bits and truncations; .safetensors alone has no checksum, so that its own library
+    says what the damaged numbers are.
+    """
     path = tmp_path / f"net{suffix}"
     whole = whole_file(path)
     rng = np.random.default_rng(1)
@@ -134,27 +155,42 @@ def test_damaged_files_give_the_same_numbers_or_one_line(tmp_path, capsys, suffi
         outcomes.add("refused" if found is None else "the same" if found == expected else "other")
         if found is None:
             continue
-        stored, rnn = safetensors.numpy.load_file(path) if suffix == ".safetensors" else true, load_rnn(path)
-        assert set(stored) == set(true) and all(np.array_equal(getattr(rnn, name)[0], stored[name]) for name in stored)
+        stored, rnn = (
+            safetensors.numpy.load_file(path) if suffix == ".safetensors" else true,
+            load_rnn(path),
+        )
+        assert set(stored) == set(true) and all(
+            np.array_equal(getattr(rnn, name)[0], stored[name]) for name in stored
+        )
         assert found == expected or (suffix == ".safetensors" and found["assumed"] == [])
     assert outcomes == {"refused", "the same"} | ({"other"} if suffix == ".safetensors" else set())
 
 
 def analysed(path, capsys):
-    """The report of `schurkit analyze` without the digest of the file, or None where it was refused with one line."""
+    """The report of `schurkit analyze` without the digest of the file, or None where it was refused
+    with one line.
+    """
     code = main(["analyze", str(path), "--json", "-"])
     told = capsys.readouterr()
     if code == 0:
         report = json.loads(told.out)
         assert told.err == ""
         return {key: value for key, value in report.items() if key != "weights_sha256"}
-    assert code == 2 and told.out == "" and told.err.count("\n") == 1 and told.err.startswith("schurkit: ") and "Traceback" not in told.err
+    assert (
+        code == 2
+        and told.out == ""
+        and told.err.count("\n") == 1
+        and told.err.startswith("schurkit: ")
+        and "Traceback" not in told.err
+    )
     return None
 
 
 @pytest.mark.parametrize("length", [30, 32])
 def test_a_directory_that_swallows_its_members(tmp_path, capsys, length):
-    """One flipped bit in the length of a member's extra field or comment hides the members after it: activation and leak would be gone unseen."""
+    """One flipped bit in the length of a member's extra field or comment hides the members after
+    it: activation and leak would be gone unseen.
+    """
     path = tmp_path / "net.npz"
     data = bytearray(whole_file(path))
     at = data.rindex(b"PK\1\2", 0, data.index(b"W_out.npy", data.index(b"PK\1\2")) + 1)
@@ -175,17 +211,28 @@ def test_names_of_members_are_never_paths(tmp_path, capsys, name):
         archive.writestr(link, npy_header((1,)) + bytes(8))
     before = sorted(tmp_path.rglob("*"))
     assert main(["analyze", str(path)]) == 0
-    assert "In the file, but not used" in capsys.readouterr().out and sorted(tmp_path.rglob("*")) == before
+    assert (
+        "In the file, but not used" in capsys.readouterr().out
+        and sorted(tmp_path.rglob("*")) == before
+    )
 
 
 def test_links_to_files(tmp_path, capsys):
     whole_file(tmp_path / "true.npz")
     (tmp_path / "link.npz").symlink_to("true.npz")
-    assert analysed(tmp_path / "link.npz", capsys) == analysed(tmp_path / "true.npz", capsys) is not None
+    assert (
+        analysed(tmp_path / "link.npz", capsys)
+        == analysed(tmp_path / "true.npz", capsys)
+        is not None
+    )
     (tmp_path / "dangling.npz").symlink_to("absent.npz")
     (tmp_path / "round.npz").symlink_to("round.npz")
     (tmp_path / "zero.npz").symlink_to("/dev/zero")
-    for name, told in (("dangling", "there is no file"), ("round", ""), ("zero", "is not a regular file")):
+    for name, told in (
+        ("dangling", "there is no file"),
+        ("round", ""),
+        ("zero", "is not a regular file"),
+    ):
         assert told in refused(capsys, tmp_path / f"{name}.npz")
 
 
@@ -195,7 +242,7 @@ def state_dict(**kind):
     return model.state_dict()
 
 
-# ---- pickles ---------------------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------- pickles
 def test_a_pickle_is_never_opened(tmp_path, capsys):
     marker = tmp_path / "marker"
     for name in ("net.pkl", "net.pt", "net.pth", "net.npz", "net.safetensors"):
@@ -207,7 +254,13 @@ def test_a_pickle_is_never_opened(tmp_path, capsys):
 
 def test_a_hostile_torch_file_runs_nothing(tmp_path, capsys):
     marker = tmp_path / "marker"
-    for number, value in enumerate((Hostile(marker), {"state_dict": {**state_dict(), "x": Hostile(marker)}}, OrderedDict(a=Hostile(marker)))):
+    for number, value in enumerate(
+        (
+            Hostile(marker),
+            {"state_dict": {**state_dict(), "x": Hostile(marker)}},
+            OrderedDict(a=Hostile(marker)),
+        )
+    ):
         path = tmp_path / f"net{number}.pt"
         torch.save(value, path)
         told = refused(capsys, path)
@@ -233,7 +286,9 @@ def test_a_whole_module_and_a_program_are_refused_with_advice(tmp_path, capsys):
     torch.save(torch.nn.RNN(2, 4), tmp_path / "module.pt")
     told = refused(capsys, tmp_path / "module.pt")
     assert "torch.nn.modules.rnn.RNN" in told and "torch.save(model.state_dict()" in told
-    as_archive(tmp_path / "program.pt", {"net/data.pkl": b"\x80\x02}.", "net/constants.pkl": b"\x80\x02)."})
+    as_archive(
+        tmp_path / "program.pt", {"net/data.pkl": b"\x80\x02}.", "net/constants.pkl": b"\x80\x02)."}
+    )
     assert "TorchScript" in refused(capsys, tmp_path / "program.pt")
 
 
@@ -249,7 +304,7 @@ def test_object_arrays_are_refused_without_unpickling(tmp_path, capsys):
     assert not marker.exists()
 
 
-# ---- sizes that are not there ----------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------ sizes that are not there
 def test_an_npy_header_that_claims_ten_gigabytes(tmp_path, capsys):
     members = {f"{name}.npy": npy_header(TEN_GB) + b"\0" * 64 for name in ARRAYS}
     told = refused(capsys, as_archive(tmp_path / "net.npz", members))
@@ -264,7 +319,9 @@ def test_an_npy_header_that_claims_ten_gigabytes(tmp_path, capsys):
 
 def test_a_zip_bomb(tmp_path, capsys):
     data = npy_header((1024, 4096)) + bytes(32 * 2**20)
-    path = as_archive(tmp_path / "net.npz", {f"{name}.npy": data for name in ARRAYS}, zipfile.ZIP_DEFLATED)
+    path = as_archive(
+        tmp_path / "net.npz", {f"{name}.npy": data for name in ARRAYS}, zipfile.ZIP_DEFLATED
+    )
     assert path.stat().st_size < 200_000
     assert "claims to expand more than 1000 times" in refused(capsys, path)
 
@@ -279,7 +336,9 @@ def test_a_member_that_claims_more_than_the_file_holds(tmp_path, capsys):
 
 
 def test_a_member_that_claims_terabytes_in_little_space(tmp_path, capsys):
-    path = as_archive(tmp_path / "net.npz", {"W_rec.npy": npy_header((4, 4)) + bytes(128)}, zipfile.ZIP_DEFLATED)
+    path = as_archive(
+        tmp_path / "net.npz", {"W_rec.npy": npy_header((4, 4)) + bytes(128)}, zipfile.ZIP_DEFLATED
+    )
     data = bytearray(path.read_bytes())
     at = data.index(b"PK\x01\x02")
     data[at + 24 : at + 28] = struct.pack("<I", 2**32 - 2)
@@ -288,10 +347,17 @@ def test_a_member_that_claims_terabytes_in_little_space(tmp_path, capsys):
 
 
 def test_other_archives(tmp_path, capsys):
-    assert "not an array" in refused(capsys, as_archive(tmp_path / "net.npz", {"readme.txt": b"hello"}))
-    path = as_archive(tmp_path / "net.npz", {"W_rec.npy": npy_header((4, 4)) + bytes(128)}, zipfile.ZIP_BZIP2)
+    assert "not an array" in refused(
+        capsys, as_archive(tmp_path / "net.npz", {"readme.txt": b"hello"})
+    )
+    path = as_archive(
+        tmp_path / "net.npz", {"W_rec.npy": npy_header((4, 4)) + bytes(128)}, zipfile.ZIP_BZIP2
+    )
     assert "encrypted or compressed" in refused(capsys, path)
-    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(tmp_path / "net.npz", "w") as archive:
+    with (
+        pytest.warns(UserWarning, match="Duplicate"),
+        zipfile.ZipFile(tmp_path / "net.npz", "w") as archive,
+    ):
         archive.writestr("W_rec.npy", npy_header((4, 4)) + bytes(128))
         archive.writestr("W_rec.npy", npy_header((4, 4)) + bytes(128))
     assert "two members of one name" in refused(capsys, tmp_path / "net.npz")
@@ -309,20 +375,57 @@ def test_other_archives(tmp_path, capsys):
         (b"[" * 100_000, None, "damaged"),
         (b"[]", None, "does not name arrays"),
         ({"__metadata__": {"leak": 1}}, None, "metadata must be words"),
-        ({"W_rec": {"dtype": "F64", "shape": TEN_GB, "data_offsets": [0, 10**10]}}, None, "claims F64 of shape (50000, 25000)"),
-        ({"W_rec": {"dtype": "F64", "shape": TEN_GB, "data_offsets": [0, 128]}}, None, "claims F64"),
-        ({"W_rec": {"dtype": "F64", "shape": [4, 4], "data_offsets": [-128, 0]}}, None, "claims F64"),
-        ({"W_rec": {"dtype": "F64", "shape": [4, -4], "data_offsets": [0, 128]}}, None, "claims F64"),
-        ({"W_rec": {"dtype": "F64", "shape": [4, 4], "data_offsets": [0.0, 128.0]}}, None, "claims F64"),
+        (
+            {"W_rec": {"dtype": "F64", "shape": TEN_GB, "data_offsets": [0, 10**10]}},
+            None,
+            "claims F64 of shape (50000, 25000)",
+        ),
+        (
+            {"W_rec": {"dtype": "F64", "shape": TEN_GB, "data_offsets": [0, 128]}},
+            None,
+            "claims F64",
+        ),
+        (
+            {"W_rec": {"dtype": "F64", "shape": [4, 4], "data_offsets": [-128, 0]}},
+            None,
+            "claims F64",
+        ),
+        (
+            {"W_rec": {"dtype": "F64", "shape": [4, -4], "data_offsets": [0, 128]}},
+            None,
+            "claims F64",
+        ),
+        (
+            {"W_rec": {"dtype": "F64", "shape": [4, 4], "data_offsets": [0.0, 128.0]}},
+            None,
+            "claims F64",
+        ),
         ({"W_rec": {"dtype": "F64", "shape": 4, "data_offsets": [0, 128]}}, None, "claims F64"),
-        ({"W_rec": {"dtype": "C64", "shape": [4, 4], "data_offsets": [0, 128]}}, None, "of type C64"),
+        (
+            {"W_rec": {"dtype": "C64", "shape": [4, 4], "data_offsets": [0, 128]}},
+            None,
+            "of type C64",
+        ),
         ({"W_rec": {"shape": [4, 4]}}, None, "does not say where"),
-        ({"W_rec": {"dtype": "F64", "shape": [2, 4], "data_offsets": [0, 64]}}, None, "arrays take 64 bytes"),
-        ({name: {"dtype": "F64", "shape": [4, 4], "data_offsets": [0, 128]} for name in ("W_in", "W_rec")}, None, "where the one before it ends"),
+        (
+            {"W_rec": {"dtype": "F64", "shape": [2, 4], "data_offsets": [0, 64]}},
+            None,
+            "arrays take 64 bytes",
+        ),
+        (
+            {
+                name: {"dtype": "F64", "shape": [4, 4], "data_offsets": [0, 128]}
+                for name in ("W_in", "W_rec")
+            },
+            None,
+            "where the one before it ends",
+        ),
     ],
 )
 def test_safetensors_headers_that_lie(tmp_path, capsys, header, length, told):
-    assert told in refused(capsys, as_safetensors(tmp_path / "net.safetensors", header, bytes(128), length))
+    assert told in refused(
+        capsys, as_safetensors(tmp_path / "net.safetensors", header, bytes(128), length)
+    )
 
 
 def rebuilt(source, target, change):
@@ -356,18 +459,24 @@ def test_a_torch_file_saved_on_another_device(tmp_path, capsys, place):
     """A real file whose storages say that they lay elsewhere."""
     torch.save(state_dict(), tmp_path / "cpu.pt")
     tag = b"X" + struct.pack("<I", len(place)) + place.encode()
-    moved = rebuilt(tmp_path / "cpu.pt", tmp_path / "moved.pt", lambda data: data.replace(b"X\3\0\0\0cpu", tag))
+    moved = rebuilt(
+        tmp_path / "cpu.pt", tmp_path / "moved.pt", lambda data: data.replace(b"X\3\0\0\0cpu", tag)
+    )
     assert analysed(moved, capsys) == analysed(tmp_path / "cpu.pt", capsys) is not None
 
 
 def test_a_torch_file_that_claims_ten_gigabytes(tmp_path, capsys):
     torch.save(state_dict(), tmp_path / "net.pt")
     storage = lambda data: data.replace(b"cpuq\x08K\x08", b"cpuq\x08J" + struct.pack("<i", 2**30))  # noqa: E731
-    shape = lambda data: data.replace(b"K\x00K\x04K\x02\x86", b"K\x00J" + struct.pack("<i", 2**29) + b"K\x02\x86")  # noqa: E731
+    shape = lambda data: data.replace(
+        b"K\x00K\x04K\x02\x86", b"K\x00J" + struct.pack("<i", 2**29) + b"K\x02\x86"
+    )
     both = rebuilt(tmp_path / "net.pt", tmp_path / "both.pt", lambda data: shape(storage(data)))
     assert "damaged or truncated" in refused(capsys, both)
     broadcast = lambda data: shape(data).replace(b"K\x02K\x01\x86", b"K\x00K\x00\x86", 1)  # noqa: E731
-    assert "more than the file holds" in refused(capsys, rebuilt(tmp_path / "net.pt", tmp_path / "broadcast.pt", broadcast))
+    assert "more than the file holds" in refused(
+        capsys, rebuilt(tmp_path / "net.pt", tmp_path / "broadcast.pt", broadcast)
+    )
 
 
 def test_a_torch_file_of_nested_dicts_without_end(tmp_path, capsys):
@@ -379,13 +488,17 @@ def test_a_torch_file_of_nested_dicts_without_end(tmp_path, capsys):
 
 
 def test_a_torch_file_whose_members_are_compressed_or_many_roots(tmp_path, capsys):
-    path = as_archive(tmp_path / "net.pt", {"net/data.pkl": b"\x80\x02}." + bytes(500)}, zipfile.ZIP_DEFLATED)
+    path = as_archive(
+        tmp_path / "net.pt", {"net/data.pkl": b"\x80\x02}." + bytes(500)}, zipfile.ZIP_DEFLATED
+    )
     assert "compressed" in refused(capsys, path)
-    path = as_archive(tmp_path / "net.pt", {"a/data.pkl": b"\x80\x02}.", "b/data.pkl": b"\x80\x02}."})
+    path = as_archive(
+        tmp_path / "net.pt", {"a/data.pkl": b"\x80\x02}.", "b/data.pkl": b"\x80\x02}."}
+    )
     assert "not what torch.save writes" in refused(capsys, path)
 
 
-# ---- numbers ---------------------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------- numbers
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
@@ -408,13 +521,22 @@ def test_a_torch_file_whose_members_are_compressed_or_many_roots(tmp_path, capsy
         ({"W_in": None}, "holds no W_in; it holds W_rec, W_out"),
         ({"W_in": None, "W_rec": None}, "no W_in and no W_rec"),
         ({"b_hh": np.ones(4)}, "holds b_hh, which is no part"),
-        ({"w_rec": np.ones(4)}, "holds w_rec, which is no part of a network here. If W_rec is meant, name it so."),
+        (
+            {"w_rec": np.ones(4)},
+            "holds w_rec, which is no part of a network here. If W_rec is meant, name it so.",
+        ),
         ({"init_state": np.ones((1, 4))}, "If h0 is meant"),
         ({"alpha": 0.2}, "If leak is meant"),
         ({"alpha": "0.2"}, "If leak is meant"),
-        ({"W_rec": None, "W_hh": np.eye(4)}, "holds no W_rec; it holds W_in, W_out, W_hh. If these are meant, save W_hh as W_rec."),
+        (
+            {"W_rec": None, "W_hh": np.eye(4)},
+            "holds no W_rec; it holds W_in, W_out, W_hh. If these are meant, save W_hh as W_rec.",
+        ),
         ({"W_rec": None, "J": np.eye(4)}, "save J as W_rec"),
-        ({"W_rec": None, "W_in": None, "Wrec": np.eye(4), "W_inp": np.ones((4, 2))}, "save Wrec as W_rec, W_inp as W_in."),
+        (
+            {"W_rec": None, "W_in": None, "Wrec": np.eye(4), "W_inp": np.ones((4, 2))},
+            "save Wrec as W_rec, W_inp as W_in.",
+        ),
         ({"W_rec": None, "w_REC": np.eye(4)}, "save w_REC as W_rec"),
         ({"W_rec": None, "weights": np.eye(4)}, "holds no W_rec; it holds W_in, W_out, weights."),
         ({"activation": "sigmoid"}, "activation must be one of"),
@@ -434,7 +556,9 @@ def test_arrays_that_are_no_network(tmp_path, capsys, changes, told):
 
 def test_names_from_a_file_cannot_break_the_line(tmp_path, capsys):
     name = "W_\n\x1b[31m" + "x" * 5000
-    told = refused(capsys, as_archive(tmp_path / "net.npz", {f"{name}.npy": npy_header((1,)) + bytes(8)}))
+    told = refused(
+        capsys, as_archive(tmp_path / "net.npz", {f"{name}.npy": npy_header((1,)) + bytes(8)})
+    )
     assert len(told) < 600 and "\x1b" not in told
 
 
@@ -455,8 +579,14 @@ def test_names_from_a_file_cannot_break_the_line(tmp_path, capsys):
         ({"outputs": np.zeros((5, 2, 1))}, "outputs must have the shape of the targets"),
         ({"masks": np.ones(3)}, "did you mean mask?"),
         ({"Inputs": np.ones(3)}, "did you mean inputs?"),
-        ({"inputs": np.zeros((5, 3, 3))}, "network has input size 2, and the trials have input size 3"),
-        ({"targets": np.zeros((5, 3, 2))}, "network has output size 1, and the trials have output size 2"),
+        (
+            {"inputs": np.zeros((5, 3, 3))},
+            "network has input size 2, and the trials have input size 3",
+        ),
+        (
+            {"targets": np.zeros((5, 3, 2))},
+            "network has output size 1, and the trials have output size 2",
+        ),
         ({"targets": np.ones((5, 3, 1))}, "targets do not vary"),
         ({"mask": np.array([1, 0, 0])}, "targets do not vary"),
     ],
@@ -465,18 +595,34 @@ def test_trials_that_are_none(tmp_path, capsys, changes, told):
     targets = np.zeros((5, 3, 1))
     targets[:, 1:] = np.random.default_rng(0).normal(size=(5, 2, 1))
     arrays = {"inputs": np.zeros((5, 3, 2)), "targets": targets, **changes}
-    np.savez(tmp_path / "trials.npz", **{name: array for name, array in arrays.items() if array is not None})
+    np.savez(
+        tmp_path / "trials.npz",
+        **{name: array for name, array in arrays.items() if array is not None},
+    )
     assert told in refused(capsys, npz(tmp_path / "net.npz"), "--trials", tmp_path / "trials.npz")
 
 
 def test_trials_are_npz_only(tmp_path, capsys):
     (tmp_path / "trials.pt").write_bytes(b"x")
-    assert "trials come as .npz; got .pt" in refused(capsys, npz(tmp_path / "net.npz"), "--trials", tmp_path / "trials.pt")
+    assert "trials come as .npz; got .pt" in refused(
+        capsys, npz(tmp_path / "net.npz"), "--trials", tmp_path / "trials.pt"
+    )
 
 
 def test_good_trials(tmp_path):
-    arrays = {"inputs": np.zeros((5, 3, 2), np.float32), "targets": np.ones((5, 4, 1)), "mask": np.array([0, 1, 1, 1]), "epochs": np.arange(3)}
-    np.savez_compressed(tmp_path / "trials.npz", **arrays, outputs=np.full((2, 5, 4, 1), 3.0), note="what it is")
+    arrays = {
+        "inputs": np.zeros((5, 3, 2), np.float32),
+        "targets": np.ones((5, 4, 1)),
+        "mask": np.array([0, 1, 1, 1]),
+        "epochs": np.arange(3),
+    }
+    np.savez_compressed(
+        tmp_path / "trials.npz", **arrays, outputs=np.full((2, 5, 4, 1), 3.0), note="what it is"
+    )
     trials, outputs = load_trials(tmp_path / "trials.npz")
-    assert len(trials) == 5 and trials.autonomous == 1 and trials.mask.tolist() == [False, True, True, True]
+    assert (
+        len(trials) == 5
+        and trials.autonomous == 1
+        and trials.mask.tolist() == [False, True, True, True]
+    )
     assert outputs.shape == (2, 5, 4, 1) and trials.inputs.dtype == np.float32

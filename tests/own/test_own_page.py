@@ -1,4 +1,6 @@
-"""`schurkit analyze --html` and `--notebook`: one file that asks for nothing, words that are those of the numbers, and nothing half-written."""
+"""`schurkit analyze --html` and `--notebook`: one file that asks for nothing, words that are those
+of the numbers, and nothing half-written.
+"""
 
 import html as escaping
 import json
@@ -49,17 +51,34 @@ def save(folder, rnn, name="net.npz", trials=True, with_outputs=True):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A stack of two networks with trials and outputs, under a hostile file name: the page, its report, its notebook, and the files beside it."""
+    """A stack of two networks with trials and outputs, under a hostile file name: the page, its
+    report, its notebook, and the files beside it.
+    """
     folder = tmp_path_factory.mktemp("made")
     weights = "<img src=x onerror=alert(1)>.npz"
     save(folder, stack(), weights)
-    (folder / "numpy.py").write_text("raise RuntimeError('a file of the working folder was imported')\n")
+    (folder / "numpy.py").write_text(
+        "raise RuntimeError('a file of the working folder was imported')\n"
+    )
     here = os.getcwd()
     os.chdir(folder)
     try:
         code = main(["analyze", weights, "--trials", "trials.npz", "--html", "out.html", "--json", "out.json", "--notebook", "out.ipynb",
                      "--network", "1", "--draws", "4", "--seed", "3"])  # fmt: skip
-        plain = main(["analyze", weights, "--trials", "trials.npz", "--json", "plain.json", "--draws", "4", "--seed", "3"])
+        plain = main(
+            [
+                "analyze",
+                weights,
+                "--trials",
+                "trials.npz",
+                "--json",
+                "plain.json",
+                "--draws",
+                "4",
+                "--seed",
+                "3",
+            ]
+        )
     finally:
         os.chdir(here)
     assert code == plain == 0
@@ -90,18 +109,35 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.text).split())
 
 
-# ---- one file that asks for nothing ----------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------ one file that asks for nothing
 def test_the_page_asks_for_nothing(made):
     text = (made / "out.html").read_text(encoding="utf-8")
     found = Page(text)
     for tag, attributes in found.tags:
-        assert tag not in ("script", "iframe", "object", "embed", "form", "base", "video", "audio", "source"), tag
+        assert tag not in (
+            "script",
+            "iframe",
+            "object",
+            "embed",
+            "form",
+            "base",
+            "video",
+            "audio",
+            "source",
+        ), tag
         assert not any(name.startswith("on") for name in attributes), attributes
         for name in ("src", "href", "srcset", "action", "data", "poster"):
             assert attributes.get(name, "data:").startswith("data:"), (tag, name)
     outside = re.sub(r"data:[^\"']*", "", text)
-    assert "http://" not in outside and "https://" not in outside and "@import" not in text and "url(" not in outside
-    policy = next(a["content"] for tag, a in found.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert (
+        "http://" not in outside
+        and "https://" not in outside
+        and "@import" not in text
+        and "url(" not in outside
+    )
+    policy = next(
+        a["content"] for tag, a in found.tags if a.get("http-equiv") == "Content-Security-Policy"
+    )
     assert "default-src 'none'" in policy and "img-src data:" in policy
 
 
@@ -117,11 +153,16 @@ def test_every_picture_has_a_text_and_every_table_a_caption(made):
 
 def test_a_hostile_file_name_is_text(made):
     text = (made / "out.html").read_text(encoding="utf-8")
-    assert "<img src=x" not in text and text.count(escaping.escape("<img src=x onerror=alert(1)>.npz")) >= 3
+    assert (
+        "<img src=x" not in text
+        and text.count(escaping.escape("<img src=x onerror=alert(1)>.npz")) >= 3
+    )
 
 
 def test_a_hostile_label_is_text():
-    rnn = replace(stack(), labels=(HOSTILE, "![x](http://example.org/x.png) [y](http://example.org)"))
+    rnn = replace(
+        stack(), labels=(HOSTILE, "![x](http://example.org/x.png) [y](http://example.org)")
+    )
     notebook = filled({"weights": "net.npz"})
     (cell,) = [c for c in notebook["cells"] if "found = read_network" in "".join(c["source"])]
     start, end = "".join(cell["source"]).split("found = read_network(")
@@ -129,24 +170,32 @@ def test_a_hostile_label_is_text():
     task, _ = trials_for(rnn, 8)
     cell["source"] = (
         f"{start}from types import SimpleNamespace\nfrom schurkit import RNN, Trials\n"
-        f"found = SimpleNamespace(rnn=RNN(**{arrays!r}, labels={rnn.labels!r}), assumed=(), unused=(), sha256='0')\n"
-        f"stack, outputs, chosen = found.rnn, None, 0\ntask = Trials({task.inputs.tolist()!r}, {task.targets.tolist()!r})\n"
-        + end[end.index("analysis = examine(") :]
+        f"found = SimpleNamespace(rnn=RNN(**{arrays!r}, labels={rnn.labels!r}), assumed=(), "
+        "unused=(), sha256='0')\n"
+        f"stack, outputs, chosen = found.rnn, None, 0\ntask = Trials({task.inputs.tolist()!r}, "
+        f"{task.targets.tolist()!r})\n" + end[end.index("analysis = examine(") :]
     )
     done = own_page.run_here(notebook)
     text = one_page(done, HOSTILE)
     assert HOSTILE not in text and escaping.escape(HOSTILE) in text
     assert views.report_in(done)["networks"][0]["label"] == HOSTILE
-    assert not [a for tag, a in Page(text).tags if "example.org" in (a.get("src") or "") + (a.get("href") or "")]
+    assert not [
+        a
+        for tag, a in Page(text).tags
+        if "example.org" in (a.get("src") or "") + (a.get("href") or "")
+    ]
 
 
 def test_prose_cannot_bring_links_pictures_or_tags():
-    source = '# a\n\n<b onclick="x()">bold</b> ![p](http://example.org/p.png) [l](http://example.org) <http://example.org>'
+    source = (
+        '# a\n\n<b onclick="x()">bold</b> ![p](http://example.org/p.png) [l](http://example.org) '
+        "<http://example.org>"
+    )
     text = one_page({"cells": [{"cell_type": "markdown", "source": source, "metadata": {}}]}, "t")
     assert not [tag for tag, _ in Page(text).tags if tag in ("img", "a", "b")]
 
 
-# ---- words and numbers ---------------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------- words and numbers
 def test_the_page_and_the_command_without_it_give_one_report(made):
     report = json.loads((made / "out.json").read_text(encoding="utf-8"))
     assert report == json.loads((made / "plain.json").read_text(encoding="utf-8"))
@@ -156,16 +205,29 @@ def test_the_sentences_are_those_of_the_report(made):
     report = json.loads((made / "out.json").read_text(encoding="utf-8"))
     words = Page((made / "out.html").read_text(encoding="utf-8")).words
     network = report["networks"][1]
-    for sentence in (*reading.headline(report, network), reading.check_sentence(report), *reading.about_controls(network)):
+    for sentence in (
+        *reading.headline(report, network),
+        reading.check_sentence(report),
+        *reading.about_controls(network),
+    ):
         assert " ".join(sentence.split()) in words
     for entry in network["ablations"][1:]:
-        assert f"{entry['fvu']:.3g}" in words and f"{entry['delta_fvu']:+.2g}".replace("-", "−") in words
+        assert (
+            f"{entry['fvu']:.3g}" in words
+            and f"{entry['delta_fvu']:+.2g}".replace("-", "−") in words
+        )
         assert f"{name_of(entry['removed'])} " in words and entry["reading"] in words
-    assert report["weights_sha256"] in words and "Details below are of network 1" in words and "Over 2 networks: RR" in words
+    assert (
+        report["weights_sha256"] in words
+        and "Details below are of network 1" in words
+        and "Over 2 networks: RR" in words
+    )
 
 
 def entry(read, delta=0.2, mass=0.2, full=0.05, drawn=((0.1, 0.05, 0.3),) * 2, removed=("CC",)):
-    """An ablation as the report holds it, with (median, least, most) of the draws of its two controls."""
+    """An ablation as the report holds it, with (median, least, most) of the draws of its two
+    controls.
+    """
     controls = [{"kind": kind, "n": 20, "norm_share": 1.0} | dict(zip(("delta_fvu_median", "delta_fvu_least", "delta_fvu_most"), values))
                 for kind, values in zip(("permuted", "matched"), drawn)]  # fmt: skip
     return {"removed": list(removed), "removed_mass": mass, "fvu": full + delta, "delta_fvu": delta, "sensitivity": None, "reading": read,
@@ -174,39 +236,78 @@ def entry(read, delta=0.2, mass=0.2, full=0.05, drawn=((0.1, 0.05, 0.3),) * 2, r
 
 def sentence_of(one, full=0.05):
     others = [entry("∅", removed=(name,), mass=0) for name in ("RR", "CR")]
-    return reading.sentences({"full": {"fvu": full}, "ablations": [*others, one, entry("∅", removed=("RR", "CR", "CC"))]})[2]
+    return reading.sentences(
+        {"full": {"fvu": full}, "ablations": [*others, one, entry("∅", removed=("RR", "CR", "CC"))]}
+    )[2]
 
 
-@pytest.mark.parametrize("word", ["harmless", "specific", "located", "unspecific", "milder", "nearly ∅"])
+@pytest.mark.parametrize(
+    "word", ["harmless", "specific", "located", "unspecific", "milder", "nearly ∅"]
+)
 def test_a_reading_is_told_with_both_controls(word):
     told = sentence_of(entry(word, drawn=[(0.1, 0.05, 0.3), (-0.01, -0.02, 0)]))
-    assert told == f"CC is {word}: {MEANING[word]} (FVU +0.2; permuted +0.1 [+0.05, +0.3]; matched −0.01 [−0.02, 0])."
+    assert (
+        told
+        == f"CC is {word}: {MEANING[word]} (FVU +0.2; permuted +0.1 [+0.05, +0.3]; matched −0.01 "
+        "[−0.02, 0])."
+    )
 
 
 def test_what_else_a_removal_may_come_to():
-    assert sentence_of(entry("∅", 0.0, mass=0)) == "CC is ∅: it holds no coupling, so there is nothing to remove."
-    assert "CC cannot be read: permuted and matched controls were not both drawn" in sentence_of(entry("–"))
-    assert "the unablated network diverged" in sentence_of(entry("–") | {"delta_fvu": None, "fvu": None}, full=None)
+    assert (
+        sentence_of(entry("∅", 0.0, mass=0))
+        == "CC is ∅: it holds no coupling, so there is nothing to remove."
+    )
+    assert "CC cannot be read: permuted and matched controls were not both drawn" in sentence_of(
+        entry("–")
+    )
+    assert "the unablated network diverged" in sentence_of(
+        entry("–") | {"delta_fvu": None, "fvu": None}, full=None
+    )
     wild = entry("located") | {"fvu": None, "delta_fvu": None}
-    wild["controls"][0] |= {"delta_fvu_most": None, "undefined": {"delta_fvu_most": "3 of 20 draws diverged"}}
+    wild["controls"][0] |= {
+        "delta_fvu_most": None,
+        "undefined": {"delta_fvu_most": "3 of 20 draws diverged"},
+    }
     assert "(it diverges; permuted 3 of 20 draws diverged; matched" in sentence_of(wild)
     assert "no better than always giving the mean target" in sentence_of(entry("specific", 1.0))
-    assert "Without it the error falls" in sentence_of(entry("harmless", -0.02)) and "falls" not in sentence_of(entry("harmless", -0.005))
+    assert "Without it the error falls" in sentence_of(
+        entry("harmless", -0.02)
+    ) and "falls" not in sentence_of(entry("harmless", -0.005))
 
 
 def test_costs_about_the_border_of_harmless_are_named():
-    network = {"full": {"fvu": 0.5}, "ablations": [entry("harmless", cost, removed=(name,)) for name, cost in (("RR", 0.001), ("CR", 0.004))]}
-    assert reading.borders(network) == [reading.tell("edge", names="CR")] and reading.borders({}) == []
+    network = {
+        "full": {"fvu": 0.5},
+        "ablations": [
+            entry("harmless", cost, removed=(name,))
+            for name, cost in (("RR", 0.001), ("CR", 0.004))
+        ],
+    }
+    assert (
+        reading.borders(network) == [reading.tell("edge", names="CR")] and reading.borders({}) == []
+    )
 
 
 def test_warnings_come_first():
     rnn = replace(stack(1), W_rec=np.diag([1.0, 0.91, 0.89, 0.5, 0.4, 0.3, 0.2])[None])
     task, outputs = trials_for(rnn, 8)
-    report = analyze(rnn, Trials(task.inputs, -task.targets), outputs + 1, force_unchecked=True, draws=2)
+    report = analyze(
+        rnn, Trials(task.inputs, -task.targets), outputs + 1, force_unchecked=True, draws=2
+    )
     told = reading.headline(report, report["networks"][0])
-    assert [line.split(":")[0] for line in told[:4]] == ["Warning"] * 4 and report["networks"][0]["near_cut"] == [1, 2]
-    assert "another network" in told[0] and "less than half" in told[1] and "8 trials are few" in told[2]
-    assert "2 blocks of modulus 0.89 to 0.91 lie within 2 % a time constant of the cut at 0.9" in told[3]
+    assert [line.split(":")[0] for line in told[:4]] == ["Warning"] * 4 and report["networks"][0][
+        "near_cut"
+    ] == [1, 2]
+    assert (
+        "another network" in told[0]
+        and "less than half" in told[1]
+        and "8 trials are few" in told[2]
+    )
+    assert (
+        "2 blocks of modulus 0.89 to 0.91 lie within 2 % a time constant of the cut at 0.9"
+        in told[3]
+    )
     assert reading.check_sentence(report).startswith("CHECK FAILED") and told[3] in summary(report)
 
 
@@ -220,12 +321,17 @@ def test_warnings_come_first():
 )
 def test_the_words_for_a_kind_of_network(kind, words):
     report = analyze(stack(1, **kind))
-    assert words in reading.structure(report, report["networks"][0]) and len(reading.facts(report)) == 1
+    assert (
+        words in reading.structure(report, report["networks"][0])
+        and len(reading.facts(report)) == 1
+    )
     assert "said it: leak" in reading.facts(report | {"assumed": ["leak"]})[1]
 
 
 def test_every_sentence_of_the_file_is_told_somewhere():
-    source = "".join(path.read_text(encoding="utf-8") for path in (Path(reading.__file__), TEMPLATE))
+    source = "".join(
+        path.read_text(encoding="utf-8") for path in (Path(reading.__file__), TEMPLATE)
+    )
     assert set(reading._SENTENCES) <= set(re.findall(r"""["']([a-z ]+)\\?["']""", source))
 
 
@@ -233,22 +339,35 @@ def test_a_leaky_spectrum_is_that_of_the_step_matrix():
     form = real_schur(stack(1, leak=0.25).W_rec[0], leak=0.25)
     lines = views.spectrum(form).axes[0].lines
     radii = {line.get_label().split(":")[0]: np.hypot(*line.get_data()) for line in lines}
-    assert np.allclose(radii["unit circle"], 1) and any(np.allclose(radius, form.cut) for radius in radii.values())
+    assert np.allclose(radii["unit circle"], 1) and any(
+        np.allclose(radius, form.cut) for radius in radii.values()
+    )
     assert radii["R"].min() >= form.cut > radii["C"].max() and len(radii["R"]) == form.n_leading
 
 
 def test_the_figure_of_the_removals_leaves_out_what_is_empty():
-    rnn = RNN(np.ones((2, 4, 1)), np.stack([np.diag([1.0, 0.5, 0.3, 0.1]) + np.triu(np.ones((4, 4)), 1) * k for k in (0, 1)]), np.ones((2, 1, 4)))
+    rnn = RNN(
+        np.ones((2, 4, 1)),
+        np.stack([np.diag([1.0, 0.5, 0.3, 0.1]) + np.triu(np.ones((4, 4)), 1) * k for k in (0, 1)]),
+        np.ones((2, 1, 4)),
+    )
     task, _ = trials_for(rnn)
     profile = ablation_profile(rnn, task, draws=3)
     dots = [line for line in views.removals(profile).axes[0].lines if line.get_marker() == "o"]
-    assert sum(len(line.get_xdata()) for line in dots) == 6  # RR is one unit in both networks, and the first holds no coupling at all
-    assert [text.get_text().strip() for text in views.removals(profile).axes[0].texts] == ["∅: no coupling"]
+    assert (
+        sum(len(line.get_xdata()) for line in dots) == 6
+    )  # RR is one unit in both networks, and the first holds no coupling at all
+    assert [text.get_text().strip() for text in views.removals(profile).axes[0].texts] == [
+        "∅: no coupling"
+    ]
     alone = views.removals(ablation_profile(rnn[1], task, draws=3))
-    assert sum(len(line.get_xdata()) for line in alone.axes[0].lines if line.get_marker() in "s^") == 6 * 3 * 2
+    assert (
+        sum(len(line.get_xdata()) for line in alone.axes[0].lines if line.get_marker() in "s^")
+        == 6 * 3 * 2
+    )
 
 
-# ---- what is measured beside the profile -----------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------- what is measured beside the profile
 def test_the_spread_over_trials_is_a_bootstrap_of_fvu():
     rnn = stack(1)
     task, _ = trials_for(rnn, 10)
@@ -261,12 +380,16 @@ def test_the_spread_over_trials_is_a_bootstrap_of_fvu():
     picks = random.integers(2, "over trials", 0, (50, 10), 10)
     for sectors in SUBSETS[1:]:
         variant = ablate(rnn, form, [sectors])
-        assert rows[name_of(sectors)].delta == pytest.approx(fvu(rollout(variant, task), task)[0] - intact, abs=1e-12)
+        assert rows[name_of(sectors)].delta == pytest.approx(
+            fvu(rollout(variant, task), task)[0] - intact, abs=1e-12
+        )
         drawn = []
         for pick in picks:
             some = Trials(task.inputs[pick], task.targets[pick], task.mask[pick])
             drawn.append(fvu(rollout(variant, some), some)[0] - fvu(rollout(rnn, some), some)[0])
-        assert (rows[name_of(sectors)].low, rows[name_of(sectors)].high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=1e-12)
+        assert (rows[name_of(sectors)].low, rows[name_of(sectors)].high) == pytest.approx(
+            np.quantile(drawn, [0.025, 0.975]), abs=1e-12
+        )
 
 
 def test_single_couplings_are_those_of_the_coupling_map():
@@ -275,10 +398,15 @@ def test_single_couplings_are_those_of_the_coupling_map():
     form = real_schur(rnn.W_rec[0])
     found = measures.singles(rnn, form, task, largest=5)
     known = {(row.driven + 1, row.driver + 1): row for row in coupling_map(rnn, task, forms=[form])}
-    assert [abs(row.estimate) for row in found.largest] == sorted((abs(row.estimate) for row in known.values()), reverse=True)[:5]
+    assert [abs(row.estimate) for row in found.largest] == sorted(
+        (abs(row.estimate) for row in known.values()), reverse=True
+    )[:5]
     for row in found.largest:
         other = known[row.driven, row.driver]
-        assert (row.sector, row.norm, row.exact, row.estimate) == (other.sector, *map(pytest.approx, (other.norm, other.exact, other.estimate)))
+        assert (row.sector, row.norm, row.exact, row.estimate) == (
+            other.sector,
+            *map(pytest.approx, (other.norm, other.exact, other.estimate)),
+        )
 
 
 def test_single_couplings_that_all_cost_nothing_are_couplings_still():
@@ -292,10 +420,12 @@ def test_orders_leave_CR_alone():
     task, _ = trials_for(rnn)
     form = real_schur(rnn.W_rec[0], 0.5)
     orders = measures.over_orders(rnn, form, task, orders=4, tie=0.3)
-    assert len(orders) == 4 and np.ptp(orders["CR"].cost) < 1e-9 and np.ptp(orders["CC"].cost) > 1e-6
+    assert (
+        len(orders) == 4 and np.ptp(orders["CR"].cost) < 1e-9 and np.ptp(orders["CC"].cost) > 1e-6
+    )
 
 
-# ---- kinds of networks and of trials ---------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------- kinds of networks and of trials
 def run(folder, monkeypatch, *arguments):
     monkeypatch.chdir(folder)
     return main(["analyze", "net.npz", *arguments])
@@ -305,7 +435,11 @@ def test_without_trials_the_page_says_what_they_would_add(tmp_path, monkeypatch)
     save(tmp_path, stack(1), trials=False)
     assert run(tmp_path, monkeypatch, "--html", "out.html") == 0
     found = Page((tmp_path / "out.html").read_text(encoding="utf-8"))
-    assert found.words.count("Not measured: ") == 4 and "--trials TRIALS.npz" in found.words and "Orientation unchecked" in found.words
+    assert (
+        found.words.count("Not measured: ") == 4
+        and "--trials TRIALS.npz" in found.words
+        and "Orientation unchecked" in found.words
+    )
     assert sum(tag == "img" for tag, _ in found.tags) == 2
 
 
@@ -313,7 +447,12 @@ def test_without_trials_the_page_says_what_they_would_add(tmp_path, monkeypatch)
     "rnn",
     [
         RNN(np.ones((1, 1)), [[0.5]], np.ones((1, 1))),  # nothing to remove
-        RNN(np.ones((3, 1)), np.diag([3.0, 2.0, 1.0]) + np.triu(np.ones((3, 3)), 1), np.ones((1, 3)), activation="relu"),  # grows without bound
+        RNN(
+            np.ones((3, 1)),
+            np.diag([3.0, 2.0, 1.0]) + np.triu(np.ones((3, 3)), 1),
+            np.ones((1, 3)),
+            activation="relu",
+        ),  # grows without bound
         stack(1, activation="relu", leak=np.linspace(0.1, 0.9, 7), form="voltage"),
     ],
     ids=["one unit", "diverging", "relu voltage, a leak per unit"],
@@ -322,28 +461,54 @@ def test_odd_networks_get_a_page(rnn, tmp_path, monkeypatch):
     save(tmp_path, rnn, trials=False)
     rng = np.random.default_rng(0)
     shape = (33, 900 if rnn.hidden_size == 3 else 6)
-    np.savez(tmp_path / "trials.npz", inputs=rng.random((*shape, rnn.input_size)), targets=rng.random((*shape, rnn.output_size)))
-    assert run(tmp_path, monkeypatch, "--trials", "trials.npz", "--html", "out.html", "--draws", "2") == 0
+    np.savez(
+        tmp_path / "trials.npz",
+        inputs=rng.random((*shape, rnn.input_size)),
+        targets=rng.random((*shape, rnn.output_size)),
+    )
+    assert (
+        run(tmp_path, monkeypatch, "--trials", "trials.npz", "--html", "out.html", "--draws", "2")
+        == 0
+    )
     words = Page((tmp_path / "out.html").read_text(encoding="utf-8")).words
-    expected = {1: "there is nothing to remove", 3: "the network diverges on these trials", 7: "modulus in the step matrix"}[rnn.hidden_size]
+    expected = {
+        1: "there is nothing to remove",
+        3: "the network diverges on these trials",
+        7: "modulus in the step matrix",
+    }[rnn.hidden_size]
     assert expected.lower() in words.lower() and "nan" not in words.lower().split()
 
 
-# ---- the notebook ----------------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------ the notebook
 def test_the_notebook_holds_the_readers_parameters(made):
     notebook = nbformat.read(made / "out.ipynb", as_version=4)
     nbformat.validate(notebook)
     (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     values = {}
     exec(cell.source, values)
-    assert values["weights"] == "<img src=x onerror=alert(1)>.npz" and values["trials"] == "trials.npz" and values["network"] == "1"
-    assert (values["draws"], values["seed"], values["leak"], values["controls"]) == (4, 3, None, ["permuted", "matched"])
+    assert (
+        values["weights"] == "<img src=x onerror=alert(1)>.npz"
+        and values["trials"] == "trials.npz"
+        and values["network"] == "1"
+    )
+    assert (values["draws"], values["seed"], values["leak"], values["controls"]) == (
+        4,
+        3,
+        None,
+        ["permuted", "matched"],
+    )
     assert not any(cell.get("outputs") for cell in notebook.cells)
 
 
-@pytest.mark.parametrize("name", ['a"; import os; os.abort() #.npz', "a'\n\\.npz", "\udcff.npz", "{x}\u2028.npz"])
+@pytest.mark.parametrize(
+    "name", ['a"; import os; os.abort() #.npz', "a'\n\\.npz", "\udcff.npz", "{x}\u2028.npz"]
+)
 def test_a_file_name_in_the_notebook_is_a_quoted_text(name):
-    (cell,) = [c for c in filled({"weights": name})["cells"] if "parameters" in c["metadata"].get("tags", [])]
+    (cell,) = [
+        c
+        for c in filled({"weights": name})["cells"]
+        if "parameters" in c["metadata"].get("tags", [])
+    ]
     values = {}
     exec("".join(cell["source"]), values)
     assert values["weights"] == name
@@ -359,20 +524,47 @@ def test_the_notebook_alone_needs_no_kernel(tmp_path, monkeypatch, capsys):
     save(tmp_path, stack(1))
     (tmp_path / "below").mkdir()
     monkeypatch.setattr(own_page, "run_here", None)
-    assert run(tmp_path, monkeypatch, "--trials", "trials.npz", "--notebook", "below/out.ipynb", "--transpose", "all") == 2  # outputs disagree
+    assert (
+        run(
+            tmp_path,
+            monkeypatch,
+            "--trials",
+            "trials.npz",
+            "--notebook",
+            "below/out.ipynb",
+            "--transpose",
+            "all",
+        )
+        == 2
+    )  # outputs disagree
     assert not (tmp_path / "below" / "out.ipynb").exists()
-    assert run(tmp_path, monkeypatch, "--trials", "trials.npz", "--notebook", "below/out.ipynb", "--draws", "2") == 0
+    assert (
+        run(
+            tmp_path,
+            monkeypatch,
+            "--trials",
+            "trials.npz",
+            "--notebook",
+            "below/out.ipynb",
+            "--draws",
+            "2",
+        )
+        == 0
+    )
     assert "run it from this folder" in capsys.readouterr().err
     assert (tmp_path / "below" / "out.ipynb").is_file()
 
 
-# ---- wrong input -----------------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------- wrong input
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--html", "net.npz"], "would overwrite net.npz"),
         (["--html", "trials.npz", "--trials", "trials.npz"], "would overwrite trials.npz"),
-        (["--notebook", "other.npz"], "--notebook other.npz has the name of a file of arrays; name it .ipynb"),
+        (
+            ["--notebook", "other.npz"],
+            "--notebook other.npz has the name of a file of arrays; name it .ipynb",
+        ),
         (["--html", "out.txt"], "--html out.txt must end in .html"),
         (["--html", "nowhere/out.html"], "there is no folder nowhere"),
         (["--html", "."], "is not a file that can be written"),
@@ -387,7 +579,9 @@ def test_the_notebook_alone_needs_no_kernel(tmp_path, monkeypatch, capsys):
         (["--html", "out.html", "--trials", "wrong.npz"], "does not give the outputs"),
     ],
 )
-def test_wrong_input_is_one_line_and_writes_nothing(arguments, words, tmp_path, monkeypatch, capsys):
+def test_wrong_input_is_one_line_and_writes_nothing(
+    arguments, words, tmp_path, monkeypatch, capsys
+):
     save(tmp_path, stack())
     task, outputs = trials_for(stack())
     np.savez(tmp_path / "flat.npz", inputs=task.inputs, targets=np.ones_like(task.targets))
@@ -402,13 +596,17 @@ def test_wrong_input_is_one_line_and_writes_nothing(arguments, words, tmp_path, 
 
 def test_missing_packages_are_named(tmp_path, monkeypatch, capsys):
     save(tmp_path, stack(1), trials=False)
-    monkeypatch.setattr(own_page, "find_spec", lambda name: None if name in ("papermill", "markdown_it") else True)
+    monkeypatch.setattr(
+        own_page, "find_spec", lambda name: None if name in ("papermill", "markdown_it") else True
+    )
     assert run(tmp_path, monkeypatch, "--html", "out.html") == 2
     assert "needs papermill, markdown-it: install schurkit[book]" in capsys.readouterr().err
     assert not (tmp_path / "out.html").exists()
 
 
-def test_a_failure_that_is_not_the_readers_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys):
+def test_a_failure_that_is_not_the_readers_is_one_line_and_writes_nothing(
+    tmp_path, monkeypatch, capsys
+):
     save(tmp_path, stack(1), trials=False)
     (tmp_path / "out.html").write_text("what was there")
 
@@ -418,8 +616,13 @@ def test_a_failure_that_is_not_the_readers_is_one_line_and_writes_nothing(tmp_pa
 
     monkeypatch.setattr("schurkit.own.notebook.filled", broken)
     assert run(tmp_path, monkeypatch, "--html", "out.html") == 1
-    assert "the page was not written: its notebook failed with ZeroDivisionError: division by zero" in capsys.readouterr().err
-    assert (tmp_path / "out.html").read_text() == "what was there" and len(list(tmp_path.iterdir())) == 2
+    assert (
+        "the page was not written: its notebook failed with ZeroDivisionError: division by zero"
+        in capsys.readouterr().err
+    )
+    assert (tmp_path / "out.html").read_text() == "what was there" and len(
+        list(tmp_path.iterdir())
+    ) == 2
 
 
 def test_labels_that_are_not_unique_are_refused():
@@ -429,14 +632,15 @@ def test_labels_that_are_not_unique_are_refused():
 
 def test_help_imports_neither_papermill_nor_matplotlib():
     code = (
-        "import sys; from schurkit.__main__ import main\ntry: main(['analyze', '--help'])\nexcept SystemExit: pass\n"
+        "import sys; from schurkit.__main__ import main\ntry: main(['analyze', '--help'])\nexcept "
+        "SystemExit: pass\n"
         "print([name for name in ('papermill', 'matplotlib') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "--html" in done.stdout and done.stdout.splitlines()[-1] == "[]"
 
 
-# ---- in a browser ----------------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------ in a browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1200])
 def test_the_page_in_a_browser(browser, made, scheme, width):

@@ -1,4 +1,6 @@
-"""Every recipe of the book, run as it stands on the page, on files and outputs that the libraries themselves made."""
+"""Every recipe of the book, run as it stands on the page, on files and outputs that the libraries
+themselves made.
+"""
 
 import re
 import shutil
@@ -61,17 +63,42 @@ def test_every_section_has_a_test():
 
 
 def test_no_line_of_code_is_cut_off_on_the_page():
-    assert max(len(line) for codes in SECTIONS.values() for code in codes for line in code.splitlines()) <= 76
+    assert (
+        max(
+            len(line) for codes in SECTIONS.values() for code in codes for line in code.splitlines()
+        )
+        <= 76
+    )
 
 
-# ---- PyTorch -----------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------- PyTorch
 def test_compare_and_save(capsys):
     one = recorded("lightning.npz")
     rnn = sk.load_rnn("lightning.ckpt", activation="relu")
-    found = run("Always: compare the outputs", rnn=rnn, inputs=one["inputs"], targets=one["targets"], outputs=one["outputs"])["found"]
+    found = run(
+        "Always: compare the outputs",
+        rnn=rnn,
+        inputs=one["inputs"],
+        targets=one["targets"],
+        outputs=one["outputs"],
+    )["found"]
     close(found, 1e-6)
     assert capsys.readouterr().out.startswith("True ")
-    assert main(["analyze", "network.npz", "--trials", "trials.npz", "--draws", "2", "--json", "report.json"]) == 0
+    assert (
+        main(
+            [
+                "analyze",
+                "network.npz",
+                "--trials",
+                "trials.npz",
+                "--draws",
+                "2",
+                "--json",
+                "report.json",
+            ]
+        )
+        == 0
+    )
     out = capsys.readouterr().out
     assert "Checked: the network gives the outputs" in out and "assumed" not in out
     report = run("What the JSON of an analysis holds")["report"]
@@ -84,7 +111,11 @@ def test_a_module_in_memory():
     model.rnn, model.readout = torch.nn.RNN(3, 9), torch.nn.Linear(9, 2)
     inputs = np.random.default_rng(0).normal(size=(4, 7, 3)).astype(np.float32)
     with torch.no_grad():
-        outputs = model.readout(model.rnn(torch.from_numpy(inputs).transpose(0, 1))[0]).transpose(0, 1).numpy()
+        outputs = (
+            model.readout(model.rnn(torch.from_numpy(inputs).transpose(0, 1))[0])
+            .transpose(0, 1)
+            .numpy()
+        )
     rnn = run("PyTorch: a module in memory", model=model)["rnn"]
     close(sk.check_against(rnn, sk.Trials(inputs, outputs), outputs), 1e-6)
 
@@ -98,10 +129,15 @@ def test_a_checkpoint_that_lightning_wrote():
         sk.load_rnn("net.ckpt")
 
 
-# ---- nn4n --------------------------------------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------- nn4n
 def nn4n_given(state, one):
     model = SimpleNamespace(state_dict=lambda: state)
-    return {"model": model, "dt": float(one["dt"]), "tau": float(one["tau"]), **{name: one[name] for name in ("inputs", "targets", "outputs")}}
+    return {
+        "model": model,
+        "dt": float(one["dt"]),
+        "tau": float(one["tau"]),
+        **{name: one[name] for name in ("inputs", "targets", "outputs")},
+    }
 
 
 def test_a_network_that_nn4n_trained():
@@ -109,21 +145,41 @@ def test_a_network_that_nn4n_trained():
     names = run("nn4n", **nn4n_given(one, one))
     close(names["found"])
     assert names["rnn"].form == "voltage" and names["rnn"].leak == 0.2
-    wrong = sk.check_against(sk.from_arrays(**arrays_of(names["rnn"]), activation="relu", leak=0.2), sk.Trials(names["x"], names["z"]), names["y"])
+    wrong = sk.check_against(
+        sk.from_arrays(**arrays_of(names["rnn"]), activation="relu", leak=0.2),
+        sk.Trials(names["x"], names["z"]),
+        names["y"],
+    )
     assert "the form were voltage" in wrong.hint
     report = sk.constraint_report(names["rnn"].W_rec[0])
-    assert report["dale"] and (report["excitatory"], report["inhibitory"]) == (16, 4) and report["zero_share"] > 0.6
+    assert (
+        report["dale"]
+        and (report["excitatory"], report["inhibitory"]) == (16, 4)
+        and report["zero_share"] > 0.6
+    )
 
 
 def arrays_of(rnn):
-    return {name: getattr(rnn, name)[0] for name in ("W_in", "W_rec", "W_out", "b_rec", "b_out", "h0")}
+    return {
+        name: getattr(rnn, name)[0] for name in ("W_in", "W_rec", "W_out", "b_rec", "b_out", "h0")
+    }
 
 
 def test_nn4n_itself():
-    ctrnn = pytest.importorskip("nn4n.model", reason="nn4n is not installed: a recorded network was used above").CTRNN
+    ctrnn = pytest.importorskip(
+        "nn4n.model", reason="nn4n is not installed: a recorded network was used above"
+    ).CTRNN
     torch.manual_seed(1)
     for activation, start in (("relu", "zero"), ("tanh", "learn")):
-        model = ctrnn(dims=[3, 12, 2], activation=activation, dt=10, tau=40, biases="uniform", weights="normal", init_state=start)
+        model = ctrnn(
+            dims=[3, 12, 2],
+            activation=activation,
+            dt=10,
+            tau=40,
+            biases="uniform",
+            weights="normal",
+            init_state=start,
+        )
         inputs = torch.randn(15, 6, 3)
         optimizer = torch.optim.Adam(model.parameters(), 1e-2)
         for _ in range(5):
@@ -133,7 +189,13 @@ def test_nn4n_itself():
         model.eval()
         with torch.no_grad():
             outputs = model(inputs)[0].numpy()
-        one = {"inputs": inputs.numpy(), "targets": outputs, "outputs": outputs, "dt": 10, "tau": 40}
+        one = {
+            "inputs": inputs.numpy(),
+            "targets": outputs,
+            "outputs": outputs,
+            "dt": 10,
+            "tau": 40,
+        }
         code = SECTIONS["nn4n"][0].replace('activation="relu"', f'activation="{activation}"')
         names = nn4n_given(model.state_dict(), one)
         exec(compile(code, "recipes.md, nn4n", "exec"), names)
@@ -141,10 +203,12 @@ def test_nn4n_itself():
         assert bool(names["rnn"].h0.any()) == (start == "learn")
 
 
-# ---- PsychRNN ----------------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------- PsychRNN
 def psychrnn_given():
     one = recorded("psychrnn_trials.npz")
-    return {name: one[name] for name in ("inputs", "targets", "mask", "outputs")} | {name: float(one[name]) for name in ("dt", "tau")}
+    return {name: one[name] for name in ("inputs", "targets", "mask", "outputs")} | {
+        name: float(one[name]) for name in ("dt", "tau")
+    }
 
 
 def test_a_network_that_psychrnn_trained():
@@ -156,23 +220,35 @@ def test_a_network_that_psychrnn_trained():
 
 
 def test_its_file_as_it_is_saved_without_dale(capsys):
-    """dale_ratio is then None, a pickled object: the recipe never touches it, and the command refuses the whole file."""
+    """dale_ratio is then None, a pickled object: the recipe never touches it, and the command
+    refuses the whole file.
+    """
     np.savez("psychrnn.npz", **recorded("psychrnn.npz") | {"dale_ratio": np.array(None)})
     close(run("PsychRNN", **psychrnn_given())["found"])
     assert main(["analyze", "psychrnn.npz"]) == 2
     assert "dale_ratio holds Python objects, which are never unpickled" in capsys.readouterr().err
 
 
-# ---- trainRNNbrain -----------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------- trainRNNbrain
 def as_trainrnnbrain_runs(params, u):
-    """Lines of its `rhs` and `forward` (equation types "s" and "h", no noise), written out: arrays as (channels, time, trials)."""
+    """Lines of its `rhs` and `forward` (equation types "s" and "h", no noise), written out: arrays
+    as (channels, time, trials).
+    """
     name, slope = params["activation_args"]["name"], params["activation_args"]["slope"]
-    phi = (lambda x: np.tanh(slope * x)) if name == "tanh" else (lambda x: np.clip(slope * x, 0, None))
+    phi = (
+        (lambda x: np.tanh(slope * x))
+        if name == "tanh"
+        else (lambda x: np.clip(slope * x, 0, None))
+    )
     x = np.repeat(params["y_init"][:, None], u.shape[2], axis=1)
     states = [x]
     for t in range(1, u.shape[1]):
         drive = params["W_inp"] @ u[:, t - 1] + params["bias"][:, None]
-        new = params["W_rec"] @ phi(x) + drive if params["equation_type"] == "h" else phi(params["W_rec"] @ x + drive)
+        new = (
+            params["W_rec"] @ phi(x) + drive
+            if params["equation_type"] == "h"
+            else phi(params["W_rec"] @ x + drive)
+        )
         x = x + params["dt"] / params["tau"] * (-x + new - params["gamma"] * x**3)
         states.append(x)
     read = [phi(state) for state in states] if params["equation_type"] == "h" else states
@@ -187,13 +263,20 @@ def trainrnnbrain_given(seed=0, **changes):
     } | changes  # fmt: skip
     u = rng.normal(size=(3, 40, 5))
     outputs = as_trainrnnbrain_runs(params, u)
-    return {"params": params, "inputs": u, "targets": rng.normal(size=outputs.shape), "outputs": outputs}
+    return {
+        "params": params,
+        "inputs": u,
+        "targets": rng.normal(size=outputs.shape),
+        "outputs": outputs,
+    }
 
 
 @pytest.mark.parametrize("equation", ["s", "h"])
 @pytest.mark.parametrize(("name", "slope"), [("relu", 1.0), ("relu", 1.7), ("tanh", 0.6)])
 def test_a_network_of_trainrnnbrain(equation, name, slope):
-    given = trainrnnbrain_given(equation_type=equation, activation_args={"name": name, "slope": slope})
+    given = trainrnnbrain_given(
+        equation_type=equation, activation_args={"name": name, "slope": slope}
+    )
     close(run("trainRNNbrain", **given)["found"], 1e-12)
 
 
@@ -205,7 +288,7 @@ def test_its_cubic_term_is_no_form_of_ours():
     assert not run("trainRNNbrain", **given)["found"].ok
 
 
-# ---- NeuroGym ----------------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------- NeuroGym
 @pytest.mark.filterwarnings("ignore::UserWarning:gymnasium")
 def test_trials_of_neurogym(monkeypatch):
     try:
@@ -223,7 +306,7 @@ def test_trials_of_neurogym(monkeypatch):
     assert sk.fvu(sk.rollout(rnn, trials), trials)[0] == 0
 
 
-# ---- masks -------------------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------- masks
 def test_masks(capsys):
     one = recorded("nn4n.npz")
     rnn = run("nn4n", **nn4n_given(one, one))["rnn"]

@@ -1,4 +1,6 @@
-"""What README tells a reader with a PyTorch network: every block is run as it stands there, the command too."""
+"""What README tells a reader with a PyTorch network: every block is run as it stands there, the
+command too.
+"""
 
 import re
 import shlex
@@ -38,4 +40,8 @@ def test_from_a_module_to_its_profile_by_the_readme_alone(tmp_path, monkeypatch,
     assert main(shlex.split(command)) == 0
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     profile = names["profile"]
-    assert len(profile.removed) == 7 and f"{profile.intact[0]:.3g}" in page and "RR+CR+CC" in capsys.readouterr().out
+    assert (
+        len(profile.removed) == 7
+        and f"{profile.intact[0]:.3g}" in page
+        and "RR+CR+CC" in capsys.readouterr().out
+    )

@@ -15,6 +15,8 @@ def built_book(tmp_path_factory):
         record="from schurkit.nb import record\nrecord('other', 2.5)",
         prose="Elsewhere: {glue:text}`small.ipynb::mean_accuracy:.1f`.",
     )
-    root = write_book(tmp_path_factory.mktemp("built") / "book", {"small": small_chapter(), "second": second})
+    root = write_book(
+        tmp_path_factory.mktemp("built") / "book", {"small": small_chapter(), "second": second}
+    )
     build(root, plan_build(root), workers=2, say=lambda line: None)
     return root

@@ -1,6 +1,8 @@
-"""Kill a build at random moments, again and again, and hold what comes out in the end against what was finished before.
+"""Kill a build at random moments, again and again, and hold what comes out in the end against what
+was finished before.
 
-By hand, for the real book: python tests/publish/kills.py --kills 100 --longest 8 COPY_OF_THE_REPOSITORY
+By hand, for the real book: python tests/publish/kills.py --kills 100 --longest 8
+COPY_OF_THE_REPOSITORY
 """
 
 import argparse
@@ -20,20 +22,32 @@ def start(root, store):
     """A build in a process group of its own."""
     command = [sys.executable, "-m", "schurkit_press.cli", "build", "--book", str(root)]
     environment = os.environ | {"SCHURKIT_STORE": str(store)}
-    return subprocess.Popen(command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command,
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
 
 
 def stored(store):
     """Every finished network: name → (time written, digest)."""
     store = Path(store)
     paths = store.glob("*.json") if store.is_dir() else []
-    return {p.name: (p.stat().st_mtime_ns, hashlib.sha256(p.read_bytes()).hexdigest()) for p in paths}
+    return {
+        p.name: (p.stat().st_mtime_ns, hashlib.sha256(p.read_bytes()).hexdigest()) for p in paths
+    }
 
 
 def executed(root):
     """Every complete chapter: name → time written."""
     folder = Path(root) / "_build" / "executed"
-    return {p.name: p.stat().st_mtime_ns for p in folder.glob("*.ipynb") if not p.name.startswith(".") and not p.name.endswith(".failed.ipynb")}
+    return {
+        p.name: p.stat().st_mtime_ns
+        for p in folder.glob("*.ipynb")
+        if not p.name.startswith(".") and not p.name.endswith(".failed.ipynb")
+    }
 
 
 def numbers(root):
@@ -48,7 +62,9 @@ def numbers(root):
 
 
 def kill_often(root, store, kills, shortest, longest, seed=0, say=lambda line: None):
-    """Kill `kills` builds, each after a random time; raises AssertionError if one of them undid what another had finished."""
+    """Kill `kills` builds, each after a random time; raises AssertionError if one of them undid
+    what another had finished.
+    """
     moments, hit = random.Random(seed), 0
     for number in range(kills):
         before = stored(store), executed(root)
@@ -78,7 +94,14 @@ def main():
     arguments = parser.parse_args()
     root = arguments.root.resolve()
     store = root / "runs"
-    hit = kill_often(root, store, arguments.kills, 0.3, arguments.longest, say=lambda line: print(line, flush=True))
+    hit = kill_often(
+        root,
+        store,
+        arguments.kills,
+        0.3,
+        arguments.longest,
+        say=lambda line: print(line, flush=True),
+    )
     before = stored(store)
     begun = time.time()
     last = start(root, store)
@@ -86,7 +109,10 @@ def main():
     assert last.returncode == 0, error
     after = stored(store)
     assert all(after[name] == stamp for name, stamp in before.items())
-    print(f"{hit} of {arguments.kills} builds were killed under way; the next one finished in {time.time() - begun:.0f} s")
+    print(
+        f"{hit} of {arguments.kills} builds were killed under way; the next one finished in "
+        f"{time.time() - begun:.0f} s"
+    )
     print("no finished network or chapter was lost or made again")
     (root / "_build" / "numbers.json").write_text(json.dumps(numbers(root), sort_keys=True))
 

@@ -1,4 +1,6 @@
-"""A small real book for the tests: the repository's own pages and settings around one chapter that says everything a chapter can say."""
+"""A small real book for the tests: the repository's own pages and settings around one chapter that
+says everything a chapter can say.
+"""
 
 import json
 import re
@@ -29,7 +31,9 @@ ax.legend()
 caption = "Accuracy for each seed; $n = 3$ networks, no spread. Takeaway: it rises."
 show(figure, "small-figure", caption, f"Line that rises from {rows[0]['accuracy']:.2f}.", rows)"""
 
-TABLE = """table(rows, "small-table", "The same numbers as a table.", formats={"accuracy": ".2f"})"""
+TABLE = (
+    """table(rows, "small-table", "The same numbers as a table.", formats={"accuracy": ".2f"})"""
+)
 
 RECORD = """import numpy as np
 record("mean_accuracy", np.float32(0.5))
@@ -43,20 +47,38 @@ over {glue:text}`networks` networks ({glue:text}`undefined:.2f`)."""
 
 
 def a_book(**parts):
-    """What pages read of a `schurkit_press.book.Book`: the repository's folder and claims, nothing run or published, or the given parts."""
-    known = {"root": REPOSITORY, "edition": "quick", "chapters": {}, "published": {}, "notebooks": {}}
-    return SimpleNamespace(**{**known, "claims": load_claims(REPOSITORY / "book" / "claims.yml"), **parts})
+    """What pages read of a `schurkit_press.book.Book`: the repository's folder and claims, nothing
+    run or published, or the given parts.
+    """
+    known = {
+        "root": REPOSITORY,
+        "edition": "quick",
+        "chapters": {},
+        "published": {},
+        "notebooks": {},
+    }
+    return SimpleNamespace(
+        **{**known, "claims": load_claims(REPOSITORY / "book" / "claims.yml"), **parts}
+    )
 
 
 def cell(source, tags=(), kind="code"):
     """A cell of a clean notebook."""
-    common = {"cell_type": kind, "metadata": {"tags": list(tags)} if tags else {}, "source": source, "id": f"c{abs(hash(source)) % 10**8}"}
+    common = {
+        "cell_type": kind,
+        "metadata": {"tags": list(tags)} if tags else {},
+        "source": source,
+        "id": f"c{abs(hash(source)) % 10**8}",
+    }
     return common | ({"execution_count": None, "outputs": []} if kind == "code" else {})
 
 
 def notebook(*cells, plan=None):
     """A clean notebook of these cells."""
-    metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}
+    metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
     if plan:
         metadata["schurkit"] = {"plan": plan}
     return {"cells": list(cells), "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
@@ -64,7 +86,13 @@ def notebook(*cells, plan=None):
 
 def small_chapter(**changes):
     """The chapter `small`, with some of its cells replaced."""
-    source = {"parameters": PARAMETERS, "draw": DRAW, "table": TABLE, "record": RECORD, "prose": PROSE} | changes
+    source = {
+        "parameters": PARAMETERS,
+        "draw": DRAW,
+        "table": TABLE,
+        "record": RECORD,
+        "prose": PROSE,
+    } | changes
     return notebook(
         cell("# Does a small book stand?", kind="markdown"),
         cell("from typing import Literal"),
@@ -76,20 +104,43 @@ def small_chapter(**changes):
     )
 
 
-def write_book(root: Path, chapters: dict, editions: str = "quick:\n  purpose: for tests\n") -> Path:
-    """Write a book of these chapters, with the repository's pages and settings, and return its folder."""
+def write_book(
+    root: Path, chapters: dict, editions: str = "quick:\n  purpose: for tests\n"
+) -> Path:
+    """Write a book of these chapters, with the repository's pages and settings, and return its
+    folder.
+    """
     root.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(REPOSITORY / "book", root / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        REPOSITORY / "book", root / "book", ignore=shutil.ignore_patterns("__pycache__")
+    )
     claims = root / "book" / "claims.yml"  # the chapters of these books have other parameters
-    claims.write_text(re.sub(r"(?m)^  conditions: .*", "  conditions: {}", claims.read_text(encoding="utf-8")), encoding="utf-8")
+    claims.write_text(
+        re.sub(r"(?m)^  conditions: .*", "  conditions: {}", claims.read_text(encoding="utf-8")),
+        encoding="utf-8",
+    )
     shutil.copy(REPOSITORY / "_config.yml", root / "_config.yml")
-    pages = ["book/method", "book/reading_profiles", "book/recipes", "book/ledger", "book/glossary", "book/api", "book/status", "book/references"]
+    pages = [
+        "book/method",
+        "book/reading_profiles",
+        "book/recipes",
+        "book/ledger",
+        "book/glossary",
+        "book/api",
+        "book/status",
+        "book/references",
+    ]
     toc = "format: jb-book\nroot: book/introduction\nparts:\n- caption: Chapters\n  chapters:\n"
-    toc += "".join(f"  - file: notebooks/{name}\n" for name in chapters) + "- caption: Back matter\n  chapters:\n"
+    toc += (
+        "".join(f"  - file: notebooks/{name}\n" for name in chapters)
+        + "- caption: Back matter\n  chapters:\n"
+    )
     (root / "_toc.yml").write_text(toc + "".join(f"  - file: {page}\n" for page in pages))
     introduction = root / "book" / "introduction.md"
     first = next(iter(chapters))
-    introduction.write_text(re.sub(r"notebooks/\w+`", f"notebooks/{first}`", introduction.read_text()))
+    introduction.write_text(
+        re.sub(r"notebooks/\w+`", f"notebooks/{first}`", introduction.read_text())
+    )
     (root / "book" / "editions.yml").write_text(editions)
     (root / "notebooks").mkdir()
     for name, content in chapters.items():

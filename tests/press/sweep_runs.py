@@ -10,11 +10,20 @@ def trained(seed: int = 0, hidden_size: int = 8, seeds: list | None = None):
     """Train and ablate small networks for real."""
     from schurkit.studies.profiles import network_profile
 
-    return network_profile(seed, task="copy", task_fields='{"symbols": 2, "channels": 2, "replay": 4}', hidden_size=hidden_size,
+    return network_profile(seed, task="copy", task_fields='{"symbols": 2, "channels": 2, "replay": '
+                                                          '4}', hidden_size=hidden_size,
                            training_steps=60, draws=3, test_trials=32, seeds=seeds)  # fmt: skip
 
 
-def told(seed: int, rate: float = 0.5, flag: bool = False, word: str = "a", sizes: list[int] = (), kind: Literal["x", "y"] = "x", free=None):
+def told(
+    seed: int,
+    rate: float = 0.5,
+    flag: bool = False,
+    word: str = "a",
+    sizes: list[int] = (),
+    kind: Literal["x", "y"] = "x",
+    free=None,
+):
     """Say what came in."""
     types = {"rate_type": type(rate).__name__, "flag_type": type(flag).__name__}
     return {"seed": seed, **types, "n_sizes": len(sizes), "kind_given": kind, "nan": float("nan")}
@@ -23,7 +32,10 @@ def told(seed: int, rate: float = 0.5, flag: bool = False, word: str = "a", size
 def threads(seed: int):
     """What a worker may use."""
     names = ("OMP_NUM_THREADS", "SCHURKIT_THREADS", "NUMBA_NUM_THREADS")
-    return {name: os.environ.get(name) for name in names} | {"process": os.getpid(), "store": os.environ["SCHURKIT_STORE"]}
+    return {name: os.environ.get(name) for name in names} | {
+        "process": os.getpid(),
+        "store": os.environ["SCHURKIT_STORE"],
+    }
 
 
 def fails(seed: int, folder: str):

@@ -1,4 +1,6 @@
-"""The published run stands first: one line that sets a run beside it, and its numbers in the prose."""
+"""The published run stands first: one line that sets a run beside it, and its numbers in the
+prose.
+"""
 
 import base64
 
@@ -10,12 +12,29 @@ from schurkit_press.beside import PRECISION, published_line, published_numbers
 from schurkit_press.build import BuildError, build, plan_build
 from schurkit_press.chapters import chapters
 
-VALUES = {"networks": 20, "first_seed": 0, "bits": 3, "threshold": 0.9, "draws": 20, "orders": 10, "test_trials": 256, "sizes": [56, 64]}
-KEPT = {"edition": "book", "date": "2026-11-28", "device": "a chip, 2 cores", "seconds": 60.0, "values": VALUES}
+VALUES = {
+    "networks": 20,
+    "first_seed": 0,
+    "bits": 3,
+    "threshold": 0.9,
+    "draws": 20,
+    "orders": 10,
+    "test_trials": 256,
+    "sizes": [56, 64],
+}
+KEPT = {
+    "edition": "book",
+    "date": "2026-11-28",
+    "device": "a chip, 2 cores",
+    "seconds": 60.0,
+    "values": VALUES,
+}
 
 
 def csv(rows):
-    return "\n".join(["network,removed,kind,delta", *(",".join(map(str, row)) for row in rows)]) + "\n"
+    return (
+        "\n".join(["network,removed,kind,delta", *(",".join(map(str, row)) for row in rows)]) + "\n"
+    )
 
 
 def rows(effects, first=0, removed="CR"):
@@ -23,15 +42,31 @@ def rows(effects, first=0, removed="CR"):
 
 
 def book(tmp_path, published, live, values=None, records=None):
-    """A book of one chapter with these CSV files of the published and of this run; other values of its parameters where given."""
+    """A book of one chapter with these CSV files of the published and of this run; other values of
+    its parameters where given.
+    """
     place = tmp_path / "book" / "data" / "one"
     place.mkdir(parents=True, exist_ok=True)
     if published is not None:
         (place / "a-profile.csv").write_text(csv(published))
-    run = {"values": VALUES | {"networks": 3} | (values or {}), "seconds": 45.2, "device": "a chip, 2 cores"}
-    embedded = f'<a download="a-profile.csv" href="data:text/csv;base64,{base64.b64encode(csv(live).encode()).decode()}">'
-    executed = {"metadata": {"schurkit": {"run": run}}, "cells": [{"outputs": [{"data": {"text/html": embedded}}]}]}
-    return a_book(root=tmp_path, notebooks={"one": executed}, published={"one": {"provenance": KEPT, "records": records or {}}})
+    run = {
+        "values": VALUES | {"networks": 3} | (values or {}),
+        "seconds": 45.2,
+        "device": "a chip, 2 cores",
+    }
+    embedded = (
+        '<a download="a-profile.csv" '
+        f'href="data:text/csv;base64,{base64.b64encode(csv(live).encode()).decode()}">'
+    )
+    executed = {
+        "metadata": {"schurkit": {"run": run}},
+        "cells": [{"outputs": [{"data": {"text/html": embedded}}]}],
+    }
+    return a_book(
+        root=tmp_path,
+        notebooks={"one": executed},
+        published={"one": {"provenance": KEPT, "records": records or {}}},
+    )
 
 
 def line(*arguments, **more):
@@ -42,22 +77,35 @@ EVEN = [i / 19 for i in range(20)]  # 20 published networks from 0 to 1
 
 
 def test_values_outside_the_published_range_are_counted_as_such(tmp_path):
-    """Seven removals of three fresh networks, two values outside; controls, what is undefined and what removes nothing do not count."""
+    """Seven removals of three fresh networks, two values outside; controls, what is undefined and
+    what removes nothing do not count.
+    """
     names = ["RR", "CR", "CC", "RR+CR", "RR+CC", "CR+CC", "RR+CR+CC"]
-    published = [row for name in names for row in rows(EVEN, removed=name)] + rows([0.0] * 20, removed="none")
-    live = [row for name in names for row in rows([0.25, 0.5, 0.75], first=100, removed=name)] + rows([0.0] * 3, first=100, removed="none")
+    published = [row for name in names for row in rows(EVEN, removed=name)] + rows(
+        [0.0] * 20, removed="none"
+    )
+    live = [
+        row for name in names for row in rows([0.25, 0.5, 0.75], first=100, removed=name)
+    ] + rows([0.0] * 3, first=100, removed="none")
     live[0], live[4] = (100, "RR", "removal", -0.1), (101, "CR", "removal", 1.1)
-    live += [(100, "CR", "permuted", 9.0), (102, "RR", "removal", ""), (102, "CC", "removal", "nan")]
+    live += [
+        (100, "CR", "permuted", 9.0),
+        (102, "RR", "removal", ""),
+        (102, "CC", "removal", "nan"),
+    ]
     told = line(tmp_path, published, live)
     assert told == (
         "Published run: 20 networks, 2026-11-28. This run: 3 networks, 45 s on 2 cores. "
-        "19 of its 21 values lie within the range of the published networks (fresh networks: 19 in the mean)."
+        "19 of its 21 values lie within the range of the published networks (fresh networks: 19 "
+        "in the mean)."
     )
 
 
 @pytest.mark.parametrize("n", [2, 5, 20])
 def test_what_fresh_networks_would_give_is_right(tmp_path, n):
-    """Of 40 fresh values, (n − 1)/(n + 1) in the mean: the chance that the last of n + 1 is neither the least nor the largest."""
+    """Of 40 fresh values, (n − 1)/(n + 1) in the mean: the chance that the last of n + 1 is neither
+    the least nor the largest.
+    """
     told = line(tmp_path, rows(range(n)), rows([0.5] * 40, first=100))
     assert f"fresh networks: {40 * (n - 1) / (n + 1):.3g} in the mean" in told
 
@@ -65,9 +113,15 @@ def test_what_fresh_networks_would_give_is_right(tmp_path, n):
 def test_networks_of_published_seeds_are_no_test(tmp_path):
     again = rows([EVEN[0] * (1 - 1e-9), EVEN[19] * (1 + 1e-9)])  # rounded otherwise, at both ends
     again[1] = (19, *again[1][1:])
-    assert "2 of its 2 values lie within the range of the published networks (its seeds are among theirs)." in line(tmp_path, rows(EVEN), again)
+    assert (
+        "2 of its 2 values lie within the range of the published networks (its seeds are among "
+        "theirs)." in line(tmp_path, rows(EVEN), again)
+    )
     told = line(tmp_path, rows(EVEN), again + rows([2.0], first=100))
-    assert "2 of its 3 values lie within" in told and "(2.9 in the mean, since 2 are of seeds that are among theirs)" in told
+    assert (
+        "2 of its 3 values lie within" in told
+        and "(2.9 in the mean, since 2 are of seeds that are among theirs)" in told
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,14 +135,24 @@ def test_networks_of_published_seeds_are_no_test(tmp_path):
 def test_a_run_with_other_parameters_stands_on_its_own(tmp_path, values, words):
     other = book(tmp_path, rows(EVEN), rows([0.5]), values, {"delta": 0.5})
     told = published_line(other, "one", "a-profile", "removed", "delta")
-    assert told == f"Other parameters than the published run's ({words}): this page stands on its own run."
+    assert (
+        told
+        == f"Other parameters than the published run's ({words}): this page stands on its own run."
+    )
     assert published_numbers(other, "one")["outputs"] == []
 
 
-@pytest.mark.parametrize("values", [{"first_seed": 7, "draws": 3, "orders": 1, "test_trials": 16}, {"sizes": [64]}, {"new": 1}])
+@pytest.mark.parametrize(
+    "values",
+    [{"first_seed": 7, "draws": 3, "orders": 1, "test_trials": 16}, {"sizes": [64]}, {"new": 1}],
+)
 def test_other_seeds_fewer_networks_and_draws_are_the_same_question(tmp_path, values):
-    same = book(tmp_path, rows(EVEN), rows([0.5]), values, {"delta": 0.5, "word": "two", "gone": None})
-    assert "1 of its 1 value lies within" in published_line(same, "one", "a-profile", "removed", "delta")
+    same = book(
+        tmp_path, rows(EVEN), rows([0.5]), values, {"delta": 0.5, "word": "two", "gone": None}
+    )
+    assert "1 of its 1 value lies within" in published_line(
+        same, "one", "a-profile", "removed", "delta"
+    )
     outputs = published_numbers(same, "one")["outputs"]
     assert {o["metadata"]["scrapbook"]["name"]: list(o["data"].values()) for o in outputs} == {
         "published.delta": ["0.5"],
@@ -102,19 +166,34 @@ def test_without_a_published_run_or_its_values_the_line_says_so(tmp_path):
     assert published_line(one, "one", "a-profile", "removed", "delta").endswith(
         "45 s on 2 cores. The published run has no such values to set beside it."
     )
-    with pytest.raises(InputError, match=r"one: nb\.published names 'a-profil'; the chapter shows no such numbers, it has a-profile\.csv"):
+    with pytest.raises(
+        InputError,
+        match=r"one: nb\.published names 'a-profil'; the chapter shows no such numbers, it has "
+        r"a-profile\.csv",
+    ):
         published_line(one, "one", "a-profil", "removed", "delta")
     one.published = {}
-    assert published_line(one, "one", "a-profile", "removed", "delta") == "No run of this chapter is published: this page stands on its own run."
+    assert (
+        published_line(one, "one", "a-profile", "removed", "delta")
+        == "No run of this chapter is published: this page stands on its own run."
+    )
     assert published_numbers(one, "one")["outputs"] == []
 
 
 def test_what_counts_as_precision_are_parameters_of_chapters():
-    assert {parameter.name for chapter in chapters(REPOSITORY).values() for parameter in chapter.parameters} >= PRECISION
+    assert {
+        parameter.name
+        for chapter in chapters(REPOSITORY).values()
+        for parameter in chapter.parameters
+    } >= PRECISION
 
 
 def test_a_number_that_neither_run_has_fails_the_build_like_any_other(tmp_path):
-    content = notebook(cell("# Bad", kind="markdown"), cell("1 + 1"), cell("Here {glue:text}`published.nowhere:.2f`.", kind="markdown"))
+    content = notebook(
+        cell("# Bad", kind="markdown"),
+        cell("1 + 1"),
+        cell("Here {glue:text}`published.nowhere:.2f`.", kind="markdown"),
+    )
     root = write_book(tmp_path / "book", {"bad": content})
     with pytest.raises(BuildError, match=r"No key 'published\.nowhere' found in glue data"):
         build(root, plan_build(root), say=lambda text: None)

@@ -20,17 +20,28 @@ PLAIN = {"plain": notebook(cell("# Plain", kind="markdown"), cell("1 + 1"))}
 
 
 def text_of(root, page):
-    return re.sub(r" (?=[.,;:])", "", re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", (root / HTML / page).read_text()))))
+    return re.sub(
+        r" (?=[.,;:])",
+        "",
+        re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", (root / HTML / page).read_text()))),
+    )
 
 
-# ---------------------------------------------------------------------------------------------------------------- the pages
+# ---------------------------------------------------------------------------------------- the pages
 def test_a_figure_has_number_caption_alternative_text_and_its_numbers(built_book):
     page = (built_book / HTML / "notebooks" / "small.html").read_text()
-    assert re.search(r'<img alt="Line that rises from 0\.90\."[^>]*src="\.\./_images/[0-9a-f]+\.svg"', page)
+    assert re.search(
+        r'<img alt="Line that rises from 0\.90\."[^>]*src="\.\./_images/[0-9a-f]+\.svg"', page
+    )
     assert re.search(r'<figure[^>]*id="small-figure"', page)
     assert "Fig. 1" in page and "Accuracy for each seed" in page
-    link = re.search(r'<a download="small-figure.csv" href="\.\./(_static/data/small/small-figure\.csv)"', page)
-    assert (built_book / HTML / link[1]).read_text().splitlines()[:2] == ["seed,accuracy,kind", "0,0.9,a|b"]
+    link = re.search(
+        r'<a download="small-figure.csv" href="\.\./(_static/data/small/small-figure\.csv)"', page
+    )
+    assert (built_book / HTML / link[1]).read_text().splitlines()[:2] == [
+        "seed,accuracy,kind",
+        "0,0.9,a|b",
+    ]
     assert "schurkit-live" not in page and "data:text/csv" not in page
 
 
@@ -42,7 +53,10 @@ def test_a_table_is_part_of_the_page(built_book):
 
 def test_numbers_in_prose_come_from_what_was_recorded(built_book):
     text = text_of(built_book, "notebooks/small.html")
-    assert re.search(r"See Fig\. 1 and Table 1\. The mean accuracy is 0\.500 over 3 networks \( ?undefined ?\)", text)
+    assert re.search(
+        r"See Fig\. 1 and Table 1\. The mean accuracy is 0\.500 over 3 networks \( ?undefined ?\)",
+        text,
+    )
     assert re.search(r"Elsewhere: 0\.5", text_of(built_book, "notebooks/second.html"))
 
 
@@ -63,46 +77,87 @@ def test_the_ledger_lists_every_claim_with_its_verdict(built_book):
 def test_the_status_page_says_how_each_chapter_was_run(built_book):
     text = text_of(built_book, "book/status.html")
     assert "This copy is the quick edition." in text
-    assert re.search(r"Does a small book stand\? seeds = 3 none – – \d+ \d{4}-\d\d-\d\d unknown .* cores", text)
+    assert re.search(
+        r"Does a small book stand\? seeds = 3 none – – \d+ \d{4}-\d\d-\d\d unknown .* cores", text
+    )
     assert "Versions: python 3." in text and re.search(r"This copy: 2 chapters in \d+ s\.", text)
 
 
 def test_a_chapter_can_be_taken_along_with_and_without_results(built_book):
     page = (built_book / HTML / "notebooks" / "small.html").read_text()
     runs = {}
-    for kind, place in (("clean", "_static/data/clean/small.ipynb"), ("executed", "_sources/notebooks/small.ipynb")):
+    for kind, place in (
+        ("clean", "_static/data/clean/small.ipynb"),
+        ("executed", "_sources/notebooks/small.ipynb"),
+    ):
         assert f'<a download href="../{place}">' in page
-        runs[kind] = [c for c in json.loads((built_book / HTML / place).read_text())["cells"] if c["cell_type"] == "code"]
-    assert not any(c["outputs"] for c in runs["clean"]) and any(c["outputs"] for c in runs["executed"])
+        runs[kind] = [
+            c
+            for c in json.loads((built_book / HTML / place).read_text())["cells"]
+            if c["cell_type"] == "code"
+        ]
+    assert not any(c["outputs"] for c in runs["clean"]) and any(
+        c["outputs"] for c in runs["executed"]
+    )
 
 
 def test_the_status_page_has_every_parameter_and_the_numbers_behind_every_figure(built_book):
-    assert "Parameters: seeds = 3, rate = 0.001, plot = True, sizes = [2, 4], start = 'orthogonal', title = 'small # book'." in text_of(
-        built_book, "book/status.html"
+    assert (
+        "Parameters: seeds = 3, rate = 0.001, plot = True, sizes = [2, 4], start = 'orthogonal', "
+        "title = 'small # book'." in text_of(built_book, "book/status.html")
     )
     page = (built_book / HTML / "book" / "status.html").read_text()
     for name in ("small-figure", "small-table"):
-        assert f'href="../_static/data/small/{name}.csv"' in page and f'href="../notebooks/small.html#{name}"' in page
+        assert (
+            f'href="../_static/data/small/{name}.csv"' in page
+            and f'href="../notebooks/small.html#{name}"' in page
+        )
         assert (built_book / HTML / "_static" / "data" / "small" / f"{name}.csv").is_file()
 
 
 def test_status_shows_where_chapters_differ_and_which_are_missing():
-    run = {"changed": {"a|b": "x"}, "seconds": 3.2, "date": "2026-01-02", "commit": "abc", "versions": {"numpy": "2"}, "device": "one"}
-    notebooks = {name: {"metadata": {"schurkit": {"run": {**run, "device": name}}}} for name in ("first", "second")} | {"third": None}
-    notebooks["second"]["metadata"]["schurkit"]["run"]["training"] = {"networks": 20, "core_seconds": 61.5}
-    text = status_page(a_book(notebooks=notebooks, chapters=dict.fromkeys(notebooks), edition="book"))
-    assert "| {doc}`../notebooks/first` | – | `a\\|b = 'x'` | – | – | 3 | 2026-01-02 | `abc` | first |" in text
+    run = {
+        "changed": {"a|b": "x"},
+        "seconds": 3.2,
+        "date": "2026-01-02",
+        "commit": "abc",
+        "versions": {"numpy": "2"},
+        "device": "one",
+    }
+    notebooks = {
+        name: {"metadata": {"schurkit": {"run": {**run, "device": name}}}}
+        for name in ("first", "second")
+    } | {"third": None}
+    notebooks["second"]["metadata"]["schurkit"]["run"]["training"] = {
+        "networks": 20,
+        "core_seconds": 61.5,
+    }
+    text = status_page(
+        a_book(notebooks=notebooks, chapters=dict.fromkeys(notebooks), edition="book")
+    )
+    assert (
+        "| {doc}`../notebooks/first` | – | `a\\|b = 'x'` | – | – | 3 | 2026-01-02 | `abc` | first |"
+        in text
+    )
     assert "| 20 | 62 | 3 | 2026-01-02 | `abc` | second |" in text
-    assert "This copy: 2 chapters in **6 s**, after **62 s** of processor time for training 20 networks." in text
+    assert (
+        "This copy: 2 chapters in **6 s**, after **62 s** of processor time for training 20 "
+        "networks." in text
+    )
     assert "- Versions: numpy 2" in text
     assert "did not run them: third." in text
 
 
-# ---------------------------------------------------------------------------------------------------------------- again
+# -------------------------------------------------------------------------------------------- again
 def test_nothing_is_done_twice(built_book):
     said, ran = [], []
     start = time.monotonic()
-    build(built_book, plan_build(built_book), say=said.append, report=lambda name, outcome: ran.append(name))
+    build(
+        built_book,
+        plan_build(built_book),
+        say=said.append,
+        report=lambda name, outcome: ran.append(name),
+    )
     assert said == ["The pages are up to date."] and ran == []
     assert time.monotonic() - start < 5
 
@@ -110,7 +165,11 @@ def test_nothing_is_done_twice(built_book):
 def test_pages_that_something_else_wrote_are_built_again(tmp_path, monkeypatch):
     root = write_book(tmp_path / "book", PLAIN)
     rendered = []
-    monkeypatch.setattr(module, "render", lambda root, staged, strict: (rendered.append(strict), (root / HTML).mkdir(exist_ok=True)))
+    monkeypatch.setattr(
+        module,
+        "render",
+        lambda root, staged, strict: (rendered.append(strict), (root / HTML).mkdir(exist_ok=True)),
+    )
     for _ in range(2):
         build(root, plan_build(root), say=lambda line: None)
     assert rendered == [True]
@@ -123,12 +182,17 @@ def test_pages_that_something_else_wrote_are_built_again(tmp_path, monkeypatch):
     assert len(rendered) == 3
 
 
-# ---------------------------------------------------------------------------------------------------------------- what goes wrong
+# ---------------------------------------------------------------------------------- what goes wrong
 def test_a_failed_chapter_stops_the_build_and_leaves_the_old_pages(tmp_path):
-    root = write_book(tmp_path / "book", {"bad": notebook(cell("# Bad", kind="markdown"), cell("1 / 0"))})
+    root = write_book(
+        tmp_path / "book", {"bad": notebook(cell("# Bad", kind="markdown"), cell("1 / 0"))}
+    )
     (root / HTML).mkdir(parents=True)
     (root / HTML / "index.html").write_text("old")
-    with pytest.raises(BuildError, match=r"bad: cell 2 of 2 \(1 / 0\) failed with ZeroDivisionError: division by zero"):
+    with pytest.raises(
+        BuildError,
+        match=r"bad: cell 2 of 2 \(1 / 0\) failed with ZeroDivisionError: division by zero",
+    ):
         build(root, plan_build(root))
     assert (root / HTML / "index.html").read_text() == "old"
 
@@ -139,7 +203,9 @@ def test_a_warning_of_a_page_is_an_error_that_names_it_and_leaves_the_old_pages(
     page.write_text(page.read_text() + "\nSee {ref}`nowhere`.\n")
     (root / HTML).mkdir(parents=True)
     (root / HTML / "index.html").write_text("old")
-    with pytest.raises(BuildError, match=r"book/introduction\.md:\d+: WARNING: undefined label: 'nowhere'") as caught:
+    with pytest.raises(
+        BuildError, match=r"book/introduction\.md:\d+: WARNING: undefined label: 'nowhere'"
+    ) as caught:
         build(root, plan_build(root))
     assert (root / HTML / "index.html").read_text() == "old"
     assert str(root / "_build" / "stage") not in str(caught.value)
@@ -147,18 +213,29 @@ def test_a_warning_of_a_page_is_an_error_that_names_it_and_leaves_the_old_pages(
 
 
 def test_what_a_chapter_writes_to_stderr_fails_the_build(tmp_path):
-    root = write_book(tmp_path / "book", {"loud": notebook(cell("# Loud", kind="markdown"), cell("import sys; print('x', file=sys.stderr)"))})
+    root = write_book(
+        tmp_path / "book",
+        {
+            "loud": notebook(
+                cell("# Loud", kind="markdown"), cell("import sys; print('x', file=sys.stderr)")
+            )
+        },
+    )
     with pytest.raises(BuildError, match="stderr was found in the cell outputs of cell 2"):
         build(root, plan_build(root))
 
 
-# ---------------------------------------------------------------------------------------------------------------- parts of a book
+# ---------------------------------------------------------------------------------- parts of a book
 def test_only_runs_the_chosen_chapters_and_shows_the_last_run_of_the_others(tmp_path, monkeypatch):
     root = write_book(tmp_path / "book", {"small": small_chapter(), **PLAIN})
     plan = plan_build(root, only=["plain"])
     assert [job.chapter.name for job in plan.jobs] == ["plain"] and plan.others == {"small": None}
     rendered, said = [], []
-    monkeypatch.setattr(module, "render", lambda root, staged, strict: (rendered.append(strict), (root / HTML).mkdir(exist_ok=True)))
+    monkeypatch.setattr(
+        module,
+        "render",
+        lambda root, staged, strict: (rendered.append(strict), (root / HTML).mkdir(exist_ok=True)),
+    )
     build(root, plan, say=said.append)
     assert rendered == [False] and said == ["Not for publishing: small shown without results."]
     folder = root / "_build" / "executed"
@@ -175,7 +252,11 @@ def test_a_typing_error_in_only_is_refused(tmp_path):
 
 
 def test_an_edition_runs_with_its_parameters(tmp_path):
-    root = write_book(tmp_path / "book", {"small": small_chapter()}, editions="book: {purpose: x, chapters: {small: {seeds: 20}}}")
+    root = write_book(
+        tmp_path / "book",
+        {"small": small_chapter()},
+        editions="book: {purpose: x, chapters: {small: {seeds: 20}}}",
+    )
     (job,) = plan_build(root, "book").jobs
     assert job.values == {"seeds": 20}
 
@@ -183,19 +264,30 @@ def test_an_edition_runs_with_its_parameters(tmp_path):
 def test_force_runs_again_what_was_run(tmp_path, monkeypatch):
     root = write_book(tmp_path / "book", PLAIN)
     ran = []
-    monkeypatch.setattr(module, "render", lambda root, staged, strict: (root / HTML).mkdir(exist_ok=True))
+    monkeypatch.setattr(
+        module, "render", lambda root, staged, strict: (root / HTML).mkdir(exist_ok=True)
+    )
     for force, runs in ((False, 1), (False, 1), (True, 2)):
-        build(root, plan_build(root), force=force, say=lambda line: None, report=lambda name, outcome: ran.append(outcome))
+        build(
+            root,
+            plan_build(root),
+            force=force,
+            say=lambda line: None,
+            report=lambda name, outcome: ran.append(outcome),
+        )
         assert len([outcome for outcome in ran if outcome is not None]) == runs
 
 
-# ---------------------------------------------------------------------------------------------------------------- the stage
+# ---------------------------------------------------------------------------------------- the stage
 def test_the_stage_is_the_book_with_execution_off(tmp_path):
     root = write_book(tmp_path / "book", PLAIN)
     config = yaml.safe_load(staged_config(root))
     assert config["execute"]["execute_notebooks"] == "off"
     assert config["execute"]["raise_on_error"] is True
-    assert yaml.safe_load((REPOSITORY / "_config.yml").read_text())["execute"]["execute_notebooks"] == "cache"
+    assert (
+        yaml.safe_load((REPOSITORY / "_config.yml").read_text())["execute"]["execute_notebooks"]
+        == "cache"
+    )
     (root / "_config.yml").write_text("a: [")
     with pytest.raises(InputError, match=r"_config\.yml is not valid YAML"):
         staged_config(root)
@@ -204,5 +296,7 @@ def test_the_stage_is_the_book_with_execution_off(tmp_path):
 def test_a_chapter_without_a_run_is_staged_as_it_stands(tmp_path):
     root = write_book(tmp_path / "book", PLAIN)
     staged = stage(Book(root, executed={"plain": None}))
-    assert json.loads((staged / "notebooks" / "plain.ipynb").read_text())["cells"][1]["outputs"] == []
+    assert (
+        json.loads((staged / "notebooks" / "plain.ipynb").read_text())["cells"][1]["outputs"] == []
+    )
     assert "did not run them: plain." in (staged / "book" / "status.md").read_text()

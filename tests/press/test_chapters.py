@@ -23,7 +23,11 @@ def with_parameters(source):
 def test_a_chapter_says_its_title_parameters_and_plan(tmp_path):
     content = small_chapter() | {"metadata": {"schurkit": {"plan": "copy"}}}
     chapter = read_chapter(written(tmp_path, content))
-    assert (chapter.name, chapter.title, chapter.plan) == ("small", "Does a small book stand?", "copy")
+    assert (chapter.name, chapter.title, chapter.plan) == (
+        "small",
+        "Does a small book stand?",
+        "copy",
+    )
     assert [(one.name, one.kind, one.default, one.help) for one in chapter.parameters] == [
         ("seeds", "int", 3, "how many networks"),
         ("rate", "float", 1e-3, "learning rate"),
@@ -35,10 +39,14 @@ def test_a_chapter_says_its_title_parameters_and_plan(tmp_path):
 
 
 def test_papermill_sees_the_same_parameters(tmp_path):
-    """Papermill injects by name: what we accept must be what it knows (its pattern has no choices and no '#' in texts)."""
+    """Papermill injects by name: what we accept must be what it knows (its pattern has no choices
+    and no '#' in texts).
+    """
     lines = [line for line in PARAMETERS.splitlines() if not line.startswith(("start", "title"))]
     path = written(tmp_path, with_parameters("\n".join(lines)))
-    assert list(inspect_notebook(path)) == [parameter.name for parameter in read_chapter(path).parameters]
+    assert list(inspect_notebook(path)) == [
+        parameter.name for parameter in read_chapter(path).parameters
+    ]
 
 
 def test_a_chapter_without_parameters_has_none(tmp_path):
@@ -52,7 +60,11 @@ def test_a_chapter_without_parameters_has_none(tmp_path):
         ("seeds = 3", r"line 1: write 'name: kind = default  # help'; got 'seeds = 3'"),
         ("seeds: int", r"line 1: write .*; got 'seeds: int'"),
         ("a: int = 1\nseeds: int = len([1])", r"line 2: write .* with a plain default"),
-        ("seeds: dict = {}", r"where kind is int, float, bool, str, list\[…\] of one of them, or Literal of texts; got 'dict'"),
+        (
+            "seeds: dict = {}",
+            r"where kind is int, float, bool, str, list\[…\] of one of them, or Literal of texts; "
+            r"got 'dict'",
+        ),
         ("seeds: Literal[1, 2] = 1", r"or Literal of texts"),
         ("seeds: int = 2.5", r"seeds takes a whole number; its default is 2.5"),
         ("seeds: int = '2'", r"seeds takes a whole number; its default is '2'"),
@@ -73,12 +85,14 @@ def test_what_is_no_notebook_is_named(tmp_path, content):
 
 
 def test_two_parameters_cells_are_refused(tmp_path):
-    content = notebook(cell("a: int = 1", tags=["parameters"]), cell("b: int = 1", tags=["parameters"]))
+    content = notebook(
+        cell("a: int = 1", tags=["parameters"]), cell("b: int = 1", tags=["parameters"])
+    )
     with pytest.raises(InputError, match="must have one cell tagged 'parameters'; it has 2"):
         read_chapter(written(tmp_path, content))
 
 
-# ---------------------------------------------------------------------------------------------------------------- values
+# ------------------------------------------------------------------------------------------- values
 @pytest.mark.parametrize(
     ("kind", "given", "value"),
     [
@@ -151,7 +165,9 @@ def test_a_choice_takes_its_texts_alone():
 
 def test_values_that_equal_the_default_are_dropped(tmp_path):
     chapter = read_chapter(written(tmp_path, small_chapter()))
-    assert chapter.values({"seeds": "3", "rate": "0.001", "sizes": "2,4", "plot": "false"}) == {"plot": False}
+    assert chapter.values({"seeds": "3", "rate": "0.001", "sizes": "2,4", "plot": "false"}) == {
+        "plot": False
+    }
 
 
 def test_an_unknown_parameter_is_refused_with_the_nearest_name(tmp_path):
@@ -164,7 +180,7 @@ def test_an_unknown_parameter_is_refused_with_the_nearest_name(tmp_path):
         read_chapter(written(tmp_path, notebook(cell("1")))).values({"zzz": "3"})
 
 
-# ---------------------------------------------------------------------------------------------------------------- the book's folder
+# -------------------------------------------------------------------------------- the book's folder
 def test_chapters_come_in_the_order_of_the_book(tmp_path):
     root = write_book(tmp_path / "book", {"second": small_chapter(), "first": small_chapter()})
     assert list(chapters(root)) == ["second", "first"]
@@ -181,7 +197,9 @@ def test_a_typing_error_in_a_chapter_gets_the_nearest_name(tmp_path):
 def test_a_page_that_the_contents_list_but_nobody_wrote_is_named(tmp_path):
     root = write_book(tmp_path / "book", {"small": small_chapter()})
     (root / "notebooks" / "small.ipynb").unlink()
-    with pytest.raises(InputError, match=r"_toc.yml lists 'notebooks/small', but there is no such page or notebook"):
+    with pytest.raises(
+        InputError, match=r"_toc.yml lists 'notebooks/small', but there is no such page or notebook"
+    ):
         chapters(root)
     (root / "_toc.yml").write_text("root: [")
     with pytest.raises(InputError, match=r"_toc\.yml is not valid YAML"):

@@ -36,7 +36,9 @@ def test_a_sound_book_has_no_problems(built_book):
 
 def test_an_image_without_alternative_text_is_a_problem(copy):
     damage(copy, "notebooks/small.html", 'alt="Line that rises from 0.90."', "")
-    assert problems(copy)[0].startswith("problem: notebooks/small.html: no alternative text on ../_images/")
+    assert problems(copy)[0].startswith(
+        "problem: notebooks/small.html: no alternative text on ../_images/"
+    )
 
 
 @pytest.mark.parametrize("link", ["nowhere.html", "../book/ledger.html#nowhere", "#nowhere"])
@@ -45,7 +47,16 @@ def test_a_link_that_leads_nowhere_is_a_problem(copy, link):
     assert problems(copy) == [f"problem: notebooks/small.html: broken link {link}"]
 
 
-@pytest.mark.parametrize("link", ["../book/ledger.html#claim-s2", "#small-figure", "https://example.org/nowhere", "data:text/csv,1", "mailto:a@b.c"])
+@pytest.mark.parametrize(
+    "link",
+    [
+        "../book/ledger.html#claim-s2",
+        "#small-figure",
+        "https://example.org/nowhere",
+        "data:text/csv,1",
+        "mailto:a@b.c",
+    ],
+)
 def test_other_links_are_none(copy, link):
     damage(copy, "notebooks/small.html", "</article>", f'<a href="{link}">x</a></article>')
     assert problems(copy) == []
@@ -64,7 +75,13 @@ def test_other_links_are_none(copy, link):
 def test_what_a_page_fetches_from_elsewhere_is_noted(copy, element, noted):
     damage(copy, "book/status.html", "</article>", element + "</article>")
     notes = [str(finding) for finding in check_book(copy) if not finding.is_problem]
-    assert any(note.startswith("note: book/status.html: fetches ") and "a.example" in note for note in notes) is noted
+    assert (
+        any(
+            note.startswith("note: book/status.html: fetches ") and "a.example" in note
+            for note in notes
+        )
+        is noted
+    )
 
 
 def test_a_chapter_that_was_not_run_or_has_no_page_is_a_problem(copy):
@@ -82,12 +99,16 @@ def test_a_chapter_that_was_not_run_or_has_no_page_is_a_problem(copy):
 def test_a_figure_that_was_not_shown_with_its_words_is_a_problem(copy):
     path = copy / HTML / "_sources" / "notebooks" / "small.ipynb"
     path.write_text(path.read_text().replace('"alt": "Line that rises from 0.90."', '"alt": ""'))
-    assert problems(copy) == ["problem: small: a figure has no alternative text; show it with schurkit.nb.show"]
+    assert problems(copy) == [
+        "problem: small: a figure has no alternative text; show it with schurkit.nb.show"
+    ]
 
 
 def test_without_pages_there_is_nothing_to_check(tmp_path):
     root = write_book(tmp_path / "book", {"small": small_chapter()})
-    with pytest.raises(InputError, match=r"there are no pages in _build/html; build them with 'make book'"):
+    with pytest.raises(
+        InputError, match=r"there are no pages in _build/html; build them with 'make book'"
+    ):
         check_book(root)
 
 

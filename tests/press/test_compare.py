@@ -14,7 +14,11 @@ EDITIONS = "quick:\n  purpose: q\nbook:\n  purpose: b\n  chapters:\n    small: {
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
-    root = write_book(tmp_path_factory.mktemp("compared") / "book", {"small": small_chapter(record=RECORD)}, EDITIONS)
+    root = write_book(
+        tmp_path_factory.mktemp("compared") / "book",
+        {"small": small_chapter(record=RECORD)},
+        EDITIONS,
+    )
     build(root, plan_build(root, "book"), say=lambda line: None)
     assert main(["publish", "--book", str(root)]) == 0
     return root
@@ -41,13 +45,22 @@ def problems(book):
 
 def test_the_same_run_agrees_to_the_last_digit(book):
     (only,) = compare(book)
-    assert not only.is_problem and only.what == "5 of 5 recorded numbers are those of the published run"
+    assert (
+        not only.is_problem
+        and only.what == "5 of 5 recorded numbers are those of the published run"
+    )
 
 
 def test_a_claim_that_comes_out_otherwise_is_a_problem(book, results):
-    results(lambda content: next(test for test in content["claims"] if test["id"] == "S1").update(value=0.9, interval=[0.85, 0.95], n=12))
+    results(
+        lambda content: next(test for test in content["claims"] if test["id"] == "S1").update(
+            value=0.9, interval=[0.85, 0.95], n=12
+        )
+    )
     (told,) = problems(book)
-    assert told.startswith("S1: published 0.9 [0.85, 0.95], 12 networks (not reproduced), here 0.004")
+    assert told.startswith(
+        "S1: published 0.9 [0.85, 0.95], 12 networks (not reproduced), here 0.004"
+    )
 
 
 def test_a_claim_tested_on_one_side_alone_is_a_problem(book, results):
@@ -57,7 +70,11 @@ def test_a_claim_tested_on_one_side_alone_is_a_problem(book, results):
 
 
 def test_a_value_on_one_side_alone_is_a_problem(book, results):
-    results(lambda content: next(test for test in content["claims"] if test["id"] == "S1").update(value=None, interval=None))
+    results(
+        lambda content: next(test for test in content["claims"] if test["id"] == "S1").update(
+            value=None, interval=None
+        )
+    )
     (told,) = problems(book)
     assert told.startswith("S1: published undefined, here 0.004")
 
@@ -71,7 +88,9 @@ def test_an_edition_that_was_not_run_is_a_problem(book):
     text = (book / "book" / "editions.yml").read_text()
     (book / "book" / "editions.yml").write_text(text.replace("seeds: 5", "seeds: 7"))
     try:
-        assert problems(book) == ["not run here in the book edition: 'schurkit build --edition book' runs it"]
+        assert problems(book) == [
+            "not run here in the book edition: 'schurkit build --edition book' runs it"
+        ]
     finally:
         (book / "book" / "editions.yml").write_text(text)
 
@@ -80,7 +99,11 @@ def test_the_command_fails_on_a_disagreement(book, results, capsys):
     arguments = ["check", "--files-only", "--published", "--book", str(book)]
     main(arguments)
     fine = capsys.readouterr().out.splitlines()
-    results(lambda content: next(test for test in content["claims"] if test["id"] == "S1").update(value=0.9))
+    results(
+        lambda content: next(test for test in content["claims"] if test["id"] == "S1").update(
+            value=0.9
+        )
+    )
     assert main(arguments) == 1
     told = capsys.readouterr().out.splitlines()
     assert int(told[-1].split()[0]) == int(fine[-1].split()[0]) + 1

@@ -14,10 +14,16 @@ def book(tmp_path, text):
 
 
 def test_an_edition_holds_what_differs_from_the_defaults(tmp_path):
-    root, known = book(tmp_path, "quick: {purpose: fast}\nbook:\n  purpose: more\n  chapters:\n    small: {seeds: 20, rate: 1e-3}\n")
+    root, known = book(
+        tmp_path,
+        "quick: {purpose: fast}\nbook:\n  purpose: more\n  chapters:\n    small: {seeds: 20, "
+        "rate: 1e-3}\n",
+    )
     assert edition_named(root, "quick", known).values == {}
     edition = edition_named(root, "book", known)
-    assert edition.values == {"small": {"seeds": 20}}  # YAML reads 1e-3 as text; it is the default of a float all the same
+    assert edition.values == {
+        "small": {"seeds": 20}
+    }  # YAML reads 1e-3 as text; it is the default of a float all the same
     assert edition.purpose == "more"
 
 
@@ -28,11 +34,26 @@ def test_an_edition_holds_what_differs_from_the_defaults(tmp_path):
         ("", "must map the name of each edition"),
         ("quick: fast", "quick must have a purpose"),
         ("quick: {purpose: x, chapter: {}}", "quick must have a purpose"),
-        ("quick: {purpose: x, chapters: [small]}", "quick: chapters must map a chapter to its parameters"),
-        ("quick: {purpose: x, chapters: {smal: {}}}", "quick: there is no chapter 'smal'; did you mean 'small'?"),
-        ("quick: {purpose: x, chapters: {small: [seeds]}}", "quick: small must map parameters to values"),
-        ("quick: {purpose: x, chapters: {small: {seed: 3}}}", "quick: small has no parameter 'seed'; did you mean 'seeds'?"),
-        ("quick: {purpose: x, chapters: {small: {seeds: many}}}", "quick: parameter seeds takes a whole number; got 'many'"),
+        (
+            "quick: {purpose: x, chapters: [small]}",
+            "quick: chapters must map a chapter to its parameters",
+        ),
+        (
+            "quick: {purpose: x, chapters: {smal: {}}}",
+            "quick: there is no chapter 'smal'; did you mean 'small'?",
+        ),
+        (
+            "quick: {purpose: x, chapters: {small: [seeds]}}",
+            "quick: small must map parameters to values",
+        ),
+        (
+            "quick: {purpose: x, chapters: {small: {seed: 3}}}",
+            "quick: small has no parameter 'seed'; did you mean 'seeds'?",
+        ),
+        (
+            "quick: {purpose: x, chapters: {small: {seeds: many}}}",
+            "quick: parameter seeds takes a whole number; got 'many'",
+        ),
     ],
 )
 def test_a_malformed_edition_is_one_clear_line(tmp_path, text, message):

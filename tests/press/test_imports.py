@@ -1,4 +1,6 @@
-"""What a piece of code really imports: each form of it, and against what Python finds when it runs."""
+"""What a piece of code really imports: each form of it, and against what Python finds when it
+runs.
+"""
 
 import ast
 import importlib
@@ -16,7 +18,8 @@ FILES = {
     "__init__.py": "_HOMES = {'low': ['thing'], 'sub': ['given']}\nversion = 1",
     "low.py": "def thing(): pass",
     "lone.py": "import lib.sub.deep",
-    "sub/__init__.py": "from .deep import given as given\nfrom .wide import other\ndef own(): from .late import x",
+    "sub/__init__.py": "from .deep import given as given\nfrom .wide import other\ndef own(): from .late import "
+    "x",
     "sub/deep.py": "from .. import low\nfrom numpy import low as lone",
     "sub/wide.py": "def f():\n    from ..lone import a",
     "sub/late.py": "import lib as alias\nalias.sub.given()",
@@ -66,7 +69,10 @@ def test_the_digest_changes_with_code_and_with_the_files_beside_it(lib):
     digests = [code_digest({lib.name: lib}, code)]
     for name, text in (
         ("sub/wide.py", "x = 1"),  # not imported
-        ("sub/deep.py", '"""Doc."""\nfrom .. import low  # word\nfrom numpy import low as lone\n"""More."""'),
+        (
+            "sub/deep.py",
+            '"""Doc."""\nfrom .. import low  # word\nfrom numpy import low as lone\n"""More."""',
+        ),
         ("own/style.css", "beside no module that counts"),
         ("low.py", "def thing(): return 1"),
         ("sub/page.js", "1"),
@@ -82,14 +88,27 @@ def test_the_digest_changes_with_code_and_with_the_files_beside_it(lib):
 def test_what_a_chapter_takes_from_the_package_was_defined_in_what_counts(name):
     """Python itself as judge: the module that each imported name says it comes from."""
     code = code_of(chapters(BOOK)[name])
-    counted, package = Packages({"schurkit": BOOK / "schurkit"}).closure([read(code)]), schurkit.__name__
+    counted, package = (
+        Packages({"schurkit": BOOK / "schurkit"}).closure([read(code)]),
+        schurkit.__name__,
+    )
     taken = []
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == package:
             for one in node.names:
-                value = getattr(importlib.import_module(node.module), one.name, None) or importlib.import_module(f"{node.module}.{one.name}")
+                value = getattr(
+                    importlib.import_module(node.module), one.name, None
+                ) or importlib.import_module(f"{node.module}.{one.name}")
                 taken.append(value)
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "sk":
+        elif (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "sk"
+        ):
             taken.append(getattr(schurkit, node.attr))
-    homes = {home for value in taken if (home := getattr(value, "__module__", None) or "").startswith(f"{package}.")}
+    homes = {
+        home
+        for value in taken
+        if (home := getattr(value, "__module__", None) or "").startswith(f"{package}.")
+    }
     assert homes <= counted and homes

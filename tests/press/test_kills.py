@@ -1,4 +1,6 @@
-"""A build that is killed at random moments ends in the same numbers, and never does finished work again."""
+"""A build that is killed at random moments ends in the same numbers, and never does finished work
+again.
+"""
 
 import os
 
@@ -27,7 +29,9 @@ def finish(root, store):
 def test_kills_at_random_moments(tmp_path):
     kills = int(os.environ.get("SCHURKIT_KILLS", "10"))
     chapter = small_chapter(record=TRAIN)
-    killed, whole = (write_book(tmp_path / name, {"small": chapter}) for name in ("killed", "whole"))
+    killed, whole = (
+        write_book(tmp_path / name, {"small": chapter}) for name in ("killed", "whole")
+    )
     stores = tmp_path / "store-killed", tmp_path / "store-whole"
     assert kill_often(killed, stores[0], kills, 0.5, 5.0) > 0
     before = stored(stores[0]), executed(killed)
@@ -37,4 +41,8 @@ def test_kills_at_random_moments(tmp_path):
     assert all(executed(killed)[name] == stamp for name, stamp in before[1].items())
     ours, theirs = (next(iter(numbers(root).values())) for root in (killed, whole))
     assert ours == theirs and len(ours["records"]) >= 13
-    assert not [p.name for p in (killed / "_build" / "executed").iterdir() if p.name.endswith(".failed.ipynb")]
+    assert not [
+        p.name
+        for p in (killed / "_build" / "executed").iterdir()
+        if p.name.endswith(".failed.ipynb")
+    ]

@@ -1,4 +1,6 @@
-"""The ledger's markdown: which figure carries a claim, how verdicts are counted, nothing lost for any claim."""
+"""The ledger's markdown: which figure carries a claim, how verdicts are counted, nothing lost for
+any claim.
+"""
 
 import json
 import re
@@ -20,7 +22,9 @@ VALUES = dict(load_claims(CLAIMS)["S2"].conditions)
 
 
 def executed(*said):
-    """An executed notebook that told these things, in order, run under the conditions of the copy task's rules."""
+    """An executed notebook that told these things, in order, run under the conditions of the copy
+    task's rules.
+    """
     cells = [{"outputs": [{"metadata": {"schurkit": dict(told)}}]} for told in said]
     return {"cells": cells, "metadata": {"schurkit": {"run": {"values": VALUES}}}}
 
@@ -34,14 +38,28 @@ def claim(id, **more):
 
 
 def test_a_claim_is_carried_by_the_figure_above_unless_it_names_another():
-    notebook = executed(claim("S1"), figure("first"), claim("S2"), figure("second", "table"), claim("S3"), claim("S4", figure="first"))
+    notebook = executed(
+        claim("S1"),
+        figure("first"),
+        claim("S2"),
+        figure("second", "table"),
+        claim("S3"),
+        claim("S4", figure="first"),
+    )
     found = ledger.tests_of({"one": notebook, "two": None})
-    assert {id: tests[0]["figure"] for id, tests in found.items()} == {"S1": None, "S2": "first", "S3": "second", "S4": "first"}
+    assert {id: tests[0]["figure"] for id, tests in found.items()} == {
+        "S1": None,
+        "S2": "first",
+        "S3": "second",
+        "S4": "first",
+    }
     assert found["S2"][0]["chapter"] == "one" and found["S2"][0]["interval"] == [0.5, 0.7]
 
 
 def test_a_figure_that_is_not_shown_is_refused():
-    with pytest.raises(InputError, match=r"one: claim S1 names the figure 'other'; the chapter shows first\."):
+    with pytest.raises(
+        InputError, match=r"one: claim S1 names the figure 'other'; the chapter shows first\."
+    ):
         ledger.tests_of({"one": executed(figure("first"), claim("S1", figure="other"))})
 
 
@@ -51,34 +69,84 @@ def test_the_name_of_a_figure_is_checked_where_it_is_given():
 
 
 def test_verdicts_are_counted_once_a_claim_and_those_without_a_test_are_not_run():
-    known = {id: replace(claim, conditions={}) for id, claim in load_claims(CLAIMS).items() if id in ("S1", "S2", "S3")}
-    tests = {"S1": [claim("S1"), claim("S1")], "S2": [claim("S2"), claim("S2", interval=[0.5, 0.8])]}  # S1: within .01 of 0; S2: at most .75
-    assert ledger.counted(known, tests) == {"not reproduced": 1, "reproduced": 1, "partly": 1, "not run": 1}
+    known = {
+        id: replace(claim, conditions={})
+        for id, claim in load_claims(CLAIMS).items()
+        if id in ("S1", "S2", "S3")
+    }
+    tests = {
+        "S1": [claim("S1"), claim("S1")],
+        "S2": [claim("S2"), claim("S2", interval=[0.5, 0.8])],
+    }  # S1: within .01 of 0; S2: at most .75
+    assert ledger.counted(known, tests) == {
+        "not reproduced": 1,
+        "reproduced": 1,
+        "partly": 1,
+        "not run": 1,
+    }
 
 
 def test_every_claim_has_a_row_and_an_entry_with_both_runs():
-    kept = {"one": {"provenance": {"edition": "book"}, "claims": [{**claim("S1", values=VALUES), "value": -0.25, "interval": [-0.5, -0.02]}]}}
-    text = ledger.ledger_page(a_book(notebooks={"one": executed(figure("first"), claim("S1", value=0, interval=[0, 0]))}, published=kept))
+    kept = {
+        "one": {
+            "provenance": {"edition": "book"},
+            "claims": [{**claim("S1", values=VALUES), "value": -0.25, "interval": [-0.5, -0.02]}],
+        }
+    }
+    text = ledger.ledger_page(
+        a_book(
+            notebooks={"one": executed(figure("first"), claim("S1", value=0, interval=[0, 0]))},
+            published=kept,
+        )
+    )
     known = load_claims(CLAIMS)
     rows = [line for line in text.splitlines() if line.startswith("| {ref}")]
     assert len(rows) == len(known) and all(f"(claim-{id.lower()})=" in text for id in known)
-    assert "{.ledger-verdict .published .not-reproduced} [−0.25 [−0.5, −0.02], 12 networks]{.ledger-small}" in rows[0]
-    assert "[✓ reproduced]{.ledger-verdict .live .reproduced}" in rows[0] and "{numref}`first`" in rows[0]
+    assert (
+        "{.ledger-verdict .published .not-reproduced} [−0.25 [−0.5, −0.02], 12 "
+        "networks]{.ledger-small}" in rows[0]
+    )
+    assert (
+        "[✓ reproduced]{.ledger-verdict .live .reproduced}" in rows[0]
+        and "{numref}`first`" in rows[0]
+    )
     assert rows[1].count("[not run]") == 2
     assert f"**Published runs:** 1 not reproduced, {len(known) - 1} not run." in text
-    assert len({re.sub(r"[^|]", "", row.replace("\\|", "")) for row in rows}) == 1  # as many cells in every row
+    assert (
+        len({re.sub(r"[^|]", "", row.replace("\\|", "")) for row in rows}) == 1
+    )  # as many cells in every row
 
 
 def test_a_run_under_other_conditions_says_which_and_gives_no_verdict():
-    """The flip-flop with one bit, 24 units and threshold .96: more than ten networks, an interval above 0, and yet not the claim's question."""
-    values = dict(load_claims(CLAIMS)["S7"].conditions) | {"bits": 1, "hidden_size": 24, "threshold": 0.96}
-    notebook = executed(figure("first"), claim("S7")) | {"metadata": {"schurkit": {"run": {"values": values}}}}
+    """The flip-flop with one bit, 24 units and threshold .96: more than ten networks, an interval
+    above 0, and yet not the claim's question.
+    """
+    values = dict(load_claims(CLAIMS)["S7"].conditions) | {
+        "bits": 1,
+        "hidden_size": 24,
+        "threshold": 0.96,
+    }
+    notebook = executed(figure("first"), claim("S7")) | {
+        "metadata": {"schurkit": {"run": {"values": values}}}
+    }
     text = ledger.ledger_page(a_book(notebooks={"one": notebook}))
     (row,) = [line for line in text.splitlines() if line.startswith("| {ref}`S7 <")]
-    assert "[≠ other conditions]{.ledger-verdict .live .other-conditions}" in row and "reproduced" not in row
-    assert "0.6 [0.5, 0.7], 12 networks; bits 1 instead of 3; hidden_size 24 instead of 64; threshold 0.96 instead of 0.9" in row
-    assert "12 networks: **other conditions (the value itself satisfies the rule); bits 1 instead of 3, hidden_size 24" in text
-    assert ledger.counted(load_claims(CLAIMS), ledger.tests_of({"one": notebook}))["other conditions"] == 1
+    assert (
+        "[≠ other conditions]{.ledger-verdict .live .other-conditions}" in row
+        and "reproduced" not in row
+    )
+    assert (
+        "0.6 [0.5, 0.7], 12 networks; bits 1 instead of 3; hidden_size 24 instead of 64; "
+        "threshold 0.96 instead of 0.9" in row
+    )
+    assert (
+        "12 networks: **other conditions (the value itself satisfies the rule); bits 1 instead of "
+        "3, hidden_size 24" in text
+    )
+    assert (
+        ledger.counted(load_claims(CLAIMS), ledger.tests_of({"one": notebook}))["other conditions"]
+        == 1
+    )
 
 
 def test_a_claim_says_whether_it_is_beyond_its_control():
@@ -86,26 +154,50 @@ def test_a_claim_says_whether_it_is_beyond_its_control():
     claims = [claim("S2", values=VALUES, beyond={"permuted": excess}), claim("S1", values=VALUES)]
     kept = {"one": {"provenance": {"edition": "book"}, "claims": claims}}
     text = ledger.ledger_page(a_book(published=kept))
-    rows = {row.split("`")[1].split()[0]: row for row in text.splitlines() if row.startswith("| {ref}")}
-    assert "| yes (permuted) |" in rows["S2"] and "| not asked |" in rows["S1"] and "| – |" in rows["S3"]
+    rows = {
+        row.split("`")[1].split()[0]: row for row in text.splitlines() if row.startswith("| {ref}")
+    }
+    assert (
+        "| yes (permuted) |" in rows["S2"]
+        and "| not asked |" in rows["S1"]
+        and "| – |" in rows["S3"]
+    )
 
 
 def test_the_conditions_of_every_claim_are_parameters_of_the_chapter_that_tests_it():
     found = chapters(REPOSITORY)
-    code = {name: "".join(map(cell_text, chapter.source["cells"])) for name, chapter in found.items()}
+    code = {
+        name: "".join(map(cell_text, chapter.source["cells"])) for name, chapter in found.items()
+    }
     for id, told in load_claims(CLAIMS).items():
-        name = "knobs" if id.startswith("D") else next(name for name, text in code.items() if re.search(rf'nb\.claim\(\s*"{id}"', text))
+        name = (
+            "knobs"
+            if id.startswith("D")
+            else next(
+                name for name, text in code.items() if re.search(rf'nb\.claim\(\s*"{id}"', text)
+            )
+        )
         defaults = {parameter.name: parameter.default for parameter in found[name].parameters}
         assert told.conditions and set(told.conditions) <= set(defaults), id
         differ = {what for what, wanted in told.conditions.items() if defaults[what] != wanted}
-        assert differ <= {"train_fraction"}, (id, differ)  # the quick edition of modular addition has an easier split
+        assert differ <= {"train_fraction"}, (
+            id,
+            differ,
+        )  # the quick edition of modular addition has an easier split
 
 
 def test_no_verdict_is_stored_with_the_published_runs():
     for path in (REPOSITORY / "book" / "data").rglob("results.json"):
         claims = json.loads(path.read_text(encoding="utf-8"))["claims"]
-        assert all(set(told) <= {"id", "value", "interval", "n", "figure", "each", "beyond"} for told in claims), path
-        words = [word for word in (*VERDICTS, "underpowered") if word in json.dumps([{**told, "id": ""} for told in claims])]
+        assert all(
+            set(told) <= {"id", "value", "interval", "n", "figure", "each", "beyond"}
+            for told in claims
+        ), path
+        words = [
+            word
+            for word in (*VERDICTS, "underpowered")
+            if word in json.dumps([{**told, "id": ""} for told in claims])
+        ]
         assert words == [], path
 
 
@@ -117,10 +209,21 @@ def test_the_page_of_a_chapter_has_the_verdict_of_the_rule_as_it_is_now(tmp_path
 
     def lines(old, new):
         rules.write_text(CLAIMS.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
-        page = for_the_page(a_book(notebooks={"one": notebook}, claims=load_claims(rules)), "one", tmp_path, tmp_path / "one.ipynb")
+        page = for_the_page(
+            a_book(notebooks={"one": notebook}, claims=load_claims(rules)),
+            "one",
+            tmp_path,
+            tmp_path / "one.ipynb",
+        )
         return [cell["outputs"][0]["data"]["text/markdown"] for cell in page["cells"]]
 
-    assert [line[: line.index(".**")] for line in lines("", "")] == ["**Claim S2: reproduced", "**Claim S1: reproduced"]
+    assert [line[: line.index(".**")] for line in lines("", "")] == [
+        "**Claim S2: reproduced",
+        "**Claim S1: reproduced",
+    ]
     changed = lines("{at most: 0.75}", "{at most: 0.4}")
-    assert [line[: line.index(".**")] for line in changed] == ["**Claim S2: not reproduced", "**Claim S1: reproduced"]
+    assert [line[: line.index(".**")] for line in changed] == [
+        "**Claim S2: not reproduced",
+        "**Claim S1: reproduced",
+    ]
     assert "is at most 0.4; paper" in changed[0]

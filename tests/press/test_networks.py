@@ -49,18 +49,38 @@ def names(path):
 
 def test_an_edition_goes_there_and_back(book, tmp_path, capsys):
     assert main(["store", "export", "../networks.zip"]) == 0
-    assert capsys.readouterr().out.startswith("../networks.zip: 2 networks of the book edition (one), 0.0 MB")
+    assert capsys.readouterr().out.startswith(
+        "../networks.zip: 2 networks of the book edition (one), 0.0 MB"
+    )
     listed, manifest = names(tmp_path / "networks.zip")
     assert len(listed) == 5 and manifest["about"] == {"edition": "book", "chapters": ["one"]}
     assert main(["store", "import", "../networks.zip", "--store", str(tmp_path / "new")]) == 0
-    assert capsys.readouterr().out == f"2 networks taken in, 0 there already, 0 damaged: {tmp_path / 'new'}\n"
+    assert (
+        capsys.readouterr().out
+        == f"2 networks taken in, 0 there already, 0 damaged: {tmp_path / 'new'}\n"
+    )
     assert train_all(studies({"networks": 2}), store=Store(tmp_path / "new"))[0].stored.all()
     assert main(["store", "import", "../networks.zip", "--store", str(tmp_path / "new")]) == 0
     assert "0 networks taken in, 2 there already" in capsys.readouterr().out
 
 
 def test_an_edition_and_a_chapter_can_be_chosen(book, tmp_path):
-    assert main(["store", "export", "../quick.zip", "--edition", "quick", "--chapter", "one", "--book", "."]) == 0
+    assert (
+        main(
+            [
+                "store",
+                "export",
+                "../quick.zip",
+                "--edition",
+                "quick",
+                "--chapter",
+                "one",
+                "--book",
+                ".",
+            ]
+        )
+        == 0
+    )
     listed, manifest = names(tmp_path / "quick.zip")
     assert len(listed) == 3 and manifest["networks"][0]["seed"] == 0
 
@@ -75,12 +95,18 @@ def test_damage_is_named_and_ends_with_one(book, tmp_path, capsys):
     capsys.readouterr()
     assert main(["store", "import", "../networks.zip", "--store", str(tmp_path / "new")]) == 1
     said, last = capsys.readouterr().out.splitlines()
-    assert said.startswith("damaged, skipped: copy-orthogonal-6-seed") and last.startswith("1 network taken in, 0 there already, 1 damaged")
+    assert said.startswith("damaged, skipped: copy-orthogonal-6-seed") and last.startswith(
+        "1 network taken in, 0 there already, 1 damaged"
+    )
 
 
 def test_networks_that_are_missing_are_said(book, tmp_path, capsys):
-    message = refused(capsys, "export", "../networks.zip", "--store", str(tmp_path / "none"), "--chapter", "one")
-    assert message.startswith("2 of 2 networks are not in the store") and message.endswith("'schurkit build --edition book --only one'.")
+    message = refused(
+        capsys, "export", "../networks.zip", "--store", str(tmp_path / "none"), "--chapter", "one"
+    )
+    assert message.startswith("2 of 2 networks are not in the store") and message.endswith(
+        "'schurkit build --edition book --only one'."
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,13 +115,25 @@ def test_networks_that_are_missing_are_said(book, tmp_path, capsys):
         (["export"], "store export needs the archive: schurkit store export ARCHIVE.zip."),
         (["import"], "store import needs the archive: schurkit store import ARCHIVE.zip."),
         (["list", "x.zip"], "store list takes no archive; got 'x.zip'."),
-        (["verify", "--edition", "quick"], "--edition belongs to 'store export'; store verify does not take it."),
-        (["import", "x.zip", "--chapter", "one"], "--chapter belongs to 'store export'; store import does not take it."),
+        (
+            ["verify", "--edition", "quick"],
+            "--edition belongs to 'store export'; store verify does not take it.",
+        ),
+        (
+            ["import", "x.zip", "--chapter", "one"],
+            "--chapter belongs to 'store export'; store import does not take it.",
+        ),
         (["export", "x.tar"], "the name of an archive must end in .zip; got 'x.tar'."),
         (["export", "nowhere/x.zip"], "there is no folder nowhere; make it first."),
-        (["export", "x.zip", "--edition", "bok"], "there is no edition 'bok'; did you mean 'book'?"),
+        (
+            ["export", "x.zip", "--edition", "bok"],
+            "there is no edition 'bok'; did you mean 'book'?",
+        ),
         (["export", "x.zip", "--chapter", "two"], "there is no chapter 'two'; it has one, plain."),
-        (["export", "x.zip", "--chapter", "plain"], "plain: no networks are trained ahead for it, so there is nothing to export."),
+        (
+            ["export", "x.zip", "--chapter", "plain"],
+            "plain: no networks are trained ahead for it, so there is nothing to export.",
+        ),
         (["import", "x.zip"], "x.zip cannot be read: No such file or directory."),
     ],
 )

@@ -20,20 +20,29 @@ from schurkit.nb import published
 table([{"network": seed, "removed": "CR", "delta": seed / 10} for seed in range(seeds)], "small-effects", "Effects.")
 published("small-effects")
 record("late", seeds / 2)"""
-BOTH = "Both: {glue:text}`published.networks:.0f`, {glue:text}`networks:.0f`. Since then: {glue:text}`published.late:.1f`."
+BOTH = (
+    "Both: {glue:text}`published.networks:.0f`, {glue:text}`networks:.0f`. Since then: "
+    "{glue:text}`published.late:.1f`."
+)
 
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
-    """A book of one chapter whose book edition (five seeds, twelve networks) is published and whose quick edition is built."""
+    """A book of one chapter whose book edition (five seeds, twelve networks) is published and whose
+    quick edition is built.
+    """
     editions = "quick:\n  purpose: q\nbook:\n  purpose: b\n  chapters:\n    small: {seeds: 5}\n"
-    record = RECORD.replace('claim("S1", 0.004, n=seeds)', 'claim("S1", 0.004 if seeds == 5 else 0.5, n=seeds)')
+    record = RECORD.replace(
+        'claim("S1", 0.004, n=seeds)', 'claim("S1", 0.004 if seeds == 5 else 0.5, n=seeds)'
+    )
     chapter = small_chapter(record=record + EFFECTS, prose=f"{PROSE} {BOTH}")
     root = write_book(tmp_path_factory.mktemp("published") / "book", {"small": chapter}, editions)
     build(root, plan_build(root, "book"), say=lambda line: None)
     assert main(["publish", "--edition", "book", "--book", str(root)]) == 0
     results = root / "book" / "data" / "small" / "results.json"
-    results.write_text(results.read_text().replace('"late"', '"earlier"'))  # a number that the chapter records since then
+    results.write_text(
+        results.read_text().replace('"late"', '"earlier"')
+    )  # a number that the chapter records since then
     build(root, plan_build(root), say=lambda line: None)
     return root
 
@@ -43,7 +52,11 @@ def test_results_carry_numbers_claims_files_and_provenance(book):
     assert results["records"]["networks"] == 5 and results["records"]["undefined"] is None
     assert {told["id"] for told in results["claims"]} == {"S1", "S2"}
     run = results["provenance"]
-    assert run["command"] == "make book EDITION=book" and run["changed"] == {"seeds": 5} and run["seconds"] >= 0
+    assert (
+        run["command"] == "make book EDITION=book"
+        and run["changed"] == {"seeds": 5}
+        and run["seconds"] >= 0
+    )
     assert {"commit", "device", "versions", "date"} <= set(run)
     csv = (book / "book" / "data" / "small" / "small-figure.csv").read_text()
     assert csv.startswith("seed,accuracy,kind\n") and len(csv.splitlines()) == 6
@@ -51,17 +64,34 @@ def test_results_carry_numbers_claims_files_and_provenance(book):
 
 def test_the_page_shows_both_runs_and_warns_where_they_differ(book):
     page = (book / "_build" / "html" / "notebooks" / "small.html").read_text()
-    assert "Published run beside this one" in page and "disagrees with the published run on S1" in page
+    assert (
+        "Published run beside this one" in page and "disagrees with the published run on S1" in page
+    )
     assert "_static/data/published/small/small-figure.csv" in page
-    assert (book / "_build" / "html" / "_static" / "data" / "published" / "small" / "small-figure.csv").is_file()
+    assert (
+        book / "_build" / "html" / "_static" / "data" / "published" / "small" / "small-figure.csv"
+    ).is_file()
 
 
 def test_the_page_says_first_what_was_published(book):
-    """The published numbers, those of this run beside them, and this run's own where none is published."""
-    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", (book / "_build" / "html" / "notebooks" / "small.html").read_text()))
+    """The published numbers, those of this run beside them, and this run's own where none is
+    published.
+    """
+    text = re.sub(
+        r"\s+",
+        " ",
+        re.sub(r"<[^>]+>", "", (book / "_build" / "html" / "notebooks" / "small.html").read_text()),
+    )
     assert "Both: 5, 3. Since then: 1.5." in text
-    assert re.search(r"Published run: 5 networks, \d{4}-\d\d-\d\d\. This run: 3 networks, \d+ s on \d+ of \d+ cores\.", text)
-    assert "3 of its 3 values lie within the range of the published networks (its seeds are among theirs)." in text
+    assert re.search(
+        r"Published run: 5 networks, \d{4}-\d\d-\d\d\. This run: 3 networks, \d+ s on \d+ of \d+ "
+        r"cores\.",
+        text,
+    )
+    assert (
+        "3 of its 3 values lie within the range of the published networks (its seeds are among "
+        "theirs)." in text
+    )
 
 
 def test_ledger_and_status_show_the_published_run(book):
@@ -73,17 +103,30 @@ def test_ledger_and_status_show_the_published_run(book):
 
 def test_what_the_whole_edition_took_is_kept_and_told(book, tmp_path):
     told = json.loads((book / "book" / "data" / "whole_run.json").read_text())
-    assert told["edition"] == "book" and told["seconds"] >= 0 and {"device", "date", "commit"} <= set(told) and "keys" not in told
+    assert (
+        told["edition"] == "book"
+        and told["seconds"] >= 0
+        and {"device", "date", "commit"} <= set(told)
+        and "keys" not in told
+    )
     status = re.sub(r"<[^>]+>", "", (book / "_build" / "html" / "book" / "status.html").read_text())
-    assert f"The whole book edition from nothing, training included: {told['seconds']} s on the clock" in status
+    assert (
+        f"The whole book edition from nothing, training included: {told['seconds']} s on the clock"
+        in status
+    )
     other = tmp_path / "whole.json"
     other.write_text(json.dumps(told | {"keys": ["x"]}))
-    assert publish_whole(book, other, ["y"]) is None and publish_whole(book, tmp_path / "none.json", []) is None
+    assert (
+        publish_whole(book, other, ["y"]) is None
+        and publish_whole(book, tmp_path / "none.json", []) is None
+    )
 
 
 def test_a_build_that_had_chapters_or_networks_is_no_whole_run(book, tmp_path, monkeypatch):
     path = book / "_build" / "whole.json"
-    assert json.loads(path.read_text())["edition"] == "quick"  # the last build that had to run every chapter
+    assert (
+        json.loads(path.read_text())["edition"] == "quick"
+    )  # the last build that had to run every chapter
     path.write_text("as it was")
     build(book, plan_build(book), say=lambda line: None)
     assert path.read_text() == "as it was"
@@ -105,9 +148,14 @@ def test_publishing_again_replaces_the_folder(book):
 
 def test_an_edition_that_was_not_run_is_refused(book, capsys):
     text = (book / "book" / "editions.yml").read_text()
-    (book / "book" / "editions.yml").write_text(text + "full:\n  purpose: f\n  chapters:\n    small: {seeds: 9}\n")
+    (book / "book" / "editions.yml").write_text(
+        text + "full:\n  purpose: f\n  chapters:\n    small: {seeds: 9}\n"
+    )
     assert main(["publish", "--edition", "full", "--book", str(book)]) == 2
-    assert "not run yet in the full edition: small. Run 'schurkit build --edition full' first." in capsys.readouterr().err
+    assert (
+        "not run yet in the full edition: small. Run 'schurkit build --edition full' first."
+        in capsys.readouterr().err
+    )
     (book / "book" / "editions.yml").write_text(text)
 
 
@@ -115,7 +163,10 @@ def test_damaged_results_are_one_clear_line(book, tmp_path):
     place = tmp_path / "book" / "data" / "small"
     place.mkdir(parents=True)
     (place / "results.json").write_text("{")
-    with pytest.raises(InputError, match=r"book/data/small/results.json cannot be read .*'schurkit publish --edition book'"):
+    with pytest.raises(
+        InputError,
+        match=r"book/data/small/results.json cannot be read .*'schurkit publish --edition book'",
+    ):
         published(tmp_path)
 
 
@@ -144,21 +195,56 @@ def test_agreement(live, kept, same):
 
 
 def test_a_chapter_that_was_not_run_says_so(book):
-    assert "This copy did not run the chapter." in section(Book(book, executed={"small": None}), "small", [], "x")
+    assert "This copy did not run the chapter." in section(
+        Book(book, executed={"small": None}), "small", [], "x"
+    )
 
 
-# ---------------------------------------------------------------------------------------------------------------- a larger edition
+# --------------------------------------------------------------------------------- a larger edition
 @pytest.fixture(scope="module")
 def larger(tmp_path_factory):
-    """The same book with a run of nine seeds, parameters of its own, published as the full edition."""
-    editions = "quick:\n  purpose: q\nbook:\n  purpose: b\n  chapters:\n    small: {seeds: 5}\nfull:\n  purpose: f\n"
-    record = RECORD.replace('claim("S1", 0.004, n=seeds)', 'claim("S1", 0.3 if seeds == 9 else 0.004, n=seeds)')
-    root = write_book(tmp_path_factory.mktemp("larger") / "book", {"small": small_chapter(record=record)}, editions)
+    """The same book with a run of nine seeds, parameters of its own, published as the full
+    edition.
+    """
+    editions = (
+        "quick:\n  purpose: q\nbook:\n  purpose: b\n  chapters:\n    small: {seeds: 5}\nfull:\n  "
+        "purpose: f\n"
+    )
+    record = RECORD.replace(
+        'claim("S1", 0.004, n=seeds)', 'claim("S1", 0.3 if seeds == 9 else 0.004, n=seeds)'
+    )
+    root = write_book(
+        tmp_path_factory.mktemp("larger") / "book",
+        {"small": small_chapter(record=record)},
+        editions,
+    )
     build(root, plan_build(root, "book"), say=lambda line: None)
     assert main(["publish", "--book", str(root)]) == 0
-    assert main(["run", "small", "-p", "seeds", "9", "--book", str(root), "--out", str(root / "runs9")]) == 0
+    assert (
+        main(
+            ["run", "small", "-p", "seeds", "9", "--book", str(root), "--out", str(root / "runs9")]
+        )
+        == 0
+    )
     (own,) = (root / "runs9").glob("small-*.ipynb")
-    assert main(["publish", "--edition", "full", "--only", "small", "--notebook", str(own), "--note", "Kept from before.", "--book", str(root)]) == 0
+    assert (
+        main(
+            [
+                "publish",
+                "--edition",
+                "full",
+                "--only",
+                "small",
+                "--notebook",
+                str(own),
+                "--note",
+                "Kept from before.",
+                "--book",
+                str(root),
+            ]
+        )
+        == 0
+    )
     build(root, plan_build(root), say=lambda line: None)
     return root
 
@@ -174,23 +260,40 @@ def test_a_larger_edition_stands_beside_the_book_edition(larger):
 
 def test_the_strongest_test_of_a_claim_is_that_of_the_larger_edition(larger):
     results = published(larger)["small"]
-    assert {test["id"]: (test["edition"], test["value"]) for test in strongest(results)}["S1"] == ("full", 0.3)
+    assert {test["id"]: (test["edition"], test["value"]) for test in strongest(results)}["S1"] == (
+        "full",
+        0.3,
+    )
     next(test for test in results["larger"][0]["claims"] if test["id"] == "S1")["value"] = None
     assert {test["id"]: test["edition"] for test in strongest(results)}["S1"] == "book"
 
 
 def test_page_and_ledger_show_the_larger_edition(larger):
     page = (larger / "_build" / "html" / "notebooks" / "small.html").read_text()
-    assert "The full edition of this chapter" in page and "Kept from before." in page and "_static/data/full/small/small-figure.csv" in page
-    assert (larger / "_build" / "html" / "_static" / "data" / "full" / "small" / "small-figure.csv").is_file()
-    ledger = re.sub(r"<[^>]+>", "", (larger / "_build" / "html" / "book" / "ledger.html").read_text())
+    assert (
+        "The full edition of this chapter" in page
+        and "Kept from before." in page
+        and "_static/data/full/small/small-figure.csv" in page
+    )
+    assert (
+        larger / "_build" / "html" / "_static" / "data" / "full" / "small" / "small-figure.csv"
+    ).is_file()
+    ledger = re.sub(
+        r"<[^>]+>", "", (larger / "_build" / "html" / "book" / "ledger.html").read_text()
+    )
     assert "Published run (full edition)" in ledger and "Published run (book edition)" in ledger
     assert "(full edition)" in ledger.split("Published run (")[0]
 
 
 def test_the_status_page_tells_how_the_larger_edition_was_run(larger):
-    status = re.sub(r"<[^>]+>", "", (larger / "_build" / "html" / "book" / "status.html").read_text())
-    assert "Published of the full edition too" in status and "schurkit run small -p seeds" in status and "Kept from before." in status
+    status = re.sub(
+        r"<[^>]+>", "", (larger / "_build" / "html" / "book" / "status.html").read_text()
+    )
+    assert (
+        "Published of the full edition too" in status
+        and "schurkit run small -p seeds" in status
+        and "Kept from before." in status
+    )
 
 
 def test_a_larger_edition_alone_is_the_published_one(larger, tmp_path):
@@ -202,9 +305,18 @@ def test_a_larger_edition_alone_is_the_published_one(larger, tmp_path):
     ("arguments", "words"),
     [
         (["--notebook", "RUN"], "--notebook is a run of one chapter: name it with --only."),
-        (["--notebook", "RUN", "--only", "small"], "the book edition is what 'make book EDITION=book' runs"),
-        (["--notebook", "missing.ipynb", "--only", "small", "--edition", "full"], "missing.ipynb cannot be read as an executed notebook"),
-        (["--notebook", "OTHER", "--only", "small", "--edition", "full"], "is a run of another, not of small"),
+        (
+            ["--notebook", "RUN", "--only", "small"],
+            "the book edition is what 'make book EDITION=book' runs",
+        ),
+        (
+            ["--notebook", "missing.ipynb", "--only", "small", "--edition", "full"],
+            "missing.ipynb cannot be read as an executed notebook",
+        ),
+        (
+            ["--notebook", "OTHER", "--only", "small", "--edition", "full"],
+            "is a run of another, not of small",
+        ),
     ],
 )
 def test_a_run_that_cannot_be_published(larger, tmp_path, capsys, arguments, words):

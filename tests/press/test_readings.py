@@ -1,4 +1,6 @@
-"""The examples of good and bad readings: their numbers are the published ones, and an example that no longer holds is left out."""
+"""The examples of good and bad readings: their numbers are the published ones, and an example that
+no longer holds is left out.
+"""
 
 import csv
 import re
@@ -12,8 +14,17 @@ from schurkit_press.stage import generated
 
 
 def page(root):
-    page = generated(a_book(root=root, published=published(root)), (REPOSITORY / "book" / "reading_profiles.md").read_text(encoding="utf-8"))
-    return re.sub(r"\s+", " ", page[page.index("published runs of this book.") : page.index("## What does no profile say?")])
+    page = generated(
+        a_book(root=root, published=published(root)),
+        (REPOSITORY / "book" / "reading_profiles.md").read_text(encoding="utf-8"),
+    )
+    return re.sub(
+        r"\s+",
+        " ",
+        page[
+            page.index("published runs of this book.") : page.index("## What does no profile say?")
+        ],
+    )
 
 
 @pytest.fixture
@@ -36,7 +47,13 @@ def change(root, file, column, value, **which):
 
 def test_each_example_stands_beside_its_panel():
     text = page(REPOSITORY)
-    assert text.count("**Bad reading.**") == text.count("**Good reading.**") == text.count("<svg ") == text.count(" ## ") == 4
+    assert (
+        text.count("**Bad reading.**")
+        == text.count("**Good reading.**")
+        == text.count("<svg ")
+        == text.count(" ## ")
+        == 4
+    )
 
 
 def test_the_numbers_are_those_of_the_published_run(copy):
@@ -49,10 +66,30 @@ def test_the_numbers_are_those_of_the_published_run(copy):
 @pytest.mark.parametrize(
     ("file", "column", "which", "gone"),
     [
-        ("sine/sine-controls.csv", "delta", {"removed": "CC", "kind": "removal"}, "any change of their size"),
-        ("copy_task/copy-controls.csv", "delta", {"removed": "CR", "kind": "removal"}, "How does a large cost"),
-        ("flip_flop/flip-flop-profile.csv", "removed_mass", {"removed": "RR"}, "How much was there to remove"),
-        ("context_integration/integration-controls.csv", "delta", {"removed": "CC", "kind": "removal"}, "Do the networks agree"),
+        (
+            "sine/sine-controls.csv",
+            "delta",
+            {"removed": "CC", "kind": "removal"},
+            "any change of their size",
+        ),
+        (
+            "copy_task/copy-controls.csv",
+            "delta",
+            {"removed": "CR", "kind": "removal"},
+            "How does a large cost",
+        ),
+        (
+            "flip_flop/flip-flop-profile.csv",
+            "removed_mass",
+            {"removed": "RR"},
+            "How much was there to remove",
+        ),
+        (
+            "context_integration/integration-controls.csv",
+            "delta",
+            {"removed": "CC", "kind": "removal"},
+            "Do the networks agree",
+        ),
     ],
 )
 def test_an_example_whose_premise_fails_is_left_out(copy, file, column, which, gone):

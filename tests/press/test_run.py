@@ -13,7 +13,16 @@ from press.small_book import cell, notebook, small_chapter, write_book
 from schurkit import nb
 from schurkit_press import run as module
 from schurkit_press.chapters import chapters, read_chapter
-from schurkit_press.run import cache_key, check_folder, commit, device, job_for, kernel_environment, run_jobs, versions
+from schurkit_press.run import (
+    cache_key,
+    check_folder,
+    commit,
+    device,
+    job_for,
+    kernel_environment,
+    run_jobs,
+    versions,
+)
 
 BOOK = Path(__file__).resolve().parents[2]
 SAY_ENVIRONMENT = """import os, sys
@@ -37,10 +46,14 @@ def quick_book(folder, **chapters_of):
 
 
 def one_cell(source):
-    return notebook(cell("# Title", kind="markdown"), cell("rate: float = 0.5  # rate\ntitle: str = 'a'  # title", tags=["parameters"]), cell(source))
+    return notebook(
+        cell("# Title", kind="markdown"),
+        cell("rate: float = 0.5  # rate\ntitle: str = 'a'  # title", tags=["parameters"]),
+        cell(source),
+    )
 
 
-# ---------------------------------------------------------------------------------------------------------------- the key
+# ------------------------------------------------------------------------------------------ the key
 def test_the_key_stays_when_nothing_that_counts_has_changed(tmp_path):
     content = small_chapter()
     key = cache_key(tmp_path, chapter_of(tmp_path, content), {})
@@ -54,7 +67,11 @@ def test_the_key_stays_when_nothing_that_counts_has_changed(tmp_path):
 def test_the_key_changes_with_everything_that_counts(tmp_path, monkeypatch):
     root = quick_book(tmp_path, small=small_chapter())
     chapter = chapters(root)["small"]
-    keys = [cache_key(root, chapter, {}), cache_key(root, chapter, {"seeds": 4}), cache_key(root, chapter_of(tmp_path, small_chapter(table="1")), {})]
+    keys = [
+        cache_key(root, chapter, {}),
+        cache_key(root, chapter, {"seeds": 4}),
+        cache_key(root, chapter_of(tmp_path, small_chapter(table="1")), {}),
+    ]
     monkeypatch.setattr(module, "choose", lambda: SimpleNamespace(name="other"))
     keys.append(cache_key(root, chapter, {}))
     monkeypatch.setattr(module, "versions", lambda: {"numpy": "0"})
@@ -75,7 +92,9 @@ def before():
 
 @pytest.fixture
 def after(before, tmp_path, monkeypatch):
-    """The chapters of the book that run again after one replacement in a file of the package (of a copy of it)."""
+    """The chapters of the book that run again after one replacement in a file of the package (of a
+    copy of it).
+    """
     copies = {"schurkit": tmp_path / "schurkit", "schurkit_press": tmp_path / "book" / "press"}
     for name, copy in copies.items():
         shutil.copytree(module.CODE[name], copy, ignore=shutil.ignore_patterns("__pycache__"))
@@ -95,7 +114,9 @@ def test_another_rule_of_a_claim_runs_no_chapter(tmp_path):
     chapter, claims = chapters(root)["small"], root / "book" / "claims.yml"
     key = cache_key(root, chapter, {})
     assert "at most: 0.75" in claims.read_text()
-    claims.write_text(claims.read_text().replace("at most: 0.75", "at most: 0.70"))  # S2, which the chapter tests
+    claims.write_text(
+        claims.read_text().replace("at most: 0.75", "at most: 0.70")
+    )  # S2, which the chapter tests
     assert cache_key(root, chapter, {}) == key
 
 
@@ -104,7 +125,11 @@ def test_another_rule_of_a_claim_runs_no_chapter(tmp_path):
     [
         ("schurkit/random.py", '"""', '"""Another word. '),
         ("schurkit/metrics.py", '    """', '    """Another word. '),
-        ("schurkit/engine/numpy_engine.py", "import numpy as np\n", "import numpy as np  # a comment\n"),
+        (
+            "schurkit/engine/numpy_engine.py",
+            "import numpy as np\n",
+            "import numpy as np  # a comment\n",
+        ),
     ],
 )
 def test_another_word_in_a_docstring_runs_no_chapter(after, file, old, new):
@@ -121,7 +146,11 @@ def test_growth_curves_are_those_of_one_chapter(after):
         ("schurkit/random.py", {"flip_flop", "three_levels"}, set()),
         ("schurkit/engine/numpy_engine.py", {"flip_flop", "copy_task", "how_fast"}, set()),
         ("schurkit/analyses/cycles.py", {"sine"}, {"flip_flop", "copy_task", "knobs"}),
-        ("schurkit/degeneracy/dsa.py", {"knobs", "three_levels"}, {"sine", "copy_task", "modular_addition"}),
+        (
+            "schurkit/degeneracy/dsa.py",
+            {"knobs", "three_levels"},
+            {"sine", "copy_task", "modular_addition"},
+        ),
         ("schurkit/fourier/schur.py", {"schur_meets_fourier"}, {"sine", "modular_addition"}),
         ("schurkit/own/command.py", {"your_own_network"}, {"explore", "how_fast"}),
         ("book/press/ledger.py", set(), {"many_seeds", "flip_flop", "how_fast"}),
@@ -137,7 +166,12 @@ def test_a_file_of_numbers_counts_for_the_chapter_that_names_it(tmp_path):
     content = small_chapter(table='open("../book/data/bench.json")')
     root = quick_book(tmp_path, small=content)
     keys = [cache_key(root, chapters(root)["small"], {})]
-    for name, text in (("bench.json", "{}"), ("whole_run.json", "{}"), ("small/results.json", "{}"), ("small/small.csv", "")):
+    for name, text in (
+        ("bench.json", "{}"),
+        ("whole_run.json", "{}"),
+        ("small/results.json", "{}"),
+        ("small/small.csv", ""),
+    ):
         path = root / "book" / "data" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
@@ -156,12 +190,14 @@ def test_the_table_of_tuning_counts_for_its_own_chapter(tmp_path):
     assert keys[0] == keys[1] and len(set(keys)) == 3
 
 
-# ---------------------------------------------------------------------------------------------------------------- a run
+# -------------------------------------------------------------------------------------------- a run
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """A chapter run with parameters of its own, in a shell that sets what must not reach it."""
     root = write_book(tmp_path_factory.mktemp("ran") / "book", {"small": one_cell(SAY_ENVIRONMENT)})
-    job = job_for(root, chapters(root)["small"], {"rate": "1e-05", "title": 'quote " \\ back\nline 🐍'})
+    job = job_for(
+        root, chapters(root)["small"], {"rate": "1e-05", "title": 'quote " \\ back\nline 🐍'}
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPLBACKEND", "agg")
         patch.setenv("PYTHONPATH", str(root))
@@ -221,17 +257,27 @@ def test_values_never_choose_the_place_of_the_output(tmp_path):
 
 
 def test_a_failed_cell_is_named_and_the_others_go_on(tmp_path):
-    bad, dead = one_cell("x = 1\nraise ValueError('too few\\nnetworks')"), one_cell("import os; os._exit(3)")
+    bad, dead = (
+        one_cell("x = 1\nraise ValueError('too few\\nnetworks')"),
+        one_cell("import os; os._exit(3)"),
+    )
     root = quick_book(tmp_path, bad=bad, good=one_cell("1"), dead=dead)
     jobs = [job_for(root, chapter, {"rate": "0.25"}) for chapter in chapters(root).values()]
     told = []
-    bad, good, dead = run_jobs(root, jobs, workers=2, report=lambda name, outcome: told.append((name, outcome is None)))
+    bad, good, dead = run_jobs(
+        root, jobs, workers=2, report=lambda name, outcome: told.append((name, outcome is None))
+    )
     kept = os.path.relpath(jobs[0].failed_output, root)
-    assert bad.problem == f"bad: cell 3 of 3 (x = 1) failed with ValueError: too few; what ran is kept in {kept}"
+    assert (
+        bad.problem
+        == f"bad: cell 3 of 3 (x = 1) failed with ValueError: too few; what ran is kept in {kept}"
+    )
     assert jobs[0].failed_output.is_file() and not jobs[0].cached
     assert good.problem == "" and jobs[1].cached
     assert dead.problem.startswith("dead: DeadKernelError: Kernel died") and not jobs[2].cached
-    assert sorted(told) == sorted([(name, state) for name in ("bad", "good", "dead") for state in (True, False)])
+    assert sorted(told) == sorted(
+        [(name, state) for name in ("bad", "good", "dead") for state in (True, False)]
+    )
     assert not [path for path in jobs[0].output.parent.iterdir() if path.name.startswith(".")]
 
 
@@ -259,15 +305,22 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
     assert list(job.output.parent.iterdir()) == []
 
 
-# ---------------------------------------------------------------------------------------------------------------- around it
+# ---------------------------------------------------------------------------------------- around it
 def test_threads_are_shared_and_a_store_of_the_readers_is_kept(tmp_path):
-    given = {"SCHURKIT_STORE": "elsewhere", "PYTHONSTARTUP": "x", "HOME": "home", "PYTHONWARNINGS": "error"}
+    given = {
+        "SCHURKIT_STORE": "elsewhere",
+        "PYTHONSTARTUP": "x",
+        "HOME": "home",
+        "PYTHONWARNINGS": "error",
+    }
     environment = kernel_environment(tmp_path, 3, given)
     assert environment["OMP_NUM_THREADS"] == environment["OPENBLAS_NUM_THREADS"] == "3"
     assert environment["SCHURKIT_THREADS"] == "3"
     assert environment["SCHURKIT_STORE"] == "elsewhere" and environment["HOME"] == "home"
     assert not {"PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONPATH"} & set(environment)
-    kernel = json.loads((tmp_path / "_build" / "jupyter" / "kernels" / "python3" / "kernel.json").read_text())
+    kernel = json.loads(
+        (tmp_path / "_build" / "jupyter" / "kernels" / "python3" / "kernel.json").read_text()
+    )
     assert kernel["argv"][0] == module.sys.executable
 
 

@@ -11,7 +11,9 @@ WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
 
 
 def site(*arguments):
-    return subprocess.run([REPOSITORY / ".ci" / "site", *map(str, arguments)], capture_output=True, text=True)
+    return subprocess.run(
+        [REPOSITORY / ".ci" / "site", *map(str, arguments)], capture_output=True, text=True
+    )
 
 
 @pytest.fixture
@@ -36,23 +38,37 @@ def test_versions_stand_side_by_side_and_latest_is_the_last(html, tmp_path):
 @pytest.mark.parametrize("version", ["", "..", "1/../..", "latest", "-rf"])
 def test_what_is_no_version_is_refused(html, tmp_path, version):
     done = site(html, tmp_path / "site", version)
-    assert done.returncode == 2 and done.stderr == f"a version looks like 1.2.0; got {version}\n" and not (tmp_path / "site").exists()
+    assert (
+        done.returncode == 2
+        and done.stderr == f"a version looks like 1.2.0; got {version}\n"
+        and not (tmp_path / "site").exists()
+    )
 
 
 def test_without_pages_nothing_is_put_there(tmp_path):
     done = site(tmp_path, tmp_path / "site", "1.0.0")
-    assert done.returncode == 2 and "build them first" in done.stderr and not (tmp_path / "site").exists()
+    assert (
+        done.returncode == 2
+        and "build them first" in done.stderr
+        and not (tmp_path / "site").exists()
+    )
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_a_workflow_is_pinned_and_says_what_it_may(path):
     workflow = yaml.safe_load(path.read_text())
-    assert workflow["permissions"] and all(job["timeout-minutes"] for job in workflow["jobs"].values())
-    used = [step["uses"] for job in workflow["jobs"].values() for step in job["steps"] if "uses" in step]
+    assert workflow["permissions"] and all(
+        job["timeout-minutes"] for job in workflow["jobs"].values()
+    )
+    used = [
+        step["uses"] for job in workflow["jobs"].values() for step in job["steps"] if "uses" in step
+    ]
     assert used and all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) for action in used)
     assert not any("latest" in str(job["runs-on"]) for job in workflow["jobs"].values())
 
 
 def test_a_tag_publishes_and_every_week_everything_runs_again():
-    on = {path.stem: yaml.safe_load(path.read_text())[True] for path in WORKFLOWS}  # YAML reads the key "on" as true
+    on = {
+        path.stem: yaml.safe_load(path.read_text())[True] for path in WORKFLOWS
+    }  # YAML reads the key "on" as true
     assert on["publish"] == {"push": {"tags": ["v*"]}} and "schedule" in on["weekly"]

@@ -9,18 +9,31 @@ from schurkit.studies.tuning import read_trials
 from schurkit_press import tuning
 
 
-def test_the_command_tries_the_whole_grid_keeps_the_table_and_goes_on_with_it(tmp_path, monkeypatch):
+def test_the_command_tries_the_whole_grid_keeps_the_table_and_goes_on_with_it(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(tuning, "VARIANTS", factorial.VARIANTS[:2])
     path, told = tmp_path / "data" / "table.csv", []
     tuning.tune(path, limit=2, hidden_size=4, p=5, say=told.append)
     assert read_trials(path) == told and len(told) == 2 * len(factorial.GRID)
     made = json.loads(path.with_suffix(".json").read_text())
-    assert made["limit"] == 2 and made["edition"] == "full" and "p=5" in made["task"] and made["core_seconds"] >= 0
+    assert (
+        made["limit"] == 2
+        and made["edition"] == "full"
+        and "p=5" in made["task"]
+        and made["core_seconds"] >= 0
+    )
 
-    monkeypatch.setattr(tuning, "race", lambda *a, known, **k: iter(trial for trial in known if trial.variant == a[1]))
+    monkeypatch.setattr(
+        tuning,
+        "race",
+        lambda *a, known, **k: iter(trial for trial in known if trial.variant == a[1]),
+    )
     monkeypatch.setattr(tuning, "VARIANTS", factorial.VARIANTS[1:2])
     tuning.tune(path, limit=2, hidden_size=4, p=5, say=lambda trial: None)
-    assert sorted(map(repr, read_trials(path))) == sorted(map(repr, told))  # those of the other kind stay
+    assert sorted(map(repr, read_trials(path))) == sorted(
+        map(repr, told)
+    )  # those of the other kind stay
 
 
 @pytest.mark.parametrize("content", ["{", "{}", '{"core_seconds": null}'])
@@ -34,6 +47,10 @@ def test_core_seconds_of_earlier_runs_add_up_where_they_are_told(tmp_path, conte
 
 def test_main_takes_another_place_and_limit(tmp_path, monkeypatch, capsys):
     calls = []
-    monkeypatch.setattr(tuning, "tune", lambda path, **given: calls.append((path, given["limit"])) or given["say"]("a trial"))
+    monkeypatch.setattr(
+        tuning,
+        "tune",
+        lambda path, **given: calls.append((path, given["limit"])) or given["say"]("a trial"),
+    )
     tuning.main(["--limit", "7", "--out", str(tmp_path / "t.csv")])
     assert calls == [(tmp_path / "t.csv", 7)] and capsys.readouterr().out == "a trial\n"

@@ -15,8 +15,16 @@ OPTIONS = {"probes": 4, "test_trials": 8}
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    recipe = Recipe(hidden_size=12, phases=(Phase(400, 1e-2),), batch_size=16, until=Until(0.5, 1), epoch_steps=10)
-    return train(FlipFlop(bits=1, steps=10), recipe, range(4), store=Store(tmp_path_factory.mktemp("runs")))
+    recipe = Recipe(
+        hidden_size=12,
+        phases=(Phase(400, 1e-2),),
+        batch_size=16,
+        until=Until(0.5, 1),
+        epoch_steps=10,
+    )
+    return train(
+        FlipFlop(bits=1, steps=10), recipe, range(4), store=Store(tmp_path_factory.mktemp("runs"))
+    )
 
 
 @pytest.fixture
@@ -31,9 +39,15 @@ def files(store):
 def same(a, b):
     """Equal to the last bit, down to the arrays inside."""
     if isinstance(a, np.ndarray):
-        return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+        return (
+            isinstance(b, np.ndarray)
+            and a.dtype == b.dtype
+            and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+        )
     if is_dataclass(a):
-        return type(a) is type(b) and all(same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+        return type(a) is type(b) and all(
+            same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a)
+        )
     if isinstance(a, dict):
         return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
     if isinstance(a, tuple):
@@ -44,7 +58,9 @@ def same(a, b):
 def measured_anew(monkeypatch):
     """Settings that are measured from here on."""
     calls, levels = [], kept.levels
-    monkeypatch.setattr(kept, "levels", lambda *given, **options: calls.append(given) or levels(*given, **options))
+    monkeypatch.setattr(
+        kept, "levels", lambda *given, **options: calls.append(given) or levels(*given, **options)
+    )
     return calls
 
 
@@ -60,7 +76,9 @@ def test_a_second_time_nothing_is_measured_and_all_is_the_same(trained, store, m
         again.pif.raw[0, 1] = 0
 
 
-@pytest.mark.parametrize("what", ["dynamics", "option", "weights", "seeds", "task", "recipe", "code", "version"])
+@pytest.mark.parametrize(
+    "what", ["dynamics", "option", "weights", "seeds", "task", "recipe", "code", "version"]
+)
 def test_whatever_differs_is_measured(trained, store, monkeypatch, what):
     kept_levels(trained, QUICK, store=store, **OPTIONS)
     other, dynamics, options = trained, QUICK, OPTIONS

@@ -1,4 +1,6 @@
-"""Signs over the levels of a knob: built from known answers, and the jackknife against a loop, a normal theory and simulated coverage."""
+"""Signs over the levels of a knob: built from known answers, and the jackknife against a loop, a
+normal theory and simulated coverage.
+"""
 
 import numpy as np
 import pytest
@@ -17,7 +19,10 @@ def points(networks, seed, scale=1.0):
 def test_a_mean_over_pairs_and_what_is_left_without_a_network(networks):
     D, labels = points(networks, 0), [f"seed {i}" for i in range(networks)]
     found = pairs(D, labels)
-    assert found.value == pytest.approx(D[np.triu_indices(networks, 1)].mean()) and found.networks == networks
+    assert (
+        found.value == pytest.approx(D[np.triu_indices(networks, 1)].mean())
+        and found.networks == networks
+    )
     for i, label in enumerate(labels):
         rest = np.delete(np.delete(D, i, 0), i, 1)
         assert found.without[label] == pytest.approx(rest[np.triu_indices(networks - 1, 1)].mean())
@@ -61,7 +66,9 @@ def test_the_interval_is_the_jackknife_of_seeds():
     left = np.array([theta(i) for i in range(12)])
     half = t.ppf(0.975, 10) * np.sqrt(11 / 12 * ((left - left.mean()) ** 2).sum())
     found = contrast(terms)
-    assert (found.mean, found.low, found.high) == pytest.approx((theta(None), theta(None) - half, theta(None) + half))
+    assert (found.mean, found.low, found.high) == pytest.approx(
+        (theta(None), theta(None) - half, theta(None) + half)
+    )
     assert found.n == 11 and found.how == "jackknife t"
 
 
@@ -69,7 +76,10 @@ def test_the_interval_is_the_jackknife_of_seeds():
 def test_coverage_of_no_change_between_two_groups(networks, least):
     covered = 0
     for seed in range(200):
-        high, low = (pairs(points(networks, 2 * seed + k), range(100 * k, 100 * k + networks)) for k in (0, 1))
+        high, low = (
+            pairs(points(networks, 2 * seed + k), range(100 * k, 100 * k + networks))
+            for k in (0, 1)
+        )
         found = contrast([(high, low)])
         covered += found.low <= 0 <= found.high
     assert least < covered / 200 < 0.99
@@ -78,7 +88,10 @@ def test_coverage_of_no_change_between_two_groups(networks, least):
 def test_coverage_of_a_change_of_the_standard_deviation():
     rng, covered = np.random.default_rng(0), 0
     for _ in range(400):
-        high, low = spread(1.5 * rng.normal(size=14), range(14)), spread(rng.normal(size=14), range(50, 64))
+        high, low = (
+            spread(1.5 * rng.normal(size=14), range(14)),
+            spread(rng.normal(size=14), range(50, 64)),
+        )
         found = contrast([(high, low)])
         covered += found.low <= np.log(1.5) <= found.high
     assert 0.88 < covered / 400 < 0.99
@@ -93,28 +106,47 @@ def test_nine_networks_or_a_measure_of_zero_have_no_interval():
 
 def test_what_a_null_does_too_cancels():
     D, E = points(12, 0), points(12, 1)
-    high, low = (over(pairs(scale * D, range(12)), pairs(scale * E, range(12))) for scale in (7.0, 1.0))
+    high, low = (
+        over(pairs(scale * D, range(12)), pairs(scale * E, range(12))) for scale in (7.0, 1.0)
+    )
     assert contrast([(high, low)]).mean == pytest.approx(0, abs=1e-12)
-    assert high.without[3] == pytest.approx(pairs(D, range(12)).without[3] / pairs(E, range(12)).without[3])
+    assert high.without[3] == pytest.approx(
+        pairs(D, range(12)).without[3] / pairs(E, range(12)).without[3]
+    )
 
 
 def test_power_grows_with_networks_and_with_the_change():
     losses = [np.random.default_rng(k).normal(size=30) for k in range(4)]
-    few, many, none = power(losses, networks=10), power(losses, networks=60, draws=200), power(losses, networks=20, factor=1.0)
+    few, many, none = (
+        power(losses, networks=10),
+        power(losses, networks=60, draws=200),
+        power(losses, networks=20, factor=1.0),
+    )
     assert few < 0.4 < many and none < 0.15
-    assert power([1e-6 * x + 7 for x in losses], networks=10) == few  # in what unit they are measured does not matter
+    assert (
+        power([1e-6 * x + 7 for x in losses], networks=10) == few
+    )  # in what unit they are measured does not matter
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: pairs(points(2, 0), [0, 1]), r"three or more networks, each with a label of its own; got 2 networks"),
+        (
+            lambda: pairs(points(2, 0), [0, 1]),
+            r"three or more networks, each with a label of its own; got 2 networks",
+        ),
         (lambda: pairs(points(4, 0), [0, 1, 1, 2]), r"labels \[0, 1, 1, 2\]"),
         (lambda: spread(np.ones(4), range(4), "variance"), "statistic must be one of"),
-        (lambda: over(Sample(1.0, {0: 1.0}), Sample(1.0, {1: 1.0})), "over needs a measure and a null of the same networks"),
+        (
+            lambda: over(Sample(1.0, {0: 1.0}), Sample(1.0, {1: 1.0})),
+            "over needs a measure and a null of the same networks",
+        ),
         (lambda: contrast([]), "contrast needs at least one pair of settings; got none"),
         (lambda: contrast([(Sample(1.0, {}), Sample(1.0, {}))], level=0), "level"),
-        (lambda: power([np.ones(5)], networks=5), "power needs the losses of at least one setting in which they differ"),
+        (
+            lambda: power([np.ones(5)], networks=5),
+            "power needs the losses of at least one setting in which they differ",
+        ),
     ],
 )
 def test_messages(call, message):

@@ -26,7 +26,9 @@ def test_batches_depend_on_their_own_seed_and_step_alone():
 
 
 def test_horizon_does_not_change_the_symbols():
-    assert np.array_equal(Copy(2, 3, 4).batch([1], 0, 5).inputs, Copy(2, 3, 40).batch([1], 0, 5).inputs)
+    assert np.array_equal(
+        Copy(2, 3, 4).batch([1], 0, 5).inputs, Copy(2, 3, 40).batch([1], 0, 5).inputs
+    )
 
 
 def test_held_out_trials_come_from_their_own_stream():
@@ -51,7 +53,9 @@ def test_it_follows_the_protocol():
         check_task(object())
 
 
-@pytest.mark.parametrize("field, value", [("symbols", 0), ("channels", 2.5), ("replay", -1), ("threshold", 2)])
+@pytest.mark.parametrize(
+    "field, value", [("symbols", 0), ("channels", 2.5), ("replay", -1), ("threshold", 2)]
+)
 def test_bad_sizes_are_refused(field, value):
     with pytest.raises(InputError, match=field):
         Copy(**{field: value})

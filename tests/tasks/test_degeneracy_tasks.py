@@ -1,4 +1,6 @@
-"""Tasks of the study of degeneracy: targets worked out another way, references, batches in compiled code, complexity."""
+"""Tasks of the study of degeneracy: targets worked out another way, references, batches in compiled
+code, complexity.
+"""
 
 import numpy as np
 import pytest
@@ -35,12 +37,24 @@ def counted(trials):
 def test_protocol_sizes_and_independence(task):
     check_task(task)
     many, alone = task.batch([4, 9], 7, 5), task.batch([9], 7, 5)
-    assert many.inputs.shape == (2, 5, task.steps, task.input_size) and many.targets.shape == (2, 5, task.steps, task.output_size)
-    assert all(np.array_equal(getattr(many, name)[1], getattr(alone, name)[0]) for name in ("inputs", "targets"))
-    assert not np.array_equal(many.inputs[0], many.inputs[1]) and not np.array_equal(task.batch([9], 8, 5).inputs, alone.inputs)
+    assert many.inputs.shape == (2, 5, task.steps, task.input_size) and many.targets.shape == (
+        2,
+        5,
+        task.steps,
+        task.output_size,
+    )
+    assert all(
+        np.array_equal(getattr(many, name)[1], getattr(alone, name)[0])
+        for name in ("inputs", "targets")
+    )
+    assert not np.array_equal(many.inputs[0], many.inputs[1]) and not np.array_equal(
+        task.batch([9], 8, 5).inputs, alone.inputs
+    )
     held_out = task.test_trials(40, seed=9)
     assert held_out.inputs.shape == (40, task.steps, task.input_size)
-    assert not np.array_equal(held_out.inputs[:5], alone.inputs[0]) and not np.array_equal(held_out.inputs, task.test_trials(40, seed=1).inputs)
+    assert not np.array_equal(held_out.inputs[:5], alone.inputs[0]) and not np.array_equal(
+        held_out.inputs, task.test_trials(40, seed=1).inputs
+    )
     assert fvu(held_out.targets[None], held_out)[0] == 0 and task.stop_mse > 0
 
 
@@ -55,23 +69,37 @@ def test_chance_is_the_error_of_the_mean(task):
 def test_compiled_batches_are_the_tasks_own(task):
     source = numba_training.Source(task, 13, 5, 2)
     assert source.fill is not None
-    room = numba_training.Batch(*(np.full((4, *array.shape[1:]), 77).astype(array.dtype) for array in source.sample))
+    room = numba_training.Batch(
+        *(np.full((4, *array.shape[1:]), 77).astype(array.dtype) for array in source.sample)
+    )
     for seed, step in ((0, 0), (2**64 - 1, 12345)):
         (found,) = source.draw(seed, step, 3, room)
         for i in range(3):
             own = task.batch([seed], step + i, 13)
-            assert np.array_equal(found.inputs[i], own.inputs[0]) and np.array_equal(found.targets[i], own.targets[0])
-            assert np.array_equal(found.mask[i], np.broadcast_to(own.mask, own.targets.shape[:3])[0])
+            assert np.array_equal(found.inputs[i], own.inputs[0]) and np.array_equal(
+                found.targets[i], own.targets[0]
+            )
+            assert np.array_equal(
+                found.mask[i], np.broadcast_to(own.mask, own.targets.shape[:3])[0]
+            )
 
 
 @pytest.mark.parametrize("task", [FlipFlop(), *TASKS], ids=["flip_flop", *NAMES])
 def test_out_of_distribution_is_twice_as_long(task):
     other = task.out_of_distribution()
     if isinstance(task, DelayedDiscrimination):
-        assert (other.shortest, other.longest, other.respond) == (2 * task.shortest, 2 * task.longest, task.respond)
+        assert (other.shortest, other.longest, other.respond) == (
+            2 * task.shortest,
+            2 * task.longest,
+            task.respond,
+        )
     else:
         assert other.steps == 2 * task.steps
-    assert other.threshold == task.threshold and other.input_size == task.input_size and type(other) is type(task)
+    assert (
+        other.threshold == task.threshold
+        and other.input_size == task.input_size
+        and type(other) is type(task)
+    )
 
 
 @pytest.mark.parametrize("task", TASKS[:2], ids=NAMES[:2])
@@ -86,7 +114,11 @@ def test_discrimination_trial_by_trial(task):
         assert min(f1.min(), f2.min()) >= 2 - 1e-6 and max(f1.max(), f2.max()) <= 10 + 1e-6
         assert (np.abs(f2 - f1) >= task.gap - 1e-5).all()
         assert np.array_equal(np.flatnonzero(mask), second + np.arange(5))
-        expected = np.concatenate([np.sign(f2 - f1), np.abs(f2 - f1) / 10]) if task.auxiliary else np.sign(f2 - f1)
+        expected = (
+            np.concatenate([np.sign(f2 - f1), np.abs(f2 - f1) / 10])
+            if task.auxiliary
+            else np.sign(f2 - f1)
+        )
         assert np.abs(y[second:] - expected).max() < 1e-6 and not y[:second].any()
     assert delays == set(range(task.shortest, task.longest + 1))
 
@@ -96,7 +128,9 @@ def test_discrimination_amplitudes_are_uniform_over_pairs_that_far_apart():
     second = np.array([one[one.any(axis=1).nonzero()[0][1], 0] for one in x])
     apart = np.abs(second - x[:, 0, 0]) * 10 - 2
     assert (second > x[:, 0, 0]).mean() == pytest.approx(0.5, abs=0.02)
-    assert apart.mean() == pytest.approx(2.0, rel=0.03) and apart.max() < 6.0 + 1e-5  # |x − y| of two uniform numbers on [0, 6]
+    assert (
+        apart.mean() == pytest.approx(2.0, rel=0.03) and apart.max() < 6.0 + 1e-5
+    )  # |x − y| of two uniform numbers on [0, 6]
 
 
 def test_sines_hertz_by_hertz():
@@ -113,7 +147,9 @@ def test_sines_hertz_by_hertz():
 def test_paths_are_the_sum_of_the_inputs_and_stay_inside(task):
     trials, d = task.test_trials(300), task.dimensions
     x, y = trials.inputs.astype(float), trials.targets.astype(float)
-    assert np.abs(np.linalg.norm(x[..., :d], axis=-1) - 1).max() < 1e-6 and not x[:, 1:, d + 1 :].any()
+    assert (
+        np.abs(np.linalg.norm(x[..., :d], axis=-1) - 1).max() < 1e-6 and not x[:, 1:, d + 1 :].any()
+    )
     moves = x[..., :d] * x[..., d, None] * task.speed
     assert np.abs(x[:, 0, d + 1 :][:, None] * 5 + np.cumsum(moves, axis=1) - y).max() < 1e-4
     assert np.abs(y).max() <= 5 and x[..., d].min() >= 0 and x[..., d].max() <= 1
@@ -125,18 +161,31 @@ def test_complexity_in_closed_form_and_estimated():
     for task in (FlipFlop(bits=2), FlipFlop(bits=4, steps=100, pulse_probability=0.3)):
         exact, found = complexity(task), estimated_complexity(task.test_trials(4000))
         assert exact.method == "closed form" and exact.output_entropy == task.bits
-        assert exact.memory_demand == pytest.approx(task.bits * (1 - task.pulse_probability), rel=0.05)
-        assert (found.output_entropy, found.memory_demand) == pytest.approx((exact.output_entropy, exact.memory_demand), rel=0.01)
+        assert exact.memory_demand == pytest.approx(
+            task.bits * (1 - task.pulse_probability), rel=0.05
+        )
+        assert (found.output_entropy, found.memory_demand) == pytest.approx(
+            (exact.output_entropy, exact.memory_demand), rel=0.01
+        )
 
 
 def test_complexity_of_what_is_known():
     coins = np.random.default_rng(0).choice([-1.0, 1.0], size=(2000, 4, 2))
-    copied, random_inputs = estimated_complexity(Trials(coins, coins)), estimated_complexity(Trials(coins, coins[::-1].copy()))
-    assert copied.output_entropy == pytest.approx(2, abs=1e-2) and copied.memory_demand == pytest.approx(0, abs=1e-9)
+    copied, random_inputs = (
+        estimated_complexity(Trials(coins, coins)),
+        estimated_complexity(Trials(coins, coins[::-1].copy())),
+    )
+    assert copied.output_entropy == pytest.approx(
+        2, abs=1e-2
+    ) and copied.memory_demand == pytest.approx(0, abs=1e-9)
     assert random_inputs.memory_demand == pytest.approx(2, abs=1e-2)
     uniform = np.random.default_rng(1).uniform(size=(20_000, 1, 1))
-    assert estimated_complexity(Trials(np.zeros_like(uniform), uniform), bins=8).output_entropy == pytest.approx(3, abs=0.01)
-    held = estimated_complexity(Trials(np.zeros((2000, 2, 1)), coins[:, :4, :1]))  # autonomous steps: the input is zero there
+    assert estimated_complexity(
+        Trials(np.zeros_like(uniform), uniform), bins=8
+    ).output_entropy == pytest.approx(3, abs=0.01)
+    held = estimated_complexity(
+        Trials(np.zeros((2000, 2, 1)), coins[:, :4, :1])
+    )  # autonomous steps: the input is zero there
     assert held.memory_demand == pytest.approx(1, abs=0.01)
 
 
@@ -156,7 +205,9 @@ def test_harder_tasks_ask_for_more(easier, harder):
 
 
 def test_integration_is_estimated():
-    assert complexity(ContextIntegration(), trials=500).method.startswith("estimated from 500 trials in 16 bins")
+    assert complexity(ContextIntegration(), trials=500).method.startswith(
+        "estimated from 500 trials in 16 bins"
+    )
 
 
 @pytest.mark.parametrize(
@@ -164,7 +215,10 @@ def test_integration_is_estimated():
     [
         (lambda: DelayedDiscrimination(channels=0), "channels must be at least 1"),
         (lambda: DelayedDiscrimination(shortest=21), "longest must be at least 21"),
-        (lambda: DelayedDiscrimination(gap=8.0), "gap must be below largest − smallest = 8; got 8.0"),
+        (
+            lambda: DelayedDiscrimination(gap=8.0),
+            "gap must be below largest − smallest = 8; got 8.0",
+        ),
         (lambda: DelayedDiscrimination(largest=1.0), "largest must be above 2.0"),
         (lambda: DelayedDiscrimination(auxiliary=1), "auxiliary must be True or False; got 1"),
         (lambda: SineGeneration(frequencies=1), "frequencies must be at least 2"),

@@ -13,7 +13,9 @@ def broken(task, **options):
     return [check.promise.split(",")[0] for check in examine(task, **options) if not check.kept]
 
 
-@pytest.mark.parametrize("task", [Copy(replay=16), FlipFlop(), Sine(), ContextIntegration()], ids=lambda task: task.name)
+@pytest.mark.parametrize(
+    "task", [Copy(replay=16), FlipFlop(), Sine(), ContextIntegration()], ids=lambda task: task.name
+)
 def test_the_books_tasks_keep_every_promise(task):
     assert broken(task) == []
 
@@ -81,7 +83,9 @@ class OneStream(Steady):
 @dataclass(frozen=True)
 class AlwaysTheSame(Steady):
     def _trials(self, cues):
-        return Trials(np.ones((*cues.shape, 3, 1), np.float32), np.ones((*cues.shape, 3, 1), np.float32))
+        return Trials(
+            np.ones((*cues.shape, 3, 1), np.float32), np.ones((*cues.shape, 3, 1), np.float32)
+        )
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,9 @@ def test_messages():
         def batch(self, seeds, step, trials):
             return np.zeros(3)
 
-    with pytest.raises(InputError, match=r"batch of task 'sine' must return schurkit\.Trials; got ndarray."):
+    with pytest.raises(
+        InputError, match=r"batch of task 'sine' must return schurkit\.Trials; got ndarray."
+    ):
         examine(NoTrials())
     with pytest.raises(InputError, match="trials must be at least 2"):
         examine(Sine(), trials=1)
@@ -142,5 +148,7 @@ def test_chance_is_measured_on_counted_steps_only():
 
 
 def test_few_distinct_trials_are_told_but_allowed():
-    [held] = [check for check in examine(Copy(symbols=2, channels=2, replay=8)) if check.promise == HELD]
+    [held] = [
+        check for check in examine(Copy(symbols=2, channels=2, replay=8)) if check.promise == HELD
+    ]
     assert held.kept and "256 of 256 test trials occur" in held.found

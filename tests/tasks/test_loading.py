@@ -37,7 +37,11 @@ def module(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
-KINDS = [kind for kind in vars(tasks).values() if is_dataclass(kind) and isinstance(getattr(kind, "name", None), str)]
+KINDS = [
+    kind
+    for kind in vars(tasks).values()
+    if is_dataclass(kind) and isinstance(getattr(kind, "name", None), str)
+]
 
 
 def test_there_are_nine_tasks():
@@ -46,12 +50,21 @@ def test_there_are_nine_tasks():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_task_of_the_package_is_loaded_by_its_name(kind):
-    assert kind().test_trials(2).targets.shape[-2] == kind().steps  # what a training costs is told from the sizes alone
-    assert load_task(kind.name) == kind() and load_task(kind.name, {}) == load_task(kind.name, "{}") == kind()
+    assert (
+        kind().test_trials(2).targets.shape[-2] == kind().steps
+    )  # what a training costs is told from the sizes alone
+    assert (
+        load_task(kind.name) == kind()
+        and load_task(kind.name, {}) == load_task(kind.name, "{}") == kind()
+    )
 
 
 def test_fields_come_as_a_mapping_or_as_json():
-    assert load_task("flip_flop", {"bits": 2, "steps": 9}) == load_task("flip_flop", '{"steps": 9, "bits": 2}') == FlipFlop(2, 9)
+    assert (
+        load_task("flip_flop", {"bits": 2, "steps": 9})
+        == load_task("flip_flop", '{"steps": 9, "bits": 2}')
+        == FlipFlop(2, 9)
+    )
 
 
 def test_a_class_of_the_readers_own(module):
@@ -65,7 +78,8 @@ def test_a_class_of_the_readers_own(module):
         (
             "flipflop",
             None,
-            "one of copy, flip_flop, sine, context_integration, delayed_discrimination, path_integration, sine_generation, modular_addition, "
+            "one of copy, flip_flop, sine, context_integration, delayed_discrimination, "
+            "path_integration, sine_generation, modular_addition, "
             "running_sum, or 'module:Class'; got 'flipflop'. Did you mean 'flip_flop'?",
         ),
         ("__import__('os').system('true')", None, "a task is one of"),
@@ -73,12 +87,25 @@ def test_a_class_of_the_readers_own(module):
         ("../reader_tasks.py:Fewer", None, "a task is one of"),
         ("reader_tasks:Fewer.name", None, "a task is one of"),
         (3, None, "the name of a task must be text; got int."),
-        ("no_such_module:Task", None, "there is no module 'no_such_module' on Python's path: put no_such_module.py beside the notebook"),
-        ("reader_tasks.deeper:Task", None, "there is no module 'reader_tasks.deeper' on Python's path"),
+        (
+            "no_such_module:Task",
+            None,
+            "there is no module 'no_such_module' on Python's path: put no_such_module.py beside "
+            "the notebook",
+        ),
+        (
+            "reader_tasks.deeper:Task",
+            None,
+            "there is no module 'reader_tasks.deeper' on Python's path",
+        ),
         ("reader_tasks:Missing", None, "module 'reader_tasks' has no 'Missing'."),
         ("reader_tasks:plain", None, "reader_tasks:plain must be a dataclass that follows"),
         ("reader_tasks:Empty", None, "a task needs name, input_size"),
-        ("flip_flop", {"bit": 2}, "flip_flop has no field 'bit'; it has bits, steps, pulse_probability, threshold."),
+        (
+            "flip_flop",
+            {"bit": 2},
+            "flip_flop has no field 'bit'; it has bits, steps, pulse_probability, threshold.",
+        ),
         ("flip_flop", {"bits": 0}, "bits must be at least 1"),
         ("flip_flop", {"bits": "two"}, "bits must be"),
         ("flip_flop", "{bits: 2}", "fields must be a JSON object"),

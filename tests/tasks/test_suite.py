@@ -13,18 +13,31 @@ TASKS = [FlipFlop(), Sine(), ContextIntegration()]
 def test_protocol_sizes_and_independence(task):
     check_task(task)
     many, alone = task.batch([4, 9], 7, 5), task.batch([9], 7, 5)
-    assert many.inputs.shape == (2, 5, task.steps, task.input_size) and many.targets.shape == (2, 5, task.steps, task.output_size)
-    assert np.array_equal(many.inputs[1], alone.inputs[0]) and np.array_equal(many.targets[1], alone.targets[0])
-    assert not np.array_equal(many.inputs[0], many.inputs[1]) and not np.array_equal(task.batch([9], 8, 5).inputs, alone.inputs)
+    assert many.inputs.shape == (2, 5, task.steps, task.input_size) and many.targets.shape == (
+        2,
+        5,
+        task.steps,
+        task.output_size,
+    )
+    assert np.array_equal(many.inputs[1], alone.inputs[0]) and np.array_equal(
+        many.targets[1], alone.targets[0]
+    )
+    assert not np.array_equal(many.inputs[0], many.inputs[1]) and not np.array_equal(
+        task.batch([9], 8, 5).inputs, alone.inputs
+    )
     held_out = task.test_trials(40, seed=9)
     assert held_out.inputs.shape == (40, task.steps, task.input_size)
-    assert not np.array_equal(held_out.inputs[:5], alone.inputs[0]) and not np.array_equal(held_out.inputs, task.test_trials(40, seed=1).inputs)
+    assert not np.array_equal(held_out.inputs[:5], alone.inputs[0]) and not np.array_equal(
+        held_out.inputs, task.test_trials(40, seed=1).inputs
+    )
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_chance_is_the_error_of_the_mean(task):
     targets = task.test_trials(6000).targets
-    assert ((targets - targets.mean(axis=(0, 1))) ** 2).mean() == pytest.approx(task.chance, rel=0.05)
+    assert ((targets - targets.mean(axis=(0, 1))) ** 2).mean() == pytest.approx(
+        task.chance, rel=0.05
+    )
 
 
 def test_flip_flop_targets_step_by_step():
@@ -53,7 +66,9 @@ def test_sine_targets_and_references():
     assert (trials.inputs == trials.inputs[:, :1]).all() and cue.min() >= 0 and cue.max() < 1
     f = 0.02 + 0.08 * cue
     assert np.abs(trials.targets[:, 6, 0] - np.sin(2 * np.pi * f * 7)).max() < 1e-5
-    middle = np.broadcast_to(np.sin(2 * np.pi * 0.06 * np.arange(1, 51))[:, None], trials.targets.shape)
+    middle = np.broadcast_to(
+        np.sin(2 * np.pi * 0.06 * np.arange(1, 51))[:, None], trials.targets.shape
+    )
     assert fvu(middle[None], trials)[0] == pytest.approx(task.cue_blind, rel=0.05)
 
 
@@ -61,7 +76,11 @@ def test_integration_targets_and_references():
     task = ContextIntegration()
     trials = task.test_trials(3000)
     evidence, cues = trials.inputs[..., :2].astype(float), trials.inputs[..., 2:]
-    assert (cues.sum(axis=-1) == 1).all() and (cues == cues[:, :1]).all() and cues[:, 0, 0].mean() == pytest.approx(0.5, abs=0.03)
+    assert (
+        (cues.sum(axis=-1) == 1).all()
+        and (cues == cues[:, :1]).all()
+        and cues[:, 0, 0].mean() == pytest.approx(0.5, abs=0.03)
+    )
     cued = (evidence * cues).sum(axis=-1)
     assert np.abs(np.cumsum(cued, axis=1) / np.sqrt(48) - trials.targets[..., 0]).max() < 1e-4
     blind = np.cumsum(evidence.mean(axis=-1), axis=1)[..., None] / np.sqrt(48)

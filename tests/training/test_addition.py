@@ -10,7 +10,9 @@ from schurkit.tasks import ModularAddition
 from schurkit.training import Phase, Store, addition_recipe, train
 
 
-@pytest.mark.parametrize(("steps", "checkpoints"), [(2000, 24), (20000, 48), (30, 5), (10, 24), (1, 1)])
+@pytest.mark.parametrize(
+    ("steps", "checkpoints"), [(2000, 24), (20000, 48), (30, 5), (10, 24), (1, 1)]
+)
 def test_checkpoints_run_from_the_start_to_the_end(steps, checkpoints):
     recipe = addition_recipe(steps, checkpoints=checkpoints)
     kept = recipe.checkpoints
@@ -23,9 +25,23 @@ def test_checkpoints_run_from_the_start_to_the_end(steps, checkpoints):
 
 def test_the_recipe_is_what_it_says_and_can_be_changed():
     recipe = addition_recipe(100, 1.0, 64)
-    assert (recipe.hidden_size, recipe.embedding_size, recipe.weight_decay, recipe.activation) == (64, 64, 1.0, "relu")
-    assert (recipe.batch_size, recipe.loss, recipe.biases, recipe.construction) == (None, "cross_entropy", False, "fan_in")
-    assert recipe.phases == (Phase(100, 3e-3),) and recipe.betas == (0.9, 0.98) and recipe.clip_norm is None
+    assert (recipe.hidden_size, recipe.embedding_size, recipe.weight_decay, recipe.activation) == (
+        64,
+        64,
+        1.0,
+        "relu",
+    )
+    assert (recipe.batch_size, recipe.loss, recipe.biases, recipe.construction) == (
+        None,
+        "cross_entropy",
+        False,
+        "fan_in",
+    )
+    assert (
+        recipe.phases == (Phase(100, 3e-3),)
+        and recipe.betas == (0.9, 0.98)
+        and recipe.clip_norm is None
+    )
     assert addition_recipe(100, embedding_size=None, activation="tanh").embedding_size is None
     for wrong in ({"steps": 0}, {"checkpoints": 0}):
         with pytest.raises(InputError, match=next(iter(wrong))):
@@ -48,5 +64,7 @@ def test_tables_and_trials_train_the_same_network(tmp_path):
     for name in ("W_in", "W_rec", "W_out"):
         assert np.abs(getattr(by_tables.rnn, name) - getattr(by_trials.rnn, name)).max() < 2e-3
     logits = fourier.logits_table(by_tables.rnn)
-    assert by_tables.scores[0] == pytest.approx(fourier.accuracy(logits, by_tables.task.held_out_tuples), abs=1e-6)
+    assert by_tables.scores[0] == pytest.approx(
+        fourier.accuracy(logits, by_tables.task.held_out_tuples), abs=1e-6
+    )
     assert fourier.cross_entropy(logits, by_tables.task.train_tuples) < by_tables.losses[0][0]

@@ -1,4 +1,6 @@
-"""Archives of networks: the same bytes for the same networks, whole or refused, and never a network lost."""
+"""Archives of networks: the same bytes for the same networks, whole or refused, and never a network
+lost.
+"""
 
 import json
 import os
@@ -44,7 +46,9 @@ def contents(path):
 
 
 def rewritten(tmp_path, path, change):
-    """The archive with entries changed by `change(list of (ZipInfo, bytes))`; zipfile itself computes the sizes and its checksums."""
+    """The archive with entries changed by `change(list of (ZipInfo, bytes))`; zipfile itself
+    computes the sizes and its checksums.
+    """
     entries = change([(entry, data) for entry, data in contents(path).values()])
     target = tmp_path / "changed.zip"
     with warnings.catch_warnings(), zipfile.ZipFile(target, "w") as archive:
@@ -63,21 +67,35 @@ def with_manifest(change):
     return changed
 
 
-# ---------------------------------------------------------------------------------------------------------------- there and back
+# ----------------------------------------------------------------------------------- there and back
 def test_train_fetches_everything_from_an_imported_store(full, empty, monkeypatch):
     store, path = full
     done = import_(empty, path)
     assert len(done.new) == 2 and done.there == done.damaged == ()
-    monkeypatch.setattr(sys.modules["schurkit.training.train"], "_train_missing", lambda *_: pytest.fail("trained"))
-    again, first = train(TASK, RECIPE, [0, 1], store=empty), train(TASK, RECIPE, [0, 1], store=store)
-    assert again.stored.all() and np.array_equal(again.rnn.W_rec, first.rnn.W_rec) and np.array_equal(again.scores, first.scores)
-    assert {p.name: p.read_bytes() for p in empty.folder.iterdir()} == {p.name: p.read_bytes() for p in store.folder.iterdir()}
+    monkeypatch.setattr(
+        sys.modules["schurkit.training.train"], "_train_missing", lambda *_: pytest.fail("trained")
+    )
+    again, first = (
+        train(TASK, RECIPE, [0, 1], store=empty),
+        train(TASK, RECIPE, [0, 1], store=store),
+    )
+    assert (
+        again.stored.all()
+        and np.array_equal(again.rnn.W_rec, first.rnn.W_rec)
+        and np.array_equal(again.scores, first.scores)
+    )
+    assert {p.name: p.read_bytes() for p in empty.folder.iterdir()} == {
+        p.name: p.read_bytes() for p in store.folder.iterdir()
+    }
 
 
 def test_the_same_networks_give_the_same_bytes(full, tmp_path):
     store, path = full
     os.utime(next(store.folder.iterdir()), (1e9, 1e9))
-    assert export(store, reversed(records_of([STUDY])), tmp_path / "again.zip", {"edition": "quick"}) == 2
+    assert (
+        export(store, reversed(records_of([STUDY])), tmp_path / "again.zip", {"edition": "quick"})
+        == 2
+    )
     assert (tmp_path / "again.zip").read_bytes() == path.read_bytes()
     assert [p.name for p in tmp_path.iterdir()] == ["again.zip"]
 
@@ -87,15 +105,24 @@ def test_the_manifest_says_what_is_inside(full):
 
     store, path = full
     found = contents(path)
-    assert next(iter(found)) == MANIFEST and list(found)[1:] == sorted(p.name for p in store.folder.iterdir())
+    assert next(iter(found)) == MANIFEST and list(found)[1:] == sorted(
+        p.name for p in store.folder.iterdir()
+    )
     manifest = json.loads(found[MANIFEST][1])
     assert manifest["about"] == {"edition": "quick"} and manifest["schema"] == 1
     for network, record in zip(manifest["networks"], sorted(records_of([STUDY]), key=store.name)):
-        assert {field: network[field] for field in ("task", "recipe", "seed", "engine", "code", "versions")} == {
-            field: record[field] for field in ("task", "recipe", "seed", "engine", "code", "versions")
+        assert {
+            field: network[field]
+            for field in ("task", "recipe", "seed", "engine", "code", "versions")
+        } == {
+            field: record[field]
+            for field in ("task", "recipe", "seed", "engine", "code", "versions")
         }
         for name, kept in network["files"].items():
-            assert kept == {"bytes": len(found[name][1]), "sha256": hashlib.sha256(found[name][1]).hexdigest()}
+            assert kept == {
+                "bytes": len(found[name][1]),
+                "sha256": hashlib.sha256(found[name][1]).hexdigest(),
+            }
 
 
 def test_records_are_each_named_once():
@@ -103,10 +130,14 @@ def test_records_are_each_named_once():
     assert [record["seed"] for record in records] == [0, 1, 2]
 
 
-# ---------------------------------------------------------------------------------------------------------------- export that cannot be
+# ---------------------------------------------------------------------------- export that cannot be
 def test_a_network_that_is_missing_is_said_and_nothing_written(full, tmp_path):
     store, _ = full
-    with pytest.raises(InputError, match=r"1 of 3 networks are not in the store .* \(or damaged\), copy-orthogonal-6-seed7-\w+ among them\."):
+    with pytest.raises(
+        InputError,
+        match=r"1 of 3 networks are not in the store .* \(or damaged\), copy-orthogonal-6-seed7-\w+ "
+        r"among them\.",
+    ):
         export(store, records_of([STUDY, Study(TASK, RECIPE, (7,))]), tmp_path / "out.zip")
     assert list(tmp_path.iterdir()) == []
 
@@ -114,7 +145,9 @@ def test_a_network_that_is_missing_is_said_and_nothing_written(full, tmp_path):
 def test_an_archive_is_never_overwritten(full):
     store, path = full
     before = path.read_bytes()
-    with pytest.raises(InputError, match="is there already; choose another name or delete it first"):
+    with pytest.raises(
+        InputError, match="is there already; choose another name or delete it first"
+    ):
         export(store, records_of([STUDY]), path)
     assert path.read_bytes() == before
 
@@ -135,7 +168,7 @@ def test_nothing_to_export_and_nowhere_to_write(full, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-# ---------------------------------------------------------------------------------------------------------------- damage
+# ------------------------------------------------------------------------------------------- damage
 @pytest.mark.parametrize("suffix", [".json", ".safetensors"])
 def test_a_damaged_entry_is_named_and_skipped(full, empty, tmp_path, suffix):
     _, path = full
@@ -145,12 +178,21 @@ def test_a_damaged_entry_is_named_and_skipped(full, empty, tmp_path, suffix):
     data[place + 20] ^= 1
     (tmp_path / "bad.zip").write_bytes(data)
     done = import_(empty, tmp_path / "bad.zip")
-    assert [name for name, _ in done.damaged] == [Path(name).stem] and len(done.new) == 1 and done.damaged[0][1]
-    assert len(list(empty.folder.iterdir())) == 2 and train(TASK, RECIPE, [0], store=empty).stored.all()
+    assert (
+        [name for name, _ in done.damaged] == [Path(name).stem]
+        and len(done.new) == 1
+        and done.damaged[0][1]
+    )
+    assert (
+        len(list(empty.folder.iterdir())) == 2
+        and train(TASK, RECIPE, [0], store=empty).stored.all()
+    )
 
 
 def test_every_checksum_is_looked_at(full, empty, tmp_path):
-    """Data changed with the zip checksums made anew: caught by the manifest; the manifest changed too: caught by the network's own checksum."""
+    """Data changed with the zip checksums made anew: caught by the manifest; the manifest changed
+    too: caught by the network's own checksum.
+    """
     import hashlib
 
     def flipped(entries, manifest_too):
@@ -162,12 +204,20 @@ def test_every_checksum_is_looked_at(full, empty, tmp_path):
                 data = data[:-1] + bytes([data[-1] ^ 1])
                 for network in manifest["networks"]:
                     if manifest_too and entry.filename in network["files"]:
-                        network["files"][entry.filename]["sha256"] = hashlib.sha256(data).hexdigest()
+                        network["files"][entry.filename]["sha256"] = hashlib.sha256(
+                            data
+                        ).hexdigest()
             out.append((entry, data))
         return [(first, json.dumps(manifest).encode()), *out]
 
-    for manifest_too, said in ((False, r"the checksum of copy-\S+\.safetensors does not fit"), (True, "the checksum of the arrays does not fit")):
-        done = import_(empty, rewritten(tmp_path, full[1], lambda entries, too=manifest_too: flipped(entries, too)))
+    for manifest_too, said in (
+        (False, r"the checksum of copy-\S+\.safetensors does not fit"),
+        (True, "the checksum of the arrays does not fit"),
+    ):
+        done = import_(
+            empty,
+            rewritten(tmp_path, full[1], lambda entries, too=manifest_too: flipped(entries, too)),
+        )
         assert len(done.damaged) == 2 and not done.new
         assert all(__import__("re").fullmatch(said, why) for _, why in done.damaged)
     assert not empty.folder.exists()
@@ -187,7 +237,7 @@ def test_a_missing_file_and_a_wrong_name_count_as_damage(full, empty, tmp_path):
     assert done.damaged[0][1] == "its record belongs to another name" and len(done.new) == 1
 
 
-# ---------------------------------------------------------------------------------------------------------------- what does not belong there
+# ----------------------------------------------------------------------- what does not belong there
 def entry(name, mode=stat.S_IFREG | 0o644, compress=zipfile.ZIP_STORED):
     info = zipfile.ZipInfo(name)
     info.create_system, info.external_attr, info.compress_type = 3, mode << 16, compress
@@ -225,9 +275,18 @@ def twice(manifest):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda entries: [*entries, (entry("../../evil.json"), b"{}")], r"'\.\./\.\./evil\.json', which is no file of a network"),
-        (lambda entries: [*entries, (entry("readme.txt"), b"hello")], "'readme.txt', which is no file of a network"),
-        (lambda entries: [*entries, (entry("folder/"), b"")], "'folder/', which is no file of a network"),
+        (
+            lambda entries: [*entries, (entry("../../evil.json"), b"{}")],
+            r"'\.\./\.\./evil\.json', which is no file of a network",
+        ),
+        (
+            lambda entries: [*entries, (entry("readme.txt"), b"hello")],
+            "'readme.txt', which is no file of a network",
+        ),
+        (
+            lambda entries: [*entries, (entry("folder/"), b"")],
+            "'folder/', which is no file of a network",
+        ),
         (renamed_to("../evil"), r"'\.\./evil\.json', which is no file of a network"),
         (renamed_to("/tmp/evil"), "'/tmp/evil.json', which is no file of a network"),
         (renamed_to("a\\\\b"), "which is no file of a network"),
@@ -237,7 +296,9 @@ def twice(manifest):
         (as_compressed, r"'copy-\S+\.json' is compressed or encrypted"),
     ],
 )
-def test_an_archive_with_what_does_not_belong_there_is_refused_whole(full, empty, tmp_path, change, said):
+def test_an_archive_with_what_does_not_belong_there_is_refused_whole(
+    full, empty, tmp_path, change, said
+):
     with pytest.raises(InputError, match=f"is refused, nothing was taken from it: .*{said}"):
         import_(empty, rewritten(tmp_path, full[1], change))
     assert not empty.folder.exists() and {p.name for p in tmp_path.iterdir()} == {"changed.zip"}
@@ -252,11 +313,25 @@ def test_an_absurd_size_is_refused(full, empty, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda manifest: {"kind": "other"}, r"its manifest.json cannot be used \(ValueError: its kind is 'other'\)"),
+        (
+            lambda manifest: {"kind": "other"},
+            r"its manifest.json cannot be used \(ValueError: its kind is 'other'\)",
+        ),
         (lambda manifest: [1], r"its manifest.json cannot be used \(TypeError"),
-        (lambda manifest: manifest | {"networks": [{"name": "a", "files": {}}]}, "network 'a' does not have its two files"),
-        (lambda manifest: manifest | {"networks": [{"name": "a", "files": {"a.json": 1, "a.safetensors": 2}}]}, r"cannot be used \(TypeError"),
-        (lambda manifest: manifest | {"schema": 2}, "has schema 2; this version of schurkit reads 1"),
+        (
+            lambda manifest: manifest | {"networks": [{"name": "a", "files": {}}]},
+            "network 'a' does not have its two files",
+        ),
+        (
+            lambda manifest: (
+                manifest | {"networks": [{"name": "a", "files": {"a.json": 1, "a.safetensors": 2}}]}
+            ),
+            r"cannot be used \(TypeError",
+        ),
+        (
+            lambda manifest: manifest | {"schema": 2},
+            "has schema 2; this version of schurkit reads 1",
+        ),
     ],
 )
 def test_a_manifest_that_cannot_be_used_is_refused(full, empty, tmp_path, change, said):
@@ -266,7 +341,9 @@ def test_a_manifest_that_cannot_be_used_is_refused(full, empty, tmp_path, change
 
 def test_files_that_are_no_archive_are_refused(full, empty, tmp_path):
     (tmp_path / "text.zip").write_text("hello")
-    with pytest.raises(InputError, match=r"text\.zip is not an archive of networks: File is not a zip file"):
+    with pytest.raises(
+        InputError, match=r"text\.zip is not an archive of networks: File is not a zip file"
+    ):
         import_(empty, tmp_path / "text.zip")
     with pytest.raises(InputError, match=r"nothing\.zip cannot be read: No such file or directory"):
         import_(empty, tmp_path / "nothing.zip")
@@ -278,7 +355,7 @@ def test_files_that_are_no_archive_are_refused(full, empty, tmp_path):
         import_(empty, tmp_path / "short.zip")
 
 
-# ---------------------------------------------------------------------------------------------------------------- a store that is in use
+# --------------------------------------------------------------------------- a store that is in use
 def test_a_network_that_is_there_is_never_replaced(full, tmp_path):
     """Trained here too, with another training time: the bytes differ, and ours stay."""
     mine = Store(tmp_path / "mine")
@@ -286,7 +363,10 @@ def test_a_network_that_is_there_is_never_replaced(full, tmp_path):
     before = {p.name: (p.read_bytes(), p.stat().st_ino) for p in mine.folder.iterdir()}
     done = import_(mine, full[1])
     assert len(done.there) == 1 and len(done.new) == 1
-    assert {name: (mine.folder.joinpath(name).read_bytes(), mine.folder.joinpath(name).stat().st_ino) for name in before} == before
+    assert {
+        name: (mine.folder.joinpath(name).read_bytes(), mine.folder.joinpath(name).stat().st_ino)
+        for name in before
+    } == before
     assert import_(mine, full[1]).new == ()
 
 
@@ -296,7 +376,10 @@ def test_a_damaged_network_is_set_aside_and_replaced(full, tmp_path):
     path = next(mine.folder.glob("*seed0*.safetensors"))
     path.write_bytes(b"x")
     assert len(import_(mine, full[1]).new) == 1
-    assert path.with_name(path.name + ".damaged").read_bytes() == b"x" and train(TASK, RECIPE, [0, 1], store=mine).stored.all()
+    assert (
+        path.with_name(path.name + ".damaged").read_bytes() == b"x"
+        and train(TASK, RECIPE, [0, 1], store=mine).stored.all()
+    )
 
 
 def test_arrays_are_written_before_the_record(full, empty, monkeypatch):
@@ -336,13 +419,19 @@ def test_another_process_may_fill_the_store_meanwhile(full, empty):
         except BaseException as error:
             errors.append(error)
 
-    works = [lambda: import_(empty, full[1]) for _ in range(3)] + [lambda: train(TASK, RECIPE, [0, 1, 2], store=empty, progress=False)]
+    works = [lambda: import_(empty, full[1]) for _ in range(3)] + [
+        lambda: train(TASK, RECIPE, [0, 1, 2], store=empty, progress=False)
+    ]
     threads = [threading.Thread(target=run, args=(work,)) for work in works]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert errors == [] and train(TASK, RECIPE, [0, 1, 2], store=empty).stored.all() and empty.leftovers() == []
+    assert (
+        errors == []
+        and train(TASK, RECIPE, [0, 1, 2], store=empty).stored.all()
+        and empty.leftovers() == []
+    )
 
 
 def test_what_was_imported_is_verified_by_the_store(full, empty, capsys):

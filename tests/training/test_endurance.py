@@ -1,4 +1,6 @@
-"""Training that is killed at any moment: nothing finished is lost or trained again, and the end is the same."""
+"""Training that is killed at any moment: nothing finished is lost or trained again, and the end is
+the same.
+"""
 
 import os
 import random
@@ -29,7 +31,12 @@ def stamps(folder):
 
 def start(folder):
     environment = os.environ | {"SCHURKIT_STORE": str(folder), "SCHURKIT_THREADS": "2"}
-    return subprocess.Popen([sys.executable, "-c", PROGRAM], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 @pytest.mark.parametrize("kills", [12])
@@ -43,19 +50,27 @@ def test_kills_at_random_moments(tmp_path, kills):
             time.sleep(moments.uniform(0.3, 1.6))
         else:  # soon after something was written
             deadline = time.monotonic() + 10
-            while process.poll() is None and time.monotonic() < deadline and (stamps(folder) if folder.is_dir() else {}) == before:
+            while (
+                process.poll() is None
+                and time.monotonic() < deadline
+                and (stamps(folder) if folder.is_dir() else {}) == before
+            ):
                 time.sleep(0.005)
             time.sleep(moments.uniform(0, 0.05))
         process.send_signal(signal.SIGKILL)
         process.wait()
         after = stamps(folder) if folder.is_dir() else {}
-        assert all(after.get(name) == stamp for name, stamp in before.items()), "a finished network was written again"
+        assert all(after.get(name) == stamp for name, stamp in before.items()), (
+            "a finished network was written again"
+        )
     before = stamps(folder) if folder.is_dir() else {}
     ended = train(TASK, RECIPE, SEEDS, store=Store(folder))
     assert ended.stored.sum() >= len(before)
     assert all(stamps(folder)[name] == stamp for name, stamp in before.items())
     whole = train(TASK, RECIPE, SEEDS, store=Store(tmp_path / "other"))
-    assert np.array_equal(ended.rnn.W_rec, whole.rnn.W_rec) and np.array_equal(ended.scores, whole.scores)
+    assert np.array_equal(ended.rnn.W_rec, whole.rnn.W_rec) and np.array_equal(
+        ended.scores, whole.scores
+    )
 
 
 def test_two_writers_fill_one_store(tmp_path):
@@ -64,5 +79,7 @@ def test_two_writers_fill_one_store(tmp_path):
     assert [writer.wait() for writer in writers] == [0, 0]
     ended = train(TASK, RECIPE, SEEDS, store=Store(folder))
     assert ended.stored.all()
-    assert np.array_equal(ended.rnn.W_rec, train(TASK, RECIPE, SEEDS, store=Store(tmp_path / "other")).rnn.W_rec)
+    assert np.array_equal(
+        ended.rnn.W_rec, train(TASK, RECIPE, SEEDS, store=Store(tmp_path / "other")).rnn.W_rec
+    )
     assert Store(folder).leftovers() == []

@@ -1,4 +1,6 @@
-"""What the two other papers need of a recipe: losses, weight decay, starts, embeddings, whole training sets, checkpoints; oracles in torch."""
+"""What the two other papers need of a recipe: losses, weight decay, starts, embeddings, whole
+training sets, checkpoints; oracles in torch.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -24,12 +26,19 @@ TASK = Copy(symbols=2, channels=2, replay=6)
 
 
 def recipe(steps=50, **changes):
-    return Recipe(**({"hidden_size": 12, "phases": (Phase(steps, 1e-3),), "batch_size": 16, "clip_norm": 1.0} | changes))
+    return Recipe(
+        **(
+            {"hidden_size": 12, "phases": (Phase(steps, 1e-3),), "batch_size": 16, "clip_norm": 1.0}
+            | changes
+        )
+    )
 
 
 @dataclass(frozen=True)
 class Sums:
-    """c = a + b mod p: a one-hot at the first step, b at the second, c at the second. `hidden` leaves the pairs unsaid."""
+    """c = a + b mod p: a one-hot at the first step, b at the second, c at the second. `hidden`
+    leaves the pairs unsaid.
+    """
 
     p: int = 7
     train_fraction: float = 0.6
@@ -56,20 +65,30 @@ class Sums:
 
     def batch(self, seeds, step, trials):
         parts = [self._trials(*self._pairs(seed)) for seed in seeds]
-        return Trials(*(np.stack([getattr(part, name) for part in parts]) for name in ("inputs", "targets")), parts[0].mask)
+        return Trials(
+            *(np.stack([getattr(part, name) for part in parts]) for name in ("inputs", "targets")),
+            parts[0].mask,
+        )
 
     def test_trials(self, trials=256, seed=0):
         a, b = np.divmod(np.arange(self.p**2), self.p)
         return self._trials(a, b, (a + b) % self.p)
 
     def _pairs(self, seed):
-        a, b = np.divmod(random.permutation(seed, "split", 0, self.p**2)[: int(self.train_fraction * self.p**2)], self.p)
+        a, b = np.divmod(
+            random.permutation(seed, "split", 0, self.p**2)[: int(self.train_fraction * self.p**2)],
+            self.p,
+        )
         return a, b, (a + b) % self.p
 
     def _trials(self, a, b, c):
         eye = np.eye(self.p, dtype=np.float32)
         right = eye[c]
-        return Trials(np.stack([eye[a], eye[b]], 1), np.stack([np.zeros_like(right), right], 1), np.array([0, 1]))
+        return Trials(
+            np.stack([eye[a], eye[b]], 1),
+            np.stack([np.zeros_like(right), right], 1),
+            np.array([0, 1]),
+        )
 
 
 def classes(networks=2, trials=5, steps=8, inputs=2, outputs=4, hard=False):
@@ -78,12 +97,18 @@ def classes(networks=2, trials=5, steps=8, inputs=2, outputs=4, hard=False):
     targets = rng.dirichlet(np.ones(outputs), (networks, trials, steps))
     if hard:
         targets = np.eye(outputs)[targets.argmax(-1)]
-    return rng.normal(size=(networks, trials, steps - 3, inputs)), targets, rng.random((networks, trials, steps)) > 0.4
+    return (
+        rng.normal(size=(networks, trials, steps - 3, inputs)),
+        targets,
+        rng.random((networks, trials, steps)) > 0.4,
+    )
 
 
-# ---------------------------------------------------------------------------------------------------------------- loss
+# --------------------------------------------------------------------------------------------- loss
 @pytest.mark.parametrize("engine", ["numpy", "torch", "numba"])
-@pytest.mark.parametrize("kind", [{}, {"activation": "relu"}, {"form": "voltage", "leak": 0.4}, {"leak": 0.3}])
+@pytest.mark.parametrize(
+    "kind", [{}, {"activation": "relu"}, {"form": "voltage", "leak": 0.4}, {"leak": 0.3}]
+)
 @pytest.mark.parametrize("hard, outputs", [(True, 4), (False, 19)])
 def test_cross_entropy_is_torchs(engine, kind, hard, outputs):
     from helpers import random_rnn
@@ -93,13 +118,22 @@ def test_cross_entropy_is_torchs(engine, kind, hard, outputs):
     names = ("W_in", "W_rec", "W_out", "b_rec", "b_out")
     weights = {name: getattr(rnn, name) for name in names}
     x, y, mask = classes(outputs=outputs, hard=hard)
-    losses, grads = choose(engine).worker(Spec.of(rnn), "cross_entropy").gradients(weights, x.astype(dtype), y.astype(dtype), mask)
+    losses, grads = (
+        choose(engine)
+        .worker(Spec.of(rnn), "cross_entropy")
+        .gradients(weights, x.astype(dtype), y.astype(dtype), mask)
+    )
     from schurkit.engine.torch_engine import forward
 
     for i in range(2):
-        tensors = {name: torch.tensor(np.array(a[i : i + 1], float), requires_grad=True) for name, a in weights.items()}
+        tensors = {
+            name: torch.tensor(np.array(a[i : i + 1], float), requires_grad=True)
+            for name, a in weights.items()
+        }
         outputs_, _ = forward(tensors, Spec.of(rnn), torch.tensor(x[i : i + 1]), 3)
-        loss = torch.nn.functional.cross_entropy(outputs_[0][torch.tensor(mask[i])], torch.tensor(y[i][mask[i]]))
+        loss = torch.nn.functional.cross_entropy(
+            outputs_[0][torch.tensor(mask[i])], torch.tensor(y[i][mask[i]])
+        )
         loss.backward()
         tolerance = 2e-5 if engine == "numba" else 1e-10
         assert losses[i] == pytest.approx(loss.item(), rel=tolerance)
@@ -110,36 +144,59 @@ def test_cross_entropy_is_torchs(engine, kind, hard, outputs):
 
 @pytest.mark.parametrize("engine", ["numpy", "numba", "torch"])
 def test_cross_entropy_of_large_outputs_does_not_overflow(engine):
-    weights = {"W_in": np.ones((1, 1, 1)), "W_rec": np.zeros((1, 1, 1)), "W_out": np.array([[[1e3], [-1e3]]])}
+    weights = {
+        "W_in": np.ones((1, 1, 1)),
+        "W_rec": np.zeros((1, 1, 1)),
+        "W_out": np.array([[[1e3], [-1e3]]]),
+    }
     weights = {name: array.astype(np.float32) for name, array in weights.items()}
     x, y = np.full((1, 1, 1, 1), 9, np.float32), np.array([[[[0, 1]]]], np.float32)
-    losses, grads = choose(engine).worker(Spec(), "cross_entropy").gradients(weights, x, y, np.ones(1, bool))
-    assert losses[0] == pytest.approx(2000, rel=1e-6) and grads["W_out"].ravel() == pytest.approx([1, -1], rel=1e-6)
+    losses, grads = (
+        choose(engine).worker(Spec(), "cross_entropy").gradients(weights, x, y, np.ones(1, bool))
+    )
+    assert losses[0] == pytest.approx(2000, rel=1e-6) and grads["W_out"].ravel() == pytest.approx(
+        [1, -1], rel=1e-6
+    )
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("engine", ["numpy", "numba"])
 def test_cross_entropy_of_a_broken_network_is_not_finite(engine, bad):
     W_out = np.array([[[1.0], [bad], [0.0]]], np.float32)
-    weights = {"W_in": np.ones((1, 1, 1), np.float32), "W_rec": np.zeros((1, 1, 1), np.float32), "W_out": W_out}
+    weights = {
+        "W_in": np.ones((1, 1, 1), np.float32),
+        "W_rec": np.zeros((1, 1, 1), np.float32),
+        "W_out": W_out,
+    }
     with np.errstate(all="ignore"):
         losses, _ = (
             choose(engine)
             .worker(Spec(), "cross_entropy")
-            .gradients(weights, np.ones((1, 1, 1, 1), np.float32), np.array([[[[0, 0, 1]]]], np.float32), np.ones(1, bool))
+            .gradients(
+                weights,
+                np.ones((1, 1, 1, 1), np.float32),
+                np.array([[[[0, 0, 1]]]], np.float32),
+                np.ones(1, bool),
+            )
         )
     assert not np.isfinite(losses[0])
 
 
-# ---------------------------------------------------------------------------------------------------------------- optimiser
+# ---------------------------------------------------------------------------------------- optimiser
 def test_weight_decay_is_torchs_adamw():
     rng = np.random.default_rng(0)
     ours = {"W_in": rng.normal(size=(2, 3, 4)), "b_rec": rng.normal(size=(2, 5))}
-    theirs = [{name: torch.nn.Parameter(torch.tensor(value[i])) for name, value in ours.items()} for i in range(2)]
+    theirs = [
+        {name: torch.nn.Parameter(torch.tensor(value[i])) for name, value in ours.items()}
+        for i in range(2)
+    ]
     rates = [3e-3, 1e-2]
     optimisers = []
     for p, rate in zip(theirs, rates):
-        groups = [{"params": [p["W_in"]], "weight_decay": 2.0, "eps": 1e-3, "lr": 0.5 * rate}, {"params": [p["b_rec"]]}]
+        groups = [
+            {"params": [p["W_in"]], "weight_decay": 2.0, "eps": 1e-3, "lr": 0.5 * rate},
+            {"params": [p["b_rec"]]},
+        ]
         optimisers.append(torch.optim.AdamW(groups, lr=rate, weight_decay=0, betas=(0.8, 0.98)))
     adam = Adam(ours, Rule((0.8, 0.98), None, arrays={"W_in": ArrayRule(0.5, 1e-3, 2.0)}))
     for _ in range(20):
@@ -156,17 +213,24 @@ def test_weight_decay_is_torchs_adamw():
 
 def test_the_recipe_decays_matrices_and_not_biases():
     rule = recipe(weight_decay=0.3, biases=True).rule
-    assert [rule[name].decay for name in ("W_in", "W_rec", "W_out", "E", "W_x", "b_rec", "b_out")] == [0.3] * 5 + [0, 0]
+    assert [
+        rule[name].decay for name in ("W_in", "W_rec", "W_out", "E", "W_x", "b_rec", "b_out")
+    ] == [0.3] * 5 + [0, 0]
     assert recipe().rule["W_rec"].decay == 0 and recipe(epsilon=1e-5).rule["b_rec"].epsilon == 1e-5
 
 
 def test_five_steps_of_all_of_it_equal_torch():
-    """Cross-entropy, weight decay and biases that start anywhere: torch's network, backward and AdamW, nothing of ours but start and batches."""
+    """Cross-entropy, weight decay and biases that start anywhere: torch's network, backward and
+    AdamW, nothing of ours but start and batches.
+    """
     task, steps = Sums(), 5
     kind = Recipe(hidden_size=12, construction="default", phases=(Phase(steps, 1e-2),), batch_size=None, loss="cross_entropy", weight_decay=1.0,
                   biases=True, bias_start="uniform", betas=(0.9, 0.98), clip_norm=None)  # fmt: skip
     start = construction("default").start(kind, 7, 7, [4])
-    module, readout = torch.nn.RNN(7, 12, batch_first=True).double(), torch.nn.Linear(12, 7).double()
+    module, readout = (
+        torch.nn.RNN(7, 12, batch_first=True).double(),
+        torch.nn.Linear(12, 7).double(),
+    )
     with torch.no_grad():
         pairs = [("weight_ih_l0", "W_in"), ("weight_hh_l0", "W_rec"), ("bias_ih_l0", "b_rec")]
         for theirs, ours in pairs:
@@ -175,7 +239,10 @@ def test_five_steps_of_all_of_it_equal_torch():
         readout.weight.copy_(torch.tensor(start["W_out"][0]))
         readout.bias.copy_(torch.tensor(start["b_out"][0]))
     matrices = [module.weight_ih_l0, module.weight_hh_l0, readout.weight]
-    groups = [{"params": matrices, "weight_decay": 1.0}, {"params": [module.bias_ih_l0, readout.bias], "weight_decay": 0.0}]
+    groups = [
+        {"params": matrices, "weight_decay": 1.0},
+        {"params": [module.bias_ih_l0, readout.bias], "weight_decay": 0.0},
+    ]
     optimiser = torch.optim.AdamW(groups, lr=1e-2, betas=(0.9, 0.98))
     a, b, c = (torch.tensor(array) for array in task.token_pairs(4))
     x = torch.nn.functional.one_hot(torch.stack([a, b], 1), 7).double()
@@ -183,28 +250,46 @@ def test_five_steps_of_all_of_it_equal_torch():
         optimiser.zero_grad()
         torch.nn.functional.cross_entropy(readout(module(x)[0][:, -1]), c).backward()
         optimiser.step()
-    oracle = {ours: getattr(module, theirs) for theirs, ours in pairs} | {"W_out": readout.weight, "b_out": readout.bias}
+    oracle = {ours: getattr(module, theirs) for theirs, ours in pairs} | {
+        "W_out": readout.weight,
+        "b_out": readout.bias,
+    }
     for engine in ("numba", "numpy", "torch"):
         ours = fit(task, kind, [3, 4], choose(engine))[1].weights
         for name, tensor in oracle.items():
             assert np.abs(ours[name] - tensor.detach().numpy()).max() < 2e-6, (engine, name)
 
 
-@pytest.mark.parametrize("kind", [{"weight_decay": 0.5}, {"loss": "cross_entropy", "batch_size": None, "biases": True, "weight_decay": 1.0}])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"weight_decay": 0.5},
+        {"loss": "cross_entropy", "batch_size": None, "biases": True, "weight_decay": 1.0},
+    ],
+)
 def test_the_compiled_trainer_does_what_the_loop_does(kind):
     task = Sums(hidden=True) if kind.get("batch_size", 0) is None else TASK
     kind = recipe(30, **kind)
     ours = fit(task, kind, [0, 1], choose("numba"))
     form = construction("orthogonal")
-    loop = LoopTrainer(form, form.start(kind, task.input_size, task.output_size, [0, 1]), choose("numpy").worker(kind.spec, kind.loss), kind.rule)
-    losses, done = loop.run([0, 1], [0, 1], loop.source(task, kind.batch_size, 0, 0), 0, 30, [1e-3, 1e-3])
+    loop = LoopTrainer(
+        form,
+        form.start(kind, task.input_size, task.output_size, [0, 1]),
+        choose("numpy").worker(kind.spec, kind.loss),
+        kind.rule,
+    )
+    losses, done = loop.run(
+        [0, 1], [0, 1], loop.source(task, kind.batch_size, 0, 0), 0, 30, [1e-3, 1e-3]
+    )
     assert (done == 30).all()
     for i in range(2):
-        assert ours[i].losses == pytest.approx([losses[i, :20].mean(), losses[i, 20:].mean()], rel=1e-4)
+        assert ours[i].losses == pytest.approx(
+            [losses[i, :20].mean(), losses[i, 20:].mean()], rel=1e-4
+        )
         assert np.abs(ours[i].weights["W_rec"] - loop.weights(i)["W_rec"]).max() < 1e-5
 
 
-# ---------------------------------------------------------------------------------------------------------------- starts and embeddings
+# ---------------------------------------------------------------------------- starts and embeddings
 def test_biases_start_where_the_recipe_says():
     n = 400
     kind = recipe(hidden_size=n, construction="default", biases=True, bias_start="uniform")
@@ -212,7 +297,9 @@ def test_biases_start_where_the_recipe_says():
     assert start["b_rec"].shape == (2, n) and start["b_out"].shape == (2, 5)
     for name in ("b_rec", "b_out", "W_in", "W_out", "W_rec"):
         assert np.abs(start[name]).max() <= n**-0.5
-    assert start["b_rec"].std() == pytest.approx(n**-0.5 / 3**0.5, rel=0.1) and not np.array_equal(start["b_rec"][0], start["b_rec"][1])
+    assert start["b_rec"].std() == pytest.approx(n**-0.5 / 3**0.5, rel=0.1) and not np.array_equal(
+        start["b_rec"][0], start["b_rec"][1]
+    )
     assert not construction("default").start(recipe(biases=True), 3, 5, [0])["b_rec"].any()
 
 
@@ -220,10 +307,17 @@ def test_biases_start_where_the_recipe_says():
 def test_the_fan_in_start(embedding):
     kind = recipe(hidden_size=60, construction="fan_in", embedding_size=embedding)
     start = construction("fan_in", embedding).start(kind, 40, 30, list(range(8)))
-    fans = {"W_rec": 60, "W_out": 60, "W_in": 40} if embedding is None else {"W_rec": 60, "W_out": 60, "E": 40, "W_x": 20}
+    fans = (
+        {"W_rec": 60, "W_out": 60, "W_in": 40}
+        if embedding is None
+        else {"W_rec": 60, "W_out": 60, "E": 40, "W_x": 20}
+    )
     assert set(start) == set(fans)
     for name, fan in fans.items():
-        assert start[name].std() == pytest.approx(fan**-0.5, rel=0.03) and abs(start[name].mean()) < 0.02 * fan**-0.5
+        assert (
+            start[name].std() == pytest.approx(fan**-0.5, rel=0.03)
+            and abs(start[name].mean()) < 0.02 * fan**-0.5
+        )
     assert start["E"].shape == (8, 40, 20) if embedding else True
 
 
@@ -240,7 +334,10 @@ def test_an_embedding_is_pulled_back_as_autograd_does(inner):
     assert set(pulled) == set(parameters)
     E, W_x = (torch.tensor(parameters[name], requires_grad=True) for name in ("E", "W_x"))
     ((W_x @ E.transpose(1, 2)) * torch.tensor(gradients["W_in"])).sum().backward()
-    assert np.abs(pulled["E"] - E.grad.numpy()).max() < 1e-12 and np.abs(pulled["W_x"] - W_x.grad.numpy()).max() < 1e-12
+    assert (
+        np.abs(pulled["E"] - E.grad.numpy()).max() < 1e-12
+        and np.abs(pulled["W_x"] - W_x.grad.numpy()).max() < 1e-12
+    )
 
 
 def test_an_embedding_is_kept_and_makes_up_the_input_weights():
@@ -256,19 +353,25 @@ def test_an_embedding_is_kept_and_makes_up_the_input_weights():
     assert first.losses[0][-1] < first.losses[0][0]
 
 
-# ---------------------------------------------------------------------------------------------------------------- tables
+# ------------------------------------------------------------------------------------------- tables
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
 @pytest.mark.parametrize("engine", ["numba", "numpy"])
 def test_tables_give_the_gradients_of_the_rollout(activation, loss, engine):
     task = Sums(p=31)
-    kind = recipe(hidden_size=20, construction="fan_in", batch_size=None, activation=activation, loss=loss)
+    kind = recipe(
+        hidden_size=20, construction="fan_in", batch_size=None, activation=activation, loss=loss
+    )
     fast = trainer_for(task, kind, choose(engine), [0, 5])
     weights = fast.form.weights(fast.parameters)
     losses, grads = fast.worker.gradients(weights, *fast.source(task, None, 0, 0).draw([0, 5], 0))
     trials = task.batch([0, 5], 0, None)
     exact = {name: a.astype(float) for name, a in weights.items()}
-    slow, oracle = choose("torch").worker(kind.spec, loss).gradients(exact, trials.inputs.astype(float), trials.targets.astype(float), trials.mask)
+    slow, oracle = (
+        choose("torch")
+        .worker(kind.spec, loss)
+        .gradients(exact, trials.inputs.astype(float), trials.targets.astype(float), trials.mask)
+    )
     # the squared error of the rollout counts the one step that the mask leaves
     assert losses == pytest.approx(slow, rel=1e-5)
     for name in ("W_in", "W_rec", "W_out"):
@@ -277,16 +380,27 @@ def test_tables_give_the_gradients_of_the_rollout(activation, loss, engine):
 
 @pytest.mark.parametrize("kind", [{}, {"embedding_size": 9, "weight_decay": 1.0}])
 def test_training_by_tables_is_training_by_rollouts(kind):
-    kind = recipe(25, construction="fan_in", batch_size=None, activation="relu", loss="cross_entropy", **kind)
+    kind = recipe(
+        25, construction="fan_in", batch_size=None, activation="relu", loss="cross_entropy", **kind
+    )
     fast, slow = fit(Sums(), kind, [0, 1], choose()), fit(Sums(hidden=True), kind, [0, 1], choose())
     for a, b in zip(fast, slow):
         assert a.losses == pytest.approx(b.losses, rel=1e-4)
         for name in b.weights | b.factors:
-            assert np.abs((a.weights | a.factors)[name] - (b.weights | b.factors)[name]).max() < 2e-4, name
+            assert (
+                np.abs((a.weights | a.factors)[name] - (b.weights | b.factors)[name]).max() < 2e-4
+            ), name
 
 
 def test_training_by_tables_does_not_depend_on_company_or_threads(monkeypatch, tmp_path):
-    kind = recipe(25, construction="fan_in", batch_size=None, activation="relu", loss="cross_entropy", embedding_size=8)
+    kind = recipe(
+        25,
+        construction="fan_in",
+        batch_size=None,
+        activation="relu",
+        loss="cross_entropy",
+        embedding_size=8,
+    )
     found = []
     for threads, seeds in (("1", (0, 1, 2)), ("3", (0, 1, 2)), ("2", (2,))):
         monkeypatch.setenv("SCHURKIT_THREADS", threads)
@@ -300,7 +414,7 @@ def test_pairs_that_are_not_the_tasks_batch_are_refused():
         fit(Sums(wrong=True), recipe(2, batch_size=None, loss="cross_entropy"), [0], choose())
 
 
-# ---------------------------------------------------------------------------------------------------------------- checkpoints
+# -------------------------------------------------------------------------------------- checkpoints
 @pytest.mark.parametrize("engine", ["numba", "numpy"])
 @pytest.mark.parametrize("embedding", [None, 3])
 def test_checkpoints_are_the_weights_after_that_many_steps(engine, embedding):
@@ -311,26 +425,43 @@ def test_checkpoints_are_the_weights_after_that_many_steps(engine, embedding):
         assert list(trained.checkpoints) == [0, 7, 30]
         for step, checkpoint in trained.checkpoints.items():
             alone = fit(TASK, recipe(step, embedding_size=embedding), [2], choose(engine))[0]
-            found = {"W_rec": checkpoint.rnn.W_rec[1], "W_in": checkpoint.rnn.W_in[1]} | {n: a[1] for n, a in checkpoint.factors.items()}
+            found = {"W_rec": checkpoint.rnn.W_rec[1], "W_in": checkpoint.rnn.W_in[1]} | {
+                n: a[1] for n, a in checkpoint.factors.items()
+            }
             assert set(checkpoint.factors) == set(alone.factors) and checkpoint.rnn.labels == (0, 2)
             for name, array in found.items():
-                assert np.abs(array - (alone.weights | alone.factors)[name]).max() < 1e-6, (step, name)
+                assert np.abs(array - (alone.weights | alone.factors)[name]).max() < 1e-6, (
+                    step,
+                    name,
+                )
         assert np.array_equal(trained.checkpoints[30].rnn.W_rec, trained.rnn.W_rec)
     assert trained.stored.all()
 
 
 def test_a_network_that_stopped_has_its_last_weights_at_later_checkpoints():
-    kind = recipe(phases=(Phase(3, 1e-3), Phase(57, 1e38)), activation="relu", clip_norm=None, checkpoints=(0, 60))
+    kind = recipe(
+        phases=(Phase(3, 1e-3), Phase(57, 1e38)),
+        activation="relu",
+        clip_norm=None,
+        checkpoints=(0, 60),
+    )
     with pytest.warns(TrainingWarning), np.errstate(all="ignore"):
         trained = train(TASK, kind, [0])
-    assert trained.stopped[0] > 0 and np.array_equal(trained.checkpoints[60].rnn.W_rec, trained.rnn.W_rec)
+    assert trained.stopped[0] > 0 and np.array_equal(
+        trained.checkpoints[60].rnn.W_rec, trained.rnn.W_rec
+    )
     assert not np.array_equal(trained.checkpoints[0].rnn.W_rec, trained.rnn.W_rec)
 
 
 def test_a_plan_counts_checkpoints_and_embeddings():
-    plain, more = (plan(Study(TASK, recipe(5, **kind), (0,))).bytes for kind in ({}, {"checkpoints": (1, 2), "embedding_size": 50}))
+    plain, more = (
+        plan(Study(TASK, recipe(5, **kind), (0,))).bytes
+        for kind in ({}, {"checkpoints": (1, 2), "embedding_size": 50})
+    )
     trained = train(TASK, recipe(5, checkpoints=(1, 2), embedding_size=50), [0])
-    size = sum(entry.bytes for entry in Store().entries() if entry.record["recipe"]["embedding_size"])
+    size = sum(
+        entry.bytes for entry in Store().entries() if entry.record["recipe"]["embedding_size"]
+    )
     assert trained.stored.sum() == 0 and plain < more and size < 1.5 * more
 
 
@@ -339,15 +470,27 @@ def test_a_plan_counts_checkpoints_and_embeddings():
     [
         (lambda: recipe(loss="hinge"), "loss must be one of"),
         (lambda: recipe(weight_decay=-1), "weight_decay must be at least 0"),
-        (lambda: recipe(weight_decay=1.0, construction="cayley"), "weight_decay is not defined for construction='cayley'"),
+        (
+            lambda: recipe(weight_decay=1.0, construction="cayley"),
+            "weight_decay is not defined for construction='cayley'",
+        ),
         (lambda: recipe(bias_start="uniform"), "bias_start='uniform' needs biases=True"),
         (lambda: recipe(bias_start="normal", biases=True), "bias_start must be one of"),
         (lambda: recipe(embedding_size=0), "embedding_size must be at least 1"),
         (lambda: recipe(betas=(0.9, 1.0)), "betas must be below 1"),
-        (lambda: recipe(checkpoints=(3, 2)), "checkpoints must be different steps in increasing order"),
+        (
+            lambda: recipe(checkpoints=(3, 2)),
+            "checkpoints must be different steps in increasing order",
+        ),
         (lambda: recipe(checkpoints=(51,)), "checkpoints must be between 0 and 50"),
-        (lambda: fit(TASK, recipe(2, batch_size=None), [0], choose()), "batch_size=None needs a task with a fixed training set, which 'copy'"),
-        (lambda: fit(TASK, recipe(2, loss="cross_entropy"), [0], choose()), "loss='cross_entropy' needs targets that are probabilities"),
+        (
+            lambda: fit(TASK, recipe(2, batch_size=None), [0], choose()),
+            "batch_size=None needs a task with a fixed training set, which 'copy'",
+        ),
+        (
+            lambda: fit(TASK, recipe(2, loss="cross_entropy"), [0], choose()),
+            "loss='cross_entropy' needs targets that are probabilities",
+        ),
     ],
 )
 def test_messages(make, message):

@@ -1,7 +1,9 @@
-"""Numbers that must stay: weights after a few steps, trials of tasks, measures. ``python tests/training/test_golden.py`` writes them anew.
+"""Numbers that must stay: weights after a few steps, trials of tasks, measures. ``python
+tests/training/test_golden.py`` writes them anew.
 
-Networks and measures are kept under whole numbers (`schurkit.store`, `version` of a task), not under hashes of our source. So whoever changes
-numbers on purpose raises one, and this test is what tells. Processors differ in the last bits: what counts is 1e-4 of each array's largest entry.
+Networks and measures are kept under whole numbers (`schurkit.store`, `version` of a task), not
+under hashes of our source. So whoever changes numbers on purpose raises one, and this test is what
+tells. Processors differ in the last bits: what counts is 1e-4 of each array's largest entry.
 """
 
 import json
@@ -15,8 +17,24 @@ import pytest
 from schurkit import RNN, ablation_profile, random, tasks
 from schurkit.engine import ENGINES
 from schurkit.studies import Dynamics, levels, mup_recipe
-from schurkit.tasks import ContextIntegration, Copy, DelayedDiscrimination, FlipFlop, ModularAddition
-from schurkit.training import Phase, Plateau, Recipe, Store, Trained, Until, addition_recipe, degeneracy_recipe, train
+from schurkit.tasks import (
+    ContextIntegration,
+    Copy,
+    DelayedDiscrimination,
+    FlipFlop,
+    ModularAddition,
+)
+from schurkit.training import (
+    Phase,
+    Plateau,
+    Recipe,
+    Store,
+    Trained,
+    Until,
+    addition_recipe,
+    degeneracy_recipe,
+    train,
+)
 
 GOLDEN = Path(__file__).with_name("golden.json")
 CLOSE = 1e-4
@@ -25,22 +43,53 @@ DISCRIMINATION = DelayedDiscrimination(channels=2, shortest=2, longest=4)
 RECIPES = {
     "copy": (Copy(3, 2, 6), Recipe(8, "orthogonal", **BRIEF)),
     "copy, normal": (Copy(3, 2, 6), Recipe(8, "cayley", **BRIEF)),
-    "flip-flop": (FlipFlop(bits=2, steps=10), Recipe(8, "default", biases=True, bias_start="uniform", weight_decay=0.1, **BRIEF)),
-    "integration": (ContextIntegration(steps=10), Recipe(8, "fan_in", activation="relu", leak=0.5, form="voltage", **BRIEF)),
+    "flip-flop": (
+        FlipFlop(bits=2, steps=10),
+        Recipe(8, "default", biases=True, bias_start="uniform", weight_decay=0.1, **BRIEF),
+    ),
+    "integration": (
+        ContextIntegration(steps=10),
+        Recipe(8, "fan_in", activation="relu", leak=0.5, form="voltage", **BRIEF),
+    ),
     "addition": (ModularAddition(p=7), addition_recipe(12, 1.0, 8, checkpoints=2)),
     "degeneracy": (
         DISCRIMINATION,
-        degeneracy_recipe(DISCRIMINATION, 8, l1=1e-2, nuclear=1e-2, until=Until(1e-9), plateau=Plateau(0.5, 0), epoch_steps=2, **BRIEF),
+        degeneracy_recipe(
+            DISCRIMINATION,
+            8,
+            l1=1e-2,
+            nuclear=1e-2,
+            until=Until(1e-9),
+            plateau=Plateau(0.5, 0),
+            epoch_steps=2,
+            **BRIEF,
+        ),
     ),
-    "mup": (DISCRIMINATION, replace(mup_recipe(DISCRIMINATION, 8, 0.5, batch_size=8, until=None), phases=(Phase(12, 1e-2),))),
+    "mup": (
+        DISCRIMINATION,
+        replace(
+            mup_recipe(DISCRIMINATION, 8, 0.5, batch_size=8, until=None), phases=(Phase(12, 1e-2),)
+        ),
+    ),
 }
-TASKS = [kind for name in tasks.__all__ if hasattr(kind := getattr(tasks, name), "batch") and kind is not tasks.Task]
+TASKS = [
+    kind
+    for name in tasks.__all__
+    if hasattr(kind := getattr(tasks, name), "batch") and kind is not tasks.Task
+]
 
 
 def few(array):
-    """Three entries of an array, a weighted mean of all, the norm, and the largest entry, beside which differences are small or not."""
+    """Three entries of an array, a weighted mean of all, the norm, and the largest entry, beside
+    which differences are small or not.
+    """
     flat = np.asarray(array, float).ravel()
-    told = [*flat[[0, len(flat) // 2, -1]], np.mean(flat * np.linspace(0, 1, len(flat))), np.linalg.norm(flat), np.abs(flat).max()]
+    told = [
+        *flat[[0, len(flat) // 2, -1]],
+        np.mean(flat * np.linspace(0, 1, len(flat))),
+        np.linalg.norm(flat),
+        np.abs(flat).max(),
+    ]
     return [float(x) for x in told]
 
 
@@ -48,7 +97,9 @@ def weights(engine, name):
     """What a recipe gives with an engine: one network, trained into a store of its own."""
     with tempfile.TemporaryDirectory() as folder:
         trained = train(*RECIPES[name], [3], engine=engine, store=Store(folder), progress=False)
-    arrays = {key: getattr(trained.rnn, key)[0] for key in ("W_in", "W_rec", "W_out", "b_rec", "b_out")} | {"losses": trained.losses[0]}
+    arrays = {
+        key: getattr(trained.rnn, key)[0] for key in ("W_in", "W_rec", "W_out", "b_rec", "b_out")
+    } | {"losses": trained.losses[0]}
     return {key: few(array) for key, array in arrays.items() if np.any(array)}
 
 
@@ -56,20 +107,36 @@ def trials(kind):
     """The first training trials of a task, and its held-out ones."""
     task = kind()
     drawn, held_out = task.batch([3], 5, 4), task.test_trials(4)
-    return {"inputs": few(drawn.inputs), "targets": few(drawn.targets), "held-out inputs": few(held_out.inputs)}
+    return {
+        "inputs": few(drawn.inputs),
+        "targets": few(drawn.targets),
+        "held-out inputs": few(held_out.inputs),
+    }
 
 
 def network(task):
     """Four networks without training, drawn by counter."""
     shapes = {"W_in": (12, task.input_size), "W_rec": (12, 12), "W_out": (task.output_size, 12)}
-    return RNN(**{name: random.normal(range(4), f"golden {name}", 0, shape).astype(np.float32) / 3 for name, shape in shapes.items()})
+    return RNN(
+        **{
+            name: random.normal(range(4), f"golden {name}", 0, shape).astype(np.float32) / 3
+            for name, shape in shapes.items()
+        }
+    )
 
 
 def profile(engine):
     """Ablations of them, rolled out by an engine."""
     task = FlipFlop(bits=2, steps=10)
     kinds = ("permuted", "matched", "block-upper")
-    rows = ablation_profile(network(task), task.test_trials(8), metric=task.metric, controls=kinds, draws=2, engine=engine).frame()
+    rows = ablation_profile(
+        network(task),
+        task.test_trials(8),
+        metric=task.metric,
+        controls=kinds,
+        draws=2,
+        engine=engine,
+    ).frame()
     return {"values": few(rows.value.to_numpy()), "masses": few(rows.removed_mass.to_numpy())}
 
 
@@ -78,13 +145,30 @@ def study():
     task, n = FlipFlop(bits=2, steps=10), 4
     recipe, nothing = Recipe(12, "default", **BRIEF), np.zeros(n)
     losses = tuple(np.zeros(1) for _ in range(n))
-    trained = Trained(network(task), task, recipe, losses, nothing, nothing - 1, nothing, nothing > 0, nothing + 12, nothing == 0)
-    row = levels(trained, Dynamics(rank=3, delays=2, starts=8, trials=8), probes=4, test_trials=8).row()
+    trained = Trained(
+        network(task),
+        task,
+        recipe,
+        losses,
+        nothing,
+        nothing - 1,
+        nothing,
+        nothing > 0,
+        nothing + 12,
+        nothing == 0,
+    )
+    row = levels(
+        trained, Dynamics(rank=3, delays=2, starts=8, trials=8), probes=4, test_trials=8
+    ).row()
     return {name: [value, value] for name, value in row.items() if value is not None}
 
 
 CASES = {
-    **{f"{engine}, {name}": (weights, (engine, name), f'TRAINING["training"] or ["{engine}"]') for engine in ENGINES for name in RECIPES},
+    **{
+        f"{engine}, {name}": (weights, (engine, name), f'TRAINING["training"] or ["{engine}"]')
+        for engine in ENGINES
+        for name in RECIPES
+    },
     **{kind.__name__: (trials, (kind,), f"version of {kind.__name__}") for kind in TASKS},
     **{f"{engine}, ablations": (profile, (engine,), "MEASURES") for engine in ENGINES},
     "a study's measures": (study, (), "MEASURES"),
@@ -101,15 +185,32 @@ def test_numbers_stay(case):
     if case.startswith(ENGINES):
         pytest.importorskip(case.split(",")[0])
     found, golden = function(*arguments), json.loads(GOLDEN.read_text()).get(case, {})
-    moved = [key for key in golden.keys() | found.keys() if not _close(found.get(key), golden.get(key))]
+    moved = [
+        key for key in golden.keys() | found.keys() if not _close(found.get(key), golden.get(key))
+    ]
     if moved:
-        pytest.fail(f"numbers changed on purpose? raise {number}, then run python tests/training/test_golden.py ({moved})", pytrace=False)
+        pytest.fail(
+            f"numbers changed on purpose? raise {number}, then run python "
+            f"tests/training/test_golden.py ({moved})",
+            pytrace=False,
+        )
 
 
 def _close(found, golden) -> bool:
-    return found is not None and golden is not None and np.allclose(found, golden, rtol=CLOSE, atol=CLOSE * abs(golden[-1]))
+    return (
+        found is not None
+        and golden is not None
+        and np.allclose(found, golden, rtol=CLOSE, atol=CLOSE * abs(golden[-1]))
+    )
 
 
 if __name__ == "__main__":
-    told = {case: {key: [float(f"{x:.7g}") for x in values] for key, values in f(*given).items()} for case, (f, given, _) in CASES.items()}
-    GOLDEN.write_text("{\n" + ",\n".join(f"{json.dumps(case)}: {json.dumps(values)}" for case, values in told.items()) + "\n}\n")
+    told = {
+        case: {key: [float(f"{x:.7g}") for x in values] for key, values in f(*given).items()}
+        for case, (f, given, _) in CASES.items()
+    }
+    GOLDEN.write_text(
+        "{\n"
+        + ",\n".join(f"{json.dumps(case)}: {json.dumps(values)}" for case, values in told.items())
+        + "\n}\n"
+    )

@@ -49,7 +49,9 @@ class Mine(Base):
 
 
 def cell(text, number=[0]):  # noqa: B006
-    """The class of a cell, executed as a notebook does: in a module without a file, with its lines kept for tracebacks."""
+    """The class of a cell, executed as a notebook does: in a module without a file, with its lines
+    kept for tracebacks.
+    """
     number[0] += 1
     name, module = f"<cell {number[0]}>", types.ModuleType("__cell__")
     linecache.cache[name] = (len(text), None, text.splitlines(True), name)
@@ -63,12 +65,18 @@ def version(text):
 
 
 def test_the_same_cell_has_the_same_key_each_time():
-    assert version(CELL) == version(CELL) == version(CELL.replace("steps = 5\n\ndef", "steps = 6\n\ndef"))  # a global that is not looked up
+    assert (
+        version(CELL)
+        == version(CELL)
+        == version(CELL.replace("steps = 5\n\ndef", "steps = 6\n\ndef"))
+    )  # a global that is not looked up
 
 
 def test_comments_and_docstrings_do_not_count():
     assert version(CELL) == version(
-        CELL.replace("# draws", "# draws all").replace('"""A task."""', '"""The task."""').replace("\n\ndef", "\n\n\ndef")
+        CELL.replace("# draws", "# draws all")
+        .replace('"""A task."""', '"""The task."""')
+        .replace("\n\ndef", "\n\n\ndef")
     )
 
 
@@ -84,7 +92,10 @@ def test_whatever_the_task_does_counts():
         ('= "mine"', '= "other"'),
     ]
     assert all(CELL.count(old) == 1 for old, _ in changes)
-    assert len({version(CELL), *(version(CELL.replace(old, new)) for old, new in changes)}) == len(changes) + 1
+    assert (
+        len({version(CELL), *(version(CELL.replace(old, new)) for old, new in changes)})
+        == len(changes) + 1
+    )
 
 
 def test_without_any_source_the_byte_code_counts():
@@ -101,15 +112,26 @@ def test_the_record_of_a_cells_task_uses_it():
     from schurkit.engine import choose
     from schurkit.training import Recipe
 
-    records = [record_of(cell(text)(), Recipe(), 0, choose()) for text in (CELL, CELL.replace("x / 2", "x / 3"))]
-    assert records[0]["code"]["engine"] == records[1]["code"]["engine"] and records[0]["code"]["task"] != records[1]["code"]["task"]
+    records = [
+        record_of(cell(text)(), Recipe(), 0, choose())
+        for text in (CELL, CELL.replace("x / 2", "x / 3"))
+    ]
+    assert (
+        records[0]["code"]["engine"] == records[1]["code"]["engine"]
+        and records[0]["code"]["task"] != records[1]["code"]["task"]
+    )
     assert records[0]["task"] == {"name": "mine", "class": "Mine", "steps": 5}
 
 
 def test_a_module_of_the_readers_counts_without_its_words(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     task = 'class Mine:\n    def batch(self):\n        """Says."""\n        return 1  # comment\n'
-    texts = [task, task.replace("Says", "Tells").replace("comment", "word"), task.replace("1", "2"), "other = 0\n" + task]
+    texts = [
+        task,
+        task.replace("Says", "Tells").replace("comment", "word"),
+        task.replace("1", "2"),
+        "other = 0\n" + task,
+    ]
     versions = []
     for i, text in enumerate(texts):
         (tmp_path / f"my_tasks_{i}.py").write_text(text)

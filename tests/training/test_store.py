@@ -50,13 +50,22 @@ def test_names_stay_inside_the_folder():
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in vars(tasks).values() if isinstance(kind, type) and hasattr(kind, "batch") and kind is not tasks.Task]
+    "kind",
+    [
+        kind
+        for kind in vars(tasks).values()
+        if isinstance(kind, type) and hasattr(kind, "batch") and kind is not tasks.Task
+    ],
 )
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_source_and_no_place_of_a_file_is_in_the_key(kind, engine):
     """So a file of the engine that moves to another folder trains no network again."""
     key = record_of(kind(), RECIPE, 0, choose(engine))
-    assert key["code"] == {"training": TRAINING["training"], "engine": TRAINING[engine], "task": kind.version}
+    assert key["code"] == {
+        "training": TRAINING["training"],
+        "engine": TRAINING[engine],
+        "task": kind.version,
+    }
     assert all(isinstance(number, int) for number in key["code"].values())
     assert not re.search(r"[0-9a-f]{16}|[./]py|/|schurkit", json.dumps(key | {"versions": 0}))
 
@@ -65,7 +74,10 @@ def test_no_source_and_no_place_of_a_file_is_in_the_key(kind, engine):
 def test_one_number_makes_its_own_kind_anew(raised, monkeypatch):
     def names():
         kinds = [(TASK, "numpy"), (TASK, "torch"), (FlipFlop(), "numpy")]
-        return [Store("unused").name(record_of(task, RECIPE, 0, choose(engine))) for task, engine in kinds]
+        return [
+            Store("unused").name(record_of(task, RECIPE, 0, choose(engine)))
+            for task, engine in kinds
+        ]
 
     before = names()
     if raised == "task":
@@ -73,7 +85,14 @@ def test_one_number_makes_its_own_kind_anew(raised, monkeypatch):
     else:
         monkeypatch.setitem(TRAINING, raised, 2)
     moved = [old != new for old, new in zip(before, names())]
-    assert moved == {"training": [True, True, True], "numpy": [True, False, True], "task": [True, True, False]}[raised]
+    assert (
+        moved
+        == {
+            "training": [True, True, True],
+            "numpy": [True, False, True],
+            "task": [True, True, False],
+        }[raised]
+    )
 
 
 def test_every_byte_flip_is_noticed(store):

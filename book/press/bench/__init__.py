@@ -1,11 +1,22 @@
-"""How fast: measurements beside those of the packages a user would otherwise pick, and the time of a study before it is started.
+"""How fast: measurements beside those of the packages a user would otherwise pick, and the time of
+a study before it is started.
 
-`schurkit bench` and `make bench` run them; targets stand beside the numbers, and nothing is asserted.
+`schurkit bench` and `make bench` run them; targets stand beside the numbers, and nothing is
+asserted.
 """
 
 from .command import add_bench_arguments, bench_command
 from .groups import GROUPS, Settings
-from .growth import Estimate, Law, Point, duration, rollout_points, seconds_a_step, study, training_points
+from .growth import (
+    Estimate,
+    Law,
+    Point,
+    duration,
+    rollout_points,
+    seconds_a_step,
+    study,
+    training_points,
+)
 from .results import HEADS, Report, Row, cells, comparison, table
 
 __all__ = [

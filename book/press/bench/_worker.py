@@ -1,6 +1,8 @@
-"""One process of a contender: makes it, then does as many units of its work as it is asked for, and says how long that took.
+"""One process of a contender: makes it, then does as many units of its work as it is asked for, and
+says how long that took.
 
-Orders and answers are lines of JSON on the standard streams; whatever a package prints goes to the error stream instead.
+Orders and answers are lines of JSON on the standard streams; whatever a package prints goes to the
+error stream instead.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from importlib import import_module
 
 
 def main() -> None:
-    """First order {"maker", "case", "processor"}, answer {"facts", "seconds"}; then {"units"}, answer {"seconds", "processor", "value"}."""
+    """First order {"maker", "case", "processor"}, answer {"facts", "seconds"}; then {"units"},
+    answer {"seconds", "processor", "value"}.
+    """
     with os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)
 
@@ -32,7 +36,11 @@ def main() -> None:
                 units = json.loads(line)["units"]
                 start, busy = time.perf_counter(), time.process_time()
                 value = lap(units)
-                answer(seconds=time.perf_counter() - start, processor=time.process_time() - busy, value=value)
+                answer(
+                    seconds=time.perf_counter() - start,
+                    processor=time.process_time() - busy,
+                    value=value,
+                )
         except Exception as error:  # whatever it was, the asker tells it and measures the others
             answer(error=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
 

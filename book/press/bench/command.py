@@ -22,12 +22,31 @@ BUSY = 0.15
 
 def add_bench_arguments(parser) -> None:
     """The arguments of `schurkit bench`."""
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=f"these groups alone, out of {', '.join(GROUPS)}")
-    parser.add_argument("--quick", action="store_true", help="fewer sizes and repeats, within a minute on two cores")
-    parser.add_argument("--device", default="cuda", metavar="DEVICE", help="where the group gpu computes: cuda, or cpu at tiny sizes to try it")
-    parser.add_argument("--json", metavar="OUT.json", help="keep the numbers there too (always: in _build/bench)")
     parser.add_argument(
-        "--compare", nargs="+", default=[], metavar="OLD.json", help="hold this run against an earlier one; with two files nothing is run"
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help=f"these groups alone, out of {', '.join(GROUPS)}",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer sizes and repeats, within a minute on two cores"
+    )
+    parser.add_argument(
+        "--device",
+        default="cuda",
+        metavar="DEVICE",
+        help="where the group gpu computes: cuda, or cpu at tiny sizes to try it",
+    )
+    parser.add_argument(
+        "--json", metavar="OUT.json", help="keep the numbers there too (always: in _build/bench)"
+    )
+    parser.add_argument(
+        "--compare",
+        nargs="+",
+        default=[],
+        metavar="OLD.json",
+        help="hold this run against an earlier one; with two files nothing is run",
     )
 
 
@@ -37,7 +56,10 @@ def bench_command(arguments) -> int:
     if arguments.device not in ("cuda", "cpu"):
         raise InputError(f"--device must be 'cuda' or 'cpu'; got {arguments.device!r}.")
     if len(arguments.compare) > 2:
-        raise InputError(f"--compare takes one file, or two to hold against each other; got {len(arguments.compare)}.")
+        raise InputError(
+            "--compare takes one file, or two to hold against each other; got "
+            f"{len(arguments.compare)}."
+        )
     kept = [Report.read(Path(path)) for path in arguments.compare]
     if len(kept) == 2:
         print(comparison(*kept))
@@ -58,7 +80,10 @@ def run(groups: list[str], settings: Settings) -> Report:
     facts = machine()
     print(describe(facts) + "\n")
     if (facts["busy"] or 0) > BUSY:
-        print("This machine is busy with other work: times of several threads suffer most, so wait for a quiet moment before you trust a ratio.\n")
+        print(
+            "This machine is busy with other work: times of several threads suffer most, so wait "
+            "for a quiet moment before you trust a ratio.\n"
+        )
     begun = time.monotonic()
     rows: list[Row] = []
     points: list[dict] = []
@@ -72,23 +97,42 @@ def run(groups: list[str], settings: Settings) -> Report:
         disturbed[name] = watch.others()
         rows += found
         points += curve
-        at_work = "" if disturbed[name] is None else f", others took {100 * disturbed[name]:.0f} % of the processors"
-        print(f"{name}: {' '.join(GROUPS[name].__doc__.split())}\n{table(found)}\n({time.monotonic() - start:.0f} s{at_work})\n", flush=True)
+        at_work = (
+            ""
+            if disturbed[name] is None
+            else f", others took {100 * disturbed[name]:.0f} % of the processors"
+        )
+        print(
+            f"{name}: "
+            f"{' '.join(GROUPS[name].__doc__.split())}\n{table(found)}\n({time.monotonic() - start:.0f} "
+            f"s{at_work})\n",
+            flush=True,
+        )
     facts |= {"load_after": load()}
     seconds = time.monotonic() - begun
     if max((share or 0 for share in disturbed.values()), default=0) > BUSY:
         print("Others used this machine meanwhile: do not trust the ratios of those groups.")
     judged = [row.met for row in rows if row.met is not None]
-    print(f"{sum(judged)} of {len(judged)} targets reached, {seconds:.0f} s, load average {facts['load']} before and {facts['load_after']} after")
+    print(
+        f"{sum(judged)} of {len(judged)} targets reached, {seconds:.0f} s, load average "
+        f"{facts['load']} before and {facts['load_after']} after"
+    )
     return Report(
-        facts, dataclasses.asdict(settings) | {"groups": groups}, tuple(rows), tuple(points), {"seconds": round(seconds, 1), "others": disturbed}
+        facts,
+        dataclasses.asdict(settings) | {"groups": groups},
+        tuple(rows),
+        tuple(points),
+        {"seconds": round(seconds, 1), "others": disturbed},
     )
 
 
 def _group_named(name: str) -> str:
     if name not in GROUPS:
         near = get_close_matches(name, GROUPS, 1)
-        raise InputError(f"there is no group {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(GROUPS)}."))
+        raise InputError(
+            f"there is no group {name!r}; "
+            + (f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(GROUPS)}.")
+        )
     return name
 
 
@@ -100,8 +144,14 @@ def _writable(path: Path) -> Path:
 
 
 def _place(report: Report) -> Path:
-    """_build/bench/<commit>-<date>.json in the book's folder, if this is one or lies in one, else here."""
+    """_build/bench/<commit>-<date>.json in the book's folder, if this is one or lies in one, else
+    here.
+    """
     here = Path.cwd()
-    root = next((folder for folder in (here, *here.parents) if (folder / "_toc.yml").is_file()), here)
+    root = next(
+        (folder for folder in (here, *here.parents) if (folder / "_toc.yml").is_file()), here
+    )
     stamp = "".join(c for c in report.machine["date"] if c.isdigit())
-    return root / FOLDER / f"{(report.machine['commit'] or 'unknown').replace('+', 'x')}-{stamp}.json"
+    return (
+        root / FOLDER / f"{(report.machine['commit'] or 'unknown').replace('+', 'x')}-{stamp}.json"
+    )

@@ -17,16 +17,27 @@ DELAYS = 5
 
 
 def _operators(networks, rank):
-    """Operators of 3-bit flip-flop networks of 64 units on 64 trials of 50 steps, and all pairs in a fixed order that mixes the networks."""
+    """Operators of 3-bit flip-flop networks of 64 units on 64 trials of 50 steps, and all pairs in
+    a fixed order that mixes the networks.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        trained = train(FlipFlop(), Recipe(phases=(Phase(600, 1e-3),), clip_norm=1.0), range(networks), store=Store(Path(folder)))
-    operators = operators_of(trained.rnn, FlipFlop(steps=50).test_trials(64), rank=rank, delays=DELAYS).values
+        trained = train(
+            FlipFlop(),
+            Recipe(phases=(Phase(600, 1e-3),), clip_norm=1.0),
+            range(networks),
+            store=Store(Path(folder)),
+        )
+    operators = operators_of(
+        trained.rnn, FlipFlop(steps=50).test_trials(64), rank=rank, delays=DELAYS
+    ).values
     pairs = np.array(list(combinations(range(networks), 2)))
     return operators, pairs[random.permutation(0, "bench pairs", 0, len(pairs))]
 
 
 def schurkit_dsa(networks: int, rank: int, starts: int):
-    """`schurkit.dsa_distances` of all pairs. A unit is one pair; a lap is always all of them. Facts: every angle, planted copies found."""
+    """`schurkit.dsa_distances` of all pairs. A unit is one pair; a lap is always all of them.
+    Facts: every angle, planted copies found.
+    """
     operators, pairs = _operators(networks, rank)
     settings = {"score": "angle", "rank": rank, "delays": DELAYS, "starts": starts}
 
@@ -42,7 +53,9 @@ def schurkit_dsa(networks: int, rank: int, starts: int):
 
 
 def dsa_metric(networks: int, rank: int, compared: int, threads: int):
-    """dsa-metric's similarity transform, angular, 1,500 iterations. A unit is one pair. Facts: the angles of the first pairs."""
+    """dsa-metric's similarity transform, angular, 1,500 iterations. A unit is one pair. Facts: the
+    angles of the first pairs.
+    """
     import torch
     from DSA import SimilarityTransformDist
 
@@ -52,7 +65,11 @@ def dsa_metric(networks: int, rank: int, compared: int, threads: int):
     tensors = torch.tensor(operators, dtype=torch.float32)
 
     def angle(i, j):
-        return float(SimilarityTransformDist(iters=1500, score_method="angular", lr=0.01).fit_score(tensors[i], tensors[j]))
+        return float(
+            SimilarityTransformDist(iters=1500, score_method="angular", lr=0.01).fit_score(
+                tensors[i], tensors[j]
+            )
+        )
 
     def lap(units):
         return float(np.mean([angle(*pairs[k % len(pairs)]) for k in range(units)]))

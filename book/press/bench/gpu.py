@@ -1,8 +1,10 @@
-"""Contenders for training on a GPU, and the group of them: whole stacks on the device against what a user would write in PyTorch.
+"""Contenders for training on a GPU, and the group of them: whole stacks on the device against what
+a user would write in PyTorch.
 
-No lap reads a number from the device but its last loss, so that nobody waits for the host. Batches of the peers lie on the device before the
-laps begin; ours are drawn as training goes. The peers compute as PyTorch does by default, which lets cuDNN use TF32; ours does not use it.
-A unit is one step of one network.
+No lap reads a number from the device but its last loss, so that nobody waits for the host. Batches
+of the peers lie on the device before the laps begin; ours are drawn as training goes. The peers
+compute as PyTorch does by default, which lets cuDNN use TF32; ours does not use it. A unit is one
+step of one network.
 """
 
 from __future__ import annotations
@@ -21,15 +23,22 @@ GOAL = 2e5
 """Network-steps a second with 256 networks of 64 units, the workload of the other groups."""
 NO_DEVICE = "skipped: no CUDA device"
 MOST_MAPPED = 256
-"""torch.func.vmap is asked for no larger stacks: what it keeps for its gradients grows beyond many GPUs."""
+"""torch.func.vmap is asked for no larger stacks: what it keeps for its gradients grows beyond many
+GPUs.
+"""
 
 
 def cases(device: str, quick: bool) -> list[tuple[dict, tuple[int, ...]]]:
-    """Workloads, and the sizes of stacks of each; on a CPU a tiny one, which tries the code and measures nothing."""
+    """Workloads, and the sizes of stacks of each; on a CPU a tiny one, which tries the code and
+    measures nothing.
+    """
     if device == "cpu":
         return [({"hidden": 8, "batch": 4, "time": 6}, (2,))]
     stacks = (1, 256) if quick else (1, 4, 16, 64, 256, 1024, 4096)
-    return [({"hidden": hidden, "batch": 64, "time": 48}, stacks) for hidden in ((64,) if quick else (64, 128, 256))]
+    return [
+        ({"hidden": hidden, "batch": 64, "time": 48}, stacks)
+        for hidden in ((64,) if quick else (64, 128, 256))
+    ]
 
 
 def why_not(device: str) -> str:
@@ -47,7 +56,12 @@ def _facts(device, checked) -> dict:
     name, memory = "CPU", None
     if device == "cuda":
         name, memory = torch.cuda.get_device_name(), torch.cuda.max_memory_reserved()
-    return {"loss": float(np.mean([float(loss) for loss in checked[-LOSS_EVERY:]])), "device": name, "memory": memory, "version": torch.__version__}
+    return {
+        "loss": float(np.mean([float(loss) for loss in checked[-LOSS_EVERY:]])),
+        "device": name,
+        "memory": memory,
+        "version": torch.__version__,
+    }
 
 
 def stack(hidden: int, batch: int, time: int, networks: int, device: str):
@@ -56,7 +70,9 @@ def stack(hidden: int, batch: int, time: int, networks: int, device: str):
 
     task, recipe = task_and_recipe(hidden, batch, time, CHECKED)
     seeds = list(range(networks))
-    start = construction(recipe.construction).start(recipe, task.input_size, task.output_size, seeds)
+    start = construction(recipe.construction).start(
+        recipe, task.input_size, task.output_size, seeds
+    )
     trainer = TorchEngine(device).trainer(start, recipe.spec, recipe.rule, recipe.loss)
     source = trainer.source(task, batch, 0, 0)
     most, at = trainer.steps_a_call(source), [0]
@@ -65,12 +81,16 @@ def stack(hidden: int, batch: int, time: int, networks: int, device: str):
         found = []
         while count > 0:
             now = min(count, most)
-            found += trainer.run(seeds, seeds, source, at[0], now, np.full(networks, RATE))[0][0].tolist()
+            found += trainer.run(seeds, seeds, source, at[0], now, np.full(networks, RATE))[0][
+                0
+            ].tolist()
             at[0] += now
             count -= now
         return found
 
-    facts = _facts(device, steps(CHECKED)) | {"drawn": "on the device" if source.generator else "on the host"}
+    facts = _facts(device, steps(CHECKED)) | {
+        "drawn": "on the device" if source.generator else "on the host"
+    }
     return lambda units: steps(max(1, round(units / networks)))[-1], facts
 
 

@@ -1,4 +1,6 @@
-"""How the time of our own work grows with its sizes, and a law fitted to it that prices other sizes."""
+"""How the time of our own work grows with its sizes, and a law fitted to it that prices other
+sizes.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +27,17 @@ AXES = {
     "networks": (1, 2, 4, 8, 16),
 }
 CORNERS = ({"hidden_size": 256, "batch": 8}, {"hidden_size": 16, "batch": 128})
-"""Settings off the axes, without which the law could not tell what grows with the weights from what grows with the trials."""
+"""Settings off the axes, without which the law could not tell what grows with the weights from what
+grows with the trials.
+"""
 COUPLINGS = (50, 200, 800)
 
 
 @dataclass(frozen=True)
 class Point:
-    """Time of one setting: milliseconds a step of one network (axis "couplings": a rollout of 256 trials of 48 steps)."""
+    """Time of one setting: milliseconds a step of one network (axis "couplings": a rollout of 256
+    trials of 48 steps).
+    """
 
     axis: str
     hidden_size: int
@@ -44,11 +50,22 @@ class Point:
     part: str = "training"
 
 
-def seconds_a_step(hidden_size: int, time: int, batch: int, networks: int = 1, *, seconds: float = 0.3, laps: int = 3, engine: str = "auto") -> float:
+def seconds_a_step(
+    hidden_size: int,
+    time: int,
+    batch: int,
+    networks: int = 1,
+    *,
+    seconds: float = 0.3,
+    laps: int = 3,
+    engine: str = "auto",
+) -> float:
     """Seconds of one training step of one network, where so many are trained side by side.
 
-    The difference of long and short runs, so that neither a compilation nor the start of a run counts; the median over `laps`. A single network is
-    timed by the processor's clock for this process, which leaves out what others take from a shared machine; several by the clock on the wall.
+    The difference of long and short runs, so that neither a compilation nor the start of a run
+    counts; the median over `laps`. A single network is timed by the processor's clock for this
+    process, which leaves out what others take from a shared machine; several by the clock on the
+    wall.
     """
     chosen = choose(engine)
     clock = process_time if networks == 1 else perf_counter
@@ -61,7 +78,9 @@ def seconds_a_step(hidden_size: int, time: int, batch: int, networks: int = 1, *
 
 
 def _difference(run: Callable[[int], None], seconds: float, laps: int, clock=perf_counter) -> float:
-    """Seconds a unit of `run`, from runs of few and of many units; many take about `seconds` / `laps`."""
+    """Seconds a unit of `run`, from runs of few and of many units; many take about `seconds` /
+    `laps`.
+    """
     few = 2
     run(few)
     many = 2 * few
@@ -71,7 +90,9 @@ def _difference(run: Callable[[int], None], seconds: float, laps: int, clock=per
             break
         many *= 3
     many = max(3 * few, int(many * seconds / laps / max(spent, 1e-9)))
-    found = [(_timed(run, many, clock) - _timed(run, few, clock)) / (many - few) for _ in range(laps)]
+    found = [
+        (_timed(run, many, clock) - _timed(run, few, clock)) / (many - few) for _ in range(laps)
+    ]
     return max(float(np.median(found)), 1e-9)
 
 
@@ -81,12 +102,20 @@ def _timed(run, units, clock=perf_counter) -> float:
     return clock() - start
 
 
-def training_points(axes: Sequence[str] = (*AXES, "corner"), *, seconds: float = 0.3, laps: int = 3, largest: int | None = None) -> list[Point]:
+def training_points(
+    axes: Sequence[str] = (*AXES, "corner"),
+    *,
+    seconds: float = 0.3,
+    laps: int = 3,
+    largest: int | None = None,
+) -> list[Point]:
     """The time of a training step along each axis, the other sizes as in `BASE`.
 
     Parameters
     ----------
-    axes : names out of `AXES`, and "corner" for `CORNERS`. seconds : spent on each point. laps : the median is over so many.
+    axes : names out of `AXES`, and "corner" for `CORNERS`.
+    seconds : spent on each point.
+    laps : the median is over so many.
     largest : the largest network.
     """
     known: dict[tuple, float] = {}
@@ -95,7 +124,14 @@ def training_points(axes: Sequence[str] = (*AXES, "corner"), *, seconds: float =
         key = tuple(setting.values())
         if key not in known:
             known[key] = 1e3 * seconds_a_step(**setting, seconds=seconds, laps=laps)
-        found.append(Point(axis, **setting, threads=min(available_threads(), setting["networks"]), milliseconds=known[key]))
+        found.append(
+            Point(
+                axis,
+                **setting,
+                threads=min(available_threads(), setting["networks"]),
+                milliseconds=known[key],
+            )
+        )
     return found
 
 
@@ -111,15 +147,31 @@ def _settings(axes, largest):
 
 
 def rollout_points(counts: Sequence[int] = COUPLINGS) -> list[Point]:
-    """The time of a rollout of an ablated network, by how many are run: 64 units, 256 trials, 48 steps."""
+    """The time of a rollout of an ablated network, by how many are run: 64 units, 256 trials, 48
+    steps.
+    """
     from schurkit.engine import rollout
 
     rnn, W_rec, inputs = _variants(64, 256, 48, max(counts))
     rollout(rnn, inputs)
     found = []
     for count in counts:
-        laps = [_timed(lambda n: rollout(rnn.with_W_rec(W_rec[:n]), inputs), count) for _ in range(3)]
-        found.append(Point("couplings", 64, 48, 256, 1, available_threads(), 1e3 * float(np.median(laps)) / count, count, "rollout"))
+        laps = [
+            _timed(lambda n: rollout(rnn.with_W_rec(W_rec[:n]), inputs), count) for _ in range(3)
+        ]
+        found.append(
+            Point(
+                "couplings",
+                64,
+                48,
+                256,
+                1,
+                available_threads(),
+                1e3 * float(np.median(laps)) / count,
+                count,
+                "rollout",
+            )
+        )
     return found
 
 
@@ -127,15 +179,20 @@ def growth(seconds: float = 0.3, laps: int = 3, quick: bool = False):
     """As a contender without laps: facts["points"] holds the growth curves."""
     points = training_points(seconds=seconds, laps=laps, largest=128 if quick else None)
     points += rollout_points(COUPLINGS[:2] if quick else COUPLINGS)
-    return (lambda units: None), {"points": [asdict(point) for point in points], "engine": choose().name}
+    return (lambda units: None), {
+        "points": [asdict(point) for point in points],
+        "engine": choose().name,
+    }
 
 
-# ---------------------------------------------------------------------------------------------------------------- a law
+# -------------------------------------------------------------------------------------------- a law
 @dataclass(frozen=True, eq=False)
 class Law:
-    """Milliseconds a step of one network on one core ≈ a + b N² + B T (c + d N + e N²), N units, B trials, T steps of time; a … e ≥ 0.
+    """Milliseconds a step of one network on one core ≈ a + b N² + B T (c + d N + e N²), N units, B
+    trials, T steps of time; a … e ≥ 0.
 
-    a is the call, b is Adam, c the batch, d the input, the readout and tanh, e the recurrent products.
+    a is the call, b is Adam, c the batch, d the input, the readout and tanh, e the recurrent
+    products.
 
     coefficients : (5,) in milliseconds.
     factor : the largest factor by which a point was missed when the law was fitted to the others.
@@ -150,11 +207,17 @@ class Law:
         single = [point for point in points if point.networks == 1 and point.part == "training"]
         unique = list({(p.hidden_size, p.time, p.batch): p for p in single}.values())
         if len(unique) < 6:
-            raise InputError(f"a law of five coefficients needs six or more settings of single networks; got {len(unique)}.")
+            raise InputError(
+                "a law of five coefficients needs six or more settings of single networks; got "
+                f"{len(unique)}."
+            )
         terms = np.array([_terms(p.hidden_size, p.time, p.batch) for p in unique])
         times = np.array([p.milliseconds for p in unique])
         inside = [i for i in range(len(unique)) if not _at_an_end(i, unique)]
-        errors = [_log_error(_solve(np.delete(terms, i, 0), np.delete(times, i)), terms[i], times[i]) for i in inside or range(len(unique))]
+        errors = [
+            _log_error(_solve(np.delete(terms, i, 0), np.delete(times, i)), terms[i], times[i])
+            for i in inside or range(len(unique))
+        ]
         errors += [_log_error(_solve(terms, times), row, value) for row, value in zip(terms, times)]
         return cls(_solve(terms, times), float(np.exp(max(errors))))
 
@@ -165,7 +228,9 @@ class Law:
 
 def _terms(hidden, steps, batch) -> np.ndarray:
     entries = float(batch) * steps
-    return np.array([1.0, float(hidden) ** 2, entries, entries * hidden, entries * float(hidden) ** 2])
+    return np.array(
+        [1.0, float(hidden) ** 2, entries, entries * hidden, entries * float(hidden) ** 2]
+    )
 
 
 def _solve(terms, times) -> np.ndarray:
@@ -179,10 +244,13 @@ def _log_error(coefficients, row, value) -> float:
 
 
 def _at_an_end(i, points) -> bool:
-    """Whether a point is the smallest or largest of an axis, which the others could only extrapolate to."""
+    """Whether a point is the smallest or largest of an axis, which the others could only
+    extrapolate to.
+    """
     here = points[i]
     return any(
-        getattr(here, axis) in (min(getattr(p, axis) for p in points), max(getattr(p, axis) for p in points))
+        getattr(here, axis)
+        in (min(getattr(p, axis) for p in points), max(getattr(p, axis) for p in points))
         and min(getattr(p, axis) for p in points) < max(getattr(p, axis) for p in points)
         for axis in ("hidden_size", "time", "batch")
     )
@@ -200,13 +268,24 @@ class Estimate:
         return f"{duration(self.seconds)} ({duration(self.low)} to {duration(self.high)})"
 
 
-def study(milliseconds: float, networks: int, steps: int, cores: int, *, efficiency: float = 1.0, factor: float = 1.0) -> Estimate:
+def study(
+    milliseconds: float,
+    networks: int,
+    steps: int,
+    cores: int,
+    *,
+    efficiency: float = 1.0,
+    factor: float = 1.0,
+) -> Estimate:
     """Time of a study from the time of one step of one network on one core.
 
     Parameters
     ----------
-    milliseconds : of that step. networks, steps : of the study. cores : each trains one network at a time.
-    efficiency : speed of a core when all are busy, as a share of its speed alone. factor : how far off the result may be.
+    milliseconds : of that step.
+    networks, steps : of the study.
+    cores : each trains one network at a time.
+    efficiency : speed of a core when all are busy, as a share of its speed alone.
+    factor : how far off the result may be.
     """
     number(milliseconds, "milliseconds", above=0)
     number(efficiency, "efficiency", above=0)
@@ -214,7 +293,9 @@ def study(milliseconds: float, networks: int, steps: int, cores: int, *, efficie
     for value, name in ((networks, "networks"), (steps, "steps"), (cores, "cores")):
         integer(value, name, at_least=1)
     busy = min(networks, cores)
-    rounds = networks / busy if networks > 4 * busy else -(-networks // busy)  # many networks even out; few leave cores idle
+    rounds = (
+        networks / busy if networks > 4 * busy else -(-networks // busy)
+    )  # many networks even out; few leave cores idle
     seconds = milliseconds / 1e3 * steps * rounds / (efficiency if busy > 1 else 1.0)
     return Estimate(seconds, seconds / factor, seconds * factor)
 

@@ -1,4 +1,6 @@
-"""What a measurement depends on: processor, threads, instruction set, settings of the libraries, versions, the load by others."""
+"""What a measurement depends on: processor, threads, instruction set, settings of the libraries,
+versions, the load by others.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,14 @@ from schurkit.engine import available_threads
 from schurkit.store import installed
 
 PACKAGES = ("schurkit", "numpy", "scipy", "numba", "llvmlite", "torch", "jax", "jaxlib")
-SETTINGS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "MKL_ENABLE_INSTRUCTIONS", "SCHURKIT_THREADS")
+SETTINGS = (
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+    "NUMBA_CPU_NAME",
+    "NUMBA_CPU_FEATURES",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "SCHURKIT_THREADS",
+)
 
 
 def machine() -> dict:
@@ -40,26 +49,39 @@ def machine() -> dict:
 def describe(facts: dict) -> str:
     """The facts of `machine` as lines of text."""
     unset = [name for name in SETTINGS[:2] if not facts["settings"].get(name)]
-    settings = [f"{name}={value}" for name, value in facts["settings"].items() if value] + [f"{name} not set" for name in unset]
+    settings = [f"{name}={value}" for name, value in facts["settings"].items() if value] + [
+        f"{name} not set" for name in unset
+    ]
     load = "unknown" if facts["load"] is None else f"{facts['load']:.2f}"
-    at_work = "" if facts["busy"] is None else f" ({100 * facts['busy']:.0f} % of the processors at work)"
+    at_work = (
+        "" if facts["busy"] is None else f" ({100 * facts['busy']:.0f} % of the processors at work)"
+    )
     lines = [
-        f"{facts['model']}, {facts['cores']} processors used, {facts['instructions']}, {facts['system']}, {facts['memory_gb'] or '?'} GB",
+        f"{facts['model']}, {facts['cores']} processors used, {facts['instructions']}, "
+        f"{facts['system']}, {facts['memory_gb'] or '?'} GB",
         "; ".join(settings),
-        ", ".join(f"{one['name']} {one['version']} ({one['threads']} threads, {one['architecture']})" for one in facts["libraries"]),
+        ", ".join(
+            f"{one['name']} {one['version']} ({one['threads']} threads, {one['architecture']})"
+            for one in facts["libraries"]
+        ),
         ", ".join(f"{name} {version}" for name, version in facts["versions"].items()),
-        f"load average {load} before the run{at_work}, {facts['date']} UTC, commit {facts['commit'] or 'unknown'}",
+        f"load average {load} before the run{at_work}, {facts['date']} UTC, commit "
+        f"{facts['commit'] or 'unknown'}",
     ]
     return "\n".join(line for line in lines if line)
 
 
 def load() -> float | None:
-    """Processes that ran or waited in the last minute, on average; None where the system does not say."""
+    """Processes that ran or waited in the last minute, on average; None where the system does not
+    say.
+    """
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
 def busy(seconds: float = 0.5) -> float | None:
-    """Share of this machine's processors that were at work over the next moment, while we wait; None where the system does not say."""
+    """Share of this machine's processors that were at work over the next moment, while we wait;
+    None where the system does not say.
+    """
     before = _ticks()
     time.sleep(seconds if before else 0)
     after = _ticks()
@@ -69,7 +91,9 @@ def busy(seconds: float = 0.5) -> float | None:
 
 
 class Watch:
-    """What others take of the processors while we work: start it, do the work, ask `others` when every process of ours has ended."""
+    """What others take of the processors while we work: start it, do the work, ask `others` when
+    every process of ours has ended.
+    """
 
     def __init__(self):
         self._ticks, self._own = _ticks(), _own_seconds()
@@ -97,7 +121,10 @@ def _own_seconds() -> float | None:
 def _ticks() -> tuple[int, int] | None:
     """Idle and all ticks of the processors' clocks since the start."""
     try:
-        numbers = [int(text) for text in Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:9]]
+        numbers = [
+            int(text)
+            for text in Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:9]
+        ]
     except (OSError, ValueError, IndexError):
         return None
     return numbers[3] + numbers[4], sum(numbers)
@@ -108,7 +135,14 @@ def instructions() -> str:
     if platform.machine().lower() in ("aarch64", "arm64"):
         return "NEON"
     flags = _cpuinfo("flags").split()
-    return next((name for flag, name in (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("avx", "AVX")) if flag in flags), "SSE or unknown")
+    return next(
+        (
+            name
+            for flag, name in (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("avx", "AVX"))
+            if flag in flags
+        ),
+        "SSE or unknown",
+    )
 
 
 def _model() -> str:
@@ -126,7 +160,12 @@ def _cpuinfo(name: str) -> str:
 def _libraries() -> list[dict]:
     np.ones((2, 2)) @ np.ones((2, 2)), scipy.linalg.norm(np.ones(2))
     found = {
-        (one["internal_api"], str(one.get("version")), one["num_threads"], str(one.get("architecture")))
+        (
+            one["internal_api"],
+            str(one.get("version")),
+            one["num_threads"],
+            str(one.get("architecture")),
+        )
         for one in threadpool_info()
         if one["user_api"] == "blas"
     }
@@ -145,7 +184,9 @@ def _commit() -> str | None:
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
         name, changed = (
-            subprocess.run([*git, *words], capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+            subprocess.run(
+                [*git, *words], capture_output=True, text=True, check=True, timeout=20
+            ).stdout.strip()
             for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain"))
         )
     except (OSError, subprocess.SubprocessError):

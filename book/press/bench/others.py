@@ -22,18 +22,26 @@ from .trainers import task_and_recipe
 TASKS = {task.name: task for task in (FlipFlop(), Sine(), ContextIntegration())}
 
 
-# ---------------------------------------------------------------------------------------------------------------- rollouts
+# ----------------------------------------------------------------------------------------- rollouts
 def _variants(hidden, trials, time, variants):
-    """One network of random weights, W_rec of its variants with an eighth of the entries removed, and inputs."""
+    """One network of random weights, W_rec of its variants with an eighth of the entries removed,
+    and inputs.
+    """
     shapes = {"in": (hidden, 3), "rec": (hidden, hidden), "out": (3, hidden)}
     normal = {name: random.normal(0, f"bench {name}", 0, shape) for name, shape in shapes.items()}
     scale = np.float32(hidden**-0.5)
     rnn = RNN(*(normal[name].astype(np.float32) * scale for name in shapes))
     kept = random.uniform(0, "bench removals", 0, (variants, hidden, hidden)) > 0.125
-    return rnn, (rnn.W_rec * kept).astype(np.float32), random.normal(0, "bench inputs", 0, (trials, time, 3)).astype(np.float32)
+    return (
+        rnn,
+        (rnn.W_rec * kept).astype(np.float32),
+        random.normal(0, "bench inputs", 0, (trials, time, 3)).astype(np.float32),
+    )
 
 
-def schurkit_rollouts(hidden: int, trials: int, time: int, variants: int, a_call: int = 400, engine: str = "auto"):
+def schurkit_rollouts(
+    hidden: int, trials: int, time: int, variants: int, a_call: int = 400, engine: str = "auto"
+):
     """`schurkit.rollout` of stacks of variants. A unit is one variant."""
     rnn, W_rec, inputs = _variants(hidden, trials, time, variants)
 
@@ -43,7 +51,11 @@ def schurkit_rollouts(hidden: int, trials: int, time: int, variants: int, a_call
             out = rollout(rnn.with_W_rec(W_rec[chosen]), inputs, engine=engine).outputs
         return float(np.square(out[-1]).mean())
 
-    return lap, {"check": float(np.square(rollout(rnn.with_W_rec(W_rec[:1]), inputs, engine=engine).outputs).mean())}
+    return lap, {
+        "check": float(
+            np.square(rollout(rnn.with_W_rec(W_rec[:1]), inputs, engine=engine).outputs).mean()
+        )
+    }
 
 
 def torch_rollouts(hidden: int, trials: int, time: int, variants: int, threads: int):
@@ -52,7 +64,10 @@ def torch_rollouts(hidden: int, trials: int, time: int, variants: int, threads: 
 
     torch.set_num_threads(threads)
     rnn, W_rec, inputs = _variants(hidden, trials, time, variants)
-    net, readout = torch.nn.RNN(3, hidden, bias=False, batch_first=True), torch.nn.Linear(hidden, 3, bias=False)
+    net, readout = (
+        torch.nn.RNN(3, hidden, bias=False, batch_first=True),
+        torch.nn.Linear(hidden, 3, bias=False),
+    )
     x, W_rec = torch.from_numpy(inputs), torch.from_numpy(W_rec)
     with torch.no_grad():
         net.weight_ih_l0.copy_(torch.from_numpy(rnn.W_in[0].copy()))
@@ -68,16 +83,23 @@ def torch_rollouts(hidden: int, trials: int, time: int, variants: int, threads: 
     return lap, {"check": lap(1)}
 
 
-# ---------------------------------------------------------------------------------------------------------------- effects of couplings
+# ----------------------------------------------------------------------------- effects of couplings
 def _trained(task, hidden, steps, trials):
     chosen = TASKS[task]
     with tempfile.TemporaryDirectory() as folder:
-        trained = train(chosen, Recipe(hidden_size=hidden, phases=(Phase(steps, 1e-3),), clip_norm=1.0), [0], store=Store(Path(folder)))
+        trained = train(
+            chosen,
+            Recipe(hidden_size=hidden, phases=(Phase(steps, 1e-3),), clip_norm=1.0),
+            [0],
+            store=Store(Path(folder)),
+        )
     return trained, real_schur(trained.rnn.W_rec[0]), chosen.test_trials(trials)
 
 
 def estimated_effects(task: str, hidden: int, steps: int, trials: int):
-    """`schurkit.ablation.couplings.coupling_estimates` of one trained network. A unit is the map of all its couplings."""
+    """`schurkit.ablation.couplings.coupling_estimates` of one trained network. A unit is the map of
+    all its couplings.
+    """
     trained, form, tests = _trained(task, hidden, steps, trials)
 
     def lap(units):
@@ -89,7 +111,9 @@ def estimated_effects(task: str, hidden: int, steps: int, trials: int):
 
 
 def exact_rollouts(task: str, hidden: int, steps: int, trials: int, engine: str = "auto"):
-    """`schurkit.ablation.couplings.exact_effects` of the same network; facts: how well the estimate orders the couplings."""
+    """`schurkit.ablation.couplings.exact_effects` of the same network; facts: how well the estimate
+    orders the couplings.
+    """
     from scipy.stats import spearmanr
 
     trained, form, tests = _trained(task, hidden, steps, trials)
@@ -109,11 +133,18 @@ def exact_rollouts(task: str, hidden: int, steps: int, trials: int, engine: str 
     return lap, facts
 
 
-# ---------------------------------------------------------------------------------------------------------------- Schur forms
+# -------------------------------------------------------------------------------------- Schur forms
 def matrix(hidden: int, kind: str) -> np.ndarray:
-    """A Gaussian matrix of spectral radius about 1, or an orthogonal one with a tenth of it added."""
+    """A Gaussian matrix of spectral radius about 1, or an orthogonal one with a tenth of it
+    added.
+    """
     gaussian = random.normal(0, "bench matrix", hidden, (hidden, hidden)) / np.sqrt(hidden)
-    return gaussian if kind == "random" else np.linalg.qr(random.normal(1, "bench matrix", hidden, (hidden, hidden)))[0] + 0.1 * gaussian
+    return (
+        gaussian
+        if kind == "random"
+        else np.linalg.qr(random.normal(1, "bench matrix", hidden, (hidden, hidden)))[0]
+        + 0.1 * gaussian
+    )
 
 
 def _backward_error(W, Q, T) -> float:
@@ -129,7 +160,10 @@ def ordered_schur(hidden: int, kind: str):
         for _ in range(units):
             real_schur(W)
 
-    return lap, {"error": _backward_error(W, form.Q, form.T), "compiled": compiled_for(hidden) is not None}
+    return lap, {
+        "error": _backward_error(W, form.Q, form.T),
+        "compiled": compiled_for(hidden) is not None,
+    }
 
 
 def plain_schur(hidden: int, kind: str):
@@ -144,26 +178,36 @@ def plain_schur(hidden: int, kind: str):
     return lap, {"error": _backward_error(W, Q, T)}
 
 
-# ---------------------------------------------------------------------------------------------------------------- memory
+# ------------------------------------------------------------------------------------------- memory
 def peak_memory() -> int:
     """Largest resident set of this process so far, in bytes."""
     try:
-        with open("/proc/self/status", encoding="ascii") as status:  # the peak that getrusage tells may be that of the parent
+        with open(
+            "/proc/self/status", encoding="ascii"
+        ) as status:  # the peak that getrusage tells may be that of the parent
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
     except (OSError, StopIteration):
         import resource
         import sys
 
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+            1 if sys.platform == "darwin" else 1024
+        )
 
 
 def training_memory(hidden: int, batch: int, time: int, networks: int):
-    """Train so many networks by one call of `schurkit.train`; the lap, of so many steps, returns the peak of the process in bytes."""
+    """Train so many networks by one call of `schurkit.train`; the lap, of so many steps, returns
+    the peak of the process in bytes.
+    """
     idle = peak_memory()
 
     def lap(units):
         with tempfile.TemporaryDirectory() as folder:
-            train(*task_and_recipe(hidden, batch, time, units), range(networks), store=Store(Path(folder)))
+            train(
+                *task_and_recipe(hidden, batch, time, units),
+                range(networks),
+                store=Store(Path(folder)),
+            )
         return float(peak_memory())
 
     return lap, {"idle": idle}

@@ -35,10 +35,15 @@ class Failed(Exception):
 class Contender:
     """Something to measure.
 
-    name : as the table has it. maker : "module:function" that makes it in the new process from `case` (plain values), and returns
-    (lap, facts): lap(units) does so many units of work and returns a number that tells what came out, or None.
-    threads : how many each process may use; None leaves that to the packages. processes : how many side by side, each on a
-    processor of its own if there are several. needs : the package it compares with, of the extra `extra`.
+    name : as the table has it.
+    maker : "module:function" that makes it in the new process from `case` (plain values), and
+        returns
+    (lap, facts): lap(units) does so many units of work and returns a number that tells what came
+    out, or None.
+    threads : how many each process may use; None leaves that to the packages.
+    processes : how many side by side, each on a
+    processor of its own if there are several. needs : the package it compares with, of the extra
+    `extra`.
     """
 
     name: str
@@ -55,8 +60,8 @@ class Contender:
 class Lap:
     """Units a second, summed over a contender's processes, and what the first of them returned.
 
-    One process of one thread is timed by the processor's clock for it, which leaves out what others take from a shared machine; everything else by
-    the clock on the wall.
+    One process of one thread is timed by the processor's clock for it, which leaves out what others
+    take from a shared machine; everything else by the clock on the wall.
     """
 
     rate: float
@@ -64,11 +69,15 @@ class Lap:
 
 
 class Running:
-    """A contender that has been started; use as a context. facts : of its first process; seconds : its processes took to make it."""
+    """A contender that has been started; use as a context. facts : of its first process; seconds :
+    its processes took to make it.
+    """
 
     def __init__(self, contender: Contender):
         if contender.needs and importlib.util.find_spec(contender.needs) is None:
-            raise Absent(f"{contender.needs} is not installed; pip install 'schurkit[{contender.extra}]'")
+            raise Absent(
+                f"{contender.needs} is not installed; pip install 'schurkit[{contender.extra}]'"
+            )
         self.contender = contender
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed by close()
         self._processes = []
@@ -99,7 +108,9 @@ class Running:
         for process in self._processes:
             _order(process, units=units)
         answers = [self._answer(process) for process in self._processes]
-        clock = "processor" if self.contender.threads == self.contender.processes == 1 else "seconds"
+        clock = (
+            "processor" if self.contender.threads == self.contender.processes == 1 else "seconds"
+        )
         return Lap(sum(units / max(answer[clock], 1e-9) for answer in answers), answers[0]["value"])
 
     def close(self):
@@ -144,7 +155,9 @@ def _processors() -> list[int]:
 
 
 def _environment(contender: Contender) -> dict[str, str]:
-    """The present environment without settings of threads, or with the contender's number in all of them."""
+    """The present environment without settings of threads, or with the contender's number in all of
+    them.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in THREAD_SETTINGS}
     if contender.threads is not None:
         kept.update({name: str(contender.threads) for name in THREAD_SETTINGS})
@@ -155,7 +168,9 @@ def _environment(contender: Contender) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Laps:
-    """What `alternate` found of one contender: the rate and the value of each of its laps, its facts, and the seconds it took to make."""
+    """What `alternate` found of one contender: the rate and the value of each of its laps, its
+    facts, and the seconds it took to make.
+    """
 
     rates: tuple[float, ...]
     values: tuple[float | None, ...]
@@ -163,13 +178,21 @@ class Laps:
     seconds: float
 
 
-def alternate(contenders: Sequence[Contender], repeats: int, seconds: float, fixed: dict[str, int] | None = None) -> tuple[dict, dict]:
+def alternate(
+    contenders: Sequence[Contender],
+    repeats: int,
+    seconds: float,
+    fixed: dict[str, int] | None = None,
+) -> tuple[dict, dict]:
     """Laps in turn, A B C A B C …, after a warm-up of each.
 
     Parameters
     ----------
-    contenders : by different names. repeats : laps of each. seconds : a lap of each takes about so long.
-    fixed : units in a lap, for contenders whose laps must not depend on their speed; they have no warm-up but their making.
+    contenders : by different names.
+    repeats : laps of each.
+    seconds : a lap of each takes about so long.
+    fixed : units in a lap, for contenders whose laps must not depend on their speed; they have no
+        warm-up but their making.
 
     Returns
     -------
@@ -193,7 +216,12 @@ def alternate(contenders: Sequence[Contender], repeats: int, seconds: float, fix
 
 
 def _laps(running: Running, laps: list[Lap]) -> Laps:
-    return Laps(tuple(lap.rate for lap in laps), tuple(lap.value for lap in laps), running.facts, running.seconds)
+    return Laps(
+        tuple(lap.rate for lap in laps),
+        tuple(lap.value for lap in laps),
+        running.facts,
+        running.seconds,
+    )
 
 
 @contextlib.contextmanager
@@ -208,7 +236,9 @@ def _reasons(name: str, missing: dict[str, str]):
 
 
 def _units_in(running: Running, seconds: float) -> int:
-    """How many units take so long (a million at most), by laps of 1, then more until they take a tenth of it."""
+    """How many units take so long (a million at most), by laps of 1, then more until they take a
+    tenth of it.
+    """
     units = 1
     running.lap(units)  # whatever is compiled or loaded at the first time
     while True:

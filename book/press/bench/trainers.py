@@ -1,8 +1,11 @@
-"""Contenders that train: this package, and the same training as a user would write it in PyTorch or JAX.
+"""Contenders that train: this package, and the same training as a user would write it in PyTorch or
+JAX.
 
-All train networks of `hidden` tanh units without biases on the flip-flop (3 inputs, 3 outputs) in float32: mean squared error, Adam at 1e-3,
-`batch` trials of `time` steps. The peers start from our starts and use our batches, drawn before the laps; ours draws them as it goes. So the
-loss of steps 41 to 60, ``facts["loss"]``, must agree: it shows that all do the same work. A unit is one step of one network.
+All train networks of `hidden` tanh units without biases on the flip-flop (3 inputs, 3 outputs) in
+float32: mean squared error, Adam at 1e-3, `batch` trials of `time` steps. The peers start from our
+starts and use our batches, drawn before the laps; ours draws them as it goes. So the loss of steps
+41 to 60, ``facts["loss"]``, must agree: it shows that all do the same work. A unit is one step of
+one network.
 """
 
 from __future__ import annotations
@@ -24,7 +27,9 @@ CHECKED = 3 * LOSS_EVERY
 
 def task_and_recipe(hidden: int, batch: int, time: int, steps: int) -> tuple[FlipFlop, Recipe]:
     """The workload: the flip-flop of that length, and so many steps of plain Adam."""
-    return FlipFlop(steps=time), Recipe(hidden_size=hidden, phases=(Phase(steps, RATE),), batch_size=batch)
+    return FlipFlop(steps=time), Recipe(
+        hidden_size=hidden, phases=(Phase(steps, RATE),), batch_size=batch
+    )
 
 
 def schurkit_train(hidden: int, batch: int, time: int, networks: int, engine: str = "auto"):
@@ -58,12 +63,20 @@ def _facts(hidden, batch, time, engine):
 
 
 def _start_and_batches(hidden, batch, time, networks=1):
-    """The start of seeds 0 … networks − 1, and batches of the first steps: (steps, networks, trials, time, channels) each."""
+    """The start of seeds 0 … networks − 1, and batches of the first steps: (steps, networks,
+    trials, time, channels) each.
+    """
     task, recipe = task_and_recipe(hidden, batch, time, CHECKED)
     seeds = range(networks)
-    start = construction(recipe.construction).start(recipe, task.input_size, task.output_size, seeds)
+    start = construction(recipe.construction).start(
+        recipe, task.input_size, task.output_size, seeds
+    )
     drawn = [task.batch(seeds, step, batch) for step in range(CHECKED)]
-    return start, np.stack([trials.inputs for trials in drawn]), np.stack([trials.targets for trials in drawn])
+    return (
+        start,
+        np.stack([trials.inputs for trials in drawn]),
+        np.stack([trials.targets for trials in drawn]),
+    )
 
 
 def _checked(step_once):
@@ -71,7 +84,7 @@ def _checked(step_once):
     return float(np.mean([step_once(i) for i in range(CHECKED)][-LOSS_EVERY:]))
 
 
-# ---------------------------------------------------------------------------------------------------------------- PyTorch
+# ------------------------------------------------------------------------------------------ PyTorch
 def torch_loop(hidden: int, batch: int, time: int, threads: int | None = None):
     """nn.RNN, nn.Linear, mse_loss and torch.optim.Adam in a loop."""
     import torch
@@ -83,22 +96,35 @@ def torch_loop(hidden: int, batch: int, time: int, threads: int | None = None):
     def step(i):
         return looped(i).item()
 
-    facts = {"loss": _checked(step), "threads": torch.get_num_threads(), "version": torch.__version__}
+    facts = {
+        "loss": _checked(step),
+        "threads": torch.get_num_threads(),
+        "version": torch.__version__,
+    }
     return lambda units: [step(i) for i in range(units)][-1], facts
 
 
 def rnn_step(hidden: int, batch: int, time: int, device: str = "cpu"):
-    """step(i) → loss, a tensor: one network of nn.RNN and nn.Linear under mse_loss and torch.optim.Adam, its batches on the device."""
+    """step(i) → loss, a tensor: one network of nn.RNN and nn.Linear under mse_loss and
+    torch.optim.Adam, its batches on the device.
+    """
     import torch
 
     start, inputs, targets = _start_and_batches(hidden, batch, time)
     rnn = torch.nn.RNN(inputs.shape[-1], hidden, bias=False, batch_first=True).to(device)
     readout = torch.nn.Linear(hidden, targets.shape[-1], bias=False).to(device)
     with torch.no_grad():
-        for parameter, name in ((rnn.weight_ih_l0, "W_in"), (rnn.weight_hh_l0, "W_rec"), (readout.weight, "W_out")):
+        for parameter, name in (
+            (rnn.weight_ih_l0, "W_in"),
+            (rnn.weight_hh_l0, "W_rec"),
+            (readout.weight, "W_out"),
+        ):
             parameter.copy_(torch.from_numpy(start[name][0]))
     optimiser = torch.optim.Adam([*rnn.parameters(), *readout.parameters()], lr=RATE)
-    pool = [[torch.from_numpy(array[0].copy()).to(device) for array in pair] for pair in zip(inputs, targets)]
+    pool = [
+        [torch.from_numpy(array[0].copy()).to(device) for array in pair]
+        for pair in zip(inputs, targets)
+    ]
 
     def step(i):
         x, y = pool[i % CHECKED]
@@ -112,11 +138,15 @@ def rnn_step(hidden: int, batch: int, time: int, device: str = "cpu"):
 
 
 def vmap_step(hidden: int, batch: int, time: int, networks: int, device: str = "cpu"):
-    """step(i) → loss of the first network, a tensor: torch.func.vmap of torch.func.grad over a stack (nn.RNN itself cannot be mapped)."""
+    """step(i) → loss of the first network, a tensor: torch.func.vmap of torch.func.grad over a
+    stack (nn.RNN itself cannot be mapped).
+    """
     import torch
 
     start, inputs, targets = _start_and_batches(hidden, batch, time, networks)
-    weights = {name: torch.from_numpy(start[name].copy()).to(device) for name in ("W_in", "W_rec", "W_out")}
+    weights = {
+        name: torch.from_numpy(start[name].copy()).to(device) for name in ("W_in", "W_rec", "W_out")
+    }
     optimiser = torch.optim.Adam(list(weights.values()), lr=RATE)
     pool = [[torch.from_numpy(array).to(device) for array in pair] for pair in zip(inputs, targets)]
 
@@ -146,11 +176,15 @@ def torch_vmap(hidden: int, batch: int, time: int, networks: int):
 
     mapped = vmap_step(hidden, batch, time, networks)
     step = lambda i: mapped(i).item()  # noqa: E731
-    facts = {"loss": _checked(step), "threads": torch.get_num_threads(), "version": torch.__version__}
+    facts = {
+        "loss": _checked(step),
+        "threads": torch.get_num_threads(),
+        "version": torch.__version__,
+    }
     return lambda units: [step(i) for i in range(max(1, round(units / networks)))][-1], facts
 
 
-# ---------------------------------------------------------------------------------------------------------------- JAX
+# ---------------------------------------------------------------------------------------------- JAX
 def jax_loop(hidden: int, batch: int, time: int):
     """A jitted step (scan over time, value_and_grad, Adam) in a loop."""
     import jax
@@ -176,7 +210,9 @@ def jax_loop(hidden: int, batch: int, time: int):
         mean = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, mean, found)
         square = jax.tree.map(lambda s, g: 0.999 * s + 0.001 * g * g, square, found)
         size, root = RATE / (1 - 0.9**count), jnp.sqrt(1 - 0.999**count)
-        weights = jax.tree.map(lambda w, m, s: w - size * m / (jnp.sqrt(s) / root + 1e-8), weights, mean, square)
+        weights = jax.tree.map(
+            lambda w, m, s: w - size * m / (jnp.sqrt(s) / root + 1e-8), weights, mean, square
+        )
         return (weights, mean, square, count), loss
 
     weights = {name: jnp.asarray(array[0]) for name, array in start.items()}

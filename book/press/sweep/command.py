@@ -12,7 +12,18 @@ from schurkit_press.plans import costs_of, merged
 
 from .grid import HELP
 from .slurm import SETTINGS, read_settings
-from .sweep import SweepError, check_stack, check_table, plan_sweep, rows_of, run_sweep, studies_due, summary, table_of, write_table
+from .sweep import (
+    SweepError,
+    check_stack,
+    check_table,
+    plan_sweep,
+    rows_of,
+    run_sweep,
+    studies_due,
+    summary,
+    table_of,
+    write_table,
+)
 
 _SHOWN = 20
 PRICED = 500
@@ -21,21 +32,51 @@ PRICED = 500
 
 def add_sweep_arguments(parser) -> None:
     """Arguments of `schurkit sweep`."""
-    parser.add_argument("target", metavar="CHAPTER", help="a chapter, or module:function (importing a module runs it)")
+    parser.add_argument(
+        "target",
+        metavar="CHAPTER",
+        help="a chapter, or module:function (importing a module runs it)",
+    )
     parser.add_argument("--grid", action="append", default=[], metavar="NAME=VALUES", help=HELP)
-    executors = "serial, process (default), dask (a cluster on this machine), the address of a dask scheduler such as tcp://10.0.0.1:8786, or slurm"
+    executors = (
+        "serial, process (default), dask (a cluster on this machine), the address of a dask "
+        "scheduler such as tcp://10.0.0.1:8786, or slurm"
+    )
     parser.add_argument("--executor", default="process", metavar="NAME", help=executors)
-    parser.add_argument("--workers", type=_count, default=None, metavar="N", help="runs at a time (default: one a core)")
-    parser.add_argument("--slurm", action="append", default=[], metavar="NAME=VALUE", help=f"what to ask of SLURM: {', '.join(SETTINGS)}")
-    parser.add_argument("--stack", default=None, metavar="NAME", help="for a GPU: pass all values of this parameter at once, as seeds for seed")
+    parser.add_argument(
+        "--workers",
+        type=_count,
+        default=None,
+        metavar="N",
+        help="runs at a time (default: one a core)",
+    )
+    parser.add_argument(
+        "--slurm",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"what to ask of SLURM: {', '.join(SETTINGS)}",
+    )
+    parser.add_argument(
+        "--stack",
+        default=None,
+        metavar="NAME",
+        help="for a GPU: pass all values of this parameter at once, as seeds for seed",
+    )
     parser.add_argument("--out", default=None, metavar="FILE", help="write the table here, as CSV")
     parser.add_argument("--retry", action="store_true", help="run those again that failed before")
     parser.add_argument("--dry-run", action="store_true", help="say what would be run, and stop")
-    parser.add_argument("--book", metavar="FOLDER", help="the book's folder (default: here, or the nearest one above)")
+    parser.add_argument(
+        "--book",
+        metavar="FOLDER",
+        help="the book's folder (default: here, or the nearest one above)",
+    )
 
 
 def sweep_command(arguments) -> int:
-    """Run `schurkit sweep`; returns the exit code: 0 if every run is finished, 1 if one failed, 130 if interrupted."""
+    """Run `schurkit sweep`; returns the exit code: 0 if every run is finished, 1 if one failed, 130
+    if interrupted.
+    """
     from .executors import check_executor
 
     settings = read_settings(dict(_setting(text) for text in arguments.slurm))
@@ -48,16 +89,31 @@ def sweep_command(arguments) -> int:
     due = plan.due
     if arguments.dry_run and plan.target.chapter is not None and len(due) > PRICED:
         longest = max(plan.grid, key=lambda name: len(plan.grid[name]))
-        raise InputError(f"a dry run adds up at most {PRICED} runs of a chapter; got {len(due):,}. Take a part of {longest}.")
-    asked = merged(study for studies in studies_due(plan) for study in studies)  # refuses, before anything is trained, what no network can have
+        raise InputError(
+            f"a dry run adds up at most {PRICED} runs of a chapter; got {len(due):,}. Take a part "
+            f"of {longest}."
+        )
+    asked = merged(
+        study for studies in studies_due(plan) for study in studies
+    )  # refuses, before anything is trained, what no network can have
     size = " × ".join(f"{len(values)} {name}" for name, values in plan.grid.items())
     done, failed = plan.count("finished"), plan.count("failed")
-    before = ", ".join([f"{done} finished before"] * bool(done) + [f"{failed} failed before"] * bool(failed) + [f"{len(due)} to run"])
-    print(f"{plan.target.name}: {size} = {len(plan.runs):,} run{'' if len(plan.runs) == 1 else 's'}, {before}", flush=True)
+    before = ", ".join(
+        [f"{done} finished before"] * bool(done)
+        + [f"{failed} failed before"] * bool(failed)
+        + [f"{len(due)} to run"]
+    )
+    print(
+        f"{plan.target.name}: {size} = {len(plan.runs):,} "
+        f"run{'' if len(plan.runs) == 1 else 's'}, {before}",
+        flush=True,
+    )
     if arguments.dry_run:
         return _dry_run(plan, due, asked)
     try:
-        run_sweep(plan, arguments.executor, arguments.workers, stack=arguments.stack, slurm=settings)
+        run_sweep(
+            plan, arguments.executor, arguments.workers, stack=arguments.stack, slurm=settings
+        )
     except KeyboardInterrupt:
         print(f"schurkit: interrupted; {_kept(plan)}", file=sys.stderr)
         return 130
@@ -96,12 +152,19 @@ def _report(plan, out: Path | None) -> int:
     if out:
         write_table(out, plan)
     else:
-        print(table_of(plan).drop(columns=["problem", "version"]).to_string(index=False, max_rows=_SHOWN))
+        print(
+            table_of(plan)
+            .drop(columns=["problem", "version"])
+            .to_string(index=False, max_rows=_SHOWN)
+        )
     print(summary(plan))
     if out:
         print(f"The table is in {out}")
     for row in failed[:_SHOWN]:
-        print(f"schurkit: {_named({name: row[name] for name in plan.grid})}: {row['problem']}", file=sys.stderr)
+        print(
+            f"schurkit: {_named({name: row[name] for name in plan.grid})}: {row['problem']}",
+            file=sys.stderr,
+        )
     if len(failed) > _SHOWN:
         print(f"schurkit: … and {len(failed) - _SHOWN:,} more", file=sys.stderr)
     if failed:
@@ -110,7 +173,9 @@ def _report(plan, out: Path | None) -> int:
 
 
 def _kept(plan) -> str:
-    done = sum((plan.folder / f"{run['key']}.json").is_file() for run in plan.runs)  # workers keep what they finish by themselves
+    done = sum(
+        (plan.folder / f"{run['key']}.json").is_file() for run in plan.runs
+    )  # workers keep what they finish by themselves
     return f"{done} of {len(plan.runs):,} runs are kept, and the same command goes on from there"
 
 

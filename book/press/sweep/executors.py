@@ -1,6 +1,8 @@
-"""Where the runs of a sweep are done: executors as `concurrent.futures` has them, with the number of runs that they take at once in `slots`.
+"""Where the runs of a sweep are done: executors as `concurrent.futures` has them, with the number
+of runs that they take at once in `slots`.
 
-"serial" this process · "process" spawned processes of this machine · "dask" a local cluster, or the address of a scheduler · "slurm" a job array.
+"serial" this process · "process" spawned processes of this machine · "dask" a local cluster, or the
+address of a scheduler · "slurm" a job array.
 """
 
 from __future__ import annotations
@@ -11,7 +13,13 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -36,12 +44,16 @@ def died(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def opened(executor: str | Executor, workers: int | None, folder: Path, slurm: Mapping | None = None) -> Iterator[Executor]:
-    """The executor of that name, closed in the end; one that is given is used as it is and stays open.
+def opened(
+    executor: str | Executor, workers: int | None, folder: Path, slurm: Mapping | None = None
+) -> Iterator[Executor]:
+    """The executor of that name, closed in the end; one that is given is used as it is and stays
+    open.
 
     Raises
     ------
-    InputError : an unknown name, a package that is not installed, a scheduler that does not answer, or settings that do not suit.
+    InputError : an unknown name, a package that is not installed, a scheduler that does not answer,
+        or settings that do not suit.
     """
     check_executor(executor, workers, slurm)
     if isinstance(executor, Executor):
@@ -61,7 +73,9 @@ def opened(executor: str | Executor, workers: int | None, folder: Path, slurm: M
 
 
 def check_executor(executor, workers: int | None = None, slurm: Mapping | None = None) -> None:
-    """Raise InputError for what `opened` would not take, as far as that can be said without starting anything."""
+    """Raise InputError for what `opened` would not take, as far as that can be said without
+    starting anything.
+    """
     if workers is not None:
         integer(workers, "workers", at_least=1, at_most=10_000)
     if slurm and executor != "slurm":
@@ -69,11 +83,14 @@ def check_executor(executor, workers: int | None = None, slurm: Mapping | None =
     if isinstance(executor, Executor) or (isinstance(executor, str) and "://" in executor):
         return
     if executor not in NAMES:
-        known = "serial, process, dask, slurm, or the address of a dask scheduler such as tcp://10.0.0.1:8786"
+        known = (
+            "serial, process, dask, slurm, or the address of a dask scheduler such as "
+            "tcp://10.0.0.1:8786"
+        )
         raise InputError(f"executor must be one of {known}; got {executor!r}.")
 
 
-# ---------------------------------------------------------------------------------------------------------------- this machine
+# ------------------------------------------------------------------------------------- this machine
 class Serial(Executor):
     """Does what it is given at once, in this process."""
 
@@ -92,7 +109,9 @@ class Serial(Executor):
 
 
 class Processes(Executor):
-    """Spawned processes, each a pool of its own: one that dies costs the run it was doing, and the next run gets a fresh one."""
+    """Spawned processes, each a pool of its own: one that dies costs the run it was doing, and the
+    next run gets a fresh one.
+    """
 
     def __init__(self, workers: int):
         self.slots = workers
@@ -108,7 +127,9 @@ class Processes(Executor):
         pool = getattr(self._mine, "pool", None)
         try:
             if pool is None:
-                pool = self._mine.pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)
+                pool = self._mine.pool = ProcessPoolExecutor(
+                    1, mp_context=get_context("spawn"), initializer=_begin
+                )
                 self._ids[pool] = pool.submit(os.getpid).result()
             return pool.submit(fn, *args).result()
         except BrokenExecutor:
@@ -128,7 +149,9 @@ class Processes(Executor):
 
 
 def _begin() -> None:
-    """First thing in a spawned process: one thread, deaf to Ctrl-C (its sender ends it), and gone when its sender is."""
+    """First thing in a spawned process: one thread, deaf to Ctrl-C (its sender ends it), and gone
+    when its sender is.
+    """
     os.environ.update(THREADS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sender = parent_process()
@@ -140,9 +163,11 @@ def _begin() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-# ---------------------------------------------------------------------------------------------------------------- dask
+# --------------------------------------------------------------------------------------------- dask
 def dask_setup(worker) -> None:
-    """First thing in a worker of a cluster on this machine: deaf to Ctrl-C, since its sender ends it."""
+    """First thing in a worker of a cluster on this machine: deaf to Ctrl-C, since its sender ends
+    it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -167,38 +192,56 @@ def _dask(workers: int, address: str | None) -> Iterator[Executor]:
         import dask
         from distributed import Client, LocalCluster
     except ImportError as error:
-        raise InputError(f"executor 'dask' needs dask.distributed, which is not installed ({error.name}): pip install 'schurkit[cluster]'.") from None
+        raise InputError(
+            f"executor 'dask' needs dask.distributed, which is not installed ({error.name}): pip "
+            "install 'schurkit[cluster]'."
+        ) from None
     if address is not None:
         _answers(address)
         with contextlib.closing(_connected(Client, address)) as client:
             yield _Dask(client)
         return
-    # Each run is counted by the sweep itself: dask reports a dead worker at once, and gives none more runs than it has threads
-    settings = {"distributed.scheduler.allowed-failures": 0, "distributed.scheduler.worker-saturation": 1.0}
+    # Each run is counted by the sweep itself: dask reports a dead worker at once, and gives none
+    # more runs than it has threads
+    settings = {
+        "distributed.scheduler.allowed-failures": 0,
+        "distributed.scheduler.worker-saturation": 1.0,
+    }
     settings["distributed.worker.preload"] = [__name__]
     with dask.config.set(settings):
-        cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=60)
+        cluster = LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=60
+        )
         with cluster, Client(cluster, set_as_default=False) as client:
             yield _Dask(client)
 
 
 def _answers(address: str) -> None:
-    """Raise InputError unless something listens at that address (a client alone would try on, and warn when the program ends)."""
+    """Raise InputError unless something listens at that address (a client alone would try on, and
+    warn when the program ends).
+    """
     parts = urlsplit(address)
     try:
         port = parts.port
     except ValueError:
         port = None
     if parts.scheme not in ("tcp", "tls") or not parts.hostname or not port:
-        raise InputError(f"the address of a dask scheduler looks like tcp://10.0.0.1:8786; got {address!r}.")
+        raise InputError(
+            f"the address of a dask scheduler looks like tcp://10.0.0.1:8786; got {address!r}."
+        )
     try:
         socket.create_connection((parts.hostname, port), timeout=SECONDS_TO_ANSWER).close()
     except OSError as error:
-        raise InputError(f"no dask scheduler answers at {address} ({error.strerror or error}); start one with 'dask scheduler'.") from None
+        raise InputError(
+            f"no dask scheduler answers at {address} ({error.strerror or error}); start one with "
+            "'dask scheduler'."
+        ) from None
 
 
 def _connected(Client, address: str):
-    """A client of that address. It is made in a thread: it would wait for ever for a peer that takes the connection and says nothing."""
+    """A client of that address. It is made in a thread: it would wait for ever for a peer that
+    takes the connection and says nothing.
+    """
     client, problem = Client.__new__(Client), ["no answer"]
 
     def connect():
@@ -213,5 +256,8 @@ def _connected(Client, address: str):
     thread.join(SECONDS_TO_ANSWER + 2)
     if problem:
         client.status = "closed"  # else it complains when the program ends
-        raise InputError(f"what answers at {address} is no dask scheduler ({problem[0]}); start one with 'dask scheduler'.")
+        raise InputError(
+            f"what answers at {address} is no dask scheduler ({problem[0]}); start one with 'dask "
+            "scheduler'."
+        )
     return client

@@ -1,4 +1,5 @@
-"""The grid of a sweep: the values of each parameter, read strictly and checked before anything runs.
+"""The grid of a sweep: the values of each parameter, read strictly and checked before anything
+runs.
 
 Values are data, read by the kind that the chapter or function declares, and never evaluated.
 """
@@ -18,22 +19,29 @@ MOST = 100_000
 """Runs that one sweep may ask for: above it, a slip of the pen is more likely than a plan."""
 _NAME = re.compile(r"[A-Za-z_]\w*")
 HELP = (
-    "values of one parameter; repeat it for several, and every combination is run. seed=0:20 is 0, 1, …, 19 (half open, as in Python); "
-    "seed=0:20:5 goes in steps of 5; hidden_size=56,64,72 and rate=1e-3,3e-3 are lists; sizes=[16,32],[64] for a parameter that is itself a list"
+    "values of one parameter; repeat it for several, and every combination is run. seed=0:20 is "
+    "0, 1, …, 19 (half open, as in Python); "
+    "seed=0:20:5 goes in steps of 5; hidden_size=56,64,72 and rate=1e-3,3e-3 are lists; "
+    "sizes=[16,32],[64] for a parameter that is itself a list"
 )
 
 
-def read_grid(given: Sequence[str] | Mapping, parameters: Mapping[str, Parameter], of: str) -> dict[str, list]:
+def read_grid(
+    given: Sequence[str] | Mapping, parameters: Mapping[str, Parameter], of: str
+) -> dict[str, list]:
     """The values of each parameter, in the order given.
 
     Parameters
     ----------
-    given : texts ``name=values`` from a command line; or a mapping from names to values: a sequence, a single value, or such a text of values.
-    parameters : those that exist, by name. of : whose they are, for messages.
+    given : texts ``name=values`` from a command line; or a mapping from names to values: a
+        sequence, a single value, or such a text of values.
+    parameters : those that exist, by name.
+    of : whose they are, for messages.
 
     Raises
     ------
-    InputError : an unknown or repeated name, a value that is not of the parameter's kind, a repeated value, no value, or too many runs.
+    InputError : an unknown or repeated name, a value that is not of the parameter's kind, a
+        repeated value, no value, or too many runs.
 
     Examples
     --------
@@ -48,11 +56,15 @@ def read_grid(given: Sequence[str] | Mapping, parameters: Mapping[str, Parameter
         if name not in parameters:
             raise InputError(f"{of} has no parameter {name!r}{suggestion(name, parameters)}")
         if name in grid:
-            raise InputError(f"parameter {name!r} is given twice; list its values in one, as in {name}=1,2.")
+            raise InputError(
+                f"parameter {name!r} is given twice; list its values in one, as in {name}=1,2."
+            )
         grid[name] = axis(parameters[name], values)
     count = prod(map(len, grid.values()))
     if count > MOST:
-        raise InputError(f"this grid asks for {count:,} runs; at most {MOST:,} are taken in one sweep.")
+        raise InputError(
+            f"this grid asks for {count:,} runs; at most {MOST:,} are taken in one sweep."
+        )
     return grid
 
 
@@ -99,7 +111,10 @@ def _items(parameter: Parameter, text: str) -> list[str]:
     items.append(text[start:].strip())
     if depth or not all(item.startswith("[") and item.endswith("]") for item in items):
         example = f"{parameter.name}=[1,2],[3]"
-        raise InputError(f"parameter {parameter.name} is a list: write each of its values in brackets, as in {example}; got {text!r}.")
+        raise InputError(
+            f"parameter {parameter.name} is a list: write each of its values in brackets, as in "
+            f"{example}; got {text!r}."
+        )
     return items
 
 
@@ -109,16 +124,26 @@ def _expand(parameter: Parameter, item: str) -> list:
         return [parameter.parse(item)]
     parts = item.split(":")
     if len(parts) > 3 or not all(part.strip() for part in parts):
-        raise InputError(f"parameter {parameter.name}: a range is first:end or first:end:step, without its end, as in 0:20; got {item!r}.")
+        raise InputError(
+            f"parameter {parameter.name}: a range is first:end or first:end:step, without its "
+            f"end, as in 0:20; got {item!r}."
+        )
     for part in parts:
         parameter.parse(part)
-    number = int if parameter.kind == "int" else Decimal  # Decimal, so that 0:1:0.1 has ten values, each as written
+    number = (
+        int if parameter.kind == "int" else Decimal
+    )  # Decimal, so that 0:1:0.1 has ten values, each as written
     first, end, step = map(number, [*(part.strip() for part in parts), "1"][:3])
     if step == 0:
-        raise InputError(f"parameter {parameter.name}: the step of a range must not be 0; got {item!r}.")
+        raise InputError(
+            f"parameter {parameter.name}: the step of a range must not be 0; got {item!r}."
+        )
     count = max(0, -((first - end) // step) if number is int else ceil((end - first) / step))
     if not count:
-        raise InputError(f"parameter {parameter.name}: the range {item} is empty (it ends before {parts[1].strip()}).")
+        raise InputError(
+            f"parameter {parameter.name}: the range {item} is empty (it ends before "
+            f"{parts[1].strip()})."
+        )
     _check_length(parameter, count)
     return [parameter.parse(str(first + index * step)) for index in range(count)]
 
@@ -130,17 +155,31 @@ def _sequence(parameter: Parameter, given) -> list:
     try:
         found = list(islice(iter(given), MOST + 1))
     except TypeError:
-        raise InputError(f"parameter {parameter.name} takes a sequence of values; got {type(given).__name__}.") from None
-    return [item.tolist() if hasattr(item, "tolist") else list(item) if isinstance(item, tuple) else item for item in found]
+        raise InputError(
+            f"parameter {parameter.name} takes a sequence of values; got {type(given).__name__}."
+        ) from None
+    return [
+        item.tolist()
+        if hasattr(item, "tolist")
+        else list(item)
+        if isinstance(item, tuple)
+        else item
+        for item in found
+    ]
 
 
 def _value(parameter: Parameter, given):
     textual = parameter.kind in ("str", "list[str]") or parameter.choices
     if isinstance(given, str) and not textual:
-        raise InputError(f"parameter {parameter.name} takes {parameter.expected}; got the text {given!r}.")
+        raise InputError(
+            f"parameter {parameter.name} takes {parameter.expected}; got the text {given!r}."
+        )
     return parameter.parse(given)
 
 
 def _check_length(parameter: Parameter, count: int) -> None:
     if count > MOST:
-        raise InputError(f"parameter {parameter.name} is given {count:,} values or more; at most {MOST:,} runs are taken in one sweep.")
+        raise InputError(
+            f"parameter {parameter.name} is given {count:,} values or more; at most {MOST:,} runs "
+            "are taken in one sweep."
+        )

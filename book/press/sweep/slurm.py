@@ -1,7 +1,9 @@
-"""Runs of a sweep as SLURM jobs: one array, submitted through submitit, that writes its records into the sweep's folder.
+"""Runs of a sweep as SLURM jobs: one array, submitted through submitit, that writes its records
+into the sweep's folder.
 
-Results are read from those records and never from submitit's own files, which are pickles. A job that has left the queue without a record
-has died; that needs `squeue` alone, so a cluster without accounting will do.
+Results are read from those records and never from submitit's own files, which are pickles. A job
+that has left the queue without a record has died; that needs `squeue` alone, so a cluster without
+accounting will do.
 """
 
 from __future__ import annotations
@@ -21,30 +23,51 @@ from schurkit_press.records import read_record
 
 from .executors import WorkerDied
 
-SETTINGS = {"partition": str, "account": str, "qos": str, "constraint": str, "minutes": int, "mem_gb": int, "gpus": int}
+SETTINGS = {
+    "partition": str,
+    "account": str,
+    "qos": str,
+    "constraint": str,
+    "minutes": int,
+    "mem_gb": int,
+    "gpus": int,
+}
 """What may be asked of SLURM, besides the number of jobs at a time."""
 LONGEST_ARRAY = 1000
 SECONDS_TO_APPEAR = 20
-"""How long a record may take to be seen on a shared file system after its job has left the queue."""
+"""How long a record may take to be seen on a shared file system after its job has left the queue.
+"""
 
 
 class Slurm(Executor):
-    """Job arrays. `slots` is None: all work is submitted at once, and SLURM decides what runs when."""
+    """Job arrays. `slots` is None: all work is submitted at once, and SLURM decides what runs
+    when.
+    """
 
     slots = None
 
     def __init__(self, folder: Path, workers: int | None, settings: Mapping):
         settings = read_settings(settings)
         if shutil.which("sbatch") is None or shutil.which("squeue") is None:
-            raise InputError("executor 'slurm' needs the commands sbatch and squeue; run this on a login node of the cluster.")
+            raise InputError(
+                "executor 'slurm' needs the commands sbatch and squeue; run this on a login node "
+                "of the cluster."
+            )
         try:
             import submitit
         except ImportError as error:
-            raise InputError(f"executor 'slurm' needs submitit, which is not installed ({error.name}): pip install 'schurkit[cluster]'.") from None
+            raise InputError(
+                f"executor 'slurm' needs submitit, which is not installed ({error.name}): pip "
+                "install 'schurkit[cluster]'."
+            ) from None
         self._folder = folder
         self._logs = folder / "slurm"
         self._executor = submitit.AutoExecutor(folder=self._logs / "%j", cluster="slurm")
-        asked = {f"slurm_{name}": settings[name] for name in ("partition", "account", "qos", "constraint", "gpus") if name in settings}
+        asked = {
+            f"slurm_{name}": settings[name]
+            for name in ("partition", "account", "qos", "constraint", "gpus")
+            if name in settings
+        }
         asked["slurm_gpus_per_node"] = asked.pop("slurm_gpus", None)
         if "mem_gb" in settings:
             asked["mem_gb"] = settings["mem_gb"]
@@ -63,7 +86,9 @@ class Slurm(Executor):
         return self.submit_many(fn, [args[0]])[0]
 
     def submit_many(self, fn, works: Sequence[dict]) -> list[Future]:
-        """One future a piece of work; they go out in as few arrays as SLURM's usual limit allows."""
+        """One future a piece of work; they go out in as few arrays as SLURM's usual limit
+        allows.
+        """
         futures = []
         for first in range(0, len(works), LONGEST_ARRAY):
             part = works[first : first + LONGEST_ARRAY]
@@ -91,7 +116,12 @@ class Slurm(Executor):
                 if all(found):
                     self._take(job)
                     future.set_result(found)
-                elif queued is not None and job not in queued and time.monotonic() - gone.setdefault(job, time.monotonic()) > SECONDS_TO_APPEAR:
+                elif (
+                    queued is not None
+                    and job not in queued
+                    and time.monotonic() - gone.setdefault(job, time.monotonic())
+                    > SECONDS_TO_APPEAR
+                ):
                     self._take(job)
                     self._died = True
                     future.set_exception(WorkerDied(self._why(job)))
@@ -126,10 +156,20 @@ def read_settings(given: Mapping) -> dict:
         if name not in SETTINGS:
             raise InputError(f"there is no SLURM setting {name!r}; it takes {', '.join(SETTINGS)}.")
         if SETTINGS[name] is int:
-            value = int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 9 else value
+            value = (
+                int(value)
+                if isinstance(value, str) and value.isdecimal() and len(value) < 9
+                else value
+            )
             value = integer(value, f"SLURM setting {name}", at_least=1)
-        elif not isinstance(value, str) or not value.replace("-", "").replace("_", "").replace(".", "").isalnum():
-            raise InputError(f"SLURM setting {name} takes a word of letters, digits, '-', '_' and '.'; got {value!r}.")
+        elif (
+            not isinstance(value, str)
+            or not value.replace("-", "").replace("_", "").replace(".", "").isalnum()
+        ):
+            raise InputError(
+                f"SLURM setting {name} takes a word of letters, digits, '-', '_' and '.'; got "
+                f"{value!r}."
+            )
         found[name] = value
     return found
 
@@ -137,7 +177,12 @@ def read_settings(given: Mapping) -> dict:
 def _queued() -> set[str] | None:
     """Ids of this user's jobs that wait or run; None if squeue does not answer."""
     try:
-        listed = subprocess.run(["squeue", "-h", "-r", "-o", "%i", "-u", getpass.getuser()], capture_output=True, text=True, timeout=30)
+        listed = subprocess.run(
+            ["squeue", "-h", "-r", "-o", "%i", "-u", getpass.getuser()],
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     if listed.returncode:

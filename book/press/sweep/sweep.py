@@ -1,7 +1,8 @@
 """Sweeps: one chapter or function over a grid of parameters, on any executor, into one table.
 
-Every run is named by a key of its target's source, its parameters, the code of schurkit and the package versions; its record is a small file.
-So a sweep goes on where it stopped, and a second sweep over a finished grid only reads.
+Every run is named by a key of its target's source, its parameters, the code of schurkit and the
+package versions; its record is a small file. So a sweep goes on where it stopped, and a second
+sweep over a finished grid only reads.
 """
 
 from __future__ import annotations
@@ -59,7 +60,12 @@ class Plan:
     @property
     def due(self) -> list[dict]:
         """Runs to do: those without a record, and with `retry` those that failed."""
-        return [run for run in self.runs if run["key"] not in self.records or (self.retry and self.records[run["key"]]["status"] == FAILED)]
+        return [
+            run
+            for run in self.runs
+            if run["key"] not in self.records
+            or (self.retry and self.records[run["key"]]["status"] == FAILED)
+        ]
 
     def count(self, status: str) -> int:
         """How many runs ended so."""
@@ -77,26 +83,32 @@ def sweep(
     folder: str | Path | None = None,
     slurm: Mapping | None = None,
 ):
-    """Run a chapter or a function once for every combination of a grid's values, and return one table.
+    """Run a chapter or a function once for every combination of a grid's values, and return one
+    table.
 
     Parameters
     ----------
-    what : a chapter's name; a function of a module, or its name "module:function". It gets keyword arguments, declared by annotations, and
-        returns a dict of numbers and words.
-    grid : from parameter names to values, as ``{"seed": range(20), "hidden_size": [56, 64]}`` or ``{"seed": "0:20"}``.
-    executor : "serial"; "process" (spawned, the default: from a script, call this below ``if __name__ == "__main__":``); "dask" (a cluster on
-        this machine) or the address of a dask scheduler; "slurm"; or any `concurrent.futures.Executor`. Each worker computes with one thread,
-        so that all give the same numbers.
+    what : a chapter's name; a function of a module, or its name "module:function". It gets keyword
+        arguments, declared by annotations, and returns a dict of numbers and words.
+    grid : from parameter names to values, as ``{"seed": range(20), "hidden_size": [56, 64]}`` or
+        ``{"seed": "0:20"}``.
+    executor : "serial"; "process" (spawned, the default: from a script, call this below ``if
+        __name__ == "__main__":``); "dask" (a cluster on this machine) or the address of a dask
+        scheduler; "slurm"; or any `concurrent.futures.Executor`. Each worker computes with one
+        thread, so that all give the same numbers.
     workers : runs at a time; by default one a core.
-    stack : for a GPU, a parameter such as "seed": runs that differ in it alone become one call with a list, ``seeds=[0, 1, …]``, which returns
-        a list of dicts in that order.
+    stack : for a GPU, a parameter such as "seed": runs that differ in it alone become one call with
+        a list, ``seeds=[0, 1, …]``, which returns a list of dicts in that order.
     retry : run those again that failed before.
-    folder : of the records; by default below `_build/sweeps`. On a cluster it must lie on the shared file system.
-    slurm : what to ask of SLURM, from "partition", "account", "qos", "constraint", "minutes", "mem_gb" and "gpus".
+    folder : of the records; by default below `_build/sweeps`. On a cluster it must lie on the
+        shared file system.
+    slurm : what to ask of SLURM, from "partition", "account", "qos", "constraint", "minutes",
+        "mem_gb" and "gpus".
 
     Returns
     -------
-    DataFrame : one row a run, in the order of the grid: parameters, results, and status, problem, seconds, key and version.
+    DataFrame : one row a run, in the order of the grid: parameters, results, and status, problem,
+        seconds, key and version.
 
     Raises
     ------
@@ -110,15 +122,28 @@ def sweep(
     return table_of(plan)
 
 
-def plan_sweep(what: str | Callable, grid, *, retry: bool = False, folder: str | Path | None = None, book: str | Path | None = None) -> Plan:
+def plan_sweep(
+    what: str | Callable,
+    grid,
+    *,
+    retry: bool = False,
+    folder: str | Path | None = None,
+    book: str | Path | None = None,
+) -> Plan:
     """Read a grid and find out which of its runs are done, without running anything."""
     target = target_of(what, book)
     values = read_grid(grid, target.parameters, target.name)
     missing = [name for name in target.required if name not in values]
     if missing:
-        raise InputError(f"{target.name} needs a value of {missing[0]!r}: add --grid {missing[0]}=….")
+        raise InputError(
+            f"{target.name} needs a value of {missing[0]!r}: add --grid {missing[0]}=…."
+        )
     root = Path(target.spec["root"]) if "root" in target.spec else _root()
-    place = Path(folder) if folder is not None else root / SWEEPS / re.sub(r"[^A-Za-z0-9_.-]", ".", target.name)
+    place = (
+        Path(folder)
+        if folder is not None
+        else root / SWEEPS / re.sub(r"[^A-Za-z0-9_.-]", ".", target.name)
+    )
     if place.exists() and not place.is_dir():
         raise InputError(f"the records of a sweep need a folder; {place} is a file.")
     told = fingerprint(target.spec)
@@ -126,7 +151,15 @@ def plan_sweep(what: str | Callable, grid, *, retry: bool = False, folder: str |
     for given in combinations(values):
         changed = target.chapter.values(given) if target.chapter else given
         runs.append({"key": run_key(target, changed, told), "values": changed, "given": given})
-    plan = Plan(target, values, runs, place.resolve(), os.environ.get("SCHURKIT_STORE") or str(root / "runs"), told, retry=retry)
+    plan = Plan(
+        target,
+        values,
+        runs,
+        place.resolve(),
+        os.environ.get("SCHURKIT_STORE") or str(root / "runs"),
+        told,
+        retry=retry,
+    )
     there = {path.stem for path in plan.folder.glob("*.json")}
     for run in runs:
         kept = read_record(plan.folder, run["key"]) if run["key"] in there else None
@@ -136,7 +169,9 @@ def plan_sweep(what: str | Callable, grid, *, retry: bool = False, folder: str |
 
 
 def studies_due(plan: Plan) -> Iterator[list]:
-    """What each run that is due trains, where its chapter says so; InputError at the first point of the grid that no network can have."""
+    """What each run that is due trains, where its chapter says so; InputError at the first point of
+    the grid that no network can have.
+    """
     if plan.target.chapter is not None:
         yield from (studies_of(plan.target.chapter, run["values"]) for run in plan.due)
 
@@ -145,15 +180,25 @@ def check_stack(plan: Plan, stack: str | None) -> None:
     """Raise InputError unless the target takes a list of this parameter's values."""
     if stack is not None and (stack not in plan.grid or stack not in plan.target.stacks):
         can = [name for name in plan.target.stacks if name in plan.grid]
-        none = "no parameter of the grid has a default and a list beside it, as in (seed=0, seeds=None)"
+        none = (
+            "no parameter of the grid has a default and a list beside it, as in (seed=0, "
+            "seeds=None)"
+        )
         takes = f"it takes lists of {', '.join(can)}" if can else none
         raise InputError(f"{plan.target.name} cannot be stacked over {stack!r}: {takes}.")
 
 
 def run_sweep(
-    plan: Plan, executor: str | Executor = "process", workers: int | None = None, *, stack: str | None = None, slurm: Mapping | None = None
+    plan: Plan,
+    executor: str | Executor = "process",
+    workers: int | None = None,
+    *,
+    stack: str | None = None,
+    slurm: Mapping | None = None,
 ) -> None:
-    """Do the runs that are due; every record is kept as soon as it is there. An interruption ends the workers and loses nothing finished."""
+    """Do the runs that are due; every record is kept as soon as it is there. An interruption ends
+    the workers and loses nothing finished.
+    """
     due = plan.due
     if not due:
         return
@@ -169,10 +214,14 @@ def run_sweep(
         def receive(records: list[dict]) -> None:
             for one in records:
                 plan.records[one["key"]] = one
-                if not (plan.folder / f"{one['key']}.json").is_file():  # the worker may not see this folder
+                if not (
+                    plan.folder / f"{one['key']}.json"
+                ).is_file():  # the worker may not see this folder
                     write_record(plan.folder, one)
             bar.update(len(records))
-            bar.set_postfix_str(f"{plan.count(FAILED)} failed" if plan.count(FAILED) else "", refresh=False)
+            bar.set_postfix_str(
+                f"{plan.count(FAILED)} failed" if plan.count(FAILED) else "", refresh=False
+            )
 
         count = min(workers, len(works)) if workers else None
         with opened(executor, count, plan.folder, slurm) as pool:
@@ -180,7 +229,9 @@ def run_sweep(
 
 
 def _works(plan: Plan, due: list[dict], stack: str | None) -> list[dict]:
-    """What is sent to workers: one piece a run, or one for all runs that differ in the stacked parameter alone."""
+    """What is sent to workers: one piece a run, or one for all runs that differ in the stacked
+    parameter alone.
+    """
     common = {
         "target": plan.target.name,
         "spec": plan.target.spec,
@@ -193,13 +244,21 @@ def _works(plan: Plan, due: list[dict], stack: str | None) -> list[dict]:
     }
     groups: dict[str, list[dict]] = {}
     for run in due:
-        apart = {name: value for name, value in run["given"].items() if stack is not None and name != stack}
-        groups.setdefault(json.dumps(apart, sort_keys=True) if stack else run["key"], []).append({"key": run["key"], "values": run["values"]})
+        apart = {
+            name: value
+            for name, value in run["given"].items()
+            if stack is not None and name != stack
+        }
+        groups.setdefault(json.dumps(apart, sort_keys=True) if stack else run["key"], []).append(
+            {"key": run["key"], "values": run["values"]}
+        )
     return [common | {"runs": runs} for runs in groups.values()]
 
 
 def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]], None]) -> None:
-    """Keep a pool busy until all work is done; what a dead worker was doing is sent again, and given up when that happens twice."""
+    """Keep a pool busy until all work is done; what a dead worker was doing is sent again, and
+    given up when that happens twice.
+    """
     waiting, sent, finished, deaths, ticket = deque(works), {}, SimpleQueue(), Counter(), count()
     while waiting or sent:
         slots = getattr(pool, "slots", None) or len(works)
@@ -213,7 +272,10 @@ def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]],
         try:
             receive(future.result())
         except CancelledError:
-            raise SweepError("the connection to the cluster was lost; finished runs are kept, and the same command goes on from there.") from None
+            raise SweepError(
+                "the connection to the cluster was lost; finished runs are kept, and the same "
+                "command goes on from there."
+            ) from None
         except Exception as error:
             if not died(error):
                 raise
@@ -232,7 +294,10 @@ def _submit(pool: Executor, works: list[dict]) -> list:
     try:
         return [pool.submit(perform, work) for work in works]
     except BrokenExecutor:
-        raise SweepError("the executor that was given is broken; finished runs are kept. Executor 'process' replaces dead workers.") from None
+        raise SweepError(
+            "the executor that was given is broken; finished runs are kept. Executor 'process' "
+            "replaces dead workers."
+        ) from None
 
 
 def version() -> str:
@@ -247,7 +312,7 @@ def _root() -> Path:
     return Path.cwd()
 
 
-# ---------------------------------------------------------------------------------------------------------------- the table
+# ---------------------------------------------------------------------------------------- the table
 def rows_of(plan: Plan) -> list[dict]:
     """One row a run that has ended: parameters, results, and what is known about the run."""
     rows = []
@@ -256,7 +321,10 @@ def rows_of(plan: Plan) -> list[dict]:
         if kept is None:
             continue
         taken = {*run["given"], *OWN_COLUMNS}
-        found = {f"found_{name}" if name in taken else name: value for name, value in kept["found"].items()}
+        found = {
+            f"found_{name}" if name in taken else name: value
+            for name, value in kept["found"].items()
+        }
         rows.append(run["given"] | found | {name: kept[name] for name in OWN_COLUMNS})
     return rows
 
@@ -276,7 +344,9 @@ def table_of(plan: Plan):
 
 
 def check_table(path: Path, plan: Plan) -> None:
-    """Raise InputError unless a table can be written there without losing one: the file is new, or each of its runs is one of this sweep."""
+    """Raise InputError unless a table can be written there without losing one: the file is new, or
+    each of its runs is one of this sweep.
+    """
     if not path.parent.is_dir():
         raise InputError(f"--out: there is no folder {path.parent}.")
     if path.is_dir():
@@ -290,12 +360,21 @@ def check_table(path: Path, plan: Plan) -> None:
     except (OSError, ValueError, csv.Error):
         head, rows = [], []
     names = list(plan.grid)
-    if head[: len(names)] != names or head[-len(OWN_COLUMNS) :] != list(OWN_COLUMNS) or not all(tuple(row[: len(names)]) in ours for row in rows):
-        raise InputError(f"--out: {path} is there and is no table of this sweep, so it is left alone; name another file.")
+    if (
+        head[: len(names)] != names
+        or head[-len(OWN_COLUMNS) :] != list(OWN_COLUMNS)
+        or not all(tuple(row[: len(names)]) in ours for row in rows)
+    ):
+        raise InputError(
+            f"--out: {path} is there and is no table of this sweep, so it is left alone; name "
+            "another file."
+        )
 
 
 def write_table(path: Path, plan: Plan) -> None:
-    """Write the table as CSV, whole or not at all; numbers are written so that they are read back as they were."""
+    """Write the table as CSV, whole or not at all; numbers are written so that they are read back
+    as they were.
+    """
     rows = rows_of(plan)
     names = columns_of(plan, rows)
     text = io.StringIO()
@@ -314,7 +393,10 @@ def write_table(path: Path, plan: Plan) -> None:
 
 
 def _texts(values) -> tuple[str, ...]:
-    return tuple("" if value is None else json.dumps(value) if isinstance(value, list) else str(value) for value in values)
+    return tuple(
+        "" if value is None else json.dumps(value) if isinstance(value, list) else str(value)
+        for value in values
+    )
 
 
 def _umask() -> int:

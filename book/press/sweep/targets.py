@@ -1,4 +1,6 @@
-"""What a sweep runs: a chapter, or a function of a module; its parameters, and what its results depend on."""
+"""What a sweep runs: a chapter, or a function of a module; its parameters, and what its results
+depend on.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,11 @@ _KINDS = ("int", "float", "bool", "str", "list[int]", "list[float]", "list[bool]
 class Target:
     """What is swept.
 
-    name : of the chapter, or "module:function". parameters : by name. spec : plain values from which a worker finds it again.
-    source : digest of the chapter's cells or of the function's module. stacks : whether it takes a list of seeds, `seeds`, instead of `seed`.
+    name : of the chapter, or "module:function".
+    parameters : by name.
+    spec : plain values from which a worker finds it again.
+    source : digest of the chapter's cells or of the function's module.
+    stacks : whether it takes a list of seeds, `seeds`, instead of `seed`.
     """
 
     name: str
@@ -51,23 +56,34 @@ def target_of(what: str | Callable, book: str | Path | None = None) -> Target:
 
     Raises
     ------
-    InputError : there is no such chapter, module or function, or the function cannot be found again by its name.
+    InputError : there is no such chapter, module or function, or the function cannot be found again
+        by its name.
     """
     if callable(what):
         return _function_target(_name_of(what))
     if not isinstance(what, str):
-        raise InputError(f"sweep takes a chapter's name, 'module:function' or a function; got {type(what).__name__}.")
+        raise InputError(
+            "sweep takes a chapter's name, 'module:function' or a function; got "
+            f"{type(what).__name__}."
+        )
     return _function_target(what) if ":" in what else _chapter_target(book_root(book), what)
 
 
 def fingerprint(spec: dict) -> dict[str, str]:
-    """What besides source and parameters decides a result of a target: the code of schurkit that it imports, and the packages that compute."""
+    """What besides source and parameters decides a result of a target: the code of schurkit that it
+    imports, and the packages that compute.
+    """
     if "chapter" in spec:
         code = code_of(chapter_named(Path(spec["root"]), spec["chapter"]))
     else:
         module, function = spec["function"].split(":")
         code = f"{_source(find_function(spec['function']))}\nfrom {module} import {function}"
-    return {"schurkit": code_digest(CODE, [code]), "python": platform.python_version(), "machine": platform.machine(), **_versions()}
+    return {
+        "schurkit": code_digest(CODE, [code]),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        **_versions(),
+    }
 
 
 @lru_cache(maxsize=1)
@@ -76,8 +92,15 @@ def _versions() -> dict[str, str]:
 
 
 def run_key(target: Target, values: dict, print_: dict) -> str:
-    """Sixteen hexadecimal digits that stand for one run: target, source, parameters, code and package versions."""
-    parts = {"target": target.name, "source": target.source, "values": values, "fingerprint": print_}
+    """Sixteen hexadecimal digits that stand for one run: target, source, parameters, code and
+    package versions.
+    """
+    parts = {
+        "target": target.name,
+        "source": target.source,
+        "values": values,
+        "fingerprint": print_,
+    }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -99,7 +122,10 @@ def find_function(name: str) -> Callable:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # the reader's module was found and lacks something itself
         file = f"{module.split('.')[0]}.py"
-        raise InputError(f"there is no module {error.name!r} on Python's path: start in the folder of {file}, or install it.") from None
+        raise InputError(
+            f"there is no module {error.name!r} on Python's path: start in the folder of {file}, "
+            "or install it."
+        ) from None
     found = getattr(found, function, None)
     if not inspect.isfunction(found):
         raise InputError(f"module {module!r} has no function {function!r}.")
@@ -115,14 +141,24 @@ def _source(function: Callable) -> str:
     try:
         return Path(inspect.getsourcefile(function)).read_text(encoding="utf-8")
     except (OSError, TypeError):
-        raise InputError(f"the source of {function.__qualname__} cannot be read, so its results cannot be told apart from older ones.") from None
+        raise InputError(
+            f"the source of {function.__qualname__} cannot be read, so its results cannot be told "
+            "apart from older ones."
+        ) from None
 
 
 def _name_of(function: Callable) -> str:
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     if module == "__main__" or not name or "<" in name or "." in name:
-        place = "typed into a notebook or script" if module == "__main__" else "no plain function of a module"
-        advice = "put it into a module of its own (a .py file beside it) and import it, so that workers find it"
+        place = (
+            "typed into a notebook or script"
+            if module == "__main__"
+            else "no plain function of a module"
+        )
+        advice = (
+            "put it into a module of its own (a .py file beside it) and import it, so that "
+            "workers find it"
+        )
         raise InputError(f"{name or repr(function)} is {place}: {advice}.")
     return f"{module}:{name}"
 
@@ -135,31 +171,63 @@ def _function_target(name: str) -> Target:
     module = Path(inspect.getsourcefile(function) or "").resolve()
     folder = module.parents[name.split(":")[0].count(".") + (module.name == "__init__.py")]
     names = inspect.signature(function).parameters
-    stacks = tuple(one for one in parameters if f"{one}s" in names and one not in required)  # it is left out when its list is given
-    return Target(name, parameters, {"function": name, "path": str(folder)}, source_digest(function), None, required, stacks)
+    stacks = tuple(
+        one for one in parameters if f"{one}s" in names and one not in required
+    )  # it is left out when its list is given
+    return Target(
+        name,
+        parameters,
+        {"function": name, "path": str(folder)},
+        source_digest(function),
+        None,
+        required,
+        stacks,
+    )
 
 
 def _chapter_target(root: Path, name: str) -> Target:
     chapter = chapter_named(root, name)
-    cells = [(cell["cell_type"], cell_text(cell), sorted(cell.get("metadata", {}).get("tags", []))) for cell in chapter.source["cells"]]
+    cells = [
+        (cell["cell_type"], cell_text(cell), sorted(cell.get("metadata", {}).get("tags", [])))
+        for cell in chapter.source["cells"]
+    ]
     source = hashlib.sha256(json.dumps(cells).encode()).hexdigest()
-    return Target(name, {one.name: one for one in chapter.parameters}, {"chapter": name, "root": str(root)}, source, chapter)
+    return Target(
+        name,
+        {one.name: one for one in chapter.parameters},
+        {"chapter": name, "root": str(root)},
+        source,
+        chapter,
+    )
 
 
 def _signature(function: Callable, name: str) -> tuple[dict[str, Parameter], tuple[str, ...]]:
-    """Parameters by name, those whose kind is declared in a way that values can be read by; and the names that have no default."""
+    """Parameters by name, those whose kind is declared in a way that values can be read by; and the
+    names that have no default.
+    """
     found, required = {}, []
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise InputError(f"{name} takes {parameter}: a function to sweep takes named parameters alone.")
+            raise InputError(
+                f"{name} takes {parameter}: a function to sweep takes named parameters alone."
+            )
         kind, choices = _kind(parameter.annotation)
         if kind:
-            found[parameter.name] = Parameter(parameter.name, kind, None if parameter.default is parameter.empty else parameter.default, "", choices)
+            found[parameter.name] = Parameter(
+                parameter.name,
+                kind,
+                None if parameter.default is parameter.empty else parameter.default,
+                "",
+                choices,
+            )
         if parameter.default is parameter.empty:
             required.append(parameter.name)
     if not found:
         wanted = "int, float, bool, str, list[…] of one of them, or Literal of texts"
-        raise InputError(f"{name} declares no parameter that could be swept; annotate them, as in 'seed: int' ({wanted}).")
+        raise InputError(
+            f"{name} declares no parameter that could be swept; annotate them, as in 'seed: int' "
+            f"({wanted})."
+        )
     return found, tuple(required)
 
 

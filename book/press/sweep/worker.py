@@ -1,7 +1,9 @@
-"""One piece of a sweep's work, done wherever it was sent: in this process, a spawned one, a dask worker or a SLURM job.
+"""One piece of a sweep's work, done wherever it was sent: in this process, a spawned one, a dask
+worker or a SLURM job.
 
-Work and results are plain values. A worker first holds its own code and packages against those of the sender, so that a table never mixes two
-versions; it then runs, and keeps the record itself where it sees the sweep's folder, so that a sender that is gone loses nothing.
+Work and results are plain values. A worker first holds its own code and packages against those of
+the sender, so that a table never mixes two versions; it then runs, and keeps the record itself
+where it sees the sweep's folder, so that a sender that is gone loses nothing.
 """
 
 from __future__ import annotations
@@ -22,17 +24,21 @@ from schurkit_press.run import THREAD_SETTINGS, _run, job_for
 from .targets import find_function, fingerprint, source_digest
 
 THREADS = {name: "1" for name in (*THREAD_SETTINGS, "NUMBA_NUM_THREADS", "SCHURKIT_THREADS")}
-"""Every worker computes with one thread: as many workers as cores then use the machine, and a sum has one order everywhere."""
+"""Every worker computes with one thread: as many workers as cores then use the machine, and a sum
+has one order everywhere.
+"""
 _one_chapter = threading.Lock()
 
 
 def perform(work: dict) -> list[dict]:
-    """Do one piece of work and return the records of its runs; whatever goes wrong in a run is in its record.
+    """Do one piece of work and return the records of its runs; whatever goes wrong in a run is in
+    its record.
 
     Parameters
     ----------
-    work : target (name), spec, runs (each with key and values), stack (a parameter whose values are passed as one list, or None), expected
-        (the sender's fingerprint), source, version, folder (of the records), store.
+    work : target (name), spec, runs (each with key and values), stack (a parameter whose values are
+        passed as one list, or None), expected (the sender's fingerprint), source, version, folder
+        (of the records), store.
     """
     start = time.monotonic()
     with _environment(work):
@@ -40,10 +46,23 @@ def perform(work: dict) -> list[dict]:
             _same_code(work)
             found = _chapter(work) if "chapter" in work["spec"] else _function(work)
             seconds = (time.monotonic() - start) / len(found)
-            done = [record(run, work, found=one, seconds=seconds) for run, one in zip(work["runs"], found)]
-        except (Exception, SystemExit) as error:  # whatever it was, the others go on and the table says it
-            problem = str(error) if isinstance(error, _RunFailed) else f"{type(error).__name__}: {_first_line(error)}"
-            done = [record(run, work, problem=problem, seconds=time.monotonic() - start) for run in work["runs"]]
+            done = [
+                record(run, work, found=one, seconds=seconds)
+                for run, one in zip(work["runs"], found)
+            ]
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # whatever it was, the others go on and the table says it
+            problem = (
+                str(error)
+                if isinstance(error, _RunFailed)
+                else f"{type(error).__name__}: {_first_line(error)}"
+            )
+            done = [
+                record(run, work, problem=problem, seconds=time.monotonic() - start)
+                for run in work["runs"]
+            ]
     folder = Path(work["folder"])
     if folder.is_dir():
         for one in done:
@@ -57,7 +76,9 @@ class _RunFailed(Exception):
 
 @contextlib.contextmanager
 def _environment(work: dict) -> Iterator[None]:
-    """One thread, the sender's store and the function's folder; this process's own settings come back afterwards."""
+    """One thread, the sender's store and the function's folder; this process's own settings come
+    back afterwards.
+    """
     from threadpoolctl import threadpool_limits
 
     before, path = dict(os.environ), work["spec"].get("path")
@@ -78,8 +99,14 @@ def _same_code(work: dict) -> None:
     mine, theirs = fingerprint(work["spec"]), work["expected"]
     differ = [name for name in sorted({*mine, *theirs}) if mine.get(name) != theirs.get(name)]
     if differ:
-        raise _RunFailed(f"the worker has another {', '.join(differ)} than the sender; install the same versions on both")
-    if "function" in work["spec"] and source_digest(find_function(work["spec"]["function"])) != work["source"]:
+        raise _RunFailed(
+            f"the worker has another {', '.join(differ)} than the sender; install the same "
+            "versions on both"
+        )
+    if (
+        "function" in work["spec"]
+        and source_digest(find_function(work["spec"]["function"])) != work["source"]
+    ):
         raise _RunFailed(f"the worker finds another source of {work['target']} than the sender")
 
 
@@ -92,7 +119,9 @@ def _function(work: dict) -> list[dict]:
     found = function(**shared, **{f"{stack}s": wanted})
     if not isinstance(found, (list, tuple)) or len(found) != len(wanted):
         got = f"{len(found)} results" if isinstance(found, (list, tuple)) else type(found).__name__
-        raise _RunFailed(f"given {stack}s, a function returns a list of {len(wanted)} dicts, one each; got {got}")
+        raise _RunFailed(
+            f"given {stack}s, a function returns a list of {len(wanted)} dicts, one each; got {got}"
+        )
     return [plain_results(one) for one in found]
 
 

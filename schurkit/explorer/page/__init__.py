@@ -1,8 +1,11 @@
-"""Explorers that run in a published page: plain HTML and script, no kernel, no library, no request, so they also work from a file.
+"""Explorers that run in a published page: plain HTML and script, no kernel, no library, no request,
+so they also work from a file.
 
-`ablation` removes couplings of trained networks, `schur` builds small matrices, `frequency` takes waves out of networks that add. Each returns a
-`Page`; `schurkit.nb.explorer` shows it in a chapter, `Page.document` makes one HTML file of it. The networks run in the page itself, in float64, from
-the numbers that stand in it: what a reader sees is computed there, and the tests hold it against `schurkit.rollout` of the same numbers.
+`ablation` removes couplings of trained networks, `schur` builds small matrices, `frequency` takes
+waves out of networks that add. Each returns a `Page`; `schurkit.nb.explorer` shows it in a chapter,
+`Page.document` makes one HTML file of it. The networks run in the page itself, in float64, from the
+numbers that stand in it: what a reader sees is computed there, and the tests hold it against
+`schurkit.rollout` of the same numbers.
 
 For a live session with a kernel see `schurkit.explore`.
 """
@@ -39,7 +42,9 @@ LARGEST_COUPLING = 5.0
 class Case:
     """Networks of one task for `ablation`.
 
-    name : of the task. rnn : a stack of networks, each offered by its label. trials : held-out trials that they share.
+    name : of the task.
+    rnn : a stack of networks, each offered by its label.
+    trials : held-out trials that they share.
     metric : "fvu" or "replay_accuracy", by name or as the `schurkit.metrics.Metric` of a task.
     """
 
@@ -49,14 +54,19 @@ class Case:
     metric: str | Metric = "fvu"
 
 
-def ablation(cases: Sequence[Case], *, threshold: float = 0.9, draws: int = 20, seed: int = 0) -> Page:
-    """Remove couplings in Schur coordinates, W̃ = W_rec − Q ΔT Qᵀ, and watch spectrum, |T|, a rollout and the measure, beside its control.
+def ablation(
+    cases: Sequence[Case], *, threshold: float = 0.9, draws: int = 20, seed: int = 0
+) -> Page:
+    """Remove couplings in Schur coordinates, W̃ = W_rec − Q ΔT Qᵀ, and watch spectrum, |T|, a
+    rollout and the measure, beside its control.
 
     Parameters
     ----------
-    cases : the tasks with their trained networks. Of one network with 64 units and 24 trials, about 150 kB stand in the page.
+    cases : the tasks with their trained networks. Of one network with 64 units and 24 trials, about
+        150 kB stand in the page.
     threshold : of the sectors at the start.
-    draws, seed : of the control, random strictly block-upper changes of equal norm; the page draws the numbers of `schurkit.control_changes`.
+    draws, seed : of the control, random strictly block-upper changes of equal norm; the page draws
+        the numbers of `schurkit.control_changes`.
 
     Returns
     -------
@@ -64,7 +74,8 @@ def ablation(cases: Sequence[Case], *, threshold: float = 0.9, draws: int = 20, 
 
     Raises
     ------
-    InputError : no case, a measure that the page cannot compute, a leak per unit, networks too large for a page.
+    InputError : no case, a measure that the page cannot compute, a leak per unit, networks too
+        large for a page.
 
     Examples
     --------
@@ -79,26 +90,40 @@ def ablation(cases: Sequence[Case], *, threshold: float = 0.9, draws: int = 20, 
     if not cases or not all(isinstance(case, Case) for case in cases):
         raise InputError("ablation needs at least one Case(name, rnn, trials, metric).")
     threshold = number(threshold, "threshold", at_least=0, at_most=1)
-    draws, seed = integer(draws, "draws", at_least=0), integer(seed, "seed", at_least=0, at_most=2**53)
+    draws, seed = (
+        integer(draws, "draws", at_least=0),
+        integer(seed, "seed", at_least=0, at_most=2**53),
+    )
     explorers = [_explorer(case, draws, seed) for case in cases]
     data = {
         "threshold": threshold,
         "draws": draws,
         "seed": seed,
         "tasks": [_trials(case, explorer) for case, explorer in zip(cases, explorers)],
-        "cases": [_network(explorer, position, task) for task, explorer in enumerate(explorers) for position in range(len(explorer.rnn))],
+        "cases": [
+            _network(explorer, position, task)
+            for task, explorer in enumerate(explorers)
+            for position in range(len(explorer.rnn))
+        ],
     }
     from ._stills import ablation_still
 
-    return page("ablation", ("random",), data, *ablation_still([case.name for case in cases], explorers, threshold))
+    return page(
+        "ablation",
+        ("random",),
+        data,
+        *ablation_still([case.name for case in cases], explorers, threshold),
+    )
 
 
 def schur(matrices: Mapping[str, SchurForm | np.ndarray] | None = None) -> Page:
-    """Choose eigenvalues and couplings of a matrix of 2 to 6 units; see its growth ‖Tᵗ‖ beside ρᵗ, its paths and its pseudospectra.
+    """Choose eigenvalues and couplings of a matrix of 2 to 6 units; see its growth ‖Tᵗ‖ beside ρᵗ,
+    its paths and its pseudospectra.
 
     Parameters
     ----------
-    matrices : to start from, by name, as Schur forms or as matrices; moduli up to 1.1, entries of couplings up to 5. Three plain ones are added.
+    matrices : to start from, by name, as Schur forms or as matrices; moduli up to 1.1, entries of
+        couplings up to 5. Three plain ones are added.
 
     Raises
     ------
@@ -109,19 +134,26 @@ def schur(matrices: Mapping[str, SchurForm | np.ndarray] | None = None) -> Page:
         "A chain of four equal modes": 0.8 * np.eye(4) + 0.5 * np.eye(4, k=1),
         "No couplings: a normal matrix": [[0.8, 0.5, 0.0], [-0.5, 0.8, 0.0], [0.0, 0.0, 0.7]],
     }
-    forms = {name: given if isinstance(given, SchurForm) else real_schur(given) for name, given in {**(matrices or {}), **plain}.items()}
+    forms = {
+        name: given if isinstance(given, SchurForm) else real_schur(given)
+        for name, given in {**(matrices or {}), **plain}.items()
+    }
     data = {"presets": [_preset(name, form) for name, form in forms.items()]}
     from ._stills import schur_still
 
     return page("schur", (), data, *schur_still(*next(iter(forms.items()))))
 
 
-def frequency(rnn: RNN, *, unseen=None, key_share: float = fourier.KEY_SHARE, draws: int = 5, seed: int = 0) -> Page:
-    """Take frequencies out of the input table of networks that add modulo p, and see which of all p² pairs they still get right.
+def frequency(
+    rnn: RNN, *, unseen=None, key_share: float = fourier.KEY_SHARE, draws: int = 5, seed: int = 0
+) -> Page:
+    """Take frequencies out of the input table of networks that add modulo p, and see which of all
+    p² pairs they still get right.
 
     Parameters
     ----------
-    rnn : a stack of two-step networks as for `schurkit.fourier.tables`; of each with 128 units and p = 113 about 350 kB stand in the page.
+    rnn : a stack of two-step networks as for `schurkit.fourier.tables`; of each with 128 units and
+        p = 113 about 350 kB stand in the page.
     unseen : (pairs, 2) pairs that training did not see; all pairs when left out.
     key_share : a key frequency holds at least this share of the energy of the input table.
     draws, seed : random sets of as many frequencies, the control.
@@ -150,13 +182,18 @@ def frequency(rnn: RNN, *, unseen=None, key_share: float = fourier.KEY_SHARE, dr
     return page("frequency", ("random",), data, *frequency_still(rnn[0], tables[0], keys[0]))
 
 
-# ---- data -----------------------------------------------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------- data
 def _explorer(case: Case, draws: int, seed: int) -> Explorer:
     """The same checks as in a live session."""
     one_of(metric_named(case.metric).name, "the measure of an explorer in a page", METRICS)
     if isinstance(case.rnn, RNN) and np.ndim(case.rnn.leak):
-        raise InputError("an explorer in a page needs one leak for all units; sk.explore(rnn, trials) takes one a unit.")
-    explorer = Explorer(case.rnn, case.trials, metric=case.metric, controls=("block-upper",), draws=draws, seed=seed)
+        raise InputError(
+            "an explorer in a page needs one leak for all units; sk.explore(rnn, trials) takes "
+            "one a unit."
+        )
+    explorer = Explorer(
+        case.rnn, case.trials, metric=case.metric, controls=("block-upper",), draws=draws, seed=seed
+    )
     _small(case.rnn)
     return explorer
 
@@ -164,7 +201,9 @@ def _explorer(case: Case, draws: int, seed: int) -> Explorer:
 def _small(rnn: RNN) -> None:
     if rnn.hidden_size > MOST_UNITS:
         most = f"at most {MOST_UNITS} units; got {rnn.hidden_size}"
-        raise InputError(f"an explorer in a page takes networks of {most}. Use schurkit.explore in a notebook.")
+        raise InputError(
+            f"an explorer in a page takes networks of {most}. Use schurkit.explore in a notebook."
+        )
 
 
 def _trials(case: Case, explorer: Explorer) -> dict:
@@ -187,7 +226,10 @@ def _trials(case: Case, explorer: Explorer) -> dict:
 
 def _network(explorer: Explorer, position: int, task: int) -> dict:
     rnn, form = explorer.rnn, explorer.form(position, 0.9)
-    arrays = {name: pack(getattr(rnn, name)[position]) for name in ("W_in", "W_rec", "W_out", "b_rec", "b_out", "h0")}
+    arrays = {
+        name: pack(getattr(rnn, name)[position])
+        for name in ("W_in", "W_rec", "W_out", "b_rec", "b_out", "h0")
+    }
     return {
         "task": task,
         "label": str(rnn.labels[position]),
@@ -196,7 +238,9 @@ def _network(explorer: Explorer, position: int, task: int) -> dict:
         "T": pack(form.T),
         "starts": [block.start for block in form.blocks],
         "moduli": [block.modulus for block in form.blocks],
-        "tie": tie_tolerance(form.norm_T, form.radius),  # so that the page cuts where SchurForm cuts
+        "tie": tie_tolerance(
+            form.norm_T, form.radius
+        ),  # so that the page cuts where SchurForm cuts
         "eigenvalues": [[value.real, value.imag] for value in form.eigenvalues.tolist()],
         "activation": rnn.activation,
         "leak": float(rnn.leak),
@@ -214,17 +258,39 @@ def _preset(name: str, form: SchurForm) -> dict:
             continue
         a, b, c = T[start, start], T[start, start + 1], T[start + 1, start]
         turn = np.sqrt(-b * c)
-        modes.append({"value": float(np.hypot(a, turn)), "angle": float(np.arctan2(turn, a)), "stretch": float(b / turn)})
-    rounded = form.N.round(9)  # what is rounding noise of the decomposition should not stand in the page's table
+        modes.append(
+            {
+                "value": float(np.hypot(a, turn)),
+                "angle": float(np.arctan2(turn, a)),
+                "stretch": float(b / turn),
+            }
+        )
+    rounded = form.N.round(
+        9
+    )  # what is rounding noise of the decomposition should not stand in the page's table
     couplings = [[int(i), int(j), float(rounded[i, j])] for i, j in np.argwhere(rounded)]
-    number(max(abs(mode["value"]) for mode in modes), f"the largest modulus of {name!r}", at_most=LARGEST_MODULUS)
-    number(float(np.abs(form.N).max()), f"the largest coupling of {name!r}", at_most=LARGEST_COUPLING)
-    return {"name": name, "modes": modes, "couplings": couplings, "scale": 1, "pulse": len(modes) - 1}
+    number(
+        max(abs(mode["value"]) for mode in modes),
+        f"the largest modulus of {name!r}",
+        at_most=LARGEST_MODULUS,
+    )
+    number(
+        float(np.abs(form.N).max()), f"the largest coupling of {name!r}", at_most=LARGEST_COUPLING
+    )
+    return {
+        "name": name,
+        "modes": modes,
+        "couplings": couplings,
+        "scale": 1,
+        "pulse": len(modes) - 1,
+    }
 
 
 def _adder(one: RNN, table: fourier.Tables, keys: np.ndarray) -> dict:
     first = one.W_rec[0].astype(np.float64) @ one.h0[0].astype(np.float64)
-    arrays = {name: pack(getattr(one, name)[0]) for name in ("W_in", "W_rec", "W_out", "b_rec", "b_out")}
+    arrays = {
+        name: pack(getattr(one, name)[0]) for name in ("W_in", "W_rec", "W_out", "b_rec", "b_out")
+    }
     energies = fourier.frequency_energies(real_array(table.X, "X"))
     return {
         "label": str(one.labels[0]),

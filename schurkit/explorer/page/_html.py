@@ -1,4 +1,6 @@
-"""The HTML of an explorer: a still picture and a sentence for everyone, the data, and the script that brings it to life."""
+"""The HTML of an explorer: a still picture and a sentence for everyone, the data, and the script
+that brings it to life.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,18 @@ import numpy as np
 from schurkit.checks import InputError
 
 LARGEST = 2_500_000  # bytes in a page
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Page:
     """An explorer for a page.
 
-    kind : "ablation", "schur" or "frequency". html : a self-contained piece of HTML; several may stand on one page.
+    kind : "ablation", "schur" or "frequency".
+    html : a self-contained piece of HTML; several may stand on one page.
     text : one sentence for where no HTML is shown.
     """
 
@@ -40,12 +46,17 @@ class Page:
         """A whole HTML file around the explorer, with a policy that forbids every request."""
         head = (
             f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-            '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1"><meta '
+            'name="color-scheme" content="light dark">'
             f'<link rel="icon" href="data:,"><title>{html.escape(title)}</title>'
-            "<style>body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 0.75rem; }</style>"
+            "<style>body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: "
+            "60rem; padding: 0.75rem; }</style>"
         )
         body = f"<main><h1>{html.escape(title)}</h1>\n{self.html}\n</main>"
-        return f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n'
+        return (
+            "<!doctype html>\n<html "
+            f'lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n'
+        )
 
 
 def page(kind: str, parts: tuple[str, ...], data: dict, still: str | None, text: str) -> Page:
@@ -53,18 +64,32 @@ def page(kind: str, parts: tuple[str, ...], data: dict, still: str | None, text:
 
     Parameters
     ----------
-    kind : name of its script. parts : further scripts that it uses. data : what goes into the page as JSON.
-    still : the picture in base64, or None. text : what the picture says.
+    kind : name of its script.
+    parts : further scripts that it uses.
+    data : what goes into the page as JSON.
+    still : the picture in base64, or None.
+    text : what the picture says.
     """
-    given = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")  # nothing in it can close the script
-    picture = "" if still is None else f'<img alt="{html.escape(text, quote=True)}" src="data:image/png;base64,{still}">'
+    given = json.dumps(data, separators=(",", ":"), allow_nan=False).replace(
+        "<", "\\u003c"
+    )  # nothing in it can close the script
+    picture = (
+        ""
+        if still is None
+        else f'<img alt="{html.escape(text, quote=True)}" src="data:image/png;base64,{still}">'
+    )
     content = (
-        f'<div class="ske" data-kind="{kind}">\n<div class="ske-still">{picture}<p>{html.escape(text)}</p></div>\n'
-        f'<script type="application/json">{given}</script>\n</div>\n<script>\n{script(kind, parts)}</script>'
+        f'<div class="ske" data-kind="{kind}">\n<div '
+        f'class="ske-still">{picture}<p>{html.escape(text)}</p></div>\n'
+        "<script "
+        f'type="application/json">{given}</script>\n</div>\n<script>\n{script(kind, parts)}</script>'
     )
     if len(content) > LARGEST:
         size, limit = len(content) / 1e6, LARGEST / 1e6
-        raise InputError(f"the explorer would add {size:.1f} MB to the page; the limit is {limit:.1f} MB. Take fewer networks or trials.")
+        raise InputError(
+            f"the explorer would add {size:.1f} MB to the page; the limit is {limit:.1f} MB. Take "
+            "fewer networks or trials."
+        )
     return Page(kind, content, text)
 
 
@@ -88,9 +113,13 @@ def _squeezed(code: str) -> str:
 
 
 def pack(array) -> dict:
-    """An array for the page, exactly: base64 of int8, float32 or float64, whichever is the smallest that holds it."""
+    """An array for the page, exactly: base64 of int8, float32 or float64, whichever is the smallest
+    that holds it.
+    """
     array = np.ascontiguousarray(array, dtype=np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         kinds = {kind: array.astype(f"<{kind}") for kind in ("i1", "f4", "f8")}
-    kind = next(kind for kind, small in kinds.items() if np.array_equal(small.astype(np.float64), array))
+    kind = next(
+        kind for kind, small in kinds.items() if np.array_equal(small.astype(np.float64), array)
+    )
     return {"kind": kind, "data": base64.b64encode(kinds[kind].tobytes()).decode()}

@@ -1,4 +1,6 @@
-"""The still pictures: what an explorer shows where no script runs, on paper for example, with the same in words."""
+"""The still pictures: what an explorer shows where no script runs, on paper for example, with the
+same in words.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +17,29 @@ from schurkit.schur.nonnormality import powers
 LINK = "In a browser with script switched on, this is an explorer that can be used."
 
 
-def ablation_still(names: Sequence[str], explorers: Sequence[Explorer], threshold: float) -> tuple[str | None, str]:
+def ablation_still(
+    names: Sequence[str], explorers: Sequence[Explorer], threshold: float
+) -> tuple[str | None, str]:
     """The measure of the first network of each task without each sector, beside the control."""
-    views = [[explorer.view(Setting(0, threshold, (sector,))) for sector in SECTORS] for explorer in explorers]
+    views = [
+        [explorer.view(Setting(0, threshold, (sector,))) for sector in SECTORS]
+        for explorer in explorers
+    ]
 
     def draw(figure):
         for ax, name, row in zip(np.ravel(figure.subplots(1, len(views))), names, views):
             for place, view in enumerate(row):
                 drawn = view.controls.get("block-upper", np.zeros(0))
                 controls = drawn[np.isfinite(drawn)]
-                ax.plot([place + 0.15] * len(controls), controls, "o", ms=3, mew=0, color="#777777", alpha=0.6)
+                ax.plot(
+                    [place + 0.15] * len(controls),
+                    controls,
+                    "o",
+                    ms=3,
+                    mew=0,
+                    color="#777777",
+                    alpha=0.6,
+                )
                 if np.isfinite(view.value):
                     ax.plot(place - 0.15, view.value, "D", ms=5, color="#D55E00")
             ax.axhline(row[0].full, color="#0072B2", lw=1)
@@ -32,10 +47,14 @@ def ablation_still(names: Sequence[str], explorers: Sequence[Explorer], threshol
             ax.set_xticklabels(SECTORS)
 
     told = "; ".join(
-        f"{name} (network {row[0].label}, {row[0].metric} {row[0].full:.3g}): " + ", ".join(f"without {view.name} {view.value:.3g}" for view in row)
+        f"{name} (network {row[0].label}, {row[0].metric} {row[0].full:.3g}): "
+        + ", ".join(f"without {view.name} {view.value:.3g}" for view in row)
         for name, row in zip(names, views)
     )
-    text = f"Removing one sector of couplings (orange diamonds) beside random changes of equal norm (grey); blue line: whole network. {told}."
+    text = (
+        "Removing one sector of couplings (orange diamonds) beside random changes of equal norm "
+        f"(grey); blue line: whole network. {told}."
+    )
     return _png(max(3.0, 2.4 * len(views)), 2.6, draw), f"{text} {LINK}"
 
 
@@ -52,24 +71,38 @@ def schur_still(name: str, form) -> tuple[str | None, str]:
         ax.legend()
 
     peak = int(np.argmax(growth))
-    text = f"{name}: spectral radius {form.spectral_radius:.3g}; the largest growth of a state is {growth[peak]:.3g}, at step {peak}."
+    text = (
+        f"{name}: spectral radius {form.spectral_radius:.3g}; the largest growth of a state is "
+        f"{growth[peak]:.3g}, at step {peak}."
+    )
     return _png(5.0, 2.8, draw), f"{text} {LINK}"
 
 
 def frequency_still(one, table, keys) -> tuple[str | None, str]:
-    """Energy of each frequency in the input table, and what is left without keys and without all others."""
+    """Energy of each frequency in the input table, and what is left without keys and without all
+    others.
+    """
     energies = fourier.frequency_energies(table.X)
     every = np.arange(1, len(energies) + 1)
-    without = [fourier.accuracy(fourier.ablated_logits(one, removed)) for removed in ([], keys, np.setdiff1d(every, keys))]
+    without = [
+        fourier.accuracy(fourier.ablated_logits(one, removed))
+        for removed in ([], keys, np.setdiff1d(every, keys))
+    ]
 
     def draw(figure):
         ax = figure.subplots()
         ax.bar(every, energies, color=["#D55E00" if k in keys else "#0072B2" for k in every])
         ax.set(xlabel="frequency k", ylabel="share of the energy")
 
-    found = f"It is right on {without[0]:.3f} of all pairs, on {without[1]:.3f} without its keys, and on {without[2]:.3f} without all the others."
+    found = (
+        f"It is right on {without[0]:.3f} of all pairs, on {without[1]:.3f} without its keys, and "
+        f"on {without[2]:.3f} without all the others."
+    )
     named = ", ".join(map(str, sorted(keys)))
-    text = f"Energy of each frequency in the input table of network {one.labels[0]}; its {len(keys)} keys (orange) are {named}."
+    text = (
+        f"Energy of each frequency in the input table of network {one.labels[0]}; its {len(keys)} "
+        f"keys (orange) are {named}."
+    )
     return _png(5.0, 2.6, draw), f"{text} {found} {LINK}"
 
 

@@ -1,6 +1,8 @@
-"""Makes lightning.ckpt and lightning.npz: a checkpoint that pytorch-lightning wrote, optimiser and all, with the module's own outputs.
+"""Makes lightning.ckpt and lightning.npz: a checkpoint that pytorch-lightning wrote, optimiser and
+all, with the module's own outputs.
 
-Run with pytorch-lightning 2.6.6 and torch installed: python make_lightning.py. Nothing in the files is edited.
+Run with pytorch-lightning 2.6.6 and torch installed: python make_lightning.py. Nothing in the files
+is edited.
 """
 
 import os
@@ -43,5 +45,11 @@ model.eval()
 with torch.no_grad():
     outputs = model(inputs).numpy()
 made_by = f"pytorch-lightning {version('pytorch-lightning')}, torch {version('torch')}"
-np.savez_compressed("lightning.npz", inputs=inputs.numpy(), targets=targets.numpy(), outputs=outputs, made_by=made_by)
+np.savez_compressed(
+    "lightning.npz",
+    inputs=inputs.numpy(),
+    targets=targets.numpy(),
+    outputs=outputs,
+    made_by=made_by,
+)
 print(os.path.getsize("lightning.ckpt"))

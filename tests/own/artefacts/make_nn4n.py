@@ -1,6 +1,8 @@
-"""Makes nn4n.npz: a CTRNN of nn4n with Dale's law and missing connections, trained for a few steps, with its own outputs.
+"""Makes nn4n.npz: a CTRNN of nn4n with Dale's law and missing connections, trained for a few steps,
+with its own outputs.
 
-Run with nn4n 1.1.1 and torch installed: python make_nn4n.py. The committed file was made so; nothing in it is edited.
+Run with nn4n 1.1.1 and torch installed: python make_nn4n.py. The committed file was made so;
+nothing in it is edited.
 """
 
 from importlib.metadata import version
