@@ -28,31 +28,32 @@ class _Parser(argparse.ArgumentParser):
         raise InputError(f"{message} (see '{self.prog} --help')")
 
 
-def lazily(module: str, name: str):
-    """A function of another module, imported when it is called: a chapter that shows a command does
-    not depend on it.
-    """
-    return lambda *arguments: getattr(import_module(module), name)(*arguments)
+def _analyze():
+    from schurkit.own.command import add_analyze_arguments, analyze_command
+
+    return add_analyze_arguments, analyze_command
+
+
+def _store():
+    from schurkit.store import add_store_arguments, store_command
+
+    return add_store_arguments, store_command
 
 
 OWN = {
-    "analyze": ("what your own network can lose", "schurkit.own.command", "analyze"),
-    "store": ("trained networks on disk", "schurkit.store", "store"),
+    "analyze": ("what your own network can lose", _analyze),
+    "store": ("trained networks on disk", _store),
 }
 
 
 def commands() -> dict[str, tuple]:
-    """Name → summary, what adds its arguments to a parser, what runs it and, where argparse is not
-    enough, what reads them.
+    """Name → summary, and a function that imports the command: what adds its arguments to a parser,
+    what runs it and, where argparse is not enough, what reads them.
 
     Those of the press stand beside the helper's or in their place: its `store` also exports and
     imports, its `analyze` also makes pages.
     """
-    found = {
-        name: (about, lazily(home, f"add_{verb}_arguments"), lazily(home, f"{verb}_command"))
-        for name, (about, home, verb) in OWN.items()
-    }
-    return found if find_spec(PRESS) is None else found | import_module(f"{PRESS}.cli").COMMANDS
+    return OWN if find_spec(PRESS) is None else OWN | import_module(f"{PRESS}.cli").COMMANDS
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -88,7 +89,8 @@ def _dispatch(argv: list[str]) -> int:
             f"there is no command {name!r}; "
             + (f"did you mean {near[0]!r}?" if near else f"it takes one of {', '.join(known)}.")
         )
-    summary, add_arguments, run, *read = known[name]
+    summary, load = known[name]
+    add_arguments, run, *read = load()
     parser = _Parser(prog=f"schurkit {name}", description=summary, allow_abbrev=False)
     add_arguments(parser)
     return run(read[0](parser, argv[1:]) if read else parser.parse_args(argv[1:]))

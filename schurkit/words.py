@@ -69,3 +69,14 @@ def listed(words: Sequence[str], last: str = "and") -> str:
     """ "a", "a and b", "a, b and c"."""
     words = list(words)
     return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a reader says it: "40 s", "12 min", "3.1 h", "5.2 days"."""
+    if seconds < 90:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    for size, unit in ((60, "min"), (3600, "h"), (86400, "days")):
+        count = seconds / size
+        if count < {"min": 90, "h": 48, "days": float("inf")}[unit]:
+            return f"{count:.0f} {unit}" if count >= 10 else f"{count:.1f} {unit}"
+    return "–"

@@ -10,7 +10,6 @@ import argparse
 import os
 import sys
 
-from schurkit.__main__ import lazily
 from schurkit.checks import InputError
 
 
@@ -336,36 +335,44 @@ def _count(text: str) -> int:
     return int(text)
 
 
-_OWN_PAGE, _NETWORKS, _BENCH = (
-    "schurkit_press.own_page",
-    "schurkit_press.networks",
-    "schurkit_press.bench",
-)
-_SWEEP = "schurkit_press.sweep.command"
+def _sweep():
+    from .sweep.command import add_sweep_arguments, sweep_command
+
+    return add_sweep_arguments, sweep_command
+
+
+def _analyze():
+    from .own_page import add_analyze_arguments, analyze_command
+
+    return add_analyze_arguments, analyze_command
+
+
+def _store():
+    from .networks import add_store_arguments, store_command
+
+    return add_store_arguments, store_command
+
+
+def _bench():
+    from .bench import add_bench_arguments, bench_command
+
+    return add_bench_arguments, bench_command
+
+
 COMMANDS = {
-    "list": ("chapters with their parameters", _list_arguments, _list),
-    "build": ("run the chapters and build the book", _build_arguments, _build),
-    "run": ("run one chapter with parameters of yours", _run_arguments, _run, _with_parameters),
-    "sweep": (
-        "one chapter over many parameters",
-        lazily(_SWEEP, "add_sweep_arguments"),
-        lazily(_SWEEP, "sweep_command"),
+    "list": ("chapters with their parameters", lambda: (_list_arguments, _list)),
+    "build": ("run the chapters and build the book", lambda: (_build_arguments, _build)),
+    "run": (
+        "run one chapter with parameters of yours",
+        lambda: (_run_arguments, _run, _with_parameters),
     ),
-    "publish": ("keep the results of an edition in book/data", _publish_arguments, _publish),
-    "analyze": (
-        "what your own network can lose",
-        lazily(_OWN_PAGE, "add_analyze_arguments"),
-        lazily(_OWN_PAGE, "analyze_command"),
+    "sweep": ("one chapter over many parameters", _sweep),
+    "publish": (
+        "keep the results of an edition in book/data",
+        lambda: (_publish_arguments, _publish),
     ),
-    "store": (
-        "trained networks on disk",
-        lazily(_NETWORKS, "add_store_arguments"),
-        lazily(_NETWORKS, "store_command"),
-    ),
-    "bench": (
-        "how fast, beside other packages",
-        lazily(_BENCH, "add_bench_arguments"),
-        lazily(_BENCH, "bench_command"),
-    ),
-    "check": ("check the pages that were built", _check_arguments, _check),
+    "analyze": ("what your own network can lose", _analyze),
+    "store": ("trained networks on disk", _store),
+    "bench": ("how fast, beside other packages", _bench),
+    "check": ("check the pages that were built", lambda: (_check_arguments, _check)),
 }

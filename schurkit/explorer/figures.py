@@ -24,7 +24,7 @@ FULL, ABLATED, TARGET = "#0072B2", "#D55E00", "#BBBBBB"
 
 def picture(width: float, height: float, draw) -> bytes:
     """A PNG of `draw(figure)` in the book's look, of that size in inches."""
-    with style.context("schurkit.schurkit"):
+    with style.context("schurkit.views.schurkit"):
         figure = Figure(figsize=(width, height), dpi=DPI, layout="none")
         FigureCanvasAgg(figure)
         draw(figure)

@@ -467,8 +467,10 @@ def test_a_torch_file_saved_on_another_device(tmp_path, capsys, place):
 
 def test_a_torch_file_that_claims_ten_gigabytes(tmp_path, capsys):
     torch.save(state_dict(), tmp_path / "net.pt")
-    storage = lambda data: data.replace(b"cpuq\x08K\x08", b"cpuq\x08J" + struct.pack("<i", 2**30))  # noqa: E731
-    shape = lambda data: data.replace(
+    storage = lambda data: data.replace(  # noqa: E731
+        b"cpuq\x08K\x08", b"cpuq\x08J" + struct.pack("<i", 2**30)
+    )
+    shape = lambda data: data.replace(  # noqa: E731
         b"K\x00K\x04K\x02\x86", b"K\x00J" + struct.pack("<i", 2**29) + b"K\x02\x86"
     )
     both = rebuilt(tmp_path / "net.pt", tmp_path / "both.pt", lambda data: shape(storage(data)))

@@ -388,7 +388,7 @@ def test_an_interruption_keeps_what_is_finished_and_ends_the_workers(executor, p
     command = [
         sys.executable,
         "-m",
-        "schurkit_press.cli",
+        "schurkit",
         "sweep",
         "press.sweep_runs:waits",
         *grid,
@@ -431,7 +431,7 @@ def test_workers_follow_a_sender_that_is_killed(place):
     command = [
         sys.executable,
         "-m",
-        "schurkit_press.cli",
+        "schurkit",
         "sweep",
         "press.sweep_runs:waits",
         "--grid",

@@ -15,6 +15,7 @@ from schurkit.checks import InputError, integer, number
 from schurkit.engine import available_threads, choose
 from schurkit.engine.numpy_engine import one_blas_thread
 from schurkit.training.loop import fit
+from schurkit.words import duration
 
 from .others import _variants
 from .trainers import task_and_recipe
@@ -298,14 +299,3 @@ def study(
     )  # many networks even out; few leave cores idle
     seconds = milliseconds / 1e3 * steps * rounds / (efficiency if busy > 1 else 1.0)
     return Estimate(seconds, seconds / factor, seconds * factor)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a reader says it: "40 s", "12 min", "3.1 h", "5.2 days"."""
-    if seconds < 90:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
-    for size, unit in ((60, "min"), (3600, "h"), (86400, "days")):
-        count = seconds / size
-        if count < {"min": 90, "h": 48, "days": np.inf}[unit]:
-            return f"{count:.0f} {unit}" if count >= 10 else f"{count:.1f} {unit}"
-    return "–"

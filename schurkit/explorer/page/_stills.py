@@ -116,7 +116,7 @@ def _png(width: float, height: float, draw) -> str | None:
         from matplotlib.figure import Figure
     except ImportError:
         return None
-    with style.context("schurkit.schurkit"):
+    with style.context("schurkit.views.schurkit"):
         figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure)
