@@ -15,7 +15,7 @@ def explore(rnn, trials, *, metric="fvu", threshold: float = 0.9, draws: int = 2
     """Show a panel that removes couplings of a network while you watch: needs a notebook with a running kernel.
 
     W̃ = W_rec − Q ΔT Qᵀ, where ΔT holds the sectors and the single couplings that are ticked. Spectrum, |T|, a rollout and the measure follow, each
-    beside random strictly block-upper changes of the same norm.
+    beside permuted and matched changes of the same norm.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def explore(rnn, trials, *, metric="fvu", threshold: float = 0.9, draws: int = 2
     trials : held-out trials that all networks share; 64 keep every change well below a second.
     metric : "fvu", "replay_accuracy" or a `schurkit.metrics.Metric`.
     threshold : of the sectors at the start; R holds the blocks of modulus ≥ threshold × radius.
-    draws, seed : of the control; draws=0 leaves it out.
+    draws, seed : of the controls; draws=0 leaves them out.
     listed : how many single couplings are offered, the largest by norm.
     engine : see `schurkit.engine.choose`.
 

@@ -35,7 +35,7 @@ def ablation_still(names: Sequence[str], explorers: Sequence[Explorer], threshol
         f"{name} (network {row[0].label}, {row[0].metric} {row[0].full:.3g}): " + ", ".join(f"without {view.name} {view.value:.3g}" for view in row)
         for name, row in zip(names, views)
     )
-    text = f"Removing one sector of couplings (orange diamonds) beside random changes of equal norm (grey); blue line: whole network. {told}."
+    text = f"Removing one sector of couplings (orange diamonds) beside block-upper changes of equal norm (grey); blue line: whole network. {told}."
     return _png(max(3.0, 2.4 * len(views)), 2.6, draw), f"{text} {LINK}"
 
 
