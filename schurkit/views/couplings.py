@@ -9,7 +9,7 @@ from matplotlib.colors import SymLogNorm
 
 from .. import plot
 from ..schur import SECTORS, SchurForm
-from ..words import short
+from ..words import plural, short
 from .base import SECTOR_COLOURS, View, axes, styled
 
 
@@ -47,10 +47,11 @@ def couplings(rows: Sequence, form: SchurForm, label) -> View:
         getattr(right, f"set_{axis}ticks")(plot.decades(1e-5, values.min(), values.max(), 5))
     right.set(xlabel="estimated ΔFVU", ylabel="exact ΔFVU")
     right.legend(markerscale=4)
+    rank = short(frame.exact.corr(frame.estimate, "spearman"))
     largest = mine.loc[mine.exact.abs().idxmax()]
     alt = (
         f"A map of {len(mine)} couplings of network {label}; the largest effect is {short(largest.exact)}, in {largest.sector}. "
-        f"Exact against estimated effects of {frame.network.nunique()} network(s), close to the diagonal."
+        f"Exact against estimated effects of {plural(frame.network.nunique(), 'network')}, rank correlation {rank}."
     )
     columns = ["network", "driven", "driver", "sector", "norm", "exact", "estimate"]
     return View(figure, alt, frame.sort_values("exact", key=np.abs, ascending=False).head(2000)[columns])

@@ -50,7 +50,7 @@ def states(
     ax.set(xlabel=f"PC 1 ({100 * share[0]:.0f} %)", ylabel=f"PC 2 ({100 * share[1]:.0f} %)")
     if points:
         figure.legend(loc="outside upper center", ncols=3)
-    counts = ", ".join(plural(len(np.atleast_2d(where)), f"{name} point") for name, where in (points or {}).items())
+    counts = ", ".join(f"{name}: {plural(len(np.atleast_2d(where)), 'point')}" for name, where in (points or {}).items())
     paths_drawn, held = plural(len(drawn), "trajectory", "trajectories"), short(100 * share.sum(), ".0f")
     alt = f"{paths_drawn} of one network in the plane of two principal components, which hold {held} % of the variance"
     return View(figure, alt + (f"; {counts}." if counts else "."), rows)

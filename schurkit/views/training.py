@@ -31,9 +31,8 @@ def training(trained, chance: float | None = None) -> View:
             ax.axvline(end, color="#BBBBBB", lw=0.8)
         ax.set_title(name)
         ends = np.array([losses[-1] for losses in one.losses if len(losses)])
-        said.append(
-            f"{name or 'Training loss'}: {plural(len(one.rnn), 'network')} end near {short(np.median(ends), '.1e')}; predicting the mean, {least:.3g}"
-        )
+        ending = plural(len(one.rnn), "network ends", "networks end")
+        said.append(f"{name or 'Training loss'}: {ending} near {short(np.median(ends), '.1e')}; predicting the mean, {least:.3g}")
         rows = ((seed, x, y) for seed, xs, ys in zip(one.rnn.labels, steps, one.losses) for x, y in list(zip(xs, ys))[::5])
         data += [({"kind": name} if name else {}) | {"seed": seed, "step": int(x), "loss": float(y)} for seed, x, y in rows]
     for ax in row[0][1:]:
