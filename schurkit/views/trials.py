@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..rnn import Trials
-from ..words import short
+from ..words import plural, short
 from .base import FAINT, INK, View, axes, styled
 
 OUTPUT = "#8F4EA8"
@@ -90,4 +90,4 @@ def raster(trials: Trials, outputs, index: int = 0, *, steps: int | None = None,
         ]
     column[-1, 0].set_xlabel("time (steps)")
     figure.colorbar(image, ax=column[:, 0], label="output", shrink=0.8, pad=0.02)
-    return View(figure, f"Rasters of {targets.shape[1]} output channels over time in one trial; " + "; ".join(said) + ".", rows)
+    return View(figure, f"Rasters of {plural(targets.shape[1], 'output channel')} over time in one trial; " + "; ".join(said) + ".", rows)
