@@ -76,8 +76,8 @@ def table(root: Path, chapter: str, name: str) -> list[dict]:
 
 
 def sector_rows(root: Path, chapter: str, prefix: str, sign: int = 1) -> list[Row]:
-    """What removal and main control of each sector cost: one number a network, the mean over the
-    draws of the control.
+    """What removal and control (matched, or block-upper of a run without it) of each sector cost: a
+    number a network, the mean over draws.
 
     Networks in which a sector is empty are counted and have no cost; those in which it is nearly
     empty are marked.

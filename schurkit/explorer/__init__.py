@@ -28,8 +28,8 @@ def explore(
     running kernel.
 
     W̃ = W_rec − Q ΔT Qᵀ, where ΔT holds the sectors and the single couplings that are ticked.
-    Spectrum, |T|, a rollout and the measure follow, each beside random strictly block-upper changes
-    of the same norm.
+    Spectrum, |T|, a rollout and the measure follow, each beside permuted and matched changes of the
+    same norm.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def explore(
     trials : held-out trials that all networks share; 64 keep every change well below a second.
     metric : "fvu", "replay_accuracy" or a `schurkit.metrics.Metric`.
     threshold : of the sectors at the start; R holds the blocks of modulus ≥ threshold × radius.
-    draws, seed : of the control; draws=0 leaves it out.
+    draws, seed : of the controls; draws=0 leaves them out.
     listed : how many single couplings are offered, the largest by norm.
     engine : see `schurkit.engine.choose`.
 

@@ -72,8 +72,8 @@ class View:
     metric : its name;
     better : "lower" or "higher".
     full, value : the measure before and after the removal, infinite for a network that diverged.
-    controls : (draws,) the measure after random strictly block-upper changes of the same norm;
-        empty where nothing is removed.
+    controls : by kind, (draws,) the measure after changes of the same norm; empty where nothing is
+        removed.
     target, full_output, output : (time, output) of the chosen trial.
     counted : (time,) which steps the measure counts.
     inputs_end : step at which

@@ -11,6 +11,7 @@ import numpy as np
 from schurkit.checks import InputError
 from schurkit.rnn import ARRAYS, RNN
 from schurkit.tasks.base import converged
+from schurkit.words import plural
 
 from .constructions import construction
 from .loop import LOSS_EVERY, Fitted, whole
@@ -91,11 +92,30 @@ class Trained:
         return self.rnn[np.flatnonzero(self.converged).tolist()]
 
     @property
+    def shown(self) -> RNN:
+        """What a page shows: `good`, or the whole stack where no network converged; `told` says
+        which.
+        """
+        return self.good if self.converged.any() else self.rnn
+
+    @property
+    def told(self) -> str:
+        """Those of `shown` in words: "3 networks", or "3 networks, none of which converged"."""
+        missed = (
+            ""
+            if self.converged.any()
+            else ", which did not converge"
+            if len(self.rnn) == 1
+            else ", none of which converged"
+        )
+        return plural(len(self.shown), "network") + missed
+
+    @property
     def summary(self) -> str:
         """One sentence: how many converged, at which threshold."""
         sign = "≥" if self.task.metric.better == "higher" else "≤"
         return (
-            f"{int(self.converged.sum())} of {len(self.rnn)} networks converged "
+            f"{int(self.converged.sum())} of {plural(len(self.rnn), 'network')} converged "
             f"({self.task.metric.name} {sign} {self.task.threshold:g} on "
             f"held-out trials; mean {self.scores.mean():.4g}); {int(self.stored.sum())} came from "
             "the store."

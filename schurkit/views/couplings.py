@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import SymLogNorm
 
 from schurkit.schur.form import SECTORS, SchurForm
-from schurkit.words import short
+from schurkit.words import plural, short
 
 from . import plot
 from .base import SECTOR_COLOURS, View, axes, styled
@@ -53,12 +53,13 @@ def couplings(rows: Sequence, form: SchurForm, label) -> View:
         getattr(right, f"set_{axis}ticks")(plot.decades(1e-5, values.min(), values.max(), 5))
     right.set(xlabel="estimated ΔFVU", ylabel="exact ΔFVU")
     right.legend(markerscale=4)
+    rank = short(frame.exact.corr(frame.estimate, "spearman"))
     largest = mine.loc[mine.exact.abs().idxmax()]
     alt = (
         f"A map of {len(mine)} couplings of network {label}; the largest effect is "
         f"{short(largest.exact)}, in {largest.sector}. "
-        f"Exact against estimated effects of {frame.network.nunique()} network(s), close to the "
-        "diagonal."
+        f"Exact against estimated effects of {plural(frame.network.nunique(), 'network')}, rank "
+        f"correlation {rank}."
     )
     columns = ["network", "driven", "driver", "sector", "norm", "exact", "estimate"]
     return View(

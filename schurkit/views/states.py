@@ -68,7 +68,8 @@ def states(
     if points:
         figure.legend(loc="outside upper center", ncols=3)
     counts = ", ".join(
-        plural(len(np.atleast_2d(where)), f"{name} point") for name, where in (points or {}).items()
+        f"{name}: {plural(len(np.atleast_2d(where)), 'point')}"
+        for name, where in (points or {}).items()
     )
     paths_drawn, held = (
         plural(len(drawn), "trajectory", "trajectories"),

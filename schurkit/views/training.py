@@ -35,9 +35,10 @@ def training(trained, chance: float | None = None) -> View:
             ax.axvline(end, color="#BBBBBB", lw=0.8)
         ax.set_title(name)
         ends = np.array([losses[-1] for losses in one.losses if len(losses)])
+        ending = plural(len(one.rnn), "network ends", "networks end")
         said.append(
-            f"{name or 'Training loss'}: {plural(len(one.rnn), 'network')} end near "
-            f"{short(np.median(ends), '.1e')}; predicting the mean, {least:.3g}"
+            f"{name or 'Training loss'}: {ending} near {short(np.median(ends), '.1e')}; "
+            f"predicting the mean, {least:.3g}"
         )
         rows = (
             (seed, x, y)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from schurkit.rnn import Trials
-from schurkit.words import short
+from schurkit.words import plural, short
 
 from .base import FAINT, INK, View, axes, styled
 
@@ -140,7 +140,7 @@ def raster(
     figure.colorbar(image, ax=column[:, 0], label="output", shrink=0.8, pad=0.02)
     return View(
         figure,
-        f"Rasters of {targets.shape[1]} output channels over time in one trial; "
+        f"Rasters of {plural(targets.shape[1], 'output channel')} over time in one trial; "
         + "; ".join(said)
         + ".",
         rows,

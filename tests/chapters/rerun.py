@@ -13,11 +13,12 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = re.compile(r"\{glue:text\}`([^`:]+)(?::([^`]*))?`")
+NOUNS = "network|unit|draw|trial|step|order|bit|symbol|channel|lag|row|task|sector|cue"
 FALSE = (
     (re.compile(r"\bnan\b|(?<![\w`])None\b|\binf\b"), "an undefined number"),
     (
         re.compile(
-            r"(?<![\d.,])1 (networks|units|draws|trials|steps|orders|bits|symbols|channels)\b"
+            rf"(?<![\d.,])1 ((?:trained|converged|loaded|random|other|tanh|relu) )?({NOUNS})s\b"
         ),
         "a plural of one",
     ),
@@ -114,9 +115,15 @@ def _filled(role, records: dict) -> str:
 
 
 def false_sentences(notebook: dict, own_subject: bool = False) -> list[str]:
-    """What cannot be true whatever was measured, with why."""
+    """What cannot be true whatever was measured, with why; a warning on the page counts too."""
     read = texts(notebook, own_subject)
-    return [
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    warned = [
+        f"a warning: {''.join(output['text'])}"
+        for output in outputs
+        if output.get("name") == "stderr"
+    ]
+    return warned + [
         f"{why}: …{text[max(0, at.start() - 60) : at.end() + 40]}…"
         for text in read
         for sign, why in FALSE

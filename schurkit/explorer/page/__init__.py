@@ -65,8 +65,9 @@ def ablation(
     cases : the tasks with their trained networks. Of one network with 64 units and 24 trials, about
         150 kB stand in the page.
     threshold : of the sectors at the start.
-    draws, seed : of the control, random strictly block-upper changes of equal norm; the page draws
-        the numbers of `schurkit.control_changes`.
+    draws, seed : of the one control of the page, random strictly block-upper changes of equal norm,
+        the numbers of `schurkit.control_changes`. A live session (`schurkit.explore`) has the two
+        that decide, permuted and matched.
 
     Returns
     -------

@@ -52,8 +52,8 @@ def ablation_still(
         for name, row in zip(names, views)
     )
     text = (
-        "Removing one sector of couplings (orange diamonds) beside random changes of equal norm "
-        f"(grey); blue line: whole network. {told}."
+        "Removing one sector of couplings (orange diamonds) beside block-upper changes of equal "
+        f"norm (grey); blue line: whole network. {told}."
     )
     return _png(max(3.0, 2.4 * len(views)), 2.6, draw), f"{text} {LINK}"
 

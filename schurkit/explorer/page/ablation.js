@@ -140,7 +140,7 @@ begin("ablation", (stage, data) => {
     if (view.controls.length) {
       const [middle, low, high] = spread(view.controls), worse = view.controls.filter((c) => (task.better === "lower" ? c > view.value : c < view.value)).length;
       said.push(`Random block-upper changes of the same norm: ${short(middle, 3)} [${short(low, 3)}, ${short(high, 3)}]; ${worse} of ${view.controls.length} are worse than the removal.`);
-    } else if (view.size) said.push("Random changes of the same norm are being run …");
+    } else if (view.size) said.push("Random block-upper changes of the same norm are being run …");
     else if (setting.sectors.length || setting.couplings.length) said.push("There is no coupling in what was chosen: nothing was removed.");
     return said.join(" ");
   };
@@ -158,7 +158,7 @@ begin("ablation", (stage, data) => {
   const canvas = make("canvas"), note = make("p", { class: "ske-note", "aria-live": "polite" }), said = status();
   const grid = make("button", { type: "button", role: "checkbox", "aria-checked": "false" });
   const square = make("div", { class: "ske-square" }, canvas, grid);
-  const numbers = facts("Measures", ["whole network", "without the couplings", `random, same norm (median of ${data.draws})`, "removed mass ‖ΔT‖/‖T‖"]);
+  const numbers = facts("Measures", ["whole network", "without the couplings", `block-upper, same norm (median of ${data.draws})`, "removed mass ‖ΔT‖/‖T‖"]);
   const lines = legend(["target", "target"], ["full", "whole network"], ["without", "without the couplings"]);
   const describe = () => {
     const [i, j] = cursor, one = current(), entries = [];
@@ -303,7 +303,7 @@ begin("ablation", (stage, data) => {
       panel("Couplings in T: click to remove", square, note),
       panel("Eigenvalues", holder.spectrum, legend(["dot", "R"], ["dot ring", "C"], ["bound", "threshold"])),
       make("div", { class: "ske-panel ske-wide" }, make("p", { class: "ske-title" }, "One trial"), holder.rollout, lines),
-      panel("The measure over all trials", holder.strip, legend(["dot", "whole"], ["dot gone", "without"], ["dot grey", "random, same norm"])),
+      panel("The measure over all trials", holder.strip, legend(["dot", "whole"], ["dot gone", "without"], ["dot grey", "block-upper, same norm"])),
       panel("In numbers", numbers.node, said)),
   );
   cursor = [0, Math.min(1, current().blocks - 1)];

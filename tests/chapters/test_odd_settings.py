@@ -1,0 +1,150 @@
+"""Every chapter is a page without a false sentence for networks and values that nobody had in mind when it was written."""
+
+import pytest
+from rerun import chapter, false_sentences, run
+from test_adapted import ODD, subject
+
+THREE = "three networks"
+HERE = {
+    "schur_coordinates": ("", {"orders": 2, "draws": 2, "steps": 50, "resolution": 12}),
+    "across_tasks": (
+        "tasks, both = None, [good, good[:3].with_W_rec(0.8 * good.W_rec[:3])]\ngood, trials = dict(zip(('mine', 'flip_flop'), both)), "
+        "dict.fromkeys(('mine', 'flip_flop'), trials)",
+        {"draws": 3, "points": 4},
+    ),
+    "subspace_or_coupling": (
+        "tasks, good, trials = None, {'mine': good}, {'mine': trials}",
+        {"draws": 2, "signals": 2},
+    ),
+    "your_own_network": (
+        "models, own = None, sk.rollout(good[0], trials).outputs[0]",
+        {"draws": 3},
+    ),
+    "explore": ("cases = [page.Case('My task', good, trials, 'fvu')]", {"draws": 3}),
+}
+"""What makes the networks of `subject` those of a chapter, and its parameters, small."""
+SMALL = {"networks": 2, "hidden_size": 8, "draws": 2, "orders": 2, "test_trials": 16}
+SWEEP = {
+    "sizes": [8],
+    "cost_sizes": [8],
+    "counts": [1],
+    "training_steps": 100,
+    "draws": 2,
+    "resamples": 10,
+}
+STUDY = {
+    "hidden_size": 8,
+    "training_steps": 30,
+    "steps": 10,
+    "batch_size": 4,
+    "seconds": 0.1,
+    "couplings": 5,
+}
+SHORT_COPY = """
+from schurkit.training import Phase
+full_recipe, phases = copy_recipe, (Phase({steps}, 1e-2, {{"replay": 4}}),)
+copy_recipe = lambda *args, **changes: replace(full_recipe(*args, **changes), phases=phases)
+"""
+COPY = {"grid_networks": 1, "hidden_size": 4, "draws": 2, "orders": 1, "test_trials": 8}
+VALUES = {
+    "flip_flop": [
+        {"bits": 1, "steps": 2, "training_steps": 100, "threshold": 0.99},
+        {"bits": 4, "steps": 3, "training_steps": 2, "networks": 1, "pulse_probability": 0.9},
+    ],
+    "sine": [
+        {"steps": 3, "training_steps": 2, "networks": 1},
+        {"steps": 12, "training_steps": 300, "slowest": 0.1, "threshold": 0.99},
+    ],
+    "context_integration": [
+        {"steps": 2, "training_steps": 300, "noise": 0.0},
+        {"steps": 6, "training_steps": 2, "drift": 0.0, "threshold": 0.99, "networks": 1},
+    ],
+    "copy_task": [
+        COPY | {"networks": 2, "sizes": [4], "symbols": 1, "channels": 1, "replay": 8},
+        COPY
+        | {
+            "networks": 1,
+            "sizes": [4, 2],
+            "symbols": 2,
+            "channels": 3,
+            "replay": 4,
+            "threshold": 0.99,
+        },
+    ],
+    "many_seeds": [
+        SWEEP | {"networks": 1, "planned": 1, "cores": 1},
+        SWEEP | {"networks": 3, "sizes": [4, 8]},
+        SWEEP | {"networks": 20, "training_steps": 50},
+    ],
+    "how_fast": [
+        STUDY
+        | {
+            "networks": 1,
+            "training_steps": 1,
+            "steps": 1,
+            "batch_size": 1,
+            "couplings": 1,
+            "cores": 1,
+        },
+        STUDY | {"networks": 3},
+        STUDY | {"networks": 20, "cores": 7},
+    ],
+}
+"""Values that are legal and odd; most leave networks that did not converge."""
+CHEAP = [
+    ("schur_coordinates", "one network"),
+    ("subspace_or_coupling", "one network"),
+    ("explore", "an empty RR"),
+    ("your_own_network", "relu"),
+]
+
+
+def elsewhere(name, odd):
+    """A chapter on networks that were not trained for it, and its parameters."""
+    code, parameters = HERE[name]
+    return chapter(name, (subject() if odd == THREE else ODD[odd]) + code), parameters
+
+
+def of_values(name, which):
+    """A chapter with its own subject and odd values; the training of the copy task, whose length is no parameter, is made short."""
+    notebook, parameters = chapter(name), VALUES[name][which]
+    if name == "copy_task":
+        (cell,) = [
+            cell for cell in notebook["cells"] if "subject" in cell["metadata"].get("tags", [])
+        ]
+        cell["source"] = SHORT_COPY.format(steps=200 if which == 0 else 3) + "".join(cell["source"])
+    return notebook, (
+        SMALL if name in ("flip_flop", "sine", "context_integration") else {}
+    ) | parameters
+
+
+@pytest.mark.book
+@pytest.mark.parametrize(("name", "odd"), CHEAP)
+def test_a_chapter_runs_on_other_networks(name, odd, tmp_path):
+    notebook, parameters = elsewhere(name, odd)
+    assert not false_sentences(run(notebook, tmp_path, parameters), own_subject=True)
+
+
+@pytest.mark.book
+def test_a_chapter_in_which_nothing_converged_is_a_page(tmp_path):
+    notebook, parameters = of_values("flip_flop", 1)
+    done = run(notebook, tmp_path, parameters)
+    assert not false_sentences(done) and "No network converged" in str(done["cells"])
+
+
+@pytest.mark.reruns
+@pytest.mark.parametrize("odd", [THREE, *ODD])
+@pytest.mark.parametrize("name", HERE)
+def test_no_sentence_is_false_of_other_networks(name, odd, tmp_path):
+    notebook, parameters = elsewhere(name, odd)
+    assert not false_sentences(run(notebook, tmp_path, parameters), own_subject=True)
+
+
+@pytest.mark.reruns
+@pytest.mark.parametrize(
+    ("name", "which"),
+    [(name, which) for name, several in VALUES.items() for which in range(len(several))],
+)
+def test_no_sentence_is_false_of_odd_values(name, which, tmp_path):
+    notebook, parameters = of_values(name, which)
+    assert not false_sentences(run(notebook, tmp_path, parameters))
