@@ -67,6 +67,13 @@ def one_of(value, name: str, options) -> object:
     return value
 
 
+def boolean(value, name: str) -> bool:
+    """Return `value` if it is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} must be True or False; got {value!r}.")
+    return bool(value)
+
+
 def integer(value, name: str, *, at_least: int | None = None, at_most: int | None = None) -> int:
     """Return `value` as an int within its bounds (booleans and fractions are refused)."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
