@@ -371,7 +371,7 @@ def test_the_committed_table_is_one_of_races():
         assert all(np.isfinite(trial.score) for trial in mine)
     assert {trial.seed for trial in trials} == {addition.TUNING_SEED}
     assert provenance(path).startswith(
-        "recipe_or_network.csv: python -m schurkit_press.tuning (edition full)"
+        "recipe_or_network.csv: python -m schurkit.publish.tuning (edition full)"  # its name then
     )
 
 
