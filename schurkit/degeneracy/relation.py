@@ -72,8 +72,8 @@ def relation(
     i, j = np.triu_indices(n, 1)
     if np.ptp(X[i, j]) == 0 or np.ptp(Y[i, j]) == 0:
         raise InputError("relation is undefined: one of the distances is the same for all pairs.")
-    x, ranks = _standard(_ranks(X[i, j])), np.zeros((n, n))
-    ranks[i, j] = ranks[j, i] = _standard(_ranks(Y[i, j]))
+    x, ranks = _standard_ranks(X[i, j]), np.zeros((n, n))
+    ranks[i, j] = ranks[j, i] = _standard_ranks(Y[i, j])
     rho = float(x @ ranks[i, j])
     orders = [random.permutation(seed, "mantel", k, n) for k in range(permutations)]
     null = np.array([x @ ranks[order[i], order[j]] for order in orders])
@@ -81,25 +81,20 @@ def relation(
     if n < 10:
         return Relation(rho, None, None, p, n, permutations, level)
     drawn = random.integers(seed, "relation bootstrap", 0, (resamples, n), n)
-    again = [
-        _spearman(X[a[i[k]], a[j[k]]], Y[a[i[k]], a[j[k]]]) for a in drawn for k in [a[i] != a[j]]
-    ]
+    again = []
+    for a, b in ((networks[i], networks[j]) for networks in drawn):
+        different = a != b
+        pairs = a[different], b[different]
+        again.append(float(_standard_ranks(X[pairs]) @ _standard_ranks(Y[pairs])))
     low, high = np.nanquantile(again, [0.5 - level / 2, 0.5 + level / 2])
     return Relation(rho, float(low), float(high), p, n, permutations, level)
 
 
-def _spearman(x, y):
-    return float(_standard(_ranks(x)) @ _standard(_ranks(y)))
+def _standard_ranks(values):
+    """Ranks, centred and of unit norm; zero for a constant."""
+    from scipy.stats import rankdata  # slow to import
 
-
-def _standard(x):
-    """Centred, of unit norm; zero for a constant."""
+    x = rankdata(values)
     x = x - x.mean()
     norm = np.linalg.norm(x)
     return x / norm if norm > 0 else x
-
-
-def _ranks(values):
-    from scipy.stats import rankdata  # slow to import
-
-    return rankdata(values)
