@@ -13,7 +13,7 @@ arXiv:2410.03972, §4.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -224,10 +224,7 @@ def _derivatives(rnn, trials, entries, probes, names, factors, seed, engine):
                 random.signs(seed, "tangent kernel", first + i, len(counted)) for i in range(size)
             ]
         targets = outputs - z.reshape(size, *shape) * rnn.dtype.type(entries / 2)
-        weights = {
-            name: np.repeat(getattr(rnn, name), size, axis=0)
-            for name in dict.fromkeys((*TRAINED, "b_rec", "b_out", "h0"))
-        }
+        weights = {name: np.repeat(getattr(rnn, name), size, axis=0) for name in ARRAYS}
         with one_blas_thread():
             _, gradients = worker.gradients(
                 weights, np.broadcast_to(inputs, (size, *inputs.shape)), targets, trials.mask
@@ -252,14 +249,11 @@ def _check_pair(start, end):
             f"start and end must be schurkit.RNN; got {type(start).__name__} and "
             f"{type(end).__name__}."
         )
-    same = replace(end, labels=start.labels) if len(end) == len(start) else end
-    if start.labels != end.labels or any(
-        getattr(start, name).shape != getattr(same, name).shape for name in ARRAYS
-    ):
+    shapes = [[getattr(rnn, name).shape for name in ARRAYS] for rnn in (start, end)]
+    if start.labels != end.labels or shapes[0] != shapes[1]:
         raise InputError(
             f"start and end must be the same networks in the same order; got {start!r} and {end!r}."
         )
-    if (start.activation, start.form) != (end.activation, end.form) or not np.array_equal(
-        start.leak, end.leak
-    ):
+    kinds = [(rnn.activation, rnn.form, np.asarray(rnn.leak).tolist()) for rnn in (start, end)]
+    if kinds[0] != kinds[1]:
         raise InputError(f"start and end must be networks of one kind; got {start!r} and {end!r}.")

@@ -207,7 +207,7 @@ def compare_models(
 
     Parameters
     ----------
-    rows : list of rows with attributes or keys (`PredictorRow`), or a table with columns.
+    rows : list of `PredictorRow` or of dicts, or a table with columns (pandas).
     target : the effects (rows,), e.g. ΔFVU; or the name of a column.
     groups : network of each row; or the name of a column.
     models : name → predictors, which are names of columns; by default the three fixed ones.
@@ -235,6 +235,8 @@ def compare_models(
     >>> round(score.r2.mean, 6), round(score.coefficients["mass"], 6), score.n_undefined
     (1.0, 2.0, 0)
     """
+    import pandas as pd  # slow to import
+
     number(level, "level", above=0, at_most=0.9999)
     for predictors in models.values():
         if isinstance(predictors, str) or not predictors:
@@ -242,11 +244,12 @@ def compare_models(
                 "predictors must be a sequence of column names, e.g. ['removed_mass', 'sector']; "
                 f"got {predictors!r}."
             )
-    columns = {"the effect": _column(rows, target, "the effect")}
+    table = pd.DataFrame(rows)
+    columns = {"the effect": _column(table, target, "the effect")}
     for name in dict.fromkeys(name for predictors in models.values() for name in predictors):
-        columns[name] = _column(rows, name, name)
-    groups = _values(rows, groups, "groups")
-    fitted, scored = _roles(fit_on, len(rows))
+        columns[name] = _column(table, name, name)
+    groups = _values(table, groups, "groups")
+    fitted, scored = _roles(fit_on, len(table))
     why = _why_undefined(columns)
     defined = why == ""
     networks = list(dict.fromkeys(compress(groups, defined & scored)))
@@ -254,7 +257,7 @@ def compare_models(
     if len(trained) < 2 or not networks:
         raise InputError(
             "R² over left-out networks needs defined rows of at least two networks; got "
-            f"{len(trained)} (of {len(rows)} rows)."
+            f"{len(trained)} (of {len(table)} rows)."
         )
     place = {label: i for i, label in enumerate(networks)}
     member = np.array([place.get(label, -1) for label in compress(groups, defined)])
@@ -266,7 +269,7 @@ def compare_models(
     for model, predictors in models.items():
         terms, design = _design({name: columns[name][defined] for name in predictors})
         errors, spreads, guesses = _left_out(design, y, member, fitted, scored[defined])
-        predicted = np.full(len(rows), np.nan)
+        predicted = np.full(len(table), np.nan)
         predicted[defined] = guesses
         offset, slopes = _fit(design[fitted], y[fitted])
         scores[model] = Score(
@@ -297,37 +300,29 @@ def _roles(fit_on, count):
     return fitted, ~fitted
 
 
-def _values(rows, name, what) -> list:
+def _values(table, name, what) -> list:
     """The column of that name, or the given values themselves."""
-    if not isinstance(name, str):
-        values = list(name)
-    elif hasattr(rows, "columns"):
-        values = list(rows[name]) if name in rows.columns else None
-    else:
-        values = [
-            row.get(name, _values) if isinstance(row, dict) else getattr(row, name, _values)
-            for row in rows
-        ]
-        values = None if any(value is _values for value in values) else values
-    if values is None:
+    if isinstance(name, str) and name not in table:
         raise InputError(f"the rows have no column {name!r}.")
-    if len(values) != len(rows):
+    values = list(table[name] if isinstance(name, str) else name)
+    if len(values) != len(table):
         raise InputError(
-            f"{what} must have one value for each of the {len(rows)} rows; got {len(values)}."
+            f"{what} must have one value for each of the {len(table)} rows; got {len(values)}."
         )
     return values
 
 
-def _column(rows, name, what) -> np.ndarray:
+def _column(table, name, what) -> np.ndarray:
     """Text as it is; numbers as float64, None as NaN."""
-    values = _values(rows, name, what)
-    if what != "the effect" and values and all(isinstance(value, str) for value in values):
+    values = _values(table, name, what)
+    is_effect = what == "the effect"
+    if not is_effect and values and all(isinstance(value, str) for value in values):
         return np.array(values, dtype=object)
     try:
-        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+        return np.array(values, dtype=np.float64)  # None is NaN
     except (TypeError, ValueError):
         raise InputError(
-            f"{what} must hold numbers{'' if what == 'the effect' else ', or text only'}."
+            f"{what} must hold numbers{'' if is_effect else ', or text only'}."
         ) from None
 
 

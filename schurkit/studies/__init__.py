@@ -7,10 +7,10 @@ from schurkit.degeneracy.spread import contrast, over, pairs, power, spread
 from .knobs import (
     KNOBS,
     TASKS,
-    Condition,
     Design,
     Ends,
     Knob,
+    KnobSetting,
     Results,
     mup_recipe,
     paper_measures,

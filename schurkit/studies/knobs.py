@@ -101,7 +101,7 @@ KNOBS = (
 
 
 @dataclass(frozen=True)
-class Condition:
+class KnobSetting:
     """One setting: a level of a knob in one task.
 
     knob : its id.
@@ -160,7 +160,7 @@ class Design:
                 number(value, name, above=0)
 
     @property
-    def settings(self) -> tuple[Condition, ...]:
+    def settings(self) -> tuple[KnobSetting, ...]:
         """All settings, knob by knob. Knobs share their base: equal studies stand in several
         settings and are trained once.
         """
@@ -196,29 +196,29 @@ class Design:
         studies = (setting.study for setting in self.settings)
         return tuple({(study.task, study.recipe): study for study in studies}.values())
 
-    def _plain(self, knob, task, level, fields=None, **changes) -> Condition:
+    def _plain(self, knob, task, level, fields=None, **changes) -> KnobSetting:
         """A setting with the paper's start, torch's default."""
         changed = replace(degeneracy_tasks()[task], **fields or {})
         recipe = degeneracy_recipe(changed, self.hidden_size, phases=(_phase(changed),), **changes)
         return self._setting(knob, task, level, changed, recipe)
 
-    def _mup(self, knob, task, level, gamma, width) -> Condition:
+    def _mup(self, knob, task, level, gamma, width) -> KnobSetting:
         plain = degeneracy_tasks()[task]
         return self._setting(knob, task, level, plain, mup_recipe(plain, width, gamma))
 
-    def _setting(self, knob, name, level, task, recipe) -> Condition:
+    def _setting(self, knob, name, level, task, recipe) -> KnobSetting:
         seeds = range(self.first_seed, self.first_seed + self.networks)
-        return Condition(knob, name, float(level), Study(task, recipe, tuple(seeds)))
+        return KnobSetting(knob, name, float(level), Study(task, recipe, tuple(seeds)))
 
 
-# ------------------------------------------------------------------------------- what a design found
+# ------------------------------------------------------------------------------ what a design found
 @dataclass(frozen=True)
 class Ends:
     """The lowest and the highest level of a knob in one task that enter the comparison."""
 
     task: str
-    low: Condition
-    high: Condition
+    low: KnobSetting
+    high: KnobSetting
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,11 +231,11 @@ class Results:
     found: dict[tuple, Levels | None]
     seconds: float
 
-    def of(self, setting: Condition) -> Levels | None:
+    def of(self, setting: KnobSetting) -> Levels | None:
         """What was measured in a setting."""
         return self.found[setting.study.task, setting.study.recipe]
 
-    def settings(self, knob: str) -> list[Condition]:
+    def settings(self, knob: str) -> list[KnobSetting]:
         """The settings of a knob, by task and level."""
         return [setting for setting in self.design.settings if setting.knob == knob]
 

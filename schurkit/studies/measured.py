@@ -120,15 +120,14 @@ class Levels:
     def row(self) -> dict:
         """Plain scalars of this setting, one a measure, for tables."""
         samples = {name: self.sample(name) for name in SAMPLES}
+        dsa = self.dsa.get(self.main)
         return {
             "networks": len(self.labels),
             "trained": self.trained,
             "share": self.share,
             "units": self.hidden_size,
             "steps": float(self.steps.mean()),
-            "DSA resolution (rad)": self.dsa[self.main].resolution
-            if self.main in self.dsa
-            else None,
+            "DSA resolution (rad)": dsa and dsa.resolution,
             **{name: sample.value for name, sample in samples.items() if sample is not None},
         }
 
@@ -289,8 +288,7 @@ KINDS = {kind.__name__: kind for kind in (Levels, DSA, PIF, Profiles)}
 def levels_in_store(
     trained: Trained, dynamics: Dynamics | None = None, *, store: Store | None = None, **options
 ) -> Levels | None:
-    """`levels`, from the store if the same was measured before, and put there if
-    not.
+    """`levels`, from the store if the same was measured before, and put there if not.
 
     The key holds the weights, the task, the recipe, `dynamics`, all options, the state of our code
     (`schurkit.store.MEASURES`) and the versions of what it computes with. A damaged file is set
