@@ -7,6 +7,7 @@ in another order than NumPy's, so results agree to rounding, not bit for bit.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numba
 import numpy as np
@@ -19,18 +20,14 @@ _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 """As the engine's, but a product and a sum may become one instruction."""
 
 
-def fused(function):
+def fused(function, **options):
     """Compile on first use, and keep what was compiled where the engine keeps its own."""
-    return _cache._kept(lambda cache: numba.njit(cache=cache, **_OPTIONS)(function))
+    options |= _OPTIONS
+    return _cache._kept(lambda cache: numba.njit(cache=cache, **options)(function))
 
 
-def fused_inner(function):
-    """`fused` for what only compiled code of this file calls."""
-    return _cache._kept(
-        lambda cache: numba.njit(
-            cache=cache, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS
-        )(function)
-    )
+fused_inner = partial(fused, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""`fused` for what only compiled code of this file calls."""
 
 
 @fused_inner

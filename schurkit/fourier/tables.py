@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from schurkit.checks import InputError, read_only, real_array
+from schurkit.checks import InputError, one_network, read_only, real_array
 from schurkit.rnn import RNN
 
 
@@ -77,11 +77,7 @@ def tables(rnn: RNN) -> Tables:
     >>> tables(rnn).logits.shape
     (5, 5, 5)
     """
-    if len(rnn) != 1:
-        raise InputError(
-            f"tables takes one network; got a stack of {len(rnn)}. Take rnn[0], or loop over the "
-            "stack."
-        )
+    one_network(rnn, "tables")
     if rnn.form != "rate" or np.any(np.asarray(rnn.leak) != 1):
         raise InputError(
             "tables needs a network in rate form without leak (leak=1), so that one step forgets "

@@ -71,7 +71,7 @@ class Task(Protocol):
 
 class DrawnTask:
     """A task whose trials are drawn anew at each step: what those of the book share. One of them
-    adds its fields, sizes and `chance`, and `draw`.
+    adds its fields, `chance` and `draw`, and its sizes where they are not `channels`.
 
     stream : what the random streams of its trials are called, "… batch" in training and "… test".
     metric : FVU, where a task does not say otherwise.
@@ -84,6 +84,12 @@ class DrawnTask:
         integer(self.steps, "steps", at_least=1)
         most = 1 if self.metric.better == "higher" else None
         number(self.threshold, "threshold", at_least=0, at_most=most)
+
+    @property
+    def input_size(self) -> int:
+        return self.channels
+
+    output_size = input_size
 
     def batch(self, seeds: Sequence[int], step: int, trials: int) -> Trials:
         """Training trials, (networks, trials, time, channels); see `Task.batch`."""

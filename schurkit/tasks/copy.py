@@ -58,12 +58,6 @@ class Copy(DrawnTask):
         """Trial length: the symbols and their replay."""
         return self.symbols + self.replay
 
-    @property
-    def input_size(self) -> int:
-        return self.channels
-
-    output_size = input_size
-
     def compiled_batch(self):
         """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
         return "copy", ()

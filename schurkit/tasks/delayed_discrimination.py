@@ -91,10 +91,6 @@ class DelayedDiscrimination(DrawnTask):
         return self.longest + 1 + self.respond
 
     @property
-    def input_size(self) -> int:
-        return self.channels
-
-    @property
     def output_size(self) -> int:
         return self.channels * (2 if self.auxiliary else 1)
 

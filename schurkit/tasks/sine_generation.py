@@ -73,12 +73,6 @@ class SineGeneration(DrawnTask):
             )
 
     @property
-    def input_size(self) -> int:
-        return self.channels
-
-    output_size = input_size
-
-    @property
     def waves(self) -> np.ndarray:
         """The target of each frequency, (frequencies, time), float32."""
         f = self.slowest + np.arange(self.frequencies) / (self.frequencies - 1) * (
