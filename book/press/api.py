@@ -16,7 +16,7 @@ MODULES = (
     "schurkit", "schurkit.schur.form", "schurkit.ablation", "schurkit.ablation.rivals", "schurkit.ablation.couplings", "schurkit.ablation.budget", "schurkit.metrics",
     "schurkit.analyses.subspace", "schurkit.analyses.activity", "schurkit.analyses.prediction",
     "schurkit.schur.nonnormality", "schurkit.analyses.dynamics", "schurkit.analyses.trajectories",
-    "schurkit.analyses.features",
+    "schurkit.analyses.features", "schurkit.analyses.places",
     "schurkit.degeneracy", "schurkit.fourier", "schurkit.tasks", "schurkit.training", "schurkit.own", "schurkit.explorer", "schurkit.views.plot",
     "schurkit.nb", "schurkit.random", "schurkit.engine",
 )  # fmt: skip

@@ -272,10 +272,10 @@ def linearise_along(
     inputs = real_array(inputs, "inputs", ("trials", "time", "input"), dtype=np.float64)
     after = _states_along(rnn, inputs, states, autonomous)
     trials, time, hidden = after.shape
-    size = after.size * hidden * 8
-    if jacobians and size > _JACOBIAN_BYTES:
+    memory = after.size * hidden * 8
+    if jacobians and memory > _JACOBIAN_BYTES:
         raise InputError(
-            f"linearise_along would keep {size / 2**30:.1f} GiB of Jacobians; "
+            f"linearise_along would keep {memory / 2**30:.1f} GiB of Jacobians; "
             "pass fewer trials, or jacobians=False."
         )
     every = np.empty((trials, time, hidden, hidden)) if jacobians else None
