@@ -80,16 +80,12 @@ def activity_basis(
     counted = states.reshape(-1, states.shape[-1])
     if mask is not None:
         mask = real_array(mask, "mask").astype(bool)
-        if (
-            mask.ndim >= states.ndim
-            or np.broadcast_shapes(mask.shape, (1,) * mask.ndim)
-            != states.shape[states.ndim - 1 - mask.ndim : -1]
-        ):
+        leading = states.shape[:-1]
+        if mask.shape != leading[len(leading) - mask.ndim :] or mask.ndim > len(leading):
             raise InputError(
-                f"mask must fit the leading axes of states {states.shape[:-1]}; got shape "
-                f"{mask.shape}."
+                f"mask must fit the leading axes of states {leading}; got shape {mask.shape}."
             )
-        counted = states[np.broadcast_to(mask, states.shape[:-1])]
+        counted = states[np.broadcast_to(mask, leading)]
     count = len(counted)
     mean = counted.mean(axis=0) if centred and count else np.zeros(states.shape[-1])
     moment = (counted - mean).T @ (counted - mean)
