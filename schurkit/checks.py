@@ -67,6 +67,29 @@ def one_of(value, name: str, options) -> object:
     return value
 
 
+def boolean(value, name: str) -> bool:
+    """Return `value` if it is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} must be True or False; got {value!r}.")
+    return bool(value)
+
+
+def one_network(rnn, function: str) -> None:
+    """Raise InputError unless a stack holds one network; `function` is what asks for it."""
+    if len(rnn) != 1:
+        raise InputError(
+            f"{function} needs one network (a stack of one); got {len(rnn)}. Take rnn[i]."
+        )
+
+
+def shared_trials(trials, function: str) -> None:
+    """Raise InputError if networks have trials of their own."""
+    if trials.networks is not None:
+        raise InputError(
+            f"{function} needs trials that all networks share; got trials with a networks axis."
+        )
+
+
 def integer(value, name: str, *, at_least: int | None = None, at_most: int | None = None) -> int:
     """Return `value` as an int within its bounds (booleans and fractions are refused)."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):

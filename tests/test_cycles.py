@@ -6,8 +6,8 @@ from helpers import network, random_rnn
 from scipy.optimize import brentq
 
 from schurkit import InputError
-from schurkit.analyses.cycles import limit_cycle
 from schurkit.analyses.dynamics import step
+from schurkit.analyses.trajectories import limit_cycle
 
 
 def rotation(angle, gain=1.0):

@@ -11,7 +11,8 @@ from scipy.optimize import brentq
 from threadpoolctl import threadpool_limits
 
 from schurkit import RNN, InputError, rollout
-from schurkit.analyses.dynamics import fixed_points, jacobian, linearise_along, step, visited_states
+from schurkit.analyses.dynamics import fixed_points, jacobian, step, visited_states
+from schurkit.analyses.trajectories import linearise_along
 from schurkit.engine import Spec
 from schurkit.engine.torch_engine import forward
 

@@ -6,17 +6,16 @@ import pytest
 from helpers import random_rnn, random_trials
 
 from schurkit import RNN, InputError, Trials, fvu, real_schur, rollout
+from schurkit.analyses.activity import activity_weighted_mass, driving_activity, mass_over_time
 from schurkit.analyses.places import (
+    CONTROL_KINDS,
     FAMILIES,
-    angle_rows,
     cost_table,
     harm_factors,
     laws,
-    mass_over_time,
     removal_families,
 )
-from schurkit.analyses.prediction import CONTROL_KINDS
-from schurkit.analyses.subspace import activity_weighted_mass, driving_activity
+from schurkit.analyses.subspace import angle_rows
 
 
 def test_angles_of_a_change_between_two_units():

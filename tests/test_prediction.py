@@ -10,14 +10,9 @@ from helpers import orthogonal, random_rnn, random_trials
 from schurkit import RNN, InputError, Trials, real_schur, rollout
 from schurkit.ablation import removal
 from schurkit.ablation.couplings import exact_effects
-from schurkit.analyses.prediction import (
-    CONTROL_KINDS,
-    MODELS,
-    compare_models,
-    control_deltas,
-    predictors,
-)
-from schurkit.analyses.subspace import activity_weighted_mass, driving_activity, readout_adjoint
+from schurkit.analyses.activity import activity_weighted_mass, driving_activity, readout_adjoint
+from schurkit.analyses.places import CONTROL_KINDS, control_deltas
+from schurkit.analyses.prediction import MODELS, compare_models, predictors
 
 
 # --------------------------------------------------------------------------------------- predictors

@@ -10,15 +10,8 @@ from helpers import orthogonal, random_rnn, random_trials
 
 from schurkit import RNN, InputError, Trials, random, real_schur, rollout
 from schurkit.ablation import SUBSETS, removal
-from schurkit.analyses.subspace import (
-    activity_basis,
-    activity_weighted_mass,
-    driving_activity,
-    energy_in,
-    energy_rows,
-    principal_angles,
-    readout_adjoint,
-)
+from schurkit.analyses.activity import activity_weighted_mass, driving_activity, readout_adjoint
+from schurkit.analyses.subspace import activity_basis, energy_in, energy_rows, principal_angles
 from schurkit.engine import Spec
 from schurkit.engine.torch_engine import forward
 

@@ -282,13 +282,13 @@ def modular_addition(values: dict) -> list:
 def recipe_or_network(values: dict) -> list:
     """Networks that add modulo p by eight recipes, or two of them, as tuned."""
     from schurkit.fourier import check_count
-    from schurkit.studies import factorial
+    from schurkit.studies import addition
 
     check_count(values["sparse_at_most"], "sparse_at_most", values["p"])
-    variants = factorial.VARIANTS if values["every_variant"] else factorial.PAIR
+    variants = addition.VARIANTS if values["every_variant"] else addition.PAIR
     names = ("clean_up", "most_steps", "split_seed", "p", "hidden_size")
     return list(
-        factorial.studies(
+        addition.studies(
             _seeds(values), variants=variants, **{name: values[name] for name in names}
         ).values()
     )

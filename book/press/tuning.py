@@ -17,17 +17,19 @@ from pathlib import Path
 
 from schurkit import fourier
 from schurkit.checks import InputError
-from schurkit.studies.factorial import (
+from schurkit.studies.addition import (
     FRACTION,
     GRID,
     TUNING_LIMIT,
     TUNING_SEED,
     TUNING_SPLIT,
     VARIANTS,
+    race,
+    read_trials,
     recipe_of,
     tuning_file,
+    write_trials,
 )
-from schurkit.studies.tuning import race, read_trials, write_trials
 from schurkit.tasks import ModularAddition
 
 from .chapters import book_root
@@ -85,23 +87,12 @@ def tune(
         ):
             trials.append(trial)
             say(trial)
-            write_trials(
-                [*trials, *(old for old in known if not any(_same(old, new) for new in trials))],
-                path,
-            )
+            tried = {new.point for new in trials}
+            write_trials([*trials, *(old for old in known if old.point not in tried)], path)
             made["core_seconds"] = round(earlier + time.process_time() - begun)
             path.with_suffix(".json").write_text(
                 json.dumps(made, indent=1) + "\n", encoding="utf-8"
             )
-
-
-def _same(a, b) -> bool:
-    return (a.variant, a.learning_rate, a.weight_decay, a.seed) == (
-        b.variant,
-        b.learning_rate,
-        b.weight_decay,
-        b.seed,
-    )
 
 
 def _earlier(path: Path) -> float:

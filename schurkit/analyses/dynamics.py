@@ -1,5 +1,5 @@
-"""What one network does as a dynamical system: its map, fixed points, and the linearised map along
-trajectories; `schurkit.analyses.cycles` has limit cycles.
+"""What one network does as a dynamical system: its map, the linearised map, and fixed points;
+`schurkit.analyses.trajectories` follows it over time.
 
 A network at a constant input x is a map F of its state (h in the rate form, v in the voltage
 form)::
@@ -21,50 +21,45 @@ from dataclasses import dataclass
 import numpy as np
 
 from schurkit import random
-from schurkit.checks import InputError, integer, number, read_only, real_array
+from schurkit.checks import InputError, integer, number, one_network, read_only, real_array
 from schurkit.engine import rollout
 from schurkit.rnn import RNN, Trials
-
-_JACOBIAN_BYTES = 2**31
 
 
 class StateMap:
     """One network at given inputs as a map of states, in float64."""
 
-    def __init__(self, rnn: RNN, x, function: str):
-        if len(rnn) != 1:
-            raise InputError(
-                f"{function} needs one network (a stack of one); got {len(rnn)}. Take rnn[i]."
-            )
+    def __init__(self, rnn: RNN, x, function: str, *, constant: bool = False):
+        one_network(rnn, function)
         x = np.zeros(rnn.input_size) if x is None else real_array(x, "x", dtype=np.float64)
         if x.ndim not in (1, 2) or x.shape[-1] != rnn.input_size:
             raise InputError(
                 f"{function} needs x of shape ({rnn.input_size},) or (points, {rnn.input_size}); "
                 f"got {x.shape}."
             )
-        self.W, self.hidden = rnn.W_rec[0].astype(np.float64), rnn.hidden_size
+        if constant and x.ndim != 1:
+            raise InputError(
+                f"{function} needs one constant x of shape ({rnn.input_size},); got {x.shape}."
+            )
+        self.x, self.W, self.hidden = x, rnn.W_rec[0].astype(np.float64), rnn.hidden_size
         self.drive = x @ rnn.W_in[0].T.astype(np.float64) + rnn.b_rec[0]
         self.leak = np.broadcast_to(np.asarray(rnn.leak, dtype=np.float64), (self.hidden,))
-        self.rate, self.tanh, self.voltage = (
-            rnn.activate,
-            rnn.activation == "tanh",
-            rnn.form == "voltage",
-        )
+        self.activate, self.tanh = rnn.activate, rnn.activation == "tanh"
+        self.voltage = rnn.form == "voltage"
 
     def __call__(self, states):
         if self.voltage:
-            return (1 - self.leak) * states + self.leak * (
-                self.rate(states) @ self.W.T + self.drive
-            )
-        return (1 - self.leak) * states + self.leak * self.rate(states @ self.W.T + self.drive)
+            target = self.activate(states) @ self.W.T + self.drive
+        else:
+            target = self.activate(states @ self.W.T + self.drive)
+        return (1 - self.leak) * states + self.leak * target
 
     def jacobian(self, states):
         if self.voltage:
             derivative = (self.leak[:, None] * self.W) * self._slope(states)[..., None, :]
         else:
-            derivative = (self.leak * self._slope(states @ self.W.T + self.drive))[
-                ..., :, None
-            ] * self.W
+            slope = self.leak * self._slope(states @ self.W.T + self.drive)
+            derivative = slope[..., :, None] * self.W
         np.einsum("...ii->...i", derivative)[...] += 1 - self.leak
         return derivative
 
@@ -185,20 +180,23 @@ def visited_states(rnn: RNN, trials: Trials, count: int = 256, seed: int = 0) ->
     count : at most trials · time.
     seed : of the draw.
     """
-    if len(rnn) != 1:
-        raise InputError(
-            f"visited_states needs one network (a stack of one); got {len(rnn)}. Take rnn[i]."
-        )
-    states = (
-        rollout(rnn, trials, states=True, dtype="float64").states[0].reshape(-1, rnn.hidden_size)
-    )
+    one_network(rnn, "visited_states")
+    states = rollout(rnn, trials, states=True, dtype="float64").states[0]
+    states = states.reshape(-1, rnn.hidden_size)
     count = integer(count, "count", at_least=1, at_most=len(states))
     return states[np.sort(random.permutation(seed, "visited states", 0, len(states))[:count])]
 
 
 def fixed_points(
-    rnn: RNN, x=None, starts=None, *, tolerance: float = 1e-20, merge: float = 1e-3, slow_speed: float | None = None, max_iterations: int = 200
-) -> FixedPoints:  # fmt: skip
+    rnn: RNN,
+    x=None,
+    starts=None,
+    *,
+    tolerance: float = 1e-20,
+    merge: float = 1e-3,
+    slow_speed: float | None = None,
+    max_iterations: int = 200,
+) -> FixedPoints:
     """Fixed points F(h) = h of one network at a constant input, from many starts at once.
 
     Levenberg–Marquardt on q = ½‖F(h) − h‖² with damping proportional to ‖F(h) − h‖, all starts in
@@ -243,40 +241,37 @@ def fixed_points(
         raise InputError(
             "fixed_points needs starts of shape (starts, hidden), e.g. visited_states(rnn, trials)."
         )
-    net = StateMap(rnn, x, "fixed_points")
-    if net.drive.ndim != 1:
-        raise InputError(
-            f"fixed_points needs one constant x of shape ({rnn.input_size},); got {np.shape(x)}."
-        )
+    net = StateMap(rnn, x, "fixed_points", constant=True)
     starts = net.states(starts, "starts")
     if not len(starts):
         raise InputError("fixed_points needs at least one start; got none.")
-    tolerance, merge = number(tolerance, "tolerance", above=0), number(merge, "merge", at_least=0)
-    largest = (
-        tolerance if slow_speed is None else number(slow_speed, "slow_speed", at_least=tolerance)
-    )
-    max_iterations = integer(max_iterations, "max_iterations", at_least=1)
+    largest = number(tolerance, "tolerance", above=0)
+    if slow_speed is not None:
+        largest = number(slow_speed, "slow_speed", at_least=tolerance)
+    size = float(np.sqrt(np.square(starts).sum(axis=1).mean())) or 1.0
+    distance = number(merge, "merge", at_least=0) * size
+    most = integer(max_iterations, "max_iterations", at_least=1)
     with np.errstate(over="ignore", invalid="ignore"):
-        ends, speeds = _solve(net, starts, tolerance, max_iterations)
-    scale = float(np.sqrt(np.square(starts).sum(axis=1).mean())) or 1.0
-    first, ended = _distinct(ends, speeds <= largest, merge * scale)
-    eigenvalues = np.linalg.eigvals(net.jacobian(ends[first])).astype(complex)
-    eigenvalues = np.take_along_axis(
-        eigenvalues, np.argsort(-np.abs(eigenvalues), axis=1, kind="stable"), axis=1
-    )
-    counts = np.bincount(ended[ended >= 0], minlength=len(first))
+        ends, speeds = _solve(net, starts, tolerance, most)
+    first, ended = _distinct(ends, speeds <= largest, distance)
+    points, speeds = ends[first], speeds[first]
+    eigenvalues = by_modulus(np.linalg.eigvals(net.jacobian(points)))
     stable = (np.abs(eigenvalues) < 1).all(axis=1)
-    where = np.zeros(rnn.input_size) if x is None else np.array(x, dtype=np.float64)
-    arrays = (
-        ends[first],
-        speeds[first],
-        speeds[first] <= tolerance,
-        eigenvalues,
-        stable,
-        counts,
-        ended,
-    )
-    return FixedPoints(*map(read_only, arrays), merge * scale, tolerance, read_only(where))
+    counts = np.bincount(ended[ended >= 0], minlength=len(first))
+    arrays = points, speeds, speeds <= tolerance, eigenvalues, stable, counts, ended
+    return FixedPoints(*map(read_only, arrays), distance, float(tolerance), read_only(net.x))
+
+
+def by_modulus(eigenvalues) -> np.ndarray:
+    """Complex eigenvalues (…, hidden) by nonincreasing modulus."""
+    values = np.asarray(eigenvalues, dtype=complex)
+    order = np.argsort(-np.abs(values), axis=-1, kind="stable")
+    return np.take_along_axis(values, order, axis=-1)
+
+
+def _speeds(residuals):
+    """q = ½‖F(h) − h‖² of each point."""
+    return 0.5 * np.square(residuals).sum(axis=1)
 
 
 def _solve(net, starts, tolerance, max_iterations):
@@ -288,20 +283,15 @@ def _solve(net, starts, tolerance, max_iterations):
     points, reach = starts[stuck], 1 + np.linalg.norm(starts, axis=1).max()
     for _ in range(max_iterations if stuck.size else 0):
         residuals = net(points) - points
-        done = 0.5 * np.square(residuals).sum(axis=1) <= tolerance
-        ends[stuck[done]], speeds[stuck[done]] = (
-            points[done],
-            0.5 * np.square(residuals[done]).sum(axis=1),
-        )
+        now = _speeds(residuals)
+        done = now <= tolerance
+        ends[stuck[done]], speeds[stuck[done]] = points[done], now[done]
         points, residuals, stuck = points[~done], residuals[~done], stuck[~done]
         if not stuck.size:
             break
         move = _step_towards(net, points, residuals, np.zeros(len(points)))[0]
-        points = (
-            points
-            + move
-            * np.minimum(1.0, reach / np.maximum(np.linalg.norm(move, axis=1), 1e-300))[:, None]
-        )
+        length = np.maximum(np.linalg.norm(move, axis=1), 1e-300)
+        points = points + move * np.minimum(1.0, reach / length)[:, None]
     return ends, speeds
 
 
@@ -317,38 +307,31 @@ def _step_towards(net, points, residuals, damping):
     # gone.
     diagonal[...] += (damping + 1e-14 * (1 + diagonal.sum(axis=1)))[:, None]
     move = np.linalg.solve(gram, -(A.transpose(0, 2, 1) @ residuals[..., None]))
-    return move[..., 0], 0.5 * np.square(residuals + (A @ move)[..., 0]).sum(axis=1)
+    return move[..., 0], _speeds(residuals + (A @ move)[..., 0])
 
 
 def _descend(net, starts, tolerance, max_iterations):
     """Where Levenberg–Marquardt on q ends from each start, and q there."""
     points, residuals = starts.copy(), net(starts) - starts
-    speeds = 0.5 * np.square(residuals).sum(axis=1)
+    speeds = _speeds(residuals)
     damping, mark = np.full(len(starts), 1e-2), speeds.copy()
     active = speeds > tolerance
     for iteration in range(1, max_iterations + 1):
         run = np.flatnonzero(active)
         if not run.size:
             break
-        move, promised = _step_towards(
-            net, points[run], residuals[run], damping[run] * np.sqrt(2 * speeds[run])
-        )
+        damped = damping[run] * np.sqrt(2 * speeds[run])
+        move, promised = _step_towards(net, points[run], residuals[run], damped)
         moved = points[run] + move
         new = net(moved) - moved
-        new_speeds = 0.5 * np.square(new).sum(axis=1)
-        promised = speeds[run] - promised
-        ratio = np.divide(
-            speeds[run] - new_speeds, promised, out=np.zeros_like(promised), where=promised > 0
-        )
+        fall, promised = speeds[run] - _speeds(new), speeds[run] - promised
+        ratio = np.divide(fall, promised, out=np.zeros_like(promised), where=promised > 0)
         better = ratio > 1e-4
-        points[run[better]], residuals[run[better]], speeds[run[better]] = (
-            moved[better],
-            new[better],
-            new_speeds[better],
-        )
-        damping[run] = np.clip(
-            damping[run] * np.select([ratio > 0.75, ratio < 0.25], [0.2, 4.0], 1.0), 1e-10, 1e10
-        )
+        went = run[better]
+        points[went], residuals[went] = moved[better], new[better]
+        speeds[went] = _speeds(new[better])
+        factor = np.select([ratio > 0.75, ratio < 0.25], [0.2, 4.0], 1.0)
+        damping[run] = np.clip(damping[run] * factor, 1e-10, 1e10)
         active[run] = speeds[run] > tolerance
         if iteration % 20 == 0:
             active &= speeds < 0.99 * mark
@@ -371,121 +354,3 @@ def _distinct(ends, kept, distance):
     order = np.argsort(-np.bincount(ended[ended >= 0], minlength=len(first)), kind="stable")
     place = np.append(np.argsort(order), -1)
     return np.array(first, dtype=int)[order], place[ended]
-
-
-# ------------------------------------------------------------------------------ along trajectories
-@dataclass(frozen=True, eq=False, repr=False)
-class Linearisation:
-    """The linearised map along trajectories of one network; made by `linearise_along`.
-
-    jacobians : (trials, time, hidden, hidden); that of step t takes a change of the state before
-        the step to one after it. None if not kept.
-    products : (trials, hidden, hidden), J_T ⋯ J_2 J_1: what a change of the start becomes at the
-        end.
-    growth : (trials, hidden) finite-time growth rates per step, ln σ / time for the singular values
-        σ of the product, largest first; −inf where σ is 0 or below the rounding of the largest
-        (hidden · 2.2e-16 of it).
-    """
-
-    jacobians: np.ndarray | None
-    products: np.ndarray
-    growth: np.ndarray
-
-    def __repr__(self) -> str:
-        return (
-            f"Linearisation({len(self.products)} trials, largest growth per step "
-            f"{self.growth[:, 0].max():.4g})"
-        )
-
-
-def linearise_along(
-    rnn: RNN, inputs, *, states=None, autonomous: int | None = None, jacobians: bool = True
-) -> Linearisation:
-    """Jacobians of every step along trajectories, their product, and how much small changes of the
-    start grow.
-
-    Parameters
-    ----------
-    rnn : a stack of one.
-    inputs : `Trials`, or (trials, time, input).
-    states : (trials, time, hidden) after each step, as ``Rollout.states[0]``; by default the
-        network is run, in float64.
-    autonomous : steps to run on with zero input; for `Trials` by default as many as the targets ask
-        for, else 0.
-    jacobians : keep them all (trials · time · hidden² numbers, at most 2 GiB).
-
-    Returns
-    -------
-    Linearisation.
-
-    Raises
-    ------
-    InputError : more than one network, shapes that do not fit, a network that diverges, or too many
-        Jacobians to keep.
-
-    Examples
-    --------
-    >>> rnn = RNN([[1.0]], [[0.5]], [[1.0]], activation="relu")
-    >>> linearise_along(rnn, [[[1.0], [1.0], [1.0]]]).products.round(12).tolist()
-    [[[0.125]]]
-    """
-    if isinstance(inputs, Trials):
-        autonomous = inputs.autonomous if autonomous is None else autonomous
-        inputs = inputs.inputs
-    inputs = real_array(inputs, "inputs", ("trials", "time", "input"), dtype=np.float64)
-    after = _states_along(rnn, inputs, states, autonomous)
-    trials, time, hidden = after.shape
-    if jacobians and after.size * hidden * 8 > _JACOBIAN_BYTES:
-        raise InputError(
-            f"linearise_along would keep {after.size * hidden * 8 / 2**30:.1f} GiB of Jacobians; "
-            "pass fewer trials, or jacobians=False."
-        )
-    kept = np.empty((trials, time, hidden, hidden)) if jacobians else None
-    product, logs = np.repeat(np.eye(hidden)[None], trials, axis=0), np.zeros(trials)
-    before = np.repeat(rnn.h0.astype(np.float64), trials, axis=0)
-    for t in range(time):
-        net = StateMap(rnn, inputs[:, t] if t < inputs.shape[1] else None, "linearise_along")
-        derivative = net.jacobian(before)
-        if kept is not None:
-            kept[:, t] = derivative
-        product = derivative @ product
-        size = np.linalg.norm(product, axis=(1, 2))
-        size[size == 0] = 1.0  # every change has died out: the product stays zero
-        product /= size[:, None, None]
-        logs += np.log(size)
-        before = after[:, t]
-    sigma = np.linalg.svd(product, compute_uv=False)
-    sigma[sigma <= hidden * np.finfo(np.float64).eps * sigma[:, :1]] = 0.0
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        growth = (np.log(sigma) + logs[:, None]) / time
-        products = product * np.exp(logs)[:, None, None]
-    return Linearisation(
-        None if kept is None else read_only(kept), read_only(products), read_only(growth)
-    )
-
-
-def _states_along(rnn, inputs, states, autonomous):
-    autonomous = integer(0 if autonomous is None else autonomous, "autonomous", at_least=0)
-    if len(rnn) != 1:
-        raise InputError(
-            f"linearise_along needs one network (a stack of one); got {len(rnn)}. Take rnn[i]."
-        )
-    shape = (inputs.shape[0], inputs.shape[1] + autonomous, rnn.hidden_size)
-    if 0 in shape:
-        raise InputError(
-            "linearise_along needs at least one trial of one step; got inputs of shape "
-            f"{inputs.shape}."
-        )
-    if states is None:
-        states = rollout(rnn, inputs, autonomous=autonomous, states=True, dtype="float64").states[0]
-        if not np.isfinite(states).all():
-            raise InputError(
-                "linearise_along cannot follow this network: its states diverge on these inputs."
-            )
-    states = real_array(states, "states", ("trials", "time", "hidden"), dtype=np.float64)
-    if states.shape != shape:
-        raise InputError(
-            f"states must have shape {shape} (trials, time, hidden) to fit the inputs; got "
-            f"{states.shape}."
-        )
-    return states

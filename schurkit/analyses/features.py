@@ -13,12 +13,12 @@ arXiv:2410.03972, §4.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from schurkit import random
-from schurkit.checks import InputError, integer, one_of
+from schurkit.checks import InputError, integer, one_of, shared_trials
 from schurkit.engine import choose, rollout
 from schurkit.engine.base import Spec
 from schurkit.engine.numpy_engine import one_blas_thread
@@ -71,25 +71,20 @@ def weight_change(
     """
     _check_pair(start, end)
     factors = _factors(multipliers)
+
+    def trained(rnn, i, name):
+        return getattr(rnn, name)[i].astype(np.float64) / factors.get(name, 1.0)
+
+    def together(sizes):
+        return float(np.sqrt(sum(size**2 for size in sizes)))
+
     rows = []
     for i, label in enumerate(start.labels):
-        before, after = (
-            {
-                name: getattr(rnn, name)[i].astype(np.float64) / factors.get(name, 1.0)
-                for name in ARRAYS[:5]
-            }
-            for rnn in (start, end)
-        )
-        by_name = {name: float(np.linalg.norm(after[name] - before[name])) for name in before}
-        total, size = (
-            float(np.sqrt(sum(x**2 for x in sizes)))
-            for sizes in (by_name.values(), map(np.linalg.norm, before.values()))
-        )
-        rows.append(
-            WeightChange(
-                label, **by_name, all=total, relative=total / size if size else float("nan")
-            )
-        )
+        before = {name: trained(start, i, name) for name in ARRAYS[:5]}
+        moved = {n: float(np.linalg.norm(trained(end, i, n) - x)) for n, x in before.items()}
+        total, size = together(moved.values()), together(map(np.linalg.norm, before.values()))
+        relative = total / size if size else float("nan")
+        rows.append(WeightChange(label, **moved, all=total, relative=relative))
     return rows
 
 
@@ -148,15 +143,12 @@ def kernel_alignment(
     --------
     >>> import numpy as np
     >>> rnn = RNN(np.ones((4, 2)), 0.1 * np.eye(4), np.ones((1, 4)))
-    >>> round(kernel_alignment(rnn, rnn, Trials(np.ones((3, 5, 2)), np.ones((3, 5, 1))))[0].alignment, 6)
+    >>> trials = Trials(np.ones((3, 5, 2)), np.ones((3, 5, 1)))
+    >>> round(kernel_alignment(rnn, rnn, trials)[0].alignment, 6)
     1.0
     """
     _check_pair(start, end)
-    if trials.networks is not None:
-        raise InputError(
-            "kernel_alignment needs trials that all networks share; got trials with a networks "
-            "axis."
-        )
+    shared_trials(trials, "kernel_alignment")
     names = tuple(one_of(name, "arrays", ARRAYS[:5]) for name in arrays)
     factors = _factors(multipliers)
     entries = int(trials.counted.sum()) * start.output_size
@@ -167,25 +159,23 @@ def kernel_alignment(
             f"exact kernels of {entries} outputs need more than {MOST_BYTES / 2**30:g} GiB: give "
             "fewer trials, or probes=64."
         )
-    rows = []
-    for i, label in enumerate(start.labels):
-        products = []
-        for rnn in (start[i], end[i]):
-            found = np.concatenate(
-                list(_derivatives(rnn, trials, entries, probes, names, factors, seed, engine))
-            )
-            products.append(found @ found.T)
-        rows.append(
-            _exact(label, *products) if probes is None else _estimated(label, *products, entries)
-        )
-    return rows
+
+    def kernel(rnn):
+        parts = _derivatives(rnn, trials, entries, probes, names, factors, seed, engine)
+        J = np.concatenate(list(parts))
+        return J @ J.T
+
+    compare = _exact if probes is None else _estimated
+    return [
+        compare(label, kernel(start[i]), kernel(end[i]), entries)
+        for i, label in enumerate(start.labels)
+    ]
 
 
-def _exact(label, before, after) -> KernelAlignment:
+def _exact(label, before, after, entries) -> KernelAlignment:
     norms = [float(np.linalg.norm(K)) for K in (before, after)]
-    return KernelAlignment(
-        label, _ratio((before * after).sum(), *norms), 0.0, *norms, len(before), None
-    )
+    alignment = _ratio((before * after).sum(), *norms)
+    return KernelAlignment(label, alignment, 0.0, *norms, entries, None)
 
 
 def _estimated(label, before, after, entries) -> KernelAlignment:
@@ -195,17 +185,15 @@ def _estimated(label, before, after, entries) -> KernelAlignment:
     m = len(before)
     for products in (before, after):
         np.fill_diagonal(products, 0)
-    parts = np.array(
-        [(a * b).sum(axis=1) for a, b in ((before, after), (before, before), (after, after))]
-    )  # (3, probes)
+    both = (before, after), (before, before), (after, after)
+    parts = np.array([(a * b).sum(axis=1) for a, b in both])  # (3, probes)
     total = parts.sum(axis=1)
     left = total[:, None] - 2 * parts
     without = np.array([_ratio(x, np.sqrt(y), np.sqrt(z)) for x, y, z in left.T])
     error = float(np.sqrt((m - 1) / m * ((without - without.mean()) ** 2).sum()))
     norms = [float(np.sqrt(value / (m * (m - 1)))) for value in total[1:]]
-    return KernelAlignment(
-        label, _ratio(total[0], np.sqrt(total[1]), np.sqrt(total[2])), error, *norms, entries, m
-    )
+    alignment = _ratio(total[0], *np.sqrt(total[1:]))
+    return KernelAlignment(label, alignment, error, *norms, entries, m)
 
 
 def _ratio(product, *norms) -> float:
@@ -236,10 +224,7 @@ def _derivatives(rnn, trials, entries, probes, names, factors, seed, engine):
                 random.signs(seed, "tangent kernel", first + i, len(counted)) for i in range(size)
             ]
         targets = outputs - z.reshape(size, *shape) * rnn.dtype.type(entries / 2)
-        weights = {
-            name: np.repeat(getattr(rnn, name), size, axis=0)
-            for name in dict.fromkeys((*TRAINED, "b_rec", "b_out", "h0"))
-        }
+        weights = {name: np.repeat(getattr(rnn, name), size, axis=0) for name in ARRAYS}
         with one_blas_thread():
             _, gradients = worker.gradients(
                 weights, np.broadcast_to(inputs, (size, *inputs.shape)), targets, trials.mask
@@ -264,14 +249,11 @@ def _check_pair(start, end):
             f"start and end must be schurkit.RNN; got {type(start).__name__} and "
             f"{type(end).__name__}."
         )
-    same = replace(end, labels=start.labels) if len(end) == len(start) else end
-    if start.labels != end.labels or any(
-        getattr(start, name).shape != getattr(same, name).shape for name in ARRAYS
-    ):
+    shapes = [[getattr(rnn, name).shape for name in ARRAYS] for rnn in (start, end)]
+    if start.labels != end.labels or shapes[0] != shapes[1]:
         raise InputError(
             f"start and end must be the same networks in the same order; got {start!r} and {end!r}."
         )
-    if (start.activation, start.form) != (end.activation, end.form) or not np.array_equal(
-        start.leak, end.leak
-    ):
+    kinds = [(rnn.activation, rnn.form, np.asarray(rnn.leak).tolist()) for rnn in (start, end)]
+    if kinds[0] != kinds[1]:
         raise InputError(f"start and end must be networks of one kind; got {start!r} and {end!r}.")

@@ -54,11 +54,9 @@ def random_modes(form: SchurForm, seed: int, draw: int = 0) -> np.ndarray:
     high = 1e-3
     while U.any() and excess(high) < 0:
         high *= 1.5
-    return (
-        form.B + couplings(scipy.optimize.brentq(excess, 0, high))
-        if form.norm_N and U.any()
-        else np.array(form.B)
-    )
+    if not (form.norm_N and U.any()):
+        return np.array(form.B)
+    return form.B + couplings(scipy.optimize.brentq(excess, 0, high))
 
 
 def return_error(form: SchurForm, T, period: int) -> float:
@@ -102,30 +100,25 @@ def growth_profile(
         return float(np.log10(powers((form.T - change) / form.radius, steps).max()))
 
     def one(form, seed, label):
-        cuts, intact = (
-            [removal(form, (name,)) for name in SECTORS],
-            grown(form, np.zeros_like(form.T)),
-        )
+        cuts = [removal(form, (name,)) for name in SECTORS]
+        intact = grown(form, np.zeros_like(form.T))
         drawn = {kind: np.full((1, len(SECTORS), draws), np.nan) for kind in controls}
         for kind in controls:
             for k in (k for k, cut in enumerate(cuts) if cut.any()):
-                drawn[kind][0, k] = [
-                    grown(form, change) - intact
-                    for change in drawn_changes(form, SECTORS[k : k + 1], kind, draws, seed)
-                ]
-        effect, mass = (
-            [[value(cut) for cut in cuts]]
-            for value in (lambda cut: grown(form, cut) - intact, form.removed_mass)
-        )
-        own = (
+                changes = drawn_changes(form, SECTORS[k : k + 1], kind, draws, seed)
+                drawn[kind][0, k] = [grown(form, change) - intact for change in changes]
+        return Profile(
+            (label,),
+            SECTORS,
+            metric,
+            None,
             np.array([intact]),
-            np.array(effect),
+            np.array([[grown(form, cut) - intact for cut in cuts]]),
             drawn,
-            np.array(mass),
+            np.array([[form.removed_mass(cut) for cut in cuts]]),
             np.array([form.n_leading]),
             np.array([form.radius]),
         )
-        return Profile((label,), SECTORS, metric, None, *own)
 
     return Profile.stack([one(*each) for each in zip(forms, seeds, labels)])
 

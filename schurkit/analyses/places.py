@@ -1,9 +1,7 @@
-"""Where a change of the recurrent matrix acts, and what it costs there: the tables behind one
-question.
+"""What changes of the recurrent matrix cost, beside what might predict it.
 
 Is a removal harmless because it avoids what the task uses, or because the coupling does nothing (S.
-Dräger, arXiv:2606.18457, §5)? `angle_rows` holds a change against the subspaces that the task uses,
-`mass_over_time` says what it carries step by step, `cost_table` sets the cost of every single
+Dräger, arXiv:2606.18457, §5)? `cost_table` sets the cost of every single
 coupling, of larger removals and of changes that were never couplings beside what might predict it
 (`schurkit.analyses.prediction`), `laws` scores the predictions in networks that were left out, and
 `harm_factors` says of large couplings by what the harmless differ from the harmful.
@@ -11,151 +9,80 @@ coupling, of larger removals and of changes that were never couplings beside wha
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
 from schurkit import random
 from schurkit.ablation import SUBSETS, removal
 from schurkit.ablation.couplings import exact_effects
-from schurkit.checks import InputError, integer
+from schurkit.checks import integer, one_of
 from schurkit.engine import rollout
 from schurkit.rnn import RNN, Trials
-from schurkit.schur.form import SchurForm
+from schurkit.schur.form import SECTORS, SchurForm
 
-from .prediction import CONTROL_KINDS, Score, compare_models, control_deltas, predictors
-from .subspace import activity_basis, driving_activity, named_removals, principal_angles
+from .prediction import Score, compare_models, predictors
+from .subspace import removals_of
 
-
-@dataclass(frozen=True)
-class AngleRow:
-    """How the directions of one removal lie to one subspace; made by `angle_rows`.
-
-    network, removed : labels.
-    side : "driven" or "driving".
-    subspace : "activity", "readout" or "input".
-    dimensions : directions that hold 99 % of the squared norm of the removal on that side.
-    angle : mean principal angle to the subspace, in degrees; 0 where one lies in the other.
-    random : the same for random subspaces of the same dimensions.
-    """
-
-    network: Hashable
-    removed: Hashable
-    side: str
-    subspace: str
-    dimensions: int
-    angle: float
-    random: float
+CONTROL_KINDS = ("permuted", "random pair")
 
 
-def angle_rows(
-    form: SchurForm,
-    rnn: RNN,
-    trials: Trials,
-    deltas: Sequence,
-    *,
-    labels=None,
-    share: float = 0.99,
-    draws: int = 20,
-) -> list[AngleRow]:
-    """Mean principal angles between each removal and the principal components of the driving
-    activity, the readout rows and the input columns.
-
-    Parameters
-    ----------
-    form, rnn, trials, deltas, labels : as in `schurkit.analyses.subspace.energy_rows`; a removal
-        that is zero has no direction and no row.
-    share : of the squared norm of a removal, and of the variance of the activity, that its
-        directions hold.
-    draws : pairs of random subspaces behind each `AngleRow.random`.
-    """
-    deltas, labels = named_removals(form, rnn, deltas, labels)
-    draws = integer(draws, "draws", at_least=1)
-    spaces = {
-        "activity": activity_basis(driving_activity(rnn, trials), share=share).basis,
-        "readout": rnn.W_out[0].T,
-        "input": rnn.W_in[0],
-    }
-    rows = []
-    for delta_T, label in zip(deltas, labels):
-        if not delta_T.any():
-            continue
-        left, sizes, right = np.linalg.svd(form.weights(delta_T))
-        count = 1 + int(np.searchsorted(np.cumsum(sizes**2) / np.sum(sizes**2), share))
-        for side, directions in (("driven", left[:, :count]), ("driving", right[:count].T)):
-            for name, basis in spaces.items():
-                if basis.size:
-                    chance = _random_angle(form.hidden_size, count, basis.shape[1], draws)
-                    rows.append(
-                        AngleRow(
-                            rnn.labels[0],
-                            label,
-                            side,
-                            name,
-                            count,
-                            _degrees(directions, basis),
-                            chance,
-                        )
-                    )
-    return rows
-
-
-def _degrees(A, B) -> float:
-    return float(np.degrees(principal_angles(A, B)).mean())
-
-
-@lru_cache(maxsize=4096)
-def _random_angle(hidden: int, one: int, two: int, draws: int) -> float:
-    """Mean principal angle between random subspaces of given dimensions."""
-    drawn = (
-        [
-            random.normal(0, "angles", 2 * k + side, (hidden, size))
-            for side, size in enumerate((one, two))
-        ]
-        for k in range(draws)
-    )
-    return float(np.mean([_degrees(*pair) for pair in drawn]))
-
-
-def mass_over_time(form: SchurForm, delta_T: np.ndarray, activity: np.ndarray) -> np.ndarray:
-    """What a change carries at each step, sqrt(E‖ΔT Qᵀ r_t‖² / E‖T Qᵀ r_t‖²) over trials:
-    `activity_weighted_mass` along the trial.
+def control_deltas(
+    form: SchurForm, deltas: Sequence, kind: str, *, seed: int = 0
+) -> list[np.ndarray]:
+    """A change of T of the same Frobenius norm beside each removal: it keeps the size and gives up
+    the place.
 
     Parameters
     ----------
     form : Schur form of the network.
-    delta_T : (hidden, hidden).
-    activity : (trials, time, hidden), what W_rec multiplies:
-        `schurkit.analyses.subspace.driving_activity`.
+    deltas : removals ΔT (hidden, hidden), or tuples of sector names.
+    kind : "permuted": the entries of ΔT at random places of their own sector; "random pair":
+        Gaussian entries in one pair of blocks, drawn with equal probability from all pairs. Entries
+        outside N are given up.
+    seed : of the draws; one draw a removal.
 
     Returns
     -------
-    (time,) float64; NaN at steps at which T Qᵀ r is zero.
+    list of ΔT (hidden, hidden), in the order of `deltas`, to be subtracted from T like a removal.
 
     Examples
     --------
     >>> from schurkit import real_schur
-    >>> form = real_schur([[0.5, 3.0], [0.0, 0.25]])
-    >>> mass_over_time(form, form.T, np.ones((2, 3, 2))).tolist()
-    [1.0, 1.0, 1.0]
+    >>> form = real_schur([[0.9, 0.4, 0.0], [0.0, 0.8, 0.3], [0.0, 0.0, 0.7]], 0)
+    >>> [change] = control_deltas(form, [form.coupling(0, 1)], "permuted")
+    >>> bool(np.isclose(np.abs(change).sum(), np.abs(form.T[0, 1])))
+    True
     """
-    activity = np.asarray(activity, dtype=np.float64)
-    if activity.ndim != 3 or activity.shape[2] != form.hidden_size:
-        raise InputError(
-            f"activity must have axes (trials, time, {form.hidden_size}); got shape "
-            f"{activity.shape}."
-        )
-    turned = activity @ form.Q
-    part, whole = (
-        np.square(turned @ matrix.T).sum(axis=2).mean(axis=0)
-        for matrix in (form._change(delta_T), form.T)
-    )
-    return np.sqrt(np.divide(part, whole, out=np.full_like(whole, np.nan), where=whole > 0))
+    one_of(kind, "kind", CONTROL_KINDS)
+    seed = integer(seed, "seed", at_least=0)
+    masks, pairs = [form.sector_mask(name) for name in SECTORS], form.couplings()
+    changes = []
+    for k, delta_T in enumerate(removals_of(form, deltas)):
+        change = np.zeros_like(form.T)
+        if kind == "permuted":
+            for name, mask in zip(SECTORS, masks):
+                entries = delta_T[mask]
+                if entries.any():
+                    order = random.permutation(seed, f"permuted {name}", k, len(entries))
+                    change[mask] = entries[order]
+        elif pairs:
+            pair = pairs[int(random.integers(seed, "random pair", k, 1, len(pairs))[0])]
+            i, j = (form.blocks[block] for block in pair)
+            entries = random.normal(seed, "random pair entries", k, (i.size, j.size))
+            entries *= np.linalg.norm(delta_T) / np.linalg.norm(entries)
+            change[_part(i), _part(j)] = entries
+        changes.append(change)
+    return changes
 
 
-FAMILIES = ("single", "block or sector")
+def _part(block):
+    return slice(block.start, block.start + block.size)
+
+
+FAMILIES = {"single": CONTROL_KINDS, "block or sector": ("permuted",)}
+"""Families of removals, and the controls beside each."""
 
 
 def removal_families(form: SchurForm) -> dict[str, list[np.ndarray]]:
@@ -164,7 +91,7 @@ def removal_families(form: SchurForm) -> dict[str, list[np.ndarray]]:
     """
     larger = []
     for block in form.blocks:
-        part = slice(block.start, block.start + block.size)
+        part = _part(block)
         into, out_of = np.zeros_like(form.T), np.zeros_like(form.T)
         into[part], out_of[:, part] = form.N[part], form.N[:, part]
         larger += [into, out_of]
@@ -186,7 +113,7 @@ def cost_table(
     others: Trials,
     *,
     signals: int = 8,
-    families: Sequence[str] = FAMILIES,
+    families: Sequence[str] = tuple(FAMILIES),
     controls: bool = True,
 ):
     """Predicted from and measured on different trials: what every removal of `removal_families`
@@ -201,7 +128,7 @@ def cost_table(
     signals : of the adjoint.
     families : of removals.
     controls : also "permuted" and "random pair" beside single couplings, and "permuted" beside the
-        larger removals, one draw each (`schurkit.analyses.prediction.control_deltas`).
+        larger removals, one draw each (`control_deltas`).
 
     Returns
     -------
@@ -215,24 +142,18 @@ def cost_table(
     for one, form in zip(rnn, forms):
         own = Trials(trials.inputs, rollout(one, trials).outputs[0], trials.mask)
         removals = removal_families(form)
-        kinds = {"single": CONTROL_KINDS, "block or sector": ("permuted",)}
-        asked = [(family, "removal") for family in families] + [
-            (family, kind) for family in families for kind in kinds[family] if controls
-        ]
+        asked = [(family, "removal") for family in families]
+        if controls:
+            asked += [(family, kind) for family in families for kind in FAMILIES[family]]
         for family, kind in asked:
-            deltas = (
-                removals[family]
-                if kind == "removal"
-                else control_deltas(form, removals[family], kind)
-            )
-            rows = [vars(row) for row in predictors(form, one, others, deltas, signals=signals)]
-            found = {
-                "delta": exact_effects(one, form, trials, deltas),
-                "family": family,
-                "kind": kind,
-            }
-            found["output"] = exact_effects(one, form, own, deltas) if kind == "removal" else np.nan
-            tables.append(pd.DataFrame(rows).assign(**found))
+            deltas, output = removals[family], np.nan
+            if kind == "removal":
+                output = exact_effects(one, form, own, deltas)
+            else:
+                deltas = control_deltas(form, deltas, kind)
+            rows = pd.DataFrame(predictors(form, one, others, deltas, signals=signals))
+            effects = exact_effects(one, form, trials, deltas)
+            tables.append(rows.assign(delta=effects, family=family, kind=kind, output=output))
     table = pd.concat(tables, ignore_index=True)
     return table.assign(**{"size of delta": table.delta.abs()})
 
@@ -319,10 +240,9 @@ def laws(rows) -> list[Law]:
     found = []
     for family in FAMILIES:
         part = rows[rows.family == family]
+        kinds = [kind for kind in part.kind.unique() if kind != "removal"]
         found += [_law(part, family, "removal", effect) for effect in EFFECTS]
-        found += [
-            _law(part, family, kind, "ΔFVU") for kind in part.kind.unique() if kind != "removal"
-        ]
+        found += [_law(part, family, kind, "ΔFVU") for kind in kinds]
     return found
 
 

@@ -1,7 +1,7 @@
 """Is a removal harmless because it avoids what the task uses, or because the coupling does nothing?
 
 Three fixed predictors of what removing ΔT costs, and a score for predictors that leaves whole
-networks out. With r the driving activity (`schurkit.analyses.subspace`), C = Qᵀ E[r rᵀ] Q, and Λ =
+networks out. With r the driving activity (`schurkit.analyses.activity`), C = Qᵀ E[r rᵀ] Q, and Λ =
 Qᵀ E[λ λᵀ] Q for the adjoint λ_t of the outputs (`readout_adjoint`)::
 
     Schur mass             ‖ΔT‖_F / ‖T‖_F
@@ -16,24 +16,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 
-from schurkit import random
 from schurkit.ablation import name_of
-from schurkit.checks import InputError, integer, number, one_of, read_only
+from schurkit.checks import InputError, number, read_only
 from schurkit.intervals import Interval, ratio
 from schurkit.rnn import RNN, Trials
 from schurkit.schur.form import SECTORS, SchurForm
 
-from .subspace import (
-    driving_activity,
-    named_removals,
-    readout_adjoint,
-    removals_of,
-    second_moment,
-    weighted,
-)
+from .activity import driving_activity, readout_adjoint, second_moment, weighted
+from .subspace import named_removals
 
 MODELS = {
     "Schur mass and sector": ("removed_mass", "sector"),
@@ -64,8 +58,15 @@ class PredictorRow:
 
 
 def predictors(
-    form: SchurForm, rnn: RNN, trials: Trials, deltas: Sequence, *, labels=None, signals: int = 8, seed: int = 0
-) -> list[PredictorRow]:  # fmt: skip
+    form: SchurForm,
+    rnn: RNN,
+    trials: Trials,
+    deltas: Sequence,
+    *,
+    labels=None,
+    signals: int = 8,
+    seed: int = 0,
+) -> list[PredictorRow]:
     """Schur mass and sector, activity-weighted mass and adjoint-weighted mass of each removal from
     one network.
 
@@ -97,84 +98,31 @@ def predictors(
     >>> row.sector, round(row.removed_mass, 3), row.adjoint_mass > 0
     ('CR', 0.362, True)
     """
-    deltas, labels = named_removals(form, rnn, deltas, labels)
+    removals = named_removals(form, rnn, deltas, labels)
     moment = second_moment(form, driving_activity(rnn, trials))
     adjoint = form.Q.T @ readout_adjoint(rnn, trials, signals=signals, seed=seed) @ form.Q
     size, whole = len(trials) * trials.targets.shape[1], np.sqrt(weighted(form.T, moment))
     if not whole > 0:
         raise InputError("the activity-weighted mass is undefined: T Qᵀ r is zero on these trials.")
     masks = {name: form.sector_mask(name) for name in SECTORS}
-    rows = []
-    for delta_T, label in zip(deltas, labels):
-        touched = [name for name in SECTORS if delta_T[masks[name]].any()]
-        outside = np.count_nonzero(delta_T) > sum(
-            np.count_nonzero(delta_T[masks[name]]) for name in SECTORS
+    couplings = np.any(list(masks.values()), axis=0)
+
+    def sector(delta_T):
+        if delta_T[~couplings].any():
+            return "outside N"
+        return name_of([name for name, mask in masks.items() if delta_T[mask].any()])
+
+    return [
+        PredictorRow(
+            rnn.labels[0],
+            label,
+            sector(delta_T),
+            form.removed_mass(delta_T),
+            float(np.sqrt(weighted(delta_T, moment)) / whole),
+            float(np.sqrt(size * weighted(delta_T, moment, adjoint))),
         )
-        felt = float(np.sqrt(size * weighted(delta_T, moment, adjoint)))
-        masses = form.removed_mass(delta_T), float(np.sqrt(weighted(delta_T, moment)) / whole), felt
-        rows.append(
-            PredictorRow(
-                rnn.labels[0], label, "outside N" if outside else name_of(touched), *masses
-            )
-        )
-    return rows
-
-
-CONTROL_KINDS = ("permuted", "random pair")
-
-
-def control_deltas(
-    form: SchurForm, deltas: Sequence, kind: str, *, seed: int = 0
-) -> list[np.ndarray]:
-    """A change of T of the same Frobenius norm beside each removal: it keeps the size and gives up
-    the place.
-
-    Parameters
-    ----------
-    form : Schur form of the network.
-    deltas : removals ΔT (hidden, hidden), or tuples of sector names.
-    kind : "permuted": the entries of ΔT at random places of their own sector; "random pair":
-        Gaussian entries in one pair of blocks, drawn with equal probability from all pairs. Entries
-        outside N are given up.
-    seed : of the draws; one draw a removal.
-
-    Returns
-    -------
-    list of ΔT (hidden, hidden), in the order of `deltas`, to be subtracted from T like a removal.
-
-    Examples
-    --------
-    >>> from schurkit import real_schur
-    >>> form = real_schur([[0.9, 0.4, 0.0], [0.0, 0.8, 0.3], [0.0, 0.0, 0.7]], 0)
-    >>> [change] = control_deltas(form, [form.coupling(0, 1)], "permuted")
-    >>> bool(np.isclose(np.abs(change).sum(), np.abs(form.T[0, 1])))
-    True
-    """
-    one_of(kind, "kind", CONTROL_KINDS)
-    seed = integer(seed, "seed", at_least=0)
-    masks, pairs = [form.sector_mask(name) for name in SECTORS], form.couplings()
-    found = []
-    for k, delta_T in enumerate(removals_of(form, deltas)):
-        change = np.zeros_like(form.T)
-        if kind == "permuted":
-            for name, mask in zip(SECTORS, masks):
-                entries = delta_T[mask]
-                if entries.any():
-                    change[mask] = entries[
-                        random.permutation(seed, f"permuted {name}", k, len(entries))
-                    ]
-        elif pairs:
-            i, j = pairs[int(random.integers(seed, "random pair", k, 1, len(pairs))[0])]
-            rows, columns = (
-                slice(block.start, block.start + block.size)
-                for block in (form.blocks[i], form.blocks[j])
-            )
-            entries = random.normal(
-                seed, "random pair entries", k, (form.blocks[i].size, form.blocks[j].size)
-            )
-            change[rows, columns] = entries * (np.linalg.norm(delta_T) / np.linalg.norm(entries))
-        found.append(change)
-    return found
+        for delta_T, label in removals
+    ]
 
 
 # --------------------------------------------------------------------------------------- the score
@@ -259,7 +207,7 @@ def compare_models(
 
     Parameters
     ----------
-    rows : list of rows with attributes or keys (`PredictorRow`), or a table with columns.
+    rows : list of `PredictorRow` or of dicts, or a table with columns (pandas).
     target : the effects (rows,), e.g. ΔFVU; or the name of a column.
     groups : network of each row; or the name of a column.
     models : name → predictors, which are names of columns; by default the three fixed ones.
@@ -282,10 +230,13 @@ def compare_models(
     Examples
     --------
     >>> rows = [{"network": n, "mass": m} for n in range(3) for m in (0.1, 0.2, 0.4)]
-    >>> score = compare_models(rows, [5 * row["mass"] ** 2 for row in rows], models={"mass": ["mass"]})["mass"]
+    >>> effects = [5 * row["mass"] ** 2 for row in rows]
+    >>> score = compare_models(rows, effects, models={"mass": ["mass"]})["mass"]
     >>> round(score.r2.mean, 6), round(score.coefficients["mass"], 6), score.n_undefined
     (1.0, 2.0, 0)
     """
+    import pandas as pd  # slow to import
+
     number(level, "level", above=0, at_most=0.9999)
     for predictors in models.values():
         if isinstance(predictors, str) or not predictors:
@@ -293,46 +244,45 @@ def compare_models(
                 "predictors must be a sequence of column names, e.g. ['removed_mass', 'sector']; "
                 f"got {predictors!r}."
             )
-    names = dict.fromkeys(name for predictors in models.values() for name in predictors)
-    columns = {
-        "the effect": _column(rows, target, "the effect"),
-        **{name: _column(rows, name, name) for name in names},
-    }
-    groups = _values(rows, groups, "groups")
-    fitted, scored = _roles(fit_on, len(rows))
+    table = pd.DataFrame(rows)
+    columns = {"the effect": _column(table, target, "the effect")}
+    for name in dict.fromkeys(name for predictors in models.values() for name in predictors):
+        columns[name] = _column(table, name, name)
+    groups = _values(table, groups, "groups")
+    fitted, scored = _roles(fit_on, len(table))
     why = _why_undefined(columns)
-    kept = why == ""
-    networks = list(dict.fromkeys(g for g, use in zip(groups, kept & scored) if use))
-    trained = {g for g, use in zip(groups, kept & fitted) if use}
+    defined = why == ""
+    networks = list(dict.fromkeys(compress(groups, defined & scored)))
+    trained = set(compress(groups, defined & fitted))
     if len(trained) < 2 or not networks:
         raise InputError(
             "R² over left-out networks needs defined rows of at least two networks; got "
-            f"{len(trained)} (of {len(rows)} rows)."
+            f"{len(trained)} (of {len(table)} rows)."
         )
     place = {label: i for i, label in enumerate(networks)}
-    member = np.array([place.get(g, -1) for g, use in zip(groups, kept) if use])
-    y = np.log10(columns["the effect"][kept])
-    lost = tuple(
-        label
-        for label in dict.fromkeys(g for g, use in zip(groups, scored) if use)
-        if label not in place
-    )
-    undefined = {
-        str(reason): int(count)
-        for reason, count in zip(*np.unique(why[~kept & scored], return_counts=True))
-    }
+    member = np.array([place.get(label, -1) for label in compress(groups, defined)])
+    lost = tuple(g for g in dict.fromkeys(compress(groups, scored)) if g not in place)
+    reasons, counts = np.unique(why[~defined & scored], return_counts=True)
+    undefined = dict(zip(map(str, reasons), counts.tolist()))
+    y, fitted = np.log10(columns["the effect"][defined]), fitted[defined]
     scores = {}
     for model, predictors in models.items():
-        terms, design = _design({name: columns[name][kept] for name in predictors})
-        errors, spreads, guesses = _left_out(design, y, member, fitted[kept], scored[kept])
-        predicted = np.full(len(rows), np.nan)
-        predicted[kept] = guesses
-        offset, slopes = _fit(design[fitted[kept]], y[fitted[kept]])
-        found = undefined, lost, {"offset": offset, **dict(zip(terms, slopes.tolist()))}
-        sums = dict(zip(networks, errors.tolist())), dict(zip(networks, spreads.tolist()))
-        r2 = ratio(spreads - errors, spreads, level=level, seed=seed)
+        terms, design = _design({name: columns[name][defined] for name in predictors})
+        errors, spreads, guesses = _left_out(design, y, member, fitted, scored[defined])
+        predicted = np.full(len(table), np.nan)
+        predicted[defined] = guesses
+        offset, slopes = _fit(design[fitted], y[fitted])
         scores[model] = Score(
-            r2, int((kept & scored).sum()), *found, *sums, read_only(predicted), level, seed
+            r2=ratio(spreads - errors, spreads, level=level, seed=seed),
+            rows=int((scored & defined).sum()),
+            undefined=undefined,
+            networks_left_out=lost,
+            coefficients={"offset": offset, **dict(zip(terms, slopes.tolist()))},
+            errors=dict(zip(networks, errors.tolist())),
+            spreads=dict(zip(networks, spreads.tolist())),
+            predicted=read_only(predicted),
+            level=level,
+            seed=seed,
         )
     return scores
 
@@ -340,7 +290,7 @@ def compare_models(
 def _roles(fit_on, count):
     """Which rows are fitted, and which are scored."""
     if fit_on is None:
-        return np.ones(count, dtype=bool), np.ones(count, dtype=bool)
+        return np.full((2, count), True)
     fitted = np.asarray(fit_on)
     if fitted.shape != (count,) or fitted.dtype != bool:
         raise InputError(
@@ -350,37 +300,29 @@ def _roles(fit_on, count):
     return fitted, ~fitted
 
 
-def _values(rows, name, what) -> list:
+def _values(table, name, what) -> list:
     """The column of that name, or the given values themselves."""
-    if not isinstance(name, str):
-        values = list(name)
-    elif hasattr(rows, "columns"):
-        values = list(rows[name]) if name in rows.columns else None
-    else:
-        values = [
-            row.get(name, _values) if isinstance(row, dict) else getattr(row, name, _values)
-            for row in rows
-        ]
-        values = None if any(value is _values for value in values) else values
-    if values is None:
+    if isinstance(name, str) and name not in table:
         raise InputError(f"the rows have no column {name!r}.")
-    if len(values) != len(rows):
+    values = list(table[name] if isinstance(name, str) else name)
+    if len(values) != len(table):
         raise InputError(
-            f"{what} must have one value for each of the {len(rows)} rows; got {len(values)}."
+            f"{what} must have one value for each of the {len(table)} rows; got {len(values)}."
         )
     return values
 
 
-def _column(rows, name, what) -> np.ndarray:
+def _column(table, name, what) -> np.ndarray:
     """Text as it is; numbers as float64, None as NaN."""
-    values = _values(rows, name, what)
-    if what != "the effect" and values and all(isinstance(value, str) for value in values):
+    values = _values(table, name, what)
+    is_effect = what == "the effect"
+    if not is_effect and values and all(isinstance(value, str) for value in values):
         return np.array(values, dtype=object)
     try:
-        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+        return np.array(values, dtype=np.float64)  # None is NaN
     except (TypeError, ValueError):
         raise InputError(
-            f"{what} must hold numbers{'' if what == 'the effect' else ', or text only'}."
+            f"{what} must hold numbers{'' if is_effect else ', or text only'}."
         ) from None
 
 
@@ -425,11 +367,8 @@ def _left_out(design, y, member, fitted, scored):
     """For each network: squared errors of prediction, squared distances to the mean of the rows
     fitted; and the prediction of each scored row.
     """
-    errors, spreads, predicted = (
-        np.zeros(member.max() + 1),
-        np.zeros(member.max() + 1),
-        np.full(len(y), np.nan),
-    )
+    errors, spreads = np.zeros((2, member.max() + 1))
+    predicted = np.full(len(y), np.nan)
     for i in range(len(errors)):
         held, others = scored & (member == i), fitted & (member != i)
         offset, slopes = _fit(design[others], y[others])

@@ -1,9 +1,4 @@
-"""How changes ΔT of the Schur form meet the activity, the readout and the input of one network.
-
-W_rec multiplies the **driving activity** r_t, h_{t−1} in the rate form and φ(v_{t−1}) in the
-voltage form, so that ΔT changes the pre-activation of step t by Q ΔT Qᵀ r_t:
-`activity_weighted_mass`. What the readout still feels of it is told by the adjoint of the outputs:
-`readout_adjoint`. `schurkit.analyses.prediction` predicts the cost of removals from both.
+"""How changes ΔT of the Schur form lie to the activity, the readout and the input of one network.
 
 The question is the paper's (S. Dräger, arXiv:2606.18457, §5): is a removal harmless because it
 avoids what the task uses?
@@ -11,18 +6,19 @@ avoids what the task uses?
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from schurkit import random
 from schurkit.ablation import check_form, name_of, removal
 from schurkit.checks import InputError, integer, number, read_only, real_array
-from schurkit.engine import rollout
-from schurkit.engine.adjoints import output_adjoints
 from schurkit.rnn import RNN, Trials
 from schurkit.schur.form import SchurForm
+
+from .activity import driving_activity
 
 
 # --------------------------------------------------------------------------------------- subspaces
@@ -81,25 +77,21 @@ def activity_basis(
         raise InputError(
             f"states must have axes (…, hidden) and hold at least one; got shape {states.shape}."
         )
-    kept = states.reshape(-1, states.shape[-1])
+    counted = states.reshape(-1, states.shape[-1])
     if mask is not None:
         mask = real_array(mask, "mask").astype(bool)
-        if (
-            mask.ndim >= states.ndim
-            or np.broadcast_shapes(mask.shape, (1,) * mask.ndim)
-            != states.shape[states.ndim - 1 - mask.ndim : -1]
-        ):
+        leading = states.shape[:-1]
+        if mask.shape != leading[len(leading) - mask.ndim :] or mask.ndim > len(leading):
             raise InputError(
-                f"mask must fit the leading axes of states {states.shape[:-1]}; got shape "
-                f"{mask.shape}."
+                f"mask must fit the leading axes of states {leading}; got shape {mask.shape}."
             )
-        kept = states[np.broadcast_to(mask, states.shape[:-1])]
-    mean = kept.mean(axis=0) if centred and len(kept) else np.zeros(states.shape[-1])
-    moment = (kept - mean).T @ (kept - mean)
-    scale = np.abs(kept).max() if len(kept) else 0.0
-    if not np.trace(moment) > 1e-24 * scale**2 * max(len(kept), 1):
+        counted = states[np.broadcast_to(mask, leading)]
+    count = len(counted)
+    mean = counted.mean(axis=0) if centred and count else np.zeros(states.shape[-1])
+    moment = (counted - mean).T @ (counted - mean)
+    if not np.trace(moment) > 1e-24 * np.abs(counted).max(initial=0) ** 2 * max(count, 1):
         raise InputError(
-            f"activity_basis is undefined: the {len(kept)} states "
+            f"activity_basis is undefined: the {count} states "
             f"{'do not vary' if centred else 'are all zero'}."
         )
     values, vectors = np.linalg.eigh(moment)
@@ -108,10 +100,8 @@ def activity_basis(
         wanted = number(share, "share", above=0, at_most=1)
         components = min(1 + int(np.searchsorted(shares.cumsum(), wanted - 1e-12)), len(shares))
     components = integer(components, "components", at_least=1, at_most=len(shares))
-    basis = vectors[:, ::-1][:, :components]
-    return ActivityBasis(
-        read_only(basis), read_only(shares), read_only(mean), bool(centred), len(kept)
-    )
+    arrays = vectors[:, ::-1][:, :components], shares, mean
+    return ActivityBasis(*map(read_only, arrays), bool(centred), count)
 
 
 def principal_angles(A, B) -> np.ndarray:
@@ -207,20 +197,20 @@ def energy_in(change, left=None, right=None) -> Energy:
             raise InputError(
                 f"{name} must have columns of length {hidden} (hidden); got shape {basis.shape}."
             )
-    inside = change if left is None else sides["left"].T @ change
-    inside = inside if right is None else inside @ sides["right"]
+    inside = sides["left"].T @ change if "left" in sides else change
+    inside = inside @ sides["right"] if "right" in sides else inside
     expected = float(np.prod([basis.shape[1] / hidden for basis in sides.values()]))
     spread = None
     if len(sides) < 2:
         k = next(iter(sides.values())).shape[1] if sides else hidden
         gram = change @ change.T if right is None else change.T @ change
         uneven = np.square(gram - np.eye(hidden) / hidden).sum()
-        spread = float(
-            np.sqrt(2 * k * (hidden - k) * uneven / (hidden * max(hidden - 1, 1) * (hidden + 2)))
-        )
+        possible = hidden * max(hidden - 1, 1) * (hidden + 2)
+        spread = float(np.sqrt(2 * k * (hidden - k) * uneven / possible))
     return Energy(float(np.square(inside).sum()), expected, spread)
 
 
+# ----------------------------------------------------------- removals beside what the network uses
 @dataclass(frozen=True)
 class EnergyRow:
     """How one removal meets one subspace: `Energy` with its names.
@@ -238,7 +228,7 @@ class EnergyRow:
     dimension: int
     share: float
     expected: float
-    spread: float
+    spread: float | None
 
 
 def energy_rows(
@@ -249,209 +239,110 @@ def energy_rows(
 
     Parameters
     ----------
-    form, rnn, trials, deltas, labels : as `predictors`; a removal that is zero has no share and no
-        row.
+    form, rnn, trials, deltas, labels : as in `schurkit.analyses.prediction.predictors`; a removal
+        that is zero has no share and no row.
     share : of `activity_basis` (centred).
     """
-    deltas, labels = named_removals(form, rnn, deltas, labels)
+    spans = {
+        name: _orthonormal(span, f"the {name} subspace")
+        for name, span in _spans(rnn, trials, share).items()
+    }
+    rows = []
+    for change, label in _changes(form, rnn, deltas, labels):
+        for name, span in spans.items():
+            for side, key in (("driven", "left"), ("driving", "right")):
+                energy = energy_in(change, **{key: span})
+                where = rnn.labels[0], label, side, name, span.shape[1]
+                rows.append(EnergyRow(*where, energy.share, energy.expected, energy.spread))
+    return rows
+
+
+@dataclass(frozen=True)
+class AngleRow:
+    """How the directions of one removal lie to one subspace; made by `angle_rows`.
+
+    network, removed : labels.
+    side : "driven" or "driving".
+    subspace : "activity", "readout" or "input".
+    dimensions : directions that hold 99 % of the squared norm of the removal on that side.
+    angle : mean principal angle to the subspace, in degrees; 0 where one lies in the other.
+    random : the same for random subspaces of the same dimensions.
+    """
+
+    network: Hashable
+    removed: Hashable
+    side: str
+    subspace: str
+    dimensions: int
+    angle: float
+    random: float
+
+
+def angle_rows(
+    form: SchurForm,
+    rnn: RNN,
+    trials: Trials,
+    deltas: Sequence,
+    *,
+    labels=None,
+    share: float = 0.99,
+    draws: int = 20,
+) -> list[AngleRow]:
+    """Mean principal angles between each removal and the principal components of the driving
+    activity, the readout rows and the input columns.
+
+    Parameters
+    ----------
+    form, rnn, trials, deltas, labels : as in `energy_rows`; a removal that is zero has no direction
+        and no row.
+    share : of the squared norm of a removal, and of the variance of the activity, that its
+        directions hold.
+    draws : pairs of random subspaces behind each `AngleRow.random`.
+    """
+    draws = integer(draws, "draws", at_least=1)
+    spans = _spans(rnn, trials, share)
+    rows = []
+    for change, label in _changes(form, rnn, deltas, labels):
+        left, sizes, right = np.linalg.svd(change)
+        count = 1 + int(np.searchsorted(np.cumsum(sizes**2) / np.sum(sizes**2), share))
+        for side, directions in (("driven", left[:, :count]), ("driving", right[:count].T)):
+            for name, span in spans.items():
+                chance = _random_angle(form.hidden_size, count, span.shape[1], draws)
+                where = rnn.labels[0], label, side, name, count
+                rows.append(AngleRow(*where, _degrees(directions, span), chance))
+    return rows
+
+
+def _spans(rnn, trials, share) -> dict[str, np.ndarray]:
+    """Columns that span what one network uses: its activity, its readout and its input."""
     spans = {
         "activity": activity_basis(driving_activity(rnn, trials), share=share).basis,
         "readout": rnn.W_out[0].T,
         "input": rnn.W_in[0],
     }
-    spans = {
-        name: _orthonormal(span, f"the {name} subspace")
-        for name, span in spans.items()
-        if span.size
-    }
-    rows = []
-    for delta_T, label in zip(deltas, labels):
-        if not delta_T.any():
-            continue
-        change = form.weights(delta_T)
-        for name, span in spans.items():
-            for side, key in (("driven", "left"), ("driving", "right")):
-                energy = energy_in(change, **{key: span})
-                rows.append(
-                    EnergyRow(
-                        rnn.labels[0],
-                        label,
-                        side,
-                        name,
-                        span.shape[1],
-                        energy.share,
-                        energy.expected,
-                        energy.spread,
-                    )
-                )
-    return rows
+    return {name: span for name, span in spans.items() if span.size}
 
 
-# --------------------------------------------------------- what drives, and what the readout feels
-def driving_activity(rnn: RNN, trials: Trials) -> np.ndarray:
-    """What W_rec multiplies at each step of one network: h_{t−1} (rate form) or φ(v_{t−1}) (voltage
-    form), (trials, time, hidden), float64.
-    """
-    if len(rnn) != 1:
-        raise InputError(
-            f"driving_activity needs one network (a stack of one); got {len(rnn)}. Take rnn[i]."
-        )
-    _shared(trials, "driving_activity")
-    states = rollout(rnn, trials, states=True, dtype="float64").states[0]
-    before = np.concatenate(
-        [
-            np.broadcast_to(rnn.h0[0].astype(np.float64), (len(states), 1, rnn.hidden_size)),
-            states[:, :-1],
-        ],
-        axis=1,
-    )
-    if not np.isfinite(before).all():
-        raise InputError(
-            "driving_activity needs a network that stays finite on these trials; its states "
-            "diverge."
-        )
-    if rnn.form == "rate":
-        return before
-    return rnn.activate(before)
+def _changes(form, rnn, deltas, labels) -> Iterator[tuple[np.ndarray, Hashable]]:
+    """Each removal that is not zero, in raw coordinates, and its label."""
+    for delta_T, label in named_removals(form, rnn, deltas, labels):
+        if delta_T.any():
+            yield form.weights(delta_T), label
 
 
-def activity_weighted_mass(
-    form: SchurForm, deltas, activity, *, relative: bool = True
-) -> np.ndarray:
-    """sqrt(E‖ΔT Qᵀ r‖²) along trajectories, by default relative to that of T; for many ΔT at once
-    through C = Qᵀ E[r rᵀ] Q.
-
-    Parameters
-    ----------
-    form : Schur form of the network.
-    deltas : ΔT (hidden, hidden), or a sequence of them.
-    activity : (…, hidden), what W_rec multiplies: `driving_activity`.
-    relative : divide by sqrt(E‖T Qᵀ r‖²).
-
-    Returns
-    -------
-    (removals,) float64; a scalar array for a single ΔT.
-
-    Raises
-    ------
-    InputError : shapes that do not fit, or nothing to be relative to (T Qᵀ r is zero).
-
-    Examples
-    --------
-    >>> from schurkit import real_schur
-    >>> form = real_schur([[0.5, 3.0], [0.0, 0.25]])
-    >>> round(float(activity_weighted_mass(form, form.N, [[0.0, 1.0], [0.0, -1.0]], relative=False)), 6)
-    3.0
-    """
-    single = np.ndim(deltas) == 2
-    deltas = [form._change(d) for d in ([deltas] if single else deltas)]
-    moment = second_moment(form, activity)
-    masses = np.sqrt([weighted(d, moment) for d in deltas])
-    if relative:
-        whole = np.sqrt(weighted(form.T, moment))
-        if not whole > 0:
-            raise InputError(
-                "the activity-weighted mass is undefined: T Qᵀ r is zero on this activity."
-            )
-        masses = masses / whole
-    return masses[0] if single else masses
+def _degrees(A, B) -> float:
+    return float(np.degrees(principal_angles(A, B)).mean())
 
 
-def second_moment(form: SchurForm, activity) -> np.ndarray:
-    """C = Qᵀ E[r rᵀ] Q."""
-    activity = real_array(activity, "activity", dtype=np.float64)
-    if activity.ndim < 2 or activity.shape[-1] != form.hidden_size or not activity.size:
-        raise InputError(
-            f"activity must have axes (…, {form.hidden_size}) and hold at least one state; got "
-            f"shape {activity.shape}."
-        )
-    rotated = activity.reshape(-1, form.hidden_size) @ form.Q
-    return rotated.T @ rotated / len(rotated)
+@lru_cache(maxsize=4096)
+def _random_angle(hidden: int, one: int, two: int, draws: int) -> float:
+    """Mean principal angle between random subspaces of given dimensions."""
 
+    def drawn(k, size):
+        return random.normal(0, "angles", k, (hidden, size))
 
-def weighted(delta_T: np.ndarray, moment: np.ndarray, adjoint: np.ndarray | None = None) -> float:
-    """tr(Λ ΔT C ΔTᵀ), Λ = I when left out; few rows and columns of a single coupling are not zero.
-    Rounding below zero becomes zero.
-    """
-    rows, columns = np.flatnonzero(delta_T.any(axis=1)), np.flatnonzero(delta_T.any(axis=0))
-    small = delta_T[np.ix_(rows, columns)]
-    left = small if adjoint is None else adjoint[np.ix_(rows, rows)] @ small
-    return max(float((left * (small @ moment[np.ix_(columns, columns)])).sum()), 0.0)
-
-
-def readout_adjoint(rnn: RNN, trials: Trials, *, signals: int = 8, seed: int = 0) -> np.ndarray:
-    """Second moment E[λ λᵀ] of the readout-relevant adjoint λ_t = ∂(Σ r · y / √D) /
-    ∂(pre-activation of step t), in raw coordinates.
-
-    r holds a random sign for each trial, unmasked step and output, D = Σ‖y* − ȳ*‖² over unmasked
-    targets is the denominator of FVU. The mean is over signals, trials and all steps. This is the
-    estimator of the Gauss–Newton part of ΔFVU: trials · steps · tr(Λ ΔT C ΔTᵀ) is what it would be
-    if λ_t and the activity were independent, and the products λ_tᵀ ΔT r_t uncorrelated over time.
-
-    Parameters
-    ----------
-    rnn : a stack of one.
-    trials : shared trials.
-    signals : number of random signals, each one backward pass.
-    seed : of the signals.
-
-    Returns
-    -------
-    (hidden, hidden) float64, symmetric, positive semidefinite. Its span is what the readout still
-    feels, through later steps as well.
-
-    Raises
-    ------
-    InputError : more than one network, trials with a networks axis, targets that do not vary, or a
-        network that diverges.
-    """
-    if len(rnn) != 1:
-        raise InputError(
-            f"readout_adjoint needs one network (a stack of one); got {len(rnn)}. Take rnn[i]."
-        )
-    _shared(trials, "readout_adjoint")
-    signals = integer(signals, "signals", at_least=1)
-    window, denominator = _window(trials)
-    first, steps = int(np.argmax(window.any(axis=(1, 2)))), trials.targets.shape[1]
-    shape = (1, steps - first, len(trials), rnn.output_size)
-    if trials.targets.shape[2] != rnn.output_size:
-        raise InputError(
-            f"targets must have {rnn.output_size} outputs to fit the network; got "
-            f"{trials.targets.shape[2]}."
-        )
-    rnn = rnn.astype(np.float64)
-    total = np.zeros((rnn.hidden_size, rnn.hidden_size))
-    with output_adjoints(rnn, trials.inputs, steps) as network:
-        for signal in range(signals):
-            r = (
-                random.signs(seed, "readout adjoint", signal, shape)[0]
-                * window[first:]
-                / np.sqrt(denominator)
-            )
-            adjoint = network.back(r).reshape(-1, rnn.hidden_size)
-            total += adjoint.T @ adjoint
-    if not np.isfinite(total).all():
-        raise InputError(
-            "readout_adjoint needs a network that stays finite on these trials; its states or "
-            "adjoints diverge."
-        )
-    return total / (signals * len(trials) * steps)
-
-
-def _window(trials):
-    """Which steps count, (time, trials, 1), and the denominator of FVU."""
-    if not trials.total_variance > 0:
-        raise InputError(
-            "the readout-relevant adjoint is undefined: the unmasked targets do not vary."
-        )
-    return np.moveaxis(trials.counted[..., None], 1, 0), float(trials.total_variance)
-
-
-def _shared(trials, function):
-    if trials.networks is not None:
-        raise InputError(
-            f"{function} needs trials that all networks share; got trials with a networks axis."
-        )
+    angles = [_degrees(drawn(2 * k, one), drawn(2 * k + 1, two)) for k in range(draws)]
+    return float(np.mean(angles))
 
 
 def removals_of(form: SchurForm, deltas: Sequence) -> list[np.ndarray]:
@@ -464,21 +355,18 @@ def removals_of(form: SchurForm, deltas: Sequence) -> list[np.ndarray]:
 
 def named_removals(
     form: SchurForm, rnn: RNN, deltas: Sequence, labels: Sequence | None
-) -> tuple[list[np.ndarray], list]:
-    """`removals_of` the form of a network, and their labels: by default the sectors, or the
+) -> list[tuple[np.ndarray, Hashable]]:
+    """`removals_of` the form of a network, each with its label: by default the sectors, or the
     position of a ΔT.
     """
     check_form(rnn, form)
     deltas = list(deltas)
     changes = removals_of(form, deltas)
-    labels = (
-        [name_of(delta) if _is_named(delta) else i for i, delta in enumerate(deltas)]
-        if labels is None
-        else list(labels)
-    )
+    if labels is None:
+        labels = [name_of(delta) if _is_named(delta) else i for i, delta in enumerate(deltas)]
     if len(labels) != len(deltas):
         raise InputError(f"labels must name each of the {len(deltas)} removals; got {len(labels)}.")
-    return changes, labels
+    return list(zip(changes, labels))
 
 
 def _is_named(delta) -> bool:

@@ -1,5 +1,5 @@
-"""The ascent of ⟨A, C B Cᵀ⟩ over orthogonal C in NumPy: what the compiled one (`_kernels`) does,
-all starts of a pair at once.
+"""The search for the orthogonal C with the largest ⟨A, C B Cᵀ⟩, and its ascent in NumPy, all
+starts of a pair at once; `_kernels` has the same ascent compiled.
 """
 
 from __future__ import annotations
@@ -21,17 +21,13 @@ def longest(rank: int) -> float:
     return 0.35 * np.sqrt(rank)
 
 
-def kept(starts: int) -> int:
-    """How many of each half of the starts go on after the screening."""
-    return max(1, starts // 16)
-
-
-def solve(A: np.ndarray, B: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def solve(A: np.ndarray, B: np.ndarray, starts: np.ndarray, ascend) -> tuple:
     """`SCREEN` iterations from every start of each pair, then at most `FINISH` from the best of
     each half of them.
 
     A, B : (pairs, rank, rank), of unit norm.
     starts : (pairs, starts, rank, rank).
+    ascend : the function below, or the compiled one.
 
     Returns
     -------
@@ -39,10 +35,11 @@ def solve(A: np.ndarray, B: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray,
     −inf where a half is empty.
     """
     found, values = np.zeros((len(A), 2, *A.shape[1:])), np.full((len(A), 2), -np.inf)
+    finalists = max(1, starts.shape[1] // 16)  # of each half of the starts
     for p in range(len(A)):
         screened, height = ascend(A[p], B[p], starts[p], SCREEN, TOLERANCE)
         for half in range(2):
-            best = half + 2 * np.argsort(-height[half::2], kind="stable")[: kept(starts.shape[1])]
+            best = half + 2 * np.argsort(-height[half::2], kind="stable")[:finalists]
             if len(best):
                 C, value = ascend(A[p], B[p], screened[best], FINISH, TOLERANCE)
                 found[p, half], values[p, half] = C[value.argmax()], value.max()
@@ -102,12 +99,11 @@ def _lengths(G, old, step, k):
     shorter where the slope grows.
     """
     y = old - G
-    sy, yy, ss = (old * y).sum(axis=(1, 2)), (y * y).sum(axis=(1, 2)), (old * old).sum(axis=(1, 2))
-    new = (
-        step * ss / np.maximum(np.abs(sy), 1e-300)
-        if k % 2
-        else step * np.abs(sy) / np.maximum(yy, 1e-300)
-    )
+    sy, yy, ss = ((a * b).sum(axis=(1, 2)) for a, b in ((old, y), (y, y), (old, old)))
+    if k % 2:
+        new = step * ss / np.maximum(np.abs(sy), 1e-300)
+    else:
+        new = step * np.abs(sy) / np.maximum(yy, 1e-300)
     return np.where(sy > 0, new, np.maximum(new, step))
 
 

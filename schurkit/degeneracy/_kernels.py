@@ -7,30 +7,27 @@ in another order than NumPy's, so results agree to rounding, not bit for bit.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numba
 import numpy as np
 
 from schurkit.engine import _cache
 
-from . import _ascent
+from ._ascent import longest
 
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 """As the engine's, but a product and a sum may become one instruction."""
 
 
-def fused(function):
+def fused(function, **options):
     """Compile on first use, and keep what was compiled where the engine keeps its own."""
-    return _cache._kept(lambda cache: numba.njit(cache=cache, **_OPTIONS)(function))
+    options |= _OPTIONS
+    return _cache._kept(lambda cache: numba.njit(cache=cache, **options)(function))
 
 
-def fused_inner(function):
-    """`fused` for what only compiled code of this file calls."""
-    return _cache._kept(
-        lambda cache: numba.njit(
-            cache=cache, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS
-        )(function)
-    )
+fused_inner = partial(fused, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""`fused` for what only compiled code of this file calls."""
 
 
 @fused_inner
@@ -46,12 +43,8 @@ def _product(A, B, out):
             out[i, j] = 0.0
             out[i1, j] = 0.0
         for inner in range(0, n, 4):
-            k, k1, k2, k3 = (
-                np.uint64(inner),
-                np.uint64(inner + 1),
-                np.uint64(inner + 2),
-                np.uint64(inner + 3),
-            )
+            k, k1 = np.uint64(inner), np.uint64(inner + 1)
+            k2, k3 = np.uint64(inner + 2), np.uint64(inner + 3)
             a, b, c, d = A[i, k], A[i, k1], A[i, k2], A[i, k3]
             e, f, g, h = A[i1, k], A[i1, k1], A[i1, k2], A[i1, k3]
             for column in range(n):
@@ -156,64 +149,27 @@ def _ascend(A, B, C, best, rank, iterations, tolerance, longest, work):
 
 
 @fused
-def solve(A, B, starts, rank, screen, kept, iterations, tolerance, longest, found, values):
-    """For each pair: `screen` iterations from every start, then at most `iterations` from the
-    `kept` best of each half of them.
-
-    A, B : (pairs, size, size).
-    starts : (pairs, starts, size, size), written over.
-    found : (pairs, 2, size, size), values : (pairs, 2): the best of
-    the even and of the odd starts.
-    """
-    size = A.shape[1]
-    work = np.empty((7, size, size))
-    for p in range(len(A)):
-        screened = np.empty(starts.shape[1])
-        for s in range(starts.shape[1]):
-            screened[s] = _ascend(
-                A[p], B[p], starts[p, s], work[6], rank, screen, tolerance, longest, work
-            )
-            starts[p, s] = work[6]
-        for half in range(2):
-            values[p, half] = -np.inf
-            for _ in range(kept):
-                chosen = -1
-                for s in range(half, starts.shape[1], 2):
-                    if screened[s] > -np.inf and (chosen < 0 or screened[s] > screened[chosen]):
-                        chosen = s
-                if chosen < 0:
-                    break
-                screened[chosen] = -np.inf
-                value = _ascend(
-                    A[p],
-                    B[p],
-                    starts[p, chosen],
-                    work[6],
-                    rank,
-                    iterations,
-                    tolerance,
-                    longest,
-                    work,
-                )
-                if value > values[p, half]:
-                    values[p, half] = value
-                    found[p, half] = work[6]
+def _ascend_all(A, B, starts, best, values, rank, iterations, tolerance, longest):
+    """`_ascend` from each of the starts, (starts, size, size)."""
+    work = np.empty((6, len(A), len(A)))
+    for s in range(len(starts)):
+        values[s] = _ascend(A, B, starts[s], best[s], rank, iterations, tolerance, longest, work)
 
 
-def search(A: np.ndarray, B: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`_ascent.solve`, compiled."""
-    rank = A.shape[1]
+def ascend(A, B, C, iterations: int, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+    """`_ascent.ascend`, compiled."""
+    rank = len(A)
+    A, B, C = _padded(A), _padded(B), _padded(C)
+    best, values = np.empty_like(C), np.empty(len(C))
+    limits = rank, iterations, tolerance, longest(rank)
+    _cache.call(_ascend_all, A, B, C, best, values, *limits)
+    return best[:, :rank, :rank], values
+
+
+def _padded(matrices):
+    """A copy with zeros up to a multiple of 4 rows and columns."""
+    rank = matrices.shape[-1]
     size = -(-rank // 4) * 4
-    padded = [np.zeros((*array.shape[:-2], size, size)) for array in (A, B, starts)]
-    for room, array in zip(padded, (A, B, starts)):
-        room[..., :rank, :rank] = array
-    found, values = np.zeros((len(A), 2, size, size)), np.zeros((len(A), 2))
-    limits = (
-        _ascent.SCREEN,
-        _ascent.kept(starts.shape[1]),
-        _ascent.FINISH,
-        _ascent.TOLERANCE,
-        _ascent.longest(rank),
-    )
-    _cache.call(solve, *padded, rank, *limits, found, values)
-    return found[..., :rank, :rank], values
+    padded = np.zeros((*matrices.shape[:-2], size, size))
+    padded[..., :rank, :rank] = matrices
+    return padded

@@ -11,16 +11,24 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from schurkit import random
 from schurkit.checks import InputError, integer, one_of, read_only
 from schurkit.engine import available_threads
 from schurkit.engine.numpy_engine import one_blas_thread
+from schurkit.schur.blocks import arrange_blocks, block_eigenvalues, finish_form, lapack_schur
 
-from . import _ascent, _starts
+from . import _ascent
 from .operators import Operators, delay_operators
 
 SCORES = ("distance", "angle", "wasserstein")
+GUIDED = 8
+"""Starts that are worked out from the operators; further ones are random."""
 _CHUNK = 16
 """Pairs whose starts are held at once by a thread."""
+_DIGITS = 9
+"""Decimals, of numbers about 1, that decide an order: rounding errors, which differ between
+processors, then never do.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,22 +113,15 @@ def dsa_distances(
     operators = _operators(what, rank, integer(delays, "delays", at_least=1))
     if len(operators) < 2:
         raise InputError(f"dsa_distances needs at least two networks; got {len(operators)}.")
-    kept = (score, rank, delays, starts, seed)
+    asked, resolution = (score, rank, delays, starts, seed), None
     if score == "wasserstein":
-        return DSA(
-            read_only(_wasserstein(operators.values)), None, None, *kept, None, operators.labels
-        )
-    with one_blas_thread():  # threads over pairs, not within their small products
-        distance, angle, resolution = _searched(operators.values, starts, seed, _solver(engine))
-    values = angle if score == "angle" else distance
-    return DSA(
-        read_only(values),
-        read_only(distance),
-        read_only(angle),
-        *kept,
-        resolution if starts >= 2 * _starts.GUIDED else None,
-        operators.labels,
-    )
+        scores = _wasserstein(operators.values), None, None
+    else:
+        with one_blas_thread():  # threads over pairs, not within their small products
+            distance, angle, gap = _searched(operators.values, starts, seed, _ascend(engine))
+        scores = angle if score == "angle" else distance, distance, angle
+        resolution = gap if starts >= 2 * GUIDED else None
+    return DSA(*scores, *asked, resolution, operators.labels)
 
 
 def _operators(what, rank, delays) -> Operators:
@@ -136,10 +137,10 @@ def _operators(what, rank, delays) -> Operators:
     return what
 
 
-def _solver(engine):
-    """The function that searches: compiled, or NumPy's."""
+def _ascend(engine):
+    """The function that climbs: compiled, or NumPy's."""
     if one_of(engine, "engine", ("auto", "numba", "numpy")) == "numpy":
-        return _ascent.solve
+        return _ascent.ascend
     try:
         from . import _kernels
     except Exception as error:  # not installed, or unable to compile for this processor
@@ -148,45 +149,35 @@ def _solver(engine):
                 f"engine='numba' cannot be used here ({type(error).__name__}: {error}). Use "
                 "engine='numpy'."
             ) from None
-        return _ascent.solve
-    return _kernels.search
+        return _ascent.ascend
+    return _kernels.ascend
 
 
-def _searched(values, starts, seed, solve):
+def _searched(operators, starts, seed, ascend):
     """Distances and angles of all pairs, and the angle's resolution."""
-    networks, rank = values.shape[:2]
-    norms = np.linalg.norm(values, axis=(1, 2))
-    unit = values / np.where(norms > 0, norms, 1.0)[:, None, None]
-    bases, random_starts = (
-        _starts.bases(unit),
-        _starts.haar(max(0, starts - _starts.GUIDED), rank, seed),
-    )
-    pairs = _starts.ordered_pairs(values)
+    norms = np.linalg.norm(operators, axis=(1, 2))
+    unit = operators / np.where(norms > 0, norms, 1.0)[:, None, None]
+    own, drawn = bases(unit), haar(max(0, starts - GUIDED), operators.shape[1], seed)
+    pairs = ordered_pairs(operators)
 
     def job(some):
         i, j = some.T
-        guided = _starts.guided(unit[i], unit[j], bases[i], bases[j])[:, :starts]
-        first = np.concatenate(
-            [guided, np.broadcast_to(random_starts, (len(some), *random_starts.shape))], axis=1
-        )
-        C, heights = solve(unit[i], unit[j], first)
-        which = heights.argmax(axis=1)
-        C = C[np.arange(len(some)), which]
-        angles = np.stack([_angle(2 - 2 * h) for h in heights.T], axis=1)
-        moved, plain = (C @ x @ C.transpose(0, 2, 1) for x in (unit[j], values[j]))
+        first = guided(unit[i], unit[j], own[i], own[j])[:, :starts]
+        more = np.broadcast_to(drawn, (len(some), *drawn.shape))
+        C, heights = _ascent.solve(unit[i], unit[j], np.concatenate([first, more], axis=1), ascend)
+        C = C[np.arange(len(some)), heights.argmax(axis=1)]
+        angles = [_angle(2 - 2 * half) for half in heights.T]
+        moved, plain = (C @ x @ C.transpose(0, 2, 1) for x in (unit[j], operators[j]))
         return (
-            np.linalg.norm(values[i] - plain, axis=(1, 2)),
+            np.linalg.norm(operators[i] - plain, axis=(1, 2)),
             _angle(((unit[i] - moved) ** 2).sum(axis=(1, 2))),
-            np.abs(angles[:, 0] - angles[:, 1]),
+            np.abs(angles[0] - angles[1]),
         )
 
     chunks = [pairs[k : k + _CHUNK] for k in range(0, len(pairs), _CHUNK)]
     with ThreadPoolExecutor(available_threads()) as pool:
-        done = [np.concatenate(parts) for parts in zip(*pool.map(job, chunks))]
-    distance, angle = np.zeros((networks, networks)), np.zeros((networks, networks))
-    for square, found in ((distance, done[0]), (angle, done[1])):
-        square[pairs[:, 0], pairs[:, 1]] = square[pairs[:, 1], pairs[:, 0]] = found
-    return distance, angle, float(np.quantile(done[2], 0.95))
+        distance, angle, gap = map(np.concatenate, zip(*pool.map(job, chunks)))
+    return symmetric(pairs, distance), symmetric(pairs, angle), float(np.quantile(gap, 0.95))
 
 
 def _angle(squared):
@@ -196,11 +187,99 @@ def _angle(squared):
     return 2 * np.arcsin(np.sqrt(np.clip(squared, 0, 4)) / 2)
 
 
-def _wasserstein(values):
+def _wasserstein(operators):
     """Mean cost of the best one-to-one matching of eigenvalues in the complex plane, all pairs."""
-    spectra = np.linalg.eigvals(values)
-    square = np.zeros((len(values), len(values)))
-    for i, j in _starts.ordered_pairs(values):
-        cost = np.abs(spectra[i][:, None] - spectra[j])
-        square[i, j] = square[j, i] = cost[linear_sum_assignment(cost)].mean()
-    return square
+    spectra, pairs = np.linalg.eigvals(operators), ordered_pairs(operators)
+    costs = [np.abs(spectra[i][:, None] - spectra[j]) for i, j in pairs]
+    return symmetric(pairs, [cost[linear_sum_assignment(cost)].mean() for cost in costs])
+
+
+# ------------------------------------------------------------------------------------ pairs, starts
+def ordered_pairs(matrices: np.ndarray) -> np.ndarray:
+    """All pairs of a stack, (pairs, 2), each in an order that its two matrices set, whatever their
+    size: a search then starts at the same place.
+
+    The first entries that differ decide, in units of the largest; matrices that agree to 9 decimals
+    are ordered by their bits.
+    """
+    largest = np.abs(matrices).max(axis=(1, 2))
+    scaled = matrices / np.where(largest > 0, largest, 1.0)[:, None, None]
+    keys = scaled.round(_DIGITS).reshape(len(matrices), -1).tolist()
+    order = sorted(range(len(matrices)), key=lambda i: (keys[i], matrices[i].tobytes()))
+    first, second = np.triu_indices(len(order), 1)
+    return np.take(order, np.stack([first, second], axis=1))
+
+
+def symmetric(pairs: np.ndarray, distances) -> np.ndarray:
+    """(networks, networks) with a zero diagonal, read-only, from the distances of all pairs."""
+    networks = 1 + int(pairs.max())
+    square = np.zeros((networks, networks))
+    first, second = pairs.T
+    square[first, second] = square[second, first] = distances
+    return read_only(square)
+
+
+def bases(operators: np.ndarray) -> np.ndarray:
+    """Four orthonormal bases of each operator that a rotation carries along, up to signs:
+    (networks, 4, rank, rank), in columns.
+
+    Operators have unit norm. Eigenvectors of the symmetric part; left and right singular vectors;
+    real Schur vectors.
+    """
+    eigenvectors = np.linalg.eigh((operators + operators.transpose(0, 2, 1)) / 2)[1]
+    left, _, right = np.linalg.svd(operators)
+    schur = np.stack([_schur_vectors(A) for A in operators])
+    return np.stack([eigenvectors, left, right.transpose(0, 2, 1), schur], axis=1)
+
+
+def _schur_vectors(A):
+    """Those of the form whose blocks stand by falling real part, then imaginary part, of the
+    eigenvalues; pairs are standardised.
+
+    LAPACK's own order, and which vector of a pair comes first, follow rounding errors.
+    """
+    T, Q = lapack_schur(np.array(A, order="F"))
+    real, imaginary, sizes = block_eigenvalues(T)
+    order = np.lexsort((-imaginary.round(_DIGITS), -real.round(_DIGITS)))
+    arrange_blocks(T, Q, order.tolist(), sizes.tolist())
+    return finish_form(T, Q, 0)[1]
+
+
+def spectral_signs(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Signs d that bring diag(d) B diag(d) near A, and how certain each is, (…, rank): from the
+    leading eigenvector of the symmetric part of A ∘ B off the diagonal.
+    """
+    alike = A * B
+    alike = alike + np.swapaxes(alike, -1, -2)
+    alike[..., np.arange(A.shape[-1]), np.arange(A.shape[-1])] = 0
+    leading = np.linalg.eigh(alike)[1][..., -1]
+    return np.where(leading < 0, -1.0, 1.0), np.abs(leading)
+
+
+def guided(A: np.ndarray, B: np.ndarray, bases_A: np.ndarray, bases_B: np.ndarray) -> np.ndarray:
+    """The guided starts of each pair, (pairs, 8, rank, rank): each pair of bases with spectral
+    signs, then with the least certain sign turned.
+
+    The second has the other determinant. Order: the four bases, then the four with a sign turned,
+    so that both halves of the starts hold some.
+    """
+    seen_A = np.swapaxes(bases_A, -1, -2) @ A[:, None] @ bases_A
+    seen_B = np.swapaxes(bases_B, -1, -2) @ B[:, None] @ bases_B
+    signs, certain = spectral_signs(seen_A, seen_B)
+    weakest = np.arange(signs.shape[-1]) == certain.argmin(axis=-1)[..., None]
+    turned = np.where(weakest, -signs, signs)
+    made = [(bases_A * d[..., None, :]) @ np.swapaxes(bases_B, -1, -2) for d in (signs, turned)]
+    return np.concatenate(made, axis=1)
+
+
+def haar(count: int, rank: int, seed: int) -> np.ndarray:
+    """Random orthogonal matrices, (count, rank, rank), the same whatever is compared.
+
+    Determinants 1, 1, −1, −1, …: both the even and the odd ones hold both.
+    """
+    drawn = [random.normal(seed, "dsa start", i, (rank, rank)) for i in range(count)]
+    Q, R = np.linalg.qr(np.reshape(drawn, (count, rank, rank)))
+    Q = Q * np.where(np.diagonal(R, axis1=1, axis2=2) < 0, -1.0, 1.0)[:, None, :]
+    wanted = np.where(np.arange(count) // 2 % 2, -1.0, 1.0)
+    Q[:, :, 0] *= (wanted * np.where(np.linalg.det(Q) < 0, -1.0, 1.0))[:, None]
+    return Q

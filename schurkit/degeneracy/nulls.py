@@ -23,38 +23,38 @@ def untrained(
 
     first : number of the first network; network k is the same whatever stands beside it.
     """
-    for name, given in (("networks", networks), ("hidden", hidden)):
-        integer(given, name, at_least=1)
-    bound = hidden**-0.5
-    shapes = {"W_in": (hidden, inputs), "W_rec": (hidden, hidden), "W_out": (outputs, hidden)}
-    arrays = {
-        name: np.stack(
-            [
-                random.uniform(seed, f"untrained {name}", first + k, shape, -bound, bound)
-                for k in range(networks)
-            ]
-        )
-        for name, shape in shapes.items()
-    }
-    return RNN(**arrays, labels=tuple(range(first, first + networks)))
+    integer(networks, "networks", at_least=1)
+    bound = integer(hidden, "hidden", at_least=1) ** -0.5
+    labels = tuple(range(first, first + networks))
+
+    def weights(name, *shape):
+        stream = f"untrained {name}"
+        return np.stack([random.uniform(seed, stream, k, shape, -bound, bound) for k in labels])
+
+    return RNN(
+        weights("W_in", hidden, inputs),
+        weights("W_rec", hidden, hidden),
+        weights("W_out", outputs, hidden),
+        labels=labels,
+    )
 
 
 def permuted_copies(rnn: RNN, *, seed: int = 0) -> RNN:
     """The same networks with their units in another, random order: every distance between a network
     and its copy is 0.
     """
-    arrays = {name: getattr(rnn, name).copy() for name in ("W_in", "W_rec", "W_out", "b_rec", "h0")}
-    orders = [
-        random.permutation(seed, "permuted copy", k, rnn.hidden_size) for k in range(len(rnn))
-    ]
-    if np.ndim(rnn.leak) and len({order.tobytes() for order in orders}) > 1:
-        orders = [orders[0]] * len(rnn)  # a stack shares its leaks
-    for k, order in enumerate(orders):
-        arrays["W_in"][k], arrays["W_out"][k] = rnn.W_in[k][order], rnn.W_out[k][:, order]
-        arrays["W_rec"][k] = rnn.W_rec[k][np.ix_(order, order)]
-        arrays["b_rec"][k], arrays["h0"][k] = rnn.b_rec[k][order], rnn.h0[k][order]
-    leak = rnn.leak[orders[0]] if np.ndim(rnn.leak) else rnn.leak
-    return replace(rnn, **arrays, leak=leak)
+    networks, leak = np.arange(len(rnn))[:, None], rnn.leak
+    orders = np.stack(
+        [random.permutation(seed, "permuted copy", k, rnn.hidden_size) for k in range(len(rnn))]
+    )
+    if np.ndim(leak):  # a stack shares its leaks
+        orders[:], leak = orders[0], leak[orders[0]]
+    rows = {name: getattr(rnn, name)[networks, orders] for name in ("W_in", "W_rec", "b_rec", "h0")}
+    columns = {
+        name: np.take_along_axis(array, orders[:, None], axis=2)
+        for name, array in (("W_rec", rows["W_rec"]), ("W_out", rnn.W_out))
+    }
+    return replace(rnn, leak=leak, **rows | columns)
 
 
 def shuffled_weights(rnn: RNN, *, seed: int = 0) -> RNN:
@@ -73,11 +73,9 @@ def rotated_copies(trajectories, *, seed: int = 0) -> np.ndarray:
     float64: DSA between them and the originals is 0.
     """
     states = real_array(trajectories, "trajectories", _AXES, dtype=np.float64)
-    turns = [
-        np.linalg.qr(random.normal(seed, "rotated copy", k, (states.shape[3],) * 2))[0]
-        for k in range(len(states))
-    ]
-    return read_only(np.stack([state @ turn for state, turn in zip(states, turns)]))
+    size = (states.shape[3],) * 2
+    drawn = [random.normal(seed, "rotated copy", k, size) for k in range(len(states))]
+    return read_only(np.stack([s @ np.linalg.qr(G)[0] for s, G in zip(states, drawn)]))
 
 
 def split_halves(trajectories) -> tuple[np.ndarray, np.ndarray]:
@@ -99,10 +97,8 @@ def time_shuffled(trajectories, *, seed: int = 0) -> np.ndarray:
     trial: the distribution stays, the dynamics go.
     """
     states = real_array(trajectories, "trajectories", _AXES).copy()
-    networks, trials, time = states.shape[:3]
-    for k in range(networks):
-        order = np.argsort(
-            random.bits(seed, "time shuffled", k, (trials, time)), axis=1, kind="stable"
-        )
-        states[k] = np.take_along_axis(states[k], order[..., None], axis=1)
+    for k, state in enumerate(states):
+        words = random.bits(seed, "time shuffled", k, state.shape[:2])
+        order = np.argsort(words, axis=1, kind="stable")
+        state[:] = np.take_along_axis(state, order[..., None], axis=1)
     return read_only(states)

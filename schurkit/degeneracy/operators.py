@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import eigh
@@ -72,24 +72,20 @@ class Operators:
         parts = list(parts)
         if not parts:
             raise InputError("Operators.join needs at least one stack; got none.")
-        for name in ("rank", "delays", "inputs"):
-            if len({getattr(part, name) for part in parts}) > 1:
-                if name == "inputs":
-                    raise InputError(
-                        "the networks were not driven by the same inputs: their dynamics cannot "
-                        "be compared. Use one set of trials for all."
-                    )
+        for name in ("rank", "delays"):
+            values = [getattr(part, name) for part in parts]
+            if len(set(values)) > 1:
                 raise InputError(
-                    f"Operators.join needs equal {name}; got "
-                    f"{', '.join(str(getattr(part, name)) for part in parts)}."
+                    f"Operators.join needs equal {name}; got {', '.join(map(str, values))}."
                 )
-        labels = tuple(label for part in parts for label in part.labels)
-        return cls(
-            np.concatenate([part.values for part in parts]),
-            parts[0].delays,
-            labels,
-            parts[0].inputs,
-        )
+        if len({part.inputs for part in parts}) > 1:
+            raise InputError(
+                "the networks were not driven by the same inputs: their dynamics cannot be "
+                "compared. Use one set of trials for all."
+            )
+        values = np.concatenate([part.values for part in parts])
+        labels = [label for part in parts for label in part.labels]
+        return replace(parts[0], values=values, labels=labels)
 
 
 def hidden_trajectories(rnn: RNN, trials: Trials, engine: str = "auto") -> np.ndarray:
@@ -99,14 +95,7 @@ def hidden_trajectories(rnn: RNN, trials: Trials, engine: str = "auto") -> np.nd
     ------
     InputError : the trials differ between networks, or a network diverged.
     """
-    inputs = trials.inputs
-    if trials.networks is not None:
-        if not (inputs == inputs[:1]).all():
-            raise InputError(
-                "the networks must be driven by the same inputs; these trials differ between "
-                "networks. Use task.test_trials()."
-            )
-        inputs = inputs[0]
+    inputs = _common_inputs(trials)
     states = rollout(rnn, inputs, autonomous=trials.autonomous, states=True, engine=engine).states
     for label, state in zip(rnn.labels, states):
         if not np.isfinite(state).all():
@@ -117,19 +106,27 @@ def hidden_trajectories(rnn: RNN, trials: Trials, engine: str = "auto") -> np.nd
     return states
 
 
+def _common_inputs(trials: Trials) -> np.ndarray:
+    if trials.networks is None:
+        return trials.inputs
+    if not (trials.inputs == trials.inputs[:1]).all():
+        raise InputError(
+            "the networks must be driven by the same inputs; these trials differ between "
+            "networks. Use task.test_trials()."
+        )
+    return trials.inputs[0]
+
+
 def operators_of(
     rnn: RNN, trials: Trials, *, rank: int, delays: int, engine: str = "auto"
 ) -> Operators:
     """`delay_operators` of the `hidden_trajectories` of a stack, with a digest of the inputs that
     drove it.
     """
-    states = hidden_trajectories(rnn, trials, engine)
-    inputs = trials.inputs if trials.networks is None else trials.inputs[0]
-    digest = hashlib.sha256(
-        repr((inputs.shape, trials.autonomous)).encode() + inputs.astype(np.float64).tobytes()
-    ).hexdigest()
+    states, inputs = hidden_trajectories(rnn, trials, engine), _common_inputs(trials)
+    driven = repr((inputs.shape, trials.autonomous)).encode() + inputs.astype(np.float64).tobytes()
     found = delay_operators(states, rank=rank, delays=delays)
-    return Operators(found.values, delays, rnn.labels, digest)
+    return replace(found, labels=rnn.labels, inputs=hashlib.sha256(driven).hexdigest())
 
 
 def delay_operators(trajectories, *, rank: int, delays: int) -> Operators:
@@ -193,12 +190,10 @@ def delay_operators(trajectories, *, rank: int, delays: int) -> Operators:
             f"{trials} trials of {time} steps are too short for {delays} delays and rank {rank}: "
             f"{trials * max(0, time - delays)} transitions."
         )
-    with (
-        one_blas_thread()
-    ):  # small matrices: more threads wait for each other longer than they compute
-        return Operators(
-            np.stack([_operator(one, rank, delays, i) for i, one in enumerate(states)]), delays
-        )
+    # Small matrices: more threads wait for each other longer than they compute
+    with one_blas_thread():
+        operators = [_operator(one, rank, delays, i) for i, one in enumerate(states)]
+    return Operators(np.stack(operators), delays)
 
 
 def _operator(states, rank, delays, which):
@@ -254,9 +249,8 @@ def _leading(gram, rank):
     if size <= _DENSE or 2 * rank >= size:
         values, vectors = eigh(gram, subset_by_index=(size - rank, size - 1))
     else:
-        values, vectors = eigsh(
-            gram, k=rank, v0=random.normal(0, "leading directions", 0, size), tol=0
-        )
+        start = random.normal(0, "leading directions", 0, size)
+        values, vectors = eigsh(gram, k=rank, v0=start, tol=0)
         order = np.argsort(values)
         values, vectors = values[order], vectors[:, order]
     return values[::-1], vectors[:, ::-1]

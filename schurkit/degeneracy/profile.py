@@ -81,13 +81,11 @@ def profile_distances(profile: Profile, *, transform: str) -> Profiles:
             "coupling."
         )
     values = np.sqrt(np.nansum((seen[:, None] - seen) ** 2, axis=2) / both)
-    spread = np.array(
-        [column[kept].std() if kept.any() else np.nan for column, kept in zip(seen.T, held.T)]
-    )
+    spread = [x[there].std() if there.any() else np.nan for x, there in zip(seen.T, held.T)]
     return Profiles(
         read_only(values),
         read_only(effects),
-        read_only(spread),
+        read_only(np.array(spread)),
         profile.removed,
         profile.metric.name,
         transform,

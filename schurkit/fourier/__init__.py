@@ -39,11 +39,3 @@ from .measures import (
     sum_share,
 )
 from .tables import Tables, accuracy, cross_entropy, logits_table, mean_over_sums, sums, tables
-
-__all__ = [
-    "KEY_SHARE", "FourierFit", "FrequencyRow", "LogitModel", "Tables", "ablated_logits", "accuracy", "check_count", "cross_entropy",
-    "excluded_logits", "excluded_loss", "fourier_basis", "fourier_fit", "frequencies_needed", "frequency_ablation_curve", "frequency_energies",
-    "frequency_part", "frequency_rows", "gini", "key_frequencies", "logit_model", "logits_table", "mean_over_sums", "restricted_logits",
-    "restricted_loss", "spectral_share", "sum_share", "sums", "tables", "truncate_rank", "unit_purity", "weight_norm",
-    "without_input_frequencies",
-]  # fmt: skip

@@ -108,21 +108,21 @@ def frequency_ablation_curve(
     keys, p = check_frequencies(keys, rnn.input_size), rnn.input_size
     others = np.setdiff1d(np.arange(1, (p + 1) // 2), keys)
     most, draws = integer(most, "most", at_least=1), integer(draws, "draws", at_least=0)
-    jobs = [
-        ("key", subset) for r in range(len(keys) + 1) for subset in _subsets(keys, r, most, seed)
-    ]
-    jobs += [
-        ("non-key", subset)
-        for r in range(1, min(len(keys), len(others)) + 1)
-        for subset in _random_subsets(others, r, draws, seed)
-    ]
-    if len(others):
-        jobs.append(("non-key", tuple(others.tolist())))
     measure = _measure(rnn, where, None if pairs is None else check_pairs(pairs, p))
-    return [
-        FrequencyRow(rnn.labels[0], where, kind, len(subset), subset, measure(subset))
-        for kind, subset in jobs
-    ]
+    rows = []
+
+    def add(kind, subsets):
+        for subset in subsets:
+            row = rnn.labels[0], where, kind, len(subset), subset, measure(subset)
+            rows.append(FrequencyRow(*row))
+
+    for r in range(len(keys) + 1):
+        add("key", _subsets(keys, r, most, seed))
+    for r in range(1, min(len(keys), len(others)) + 1):
+        add("non-key", _random_subsets(others, r, draws, seed))
+    if len(others):
+        add("non-key", [tuple(others.tolist())])
+    return rows
 
 
 def _measure(rnn, where, pairs):
@@ -144,13 +144,13 @@ def _subsets(items, size: int, most: int, seed: int) -> Iterator[tuple[int, ...]
 
 def _random_subsets(items, size: int, count: int, seed: int) -> Iterator[tuple[int, ...]]:
     """`count` different random subsets, or all if there are fewer."""
-    count, found, draw = min(count, comb(len(items), size)), set(), 0
-    while len(found) < count:
-        chosen = random.permutation(seed, f"subsets of {size}", draw, len(items))[:size]
-        subset = tuple(sorted(int(items[i]) for i in chosen))
+    count, seen, draw = min(count, comb(len(items), size)), set(), 0
+    while len(seen) < count:
+        order = random.permutation(seed, f"subsets of {size}", draw, len(items))
+        subset = tuple(sorted(items[order[:size]].tolist()))
         draw += 1
-        if subset not in found:
-            found.add(subset)
+        if subset not in seen:
+            seen.add(subset)
             yield subset
 
 
@@ -166,11 +166,9 @@ def truncate_rank(rnn: RNN, rank: int, which=MATRICES) -> RNN:
     which : names of matrices.
     """
     rank = integer(rank, "rank", at_least=0)
-    which = (which,) if isinstance(which, str) else tuple(which)
-    return replace(
-        rnn,
-        **{one_of(name, "which", MATRICES): _truncated(getattr(rnn, name), rank) for name in which},
-    )
+    names = (which,) if isinstance(which, str) else which
+    checked = [one_of(name, "which", MATRICES) for name in names]
+    return replace(rnn, **{name: _truncated(getattr(rnn, name), rank) for name in checked})
 
 
 def _truncated(W, rank: int) -> np.ndarray:
@@ -188,9 +186,8 @@ def spectral_share(W, rank: int) -> float:
     >>> round(spectral_share(np.diag([2.0, 1.0, 1.0]), 1), 3)
     0.667
     """
-    squares = np.square(
-        np.linalg.svd(real_array(W, "W", ("rows", "columns"), dtype=np.float64), compute_uv=False)
-    )
+    W = real_array(W, "W", ("rows", "columns"), dtype=np.float64)
+    squares = np.square(np.linalg.svd(W, compute_uv=False))
     if not squares.sum() > 0:
         raise InputError("spectral_share is undefined for a zero matrix.")
     return float(squares[: integer(rank, "rank", at_least=0)].sum() / squares.sum())

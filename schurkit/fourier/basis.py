@@ -39,9 +39,8 @@ def fourier_basis(p: int) -> np.ndarray:
 @lru_cache(maxsize=8)
 def _basis(p: int) -> np.ndarray:
     k, a = np.arange(1, (p + 1) // 2), np.arange(p)
-    angle = (
-        2 * np.pi * ((k[:, None] * a) % p) / p
-    )  # reduced first, so that the angles are exact for any k and a
+    # Reduced first, so that the angles are exact for any k and a
+    angle = 2 * np.pi * ((k[:, None] * a) % p) / p
     rows = np.sqrt(2 / p) * np.stack([np.cos(angle), np.sin(angle)], axis=1).reshape(p - 1, p)
     return read_only(np.concatenate([np.full((1, p), p**-0.5), rows]))
 
@@ -80,16 +79,20 @@ def frequency_energies(table) -> np.ndarray:
         raise InputError(
             f"table must have axes (p, columns) or (networks, p, columns); got shape {table.shape}."
         )
-    coefficients = fourier_basis(table.shape[-2])[1:] @ table.astype(np.float64)
-    energies = np.square(coefficients).sum(axis=-1)
-    energies = energies.reshape(*energies.shape[:-1], -1, 2).sum(axis=-1)
-    total = energies.sum(axis=-1, keepdims=True)
+    parts = energies(table.astype(np.float64))
+    total = parts.sum(axis=-1, keepdims=True)
     scale = np.square(table.astype(np.float64)).sum(axis=(-2, -1))[..., None]
     if not (total > 1e-24 * scale).all() or not (scale > 0).all():
         raise InputError(
             "frequency energies are undefined: the table is the same for all residues."
         )
-    return energies / total
+    return parts / total
+
+
+def energies(table: np.ndarray) -> np.ndarray:
+    """‖c_kᵀM‖² + ‖s_kᵀM‖² of tables (…, p, columns), (…, (p − 1)/2)."""
+    squares = np.square(fourier_basis(table.shape[-2])[1:] @ table).sum(axis=-1)
+    return squares.reshape(*squares.shape[:-1], -1, 2).sum(axis=-1)
 
 
 def key_frequencies(table, threshold: float = KEY_SHARE) -> np.ndarray:
@@ -108,9 +111,9 @@ def key_frequencies(table, threshold: float = KEY_SHARE) -> np.ndarray:
     -------
     (keys,) whole numbers from 1 to (p − 1)/2; empty if no frequency reaches the threshold.
     """
-    energies = frequency_energies(real_array(table, "table", ("p", "columns")))
-    order = np.argsort(-energies, kind="stable")
-    return order[energies[order] >= number(threshold, "threshold", above=0, at_most=1)] + 1
+    shares = frequency_energies(real_array(table, "table", ("p", "columns")))
+    order = np.argsort(-shares, kind="stable")
+    return order[shares[order] >= number(threshold, "threshold", above=0, at_most=1)] + 1
 
 
 def frequencies_needed(shares, level: float = 0.95) -> np.ndarray | int:
@@ -143,11 +146,9 @@ def frequencies_needed(shares, level: float = 0.95) -> np.ndarray | int:
             "shares must be nonnegative and sum to 1 over (frequencies,) or (networks, "
             f"frequencies); got shape {shares.shape}."
         )
-    reached = (
-        np.cumsum(np.sort(shares, axis=-1)[..., ::-1], axis=-1) >= level - 1e-12
-    )  # the last sum is 1 but for rounding
-    found = reached.argmax(axis=-1) + 1
-    return int(found) if shares.ndim == 1 else found
+    held = np.cumsum(np.sort(shares, axis=-1)[..., ::-1], axis=-1)
+    needed = (held >= level - 1e-12).argmax(axis=-1) + 1  # the last sum is 1 but for rounding
+    return int(needed) if shares.ndim == 1 else needed
 
 
 def unit_purity(table) -> float:
@@ -168,10 +169,9 @@ def unit_purity(table) -> float:
     """
     table = real_array(table, "table", ("p", "units"), dtype=np.float64)
     frequency_energies(table)  # refuses a table without frequencies
-    energies = (
-        np.square(fourier_basis(len(table))[1:] @ table).reshape(-1, 2, table.shape[1]).sum(axis=1)
-    )
-    return float(energies.max(axis=0).sum() / energies.sum())
+    squares = np.square(fourier_basis(len(table))[1:] @ table)
+    by_unit = squares.reshape(-1, 2, table.shape[1]).sum(axis=1)
+    return float(by_unit.max(axis=0).sum() / by_unit.sum())
 
 
 def gini(values) -> float:

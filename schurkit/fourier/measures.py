@@ -14,8 +14,8 @@ import numpy as np
 
 from schurkit.checks import InputError, real_array
 
-from .basis import check_frequencies, fourier_basis, frequency_rows
-from .tables import Tables, check_table, cross_entropy, mean_over_sums, sums
+from .basis import check_frequencies, energies, frequency_rows
+from .tables import Tables, centred_logits, check_table, cross_entropy, mean_over_sums, sums
 
 
 # -------------------------------------------------------------------------- the parts of the logits
@@ -114,15 +114,13 @@ def logit_model(logits, frequencies) -> LogitModel:
     ------
     InputError : logits that do not vary over classes.
     """
-    logits = check_table(logits)
-    p, frequencies = len(logits), check_frequencies(frequencies, len(logits))
-    centred = logits - logits.mean(axis=2, keepdims=True, dtype=np.float64)
+    centred, by_sum = centred_logits(logits)
+    p, frequencies = len(by_sum), check_frequencies(frequencies, len(by_sum))
     total = float(np.square(centred).sum())
     if not total > 0:
         raise InputError(
             "logit_model is undefined: the logits of every pair are the same for all classes."
         )
-    by_sum = mean_over_sums(centred)
     rows = frequency_rows(p, frequencies).reshape(-1, 2, p)
     # Σ_{s,c} M[s, c] cos w(s − c) = (p/2) (cᵀ M c + sᵀ M s) with the orthonormal cosine c and sine
     # s
@@ -178,37 +176,31 @@ def fourier_fit(table: Tables, frequencies) -> list[FourierFit]:
     frequencies, p = check_frequencies(frequencies, table.p), table.p
     h2 = table.h2.reshape(p * p, -1)
     total = float((np.var(h2, axis=0, dtype=np.float64)).sum())
-    found = []
+    fits = []
     for k in frequencies:
         rows = frequency_rows(p, [k])
         directions = table.W_out.T @ rows.T
         along = (h2 @ directions).astype(np.float64).reshape(p, p, 2)
-        left = along - along.mean(axis=(0, 1))
-        variance = np.square(left).sum(axis=(0, 1))
+        along -= along.mean(axis=(0, 1))
+        variance = np.square(along).sum(axis=(0, 1))
         if not (variance > 0).all():
             raise InputError(
                 f"fourier_fit is undefined for frequency {k}: the state does not vary along its "
                 "readout directions."
             )
-        explained = np.square(rows @ mean_over_sums(left)).sum(axis=0) * p
-        fve = explained / variance
-        basis = np.linalg.qr(directions.astype(np.float64))[0]
-        share = (
-            float(np.var((h2 @ basis.astype(h2.dtype)).astype(np.float64), axis=0).sum()) / total
-        )
-        found.append(FourierFit(int(k), share, float(fve[0]), float(fve[1])))
-    return found
+        fve = np.square(rows @ mean_over_sums(along)).sum(axis=0) * p / variance
+        basis = np.linalg.qr(directions.astype(np.float64))[0].astype(h2.dtype)
+        held = float(np.var((h2 @ basis).astype(np.float64), axis=0).sum())
+        fits.append(FourierFit(int(k), held / total, *fve.tolist()))
+    return fits
 
 
 def sum_share(logits) -> np.ndarray:
     """Share of the variance of the logits (each pair's mean over classes taken away) that is a
     function of a + b, by frequency: ((p − 1)/2,).
     """
-    logits = check_table(logits)
-    p = len(logits)
-    centred = logits - logits.mean(axis=2, keepdims=True, dtype=np.float64)
-    coefficients = fourier_basis(p)[1:] @ mean_over_sums(centred)
+    centred, by_sum = centred_logits(logits)
     total = np.square(centred - centred.mean(axis=(0, 1))).sum()
     if not total > 0:
         raise InputError("sum_share is undefined: the logits do not vary over pairs.")
-    return np.square(coefficients).sum(axis=1).reshape(-1, 2).sum(axis=1) * p / total
+    return energies(by_sum) * len(by_sum) / total

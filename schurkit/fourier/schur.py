@@ -24,7 +24,7 @@ from schurkit.engine import rollout
 from schurkit.rnn import RNN, Trials
 from schurkit.schur.form import SchurForm, real_schur
 
-from . import frequency_rows, sums, tables
+from . import frequency_rows, mean_over_sums, sums, tables
 
 PLACES = ("read", "written", "state", "readout")
 FAMILIES = (
@@ -50,11 +50,8 @@ def hidden_tables(rnn: RNN) -> dict[str, np.ndarray]:
     rnn : one network of two steps, see `schurkit.fourier.tables`.
     """
     table = tables(rnn)
-    state = np.zeros(table.X.shape)
-    for a in range(table.p):
-        state += np.roll(table.h2[a], a, axis=0)
-    found = (table.h1, table.A, state / table.p, table.W_out)
-    return {name: np.asarray(M, dtype=np.float64) for name, M in zip(PLACES, found)}
+    places = table.h1, table.A, mean_over_sums(table.h2), table.W_out
+    return {name: M.astype(np.float64) for name, M in zip(PLACES, places)}
 
 
 def sum_states(rnn: RNN, trials: Trials, *, engine: str = "auto") -> np.ndarray:
@@ -68,17 +65,17 @@ def sum_states(rnn: RNN, trials: Trials, *, engine: str = "auto") -> np.ndarray:
     """
     states = rollout(rnn, trials, engine=engine, states=True).states[0]
     sums_so_far = np.cumsum(trials.inputs.argmax(axis=-1), axis=1) % rnn.input_size
-    found = np.zeros((states.shape[1], rnn.input_size, states.shape[2]))
-    for t in range(states.shape[1]):
+    means = np.zeros((states.shape[1], rnn.input_size, states.shape[2]))
+    for t, mean in enumerate(means):
         counts = np.bincount(sums_so_far[:, t], minlength=rnn.input_size)
         if not counts.all():
             raise InputError(
                 "sum_states needs trials for each sum; none has the sum "
                 f"{int(np.flatnonzero(counts == 0)[0])} at step {t + 1}."
             )
-        np.add.at(found[t], sums_so_far[:, t], states[:, t])
-        found[t] /= counts[:, None]
-    return found
+        np.add.at(mean, sums_so_far[:, t], states[:, t])
+        mean /= counts[:, None]
+    return means
 
 
 def running_tables(rnn: RNN, trials: Trials) -> dict[str, np.ndarray]:
@@ -90,13 +87,8 @@ def running_tables(rnn: RNN, trials: Trials) -> dict[str, np.ndarray]:
     trials : as for `sum_states`, with at least two numbers each.
     """
     *_, before, after = sum_states(rnn, trials)
-    found = (
-        before,
-        before @ rnn.W_rec[0].astype(np.float64).T,
-        after,
-        rnn.W_out[0].astype(np.float64),
-    )
-    return dict(zip(PLACES, found))
+    W_rec, W_out = rnn.W_rec[0].astype(np.float64), rnn.W_out[0].astype(np.float64)
+    return dict(zip(PLACES, (before, before @ W_rec.T, after, W_out)))
 
 
 def frequency_planes(table, frequencies) -> np.ndarray:
@@ -119,7 +111,7 @@ def frequency_planes(table, frequencies) -> np.ndarray:
     [3, 4]
     """
     table = real_array(table, "table", ("p", "hidden"), dtype=np.float64)
-    found = []
+    planes = []
     for k in frequencies:
         directions = (frequency_rows(len(table), [k]) @ table).T
         left, sizes, _ = np.linalg.svd(directions, full_matrices=False)
@@ -127,8 +119,8 @@ def frequency_planes(table, frequencies) -> np.ndarray:
             raise InputError(
                 f"frequency {k} has no plane here: the table holds fewer than two directions of it."
             )
-        found.append(left)
-    return np.stack(found) if found else np.zeros((0, table.shape[1], 2))
+        planes.append(left)
+    return np.reshape(planes, (-1, table.shape[1], 2))
 
 
 def column_planes(Q, sizes: Sequence[int] | None = None) -> np.ndarray:
@@ -142,21 +134,16 @@ def column_planes(Q, sizes: Sequence[int] | None = None) -> np.ndarray:
         neighbours.
     """
     Q = real_array(Q, "Q", ("hidden", "columns"), dtype=np.float64)
-    sizes = (
-        [1] * Q.shape[1]
-        if sizes is None
-        else [integer(size, "block size", at_least=1, at_most=2) for size in sizes]
-    )
+    sizes = [1] * Q.shape[1] if sizes is None else list(sizes)
+    for size in sizes:
+        integer(size, "block size", at_least=1, at_most=2)
     if sum(sizes) != Q.shape[1]:
         raise InputError(
             f"block sizes must add up to the {Q.shape[1]} columns of Q; got {sum(sizes)}."
         )
-    starts = np.cumsum([0, *sizes[:-1]])
-    whole = [start for start, size in zip(starts, sizes) if size == 2]
-    pairs = [
-        start for start, size, following in zip(starts, sizes, sizes[1:]) if size == following == 1
-    ]
-    return np.stack([Q[:, start : start + 2] for start in sorted(whole + pairs)])
+    blocks = zip(np.cumsum([0, *sizes[:-1]]), sizes, [*sizes[1:], None])
+    starts = [start for start, size, following in blocks if size == 2 or size == following]
+    return np.stack([Q[:, start : start + 2] for start in starts])
 
 
 def haar(hidden: int, seed: int, draw: int = 0) -> np.ndarray:
@@ -193,10 +180,8 @@ def leading_share(planes, Q) -> np.ndarray:
     planes : (planes, hidden, 2) orthonormal columns. Q : (hidden, columns) orthonormal columns, in
         order.
     """
-    return (
-        np.cumsum(np.square(np.einsum("ahi,hd->adi", planes, Q, optimize=True)).sum(axis=2), axis=1)
-        / 2
-    )
+    cosines = np.einsum("ahi,hd->adi", planes, Q, optimize=True)
+    return np.cumsum(np.square(cosines).sum(axis=2), axis=1) / 2
 
 
 def coordinates(
@@ -217,16 +202,12 @@ def coordinates(
     seed, draw : of the random controls.
     """
     U, _, Vt = np.linalg.svd(form.W_rec)
-    O, sizes = haar(form.hidden_size, seed, draw), [block.size for block in form.blocks]
-    turned, shuffled = (
-        real_schur(W, form.threshold)
-        for W in (form.W_rec @ O, shuffled_units(form.W_rec, seed, draw))
-    )
-    found = [
-        (form.Q, sizes),
-        *((other.Q, [block.size for block in other.blocks]) for other in (turned, shuffled)),
-    ]
-    return dict(zip(FAMILIES, [*found, (U, None), (Vt.T, None), (O, sizes)]))
+    O = haar(form.hidden_size, seed, draw)
+    controls = form.W_rec @ O, shuffled_units(form.W_rec, seed, draw)
+    forms = [form, *(real_schur(W, form.threshold) for W in controls)]
+    sizes = [[block.size for block in one.blocks] for one in forms]
+    schur = zip((one.Q for one in forms), sizes)
+    return dict(zip(FAMILIES, [*schur, (U, None), (Vt.T, None), (O, sizes[0])]))
 
 
 def invariance(W, planes) -> np.ndarray:
@@ -260,10 +241,8 @@ def angle_gaps(eigenvalues, p: int) -> np.ndarray:
     A rotation block of frequency k would have an eigenvalue there; compare the key frequencies with
     the others.
     """
-    angles = np.abs(np.angle(np.asarray(eigenvalues)))
-    return np.abs(
-        2 * np.pi * np.arange(1, (integer(p, "p", at_least=3) + 1) // 2)[:, None] / p - angles
-    ).min(axis=1)
+    k = np.arange(1, (integer(p, "p", at_least=3) + 1) // 2)[:, None]
+    return np.abs(2 * np.pi * k / p - np.abs(np.angle(eigenvalues))).min(axis=1)
 
 
 # --------------------------------------------------------------- changes of W_rec, and what they do
@@ -282,9 +261,8 @@ def amplitudes(rnn: RNN, frequencies) -> np.ndarray:
     table, p = tables(rnn), rnn.input_size
     rows = frequency_rows(p, frequencies)
     by_pair = rows.astype(table.h2.dtype)[:, sums(p).ravel()]
-    met = ((by_pair @ table.h2.reshape(p * p, -1)).astype(np.float64) * (rows @ table.W_out)).sum(
-        axis=1
-    )
+    state = (by_pair @ table.h2.reshape(p * p, -1)).astype(np.float64)
+    met = (state * (rows @ table.W_out)).sum(axis=1)
     return met.reshape(-1, 2).sum(axis=1) / p**2
 
 
@@ -321,16 +299,11 @@ def strongest_couplings(form: SchurForm, count: int) -> list[np.ndarray]:
     """ΔT of the couplings of largest Frobenius norm, the largest first: at most `count` arrays
     (hidden, hidden).
     """
-    square = np.add.reduceat(
-        np.add.reduceat(np.square(form.N), _starts(form), axis=0), _starts(form), axis=1
-    )
+    starts = [block.start for block in form.blocks]
+    square = np.add.reduceat(np.add.reduceat(np.square(form.N), starts, axis=0), starts, axis=1)
     order = np.argsort(-square, axis=None, kind="stable")[: integer(count, "count", at_least=1)]
     pairs = [np.unravel_index(i, square.shape) for i in order]
     return [form.coupling(int(i), int(j)) for i, j in pairs if square[i, j] > 0]
-
-
-def _starts(form):
-    return [block.start for block in form.blocks]
 
 
 def singular_change(W_rec, mass: float, seed: int, draw: int = 0) -> np.ndarray:
@@ -350,11 +323,10 @@ def singular_change(W_rec, mass: float, seed: int, draw: int = 0) -> np.ndarray:
     W_rec = real_array(W_rec, "W_rec", ("hidden", "hidden"), dtype=np.float64)
     U, s, Vt = np.linalg.svd(W_rec)
     order = random.permutation(seed, "singular components in random order", draw, len(s))
-    left = number(mass, "mass", at_least=0, at_most=1) ** 2 * np.square(s).sum() - np.concatenate(
-        [[0.0], np.cumsum(np.square(s[order]))[:-1]]
-    )
-    taken = np.sqrt(np.clip(left, 0, np.square(s[order])))
-    return (U[:, order] * taken) @ Vt[order]
+    squares = np.square(s[order])
+    before = np.concatenate([[0.0], np.cumsum(squares)[:-1]])
+    left = number(mass, "mass", at_least=0, at_most=1) ** 2 * np.square(s).sum() - before
+    return (U[:, order] * np.sqrt(np.clip(left, 0, squares))) @ Vt[order]
 
 
 def shuffled_units(W_rec, seed: int, draw: int = 0) -> np.ndarray:
@@ -382,18 +354,20 @@ def class_scores(outputs, trials: Trials, intact) -> dict[str, np.ndarray]:
     """
     mask = trials.counted
     target = trials.targets.argmax(axis=-1)[mask]
-    found = {"accuracy": [], "cross_entropy": [], "fve": []}
     intact = _centred(np.asarray(intact)[mask])
+    scores = []
     for logits in outputs:
         logits = _centred(logits[mask])
-        top = logits.max(axis=1, keepdims=True)
-        right = (logits - top)[np.arange(len(target)), target]
-        found["accuracy"].append(float((logits.argmax(axis=1) == target).mean()))
-        found["cross_entropy"].append(
-            float((np.log(np.exp(logits - top).sum(axis=1)) - right).mean())
+        below_top = logits - logits.max(axis=1, keepdims=True)
+        right = below_top[np.arange(len(target)), target]
+        scores.append(
+            (
+                (logits.argmax(axis=1) == target).mean(),
+                (np.log(np.exp(below_top).sum(axis=1)) - right).mean(),
+                1 - np.square(logits - intact).sum() / np.square(intact).sum(),
+            )
         )
-        found["fve"].append(1 - float(np.square(logits - intact).sum() / np.square(intact).sum()))
-    return {name: np.array(values) for name, values in found.items()}
+    return dict(zip(("accuracy", "cross_entropy", "fve"), np.transpose(scores)))
 
 
 def _centred(logits):

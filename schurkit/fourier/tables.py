@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from schurkit.checks import InputError, read_only, real_array
+from schurkit.checks import InputError, one_network, read_only, real_array
 from schurkit.rnn import RNN
 
 
@@ -24,7 +24,7 @@ class Tables:
     h1 : (p, hidden) state after the first token; φ(X) when h0 is zero.
     A : (p, hidden) what the first token contributes to the second step, W_rec h_1.
     W_out, b_out : (p, hidden), (p,) the readout.
-    activation, label : of the network.
+    rnn : the network.
     """
 
     X: np.ndarray
@@ -32,11 +32,10 @@ class Tables:
     A: np.ndarray
     W_out: np.ndarray
     b_out: np.ndarray
-    activation: str
-    label: object
+    rnn: RNN
 
     def __repr__(self) -> str:
-        return f"Tables(p={self.p}, {self.X.shape[1]} units, network {self.label})"
+        return f"Tables(p={self.p}, {self.X.shape[1]} units, network {self.rnn.labels[0]})"
 
     @property
     def p(self) -> int:
@@ -45,7 +44,7 @@ class Tables:
     @cached_property
     def h2(self) -> np.ndarray:
         """(p, p, hidden) state after both tokens, indexed [a, b]."""
-        return read_only(_act(self.A[:, None] + self.X[None], self.activation))
+        return read_only(self.rnn.activate(self.A[:, None] + self.X[None]))
 
     @cached_property
     def logits(self) -> np.ndarray:
@@ -78,11 +77,7 @@ def tables(rnn: RNN) -> Tables:
     >>> tables(rnn).logits.shape
     (5, 5, 5)
     """
-    if len(rnn) != 1:
-        raise InputError(
-            f"tables takes one network; got a stack of {len(rnn)}. Take rnn[0], or loop over the "
-            "stack."
-        )
+    one_network(rnn, "tables")
     if rnn.form != "rate" or np.any(np.asarray(rnn.leak) != 1):
         raise InputError(
             "tables needs a network in rate form without leak (leak=1), so that one step forgets "
@@ -94,9 +89,9 @@ def tables(rnn: RNN) -> Tables:
             f"{rnn.output_size} outputs."
         )
     X = rnn.W_in[0].T + rnn.b_rec[0]
-    h1 = _act(X + rnn.W_rec[0] @ rnn.h0[0], rnn.activation)
+    h1 = rnn.activate(X + rnn.W_rec[0] @ rnn.h0[0])
     parts = (X, h1, h1 @ rnn.W_rec[0].T, rnn.W_out[0], rnn.b_out[0])
-    return Tables(*map(read_only, parts), activation=rnn.activation, label=rnn.labels[0])
+    return Tables(*map(read_only, parts), rnn)
 
 
 def logits_table(rnn: RNN) -> np.ndarray:
@@ -104,10 +99,6 @@ def logits_table(rnn: RNN) -> np.ndarray:
     of all p² trials in two matrix products.
     """
     return tables(rnn).logits
-
-
-def _act(v, activation: str):
-    return np.maximum(v, 0) if activation == "relu" else np.tanh(v)
 
 
 # --------------------------------------------------------------- functions of a + b, accuracy, loss
@@ -161,8 +152,7 @@ def accuracy(logits, pairs=None) -> float:
         that depend on the sum alone.
     pairs : (pairs, 2) the pairs to count; all p² by default.
     """
-    by_pair, pairs = _at_pairs(logits, pairs)
-    target = pairs.sum(axis=1) % np.shape(logits)[-1]
+    by_pair, target = _at_pairs(logits, pairs)
     return float((by_pair.argmax(axis=1) == target).mean())
 
 
@@ -170,15 +160,15 @@ def cross_entropy(logits, pairs=None) -> float:
     """Mean of −log softmax(logits)[(a + b) mod p] over pairs, in nats, float64; parameters as
     `accuracy`.
     """
-    by_pair, pairs = _at_pairs(logits, pairs)
+    by_pair, target = _at_pairs(logits, pairs)
     by_pair = by_pair.astype(np.float64)
     by_pair -= by_pair.max(axis=1, keepdims=True)
-    target = by_pair[np.arange(len(pairs)), pairs.sum(axis=1) % by_pair.shape[1]]
-    return float((np.log(np.exp(by_pair).sum(axis=1)) - target).mean())
+    right = by_pair[np.arange(len(target)), target]
+    return float((np.log(np.exp(by_pair).sum(axis=1)) - right).mean())
 
 
 def _at_pairs(logits, pairs):
-    """(pairs, p) logits and (pairs, 2) pairs."""
+    """(pairs, p) logits and (pairs,) their targets."""
     logits = np.asarray(logits)
     p = logits.shape[-1] if logits.ndim else 0
     if logits.shape not in ((p, p), (p, p, p)):
@@ -186,14 +176,9 @@ def _at_pairs(logits, pairs):
             "logits must have axes (p, p, p), or (p, p) for functions of the sum; got shape "
             f"{logits.shape}."
         )
-    pairs = (
-        np.stack(np.unravel_index(np.arange(p * p), (p, p)), axis=1)
-        if pairs is None
-        else check_pairs(pairs, p)
-    )
-    return (
-        logits[pairs.sum(axis=1) % p] if logits.ndim == 2 else logits[pairs[:, 0], pairs[:, 1]]
-    ), pairs
+    pairs = np.argwhere(np.ones((p, p))) if pairs is None else check_pairs(pairs, p)
+    target = pairs.sum(axis=1) % p
+    return logits[target] if logits.ndim == 2 else logits[pairs[:, 0], pairs[:, 1]], target
 
 
 def check_pairs(pairs, p: int) -> np.ndarray:
@@ -214,3 +199,12 @@ def check_pairs(pairs, p: int) -> np.ndarray:
 def check_table(values) -> np.ndarray:
     """A finite array with axes (p, p, columns)."""
     return real_array(values, "table", ("p", "p", "columns"))
+
+
+def centred_logits(logits) -> tuple[np.ndarray, np.ndarray]:
+    """(p, p, p) logits less each pair's mean over classes, which softmax ignores, and their mean
+    over pairs of the same sum.
+    """
+    logits = check_table(logits)
+    centred = logits - logits.mean(axis=2, keepdims=True, dtype=np.float64)
+    return centred, mean_over_sums(centred)

@@ -2,32 +2,18 @@
 levels, and how a sign is judged.
 """
 
-from .kept import kept_levels
-from .knobs import KNOBS, TASKS, Design, Knob, Setting, mup_recipe
-from .measured import MEASURES, Dynamics, Levels, levels
-from .signs import Sample, contrast, over, pairs, power, spread
-from .summary import Ends, Results, paper_measures, run
+from schurkit.degeneracy.spread import contrast, over, pairs, power, spread
 
-__all__ = [
-    "KNOBS",
-    "MEASURES",
-    "TASKS",
-    "Design",
-    "Dynamics",
-    "Ends",
-    "Knob",
-    "Levels",
-    "Results",
-    "Sample",
-    "Setting",
-    "contrast",
-    "kept_levels",
-    "levels",
-    "mup_recipe",
-    "over",
-    "pairs",
-    "paper_measures",
-    "power",
-    "run",
-    "spread",
-]
+from .knobs import (
+    KNOBS,
+    TASKS,
+    Design,
+    Ends,
+    Knob,
+    KnobSetting,
+    Results,
+    mup_recipe,
+    paper_measures,
+    run,
+)
+from .measured import SAMPLES, Dynamics, Levels, levels, levels_in_store

@@ -1,11 +1,27 @@
-"""The knobs of degeneracy as settings: which task and recipe each level of each knob stands for."""
+"""The knobs of degeneracy: which task and recipe each level of each knob stands for, and which way
+each measure goes over the levels.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from time import perf_counter
 
-from schurkit.checks import InputError, integer, number
-from schurkit.training import Phase, Recipe, Study, degeneracy_recipe, degeneracy_tasks
+from schurkit.checks import integer, number, one_of
+from schurkit.degeneracy.spread import Sample, contrast
+from schurkit.intervals import Interval
+from schurkit.training import (
+    Phase,
+    Recipe,
+    Store,
+    Study,
+    degeneracy_recipe,
+    degeneracy_tasks,
+    train_all,
+)
+
+from .measured import SAMPLES, Dynamics, Levels, levels_in_store
 
 TASKS = ("flip_flop", "delayed_discrimination", "sine_generation", "path_integration")
 COMPLEXITY = {
@@ -26,6 +42,9 @@ MUP_RATES = {
 """η₀ of the maximal-update parameterisation: ours, found on three seeds at γ = 1 and 64 units."""
 MOST_STEPS = {"sine_generation": 10_000}
 """Instead of those of `degeneracy_recipe`: two sines at once take longer than 4,000 steps."""
+LEAST_SHARE = 0.5
+"""A level at which fewer of the networks reach the training threshold is not a knob's highest one.
+"""
 
 
 def mup_recipe(task, width: int, gamma: float, **changes) -> Recipe:
@@ -35,17 +54,15 @@ def mup_recipe(task, width: int, gamma: float, **changes) -> Recipe:
     Its learning rate is γ η₀ with η₀ of `MUP_RATES`; rates of weights follow `Recipe.rule`. The
     start is N(0, 1/N) for W_rec.
     """
-    most = _phase(task).steps
     fields = {
+        "phases": (Phase(_phase(task).steps, MUP_RATES[task.name]),),
         "construction": "mup",
         "gamma": float(gamma),
         "clip_norm": None,
         "biases": False,
         "bias_start": "zero",
     }
-    return degeneracy_recipe(
-        task, width, phases=(Phase(most, MUP_RATES[task.name]),), **fields | changes
-    )
+    return degeneracy_recipe(task, width, **fields | changes)
 
 
 def _phase(task) -> Phase:
@@ -84,8 +101,8 @@ KNOBS = (
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One level of one knob in one task.
+class KnobSetting:
+    """One setting: a level of a knob in one task.
 
     knob : its id.
     task : name in `TASKS`.
@@ -131,108 +148,161 @@ class Design:
     l1: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3)
 
     def __post_init__(self):
-        for name in (
-            "tasks",
-            "mup_tasks",
-            "bits",
-            "channels",
-            "dimensions",
-            "delays",
-            "gammas",
-            "widths",
-            "nuclear",
-            "l1",
-        ):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for field in fields(self):
+            if field.type.startswith("tuple"):
+                object.__setattr__(self, field.name, tuple(getattr(self, field.name)))
         integer(self.networks, "networks", at_least=1)
         integer(self.hidden_size, "hidden_size", at_least=1)
         for name in (*self.tasks, *self.mup_tasks):
-            if name not in TASKS:
-                raise InputError(f"tasks must be among {', '.join(TASKS)}; got {name!r}.")
+            one_of(name, "tasks", TASKS)
         for name in ("nuclear", "l1"):
             for value in getattr(self, name):
                 number(value, name, above=0)
 
     @property
-    def settings(self) -> tuple[Setting, ...]:
+    def settings(self) -> tuple[KnobSetting, ...]:
         """All settings, knob by knob. Knobs share their base: equal studies stand in several
         settings and are trained once.
         """
-        return tuple(setting for knob in KNOBS for setting in getattr(self, f"_{knob.id}")())
-
-    @property
-    def studies(self) -> tuple[Study, ...]:
-        """The different studies among the settings."""
-        found = {
-            (setting.study.task, setting.study.recipe): setting.study for setting in self.settings
-        }
-        return tuple(found.values())
-
-    def _study(self, task, recipe) -> Study:
-        return Study(task, recipe, tuple(range(self.first_seed, self.first_seed + self.networks)))
-
-    def _plain(self, knob, task, level, fields=(), **changes) -> Setting:
-        """A setting with the paper's start, torch's default."""
-        changed = replace(degeneracy_tasks()[task], **dict(fields))
-        recipe = degeneracy_recipe(changed, self.hidden_size, phases=(_phase(changed),), **changes)
-        return Setting(knob, task, float(level), self._study(changed, recipe))
-
-    def _mup(self, knob, task, level, gamma, width) -> Setting:
-        return Setting(
-            knob,
-            task,
-            float(level),
-            self._study(
-                degeneracy_tasks()[task], mup_recipe(degeneracy_tasks()[task], width, gamma)
-            ),
-        )
-
-    def _D1(self):
-        values = {
+        harder = {
             "flip_flop": self.bits,
             ONE: self.channels,
             "sine_generation": self.channels,
             "path_integration": self.dimensions,
         }
-        return [
-            self._plain("D1", task, level, [(COMPLEXITY[task], level)])
+        found = [
+            self._plain("D1", task, level, {COMPLEXITY[task]: level})
             for task in self.tasks
-            for level in values[task]
+            for level in harder[task]
         ]
+        found += [self._plain("D2", ONE, steps, {"longest": steps}) for steps in self.delays]
+        if self.auxiliary:
+            found += [self._plain("D3", ONE, on, {"auxiliary": on}) for on in (False, True)]
+        for task in self.mup_tasks:
+            found += [
+                self._mup("D5", task, gamma, gamma, self.hidden_size) for gamma in self.gammas
+            ]
+        for task in self.mup_tasks:
+            found += [self._mup("D6", task, width, 1.0, width) for width in self.widths]
+        for knob, penalty in (("D7", "nuclear"), ("D8", "l1")):
+            if sizes := getattr(self, penalty):
+                found.append(self._plain(knob, ONE, 0.0))
+                found += [self._plain(knob, ONE, size, **{penalty: size}) for size in sizes]
+        return tuple(found)
 
-    def _D2(self):
-        return [self._plain("D2", ONE, steps, [("longest", steps)]) for steps in self.delays]
+    @property
+    def studies(self) -> tuple[Study, ...]:
+        """The different studies among the settings."""
+        studies = (setting.study for setting in self.settings)
+        return tuple({(study.task, study.recipe): study for study in studies}.values())
 
-    def _D3(self):
-        return (
-            [self._plain("D3", ONE, asked, [("auxiliary", asked)]) for asked in (False, True)]
-            if self.auxiliary
-            else []
-        )
+    def _plain(self, knob, task, level, fields=None, **changes) -> KnobSetting:
+        """A setting with the paper's start, torch's default."""
+        changed = replace(degeneracy_tasks()[task], **fields or {})
+        recipe = degeneracy_recipe(changed, self.hidden_size, phases=(_phase(changed),), **changes)
+        return self._setting(knob, task, level, changed, recipe)
 
-    def _D5(self):
+    def _mup(self, knob, task, level, gamma, width) -> KnobSetting:
+        plain = degeneracy_tasks()[task]
+        return self._setting(knob, task, level, plain, mup_recipe(plain, width, gamma))
+
+    def _setting(self, knob, name, level, task, recipe) -> KnobSetting:
+        seeds = range(self.first_seed, self.first_seed + self.networks)
+        return KnobSetting(knob, name, float(level), Study(task, recipe, tuple(seeds)))
+
+
+# ------------------------------------------------------------------------------ what a design found
+@dataclass(frozen=True)
+class Ends:
+    """The lowest and the highest level of a knob in one task that enter the comparison."""
+
+    task: str
+    low: KnobSetting
+    high: KnobSetting
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """A design with what was measured: study (task, recipe) → `Levels`, None where fewer than three
+    networks reached the threshold.
+    """
+
+    design: Design
+    found: dict[tuple, Levels | None]
+    seconds: float
+
+    def of(self, setting: KnobSetting) -> Levels | None:
+        """What was measured in a setting."""
+        return self.found[setting.study.task, setting.study.recipe]
+
+    def settings(self, knob: str) -> list[KnobSetting]:
+        """The settings of a knob, by task and level."""
+        return [setting for setting in self.design.settings if setting.knob == knob]
+
+    def ends(self, knob: str) -> list[Ends]:
+        """For each task, the lowest level and the highest one at which at least half of the
+        networks reached the threshold.
+
+        A task with one such level only is left out.
+        """
+        ends = []
+        for task in dict.fromkeys(setting.task for setting in self.settings(knob)):
+            mine = sorted((s for s in self.settings(knob) if s.task == task), key=lambda s: s.level)
+            good = [s for s in mine if (found := self.of(s)) and found.share >= LEAST_SHARE]
+            if len(good) > 1 and good[0].level == mine[0].level:
+                ends.append(Ends(task, good[0], good[-1]))
+        return ends
+
+    def contrast(
+        self, knob: str, measure: str | Callable[[Levels], Sample | None], task: str | None = None
+    ) -> Interval | None:
+        """Mean over tasks of the log ratio of a measure between the ends of a knob; None where
+        nothing can be compared.
+
+        measure : one of `schurkit.studies.SAMPLES`, or a function from `Levels` to a sample.
+        task : this one alone.
+        """
+        read = SAMPLES[measure] if isinstance(measure, str) else measure
+        terms = []
+        for ends in self.ends(knob):
+            high, low = read(self.of(ends.high)), read(self.of(ends.low))
+            if task in (None, ends.task) and high is not None and low is not None:
+                terms.append((high, low))
+        return contrast(terms) if terms else None
+
+    def rows(self) -> list[dict]:
+        """Plain scalars of every setting, for tables; settings with too few networks say so."""
+        none = {"networks": None, "share": None}
         return [
-            self._mup("D5", task, gamma, gamma, self.hidden_size)
-            for task in self.mup_tasks
-            for gamma in self.gammas
+            {"knob": s.knob, "task": s.task, "level": s.level, **(found.row() if found else none)}
+            for s in self.design.settings
+            for found in [self.of(s)]
         ]
 
-    def _D6(self):
-        return [
-            self._mup("D6", task, width, 1.0, width)
-            for task in self.mup_tasks
-            for width in self.widths
-        ]
 
-    def _D7(self):
-        return self._penalty("D7", "nuclear", self.nuclear)
+def paper_measures(knob: Knob) -> dict[str, tuple[str, int]]:
+    """Level of degeneracy → the paper's own measure of it (a name of `SAMPLES`) and the paper's
+    sign.
+    """
+    weights = "weights per n2" if knob.per_n2 else "weights"
+    return {
+        "dynamics": ("dynamics", knob.dynamics),
+        "weights": (weights, knob.weights),
+        "behaviour": ("behaviour", knob.behaviour),
+    }
 
-    def _D8(self):
-        return self._penalty("D8", "l1", self.l1)
 
-    def _penalty(self, knob, name, sizes):
-        if not sizes:
-            return []
-        return [self._plain(knob, ONE, 0.0)] + [
-            self._plain(knob, ONE, size, **{name: size}) for size in sizes
-        ]
+def run(
+    design: Design, dynamics: Dynamics | None = None, *, store: Store | None = None, **options
+) -> Results:
+    """Train every study of a design and measure it once, or fetch from the store what was trained
+    or measured before; options go to `levels`.
+    """
+    dynamics = dynamics or Dynamics()
+    trained = train_all(list(design.studies), store=store)
+    begun = perf_counter()
+    found = {
+        (one.task, one.recipe): levels_in_store(one, dynamics, store=store, **options)
+        for one in trained
+    }
+    return Results(design, found, perf_counter() - begun)

@@ -1,17 +1,24 @@
 """One setting of a knob, measured at every level at once: behaviour, dynamics, weights, profile,
-feature learning, with the untrained null.
+feature learning, with the untrained null. What was measured is put beside the trained networks, so
+that a study of hours goes on where it was stopped.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import hashlib
+import json
+import warnings
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
+from operator import attrgetter
+from pathlib import Path
 
 import numpy as np
 
 from schurkit.ablation import ablation_profile
 from schurkit.analyses.features import kernel_alignment, weight_change
-from schurkit.checks import InputError
+from schurkit.checks import InputError, one_of
 from schurkit.degeneracy import (
     DSA,
     PIF,
@@ -21,11 +28,14 @@ from schurkit.degeneracy import (
     pif_distances,
     profile_distances,
 )
+from schurkit.degeneracy.spread import Sample, pairs, spread
 from schurkit.engine import rollout
-from schurkit.rnn import RNN, Trials
-from schurkit.training import Trained, initial
+from schurkit.rnn import ARRAYS, RNN, Trials
+from schurkit.store import MEASURES, TRAINING, installed, written
+from schurkit.tasks.sources import task_version
+from schurkit.training import Store, StoreWarning, Trained, initial
 
-from .signs import Sample, pairs, spread
+from .packing import bytes_of, pack, unpack
 
 
 @dataclass(frozen=True)
@@ -95,64 +105,81 @@ class Levels:
         return len(self.labels) / self.trained
 
     def sample(self, measure: str) -> Sample | None:
-        """A measure of this setting for `schurkit.studies.contrast`; None where it is undefined
-        here. `MEASURES` names them.
+        """A measure of this setting, by its name in `SAMPLES`, for `schurkit.studies.contrast`;
+        None where it is undefined here.
         """
-        if measure not in MEASURES:
-            raise InputError(f"measure must be one of {', '.join(MEASURES)}; got {measure!r}.")
-        return MEASURES[measure](self)
+        return SAMPLES[one_of(measure, "measure", SAMPLES)](self)
 
     def dsa_sample(
         self, cell: tuple[int, int], score: str, untrained: bool = False
     ) -> Sample | None:
         """Mean DSA over pairs at one (delays, rank), by "distance" or "angle"."""
-        found = (self.dsa_untrained if untrained else self.dsa).get(cell)
-        return None if found is None else pairs(getattr(found, score), self.labels)
+        dsa = (self.dsa_untrained if untrained else self.dsa).get(cell)
+        return None if dsa is None else pairs(getattr(dsa, score), self.labels)
 
     def row(self) -> dict:
         """Plain scalars of this setting, one a measure, for tables."""
-        values = {
-            name: sample.value for name in MEASURES if (sample := self.sample(name)) is not None
-        }
-        resolution = self.dsa[self.main].resolution if self.main in self.dsa else None
-        counts = {
+        samples = {name: self.sample(name) for name in SAMPLES}
+        dsa = self.dsa.get(self.main)
+        return {
             "networks": len(self.labels),
             "trained": self.trained,
             "share": self.share,
             "units": self.hidden_size,
-        }
-        return {
-            **counts,
             "steps": float(self.steps.mean()),
-            "DSA resolution (rad)": resolution,
-            **values,
+            "DSA resolution (rad)": dsa and dsa.resolution,
+            **{name: sample.value for name, sample in samples.items() if sample is not None},
         }
 
 
-MEASURES = {
-    "behaviour": lambda s: spread(s.losses, s.labels, "std"),
-    "behaviour cv": lambda s: spread(s.losses, s.labels, "cv"),
-    "behaviour robust": lambda s: spread(s.losses, s.labels, "robust"),
-    "loss": lambda s: spread(s.losses, s.labels, "mean"),
-    "loss within": lambda s: spread(s.losses_within, s.labels, "mean"),
-    "dynamics": lambda s: s.dsa_sample(s.main, "distance"),
-    "dynamics angle": lambda s: s.dsa_sample(s.main, "angle"),
-    "dynamics untrained": lambda s: s.dsa_sample(s.main, "distance", untrained=True),
-    "weights": lambda s: pairs(s.pif.raw, s.labels),
-    "weights per n2": lambda s: pairs(s.pif.per_n2, s.labels),
-    "weights relative": lambda s: pairs(s.pif.relative, s.labels),
-    "weights untrained": lambda s: pairs(s.pif_untrained.raw, s.labels),
-    "weights per n2 untrained": lambda s: pairs(s.pif_untrained.per_n2, s.labels),
-    "weights relative untrained": lambda s: pairs(s.pif_untrained.relative, s.labels),
-    "norm": lambda s: spread(s.norm, s.labels, "mean"),
-    "profile": lambda s: None if s.profile is None else pairs(s.profile.values, s.labels),
-    "profile size": lambda s: (
-        None if s.profile is None else spread(_sizes(s.profile.effects), s.labels, "mean")
-    ),
-    "change": lambda s: spread(s.change, s.labels, "mean"),
-    "change relative": lambda s: spread(s.change_relative, s.labels, "mean"),
-    "alignment": lambda s: spread(s.alignment, s.labels, "mean"),
-    "steps": lambda s: spread(s.steps, s.labels, "mean"),
+def _over_networks(array: str, statistic: str = "mean"):
+    read = attrgetter(array)
+    return lambda levels: spread(read(levels), levels.labels, statistic)
+
+
+def _over_pairs(distances: str):
+    read = attrgetter(distances)
+    return lambda levels: pairs(read(levels), levels.labels)
+
+
+def _main_dsa(score: str, untrained: bool = False):
+    return lambda levels: levels.dsa_sample(levels.main, score, untrained)
+
+
+def _profile_size(levels):
+    """Mean of each network's root mean square effect on the signed log scale, without empty
+    sectors.
+    """
+    sizes = np.sqrt(np.nanmean(np.log1p(np.abs(levels.profile.effects)) ** 2, axis=1))
+    return spread(sizes, levels.labels, "mean")
+
+
+def _of_profile(measure):
+    return lambda levels: None if levels.profile is None else measure(levels)
+
+
+SAMPLES = {
+    "behaviour": _over_networks("losses", "std"),
+    "behaviour cv": _over_networks("losses", "cv"),
+    "behaviour robust": _over_networks("losses", "robust"),
+    "loss": _over_networks("losses"),
+    "loss within": _over_networks("losses_within"),
+    "dynamics": _main_dsa("distance"),
+    "dynamics angle": _main_dsa("angle"),
+    "dynamics untrained": _main_dsa("distance", untrained=True),
+    "weights": _over_pairs("pif.raw"),
+    "weights per n2": _over_pairs("pif.per_n2"),
+    "weights relative": _over_pairs("pif.relative"),
+    "weights untrained": _over_pairs("pif_untrained.raw"),
+    "weights per n2 untrained": _over_pairs("pif_untrained.per_n2"),
+    "weights relative untrained": _over_pairs("pif_untrained.relative"),
+    "norm": _over_networks("norm"),
+    "profile": _of_profile(_over_pairs("profile.values")),
+    "profile size": _of_profile(_profile_size),
+    "change": _over_networks("change"),
+    "change relative": _over_networks("change_relative"),
+    "alignment": _over_networks("alignment"),
+    "steps": _over_networks("steps"),
 }
 """Name → `Sample` of a `Levels`. "weights" is the paper's distance, "per n2" its scale across
 widths; "relative" and all "untrained" are ours.
@@ -183,63 +210,52 @@ def levels(
     test_trials : held-out trials for behaviour and profile.
     """
     dynamics = dynamics or Dynamics()
-    reached = (trained.reached if trained.recipe.until else trained.converged) & (
-        trained.stopped < 0
-    )
-    kept = np.flatnonzero(reached)
-    if len(kept) < 3:
+    task, recipe = trained.task, trained.recipe
+    reached = trained.reached if recipe.until else trained.converged
+    which = np.flatnonzero(reached & (trained.stopped < 0))
+    if len(which) < 3:
         return None
-    rnn = trained.rnn[kept.tolist()]
-    start = initial(trained.task, trained.recipe, rnn.labels)
-    drive, few = trained.task.test_trials(dynamics.trials, 1), trained.task.test_trials(8, 2)
+    rnn = trained.rnn[which.tolist()]
+    start = initial(task, recipe, rnn.labels)
+    drive, few, test = (
+        task.test_trials(*draw) for draw in ((dynamics.trials, 1), (8, 2), (test_trials,))
+    )
     dsa, lacking = _dsa(rnn, drive, dynamics)
-    factors = trained.recipe.multipliers
-    moved = weight_change(start, rnn, multipliers=factors)
-    first = np.linalg.norm(start.W_rec.astype(np.float64), axis=(1, 2)) / factors.get("W_rec", 1.0)
-    change = np.array([row.W_rec for row in moved])
+    factors = recipe.multipliers
+    change = np.array([row.W_rec for row in weight_change(start, rnn, multipliers=factors)])
+    aligned = kernel_alignment(start, rnn, few, probes=probes, multipliers=factors)
+    effects = ablation_profile(rnn, test, threshold=threshold, controls=()) if profile else None
+    W = start.W_rec
+    null = _pif_of_starts(W.tobytes(), W.shape, W.dtype.str, start.labels, pif_starts)
     return Levels(
         labels=rnn.labels,
         trained=len(trained.rnn),
         hidden_size=rnn.hidden_size,
-        losses=mean_squared_errors(
-            rnn, trained.task.out_of_distribution().test_trials(test_trials)
-        ),
-        losses_within=mean_squared_errors(rnn, trained.task.test_trials(test_trials)),
+        losses=mean_squared_errors(rnn, task.out_of_distribution().test_trials(test_trials)),
+        losses_within=mean_squared_errors(rnn, test),
         dsa=dsa,
         dsa_untrained=_dsa(start, drive, dynamics)[0],
         pif=pif_distances(rnn, starts=pif_starts),
-        pif_untrained=_pif_of_starts(
-            start.W_rec.tobytes(),
-            start.W_rec.shape,
-            start.W_rec.dtype.str,
-            start.labels,
-            pif_starts,
-        ),
-        profile=_profile(rnn, trained.task.test_trials(test_trials), threshold)
-        if profile
-        else None,
+        pif_untrained=null,
+        profile=profile_distances(effects, transform="signed log") if profile else None,
         change=change,
-        change_relative=change / first,
-        alignment=np.array(
-            [
-                row.alignment
-                for row in kernel_alignment(start, rnn, few, probes=probes, multipliers=factors)
-            ]
-        ),
-        steps=trained.steps[kept].astype(float),
-        norm=np.linalg.norm(rnn.W_rec.astype(np.float64), axis=(1, 2)),
+        change_relative=change / (_norms(W) / factors.get("W_rec", 1.0)),
+        alignment=np.array([row.alignment for row in aligned]),
+        steps=trained.steps[which].astype(float),
+        norm=_norms(rnn.W_rec),
         main=(dynamics.delays, dynamics.rank),
         lacking=lacking,
     )
 
 
+def _norms(W):
+    return np.linalg.norm(W.astype(np.float64), axis=(1, 2))
+
+
 def mean_squared_errors(rnn: RNN, trials: Trials) -> np.ndarray:
     """(networks,) mean squared error over trials, unmasked steps and outputs."""
-    outputs = rollout(rnn, trials).outputs
-    kept = trials.counted
-    return np.array(
-        [float(((one.astype(np.float64) - trials.targets)[kept] ** 2).mean()) for one in outputs]
-    )
+    errors = (y.astype(np.float64) - trials.targets for y in rollout(rnn, trials).outputs)
+    return np.array([float((error[trials.counted] ** 2).mean()) for error in errors])
 
 
 def _dsa(rnn, drive, dynamics):
@@ -247,9 +263,7 @@ def _dsa(rnn, drive, dynamics):
     for delays, rank in dynamics.grid:
         try:
             operators = operators_of(rnn, drive, rank=rank, delays=delays)
-        except (
-            InputError
-        ) as error:  # fewer directions than the rank: said in the chapter, not guessed
+        except InputError as error:  # fewer directions than the rank: said in the chapter
             lacking[delays, rank] = str(error)
             continue
         found[delays, rank] = dsa_distances(
@@ -266,14 +280,87 @@ def _pif_of_starts(content, shape, dtype, labels, starts):
     )
 
 
-def _sizes(effects):
-    """Root mean square of each network's effects on the signed log scale, (networks,); empty
-    sectors left out.
+# ---------------------------------------------------------------------------------------- the store
+SCHEMA = 2
+KINDS = {kind.__name__: kind for kind in (Levels, DSA, PIF, Profiles)}
+
+
+def levels_in_store(
+    trained: Trained, dynamics: Dynamics | None = None, *, store: Store | None = None, **options
+) -> Levels | None:
+    """`levels`, from the store if the same was measured before, and put there if not.
+
+    The key holds the weights, the task, the recipe, `dynamics`, all options, the state of our code
+    (`schurkit.store.MEASURES`) and the versions of what it computes with. A damaged file is set
+    aside with a `StoreWarning` and the setting is measured again.
+
+    Parameters
+    ----------
+    trained, dynamics, options : of `levels`.
+    store : as for training.
     """
-    return np.sqrt(np.nanmean(np.log1p(np.abs(effects)) ** 2, axis=1))
+    dynamics = dynamics or Dynamics()
+    folder = (store or Store()).folder / "measured"
+    path = folder / f"{_key(trained, dynamics, options)}.safetensors"
+    measured = _read(path)
+    if measured is None:
+        measured = levels(trained, dynamics, **options)
+        if measured is not None:
+            _write(path, measured)
+    return measured
 
 
-def _profile(rnn, trials, threshold):
-    return profile_distances(
-        ablation_profile(rnn, trials, threshold=threshold, controls=()), transform="signed log"
-    )
+def _write(path: Path, measured: Levels) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written(path, pack(measured))
+    except OSError as error:
+        warnings.warn(
+            f"what was measured cannot be kept in {path.parent} ({error.strerror}); it is used "
+            "now and lost then.",
+            StoreWarning,
+            stacklevel=3,
+        )
+
+
+def _read(path: Path) -> Levels | None:
+    if not path.is_file():
+        return None
+    try:
+        return unpack(path, KINDS)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        with suppress(OSError):
+            path.replace(path.with_name(path.name + ".damaged"))
+        warnings.warn(
+            f"what was measured is damaged in {path.name} ({error}); it was set aside and is "
+            "measured again.",
+            StoreWarning,
+            stacklevel=3,
+        )
+        return None
+
+
+def _key(trained: Trained, dynamics: Dynamics, options: dict) -> str:
+    weights = hashlib.sha256()
+    for name in ARRAYS:
+        weights.update(bytes_of(name, getattr(trained.rnn, name)))
+    for array in (trained.scores, trained.stopped, trained.steps, trained.reached):
+        weights.update(array.tobytes())
+    task = trained.task
+    code = {
+        "measures": MEASURES,
+        "training": TRAINING["training"],  # the untrained null is started anew
+        "task": task_version(task),
+    }
+    record = {
+        "schema": SCHEMA,
+        "task": {"name": task.name, "class": type(task).__qualname__, **asdict(task)},
+        "recipe": trained.recipe.record(),
+        "labels": trained.rnn.labels,
+        "weights": weights.hexdigest(),
+        "dynamics": asdict(dynamics),
+        "options": options,
+        "code": code,
+        "versions": installed(("numpy", "scipy", "numba")),
+    }
+    return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()[:32]

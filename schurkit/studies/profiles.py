@@ -8,12 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schurkit.ablation import SUBSETS, ablation_profile
+from schurkit.ablation import SUBSETS, ablation_profile, name_of
 from schurkit.schur.form import SECTORS, real_schur
 from schurkit.training.recipe import Phase, Recipe
 from schurkit.training.train import train
-
-_REMOVED = {**{name: name for name in SECTORS}, "RR+CR+CC": "all"}
 
 
 def network_profile(
@@ -66,14 +64,12 @@ def network_profile(
     recipe = Recipe(hidden_size=hidden_size, phases=(Phase(training_steps, 1e-3),), clip_norm=1.0)
     trained = train(one, recipe, several, progress=False)
     trials = one.test_trials(test_trials)
-    found = []
-    for index in range(len(several)):
-        values = {
-            "score": float(trained.scores[index]),
-            "converged": bool(trained.converged[index]),
-        }
-        found.append(values | _profile(trained.rnn[index], one, trials, threshold, draws))
-    return found[0] if seeds is None else found
+    rows = [
+        {"score": float(score), "converged": bool(converged)}
+        | _profile(rnn, one, trials, threshold, draws)
+        for rnn, score, converged in zip(trained.rnn, trained.scores, trained.converged)
+    ]
+    return rows[0] if seeds is None else rows
 
 
 def _profile(rnn, task, trials, threshold, draws) -> dict:
@@ -89,7 +85,8 @@ def _profile(rnn, task, trials, threshold, draws) -> dict:
         draws=draws,
     )
     values = {"radius": float(form.radius), "n_leading": int(form.n_leading)}
-    for k, (name, short) in enumerate((name, _REMOVED[name]) for name in profile.removed):
+    for k, name in enumerate(profile.removed):
+        short = "all" if name == name_of(SECTORS) else name
         held = profile.removed_mass[0, k] > 0
         values[f"delta_{short}"] = float(profile.effect[0, k]) if held else np.nan
         values |= {

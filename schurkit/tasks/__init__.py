@@ -5,7 +5,7 @@ from .complexity import Complexity, complexity, estimated_complexity
 from .context_integration import ContextIntegration
 from .copy import Copy
 from .delayed_discrimination import DelayedDiscrimination
-from .examine import Check, examine
+from .examine import Promise, examine
 from .flip_flop import FlipFlop
 from .loading import load_task
 from .modular_addition import ModularAddition
@@ -13,24 +13,3 @@ from .path_integration import PathIntegration
 from .running_sum import RunningSum
 from .sine import Sine
 from .sine_generation import SineGeneration
-
-__all__ = [
-    "Check",
-    "Complexity",
-    "ContextIntegration",
-    "Copy",
-    "DelayedDiscrimination",
-    "FlipFlop",
-    "ModularAddition",
-    "PathIntegration",
-    "RunningSum",
-    "Sine",
-    "SineGeneration",
-    "Task",
-    "check_task",
-    "complexity",
-    "converged",
-    "estimated_complexity",
-    "examine",
-    "load_task",
-]

@@ -5,10 +5,11 @@ chapter.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Protocol, runtime_checkable
 
-from schurkit.checks import InputError
-from schurkit.metrics import Metric
+from schurkit.checks import InputError, integer, number
+from schurkit.metrics import FVU, Metric
 from schurkit.rnn import Trials
 
 
@@ -68,18 +69,51 @@ class Task(Protocol):
         """
 
 
+class DrawnTask:
+    """A task whose trials are drawn anew at each step: what those of the book share. One of them
+    adds its fields, `chance` and `draw`, and its sizes where they are not `channels`.
+
+    stream : what the random streams of its trials are called, "… batch" in training and "… test".
+    metric : FVU, where a task does not say otherwise.
+    """
+
+    stream: str
+    metric = FVU
+
+    def __post_init__(self):
+        integer(self.steps, "steps", at_least=1)
+        most = 1 if self.metric.better == "higher" else None
+        number(self.threshold, "threshold", at_least=0, at_most=most)
+
+    @property
+    def input_size(self) -> int:
+        return self.channels
+
+    output_size = input_size
+
+    def batch(self, seeds: Sequence[int], step: int, trials: int) -> Trials:
+        """Training trials, (networks, trials, time, channels); see `Task.batch`."""
+        return self.draw(list(seeds), f"{self.stream} batch", step, trials)
+
+    def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
+        """Held-out trials, (trials, time, channels)."""
+        return self.draw(seed, f"{self.stream} test", 0, integer(trials, "trials", at_least=1))
+
+    def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
+        """Trials from a stream: a pure function of its arguments.
+
+        seeds : one, or a list of them for a leading networks axis.
+        """
+        raise NotImplementedError
+
+    def out_of_distribution(self):
+        """The same task with trials twice as long."""
+        return replace(self, steps=2 * self.steps)
+
+
 def check_task(task) -> None:
     """Raise InputError if an object does not follow the protocol, naming what it lacks."""
-    wanted = (
-        "name",
-        "input_size",
-        "output_size",
-        "metric",
-        "threshold",
-        "chance",
-        "batch",
-        "test_trials",
-    )
+    wanted = [*Task.__annotations__, *(name for name in vars(Task) if not name.startswith("_"))]
     lacking = [name for name in wanted if not hasattr(task, name)]
     if lacking:
         raise InputError(

@@ -53,26 +53,24 @@ def estimated_complexity(trials: Trials, *, bins: int = 16) -> Complexity:
     tell.
     """
     integer(bins, "bins", at_least=2)
-    kept = trials.counted
-    silent = np.zeros((*trials.targets.shape[:-2], trials.autonomous, trials.inputs.shape[-1]))
-    inputs = np.concatenate([trials.inputs, silent], axis=-2)[kept]
+    silence = [(0, 0)] * (trials.inputs.ndim - 2) + [(0, trials.autonomous), (0, 0)]
+    inputs = np.pad(trials.inputs, silence)[trials.counted]
     X = [_binned(x, bins) for x in inputs.T]
     output, demand = 0.0, 0.0
-    for y in trials.targets[kept].T:
+    for y in trials.targets[trials.counted].T:
         Y = _binned(y, bins)
         output += _entropy(Y)
         demand += min(_entropy(Y + x * (Y.max() + 1)) - _entropy(x) for x in X)
-    return Complexity(
-        output, demand, f"estimated from {len(trials)} trials in {bins} bins; upper bounds"
-    )
+    method = f"estimated from {len(trials)} trials in {bins} bins; upper bounds"
+    return Complexity(output, demand, method)
 
 
 def _binned(values, bins):
     """Numbers of the values where there are few, else of equal bins over their range."""
-    found, which = np.unique(values, return_inverse=True)
-    if len(found) <= bins:
+    distinct, which = np.unique(values, return_inverse=True)
+    if len(distinct) <= bins:
         return which
-    low, high = float(found[0]), float(found[-1])
+    low, high = float(distinct[0]), float(distinct[-1])
     return np.minimum(((values - low) / (high - low) * bins).astype(int), bins - 1)
 
 

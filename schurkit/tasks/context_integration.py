@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from schurkit import random
-from schurkit.checks import integer, number
-from schurkit.metrics import FVU, Metric
+from schurkit.checks import number
 from schurkit.rnn import Trials
+
+from .base import DrawnTask
 
 
 @dataclass(frozen=True)
-class ContextIntegration:
+class ContextIntegration(DrawnTask):
     """Context-dependent integration of arXiv:2606.18457, §4 (four inputs, 48 steps); the paper does
     not state the input statistics.
 
@@ -52,20 +51,17 @@ class ContextIntegration:
     noise: float = 1.0
     threshold: float = 0.05
 
-    name: ClassVar[str] = "context_integration"
-    version: ClassVar[int] = 1
-    input_size: ClassVar[int] = 4
-    output_size: ClassVar[int] = 1
-    context_blind: ClassVar[float] = 0.5
+    name = "context_integration"
+    stream = "context integration"
+    version = 1
+    input_size = 4
+    output_size = 1
+    context_blind = 0.5
 
     def __post_init__(self):
-        integer(self.steps, "steps", at_least=1)
-        for field in ("drift", "noise", "threshold"):
+        super().__post_init__()
+        for field in ("drift", "noise"):
             number(getattr(self, field), field, at_least=0)
-
-    @property
-    def metric(self) -> Metric:
-        return FVU
 
     @property
     def chance(self) -> float:
@@ -75,35 +71,19 @@ class ContextIntegration:
         t = np.arange(1, self.steps + 1)
         return float((t * self.noise**2 + t**2 * self.drift**2 / 3).mean() / self.steps)
 
-    def batch(self, seeds: Sequence[int], step: int, trials: int) -> Trials:
-        """Training trials, (networks, trials, time, 4 or 1); see
-        `schurkit.tasks.base.Task.batch`.
-        """
-        return self._trials(list(seeds), "context integration batch", step, trials)
-
     def compiled_batch(self):
         """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
         return "context_integration", (self.drift, self.noise)
 
-    def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
-        """Held-out trials, (trials, time, 4 or 1)."""
-        return self._trials(
-            seed, "context integration test", 0, integer(trials, "trials", at_least=1)
-        )
-
-    def _trials(self, seed, stream: str, step: int, trials: int) -> Trials:
+    def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
         drifts = random.uniform(
-            seed, f"{stream} drift", step, (trials, 1, 2), -self.drift, self.drift
+            seeds, f"{stream} drift", step, (trials, 1, 2), -self.drift, self.drift
         )
-        evidence = drifts + self.noise * random.normal(seed, stream, step, (trials, self.steps, 2))
-        context = (random.signs(seed, f"{stream} context", step, (trials, 1, 1)) > 0).astype(int)
-        cues = np.broadcast_to(
-            np.concatenate([context == 0, context == 1], axis=-1), evidence.shape
-        )
-        cued = np.take_along_axis(
-            evidence, np.broadcast_to(context, (*evidence.shape[:-1], 1)), axis=-1
-        )
+        noise = random.normal(seeds, stream, step, (trials, self.steps, 2))
+        evidence = drifts + self.noise * noise
+        second = random.signs(seeds, f"{stream} context", step, (trials, 1, 1)) > 0
+        cued = np.where(second, evidence[..., 1:], evidence[..., :1])
+        cues = np.broadcast_to(np.concatenate([~second, second], axis=-1), evidence.shape)
         targets = np.cumsum(cued, axis=-2) / np.sqrt(self.steps)
-        return Trials(
-            np.concatenate([evidence, cues], axis=-1).astype(np.float32), targets.astype(np.float32)
-        )
+        inputs = np.concatenate([evidence, cues], axis=-1)
+        return Trials(inputs.astype(np.float32), targets.astype(np.float32))

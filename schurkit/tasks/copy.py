@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from schurkit import random
-from schurkit.checks import integer, number
-from schurkit.metrics import REPLAY_ACCURACY, Metric
+from schurkit.checks import integer
+from schurkit.metrics import REPLAY_ACCURACY
 from schurkit.rnn import Trials
+
+from .base import DrawnTask
 
 
 @dataclass(frozen=True)
-class Copy:
+class Copy(DrawnTask):
     """Copy task of arXiv:2606.18457, §3.
 
     `symbols` vectors of `channels` independent, equally likely −1 or +1 are presented one a time
@@ -42,57 +42,33 @@ class Copy:
     replay: int = 128
     threshold: float = 0.99
 
-    name: ClassVar[str] = "copy"
-    version: ClassVar[int] = 1
-    chance: ClassVar[float] = 1.0  # the targets are ±1 with mean 0
+    name = "copy"
+    stream = "copy"
+    metric = REPLAY_ACCURACY
+    version = 1
+    chance = 1.0  # the targets are ±1 with mean 0
 
     def __post_init__(self):
         for field in ("symbols", "channels", "replay"):
             integer(getattr(self, field), field, at_least=1)
-        number(self.threshold, "threshold", at_least=0, at_most=1)
+        super().__post_init__()
 
     @property
     def steps(self) -> int:
         """Trial length: the symbols and their replay."""
         return self.symbols + self.replay
 
-    @property
-    def input_size(self) -> int:
-        return self.channels
-
-    @property
-    def output_size(self) -> int:
-        return self.channels
-
-    @property
-    def metric(self) -> Metric:
-        return REPLAY_ACCURACY
-
-    def batch(self, seeds: Sequence[int], step: int, trials: int) -> Trials:
-        """Training trials, (networks, trials, time, channels); see
-        `schurkit.tasks.base.Task.batch`.
-        """
-        return self._trials(
-            random.signs(list(seeds), "copy batch", step, (trials, self.symbols, self.channels))
-        )
-
     def compiled_batch(self):
         """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
         return "copy", ()
 
-    def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
-        """Held-out trials, (trials, time, channels)."""
-        return self._trials(
-            random.signs(
-                seed,
-                "copy test",
-                0,
-                (integer(trials, "trials", at_least=1), self.symbols, self.channels),
-            )
-        )
+    def out_of_distribution(self) -> Copy:
+        """The same task with a replay twice as long."""
+        return replace(self, replay=2 * self.replay)
 
-    def _trials(self, inputs: np.ndarray) -> Trials:
+    def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
+        inputs = random.signs(seeds, stream, step, (trials, self.symbols, self.channels))
         inputs = inputs.astype(np.float32)
         lags = np.arange(self.replay) % self.symbols
         targets = np.concatenate([np.zeros_like(inputs), inputs[..., lags, :]], axis=-2)
-        return Trials(inputs, targets, np.arange(targets.shape[-2]) >= self.symbols)
+        return Trials(inputs, targets, np.arange(self.steps) >= self.symbols)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import numpy as np
 
 from schurkit import random
-from schurkit.checks import InputError, integer, number
-from schurkit.metrics import FVU, Metric
+from schurkit.checks import InputError, boolean, integer, number
 from schurkit.rnn import Trials
+
+from .base import DrawnTask
 
 
 @dataclass(frozen=True)
-class DelayedDiscrimination:
+class DelayedDiscrimination(DrawnTask):
     """Delayed discrimination of arXiv:2410.03972: two pulses f1, f2 in [2, 10], 5–20 steps apart →
     sign(f2 − f1).
 
@@ -63,9 +62,10 @@ class DelayedDiscrimination:
     respond: int = 5
     threshold: float = 0.05
 
-    name: ClassVar[str] = "delayed_discrimination"
-    version: ClassVar[int] = 1
-    stop_mse: ClassVar[float] = 0.01
+    name = "delayed_discrimination"
+    stream = "delayed discrimination"
+    version = 1
+    stop_mse = 0.01
 
     def __post_init__(self):
         for field in ("channels", "respond"):
@@ -75,14 +75,13 @@ class DelayedDiscrimination:
         number(self.smallest, "smallest", at_least=0)
         number(self.largest, "largest", above=self.smallest)
         number(self.gap, "gap", at_least=0)
-        number(self.threshold, "threshold", at_least=0)
+        super().__post_init__()
         if self.gap >= self.largest - self.smallest:
             raise InputError(
                 f"gap must be below largest − smallest = {self.largest - self.smallest:g}; got "
                 f"{self.gap}."
             )
-        if not isinstance(self.auxiliary, bool):
-            raise InputError(f"auxiliary must be True or False; got {self.auxiliary!r}.")
+        boolean(self.auxiliary, "auxiliary")
 
     @property
     def steps(self) -> int:
@@ -92,16 +91,8 @@ class DelayedDiscrimination:
         return self.longest + 1 + self.respond
 
     @property
-    def input_size(self) -> int:
-        return self.channels
-
-    @property
     def output_size(self) -> int:
         return self.channels * (2 if self.auxiliary else 1)
-
-    @property
-    def metric(self) -> Metric:
-        return FVU
 
     @property
     def chance(self) -> float:
@@ -117,12 +108,6 @@ class DelayedDiscrimination:
         """The same task with delays twice as long, both ends doubled."""
         return replace(self, shortest=2 * self.shortest, longest=2 * self.longest)
 
-    def batch(self, seeds: Sequence[int], step: int, trials: int) -> Trials:
-        """Training trials, (networks, trials, time, channels); see
-        `schurkit.tasks.base.Task.batch`.
-        """
-        return self._trials(list(seeds), "delayed discrimination batch", step, trials)
-
     def compiled_batch(self):
         """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
         delays = self.longest - self.shortest + 1
@@ -136,38 +121,23 @@ class DelayedDiscrimination:
             self.auxiliary,
         )
 
-    def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
-        """Held-out trials, (trials, time, channels)."""
-        return self._trials(
-            seed, "delayed discrimination test", 0, integer(trials, "trials", at_least=1)
-        )
-
-    def _trials(self, seed, stream: str, step: int, trials: int) -> Trials:
+    def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
+        room = self.largest - self.smallest - self.gap
         x, y = np.moveaxis(
-            random.uniform(seed, stream, step, (trials, self.channels, 2))
-            * (self.largest - self.smallest - self.gap),
-            -1,
-            0,
+            random.uniform(seeds, stream, step, (trials, self.channels, 2)) * room, -1, 0
         )
         delays = random.integers(
-            seed, f"{stream} delay", step, trials, self.longest - self.shortest + 1
+            seeds, f"{stream} delay", step, trials, self.longest - self.shortest + 1
         )
-        second, rises = 1 + self.shortest + delays, y >= x
-        a, b = (
-            self.smallest + x + np.where(rises, 0.0, self.gap),
-            self.smallest + y + np.where(rises, self.gap, 0.0),
-        )
-        since = np.arange(self.steps) - second[..., None]
-        inputs = np.where(since[..., None] == 0, (b / self.largest)[..., None, :], 0.0)
-        inputs[..., 0, :] = a / self.largest
-        answers = [np.where(rises, 1.0, -1.0)] + (
-            [np.abs(b - a) / self.largest] if self.auxiliary else []
-        )
-        targets = np.where(
-            since[..., None] >= 0, np.concatenate(answers, axis=-1)[..., None, :], 0.0
-        )
-        return Trials(
-            inputs.astype(np.float32),
-            targets.astype(np.float32),
-            (since >= 0) & (since < self.respond),
-        )
+        rises = y >= x
+        first = self.smallest + x + np.where(rises, 0.0, self.gap)
+        second = self.smallest + y + np.where(rises, self.gap, 0.0)
+        since = np.arange(self.steps) - (1 + self.shortest + delays)[..., None]
+        inputs = np.where(since[..., None] == 0, (second / self.largest)[..., None, :], 0.0)
+        inputs[..., 0, :] = first / self.largest
+        answers = np.where(rises, 1.0, -1.0)
+        if self.auxiliary:
+            answers = np.concatenate([answers, np.abs(second - first) / self.largest], axis=-1)
+        targets = np.where(since[..., None] >= 0, answers[..., None, :], 0.0)
+        mask = (since >= 0) & (since < self.respond)
+        return Trials(inputs.astype(np.float32), targets.astype(np.float32), mask)

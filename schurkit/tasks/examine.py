@@ -5,6 +5,7 @@ before it is trained.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, is_dataclass
 
 import numpy as np
@@ -16,15 +17,15 @@ from .base import Task, check_task
 
 
 @dataclass(frozen=True)
-class Check:
-    """One promise: what was promised, whether it was kept, and what was found."""
+class Promise:
+    """What a task promises, whether it was kept, and what was found."""
 
     promise: str
     kept: bool
     found: str
 
 
-def examine(task: Task, *, trials: int = 256, step: int = 7) -> list[Check]:
+def examine(task: Task, *, trials: int = 256, step: int = 7) -> list[Promise]:
     """Hold a task against its protocol (`schurkit.tasks.base.Task`): shapes, pure draws, held-out
     trials, chance.
 
@@ -36,7 +37,7 @@ def examine(task: Task, *, trials: int = 256, step: int = 7) -> list[Check]:
 
     Returns
     -------
-    list of `Check`, all of them, also when one is broken.
+    list of `Promise`, all of them, also when one is broken.
 
     Raises
     ------
@@ -67,127 +68,94 @@ def examine(task: Task, *, trials: int = 256, step: int = 7) -> list[Check]:
     ]
 
 
-def _fields(task):
+def _fields(task) -> Promise:
+    plain = "fields are plain numbers and words"
+    if not is_dataclass(task):
+        return Promise(f"{plain} of a frozen dataclass", False, "not a dataclass")
     try:
-        text = (
-            json.dumps(asdict(task), sort_keys=True, allow_nan=False)
-            if is_dataclass(task)
-            else "not a dataclass"
-        )
+        text = json.dumps(asdict(task), sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
-        return Check(
-            "fields are plain numbers and words, as the store's key needs", False, str(error)
-        )
-    frozen = is_dataclass(task) and type(task).__dataclass_params__.frozen
-    return Check(
-        "fields are plain numbers and words of a frozen dataclass, as the store's key needs",
-        frozen,
-        text,
-    )
+        return Promise(f"{plain}, as the store's key needs", False, str(error))
+    frozen = type(task).__dataclass_params__.frozen
+    return Promise(f"{plain} of a frozen dataclass, as the store's key needs", frozen, text)
 
 
-def _shapes(task, alone, company, test):
+def _shapes(task, alone, company, test) -> Promise:
     sizes = all(
-        drawn.inputs.shape[-1] == task.input_size and drawn.targets.shape[-1] == task.output_size
+        (drawn.inputs.shape[-1], drawn.targets.shape[-1]) == (task.input_size, task.output_size)
         for drawn in (alone, company, test)
     )
-    axes = (
-        alone.inputs.ndim == company.inputs.ndim == 4
-        and len(company.inputs) == 3
-        and test.inputs.ndim == 3
-    )
-    found = (
-        f"batch of three seeds {company.inputs.shape} → {company.targets.shape}, test "
-        f"{test.inputs.shape} → {test.targets.shape}"
-    )
-    return Check(
+    axes = (alone.networks, company.networks, test.networks) == (1, 3, None)
+    return Promise(
         "batches have a networks axis, test trials have none; channels are those that were named",
         sizes and axes,
-        found,
+        f"batch of three seeds {company.inputs.shape} → {company.targets.shape}, test "
+        f"{test.inputs.shape} → {test.targets.shape}",
     )
 
 
-def _same(a, b) -> bool:
-    return a.shape == b.shape and bool(np.array_equal(a, b))
-
-
-def _pure(task, alone, company, step, trials):
-    again, later, another = (
-        task.batch([5], step, trials),
-        task.batch([5], step + 1, trials),
-        task.batch([6], step, trials),
+def _pure(task, alone, company, step, trials) -> Iterator[Promise]:
+    again = task.batch([5], step, trials)
+    same = _equal(alone.inputs, again.inputs) and _equal(alone.targets, again.targets)
+    yield Promise(
+        "the same seed and step give the same batch",
+        same,
+        "drawn twice: " + ("equal" if same else "different"),
     )
-    repeated = _same(alone.inputs, again.inputs) and _same(alone.targets, again.targets)
-    beside = (
+    same = (
         len(company.inputs) == 3
-        and _same(alone.inputs[0], company.inputs[1])
-        and _same(alone.targets[0], company.targets[1])
+        and _equal(alone.inputs[0], company.inputs[1])
+        and _equal(alone.targets[0], company.targets[1])
     )
-    fresh = not _same(alone.inputs, later.inputs) and not _same(alone.inputs, another.inputs)
-    return [
-        Check(
-            "the same seed and step give the same batch",
-            repeated,
-            "drawn twice: " + ("equal" if repeated else "different"),
-        ),
-        Check(
-            "a seed draws the same alone and in company",
-            beside,
-            "seed 5 alone and between 2 and 9: " + ("equal" if beside else "different"),
-        ),
-        Check(
-            "other steps and other seeds give other batches",
-            fresh,
-            "step + 1 and seed + 1: " + ("both differ" if fresh else "a repetition"),
-        ),
-    ]
+    yield Promise(
+        "a seed draws the same alone and in company",
+        same,
+        "seed 5 alone and between 2 and 9: " + ("equal" if same else "different"),
+    )
+    others = task.batch([5], step + 1, trials), task.batch([6], step, trials)
+    fresh = not any(_equal(alone.inputs, other.inputs) for other in others)
+    yield Promise(
+        "other steps and other seeds give other batches",
+        fresh,
+        "step + 1 and seed + 1: " + ("both differ" if fresh else "a repetition"),
+    )
 
 
-def _held_out(task, alone, test, trials):
+def _held_out(task, alone, test, trials) -> Iterator[Promise]:
     keys = {trial.tobytes() for trial in alone.inputs[0]}
     shared = sum(trial.tobytes() in keys for trial in test.inputs)
-    draws = [task.test_trials(trials, seed) for seed in (0, 5)]
+    draws = [task.test_trials(trials, seed).inputs for seed in (0, 5)]
     batches = [alone.inputs[0], *(task.batch([seed], 0, trials).inputs[0] for seed in (0, 5))]
-    apart = not any(_same(drawn.inputs, batch) for drawn in draws for batch in batches)
-    stable = _same(test.inputs, draws[0].inputs) and not _same(test.inputs, draws[1].inputs)
-    occur = (
+    apart = not any(_equal(drawn, batch) for drawn in draws for batch in batches)
+    yield Promise(
+        "held-out trials are not those of training",
+        apart,
         f"{'another stream' if apart else 'the stream of training'}; {shared} of "
-        f"{len(test.inputs)} test trials occur in a training batch"
+        f"{len(test.inputs)} test trials occur in a training batch",
     )
-    return [
-        Check("held-out trials are not those of training", apart, occur),
-        Check(
-            "held-out trials depend on their own seed",
-            stable,
-            "one seed repeats itself, another differs" if stable else "seeds 0 and 5 do not",
-        ),
-    ]
+    seeded = _equal(test.inputs, draws[0]) and not _equal(test.inputs, draws[1])
+    yield Promise(
+        "held-out trials depend on their own seed",
+        seeded,
+        "one seed repeats itself, another differs" if seeded else "seeds 0 and 5 do not",
+    )
 
 
-def _chance(task, test):
-    kept = np.broadcast_to(test.mask, test.targets.shape[:2]).astype(bool)
-    targets = test.targets[kept].astype(np.float64)
-    error = float(np.square(targets - targets.mean(axis=0)).mean())
-    varies = bool(error > 0)
-    spread = np.square(targets - targets.mean(axis=0))
-    a_trial = np.array(
-        [
-            spread[rows].mean()
-            for rows in np.array_split(np.arange(len(spread)), min(len(test.targets), 16))
-        ]
+def _chance(task, test) -> Iterator[Promise]:
+    targets = test.targets[test.counted].astype(np.float64)
+    squares = np.square(targets - targets.mean(axis=0))
+    error = float(squares.mean())
+    yield Promise(
+        "targets vary, so that FVU is defined", error > 0, f"mean square about the mean {error:.4g}"
     )
-    near = varies and abs(error - task.chance) <= 0.02 * error + 4 * a_trial.std() / np.sqrt(
-        len(a_trial)
+    parts = [part.mean() for part in np.array_split(squares, min(len(test.targets), 16))]
+    far = 0.02 * error + 4 * np.std(parts) / np.sqrt(len(parts))
+    yield Promise(
+        "chance is the error of always predicting the mean",
+        bool(error > 0 and abs(error - task.chance) <= far),
+        f"stated {task.chance:.4g}, measured {error:.4g} on {len(test.targets)} trials",
     )
-    return [
-        Check(
-            "targets vary, so that FVU is defined",
-            varies,
-            f"mean square about the mean {error:.4g}",
-        ),
-        Check(
-            "chance is the error of always predicting the mean",
-            bool(near),
-            f"stated {task.chance:.4g}, measured {error:.4g} on {len(test.targets)} trials",
-        ),
-    ]
+
+
+def _equal(a, b) -> bool:
+    return bool(np.array_equal(a, b))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import dataclass
 
 import numpy as np
 
 from schurkit import random
 from schurkit.checks import integer, number
-from schurkit.metrics import FVU, Metric
 from schurkit.rnn import Trials
+
+from .base import DrawnTask
 
 
 @dataclass(frozen=True)
-class FlipFlop:
+class FlipFlop(DrawnTask):
     """N-bit flip-flop of arXiv:2606.18457, §4 (3 bits, 25 steps); the paper does not state the
     input statistics.
 
@@ -53,28 +52,22 @@ class FlipFlop:
     pulse_probability: float = 0.1
     threshold: float = 0.05
 
-    name: ClassVar[str] = "flip_flop"
-    version: ClassVar[int] = 1
-    chance: ClassVar[float] = 1.0  # the targets are ±1 with mean 0
-    stop_mse: ClassVar[float] = 0.001
+    name = "flip_flop"
+    stream = "flip-flop"
+    version = 1
+    chance = 1.0  # the targets are ±1 with mean 0
+    stop_mse = 0.001
 
     def __post_init__(self):
+        super().__post_init__()
         integer(self.bits, "bits", at_least=1)
-        integer(self.steps, "steps", at_least=1)
         number(self.pulse_probability, "pulse_probability", at_least=0, at_most=1)
-        number(self.threshold, "threshold", at_least=0)
 
     @property
     def input_size(self) -> int:
         return self.bits
 
-    @property
-    def output_size(self) -> int:
-        return self.bits
-
-    @property
-    def metric(self) -> Metric:
-        return FVU
+    output_size = input_size
 
     @property
     def memoryless(self) -> float:
@@ -83,35 +76,15 @@ class FlipFlop:
         """
         return (self.steps - 1) * (1 - self.pulse_probability) / self.steps
 
-    def out_of_distribution(self) -> FlipFlop:
-        """The same task with trials twice as long."""
-        return replace(self, steps=2 * self.steps)
-
-    def batch(self, seeds: Sequence[int], step: int, trials: int) -> Trials:
-        """Training trials, (networks, trials, time, bits); see `schurkit.tasks.base.Task.batch`."""
-        return self._trials(
-            random.uniform(list(seeds), "flip-flop batch", step, (trials, self.steps, self.bits))
-        )
-
     def compiled_batch(self):
         """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
         return "flip_flop", (self.pulse_probability,)
 
-    def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
-        """Held-out trials, (trials, time, bits)."""
-        return self._trials(
-            random.uniform(
-                seed,
-                "flip-flop test",
-                0,
-                (integer(trials, "trials", at_least=1), self.steps, self.bits),
-            )
-        )
-
-    def _trials(self, u: np.ndarray) -> Trials:
+    def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
         """One uniform number decides each entry: below p/2 a pulse of −1, below p one of +1 (at the
         first step p = 1).
         """
+        u = random.uniform(seeds, stream, step, (trials, self.steps, self.bits))
         p = np.full((self.steps, self.bits), self.pulse_probability)
         p[0] = 1.0
         inputs = (u < p).astype(np.float32)

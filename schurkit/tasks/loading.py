@@ -23,18 +23,20 @@ from .running_sum import RunningSum
 from .sine import Sine
 from .sine_generation import SineGeneration
 
-_CLASSES = (
-    Copy,
-    FlipFlop,
-    Sine,
-    ContextIntegration,
-    DelayedDiscrimination,
-    PathIntegration,
-    SineGeneration,
-    ModularAddition,
-    RunningSum,
-)
-TASKS = {task.name: task for task in _CLASSES}
+TASKS = {
+    kind.name: kind
+    for kind in (
+        Copy,
+        FlipFlop,
+        Sine,
+        ContextIntegration,
+        DelayedDiscrimination,
+        PathIntegration,
+        SineGeneration,
+        ModularAddition,
+        RunningSum,
+    )
+}
 """The book's tasks by name."""
 _SPEC = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -69,7 +71,7 @@ def load_task(name: str, fields: Mapping | str | None = None) -> Task:
     FlipFlop(bits=2, steps=25, pulse_probability=0.1, threshold=0.05)
     """
     kind = _class_of(name)
-    values = _plain_fields(fields)
+    values = _values(fields)
     if not (isinstance(kind, type) and is_dataclass(kind)):
         raise InputError(
             f"{name} must be a dataclass that follows schurkit.tasks.base.Task; got {kind!r}."
@@ -114,17 +116,16 @@ def _class_of(name):
     return getattr(found, kind)
 
 
-def _plain_fields(fields) -> dict:
-    if isinstance(fields, str):
+def _values(fields) -> dict:
+    """The fields by name, from a mapping or the text of a JSON object; lists become tuples."""
+    problem, values = "", {} if fields is None else fields
+    if isinstance(values, str):
         try:
-            fields = json.loads(fields)
+            values = json.loads(values)
         except ValueError as error:
-            raise InputError(
-                f"fields must be a JSON object, e.g. '{{\"steps\": 30}}'; got {fields!r} ({error})."
-            ) from error
-    fields = {} if fields is None else fields
-    if not isinstance(fields, Mapping):
-        raise InputError(f"fields must be a JSON object, e.g. '{{\"steps\": 30}}'; got {fields!r}.")
-    return {
-        key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()
-    }
+            problem = f" ({error})"
+    if not isinstance(values, Mapping):
+        raise InputError(
+            f"fields must be a JSON object, e.g. '{{\"steps\": 30}}'; got {fields!r}{problem}."
+        )
+    return {name: tuple(x) if isinstance(x, list) else x for name, x in values.items()}

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import log
-from typing import ClassVar
 
 import numpy as np
 
 from schurkit import random
-from schurkit.checks import InputError, integer, number
-from schurkit.metrics import ACCURACY, Metric
+from schurkit.checks import InputError, boolean, integer, number
+from schurkit.metrics import ACCURACY
 from schurkit.rnn import Trials
 
 MOST_TUPLES = 2**20
@@ -46,8 +45,8 @@ class ModularAddition:
     Examples
     --------
     >>> task = ModularAddition(p=7, train_fraction=0.5)
-    >>> len(task.batch([0], 0).inputs[0]), len(task.test_trials()), task.test_trials().inputs.shape[1:]
-    (24, 25, (2, 7))
+    >>> task.batch([0], 0).inputs.shape, task.test_trials().inputs.shape
+    ((1, 24, 2, 7), (25, 2, 7))
     """
 
     p: int = 113
@@ -58,8 +57,9 @@ class ModularAddition:
     split_seed: int = 0
     threshold: float = 0.99
 
-    name: ClassVar[str] = "modular_addition"
-    version: ClassVar[int] = 1
+    name = "modular_addition"
+    version = 1
+    metric = ACCURACY
 
     def __post_init__(self):
         if integer(self.p, "p", at_least=3) % 2 == 0:
@@ -71,8 +71,7 @@ class ModularAddition:
         integer(self.split_seed, "split_seed", at_least=0)
         number(self.train_fraction, "train_fraction", above=0, at_most=1)
         number(self.threshold, "threshold", at_least=0, at_most=1)
-        if not isinstance(self.equals, (bool, np.bool_)):
-            raise InputError(f"equals must be True or False; got {self.equals!r}.")
+        boolean(self.equals, "equals")
         tuples = self.p**self.operands
         if self.sample is not None:
             integer(self.sample, "sample", at_least=2, at_most=min(tuples, MOST_TUPLES))
@@ -99,10 +98,6 @@ class ModularAddition:
     def steps(self) -> int:
         """Time steps of a trial."""
         return self.operands + bool(self.equals)
-
-    @property
-    def metric(self) -> Metric:
-        return ACCURACY
 
     @property
     def chance(self) -> float:
@@ -134,12 +129,16 @@ class ModularAddition:
     @property
     def train_tuples(self) -> np.ndarray:
         """(train_size, operands) the training tuples, the same for every network."""
-        return _shuffled(self.p, self.operands, self.sample, self.split_seed)[: self.train_size]
+        return self._tuples[: self.train_size]
 
     @property
     def held_out_tuples(self) -> np.ndarray:
         """(size − train_size, operands) the held-out tuples."""
-        return _shuffled(self.p, self.operands, self.sample, self.split_seed)[self.train_size :]
+        return self._tuples[self.train_size :]
+
+    @property
+    def _tuples(self) -> np.ndarray:
+        return _shuffled(self.p, self.operands, self.sample, self.split_seed)
 
     def token_pairs(self, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """The training set as numbers (a, b, target), (train_size,) each: what a table form of a
@@ -161,16 +160,10 @@ class ModularAddition:
         """
         train, seeds = self.train_tuples, list(seeds)
         if trials is None:
-            chosen = np.broadcast_to(np.arange(len(train)), (len(seeds), len(train)))
-        else:
-            chosen = random.integers(
-                seeds,
-                "modular addition batch",
-                step,
-                (integer(trials, "trials", at_least=1),),
-                len(train),
-            )
-        return self.trials(train[chosen])
+            return self.trials(np.broadcast_to(train, (len(seeds), *train.shape)))
+        trials = integer(trials, "trials", at_least=1)
+        which = random.integers(seeds, "modular addition batch", step, trials, len(train))
+        return self.trials(train[which])
 
     def test_trials(self, trials: int | None = None, seed: int = 0) -> Trials:
         """Held-out trials, (trials, time, tokens): all held-out tuples, or as many of them as asked
@@ -178,9 +171,8 @@ class ModularAddition:
         """
         held_out = self.held_out_tuples
         if trials is not None and integer(trials, "trials", at_least=1) < len(held_out):
-            held_out = held_out[
-                random.permutation(seed, "modular addition test", 0, len(held_out))[:trials]
-            ]
+            order = random.permutation(seed, "modular addition test", 0, len(held_out))
+            held_out = held_out[order[:trials]]
         return self.trials(held_out)
 
     def trials(self, tuples) -> Trials:
@@ -191,10 +183,9 @@ class ModularAddition:
             or tuples.shape[-1] != self.operands
             or tuples.dtype.kind not in "iu"
         ):
-            expected = f"(trials, {self.operands}) or (networks, trials, {self.operands})"
             raise InputError(
-                f"tuples must be whole numbers of shape {expected}; got {tuples.dtype} of shape "
-                f"{tuples.shape}."
+                f"tuples must be whole numbers of shape (trials, {self.operands}) or (networks, "
+                f"trials, {self.operands}); got {tuples.dtype} of shape {tuples.shape}."
             )
         if tuples.size and not 0 <= tuples.min() <= tuples.max() < self.p:
             raise InputError(
@@ -207,9 +198,8 @@ class ModularAddition:
         inputs = np.zeros((*tokens.shape, self.input_size), np.float32)
         np.put_along_axis(inputs, tokens[..., None], 1, axis=-1)
         targets = np.zeros((*tokens.shape, self.p), np.float32)
-        np.put_along_axis(
-            targets[..., -1, :], tuples.sum(axis=-1, keepdims=True) % self.p, 1, axis=-1
-        )
+        sums = tuples.sum(axis=-1, keepdims=True) % self.p
+        np.put_along_axis(targets[..., -1, :], sums, 1, axis=-1)
         return Trials(inputs, targets, np.arange(self.steps) == self.steps - 1)
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
 
 import numpy as np
 
 from schurkit import random
 from schurkit.checks import integer, number
-from schurkit.metrics import FVU, Metric
 from schurkit.rnn import Trials
+
+from .base import DrawnTask
 
 
 @dataclass(frozen=True)
-class PathIntegration:
+class PathIntegration(DrawnTask):
     """Path integration of arXiv:2410.03972: heading and speed at each step, a random start →
     position, within ±5, in 2 or 3 dimensions.
 
@@ -58,18 +57,17 @@ class PathIntegration:
     turning: float = 0.3
     threshold: float = 0.05
 
-    name: ClassVar[str] = "path_integration"
-    version: ClassVar[int] = 1
-    stop_mse: ClassVar[float] = 0.05
+    name = "path_integration"
+    stream = "path integration"
+    version = 1
+    stop_mse = 0.05
 
     def __post_init__(self):
+        super().__post_init__()
         integer(self.dimensions, "dimensions", at_least=2, at_most=3)
-        integer(self.steps, "steps", at_least=1)
         number(self.side, "side", above=0)
-        number(self.speed, "speed", above=0)
-        number(self.speed, "speed", at_most=self.side / 2)
+        number(self.speed, "speed", above=0, at_most=self.side / 2)
         number(self.turning, "turning", at_least=0)
-        number(self.threshold, "threshold", at_least=0)
 
     @property
     def input_size(self) -> int:
@@ -80,43 +78,23 @@ class PathIntegration:
         return self.dimensions
 
     @property
-    def metric(self) -> Metric:
-        return FVU
-
-    @property
     def chance(self) -> float:
         """Mean squared error of always predicting the mean target, from 2,000 trials; near side²/12
         a coordinate, as starts are uniform.
         """
         return _variance(self)
 
-    def out_of_distribution(self) -> PathIntegration:
-        """The same task with trials twice as long."""
-        return replace(self, steps=2 * self.steps)
-
-    def batch(self, seeds: Sequence[int], step: int, trials: int) -> Trials:
-        """Training trials, (networks, trials, time, channels); see
-        `schurkit.tasks.base.Task.batch`.
-        """
-        return self._trials(list(seeds), "path integration batch", step, trials)
-
     def compiled_batch(self):
         """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
         return "path_integration", (self.side, self.speed, self.turning)
 
-    def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
-        """Held-out trials, (trials, time, channels)."""
-        return self._trials(seed, "path integration test", 0, integer(trials, "trials", at_least=1))
-
-    def _trials(self, seed, stream: str, step: int, trials: int) -> Trials:
+    def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
         d, half = self.dimensions, self.side / 2
-        start = (random.uniform(seed, f"{stream} place", step, (trials, d)) * 2 - 1) * half
-        turns = random.normal(seed, stream, step, (trials, self.steps, d))
-        speeds = random.uniform(seed, f"{stream} speed", step, (trials, self.steps)) * self.speed
-        place, heading = (
-            start.copy(),
-            _unit(random.normal(seed, f"{stream} heading", step, (trials, d))),
-        )
+        start = (random.uniform(seeds, f"{stream} place", step, (trials, d)) * 2 - 1) * half
+        turns = random.normal(seeds, stream, step, (trials, self.steps, d))
+        speeds = random.uniform(seeds, f"{stream} speed", step, (trials, self.steps)) * self.speed
+        place = start
+        heading = _unit(random.normal(seeds, f"{stream} heading", step, (trials, d)))
         inputs = np.zeros((*speeds.shape, self.input_size), np.float32)
         targets = np.empty((*speeds.shape, d), np.float32)
         for t in range(self.steps):
@@ -140,5 +118,5 @@ def _unit(v):
 
 @lru_cache
 def _variance(task: PathIntegration) -> float:
-    targets = task._trials(0, "path integration chance", 0, 2000).targets.astype(np.float64)
+    targets = task.draw(0, "path integration chance", 0, 2000).targets.astype(np.float64)
     return float(((targets - targets.mean(axis=(0, 1))) ** 2).mean())

@@ -5,10 +5,10 @@ that one W_rec is used again and again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
+from schurkit import random
 from schurkit.checks import InputError, integer
 from schurkit.rnn import Trials
 
@@ -42,8 +42,8 @@ class RunningSum(ModularAddition):
     operands: int = 3
     sample: int | None = 30_000
 
-    name: ClassVar[str] = "running_sum"
-    version: ClassVar[int] = 1
+    name = "running_sum"
+    version = 1
 
     def __post_init__(self):
         super().__post_init__()
@@ -73,8 +73,6 @@ class RunningSum(ModularAddition):
         trials : how many.
         seed : of the numbers.
         """
-        from schurkit import random
-
         shape = (integer(trials, "trials", at_least=1), integer(operands, "operands", at_least=2))
         task = type(self)(p=self.p, operands=operands, sample=min(100, self.p**2))
         return task.trials(random.integers(seed, "running sum, longer", operands, shape, self.p))

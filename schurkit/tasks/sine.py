@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from schurkit import random
-from schurkit.checks import InputError, integer, number
-from schurkit.metrics import FVU, Metric
+from schurkit.checks import InputError, number
 from schurkit.rnn import Trials
+
+from .base import DrawnTask
 
 
 @dataclass(frozen=True)
-class Sine:
+class Sine(DrawnTask):
     """Frequency-cued sine generation of arXiv:2606.18457, §4 (50 steps); the paper does not state
     the input statistics.
 
@@ -50,24 +49,20 @@ class Sine:
     fastest: float = 0.1
     threshold: float = 0.05
 
-    name: ClassVar[str] = "sine"
-    version: ClassVar[int] = 1
-    input_size: ClassVar[int] = 1
-    output_size: ClassVar[int] = 1
+    name = "sine"
+    stream = "sine"
+    version = 1
+    input_size = 1
+    output_size = 1
 
     def __post_init__(self):
-        integer(self.steps, "steps", at_least=1)
+        super().__post_init__()
         number(self.slowest, "slowest", above=0, at_most=0.5)
         number(self.fastest, "fastest", above=0, at_most=0.5)
-        number(self.threshold, "threshold", at_least=0)
         if self.slowest > self.fastest:
             raise InputError(
                 f"slowest must be at most fastest; got {self.slowest} and {self.fastest}."
             )
-
-    @property
-    def metric(self) -> Metric:
-        return FVU
 
     def _reference(self) -> np.ndarray:
         return self.targets((np.arange(1000) + 0.5) / 1000)
@@ -89,15 +84,8 @@ class Sine:
         frequency = self.slowest + np.asarray(cues)[..., None, None] * (self.fastest - self.slowest)
         return np.sin(2 * np.pi * frequency * np.arange(1, self.steps + 1)[:, None])
 
-    def batch(self, seeds: Sequence[int], step: int, trials: int) -> Trials:
-        """Training trials, (networks, trials, time, 1); see `schurkit.tasks.base.Task.batch`."""
-        return self._trials(random.uniform(list(seeds), "sine batch", step, trials))
-
-    def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
-        """Held-out trials, (trials, time, 1)."""
-        return self._trials(
-            random.uniform(seed, "sine test", 0, integer(trials, "trials", at_least=1))
-        )
+    def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
+        return self._trials(random.uniform(seeds, stream, step, trials))
 
     def _trials(self, cues: np.ndarray) -> Trials:
         inputs = np.repeat(cues[..., None], self.steps, axis=-1)[..., None]

@@ -4,20 +4,19 @@ channel.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import dataclass
 
 import numpy as np
 
 from schurkit import random
 from schurkit.checks import InputError, integer, number
-from schurkit.metrics import FVU, Metric
 from schurkit.rnn import Trials
+
+from .base import DrawnTask
 
 
 @dataclass(frozen=True)
-class SineGeneration:
+class SineGeneration(DrawnTask):
     """Sine generation of arXiv:2410.03972: on each channel a static cue → sin(2π f t), f in [1, 30]
     Hz.
 
@@ -55,35 +54,23 @@ class SineGeneration:
     dt: float = 0.01
     threshold: float = 0.1
 
-    name: ClassVar[str] = "sine_generation"
-    version: ClassVar[int] = 1
-    stop_mse: ClassVar[float] = 0.05
+    name = "sine_generation"
+    stream = "sine generation"
+    version = 1
+    stop_mse = 0.05
 
     def __post_init__(self):
+        super().__post_init__()
         integer(self.channels, "channels", at_least=1)
         integer(self.frequencies, "frequencies", at_least=2)
-        integer(self.steps, "steps", at_least=1)
         number(self.slowest, "slowest", above=0)
         number(self.fastest, "fastest", at_least=self.slowest)
         number(self.dt, "dt", above=0)
-        number(self.threshold, "threshold", at_least=0)
         if self.fastest * self.dt > 0.5:
             raise InputError(
                 f"fastest · dt must be at most 1/2 (two steps a period); got {self.fastest} · "
                 f"{self.dt}."
             )
-
-    @property
-    def input_size(self) -> int:
-        return self.channels
-
-    @property
-    def output_size(self) -> int:
-        return self.channels
-
-    @property
-    def metric(self) -> Metric:
-        return FVU
 
     @property
     def waves(self) -> np.ndarray:
@@ -100,37 +87,12 @@ class SineGeneration:
         """Mean squared error of always predicting the mean target."""
         return float(self.waves.astype(np.float64).var())
 
-    def out_of_distribution(self) -> SineGeneration:
-        """The same task with trials twice as long."""
-        return replace(self, steps=2 * self.steps)
-
-    def batch(self, seeds: Sequence[int], step: int, trials: int) -> Trials:
-        """Training trials, (networks, trials, time, channels); see
-        `schurkit.tasks.base.Task.batch`.
-        """
-        return self._trials(
-            random.integers(
-                list(seeds),
-                "sine generation batch",
-                step,
-                (trials, self.channels),
-                self.frequencies,
-            )
-        )
-
     def compiled_batch(self):
         """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
         return "sine_generation", self.waves.ravel()
 
-    def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
-        """Held-out trials, (trials, time, channels)."""
-        shape = integer(trials, "trials", at_least=1), self.channels
-        return self._trials(
-            random.integers(seed, "sine generation test", 0, shape, self.frequencies)
-        )
-
-    def _trials(self, chosen: np.ndarray) -> Trials:
-        cues = np.repeat((chosen / (self.frequencies - 1))[..., None, :], self.steps, axis=-2)
-        return Trials(
-            cues.astype(np.float32), np.ascontiguousarray(np.moveaxis(self.waves[chosen], -1, -2))
-        )
+    def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
+        which = random.integers(seeds, stream, step, (trials, self.channels), self.frequencies)
+        cues = np.repeat((which / (self.frequencies - 1))[..., None, :], self.steps, axis=-2)
+        targets = np.moveaxis(self.waves[which], -1, -2)
+        return Trials(cues.astype(np.float32), np.ascontiguousarray(targets))

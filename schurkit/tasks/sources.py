@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import sys
 import textwrap
+from collections.abc import Iterator
 from types import CodeType, FunctionType
 
 _PLAIN = (str, int, float, bool, bytes, type(None))
@@ -26,11 +27,11 @@ def task_version(task) -> int | str:
     if kind.__module__.split(".")[0] == __name__.split(".")[0]:
         return kind.version
     try:
-        told = ast.dump(bare(ast.parse(inspect.getsource(sys.modules[kind.__module__]))))
+        source = ast.dump(bare(ast.parse(inspect.getsource(sys.modules[kind.__module__]))))
     except (OSError, TypeError):  # no module source
-        told = class_source(kind)
+        source = class_source(kind)
     inherited = getattr(kind, "version", "")  # of a task of schurkit that it extends
-    return hashlib.sha256(f"{told}{inherited}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{source}{inherited}".encode()).hexdigest()[:16]
 
 
 def class_source(cls: type) -> str:
@@ -41,45 +42,40 @@ def class_source(cls: type) -> str:
     followed. What a module defines is not: its changes are the reader's to tell, by another `name`
     or field of the task.
     """
-    seen: dict[int, object] = {}
-    return "\n".join(_told(cls, cls.__module__, seen))
+    return "\n".join(_lines(cls, cls.__module__, set()))
 
 
-def _told(thing, home, seen):
-    if id(thing) in seen:
+def _lines(thing: type | FunctionType, home: str, seen: set) -> Iterator[str]:
+    """Of a class or function of the module `home`, then of what it uses there, each once."""
+    if thing in seen:
         return
-    seen[id(thing)] = thing
+    seen.add(thing)
     if isinstance(thing, type):
-        yield f"class {thing.__qualname__}({', '.join(base.__qualname__ for base in thing.__bases__)})"
-        for base in thing.__bases__:
+        bases = thing.__bases__
+        yield f"class {thing.__qualname__}({', '.join(base.__qualname__ for base in bases)})"
+        for base in bases:
             if base.__module__ == home:
-                yield from _told(base, home, seen)
-        for name, value in sorted(vars(thing).items()):
-            yield from _member(name, value, home, seen)
+                yield from _lines(base, home, seen)
+        used = vars(thing)
     else:
-        yield _text_of(thing)
-        for name in sorted(_names(thing.__code__)):
-            yield from _member(name, thing.__globals__.get(name), home, seen)
+        yield _code(thing) or f"{thing.__qualname__} {thing.__code__.co_code.hex()}"
+        used = {name: thing.__globals__.get(name) for name in _names(thing.__code__)}
+    for name, value in sorted(used.items()):
+        yield from _member(name, value, home, seen)
 
 
 def _member(name, value, home, seen):
     if isinstance(value, property):
-        parts = [value.fget, value.fset, value.fdel]
-    else:
-        parts = [
-            getattr(value, "func", None) or getattr(value, "__func__", None) or value
-        ]  # cached_property, static and class methods
+        parts = value.fget, value.fset, value.fdel
+    else:  # cached_property, static and class methods
+        parts = (getattr(value, "func", None) or getattr(value, "__func__", None) or value,)
     for part in parts:
         if isinstance(part, (FunctionType, type)) and part.__module__ == home:
-            if not (
-                name.startswith("__") and _text_of(part, "") == ""
-            ):  # what dataclass writes follows from the fields
-                yield from _told(part, home, seen)
-        elif (
-            name not in ("__doc__", "__firstlineno__")
-            and (isinstance(part, _PLAIN) or _plain_tuple(part))
-            and part is not None
-        ):
+            # What dataclass writes has no source, and follows from the fields
+            written = isinstance(part, type) or not name.startswith("__") or _code(part)
+            if written:
+                yield from _lines(part, home, seen)
+        elif name not in ("__doc__", "__firstlineno__") and part is not None and _plain(part):
             yield f"{name} = {part!r}"
 
 
@@ -88,47 +84,33 @@ def bare(tree: ast.AST) -> ast.AST:
     for node in ast.walk(tree):
         for part in ("body", "orelse", "finalbody"):
             if isinstance(lines := getattr(node, part, None), list):
-                kept = [
-                    line
-                    for line in lines
-                    if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))
-                ]
-                setattr(node, part, kept or ([ast.Pass()] if lines else []))
+                code = [line for line in lines if not _is_text(line)]
+                setattr(node, part, code or [ast.Pass()] * bool(lines))
     return tree
 
 
-def _plain_tuple(value) -> bool:
-    return isinstance(value, tuple) and all(
-        isinstance(item, _PLAIN) or _plain_tuple(item) for item in value
-    )
+def _is_text(line: ast.stmt) -> bool:
+    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)
 
 
-def _text_of(function, otherwise=None) -> str:
-    """The syntax tree of a function without docstrings; its byte code where the source is not to be
-    had.
-    """
-    if isinstance(function, type):
-        return function.__qualname__
+def _plain(value) -> bool:
+    return isinstance(value, _PLAIN) or (isinstance(value, tuple) and all(map(_plain, value)))
+
+
+def _code(function: FunctionType) -> str | None:
+    """Its syntax tree without docstrings; None where the source is not to be had."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        return ast.dump(bare(ast.parse(textwrap.dedent(inspect.getsource(function)))))
     except (OSError, TypeError, SyntaxError):
-        return (
-            f"{function.__qualname__} {function.__code__.co_code.hex()}"
-            if otherwise is None
-            else otherwise
-        )
-    return ast.dump(bare(tree))
+        return None
 
 
 def _names(code: CodeType) -> set[str]:
     """Global names that a function and the functions inside it look up; not the attributes, which
     may be called like something else.
     """
-    found = {
-        step.argval
-        for step in dis.get_instructions(code)
-        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")
-    }
+    loads = "LOAD_GLOBAL", "LOAD_NAME"
+    found = {step.argval for step in dis.get_instructions(code) if step.opname in loads}
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             found |= _names(constant)

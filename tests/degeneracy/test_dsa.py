@@ -10,14 +10,13 @@ from schurkit import InputError
 from schurkit.degeneracy import (
     DSA,
     _ascent,
-    _starts,
     delay_operators,
     dsa_distances,
     hidden_trajectories,
     nulls,
     operators_of,
 )
-from schurkit.degeneracy.dsa import SCORES
+from schurkit.degeneracy.dsa import SCORES, bases, guided, haar
 
 ENGINES = ["numba", "numpy"]
 
@@ -177,15 +176,15 @@ def _cayley(X):
 
 def test_starts_are_orthogonal_of_both_determinants():
     A, B = operators(3, 6), operators(3, 6, seed=9)
-    guided = _starts.guided(A, B, _starts.bases(A), _starts.bases(B))
-    drawn = _starts.haar(6, 6, 0)
-    for C in (guided, drawn):
+    first = guided(A, B, bases(A), bases(B))
+    drawn = haar(6, 6, 0)
+    for C in (first, drawn):
         assert np.abs(C @ np.swapaxes(C, -1, -2) - np.eye(6)).max() < 1e-12
-    dets = np.linalg.det(guided)
+    dets = np.linalg.det(first)
     assert np.abs(dets[:, :4] + dets[:, 4:]).max() < 1e-9
     assert np.linalg.det(drawn).round().tolist() == [1, 1, -1, -1, 1, 1]
-    assert np.array_equal(_starts.haar(2, 6, 0), drawn[:2]) and not np.array_equal(
-        _starts.haar(2, 6, 1), drawn[:2]
+    assert np.array_equal(haar(2, 6, 0), drawn[:2]) and not np.array_equal(
+        haar(2, 6, 1), drawn[:2]
     )
 
 

@@ -10,7 +10,7 @@ from helpers import random_rnn
 from scipy.optimize import quadratic_assignment
 
 from schurkit import RNN, InputError
-from schurkit.degeneracy import _matching, nulls, pif_distances
+from schurkit.degeneracy import nulls, pif, pif_distances
 
 
 def matrices(networks=3, hidden=8, seed=0):
@@ -95,7 +95,7 @@ def test_nothing_among_all_permutations_is_much_better(signed):
 def test_frank_wolfe_is_scipys_faq():
     for seed in range(5):
         A, B = matrices(2, 12, seed)
-        Q = _matching.frank_wolfe(A, B, np.zeros_like(A), np.full((12, 12), 1 / 12), False)
+        Q = pif.frank_wolfe(A, B, np.zeros_like(A), np.full((12, 12), 1 / 12), False)
         theirs = quadratic_assignment(
             A,
             B,
@@ -106,7 +106,7 @@ def test_frank_wolfe_is_scipys_faq():
                 "rng": np.random.default_rng(seed),
             },
         ).fun
-        assert _matching.value(A, B, np.zeros_like(A), Q) == pytest.approx(theirs, rel=0.1)
+        assert pif.value(A, B, np.zeros_like(A), Q) == pytest.approx(theirs, rel=0.1)
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -114,17 +114,17 @@ def test_gradient_swaps_and_flips_are_the_differences(signed):
     rng = np.random.default_rng(0)
     A, B, linear, D = rng.normal(size=(4, 6, 6))
     Q = np.eye(6)[rng.permutation(6)] * (rng.choice([-1, 1], 6)[:, None] if signed else 1)
-    f = lambda X: _matching.value(A, B, linear, X)  # noqa: E731
+    f = lambda X: pif.value(A, B, linear, X)  # noqa: E731
     step = 1e-5
     assert (f(Q + step * D) - f(Q - step * D)) / (2 * step) == pytest.approx(
-        (_matching.gradient(A, B, linear, Q) * D).sum(), rel=1e-7
+        (pif.gradient(A, B, linear, Q) * D).sum(), rel=1e-7
     )
-    gains = _matching._swap_gains(A, Q @ B @ Q.T, linear @ Q.T)
+    gains = pif._swap_gains(A, Q @ B @ Q.T, linear @ Q.T)
     for p, q in itertools.combinations(range(6), 2):
         move = np.eye(6)
         move[[p, q]] = move[[q, p]]
         assert gains[p, q] == pytest.approx(f(move @ Q) - f(Q), abs=1e-9)
-    done = _matching.polish(A, B, linear, Q, signed)
+    done = pif.polish(A, B, linear, Q, signed)
     assert f(done) > f(Q)
     for p, q in itertools.combinations(range(6), 2):
         move = np.eye(6)

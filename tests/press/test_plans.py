@@ -351,14 +351,13 @@ def test_networks_are_trained_ahead_and_only_once(tmp_path, monkeypatch):
 
 
 def test_the_recipes_ask_for_what_their_chapter_trains(tmp_path, monkeypatch):
-    from schurkit.studies import factorial
-    from schurkit.studies.tuning import Trial
+    from schurkit.studies import addition
 
     chosen = {
-        variant: Trial(variant.name, 1e-2, 1.0, 1000, 100, 40, 0.99)
-        for variant in factorial.VARIANTS
+        variant: addition.Trial(variant.name, 1e-2, 1.0, 1000, 100, 40, 0.99)
+        for variant in addition.VARIANTS
     }
-    monkeypatch.setattr(factorial, "tuned", lambda: chosen)
+    monkeypatch.setattr(addition, "tuned", lambda: chosen)
     chapter = read_chapter(REPOSITORY / "notebooks" / "recipe_or_network.ipynb")
     assert chapter.plan == "recipe_or_network"
     asked = {

@@ -4,18 +4,17 @@ import json
 
 import pytest
 
-from schurkit.studies import factorial
-from schurkit.studies.tuning import read_trials
+from schurkit.studies.addition import GRID, VARIANTS, read_trials
 from schurkit_press import tuning
 
 
 def test_the_command_tries_the_whole_grid_keeps_the_table_and_goes_on_with_it(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(tuning, "VARIANTS", factorial.VARIANTS[:2])
+    monkeypatch.setattr(tuning, "VARIANTS", VARIANTS[:2])
     path, told = tmp_path / "data" / "table.csv", []
     tuning.tune(path, limit=2, hidden_size=4, p=5, say=told.append)
-    assert read_trials(path) == told and len(told) == 2 * len(factorial.GRID)
+    assert read_trials(path) == told and len(told) == 2 * len(GRID)
     made = json.loads(path.with_suffix(".json").read_text())
     assert (
         made["limit"] == 2
@@ -29,7 +28,7 @@ def test_the_command_tries_the_whole_grid_keeps_the_table_and_goes_on_with_it(
         "race",
         lambda *a, known, **k: iter(trial for trial in known if trial.variant == a[1]),
     )
-    monkeypatch.setattr(tuning, "VARIANTS", factorial.VARIANTS[1:2])
+    monkeypatch.setattr(tuning, "VARIANTS", VARIANTS[1:2])
     tuning.tune(path, limit=2, hidden_size=4, p=5, say=lambda trial: None)
     assert sorted(map(repr, read_trials(path))) == sorted(
         map(repr, told)

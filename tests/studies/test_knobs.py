@@ -11,7 +11,7 @@ from schurkit.claims import load_claims
 from schurkit.degeneracy import dsa_distances, operators_of, pif_distances, profile_distances
 from schurkit.studies import (
     KNOBS,
-    MEASURES,
+    SAMPLES,
     TASKS,
     Design,
     Dynamics,
@@ -142,7 +142,7 @@ def test_a_setting_is_measured_as_its_parts_are(trained):
         and (2, 60) not in found.dsa
         and found.dsa_sample((2, 60), "distance") is None
     )
-    assert set(found.row()) >= set(MEASURES)
+    assert set(found.row()) >= set(SAMPLES)
 
 
 def test_networks_that_did_not_get_there_are_left_out(trained):
@@ -153,7 +153,7 @@ def test_networks_that_did_not_get_there_are_left_out(trained):
 
 
 def test_a_measure_nobody_knows(trained):
-    with pytest.raises(InputError, match=r"measure must be one of behaviour, .*; got 'speed'"):
+    with pytest.raises(InputError, match=r"measure must be one of 'behaviour', .*; got 'speed'"):
         levels(trained, QUICK, profile=False, probes=4, test_trials=16).sample("speed")
 
 
@@ -206,7 +206,7 @@ def test_a_level_that_few_networks_reach_is_no_end(results):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"tasks": ("copy",)}, "tasks must be among flip_flop, .*; got 'copy'"),
+        ({"tasks": ("copy",)}, "tasks must be one of 'flip_flop', .*; got 'copy'"),
         ({"l1": (0.0,)}, "l1"),
         ({"networks": 0}, "networks"),
     ],

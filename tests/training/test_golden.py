@@ -72,11 +72,7 @@ RECIPES = {
         ),
     ),
 }
-TASKS = [
-    kind
-    for name in tasks.__all__
-    if hasattr(kind := getattr(tasks, name), "batch") and kind is not tasks.Task
-]
+TASKS = sorted(tasks.loading.TASKS.values(), key=lambda kind: kind.__name__)
 
 
 def few(array):

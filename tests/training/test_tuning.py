@@ -10,19 +10,24 @@ import numpy as np
 import pytest
 
 from schurkit import InputError, fourier
-from schurkit.studies import factorial, tuning
-from schurkit.studies.factorial import (
+from schurkit.studies import addition
+from schurkit.studies.addition import (
     VARIANTS,
+    Trial,
     Variant,
+    best,
     on_grid,
     provenance,
+    race,
+    read_trials,
     recipe_of,
     steps_of,
+    steps_to_threshold,
     studies,
     tuned,
     tuning_file,
+    write_trials,
 )
-from schurkit.studies.tuning import Trial, best, race, read_trials, steps_to_threshold, write_trials
 from schurkit.tasks import ModularAddition
 from schurkit.training import Phase, Recipe, Store, addition_recipe, train
 
@@ -99,7 +104,7 @@ def raced(monkeypatch, needs, limit=100, known=(), grid=GRID):
         went.append(most)
         return (need, 1.0) if need <= most else (-1, most / need)
 
-    monkeypatch.setattr(tuning, "steps_to_threshold", fake)
+    monkeypatch.setattr(addition, "steps_to_threshold", fake)
     return list(race(TASK, "kind", RECIPE, grid, 0, limit, accuracy, known=known)), went
 
 
@@ -180,7 +185,7 @@ def test_another_table_is_one_clear_line(tmp_path, text):
 def test_the_kinds_are_a_full_factorial_and_have_their_own_recipes():
     assert len(set(VARIANTS)) == len({variant.name for variant in VARIANTS}) == 8
     assert len({repr(recipe_of(variant, 10, hidden_size=4)) for variant in VARIANTS}) == 8
-    a, b = factorial.PAIR
+    a, b = addition.PAIR
     assert (
         sum(getattr(a, field) != getattr(b, field) for field in ("embedding", "loss", "activation"))
         == 1
@@ -217,20 +222,20 @@ def table(tmp_path):
     """
     path, trials = tmp_path / "table.csv", []
     for i, variant in enumerate(VARIANTS):
-        for j, (rate, decay) in enumerate(factorial.GRID):
-            won = j == i % len(factorial.GRID)
+        for j, (rate, decay) in enumerate(addition.GRID):
+            won = j == i % len(addition.GRID)
             trials.append(
                 Trial(
                     variant.name,
                     rate,
                     decay,
-                    factorial.TUNING_SEED,
+                    addition.TUNING_SEED,
                     100,
                     40 + i if won else -1,
                     0.99 if won else 0.5,
                 )
             )
-        trials.append(Trial(variant.name, 1.0, 1.0, factorial.TUNING_SEED, 100, 10, 1.0))
+        trials.append(Trial(variant.name, 1.0, 1.0, addition.TUNING_SEED, 100, 10, 1.0))
     write_trials(trials, path)
     return path
 
@@ -255,7 +260,7 @@ def test_each_kind_gets_its_own_best_trial_of_the_grid(tmp_path):
     assert [
         (study.recipe.phases[0].learning_rate, study.recipe.weight_decay)
         for study in found.values()
-    ] == list(factorial.GRID[:3])
+    ] == list(addition.GRID[:3])
     assert all(study.seeds == (0, 1) for study in found.values())
 
 
@@ -266,16 +271,16 @@ def test_a_kind_without_trials_is_named(tmp_path):
     with pytest.raises(
         InputError,
         match=r"has no trial of embedding, MSE, tanh; direct, MSE, tanh; run python -m "
-        r"schurkit\.publish\.tuning",
+        r"schurkit_press\.tuning",
     ):
         tuned(path)
 
 
 def test_points_that_were_not_tried_are_counted(tmp_path):
     trials = read_trials(table(tmp_path))
-    assert factorial.untried(trials) == {}
+    assert addition.untried(trials) == {}
     first = [trial for trial in trials if trial.variant == VARIANTS[0].name]
-    assert factorial.untried([trial for trial in trials if trial not in first[1:3]]) == {
+    assert addition.untried([trial for trial in trials if trial not in first[1:3]]) == {
         VARIANTS[0]: 2
     }
 
@@ -295,8 +300,8 @@ def test_a_kind_that_never_got_there_trains_for_all_the_steps():
 def test_what_tuning_used_is_no_result(tmp_path):
     chosen = tuned(table(tmp_path))
     for wrong in (
-        {"seeds": (0, factorial.TUNING_SEED)},
-        {"seeds": (0,), "split_seed": factorial.TUNING_SPLIT},
+        {"seeds": (0, addition.TUNING_SEED)},
+        {"seeds": (0,), "split_seed": addition.TUNING_SPLIT},
     ):
         with pytest.raises(InputError, match="are those of tuning"):
             studies(chosen=chosen, **wrong)
@@ -318,7 +323,7 @@ def test_the_table_of_the_book_is_found_and_its_absence_told(tmp_path, monkeypat
     def none():
         raise NoClaimsError("no")
 
-    monkeypatch.setattr(factorial, "claims_file", none)
+    monkeypatch.setattr(addition, "claims_file", none)
     with pytest.raises(InputError, match="which is not here; run the chapter inside it"):
         tuning_file()
 
@@ -354,19 +359,19 @@ def test_the_committed_table_is_one_of_races():
     for variant in VARIANTS:
         mine = [trial for trial in trials if trial.variant == variant.name]
         points = [(trial.learning_rate, trial.weight_decay) for trial in mine]
-        assert set(points) & set(factorial.GRID) and len(set(points)) == len(points)
+        assert set(points) & set(addition.GRID) and len(set(points)) == len(points)
         winner = best(on_grid(trials, variant))
         assert all(
             trial.reached < 0 or trial.reached >= winner.reached for trial in mine
         )  # what was tried beside the grid did not win
         assert all(
-            trial.limit >= (winner.reached if winner.reached > 0 else factorial.TUNING_LIMIT)
+            trial.limit >= (winner.reached if winner.reached > 0 else addition.TUNING_LIMIT)
             for trial in mine
         )
         assert all(np.isfinite(trial.score) for trial in mine)
-    assert {trial.seed for trial in trials} == {factorial.TUNING_SEED}
+    assert {trial.seed for trial in trials} == {addition.TUNING_SEED}
     assert provenance(path).startswith(
-        "recipe_or_network.csv: python -m schurkit_press.tuning (edition full)"
+        "recipe_or_network.csv: python -m schurkit.publish.tuning (edition full)"  # its name then
     )
 
 

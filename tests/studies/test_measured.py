@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass, replace
 import numpy as np
 import pytest
 
-from schurkit.studies import Dynamics, kept, kept_levels
+from schurkit.studies import Dynamics, levels_in_store, measured
 from schurkit.tasks import FlipFlop
 from schurkit.training import Phase, Recipe, Store, StoreWarning, Until, train
 
@@ -57,17 +57,19 @@ def same(a, b):
 
 def measured_anew(monkeypatch):
     """Settings that are measured from here on."""
-    calls, levels = [], kept.levels
+    calls, levels = [], measured.levels
     monkeypatch.setattr(
-        kept, "levels", lambda *given, **options: calls.append(given) or levels(*given, **options)
+        measured,
+        "levels",
+        lambda *given, **options: calls.append(given) or levels(*given, **options),
     )
     return calls
 
 
 def test_a_second_time_nothing_is_measured_and_all_is_the_same(trained, store, monkeypatch):
-    first = kept_levels(trained, QUICK, store=store, **OPTIONS)
+    first = levels_in_store(trained, QUICK, store=store, **OPTIONS)
     calls = measured_anew(monkeypatch)
-    again = kept_levels(trained, QUICK, store=store, **OPTIONS)
+    again = levels_in_store(trained, QUICK, store=store, **OPTIONS)
     assert not calls and len(files(store)) == 1
     assert same(first, again) and first is not again
     assert set(again.dsa) == {(2, 4), (1, 4)} and set(again.lacking) == {(2, 60)}
@@ -80,7 +82,7 @@ def test_a_second_time_nothing_is_measured_and_all_is_the_same(trained, store, m
     "what", ["dynamics", "option", "weights", "seeds", "task", "recipe", "code", "version"]
 )
 def test_whatever_differs_is_measured(trained, store, monkeypatch, what):
-    kept_levels(trained, QUICK, store=store, **OPTIONS)
+    levels_in_store(trained, QUICK, store=store, **OPTIONS)
     other, dynamics, options = trained, QUICK, OPTIONS
     if what == "dynamics":
         dynamics = replace(QUICK, starts=17)
@@ -97,17 +99,17 @@ def test_whatever_differs_is_measured(trained, store, monkeypatch, what):
     if what == "recipe":
         other = replace(trained, recipe=replace(trained.recipe, l1=1e-9))
     if what == "code":
-        monkeypatch.setattr(kept, "MEASURES", kept.MEASURES + 1)
+        monkeypatch.setattr(measured, "MEASURES", measured.MEASURES + 1)
     if what == "version":
-        monkeypatch.setattr(kept, "installed", lambda packages: dict.fromkeys(packages, "0"))
+        monkeypatch.setattr(measured, "installed", lambda packages: dict.fromkeys(packages, "0"))
     calls = measured_anew(monkeypatch)
-    kept_levels(other, dynamics, store=store, **options)
+    levels_in_store(other, dynamics, store=store, **options)
     assert len(calls) == 1 and len(files(store)) == 2
 
 
 @pytest.mark.parametrize("damage", ["cut", "turned", "empty", "foreign"])
 def test_a_damaged_file_is_set_aside_and_measured_again(trained, store, monkeypatch, damage):
-    first = kept_levels(trained, QUICK, store=store, **OPTIONS)
+    first = levels_in_store(trained, QUICK, store=store, **OPTIONS)
     (path,) = files(store)
     data = bytearray(path.read_bytes())
     if damage == "turned":
@@ -119,7 +121,7 @@ def test_a_damaged_file_is_set_aside_and_measured_again(trained, store, monkeypa
     path.write_bytes({"cut": data[:-100], "empty": b""}.get(damage, data))
     calls = measured_anew(monkeypatch)
     with pytest.warns(StoreWarning, match="damaged .*set aside and is measured again"):
-        again = kept_levels(trained, QUICK, store=store, **OPTIONS)
+        again = levels_in_store(trained, QUICK, store=store, **OPTIONS)
     assert len(calls) == 1 and same(first, again)
     assert path.with_name(path.name + ".damaged").is_file() and files(store) == [path]
     assert store.leftovers() == [path.with_name(path.name + ".damaged")]
@@ -128,9 +130,11 @@ def test_a_damaged_file_is_set_aside_and_measured_again(trained, store, monkeypa
 def test_a_store_that_cannot_be_written_costs_no_result(trained, tmp_path):
     (tmp_path / "runs").write_text("a file where the folder should be")
     with pytest.warns(StoreWarning, match="cannot be kept"):
-        assert kept_levels(trained, QUICK, store=Store(tmp_path / "runs"), **OPTIONS) is not None
+        assert (
+            levels_in_store(trained, QUICK, store=Store(tmp_path / "runs"), **OPTIONS) is not None
+        )
 
 
 def test_too_few_networks_are_not_kept(trained, store):
     none = replace(trained, reached=np.zeros(4, bool))
-    assert kept_levels(none, QUICK, store=store, **OPTIONS) is None and not files(store)
+    assert levels_in_store(none, QUICK, store=store, **OPTIONS) is None and not files(store)

@@ -1,5 +1,5 @@
-"""Where one network goes at a constant input when it does not come to rest: the limit cycle, its
-period, amplitude and stability.
+"""One network over time: the limit cycle that it settles on at a constant input, and the linearised
+map along trajectories.
 
 Everything is computed in float64, with the map of states of `schurkit.analyses.dynamics`.
 """
@@ -10,14 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schurkit.checks import InputError, integer, number, read_only, real_array
-from schurkit.rnn import RNN
+from schurkit.checks import InputError, integer, number, one_network, read_only, real_array
+from schurkit.engine import rollout
+from schurkit.rnn import RNN, Trials
 
-from .dynamics import StateMap
+from .dynamics import StateMap, by_modulus
 
 _LOCKED = 1e-6
 _EXPLAINED = 0.99
 _PERIODS = 8
+_JACOBIAN_BYTES = 2**31
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,15 +110,12 @@ def limit_cycle(
 
     Examples
     --------
-    >>> cycle = limit_cycle(RNN([[0.0], [0.0]], [[0.0, -2.0], [2.0, 0.0]], [[1.0, 0.0]]), start=[0.5, 0.1])
+    >>> rnn = RNN([[0.0], [0.0]], [[0.0, -2.0], [2.0, 0.0]], [[1.0, 0.0]])
+    >>> cycle = limit_cycle(rnn, start=[0.5, 0.1])
     >>> round(cycle.period, 6), cycle.return_steps, cycle.converged
     (4.0, 4, True)
     """
-    net = StateMap(rnn, x, "limit_cycle")
-    if net.drive.ndim != 1:
-        raise InputError(
-            f"limit_cycle needs one constant x of shape ({rnn.input_size},); got {np.shape(x)}."
-        )
+    net = StateMap(rnn, x, "limit_cycle", constant=True)
     start = rnn.h0[0] if start is None else real_array(start, "start", ("hidden",))
     state = net.states(np.asarray(start)[None], "start")[0]
     settle, steps = integer(settle, "settle", at_least=0), integer(steps, "steps", at_least=64)
@@ -127,26 +126,21 @@ def limit_cycle(
             state = net(state)
             if t >= 0:
                 states[t] = state
+    states = read_only(states)
     if not np.abs(states).max() < 1e100:  # also false for NaN
-        return LimitCycle(None, "the network diverged", float("inf"), read_only(states))
+        return LimitCycle(None, "the network diverged", float("inf"), states)
     centred = states - states.mean(axis=0)
     amplitude = float(np.sqrt(np.square(centred).sum(axis=1).mean()))
     if amplitude <= 1e-7 * (1 + np.linalg.norm(states, axis=1).max()):
-        return LimitCycle(None, "the network came to rest", amplitude, read_only(states))
+        return LimitCycle(None, "the network came to rest", amplitude, states)
     frequency, explained = _fundamental(centred)
     if frequency * steps < 3:
-        return LimitCycle(
-            None,
-            f"one cycle takes more than a third of the {steps} recorded steps",
-            amplitude,
-            read_only(states),
-        )
-    drift = _drift(states)
+        slow = f"one cycle takes more than a third of the {steps} recorded steps"
+        return LimitCycle(None, slow, amplitude, states)
+    period, drift = 1 / frequency, _drift(states)
     converged = drift <= tolerance and explained >= _EXPLAINED
-    returns = _returns(net, states, amplitude, 1 / frequency)
-    return LimitCycle(
-        1 / frequency, "", amplitude, read_only(states), explained, drift, converged, *returns
-    )
+    returns = _returns(net, states, amplitude, period)
+    return LimitCycle(period, "", amplitude, states, explained, drift, converged, *returns)
 
 
 def _fundamental(centred):
@@ -160,26 +154,22 @@ def _fundamental(centred):
     peak, time = int(power.argmax()), np.arange(steps)
 
     def loss(frequency):
-        return (
-            -np.square(np.abs(np.exp(-2j * np.pi * frequency * time) @ windowed)).sum()
-            / power[peak]
-        )
+        wave = np.exp(-2j * np.pi * frequency * time)
+        return -np.square(np.abs(wave @ windowed)).sum() / power[peak]
 
     bounds = ((peak - 1) / steps, min((peak + 1) / steps, 0.5))
     # The power is symmetric about ½, so its maximum is looked for on one side only.
-    main = 0.5 if 2 * peak >= steps - 1 and loss(0.5) <= loss(bounds[0]) else 0.0
-    found = main or float(
-        minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-13}).x
-    )
-    shares = [
-        _explained(centred, found / divisor)
-        for divisor in range(1, 7)
-        if found / divisor * steps >= 3
+    if 2 * peak >= steps - 1 and loss(0.5) <= loss(bounds[0]):
+        strongest = 0.5
+    else:
+        found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-13})
+        strongest = float(found.x)
+    candidates = [
+        strongest / divisor for divisor in range(1, 7) if strongest / divisor * steps >= 3
     ]
-    good = [i for i, share in enumerate(shares) if share >= _EXPLAINED]
-    return (
-        (found / (1 + good[0]), shares[good[0]]) if good else (found, max(shares[:1], default=0.0))
-    )
+    shares = [(frequency, _explained(centred, frequency)) for frequency in candidates]
+    good = (pair for pair in shares if pair[1] >= _EXPLAINED)
+    return next(good, shares[0] if shares else (strongest, 0.0))
 
 
 def _explained(centred, frequency):
@@ -213,10 +203,123 @@ def _returns(net, states, amplitude, period):
     product = np.eye(net.hidden)
     for state in states[: times[best]]:
         product = net.jacobian(state) @ product
-    multipliers = np.linalg.eigvals(product).astype(complex)
-    multipliers = multipliers[np.argsort(-np.abs(multipliers), kind="stable")]
-    across = (
-        multipliers if locked.any() else np.delete(multipliers, np.abs(multipliers - 1).argmin())
-    )
+    across = multipliers = by_modulus(np.linalg.eigvals(product))
+    if not locked.any():
+        across = np.delete(multipliers, np.abs(multipliers - 1).argmin())
     contraction = float(np.abs(across).max() ** (period / times[best])) if len(across) else None
     return int(times[best]), float(errors[best]), read_only(multipliers), contraction
+
+
+# ------------------------------------------------------------------------------ along trajectories
+@dataclass(frozen=True, eq=False, repr=False)
+class Linearisation:
+    """The linearised map along trajectories of one network; made by `linearise_along`.
+
+    jacobians : (trials, time, hidden, hidden); that of step t takes a change of the state before
+        the step to one after it. None if not kept.
+    products : (trials, hidden, hidden), J_T ⋯ J_2 J_1: what a change of the start becomes at the
+        end.
+    growth : (trials, hidden) finite-time growth rates per step, ln σ / time for the singular values
+        σ of the product, largest first; −inf where σ is 0 or below the rounding of the largest
+        (hidden · 2.2e-16 of it).
+    """
+
+    jacobians: np.ndarray | None
+    products: np.ndarray
+    growth: np.ndarray
+
+    def __repr__(self) -> str:
+        return (
+            f"Linearisation({len(self.products)} trials, largest growth per step "
+            f"{self.growth[:, 0].max():.4g})"
+        )
+
+
+def linearise_along(
+    rnn: RNN, inputs, *, states=None, autonomous: int | None = None, jacobians: bool = True
+) -> Linearisation:
+    """Jacobians of every step along trajectories, their product, and how much small changes of the
+    start grow.
+
+    Parameters
+    ----------
+    rnn : a stack of one.
+    inputs : `Trials`, or (trials, time, input).
+    states : (trials, time, hidden) after each step, as ``Rollout.states[0]``; by default the
+        network is run, in float64.
+    autonomous : steps to run on with zero input; for `Trials` by default as many as the targets ask
+        for, else 0.
+    jacobians : keep them all (trials · time · hidden² numbers, at most 2 GiB).
+
+    Returns
+    -------
+    Linearisation.
+
+    Raises
+    ------
+    InputError : more than one network, shapes that do not fit, a network that diverges, or too many
+        Jacobians to keep.
+
+    Examples
+    --------
+    >>> rnn = RNN([[1.0]], [[0.5]], [[1.0]], activation="relu")
+    >>> linearise_along(rnn, [[[1.0], [1.0], [1.0]]]).products.round(12).tolist()
+    [[[0.125]]]
+    """
+    if isinstance(inputs, Trials):
+        autonomous = inputs.autonomous if autonomous is None else autonomous
+        inputs = inputs.inputs
+    inputs = real_array(inputs, "inputs", ("trials", "time", "input"), dtype=np.float64)
+    after = _states_along(rnn, inputs, states, autonomous)
+    trials, time, hidden = after.shape
+    memory = after.size * hidden * 8
+    if jacobians and memory > _JACOBIAN_BYTES:
+        raise InputError(
+            f"linearise_along would keep {memory / 2**30:.1f} GiB of Jacobians; "
+            "pass fewer trials, or jacobians=False."
+        )
+    every = np.empty((trials, time, hidden, hidden)) if jacobians else None
+    product, logs = np.repeat(np.eye(hidden)[None], trials, axis=0), np.zeros(trials)
+    before = np.repeat(rnn.h0.astype(np.float64), trials, axis=0)
+    for t in range(time):
+        net = StateMap(rnn, inputs[:, t] if t < inputs.shape[1] else None, "linearise_along")
+        derivative = net.jacobian(before)
+        if every is not None:
+            every[:, t] = derivative
+        product = derivative @ product
+        size = np.linalg.norm(product, axis=(1, 2))
+        size[size == 0] = 1.0  # every change has died out: the product stays zero
+        product /= size[:, None, None]
+        logs += np.log(size)
+        before = after[:, t]
+    sigma = np.linalg.svd(product, compute_uv=False)
+    sigma[sigma <= hidden * np.finfo(np.float64).eps * sigma[:, :1]] = 0.0
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        growth = (np.log(sigma) + logs[:, None]) / time
+        products = product * np.exp(logs)[:, None, None]
+    every = None if every is None else read_only(every)
+    return Linearisation(every, read_only(products), read_only(growth))
+
+
+def _states_along(rnn, inputs, states, autonomous):
+    autonomous = integer(0 if autonomous is None else autonomous, "autonomous", at_least=0)
+    one_network(rnn, "linearise_along")
+    shape = (inputs.shape[0], inputs.shape[1] + autonomous, rnn.hidden_size)
+    if 0 in shape:
+        raise InputError(
+            "linearise_along needs at least one trial of one step; got inputs of shape "
+            f"{inputs.shape}."
+        )
+    if states is None:
+        states = rollout(rnn, inputs, autonomous=autonomous, states=True, dtype="float64").states[0]
+        if not np.isfinite(states).all():
+            raise InputError(
+                "linearise_along cannot follow this network: its states diverge on these inputs."
+            )
+    states = real_array(states, "states", ("trials", "time", "hidden"), dtype=np.float64)
+    if states.shape != shape:
+        raise InputError(
+            f"states must have shape {shape} (trials, time, hidden) to fit the inputs; got "
+            f"{states.shape}."
+        )
+    return states
