@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from schurkit import random
-from schurkit.checks import InputError, integer, one_of
+from schurkit.checks import InputError, integer, one_network, one_of
 from schurkit.rnn import RNN
 from schurkit.schur.blocks import frobenius
-from schurkit.schur.form import SECTORS, SchurForm
+from schurkit.schur.form import SECTORS, SchurForm, real_schur
 
 SUBSETS = ((), ("RR",), ("CR",), ("CC",), ("RR", "CR"), ("RR", "CC"), ("CR", "CC"), SECTORS)
 CONTROLS = ("permuted", "matched", "block-upper", "full")
@@ -92,14 +92,24 @@ def ablate(
     return rnn.with_W_rec(W_rec, labels=labels)
 
 
+def forms_of(
+    networks: RNN, forms: Sequence[SchurForm] | None = None, threshold: float = 0.9
+) -> list[SchurForm]:
+    """Schur forms, one a network: those given, or made with that threshold."""
+    if forms is None:
+        return [real_schur(W, threshold, leak=networks.leak) for W in networks.W_rec]
+    if len(forms) != len(networks):
+        raise InputError(
+            f"forms must hold one Schur form a network ({len(networks)}); got {len(forms)}."
+        )
+    return list(forms)
+
+
 def check_form(rnn: RNN, form: SchurForm) -> None:
     """Raise InputError unless `rnn` is one network and `form` is a Schur form of its W_rec (to 1e-6
     of its norm).
     """
-    if len(rnn) != 1:
-        raise InputError(
-            f"ablations need one network (a stack of one); got {len(rnn)}. Take rnn[i]."
-        )
+    one_network(rnn, "an ablation")
     if form.T.shape != rnn.W_rec.shape[1:]:
         raise InputError(
             f"the Schur form is of a matrix of shape {form.T.shape}; the network's W_rec has "

@@ -20,14 +20,15 @@ from itertools import chain
 import numpy as np
 
 from schurkit import random
-from schurkit.checks import InputError, integer
+from schurkit.checks import InputError, integer, shared_trials
 from schurkit.engine import choose
 from schurkit.engine.adjoints import output_adjoints
 from schurkit.engine.base import Spec
 from schurkit.rnn import ARRAYS, RNN, Trials
-from schurkit.schur.form import SchurForm, real_schur
+from schurkit.schur.form import SchurForm
 
-from . import check_form, measure
+from .changes import check_form, forms_of
+from .loop import measure
 
 _TRIALS_A_BLOCK = 32
 _STREAM = "importance"
@@ -112,10 +113,7 @@ class _Question:
     @classmethod
     def of(cls, rnn, form, trials, signals, seed):
         check_form(rnn, form)
-        if trials.networks is not None:
-            raise InputError(
-                "importance needs trials that all networks share; got trials with a networks axis."
-            )
+        shared_trials(trials, "importance")
         sizes, expected = (
             (trials.inputs.shape[2], trials.targets.shape[2]),
             (rnn.input_size, rnn.output_size),
@@ -307,40 +305,23 @@ def coupling_map(
     >>> [(row.driven, row.driver, round(row.exact, 2)) for row in rows]
     [(0, 1, 1.0), (0, 2, 0.0), (1, 2, 1.0)]
     """
-    forms = (
-        [real_schur(W, threshold, leak=rnn.leak) for W in rnn.W_rec]
-        if forms is None
-        else list(forms)
-    )
-    if len(forms) != len(rnn):
-        raise InputError(
-            f"forms must hold one Schur form a network ({len(rnn)}); got {len(forms)}."
-        )
     rows = []
-    for one, form in zip(rnn, forms):
+    for one, form in zip(rnn, forms_of(rnn, forms, threshold)):
         first, second = coupling_estimates(
             one, form, trials, signals=signals, seed=seed, engine=engine
         )
         effects = exact_effects(one, form, trials, engine=engine) if exact else None
         for k, (i, j) in enumerate(form.couplings()):
             norm = float(np.linalg.norm(form.coupling(i, j)))
-            mass = norm / form.norm_T if form.norm_T else 0.0
-            moduli = (form.blocks[i].modulus, form.blocks[j].modulus)
-            effect = None if effects is None else float(effects[k])
-            rows.append(
-                CouplingRow(
-                    one.labels[0],
-                    i,
-                    j,
-                    *moduli,
-                    form.sector_of(i, j),
-                    norm,
-                    mass,
-                    effect,
-                    float(first[i, j]),
-                    float(second[i, j]),
-                )
+            about = (
+                *(form.blocks[i].modulus, form.blocks[j].modulus),
+                form.sector_of(i, j),
+                norm,
+                norm / form.norm_T if form.norm_T else 0.0,
+                None if effects is None else float(effects[k]),
             )
+            estimate = float(first[i, j]), float(second[i, j])
+            rows.append(CouplingRow(one.labels[0], i, j, *about, *estimate))
     return rows
 
 

@@ -10,7 +10,7 @@ from itertools import islice
 
 import numpy as np
 
-from schurkit.checks import InputError
+from schurkit.checks import InputError, one_network, shared_trials
 from schurkit.engine import rollout
 from schurkit.metrics import Metric
 from schurkit.metrics import metric as named
@@ -56,14 +56,8 @@ def measure(
     >>> measure(rnn, [np.zeros((1, 1)), np.full((1, 1), -0.5)], trials).shape
     (2,)
     """
-    if len(network) != 1:
-        raise InputError(
-            f"measure needs one network (a stack of one); got {len(network)}. Take rnn[i]."
-        )
-    if trials.networks is not None:
-        raise InputError(
-            "measure needs trials that all networks share; got trials with a networks axis."
-        )
+    one_network(network, "measure")
+    shared_trials(trials, "measure")
     chosen, W_rec, changes = named(metric), network.W_rec[0].astype(np.float64), iter(changes)
     batch = max(1, int(OUTPUT_BYTES // (network.dtype.itemsize * trials.targets.size)))
     found = []
@@ -103,10 +97,8 @@ def switched(network: RNN, change: np.ndarray, when, trials: Trials) -> np.ndarr
     >>> bool(np.allclose(switched(rnn, np.zeros((1, 1)), [True] * 3, trials), rollout(rnn, trials).outputs))
     True
     """
-    if len(network) != 1 or trials.networks is not None:
-        raise InputError(
-            "switched needs one network (a stack of one) and trials that all networks share."
-        )
+    one_network(network, "switched")
+    shared_trials(trials, "switched")
     shape = trials.targets.shape[:2]
     try:
         when = np.broadcast_to(np.asarray(when, dtype=bool), shape)
@@ -151,10 +143,7 @@ def refit_readout(rnn: RNN, trials: Trials, *, engine: str = "auto") -> RNN:
     -------
     RNN : the stack with new W_out (minimum-norm solution where the states do not span the units).
     """
-    if trials.networks is not None:
-        raise InputError(
-            "refit_readout needs trials that all networks share; got trials with a networks axis."
-        )
+    shared_trials(trials, "refit_readout")
     W_out = np.empty(rnn.W_out.shape)
     for i, one in enumerate(rnn):
         states = (

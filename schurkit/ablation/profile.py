@@ -21,9 +21,18 @@ from schurkit.intervals import Interval, over_networks
 from schurkit.metrics import Metric
 from schurkit.metrics import metric as named
 from schurkit.rnn import RNN, Trials
-from schurkit.schur.form import SchurForm, real_schur
+from schurkit.schur.form import SchurForm
 
-from .changes import CONTROLS, DECIDING, SUBSETS, check_form, drawn_changes, name_of, removal
+from .changes import (
+    CONTROLS,
+    DECIDING,
+    SUBSETS,
+    check_form,
+    drawn_changes,
+    forms_of,
+    name_of,
+    removal,
+)
 from .loop import measure
 from .readings import Removal
 
@@ -252,15 +261,7 @@ def ablation_profile(
     for kind in controls:
         one_of(kind, "control", CONTROLS)
     integer(draws, "draws", at_least=1)
-    forms = (
-        [real_schur(W, threshold, leak=networks.leak) for W in networks.W_rec]
-        if forms is None
-        else list(forms)
-    )
-    if len(forms) != len(networks):
-        raise InputError(
-            f"forms must hold one Schur form a network ({len(networks)}); got {len(forms)}."
-        )
+    forms = forms_of(networks, forms, threshold)
     sectors = [tuple(subset) for subset in subsets if subset]
     asked = (trials, chosen, sectors, tuple(dict.fromkeys(controls)), draws, seed, engine)
     return Profile.stack([_profile(one, form, *asked) for one, form in zip(networks, forms)])

@@ -11,9 +11,9 @@ import numpy as np
 from schurkit.engine import rollout
 from schurkit.metrics import Metric
 from schurkit.rnn import RNN, Trials
-from schurkit.schur.form import SECTORS, SchurForm, real_schur
+from schurkit.schur.form import SECTORS, SchurForm
 
-from .changes import DECIDING, ablate, drawn_changes, name_of, removal
+from .changes import DECIDING, ablate, drawn_changes, forms_of, name_of, removal
 from .loop import measure
 from .profile import Profile, ablation_profile
 
@@ -43,11 +43,7 @@ def threshold_sweep(
     -------
     Profile by threshold.
     """
-    forms = (
-        [real_schur(W, leak=networks.leak) for W in networks.W_rec]
-        if forms is None
-        else list(forms)
-    )
+    forms = forms_of(networks, forms)
     known: dict[tuple, Profile] = {}
 
     def one(position, level):
