@@ -84,7 +84,7 @@ def store_command(arguments) -> int:
 
 def _export(arguments) -> int:
     from schurkit.training import Store
-    from schurkit.training.archive import export, records_of
+    from schurkit_press.archive import export, records_of
 
     path = Path(arguments.archive)
     if path.suffix != ".zip":
@@ -120,7 +120,7 @@ def _export(arguments) -> int:
 
 def _import(arguments) -> int:
     from schurkit.training import Store
-    from schurkit.training.archive import import_
+    from schurkit_press.archive import import_
 
     store = Store(arguments.store)
     done = import_(store, arguments.archive)

@@ -157,7 +157,7 @@ def merged(studies: Iterable) -> list:
 
 
 def _priced(studies: list) -> list[Cost]:
-    from schurkit.training import plan_all
+    from .price import plan_all
 
     return [Cost(one.networks, one.stored, one.seconds, one.bytes) for one in plan_all(studies)]
 

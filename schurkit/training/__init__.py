@@ -2,7 +2,6 @@
 
 from schurkit.store import Store, StoreWarning
 
-from .price import Plan, plan, plan_all
 from .recipe import CONSTRUCTIONS, Phase, Plateau, Recipe, Until
 from .recipes import addition_recipe, copy_recipe, degeneracy_recipe, degeneracy_tasks
 from .train import Study, TrainingWarning, train, train_all
@@ -12,7 +11,6 @@ __all__ = [
     "CONSTRUCTIONS",
     "Checkpoint",
     "Phase",
-    "Plan",
     "Plateau",
     "Recipe",
     "Store",
@@ -26,8 +24,6 @@ __all__ = [
     "degeneracy_recipe",
     "degeneracy_tasks",
     "initial",
-    "plan",
-    "plan_all",
     "train",
     "train_all",
 ]

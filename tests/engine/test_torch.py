@@ -29,10 +29,11 @@ from schurkit.engine.torch_engine import TorchEngine
 from schurkit.rnn import ARRAYS
 from schurkit.store import record_of
 from schurkit.tasks import ContextIntegration, Copy, FlipFlop, ModularAddition
-from schurkit.training import Phase, Recipe, Store, plan, train
+from schurkit.training import Phase, Recipe, Store, train
 from schurkit.training.constructions import Dense
 from schurkit.training.loop import fit
 from schurkit.training.train import Study
+from schurkit_press.price import plan
 
 KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3, "per unit"]))
 CPU = torch.device("cpu")

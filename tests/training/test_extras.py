@@ -15,12 +15,13 @@ from schurkit.engine.base import ArrayRule, Rule, Spec
 from schurkit.metrics import FVU
 from schurkit.rnn import Trials
 from schurkit.tasks import Copy
-from schurkit.training import Phase, Recipe, Store, TrainingWarning, plan, train
+from schurkit.training import Phase, Recipe, Store, TrainingWarning, train
 from schurkit.training.constructions import construction
 from schurkit.training.loop import fit
 from schurkit.training.optimise import Adam
 from schurkit.training.train import Study
 from schurkit.training.trainers import LoopTrainer, trainer_for
+from schurkit_press.price import plan
 
 TASK = Copy(symbols=2, channels=2, replay=6)
 

@@ -19,7 +19,6 @@ from schurkit.training import (
     TrainingWarning,
     copy_recipe,
     plan,
-    plan_all,
     price,
     train,
     train_all,
@@ -27,6 +26,7 @@ from schurkit.training import (
 from schurkit.training.constructions import construction
 from schurkit.training.loop import fit
 from schurkit.training.optimise import Adam, clip, gradient_norms
+from schurkit_press.price import plan_all
 
 TASK = Copy(symbols=2, channels=2, replay=6)
 

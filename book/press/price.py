@@ -19,10 +19,9 @@ from schurkit.engine import available_threads, choose
 from schurkit.engine.numpy_engine import one_blas_thread
 from schurkit.store import Store, record_of
 from schurkit.tasks import FlipFlop
-
-from .loop import fit
-from .recipe import Recipe
-from .train import Study, networks_a_chunk
+from schurkit.training.loop import fit
+from schurkit.training.recipe import Recipe
+from schurkit.training.train import Study, networks_a_chunk
 
 TIMED = 0.8
 """Seconds for timing steps."""

@@ -18,7 +18,7 @@ from schurkit import store as store_module
 from schurkit.store import store_command
 from schurkit.tasks import Copy
 from schurkit.training import Phase, Recipe, Store, StoreWarning, Study, train
-from schurkit.training.archive import MANIFEST, MOST_BYTES, export, import_, records_of
+from schurkit_press.archive import MANIFEST, MOST_BYTES, export, import_, records_of
 
 TASK = Copy(2, 2, 4)
 RECIPE = Recipe(hidden_size=6, phases=(Phase(3, 1e-3),), batch_size=4)
@@ -392,7 +392,7 @@ def test_arrays_are_written_before_the_record(full, empty, monkeypatch):
             raise KeyboardInterrupt
         write(path, data)
 
-    monkeypatch.setattr("schurkit.training.archive.written", stop)
+    monkeypatch.setattr("schurkit_press.archive.written", stop)
     with pytest.raises(KeyboardInterrupt):
         import_(empty, full[1])
     assert written == [".safetensors", ".json"] and empty.entries() == []
