@@ -70,7 +70,7 @@ def claim(
     value under the claim's key.
 
     What is recorded is value, interval, n and figure, and no verdict: pages derive it from these,
-    the rule and the parameters of the run (`schurkit.claims.verdict`), so that it follows a rule
+    the rule and the parameters of the run (`schurkit_press.verdicts`), so that it follows a rule
     that is changed. A claim never raises for what came out.
 
     Parameters
@@ -121,7 +121,7 @@ def claim(
         told["figure"] = figure
     _publish(
         {
-            "text/markdown": claim_line(entry, told, derive=False),
+            "text/markdown": claim_line(entry, told),
             "text/plain": f"{id}: {ours(told)}",
         },
         kind="claim",
@@ -286,7 +286,7 @@ def claims(notebook) -> list[dict]:
     `each` and `beyond` where they were given.
 
     `values` holds the parameters of the run, where the notebook tells them;
-    `schurkit.claims.verdicts` derives the verdicts.
+    `schurkit_press.verdicts` derives the verdicts.
     """
     run = _content(notebook).get("metadata", {}).get("schurkit", {}).get("run", {})
     return [

@@ -17,19 +17,9 @@ from matplotlib.figure import Figure
 
 from schurkit import nb
 from schurkit.checks import InputError
-from schurkit.claims import (
-    OTHER,
-    VERDICTS,
-    Rule,
-    beyond,
-    claim_line,
-    explained,
-    load_claims,
-    marked,
-    verdict,
-    verdicts,
-)
+from schurkit.claims import Rule, beyond, claim_line, load_claims
 from schurkit.intervals import over_networks as interval
+from schurkit_press.verdicts import OTHER, VERDICTS, explained, marked, verdict, verdicts
 
 CLAIMS = """
 - {id: A1, statement: It works., paper: "1.0", where: Table 1, source: x, key: works, quantity: the accuracy, rule: {at least: 0.5},
@@ -169,10 +159,11 @@ def test_a_claim_records_value_interval_and_n_and_no_verdict(shell):
 def test_the_verdict_follows_a_rule_that_is_changed_afterwards(shell):
     (told,) = nb.claims(run_with(said(lambda: nb.claim("A1", 0.75, (0.7, 0.8), 12)), bits=3))
     rule = load_claims()["A1"]
-    assert claim_line(rule, told).startswith(
+    assert claim_line(rule, told, explained(rule, told)).startswith(
         "**Claim A1: reproduced.** It works. Ours: 0.75 [0.7, 0.8], 12 networks;"
     )
-    assert claim_line(replace(rule, rule=Rule("at least", 0.9)), told).startswith(
+    stricter = replace(rule, rule=Rule("at least", 0.9))
+    assert claim_line(stricter, told, explained(stricter, told)).startswith(
         "**Claim A1: not reproduced.**"
     )
 
@@ -298,7 +289,8 @@ def test_an_interval_brings_its_numbers_along(shell, n):
 @pytest.mark.parametrize(("value", "words"), [(0.01, "satisfies"), (0.25, "does not satisfy")])
 def test_few_networks_say_so_with_the_side_the_value_is_on(shell, value, words):
     (told,) = nb.claims(said(lambda: nb.claim("A2", value, n=1)))
-    line = claim_line(load_claims()["A2"], told)
+    claim = load_claims()["A2"]
+    line = claim_line(claim, told, explained(claim, told))
     assert f"not tested (the value itself {words} the rule)" in line and "1 network;" in line
 
 
@@ -308,9 +300,9 @@ def test_few_networks_say_so_with_the_side_the_value_is_on(shell, value, words):
 )
 def test_a_verdict_never_raises(shell, value, interval):
     (told,) = nb.claims(said(lambda: nb.claim("A2", value, interval=interval, n=20)))
-    assert verdicts(load_claims()["A2"], told)[""] in VERDICTS and claim_line(
-        load_claims()["A2"], told
-    )
+    claim = load_claims()["A2"]
+    assert verdicts(claim, told)[""] in VERDICTS
+    assert claim_line(claim, told, explained(claim, told))
 
 
 @pytest.mark.parametrize(

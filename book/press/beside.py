@@ -11,11 +11,12 @@ from math import isclose, isnan, nan
 
 from schurkit import nb
 from schurkit.checks import InputError
-from schurkit.claims import explained, ours, parts
+from schurkit.claims import ours, parts
 from schurkit.words import plural, short
 
 from .book import Book
 from .published import agrees, embedded_files, folder, measured
+from .verdicts import explained
 
 PRECISION = {"draws", "orders", "resamples", "test_trials"}
 """Parameters that set how precisely something is measured, and not what."""

@@ -162,7 +162,9 @@ def _run(arguments) -> int:
 
 def _print_results(root, job) -> None:
     from schurkit import nb
-    from schurkit.claims import explained, load_claims, ours
+    from schurkit.claims import load_claims, ours
+
+    from .verdicts import explained
 
     for key, value in nb.records(job.output).items():
         print(f"{key} = {value!r}")

@@ -8,11 +8,12 @@ import json
 from pathlib import Path
 
 from schurkit import nb
-from schurkit.claims import Claim, explained, ours
+from schurkit.claims import Claim, ours
 
 from .build import plan_build
 from .check import Finding
 from .published import BASE, agrees, measured
+from .verdicts import explained
 
 
 def compare(root: Path, edition: str = BASE) -> list[Finding]:

@@ -8,12 +8,12 @@ import csv
 from pathlib import Path
 
 from schurkit.ablation import NEARLY_EMPTY
-from schurkit.claims import OTHER, VERDICTS, marked, verdicts
 
 from . import panels
 from .book import Book
 from .panels import Axis, Row
 from .published import strongest
+from .verdicts import OTHER, VERDICTS, marked, verdicts
 
 SECTORS = ("RR", "CR", "CC")
 PICTURE = Path("book/assets/profiles.svg")

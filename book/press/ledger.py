@@ -8,20 +8,11 @@ from collections import Counter
 
 from schurkit import nb
 from schurkit.checks import InputError
-from schurkit.claims import (
-    OTHER,
-    VERDICTS,
-    Claim,
-    beyond,
-    differing,
-    explained,
-    marked,
-    ours,
-    verdicts,
-)
+from schurkit.claims import Claim, beyond, ours
 
 from .book import Book
 from .published import BASE, strongest
+from .verdicts import OTHER, VERDICTS, differing, explained, marked, verdicts
 
 NOT_RUN = "not run"
 # Only this page has the script; without it the table stands as it is

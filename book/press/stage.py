@@ -24,6 +24,7 @@ from .chapters import toc_entries
 from .ledger import ledger_page
 from .published import copy_files
 from .status import status_page
+from .verdicts import explained
 
 STAGE = Path("_build/stage")
 _LINK = re.compile(
@@ -148,14 +149,14 @@ def for_the_page(book: Book, name: str, target: Path, place: Path) -> dict:
                 }
             elif said.get("kind") == "claim":
                 test = next(told)
-                if test["id"] in book.claims:
+                if claim := book.claims.get(test["id"]):
                     link = (
                         f" {{ref}}`Ledger <claim-{test['id'].lower()}>`"
                         if (target / "book" / "ledger.md").is_file()
                         else ""
                     )
                     output["data"]["text/markdown"] = (
-                        claim_line(book.claims[test["id"]], test) + link
+                        claim_line(claim, test, explained(claim, test)) + link
                     )
     return page
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from schurkit import nb
-from schurkit.claims import load_claims, marked
+from schurkit.claims import load_claims
 from schurkit_press.build import build, plan_build
 from schurkit_press.check import check_book
 from schurkit_press.run import cores
+from schurkit_press.verdicts import marked
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.book

@@ -183,9 +183,7 @@ def test_starts_are_orthogonal_of_both_determinants():
     dets = np.linalg.det(first)
     assert np.abs(dets[:, :4] + dets[:, 4:]).max() < 1e-9
     assert np.linalg.det(drawn).round().tolist() == [1, 1, -1, -1, 1, 1]
-    assert np.array_equal(haar(2, 6, 0), drawn[:2]) and not np.array_equal(
-        haar(2, 6, 1), drawn[:2]
-    )
+    assert np.array_equal(haar(2, 6, 0), drawn[:2]) and not np.array_equal(haar(2, 6, 1), drawn[:2])
 
 
 def test_more_starts_are_not_worse_and_the_resolution_is_stated():

@@ -10,10 +10,11 @@ import pytest
 from press.small_book import REPOSITORY, a_book
 
 from schurkit import InputError, nb
-from schurkit.claims import VERDICTS, load_claims
+from schurkit.claims import load_claims
 from schurkit_press import ledger
 from schurkit_press.chapters import cell_text, chapters
 from schurkit_press.stage import for_the_page
+from schurkit_press.verdicts import VERDICTS
 
 CLAIMS = REPOSITORY / "book" / "claims.yml"
 

@@ -123,7 +123,10 @@ def test_chapters_ask_for_what_they_train(name, changed):
     at = next(i for i, cell in enumerate(code) if "parameters" in cell["metadata"].get("tags", ()))
     exec("".join(code[at]["source"]), there)
     there.update(changed)
-    exec("".join(code[at + 1]["source"]).replace('plt.style.use("schurkit.views.schurkit")', ""), there)
+    exec(
+        "".join(code[at + 1]["source"]).replace('plt.style.use("schurkit.views.schurkit")', ""),
+        there,
+    )
     subject = next(
         ("".join(cell["source"]) for cell in code if "subject" in cell["metadata"].get("tags", ())),
         "",

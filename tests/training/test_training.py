@@ -201,8 +201,14 @@ def test_training_learns_and_counts_converged_networks():
     barely = train(task, recipe(2, hidden_size=16), [0])
     assert not barely.converged.any() and len(barely.losses[0]) == 1
     assert trained.told == "3 networks" and trained.shown.labels == (0, 1, 2)
-    assert barely.told == "1 network, which did not converge" and barely.summary.startswith("0 of 1 network converged")
-    assert barely.shown.labels == (0,) and train(task, recipe(2, hidden_size=16), [0, 1]).told == "2 networks, none of which converged"
+    assert barely.told == "1 network, which did not converge" and barely.summary.startswith(
+        "0 of 1 network converged"
+    )
+    assert (
+        barely.shown.labels == (0,)
+        and train(task, recipe(2, hidden_size=16), [0, 1]).told
+        == "2 networks, none of which converged"
+    )
 
 
 def test_the_loss_curve_is_the_mean_of_each_window():
