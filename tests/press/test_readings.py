@@ -57,8 +57,8 @@ def test_each_example_stands_beside_its_panel():
 
 
 def test_the_numbers_are_those_of_the_published_run(copy):
-    change(copy, "sine/sine-controls.csv", "delta", "7.25", removed="CC", kind="removal")
-    change(copy, "sine/sine-controls.csv", "delta", "0.125", removed="CC", kind="block-upper")
+    change(copy, "sine/sine-profile.csv", "delta", "7.25", removed="CC", kind="removal")
+    change(copy, "sine/sine-profile.csv", "delta", "0.125", removed="CC", kind="matched")
     text = page(copy)
     assert "raises FVU by 7.2," in text and "raises it by 0.12. In 17 of 17 networks" in text
 
@@ -67,7 +67,7 @@ def test_the_numbers_are_those_of_the_published_run(copy):
     ("file", "column", "which", "gone"),
     [
         (
-            "sine/sine-controls.csv",
+            "sine/sine-profile.csv",
             "delta",
             {"removed": "CC", "kind": "removal"},
             "any change of their size",
@@ -85,7 +85,7 @@ def test_the_numbers_are_those_of_the_published_run(copy):
             "How much was there to remove",
         ),
         (
-            "context_integration/integration-controls.csv",
+            "context_integration/integration-profile.csv",
             "delta",
             {"removed": "CC", "kind": "removal"},
             "Do the networks agree",
