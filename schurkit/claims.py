@@ -4,6 +4,7 @@ claim. Verdicts are the pages': `schurkit_press.verdicts` derives them.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -151,6 +152,87 @@ def claim_line(claim: Claim, told: Mapping, verdict: str = "") -> str:
     control = f" Beyond its control: {beyond(told)}." if told.get("beyond") else ""
     numbers = f"Ours: {ours(told, 4)}; rule: {claim.quantity} {claim.rule}; paper: {claim.paper}."
     return f"**{head}** {claim.statement} {numbers}{control}"
+
+
+def recorded(id: str, value, interval=None, n=None, beyond=None) -> dict:
+    """What `schurkit.nb.claim` records of its arguments; see there."""
+    if isinstance(value, dict):
+        if not value or interval is not None or n is not None:
+            raise InputError(
+                f"claim {id}: several tasks take one Interval each, as a dict that is not empty, "
+                "and no interval or n beside it."
+            )
+        told = {"value": None, "interval": None, "n": None, "each": measured_each(value, id)}
+    else:
+        told = measured(value, interval, n, id)
+    return told | ({"beyond": measured_each(beyond, id)} if beyond else {})
+
+
+def measured_each(values: dict, id) -> dict[str, dict]:
+    """`measured` of each of several tasks or controls."""
+    if not all(isinstance(name, str) and name for name in values):
+        raise InputError(
+            f"claim {id}: tasks and controls need names; got {', '.join(map(repr, values))}."
+        )
+    return {name: measured(value, None, None, id) for name, value in values.items()}
+
+
+def measured(value, interval, n, id) -> dict:
+    """Value, interval and n as they are recorded."""
+    if hasattr(value, "mean") and hasattr(value, "low"):
+        value, interval, n = value.mean, (value.low, value.high), value.n
+    number = plain(value, f"claim({id!r}, …)", numeric=True)
+    bounds = _interval(interval, id)
+    if n is not None and (
+        isinstance(n, bool)
+        or not isinstance(plain(n, f"claim({id!r}, n=…)", numeric=True), int)
+        or n < 0
+    ):
+        raise InputError(f"claim {id}: n must be a whole number of networks; got {n!r}.")
+    return {"value": number, "interval": bounds, "n": None if n is None else int(n)}
+
+
+def _interval(interval, id) -> list[float] | None:
+    if interval is None:
+        return None
+    try:
+        low, high = interval
+    except (TypeError, ValueError):
+        raise InputError(f"claim {id}: interval must be (low, high); got {interval!r}.") from None
+    bounds = [plain(end, f"claim {id}: interval", numeric=True) for end in (low, high)]
+    if None in bounds:
+        return None
+    if bounds[0] > bounds[1]:
+        raise InputError(
+            f"claim {id}: interval must be (low, high) with low ≤ high; got ({low!r}, {high!r})."
+        )
+    return bounds
+
+
+def plain(value, where: str, numeric: bool = False):
+    """`value` as JSON has it: numpy scalars and one-axis arrays become numbers and lists, NaN and
+    infinities None.
+    """
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if (
+        isinstance(value, (list, tuple))
+        and not numeric
+        and not any(isinstance(item, (list, tuple, dict)) for item in value)
+    ):
+        return [plain(item, where) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if (
+        value is None
+        or (isinstance(value, int) and not (numeric and isinstance(value, bool)))
+        or (isinstance(value, str) and not numeric)
+    ):
+        return value
+    raise InputError(
+        f"{where} takes {'a number' if numeric else 'a number, text or a flat list of these'}; "
+        f"got {type(value).__name__}."
+    )
 
 
 # ----------------------------------------------------------------------------------------- the file

@@ -12,14 +12,22 @@ import base64
 import html
 import io
 import json
-import math
 import re
 from dataclasses import asdict, is_dataclass
-from numbers import Real
 from pathlib import Path
 
 from .checks import InputError
-from .claims import Claim, NoClaimsError, claim_line, load_claims, ours
+from .claims import (
+    Claim,
+    NoClaimsError,
+    claim_line,
+    load_claims,
+    ours,
+    parts,
+    plain,
+    recorded,
+)
+from .words import cell, html_table, markdown_table, numeric
 
 __all__ = ["claim", "claims", "explorer", "published", "record", "records", "show", "table"]
 
@@ -27,8 +35,6 @@ RECORD_MIME = "application/papermill.record/text/plain"
 SVG_LIMIT = 600_000  # bytes; a larger drawing is sent as a picture instead
 CSV_LIMIT = 2_000_000  # bytes; it travels inside the notebook
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_ZERO = re.compile(r"^[+-](?=0\.?0*$)")  # −0.00 is what a small number became by rounding
-_NUMBER = re.compile(r"[+−-]?\d[\d.,]*(e[+−-]?\d+)?( \[[^\]]*\])?$")
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 
 
@@ -54,8 +60,8 @@ def record(*named, **values) -> None:
                 "record needs a key of letters, digits, '_', '.' or '-' that starts with a "
                 f"letter; got {name!r}."
             )
-        plain = _plain(one, f"record({name!r}, …)")
-        _publish(*glued(name, plain), kind="record", key=name, value=plain)
+        value = plain(one, f"record({name!r}, …)")
+        _publish(*glued(name, value), kind="record", key=name, value=value)
 
 
 def claim(
@@ -94,41 +100,17 @@ def claim(
     try:
         entry = _claim_named(id)
     except NoClaimsError:  # the chapter alone, on Colab for example: it goes on without verdicts
-        _publish(
-            {
-                "text/plain": f"{id}: ours {value}; the rule is in book/claims.yml of the book, which is "
-                "not here."
-            },
-            kind="no claims",
-            id=id,
-        )
+        text = f"{id}: ours {value}; the rule is in book/claims.yml of the book, which is not here."
+        _publish({"text/plain": text}, kind="no claims", id=id)
         return
-    if isinstance(value, dict):
-        if not value or interval is not None or n is not None:
-            raise InputError(
-                f"claim {id}: several tasks take one Interval each, as a dict that is not empty, "
-                "and no interval or n beside it."
-            )
-        told = {"value": None, "interval": None, "n": None, "each": _measured_each(value, id)}
-        number = [part["value"] for part in told["each"].values()]
-    else:
-        told = _measured(value, interval, n, id)
-        number = told["value"]
-    if beyond:
-        told["beyond"] = _measured_each(beyond, id)
+    told = recorded(id, value, interval, n, beyond)
     if figure is not None:
         _check_name(figure, "figure")
         told["figure"] = figure
-    _publish(
-        {
-            "text/markdown": claim_line(entry, told),
-            "text/plain": f"{id}: {ours(told)}",
-        },
-        kind="claim",
-        id=id,
-        **told,
-    )
-    record(entry.key, number)
+    texts = {"text/markdown": claim_line(entry, told), "text/plain": f"{id}: {ours(told)}"}
+    _publish(texts, kind="claim", id=id, **told)
+    values = [part["value"] for part in parts(told).values()]
+    record(entry.key, values if "each" in told else values[0])
 
 
 def published(name: str, by: str = "removed", value: str = "delta") -> None:
@@ -146,13 +128,8 @@ def published(name: str, by: str = "removed", value: str = "delta") -> None:
     value : the column of values. Rows whose column ``kind`` is not "removal" are passed over.
     """
     _check_name(name, "figure")
-    _publish(
-        {"text/plain": "In the book the published run of this chapter stands here."},
-        kind="published",
-        name=name,
-        by=by,
-        value=value,
-    )
+    text = "In the book the published run of this chapter stands here."
+    _publish({"text/plain": text}, kind="published", name=name, by=by, value=value)
 
 
 def show(figure, name: str, caption: str, alt: str | None = None, data=None) -> None:
@@ -169,23 +146,16 @@ def show(figure, name: str, caption: str, alt: str | None = None, data=None) -> 
     data : the drawn numbers, as a DataFrame or a list of dataclass rows or dicts: linked below the
         figure as a CSV file.
     """
-    _check_name(name, "figure")
     if hasattr(figure, "alt"):
         figure, alt, data = figure.figure, alt or figure.alt, figure.data if data is None else data
-    for what, text in (("caption", caption), ("alternative text", alt)):
-        if not isinstance(text, str) or not text.strip():
-            raise InputError(
-                f"figure {name} needs {'an' if what[0] == 'a' else 'a'} {what}; got {text!r}."
-            )
+    caption = _captioned("figure", name, caption)
+    alt = _text("figure", name, "an alternative text", alt)
     if not hasattr(figure, "savefig"):
         raise InputError(
             f"show needs a matplotlib figure; got {type(figure).__name__}. Did you pass the axes? "
             "Use ax.figure."
         )
-    mystnb = {
-        "image": {"alt": " ".join(alt.split())},
-        "figure": {"name": name, "caption": " ".join(caption.split())},
-    }
+    mystnb = {"image": {"alt": alt}, "figure": {"name": name, "caption": caption}}
     link = None if data is None else _csv_link(name, "figure", _frame(data, f"figure {name}"))
     about = {
         "mystnb": mystnb,
@@ -214,9 +184,7 @@ def table(rows, name: str, caption: str, formats: dict[str, str] | None = None) 
     formats : format specification per column, e.g. ``{"accuracy": ".3f", "seconds": ".0f"}``.
         Undefined values are shown as "–".
     """
-    _check_name(name, "table")
-    if not isinstance(caption, str) or not caption.strip():
-        raise InputError(f"table {name} needs a caption; got {caption!r}.")
+    caption = _captioned("table", name, caption)
     frame = _frame(rows, f"table {name}")
     unknown = [column for column in formats or {} if column not in frame.columns]
     if unknown:
@@ -225,25 +193,20 @@ def table(rows, name: str, caption: str, formats: dict[str, str] | None = None) 
             f"{', '.join(map(str, frame.columns))}."
         )
     cells = [
-        [_cell(value, (formats or {}).get(column)) for column, value in zip(frame.columns, row)]
+        [cell(value, (formats or {}).get(column)) for column, value in zip(frame.columns, row)]
         for row in frame.itertuples(index=False)
     ]
     right = [
-        frame[column].dtype.kind in "fiu" or _numbers(words)
+        frame[column].dtype.kind in "fiu" or numeric(words)
         for column, words in zip(frame.columns, zip(*cells))
     ]
     link = _csv_link(name, "table", frame)
-    caption = " ".join(caption.split())
-    bundle = {
-        "text/html": _html_table(frame.columns, cells, right),
-        "text/markdown": _markdown_table(frame.columns, cells, right, name, caption),
+    texts = {
+        "text/html": html_table(frame.columns, cells, right),
+        "text/markdown": markdown_table(frame.columns, cells, right, name, caption),
+        "text/plain": frame.to_string(index=False),
     }
-    _publish(
-        {**bundle, "text/plain": frame.to_string(index=False)},
-        kind="table",
-        name=name,
-        caption=caption,
-    )
+    _publish(texts, kind="table", name=name, caption=caption)
     _note(name, caption, link)
 
 
@@ -255,20 +218,14 @@ def explorer(page, name: str, caption: str) -> None:
     page : from `schurkit.explorer.page`, with `html` and `text`.
     name, caption : as for `show`; the caption is plain text.
     """
-    _check_name(name, "explorer")
-    if not isinstance(caption, str) or not caption.strip():
-        raise InputError(f"explorer {name} needs a caption; got {caption!r}.")
+    caption = _captioned("explorer", name, caption)
     if not hasattr(page, "html") or not hasattr(page, "text"):
         raise InputError(
             f"explorer needs a page of schurkit.explorer.page; got {type(page).__name__}."
         )
-    below = f'<p class="ske-caption">{html.escape(" ".join(caption.split()))}</p>'
-    _publish(
-        {"text/html": f"{page.html}\n{below}", "text/plain": f"Explorer {name}: {page.text}"},
-        kind="explorer",
-        name=name,
-        caption=caption,
-    )
+    below = f'<p class="ske-caption">{html.escape(caption)}</p>'
+    texts = {"text/html": f"{page.html}\n{below}", "text/plain": f"Explorer {name}: {page.text}"}
+    _publish(texts, kind="explorer", name=name, caption=caption)
 
 
 def records(notebook) -> dict:
@@ -317,8 +274,8 @@ def _content(notebook) -> dict:
 
 def _told(notebook, kind: str) -> list[dict]:
     found = []
-    for cell in _content(notebook).get("cells", []):
-        for output in cell.get("outputs", []):
+    for one in _content(notebook).get("cells", []):
+        for output in one.get("outputs", []):
             said = output.get("metadata", {}).get("schurkit", {})
             if said.get("kind") == kind:
                 found.append({key: value for key, value in said.items() if key != "kind"})
@@ -398,47 +355,6 @@ def _close(figure) -> None:
         sys.modules["matplotlib.pyplot"].close(figure)
 
 
-def _markdown_table(columns, cells, right, name, caption) -> str:
-    def line(words):
-        return (
-            "| "
-            + " | ".join(str(word).replace("|", "\\|").replace("\n", " ") for word in words)
-            + " |"
-        )
-
-    rule = "|" + "|".join("---:" if numeric else ":---" for numeric in right) + "|"
-    return "\n".join(
-        [
-            f":::{{table}} {caption}",
-            f":name: {name}",
-            "",
-            line(columns),
-            rule,
-            *map(line, cells),
-            ":::",
-        ]
-    )
-
-
-def _html_table(columns, cells, right) -> str:
-    sides = ["right" if numeric else "left" for numeric in right]
-
-    def row(tag, words):
-        return (
-            "<tr>"
-            + "".join(
-                f'<{tag} style="text-align:{side}">{html.escape(str(word))}</{tag}>'
-                for word, side in zip(words, sides)
-            )
-            + "</tr>"
-        )
-
-    return (
-        "<table "
-        f'class="dataframe"><thead>{row("th", columns)}</thead><tbody>{"".join(row("td", words) for words in cells)}</tbody></table>'
-    )
-
-
 # ----------------------------------------------------------------------------------------- checking
 def _claim_named(id) -> Claim:
     known = load_claims()
@@ -449,44 +365,16 @@ def _claim_named(id) -> Claim:
     return known[id]
 
 
-def _measured_each(values: dict, id) -> dict[str, dict]:
-    if not all(isinstance(name, str) and name for name in values):
-        raise InputError(
-            f"claim {id}: tasks and controls need names; got {', '.join(map(repr, values))}."
-        )
-    return {name: _measured(value, None, None, id) for name, value in values.items()}
+def _captioned(what: str, name, caption) -> str:
+    """The caption on one line, after checking it and the name."""
+    _check_name(name, what)
+    return _text(what, name, "a caption", caption)
 
 
-def _measured(value, interval, n, id) -> dict:
-    """Value, interval and n as they are recorded."""
-    if hasattr(value, "mean") and hasattr(value, "low"):
-        value, interval, n = value.mean, (value.low, value.high), value.n
-    number = _plain(value, f"claim({id!r}, …)", numeric=True)
-    bounds = _interval(interval, id)
-    if n is not None and (
-        isinstance(n, bool)
-        or not isinstance(_plain(n, f"claim({id!r}, n=…)", numeric=True), int)
-        or n < 0
-    ):
-        raise InputError(f"claim {id}: n must be a whole number of networks; got {n!r}.")
-    return {"value": number, "interval": bounds, "n": None if n is None else int(n)}
-
-
-def _interval(interval, id) -> list[float] | None:
-    if interval is None:
-        return None
-    try:
-        low, high = interval
-    except (TypeError, ValueError):
-        raise InputError(f"claim {id}: interval must be (low, high); got {interval!r}.") from None
-    bounds = [_plain(end, f"claim {id}: interval", numeric=True) for end in (low, high)]
-    if None in bounds:
-        return None
-    if bounds[0] > bounds[1]:
-        raise InputError(
-            f"claim {id}: interval must be (low, high) with low ≤ high; got ({low!r}, {high!r})."
-        )
-    return bounds
+def _text(what: str, name: str, needed: str, text) -> str:
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(f"{what} {name} needs {needed}; got {text!r}.")
+    return " ".join(text.split())
 
 
 def _check_name(name, what: str) -> None:
@@ -495,57 +383,6 @@ def _check_name(name, what: str) -> None:
             f"a {what} needs a name of lower-case words joined by '-', e.g. 'copy-replay'; got "
             f"{name!r}."
         )
-
-
-def _plain(value, where: str, numeric: bool = False):
-    """`value` as JSON has it: numpy scalars and one-axis arrays become numbers and lists, NaN and
-    infinities None.
-    """
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if (
-        isinstance(value, (list, tuple))
-        and not numeric
-        and not any(isinstance(item, (list, tuple, dict)) for item in value)
-    ):
-        return [_plain(item, where) for item in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if (
-        value is None
-        or (isinstance(value, int) and not (numeric and isinstance(value, bool)))
-        or (isinstance(value, str) and not numeric)
-    ):
-        return value
-    raise InputError(
-        f"{where} takes {'a number' if numeric else 'a number, text or a flat list of these'}; "
-        f"got {type(value).__name__}."
-    )
-
-
-def _cell(value, spec: str | None) -> str:
-    if (
-        value is None
-        or (isinstance(value, float) and not math.isfinite(value))
-        or str(value) in ("<NA>", "NaT")
-    ):
-        return "–"
-    if spec is None:
-        return f"{value:.4g}".replace("-", "−") if isinstance(value, float) else str(value)
-    try:
-        text = _ZERO.sub("", format(value, spec))
-        return text.replace("-", "−") if isinstance(value, Real) else text
-    except (TypeError, ValueError):
-        raise InputError(f"format {spec!r} does not suit the value {value!r}.") from None
-
-
-def _numbers(words) -> bool:
-    """Whether a column of text holds numbers, some with their intervals, beside what is
-    undefined.
-    """
-    return any(word != "–" for word in words) and all(
-        word == "–" or _NUMBER.match(word) for word in words
-    )
 
 
 def _frame(rows, where: str):

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Real
+
+from .checks import InputError
+
+_ZERO = re.compile(r"^[+-](?=0\.?0*$)")  # −0.00 is what a small number became by rounding
+_NUMBER = re.compile(r"[+−-]?\d[\d.,]*(e[+−-]?\d+)?( \[[^\]]*\])?$")
 
 
 def short(value, spec: str = ".3g") -> str:
@@ -80,3 +88,74 @@ def duration(seconds: float) -> str:
         if count < {"min": 90, "h": 48, "days": float("inf")}[unit]:
             return f"{count:.0f} {unit}" if count >= 10 else f"{count:.1f} {unit}"
     return "–"
+
+
+# ------------------------------------------------------------------------------------------ tables
+def cell(value, spec: str | None = None) -> str:
+    """A value of a table by a format, four digits without one; "–" where it is undefined."""
+    if (
+        value is None
+        or (isinstance(value, float) and not math.isfinite(value))
+        or str(value) in ("<NA>", "NaT")
+    ):
+        return "–"
+    if spec is None:
+        return f"{value:.4g}".replace("-", "−") if isinstance(value, float) else str(value)
+    try:
+        text = _ZERO.sub("", format(value, spec))
+        return text.replace("-", "−") if isinstance(value, Real) else text
+    except (TypeError, ValueError):
+        raise InputError(f"format {spec!r} does not suit the value {value!r}.") from None
+
+
+def numeric(words) -> bool:
+    """Whether a column of text holds numbers, some with their intervals, beside what is
+    undefined.
+    """
+    return any(word != "–" for word in words) and all(
+        word == "–" or _NUMBER.match(word) for word in words
+    )
+
+
+def markdown_table(columns, cells, right, name, caption) -> str:
+    """A captioned MyST table of texts; `right` says which columns are aligned right."""
+
+    def line(words):
+        return (
+            "| "
+            + " | ".join(str(word).replace("|", "\\|").replace("\n", " ") for word in words)
+            + " |"
+        )
+
+    rule = "|" + "|".join("---:" if numeric else ":---" for numeric in right) + "|"
+    return "\n".join(
+        [
+            f":::{{table}} {caption}",
+            f":name: {name}",
+            "",
+            line(columns),
+            rule,
+            *map(line, cells),
+            ":::",
+        ]
+    )
+
+
+def html_table(columns, cells, right) -> str:
+    """The same as HTML, for a live session."""
+    sides = ["right" if numeric else "left" for numeric in right]
+
+    def row(tag, words):
+        return (
+            "<tr>"
+            + "".join(
+                f'<{tag} style="text-align:{side}">{html.escape(str(word))}</{tag}>'
+                for word, side in zip(words, sides)
+            )
+            + "</tr>"
+        )
+
+    return (
+        "<table "
+        f'class="dataframe"><thead>{row("th", columns)}</thead><tbody>{"".join(row("td", words) for words in cells)}</tbody></table>'
+    )
