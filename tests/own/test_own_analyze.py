@@ -658,7 +658,7 @@ def test_the_command_in_a_process_of_its_own(files):
             "-W",
             "error",
             "-m",
-            "schurkit_press.cli",
+            "schurkit",
             "analyze",
             str(files / "net.npz"),
             "--trials",
