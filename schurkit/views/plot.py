@@ -18,7 +18,7 @@ def style():
     """Context in which figures get the book's look: ``with plot.style(): …``"""
     import matplotlib.pyplot as plt
 
-    return plt.style.context("schurkit.schurkit")
+    return plt.style.context("schurkit.views.schurkit")
 
 
 def _axes(ax):
