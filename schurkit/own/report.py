@@ -309,9 +309,9 @@ def say(lines, kind: str = "plain", **said) -> None:
     """
     lines = [lines] if isinstance(lines, str) else list(lines)
     items = [html.escape(line) for line in lines]
-    body = f"<p>{items[0]}</p>"
-    if len(items) != 1:
-        body = f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>"
+    body = f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>"
+    if len(items) == 1:
+        body = f"<p>{items[0]}</p>"
     data = {"text/html": f'<div class="said {kind}">{body}</div>', "text/plain": "\n".join(lines)}
     nb._publish(data, kind="said", lines=lines, **said)
 
