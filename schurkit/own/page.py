@@ -5,18 +5,17 @@ beside the sentences of the report.
 from __future__ import annotations
 
 import platform
-import warnings
 from dataclasses import replace
 from importlib import metadata
 
 import numpy as np
 
 from schurkit import random, views
-from schurkit.ablation import SUBSETS, Profile, ablate, ablation_profile, name_of
+from schurkit.ablation import SUBSETS, Profile, ablate, name_of
 from schurkit.ablation.couplings import CouplingRow, coupling_map, exact_effects
 from schurkit.engine import rollout
 from schurkit.rnn import RNN, Trials
-from schurkit.schur.form import SECTORS, SchurForm, SchurOrderWarning
+from schurkit.schur.form import SECTORS, SchurForm
 from schurkit.views import View, base, plot, styled
 from schurkit.views.profile import PLACES
 from schurkit.words import short, span
@@ -145,30 +144,6 @@ def over_trials(
     return {name: tuple(row) for name, *row in zip(names, changes[:, 0], *ends)}
 
 
-def over_orders(
-    rnn: RNN, form: SchurForm, trials: Trials, *, orders: int = 5, tie: float = 0.01
-) -> Profile:
-    """RR, CR and CC removed under random orders of blocks whose moduli nearly tie
-    (`SchurForm.random_order`): a profile with one row an order.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SchurOrderWarning)
-        forms = [form.random_order(seed=order, tie=tie) for order in range(orders)]
-    repeated = rnn.with_W_rec(np.repeat(rnn.W_rec, orders, axis=0))
-    subsets = [(name,) for name in SECTORS]
-    return ablation_profile(repeated, trials, forms=forms, subsets=subsets, controls=())
-
-
-def orders_table(profile: Profile, orders: Profile) -> list[dict]:
-    """Each sector's change of FVU by modulus and over other orders."""
-    rows = []
-    for one in orders:
-        ends = (profile[one.name].cost[0], one.cost.min(), one.cost.max())
-        words = (short(end, "+.2g") for end in ends)
-        rows.append({"removed": one.name, **dict(zip(("by modulus", "lowest", "highest"), words))})
-    return rows
-
-
 def stack_table(profile: Profile):
     """One row a removal, over all networks: its mean cost and the range of it, its controls, and
     how it reads in how many of them.
@@ -183,68 +158,53 @@ def without(rnn: RNN, form: SchurForm, trials: Trials, count: int = 2) -> tuple[
     """The first trials intact and without each sector, and which output that is: the one whose
     target varies most.
     """
-    counted, names = trials.counted, (*SECTORS, "all three")
-    channel = int(np.argmax(trials.targets[counted].var(axis=0)))
-    some = [array[:count] for array in (trials.inputs, trials.targets, counted)]
-    some[2] = some[2] if some[2].any() else np.ones_like(some[2])
-    repeated = Trials(*(np.concatenate([array] * len(names)) for array in some))
-    removals = [(), *((name,) for name in SECTORS), SECTORS]
-    outputs = rollout(ablate(rnn, form, removals), Trials(*some)).outputs
-    far = 1e3 * np.abs(trials.targets[counted]).max()
+    names, removals = (*SECTORS, "all three"), [(), *SUBSETS[1:4], SECTORS]
+    channel = int(np.argmax(trials.targets[trials.counted].var(axis=0)))
+    inputs, targets, counted = trials.inputs[:count], trials.targets[:count], trials.counted[:count]
+    first = Trials(inputs, targets, counted | ~counted.any())
+    outputs = rollout(ablate(rnn, form, removals), first).outputs
+    far = 1e3 * np.abs(trials.targets[trials.counted]).max()
     drawn = np.where(np.abs(outputs) <= far, outputs, np.nan)  # what runs far away ends there
-    rows = [(name, trial + 1) for name in names for trial in range(len(some[0]))]
+    repeated = Trials(*(np.concatenate([a] * 4) for a in (inputs, targets, first.mask)))
+    rows = [(name, trial + 1) for name in names for trial in range(len(first))]
     view = views.examples(
         repeated,
         np.concatenate(drawn[1:]),
         range(len(rows)),
         titles=[f"without {name}, trial {trial}" for name, trial in rows],
-        beside={"intact": np.concatenate([drawn[0, ..., channel]] * len(names))},
+        beside={"intact": np.concatenate([drawn[0, ..., channel]] * 4)},
         channel=channel,
     )
-    inside = base.finite([*some[1][..., channel], *drawn[0, ..., channel]])
+    inside = base.finite([targets[..., channel], drawn[0, ..., channel]])
     room = 0.5 * np.ptp(inside) or 1.0
     view.figure.axes[0].set_ylim(inside.min() - room, inside.max() + room)
-    with np.errstate(over="ignore", invalid="ignore"):
-        moves = np.abs(outputs[1:] - outputs[0])[..., channel].max(axis=(1, 2))
-    said = [
-        f"without {name} the output "
-        + (f"moves by at most {move:.2g}" if np.isfinite(move) else "diverges")
-        for name, move in zip(names, moves)
-    ]
     data = [dict(zip(("removed", "trial"), rows[row.pop("trial")])) | row for row in view.data]
-    alt = f"Outputs over time. In the trials shown, {'; '.join(said)}."
-    return replace(view, alt=alt, data=data), channel
+    return replace(view, data=data), channel
 
 
 # -------------------------------------------------------------------------------- single couplings
 def single_couplings(
     rnn: RNN, form: SchurForm, trials: Trials, *, largest: int = 20, seed: int = 0
-) -> list[CouplingRow]:
-    """Every single coupling with its estimated effect, the largest first, and those measured
-    exactly by one rollout each.
+) -> tuple[list[CouplingRow], list[dict]]:
+    """Every single coupling with its estimated effect, the largest first; and the largest as rows of
+    a table, measured exactly by one rollout each. In the table blocks are counted from 1.
     """
     rows = coupling_map(rnn, trials, forms=[form], exact=False, seed=seed)
     rows.sort(key=lambda row: -abs(np.nan_to_num(row.estimate)))
     deltas = [form.coupling(row.driven, row.driver) for row in rows[:largest]]
-    exact = exact_effects(rnn, form, trials, deltas) if deltas else []
-    first = [replace(row, exact=float(effect)) for row, effect in zip(rows, exact)]
-    return first + rows[len(first) :]
-
-
-def coupling_rows(rows: list[CouplingRow]) -> list[dict]:
-    """Those that were measured, for a table: blocks are counted from 1."""
-    return [
+    effects = exact_effects(rnn, form, trials, deltas) if deltas else []
+    table = [
         {
             "driven": row.driven + 1,
             "driver": row.driver + 1,
             "sector": row.sector,
             "norm": row.norm,
             "estimate": row.estimate,
-            "exact": row.exact,
+            "exact": float(effect),
         }
-        for row in rows
-        if row.exact is not None
+        for row, effect in zip(rows, effects)
     ]
+    return rows, table
 
 
 @styled
@@ -266,20 +226,19 @@ def estimates(rows: list[CouplingRow], form: SchurForm) -> View:
             line(form.leading_blocks + 0.5, color="black", lw=0.8)
     ax.set(xlabel="driver block (by modulus)", ylabel="driven block")
     bar = figure.colorbar(image, ax=ax, label="estimated change of FVU", shrink=0.8)
-    ticks = [-limit, -limit / 30, 0, limit / 30, limit]
-    bar.set_ticks(ticks, labels=[short(tick, ".1g") for tick in ticks])
+    bar.set_ticks(ticks := np.array([-1, -1 / 30, 0, 1 / 30, 1]) * limit)
+    bar.set_ticklabels([short(tick, ".1g") for tick in ticks])
     bar.ax.minorticks_off()
     alt = f"Heat map of {count} by {count} blocks; the largest estimate is {most:.3g}."
     return View(figure, alt)
 
 
 @styled
-def exact(rows: list[CouplingRow]) -> View:
+def exact(table: list[dict]) -> View:
     """The largest single couplings: estimated against exact."""
-    data = coupling_rows(rows)
     figure, ax = base.axes(1, 1, (3.4, 3.3))
     for sector, marker in zip(SECTORS, "o^s"):
-        pairs = [(one["estimate"], one["exact"]) for one in data if one["sector"] == sector]
+        pairs = [(row["estimate"], row["exact"]) for row in table if row["sector"] == sector]
         if pairs:
             style = {"ms": 5, "mfc": "none", "color": base.SECTOR_COLOURS[sector]}
             ax.plot(*zip(*pairs), marker, label=sector, **style)
@@ -288,12 +247,11 @@ def exact(rows: list[CouplingRow]) -> View:
     ax.ticklabel_format(scilimits=(-2, 3))
     ax.locator_params(nbins=4)
     ax.set(xlabel="estimated change of FVU", ylabel="exact change of FVU")
-    top = data[0]
     alt = (
-        f"Estimated against exact change for {len(data)} couplings; the first: estimated "
-        f"{top['estimate']:.3g}, exact {top['exact']:.3g}."
+        f"Estimated against exact change for {len(table)} couplings; the first: estimated "
+        f"{table[0]['estimate']:.3g}, exact {table[0]['exact']:.3g}."
     )
-    return View(figure, alt, data)
+    return View(figure, alt, table)
 
 
 # -------------------------------------------------------------------------------------- provenance
