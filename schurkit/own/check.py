@@ -11,7 +11,7 @@ import numpy as np
 
 from schurkit.checks import InputError, number, real_array
 from schurkit.engine import rollout
-from schurkit.rnn import RNN, Trials
+from schurkit.rnn import ACTIVATIONS, FORMS, RNN, Trials
 
 TOLERANCE = 1e-4
 _TRIALS, _STEPS = 32, 200  # a difference is explained on this many trials and time steps
@@ -248,19 +248,17 @@ def _sentence(off: float, changes, start: float, also: str = "") -> str:
 def _shifted(case: _Case, rnn: RNN, goal: float) -> str | None:
     if case.steps < 3:
         return None
-    ours = case.run(rnn)
-    late = _largest(ours[:, :-1], case.outputs[:, 1:])
-    early = _largest(ours[:, 1:], case.outputs[:, :-1])
-    if min(late, early) > goal:
+    ours, outputs = case.run(rnn), case.outputs
+    late = _largest(ours[:, :-1], outputs[:, 1:]) <= goal
+    if not late and _largest(ours[:, 1:], outputs[:, :-1]) > goal:
         return None
     return (
-        f"It looks as if your outputs came one time step {'late' if late <= goal else 'early'}: the "
-        "state after each step is read out here; shift them by one."
-        f"{_DROP if late <= goal else ''}"
+        f"It looks as if your outputs came one time step {'late' if late else 'early'}: the state "
+        f"after each step is read out here; shift them by one.{_DROP if late else ''}"
     )
 
 
-# ------------------------------------------------------------------- one choice, or two, made otherwise
+# ---------------------------------------------------------------- one or two choices made otherwise
 def _singles(case: _Case, rnn: RNN, flips, vectors=("b_rec", "h0")) -> Iterator[tuple[_Change]]:
     yield from ((change,) for change in flips)
     yield from ((change,) for change in _fits(case, rnn, vectors))
@@ -284,15 +282,11 @@ def _flips(rnn: RNN) -> Iterator[_Change]:
             remedy = f"--transpose {name}, or going without it where it was given"
             turned = np.swapaxes(weights, 1, 2)
             yield _Change.of(rnn, name, turned, f"{name} were transposed", remedy)
-    for field, options in (("activation", ("tanh", "relu")), ("form", ("rate", "voltage"))):
-        if field == "form":
-            yield from _without(rnn)
-        other = next(option for option in options if option != getattr(rnn, field))
-        yield _Change.of(rnn, field, other, f"the {field} were {other}", f"--{field} {other}")
-
-
-def _without(rnn: RNN) -> Iterator[_Change]:
-    """The network without a bias or start that it has."""
+    for field, options in (("activation", ACTIVATIONS), ("form", FORMS)):
+        for other in options:
+            if other != getattr(rnn, field):
+                what, remedy = f"the {field} were {other}", f"--{field} {other}"
+                yield _Change.of(rnn, field, other, what, remedy)
     for name, what in (
         ("b_rec", "the recurrent bias b_rec were not used"),
         ("b_out", "the output bias b_out were not used"),
@@ -371,17 +365,15 @@ def _fit_vector(case: _Case, rnn: RNN, name: str) -> np.ndarray | None:
         return None
 
 
-# ------------------------------------------------------- equations that people train and RNN has not
+# ---------------------------------------------------- equations that people train and RNN has not
 OTHER_EQUATIONS = {
-    "the inputs entered outside the nonlinearity, h ← (1 − leak) h + leak (φ(W_rec h + b_rec) + "
-    "W_in x)": {"inputs_outside": True},
-    "the readout read voltages, v ← (1 − leak) v + leak (W_rec φ(v) + W_in x + b_rec) and y = W_out "
-    "v + b_out": {"voltage": True},
-    "the readout read φ(h) instead of h, y = W_out φ(h) + b_out in the rate form": {
-        "read_activated": True
-    },
+    "inputs_outside": "the inputs entered outside the nonlinearity, h ← (1 − leak) h + leak "
+    "(φ(W_rec h + b_rec) + W_in x)",
+    "voltage": "the readout read voltages, v ← (1 − leak) v + leak (W_rec φ(v) + W_in x + b_rec) "
+    "and y = W_out v + b_out",
+    "read_activated": "the readout read φ(h) instead of h, y = W_out φ(h) + b_out in the rate form",
 }
-"""In words, and as options of `_simulate`."""
+"""What makes each of them another one, an option of `_simulate`, and the equation in words."""
 
 
 def _simulate(
@@ -409,10 +401,10 @@ def _other_equation(case: _Case, networks, start: float, goal: float) -> str | N
     otherwise.
     """
     for rnn in networks:
-        for words, options in OTHER_EQUATIONS.items():
+        for option, words in OTHER_EQUATIONS.items():
             # the first steps are enough to see that it is another one
             for part in (case.first(_FIT_STEPS), case):
-                off = _largest(_simulate(part, rnn, **options), part.outputs)
+                off = _largest(_simulate(part, rnn, **{option: True}), part.outputs)
                 if off > goal:
                     break
             else:
