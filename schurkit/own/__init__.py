@@ -12,6 +12,18 @@ from .load import Imported, from_arrays, load_rnn, load_trials, read_network
 from .modules import from_neurogym, from_torch
 
 __all__ = [
-    "Check", "Imported", "add_analyze_arguments", "analyze", "analyze_command", "check_against", "constraint_report", "examine", "from_arrays",
-    "from_neurogym", "from_torch", "load_rnn", "load_trials", "read_network",
-]  # fmt: skip
+    "Check",
+    "Imported",
+    "add_analyze_arguments",
+    "analyze",
+    "analyze_command",
+    "check_against",
+    "constraint_report",
+    "examine",
+    "from_arrays",
+    "from_neurogym",
+    "from_torch",
+    "load_rnn",
+    "load_trials",
+    "read_network",
+]

@@ -211,9 +211,10 @@ def examine(
 
 def _refusal(check: Check) -> str:
     size = f"{check.max_deviation:.3g}, where the largest output is {check.scale:.3g}"
+    size = size if np.isfinite(check.max_deviation) else "beyond all bounds"
     return (
-        "the network as it was read does not give the outputs that stand in the trials: the largest "
-        f"deviation is {size if np.isfinite(check.max_deviation) else 'beyond all bounds'}. "
+        "the network as it was read does not give the outputs that stand in the trials: the "
+        f"largest deviation is {size}. "
         f"{check.hint} To go on with a network that is not yours, pass --force-unchecked "
         "(force_unchecked=True)."
     )

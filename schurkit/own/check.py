@@ -15,9 +15,7 @@ from schurkit.rnn import ACTIVATIONS, FORMS, RNN, Trials
 
 TOLERANCE = 1e-4
 _TRIALS, _STEPS = 32, 200  # a difference is explained on this many trials and time steps
-# biases are fitted on the first steps, where they have not been folded through the network too
-# often
-_FIT_STEPS = 15
+_FIT_STEPS = 15  # of a bias or start: later ones have folded it through the network too often
 _FIT_HIDDEN = 256  # units up to which vectors are fitted
 _FIT_HIDDEN_PAIRS = 64  # and up to which they are after another change
 _DROP = " That is, drop the first output and target of each trial, and the last input."
@@ -170,9 +168,7 @@ class _Case:
         return _Case(self.inputs[:, :steps], self.outputs[:, :steps])
 
     def late(self) -> _Case:
-        """The same trials for outputs that show the state before each step: the first output and
-        the last input are dropped.
-        """
+        """For outputs that show the state before each step."""
         return _Case(self.inputs[:, : self.steps - 1], self.outputs[:, 1:])
 
     def run(self, rnn: RNN) -> np.ndarray:
@@ -182,17 +178,9 @@ class _Case:
         """The largest deviation."""
         return _largest(self.run(rnn), self.outputs)
 
-    def error(self, rnn: RNN) -> float:
-        """The root mean squared deviation, infinite for a network that diverges."""
-        with np.errstate(invalid="ignore", over="ignore"):
-            error = np.sqrt(np.mean((self.run(rnn) - self.outputs) ** 2))
-        return float(error) if np.isfinite(error) else np.inf
-
 
 def _explain(rnn: RNN, inputs, outputs, goal: float) -> str:
-    """What brings the outputs within the goal: one change, a shift, another equation, two changes,
-    a change and a shift; else what helps most.
-    """
+    """What brings the outputs within the goal, simple things first; else what helps most."""
     case, flips = _Case.of(rnn, inputs, outputs), list(_flips(rnn))
     start = case.off(rnn)
     tried = _search(case, _singles(case, rnn, flips), goal)
@@ -208,15 +196,12 @@ def _explain(rnn: RNN, inputs, outputs, goal: float) -> str:
         late = case.late()
         off, changes = _search(late, _singles(late, rnn, flips, vectors=()), goal)[-1]
         if off <= goal:
-            return (
-                _sentence(off, changes, start, " and your outputs came one time step late") + _DROP
-            )
-    best = None
-    for off, changes in tried:
-        if off < 0.1 * start and (best is None or off < 0.3 * best[0]):
-            best = off, changes
-    if best is not None:
-        told = _sentence(*best, start)
+            also = " and your outputs came one time step late"
+            return _sentence(off, changes, start, also) + _DROP
+    # a second change has to bring three times as much as the first alone
+    off, changes = min(tried, key=lambda one: one[0] * 3 ** (len(one[1]) - 1))
+    if off < 0.1 * start:
+        told = _sentence(off, changes, start)
         return told.replace("It looks as if", "Closer, but not equal, if", 1)
     return (
         "No transposed matrix, other activation, leak or form, missing bias or h0, inputs outside "
@@ -325,19 +310,20 @@ def _fit_leak(case: _Case, rnn: RNN) -> float | None:
     """
     from scipy.optimize import minimize_scalar
 
-    def error(leak):
-        return case.error(replace(rnn, leak=min(float(leak), 1.0)))
+    def off(leak):
+        return case.off(replace(rnn, leak=min(float(leak), 1.0)))
 
     grid = np.geomspace(0.01, 1.0, 24)
-    errors = [error(leak) for leak in grid]
-    at = int(np.argmin(errors))
-    if not np.isfinite(errors[at]):
+    deviations = [off(leak) for leak in grid]
+    at = int(np.argmin(deviations))
+    if not np.isfinite(deviations[at]):
         return None
     ends = (grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)])
-    fitted = float(minimize_scalar(error, bounds=ends, method="bounded").x)
+    fitted = float(minimize_scalar(off, bounds=ends, method="bounded").x)
     near = [float(f"{fitted:.{digits}g}") for digits in (1, 2, 3, 4)] + [fitted]
-    errors = [error(leak) for leak in near]
-    best = next(leak for leak, off in zip(near, errors) if off <= 2 * min(errors) + 1e-9)
+    deviations = [off(leak) for leak in near]
+    bound = 2 * min(deviations) + 1e-9
+    best = next(leak for leak, deviation in zip(near, deviations) if deviation <= bound)
     return None if abs(best - rnn.leak) < 1e-6 else min(best, 1.0)
 
 
@@ -397,9 +383,7 @@ def _simulate(
 
 
 def _other_equation(case: _Case, networks, start: float, goal: float) -> str | None:
-    """An equation that RNN does not cover, with the network as given or with one choice made
-    otherwise.
-    """
+    """An equation that RNN does not cover, with the first network or one of its variants."""
     for rnn in networks:
         for option, words in OTHER_EQUATIONS.items():
             # the first steps are enough to see that it is another one

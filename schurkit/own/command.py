@@ -22,18 +22,21 @@ from .files import WEIGHT_FILES, shown
 from .load import WEIGHTS, load_trials, read_network
 
 _DESCRIPTION = """\
-Describe the recurrent matrix of a trained network in Schur coordinates and, with trials, measure what each group of couplings is worth:
-all eight removals of RR, CR and CC beside random changes of equal norm, permuted and matched, which together say how a removal reads.
-Weights: .npz or .safetensors with W_in, W_rec, W_out, or a torch state dict of an nn.RNN and a linear readout.
+Describe the recurrent matrix of a trained network in Schur coordinates and, with trials, measure
+what each group of couplings is worth: all eight removals of RR, CR and CC beside random changes of
+equal norm, permuted and matched, which together say how a removal reads.
+Weights: .npz or .safetensors with W_in, W_rec, W_out, or a torch state dict of an nn.RNN and a
+linear readout.
 Trials: .npz with inputs, targets and, optionally, mask and outputs (what your own code gave).
-Where outputs are given and the network as read does not reproduce them, nothing is written unless --force-unchecked is given."""
+Where outputs are given and the network as read does not reproduce them, nothing is written unless
+--force-unchecked is given."""
 TEMPLATE = Path(__file__).with_name("template.ipynb")
 _LINE = re.compile(r"(?P<name>\w+): (?P<kind>[^=]+) = (?P<default>.*?)  # (?P<help>.*)\n?")
 _OF_KIND = {
     "str": {},
-    "int": {"type": int},
-    "float": {"type": float},
-    "float | None": {"type": float},
+    "int": {"type": int, "metavar": "N"},
+    "float": {"type": float, "metavar": "X"},
+    "float | None": {"type": float, "metavar": "X"},
     "bool": {"action": "store_true"},
     "list[str]": {"action": "append"},
 }

@@ -93,7 +93,8 @@ def load_rnn(
     >>> import os, tempfile
     >>> import numpy as np
     >>> path = os.path.join(tempfile.mkdtemp(), "net.npz")
-    >>> np.savez(path, W_in=np.ones((4, 2)), W_rec=np.eye(4), W_out=np.ones((1, 4)), activation="relu")
+    >>> arrays = {"W_in": np.ones((4, 2)), "W_rec": np.eye(4), "W_out": np.ones((1, 4))}
+    >>> np.savez(path, **arrays, activation="relu")
     >>> load_rnn(path)
     RNN(1 × 2 → 4 → 1, relu, rate, leak=1, float64)
     """

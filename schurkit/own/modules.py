@@ -119,12 +119,16 @@ def _layers_of(model):
     if "" in layers:
         raise InputError("from_torch needs the readout too: from_torch(layer, readout).")
     for names, what in ((layers, "nn.RNN"), (linear, "nn.Linear")):
-        if len(names) != 1:
-            advice = "pass the two that are meant: from_torch(model.rnn, model.readout)"
+        if len(names) > 1:
             raise InputError(
-                f"from_torch needs a module with one {what}; {kind} holds "
-                f"{f'{len(names)}: {shown(names)}' if names else 'none'}. To go on, "
-                f"{advice if names else 'pass the arrays to schurkit.from_arrays'}."
+                f"from_torch needs a module with one {what}; {kind} holds {len(names)}: "
+                f"{shown(names)}. To go on, pass the two that are meant: from_torch(model.rnn, "
+                "model.readout)."
+            )
+        if not names:
+            raise InputError(
+                f"from_torch needs a module with one {what}; {kind} holds none. To go on, pass the "
+                "arrays to schurkit.from_arrays."
             )
     rnn, readout = modules[layers[0]], modules[linear[0]]
     used = {id(parameter) for layer in (rnn, readout) for parameter in layer.parameters()}

@@ -160,12 +160,13 @@ def without(rnn: RNN, form: SchurForm, trials: Trials, count: int = 2) -> tuple[
     """
     names, removals = (*SECTORS, "all three"), [(), *SUBSETS[1:4], SECTORS]
     channel = int(np.argmax(trials.targets[trials.counted].var(axis=0)))
-    inputs, targets, counted = trials.inputs[:count], trials.targets[:count], trials.counted[:count]
+    inputs, targets = trials.inputs[:count], trials.targets[:count]
+    counted = trials.counted[:count]
     first = Trials(inputs, targets, counted | ~counted.any())
     outputs = rollout(ablate(rnn, form, removals), first).outputs
     far = 1e3 * np.abs(trials.targets[trials.counted]).max()
     drawn = np.where(np.abs(outputs) <= far, outputs, np.nan)  # what runs far away ends there
-    repeated = Trials(*(np.concatenate([a] * 4) for a in (inputs, targets, first.mask)))
+    repeated = Trials(*(np.concatenate([part] * 4) for part in (inputs, targets, first.mask)))
     rows = [(name, trial + 1) for name in names for trial in range(len(first))]
     view = views.examples(
         repeated,
@@ -186,8 +187,8 @@ def without(rnn: RNN, form: SchurForm, trials: Trials, count: int = 2) -> tuple[
 def single_couplings(
     rnn: RNN, form: SchurForm, trials: Trials, *, largest: int = 20, seed: int = 0
 ) -> tuple[list[CouplingRow], list[dict]]:
-    """Every single coupling with its estimated effect, the largest first; and the largest as rows of
-    a table, measured exactly by one rollout each. In the table blocks are counted from 1.
+    """Every single coupling with its estimated effect, the largest first; and the largest as rows
+    of a table, measured exactly by one rollout each. In the table blocks are counted from 1.
     """
     rows = coupling_map(rnn, trials, forms=[form], exact=False, seed=seed)
     rows.sort(key=lambda row: -abs(np.nan_to_num(row.estimate)))

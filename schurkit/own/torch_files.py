@@ -159,17 +159,19 @@ def network_of(
     shapes = {name: tuple(tensor.shape) for name, tensor in contents.arrays.items()}
     prefix = _recurrent_prefix(shapes, recurrent)
     suffix = _layer(shapes, prefix)
-    parts = {part: f"{prefix}{part}{suffix}" for part in ("weight_ih", "weight_hh")}
-    biases = [f"{prefix}{part}{suffix}" for part in ("bias_ih", "bias_hh")]
-    hidden, group = shapes[parts["weight_hh"]][0], contents.group.get(parts["weight_hh"])
-    if parts["weight_ih"] not in shapes:
-        raise InputError(
-            f"holds {shown([parts['weight_hh']])} but no {shown([parts['weight_ih']])}."
-        )
+    roles = {
+        "W_in": [f"{prefix}weight_ih{suffix}"],
+        "W_rec": [f"{prefix}weight_hh{suffix}"],
+        "b_rec": [f"{prefix}bias_ih{suffix}", f"{prefix}bias_hh{suffix}"],
+    }
+    (inward,), (weight,), biases = roles.values()
+    hidden, group = shapes[weight][0], contents.group.get(weight)
+    if inward not in shapes:
+        raise InputError(f"holds {shown([weight])} but no {shown([inward])}.")
     beside = {
         name: shape
         for name, shape in shapes.items()
-        if contents.group.get(name) == group and name not in (*parts.values(), *biases)
+        if contents.group.get(name) == group and name not in (inward, weight, *biases)
     }
     chosen = _readout_prefix(beside if readout is None else shapes, beside, hidden, readout)
     starts = [
@@ -177,8 +179,9 @@ def network_of(
         for name, shape in beside.items()
         if name.rpartition(".")[2] == "h0" and np.prod(shape) == hidden
     ]
-    starts = starts if len(starts) == 1 else []
-    used = {f"{chosen}weight", f"{chosen}bias", *starts}
+    roles |= {"W_out": [f"{chosen}weight"], "b_out": [f"{chosen}bias"]}
+    roles |= {"h0": starts if len(starts) == 1 else []}
+    used = {name for names in roles.values() for name in names}
     unused = tuple(name for name, shape in beside.items() if name not in used and shape != ())
     if unused and readout is None:
         raise InputError(
@@ -186,18 +189,19 @@ def network_of(
             f"network is {shown([prefix + '*'])} read out by {shown([chosen + 'weight'])} alone, "
             f"say so: --readout {shown([chosen.rstrip('.')])} (readout=)."
         )
-    roles = {"W_in": parts["weight_ih"], "W_rec": parts["weight_hh"], "W_out": f"{chosen}weight"}
-    roles |= {"b_out": f"{chosen}bias"} if f"{chosen}bias" in shapes else {}
-    arrays = {role: _read(contents, name) for role, name in roles.items()}
-    arrays |= {"h0": _read(contents, name).reshape(hidden) for name in starts}
-    if biases := [_read(contents, name) for name in biases if name in shapes]:
-        for bias in biases:
-            if bias.shape != (hidden,):
-                raise InputError(
-                    f"the biases of the recurrent layer must have shape ({hidden},); got "
-                    f"{bias.shape}."
-                )
-        arrays["b_rec"] = sum(biases)
+    for name in biases:
+        if shapes.get(name, (hidden,)) != (hidden,):
+            raise InputError(
+                f"the biases of the recurrent layer must have shape ({hidden},); got "
+                f"{shapes[name]}."
+            )
+    arrays = {
+        role: sum(_read(contents, name) for name in names if name in shapes)
+        for role, names in roles.items()
+        if any(name in shapes for name in names)
+    }
+    if "h0" in arrays:
+        arrays["h0"] = arrays["h0"].reshape(hidden)
     return arrays, unused
 
 
