@@ -156,8 +156,8 @@ class _Case:
         """Those that deviate most, without the late steps of long ones."""
         with np.errstate(invalid="ignore", over="ignore"):
             off = np.abs(_run(rnn, inputs, outputs.shape[1]) - outputs).max(axis=(1, 2))
-        order = np.argsort(-np.nan_to_num(off, nan=np.inf), kind="stable")
-        worst = np.sort(order[:_TRIALS])
+        worst = np.argsort(-np.nan_to_num(off, nan=np.inf), kind="stable")[:_TRIALS]
+        worst.sort()
         return cls(inputs[worst, :_STEPS], outputs[worst, :_STEPS])
 
     @property
@@ -186,8 +186,7 @@ def _explain(rnn: RNN, inputs, outputs, goal: float) -> str:
     tried = _search(case, _singles(case, rnn, flips), goal)
     if tried[-1][0] <= goal:
         return _sentence(*tried[-1], start)
-    networks = (rnn, *(flip.rnn for flip in flips))
-    if told := _shifted(case, rnn, goal) or _other_equation(case, networks, start, goal):
+    if told := _shifted(case, rnn, goal) or _other_equation(case, rnn, flips, start, goal):
         return told
     tried += _search(case, _pairs(case, rnn, flips), goal)
     if tried[-1][0] <= goal:
@@ -382,9 +381,9 @@ def _simulate(
     return np.stack(outputs, axis=1)
 
 
-def _other_equation(case: _Case, networks, start: float, goal: float) -> str | None:
-    """An equation that RNN does not cover, with the first network or one of its variants."""
-    for rnn in networks:
+def _other_equation(case: _Case, network: RNN, flips, start, goal: float) -> str | None:
+    """An equation that RNN does not cover, with the network or one of its variants."""
+    for rnn in (network, *(flip.rnn for flip in flips)):
         for option, words in OTHER_EQUATIONS.items():
             # the first steps are enough to see that it is another one
             for part in (case.first(_FIT_STEPS), case):
@@ -394,7 +393,7 @@ def _other_equation(case: _Case, networks, start: float, goal: float) -> str | N
             else:
                 also = " (once one of the matrices, biases or the activation is changed)"
                 return (
-                    f"It looks as if {words}{'' if rnn is networks[0] else also}: the largest "
+                    f"It looks as if {words}{'' if rnn is network else also}: the largest "
                     f"deviation would be {off:.2g} instead of {start:.2g}; there is no such form "
                     "here, so that results would not be about your network."
                 )
