@@ -23,7 +23,7 @@ _LINK = re.compile(r'<p class="schurkit-data">.*?</p>', re.DOTALL)
 
 def one_page(notebook: dict, title: str) -> str:
     """The page of an executed notebook whose outputs come from `schurkit.nb` and
-    `schurkit.own.views`.
+    `schurkit.own.report`.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from schurkit.checks import InputError
-from schurkit.own import command, views
+from schurkit.own import command, report
 from schurkit.own.command import add_analyze_arguments
 
 from .one_page import one_page
@@ -36,8 +36,8 @@ def analyze_command(arguments) -> int:
         return 1
 
 
-def make_page(notebook: dict, title: str) -> tuple[dict, str]:
-    """Run a filled template in a fresh kernel; its report and its page.
+def make_page(notebook: dict, title: str) -> tuple[dict, str, str]:
+    """Run a filled template in a fresh kernel; its report, its summary and its page.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def make_page(notebook: dict, title: str) -> tuple[dict, str]:
             "schurkit[book]."
         )
     done = run_here(notebook)
-    return views.report_in(done), one_page(done, title)
+    return *report.report_in(done), one_page(done, title)
 
 
 def run_here(notebook: dict) -> dict:

@@ -7,13 +7,13 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from schurkit.schur.form import SECTORS
-from schurkit.views import plot
+from schurkit.views import base, plot
 
 from .state import View
 
@@ -22,21 +22,15 @@ MOST_OUTPUTS = 8
 FULL, ABLATED, TARGET = "#0072B2", "#D55E00", "#BBBBBB"
 
 
-def picture(width: float, height: float, draw) -> bytes:
+def picture(width: float, height: float, draw, dpi: int = DPI, layout: str = "none") -> bytes:
     """A PNG of `draw(figure)` in the book's look, of that size in inches."""
-    with style.context("schurkit.views.schurkit"):
-        figure = Figure(figsize=(width, height), dpi=DPI, layout="none")
+    with plot.style():
+        figure = Figure(figsize=(width, height), dpi=dpi, layout=layout)
         FigureCanvasAgg(figure)
         draw(figure)
+        png = {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 1}}
         drawn = io.BytesIO()
-        figure.savefig(
-            drawn,
-            format="png",
-            dpi=DPI,
-            facecolor="white",
-            metadata={"Software": None},
-            pil_kwargs={"compress_level": 1},
-        )
+        figure.savefig(drawn, format="png", dpi=dpi, facecolor="white", **png)
     return drawn.getvalue()
 
 
@@ -66,15 +60,10 @@ def matrix(view: View) -> bytes:
         for i, j in view.setting.couplings:
             row, column = view.form.blocks[i], view.form.blocks[j]
             corner = (column.start - 1, row.start - 1)
-            ax.add_patch(_frame(corner, column.size + 1, row.size + 1))
+            size = (column.size + 1, row.size + 1)
+            ax.add_patch(Rectangle(corner, *size, fill=False, ec="black", lw=1.0))
 
     return picture(3.3, 3.4, draw)
-
-
-def _frame(corner, width, height):
-    from matplotlib.patches import Rectangle
-
-    return Rectangle(corner, width, height, fill=False, ec="black", lw=1.0)
 
 
 def rollout(view: View) -> bytes:
@@ -83,10 +72,8 @@ def rollout(view: View) -> bytes:
     """
 
     def draw(figure):
-        ax, beside = (
-            figure.add_axes((0.08, 0.17, 0.58, 0.70)),
-            figure.add_axes((0.76, 0.17, 0.23, 0.70)),
-        )
+        ax = figure.add_axes((0.08, 0.17, 0.58, 0.70))
+        beside = figure.add_axes((0.76, 0.17, 0.23, 0.70))
         _outputs(view, ax)
         figure.legend(*ax.get_legend_handles_labels(), loc="upper left", ncols=4, fontsize=8)
         _measures(view, beside)
@@ -99,21 +86,16 @@ def _outputs(view: View, ax) -> None:
     shown = min(view.target.shape[1], MOST_OUTPUTS)
     apart = 2.4 * (float(np.abs(view.target).max()) or 1.0)
     time = np.arange(1, len(view.target) + 1)
+    lines = {
+        "target": (view.target, {"color": TARGET, "lw": 4}),
+        "full": (view.full_output, {"color": FULL, "lw": 1.4}),
+        "without": (view.output, {"color": ABLATED, "lw": 1.4, "ls": "--"}),
+    }
     for k in range(shown):
-        kinds = (
-            (view.target, TARGET, 4, "target"),
-            (view.full_output, FULL, 1.4, "full"),
-            (view.output, ABLATED, 1.4, "without"),
-        )
-        for values, colour, width, name in kinds:
-            line = (
-                np.clip(
-                    np.nan_to_num(values[:, k].astype(float), nan=0.0), -0.5 * apart, 0.5 * apart
-                )
-                - apart * k
-            )
-            style = {"ls": "--"} if name == "without" else {}
-            ax.plot(time, line, color=colour, lw=width, label=name if k == 0 else None, **style)
+        for name, (values, style) in lines.items():
+            line = np.nan_to_num(values[:, k].astype(float), nan=0.0)
+            line = np.clip(line, -0.5 * apart, 0.5 * apart) - apart * k
+            ax.plot(time, line, label=name if k == 0 else None, **style)
     if not view.counted.all():
         ax.fill_between(
             time,
@@ -137,7 +119,7 @@ def _outputs(view: View, ax) -> None:
 
 def _measures(view: View, ax) -> None:
     for place, drawn in enumerate(view.controls.values(), 2):
-        draws = drawn[np.isfinite(drawn)]
+        draws = base.finite(drawn)
         scatter = (np.arange(len(draws)) * 0.618034 % 1 - 0.5) * 0.3
         ax.plot(place + scatter, draws, "o", ms=3.5, mew=0, alpha=0.6, color=plot.CONTROL_COLOUR)
     for place, value, colour, marker in ((0, view.full, FULL, "o"), (1, view.value, ABLATED, "D")):
@@ -145,14 +127,9 @@ def _measures(view: View, ax) -> None:
             ax.plot(place, value, marker, ms=7, color=colour)
     ax.set_xticks(range(2 + len(view.controls)), ["full", "without", *view.controls], fontsize=7.5)
     ax.set(xlim=(-0.5, 1.5 + max(1, len(view.controls))), ylabel=view.metric)
-    drawn = [value for values in view.controls.values() for value in values]
-    top = max(
-        [
-            1.0 if view.better == "higher" else 0.0,
-            *(value for value in (view.full, view.value, *drawn) if np.isfinite(value)),
-        ]
-    )
-    ax.set_ylim(-0.04 * (top or 1.0), 1.06 * (top or 1.0))
+    drawn = base.finite([view.full, view.value, *np.ravel([*view.controls.values()])])
+    top = drawn.max(initial=1.0 if view.better == "higher" else 0.0) or 1.0
+    ax.set_ylim(-0.04 * top, 1.06 * top)
 
 
 def alternatives(view: View) -> dict[str, str]:

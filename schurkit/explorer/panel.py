@@ -25,6 +25,10 @@ _PICTURES = {  # how each picture is drawn, and what of a setting it depends on
 }
 
 
+def _row(*parts) -> widgets.HBox:
+    return widgets.HBox(parts, layout=widgets.Layout(flex_flow="row wrap"))
+
+
 class Panel(widgets.VBox):
     """The panel that `schurkit.explore` shows: native widgets, so that every one has a label and
     answers to the keyboard.
@@ -40,32 +44,22 @@ class Panel(widgets.VBox):
     """
 
     def __init__(self, explorer: Explorer, setting: Setting, listed: int = 24):
-        self._explorer, self._listed, self._quiet = (
-            explorer,
-            integer(listed, "listed", at_least=0),
-            False,
-        )
+        self._explorer, self._quiet = explorer, False
+        self._listed = integer(listed, "listed", at_least=0)
         self.view: View = explorer.view(setting)
         self._drawn: dict[str, object] = {}
         self._make_widgets(setting)
-        pick = widgets.HBox(
-            [*self.remove.values(), self.reset], layout=widgets.Layout(flex_flow="row wrap")
-        )
-        coordinates = widgets.HBox(
-            [self.pictures["spectrum"], self.pictures["matrix"]],
-            layout=widgets.Layout(flex_flow="row wrap"),
-        )
         title = widgets.HTML("Remove single couplings (to ← from block, the largest first):")
         parts = [
             self.network,
             self.threshold,
             self.number,
             self.trial,
-            pick,
+            _row(*self.remove.values(), self.reset),
             title,
             self._list,
             self.summary,
-            coordinates,
+            _row(self.pictures["spectrum"], self.pictures["matrix"]),
             self.pictures["rollout"],
         ]
         super().__init__(parts)
@@ -77,10 +71,8 @@ class Panel(widgets.VBox):
         self.reset.on_click(self._reset)
 
     def _make_widgets(self, setting: Setting) -> None:
-        labels = [
-            (f"{label}", position) for position, label in enumerate(self._explorer.rnn.labels)
-        ]
-        wide = widgets.Layout(width="32em")
+        labels = [(str(label), k) for k, label in enumerate(self._explorer.rnn.labels)]
+        last = len(self._explorer.trials) - 1
         self.network = widgets.Dropdown(
             options=labels,
             value=setting.network,
@@ -88,31 +80,30 @@ class Panel(widgets.VBox):
             style=_WIDE,
             disabled=len(labels) == 1,
         )
+        threshold = {"value": setting.threshold, "min": 0, "max": 1, "step": 0.01, "style": _WIDE}
         self.threshold = widgets.FloatSlider(
-            value=setting.threshold,
-            min=0,
-            max=1,
-            step=0.01,
+            **threshold,
             description="Threshold",
             continuous_update=False,
-            style=_WIDE,
-            layout=wide,
+            layout=widgets.Layout(width="32em"),
         )
         # a slider has no name for a screen reader, a number box has one; both say the same
-        self.number = widgets.BoundedFloatText(
-            value=setting.threshold,
+        self.number = widgets.BoundedFloatText(**threshold, description="Threshold, exact")
+        self.trial = widgets.BoundedIntText(
+            value=setting.trial,
             min=0,
-            max=1,
-            step=0.01,
-            description="Threshold, exact",
+            max=last,
+            description="Trial",
             style=_WIDE,
+            disabled=last == 0,
         )
+        narrow = widgets.Layout(width="8.5em")
         self.remove = {
             name: widgets.Checkbox(
                 value=name in setting.sectors,
                 description=f"Remove {name}",
                 indent=False,
-                layout=widgets.Layout(width="8.5em"),
+                layout=narrow,
             )
             for name in SECTORS
         }
@@ -126,15 +117,6 @@ class Panel(widgets.VBox):
             padding="0 0.5em",
         )
         self._list = widgets.VBox(layout=framed)
-        last = len(self._explorer.trials) - 1
-        self.trial = widgets.BoundedIntText(
-            value=setting.trial,
-            min=0,
-            max=last,
-            description="Trial",
-            style=_WIDE,
-            disabled=last == 0,
-        )
         self.reset = widgets.Button(
             description="Remove nothing", tooltip="Untick every sector and every single coupling"
         )
@@ -187,23 +169,17 @@ class Panel(widgets.VBox):
         boxes with their new sectors.
         """
         setting = self.view.setting
-        found = {
-            (c.driven, c.driver): str(c)
-            for c in self._explorer.couplings(setting.network, setting.threshold, self._listed)
-        }
-        if list(found) != list(self.couplings):
+        largest = self._explorer.couplings(setting.network, setting.threshold, self._listed)
+        offered = {(one.driven, one.driver): str(one) for one in largest}
+        if list(offered) != list(self.couplings):
             for box in self.couplings.values():
                 box.close()
-            self.couplings = {
-                pair: widgets.Checkbox(
-                    value=False, indent=False, layout=widgets.Layout(width="auto")
-                )
-                for pair in found
-            }
+            auto = {"indent": False, "layout": widgets.Layout(width="auto")}
+            self.couplings = {pair: widgets.Checkbox(value=False, **auto) for pair in offered}
             for box in self.couplings.values():
                 box.observe(self._changed, names="value")
             self._list.children = tuple(self.couplings.values())
-        for pair, text in found.items():
+        for pair, text in offered.items():
             self.couplings[pair].description = text
 
     def _show(self) -> None:

@@ -26,6 +26,7 @@ from schurkit.metrics import Metric
 from schurkit.metrics import metric as metric_named
 from schurkit.rnn import RNN, Trials
 from schurkit.schur.form import SECTORS, SchurForm, real_schur
+from schurkit.words import plural
 
 _KEPT = 32  # settings whose numbers are remembered
 
@@ -107,72 +108,56 @@ class View:
     @property
     def sensitivity(self) -> float | None:
         """delta / removed_mass; None where undefined, as in `schurkit.ablation_profile`."""
-        defined = (
-            self.delta is not None and isfinite(self.delta) and self.removed_mass >= LEAST_MASS
-        )
-        return self.delta / self.removed_mass if defined else None
+        if self.delta is None or not isfinite(self.delta) or self.removed_mass < LEAST_MASS:
+            return None
+        return self.delta / self.removed_mass
 
     @property
     def reading(self) -> str:
         """How the removal reads beside its controls, one of `schurkit.ablation.READINGS`."""
         sign = 1 if self.better == "lower" else -1
         with np.errstate(invalid="ignore"):  # where both diverged, nothing can be said
-            cost, drawn = (
-                sign * (self.value - self.full),
-                {kind: sign * (values[None] - self.full) for kind, values in self.controls.items()},
-            )
+            cost = sign * (np.array([self.value]) - self.full)
+            drawn = {
+                kind: sign * (values[None] - self.full) for kind, values in self.controls.items()
+            }
         to_lose = None if self.chance is None else np.array([sign * (self.chance - self.full)])
-        return Removal(
-            self.name, np.array([cost]), drawn, np.array([self.removed_mass]), to_lose
-        ).readings[0]
+        return Removal(self.name, cost, drawn, np.array([self.removed_mass]), to_lose).readings[0]
 
     @property
     def name(self) -> str:
         """What is removed, in words: "nothing", "RR+CC", "RR and 2 single couplings"."""
         parts = [name_of(self.setting.sectors)] if self.setting.sectors else []
         count = len(self.setting.couplings)
-        parts += [f"{count} single coupling" + ("" if count == 1 else "s")] if count else []
+        parts += [plural(count, "single coupling")] if count else []
         return " and ".join(parts) or "nothing"
 
     @property
     def sentences(self) -> list[str]:
         """The result in words: what the figures show, for a reader who does not see them."""
-        units = (
-            f"R holds {self.form.n_leading} of {self.form.hidden_size} units at threshold "
-            f"{self.setting.threshold:g}"
-        )
+        form, mass = self.form, self.removed_mass
+        finite = self.delta is not None and isfinite(self.delta)
+        change = f" (change {self.delta:+.4g})" if finite else ""
         said = [
-            f"Network {self.label}: {units}.",
-            f"Removed: {self.name}, {self.removed_mass:.2%} of ‖T‖.",
-        ]
-        change = (
-            "" if self.delta is None or not isfinite(self.delta) else f" (change {self.delta:+.4g})"
-        )
-        said.append(
+            f"Network {self.label}: R holds {form.n_leading} of {form.hidden_size} units at "
+            f"threshold {self.setting.threshold:g}.",
+            f"Removed: {self.name}, {mass:.2%} of ‖T‖.",
             f"{self.metric}, {self.trials} trials: {_number(self.full)} → "
-            f"{_number(self.value)}{change}."
-        )
+            f"{_number(self.value)}{change}.",
+        ]
         for kind, drawn in self.controls.items():
-            finite = np.isfinite(drawn).all()
-            low, middle, high = np.quantile(
-                drawn, [0.025, 0.5, 0.975], method="linear" if finite else "nearest"
-            )
-            worse = int(
-                (drawn > self.value).sum() if self.better == "lower" else (drawn < self.value).sum()
-            )
-            spread = f"{_number(middle)} [{_number(low)}, {_number(high)}]"
+            method = "linear" if np.isfinite(drawn).all() else "nearest"
+            low, middle, high = map(_number, np.quantile(drawn, [0.025, 0.5, 0.975], method=method))
+            worse = drawn > self.value if self.better == "lower" else drawn < self.value
             said.append(
-                f"{WHAT[kind]}: {spread}, median and middle 95 % of {len(drawn)} draws; {worse} "
-                "of them are worse than the removal."
+                f"{WHAT[kind]}: {middle} [{low}, {high}], median and middle 95 % of {len(drawn)} "
+                f"draws; {int(worse.sum())} of them are worse than the removal."
             )
         if self.reading in MEANING:
             said.append(f"It reads {self.reading}: {MEANING[self.reading]}.")
         if not self.controls and (self.setting.sectors or self.setting.couplings):
-            said.append(
-                "No control."
-                if self.removed.any()
-                else "There is no coupling in what was chosen: nothing was removed."
-            )
+            nothing = "There is no coupling in what was chosen: nothing was removed."
+            said.append("No control." if self.removed.any() else nothing)
         return said
 
 
@@ -220,10 +205,8 @@ class Explorer:
                 f"got {trials.inputs.shape[-1]} and {trials.targets.shape[-1]}."
             )
         self.rnn, self.trials, self.metric = rnn, trials, metric_named(metric)
-        self.draws, self.seed = (
-            integer(draws, "draws", at_least=0),
-            integer(seed, "seed", at_least=0),
-        )
+        self.draws = integer(draws, "draws", at_least=0)
+        self.seed = integer(seed, "seed", at_least=0)
         self.controls = tuple(one_of(kind, "control", CONTROLS) for kind in controls)
         self._engine = engine
         self._kept: OrderedDict = OrderedDict()
@@ -240,22 +223,26 @@ class Explorer:
         trial = integer(setting.trial, "trial", at_least=0, at_most=len(self.trials) - 1)
         form = self.form(network, setting.threshold)
         removed = _removed(form, setting)
-        full, outputs = self._full(network)
-        ablated, value, after = self._ablated(network, form, removed)
         delta_T = np.where(removed, form.T, 0.0)
+        one, label = self.rnn[network], self.rnn.labels[network]
+        _, full, outputs = self._full(network)
+        ablated, value, after = self._measured(
+            ("ablated", network, removed.tobytes()),
+            lambda: ablate(one, form, [delta_T], labels=[label]),
+        )
         return View(
             setting=setting,
-            label=self.rnn.labels[network],
+            label=label,
             form=form,
             ablated=ablated,
-            removed=removed & (form.T != 0),
+            removed=removed,
             removed_mass=form.removed_mass(delta_T),
             metric=self.metric.name,
             better=self.metric.better,
             full=full,
             value=value,
             chance=self.metric.chance_on(self.trials),
-            controls=self._controls(network, form, removed, setting),
+            controls=self._controls(one, form, delta_T, setting),
             target=self.trials.targets[trial],
             full_output=outputs[trial],
             output=after[trial],
@@ -278,44 +265,34 @@ class Explorer:
         starts = [block.start for block in form.blocks]
         norms = np.sqrt(np.add.reduceat(np.add.reduceat(form.N**2, starts, axis=0), starts, axis=1))
         largest = np.argsort(-norms, axis=None, kind="stable")[:most]
-        leading, total = form.leading_blocks, form.norm_T or 1.0
-        found = []
-        for i, j in zip(*(part.tolist() for part in np.unravel_index(largest, norms.shape))):
-            if norms[i, j] > 0:
-                sector = "RR" if j < leading else "CR" if i < leading else "CC"
-                found.append(Coupling(i, j, sector, float(norms[i, j]), float(norms[i, j] / total)))
-        return found
+        return [
+            Coupling(i, j, form.sector_of(i, j), norm, norm / (form.norm_T or 1.0))
+            for i, j in np.transpose(np.unravel_index(largest, norms.shape)).tolist()
+            if (norm := float(norms[i, j])) > 0
+        ]
 
     # ---------------------------------------------------- numbers that are computed once a setting
-    def _full(self, network: int) -> tuple[float, np.ndarray]:
-        def compute():
-            outputs = self._run(self.rnn[network])
-            return float(self._measure(outputs)[0]), outputs[0]
+    def _full(self, network: int) -> tuple[RNN, float, np.ndarray]:
+        return self._measured(("full", network), lambda: self.rnn[network])
 
-        return self._once(("full", network), compute)
+    def _measured(self, key: tuple, network) -> tuple[RNN, float, np.ndarray]:
+        """A network, its measure and its outputs."""
 
-    def _ablated(
-        self, network: int, form: SchurForm, removed: np.ndarray
-    ) -> tuple[RNN, float, np.ndarray]:
         def compute():
-            one = ablate(
-                self.rnn[network],
-                form,
-                [np.where(removed, form.T, 0.0)],
-                labels=[self.rnn.labels[network]],
-            )
+            one = network()
             outputs = self._run(one)
-            return one, float(self._measure(outputs)[0]), outputs[0]
+            return one, float(self.metric.measure(outputs, self.trials)[0]), outputs[0]
 
-        return self._once(("ablated", network, removed.tobytes()), compute)
+        return self._once(key, compute)
+
+    def _run(self, rnn: RNN) -> np.ndarray:
+        return rollout(rnn, self.trials, engine=self._engine).outputs
 
     def _controls(
-        self, network: int, form: SchurForm, removed: np.ndarray, setting: Setting
+        self, one: RNN, form: SchurForm, delta_T: np.ndarray, setting: Setting
     ) -> dict[str, np.ndarray]:
-        delta_T = np.where(removed, form.T, 0.0)
         if not self.draws or not self.controls or not delta_T.any():
             return {}
-        one = self.rnn[network]
 
         def compute():
             name = name_of([sector for sector in SECTORS if sector in setting.sectors])
@@ -327,13 +304,8 @@ class Explorer:
             values = measure(one, weights, self.trials, self.metric, engine=self._engine)
             return dict(zip(drawn, np.split(values, len(drawn))))
 
-        return self._once(("controls", network, removed.tobytes(), setting.sectors), compute)
-
-    def _run(self, rnn: RNN) -> np.ndarray:
-        return rollout(rnn, self.trials, engine=self._engine).outputs
-
-    def _measure(self, outputs: np.ndarray) -> np.ndarray:
-        return np.asarray(self.metric.measure(outputs, self.trials), dtype=np.float64)
+        key = ("controls", setting.network, (delta_T != 0).tobytes(), setting.sectors)
+        return self._once(key, compute)
 
     def _once(self, key, compute):
         if key in self._kept:
@@ -347,14 +319,6 @@ class Explorer:
 
 def _removed(form: SchurForm, setting: Setting) -> np.ndarray:
     """(hidden, hidden) booleans: the entries of T in the chosen sectors and couplings."""
-    removed = np.zeros(form.T.shape, dtype=bool)
-    for name in setting.sectors:
-        removed |= form.sector_mask(one_of(name, "sector", SECTORS))
-    for i, j in setting.couplings:
-        form.coupling(i, j)  # checks the indices
-        rows, columns = (
-            slice(block.start, block.start + block.size)
-            for block in (form.blocks[i], form.blocks[j])
-        )
-        removed[rows, columns] = True
-    return removed
+    parts = [form.sector(one_of(name, "sector", SECTORS)) for name in setting.sectors]
+    parts += [form.coupling(i, j) for i, j in setting.couplings]
+    return np.any([np.zeros_like(form.T), *parts], axis=0)

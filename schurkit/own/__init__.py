@@ -4,16 +4,26 @@ Nothing that is read is ever run.
 
 from __future__ import annotations
 
-from .analysis import analyze
+from .analysis import analyze, examine
 from .check import Check, check_against
 from .command import add_analyze_arguments, analyze_command
 from .constraints import constraint_report
 from .load import Imported, from_arrays, load_rnn, load_trials, read_network
-from .modules import from_torch
-from .neurogym import from_neurogym
-from .reading import summary
+from .modules import from_neurogym, from_torch
 
 __all__ = [
-    "Check", "Imported", "add_analyze_arguments", "analyze", "analyze_command", "check_against", "constraint_report", "from_arrays",
-    "from_neurogym", "from_torch", "load_rnn", "load_trials", "read_network", "summary",
-]  # fmt: skip
+    "Check",
+    "Imported",
+    "add_analyze_arguments",
+    "analyze",
+    "analyze_command",
+    "check_against",
+    "constraint_report",
+    "examine",
+    "from_arrays",
+    "from_neurogym",
+    "from_torch",
+    "load_rnn",
+    "load_trials",
+    "read_network",
+]

@@ -1,12 +1,13 @@
-"""What a reader's own network can lose: its Schur form and its ablations beside their controls, as
-plain data.
+"""What a reader's own network can lose: its Schur form and its ablations beside their controls, and
+the same as plain data.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -31,22 +32,94 @@ SCHEMA = 2
 DRAWS = 20
 _OF_DRAWS = {"median": 0.5, "low": 0.025, "high": 0.975, "least": 0.0, "most": 1.0}
 _EMPTY = "nothing to remove: the sector holds no coupling"
+_UNABLATED = "the unablated network diverged"
 
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """A report, and what it was written from.
+    """What was measured of a stack of networks.
 
     Attributes
     ----------
-    report : what `analyze` returns.
+    rnn : the stack, in float64.
+    trials : of its task, or None.
     forms : Schur forms, one a network.
-    profiles : ablation profiles, one a network; none without trials.
+    profile : ablations beside their controls; None without trials.
+    check : of the outputs that came with the trials, or None.
+    threshold, seed : of sectors and controls.
+    assumed : what nobody said of the network.
+    weights_sha256 : of its file, or None.
     """
 
-    report: dict
+    rnn: RNN
+    trials: Trials | None
     forms: list[SchurForm]
-    profiles: list[Profile]
+    profile: Profile | None
+    check: Check | None
+    threshold: float
+    seed: int
+    assumed: tuple[str, ...]
+    weights_sha256: str | None
+
+    def profile_of(self, i: int) -> Profile:
+        """The profile of one network."""
+        rows = ("networks", "intact", "effect", "removed_mass", "n_leading", "radius")
+        own = {name: getattr(self.profile, name)[i : i + 1] for name in rows}
+        controls = {kind: drawn[i : i + 1] for kind, drawn in self.profile.controls.items()}
+        return replace(self.profile, controls=controls, **own)
+
+    @cached_property
+    def report(self) -> dict:
+        """Everything as plain data; see `analyze`."""
+        from schurkit import __version__
+
+        return {
+            "schema": SCHEMA,
+            "schurkit": __version__,
+            "weights_sha256": self.weights_sha256,
+            "threshold": self.threshold,
+            "seed": self.seed,
+            "activation": self.rnn.activation,
+            "leak": np.asarray(self.rnn.leak).tolist(),
+            "form": self.rnn.form,
+            "assumed": list(self.assumed),
+            "checked": None if self.check is None else _checked(self.check),
+            "networks": [self._network(i) for i in range(len(self.rnn))],
+        }
+
+    def _network(self, i: int) -> dict:
+        form, label = self.forms[i], self.rnn.labels[i]
+        network = {
+            "label": label if isinstance(label, (int, str)) else str(label),
+            "hidden_size": form.hidden_size,
+            "spectral_radius": form.spectral_radius,
+            "n_leading": form.n_leading,
+            "cut": form.cut,
+            "near_cut": list(form.near_cut),
+            "norms": form.norms(),
+            "henrici": form.henrici,
+            "blocks": [[block.start, block.size, block.modulus] for block in form.blocks],
+            "refused": list(form.refused),
+            "constraints": constraint_report(self.rnn.W_rec[i], form),
+        }
+        if self.profile is None:
+            return network
+        profile = self.profile_of(i)
+        return network | {
+            "metric": "fvu",
+            "n_trials": len(self.trials),
+            "full": defined({"fvu": float(profile.intact[0])}, {"fvu": "the network diverged"}),
+            "ablations": [
+                _removal(sectors, one, float(profile.intact[0]), form)
+                for sectors, one in zip(SUBSETS, removals_of(profile))
+            ],
+        }
+
+
+def removals_of(profile: Profile) -> list[Removal]:
+    """The removals of a profile of one network after that of nothing."""
+    cost = np.where(np.isfinite(profile.intact), 0.0, np.nan)
+    return [Removal("none", cost, {}, np.zeros(1), None), *profile]
 
 
 def analyze(
@@ -101,195 +174,89 @@ def analyze(
     >>> report["networks"][0]["n_leading"], report["checked"]
     (1, None)
     """
-    options = {
-        "threshold": threshold,
-        "seed": seed,
-        "controls": controls,
-        "draws": draws,
-        "force_unchecked": force_unchecked,
-    }
-    return examine(
-        rnn, trials, outputs, **options, assumed=assumed, weights_sha256=weights_sha256
-    ).report
+    drawn = (threshold, seed, controls, draws)
+    return examine(rnn, trials, outputs, *drawn, force_unchecked, assumed, weights_sha256).report
 
 
 def examine(
-    rnn,
-    trials=None,
-    outputs=None,
-    *,
-    threshold=0.9,
-    seed=0,
-    controls=DECIDING,
-    draws=DRAWS,
-    force_unchecked=False,
-    assumed=(),
-    weights_sha256=None,
+    rnn, trials, outputs, threshold, seed, controls, draws, force_unchecked, assumed, weights_sha256
 ) -> Analysis:
-    """As `analyze`, with the forms and the profiles behind the report."""
-    from schurkit import __version__
-
+    """As `analyze`, before it is plain data."""
     seed, draws = integer(seed, "seed", at_least=0), integer(draws, "draws", at_least=1)
     for kind in controls:
         one_of(kind, "control", CONTROLS)
     if trials is None and outputs is not None:
         raise InputError("outputs can only be checked together with the trials they belong to.")
-    rnn = rnn.astype("float64")
-    checked, profiles = None, []
+    rnn, check, profile = rnn.astype("float64"), None, None
     if trials is not None:
         check_fit(rnn, trials)
-        _check_targets(trials)
+        if not trials.total_variance > 0:
+            raise InputError(
+                "the unmasked targets do not vary, so that FVU (the fraction of variance "
+                "unexplained) is undefined: use other trials."
+            )
         if outputs is not None:
-            checked = _checked(check_against(rnn, trials, outputs), force_unchecked)
-    forms = [_form(W, threshold, rnn.leak) for W in rnn.W_rec]
-    of_each = zip(rnn.labels, rnn.W_rec, forms)
-    networks = [
-        _structure(label, form) | {"constraints": constraint_report(W, form)}
-        for label, W, form in of_each
-    ]
-    if trials is not None:
-        profiles = [
-            ablation_profile(one, trials, forms=[form], controls=controls, draws=draws, seed=seed)
-            for one, form in zip(rnn, forms)
-        ]
-        networks = [
-            network | _measured(profile, form, len(trials))
-            for network, form, profile in zip(networks, forms, profiles)
-        ]
-    report = {
-        "schema": SCHEMA,
-        "schurkit": __version__,
-        "weights_sha256": weights_sha256,
-        "threshold": float(threshold),
-        "seed": seed,
-        "activation": rnn.activation,
-        "leak": rnn.leak if np.ndim(rnn.leak) == 0 else rnn.leak.tolist(),
-        "form": rnn.form,
-        "assumed": list(assumed),
-        "checked": checked,
-        "networks": networks,
-    }
-    return Analysis(report, forms, profiles)
-
-
-def _check_targets(trials: Trials) -> None:
-    if not trials.total_variance > 0:
-        raise InputError(
-            "the unmasked targets do not vary, so that FVU (the fraction of variance unexplained) "
-            "is undefined: use other trials."
-        )
-
-
-def _checked(check: Check, force: bool) -> dict:
-    finite = np.isfinite(check.max_deviation)
-    if not check.ok and not force:
-        size = (
-            f"{check.max_deviation:.3g}, where the largest output is {check.scale:.3g}"
-            if finite
-            else "beyond all bounds"
-        )
-        raise InputError(
-            "the network as it was read does not give the outputs that stand in the trials: the "
-            f"largest deviation is {size}. {check.hint} "
-            "To go on with a network that is not yours, pass --force-unchecked "
-            "(force_unchecked=True)."
-        )
-    found = {
-        "max_deviation": check.max_deviation if finite else None,
-        "agrees": check.ok,
-        "hint": check.hint,
-    }
-    return found if finite else found | {"undefined": {"max_deviation": "the network diverged"}}
-
-
-def _form(W_rec, threshold, leak):
+            check = check_against(rnn, trials, outputs)
+            if not check.ok and not force_unchecked:
+                raise InputError(_refusal(check))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SchurOrderWarning)  # the report carries what was refused
-        return real_schur(W_rec, threshold, leak=leak)
+        forms = [real_schur(W, threshold, leak=rnn.leak) for W in rnn.W_rec]
+    if trials is not None:
+        drawn = {"controls": controls, "draws": draws, "seed": seed}
+        profile = ablation_profile(rnn, trials, forms=forms, **drawn)
+    about = (float(threshold), seed, tuple(assumed), weights_sha256)
+    return Analysis(rnn, trials, forms, profile, check, *about)
 
 
-def _structure(label, form) -> dict:
-    return {
-        "label": label if isinstance(label, (int, str)) else str(label),
-        "hidden_size": form.hidden_size,
-        "spectral_radius": form.spectral_radius,
-        "n_leading": form.n_leading,
-        "cut": form.cut,
-        "near_cut": list(form.near_cut),
-        "norms": form.norms(),
-        "henrici": form.henrici,
-        "blocks": [[block.start, block.size, block.modulus] for block in form.blocks],
-        "refused": list(form.refused),
-    }
-
-
-def _measured(profile: Profile, form: SchurForm, n_trials: int) -> dict:
-    """What the trials add to a network: its error, and its eight removals, of which the first
-    removes nothing.
-    """
-    intact = float(profile.intact[0])
-    none = Removal(
-        "none", np.array([0.0 if np.isfinite(intact) else np.nan]), {}, np.zeros(1), None
+def _refusal(check: Check) -> str:
+    size = f"{check.max_deviation:.3g}, where the largest output is {check.scale:.3g}"
+    size = size if np.isfinite(check.max_deviation) else "beyond all bounds"
+    return (
+        "the network as it was read does not give the outputs that stand in the trials: the "
+        f"largest deviation is {size}. "
+        f"{check.hint} To go on with a network that is not yours, pass --force-unchecked "
+        "(force_unchecked=True)."
     )
-    removals = [none, *profile]
-    return {
-        "metric": "fvu",
-        "n_trials": n_trials,
-        "full": defined({"fvu": intact}, {"fvu": "the network diverged"}),
-        "ablations": [
-            _removal(sectors, one, intact, form) for sectors, one in zip(SUBSETS, removals)
-        ],
-    }
+
+
+# ----------------------------------------------------------------------------------- as plain data
+def _checked(check: Check) -> dict:
+    entry = {"max_deviation": check.max_deviation, "agrees": check.ok, "hint": check.hint}
+    return defined(entry, {"max_deviation": "the network diverged"})
 
 
 def _removal(sectors, one: Removal, intact: float, form: SchurForm) -> dict:
-    delta, mass = float(one.cost[0]), float(one.mass[0])
-    diverged = f"the {'ablated' if np.isfinite(intact) else 'unablated'} network diverged"
-    slight = _EMPTY if mass == 0 else f"next to nothing to remove (removed mass {mass:.0e})"
+    """A removal of one network."""
+    cost, mass = float(one.cost[0]), float(one.mass[0])
+    diverged = "the ablated network diverged" if np.isfinite(intact) else _UNABLATED
+    slight = f"next to nothing to remove (removed mass {mass:.0e})" if mass else _EMPTY
+    share = matched_share(form, sectors) if mass and "matched" in one.controls else 1.0
     entry = {
         "removed": list(sectors),
         "removed_mass": mass,
-        "fvu": intact + delta,
-        "delta_fvu": delta,
-        "sensitivity": delta / mass if mass >= LEAST_MASS else np.nan,
+        "fvu": intact + cost,
+        "delta_fvu": cost,
+        "sensitivity": cost / mass if mass >= LEAST_MASS else np.nan,
         "reading": one.readings[0],
         "controls": [
-            _control(
-                kind,
-                one,
-                intact,
-                matched_share(form, sectors) if kind == "matched" and mass else 1.0,
-            )
+            _control(kind, one, intact, share if kind == "matched" else 1.0)
             for kind in one.controls
         ],
     }
-    return defined(
-        entry,
-        {
-            "fvu": diverged,
-            "delta_fvu": diverged,
-            "sensitivity": diverged if mass >= LEAST_MASS else slight,
-        },
-    )
+    measured = dict.fromkeys(("fvu", "delta_fvu"), diverged)
+    return defined(entry, measured | {"sensitivity": diverged if mass >= LEAST_MASS else slight})
 
 
 def _control(kind: str, one: Removal, intact: float, share: float) -> dict:
-    drawn = one.controls[kind][0]
-    entry = {"kind": kind, "n": len(drawn) if one.held[0] else 0}
+    drawn, held = one.controls[kind][0], one.held[0]
     with np.errstate(invalid="ignore"):  # between draws that diverged
-        entry |= {
+        ends = {
             f"delta_fvu_{name}": float(np.quantile(drawn, level))
             for name, level in _OF_DRAWS.items()
         }
-    entry |= {
-        "beyond": bool(one.beyond(kind)[0]),
-        "below": bool(one.below(kind)[0]),
-        "norm_share": share,
-    }
-    lost = (
-        f"{(~np.isfinite(drawn)).sum()} of {len(drawn)} draws diverged"
-        if np.isfinite(intact)
-        else "the unablated network diverged"
-    )
-    why = lost if one.held[0] else _EMPTY
-    return defined(entry, {f"delta_fvu_{name}": why for name in _OF_DRAWS})
+    entry = {"kind": kind, "n": len(drawn) if held else 0, **ends}
+    entry |= {"beyond": bool(one.beyond(kind)[0]), "below": bool(one.below(kind)[0])}
+    lost = f"{(~np.isfinite(drawn)).sum()} of {len(drawn)} draws diverged"
+    why = (lost if np.isfinite(intact) else _UNABLATED) if held else _EMPTY
+    return defined(entry | {"norm_share": share}, dict.fromkeys(ends, why))

@@ -97,37 +97,21 @@ def _removal(W, form: SchurForm, sectors, sign, zeros) -> tuple[dict, dict]:
     size = frobenius(change)
     changed = W - change if size else W
     rounding = 8 * len(W) * np.finfo(float).eps * frobenius(W)
-    entry: dict = {"removed": list(sectors)}
-    why = {}
-    for name, among, share, reason in (
-        (
-            "sign_violation",
-            None if sign is None else changed * sign < -rounding,
-            W.size,
-            "W_rec does not follow Dale's law",
-        ),
-        (
-            "filled_zero",
-            (zeros & (np.abs(changed) > rounding)) if zeros.any() else None,
-            zeros.sum(),
-            "W_rec has no zeros",
-        ),
+    violated = None if sign is None else changed * sign < -rounding
+    filled = zeros & (np.abs(changed) > rounding) if zeros.any() else None
+    entry, why = {"removed": list(sectors)}, {}
+    for name, among, whole, reason in (
+        ("sign_violation", violated, W.size, "W_rec does not follow Dale's law"),
+        ("filled_zero", filled, zeros.sum(), "W_rec has no zeros"),
     ):
-        count = np.nan if among is None else int(among.sum())
-        entry[f"{name}s"], entry[f"{name}_share"] = (
-            count,
-            float(count / share) if among is not None else np.nan,
-        )
-        entry[f"{name}_norm"] = (
-            frobenius(np.where(among, changed, 0.0)) / size
-            if among is not None and size
-            else np.nan
-        )
-        why |= {
-            f"{name}s": reason,
-            f"{name}_share": reason,
-            f"{name}_norm": reason if among is None else "nothing was removed",
-        }
+        names = [f"{name}s", f"{name}_share", f"{name}_norm"]
+        counts, why_norm = [np.nan] * 3, reason
+        if among is not None:
+            norm = frobenius(np.where(among, changed, 0.0)) / size if size else np.nan
+            counts = [int(among.sum()), float(among.sum() / whole), norm]
+            why_norm = "nothing was removed"
+        entry |= zip(names, counts)
+        why |= zip(names, [reason, reason, why_norm])
     return entry, why
 
 
@@ -150,34 +134,24 @@ def constraint_line(report: dict) -> str:
             if report["dale_rows"]
             else ", no exact zeros"
         )
-        return f"  no constraint seen on the weights: columns of both signs{rows}"
-    last = report["removals"][-1]
-    parts, told = [], []
+        return f"no constraint seen on the weights: columns of both signs{rows}"
+    parts, effects = [], []
     if report["dale"]:
-        parts.append(
-            f"Dale's law ({report['excitatory']} excitatory, {report['inhibitory']} inhibitory "
-            "columns)"
-        )
-        told.append(
-            f"turns {_percent(last['sign_violation_share'])} of the "
-            f"signs{_of_norm(last['sign_violation_norm'])}"
-        )
+        signs = f"{report['excitatory']} excitatory, {report['inhibitory']} inhibitory columns"
+        parts.append(f"Dale's law ({signs})")
+        effects.append(_effect(report, "turns", "sign_violation", "signs"))
     elif report["dale_rows"]:
         parts.append("one sign in every row, not column (is W_rec transposed?)")
     if report["zeros"]:
         where = ", all on the diagonal" if report["zeros"] == report["zeros_on_diagonal"] else ""
-        parts.append(f"{_percent(report['zero_share'])} exact zeros{where}")
-        told.append(
-            f"fills {_percent(last['filled_zero_share'])} of the "
-            f"zeros{_of_norm(last['filled_zero_norm'])}"
-        )
-    effect = f"; removing all couplings {' and '.join(told)}" if told else ""
-    return f"  constraints: {', '.join(parts)}{effect}"
+        parts.append(f"{100 * report['zero_share']:.3g} % exact zeros{where}")
+        effects.append(_effect(report, "fills", "filled_zero", "zeros"))
+    effect = f"; removing all couplings {' and '.join(effects)}" if effects else ""
+    return f"constraints: {', '.join(parts)}{effect}"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
-
-
-def _of_norm(norm) -> str:
-    return "" if norm is None else f" ({norm:.2g} of the removed norm)"
+def _effect(report: dict, verb: str, name: str, what: str) -> str:
+    last = report["removals"][-1]
+    share, norm = last[f"{name}_share"], last[f"{name}_norm"]
+    part = "" if norm is None else f" ({norm:.2g} of the removed norm)"
+    return f"{verb} {100 * share:.3g} % of the {what}{part}"

@@ -1,5 +1,4 @@
-"""Reading arrays out of files that a stranger may have made: sizes are checked before anything is
-read, and nothing is ever unpickled.
+"""Reading arrays out of files that a stranger may have made: nothing is ever unpickled.
 
 What a header claims is held against the bytes that are there, so a small file cannot ask for much
 memory.
@@ -8,15 +7,13 @@ memory.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import struct
 import warnings
 import zipfile
-import zlib
 from collections.abc import Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +22,42 @@ from schurkit.checks import InputError
 
 LARGEST = 2 * 2**30
 """Bytes of arrays that one file may hold."""
-_RATIO, _RATIO_FROM = (
-    1000,
-    16 * 2**20,
-)  # a member beyond 16 MiB must not expand more than a thousandfold: only runs of one byte do
-_HEADER = 16 * 2**20  # bytes of a safetensors header; 10,000 tensors need about 1 MiB
+TORCH_FILES = (".pt", ".pth", ".ckpt")
+WEIGHT_FILES = (".npz", ".safetensors", *TORCH_FILES)
+_RATIO = 1000  # a member beyond 16 MiB must not expand more than this: only runs of one byte do
+_RATIO_FROM = 16 * 2**20
 _MEMBERS = 10_000
 
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """What a file holds: arrays by name, and words by name."""
+    """What a file holds.
+
+    Attributes
+    ----------
+    arrays : by name, as NumPy arrays, or as tensors that lie in the file still.
+    words : by name.
+    group : by name, the dict inside a checkpoint in which an array stands; "" for the outermost.
+    """
 
     arrays: dict[str, np.ndarray]
-    words: dict[str, str]
+    words: dict[str, str] = field(default_factory=dict)
+    group: dict[str, str] = field(default_factory=dict)
+
+
+def read_arrays(path: Path) -> Contents:
+    """Arrays and words of a file of any kind in `WEIGHT_FILES`.
+
+    Raises
+    ------
+    InputError : damaged, sizes that are not there, or more than numbers and words in it.
+    """
+    kind = path.suffix.lower()
+    if kind in TORCH_FILES:
+        from .torch_files import read_tensors
+
+        return read_tensors(path)
+    return _read_npz(path) if kind == ".npz" else _read_safetensors(path)
 
 
 def shown(names: Iterable | str, most: int = 6) -> str:
@@ -49,9 +68,34 @@ def shown(names: Iterable | str, most: int = 6) -> str:
         return "".join(c if c.isprintable() else "?" for c in os.fspath(names))
     names = [shown(str(name)) for name in names]
     short = [name if len(name) <= 60 else name[:57] + "…" for name in names[:most]]
-    return (", ".join(short) or "nothing") + (
-        f", … ({len(names)} in all)" if len(names) > most else ""
-    )
+    rest = f", … ({len(names)} in all)" if len(names) > most else ""
+    return (", ".join(short) or "nothing") + rest
+
+
+@contextmanager
+def named(path):
+    """Errors inside begin with the file: its name as the subject of what it is or holds, else with
+    a colon.
+    """
+    try:
+        yield
+    except InputError as error:
+        colon = "" if str(error).startswith(("is ", "holds ", "cannot ", "needs ")) else ":"
+        raise InputError(f"{shown(str(path))}{colon} {error}") from None
+
+
+@contextmanager
+def reading():
+    """Whatever a damaged file provokes is one InputError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(f"is damaged or truncated: {shown(reason[0])[:160]}.") from None
 
 
 def checked_path(path, suffixes: tuple[str, ...], what: str) -> Path:
@@ -62,42 +106,37 @@ def checked_path(path, suffixes: tuple[str, ...], what: str) -> Path:
         path = Path(path)
         kind = path.suffix.lower()
         if path.is_dir():
-            raise InputError(f"{shown(path)} is a folder; expected a file with {what}.")
+            raise InputError(f"is a folder; expected a file with {what}.")
         if not path.exists():
-            raise InputError(f"there is no file {shown(path)}.")
+            raise InputError("there is no file of that name.")
         if not path.is_file():
-            raise InputError(f"{shown(path)} is not a regular file.")
+            raise InputError("is not a regular file.")
         if kind not in suffixes:
             raise InputError(
-                f"{shown(path)} cannot be read: {what} come as {', '.join(suffixes)}; got "
-                f"{shown(kind) or 'no suffix'}.{_advice(kind)}"
+                f"cannot be read: {what} come as {', '.join(suffixes)}; got "
+                f"{shown(kind) or 'no suffix'}. {_advice(kind)}"
             )
-        size = path.stat().st_size
         with path.open("rb"):
-            pass
+            size = path.stat().st_size
     except (OSError, ValueError, TypeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(
-            f"{shown(str(path))} cannot be read: {getattr(error, 'strerror', None) or error}."
-        ) from None
+        raise InputError(f"cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     if size == 0:
-        raise InputError(f"{shown(path)} is empty.")
+        raise InputError("is empty.")
     if size > LARGEST:
-        raise InputError(
-            f"{shown(path)} holds {_bytes(size)}; files up to {_bytes(LARGEST)} are read."
-        )
+        raise InputError(f"holds {_bytes(size)}; files up to {_bytes(LARGEST)} are read.")
     return path
 
 
 def _advice(kind: str) -> str:
     if kind in (".pkl", ".pickle", ".joblib"):
         return (
-            " Pickles are never read, because reading one can run code: save the arrays with "
+            "Pickles are never read, because reading one can run code: save the arrays with "
             "numpy.savez."
         )
     return (
-        " Read the arrays with their own library and pass them to schurkit.from_arrays, or save "
+        "Read the arrays with their own library and pass them to schurkit.from_arrays, or save "
         "them with numpy.savez."
     )
 
@@ -112,113 +151,98 @@ def _bytes(size: int) -> str:
     return f"{size:,} bytes" if size < 2**20 else f"{size / 2**20:,.0f} MiB"
 
 
-# -------------------------------------------------------------- zip archives: npz, and torch's own
-_DAMAGE = (
-    zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error, ValueError, TypeError, KeyError,
-    NotImplementedError, RuntimeError, RecursionError, MemoryError, OverflowError,
-)  # fmt: skip
+def _read_safetensors(path: Path) -> Contents:
+    """The format's own library reads the header and says what is wrong with it."""
+    from safetensors import deserialize, safe_open
+
+    with reading():
+        with safe_open(path, "numpy") as file:
+            words = file.metadata() or {}
+        tensors = deserialize(path.read_bytes())
+    return Contents({name: _as_array(name, **tensor) for name, tensor in tensors}, words)
 
 
-@contextmanager
-def reading(path: Path):
-    """Turns whatever a damaged file provokes into one InputError."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except InputError:
-        raise
-    except _DAMAGE as error:
-        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+def _as_array(name: str, dtype: str, shape, data) -> np.ndarray:
+    if dtype == "BF16":  # the upper half of a float32
+        upper = np.frombuffer(data, "<u2").reshape(shape)
+        return (upper.astype(np.uint32) << 16).view(np.float32)
+    kind, bits = dtype[0], dtype[1:]
+    if dtype != "BOOL" and not (kind in "FIU" and bits in ("8", "16", "32", "64")):
         raise InputError(
-            f"{shown(path)} is damaged or truncated: {shown(reason[0])[:160]}."
-        ) from None
+            f"array {shown([name])} is of type {dtype}; save real numbers, as float32 or float64."
+        )
+    stored = "?" if dtype == "BOOL" else f"<{kind.lower()}{int(bits) // 8}"
+    return np.frombuffer(data, stored).reshape(shape)
 
 
+# -------------------------------------------------------------- zip archives: npz, and torch's own
 @contextmanager
 def archive(path: Path, made_by: str, *, stored_only: bool = False):
     """A zip archive whose claimed sizes are credible, open for reading."""
     with path.open("rb") as file:
-        start = file.read(4)
-    if start[:2] != b"PK":
-        raise InputError(
-            f"{shown(path)} is not what {made_by} writes (a zip archive); nothing in it was read."
-        )
-    with reading(path), zipfile.ZipFile(path) as opened:
-        _check_members(path, opened.infolist(), stored_only)
-        if (listed := _listed(path)) != len(
-            opened.infolist()
-        ):  # zipfile does not compare: a damaged length can swallow members
+        if file.read(2) != b"PK":
             raise InputError(
-                f"{shown(path)} is damaged: its directory should list {listed} members, and "
-                f"{len(opened.infolist())} are there."
+                f"is not what {made_by} writes (a zip archive); nothing in it was read."
+            )
+    with reading(), zipfile.ZipFile(path) as opened:
+        members = opened.infolist()
+        _check_members(members, path.stat().st_size, stored_only)
+        # zipfile does not compare: a damaged length can swallow members
+        if (count := _listed(path)) != len(members):
+            raise InputError(
+                f"is damaged: its directory should list {count} members, and {len(members)} are "
+                "there."
             )
         yield opened
 
 
-def _listed(path: Path) -> int | None:
+def _listed(path: Path) -> int:
     """How many members a zip archive says that it has."""
     with path.open("rb") as file:
-        file.seek(
-            max(0, path.stat().st_size - 2**17)
-        )  # the end of the directory, with the longest comment it may have
+        # the end of the directory, with the longest comment it may have
+        file.seek(max(0, path.stat().st_size - 2**17))
         tail = file.read()
     end, long_end = tail.rfind(b"PK\5\6"), tail.rfind(b"PK\6\6")
     (count,) = struct.unpack_from("<H", tail, end + 10)
-    return (
-        struct.unpack_from("<Q", tail, long_end + 32)[0]
-        if count == 0xFFFF and long_end >= 0
-        else count
-    )
+    if count == 0xFFFF and long_end >= 0:
+        (count,) = struct.unpack_from("<Q", tail, long_end + 32)
+    return count
 
 
-def _check_members(path: Path, members: list[zipfile.ZipInfo], stored_only: bool) -> None:
-    names = [member.filename for member in members]
+def _check_members(members: list[zipfile.ZipInfo], present: int, stored_only: bool) -> None:
     if not members or len(members) > _MEMBERS:
-        raise InputError(f"{shown(path)} holds {len(members)} members; expected 1 to {_MEMBERS}.")
-    if len(set(names)) != len(names):
-        raise InputError(f"{shown(path)} holds two members of one name.")
-    present = path.stat().st_size
+        raise InputError(f"holds {len(members)} members; expected 1 to {_MEMBERS}.")
+    if len({member.filename for member in members}) != len(members):
+        raise InputError("holds two members of one name.")
     for member in members:
-        kinds = (zipfile.ZIP_STORED,) if stored_only else (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-        if member.flag_bits & 1 or member.compress_type not in kinds:
-            raise InputError(
-                f"{shown(path)}: member {shown([member.filename])} is encrypted or compressed in "
-                "a way that is not read."
-            )
+        name, size = f"member {shown([member.filename])}", _bytes(member.file_size)
         stored = member.compress_type == zipfile.ZIP_STORED
+        deflated = member.compress_type == zipfile.ZIP_DEFLATED and not stored_only
+        if member.flag_bits & 1 or not (stored or deflated):
+            raise InputError(f"{name} is encrypted or compressed in a way that is not read.")
         if member.compress_size > present or (stored and member.file_size != member.compress_size):
+            raise InputError(f"{name} claims {size}, more than the file holds.")
+        if member.file_size > max(_RATIO_FROM, _RATIO * member.compress_size):
             raise InputError(
-                f"{shown(path)}: member {shown([member.filename])} claims "
-                f"{_bytes(member.file_size)}, more than the file holds."
-            )
-        if member.file_size > _RATIO_FROM and member.file_size > _RATIO * member.compress_size:
-            raise InputError(
-                f"{shown(path)}: member {shown([member.filename])} claims to expand more than "
-                f"{_RATIO} times, to {_bytes(member.file_size)}; "
-                "save it without compression if that is meant."
+                f"{name} claims to expand more than {_RATIO} times, to {size}; save it without "
+                "compression if that is meant."
             )
     total = sum(member.file_size for member in members)
     if total > LARGEST:
-        raise InputError(
-            f"{shown(path)} expands to {_bytes(total)}; files up to {_bytes(LARGEST)} are read."
-        )
+        raise InputError(f"holds {_bytes(total)}; files up to {_bytes(LARGEST)} are read.")
 
 
-def read_npz(path: Path) -> Contents:
-    """Arrays and words of an .npz file, without numpy.load: no pickle is reachable, and no array is
-    larger than its member.
-    """
+def _read_npz(path: Path) -> Contents:
+    """Without numpy.load: no pickle is reachable, and no array is larger than its member."""
     arrays, words = {}, {}
     with archive(path, "numpy.savez") as opened:
         for member in opened.infolist():
             name = member.filename.removesuffix(".npy")
             if name == member.filename:
                 raise InputError(
-                    f"{shown(path)} holds {shown([name])}, which is not an array as numpy.savez "
-                    "writes it."
+                    f"holds {shown([name])}, which is not an array as numpy.savez writes it."
                 )
-            array = _read_member(path, opened, member, name)
+            array = _read_member(opened, member, f"array {shown([name])}")
             if array.dtype.kind in "US" and array.ndim == 0:
                 word = array.item()
                 words[name] = word if isinstance(word, str) else word.decode("utf-8", "replace")
@@ -227,137 +251,30 @@ def read_npz(path: Path) -> Contents:
     return Contents(arrays, words)
 
 
-def _read_member(
-    path: Path, opened: zipfile.ZipFile, member: zipfile.ZipInfo, name: str
-) -> np.ndarray:
-    fmt = np.lib.format
+def _read_member(opened: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> np.ndarray:
+    headers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
     with opened.open(member) as file:
-        version = fmt.read_magic(file)
-        if version not in ((1, 0), (2, 0)):
-            raise InputError(
-                f"{shown(path)}: array {shown([name])} is of .npy version {version}, which is not "
-                "read."
-            )
-        read_header = fmt.read_array_header_1_0 if version == (1, 0) else fmt.read_array_header_2_0
-        shape, by_column, dtype = read_header(file)
+        version = np.lib.format.read_magic(file)
+        if version not in headers:
+            raise InputError(f"{name} is of .npy version {version}, which is not read.")
+        shape, by_column, dtype = headers[version](file)
         if dtype.hasobject:
             raise InputError(
-                f"{shown(path)}: array {shown([name])} holds Python objects, which are never "
-                "unpickled; save plain numbers."
+                f"{name} holds Python objects, which are never unpickled; save plain numbers."
             )
-        claimed, present = _size_of(shape, dtype.itemsize), member.file_size - file.tell()
-        if claimed is None or claimed != present:
+        present = member.file_size - file.tell()
+        if not all(type(size) is int and size >= 0 for size in shape) or present != np.prod(
+            [dtype.itemsize, *shape], dtype=object
+        ):
             raise InputError(
-                f"{shown(path)}: the header of array {shown([name])} claims {dtype.name} of shape "
-                f"{_shape(shape)}, "
-                f"but {_bytes(max(present, 0))} are there."
+                f"the header of {name} claims {dtype.name} of shape {shown([str(shape)])}, but "
+                f"{_bytes(max(present, 0))} are there."
             )
         data = file.read(present)
         file.read(1)  # the end: the checksum of the member is verified here
     if len(data) != present:
-        raise InputError(f"{shown(path)} is truncated in array {shown([name])}.")
-    if dtype.itemsize == 0:
-        return np.zeros(shape, dtype)
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if by_column else "C")
-
-
-def _size_of(shape, itemsize: int) -> int | None:
-    total = itemsize
-    for size in shape:
-        if isinstance(size, bool) or not isinstance(size, int) or size < 0:
-            return None
-        total *= size
-    return total
-
-
-def _shape(shape) -> str:
-    return shown([str(tuple(shape))])
-
-
-# ------------------------------------------------------------------------------------- safetensors
-_DTYPES = {
-    "F64": "<f8",
-    "F32": "<f4",
-    "F16": "<f2",
-    "I64": "<i8",
-    "I32": "<i4",
-    "I16": "<i2",
-    "I8": "i1",
-    "U8": "u1",
-    "BOOL": "?",
-    "BF16": "<u2",
-}
-
-
-def read_safetensors(path: Path) -> Contents:
-    """Arrays and metadata of a .safetensors file: eight bytes of header length, a JSON header, one
-    buffer (the format's own specification).
-    """
-    size = path.stat().st_size
-    with reading(path), path.open("rb") as file:
-        start = file.read(8)
-        length = int.from_bytes(start, "little")
-        if len(start) < 8 or length > size - 8 or length > _HEADER:
-            raise InputError(
-                f"{shown(path)} is damaged or truncated: its header claims {_bytes(length)}, and "
-                f"the file holds {_bytes(size)}."
-            )
-        header = json.loads(file.read(length))
-        if not isinstance(header, dict):
-            raise InputError(f"{shown(path)} is damaged: its header does not name arrays.")
-        words = header.pop("__metadata__", {})
-        if not isinstance(words, dict) or not all(isinstance(word, str) for word in words.values()):
-            raise InputError(f"{shown(path)} is damaged: its metadata must be words.")
-        if len(header) > _MEMBERS:
-            raise InputError(
-                f"{shown(path)} holds {len(header)} arrays; expected at most {_MEMBERS}."
-            )
-        places = {
-            name: _place(path, name, entry, size - 8 - length) for name, entry in header.items()
-        }
-        last = 0
-        for name, (begin, end, *_) in sorted(places.items(), key=lambda item: item[1][:2]):
-            if begin != last:
-                raise InputError(
-                    f"{shown(path)} is damaged: array {shown([name])} does not stand where the "
-                    "one before it ends."
-                )
-            last = end
-        if last != size - 8 - length:
-            raise InputError(
-                f"{shown(path)} is damaged: its arrays take {_bytes(last)}, and "
-                f"{_bytes(size - 8 - length)} are there."
-            )
-        arrays = {}
-        for name, (begin, end, dtype, shape) in places.items():
-            file.seek(8 + length + begin)
-            array = np.frombuffer(file.read(end - begin), _DTYPES[dtype]).reshape(shape)
-            arrays[name] = (
-                (array.astype(np.uint32) << 16).view(np.float32) if dtype == "BF16" else array
-            )
-    return Contents(arrays, words)
-
-
-def _place(path: Path, name: str, entry, room: int):
-    """Begin, end, dtype and shape of an array in the buffer, after checking that they agree."""
-    try:
-        dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
-    except (KeyError, TypeError, ValueError):
-        raise InputError(
-            f"{shown(path)} is damaged: the header does not say where array {shown([name])} is."
-        ) from None
-    if not isinstance(dtype, str) or dtype not in _DTYPES:
-        raise InputError(
-            f"{shown(path)}: array {shown([name])} is of type {shown([str(dtype)])}; save real "
-            "numbers, as float32 or float64."
-        )
-    whole = all(type(number) is int for number in (begin, end)) and isinstance(shape, list)
-    claimed = _size_of(shape, np.dtype(_DTYPES[dtype]).itemsize) if whole else None
-    if claimed is None or not 0 <= begin <= end <= room or end - begin != claimed:
-        where = f"{dtype} of shape {_shape(shape) if isinstance(shape, list) else '?'}"
-        told = (
-            f"array {shown([name])} claims {where}, which is not what the file holds "
-            f"({_bytes(room)})"
-        )
-        raise InputError(f"{shown(path)} is damaged or truncated: {told}.")
-    return begin, end, dtype, shape
+        raise InputError(f"is truncated in {name}.")
+    return np.ndarray(shape, dtype, data, order="F" if by_column else "C")

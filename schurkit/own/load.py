@@ -7,40 +7,38 @@ import operator
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from schurkit.checks import InputError, number, one_of, real_array
-from schurkit.rnn import ACTIVATIONS, ARRAYS, FORMS, RNN, Trials
+from schurkit.checks import InputError, one_of, real_array
+from schurkit.rnn import ARRAYS, RNN, Trials
 
-from .files import Contents, checked_path, read_npz, read_safetensors, sha256, shown
-from .state import Entry, find_network, holds_state
+from .files import (
+    TORCH_FILES,
+    WEIGHT_FILES,
+    Contents,
+    checked_path,
+    named,
+    read_arrays,
+    sha256,
+    shown,
+)
+from .torch_files import holds_state, network_of
 
-WEIGHT_FILES = (".npz", ".safetensors", ".pt", ".pth", ".ckpt")
-_TORCH_FILES = (".pt", ".pth", ".ckpt")
 WEIGHTS = ("W_in", "W_rec", "W_out")
+DEFAULTS = {"activation": "tanh", "leak": 1.0, "form": "rate"}
+"""What is assumed where nobody says it."""
+OTHER_NAMES = {
+    "W_rec": "wrec whh wr j recurrentkernel weighthh recurrentweights wrecurrent whid whidden",
+    "W_in": "win winp wih winput inputweights wi wx wxh",
+    "W_out": "wout wo why woutput outputweights readout wreadout",
+    "b_rec": "brec biasrec bh bhh bhid bias recurrentbias",
+    "b_out": "bout biasout bo by outputbias",
+    "h0": "h0 initstate yinit hinit x0 v0 initialstate",
+    "leak": "leak alpha",
+}
+"""What other codes call the parts, in small letters and digits alone."""
 _TRIALS = ("inputs", "targets", "mask", "outputs")
-_OTHER_NAMES = {
-    "W_rec": (
-        "wrec",
-        "whh",
-        "wr",
-        "j",
-        "recurrentkernel",
-        "weighthh",
-        "recurrentweights",
-        "wrecurrent",
-        "whid",
-        "whidden",
-    ),
-    "W_in": ("win", "winp", "wih", "winput", "inputweights", "wi", "wx", "wxh"),
-    "W_out": ("wout", "wo", "why", "woutput", "outputweights", "readout", "wreadout"),
-    "b_rec": ("brec", "biasrec", "bh", "bhh", "bhid", "bias", "recurrentbias"),
-    "b_out": ("bout", "biasout", "bo", "by", "outputbias"),
-    "h0": ("h0", "initstate", "yinit", "hinit", "x0", "v0", "initialstate"),
-    "leak": ("leak", "alpha"),
-}  # what other codes call the parts, in small letters and digits alone
 _LOOKS_LIKE_WEIGHTS = re.compile(r"^(w|b|h|weights?|bias(es)?)([_.\d]|$)", re.IGNORECASE)
 
 
@@ -95,7 +93,8 @@ def load_rnn(
     >>> import os, tempfile
     >>> import numpy as np
     >>> path = os.path.join(tempfile.mkdtemp(), "net.npz")
-    >>> np.savez(path, W_in=np.ones((4, 2)), W_rec=np.eye(4), W_out=np.ones((1, 4)), activation="relu")
+    >>> arrays = {"W_in": np.ones((4, 2)), "W_rec": np.eye(4), "W_out": np.ones((1, 4))}
+    >>> np.savez(path, **arrays, activation="relu")
     >>> load_rnn(path)
     RNN(1 × 2 → 4 → 1, relu, rate, leak=1, float64)
     """
@@ -116,86 +115,64 @@ def read_network(
     """The network of a file with what had to be assumed and what was not used; parameters and
     errors as `load_rnn`.
     """
-    path = checked_path(path, WEIGHT_FILES, "weights")
-    kind = path.suffix.lower()
-    if kind in _TORCH_FILES:
-        from .pt import read_state
-
-        state, contents = read_state(path), Contents({}, {})
-    else:
-        contents = read_npz(path) if kind == ".npz" else read_safetensors(path)
-        is_state = "W_rec" not in contents.arrays and holds_state(contents.arrays)
-        state = (
-            {
-                name: Entry(array.shape, "", lambda array=array: array)
-                for name, array in contents.arrays.items()
-            }
-            if is_state
-            else None
-        )
-    if state is not None:
-        found = find_network(shown(path), state, recurrent, readout)
-        arrays, unused, known = found.arrays, found.unused, {"leak": 1.0, "form": "rate"}
-    else:
-        if recurrent is not None or readout is not None:
+    with named(path):
+        path = checked_path(path, WEIGHT_FILES, "weights")
+        contents = read_arrays(path)
+        names, known = contents.arrays, {}
+        if path.suffix.lower() in TORCH_FILES or ("W_rec" not in names and holds_state(names)):
+            arrays, unused = network_of(contents, recurrent, readout)
+            known = {"leak": 1.0, "form": "rate"}
+        elif recurrent is not None or readout is not None:
             raise InputError(
-                f"{shown(path)} holds arrays by their own names; recurrent= and readout= choose "
-                "layers of a torch state dict."
+                "holds arrays by their own names; recurrent= and readout= choose layers of a torch "
+                "state dict."
             )
-        arrays, unused, known = *_native(path, contents), {}
-    try:
-        choices, assumed = _settle(
-            _said(contents), known, {"activation": activation, "leak": leak, "form": form}
+        else:
+            arrays, unused = _by_name(contents)
+        wanted = {"activation": activation, "leak": leak, "form": form}
+        choices, assumed = _settle(_said(contents), known, wanted)
+        return Imported(
+            from_arrays(**arrays, **choices, transpose=transpose), assumed, unused, sha256(path)
         )
-        rnn = from_arrays(**arrays, **choices, transpose=transpose)
-    except InputError as error:
-        raise InputError(f"{shown(path)}: {error}") from None
-    return Imported(rnn, assumed, unused, sha256(path))
 
 
-def _native(path: Path, contents: Contents) -> tuple[dict, tuple[str, ...]]:
-    arrays = contents.arrays
-    missing = [name for name in WEIGHTS if name not in arrays]
-    meant = {name: part for name in (*arrays, *contents.words) if (part := _meant(name))}
-    if missing:
-        likely = [f"{shown([name])} as {part}" for name, part in meant.items() if part in missing]
+def _by_name(contents: Contents) -> tuple[dict, tuple[str, ...]]:
+    """Arrays that stand under the names of `RNN`, and the names of others that cannot be meant."""
+    arrays, names = contents.arrays, (*contents.arrays, *contents.words)
+    meant = {name: role for name in names if (role := _meant(name))}
+    if missing := [name for name in WEIGHTS if name not in arrays]:
+        likely = [f"{shown([name])} as {role}" for name, role in meant.items() if role in missing]
         advice = f" If these are meant, save {', '.join(likely)}." if likely else ""
-        raise InputError(
-            f"{shown(path)} holds no {' and no '.join(missing)}; it holds "
-            f"{shown([*arrays, *contents.words])}.{advice}"
-        )
-    known = (*ARRAYS, "leak")
-    for name in (*arrays, *contents.words):
-        if name in known or (name in ("activation", "form") and name in contents.words):
-            continue
-        if name in meant or (
-            name in arrays and (_LOOKS_LIKE_WEIGHTS.match(name) or name in ("activation", "form"))
-        ):
+        raise InputError(f"holds no {' and no '.join(missing)}; it holds {shown(names)}.{advice}")
+    known = {*ARRAYS, "leak"} | ({"activation", "form"} & set(contents.words))
+    for name in names:
+        weights = name in arrays and _LOOKS_LIKE_WEIGHTS.match(name)
+        if name not in known and (name in meant or weights or name in ("activation", "form")):
             likely = f" If {meant[name]} is meant, name it so." if name in meant else ""
             raise InputError(
-                f"{shown(path)} holds {shown([name])}, which is no part of a network here.{likely} "
-                f"The names are {', '.join((*known, 'activation', 'form'))}: rename it or leave "
-                "it out."
+                f"holds {shown([name])}, which is no part of a network here.{likely} The names "
+                f"are {', '.join((*ARRAYS, 'leak', 'activation', 'form'))}: rename it or leave it "
+                "out."
             )
-    return {name: arrays[name] for name in ARRAYS if name in arrays}, tuple(
-        name for name in arrays if name not in known
-    )
+    found = {name: arrays[name] for name in ARRAYS if name in arrays}
+    return found, tuple(name for name in arrays if name not in known)
 
 
 def _meant(name: str) -> str | None:
     """The part of a network that another name stands for, if that is likely: what other codes call
     it, or one letter wrong.
     """
-    if name in (*_OTHER_NAMES, "activation", "form"):
+    parts = (*OTHER_NAMES, "activation", "form")
+    if name in parts:
         return None
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    known = next((part for part, others in _OTHER_NAMES.items() if plain in others), None)
-    typed = (
-        part
-        for part in (*_OTHER_NAMES, "activation", "form")
-        if len(part) == len(name) > 2 and sum(map(operator.ne, part, name)) == 1
-    )
-    return known or next(typed, None)
+    for role, others in OTHER_NAMES.items():
+        if plain in others.split():
+            return role
+    for part in parts:
+        if len(part) == len(name) > 2 and sum(map(operator.ne, part, name)) == 1:
+            return part
+    return None
 
 
 def _said(contents: Contents) -> dict:
@@ -207,38 +184,32 @@ def _said(contents: Contents) -> dict:
         try:
             said["leak"] = float(contents.words["leak"])
         except ValueError:
-            raise InputError(
-                f"leak must be a number; the file says {shown([contents.words['leak']])}."
-            ) from None
+            word = shown([contents.words["leak"]])
+            raise InputError(f"leak must be a number; the file says {word}.") from None
     return said
 
 
-def _settle(said: dict, known: dict, given: dict) -> tuple[dict, tuple[str, ...]]:
+def _settle(said: dict, known: dict, wanted: dict) -> tuple[dict, tuple[str, ...]]:
     """Activation, leak and form from the file, the caller, the kind of file or the default, and the
     names of those left to the default.
     """
-    choices, assumed = {}, []
-    for name, default in (("activation", "tanh"), ("leak", 1.0), ("form", "rate")):
-        value = given[name]
-        if name in said:
-            equal = _equal_numbers if name == "leak" else operator.eq
-            if value is not None and not equal(said[name], value):
-                raise InputError(
-                    f"the file says {name} {_word(said[name])}, and {name}={_word(value)} was "
-                    "asked for."
-                )
-            value = said[name]
-        elif value is None:
-            value = known.get(name, default)
-            if name not in known:
-                assumed.append(name)
-        choices[name] = value
-    if "form" in assumed and _equal_numbers(choices["leak"], 1.0):
+    wanted = {name: value for name, value in wanted.items() if value is not None}
+    for name in said.keys() & wanted.keys():
+        if not _equal(said[name], wanted[name]):
+            raise InputError(
+                f"the file says {name} {_word(said[name])}, and {name}={_word(wanted[name])} was "
+                "asked for."
+            )
+    choices = DEFAULTS | known | wanted | said
+    assumed = [name for name in DEFAULTS if name not in known | wanted | said]
+    if "form" in assumed and _equal(choices["leak"], 1.0):
         assumed.remove("form")  # without a leak the two forms are one, but for h0
     return choices, tuple(assumed)
 
 
-def _equal_numbers(one, other) -> bool:
+def _equal(one, other) -> bool:
+    if isinstance(one, str):
+        return one == other
     one, other = real_array(one, "leak"), real_array(other, "leak")
     fitting = one.shape == other.shape or 1 in (one.size, other.size)
     return fitting and bool(np.allclose(one, other, rtol=1e-6, atol=0))
@@ -283,65 +254,41 @@ def from_arrays(
     >>> from_arrays(np.ones((2, 4)), np.eye(4), np.ones((4, 1)), transpose=True)
     RNN(1 × 2 → 4 → 1, tanh, rate, leak=1, float64)
     """
-    arrays = {
-        "W_in": W_in,
-        "W_rec": W_rec,
-        "W_out": W_out,
-        "b_rec": b_rec,
-        "b_out": b_out,
-        "h0": h0,
-    }
-    arrays = {name: real_array(array, name) for name, array in arrays.items() if array is not None}
-    missing = [name for name in WEIGHTS if name not in arrays]
-    if missing:
+    given = {"W_in": W_in, "W_rec": W_rec, "W_out": W_out, "b_rec": b_rec, "b_out": b_out, "h0": h0}
+    arrays = {name: real_array(array, name) for name, array in given.items() if array is not None}
+    if missing := [name for name in WEIGHTS if name not in arrays]:
         raise InputError(
             f"a network needs W_in, W_rec and W_out; got no {' and no '.join(missing)}."
         )
     for name, array in arrays.items():
         if array.size == 0:
             raise InputError(f"{name} is empty: shape {array.shape}.")
-    names = _transposed_names(transpose)
-    _check_square(arrays["W_rec"])
+    names = () if transpose is False else WEIGHTS if transpose is True else transpose
+    names = {
+        one_of(n, "transpose", WEIGHTS) for n in ([names] if isinstance(names, str) else names)
+    }
     for name in names:
-        arrays[name] = np.swapaxes(arrays[name], -1, -2) if arrays[name].ndim >= 2 else arrays[name]
-    leak = (
-        leak.item()
-        if isinstance(leak, np.ndarray) and leak.size == 1 and leak.dtype.kind in "fiu"
-        else leak
-    )
-    if np.ndim(leak) == 1 and len(leak) and np.all(np.equal(leak, leak[0])):
-        leak = number(np.asarray(leak).tolist()[0], "leak", above=0, at_most=1)
+        if arrays[name].ndim >= 2:
+            arrays[name] = np.swapaxes(arrays[name], -1, -2)
+    leaks = np.ravel(leak)
+    if leaks.size and np.all(leaks == leaks[0]):
+        leak = leaks[0]
     try:
         return RNN(**arrays, activation=activation, leak=leak, form=form, labels=labels)
     except InputError as error:
-        raise InputError(f"{error}{_row_hint(arrays, names)}") from None
+        raise InputError(f"{error}{'' if names else _row_hint(str(error), arrays)}") from None
 
 
-def _check_square(W_rec) -> None:
-    if W_rec.ndim not in (2, 3) or W_rec.shape[-1] != W_rec.shape[-2]:
-        raise InputError(
-            "W_rec must have axes (hidden, hidden) or (networks, hidden, hidden); got an array "
-            f"of shape {W_rec.shape}."
-        )
-
-
-def _transposed_names(transpose) -> tuple[str, ...]:
-    if isinstance(transpose, (bool, np.bool_)):
-        return WEIGHTS if transpose else ()
-    names = (transpose,) if isinstance(transpose, str) else tuple(transpose)
-    return tuple(dict.fromkeys(one_of(name, "transpose", WEIGHTS) for name in names))
-
-
-def _row_hint(arrays, already) -> str:
+def _row_hint(error: str, arrays) -> str:
+    """What to do where weights have the wrong shape and would have the right one transposed."""
     hidden = arrays["W_rec"].shape[-1]
     turned = [
         name
         for name, axis in (("W_in", -2), ("W_out", -1))
         if arrays[name].ndim >= 2
-        and arrays[name].shape[axis] != hidden
-        and arrays[name].shape[-3 - axis] == hidden
+        and arrays[name].shape[axis] != hidden == arrays[name].shape[-3 - axis]
     ]
-    if not turned or already:
+    if not turned or not error.startswith(WEIGHTS[::2]):
         return ""
     return (
         f" {' and '.join(turned)} would fit the other way round: for weights in row convention (h "
@@ -376,50 +323,34 @@ def load_trials(path) -> tuple[Trials, np.ndarray | None]:
     >>> len(trials), outputs is None
     (5, True)
     """
-    path = checked_path(path, (".npz",), "trials")
-    contents = read_npz(path)
-    names = (*contents.arrays, *contents.words)
-    missing = [name for name in ("inputs", "targets") if name not in contents.arrays]
-    if missing:
-        raise InputError(
-            f"{shown(path)} holds no {' and no '.join(missing)}; trials need inputs and targets, "
-            f"and it holds {shown(names)}."
-        )
-    for name in names:
-        near = difflib.get_close_matches(name.lower(), _TRIALS, n=1, cutoff=0.75)
-        if name not in _TRIALS and near:
+    with named(path):
+        contents = read_arrays(checked_path(path, (".npz",), "trials"))
+        names = (*contents.arrays, *contents.words)
+        if missing := [name for name in ("inputs", "targets") if name not in contents.arrays]:
             raise InputError(
-                f"{shown(path)} holds {shown([name])}: did you mean {near[0]}? Rename it or leave "
-                "it out."
+                f"holds no {' and no '.join(missing)}; trials need inputs and targets, and it "
+                f"holds {shown(names)}."
             )
-    try:
-        found = {
-            name: real_array(contents.arrays[name], name)
+        for name in names:
+            near = difflib.get_close_matches(name.lower(), _TRIALS, n=1, cutoff=0.75)
+            if name not in _TRIALS and near:
+                raise InputError(
+                    f"holds {shown([name])}: did you mean {near[0]}? Rename it or leave it out."
+                )
+        axes = {name: ("trials", "time", name[:-1]) for name in ("inputs", "targets")}
+        arrays = {
+            name: real_array(contents.arrays[name], name, axes.get(name))
             for name in _TRIALS
             if name in contents.arrays
         }
-        for name in ("inputs", "targets"):
-            if found[name].ndim != 3:
-                raise InputError(
-                    f"{name} must have axes (trials, time, {name[:-1]}); got an array of shape "
-                    f"{found[name].shape}."
-                )
-            if found[name].size == 0:
-                raise InputError(f"{name} are empty: shape {found[name].shape}.")
-        outputs = found.pop("outputs", None)
-        trials = Trials(**found)
+        for name in axes:
+            if arrays[name].size == 0:
+                raise InputError(f"{name} are empty: shape {arrays[name].shape}.")
+        outputs = arrays.pop("outputs", None)
+        trials = Trials(**arrays)
         if outputs is not None and outputs.shape[-3:] != trials.targets.shape:
             raise InputError(
                 f"outputs must have the shape of the targets, {trials.targets.shape}; got "
                 f"{outputs.shape}."
             )
-    except InputError as error:
-        raise InputError(f"{shown(path)}: {error}") from None
-    return trials, outputs
-
-
-def checked_choices(activation, form) -> None:
-    """Refuse an unknown activation or form before a file is opened."""
-    for value, name, options in ((activation, "activation", ACTIVATIONS), (form, "form", FORMS)):
-        if value is not None:
-            one_of(value, name, options)
+        return trials, outputs

@@ -1,14 +1,20 @@
-"""From torch modules in memory to `RNN`: an nn.RNN and the nn.Linear that reads it out."""
+"""From what other libraries hold in memory: a torch module to `RNN`, an environment of NeuroGym to
+`Trials`. Neither library is imported before it is met.
+"""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
+
 import numpy as np
 
-from schurkit.checks import InputError
-from schurkit.rnn import RNN
+from schurkit.checks import InputError, integer
+from schurkit.rnn import RNN, Trials
 
 from .files import shown
 from .load import from_arrays
+from .torch_files import as_numpy
 
 
 def from_torch(rnn, readout=None, *, h0=None) -> RNN:
@@ -51,106 +57,173 @@ def from_torch(rnn, readout=None, *, h0=None) -> RNN:
             f"from_torch needs the readout as an nn.Linear; got {type(readout).__name__}. Pass "
             "others through schurkit.from_arrays."
         )
-    arrays = {
-        "W_in": rnn.weight_ih_l0,
-        "W_rec": rnn.weight_hh_l0,
-        "W_out": readout.weight,
-        "b_out": readout.bias,
-    }
-    arrays = {name: _from_tensor(tensor) for name, tensor in arrays.items() if tensor is not None}
+    arrays = {"W_in": rnn.weight_ih_l0, "W_rec": rnn.weight_hh_l0, "W_out": readout.weight}
+    arrays = {name: as_numpy(tensor) for name, tensor in arrays.items()}
     if rnn.bias:
-        arrays["b_rec"] = _from_tensor(rnn.bias_ih_l0) + _from_tensor(rnn.bias_hh_l0)
+        arrays["b_rec"] = as_numpy(rnn.bias_ih_l0) + as_numpy(rnn.bias_hh_l0)
+    if readout.bias is not None:
+        arrays["b_out"] = as_numpy(readout.bias)
     if h0 is not None:
-        arrays["h0"] = np.reshape(_from_tensor(h0) if isinstance(h0, torch.Tensor) else h0, -1)
+        arrays["h0"] = np.reshape(as_numpy(h0) if isinstance(h0, torch.Tensor) else h0, -1)
     return from_arrays(**arrays, activation=rnn.nonlinearity)
 
 
-def _check_layer(rnn) -> None:
-    import torch
+def _gated() -> tuple:
+    from torch import nn
 
-    kind = type(rnn).__name__
-    if isinstance(rnn, (torch.nn.LSTM, torch.nn.GRU, torch.nn.LSTMCell, torch.nn.GRUCell)):
-        raise InputError(
-            f"from_torch needs an nn.RNN; got {kind}. A gated network has no single recurrent "
-            "matrix to ablate: train an nn.RNN."
+    return nn.LSTM, nn.GRU, nn.LSTMCell, nn.GRUCell
+
+
+def _check_layer(rnn) -> None:
+    from torch import nn
+
+    if isinstance(rnn, nn.RNN) and rnn.num_layers == 1 and not rnn.bidirectional:
+        return
+    what = f"an nn.RNN; got {type(rnn).__name__}. "
+    if isinstance(rnn, _gated()):
+        what += "A gated network has no single recurrent matrix to ablate: train an nn.RNN."
+    elif not isinstance(rnn, nn.RNN):
+        modules = rnn.named_modules() if isinstance(rnn, nn.Module) else ()
+        inner = [name for name, module in modules if isinstance(module, nn.RNN)]
+        layer = f"Pass the layer itself: model.{inner[0]}." if inner else ""
+        what += layer or "Pass other cells through schurkit.from_arrays."
+    elif rnn.num_layers != 1:
+        what = (
+            f"one layer; got {rnn.num_layers}. Train with num_layers=1, or pass one layer through "
+            "schurkit.from_arrays."
         )
-    if not isinstance(rnn, torch.nn.RNN):
-        inner = (
-            [name for name, module in rnn.named_modules() if isinstance(module, torch.nn.RNN)]
-            if isinstance(rnn, torch.nn.Module)
-            else []
+    else:
+        what = (
+            "an nn.RNN that runs forward in time; got bidirectional=True. Train with "
+            "bidirectional=False."
         )
-        advice = (
-            f" Pass the layer itself: model.{inner[0]}."
-            if inner
-            else " Pass other cells through schurkit.from_arrays."
-        )
-        raise InputError(f"from_torch needs an nn.RNN; got {kind}.{advice}")
-    if rnn.num_layers != 1:
-        raise InputError(
-            f"from_torch needs one layer; got {rnn.num_layers}. Train with num_layers=1, or pass "
-            "one layer through schurkit.from_arrays."
-        )
-    if rnn.bidirectional:
-        raise InputError(
-            "from_torch needs an nn.RNN that runs forward in time; got bidirectional=True. Train "
-            "with bidirectional=False."
-        )
+    raise InputError(f"from_torch needs {what}")
 
 
 def _layers_of(model):
     """The one nn.RNN and the one nn.Linear of a module, and its h0 if it has one."""
-    import torch
+    from torch import nn
 
-    if not isinstance(model, torch.nn.Module):
+    kind = type(model).__name__
+    if not isinstance(model, nn.Module):
         raise InputError(
-            "from_torch needs an nn.RNN and its readout, or a module that holds both; got "
-            f"{type(model).__name__}."
+            f"from_torch needs an nn.RNN and its readout, or a module that holds both; got {kind}."
         )
-    found = dict(model.named_modules())
-    gated = [
-        name
-        for name, module in found.items()
-        if isinstance(module, (torch.nn.LSTM, torch.nn.GRU, torch.nn.LSTMCell, torch.nn.GRUCell))
-    ]
-    layers = [name for name, module in found.items() if isinstance(module, torch.nn.RNN)]
-    linear = [name for name, module in found.items() if isinstance(module, torch.nn.Linear)]
+    modules = dict(model.named_modules())
+    layers, linear, gated = (
+        [name for name, module in modules.items() if isinstance(module, kinds)]
+        for kinds in (nn.RNN, nn.Linear, _gated())
+    )
     if gated and not layers:
-        _check_layer(found[gated[0]])
+        _check_layer(modules[gated[0]])
     if "" in layers:
         raise InputError("from_torch needs the readout too: from_torch(layer, readout).")
-    for names, kind in ((layers, "nn.RNN"), (linear, "nn.Linear")):
-        if len(names) != 1:
-            told = f"{len(names)}: {shown(names)}" if names else "none"
-            advice = (
-                "pass the two that are meant: from_torch(model.rnn, model.readout)"
-                if names
-                else "pass the arrays to schurkit.from_arrays"
-            )
+    for names, what in ((layers, "nn.RNN"), (linear, "nn.Linear")):
+        if len(names) > 1:
             raise InputError(
-                f"from_torch needs a module with one {kind}; {type(model).__name__} holds {told}. "
-                f"To go on, {advice}."
+                f"from_torch needs a module with one {what}; {kind} holds {len(names)}: "
+                f"{shown(names)}. To go on, pass the two that are meant: from_torch(model.rnn, "
+                "model.readout)."
             )
-    rnn, readout = found[layers[0]], found[linear[0]]
+        if not names:
+            raise InputError(
+                f"from_torch needs a module with one {what}; {kind} holds none. To go on, pass the "
+                "arrays to schurkit.from_arrays."
+            )
+    rnn, readout = modules[layers[0]], modules[linear[0]]
     used = {id(parameter) for layer in (rnn, readout) for parameter in layer.parameters()}
-    beside = {
-        name: parameter for name, parameter in model.named_parameters() if id(parameter) not in used
-    }
-    start = [
+    beside = {name: own for name, own in model.named_parameters() if id(own) not in used}
+    starts = [
         name
-        for name in beside
-        if name.rpartition(".")[2] == "h0" and beside[name].numel() == rnn.hidden_size
+        for name, own in beside.items()
+        if name.rpartition(".")[2] == "h0" and own.numel() == rnn.hidden_size
     ]
-    left = [name for name in beside if name not in start or len(start) > 1]
-    if left:
+    if len(starts) > 1 or len(beside) > len(starts):
+        left = [name for name in beside if name not in starts or len(starts) > 1]
         raise InputError(
-            f"{type(model).__name__} holds more than an nn.RNN and its readout: {shown(left)}. If "
-            "these take no part, pass the two layers: "
-            f"from_torch(model.{layers[0]}, model.{linear[0]})."
+            f"{kind} holds more than an nn.RNN and its readout: {shown(left)}. If these take no "
+            f"part, pass the two layers: from_torch(model.{layers[0]}, model.{linear[0]})."
         )
-    return rnn, readout, beside[start[0]] if start else None
+    return rnn, readout, beside[starts[0]] if starts else None
 
 
-def _from_tensor(tensor) -> np.ndarray:
-    tensor = tensor.detach().cpu()
-    return np.array((tensor.float() if tensor.element_size() < 4 else tensor).numpy())
+# ---------------------------------------------------------------------------------------- NeuroGym
+def from_neurogym(
+    env, trials: int = 100, *, seed: int = 0, periods: str | Sequence[str] | None = None
+) -> Trials:
+    """Trials of a NeuroGym environment, each drawn afresh: its observations as inputs, its ground
+    truth as targets.
+
+    Parameters
+    ----------
+    env : neurogym environment with ground truth, bare or wrapped
+        (``neurogym.make("PerceptualDecisionMaking-v0", dt=20)``); a copy of it is asked.
+    trials : how many to draw.
+    seed : of the environment's own generator.
+    periods : names of the periods that count, such as "decision"; the mask is 0 elsewhere. All when
+        left out.
+
+    Returns
+    -------
+    Trials : inputs (trials, time, observation); targets (trials, time, output): one-hot where the
+        actions are classes, the numbers themselves where they are a box; short trials are padded
+        with zeros that the mask leaves out. One-hot targets are on the scale of a network that was
+        trained with squared error. For one that was trained with cross-entropy, take its own
+        outputs for targets: ``Trials(t.inputs, outputs, t.mask)``.
+
+    Raises
+    ------
+    InputError : not such an environment, no ground truth, an unknown period, or a period that no
+        trial holds.
+    """
+    trials, seed = integer(trials, "trials", at_least=1), integer(seed, "seed", at_least=0)
+    periods = [periods] if isinstance(periods, str) else periods
+    task = getattr(env, "unwrapped", None)
+    if not all(hasattr(task, name) for name in ("new_trial", "seed", "action_space", "start_ind")):
+        raise InputError(
+            f"from_neurogym needs an environment of neurogym with trials; got {type(env).__name__}."
+        )
+    env = copy.deepcopy(env)
+    task = env.unwrapped
+    while not hasattr(type(env), "new_trial"):  # a wrapper that does not change trials
+        env = env.env
+    task.seed(seed)
+    drawn = []
+    for _ in range(trials):
+        env.new_trial()
+        drawn.append(_trial(task, periods))
+    steps = max(len(inputs) for inputs, *_ in drawn)
+    arrays = [np.zeros((trials, steps, *one.shape[1:]), one.dtype) for one in drawn[0]]
+    for k, trial in enumerate(drawn):
+        for array, values in zip(arrays, trial):
+            array[k, : len(values)] = values
+    if not arrays[2].any():
+        raise InputError(f"no trial holds a time step of {shown(list(periods))}.")
+    return Trials(*arrays)
+
+
+def _trial(task, periods) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Inputs, targets and mask of the trial that a task stands at."""
+    kind, inputs, truth = type(task).__name__, getattr(task, "ob", None), getattr(task, "gt", None)
+    if truth is None or inputs is None:
+        raise InputError(
+            f"{kind} gives no ground truth: from_neurogym needs a task for supervised learning."
+        )
+    if np.ndim(inputs) != 2:
+        raise InputError(
+            f"the observations of {kind} must have axes (time, observation); got shape "
+            f"{np.shape(inputs)}."
+        )
+    classes, truth = getattr(task.action_space, "n", None), np.asarray(truth)
+    if classes is None:
+        targets = truth.reshape(len(truth), -1).astype(np.float64)
+    else:
+        targets = np.eye(int(classes))[truth.astype(int)]
+    mask = np.full(len(inputs), periods is None)
+    for name in periods or ():
+        if name not in task.start_ind:
+            raise InputError(
+                f"{kind} has no period {shown([str(name)])}; it has {shown(list(task.start_ind))}."
+            )
+        mask[task.start_ind[name] : task.end_ind[name]] = True
+    return np.array(inputs, np.float64), targets, mask

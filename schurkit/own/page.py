@@ -1,205 +1,277 @@
-"""The tables of the page that `schurkit analyze --html` writes, and its texts for readers who do
-not see the figures.
+"""The tables and figures of the page that `schurkit analyze --html` writes: what stands there
+beside the sentences of the report.
 """
 
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from importlib import metadata
 
 import numpy as np
 
-from schurkit.ablation import Profile, ablate
-from schurkit.checks import InputError
-from schurkit.rnn import RNN
-from schurkit.schur.form import SchurForm
-from schurkit.words import plural, short, span
+from schurkit import random, views
+from schurkit.ablation import SUBSETS, Profile, ablate, name_of
+from schurkit.ablation.couplings import CouplingRow, coupling_map, exact_effects
+from schurkit.engine import rollout
+from schurkit.rnn import RNN, Trials
+from schurkit.schur.form import SECTORS, SchurForm
+from schurkit.views import View, base, plot, styled
+from schurkit.views.profile import PLACES
+from schurkit.words import short, span
 
+from .analysis import Analysis
 from .files import checked_path, sha256, shown
-from .reading import leak_of
-
-
-def position(stack: RNN, label: str) -> int:
-    """Where the network of that label stands in a stack; the first for an empty label.
-
-    Raises
-    ------
-    InputError : no network, or several, of that label.
-    """
-    if label == "":
-        return 0
-    places = [place for place, own in enumerate(stack.labels) if str(own) == str(label)]
-    if len(places) != 1:
-        told = "no network" if not places else f"{len(places)} networks"
-        raise InputError(
-            f"there {'are' if len(places) > 1 else 'is'} {told} {shown([str(label)])}; the labels "
-            f"are {shown(map(str, stack.labels))}."
-        )
-    return places[0]
+from .report import leak_of
 
 
 # --------------------------------------------------------------------------- checks and the matrix
-def instrument(report: dict, network: dict, rnn: RNN, form: SchurForm) -> list[dict]:
+def instrument(analysis: Analysis, i: int) -> list[dict]:
     """The checks of the instrument, one a row."""
-    W_rec = rnn.W_rec[0].astype(np.float64)
-    scale = np.linalg.norm(W_rec) or 1.0
-    rebuilt = np.linalg.norm(form.W_rec - W_rec) / scale
+    rnn, form, check = analysis.rnn[i], analysis.forms[i], analysis.check
+    W_rec, bound = rnn.W_rec[0], 1e-13 * form.hidden_size
+    rebuilt = np.linalg.norm(form.W_rec - W_rec) / (np.linalg.norm(W_rec) or 1.0)
     turned = np.linalg.norm(form.Q.T @ form.Q - np.eye(form.hidden_size))
-    bound = 1e-13 * form.hidden_size
     whole = np.array_equal(ablate(rnn, form, [()]).W_rec, rnn.W_rec)
+    outputs = "orientation unchecked: no outputs in the trials"
+    if check is not None:
+        outputs = f"largest deviation {short(check.max_deviation, '.1e')}"
     rows = [
-        _check(
+        (
             "Q T Qᵀ gives W_rec back",
             rebuilt <= bound,
             f"relative error {rebuilt:.1e}, bound {bound:.0e}",
         ),
-        _check("Q is orthogonal", turned <= bound, f"‖QᵀQ − I‖ = {turned:.1e}, bound {bound:.0e}"),
-        _check(
-            "the blocks stand by modulus",
-            not network["refused"],
-            "; ".join(network["refused"]) or "exact",
-        ),
-        _check(
+        ("Q is orthogonal", turned <= bound, f"‖QᵀQ − I‖ = {turned:.1e}, bound {bound:.0e}"),
+        ("the blocks stand by modulus", not form.refused, "; ".join(form.refused) or "exact"),
+        (
             "removing nothing changes nothing",
             whole,
             "W_rec bit for bit" if whole else "another W_rec",
         ),
+        ("the outputs of your own code are reproduced", check and check.ok, outputs),
     ]
-    checked, what = report["checked"], "the outputs of your own code are reproduced"
-    if checked is None:
-        return [
-            *rows,
-            {
-                "check": what,
-                "holds": "unchecked",
-                "found": "orientation unchecked: no outputs in the trials",
-            },
-        ]
+    holds = {None: "unchecked", True: "yes", False: "NO"}
     return [
-        *rows,
-        _check(
-            what, checked["agrees"], f"largest deviation {short(checked['max_deviation'], '.1e')}"
-        ),
+        {"check": what, "holds": holds[None if ok is None else bool(ok)], "found": found}
+        for what, ok, found in rows
     ]
 
 
-def _check(what: str, holds: bool, found: str) -> dict:
-    return {"check": what, "holds": "yes" if holds else "NO", "found": found}
+@styled
+def matrix(form: SchurForm) -> View:
+    """|T| with the sectors named."""
+    figure, ax = base.axes(1, 1, (3.5, 3.3))
+    plot.schur_matrix(form, ax)
+    norms = ", ".join(f"{name} {form.norms()[name]:.3g}" for name in ("B", *SECTORS))
+    return View(figure, f"Heat map of |T|, upper triangular. Norms: {norms}.")
 
 
-def eigenvalue_rows(form: SchurForm) -> list[dict]:
-    return [
-        {"real": v.real, "imaginary": v.imag, "sector": "R" if k < form.n_leading else "C"}
-        for k, v in enumerate(form.eigenvalues)
-    ]
-
-
-def norm_rows(network: dict) -> list[dict]:
+def norm_rows(form: SchurForm) -> list[dict]:
+    """The norm of each part of T, and its share."""
     words = {
         "B": "diagonal blocks",
         "RR": "couplings inside R",
         "CR": "couplings from C to R",
         "CC": "couplings inside C",
+        "N": "all couplings",
+        "T": "all of it",
     }
-    words |= {"N": "all couplings", "T": "all of it"}
-    norms, whole = network["norms"], network["norms"]["T"] or 1.0
+    norms = form.norms()
+    shares = {name: 100 * (norms[name] / (norms["T"] or 1.0)) ** 2 for name in words}
     return [
-        {
-            "part": f"{name}: {word}",
-            "norm": norms[name],
-            "share (%)": 100 * (norms[name] / whole) ** 2,
-        }
+        {"part": f"{name}: {word}", "norm": norms[name], "share (%)": shares[name]}
         for name, word in words.items()
     ]
 
 
 # ------------------------------------------------------------------------------------ the removals
-def profile_alt(profile: Profile) -> str:
-    """What each removal costs, beside what its controls cost, and how it reads."""
-    costs = []
-    for row in (one.row("FVU") for one in profile):
-        beside = ", ".join(f"{kind} {row[kind]}" for kind in profile.controls)
-        costs.append(f"{row['removed']} {row['cost (FVU)']} ({beside}), reads {row['reads']}")
-    return f"Change of FVU over {plural(len(profile), 'network')}: {'; '.join(costs)}."
-
-
-def profile_rows(profile: Profile, spread=()):
-    """Everything that was drawn: removals, with their spread over trials, and every draw of their
+def costs(profile: Profile, spread: dict) -> View:
+    """Every removal of one network with its spread over trials, beside every draw of its
     controls.
     """
+    view = views.profile(profile)
+    ax = view.figure.axes[0]
+    for place, one in enumerate(profile):
+        ax.vlines(place, *spread[one.name][1:], color=base.colour_of(one.name), lw=1.4)
+        for kind, drawn in one.controls.items():
+            drawn = base.finite(drawn)
+            marker = base.CONTROL_MARKERS[kind]
+            across = [place + PLACES[kind]] * len(drawn)
+            ax.plot(across, drawn, marker, ms=2, color=plot.CONTROL_COLOUR, alpha=0.35)
+    if ax.get_yscale() == "symlog":
+        plot.symlog(ax, 1e-3, ax.dataLim.y0)
     frame = profile.frame()
     removed = frame.removed.where(frame.kind == "removal")
-    ends = {
-        "trials_low": {row.removed: row.low for row in spread},
-        "trials_high": {row.removed: row.high for row in spread},
-    }
-    return (
-        frame.assign(**{name: removed.map(values) for name, values in ends.items()})
-        if spread
-        else frame
-    )
+    low, high = ({name: ends[k] for name, ends in spread.items()} for k in (1, 2))
+    data = frame.assign(trials_low=removed.map(low), trials_high=removed.map(high))
+    return replace(view, data=data)
+
+
+def over_trials(
+    rnn: RNN, form: SchurForm, trials: Trials, *, resamples: int = 2000, seed: int = 0
+) -> dict[str, tuple[float, float, float]]:
+    """How far each removal's change of FVU moves when the trials are drawn again: paired bootstrap,
+    Δ = (Σ nᵢ eᵢ(without) − Σ nᵢ eᵢ(intact)) / D, with the resample's own denominator D.
+
+    Parameters
+    ----------
+    rnn : a stack of one.
+    form : its Schur form.
+    trials : shared.
+    resamples, seed : of the bootstrap.
+
+    Returns
+    -------
+    By removal the change and its 2.5 and 97.5 % quantiles; not finite where the network diverged.
+    """
+    counted = trials.counted[..., None]
+    targets = trials.targets.astype(np.float64) * counted
+    outputs = rollout(ablate(rnn, form, SUBSETS), trials).outputs
+    draws = random.integers(seed, "over trials", 0, (resamples, len(trials)), len(trials))
+    times = [np.ones(len(trials))]  # the trials as they are come first
+    times = np.array([*times, *(np.bincount(draw, minlength=len(trials)) for draw in draws)])
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        errors = (((outputs - trials.targets) * counted) ** 2).sum(axis=(2, 3))
+        squares, steps = (targets**2).sum(axis=(1, 2)), counted.sum(axis=(1, 2))
+        mean = ((times @ targets.sum(axis=1)) ** 2).sum(axis=1) / (times @ steps)
+        spread = times @ squares - mean
+        changes = (errors[1:] - errors[:1]) @ times.T / np.where(spread > 0, spread, np.nan)
+    ends = np.full((2, len(changes)), np.nan)
+    if np.isfinite(changes).any():
+        ends = np.nanquantile(changes[:, 1:], [0.025, 0.975], axis=1)
+    names = map(name_of, SUBSETS[1:])
+    return {name: tuple(row) for name, *row in zip(names, changes[:, 0], *ends)}
 
 
 def stack_table(profile: Profile):
     """One row a removal, over all networks: its mean cost and the range of it, its controls, and
     how it reads in how many of them.
     """
-    table, costs = (
-        profile.table().drop(columns="mass"),
-        [one.cost[one.held & np.isfinite(one.cost)] for one in profile],
-    )
+    table = profile.table().drop(columns="mass")
+    costs = [base.finite(one.cost[one.held]) for one in profile]
     table["cost (FVU)"] += [f" ({span(values)})" if len(values) > 1 else "" for values in costs]
     return table
 
 
-def orders_table(network: dict, orders: Profile) -> list[dict]:
-    """Each sector's change of FVU by modulus and over other orders."""
-    entries = {"+".join(entry["removed"]): entry for entry in network["ablations"]}
-    ends = {one.name: (one.cost.min(), one.cost.max()) for one in orders}
-    return [{"removed": name, "by modulus": short(entries[name]["delta_fvu"], "+.2g"),
-             **{end: short(value, "+.2g") for end, value in zip(("lowest", "highest"), values)}} for name, values in ends.items()]  # fmt: skip
+def without(rnn: RNN, form: SchurForm, trials: Trials, count: int = 2) -> tuple[View, int]:
+    """The first trials intact and without each sector, and which output that is: the one whose
+    target varies most.
+    """
+    names, removals = (*SECTORS, "all three"), [(), *SUBSETS[1:4], SECTORS]
+    channel = int(np.argmax(trials.targets[trials.counted].var(axis=0)))
+    inputs, targets = trials.inputs[:count], trials.targets[:count]
+    counted = trials.counted[:count]
+    first = Trials(inputs, targets, counted | ~counted.any())
+    outputs = rollout(ablate(rnn, form, removals), first).outputs
+    far = 1e3 * np.abs(trials.targets[trials.counted]).max()
+    drawn = np.where(np.abs(outputs) <= far, outputs, np.nan)  # what runs far away ends there
+    repeated = Trials(*(np.concatenate([part] * 4) for part in (inputs, targets, first.mask)))
+    rows = [(name, trial + 1) for name in names for trial in range(len(first))]
+    view = views.examples(
+        repeated,
+        np.concatenate(drawn[1:]),
+        range(len(rows)),
+        titles=[f"without {name}, trial {trial}" for name, trial in rows],
+        beside={"intact": np.concatenate([drawn[0, ..., channel]] * 4)},
+        channel=channel,
+    )
+    inside = base.finite([targets[..., channel], drawn[0, ..., channel]])
+    room = 0.5 * np.ptp(inside) or 1.0
+    view.figure.axes[0].set_ylim(inside.min() - room, inside.max() + room)
+    data = [dict(zip(("removed", "trial"), rows[row.pop("trial")])) | row for row in view.data]
+    return replace(view, data=data), channel
 
 
-def outputs_alt(rows) -> str:
-    told = []
-    for name in ("RR", "CR", "CC", "all three"):
-        with np.errstate(over="ignore", invalid="ignore"):
-            far = max(
-                (abs(row["ablated"] - row["intact"]) for row in rows if row["removed"] == name),
-                default=0.0,
-            )
-        told.append(
-            f"without {name} the output moves by at most {far:.2g}"
-            if np.isfinite(far)
-            else f"without {name} the output diverges"
-        )
-    return "Outputs over time. In the trials shown, " + "; ".join(told) + "."
+# -------------------------------------------------------------------------------- single couplings
+def single_couplings(
+    rnn: RNN, form: SchurForm, trials: Trials, *, largest: int = 20, seed: int = 0
+) -> tuple[list[CouplingRow], list[dict]]:
+    """Every single coupling with its estimated effect, the largest first; and the largest as rows
+    of a table, measured exactly by one rollout each. In the table blocks are counted from 1.
+    """
+    rows = coupling_map(rnn, trials, forms=[form], exact=False, seed=seed)
+    rows.sort(key=lambda row: -abs(np.nan_to_num(row.estimate)))
+    deltas = [form.coupling(row.driven, row.driver) for row in rows[:largest]]
+    effects = exact_effects(rnn, form, trials, deltas) if deltas else []
+    table = [
+        {
+            "driven": row.driven + 1,
+            "driver": row.driver + 1,
+            "sector": row.sector,
+            "norm": row.norm,
+            "estimate": row.estimate,
+            "exact": float(effect),
+        }
+        for row, effect in zip(rows, effects)
+    ]
+    return rows, table
 
 
+@styled
+def estimates(rows: list[CouplingRow], form: SchurForm) -> View:
+    """Estimated change of FVU for every single coupling, driver to the right, driven downwards."""
+    from matplotlib.colors import SymLogNorm
+
+    count = len(form.blocks)
+    grid = np.full((count, count), np.nan)
+    for row in rows:
+        grid[row.driven, row.driver] = row.estimate
+    most = np.abs(base.finite(grid)).max(initial=0.0)
+    limit = most or 1.0
+    figure, ax = base.axes(1, 1, (3.6, 3.3))
+    scale, ends = SymLogNorm(1e-3 * limit, vmin=-limit, vmax=limit), (0.5, count + 0.5)
+    image = ax.imshow(grid, cmap="PuOr_r", norm=scale, extent=(*ends, *ends[::-1]))
+    if 0 < form.leading_blocks < count:
+        for line in (ax.axhline, ax.axvline):
+            line(form.leading_blocks + 0.5, color="black", lw=0.8)
+    ax.set(xlabel="driver block (by modulus)", ylabel="driven block")
+    bar = figure.colorbar(image, ax=ax, label="estimated change of FVU", shrink=0.8)
+    bar.set_ticks(ticks := np.array([-1, -1 / 30, 0, 1 / 30, 1]) * limit)
+    bar.set_ticklabels([short(tick, ".1g") for tick in ticks])
+    bar.ax.minorticks_off()
+    alt = f"Heat map of {count} by {count} blocks; the largest estimate is {most:.3g}."
+    return View(figure, alt)
+
+
+@styled
+def exact(table: list[dict]) -> View:
+    """The largest single couplings: estimated against exact."""
+    figure, ax = base.axes(1, 1, (3.4, 3.3))
+    for sector, marker in zip(SECTORS, "o^s"):
+        pairs = [(row["estimate"], row["exact"]) for row in table if row["sector"] == sector]
+        if pairs:
+            style = {"ms": 5, "mfc": "none", "color": base.SECTOR_COLOURS[sector]}
+            ax.plot(*zip(*pairs), marker, label=sector, **style)
+    ax.axline((0, 0), slope=1, color="black", lw=0.8)
+    ax.legend(fontsize=8)
+    ax.ticklabel_format(scilimits=(-2, 3))
+    ax.locator_params(nbins=4)
+    ax.set(xlabel="estimated change of FVU", ylabel="exact change of FVU")
+    alt = (
+        f"Estimated against exact change for {len(table)} couplings; the first: estimated "
+        f"{table[0]['estimate']:.3g}, exact {table[0]['exact']:.3g}."
+    )
+    return View(figure, alt, table)
+
+
+# -------------------------------------------------------------------------------------- provenance
 def provenance(
-    report: dict, weights: str, trials: str, found, parameters: dict, seconds: float
+    analysis: Analysis, weights: str, trials: str, parameters: dict, seconds: float
 ) -> list[dict]:
     """What was read and what read it: digests, parameters, versions, time."""
-    rows = [("weights", shown(weights)), ("sha256 of the weights", found.sha256)]
+    rnn, report = analysis.rnn, analysis.report
+    rows = {"weights": shown(weights), "sha256 of the weights": report["weights_sha256"]}
     if trials:
-        rows += [
-            ("trials", shown(trials)),
-            ("sha256 of the trials", sha256(checked_path(trials, (".npz",), "trials"))),
-        ]
-    rows += [
-        ("threshold", f"{report['threshold']:g}"),
-        ("seed", str(report["seed"])),
-        *((key, shown(str(value))) for key, value in parameters.items()),
-    ]
-    rows += [
-        ("activation, leak, form", f"{report['activation']}, {leak_of(report)}, {report['form']}")
-    ]
-    packages = " · ".join(
-        f"{name} {metadata.version(name)}" for name in ("numpy", "scipy", "matplotlib")
-    )
-    rows += [
-        ("schurkit", report["schurkit"]),
-        ("versions", f"Python {platform.python_version()} · {packages}"),
-        ("seconds", f"{seconds:.1f}"),
-    ]
-    return [{"what": what, "value": value} for what, value in rows]
+        path = checked_path(trials, (".npz",), "trials")
+        rows |= {"trials": shown(trials), "sha256 of the trials": sha256(path)}
+    rows |= {"threshold": f"{report['threshold']:g}", "seed": str(report["seed"])}
+    rows |= {name: shown(str(value)) for name, value in parameters.items()}
+    packages = [f"{name} {metadata.version(name)}" for name in ("numpy", "scipy", "matplotlib")]
+    rows |= {
+        "activation, leak, form": f"{rnn.activation}, {leak_of(rnn)}, {rnn.form}",
+        "schurkit": report["schurkit"],
+        "versions": " · ".join([f"Python {platform.python_version()}", *packages]),
+        "seconds": f"{seconds:.1f}",
+    }
+    return [{"what": what, "value": value} for what, value in rows.items()]

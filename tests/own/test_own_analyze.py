@@ -10,12 +10,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from examined import examined
 from helpers import orthogonal, random_rnn, self_trials
 
 from schurkit import RNN, InputError, Trials, fvu, rollout
 from schurkit.__main__ import main
 from schurkit.ablation import MEANING, READINGS
-from schurkit.own import analysis, analyze, reading, summary
+from schurkit.own import analysis, analyze
+from schurkit.own.report import sentences, summary
 from schurkit.rnn import ARRAYS
 
 SUBSETS = [[], ["RR"], ["CR"], ["CC"], ["RR", "CR"], ["RR", "CC"], ["CR", "CC"], ["RR", "CR", "CC"]]
@@ -180,7 +182,8 @@ def test_controls_are_quantiles_of_their_draws():
 
     _, rnn = built()
     trials, _ = trials_of(rnn)
-    report = analyze(rnn, trials, controls=("block-upper", "full"), draws=20, seed=4)
+    found = examined(rnn, trials, controls=("block-upper", "full"), draws=20, seed=4)
+    report, profile_of_all = found.report, found.profile
     entry = report["networks"][0]["ablations"][2]
     profile = ablation_profile(
         rnn, trials, subsets=[("CR",)], controls=("block-upper", "full"), draws=20, seed=4
@@ -196,9 +199,8 @@ def test_controls_are_quantiles_of_their_draws():
             entry["delta_fvu"] < found[0],
         )
     assert [control["kind"] for control in entry["controls"]] == ["block-upper", "full"]
-    assert (
-        "CR cannot be read: permuted and matched controls were not both drawn."
-        in reading.sentences(report["networks"][0])
+    assert "CR cannot be read: permuted and matched controls were not both drawn." in sentences(
+        profile_of_all
     )
     assert (
         analyze(rnn, trials, seed=4) == analyze(rnn, trials, seed=4) != analyze(rnn, trials, seed=5)
@@ -220,11 +222,12 @@ def lined_up(driven, driver, strength, weak=()):
 
 
 def read(rnn, **options):
-    report = analyze(rnn, self_trials(rnn, 40), **options)
+    found = examined(rnn, self_trials(rnn, 40), **options)
+    report = found.report
     validate_report(report, trials=True)
     return {
         "+".join(entry["removed"]): entry for entry in report["networks"][0]["ablations"]
-    }, summary(report)
+    }, summary(found)
 
 
 def test_a_removal_that_is_specific_by_construction():
@@ -287,7 +290,8 @@ def test_a_leak_per_unit_has_the_form_of_its_own_step_matrix(tmp_path):
         path, **{name: getattr(rnn, name)[0] for name in ("W_in", "W_rec", "W_out")}, leak=leak
     )
     rnn = load_rnn(path)
-    report = analyze(rnn, self_trials(rnn, 40), draws=2)
+    found = examined(rnn, self_trials(rnn, 40), draws=2)
+    report = found.report
     validate_report(report, trials=True)
     (network,) = report["networks"]
     step = np.diag(1 - leak) + leak[:, None] * rnn.W_rec[0]
@@ -306,8 +310,8 @@ def test_a_leak_per_unit_has_the_form_of_its_own_step_matrix(tmp_path):
         fvu(rollout(without_CR, trials), trials)[0], abs=1e-9
     )
     assert "leak 0.2 to 0.9, one a unit" in summary(
-        report
-    ) and "modulus in the step matrix at least" in summary(report)
+        found
+    ) and "modulus in the step matrix at least" in summary(found)
 
 
 def test_networks_that_diverge_are_null_with_a_reason():
@@ -318,7 +322,8 @@ def test_networks_that_diverge_are_null_with_a_reason():
         np.ones((1, 3)),
         activation="relu",
     )
-    report = analyze(hopeless, grown, draws=4)
+    found = examined(hopeless, grown, draws=4)
+    report = found.report
     validate_report(report, trials=True)
     assert report["networks"][0]["full"] == {
         "fvu": None,
@@ -328,7 +333,7 @@ def test_networks_that_diverge_are_null_with_a_reason():
         report["networks"][0]["ablations"][1]["undefined"]["delta_fvu"]
         == "the unablated network diverged"
     )
-    assert "the unablated network diverged" in summary(report)
+    assert "the unablated network diverged" in summary(found)
 
 
 def test_a_removal_that_makes_the_network_diverge():
@@ -336,7 +341,8 @@ def test_a_removal_that_makes_the_network_diverge():
     W_rec = np.diag([50.0, 1.0, 0.5])
     W_rec[0, 1] = -200.0  # the second unit holds the first one down
     held = RNN(np.ones((3, 1)), W_rec, np.ones((1, 3)), activation="relu")
-    report = analyze(held, grown, draws=9)
+    found = examined(held, grown, draws=9)
+    report = found.report
     validate_report(report, trials=True)
     json.dumps(report, allow_nan=False)
     (network,) = report["networks"]
@@ -349,7 +355,7 @@ def test_a_removal_that_makes_the_network_diverge():
         and entry["undefined"]["fvu"] == "the ablated network diverged"
     )
     assert "of 9 draws diverged" in entry["controls"][0]["undefined"]["delta_fvu_high"]
-    assert "undefined (–) for CR" in summary(report)
+    assert "undefined (–) for CR" in summary(found)
 
 
 def test_a_stack_and_a_leak(tmp_path):
@@ -357,7 +363,8 @@ def test_a_stack_and_a_leak(tmp_path):
     inputs = np.random.default_rng(0).normal(size=(5, 6, 2))
     outputs = rollout(rnn, inputs).outputs
     trials = Trials(inputs, outputs[1])
-    report = analyze(rnn, trials, outputs, draws=2)
+    found = examined(rnn, trials, outputs, draws=2)
+    report = found.report
     validate_report(report, trials=True)
     assert [network["label"] for network in report["networks"]] == ["a", "b", 7]
     assert report["networks"][1]["full"]["fvu"] == 0 and report["networks"][0]["full"]["fvu"] > 0
@@ -366,7 +373,7 @@ def test_a_stack_and_a_leak(tmp_path):
         alone["norms"] == report["networks"][1]["norms"]
         and alone["n_leading"] == report["networks"][1]["n_leading"]
     )
-    assert "3 networks of 6 units" in summary(report) and "leak 0.4" in summary(report)
+    assert "3 networks of 6 units" in summary(found) and "leak 0.4" in summary(found)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
@@ -417,10 +424,11 @@ def test_refused_orders_are_reported(monkeypatch):
         return replace(true(*arguments, **more), refused=("block 3 would not move",))
 
     monkeypatch.setattr(analysis, "real_schur", refusing)
-    report = analyze(built()[1])
+    found = examined(built()[1])
+    report = found.report
     validate_report(report, trials=False)
     assert report["networks"][0]["refused"] == ["block 3 would not move"]
-    assert "order not exact: block 3 would not move" in summary(report)
+    assert "order not exact: block 3 would not move" in summary(found)
 
 
 def test_arguments_of_analyze():

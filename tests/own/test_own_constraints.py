@@ -6,10 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
+from examined import examined
 from helpers import orthogonal
 
 from schurkit import RNN, InputError, ablate, real_schur
-from schurkit.own import analyze, constraint_report, summary
+from schurkit.own import analyze, constraint_report
+from schurkit.own.report import summary
 
 
 def dale(size=12, inhibitory=3, density=1.0, seed=0):
@@ -156,7 +158,7 @@ def test_wrong_matrices(wrong):
 
 
 @pytest.mark.parametrize(
-    ("W", "told"),
+    ("W", "words"),
     [
         (
             np.random.default_rng(0).normal(size=(8, 8)),
@@ -183,10 +185,10 @@ def test_wrong_matrices(wrong):
         (np.zeros((3, 3)), "100 % exact zeros; removing all couplings fills 0 % of the zeros"),
     ],
 )
-def test_one_line_of_the_summary(W, told):
-    report = analyze(rnn_of(W))
-    (line,) = [line for line in summary(report).splitlines() if "constraint" in line]
-    assert told in line
+def test_one_line_of_the_summary(W, words):
+    told = summary(examined(rnn_of(W)))
+    (line,) = [line for line in told.splitlines() if "constraint" in line]
+    assert words in line
 
 
 def test_every_network_of_a_stack_has_its_own():

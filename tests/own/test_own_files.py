@@ -366,66 +366,42 @@ def test_other_archives(tmp_path, capsys):
     assert "not what numpy.savez writes" in refused(capsys, tmp_path / "array.npz")
 
 
+def entry(shape, begin=0, end=128, dtype="F64"):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
 @pytest.mark.parametrize(
-    ("header", "length", "told"),
+    ("header", "length"),
     [
-        ({}, 2**62, "header claims"),
-        ({}, 10 * 2**30, "header claims"),
-        (b"{" * 100_000, None, "damaged"),
-        (b"[" * 100_000, None, "damaged"),
-        (b"[]", None, "does not name arrays"),
-        ({"__metadata__": {"leak": 1}}, None, "metadata must be words"),
-        (
-            {"W_rec": {"dtype": "F64", "shape": TEN_GB, "data_offsets": [0, 10**10]}},
-            None,
-            "claims F64 of shape (50000, 25000)",
-        ),
-        (
-            {"W_rec": {"dtype": "F64", "shape": TEN_GB, "data_offsets": [0, 128]}},
-            None,
-            "claims F64",
-        ),
-        (
-            {"W_rec": {"dtype": "F64", "shape": [4, 4], "data_offsets": [-128, 0]}},
-            None,
-            "claims F64",
-        ),
-        (
-            {"W_rec": {"dtype": "F64", "shape": [4, -4], "data_offsets": [0, 128]}},
-            None,
-            "claims F64",
-        ),
-        (
-            {"W_rec": {"dtype": "F64", "shape": [4, 4], "data_offsets": [0.0, 128.0]}},
-            None,
-            "claims F64",
-        ),
-        ({"W_rec": {"dtype": "F64", "shape": 4, "data_offsets": [0, 128]}}, None, "claims F64"),
-        (
-            {"W_rec": {"dtype": "C64", "shape": [4, 4], "data_offsets": [0, 128]}},
-            None,
-            "of type C64",
-        ),
-        ({"W_rec": {"shape": [4, 4]}}, None, "does not say where"),
-        (
-            {"W_rec": {"dtype": "F64", "shape": [2, 4], "data_offsets": [0, 64]}},
-            None,
-            "arrays take 64 bytes",
-        ),
-        (
-            {
-                name: {"dtype": "F64", "shape": [4, 4], "data_offsets": [0, 128]}
-                for name in ("W_in", "W_rec")
-            },
-            None,
-            "where the one before it ends",
-        ),
+        ({}, 2**62),
+        ({}, 10 * 2**30),
+        (b"{" * 100_000, None),
+        (b"[" * 100_000, None),
+        (b"[]", None),
+        ({"__metadata__": {"leak": 1}}, None),
+        ({"W_rec": entry(TEN_GB, end=10**10)}, None),
+        ({"W_rec": entry(TEN_GB)}, None),
+        ({"W_rec": entry([4, 4], -128, 0)}, None),
+        ({"W_rec": entry([4, -4])}, None),
+        ({"W_rec": entry([4, 4], 0.0, 128.0)}, None),
+        ({"W_rec": entry(4)}, None),
+        ({"W_rec": {"shape": [4, 4]}}, None),
+        ({"W_rec": entry([2, 4], end=64)}, None),
+        ({name: entry([4, 4]) for name in ("W_in", "W_rec")}, None),
     ],
 )
-def test_safetensors_headers_that_lie(tmp_path, capsys, header, length, told):
-    assert told in refused(
-        capsys, as_safetensors(tmp_path / "net.safetensors", header, bytes(128), length)
-    )
+def test_safetensors_headers_that_lie(tmp_path, capsys, header, length):
+    """What is wrong is said in the words of the format's own library, behind ours."""
+    path = as_safetensors(tmp_path / "net.safetensors", header, bytes(128), length)
+    told = refused(capsys, path)
+    assert "net.safetensors is damaged or truncated: " in told and len(told) < 400
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("C64", 8), ("F8_E4M3", 1)])
+def test_numbers_in_safetensors_that_are_not_read(tmp_path, capsys, dtype, size):
+    header = {"W_rec": entry([4, 4], end=16 * size, dtype=dtype)}
+    path = as_safetensors(tmp_path / "net.safetensors", header, bytes(16 * size))
+    assert f"array W_rec is of type {dtype}" in refused(capsys, path)
 
 
 def rebuilt(source, target, change):

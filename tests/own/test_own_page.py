@@ -15,14 +15,17 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from examined import examined
 from helpers import random_rnn
 
 from schurkit import RNN, InputError, Trials, ablation_profile, fvu, real_schur, rollout
+from schurkit import views as figures
 from schurkit.__main__ import main
-from schurkit.ablation import MEANING, SUBSETS, ablate, name_of
+from schurkit.ablation import HARMLESS, MEANING, SUBSETS, Removal, ablate, name_of
 from schurkit.ablation.couplings import coupling_map
-from schurkit.own import analyze, measures, page, reading, summary, views
-from schurkit.own.notebook import TEMPLATE, filled
+from schurkit.own import page, report
+from schurkit.own.command import TEMPLATE, filled
+from schurkit.own.load import load_trials, read_network
 from schurkit_press import own_page
 from schurkit_press.one_page import one_page
 
@@ -172,13 +175,13 @@ def test_a_hostile_label_is_text():
         f"{start}from types import SimpleNamespace\nfrom schurkit import RNN, Trials\n"
         f"found = SimpleNamespace(rnn=RNN(**{arrays!r}, labels={rnn.labels!r}), assumed=(), "
         "unused=(), sha256='0')\n"
-        f"stack, outputs, chosen = found.rnn, None, 0\ntask = Trials({task.inputs.tolist()!r}, "
+        f"outputs, chosen = None, 0\ntask = Trials({task.inputs.tolist()!r}, "
         f"{task.targets.tolist()!r})\n" + end[end.index("analysis = examine(") :]
     )
     done = own_page.run_here(notebook)
     text = one_page(done, HOSTILE)
     assert HOSTILE not in text and escaping.escape(HOSTILE) in text
-    assert views.report_in(done)["networks"][0]["label"] == HOSTILE
+    assert report.report_in(done)[0]["networks"][0]["label"] == HOSTILE
     assert not [
         a
         for tag, a in Page(text).tags
@@ -202,103 +205,96 @@ def test_the_page_and_the_command_without_it_give_one_report(made):
 
 
 def test_the_sentences_are_those_of_the_report(made):
-    report = json.loads((made / "out.json").read_text(encoding="utf-8"))
+    written = json.loads((made / "out.json").read_text(encoding="utf-8"))
     words = Page((made / "out.html").read_text(encoding="utf-8")).words
-    network = report["networks"][1]
+    found = read_network(made / "<img src=x onerror=alert(1)>.npz")
+    analysis = examined(found.rnn, *load_trials(made / "trials.npz"), draws=4, seed=3)
     for sentence in (
-        *reading.headline(report, network),
-        reading.check_sentence(report),
-        *reading.about_controls(network),
+        *report.headline(analysis, 1),
+        report.check_sentence(analysis),
+        *report.about_controls(analysis.profile_of(1), analysis.forms[1]),
     ):
         assert " ".join(sentence.split()) in words
-    for entry in network["ablations"][1:]:
+    for entry in written["networks"][1]["ablations"][1:]:
         assert (
             f"{entry['fvu']:.3g}" in words
             and f"{entry['delta_fvu']:+.2g}".replace("-", "−") in words
         )
         assert f"{name_of(entry['removed'])} " in words and entry["reading"] in words
     assert (
-        report["weights_sha256"] in words
+        written["weights_sha256"] in words
         and "Details below are of network 1" in words
         and "Over 2 networks: RR" in words
     )
 
 
-def entry(read, delta=0.2, mass=0.2, full=0.05, drawn=((0.1, 0.05, 0.3),) * 2, removed=("CC",)):
-    """An ablation as the report holds it, with (median, least, most) of the draws of its two
-    controls.
-    """
-    controls = [{"kind": kind, "n": 20, "norm_share": 1.0} | dict(zip(("delta_fvu_median", "delta_fvu_least", "delta_fvu_most"), values))
-                for kind, values in zip(("permuted", "matched"), drawn)]  # fmt: skip
-    return {"removed": list(removed), "removed_mass": mass, "fvu": full + delta, "delta_fvu": delta, "sensitivity": None, "reading": read,
-            "controls": controls}  # fmt: skip
-
-
-def sentence_of(one, full=0.05):
-    others = [entry("∅", removed=(name,), mass=0) for name in ("RR", "CR")]
-    return reading.sentences(
-        {"full": {"fvu": full}, "ablations": [*others, one, entry("∅", removed=("RR", "CR", "CC"))]}
-    )[2]
+def sentence_of(cost=0.2, mass=0.2, intact=0.05, permuted=(0.1, 0.05, 0.3), matched=None):
+    """What is said of a removal with these draws of its two controls."""
+    drawn = {"permuted": permuted, "matched": permuted if matched is None else matched}
+    controls = {kind: np.array([values], dtype=float) for kind, values in drawn.items() if values}
+    arrays = (np.array([cost]), controls, np.array([mass]), np.array([1 - intact]))
+    return report._sentence(Removal("CC", *arrays), intact)
 
 
 @pytest.mark.parametrize(
-    "word", ["harmless", "specific", "located", "unspecific", "milder", "nearly ∅"]
+    ("word", "cost", "mass", "permuted", "matched"),
+    [
+        ("harmless", 0.005, 0.2, (0.1, 0.05, 0.3), (-0.01, -0.02, 0.0)),
+        ("specific", 0.4, 0.2, (0.1, 0.05, 0.3), (-0.01, -0.02, 0.0)),
+        ("located", 0.2, 0.2, (0.1, 0.05, 0.3), (-0.01, -0.02, 0.0)),
+        ("unspecific", 0.2, 0.2, (0.1, 0.05, 0.3), (0.1, 0.05, 0.3)),
+        ("milder", 0.02, 0.2, (0.1, 0.05, 0.3), (0.1, 0.05, 0.3)),
+        ("nearly ∅", 0.2, 0.005, (0.1, 0.05, 0.3), (-0.01, -0.02, 0.0)),
+    ],
 )
-def test_a_reading_is_told_with_both_controls(word):
-    told = sentence_of(entry(word, drawn=[(0.1, 0.05, 0.3), (-0.01, -0.02, 0)]))
+def test_a_reading_is_told_with_both_controls(word, cost, mass, permuted, matched):
+    told = sentence_of(cost, mass, permuted=permuted, matched=matched)
+    other = "−0.01 [−0.02, 0]" if matched[0] < 0 else "+0.1 [+0.05, +0.3]"
     assert (
-        told
-        == f"CC is {word}: {MEANING[word]} (FVU +0.2; permuted +0.1 [+0.05, +0.3]; matched −0.01 "
-        "[−0.02, 0])."
+        told == f"CC is {word}: {MEANING[word]} (FVU {cost:+.2g}; permuted +0.1 [+0.05, +0.3]; "
+        f"matched {other})."
     )
 
 
 def test_what_else_a_removal_may_come_to():
     assert (
-        sentence_of(entry("∅", 0.0, mass=0))
-        == "CC is ∅: it holds no coupling, so there is nothing to remove."
+        sentence_of(0.0, mass=0) == "CC is ∅: it holds no coupling, so there is nothing to remove."
     )
     assert "CC cannot be read: permuted and matched controls were not both drawn" in sentence_of(
-        entry("–")
+        permuted=(), matched=(0.1,)
     )
-    assert "the unablated network diverged" in sentence_of(
-        entry("–") | {"delta_fvu": None, "fvu": None}, full=None
-    )
-    wild = entry("located") | {"fvu": None, "delta_fvu": None}
-    wild["controls"][0] |= {
-        "delta_fvu_most": None,
-        "undefined": {"delta_fvu_most": "3 of 20 draws diverged"},
-    }
-    assert "(it diverges; permuted 3 of 20 draws diverged; matched" in sentence_of(wild)
-    assert "no better than always giving the mean target" in sentence_of(entry("specific", 1.0))
-    assert "Without it the error falls" in sentence_of(
-        entry("harmless", -0.02)
-    ) and "falls" not in sentence_of(entry("harmless", -0.005))
+    assert "the unablated network diverged" in sentence_of(np.nan, intact=np.inf)
+    wild = sentence_of(np.inf, permuted=(0.1, 0.2, np.inf))
+    assert "(it diverges; permuted 1 of 3 draws diverged; matched" in wild
+    assert "no better than" not in wild
+    assert "no better than always giving the mean target" in sentence_of(1.0)
+    assert "Without it the error falls" in sentence_of(-0.02)
+    assert "falls" not in sentence_of(-0.005)
 
 
 def test_costs_about_the_border_of_harmless_are_named():
-    network = {
-        "full": {"fvu": 0.5},
-        "ablations": [
-            entry("harmless", cost, removed=(name,))
-            for name, cost in (("RR", 0.001), ("CR", 0.004))
-        ],
-    }
-    assert (
-        reading.borders(network) == [reading.tell("edge", names="CR")] and reading.borders({}) == []
+    task, _ = trials_for(stack(1))
+    profile = ablation_profile(stack(1), task, draws=2)
+    costs = np.zeros_like(profile.effect)
+    profile = replace(profile, intact=np.array([0.5]), effect=costs)
+    assert report.borders(profile) == []
+    costs[0, :2] = 0.2 * HARMLESS, 0.8 * HARMLESS
+    name = profile.removed[1]
+    (said,) = report.borders(replace(profile, effect=costs.copy()))
+    assert said == report.tell("edge", names=f"{profile.removed[0]} and {name}") or said == (
+        report.tell("edge", names=name)
     )
 
 
 def test_warnings_come_first():
     rnn = replace(stack(1), W_rec=np.diag([1.0, 0.91, 0.89, 0.5, 0.4, 0.3, 0.2])[None])
     task, outputs = trials_for(rnn, 8)
-    report = analyze(
+    analysis = examined(
         rnn, Trials(task.inputs, -task.targets), outputs + 1, force_unchecked=True, draws=2
     )
-    told = reading.headline(report, report["networks"][0])
-    assert [line.split(":")[0] for line in told[:4]] == ["Warning"] * 4 and report["networks"][0][
-        "near_cut"
-    ] == [1, 2]
+    told = report.headline(analysis, 0)
+    assert [line.split(":")[0] for line in told[:4]] == ["Warning"] * 4
+    assert analysis.report["networks"][0]["near_cut"] == [1, 2]
     assert (
         "another network" in told[0]
         and "less than half" in told[1]
@@ -308,7 +304,8 @@ def test_warnings_come_first():
         "2 blocks of modulus 0.89 to 0.91 lie within 2 % a time constant of the cut at 0.9"
         in told[3]
     )
-    assert reading.check_sentence(report).startswith("CHECK FAILED") and told[3] in summary(report)
+    assert report.check_sentence(analysis).startswith("CHECK FAILED")
+    assert told[3] in report.summary(analysis)
 
 
 @pytest.mark.parametrize(
@@ -320,24 +317,19 @@ def test_warnings_come_first():
     ],
 )
 def test_the_words_for_a_kind_of_network(kind, words):
-    report = analyze(stack(1, **kind))
-    assert (
-        words in reading.structure(report, report["networks"][0])
-        and len(reading.facts(report)) == 1
-    )
-    assert "said it: leak" in reading.facts(report | {"assumed": ["leak"]})[1]
+    analysis = examined(stack(1, **kind))
+    assert words in report.structure(analysis, 0) and len(report.facts(analysis)) == 1
+    assert "said it: leak" in report.facts(replace(analysis, assumed=("leak",)))[1]
 
 
 def test_every_sentence_of_the_file_is_told_somewhere():
-    source = "".join(
-        path.read_text(encoding="utf-8") for path in (Path(reading.__file__), TEMPLATE)
-    )
-    assert set(reading._SENTENCES) <= set(re.findall(r"""["']([a-z ]+)\\?["']""", source))
+    source = "".join(path.read_text(encoding="utf-8") for path in (Path(report.__file__), TEMPLATE))
+    assert set(report._SENTENCES) <= set(re.findall(r"""["']([a-z ]+)\\?["']""", source))
 
 
 def test_a_leaky_spectrum_is_that_of_the_step_matrix():
     form = real_schur(stack(1, leak=0.25).W_rec[0], leak=0.25)
-    lines = views.spectrum(form).axes[0].lines
+    lines = figures.spectrum(form).figure.axes[0].lines
     radii = {line.get_label().split(":")[0]: np.hypot(*line.get_data()) for line in lines}
     assert np.allclose(radii["unit circle"], 1) and any(
         np.allclose(radius, form.cut) for radius in radii.values()
@@ -353,18 +345,20 @@ def test_the_figure_of_the_removals_leaves_out_what_is_empty():
     )
     task, _ = trials_for(rnn)
     profile = ablation_profile(rnn, task, draws=3)
-    dots = [line for line in views.removals(profile).axes[0].lines if line.get_marker() == "o"]
-    assert (
-        sum(len(line.get_xdata()) for line in dots) == 6
-    )  # RR is one unit in both networks, and the first holds no coupling at all
-    assert [text.get_text().strip() for text in views.removals(profile).axes[0].texts] == [
-        "∅: no coupling"
-    ]
-    alone = views.removals(ablation_profile(rnn[1], task, draws=3))
-    assert (
-        sum(len(line.get_xdata()) for line in alone.axes[0].lines if line.get_marker() in "s^")
-        == 6 * 3 * 2
-    )
+    ax = figures.profile(profile).figure.axes[0]
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    # RR is one unit in both networks, and the first holds no coupling at all
+    assert sum(len(line.get_xdata()) for line in dots) == 6
+    assert [text.get_text() for text in ax.texts] == ["∅", *["∅ 1"] * 6]
+    alone = ablation_profile(rnn[1], task, draws=3)
+    spread = page.over_trials(rnn[1], real_schur(rnn.W_rec[1]), task, resamples=20)
+    view = page.costs(alone, spread)
+    drawn = [line for line in view.figure.axes[0].lines if line.get_alpha() == 0.35]
+    assert sum(len(line.get_xdata()) for line in drawn) == 6 * 3 * 2
+    low, high = view.figure.axes[0].get_ylim()
+    assert all(low <= y <= high for line in drawn for y in line.get_ydata())
+    ends = view.data[view.data.kind == "removal"].set_index("removed")
+    assert ends.trials_high["CR"] == spread["CR"][2] and np.isnan(ends.trials_low["none"])
 
 
 # ------------------------------------------------------------- what is measured beside the profile
@@ -373,21 +367,21 @@ def test_the_spread_over_trials_is_a_bootstrap_of_fvu():
     task, _ = trials_for(rnn, 10)
     task = Trials(task.inputs, task.targets, np.random.default_rng(0).random((10, 12)) < 0.8)
     form = real_schur(rnn.W_rec[0])
-    rows = {row.removed: row for row in measures.over_trials(rnn, form, task, resamples=50, seed=2)}
+    rows = page.over_trials(rnn, form, task, resamples=50, seed=2)
     intact = fvu(rollout(rnn, task), task)[0]
     from schurkit import random
 
     picks = random.integers(2, "over trials", 0, (50, 10), 10)
     for sectors in SUBSETS[1:]:
         variant = ablate(rnn, form, [sectors])
-        assert rows[name_of(sectors)].delta == pytest.approx(
+        assert rows[name_of(sectors)][0] == pytest.approx(
             fvu(rollout(variant, task), task)[0] - intact, abs=1e-12
         )
         drawn = []
         for pick in picks:
             some = Trials(task.inputs[pick], task.targets[pick], task.mask[pick])
             drawn.append(fvu(rollout(variant, some), some)[0] - fvu(rollout(rnn, some), some)[0])
-        assert (rows[name_of(sectors)].low, rows[name_of(sectors)].high) == pytest.approx(
+        assert rows[name_of(sectors)][1:] == pytest.approx(
             np.quantile(drawn, [0.025, 0.975]), abs=1e-12
         )
 
@@ -396,14 +390,17 @@ def test_single_couplings_are_those_of_the_coupling_map():
     rnn = stack(1)
     task, _ = trials_for(rnn)
     form = real_schur(rnn.W_rec[0])
-    found = measures.singles(rnn, form, task, largest=5)
-    known = {(row.driven + 1, row.driver + 1): row for row in coupling_map(rnn, task, forms=[form])}
-    assert [abs(row.estimate) for row in found.largest] == sorted(
+    rows, measured = page.single_couplings(rnn, form, task, largest=5)
+    known = {(row.driven, row.driver): row for row in coupling_map(rnn, task, forms=[form])}
+    assert len(rows) == len(known) and [abs(row.estimate) for row in rows] == sorted(
         (abs(row.estimate) for row in known.values()), reverse=True
-    )[:5]
-    for row in found.largest:
-        other = known[row.driven, row.driver]
-        assert (row.sector, row.norm, row.exact, row.estimate) == (
+    )
+    assert [(row.driven + 1, row.driver + 1) for row in rows[:5]] == [
+        (row["driven"], row["driver"]) for row in measured
+    ]
+    for row in measured:
+        other = known[row["driven"] - 1, row["driver"] - 1]
+        assert (row["sector"], row["norm"], row["exact"], row["estimate"]) == (
             other.sector,
             *map(pytest.approx, (other.norm, other.exact, other.estimate)),
         )
@@ -411,18 +408,10 @@ def test_single_couplings_are_those_of_the_coupling_map():
 
 def test_single_couplings_that_all_cost_nothing_are_couplings_still():
     rnn = replace(stack(1), W_out=np.zeros((1, 2, 7)))
-    found = measures.singles(rnn, real_schur(rnn.W_rec[0]), trials_for(stack(1))[0], largest=5)
-    assert [(row.estimate, row.exact) for row in found.largest] == [(0, 0)] * 5
-
-
-def test_orders_leave_CR_alone():
-    rnn = stack(1, hidden=12)
-    task, _ = trials_for(rnn)
-    form = real_schur(rnn.W_rec[0], 0.5)
-    orders = measures.over_orders(rnn, form, task, orders=4, tie=0.3)
-    assert (
-        len(orders) == 4 and np.ptp(orders["CR"].cost) < 1e-9 and np.ptp(orders["CC"].cost) > 1e-6
-    )
+    form = real_schur(rnn.W_rec[0])
+    rows, measured = page.single_couplings(rnn, form, trials_for(stack(1))[0], largest=5)
+    assert [(row["estimate"], row["exact"]) for row in measured] == [(0, 0)] * 5
+    assert "the largest estimate is 0" in page.estimates(rows, form).alt
 
 
 # ----------------------------------------------------------------- kinds of networks and of trials
@@ -614,7 +603,7 @@ def test_a_failure_that_is_not_the_readers_is_one_line_and_writes_nothing(
         return {"cells": [{"cell_type": "code", "id": "a", "metadata": {}, "source": "1 / 0", "outputs": [], "execution_count": None}],
                 "metadata": {}, "nbformat": 4, "nbformat_minor": 5}  # fmt: skip
 
-    monkeypatch.setattr("schurkit.own.notebook.filled", broken)
+    monkeypatch.setattr("schurkit.own.command.filled", broken)
     assert run(tmp_path, monkeypatch, "--html", "out.html") == 1
     assert (
         "the page was not written: its notebook failed with ZeroDivisionError: division by zero"
@@ -627,7 +616,7 @@ def test_a_failure_that_is_not_the_readers_is_one_line_and_writes_nothing(
 
 def test_labels_that_are_not_unique_are_refused():
     with pytest.raises(InputError, match="2 networks a"):
-        page.position(replace(stack(), labels=("a", "a")), "a")
+        report.position(replace(stack(), labels=("a", "a")), "a")
 
 
 def test_help_imports_neither_papermill_nor_matplotlib():

@@ -31,15 +31,8 @@ def ablation_still(
             for place, view in enumerate(row):
                 drawn = view.controls.get("block-upper", np.zeros(0))
                 controls = drawn[np.isfinite(drawn)]
-                ax.plot(
-                    [place + 0.15] * len(controls),
-                    controls,
-                    "o",
-                    ms=3,
-                    mew=0,
-                    color="#777777",
-                    alpha=0.6,
-                )
+                grey = {"ms": 3, "mew": 0, "color": "#777777", "alpha": 0.6}
+                ax.plot([place + 0.15] * len(controls), controls, "o", **grey)
                 if np.isfinite(view.value):
                     ax.plot(place - 0.15, view.value, "D", ms=5, color="#D55E00")
             ax.axhline(row[0].full, color="#0072B2", lw=1)
@@ -107,19 +100,9 @@ def frequency_still(one, table, keys) -> tuple[str | None, str]:
 
 
 def _png(width: float, height: float, draw) -> str | None:
-    """Base64 of the picture in the book's look; None where matplotlib is not installed."""
+    """`draw(figure)` in the book's look; None where matplotlib is not installed."""
     try:
-        import io
-
-        from matplotlib import style
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+        from schurkit.explorer.figures import picture
     except ImportError:
         return None
-    with style.context("schurkit.views.schurkit"):
-        figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
-        FigureCanvasAgg(figure)
-        draw(figure)
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", facecolor="white", metadata={"Software": None})
-    return base64.b64encode(drawn.getvalue()).decode()
+    return base64.b64encode(picture(width, height, draw, 110, "constrained")).decode()

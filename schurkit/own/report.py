@@ -1,0 +1,328 @@
+"""The report of an analysis: what `schurkit analyze` prints, and the tables, figures and sentences
+of the page that it writes.
+
+The sentences stand in sentences.txt; here they are chosen, and their numbers filled in. How a
+removal reads is decided by the permuted and the matched control together
+(`schurkit.ablation.READINGS`), never by one of them alone.
+"""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+import numpy as np
+
+from schurkit import nb
+from schurkit.ablation import (
+    DECIDING,
+    HARMLESS,
+    LEAST_MASS,
+    MEANING,
+    Profile,
+    Removal,
+    matched_share,
+    name_of,
+)
+from schurkit.checks import InputError
+from schurkit.rnn import RNN
+from schurkit.schur.form import SECTORS, SchurForm
+from schurkit.words import listed, plural, short, span
+
+from .analysis import Analysis, removals_of
+from .constraints import constraint_line
+from .files import shown
+
+FEW_TRIALS = 32
+HALF = 0.5
+TOLD = (*SECTORS, name_of(SECTORS))
+"""The removals that are put into sentences; the tables hold them all."""
+_LINES = Path(__file__).with_name("sentences.txt").read_text(encoding="utf-8").splitlines()
+_SENTENCES = dict(line.split(": ", 1) for line in _LINES if not line.startswith("#"))
+
+
+def tell(name: str, /, **fields) -> str:
+    """The sentence of that name in sentences.txt with its fields filled in."""
+    return _SENTENCES[name].format(**fields).rstrip()
+
+
+def _change(value, spec: str = "+.2g") -> str:
+    """A number in words; "–" where a network diverged."""
+    return short(value if np.isfinite(value) else None, spec)
+
+
+# ------------------------------------------------------------------------------------- the network
+def position(stack: RNN, label: str) -> int:
+    """Where the network of that label stands in a stack; the first for an empty label.
+
+    Raises
+    ------
+    InputError : no network, or several, of that label.
+    """
+    places = [place for place, own in enumerate(stack.labels) if str(own) == str(label)]
+    if label and len(places) != 1:
+        count = f"are {len(places)} networks" if places else "is no network"
+        raise InputError(
+            f"there {count} {shown([str(label)])}; the labels are {shown(map(str, stack.labels))}."
+        )
+    return places[0] if label else 0
+
+
+def leak_of(rnn: RNN) -> str:
+    """The leak in words: a number, or a range where every unit has its own."""
+    return span(np.atleast_1d(rnn.leak)) + (", one a unit" if np.ndim(rnn.leak) else "")
+
+
+def facts(
+    analysis: Analysis, weights: str = "", unused=(), details: int | None = None
+) -> list[str]:
+    """What was read: file, sizes, kind, what had to be assumed, what was not used; and which
+    network of a stack the details are of.
+    """
+    rnn, assumed = analysis.rnn, analysis.assumed
+    kind = {"activation": rnn.activation, "leak": leak_of(rnn), "form": rnn.form}
+    words = {name: f"{kind[name]} (assumed)" for name in assumed}
+    sizes = {"networks": plural(len(rnn), "network"), "hidden_size": rnn.hidden_size}
+    lines = [tell("facts", weights=shown(weights) or "network", **sizes, **kind | words)]
+    if assumed:
+        lines.append(tell("assumed", names=listed([f"{name} {kind[name]}" for name in assumed])))
+    if details is not None and len(rnn) > 1:
+        lines.append(tell("details", label=shown([str(rnn.labels[details])])))
+    return lines + ([tell("unused", names=shown(unused))] if unused else [])
+
+
+def check_sentence(analysis: Analysis) -> str:
+    """Whether the network is the reader's network."""
+    check = analysis.check
+    if check is None:
+        return tell("unchecked")
+    name = "checked" if check.ok else "check failed"
+    return tell(name, size=_change(check.max_deviation, ".2g"), hint=check.hint)
+
+
+def structure(analysis: Analysis, i: int) -> str:
+    """Where R ends, and how much of the matrix are couplings."""
+    form = analysis.forms[i]
+    return tell(
+        "structure",
+        matrix="W_rec" if np.all(np.equal(form.leak, 1)) else "the step matrix",
+        cut=short(form.cut),
+        threshold=short(analysis.threshold),
+        n_leading=form.n_leading,
+        hidden_size=form.hidden_size,
+        share=short(100 * (form.norm_N / (form.norm_T or 1.0)) ** 2, ".0f"),
+    )
+
+
+def warnings_of(analysis: Analysis, i: int) -> list[str]:
+    """What weakens everything below: a failed check, a network that does not do its task, few
+    trials, a block near the cut.
+    """
+    lines, check, form, profile = [], analysis.check, analysis.forms[i], analysis.profile
+    if check is not None and not check.ok:
+        lines.append(tell("other network", hint=check.hint))
+    if profile is not None:
+        if HALF < profile.intact[i] < np.inf:
+            lines.append(tell("poor", fvu=short(profile.intact[i])))
+        if len(analysis.trials) < FEW_TRIALS:
+            lines.append(tell("few trials", trials=plural(len(analysis.trials), "trial")))
+    if form.near_cut:
+        near = [form.blocks[k].modulus for k in form.near_cut]
+        moduli = f"{span(near)} {'lies' if len(near) == 1 else 'lie'}"
+        words = {"blocks": plural(len(near), "block"), "cut": short(form.cut)}
+        lines.append(tell("near the cut", moduli=moduli, **words))
+    return lines
+
+
+def task(analysis: Analysis, i: int) -> str:
+    """What the network does on the trials as it is."""
+    if analysis.profile is None:
+        return tell("no trials")
+    intact, trials = analysis.profile.intact[i], plural(len(analysis.trials), "trial")
+    finite = np.isfinite(intact)
+    return tell("task", trials=trials, fvu=short(intact)) if finite else tell("diverges")
+
+
+def headline(analysis: Analysis, i: int) -> list[str]:
+    """The reading in a few sentences, warnings first: what to know before anything else."""
+    lines = [*warnings_of(analysis, i), structure(analysis, i), task(analysis, i)]
+    if analysis.profile is None or not np.isfinite(analysis.profile.intact[i]):
+        return lines
+    return [*lines, *sentences(analysis.profile_of(i)), *over_networks(analysis.profile)]
+
+
+def constraint_sentence(analysis: Analysis, i: int) -> str:
+    """What constraints W_rec seems to obey, and what removing all couplings does to them."""
+    line = constraint_line(analysis.report["networks"][i]["constraints"])
+    return f"{line[:1].upper()}{line[1:]}."
+
+
+# ------------------------------------------------------------------------------------ the removals
+def sentences(profile: Profile) -> list[str]:
+    """How each sector of one network reads, and all three together where more than one holds
+    something.
+    """
+    several = sum(profile[name].held[0] for name in SECTORS) > 1
+    return [_sentence(profile[name], profile.intact[0]) for name in (TOLD if several else SECTORS)]
+
+
+def _sentence(one: Removal, intact: float) -> str:
+    reading, cost, name = one.readings[0], one.cost[0], one.name
+    if reading == "∅":
+        return tell("empty", name=name)
+    if reading == "–":
+        undrawn = f"{listed(DECIDING)} controls were not both drawn"
+        why = undrawn if np.isfinite(intact) else "the unablated network diverged"
+        return tell("unread", name=name, why=why)
+    change = f"FVU {short(cost, '+.2g')}" if np.isfinite(cost) else "it diverges"
+    drawn = [f"{kind} {_drawn(values[0])}" for kind, values in one.controls.items()]
+    numbers = "; ".join([change, *drawn])
+    said = [tell("read", name=name, reading=reading, meaning=MEANING[reading], numbers=numbers)]
+    if intact < 1 <= intact + cost < np.inf:
+        said.append(tell("lost"))
+    if cost <= -HARMLESS * abs(1 - intact):
+        said.append(tell("better"))
+    return " ".join(said)
+
+
+def _drawn(values) -> str:
+    """Median [lowest, highest] of the draws of a control, or why there is none."""
+    if np.isnan(values).any():
+        return "–"
+    if lost := int(np.isinf(values).sum()):
+        return f"{lost} of {len(values)} draws diverged"
+    middle, low, high = (short(end, "+.2g") for end in np.quantile(values, (0.5, 0, 1)))
+    return f"{middle} [{low}, {high}]"
+
+
+def table(profile: Profile, spread: dict | None = None) -> list[dict]:
+    """The removals of one network as rows of words; `spread` is that of `over_trials`."""
+    intact, rows = profile.intact[0], []
+    for one in removals_of(profile):
+        cost, mass, ends = one.cost[0], one.mass[0], (spread or {}).get(one.name, (np.nan,))
+        moved = f" [{', '.join(short(end, '+.2g') for end in ends[1:])}]"
+        drawn = {kind: values[0] for kind, values in one.controls.items()}
+        rows.append(
+            {
+                "removed": one.name,
+                "mass": short(mass, ".3f"),
+                "FVU": _change(intact + cost, ".3g"),
+                "change": _change(cost) + (moved if np.isfinite(ends).all() else ""),
+                **{kind: _drawn(drawn.get(kind, [np.nan])) for kind in profile.controls},
+                "reads": "–" if one.name == "none" else one.readings[0],
+                "sensitivity": _change(cost / mass if mass >= LEAST_MASS else np.nan, ".3g"),
+            }
+        )
+    return rows
+
+
+def over_networks(profile: Profile) -> list[str]:
+    """How the removals read over a stack, in one sentence; nothing for a single network."""
+    if len(profile) == 1:
+        return []
+    counts = [
+        f"{name} {', '.join(f'{word} in {n}' for word, n in profile[name].counts.items())}"
+        for name in TOLD
+    ]
+    words = {"networks": plural(len(profile), "network"), "counts": "; ".join(counts)}
+    return [tell("over networks", **words)]
+
+
+def about_controls(profile: Profile, form: SchurForm) -> list[str]:
+    """What the controls of one network are, and where a matched one could not hold all of its
+    removal.
+    """
+    held = [one.name for one in profile if one.held[0]]
+    draws = [values.shape[2] for values in profile.controls.values()]
+    if not held or not draws:
+        return []
+    lines = [tell("beside", draws=plural(draws[0], "random change"), odds=draws[0] + 1)]
+    shares = {name: matched_share(form, name.split("+")) for name in held}
+    part = [f"{name} {short(100 * share)} %" for name, share in shares.items() if share < 0.9995]
+    if part and "matched" in profile.controls:
+        lines.append(tell("part", shares=listed(part)))
+    return lines
+
+
+def borders(profile: Profile) -> list[str]:
+    """Removals of one network whose cost lies about where a removal begins to be more than
+    harmless.
+    """
+    bound = HARMLESS * (1 - profile.intact[0])
+    near = [one.name for one in profile if bound / 3 < one.cost[0] < 3 * bound]
+    return [tell("edge", names=listed(near))] if near else []
+
+
+# ----------------------------------------------------------------------------------------- as text
+def summary(analysis: Analysis, name: str = "", unused=()) -> str:
+    """The report as a short text: what was read first, then each network with its table of removals
+    beside the controls.
+    """
+    lines = [*facts(analysis, name, unused), check_sentence(analysis)]
+    for i in range(len(analysis.rnn)):
+        lines += ["", *_network_lines(analysis, i)]
+    if analysis.profile is not None and (counts := over_networks(analysis.profile)):
+        lines += ["", *counts]
+    return "\n".join(lines)
+
+
+def _network_lines(analysis: Analysis, i: int) -> list[str]:
+    form, network = analysis.forms[i], analysis.report["networks"][i]
+    norms = ", ".join(f"{part} {short(value)}" for part, value in form.norms().items())
+    below = [
+        f"Frobenius norms: {norms}; departure from normality (Henrici) {short(form.henrici)}",
+        *(f"order not exact: {line}" for line in form.refused),
+        constraint_line(network["constraints"]),
+        *warnings_of(analysis, i),
+        task(analysis, i),
+    ]
+    if analysis.profile is not None:
+        profile = analysis.profile_of(i)
+        rows = table(profile)
+        cells = [list(rows[0]), *(list(row.values()) for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*cells)]
+        read = {row["reads"] for row in rows}
+        below += [
+            "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+            for row in cells
+        ]
+        below += [f"{word}: {meaning}" for word, meaning in MEANING.items() if word in read]
+        below += [*about_controls(profile, form), *_reasons(network)]
+    radius = f"spectral radius {short(form.spectral_radius)}; {structure(analysis, i)}"
+    return [f"network {network['label']}: {radius}", *(f"  {line}" for line in below)]
+
+
+def _reasons(network: dict) -> list[str]:
+    """Why numbers are missing from the table, for those that are not missing by definition."""
+    names: dict[str, dict] = {}
+    for entry in network["ablations"][1:]:
+        for part in (entry, *entry["controls"]):
+            for reason in part.get("undefined", {}).values():
+                names.setdefault(reason, {})[name_of(entry["removed"])] = True
+    return [f"undefined (–) for {', '.join(one)}: {reason}" for reason, one in names.items()]
+
+
+# -------------------------------------------------------------- what the page says in its notebook
+def say(lines, kind: str = "plain", **said) -> None:
+    """Show sentences as a list (`kind` "box": set apart), with everything in them escaped; outside
+    IPython print them.
+    """
+    lines = [lines] if isinstance(lines, str) else list(lines)
+    items = [html.escape(line) for line in lines]
+    body = f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>"
+    if len(items) == 1:
+        body = f"<p>{items[0]}</p>"
+    data = {"text/html": f'<div class="said {kind}">{body}</div>', "text/plain": "\n".join(lines)}
+    nb._publish(data, kind="said", lines=lines, **said)
+
+
+def keep(analysis: Analysis, weights: str = "", unused=()) -> None:
+    """Put report and summary into the notebook, unseen, so that `report_in` finds them there."""
+    told = {"report": analysis.report, "summary": summary(analysis, weights, unused)}
+    nb._publish({"text/plain": ""}, kind="report", **told)
+
+
+def report_in(notebook: dict) -> tuple[dict, str]:
+    """The report that an executed notebook holds, and its summary."""
+    (told,) = nb._told(notebook, "report")
+    return told["report"], told["summary"]
