@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from schurkit import RNN, InputError, rollout
 from schurkit.analyses.dynamics import fixed_points, jacobian, linearise_along, step, visited_states
 from schurkit.engine import Spec
-from schurkit.engine.torch_engine import forward
+from schurkit.engine.torch import forward
 
 KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3, "per unit"]))
 

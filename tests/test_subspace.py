@@ -20,7 +20,7 @@ from schurkit.analyses.subspace import (
     readout_adjoint,
 )
 from schurkit.engine import Spec
-from schurkit.engine.torch_engine import forward
+from schurkit.engine.torch import forward
 
 KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3, "per unit"]))
 

@@ -8,29 +8,24 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
-from schurkit.engine import _cache
+from schurkit.engine.compiled import cache
 
 from . import _ascent
 
-_OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
-"""As the engine's, but a product and a sum may become one instruction."""
+_FUSED = {"fastmath": {"contract"}}
+"""A product and a sum may become one instruction."""
 
 
 def fused(function):
     """Compile on first use, and keep what was compiled where the engine keeps its own."""
-    return _cache._kept(lambda cache: numba.njit(cache=cache, **_OPTIONS)(function))
+    return cache.compiled(function, **_FUSED)
 
 
 def fused_inner(function):
     """`fused` for what only compiled code of this file calls."""
-    return _cache._kept(
-        lambda cache: numba.njit(
-            cache=cache, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS
-        )(function)
-    )
+    return cache.inner(function, **_FUSED)
 
 
 @fused_inner
@@ -215,5 +210,5 @@ def search(A: np.ndarray, B: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray
         _ascent.TOLERANCE,
         _ascent.longest(rank),
     )
-    _cache.call(solve, *padded, rank, *limits, found, values)
+    cache.call(solve, *padded, rank, *limits, found, values)
     return found[..., :rank, :rank], values

@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from schurkit.checks import InputError, integer, one_of, read_only
 from schurkit.engine import available_threads
-from schurkit.engine.numpy_engine import one_blas_thread
+from schurkit.engine.numpy import one_blas_thread
 
 from . import _ascent, _starts
 from .operators import Operators, delay_operators

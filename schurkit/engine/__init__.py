@@ -39,12 +39,11 @@ def choose(name: str = "auto", *, dtype=None) -> Engine:
     if name == "numba":
         return _numba_engine()
     if name == "numpy":
-        from .numpy_engine import NumpyEngine
+        from .numpy import NumpyEngine
 
         return NumpyEngine()
     try:
-        from .torch_device import wanted_device
-        from .torch_engine import TorchEngine
+        from .torch import TorchEngine, wanted_device
     except ImportError as error:
         advice = "Install schurkit[torch], or use engine='numpy'."
         raise InputError(
@@ -55,7 +54,7 @@ def choose(name: str = "auto", *, dtype=None) -> Engine:
 
 def _numba_engine() -> Engine:
     try:
-        from .numba_engine import NumbaEngine
+        from .compiled.rollouts import NumbaEngine
     except Exception as error:  # not installed, or unable to compile for this processor
         advice = "Install schurkit[fast], or use engine='numpy'."
         raise InputError(

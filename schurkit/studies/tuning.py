@@ -17,7 +17,7 @@ import numpy as np
 
 from schurkit.checks import InputError, integer
 from schurkit.engine import choose
-from schurkit.engine.numpy_engine import one_blas_thread
+from schurkit.engine.numpy import one_blas_thread
 from schurkit.training.constructions import construction
 from schurkit.training.recipe import Recipe
 from schurkit.training.trained import network_of

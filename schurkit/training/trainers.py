@@ -10,7 +10,7 @@ import numpy as np
 
 from schurkit.checks import InputError
 from schurkit.engine import tables
-from schurkit.engine.base import Engine, Rule, Trainer
+from schurkit.engine.base import Batches, Engine, Rule, Trainer
 from schurkit.engine.polar import polar
 
 from .constructions import Dense, Parameters, construction
@@ -19,42 +19,26 @@ from .recipe import Recipe
 
 
 def trainer_for(task, recipe: Recipe, engine: Engine, seeds: Sequence[int]) -> Trainer:
-    """The fastest trainer that an engine has for a recipe and a task, at the start of these
-    seeds.
-    """
+    """The fastest trainer for a recipe, a task and an engine, at the start of these seeds."""
     form = construction(recipe.construction, recipe.embedding_size)
     start = form.start(recipe, task.input_size, task.output_size, seeds)
-    if uses_tables(task, recipe, engine):
-        return LoopTrainer(
-            form, start, engine.table_worker(recipe.activation, recipe.loss), recipe.rule, Pairs
-        )
-    trainer = (
-        engine.trainer(start, recipe.spec, recipe.rule, recipe.loss)
-        if hasattr(engine, "trainer") and isinstance(form, Dense)
-        else None
-    )
-    if trainer is not None:
-        return trainer
+    if uses_tables(task, recipe):
+        worker = tables.TableWorker(recipe.activation, recipe.loss)
+        return LoopTrainer(form, start, worker, recipe.rule, Pairs)
+    if isinstance(form, Dense):
+        trainer = engine.trainer(start, recipe.spec, recipe.rule, recipe.loss)
+        if trainer is not None:
+            return trainer
     return LoopTrainer(form, start, engine.worker(recipe.spec, recipe.loss), recipe.rule)
 
 
-def uses_tables(task, recipe: Recipe, engine: Engine) -> bool:
+def uses_tables(task, recipe: Recipe) -> bool:
     """Whether the networks see two one-hot tokens and nothing else, so that
-    `schurkit.engine.tables` computes their gradients.
+    `schurkit.engine.tables` computes their gradients, whatever the engine.
     """
-    plain = (
-        recipe.form == "rate"
-        and recipe.leak == 1
-        and not recipe.biases
-        and recipe.batch_size is None
-    )
-    tokens = (
-        plain
-        and hasattr(engine, "table_worker")
-        and not any(phase.task for phase in recipe.phases)
-        and hasattr(task, "token_pairs")
-    )
-    return tokens and task.token_pairs(0) is not None
+    plain = recipe.form == "rate" and recipe.leak == 1 and not recipe.biases
+    own = recipe.batch_size is None and not any(phase.task for phase in recipe.phases)
+    return plain and own and hasattr(task, "token_pairs") and task.token_pairs(0) is not None
 
 
 class LoopTrainer:
@@ -65,14 +49,14 @@ class LoopTrainer:
     form : construction.
     parameters : its start.
     worker : gives the loss and its gradients.
-    rule : see `schurkit.engine.base.Rule`; the
-    penalties are on weights, whether trained themselves or not. batches : class of the batches'
-    source, made from (task, trials).
+    rule : see `schurkit.engine.base.Rule`; the penalties are on weights, whether trained themselves
+        or not.
+    batches : class of the batches' source, made from (task, trials).
     """
 
-    def __init__(self, form, parameters: Parameters, worker, rule: Rule, batches=None):
+    def __init__(self, form, parameters: Parameters, worker, rule: Rule, batches=Batches):
         self.form, self.parameters, self.worker, self.rule = form, parameters, worker, rule
-        self.batches = batches or Batches
+        self.batches = batches
         self.adam = Adam(parameters, rule)
         self.alive = list(range(len(next(iter(parameters.values())))))
         self.previous = {name: p.copy() for name, p in parameters.items()}
@@ -173,23 +157,6 @@ class LoopTrainer:
         return (
             self._gone[network] if network in self._gone else self._last(self.alive.index(network))
         )
-
-
-class Batches:
-    """The training trials of a task, drawn once where they are its whole training set."""
-
-    def __init__(self, task, trials: int | None):
-        self.task, self.trials = task, trials
-        self._whole: tuple = ((), None)
-
-    def draw(self, seeds: Sequence[int], step: int):
-        """Inputs, targets and mask of one step, one network a seed."""
-        if self.trials is None and self._whole[0] == tuple(seeds):
-            return self._whole[1]
-        found = self.task.batch(list(seeds), step, self.trials)
-        if self.trials is None:
-            self._whole = tuple(seeds), (found.inputs, found.targets, found.mask)
-        return found.inputs, found.targets, found.mask
 
 
 class Pairs:

@@ -123,7 +123,7 @@ def test_cross_entropy_is_torchs(engine, kind, hard, outputs):
         .worker(Spec.of(rnn), "cross_entropy")
         .gradients(weights, x.astype(dtype), y.astype(dtype), mask)
     )
-    from schurkit.engine.torch_engine import forward
+    from schurkit.engine.torch import forward
 
     for i in range(2):
         tensors = {

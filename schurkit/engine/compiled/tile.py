@@ -10,11 +10,53 @@ its derivative) is applied before the tile leaves the registers.
 
 from __future__ import annotations
 
+import platform
+from dataclasses import dataclass
+
 import llvmlite.ir as ir
 from numba import types
 from numba.extending import intrinsic
 
-from ._vectors import F32, I32, I64, SHAPE, Shape, Vectors
+from .cache import cpu
+
+I64, I32, F32 = ir.IntType(64), ir.IntType(32), ir.FloatType()
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Tiles for a kind of processor.
+
+    lanes : floats in a vector.
+    rows : for tiles of 1, 2, … groups of 16 columns, the rows of a tall and of a low tile, such
+        that the accumulators, one row of B and one spread entry of A fit the registers.
+    fused : whether multiply-add is one operation.
+    """
+
+    lanes: int
+    rows: tuple[tuple[int, int], ...]
+    fused: bool
+
+    @property
+    def arithmetic(self) -> str:
+        """What the bits of a result depend on."""
+        return "fused multiply-add" if self.fused else "multiply, then add"
+
+
+def shape_for(features: str, machine: str) -> Shape:
+    """The tiles for a processor with these LLVM features ("+avx2,+fma,…") of this kind ("x86_64",
+    "arm64", …).
+    """
+    has = {name[1:] for name in features.split(",") if name.startswith("+")}
+    if {"avx512f", "fma"} <= has:
+        return Shape(16, ((12, 6), (12, 4), (8, 4), (6, 3)), True)
+    if {"avx2", "fma"} <= has:
+        return Shape(8, ((6, 3),), True)
+    if machine in ("aarch64", "arm64"):  # both are part of this architecture
+        return Shape(4, ((6, 3),), True)
+    return Shape(4, ((2, 1),), False)
+
+
+SHAPE = shape_for(cpu()[1], platform.machine().lower())
 
 NONE, TANH, RELU, TIMES_TANH_SLOPE, TIMES_RELU_SLOPE = range(5)
 """What happens to a tile before it is stored: nothing; tanh; relu; times 1 − e²; times (e > 0),
@@ -62,34 +104,36 @@ def tile(
     def codegen(context, builder, signature, values):
         function = builder.function
         done = function.append_basic_block("tile.done")
-        other = function.append_basic_block("tile.other")
-        switch = builder.switch(values[0], other)
-        for groups in range(1, GROUPS + 1):
-            for low in (0, 1):
-                block = function.append_basic_block(f"tile.{groups}.{low}")
-                switch.add_case(ir.Constant(I64, 2 * (groups - 1) + low), block)
-                builder.position_at_end(block)
-                builder.call(
-                    _Tile(builder.module, SHAPE, groups, SHAPE.rows[groups - 1][low]).function,
-                    values[1:],
-                )
-                builder.branch(done)
-        builder.position_at_end(other)
-        builder.branch(done)
+        switch = builder.switch(values[0], done)
+        for number in range(2 * GROUPS):
+            groups, rows = number // 2 + 1, SHAPE.rows[number // 2][number % 2]
+            block = function.append_basic_block(f"tile.{number}")
+            switch.add_case(ir.Constant(I64, number), block)
+            builder.position_at_end(block)
+            builder.call(_Tile(builder.module, SHAPE, groups, rows).function, values[1:])
+            builder.branch(done)
         builder.position_at_end(done)
         return context.get_dummy_value()
 
     return signature, codegen
 
 
-class _Tile(Vectors):
-    """The function of one shape of tile."""
+class _Tile:
+    """The function of one shape of tile, written into a module unless it is there."""
 
     def __init__(self, module: ir.Module, shape: Shape, groups: int, rows: int):
+        self.module, self.shape, self.lanes = module, shape, shape.lanes
         self.rows, self.vectors = rows, 16 * groups // shape.lanes
-        super().__init__(
-            module, shape, shape.lanes, f"schurkit_tile_{rows}x{16 * groups}", _ARGUMENTS
-        )
+        self.vector = ir.VectorType(F32, self.lanes)
+        name = f"schurkit_tile_{rows}x{16 * groups}"
+        self.function = module.globals.get(name)
+        if self.function is None:
+            kind = ir.FunctionType(ir.VoidType(), [I64] * _ARGUMENTS)
+            self.function = ir.Function(module, kind, name)
+            self.function.linkage = "linkonce_odr"
+            self.function.attributes.add("noinline")
+            self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
+            self.write()
 
     def write(self):
         (
@@ -115,7 +159,11 @@ class _Tile(Vectors):
             E_row,
         ) = self.function.args
         b = self.builder
-        row = self.rows_that_exist(self.rows, exist)
+        last = b.sub(exist, self.whole(1))  # rows behind it are computed as it is, and stored there
+        row = [
+            b.select(b.icmp_signed("<", self.whole(m), last), self.whole(m), last)
+            for m in range(self.rows)
+        ]
         tile = [
             [self.load(self.at(start, r, start_row), v) for v in range(self.vectors)] for r in row
         ]
@@ -132,9 +180,8 @@ class _Tile(Vectors):
             (TIMES_TANH_SLOPE, self._tanh_slope),
             (TIMES_RELU_SLOPE, self._relu_slope),
         ):
-            switch.add_case(
-                ir.Constant(I64, number), self._over_rows(act, exist, C, C_row, E, E_row, done)
-            )
+            block = self._over_rows(act, exist, C, C_row, E, E_row, done)
+            switch.add_case(self.whole(number), block)
         b.position_at_end(done)
         b.ret_void()
 
@@ -161,7 +208,7 @@ class _Tile(Vectors):
         values = act([self.load(at, v) for v in vectors], slopes)
         for v, value in enumerate(values):
             self.store(value, at, v)
-        one = ir.Constant(I64, 1)
+        one = self.whole(1)
         for phi, first, step in ((row, one, one), (at, C, C_row), (e_at, E, E_row)):
             phi.add_incoming(first, head)
             phi.add_incoming(b.add(phi, step), body)
@@ -171,11 +218,9 @@ class _Tile(Vectors):
     def _products(self, tile, A_rows, A_k, K, B, B_k):
         """tile + Σ_k A[:, k] B[k, :], summed in order of k."""
         b = self.builder
-        before, head, body, after = (
-            b.block,
-            *(self.function.append_basic_block(name) for name in ("head", "body", "after")),
-        )
-        zero = ir.Constant(I64, 0)
+        before = b.block
+        head, body, after = map(self.function.append_basic_block, ("head", "body", "after"))
+        zero = self.whole(0)
         b.branch(head)
         b.position_at_end(head)
         k, a_at, b_at = (b.phi(I64) for _ in range(3))
@@ -192,7 +237,7 @@ class _Tile(Vectors):
             left = self.spread(b.load(b.inttoptr(b.add(address, a_at), F32.as_pointer()), align=4))
             for phi, value in zip(line, right):
                 phi.add_incoming(self.multiply_add(left, value, phi), body)
-        for phi, step in ((k, ir.Constant(I64, 1)), (a_at, A_k), (b_at, B_k)):
+        for phi, step in ((k, self.whole(1)), (a_at, A_k), (b_at, B_k)):
             phi.add_incoming(b.add(phi, step), body)
         b.branch(head)
         b.position_at_end(after)
@@ -224,12 +269,12 @@ class _Tile(Vectors):
         b, constant, fma = self.builder, self.constant, self.multiply_add
         words = ir.VectorType(I32, self.lanes)
 
-        def whole(value):
+        def word(value):
             return ir.Constant(words, [value] * self.lanes)
 
         bits = [b.bitcast(x, words) for x in xs]
         half = [
-            self.least(b.bitcast(b.and_(w, whole(0x7FFFFFFF)), self.vector), constant(10.0))
+            self.least(b.bitcast(b.and_(w, word(0x7FFFFFFF)), self.vector), constant(10.0))
             for w in bits
         ]
         shifted = [fma(h, constant(2 * LOG2_E), constant(ROUND)) for h in half]
@@ -242,15 +287,57 @@ class _Tile(Vectors):
             q = [fma(y, h, constant(2**power * c / 2)) for y, h in zip(q, r)]
         q = [fma(b.fmul(h, h), y, h) for y, h in zip(q, r)]
         twice = [
-            b.bitcast(b.add(b.shl(b.bitcast(s, words), whole(23)), whole(0x40000000)), self.vector)
+            b.bitcast(b.add(b.shl(b.bitcast(s, words), word(23)), word(0x40000000)), self.vector)
             for s in shifted
         ]
         m = [fma(t, y, fma(t, constant(0.5), constant(-1.0))) for t, y in zip(twice, q)]
         y = [b.fdiv(v, b.fadd(v, constant(2.0))) for v in m]
         return [
-            b.bitcast(b.or_(b.bitcast(v, words), b.and_(w, whole(-0x80000000))), self.vector)
+            b.bitcast(b.or_(b.bitcast(v, words), b.and_(w, word(-0x80000000))), self.vector)
             for v, w in zip(y, bits)
         ]
+
+    def whole(self, value: int):
+        """A 64-bit integer constant."""
+        return ir.Constant(I64, value)
+
+    def at(self, base, row, stride):
+        return self.builder.add(base, self.builder.mul(row, stride))
+
+    def pointer(self, address, vector):
+        b = self.builder
+        return b.inttoptr(
+            b.add(address, self.whole(4 * self.lanes * vector)), self.vector.as_pointer()
+        )
+
+    def load(self, address, vector):
+        return self.builder.load(self.pointer(address, vector), align=4)
+
+    def store(self, value, address, vector):
+        self.builder.store(value, self.pointer(address, vector), align=4)
+
+    def spread(self, scalar):
+        b, lanes = self.builder, self.lanes
+        nothing = ir.Constant(self.vector, ir.Undefined)
+        one = b.insert_element(nothing, scalar, ir.Constant(I32, 0))
+        return b.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
+
+    def constant(self, value: float):
+        return ir.Constant(self.vector, [value] * self.lanes)
+
+    def multiply_add(self, x, y, z):
+        b = self.builder
+        if not self.shape.fused:
+            return b.fadd(b.fmul(x, y), z)
+        name = f"llvm.fma.v{self.lanes}f32"
+        fma = self.module.globals.get(name) or ir.Function(
+            self.module, ir.FunctionType(self.vector, [self.vector] * 3), name
+        )
+        return b.call(fma, [x, y, z])
+
+    def least(self, x, bound):
+        """The smaller of both; NaN where x is NaN (an ordered comparison would hide it)."""
+        return self.builder.select(self.builder.fcmp_unordered("<", x, bound), x, bound)
 
 
 ROUND = 12582912.0
