@@ -154,7 +154,7 @@ class NumpyWorker:
     def gradients(self, weights: Weights, inputs, targets, mask):
         dtype = weights["W_rec"].dtype
         x = np.ascontiguousarray(inputs.transpose(0, 2, 1, 3), dtype)
-        states, rates = self.forward(weights, x, targets.shape[2])
+        _, rates = self.forward(weights, x, targets.shape[2])
         first, loss, d_out = self._readout_error(weights, rates, targets, mask)
         delta, d_start = self.backward(weights, rates, d_out, first)
         grads = {

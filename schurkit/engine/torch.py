@@ -19,7 +19,7 @@ import torch
 
 from schurkit.checks import InputError
 
-from .base import Batches, Rule, Spec, Weights, available_threads
+from .base import Batches, Rule, Spec, Weights
 from .numpy import NETWORKS_A_CHUNK
 
 DEVICE, COMPILE = "SCHURKIT_DEVICE", "SCHURKIT_COMPILE"

@@ -82,7 +82,7 @@ class ContextIntegration:
         return self._trials(list(seeds), "context integration batch", step, trials)
 
     def compiled_batch(self):
-        """Name and numbers of the same batches in compiled code; see `schurkit.engine.compiled.batches`."""
+        """Name and numbers of them in compiled code: see `schurkit.engine.compiled.batches`."""
         return "context_integration", (self.drift, self.noise)
 
     def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:

@@ -77,7 +77,7 @@ class Copy:
         )
 
     def compiled_batch(self):
-        """Name and numbers of the same batches in compiled code; see `schurkit.engine.compiled.batches`."""
+        """Name and numbers of them in compiled code: see `schurkit.engine.compiled.batches`."""
         return "copy", ()
 
     def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:

@@ -124,7 +124,7 @@ class DelayedDiscrimination:
         return self._trials(list(seeds), "delayed discrimination batch", step, trials)
 
     def compiled_batch(self):
-        """Name and numbers of the same batches in compiled code; see `schurkit.engine.compiled.batches`."""
+        """Name and numbers of them in compiled code: see `schurkit.engine.compiled.batches`."""
         delays = self.longest - self.shortest + 1
         return "delayed_discrimination", (
             self.smallest,

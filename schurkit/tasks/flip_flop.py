@@ -94,7 +94,7 @@ class FlipFlop:
         )
 
     def compiled_batch(self):
-        """Name and numbers of the same batches in compiled code; see `schurkit.engine.compiled.batches`."""
+        """Name and numbers of them in compiled code: see `schurkit.engine.compiled.batches`."""
         return "flip_flop", (self.pulse_probability,)
 
     def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:

@@ -101,7 +101,7 @@ class PathIntegration:
         return self._trials(list(seeds), "path integration batch", step, trials)
 
     def compiled_batch(self):
-        """Name and numbers of the same batches in compiled code; see `schurkit.engine.compiled.batches`."""
+        """Name and numbers of them in compiled code: see `schurkit.engine.compiled.batches`."""
         return "path_integration", (self.side, self.speed, self.turning)
 
     def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:

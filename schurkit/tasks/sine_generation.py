@@ -119,7 +119,7 @@ class SineGeneration:
         )
 
     def compiled_batch(self):
-        """Name and numbers of the same batches in compiled code; see `schurkit.engine.compiled.batches`."""
+        """Name and numbers of them in compiled code: see `schurkit.engine.compiled.batches`."""
         return "sine_generation", self.waves.ravel()
 
     def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
