@@ -161,24 +161,6 @@ class Trainer(Protocol):
         """
 
 
-class Batches:
-    """The training trials of a task, drawn once where they are its whole training set."""
-
-    def __init__(self, task, trials: int | None):
-        self.task, self.trials = task, trials
-        self._whole: tuple = ((), None)
-
-    def draw(self, seeds: Sequence[int], step: int):
-        """Inputs, targets and mask of one step, one network a seed."""
-        if self.trials is None and self._whole[0] == tuple(seeds):
-            return self._whole[1]
-        drawn = self.task.batch(list(seeds), step, self.trials)
-        arrays = drawn.inputs, drawn.targets, drawn.mask
-        if self.trials is None:
-            self._whole = tuple(seeds), arrays
-        return arrays
-
-
 class Engine(Protocol):
     """One way to compute rollouts and gradients.
 

@@ -19,8 +19,9 @@ import torch
 
 from schurkit.checks import InputError
 
-from .base import Batches, Rule, Spec, Weights
+from .base import Rule, Spec, Weights
 from .numpy import NETWORKS_A_CHUNK
+from .stack import Batches, Stack
 
 DEVICE, COMPILE = "SCHURKIT_DEVICE", "SCHURKIT_COMPILE"
 SHARE_OF_FREE_MEMORY = 0.5
@@ -306,17 +307,17 @@ class TorchTrainer:
 
     def __init__(self, worker: TorchWorker, parameters: Weights, rule: Rule):
         self.worker, self.rule = worker, rule
-        self.rows = list(range(len(parameters["W_rec"])))  # the network in each row of the stack
-        self._gone: dict[int, Weights] = {}
         self._uploaded: tuple = (None, None)
-        with self._computing():
+        with self._computing(len(parameters["W_rec"])):
             values = {n: worker.engine.tensor(array) for n, array in parameters.items()}
-            zeros = ({n: torch.zeros_like(p) for n, p in values.items()} for _ in range(2))
-            self.values, self.previous, (self.mean, self.square) = values, dict(values), zeros
+            self.mean, self.square = (
+                {name: torch.zeros_like(p) for name, p in values.items()} for _ in range(2)
+            )
+            self.stack = Stack(values, dict(values), self.mean, self.square)
 
-    def _computing(self):
+    def _computing(self, networks: int):
         advice = "Train fewer networks at once, or smaller batches, or on the CPU."
-        what = f"training {len(self.rows)} networks side by side"
+        what = f"training {networks} networks side by side"
         return self.worker.engine.computing(what, advice)
 
     def source(self, task, trials: int | None, seed: int, step: int) -> Batches:
@@ -335,8 +336,8 @@ class TorchTrainer:
         count: int,
         learning_rates: Sequence[float],
     ):
-        with self._computing():
-            self._keep(list(networks))
+        with self._computing(len(networks)):
+            self.stack.keep(networks)
             rates = self.worker.engine.tensor(learning_rates, torch.float64)
             goes = torch.ones_like(rates, dtype=torch.bool)
             losses, going = [], []
@@ -350,14 +351,14 @@ class TorchTrainer:
     def _batch(self, drawn):
         """On the device; a whole training set lies there already."""
         if self._uploaded[0] is not drawn:
-            self._uploaded = drawn, self.worker.upload(drawn, self.values["W_rec"].dtype)
+            self._uploaded = drawn, self.worker.upload(drawn, self.mean["W_rec"].dtype)
         return self._uploaded[1]
 
     def _step(self, batch, step: int, rates, goes):
         """Step number 1, 2, … of `schurkit.engine.base.Rule` for the networks that go; returns
         losses, and who went.
         """
-        rule, P = self.rule, self.values
+        rule, P, previous = self.rule, self.stack.values, self.stack.previous
         losses, G = self.worker.on_device(P, *batch)
         G = {name: g + rule[name].l1 * P[name].sign() for name, g in G.items()}
         norms = {name: torch.linalg.vector_norm(g.flatten(1), dim=1) for name, g in G.items()}
@@ -374,32 +375,12 @@ class TorchTrainer:
             move = m / (v.sqrt() * root + own.epsilon) * _each(rates * (own.rate / correction), p)
             moved = p * _each(1 - rates * (own.rate * own.decay), p) - move
             moves = goes.view(-1, *[1] * (p.ndim - 1))
-            self.previous[name] = torch.where(moves, p, self.previous[name])
+            previous[name] = torch.where(moves, p, previous[name])
             P[name] = torch.where(moves, moved, p)
         return losses, goes
 
-    def _keep(self, networks: list[int]) -> None:
-        """Go on with these networks alone."""
-        if networks == self.rows:
-            return
-        left = set(self.rows) - set(networks)
-        self._gone |= {network: self.weights(network) for network in left}
-        rows = torch.tensor(
-            [self.rows.index(n) for n in networks], device=self.worker.engine.device
-        )
-        for held in (self.values, self.mean, self.square, self.previous):
-            held.update({name: array.index_select(0, rows) for name, array in held.items()})
-        self.rows = networks
-
     def weights(self, network: int) -> Weights:
-        if network in self._gone:
-            return self._gone[network]
-        row = self.rows.index(network)
-        now, before = (
-            {name: array[row].cpu().numpy().copy() for name, array in held.items()}
-            for held in (self.values, self.previous)
-        )
-        return now if all(np.isfinite(array).all() for array in now.values()) else before
+        return self.stack.weights(network)
 
 
 def _each(numbers, array):

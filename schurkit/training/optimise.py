@@ -57,9 +57,3 @@ class Adam:
             if rule.decay:
                 p *= (1 - rates * (rule.rate * rule.decay)).astype(p.dtype).reshape(shape)
             p -= move
-
-    def keep(self, alive: np.ndarray) -> None:
-        """Drop the networks that are not `alive`, (networks,) bool."""
-        for moments in (self.mean, self.square):
-            for name in moments:
-                moments[name] = moments[name][alive]

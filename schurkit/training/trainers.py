@@ -10,8 +10,9 @@ import numpy as np
 
 from schurkit.checks import InputError
 from schurkit.engine import tables
-from schurkit.engine.base import Batches, Engine, Rule, Trainer
+from schurkit.engine.base import Engine, Rule, Trainer
 from schurkit.engine.polar import polar
+from schurkit.engine.stack import Batches, Stack
 
 from .constructions import Dense, Parameters, construction
 from .optimise import Adam, clip, gradient_norms
@@ -56,11 +57,10 @@ class LoopTrainer:
 
     def __init__(self, form, parameters: Parameters, worker, rule: Rule, batches=Batches):
         self.form, self.parameters, self.worker, self.rule = form, parameters, worker, rule
-        self.batches = batches
-        self.adam = Adam(parameters, rule)
-        self.alive = list(range(len(next(iter(parameters.values())))))
-        self.previous = {name: p.copy() for name, p in parameters.items()}
-        self._gone: dict[int, Parameters] = {}
+        self.batches, self.adam = batches, Adam(parameters, rule)
+        previous = {name: p.copy() for name, p in parameters.items()}
+        moments = self.adam.mean, self.adam.square
+        self.stack = Stack(parameters, previous, *moments, derive=form.weights)
 
     def source(self, task, trials: int | None, seed: int, step: int):
         return self.batches(task, trials)
@@ -77,7 +77,7 @@ class LoopTrainer:
         count: int,
         learning_rates: Sequence[float],
     ):
-        self._keep(list(networks))
+        self.stack.keep(networks)
         losses, done = np.full((len(networks), count), np.nan), np.full(len(networks), count)
         rates, going = (
             np.asarray(learning_rates, float),
@@ -114,7 +114,7 @@ class LoopTrainer:
         norms = gradient_norms(gradients)
         finite = np.isfinite(losses) & np.isfinite(np.array(list(norms.values()))).all(axis=0)
         if not finite.all():
-            self._keep([n for n, stays in zip(self.alive, finite) if stays])
+            self.stack.keep([n for n, stays in zip(self.stack.rows, finite) if stays])
             gradients, norms, rates = (
                 {n: g[finite] for n, g in gradients.items()},
                 {n: g[finite] for n, g in norms.items()},
@@ -124,39 +124,12 @@ class LoopTrainer:
             if self.rule.clip_norm is not None:
                 clip(gradients, norms, self.rule.clip_norm)
             for name, p in self.parameters.items():
-                np.copyto(self.previous[name], p)
+                np.copyto(self.stack.previous[name], p)
             self.adam.step(self.parameters, gradients, rates)
         return losses, finite
 
-    def _keep(self, networks):
-        """Go on with these networks alone."""
-        if networks == self.alive:
-            return
-        for position, network in enumerate(self.alive):
-            if network not in networks:
-                self._gone[network] = self._last(position)
-        stays = np.array([network in networks for network in self.alive])
-        self.parameters, self.previous = (
-            {name: a[stays] for name, a in held.items()}
-            for held in (self.parameters, self.previous)
-        )
-        self.adam.keep(stays)
-        self.alive = [network for network in self.alive if network in networks]
-
-    def _last(self, position) -> Parameters:
-        now, before = (
-            {name: a[position].copy() for name, a in held.items()}
-            for held in (self.parameters, self.previous)
-        )
-        weights = self.form.weights({name: a[None] for name, a in now.items()})
-        return (
-            now if all(np.isfinite(a).all() for a in (*now.values(), *weights.values())) else before
-        )
-
     def weights(self, network: int) -> Parameters:
-        return (
-            self._gone[network] if network in self._gone else self._last(self.alive.index(network))
-        )
+        return self.stack.weights(network)
 
 
 class Pairs:

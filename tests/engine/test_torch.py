@@ -273,7 +273,7 @@ def test_networks_that_leave_keep_what_they_had():
     (after_ten, _), (after_fifteen, _) = (trained([(everyone, steps)]) for steps in (10, 15))
     whole, losses = trained([(everyone, 30)])
     left, pieces = trained([(everyone, 10), ([0, 1, 3, 4, 5], 5), ([4, 1], 15)])
-    assert len(left.values["W_rec"]) == 2 and left.rows == [4, 1]
+    assert len(left.stack.values["W_rec"]) == 2 and left.stack.rows == [4, 1]
     assert np.array_equal(left.weights(2)["W_rec"], after_ten.weights(2)["W_rec"])
     for i in (0, 3, 5):
         assert np.array_equal(left.weights(i)["W_rec"], after_fifteen.weights(i)["W_rec"])

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
+from itertools import chain
 
 import llvmlite.ir as ir
 from numba import types
@@ -193,55 +194,55 @@ class _Tile:
         register is left.
         """
         b = self.builder
-        head = self.function.append_basic_block("rows")
-        body = self.function.append_basic_block("row")
-        b.position_at_end(head)
-        b.branch(body)
-        b.position_at_end(body)
-        row, at, e_at = (b.phi(I64) for _ in range(3))
-        vectors = range(self.vectors)
-        slopes = (
-            [self.load(e_at, v) for v in vectors]
-            if act in (self._tanh_slope, self._relu_slope)
-            else []
-        )
-        values = act([self.load(at, v) for v in vectors], slopes)
-        for v, value in enumerate(values):
-            self.store(value, at, v)
-        one = self.whole(1)
-        for phi, first, step in ((row, one, one), (at, C, C_row), (e_at, E, E_row)):
-            phi.add_incoming(first, head)
-            phi.add_incoming(b.add(phi, step), body)
-        b.cbranch(b.icmp_signed("<", row, exist), body, done)
-        return head
+        begin = self.function.append_basic_block("rows")
+        b.position_at_end(begin)
+        slopes = act in (self._tanh_slope, self._relu_slope)
+
+        def row(at, e_at):
+            vectors = range(self.vectors)
+            others = [self.load(e_at, v) for v in vectors] if slopes else []
+            for v, value in enumerate(act([self.load(at, v) for v in vectors], others)):
+                self.store(value, at, v)
+            return b.add(at, C_row), b.add(e_at, E_row)
+
+        self._loop(exist, (C, E), row)
+        b.branch(done)
+        return begin
 
     def _products(self, tile, A_rows, A_k, K, B, B_k):
         """tile + Σ_k A[:, k] B[k, :], summed in order of k."""
         b = self.builder
-        before = b.block
-        head, body, after = map(self.function.append_basic_block, ("head", "body", "after"))
-        zero = self.whole(0)
+
+        def term(a_at, b_at, *sums):
+            right = [self.load(b_at, v) for v in range(self.vectors)]
+            following, sums = [b.add(a_at, A_k), b.add(b_at, B_k)], iter(sums)
+            for row in A_rows:
+                place = b.inttoptr(b.add(row, a_at), F32.as_pointer())
+                left = self.spread(b.load(place, align=4))
+                following += [self.multiply_add(left, value, next(sums)) for value in right]
+            return following
+
+        _, _, *sums = self._loop(K, (self.whole(0), B, *chain(*tile)), term)
+        return [sums[i : i + self.vectors] for i in range(0, len(sums), self.vectors)]
+
+    def _loop(self, count, variables, body):
+        """Have `count` times variables = body(*variables); returns what they are in the end."""
+        b = self.builder
+        before, names = b.block, ("head", "inside", "after")
+        head, inside, after = map(self.function.append_basic_block, names)
         b.branch(head)
         b.position_at_end(head)
-        k, a_at, b_at = (b.phi(I64) for _ in range(3))
-        sums = [[b.phi(self.vector) for _ in line] for line in tile]
-        for phi, value in ((k, zero), (a_at, zero), (b_at, B)):
+        variables = self.whole(0), *variables
+        k, *values = phis = [b.phi(value.type) for value in variables]
+        for phi, value in zip(phis, variables):
             phi.add_incoming(value, before)
-        for line, values in zip(sums, tile):
-            for phi, value in zip(line, values):
-                phi.add_incoming(value, before)
-        b.cbranch(b.icmp_signed("<", k, K), body, after)
-        b.position_at_end(body)
-        right = [self.load(b_at, v) for v in range(self.vectors)]
-        for line, address in zip(sums, A_rows):
-            left = self.spread(b.load(b.inttoptr(b.add(address, a_at), F32.as_pointer()), align=4))
-            for phi, value in zip(line, right):
-                phi.add_incoming(self.multiply_add(left, value, phi), body)
-        for phi, step in ((k, self.whole(1)), (a_at, A_k), (b_at, B_k)):
-            phi.add_incoming(b.add(phi, step), body)
+        b.cbranch(b.icmp_signed("<", k, count), inside, after)
+        b.position_at_end(inside)
+        for phi, value in zip(phis, (b.add(k, self.whole(1)), *body(*values))):
+            phi.add_incoming(value, b.block)
         b.branch(head)
         b.position_at_end(after)
-        return sums
+        return values
 
     def _relu(self, xs, _):
         zero = self.constant(0.0)
