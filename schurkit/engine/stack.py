@@ -75,4 +75,5 @@ class Stack:
 
 
 def _on_host(array) -> np.ndarray:
-    return np.array(array.cpu() if hasattr(array, "cpu") else array)
+    """A copy in NumPy of an array of either kind."""
+    return array.copy() if isinstance(array, np.ndarray) else array.cpu().numpy().copy()
