@@ -24,8 +24,9 @@ def choose(name: str = "auto", *, dtype=None) -> Engine:
     Parameters
     ----------
     name : "numba" (a CPU, compiled, float32), "numpy" (a CPU, nothing to install), "torch"
-        (autograd; a GPU where the environment's SCHURKIT_DEVICE says "cuda" or "cuda:1") or "auto":
-        numba where it is installed, else numpy, whatever SCHURKIT_DEVICE says.
+        (autograd; a GPU where the environment's SCHURKIT_DEVICE says "cuda" or "cuda:1", through
+        `torch.compile` where SCHURKIT_COMPILE is 1) or "auto": numba where it is installed, else
+        numpy, whatever SCHURKIT_DEVICE says.
     dtype : of the network; "auto" leaves float64 to numpy.
 
     Raises

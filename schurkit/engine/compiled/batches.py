@@ -20,10 +20,10 @@ and fills the batches of one network for the training steps first, first + 1, â€
     targets : float32 (steps, trials, time', output);
     mask : uint8 (steps, trials, time'). All three hold whatever was left there: fill every entry.
 
-Each batch must be the task's own, bit for bit: draw with `schurkit.engine.compiled.draws`, count draws as
-`schurkit.random` does (in C order over the shape asked for), and round to float32 where `batch`
-does. The engine compares one batch before it trusts the function, and a subclass that overrides
-`batch` alone is served by its `batch`.
+Each batch must be the task's own, bit for bit: draw with `schurkit.engine.compiled.draws`, count
+draws as `schurkit.random` does (in C order over the shape asked for), and round to float32 where
+`batch` does. The engine compares one batch before it trusts the function, and a subclass that
+overrides `batch` alone is served by its `batch`.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _compiled(function):
     return function if hasattr(function, "py_func") else numba.njit(**options)(function)
 
 
-# --------------------------------------------------------------------------------- those of our tasks
+# ------------------------------------------------------------------------------------ of our tasks
 def _stream(name: str) -> np.uint64:
     return np.uint64(random.stream_number(name))
 

@@ -100,7 +100,8 @@ def multiply(A, B, A2, B2, start, C, mode, E):
     E : (rows, columns), what the slopes are of.
     """
     _by_name(
-        C.shape[0], C.shape[1], _address(A), A.strides[0], A.strides[1], B.shape[0], _address(B), B.strides[0],
+        C.shape[0], C.shape[1],
+        _address(A), A.strides[0], A.strides[1], B.shape[0], _address(B), B.strides[0],
         _address(A2), A2.strides[0], A2.strides[1], B2.shape[0], _address(B2), B2.strides[0],
         _address(start), start.strides[0] if start.shape[0] > 1 else 0, _address(C), C.strides[0],
         mode, _address(E), E.strides[0],
