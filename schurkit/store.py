@@ -22,7 +22,7 @@ from schurkit.tasks.sources import task_version
 from .checks import InputError
 
 SCHEMA = 2
-TRAINING = {"training": 1, "numpy": 1, "numba": 1, "torch": 1}
+TRAINING = {"training": 1, "numpy": 1, "numba": 2, "torch": 2}
 """The state of what trains a network: of all that engines share (random numbers, starts, optimiser,
 loop), and of each engine. Raise one when numbers change on purpose, and networks that depend on it
 are trained again; each task has a `version` of its own. Moving or rewording code raises nothing:

@@ -14,7 +14,7 @@ from schurkit import RNN, InputError, rollout
 from schurkit.analyses.dynamics import fixed_points, jacobian, step, visited_states
 from schurkit.analyses.trajectories import linearise_along
 from schurkit.engine import Spec
-from schurkit.engine.torch_engine import forward
+from schurkit.engine.torch import forward
 
 KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3, "per unit"]))
 

@@ -8,7 +8,7 @@ from helpers import random_rnn, random_trials
 from schurkit import RNN, InputError, Trials
 from schurkit.analyses.features import kernel_alignment, weight_change
 from schurkit.engine import Spec
-from schurkit.engine.torch_engine import forward
+from schurkit.engine.torch import forward
 
 NAMES = ("W_in", "W_rec", "W_out", "b_rec", "b_out")
 KINDS = [{}, {"activation": "relu", "leak": 0.5}, {"form": "voltage", "leak": 0.4}]

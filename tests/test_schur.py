@@ -366,7 +366,6 @@ def test_large_matrices_sorted_in_windows(kind, size):
 def test_windows_change_nothing_but_rounding(monkeypatch):
     W = _trained_like(300, np.random.default_rng(5))
     sizes, move = [], schurkit.schur.blocks.move_block
-    monkeypatch.setattr(schurkit.schur.blocks, "_compiled", lambda: None)
     monkeypatch.setattr(
         schurkit.schur.blocks, "move_block", lambda T, *rest: sizes.append(len(T)) or move(T, *rest)
     )
@@ -378,6 +377,17 @@ def test_windows_change_nothing_but_rounding(monkeypatch):
     plain = real_schur(W)
     assert windowed.moduli == pytest.approx(plain.moduli, rel=1e-12)
     assert windowed.norms() == pytest.approx(plain.norms(), rel=1e-9)
+
+
+def test_the_form_is_the_same_each_time():
+    W = KINDS["gaussian"](100, np.random.default_rng(0))
+    forms = [real_schur(W) for _ in range(3)]
+    assert all(
+        np.array_equal(form.T, forms[0].T)
+        and np.array_equal(form.Q, forms[0].Q)
+        and form.blocks == forms[0].blocks
+        for form in forms
+    )
 
 
 def test_a_power_of_two_changes_no_bit_of_the_form():

@@ -13,7 +13,7 @@ from schurkit.ablation import SUBSETS, removal
 from schurkit.analyses.activity import activity_weighted_mass, driving_activity, readout_adjoint
 from schurkit.analyses.subspace import activity_basis, energy_in, energy_rows, principal_angles
 from schurkit.engine import Spec
-from schurkit.engine.torch_engine import forward
+from schurkit.engine.torch import forward
 
 KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3, "per unit"]))
 

@@ -15,8 +15,8 @@ from math import log
 
 import numpy as np
 
-from schurkit.engine import available_threads, choose
-from schurkit.engine.numpy_engine import one_blas_thread
+from schurkit.engine import choose
+from schurkit.engine.numpy import one_blas_thread
 from schurkit.store import Store, record_of
 from schurkit.tasks import FlipFlop
 from schurkit.training.loop import fit
@@ -58,7 +58,7 @@ def plan_all(
     )
     found = []
     for study, seeds in zip(studies, missing):
-        threads = 1 if chosen.name == "torch" else min(available_threads(), max(len(seeds), 1))
+        threads = min(chosen.workers_at_once, max(len(seeds), 1))
         spent = seconds[_kind(study.task, study.recipe)] * len(seeds) / threads if seeds else 0.0
         found.append(
             Plan(len(study.seeds), len(study.seeds) - len(seeds), spent, len(seeds) * _bytes(study))
@@ -174,11 +174,8 @@ def _lap(step: _Step, engine) -> float:
     first compilation.
     """
     study, recipe = step.study, step.recipe
-    seeds = (
-        step.seeds[: networks_a_chunk(study, engine)]
-        if getattr(engine, "on_gpu", False)
-        else step.seeds[:1]
-    )
+    whole = engine.networks_a_chunk is None  # a stack takes hardly longer than a network
+    seeds = step.seeds[: networks_a_chunk(study, engine) if whole else 1]
     more = int(min(20, max(1, 1e8 / step.work)))
     laps = {2: [], 2 + more: []}
     for count in (*laps, *laps):

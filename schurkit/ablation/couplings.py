@@ -224,13 +224,11 @@ def coupling_estimates(
     """
     asked = _Question.of(rnn, form, trials, signals, seed)
     starts = [block.start for block in form.blocks]
-    fast = (
-        choose(engine, dtype=rnn.dtype).name == "numba"
-        and rnn.dtype == np.float32
-        and np.ndim(form.leak) == 0
-    )
-    contracted = _compiled if fast else _contracted
-    gradient, curvature = contracted(rnn, form, trials, asked, starts)
+    responses = choose(engine, dtype=rnn.dtype).responses
+    if responses is not None and rnn.dtype == np.float32 and np.ndim(form.leak) == 0:
+        gradient, curvature = _compiled(responses, rnn, form, trials, asked, starts)
+    else:
+        gradient, curvature = _contracted(rnn, form, trials, asked, starts)
     above = np.triu(np.ones_like(curvature), 1)
     return -_blockwise(gradient * form.T, starts) * above, curvature / asked.signals * above
 
@@ -246,10 +244,8 @@ def _contracted(rnn, form, trials, asked, starts):
     return gradient, curvature
 
 
-def _compiled(rnn, form, trials, asked, starts):
-    """The same in compiled code, in float32."""
-    from schurkit.engine.numba_responses import responses
-
+def _compiled(responses, rnn, form, trials, asked, starts):
+    """The same by an engine, in float32."""
     weights = {name: getattr(rnn, name) for name in ARRAYS}
     keys = [random.key(asked.seed, _STREAM, signal) for signal in range(asked.signals)]
     T = form.T / form.leak

@@ -21,7 +21,7 @@ from schurkit import random
 from schurkit.checks import InputError, integer, one_of, shared_trials
 from schurkit.engine import choose, rollout
 from schurkit.engine.base import Spec
-from schurkit.engine.numpy_engine import one_blas_thread
+from schurkit.engine.numpy import one_blas_thread
 from schurkit.rnn import ARRAYS, RNN, Trials
 
 TRAINED = ("W_in", "W_rec", "W_out")

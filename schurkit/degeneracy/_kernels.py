@@ -7,27 +7,25 @@ in another order than NumPy's, so results agree to rounding, not bit for bit.
 from __future__ import annotations
 
 import math
-from functools import partial
 
-import numba
 import numpy as np
 
-from schurkit.engine import _cache
+from schurkit.engine.compiled import cache
 
 from ._ascent import longest
 
-_OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
-"""As the engine's, but a product and a sum may become one instruction."""
+_FUSED = {"fastmath": {"contract"}}
+"""A product and a sum may become one instruction."""
 
 
-def fused(function, **options):
+def fused(function):
     """Compile on first use, and keep what was compiled where the engine keeps its own."""
-    options |= _OPTIONS
-    return _cache._kept(lambda cache: numba.njit(cache=cache, **options)(function))
+    return cache.compiled(function, **_FUSED)
 
 
-fused_inner = partial(fused, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-"""`fused` for what only compiled code of this file calls."""
+def fused_inner(function):
+    """`fused` for what only compiled code of this file calls."""
+    return cache.inner(function, **_FUSED)
 
 
 @fused_inner
@@ -162,7 +160,7 @@ def ascend(A, B, C, iterations: int, tolerance: float) -> tuple[np.ndarray, np.n
     A, B, C = _padded(A), _padded(B), _padded(C)
     best, values = np.empty_like(C), np.empty(len(C))
     limits = rank, iterations, tolerance, longest(rank)
-    _cache.call(_ascend_all, A, B, C, best, values, *limits)
+    cache.call(_ascend_all, A, B, C, best, values, *limits)
     return best[:, :rank, :rank], values
 
 

@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from schurkit import random
 from schurkit.checks import InputError, integer, one_of, read_only
 from schurkit.engine import available_threads
-from schurkit.engine.numpy_engine import one_blas_thread
+from schurkit.engine.numpy import one_blas_thread
 from schurkit.schur.blocks import arrange_blocks, block_eigenvalues, finish_form, lapack_schur
 
 from . import _ascent

@@ -15,7 +15,7 @@ from scipy.sparse.linalg import eigsh
 from schurkit import random
 from schurkit.checks import InputError, integer, read_only, real_array
 from schurkit.engine import rollout
-from schurkit.engine.numpy_engine import one_blas_thread
+from schurkit.engine.numpy import one_blas_thread
 from schurkit.rnn import RNN, Trials
 
 LEAST_SHARE = 1e-12

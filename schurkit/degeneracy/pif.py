@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from schurkit import random
 from schurkit.checks import InputError, integer, one_of, read_only, real_array
 from schurkit.engine import available_threads
-from schurkit.engine.numpy_engine import one_blas_thread
+from schurkit.engine.numpy import one_blas_thread
 from schurkit.rnn import RNN
 
 from .dsa import ordered_pairs, symmetric

@@ -24,8 +24,9 @@ def choose(name: str = "auto", *, dtype=None) -> Engine:
     Parameters
     ----------
     name : "numba" (a CPU, compiled, float32), "numpy" (a CPU, nothing to install), "torch"
-        (autograd; a GPU where the environment's SCHURKIT_DEVICE says "cuda" or "cuda:1") or "auto":
-        numba where it is installed, else numpy, whatever SCHURKIT_DEVICE says.
+        (autograd; a GPU where the environment's SCHURKIT_DEVICE says "cuda" or "cuda:1", through
+        `torch.compile` where SCHURKIT_COMPILE is 1) or "auto": numba where it is installed, else
+        numpy, whatever SCHURKIT_DEVICE says.
     dtype : of the network; "auto" leaves float64 to numpy.
 
     Raises
@@ -39,12 +40,11 @@ def choose(name: str = "auto", *, dtype=None) -> Engine:
     if name == "numba":
         return _numba_engine()
     if name == "numpy":
-        from .numpy_engine import NumpyEngine
+        from .numpy import NumpyEngine
 
         return NumpyEngine()
     try:
-        from .torch_device import wanted_device
-        from .torch_engine import TorchEngine
+        from .torch import TorchEngine, wanted_device
     except ImportError as error:
         advice = "Install schurkit[torch], or use engine='numpy'."
         raise InputError(
@@ -55,7 +55,7 @@ def choose(name: str = "auto", *, dtype=None) -> Engine:
 
 def _numba_engine() -> Engine:
     try:
-        from .numba_engine import NumbaEngine
+        from .compiled.rollouts import NumbaEngine
     except Exception as error:  # not installed, or unable to compile for this processor
         advice = "Install schurkit[fast], or use engine='numpy'."
         raise InputError(

@@ -12,7 +12,7 @@ import numpy as np
 from schurkit.rnn import ARRAYS, RNN
 
 from .base import Spec
-from .numpy_engine import NumpyWorker, one_blas_thread
+from .numpy import NumpyWorker, one_blas_thread
 
 
 class OutputAdjoints:
@@ -25,13 +25,10 @@ class OutputAdjoints:
     """
 
     def __init__(self, rnn: RNN, inputs, steps: int):
-        self._weights, self._leak = (
-            {name: getattr(rnn, name) for name in ARRAYS},
-            np.asarray(rnn.leak, rnn.dtype),
-        )
+        self._weights = {name: getattr(rnn, name) for name in ARRAYS}
         self._worker = NumpyWorker(Spec.of(rnn))
         x = np.ascontiguousarray(np.moveaxis(inputs[None], 2, 1), rnn.dtype)
-        self._states, self._rates = self._worker._forward(self._weights, x, steps, self._leak)
+        _, self._rates = self._worker.forward(self._weights, x, steps)
         self.driving = self._rates[0, :-1]
         self.outputs = self._rates[0, 1:] @ rnn.W_out[0].T + rnn.b_out[0]
 
@@ -44,9 +41,8 @@ class OutputAdjoints:
         """
         d_out = np.ascontiguousarray(signal, self._rates.dtype)[None]
         first = len(self.driving) - d_out.shape[1]
-        return self._worker._backward(
-            self._weights, self._states, self._rates, d_out, first, self._leak, {}
-        )[0]
+        delta, _ = self._worker.backward(self._weights, self._rates, d_out, first)
+        return delta[0]
 
 
 @contextmanager
@@ -67,8 +63,8 @@ def output_adjoints(rnn: RNN, inputs, steps: int) -> Iterator[OutputAdjoints]:
     --------
     >>> rnn = RNN([[1.0]], [[0.5]], [[2.0]], activation="relu")
     >>> with output_adjoints(rnn, np.ones((1, 3, 1)), 3) as network:
-    ...     network.back(np.ones((1, 1, 1)))[:, 0, 0].tolist()  # dy_3/d(pre-activation of steps 1,
-    2, 3) [0.5, 1.0, 2.0]
+    ...     network.back(np.ones((1, 1, 1)))[:, 0, 0].tolist()
+    [0.5, 1.0, 2.0]
     """
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         yield OutputAdjoints(rnn, inputs, steps)

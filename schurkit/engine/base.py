@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -51,14 +51,18 @@ class Rule:
     """How gradients move trained arrays. With η = ``rule[name].rate`` × learning rate, for every
     array p of every network::
 
-        g ← g + l1 sign(p) + nuclear U Vᵀ (W_rec alone),    g ← g min(1, clip_norm / ‖g‖),    p ← (1
-        − η decay) p,    p ← p − η m̂ / (√v̂ + epsilon)
+        g ← g + l1 sign(p) + nuclear U Vᵀ (W_rec alone)
+        g ← g min(1, clip_norm / ‖g‖)
+        p ← (1 − η decay) p
+        p ← p − η m̂ / (√v̂ + epsilon)
 
-    m̂, v̂ : Adam's moments of g with bias correction. betas, clip_norm : shared by all arrays;
-    clip_norm None leaves g alone.
+    with Adam's moments m, v of g and their bias corrected (D. P. Kingma, J. Ba, arXiv:1412.6980,
+    algorithm 1; ε outside the root, as in torch) and decoupled weight decay (I. Loshchilov, F.
+    Hutter, arXiv:1711.05101, as torch.optim.AdamW).
+
+    betas, clip_norm : shared by all arrays; clip_norm None leaves g alone.
     default : for every array that `arrays` does not name.
-    nuclear : factor of the nuclear norm of W_rec = U S Vᵀ
-    (`schurkit.engine.polar`).
+    nuclear : factor of the nuclear norm of W_rec = U S Vᵀ (`schurkit.engine.polar`).
     """
 
     betas: tuple[float, float] = (0.9, 0.999)
@@ -69,6 +73,10 @@ class Rule:
 
     def __getitem__(self, name: str) -> ArrayRule:
         return self.arrays.get(name, self.default)
+
+    def corrections(self, step: int) -> tuple[float, float]:
+        """1 − β₁ᵏ and (1 − β₂ᵏ)^−½ of step k = 1, 2, …, which correct the bias of m and √v."""
+        return 1 - self.betas[0] ** step, (1 - self.betas[1] ** step) ** -0.5
 
 
 class Worker(Protocol):
@@ -96,16 +104,26 @@ class Worker(Protocol):
         to 0 over outputs, the entry of the likeliest target is taken as minus the sum of the
         others: differences of numbers up to 1/2 and, of one-hot targets, no differences at all. For
         the same reason log Σ exp(outputs) is log1p of what is there besides its largest term.
+
+        Backwards through time, from ε_t = dLoss/dy_t (0 where masked), with D = 1 − leak, the rate
+        r_t that W_rec and W_out read, the pre-activation p_t = W_rec r_{t−1} + W_in x_t + b_rec,
+        and δ_t = dLoss/dp_t::
+
+            g_t = W_outᵀ ε_t + W_recᵀ δ_{t+1}
+            rate:     d_t = g_t + D d_{t+1},            δ_t = leak φ′(p_t) d_t
+            voltage:  d_t = φ′(v_t) g_t + D d_{t+1},    δ_t = leak d_t
+
+        The gradients of W_rec, W_in, W_out, b_rec and b_out are Σ δ_t r_{t−1}ᵀ, Σ δ_t x_tᵀ, Σ ε_t
+        r_tᵀ, Σ δ_t and Σ ε_t over trials and time, that of h0 is Σ d_0 over trials (ε_0 = 0). φ′ is
+        written in terms of φ. The torch engine leaves all this to autograd, the oracle of the
+        others.
         """
 
 
 class Trainer(Protocol):
-    """Takes steps of Adam, drawing the batches itself. An engine may have one
-    (``engine.trainer(parameters, spec, rule, loss)``) that is faster than
+    """Takes steps of Adam, drawing the batches itself: faster than
     `schurkit.training.trainers.LoopTrainer`, which serves every engine and every construction, and
-    must do what that one does.
-
-    ``engine.trainer`` may return None for what it does not cover.
+    does the same.
 
     Made from the start, {name: (networks, …)}, which is what is trained, a `Spec`, a `Rule`, and
     one of `LOSSES`. Who calls it (`schurkit.training.loop.fit`) decides when to stop, the learning
@@ -144,19 +162,31 @@ class Trainer(Protocol):
 
 
 class Engine(Protocol):
-    """One way to compute rollouts and gradients. May also have a `trainer` (see `Trainer`), and a
-    ``table_worker(activation, loss)`` (see `schurkit.engine.tables.TableWorker`).
+    """One way to compute rollouts and gradients.
 
     packages : names of the packages that results depend on;
     arithmetic : what they depend on in the machine, or "". The state of its own code is a
-    whole number under its name in `schurkit.store.TRAINING`.
+        whole number under its name in `schurkit.store.TRAINING`.
+    workers_at_once : how many threads may call it side by side, each with a chunk of a stack.
+    networks_a_chunk : how many networks to train in one chunk; None where memory alone bounds it
+        (`most_networks`) and a stack takes hardly longer than a network.
+    responses : computes what `schurkit.engine.compiled.responses` describes; None where that is
+        left to NumPy.
     """
 
     name: str
     packages: tuple[str, ...]
     arithmetic: str
+    workers_at_once: int
+    networks_a_chunk: int | None
+    responses: Callable | None
 
     def worker(self, spec: Spec, loss: str = "mse") -> Worker: ...
+
+    def trainer(
+        self, parameters: Weights, spec: Spec, rule: Rule, loss: str = "mse"
+    ) -> Trainer | None:
+        """None for what it has none for."""
 
     def rollout(
         self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool

@@ -1,9 +1,6 @@
 """Real Schur forms from LAPACK, and moving their blocks: the numerical half of
 `schurkit.schur.form`.
 
-Where numba is installed, forms of 32 rows and more are sorted and finished by
-`schurkit.schur._swaps`, and LAPACK does what that leaves undone.
-
 Sources: LAPACK dgees, dtrexc and dlaexc; Z. Bai and J. W. Demmel, Linear Algebra Appl. 186 (1993),
 on swapping blocks.
 """
@@ -24,7 +21,6 @@ EPS = np.finfo(np.float64).eps
 # rows; a window and its rotation (260 kB) stay in the second-level cache. Measured: 64 to 192 are
 # alike, 32 and none are slower
 WINDOW = 128
-COMPILED = 32  # rows; smaller forms are not worth loading numba
 TIE = 1e-9  # of the radius: ties are never wider
 # one pass sorts; more are needed only where moving a block shifts the moduli of ill-conditioned
 # neighbours
@@ -147,38 +143,8 @@ def move_block(T: np.ndarray, Q: np.ndarray, source: int, target: int) -> bool:
     return info == 0
 
 
-@lru_cache(maxsize=1)
-def _compiled():
-    """`schurkit.schur._swaps`, or None where numba is missing or cannot compile here: the same is
-    then done through LAPACK and NumPy.
-    """
-    try:
-        from . import _swaps
-    except Exception:
-        return None
-    return _swaps
-
-
-def compiled_for(size: int, exponent: int = 0):
-    """`schurkit.schur._swaps` if it can be used for forms of that many rows, scaled by that power
-    of two; else None.
-    """
-    return _compiled() if size >= COMPILED and -1022 <= exponent <= 1023 else None
-
-
 def order_blocks(T: np.ndarray, Q: np.ndarray, exponent: int, norm: float) -> tuple[str, ...]:
-    """Order the blocks of a form of that norm in place, by the fastest way at its size; returns the
-    moves that LAPACK refused.
-    """
-    compiled = compiled_for(len(T), exponent)
-    if (
-        compiled
-        and len(T) <= 2 * WINDOW
-        and compiled.sort(T, Q, 2.0**exponent, tie_tolerance(norm, math.inf), TIE)
-    ):
-        return ()
-    # A large form, no numba, or a swap that was not made: `sort_blocks` tries each part again and
-    # leaves the rest to LAPACK.
+    """Order the blocks of a form of that norm in place; returns the moves that LAPACK refused."""
     tie = tie_tolerance(norm, float(moduli_of(T, exponent).max()))
     sort_in_windows(T, Q, exponent, tie)
     return sort_blocks(T, Q, exponent, tie)
@@ -188,9 +154,6 @@ def sort_blocks(T: np.ndarray, Q: np.ndarray, exponent: int, tie: float) -> tupl
     """Order the blocks in place by nonincreasing modulus; returns the moves that LAPACK still
     refused in the last pass.
     """
-    compiled = compiled_for(len(T), exponent)
-    if compiled and compiled.sort(T, Q, 2.0**exponent, tie, math.inf):
-        return ()
     subdiagonal, refused = T.diagonal(-1), []
     for _ in range(MAX_PASSES):
         found = moduli_of(T, exponent)
@@ -239,9 +202,7 @@ def sort_in_windows(T: np.ndarray, Q: np.ndarray, exponent: int, tie: float) -> 
     window further: a bubble sort of half windows.
     """
     half = WINDOW // 2
-    if len(T) <= (
-        2 * WINDOW if compiled_for(len(T)) else WINDOW + half
-    ):  # measured: compiled swaps need windows later
+    if len(T) <= WINDOW + half:
         return
     for goal in range(0, len(T) - half, half):
         swept = False
@@ -298,10 +259,6 @@ def finish_form(
     """Standardise the 2x2 blocks, fix the signs, undo the scaling: a signed permutation and a power
     of two, so nothing is rounded.
     """
-    if compiled := compiled_for(len(T), exponent):
-        sizes, moduli, T, Q = compiled.finish(T, Q, 2.0**exponent)
-        blocks = map(Block, (sizes.cumsum() - sizes).tolist(), sizes.tolist(), moduli.tolist())
-        return T, Q, tuple(blocks)
     starts, sizes, pairs = block_rows(T)
     turned = pairs[np.abs(T.diagonal(-1)[pairs]) > np.abs(T.diagonal(1)[pairs])]
     if len(turned):

@@ -20,7 +20,7 @@ import numpy as np
 from schurkit.checks import InputError, integer, number
 from schurkit.claims import NoClaimsError, claims_file
 from schurkit.engine import choose
-from schurkit.engine.numpy_engine import one_blas_thread
+from schurkit.engine.numpy import one_blas_thread
 from schurkit.tasks import ModularAddition
 from schurkit.tasks.base import converged
 from schurkit.training.constructions import construction

@@ -23,7 +23,7 @@ class Task(Protocol):
     version : of schurkit's own tasks, a whole number in the store's key; raise it when the trials
         of the task change. A reader's task is told apart by its source.
     compiled_batch : not needed; a faster way to draw the same batches (see
-        `schurkit.engine.batches`).
+        `schurkit.engine.compiled.batches`).
     token_pairs : not needed; for a training set of two one-hot tokens each, token_pairs(seed) →
         (first, second, target) as arrays (pairs,) of channel numbers, or None where the task is of
         another kind (more tokens, say). Inputs are one-hot at the first and at the second time

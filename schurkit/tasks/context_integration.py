@@ -72,7 +72,7 @@ class ContextIntegration(DrawnTask):
         return float((t * self.noise**2 + t**2 * self.drift**2 / 3).mean() / self.steps)
 
     def compiled_batch(self):
-        """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
+        """Name and numbers of them in compiled code: see `schurkit.engine.compiled.batches`."""
         return "context_integration", (self.drift, self.noise)
 
     def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:

@@ -59,7 +59,7 @@ class Copy(DrawnTask):
         return self.symbols + self.replay
 
     def compiled_batch(self):
-        """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
+        """Name and numbers of them in compiled code: see `schurkit.engine.compiled.batches`."""
         return "copy", ()
 
     def out_of_distribution(self) -> Copy:

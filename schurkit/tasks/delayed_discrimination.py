@@ -109,7 +109,7 @@ class DelayedDiscrimination(DrawnTask):
         return replace(self, shortest=2 * self.shortest, longest=2 * self.longest)
 
     def compiled_batch(self):
-        """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
+        """Name and numbers of them in compiled code: see `schurkit.engine.compiled.batches`."""
         delays = self.longest - self.shortest + 1
         return "delayed_discrimination", (
             self.smallest,

@@ -77,7 +77,7 @@ class FlipFlop(DrawnTask):
         return (self.steps - 1) * (1 - self.pulse_probability) / self.steps
 
     def compiled_batch(self):
-        """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
+        """Name and numbers of them in compiled code: see `schurkit.engine.compiled.batches`."""
         return "flip_flop", (self.pulse_probability,)
 
     def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:

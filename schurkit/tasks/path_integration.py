@@ -85,7 +85,7 @@ class PathIntegration(DrawnTask):
         return _variance(self)
 
     def compiled_batch(self):
-        """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
+        """Name and numbers of them in compiled code: see `schurkit.engine.compiled.batches`."""
         return "path_integration", (self.side, self.speed, self.turning)
 
     def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:

@@ -88,7 +88,7 @@ class SineGeneration(DrawnTask):
         return float(self.waves.astype(np.float64).var())
 
     def compiled_batch(self):
-        """Name and numbers of the same batches in compiled code; see `schurkit.engine.batches`."""
+        """Name and numbers of them in compiled code: see `schurkit.engine.compiled.batches`."""
         return "sine_generation", self.waves.ravel()
 
     def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:

@@ -27,9 +27,7 @@ def clip(gradients: Parameters, norms: dict[str, np.ndarray], most: float) -> No
 
 
 class Adam:
-    """Adam with bias correction (D. P. Kingma, J. Ba, arXiv:1412.6980, algorithm 1; ε outside the
-    root, as in torch) and decoupled weight decay (I. Loshchilov, F. Hutter, arXiv:1711.05101, as
-    torch.optim.AdamW), array by array as the rule says."""
+    """Adam in NumPy, array by array; equations and sources in `schurkit.engine.base.Rule`."""
 
     def __init__(self, parameters: Parameters, rule: Rule):
         self.rule, self.count = rule, 0
@@ -39,9 +37,8 @@ class Adam:
     def step(self, parameters: Parameters, gradients: Parameters, learning_rates) -> None:
         """Move `parameters` in place; learning_rates : one number, or one a network."""
         self.count += 1
-        beta1, beta2 = self.rule.betas
+        (beta1, beta2), (correction, root) = self.rule.betas, self.rule.corrections(self.count)
         rates = np.asarray(learning_rates, float).reshape(-1)
-        root = np.float32((1 - beta2**self.count) ** -0.5)
         for name, p in parameters.items():
             rule, g, m, v = self.rule[name], gradients[name], self.mean[name], self.square[name]
             shape = (-1, *[1] * (p.ndim - 1))
@@ -53,16 +50,10 @@ class Adam:
             move *= 1 - beta2
             v += move
             np.sqrt(v, out=move)
-            move *= root
+            move *= np.float32(root)
             move += rule.epsilon
             np.divide(m, move, out=move)
-            move *= (rates * (rule.rate / (1 - beta1**self.count))).astype(p.dtype).reshape(shape)
+            move *= (rates * (rule.rate / correction)).astype(p.dtype).reshape(shape)
             if rule.decay:
                 p *= (1 - rates * (rule.rate * rule.decay)).astype(p.dtype).reshape(shape)
             p -= move
-
-    def keep(self, alive: np.ndarray) -> None:
-        """Drop the networks that are not `alive`, (networks,) bool."""
-        for moments in (self.mean, self.square):
-            for name in moments:
-                moments[name] = moments[name][alive]

@@ -15,8 +15,8 @@ from itertools import pairwise
 import numpy as np
 
 from schurkit.checks import InputError, integer
-from schurkit.engine import available_threads, choose, rollout
-from schurkit.engine.numpy_engine import NETWORKS_A_CHUNK, one_blas_thread
+from schurkit.engine import choose, rollout
+from schurkit.engine.numpy import one_blas_thread
 from schurkit.store import Store, record_of
 from schurkit.tasks.base import check_task
 
@@ -174,10 +174,10 @@ def networks_a_chunk(study: Study, engine) -> int:
     GPU as many as it has memory for.
     """
     task, recipe = study.task, study.recipe
-    if engine.name == "numba" or uses_tables(task, recipe, engine):
+    if uses_tables(task, recipe):
         return 1
-    if not getattr(engine, "on_gpu", False):
-        return NETWORKS_A_CHUNK
+    if engine.networks_a_chunk is not None:
+        return engine.networks_a_chunk
     shapes = [
         one.batch([study.seeds[0]], 0, recipe.batch_size).targets.shape[1:3]
         for one, _ in recipe.schedule(task)
@@ -213,9 +213,7 @@ def _train_missing(runs: list[_Run], progress):
     """Chunks side by side in threads (NumPy leaves the interpreter lock); each network is kept as
     soon as its chunk is done.
     """
-    threads = (
-        available_threads() if all(run.engine.name in ("numba", "numpy") for run in runs) else 1
-    )
+    threads = min(run.engine.workers_at_once for run in runs)
     halt = threading.Event()
     jobs = [
         (run, chunk)

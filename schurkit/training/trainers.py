@@ -12,6 +12,7 @@ from schurkit.checks import InputError
 from schurkit.engine import tables
 from schurkit.engine.base import Engine, Rule, Trainer
 from schurkit.engine.polar import polar
+from schurkit.engine.stack import Batches, Stack
 
 from .constructions import Dense, Parameters, construction
 from .optimise import Adam, clip, gradient_norms
@@ -19,42 +20,26 @@ from .recipe import Recipe
 
 
 def trainer_for(task, recipe: Recipe, engine: Engine, seeds: Sequence[int]) -> Trainer:
-    """The fastest trainer that an engine has for a recipe and a task, at the start of these
-    seeds.
-    """
+    """The fastest trainer for a recipe, a task and an engine, at the start of these seeds."""
     form = construction(recipe.construction, recipe.embedding_size)
     start = form.start(recipe, task.input_size, task.output_size, seeds)
-    if uses_tables(task, recipe, engine):
-        return LoopTrainer(
-            form, start, engine.table_worker(recipe.activation, recipe.loss), recipe.rule, Pairs
-        )
-    trainer = (
-        engine.trainer(start, recipe.spec, recipe.rule, recipe.loss)
-        if hasattr(engine, "trainer") and isinstance(form, Dense)
-        else None
-    )
-    if trainer is not None:
-        return trainer
+    if uses_tables(task, recipe):
+        worker = tables.TableWorker(recipe.activation, recipe.loss)
+        return LoopTrainer(form, start, worker, recipe.rule, Pairs)
+    if isinstance(form, Dense):
+        trainer = engine.trainer(start, recipe.spec, recipe.rule, recipe.loss)
+        if trainer is not None:
+            return trainer
     return LoopTrainer(form, start, engine.worker(recipe.spec, recipe.loss), recipe.rule)
 
 
-def uses_tables(task, recipe: Recipe, engine: Engine) -> bool:
+def uses_tables(task, recipe: Recipe) -> bool:
     """Whether the networks see two one-hot tokens and nothing else, so that
-    `schurkit.engine.tables` computes their gradients.
+    `schurkit.engine.tables` computes their gradients, whatever the engine.
     """
-    plain = (
-        recipe.form == "rate"
-        and recipe.leak == 1
-        and not recipe.biases
-        and recipe.batch_size is None
-    )
-    tokens = (
-        plain
-        and hasattr(engine, "table_worker")
-        and not any(phase.task for phase in recipe.phases)
-        and hasattr(task, "token_pairs")
-    )
-    return tokens and task.token_pairs(0) is not None
+    plain = recipe.form == "rate" and recipe.leak == 1 and not recipe.biases
+    own = recipe.batch_size is None and not any(phase.task for phase in recipe.phases)
+    return plain and own and hasattr(task, "token_pairs") and task.token_pairs(0) is not None
 
 
 class LoopTrainer:
@@ -65,18 +50,17 @@ class LoopTrainer:
     form : construction.
     parameters : its start.
     worker : gives the loss and its gradients.
-    rule : see `schurkit.engine.base.Rule`; the
-    penalties are on weights, whether trained themselves or not. batches : class of the batches'
-    source, made from (task, trials).
+    rule : see `schurkit.engine.base.Rule`; the penalties are on weights, whether trained themselves
+        or not.
+    batches : class of the batches' source, made from (task, trials).
     """
 
-    def __init__(self, form, parameters: Parameters, worker, rule: Rule, batches=None):
+    def __init__(self, form, parameters: Parameters, worker, rule: Rule, batches=Batches):
         self.form, self.parameters, self.worker, self.rule = form, parameters, worker, rule
-        self.batches = batches or Batches
-        self.adam = Adam(parameters, rule)
-        self.alive = list(range(len(next(iter(parameters.values())))))
-        self.previous = {name: p.copy() for name, p in parameters.items()}
-        self._gone: dict[int, Parameters] = {}
+        self.batches, self.adam = batches, Adam(parameters, rule)
+        previous = {name: p.copy() for name, p in parameters.items()}
+        moments = self.adam.mean, self.adam.square
+        self.stack = Stack(parameters, previous, *moments, derive=form.weights)
 
     def source(self, task, trials: int | None, seed: int, step: int):
         return self.batches(task, trials)
@@ -93,7 +77,7 @@ class LoopTrainer:
         count: int,
         learning_rates: Sequence[float],
     ):
-        self._keep(list(networks))
+        self.stack.keep(networks)
         losses, done = np.full((len(networks), count), np.nan), np.full(len(networks), count)
         rates, going = (
             np.asarray(learning_rates, float),
@@ -130,7 +114,7 @@ class LoopTrainer:
         norms = gradient_norms(gradients)
         finite = np.isfinite(losses) & np.isfinite(np.array(list(norms.values()))).all(axis=0)
         if not finite.all():
-            self._keep([n for n, stays in zip(self.alive, finite) if stays])
+            self.stack.keep([n for n, stays in zip(self.stack.rows, finite) if stays])
             gradients, norms, rates = (
                 {n: g[finite] for n, g in gradients.items()},
                 {n: g[finite] for n, g in norms.items()},
@@ -140,56 +124,12 @@ class LoopTrainer:
             if self.rule.clip_norm is not None:
                 clip(gradients, norms, self.rule.clip_norm)
             for name, p in self.parameters.items():
-                np.copyto(self.previous[name], p)
+                np.copyto(self.stack.previous[name], p)
             self.adam.step(self.parameters, gradients, rates)
         return losses, finite
 
-    def _keep(self, networks):
-        """Go on with these networks alone."""
-        if networks == self.alive:
-            return
-        for position, network in enumerate(self.alive):
-            if network not in networks:
-                self._gone[network] = self._last(position)
-        stays = np.array([network in networks for network in self.alive])
-        self.parameters, self.previous = (
-            {name: a[stays] for name, a in held.items()}
-            for held in (self.parameters, self.previous)
-        )
-        self.adam.keep(stays)
-        self.alive = [network for network in self.alive if network in networks]
-
-    def _last(self, position) -> Parameters:
-        now, before = (
-            {name: a[position].copy() for name, a in held.items()}
-            for held in (self.parameters, self.previous)
-        )
-        weights = self.form.weights({name: a[None] for name, a in now.items()})
-        return (
-            now if all(np.isfinite(a).all() for a in (*now.values(), *weights.values())) else before
-        )
-
     def weights(self, network: int) -> Parameters:
-        return (
-            self._gone[network] if network in self._gone else self._last(self.alive.index(network))
-        )
-
-
-class Batches:
-    """The training trials of a task, drawn once where they are its whole training set."""
-
-    def __init__(self, task, trials: int | None):
-        self.task, self.trials = task, trials
-        self._whole: tuple = ((), None)
-
-    def draw(self, seeds: Sequence[int], step: int):
-        """Inputs, targets and mask of one step, one network a seed."""
-        if self.trials is None and self._whole[0] == tuple(seeds):
-            return self._whole[1]
-        found = self.task.batch(list(seeds), step, self.trials)
-        if self.trials is None:
-            self._whole = tuple(seeds), (found.inputs, found.targets, found.mask)
-        return found.inputs, found.targets, found.mask
+        return self.stack.weights(network)
 
 
 class Pairs:

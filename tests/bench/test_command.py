@@ -233,7 +233,7 @@ def test_its_code_can_be_tried_on_a_cpu(tmp_path, monkeypatch, capsys):
     ] == ["", "nn.RNN loop", "torch.func.vmap"]
     assert all(row.value > 0 and row.target is None for row in rows)
     assert {row.note for row in rows} == {
-        "CPU, batches drawn on the device",
+        "CPU, batches drawn on the host",
         "",
     }  # and everyone's losses agree
 
@@ -249,7 +249,6 @@ def test_the_sizes_and_the_goal_on_a_gpu(monkeypatch):
             "loss": 1.0,
             "device": "Some GPU",
             "memory": 2_000_000_000,
-            "drawn": "on the device",
         }
         return {
             one.name: groups.Laps((3e5,) if i == 0 else (1e3,), (None,), facts, 0.0)
@@ -271,7 +270,7 @@ def test_the_sizes_and_the_goal_on_a_gpu(monkeypatch):
         2e5,
         True,
     )
-    assert judged.note == "Some GPU, 2.00 GB, batches drawn on the device"
+    assert judged.note == "Some GPU, 2.00 GB, batches drawn on the host"
     assert next(row for row in rows if row.peer == "nn.RNN loop").ratio == pytest.approx(300)
     monkeypatch.setattr(
         groups,

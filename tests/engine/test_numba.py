@@ -23,8 +23,8 @@ from schurkit.training import Phase, Recipe, train
 from schurkit.training.loop import Stopped, fit
 
 numba = pytest.importorskip("numba")
-from schurkit.engine import _cache, _draws, _kernels, _vectors, numba_training  # noqa: E402
-from schurkit.engine.numba_layout import aligned  # noqa: E402
+from schurkit.engine.compiled import batches, cache, draws, kernels, tile  # noqa: E402
+from schurkit.engine.compiled.network import aligned  # noqa: E402
 
 KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3, "per unit"]))
 TASK = Copy(symbols=2, channels=2, replay=6)
@@ -39,10 +39,6 @@ def recipe(steps=50, **changes):
     )
 
 
-def single(rnn, names=ARRAYS):
-    return {name: getattr(rnn, name).astype(np.float32) for name in names}
-
-
 # ------------------------------------------------------------------------------------------ kernels
 MODES = [
     lambda c, e: c,
@@ -53,46 +49,16 @@ MODES = [
 ]
 
 
+@numba.njit
+def _multiply(A, B, A2, B2, start, C, mode, E):
+    kernels.multiply(A, B, A2, B2, start, C, mode, E)
+
+
 def multiply(A, B, A2, B2, start, mode, E):
-    """One call of the compiled product on arrays; A, A2 (rows, k) may be transposed views."""
+    """One call of the compiled product; A, A2 (rows, k) may be transposed views."""
     C = aligned(A.shape[0], B.shape[1])
-    strides = [s // 4 for s in A.strides], [s // 4 for s in A2.strides]
-    place = [array.ctypes.data for array in (A, B, A2, B2, start, C, E)]
-    _call_product(*C.shape, *strides[0], A.shape[1], *strides[1], A2.shape[1], mode, *place)
+    _multiply(A, B, A2, B2, start[None], C, mode, E)
     return C
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _jitted():
-    global _call_product
-
-    @numba.njit
-    def _call_product(
-        rows, columns, A_row, A_k, K, A2_row, A2_k, K2, mode, A, B, A2, B2, start, C, E
-    ):
-        _kernels.product(
-            rows,
-            columns,
-            A,
-            A_row,
-            A_k,
-            K,
-            B,
-            columns,
-            A2,
-            A2_row,
-            A2_k,
-            K2,
-            B2,
-            columns,
-            start,
-            0,
-            C,
-            columns,
-            mode,
-            E,
-            columns,
-        )
 
 
 @pytest.mark.parametrize(
@@ -115,7 +81,7 @@ def activated(x, mode):
     padded = aligned(-(-x.size // 16) * 16)
     padded[: x.size] = x
     nothing = np.zeros((1, 0), np.float32), np.zeros((0, padded.size), np.float32)
-    return multiply(*nothing, *nothing, padded, mode, padded)[0, : x.size]
+    return multiply(*nothing, *nothing, padded, mode, padded[None])[0, : x.size]
 
 
 def test_tanh_is_accurate_odd_and_bounded():
@@ -151,7 +117,7 @@ def test_infinite_and_undefined_numbers_stay_what_they_are():
     ],
 )
 def test_tiles_suit_the_processor(features, machine, lanes, fused):
-    shape = _vectors.shape_for(features, machine)
+    shape = tile.shape_for(features, machine)
     assert (shape.lanes, shape.fused) == (lanes, fused)
     registers = {16: 32, 8: 16, 4: 32 if fused else 16}[lanes]
     for groups, (tall, low) in enumerate(shape.rows, start=1):
@@ -230,47 +196,6 @@ def test_a_diverging_network_leaves_the_others_alone():
     )
 
 
-@pytest.mark.parametrize("activation, form, leak", KINDS)
-@pytest.mark.parametrize("biases", [True, False])
-@pytest.mark.parametrize("mask", ["time", "trials", "networks"])
-def test_gradients_equal_autograd_in_float64(activation, form, leak, biases, mask):
-    for hidden, outputs in ((7, 4), (18, 19)):
-        leaks = np.linspace(0.2, 1.0, hidden) if leak == "per unit" else leak
-        rnn = random_rnn(
-            2,
-            hidden=hidden,
-            outputs=outputs,
-            activation=activation,
-            form=form,
-            leak=leaks,
-            biases=biases,
-            scale=hidden**-0.5,
-        )
-        trials = random_trials(2, 5, outputs=outputs)
-        rng = np.random.default_rng(2)
-        kept = {
-            "time": np.arange(8) > 2,
-            "trials": rng.random((5, 8)) > 0.5,
-            "networks": rng.random((2, 5, 8)) > 0.5,
-        }[mask]
-        weights = single(rnn, ARRAYS if biases else ARRAYS[:3])
-        data = [array.astype(np.float32) for array in (trials.inputs, trials.targets)]
-        spec = Spec.of(rnn)
-        loss, grads = choose("numba").worker(spec).gradients(weights, *data, kept)
-        exact = {name: array.astype(float) for name, array in weights.items()}
-        oracle_loss, oracle = (
-            choose("torch")
-            .worker(spec)
-            .gradients(exact, *(array.astype(float) for array in data), kept)
-        )
-        assert np.allclose(loss, oracle_loss, rtol=1e-6) and list(grads) == list(weights)
-        for name in weights:
-            assert grads[name].shape == weights[name].shape
-            assert np.abs(grads[name] - oracle[name]).max() <= 1e-5 * np.abs(oracle[name]).max(), (
-                name
-            )
-
-
 def test_float64_is_left_to_numpy():
     rnn, trials = random_rnn(2), random_trials(2)
     assert np.array_equal(
@@ -292,15 +217,15 @@ def test_float64_is_left_to_numpy():
 def test_draws_are_those_of_the_generator():
     @numba.njit
     def draw(seed, stream, step, count):
-        key = _draws.key(seed, stream, step)
+        key = draws.key(seed, stream, step)
         u, z = np.empty(count), np.empty(count)
         s, k = np.empty(count), np.empty(count, np.int64)
         for i in range(count):
             u[i], z[i], s[i], k[i] = (
-                _draws.uniform(key, i),
-                _draws.normal(key, i),
-                _draws.sign(key, i),
-                _draws.integer(key, i, 7),
+                draws.uniform(key, i),
+                draws.normal(key, i),
+                draws.sign(key, i),
+                draws.integer(key, i, 7),
             )
         return u, z, s, k
 
@@ -335,9 +260,9 @@ def test_draws_are_those_of_the_generator():
     ],
 )
 def test_compiled_batches_are_the_tasks_own(task):
-    source = numba_training.Source(task, 13, 5, 2)
+    source = batches.Source(task, 13, 5, 2)
     assert source.fill is not None
-    room = numba_training.Batch(
+    room = batches.Batch(
         *(np.full((4, *array.shape[1:]), 77).astype(array.dtype) for array in source.sample)
     )
     for seed, step in ((0, 0), (2**64 - 1, 12345)):
@@ -396,8 +321,8 @@ class Overridden(Copy):
 
 
 def test_a_subclass_with_its_own_batch_is_served_by_it():
-    assert numba_training.Source(Overridden(2, 2, 6), 4, 0, 0).fill is None
-    assert numba_training.Source(Sine(), 4, 0, 0).fill is None
+    assert batches.Source(Overridden(2, 2, 6), 4, 0, 0).fill is None
+    assert batches.Source(Sine(), 4, 0, 0).fill is None
 
 
 # ----------------------------------------------------------------------------------------- training
@@ -597,7 +522,7 @@ def test_auto_takes_numba_where_it_can_be_used(monkeypatch):
     monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
     assert choose().name == "numpy"
     monkeypatch.undo()
-    monkeypatch.setitem(sys.modules, "schurkit.engine.numba_engine", None)
+    monkeypatch.setitem(sys.modules, "schurkit.engine.compiled.rollouts", None)
     with pytest.warns(
         EngineWarning, match="the numpy engine is used instead of the faster numba engine"
     ):
@@ -659,9 +584,7 @@ def compiled_once(tmp_path_factory):
     return run_python(BITS, folder).split(";"), folder
 
 
-@pytest.mark.skipif(
-    _vectors.SHAPE.lanes != 16, reason="needs a processor with vectors of 16 floats"
-)
+@pytest.mark.skipif(tile.SHAPE.lanes != 16, reason="needs a processor with vectors of 16 floats")
 def test_the_width_of_the_vectors_changes_no_bit(compiled_once, tmp_path):
     assert compiled_once[0] == run_python(BITS, tmp_path, **NARROW).split(";")
 
@@ -695,10 +618,10 @@ def test_processes_that_start_at_once_share_a_cache(tmp_path):
 def test_a_cache_that_cannot_be_used_costs_time_alone(tmp_path, monkeypatch):
     blocked = tmp_path / "file"
     blocked.write_text("")
-    monkeypatch.setattr(_cache.numba.config, "CACHE_DIR", str(blocked))
-    assert _cache.folder() is None
-    monkeypatch.setattr(_cache, "_FOLDER", None)
-    made = _cache.compiled(lambda x: x + 1)
+    monkeypatch.setattr(cache.numba.config, "CACHE_DIR", str(blocked))
+    assert cache.folder() is None
+    monkeypatch.setattr(cache, "_FOLDER", None)
+    made = cache.compiled(lambda x: x + 1)
     assert made(1) == 2
 
 
@@ -712,5 +635,5 @@ def test_a_damaged_cache_is_compiled_again(monkeypatch):
         return x
 
     made = []
-    monkeypatch.setattr(_cache, "_made", made)
-    assert _cache.call(broken, 3) == 3 and calls == [3, 3]
+    monkeypatch.setattr(cache, "_made", made)
+    assert cache.call(broken, 3) == 3 and calls == [3, 3]

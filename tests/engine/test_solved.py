@@ -9,15 +9,13 @@ import pytest
 import torch
 
 from schurkit.engine import Spec, choose, tables
-from schurkit.engine.torch_engine import forward
-from schurkit.engine.torch_gradients import Gradients
+from schurkit.engine.torch import forward
 
 PAIRS, HIDDEN, NAMES = 25, 60, ("W_in", "W_rec", "W_out")
 numba = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="numba is not installed"
 )
-DENSE = ["numpy", pytest.param("numba", marks=numba), "torch", "torch by hand"]
-TABLES = ["numpy", pytest.param("numba", marks=numba)]
+DENSE = ["numpy", pytest.param("numba", marks=numba), "torch"]
 
 
 def solved(loss, outputs, activation, soft=False, margin=15.0):
@@ -75,25 +73,6 @@ def by_autograd(weights, spec, loss, inputs, targets):
     return found.item(), {name: tensor.grad.numpy() for name, tensor in tensors.items()}
 
 
-def by_hand(weights, spec, loss, inputs, targets, mask):
-    """What a GPU replays, on this machine's processor."""
-    tensors = {name: torch.tensor(array) for name, array in weights.items()}
-    into = {name: torch.empty_like(tensor) for name, tensor in tensors.items()}
-    gradients = Gradients(tensors, into, spec, loss, PAIRS, 2, 2)
-    gradients.inputs.copy_(torch.tensor(inputs.transpose(0, 2, 1, 3)))
-    gradients.targets.copy_(torch.tensor(targets.transpose(0, 2, 1, 3)))
-    gradients.kept.copy_(torch.tensor(mask)[None, :, None, None].expand_as(gradients.kept))
-    return gradients().numpy(), {name: tensor.numpy() for name, tensor in into.items()}
-
-
-def dense(engine, weights, spec, loss, *trials):
-    return (
-        by_hand(weights, spec, loss, *trials)
-        if engine == "torch by hand"
-        else choose(engine).worker(spec, loss).gradients(weights, *trials)
-    )
-
-
 def check(found, oracle, loss):
     """Every gradient within 1e-3; dLoss/dOutput of each pair adds up to 0, which shows in Σ_o
     dLoss/dW_out, as the states are independent.
@@ -122,51 +101,33 @@ def test_gradients_at_a_solved_network(engine, activation, outputs, loss):
     weights, tokens, targets = solved(kind, outputs, activation, soft=loss == "soft")
     trials, spec = trials_of(tokens, targets), Spec(activation)
     check(
-        dense(engine, weights, spec, kind, *trials),
+        choose(engine).worker(spec, kind).gradients(weights, *trials),
         by_autograd(weights, spec, kind, *trials[:2]),
         loss,
     )
 
 
-@pytest.mark.parametrize("engine", TABLES)
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("outputs", [7, 19])
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
-def test_gradients_by_tables_at_a_solved_network(engine, activation, outputs, loss):
+def test_gradients_by_tables_at_a_solved_network(activation, outputs, loss):
     weights, tokens, targets = solved(loss, outputs, activation)
-    found = (
-        choose(engine)
-        .table_worker(activation, loss)
-        .gradients(weights, [tables.TokenPairs.of(*tokens, outputs)])
-    )
+    worker = tables.TableWorker(activation, loss)
+    found = worker.gradients(weights, [tables.TokenPairs.of(*tokens, outputs)])
     check(
         found, by_autograd(weights, Spec(activation), loss, *trials_of(tokens, targets)[:2]), loss
     )
 
 
-@pytest.mark.parametrize(
-    "engine",
-    [
-        *DENSE,
-        *(
-            pytest.param(f"{e} tables", marks=numba if e == "numba" else ())
-            for e in ("numpy", "numba")
-        ),
-    ],
-)
+@pytest.mark.parametrize("engine", [*DENSE, "tables"])
 def test_nothing_is_left_to_learn_where_exponentials_vanish(engine):
     weights, tokens, targets = solved("cross_entropy", 7, "relu", margin=200.0)
-    if engine.endswith("tables"):
-        pairs = tables.TokenPairs.of(*tokens, 7)
-        losses, gradients = (
-            choose(engine.split()[0])
-            .table_worker("relu", "cross_entropy")
-            .gradients(weights, [pairs])
-        )
+    if engine == "tables":
+        worker = tables.TableWorker("relu", "cross_entropy")
+        losses, gradients = worker.gradients(weights, [tables.TokenPairs.of(*tokens, 7)])
     else:
-        losses, gradients = dense(
-            engine, weights, Spec("relu"), "cross_entropy", *trials_of(tokens, targets)
-        )
+        worker = choose(engine).worker(Spec("relu"), "cross_entropy")
+        losses, gradients = worker.gradients(weights, *trials_of(tokens, targets))
     assert (
         0 <= losses[0] < 1e-30
         and max(np.abs(gradient).max() for gradient in gradients.values()) < 1e-30

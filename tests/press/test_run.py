@@ -126,7 +126,7 @@ def test_another_rule_of_a_claim_runs_no_chapter(tmp_path):
         ("schurkit/random.py", '"""', '"""Another word. '),
         ("schurkit/metrics.py", '    """', '    """Another word. '),
         (
-            "schurkit/engine/numpy_engine.py",
+            "schurkit/engine/numpy.py",
             "import numpy as np\n",
             "import numpy as np  # a comment\n",
         ),
@@ -144,7 +144,7 @@ def test_growth_curves_are_those_of_one_chapter(after):
     ("file", "among", "not_among"),
     [
         ("schurkit/random.py", {"flip_flop", "three_levels"}, set()),
-        ("schurkit/engine/numpy_engine.py", {"flip_flop", "copy_task", "how_fast"}, set()),
+        ("schurkit/engine/numpy.py", {"flip_flop", "copy_task", "how_fast"}, set()),
         ("schurkit/analyses/cycles.py", {"sine"}, {"flip_flop", "copy_task", "knobs"}),
         (
             "schurkit/degeneracy/dsa.py",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from schurkit import InputError, Trials, fvu
-from schurkit.engine import numba_training
+from schurkit.engine.compiled import batches
 from schurkit.tasks import (  # fmt: skip
     ContextIntegration,
     DelayedDiscrimination,
@@ -67,9 +67,9 @@ def test_chance_is_the_error_of_the_mean(task):
 
 @pytest.mark.parametrize("task", TASKS, ids=NAMES)
 def test_compiled_batches_are_the_tasks_own(task):
-    source = numba_training.Source(task, 13, 5, 2)
+    source = batches.Source(task, 13, 5, 2)
     assert source.fill is not None
-    room = numba_training.Batch(
+    room = batches.Batch(
         *(np.full((4, *array.shape[1:]), 77).astype(array.dtype) for array in source.sample)
     )
     for seed, step in ((0, 0), (2**64 - 1, 12345)):

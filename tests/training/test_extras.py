@@ -124,7 +124,7 @@ def test_cross_entropy_is_torchs(engine, kind, hard, outputs):
         .worker(Spec.of(rnn), "cross_entropy")
         .gradients(weights, x.astype(dtype), y.astype(dtype), mask)
     )
-    from schurkit.engine.torch_engine import forward
+    from schurkit.engine.torch import forward
 
     for i in range(2):
         tensors = {
@@ -357,7 +357,7 @@ def test_an_embedding_is_kept_and_makes_up_the_input_weights():
 # ------------------------------------------------------------------------------------------- tables
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
-@pytest.mark.parametrize("engine", ["numba", "numpy"])
+@pytest.mark.parametrize("engine", ["numba", "numpy", "torch"])
 def test_tables_give_the_gradients_of_the_rollout(activation, loss, engine):
     task = Sums(p=31)
     kind = recipe(

@@ -310,7 +310,7 @@ def test_prices_follow_the_work(monkeypatch, timed):
     """
     monkeypatch.setattr(price, "TIMED", timed)
     monkeypatch.setattr(price, "_lap", lambda step, engine: 1e-9 * step.work)
-    monkeypatch.setattr(price, "available_threads", lambda: 2)
+    monkeypatch.setenv("SCHURKIT_THREADS", "2")
     two = recipe(phases=(Phase(500, 1e-3), Phase(100, 1e-4, {"replay": 12})))
     found = plan_all(
         [Study(TASK, two, [0, 1, 2]), Study(TASK, two, [2, 3]), Study(TASK, recipe(1), [0])]
@@ -327,7 +327,7 @@ def test_interrupting_keeps_what_is_finished(monkeypatch):
 
     module = sys.modules["schurkit.training.train"]
     monkeypatch.setenv("SCHURKIT_THREADS", "1")
-    monkeypatch.setattr(module, "NETWORKS_A_CHUNK", 1)
+    monkeypatch.setattr(module, "networks_a_chunk", lambda study, engine: 1)
     calls = []
 
     def fit_twice(*arguments):

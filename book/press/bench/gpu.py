@@ -2,9 +2,9 @@
 a user would write in PyTorch.
 
 No lap reads a number from the device but its last loss, so that nobody waits for the host. Batches
-of the peers lie on the device before the laps begin; ours are drawn as training goes. The peers
-compute as PyTorch does by default, which lets cuDNN use TF32; ours does not use it. A unit is one
-step of one network.
+of the peers lie on the device before the laps begin; ours are drawn on the host as training goes.
+The peers compute as PyTorch does by default, which lets cuDNN use TF32; ours does not use it. A
+unit is one step of one network.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _facts(device, checked) -> dict:
 
 def stack(hidden: int, batch: int, time: int, networks: int, device: str):
     """The torch engine's trainer on that device."""
-    from schurkit.engine.torch_engine import TorchEngine
+    from schurkit.engine.torch import TorchEngine
 
     task, recipe = task_and_recipe(hidden, batch, time, CHECKED)
     seeds = list(range(networks))
@@ -88,9 +88,7 @@ def stack(hidden: int, batch: int, time: int, networks: int, device: str):
             count -= now
         return found
 
-    facts = _facts(device, steps(CHECKED)) | {
-        "drawn": "on the device" if source.generator else "on the host"
-    }
+    facts = _facts(device, steps(CHECKED))
     return lambda units: steps(max(1, round(units / networks)))[-1], facts
 
 

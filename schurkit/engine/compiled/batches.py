@@ -20,22 +20,135 @@ and fills the batches of one network for the training steps first, first + 1, �
     targets : float32 (steps, trials, time', output);
     mask : uint8 (steps, trials, time'). All three hold whatever was left there: fill every entry.
 
-Each batch must be the task's own, bit for bit: draw with `schurkit.engine._draws`, count draws as
-`schurkit.random` does (in C order over the shape asked for), and round to float32 where `batch`
-does. The engine compares one batch before it trusts the function, and a subclass that overrides
-`batch` alone is served by its `batch`.
+Each batch must be the task's own, bit for bit: draw with `schurkit.engine.compiled.draws`, count
+draws as `schurkit.random` does (in C order over the shape asked for), and round to float32 where
+`batch` does. The engine compares one batch before it trusts the function, and a subclass that
+overrides `batch` alone is served by its `batch`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import groupby
+from typing import NamedTuple
+
+import numba
 import numpy as np
 
 from schurkit import random
 
-from . import _draws as draws
-from ._cache import compiled
+from ..base import EngineWarning, warn_once
+from . import draws
+from .cache import call, compiled
 
 
+class Batch(NamedTuple):
+    """Batches of several steps: inputs (steps, trials, time, input), targets (steps, trials, time',
+    output), mask (steps, trials, time').
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    mask: np.ndarray
+
+    @classmethod
+    def empty(cls, sample: Batch, steps: int) -> Batch:
+        return cls(*(np.empty((steps, *array.shape[1:]), array.dtype) for array in sample))
+
+    @property
+    def bytes(self) -> int:
+        return sum(array.nbytes for array in self)
+
+    def fits(self, room: Batch | None, steps: int) -> bool:
+        """Whether `room` holds as many batches of these shapes."""
+        return (
+            room is not None
+            and len(room.mask) >= steps
+            and all(a.shape[1:] == b.shape[1:] for a, b in zip(room, self))
+        )
+
+
+class Source:
+    """The training batches of a task.
+
+    Parameters
+    ----------
+    task : follows `schurkit.tasks.base.Task`; may offer a compiled batch (see above).
+    trials : in a batch; None for the whole training set at each step.
+    seed, step : a batch to look at: for its sizes, and to compare the compiled batch with.
+    """
+
+    def __init__(self, task, trials: int | None, seed: int, step: int):
+        self.task, self.trials = task, trials
+        self._whole: dict[int, Batch] = {}
+        self.sample = self._drawn(seed, step)
+        self.fill, self.numbers = _offered(task) if trials is not None else (None, None)
+        if self.fill is not None and (problem := self._problem(seed, step)):
+            name = type(task).__name__
+            warn_once(f"the compiled batch of {name} {problem}", EngineWarning)
+            self.fill = None
+
+    def _drawn(self, seed, step) -> Batch:
+        drawn = self.task.batch([seed], step, self.trials)
+        targets = np.ascontiguousarray(drawn.targets, np.float32)
+        mask = np.ascontiguousarray(np.broadcast_to(drawn.mask, targets.shape[:3]), np.uint8)
+        return Batch(np.ascontiguousarray(drawn.inputs, np.float32), targets, mask)
+
+    def _problem(self, seed, step) -> str:
+        """Why the compiled batch cannot be used, or ""."""
+        room = Batch.empty(self.sample, 1)
+        try:
+            call(self.fill, np.uint64(seed), step, self.numbers, *room)
+        except numba.errors.NumbaError as error:
+            reason = str(error).splitlines()[0]
+            return f"cannot be compiled, its batch() is used instead: {reason}"
+        if all(np.array_equal(a, b) for a, b in zip(room, self.sample)):
+            return ""
+        return "is not what its batch() draws, which is used instead."
+
+    def draw(self, seed: int, first: int, count: int, room: Batch | None) -> Iterator[Batch]:
+        """The batches of steps first … first + count − 1 of one network, in pieces of equal shapes;
+        `room` is written over.
+        """
+        if self.fill is not None:
+            filled = Batch(*(array[:count] for array in room))
+            call(self.fill, np.uint64(seed), first, self.numbers, *filled)
+            yield filled
+            return
+        if self.trials is None:
+            if seed not in self._whole:
+                self._whole[seed] = self._drawn(seed, first)
+            for _ in range(count):
+                yield self._whole[seed]
+            return
+        drawn = [self._drawn(seed, first + i) for i in range(count)]
+        for _, equal in groupby(drawn, lambda batch: [array.shape for array in batch]):
+            yield Batch(*map(np.concatenate, zip(*equal)))
+
+
+def _offered(task):
+    """The compiled batch that a task offers, and its numbers; (None, None) where its class
+    overrides `batch` without it.
+    """
+    for owner in type(task).__mro__:
+        if "compiled_batch" in vars(owner):
+            function, numbers = task.compiled_batch()
+            function = globals()[function] if isinstance(function, str) else _compiled(function)
+            return function, np.array(numbers, np.float64)
+        if "batch" in vars(owner):
+            break
+    return None, None
+
+
+@lru_cache
+def _compiled(function):
+    """A reader's function: compiled, but not kept, as it may be typed into a notebook."""
+    options = {"nogil": True, "error_model": "numpy"}
+    return function if hasattr(function, "py_func") else numba.njit(**options)(function)
+
+
+# ------------------------------------------------------------------------------------ of our tasks
 def _stream(name: str) -> np.uint64:
     return np.uint64(random.stream_number(name))
 

@@ -1,10 +1,9 @@
-"""Compiled functions of the numba engine: which options they share, and where the compiled code is
-kept.
+"""Compiled functions: which options they share, and where the compiled code is kept.
 
 The folder's name holds a hash of every source file that takes part, of the numba and Python
 versions and of the processor. So a change anywhere compiles anew, processes on different machines
-that share a disk never read each other's code, and, as each function has one signature, processes
-that start at once can only write the same file twice.
+that share a disk never read each other's code, and processes that start at once can only write the
+same file twice.
 """
 
 from __future__ import annotations
@@ -23,8 +22,6 @@ if numba.config.DISABLE_JIT:
     raise ImportError("NUMBA_DISABLE_JIT is set")
 
 _HERE = Path(__file__).parent
-_LOOPS = "_draws", "_network", "_training", "_rollouts", "_responses", "_tables", "batches"
-_PARTS = "_cache", "_vectors", "_tile", "_dots", "_kernels", "polar", "_polar", *_LOOPS
 _made: list = []
 _UNUSABLE = (OSError, EOFError, pickle.PickleError, RuntimeError)
 """What a folder that is full, read-only, damaged or gone makes numba raise."""
@@ -32,19 +29,14 @@ _UNUSABLE = (OSError, EOFError, pickle.PickleError, RuntimeError)
 
 def cpu() -> tuple[str, str]:
     """Name and features of the processor that code is compiled for: NUMBA_CPU_NAME and
-    NUMBA_CPU_FEATURES, else what is found.
+    NUMBA_CPU_FEATURES, else those of this one.
     """
     import llvmlite.binding as llvm
 
     name, features = numba.config.CPU_NAME, numba.config.CPU_FEATURES
     if features is None:
-        features = (
-            ""
-            if name == "generic"
-            else ",".join(
-                f"+{key}" for key, there in sorted(llvm.get_host_cpu_features().items()) if there
-            )
-        )
+        has = {} if name == "generic" else llvm.get_host_cpu_features()
+        features = ",".join(f"+{feature}" for feature, there in sorted(has.items()) if there)
     return name or llvm.get_host_cpu_name(), features
 
 
@@ -64,18 +56,18 @@ def _places() -> list[Path]:
 def folder() -> Path | None:
     """The folder of the compiled code, made if need be; None where no place can be written to."""
     digest = hashlib.sha256(repr((numba.__version__, sys.version, *cpu())).encode())
-    for name in _PARTS:
-        digest.update((_HERE / f"{name}.py").read_bytes())
+    for path in [*sorted(_HERE.glob("*.py")), _HERE.parent / "polar.py"]:
+        digest.update(path.read_bytes())
     try:
         places = _places()
     except RuntimeError:  # no home folder
         places = []
     for place in places:
-        found = place / f"numba-{digest.hexdigest()[:16]}"
+        path = place / f"numba-{digest.hexdigest()[:16]}"
         try:
-            found.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=found).close()
-            return found
+            path.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=path).close()
+            return path
         except OSError:
             continue
     return None
@@ -87,30 +79,25 @@ except OSError:  # the sources are not files (a zipped package)
     _FOLDER = None
 
 
-def compiled(function):
+def compiled(function, **options):
     """Compile on first use: without the interpreter lock, IEEE arithmetic in the order written,
-    kept in `folder()`.
+    kept in `folder()`. `options` are numba's.
     """
-    return _kept(lambda cache: numba.njit(nogil=True, error_model="numpy", cache=cache)(function))
+    options = {"nogil": True, "error_model": "numpy"} | options
+    return _kept(lambda cache: numba.njit(cache=cache, **options)(function))
 
 
-def inner(function):
+def inner(function, **options):
     """`compiled` for what only compiled code calls: without the wrappers for other callers, which
     take longest to compile.
     """
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return _kept(
-        lambda cache: numba.njit(nogil=True, error_model="numpy", cache=cache, **options)(function)
-    )
+    return compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
 
 
-def callback(signature):
+def callback(function, signature):
     """Compile at once, for these types, to a function with an address; kept in `folder()`."""
-    return lambda function: _kept(
-        lambda cache: numba.cfunc(signature, nopython=True, error_model="numpy", cache=cache)(
-            function
-        )
-    )
+    options = {"nopython": True, "error_model": "numpy"}
+    return _kept(lambda cache: numba.cfunc(signature, cache=cache, **options)(function))
 
 
 def _kept(make):

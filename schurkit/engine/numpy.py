@@ -14,8 +14,7 @@ from functools import lru_cache
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from . import tables
-from .base import Spec, Weights, available_threads
+from .base import Rule, Spec, Weights, available_threads
 
 NETWORKS_A_CHUNK = 8
 TRIALS_A_BLOCK = 64
@@ -39,19 +38,25 @@ class NumpyEngine:
     name = "numpy"
     packages = ("numpy",)
     arithmetic = ""
+    networks_a_chunk = NETWORKS_A_CHUNK
+    responses = None
+
+    @property
+    def workers_at_once(self) -> int:
+        return available_threads()
 
     def worker(self, spec: Spec, loss: str = "mse") -> NumpyWorker:
         return NumpyWorker(spec, loss)
 
-    def table_worker(self, activation: str, loss: str) -> tables.TableWorker:
-        return tables.TableWorker(activation, loss)
+    def trainer(self, parameters: Weights, spec: Spec, rule: Rule, loss: str = "mse") -> None:
+        return None
 
     def rollout(self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool):
         networks, hidden = weights["W_rec"].shape[:2]
         trials, steps = inputs.shape[-3], inputs.shape[-2] + autonomous
         dtype = weights["W_rec"].dtype
         outputs = np.empty((networks, trials, steps, weights["W_out"].shape[1]), dtype)
-        kept = np.empty((networks, trials, steps, hidden), dtype) if states else None
+        activity = np.empty((networks, trials, steps, hidden), dtype) if states else None
         drives = _shared_drives(weights, inputs)
         jobs = [
             (slice(n, n + NETWORKS_A_CHUNK), slice(t, t + TRIALS_A_BLOCK))
@@ -59,8 +64,9 @@ class NumpyEngine:
             for n in range(0, networks, NETWORKS_A_CHUNK)
         ]
 
-        def run(job):
-            _roll_block(weights, spec, inputs, drives, job, outputs, kept)
+        def run(job):  # NumPy's error state belongs to a thread: a diverging network must not warn
+            with np.errstate(over="ignore", invalid="ignore"):
+                _roll_block(weights, spec, inputs, drives, job, outputs, activity)
 
         threads = min(available_threads(), len(jobs))
         with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
@@ -68,20 +74,8 @@ class NumpyEngine:
                 list(map(run, jobs))
             else:
                 with ThreadPoolExecutor(threads) as pool:
-                    list(pool.map(_quietly(run), jobs))
-        return outputs, kept
-
-
-def _quietly(function):
-    """NumPy's error state belongs to a thread: a diverging network must not warn from inside the
-    pool.
-    """
-
-    def call(job):
-        with np.errstate(over="ignore", invalid="ignore"):
-            return function(job)
-
-    return call
+                    list(pool.map(run, jobs))
+        return outputs, activity
 
 
 def _shared_drives(weights: Weights, inputs):
@@ -94,7 +88,7 @@ def _shared_drives(weights: Weights, inputs):
     return inputs.transpose(1, 0, 2) @ W_in[0].T + b_rec[0]
 
 
-def _roll_block(weights, spec, inputs, drives, job, outputs, kept):
+def _roll_block(weights, spec, inputs, drives, job, outputs, activity):
     nets, block = job
     W_recT = np.ascontiguousarray(weights["W_rec"][nets].transpose(0, 2, 1))
     W_outT = np.ascontiguousarray(weights["W_out"][nets].transpose(0, 2, 1))
@@ -104,12 +98,10 @@ def _roll_block(weights, spec, inputs, drives, job, outputs, kept):
     else:
         own = inputs[nets, block] if inputs.ndim == 4 else inputs[None, block]
         drive = np.moveaxis(own @ weights["W_in"][nets].transpose(0, 2, 1)[:, None], 2, 0) + bias
-    networks, hidden = W_recT.shape[:2]
     trials = outputs[nets, block].shape[1]
     state = np.repeat(weights["h0"][nets, None], trials, axis=1)
-    rate = state if spec.form == "rate" else _activate(state, spec.activation, np.empty_like(state))
-    pre = np.empty((networks, trials, hidden), state.dtype)
-    alpha = np.asarray(spec.leak, state.dtype)
+    rate = state if spec.form == "rate" else _activate(state, spec, np.empty_like(state))
+    pre = np.empty_like(state)
     has_bias = bool(bias.any())
     for t in range(outputs.shape[2]):
         np.matmul(rate, W_recT, out=pre)
@@ -117,87 +109,84 @@ def _roll_block(weights, spec, inputs, drives, job, outputs, kept):
             pre += drive[t]
         elif has_bias:
             pre += bias
-        if spec.form == "voltage":
-            state = state + alpha * (pre - state)
-            _activate(state, spec.activation, rate)
-        elif alpha.ndim == 0 and alpha == 1:
-            _activate(pre, spec.activation, state)
-        else:
-            _activate(pre, spec.activation, pre)
-            state += alpha * (pre - state)
+        _advance(spec, pre, state, pre, state, rate)
         np.add(rate @ W_outT, b_out, out=outputs[nets, block, t])
-        if kept is not None:
-            kept[nets, block, t] = state
+        if activity is not None:
+            activity[nets, block, t] = state
 
 
-def _activate(x, activation: str, out):
-    return np.tanh(x, out=out) if activation == "tanh" else np.maximum(x, 0, out=out)
+def _plain(spec: Spec) -> bool:
+    return spec.form == "rate" and np.ndim(spec.leak) == 0 and spec.leak == 1
+
+
+def _advance(spec: Spec, pre, state, fired, then, rate):
+    """From a pre-activation and the state before it to the state `then` and its rate, which are one
+    array in the rate form; `fired` is where φ(pre) may be left.
+    """
+    if _plain(spec):
+        _activate(pre, spec, rate)
+        return
+    leak = np.asarray(spec.leak, pre.dtype)
+    if spec.form == "rate":
+        np.add(state, leak * (_activate(pre, spec, fired) - state), out=then)
+    else:
+        np.add(state, leak * (pre - state), out=then)
+        _activate(then, spec, rate)
+
+
+def _activate(x, spec: Spec, out):
+    return np.tanh(x, out=out) if spec.activation == "tanh" else np.maximum(x, 0, out=out)
 
 
 class NumpyWorker:
-    """Gradients of the loss of one chunk; see `schurkit.engine.base.Worker`."""
+    """Gradients of the loss of one chunk; see `schurkit.engine.base.Worker`. Takes any dtype."""
 
     def __init__(self, spec: Spec, loss: str = "mse"):
         self.spec, self.loss = spec, loss
         self._space: dict[tuple, np.ndarray] = {}
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype) -> np.ndarray:
-        found = self._space.get((name, shape, dtype))
-        if found is None:
-            found = self._space[(name, shape, dtype)] = np.empty(shape, dtype)
-        return found
+        key = name, shape, dtype
+        if key not in self._space:
+            self._space[key] = np.empty(shape, dtype)
+        return self._space[key]
 
     def gradients(self, weights: Weights, inputs, targets, mask):
         dtype = weights["W_rec"].dtype
-        spec, alpha = self.spec, np.asarray(self.spec.leak, dtype)
-        steps = targets.shape[2]
         x = np.ascontiguousarray(inputs.transpose(0, 2, 1, 3), dtype)
-        states, rates = self._forward(weights, x, steps, alpha)
+        _, rates = self.forward(weights, x, targets.shape[2])
         first, loss, d_out = self._readout_error(weights, rates, targets, mask)
-        grads = {"W_out": _over_time(d_out, rates[:, first + 1 :])}
-        if "b_out" in weights:
-            grads["b_out"] = d_out.sum(axis=(1, 2))
-        delta = self._backward(weights, states, rates, d_out, first, alpha, grads)
-        grads["W_rec"] = _over_time(delta, rates[:, :-1])
-        grads["W_in"] = _over_time(delta[:, : x.shape[1]], x)
-        if "b_rec" in weights:
-            grads["b_rec"] = delta.sum(axis=(1, 2))
-        if spec.form == "rate" and "h0" in weights:
-            grads["h0"] = grads.pop("start").sum(axis=1)
-        elif "h0" in weights:
-            grads["h0"] = (
-                grads.pop("start") + grads.pop("start_rate") * _slope(rates[:, 0], spec.activation)
-            ).sum(axis=1)
+        delta, d_start = self.backward(weights, rates, d_out, first)
+        grads = {
+            "W_in": _over_time(delta[:, : x.shape[1]], x),
+            "W_rec": _over_time(delta, rates[:, :-1]),
+            "W_out": _over_time(d_out, rates[:, first + 1 :]),
+            "h0": d_start.sum(axis=1),
+        }
+        for name, d in (("b_rec", delta), ("b_out", d_out)):
+            if name in weights:
+                grads[name] = d.sum(axis=(1, 2))
         return loss, {name: grads[name] for name in weights}
 
-    def _forward(self, weights, x, steps, alpha):
-        """States and rates at times 0 … steps, (networks, steps + 1, trials, hidden); in the rate
-        form they are one array.
+    def forward(self, weights: Weights, x, steps: int):
+        """States and rates at times 0 … steps, (networks, steps + 1, trials, hidden), from inputs
+        (networks, time, trials, input); in the rate form they are one array.
         """
         spec, dtype = self.spec, weights["W_rec"].dtype
         networks, hidden = weights["W_rec"].shape[:2]
-        trials = x.shape[2]
+        driven, trials = x.shape[1:3]
         shape = (networks, steps + 1, trials, hidden)
         rates = self._buffer("rates", shape, dtype)
         states = rates if spec.form == "rate" else self._buffer("states", shape, dtype)
         states[:, 0] = weights["h0"][:, None] if "h0" in weights else 0
         if spec.form == "voltage":
-            _activate(states[:, 0], spec.activation, rates[:, 0])
+            _activate(states[:, 0], spec, rates[:, 0])
         W_recT = np.ascontiguousarray(weights["W_rec"].transpose(0, 2, 1))
-        plain = spec.form == "rate" and alpha.ndim == 0 and alpha == 1
         # The drive of a step waits where its rate (or what leaks into the state) is written: fewer
         # bytes between memory and processor.
-        slots = (
-            rates[:, 1:]
-            if plain or spec.form == "voltage"
-            else self._buffer("fired", (networks, steps, trials, hidden), dtype)
-        )
-        driven = x.shape[1]
-        np.matmul(
-            x.reshape(networks, -1, x.shape[3]),
-            weights["W_in"].transpose(0, 2, 1),
-            out=_rows(slots[:, :driven]),
-        )
+        slots = self._slots(rates)
+        drive = _rows(slots[:, :driven])
+        np.matmul(_rows(x), weights["W_in"].transpose(0, 2, 1), out=drive)
         bias = weights["b_rec"][:, None] if "b_rec" in weights else None
         pre = self._buffer("pre", (networks, trials, hidden), dtype)
         for t in range(steps):
@@ -206,94 +195,75 @@ class NumpyWorker:
                 pre += slots[:, t]
             if bias is not None:
                 pre += bias
-            if plain:
-                _activate(pre, spec.activation, slots[:, t])
-            elif spec.form == "rate":
-                fired = _activate(pre, spec.activation, slots[:, t])
-                states[:, t + 1] = states[:, t] + alpha * (fired - states[:, t])
-            else:
-                states[:, t + 1] = states[:, t] + alpha * (pre - states[:, t])
-                _activate(states[:, t + 1], spec.activation, rates[:, t + 1])
+            _advance(spec, pre, states[:, t], slots[:, t], states[:, t + 1], rates[:, t + 1])
         return states, rates
+
+    def _slots(self, rates):
+        """φ at each step, (networks, steps, trials, hidden), from which the slope is computed."""
+        networks, steps_1, *rest = rates.shape
+        if _plain(self.spec) or self.spec.form == "voltage":
+            return rates[:, 1:]
+        return self._buffer("fired", (networks, steps_1 - 1, *rest), rates.dtype)
 
     def _readout_error(self, weights, rates, targets, mask):
         """The first step that counts, the loss of each network, and dLoss/dOutput from that step
         on, (networks, time, trials, output).
         """
-        dtype = rates.dtype
+        networks, _, trials, _ = rates.shape
         counts = mask if mask.ndim == 1 else mask.any(axis=tuple(range(mask.ndim - 1)))
         first = int(np.argmax(counts))
-        networks, steps_1, trials, _ = rates.shape
         y = _rows(rates[:, first + 1 :]) @ weights["W_out"].transpose(0, 2, 1)
         error = y.reshape(networks, -1, trials, y.shape[-1])
         if "b_out" in weights:
             error += weights["b_out"][:, None, None]
-        wanted = targets.transpose(0, 2, 1, 3)[:, first:].astype(dtype, copy=False)
+        wanted = targets.transpose(0, 2, 1, 3)[:, first:].astype(rates.dtype, copy=False)
+        counts = np.broadcast_to(mask, (networks, trials, mask.shape[-1]))
+        counts = counts.transpose(0, 2, 1)[:, first:]
         if self.loss == "cross_entropy":
-            kept = np.broadcast_to(mask, (networks, trials, mask.shape[-1])).transpose(0, 2, 1)[
-                :, first:
-            ]
-            return first, _cross_entropy(error, wanted, kept), error
+            return first, _cross_entropy(error, wanted, counts), error
         error -= wanted
-        if mask.all():
-            count = np.full(networks, (steps_1 - 1) * trials * y.shape[-1])
-        else:
-            kept = np.broadcast_to(mask, (networks, trials, mask.shape[-1])).transpose(0, 2, 1)[
-                :, first:
-            ]
-            error *= kept[..., None]
-            count = kept.sum(axis=(1, 2)) * error.shape[-1]
+        if not mask.all():
+            error *= counts[..., None]
+        terms = counts.sum(axis=(1, 2)) * error.shape[-1]
         flat = error.reshape(networks, -1)
-        loss = np.einsum("ni,ni->n", flat, flat) / count
-        error *= (2.0 / count)[:, None, None, None].astype(dtype)
+        loss = np.einsum("ni,ni->n", flat, flat) / terms
+        error *= (2.0 / terms)[:, None, None, None].astype(rates.dtype)
         return first, loss, error
 
-    def _backward(self, weights, states, rates, d_out, first, alpha, grads):
-        """dLoss/dPre-activation at each step, (networks, steps, trials, hidden); leaves what
-        reaches the start in `grads`.
+    def backward(self, weights: Weights, rates, d_out, first: int):
+        """dLoss/dPre-activation at each step, (networks, steps, trials, hidden), and dLoss/dh0 of
+        each trial, from dLoss/dOutput of the steps from `first` on; equations in
+        `schurkit.engine.base.Worker`.
         """
         spec, W_rec = self.spec, weights["W_rec"]
+        leak = np.asarray(spec.leak, rates.dtype)
         networks, steps_1, trials, hidden = rates.shape
         delta = self._buffer("delta", (networks, steps_1 - 1, trials, hidden), rates.dtype)
         # What comes from the output of a step waits where its delta is written.
-        np.matmul(
-            d_out.reshape(networks, -1, d_out.shape[3]),
-            weights["W_out"],
-            out=_rows(delta[:, first:]),
-        )
+        np.matmul(_rows(d_out), weights["W_out"], out=_rows(delta[:, first:]))
         d_rate, d_state, space = (
             self._buffer(name, (networks, trials, hidden), rates.dtype)
             for name in ("d_rate", "d_state", "slope")
         )
         d_rate[:] = d_state[:] = 0
-        plain = spec.form == "rate" and alpha.ndim == 0 and alpha == 1
-        fired = (
-            None
-            if plain or spec.form == "voltage"
-            else self._buffer("fired", delta.shape, rates.dtype)
-        )
+        slots, plain = self._slots(rates), _plain(spec)
         for t in range(steps_1 - 2, -1, -1):
             d = delta[:, t]
             if t >= first:
                 d_rate += d
-            if plain:
-                _times_slope(d_rate, rates[:, t + 1], spec.activation, d, space)
-            elif spec.form == "rate":
+            if spec.form == "rate" and not plain:
                 d_rate += d_state
-                _times_slope(d_rate, fired[:, t], spec.activation, d, space)
-                d *= alpha
-                np.multiply(d_rate, 1 - alpha, out=d_state)
-            else:
-                _times_slope(d_rate, rates[:, t + 1], spec.activation, d, space)
+                np.multiply(d_rate, 1 - leak, out=d_state)
+            _times_slope(d_rate, slots[:, t], spec, d, space)
+            if spec.form == "voltage":
                 d += d_state
-                np.multiply(d, 1 - alpha, out=d_state)
-                d *= alpha
+                np.multiply(d, 1 - leak, out=d_state)
+            if not plain:
+                d *= leak
             np.matmul(d, W_rec, out=d_rate)
-        if spec.form == "rate":
-            grads["start"] = d_rate + d_state
-        else:
-            grads["start"], grads["start_rate"] = d_state, d_rate
-        return delta
+        if spec.form == "voltage":
+            _times_slope(d_rate, rates[:, 0], spec, d_rate, space)
+        return delta, d_rate + d_state
 
 
 def _rows(array):
@@ -304,14 +274,11 @@ def _rows(array):
     return array.reshape(networks, time * trials, size)
 
 
-def _cross_entropy(logits, targets, kept):
+def _cross_entropy(logits, targets, counts):
     """Loss of each network; `logits`, (networks, time, trials, output) and contiguous, becomes its
     gradient.
-
-    See `schurkit.engine.base.Worker` for why the entry of the likeliest target is minus the sum of
-    the others.
     """
-    count, flat = kept.sum(axis=(1, 2)), logits.reshape(-1, logits.shape[-1])
+    terms_a_network, flat = counts.sum(axis=(1, 2)), logits.reshape(-1, logits.shape[-1])
     best = np.arange(len(flat)), targets.argmax(axis=-1).ravel()
     logits -= logits.max(axis=-1, keepdims=True)
     terms = np.einsum("...o,...o->...", logits, targets)
@@ -319,13 +286,13 @@ def _cross_entropy(logits, targets, kept):
     hit = flat[best].reshape(terms.shape)
     flat[best] = 0
     rest, mass = logits.sum(axis=-1), targets.sum(axis=-1)
-    terms = np.where(kept, mass * np.log1p(rest + (hit - 1)) - terms, 0)
+    terms = np.where(counts, mass * np.log1p(rest + (hit - 1)) - terms, 0)
     logits *= (mass / (rest + hit))[..., None]
     logits -= targets
     flat[best] = 0
     flat[best] = -flat.sum(axis=-1)
-    logits *= (kept / count[:, None, None])[..., None].astype(logits.dtype)
-    return terms.sum(axis=(1, 2), dtype=np.float64) / count
+    logits *= (counts / terms_a_network[:, None, None])[..., None].astype(logits.dtype)
+    return terms.sum(axis=(1, 2), dtype=np.float64) / terms_a_network
 
 
 def _over_time(left, right):
@@ -333,16 +300,11 @@ def _over_time(left, right):
     return np.matmul(_rows(left).transpose(0, 2, 1), _rows(right))
 
 
-def _slope(rate, activation: str):
-    return 1 - rate * rate if activation == "tanh" else (rate > 0).astype(rate.dtype)
-
-
-def _times_slope(d, rate, activation: str, out, space):
+def _times_slope(d, rate, spec: Spec, out, space):
     """out = d φ′, with φ′ written in terms of the rate φ; `space` is overwritten."""
-    if activation == "tanh":
+    if spec.activation == "tanh":
         np.multiply(rate, rate, out=space)
         np.subtract(1, space, out=space)
         np.multiply(space, d, out=out)
     else:
         np.multiply(d, rate > 0, out=out)
-    return out

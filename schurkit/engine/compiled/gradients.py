@@ -1,0 +1,239 @@
+"""Gradients of one network by backpropagation through time, compiled: see
+`schurkit.engine.base.Worker` for what is computed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..base import Spec, Weights
+from ..numpy import NumpyWorker
+from .cache import call, compiled, inner
+from .kernels import add_product, multiply, multiply_one
+from .network import LEAKY, PLAIN, VOLTAGE, Layout, advance, begin, clear, pack, read_out, take
+from .tile import NONE, TIMES_RELU_SLOPE, TIMES_TANH_SLOPE
+
+_F = np.float32
+
+
+class NumbaWorker:
+    """Gradients of the loss of one chunk, network by network; see `schurkit.engine.base.Worker`."""
+
+    def __init__(self, spec: Spec, loss: str = "mse"):
+        self.spec, self.loss = spec, loss
+        self._space: tuple = (None,)
+
+    def gradients(self, weights: Weights, inputs, targets, mask):
+        if weights["W_rec"].dtype != np.float32:
+            return NumpyWorker(self.spec, self.loss).gradients(weights, inputs, targets, mask)
+        networks, trials, steps = targets.shape[:3]
+        layout = Layout(weights, self.spec, self.loss)
+        if self._space[0] != (layout.dims, trials, steps):
+            space = layout.padded(), layout.space(trials, steps)
+            self._space = (layout.dims, trials, steps), *space
+        theta = layout.flat(weights)
+        x, y = np.ascontiguousarray(inputs, np.float32), np.ascontiguousarray(targets, np.float32)
+        mask = np.ascontiguousarray(np.broadcast_to(mask, (networks, trials, steps)), np.uint8)
+        flat, losses = np.empty_like(theta), np.empty(networks)
+        for i in range(networks):
+            arguments = theta[i], x[i], y[i], mask[i], flat[i]
+            losses[i] = call(gradients_of, layout.dims, *self._space[1:], *arguments)
+        gradients = layout.arrays(flat)
+        return losses, {name: gradients[name] for name in weights}
+
+
+@compiled
+def gradients_of(d, w, s, theta, x, y, mask, gradient):
+    """`gradients` of flat parameters."""
+    pack(d, theta, w)
+    return gradients(d, w, s, x, y, mask, gradient)
+
+
+@inner
+def gradients(d, w, s, x, y, mask, gradient):
+    """Masked loss of one network and its gradient, flat as in `pack`.
+
+    x : (trials, time, input);
+    y : (trials, time', output);
+    mask : (trials, time'), uint8.
+    """
+    trials, steps = mask.shape
+    count, first = 0, steps
+    for b in range(trials):
+        for t in range(steps):
+            if mask[b, t]:
+                count += 1
+                first = min(first, t)
+    forward(d, w, s, x, steps)
+    loss = 0.0
+    terms = count if d.entropy else count * d.outputs
+    scale = _F((1.0 if d.entropy else 2.0) / terms)
+    for t in range(first, steps):
+        read_out(w, s.rates[t + 1], s.errors[t])
+        if d.entropy:
+            loss += surprise(s.errors[t], y[:, t], mask[:, t], scale)
+        else:
+            loss += errors(s.errors[t], y[:, t], mask[:, t], scale)
+    for sums in (s.W_rec, s.W_inT, s.W_out, s.b_rec, s.b_out):
+        clear(sums)
+    back(d, w, s, x, steps, first)
+    collect(d, w, s, gradient)
+    return loss / terms
+
+
+@inner
+def forward(d, w, s, x, steps):
+    """The rates of all steps from inputs (trials, time, input), into `s.rates`."""
+    trials = len(x)
+    begin(d, w, s.rates[0, :trials], s.carry[:trials])
+    for t in range(steps):
+        now, then = s.rates[t, :trials], s.rates[t + 1, :trials]
+        fired = s.fired[0 if d.form == PLAIN else t, :trials]
+        advance(d, w, now, then, x, t, w.b_rec, fired, s.carry[:trials])
+
+
+@inner
+def errors(outputs, y, mask, scale):
+    """Turn the outputs of one step into dLoss/dOutput; returns the sum of squared errors."""
+    total = 0.0
+    for b in range(y.shape[0]):
+        counts = _F(mask[b])
+        for o in range(y.shape[1]):
+            error = (outputs[b, o] - y[b, o]) * counts
+            total += np.float64(error) * np.float64(error)
+            outputs[b, o] = error * scale
+    return total
+
+
+@inner
+def surprise(outputs, y, mask, scale):
+    """Turn the outputs of one step into dLoss/dOutput of the cross-entropy; returns its sum. A NaN
+    or an infinite output makes it NaN.
+    """
+    loss = 0.0
+    for b in range(y.shape[0]):
+        counts = _F(mask[b])
+        top, best = outputs[b, 0], 0
+        for o in range(y.shape[1]):
+            top = max(top, outputs[b, o])
+            best = o if y[b, o] > y[b, best] else best
+        hit, rest, mass, aligned = _F(0), _F(0), _F(0), _F(0)
+        for o in range(y.shape[1]):
+            value = outputs[b, o] - top
+            fired = np.exp(value)
+            if o == best:
+                hit = fired
+            else:
+                rest += fired
+            mass += y[b, o]
+            aligned += y[b, o] * value
+            outputs[b, o] = fired
+        if mask[b]:
+            loss += np.float64(mass * np.log1p(rest + (hit - _F(1))) - aligned)
+        share, others = mass / (rest + hit), _F(0)
+        for o in range(y.shape[1]):
+            if o != best:
+                error = outputs[b, o] * share - y[b, o]
+                others += error
+                outputs[b, o] = error * counts * scale
+        outputs[b, best] = -others * counts * scale
+    return loss
+
+
+@inner
+def back(d, w, s, x, steps, first):
+    """All steps back; the sums over trials and time are added up while a step is in the nearest
+    cache.
+    """
+    trials = len(x)
+    clear(s.carry)
+    for t in range(steps - 1, -1, -1):
+        this = back_step(d, w, s, trials, t, steps, first)
+        if t > 0 or d.h0:
+            add_product(this.T, s.rates[t], s.W_rec)
+        if t < x.shape[1]:
+            add_product(x[:, t].T, this, s.W_inT)
+        if t >= first:
+            add_product(s.errors[t].T, s.rates[t + 1], s.W_out)
+            if d.b_out:
+                add_rows(s.errors[t], s.b_out)
+        if d.b_rec:
+            add_rows(this, s.b_rec)
+
+
+@inner
+def back_step(d, w, s, trials, t, steps, first):
+    """One step back: dLoss/dPre-activation of step t, (trials, hidden), from that of step t + 1 and
+    `s.errors`, which hold from step `first` on. Step `steps` − 1 is the last; `s.carry` begins with
+    zeros.
+    """
+    this, after = s.delta[t % 2, :trials], s.delta[(t + 1) % 2, :trials]
+    W_rec = w.W_rec[: d.hidden if t < steps - 1 else 0]
+    W_out = w.W_out[: d.outputs if t >= first else 0]
+    leaky = d.form == LEAKY
+    start = s.carry[:trials] if leaky else w.zero
+    slope = TIMES_RELU_SLOPE if d.relu else TIMES_TANH_SLOPE
+    mode, rates = NONE if leaky else slope, s.rates[t + 1, :trials]
+    multiply(after, W_rec, s.errors[t, :trials], W_out, start, this, mode, rates)
+    if d.form != PLAIN:
+        leak_back(d, w, this, s.fired[t], s.carry)
+    return this
+
+
+@inner
+def leak_back(d, w, delta, fired, carry):
+    """Turn dLoss/dRate (rate form), or its product with the slope (voltage form), into
+    dLoss/dPre-activation, and carry the rest on.
+    """
+    for b in range(delta.shape[0]):
+        for j in range(delta.shape[1]):
+            leak, value = w.leak[j], delta[b, j]
+            if d.form == LEAKY:
+                slope = _F(fired[b, j] > 0) if d.relu else _F(1) - fired[b, j] * fired[b, j]
+                delta[b, j] = value * slope * leak
+            else:
+                value += carry[b, j]
+                delta[b, j] = value * leak
+            carry[b, j] = value * (_F(1) - leak)
+
+
+@inner
+def add_rows(matrix, total):
+    """total += the sum of the rows of a matrix."""
+    for b in range(matrix.shape[0]):
+        for j in range(matrix.shape[1]):
+            total[0, j] += matrix[b, j]
+
+
+@inner
+def collect(d, w, s, gradient):
+    """Gather the padded sums into the flat gradient."""
+    n, at = d.hidden, 0
+    for i in range(n):
+        for j in range(d.inputs):
+            gradient[at] = s.W_inT[j, i]
+            at += 1
+    for i in range(n):
+        at += take(s.W_rec[i], 0, n, gradient[at:])
+    for i in range(d.outputs):
+        at += take(s.W_out[i], 0, n, gradient[at:])
+    if d.b_rec:
+        at += take(s.b_rec[0], 0, n, gradient[at:])
+    if d.b_out:
+        at += take(s.b_out[0], 0, d.outputs, gradient[at:])
+    if d.h0:
+        start_gradient(d, w, s, gradient[at:])
+
+
+@inner
+def start_gradient(d, w, s, gradient):
+    """dLoss/dh0 from dLoss/dPre-activation of the first step."""
+    this, there = s.delta[0], s.delta[1]
+    slope = TIMES_RELU_SLOPE if d.relu else TIMES_TANH_SLOPE
+    mode = slope if d.form == VOLTAGE else NONE
+    multiply_one(this, w.W_rec, w.zero, there, mode, s.rates[0])
+    for j in range(d.hidden):
+        total = _F(0)
+        for b in range(there.shape[0]):
+            total += there[b, j] + s.carry[b, j]
+        gradient[j] = total

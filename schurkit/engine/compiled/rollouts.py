@@ -1,0 +1,145 @@
+"""The numba engine, and its rollouts: one network after the other, in blocks of trials whose states
+stay in the nearest cache.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..base import Rule, Spec, Weights, available_threads
+from ..numpy import NumpyEngine
+from .cache import call, compiled, inner
+from .gradients import NumbaWorker
+from .kernels import multiply_one
+from .network import VOLTAGE, Layout, advance, aligned, begin, pack, read_out, side_by_side, up
+from .responses import responses
+from .tile import NONE, SHAPE
+from .training import NumbaTrainer
+
+TRIALS_A_BLOCK = 64
+"""Trials of one rollout: their states stay in the nearest cache."""
+FEW_INPUTS = 8
+"""With more inputs than this, variants of one network share an input drive; with fewer, computing
+it again costs less than reading it.
+"""
+OPERATIONS_A_CALL = 1e9
+"""Most multiply-adds of rollouts in one compiled call, some 10 ms: long beside the call, short
+beside a user's patience.
+"""
+
+
+class NumbaEngine:
+    """See `schurkit.engine.base.Engine`; covers both forms, both activations, any leak, biases and
+    starts. Networks in float64 are passed to the NumPy engine.
+    """
+
+    name = "numba"
+    packages = ("numpy", "numba", "llvmlite")
+    arithmetic = SHAPE.arithmetic
+    networks_a_chunk = 1
+    responses = staticmethod(responses)
+
+    @property
+    def workers_at_once(self) -> int:
+        return available_threads()
+
+    def worker(self, spec: Spec, loss: str = "mse") -> NumbaWorker:
+        return NumbaWorker(spec, loss)
+
+    def trainer(
+        self, parameters: Weights, spec: Spec, rule: Rule, loss: str = "mse"
+    ) -> NumbaTrainer:
+        return NumbaTrainer(parameters, spec, rule, loss)
+
+    def rollout(self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool):
+        if weights["W_rec"].dtype != np.float32:
+            return NumpyEngine().rollout(weights, spec, inputs, autonomous, states)
+        layout = Layout(weights, spec)
+        theta, d = layout.flat(weights), layout.dims
+        x = np.ascontiguousarray(inputs if inputs.ndim == 4 else inputs[None], np.float32)
+        trials, steps = x.shape[1], x.shape[2] + autonomous
+        outputs = np.empty((len(theta), trials, steps, d.outputs), np.float32)
+        shape = (steps, d.hidden) if states else (0, 0)
+        activity = np.empty((len(theta), trials, *shape), np.float32)
+        drives = _shared_drives(layout, weights, theta, x)
+        block = min(TRIALS_A_BLOCK, trials)
+        jobs = len(theta) * -(-trials // block)
+        a_job = max(1, block * steps * d.hidden * (d.hidden + d.inputs + d.outputs))
+        size = int(max(1, min(OPERATIONS_A_CALL / a_job, jobs / (4 * available_threads()))))
+        free = []  # work space, handed from thread to thread
+
+        def run(first):
+            space = free.pop() if free else (layout.padded(), layout.space(block))
+            end = min(first + size, jobs)
+            call(roll, d, *space, theta, x, drives, block, first, end, outputs, activity)
+            free.append(space)
+
+        side_by_side(run, range(0, jobs, size))
+        return outputs, activity if states else None
+
+
+def _shared_drives(layout: Layout, weights: Weights, theta, x):
+    """The input drive (time, trials, hidden) where all networks share inputs, W_in and b_rec
+    (variants of one network), else of size 0.
+    """
+    drives = aligned(0, 0, 0)
+    pays = len(theta) > 1 and len(x) == 1 and layout.dims.inputs > FEW_INPUTS
+    if pays and all((weights[name] == weights[name][:1]).all() for name in ("W_in", "b_rec")):
+        drives = aligned(x.shape[2], x.shape[1], up(layout.dims.hidden))
+        call(share_drives, layout.dims, layout.padded(), theta[0], x[0], drives)
+    return drives
+
+
+@compiled
+def roll(d, w, s, theta, x, drives, block, first, last, outputs, states):
+    """Rollouts number first … last − 1; rollout k is trial block k % blocks of network k // blocks.
+
+    x : (1 or networks, trials, time, input);
+    drives : (time, trials, hidden) input drives that all networks share, or of size 0.
+    block : trials in a block.
+    outputs : (networks, trials, time', output) and states, or of size 0, are filled.
+    """
+    blocks = -(-x.shape[1] // block)
+    network = -1
+    for job in range(first, last):
+        if job // blocks != network:
+            network = job // blocks
+            pack(d, theta[network], w)
+        start = job % blocks * block
+        end = min(start + block, x.shape[1])
+        own, out = x[network if len(x) > 1 else 0, start:end], outputs[network, start:end]
+        roll_block(d, w, s, own, drives, start, out, states[network, start:end])
+
+
+@inner
+def roll_block(d, w, s, x, drives, start, outputs, states):
+    """The rollout of some trials of one network, x (trials, time, input), the first of them trial
+    `start`; outputs and states, or of size 0, are filled.
+    """
+    trials = len(x)
+    out, fired, carry = s.errors[0, :trials], s.fired[0, :trials], s.carry[:trials]
+    begin(d, w, s.rates[0, :trials], carry)
+    for t in range(outputs.shape[1]):
+        shared = t < len(drives)
+        drive = drives[t, start : start + trials] if shared else w.b_rec
+        now, then = s.rates[t % 2, :trials], s.rates[(t + 1) % 2, :trials]
+        advance(d, w, now, then, x, x.shape[1] if shared else t, drive, fired, carry)
+        read_out(w, then, out)
+        for b in range(trials):
+            for o in range(d.outputs):
+                outputs[b, t, o] = out[b, o]
+        if states.size:
+            state = carry if d.form == VOLTAGE else then
+            for b in range(trials):
+                for j in range(d.hidden):
+                    states[b, t, j] = state[b, j]
+
+
+@compiled
+def share_drives(d, w, theta, x, drives):
+    """The input drive of every step, (time, trials, hidden), with the biases, from inputs (trials,
+    time, input).
+    """
+    pack(d, theta, w)
+    for t in range(len(drives)):
+        multiply_one(x[:, t], w.W_inT, w.b_rec, drives[t], NONE, drives[t])
