@@ -21,7 +21,7 @@ title: str = "small # book"  # over the figure"""
 
 DRAW = """import matplotlib.pyplot as plt
 from schurkit.nb import claim, record, show, table
-plt.style.use("schurkit.schurkit")
+plt.style.use("schurkit.views.schurkit")
 figure, ax = plt.subplots(figsize=(6.4, 3.2))
 rows = [{"seed": seed, "accuracy": 0.9 + seed / 100, "kind": "a|b"} for seed in range(seeds)]
 for size in sizes:

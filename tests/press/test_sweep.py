@@ -181,7 +181,7 @@ def test_a_chapter_that_was_run_before_is_read(place, monkeypatch):
     first = plan_sweep("small", grid, book=root)
     run_sweep(first, "serial")
     shutil.rmtree(first.folder)
-    monkeypatch.setattr("schurkit_press.sweep.worker._run", None)
+    monkeypatch.setattr("schurkit_press.sweep.worker.run_job", None)
     again = plan_sweep("small", grid, book=root)
     assert len(again.due) == 1
     run_sweep(again, "serial")

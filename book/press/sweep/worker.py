@@ -18,8 +18,9 @@ from pathlib import Path
 
 from schurkit import nb
 from schurkit_press.chapters import chapter_named
+from schurkit_press.kernel import first_line
 from schurkit_press.records import plain_results, record, write_record
-from schurkit_press.run import THREAD_SETTINGS, _run, job_for
+from schurkit_press.run import THREAD_SETTINGS, job_for, run_job
 
 from .targets import find_function, fingerprint, source_digest
 
@@ -57,7 +58,7 @@ def perform(work: dict) -> list[dict]:
             problem = (
                 str(error)
                 if isinstance(error, _RunFailed)
-                else f"{type(error).__name__}: {_first_line(error)}"
+                else f"{type(error).__name__}: {first_line(error)}"
             )
             done = [
                 record(run, work, problem=problem, seconds=time.monotonic() - start)
@@ -130,23 +131,8 @@ def _chapter(work: dict) -> list[dict]:
     root, (run,) = Path(work["spec"]["root"]), work["runs"]
     job = job_for(root, chapter_named(root, work["spec"]["chapter"]), run["values"])
     if not job.cached:
-        with _one_chapter, _restored():
-            outcome = _run(root, job, 1, dict(os.environ))
+        with _one_chapter:
+            outcome = run_job(root, job, 1)
         if outcome.problem:
             raise _RunFailed(outcome.problem.removeprefix(f"{job.chapter.name}: "))
     return [nb.records(job.output)]
-
-
-@contextlib.contextmanager
-def _restored() -> Iterator[None]:
-    before = dict(os.environ)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def _first_line(error) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else "no message")[:300]
