@@ -138,6 +138,14 @@ def book_root(folder: str | Path | None = None) -> Path:
     )
 
 
+def book_or_here() -> Path:
+    """The book's folder, or the working folder where there is no book."""
+    try:
+        return book_root()
+    except InputError:
+        return Path.cwd()
+
+
 def chapters(root: Path) -> dict[str, Chapter]:
     """The notebooks that _toc.yml lists, by name, in the order of the book."""
     found = {}

@@ -6,18 +6,17 @@ asserted.
 """
 
 from .command import add_bench_arguments, bench_command
-from .groups import GROUPS, Settings
+from .groups import GROUPS
 from .growth import (
     Estimate,
     Law,
     Point,
-    duration,
     rollout_points,
     seconds_a_step,
     study,
     training_points,
 )
-from .results import HEADS, Report, Row, cells, comparison, table
+from .results import HEADS, Report, Row, cells, comparison, duration, table
 
 __all__ = [
     "GROUPS",
@@ -27,7 +26,6 @@ __all__ = [
     "Point",
     "Report",
     "Row",
-    "Settings",
     "add_bench_arguments",
     "bench_command",
     "cells",
