@@ -50,13 +50,17 @@ def environment_of(state: Path, given: Mapping[str, str], *options: str, **more:
 def in_environment(environment: Mapping[str, str]) -> Iterator[None]:
     """That environment for this process, and its own again afterwards."""
     before = dict(os.environ)
-    os.environ.clear()
-    os.environ.update(environment)
+    _set(environment)
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        _set(before)
+
+
+def _set(environment: Mapping[str, str]) -> None:
+    for name in os.environ.keys() - environment.keys():
+        os.environ.pop(name, None)
+    os.environ.update(environment)
 
 
 def execute(source: dict, output: Path | None, folder: Path, values: dict | None = None):
