@@ -14,9 +14,15 @@ from .check import Finding
 
 SHOTS = Path("_build/shots")
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 SCREENS = {"desktop": 1280, "phone": 390}
 SCHEMES = ("light", "dark")
 TALLEST = 12000  # pixels of a picture; Chromium repeats what is taller than its largest texture
@@ -173,7 +179,10 @@ def accessibility(page, colours_only: bool = False) -> Iterator[str]:
     for violation in Axe().run(page, options=options).response["violations"]:
         if violation["impact"] in _SERIOUS:
             places = [" ".join(map(str, node["target"])) for node in violation["nodes"]]
-            yield f"axe: {violation['id']} ({violation['impact']}): {violation['help']}; {len(places)} × such as {places[0][:100]}"
+            yield (
+                f"axe: {violation['id']} ({violation['impact']}): {violation['help']}; "
+                f"{len(places)} × such as {places[0][:100]}"
+            )
 
 
 def keyboard(page) -> Iterator[str]:

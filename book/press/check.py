@@ -102,21 +102,17 @@ def check_book(root: Path) -> list[Finding]:
         for path, page in pages.items()
         for finding in _page_findings(html, path, page, pages)
     ]
-    findings += [Finding(path.relative_to(html).as_posix(), f"takes {_megabytes(path.stat().st_size)}; the limit is "
-                                                            f"{_megabytes(PAGE_LIMIT)}")
-                 for path in pages if path.stat().st_size > PAGE_LIMIT]  # fmt: skip
-    whole = sum(path.stat().st_size for path in html.rglob("*") if path.is_file())
-    if whole > BOOK_LIMIT:
-        findings.append(
-            Finding("the book", f"takes {_megabytes(whole)}; the limit is {_megabytes(BOOK_LIMIT)}")
-        )
+    sizes = {path.relative_to(html).as_posix(): (path.stat().st_size, PAGE_LIMIT) for path in pages}
+    files = [path for path in html.rglob("*") if path.is_file()]
+    sizes["the book"] = sum(path.stat().st_size for path in files), BOOK_LIMIT
+    findings += [
+        Finding(place, f"takes {size / 1e6:.1f} MB; the limit is {limit / 1e6:.1f} MB")
+        for place, (size, limit) in sizes.items()
+        if size > limit
+    ]
     for name in chapters(root):
         findings += _chapter_findings(html, name)
     return sorted(findings, key=lambda finding: not finding.is_problem)
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
 
 
 def _page_findings(html: Path, path: Path, page: _Page, pages: dict) -> list[Finding]:

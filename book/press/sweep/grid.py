@@ -45,7 +45,8 @@ def read_grid(
 
     Examples
     --------
-    >>> read_grid(["seed=0:3", "rate=1e-3"], {"seed": Parameter("seed", "int", 0, ""), "rate": Parameter("rate", "float", 0.1, "")}, "it")
+    >>> known = {"seed": Parameter("seed", "int", 0, ""), "rate": Parameter("rate", "float", 1, "")}
+    >>> read_grid(["seed=0:3", "rate=1e-3"], known, "it")
     {'seed': [0, 1, 2], 'rate': [0.001]}
     """
     pairs = list(given.items()) if isinstance(given, Mapping) else [_pair(text) for text in given]
