@@ -19,7 +19,6 @@ from pathlib import Path
 
 from .book import Book
 from .chapters import named
-from .editions import edition_named
 from .kernel import DROPPED
 from .plans import train_ahead
 from .run import CODE, EXECUTED, Job, Outcome, commit, device, job_for, run_jobs
@@ -71,7 +70,7 @@ def plan_build(root: Path, edition: str = "quick", only: Sequence[str] = ()) -> 
         parameters.
     """
     book = Book(root, edition)
-    known, values = book.chapters, edition_named(root, edition, book.chapters).values
+    known, values = book.chapters, named(edition, book.editions, "edition").values
     chosen = [named(name, known, "chapter").name for name in only] or list(known)
     jobs = [job_for(root, known[name], values.get(name, {})) for name in known if name in chosen]
     others = {name: _latest(root, name) for name in known if name not in chosen}

@@ -38,11 +38,6 @@ def editions(root: Path, chapters: dict[str, Chapter]) -> dict[str, Edition]:
     return {name: _edition(name, entry, chapters) for name, entry in entries.items()}
 
 
-def edition_named(root: Path, name: str, chapters: dict[str, Chapter]) -> Edition:
-    """The edition of that name; InputError with the nearest name if there is none."""
-    return named(name, editions(root, chapters), "edition")
-
-
 def _edition(name, entry, chapters: dict[str, Chapter]) -> Edition:
     if (
         not isinstance(entry, dict)

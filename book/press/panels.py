@@ -40,7 +40,7 @@ _STYLE = (
 
 
 @dataclass(frozen=True)
-class Row:
+class Removal:
     """One row of a panel: a group of couplings, what its removal did to each network, and what the
     control did.
 
@@ -82,7 +82,7 @@ class Axis:
         return 1 + log10(value / self.linear)
 
 
-def profile(title: str, rows: Sequence[Row], axis: Axis) -> str:
+def profile(title: str, rows: Sequence[Removal], axis: Axis) -> str:
     """One panel: a row a group of couplings, dots for removals above grey squares for the control,
     a bar at each mean.
 

@@ -94,13 +94,9 @@ def cache_key(root: Path, chapter: Chapter, values: dict) -> str:
     """Sixteen hexadecimal digits that stand for everything that decides the outcome of a
     chapter.
     """
-    cells = [
-        (cell["cell_type"], cell_text(cell), sorted(cell.get("metadata", {}).get("tags", [])))
-        for cell in chapter.source["cells"]
-    ]
     code = code_of(chapter)
     parts = {
-        "cells": cells,
+        "cells": cells_of(chapter),
         "values": values,
         "package": code_digest(CODE, [code]),
         "files": _files_read(root / "book" / "data", chapter.name, code),
@@ -108,6 +104,14 @@ def cache_key(root: Path, chapter: Chapter, values: dict) -> str:
         "engine": choose().name,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def cells_of(chapter: Chapter) -> list[tuple]:
+    """What counts of the cells of a chapter: kind, text and tags."""
+    return [
+        (cell["cell_type"], cell_text(cell), sorted(cell.get("metadata", {}).get("tags", [])))
+        for cell in chapter.source["cells"]
+    ]
 
 
 def code_of(chapter: Chapter) -> str:

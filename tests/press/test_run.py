@@ -153,7 +153,7 @@ def test_growth_curves_are_those_of_one_chapter(after):
             {"sine", "copy_task", "modular_addition"},
         ),
         ("schurkit/fourier/schur.py", {"schur_meets_fourier"}, {"sine", "modular_addition"}),
-        ("schurkit/own/command.py", {"your_own_network"}, {"explore", "how_fast"}),
+        ("schurkit/own/check.py", {"your_own_network"}, {"explore", "how_fast"}),
         ("book/press/ledger.py", set(), {"many_seeds", "flip_flop", "how_fast"}),
         ("book/press/sweep/sweep.py", {"many_seeds"}, {"flip_flop", "how_fast"}),
     ],

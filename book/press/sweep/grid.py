@@ -101,7 +101,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _items(parameter: Parameter, text: str) -> list[str]:
     """The text cut at commas; those inside the brackets of a list do not count."""
-    if not parameter.kind.startswith("list["):
+    if not parameter.is_list:
         return [item.strip() for item in text.split(",")]
     items, depth, start = [], 0, 0
     for position, sign in enumerate(text):
@@ -159,14 +159,8 @@ def _sequence(parameter: Parameter, given) -> list:
         raise InputError(
             f"parameter {parameter.name} takes a sequence of values; got {type(given).__name__}."
         ) from None
-    return [
-        item.tolist()
-        if hasattr(item, "tolist")
-        else list(item)
-        if isinstance(item, tuple)
-        else item
-        for item in found
-    ]
+    found = [item.tolist() if hasattr(item, "tolist") else item for item in found]
+    return [list(item) if isinstance(item, tuple) else item for item in found]
 
 
 def _value(parameter: Parameter, given):
