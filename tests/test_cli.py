@@ -92,8 +92,8 @@ def test_every_command_explains_itself(command, capsys):
         (["buld"], "there is no command 'buld'; did you mean 'build'?"),
         (
             ["zzz"],
-            "there is no command 'zzz'; it takes one of list, build, run, sweep, publish, "
-            "analyze, store, bench, check.",
+            "there is no command 'zzz'; it takes one of analyze, store, list, build, run, "
+            "sweep, publish, bench, check.",
         ),
         (
             ["build", "--edtion", "quick"],

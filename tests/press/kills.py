@@ -20,7 +20,7 @@ from pathlib import Path
 
 def start(root, store):
     """A build in a process group of its own."""
-    command = [sys.executable, "-m", "schurkit_press.cli", "build", "--book", str(root)]
+    command = [sys.executable, "-m", "schurkit", "build", "--book", str(root)]
     environment = os.environ | {"SCHURKIT_STORE": str(store)}
     return subprocess.Popen(
         command,

@@ -264,7 +264,7 @@ def test_a_worker_with_another_source_does_nothing(place):
     plan.target.__dict__["source"] = "other"
     run_sweep(plan, "process", 1)
     assert list(table_of(plan).problem) == [
-        "the worker finds another source of publish.sweep_runs:stacked than the sender"
+        "the worker finds another source of press.sweep_runs:stacked than the sender"
     ]
 
 
@@ -393,7 +393,7 @@ def test_an_interruption_keeps_what_is_finished_and_ends_the_workers(executor, p
     command = [
         sys.executable,
         "-m",
-        "schurkit_press.cli",
+        "schurkit",
         "sweep",
         "press.sweep_runs:waits",
         *grid,
@@ -436,7 +436,7 @@ def test_workers_follow_a_sender_that_is_killed(place):
     command = [
         sys.executable,
         "-m",
-        "schurkit_press.cli",
+        "schurkit",
         "sweep",
         "press.sweep_runs:waits",
         "--grid",
