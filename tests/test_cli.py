@@ -87,22 +87,37 @@ def test_every_command_explains_itself(command, capsys):
     ("argv", "message"),
     [
         (["buld"], "there is no command 'buld'; did you mean 'build'?"),
-        (["zzz"], "there is no command 'zzz'; it takes one of analyze, store, list, build, run, sweep, "
-                  "publish, bench, check."),
-        (["build", "--edtion", "quick"], "unrecognized arguments: --edtion quick (see 'schurkit build "
-                                         "--help')"),
-        (["build", "--edit", "quick"], "unrecognized arguments: --edit quick (see 'schurkit build "
-                                       "--help')"),
-        (["build", "--jobs", "0"], "argument --jobs: takes a whole number from 1 on; got '0' (see 'schurkit build "
-                                   "--help')"),
+        (
+            ["zzz"],
+            "there is no command 'zzz'; it takes one of analyze, store, list, build, run, "
+            "sweep, publish, bench, check.",
+        ),
+        (
+            ["build", "--edtion", "quick"],
+            "unrecognized arguments: --edtion quick (see 'schurkit build --help')",
+        ),
+        (
+            ["build", "--edit", "quick"],
+            "unrecognized arguments: --edit quick (see 'schurkit build --help')",
+        ),
+        (
+            ["build", "--jobs", "0"],
+            "argument --jobs: takes a whole number from 1 on; got '0' (see 'schurkit build "
+            "--help')",
+        ),
         (["run"], "the following arguments are required: chapter (see 'schurkit run --help')"),
         (["run", "small", "-p", "seeds"], "-p takes a name and a value, as in '-p seeds 5'."),
-        (["run", "small", "-p", "seeds", "1", "-p", "seeds", "2"], "parameter 'seeds' is given "
-                                                                   "twice."),
-        (["list", "--book", "nowhere"], "there is no book in nowhere (no _toc.yml and _config.yml); "
-         "run this in a clone of the repository, or name it: --book FOLDER."),
+        (
+            ["run", "small", "-p", "seeds", "1", "-p", "seeds", "2"],
+            "parameter 'seeds' is given twice.",
+        ),
+        (
+            ["list", "--book", "nowhere"],
+            "there is no book in nowhere (no _toc.yml and _config.yml); "
+            "run this in a clone of the repository, or name it: --book FOLDER.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_command_line_is_one_clear_line(argv, message, capsys):
     assert refused(capsys, *argv) == message
 

@@ -22,11 +22,12 @@ from schurkit.intervals import over_networks as interval
 from schurkit_press.verdicts import OTHER, VERDICTS, explained, marked, verdict, verdicts
 
 CLAIMS = """
-- {id: A1, statement: It works., paper: "1.0", where: Table 1, source: x, key: works, quantity: the accuracy, rule: {at least: 0.5},
-   conditions: {bits: 3}}
-- {id: A2, statement: It stays., paper: "0", where: Table 2, source: x, key: same, quantity: the change, rule: {difference: {from: 0, within: 0.01}},
-   conditions: {}}
-- {id: A3, statement: It falls., paper: down, where: Table 3, source: x, key: fall, quantity: the slope, rule: {sign: negative}, conditions: {}}
+- {id: A1, statement: It works., paper: "1.0", where: Table 1, source: x, key: works,
+   quantity: the accuracy, rule: {at least: 0.5}, conditions: {bits: 3}}
+- {id: A2, statement: It stays., paper: "0", where: Table 2, source: x, key: same,
+   quantity: the change, rule: {difference: {from: 0, within: 0.01}}, conditions: {}}
+- {id: A3, statement: It falls., paper: down, where: Table 3, source: x, key: fall,
+   quantity: the slope, rule: {sign: negative}, conditions: {}}
 """
 
 

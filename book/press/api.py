@@ -13,13 +13,32 @@ from .book import Book
 
 # What a reader calls, by module; what `schurkit` itself offers comes first and is not repeated
 MODULES = (
-    "schurkit", "schurkit.schur.form", "schurkit.ablation", "schurkit.ablation.rivals", "schurkit.ablation.couplings", "schurkit.ablation.budget", "schurkit.metrics",
-    "schurkit.analyses.subspace", "schurkit.analyses.activity", "schurkit.analyses.prediction",
-    "schurkit.schur.nonnormality", "schurkit.analyses.dynamics", "schurkit.analyses.trajectories",
-    "schurkit.analyses.features", "schurkit.analyses.places",
-    "schurkit.degeneracy", "schurkit.fourier", "schurkit.tasks", "schurkit.training", "schurkit.own", "schurkit.explorer", "schurkit.views.plot",
-    "schurkit.nb", "schurkit.random", "schurkit.engine",
-)  # fmt: skip
+    "schurkit",
+    "schurkit.schur.form",
+    "schurkit.ablation",
+    "schurkit.ablation.rivals",
+    "schurkit.ablation.couplings",
+    "schurkit.ablation.budget",
+    "schurkit.metrics",
+    "schurkit.analyses.subspace",
+    "schurkit.analyses.activity",
+    "schurkit.analyses.prediction",
+    "schurkit.schur.nonnormality",
+    "schurkit.analyses.dynamics",
+    "schurkit.analyses.trajectories",
+    "schurkit.analyses.features",
+    "schurkit.analyses.places",
+    "schurkit.degeneracy",
+    "schurkit.fourier",
+    "schurkit.tasks",
+    "schurkit.training",
+    "schurkit.own",
+    "schurkit.explorer",
+    "schurkit.views.plot",
+    "schurkit.nb",
+    "schurkit.random",
+    "schurkit.engine",
+)
 _SECTION = re.compile(
     r"^(Parameters|Returns|Raises|Examples|Attributes|Notes|Yields|References|See "
     r"Also|Warns)\n-{3,}\n",

@@ -15,6 +15,7 @@ from schurkit.claims import ours, parts
 from schurkit.words import plural, short
 
 from .book import Book
+from .chapters import run_of
 from .published import agrees, embedded_files, folder, measured
 from .verdicts import explained
 
@@ -31,29 +32,22 @@ def other_parameters(book: Book, name: str) -> list[str]:
     """
     if not book.notebooks[name]:
         return []
-    here, there = (
-        _run(book, name).get("values", {}),
-        book.published[name]["provenance"].get("values", {}),
-    )
-    asked = [
-        key
+    here = run_of(book.notebooks[name]).get("values", {})
+    there = book.published[name]["provenance"].get("values", {})
+    return [
+        f"{key} {_words(here[key])} instead of {_words(there[key])}"
         for key in here
         if key in there
         and key not in PRECISION
         and "seed" not in key
         and not key.endswith("networks")
-    ]
-    return [
-        f"{key} {_words(here[key])} instead of {_words(there[key])}"
-        for key in asked
-        if not _part(here[key], there[key])
+        and not _part(here[key], there[key])
     ]
 
 
 def _part(here, there) -> bool:
-    return here == there or (
-        isinstance(here, list) and isinstance(there, list) and all(one in there for one in here)
-    )
+    both_lists = isinstance(here, list) and isinstance(there, list)
+    return here == there or (both_lists and all(one in there for one in here))
 
 
 def published_numbers(book: Book, name: str) -> dict:
@@ -63,22 +57,18 @@ def published_numbers(book: Book, name: str) -> dict:
     Where it has none, the role shows the K of this run (book/_ext/published_numbers.py).
     """
     same = name in book.published and not other_parameters(book, name)
-    glued = [
-        nb.glued(f"published.{key}", value)
-        for key, value in (book.published[name]["records"] if same else {}).items()
-    ]
-    outputs = [
-        {"output_type": "display_data", "data": data, "metadata": metadata}
-        for data, metadata in glued
-    ]
-    tags = {"tags": ["remove-cell"]}
+    records = book.published[name]["records"] if same else {}
+    glued = [nb.glued(f"published.{key}", value) for key, value in records.items()]
     return {
         "cell_type": "code",
         "id": "published-numbers",
         "execution_count": None,
-        "metadata": tags,
+        "metadata": {"tags": ["remove-cell"]},
         "source": "",
-        "outputs": outputs,
+        "outputs": [
+            {"output_type": "display_data", "data": data, "metadata": metadata}
+            for data, metadata in glued
+        ],
     }
 
 
@@ -88,7 +78,7 @@ def published_line(book: Book, name: str, figure: str, by: str, value: str) -> s
     """
     if name not in book.published:
         return "No run of this chapter is published: this page stands on its own run."
-    kept, run = book.published[name]["provenance"], _run(book, name)
+    kept, run = book.published[name]["provenance"], run_of(book.notebooks[name])
     other = other_parameters(book, name)
     if other:
         return (
@@ -111,18 +101,16 @@ def published_line(book: Book, name: str, figure: str, by: str, value: str) -> s
     )
 
 
-def _run(book: Book, name: str) -> dict:
-    return book.notebooks[name]["metadata"].get("schurkit", {}).get("run", {})
-
-
-def _groups(text: str, by: str, value: str) -> dict[str, list[tuple[str | None, float]]]:
-    """(network, value) of the removals of each group, what is undefined left out."""
-    found = defaultdict(list)
+def _groups(text: str, by: str, value: str) -> dict[str, list[tuple]]:
+    """(label of its network, value) of the removals in the rows of a CSV file, by the column
+    `by`.
+    """
+    groups = defaultdict(list)
     for row in csv.DictReader(io.StringIO(text)):
         number = _number(row.get(value))
         if row.get(by) and row.get("kind", "removal") == "removal" and not isnan(number):
-            found[row[by]].append((row.get("network", row.get("seed")), number))
-    return found
+            groups[row[by]].append((row.get("network", row.get("seed")), number))
+    return groups
 
 
 def _number(text: str | None) -> float:
@@ -146,28 +134,24 @@ def _shares(there: dict, here: dict) -> str:
     mean = 0.0
     for group in there.keys() & here.keys():
         labels, values = zip(*there[group])
-        if (
-            len({*values, *(found for _, found in here[group])}) == 1
-        ):  # of what was not removed, say
-            continue
+        if len({*values, *(value for _, value in here[group])}) == 1:
+            continue  # of what was not removed, say
         low, high = min(values), max(values)
-        for label, found in here[group]:
+        for label, value in here[group]:
             again = label is not None and label in labels
-            inside += low <= found <= high or any(
-                isclose(found, end, rel_tol=1e-5) for end in (low, high)
-            )
-            known, total, mean = (
-                known + again,
-                total + 1,
-                mean + (1 if again else (len(values) - 1) / (len(values) + 1)),
-            )
+            at_an_end = isclose(value, low, rel_tol=1e-5) or isclose(value, high, rel_tol=1e-5)
+            inside += low <= value <= high or at_an_end
+            known += again
+            total += 1
+            mean += 1 if again else (len(values) - 1) / (len(values) + 1)
     if not total:
         return "The published run has no such values to set beside it."
-    expected = (
-        f"fresh networks: {short(mean)} in the mean" if not known else "its seeds are among theirs"
-    )
-    if 0 < known < total:
+    if known == total:
+        expected = "its seeds are among theirs"
+    elif known:
         expected = f"{short(mean)} in the mean, since {known} are of seeds that are among theirs"
+    else:
+        expected = f"fresh networks: {short(mean)} in the mean"
     return (
         f"{inside} of its {plural(total, 'value')} {'lies' if total == 1 else 'lie'} within the "
         f"range of the published networks ({expected})."
@@ -199,16 +183,8 @@ def section(book: Book, name: str, files: list[str], link: str) -> str:
         if same is False:
             differ.append(claim.id)
         word = {True: "yes", False: "**no**", None: "–"}[same]
-        rows.append(
-            f"| {claim.id} | {_value(kept)} | {explained(claim, kept)} | {_value(now)} | {word} |"
-        )
-    if rows:
-        lines += [
-            "| Claim | Published run | Verdict | Here | Agree |",
-            "|:--|:--|:--|:--|:--|",
-            *rows,
-            "",
-        ]
+        rows.append([claim.id, _value(kept), explained(claim, kept), _value(now), word])
+    lines += _table(["Claim", "Published run", "Verdict", "Here", "Agree"], rows)
     if differ:
         bare = any(not part["interval"] for id in differ for part in parts(live[id]).values())
         few = " Where there is no interval here, it is by the value alone." if bare else ""
@@ -219,9 +195,7 @@ def section(book: Book, name: str, files: list[str], link: str) -> str:
             "",
         ]
     lines += _numbers(results["records"], nb.records(notebook) if notebook else {})
-    if files:
-        lines += [_files("published run", files, link), ""]
-    return "\n".join(lines)
+    return "\n".join(lines + _files("published run", files, link))
 
 
 def larger_section(book: Book, name: str, larger: dict, files: list[str], link: str) -> str:
@@ -230,47 +204,35 @@ def larger_section(book: Book, name: str, larger: dict, files: list[str], link: 
     larger : one of the "larger" of its published results.
     files, link : as in `section`, of the larger run.
     """
-    results = book.published[name]
-    edition = larger["provenance"]["edition"]
+    results, run = book.published[name], larger["provenance"]
     base = {told["id"]: told for told in results["claims"]}
-    lines = [f"## The {edition} edition of this chapter", ""]
-    lines += [f"Run apart from this copy: {_provenance(larger['provenance'])}.{_note(larger)}", ""]
+    edition = f"{run['edition']} edition"
+    note = run.get("note", "").strip().rstrip(".")
+    lines = [f"## The {edition} of this chapter", ""]
+    lines += [f"Run apart from this copy: {_provenance(run)}.{f' {note}.' if note else ''}", ""]
     rows = []
     for told in larger["claims"]:
         claim = book.claims.get(told["id"])
         if claim and told["n"] != 0:  # an edition may turn to some claims alone
             other = base.get(claim.id)
             verdict = "–" if other is None else explained(claim, other)
-            rows.append(
-                f"| {claim.id} | {_value(told)} | {explained(claim, told)} | {_value(other)} | "
-                f"{verdict} |"
-            )
-    if rows:
-        lines += [
-            f"| Claim | {edition.capitalize()} edition | Verdict | Published run | Verdict |",
-            "|:--|:--|:--|:--|:--|",
-            *rows,
-            "",
-        ]
-    lines += _numbers(
-        larger["records"], results["records"], ("In the " + edition + " edition", "Published run")
-    )
-    if files:
-        lines += [_files(f"{edition} edition", files, link), ""]
-    return "\n".join(lines)
+            rows.append([claim.id, _value(told), explained(claim, told), _value(other), verdict])
+    lines += _table(["Claim", edition.capitalize(), "Verdict", "Published run", "Verdict"], rows)
+    lines += _numbers(larger["records"], results["records"], (f"In the {edition}", "Published run"))
+    return "\n".join(lines + _files(edition, files, link))
 
 
-def _note(results: dict) -> str:
-    note = results["provenance"].get("note", "").strip()
-    return f" {note.rstrip('.')}." if note else ""
+def _table(heads: list[str], rows: list[list[str]]) -> list[str]:
+    if not rows:
+        return []
+    lines = ("| " + " | ".join(cells) + " |" for cells in (heads, *rows))
+    head, *body = lines
+    return [head, "|:--" * len(heads) + "|", *body, ""]
 
 
-def _files(what: str, files: list[str], link: str) -> str:
-    return (
-        f"Numbers of the {what}: "
-        + ", ".join(f'<a download href="{link}/{file}">{file}</a>' for file in files)
-        + "."
-    )
+def _files(what: str, files: list[str], link: str) -> list[str]:
+    links = (f'<a download href="{link}/{file}">{file}</a>' for file in files)
+    return [f"Numbers of the {what}: {', '.join(links)}.", ""] if files else []
 
 
 def _numbers(kept: dict, live: dict, heads: tuple[str, str] = ("Published", "Here")) -> list[str]:
@@ -301,10 +263,7 @@ def _value(test: dict | None) -> str:
 
 
 def _provenance(run: dict) -> str:
-    changed = (
-        ", ".join(f"{name} = {_words(value)}" for name, value in run["changed"].items())
-        or "default parameters"
-    )
+    changed = ", ".join(f"{name} = {_words(value)}" for name, value in run["changed"].items())
     training = run.get("training")
     spent = f"{run['seconds']:.0f} s"
     if training:
@@ -314,8 +273,8 @@ def _provenance(run: dict) -> str:
         )
     command = run["command"].split(" -p ")[0]  # the parameters follow
     return (
-        f"`{command}` ({changed}), {run['date']}, {spent} on {run['device']}, commit "
-        f"`{run['commit'] or 'unknown'}`"
+        f"`{command}` ({changed or 'default parameters'}), {run['date']}, {spent} on "
+        f"{run['device']}, commit `{run['commit'] or 'unknown'}`"
     )
 
 

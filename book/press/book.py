@@ -12,6 +12,7 @@ from pathlib import Path
 from schurkit.claims import Claim, load_claims
 
 from .chapters import Chapter, chapters
+from .editions import Edition, editions
 from .published import published
 
 
@@ -32,6 +33,11 @@ class Book:
     def chapters(self) -> dict[str, Chapter]:
         """By name, in the order of the book."""
         return chapters(self.root)
+
+    @cached_property
+    def editions(self) -> dict[str, Edition]:
+        """By name, each checked against the chapters."""
+        return editions(self.root, self.chapters)
 
     @cached_property
     def claims(self) -> dict[str, Claim]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import product
 from pathlib import Path
 
 from .build import HTML
@@ -14,9 +15,15 @@ from .check import Finding
 
 SHOTS = Path("_build/shots")
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 SCREENS = {"desktop": 1280, "phone": 390}
 SCHEMES = ("light", "dark")
 TALLEST = 12000  # pixels of a picture; Chromium repeats what is taller than its largest texture
@@ -87,31 +94,23 @@ def browse(root: Path, shots: bool = True, browser=None) -> list[Finding]:
     if reason:
         return [Finding("browser", f"no page was opened: {reason}", is_problem=False)]
     html = root / HTML
-    pages = sorted(
-        path
-        for path in html.rglob("*.html")
+    pages = {
+        path.relative_to(html).as_posix(): path
+        for path in sorted(html.rglob("*.html"))
         if "_static" not in path.relative_to(html).parts and not _forwards(path)
-    )
+    }
     shutil.rmtree(root / SHOTS, ignore_errors=True)
     found: dict[tuple[str, str], Finding] = {}
     with nullcontext(browser) if browser else opened_browser() as used:
-        for screen, width in SCREENS.items():
-            for scheme in SCHEMES:
-                context = used.new_context(
-                    viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
-                )
-                for path in pages:
-                    name = path.relative_to(html).as_posix()
-                    shot = (
-                        root
-                        / SHOTS
-                        / f"{name.removesuffix('.html').replace('/', '-')}-{screen}-{scheme}.png"
-                        if shots
-                        else None
-                    )
-                    for what in _look(context, path, screen, scheme, shot):
-                        found.setdefault((name, what), Finding(name, what))
-                context.close()
+        for screen, scheme in product(SCREENS, SCHEMES):
+            size = {"width": SCREENS[screen], "height": 900}
+            context = used.new_context(viewport=size, color_scheme=scheme, offline=True)
+            for name, path in pages.items():
+                picture = f"{name.removesuffix('.html').replace('/', '-')}-{screen}-{scheme}.png"
+                shot = root / SHOTS / picture if shots else None
+                for what in _look(context, path, screen, scheme, shot):
+                    found.setdefault((name, what), Finding(name, what))
+            context.close()
     return list(found.values())
 
 
@@ -124,31 +123,25 @@ def _look(context, path: Path, screen: str, scheme: str, shot: Path | None) -> I
     """Everything wrong with one page on one screen."""
     page = context.new_page()
     said: list[str] = []
-    page.on(
-        "console",
-        lambda message: (
-            said.append(f"console: {message.text[:160]}") if message.type == "error" else None
-        ),
-    )
-    page.on("pageerror", lambda error: said.append(f"script failed: {str(error)[:160]}"))
-    page.on(
-        "request",
-        lambda request: (
+
+    def hear(message):
+        if message.type == "error":
+            said.append(f"console: {message.text[:160]}")
+
+    def notice(request):
+        if request.url.startswith(("http:", "https:", "ws")):
             said.append(f"asks for {request.url[:120]}")
-            if request.url.startswith(("http:", "https:", "ws"))
-            else None
-        ),
-    )
+
+    page.on("console", hear)
+    page.on("pageerror", lambda error: said.append(f"script failed: {str(error)[:160]}"))
+    page.on("request", notice)
     page.goto(path.resolve().as_uri(), wait_until="load")
     page.wait_for_timeout(150)  # formulas and widgets draw themselves after loading
     if shot is not None:
         shot.parent.mkdir(parents=True, exist_ok=True)
         tall = min(page.evaluate("document.documentElement.scrollHeight"), TALLEST)
-        page.screenshot(
-            path=str(shot),
-            full_page=True,
-            clip={"x": 0, "y": 0, "width": SCREENS[screen], "height": tall},
-        )
+        clip = {"x": 0, "y": 0, "width": SCREENS[screen], "height": tall}
+        page.screenshot(path=str(shot), full_page=True, clip=clip)
     yield from (f"picture {source} does not load" for source in page.evaluate(_BROKEN))
     if page.evaluate(_TOO_WIDE):
         yield f"wider than a {screen}"
@@ -167,13 +160,16 @@ def accessibility(page, colours_only: bool = False) -> Iterator[str]:
 
     # Without "preload" the rules fetch every style sheet again, which a page opened from a file may
     # not do
-    options = {"resultTypes": ["violations"], "preload": False} | (
-        {"runOnly": ["color-contrast"]} if colours_only else {}
-    )
+    options = {"resultTypes": ["violations"], "preload": False}
+    if colours_only:
+        options["runOnly"] = ["color-contrast"]
     for violation in Axe().run(page, options=options).response["violations"]:
         if violation["impact"] in _SERIOUS:
             places = [" ".join(map(str, node["target"])) for node in violation["nodes"]]
-            yield f"axe: {violation['id']} ({violation['impact']}): {violation['help']}; {len(places)} × such as {places[0][:100]}"
+            yield (
+                f"axe: {violation['id']} ({violation['impact']}): {violation['help']}; "
+                f"{len(places)} × such as {places[0][:100]}"
+            )
 
 
 def keyboard(page) -> Iterator[str]:
@@ -191,9 +187,8 @@ def keyboard(page) -> Iterator[str]:
             continue
         before = explorer.evaluate(_STATE)
         for control in controls[:8]:
-            if not control.evaluate(
-                "e => e.isConnected"
-            ):  # an earlier key had the explorer draw its controls anew
+            # an earlier key had the explorer draw its controls anew
+            if not control.evaluate("e => e.isConnected"):
                 continue
             control.focus()
             if not control.evaluate("e => e === document.activeElement"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,8 +18,8 @@ from importlib import metadata
 from pathlib import Path
 
 from .book import Book
-from .chapters import chapter_named
-from .editions import edition_named
+from .chapters import named
+from .kernel import DROPPED
 from .plans import train_ahead
 from .run import CODE, EXECUTED, Job, Outcome, commit, device, job_for, run_jobs
 from .stage import stage
@@ -69,8 +70,8 @@ def plan_build(root: Path, edition: str = "quick", only: Sequence[str] = ()) -> 
         parameters.
     """
     book = Book(root, edition)
-    known, values = book.chapters, edition_named(root, edition, book.chapters).values
-    chosen = [chapter_named(root, name).name for name in only] or list(known)
+    known, values = book.chapters, named(edition, book.editions, "edition").values
+    chosen = [named(name, known, "chapter").name for name in only] or list(known)
     jobs = [job_for(root, known[name], values.get(name, {})) for name in known if name in chosen]
     others = {name: _latest(root, name) for name in known if name not in chosen}
     outputs = {job.chapter.name: job.output for job in jobs} | others
@@ -120,25 +121,32 @@ def build(
             json.dumps({"inputs": digest, "pages": _pages_digest(root)})
         )
     if from_nothing:
-        _tell_whole(root, plan, time.monotonic() - begun, workers)
+        _keep_whole(root, plan, time.monotonic() - begun, workers)
     shown = [name for name, path in plan.others.items() if path is None]
     if shown:
         say(f"Not for publishing: {', '.join(shown)} shown without results.")
     return root / HTML / "index.html"
 
 
-def _tell_whole(root: Path, plan: Plan, seconds: float, workers: int) -> None:
+def _keep_whole(root: Path, plan: Plan, seconds: float, workers: int) -> None:
     """Keep what a build took that had every network to train and every chapter to run; `schurkit
     publish` takes it to book/data.
     """
-    told = {
+    whole = {
         "edition": plan.book.edition,
         "seconds": round(seconds),
         "keys": [job.key for job in plan.jobs],
         "device": device(workers),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "commit": commit(root),
     }
-    told |= {"date": time.strftime("%Y-%m-%d", time.gmtime()), "commit": commit(root)}
-    (root / WHOLE).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    (root / WHOLE).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+
+
+def build_command(edition: str, chapters: Sequence[str] = ()) -> str:
+    """The command that runs those chapters of an edition, or all of it."""
+    only = f" --only {' '.join(chapters)}" if chapters else ""
+    return f"schurkit build --edition {edition}{only}"
 
 
 def render(root: Path, staged: Path, strict: bool = True) -> None:
@@ -148,37 +156,15 @@ def render(root: Path, staged: Path, strict: bool = True) -> None:
     missing from its prose, so it is not held to that.
     """
     target = root / NEXT
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    command = [
-        *jupyter_book,
-        "build",
-        str(staged),
-        "--path-output",
-        str(target),
-        "--all",
-        "--keep-going",
-        "-q",
-    ]
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("PYTHONWARNINGS", "PYTHONPATH")
-    }
-    done = subprocess.run(
-        [*command, *(("-W", "-n") if strict else ())],
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
-    pages = target / "_build" / "html"
+    options = ("--keep-going", *(("-W", "-n") if strict else ()))
+    done, pages = jupyter_book(staged, target, "html", *options)
+    text = done.stdout + done.stderr
     log = root / "_build" / "jupyter-book.log"
-    log.write_text(done.stdout + done.stderr, encoding="utf-8")
+    log.write_text(text, encoding="utf-8")
     if done.returncode != 0 or not (pages / "index.html").is_file():
         raise BuildError(
-            f"Jupyter Book found problems:\n{_problems(done.stdout + done.stderr, staged)}\nThe "
-            f"whole log: {os.path.relpath(log)}"
+            f"Jupyter Book found problems:\n{_problems(text, staged)}\nThe whole log: "
+            f"{os.path.relpath(log)}"
         )
     old = root / "_build" / "old"
     shutil.rmtree(old, ignore_errors=True)
@@ -189,24 +175,34 @@ def render(root: Path, staged: Path, strict: bool = True) -> None:
     shutil.rmtree(target, ignore_errors=True)
 
 
+def jupyter_book(
+    staged: Path, target: Path, builder: str, *options: str
+) -> tuple[subprocess.CompletedProcess, Path]:
+    """Render the staged book into a fresh folder; how that ended, and where the pages are."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    program = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    folders = [str(staged), "--path-output", str(target)]
+    done = subprocess.run(
+        [*program, "build", *folders, "--builder", builder, "--all", "-q", *options],
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name not in DROPPED},
+    )
+    return done, target / "_build" / builder
+
+
 def _problems(log: str, staged: Path) -> str:
     """The warnings and errors of a log, with paths as in the repository."""
     lines = [line.replace(f"{staged}{os.sep}", "").strip() for line in log.splitlines()]
-    found = [
-        line
-        for line in lines
-        if any(word in line for word in ("WARNING", "ERROR", "CRITICAL", "Error:", "error:"))
-    ]
-    return "\n".join(dict.fromkeys(found[:20])) or "\n".join(line for line in lines[-8:] if line)
+    told = re.compile("WARNING|ERROR|CRITICAL|Error:|error:")
+    found = dict.fromkeys([line for line in lines if told.search(line)][:20])
+    return "\n".join(found) or "\n".join(filter(None, lines[-8:]))
 
 
 def _latest(root: Path, name: str) -> Path | None:
     """The most recent complete run of a chapter, whatever its parameters."""
-    runs = [
-        path
-        for path in (root / EXECUTED).glob(f"{name}-????????????????.ipynb")
-        if not path.name.startswith(".")
-    ]
+    runs = (root / EXECUTED).glob(f"{name}-????????????????.ipynb")
     return max(runs, key=lambda path: path.stat().st_mtime, default=None)
 
 
@@ -216,12 +212,10 @@ def _inputs_digest(staged: Path) -> str:
     """
     digest = hashlib.sha256()
     for folder in (staged, CODE["schurkit_press"]):
-        for path in sorted(
-            path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts
-        ):
-            digest.update(
-                path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0"
-            )
+        for path in _files(folder):
+            if "__pycache__" not in path.parts:
+                name = path.relative_to(folder).as_posix().encode()
+                digest.update(name + b"\0" + path.read_bytes() + b"\0")
     for package in RENDERERS:
         digest.update(f"{package} {metadata.version(package)}".encode())
     return digest.hexdigest()
@@ -231,14 +225,16 @@ def _pages_digest(root: Path) -> str:
     """Digest of names, sizes and times of the pages: another program that writes there makes them
     stale.
     """
-    pages = sorted(
-        path for path in (root / HTML).rglob("*") if path.is_file() and path.name != ".inputs"
-    )
     listing = [
         (path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
-        for path in pages
+        for path in _files(root / HTML)
+        if path.name != ".inputs"
     ]
     return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _up_to_date(root: Path, digest: str) -> bool:

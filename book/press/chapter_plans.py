@@ -7,11 +7,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from schurkit.checks import integer
+from schurkit.fourier import check_count
+from schurkit.studies import Design
+from schurkit.tasks import (
+    ContextIntegration,
+    Copy,
+    DelayedDiscrimination,
+    FlipFlop,
+    ModularAddition,
+    PathIntegration,
+    RunningSum,
+    Sine,
+)
+from schurkit.training import (
+    CONSTRUCTIONS,
+    Phase,
+    Recipe,
+    Study,
+    addition_recipe,
+    copy_recipe,
+    degeneracy_recipe,
+    degeneracy_tasks,
+)
 
 MOST = 10_000
 """Networks of one kind that a chapter may ask for: above it, a slip of the pen is more likely than
 a plan.
 """
+
+SUITE = (FlipFlop(), Sine(), ContextIntegration())
+"""The first paper's other tasks."""
 
 plans: dict[str, Callable[[dict], Iterable]] = {}
 """By the name that a notebook gives in its metadata, ``{"schurkit": {"plan": "copy_task"}}``."""
@@ -31,184 +56,121 @@ def _seeds(values: dict, networks: str = "networks") -> tuple[int, ...]:
     )
 
 
+def _only(values: dict, *names: str) -> dict:
+    return {name: values[name] for name in names}
+
+
 @planned
 def copy_task(values: dict) -> list:
     """The copy task: two kinds of networks at the main size, and every construction at every
     size.
     """
-    from schurkit.tasks import Copy
-    from schurkit.training import CONSTRUCTIONS, Study, copy_recipe
-
-    task = Copy(symbols=values["symbols"], channels=values["channels"], replay=values["replay"])
+    task = Copy(**_only(values, "symbols", "channels", "replay"))
     main, grid = _seeds(values), _seeds(values, "grid_networks")
-    studies = [
-        Study(task, copy_recipe(values["hidden_size"], kind), main)
-        for kind in ("orthogonal", "cayley")
-    ]
-    return studies + [
-        Study(task, copy_recipe(size, kind), grid)
-        for size in values["sizes"]
-        for kind in CONSTRUCTIONS
-    ]
+    size = values["hidden_size"]
+    wanted = [(size, kind, main) for kind in ("orthogonal", "cayley")]
+    wanted += [(size, kind, grid) for size in values["sizes"] for kind in CONSTRUCTIONS]
+    return [Study(task, copy_recipe(size, kind), seeds) for size, kind, seeds in wanted]
 
 
 @planned
 def schur_coordinates(values: dict) -> list:
     """Networks of the copy task, shared with the chapter on it."""
-    from schurkit.tasks import Copy
-    from schurkit.training import Study, copy_recipe
-
-    task = Copy(symbols=values["symbols"], channels=values["channels"])
+    task = Copy(**_only(values, "symbols", "channels"))
     return [Study(task, copy_recipe(values["hidden_size"], "orthogonal"), _seeds(values))]
 
 
-def _paper(hidden_size: int, steps: int, **changes):
-    """The recipe of the first paper's other tasks, with gradients clipped at 1, which the paper
+def _paper(task, hidden_size: int, steps: int, seeds: tuple, **changes) -> Study:
+    """By the recipe of the first paper's other tasks, with gradients clipped at 1, which the paper
     does not mention.
     """
-    from schurkit.training import Phase, Recipe
+    phases = (Phase(steps, 1e-3),)
+    return Study(
+        task, Recipe(hidden_size=hidden_size, phases=phases, clip_norm=1.0, **changes), seeds
+    )
 
-    return Recipe(hidden_size=hidden_size, phases=(Phase(steps, 1e-3),), clip_norm=1.0, **changes)
 
-
-def _suite(values: dict, task) -> list:
-    """One task of the first paper, by its recipe."""
-    from schurkit.training import Study
-
-    return [Study(task, _paper(values["hidden_size"], values["training_steps"]), _seeds(values))]
+def _suite(values: dict, *tasks) -> list:
+    """Tasks of the first paper, by its recipe."""
+    size, steps = values["hidden_size"], values["training_steps"]
+    return [_paper(task, size, steps, _seeds(values)) for task in tasks]
 
 
 @planned
 def flip_flop(values: dict) -> list:
     """The flip-flop."""
-    from schurkit.tasks import FlipFlop
-
-    return _suite(
-        values,
-        FlipFlop(
-            bits=values["bits"],
-            steps=values["steps"],
-            pulse_probability=values["pulse_probability"],
-        ),
-    )
+    return _suite(values, FlipFlop(**_only(values, "bits", "steps", "pulse_probability")))
 
 
 @planned
 def sine(values: dict) -> list:
     """Sine generation."""
-    from schurkit.tasks import Sine
-
-    return _suite(
-        values, Sine(steps=values["steps"], slowest=values["slowest"], fastest=values["fastest"])
-    )
+    return _suite(values, Sine(**_only(values, "steps", "slowest", "fastest")))
 
 
 @planned
 def context_integration(values: dict) -> list:
     """Context-dependent integration."""
-    from schurkit.tasks import ContextIntegration
-
-    return _suite(
-        values,
-        ContextIntegration(steps=values["steps"], drift=values["drift"], noise=values["noise"]),
-    )
+    return _suite(values, ContextIntegration(**_only(values, "steps", "drift", "noise")))
 
 
 @planned
 def across_tasks(values: dict) -> list:
     """The three tasks as they are, and their variants."""
-    from schurkit.tasks import ContextIntegration, FlipFlop, Sine
-    from schurkit.training import Study
-
-    seeds, few = _seeds(values), _seeds(values, "variant_networks")
-    size = values["hidden_size"], values["training_steps"]
-    tasks = (FlipFlop(), Sine(), ContextIntegration())
-    varied = [
+    varied = (
         FlipFlop(pulse_probability=0.05),
         FlipFlop(pulse_probability=0.3),
         FlipFlop(steps=50),
         Sine(slowest=0.01, fastest=0.05),
-    ]
-    varied += [ContextIntegration(noise=0.5), ContextIntegration(steps=24)]
-    studies = [Study(task, _paper(*size), seeds) for task in tasks]
-    studies += [Study(task, _paper(*size), few) for task in varied]
+        ContextIntegration(noise=0.5),
+        ContextIntegration(steps=24),
+    )
+    size = values["hidden_size"], values["training_steps"], _seeds(values, "variant_networks")
     kinds = ({"activation": "relu"}, {"leak": values["leak"]})
-    return studies + [Study(task, _paper(*size, **kind), few) for kind in kinds for task in tasks]
+    return [
+        *_suite(values, *SUITE),
+        *(_paper(task, *size) for task in varied),
+        *(_paper(task, *size, **kind) for kind in kinds for task in SUITE),
+    ]
 
 
 @planned
 def subspace_or_coupling(values: dict) -> list:
     """The three tasks as their own chapters train them."""
-    from schurkit.tasks import ContextIntegration, FlipFlop, Sine
-
-    return [
-        study
-        for task in (FlipFlop(), Sine(), ContextIntegration())
-        for study in _suite(values, task)
-    ]
+    return _suite(values, *SUITE)
 
 
 @planned
 def explore(values: dict) -> list:
     """The networks that readers take apart in the page: those of the chapters on the four tasks."""
-    from schurkit.tasks import ContextIntegration, Copy, FlipFlop, Sine
-    from schurkit.training import Study, copy_recipe
-
     seeds = _seeds(values)
-    studies = [
-        Study(task, _paper(64, 3840), seeds) for task in (FlipFlop(), Sine(), ContextIntegration())
-    ]
-    return [*studies, Study(Copy(), copy_recipe(72, "orthogonal"), seeds)]
+    copy = Study(Copy(), copy_recipe(72, "orthogonal"), seeds)
+    return [*(_paper(task, 64, 3840, seeds) for task in SUITE), copy]
 
 
 def _until(values: dict, task) -> list:
     """A task of the study of degeneracy: networks that stop at the paper's threshold."""
-    from schurkit.training import Phase, Study, degeneracy_recipe
-
     phases = (Phase(values["training_steps"], values["learning_rate"]),)
-    recipe = degeneracy_recipe(
-        task,
-        values["hidden_size"],
-        phases=phases,
-        batch_size=values["batch_size"],
-        epoch_steps=values["epoch_steps"],
-    )
-    return [Study(task, recipe, _seeds(values))]
+    given = _only(values, "hidden_size", "batch_size", "epoch_steps")
+    return [Study(task, degeneracy_recipe(task, phases=phases, **given), _seeds(values))]
 
 
 @planned
 def delayed_discrimination(values: dict) -> list:
     """Delayed discrimination."""
-    from schurkit.tasks import DelayedDiscrimination
-
-    return _until(
-        values,
-        DelayedDiscrimination(
-            shortest=values["shortest"], longest=values["longest"], gap=values["gap"]
-        ),
-    )
+    return _until(values, DelayedDiscrimination(**_only(values, "shortest", "longest", "gap")))
 
 
 @planned
 def path_integration(values: dict) -> list:
     """Path integration."""
-    from schurkit.tasks import PathIntegration
-
-    return _until(
-        values,
-        PathIntegration(
-            dimensions=values["dimensions"], steps=values["steps"], speed=values["speed"]
-        ),
-    )
+    return _until(values, PathIntegration(**_only(values, "dimensions", "steps", "speed")))
 
 
 @planned
 def three_levels(values: dict) -> list:
     """Two tasks of the study of degeneracy, at their own settings."""
-    from schurkit.training import Study, degeneracy_recipe, degeneracy_tasks
-
-    seeds = _seeds(values)
-    tasks = degeneracy_tasks()
+    tasks, seeds = degeneracy_tasks(), _seeds(values)
     return [
         Study(tasks[name], degeneracy_recipe(tasks[name], values["hidden_size"]), seeds)
         for name in ("flip_flop", "delayed_discrimination")
@@ -218,91 +180,58 @@ def three_levels(values: dict) -> list:
 @planned
 def knobs(values: dict) -> list:
     """Every setting of every knob of degeneracy."""
-    from schurkit.studies import Design
-
     _seeds(values)  # says what is wrong with them before there are any
-    return list(Design(**{name: values[name] for name in Design.__dataclass_fields__}).studies)
+    return list(Design(**_only(values, *Design.__dataclass_fields__)).studies)
 
 
 @planned
 def is_the_profile_degenerate(values: dict) -> list:
     """The three tasks as the chapter across tasks trains them, and one task over widths and γ."""
-    from schurkit.studies import Design
-    from schurkit.tasks import ContextIntegration, FlipFlop, Sine
-
-    same = {
-        "training_steps": values["training_steps"],
-        "hidden_size": values["hidden_size"],
-        "first_seed": values["first_seed"],
-    }
-    studies = [
-        study
-        for task in (FlipFlop(), Sine(), ContextIntegration())
-        for study in _suite(same | {"networks": values["networks"]}, task)
-    ]
-    empty = dict.fromkeys(("tasks", "delays", "nuclear", "l1"), ()) | {
-        "auxiliary": False,
-        "mup_tasks": ("flip_flop",),
-    }
-    given = {name: values[name] for name in ("gammas", "widths", "first_seed")} | {
-        "networks": len(_seeds(values, "knob_networks"))
-    }
-    return studies + list(Design(**empty | given).studies)
+    design = Design(
+        tasks=(),
+        delays=(),
+        nuclear=(),
+        l1=(),
+        auxiliary=False,
+        mup_tasks=("flip_flop",),
+        networks=len(_seeds(values, "knob_networks")),
+        **_only(values, "gammas", "widths", "first_seed"),
+    )
+    return [*_suite(values, *SUITE), *design.studies]
 
 
 @planned
 def modular_addition(values: dict) -> list:
     """Networks that add modulo p, and one on fewer training pairs whose course is shown."""
-    from schurkit.fourier import check_count
-    from schurkit.tasks import ModularAddition
-    from schurkit.training import Study, addition_recipe
-
     check_count(3, "the least number of key frequencies", values["p"])
-    seeds = _seeds(values)
-    shared = {"p": values["p"], "split_seed": values["split_seed"]}
-    recipe = addition_recipe(
-        values["training_steps"], values["weight_decay"], values["hidden_size"]
-    )
+    seeds, size = _seeds(values), values["hidden_size"]
+
+    def study(fraction, seeds, *recipe, **changes):
+        task = ModularAddition(train_fraction=fraction, **_only(values, "p", "split_seed"))
+        return Study(task, addition_recipe(*recipe, size, **changes), seeds)
+
     studies = [
-        Study(ModularAddition(train_fraction=values["train_fraction"], **shared), recipe, seeds)
+        study(values["train_fraction"], seeds, values["training_steps"], values["weight_decay"])
     ]
     if values["slow_fraction"]:
-        slow = addition_recipe(
-            values["slow_steps"], values["slow_decay"], values["hidden_size"], checkpoints=48
-        )
-        studies.append(
-            Study(
-                ModularAddition(train_fraction=values["slow_fraction"], **shared), slow, seeds[:1]
-            )
-        )
+        slow = values["slow_steps"], values["slow_decay"]
+        studies.append(study(values["slow_fraction"], seeds[:1], *slow, checkpoints=48))
     return studies
 
 
 @planned
 def recipe_or_network(values: dict) -> list:
     """Networks that add modulo p by eight recipes, or two of them, as tuned."""
-    from schurkit.fourier import check_count
-    from schurkit.studies import addition
-
     check_count(values["sparse_at_most"], "sparse_at_most", values["p"])
     variants = addition.VARIANTS if values["every_variant"] else addition.PAIR
-    names = ("clean_up", "most_steps", "split_seed", "p", "hidden_size")
-    return list(
-        addition.studies(
-            _seeds(values), variants=variants, **{name: values[name] for name in names}
-        ).values()
-    )
+    given = _only(values, "clean_up", "most_steps", "split_seed", "p", "hidden_size")
+    return list(addition.studies(_seeds(values), variants=variants, **given).values())
 
 
 @planned
 def schur_meets_fourier(values: dict) -> list:
     """The networks of the chapter on modular addition, and networks that report running sums."""
-    from schurkit.tasks import RunningSum
-    from schurkit.training import Study, addition_recipe
-
-    task = RunningSum(
-        p=values["running_p"], operands=values["operands"], split_seed=values["split_seed"]
-    )
+    task = RunningSum(p=values["running_p"], **_only(values, "operands", "split_seed"))
     recipe = addition_recipe(
         values["running_steps"],
         values["running_decay"],
@@ -319,11 +248,5 @@ def schur_meets_fourier(values: dict) -> list:
 @planned
 def many_seeds(values: dict) -> list:
     """A small flip-flop at several sizes; what the chapter times is trained while it runs."""
-    from schurkit.tasks import FlipFlop
-    from schurkit.training import Study
-
-    seeds = _seeds(values)
-    return [
-        Study(FlipFlop(bits=2, steps=20), _paper(size, values["training_steps"]), seeds)
-        for size in values["sizes"]
-    ]
+    task, steps, seeds = FlipFlop(bits=2, steps=20), values["training_steps"], _seeds(values)
+    return [_paper(task, size, steps, seeds) for size in values["sizes"]]

@@ -10,12 +10,18 @@ import math
 import os
 import re
 import tokenize
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from schurkit.checks import InputError
 
-_SCALARS = {"int": int, "float": float, "bool": bool, "str": str}
+_KINDS = {
+    "int": ("a whole number", "whole numbers such as 1,2,3"),
+    "float": ("a number such as 0.5 or 1e-3", "numbers such as 0.5,1e-3"),
+    "bool": ("true or false", "true and false"),
+    "str": ("text", "texts such as a,b"),
+}
+"""What a value of each kind looks like, and several of them."""
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -44,37 +50,33 @@ class Parameter:
         ------
         InputError : it does not stand for a value of this kind.
         """
-        value = (
-            _parse_list(self.kind[5:-1], given)
-            if self.kind.startswith("list[")
-            else _parse_scalar(self.kind, given)
-        )
         if self.choices:
             value = given if given in self.choices else None
+        elif self.is_list:
+            value = _parse_list(self.inner, given)
+        else:
+            value = _parse_scalar(self.kind, given)
         if value is None:
             raise InputError(f"parameter {self.name} takes {self.expected}; got {given!r}.")
         return value
+
+    @property
+    def is_list(self) -> bool:
+        """Whether a value is a list."""
+        return self.kind.startswith("list[")
+
+    @property
+    def inner(self) -> str:
+        """The kind of the items of a list, else the kind itself."""
+        return self.kind[5:-1] if self.is_list else self.kind
 
     @property
     def expected(self) -> str:
         """What a value looks like, in words."""
         if self.choices:
             return "one of " + ", ".join(map(repr, self.choices))
-        words = {
-            "int": "a whole number",
-            "float": "a number such as 0.5 or 1e-3",
-            "bool": "true or false",
-            "str": "text",
-        }
-        if self.kind.startswith("list["):
-            one = {
-                "int": "whole numbers such as 1,2,3",
-                "float": "numbers such as 0.5,1e-3",
-                "bool": "true and false",
-                "str": "texts such as a,b",
-            }
-            return f"a list of {one[self.kind[5:-1]]}"
-        return words[self.kind]
+        one, several = _KINDS[self.inner]
+        return f"a list of {several}" if self.is_list else one
 
 
 @dataclass(frozen=True)
@@ -106,16 +108,19 @@ class Chapter:
         return changed
 
 
-def suggestion(name: str, known) -> str:
+def suggestion(name: str, known, verb: str = "has") -> str:
     """The end of a message about an unknown name: the nearest one, or all of them."""
     near = difflib.get_close_matches(str(name), list(known), n=1)
-    return (
-        f"; did you mean {near[0]!r}?"
-        if near
-        else f"; it has {', '.join(known) or 'none'}."
-        if known
-        else "; there is none."
-    )
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; it {verb} {', '.join(known)}." if known else "; there is none."
+
+
+def named(name: str, known: dict, what: str):
+    """What `known` holds by that name; InputError with the nearest name if there is none."""
+    if name not in known:
+        raise InputError(f"there is no {what} {name!r}{suggestion(name, known)}")
+    return known[name]
 
 
 def book_root(folder: str | Path | None = None) -> Path:
@@ -133,6 +138,14 @@ def book_root(folder: str | Path | None = None) -> Path:
     )
 
 
+def book_or_here() -> Path:
+    """The book's folder, or the working folder where there is no book."""
+    try:
+        return book_root()
+    except InputError:
+        return Path.cwd()
+
+
 def chapters(root: Path) -> dict[str, Chapter]:
     """The notebooks that _toc.yml lists, by name, in the order of the book."""
     found = {}
@@ -147,33 +160,31 @@ def chapters(root: Path) -> dict[str, Chapter]:
 
 def chapter_named(root: Path, name: str) -> Chapter:
     """The chapter of that name; InputError with the nearest name if there is none."""
-    known = chapters(root)
-    if name not in known:
-        raise InputError(f"there is no chapter {name!r}{suggestion(name, known)}")
-    return known[name]
+    return named(name, chapters(root), "chapter")
 
 
 def toc_entries(root: Path) -> list[str]:
     """Every file that _toc.yml names, in order."""
+    return list(_entries(read_yaml(root / "_toc.yml")))
+
+
+def _entries(node):
+    if isinstance(node, list):
+        for item in node:
+            yield from _entries(item)
+    elif isinstance(node, dict):
+        yield from (node[key] for key in ("root", "file") if isinstance(node.get(key), str))
+        yield from _entries(list(node.values()))
+
+
+def read_yaml(path: Path):
+    """The content of a YAML file; InputError if it is none."""
     import yaml
 
     try:
-        toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise InputError(f"_toc.yml is not valid YAML: {' '.join(str(error).split())}") from None
-    found: list[str] = []
-
-    def collect(node):
-        if isinstance(node, dict):
-            found.extend(node[key] for key in ("root", "file") if isinstance(node.get(key), str))
-            for value in node.values():
-                collect(value)
-        elif isinstance(node, list):
-            for item in node:
-                collect(item)
-
-    collect(toc)
-    return found
+        raise InputError(f"{path.name} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def read_chapter(path: Path) -> Chapter:
@@ -194,21 +205,13 @@ def read_chapter(path: Path) -> Chapter:
         raise InputError(
             f"{path.name} must have one cell tagged 'parameters'; it has {len(tagged)}."
         )
-    headings = (
-        line
-        for cell in cells
-        if cell["cell_type"] == "markdown"
-        for line in cell_text(cell).splitlines()
-    )
-    title = next(
-        (line.lstrip("# ").strip() for line in headings if line.startswith("# ")), path.stem
-    )
-    found = _parameters(cell_text(tagged[0]), path.name) if tagged else ()
+    prose = "\n".join(cell_text(cell) for cell in cells if cell["cell_type"] == "markdown")
+    title = re.search(r"^# +(.*)", prose, re.MULTILINE)
     return Chapter(
         path.stem,
         path,
-        title,
-        found,
+        title[1].strip() if title else path.stem,
+        _parameters(cell_text(tagged[0]), path.name) if tagged else (),
         content.get("metadata", {}).get("schurkit", {}).get("plan"),
         content,
     )
@@ -218,6 +221,20 @@ def cell_text(cell: dict) -> str:
     """The source of a cell as one text (a notebook may store it as lines)."""
     source = cell.get("source", "")
     return source if isinstance(source, str) else "".join(source)
+
+
+def outputs(notebook: dict) -> list[tuple[dict, dict]]:
+    """Every output of a notebook, each with what `schurkit.nb` says about it."""
+    return [
+        (output, output.get("metadata", {}).get("schurkit", {}))
+        for cell in notebook.get("cells", [])
+        for output in cell.get("outputs", [])
+    ]
+
+
+def run_of(notebook: dict) -> dict:
+    """How a notebook was run, as `schurkit_press.run` wrote it down; empty where nothing is."""
+    return notebook.get("metadata", {}).get("schurkit", {}).get("run") or {}
 
 
 def _parameters(source: str, where: str) -> tuple[Parameter, ...]:
@@ -240,90 +257,81 @@ def _parameter(statement: ast.stmt, help: str, where: str) -> Parameter:
     problem = (
         f"{where}, parameters cell, line {statement.lineno}: write 'name: kind = default  # help'"
     )
-    if (
-        not isinstance(statement, ast.AnnAssign)
-        or not isinstance(statement.target, ast.Name)
-        or statement.value is None
-    ):
-        raise InputError(f"{problem}; got {ast.unparse(statement)!r}.")
-    name, kind = statement.target.id, ast.unparse(statement.annotation)
+    got = f"got {ast.unparse(statement)!r}."
+    match statement:
+        case ast.AnnAssign(
+            target=ast.Name(id=name), annotation=annotation, value=ast.AST() as value
+        ):
+            kind = ast.unparse(annotation)
+        case _:
+            raise InputError(f"{problem}; {got}")
     try:
-        default = ast.literal_eval(statement.value)
-        choices = (
-            ast.literal_eval(statement.annotation.slice) if kind.startswith("Literal[") else ()
-        )
+        default = ast.literal_eval(value)
+        choices = ast.literal_eval(annotation.slice) if kind.startswith("Literal[") else ()
     except (ValueError, AttributeError):
-        raise InputError(
-            f"{problem} with a plain default; got {ast.unparse(statement)!r}."
-        ) from None
+        raise InputError(f"{problem} with a plain default; {got}") from None
     choices = choices if isinstance(choices, tuple) else (choices,)
-    inner = kind[5:-1] if kind.startswith("list[") else kind
-    if inner not in _SCALARS and not (
-        choices and all(isinstance(choice, str) for choice in choices)
-    ):
+    parameter = Parameter(name, kind, default, help, choices)
+    texts = choices and all(isinstance(choice, str) for choice in choices)
+    if parameter.inner not in _KINDS and not texts:
         raise InputError(
             f"{problem}, where kind is int, float, bool, str, list[…] of one of them, or Literal "
             f"of texts; got {kind!r}."
         )
-    parameter = Parameter(name, kind, default, help, choices)
-    if isinstance(default, str) and inner != "str" and not choices:
-        raise InputError(
-            f"{problem}: {name} takes {parameter.expected}; its default is {default!r}."
-        )
     try:
-        parsed = parameter.parse(default)
+        if isinstance(default, str) and parameter.inner != "str" and not choices:
+            raise InputError("a text is read as another kind on the command line alone")
+        return replace(parameter, default=parameter.parse(default))
     except InputError:
         raise InputError(
             f"{problem}: {name} takes {parameter.expected}; its default is {default!r}."
         ) from None
-    return Parameter(name, kind, parsed, help, choices)
 
 
 def _parse_scalar(kind: str, given):
     """The value, or None if `given` is not of this kind."""
     if kind == "str":
         return given if isinstance(given, str) else None
-    if isinstance(given, bool) or kind == "bool":
+    if kind == "bool":
         words = {"true": True, "false": False}
-        return (
-            given
-            if kind == "bool" and isinstance(given, bool)
-            else words.get(str(given).lower())
-            if kind == "bool"
-            else None
-        )
+        return given if isinstance(given, bool) else words.get(str(given).lower())
+    if not isinstance(given, (int, float, str)) or isinstance(given, bool):
+        return None
+    if isinstance(given, str):
+        form = _INTEGER if kind == "int" else _FLOAT
+        if not form.fullmatch(given.strip()) or (kind == "int" and len(given) >= 40):
+            return None
+        return int(given) if kind == "int" else _finite(given)
     if kind == "int":
-        if isinstance(given, str):
-            return int(given) if _INTEGER.fullmatch(given.strip()) and len(given) < 40 else None
         return given if isinstance(given, int) else None
-    if kind == "float":
-        if isinstance(given, str) and not _FLOAT.fullmatch(given.strip()):
-            return None
-        try:
-            value = float(given) if isinstance(given, (int, float, str)) else math.nan
-        except OverflowError:
-            return None
-        return value if math.isfinite(value) else None
-    return None
+    return _finite(given)
+
+
+def _finite(given) -> float | None:
+    try:
+        value = float(given)
+    except OverflowError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _parse_list(kind: str, given):
     if isinstance(given, str):
-        text = given.strip()
-        if text.startswith("["):
-            try:
-                given = json.loads(text)
-            except ValueError:
-                given = text[1:-1].split(",") if text.endswith("]") else None
-        else:
-            given = text.split(",")
-        given = (
-            [item.strip() if isinstance(item, str) else item for item in given]
-            if given is not None
-            else None
-        )
-        given = [] if given == [""] else given
+        given = _listed(given.strip())
     if not isinstance(given, list):
         return None
     values = [_parse_scalar(kind, item) for item in given]
-    return None if any(value is None for value in values) else values
+    return None if None in values else values
+
+
+def _listed(text: str) -> list | None:
+    """The items of a text such as ``1,2`` or ``[1, 2]``, those in brackets as JSON has them."""
+    if text.startswith("["):
+        try:
+            return json.loads(text)
+        except ValueError:
+            if not text.endswith("]"):
+                return None
+            text = text[1:-1]
+    items = [item.strip() for item in text.split(",")]
+    return [] if items == [""] else items

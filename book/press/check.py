@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from schurkit.checks import InputError
 
 from .build import HTML
-from .chapters import chapters
+from .chapters import chapters, outputs
 
 # Elements that make a browser fetch something, with the attribute that names it
 _FETCHING = {
@@ -56,29 +56,19 @@ class _Page(HTMLParser):
         self.images_without_text: list[str] = []
 
     def handle_starttag(self, tag, attributes):
-        given = dict(attributes)
-        if given.get("id"):
-            self.ids.add(given["id"])
-        if tag == "a" and given.get("name"):
-            self.ids.add(given["name"])
-        if tag == "a" and given.get("href"):
+        given = {name: value for name, value in attributes if value}
+        ids = [given.get("id"), given.get("name") if tag == "a" else None]
+        self.ids.update(filter(None, ids))
+        if tag == "a" and "href" in given:
             self.links.append(given["href"])
-        if tag in _FETCHING and given.get(_FETCHING[tag]):
+        if _FETCHING.get(tag) in given:
             self.fetched.append(given[_FETCHING[tag]])
-        if (
-            tag == "link"
-            and given.get("href")
-            and _FETCHING_LINKS & set((given.get("rel") or "").split())
-        ):
+        if tag == "link" and "href" in given and _FETCHING_LINKS & {*given.get("rel", "").split()}:
             self.fetched.append(given["href"])
-        if tag == "img" and "alt" not in given:
-            self.images_without_text.append(given.get("src") or "?")
-        if (
-            tag == "svg"
-            and given.get("role") == "img"
-            and not given.get("aria-label")
-            and not given.get("aria-labelledby")
-        ):
+        if tag == "img" and "alt" not in dict(attributes):
+            self.images_without_text.append(given.get("src", "?"))
+        named = given.keys() & {"aria-label", "aria-labelledby"}
+        if tag == "svg" and given.get("role") == "img" and not named:
             self.images_without_text.append("a drawing")
 
 
@@ -102,21 +92,17 @@ def check_book(root: Path) -> list[Finding]:
         for path, page in pages.items()
         for finding in _page_findings(html, path, page, pages)
     ]
-    findings += [Finding(path.relative_to(html).as_posix(), f"takes {_megabytes(path.stat().st_size)}; the limit is "
-                                                            f"{_megabytes(PAGE_LIMIT)}")
-                 for path in pages if path.stat().st_size > PAGE_LIMIT]  # fmt: skip
-    whole = sum(path.stat().st_size for path in html.rglob("*") if path.is_file())
-    if whole > BOOK_LIMIT:
-        findings.append(
-            Finding("the book", f"takes {_megabytes(whole)}; the limit is {_megabytes(BOOK_LIMIT)}")
-        )
+    sizes = {path.relative_to(html).as_posix(): (path.stat().st_size, PAGE_LIMIT) for path in pages}
+    files = [path for path in html.rglob("*") if path.is_file()]
+    sizes["the book"] = sum(path.stat().st_size for path in files), BOOK_LIMIT
+    findings += [
+        Finding(place, f"takes {size / 1e6:.1f} MB; the limit is {limit / 1e6:.1f} MB")
+        for place, (size, limit) in sizes.items()
+        if size > limit
+    ]
     for name in chapters(root):
         findings += _chapter_findings(html, name)
     return sorted(findings, key=lambda finding: not finding.is_problem)
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
 
 
 def _page_findings(html: Path, path: Path, page: _Page, pages: dict) -> list[Finding]:
@@ -131,11 +117,9 @@ def _page_findings(html: Path, path: Path, page: _Page, pages: dict) -> list[Fin
         if not _leads_somewhere(path, link, pages)
     ]
     outside = sorted(
-        {
-            address
-            for address in page.fetched
-            if urlsplit(address).scheme in ("http", "https") or address.startswith("//")
-        }
+        address
+        for address in set(page.fetched)
+        if urlsplit(address).scheme in ("http", "https") or address.startswith("//")
     )
     return found + [Finding(name, f"fetches {address}", is_problem=False) for address in outside]
 
@@ -148,12 +132,8 @@ def _leads_somewhere(path: Path, link: str, pages: dict) -> bool:
     if not target.exists():
         return False
     anchor = unquote(parts.fragment)
-    return (
-        not anchor
-        or target not in pages
-        or anchor in pages[target].ids
-        or anchor in ("main-content", "top")
-    )
+    anywhere = not anchor or target not in pages or anchor in ("main-content", "top")
+    return anywhere or anchor in pages[target].ids
 
 
 def _chapter_findings(html: Path, name: str) -> list[Finding]:
@@ -163,23 +143,15 @@ def _chapter_findings(html: Path, name: str) -> list[Finding]:
     sources = list((html / "_sources").rglob(f"{name}.ipynb"))
     if not sources:
         return [Finding(name, "has no page")]
-    cells = [
-        cell
-        for cell in json.loads(sources[0].read_text(encoding="utf-8"))["cells"]
-        if cell["cell_type"] == "code" and cell["source"]
-    ]
-    found = (
-        [Finding(name, "was not run")]
-        if not any(cell.get("execution_count") for cell in cells)
-        else []
-    )
-    for cell in cells:
-        for output in cell.get("outputs", []):
-            pictured = any(mime.startswith("image/") for mime in output.get("data", {}))
-            if pictured and not output.get("metadata", {}).get("mystnb", {}).get("image", {}).get(
-                "alt"
-            ):
-                found.append(
-                    Finding(name, "a figure has no alternative text; show it with schurkit.nb.show")
-                )
+    page = json.loads(sources[0].read_text(encoding="utf-8"))
+    code = [cell for cell in page["cells"] if cell["cell_type"] == "code" and cell["source"]]
+    found = []
+    if not any(cell.get("execution_count") for cell in code):
+        found.append(Finding(name, "was not run"))
+    for output, _ in outputs({"cells": code}):
+        pictured = any(mime.startswith("image/") for mime in output.get("data", {}))
+        options = output.get("metadata", {}).get("mystnb", {}).get("image", {})
+        if pictured and not options.get("alt"):
+            what = "a figure has no alternative text; show it with schurkit.nb.show"
+            found.append(Finding(name, what))
     return found

@@ -37,18 +37,15 @@ def _with_parameters(parser, argv: list[str]):
 # --------------------------------------------------------------------------------------------- list
 def _list_arguments(parser) -> None:
     parser.add_argument("chapter", nargs="?", help="show this chapter alone")
-    _book_argument(parser)
+    book_argument(parser)
 
 
 def _list(arguments) -> int:
-    from .chapters import book_root, chapter_named, chapters
+    from .chapters import book_root, chapters, named
 
-    root = book_root(arguments.book)
-    shown = (
-        [chapter_named(root, arguments.chapter)]
-        if arguments.chapter
-        else list(chapters(root).values())
-    )
+    known = chapters(book_root(arguments.book))
+    only = arguments.chapter
+    shown = [named(only, known, "chapter")] if only else known.values()
     for position, chapter in enumerate(shown):
         print(("\n" if position else "") + f"{chapter.name}: {chapter.title}")
         lines = [
@@ -63,33 +60,16 @@ def _list(arguments) -> int:
 
 # -------------------------------------------------------------------------------------------- build
 def _build_arguments(parser) -> None:
-    parser.add_argument(
-        "--edition",
-        default="quick",
-        metavar="NAME",
-        help="an edition of book/editions.yml (default: quick)",
-    )
-    parser.add_argument(
-        "--only",
-        nargs="+",
-        default=[],
-        metavar="CHAPTER",
-        help="run these chapters alone; the others show the run they have",
-    )
-    parser.add_argument(
-        "--jobs",
-        type=_count,
-        default=None,
-        metavar="N",
-        help="chapters run at a time, sharing the cores (default: one a core)",
-    )
-    parser.add_argument(
-        "--pdf",
-        action="store_true",
-        help="also print the book to _build/schurkit.pdf (needs Chromium)",
-    )
+    add = parser.add_argument
+    _edition_argument(parser, "quick")
+    only = "run these chapters alone; the others show the run they have"
+    add("--only", nargs="+", default=[], metavar="CHAPTER", help=only)
+    jobs = "chapters run at a time, sharing the cores (default: one a core)"
+    add("--jobs", type=_count, metavar="N", help=jobs)
+    pdf = "also print the book to _build/schurkit.pdf (needs Chromium)"
+    add("--pdf", action="store_true", help=pdf)
     _run_options(parser)
-    _book_argument(parser)
+    book_argument(parser)
 
 
 def _build(arguments) -> int:
@@ -98,42 +78,29 @@ def _build(arguments) -> int:
     from .pdf import print_book
     from .run import cores
 
-    root = book_root(arguments.book)
+    root, force = book_root(arguments.book), arguments.force
     plan = plan_build(root, arguments.edition, arguments.only)
     if arguments.dry_run:
-        return _dry_run(root, plan.jobs, arguments.force)
+        return _dry_run(root, plan.jobs, force)
     try:
-        page = build(
-            root, plan, workers=arguments.jobs or cores(), force=arguments.force, report=_progress
-        )
-        printed = print_book(root) if arguments.pdf else None
+        page = build(root, plan, workers=arguments.jobs or cores(), force=force, report=_progress)
+        printed = f" and {os.path.relpath(print_book(root))}" if arguments.pdf else ""
     except BuildError as error:
-        print(f"schurkit: {error}", file=sys.stderr)
-        return 1
-    print(
-        f"The book ({plan.book.edition} edition) is in {os.path.relpath(page)}"
-        + (f" and {os.path.relpath(printed)}" if printed else "")
-    )
+        return _failed(error)
+    print(f"The book ({plan.book.edition} edition) is in {os.path.relpath(page)}{printed}")
     return 0
 
 
 # ---------------------------------------------------------------------------------------------- run
 def _run_arguments(parser) -> None:
-    parser.add_argument("chapter", help="a chapter, as 'schurkit list' names it")
-    parser.add_argument(
-        "-p",
-        "--parameter",
-        nargs=2,
-        metavar=("NAME", "VALUE"),
-        help="set a parameter; repeat it for several",
-    )
-    parser.add_argument(
-        "--out",
-        metavar="FOLDER",
-        help="where the executed notebook goes (default: _build/executed)",
-    )
+    add = parser.add_argument
+    add("chapter", help="a chapter, as 'schurkit list' names it")
+    parameter = "set a parameter; repeat it for several"
+    add("-p", "--parameter", nargs=2, metavar=("NAME", "VALUE"), help=parameter)
+    out = "where the executed notebook goes (default: _build/executed)"
+    add("--out", metavar="FOLDER", help=out)
     _run_options(parser)
-    _book_argument(parser)
+    book_argument(parser)
 
 
 def _run(arguments) -> int:
@@ -149,42 +116,42 @@ def _run(arguments) -> int:
     if arguments.dry_run:
         return _dry_run(root, [job], arguments.force)
     if arguments.force or not job.cached:
-        studies_of(
-            job.chapter, job.values
-        )  # a value that no network can have ends here, before anything is trained
+        # a value that no network can have ends here, before anything is trained
+        studies_of(job.chapter, job.values)
         (outcome,) = run_jobs(root, [job], report=_progress)
         if outcome.problem:
-            print(f"schurkit: {outcome.problem}", file=sys.stderr)
-            return 1
-    _print_results(root, job)
+            return _failed(outcome.problem)
+    _print_results(root, job.output)
     return 0
 
 
-def _print_results(root, job) -> None:
+def _print_results(root, output) -> None:
     from schurkit import nb
     from schurkit.claims import load_claims, ours
 
     from .verdicts import explained
 
-    for key, value in nb.records(job.output).items():
+    for key, value in nb.records(output).items():
         print(f"{key} = {value!r}")
-    told = nb.claims(job.output)
-    known = load_claims(root / "book" / "claims.yml") if told else {}
-    for test in told:
-        print(
-            f"claim {test['id']}: {ours(test)}"
-            + (f": {explained(known[test['id']], test)}" if test["id"] in known else "")
-        )
-    print(f"The executed notebook is {os.path.relpath(job.output)}")
+    tests = nb.claims(output)
+    known = load_claims(root / "book" / "claims.yml") if tests else {}
+    for test in tests:
+        verdict = f": {explained(known[test['id']], test)}" if test["id"] in known else ""
+        print(f"claim {test['id']}: {ours(test)}{verdict}")
+    print(f"The executed notebook is {os.path.relpath(output)}")
+
+
+def _failed(problem) -> int:
+    print(f"schurkit: {problem}", file=sys.stderr)
+    return 1
 
 
 def _dry_run(root, jobs, force: bool) -> int:
     """Say what would be run, and what that takes."""
     from .plans import costs_of, studies_of
 
-    os.environ.setdefault(
-        "SCHURKIT_STORE", str(root / "runs")
-    )  # the store that the chapters will use
+    # the store that the chapters will use
+    os.environ.setdefault("SCHURKIT_STORE", str(root / "runs"))
     due = [job for job in jobs if force or not job.cached]
     each, total = costs_of([studies_of(job.chapter, job.values) for job in due])
     costs = {job.chapter.name: cost for job, cost in zip(due, each)}
@@ -209,69 +176,51 @@ def _progress(name: str, outcome) -> None:
 
 # ------------------------------------------------------------------------------------------ publish
 def _publish_arguments(parser) -> None:
-    parser.add_argument(
-        "--edition",
-        default="book",
-        metavar="NAME",
-        help="an edition of book/editions.yml (default: book)",
-    )
-    parser.add_argument(
-        "--only", nargs="+", default=[], metavar="CHAPTER", help="these chapters alone"
-    )
-    parser.add_argument(
-        "--notebook",
-        metavar="RUN.ipynb",
-        help="a run of the one chapter --only names, with parameters of its own",
-    )
-    parser.add_argument(
-        "--note",
-        default="",
-        metavar="TEXT",
-        help="with --notebook: a sentence for the provenance, e.g. what earlier runs had left",
-    )
-    _book_argument(parser)
+    add = parser.add_argument
+    _edition_argument(parser, "book")
+    add("--only", nargs="+", default=[], metavar="CHAPTER", help="these chapters alone")
+    notebook = "a run of the one chapter --only names, with parameters of its own"
+    add("--notebook", metavar="RUN.ipynb", help=notebook)
+    note = "with --notebook: a sentence for the provenance, e.g. what earlier runs had left"
+    add("--note", default="", metavar="TEXT", help=note)
+    book_argument(parser)
 
 
 def _publish(arguments) -> int:
     from pathlib import Path
 
     from .book import Book
-    from .build import WHOLE, plan_build
+    from .build import WHOLE, build_command, plan_build
     from .chapters import book_root
     from .front import write_picture
     from .published import BASE, publish, publish_whole
 
-    root = book_root(arguments.book)
-    jobs = plan_build(root, arguments.edition, arguments.only).jobs
+    root, edition, only = book_root(arguments.book), arguments.edition, arguments.only
+    jobs = plan_build(root, edition, only).jobs
+
+    def publish_run(job, output, *more):
+        folder = publish(root, edition, job.chapter.name, output, *more)
+        print(f"{job.chapter.name}: {os.path.relpath(folder)}")
+
     if arguments.notebook is not None:
-        if len(arguments.only) != 1:
+        if len(only) != 1:
             raise InputError("--notebook is a run of one chapter: name it with --only.")
-        if arguments.edition == BASE:
+        if edition == BASE:
             raise InputError(
                 f"the {BASE} edition is what 'make book EDITION={BASE}' runs; say with --edition "
                 "which other one the run stands for."
             )
-        name = jobs[0].chapter.name
-        print(
-            f"{name}: "
-            f"{os.path.relpath(publish(root, arguments.edition, name, Path(arguments.notebook), True, arguments.note))}"
-        )
+        publish_run(jobs[0], Path(arguments.notebook), True, arguments.note)
         return 0
     missing = [job.chapter.name for job in jobs if not job.cached]
     if missing:
-        command = f"schurkit build --edition {arguments.edition}" + (
-            f" --only {' '.join(arguments.only)}" if arguments.only else ""
-        )
         raise InputError(
-            f"not run yet in the {arguments.edition} edition: {', '.join(missing)}. Run "
-            f"'{command}' first."
+            f"not run yet in the {edition} edition: {', '.join(missing)}. Run "
+            f"'{build_command(edition, only)}' first."
         )
     for job in jobs:
-        print(
-            f"{job.chapter.name}: "
-            f"{os.path.relpath(publish(root, arguments.edition, job.chapter.name, job.output))}"
-        )
-    if not arguments.only and arguments.edition == BASE:
+        publish_run(job, job.output)
+    if not only and edition == BASE:
         publish_whole(root, root / WHOLE, [job.key for job in jobs])
     write_picture(Book(root))
     return 0
@@ -279,20 +228,11 @@ def _publish(arguments) -> int:
 
 # ------------------------------------------------------------------ check, and the others' commands
 def _check_arguments(parser) -> None:
-    parser.add_argument(
-        "--book",
-        nargs="?",
-        metavar="FOLDER",
-        help="the book's folder (default: here, or the nearest one above)",
-    )
-    parser.add_argument(
-        "--files-only", action="store_true", help="read the files and open no browser"
-    )
-    parser.add_argument(
-        "--published",
-        action="store_true",
-        help="also hold the runs of the book edition against what is published",
-    )
+    book_argument(parser, nargs="?")
+    add = parser.add_argument
+    add("--files-only", action="store_true", help="read the files and open no browser")
+    published = "also hold the runs of the book edition against what is published"
+    add("--published", action="store_true", help=published)
 
 
 def _check(arguments) -> int:
@@ -316,19 +256,22 @@ def _check(arguments) -> int:
     return 1 if problems else 0
 
 
+def _edition_argument(parser, default: str) -> None:
+    text = f"an edition of book/editions.yml (default: {default})"
+    parser.add_argument("--edition", default=default, metavar="NAME", help=text)
+
+
 def _run_options(parser) -> None:
-    parser.add_argument("--force", action="store_true", help="run again even what was run before")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="say what would be run and what it takes, and stop"
-    )
+    add = parser.add_argument
+    add("--force", action="store_true", help="run again even what was run before")
+    dry_run = "say what would be run and what it takes, and stop"
+    add("--dry-run", action="store_true", help=dry_run)
 
 
-def _book_argument(parser) -> None:
-    parser.add_argument(
-        "--book",
-        metavar="FOLDER",
-        help="the book's folder (default: here, or the nearest one above)",
-    )
+def book_argument(parser, **more) -> None:
+    """``--book FOLDER``."""
+    text = "the book's folder (default: here, or the nearest one above)"
+    parser.add_argument("--book", metavar="FOLDER", help=text, **more)
 
 
 def _count(text: str) -> int:

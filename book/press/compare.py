@@ -10,7 +10,7 @@ from pathlib import Path
 from schurkit import nb
 from schurkit.claims import Claim, ours
 
-from .build import plan_build
+from .build import build_command, plan_build
 from .check import Finding
 from .published import BASE, agrees, measured
 from .verdicts import explained
@@ -30,52 +30,32 @@ def compare(root: Path, edition: str = BASE) -> list[Finding]:
     """
     plan, found = plan_build(root, edition), []
     known, kept = plan.book.claims, plan.book.published
+
+    def add(what, is_problem=True):
+        found.append(Finding(name, what, is_problem))
+
     for job in plan.jobs:
         name = job.chapter.name
         if name not in kept:
             continue
         if not job.cached:
-            found.append(
-                Finding(
-                    name,
-                    f"not run here in the {edition} edition: 'schurkit build --edition {edition}' "
-                    "runs it",
-                )
-            )
+            command = build_command(edition)
+            add(f"not run here in the {edition} edition: '{command}' runs it")
             continue
         notebook = json.loads(job.output.read_text(encoding="utf-8"))
-        live, older = (
-            {told["id"]: told for told in claims}
-            for claims in (nb.claims(notebook), kept[name]["claims"])
-        )
-        for id in sorted(set(live) | set(older), key=list(known).index):
+        live = {test["id"]: test for test in nb.claims(notebook)}
+        older = {test["id"]: test for test in kept[name]["claims"]}
+        for id in sorted({*live, *older}, key=list(known).index):
             if id not in live or id not in older:
-                found.append(
-                    Finding(
-                        name,
-                        f"{id} is tested {'in the published run' if id in older else 'here'} alone",
-                    )
-                )
+                add(f"{id} is tested {'in the published run' if id in older else 'here'} alone")
                 continue
-            if any(map(measured, (live[id], older[id]))) and not agrees(
-                known[id], live[id], older[id]
-            ):
-                found.append(
-                    Finding(
-                        name,
-                        f"{id}: published {_told(known[id], older[id])}, here "
-                        f"{_told(known[id], live[id])}",
-                    )
-                )
+            tests = claim, now, before = known[id], live[id], older[id]
+            if (measured(now) or measured(before)) and not agrees(*tests):
+                add(f"{id}: published {_told(claim, before)}, here {_told(claim, now)}")
         records, before = nb.records(notebook), kept[name]["records"]
         same = sum(key in records and records[key] == value for key, value in before.items())
-        found.append(
-            Finding(
-                name,
-                f"{same} of {len(before)} recorded numbers are those of the published run",
-                is_problem=False,
-            )
-        )
+        equal = f"{same} of {len(before)} recorded numbers are those of the published run"
+        add(equal, is_problem=False)
     return found
 
 

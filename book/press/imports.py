@@ -40,71 +40,59 @@ class Source:
 @cache
 def read(text: str) -> Source:
     """The source of that text."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if isinstance(block, list):
+                setattr(node, name, [line for line in block if not _is_docstring(line)])
     reading = _Reading()
-    reading.take(ast.parse(text))
-    digest = hashlib.sha256(" ".join(reading.words).encode()).hexdigest()
+    reading.visit(tree)
+    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
     return Source(digest, tuple(reading.imported), frozenset(reading.used), reading.lazy)
 
 
-class _Reading:
-    """One walk through a syntax tree: its words, and what stands in them."""
+def _is_docstring(node) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+class _Reading(ast.NodeVisitor):
+    """What a syntax tree imports, and which names it uses."""
 
     def __init__(self):
-        self.words: list[str] = []
         self.imported: list[tuple[int, str, str | None, str]] = []
         self.used: set[tuple[str, ...]] = set()
         self.lazy: dict[str, str] = {}
 
-    def take(self, node, rest: tuple[str, ...] = ()) -> None:
-        """`rest`: the attributes that are taken from this node."""
-        if isinstance(node, list):
-            self.words.append("[")
-            for item in node:
-                if not (
-                    isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant)
-                ):  # a docstring
-                    self.take(item)
-            self.words.append("]")
-        elif isinstance(node, ast.AST):
-            self.words.append(type(node).__name__)
-            self._note(node, rest)
-            rest = (node.attr, *rest) if isinstance(node, ast.Attribute) else ()
-            for name in node._fields:
-                self.take(getattr(node, name, None), rest)
-            self.words.append(".")
-        else:
-            self.words.append(repr(node))
+    def visit_Name(self, node, *attributes):
+        self.used.add((node.id, *attributes))
 
-    def _note(self, node, rest):
-        if isinstance(node, ast.Name):
-            self.used.add((node.id, *rest))
-        elif isinstance(node, ast.Import):
-            for one in node.names:
-                first, _, last = one.name.rpartition(".")
-                self.imported.append(
-                    (
-                        0,
-                        one.name if one.asname else one.name.split(".")[0],
-                        None,
-                        one.asname or one.name.split(".")[0],
-                    )
-                )
-                self.imported += [(0, first, last, "")] if first else []
-        elif isinstance(node, ast.ImportFrom):
-            self.imported += [
-                (node.level, node.module or "", one.name, one.asname or one.name)
-                for one in node.names
-            ]
-        elif (
-            isinstance(node, ast.Assign)
-            and isinstance(node.targets[0], ast.Name)
-            and node.targets[0].id == LAZY
-        ):
-            self.lazy = {
-                name: module
-                for module, names in ast.literal_eval(node.value).items()
-                for name in names
-            }
+    def visit_Attribute(self, node, *attributes):
+        attributes = (node.attr, *attributes)
+        if isinstance(node.value, ast.Attribute):
+            self.visit_Attribute(node.value, *attributes)
+        elif isinstance(node.value, ast.Name):
+            self.visit_Name(node.value, *attributes)
+        else:
+            self.visit(node.value)
+
+    def visit_Import(self, node):
+        for one in node.names:
+            package, _, last = one.name.rpartition(".")
+            name = one.name if one.asname else one.name.split(".")[0]
+            self.imported.append((0, name, None, one.asname or name))
+            self.imported += [(0, package, last, "")] if package else []
+
+    def visit_ImportFrom(self, node):
+        self.imported += [
+            (node.level, node.module or "", one.name, one.asname or one.name) for one in node.names
+        ]
+
+    def visit_Assign(self, node):
+        if getattr(node.targets[0], "id", None) == LAZY:
+            homes = ast.literal_eval(node.value)
+            self.lazy = {name: module for module, names in homes.items() for name in names}
+        self.generic_visit(node)
 
 
 class Packages:
@@ -135,16 +123,15 @@ class Packages:
             base = self._base(level, module, here)
             if base not in self.files:
                 continue
-            target, counts = (
-                (base, not self.is_package(base)) if name is None else self._named(base, name)
-            )
+            target, counts = base, not self.is_package(base)
+            if name is not None:
+                target, counts = self._named(base, name)
             if counts:
                 found.add(target)
             elif bound:
                 packages[bound] = target
-        return found | {
-            self._reached(packages[name], rest) for name, *rest in source.used if name in packages
-        }
+        used = (names for names in source.used if names[0] in packages)
+        return found | {self._reached(packages[name], rest) for name, *rest in used}
 
     def closure(self, sources: Iterable[Source]) -> set[str]:
         """Names of all modules that the sources count, and those that these count, and so on."""
@@ -152,22 +139,18 @@ class Packages:
         waiting = set().union(*map(self.imports, sources))
         while waiting:
             found |= waiting
-            waiting = (
-                set().union(*(self.imports(self.source(module), module) for module in waiting))
-                - found
-            )
+            nearer = [self.imports(self.source(module), module) for module in waiting]
+            waiting = set().union(*nearer) - found
         return found
 
     def _base(self, level: int, module: str, here: str) -> str:
         if level == 0:
             return module
         parts = here.split(".")
-        up = level - 1 if self.is_package(here) else level
-        return (
-            ".".join([*parts[: len(parts) - up], *([module] if module else [])])
-            if here and up < len(parts)
-            else ""
-        )
+        up = level - self.is_package(here)
+        if not here or up >= len(parts):
+            return ""
+        return ".".join([*parts[: len(parts) - up], *filter(None, [module])])
 
     def _named(self, base: str, name: str) -> tuple[str, bool]:
         """What a name of `base` leads to, and whether that counts as it is: False for a package, of
@@ -203,15 +186,11 @@ def code_digest(folders: dict[str, Path], texts: Iterable[str]) -> str:
     """
     package = Packages(folders)
     modules = sorted(package.closure(map(read, texts)))
-    digest = hashlib.sha256(
-        "".join(f"{module} {package.source(module).digest}\n" for module in modules).encode()
-    )
+    lines = [f"{module} {package.source(module).digest}\n" for module in modules]
+    digest = hashlib.sha256("".join(lines).encode())
     for place in sorted({package.files[module].parent for module in modules}):
         for path in sorted(place.iterdir()):
-            if (
-                path.is_file()
-                and path.suffix not in (".py", ".pyc")
-                and not path.name.startswith(".")
-            ):
+            hidden = path.suffix in (".py", ".pyc") or path.name.startswith(".")
+            if path.is_file() and not hidden:
                 digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -11,7 +11,8 @@ from schurkit.checks import InputError
 from schurkit.claims import Claim, beyond, ours
 
 from .book import Book
-from .published import BASE, strongest
+from .chapters import outputs
+from .published import BASE, editions_of, strongest
 from .verdicts import OTHER, VERDICTS, differing, explained, marked, verdicts
 
 NOT_RUN = "not run"
@@ -27,28 +28,26 @@ def ledger_page(book: Book) -> str:
     for name, results in book.published.items():
         for told in strongest(results):
             best.setdefault(told["id"], []).append({"chapter": name, **told})
-        for one in (results, *results.get("larger", [])):
+        for one in editions_of(results):
+            run = {"chapter": name, "edition": one["provenance"]["edition"]}
             for told in one["claims"]:
-                older.setdefault(told["id"], []).append(
-                    {"chapter": name, "edition": one["provenance"]["edition"], **told}
-                )
+                older.setdefault(told["id"], []).append(run | told)
     lines = [
         f"**Published runs:** {_count(known, best)} **This copy**, the {book.edition} edition: "
         f"{_count(known, tested)}",
         "",
-    ]
-    lines += [
         "::::{div} schurkit-ledger",
         "| Claim | Statement, and the rule | Paper | Published run | This copy | Beyond its "
         "control | Shown in |",
+        "|:--|:--|:--|:--|:--|:--|:--|",
+        *(_row(claim, tested.get(id, []), best.get(id, [])) for id, claim in known.items()),
+        "::::",
+        "",
+        _SCRIPT,
+        "",
     ]
-    lines += ["|:--|:--|:--|:--|:--|:--|:--|"]
-    lines += [
-        _row(claim, tested.get(claim.id, []), best.get(claim.id, [])) for claim in known.values()
-    ]
-    lines += ["::::", "", _SCRIPT, ""]
-    for claim in known.values():
-        lines += _entry(claim, tested.get(claim.id, []), older.get(claim.id, []))
+    for id, claim in known.items():
+        lines += _entry(claim, tested.get(id, []), older.get(id, []))
     return "\n".join(lines)
 
 
@@ -67,14 +66,10 @@ def tests_of(notebooks: dict) -> dict[str, list[dict]]:
     for name, notebook in notebooks.items():
         if notebook is None:
             continue
-        outputs = [
-            output.get("metadata", {}).get("schurkit", {})
-            for cell in notebook["cells"]
-            for output in cell.get("outputs", [])
-        ]
-        shown = [said["name"] for said in outputs if said.get("kind") in ("figure", "table")]
-        told, nearest = iter(nb.claims(notebook)), None
-        for said in outputs:
+        told = [said for _, said in outputs(notebook)]
+        shown = [said["name"] for said in told if said.get("kind") in ("figure", "table")]
+        tests, nearest = iter(nb.claims(notebook)), None
+        for said in told:
             if said.get("kind") in ("figure", "table"):
                 nearest = said["name"]
             elif said.get("kind") == "claim":
@@ -84,9 +79,8 @@ def tests_of(notebooks: dict) -> dict[str, list[dict]]:
                         f"{name}: claim {said['id']} names the figure {figure!r}; the chapter "
                         f"shows {', '.join(shown) or 'none'}."
                     )
-                found.setdefault(said["id"], []).append(
-                    {"chapter": name, **next(told), "figure": figure}
-                )
+                test = {"chapter": name, **next(tests), "figure": figure}
+                found.setdefault(said["id"], []).append(test)
     return found
 
 
@@ -103,12 +97,8 @@ def counted(known: dict[str, Claim], tests: dict[str, list[dict]]) -> Counter:
 
 def _count(known: dict, tests: dict[str, list[dict]]) -> str:
     numbers = counted(known, tests)
-    return (
-        ", ".join(
-            f"{numbers[word]} {word}" for word in (*VERDICTS, OTHER, NOT_RUN) if numbers[word]
-        )
-        + "."
-    )
+    words = [word for word in (*VERDICTS, OTHER, NOT_RUN) if numbers[word]]
+    return ", ".join(f"{numbers[word]} {word}" for word in words) + "."
 
 
 def _row(claim: Claim, tests: list[dict], older: list[dict]) -> str:
@@ -124,7 +114,7 @@ def _row(claim: Claim, tests: list[dict], older: list[dict]) -> str:
         " ".join(dict.fromkeys(beyond(test) for test in older or tests)) or "–",
         " ".join([*(f"{{numref}}`{figure}`" for figure in figures), *places]) or "–",
     ]
-    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+    return table_row(cells)
 
 
 def _verdicts(claim: Claim, tests: list[dict], run: str) -> str:
@@ -143,22 +133,23 @@ def _badge(claim: Claim, test: dict, run: str) -> str:
 
 
 def _entry(claim: Claim, tests: list[dict], older: list[dict]) -> list[str]:
-    lines = [f"(claim-{claim.id.lower()})=", f"## {claim.id}", "", f"**{claim.statement}**", ""]
-    lines += [f"- Paper: {claim.paper} ({claim.where} of {{cite:t}}`{claim.source}`)"]
-    lines += [
+    lines = [
+        f"(claim-{claim.id.lower()})=",
+        f"## {claim.id}",
+        "",
+        f"**{claim.statement}**",
+        "",
+        f"- Paper: {claim.paper} ({claim.where} of {{cite:t}}`{claim.source}`)",
         f"- Rule, written before the published run: {claim.quantity} {claim.rule}; the value is "
-        f"recorded as `{claim.key}`"
+        f"recorded as `{claim.key}`",
     ]
     for test in older:
-        lines.append(
-            f"- Published run ({test['edition']} edition), "
-            f"{{doc}}`../notebooks/{test['chapter']}`: {_outcome(claim, test)}"
-        )
+        run = f"Published run ({test['edition']} edition), {{doc}}`../notebooks/{test['chapter']}`"
+        lines.append(f"- {run}: {_outcome(claim, test)}")
     for test in tests:
         shown = f", {{numref}}`{test['figure']}`" if test["figure"] else ""
-        lines.append(
-            f"- Here, {{doc}}`../notebooks/{test['chapter']}`{shown}: {_outcome(claim, test)}"
-        )
+        run = f"Here, {{doc}}`../notebooks/{test['chapter']}`{shown}"
+        lines.append(f"- {run}: {_outcome(claim, test)}")
     return lines + ([] if tests else ["- No chapter of this edition tests it."]) + [""]
 
 
@@ -166,5 +157,6 @@ def _outcome(claim: Claim, test: dict) -> str:
     return f"{ours(test)}: **{explained(claim, test)}**; beyond its control: {beyond(test)}"
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+def table_row(cells) -> str:
+    """A line of a table in markdown."""
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -4,11 +4,13 @@ another.
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 from schurkit.checks import InputError
+from schurkit.words import plural
 
-from .build import plan_build
+from .build import build_command, plan_build
 from .chapters import book_root
 from .plans import merged, studies_of
 
@@ -17,43 +19,20 @@ ACTIONS = ("list", "verify", "clean", "export", "import")
 
 def add_store_arguments(parser) -> None:
     """Arguments of `schurkit store`."""
-    parser.add_argument(
-        "action", nargs="?", default="list", choices=ACTIONS,
-        help="list (default); verify checksums; clean up leftovers; export the networks of an "
-             "edition to a .zip; import such an archive",
-    )  # fmt: skip
-    parser.add_argument(
-        "archive",
-        nargs="?",
-        default=None,
-        metavar="ARCHIVE.zip",
-        help="export, import: the archive",
+    add = parser.add_argument
+    actions = (
+        "list (default); verify checksums; clean up leftovers; export the networks of an "
+        "edition to a .zip; import such an archive"
     )
-    parser.add_argument(
-        "--store",
-        default=None,
-        metavar="FOLDER",
-        help="the folder (default: $SCHURKIT_STORE, else runs)",
-    )
-    parser.add_argument(
-        "--edition",
-        default=None,
-        metavar="NAME",
-        help="export: an edition of book/editions.yml (default: book)",
-    )
-    parser.add_argument(
-        "--chapter",
-        nargs="+",
-        default=None,
-        metavar="NAME",
-        help="export: what these chapters of the edition need alone",
-    )
-    parser.add_argument(
-        "--book",
-        default=None,
-        metavar="FOLDER",
-        help="export: the book's folder (default: here, or the nearest one above)",
-    )
+    add("action", nargs="?", default="list", choices=ACTIONS, help=actions)
+    add("archive", nargs="?", metavar="ARCHIVE.zip", help="export, import: the archive")
+    add("--store", metavar="FOLDER", help="the folder (default: $SCHURKIT_STORE, else runs)")
+    edition = "export: an edition of book/editions.yml (default: book)"
+    add("--edition", metavar="NAME", help=edition)
+    chapters = "export: what these chapters of the edition need alone"
+    add("--chapter", nargs="+", metavar="NAME", help=chapters)
+    book = "export: the book's folder (default: here, or the nearest one above)"
+    add("--book", metavar="FOLDER", help=book)
 
 
 def store_command(arguments) -> int:
@@ -100,19 +79,17 @@ def _export(arguments) -> int:
             f"{', '.join(needed)}: no networks are trained ahead for it, so there is nothing to "
             "export."
         )
-    store = Store(arguments.store)
-    records = records_of(merged(study for studies in needed.values() for study in studies))
+    records = records_of(merged(chain(*needed.values())))
+    made_of = {"edition": edition, "chapters": chapters}
     try:
-        count = export(store, records, path, {"edition": edition, "chapters": chapters})
+        count = export(Store(arguments.store), records, path, made_of)
     except InputError as error:
         if "not in the store" not in str(error):
             raise
-        only = f" --only {' '.join(arguments.chapter)}" if arguments.chapter else ""
-        raise InputError(
-            f"{error} Train them first: 'schurkit build --edition {edition}{only}'."
-        ) from None
+        command = build_command(edition, arguments.chapter or ())
+        raise InputError(f"{error} Train them first: '{command}'.") from None
     print(
-        f"{path}: {_networks(count)} of the {edition} edition ({', '.join(chapters)}), "
+        f"{path}: {plural(count, 'network')} of the {edition} edition ({', '.join(chapters)}), "
         f"{path.stat().st_size / 1e6:.1f} MB"
     )
     return 0
@@ -127,11 +104,7 @@ def _import(arguments) -> int:
     for name, why in done.damaged:
         print(f"damaged, skipped: {name} ({why})")
     print(
-        f"{_networks(len(done.new))} taken in, {len(done.there)} there already, "
+        f"{plural(len(done.new), 'network')} taken in, {len(done.there)} there already, "
         f"{len(done.damaged)} damaged: {store.folder}"
     )
     return 1 if done.damaged else 0
-
-
-def _networks(count: int) -> str:
-    return f"{count} network" + ("" if count == 1 else "s")

@@ -8,14 +8,15 @@ import json
 import os
 import site
 import sys
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from schurkit.checks import InputError
 from schurkit.own import command, report
 from schurkit.own.command import add_analyze_arguments
 
+from .kernel import environment_of, execute, first_line, in_environment
 from .one_page import one_page
 from .run import HELPER
 
@@ -60,79 +61,26 @@ def run_here(notebook: dict) -> dict:
     imported in place of a package.
     """
     import nbformat
-    from papermill import execute_notebook
     from papermill.exceptions import PapermillExecutionError
-    from traitlets.config import Config
 
-    with tempfile.TemporaryDirectory(prefix="sk-") as runtime:
-        environment = _environment(Path(runtime))
-        transport = {}
-        if (
-            os.name == "posix" and len(runtime) < 40
-        ):  # sockets as files: ports, picked before they are bound, collide
-            transport = {
-                "config": Config({"KernelManager": {"transport": "ipc", "ip": f"{runtime}/kernel"}})
-            }
-        before = dict(os.environ)
-        os.environ.clear()
-        os.environ.update(environment)
-        try:
-            done = execute_notebook(
-                nbformat.reads(json.dumps(notebook), as_version=4), None, kernel_name="python3", language="python", progress_bar=False,
-                cwd=os.getcwd(), shutdown_kernel="immediate", start_timeout=180, **transport,
-            )  # fmt: skip
-        except PapermillExecutionError as error:
-            lines = [line.strip() for line in str(error.evalue).splitlines() if line.strip()] or [
-                "no message"
-            ]
-            if error.ename == "InputError":
-                raise InputError(lines[0]) from None
-            raise PageError(
-                f"the page was not written: its notebook failed with {error.ename}: "
-                f"{lines[0][:300]}"
-            ) from None
-        except Exception as error:  # a kernel that died or did not start
-            raise PageError(
-                f"the page was not written: {type(error).__name__}: "
-                f"{(str(error).splitlines() or ['no message'])[0][:300]}"
-            ) from None
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-    return json.loads(nbformat.writes(done))
+    try:
+        with TemporaryDirectory() as state, in_environment(_environment(Path(state))):
+            return json.loads(nbformat.writes(execute(notebook, None, Path.cwd())))
+    except PapermillExecutionError as error:
+        problem = first_line(error.evalue)
+        if error.ename == "InputError":
+            raise InputError(problem) from None
+        problem = f"its notebook failed with {error.ename}: {problem}"
+    except Exception as error:  # a kernel that died or did not start
+        problem = f"{type(error).__name__}: {first_line(error)}"
+    raise PageError(f"the page was not written: {problem}")
 
 
-def _environment(runtime: Path) -> dict:
-    """Environment of the kernel: this Python and this schurkit, and nothing of the reader's
-    start-up files.
-    """
-    kernel = runtime / "kernels" / "python3" / "kernel.json"
-    kernel.parent.mkdir(parents=True)
-    words = [
-        sys.executable,
-        "-m",
-        "ipykernel_launcher",
-        "--log-level=ERROR",
-        "--IPKernelApp.ignore_cwd=True",
-        "-f",
-        "{connection_file}",
-    ]
-    kernel.write_text(
-        json.dumps({"argv": words, "display_name": "Python 3", "language": "python"}),
-        encoding="utf-8",
-    )
-    dropped = ("MPLBACKEND", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONWARNINGS")
-    kept = {name: value for name, value in os.environ.items() if name not in dropped}
-    kept.update(
-        JUPYTER_PATH=str(runtime),
-        IPYTHONDIR=str(runtime / "ipython"),
-        JUPYTER_RUNTIME_DIR=str(runtime),
-        PYDEVD_DISABLE_FILE_VALIDATION="1",
-    )
+def _environment(state: Path) -> dict:
+    kept = environment_of(state, os.environ, "--IPKernelApp.ignore_cwd=True", PYTHONSAFEPATH="1")
     home = HELPER.parent
     if str(home) not in (*site.getsitepackages(), site.getusersitepackages()):
         # A clone: the kernel shall not find another schurkit. ipykernel drops the first entry if it
         # is the working folder, so another stands there.
-        kept["PYTHONPATH"] = os.pathsep.join([str(runtime / "none"), str(home)])
-    kept["PYTHONSAFEPATH"] = "1"
+        kept["PYTHONPATH"] = os.pathsep.join([str(state / "none"), str(home)])
     return kept

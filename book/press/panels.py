@@ -28,8 +28,19 @@ INKS |= {
 }
 
 
+_STYLE = (
+    ".control{fill:var(--sk-control);stroke:var(--sk-control)}.diagonal{fill:var(--sk-ink)}"
+    "rect[class^=s-]{stroke:none}circle[class]{fill-opacity:.5;stroke:none}"
+    "rect.control{fill-opacity:.45;stroke:none}path.bar{stroke-width:3;fill:none}"
+    ".grid{stroke:var(--sk-faint);stroke-width:.5}"
+    ".mark{stroke:var(--sk-ink);stroke-dasharray:3 3}"
+    "text{fill:var(--sk-ink);stroke:none;font-size:10.5px}"
+    ".title{font-weight:600;font-size:12px}.name{font-weight:600;font-size:12px}"
+)
+
+
 @dataclass(frozen=True)
-class Row:
+class Removal:
     """One row of a panel: a group of couplings, what its removal did to each network, and what the
     control did.
 
@@ -71,7 +82,7 @@ class Axis:
         return 1 + log10(value / self.linear)
 
 
-def profile(title: str, rows: Sequence[Row], axis: Axis) -> str:
+def profile(title: str, rows: Sequence[Removal], axis: Axis) -> str:
     """One panel: a row a group of couplings, dots for removals above grey squares for the control,
     a bar at each mean.
 
@@ -176,24 +187,15 @@ def picture(panels: Sequence[str], columns: int, label: str) -> str:
 
 def panel_style() -> str:
     """The style of what panels are made of."""
-    style = "".join(
+    fills = (
         f".s-{name}{{fill:var(--sk-{name});stroke:var(--sk-{name})}}" for name in SECTOR_COLOURS
     )
-    style += ".control{fill:var(--sk-control);stroke:var(--sk-control)}.diagonal{fill:var(--sk-ink)}rect[class^=s-]{stroke:none}"
-    style += "circle[class]{fill-opacity:.5;stroke:none}rect.control{fill-opacity:.45;stroke:none}path.bar{stroke-width:3;fill:none}"
-    style += (
-        ".grid{stroke:var(--sk-faint);stroke-width:.5}.mark{stroke:var(--sk-ink);stroke-dasharray:3 "
-        "3}"
-    )
-    style += "text{fill:var(--sk-ink);stroke:none;font-size:10.5px}"
-    style += ".title{font-weight:600;font-size:12px}.name{font-weight:600;font-size:12px}"
-    style += "".join(
+    nearly = (
         f"circle.nearly.s-{name}{{fill:none;stroke:var(--sk-{name});stroke-dasharray:1.5 1}}"
         for name in SECTOR_COLOURS
     )
-    return style + "".join(
-        f"text.s-{name}{{fill:var(--sk-{name});stroke:none}}" for name in SECTOR_COLOURS
-    )
+    texts = (f"text.s-{name}{{fill:var(--sk-{name});stroke:none}}" for name in SECTOR_COLOURS)
+    return "".join([*fills, _STYLE, *nearly, *texts])
 
 
 def _text(x: float, y: float, text: str, kind: str, anchor: str = "start") -> str:

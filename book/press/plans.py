@@ -8,9 +8,11 @@ studies (`schurkit.training.Study`) it asks for. `--dry-run` adds up what they c
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
+from itertools import chain, islice
 
 from schurkit.checks import InputError
+from schurkit.words import plural
 
 from .chapter_plans import plans
 from .chapters import Chapter, suggestion
@@ -31,19 +33,15 @@ class Cost:
     bytes: int = 0
 
     def __add__(self, other) -> Cost:
-        return Cost(
-            self.networks + other.networks,
-            self.stored + other.stored,
-            self.seconds + other.seconds,
-            self.bytes + other.bytes,
-        )
+        return Cost(*map(sum, zip(astuple(self), astuple(other))))
 
     def __str__(self) -> str:
+        networks = plural(self.networks, "network")
         if self.stored >= self.networks:
-            return f"{_count(self.networks)}, all stored"
+            return f"{networks}, all stored"
         stored = f" ({self.stored} stored)" if self.stored else ""
         return (
-            f"{_count(self.networks)}{stored}, about {_minutes(self.seconds)} to train, "
+            f"{networks}{stored}, about {_minutes(self.seconds)} to train, "
             f"{_size(self.bytes)} on disk"
         )
 
@@ -52,10 +50,10 @@ def costs_of(asked: Sequence[Sequence]) -> tuple[list[Cost], Cost]:
     """What each of several lists of studies takes, and all of them together: a network that two of
     them ask for is trained once.
     """
-    together = merged(study for studies in asked for study in studies)
-    found = iter(_priced([*(study for studies in asked for study in studies), *together]))
-    each = [sum((next(found) for _ in studies), Cost()) for studies in asked]
-    return each, sum(found, Cost())
+    together = merged(chain(*asked))
+    costs = iter(_priced([*chain(*asked), *together]))
+    each = [sum(islice(costs, len(studies)), Cost()) for studies in asked]
+    return each, sum(costs, Cost())
 
 
 def studies_of(chapter: Chapter, values: dict) -> list:
@@ -76,22 +74,18 @@ def studies_of(chapter: Chapter, values: dict) -> list:
     for name, value in values.items():
         if isinstance(value, list) and len(value) > MOST_VALUES:
             raise InputError(f"{name} must have at most {MOST_VALUES} values; got {len(value):,}.")
-    plan, defaults = (
-        plans[chapter.plan],
-        {parameter.name: parameter.default for parameter in chapter.parameters},
-    )
+    plan = plans[chapter.plan]
+    defaults = {parameter.name: parameter.default for parameter in chapter.parameters}
     try:
-        return merged(plan({**defaults, **values}))
+        return merged(plan(defaults | values))
     except InputError as error:
-        blamed = [
-            name for name in values if _stands(plan, {**defaults, **values, name: defaults[name]})
-        ] or list(values)
-        told = ", ".join(f"{name} = {values[name]!r}" for name in blamed)
-        raise InputError(
-            str(error)
-            if not blamed or str(error).startswith(f"{blamed[0]} ")
-            else f"with {told}: {error}"
-        ) from None
+        default = {name: {name: defaults[name]} for name in values}
+        blamed = [name for name in values if _stands(plan, defaults | values | default[name])]
+        blamed = blamed or list(values)
+        if not blamed or str(error).startswith(f"{blamed[0]} "):
+            raise
+        given = ", ".join(f"{name} = {values[name]!r}" for name in blamed)
+        raise InputError(f"with {given}: {error}") from None
 
 
 def _stands(plan, values: dict) -> bool:
@@ -119,40 +113,41 @@ def train_ahead(jobs: Iterable, folder) -> dict[str, dict]:
     from schurkit.training import Store, train_all
 
     wanted = {job.chapter.name: studies_of(job.chapter, job.values) for job in jobs}
-    studies = merged(study for studies in wanted.values() for study in studies)
+    studies = merged(chain(*wanted.values()))
     if not studies:
         return {}
-    seconds = {}
-    for study, result in zip(studies, train_all(studies, store=Store(folder))):
-        seconds.update(
-            {
-                (repr(study.task), repr(study.recipe), seed): float(s)
-                for seed, s in zip(study.seeds, result.seconds)
-            }
-        )
-    found = {}
-    for name, mine in wanted.items():
-        spent = [
-            seconds[repr(study.task), repr(study.recipe), seed]
-            for study in mine
-            for seed in study.seeds
-        ]
-        if spent:
-            found[name] = {"networks": len(spent), "core_seconds": round(sum(spent), 1)}
-    return found
+    seconds = {
+        network: float(spent)
+        for study, result in zip(studies, train_all(studies, store=Store(folder)))
+        for network, spent in zip(_networks(study), result.seconds)
+    }
+    spent = {
+        name: [seconds[network] for study in mine for network in _networks(study)]
+        for name, mine in wanted.items()
+    }
+    return {
+        name: {"networks": len(each), "core_seconds": round(sum(each), 1)}
+        for name, each in spent.items()
+        if each
+    }
+
+
+def _networks(study) -> list[tuple]:
+    """A name for each network of a study."""
+    return [(repr(study.task), repr(study.recipe), seed) for seed in study.seeds]
 
 
 def merged(studies: Iterable) -> list:
     """The studies with those of equal task and recipe put together: a network that two of them ask
     for is trained once.
     """
-    found: dict = {}
+    groups: dict = {}
     for study in studies:
-        _, seeds = found.setdefault((study.task, study.recipe), (study, {}))
-        seeds.update(dict.fromkeys(study.seeds))
+        groups.setdefault((study.task, study.recipe), []).append(study)
+    seeds = [dict.fromkeys(chain(*(one.seeds for one in group))) for group in groups.values()]
     return [
-        study if len(seeds) == len(study.seeds) else replace(study, seeds=tuple(seeds))
-        for study, seeds in found.values()
+        first if len(mine) == len(first.seeds) else replace(first, seeds=tuple(mine))
+        for (first, *_), mine in zip(groups.values(), seeds)
     ]
 
 
@@ -160,10 +155,6 @@ def _priced(studies: list) -> list[Cost]:
     from .price import plan_all
 
     return [Cost(one.networks, one.stored, one.seconds, one.bytes) for one in plan_all(studies)]
-
-
-def _count(networks: int) -> str:
-    return f"{networks:,} network" + ("" if networks == 1 else "s")
 
 
 def _minutes(seconds: float) -> str:

@@ -10,11 +10,14 @@ import os
 import re
 import shutil
 import tempfile
+from itertools import chain
 from pathlib import Path
 
 from schurkit import nb
 from schurkit.checks import InputError
 from schurkit.claims import Claim, parts
+
+from .chapters import outputs, run_of
 
 DATA = Path("book/data")
 BASE = "book"
@@ -23,7 +26,9 @@ book/data/<edition>/<chapter>/ and are shown beside them.
 """
 WHOLE = "whole_run.json"
 SCHEMA = 1
-_CSV = re.compile(r'<a download="([a-z0-9-]+\.csv)" href="data:text/csv;base64,([A-Za-z0-9+/=]*)">')
+CSV_LINK = re.compile(
+    r'<a download="([a-z0-9-]+\.csv)" href="data:text/csv;base64,([A-Za-z0-9+/=]*)">'
+)
 
 
 def publish(
@@ -53,7 +58,7 @@ def publish(
     """
     try:
         notebook = json.loads(executed.read_text(encoding="utf-8"))
-        run = notebook.get("metadata", {}).get("schurkit", {}).get("run")
+        run = run_of(notebook)
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(
             f"{executed.name} cannot be read as an executed notebook ({error})."
@@ -65,23 +70,13 @@ def publish(
         )
     if run.get("chapter", name) != name:
         raise InputError(f"{executed.name} is a run of {run['chapter']}, not of {name}.")
-    provenance = {
-        "command": _command(edition, name, run, own),
-        "edition": edition,
-        **{key: run[key] for key in sorted(run)},
-    }
-    if note:
-        provenance["note"] = note
-    claims = [
-        {key: value for key, value in told.items() if key != "values"}
-        for told in nb.claims(notebook)
-    ]  # the provenance has them
+    command = {"command": _command(edition, name, run, own), "edition": edition}
     results = {
         "schema": SCHEMA,
         "chapter": name,
-        "provenance": provenance,
+        "provenance": command | dict(sorted(run.items())) | ({"note": note} if note else {}),
         "records": nb.records(notebook),
-        "claims": claims,
+        "claims": nb.claims({"cells": notebook["cells"]}),  # the provenance has the parameters
     }
     target = folder(root, edition, name)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -107,25 +102,22 @@ def folder(root: Path, edition: str, name: str) -> Path:
 
 def _command(edition: str, name: str, run: dict, own: bool) -> str:
     if own:
-        return f"schurkit run {name}" + "".join(
-            f" -p {key} '{json.dumps(value)}'" for key, value in run.get("changed", {}).items()
-        )
-    return (
-        f"make book EDITION={edition}"
-        if edition == BASE
-        else f"schurkit build --edition {edition} --only {name}"
-    )
+        changed = run.get("changed", {}).items()
+        given = (f" -p {key} '{json.dumps(value)}'" for key, value in changed)
+        return f"schurkit run {name}{''.join(given)}"
+    if edition == BASE:
+        return f"make book EDITION={edition}"
+    return f"schurkit build --edition {edition} --only {name}"
 
 
 def embedded_files(notebook: dict) -> dict[str, bytes]:
     """The CSV files behind the figures and tables of an executed notebook, by file name."""
-    found = {}
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            text = output.get("data", {}).get("text/html", "")
-            for file, content in _CSV.findall(text if isinstance(text, str) else "".join(text)):
-                found[file] = base64.b64decode(content)
-    return found
+    texts = (output.get("data", {}).get("text/html", "") for output, _ in outputs(notebook))
+    return {
+        file: base64.b64decode(content)
+        for text in texts
+        for file, content in CSV_LINK.findall("".join(text))
+    }
 
 
 def publish_whole(root: Path, told: Path, keys: list[str]) -> Path | None:
@@ -136,14 +128,10 @@ def publish_whole(root: Path, told: Path, keys: list[str]) -> Path | None:
         content = json.loads(told.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if content.get("keys") != keys:
+    if content.pop("keys", None) != keys:
         return None
     target = root / DATA / WHOLE
-    target.write_text(
-        json.dumps({name: value for name, value in content.items() if name != "keys"}, indent=1)
-        + "\n",
-        encoding="utf-8",
-    )
+    target.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return target
 
 
@@ -159,52 +147,47 @@ def published(root: Path) -> dict[str, dict]:
     ------
     InputError : a results.json that cannot be read.
     """
-    found = _read(root, "*/results.json")
-    for path, results in _read(root, "*/*/results.json", by_path=True).items():
+    found: dict[str, dict] = {}
+    paths = [sorted((root / DATA).glob(f"{place}/results.json")) for place in ("*", "*/*")]
+    for path in chain(*paths):
+        results = _read(root, path)
         base = found.setdefault(path.parent.name, results)
         if base is not results:
             base.setdefault("larger", []).append(results)
     return found
 
 
+def editions_of(results: dict) -> list[dict]:
+    """The published results of a chapter: those of the book edition, then of larger ones."""
+    return [results, *results.get("larger", [])]
+
+
 def strongest(results: dict) -> list[dict]:
     """The published tests of a chapter, each with its `edition`: those of a larger edition where it
     has a value, else those of the book edition.
     """
-    told = {
-        test["id"]: test | {"edition": results["provenance"]["edition"]}
-        for test in results["claims"]
-    }
-    for larger in results.get("larger", []):
-        told |= {
-            test["id"]: test | {"edition": larger["provenance"]["edition"]}
-            for test in larger["claims"]
-            if measured(test)
-        }
-    return list(told.values())
+    tests = {}
+    for one in editions_of(results):
+        edition = {"edition": one["provenance"]["edition"]}
+        for test in one["claims"]:
+            if one is results or measured(test):
+                tests[test["id"]] = test | edition
+    return list(tests.values())
 
 
-def _read(root: Path, pattern: str, by_path: bool = False) -> dict:
-    found = {}
-    for path in sorted((root / DATA).glob(pattern)):
-        try:
-            results = json.loads(path.read_text(encoding="utf-8"))
-            if results["schema"] != SCHEMA or not {"provenance", "records", "claims"} <= set(
-                results
-            ):
-                raise ValueError("unknown form")
-            results["claims"] = [
-                told | {"values": results["provenance"].get("values", {})}
-                for told in results["claims"]
-            ]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            place = path.relative_to(root).as_posix()
-            raise InputError(
-                f"{place} cannot be read ({error}); write it again with 'schurkit publish "
-                "--edition book'."
-            ) from None
-        found[path if by_path else path.parent.name] = results
-    return found
+def _read(root: Path, path: Path) -> dict:
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+        if results["schema"] != SCHEMA or not {"provenance", "records", "claims"} <= set(results):
+            raise ValueError("unknown form")
+        values = {"values": results["provenance"].get("values", {})}
+        results["claims"] = [test | values for test in results["claims"]]
+        return results
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path.relative_to(root).as_posix()} cannot be read ({error}); write it again with "
+            "'schurkit publish --edition book'."
+        ) from None
 
 
 def measured(told: dict) -> bool:
@@ -239,9 +222,8 @@ def copy_files(root: Path, name: str, target: Path, edition: str = BASE) -> list
     or <edition>/<chapter>; returns their names.
     """
     files = sorted(folder(root, edition, name).glob("*.csv"))
-    place = (
-        target / "book" / "assets" / "data" / ("published" if edition == BASE else edition) / name
-    )
+    shelf = "published" if edition == BASE else edition
+    place = target / "book" / "assets" / "data" / shelf / name
     for file in files:
         place.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, place / file.name)

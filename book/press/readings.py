@@ -11,8 +11,8 @@ from statistics import fmean
 
 from . import panels
 from .book import Book
-from .front import COSTS, FALLS, TASKS, sector_rows, table
-from .panels import Row
+from .front import PANELS, sector_rows, table
+from .panels import Removal
 
 
 def _example(chapter: str, premise):
@@ -21,25 +21,21 @@ def _example(chapter: str, premise):
     def values(book: Book) -> dict | None:
         if chapter not in book.published:
             return None
-        title, prefix, axis, sign = (
-            (*TASKS[chapter], COSTS, 1)
-            if chapter in TASKS
-            else ("Copy a sequence", "copy", FALLS, -1)
-        )
-        rows = sector_rows(book.root, chapter, prefix, sign)
+        panel, rows = PANELS[chapter], sector_rows(book.root, chapter)
         found = premise(book, {row.name: row for row in rows})
         means = (
             f"{row.name} {fmean(row.values):.2g}, control {fmean(row.control):.2g}"
             for row in rows
             if row.values
         )
-        drawn = panels.profile(f"{title} (n = {len(rows[0].values) + rows[0].empty})", rows, axis)
-        return found and found | {"panel": panels.svg(drawn, f"{title}: " + "; ".join(means))}
+        title = f"{panel.title} (n = {len(rows[0].values) + rows[0].empty})"
+        drawn = panels.profile(title, rows, panel.axis)
+        return found and found | {"panel": panels.svg(drawn, f"{panel.title}: " + "; ".join(means))}
 
     return values
 
 
-def _sine(book: Book, rows: dict[str, Row]) -> dict | None:
+def _sine(book: Book, rows: dict[str, Removal]) -> dict | None:
     values, draws = rows["CC"].values, rows["CC"].control
     found = {
         "cost": fmean(values),
@@ -54,12 +50,12 @@ def _sine(book: Book, rows: dict[str, Row]) -> dict | None:
     )
 
 
-def _copy(book: Book, rows: dict[str, Row]) -> dict | None:
+def _copy(book: Book, rows: dict[str, Removal]) -> dict | None:
     found = {"cost": fmean(rows["CR"].values), "control": fmean(rows["CR"].control)}
     return found if abs(found["cost"] - found["control"]) <= 0.25 * found["cost"] else None
 
 
-def _flip_flop(book: Book, rows: dict[str, Row]) -> dict | None:
+def _flip_flop(book: Book, rows: dict[str, Removal]) -> dict | None:
     masses = [
         (row["removed"], float(row["removed_mass"]))
         for row in table(book.root, "flip_flop", "flip-flop-profile")
@@ -74,7 +70,7 @@ def _flip_flop(book: Book, rows: dict[str, Row]) -> dict | None:
     return share | {"cost": fmean(rows["RR"].values), "control": fmean(rows["RR"].control)}
 
 
-def _integration(book: Book, rows: dict[str, Row]) -> dict | None:
+def _integration(book: Book, rows: dict[str, Removal]) -> dict | None:
     values = rows["CC"].values
     low, high = min(values), max(values)
     if low <= 0 or high < 10 * low:

@@ -7,11 +7,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from schurkit.store import written
 
 SCHEMA = 1
 FINISHED, FAILED = "finished", "failed"
@@ -45,26 +45,12 @@ def write_record(folder: Path, record: Mapping) -> bool:
     """Put a record into its folder under a temporary name and rename it; returns whether that was
     possible.
     """
-    text = _dumps(record)
-    body = json.dumps(
-        {"sha256": hashlib.sha256(text.encode()).hexdigest(), "record": record}
-    )  # in the order of the results: that of the columns
+    # in the order of the results: that of the columns
+    body = json.dumps({"sha256": _digest(record), "record": record})
     try:
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{record['key']}.", suffix=".tmp")
+        written(folder / f"{record['key']}.json", body.encode())
     except OSError:
         return False
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, folder / f"{record['key']}.json")
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        return False
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
     return True
 
 
@@ -75,12 +61,8 @@ def read_record(folder: Path, key: str) -> dict | None:
     try:
         content = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
         kept = content["record"]
-        sound = content["sha256"] == hashlib.sha256(_dumps(kept).encode()).hexdigest()
-        return (
-            kept
-            if sound and set(kept) == _FIELDS and kept["schema"] == SCHEMA and kept["key"] == key
-            else None
-        )
+        sound = content["sha256"] == _digest(kept) and set(kept) == _FIELDS
+        return kept if sound and (kept["schema"], kept["key"]) == (SCHEMA, key) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -115,5 +97,6 @@ def plain_results(found) -> dict:
     return plain
 
 
-def _dumps(value) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+def _digest(record: Mapping) -> str:
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

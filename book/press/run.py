@@ -16,10 +16,8 @@ import os
 import platform
 import re
 import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -35,6 +33,7 @@ from schurkit.store import installed
 
 from .chapters import Chapter, cell_text
 from .imports import code_digest
+from .kernel import environment_of, execute, first_line, in_environment
 
 HELPER = Path(schurkit.__file__).resolve().parent
 CODE = {"schurkit": HELPER, "schurkit_press": Path(__file__).resolve().parent}
@@ -95,13 +94,9 @@ def cache_key(root: Path, chapter: Chapter, values: dict) -> str:
     """Sixteen hexadecimal digits that stand for everything that decides the outcome of a
     chapter.
     """
-    cells = [
-        (cell["cell_type"], cell_text(cell), sorted(cell.get("metadata", {}).get("tags", [])))
-        for cell in chapter.source["cells"]
-    ]
     code = code_of(chapter)
     parts = {
-        "cells": cells,
+        "cells": cells_of(chapter),
         "values": values,
         "package": code_digest(CODE, [code]),
         "files": _files_read(root / "book" / "data", chapter.name, code),
@@ -111,22 +106,26 @@ def cache_key(root: Path, chapter: Chapter, values: dict) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def cells_of(chapter: Chapter) -> list[tuple]:
+    """What counts of the cells of a chapter: kind, text and tags."""
+    return [
+        (cell["cell_type"], cell_text(cell), sorted(cell.get("metadata", {}).get("tags", [])))
+        for cell in chapter.source["cells"]
+    ]
+
+
 def code_of(chapter: Chapter) -> str:
     """The Python of a chapter: its code cells without lines for IPython; cells that are no Python
     are left out (the run will say so).
     """
-    kept = []
+    code = []
     for cell in chapter.source["cells"]:
         if cell["cell_type"] == "code":
-            text = "\n".join(
-                line
-                for line in cell_text(cell).splitlines()
-                if not line.lstrip().startswith(("%", "!"))
-            )
+            text = re.sub(r"(?m)^\s*[%!].*$", "", cell_text(cell))
             with suppress(SyntaxError):
                 ast.parse(text)
-                kept.append(text)
-    return "\n".join(kept)
+                code.append(text)
+    return "\n".join(code)
 
 
 def versions() -> dict[str, str]:
@@ -155,26 +154,23 @@ def run_jobs(
     One outcome a job, in their order.
     """
     report = report or (lambda name, outcome: None)
-    threads = max(1, cores() // max(1, min(workers, len(jobs))))
+    workers = max(1, min(workers, len(jobs)))
     outcomes: dict[str, Outcome] = {}
     with ProcessPoolExecutor(
-        max(1, min(workers, len(jobs) or 1)), mp_context=get_context("spawn"), max_tasks_per_child=1
+        workers, mp_context=get_context("spawn"), max_tasks_per_child=1
     ) as pool:
         waiting = {}
         for job in jobs:
-            waiting[pool.submit(_run, root, job, threads, dict(os.environ))] = job
+            waiting[pool.submit(run_job, root, job, max(1, cores() // workers))] = job.chapter.name
             report(job.chapter.name, None)
         try:
             for future in as_completed(waiting):
-                name = waiting[future].chapter.name
+                name = waiting[future]
                 try:
                     outcomes[name] = future.result()
                 except BrokenProcessPool:
-                    outcomes[name] = Outcome(
-                        name,
-                        0.0,
-                        f"{name}: its process ended without a word (out of memory, or killed).",
-                    )
+                    problem = "its process ended without a word (out of memory, or killed)."
+                    outcomes[name] = Outcome(name, 0.0, f"{name}: {problem}")
                 report(name, outcomes[name])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -183,91 +179,42 @@ def run_jobs(
 
 
 # ------------------------------------------------------------------------------------ in the worker
-def _run(root: Path, job: Job, threads: int, environment: dict) -> Outcome:
-    """Run one chapter in this process (a fresh one) and put the result under its name."""
+def run_job(root: Path, job: Job, threads: int) -> Outcome:
+    """Run one chapter and put the result under its name; this process has the chapter's environment
+    meanwhile.
+    """
     from papermill.exceptions import PapermillExecutionError
 
-    os.environ.clear()
-    os.environ.update(kernel_environment(root, threads, environment))
     folder = job.output.parent
     folder.mkdir(parents=True, exist_ok=True)
     begun = folder / f".{job.output.stem}.{os.getpid()}.ipynb"
     start = time.monotonic()
     try:
-        _execute(job, begun, root)
+        with in_environment(kernel_environment(root, threads, os.environ)):
+            execute(job.chapter.source, begun, job.chapter.path.parent, job.values)
         _finish(job, begun, time.monotonic() - start, threads)
     except PapermillExecutionError as error:
         return _failed(job, begun, start, _where(job, error), root)
     # a dead kernel, a full disk: whatever it was, the others go on and the message says it
     except Exception as error:
-        return _failed(job, begun, start, f"{type(error).__name__}: {_first_line(error)}", root)
+        return _failed(job, begun, start, f"{type(error).__name__}: {first_line(error)}", root)
     finally:
         begun.unlink(missing_ok=True)
     job.failed_output.unlink(missing_ok=True)
     return Outcome(job.chapter.name, time.monotonic() - start)
 
 
-def kernel_environment(root: Path, threads: int, environment: dict) -> dict:
-    """The environment a chapter runs in, whatever the shell it was started from has set.
-
-    MPLBACKEND would drop every figure, PYTHONPATH could bring in another schurkit, IPYTHONDIR the
-    reader's start-up files, and a kernel "python3" of the user another Python.
-    """
-    kept = {
-        name: value
-        for name, value in environment.items()
-        if name not in ("MPLBACKEND", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONWARNINGS")
-    }
-    state = root / "_build" / "jupyter"
-    kernel = state / "kernels" / "python3" / "kernel.json"
-    command = [
-        sys.executable,
-        "-m",
-        "ipykernel_launcher",
-        "--log-level=ERROR",
-        "-f",
-        "{connection_file}",
-    ]
-    text = json.dumps({"argv": command, "display_name": "Python 3", "language": "python"})
-    if not kernel.is_file() or kernel.read_text() != text:
-        kernel.parent.mkdir(parents=True, exist_ok=True)
-        partial = kernel.with_name(f"kernel.{os.getpid()}.tmp")
-        partial.write_text(text)
-        os.replace(partial, kernel)
-    kept.update({name: str(threads) for name in THREAD_SETTINGS})
-    kept.update(
-        JUPYTER_PATH=str(state),
-        IPYTHONDIR=str(state / "ipython"),
+def kernel_environment(root: Path, threads: int, given: Mapping[str, str]) -> dict:
+    """The environment a chapter runs in, whatever the shell it was started from has set."""
+    return {
+        "SCHURKIT_STORE": str(root / "runs"),
+        "SCHURKIT_THREADS": str(threads),
+    } | environment_of(
+        root / "_build" / "jupyter",
+        given,
         SCHURKIT_BOOK=str(root),
-        PYDEVD_DISABLE_FILE_VALIDATION="1",
+        **dict.fromkeys(THREAD_SETTINGS, str(threads)),
     )
-    kept.setdefault("SCHURKIT_STORE", str(root / "runs"))
-    kept.setdefault("SCHURKIT_THREADS", str(threads))
-    return kept
-
-
-def _execute(job: Job, begun: Path, root: Path) -> None:
-    """Run the notebook in a kernel that is reached through files: network ports, picked before they
-    are bound, collide when kernels start at once.
-    """
-    import nbformat
-    from papermill import execute_notebook
-    from traitlets.config import Config
-
-    notebook = nbformat.reads(json.dumps(job.chapter.source), as_version=4)
-    with tempfile.TemporaryDirectory(
-        prefix="sk-"
-    ) as runtime:  # a short path: those of sockets are limited to about 100 characters
-        transport = {}
-        if os.name == "posix" and len(runtime) < 40:
-            os.environ["JUPYTER_RUNTIME_DIR"] = runtime
-            transport = {
-                "config": Config({"KernelManager": {"transport": "ipc", "ip": f"{runtime}/kernel"}})
-            }
-        execute_notebook(
-            notebook, str(begun), parameters=job.values, kernel_name="python3", language="python", progress_bar=False,
-            cwd=str(job.chapter.path.parent), shutdown_kernel="immediate", start_timeout=180, **transport,
-        )  # fmt: skip
 
 
 def _finish(job: Job, begun: Path, seconds: float, threads: int) -> None:
@@ -278,8 +225,7 @@ def _finish(job: Job, begun: Path, seconds: float, threads: int) -> None:
     notebook["metadata"].pop("papermill", None)
     for cell in notebook["cells"]:
         cell["metadata"].pop("papermill", None)
-    told = notebook["metadata"].setdefault("schurkit", {})
-    told["run"] = {
+    notebook["metadata"].setdefault("schurkit", {})["run"] = {
         "chapter": job.chapter.name,
         "key": job.key,
         "values": {
@@ -323,12 +269,7 @@ def _where(job: Job, error) -> str:
     )
     first = next((line.strip() for line in str(error.source).splitlines() if line.strip()), "")
     place = f"cell {number} of {len(cells)}" if number else "a cell"
-    return f"{place} ({first[:60]}) failed with {error.ename}: {_first_line(error.evalue)}"
-
-
-def _first_line(text) -> str:
-    lines = [line.strip() for line in str(text).splitlines() if line.strip()]
-    return (lines[0] if lines else "no message")[:300]
+    return f"{place} ({first[:60]}) failed with {error.ename}: {first_line(error.evalue)}"
 
 
 def _files_read(data: Path, chapter: str, code: str) -> dict[str, str]:
@@ -338,15 +279,12 @@ def _files_read(data: Path, chapter: str, code: str) -> dict[str, str]:
     What is published of the chapter itself lies in a folder of its name and is not among them.
     """
     named = set(re.findall(r"""[^"'/\s]+(?=["'])""", code))
-    found = [path for path in data.rglob("*.*") if path.stem == chapter or path.name in named]
-    read = {
-        path.relative_to(data): path
-        for path in found
-        if path.is_file() and path.parent.name != chapter
-    }
     return {
-        place.as_posix(): hashlib.sha256(read[place].read_bytes()).hexdigest()
-        for place in sorted(read)
+        path.relative_to(data).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(data.rglob("*.*"))
+        if (path.stem == chapter or path.name in named)
+        and path.is_file()
+        and path.parent.name != chapter
     }
 
 
@@ -355,35 +293,35 @@ def commit(folder: Path) -> str | None:
     repository.
     """
     try:
-        git = ["git", "-C", str(folder)]
-        name = subprocess.run(
-            [*git, "rev-parse", "--short=12", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=20,
-        ).stdout.strip()
-        changed = subprocess.run(
-            [*git, "status", "--porcelain"], capture_output=True, text=True, check=True, timeout=20
-        ).stdout.strip()
+        name, changed = (
+            subprocess.run(
+                ["git", "-C", str(folder), *words],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=20,
+            ).stdout.strip()
+            for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain"))
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return name + ("+" if changed else "")
 
 
+def processor(fact: str = "model name") -> str:
+    """What the system tells about its first processor; its model even where it tells nothing."""
+    fallback = (platform.processor() or platform.machine()) if fact == "model name" else ""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return fallback
+    found = (line.split(":", 1)[1].strip() for line in lines if line.startswith(fact))
+    return next(found, fallback) or fallback
+
+
 def device(threads: int) -> str:
     """The processor a chapter ran on, as the status page names it."""
-    model = platform.processor() or platform.machine()
-    try:
-        names = [
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        model = names[0] if names else model
-    except OSError:
-        pass
-    return f"{model}, {threads} of {cores()} cores"
+    return f"{processor()}, {threads} of {cores()} cores"
 
 
 def cores() -> int:

@@ -12,7 +12,6 @@ import shutil
 from pathlib import Path
 
 from schurkit import nb
-from schurkit.checks import InputError
 from schurkit.claims import claim_line
 from schurkit.words import short
 
@@ -20,16 +19,13 @@ from . import front, readings
 from .api import api_page
 from .beside import larger_section, published_line, published_numbers, section
 from .book import Book
-from .chapters import toc_entries
+from .chapters import outputs, read_yaml, toc_entries
 from .ledger import ledger_page
-from .published import copy_files
+from .published import CSV_LINK, copy_files, editions_of
 from .status import status_page
 from .verdicts import explained
 
 STAGE = Path("_build/stage")
-_LINK = re.compile(
-    r'<a download="([a-z0-9-]+\.csv)" href="data:text/csv;base64,([A-Za-z0-9+/=]*)">'
-)
 _LIVE = re.compile(r'<p class="schurkit-live">.*?</p>', re.DOTALL)
 _GENERATED = {"ledger": ledger_page, "status": status_page, "api": api_page}
 _VALUES = front.VALUES | readings.VALUES
@@ -57,55 +53,41 @@ def stage(book: Book) -> Path:
                 shutil.copy(root / f"{entry}{ending}", target / f"{entry}{ending}")
     for name, chapter in book.chapters.items():
         place = target / chapter.path.relative_to(root)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        page = (
-            dict(chapter.source)
-            if book.notebooks[name] is None
-            else for_the_page(book, name, target, place)
-        )
+        run = book.notebooks[name]
+        page = dict(chapter.source) if run is None else for_the_page(book, name, target, place)
         added = [cell for cell in [published_numbers(book, name)] if cell["outputs"]]
+        data = f"{_to_root(target, place)}/_static/data"
         if name in book.published:
-            link = f"{_to_root(target, place)}/_static/data"
-            added.append(
-                _prose(
-                    "published",
-                    section(book, name, copy_files(root, name, target), f"{link}/published/{name}"),
-                )
-            )
-            for larger in book.published[name].get("larger", []):
-                of = larger["provenance"]["edition"]
-                added.append(
-                    _prose(
-                        f"published-{of}",
-                        larger_section(
-                            book,
-                            name,
-                            larger,
-                            copy_files(root, name, target, of),
-                            f"{link}/{of}/{name}",
-                        ),
-                    )
-                )
+            _, *larger = editions_of(book.published[name])
+            files = copy_files(root, name, target)
+            text = section(book, name, files, f"{data}/published/{name}")
+            added.append(_prose("published", text))
+            for one in larger:
+                of = one["provenance"]["edition"]
+                files = copy_files(root, name, target, of)
+                text = larger_section(book, name, one, files, f"{data}/{of}/{name}")
+                added.append(_prose(f"published-{of}", text))
         page["cells"] = [*page["cells"], *added, _downloads(chapter.source, name, target, place)]
-        place.write_text(json.dumps(page, ensure_ascii=False, indent=1), encoding="utf-8")
+        _write_json(place, page)
     return target
+
+
+def _write_json(path: Path, content: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def _downloads(source: dict, name: str, target: Path, place: Path) -> dict:
     """Last cell of a page: its notebook, as it was run here and without results."""
-    clean = target / "book" / "assets" / "data" / "clean" / f"{name}.ipynb"
-    clean.parent.mkdir(parents=True, exist_ok=True)
-    clean.write_text(json.dumps(source, ensure_ascii=False, indent=1), encoding="utf-8")
+    _write_json(target / "book" / "assets" / "data" / "clean" / f"{name}.ipynb", source)
     up = _to_root(target, place)
-    executed = (
-        f'<a download href="{up}/_sources/{place.relative_to(target).as_posix()}">as it was run '
-        "here</a>"
+    executed = f"{up}/_sources/{place.relative_to(target).as_posix()}"
+    return _prose(
+        "downloads",
+        "This chapter as a notebook: "
+        f'<a download href="{up}/_static/data/clean/{name}.ipynb">without results</a>, '
+        f'<a download href="{executed}">as it was run here</a>.',
     )
-    text = (
-        "This chapter as a notebook: <a download "
-        f'href="{up}/_static/data/clean/{name}.ipynb">without results</a>, {executed}.'
-    )
-    return _prose("downloads", text)
 
 
 def _prose(id: str, text: str) -> dict:
@@ -116,10 +98,7 @@ def staged_config(root: Path) -> str:
     """_config.yml with execution switched off: the staged notebooks are executed already."""
     import yaml
 
-    try:
-        config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(f"_config.yml is not valid YAML: {' '.join(str(error).split())}") from None
+    config = read_yaml(root / "_config.yml")
     config["execute"] = {**config.get("execute", {}), "execute_notebooks": "off"}
     return yaml.safe_dump(config, sort_keys=False)
 
@@ -132,32 +111,23 @@ def for_the_page(book: Book, name: str, target: Path, place: Path) -> dict:
     were when the chapter was run.
     """
     page = json.loads(json.dumps(book.notebooks[name]))
-    told = iter(nb.claims(page))
+    tests = iter(nb.claims(page))
     page["metadata"].pop("schurkit", None)
-    for cell in page["cells"]:
-        for output in cell.get("outputs", []):
-            said = output.get("metadata", {}).get("schurkit", {})
-            if said.get("kind") == "note":
-                output["data"]["text/html"] = _with_files(
-                    _joined(output["data"]["text/html"]), name, target, place
-                )
-            elif said.get("kind") == "published":
-                output["data"] = {
-                    "text/markdown": published_line(
-                        book, name, said["name"], said["by"], said["value"]
-                    )
-                }
-            elif said.get("kind") == "claim":
-                test = next(told)
+    for output, said in outputs(page):
+        match said.get("kind"):
+            case "note":
+                text = "".join(output["data"]["text/html"])
+                output["data"]["text/html"] = _with_files(text, name, target, place)
+            case "published":
+                line = published_line(book, name, said["name"], said["by"], said["value"])
+                output["data"] = {"text/markdown": line}
+            case "claim":
+                test = next(tests)
                 if claim := book.claims.get(test["id"]):
-                    link = (
-                        f" {{ref}}`Ledger <claim-{test['id'].lower()}>`"
-                        if (target / "book" / "ledger.md").is_file()
-                        else ""
-                    )
-                    output["data"]["text/markdown"] = (
-                        claim_line(claim, test, explained(claim, test)) + link
-                    )
+                    line = claim_line(claim, test, explained(claim, test))
+                    if (target / "book" / "ledger.md").is_file():
+                        line += f" {{ref}}`Ledger <claim-{test['id'].lower()}>`"
+                    output["data"]["text/markdown"] = line
     return page
 
 
@@ -175,7 +145,7 @@ def _with_files(text: str, name: str, target: Path, place: Path) -> str:
             f'href="{_to_root(target, place)}/_static/data/{name}/{found[1]}">'
         )
 
-    return _LIVE.sub("", _LINK.sub(to_file, text))
+    return _LIVE.sub("", CSV_LINK.sub(to_file, text))
 
 
 def _to_root(target: Path, place: Path) -> str:
@@ -207,15 +177,9 @@ def generated(book: Book, text: str) -> str:
 def _filled(template: str, values: dict | None) -> str:
     if values is None or any(values.get(name) is None for name, _ in _PLACE.findall(template)):
         return ""
-    return _PLACE.sub(
-        lambda place: (
-            short(values[place[1]], place[2]).replace("%", " %")
-            if place[2]
-            else str(values[place[1]])
-        ),
-        template,
-    )
 
+    def value(place: re.Match) -> str:
+        name, spec = place.groups()
+        return short(values[name], spec).replace("%", " %") if spec else str(values[name])
 
-def _joined(text) -> str:
-    return text if isinstance(text, str) else "".join(text)
+    return _PLACE.sub(value, template)

@@ -7,17 +7,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from schurkit.words import plural
+
 from .book import Book
+from .chapters import outputs, run_of
+from .ledger import table_row
 from .published import DATA, WHOLE
 
 
 def status_page(book: Book) -> str:
     """The generated part of the status page, in MyST markdown."""
-    runs = {
-        name: notebook["metadata"].get("schurkit", {}).get("run")
-        for name, notebook in book.notebooks.items()
-        if notebook is not None
-    }
+    runs = {name: run_of(notebook) for name, notebook in book.notebooks.items() if notebook}
     runs = {name: run for name, run in runs.items() if run}
     lines = [f"This copy is the **{book.edition}** edition.", ""]
     if runs:
@@ -32,6 +32,10 @@ def status_page(book: Book) -> str:
         ]
     older = {name: results["provenance"] for name, results in book.published.items()}
     if older:
+        commands = dict.fromkeys(
+            f"`{run['command']}` ({run.get('edition', 'unnamed')} edition)"
+            for run in older.values()
+        )
         lines += [
             "",
             "## Published runs",
@@ -39,19 +43,13 @@ def status_page(book: Book) -> str:
             "Larger runs whose results are kept in `book/data/` and shown beside what this copy "
             "computed.",
             "",
-        ]
-        lines += [
             _total("The published runs", older),
             *_whole(book.root / DATA / WHOLE),
             "",
             *_table(older),
             *_versions(older),
+            "- Command: " + ", ".join(commands),
         ]
-        commands = dict.fromkeys(
-            f"`{run['command']}` ({run.get('edition', 'unnamed')} edition)"
-            for run in older.values()
-        )
-        lines += ["- Command: " + ", ".join(commands)]
     lines += _larger(book.published)
     if runs:
         lines += ["", "## Every parameter, and the numbers behind every figure", ""]
@@ -64,13 +62,11 @@ def _whole(path: Path) -> list[str]:
     """What the whole edition took on the clock, from an empty store, where that was measured."""
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
-        text = (
-            f"The whole {run['edition']} edition from nothing, training included: "
-            f"**{_time(run['seconds'])}** on the clock"
-        )
         return [
             "",
-            f"{text} ({run['device']}, {run['date']}, commit `{run['commit'] or 'unknown'}`).",
+            f"The whole {run['edition']} edition from nothing, training included: "
+            f"**{_time(run['seconds'])}** on the clock ({run['device']}, {run['date']}, commit "
+            f"{_commit(run)}).",
         ]
     except (OSError, ValueError, KeyError, TypeError):
         return []
@@ -101,18 +97,14 @@ def _larger(kept: dict) -> list[str]:
 def _total(what: str, runs: dict) -> str:
     """One sentence on what all of it took."""
     training = [run["training"] for run in runs.values() if run.get("training")]
-    text = (
-        f"{what}: {len(runs)} chapter{'' if len(runs) == 1 else 's'} in "
-        f"**{_time(sum(run['seconds'] for run in runs.values()))}**"
-    )
+    took = _time(sum(run["seconds"] for run in runs.values()))
+    text = f"{what}: {plural(len(runs), 'chapter')} in **{took}**"
     if training:
-        spent = _time(sum(told["core_seconds"] for told in training))
-        text += (
-            f", after **{spent}** of processor time for training "
-            f"{sum(told['networks'] for told in training):,} networks"
-        )
+        spent = _time(sum(one["core_seconds"] for one in training))
+        networks = sum(one["networks"] for one in training)
+        text += f", after **{spent}** of processor time for training {networks:,} networks"
     return (
-        text + ". The training of a network, in this run or an earlier one, is counted in each "
+        f"{text}. The training of a network, in this run or an earlier one, is counted in each "
         "chapter that uses it."
     )
 
@@ -122,83 +114,67 @@ def _time(seconds: float) -> str:
 
 
 def _table(runs: dict) -> list[str]:
-    lines = ["::::{div} schurkit-wide"]
-    lines += [
+    return [
+        "::::{div} schurkit-wide",
         "| Chapter | Networks and seeds | Parameters changed | Trained | Training (core-s) | Run "
-        "(s) | Date | Commit | Device |"
+        "(s) | Date | Commit | Device |",
+        "|:--|:--|:--|--:|--:|--:|:--|:--|:--|",
+        *(_row(name, run) for name, run in runs.items()),
+        "::::",
+        "",
     ]
-    lines += ["|:--|:--|:--|--:|--:|--:|:--|:--|:--|"]
-    return [*lines, *(_row(name, run) for name, run in runs.items()), "::::", ""]
 
 
 def _row(name: str, run: dict) -> str:
-    changed = ", ".join(f"`{key} = {value!r}`" for key, value in run["changed"].items()) or "none"
-    seeds = (
-        ", ".join(
-            f"`{key} = {value!r}`"
-            for key, value in run.get("values", {}).items()
-            if key == "networks" or "seed" in key
+    values, training = run.get("values", {}), run.get("training") or {}
+    seeds = {key: values[key] for key in values if key == "networks" or "seed" in key}
+    return table_row(
+        (
+            f"{{doc}}`../notebooks/{name}`",
+            _values(seeds) or "–",
+            _values(run["changed"]) or "none",
+            str(training.get("networks", "–")),
+            f"{training['core_seconds']:.0f}" if training else "–",
+            f"{run['seconds']:.0f}",
+            run["date"],
+            _commit(run),
+            run["device"],
         )
-        or "–"
     )
-    training = run.get("training") or {}
-    spent = (
-        str(training.get("networks", "–")),
-        f"{training['core_seconds']:.0f}" if training else "–",
-        f"{run['seconds']:.0f}",
-    )
-    cells = (
-        f"{{doc}}`../notebooks/{name}`",
-        _cell(seeds),
-        _cell(changed),
-        *spent,
-        run["date"],
-        f"`{run['commit'] or 'unknown'}`",
-        run["device"],
-    )
-    return "| " + " | ".join(cells) + " |"
+
+
+def _values(values: dict) -> str:
+    return ", ".join(f"`{key} = {value!r}`" for key, value in values.items())
+
+
+def _commit(run: dict) -> str:
+    return f"`{run['commit'] or 'unknown'}`"
 
 
 def _details(name: str, run: dict, notebook: dict) -> list[str]:
     """All parameters of one chapter, and each of its figures and tables with its CSV file."""
     lines = [f"::::{{dropdown}} {name}", ""]
     if run.get("values"):
-        lines += [
-            "Parameters: "
-            + ", ".join(f"`{key} = {value!r}`" for key, value in run["values"].items())
-            + ".",
-            "",
-        ]
-    said = [
-        output.get("metadata", {}).get("schurkit", {})
-        for cell in notebook.get("cells", [])
-        for output in cell.get("outputs", [])
-    ]
-    numbers = {told["name"] for told in said if told.get("kind") == "note" and told.get("data")}
-    for told in said:
-        if told.get("kind") in ("figure", "table"):
-            file = f"{told['name']}.csv"
+        lines += [f"Parameters: {_values(run['values'])}.", ""]
+    told = [said for _, said in outputs(notebook)]
+    numbers = {said["name"] for said in told if said.get("kind") == "note" and said.get("data")}
+    for said in told:
+        if said.get("kind") in ("figure", "table"):
+            file = f"{said['name']}.csv"
             # HTML: no page that the renderer could check
             link = f'<a download href="../_static/data/{name}/{file}">{file}</a>'
-            lines.append(
-                f"- {{numref}}`{told['name']}`: "
-                f"{link if told['name'] in numbers else 'no numbers behind it'}"
-            )
+            behind = link if said["name"] in numbers else "no numbers behind it"
+            lines.append(f"- {{numref}}`{said['name']}`: {behind}")
     return [*lines, "", "::::", ""]
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def _versions(runs: dict) -> list[str]:
     """Versions; one line where every chapter agrees, a line a chapter otherwise."""
-    said = {
+    versions = {
         name: ", ".join(f"{package} {version}" for package, version in run["versions"].items())
         for name, run in runs.items()
     }
-    if len(set(said.values())) == 1:
-        lines = [f"- Versions: {next(iter(said.values()))}"]
-    else:
-        lines = [f"- Versions ({name}): {words}" for name, words in said.items()]
+    lines = [f"- Versions ({name}): {words}" for name, words in versions.items()]
+    if len(set(versions.values())) == 1:
+        lines = [f"- Versions: {next(iter(versions.values()))}"]
     return [*lines, "- A `+` after a commit: files differed from it."]

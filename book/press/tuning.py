@@ -65,8 +65,6 @@ def tune(
         "hidden_size": hidden_size,
         "limit": limit,
         "seed": TUNING_SEED,
-    }
-    made |= {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "commit": commit(book_root()),
         "device": device(1),
@@ -75,56 +73,38 @@ def tune(
     earlier, begun, trials = _earlier(path), time.process_time(), []
     measure = partial(held_out_accuracy, task)
     for variant in VARIANTS:
-        for trial in race(
-            task,
-            variant.name,
-            recipe_of(variant, limit, hidden_size=hidden_size),
-            GRID,
-            TUNING_SEED,
-            limit,
-            measure,
-            known=known,
-        ):
+        recipe = recipe_of(variant, limit, hidden_size=hidden_size)
+        start = task, variant.name, recipe, GRID, TUNING_SEED, limit, measure
+        for trial in race(*start, known=known):
             trials.append(trial)
             say(trial)
             tried = {new.point for new in trials}
             write_trials([*trials, *(old for old in known if old.point not in tried)], path)
             made["core_seconds"] = round(earlier + time.process_time() - begun)
-            path.with_suffix(".json").write_text(
-                json.dumps(made, indent=1) + "\n", encoding="utf-8"
-            )
+            provenance = json.dumps(made, indent=1) + "\n"
+            path.with_suffix(".json").write_text(provenance, encoding="utf-8")
 
 
 def _earlier(path: Path) -> float:
     """Core-seconds that earlier runs of the same table took, 0 where none is told."""
     try:
-        return float(
-            json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["core_seconds"]
-        )
+        made = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        return float(made["core_seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0.0
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(
-        prog=COMMAND, description=__doc__.splitlines()[0].split(":")[0] + "."
-    )
-    parser.add_argument(
-        "--limit",
-        type=int,
-        default=TUNING_LIMIT,
-        help="the most steps of a trial (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--out", type=Path, help="CSV file to write (default: the one in book/data/tuning)"
-    )
+    about = __doc__.splitlines()[0].split(":")[0] + "."
+    parser = argparse.ArgumentParser(prog=COMMAND, description=about)
+    most = "the most steps of a trial (default: %(default)s)"
+    parser.add_argument("--limit", type=int, default=TUNING_LIMIT, help=most)
+    out = "CSV file to write (default: the one in book/data/tuning)"
+    parser.add_argument("--out", type=Path, help=out)
     given = parser.parse_args(arguments)
-    tune(
-        given.out or tuning_file(book_root()),
-        limit=given.limit,
-        say=lambda trial: print(trial, flush=True),
-    )
+    path = given.out or tuning_file(book_root())
+    tune(path, limit=given.limit, say=partial(print, flush=True))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ import json
 import pytest
 
 from schurkit.__main__ import main
-from schurkit_press.bench import GROUPS, Report, Row, command, groups
+from schurkit_press.bench import GROUPS, Report, Row, command, contest, gpu, groups
+from schurkit_press.bench.contest import Settings, same_work
 from schurkit_press.bench.machine import Watch, busy, describe, machine
+from schurkit_press.bench.processes import Laps
 
 
 @pytest.fixture
@@ -25,6 +27,7 @@ def one_group(tmp_path, monkeypatch):
 
     for name in GROUPS:
         monkeypatch.setitem(GROUPS, name, stand_in)
+    monkeypatch.delenv("SCHURKIT_BOOK", raising=False)
     monkeypatch.chdir(tmp_path)
     return rows
 
@@ -61,7 +64,8 @@ def test_every_group_runs_unless_some_are_named(one_group, capsys):
 
 
 def test_a_report_is_kept_in_the_books_folder(one_group, tmp_path, monkeypatch):
-    (tmp_path / "_toc.yml").write_text("")
+    for name in ("_toc.yml", "_config.yml"):
+        (tmp_path / name).write_text("")
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
     assert main(["bench", "--only", "core"]) == 0
@@ -150,19 +154,18 @@ def test_a_busy_machine_is_warned_of(one_group, monkeypatch, capsys):
 
 # ------------------------------------------------------------------------------------------- groups
 def laps(*rates, **facts):
-    return groups.Laps(rates, (None,) * len(rates), facts, 0.0)
+    return Laps(rates, (None,) * len(rates), facts)
 
 
 def test_work_that_differs_is_told():
-    assert groups._same_work(laps(1.0, loss=0.70), laps(1.0, loss=0.701)) == ""
+    assert same_work(laps(1.0, loss=0.70), laps(1.0, loss=0.701)) == ""
     assert (
-        groups._same_work(laps(1.0, loss=0.7), laps(1.0, loss=0.9))
-        == "not the same work: loss 0.7 and 0.9"
+        same_work(laps(1.0, loss=0.7), laps(1.0, loss=0.9)) == "not the same work: loss 0.7 and 0.9"
     )
-    assert groups._same_work(laps(1.0, loss=float("nan")), laps(1.0, loss=0.9)).startswith(
+    assert same_work(laps(1.0, loss=float("nan")), laps(1.0, loss=0.9)).startswith(
         "not the same work"
     )
-    assert groups._same_work(laps(1.0), laps(1.0, loss=0.9)).startswith("not the same work")
+    assert same_work(laps(1.0), laps(1.0, loss=0.9)).startswith("not the same work")
 
 
 def test_a_missing_peer_leaves_its_row_with_the_reason(monkeypatch):
@@ -178,8 +181,8 @@ def test_a_missing_peer_leaves_its_row_with_the_reason(monkeypatch):
             name: reason for name in names if name not in measured
         }
 
-    monkeypatch.setattr(groups, "alternate", alternated)
-    rows, _ = groups.training(groups.Settings(quick=True))
+    monkeypatch.setattr(contest, "alternate", alternated)
+    rows, _ = groups.training(Settings(quick=True))
     assert [row.peer for row in rows] == [
         "torch loop",
         "torch, one process a core",
@@ -195,27 +198,27 @@ def test_a_missing_engine_says_so_too(monkeypatch):
             "numba": "skipped: numba is not installed"
         }
 
-    monkeypatch.setattr(groups, "alternate", alternated)
+    monkeypatch.setattr(contest, "alternate", alternated)
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
-    numba, numpy = groups.core(groups.Settings(quick=True))[0]
+    numba, numpy = groups.core(Settings(quick=True))[0]
     assert (numba.note, numba.ratio) == ("skipped: numba is not installed", None)
     assert (numpy.ratio, numpy.target) == (3.0, 3.5)
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
-    assert groups.core(groups.Settings(quick=True))[0][1].target == 2.3
+    assert groups.core(Settings(quick=True))[0][1].target == 2.3
 
 
 # ----------------------------------------------------------------------------------------- on a GPU
 def test_without_a_gpu_its_group_is_one_line(tmp_path, monkeypatch, capsys):
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(groups, "alternate", lambda *_: pytest.fail("nothing is measured"))
+    monkeypatch.setattr(contest, "alternate", lambda *_: pytest.fail("nothing is measured"))
     monkeypatch.chdir(tmp_path)
     assert main(["bench", "--only", "gpu", "--quick"]) == 0
     out = capsys.readouterr().out
     assert "    skipped: no CUDA device\n" in out and "0 of 0 targets reached" in out
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert (
-        groups.gpu(groups.Settings())[0][0].note
+        groups.gpu(Settings())[0][0].note
         == "skipped: torch is not installed; pip install 'schurkit[torch]'"
     )
 
@@ -223,7 +226,7 @@ def test_without_a_gpu_its_group_is_one_line(tmp_path, monkeypatch, capsys):
 def test_its_code_can_be_tried_on_a_cpu(tmp_path, monkeypatch, capsys):
     pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command, "Settings", lambda *_: groups.Settings(1, 0.01, True))
+    monkeypatch.setattr(command, "Settings", lambda *_: Settings(1, 0.01, True))
     assert (
         main(["bench", "--only", "gpu", "--quick", "--device", "cpu", "--json", "mine.json"]) == 0
     )
@@ -251,13 +254,13 @@ def test_the_sizes_and_the_goal_on_a_gpu(monkeypatch):
             "memory": 2_000_000_000,
         }
         return {
-            one.name: groups.Laps((3e5,) if i == 0 else (1e3,), (None,), facts, 0.0)
+            one.name: Laps((3e5,) if i == 0 else (1e3,), (None,), facts)
             for i, one in enumerate(contenders)
         }, {}
 
-    monkeypatch.setattr(groups, "alternate", alternated)
-    monkeypatch.setattr(groups.gpu_cases, "why_not", lambda device: "")
-    rows = groups.gpu(groups.Settings())[0]
+    monkeypatch.setattr(contest, "alternate", alternated)
+    monkeypatch.setattr(gpu, "why_not", lambda device: "")
+    rows = groups.gpu(Settings())[0]
     assert asked == [
         (hidden, n, 2 if n > 256 else 3)
         for hidden in (64, 128, 256)
@@ -273,10 +276,8 @@ def test_the_sizes_and_the_goal_on_a_gpu(monkeypatch):
     assert judged.note == "Some GPU, 2.00 GB, batches drawn on the host"
     assert next(row for row in rows if row.peer == "nn.RNN loop").ratio == pytest.approx(300)
     monkeypatch.setattr(
-        groups,
+        contest,
         "alternate",
         lambda contenders, *_: ({}, {one.name: "failed: no memory" for one in contenders}),
     )
-    assert [row.note for row in groups.gpu(groups.Settings(quick=True))[0]] == [
-        "failed: no memory"
-    ] * 2
+    assert [row.note for row in groups.gpu(Settings(quick=True))[0]] == ["failed: no memory"] * 2

@@ -7,7 +7,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from schurkit_press.bench import gpu, others, trainers
+from schurkit_press.bench import others, trainers
 
 SMALL = {"hidden": 8, "batch": 4, "time": 6}
 PEERS = [
@@ -44,9 +44,7 @@ def test_both_rollouts_give_the_same_outputs():
     lap, facts = others.schurkit_rollouts(**case, a_call=2, engine="numpy")
     assert np.isfinite(lap(5))
     pytest.importorskip("torch")
-    assert others.torch_rollouts(**case, threads=1)[1]["check"] == pytest.approx(
-        facts["check"], rel=1e-4
-    )
+    assert others.torch_rollouts(**case)[1]["check"] == pytest.approx(facts["check"], rel=1e-4)
 
 
 def test_effects_are_of_one_network_and_the_estimate_is_near():
@@ -71,10 +69,11 @@ def test_memory_is_told_in_bytes():
 
 
 @pytest.mark.parametrize(
-    ("name", "case"), [("stack", {"networks": 3}), ("nn_rnn", {}), ("mapped", {"networks": 3})]
+    ("name", "case"),
+    [("schurkit_stack", {"networks": 3}), ("torch_loop", {}), ("torch_vmap", {"networks": 3})],
 )
 def test_contenders_for_a_gpu_train_as_we_do(name, case, ours):
     pytest.importorskip("torch")
-    lap, facts = getattr(gpu, name)(**SMALL, **case, device="cpu")
+    lap, facts = getattr(trainers, name)(**SMALL, **case, device="cpu")
     assert facts["loss"] == pytest.approx(ours, rel=1e-4) and facts["device"] == "CPU"
     assert np.isfinite(lap(3)) and np.isfinite(lap(100))

@@ -21,7 +21,7 @@ def stand_ins_can_be_imported(monkeypatch):
 
 def test_a_contender_is_made_once_and_then_does_what_it_is_asked():
     with Running(Contender("counter", HERE + "counter", {"start": 5})) as running:
-        assert running.facts["start"] == 5 and running.seconds >= 0
+        assert running.facts["start"] == 5
         assert [running.lap(3).value, running.lap(4).value] == [8, 12]
         assert running.lap(1).rate > 0
 
@@ -34,18 +34,18 @@ def test_what_a_package_prints_is_no_answer():
 def test_every_process_has_the_threads_and_the_environment_it_was_given(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("SCHURKIT_THREADS", raising=False)
-    asked = {"names": ["OMP_NUM_THREADS", "SCHURKIT_THREADS", "OPENBLAS_NUM_THREADS", "COLOUR"]}
+    asked = {"names": ["OMP_NUM_THREADS", "SCHURKIT_THREADS", "OPENBLAS_NUM_THREADS"]}
     found = []
     for contender in (
         Contender("default", HERE + "environment", asked),
-        Contender("one", HERE + "environment", asked, threads=1, environment={"COLOUR": "blue"}),
+        Contender("one", HERE + "environment", asked, threads=1),
     ):
         with Running(contender) as running:
             found.append(running.facts["found"])
-    assert found == [[None, None, None, None], ["1", "1", "1", "blue"]]
+    assert found == [[None] * 3, ["1"] * 3]
     monkeypatch.setenv("SCHURKIT_THREADS", "3")
     with Running(Contender("limited", HERE + "environment", asked)) as running:
-        assert running.facts["found"] == ["3", "3", "3", None]
+        assert running.facts["found"] == ["3"] * 3
 
 
 def test_several_processes_run_side_by_side_on_processors_of_their_own():

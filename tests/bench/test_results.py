@@ -38,11 +38,15 @@ def words(line):
 
 
 def test_a_row_holds_medians_and_the_median_of_neighbouring_ratios():
-    row = versus("core", "a job", "a peer", [1.0, 2.0, 4.0], [8.0, 10.0, 12.0], "ms", 4)
+    row = versus(
+        Row("core", "a job", "a peer", unit="ms", target=4), [1.0, 2.0, 4.0], [8.0, 10.0, 12.0]
+    )
     assert (row.value, row.reference, row.ratio, row.low, row.high) == (2.0, 10.0, 5.0, 3.0, 8.0)
     assert row.met
     slow = versus(
-        "schur", "a job", "a peer", [1.0, 2.0, 4.0], [8.0, 10.0, 12.0], "ms", 0.15, AT_MOST
+        Row("schur", "a job", "a peer", unit="ms", target=0.15, sense=AT_MOST),
+        [1.0, 2.0, 4.0],
+        [8.0, 10.0, 12.0],
     )
     assert (slow.ratio, slow.low, slow.high, slow.met) == (0.2, 0.125, pytest.approx(1 / 3), False)
 

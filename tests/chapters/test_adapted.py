@@ -15,8 +15,10 @@ task = trained = None
 """
 NETWORKS = """
 W_rec = rng.normal(size=({networks}, {units}, {units})) * {gain} / np.sqrt({units})
-good = sk.RNN(rng.normal(size=({networks}, {units}, 2)), W_rec{shape}, rng.normal(size=({networks}, 1, {units})), activation="{activation}")
-trials = sk.Trials(inputs := rng.normal(size=(40, 12, 2)), sk.rollout(good, inputs).outputs.mean(axis=0))
+W_in, W_out = (rng.normal(size=({networks}, *axes)) for axes in (({units}, 2), (1, {units})))
+good = sk.RNN(W_in, W_rec{shape}, W_out, activation="{activation}")
+inputs = rng.normal(size=(40, 12, 2))
+trials = sk.Trials(inputs, sk.rollout(good, inputs).outputs.mean(axis=0))
 """
 
 

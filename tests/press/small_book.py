@@ -25,7 +25,8 @@ plt.style.use("schurkit.views.schurkit")
 figure, ax = plt.subplots(figsize=(6.4, 3.2))
 rows = [{"seed": seed, "accuracy": 0.9 + seed / 100, "kind": "a|b"} for seed in range(seeds)]
 for size in sizes:
-    ax.plot([row["seed"] for row in rows], [row["accuracy"] / size for row in rows], marker="o", label=f"{size} units")
+    accuracies = [row["accuracy"] / size for row in rows]
+    ax.plot([row["seed"] for row in rows], accuracies, marker="o", label=f"{size} units")
 ax.set(xlabel="seed", ylabel="replay accuracy", title=title)
 ax.legend()
 caption = "Accuracy for each seed; $n = 3$ networks, no spread. Takeaway: it rises."
@@ -42,8 +43,8 @@ record("undefined", float("nan"))
 claim("S2", 0.61, interval=(0.6, 0.62), n=12)
 claim("S1", 0.004, n=seeds)"""
 
-PROSE = """See {numref}`small-figure` and {numref}`small-table`. The mean accuracy is {glue:text}`mean_accuracy:.3f`
-over {glue:text}`networks` networks ({glue:text}`undefined:.2f`)."""
+PROSE = """See {numref}`small-figure` and {numref}`small-table`. The mean accuracy is
+{glue:text}`mean_accuracy:.3f` over {glue:text}`networks` networks ({glue:text}`undefined:.2f`)."""
 
 
 def a_book(**parts):

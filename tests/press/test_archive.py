@@ -135,8 +135,8 @@ def test_a_network_that_is_missing_is_said_and_nothing_written(full, tmp_path):
     store, _ = full
     with pytest.raises(
         InputError,
-        match=r"1 of 3 networks are not in the store .* \(or damaged\), copy-orthogonal-6-seed7-\w+ "
-        r"among them\.",
+        match=r"1 of 3 networks are not in the store .* \(or damaged\), "
+        r"copy-orthogonal-6-seed7-\w+ among them\.",
     ):
         export(store, records_of([STUDY, Study(TASK, RECIPE, (7,))]), tmp_path / "out.zip")
     assert list(tmp_path.iterdir()) == []

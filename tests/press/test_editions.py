@@ -4,8 +4,9 @@ import pytest
 from press.small_book import small_chapter, write_book
 
 from schurkit.checks import InputError
-from schurkit_press.chapters import chapters
-from schurkit_press.editions import edition_named, editions
+from schurkit_press.book import Book
+from schurkit_press.chapters import chapters, named
+from schurkit_press.editions import editions
 
 
 def book(tmp_path, text):
@@ -19,8 +20,8 @@ def test_an_edition_holds_what_differs_from_the_defaults(tmp_path):
         "quick: {purpose: fast}\nbook:\n  purpose: more\n  chapters:\n    small: {seeds: 20, "
         "rate: 1e-3}\n",
     )
-    assert edition_named(root, "quick", known).values == {}
-    edition = edition_named(root, "book", known)
+    assert editions(root, known)["quick"].values == {}
+    edition = editions(root, known)["book"]
     assert edition.values == {
         "small": {"seeds": 20}
     }  # YAML reads 1e-3 as text; it is the default of a float all the same
@@ -66,7 +67,7 @@ def test_a_malformed_edition_is_one_clear_line(tmp_path, text, message):
 def test_a_typing_error_in_an_edition_gets_the_nearest_name(tmp_path):
     root, known = book(tmp_path, "quick: {purpose: fast}")
     with pytest.raises(InputError, match=r"there is no edition 'quik'; did you mean 'quick'?"):
-        edition_named(root, "quik", known)
+        named("quik", Book(root).editions, "edition")
     (root / "book" / "editions.yml").unlink()
     with pytest.raises(InputError, match=r"there is no book/editions\.yml"):
         editions(root, known)

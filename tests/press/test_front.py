@@ -11,7 +11,7 @@ from schurkit.claims import load_claims
 from schurkit_press import panels
 from schurkit_press.book import Book
 from schurkit_press.front import PICTURE, picture, profiles, sector_rows, table, write_picture
-from schurkit_press.panels import Axis, Row
+from schurkit_press.panels import Axis, Removal
 from schurkit_press.published import published
 from schurkit_press.stage import generated
 from schurkit_press.verdicts import verdicts
@@ -159,7 +159,7 @@ def test_a_chapter_with_one_table_of_removals_and_controls_is_drawn_too(tmp_path
             ]
         )
     )
-    drawn = {row.name: row for row in sector_rows(tmp_path, "sine", "sine")}
+    drawn = {row.name: row for row in sector_rows(tmp_path, "sine")}
     assert drawn["CR"].values == [0.5, 0.7] and drawn["CR"].control == [0.2, 0.4]
     assert drawn["CC"].values == [] and drawn["CC"].empty == 2
 
@@ -181,7 +181,9 @@ def test_a_linear_axis():
 def test_a_panel_says_its_words_escaped_and_stays_inside_its_frame():
     text = panels.svg(
         panels.profile(
-            "a < b", [Row("RR", [0.1, 0.2], []), Row("CR", [], [0.3])], Axis("x & y", (0, 1))
+            "a < b",
+            [Removal("RR", [0.1, 0.2], []), Removal("CR", [], [0.3])],
+            Axis("x & y", (0, 1)),
         ),
         'mean "0.15"',
     )

@@ -69,8 +69,10 @@ def test_values(text, values):
         (["sed=1"], "small has no parameter 'sed'; did you mean 'seed'?"),
         (["seed"], "--grid takes name=values, as in seed=0:20; got 'seed'."),
         (["=1"], "--grid takes name=values, as in seed=0:20; got '=1'."),
-        (["seed=1", "seed=2"], "parameter 'seed' is given twice; list its values in one, as in "
-                               "seed=1,2."),
+        (
+            ["seed=1", "seed=2"],
+            "parameter 'seed' is given twice; list its values in one, as in seed=1,2.",
+        ),
         (["seed="], "parameter seed takes a whole number; got ''."),
         (["seed=1,,2"], "parameter seed takes a whole number; got ''."),
         (["seed=1.0"], "parameter seed takes a whole number; got '1.0'."),
@@ -78,12 +80,21 @@ def test_values(text, values):
         (["seed=1+1"], "parameter seed takes a whole number; got '1+1'."),
         (["seed=true"], "parameter seed takes a whole number; got 'true'."),
         (["seed=0:3.5"], "parameter seed takes a whole number; got '3.5'."),
-        (["seed=:3"], "parameter seed: a range is first:end or first:end:step, without its end, as in 0:20; "
-                      "got ':3'."),
-        (["seed=0:"], "parameter seed: a range is first:end or first:end:step, without its end, as in 0:20; "
-                      "got '0:'."),
-        (["seed=0:1:2:3"], "parameter seed: a range is first:end or first:end:step, without its end, as in 0:20; "
-                           "got '0:1:2:3'."),
+        (
+            ["seed=:3"],
+            "parameter seed: a range is first:end or first:end:step, without its end, as in 0:20; "
+            "got ':3'.",
+        ),
+        (
+            ["seed=0:"],
+            "parameter seed: a range is first:end or first:end:step, without its end, as in 0:20; "
+            "got '0:'.",
+        ),
+        (
+            ["seed=0:1:2:3"],
+            "parameter seed: a range is first:end or first:end:step, without its end, as in 0:20; "
+            "got '0:1:2:3'.",
+        ),
         (["seed=0:3:0"], "parameter seed: the step of a range must not be 0; got '0:3:0'."),
         (["seed=3:3"], "parameter seed: the range 3:3 is empty (it ends before 3)."),
         (["seed=3:0"], "parameter seed: the range 3:0 is empty (it ends before 0)."),
@@ -95,19 +106,32 @@ def test_values(text, values):
         (["plot=1"], "parameter plot takes true or false; got '1'."),
         (["plot=true,True"], "parameter plot is given True twice."),
         (["start=densed"], "parameter start takes one of 'dense', 'cayley'; got 'densed'."),
-        (["sizes=1,2"], "parameter sizes is a list: write each of its values in brackets, as in "
-                        "sizes=[1,2],[3]; got '1,2'."),
-        (["sizes=[1,[2]"], "parameter sizes is a list: write each of its values in brackets, as in "
-                           "sizes=[1,2],[3]; got '[1,[2]'."),
-        (["sizes=[1,x]"], "parameter sizes takes a list of whole numbers such as 1,2,3; got "
-                          "'[1,x]'."),
+        (
+            ["sizes=1,2"],
+            "parameter sizes is a list: write each of its values in brackets, as in "
+            "sizes=[1,2],[3]; got '1,2'.",
+        ),
+        (
+            ["sizes=[1,[2]"],
+            "parameter sizes is a list: write each of its values in brackets, as in "
+            "sizes=[1,2],[3]; got '[1,[2]'.",
+        ),
+        (
+            ["sizes=[1,x]"],
+            "parameter sizes takes a list of whole numbers such as 1,2,3; got '[1,x]'.",
+        ),
         (["sizes=[1],[1]"], "parameter sizes is given [1] twice."),
-        ([f"seed=0:{10**30}"], f"parameter seed is given {10**30:,} values or more; at most 100,000 runs are taken "
-                               "in one sweep."),
-        (["seed=0:1000", "rate=0:1000"], "this grid asks for 1,000,000 runs; at most 100,000 are taken in one "
-                                         "sweep."),
+        (
+            [f"seed=0:{10**30}"],
+            f"parameter seed is given {10**30:,} values or more; at most 100,000 runs are taken "
+            "in one sweep.",
+        ),
+        (
+            ["seed=0:1000", "rate=0:1000"],
+            "this grid asks for 1,000,000 runs; at most 100,000 are taken in one sweep.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused(texts, message):
     with pytest.raises(InputError) as caught:
         read(*texts)

@@ -18,8 +18,8 @@ FILES = {
     "__init__.py": "_HOMES = {'low': ['thing'], 'sub': ['given']}\nversion = 1",
     "low.py": "def thing(): pass",
     "lone.py": "import lib.sub.deep",
-    "sub/__init__.py": "from .deep import given as given\nfrom .wide import other\ndef own(): from .late import "
-    "x",
+    "sub/__init__.py": "from .deep import given as given\nfrom .wide import other\n"
+    "def own(): from .late import x",
     "sub/deep.py": "from .. import low\nfrom numpy import low as lone",
     "sub/wide.py": "def f():\n    from ..lone import a",
     "sub/late.py": "import lib as alias\nalias.sub.given()",

@@ -10,7 +10,8 @@ from press.small_book import small_chapter, write_book
 TRAIN = """from schurkit import Recipe, tasks, train
 from schurkit.nb import claim, record
 from schurkit.training import Phase
-trained = train(tasks.Copy(2, 2, 4), Recipe(hidden_size=16, phases=(Phase(120, 1e-3),), batch_size=16), range(10))
+recipe = Recipe(hidden_size=16, phases=(Phase(120, 1e-3),), batch_size=16)
+trained = train(tasks.Copy(2, 2, 4), recipe, range(10))
 for seed, score in zip(trained.rnn.labels, trained.scores):
     record(f"score_{seed}", score)
 record("mean_accuracy", trained.scores.mean())

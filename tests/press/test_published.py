@@ -17,7 +17,8 @@ from schurkit_press.published import agrees, publish, publish_whole, published, 
 
 EFFECTS = """
 from schurkit.nb import published
-table([{"network": seed, "removed": "CR", "delta": seed / 10} for seed in range(seeds)], "small-effects", "Effects.")
+effects = [{"network": seed, "removed": "CR", "delta": seed / 10} for seed in range(seeds)]
+table(effects, "small-effects", "Effects.")
 published("small-effects")
 record("late", seeds / 2)"""
 BOTH = (

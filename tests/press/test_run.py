@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -152,7 +153,7 @@ def test_growth_curves_are_those_of_one_chapter(after):
             {"sine", "copy_task", "modular_addition"},
         ),
         ("schurkit/fourier/schur.py", {"schur_meets_fourier"}, {"sine", "modular_addition"}),
-        ("schurkit/own/command.py", {"your_own_network"}, {"explore", "how_fast"}),
+        ("schurkit/own/check.py", {"your_own_network"}, {"explore", "how_fast"}),
         ("book/press/ledger.py", set(), {"many_seeds", "flip_flop", "how_fast"}),
         ("book/press/sweep/sweep.py", {"many_seeds"}, {"flip_flop", "how_fast"}),
     ],
@@ -220,7 +221,7 @@ def test_a_chapter_runs_in_an_environment_of_its_own(ran):
     assert said["MPLBACKEND"] == "module://matplotlib_inline.backend_inline"
     assert said["OMP_NUM_THREADS"] == str(module.cores())
     assert said["SCHURKIT_STORE"] == str(root / "runs")
-    assert said["python"] == module.sys.executable
+    assert said["python"] == sys.executable
 
 
 def test_parameters_arrive_as_they_were_given(ran):
@@ -294,14 +295,14 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
     root = quick_book(tmp_path, small=one_cell("1"))
     job = job_for(root, chapters(root)["small"], {})
 
-    def interrupted(job, begun, root):
+    def interrupted(source, begun, folder, values):
         begun.write_text("{}")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_execute", interrupted)
+    monkeypatch.setattr(module, "execute", interrupted)
     monkeypatch.setattr(os, "environ", dict(os.environ))
     with pytest.raises(KeyboardInterrupt):
-        module._run(root, job, 1, dict(os.environ))
+        module.run_job(root, job, 1)
     assert list(job.output.parent.iterdir()) == []
 
 
@@ -321,7 +322,7 @@ def test_threads_are_shared_and_a_store_of_the_readers_is_kept(tmp_path):
     kernel = json.loads(
         (tmp_path / "_build" / "jupyter" / "kernels" / "python3" / "kernel.json").read_text()
     )
-    assert kernel["argv"][0] == module.sys.executable
+    assert kernel["argv"][0] == sys.executable
 
 
 def test_outside_a_repository_there_is_no_commit(tmp_path):

@@ -181,7 +181,7 @@ def test_a_chapter_that_was_run_before_is_read(place, monkeypatch):
     first = plan_sweep("small", grid, book=root)
     run_sweep(first, "serial")
     shutil.rmtree(first.folder)
-    monkeypatch.setattr("schurkit_press.sweep.worker._run", None)
+    monkeypatch.setattr("schurkit_press.sweep.worker.run_job", None)
     again = plan_sweep("small", grid, book=root)
     assert len(again.due) == 1
     run_sweep(again, "serial")
@@ -264,7 +264,7 @@ def test_a_worker_with_another_source_does_nothing(place):
     plan.target.__dict__["source"] = "other"
     run_sweep(plan, "process", 1)
     assert list(table_of(plan).problem) == [
-        "the worker finds another source of publish.sweep_runs:stacked than the sender"
+        "the worker finds another source of press.sweep_runs:stacked than the sender"
     ]
 
 
@@ -352,10 +352,15 @@ def test_a_run_that_kills_its_worker_twice_is_given_up(executor, place, monkeypa
 
 def test_killing_a_dask_worker_loses_nothing(place):
     """From outside, while it works: the run it was doing is done by another."""
-    command = [sys.executable, "-c", "from press import sweep_runs\nfrom schurkit_press.sweep.sweep import sweep\nif __name__ "
-                                     "== '__main__':\n    "
-               f"sweep(sweep_runs.waits, {{'seed': range(8), 'folder': {str(place)!r}}}, 'dask', "
-               f"2, folder={str(place / 'records')!r})"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-c",
+        "from press import sweep_runs\n"
+        "from schurkit_press.sweep.sweep import sweep\n"
+        "if __name__ == '__main__':\n    "
+        f"sweep(sweep_runs.waits, {{'seed': range(8), 'folder': {str(place)!r}}}, 'dask', "
+        f"2, folder={str(place / 'records')!r})",
+    ]
     process = subprocess.Popen(
         command, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, stderr=subprocess.PIPE
     )
@@ -505,34 +510,61 @@ def test_values_arrive_as_the_kinds_say(place):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((sweep_runs.told, {"sed": [1]}), "press.sweep_runs:told has no parameter 'sed'; did you mean "
-                                          "'seed'?"),
-        ((sweep_runs.told, {"free": [1]}), "press.sweep_runs:told has no parameter 'free'; it has seed, rate, flag, word, sizes, "
-                                           "kind."),
+        (
+            (sweep_runs.told, {"sed": [1]}),
+            "press.sweep_runs:told has no parameter 'sed'; did you mean 'seed'?",
+        ),
+        (
+            (sweep_runs.told, {"free": [1]}),
+            "press.sweep_runs:told has no parameter 'free'; it has seed, rate, flag, word, sizes, "
+            "kind.",
+        ),
         ((sweep_runs.told, {"kind": ["z"]}), "parameter kind takes one of 'x', 'y'; got 'z'."),
-        ((sweep_runs.told, {"rate": [1]}), "press.sweep_runs:told needs a value of 'seed': add --grid "
-                                           "seed=…."),
-        ((sweep_runs.told, {"seed": [1]}, "dusk"), "executor must be one of serial, process, dask, slurm, "
-         "or the address of a dask scheduler such as tcp://10.0.0.1:8786; got 'dusk'."),
-        ((sweep_runs.told, {"seed": [1]}, "process", 0), "workers must be between 1 and 10000; got "
-                                                         "0."),
-        ((sweep_runs.plain, {"seed": [1]}), "press.sweep_runs:plain declares no parameter that could be swept; annotate them, as "
-                                            "in 'seed: int' "
-         "(int, float, bool, str, list[…] of one of them, or Literal of texts)."),
-        ((sweep_runs.bare, {"seed": [1]}), "press.sweep_runs:bare takes *rest: a function to sweep takes named parameters "
-                                           "alone."),
-        ((lambda seed: {}, {"seed": [1]}), "<lambda> is no plain function of a module: "
-         "put it into a module of its own (a .py file beside it) and import it, so that workers "
-         "find it."),
-        (("no_such_module:f", {"seed": [1]}), "there is no module 'no_such_module' on Python's path: "
-         "start in the folder of no_such_module.py, or install it."),
+        (
+            (sweep_runs.told, {"rate": [1]}),
+            "press.sweep_runs:told needs a value of 'seed': add --grid seed=….",
+        ),
+        (
+            (sweep_runs.told, {"seed": [1]}, "dusk"),
+            "executor must be one of serial, process, dask, slurm, "
+            "or the address of a dask scheduler such as tcp://10.0.0.1:8786; got 'dusk'.",
+        ),
+        (
+            (sweep_runs.told, {"seed": [1]}, "process", 0),
+            "workers must be between 1 and 10000; got 0.",
+        ),
+        (
+            (sweep_runs.plain, {"seed": [1]}),
+            "press.sweep_runs:plain declares no parameter that could be swept; annotate them, as "
+            "in 'seed: int' "
+            "(int, float, bool, str, list[…] of one of them, or Literal of texts).",
+        ),
+        (
+            (sweep_runs.bare, {"seed": [1]}),
+            "press.sweep_runs:bare takes *rest: a function to sweep takes named parameters alone.",
+        ),
+        (
+            (lambda seed: {}, {"seed": [1]}),
+            "<lambda> is no plain function of a module: "
+            "put it into a module of its own (a .py file beside it) and import it, so that workers "
+            "find it.",
+        ),
+        (
+            ("no_such_module:f", {"seed": [1]}),
+            "there is no module 'no_such_module' on Python's path: "
+            "start in the folder of no_such_module.py, or install it.",
+        ),
         (("math:f", {"seed": [1]}), "module 'math' has no function 'f'."),
-        (("math:f()", {"seed": [1]}), "a function to sweep is named 'module:function'; got "
-                                      "'math:f()'."),
-        ((3, {"seed": [1]}), "sweep takes a chapter's name, 'module:function' or a function; got "
-                             "int."),
+        (
+            ("math:f()", {"seed": [1]}),
+            "a function to sweep is named 'module:function'; got 'math:f()'.",
+        ),
+        (
+            (3, {"seed": [1]}),
+            "sweep takes a chapter's name, 'module:function' or a function; got int.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_arguments_are_one_line_before_anything_runs(arguments, message, place, monkeypatch):
     monkeypatch.setattr(module, "run_sweep", None)
     with pytest.raises(InputError) as caught:

@@ -225,8 +225,18 @@ def test_five_steps_of_all_of_it_equal_torch():
     AdamW, nothing of ours but start and batches.
     """
     task, steps = Sums(), 5
-    kind = Recipe(hidden_size=12, construction="default", phases=(Phase(steps, 1e-2),), batch_size=None, loss="cross_entropy", weight_decay=1.0,
-                  biases=True, bias_start="uniform", betas=(0.9, 0.98), clip_norm=None)  # fmt: skip
+    kind = Recipe(
+        hidden_size=12,
+        construction="default",
+        phases=(Phase(steps, 1e-2),),
+        batch_size=None,
+        loss="cross_entropy",
+        weight_decay=1.0,
+        biases=True,
+        bias_start="uniform",
+        betas=(0.9, 0.98),
+        clip_norm=None,
+    )
     start = construction("default").start(kind, 7, 7, [4])
     module, readout = (
         torch.nn.RNN(7, 12, batch_first=True).double(),

@@ -6,7 +6,7 @@ asserted.
 """
 
 from .command import add_bench_arguments, bench_command
-from .groups import GROUPS, Settings
+from .groups import GROUPS
 from .growth import (
     Estimate,
     Law,
@@ -26,7 +26,6 @@ __all__ = [
     "Point",
     "Report",
     "Row",
-    "Settings",
     "add_bench_arguments",
     "bench_command",
     "cells",

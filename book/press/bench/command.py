@@ -6,12 +6,13 @@ import dataclasses
 import os
 import sys
 import time
-from difflib import get_close_matches
 from pathlib import Path
 
 from schurkit.checks import InputError
+from schurkit_press.chapters import book_or_here, suggestion
 
-from .groups import GROUPS, Settings
+from .contest import Settings
+from .groups import GROUPS
 from .machine import Watch, describe, load, machine
 from .results import Report, Row, comparison, table
 
@@ -22,37 +23,25 @@ BUSY = 0.15
 
 def add_bench_arguments(parser) -> None:
     """The arguments of `schurkit bench`."""
-    parser.add_argument(
-        "--only",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help=f"these groups alone, out of {', '.join(GROUPS)}",
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    groups = f"these groups alone, out of {', '.join(GROUPS)}"
+    add("--only", nargs="+", default=[], metavar="NAME", help=groups)
+    add(
         "--quick", action="store_true", help="fewer sizes and repeats, within a minute on two cores"
     )
-    parser.add_argument(
-        "--device",
-        default="cuda",
-        metavar="DEVICE",
-        help="where the group gpu computes: cuda, or cpu at tiny sizes to try it",
-    )
-    parser.add_argument(
-        "--json", metavar="OUT.json", help="keep the numbers there too (always: in _build/bench)"
-    )
-    parser.add_argument(
-        "--compare",
-        nargs="+",
-        default=[],
-        metavar="OLD.json",
-        help="hold this run against an earlier one; with two files nothing is run",
-    )
+    where = "where the group gpu computes: cuda, or cpu at tiny sizes to try it"
+    add("--device", default="cuda", metavar="DEVICE", help=where)
+    kept = "keep the numbers there too (always: in _build/bench)"
+    add("--json", metavar="OUT.json", help=kept)
+    compared = "hold this run against an earlier one; with two files nothing is run"
+    add("--compare", nargs="+", default=[], metavar="OLD.json", help=compared)
 
 
 def bench_command(arguments) -> int:
     """Run, print and keep; 1 if a contender failed, else 0."""
-    groups = [_group_named(name) for name in arguments.only] or list(GROUPS)
+    for name in arguments.only:
+        if name not in GROUPS:
+            raise InputError(f"there is no group {name!r}{suggestion(name, GROUPS, 'takes')}")
     if arguments.device not in ("cuda", "cpu"):
         raise InputError(f"--device must be 'cuda' or 'cpu'; got {arguments.device!r}.")
     if len(arguments.compare) > 2:
@@ -66,8 +55,9 @@ def bench_command(arguments) -> int:
         return 0
     out = _writable(Path(arguments.json)) if arguments.json else None
     settings = Settings(3, 0.25, True) if arguments.quick else Settings()
-    report = run(groups, dataclasses.replace(settings, device=arguments.device))
-    for path in (_place(report), *([out] if out else [])):
+    settings = dataclasses.replace(settings, device=arguments.device)
+    report = run(arguments.only or list(GROUPS), settings)
+    for path in filter(None, (_place(report), out)):
         report.write(path)
         print(f"Kept in {os.path.relpath(path)}")
     if kept:
@@ -91,26 +81,19 @@ def run(groups: list[str], settings: Settings) -> Report:
     for name in groups:
         if sys.stderr.isatty():
             print(f"  {name} …", file=sys.stderr, flush=True)
-        watch = Watch()
-        start = time.monotonic()
-        found, curve = GROUPS[name](settings)
-        disturbed[name] = watch.others()
-        rows += found
+        watch, start = Watch(), time.monotonic()
+        measured, curve = GROUPS[name](settings)
+        others = disturbed[name] = watch.others()
+        rows += measured
         points += curve
-        at_work = (
-            ""
-            if disturbed[name] is None
-            else f", others took {100 * disturbed[name]:.0f} % of the processors"
-        )
-        print(
-            f"{name}: "
-            f"{' '.join(GROUPS[name].__doc__.split())}\n{table(found)}\n({time.monotonic() - start:.0f} "
-            f"s{at_work})\n",
-            flush=True,
-        )
+        took = f"{time.monotonic() - start:.0f} s"
+        if others is not None:
+            took += f", others took {100 * others:.0f} % of the processors"
+        about = " ".join(GROUPS[name].__doc__.split())
+        print(f"{name}: {about}\n{table(measured)}\n({took})\n", flush=True)
     facts |= {"load_after": load()}
     seconds = time.monotonic() - begun
-    if max((share or 0 for share in disturbed.values()), default=0) > BUSY:
+    if any((share or 0) > BUSY for share in disturbed.values()):
         print("Others used this machine meanwhile: do not trust the ratios of those groups.")
     judged = [row.met for row in rows if row.met is not None]
     print(
@@ -126,16 +109,6 @@ def run(groups: list[str], settings: Settings) -> Report:
     )
 
 
-def _group_named(name: str) -> str:
-    if name not in GROUPS:
-        near = get_close_matches(name, GROUPS, 1)
-        raise InputError(
-            f"there is no group {name!r}; "
-            + (f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(GROUPS)}.")
-        )
-    return name
-
-
 def _writable(path: Path) -> Path:
     """The path, if a file can be made there: asked before minutes are spent."""
     if path.is_dir() or not path.parent.is_dir():
@@ -144,14 +117,7 @@ def _writable(path: Path) -> Path:
 
 
 def _place(report: Report) -> Path:
-    """_build/bench/<commit>-<date>.json in the book's folder, if this is one or lies in one, else
-    here.
-    """
-    here = Path.cwd()
-    root = next(
-        (folder for folder in (here, *here.parents) if (folder / "_toc.yml").is_file()), here
-    )
-    stamp = "".join(c for c in report.machine["date"] if c.isdigit())
-    return (
-        root / FOLDER / f"{(report.machine['commit'] or 'unknown').replace('+', 'x')}-{stamp}.json"
-    )
+    """_build/bench/<commit>-<date>.json of the book, or of this folder where it is in none."""
+    stamp = "".join(filter(str.isdigit, report.machine["date"]))
+    commit = (report.machine["commit"] or "unknown").replace("+", "x")
+    return book_or_here() / FOLDER / f"{commit}-{stamp}.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -20,16 +21,11 @@ def _operators(networks, rank):
     """Operators of 3-bit flip-flop networks of 64 units on 64 trials of 50 steps, and all pairs in
     a fixed order that mixes the networks.
     """
+    recipe = Recipe(phases=(Phase(600, 1e-3),), clip_norm=1.0)
     with tempfile.TemporaryDirectory() as folder:
-        trained = train(
-            FlipFlop(),
-            Recipe(phases=(Phase(600, 1e-3),), clip_norm=1.0),
-            range(networks),
-            store=Store(Path(folder)),
-        )
-    operators = operators_of(
-        trained.rnn, FlipFlop(steps=50).test_trials(64), rank=rank, delays=DELAYS
-    ).values
+        trained = train(FlipFlop(), recipe, range(networks), store=Store(Path(folder)))
+    trials = FlipFlop(steps=50).test_trials(64)
+    operators = operators_of(trained.rnn, trials, rank=rank, delays=DELAYS).values
     pairs = np.array(list(combinations(range(networks), 2)))
     return operators, pairs[random.permutation(0, "bench pairs", 0, len(pairs))]
 
@@ -39,37 +35,30 @@ def schurkit_dsa(networks: int, rank: int, starts: int):
     Facts: every angle, planted copies found.
     """
     operators, pairs = _operators(networks, rank)
-    settings = {"score": "angle", "rank": rank, "delays": DELAYS, "starts": starts}
-
-    def lap(units):
-        return float(dsa_distances(operators, **settings).values.mean())
-
-    angles = dsa_distances(operators, **settings).values[*pairs.T]
-    found = 0
+    distances = partial(dsa_distances, score="angle", rank=rank, delays=DELAYS, starts=starts)
+    planted = 0
     for i, A in enumerate(operators):
         C = np.linalg.qr(random.normal(i, "bench planted", 0, (rank, rank)))[0]
-        found += dsa_distances(np.stack([A, C @ A @ C.T]), **settings).values[0, 1] < 1e-4
-    return lap, {"angles": angles.tolist(), "planted": int(found)}
+        planted += distances(np.stack([A, C @ A @ C.T])).values[0, 1] < 1e-4
+    angles = distances(operators).values[*pairs.T]
+    facts = {"angles": angles.tolist(), "planted": int(planted)}
+    return lambda units: float(distances(operators).values.mean()), facts
 
 
-def dsa_metric(networks: int, rank: int, compared: int, threads: int):
+def dsa_metric(networks: int, rank: int, compared: int):
     """dsa-metric's similarity transform, angular, 1,500 iterations. A unit is one pair. Facts: the
     angles of the first pairs.
     """
     import torch
     from DSA import SimilarityTransformDist
 
-    torch.set_num_threads(threads)
     torch.manual_seed(0)
     operators, pairs = _operators(networks, rank)
     tensors = torch.tensor(operators, dtype=torch.float32)
 
     def angle(i, j):
-        return float(
-            SimilarityTransformDist(iters=1500, score_method="angular", lr=0.01).fit_score(
-                tensors[i], tensors[j]
-            )
-        )
+        transform = SimilarityTransformDist(iters=1500, score_method="angular", lr=0.01)
+        return float(transform.fit_score(tensors[i], tensors[j]))
 
     def lap(units):
         return float(np.mean([angle(*pairs[k % len(pairs)]) for k in range(units)]))

@@ -1,5 +1,5 @@
-"""Contenders for training on a GPU, and the group of them: whole stacks on the device against what
-a user would write in PyTorch.
+"""The group of contenders on a GPU: whole stacks on the device against what a user would write in
+PyTorch.
 
 No lap reads a number from the device but its last loss, so that nobody waits for the host. Batches
 of the peers lie on the device before the laps begin; ours are drawn on the host as training goes.
@@ -10,35 +10,42 @@ unit is one step of one network.
 from __future__ import annotations
 
 import importlib.util
+import statistics
 
-import numpy as np
+from schurkit.words import plural
 
-from schurkit.training.constructions import construction
-from schurkit.training.loop import LOSS_EVERY
+from .contest import Contest, Found, Settings
+from .processes import Contender
+from .results import Row
 
-from .trainers import CHECKED, RATE, rnn_step, task_and_recipe, vmap_step
-
-GPU = "schurkit_press.bench.gpu:"
+TRAINERS = "schurkit_press.bench.trainers:"
 GOAL = 2e5
 """Network-steps a second with 256 networks of 64 units, the workload of the other groups."""
-NO_DEVICE = "skipped: no CUDA device"
 MOST_MAPPED = 256
 """torch.func.vmap is asked for no larger stacks: what it keeps for its gradients grows beyond many
 GPUs.
 """
 
 
-def cases(device: str, quick: bool) -> list[tuple[dict, tuple[int, ...]]]:
-    """Workloads, and the sizes of stacks of each; on a CPU a tiny one, which tries the code and
-    measures nothing.
+def gpu(settings: Settings) -> Found:
+    """Whole stacks trained on a GPU against nn.RNN in a loop and torch.func.vmap there; the goal is
+    2e5 network-steps a second (256 of 64 units).
     """
-    if device == "cpu":
-        return [({"hidden": 8, "batch": 4, "time": 6}, (2,))]
-    stacks = (1, 256) if quick else (1, 4, 16, 64, 256, 1024, 4096)
+    reason = why_not(settings.device)
+    if reason:
+        return [Row("gpu", "train stacks on a GPU", note=reason)], []
+    sizes, stacks = (64, 128, 256), (1, 4, 16, 64, 256, 1024, 4096)
+    if settings.quick:
+        sizes, stacks = (64,), (1, 256)
+    work = {"batch": 64, "time": 48, "device": settings.device}
+    if settings.device == "cpu":  # tiny: it tries the code and measures nothing
+        sizes, stacks, work = (8,), (2,), work | {"batch": 4, "time": 6}
     return [
-        ({"hidden": hidden, "batch": 64, "time": 48}, stacks)
-        for hidden in ((64,) if quick else (64, 128, 256))
-    ]
+        row
+        for hidden in sizes
+        for networks in stacks
+        for row in _rows({"hidden": hidden, **work}, networks, settings)
+    ], []
 
 
 def why_not(device: str) -> str:
@@ -47,67 +54,33 @@ def why_not(device: str) -> str:
         return "skipped: torch is not installed; pip install 'schurkit[torch]'"
     import torch
 
-    return NO_DEVICE if device == "cuda" and not torch.cuda.is_available() else ""
+    absent = device == "cuda" and not torch.cuda.is_available()
+    return "skipped: no CUDA device" if absent else ""
 
 
-def _facts(device, checked) -> dict:
-    import torch
-
-    name, memory = "CPU", None
-    if device == "cuda":
-        name, memory = torch.cuda.get_device_name(), torch.cuda.max_memory_reserved()
-    return {
-        "loss": float(np.mean([float(loss) for loss in checked[-LOSS_EVERY:]])),
-        "device": name,
-        "memory": memory,
-        "version": torch.__version__,
-    }
-
-
-def stack(hidden: int, batch: int, time: int, networks: int, device: str):
-    """The torch engine's trainer on that device."""
-    from schurkit.engine.torch import TorchEngine
-
-    task, recipe = task_and_recipe(hidden, batch, time, CHECKED)
-    seeds = list(range(networks))
-    start = construction(recipe.construction).start(
-        recipe, task.input_size, task.output_size, seeds
+def _rows(case: dict, networks: int, settings: Settings) -> list[Row]:
+    threads = 1 if case["device"] == "cpu" else None
+    stack = case | {"networks": networks}
+    contenders = [
+        Contender("schurkit", TRAINERS + "schurkit_stack", stack, threads),
+        Contender("nn.RNN loop", TRAINERS + "torch_loop", case, threads),
+        Contender("torch.func.vmap", TRAINERS + "torch_vmap", stack, threads),
+    ][: 3 if networks <= MOST_MAPPED else 2]
+    contest = Contest("gpu", contenders, settings)
+    what = f"{plural(networks, 'network')} of {case['hidden']} units"
+    if "schurkit" in contest.missing:
+        return [Row("gpu", what, note=contest.missing["schurkit"])]
+    facts = contest.facts("schurkit")
+    used = "" if facts["memory"] is None else f", {facts['memory'] / 1e9:.2f} GB"
+    ours = Row(
+        "gpu",
+        what,
+        value=statistics.median(contest.laps["schurkit"].rates),
+        unit="steps/s",
+        target=GOAL if (case["device"], case["hidden"], networks) == ("cuda", 64, 256) else None,
+        note=f"{facts['device']}{used}, batches drawn on the host",
     )
-    trainer = TorchEngine(device).trainer(start, recipe.spec, recipe.rule, recipe.loss)
-    source = trainer.source(task, batch, 0, 0)
-    most, at = trainer.steps_a_call(source), [0]
-
-    def steps(count):
-        found = []
-        while count > 0:
-            now = min(count, most)
-            found += trainer.run(seeds, seeds, source, at[0], now, np.full(networks, RATE))[0][
-                0
-            ].tolist()
-            at[0] += now
-            count -= now
-        return found
-
-    facts = _facts(device, steps(CHECKED))
-    return lambda units: steps(max(1, round(units / networks)))[-1], facts
-
-
-def nn_rnn(hidden: int, batch: int, time: int, device: str):
-    """nn.RNN (cuDNN on a GPU), nn.Linear, mse_loss and torch.optim.Adam, one network, in a loop."""
-    step = rnn_step(hidden, batch, time, device)
-    return _laps(step, 1), _facts(device, [step(i) for i in range(CHECKED)])
-
-
-def mapped(hidden: int, batch: int, time: int, networks: int, device: str):
-    """torch.func.vmap of torch.func.grad over a functional RNN, one Adam for the stack."""
-    step = vmap_step(hidden, batch, time, networks, device)
-    return _laps(step, networks), _facts(device, [step(i) for i in range(CHECKED)])
-
-
-def _laps(step, networks):
-    def lap(units):
-        for i in range(max(1, round(units / networks))):
-            loss = step(i)
-        return loss.item()  # waits for the device
-
-    return lap
+    return [ours] + [
+        contest.row(what, "schurkit", other.name, unit="ms/step", same="loss")
+        for other in contenders[1:]
+    ]

@@ -10,68 +10,19 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 from schurkit.engine import available_threads
 
-from . import gpu as gpu_cases
-from .processes import Absent, Contender, Failed, Laps, Running, alternate
-from .results import AT_MOST, Row, versus
+from .contest import Contest, Found, Settings
+from .gpu import gpu
+from .processes import Absent, Contender, Failed, Running
+from .results import AT_MOST, Row
 
-TRAINERS, OTHERS, DISTANCES = (
-    "schurkit_press.bench.trainers:",
-    "schurkit_press.bench.others:",
-    "schurkit_press.bench.degeneracy:",
-)
+TRAINERS = "schurkit_press.bench.trainers:"
+OTHERS = "schurkit_press.bench.others:"
+DISTANCES = "schurkit_press.bench.degeneracy:"
 WORKLOAD = {"hidden": 64, "batch": 64, "time": 48}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How much is spent: repeats of each lap, seconds a lap, and whether the long cases are left
-    out; where the group `gpu` computes.
-    """
-
-    repeats: int = 5
-    seconds: float = 0.5
-    quick: bool = False
-    device: str = "cuda"
-
-
-Found = tuple[list[Row], list[dict]]
-
-
-def _times(laps: Laps, scale: float = 1e3) -> list[float]:
-    """Milliseconds a unit of each lap."""
-    return [scale / rate for rate in laps.rates]
-
-
-def _row(
-    group, what, peer, ours, other, missing, unit, target, sense="at least", note="", scale=1e3
-) -> Row:
-    """The row of two contenders, or of what is missing, with why."""
-    gone = [missing[name] for name in (ours[0], other[0]) if name in missing]
-    if gone:
-        return Row(group, what, peer, unit=unit, target=target, sense=sense, note="; ".join(gone))
-    return versus(
-        group,
-        what,
-        peer,
-        _times(ours[1], scale),
-        _times(other[1], scale),
-        unit,
-        target,
-        sense,
-        note,
-    )
-
-
-def _same_work(ours: Laps, other: Laps, key: str = "loss") -> str:
-    """A note where two contenders that should do the same work did not."""
-    a, b = ours.facts.get(key), other.facts.get(key)
-    if a is None or b is None or not abs(a - b) <= 0.02 * abs(a):
-        return f"not the same work: {key} {a} and {b}"
-    return ""
 
 
 # ----------------------------------------------------------------------------------------- training
@@ -79,42 +30,24 @@ def training(settings: Settings) -> Found:
     """Whole trainings of 64 units on all processors against the loops a user would write."""
     cores = available_threads()
     networks = max(4, 2 * cores)
-    steps = 400 if settings.quick else 1500
+    stack = WORKLOAD | {"networks": networks}
+    loop, jax_loop = TRAINERS + "torch_loop", TRAINERS + "jax_loop"
     contenders = [
-        Contender("schurkit", TRAINERS + "schurkit_train", {**WORKLOAD, "networks": networks}),
-        Contender("torch loop", TRAINERS + "torch_loop", WORKLOAD, needs="torch", extra="torch"),
-        Contender(
-            "torch, one process a core",
-            TRAINERS + "torch_loop",
-            {**WORKLOAD, "threads": 1},
-            1,
-            cores,
-            "torch",
-            "torch",
-        ),
-        Contender("JAX jit, one process a core", TRAINERS + "jax_loop", WORKLOAD, 1, cores, "jax"),
-        Contender(
-            "torch.func.vmap",
-            TRAINERS + "torch_vmap",
-            {**WORKLOAD, "networks": networks},
-            needs="torch",
-            extra="torch",
-        ),
+        Contender("schurkit", TRAINERS + "schurkit_train", stack),
+        Contender("torch loop", loop, WORKLOAD, needs="torch"),
+        Contender("torch, one process a core", loop, WORKLOAD, 1, cores, "torch"),
+        Contender("JAX jit, one process a core", jax_loop, WORKLOAD, 1, cores, "jax"),
     ]
-    if settings.quick:
-        contenders.pop()
-    laps, missing = alternate(
-        contenders, settings.repeats, settings.seconds, {"schurkit": networks * steps}
-    )
-    rows = []
-    for other, target in zip(contenders[1:], (9, 5.5, 1.9, None)):
-        pair = [(name, laps.get(name)) for name in ("schurkit", other.name)]
-        note = "" if None in (pair[0][1], pair[1][1]) else _same_work(pair[0][1], pair[1][1])
-        what = f"train {networks} networks, {cores} cores"
-        rows.append(
-            _row("training", what, other.name, *pair, missing, "ms/step", target, note=note)
-        )
-    return rows, []
+    if not settings.quick:
+        vmap = TRAINERS + "torch_vmap"
+        contenders.append(Contender("torch.func.vmap", vmap, stack, needs="torch"))
+    steps = networks * (400 if settings.quick else 1500)
+    contest = Contest("training", contenders, settings, {"schurkit": steps})
+    what = f"train {networks} networks, {cores} cores"
+    return [
+        contest.row(what, "schurkit", other.name, unit="ms/step", target=target, same="loss")
+        for other, target in zip(contenders[1:], (9, 5.5, 1.9, None))
+    ], []
 
 
 def core(settings: Settings) -> Found:
@@ -128,52 +61,29 @@ def core(settings: Settings) -> Found:
         ("numpy", 64): 2.3 if halved else 3.5,
     }
     for hidden in (64,) if settings.quick else (64, 128, 256):
-        case = WORKLOAD | {"hidden": hidden}
+        case, fit = WORKLOAD | {"hidden": hidden}, TRAINERS + "schurkit_fit"
         contenders = [
-            Contender(
-                "numba",
-                TRAINERS + "schurkit_fit",
-                {**case, "networks": 1, "engine": "numba"},
-                1,
-                needs="numba",
-                extra="fast",
-            ),
-            Contender(
-                "torch loop",
-                TRAINERS + "torch_loop",
-                {**case, "threads": 1},
-                1,
-                needs="torch",
-                extra="torch",
-            ),
-            Contender(
-                "numpy", TRAINERS + "schurkit_fit", {**case, "networks": 4, "engine": "numpy"}, 1
-            ),
+            Contender("numba", fit, case | {"networks": 1, "engine": "numba"}, 1, needs="numba"),
+            Contender("torch loop", TRAINERS + "torch_loop", case, 1, needs="torch"),
+            Contender("numpy", fit, case | {"networks": 4, "engine": "numpy"}, 1),
         ]
         # So many steps that the start of a training, which the peers do not have in their laps,
         # hardly counts
         scale = 64**2 / hidden**2 * (0.4 if settings.quick else 1)
         steps = {"numba": int(1500 * scale), "numpy": 4 * int(300 * scale)}
-        laps, missing = alternate(contenders, settings.repeats, settings.seconds, steps)
-        other = ("torch loop", laps.get("torch loop"))
-        for engine in ("numba", "numpy"):
-            note = _same_work(laps[engine], other[1]) if engine in laps and other[1] else ""
-            if halved and engine == "numpy":
-                note = "; ".join(filter(None, [note, "OPENBLAS_CORETYPE=Haswell"]))
-            what = f"{engine} engine, {hidden} units"
-            pair = ((engine, laps.get(engine)), other)
-            rows.append(
-                _row(
-                    "core",
-                    what,
-                    "torch loop",
-                    *pair,
-                    missing,
-                    "ms/step",
-                    targets.get((engine, hidden)),
-                    note=note,
-                )
+        contest = Contest("core", contenders, settings, steps)
+        rows += [
+            contest.row(
+                f"{engine} engine, {hidden} units",
+                engine,
+                "torch loop",
+                unit="ms/step",
+                target=targets.get((engine, hidden)),
+                same="loss",
+                note="OPENBLAS_CORETYPE=Haswell" if halved and engine == "numpy" else "",
             )
+            for engine in ("numba", "numpy")
+        ]
     return rows, []
 
 
@@ -184,22 +94,12 @@ def rollouts(settings: Settings) -> Found:
     case = {"hidden": 64, "trials": 256, "time": 48, "variants": variants}
     contenders = [
         Contender("schurkit", OTHERS + "schurkit_rollouts", case, 1),
-        Contender(
-            "torch loop",
-            OTHERS + "torch_rollouts",
-            {**case, "threads": 1},
-            1,
-            needs="torch",
-            extra="torch",
-        ),
+        Contender("nn.RNN", OTHERS + "torch_rollouts", case, 1, needs="torch"),
     ]
-    laps, missing = alternate(
-        contenders, settings.repeats, settings.seconds, {"schurkit": variants}
-    )
-    pair = [(one.name, laps.get(one.name)) for one in contenders]
-    note = "" if None in (pair[0][1], pair[1][1]) else _same_work(pair[0][1], pair[1][1], "check")
+    contest = Contest("rollouts", contenders, settings, {"schurkit": variants})
     what = f"{variants:,} ablated networks"
-    return [_row("rollouts", what, "nn.RNN", *pair, missing, "ms/rollout", 4.5, note=note)], []
+    row = contest.row(what, "schurkit", "nn.RNN", unit="ms/rollout", target=4.5, same="check")
+    return [row], []
 
 
 def importance(settings: Settings) -> Found:
@@ -215,64 +115,60 @@ def importance(settings: Settings) -> Found:
     rows = []
     for task, hidden, steps in cases[:1] if settings.quick else cases:
         case = {"task": task, "hidden": hidden, "steps": steps, "trials": 256}
+        exact = OTHERS + "exact_rollouts"
         contenders = [
             Contender("estimate", OTHERS + "estimated_effects", case, 1),
-            Contender("auto", OTHERS + "exact_rollouts", case, 1),
+            Contender("auto", exact, case, 1),
         ]
         if hidden == 64 and task == "flip_flop" and not settings.quick:
-            contenders.append(
-                Contender("numpy", OTHERS + "exact_rollouts", case | {"engine": "numpy"}, 1)
+            contenders.append(Contender("numpy", exact, case | {"engine": "numpy"}, 1))
+        spent = replace(settings, repeats=3 if hidden > 64 else settings.repeats, seconds=0.2)
+        contest = Contest("importance", contenders, spent, {"auto": 1, "numpy": 1})
+        rows += [
+            contest.row(
+                f"all couplings, {task.replace('_', ' ')}, {hidden} units",
+                "estimate",
+                other.name,
+                peer="exact rollouts" + ("" if other.name == "auto" else f", {other.name} engine"),
+                target={64: 12, 128: 50}[hidden],
+                note=_ordered(contest.facts(other.name), steps),
             )
-        fixed = {"auto": 1, "numpy": 1}
-        laps, missing = alternate(contenders, 3 if hidden > 64 else settings.repeats, 0.2, fixed)
-        for other in contenders[1:]:
-            rows.append(_effects_row(task, hidden, steps, other.name, laps, missing))
+            for other in contenders[1:]
+        ]
     return rows, []
 
 
-def _effects_row(task, hidden, steps, engine, laps, missing) -> Row:
-    facts = laps[engine].facts if engine in laps else {}
-    note = ""
-    if facts:
-        note = (
-            f"{facts['couplings']:,} couplings, Spearman {facts['spearman']:.4f}; trained "
-            f"{steps:,} steps, FVU {facts['score']:.3g}"
-            f"{'' if facts['converged'] else ' (not converged)'}"
-        )
-    what = f"all couplings, {task.replace('_', ' ')}, {hidden} units"
-    peer = "exact rollouts" + ("" if engine == "auto" else f", {engine} engine")
-    pair = (("estimate", laps.get("estimate")), (engine, laps.get(engine)))
-    return _row(
-        "importance", what, peer, *pair, missing, "ms", {64: 12, 128: 50}[hidden], note=note
+def _ordered(facts: dict, steps: int) -> str:
+    """How well the estimate orders the couplings, and of which network."""
+    return facts and (
+        f"{facts['couplings']:,} couplings, Spearman {facts['spearman']:.4f}; trained "
+        f"{steps:,} steps, FVU {facts['score']:.3g}"
+        f"{'' if facts['converged'] else ' (not converged)'}"
     )
 
 
 def schur(settings: Settings) -> Found:
     """The ordered Schur form against LAPACK's own, in time (on one core) and backward error."""
     rows = []
+    seconds = 0.1 if settings.quick else min(settings.seconds, 0.3)
     for hidden in (64, 256) if settings.quick else (64, 128, 256, 512, 1024):
         for kind in ("near-orthogonal",) if settings.quick else ("random", "near-orthogonal"):
-            case = {"hidden": hidden, "kind": kind}
+            case, large = {"hidden": hidden, "kind": kind}, hidden >= 512
             contenders = [
                 Contender("schurkit", OTHERS + "ordered_schur", case, 1),
-                Contender("scipy", OTHERS + "plain_schur", case, 1),
+                Contender("scipy.linalg.schur", OTHERS + "plain_schur", case, 1),
             ]
-            repeats = 3 if hidden >= 512 else settings.repeats
-            seconds = 0.1 if settings.quick else min(settings.seconds, 0.3)
-            laps, missing = alternate(
-                contenders, repeats, seconds, {"schurkit": 1, "scipy": 1} if hidden >= 512 else None
-            )
-            pair = [(one.name, laps.get(one.name)) for one in contenders]
-            note = (
-                ""
-                if missing
-                else f"backward error {pair[0][1].facts['error']:.1e}, scipy "
-                f"{pair[1][1].facts['error']:.1e}"
-            )
+            fixed = {one.name: 1 for one in contenders} if large else None
+            spent = replace(settings, repeats=3 if large else settings.repeats, seconds=seconds)
+            contest = Contest("schur", contenders, spent, fixed)
             what = f"ordered form, {hidden} units, {kind}"
-            rows.append(
-                _row("schur", what, "scipy.linalg.schur", *pair, missing, "ms", 1.25, AT_MOST, note)
-            )
+            row = contest.row(what, *(one.name for one in contenders), target=1.25, sense=AT_MOST)
+            ours, plain = (contest.facts(one.name) for one in contenders)
+            if ours and plain:
+                row = row.noted(f"backward error {ours['error']:.1e}, scipy {plain['error']:.1e}")
+                if not ours["compiled"]:
+                    row = row.noted(row.note, "blocks swapped by LAPACK: numba is not there")
+            rows.append(row)
     return rows, []
 
 
@@ -285,44 +181,37 @@ def dsa(settings: Settings) -> Found:
     pairs, rows = networks * (networks - 1) // 2, []
     for rank, target in ((10, 200),) if settings.quick else ((10, 200), (20, 100), (30, 60)):
         case = {"networks": networks, "rank": rank}
+        ours, peer = DISTANCES + "schurkit_dsa", DISTANCES + "dsa_metric"
         contenders = [
-            Contender("14 starts", DISTANCES + "schurkit_dsa", case | {"starts": 14}, 1),
-            Contender("200 starts", DISTANCES + "schurkit_dsa", case | {"starts": 200}, 1),
-            Contender(
-                "dsa-metric",
-                DISTANCES + "dsa_metric",
-                case | {"compared": compared, "threads": 1},
-                1,
-                needs="DSA",
-            ),
+            Contender("14 starts", ours, case | {"starts": 14}, 1),
+            Contender("200 starts", ours, case | {"starts": 200}, 1),
+            Contender("dsa-metric", peer, case | {"compared": compared}, 1, needs="DSA"),
         ]
-        laps, missing = alternate(
-            contenders,
-            3,
-            settings.seconds,
-            {"14 starts": pairs, "200 starts": pairs, "dsa-metric": 1},
-        )
-        other = ("dsa-metric", laps.get("dsa-metric"))
-        for one, least in zip(contenders[:2], (target, None)):
-            note = _angles(laps[one.name], other[1], networks) if one.name in laps else ""
-            what, ours = f"DSA, rank {rank}, {one.name}", (one.name, laps.get(one.name))
-            rows.append(
-                _row("dsa", what, "dsa-metric", ours, other, missing, "ms/pair", least, note=note)
+        fixed = {"14 starts": pairs, "200 starts": pairs, "dsa-metric": 1}
+        contest = Contest("dsa", contenders, replace(settings, repeats=3), fixed)
+        rows += [
+            contest.row(
+                f"DSA, rank {rank}, {name}",
+                name,
+                "dsa-metric",
+                unit="ms/pair",
+                target=least,
+                note=_angles(contest.facts(name), contest.facts("dsa-metric"), networks),
             )
+            for name, least in (("14 starts", target), ("200 starts", None))
+        ]
     return rows, []
 
 
-def _angles(ours: Laps, other: Laps | None, networks: int) -> str:
-    """What was found, on the pairs that both did."""
-    found = f"planted copies found {ours.facts['planted']}/{networks}"
-    if other is None:
-        return found
-    theirs = other.facts["angles"]
-    pairs = list(zip(ours.facts["angles"], theirs))
+def _angles(ours: dict, other: dict, networks: int) -> str:
+    """The angles of the pairs that both did, and the planted copies found."""
+    if not ours or not other:
+        return ""
+    pairs = list(zip(ours["angles"], other["angles"]))
     means = [statistics.mean(column) for column in zip(*pairs)]
     return (
         f"mean angle {means[0]:.4f}, theirs {means[1]:.4f} ({len(pairs)} pairs; worst pair "
-        f"{max(a - b for a, b in pairs):+.4f}); {found}"
+        f"{max(a - b for a, b in pairs):+.4f}); planted copies found {ours['planted']}/{networks}"
     )
 
 
@@ -331,35 +220,20 @@ def memory(settings: Settings) -> Found:
     """Peak memory of training so many networks of 64 units in one call, a fresh process each."""
     rows = []
     for networks in (64,) if settings.quick else (8, 64, 256, 1000):
-        contender = Contender(
-            f"{networks}", OTHERS + "training_memory", {**WORKLOAD, "networks": networks}
+        case = WORKLOAD | {"networks": networks}
+        row = Row(
+            "memory",
+            f"peak memory, {networks:,} networks",
+            unit="GB",
+            target=4.0 if networks == 1000 else None,
+            sense=AT_MOST,
         )
-        what, target = f"peak memory, {networks:,} networks", 4.0 if networks == 1000 else None
         try:
-            with Running(contender) as running:
-                peak, idle = running.lap(20).value, running.facts["idle"]
-            rows.append(
-                Row(
-                    "memory",
-                    what,
-                    value=peak / 1e9,
-                    unit="GB",
-                    target=target,
-                    sense=AT_MOST,
-                    note=f"{idle / 1e9:.2f} GB after importing",
-                )
-            )
+            with Running(Contender(f"{networks}", OTHERS + "training_memory", case)) as running:
+                row = replace(row, value=running.lap(20).value / 1e9)
+                rows.append(row.noted(f"{running.facts['idle'] / 1e9:.2f} GB after importing"))
         except (Absent, Failed) as reason:
-            rows.append(
-                Row(
-                    "memory",
-                    what,
-                    unit="GB",
-                    target=target,
-                    sense=AT_MOST,
-                    note=f"failed: {reason}",
-                )
-            )
+            rows.append(row.noted(f"failed: {reason}"))
     return rows, []
 
 
@@ -376,15 +250,14 @@ def growth(settings: Settings) -> Found:
     rows = []
     for axis in dict.fromkeys(point["axis"] for point in points if point["axis"] != "corner"):
         curve = [point for point in points if point["axis"] == axis]
-        what, unit = ("rollout", "ms/rollout") if axis == "couplings" else ("step", "ms/step")
-        values = ", ".join(f"{point[axis]}: {point['milliseconds']:.3g}" for point in curve)
+        unit = "rollout" if axis == "couplings" else "step"
         rows.append(
             Row(
                 "growth",
-                f"{what} over {axis}, at {curve[-1][axis]}",
+                f"{unit} over {axis}, at {curve[-1][axis]}",
                 value=curve[-1]["milliseconds"],
-                unit=unit,
-                note=values,
+                unit=f"ms/{unit}",
+                note=", ".join(f"{point[axis]}: {point['milliseconds']:.3g}" for point in curve),
             )
         )
     return rows, points
@@ -409,45 +282,25 @@ def start(settings: Settings) -> Found:
     """What comes before the first number: importing, the first compilation, loading what was
     compiled before.
     """
-    imports = [_seconds_of(_IMPORT) for _ in range(settings.repeats)]
-    rows = [
-        Row(
-            "start",
-            "import schurkit, with all public names",
-            value=statistics.median(imports),
-            unit="s",
-            target=0.5,
-            sense=AT_MOST,
-        )
-    ]
-    first, cached = "numba engine: first compilation", "numba engine: compiled before"
+
+    def row(what, target, **more):
+        return Row("start", what, unit="s", target=target, sense=AT_MOST, **more)
+
+    imports = statistics.median(_seconds_of(_IMPORT) for _ in range(settings.repeats))
+    rows = [row("import schurkit, with all public names", 0.5, value=imports)]
     with tempfile.TemporaryDirectory() as folder:
         kept = {} if settings.quick else {"NUMBA_CACHE_DIR": folder}
+        repeats = 1 if settings.quick else settings.repeats
+        first = "numba engine: first compilation"
         try:
             seconds = _seconds_of(_FIRST, kept)
-            again = [
-                _seconds_of(_FIRST, kept) for _ in range(1 if settings.quick else settings.repeats)
-            ]
+            again = statistics.median(_seconds_of(_FIRST, kept) for _ in range(repeats))
         except Failed as reason:
-            return [
-                *rows,
-                Row("start", first, unit="s", target=10, sense=AT_MOST, note=f"skipped: {reason}"),
-            ], []
+            return [*rows, row(first, 10, note=f"skipped: {reason}")], []
     if not settings.quick:
-        rows.append(Row("start", first, value=seconds, unit="s", target=10, sense=AT_MOST))
+        rows.append(row(first, 10, value=seconds))
     note = "with importing numba"
-    return [
-        *rows,
-        Row(
-            "start",
-            cached,
-            value=statistics.median(again),
-            unit="s",
-            target=0.5,
-            sense=AT_MOST,
-            note=note,
-        ),
-    ], []
+    return [*rows, row("numba engine: compiled before", 0.5, value=again, note=note)], []
 
 
 def _seconds_of(code: str, environment: dict | None = None) -> float:
@@ -460,74 +313,6 @@ def _seconds_of(code: str, environment: dict | None = None) -> float:
     if done.returncode:
         raise Failed((done.stderr.strip().splitlines() or ["no reason given"])[-1])
     return float(done.stdout)
-
-
-# ----------------------------------------------------------------------------------------- on a GPU
-def gpu(settings: Settings) -> Found:
-    """Whole stacks trained on a GPU against nn.RNN in a loop and torch.func.vmap there; the goal is
-    2e5 network-steps a second (256 of 64 units).
-    """
-    device = settings.device
-    reason = gpu_cases.why_not(device)
-    if reason:
-        return [Row("gpu", "train stacks on a GPU", note=reason)], []
-    rows = []
-    for case, stacks in gpu_cases.cases(device, settings.quick):
-        for networks in stacks:
-            rows += _gpu_rows(case | {"device": device}, networks, settings)
-    return rows, []
-
-
-def _gpu_rows(case, networks, settings) -> list[Row]:
-    ours, loop, mapped = "schurkit", "nn.RNN loop", "torch.func.vmap"
-    threads = 1 if case["device"] == "cpu" else None
-    makers = {
-        ours: ("stack", {"networks": networks}),
-        loop: ("nn_rnn", {}),
-        mapped: ("mapped", {"networks": networks}),
-    }
-    if networks > gpu_cases.MOST_MAPPED:
-        del makers[mapped]
-    contenders = [
-        Contender(name, gpu_cases.GPU + maker, case | more, threads)
-        for name, (maker, more) in makers.items()
-    ]
-    laps, missing = alternate(contenders, settings.repeats, settings.seconds)
-    what = f"{networks:,} network{'s' if networks > 1 else ''} of {case['hidden']} units"
-    if ours in missing:
-        return [Row("gpu", what, note=missing[ours])]
-    facts = laps[ours].facts
-    goal = (
-        gpu_cases.GOAL if (case["device"], case["hidden"], networks) == ("cuda", 64, 256) else None
-    )
-    used = "" if facts["memory"] is None else f", {facts['memory'] / 1e9:.2f} GB"
-    note = f"{facts['device']}{used}, batches drawn on the host"
-    rows = [
-        Row(
-            "gpu",
-            what,
-            value=statistics.median(laps[ours].rates),
-            unit="steps/s",
-            target=goal,
-            note=note,
-        )
-    ]
-    for name in list(makers)[1:]:
-        told = _same_work(laps[ours], laps[name]) if name in laps else ""
-        rows.append(
-            _row(
-                "gpu",
-                what,
-                name,
-                (ours, laps[ours]),
-                (name, laps.get(name)),
-                missing,
-                "ms/step",
-                None,
-                note=told,
-            )
-        )
-    return rows
 
 
 GROUPS: dict[str, Callable[[Settings], Found]] = {

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from time import perf_counter, process_time
 
 import numpy as np
@@ -17,7 +18,8 @@ from schurkit.engine.numpy import one_blas_thread
 from schurkit.training.loop import fit
 from schurkit.words import duration
 
-from .others import _variants
+from .others import removals
+from .processes import MOST_UNITS
 from .trainers import task_and_recipe
 
 BASE = {"hidden_size": 64, "time": 48, "batch": 64, "networks": 1}
@@ -85,16 +87,11 @@ def _difference(run: Callable[[int], None], seconds: float, laps: int, clock=per
     few = 2
     run(few)
     many = 2 * few
-    while True:
-        spent = _timed(run, many, clock)
-        if spent >= 0.15 * seconds / laps or many >= 1_000_000:
-            break
+    while (spent := _timed(run, many, clock)) < 0.15 * seconds / laps and many < MOST_UNITS:
         many *= 3
     many = max(3 * few, int(many * seconds / laps / max(spent, 1e-9)))
-    found = [
-        (_timed(run, many, clock) - _timed(run, few, clock)) / (many - few) for _ in range(laps)
-    ]
-    return max(float(np.median(found)), 1e-9)
+    spent = [_timed(run, many, clock) - _timed(run, few, clock) for _ in range(laps)]
+    return max(float(np.median(spent)) / (many - few), 1e-9)
 
 
 def _timed(run, units, clock=perf_counter) -> float:
@@ -119,21 +116,21 @@ def training_points(
     laps : the median is over so many.
     largest : the largest network.
     """
-    known: dict[tuple, float] = {}
-    found = []
-    for axis, setting in _settings(axes, largest):
-        key = tuple(setting.values())
-        if key not in known:
-            known[key] = 1e3 * seconds_a_step(**setting, seconds=seconds, laps=laps)
-        found.append(
-            Point(
-                axis,
-                **setting,
-                threads=min(available_threads(), setting["networks"]),
-                milliseconds=known[key],
-            )
+
+    @cache
+    def milliseconds(*sizes):
+        setting = dict(zip(BASE, sizes))
+        return 1e3 * seconds_a_step(**setting, seconds=seconds, laps=laps)
+
+    return [
+        Point(
+            axis,
+            **setting,
+            threads=min(available_threads(), setting["networks"]),
+            milliseconds=milliseconds(*setting.values()),
         )
-    return found
+        for axis, setting in _settings(axes, largest)
+    ]
 
 
 def _settings(axes, largest):
@@ -153,27 +150,18 @@ def rollout_points(counts: Sequence[int] = COUPLINGS) -> list[Point]:
     """
     from schurkit.engine import rollout
 
-    rnn, W_rec, inputs = _variants(64, 256, 48, max(counts))
+    rnn, W_rec, inputs = removals(64, 256, 48, max(counts))
     rollout(rnn, inputs)
-    found = []
+
+    def run(count):
+        rollout(rnn.with_W_rec(W_rec[:count]), inputs)
+
+    points = []
     for count in counts:
-        laps = [
-            _timed(lambda n: rollout(rnn.with_W_rec(W_rec[:n]), inputs), count) for _ in range(3)
-        ]
-        found.append(
-            Point(
-                "couplings",
-                64,
-                48,
-                256,
-                1,
-                available_threads(),
-                1e3 * float(np.median(laps)) / count,
-                count,
-                "rollout",
-            )
-        )
-    return found
+        spent = 1e3 * float(np.median([_timed(run, count) for _ in range(3)])) / count
+        threads = available_threads()
+        points.append(Point("couplings", 64, 48, 256, 1, threads, spent, count, "rollout"))
+    return points
 
 
 def growth(seconds: float = 0.3, laps: int = 3, quick: bool = False):
@@ -205,22 +193,30 @@ class Law:
     @classmethod
     def fit(cls, points: Sequence[Point]) -> Law:
         """From points of single networks, by nonnegative least squares of the relative errors."""
-        single = [point for point in points if point.networks == 1 and point.part == "training"]
-        unique = list({(p.hidden_size, p.time, p.batch): p for p in single}.values())
-        if len(unique) < 6:
+        single = {
+            (p.hidden_size, p.time, p.batch): p.milliseconds
+            for p in points
+            if p.networks == 1 and p.part == "training"
+        }
+        if len(single) < 6:
             raise InputError(
                 "a law of five coefficients needs six or more settings of single networks; got "
-                f"{len(unique)}."
+                f"{len(single)}."
             )
-        terms = np.array([_terms(p.hidden_size, p.time, p.batch) for p in unique])
-        times = np.array([p.milliseconds for p in unique])
-        inside = [i for i in range(len(unique)) if not _at_an_end(i, unique)]
-        errors = [
-            _log_error(_solve(np.delete(terms, i, 0), np.delete(times, i)), terms[i], times[i])
-            for i in inside or range(len(unique))
+        sizes, times = np.array(list(single)), np.array(list(single.values()))
+        terms, law = _terms(*sizes.T), _solved(_terms(*sizes.T), times)
+        # The smallest and largest of an axis could only be extrapolated to
+        low, high = sizes.min(0), sizes.max(0)
+        ends = (((sizes == low) | (sizes == high)) & (low < high)).any(1)
+        left_out = [
+            (_solved(np.delete(terms, i, 0), np.delete(times, i)), i)
+            for i in (range(len(times)) if ends.all() else np.flatnonzero(~ends))
         ]
-        errors += [_log_error(_solve(terms, times), row, value) for row, value in zip(terms, times)]
-        return cls(_solve(terms, times), float(np.exp(max(errors))))
+        errors = [
+            abs(np.log(max(terms[i] @ coefficients, 1e-12) / times[i]))
+            for coefficients, i in [*left_out, *((law, i) for i in range(len(times)))]
+        ]
+        return cls(law, float(np.exp(max(errors))))
 
     def milliseconds(self, hidden_size: int, time: int, batch: int) -> float:
         """Of one step of one network on one core."""
@@ -228,33 +224,15 @@ class Law:
 
 
 def _terms(hidden, steps, batch) -> np.ndarray:
-    entries = float(batch) * steps
-    return np.array(
-        [1.0, float(hidden) ** 2, entries, entries * hidden, entries * float(hidden) ** 2]
-    )
+    hidden, entries = np.asarray(hidden, float), np.asarray(batch, float) * steps
+    one = np.ones_like(entries)
+    return np.stack([one, hidden**2, entries, entries * hidden, entries * hidden**2], -1)
 
 
-def _solve(terms, times) -> np.ndarray:
+def _solved(terms, times) -> np.ndarray:
     scaled = terms / times[:, None]
     size = np.linalg.norm(scaled, axis=0)
     return nnls(scaled / size, np.ones(len(times)))[0] / size
-
-
-def _log_error(coefficients, row, value) -> float:
-    return abs(float(np.log(max(row @ coefficients, 1e-12) / value)))
-
-
-def _at_an_end(i, points) -> bool:
-    """Whether a point is the smallest or largest of an axis, which the others could only
-    extrapolate to.
-    """
-    here = points[i]
-    return any(
-        getattr(here, axis)
-        in (min(getattr(p, axis) for p in points), max(getattr(p, axis) for p in points))
-        and min(getattr(p, axis) for p in points) < max(getattr(p, axis) for p in points)
-        for axis in ("hidden_size", "time", "batch")
-    )
 
 
 @dataclass(frozen=True)
@@ -294,8 +272,7 @@ def study(
     for value, name in ((networks, "networks"), (steps, "steps"), (cores, "cores")):
         integer(value, name, at_least=1)
     busy = min(networks, cores)
-    rounds = (
-        networks / busy if networks > 4 * busy else -(-networks // busy)
-    )  # many networks even out; few leave cores idle
+    # many networks even out; few leave cores idle
+    rounds = networks / busy if networks > 4 * busy else -(-networks // busy)
     seconds = milliseconds / 1e3 * steps * rounds / (efficiency if busy > 1 else 1.0)
     return Estimate(seconds, seconds / factor, seconds * factor)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import time
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from threadpoolctl import threadpool_info
 
 from schurkit.engine import available_threads
 from schurkit.store import installed
+from schurkit_press.run import commit, processor
 
 PACKAGES = ("schurkit", "numpy", "scipy", "numba", "llvmlite", "torch", "jax", "jaxlib")
 SETTINGS = (
@@ -31,7 +31,7 @@ SETTINGS = (
 def machine() -> dict:
     """Plain facts, as `describe` tells them and as the JSON file keeps them."""
     return {
-        "model": _model(),
+        "model": processor(),
         "cores": available_threads(),
         "instructions": instructions(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -41,21 +41,19 @@ def machine() -> dict:
         "memory_gb": _memory(),
         "load": load(),
         "busy": busy(),
-        "commit": _commit(),
+        "commit": commit(Path(__file__).parent),
         "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
     }
 
 
 def describe(facts: dict) -> str:
     """The facts of `machine` as lines of text."""
-    unset = [name for name in SETTINGS[:2] if not facts["settings"].get(name)]
-    settings = [f"{name}={value}" for name, value in facts["settings"].items() if value] + [
-        f"{name} not set" for name in unset
+    settings = [
+        f"{name}={value}" if value else f"{name} not set"
+        for name, value in facts["settings"].items()
+        if value or name in SETTINGS[:2]
     ]
-    load = "unknown" if facts["load"] is None else f"{facts['load']:.2f}"
-    at_work = (
-        "" if facts["busy"] is None else f" ({100 * facts['busy']:.0f} % of the processors at work)"
-    )
+    busy = facts["busy"]
     lines = [
         f"{facts['model']}, {facts['cores']} processors used, {facts['instructions']}, "
         f"{facts['system']}, {facts['memory_gb'] or '?'} GB",
@@ -65,10 +63,12 @@ def describe(facts: dict) -> str:
             for one in facts["libraries"]
         ),
         ", ".join(f"{name} {version}" for name, version in facts["versions"].items()),
-        f"load average {load} before the run{at_work}, {facts['date']} UTC, commit "
-        f"{facts['commit'] or 'unknown'}",
+        f"load average {'unknown' if facts['load'] is None else format(facts['load'], '.2f')} "
+        "before the run"
+        + ("" if busy is None else f" ({100 * busy:.0f} % of the processors at work)")
+        + f", {facts['date']} UTC, commit {facts['commit'] or 'unknown'}",
     ]
-    return "\n".join(line for line in lines if line)
+    return "\n".join(filter(None, lines))
 
 
 def load() -> float | None:
@@ -84,10 +84,7 @@ def busy(seconds: float = 0.5) -> float | None:
     """
     before = _ticks()
     time.sleep(seconds if before else 0)
-    after = _ticks()
-    if not before or not after or after[1] == before[1]:
-        return None
-    return round(1 - (after[0] - before[0]) / (after[1] - before[1]), 3)
+    return _share(before, _ticks())
 
 
 class Watch:
@@ -100,12 +97,19 @@ class Watch:
 
     def others(self) -> float | None:
         """Their share of all processor time since the start; None where the system does not say."""
-        ticks, own = _ticks(), _own_seconds()
-        if None in (ticks, own, self._ticks, self._own) or ticks[1] == self._ticks[1]:
+        own = _own_seconds()
+        if own is None or self._own is None:
             return None
-        idle, everything = (now - before for now, before in zip(ticks, self._ticks))
-        ours = (own - self._own) * os.sysconf("SC_CLK_TCK")
-        return round(min(1.0, max(0.0, (everything - idle - ours) / everything)), 3)
+        return _share(self._ticks, _ticks(), own - self._own)
+
+
+def _share(before, after, own: float = 0.0) -> float | None:
+    """Share of the ticks between that were neither idle nor our own, of so many seconds."""
+    if not before or not after or after[1] == before[1]:
+        return None
+    idle, everything = (now - then for now, then in zip(after, before))
+    ours = own * os.sysconf("SC_CLK_TCK") if own else 0
+    return round(min(1.0, max(0.0, (everything - idle - ours) / everything)), 3)
 
 
 def _own_seconds() -> float | None:
@@ -121,11 +125,9 @@ def _own_seconds() -> float | None:
 def _ticks() -> tuple[int, int] | None:
     """Idle and all ticks of the processors' clocks since the start."""
     try:
-        numbers = [
-            int(text)
-            for text in Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:9]
-        ]
-    except (OSError, ValueError, IndexError):
+        first, _ = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)
+        numbers = [int(text) for text in first.split()[1:9]]
+    except (OSError, ValueError):
         return None
     return numbers[3] + numbers[4], sum(numbers)
 
@@ -134,27 +136,9 @@ def instructions() -> str:
     """The widest vector instructions of this processor, as far as the system tells."""
     if platform.machine().lower() in ("aarch64", "arm64"):
         return "NEON"
-    flags = _cpuinfo("flags").split()
-    return next(
-        (
-            name
-            for flag, name in (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("avx", "AVX"))
-            if flag in flags
-        ),
-        "SSE or unknown",
-    )
-
-
-def _model() -> str:
-    return _cpuinfo("model name") or platform.processor() or platform.machine()
-
-
-def _cpuinfo(name: str) -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ""
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(name)), "")
+    flags = processor("flags").split()
+    widest = (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("avx", "AVX"))
+    return next((name for flag, name in widest if flag in flags), "SSE or unknown")
 
 
 def _libraries() -> list[dict]:
@@ -177,18 +161,3 @@ def _memory() -> int | None:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
     except (AttributeError, ValueError, OSError):
         return None
-
-
-def _commit() -> str | None:
-    """The commit of the package's folder, with '+' where files differ from it."""
-    git = ["git", "-C", str(Path(__file__).parent)]
-    try:
-        name, changed = (
-            subprocess.run(
-                [*git, *words], capture_output=True, text=True, check=True, timeout=20
-            ).stdout.strip()
-            for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain"))
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return name + ("+" if changed else "")

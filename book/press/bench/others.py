@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +25,7 @@ TASKS = {task.name: task for task in (FlipFlop(), Sine(), ContextIntegration())}
 
 
 # ----------------------------------------------------------------------------------------- rollouts
-def _variants(hidden, trials, time, variants):
+def removals(hidden, trials, time, variants):
     """One network of random weights, W_rec of its variants with an eighth of the entries removed,
     and inputs.
     """
@@ -42,31 +45,26 @@ def schurkit_rollouts(
     hidden: int, trials: int, time: int, variants: int, a_call: int = 400, engine: str = "auto"
 ):
     """`schurkit.rollout` of stacks of variants. A unit is one variant."""
-    rnn, W_rec, inputs = _variants(hidden, trials, time, variants)
+    rnn, W_rec, inputs = removals(hidden, trials, time, variants)
+
+    def outputs(chosen):
+        return rollout(rnn.with_W_rec(W_rec[chosen]), inputs, engine=engine).outputs
 
     def lap(units):
         for start in range(0, units, a_call):
-            chosen = np.arange(start, min(start + a_call, units)) % variants
-            out = rollout(rnn.with_W_rec(W_rec[chosen]), inputs, engine=engine).outputs
+            out = outputs(np.arange(start, min(start + a_call, units)) % variants)
         return float(np.square(out[-1]).mean())
 
-    return lap, {
-        "check": float(
-            np.square(rollout(rnn.with_W_rec(W_rec[:1]), inputs, engine=engine).outputs).mean()
-        )
-    }
+    return lap, {"check": float(np.square(outputs([0])).mean())}
 
 
-def torch_rollouts(hidden: int, trials: int, time: int, variants: int, threads: int):
+def torch_rollouts(hidden: int, trials: int, time: int, variants: int):
     """nn.RNN and nn.Linear, the weights of each variant copied into them."""
     import torch
 
-    torch.set_num_threads(threads)
-    rnn, W_rec, inputs = _variants(hidden, trials, time, variants)
-    net, readout = (
-        torch.nn.RNN(3, hidden, bias=False, batch_first=True),
-        torch.nn.Linear(hidden, 3, bias=False),
-    )
+    rnn, W_rec, inputs = removals(hidden, trials, time, variants)
+    net = torch.nn.RNN(3, hidden, bias=False, batch_first=True)
+    readout = torch.nn.Linear(hidden, 3, bias=False)
     x, W_rec = torch.from_numpy(inputs), torch.from_numpy(W_rec)
     with torch.no_grad():
         net.weight_ih_l0.copy_(torch.from_numpy(rnn.W_in[0].copy()))
@@ -82,17 +80,24 @@ def torch_rollouts(hidden: int, trials: int, time: int, variants: int, threads: 
     return lap, {"check": lap(1)}
 
 
+def _repeated(work, number=lambda result: None):
+    """Laps that do the same work again for each unit; `number` tells what came out."""
+
+    def lap(units):
+        for _ in range(units):
+            result = work()
+        return number(result)
+
+    return lap
+
+
 # ----------------------------------------------------------------------------- effects of couplings
 def _trained(task, hidden, steps, trials):
-    chosen = TASKS[task]
+    """A trained network with its scores, its Schur form, and trials of its task."""
+    recipe = Recipe(hidden_size=hidden, phases=(Phase(steps, 1e-3),), clip_norm=1.0)
     with tempfile.TemporaryDirectory() as folder:
-        trained = train(
-            chosen,
-            Recipe(hidden_size=hidden, phases=(Phase(steps, 1e-3),), clip_norm=1.0),
-            [0],
-            store=Store(Path(folder)),
-        )
-    return trained, real_schur(trained.rnn.W_rec[0]), chosen.test_trials(trials)
+        trained = train(TASKS[task], recipe, [0], store=Store(Path(folder)))
+    return trained, real_schur(trained.rnn.W_rec[0]), TASKS[task].test_trials(trials)
 
 
 def estimated_effects(task: str, hidden: int, steps: int, trials: int):
@@ -100,13 +105,8 @@ def estimated_effects(task: str, hidden: int, steps: int, trials: int):
     all its couplings.
     """
     trained, form, tests = _trained(task, hidden, steps, trials)
-
-    def lap(units):
-        for _ in range(units):
-            first, second = coupling_estimates(trained.rnn, form, tests)
-        return float((first + second).sum())
-
-    return lap, {}
+    work = partial(coupling_estimates, trained.rnn, form, tests)
+    return _repeated(work, lambda terms: float(sum(terms).sum())), {}
 
 
 def exact_rollouts(task: str, hidden: int, steps: int, trials: int, engine: str = "auto"):
@@ -117,19 +117,15 @@ def exact_rollouts(task: str, hidden: int, steps: int, trials: int, engine: str 
 
     trained, form, tests = _trained(task, hidden, steps, trials)
     pairs = form.couplings()
-    exact = exact_effects(trained.rnn, form, tests, engine=engine)
+    work = partial(exact_effects, trained.rnn, form, tests, engine=engine)
     estimate = sum(coupling_estimates(trained.rnn, form, tests))[tuple(np.transpose(pairs))]
     facts = {
-        "couplings": len(pairs), "spearman": float(spearmanr(estimate, exact).statistic), "score": float(trained.scores[0]),
+        "couplings": len(pairs),
+        "spearman": float(spearmanr(estimate, work()).statistic),
+        "score": float(trained.scores[0]),
         "converged": bool(trained.converged[0]),
-    }  # fmt: skip
-
-    def lap(units):
-        for _ in range(units):
-            found = exact_effects(trained.rnn, form, tests, engine=engine)
-        return float(found.sum())
-
-    return lap, facts
+    }
+    return _repeated(work, lambda effects: float(effects.sum())), facts
 
 
 # -------------------------------------------------------------------------------------- Schur forms
@@ -137,13 +133,9 @@ def matrix(hidden: int, kind: str) -> np.ndarray:
     """A Gaussian matrix of spectral radius about 1, or an orthogonal one with a tenth of it
     added.
     """
-    gaussian = random.normal(0, "bench matrix", hidden, (hidden, hidden)) / np.sqrt(hidden)
-    return (
-        gaussian
-        if kind == "random"
-        else np.linalg.qr(random.normal(1, "bench matrix", hidden, (hidden, hidden)))[0]
-        + 0.1 * gaussian
-    )
+    first, second = (random.normal(i, "bench matrix", hidden, (hidden, hidden)) for i in (0, 1))
+    gaussian = first / np.sqrt(hidden)
+    return gaussian if kind == "random" else np.linalg.qr(second)[0] + 0.1 * gaussian
 
 
 def _backward_error(W, Q, T) -> float:
@@ -154,41 +146,28 @@ def ordered_schur(hidden: int, kind: str):
     """`schurkit.real_schur`. A unit is one form."""
     W = matrix(hidden, kind)
     form = real_schur(W)
-
-    def lap(units):
-        for _ in range(units):
-            real_schur(W)
-
-    return lap, {"error": _backward_error(W, form.Q, form.T)}
+    return _repeated(partial(real_schur, W)), {"error": _backward_error(W, form.Q, form.T)}
 
 
 def plain_schur(hidden: int, kind: str):
     """`scipy.linalg.schur`, unordered."""
     W = matrix(hidden, kind)
     T, Q = scipy.linalg.schur(W, output="real")
-
-    def lap(units):
-        for _ in range(units):
-            scipy.linalg.schur(W, output="real")
-
-    return lap, {"error": _backward_error(W, Q, T)}
+    work = partial(scipy.linalg.schur, W, output="real")
+    return _repeated(work), {"error": _backward_error(W, Q, T)}
 
 
 # ------------------------------------------------------------------------------------------- memory
 def peak_memory() -> int:
     """Largest resident set of this process so far, in bytes."""
-    try:
-        with open(
-            "/proc/self/status", encoding="ascii"
-        ) as status:  # the peak that getrusage tells may be that of the parent
-            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
-    except (OSError, StopIteration):
+    try:  # the peak that getrusage tells may be that of the parent
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) * 1024
+    except (OSError, TypeError):
         import resource
-        import sys
 
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
-            1 if sys.platform == "darwin" else 1024
-        )
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak * (1 if sys.platform == "darwin" else 1024)
 
 
 def training_memory(hidden: int, batch: int, time: int, networks: int):
@@ -198,12 +177,9 @@ def training_memory(hidden: int, batch: int, time: int, networks: int):
     idle = peak_memory()
 
     def lap(units):
+        workload = task_and_recipe(hidden, batch, time, units)
         with tempfile.TemporaryDirectory() as folder:
-            train(
-                *task_and_recipe(hidden, batch, time, units),
-                range(networks),
-                store=Store(Path(folder)),
-            )
+            train(*workload, range(networks), store=Store(Path(folder)))
         return float(peak_memory())
 
     return lap, {"idle": idle}

@@ -1,4 +1,9 @@
-"""Contenders in fresh processes of their own, and laps of several of them in turn."""
+"""Contenders in fresh processes of their own, and laps of several of them in turn.
+
+Run as a program, this module is one such process: it makes a contender, then does as many units of
+its work as it is asked for, and says how long that took. Orders and answers are lines of JSON on
+the standard streams; whatever a package prints goes to the error stream instead.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +16,26 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 
 from schurkit.engine import available_threads
 
 THREAD_SETTINGS = (
-    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "SCHURKIT_THREADS",
-)  # fmt: skip
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "SCHURKIT_THREADS",
+)
 MOST_SECONDS = 300
 """A contender that does not answer for so long is ended."""
+MOST_UNITS = 1_000_000
+EXTRAS = {"torch": "torch", "numba": "fast"}
+"""The extra of schurkit that brings a package; for all others "bench"."""
 
 
 class Absent(Exception):
@@ -37,13 +52,11 @@ class Contender:
 
     name : as the table has it.
     maker : "module:function" that makes it in the new process from `case` (plain values), and
-        returns
-    (lap, facts): lap(units) does so many units of work and returns a number that tells what came
-    out, or None.
+        returns (lap, facts): lap(units) does so many units of work and returns a number that tells
+        what came out, or None.
     threads : how many each process may use; None leaves that to the packages.
-    processes : how many side by side, each on a
-    processor of its own if there are several. needs : the package it compares with, of the extra
-    `extra`.
+    processes : how many side by side, each on a processor of its own if there are several.
+    needs : the package it compares with.
     """
 
     name: str
@@ -52,8 +65,6 @@ class Contender:
     threads: int | None = None
     processes: int = 1
     needs: str = ""
-    extra: str = "bench"
-    environment: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,33 +80,35 @@ class Lap:
 
 
 class Running:
-    """A contender that has been started; use as a context. facts : of its first process; seconds :
-    its processes took to make it.
-    """
+    """A contender that has been started; use as a context. facts : of its first process."""
 
     def __init__(self, contender: Contender):
-        if contender.needs and importlib.util.find_spec(contender.needs) is None:
-            raise Absent(
-                f"{contender.needs} is not installed; pip install 'schurkit[{contender.extra}]'"
-            )
+        needs = contender.needs
+        if needs and importlib.util.find_spec(needs) is None:
+            extra = EXTRAS.get(needs, "bench")
+            raise Absent(f"{needs} is not installed; pip install 'schurkit[{extra}]'")
         self.contender = contender
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed by close()
         self._processes = []
         try:
-            processors = _processors() if contender.processes > 1 else []
+            processors = _processors() if contender.processes > 1 else [None]
             for i in range(contender.processes):
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "schurkit_press.bench._worker"], env=_environment(contender), text=True,
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
-                )  # fmt: skip
+                    [sys.executable, "-m", __spec__.name],
+                    env=_environment(contender.threads),
+                    text=True,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._errors,
+                )
                 self._processes.append(process)
-                processor = processors[i % len(processors)] if processors else None
+                processor = processors[i % len(processors)]
                 _order(process, maker=contender.maker, case=contender.case, processor=processor)
             made = [self._answer(process) for process in self._processes]
         except BaseException:
             self.close()
             raise
-        self.facts, self.seconds = made[0]["facts"], max(answer["seconds"] for answer in made)
+        self.facts = made[0]["facts"]
 
     def __enter__(self):
         return self
@@ -150,32 +163,27 @@ def _order(process, **said) -> None:
         print(json.dumps(said), file=process.stdin, flush=True)
 
 
-def _processors() -> list[int]:
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+def _processors() -> list[int | None]:
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [None]
 
 
-def _environment(contender: Contender) -> dict[str, str]:
-    """The present environment without settings of threads, or with the contender's number in all of
-    them.
-    """
+def _environment(threads: int | None) -> dict[str, str]:
+    """The present environment without settings of threads, or with that number in all of them."""
     kept = {name: value for name, value in os.environ.items() if name not in THREAD_SETTINGS}
-    if contender.threads is not None:
-        kept.update({name: str(contender.threads) for name in THREAD_SETTINGS})
-    elif os.environ.get("SCHURKIT_THREADS"):
-        kept.update({name: str(available_threads()) for name in THREAD_SETTINGS})
-    return kept | {"JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"} | contender.environment
+    if threads is None and os.environ.get("SCHURKIT_THREADS"):
+        threads = available_threads()
+    if threads is not None:
+        kept.update(dict.fromkeys(THREAD_SETTINGS, str(threads)))
+    return kept | {"JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 @dataclass(frozen=True)
 class Laps:
-    """What `alternate` found of one contender: the rate and the value of each of its laps, its
-    facts, and the seconds it took to make.
-    """
+    """What `alternate` measured of one contender: rate and value of each lap, and its facts."""
 
     rates: tuple[float, ...]
     values: tuple[float | None, ...]
     facts: dict
-    seconds: float
 
 
 def alternate(
@@ -183,7 +191,7 @@ def alternate(
     repeats: int,
     seconds: float,
     fixed: dict[str, int] | None = None,
-) -> tuple[dict, dict]:
+) -> tuple[dict[str, Laps], dict[str, str]]:
     """Laps in turn, A B C A B C …, after a warm-up of each.
 
     Parameters
@@ -196,32 +204,28 @@ def alternate(
 
     Returns
     -------
-    ({name: Laps}, {name: why it is missing}).
+    What was measured, by name; and why others are missing.
     """
-    found: dict[str, list[Lap]] = {}
+    laps: dict[str, list[Lap]] = {}
     missing, running, units = {}, {}, {}
     with contextlib.ExitStack() as stack:
         for contender in contenders:
-            with _reasons(contender.name, missing):
-                one = stack.enter_context(Running(contender))
-                units[contender.name] = (fixed or {}).get(contender.name) or _units_in(one, seconds)
-                running[contender.name] = one
-                found[contender.name] = []
+            name = contender.name
+            with _reasons(name, missing):
+                one = running[name] = stack.enter_context(Running(contender))
+                units[name] = (fixed or {}).get(name) or _units_in(one, seconds)
+                laps[name] = []
         for _ in range(repeats):
-            for name in [name for name in found if name not in missing]:
+            for name in [name for name in laps if name not in missing]:
                 with _reasons(name, missing):
-                    found[name].append(running[name].lap(units[name]))
-    there = {name: laps for name, laps in found.items() if name not in missing}
-    return {name: _laps(running[name], laps) for name, laps in there.items()}, missing
-
-
-def _laps(running: Running, laps: list[Lap]) -> Laps:
-    return Laps(
-        tuple(lap.rate for lap in laps),
-        tuple(lap.value for lap in laps),
-        running.facts,
-        running.seconds,
-    )
+                    laps[name].append(running[name].lap(units[name]))
+    return {
+        name: Laps(
+            tuple(lap.rate for lap in mine), tuple(lap.value for lap in mine), running[name].facts
+        )
+        for name, mine in laps.items()
+        if name not in missing
+    }, missing
 
 
 @contextlib.contextmanager
@@ -229,10 +233,8 @@ def _reasons(name: str, missing: dict[str, str]):
     """Note why a contender cannot be measured, and go on."""
     try:
         yield
-    except Absent as reason:
-        missing[name] = f"skipped: {reason}"
-    except Failed as reason:
-        missing[name] = f"failed: {reason}"
+    except (Absent, Failed) as reason:
+        missing[name] = f"{'skipped' if isinstance(reason, Absent) else 'failed'}: {reason}"
 
 
 def _units_in(running: Running, seconds: float) -> int:
@@ -243,6 +245,41 @@ def _units_in(running: Running, seconds: float) -> int:
     running.lap(units)  # whatever is compiled or loaded at the first time
     while True:
         rate = running.lap(units).rate / running.contender.processes
-        if units / rate >= 0.1 * seconds or units >= 1_000_000:
-            return min(1_000_000, max(1, math.ceil(seconds * rate)))
-        units = min(1_000_000, max(2 * units, math.ceil(0.2 * seconds * rate)))
+        if units / rate >= 0.1 * seconds or units >= MOST_UNITS:
+            return min(MOST_UNITS, max(1, math.ceil(seconds * rate)))
+        units = min(MOST_UNITS, max(2 * units, math.ceil(0.2 * seconds * rate)))
+
+
+# ------------------------------------------------------------------------------- in the new process
+def main() -> None:
+    """First order {"maker", "case", "processor"}, answer {"facts"}; then {"units"}, answer
+    {"seconds", "processor", "value"}.
+    """
+    with os.fdopen(os.dup(1), "w") as answers:
+        os.dup2(2, 1)
+
+        def answer(**said):
+            print(json.dumps(said), file=answers, flush=True)
+
+        order = json.loads(sys.stdin.readline())
+        if order["processor"] is not None:
+            os.sched_setaffinity(0, {order["processor"]})
+        try:
+            module, name = order["maker"].split(":")
+            lap, facts = getattr(import_module(module), name)(**order["case"])
+            answer(facts=facts)
+            for line in sys.stdin:
+                units = json.loads(line)["units"]
+                start, busy = time.perf_counter(), time.process_time()
+                value = lap(units)
+                answer(
+                    seconds=time.perf_counter() - start,
+                    processor=time.process_time() - busy,
+                    value=value,
+                )
+        except Exception as error:  # whatever it was, the asker tells it and measures the others
+            answer(error=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from schurkit.checks import InputError
@@ -24,9 +24,9 @@ class Row:
     what : the job.
     peer : what it is held against, or "".
     value, reference : medians of ours and the peer's, in `unit`.
-    ratio : median of the ratios of neighbouring laps, how many times as
-    long the peer takes (with the sense "at most": how many times as long we take); low, high : the
-    smallest and the largest.
+    ratio : median of the ratios of neighbouring laps, how many times as long the peer takes (with
+        the sense "at most": how many times as long we take).
+    low, high : the smallest and the largest.
     target, sense : what the ratio, or the value where there is no peer, should be.
     note : why something is missing, or what else was found.
     """
@@ -56,38 +56,19 @@ class Row:
             return None
         return self.judged >= self.target if self.sense == AT_LEAST else self.judged <= self.target
 
+    def noted(self, *notes: str) -> Row:
+        """With those of the notes that say something."""
+        return replace(self, note="; ".join(filter(None, notes)))
 
-def versus(
-    group,
-    what,
-    peer,
-    ours: Sequence[float],
-    others: Sequence[float],
-    unit="",
-    target=None,
-    sense=AT_LEAST,
-    note="",
-) -> Row:
-    """The row of two contenders from the times of their laps, in the order in which they
-    alternated.
+
+def versus(row: Row, ours: Sequence[float], others: Sequence[float]) -> Row:
+    """The row with the numbers of two contenders, from the times of their laps in the order in
+    which they alternated.
     """
-    ratios = [b / a if sense == AT_LEAST else a / b for a, b in zip(ours, others)]
-    value, reference, ratio = (
-        float(statistics.median(numbers)) for numbers in (ours, others, ratios)
-    )
-    return Row(
-        group,
-        what,
-        peer,
-        value,
-        reference,
-        unit,
-        ratio,
-        min(ratios),
-        max(ratios),
-        target,
-        sense,
-        note,
+    ratios = [b / a if row.sense == AT_LEAST else a / b for a, b in zip(ours, others)]
+    value, reference, ratio = map(statistics.median, (ours, others, ratios))
+    return replace(
+        row, value=value, reference=reference, ratio=ratio, low=min(ratios), high=max(ratios)
     )
 
 
@@ -130,14 +111,11 @@ class Report:
             raise InputError(f"{path} is no report of 'schurkit bench' (schema {SCHEMA}).")
         try:
             known = {one.name for one in fields(Row)}
-            rows = tuple(
-                Row(**{name: value for name, value in row.items() if name in known})
-                for row in kept["rows"]
-            )
+            rows = [{name: row[name] for name in row.keys() & known} for row in kept["rows"]]
             return cls(
                 kept["machine"],
                 kept["settings"],
-                rows,
+                tuple(Row(**row) for row in rows),
                 tuple(kept.get("points", ())),
                 kept.get("facts", {}),
             )
@@ -153,32 +131,27 @@ HEADS = ("job", "held against", "ours", "other", "ratio", "from – to", "target
 
 def cells(row: Row) -> tuple[str, ...]:
     """A row as the table shows it: eight texts, a number that is missing as "–"."""
-    target = (
-        "–"
-        if row.target is None
-        else f"{'≥' if row.sense == AT_LEAST else '≤'} "
-        f"{row.target:g}{'×' if row.peer else ' ' + row.unit}"
-    )
+    sign, unit = "≥" if row.sense == AT_LEAST else "≤", "×" if row.peer else f" {row.unit}"
     return (
         row.what,
         row.peer or "–",
         _amount(row.value, row.unit),
         _amount(row.reference, row.unit),
-        "–" if row.ratio is None else f"{row.ratio:.2f}×",
+        _times(row.ratio),
         "–" if row.low is None else f"{row.low:.2f} – {row.high:.2f}",
-        target,
+        "–" if row.target is None else f"{sign} {row.target:g}{unit}",
         {None: "–", True: "yes", False: "no"}[row.met],
     )
 
 
 def _amount(value: float | None, unit: str) -> str:
-    return (
-        "–"
-        if value is None
-        else f"{value:.3g} {unit}".strip()
-        if abs(value) < 1000
-        else f"{value:,.0f} {unit}".strip()
-    )
+    if value is None:
+        return "–"
+    return f"{value:{'.3g' if abs(value) < 1000 else ',.0f'}} {unit}".strip()
+
+
+def _times(ratio: float | None) -> str:
+    return "–" if ratio is None else f"{ratio:.2f}×"
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -187,10 +160,10 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _aligned(lines: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    widths = [max(map(len, column)) for column in zip(*lines)]
     told = []
     for line, note in zip(lines, notes):
-        told.append("  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip())
+        told.append("  ".join(map(str.ljust, line, widths)).rstrip())
         if note:
             told.append(f"    {note}")
     return "\n".join(told)
@@ -206,36 +179,29 @@ def comparison(old: Report, new: Report) -> str:
         kept = before.get((row.group, row.what, row.peer))
         if kept is None or kept.value is None or row.value is None:
             continue
-        change = f"{row.value / kept.value:.2f}×" if kept.value else "–"
-        ratios = ["–" if ratio is None else f"{ratio:.2f}×" for ratio in (kept.ratio, row.ratio)]
         lines.append(
             (
                 row.what,
                 row.peer or "–",
                 _amount(kept.value, kept.unit),
                 _amount(row.value, row.unit),
-                change,
-                *ratios,
+                _times(row.value / kept.value if kept.value else None),
+                _times(kept.ratio),
+                _times(row.ratio),
             )
         )
     if len(lines) == 1:
         return "The two reports have no row in common."
-    differ = [
-        name
-        for name in ("model", "cores", "instructions")
-        if old.machine.get(name) != new.machine.get(name)
-    ]
-    warning = (
-        [f"The machines differ ({', '.join(differ)}): compare the ratios, not the times."]
-        if differ
-        else []
-    )
-    if old.settings.get("quick") != new.settings.get("quick"):
-        warning.append("One run was quick and the other was not: small differences mean nothing.")
     heads = [
-        f"before: commit {old.machine.get('commit') or 'unknown'}, {old.machine.get('date', '')}"
+        f"{when} commit {one.machine.get('commit') or 'unknown'}, {one.machine.get('date', '')}"
+        for when, one in (("before:", old), ("now:   ", new))
     ]
-    heads += [
-        f"now:    commit {new.machine.get('commit') or 'unknown'}, {new.machine.get('date', '')}"
-    ]
-    return "\n".join([*heads, *warning, _aligned(lines, [""] * len(lines))])
+    facts = ("model", "cores", "instructions")
+    differ = [name for name in facts if old.machine.get(name) != new.machine.get(name)]
+    if differ:
+        heads.append(
+            f"The machines differ ({', '.join(differ)}): compare the ratios, not the times."
+        )
+    if old.settings.get("quick") != new.settings.get("quick"):
+        heads.append("One run was quick and the other was not: small differences mean nothing.")
+    return "\n".join([*heads, _aligned(lines, [""] * len(lines))])

@@ -62,93 +62,79 @@ def _facts(hidden, batch, time, engine):
     return {"loss": float(fitted.losses[-1]), "engine": chosen.name}
 
 
-def _start_and_batches(hidden, batch, time, networks=1):
-    """The start of seeds 0 … networks − 1, and batches of the first steps: (steps, networks,
-    trials, time, channels) each.
-    """
+def _start(hidden, batch, time, networks):
+    """Task, recipe, and the start of seeds 0 … networks − 1."""
     task, recipe = task_and_recipe(hidden, batch, time, CHECKED)
-    seeds = range(networks)
-    start = construction(recipe.construction).start(
-        recipe, task.input_size, task.output_size, seeds
-    )
-    drawn = [task.batch(seeds, step, batch) for step in range(CHECKED)]
-    return (
-        start,
-        np.stack([trials.inputs for trials in drawn]),
-        np.stack([trials.targets for trials in drawn]),
-    )
+    start = construction(recipe.construction).start
+    return task, recipe, start(recipe, task.input_size, task.output_size, range(networks))
 
 
-def _checked(step_once):
+def _batches(hidden, batch, time, networks) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Inputs and targets of the first steps: (networks, trials, time, channels) each."""
+    task, _ = task_and_recipe(hidden, batch, time, CHECKED)
+    drawn = [task.batch(range(networks), step, batch) for step in range(CHECKED)]
+    return [(trials.inputs, trials.targets) for trials in drawn]
+
+
+def _last_losses(losses) -> float:
     """Mean loss of the last 20 of the first 60 steps."""
-    return float(np.mean([step_once(i) for i in range(CHECKED)][-LOSS_EVERY:]))
+    return float(np.mean(losses[-LOSS_EVERY:]))
 
 
 # ------------------------------------------------------------------------------------------ PyTorch
-def torch_loop(hidden: int, batch: int, time: int, threads: int | None = None):
-    """nn.RNN, nn.Linear, mse_loss and torch.optim.Adam in a loop."""
+def schurkit_stack(hidden: int, batch: int, time: int, networks: int, device: str):
+    """The torch engine's trainer on a device."""
+    from schurkit.engine.torch import TorchEngine
+
+    task, recipe, start = _start(hidden, batch, time, networks)
+    seeds = list(range(networks))
+    trainer = TorchEngine(device).trainer(start, recipe.spec, recipe.rule, recipe.loss)
+    source = trainer.source(task, batch, 0, 0)
+    most, at, rates = trainer.steps_a_call(source), [0], np.full(networks, RATE)
+
+    def steps(count):
+        losses = []
+        for begun in range(0, count, most):
+            now = min(most, count - begun)
+            losses += trainer.run(seeds, seeds, source, at[0], now, rates)[0][0].tolist()
+            at[0] += now
+        return losses
+
+    facts = _torch_facts(device, steps(CHECKED))
+    return lambda units: steps(max(1, round(units / networks)))[-1], facts
+
+
+def torch_loop(hidden: int, batch: int, time: int, device: str = "cpu"):
+    """nn.RNN (cuDNN on a GPU), nn.Linear, mse_loss and torch.optim.Adam in a loop."""
     import torch
 
-    if threads:
-        torch.set_num_threads(threads)
-    looped = rnn_step(hidden, batch, time)
-
-    def step(i):
-        return looped(i).item()
-
-    facts = {
-        "loss": _checked(step),
-        "threads": torch.get_num_threads(),
-        "version": torch.__version__,
-    }
-    return lambda units: [step(i) for i in range(units)][-1], facts
-
-
-def rnn_step(hidden: int, batch: int, time: int, device: str = "cpu"):
-    """step(i) → loss, a tensor: one network of nn.RNN and nn.Linear under mse_loss and
-    torch.optim.Adam, its batches on the device.
-    """
-    import torch
-
-    start, inputs, targets = _start_and_batches(hidden, batch, time)
-    rnn = torch.nn.RNN(inputs.shape[-1], hidden, bias=False, batch_first=True).to(device)
-    readout = torch.nn.Linear(hidden, targets.shape[-1], bias=False).to(device)
+    start, pool = _on_device(hidden, batch, time, 1, device)
+    rnn = torch.nn.RNN(3, hidden, bias=False, batch_first=True).to(device)
+    readout = torch.nn.Linear(hidden, 3, bias=False).to(device)
     with torch.no_grad():
-        for parameter, name in (
-            (rnn.weight_ih_l0, "W_in"),
-            (rnn.weight_hh_l0, "W_rec"),
-            (readout.weight, "W_out"),
-        ):
-            parameter.copy_(torch.from_numpy(start[name][0]))
+        rnn.weight_ih_l0.copy_(start["W_in"][0])
+        rnn.weight_hh_l0.copy_(start["W_rec"][0])
+        readout.weight.copy_(start["W_out"][0])
     optimiser = torch.optim.Adam([*rnn.parameters(), *readout.parameters()], lr=RATE)
-    pool = [
-        [torch.from_numpy(array[0].copy()).to(device) for array in pair]
-        for pair in zip(inputs, targets)
-    ]
 
-    def step(i):
-        x, y = pool[i % CHECKED]
+    def step(x, y):
         optimiser.zero_grad()
-        loss = torch.nn.functional.mse_loss(readout(rnn(x)[0]), y)
+        loss = torch.nn.functional.mse_loss(readout(rnn(x[0])[0]), y[0])
         loss.backward()
         optimiser.step()
         return loss.detach()
 
-    return step
+    return _looped(step, pool, 1, device)
 
 
-def vmap_step(hidden: int, batch: int, time: int, networks: int, device: str = "cpu"):
-    """step(i) → loss of the first network, a tensor: torch.func.vmap of torch.func.grad over a
-    stack (nn.RNN itself cannot be mapped).
+def torch_vmap(hidden: int, batch: int, time: int, networks: int, device: str = "cpu"):
+    """torch.func.vmap of torch.func.grad over a functional RNN (nn.RNN itself cannot be mapped),
+    one Adam for the stack; losses are those of the first network.
     """
     import torch
 
-    start, inputs, targets = _start_and_batches(hidden, batch, time, networks)
-    weights = {
-        name: torch.from_numpy(start[name].copy()).to(device) for name in ("W_in", "W_rec", "W_out")
-    }
+    weights, pool = _on_device(hidden, batch, time, networks, device)
     optimiser = torch.optim.Adam(list(weights.values()), lr=RATE)
-    pool = [[torch.from_numpy(array).to(device) for array in pair] for pair in zip(inputs, targets)]
 
     def loss_of(weights, x, y):
         drive = x @ weights["W_in"].T
@@ -158,30 +144,51 @@ def vmap_step(hidden: int, batch: int, time: int, networks: int, device: str = "
             states.append(state)
         return torch.nn.functional.mse_loss(torch.stack(states, 1) @ weights["W_out"].T, y)
 
-    gradients = torch.func.vmap(torch.func.grad_and_value(loss_of))
+    gradients_and_losses = torch.func.vmap(torch.func.grad_and_value(loss_of))
 
-    def step(i):
-        found, losses = gradients(weights, *pool[i % CHECKED])
+    def step(x, y):
+        gradients, losses = gradients_and_losses(weights, x, y)
         for name, parameter in weights.items():
-            parameter.grad = found[name]
+            parameter.grad = gradients[name]
         optimiser.step()
         return losses[0].detach()
 
-    return step
+    return _looped(step, pool, networks, device)
 
 
-def torch_vmap(hidden: int, batch: int, time: int, networks: int):
-    """`vmap_step` on a CPU, one Adam for the stack."""
+def _on_device(hidden, batch, time, networks, device):
+    """The start and the batches as tensors on a device."""
     import torch
 
-    mapped = vmap_step(hidden, batch, time, networks)
-    step = lambda i: mapped(i).item()  # noqa: E731
-    facts = {
-        "loss": _checked(step),
+    *_, start = _start(hidden, batch, time, networks)
+    names = ("W_in", "W_rec", "W_out")
+    start = {name: torch.tensor(start[name], device=device) for name in names}
+    pool = _batches(hidden, batch, time, networks)
+    return start, [[torch.tensor(array, device=device) for array in pair] for pair in pool]
+
+
+def _looped(step, pool, networks, device):
+    """Laps of one step after another; the device is waited for at their ends alone."""
+
+    def lap(units):
+        for i in range(max(1, round(units / networks))):
+            loss = step(*pool[i % CHECKED])
+        return loss.item()
+
+    return lap, _torch_facts(device, [float(step(*pair)) for pair in pool])
+
+
+def _torch_facts(device, losses) -> dict:
+    import torch
+
+    on_gpu = device == "cuda"
+    return {
+        "loss": _last_losses(losses),
+        "device": torch.cuda.get_device_name() if on_gpu else "CPU",
+        "memory": torch.cuda.max_memory_reserved() if on_gpu else None,
         "threads": torch.get_num_threads(),
         "version": torch.__version__,
     }
-    return lambda units: [step(i) for i in range(max(1, round(units / networks)))][-1], facts
 
 
 # ---------------------------------------------------------------------------------------------- JAX
@@ -190,8 +197,8 @@ def jax_loop(hidden: int, batch: int, time: int):
     import jax
     import jax.numpy as jnp
 
-    start, inputs, targets = _start_and_batches(hidden, batch, time)
-    pool = [(jax.device_put(x[0]), jax.device_put(y[0])) for x, y in zip(inputs, targets)]
+    *_, start = _start(hidden, batch, time, 1)
+    pool = [jax.device_put((x[0], y[0])) for x, y in _batches(hidden, batch, time, 1)]
 
     def loss_of(weights, x, y):
         def advance(state, drive):
@@ -217,11 +224,14 @@ def jax_loop(hidden: int, batch: int, time: int):
 
     weights = {name: jnp.asarray(array[0]) for name, array in start.items()}
     zeros = jax.tree.map(jnp.zeros_like, weights)
-    kept = [(weights, zeros, zeros, jnp.float32(0))]
+    state = [(weights, zeros, zeros, jnp.float32(0))]
 
-    def step_once(i):
-        kept[0], loss = step(kept[0], *pool[i % CHECKED])
-        return loss
+    def steps(count):
+        losses = []
+        for i in range(count):
+            state[0], loss = step(state[0], *pool[i % CHECKED])
+            losses.append(loss)
+        return losses
 
-    facts = {"loss": _checked(lambda i: float(step_once(i))), "version": jax.__version__}
-    return lambda units: float([step_once(i) for i in range(units)][-1]), facts
+    facts = {"loss": _last_losses(steps(CHECKED)), "version": jax.__version__}
+    return lambda units: float(steps(units)[-1]), facts

@@ -5,25 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from itertools import chain
 from pathlib import Path
 
 from schurkit.checks import InputError
+from schurkit.words import plural
+from schurkit_press.cli import book_argument
 from schurkit_press.plans import costs_of, merged
+from schurkit_press.records import FAILED, FINISHED
 
 from .grid import HELP
 from .slurm import SETTINGS, read_settings
-from .sweep import (
-    SweepError,
-    check_stack,
-    check_table,
-    plan_sweep,
-    rows_of,
-    run_sweep,
-    studies_due,
-    summary,
-    table_of,
-    write_table,
-)
+from .sweep import SweepError, check_stack, plan_sweep, run_sweep, studies_due
+from .table import check_table, rows_of, summary, table_of, write_table
 
 _SHOWN = 20
 PRICED = 500
@@ -32,45 +26,24 @@ PRICED = 500
 
 def add_sweep_arguments(parser) -> None:
     """Arguments of `schurkit sweep`."""
-    parser.add_argument(
-        "target",
-        metavar="CHAPTER",
-        help="a chapter, or module:function (importing a module runs it)",
-    )
-    parser.add_argument("--grid", action="append", default=[], metavar="NAME=VALUES", help=HELP)
+    add = parser.add_argument
+    target = "a chapter, or module:function (importing a module runs it)"
+    add("target", metavar="CHAPTER", help=target)
+    add("--grid", action="append", default=[], metavar="NAME=VALUES", help=HELP)
     executors = (
         "serial, process (default), dask (a cluster on this machine), the address of a dask "
         "scheduler such as tcp://10.0.0.1:8786, or slurm"
     )
-    parser.add_argument("--executor", default="process", metavar="NAME", help=executors)
-    parser.add_argument(
-        "--workers",
-        type=_count,
-        default=None,
-        metavar="N",
-        help="runs at a time (default: one a core)",
-    )
-    parser.add_argument(
-        "--slurm",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help=f"what to ask of SLURM: {', '.join(SETTINGS)}",
-    )
-    parser.add_argument(
-        "--stack",
-        default=None,
-        metavar="NAME",
-        help="for a GPU: pass all values of this parameter at once, as seeds for seed",
-    )
-    parser.add_argument("--out", default=None, metavar="FILE", help="write the table here, as CSV")
-    parser.add_argument("--retry", action="store_true", help="run those again that failed before")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be run, and stop")
-    parser.add_argument(
-        "--book",
-        metavar="FOLDER",
-        help="the book's folder (default: here, or the nearest one above)",
-    )
+    add("--executor", default="process", metavar="NAME", help=executors)
+    add("--workers", type=_count, metavar="N", help="runs at a time (default: one a core)")
+    slurm = f"what to ask of SLURM: {', '.join(SETTINGS)}"
+    add("--slurm", action="append", default=[], metavar="NAME=VALUE", help=slurm)
+    stack = "for a GPU: pass all values of this parameter at once, as seeds for seed"
+    add("--stack", metavar="NAME", help=stack)
+    add("--out", metavar="FILE", help="write the table here, as CSV")
+    add("--retry", action="store_true", help="run those again that failed before")
+    add("--dry-run", action="store_true", help="say what would be run, and stop")
+    book_argument(parser)
 
 
 def sweep_command(arguments) -> int:
@@ -93,21 +66,13 @@ def sweep_command(arguments) -> int:
             f"a dry run adds up at most {PRICED} runs of a chapter; got {len(due):,}. Take a part "
             f"of {longest}."
         )
-    asked = merged(
-        study for studies in studies_due(plan) for study in studies
-    )  # refuses, before anything is trained, what no network can have
+    # refuses, before anything is trained, what no network can have
+    asked = merged(chain.from_iterable(studies_due(plan)))
     size = " × ".join(f"{len(values)} {name}" for name, values in plan.grid.items())
-    done, failed = plan.count("finished"), plan.count("failed")
-    before = ", ".join(
-        [f"{done} finished before"] * bool(done)
-        + [f"{failed} failed before"] * bool(failed)
-        + [f"{len(due)} to run"]
-    )
-    print(
-        f"{plan.target.name}: {size} = {len(plan.runs):,} "
-        f"run{'' if len(plan.runs) == 1 else 's'}, {before}",
-        flush=True,
-    )
+    done, failed = plan.count(FINISHED), plan.count(FAILED)
+    before = f"{done} finished before, " * bool(done) + f"{failed} failed before, " * bool(failed)
+    runs = plural(len(plan.runs), "run")
+    print(f"{plan.target.name}: {size} = {runs}, {before}{len(due)} to run", flush=True)
     if arguments.dry_run:
         return _dry_run(plan, due, asked)
     try:
@@ -148,34 +113,31 @@ def _dry_run(plan, due: list[dict], asked: list) -> int:
 
 
 def _report(plan, out: Path | None) -> int:
-    failed = [row for row in rows_of(plan) if row["status"] == "failed"]
     if out:
         write_table(out, plan)
     else:
-        print(
-            table_of(plan)
-            .drop(columns=["problem", "version"])
-            .to_string(index=False, max_rows=_SHOWN)
-        )
+        shown = table_of(plan).drop(columns=["problem", "version"])
+        print(shown.to_string(index=False, max_rows=_SHOWN))
     print(summary(plan))
     if out:
         print(f"The table is in {out}")
-    for row in failed[:_SHOWN]:
-        print(
-            f"schurkit: {_named({name: row[name] for name in plan.grid})}: {row['problem']}",
-            file=sys.stderr,
-        )
+    failed = [row for row in rows_of(plan) if row["status"] == FAILED]
+    told = [
+        f"{_named({name: row[name] for name in plan.grid})}: {row['problem']}"
+        for row in failed[:_SHOWN]
+    ]
     if len(failed) > _SHOWN:
-        print(f"schurkit: … and {len(failed) - _SHOWN:,} more", file=sys.stderr)
+        told.append(f"… and {len(failed) - _SHOWN:,} more")
     if failed:
-        print("schurkit: run them again with --retry.", file=sys.stderr)
+        told.append("run them again with --retry.")
+    for line in told:
+        print(f"schurkit: {line}", file=sys.stderr)
     return 1 if failed else 0
 
 
 def _kept(plan) -> str:
-    done = sum(
-        (plan.folder / f"{run['key']}.json").is_file() for run in plan.runs
-    )  # workers keep what they finish by themselves
+    # workers keep what they finish by themselves
+    done = sum((plan.folder / f"{run['key']}.json").is_file() for run in plan.runs)
     return f"{done} of {len(plan.runs):,} runs are kept, and the same command goes on from there"
 
 

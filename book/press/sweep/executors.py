@@ -206,8 +206,8 @@ def _dask(workers: int, address: str | None) -> Iterator[Executor]:
     settings = {
         "distributed.scheduler.allowed-failures": 0,
         "distributed.scheduler.worker-saturation": 1.0,
+        "distributed.worker.preload": [__name__],
     }
-    settings["distributed.worker.preload"] = [__name__]
     with dask.config.set(settings):
         cluster = LocalCluster(
             n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=60

@@ -45,7 +45,8 @@ def read_grid(
 
     Examples
     --------
-    >>> read_grid(["seed=0:3", "rate=1e-3"], {"seed": Parameter("seed", "int", 0, ""), "rate": Parameter("rate", "float", 0.1, "")}, "it")
+    >>> known = {"seed": Parameter("seed", "int", 0, ""), "rate": Parameter("rate", "float", 1, "")}
+    >>> read_grid(["seed=0:3", "rate=1e-3"], known, "it")
     {'seed': [0, 1, 2], 'rate': [0.001]}
     """
     pairs = list(given.items()) if isinstance(given, Mapping) else [_pair(text) for text in given]
@@ -100,7 +101,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _items(parameter: Parameter, text: str) -> list[str]:
     """The text cut at commas; those inside the brackets of a list do not count."""
-    if not parameter.kind.startswith("list["):
+    if not parameter.is_list:
         return [item.strip() for item in text.split(",")]
     items, depth, start = [], 0, 0
     for position, sign in enumerate(text):
@@ -158,14 +159,8 @@ def _sequence(parameter: Parameter, given) -> list:
         raise InputError(
             f"parameter {parameter.name} takes a sequence of values; got {type(given).__name__}."
         ) from None
-    return [
-        item.tolist()
-        if hasattr(item, "tolist")
-        else list(item)
-        if isinstance(item, tuple)
-        else item
-        for item in found
-    ]
+    found = [item.tolist() if hasattr(item, "tolist") else item for item in found]
+    return [list(item) if isinstance(item, tuple) else item for item in found]
 
 
 def _value(parameter: Parameter, given):

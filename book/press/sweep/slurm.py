@@ -72,9 +72,15 @@ class Slurm(Executor):
         if "mem_gb" in settings:
             asked["mem_gb"] = settings["mem_gb"]
         self._executor.update_parameters(
-            name="schurkit", nodes=1, tasks_per_node=1, cpus_per_task=1, timeout_min=settings.get("minutes", 60),
-            slurm_array_parallelism=workers or 256, slurm_use_srun=False, **{key: value for key, value in asked.items() if value is not None},
-        )  # fmt: skip
+            name="schurkit",
+            nodes=1,
+            tasks_per_node=1,
+            cpus_per_task=1,
+            timeout_min=settings.get("minutes", 60),
+            slurm_array_parallelism=workers or 256,
+            slurm_use_srun=False,
+            **{key: value for key, value in asked.items() if value is not None},
+        )
         self._waiting: dict[str, tuple[Future, dict]] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()

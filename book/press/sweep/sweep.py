@@ -7,13 +7,9 @@ sweep over a finished grid only reads.
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
 import json
 import os
 import re
-import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor
@@ -24,18 +20,18 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from schurkit.checks import InputError
-from schurkit_press.chapters import book_root
+from schurkit_press.chapters import book_or_here
 from schurkit_press.plans import studies_of
-from schurkit_press.records import FAILED, FINISHED, read_record, record, write_record
+from schurkit_press.records import FAILED, read_record, record, write_record
 from schurkit_press.run import HELPER, commit
 
 from .executors import WorkerDied, check_executor, died, opened
 from .grid import combinations, read_grid
+from .table import table_of
 from .targets import Target, fingerprint, run_key, target_of
 from .worker import perform
 
 SWEEPS = Path("_build/sweeps")
-OWN_COLUMNS = ("status", "problem", "seconds", "key", "version")
 DEATHS = 2
 """A run that has killed its worker so often is marked as failed."""
 
@@ -45,7 +41,7 @@ class SweepError(RuntimeError):
 
 
 @dataclass(eq=False)
-class Plan:
+class Sweep:
     """A sweep before it runs: its runs with their keys, and the records that are there already."""
 
     target: Target
@@ -129,7 +125,7 @@ def plan_sweep(
     retry: bool = False,
     folder: str | Path | None = None,
     book: str | Path | None = None,
-) -> Plan:
+) -> Sweep:
     """Read a grid and find out which of its runs are done, without running anything."""
     target = target_of(what, book)
     values = read_grid(grid, target.parameters, target.name)
@@ -138,37 +134,26 @@ def plan_sweep(
         raise InputError(
             f"{target.name} needs a value of {missing[0]!r}: add --grid {missing[0]}=…."
         )
-    root = Path(target.spec["root"]) if "root" in target.spec else _root()
-    place = (
-        Path(folder)
-        if folder is not None
-        else root / SWEEPS / re.sub(r"[^A-Za-z0-9_.-]", ".", target.name)
-    )
-    if place.exists() and not place.is_dir():
-        raise InputError(f"the records of a sweep need a folder; {place} is a file.")
-    told = fingerprint(target.spec)
+    root = Path(target.spec["root"]) if "root" in target.spec else book_or_here()
+    if folder is None:
+        folder = root / SWEEPS / re.sub(r"[^A-Za-z0-9_.-]", ".", target.name)
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"the records of a sweep need a folder; {folder} is a file.")
+    folder = folder.resolve()
+    expected = fingerprint(target.spec)
     runs = []
     for given in combinations(values):
         changed = target.chapter.values(given) if target.chapter else given
-        runs.append({"key": run_key(target, changed, told), "values": changed, "given": given})
-    plan = Plan(
-        target,
-        values,
-        runs,
-        place.resolve(),
-        os.environ.get("SCHURKIT_STORE") or str(root / "runs"),
-        told,
-        retry=retry,
-    )
-    there = {path.stem for path in plan.folder.glob("*.json")}
-    for run in runs:
-        kept = read_record(plan.folder, run["key"]) if run["key"] in there else None
-        if kept is not None:
-            plan.records[run["key"]] = kept
-    return plan
+        runs.append({"key": run_key(target, changed, expected), "values": changed, "given": given})
+    store = os.environ.get("SCHURKIT_STORE") or str(root / "runs")
+    there = {path.stem for path in folder.glob("*.json")}
+    kept = {run["key"]: read_record(folder, run["key"]) for run in runs if run["key"] in there}
+    records = {key: one for key, one in kept.items() if one is not None}
+    return Sweep(target, values, runs, folder, store, expected, records, retry)
 
 
-def studies_due(plan: Plan) -> Iterator[list]:
+def studies_due(plan: Sweep) -> Iterator[list]:
     """What each run that is due trains, where its chapter says so; InputError at the first point of
     the grid that no network can have.
     """
@@ -176,7 +161,7 @@ def studies_due(plan: Plan) -> Iterator[list]:
         yield from (studies_of(plan.target.chapter, run["values"]) for run in plan.due)
 
 
-def check_stack(plan: Plan, stack: str | None) -> None:
+def check_stack(plan: Sweep, stack: str | None) -> None:
     """Raise InputError unless the target takes a list of this parameter's values."""
     if stack is not None and (stack not in plan.grid or stack not in plan.target.stacks):
         can = [name for name in plan.target.stacks if name in plan.grid]
@@ -189,7 +174,7 @@ def check_stack(plan: Plan, stack: str | None) -> None:
 
 
 def run_sweep(
-    plan: Plan,
+    plan: Sweep,
     executor: str | Executor = "process",
     workers: int | None = None,
     *,
@@ -214,21 +199,19 @@ def run_sweep(
         def receive(records: list[dict]) -> None:
             for one in records:
                 plan.records[one["key"]] = one
-                if not (
-                    plan.folder / f"{one['key']}.json"
-                ).is_file():  # the worker may not see this folder
+                # the worker may not see this folder
+                if not (plan.folder / f"{one['key']}.json").is_file():
                     write_record(plan.folder, one)
             bar.update(len(records))
-            bar.set_postfix_str(
-                f"{plan.count(FAILED)} failed" if plan.count(FAILED) else "", refresh=False
-            )
+            failed = plan.count(FAILED)
+            bar.set_postfix_str(f"{failed} failed" if failed else "", refresh=False)
 
         count = min(workers, len(works)) if workers else None
         with opened(executor, count, plan.folder, slurm) as pool:
             _hand_out(pool, works, receive)
 
 
-def _works(plan: Plan, due: list[dict], stack: str | None) -> list[dict]:
+def _works(plan: Sweep, due: list[dict], stack: str | None) -> list[dict]:
     """What is sent to workers: one piece a run, or one for all runs that differ in the stacked
     parameter alone.
     """
@@ -244,14 +227,9 @@ def _works(plan: Plan, due: list[dict], stack: str | None) -> list[dict]:
     }
     groups: dict[str, list[dict]] = {}
     for run in due:
-        apart = {
-            name: value
-            for name, value in run["given"].items()
-            if stack is not None and name != stack
-        }
-        groups.setdefault(json.dumps(apart, sort_keys=True) if stack else run["key"], []).append(
-            {"key": run["key"], "values": run["values"]}
-        )
+        apart = {name: value for name, value in run["given"].items() if name != stack}
+        group = json.dumps(apart, sort_keys=True) if stack else run["key"]
+        groups.setdefault(group, []).append({"key": run["key"], "values": run["values"]})
     return [common | {"runs": runs} for runs in groups.values()]
 
 
@@ -304,112 +282,3 @@ def version() -> str:
     """Version of schurkit, with its commit where it is known."""
     found, made = metadata.version("schurkit"), commit(HELPER)
     return f"{found} ({made})" if made else found
-
-
-def _root() -> Path:
-    with contextlib.suppress(InputError):
-        return book_root()
-    return Path.cwd()
-
-
-# ---------------------------------------------------------------------------------------- the table
-def rows_of(plan: Plan) -> list[dict]:
-    """One row a run that has ended: parameters, results, and what is known about the run."""
-    rows = []
-    for run in plan.runs:
-        kept = plan.records.get(run["key"])
-        if kept is None:
-            continue
-        taken = {*run["given"], *OWN_COLUMNS}
-        found = {
-            f"found_{name}" if name in taken else name: value
-            for name, value in kept["found"].items()
-        }
-        rows.append(run["given"] | found | {name: kept[name] for name in OWN_COLUMNS})
-    return rows
-
-
-def columns_of(plan: Plan, rows: list[dict]) -> list[str]:
-    """Parameters, results as they first appear, and the columns about the run."""
-    found = dict.fromkeys(name for row in rows for name in row if name not in OWN_COLUMNS)
-    return [*plan.grid, *(name for name in found if name not in plan.grid), *OWN_COLUMNS]
-
-
-def table_of(plan: Plan):
-    """The rows as a DataFrame."""
-    import pandas as pd
-
-    rows = rows_of(plan)
-    return pd.DataFrame(rows, columns=columns_of(plan, rows))
-
-
-def check_table(path: Path, plan: Plan) -> None:
-    """Raise InputError unless a table can be written there without losing one: the file is new, or
-    each of its runs is one of this sweep.
-    """
-    if not path.parent.is_dir():
-        raise InputError(f"--out: there is no folder {path.parent}.")
-    if path.is_dir():
-        raise InputError(f"--out must be a file; {path} is a folder.")
-    if not path.exists():
-        return
-    ours = {_texts(run["given"].values()) for run in plan.runs}
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            head, *rows = csv.reader(file)
-    except (OSError, ValueError, csv.Error):
-        head, rows = [], []
-    names = list(plan.grid)
-    if (
-        head[: len(names)] != names
-        or head[-len(OWN_COLUMNS) :] != list(OWN_COLUMNS)
-        or not all(tuple(row[: len(names)]) in ours for row in rows)
-    ):
-        raise InputError(
-            f"--out: {path} is there and is no table of this sweep, so it is left alone; name "
-            "another file."
-        )
-
-
-def write_table(path: Path, plan: Plan) -> None:
-    """Write the table as CSV, whole or not at all; numbers are written so that they are read back
-    as they were.
-    """
-    rows = rows_of(plan)
-    names = columns_of(plan, rows)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows(_texts(row.get(name) for name in names) for row in rows)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text.getvalue())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _texts(values) -> tuple[str, ...]:
-    return tuple(
-        "" if value is None else json.dumps(value) if isinstance(value, list) else str(value)
-        for value in values
-    )
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
-
-
-def summary(plan: Plan) -> str:
-    """How the runs of a sweep ended, in one line."""
-    failed = plan.count(FAILED)
-    return f"{_runs(len(plan.runs))}: {plan.count(FINISHED)} finished, {failed} failed"
-
-
-def _runs(number: int) -> str:
-    return f"{number:,} run" + ("" if number == 1 else "s")

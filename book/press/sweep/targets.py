@@ -20,9 +20,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from schurkit.checks import InputError
-from schurkit_press.chapters import Chapter, Parameter, book_root, cell_text, chapter_named
+from schurkit_press.chapters import Chapter, Parameter, book_root, chapter_named
 from schurkit_press.imports import code_digest
-from schurkit_press.run import CODE, code_of, versions
+from schurkit_press.run import CODE, cells_of, code_of, versions
 
 MOVED = {"schurkit.training.profiles": "schurkit.studies.profiles"}
 _SPEC = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -150,16 +150,12 @@ def _source(function: Callable) -> str:
 def _name_of(function: Callable) -> str:
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     if module == "__main__" or not name or "<" in name or "." in name:
-        place = (
-            "typed into a notebook or script"
-            if module == "__main__"
-            else "no plain function of a module"
+        typed = "typed into a notebook or script"
+        place = typed if module == "__main__" else "no plain function of a module"
+        raise InputError(
+            f"{name or repr(function)} is {place}: put it into a module of its own (a .py file "
+            "beside it) and import it, so that workers find it."
         )
-        advice = (
-            "put it into a module of its own (a .py file beside it) and import it, so that "
-            "workers find it"
-        )
-        raise InputError(f"{name or repr(function)} is {place}: {advice}.")
     return f"{module}:{name}"
 
 
@@ -171,34 +167,18 @@ def _function_target(name: str) -> Target:
     module = Path(inspect.getsourcefile(function) or "").resolve()
     folder = module.parents[name.split(":")[0].count(".") + (module.name == "__init__.py")]
     names = inspect.signature(function).parameters
-    stacks = tuple(
-        one for one in parameters if f"{one}s" in names and one not in required
-    )  # it is left out when its list is given
-    return Target(
-        name,
-        parameters,
-        {"function": name, "path": str(folder)},
-        source_digest(function),
-        None,
-        required,
-        stacks,
-    )
+    # a parameter is left out when its list is given
+    stacks = (one for one in parameters if f"{one}s" in names and one not in required)
+    spec = {"function": name, "path": str(folder)}
+    source = source_digest(function)
+    return Target(name, parameters, spec, source, None, required, tuple(stacks))
 
 
 def _chapter_target(root: Path, name: str) -> Target:
     chapter = chapter_named(root, name)
-    cells = [
-        (cell["cell_type"], cell_text(cell), sorted(cell.get("metadata", {}).get("tags", [])))
-        for cell in chapter.source["cells"]
-    ]
-    source = hashlib.sha256(json.dumps(cells).encode()).hexdigest()
-    return Target(
-        name,
-        {one.name: one for one in chapter.parameters},
-        {"chapter": name, "root": str(root)},
-        source,
-        chapter,
-    )
+    source = hashlib.sha256(json.dumps(cells_of(chapter)).encode()).hexdigest()
+    parameters = {one.name: one for one in chapter.parameters}
+    return Target(name, parameters, {"chapter": name, "root": str(root)}, source, chapter)
 
 
 def _signature(function: Callable, name: str) -> tuple[dict[str, Parameter], tuple[str, ...]]:
@@ -212,15 +192,11 @@ def _signature(function: Callable, name: str) -> tuple[dict[str, Parameter], tup
                 f"{name} takes {parameter}: a function to sweep takes named parameters alone."
             )
         kind, choices = _kind(parameter.annotation)
+        is_required = parameter.default is parameter.empty
         if kind:
-            found[parameter.name] = Parameter(
-                parameter.name,
-                kind,
-                None if parameter.default is parameter.empty else parameter.default,
-                "",
-                choices,
-            )
-        if parameter.default is parameter.empty:
+            default = None if is_required else parameter.default
+            found[parameter.name] = Parameter(parameter.name, kind, default, "", choices)
+        if is_required:
             required.append(parameter.name)
     if not found:
         wanted = "int, float, bool, str, list[…] of one of them, or Literal of texts"
@@ -235,9 +211,7 @@ def _kind(annotation) -> tuple[str, tuple]:
     if typing.get_origin(annotation) is typing.Literal:
         return "Literal", typing.get_args(annotation)
     named = isinstance(annotation, type) and not typing.get_args(annotation)
-    text = annotation.__name__ if named else str(annotation)
-    text = text.removeprefix("typing.")
+    text = (annotation.__name__ if named else str(annotation)).removeprefix("typing.")
     if text.startswith("Literal["):
-        choices = ast.literal_eval(text[8:-1] + ",")
-        return "Literal", choices
+        return "Literal", ast.literal_eval(text[8:-1] + ",")
     return (text, ()) if text in _KINDS else ("", ())

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from schurkit import nb
 from schurkit_press.chapters import chapter_named
+from schurkit_press.kernel import first_line, in_environment
 from schurkit_press.records import plain_results, record, write_record
-from schurkit_press.run import THREAD_SETTINGS, _run, job_for
+from schurkit_press.run import THREAD_SETTINGS, job_for, run_job
 
 from .targets import find_function, fingerprint, source_digest
 
@@ -50,19 +51,13 @@ def perform(work: dict) -> list[dict]:
                 record(run, work, found=one, seconds=seconds)
                 for run, one in zip(work["runs"], found)
             ]
-        except (
-            Exception,
-            SystemExit,
-        ) as error:  # whatever it was, the others go on and the table says it
-            problem = (
-                str(error)
-                if isinstance(error, _RunFailed)
-                else f"{type(error).__name__}: {_first_line(error)}"
-            )
-            done = [
-                record(run, work, problem=problem, seconds=time.monotonic() - start)
-                for run in work["runs"]
-            ]
+        # whatever it was, the others go on and the table says it
+        except (Exception, SystemExit) as error:
+            problem = str(error)
+            if not isinstance(error, _RunFailed):
+                problem = f"{type(error).__name__}: {first_line(error)}"
+            seconds = time.monotonic() - start
+            done = [record(run, work, problem=problem, seconds=seconds) for run in work["runs"]]
     folder = Path(work["folder"])
     if folder.is_dir():
         for one in done:
@@ -81,18 +76,12 @@ def _environment(work: dict) -> Iterator[None]:
     """
     from threadpoolctl import threadpool_limits
 
-    before, path = dict(os.environ), work["spec"].get("path")
-    os.environ.update(THREADS)
-    os.environ["SCHURKIT_STORE"] = work["store"]
+    path = work["spec"].get("path")
     if path and path not in sys.path:
         sys.path.append(path)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        for name in {*os.environ} - {*before}:
-            del os.environ[name]
-        os.environ.update(before)
+    settings = {**os.environ, **THREADS, "SCHURKIT_STORE": work["store"]}
+    with in_environment(settings), threadpool_limits(1):
+        yield
 
 
 def _same_code(work: dict) -> None:
@@ -130,23 +119,8 @@ def _chapter(work: dict) -> list[dict]:
     root, (run,) = Path(work["spec"]["root"]), work["runs"]
     job = job_for(root, chapter_named(root, work["spec"]["chapter"]), run["values"])
     if not job.cached:
-        with _one_chapter, _restored():
-            outcome = _run(root, job, 1, dict(os.environ))
+        with _one_chapter:
+            outcome = run_job(root, job, 1)
         if outcome.problem:
             raise _RunFailed(outcome.problem.removeprefix(f"{job.chapter.name}: "))
     return [nb.records(job.output)]
-
-
-@contextlib.contextmanager
-def _restored() -> Iterator[None]:
-    before = dict(os.environ)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def _first_line(error) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else "no message")[:300]

@@ -1,0 +1,107 @@
+"""A notebook in a kernel of its own: this Python and this schurkit, whatever the shell that started
+us or the reader's start-up files have set.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from schurkit.store import written
+
+DROPPED = ("MPLBACKEND", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONWARNINGS")
+"""MPLBACKEND would drop every figure, PYTHONPATH could bring in another schurkit."""
+
+
+def environment_of(state: Path, given: Mapping[str, str], *options: str, **more: str) -> dict:
+    """The environment `given` as kernels shall see it.
+
+    Parameters
+    ----------
+    state : folder for what Jupyter keeps: a kernel "python3" of the user could be another Python,
+        and IPYTHONDIR holds start-up files.
+    given : what the shell has set.
+    options : of the kernel's command.
+    more : variables that are set whatever the shell says.
+    """
+    kernel = state / "kernels" / "python3" / "kernel.json"
+    command = [sys.executable, "-m", "ipykernel_launcher", "--log-level=ERROR", *options]
+    text = json.dumps(
+        {
+            "argv": [*command, "-f", "{connection_file}"],
+            "display_name": "Python 3",
+            "language": "python",
+        }
+    )
+    if not kernel.is_file() or kernel.read_text() != text:
+        kernel.parent.mkdir(parents=True, exist_ok=True)
+        written(kernel, text.encode())
+    kept = {name: value for name, value in given.items() if name not in DROPPED}
+    kept.update(JUPYTER_PATH=str(state), IPYTHONDIR=str(state / "ipython"))
+    return kept | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"} | more
+
+
+@contextmanager
+def in_environment(environment: Mapping[str, str]) -> Iterator[None]:
+    """That environment for this process, and its own again afterwards."""
+    before = dict(os.environ)
+    _set(environment)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(environment: Mapping[str, str]) -> None:
+    for name in os.environ.keys() - environment.keys():
+        os.environ.pop(name, None)
+    os.environ.update(environment)
+
+
+def execute(source: dict, output: Path | None, folder: Path, values: dict | None = None):
+    """The executed notebook; papermill's error where a cell fails.
+
+    Its kernel is reached through files: network ports, picked before they are bound, collide when
+    kernels start at once.
+
+    Parameters
+    ----------
+    source : the notebook.
+    output : where it is written while it runs.
+    folder : in which it runs.
+    values : of its parameters.
+    """
+    import nbformat
+    from papermill import execute_notebook
+    from traitlets.config import Config
+
+    # a short path: those of sockets are limited to about 100 characters
+    with tempfile.TemporaryDirectory(prefix="sk-") as runtime:
+        os.environ["JUPYTER_RUNTIME_DIR"] = runtime
+        transport = {}
+        if os.name == "posix" and len(runtime) < 40:
+            manager = {"transport": "ipc", "ip": f"{runtime}/kernel"}
+            transport = {"config": Config({"KernelManager": manager})}
+        return execute_notebook(
+            nbformat.reads(json.dumps(source), as_version=4),
+            output and str(output),
+            parameters=values,
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            cwd=str(folder),
+            shutdown_kernel="immediate",
+            start_timeout=180,
+            **transport,
+        )
+
+
+def first_line(text) -> str:
+    """The first line that says something of an error, cut at 300 characters."""
+    lines = [line.strip() for line in str(text).splitlines() if line.strip()]
+    return (lines[0] if lines else "no message")[:300]
