@@ -157,10 +157,11 @@ def show(figure, name: str, caption: str, alt: str | None = None, data=None) -> 
         )
     mystnb = {"image": {"alt": alt}, "figure": {"name": name, "caption": caption}}
     link = None if data is None else _csv_link(name, "figure", _frame(data, f"figure {name}"))
+    # the second for Jupyter's dark themes: the picture is drawn dark on nothing
     about = {
         "mystnb": mystnb,
         "needs_background": "light",
-    }  # the second for Jupyter's dark themes: the picture is drawn dark on nothing
+    }
     _publish(
         {**picture(figure), "text/plain": f"Figure {name}: {alt}"},
         about,

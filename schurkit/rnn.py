@@ -345,9 +345,8 @@ class Trials:
         deviations = (self.targets - self.mean_target[..., None, None, :]) * counted
         low = np.min(self.targets, axis=(-3, -2), where=counted, initial=np.inf)
         high = np.max(self.targets, axis=(-3, -2), where=counted, initial=-np.inf)
-        return np.where(
-            (low < high).any(axis=-1), (deviations**2).sum(axis=(-3, -2, -1)), 0.0
-        )  # a rounded mean is no variance
+        # a rounded mean is no variance
+        return np.where((low < high).any(axis=-1), (deviations**2).sum(axis=(-3, -2, -1)), 0.0)
 
     @property
     def autonomous(self) -> int:

@@ -121,7 +121,8 @@ class Store:
         """File name, without suffix, of the network of that record."""
         digest = hashlib.sha256(_dumps(record).encode()).hexdigest()[:20]
         task = re.sub(r"[^A-Za-z0-9_]+", "-", str(record["task"]["name"]))[:40]
-        return f"{task}-{record['recipe']['construction']}-{record['recipe']['hidden_size']}-seed{record['seed']}-{digest}"
+        recipe, seed = record["recipe"], record["seed"]
+        return f"{task}-{recipe['construction']}-{recipe['hidden_size']}-seed{seed}-{digest}"
 
     def holds(self, record: dict) -> bool:
         """Whether the network seems to be there (its files are not verified)."""

@@ -49,7 +49,8 @@ def rough(interval) -> str:
     Examples
     --------
     >>> from schurkit.intervals import Interval
-    >>> rough(Interval(614_004.0, 472_001.0, 779_000.0, 20, "t")), rough(Interval(3.4026, None, None, 3, "none"))
+    >>> wide, bare = (614_004.0, 472_001.0, 779_000.0, 20, "t"), (3.4026, None, None, 3, "none")
+    >>> rough(Interval(*wide)), rough(Interval(*bare))
     ('610,000 [470,000, 780,000]', '3.40')
     """
     if interval is None or not 100 <= interval.value < math.inf:
@@ -155,7 +156,6 @@ def html_table(columns, cells, right) -> str:
             + "</tr>"
         )
 
-    return (
-        "<table "
-        f'class="dataframe"><thead>{row("th", columns)}</thead><tbody>{"".join(row("td", words) for words in cells)}</tbody></table>'
-    )
+    body = "".join(row("td", words) for words in cells)
+    head = f"<thead>{row('th', columns)}</thead>"
+    return f'<table class="dataframe">{head}<tbody>{body}</tbody></table>'

@@ -125,9 +125,8 @@ def test_matched_control_has_the_singular_values_of_the_removal_and_another_plac
 
 
 def test_a_matched_control_without_room_keeps_the_largest_singular_values_at_equal_norm():
-    form = real_schur(
-        random_rnn(1, hidden=12).W_rec[0], 0.0
-    )  # all blocks in R: RR has rank 10 or more, no border room for it
+    # all blocks in R: RR has rank 10 or more, no border room for it
+    form = real_schur(random_rnn(1, hidden=12).W_rec[0], 0.0)
     values = np.linalg.svd(removal(form, ("RR",)), compute_uv=False)
     change = control_changes(form, ("RR",), "matched", draws=1)[0]
     found = np.linalg.svd(change, compute_uv=False)

@@ -169,9 +169,8 @@ def test_a_line_attractor_does_not_blow_up(form):
     found = fixed_points(rnn, starts=starts, merge=0.05)
     assert found.not_converged == 0 and found.fixed.all() and (found.marginal() == 1).all()
     assert np.abs(found.points[:, 0] - found.points[:, 1]).max() < 1e-8
-    assert (
-        found.points.min() > 1 - 1e-9 and found.points.max() < 3 + 1e-9
-    )  # each stays within the span of the starts
+    # each stays within the span of the starts
+    assert found.points.min() > 1 - 1e-9 and found.points.max() < 3 + 1e-9
     assert (
         np.abs(found.points[found.ended].mean(axis=1) - starts.mean(axis=1)).max()
         < 2 * found.merge_distance
@@ -213,9 +212,8 @@ def test_slow_points_are_kept_only_on_request():
 
 
 def test_a_network_without_reachable_fixed_points_says_so():
-    rnn = network(
-        [[2.0]], activation="relu", b_rec=[1.0]
-    )  # h = 2 h + 1 only at −1, where relu is not linear
+    # h = 2 h + 1 only at −1, where relu is not linear
+    rnn = network([[2.0]], activation="relu", b_rec=[1.0])
     found = fixed_points(rnn, starts=[[0.5], [3.0], [1e100]])
     assert (
         len(found) == 0

@@ -101,9 +101,8 @@ def test_pseudospectrum_is_the_smallest_singular_value(kind, size):
     found, expected = pseudospectrum(W, re, im), smallest(W, re, im)
     assert found.shape == (8, 9)
     assert found == pytest.approx(expected, rel=2e-3, abs=1e-14)  # the tolerance of the residual
-    assert (
-        np.median(np.abs(found - expected)) <= 1e-4 * np.abs(W).max() + 1e-14
-    )  # and far better as a rule
+    # and far better as a rule
+    assert np.median(np.abs(found - expected)) <= 1e-4 * np.abs(W).max() + 1e-14
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "triangular", "nilpotent", "jordan"])
@@ -232,16 +231,14 @@ def test_the_kreiss_matrix_theorem(size, seed):
 
 def test_outside_the_circle_and_defective_on_it():
     assert kreiss_constant([[1.1, 0.0], [0.0, 0.2]], radius=1.0) == np.inf
-    assert (
-        kreiss_constant([[1.0, 1.0], [0.0, 1.0]]) > 1e5
-    )  # infinite; the search stops short of the circle
+    # infinite; the search stops short of the circle
+    assert kreiss_constant([[1.0, 1.0], [0.0, 1.0]]) > 1e5
     assert kreiss_constant(np.zeros((3, 3)), radius=1.0) == 1
 
 
 def test_near_the_circle_the_constant_is_the_condition_number_of_the_eigenvalue():
-    W = np.array(
-        [[1.0, 7.0], [0.0, -0.2]]
-    )  # left and right eigenvectors at an angle: 1/cos = sqrt(1 + (7/1.2)²)
+    # left and right eigenvectors at an angle: 1/cos = sqrt(1 + (7/1.2)²)
+    W = np.array([[1.0, 7.0], [0.0, -0.2]])
     assert kreiss_constant(W) >= np.sqrt(1 + (7 / 1.2) ** 2) * (1 - 1e-4)
 
 
@@ -290,9 +287,8 @@ def test_two_units_make_an_ellipse(W):
     minor = np.sqrt(max((W**2).sum() - (np.abs(values) ** 2).sum(), 0.0))
     major = np.hypot(minor, np.abs(values[0] - values[1]))
     points = numerical_range(W, 90)
-    assert np.abs(points[:, None] - values).sum(axis=1) == pytest.approx(
-        major, rel=1e-7
-    )  # the sum of distances to the foci
+    # the sum of distances to the foci
+    assert np.abs(points[:, None] - values).sum(axis=1) == pytest.approx(major, rel=1e-7)
     far = np.abs(points - values.mean())
     if minor > 1e-9:  # else the ellipse is a line, and the support points are its ends
         assert (far.min(), far.max()) == pytest.approx((minor / 2, major / 2), rel=1e-2)
@@ -361,7 +357,7 @@ def test_messages_about_the_matrix(name):
     ):
         call(np.ones((4, 3)))
     with pytest.raises(
-        InputError, match=rf"{name} needs W_rec of shape \(hidden, hidden\); got \(0, 0\)"
+        InputError, match=rf"{name} needs a W_rec of at least one unit; got shape \(0, 0\)"
     ):
         call(np.ones((0, 0)))
     with pytest.raises(
@@ -426,8 +422,7 @@ def test_the_growth_profile_is_that_of_the_powers():
     form = real_schur(np.array([[1.0, 0.0, 3.0], [0.0, 0.95, 0.0], [0.0, 0.0, 0.1]]))
     profile = growth_profile([form], 30, controls=("permuted",), draws=2, seeds=[0], labels=["a"])
     grown = np.log10(powers(form.T, 30).max())
-    assert profile.intact == pytest.approx(grown) and profile["CR"].cost == pytest.approx(
-        -grown
-    )  # without CR nothing is coupled: growth 1
+    # without CR nothing is coupled: growth 1
+    assert profile.intact == pytest.approx(grown) and profile["CR"].cost == pytest.approx(-grown)
     assert not profile["RR"].held.any() and np.isnan(profile["RR"].controls["permuted"]).all()
     assert np.isfinite(profile["CR"].controls["permuted"]).all() and profile.networks == ("a",)

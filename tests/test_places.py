@@ -27,9 +27,8 @@ def test_angles_of_a_change_between_two_units():
     rows = angle_rows(
         real_schur(W_rec, 1.0), rnn, random_trials(inputs=1, outputs=1), [("RR",), ("CR",)], draws=3
     )
-    assert {row.removed for row in rows} == {"CR"} and {row.dimensions for row in rows} == {
-        1
-    }  # an empty sector has no row
+    # an empty sector has no row
+    assert {row.removed for row in rows} == {"CR"} and {row.dimensions for row in rows} == {1}
     angle = {(row.side, row.subspace): row.angle for row in rows}
     assert angle["driven", "readout"] == pytest.approx(0) and angle[
         "driving", "readout"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import schurkit.schur.blocks
 import schurkit.schur.form
 from schurkit.checks import InputError
-from schurkit.schur.form import Block, SchurForm, SchurOrderWarning, henrici, real_schur
+from schurkit.schur import SchurForm, henrici, real_schur
+from schurkit.schur.form import Block, SchurOrderWarning
 
 
 def rotation(size, generator):
@@ -215,7 +216,7 @@ def test_CR_is_the_upper_right_block_where_C_drives_R():
     form = real_schur([[2.0, 3.0], [0.0, 0.5]])
     assert np.array_equal(np.abs(form.sector("CR")), [[0, 3], [0, 0]]) and form.n_leading == 1
     assert form.sector_mask("CR").tolist() == [[False, True], [False, False]]
-    assert form.norm_CR == 3 and form.norm_RR == form.norm_CC == 0
+    assert form.norm_CR == 3 and form.norms()["RR"] == form.norms()["CC"] == 0
     assert form.removed_mass(form.sector("CR")) == pytest.approx(3 / np.sqrt(13.25))
     # Removing the coupling leaves the eigenvectors of a normal matrix with the same eigenvalues.
     assert np.array_equal(
@@ -370,9 +371,8 @@ def test_windows_change_nothing_but_rounding(monkeypatch):
         schurkit.schur.blocks, "move_block", lambda T, *rest: sizes.append(len(T)) or move(T, *rest)
     )
     windowed = real_schur(W)
-    assert (
-        np.mean(np.array(sizes) == 300) < 0.1
-    )  # what makes windows fast: moves in the full matrix are the exception
+    # what makes windows fast: moves in the full matrix are the exception
+    assert np.mean(np.array(sizes) == 300) < 0.1
     monkeypatch.setattr(schurkit.schur.blocks, "WINDOW", 1000)
     plain = real_schur(W)
     assert windowed.moduli == pytest.approx(plain.moduli, rel=1e-12)
@@ -439,7 +439,7 @@ def test_float32_and_lists_are_taken_in_float64():
 def test_radius_zero_or_one_unit_is_all_R(W):
     form = real_schur(W)
     assert form.n_leading == form.hidden_size == len(W)
-    assert form.norm_CR == form.norm_CC == 0
+    assert form.norm_CR == form.norms()["CC"] == 0
     assert form.removed_mass(form.N) == (0.0 if not form.norm_T else form.norm_N / form.norm_T)
 
 
@@ -537,7 +537,7 @@ def test_random_orders_keep_what_the_order_cannot_change(leak):
             assert np.linalg.norm(other.T[sector, sector]) == pytest.approx(
                 np.linalg.norm(form.T[sector, sector]), rel=1e-10
             )
-        changed += abs(other.norm_RR - form.norm_RR) > 1e-6 * form.norm_RR
+        changed += abs(other.norms()["RR"] - form.norms()["RR"]) > 1e-6 * form.norms()["RR"]
     assert changed > 0
     assert np.array_equal(form.random_order(2).T, form.random_order(2).T)
     assert not np.array_equal(form.random_order(2).T, form.random_order(3).T)
@@ -554,9 +554,8 @@ def test_random_order_stays_within_chained_near_ties():
     assert seen[:, 4] == pytest.approx([0.93] * 30)
     assert len(np.unique(seen[:, 5].round(6))) == 2
     wide = [np.diag(form.random_order(seed, tie=0.1).T) for seed in range(30)]
-    assert np.min([diagonal[:5].min() for diagonal in wide]) == pytest.approx(
-        0.93
-    )  # no block crosses from C to R
+    # no block crosses from C to R
+    assert np.min([diagonal[:5].min() for diagonal in wide]) == pytest.approx(0.93)
     assert form.random_order(0, tie=0).moduli == pytest.approx(form.moduli)
     # A shuffled form is shuffled within the same groups.
     assert np.sort(form.random_order(1).random_order(2).moduli[:4]) == pytest.approx(

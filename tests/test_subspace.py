@@ -95,9 +95,8 @@ def test_principal_angles_are_those_that_were_built():
         B[2 * i : 2 * i + 2, i] = np.cos(angle), np.sin(angle)
     turn, rng = orthogonal(10), np.random.default_rng(2)
     mixed = turn @ A @ rng.normal(size=(5, 5)), turn @ B @ rng.normal(size=(5, 5))
-    assert (
-        np.abs(principal_angles(*mixed) - angles).max() < 1e-10
-    )  # a small angle is not lost in a cosine, 1 − 5e-19
+    # a small angle is not lost in a cosine, 1 − 5e-19
+    assert np.abs(principal_angles(*mixed) - angles).max() < 1e-10
     assert np.allclose(principal_angles(*mixed[::-1]), principal_angles(*mixed), atol=1e-10)
     some = rng.normal(size=(10, 3)), rng.normal(size=(10, 6))
     assert np.allclose(principal_angles(*some), scipy.linalg.subspace_angles(*some)[::-1])
@@ -381,9 +380,8 @@ def test_many_signals_tend_to_the_exact_second_moment():
     rnn, trials = random_rnn(1), random_trials()
     scale = np.abs(signals_of(trials, 4, 0, 0)).max()
     exact = np.zeros((7, 7))
-    for step_, output in itertools.product(
-        range(8), range(4)
-    ):  # E over signs: one output at one step at a time
+    # E over signs: one output at one step at a time
+    for step_, output in itertools.product(range(8), range(4)):
         r = np.zeros((6, 8, 4))
         r[:, step_, output] = scale
         adjoint = autograd_adjoints(rnn, trials, r).reshape(-1, 7)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from schurkit.checks import integer
 from schurkit.fourier import check_count
-from schurkit.studies import Design
+from schurkit.studies import Design, addition
 from schurkit.tasks import (
     ContextIntegration,
     Copy,

@@ -128,9 +128,8 @@ def _figure(output: dict, link: str, prose: _Prose) -> str:
             "data:image/png;base64," + "".join(data["image/png"]).replace("\n", ""),
             None,
         )
-    size = (
-        f' style="width: {float(width[1]) * 4 / 3:.0f}px"' if width else ""
-    )  # 96 pixels and 72 points an inch
+    # 96 pixels and 72 points an inch
+    size = f' style="width: {float(width[1]) * 4 / 3:.0f}px"' if width else ""
     alt = html.escape(" ".join(told["alt"].split()))
     return (
         f'<figure{size}><img src="{source}" '

@@ -188,6 +188,5 @@ def _lap(step: _Step, engine) -> float:
         )
         laps[count].append(time.perf_counter() - start)
     lap = (min(laps[2 + more]) - min(laps[2])) / more
-    return (lap if lap > 0 else min(laps[2 + more]) / (2 + more)) / len(
-        seeds
-    )  # steps too short to tell from the clock's noise
+    # steps too short to tell from the clock's noise
+    return (lap if lap > 0 else min(laps[2 + more]) / (2 + more)) / len(seeds)

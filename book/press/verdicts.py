@@ -92,13 +92,9 @@ def explained(claim: Claim, told: Mapping) -> str:
     tested, the conditions that differ, each task's.
     """
     words, differ = verdicts(claim, told), differing(claim, told)
-    if list(words) == [""]:
-        text = _qualified(claim.rule, told, words[""])
-    else:
-        text = (
-            marked(claim, told) + " "
-            f"({'; '.join(f'{name} {_qualified(claim.rule, part, words[name])}' for name, part in parts(told).items())})"
-        )
+    each = {name: _qualified(claim.rule, part, words[name]) for name, part in parts(told).items()}
+    named = "; ".join(f"{name} {word}" for name, word in each.items())
+    text = each[""] if list(each) == [""] else f"{marked(claim, told)} ({named})"
     return f"{text}; {', '.join(differ)}" if differ else text
 
 

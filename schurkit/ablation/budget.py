@@ -14,7 +14,7 @@ from schurkit.checks import InputError, integer, one_of
 from schurkit.engine import rollout
 from schurkit.metrics import fvu
 from schurkit.rnn import RNN, Trials
-from schurkit.schur.form import SchurForm, real_schur
+from schurkit.schur import SchurForm, real_schur
 
 from . import check_form
 from .couplings import coupling_estimates

@@ -15,8 +15,8 @@ import numpy as np
 from schurkit import random
 from schurkit.checks import InputError, integer, one_network, one_of
 from schurkit.rnn import RNN
+from schurkit.schur import SECTORS, SchurForm, real_schur
 from schurkit.schur.blocks import frobenius
-from schurkit.schur.form import SECTORS, SchurForm, real_schur
 
 SUBSETS = ((), ("RR",), ("CR",), ("CC",), ("RR", "CR"), ("RR", "CC"), ("CR", "CC"), SECTORS)
 CONTROLS = ("permuted", "matched", "block-upper", "full")

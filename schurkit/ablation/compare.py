@@ -23,9 +23,11 @@ def costliest(profile: Profile) -> dict[str, int]:
     Examples
     --------
     >>> from schurkit import RNN, Trials, ablation_profile, rollout
-    >>> rnn = RNN(np.eye(4)[:, 3:], np.diag([0.5] * 3, 1) + 0.5 * np.diag([2.0, 1, 1, 1]), np.eye(4)[:1])
+    >>> W_rec = np.diag([0.5] * 3, 1) + 0.5 * np.diag([2.0, 1, 1, 1])
+    >>> rnn = RNN(np.eye(4)[:, 3:], W_rec, np.eye(4)[:1])
     >>> inputs = np.random.default_rng(0).normal(size=(8, 6, 1))
-    >>> costliest(ablation_profile(rnn, Trials(inputs, rollout(rnn, inputs).outputs[0]), subsets=[("RR",), ("CR",)], controls=()))
+    >>> trials = Trials(inputs, rollout(rnn, inputs).outputs[0])
+    >>> costliest(ablation_profile(rnn, trials, subsets=[("RR",), ("CR",)], controls=()))
     {'CR': 1}
     """
     return dict(

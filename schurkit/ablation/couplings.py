@@ -25,7 +25,7 @@ from schurkit.engine import choose
 from schurkit.engine.adjoints import output_adjoints
 from schurkit.engine.base import Spec
 from schurkit.rnn import ARRAYS, RNN, Trials
-from schurkit.schur.form import SchurForm
+from schurkit.schur import SchurForm
 
 from .changes import check_form, forms_of
 from .loop import measure
@@ -163,9 +163,8 @@ def _blocks(network, d_out, form):
     """Blocks of trials of the adjoint of a signal and of the driving activity in the coordinates of
     T, (trials, time, hidden) each.
     """
-    driven = (
-        form.Q / np.broadcast_to(form.leak, form.hidden_size)[:, None]
-    )  # a change of T changes W_rec by diag(leak)⁻¹ Q ΔT Qᵀ
+    # a change of T changes W_rec by diag(leak)⁻¹ Q ΔT Qᵀ
+    driven = form.Q / np.broadcast_to(form.leak, form.hidden_size)[:, None]
     adjoint = network.back(d_out).transpose(1, 0, 2) @ driven.astype(network.driving.dtype)
     driving = np.ascontiguousarray(network.driving.transpose(1, 0, 2)) @ form.Q.astype(
         network.driving.dtype
@@ -212,8 +211,14 @@ class CouplingRow:
 
 
 def coupling_estimates(
-    rnn: RNN, form: SchurForm, trials: Trials, *, signals: int = 8, seed: int = 0, engine: str = "auto"
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    rnn: RNN,
+    form: SchurForm,
+    trials: Trials,
+    *,
+    signals: int = 8,
+    seed: int = 0,
+    engine: str = "auto",
+) -> tuple[np.ndarray, np.ndarray]:
     """Estimated effects of removing each single coupling: (first order, Gauss–Newton), each
     (blocks, blocks), zero on and below the diagonal.
 
@@ -272,9 +277,16 @@ def _blockwise(M, starts):
 
 
 def coupling_map(
-    rnn: RNN, trials: Trials, *, threshold: float = 0.9, forms: Sequence[SchurForm] | None = None, exact: bool = True,
-    signals: int = 8, seed: int = 0, engine: str = "auto",
-) -> list[CouplingRow]:  # fmt: skip
+    rnn: RNN,
+    trials: Trials,
+    *,
+    threshold: float = 0.9,
+    forms: Sequence[SchurForm] | None = None,
+    exact: bool = True,
+    signals: int = 8,
+    seed: int = 0,
+    engine: str = "auto",
+) -> list[CouplingRow]:
     """The effect on FVU of removing each single coupling between blocks: exact by batched rollouts,
     beside the estimate.
 
@@ -295,7 +307,8 @@ def coupling_map(
     --------
     >>> import numpy as np
     >>> from schurkit import RNN, Trials, rollout
-    >>> rnn = RNN(np.eye(3)[:, 2:], np.array([[0.9, 0.4, 0.0], [0.0, 0.8, 0.3], [0.0, 0.0, 0.7]]), np.eye(3)[:1])
+    >>> W_rec = np.array([[0.9, 0.4, 0.0], [0.0, 0.8, 0.3], [0.0, 0.0, 0.7]])
+    >>> rnn = RNN(np.eye(3)[:, 2:], W_rec, np.eye(3)[:1])
     >>> inputs = 0.1 * np.random.default_rng(0).normal(size=(8, 6, 1))
     >>> rows = coupling_map(rnn, Trials(inputs, rollout(rnn, inputs).outputs[0]))
     >>> [(row.driven, row.driver, round(row.exact, 2)) for row in rows]

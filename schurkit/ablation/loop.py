@@ -94,7 +94,8 @@ def switched(network: RNN, change: np.ndarray, when, trials: Trials) -> np.ndarr
     >>> from schurkit import RNN, Trials, rollout
     >>> rnn = RNN([[1.0]], [[0.5]], [[1.0]])
     >>> trials = Trials(np.ones((1, 3, 1)), np.zeros((1, 3, 1)))
-    >>> bool(np.allclose(switched(rnn, np.zeros((1, 1)), [True] * 3, trials), rollout(rnn, trials).outputs))
+    >>> outputs = switched(rnn, np.zeros((1, 1)), [True] * 3, trials)
+    >>> bool(np.allclose(outputs, rollout(rnn, trials).outputs))
     True
     """
     one_network(network, "switched")

@@ -21,7 +21,7 @@ from schurkit.intervals import Interval, over_networks
 from schurkit.metrics import Metric
 from schurkit.metrics import metric as named
 from schurkit.rnn import RNN, Trials
-from schurkit.schur.form import SchurForm
+from schurkit.schur import SchurForm
 
 from .changes import (
     CONTROLS,
@@ -253,7 +253,8 @@ def ablation_profile(
     >>> from schurkit import RNN, Trials, rollout
     >>> rnn = RNN(np.eye(4)[:, :1], np.diag([0.5] * 3, 1) + 0.5 * np.eye(4), np.ones((1, 4)))
     >>> inputs = np.random.default_rng(0).normal(size=(8, 5, 1))
-    >>> profile = ablation_profile(rnn, Trials(inputs, rollout(rnn, inputs).outputs[0]), subsets=[("RR",), ("CR",)])
+    >>> trials = Trials(inputs, rollout(rnn, inputs).outputs[0])
+    >>> profile = ablation_profile(rnn, trials, subsets=[("RR",), ("CR",)])
     >>> profile["CR"].readings
     ('∅',)
     """

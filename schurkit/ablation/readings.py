@@ -28,7 +28,8 @@ from .changes import DECIDING
 READINGS = ("harmless", "specific", "located", "unspecific", "milder", "nearly ∅", "∅", "–")
 MEANING = {
     "harmless": "it costs under 1 % of what there is to lose",
-    "specific": "it costs more than every change of equal size, in its place or elsewhere, so its entries "
+    "specific": "it costs more than every change of equal size, in its place or elsewhere, so its "
+    "entries "
     "matter",
     "located": "it costs more than changes of equal size elsewhere, and no more than others in its "
     "place",

@@ -11,7 +11,7 @@ import numpy as np
 from schurkit.checks import InputError, number, one_of, real_array
 from schurkit.metrics import Metric
 from schurkit.rnn import RNN, Trials
-from schurkit.schur.form import SchurForm
+from schurkit.schur import SchurForm
 
 from . import measure, name_of, removal
 

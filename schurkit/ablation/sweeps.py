@@ -11,7 +11,7 @@ import numpy as np
 from schurkit.engine import rollout
 from schurkit.metrics import Metric
 from schurkit.rnn import RNN, Trials
-from schurkit.schur.form import SECTORS, SchurForm
+from schurkit.schur import SECTORS, SchurForm
 
 from .changes import DECIDING, ablate, drawn_changes, forms_of, name_of, removal
 from .loop import measure
@@ -66,8 +66,15 @@ def threshold_sweep(
 
 
 def order_sweep(
-    networks: RNN, trials: Trials, orders: int, *, forms: Sequence[SchurForm], metric: str | Metric = "fvu", tie: float = 0.01, engine: str = "auto"
-):  # fmt: skip
+    networks: RNN,
+    trials: Trials,
+    orders: int,
+    *,
+    forms: Sequence[SchurForm],
+    metric: str | Metric = "fvu",
+    tie: float = 0.01,
+    engine: str = "auto",
+):
     """How much the cost of each sector depends on the order of blocks whose moduli nearly tie,
     which is arbitrary.
 

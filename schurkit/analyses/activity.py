@@ -16,7 +16,7 @@ from schurkit.checks import InputError, integer, one_network, real_array, shared
 from schurkit.engine import rollout
 from schurkit.engine.adjoints import output_adjoints
 from schurkit.rnn import RNN, Trials
-from schurkit.schur.form import SchurForm
+from schurkit.schur import SchurForm
 
 
 def driving_activity(rnn: RNN, trials: Trials) -> np.ndarray:

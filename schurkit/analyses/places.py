@@ -20,7 +20,7 @@ from schurkit.ablation.couplings import exact_effects
 from schurkit.checks import integer, one_of
 from schurkit.engine import rollout
 from schurkit.rnn import RNN, Trials
-from schurkit.schur.form import SECTORS, SchurForm
+from schurkit.schur import SECTORS, SchurForm
 
 from .prediction import Score, compare_models, predictors
 from .subspace import removals_of

@@ -24,7 +24,7 @@ from schurkit.ablation import name_of
 from schurkit.checks import InputError, number, read_only
 from schurkit.intervals import Interval, ratio
 from schurkit.rnn import RNN, Trials
-from schurkit.schur.form import SECTORS, SchurForm
+from schurkit.schur import SECTORS, SchurForm
 
 from .activity import driving_activity, readout_adjoint, second_moment, weighted
 from .subspace import named_removals

@@ -16,7 +16,7 @@ from schurkit import random
 from schurkit.ablation import check_form, name_of, removal
 from schurkit.checks import InputError, integer, number, read_only, real_array
 from schurkit.rnn import RNN, Trials
-from schurkit.schur.form import SchurForm
+from schurkit.schur import SchurForm
 
 from .activity import driving_activity
 

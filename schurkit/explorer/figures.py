@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from schurkit.schur.form import SECTORS
+from schurkit.schur import SECTORS
 from schurkit.views import base, plot
 
 from .state import View

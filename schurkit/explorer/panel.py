@@ -12,7 +12,7 @@ import ipywidgets as widgets
 import traitlets
 
 from schurkit.checks import InputError, integer
-from schurkit.schur.form import SECTORS
+from schurkit.schur import SECTORS
 
 from . import figures
 from .state import Explorer, Setting, View

@@ -25,7 +25,7 @@ from schurkit.engine import rollout
 from schurkit.metrics import Metric
 from schurkit.metrics import metric as metric_named
 from schurkit.rnn import RNN, Trials
-from schurkit.schur.form import SECTORS, SchurForm, real_schur
+from schurkit.schur import SECTORS, SchurForm, real_schur
 from schurkit.words import plural
 
 _KEPT = 32  # settings whose numbers are remembered

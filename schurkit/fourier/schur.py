@@ -22,7 +22,7 @@ from schurkit import random
 from schurkit.checks import InputError, integer, number, real_array
 from schurkit.engine import rollout
 from schurkit.rnn import RNN, Trials
-from schurkit.schur.form import SchurForm, real_schur
+from schurkit.schur import SchurForm, real_schur
 
 from . import frequency_rows, mean_over_sums, sums, tables
 

@@ -23,7 +23,8 @@ from schurkit.ablation import (
 )
 from schurkit.checks import InputError, integer, one_of
 from schurkit.rnn import RNN, Trials
-from schurkit.schur.form import SchurForm, SchurOrderWarning, real_schur
+from schurkit.schur import SchurForm, real_schur
+from schurkit.schur.form import SchurOrderWarning
 
 from .check import Check, check_against, check_fit
 from .constraints import constraint_report, defined

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from schurkit.checks import real_array
+from schurkit.schur import SchurForm, real_schur
 from schurkit.schur.blocks import frobenius
-from schurkit.schur.form import SchurForm, real_schur
 
 # signs that must agree beyond chance before a matrix is said to follow Dale's law: random signs do
 # so once in 2^10

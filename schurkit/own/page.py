@@ -15,7 +15,7 @@ from schurkit.ablation import SUBSETS, Profile, ablate, name_of
 from schurkit.ablation.couplings import CouplingRow, coupling_map, exact_effects
 from schurkit.engine import rollout
 from schurkit.rnn import RNN, Trials
-from schurkit.schur.form import SECTORS, SchurForm
+from schurkit.schur import SECTORS, SchurForm
 from schurkit.views import View, base, plot, styled
 from schurkit.views.profile import PLACES
 from schurkit.words import short, span

@@ -26,7 +26,7 @@ from schurkit.ablation import (
 )
 from schurkit.checks import InputError
 from schurkit.rnn import RNN
-from schurkit.schur.form import SECTORS, SchurForm
+from schurkit.schur import SECTORS, SchurForm
 from schurkit.words import listed, plural, short, span
 
 from .analysis import Analysis, removals_of

@@ -1,21 +1,5 @@
-"""The ordered real Schur form of one network: coordinates in which its eigenvalues and its
-nonnormal couplings stand apart.
-
-W_rec = Q T Qᵀ with Q orthogonal and T = B + N: B holds the diagonal blocks (the eigenvalues), N the
-couplings between blocks. Blocks stand by nonincreasing modulus, so the leading ones (sector R)
-drive each other in `RR`, are driven by the complement C in `CR`, and C drives itself in `CC`.
-
-What is unique and what is not
-    The eigenvalues, ‖T‖, the Henrici departure and norm_CR are properties of the matrix and of its
-    leading invariant subspace. norm_RR, norm_CC and single couplings also depend on the order of
-    the blocks inside a sector: see `SchurForm.random_order`. Q is unique up to a rotation inside
-    each block. We fix what can be fixed exactly: the entry of largest magnitude of the first Schur
-    vector of each block is positive, and the upper off-diagonal entry of each 2x2 block is
-    positive. Blocks with |upper| = |lower| leave the rotation angle free.
-
-Sources: S. Dräger, arXiv:2606.18457, §2 (coordinates, sectors) · Z. Bai and J. W. Demmel, Linear
-Algebra Appl. 186 (1993), and LAPACK dtrexc, dlaexc and dlanv2 (moving blocks) · P. Henrici, Numer.
-Math. 4 (1962) (departure from normality).
+"""The ordered real Schur form as a value: blocks, sectors, couplings, and the same matrix in other
+orders; `schurkit.schur.real` makes it.
 """
 
 from __future__ import annotations
@@ -26,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from schurkit.checks import InputError, checked_leak, integer, number, one_of, read_only, real_array
+from schurkit.checks import InputError, integer, number, one_of, read_only, real_array
 
 from .blocks import (
     Block,
@@ -35,12 +19,10 @@ from .blocks import (
     departure_of,
     finish_form,
     frobenius,
-    lapack_schur,
-    norm_of,
-    order_blocks,
     scaled_down,
     tie_tolerance,
 )
+from .matrix import is_whole
 
 SECTORS = ("RR", "CR", "CC")
 
@@ -143,7 +125,7 @@ class SchurForm:
         """The largest |λ| of W_rec itself, whatever the leak."""
         return (
             self.radius
-            if _is_whole(self.leak)
+            if is_whole(self.leak)
             else float(np.abs(np.linalg.eigvals(self.W_rec)).max())
         )
 
@@ -173,7 +155,7 @@ class SchurForm:
         """(hidden, hidden) recurrent weights rebuilt from Q T Qᵀ: equal to what came in up to
         rounding, not bit for bit.
         """
-        if _is_whole(self.leak):
+        if is_whole(self.leak):
             return self.weights(self.T)
         return self.weights(self.T) - np.diag(
             np.broadcast_to((1 - self.leak) / self.leak, self.hidden_size)
@@ -213,10 +195,8 @@ class SchurForm:
         outputs are read, of states where activity lies.
         """
         vectors = np.asarray(vectors, dtype=np.float64)
-        whole = np.square(vectors).sum()
-        return (
-            float(np.square(vectors @ self.Q[:, : self.n_leading]).sum() / whole) if whole else 0.0
-        )
+        whole, inside = np.square(vectors).sum(), vectors @ self.Q[:, : self.n_leading]
+        return float(np.square(inside).sum() / whole) if whole else 0.0
 
     def couplings(self) -> list[tuple[int, int]]:
         """All pairs (i, j) of block indices with i < j: block i is driven from block j."""
@@ -238,10 +218,8 @@ class SchurForm:
 
     def _pair(self, i, j) -> tuple[int, int]:
         last = len(self.blocks) - 1
-        i, j = (
-            integer(i, "block i", at_least=0, at_most=last),
-            integer(j, "block j", at_least=0, at_most=last),
-        )
+        i = integer(i, "block i", at_least=0, at_most=last)
+        j = integer(j, "block j", at_least=0, at_most=last)
         if not i < j:
             raise InputError(
                 f"a coupling (i, j) needs i < j, block i driven from block j; got ({i}, {j})."
@@ -251,12 +229,8 @@ class SchurForm:
     # -------------------------------------------------------------------------- sizes of the parts
     @cached_property
     def _norms(self) -> dict[str, float]:
-        parts = {
-            **{name: self.sector(name) for name in SECTORS},
-            "N": self.N,
-            "B": self.B,
-            "T": self.T,
-        }
+        parts = {name: self.sector(name) for name in SECTORS}
+        parts |= {"N": self.N, "B": self.B, "T": self.T}
         return {name: frobenius(part) for name, part in parts.items()}
 
     def norms(self) -> dict[str, float]:
@@ -265,26 +239,13 @@ class SchurForm:
         """
         return dict(self._norms)
 
-    norm_RR = property(
-        lambda self: self._norms["RR"], doc="Frobenius norm of the couplings inside R."
-    )
-    norm_CR = property(
-        lambda self: self._norms["CR"], doc="Frobenius norm of the couplings from C to R."
-    )
-    norm_CC = property(
-        lambda self: self._norms["CC"], doc="Frobenius norm of the couplings inside C."
-    )
-    norm_N = property(lambda self: self._norms["N"], doc="Frobenius norm of all couplings.")
-    norm_B = property(lambda self: self._norms["B"], doc="Frobenius norm of the diagonal blocks.")
-    norm_T = property(
-        lambda self: self._norms["T"], doc="Frobenius norm of T, equal to that of the step matrix."
-    )
+    norm_CR = property(lambda self: self._norms["CR"], doc="‖CR‖, the couplings from C to R.")
+    norm_N = property(lambda self: self._norms["N"], doc="‖N‖, all couplings.")
+    norm_T = property(lambda self: self._norms["T"], doc="‖T‖, that of the step matrix.")
 
     @property
     def henrici(self) -> float:
-        """Departure of the step matrix from normality, as `schurkit.schur.form.henrici`
-        (absolute).
-        """
+        """Departure of the step matrix from normality, as `schurkit.henrici` (absolute)."""
         return departure_of(self.T)
 
     def removed_mass(self, delta_T) -> float:
@@ -300,15 +261,14 @@ class SchurForm:
         """
         delta_T = self._change(delta_T)
         rows, columns = np.flatnonzero(delta_T.any(axis=1)), np.flatnonzero(delta_T.any(axis=0))
-        if (
-            max(len(rows), len(columns)) <= 4
-        ):  # a single coupling: a product of a few rows and columns
+        # a single coupling: a product of a few rows and columns
+        if max(len(rows), len(columns)) <= 4:
             change = (self.Q[:, rows] @ delta_T[np.ix_(rows, columns)]) @ self.Q[:, columns].T
         else:
             change = self.Q @ delta_T @ self.Q.T
         return (
             change
-            if _is_whole(self.leak)
+            if is_whole(self.leak)
             else change / np.broadcast_to(self.leak, self.hidden_size)[:, None]
         )
 
@@ -325,8 +285,8 @@ class SchurForm:
         """The same form with sectors at another threshold. The blocks of R must stand first, so a
         form in another order may refuse.
         """
-        threshold = _check_threshold(threshold)
-        n_leading, late = _cut(self.blocks, threshold, frobenius(self.T), self.leak)
+        threshold = checked_threshold(threshold)
+        n_leading, late = cut_of(self.blocks, threshold, frobenius(self.T), self.leak)
         if late and not self.refused:
             raise InputError(
                 f"with_threshold({threshold:g}) cannot cut this order: the block at row {late[0]} "
@@ -374,7 +334,7 @@ class SchurForm:
         (T, exponent), Q = scaled_down(self.T), np.array(self.Q, order="F")
         refused = arrange_blocks(T, Q, order, [block.size for block in self.blocks])
         T, Q, blocks = finish_form(T, Q, exponent)
-        _warn(refused)
+        warn_of(refused)
         return replace(self, T=T, Q=Q, blocks=blocks, refused=self.refused + refused)
 
     def random_order(self, seed: int, tie: float = 0.01) -> SchurForm:
@@ -383,7 +343,7 @@ class SchurForm:
 
         Moduli are chained: neighbours in size that differ by at most tie × radius share a group. No
         block crosses from R to C, so the sectors stay the same sets of blocks. norm_CR, norm_T and
-        henrici do not change; norm_RR, norm_CC and single couplings do, also through the shape of
+        henrici do not change; ‖RR‖, ‖CC‖ and single couplings do, also through the shape of
         the 2x2 blocks: results about them should carry their spread over such orders.
 
         Parameters
@@ -404,70 +364,11 @@ class SchurForm:
         return self.reordered(order)
 
 
-def real_schur(W_rec, threshold: float = 0.9, *, leak: float = 1.0) -> SchurForm:
-    """Ordered real Schur form of one network's step matrix, (I − diag(leak)) + diag(leak) W_rec = Q
-    T Qᵀ: W_rec itself at leak 1.
-
-    Blocks stand by nonincreasing modulus of their eigenvalues; ties (within 8 eps of the norm) keep
-    LAPACK's order and a complex pair is never split. 2x2 blocks are standardised: equal diagonal,
-    off-diagonal entries of opposite sign, |upper| ≥ |lower|. For relu networks and fixed-point
-    tasks the modulus is an order, not a time scale.
-
-    Parameters
-    ----------
-    W_rec : (hidden, hidden) recurrent weights in the column convention h_t = φ(W_rec h_{t−1} + …),
-        as `nn.RNN.weight_hh_l0`; used in float64.
-    threshold : from 0 to 1. R holds the blocks of modulus ≥ threshold^ā × the largest, ā the mean
-        leak (`SchurForm.cut`), up to the tie tolerance. If all moduli are 0, all blocks are in R.
-    leak : dt/τ, one number or one a unit, (hidden,), above 0 and at most 1.
-
-    Returns
-    -------
-    SchurForm. A move of blocks that LAPACK refuses is listed in `refused`, with SchurOrderWarning.
-
-    Raises
-    ------
-    InputError : not one square real finite matrix, a norm beyond the float64 range, or a threshold
-        or leak out of range.
-
-    Examples
-    --------
-    >>> from schurkit.schur.form import real_schur
-    >>> form = real_schur([[0.5, 3.0], [0.0, 2.0]])
-    >>> [round(float(modulus), 6) for modulus in form.moduli], form.n_leading, round(form.norm_CR, 6)
-    ([2.0, 0.5], 1, 3.0)
-
-    Source: S. Dräger, arXiv:2606.18457, §2, whose α is our threshold; LAPACK dgees and dtrexc.
-    """
-    threshold, leak = (
-        _check_threshold(threshold),
-        checked_leak(leak, np.shape(W_rec)[0] if np.ndim(W_rec) else 0),
-    )
-    W_scaled, exponent, norm = _check_W_rec(_step_matrix(W_rec, leak), "real_schur")
-    T, Q = lapack_schur(W_scaled)
-    refused = order_blocks(T, Q, exponent, norm)
-    T, Q, blocks = finish_form(T, Q, exponent)
-    _warn(refused)
-    return SchurForm(Q, T, blocks, threshold, leak, _cut(blocks, threshold, norm, leak)[0], refused)
-
-
-def _is_whole(leak) -> bool:
-    """Whether the step matrix is W_rec itself."""
-    return np.ndim(leak) == 0 and leak == 1
-
-
-def _step_matrix(W_rec, leak) -> np.ndarray:
-    if _is_whole(leak) or np.ndim(W_rec) != 2 or np.shape(W_rec)[0] != np.shape(W_rec)[1]:
-        return W_rec
-    a = np.broadcast_to(leak, len(W_rec))
-    return np.diag(1 - a) + a[:, None] * real_array(W_rec, "W_rec", dtype=np.float64)
-
-
 def _cut_modulus(radius: float, threshold: float, leak) -> float:
     return float(threshold ** np.mean(leak) * radius)
 
 
-def _cut(blocks: tuple[Block, ...], threshold: float, norm: float, leak) -> tuple[int, list[int]]:
+def cut_of(blocks: tuple[Block, ...], threshold: float, norm: float, leak) -> tuple[int, list[int]]:
     """Row of the first block below the threshold, and the rows of later blocks that are not (an
     order by modulus has none).
     """
@@ -482,67 +383,11 @@ def _cut(blocks: tuple[Block, ...], threshold: float, norm: float, leak) -> tupl
     ]
 
 
-def henrici(W_rec, relative: bool = False) -> float:
-    """Henrici's departure from normality, sqrt(‖W‖_F² − Σ|λ|²); 0 for normal matrices only.
-
-    Computed without the cancellation of that difference, from any real Schur form: sqrt(‖N‖_F² + Σ
-    (b + c)²) over its 2x2 blocks [[a, b], [c, a]].
-
-    Parameters
-    ----------
-    W_rec : (hidden, hidden) recurrent weights of one network.
-    relative : divide by ‖W_rec‖_F, which gives a number from 0 to 1 (0 for a zero matrix).
-
-    Raises
-    ------
-    InputError : not one square real finite matrix, or a norm beyond the float64 range.
-
-    Examples
-    --------
-    >>> from schurkit.schur.form import henrici
-    >>> henrici([[0.0, 3.0], [0.0, 0.0]]), henrici([[0.0, -2.0], [2.0, 0.0]])
-    (3.0, 0.0)
-
-    Source: P. Henrici, Numer. Math. 4, 24–40 (1962).
-    """
-    W_scaled, exponent, norm = _check_W_rec(W_rec, "henrici")
-    departure = float(np.ldexp(departure_of(lapack_schur(W_scaled)[0]), exponent))
-    if relative:
-        return departure / norm if norm else 0.0
-    return departure
-
-
-# ------------------------------------------------------------------------------------------ checks
-def _check_W_rec(W_rec, function: str) -> tuple[np.ndarray, int, float]:
-    """W_rec scaled as by `scaled_down`, the power of two that restores it, and its Frobenius
-    norm.
-    """
-    shape = np.shape(W_rec)
-    if len(shape) == 3 and shape[1] == shape[2]:
-        raise InputError(
-            f"{function} needs the W_rec of one network, shape (hidden, hidden); got a stack of "
-            f"shape {shape}. Pass W_rec[i]."
-        )
-    if len(shape) != 2 or shape[0] != shape[1]:
-        hint = " Did you pass W_in?" if len(shape) == 2 else ""
-        raise InputError(f"{function} needs W_rec of shape (hidden, hidden); got {shape}.{hint}")
-    if shape[0] == 0:
-        raise InputError(f"{function} needs a W_rec of at least one unit; got shape {shape}.")
-    W_scaled, exponent = scaled_down(real_array(W_rec, "W_rec", dtype=np.float64))
-    norm = norm_of(W_scaled, exponent)
-    if not np.isfinite(norm):
-        raise InputError(
-            f"{function} needs a W_rec whose Frobenius norm a float64 can hold; it exceeds "
-            "1.8e308. Scale it down."
-        )
-    return W_scaled, exponent, norm
-
-
-def _check_threshold(threshold) -> float:
+def checked_threshold(threshold) -> float:
     return number(threshold, "threshold", at_least=0, at_most=1)
 
 
-def _warn(refused: tuple[str, ...]) -> None:
+def warn_of(refused: tuple[str, ...]) -> None:
     if refused:
         warnings.warn(
             f"the order of the Schur blocks is not exact: {'; '.join(refused)}",

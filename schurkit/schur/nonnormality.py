@@ -17,9 +17,6 @@ values by Lanczos bidiagonalisation of the inverse of the triangular Schur facto
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-
 import numpy as np
 import scipy.linalg
 import scipy.optimize
@@ -29,6 +26,7 @@ from schurkit import random
 from schurkit.checks import InputError, integer, number, one_of, real_array
 
 from .blocks import scaled_down
+from .matrix import checked_W_rec
 
 TOLERANCE = 1e-3
 """Largest residual at which a smallest singular value counts as found, relative to it: it is then
@@ -41,17 +39,8 @@ _MOST_STEPS = 40  # of Lanczos; what has not settled by then gets a dense SVD
 _NARROW = 1e-6
 
 
-def _in_one_thread(function: Callable) -> Callable:
-    """The products here are small: threads cost more than they bring, and on a busy machine far
-    more.
-    """
-
-    @wraps(function)
-    def limited(*args, **kwargs):
-        with threadpool_limits(limits=1, user_api="blas"):
-            return function(*args, **kwargs)
-
-    return limited
+# The products here are small: threads cost more than they bring, and on a busy machine far more.
+_in_one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 @_in_one_thread
@@ -76,16 +65,15 @@ def powers(W_rec, steps: int, norm: str = "spectral") -> np.ndarray:
 
     Source: Trefethen and Embree (2005), §14.
     """
-    W_scaled, exponent = _matrix(W_rec, "powers")
+    W_scaled, exponent = checked_W_rec(W_rec, "powers")[:2]
     steps = integer(steps, "steps", at_least=0)
     order = {"spectral": 2, "frobenius": "fro"}[one_of(norm, "norm", ("spectral", "frobenius"))]
     found, power, shift = np.empty(steps + 1), np.eye(len(W_scaled)), 0
     for k in range(steps + 1):
         with np.errstate(over="ignore", under="ignore"):
             found[k] = np.ldexp(np.linalg.norm(power, order), shift)
-        power, more = scaled_down(
-            W_scaled @ power
-        )  # a power of two aside, so that no product overflows or vanishes
+        # a power of two aside, so that no product overflows or vanishes
+        power, more = scaled_down(W_scaled @ power)
         shift += exponent + more
     return found
 
@@ -115,14 +103,13 @@ def pseudospectrum(W_rec, re, im) -> np.ndarray:
 
     Source: Trefethen and Embree (2005), §2 and §39; Lui (1997).
     """
-    W_scaled, exponent = _matrix(W_rec, "pseudospectrum")
+    W_scaled, exponent = checked_W_rec(W_rec, "pseudospectrum")[:2]
     re, im = (
         real_array(part, name, ("points",), dtype=np.float64)
         for part, name in ((re, "re"), (im, "im"))
     )
-    rows, back = np.unique(
-        np.abs(im), return_inverse=True
-    )  # W_rec is real: z and its conjugate share their value
+    # W_rec is real: z and its conjugate share their value
+    rows, back = np.unique(np.abs(im), return_inverse=True)
     points = re[None, :] + 1j * rows[:, None]
     least = _smallest_singular_values(_triangle(W_scaled), (points * 2.0**-exponent).ravel())
     return np.ldexp(least, exponent).reshape(points.shape)[back]
@@ -158,12 +145,13 @@ def kreiss_constant(W_rec, radius: float | None = None) -> float:
 
     Examples
     --------
-    >>> round(kreiss_constant([[0.0, -2.0], [2.0, 0.0]]), 6), round(kreiss_constant([[0.0, 3.0], [0.0, 0.0]], radius=1.0), 3)
+    >>> normal, shear = [[0.0, -2.0], [2.0, 0.0]], [[0.0, 3.0], [0.0, 0.0]]
+    >>> round(kreiss_constant(normal), 6), round(kreiss_constant(shear, radius=1.0), 3)
     (1.0, 1.083)
 
     Source: Trefethen and Embree (2005), §14 and §18.
     """
-    W_scaled, exponent = _matrix(W_rec, "kreiss_constant")
+    W_scaled, exponent = checked_W_rec(W_rec, "kreiss_constant")[:2]
     T = _triangle(W_scaled)
     largest = float(np.abs(T.diagonal()).max())
     if radius is None:
@@ -178,9 +166,8 @@ def kreiss_constant(W_rec, radius: float | None = None) -> float:
         if largest > radius * (1 + 1e-12):
             return float("inf")
 
-    rounding = (
-        np.finfo(float).eps * len(T) * np.linalg.norm(T)
-    )  # σ_min is known to this; adding it keeps the result a lower bound
+    # σ_min is known to this; adding it keeps the result a lower bound
+    rounding = np.finfo(float).eps * len(T) * np.linalg.norm(T)
 
     def value(depth, angle, find):
         points = radius * (1 + 10.0**depth) * np.exp(1j * angle)
@@ -215,9 +202,8 @@ def kreiss_constant(W_rec, radius: float | None = None) -> float:
         step_depth, step_angle = (
             np.where(top == 0, step / 2, step) for step in (step_depth, step_angle)
         )
-    return max(
-        1.0, float(value(depth, angle, _by_svd).max())
-    )  # towards |z| = ∞ the value tends to 1
+    # towards |z| = ∞ the value tends to 1
+    return max(1.0, float(value(depth, angle, _by_svd).max()))
 
 
 # --------------------------------------------------------------------------------- numerical range
@@ -246,7 +232,7 @@ def numerical_range(W_rec, angles: int = 180) -> np.ndarray:
 
     Source: C. R. Johnson, SIAM J. Numer. Anal. 15 (1978) 595.
     """
-    W_scaled, exponent = _matrix(W_rec, "numerical_range")
+    W_scaled, exponent = checked_W_rec(W_rec, "numerical_range")[:2]
     count = integer(angles, "angles", at_least=3)
     _, vectors = np.linalg.eigh(
         _hermitian_parts(W_scaled, 2 * np.pi * np.arange(count // 2 + 1) / count)
@@ -280,7 +266,7 @@ def numerical_radius(W_rec) -> float:
     Source: R. A. Horn and C. R. Johnson, *Topics in Matrix Analysis*, Cambridge University Press
     (1991), ch. 1.
     """
-    W_scaled, exponent = _matrix(W_rec, "numerical_radius")
+    W_scaled, exponent = checked_W_rec(W_rec, "numerical_radius")[:2]
     angles = np.pi * np.arange(181) / 180
     reach = np.linalg.eigvalsh(_hermitian_parts(W_scaled, angles))[:, -1]
     angles, step, best = angles[np.argsort(-reach, kind="stable")[:3]], np.pi / 180, reach.max()
@@ -405,21 +391,6 @@ def _solve_adjoint(T, gaps, right) -> np.ndarray:
 
 
 # ------------------------------------------------------------------------------------------ checks
-def _matrix(W_rec, function: str) -> tuple[np.ndarray, int]:
-    """W_rec with entries below 1, and the power of two that restores it."""
-    shape = np.shape(W_rec)
-    if len(shape) == 3 and shape[1] == shape[2]:
-        raise InputError(
-            f"{function} needs the W_rec of one network, shape (hidden, hidden); got a stack of "
-            f"shape {shape}. Pass W_rec[i]."
-        )
-    if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
-        raise InputError(
-            f"{function} needs W_rec of shape (hidden, hidden); got {shape}. Did you pass W_in?"
-        )
-    return scaled_down(real_array(W_rec, "W_rec", dtype=np.float64))
-
-
 def _triangle(W_scaled) -> np.ndarray:
     """The complex triangular Schur factor, unitarily similar to W_scaled."""
     T, _ = scipy.linalg.schur(W_scaled, output="complex", check_finite=False)

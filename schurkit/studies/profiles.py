@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from schurkit.ablation import SUBSETS, ablation_profile, name_of
-from schurkit.schur.form import SECTORS, real_schur
+from schurkit.schur import SECTORS, real_schur
 from schurkit.training.recipe import Phase, Recipe
 from schurkit.training.train import train
 

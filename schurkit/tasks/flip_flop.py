@@ -89,9 +89,8 @@ class FlipFlop(DrawnTask):
         p[0] = 1.0
         inputs = (u < p).astype(np.float32)
         inputs -= 2 * (u < p / 2).astype(np.float32)
-        held = np.ascontiguousarray(
-            inputs.reshape(-1, self.steps, self.bits).transpose(1, 2, 0)
-        )  # time first: each step is one copy
+        # time first: each step is one copy
+        held = np.ascontiguousarray(inputs.reshape(-1, self.steps, self.bits).transpose(1, 2, 0))
         for t in range(1, self.steps):
             np.copyto(held[t], held[t - 1], where=held[t] == 0)
         return Trials(inputs, np.ascontiguousarray(held.transpose(2, 0, 1)).reshape(inputs.shape))

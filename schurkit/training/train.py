@@ -220,11 +220,12 @@ def _train_missing(runs: list[_Run], progress):
         for run in runs
         for chunk in _chunks(run.missing, threads, run.networks_a_chunk())
     ]
+    # the longest first
     jobs.sort(
         key=lambda job: (
             -len(job[1]) * job[0].study.recipe.steps * job[0].study.recipe.hidden_size ** 2
         )
-    )  # the longest first
+    )
     steps = sum(len(chunk) * run.study.recipe.steps for run, chunk in jobs)
     with _Bar(steps, progress, runs[0].study.task) as bar:
 
@@ -244,9 +245,8 @@ def _train_missing(runs: list[_Run], progress):
             try:
                 while pending:
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    for future in sorted(
-                        done, key=lambda future: future.exception() is not None
-                    ):  # keep what is finished before raising
+                    # keep what is finished before raising
+                    for future in sorted(done, key=lambda future: future.exception() is not None):
                         run, chunk, fitted, seconds = future.result()
                         for seed, one in zip(chunk, fitted):
                             run.keep(seed, one, seconds)

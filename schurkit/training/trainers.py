@@ -79,10 +79,11 @@ class LoopTrainer:
     ):
         self.stack.keep(networks)
         losses, done = np.full((len(networks), count), np.nan), np.full(len(networks), count)
+        # positions in `networks`
         rates, going = (
             np.asarray(learning_rates, float),
             np.arange(len(networks)),
-        )  # positions in `networks`
+        )
         for i in range(count):
             found, finite = self._step(
                 source.draw([seeds[p] for p in going], step + i), rates[going]

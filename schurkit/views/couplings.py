@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.colors import SymLogNorm
 
-from schurkit.schur.form import SECTORS, SchurForm
+from schurkit.schur import SECTORS, SchurForm
 from schurkit.words import plural, short
 
 from . import plot

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schurkit.schur.form import SchurForm
+from schurkit.schur import SchurForm
 from schurkit.words import plural, short, span
 
 from . import plot

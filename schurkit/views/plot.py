@@ -231,9 +231,8 @@ def loss_curves(
     if chance is not None:
         ax.axhline(chance, color="black", lw=0.8, ls=":", label="predicting the mean")
     lowest = min((np.min(y) for y in losses if len(y)), default=0)
-    if (
-        lowest > 0
-    ):  # whole decades, and labels for these alone: those of the minor ticks would crowd the axis
+    # whole decades, and labels for these alone: those of the minor ticks would crowd the axis
+    if lowest > 0:
         ax.yaxis.set_minor_formatter("")
         ax.set_ylim(bottom=min(10.0 ** np.floor(np.log10(lowest)), ax.get_ylim()[0]))
     ax.set(xlabel="training step", ylabel="loss (MSE)")
@@ -352,9 +351,8 @@ def symlog(ax, linear: float, lowest: float = 0.0):
     """
     highest = max(float(ax.dataLim.y1), linear)
     ax.set_yscale("symlog", linthresh=linear)
-    ax.set_ylim(
-        bottom=min(-linear / 2, 1.3 * float(lowest)), top=1.6 * highest
-    )  # the margin of a linear axis would cut the topmost dots
+    # the margin of a linear axis would cut the topmost dots
+    ax.set_ylim(bottom=min(-linear / 2, 1.3 * float(lowest)), top=1.6 * highest)
     return ax
 
 

@@ -235,10 +235,11 @@ def test_its_code_can_be_tried_on_a_cpu(tmp_path, monkeypatch, capsys):
         row.peer for row in rows
     ] == ["", "nn.RNN loop", "torch.func.vmap"]
     assert all(row.value > 0 and row.target is None for row in rows)
+    # and everyone's losses agree
     assert {row.note for row in rows} == {
         "CPU, batches drawn on the host",
         "",
-    }  # and everyone's losses agree
+    }
 
 
 def test_the_sizes_and_the_goal_on_a_gpu(monkeypatch):

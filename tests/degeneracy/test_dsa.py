@@ -54,9 +54,8 @@ def test_axioms(score):
         np.array_equal(D, D.T) and not np.diag(D).any() and (D[np.triu_indices(4, 1)] > 0.1).all()
     )
     backwards = dsa(A[::-1], score=score)
-    assert np.array_equal(
-        backwards.values[::-1, ::-1], D
-    )  # symmetric, and blind to the others in the stack, to the last bit
+    # symmetric, and blind to the others in the stack, to the last bit
+    assert np.array_equal(backwards.values[::-1, ::-1], D)
     assert dsa(A[:2], score=score).values[0, 1] == D[0, 1]
     assert dsa(np.stack([A[0], A[0]]), score=score).values.max() < 1e-10
     assert not D.flags.writeable

@@ -53,9 +53,8 @@ def test_operators_are_those_of_the_full_decomposition(rank, delays):
     found = delay_operators(h, rank=rank, delays=delays).values
     for A, one in zip(found, h):
         B = oracle(one, rank, delays)
-        signs = np.sign((A * B)[0]) * np.sign(
-            (A * B)[0, 0]
-        )  # singular vectors are known up to a sign
+        # singular vectors are known up to a sign
+        signs = np.sign((A * B)[0]) * np.sign((A * B)[0, 0])
         assert np.abs(A - signs[:, None] * B * signs).max() < 1e-8
 
 

@@ -142,9 +142,8 @@ def test_scales_and_what_the_paper_scale_does_to_untrained_networks():
             one.relative, one.raw / np.sqrt(np.outer(norms, norms))
         )
     pairs = np.triu_indices(4, 1)
-    assert (
-        found[16].per_n2[pairs].mean() > 6 * found[64].per_n2[pairs].mean()
-    )  # falls with n although nothing was learnt
+    # falls with n although nothing was learnt
+    assert found[16].per_n2[pairs].mean() > 6 * found[64].per_n2[pairs].mean()
     assert found[16].relative[pairs].mean() < found[64].relative[pairs].mean()
     for scale, name in (("raw", "raw"), ("per n²", "per_n2"), ("relative", "relative")):
         one = pif_distances(matrices(), starts=1, scale=scale)

@@ -44,9 +44,8 @@ def test_self_pairs_are_dropped():
     equal = np.ones((25, 25)) - np.eye(25)
     for method in ("bootstrap", "jackknife"):
         found = pair_mean(equal, method=method)
-        assert (found.mean, found.low, found.high) == pytest.approx(
-            (1.0, 1.0, 1.0)
-        )  # a resample with self-pairs would give less than 1
+        # a resample with self-pairs would give less than 1
+        assert (found.mean, found.low, found.high) == pytest.approx((1.0, 1.0, 1.0))
 
 
 def test_by_hand():

@@ -123,9 +123,8 @@ def test_power_grows_with_networks_and_with_the_change():
         power(losses, networks=20, factor=1.0),
     )
     assert few < 0.4 < many and none < 0.15
-    assert (
-        power([1e-6 * x + 7 for x in losses], networks=10) == few
-    )  # in what unit they are measured does not matter
+    # in what unit they are measured does not matter
+    assert power([1e-6 * x + 7 for x in losses], networks=10) == few
 
 
 @pytest.mark.parametrize(

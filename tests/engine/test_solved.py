@@ -33,9 +33,8 @@ def solved(loss, outputs, activation, soft=False, margin=15.0):
     act = np.tanh if activation == "tanh" else lambda x: np.maximum(x, 0)
     states = act(act(W_in.T[first].astype(float)) @ W_rec.T + W_in.T[second])
     noise = rng.normal(size=one_hot.shape)
-    wanted = (
-        one_hot + 1e-3 * noise if loss == "mse" else margin * one_hot + 0.5 * noise - 20
-    )  # a common constant, as training leaves one
+    # a common constant, as training leaves one
+    wanted = one_hot + 1e-3 * noise if loss == "mse" else margin * one_hot + 0.5 * noise - 20
     W_out = np.linalg.lstsq(states, wanted, rcond=None)[0].T.astype(np.float32)
     targets = one_hot if not soft else one_hot * (1 - 1e-5) + (1 - one_hot) * 1e-5 / (outputs - 1)
     return (

@@ -111,9 +111,8 @@ def by_torch(weights, spec, rule, task, seed, rate, steps, trials):
         optimiser.zero_grad()
         (loss + sum(rule[name].l1 * p.abs().sum() for name, p in tensors.items())).backward()
         for p in tensors.values():
-            p.grad *= min(
-                1.0, rule.clip_norm / p.grad.norm().item()
-            )  # torch's own clipping adds 1e-6 to the norm
+            # torch's own clipping adds 1e-6 to the norm
+            p.grad *= min(1.0, rule.clip_norm / p.grad.norm().item())
         optimiser.step()
         losses.append(loss.item())
     return losses, {name: p.detach().numpy() for name, p in tensors.items()}
@@ -350,10 +349,11 @@ def test_the_device_is_the_environments(monkeypatch):
         match=r"SCHURKIT_DEVICE must be 'cpu', 'cuda' or 'cuda:' and a number; got 'gpu'\.$",
     ):
         choose("torch")
+    # they do not ask
     assert {choose(name).name for name in ("auto", "numpy")} <= {
         "numba",
         "numpy",
-    }  # they do not ask
+    }
 
 
 def test_a_device_that_is_not_there_is_told_in_one_line(monkeypatch):

@@ -55,9 +55,8 @@ def test_the_numbers_are_those_of_the_profile(activation, outputs, dtype):
             assert view.delta == pytest.approx(profile.effect[i, k], rel=1e-4, abs=1e-6)
             assert (view.sensitivity is None) == (profile.removed_mass[i, k] < 1e-5)
             assert view.reading == profile["+".join(sectors)].readings[i]
-            assert list(view.controls) == (
-                ["permuted", "matched"] if view.removed_mass else []
-            )  # an empty sector has no control
+            # an empty sector has no control
+            assert list(view.controls) == (["permuted", "matched"] if view.removed_mass else [])
             for kind, drawn in view.controls.items():
                 np.testing.assert_allclose(
                     drawn - view.full, profile.controls[kind][i, k], rtol=1e-4, atol=1e-6

@@ -101,9 +101,8 @@ def test_a_script_is_small_has_no_id_and_asks_for_nothing(kind):
     assert not re.search(
         r"\b(fetch|XMLHttpRequest|import|eval|innerHTML|getElementById|localStorage)\b", code
     )
-    assert set(re.findall(r"https?://[^\"'` ]+", code)) == {
-        "http://www.w3.org/2000/svg"
-    }  # a name, not an address
+    # a name, not an address
+    assert set(re.findall(r"https?://[^\"'` ]+", code)) == {"http://www.w3.org/2000/svg"}
     assert "</" not in code and not re.search(r"[{ ]id: ", code)
 
 

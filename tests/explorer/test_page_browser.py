@@ -8,7 +8,7 @@ from helpers import random_rnn, random_trials
 
 from schurkit import Trials, fourier, random
 from schurkit.explorer import Explorer, Setting, page
-from schurkit.schur.form import henrici
+from schurkit.schur import henrici
 from schurkit.schur.nonnormality import powers
 
 KINDS = ("ablation", "schur", "frequency")

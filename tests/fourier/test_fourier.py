@@ -66,9 +66,8 @@ def test_energies_against_fft_and_parseval(noise):
         np.square(table).sum(), rel=1e-12
     )
     assert np.allclose(fourier.frequency_energies(noise)[4], fourier.frequency_energies(noise[4]))
-    assert np.allclose(
-        fourier.frequency_energies(table + 100.0), energies, rtol=1e-10
-    )  # the constant has no part in it
+    # the constant has no part in it
+    assert np.allclose(fourier.frequency_energies(table + 100.0), energies, rtol=1e-10)
 
 
 def test_keys_of_a_planted_table_strongest_first():
@@ -85,9 +84,8 @@ def test_keys_of_a_planted_table_strongest_first():
 @pytest.mark.parametrize("unit", [2, 5, 28])
 def test_multiplying_residues_by_a_unit_moves_the_keys(unit):
     X = planted().W_in[0].T
-    moved = X[
-        (unit * np.arange(P)) % P
-    ]  # value at a becomes that of u a: frequency k becomes k u mod p, up to sign
+    # value at a becomes that of u a: frequency k becomes k u mod p, up to sign
+    moved = X[(unit * np.arange(P)) % P]
     expected = {min(k * unit % P, -k * unit % P) for k in KEYS}
     assert set(fourier.key_frequencies(moved).tolist()) == expected
     back = np.empty_like(X)
@@ -139,9 +137,8 @@ def test_units_of_one_frequency_and_their_rotation():
     assert fourier.unit_purity(mixed) == pytest.approx(
         spectra.max(axis=0).sum() / spectra.sum(), rel=1e-12
     )
-    assert fourier.unit_purity(np.concatenate([X, np.zeros((P, 3))], axis=1)) == pytest.approx(
-        1
-    )  # silent units do not count
+    # silent units do not count
+    assert fourier.unit_purity(np.concatenate([X, np.zeros((P, 3))], axis=1)) == pytest.approx(1)
 
 
 def test_gini():
@@ -149,9 +146,8 @@ def test_gini():
         np.eye(8)[3]
     ) == pytest.approx(7 / 8)
     x = np.random.default_rng(0).exponential(size=40)
-    pairs = np.abs(x[:, None] - x).sum() / (
-        2 * len(x) * x.sum()
-    )  # mean absolute difference, the other definition
+    # mean absolute difference, the other definition
+    pairs = np.abs(x[:, None] - x).sum() / (2 * len(x) * x.sum())
     assert fourier.gini(x) == pytest.approx(pairs, rel=1e-12)
 
 

@@ -620,9 +620,8 @@ def test_inputs_are_never_overwritten(files, capsys):
     before = {path.name: path.read_bytes() for path in files.iterdir()}
     os.link(files / "net.npz", files / "hard.json")
     os.symlink(files / "trials.npz", files / "soft.json")
-    os.mkfifo(
-        files / "pipe"
-    )  # stands for /dev/null and other devices, which a rename would replace
+    # stands for /dev/null and other devices, which a rename would replace
+    os.mkfifo(files / "pipe")
     for target, told in (
         ("net.npz", "would overwrite"),
         ("trials.npz", "would overwrite"),

@@ -191,9 +191,8 @@ def test_equations_that_are_covered_agree_with_their_writing_out():
 def test_one_step_late_and_something_else(mistake, told):
     rnn = network(leak=0.2, form="voltage")
     trials, outputs = trials_of(rnn, autonomous=0)
-    first = np.broadcast_to(
-        rnn.b_out[0], outputs[:, :, :1].shape
-    )  # the readout of the state before the first step
+    # the readout of the state before the first step
+    first = np.broadcast_to(rnn.b_out[0], outputs[:, :, :1].shape)
     late = np.concatenate([first, outputs[:, :, :-1]], axis=2)
     assert "one time step late" in check_against(rnn, trials, late).hint
     hint = check_against(replace(rnn, **mistake), trials, late).hint

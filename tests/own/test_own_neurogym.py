@@ -154,9 +154,8 @@ def test_tasks_without_ground_truth_or_with_images(changed, told):
         from_neurogym(Odd("PerceptualDecisionMaking"))
 
 
-@pytest.mark.filterwarnings(
-    "ignore::UserWarning:gymnasium"
-)  # about how the library registers its tasks
+# about how the library registers its tasks
+@pytest.mark.filterwarnings("ignore::UserWarning:gymnasium")
 @pytest.mark.parametrize("name", TASKS)
 def test_the_library_itself(name):
     neurogym = pytest.importorskip(

@@ -66,8 +66,26 @@ def made(tmp_path_factory):
     here = os.getcwd()
     os.chdir(folder)
     try:
-        code = main(["analyze", weights, "--trials", "trials.npz", "--html", "out.html", "--json", "out.json", "--notebook", "out.ipynb",
-                     "--network", "1", "--draws", "4", "--seed", "3"])  # fmt: skip
+        code = main(
+            [
+                "analyze",
+                weights,
+                "--trials",
+                "trials.npz",
+                "--html",
+                "out.html",
+                "--json",
+                "out.json",
+                "--notebook",
+                "out.ipynb",
+                "--network",
+                "1",
+                "--draws",
+                "4",
+                "--seed",
+                "3",
+            ]
+        )
         plain = main(
             [
                 "analyze",
@@ -436,12 +454,13 @@ def test_without_trials_the_page_says_what_they_would_add(tmp_path, monkeypatch)
     "rnn",
     [
         RNN(np.ones((1, 1)), [[0.5]], np.ones((1, 1))),  # nothing to remove
+        # grows without bound
         RNN(
             np.ones((3, 1)),
             np.diag([3.0, 2.0, 1.0]) + np.triu(np.ones((3, 3)), 1),
             np.ones((1, 3)),
             activation="relu",
-        ),  # grows without bound
+        ),
         stack(1, activation="relu", leak=np.linspace(0.1, 0.9, 7), form="voltage"),
     ],
     ids=["one unit", "diverging", "relu voltage, a leak per unit"],
@@ -513,6 +532,7 @@ def test_the_notebook_alone_needs_no_kernel(tmp_path, monkeypatch, capsys):
     save(tmp_path, stack(1))
     (tmp_path / "below").mkdir()
     monkeypatch.setattr(own_page, "run_here", None)
+    # outputs disagree
     assert (
         run(
             tmp_path,
@@ -525,7 +545,7 @@ def test_the_notebook_alone_needs_no_kernel(tmp_path, monkeypatch, capsys):
             "all",
         )
         == 2
-    )  # outputs disagree
+    )
     assert not (tmp_path / "below" / "out.ipynb").exists()
     assert (
         run(
@@ -600,8 +620,21 @@ def test_a_failure_that_is_not_the_readers_is_one_line_and_writes_nothing(
     (tmp_path / "out.html").write_text("what was there")
 
     def broken(values):
-        return {"cells": [{"cell_type": "code", "id": "a", "metadata": {}, "source": "1 / 0", "outputs": [], "execution_count": None}],
-                "metadata": {}, "nbformat": 4, "nbformat_minor": 5}  # fmt: skip
+        return {
+            "cells": [
+                {
+                    "cell_type": "code",
+                    "id": "a",
+                    "metadata": {},
+                    "source": "1 / 0",
+                    "outputs": [],
+                    "execution_count": None,
+                }
+            ],
+            "metadata": {},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
 
     monkeypatch.setattr("schurkit.own.command.filled", broken)
     assert run(tmp_path, monkeypatch, "--html", "out.html") == 1

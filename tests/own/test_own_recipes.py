@@ -258,9 +258,17 @@ def as_trainrnnbrain_runs(params, u):
 def trainrnnbrain_given(seed=0, **changes):
     rng = np.random.default_rng(seed)
     params = {
-        "W_inp": rng.normal(size=(9, 3)), "W_rec": rng.normal(size=(9, 9)) / 3, "W_out": rng.normal(size=(2, 9)), "bias": rng.normal(size=9),
-        "y_init": rng.normal(size=9), "dt": 1.0, "tau": 10.0, "gamma": 0.0, "equation_type": "s", "activation_args": {"name": "relu", "slope": 1.0},
-    } | changes  # fmt: skip
+        "W_inp": rng.normal(size=(9, 3)),
+        "W_rec": rng.normal(size=(9, 9)) / 3,
+        "W_out": rng.normal(size=(2, 9)),
+        "bias": rng.normal(size=9),
+        "y_init": rng.normal(size=9),
+        "dt": 1.0,
+        "tau": 10.0,
+        "gamma": 0.0,
+        "equation_type": "s",
+        "activation_args": {"name": "relu", "slope": 1.0},
+    } | changes
     u = rng.normal(size=(3, 40, 5))
     outputs = as_trainrnnbrain_runs(params, u)
     return {

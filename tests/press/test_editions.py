@@ -22,9 +22,8 @@ def test_an_edition_holds_what_differs_from_the_defaults(tmp_path):
     )
     assert editions(root, known)["quick"].values == {}
     edition = editions(root, known)["book"]
-    assert edition.values == {
-        "small": {"seeds": 20}
-    }  # YAML reads 1e-3 as text; it is the default of a float all the same
+    # YAML reads 1e-3 as text; it is the default of a float all the same
+    assert edition.values == {"small": {"seeds": 20}}
     assert edition.purpose == "more"
 
 

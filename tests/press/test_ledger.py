@@ -75,10 +75,11 @@ def test_verdicts_are_counted_once_a_claim_and_those_without_a_test_are_not_run(
         for id, claim in load_claims(CLAIMS).items()
         if id in ("S1", "S2", "S3")
     }
+    # S1: within .01 of 0; S2: at most .75
     tests = {
         "S1": [claim("S1"), claim("S1")],
         "S2": [claim("S2"), claim("S2", interval=[0.5, 0.8])],
-    }  # S1: within .01 of 0; S2: at most .75
+    }
     assert ledger.counted(known, tests) == {
         "not reproduced": 1,
         "reproduced": 1,
@@ -113,9 +114,8 @@ def test_every_claim_has_a_row_and_an_entry_with_both_runs():
     )
     assert rows[1].count("[not run]") == 2
     assert f"**Published runs:** 1 not reproduced, {len(known) - 1} not run." in text
-    assert (
-        len({re.sub(r"[^|]", "", row.replace("\\|", "")) for row in rows}) == 1
-    )  # as many cells in every row
+    # as many cells in every row
+    assert len({re.sub(r"[^|]", "", row.replace("\\|", "")) for row in rows}) == 1
 
 
 def test_a_run_under_other_conditions_says_which_and_gives_no_verdict():
@@ -181,10 +181,11 @@ def test_the_conditions_of_every_claim_are_parameters_of_the_chapter_that_tests_
         defaults = {parameter.name: parameter.default for parameter in found[name].parameters}
         assert told.conditions and set(told.conditions) <= set(defaults), id
         differ = {what for what, wanted in told.conditions.items() if defaults[what] != wanted}
+        # the quick edition of modular addition has an easier split
         assert differ <= {"train_fraction"}, (
             id,
             differ,
-        )  # the quick edition of modular addition has an easier split
+        )
 
 
 def test_no_verdict_is_stored_with_the_published_runs():

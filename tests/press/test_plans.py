@@ -52,9 +52,10 @@ def test_costs_add_up_over_studies_with_defaults_and_given_values(chapter, monke
         ("orthogonal", 4, (0, 1)),
     ]
     each, total = costs_of([few, more, []])
+    # the few are among the more
     assert each == [Cost(4, 2, 20.0, 200), Cost(6, 2, 20.0, 200), Cost()] and total == Cost(
         6, 2, 20.0, 200
-    )  # the few are among the more
+    )
 
 
 def test_a_network_that_two_studies_ask_for_counts_once():
@@ -74,9 +75,8 @@ def test_the_copy_task_asks_for_what_its_chapter_trains():
     asked = studies_of(
         chapter, {"networks": 3, "grid_networks": 2, "sizes": [56, 72], "hidden_size": 72}
     )
-    assert (
-        sum(len(study.seeds) for study in asked) == 2 * 3 + 8 * 2 - 2 * 2
-    )  # the main networks are among those of size 72
+    # the main networks are among those of size 72
+    assert sum(len(study.seeds) for study in asked) == 2 * 3 + 8 * 2 - 2 * 2
     assert {study.recipe.hidden_size for study in asked} == {56, 72}
 
 
@@ -206,12 +206,10 @@ def test_the_knobs_share_their_base():
         },
     )
     recipes = [recipe for _, recipe, _ in asked]
-    assert (
-        sum(recipe.construction == "mup" for recipe in recipes) == 3
-    )  # γ = 1 at 64 units is one of the widths
-    assert (
-        sum(recipe.l1 > 0 for recipe in recipes) == 1 and len(asked) == 2 + 2 + 1 + 3
-    )  # no penalty is the shortest delay
+    # γ = 1 at 64 units is one of the widths
+    assert sum(recipe.construction == "mup" for recipe in recipes) == 3
+    # no penalty is the shortest delay
+    assert sum(recipe.l1 > 0 for recipe in recipes) == 1 and len(asked) == 2 + 2 + 1 + 3
     assert all(seeds == (0, 1) for *_, seeds in asked)
 
 

@@ -41,9 +41,8 @@ def book(tmp_path_factory):
     build(root, plan_build(root, "book"), say=lambda line: None)
     assert main(["publish", "--edition", "book", "--book", str(root)]) == 0
     results = root / "book" / "data" / "small" / "results.json"
-    results.write_text(
-        results.read_text().replace('"late"', '"earlier"')
-    )  # a number that the chapter records since then
+    # a number that the chapter records since then
+    results.write_text(results.read_text().replace('"late"', '"earlier"'))
     build(root, plan_build(root), say=lambda line: None)
     return root
 
@@ -125,9 +124,8 @@ def test_what_the_whole_edition_took_is_kept_and_told(book, tmp_path):
 
 def test_a_build_that_had_chapters_or_networks_is_no_whole_run(book, tmp_path, monkeypatch):
     path = book / "_build" / "whole.json"
-    assert (
-        json.loads(path.read_text())["edition"] == "quick"
-    )  # the last build that had to run every chapter
+    # the last build that had to run every chapter
+    assert json.loads(path.read_text())["edition"] == "quick"
     path.write_text("as it was")
     build(book, plan_build(book), say=lambda line: None)
     assert path.read_text() == "as it was"

@@ -115,9 +115,8 @@ def test_another_rule_of_a_claim_runs_no_chapter(tmp_path):
     chapter, claims = chapters(root)["small"], root / "book" / "claims.yml"
     key = cache_key(root, chapter, {})
     assert "at most: 0.75" in claims.read_text()
-    claims.write_text(
-        claims.read_text().replace("at most: 0.75", "at most: 0.70")
-    )  # S2, which the chapter tests
+    # S2, which the chapter tests
+    claims.write_text(claims.read_text().replace("at most: 0.75", "at most: 0.70"))
     assert cache_key(root, chapter, {}) == key
 
 

@@ -68,7 +68,6 @@ def test_a_workflow_is_pinned_and_says_what_it_may(path):
 
 
 def test_a_tag_publishes_and_every_week_everything_runs_again():
-    on = {
-        path.stem: yaml.safe_load(path.read_text())[True] for path in WORKFLOWS
-    }  # YAML reads the key "on" as true
+    # YAML reads the key "on" as true
+    on = {path.stem: yaml.safe_load(path.read_text())[True] for path in WORKFLOWS}
     assert on["publish"] == {"push": {"tags": ["v*"]}} and "schedule" in on["weekly"]

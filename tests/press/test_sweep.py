@@ -103,9 +103,8 @@ def test_every_executor_gives_the_same_numbers(executor, serial_table, place):
     assert len(found) == 8 and set(found.status) == {"finished"}
     assert found.score.nunique() == 8 and found.radius.nunique() == 8
     assert numbers(found) == numbers(serial_table)
-    assert (
-        len(list(Path(os.environ["SCHURKIT_STORE"]).glob("*.json"))) == 8
-    )  # it was trained anew, into the sender's store
+    # it was trained anew, into the sender's store
+    assert len(list(Path(os.environ["SCHURKIT_STORE"]).glob("*.json"))) == 8
 
 
 def test_the_table_is_tidy(serial_table):
@@ -877,10 +876,11 @@ def test_a_chapter_by_its_name_with_what_it_will_train(place, monkeypatch, capsy
         lambda studies: [plans.Cost(len(study.seeds), 0, 60.0, 5000) for study in studies],
     )
     assert main(["sweep", "small", "--grid", "seed=1:3", "--book", str(root), "--dry-run"]) == 0
+    # seed 0 once
     assert (
         capsys.readouterr().out.splitlines()[-1]
         == "All together: 3 networks, about 60 s to train, 5 kB on disk"
-    )  # seed 0 once
+    )
     assert main(["sweep", "small", "--grid", "seed=0:501", "--book", str(root), "--dry-run"]) == 2
     assert (
         "a dry run adds up at most 500 runs of a chapter; got 501. Take a part of seed."

@@ -30,9 +30,8 @@ def test_the_command_tries_the_whole_grid_keeps_the_table_and_goes_on_with_it(
     )
     monkeypatch.setattr(tuning, "VARIANTS", VARIANTS[1:2])
     tuning.tune(path, limit=2, hidden_size=4, p=5, say=lambda trial: None)
-    assert sorted(map(repr, read_trials(path))) == sorted(
-        map(repr, told)
-    )  # those of the other kind stay
+    # those of the other kind stay
+    assert sorted(map(repr, read_trials(path))) == sorted(map(repr, told))
 
 
 @pytest.mark.parametrize("content", ["{", "{}", '{"core_seconds": null}'])

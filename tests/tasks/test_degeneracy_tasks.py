@@ -128,9 +128,8 @@ def test_discrimination_amplitudes_are_uniform_over_pairs_that_far_apart():
     second = np.array([one[one.any(axis=1).nonzero()[0][1], 0] for one in x])
     apart = np.abs(second - x[:, 0, 0]) * 10 - 2
     assert (second > x[:, 0, 0]).mean() == pytest.approx(0.5, abs=0.02)
-    assert (
-        apart.mean() == pytest.approx(2.0, rel=0.03) and apart.max() < 6.0 + 1e-5
-    )  # |x − y| of two uniform numbers on [0, 6]
+    # |x − y| of two uniform numbers on [0, 6]
+    assert apart.mean() == pytest.approx(2.0, rel=0.03) and apart.max() < 6.0 + 1e-5
 
 
 def test_sines_hertz_by_hertz():
@@ -183,9 +182,8 @@ def test_complexity_of_what_is_known():
     assert estimated_complexity(
         Trials(np.zeros_like(uniform), uniform), bins=8
     ).output_entropy == pytest.approx(3, abs=0.01)
-    held = estimated_complexity(
-        Trials(np.zeros((2000, 2, 1)), coins[:, :4, :1])
-    )  # autonomous steps: the input is zero there
+    # autonomous steps: the input is zero there
+    held = estimated_complexity(Trials(np.zeros((2000, 2, 1)), coins[:, :4, :1]))
     assert held.memory_demand == pytest.approx(1, abs=0.01)
 
 

@@ -50,9 +50,8 @@ def test_there_are_nine_tasks():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_task_of_the_package_is_loaded_by_its_name(kind):
-    assert (
-        kind().test_trials(2).targets.shape[-2] == kind().steps
-    )  # what a training costs is told from the sizes alone
+    # what a training costs is told from the sizes alone
+    assert kind().test_trials(2).targets.shape[-2] == kind().steps
     assert (
         load_task(kind.name) == kind()
         and load_task(kind.name, {}) == load_task(kind.name, "{}") == kind()

@@ -114,10 +114,11 @@ def test_rates_fall_as_torchs_do(rate):
 @pytest.mark.parametrize("engine", ["numba", "numpy"])
 def test_training_follows_the_falling_rate(engine):
     plateau = {"plateau": Plateau(0.1, 0), "epoch_steps": 20}
+    # epochs that are each better than the last, and epochs that are not
     for rate, falls in (
         (3e-3, False),
         (3.0, True),
-    ):  # epochs that are each better than the last, and epochs that are not
+    ):
         plain = recipe(60, phases=(Phase(60, rate),))
         a, b = (
             fit(TASK, kind, [0], choose(engine))[0] for kind in (plain, replace(plain, **plateau))
@@ -215,9 +216,8 @@ def test_penalties_do_what_they_are_for():
         np.abs(sparse.weights["W_rec"]).sum() < 0.8 * np.abs(plain.weights["W_rec"]).sum()
         and S[2].sum() < 0.8 * S[0].sum()
     )
-    assert (
-        low.losses[-1] < 0.8 * TASK.chance
-    )  # recorded losses are without the penalty, 0.1 and more here
+    # recorded losses are without the penalty, 0.1 and more here
+    assert low.losses[-1] < 0.8 * TASK.chance
 
 
 # ------------------------------------------------------------------- maximal-update parameterisatio
@@ -315,9 +315,8 @@ def test_mup_moves_states_and_outputs_alike_at_every_width(steps, widths):
         moves(N, steps, (0, 1), construction="default", form="rate", gamma=1.0)
         for N in widths[:: len(widths) - 1]
     ]
-    assert (
-        plain[1][1] / plain[0][1] > 1.4 or steps > 1
-    )  # what it is for: without it the output moves further the wider the network
+    # what it is for: without it the output moves further the wider the network
+    assert plain[1][1] / plain[0][1] > 1.4 or steps > 1
 
 
 def test_initial_is_where_training_starts():

@@ -65,11 +65,12 @@ def version(text):
 
 
 def test_the_same_cell_has_the_same_key_each_time():
+    # a global that is not looked up
     assert (
         version(CELL)
         == version(CELL)
         == version(CELL.replace("steps = 5\n\ndef", "steps = 6\n\ndef"))
-    )  # a global that is not looked up
+    )
 
 
 def test_comments_and_docstrings_do_not_count():

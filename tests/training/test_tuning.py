@@ -128,12 +128,13 @@ def test_a_race_that_was_stopped_goes_on_where_it_was(monkeypatch):
     trials, _ = raced(monkeypatch, needs)
     again, went = raced(monkeypatch, needs, known=trials[:2])
     assert again == trials and went == [80, 30]
+    # not far enough: made again
     assert raced(monkeypatch, needs, limit=200, known=[replace(trials[1], limit=10)])[1] == [
         200,
         80,
         80,
         30,
-    ]  # not far enough: made again
+    ]
     assert raced(monkeypatch, needs, known=[replace(trial, seed=5) for trial in trials])[1] == [
         100,
         80,
@@ -361,9 +362,8 @@ def test_the_committed_table_is_one_of_races():
         points = [(trial.learning_rate, trial.weight_decay) for trial in mine]
         assert set(points) & set(addition.GRID) and len(set(points)) == len(points)
         winner = best(on_grid(trials, variant))
-        assert all(
-            trial.reached < 0 or trial.reached >= winner.reached for trial in mine
-        )  # what was tried beside the grid did not win
+        # what was tried beside the grid did not win
+        assert all(trial.reached < 0 or trial.reached >= winner.reached for trial in mine)
         assert all(
             trial.limit >= (winner.reached if winner.reached > 0 else addition.TUNING_LIMIT)
             for trial in mine

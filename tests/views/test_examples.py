@@ -17,12 +17,13 @@ def test_examples_draw_the_chosen_trials_and_say_how_far_they_are_off():
         trials, outputs, [3, 2], titles=("last", "third"), beside={"wrong": -targets[..., 0]}
     )
     assert "last 3, third 2." in view.alt and view.alt.startswith("2 trials")
+    # masked steps are left out
     assert [(row["trial"], row["step"]) for row in view.data] == [
         (3, 0),
         (3, 1),
         (3, 2),
         (2, 1),
         (2, 2),
-    ]  # masked steps are left out
+    ]
     assert view.data[-1] == {"trial": 2, "step": 2, "target": 16.0, "output": 18.0, "wrong": -16.0}
     assert [ax.get_ylabel() for ax in view.figure.axes] == ["last", "third"]

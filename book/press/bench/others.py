@@ -15,7 +15,7 @@ from schurkit import random
 from schurkit.ablation.couplings import coupling_estimates, exact_effects
 from schurkit.engine import rollout
 from schurkit.rnn import RNN
-from schurkit.schur.form import real_schur
+from schurkit.schur import real_schur
 from schurkit.tasks import ContextIntegration, FlipFlop, Sine
 from schurkit.training import Phase, Recipe, Store, train
 

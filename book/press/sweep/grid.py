@@ -131,9 +131,8 @@ def _expand(parameter: Parameter, item: str) -> list:
         )
     for part in parts:
         parameter.parse(part)
-    number = (
-        int if parameter.kind == "int" else Decimal
-    )  # Decimal, so that 0:1:0.1 has ten values, each as written
+    # Decimal, so that 0:1:0.1 has ten values, each as written
+    number = int if parameter.kind == "int" else Decimal
     first, end, step = map(number, [*(part.strip() for part in parts), "1"][:3])
     if step == 0:
         raise InputError(

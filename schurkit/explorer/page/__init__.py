@@ -23,8 +23,8 @@ from schurkit.explorer.state import Explorer
 from schurkit.metrics import Metric
 from schurkit.metrics import metric as metric_named
 from schurkit.rnn import RNN, Trials
+from schurkit.schur import SchurForm, real_schur
 from schurkit.schur.blocks import tie_tolerance
-from schurkit.schur.form import SchurForm, real_schur
 
 from ._html import Page, pack, page
 
@@ -239,9 +239,8 @@ def _network(explorer: Explorer, position: int, task: int) -> dict:
         "T": pack(form.T),
         "starts": [block.start for block in form.blocks],
         "moduli": [block.modulus for block in form.blocks],
-        "tie": tie_tolerance(
-            form.norm_T, form.radius
-        ),  # so that the page cuts where SchurForm cuts
+        # so that the page cuts where SchurForm cuts
+        "tie": tie_tolerance(form.norm_T, form.radius),
         "eigenvalues": [[value.real, value.imag] for value in form.eigenvalues.tolist()],
         "activation": rnn.activation,
         "leak": float(rnn.leak),
@@ -266,9 +265,8 @@ def _preset(name: str, form: SchurForm) -> dict:
                 "stretch": float(b / turn),
             }
         )
-    rounded = form.N.round(
-        9
-    )  # what is rounding noise of the decomposition should not stand in the page's table
+    # what is rounding noise of the decomposition should not stand in the page's table
+    rounded = form.N.round(9)
     couplings = [[int(i), int(j), float(rounded[i, j])] for i, j in np.argwhere(rounded)]
     number(
         max(abs(mode["value"]) for mode in modes),

@@ -70,19 +70,15 @@ def page(kind: str, parts: tuple[str, ...], data: dict, still: str | None, text:
     still : the picture in base64, or None.
     text : what the picture says.
     """
-    given = json.dumps(data, separators=(",", ":"), allow_nan=False).replace(
-        "<", "\\u003c"
-    )  # nothing in it can close the script
-    picture = (
-        ""
-        if still is None
-        else f'<img alt="{html.escape(text, quote=True)}" src="data:image/png;base64,{still}">'
-    )
+    # nothing in it can close the script
+    given = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    alt = html.escape(text, quote=True)
+    drawn = f'<img alt="{alt}" src="data:image/png;base64,{still}">' if still is not None else ""
     content = (
-        f'<div class="ske" data-kind="{kind}">\n<div '
-        f'class="ske-still">{picture}<p>{html.escape(text)}</p></div>\n'
-        "<script "
-        f'type="application/json">{given}</script>\n</div>\n<script>\n{script(kind, parts)}</script>'
+        f'<div class="ske" data-kind="{kind}">\n'
+        f'<div class="ske-still">{drawn}<p>{html.escape(text)}</p></div>\n'
+        f'<script type="application/json">{given}</script>\n</div>\n'
+        f"<script>\n{script(kind, parts)}</script>"
     )
     if len(content) > LARGEST:
         size, limit = len(content) / 1e6, LARGEST / 1e6

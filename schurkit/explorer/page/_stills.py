@@ -11,7 +11,7 @@ import numpy as np
 
 from schurkit import fourier
 from schurkit.explorer.state import Explorer, Setting
-from schurkit.schur.form import SECTORS
+from schurkit.schur import SECTORS
 from schurkit.schur.nonnormality import powers
 
 LINK = "In a browser with script switched on, this is an explorer that can be used."

@@ -11,10 +11,11 @@ import numpy as np
 
 TASKS = {
     "PerceptualDecisionMaking-v0": {"dt": 100},  # classes
+    # trials of several lengths
     "DelayComparison-v0": {
         "dt": 100,
         "timing": {"delay": [300, 600, 1200]},
-    },  # trials of several lengths
+    },
     "ReachingDelayResponse-v0": {"dt": 100},  # numbers, not classes
 }
 found = {}
