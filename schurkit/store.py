@@ -8,12 +8,15 @@ import hashlib
 import json
 import os
 import re
-import tempfile
+import secrets
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -253,18 +256,27 @@ def _dumps(value) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def written(path: Path, data: bytes) -> None:
-    """Write under a temporary name in the same folder, flush to disk, rename."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A file that is there under its name whole or not at all: written under a temporary one beside
+    it, flushed to disk, renamed. Its mode is the umask's, so that colleagues can read it.
+    """
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        with temporary.open("xb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def written(path: Path, data: bytes) -> None:
+    """Write those bytes by `writing`."""
+    with writing(path) as file:
+        file.write(data)
 
 
 def add_store_arguments(parser) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import schurkit.schur.blocks
-import schurkit.schur.form
+import schurkit.schur.real
 from schurkit.checks import InputError
 from schurkit.schur import SchurForm, henrici, real_schur
 from schurkit.schur.form import Block, SchurOrderWarning
@@ -777,7 +777,7 @@ def test_wrong_arguments(call, message):
 
 
 def test_the_examples_run():
-    assert doctest.testmod(schurkit.schur.form).failed == 0
+    assert doctest.testmod(schurkit.schur.real).failed == 0
 
 
 def test_the_share_of_vectors_in_R_is_that_of_their_leading_coordinates():

@@ -14,7 +14,6 @@ import json
 import os
 import re
 import stat
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterable
@@ -24,7 +23,7 @@ from pathlib import Path
 from schurkit import __version__
 from schurkit.checks import InputError
 from schurkit.engine import choose
-from schurkit.store import Store, StoreWarning, _dumps, opened, record_of, written
+from schurkit.store import Store, StoreWarning, _dumps, opened, record_of, writing, written
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -86,25 +85,11 @@ def export(
     }
     files = (f"{store.name(record)}{suffix}" for record in records for suffix in SUFFIXES)
     try:
-        handle, temporary = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
-        )
-        try:
-            with (
-                os.fdopen(handle, "wb") as file,
-                zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
-            ):
-                archive.writestr(
-                    _entry(MANIFEST),
-                    (json.dumps(manifest, sort_keys=True, indent=1) + "\n").encode(),
-                )
-                for name in files:
-                    archive.writestr(_entry(name), (store.folder / name).read_bytes())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with writing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            text = json.dumps(manifest, sort_keys=True, indent=1) + "\n"
+            archive.writestr(_entry(MANIFEST), text.encode())
+            for name in files:
+                archive.writestr(_entry(name), (store.folder / name).read_bytes())
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.") from None
     return len(records)

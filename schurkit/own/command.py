@@ -10,13 +10,13 @@ import ast
 import json
 import os
 import re
-import secrets
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from schurkit.checks import InputError, integer, number, one_of
 from schurkit.rnn import ACTIVATIONS, FORMS
+from schurkit.store import written
 
 from .files import WEIGHT_FILES, shown
 from .load import WEIGHTS, load_trials, read_network
@@ -229,21 +229,8 @@ def _same(out: Path, other) -> bool:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file under a temporary name in its folder, then rename: it is there whole or not
-    at all.
-    """
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
+    """Write a text file, through a link where it is one; InputError where that cannot be done."""
     try:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise InputError(
-                f"{shown(path)} cannot be written: {error.strerror or error}."
-            ) from None
-        raise
+        written(Path(os.path.realpath(path)), text.encode())
+    except OSError as error:
+        raise InputError(f"{shown(path)} cannot be written: {error.strerror or error}.") from None

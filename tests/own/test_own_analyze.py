@@ -415,13 +415,12 @@ def test_controls_are_as_large_as_the_removal_at_any_scale(scale, kind):
 def test_refused_orders_are_reported(monkeypatch):
     import warnings
 
-    from schurkit.schur import form as schur
-
-    true = schur.real_schur
+    from schurkit.schur import real_schur
+    from schurkit.schur.form import SchurOrderWarning
 
     def refusing(*arguments, **more):
-        warnings.warn("the order is not exact", schur.SchurOrderWarning, stacklevel=2)
-        return replace(true(*arguments, **more), refused=("block 3 would not move",))
+        warnings.warn("the order is not exact", SchurOrderWarning, stacklevel=2)
+        return replace(real_schur(*arguments, **more), refused=("block 3 would not move",))
 
     monkeypatch.setattr(analysis, "real_schur", refusing)
     found = examined(built()[1])

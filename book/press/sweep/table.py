@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schurkit.checks import InputError
+from schurkit.store import written
 from schurkit.words import plural
 from schurkit_press.records import FAILED, FINISHED
 
@@ -79,15 +80,11 @@ def write_table(path: Path, plan: Sweep) -> None:
     """
     rows = rows_of(plan)
     names = columns_of(plan, rows)
-    begun = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with begun.open("x", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(names)
-            writer.writerows(_texts(row.get(name) for name in names) for row in rows)
-        os.replace(begun, path)
-    finally:
-        begun.unlink(missing_ok=True)
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(_texts(row.get(name) for name in names) for row in rows)
+    written(path, table.getvalue().encode())
 
 
 def _texts(values) -> tuple[str, ...]:
