@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from schurkit.tasks.sources import task_version
+from schurkit.tasks.versions import task_version
 
 from .checks import InputError
 

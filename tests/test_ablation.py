@@ -152,7 +152,7 @@ def test_measure_in_small_batches_is_the_same_and_draws_as_it_goes(monkeypatch):
     trials, form = self_trials(rnn), real_schur(rnn.W_rec[0])
     changes = [-change for change in control_changes(form, ("CC",), "full", draws=7)]
     whole = measure(rnn, changes, trials)
-    monkeypatch.setattr("schurkit.ablation.loop.OUTPUT_BYTES", 3 * trials.targets.nbytes)
+    monkeypatch.setattr("schurkit.ablation.rollouts.OUTPUT_BYTES", 3 * trials.targets.nbytes)
     held = []
 
     def drawn():

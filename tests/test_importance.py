@@ -158,7 +158,7 @@ def test_estimates_rank_the_couplings_of_a_trained_network():
 def test_batches_do_not_change_effects(monkeypatch):
     rnn, form, trials = small()
     whole = exact_effects(rnn, form, trials)
-    monkeypatch.setattr("schurkit.ablation.loop.OUTPUT_BYTES", 1)
+    monkeypatch.setattr("schurkit.ablation.rollouts.OUTPUT_BYTES", 1)
     assert exact_effects(rnn, form, trials) == pytest.approx(whole, rel=1e-9, abs=1e-12)
 
 

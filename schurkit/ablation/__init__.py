@@ -16,9 +16,9 @@ from .changes import (
     removal,
 )
 from .compare import costliest, farther, least_worst
-from .loop import OUTPUT_BYTES, measure, refit_readout, switched
 from .profile import LEAST_MASS, Profile, ablation_profile
 from .readings import HARMLESS, MEANING, NEARLY_EMPTY, READINGS, Removal
+from .rollouts import OUTPUT_BYTES, measure, refit_readout, switched
 from .sweeps import SINGLE, curves, dose_sweep, order_sweep, threshold_sweep
 
 __all__ = [

@@ -28,7 +28,7 @@ from schurkit.rnn import ARRAYS, RNN, Trials
 from schurkit.schur import SchurForm
 
 from .changes import check_form, forms_of
-from .loop import measure
+from .rollouts import measure
 
 _TRIALS_A_BLOCK = 32
 _STREAM = "importance"

@@ -33,8 +33,8 @@ from .changes import (
     name_of,
     removal,
 )
-from .loop import measure
 from .readings import Removal
+from .rollouts import measure
 
 LEAST_MASS = 1e-5
 """Removed mass below which a sensitivity is rounding noise and therefore undefined."""

@@ -14,8 +14,8 @@ from schurkit.rnn import RNN, Trials
 from schurkit.schur import SECTORS, SchurForm
 
 from .changes import DECIDING, ablate, drawn_changes, forms_of, name_of, removal
-from .loop import measure
 from .profile import Profile, ablation_profile
+from .rollouts import measure
 
 SINGLE = tuple((name,) for name in SECTORS)
 

@@ -32,7 +32,7 @@ from schurkit.degeneracy.spread import Sample, pairs, spread
 from schurkit.engine import rollout
 from schurkit.rnn import ARRAYS, RNN, Trials
 from schurkit.store import MEASURES, TRAINING, installed, written
-from schurkit.tasks.sources import task_version
+from schurkit.tasks.versions import task_version
 from schurkit.training import Store, StoreWarning, Trained, initial
 
 from .packing import bytes_of, pack, unpack

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from schurkit.checks import InputError
+from schurkit.words import duration
 from schurkit_press.bench import (
     Law,
     Point,
-    duration,
     growth,
     rollout_points,
     study,

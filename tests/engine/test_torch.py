@@ -3,6 +3,7 @@ parts that are about CUDA alone are skipped on a machine without a GPU.
 """
 
 import itertools
+import sys
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +23,7 @@ from schurkit.training import Phase, Recipe, Store, train
 from schurkit.training.constructions import Dense
 from schurkit.training.loop import fit
 from schurkit.training.train import Study
+from schurkit_press import price
 from schurkit_press.price import plan
 
 KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3, "per unit"]))
@@ -472,8 +474,7 @@ def test_a_gpu_takes_whole_stacks(monkeypatch):
     """
     chunks = []
     monkeypatch.setattr(TorchEngine, "networks_a_chunk", None)
-    for name in ("train", "price"):
-        module = __import__("sys").modules[f"schurkit.training.{name}"]
+    for module in (sys.modules["schurkit.training.train"], price):
         monkeypatch.setattr(
             module,
             "fit",

@@ -145,7 +145,7 @@ def test_growth_curves_are_those_of_one_chapter(after):
     [
         ("schurkit/random.py", {"flip_flop", "three_levels"}, set()),
         ("schurkit/engine/numpy.py", {"flip_flop", "copy_task", "how_fast"}, set()),
-        ("schurkit/analyses/cycles.py", {"sine"}, {"flip_flop", "copy_task", "knobs"}),
+        ("schurkit/analyses/trajectories.py", {"sine"}, {"flip_flop", "copy_task", "knobs"}),
         (
             "schurkit/degeneracy/dsa.py",
             {"knobs", "three_levels"},

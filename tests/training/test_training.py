@@ -18,15 +18,14 @@ from schurkit.training import (
     Study,
     TrainingWarning,
     copy_recipe,
-    plan,
-    price,
     train,
     train_all,
 )
 from schurkit.training.constructions import construction
 from schurkit.training.loop import fit
 from schurkit.training.optimise import Adam, clip, gradient_norms
-from schurkit_press.price import plan_all
+from schurkit_press import price
+from schurkit_press.price import plan, plan_all
 
 TASK = Copy(symbols=2, channels=2, replay=6)
 

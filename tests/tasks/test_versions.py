@@ -7,7 +7,7 @@ import types
 
 from schurkit.store import record_of
 from schurkit.tasks import Copy
-from schurkit.tasks.sources import class_source, task_version
+from schurkit.tasks.versions import class_source, task_version
 
 CELL = '''
 from dataclasses import dataclass
