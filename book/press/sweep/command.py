@@ -14,8 +14,8 @@ from schurkit_press.cli import book_argument
 from schurkit_press.plans import costs_of, merged
 from schurkit_press.records import FAILED, FINISHED
 
+from .executors import NAMES, SETTINGS, check_executor, read_settings
 from .grid import HELP
-from .slurm import SETTINGS, read_settings
 from .sweep import SweepError, check_stack, plan_sweep, run_sweep, studies_due
 from .table import check_table, rows_of, summary, table_of, write_table
 
@@ -31,13 +31,14 @@ def add_sweep_arguments(parser) -> None:
     add("target", metavar="CHAPTER", help=target)
     add("--grid", action="append", default=[], metavar="NAME=VALUES", help=HELP)
     executors = (
-        "serial, process (default), dask (a cluster on this machine), the address of a dask "
-        "scheduler such as tcp://10.0.0.1:8786, or slurm"
+        f"{', '.join(NAMES)} (default: process; dask: a cluster on this machine), or the address "
+        "of a dask scheduler such as tcp://10.0.0.1:8786"
     )
     add("--executor", default="process", metavar="NAME", help=executors)
     add("--workers", type=_count, metavar="N", help="runs at a time (default: one a core)")
-    slurm = f"what to ask of SLURM: {', '.join(SETTINGS)}"
-    add("--slurm", action="append", default=[], metavar="NAME=VALUE", help=slurm)
+    cluster = "; ".join(f"{name}: {what}" for name, what in SETTINGS.items())
+    add("--cluster", action="append", default=[], metavar="NAME=VALUE", help=cluster)
+    add("--slurm", action="append", default=[], metavar="NAME=VALUE", help=argparse.SUPPRESS)
     stack = "for a GPU: pass all values of this parameter at once, as seeds for seed"
     add("--stack", metavar="NAME", help=stack)
     add("--out", metavar="FILE", help="write the table here, as CSV")
@@ -50,9 +51,12 @@ def sweep_command(arguments) -> int:
     """Run `schurkit sweep`; returns the exit code: 0 if every run is finished, 1 if one failed, 130
     if interrupted.
     """
-    from .executors import check_executor
-
-    settings = read_settings(dict(_setting(text) for text in arguments.slurm))
+    if arguments.slurm:
+        raise InputError(
+            "--slurm is --cluster now: queue=… for partition=…, walltime=HH:MM:SS for minutes=…, "
+            "memory=…GB for mem_gb=…, and directive=--… for the rest."
+        )
+    settings = read_settings(arguments.cluster)
     check_executor(arguments.executor, arguments.workers, settings)
     plan = plan_sweep(arguments.target, arguments.grid, retry=arguments.retry, book=arguments.book)
     check_stack(plan, arguments.stack)
@@ -77,7 +81,7 @@ def sweep_command(arguments) -> int:
         return _dry_run(plan, due, asked)
     try:
         run_sweep(
-            plan, arguments.executor, arguments.workers, stack=arguments.stack, slurm=settings
+            plan, arguments.executor, arguments.workers, stack=arguments.stack, cluster=settings
         )
     except KeyboardInterrupt:
         print(f"schurkit: interrupted; {_kept(plan)}", file=sys.stderr)
@@ -92,13 +96,6 @@ def _count(text: str) -> int:
     if not (text.isdecimal() and 1 <= int(text[:6]) <= 10_000):
         raise argparse.ArgumentTypeError(f"takes a whole number from 1 to 10,000; got {text!r}")
     return int(text)
-
-
-def _setting(text: str) -> tuple[str, str]:
-    name, sign, value = text.partition("=")
-    if not sign:
-        raise InputError(f"--slurm takes NAME=VALUE, as in partition=cpu; got {text!r}.")
-    return name, value
 
 
 def _dry_run(plan, due: list[dict], asked: list) -> int:

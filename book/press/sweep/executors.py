@@ -2,17 +2,22 @@
 of runs that they take at once in `slots`.
 
 "serial" this process · "process" spawned processes of this machine · "dask" a local cluster, or the
-address of a scheduler · "slurm" a job array.
+address of a scheduler · "slurm", "pbs", "lsf", "sge", "htcondor" workers of dask in jobs of that
+queueing system, which take runs one after another.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import shutil
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import (
     BrokenExecutor,
     Executor,
@@ -20,32 +25,52 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
+from functools import partial
+from importlib import import_module
+from inspect import signature
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from queue import SimpleQueue
 from urllib.parse import urlsplit
 
-from schurkit.checks import InputError, integer
+from schurkit.checks import InputError, integer, one_of
 from schurkit_press.run import cores
 
 from .worker import THREADS
 
-NAMES = ("serial", "process", "dask", "slurm")
+QUEUES = {
+    "slurm": "SLURMCluster",
+    "pbs": "PBSCluster",
+    "lsf": "LSFCluster",
+    "sge": "SGECluster",
+    "htcondor": "HTCondorCluster",
+}
+"""Queueing systems, with their classes in `dask_jobqueue`."""
+NAMES = ("serial", "process", "dask", *QUEUES)
+SETTINGS = {
+    "queue": "queue or partition",
+    "account": "account or project",
+    "walltime": "of a job, HH:MM:SS (01:00:00)",
+    "memory": "of a job (4GB)",
+    "interface": "network interface that jobs and this machine share, e.g. ib0",
+    "directive": "a line for the queueing system as it is, e.g. --gres=gpu:1; may be repeated",
+    "prologue": "a line of shell before the worker starts; may be repeated",
+}
+"""What may be asked of a cluster."""
+SEVERAL = ("directive", "prologue")
+JOBS = 16
+"""Jobs asked of a cluster where nobody says how many."""
 SECONDS_TO_ANSWER = 8
 """How long a dask scheduler may take to answer."""
-
-
-class WorkerDied(BrokenExecutor):
-    """The process or job that did a piece of work ended without a result."""
-
-
-def died(error: BaseException) -> bool:
-    """Whether an error says that a worker died, in the words of whichever executor."""
-    return isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker"
+SECONDS_TO_REFILL = 30
+"""How often jobs that are gone are asked for again."""
+DEATHS = 2
+"""A run that has killed its worker so often is given up."""
 
 
 @contextlib.contextmanager
 def opened(
-    executor: str | Executor, workers: int | None, folder: Path, slurm: Mapping | None = None
+    executor: str | Executor, workers: int | None, folder: Path, cluster: Mapping | None = None
 ) -> Iterator[Executor]:
     """The executor of that name, closed in the end; one that is given is used as it is and stays
     open.
@@ -55,39 +80,56 @@ def opened(
     InputError : an unknown name, a package that is not installed, a scheduler that does not answer,
         or settings that do not suit.
     """
-    check_executor(executor, workers, slurm)
+    check_executor(executor, workers, cluster)
     if isinstance(executor, Executor):
         yield executor
         return
     count = workers or cores()
     if "://" in executor or executor == "dask":
         made = _dask(count, None if executor == "dask" else executor)
-    elif executor == "slurm":
-        from .slurm import Slurm
-
-        made = contextlib.closing(Slurm(folder, workers, slurm or {}))
+    elif executor in QUEUES:
+        made = _jobs(executor, workers or JOBS, cluster or {}, folder)
     else:
         made = contextlib.closing(Serial() if executor == "serial" else Processes(count))
     with made as pool:
         yield pool
 
 
-def check_executor(executor, workers: int | None = None, slurm: Mapping | None = None) -> None:
+def check_executor(executor, workers: int | None = None, cluster: Mapping | None = None) -> None:
     """Raise InputError for what `opened` would not take, as far as that can be said without
     starting anything.
     """
     if workers is not None:
         integer(workers, "workers", at_least=1, at_most=10_000)
-    if slurm and executor != "slurm":
-        raise InputError("settings of SLURM go with executor 'slurm' alone.")
+    for name, value in (cluster or {}).items():
+        one_of(name, "a cluster's setting", SETTINGS)
+        texts = value if name in SEVERAL and not isinstance(value, str) else [value]
+        if not all(isinstance(text, str) and text.isprintable() and text.strip() for text in texts):
+            raise InputError(f"the cluster's {name} takes one line of text; got {value!r}.")
+    if cluster and executor not in QUEUES:
+        raise InputError(f"settings of a cluster go with executors {', '.join(QUEUES)} alone.")
     if isinstance(executor, Executor) or (isinstance(executor, str) and "://" in executor):
         return
     if executor not in NAMES:
         known = (
-            "serial, process, dask, slurm, or the address of a dask scheduler such as "
-            "tcp://10.0.0.1:8786"
+            f"{', '.join(NAMES)}, or the address of a dask scheduler such as tcp://10.0.0.1:8786"
         )
         raise InputError(f"executor must be one of {known}; got {executor!r}.")
+
+
+def read_settings(texts: Sequence[str]) -> dict[str, str | list[str]]:
+    """Settings of a cluster from texts NAME=VALUE."""
+    found: dict[str, str | list[str]] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise InputError(f"--cluster takes NAME=VALUE, as in queue=cpu; got {text!r}.")
+        one_of(name, "a cluster's setting", SETTINGS)
+        if name in SEVERAL:
+            found.setdefault(name, []).append(value)
+        else:
+            found[name] = value
+    return found
 
 
 # ------------------------------------------------------------------------------------- this machine
@@ -172,48 +214,143 @@ def dask_setup(worker) -> None:
 
 
 class _Dask(Executor):
-    """The executor of a dask client, which knows how many threads its workers have."""
+    """The executor of a dask client. dask itself sends what a dead worker was doing to another one.
 
-    def __init__(self, client):
-        self._client = client
+    least : runs to hand out although fewer workers are there: more are on their way.
+    refill : asks for workers that are missing; called now and then.
+    """
+
+    def __init__(self, client, least: int = 1, refill: Callable | None = None):
+        self._client, self._least, self._refill = client, least, refill
         self._pool = client.get_executor(pure=False, retries=0)
+        self._asked = time.monotonic()
 
     @property
     def slots(self) -> int:
-        return max(1, sum(self._client.nthreads().values()))
+        return max(self._least, sum(self._client.nthreads().values()))
 
     def submit(self, fn, /, *args):
+        if self._refill and time.monotonic() - self._asked > SECONDS_TO_REFILL:
+            self._asked = time.monotonic()
+            self._refill()
         return self._pool.submit(fn, *args)
+
+
+def _needs(executor: str, module: str):
+    """dask, and a module of the extra `cluster`."""
+    try:
+        return import_module("dask"), import_module(module)
+    except ImportError as error:
+        raise InputError(
+            f"executor {executor!r} needs {module.replace('_', '-')}, which is not installed "
+            f"({error.name}): pip install 'schurkit[cluster]'."
+        ) from None
+
+
+def _settings(preload: bool) -> dict:
+    """Of dask: what a worker that died was doing is done once more and then given up, and no worker
+    holds more runs than it has threads.
+    """
+    found = {
+        "distributed.scheduler.allowed-failures": DEATHS - 1,
+        "distributed.scheduler.worker-saturation": 1.0,
+    }
+    return found | ({"distributed.worker.preload": [__name__]} if preload else {})
 
 
 @contextlib.contextmanager
 def _dask(workers: int, address: str | None) -> Iterator[Executor]:
-    try:
-        import dask
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise InputError(
-            f"executor 'dask' needs dask.distributed, which is not installed ({error.name}): pip "
-            "install 'schurkit[cluster]'."
-        ) from None
+    dask, distributed = _needs("dask", "distributed")
     if address is not None:
         _answers(address)
-        with contextlib.closing(_connected(Client, address)) as client:
+        with contextlib.closing(_connected(distributed.Client, address)) as client:
             yield _Dask(client)
         return
-    # Each run is counted by the sweep itself: dask reports a dead worker at once, and gives none
-    # more runs than it has threads
-    settings = {
-        "distributed.scheduler.allowed-failures": 0,
-        "distributed.scheduler.worker-saturation": 1.0,
-        "distributed.worker.preload": [__name__],
-    }
-    with dask.config.set(settings):
-        cluster = LocalCluster(
+    with dask.config.set(_settings(preload=True)):
+        cluster = distributed.LocalCluster(
             n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=60
         )
-        with cluster, Client(cluster, set_as_default=False) as client:
+        with cluster, distributed.Client(cluster, set_as_default=False) as client:
             yield _Dask(client)
+
+
+@contextlib.contextmanager
+def _jobs(name: str, jobs: int, asked: Mapping, folder: Path) -> Iterator[Executor]:
+    """Workers in jobs of a queueing system, by dask-jobqueue; their logs lie in the sweep's
+    folder.
+    """
+    dask, jobqueue = _needs(name, "dask_jobqueue")
+    from distributed import Client, Status
+
+    kind = getattr(jobqueue, QUEUES[name])
+    command = kind.job_cls.submit_command.split()[0]
+    if shutil.which(command) is None:
+        raise InputError(
+            f"executor {name!r} needs the command {command}; run this on a login node of the "
+            "cluster."
+        )
+    options = {
+        "cores": 1,
+        "processes": 1,
+        "memory": asked.get("memory", "4GB"),
+        "python": sys.executable,
+        "job_name": "schurkit",
+        "log_directory": str(folder / "jobs"),
+        "job_extra_directives": _lines(asked.get("directive", ())),
+        "job_script_prologue": [
+            *(f"export {name}={value}" for name, value in THREADS.items()),
+            *_lines(asked.get("prologue", ())),
+        ],
+        "scheduler_options": {"dashboard": False},
+        "silence_logs": 60,
+    }
+    takes = signature(kind.job_cls.__init__).parameters
+    for setting in ("queue", "account", "walltime"):
+        if setting in asked:
+            word = "project" if setting == "account" and "account" not in takes else setting
+            if word not in takes:
+                raise InputError(f"executor {name!r} has no {setting}; say it as a directive.")
+            options[word] = asked[setting]
+    options |= {"disk": "4GB"} if "disk" in takes else {}
+    options |= {"interface": asked["interface"]} if "interface" in asked else {}
+    answers: SimpleQueue = SimpleQueue()
+
+    async def start(job):  # as the class does, and says how it went
+        try:
+            await kind.job_cls.start(job)
+        except Exception as error:
+            job.status = Status.failed  # so that the cluster can be closed
+            answers.put(error)
+            raise
+        answers.put(None)
+
+    watched = type(kind.job_cls.__name__, (kind.job_cls,), {"start": start})
+    settings = dask.config.set(_settings(preload=False))
+    with settings, _quiet(), kind(job_cls=watched, **options) as cluster:
+        cluster.scale(jobs=jobs)
+        if problem := answers.get():  # of the first job: what is refused is said at once
+            lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+            raise InputError(f"{command} refused the jobs: {lines[-1].rstrip('.')}.")
+        with Client(cluster, set_as_default=False) as client:
+            yield _Dask(client, jobs, partial(cluster.scale, jobs=jobs))
+
+
+def _lines(given) -> list[str]:
+    return [given] if isinstance(given, str) else list(given)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the tracebacks that the event loop logs of a refusal, which is said in one line."""
+    loggers = [logging.getLogger(name) for name in ("asyncio", "tornado.application")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before):
+            logger.setLevel(level)
 
 
 def _answers(address: str) -> None:

@@ -25,15 +25,13 @@ from schurkit_press.plans import studies_of
 from schurkit_press.records import FAILED, read_record, record, write_record
 from schurkit_press.run import HELPER, commit
 
-from .executors import WorkerDied, check_executor, died, opened
+from .executors import DEATHS, check_executor, opened
 from .grid import combinations, read_grid
 from .table import table_of
 from .targets import Target, fingerprint, run_key, target_of
 from .worker import perform
 
 SWEEPS = Path("_build/sweeps")
-DEATHS = 2
-"""A run that has killed its worker so often is marked as failed."""
 
 
 class SweepError(RuntimeError):
@@ -77,7 +75,7 @@ def sweep(
     stack: str | None = None,
     retry: bool = False,
     folder: str | Path | None = None,
-    slurm: Mapping | None = None,
+    cluster: Mapping | None = None,
 ):
     """Run a chapter or a function once for every combination of a grid's values, and return one
     table.
@@ -90,16 +88,17 @@ def sweep(
         ``{"seed": "0:20"}``.
     executor : "serial"; "process" (spawned, the default: from a script, call this below ``if
         __name__ == "__main__":``); "dask" (a cluster on this machine) or the address of a dask
-        scheduler; "slurm"; or any `concurrent.futures.Executor`. Each worker computes with one
-        thread, so that all give the same numbers.
+        scheduler; "slurm", "pbs", "lsf", "sge" or "htcondor" (workers in jobs); or any
+        `concurrent.futures.Executor`. Each worker computes with one thread, so that all give the
+        same numbers.
     workers : runs at a time; by default one a core.
     stack : for a GPU, a parameter such as "seed": runs that differ in it alone become one call with
         a list, ``seeds=[0, 1, …]``, which returns a list of dicts in that order.
     retry : run those again that failed before.
     folder : of the records; by default below `_build/sweeps`. On a cluster it must lie on the
         shared file system.
-    slurm : what to ask of SLURM, from "partition", "account", "qos", "constraint", "minutes",
-        "mem_gb" and "gpus".
+    cluster : what to ask of a queueing system: "queue", "account", "walltime", "memory",
+        "interface", and lists of lines, "directive" and "prologue".
 
     Returns
     -------
@@ -110,11 +109,11 @@ def sweep(
     ------
     InputError : whatever is wrong with the arguments, before anything runs.
     """
-    check_executor(executor, workers, slurm)
+    check_executor(executor, workers, cluster)
     plan = plan_sweep(what, grid, retry=retry, folder=folder)
     check_stack(plan, stack)
     deque(studies_due(plan), maxlen=0)  # every point is one that can be trained
-    run_sweep(plan, executor, workers, stack=stack, slurm=slurm)
+    run_sweep(plan, executor, workers, stack=stack, cluster=cluster)
     return table_of(plan)
 
 
@@ -179,7 +178,7 @@ def run_sweep(
     workers: int | None = None,
     *,
     stack: str | None = None,
-    slurm: Mapping | None = None,
+    cluster: Mapping | None = None,
 ) -> None:
     """Do the runs that are due; every record is kept as soon as it is there. An interruption ends
     the workers and loses nothing finished.
@@ -207,7 +206,7 @@ def run_sweep(
             bar.set_postfix_str(f"{failed} failed" if failed else "", refresh=False)
 
         count = min(workers, len(works)) if workers else None
-        with opened(executor, count, plan.folder, slurm) as pool:
+        with opened(executor, count, plan.folder, cluster) as pool:
             _hand_out(pool, works, receive)
 
 
@@ -235,14 +234,14 @@ def _works(plan: Sweep, due: list[dict], stack: str | None) -> list[dict]:
 
 def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]], None]) -> None:
     """Keep a pool busy until all work is done; what a dead worker was doing is sent again, and
-    given up when that happens twice.
+    given up when that happens twice (dask counts by itself).
     """
     waiting, sent, finished, deaths, ticket = deque(works), {}, SimpleQueue(), Counter(), count()
     while waiting or sent:
-        slots = getattr(pool, "slots", None) or len(works)
-        part = [waiting.popleft() for _ in range(min(len(waiting), slots - len(sent)))]
-        for future, work in zip(_submit(pool, part), part):
-            number = next(ticket)
+        slots = getattr(pool, "slots", len(works))
+        while waiting and len(sent) < slots:
+            number, work = next(ticket), waiting.popleft()
+            future = _submit(pool, work)
             sent[number] = (future, work)
             future.add_done_callback(lambda _, number=number: finished.put(number))
         future, work = sent.pop(finished.get())
@@ -255,22 +254,20 @@ def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]],
                 "command goes on from there."
             ) from None
         except Exception as error:
-            if not died(error):
+            given_up = type(error).__name__ == "KilledWorker"  # by dask
+            if not given_up and not isinstance(error, BrokenExecutor):
                 raise
             deaths[first] += 1
-            if deaths[first] < DEATHS:
+            if deaths[first] < DEATHS and not given_up:
                 waiting.append(work)
             else:
-                why = str(error) if isinstance(error, WorkerDied) else "out of memory, or killed"
-                problem = f"its worker died {DEATHS} times ({why})"
+                problem = f"its worker died {DEATHS} times (out of memory, or killed)"
                 receive([record(run, work, problem=problem) for run in work["runs"]])
 
 
-def _submit(pool: Executor, works: list[dict]) -> list:
-    if works and hasattr(pool, "submit_many"):
-        return pool.submit_many(perform, works)
+def _submit(pool: Executor, work: dict):
     try:
-        return [pool.submit(perform, work) for work in works]
+        return pool.submit(perform, work)
     except BrokenExecutor:
         raise SweepError(
             "the executor that was given is broken; finished runs are kept. Executor 'process' "
