@@ -18,6 +18,7 @@ from .contest import Contest, Found, Settings
 from .gpu import gpu
 from .processes import Absent, Contender, Failed, Running
 from .results import AT_MOST, Row
+from .sweeps import sweep
 
 TRAINERS = "schurkit_press.bench.trainers:"
 OTHERS = "schurkit_press.bench.others:"
@@ -317,5 +318,8 @@ def _seconds_of(code: str, environment: dict | None = None) -> float:
 
 GROUPS: dict[str, Callable[[Settings], Found]] = {
     group.__name__: group
-    for group in (training, core, rollouts, importance, schur, dsa, memory, growth, start, gpu)
+    for group in (
+        *(training, core, rollouts, importance, schur, dsa, memory, growth, start),
+        *(sweep, gpu),
+    )
 }
