@@ -29,8 +29,6 @@ from .claims import (
 )
 from .words import cell, html_table, markdown_table, numeric
 
-__all__ = ["claim", "claims", "explorer", "published", "record", "records", "show", "table"]
-
 RECORD_MIME = "application/papermill.record/text/plain"
 SVG_LIMIT = 600_000  # bytes; a larger drawing is sent as a picture instead
 CSV_LIMIT = 2_000_000  # bytes; it travels inside the notebook

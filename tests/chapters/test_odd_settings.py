@@ -1,4 +1,6 @@
-"""Every chapter is a page without a false sentence for networks and values that nobody had in mind when it was written."""
+"""Every chapter is a page without a false sentence for networks and values that nobody had in mind
+when it was written.
+"""
 
 import pytest
 from rerun import chapter, false_sentences, run
@@ -8,7 +10,8 @@ THREE = "three networks"
 HERE = {
     "schur_coordinates": ("", {"orders": 2, "draws": 2, "steps": 50, "resolution": 12}),
     "across_tasks": (
-        "tasks, both = None, [good, good[:3].with_W_rec(0.8 * good.W_rec[:3])]\ngood, trials = dict(zip(('mine', 'flip_flop'), both)), "
+        "tasks, both = None, [good, good[:3].with_W_rec(0.8 * good.W_rec[:3])]\n"
+        "good, trials = dict(zip(('mine', 'flip_flop'), both)), "
         "dict.fromkeys(('mine', 'flip_flop'), trials)",
         {"draws": 3, "points": 4},
     ),
@@ -106,7 +109,9 @@ def elsewhere(name, odd):
 
 
 def of_values(name, which):
-    """A chapter with its own subject and odd values; the training of the copy task, whose length is no parameter, is made short."""
+    """A chapter with its own subject and odd values; the training of the copy task, whose length
+    is no parameter, is made short.
+    """
     notebook, parameters = chapter(name), VALUES[name][which]
     if name == "copy_task":
         (cell,) = [

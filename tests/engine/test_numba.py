@@ -569,7 +569,8 @@ kind = Recipe(hidden_size=24, phases=(Phase(6, 1e-3),), batch_size=10)
 weights = fit(FlipFlop(), kind, [3], engine)[0].weights
 rnn = RNN(**weights)
 outputs = rollout(rnn, FlipFlop().test_trials(20), engine="numba").outputs
-print(hashlib.sha256(weights["W_rec"].tobytes() + outputs.tobytes()).hexdigest(), engine.arithmetic, sep=";")
+digest = hashlib.sha256(weights["W_rec"].tobytes() + outputs.tobytes()).hexdigest()
+print(digest, engine.arithmetic, sep=";")
 """
 NARROW = {
     "NUMBA_CPU_NAME": "haswell",

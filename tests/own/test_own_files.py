@@ -451,7 +451,9 @@ def test_a_torch_file_that_claims_ten_gigabytes(tmp_path, capsys):
     )
     both = rebuilt(tmp_path / "net.pt", tmp_path / "both.pt", lambda data: shape(storage(data)))
     assert "damaged or truncated" in refused(capsys, both)
-    broadcast = lambda data: shape(data).replace(b"K\x02K\x01\x86", b"K\x00K\x00\x86", 1)  # noqa: E731
+    broadcast = lambda data: shape(data).replace(  # noqa: E731
+        b"K\x02K\x01\x86", b"K\x00K\x00\x86", 1
+    )
     assert "more than the file holds" in refused(
         capsys, rebuilt(tmp_path / "net.pt", tmp_path / "broadcast.pt", broadcast)
     )

@@ -36,9 +36,14 @@ inputs = torch.randn(32, 12, 2)
 targets = 0.1 * inputs.cumsum(1)[..., :1]
 model = Integrator()
 trainer = lightning.Trainer(
-    max_epochs=5, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+    max_epochs=5,
+    accelerator="cpu",
+    logger=False,
+    enable_checkpointing=False,
+    enable_progress_bar=False,
+    enable_model_summary=False,
     default_root_dir=tempfile.mkdtemp(),
-)  # fmt: skip
+)
 trainer.fit(model, torch.utils.data.DataLoader(torch.utils.data.TensorDataset(inputs, targets), 8))
 trainer.save_checkpoint("lightning.ckpt")
 model.eval()

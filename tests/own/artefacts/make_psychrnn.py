@@ -26,8 +26,13 @@ inputs, targets, mask, _ = task.get_trial_batch()
 outputs, _ = model.test(inputs)
 model.save("psychrnn.npz")
 np.savez_compressed(
-    "psychrnn_trials.npz", inputs=inputs[:12].astype(np.float32), targets=targets[:12].astype(np.float32), mask=mask[:12], outputs=outputs[:12],
-    dt=float(task.dt), tau=float(task.tau), made_by=f"PsychRNN {version('psychrnn')}, tensorflow "
-                                                    f"{version('tensorflow')}",
-)  # fmt: skip
+    "psychrnn_trials.npz",
+    inputs=inputs[:12].astype(np.float32),
+    targets=targets[:12].astype(np.float32),
+    mask=mask[:12],
+    outputs=outputs[:12],
+    dt=float(task.dt),
+    tau=float(task.tau),
+    made_by=f"PsychRNN {version('psychrnn')}, tensorflow {version('tensorflow')}",
+)
 print(((outputs - targets) ** 2 * mask).sum() / mask.sum(), file=sys.stderr)
