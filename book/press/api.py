@@ -14,7 +14,6 @@ from .book import Book
 # What a reader calls, by module; what `schurkit` itself offers comes first and is not repeated
 MODULES = (
     "schurkit",
-    "schurkit.schur.form",
     "schurkit.ablation",
     "schurkit.ablation.rivals",
     "schurkit.ablation.couplings",

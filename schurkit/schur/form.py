@@ -384,10 +384,12 @@ def cut_of(blocks: tuple[Block, ...], threshold: float, norm: float, leak) -> tu
 
 
 def checked_threshold(threshold) -> float:
+    """The threshold, from 0 to 1."""
     return number(threshold, "threshold", at_least=0, at_most=1)
 
 
 def warn_of(refused: tuple[str, ...]) -> None:
+    """Warn where LAPACK refused a move."""
     if refused:
         warnings.warn(
             f"the order of the Schur blocks is not exact: {'; '.join(refused)}",
