@@ -35,6 +35,11 @@ class Metric:
         """The sign of a change for the worse: +1 of an error, −1 of a score."""
         return 1 if self.better == "lower" else -1
 
+    @property
+    def cost(self) -> str:
+        """What a change for the worse is called: "rise of FVU", "accuracy lost"."""
+        return f"rise of {self.name}" if self.better == "lower" else f"{self.name} lost"
+
     def chance_on(self, trials: Trials) -> float | None:
         """`chance` on those trials."""
         return self.chance(trials) if callable(self.chance) else self.chance

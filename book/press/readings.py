@@ -73,13 +73,12 @@ def _flip_flop(book: Book, rows: dict[str, Removal]) -> dict | None:
 def _integration(book: Book, rows: dict[str, Removal]) -> dict | None:
     values = rows["CC"].values
     low, high = min(values), max(values)
-    if low <= 0 or high < 10 * low:
+    if high <= 0 or high < 10 * low:
         return None
     return {
         "cost": fmean(values),
         "low": low,
         "high": high,
-        "times": high / low,
         "past": sum(value > 1 for value in values),
         "n": len(values),
     }

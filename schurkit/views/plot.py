@@ -173,19 +173,17 @@ def dots(
                 linewidths=0.7,
                 linestyles="--",
             )
-        mean = over_networks(column)
-        ax.plot([i + offset - 0.13, i + offset + 0.13], [mean.mean] * 2, color=colour, lw=1.6)
-        if mean.low is not None:
-            ax.plot(
-                [i + offset] * 2,
-                [mean.low, mean.high],
-                color=colour,
-                lw=3,
-                alpha=0.6,
-                solid_capstyle="butt",
-            )
+        mean_bar(ax, i + offset, over_networks(column), colour, 0.13)
     ax.set_xticks(range(len(names)), names)
     return ax
+
+
+def mean_bar(ax, at: float, interval, colour, half: float = 0.09) -> None:
+    """A mean as a short bar, and its interval, where there is one, as a thick one across it."""
+    ax.plot([at - half, at + half], [interval.value] * 2, color=colour, lw=1.6)
+    if interval.ends:
+        look = {"lw": 3.2, "alpha": 0.55, "solid_capstyle": "butt"}
+        ax.plot([at] * 2, interval.ends, color=colour, **look)
 
 
 def _count_empty(ax, column: int, count: int) -> None:

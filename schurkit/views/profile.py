@@ -13,6 +13,7 @@ from schurkit.intervals import over_networks
 from schurkit.words import listed, plural, short, with_interval
 
 from .base import CONTROL_COLOUR, CONTROL_MARKERS, INK, View, axes, colour_of, finite, styled
+from .plot import mean_bar, symlog
 
 PLACES = {"permuted": 0.16, "matched": 0.32, "block-upper": 0.48, "full": 0.64}
 
@@ -58,23 +59,19 @@ def profile(
                 kind if place == 0 else None,
             )
         if paper and name in paper:
-            value, spread = paper[name] if isinstance(paper[name], tuple) else (paper[name], None)
-            ax.errorbar(
-                place - 0.22,
-                value,
-                spread,
-                fmt="D",
-                ms=5.5,
-                mfc="none",
-                color=INK,
-                lw=0.9,
-                label="paper" if name == next(iter(paper)) else None,
-            )
+            quoted = paper[name] if isinstance(paper[name], tuple) else (paper[name], None)
+            diamond(ax, place, *quoted, label="paper" if name == next(iter(paper)) else None)
     ax.axhline(0, color=INK, lw=0.8)
     _axis(ax, found, names, linear)
     if ax.get_legend_handles_labels()[1]:
         figure.legend(loc="outside upper center", ncols=4, fontsize=8, markerscale=1.3)
     return View(figure, _alt(found, names), found.frame(draws=False))
+
+
+def diamond(ax, place, value, spread, label="paper") -> None:
+    """What a paper reports of a removal."""
+    look = {"fmt": "D", "ms": 5.5, "mfc": "none", "color": INK, "lw": 0.9}
+    ax.errorbar(place - 0.22, value, spread, label=label, **look)
 
 
 def _removal(ax, place, one):
@@ -119,17 +116,7 @@ def _column(ax, place, values, colour, marker, size, label, bars=True, **options
 
 def _bars(ax, place, values, colour):
     if len(values):
-        mean = over_networks(values)
-        ax.plot([place - 0.09, place + 0.09], [mean.value] * 2, color=colour, lw=1.6)
-        if mean.low is not None:
-            ax.plot(
-                [place] * 2,
-                [mean.low, mean.high],
-                color=colour,
-                lw=3.2,
-                alpha=0.55,
-                solid_capstyle="butt",
-            )
+        mean_bar(ax, place, over_networks(values), colour)
 
 
 def _axis(ax, found, names, linear):
@@ -137,18 +124,12 @@ def _axis(ax, found, names, linear):
     ax.set_xticks(
         np.arange(len(names)) + middle, [f"without {n}" if len(names) <= 4 else n for n in names]
     )
-    ax.set(
-        ylabel=f"rise of {found.metric.name}"
-        if found.metric.better == "lower"
-        else f"{found.metric.name} lost"
-    )
+    ax.set_ylabel(found.metric.cost)
     if len(names) > 4:
         ax.set_xlabel("removed couplings")
     if linear and (drawn := finite(found.effect)).size and np.abs(drawn).max() > 10 * linear:
-        from . import plot
-
         low = min([0.0, *finite(np.concatenate([one.cost for one in found]))])
-        plot.symlog(ax, linear, low)
+        symlog(ax, linear, low)
 
 
 def _alt(found, names) -> str:

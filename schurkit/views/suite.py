@@ -12,7 +12,7 @@ from schurkit.words import with_interval
 
 from . import plot
 from .base import CONTROL_COLOUR, CONTROL_MARKERS, INK, View, axes, finite, shared_legend, styled
-from .profile import PLACES, _column, _removal
+from .profile import PLACES, _column, _removal, diamond
 
 
 @styled
@@ -44,8 +44,7 @@ def suite(
             _panel(ax, [scale(one) for one in found], quoted.get(task, {}))
         column[0].set_title(f"{task} (n = {len(found)})")
         column[1].set_xticks(np.arange(len(found.removed)) + 0.2, found.removed)
-    name = next(iter(profiles.values())).metric.name
-    grid[0, 0].set_ylabel(f"rise of {name}")
+    grid[0, 0].set_ylabel(next(iter(profiles.values())).metric.cost)
     grid[1, 0].set_ylabel("per unit of removed mass")
     figure.supxlabel("removed couplings", fontsize=10)
     shared_legend(figure, grid, ncols=4, fontsize=8, markerscale=1.3)
@@ -94,16 +93,7 @@ def _panel(ax, removals, quoted):
             _column(ax, place + PLACES[kind], means, CONTROL_COLOUR, CONTROL_MARKERS[kind], 3, kind)
             drawn += list(finite(means))
         if one.name in quoted:
-            ax.errorbar(
-                place - 0.22,
-                *quoted[one.name],
-                fmt="D",
-                ms=5.5,
-                mfc="none",
-                color=INK,
-                lw=0.9,
-                label="paper",
-            )
+            diamond(ax, place, *quoted[one.name])
     ax.axhline(0, color=INK, lw=0.8)
     linear = 10.0 ** np.floor(np.log10(max(drawn) * 1e-3)) if max(drawn) > 0 else 1e-3
     plot.symlog(ax, max(linear, 1e-3), min(drawn))

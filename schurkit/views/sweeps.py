@@ -81,11 +81,7 @@ def thresholds(
     below.fill_between(levels, counts.min(axis=1), counts.max(axis=1), color=INK, alpha=0.15, lw=0)
     for ax in (top, below):
         ax.axvline(threshold, color="#999999", lw=0.8, ls="--")
-    top.set(
-        ylabel=f"rise of {first.metric.name}"
-        if first.metric.better == "lower"
-        else f"{first.metric.name} lost"
-    )
+    top.set_ylabel(first.metric.cost)
     below.set(xlabel="threshold per time constant", ylabel="units in R")
     figure.legend(loc="outside upper center", ncols=4)
     at = [

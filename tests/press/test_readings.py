@@ -60,7 +60,8 @@ def test_the_numbers_are_those_of_the_published_run(copy):
     change(copy, "sine/sine-profile.csv", "delta", "7.25", removed="CC", kind="removal")
     change(copy, "sine/sine-profile.csv", "delta", "0.125", removed="CC", kind="matched")
     text = page(copy)
-    assert "raises FVU by 7.2," in text and "raises it by 0.12. In 17 of 17 networks" in text
+    assert "raises FVU by 7.2," in text
+    assert re.search(r"raises it by 0\.12\. In (\d+) of \1 networks", text)
 
 
 @pytest.mark.parametrize(
