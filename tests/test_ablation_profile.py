@@ -410,3 +410,26 @@ def test_a_dose_of_one_is_the_profile_and_a_dose_of_none_the_whole_network():
 def test_an_empty_sector_has_no_dose():
     rnn = RNN([[1.0], [0.0]], np.diag([0.9, 0.5]), [[1.0, 0.0]])
     assert len(dose_sweep(rnn, self_trials(rnn), (0, 1), forms=[real_schur(rnn.W_rec[0])])) == 0
+
+
+def test_a_block_upper_change_fills_every_sector_whatever_is_removed():
+    form = real_schur(random_rnn(hidden=9, seed=3).W_rec[0], 0.8)
+    (change,) = drawn_changes(form, ("RR",), "block-upper", 1, 0)
+    assert all(change[form.sector_mask(name)].any() for name in ("RR", "CR", "CC"))
+
+
+def test_a_profile_cuts_leaky_networks_as_the_form_does():
+    rnn = replace(random_rnn(hidden=12, seed=2), leak=0.1)
+    profile = ablation_profile(rnn, self_trials(rnn), controls=())
+    leaky, whole = (real_schur(rnn.W_rec[0], leak=leak).n_leading for leak in (0.1, 1.0))
+    assert profile.n_leading[0] == leaky != whole
+
+
+@pytest.mark.parametrize(("mass", "defined"), [(5e-6, False), (2e-5, True)])
+def test_a_sensitivity_needs_a_removed_mass_of_1e_5(mass, defined):
+    W_rec = np.diag([0.9, 0.5])
+    W_rec[0, 1] = mass * np.linalg.norm(W_rec)
+    rnn = RNN(np.eye(2), W_rec, np.eye(2))
+    profile = ablation_profile(rnn, self_trials(rnn), subsets=[("CR",)], controls=())
+    assert profile.removed_mass[0, 0] == pytest.approx(mass, rel=1e-6)
+    assert np.isfinite(profile.frame().sensitivity.iloc[-1]) == defined

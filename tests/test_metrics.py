@@ -81,3 +81,10 @@ def test_metrics_are_found_by_name():
     assert metrics.metric("fvu") is metrics.FVU and metrics.metric(metrics.FVU) is metrics.FVU
     with pytest.raises(InputError, match="metric must be one of 'fvu', 'replay_accuracy'"):
         metrics.metric("r2")
+
+
+def test_a_target_of_zero_is_no_hit():
+    trials = Trials(np.zeros((1, 2, 1)), np.array([[[0.0], [1.0]]]))
+    outputs = np.array([[[[0.0], [2.0]]]])
+    assert replay_accuracy(outputs, trials).tolist() == [0.5]
+    assert metrics.accuracy_over_time(outputs, trials).tolist() == [[0.0, 1.0]]

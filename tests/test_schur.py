@@ -789,3 +789,10 @@ def test_the_share_of_vectors_in_R_is_that_of_their_leading_coordinates():
         form.share_in_R(form.Q.T) == pytest.approx(form.n_leading / 9)
         and form.share_in_R(np.zeros((2, 9))) == 0
     )
+
+
+def test_ties_of_random_orders_are_relative_to_the_radius():
+    W = np.random.default_rng(5).normal(size=(14, 14))
+    for scale in (1e-3, 1e3):
+        one, other = (real_schur(M, 0.5).random_order(3, tie=0.1) for M in (W, scale * W))
+        assert other.moduli == pytest.approx(scale * one.moduli, rel=1e-9)

@@ -263,3 +263,21 @@ def test_no_default_for_what_sets_the_scale():
         del given[lacking]
         with pytest.raises(TypeError, match=lacking):
             dsa_distances(operators(), **given)
+
+
+def test_the_resolution_is_what_all_but_one_in_twenty_searches_reach(monkeypatch):
+    heights = []
+
+    def solve(*arguments):
+        C, found = true(*arguments)
+        heights.append(found)
+        return C, found
+
+    true = _ascent.solve
+    monkeypatch.setattr(_ascent, "solve", solve)
+    found = dsa(operators(8, 6), starts=20, engine="numpy")
+    halves = np.concatenate(heights)
+    first, second = (2 * np.arcsin(np.sqrt((2 - 2 * half).clip(0)) / 2) for half in halves.T)
+    gaps = np.abs(first - second)
+    assert found.resolution == pytest.approx(np.quantile(gaps, 0.95), abs=1e-9)
+    assert np.quantile(gaps, 0.95) > np.quantile(gaps, 0.5) + 1e-6

@@ -124,3 +124,22 @@ def test_relation_null_and_signal():
 def test_messages(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_resamples_leave_out_pairs_of_a_network_with_itself():
+    """Against the same resamples by hand."""
+    first, second = (between(drawn(14, seed)) for seed in (0, 1))
+    found = relation(first, second, permutations=5, resamples=40)
+    again = []
+    for networks in random.integers(0, "relation bootstrap", 0, (40, 14), 14):
+        pairs = [(a, b) for k, a in enumerate(networks) for b in networks[k + 1 :] if a != b]
+        again.append(spearmanr(*([D[pair] for pair in pairs] for D in (first, second)))[0])
+    assert (found.low, found.high) == pytest.approx(np.quantile(again, [0.025, 0.975]), abs=1e-9)
+
+
+def test_the_mantel_test_has_two_sides():
+    first = between(drawn(9, 2))
+    against = first.max() - first
+    np.fill_diagonal(against, 0)
+    found = relation(first, against, permutations=199)
+    assert found.spearman == pytest.approx(-1) and found.p == pytest.approx(1 / 200)

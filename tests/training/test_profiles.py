@@ -75,3 +75,10 @@ def test_an_empty_sector_is_undefined():
 def test_an_unknown_task_is_refused():
     with pytest.raises(InputError, match="a task is one of"):
         network_profile(0, task="nap")
+
+
+def test_a_profile_is_measured_on_256_trials_unless_said_otherwise():
+    small = {name: value for name, value in SMALL.items() if name != "test_trials"}
+    default = network_profile(5, hidden_size=12, **small)
+    assert default == network_profile(5, hidden_size=12, test_trials=256, **small)
+    assert default != network_profile(5, hidden_size=12, test_trials=64, **small)

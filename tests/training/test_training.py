@@ -380,3 +380,9 @@ def test_the_paper_schedule():
 def test_messages(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_cayley_networks_start_with_blocks_of_falling_modulus():
+    weights = construction("cayley").start(recipe(construction="cayley"), 2, 2, [0, 1, 2])
+    moduli = np.hypot(weights["a"], weights["b"])
+    assert (np.diff(moduli, axis=1) <= 1e-12).all() and (np.ptp(moduli, axis=1) > 0.1).all()
