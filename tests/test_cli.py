@@ -193,23 +193,9 @@ def test_list_of_an_unknown_chapter(book, capsys):
 
 # ---------------------------------------------------------------------------------------------- run
 def test_run_prints_what_the_chapter_said(book, capsys, tmp_path):
-    assert (
-        main(
-            [
-                "run",
-                "small",
-                "-p",
-                "seeds",
-                "2",
-                "-p",
-                "rate",
-                "-1e-3",
-                "--out",
-                str(tmp_path / "out"),
-            ]
-        )
-        == 0
-    )
+    command = ["run", "small", "-p", "seeds", "2", "-p", "rate", "-1e-3"]
+    command += ["--out", str(tmp_path / "out")]
+    assert main(command) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[:3] == ["mean_accuracy = 0.5", "networks = 2", "undefined = None"]
@@ -217,23 +203,7 @@ def test_run_prints_what_the_chapter_said(book, capsys, tmp_path):
     (made,) = (tmp_path / "out").iterdir()
     assert made.name.startswith("small-") and lines[-1].endswith(made.name)
     assert err.startswith("  small: ") and err.count("\n") == 1
-    assert (
-        main(
-            [
-                "run",
-                "small",
-                "-p",
-                "seeds",
-                "2",
-                "-p",
-                "rate",
-                "-1e-3",
-                "--out",
-                str(tmp_path / "out"),
-            ]
-        )
-        == 0
-    )
+    assert main(command) == 0
     assert capsys.readouterr().err == ""  # it was run already
 
 
