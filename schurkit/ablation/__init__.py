@@ -16,10 +16,11 @@ from .changes import (
     removal,
 )
 from .compare import costliest, farther, least_worst
+from .gauge import Gauge, at_amplitude, gauge, without_CR
 from .profile import LEAST_MASS, Profile, ablation_profile
 from .readings import HARMLESS, MEANING, NEARLY_EMPTY, READINGS, Removal
 from .rollouts import OUTPUT_BYTES, measure, refit_readout, switched
-from .sweeps import SINGLE, curves, dose_sweep, order_sweep, threshold_sweep
+from .sweeps import SINGLE, curves, dose_sweep, gap_forms, order_sweep, threshold_sweep
 
 __all__ = [
     "CONTROLS",
@@ -33,10 +34,12 @@ __all__ = [
     "SINGLE",
     "SUBSETS",
     "WHAT",
+    "Gauge",
     "Profile",
     "Removal",
     "ablate",
     "ablation_profile",
+    "at_amplitude",
     "check_form",
     "control_changes",
     "costliest",
@@ -44,6 +47,8 @@ __all__ = [
     "dose_sweep",
     "drawn_changes",
     "farther",
+    "gap_forms",
+    "gauge",
     "least_worst",
     "matched_share",
     "measure",
@@ -53,4 +58,5 @@ __all__ = [
     "removal",
     "switched",
     "threshold_sweep",
+    "without_CR",
 ]

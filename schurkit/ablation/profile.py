@@ -74,13 +74,22 @@ class Profile:
     def __len__(self) -> int:
         return len(self.networks)
 
-    def __getitem__(self, name: str) -> Removal:
+    def __getitem__(self, name: str | Sequence[int]) -> Removal | Profile:
+        """One removal by its name; or the profile of some networks, by their positions."""
+        if not isinstance(name, str):
+            return self._of(list(name))
         one_of(name, "removal", self.removed)
         k = self.removed.index(name)
         worse = self.metric.worse
         to_lose = None if self.chance is None else worse * (self.chance - self.intact)
         controls = {kind: worse * effects[:, k] for kind, effects in self.controls.items()}
         return Removal(name, worse * self.effect[:, k], controls, self.removed_mass[:, k], to_lose)
+
+    def _of(self, rows: list[int]) -> Profile:
+        fields = ("intact", "effect", "removed_mass", "n_leading", "radius")
+        own = {field: getattr(self, field)[rows] for field in fields}
+        own["controls"] = {kind: drawn[rows] for kind, drawn in self.controls.items()}
+        return replace(self, networks=tuple(self.networks[i] for i in rows), **own)
 
     def __iter__(self):
         return (self[name] for name in self.removed)
@@ -90,11 +99,11 @@ class Profile:
         """(networks, removed) cost of every removal; NaN where there was nothing to remove."""
         return np.stack([np.where(one.held, one.cost, np.nan) for one in self], axis=1)
 
-    def least_gap(self, *names: str) -> Interval | None:
-        """The smallest step in that order of costs, over the networks in which none of these
-        sectors is empty; above 0 where the order holds.
+    def gaps(self, *names: str) -> np.ndarray:
+        """(networks,) the smallest step in that order of costs; NaN in networks in which one of
+        these sectors is empty.
 
-        names : at least two removals, the costliest first. None where no network has all of them.
+        names : at least two removals, the costliest first.
         """
         if len(names) < 2:
             raise InputError(
@@ -103,7 +112,14 @@ class Profile:
             )
         costs = np.stack([self[name].cost for name in names])
         whole = np.all([self[name].held for name in names], axis=0) & np.isfinite(costs).all(axis=0)
-        return over_networks(-np.diff(costs[:, whole], axis=0).max(axis=0)) if whole.any() else None
+        return np.where(whole, -np.diff(costs, axis=0).max(axis=0), np.nan)
+
+    def least_gap(self, *names: str) -> Interval | None:
+        """`gaps` over the networks in which none of these sectors is empty, above 0 where the order
+        holds; None where no network has all of them.
+        """
+        gaps = self.gaps(*names)
+        return over_networks(gaps[np.isfinite(gaps)]) if np.isfinite(gaps).any() else None
 
     def frame(self, draws: bool = True):
         """Rows as a pandas DataFrame: for each network "none", then each removal and the draws of

@@ -65,6 +65,23 @@ def threshold_sweep(
     }
 
 
+def gap_forms(forms: Sequence[SchurForm]) -> list[SchurForm]:
+    """The same forms with R cut at the largest gap in log modulus among the blocks that begin in
+    the first half of the units, which no threshold decides.
+    """
+    cut = []
+    for form in forms:
+        early = [k for k, b in enumerate(form.blocks[1:]) if b.start <= form.hidden_size / 2]
+        moduli = np.maximum(form.moduli, 1e-300)
+        if not early:
+            cut.append(form)
+            continue
+        last = max(early, key=lambda k: moduli[k] / moduli[k + 1])
+        between = np.sqrt(moduli[last] * moduli[last + 1]) / form.radius
+        cut.append(form.with_threshold(float(between ** (1 / np.mean(form.leak)))))
+    return cut
+
+
 def order_sweep(
     networks: RNN,
     trials: Trials,

@@ -1,17 +1,76 @@
-"""One network from a seed to its ablation profile, as one row of scalars: the function to sweep for
-hundreds of networks.
+"""From seeds to ablation profiles: one network as one row of scalars, the function to sweep for
+hundreds of networks; and a task in several readings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from schurkit.ablation import SUBSETS, ablation_profile, name_of
+from schurkit.ablation import SINGLE, SUBSETS, Profile, ablation_profile, name_of
+from schurkit.claims import load_claims
+from schurkit.intervals import over_networks
 from schurkit.schur import SECTORS, real_schur
-from schurkit.training.recipe import Phase, Recipe
-from schurkit.training.train import train
+from schurkit.training.recipe import Recipe
+from schurkit.training.recipes import suite_recipe
+from schurkit.training.train import Study, train, train_all
+from schurkit.words import span, with_interval
+
+REPORTED = 1
+"""Seed of the trials that are reported; whether a network converged is judged on those of 0."""
+
+
+def readings(
+    tasks: Mapping[str, object],
+    recipe: Recipe,
+    seeds: Sequence[int],
+    quantities: Mapping[str, Callable[[Profile], np.ndarray]],
+    *,
+    threshold: float = 0.9,
+    test_trials: int = 256,
+) -> list[dict]:
+    """A task in several readings: networks trained on each, what removals cost them, and whether
+    the inequality of a claim holds. Readings other than a rule's own get no verdict.
+
+    Parameters
+    ----------
+    tasks : by what the reading is called.
+    recipe, seeds : of the networks of each.
+    quantities : by the id of a claim, (networks,) from a profile; NaN where it is undefined.
+    threshold, test_trials : of the profiles.
+
+    Returns
+    -------
+    Rows of text: reading, converged, FVU (of all networks), units in R, mean costs of the sectors
+    (converged networks in which they are not empty), and for each claim value and inequality.
+    """
+    studies = [Study(task, recipe, tuple(seeds)) for task in tasks.values()]
+    rows = []
+    for name, trained in zip(tasks, train_all(studies) if studies else []):
+        trials = trained.task.test_trials(test_trials, seed=REPORTED)
+        whole = ablation_profile(
+            trained.rnn, trials, threshold=threshold, subsets=SINGLE, controls=()
+        )
+        good = np.flatnonzero(trained.converged).tolist()
+        row = {"reading": name, "converged": f"{len(good)} of {len(seeds)}"}
+        row |= {"FVU": with_interval(_over(whole.intact), ".4f")}
+        profile = Profile.stack([whole[[i]] for i in good]) if good else None
+        row["units in R"] = span(profile.n_leading) if good else "–"
+        row |= {one: with_interval(profile[one].mean) if good else "–" for one in SECTORS}
+        for id, quantity in quantities.items():
+            found = _over(quantity(profile)) if good else None
+            row[id] = with_interval(found)
+            holds = found is not None and load_claims()[id].rule.satisfied(found.value)
+            row[f"{id}: inequality"] = "–" if found is None else "holds" if holds else "fails"
+        rows.append(row)
+    return rows
+
+
+def _over(values):
+    """Interval over the networks with a value; None without any."""
+    values = values[np.isfinite(values)]
+    return over_networks(values) if len(values) else None
 
 
 def network_profile(
@@ -33,8 +92,7 @@ def network_profile(
     ----------
     seed : of the network.
     task, task_fields : as `schurkit.tasks.load_task` takes them.
-    hidden_size, training_steps : units, and Adam steps at 1e-3; each array's gradient is clipped to
-        a norm of 1.
+    hidden_size, training_steps : see `schurkit.training.suite_recipe`.
     threshold : R holds the blocks of modulus ≥ threshold × spectral radius.
     draws : of the control.
     test_trials : held-out trials.
@@ -61,9 +119,8 @@ def network_profile(
 
     one = load_task(task, task_fields)
     several = [seed] if seeds is None else list(seeds)
-    recipe = Recipe(hidden_size=hidden_size, phases=(Phase(training_steps, 1e-3),), clip_norm=1.0)
-    trained = train(one, recipe, several, progress=False)
-    trials = one.test_trials(test_trials)
+    trained = train(one, suite_recipe(hidden_size, training_steps), several, progress=False)
+    trials = one.test_trials(test_trials, seed=REPORTED)
     rows = [
         {"score": float(score), "converged": bool(converged)}
         | _profile(rnn, one, trials, threshold, draws)

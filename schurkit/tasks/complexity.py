@@ -32,12 +32,15 @@ def complexity(task: Task, *, bins: int = 16, trials: int = 4000, seed: int = 0)
     As the inputs so far determine the target, I(Y_t; X_1:t−1 | X_t) = H(Y_t | X_t): what the
     present input leaves open.
 
-    The N-bit flip-flop has both in closed form: N bits, and N (1 − p)(T − 1)/T bits (about N (1 −
-    p)). Any other task is estimated by `estimated_complexity`. How fine continuous outputs are
-    binned sets the scale: compare tasks at equal `bins` only.
+    The flip-flop has both in closed form: a channel is ±1, equally likely, or 0 before its first
+    pulse, and a step without a pulse leaves open which. Any other task is estimated by
+    `estimated_complexity`. How fine continuous outputs are binned sets the scale: compare tasks at
+    equal `bins` only.
     """
     if type(task) is FlipFlop:
-        return Complexity(float(task.bits), task.bits * task.memoryless, "closed form")
+        none, quiet = task.silent().mean(), 1 - task.pulses().mean()
+        demand = quiet * _three(none / quiet) if quiet > 0 else 0.0
+        return Complexity(task.bits * _three(none), task.bits * demand, "closed form")
     return estimated_complexity(
         task.test_trials(integer(trials, "trials", at_least=1), seed), bins=bins
     )
@@ -72,6 +75,12 @@ def _binned(values, bins):
         return which
     low, high = float(distinct[0]), float(distinct[-1])
     return np.minimum(((values - low) / (high - low) * bins).astype(int), bins - 1)
+
+
+def _three(zero) -> float:
+    """Entropy of 0 with probability `zero` and ±1 equally likely otherwise, bits."""
+    shares = np.array([zero, (1 - zero) / 2, (1 - zero) / 2])
+    return float(-(shares * np.log2(np.where(shares > 0, shares, 1))).sum()) + 0.0
 
 
 def _entropy(which) -> float:

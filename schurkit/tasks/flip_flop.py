@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from schurkit import random
-from schurkit.checks import integer, number
+from schurkit.checks import integer, number, one_of
 from schurkit.rnn import Trials
 
 from .base import DrawnTask
+
+STARTS = ("zero", "pulse")
 
 
 @dataclass(frozen=True)
@@ -18,27 +20,32 @@ class FlipFlop(DrawnTask):
     """N-bit flip-flop of arXiv:2606.18457, §4 (3 bits, 25 steps); the paper does not state the
     input statistics.
 
-    Each of `bits` channels is silent (0) but for pulses of −1 or +1, equally likely. There is a
-    pulse on every channel at the first step, so that the target is always defined; after that each
-    step carries one with probability `pulse_probability`, independently. The target of a channel is
-    the sign of its last pulse.
+    Each of `bits` channels is silent (0) but for pulses of −1 or +1, equally likely: each step
+    carries one with probability `pulse_probability`, independently. The target of a channel is the
+    sign of its last pulse, "the last nonzero input".
 
-    Input statistics, frozen before any network was trained: .1 a step makes a bit hold for 10 steps
-    on average, so that within 25 steps every channel is both held and rewritten (2.4 rewrites, half
-    of which flip the sign), and a network must keep a state for longer than a leak could. The study
-    of degeneracy (arXiv:2410.03972) has more frequent pulses and trains to a mean squared error of
-    `stop_mse`; ours for it are steps=100, pulse_probability=.3.
+    Before the first pulse there is none, and the target is 0 (`start` "zero"): read literally, and
+    as D. Sussillo, O. Barak (Neural Computation 25, 2013), whose task it is, let the memories rest.
+    In the other reading (`start` "pulse") every channel has a pulse at the first step, so that the
+    target is always ±1.
+
+    Input statistics, fixed before any network was trained: .1 a step makes a bit hold for 10 steps
+    on average, so that within 25 steps every channel is both held and rewritten, and a network must
+    keep a state for longer than a leak could. The study of degeneracy (arXiv:2410.03972) has more
+    frequent pulses and trains to a mean squared error of `stop_mse`; ours for it are start="pulse",
+    steps=100, pulse_probability=.3.
 
     Reference errors: the input determines the target, so an ideal observer has FVU 0; always
-    predicting the mean has FVU 1 and a mean squared error of 1; repeating the sign of the present
-    input, without memory, has FVU `memoryless`.
+    predicting the mean has FVU 1 and a mean squared error of `chance`; repeating the sign of the
+    present input, without memory, has FVU `memoryless`.
 
     Parameters
     ----------
     bits : number of channels.
     steps : trial length, in time steps.
-    pulse_probability : of each later step and channel.
+    pulse_probability : of each step and channel.
     threshold : FVU on held-out trials up to which a network counts as converged.
+    start : "zero" (the target is 0 until the first pulse) or "pulse" (there is one at step 1).
 
     Examples
     --------
@@ -51,17 +58,18 @@ class FlipFlop(DrawnTask):
     steps: int = 25
     pulse_probability: float = 0.1
     threshold: float = 0.05
+    start: str = "zero"
 
     name = "flip_flop"
     stream = "flip-flop"
-    version = 1
-    chance = 1.0  # the targets are ±1 with mean 0
+    version = 2
     stop_mse = 0.001
 
     def __post_init__(self):
         super().__post_init__()
         integer(self.bits, "bits", at_least=1)
         number(self.pulse_probability, "pulse_probability", at_least=0, at_most=1)
+        one_of(self.start, "start", STARTS)
 
     @property
     def input_size(self) -> int:
@@ -69,24 +77,38 @@ class FlipFlop(DrawnTask):
 
     output_size = input_size
 
+    def pulses(self) -> np.ndarray:
+        """(time,) probability of a pulse on a channel."""
+        p = np.full(self.steps, float(self.pulse_probability))
+        if self.start == "pulse":
+            p[0] = 1.0
+        return p
+
+    def silent(self) -> np.ndarray:
+        """(time,) probability that a channel has had no pulse yet, the present one included."""
+        return np.cumprod(1 - self.pulses())
+
+    @property
+    def chance(self) -> float:
+        """Mean squared error of always predicting the mean target, 0: the share of steps at which
+        there is something to remember.
+        """
+        return float(1 - self.silent().mean())
+
     @property
     def memoryless(self) -> float:
-        """FVU of the observer that repeats the present pulse and says 0 in between: the share of
-        steps without a pulse.
-        """
-        return (self.steps - 1) * (1 - self.pulse_probability) / self.steps
+        """FVU of the observer that repeats the present pulse and says 0 in between."""
+        wrong = 1 - self.pulses() - self.silent()
+        return float(wrong.mean() / self.chance) if self.chance else np.nan
 
     def compiled_batch(self):
         """Name and numbers of them in compiled code: see `schurkit.engine.compiled.batches`."""
-        return "flip_flop", (self.pulse_probability,)
+        return "flip_flop", (self.pulses()[0], self.pulse_probability)
 
     def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
-        """One uniform number decides each entry: below p/2 a pulse of −1, below p one of +1 (at the
-        first step p = 1).
-        """
+        """One uniform number decides each entry: below p/2 a pulse of −1, below p one of +1."""
         u = random.uniform(seeds, stream, step, (trials, self.steps, self.bits))
-        p = np.full((self.steps, self.bits), self.pulse_probability)
-        p[0] = 1.0
+        p = self.pulses()[:, None]
         inputs = (u < p).astype(np.float32)
         inputs -= 2 * (u < p / 2).astype(np.float32)
         # time first: each step is one copy

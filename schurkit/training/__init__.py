@@ -3,7 +3,13 @@
 from schurkit.store import Store, StoreWarning
 
 from .recipe import CONSTRUCTIONS, Phase, Plateau, Recipe, Until
-from .recipes import addition_recipe, copy_recipe, degeneracy_recipe, degeneracy_tasks
+from .recipes import (
+    addition_recipe,
+    copy_recipe,
+    degeneracy_recipe,
+    degeneracy_tasks,
+    suite_recipe,
+)
 from .train import Study, TrainingWarning, train, train_all
 from .trained import Checkpoint, Trained, initial
 
@@ -24,6 +30,7 @@ __all__ = [
     "degeneracy_recipe",
     "degeneracy_tasks",
     "initial",
+    "suite_recipe",
     "train",
     "train_all",
 ]

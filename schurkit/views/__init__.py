@@ -14,7 +14,7 @@ from .laws import laws
 from .profile import profile
 from .states import states
 from .suite import suite
-from .sweeps import doses, over_time, thresholds
+from .sweeps import cuts, doses, over_time, thresholds
 from .training import training
 from .trials import raster, trial
 
@@ -23,6 +23,7 @@ __all__ = [
     "SECTOR_COLOURS",
     "View",
     "couplings",
+    "cuts",
     "doses",
     "examples",
     "laws",

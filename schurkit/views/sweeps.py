@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from schurkit.ablation import Profile
+from schurkit.intervals import over_networks
 from schurkit.words import listed, short
 
 from . import plot
@@ -99,6 +100,48 @@ def thresholds(
         f"networks: {said}.",
         rows,
     )
+
+
+@styled
+def cuts(
+    sweep: Mapping[float, Profile], at_gap: Profile, threshold: float, quantities: Mapping
+) -> View:
+    """What a claim is about, by where R is cut and by how many units it then holds. Left: mean over
+    networks and its interval against the threshold, and (diamond) where R is cut at the largest gap
+    of each spectrum. Right: every network at `threshold` against its units in R.
+
+    Parameters
+    ----------
+    sweep : from `schurkit.threshold_sweep`.
+    at_gap : the profile of `schurkit.ablation.gap_forms`.
+    threshold : the one that is used elsewhere, one of the sweep's.
+    quantities : by name, (networks,) from a profile; NaN where it is undefined.
+    """
+    figure, panels = axes(len(quantities), 2, (6.8, 2.6 * len(quantities)), squeeze=False)
+    rows, said = [], []
+    for (name, quantity), (left, right) in zip(quantities.items(), panels):
+        places = {**sweep, "largest gap": at_gap}
+        for x, (level, profile) in enumerate(places.items()):
+            values = finite(quantity(profile))
+            row = {"quantity": name, "threshold": level, "n": len(values)}
+            rows.append(row | {"value": None, "low": None, "high": None})
+            if not len(values):
+                continue
+            over = over_networks(values)
+            rows[-1] |= {"value": over.value, "low": over.low, "high": over.high}
+            marker = "D" if level == "largest gap" else "o"
+            left.plot(x, over.value, marker, ms=5, color=INK)
+            if over.low is not None:
+                left.plot([x, x], over.ends, color=INK, lw=1.2)
+            said.append(f"{name} {short(over.value)} at {level}")
+        left.set_xticks(range(len(places)), [f"{x:g}" if x in sweep else x for x in places])
+        left.set(xlabel="threshold of R", ylabel=name)
+        used = sweep[threshold]
+        right.plot(used.n_leading, quantity(used), "o", ms=4.5, mew=0, alpha=0.65, color=INK)
+        right.set(xscale="log", xlabel=f"units in R at {threshold:g}")
+        for ax in (left, right):
+            ax.axhline(0, color="#999999", lw=0.8, ls="--")
+    return View(figure, f"By where R is cut: {listed(said) or 'nothing was measured'}.", rows)
 
 
 @styled

@@ -254,9 +254,11 @@ def test_draws_are_those_of_the_generator():
         Copy(3, 2, 7),
         Copy(),
         FlipFlop(),
-        FlipFlop(2, 11, 0.3),
+        FlipFlop(2, 11, 0.3, start="pulse"),
         ContextIntegration(),
         ContextIntegration(9, 0.0, 2.0),
+        ContextIntegration(9, 0.3, 0.5, coherences=6, target="mean"),
+        ContextIntegration(9, coherences=2, target="sum"),
     ],
 )
 def test_compiled_batches_are_the_tasks_own(task):

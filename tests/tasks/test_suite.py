@@ -7,6 +7,16 @@ from schurkit import InputError, fvu
 from schurkit.tasks import ContextIntegration, FlipFlop, Sine, check_task
 
 TASKS = [FlipFlop(), Sine(), ContextIntegration()]
+READINGS = [
+    *TASKS,
+    FlipFlop(start="pulse"),
+    Sine(cues=0, offset=0.0),
+    Sine(cues=5),
+    Sine(cues=1),
+    ContextIntegration(coherences=6),
+    ContextIntegration(target="sum"),
+    ContextIntegration(coherences=2, target="mean"),
+]
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
@@ -32,7 +42,7 @@ def test_protocol_sizes_and_independence(task):
     )
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+@pytest.mark.parametrize("task", READINGS, ids=repr)
 def test_chance_is_the_error_of_the_mean(task):
     targets = task.test_trials(6000).targets
     assert ((targets - targets.mean(axis=(0, 1))) ** 2).mean() == pytest.approx(
@@ -40,36 +50,53 @@ def test_chance_is_the_error_of_the_mean(task):
     )
 
 
-def test_flip_flop_targets_step_by_step():
-    task = FlipFlop(bits=2, steps=30, pulse_probability=0.3)
-    trials = task.test_trials(20)
-    for x, y in zip(trials.inputs, trials.targets):
-        held = np.zeros(2)
-        for t in range(30):
-            held = np.where(x[t] != 0, x[t], held)
-            assert np.array_equal(y[t], held)
-    assert (trials.inputs[:, 0] != 0).all()
-
-
-def test_flip_flop_statistics():
-    task = FlipFlop()
+@pytest.mark.parametrize("start", ["zero", "pulse"])
+def test_flip_flop_targets_step_by_step_and_statistics(start):
+    task = FlipFlop(bits=2, steps=30, pulse_probability=0.3, start=start)
     trials = task.test_trials(4000)
-    assert (trials.inputs[:, 1:] != 0).mean() == pytest.approx(task.pulse_probability, rel=0.03)
+    for x, y in zip(trials.inputs[:20], trials.targets[:20]):
+        last = np.zeros(2)
+        for t in range(30):
+            last = np.where(x[t] != 0, x[t], last)
+            assert np.array_equal(y[t], last)
+    first = (trials.inputs[:, 0] != 0).mean()
+    assert first == 1 if start == "pulse" else abs(first - 0.3) < 0.02
+    assert (trials.inputs[:, 1:] != 0).mean() == pytest.approx(0.3, rel=0.03)
+    assert (trials.targets == 0).mean(axis=(0, 2)) == pytest.approx(task.silent(), abs=0.02)
     assert abs(trials.inputs.mean()) < 0.01
     assert fvu(trials.inputs[None], trials)[0] == pytest.approx(task.memoryless, rel=0.02)
 
 
-def test_sine_targets_and_references():
-    task = Sine()
-    trials = task.test_trials(3000)
-    cue = trials.inputs[:, 0, 0].astype(float)
-    assert (trials.inputs == trials.inputs[:, :1]).all() and cue.min() >= 0 and cue.max() < 1
-    f = 0.02 + 0.08 * cue
-    assert np.abs(trials.targets[:, 6, 0] - np.sin(2 * np.pi * f * 7)).max() < 1e-5
-    middle = np.broadcast_to(
-        np.sin(2 * np.pi * 0.06 * np.arange(1, 51))[:, None], trials.targets.shape
+def test_a_flip_flop_without_pulses_has_nothing_to_remember():
+    assert FlipFlop(pulse_probability=0.0).chance == 0 and np.isnan(
+        FlipFlop(pulse_probability=0.0).memoryless
     )
-    assert fvu(middle[None], trials)[0] == pytest.approx(task.cue_blind, rel=0.05)
+
+
+@pytest.mark.parametrize("task", [Sine(), Sine(cues=5), Sine(cues=0, offset=0.0, slowest=0.2)])
+def test_sine_targets_and_references(task):
+    trials = task.test_trials(3000)
+    cue = trials.inputs[:, 0, 0].astype(float) - task.offset
+    assert (trials.inputs == trials.inputs[:, :1]).all() and cue.min() >= 0 and cue.max() < 1
+    place = cue * task.cues / (task.cues - 1) if task.cues else cue
+    if task.cues:
+        assert np.unique(np.round(cue * task.cues, 4)).tolist() == list(range(task.cues))
+    omega = task.slowest + (task.fastest - task.slowest) * place
+    assert np.abs(trials.targets[:, 6, 0] - np.sin(omega * 7)).max() < 1e-5
+    middle = np.sin((task.slowest + task.fastest) / 2 * np.arange(1, 51))[:, None]
+    blind = np.broadcast_to(middle, trials.targets.shape)
+    assert fvu(blind[None], trials)[0] == pytest.approx(task.cue_blind, rel=0.05)
+
+
+@pytest.mark.parametrize("target", ["scaled", "sum", "mean"])
+def test_the_readings_of_an_integral(target):
+    task = ContextIntegration(coherences=4, drift=0.3, noise=0.0, target=target)
+    trials = task.test_trials(400)
+    assert np.unique(np.round(trials.inputs[..., :2], 6)) == pytest.approx([-0.3, -0.1, 0.1, 0.3])
+    cued = (trials.inputs[..., :2] * trials.inputs[..., 2:]).sum(axis=-1)[:, 0]
+    t = np.arange(1, 49)
+    expected = {"scaled": t / 48**0.5, "sum": t, "mean": np.ones(48)}[target]
+    assert np.abs(trials.targets[..., 0] - cued[:, None] * expected).max() < 1e-4
 
 
 def test_integration_targets_and_references():
@@ -95,8 +122,12 @@ def test_integration_targets_and_references():
     [
         (lambda: FlipFlop(bits=0), "bits must be at least 1"),
         (lambda: FlipFlop(pulse_probability=2.0), "pulse_probability must be between 0 and 1"),
-        (lambda: Sine(slowest=0.2), "slowest must be at most fastest"),
-        (lambda: Sine(fastest=0.9), "fastest must be at most 0.5"),
+        (lambda: FlipFlop(start="one"), "start must be one of"),
+        (lambda: Sine(slowest=0.7), "slowest must be at most fastest"),
+        (lambda: Sine(fastest=4.0), "fastest must be at most 3.14"),
+        (lambda: Sine(cues=-1), "cues must be at least 0"),
+        (lambda: ContextIntegration(coherences=1), "coherences must be 0, for continuous"),
+        (lambda: ContextIntegration(target="product"), "target must be one of"),
         (lambda: ContextIntegration(noise=-1.0), "noise must be at least 0"),
         (lambda: ContextIntegration(steps=0), "steps must be at least 1"),
     ],

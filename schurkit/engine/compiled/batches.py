@@ -191,15 +191,15 @@ def copy(seed, first, numbers, inputs, targets, mask):
 
 @compiled
 def flip_flop(seed, first, numbers, inputs, targets, mask):
-    """`schurkit.tasks.FlipFlop`, numbers = (pulse_probability,): one uniform number an entry, in
-    the order (trials, time, bits).
+    """`schurkit.tasks.FlipFlop`, numbers = (pulse probability at the first step, at later
+    ones): one uniform number an entry, in the order (trials, time, bits).
     """
     steps, trials, times, bits = inputs.shape
     for step in range(steps):
         key = draws.key(seed, _FLIP_FLOP, first + step)
         for trial in range(trials):
             for t in range(times):
-                p = numbers[0] if t else 1.0
+                p = numbers[1] if t else numbers[0]
                 mask[step, trial, t] = 1
                 for c in range(bits):
                     u = draws.uniform(key, (trial * times + t) * bits + c)
@@ -207,18 +207,18 @@ def flip_flop(seed, first, numbers, inputs, targets, mask):
                         np.float32(-1) if u < p / 2 else np.float32(1) if u < p else np.float32(0)
                     )
                     inputs[step, trial, t, c] = pulse
-                    targets[step, trial, t, c] = (
-                        pulse if pulse != 0 else targets[step, trial, t - 1, c]
-                    )
+                    held = targets[step, trial, t - 1, c] if t else np.float32(0)
+                    targets[step, trial, t, c] = pulse if pulse != 0 else held
 
 
 @compiled
 def context_integration(seed, first, numbers, inputs, targets, mask):
-    """`schurkit.tasks.ContextIntegration`, numbers = (drift, noise): sums in float64, rounded
-    once.
+    """`schurkit.tasks.ContextIntegration`, numbers = (drift, noise, coherences, place of the
+    target's kind in `TARGETS`): sums in float64, rounded once.
     """
     steps, trials, times = inputs.shape[:3]
-    drift, noise, root = numbers[0], numbers[1], np.sqrt(np.float64(times))
+    drift, noise, levels, kind = numbers[0], numbers[1], numbers[2], numbers[3]
+    root = np.sqrt(np.float64(times))
     for step in range(steps):
         keys = (
             draws.key(seed, _NOISE, first + step),
@@ -229,6 +229,9 @@ def context_integration(seed, first, numbers, inputs, targets, mask):
             cued = 1 if draws.sign(keys[2], trial) > 0 else 0
             for c in range(2):
                 mean = -drift + (drift + drift) * draws.uniform(keys[1], trial * 2 + c)
+                if levels:
+                    place = np.floor(draws.uniform(keys[1], trial * 2 + c) * levels)
+                    mean = drift * (2 * place - (levels - 1)) / max(levels - 1, 1)
                 total = 0.0
                 for t in range(times):
                     evidence = mean + noise * draws.normal(keys[0], (trial * times + t) * 2 + c)
@@ -237,7 +240,8 @@ def context_integration(seed, first, numbers, inputs, targets, mask):
                     inputs[step, trial, t, 2 + c] = 1 if c == cued else 0
                     mask[step, trial, t] = 1
                     if c == cued:
-                        targets[step, trial, t, 0] = total / root
+                        scale = root if kind == 0 else 1.0 if kind == 1 else t + 1.0
+                        targets[step, trial, t, 0] = total / scale
 
 
 @compiled
