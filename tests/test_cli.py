@@ -8,7 +8,7 @@ import pytest
 from press.small_book import cell, notebook, small_chapter, write_book
 
 from schurkit.__main__ import main
-from schurkit.checks import InputError, integer
+from schurkit.checks import InputError
 from schurkit_press import cli, plans
 from schurkit_press.plans import Cost
 
@@ -16,18 +16,12 @@ from schurkit_press.plans import Cost
 @pytest.fixture
 def book(tmp_path, monkeypatch):
     """A small book, and the working folder inside it."""
-    content = small_chapter()
-    content["metadata"]["schurkit"] = {"plan": "small"}
     root = write_book(
         tmp_path / "book",
-        {"small": content, "plain": notebook(cell("# Plain", kind="markdown"), cell("1"))},
-    )
-    monkeypatch.setitem(
-        plans.plans,
-        "small",
-        lambda values: [
-            SimpleNamespace(task=None, recipe=None, seeds=tuple(range(values["seeds"])))
-        ],
+        {
+            "small": small_chapter(trains=True),
+            "plain": notebook(cell("# Plain", kind="markdown"), cell("1")),
+        },
     )
     monkeypatch.setattr(
         plans,
@@ -193,7 +187,7 @@ def test_list_of_an_unknown_chapter(book, capsys):
 
 # ---------------------------------------------------------------------------------------------- run
 def test_run_prints_what_the_chapter_said(book, capsys, tmp_path):
-    command = ["run", "small", "-p", "seeds", "2", "-p", "rate", "-1e-3"]
+    command = ["run", "small", "-p", "seeds", "2", "-p", "title", "-x"]
     command += ["--out", str(tmp_path / "out")]
     assert main(command) == 0
     out, err = capsys.readouterr()
@@ -212,7 +206,7 @@ def test_a_failed_run_says_where(book, capsys):
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1
     assert err.startswith(
-        "schurkit: small: cell 4 of 7 (import matplotlib.pyplot as plt) failed with "
+        "schurkit: small: cell 6 of 9 (import matplotlib.pyplot as plt) failed with "
         "ZeroDivisionError: float division by zero; "
     )
 
@@ -239,19 +233,15 @@ def test_a_wrong_parameter_runs_nothing(book, capsys, argv, message):
         ["sweep", "small"],
     ],
 )
-def test_what_no_network_can_have_is_refused_before_anything_runs(
-    book, capsys, monkeypatch, command
-):
-    def plan(values):
-        integer(values["seeds"], "p", at_most=2)
-        return []
-
-    monkeypatch.setitem(plans.plans, "small", plan)
+def test_what_no_network_can_have_is_refused_before_anything_runs(book, capsys, command):
     (book / "book" / "editions.yml").write_text(
-        "quick:\n  purpose: for tests\n  chapters:\n    small: {seeds: 9}\n"
+        "quick:\n  purpose: for tests\n  chapters:\n    small: {rate: -1}\n"
     )
-    given = {"run": ["-p", "seeds", "9"], "build": [], "sweep": ["--grid", "seeds=1,9"]}[command[0]]
-    assert refused(capsys, *command, *given) == "with seeds = 9: p must be at most 2; got 9."
+    given = {"run": ["-p", "rate", "-1"], "build": [], "sweep": ["--grid", "rate=1,-1"]}[command[0]]
+    assert (
+        refused(capsys, *command, *given)
+        == "with rate = -1.0: learning_rate must be above 0; got -1.0."
+    )
     assert not (book / "_build").exists()
 
 

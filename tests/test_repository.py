@@ -16,7 +16,6 @@ from packaging.utils import canonicalize_name
 from schurkit.claims import load_claims
 from schurkit_press.chapters import chapters, read_chapter, toc_entries
 from schurkit_press.editions import editions
-from schurkit_press.plans import plans
 from schurkit_press.run import code_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -220,7 +219,6 @@ def test_a_notebook_has_commented_parameters_and_a_title(path):
     chapter = read_chapter(path)
     assert chapter.parameters and all(parameter.help for parameter in chapter.parameters)
     assert chapter.title != chapter.name
-    assert chapter.plan is None or chapter.plan in plans
 
 
 def test_every_notebook_is_in_the_book():

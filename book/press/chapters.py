@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import difflib
 import io
 import json
@@ -81,13 +82,16 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A notebook of the book."""
+    """A notebook of the book.
+
+    networks : code of its cell tagged `networks`, after the imports that it uses; None without.
+    """
 
     name: str
     path: Path
     title: str
     parameters: tuple[Parameter, ...]
-    plan: str | None = None
+    networks: str | None = None
     source: dict = field(repr=False, compare=False, default_factory=dict)
 
     def values(self, given: dict) -> dict:
@@ -188,7 +192,7 @@ def read_yaml(path: Path):
 
 
 def read_chapter(path: Path) -> Chapter:
-    """Read a notebook's title, parameters and plan.
+    """Read a notebook's title, parameters and cell of networks.
 
     Raises
     ------
@@ -200,21 +204,43 @@ def read_chapter(path: Path) -> Chapter:
         cells = content["cells"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path.name} cannot be read as a notebook: {error}") from None
-    tagged = [cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
-    if len(tagged) > 1:
-        raise InputError(
-            f"{path.name} must have one cell tagged 'parameters'; it has {len(tagged)}."
-        )
+    parameters, networks = (_tagged(cells, tag, path.name) for tag in ("parameters", "networks"))
     prose = "\n".join(cell_text(cell) for cell in cells if cell["cell_type"] == "markdown")
     title = re.search(r"^# +(.*)", prose, re.MULTILINE)
     return Chapter(
         path.stem,
         path,
         title[1].strip() if title else path.stem,
-        _parameters(cell_text(tagged[0]), path.name) if tagged else (),
-        content.get("metadata", {}).get("schurkit", {}).get("plan"),
+        _parameters(parameters or "", path.name),
+        networks and "\n".join([*_imports(cells, networks), networks]),
         content,
     )
+
+
+def _tagged(cells: list[dict], tag: str, where: str) -> str | None:
+    """The code of the one cell with that tag; None without any."""
+    found = [cell_text(cell) for cell in cells if tag in cell.get("metadata", {}).get("tags", [])]
+    if len(found) > 1:
+        raise InputError(f"{where} must have one cell tagged {tag!r}; it has {len(found)}.")
+    return found[0] if found else None
+
+
+def _imports(cells: list[dict], code: str) -> list[str]:
+    """The imports of a notebook's code that bind a name which `code` uses."""
+    try:
+        used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+    except SyntaxError:  # said where the cell is run
+        return []
+    found = []
+    for text in (cell_text(cell) for cell in cells if cell["cell_type"] == "code"):
+        with contextlib.suppress(SyntaxError):
+            for node in ast.parse(text).body:
+                if isinstance(node, (ast.Import, ast.ImportFrom)):
+                    node.names = [
+                        one for one in node.names if (one.asname or one.name.split(".")[0]) in used
+                    ]
+                    found += [ast.unparse(node)] if node.names else []
+    return found
 
 
 def cell_text(cell: dict) -> str:

@@ -1,24 +1,27 @@
 """What a chapter will have to train: the networks, and what they cost.
 
-A notebook names its plan in its metadata, ``{"schurkit": {"plan": "copy_task"}}``;
-`schurkit_press.chapter_plans` has a function of that name from the chapter's parameters to the
-studies (`schurkit.training.Study`) it asks for. `--dry-run` adds up what they cost.
+A cell of the chapter, tagged `networks`, binds `studies`, a list of `schurkit.training.Study`, from
+its parameters and imports alone, and the chapter trains these. It is run here, so that networks can
+be counted, priced for `--dry-run` and trained ahead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
+from functools import cache
 from itertools import chain, islice
 
-from schurkit.checks import InputError
+from schurkit.checks import InputError, integer
 from schurkit.words import plural
 
-from .chapter_plans import plans
-from .chapters import Chapter, suggestion
+from .chapters import Chapter
+from .kernel import first_line
 
 MOST_VALUES = 50
 """Values of a list among a chapter's parameters: more are a slip of the pen."""
+MOST_NETWORKS = 10_000
+"""Networks of one kind that a chapter may ask for: above it, a slip of the pen as well."""
 
 
 @dataclass(frozen=True)
@@ -58,29 +61,28 @@ def costs_of(asked: Sequence[Sequence]) -> tuple[list[Cost], Cost]:
 
 def studies_of(chapter: Chapter, values: dict) -> list:
     """The studies a chapter with these parameters asks for, none of them twice; empty for a chapter
-    without a plan.
+    without a cell of networks.
 
     Raises
     ------
     InputError : a value that the task, the recipe or the number of networks cannot have; the
-        message names the parameter.
+        message names the parameter. The cell does not bind `studies`, or fails otherwise.
     """
-    if chapter.plan is None:
+    if chapter.networks is None:
         return []
-    if chapter.plan not in plans:
-        raise InputError(
-            f"{chapter.name} names a plan {chapter.plan!r}{suggestion(chapter.plan, plans)}"
-        )
-    for name, value in values.items():
+    defaults = {parameter.name: parameter.default for parameter in chapter.parameters}
+    for name, value in (defaults | values).items():
         if isinstance(value, list) and len(value) > MOST_VALUES:
             raise InputError(f"{name} must have at most {MOST_VALUES} values; got {len(value):,}.")
-    plan = plans[chapter.plan]
-    defaults = {parameter.name: parameter.default for parameter in chapter.parameters}
+        if name == "first_seed":
+            integer(value, name, at_least=0, at_most=2**63)
+        elif name.endswith("networks"):
+            integer(value, name, at_least=1, at_most=MOST_NETWORKS)
     try:
-        return merged(plan(defaults | values))
+        return merged(_bound(chapter, defaults | values))
     except InputError as error:
         default = {name: {name: defaults[name]} for name in values}
-        blamed = [name for name in values if _stands(plan, defaults | values | default[name])]
+        blamed = [n for n in values if _stands(chapter, defaults | values | default[n])]
         blamed = blamed or list(values)
         if not blamed or str(error).startswith(f"{blamed[0]} "):
             raise
@@ -88,9 +90,35 @@ def studies_of(chapter: Chapter, values: dict) -> list:
         raise InputError(f"with {given}: {error}") from None
 
 
-def _stands(plan, values: dict) -> bool:
+_compiled = cache(compile)
+
+
+def _bound(chapter: Chapter, values: dict) -> list:
+    """What the cell of networks binds to `studies`."""
+    from schurkit.training import Study
+
+    there = dict(values)
     try:
-        plan(values)
+        exec(_compiled(chapter.networks, chapter.path.name, "exec"), there)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a chapter's author wrote
+        raise InputError(
+            f"{chapter.name}: its cell tagged 'networks' may use its parameters and imports alone; "
+            f"it failed with {type(error).__name__}: {first_line(error)}"
+        ) from None
+    studies = there.get("studies")
+    if not isinstance(studies, (list, tuple)) or not all(isinstance(s, Study) for s in studies):
+        raise InputError(
+            f"{chapter.name}: its cell tagged 'networks' must bind 'studies', a list of "
+            f"schurkit.training.Study; got {type(studies).__name__}."
+        )
+    return list(studies)
+
+
+def _stands(chapter: Chapter, values: dict) -> bool:
+    try:
+        _bound(chapter, values)
     except InputError:
         return False
     return True
@@ -107,7 +135,7 @@ def train_ahead(jobs: Iterable, folder) -> dict[str, dict]:
 
     Returns
     -------
-    dict : for each chapter with a plan, its number of networks and the core-seconds that training
+    dict : for each chapter with networks, how many and the core-seconds that training
         all of them took, now or earlier.
     """
     from schurkit.training import Store, train_all

@@ -115,7 +115,7 @@ def of_values(name, which):
     notebook, parameters = chapter(name), VALUES[name][which]
     if name == "copy_task":
         (cell,) = [
-            cell for cell in notebook["cells"] if "subject" in cell["metadata"].get("tags", [])
+            cell for cell in notebook["cells"] if "networks" in cell["metadata"].get("tags", [])
         ]
         cell["source"] = SHORT_COPY.format(steps=200 if which == 0 else 3) + "".join(cell["source"])
     return notebook, (

@@ -74,19 +74,26 @@ def cell(source, tags=(), kind="code"):
     return common | ({"execution_count": None, "outputs": []} if kind == "code" else {})
 
 
-def notebook(*cells, plan=None):
+def notebook(*cells):
     """A clean notebook of these cells."""
     metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
-    if plan:
-        metadata["schurkit"] = {"plan": plan}
     return {"cells": list(cells), "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
-def small_chapter(**changes):
-    """The chapter `small`, with some of its cells replaced."""
+def network_cells(seeds, rate="1e-3"):
+    """Imports, and the cell of networks: tiny ones with these seeds and learning rate (code)."""
+    recipe = f"Recipe(hidden_size=6, phases=(Phase(2, {rate}),), batch_size=4)"
+    return [
+        cell("from schurkit.tasks import Copy\nfrom schurkit.training import Phase, Recipe, Study"),
+        cell(f"studies = [Study(Copy(2, 2, 4), {recipe}, {seeds})]", ["networks"]),
+    ]
+
+
+def small_chapter(trains=False, **changes):
+    """The chapter `small`, with some of its cells replaced; `trains`: with a cell of networks."""
     source = {
         "parameters": PARAMETERS,
         "draw": DRAW,
@@ -98,6 +105,7 @@ def small_chapter(**changes):
         cell("# Does a small book stand?", kind="markdown"),
         cell("from typing import Literal"),
         cell(source["parameters"], tags=["parameters"]),
+        *(network_cells("range(seeds)", "rate") if trains else ()),
         cell(source["draw"]),
         cell(source["table"]),
         cell(source["record"]),

@@ -20,14 +20,13 @@ def with_parameters(source):
     return notebook(cell("# Title", kind="markdown"), cell(source, tags=["parameters"]))
 
 
-def test_a_chapter_says_its_title_parameters_and_plan(tmp_path):
-    content = small_chapter() | {"metadata": {"schurkit": {"plan": "copy"}}}
-    chapter = read_chapter(written(tmp_path, content))
-    assert (chapter.name, chapter.title, chapter.plan) == (
-        "small",
-        "Does a small book stand?",
-        "copy",
-    )
+def test_a_chapter_says_its_title_parameters_and_networks(tmp_path):
+    chapter = read_chapter(written(tmp_path, small_chapter(trains=True)))
+    assert (chapter.name, chapter.title) == ("small", "Does a small book stand?")
+    assert chapter.networks.splitlines()[:2] == [
+        "from schurkit.tasks import Copy",
+        "from schurkit.training import Phase, Recipe, Study",
+    ]
     assert [(one.name, one.kind, one.default, one.help) for one in chapter.parameters] == [
         ("seeds", "int", 3, "how many networks"),
         ("rate", "float", 1e-3, "learning rate"),

@@ -4,33 +4,30 @@ import json
 import zipfile
 
 import pytest
-from press.small_book import cell, notebook, write_book
+from press.small_book import cell, network_cells, notebook, write_book
 
 from schurkit.__main__ import main
 from schurkit.tasks import Copy
 from schurkit.training import Phase, Recipe, Store, Study, train_all
-from schurkit_press import plans
 
 PARAMETERS = "networks: int = 1  # how many\n"
 
 
-def studies(values):
-    recipe = Recipe(hidden_size=6, phases=(Phase(2, 1e-3),), batch_size=4)
-    return [Study(Copy(2, 2, 4), recipe, tuple(range(values["networks"])))]
+RECIPE = Recipe(hidden_size=6, phases=(Phase(2, 1e-3),), batch_size=4)
+STUDIES = [Study(Copy(2, 2, 4), RECIPE, (0, 1))]
 
 
 @pytest.fixture
 def book(tmp_path, monkeypatch):
     """A small book whose chapter needs one network, two in the edition 'book', all trained."""
-    chapter = notebook(cell("# One", kind="markdown"), cell(PARAMETERS, ["parameters"]))
-    chapter["metadata"]["schurkit"] = {"plan": "small"}
+    head = cell("# One", kind="markdown"), cell(PARAMETERS, ["parameters"])
+    chapter = notebook(*head, *network_cells("range(networks)"))
     plain = notebook(cell("# Plain", kind="markdown"), cell("1"))
     editions = "quick: {purpose: x}\nbook: {purpose: x, chapters: {one: {networks: 2}}}\n"
     root = write_book(tmp_path / "book", {"one": chapter, "plain": plain}, editions=editions)
-    monkeypatch.setitem(plans.plans, "small", studies)
     monkeypatch.setenv("SCHURKIT_STORE", str(tmp_path / "runs"))
     monkeypatch.delenv("SCHURKIT_BOOK", raising=False)
-    train_all(studies({"networks": 2}), store=Store(tmp_path / "runs"))
+    train_all(STUDIES, store=Store(tmp_path / "runs"))
     monkeypatch.chdir(root)
     return root
 
@@ -59,7 +56,7 @@ def test_an_edition_goes_there_and_back(book, tmp_path, capsys):
         capsys.readouterr().out
         == f"2 networks taken in, 0 there already, 0 damaged: {tmp_path / 'new'}\n"
     )
-    assert train_all(studies({"networks": 2}), store=Store(tmp_path / "new"))[0].stored.all()
+    assert train_all(STUDIES, store=Store(tmp_path / "new"))[0].stored.all()
     assert main(["store", "import", "../networks.zip", "--store", str(tmp_path / "new")]) == 0
     assert "0 networks taken in, 2 there already" in capsys.readouterr().out
 

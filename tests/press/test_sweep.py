@@ -1,7 +1,6 @@
 """Sweeps: every run once, the same table wherever it was made, and nothing finished lost."""
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -15,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from press import sweep_runs
-from press.small_book import cell, notebook, write_book
+from press.small_book import cell, network_cells, notebook, write_book
 
 from schurkit import nb
 from schurkit.__main__ import main
@@ -66,11 +65,10 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def chapter_book(folder):
+def chapter_book(folder, *more):
     parameters = "seed: int = 0  # seed\nwidth: int = 4  # size"
-    content = notebook(
-        cell("# Small", kind="markdown"), cell(parameters, tags=["parameters"]), cell(CHAPTER)
-    )
+    head = cell("# Small", kind="markdown"), cell(parameters, tags=["parameters"])
+    content = notebook(*head, *more, cell(CHAPTER))
     return write_book(folder / "book", {"small": content})
 
 
@@ -884,19 +882,9 @@ def test_a_wrong_command_line_is_one_line(argv, message, command, place):
 
 
 def test_a_chapter_by_its_name_with_what_it_will_train(place, monkeypatch, capsys):
-    from dataclasses import make_dataclass
-
     from schurkit_press import plans
 
-    root = chapter_book(place)
-    file = root / "notebooks" / "small.ipynb"
-    content = json.loads(file.read_text())
-    content["metadata"]["schurkit"] = {"plan": "small"}
-    file.write_text(json.dumps(content))
-    study = make_dataclass("Small", ["task", "recipe", "seeds"])
-    monkeypatch.setitem(
-        plans.plans, "small", lambda values: [study(values["width"], 0, (0, values["seed"]))]
-    )
+    root = chapter_book(place, *network_cells("(0, seed)"))
     monkeypatch.setattr(
         plans,
         "_priced",
