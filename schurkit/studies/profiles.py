@@ -12,7 +12,6 @@ from schurkit.ablation import SINGLE, SUBSETS, Profile, ablation_profile, name_o
 from schurkit.claims import load_claims
 from schurkit.intervals import over_networks
 from schurkit.schur import SECTORS, real_schur
-from schurkit.training.recipe import Recipe
 from schurkit.training.recipes import suite_recipe
 from schurkit.training.train import Study, train, train_all
 from schurkit.words import span, with_interval
@@ -22,9 +21,7 @@ REPORTED = 1
 
 
 def readings(
-    tasks: Mapping[str, object],
-    recipe: Recipe,
-    seeds: Sequence[int],
+    studies: Mapping[str, Study],
     quantities: Mapping[str, Callable[[Profile], np.ndarray]],
     *,
     threshold: float = 0.9,
@@ -35,8 +32,7 @@ def readings(
 
     Parameters
     ----------
-    tasks : by what the reading is called.
-    recipe, seeds : of the networks of each.
+    studies : by what the reading is called.
     quantities : by the id of a claim, (networks,) from a profile; NaN where it is undefined.
     threshold, test_trials : of the profiles.
 
@@ -45,15 +41,14 @@ def readings(
     Rows of text: reading, converged, FVU (of all networks), units in R, mean costs of the sectors
     (converged networks in which they are not empty), and for each claim value and inequality.
     """
-    studies = [Study(task, recipe, tuple(seeds)) for task in tasks.values()]
     rows = []
-    for name, trained in zip(tasks, train_all(studies) if studies else []):
+    for name, trained in zip(studies, train_all([*studies.values()]) if studies else []):
         trials = trained.task.test_trials(test_trials, seed=REPORTED)
         whole = ablation_profile(
             trained.rnn, trials, threshold=threshold, subsets=SINGLE, controls=()
         )
         good = np.flatnonzero(trained.converged).tolist()
-        row = {"reading": name, "converged": f"{len(good)} of {len(seeds)}"}
+        row = {"reading": name, "converged": f"{len(good)} of {len(trained.rnn)}"}
         row |= {"FVU": with_interval(_over(whole.intact), ".4f")}
         profile = Profile.stack([whole[[i]] for i in good]) if good else None
         row["units in R"] = span(profile.n_leading) if good else "–"

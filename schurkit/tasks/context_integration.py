@@ -82,7 +82,7 @@ class ContextIntegration(DrawnTask):
         n = self.coherences
         return self.drift * (2 * np.arange(n) - (n - 1)) / max(n - 1, 1)
 
-    def _scale(self) -> np.ndarray:
+    def scale(self) -> np.ndarray:
         """(time,) what the sum is divided by."""
         t = np.arange(1.0, self.steps + 1)
         return {"scaled": np.full(self.steps, np.sqrt(self.steps)), "sum": t**0, "mean": t}[
@@ -96,7 +96,7 @@ class ContextIntegration(DrawnTask):
         """
         t = np.arange(1, self.steps + 1)
         squares = np.mean(self.levels**2) if self.coherences else self.drift**2 / 3
-        return float(((t * self.noise**2 + t**2 * squares) / self._scale() ** 2).mean())
+        return float(((t * self.noise**2 + t**2 * squares) / self.scale() ** 2).mean())
 
     def compiled_batch(self):
         """Name and numbers of them in compiled code: see `schurkit.engine.compiled.batches`."""
@@ -113,6 +113,6 @@ class ContextIntegration(DrawnTask):
         second = random.signs(seeds, f"{stream} context", step, (trials, 1, 1)) > 0
         cued = np.where(second, evidence[..., 1:], evidence[..., :1])
         cues = np.broadcast_to(np.concatenate([~second, second], axis=-1), evidence.shape)
-        targets = np.cumsum(cued, axis=-2) / self._scale()[:, None]
+        targets = np.cumsum(cued, axis=-2) / self.scale()[:, None]
         inputs = np.concatenate([evidence, cues], axis=-1)
         return Trials(inputs.astype(np.float32), targets.astype(np.float32))

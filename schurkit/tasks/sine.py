@@ -69,6 +69,10 @@ class Sine(DrawnTask):
                 f"slowest must be at most fastest; got {self.slowest} and {self.fastest}."
             )
 
+    def cue(self, places):
+        """The input at places between the slowest sine, 0, and the fastest, 1."""
+        return np.asarray(places) * ((self.cues - 1) / self.cues if self.cues else 1) + self.offset
+
     def waves(self, places) -> np.ndarray:
         """sin(ω t) for places (…,) between the slowest, 0, and the fastest, 1, as (…, time, 1)."""
         omega = self.slowest + np.asarray(places)[..., None, None] * (self.fastest - self.slowest)
