@@ -26,6 +26,7 @@ def readings(
     *,
     threshold: float = 0.9,
     test_trials: int = 256,
+    draws: int = 20,
 ) -> list[dict]:
     """A task in several readings: networks trained on each, what removals cost them, and whether
     the inequality of a claim holds. Readings other than a rule's own get no verdict.
@@ -34,25 +35,26 @@ def readings(
     ----------
     studies : by what the reading is called.
     quantities : by the id of a claim, (networks,) from a profile; NaN where it is undefined.
-    threshold, test_trials : of the profiles.
+    threshold, test_trials, draws : of the profiles.
 
     Returns
     -------
     Rows of text: reading, converged, FVU (of all networks), units in R, mean costs of the sectors
-    (converged networks in which they are not empty), and for each claim value and inequality.
+    (converged networks in which they are not empty) with how their removals read, and for each
+    claim value and inequality.
     """
     rows = []
     for name, trained in zip(studies, train_all([*studies.values()]) if studies else []):
         trials = trained.task.test_trials(test_trials, seed=REPORTED)
         whole = ablation_profile(
-            trained.rnn, trials, threshold=threshold, subsets=SINGLE, controls=()
+            trained.rnn, trials, threshold=threshold, subsets=SINGLE, draws=draws
         )
         good = np.flatnonzero(trained.converged).tolist()
         row = {"reading": name, "converged": f"{len(good)} of {len(trained.rnn)}"}
         row |= {"FVU": with_interval(_over(whole.intact), ".4f")}
         profile = Profile.stack([whole[[i]] for i in good]) if good else None
         row["units in R"] = span(profile.n_leading) if good else "–"
-        row |= {one: with_interval(profile[one].mean) if good else "–" for one in SECTORS}
+        row |= {one: _told(profile[one]) if good else "–" for one in SECTORS}
         for id, quantity in quantities.items():
             found = _over(quantity(profile)) if good else None
             row[id] = with_interval(found)
@@ -60,6 +62,11 @@ def readings(
             row[f"{id}: inequality"] = "–" if found is None else "holds" if holds else "fails"
         rows.append(row)
     return rows
+
+
+def _told(removal) -> str:
+    read = ", ".join(f"{word} {count}" for word, count in removal.counts.items())
+    return f"{with_interval(removal.mean)}; {read}"
 
 
 def _over(values):
