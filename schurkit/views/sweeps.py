@@ -134,11 +134,16 @@ def cuts(
             if over.low is not None:
                 left.plot([x, x], over.ends, color=INK, lw=1.2)
             said.append(f"{name} {short(over.value)} at {level}")
-        left.set_xticks(range(len(places)), [f"{x:g}" if x in sweep else x for x in places])
+        left.set_xticks(
+            range(len(places)), [f"{x:g}" if x in sweep else "largest\ngap" for x in places]
+        )
         left.set(xlabel="threshold of R", ylabel=name)
         used = sweep[threshold]
         right.plot(used.n_leading, quantity(used), "o", ms=4.5, mew=0, alpha=0.65, color=INK)
         right.set(xscale="log", xlabel=f"units in R at {threshold:g}")
+        ticks = [k for k in (1, 2, 3, 5, 10, 20, 50, 100) if k <= 2 * used.n_leading.max()]
+        right.set_xticks(ticks, map(str, ticks))
+        right.minorticks_off()
         for ax in (left, right):
             ax.axhline(0, color="#999999", lw=0.8, ls="--")
     return View(figure, f"By where R is cut: {listed(said) or 'nothing was measured'}.", rows)
