@@ -19,6 +19,10 @@ HERE = {
         "tasks, good, trials = None, {'mine': good}, {'mine': trials}",
         {"draws": 2, "signals": 2},
     ),
+    "mechanism_or_basis": (
+        "tasks, trained, good, trials = {}, {}, {'mine': good}, {'mine': trials}",
+        {"draws": 2, "amplitudes": [1.0, 0.001], "retraining_steps": 3},
+    ),
     "your_own_network": (
         "models, own = None, sk.rollout(good[0], trials).outputs[0]",
         {"draws": 3},
@@ -97,6 +101,7 @@ VALUES = {
 CHEAP = [
     ("schur_coordinates", "one network"),
     ("subspace_or_coupling", "one network"),
+    ("mechanism_or_basis", "an empty RR"),
     ("explore", "an empty RR"),
     ("your_own_network", "relu"),
 ]
