@@ -2,8 +2,9 @@
 so they also work from a file.
 
 `ablation` removes couplings of trained networks, `schur` builds small matrices, `frequency` takes
-waves out of networks that add. Each returns a `Page`; `schurkit.nb.explorer` shows it in a chapter,
-`Page.document` makes one HTML file of it. The networks run in the page itself, in float64, from the
+waves out of networks that add, `wheel` cuts a network that copies while it plays. Each returns a
+`Page`; `schurkit.nb.explorer` shows it in a chapter, `Page.document` makes one HTML file of it.
+The networks run in the page itself, in float64, from the
 numbers that stand in it: what a reader sees is computed there, and the tests hold it against
 `schurkit.rollout` of the same numbers.
 
@@ -29,7 +30,7 @@ from schurkit.schur.blocks import tie_tolerance
 
 from ._html import Page, pack, page
 
-__all__ = ["Case", "Page", "ablation", "frequency", "schur"]
+__all__ = ["Case", "Page", "ablation", "frequency", "schur", "wheel"]
 
 METRICS = {"FVU": "fvu", "replay accuracy": "replay_accuracy"}
 """The measures that the page can compute, and their names in its script."""
@@ -182,6 +183,64 @@ def frequency(
     from ._stills import frequency_still
 
     return page("frequency", ("random",), data, *frequency_still(rnn[0], tables[0], keys[0]))
+
+
+def wheel(rnn: RNN, trials: Trials, *, threshold: float = 0.9) -> Page:
+    """A network that copies, cut while it plays: what is on the wheel, R, and waits in the
+    vestibule, C, is drawn as the signs that it will be read as.
+
+    Seat k of the wheel shows W_out Q_R T_RRᵏ of the part of the state in R: what a linear network
+    would say k steps later. The vestibule shows what CR adds to the last seat in the next step. The
+    network itself runs with its tanh.
+
+    Parameters
+    ----------
+    rnn : one network, tanh, leak 1, without biases.
+    trials : of `schurkit.tasks.Copy`: signs, then autonomous replay; at least 64 to measure on.
+    threshold : of R.
+
+    Raises
+    ------
+    InputError : another kind of network or trials.
+    """
+    known = len(rnn) == 1 and rnn.activation == "tanh" and np.all(rnn.leak == 1.0)
+    biased = rnn.b_rec.any() or rnn.b_out.any() or rnn.h0.any() or rnn.D is not None
+    symbols, channels = trials.inputs.shape[-2:]
+    if not known or biased or rnn.form != "rate" or channels != trials.targets.shape[-1]:
+        raise InputError(
+            "wheel needs one tanh network with leak 1 and no biases, and trials of the copy task; "
+            f"got {rnn!r} and targets of shape {trials.targets.shape}."
+        )
+    if trials.inputs.ndim != 3 or not np.isin(trials.inputs, (-1, 1)).all():
+        raise InputError("wheel needs inputs of −1 and 1, shared by all networks.")
+    _small(rnn)
+    form = real_schur(rnn.W_rec[0], threshold)
+    n, W_out = form.n_leading, rnn.W_out[0].astype(np.float64)
+    seat, seats = W_out @ form.Q[:, :n], []
+    for _ in range(symbols):
+        seats.append(seat @ form.Q[:, :n].T)
+        last, seat = seat, seat @ form.T[:n, :n]
+    arrays = {
+        "W_in": rnn.W_in[0],
+        "W_rec": rnn.W_rec[0],
+        "W_out": rnn.W_out[0],
+        "Q": form.Q,
+        "T": form.T,
+        "seats": np.concatenate(seats).astype(np.float32),
+        "vestibule": (last @ form.T[:n, n:] @ form.Q[:, n:].T).astype(np.float32),
+        "inputs": trials.inputs,
+    }
+    data = {name: pack(array) for name, array in arrays.items()} | {
+        "symbols": symbols,
+        "channels": channels,
+        "count": len(trials),
+        "replay": trials.targets.shape[1] - symbols,
+        "leading": n,
+        "blockOf": [k for k, block in enumerate(form.blocks) for _ in range(block.size)],
+    }
+    from ._stills import wheel_still
+
+    return page("wheel", (), data, *wheel_still(rnn, form, trials))
 
 
 # -------------------------------------------------------------------------------------------- data

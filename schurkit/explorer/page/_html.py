@@ -27,7 +27,7 @@ POLICY = (
 class Page:
     """An explorer for a page.
 
-    kind : "ablation", "schur" or "frequency".
+    kind : "ablation", "schur", "frequency" or "wheel".
     html : a self-contained piece of HTML; several may stand on one page.
     text : one sentence for where no HTML is shown.
     """

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from schurkit import fourier
+from schurkit.ablation import ablate
+from schurkit.engine import rollout
 from schurkit.explorer.state import Explorer, Setting
+from schurkit.metrics import replay_accuracy
 from schurkit.schur import SECTORS
 from schurkit.schur.nonnormality import powers
 
@@ -97,6 +100,28 @@ def frequency_still(one, table, keys) -> tuple[str | None, str]:
         f"keys (orange) are {named}."
     )
     return _png(5.0, 2.6, draw), f"{text} {found} {LINK}"
+
+
+def wheel_still(rnn, form, trials) -> tuple[str | None, str]:
+    """What is asked for and what is played, whole and without C → R, in one sequence."""
+    variants = ablate(rnn, form, [(), ("CR",)])
+    outputs = rollout(variants, trials).outputs
+    right = replay_accuracy(outputs, trials)
+    symbols = trials.inputs.shape[1]
+
+    def draw(figure):
+        rows = {"asked": trials.targets[0], "whole": outputs[0, 0], "without CR": outputs[1, 0]}
+        for ax, (name, signs) in zip(figure.subplots(3, 1, sharex=True), rows.items()):
+            ax.imshow(np.sign(signs[symbols : 4 * symbols]).T, cmap="Greys", aspect="auto")
+            ax.set(ylabel=name, yticks=[])
+        ax.set_xlabel("steps of replay")
+
+    text = (
+        f"A network that plays a sequence of {symbols} symbols from memory, again and again: asked "
+        f"for, played by the whole network ({right[0]:.2f} of the signs right) and without C → R "
+        f"({right[1]:.2f}): the wrong tune, in rhythm."
+    )
+    return _png(6.0, 3.0, draw), f"{text} {LINK}"
 
 
 def _png(width: float, height: float, draw) -> str | None:
