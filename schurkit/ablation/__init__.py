@@ -11,6 +11,7 @@ from .changes import (
     check_form,
     control_changes,
     drawn_changes,
+    held_in,
     matched_share,
     name_of,
     removal,
@@ -18,7 +19,7 @@ from .changes import (
 from .compare import costliest, farther, least_worst
 from .profile import LEAST_MASS, Profile, ablation_profile
 from .readings import HARMLESS, MEANING, NEARLY_EMPTY, READINGS, Removal
-from .rollouts import OUTPUT_BYTES, measure, refit_readout, switched
+from .rollouts import HELD_BYTES, measure, refit_readout, switched
 from .sweeps import SINGLE, curves, dose_sweep, order_sweep, threshold_sweep
 
 __all__ = [
@@ -28,7 +29,7 @@ __all__ = [
     "LEAST_MASS",
     "MEANING",
     "NEARLY_EMPTY",
-    "OUTPUT_BYTES",
+    "HELD_BYTES",
     "READINGS",
     "SINGLE",
     "SUBSETS",
@@ -44,6 +45,7 @@ __all__ = [
     "dose_sweep",
     "drawn_changes",
     "farther",
+    "held_in",
     "least_worst",
     "matched_share",
     "measure",
