@@ -19,7 +19,7 @@ from .changes import (
 from .compare import costliest, farther, least_worst
 from .profile import LEAST_MASS, Profile, ablation_profile
 from .readings import HARMLESS, MEANING, NEARLY_EMPTY, READINGS, Removal
-from .rollouts import HELD_BYTES, measure, refit_readout, switched
+from .rollouts import OUTPUT_BYTES, measure, refit_readout, switched
 from .sweeps import SINGLE, curves, dose_sweep, order_sweep, threshold_sweep
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "LEAST_MASS",
     "MEANING",
     "NEARLY_EMPTY",
-    "HELD_BYTES",
+    "OUTPUT_BYTES",
     "READINGS",
     "SINGLE",
     "SUBSETS",

@@ -21,7 +21,7 @@ from schurkit.rnn import RNN, Trials
 
 from .variants import Variants
 
-HELD_BYTES = 64 * 2**20
+OUTPUT_BYTES = 64 * 2**20
 """Outputs, or matrices, that are held at a time."""
 
 
@@ -80,7 +80,9 @@ def _runner(network, trials, metric, engine, dtype):
     """
     engine = choose(engine, dtype=network.dtype).name
     if isinstance(network, RNN) and engine == "numpy":
-        most = min(8 * available_threads(), HELD_BYTES // (dtype.itemsize * network.hidden_size**2))
+        most = min(
+            8 * available_threads(), OUTPUT_BYTES // (dtype.itemsize * network.hidden_size**2)
+        )
         variants = Variants(network, trials, dtype)
         return partial(_side_by_side, variants, metric), max(1, most)
 
@@ -89,7 +91,7 @@ def _runner(network, trials, metric, engine, dtype):
             return network.outputs_with(W_rec, trials)
         return rollout(network.astype(dtype).with_W_rec(W_rec), trials, engine=engine).outputs
 
-    held = HELD_BYTES // (dtype.itemsize * trials.targets.size)
+    held = OUTPUT_BYTES // (dtype.itemsize * trials.targets.size)
     return lambda W_rec: [*metric.measure(outputs(np.stack(W_rec)), trials)], max(1, held)
 
 
