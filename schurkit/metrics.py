@@ -80,7 +80,8 @@ def _squares(outputs, trials: Trials) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         for i, y in enumerate(outputs):
             off = y - targets[min(i, len(targets) - 1)]
-            off *= kept[min(i, len(kept) - 1)]
+            if not (counted := kept[min(i, len(kept) - 1)]).all():
+                off *= counted
             off *= off
             error[i] = off.sum()
     return np.where(np.isfinite(error), error, np.inf)
@@ -166,7 +167,7 @@ def _aligned(outputs, trials: Trials):
             f"{outputs.shape}."
         )
     kept = trials.counted if trials.networks is not None else trials.counted[None]
-    return outputs, targets.astype(np.float64), kept[..., None]
+    return outputs, targets.astype(np.float64, copy=False), kept[..., None]
 
 
 def _spread(trials: Trials) -> np.ndarray:

@@ -10,7 +10,9 @@ Source: S. Dräger, arXiv:2606.18457, §2, for the removals; the controls are ou
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -278,10 +280,10 @@ def ablation_profile(
     sectors = [tuple(subset) for subset in subsets if subset]
     held = [[held_in(form, names) for names in sectors] for form in forms]
     total = sum(1 + len({*cases} - {()}) * (1 + len(kinds) * draws) for cases in held)
-    with _bar(total, progress) as bar:
+    with _bar(total, progress) as ticked:
 
         def run(one, changes, dtype=None):
-            return measure(one, _ticked(changes, bar), trials, chosen, engine=engine, dtype=dtype)
+            return measure(one, ticked(changes), trials, chosen, engine=engine, dtype=dtype)
 
         profiles = []
         for one, form, cases in zip(networks, forms, held):
@@ -306,17 +308,22 @@ def ablation_profile(
     return Profile.stack(profiles)
 
 
+@contextmanager
 def _bar(total, progress):
+    """Passes changes on, and shows how many there were and the time left, where that is wanted."""
+    if not (sys.stderr.isatty() if progress is None else progress):
+        yield iter
+        return
     from tqdm import tqdm
 
-    disable = None if progress is None else not progress
-    return tqdm(total=total, desc="ablations", unit="network", disable=disable, leave=False)
+    with tqdm(total=total, desc="ablations", unit="network", leave=False) as bar:
 
+        def ticked(changes):
+            for change in changes:
+                yield change
+                bar.update()
 
-def _ticked(changes, bar):
-    for change in changes:
-        yield change
-        bar.update()
+        yield ticked
 
 
 def _effects(one, form, held, kinds, draws, seed, run):

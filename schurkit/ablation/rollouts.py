@@ -97,8 +97,12 @@ def _runner(network, trials, metric, engine, dtype):
 
 def _side_by_side(variants, metric, matrices):
     """Values of matrices, on as many threads as there are processors."""
-    with one_blas_thread(), ThreadPoolExecutor(available_threads()) as pool:
-        return list(pool.map(lambda W_rec: variants.value(W_rec, metric), matrices))
+    one, threads = partial(variants.value, metric), min(available_threads(), len(matrices))
+    with one_blas_thread():
+        if threads < 2:
+            return list(map(one, matrices))
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(one, matrices))
 
 
 def switched(network: RNN, change: np.ndarray, when, trials: Trials) -> np.ndarray:

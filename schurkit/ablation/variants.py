@@ -68,10 +68,10 @@ class Variants:
             part = slice(first, first + self.size)
             mask = trials.mask if trials.mask.ndim == 1 else trials.mask[part]
             inputs = np.ascontiguousarray(trials.inputs[part].transpose(1, 2, 0), self.dtype)
-            some = Trials(trials.inputs[part], trials.targets[part], mask)
+            some = Trials(trials.inputs[part], trials.targets[part].astype(np.float64), mask)
             yield Block(some, inputs, starts[part].T)
 
-    def value(self, W_rec: np.ndarray, metric: Metric) -> float:
+    def value(self, metric: Metric, W_rec: np.ndarray) -> float:
         """A metric of the network with that recurrent matrix, (hidden, hidden)."""
         step = self._step(W_rec)
         with np.errstate(over="ignore", invalid="ignore"):
