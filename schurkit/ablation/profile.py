@@ -40,7 +40,7 @@ from .rollouts import measure
 
 LEAST_MASS = 1e-5
 """Removed mass below which a sensitivity is rounding noise and therefore undefined."""
-SINGLE_OFF = 1e-5
+SINGLE_OFF = 2e-6
 """How far a control may lie in float32 from where it lies in float64, of the larger of 1 and its
 value."""
 

@@ -20,9 +20,9 @@ from schurkit.rnn import RNN, Trials
 from schurkit.rnn.activations import activate
 
 STATES = 32768
-"""Numbers in the states of a block of trials, which then stay in the processor's caches; a block
-has 256 trials at least.
-"""
+"""Numbers in the states of a block of trials, which then stay in the processor's caches."""
+LEAST_TRIALS = 256
+"""In a block."""
 
 
 class Block(NamedTuple):
@@ -45,7 +45,7 @@ class Variants:
 
     def __init__(self, network: RNN, trials: Trials, dtype):
         self.network, self.trials, self.dtype = network, trials, np.dtype(dtype)
-        self.size = max(256, STATES // network.hidden_size)
+        self.size = max(LEAST_TRIALS, STATES // network.hidden_size)
         self.blocks = list(self._blocks())
         self.D, self.leak, self.c = map(self._column, (network.decay, network.leak, network.c))
         self.plain = network.form == "rate" and np.all(self.leak == 1)
