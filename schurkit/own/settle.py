@@ -23,7 +23,7 @@ _TRIALS, _STEPS = 32, 200  # a difference is explained on this many trials and t
 _FEW = (8, 6)  # and looked for on these
 _FIT_STEPS = 15  # of a bias or start: later ones have folded it through the network too often
 _FIT_HIDDEN = 256  # units up to which vectors are fitted
-_LEAKS = np.geomspace(0.01, 1.0, 16)
+_LEAKS = np.geomspace(0.01, 1.0, 10)
 _EQUATIONS = tuple(product(("rate", "voltage"), (None, "identity"), (False, True)))
 FOREIGN = {
     "inputs_outside": "the inputs entered outside the nonlinearity, h ← (1 − leak) h + leak "
@@ -224,38 +224,48 @@ def _in_form(rnn: RNN, form: str, psi: str | None, inner: bool) -> RNN:
 
 
 # ------------------------------------------------------------------------------- leak, gain, vectors
-def _numbers(case: Case, rnn: RNN, foreign: str, names, start: dict | None = None) -> dict:
-    """The leak and the gain of W_rec that fit best, by Gauss-Newton from the best of many leaks, or
-    from where it is told.
+def _least(run: Callable, outputs: np.ndarray, at: np.ndarray, patience: int = 1) -> np.ndarray:
+    """Gauss-Newton: the point, (numbers), whose outputs lie nearest, or where it gets hardly
+    nearer that many times; ``run(points)`` gives the outputs of several.
     """
 
-    def run(points) -> np.ndarray:
-        """Outputs of variants, their numbers the rows of points."""
-        columns = dict(zip(names, points.T))
+    def nearest(points) -> tuple[float, np.ndarray]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            off = ((run(points) - outputs) ** 2).sum(axis=(1, 2, 3))
+        best = int(np.argmin(np.nan_to_num(off, nan=np.inf)))
+        return off[best], points[best]
+
+    off, at = nearest(at)
+    while np.isfinite(off) and patience:
+        sizes = 1e-6 * np.maximum(np.abs(at), 1e-2)
+        near = run(np.array([at, *(at - np.diag(sizes))])).reshape(1 + len(at), -1)
+        if not np.isfinite(near).all():
+            break
+        slopes = (near[0] - near[1:]) / sizes[:, None]
+        step = np.linalg.lstsq(slopes.T, outputs.ravel() - near[0], rcond=None)[0]
+        new = nearest(np.array([at + part * step for part in (1.0, 0.3, 0.05)]))
+        if not new[0] < off:
+            break
+        patience -= bool(new[0] > 0.7 * off)
+        off, at = new
+    return at
+
+
+def _numbers(case: Case, rnn: RNN, foreign: str, names, start: dict | None = None) -> dict:
+    """The leak and the gain of W_rec that fit best, from the best of many leaks or from where it is
+    told.
+    """
+    most = np.array([1.0 if name == "leak" else np.inf for name in names])
+
+    def run(points):
+        columns = dict(zip(names, np.clip(points, 1e-4, most).T))
         values = {name: column.reshape(-1, 1, 1) for name, column in columns.items()}
         return case.run(rnn, foreign, **values)
 
-    def best(points) -> np.ndarray:
-        points = np.clip(points, 1e-4, [1.0 if name == "leak" else np.inf for name in names])
-        with np.errstate(over="ignore", invalid="ignore"):
-            off = ((run(points) - case.outputs) ** 2).sum(axis=(1, 2, 3))
-        return points[np.argmin(np.nan_to_num(off, nan=np.inf))]
-
-    if start is None:
-        leaks = np.append(_LEAKS, np.mean(rnn.leak)) if "leak" in names else [1.0]
-        at = best(np.array([[x if name == "leak" else 1.0 for name in names] for x in leaks]))
-    else:
-        at = np.array([start[name] for name in names])
-    for _ in range(12):
-        nudge = 1e-6 * np.diag(at)
-        outputs = run(np.array([at, *(at - nudge)])).reshape(1 + len(at), -1)
-        if not np.isfinite(outputs).all():
-            break
-        slopes = (outputs[0] - outputs[1:]) / (1e-6 * at[:, None])
-        step = np.linalg.lstsq(slopes.T, case.outputs.ravel() - outputs[0], rcond=None)[0]
-        before, at = at, best(np.array([at, *(at + part * step for part in (1.0, 0.3, 0.05))]))
-        if np.abs(at - before).max() < 1e-9:
-            break
+    leaks = np.append(_LEAKS, np.mean(rnn.leak)) if "leak" in names else [1.0]
+    points = [[x if name == "leak" else 1.0 for name in names] for x in leaks]
+    points = [[start[name] for name in names]] if start else points
+    at = np.clip(_least(run, case.outputs, np.array(points)), 1e-4, most)
     return dict(zip(names, map(float, at)))
 
 
@@ -308,25 +318,14 @@ def vectors(case: Case, rnn: RNN, names: Iterable[str]) -> Iterator[Change]:
 
 
 def _fit_vector(case: Case, rnn: RNN, name: str) -> np.ndarray | None:
-    from scipy.optimize import least_squares
-
-    size, step, start = rnn.hidden_size, 1e-6, getattr(rnn, name)[0]
-    if case.outputs.size < 2 * size or (name == "h0" and case.h0 is not None):
+    start = getattr(rnn, name)[0]
+    if case.outputs.size < 2 * len(start) or (name == "h0" and case.h0 is not None):
         return None
-
-    def off(vector):
-        return (case.run(rnn, **{name: vector}) - case.outputs).ravel()
-
-    def slopes(vector):
-        nudged = (vector + step * np.eye(size))[:, None]
-        outputs = case.run(rnn, **{name: nudged}) - case.outputs
-        return (outputs.reshape(size, -1) - off(vector)).T / step
-
-    try:
-        with np.errstate(invalid="ignore", over="ignore"):
-            return least_squares(off, start, slopes, max_nfev=40).x
-    except (ValueError, np.linalg.LinAlgError):  # it diverges
-        return None
+    enough = -(-4 * len(start) // case.outputs[0].size)
+    case = case.first(_FIT_STEPS, max(enough, 4))
+    return _least(
+        lambda points: case.run(rnn, **{name: points[:, None]}), case.outputs, start[None]
+    )
 
 
 # --------------------------------------------------------------------------------------- the search
