@@ -19,7 +19,9 @@ from schurkit.rnn import ACTIVATIONS, FORMS
 from schurkit.store import written
 
 from .files import WEIGHT_FILES, shown
-from .load import WEIGHTS, load_trials, read_network
+from .load import read_network
+from .roles import WEIGHTS
+from .trials import load_trials
 
 _DESCRIPTION = """\
 Describe the recurrent matrix of a trained network in Schur coordinates and, with trials, measure
