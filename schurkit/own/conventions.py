@@ -340,17 +340,18 @@ def match(contents: Contents, recurrent: str | None = None, readout: str | None 
 def _matched(entry: Convention, contents: Contents, ends, recurrent, readout) -> Match | None:
     prefixes = {_prefix(name, entry.required[0]): name for name in ends[entry.required[0]]}
     first = prefixes[chosen(list(prefixes), recurrent, "recurrent layer", "recurrent")]
-    names = {}
-    for name, parameter in entry.arrays.items():
-        near = sorted(ends.get(name, ()), key=lambda other: -_shared(first, other))
+    names, readouts = {}, ()
+    for name in sorted(entry.arrays, key=entry.required.__contains__, reverse=True):
+        if name not in entry.required and entry.takes_readouts and not readouts:
+            readouts = _readouts(contents, first, {*names.values()}, readout)
+        taken = Match(entry, names, readouts).used
+        near = [other for other in ends.get(name, ()) if other not in taken]
+        near = sorted(near, key=lambda other: -_shared(first, other))
         if near and len({_shared(first, other) for other in near[:2]}) == len(near[:2]):
-            names[parameter.name] = near[0]
+            names[entry.arrays[name].name] = near[0]
         elif name in entry.required:
             return None
-    if not entry.takes_readouts:
-        return Match(entry, names)
-    readouts = _readouts(contents, first, {*names.values()}, readout)
-    return Match(entry, names, readouts) if readouts else None
+    return Match(entry, names, readouts) if readouts or not entry.takes_readouts else None
 
 
 def _prefix(name: str, end: str) -> str:
@@ -368,7 +369,7 @@ def _readouts(contents: Contents, first: str, used: set[str], wanted: str | None
         meant = wanted is None or prefix == wanted or prefix.endswith(f".{wanted}")
         beside = name not in used and contents.group.get(name) == contents.group.get(first)
         if beside and meant and axis is not None and array.ndim == 2 and array.shape[axis] == units:
-            bias = name.replace(kind, "bias")
+            bias = "bias".join(name.rsplit(kind, 1))
             fitting.append((name, bias if bias in contents.arrays else None))
     most = max((_shared(first, name) for name, _ in fitting), default=0)
     return tuple(pair for pair in fitting if _shared(first, pair[0]) == most)
