@@ -33,7 +33,7 @@ import numpy as np
 
 from schurkit.checks import InputError, real_array
 
-from .files import Contents, shown
+from .files import Contents, argument, shown
 
 
 class Choice(NamedTuple):
@@ -203,7 +203,12 @@ def piecewise_linear(W, A, h, C, B):
 
 
 @convention("NeuroGym, nn-brain: h2h, input2h, fc", RELU, rec="h2h", inp="input2h", out="fc")
-@convention("linear layers", rec="lin_feedback", inp="lin_input", out="lin_output")
+@convention(
+    "linear layers: lin_feedback, lin_input, lin_output",
+    rec="lin_feedback",
+    inp="lin_input",
+    out="lin_output",
+)
 def three_layers(
     rec_weight, inp_weight, out_weight, rec_bias=0.0, inp_bias=0.0, out_bias=None, rec_mask=None
 ):
@@ -340,6 +345,8 @@ def match(contents: Contents, recurrent: str | None = None, readout: str | None 
 def _matched(entry: Convention, contents: Contents, ends, recurrent, readout) -> Match | None:
     prefixes = {_prefix(name, entry.required[0]): name for name in ends[entry.required[0]]}
     first = prefixes[chosen(list(prefixes), recurrent, "recurrent layer", "recurrent")]
+    if first not in contents.arrays or contents.arrays[first].ndim != 2:
+        return None
     names, readouts = {}, ()
     for name in sorted(entry.arrays, key=entry.required.__contains__, reverse=True):
         if name not in entry.required and entry.takes_readouts and not readouts:
@@ -384,7 +391,6 @@ def chosen(prefixes: list[str], wanted: str | None, one: str, flag: str) -> str:
                 return prefix
         raise InputError(f"holds no {one} {shown([wanted.rstrip('.')])}; it holds {plain}.")
     if len(prefixes) > 1:
-        raise InputError(
-            f"holds {len(prefixes)} {one}s: {plain}. Choose one: --{flag} PREFIX ({flag}=)."
-        )
+        choice = f"--{flag} {argument(prefixes[0].rstrip('.') or '.')} ({flag}=)"
+        raise InputError(f"holds {len(prefixes)} {one}s: {plain}. Choose one: {choice}.")
     return prefixes[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import struct
 import warnings
 import zipfile
@@ -53,6 +54,16 @@ class Contents:
     group: dict[str, str] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        """What it holds, for a message."""
+        names = [name for name in self.arrays if self.arrays[name].ndim] + [*self.words]
+        if not self.skipped:
+            return f"it holds {shown(names)}"
+        return (
+            f"it holds {shown(names)}, and {shown(self.skipped)} of Python objects, which are "
+            "never unpickled: save plain numbers instead"
+        )
+
 
 def read_arrays(path: Path) -> Contents:
     """Arrays and words of a file of any kind in `WEIGHT_FILES`.
@@ -67,6 +78,8 @@ def read_arrays(path: Path) -> Contents:
     kind = path.suffix.lower()
     with path.open("rb") as file:
         head = file.read(520)
+    if kind == ".keras":
+        raise InputError("cannot be read: save the model as model.save('model.h5').")
     if head[:4] == b"PK\3\4":
         return _read_npz(path) if kind == ".npz" or not _is_torchs(path) else read_pickle(path)
     if head[:1] == b"\x80" and kind not in (".npz", ".safetensors"):
@@ -82,7 +95,9 @@ def read_arrays(path: Path) -> Contents:
             "is a pointer of Git LFS, not the file itself: fetch it with git lfs pull."
         )
     if kind in _MADE_BY:
-        raise InputError(f"is not what {_MADE_BY[kind]} writes; nothing in it was read.")
+        raise InputError(
+            f"is not what {_MADE_BY[kind]} writes; nothing in it was read. Save or fetch it again."
+        )
     raise InputError(
         f"cannot be read: weights come as {', '.join(WEIGHT_FILES)}; got "
         f"{shown(kind) or 'no suffix'}. Read the arrays with their own library and save them with "
@@ -129,8 +144,10 @@ def reading():
     except InputError:
         raise
     except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(f"is damaged or truncated: {shown(reason[0])[:160]}.") from None
+        reason = shown((str(error).strip() or type(error).__name__).splitlines()[0])[:160]
+        raise InputError(
+            f"is damaged or truncated: {reason.rstrip('.')}. Save or fetch it again."
+        ) from None
 
 
 def checked_path(path, suffixes: tuple[str, ...] | None, what: str) -> Path:
@@ -143,7 +160,7 @@ def checked_path(path, suffixes: tuple[str, ...] | None, what: str) -> Path:
         if path.is_dir():
             raise InputError(f"is a folder; expected a file with {what}.")
         if not path.exists():
-            raise InputError("there is no file of that name.")
+            raise InputError("there is no file of that name; give the path of one.")
         if not path.is_file():
             raise InputError("is not a regular file.")
         if suffixes and kind not in suffixes:
@@ -162,6 +179,11 @@ def checked_path(path, suffixes: tuple[str, ...] | None, what: str) -> Path:
     if size > LARGEST:
         raise InputError(f"holds {in_bytes(size)}; files up to {in_bytes(LARGEST)} are read.")
     return path
+
+
+def argument(text: str) -> str:
+    """An argument of the command, quoted for the shell where it must be."""
+    return shlex.quote(shown(text))
 
 
 def sha256(path: Path) -> str:

@@ -126,7 +126,8 @@ def read_network(
 
         rnn, assumed = network(parts.fields)
         readings = Readings(lambda: ((words, network(one)[0]) for words, one in parts.others()))
-        about = (parts.unused, sha256(path), parts.words, said.notes, readings)
+        notes = tuple(note for what, note in said.notes.items() if what not in parts.fields)
+        about = (parts.unused, sha256(path), parts.words, notes, readings)
         return Imported(rnn, assumed, *about)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from dataclasses import replace
@@ -70,16 +71,15 @@ def _mat_matrix(data, order: str) -> tuple[str, np.ndarray | None]:
         return name, None
     stored, body, _ = _element(data, order)
     if kind == _CHARS:
-        return name, np.array(
-            bytes(body).decode("utf-8" if stored in (1, 2, 16) else "utf-16").strip()
-        )
+        letters = "utf-8" if stored in (1, 2, 16) else "utf-16"
+        return name, np.array(bytes(body).decode(letters).strip())
     flat = np.frombuffer(body, order + _MAT_TYPES[stored]).astype(_MAT_CLASSES[kind])
     return name, flat.reshape(shape, order="F")
 
 
 def read_hdf5(path: Path, by_column: bool) -> Contents:
-    """Every array of numbers, and the words among the attributes, by their paths; arrays of MATLAB
-    7.3 stand transposed.
+    """Every array of numbers by its path, and the attributes of the whole file; arrays of MATLAB 7.3
+    stand transposed.
     """
     try:
         import h5py
@@ -88,7 +88,7 @@ def read_hdf5(path: Path, by_column: bool) -> Contents:
     contents, skipped = Contents({}), []
 
     def visit(name, item):
-        contents.words.update(_attributes(name, item))
+        name = os.fsdecode(name)
         if not isinstance(item, h5py.Dataset):
             return
         if item.dtype.kind not in "fiub" or item.external or item.is_virtual:
@@ -97,16 +97,14 @@ def read_hdf5(path: Path, by_column: bool) -> Contents:
             raise InputError(
                 f"{shown([name])} claims {in_bytes(item.nbytes)}, which are not there."
             )
+        elif item.attrs.get("MATLAB_class") == b"char":
+            contents.words[name] = "".join(map(chr, item[()].ravel()))
         else:
             contents.arrays[name] = item[()].T if by_column else item[()]
 
     with reading(), h5py.File(path, "r") as file:
-        visit("", file)
+        for name, value in file.attrs.items():
+            if np.size(value) == 1 and np.asarray(value).dtype.kind in "fiubSU":
+                add(contents, os.fsdecode(name), np.asarray(value))
         file.visititems(visit)
     return replace(contents, skipped=tuple(skipped))
-
-
-def _attributes(name: str, item) -> dict[str, str]:
-    words = {f"{name}.{key}".strip("."): item.attrs[key] for key in item.attrs}
-    words = {key: w.decode() if isinstance(w, bytes) else w for key, w in words.items()}
-    return {key: word for key, word in words.items() if isinstance(word, str)}

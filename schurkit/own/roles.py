@@ -18,7 +18,7 @@ from schurkit.checks import InputError, real_array
 from schurkit.rnn import ARRAYS
 
 from .conventions import CONVENTIONS, components, ends_of
-from .files import Contents, checked_path, named, read_arrays, reading, shown
+from .files import Contents, argument, checked_path, named, read_arrays, reading, shown
 from .torch_rnn import several, squares
 
 WEIGHTS = ("W_in", "W_rec", "W_out")
@@ -58,13 +58,13 @@ class Said:
 
     choices: dict
     psi: str | None
-    notes: tuple[str, ...]
+    notes: dict[str, str]
     names: frozenset[str]
 
     @classmethod
     def of(cls, contents: Contents, path: Path) -> Said:
         """From the contents of a file and of NAME_params.pkl beside it."""
-        values, notes = {}, []
+        values, notes = {}, {}
         names = frozenset(name for name in (*contents.arrays, *contents.words) if _about(name))
         beside = path.with_name(path.stem.removesuffix("_state_dict") + "_params.pkl")
         sources = {path.name: contents}
@@ -79,16 +79,16 @@ class Said:
         for about in ("activation", "form", "leak", "psi"):
             if about in one and (one[about][0] != about or one[about][2] != path.name):
                 name, value, file = one[about]
-                notes.append(f"{about} {_plain(value)}: {shown([name])} in {shown([file])}")
+                notes[about] = f"{about} {_plain(value)}: {shown([name])} in {shown([file])}"
         if "leak" not in one and "dt" in one and "tau" in one:
             (_, dt, _), (_, tau, file) = one["dt"], one["tau"]
             if dt.size == 1 and (tau > 0).all():
                 choices["leak"] = np.ravel(dt / tau)
                 leak = f"leak {_plain(choices['leak'])}: dt {_plain(dt)} / tau {_plain(tau)}"
-                notes.append(f"{leak} in {shown([file])}")
+                notes["leak"] = f"{leak} in {shown([file])}"
         if contents.skipped:
-            notes.append(f"skipped, no plain numbers: {shown(contents.skipped)}")
-        return cls(choices, one["psi"][1] if "psi" in one else None, tuple(notes), names)
+            notes["skipped"] = f"skipped, no plain numbers: {shown(contents.skipped)}"
+        return cls(choices, one["psi"][1] if "psi" in one else None, notes, names)
 
     def beside(self, own: dict) -> dict:
         """What is said and does not follow from the convention."""
@@ -199,7 +199,7 @@ def by_name(contents: Contents, said: Said, mapped: Mapping) -> tuple[dict, tupl
         if role or weights or name in ("activation", "form"):
             likely = f" If {role} is meant, name it so" if role else ""
             if role in ROLES:
-                likely = f" If {role} is meant: --map {role}={shown([name])}"
+                likely = f" If {role} is meant: --map {argument(f'{role}={name}')}"
             raise InputError(
                 f"holds {shown([name])}, which is no part of a network here.{likely}"
                 f"{'; if not' if likely else ' The names are ' + ', '.join(ROLES) + ':'} rename it "
@@ -238,16 +238,20 @@ def _unknown(contents: Contents, missing: list[str]) -> str:
     ends = ends_of((*contents.arrays, *contents.words))
     share = lambda entry: sum(n in ends for n in entry.required) / len(entry.required)  # noqa: E731
     near = max(CONVENTIONS, key=share)
-    text = f"holds no {' and no '.join(missing)}; it holds {shown(arrays) or 'no arrays'}."
+    text = f"holds no {' and no '.join(missing)}; {contents}."
     if share(near) >= 0.5:
         lost = shown([name for name in near.required if name not in ends])
         text += f" Nearest is {near.words}, but for {lost}."
-    flags = [f"--map {role}={shown([name])}" for role, name in roles.items() if role in missing]
+    flags = [_flag(role, name) for role, name in roles.items() if role in missing]
     left = [role for role in missing if role not in roles]
     if flags and not left:
-        extra = [f"--map {r}={shown([n])}" for r, n in roles.items() if r not in WEIGHTS]
+        extra = [_flag(role, name) for role, name in roles.items() if role not in WEIGHTS]
         return f"{text} If these are meant: {' '.join(flags + extra)}."
     return f"{text} Say what is what: {' '.join([*flags, *(f'--map {r}=NAME' for r in left)])}."
+
+
+def _flag(role: str, name: str) -> str:
+    return f"--map {argument(f'{role}={name}')}"
 
 
 def _likely(shapes: dict[str, tuple[int, ...]]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 from schurkit.checks import InputError
 
 from .conventions import chosen
-from .files import Contents, shown
+from .files import Contents, argument, shown
 
 _RECURRENT = re.compile(
     r"^(?P<prefix>(?:.*\.)?)weight_hh(?P<layer>_l\d+)?(?P<reverse>_reverse)?$", re.DOTALL
@@ -95,11 +95,12 @@ def network_of(
 
 def _refuse_unused(unused, shapes, prefix: str, out: str, hidden: int) -> None:
     start = [name for name in unused if np.prod(shapes[name]) == hidden]
-    alone = f"--readout {shown([out.rstrip('.')])} (readout=)"
+    is_h0 = f"--map {argument('h0=' + (start or [''])[0])}"
+    alone = f"--readout {argument(out.rstrip('.'))} (readout=)"
     if len(unused) == len(start) == 1:
         raise InputError(
             f"holds {hidden} numbers beside the network: {shown(start)}. If they are the state "
-            f"before the first step: --map h0={shown(start)}; if they take no part: {alone}."
+            f"before the first step: {is_h0}; if they take no part: {alone}."
         )
     raise InputError(
         f"holds more than one recurrent layer and its linear readout: {shown(unused)}. If the "

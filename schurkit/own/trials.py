@@ -46,8 +46,8 @@ def load_trials(path) -> tuple[Trials, np.ndarray | None]:
         names = (*contents.arrays, *contents.words)
         if missing := [name for name in ("inputs", "targets") if name not in contents.arrays]:
             raise InputError(
-                f"holds no {' and no '.join(missing)}; trials need inputs and targets, and it "
-                f"holds {shown(names)}."
+                f"holds no {' and no '.join(missing)}; trials need inputs and targets, and "
+                f"{contents}."
             )
         for name in names:
             near = difflib.get_close_matches(name.lower(), _TRIALS, n=1, cutoff=0.75)
