@@ -26,9 +26,12 @@ LEAST_TRIALS = 256
 
 
 class Block(NamedTuple):
-    """Some of the trials: inputs (time, input, trials) and start (hidden, trials) beside them."""
+    """Some of the trials: targets and counted cells (1, trials, time, output), inputs (time, input,
+    trials), start (hidden, trials).
+    """
 
-    trials: Trials
+    targets: np.ndarray
+    counted: np.ndarray
     inputs: np.ndarray
     start: np.ndarray
 
@@ -66,10 +69,9 @@ class Variants:
         starts = np.broadcast_to(starts, (len(trials), hidden))
         for first in range(0, len(trials), self.size):
             part = slice(first, first + self.size)
-            mask = trials.mask if trials.mask.ndim == 1 else trials.mask[part]
             inputs = np.ascontiguousarray(trials.inputs[part].transpose(1, 2, 0), self.dtype)
-            some = Trials(trials.inputs[part], trials.targets[part].astype(np.float64), mask)
-            yield Block(some, inputs, starts[part].T)
+            targets = trials.targets[None, part].astype(np.float64, copy=False)
+            yield Block(targets, trials.counted_cells[None, part], inputs, starts[part].T)
 
     def value(self, metric: Metric, W_rec: np.ndarray) -> float:
         """A metric of the network with that recurrent matrix, (hidden, hidden)."""
@@ -79,7 +81,10 @@ class Variants:
             if metric.sums is None:
                 return metric.measure(np.concatenate(list(outputs), axis=1), self.trials)[0]
             total, scale = metric.sums
-            sums = [total(some, block.trials)[0] for some, block in zip(outputs, self.blocks)]
+            sums = [
+                total(some, block.targets, block.counted)[0]
+                for some, block in zip(outputs, self.blocks)
+            ]
             return sum(sums) / scale(self.trials)
 
     def _step(self, W_rec):
@@ -96,7 +101,7 @@ class Variants:
     def _outputs(self, step, block: Block) -> np.ndarray:
         """(1, trials, time, output) of a block."""
         one, hidden = self.network, self.network.hidden_size
-        trials, steps, output = block.trials.targets.shape
+        _, trials, steps, output = block.targets.shape
         columns = np.zeros((step.shape[1], trials), self.dtype)
         rate, drive, columns[-1] = columns[:hidden], columns[hidden:-1], 1
         state = rate if one.form == "rate" else np.array(block.start, self.dtype)
