@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -65,10 +65,7 @@ class Analysis:
 
     def profile_of(self, i: int) -> Profile:
         """The profile of one network."""
-        rows = ("networks", "intact", "effect", "removed_mass", "n_leading", "radius")
-        own = {name: getattr(self.profile, name)[i : i + 1] for name in rows}
-        controls = {kind: drawn[i : i + 1] for kind, drawn in self.profile.controls.items()}
-        return replace(self.profile, controls=controls, **own)
+        return self.profile.of(i)
 
     @cached_property
     def report(self) -> dict:
@@ -110,6 +107,7 @@ class Analysis:
         return network | {
             "metric": "fvu",
             "n_trials": len(self.trials),
+            "controls_dtype": profile.controls_dtype[0],
             "full": defined({"fvu": float(profile.intact[0])}, {"fvu": "the network diverged"}),
             "ablations": [
                 _removal(sectors, one, float(profile.intact[0]), form)
