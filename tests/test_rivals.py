@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schurkit import InputError, ablation_profile, fvu, real_schur, rollout
-from schurkit.ablation.rivals import RIVALS, coordinates, rival_change, rival_values
+from schurkit.ablation.rivals import (
+    RIVALS,
+    balanced_change,
+    coordinates,
+    rival_change,
+    rival_values,
+)
 
 
 @given(
@@ -103,3 +109,26 @@ def test_each_way_to_take_a_matrix_apart_keeps_what_it_must():
         and modes["Σ‖part‖² / ‖W‖²"] > 1.5
         and modes["eigenvalues kept"] >= 1
     )
+
+
+def test_balanced_truncation_is_that_of_the_gramians():
+    """Against the textbook's: Cholesky factors of both Gramians, and the SVD of their product."""
+    rnn = random_rnn(1, 6, 2, 1, biases=False, scale=0.15, activation="identity")
+    trials = random_trials(trials=4000, steps=40, autonomous=0, outputs=1)
+    W, C = rnn.W_rec[0], rnn.W_out[0]
+    states = rollout(rnn, trials, states=True).states[0].reshape(-1, 6)
+    P = states.T @ states / len(states)
+    powers = [np.linalg.matrix_power(W, k) for k in range(40)]
+    O = sum((C @ power).T @ (C @ power) for power in powers)
+    P, O = (G + 1e-9 * np.trace(G) / 6 * np.eye(6) for G in (P, O))
+    _, sizes, Vh = np.linalg.svd(np.linalg.cholesky(O).T @ np.linalg.cholesky(P))
+    into = np.linalg.cholesky(P) @ Vh.T / np.sqrt(sizes)
+    kept = into[:, :4] @ np.linalg.inv(into)[:4]  # onto the four largest
+    expected = W - kept @ W @ kept
+    mass = np.linalg.norm(expected) / np.linalg.norm(W)
+    assert np.abs(balanced_change(rnn, trials, mass) - expected).max() < 1e-6
+    kinds = {"rate": 0.5, "voltage": 0.5}
+    for form, leak in kinds.items():
+        other = random_rnn(1, 6, 2, 1, form=form, leak=leak)
+        change = balanced_change(other, trials, 0.3)
+        assert np.linalg.norm(change) == pytest.approx(0.3 * np.linalg.norm(other.W_rec[0]))

@@ -1,5 +1,5 @@
-"""Rival coordinates: what SVD truncation, eigenmode removal and magnitude pruning remove at the
-same Frobenius norm as a Schur removal.
+"""Rival coordinates: what SVD truncation, eigenmode removal, magnitude pruning and balanced
+truncation remove at the same Frobenius norm as a Schur removal.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from schurkit.checks import InputError, number, one_of, real_array
+from schurkit.checks import InputError, number, one_network, one_of, real_array
+from schurkit.engine import rollout
 from schurkit.metrics import Metric
 from schurkit.rnn import RNN, Trials
+from schurkit.rnn.activations import slope
 from schurkit.schur import SchurForm
 
 from . import measure, name_of, removal
@@ -50,16 +52,68 @@ def rival_change(W_rec, mass: float, kind: str) -> np.ndarray:
     one_of(kind, "rival", RIVALS)
     W_rec = real_array(W_rec, "W_rec", ("hidden", "hidden"), dtype=np.float64)
     target = number(mass, "mass", at_least=0, at_most=1) * np.linalg.norm(W_rec)
-    change = np.zeros_like(W_rec)
     parts = {
         "svd": _singular_parts,
         "eigenmodes": _eigenmodes,
         "magnitude": lambda W: _entries(W, target),
     }[kind]
-    for part in parts(W_rec):
+    return _taken(parts(W_rec), target)
+
+
+def balanced_change(network: RNN, trials: Trials, mass: float) -> np.ndarray:
+    """The change of W_rec that balanced truncation makes for a given removed mass, as
+    `rival_change`: coordinates that know the task.
+
+    In the balanced basis what flows through a direction on these trials and what is felt of it at
+    the output are equal (B. C. Moore, IEEE Trans. Automatic Control 26, 1981). Directions are cut
+    off from W_rec, W ← (1 − Π) W (1 − Π) with Π the oblique projector on one, from the least Hankel
+    singular value up. The first Gramian is the second moment of the states, the second Σ_t (Jᵗ)ᵀ
+    W_outᵀ W_out Jᵗ over the length of a trial with J = D + diag(leak) W diag(E φ′), the mean
+    Jacobian of a step; to both a 10⁻⁹th of their mean eigenvalue is added.
+
+    Parameters
+    ----------
+    network : a stack of one.
+    trials : shared trials.
+    mass : share of the Frobenius norm to remove, from 0 to 1.
+    """
+    one_network(network, "balanced_change")
+    one = network.astype("float64")
+    states = rollout(one, trials, states=True).states[0].reshape(-1, one.hidden_size)
+    gains = slope(one.activation, one.rates(states[None])[0]).mean(axis=0)
+    W, J = one.W_rec[0], np.diag(np.broadcast_to(np.ravel(one.decay), (one.hidden_size,)))
+    J = J + np.broadcast_to(one.leak, (one.hidden_size,))[:, None] * W * gains
+    felt, read = np.zeros_like(W), one.W_out[0]
+    for _ in range(trials.targets.shape[-2]):
+        felt += read.T @ read
+        read = read @ J
+    flows, felt = (_regular(gramian) for gramian in (states.T @ states / len(states), felt))
+    L = np.linalg.cholesky(flows)
+    U, squares, _ = np.linalg.svd(L.T @ felt @ L)
+    into, out = L @ U, U.T @ np.linalg.inv(L)  # columns and rows of the balanced basis, up to scale
+
+    def parts():
+        left = W
+        for k in reversed(range(len(squares))):
+            cut = left - np.outer(into[:, k], out[k] @ left)
+            cut = cut - np.outer(cut @ into[:, k], out[k])
+            yield left - cut
+            left = cut
+
+    return _taken(parts(), number(mass, "mass", at_least=0, at_most=1) * np.linalg.norm(W))
+
+
+def _regular(gramian):
+    return gramian + 1e-9 * np.trace(gramian) / len(gramian) * np.eye(len(gramian))
+
+
+def _taken(parts, target) -> np.ndarray:
+    """The sum of parts up to a Frobenius norm, the last one in part."""
+    change = np.zeros(())
+    for part in parts:
         if np.linalg.norm(change + part) >= target:
             return change + _share(change, part, target) * part
-        change += part
+        change = change + part
     return change
 
 
@@ -81,8 +135,8 @@ def rival_values(
 
     Returns
     -------
-    pandas.DataFrame : network, removed, removed_mass, and the value after the removal ("schur") and
-        after each of `RIVALS`.
+    pandas.DataFrame : network, removed, removed_mass, and the value after the removal ("schur"),
+        after each of `RIVALS`, and after `balanced_change` ("balanced").
     """
     import pandas as pd
 
@@ -92,8 +146,10 @@ def rival_values(
         for sectors in subsets:
             change = form.weights(removal(form, sectors))
             mass = float(np.linalg.norm(change) / np.linalg.norm(W))
-            changes = [-change, *(-rival_change(W, min(mass, 1.0), kind) for kind in RIVALS)]
-            values = dict(zip(("schur", *RIVALS), measure(one, changes, trials, metric)))
+            changes = [change, *(rival_change(W, min(mass, 1.0), kind) for kind in RIVALS)]
+            changes.append(balanced_change(one, trials, min(mass, 1.0)))
+            values = measure(one, (-change for change in changes), trials, metric)
+            values = dict(zip(("schur", *RIVALS, "balanced"), values))
             rows.append(
                 {"network": one.labels[0], "removed": name_of(sectors), "removed_mass": mass}
                 | values
