@@ -89,12 +89,13 @@ def balanced_change(network: RNN, trials: Trials, mass: float) -> np.ndarray:
         read = read @ J
     flows, felt = (_regular(gramian) for gramian in (states.T @ states / len(states), felt))
     L = np.linalg.cholesky(flows)
-    U, squares, _ = np.linalg.svd(L.T @ felt @ L)
-    into, out = L @ U, U.T @ np.linalg.inv(L)  # columns and rows of the balanced basis, up to scale
+    _, hankel, Vh = np.linalg.svd(np.linalg.cholesky(felt).T @ L)
+    # columns and rows of the balanced basis, up to scale
+    into, out = L @ Vh.T, Vh @ np.linalg.inv(L)
 
     def parts():
         left = W
-        for k in reversed(range(len(squares))):
+        for k in reversed(range(len(hankel))):
             cut = left - np.outer(into[:, k], out[k] @ left)
             cut = cut - np.outer(cut @ into[:, k], out[k])
             yield left - cut
