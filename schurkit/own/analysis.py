@@ -21,9 +21,10 @@ from schurkit.ablation import (
     ablation_profile,
     matched_share,
 )
+from schurkit.ablation.changes import forms_of
 from schurkit.checks import InputError, integer, one_of
 from schurkit.rnn import RNN, Trials
-from schurkit.schur import SchurForm, real_schur
+from schurkit.schur import SchurForm
 from schurkit.schur.form import SchurOrderWarning
 
 from .check import Check, check_against, check_fit
@@ -202,7 +203,7 @@ def examine(
                 raise InputError(_refusal(check))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SchurOrderWarning)  # the report carries what was refused
-        forms = [real_schur(W, threshold, leak=rnn.leak) for W in rnn.W_rec]
+        forms = forms_of(rnn, threshold=threshold)
     if trials is not None:
         drawn = {"controls": controls, "draws": draws, "seed": seed}
         profile = ablation_profile(rnn, trials, forms=forms, **drawn)

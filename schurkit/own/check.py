@@ -122,9 +122,8 @@ def _given(rnn, trials, outputs, tolerance):
             f"outputs must have shape {one}{expected} to fit the network and the targets; got "
             f"{outputs.shape}."
         )
-    tolerance = (
-        tolerance_of(outputs) if tolerance is None else number(tolerance, "tolerance", above=0)
-    )
+    chosen = tolerance_of(outputs) if tolerance is None else tolerance
+    tolerance = number(chosen, "tolerance", above=0)
     return rnn.astype("float64"), outputs, tolerance
 
 
