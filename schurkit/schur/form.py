@@ -259,27 +259,13 @@ class SchurForm:
         coordinates; `dtype` is that of the products.
         """
         delta_T = self._change(delta_T)
-<<<<<<< HEAD
         # a product of the rows and columns that hold something
         rows, columns = (_range(delta_T.any(axis=axis)) for axis in (1, 0))
         Q, inside = (part.astype(dtype, copy=False) for part in (self.Q, delta_T[rows, columns]))
         change = (Q[:, rows] @ inside) @ Q[:, columns].T
-        return (
-            change
-            if is_whole(self.leak)
-            else change / np.broadcast_to(self.leak, self.hidden_size)[:, None]
-        )
-=======
-        rows, columns = np.flatnonzero(delta_T.any(axis=1)), np.flatnonzero(delta_T.any(axis=0))
-        # a single coupling: a product of a few rows and columns
-        if max(len(rows), len(columns)) <= 4:
-            change = (self.Q[:, rows] @ delta_T[np.ix_(rows, columns)]) @ self.Q[:, columns].T
-        else:
-            change = self.Q @ delta_T @ self.Q.T
         if is_whole(self.leak):
             return change
         return change / np.broadcast_to(self.leak, self.hidden_size)[:, None]
->>>>>>> h/equation
 
     def _change(self, delta_T) -> np.ndarray:
         delta_T = real_array(delta_T, "delta_T", ("hidden", "hidden"), dtype=np.float64)
@@ -374,19 +360,14 @@ class SchurForm:
         return self.reordered(order)
 
 
-<<<<<<< HEAD
 def _range(there: np.ndarray) -> slice:
     """From the first to the last of booleans that are true."""
     where = np.flatnonzero(there)
     return slice(where[0], where[-1] + 1) if len(where) else slice(0)
 
 
-def _cut_modulus(radius: float, threshold: float, leak) -> float:
-    return float(threshold ** np.mean(leak) * radius)
-=======
 def _cut_modulus(radius: float, threshold: float, step: float) -> float:
     return float(threshold**step * radius)
->>>>>>> h/equation
 
 
 def cut_of(
