@@ -16,7 +16,7 @@ import numpy as np
 from schurkit.rnn import ACTIVATIONS, RNN
 from schurkit.rnn.activations import activate
 
-FIELDS = ("activation", "leak", "form", "W_rec", "W_in", "W_out", "h0", "gain")
+FIELDS = ("activation", "leak", "form", "W_rec", "W_in", "W_out", "h0", "gain", "trials")
 """What may be read in another way."""
 MOST = ("b_rec", "b_out")  # and what may be wrong besides
 _TRIALS, _STEPS = 32, 200  # a difference is explained on this many trials and time steps
@@ -349,7 +349,10 @@ def search(
     """
     few = case.first(_FEW[1], _FEW[0])
     few_goal = goal * min(1.0, np.abs(few.outputs).max() / (np.abs(case.outputs).max() or 1.0))
-    bases = [(rnn, ()), *((other, (Change("reading", words, ""),)) for words, other in readings)]
+    bases = [
+        (rnn, ()),
+        *((other.astype("float64"), (Change("reading", words, ""),)) for words, other in readings),
+    ]
     choices = [rows(base, fields, foreign) for base, _ in bases]
     near: list[Fit] = []
     for level in range(min(levels, max(map(len, choices))) + 1):
