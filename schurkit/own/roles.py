@@ -239,7 +239,7 @@ def _unknown(contents: Contents, missing: list[str]) -> str:
     share = lambda entry: sum(n in ends for n in entry.required) / len(entry.required)  # noqa: E731
     near = max(CONVENTIONS, key=share)
     text = f"holds no {' and no '.join(missing)}; {contents}."
-    if share(near) >= 0.5:
+    if share(near) >= 0.5 and len(missing) == len(WEIGHTS):
         lost = shown([name for name in near.required if name not in ends])
         text += f" Nearest is {near.words}, but for {lost}."
     flags = [_flag(role, name) for role, name in roles.items() if role in missing]
@@ -247,6 +247,8 @@ def _unknown(contents: Contents, missing: list[str]) -> str:
     if flags and not left:
         extra = [_flag(role, name) for role, name in roles.items() if role not in WEIGHTS]
         return f"{text} If these are meant: {' '.join(flags + extra)}."
+    if contents.skipped and not flags:
+        return text
     return f"{text} Say what is what: {' '.join([*flags, *(f'--map {r}=NAME' for r in left)])}."
 
 
