@@ -82,7 +82,7 @@ class Said:
                 notes[about] = f"{about} {_plain(value)}: {shown([name])} in {shown([file])}"
         if "leak" not in one and "dt" in one and "tau" in one:
             (_, dt, _), (_, tau, file) = one["dt"], one["tau"]
-            if dt.size == 1 and (tau > 0).all():
+            if dt.size == 1 and tau.size != 2 and (tau > 0).all():  # two are a range
                 choices["leak"] = np.ravel(dt / tau)
                 leak = f"leak {_plain(choices['leak'])}: dt {_plain(dt)} / tau {_plain(tau)}"
                 notes["leak"] = f"{leak} in {shown([file])}"
