@@ -82,7 +82,7 @@ class Said:
                 notes[about] = f"{about} {_plain(value)}: {shown([name])} in {shown([file])}"
         if "leak" not in one and "dt" in one and "tau" in one:
             (_, dt, _), (_, tau, file) = one["dt"], one["tau"]
-            if dt.size == 1 and (tau > 0).all():
+            if dt.size == 1 and tau.size != 2 and (tau > 0).all():  # two are a range
                 choices["leak"] = np.ravel(dt / tau)
                 leak = f"leak {_plain(choices['leak'])}: dt {_plain(dt)} / tau {_plain(tau)}"
                 notes["leak"] = f"{leak} in {shown([file])}"
@@ -239,7 +239,7 @@ def _unknown(contents: Contents, missing: list[str]) -> str:
     share = lambda entry: sum(n in ends for n in entry.required) / len(entry.required)  # noqa: E731
     near = max(CONVENTIONS, key=share)
     text = f"holds no {' and no '.join(missing)}; {contents}."
-    if share(near) >= 0.5:
+    if share(near) >= 0.5 and len(missing) == len(WEIGHTS):
         lost = shown([name for name in near.required if name not in ends])
         text += f" Nearest is {near.words}, but for {lost}."
     flags = [_flag(role, name) for role, name in roles.items() if role in missing]
@@ -247,6 +247,8 @@ def _unknown(contents: Contents, missing: list[str]) -> str:
     if flags and not left:
         extra = [_flag(role, name) for role, name in roles.items() if role not in WEIGHTS]
         return f"{text} If these are meant: {' '.join(flags + extra)}."
+    if contents.skipped and not flags:
+        return text
     return f"{text} Say what is what: {' '.join([*flags, *(f'--map {r}=NAME' for r in left)])}."
 
 

@@ -63,7 +63,9 @@ def network_of(
     beside = {
         name: shape
         for name, shape in shapes.items()
-        if contents.group.get(name) == group and name not in (inward, weight, *biases, *aside)
+        if contents.group.get(name) == group
+        and name not in (inward, weight, *biases, *aside)
+        and (recurrent is None or "." not in prefix[:-1] or name.startswith(prefix.split(".")[0]))
     }
     out = _readout_prefix(beside if readout is None else shapes, beside, hidden, readout)
     starts = [
