@@ -183,8 +183,8 @@ def analyze(
     `schurkit.ablation.READINGS`) and its "controls": the spread of their draws, and whether the
     removal costs more ("beyond") or less ("below") than every one; "orders" are costs under other
     orders of nearly tied blocks, "other_sides" those with the blocks near the cut on its other
-    side. Of a metric other than FVU the numbers are "value", "delta", "delta_median", …: "cut" is the least modulus in R;
-    "near_cut" lists blocks within 2 % a time constant.
+    side. "cut" is the least modulus in R; "near_cut" lists blocks within 2 % a time constant.
+    Of a metric other than FVU the numbers are called "value", "delta", "delta_median", ….
 
     Raises
     ------
