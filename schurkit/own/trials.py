@@ -30,8 +30,8 @@ def load_trials(
         of a class, (trials, time), (trials, time, 1) or one a trial, (trials), which counts at its
         last step unless a mask says when. Optionally mask, (time), (trials, time), (trials, time,
         1) or (trials, time, output); lengths (trials), steps that count; h0 (trials, hidden) or
-        (hidden), where each trial starts; outputs (trials, time, output) or (networks, trials, time, output): what
-        the network gave where it was trained, for `check_against`.
+        (hidden), where each trial starts; outputs (trials, time, output) or (networks, trials,
+        time, output): what the network gave where it was trained, for `check_against`.
     classes : outputs of the network, where targets may be classes; by default those of `outputs`,
         else as many as there are.
     missing : "nan" or a number: cells of this target do not count.
