@@ -84,7 +84,7 @@ N, K, L = UNITS, INPUTS, OUTPUTS
 
 
 def r(*shape):
-    return rng.normal(size=shape) / np.sqrt(len(shape) > 1 and N or 4)
+    return rng.normal(size=shape) / np.sqrt((len(shape) > 1 and N) or 4)
 
 
 W, W_in, W_out, b, b_in, b_out, h0 = r(N, N), r(N, K), r(L, N), r(N), r(N), r(L), r(N)
