@@ -10,8 +10,8 @@ import numpy as np
 from schurkit.checks import InputError, one_of, real_array
 from schurkit.rnn import RNN
 
-from .conventions import match
 from .files import Contents, checked_path, named, read_arrays, sha256, shown
+from .matching import match
 from .roles import WEIGHTS, Mapping, Said, by_name
 from .torch_rnn import holds_state, network_of
 

@@ -17,8 +17,9 @@ import numpy as np
 from schurkit.checks import InputError, real_array
 from schurkit.rnn import ARRAYS
 
-from .conventions import CONVENTIONS, components, ends_of
+from .conventions import CONVENTIONS
 from .files import Contents, argument, checked_path, named, read_arrays, reading, shown
+from .matching import components, ends_of
 from .torch_rnn import several, squares
 
 WEIGHTS = ("W_in", "W_rec", "W_out")

@@ -9,8 +9,8 @@ import numpy as np
 
 from schurkit.checks import InputError
 
-from .conventions import chosen
 from .files import Contents, argument, shown
+from .matching import chosen
 
 _RECURRENT = re.compile(
     r"^(?P<prefix>(?:.*\.)?)weight_hh(?P<layer>_l\d+)?(?P<reverse>_reverse)?$", re.DOTALL
