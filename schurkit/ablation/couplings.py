@@ -23,7 +23,7 @@ from schurkit import random
 from schurkit.checks import InputError, integer, shared_trials
 from schurkit.engine import choose
 from schurkit.engine.adjoints import output_adjoints
-from schurkit.engine.base import Spec
+from schurkit.engine.base import Spec, weights_of
 from schurkit.rnn import RNN, Trials
 from schurkit.schur import SchurForm
 
@@ -229,8 +229,8 @@ def coupling_estimates(
     """
     asked = _Question.of(rnn, form, trials, signals, seed)
     starts = [block.start for block in form.blocks]
-    responses, spec = choose(engine, dtype=rnn.dtype).responses, Spec.of(rnn)
-    compiles = spec.compiles(rnn.arrays) and trials.h0 is None and np.ndim(form.leak) == 0
+    responses = choose(engine, dtype=rnn.dtype).responses
+    compiles = Spec.of(rnn).compiles(weights_of(rnn, trials)) and np.ndim(form.leak) == 0
     if responses is not None and compiles:
         gradient, curvature = _compiled(responses, rnn, form, trials, asked, starts)
     else:
@@ -252,11 +252,10 @@ def _contracted(rnn, form, trials, asked, starts):
 
 def _compiled(responses, rnn, form, trials, asked, starts):
     """The same by an engine, in float32."""
-    weights = rnn.arrays
     keys = [random.key(asked.seed, _STREAM, signal) for signal in range(asked.signals)]
     T = form.T / form.leak
     gradient, curvature = responses(
-        weights,
+        rnn.arrays,
         Spec.of(rnn),
         form.Q,
         T,
