@@ -48,14 +48,12 @@ class Reading:
     """A network and its trials as the reader's outputs settle them.
 
     rnn, trials, outputs : as they are to be used.
-    settled : fields of the network that the outputs decided.
     words : what they decided, a sentence; empty where they decided nothing.
     """
 
     rnn: RNN
     trials: Trials
     outputs: np.ndarray
-    settled: tuple[str, ...] = ()
     words: str = ""
 
 
@@ -210,8 +208,7 @@ def settle(
             words = (
                 f"{listed(filter(None, [came.words, *what])).replace(' were ', ' is ')} ({numbers})"
             )
-            settled = tuple(dict.fromkeys(change.field for change in fit.every))
-            return Reading(network, trials, own, settled, words)
+            return Reading(network, trials, own, words)
     return came
 
 

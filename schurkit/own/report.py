@@ -174,7 +174,7 @@ def order_lines(analysis: Analysis, i: int, moved: bool) -> list[str]:
     for name, costs in analysis.orders[i].items():
         one = profile[name]
         ends = [*costs, one.cost[0]]
-        if not np.isfinite(ends).all():
+        if not np.isfinite(ends).all() or not one.full[0]:
             continue
         least = 0.0 if one.to_lose is None else HARMLESS * abs(one.to_lose[0])
         if moved == (np.ptp(ends) > max(HALF * abs(one.cost[0]), least)):

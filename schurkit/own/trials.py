@@ -29,8 +29,8 @@ def load_trials(
     path : .npz with inputs (trials, time, input) and targets (trials, time, output), or the index
         of a class, (trials, time), (trials, time, 1) or one a trial, (trials), which counts at its
         last step unless a mask says when. Optionally mask, (time), (trials, time), (trials, time,
-        1) or (trials, time, output); lengths (trials), steps that count; h0 (trials, hidden), where
-        each trial starts; outputs (trials, time, output) or (networks, trials, time, output): what
+        1) or (trials, time, output); lengths (trials), steps that count; h0 (trials, hidden) or
+        (hidden), where each trial starts; outputs (trials, time, output) or (networks, trials, time, output): what
         the network gave where it was trained, for `check_against`.
     classes : outputs of the network, where targets may be classes; by default those of `outputs`,
         else as many as there are.
@@ -70,7 +70,10 @@ def load_trials(
         width = outputs.shape[-1] if classes is None and outputs is not None else classes
         targets, counts = _targets(arrays, marker, width)
         counts = _mask(arrays, counts)
-        trials = Trials(arrays["inputs"], targets, counts, arrays.get("h0"))
+        h0 = arrays.get("h0")
+        if h0 is not None and h0.ndim == 1:
+            h0 = np.repeat(h0[None], len(targets), axis=0)
+        trials = Trials(arrays["inputs"], targets, counts, h0)
         if outputs is not None and outputs.shape[-3:] != trials.targets.shape:
             raise InputError(
                 f"outputs must have the shape of the targets, {trials.targets.shape}; got "
@@ -128,7 +131,7 @@ def _check_axes(arrays: dict) -> None:
     sizes = arrays["inputs"].shape[:2]
     for name, axes in (("targets", 2), ("mask", 2), ("lengths", 1), ("h0", 1)):
         shape = arrays[name].shape if name in arrays else ()
-        if shape[:axes] == sizes[::-1][:axes] != sizes[:axes]:
+        if shape[:axes] == sizes[::-1][:axes] != sizes[:axes] and (name, len(shape)) != ("h0", 1):
             raise InputError(
                 f"{name} of shape {shape} beside inputs of {arrays['inputs'].shape}: it looks as "
                 "if one of them had its first axis in time. Save all as (trials, time, …), or all "
