@@ -110,7 +110,7 @@ def read_network(
     errors as `load_rnn`.
     """
     wanted = {"activation": activation, "leak": leak, "form": form}
-    with named(path):
+    with named(path), np.errstate(all="ignore"):  # what is not finite is refused later
         path = checked_path(path, None, "weights")
         contents = read_arrays(path)
         said, mapped = Said.of(contents, path), Mapping.of(contents, mapping)

@@ -79,7 +79,8 @@ class Match:
             ]
             given["readouts"] = [(weight, bias and read(bias)) for weight, bias in turned]
         try:
-            fields = self.convention.fields(**given, **choices)
+            with np.errstate(all="ignore"):
+                fields = self.convention.fields(**given, **choices)
         except InputError:
             raise
         except (ValueError, TypeError, IndexError):
