@@ -5,6 +5,8 @@ Nothing that is read is ever run.
 from __future__ import annotations
 
 from .analysis import analyze, examine
+from .any_module import from_module
+from .any_network import AnyNetwork, from_callable
 from .check import Check, check_against
 from .command import add_analyze_arguments, analyze_command
 from .constraints import constraint_report
@@ -12,6 +14,7 @@ from .load import Imported, from_arrays, load_rnn, load_trials, read_network
 from .modules import from_neurogym, from_torch
 
 __all__ = [
+    "AnyNetwork",
     "Check",
     "Imported",
     "add_analyze_arguments",
@@ -21,6 +24,8 @@ __all__ = [
     "constraint_report",
     "examine",
     "from_arrays",
+    "from_callable",
+    "from_module",
     "from_neurogym",
     "from_torch",
     "load_rnn",
