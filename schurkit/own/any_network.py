@@ -93,7 +93,11 @@ class AnyNetwork:
         InputError : outputs that do not fit the targets.
         """
         shared_trials(trials, "outputs_with")
-        return np.stack([self._outputs(one.astype(self.dtype), trials) for one in W])
+        # one array from the start: small ones kept between large ones would tear the heap
+        outputs = np.empty((len(W), *trials.targets.shape), self.dtype)
+        for variant, one in zip(outputs, W):
+            variant[:] = self._outputs(one.astype(self.dtype), trials)
+        return outputs
 
     def _outputs(self, W, trials):
         outputs, shape = np.asarray(self.run(W, trials)), trials.targets.shape
