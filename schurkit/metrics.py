@@ -20,12 +20,16 @@ class Metric:
     better : "lower" (errors) or "higher" (scores).
     chance : its value for a network that knows nothing of the trials, a number or a function of the
         trials; None where nobody says.
+    sums : of a measure that is a sum over trials divided by a number, so that it can be summed a
+        block of trials at a time: (outputs, trials) → that sum, (networks,), and trials → the
+        number.
     """
 
     name: str
     measure: Callable[[np.ndarray, Trials], np.ndarray]
     better: str
     chance: float | Callable[[Trials], float] | None = None
+    sums: tuple[Callable, Callable] | None = None
 
     def __post_init__(self):
         one_of(self.better, "better", ("lower", "higher"))
@@ -66,16 +70,20 @@ def fvu(outputs, trials: Trials) -> np.ndarray:
 
     Source: S. Dräger, arXiv:2606.18457, §2.
     """
+    return _squares(outputs, trials) / _spread(trials)
+
+
+def _squares(outputs, trials: Trials) -> np.ndarray:
+    """Squared error over counted cells, (networks,), one network at a time."""
     outputs, targets, kept = _aligned(outputs, trials)
-    spread = _spread(trials)
+    error = np.empty(len(outputs))
     with np.errstate(over="ignore", invalid="ignore"):
-        error = np.array(
-            [
-                (((y - targets[min(i, len(targets) - 1)]) * kept[min(i, len(kept) - 1)]) ** 2).sum()
-                for i, y in enumerate(outputs)
-            ]
-        )
-    return np.where(np.isfinite(error), error, np.inf) / spread
+        for i, y in enumerate(outputs):
+            off = y - targets[min(i, len(targets) - 1)]
+            off *= kept[min(i, len(kept) - 1)]
+            off *= off
+            error[i] = off.sum()
+    return np.where(np.isfinite(error), error, np.inf)
 
 
 def fvu_over_time(outputs, trials: Trials) -> np.ndarray:
@@ -174,7 +182,7 @@ def _commonest(trials: Trials) -> float:
     )
 
 
-FVU = Metric("FVU", fvu, "lower", 1.0)
+FVU = Metric("FVU", fvu, "lower", 1.0, (_squares, _spread))
 REPLAY_ACCURACY = Metric("replay accuracy", replay_accuracy, "higher", 0.5)
 ACCURACY = Metric("accuracy", accuracy, "higher", _commonest)
 METRICS = {"fvu": FVU, "replay_accuracy": REPLAY_ACCURACY, "accuracy": ACCURACY}

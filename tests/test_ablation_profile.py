@@ -397,7 +397,7 @@ def test_a_dose_of_one_is_the_profile_and_a_dose_of_none_the_whole_network():
             )
             drawn = profile.controls["matched"][i, k].mean()
             assert at[label, name, "matched", 1].value == pytest.approx(
-                profile.intact[i] + drawn, abs=1e-9
+                profile.intact[i] + drawn, abs=1e-6
             )
             doubled = rnn.W_rec[i] + forms[i].weights(forms[i].sector(name))
             value = fvu(rollout(rnn[i].with_W_rec(doubled[None]), trials), trials)[0]

@@ -1,10 +1,12 @@
 """The values: stacks, trials, and the messages they give."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers import random_rnn, random_trials
 
-from schurkit import RNN, InputError, Trials
+from schurkit import RNN, InputError, Trials, rollout
 
 
 def test_a_single_network_is_a_stack_of_one():
@@ -95,12 +97,19 @@ def test_stack_refuses_unlike_networks():
         ({"W_rec": np.eye(4) * 1j}, "W_rec must be real"),
         ({"W_rec": np.full((4, 4), "x")}, "W_rec must be an array of real numbers"),
         ({"W_rec": np.zeros((0, 0))}, "at least one network of at least one unit"),
-        ({"activation": "gelu"}, "activation must be one of 'tanh', 'relu'; got 'gelu'"),
+        ({"activation": "gelu"}, "activation must be one of 'tanh', 'relu', .*; got 'gelu'"),
         ({"form": "spiking"}, "form must be one of"),
         ({"leak": 0.0}, "leak must be above 0"),
         ({"leak": 1.5}, "leak must be at most 1"),
         ({"leak": np.full(3, 0.5)}, "leak must be one number, or 4"),
         ({"leak": np.full(4, 2.0)}, "leak must be one number, or 4"),
+        ({"D": np.ones(4)}, "D belongs to the voltage form, and form is 'rate'. Leave D out, or"),
+        ({"c": np.ones(4)}, "c belongs to the voltage form"),
+        ({"psi": "tanh"}, "psi belongs to the voltage form"),
+        ({"psi": "gelu", "form": "voltage"}, "psi must be one of 'tanh', .*; got 'gelu'"),
+        ({"D": np.ones(3), "form": "voltage"}, r"D must have shape \(1, 4\)"),
+        ({"c": np.ones((2, 4)), "form": "voltage"}, r"c must have axes \(hidden\)"),
+        ({"D": np.full(4, np.inf), "form": "voltage"}, "D must be finite"),
         ({"labels": ("a", "b")}, "labels must name each of the 1 networks; got 2"),
     ],
 )
@@ -133,6 +142,36 @@ def test_trials_know_their_autonomous_stretch():
 def test_bad_trials_are_refused(inputs, targets, mask, message):
     with pytest.raises(InputError, match=message):
         Trials(np.zeros(inputs), np.zeros(targets), mask)
+
+
+@pytest.mark.parametrize(
+    "h0, message",
+    [
+        ((4, 7), r"h0 must hold a start for each trial, shape \(6, hidden\); got \(4, 7\)"),
+        ((2, 6, 7), r"shape \(6, hidden\); got \(2, 6, 7\)"),
+    ],
+)
+def test_bad_starts_are_refused(h0, message):
+    trials = random_trials()
+    with pytest.raises(InputError, match=message):
+        replace(trials, h0=np.zeros(h0))
+    with pytest.raises(InputError, match=r"h0 of the trials must have shape \(6, 7\) or"):
+        rollout(random_rnn(), replace(trials, h0=np.zeros((6, 8))))
+
+
+def test_one_D_and_c_serve_a_whole_stack_and_go_where_its_networks_go():
+    own = {"D": np.linspace(-1, 1, 7), "c": np.arange(21.0).reshape(3, 7)}
+    rnn = random_rnn(3, form="voltage", psi="identity", **own)
+    assert rnn.D.shape == (3, 7) and (rnn.D == own["D"]).all()
+    assert np.array_equal(rnn[[2, 0]].c, own["c"][[2, 0]])
+    assert np.array_equal(RNN.stack([rnn[1:], rnn[:1]]).c, own["c"][[1, 2, 0]])
+    assert np.array_equal(rnn[1].with_W_rec(np.zeros((5, 7, 7))).c, own["c"][[1] * 5])
+    small = rnn.astype("float32")
+    assert small.dtype == small.D.dtype == small.c.dtype == np.float32 and small.psi == "identity"
+    with pytest.raises(InputError, match="one shape and kind"):
+        RNN.stack([rnn, replace(rnn, c=None)])
+    with pytest.raises(InputError, match="one shape and kind"):
+        RNN.stack([rnn, replace(rnn, psi=None)])
 
 
 def test_repr_is_one_line():

@@ -9,6 +9,7 @@ refitted. (Of a leaky network the form is that of the step matrix, and the chang
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -88,8 +89,8 @@ def ablate(
     deltas, names = zip(*(_as_delta(form, removed) for removed in removals))
     if labels is None:
         labels = [i if name is None else name for i, name in enumerate(names)]
-    W_rec = np.stack([_without(rnn, form.weights(d) if d.any() else d) for d in deltas])
-    return rnn.with_W_rec(W_rec, labels=labels)
+    W_rec = np.stack([rnn.W_rec[0].astype(np.float64) - form.weights(delta) for delta in deltas])
+    return rnn.with_W_rec(W_rec.astype(rnn.dtype), labels=labels)
 
 
 def forms_of(
@@ -124,11 +125,14 @@ def check_form(rnn: RNN, form: SchurForm) -> None:
         )
 
 
+def held_in(form: SchurForm, sectors: Sequence[str]) -> tuple[str, ...]:
+    """Those of the sectors that hold a coupling: removals are equal where these are."""
+    return tuple(name for name in sectors if removal(form, (name,)).any())
+
+
 def _as_delta(form, removed) -> tuple[np.ndarray, str | None]:
     """ΔT of a removal that is named by its sectors or given as ΔT itself, and its name."""
-    if isinstance(removed, (tuple, list, str)) and all(
-        isinstance(sector, str) for sector in removed
-    ):
+    if isinstance(removed, (tuple, list, str)) and all(isinstance(name, str) for name in removed):
         return removal(form, removed), name_of(removed)
     delta_T = np.asarray(removed, dtype=np.float64)
     if delta_T.shape != form.T.shape:
@@ -137,10 +141,6 @@ def _as_delta(form, removed) -> tuple[np.ndarray, str | None]:
             f"{delta_T.shape}."
         )
     return delta_T, None
-
-
-def _without(rnn, change):
-    return (rnn.W_rec[0].astype(np.float64) - change).astype(rnn.dtype)
 
 
 def control_changes(
@@ -163,68 +163,73 @@ def control_changes(
         values that fit the widest one, scaled to equal norm, see `matched_share`); "block-upper",
         Gaussian couplings anywhere in N; "full", a Gaussian matrix in any position, so that the
         eigenvalues move too.
-    draws : number of draws.
+    draws : number of draws, or which.
     seed : on which the draws depend.
-    name : what else they depend on; by default the sectors, or "ΔT".
+    name : what else they depend on; by default the sectors that hold a coupling, or "ΔT".
 
     Returns
     -------
     (draws, hidden, hidden) in raw coordinates.
     """
-    return np.stack(
-        [
-            form.weights(delta_T)
-            for delta_T in drawn_changes(form, removed, kind, draws, seed, name=name)
-        ]
-    )
+    drawn = drawn_changes(form, removed, kind, draws, seed, name=name)
+    return np.stack([form.weights(delta_T) for delta_T in drawn])
 
 
 def drawn_changes(
-    form: SchurForm, removed, kind: str, draws: int = 20, seed: int = 0, *, name: str | None = None
+    form: SchurForm,
+    removed,
+    kind: str,
+    draws: int | Sequence[int] = 20,
+    seed: int = 0,
+    *,
+    name: str | None = None,
 ) -> Iterator[np.ndarray]:
     """As `control_changes`, one ΔT (hidden, hidden) in Schur coordinates after the other."""
     one_of(kind, "control", CONTROLS)
-    draws = integer(draws, "draws", at_least=1)
+    which = range(integer(draws, "draws", at_least=1)) if np.ndim(draws) == 0 else draws
     delta_T, named = _as_delta(form, removed)
-    stream = f"control {kind} {(named or 'ΔT') if name is None else name}"
-    if kind == "permuted":
-        return _permuted(form, delta_T, draws, seed, stream)
-    if kind == "matched":
-        return _matched(form, delta_T, draws, seed, stream)
-    mask = sum(form.sector_mask(sector) for sector in SECTORS) if kind == "block-upper" else 1
+    if name is None:
+        name = "ΔT" if named is None else name_of(held_in(form, removed))
+    draw = {"permuted": _permuted, "matched": _matched}.get(kind, _gaussian)
+    return draw(form, delta_T, kind, which, seed, f"control {kind} {name}")
+
+
+def _gaussian(form, delta_T, kind, which, seed, stream):
+    mask = sum(map(form.sector_mask, SECTORS)) if kind == "block-upper" else 1
     norm = frobenius(delta_T)  # scaled: squares of huge or tiny weights would overflow or vanish
-    gaussian = (random.normal(seed, stream, draw, form.T.shape) * mask for draw in range(draws))
-    return (
-        change * (norm / size if (size := np.linalg.norm(change)) > 0 else 0.0)
-        for change in gaussian
-    )
+    for draw in which:
+        change = random.normal(seed, stream, draw, form.T.shape) * mask
+        size = np.linalg.norm(change)
+        yield change * (norm / size if size > 0 else 0.0)
 
 
-def _permuted(form, delta_T, draws, seed, stream):
+def _permuted(form, delta_T, kind, which, seed, stream):
     masks = {name: mask for name in SECTORS if delta_T[mask := form.sector_mask(name)].any()}
-    for draw in range(draws):
+    entries = {name: delta_T[mask] for name, mask in masks.items()}
+    for draw in which:
         change = np.zeros_like(delta_T)
         for name, mask in masks.items():
-            entries = delta_T[mask]
-            change[mask] = entries[random.permutation(seed, f"{stream} {name}", draw, entries.size)]
+            order = random.permutation(seed, f"{stream} {name}", draw, entries[name].size)
+            change[mask] = entries[name][order]
         yield change
 
 
-def _matched(form, delta_T, draws, seed, stream):
+def _matched(form, delta_T, kind, which, seed, stream):
     values, borders, _ = _matched_room(form, delta_T)
-    for draw in range(draws):
+
+    def orthonormal(side, draw, size):
+        """Columns in random directions (Haar), from a Gaussian matrix."""
+        shape = size, len(values)
+        Q, R = np.linalg.qr(random.normal(seed, f"{stream} {side}", draw, shape))
+        return Q * np.where(np.diag(R) < 0, -1.0, 1.0)
+
+    for draw in which:
         change = np.zeros_like(delta_T)
         if len(values):
-            above = borders[
-                int(random.integers(seed, f"{stream} border", draw, (1,), len(borders))[0])
-            ]
-            U = _orthonormal(random.normal(seed, f"{stream} rows", draw, (above, len(values))))
-            V = _orthonormal(
-                random.normal(
-                    seed, f"{stream} columns", draw, (form.hidden_size - above, len(values))
-                )
-            )
-            change[:above, above:] = (U * values) @ V.T
+            picked = random.integers(seed, f"{stream} border", draw, (1,), len(borders))
+            above = borders[int(picked[0])]
+            V = orthonormal("columns", draw, form.hidden_size - above)
+            change[:above, above:] = (orthonormal("rows", draw, above) * values) @ V.T
         yield change
 
 
@@ -232,7 +237,7 @@ def _matched_room(form, delta_T):
     """The singular values of a matched control, the borders (rows above) that have room for them,
     and their share of the removal's norm.
     """
-    values = np.linalg.svd(delta_T, compute_uv=False)
+    values = _singular_values(form, delta_T)
     values = values[values > len(values) * np.finfo(float).eps * values[0]]
     borders = np.array([block.start for block in form.blocks[1:]], dtype=int)
     room = np.minimum(borders, form.hidden_size - borders)
@@ -244,14 +249,19 @@ def _matched_room(form, delta_T):
     return values, fits, share
 
 
+_VALUES: WeakKeyDictionary = WeakKeyDictionary()
+
+
+def _singular_values(form, delta_T):
+    """Of a change of a form, computed once for all that ask."""
+    known, key = _VALUES.setdefault(form, {}), hash(delta_T.tobytes())
+    if key not in known:
+        known[key] = np.linalg.svd(delta_T, compute_uv=False)
+    return known[key]
+
+
 def matched_share(form: SchurForm, removed) -> float:
     """The share of a removal's norm that lies in the singular values which its matched control has:
     1 where the rank fits a border.
     """
     return _matched_room(form, _as_delta(form, removed)[0])[2]
-
-
-def _orthonormal(gaussian):
-    """Orthonormal columns in random directions (Haar), from a Gaussian matrix."""
-    Q, R = np.linalg.qr(gaussian)
-    return Q * np.where(np.diag(R) < 0, -1.0, 1.0)

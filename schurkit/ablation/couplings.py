@@ -24,7 +24,7 @@ from schurkit.checks import InputError, integer, shared_trials
 from schurkit.engine import choose
 from schurkit.engine.adjoints import output_adjoints
 from schurkit.engine.base import Spec
-from schurkit.rnn import ARRAYS, RNN, Trials
+from schurkit.rnn import RNN, Trials
 from schurkit.schur import SchurForm
 
 from .changes import check_form, forms_of
@@ -82,7 +82,7 @@ def importance(
         targets that do not vary.
     """
     asked = _Question.of(rnn, form, trials, signals, seed)
-    with output_adjoints(rnn, trials.inputs, trials.targets.shape[1]) as network:
+    with output_adjoints(rnn, trials) as network:
         gradient = _gradient(network, asked, form)
         per_trial = np.stack(
             [
@@ -229,8 +229,9 @@ def coupling_estimates(
     """
     asked = _Question.of(rnn, form, trials, signals, seed)
     starts = [block.start for block in form.blocks]
-    responses = choose(engine, dtype=rnn.dtype).responses
-    if responses is not None and rnn.dtype == np.float32 and np.ndim(form.leak) == 0:
+    responses, spec = choose(engine, dtype=rnn.dtype).responses, Spec.of(rnn)
+    compiles = spec.compiles(rnn.arrays) and trials.h0 is None and np.ndim(form.leak) == 0
+    if responses is not None and compiles:
         gradient, curvature = _compiled(responses, rnn, form, trials, asked, starts)
     else:
         gradient, curvature = _contracted(rnn, form, trials, asked, starts)
@@ -241,7 +242,7 @@ def coupling_estimates(
 def _contracted(rnn, form, trials, asked, starts):
     """G, and the squared responses to each coupling summed over signals and trials, in NumPy."""
     curvature, T = np.zeros((len(starts), len(starts))), form.T.astype(rnn.dtype)
-    with output_adjoints(rnn, trials.inputs, trials.targets.shape[1]) as network:
+    with output_adjoints(rnn, trials) as network:
         gradient = _gradient(network, asked, form)
         for blocks in _signal_blocks(network, asked, form):
             for adjoint, rate in blocks:
@@ -251,7 +252,7 @@ def _contracted(rnn, form, trials, asked, starts):
 
 def _compiled(responses, rnn, form, trials, asked, starts):
     """The same by an engine, in float32."""
-    weights = {name: getattr(rnn, name) for name in ARRAYS}
+    weights = rnn.arrays
     keys = [random.key(asked.seed, _STREAM, signal) for signal in range(asked.signals)]
     T = form.T / form.leak
     gradient, curvature = responses(

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from .changes import (
     check_form,
     drawn_changes,
     forms_of,
+    held_in,
     name_of,
     removal,
 )
@@ -38,6 +38,9 @@ from .rollouts import measure
 
 LEAST_MASS = 1e-5
 """Removed mass below which a sensitivity is rounding noise and therefore undefined."""
+SINGLE_OFF = 1e-5
+"""How far a control may lie in float32 from where it lies in float64, of the larger of 1 and its
+value."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,6 +61,8 @@ class Profile:
     removed_mass : (networks, removed) ‖ΔT‖ / ‖T‖.
     n_leading : (networks,) units in R.
     radius : (networks,) largest modulus.
+    controls_dtype : one a network, what its controls were run in: "float32", or the network's own
+        where that is not as good (a chaotic network).
     """
 
     networks: tuple[Hashable, ...]
@@ -70,6 +75,7 @@ class Profile:
     removed_mass: np.ndarray = None
     n_leading: np.ndarray = None
     radius: np.ndarray = None
+    controls_dtype: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.networks)
@@ -208,9 +214,11 @@ class Profile:
         controls = {
             kind: np.concatenate([p.controls[kind] for p in profiles]) for kind in first.controls
         }
-        return replace(
-            first, networks=sum((p.networks for p in profiles), ()), controls=controls, **joined
-        )
+        joined |= {
+            name: sum((getattr(p, name) for p in profiles), ())
+            for name in ("networks", "controls_dtype")
+        }
+        return replace(first, controls=controls, **joined)
 
 
 def ablation_profile(
@@ -225,13 +233,15 @@ def ablation_profile(
     draws: int = 20,
     seed: int = 0,
     engine: str = "auto",
+    progress: bool | None = None,
 ) -> Profile:
     """Remove each group of couplings from each network of a stack, and measure it beside its
     controls.
 
     Parameters
     ----------
-    networks : a stack; every network has a Schur form of its own.
+    networks : a stack; every network has a Schur form of its own. Or any network that `measure`
+        takes.
     trials : held-out trials, shared by all networks.
     metric : "fvu", "replay_accuracy", "accuracy" or a `schurkit.metrics.Metric`.
     threshold : of the sectors, see `schurkit.real_schur`.
@@ -241,8 +251,10 @@ def ablation_profile(
         network, which is measured anyway.
     controls : names for `schurkit.control_changes`; () for none. An empty sector has no control.
     draws : of each control.
-    seed : of the controls.
+    seed : of the controls. Removals that are equal, as CR and RR + CR where RR is empty, have the
+        same.
     engine : see `schurkit.engine.choose`.
+    progress : show a bar with the time left; by default where there is a terminal.
 
     Returns
     -------
@@ -258,54 +270,98 @@ def ablation_profile(
     >>> profile["CR"].readings
     ('∅',)
     """
-    chosen = named(metric)
-    for kind in controls:
+    chosen, kinds = named(metric), tuple(dict.fromkeys(controls))
+    for kind in kinds:
         one_of(kind, "control", CONTROLS)
     integer(draws, "draws", at_least=1)
     forms = forms_of(networks, forms, threshold)
     sectors = [tuple(subset) for subset in subsets if subset]
-    asked = (trials, chosen, sectors, tuple(dict.fromkeys(controls)), draws, seed, engine)
-    return Profile.stack([_profile(one, form, *asked) for one, form in zip(networks, forms)])
+    held = [[held_in(form, names) for names in sectors] for form in forms]
+    total = sum(1 + len({*cases} - {()}) * (1 + len(kinds) * draws) for cases in held)
+    with _bar(total, progress) as bar:
+
+        def run(one, changes, dtype=None):
+            return measure(one, _ticked(changes, bar), trials, chosen, engine=engine, dtype=dtype)
+
+        profiles = []
+        for one, form, cases in zip(networks, forms, held):
+            check_form(one, form)
+            intact, effect, drawn, dtype = _effects(one, form, cases, kinds, draws, seed, run)
+            masses = [form.removed_mass(removal(form, names)) for names in cases]
+            profiles.append(
+                Profile(
+                    one.labels,
+                    tuple(map(name_of, sectors)),
+                    chosen,
+                    chosen.chance_on(trials),
+                    np.array([intact]),
+                    effect,
+                    drawn,
+                    np.array([masses]),
+                    np.array([form.n_leading]),
+                    np.array([form.radius]),
+                    (dtype,),
+                )
+            )
+    return Profile.stack(profiles)
 
 
-def _profile(one, form, trials, metric, sectors, controls, draws, seed, engine) -> Profile:
-    """Of one network: the intact one, the removals, and the draws of the controls of those that
-    hold something, in one run of `measure`.
+def _bar(total, progress):
+    from tqdm import tqdm
+
+    disable = None if progress is None else not progress
+    return tqdm(total=total, desc="ablations", unit="network", disable=disable, leave=False)
+
+
+def _ticked(changes, bar):
+    for change in changes:
+        yield change
+        bar.update()
+
+
+def _effects(one, form, held, kinds, draws, seed, run):
+    """Of one network: the intact measure; the effects of removals, (1, removed); those of their
+    controls by kind, (1, removed, draws); and the dtype that these were run in.
+
+    held : the sectors of each removal that hold something. Where they are the same, removals are
+        equal and run once, as are their controls.
     """
-    check_form(one, form)
-    deltas = [removal(form, names) for names in sectors]
-    held = [k for k, delta in enumerate(deltas) if delta.any()]
-    drawn = (
-        delta
-        for kind in controls
-        for k in held
-        for delta in drawn_changes(form, sectors[k], kind, draws, seed)
-    )
-    changes = (
-        -form.weights(delta) if delta.any() else delta
-        for delta in chain([np.zeros_like(form.T)], deltas, drawn)
-    )
-    values = measure(one, changes, trials, metric, engine=engine)
-    with np.errstate(invalid="ignore"):
-        effects = (
-            values[1:] - values[0] if np.isfinite(values[0]) else np.full(len(values) - 1, np.nan)
+    cases = list(dict.fromkeys(filter(None, held)))
+    changes = (-form.weights(removal(form, case)) for case in ((), *cases))
+    intact, *values = run(one, changes)
+    drawn, dtype = _controls(one, form, intact, cases, kinds, draws, seed, run)
+    base = intact if np.isfinite(intact) else np.nan
+    effects = dict(zip(cases, values)) | {(): intact}
+    effects = np.array([[effects[case] for case in held]]) - base
+    found = {kind: np.full((1, len(held), draws), np.nan) for kind in kinds}
+    for k, case in enumerate(held):
+        for kind, of_kind in zip(kinds, drawn if case else ()):
+            found[kind][0, k] = of_kind[cases.index(case)] - base
+    return intact, effects, found, dtype
+
+
+def _controls(one, form, intact, cases, kinds, draws, seed, run):
+    """(kinds, cases, draws) measures of the controls, and the dtype that they were run in: float32
+    where the draw of each kind that moves the measure most comes out as in float64.
+    """
+
+    def values(asked, dtype=None):
+        drawn = (
+            -form.weights(delta, dtype or np.float64)
+            for kind, case, which in asked
+            for delta in drawn_changes(form, case, kind, which, seed)
         )
-    found = {kind: np.full((1, len(sectors), draws), np.nan) for kind in controls}
-    for kind, of_kind in zip(
-        controls, np.split(effects[len(sectors) :], len(controls)) if controls else []
-    ):
-        found[kind][0, held] = of_kind.reshape(len(held), draws)
-    masses = np.array([[form.removed_mass(delta) for delta in deltas]])
-    names = tuple(map(name_of, sectors))
-    sizes = np.array([form.n_leading]), np.array([form.radius])
-    return Profile(
-        one.labels,
-        names,
-        metric,
-        metric.chance_on(trials),
-        values[:1],
-        effects[None, : len(sectors)],
-        found,
-        masses,
-        *sizes,
-    )
+        return run(one, drawn, dtype)
+
+    every = [(kind, case, draws) for kind in kinds for case in cases]
+    shape, dtype = (len(kinds), len(cases), draws), str(np.dtype(one.dtype))
+    if every and isinstance(one, RNN) and dtype == "float64":
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = values(every, "float32").reshape(shape)
+            moved = np.nan_to_num(np.abs(found - intact), nan=np.inf)
+        most = [(k, *np.unravel_index(one.argmax(), shape[1:])) for k, one in enumerate(moved)]
+        exact = values([(kinds[k], cases[case], [draw]) for k, case, draw in most])
+        single = np.array([found[where] for where in most])
+        if np.allclose(single, exact, SINGLE_OFF, SINGLE_OFF, equal_nan=True):
+            return found, "float32"
+    return values(every).reshape(shape), dtype

@@ -5,19 +5,24 @@ readout that was fitted again, another question.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
 
 from schurkit.checks import InputError, one_network, shared_trials
-from schurkit.engine import rollout
+from schurkit.engine import available_threads, choose, rollout
+from schurkit.engine.numpy import one_blas_thread
 from schurkit.metrics import Metric
 from schurkit.metrics import metric as named
 from schurkit.rnn import RNN, Trials
 
+from .variants import Variants
+
 OUTPUT_BYTES = 64 * 2**20
-"""Outputs that are held at a time."""
+"""Outputs, or matrices, that are held at a time."""
 
 
 def measure(
@@ -27,18 +32,21 @@ def measure(
     metric: str | Metric = "fvu",
     *,
     engine: str = "auto",
+    dtype=None,
 ) -> np.ndarray:
     """A metric of one network with each of many changed recurrent matrices W_rec + ΔW; input,
     readout, biases and start stay.
 
     Parameters
     ----------
-    network : a stack of one.
+    network : a stack of one; or any network that has W_rec, dtype and `outputs_with`
+        (`schurkit.own.AnyNetwork`).
     changes : ΔW, (hidden, hidden) each, in raw coordinates. They may be drawn while they are used:
         only as many are held as fit the memory bound.
     trials : shared trials.
     metric : "fvu", "replay_accuracy", "accuracy" or a `schurkit.metrics.Metric`.
     engine : see `schurkit.engine.choose`.
+    dtype : of the rollouts of an RNN; by default the network's own.
 
     Returns
     -------
@@ -58,20 +66,39 @@ def measure(
     """
     one_network(network, "measure")
     shared_trials(trials, "measure")
-    chosen, W_rec, changes = named(metric), network.W_rec[0].astype(np.float64), iter(changes)
-    batch = max(1, int(OUTPUT_BYTES // (network.dtype.itemsize * trials.targets.size)))
-    found = []
-    while block := list(islice(changes, batch)):
-        variants = network.with_W_rec(
-            np.stack([W_rec + change for change in block]).astype(network.dtype)
+    dtype = np.dtype(dtype or network.dtype)
+    values, held = _runner(network, trials, named(metric), engine, dtype)
+    W_rec, changes, found = network.W_rec[0].astype(np.float64), iter(changes), []
+    while block := [(W_rec + change).astype(dtype) for change in islice(changes, held)]:
+        found += values(block)
+    return np.array(found, dtype=np.float64)
+
+
+def _runner(network, trials, metric, engine, dtype):
+    """What gives the metric for a list of recurrent matrices, and how many to give it at a time:
+    a few for every processor on NumPy, as many as their outputs allow elsewhere.
+    """
+    engine = choose(engine, dtype=network.dtype).name
+    if isinstance(network, RNN) and engine == "numpy":
+        most = min(
+            8 * available_threads(), OUTPUT_BYTES // (dtype.itemsize * network.hidden_size**2)
         )
-        found.append(
-            np.asarray(
-                chosen.measure(rollout(variants, trials, engine=engine).outputs, trials),
-                dtype=np.float64,
-            )
-        )
-    return np.concatenate(found) if found else np.zeros(0)
+        variants = Variants(network, trials, dtype)
+        return partial(_side_by_side, variants, metric), max(1, most)
+
+    def outputs(W_rec):
+        if not isinstance(network, RNN):
+            return network.outputs_with(W_rec, trials)
+        return rollout(network.astype(dtype).with_W_rec(W_rec), trials, engine=engine).outputs
+
+    held = OUTPUT_BYTES // (dtype.itemsize * trials.targets.size)
+    return lambda W_rec: [*metric.measure(outputs(np.stack(W_rec)), trials)], max(1, held)
+
+
+def _side_by_side(variants, metric, matrices):
+    """Values of matrices, on as many threads as there are processors."""
+    with one_blas_thread(), ThreadPoolExecutor(available_threads()) as pool:
+        return list(pool.map(lambda W_rec: variants.value(W_rec, metric), matrices))
 
 
 def switched(network: RNN, change: np.ndarray, when, trials: Trials) -> np.ndarray:

@@ -180,7 +180,7 @@ def readout_adjoint(rnn: RNN, trials: Trials, *, signals: int = 8, seed: int = 0
         )
     rnn = rnn.astype(np.float64)
     total = np.zeros((rnn.hidden_size, rnn.hidden_size))
-    with output_adjoints(rnn, trials.inputs, steps) as network:
+    with output_adjoints(rnn, trials) as network:
         for signal in range(signals):
             signs = random.signs(seed, "readout adjoint", signal, shape)[0] * counted[first:]
             r = signs / np.sqrt(float(trials.total_variance))

@@ -9,7 +9,7 @@ import importlib.util
 import numpy as np
 
 from schurkit.checks import InputError, integer, one_of, real_array
-from schurkit.rnn import ARRAYS, RNN, Rollout, Trials
+from schurkit.rnn import RNN, Rollout, Trials
 
 from .base import Engine, EngineWarning, Spec, available_threads, warn_once
 
@@ -94,7 +94,7 @@ def rollout(
     ----------
     rnn : the stack.
     inputs : (trials, time, input), shared by all networks; (networks, trials, time, input); or
-        `Trials`.
+        `Trials`, whose h0 is where the networks start.
     autonomous : time steps to run on with zero input after the inputs have ended; for `Trials` by
         default as many as the targets ask for, else 0.
     states : also return the hidden states (networks · trials · time · hidden numbers).
@@ -113,9 +113,10 @@ def rollout(
     >>> rollout(rnn, np.zeros((5, 3, 2)), autonomous=7).outputs.shape
     (1, 5, 10, 1)
     """
-    if isinstance(inputs, Trials):
-        autonomous = inputs.autonomous if autonomous is None else autonomous
-        inputs = inputs.inputs
+    trials = inputs if isinstance(inputs, Trials) else None
+    if trials is not None:
+        autonomous = trials.autonomous if autonomous is None else autonomous
+        inputs = trials.inputs
     autonomous = integer(0 if autonomous is None else autonomous, "autonomous", at_least=0)
     inputs = real_array(inputs, "inputs")
     if (
@@ -129,8 +130,10 @@ def rollout(
         )
     rnn = rnn if dtype is None else rnn.astype(dtype)
     spec = Spec.of(rnn)
-    weights = {name: getattr(rnn, name) for name in ARRAYS}
-    outputs, kept = choose(engine, dtype=rnn.dtype).rollout(
+    weights = rnn.arrays
+    if trials is not None and trials.h0 is not None:
+        weights["h0"] = trials.starts(rnn)
+    outputs, activity = choose(engine, dtype=rnn.dtype).rollout(
         weights, spec, inputs.astype(rnn.dtype, copy=False), autonomous, states
     )
-    return Rollout(outputs, kept, rnn.labels)
+    return Rollout(outputs, activity, rnn.labels)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from schurkit.rnn import ARRAYS, RNN
+from schurkit.rnn import RNN, Trials
 
 from .base import Spec
 from .numpy import NumpyWorker, one_blas_thread
@@ -20,17 +20,17 @@ class OutputAdjoints:
     `output_adjoints`.
 
     outputs : (time', trials, output).
-    driving : (time', trials, hidden), what W_rec multiplies at each step: h_{t−1} (rate form) or
-        φ(v_{t−1}).
+    driving : (time', trials, hidden), what W_rec multiplies at each step (`RNN.rates`).
     """
 
-    def __init__(self, rnn: RNN, inputs, steps: int):
-        self._weights = {name: getattr(rnn, name) for name in ARRAYS}
+    def __init__(self, rnn: RNN, trials: Trials):
+        self._weights = rnn.arrays | {"h0": trials.starts(rnn)}
         self._worker = NumpyWorker(Spec.of(rnn))
-        x = np.ascontiguousarray(np.moveaxis(inputs[None], 2, 1), rnn.dtype)
-        _, self._rates = self._worker.forward(self._weights, x, steps)
+        x = np.ascontiguousarray(np.moveaxis(trials.inputs[None], 2, 1), rnn.dtype)
+        both = self._worker.forward(self._weights, x, trials.targets.shape[1])
+        self._rates, self._reads = both
         self.driving = self._rates[0, :-1]
-        self.outputs = self._rates[0, 1:] @ rnn.W_out[0].T + rnn.b_out[0]
+        self.outputs = self._reads[0, 1:] @ rnn.W_out[0].T + rnn.b_out[0]
 
     def back(self, signal) -> np.ndarray:
         """∂(Σ signal · outputs)/∂(pre-activation of each step), (time', trials, hidden); valid
@@ -41,14 +41,13 @@ class OutputAdjoints:
         """
         d_out = np.ascontiguousarray(signal, self._rates.dtype)[None]
         first = len(self.driving) - d_out.shape[1]
-        delta, _ = self._worker.backward(self._weights, self._rates, d_out, first)
+        delta, _ = self._worker.backward(self._weights, self._rates, self._reads, d_out, first)
         return delta[0]
 
 
 @contextmanager
-def output_adjoints(rnn: RNN, inputs, steps: int) -> Iterator[OutputAdjoints]:
-    """Run one network over inputs (trials, time, input) and on without input up to `steps` steps,
-    in NumPy and in the network's own dtype.
+def output_adjoints(rnn: RNN, trials: Trials) -> Iterator[OutputAdjoints]:
+    """Run one network over trials, in NumPy and in the network's own dtype.
 
     A context, inside which BLAS has one thread and a network that diverges gives infinities or NaN
     without a warning.
@@ -56,15 +55,15 @@ def output_adjoints(rnn: RNN, inputs, steps: int) -> Iterator[OutputAdjoints]:
     Parameters
     ----------
     rnn : a stack of one.
-    inputs : (trials, time, input).
-    steps : time', at least `time`.
+    trials : shared trials, of whose targets the number of steps counts alone.
 
     Examples
     --------
     >>> rnn = RNN([[1.0]], [[0.5]], [[2.0]], activation="relu")
-    >>> with output_adjoints(rnn, np.ones((1, 3, 1)), 3) as network:
+    >>> trials = Trials(np.ones((1, 3, 1)), np.zeros((1, 3, 1)))
+    >>> with output_adjoints(rnn, trials) as network:
     ...     network.back(np.ones((1, 1, 1)))[:, 0, 0].tolist()
     [0.5, 1.0, 2.0]
     """
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
-        yield OutputAdjoints(rnn, inputs, steps)
+        yield OutputAdjoints(rnn, trials)

@@ -12,23 +12,52 @@ from typing import Protocol
 
 import numpy as np
 
+from schurkit.checks import InputError
+
 Weights = dict[str, np.ndarray]
-"""Arrays of a stack by name: W_in, W_rec, W_out, b_rec, b_out, h0, each with a leading networks
-axis.
+"""Arrays of a stack by name: W_in, W_rec, W_out, b_rec, b_out, h0, D, c, each with a leading
+networks axis; h0 may be (networks, trials, hidden) in rollouts.
 """
+
+TRAINABLE = ("tanh", "relu")
+"""Activations of networks that can be trained, and that compiled code knows."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """The part of a network that is not weights: activation, leak, form (see `schurkit.RNN`)."""
+    """The part of a network that is not weights: activation, leak, form, ψ (see `schurkit.RNN`)."""
 
     activation: str = "tanh"
     leak: float | np.ndarray = 1.0
     form: str = "rate"
+    psi: str | None = None
 
     @classmethod
     def of(cls, rnn) -> Spec:
-        return cls(rnn.activation, rnn.leak, rnn.form)
+        return cls(rnn.activation, rnn.leak, rnn.form, rnn.psi)
+
+    def classic(self, weights: Weights) -> bool:
+        """Whether this is an equation that can be trained, and that compiled code knows: tanh or
+        relu, ψ = φ, no D and no c.
+        """
+        known = self.activation in TRAINABLE and self.psi in (None, self.activation)
+        return known and not {"D", "c"} & set(weights)
+
+    def compiles(self, weights: Weights) -> bool:
+        """Whether compiled code computes this: the classic equation in float32, each network with
+        one start.
+        """
+        single = weights["W_rec"].dtype == np.float32
+        return single and self.classic(weights) and np.ndim(weights.get("h0", 0)) < 3
+
+    def check_trainable(self, weights: Weights) -> None:
+        """Raise InputError where the equation is not `classic`."""
+        if not self.classic(weights):
+            raise InputError(
+                f"gradients need activation {' or '.join(map(repr, TRAINABLE))}, psi left out and "
+                f"no D or c; got activation {self.activation!r}, psi {self.psi!r} and the arrays "
+                f"{', '.join(weights)}. Such a network can be run and analysed, not trained."
+            )
 
 
 LOSSES = ("mse", "cross_entropy")

@@ -14,6 +14,8 @@ from functools import lru_cache
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from schurkit.rnn.activations import activate, slope
+
 from .base import Rule, Spec, Weights, available_threads
 
 NETWORKS_A_CHUNK = 8
@@ -31,9 +33,7 @@ def one_blas_thread():
 
 
 class NumpyEngine:
-    """See `schurkit.engine.base.Engine`; covers both forms, both activations, any leak, biases and
-    starts.
-    """
+    """See `schurkit.engine.base.Engine`; covers the whole equation of `schurkit.RNN`."""
 
     name = "numpy"
     packages = ("numpy",)
@@ -98,9 +98,9 @@ def _roll_block(weights, spec, inputs, drives, job, outputs, activity):
     else:
         own = inputs[nets, block] if inputs.ndim == 4 else inputs[None, block]
         drive = np.moveaxis(own @ weights["W_in"][nets].transpose(0, 2, 1)[:, None], 2, 0) + bias
-    trials = outputs[nets, block].shape[1]
-    state = np.repeat(weights["h0"][nets, None], trials, axis=1)
-    rate = state if spec.form == "rate" else _activate(state, spec, np.empty_like(state))
+    equation = _Equation(weights, spec, nets)
+    state = np.array(_start(weights["h0"], nets, block, outputs[nets, block].shape[1]))
+    rate = state if spec.form == "rate" else equation.rate(state, np.empty_like(state))
     pre = np.empty_like(state)
     has_bias = bool(bias.any())
     for t in range(outputs.shape[2]):
@@ -109,33 +109,57 @@ def _roll_block(weights, spec, inputs, drives, job, outputs, activity):
             pre += drive[t]
         elif has_bias:
             pre += bias
-        _advance(spec, pre, state, pre, state, rate)
-        np.add(rate @ W_outT, b_out, out=outputs[nets, block, t])
+        equation.advance(pre, state, pre, state, rate)
+        np.add(equation.readout(state, rate) @ W_outT, b_out, out=outputs[nets, block, t])
         if activity is not None:
             activity[nets, block, t] = state
 
 
-def _plain(spec: Spec) -> bool:
-    return spec.form == "rate" and np.ndim(spec.leak) == 0 and spec.leak == 1
+def _start(h0, nets, block, trials: int):
+    """(networks, trials, hidden) of h0 with or without a trials axis."""
+    if h0.ndim == 2:
+        return np.repeat(h0[nets, None], trials, axis=1)
+    return h0[nets, block]
 
 
-def _advance(spec: Spec, pre, state, fired, then, rate):
-    """From a pre-activation and the state before it to the state `then` and its rate, which are one
-    array in the rate form; `fired` is where φ(pre) may be left.
-    """
-    if _plain(spec):
-        _activate(pre, spec, rate)
-        return
-    leak = np.asarray(spec.leak, pre.dtype)
-    if spec.form == "rate":
-        np.add(state, leak * (_activate(pre, spec, fired) - state), out=then)
-    else:
-        np.add(state, leak * (pre - state), out=then)
-        _activate(then, spec, rate)
+class _Equation:
+    """How networks of a stack take a step: `schurkit.RNN.step`, in place and in their dtype."""
 
+    def __init__(self, weights: Weights, spec: Spec, nets=slice(None)):
+        self.spec, self.voltage = spec, spec.form == "voltage"
+        self.leak = np.asarray(spec.leak, weights["W_rec"].dtype)
+        self.D, self.c = (weights[n][nets, None] if n in weights else None for n in ("D", "c"))
+        self.plain = not self.voltage and self.leak.ndim == 0 and self.leak == 1
+        self.psi = spec.psi or spec.activation
+        self.reads_rate = not self.voltage or (self.c is None and self.psi == spec.activation)
 
-def _activate(x, spec: Spec, out):
-    return np.tanh(x, out=out) if spec.activation == "tanh" else np.maximum(x, 0, out=out)
+    def rate(self, state, out):
+        """φ of pre-activations (rate form), φ(v + c) of voltages."""
+        inside = state if self.c is None else np.add(state, self.c, out=out)
+        return activate(self.spec.activation, inside, out)
+
+    def readout(self, state, rate):
+        """What W_out multiplies."""
+        return rate if self.reads_rate else activate(self.psi, state)
+
+    def advance(self, pre, state, fired, then, rate):
+        """From a pre-activation and the state before it to the state `then` and its rate, which are
+        one array in the rate form; `fired` is where φ(pre) may be left.
+        """
+        if self.plain:
+            self.rate(pre, rate)
+            return
+        leaks = pre if self.voltage else self.rate(pre, fired)
+        if self.D is None:
+            np.add(state, self.leak * (leaks - state), out=then)
+        else:
+            np.add(self.D * state, self.leak * leaks, out=then)
+        if self.voltage:
+            self.rate(then, rate)
+
+    def decayed(self, d, out):
+        """out = what of a derivative by a state goes back to the state before it."""
+        return np.multiply(d, 1 - self.leak if self.D is None else self.D, out=out)
 
 
 class NumpyWorker:
@@ -152,11 +176,12 @@ class NumpyWorker:
         return self._space[key]
 
     def gradients(self, weights: Weights, inputs, targets, mask):
+        self.spec.check_trainable(weights)
         dtype = weights["W_rec"].dtype
         x = np.ascontiguousarray(inputs.transpose(0, 2, 1, 3), dtype)
-        _, rates = self.forward(weights, x, targets.shape[2])
+        rates, _ = self.forward(weights, x, targets.shape[2])
         first, loss, d_out = self._readout_error(weights, rates, targets, mask)
-        delta, d_start = self.backward(weights, rates, d_out, first)
+        delta, d_start = self.backward(weights, rates, rates, d_out, first)
         grads = {
             "W_in": _over_time(delta[:, : x.shape[1]], x),
             "W_rec": _over_time(delta, rates[:, :-1]),
@@ -169,22 +194,24 @@ class NumpyWorker:
         return loss, {name: grads[name] for name in weights}
 
     def forward(self, weights: Weights, x, steps: int):
-        """States and rates at times 0 … steps, (networks, steps + 1, trials, hidden), from inputs
-        (networks, time, trials, input); in the rate form they are one array.
+        """What W_rec and what W_out multiplies at times 0 … steps, (networks, steps + 1, trials,
+        hidden), from inputs (networks, time, trials, input); one array where ψ(v) is φ(v + c).
         """
-        spec, dtype = self.spec, weights["W_rec"].dtype
+        equation, dtype = _Equation(weights, self.spec), weights["W_rec"].dtype
         networks, hidden = weights["W_rec"].shape[:2]
         driven, trials = x.shape[1:3]
         shape = (networks, steps + 1, trials, hidden)
         rates = self._buffer("rates", shape, dtype)
-        states = rates if spec.form == "rate" else self._buffer("states", shape, dtype)
-        states[:, 0] = weights["h0"][:, None] if "h0" in weights else 0
-        if spec.form == "voltage":
-            _activate(states[:, 0], spec, rates[:, 0])
+        states = self._buffer("states", shape, dtype) if equation.voltage else rates
+        states[:, 0] = 0
+        if "h0" in weights:
+            states[:, 0] = _start(weights["h0"], slice(None), slice(None), trials)
+        if equation.voltage:
+            equation.rate(states[:, 0], rates[:, 0])
         W_recT = np.ascontiguousarray(weights["W_rec"].transpose(0, 2, 1))
         # The drive of a step waits where its rate (or what leaks into the state) is written: fewer
         # bytes between memory and processor.
-        slots = self._slots(rates)
+        slots = self._slots(rates, equation)
         drive = _rows(slots[:, :driven])
         np.matmul(_rows(x), weights["W_in"].transpose(0, 2, 1), out=drive)
         bias = weights["b_rec"][:, None] if "b_rec" in weights else None
@@ -195,13 +222,13 @@ class NumpyWorker:
                 pre += slots[:, t]
             if bias is not None:
                 pre += bias
-            _advance(spec, pre, states[:, t], slots[:, t], states[:, t + 1], rates[:, t + 1])
-        return states, rates
+            equation.advance(pre, states[:, t], slots[:, t], states[:, t + 1], rates[:, t + 1])
+        return rates, equation.readout(states, rates)
 
-    def _slots(self, rates):
+    def _slots(self, rates, equation):
         """φ at each step, (networks, steps, trials, hidden), from which the slope is computed."""
         networks, steps_1, *rest = rates.shape
-        if _plain(self.spec) or self.spec.form == "voltage":
+        if equation.plain or equation.voltage:
             return rates[:, 1:]
         return self._buffer("fired", (networks, steps_1 - 1, *rest), rates.dtype)
 
@@ -230,13 +257,12 @@ class NumpyWorker:
         error *= (2.0 / terms)[:, None, None, None].astype(rates.dtype)
         return first, loss, error
 
-    def backward(self, weights: Weights, rates, d_out, first: int):
+    def backward(self, weights: Weights, rates, reads, d_out, first: int):
         """dLoss/dPre-activation at each step, (networks, steps, trials, hidden), and dLoss/dh0 of
         each trial, from dLoss/dOutput of the steps from `first` on; equations in
         `schurkit.engine.base.Worker`.
         """
-        spec, W_rec = self.spec, weights["W_rec"]
-        leak = np.asarray(spec.leak, rates.dtype)
+        equation, W_rec = _Equation(weights, self.spec), weights["W_rec"]
         networks, steps_1, trials, hidden = rates.shape
         delta = self._buffer("delta", (networks, steps_1 - 1, trials, hidden), rates.dtype)
         # What comes from the output of a step waits where its delta is written.
@@ -246,23 +272,30 @@ class NumpyWorker:
             for name in ("d_rate", "d_state", "slope")
         )
         d_rate[:] = d_state[:] = 0
-        slots, plain = self._slots(rates), _plain(spec)
+        slots, one, activation = self._slots(rates, equation), reads is rates, self.spec.activation
+        if not one:
+            delta[:, :first] = 0
+            delta[:, first:] *= slope(equation.psi, reads[:, first + 1 :])
         for t in range(steps_1 - 2, -1, -1):
             d = delta[:, t]
-            if t >= first:
+            if one and t >= first:
                 d_rate += d
-            if spec.form == "rate" and not plain:
+            if not (equation.plain or equation.voltage):
                 d_rate += d_state
-                np.multiply(d_rate, 1 - leak, out=d_state)
-            _times_slope(d_rate, slots[:, t], spec, d, space)
-            if spec.form == "voltage":
+                equation.decayed(d_rate, d_state)
+            slope(activation, slots[:, t], space)
+            if one:
+                np.multiply(space, d_rate, out=d)
+            else:
+                d += np.multiply(space, d_rate, out=space)
+            if equation.voltage:
                 d += d_state
-                np.multiply(d, 1 - leak, out=d_state)
-            if not plain:
-                d *= leak
+                equation.decayed(d, d_state)
+            if not equation.plain:
+                d *= equation.leak
             np.matmul(d, W_rec, out=d_rate)
-        if spec.form == "voltage":
-            _times_slope(d_rate, rates[:, 0], spec, d_rate, space)
+        if equation.voltage:
+            d_rate *= slope(activation, rates[:, 0], space)
         return delta, d_rate + d_state
 
 
@@ -298,13 +331,3 @@ def _cross_entropy(logits, targets, counts):
 def _over_time(left, right):
     """Σ over time and trials of left rightᵀ for each network: one matrix product."""
     return np.matmul(_rows(left).transpose(0, 2, 1), _rows(right))
-
-
-def _times_slope(d, rate, spec: Spec, out, space):
-    """out = d φ′, with φ′ written in terms of the rate φ; `space` is overwritten."""
-    if spec.activation == "tanh":
-        np.multiply(rate, rate, out=space)
-        np.subtract(1, space, out=space)
-        np.multiply(space, d, out=out)
-    else:
-        np.multiply(d, rate > 0, out=out)

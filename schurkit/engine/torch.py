@@ -116,36 +116,48 @@ def full_precision():
 
 
 # ---------------------------------------------------------------------------------------- equations
+ACTIVATIONS: dict[str, Callable] = {
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "sigmoid": torch.sigmoid,
+    "softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x)),
+    "retanh": lambda x: torch.relu(torch.tanh(x)),
+    "identity": lambda x: x,
+}
+
+
 def forward(weights: Tensors, spec: Spec, inputs: torch.Tensor, autonomous: int = 0):
     """The equations of `schurkit.RNN` in torch, differentiable.
 
-    weights : tensors by name, each (networks, …); b_rec, b_out, h0 may be missing.
+    weights : tensors by name, each (networks, …); all but W_in, W_rec and W_out may be missing.
     inputs : (trials, time, input) or (networks, trials, time, input).
 
     Returns outputs (networks, trials, time, output) and states (networks, trials, time, hidden).
     """
-    act = torch.tanh if spec.activation == "tanh" else torch.relu
-    W_rec = weights["W_rec"]
+    act, psi = ACTIVATIONS[spec.activation], ACTIVATIONS[spec.psi or spec.activation]
+    W_rec, voltage = weights["W_rec"], spec.form == "voltage"
     networks, hidden = W_rec.shape[:2]
     leak = torch.as_tensor(np.array(spec.leak), dtype=W_rec.dtype, device=W_rec.device)
     if inputs.ndim == 3:
         inputs = inputs.expand(networks, *inputs.shape)
     drive = inputs @ weights["W_in"].transpose(1, 2)[:, None]
     bias = weights["b_rec"][:, None] if "b_rec" in weights else 0.0
+    c = weights["c"][:, None] if "c" in weights else 0.0
+    decay = weights["D"][:, None] if "D" in weights else 1 - leak
     state = W_rec.new_zeros(networks, inputs.shape[1], hidden)
     if "h0" in weights:
-        state = weights["h0"][:, None].expand_as(state)
+        start = weights["h0"]
+        state = (start if start.ndim == 3 else start[:, None]).expand_as(state)
     states = []
     for t in range(inputs.shape[2] + autonomous):
-        rate = state if spec.form == "rate" else act(state)
+        rate = act(state + c) if voltage else state
         pre = rate @ W_rec.transpose(1, 2) + bias
         if t < inputs.shape[2]:
             pre = pre + drive[:, :, t]
-        state = (1 - leak) * state + leak * (act(pre) if spec.form == "rate" else pre)
+        state = decay * state + leak * (pre if voltage else act(pre))
         states.append(state)
     states = torch.stack(states, dim=2)
-    rates = states if spec.form == "rate" else act(states)
-    outputs = rates @ weights["W_out"].transpose(1, 2)[:, None]
+    outputs = (psi(states) if voltage else states) @ weights["W_out"].transpose(1, 2)[:, None]
     if "b_out" in weights:
         outputs = outputs + weights["b_out"][:, None, None]
     return outputs, states
@@ -277,6 +289,7 @@ class TorchWorker:
         self.engine, self.spec, self.loss = engine, spec, loss
 
     def gradients(self, weights: Weights, inputs, targets, mask):
+        self.spec.check_trainable(weights)
         advice = "Use fewer networks or trials at once, or the CPU."
         with self.engine.computing("gradients", advice):
             tensors = {name: self.engine.tensor(array) for name, array in weights.items()}
@@ -306,6 +319,7 @@ class TorchTrainer:
     """
 
     def __init__(self, worker: TorchWorker, parameters: Weights, rule: Rule):
+        worker.spec.check_trainable(parameters)
         self.worker, self.rule = worker, rule
         self._uploaded: tuple = (None, None)
         with self._computing(len(parameters["W_rec"])):

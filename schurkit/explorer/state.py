@@ -17,6 +17,7 @@ from schurkit.ablation import (
     Removal,
     ablate,
     drawn_changes,
+    held_in,
     measure,
     name_of,
 )
@@ -295,7 +296,8 @@ class Explorer:
             return {}
 
         def compute():
-            name = name_of([sector for sector in SECTORS if sector in setting.sectors])
+            sectors = [sector for sector in SECTORS if sector in setting.sectors]
+            name = name_of(held_in(form, sectors))
             drawn = {
                 kind: drawn_changes(form, delta_T, kind, self.draws, self.seed, name=name)
                 for kind in self.controls

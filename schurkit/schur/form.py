@@ -255,17 +255,15 @@ class SchurForm:
         mass = frobenius(self._change(delta_T))
         return mass / self.norm_T if self.norm_T else 0.0
 
-    def weights(self, delta_T) -> np.ndarray:
+    def weights(self, delta_T, dtype=np.float64) -> np.ndarray:
         """diag(leak)⁻¹ Q ΔT Qᵀ: a change of T (hidden, hidden) as a change of W_rec, in raw
-        coordinates.
+        coordinates; `dtype` is that of the products.
         """
         delta_T = self._change(delta_T)
-        rows, columns = np.flatnonzero(delta_T.any(axis=1)), np.flatnonzero(delta_T.any(axis=0))
-        # a single coupling: a product of a few rows and columns
-        if max(len(rows), len(columns)) <= 4:
-            change = (self.Q[:, rows] @ delta_T[np.ix_(rows, columns)]) @ self.Q[:, columns].T
-        else:
-            change = self.Q @ delta_T @ self.Q.T
+        # a product of the rows and columns that hold something
+        rows, columns = (_range(delta_T.any(axis=axis)) for axis in (1, 0))
+        Q, inside = (part.astype(dtype, copy=False) for part in (self.Q, delta_T[rows, columns]))
+        change = (Q[:, rows] @ inside) @ Q[:, columns].T
         return (
             change
             if is_whole(self.leak)
@@ -362,6 +360,12 @@ class SchurForm:
             ):
                 order[np.sort(group)] = generator.permutation(group)
         return self.reordered(order)
+
+
+def _range(there: np.ndarray) -> slice:
+    """From the first to the last of booleans that are true."""
+    where = np.flatnonzero(there)
+    return slice(where[0], where[-1] + 1) if len(where) else slice(0)
 
 
 def _cut_modulus(radius: float, threshold: float, leak) -> float:

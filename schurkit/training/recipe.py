@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 
 from schurkit.checks import InputError, integer, number, one_of
-from schurkit.engine.base import LOSSES, ArrayRule, Rule, Spec
-from schurkit.rnn import ACTIVATIONS, FORMS
+from schurkit.engine.base import LOSSES, TRAINABLE, ArrayRule, Rule, Spec
+from schurkit.rnn import FORMS
 
 CONSTRUCTIONS = ("default", "orthogonal", "normal", "cayley")
 """Those that arXiv:2606.18457 compares."""
@@ -154,7 +154,7 @@ class Recipe:
         if self.batch_size is not None:
             integer(self.batch_size, "batch_size", at_least=1)
         one_of(self.construction, "construction", CONSTRUCTIONS + OTHER_CONSTRUCTIONS)
-        one_of(self.activation, "activation", ACTIVATIONS)
+        one_of(self.activation, "activation", TRAINABLE)
         one_of(self.form, "form", FORMS)
         number(self.leak, "leak", above=0, at_most=1)
         number(self.epsilon, "epsilon", above=0)

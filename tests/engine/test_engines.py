@@ -1,6 +1,8 @@
 """Engines against independent oracles: plain loops for rollouts, torch autograd for gradients."""
 
 import itertools
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,51 +11,104 @@ from helpers import random_rnn, random_trials
 
 from schurkit import RNN, InputError, rollout
 from schurkit.engine import Spec, choose
+from schurkit.engine.base import Rule
 from schurkit.rnn import ARRAYS
 
 KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3, "per unit"]))
-ENGINES = ["numpy", "torch"]
 
 
 def leak_of(kind, hidden=7):
     return np.linspace(0.2, 1.0, hidden) if kind == "per unit" else kind
 
 
-def plain_loop(rnn, inputs, autonomous):
+SCALARS = {
+    "tanh": math.tanh,
+    "relu": lambda x: max(x, 0.0),
+    "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
+    "softplus": lambda x: math.log(1 + math.exp(x)),
+    "retanh": lambda x: max(math.tanh(x), 0.0),
+    "identity": float,
+}
+
+
+def plain_loop(rnn, trials):
     """The equations of design as they are written, one network, one trial, one step at a time."""
-    act = np.tanh if rnn.activation == "tanh" else lambda x: np.maximum(x, 0)
-    outputs, states = [], []
-    for n in range(len(rnn)):
-        for x in inputs if inputs.ndim == 3 else inputs[n]:
-            h = rnn.h0[n]
-            for t in range(len(x) + autonomous):
-                drive = rnn.W_in[n] @ x[t] if t < len(x) else 0
+
+    def act(name, x):
+        return np.array([SCALARS[name](number) for number in x])
+
+    outputs, states, steps = [], [], trials.targets.shape[-2]
+    for n, (W_rec, bias) in enumerate(zip(rnn.W_rec, rnn.b_rec)):
+        c = 0 if rnn.c is None else rnn.c[n]
+        D = 1 - rnn.leak if rnn.D is None else rnn.D[n]
+        for k, x in enumerate(trials.inputs if trials.inputs.ndim == 3 else trials.inputs[n]):
+            starts = (
+                None if trials.h0 is None else trials.h0 if trials.h0.ndim == 2 else trials.h0[n]
+            )
+            h = rnn.h0[n] if starts is None else starts[k]
+            for t in range(steps):
+                drive = bias + (rnn.W_in[n] @ x[t] if t < len(x) else 0)
                 if rnn.form == "rate":
-                    h = (1 - rnn.leak) * h + rnn.leak * act(rnn.W_rec[n] @ h + drive + rnn.b_rec[n])
-                    y = rnn.W_out[n] @ h + rnn.b_out[n]
+                    h = (1 - rnn.leak) * h + rnn.leak * act(rnn.activation, W_rec @ h + drive)
+                    r = h
                 else:
-                    h = (1 - rnn.leak) * h + rnn.leak * (
-                        rnn.W_rec[n] @ act(h) + drive + rnn.b_rec[n]
-                    )
-                    y = rnn.W_out[n] @ act(h) + rnn.b_out[n]
+                    h = D * h + rnn.leak * (W_rec @ act(rnn.activation, h + c) + drive)
+                    r = act(rnn.psi or rnn.activation, h)
                 states.append(h)
-                outputs.append(y)
-    shape = (len(rnn), inputs.shape[-3], inputs.shape[-2] + autonomous, -1)
+                outputs.append(rnn.W_out[n] @ r + rnn.b_out[n])
+    shape = (len(rnn), len(trials), steps, -1)
     return np.reshape(outputs, shape), np.reshape(states, shape)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("activation, form, leak", KINDS)
-@pytest.mark.parametrize("shared", [True, False])
-def test_rollout_follows_the_equations(engine, activation, form, leak, shared):
-    rnn = random_rnn(3, activation=activation, form=form, leak=leak_of(leak))
-    inputs = random_trials(None if shared else 3).inputs
-    found = rollout(rnn, inputs, autonomous=3, states=True, engine=engine)
-    outputs, states = plain_loop(rnn, inputs, 3)
-    assert (
-        np.abs(found.outputs - outputs).max() < 1e-12
-        and np.abs(found.states - states).max() < 1e-12
-    )
+def equations(activation):
+    """Every case of the equation with that activation, each with one start and with one a trial,
+    on shared trials and on trials of each network.
+    """
+    rng = np.random.default_rng(3)
+    kinds = [{"leak": leak} for leak in (1.0, 0.3, np.linspace(0.2, 1, 7))]
+    shapes = None, (7,), (2, 7)
+    kinds += [
+        {"form": "voltage", "psi": psi, **kind}
+        | {n: rng.uniform(-1, 1, shape) for n, shape in (("D", D), ("c", c)) if shape}
+        for kind, D, c, psi in itertools.product(
+            kinds, shapes, shapes, (None, "identity", "softplus")
+        )
+    ]
+    for k, kind in enumerate(kinds):
+        own = None if k % 2 else 2
+        trials = random_trials(own, trials=3, steps=3, autonomous=2)
+        rnn = random_rnn(2, activation=activation, **kind)
+        yield rnn, trials
+        yield rnn, replace(trials, h0=rng.normal(size=(*trials.inputs.shape[:-2], 7)))
+
+
+@pytest.mark.parametrize("engine, tolerance", [("numpy", 1e-12), ("torch", 1e-12), ("numba", 2e-5)])
+@pytest.mark.parametrize("activation", SCALARS)
+def test_rollout_follows_the_equation(engine, tolerance, activation):
+    pytest.importorskip(engine)
+    dtype = np.float32 if engine == "numba" else np.float64
+    for rnn, trials in equations(activation):
+        found = rollout(rnn, trials, states=True, engine=engine, dtype=dtype)
+        outputs, states = plain_loop(rnn, trials)
+        assert np.abs(found.outputs - outputs).max() < tolerance * np.abs(outputs).max(), rnn
+        assert np.abs(found.states - states).max() < tolerance * np.abs(states).max(), rnn
+
+
+@pytest.mark.parametrize("activation", SCALARS)
+def test_a_step_and_its_derivative_follow_the_equation(activation):
+    """`RNN.step` and `RNN.outputs` against the plain loop, `RNN.jacobian` against differences."""
+    for rnn, trials in equations(activation):
+        outputs, states = plain_loop(rnn, trials)
+        before = np.concatenate([trials.starts(rnn)[:, :, None], states[:, :, :-1]], axis=2)[
+            :, :, 1
+        ]
+        drive = rnn.drive(np.broadcast_to(trials.inputs, (2, *trials.inputs.shape[-3:]))[:, :, 1])
+        assert np.allclose(rnn.step(before, drive), states[:, :, 1], atol=1e-12), rnn
+        assert np.allclose(rnn.outputs(states[:, :, 1]), outputs[:, :, 1], atol=1e-12), rnn
+        move = 1e-6 * np.eye(7)[:, None, None]
+        ends = [rnn.step(before + sign * move, drive) for sign in (1, -1)]
+        slopes = np.moveaxis((ends[0] - ends[1]) / 2e-6, 0, -1)
+        assert np.allclose(rnn.jacobian(before, drive), slopes, atol=1e-7), rnn
 
 
 def test_variants_of_one_network_share_a_drive_and_nothing_else():
@@ -61,7 +116,7 @@ def test_variants_of_one_network_share_a_drive_and_nothing_else():
     rnn = one.with_W_rec(np.random.default_rng(4).normal(size=(19, 7, 7)) * 0.4)
     trials = random_trials(trials=70)
     together = rollout(rnn, trials)
-    assert np.abs(together.outputs - plain_loop(rnn, trials.inputs, 3)[0]).max() < 1e-12
+    assert np.abs(together.outputs - plain_loop(rnn, trials)[0]).max() < 1e-12
     alone = rollout(rnn[11], trials)
     assert np.abs(together.outputs[11] - alone.outputs[0]).max() < 1e-12
 
@@ -145,6 +200,22 @@ def test_gradients_are_slopes_of_the_loss():
             worker.gradients(weights | {"W_rec": moved}, trials.inputs, trials.targets, kept)[0][0]
         )
     assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(gradient, rel=1e-6)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "torch", "numba"])
+@pytest.mark.parametrize(
+    "kind", [{"activation": "sigmoid"}, *({"form": "voltage", n: np.ones(7)} for n in "Dc")]
+)
+def test_gradients_of_other_equations_are_refused_in_one_line(engine, kind):
+    pytest.importorskip(engine)
+    rnn, trials = random_rnn(2, **kind), random_trials(2)
+    worker = choose(engine).worker(Spec.of(rnn))
+    with pytest.raises(InputError, match="gradients need activation 'tanh' or 'relu'") as caught:
+        worker.gradients(rnn.arrays, trials.inputs, trials.targets, trials.mask)
+    assert "\n" not in str(caught.value)
+    trainer = choose("numba" if engine == "numpy" else engine).trainer
+    with pytest.raises(InputError, match="not trained"):
+        trainer(rnn.arrays, Spec.of(rnn), Rule())
 
 
 def test_torch_engine_takes_any_loss():

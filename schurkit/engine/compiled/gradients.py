@@ -24,7 +24,7 @@ class NumbaWorker:
         self._space: tuple = (None,)
 
     def gradients(self, weights: Weights, inputs, targets, mask):
-        if weights["W_rec"].dtype != np.float32:
+        if not self.spec.compiles(weights):
             return NumpyWorker(self.spec, self.loss).gradients(weights, inputs, targets, mask)
         networks, trials, steps = targets.shape[:3]
         layout = Layout(weights, self.spec, self.loss)

@@ -29,8 +29,8 @@ beside a user's patience.
 
 
 class NumbaEngine:
-    """See `schurkit.engine.base.Engine`; covers both forms, both activations, any leak, biases and
-    starts. Networks in float64 are passed to the NumPy engine.
+    """See `schurkit.engine.base.Engine`; what `Spec.compiles` denies is passed to the NumPy
+    engine.
     """
 
     name = "numba"
@@ -52,7 +52,7 @@ class NumbaEngine:
         return NumbaTrainer(parameters, spec, rule, loss)
 
     def rollout(self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool):
-        if weights["W_rec"].dtype != np.float32:
+        if not spec.compiles(weights):
             return NumpyEngine().rollout(weights, spec, inputs, autonomous, states)
         layout = Layout(weights, spec)
         theta, d = layout.flat(weights), layout.dims

@@ -29,6 +29,7 @@ class NumbaTrainer:
     """See `schurkit.engine.base.Trainer`."""
 
     def __init__(self, parameters: Weights, spec: Spec, rule: Rule, loss: str = "mse"):
+        spec.check_trainable(parameters)
         self.rule, self.layout = rule, Layout(parameters, spec, loss)
         start = self.layout.flat(parameters)
         self.state = np.zeros((len(start), 5, start.shape[1]), np.float32)
