@@ -74,7 +74,7 @@ def from_module(
             f"{type(module).__name__}."
         )
     module = getattr(module, "_orig_mod", module)  # what torch.compile made would compile again
-    name, gate, rows = _place_of(module, name, gate)
+    name, gate, rows = _place_of(module, str(name), gate)
     held = dict(module.named_parameters()) | dict(module.named_buffers())
     state = {key: _copied(tensor) for key, tensor in held.items()}
     W = _array(state[name][rows])

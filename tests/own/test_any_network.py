@@ -295,6 +295,7 @@ REFUSED = [
     (gru, "core.weight_hh_l0", "o", "by gate=, r, z, n; got 'o'"),
     (gru, "core.weight_hh_l0.i", None, "by gate=, r, z, n; got 'i'"),
     (gru, "core.weight_ih_l1", "n", "weight_ih_l1, of shape (12, 4), is no matrix from units"),
+    (gru, None, "n", "no parameter of the module is called None. Square matrices of"),
     (gru, "core.bias_hh_l0", None, "core.bias_hh_l0, of shape (12,), is no matrix from units"),
     (lambda: nn.Linear(3, 3), "weight", "n", "(3, 3), is no matrix from units to themselves with"),
     (
@@ -404,13 +405,13 @@ class Ends(nn.Module):
         (
             lambda self, y: y[:, -1],
             "gave outputs of shape (6, 4) (float32); expected real numbers "
-            "with axes (trials, time, output) like the targets, (6, 9, 4). If this is the last step",
+            "with axes (trials, time, output) like the targets, (6, 9, 4). If this is the last",
         ),
         (lambda self, y: y[..., :3], "of shape (6, 9, 3)"),
         (
             lambda self, y: y.nothing,
             "could not run inputs of shape (6, 9, 2) (trials, time, input): "
-            "'Tensor' object has no attribute 'nothing'. If it needs more than inputs, run it through",
+            "'Tensor' object has no attribute 'nothing'. If it needs more than inputs, run it",
         ),
     ],
 )

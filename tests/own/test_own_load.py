@@ -97,41 +97,28 @@ def test_a_module_with_one_layer_and_one_readout():
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: model(num_layers=2), "one layer; got 2. Train with num_layers=1"),
+        (lambda: model(num_layers=2), "got RNN of 2 layers. To go on, schurkit.from_module takes"),
         (
             lambda: torch.nn.ModuleDict({"r": torch.nn.GRU(3, 8), "fc": torch.nn.Linear(8, 2)}),
-            "got GRU. A gated network",
-        ),
-        (
-            lambda: torch.nn.ModuleDict(
-                {"r": torch.nn.LSTM(3, 8, proj_size=2), "fc": torch.nn.Linear(2, 2)}
-            ),
-            "got LSTM. A gated network",
+            "one nn.RNN and one nn.Linear; ModuleDict holds 0 and 1: fc. To go on, pass the two "
+            "that are meant, from_torch(model.rnn, model.readout); schurkit.from_module takes",
         ),
         (
             lambda: torch.nn.ModuleDict({"a": torch.nn.RNN(3, 8), "b": torch.nn.RNN(3, 8)}),
-            "one nn.RNN; ModuleDict holds 2: a, b. To go on, pass the two",
+            "ModuleDict holds 2 and 0: a, b.",
         ),
         (
             lambda: torch.nn.ModuleDict(
                 {"rnn": torch.nn.RNN(3, 8), "a": torch.nn.Linear(8, 2), "b": torch.nn.Linear(8, 2)}
             ),
-            "one nn.Linear; ModuleDict holds 2: a, b. To go on, pass the two that are meant",
-        ),
-        (
-            lambda: torch.nn.ModuleDict({"rnn": torch.nn.RNN(3, 8)}),
-            "one nn.Linear; ModuleDict holds none",
-        ),
-        (
-            lambda: torch.nn.Linear(3, 8),
-            "one nn.RNN; Linear holds none. To go on, pass the arrays to schurkit.from_arrays",
+            "ModuleDict holds 1 and 2: rnn, a, b.",
         ),
         (lambda: torch.nn.RNN(3, 8), "needs the readout too"),
         (
             lambda: torch.nn.ModuleDict({"m": model(), "norm": torch.nn.LayerNorm(8)}),
             "norm.weight, norm.bias. If these take no part, pass the two layers",
         ),
-        (lambda: "model.pt", "or a module that holds both; got str"),
+        (lambda: "model.pt", "one nn.RNN and one nn.Linear; str holds 0 and 0: nothing."),
     ],
 )
 def test_modules_that_do_not_say_which_layers_are_meant(make, told):
@@ -405,21 +392,14 @@ def test_torch_is_asked_for_by_name(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("layer", "readout", "told"),
     [
-        (lambda: torch.nn.LSTM(3, 8), lambda: torch.nn.Linear(8, 2), "got LSTM. A gated network"),
-        (lambda: torch.nn.GRU(3, 8), lambda: torch.nn.Linear(8, 2), "got GRU. A gated network"),
-        (
-            lambda: torch.nn.RNN(3, 8, num_layers=2),
-            lambda: torch.nn.Linear(8, 2),
-            "one layer; got 2. Train with num_layers=1",
-        ),
+        (lambda: torch.nn.LSTM(3, 8), lambda: torch.nn.Linear(8, 2), "got LSTM. To go on, sch"),
         (
             lambda: torch.nn.RNN(3, 8, bidirectional=True),
             lambda: torch.nn.Linear(8, 2),
-            "Train with bidirectional=False",
+            "one layer in one direction; got RNN of 1 layers, bidirectional. To go on, schurkit.",
         ),
-        (model, lambda: torch.nn.Linear(8, 2), "got Model. Pass the layer itself: model.rnn"),
-        (lambda: torch.nn.Linear(8, 2), lambda: torch.nn.RNN(3, 8), "needs an nn.RNN; got Linear"),
-        (lambda: "rnn", lambda: torch.nn.Linear(8, 2), "needs an nn.RNN; got str"),
+        (model, lambda: torch.nn.Linear(8, 2), "got Model. To go on, pass the layer, model.rnn."),
+        (lambda: "rnn", lambda: torch.nn.Linear(8, 2), "one direction; got str. To go on, sch"),
         (
             lambda: torch.nn.RNN(3, 8),
             lambda: torch.nn.Bilinear(8, 8, 2),
