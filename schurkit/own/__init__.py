@@ -10,8 +10,9 @@ from .any_network import AnyNetwork, from_callable
 from .check import Check, check_against
 from .command import add_analyze_arguments, analyze_command
 from .constraints import constraint_report
-from .load import Imported, from_arrays, load_rnn, load_trials, read_network
+from .load import Imported, from_arrays, load_rnn, read_network
 from .modules import from_neurogym, from_torch
+from .trials import load_trials
 
 __all__ = [
     "AnyNetwork",

@@ -19,7 +19,9 @@ from schurkit.rnn import ACTIVATIONS, FORMS
 from schurkit.store import written
 
 from .files import WEIGHT_FILES, shown
-from .load import WEIGHTS, load_trials, read_network
+from .load import read_network
+from .roles import WEIGHTS
+from .trials import load_trials
 
 _DESCRIPTION = """\
 Describe the recurrent matrix of a trained network in Schur coordinates and, with trials, measure
@@ -40,6 +42,7 @@ _OF_KIND = {
     "bool": {"action": "store_true"},
     "list[str]": {"action": "append"},
 }
+_SHORT = {"controls": ["--control"], "mapping": ["--map"]}
 _PAGE_ONLY = ("trials_shown", "largest", "orders")  # chosen in the notebook alone
 _OUTPUTS = {
     "json": (".json", "write the full result; '-' writes it to standard output, not the summary"),
@@ -81,7 +84,7 @@ def add_analyze_arguments(parser) -> None:
     parser.add_argument("weights", metavar="WEIGHTS", help=f"a file: {', '.join(WEIGHT_FILES)}")
     for name, kind, default, about in (line.groups() for line in _template()[2][1:]):
         if name not in _PAGE_ONLY:
-            flags = [f"--{name.replace('_', '-')}"] + ["--control"] * (name == "controls")
+            flags = [f"--{name.replace('_', '-')}"] + _SHORT.get(name, [])
             default, about = ast.literal_eval(default), about.replace("%", "%%")
             parser.add_argument(*flags, default=default, help=about, **_OF_KIND[kind])
     for name, (suffix, about) in _OUTPUTS.items():
@@ -116,7 +119,8 @@ def analyze_command(
     }
     for name, options in (("activation", ACTIVATIONS), ("form", FORMS)):
         one_of(choices[name], name, (None, *options))
-    found = read_network(values["weights"], transpose=values["transpose"], **choices)
+    choices |= {"transpose": values["transpose"], "mapping": values["mapping"]}
+    found = read_network(values["weights"], **choices)
     trials, outputs = load_trials(values["trials"]) if values["trials"] else (None, None)
     if arguments.html is not None or arguments.notebook is not None:
         _check(values, found.rnn, trials)

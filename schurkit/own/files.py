@@ -1,13 +1,14 @@
 """Reading arrays out of files that a stranger may have made: nothing is ever unpickled.
 
-What a header claims is held against the bytes that are there, so a small file cannot ask for much
-memory.
+A file is what its first bytes say, whatever its name. What a header claims is held against the
+bytes that are there, so a small file cannot ask for much memory.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import struct
 import warnings
 import zipfile
@@ -22,10 +23,17 @@ from schurkit.checks import InputError
 
 LARGEST = 2 * 2**30
 """Bytes of arrays that one file may hold."""
-TORCH_FILES = (".pt", ".pth", ".ckpt")
-WEIGHT_FILES = (".npz", ".safetensors", *TORCH_FILES)
-_RATIO = 1000  # a member beyond 16 MiB must not expand more than this: only runs of one byte do
-_RATIO_FROM = 16 * 2**20
+_MADE_BY = {
+    ".npz": "numpy.savez",
+    ".safetensors": "safetensors.save_file",
+    **dict.fromkeys((".pt", ".pth", ".ckpt"), "torch.save"),
+    ".pkl": "pickle.dump or torch.save",
+    ".mat": "MATLAB",
+    **dict.fromkeys((".h5", ".hdf5"), "h5py"),
+}
+WEIGHT_FILES = tuple(_MADE_BY)
+RATIO = 1000  # a member beyond 16 MiB must not expand more than this: only runs of one byte do
+RATIO_FROM = 16 * 2**20
 _MEMBERS = 10_000
 
 
@@ -35,14 +43,26 @@ class Contents:
 
     Attributes
     ----------
-    arrays : by name, as NumPy arrays, or as tensors that lie in the file still.
+    arrays : by name; numbers are arrays without axes.
     words : by name.
     group : by name, the dict inside a checkpoint in which an array stands; "" for the outermost.
+    skipped : names of what is neither: Python objects, cells, structs.
     """
 
     arrays: dict[str, np.ndarray]
     words: dict[str, str] = field(default_factory=dict)
     group: dict[str, str] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        """What it holds, for a message."""
+        names = [name for name in self.arrays if self.arrays[name].ndim] + [*self.words]
+        if not self.skipped:
+            return f"it holds {shown(names)}"
+        return (
+            f"it holds {shown(names)}, and {shown(self.skipped)} of Python objects, which are "
+            "never unpickled: save plain numbers instead"
+        )
 
 
 def read_arrays(path: Path) -> Contents:
@@ -50,14 +70,41 @@ def read_arrays(path: Path) -> Contents:
 
     Raises
     ------
-    InputError : damaged, sizes that are not there, or more than numbers and words in it.
+    InputError : damaged, sizes that are not there, or of another kind.
     """
-    kind = path.suffix.lower()
-    if kind in TORCH_FILES:
-        from .torch_files import read_tensors
+    from .matlab_hdf5 import HDF5, read_hdf5, read_mat
+    from .torch_files import read_pickle, read_zip
 
-        return read_tensors(path)
-    return _read_npz(path) if kind == ".npz" else _read_safetensors(path)
+    kind = path.suffix.lower()
+    with path.open("rb") as file:
+        head = file.read(520)
+    if kind == ".keras":
+        raise InputError("cannot be read: save the model as model.save('model.h5').")
+    if head[:4] == b"PK\3\4":
+        with archive(path) as opened:
+            torchs = any(name.endswith("/data.pkl") for name in opened.namelist())
+            return read_zip(opened) if torchs else _read_npz(opened)
+    if head[:1] == b"\x80" and kind not in (".npz", ".safetensors"):
+        return read_pickle(path)
+    if HDF5 in (head[:8], head[512:]):
+        return read_hdf5(path, by_column=head[:8] != HDF5)
+    if kind == ".mat":
+        return read_mat(path)
+    if kind == ".safetensors":
+        return _read_safetensors(path)
+    if head.startswith(b"version https://git-lfs"):
+        raise InputError(
+            "is a pointer of Git LFS, not the file itself: fetch it with git lfs pull."
+        )
+    if kind in _MADE_BY:
+        raise InputError(
+            f"is not what {_MADE_BY[kind]} writes; nothing in it was read. Save or fetch it again."
+        )
+    raise InputError(
+        f"cannot be read: weights come as {', '.join(WEIGHT_FILES)}; got "
+        f"{shown(kind) or 'no suffix'}. Read the arrays with their own library and save them with "
+        "numpy.savez under the names W_in, W_rec and W_out."
+    )
 
 
 def shown(names: Iterable | str, most: int = 6) -> str:
@@ -94,13 +141,15 @@ def reading():
     except InputError:
         raise
     except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(f"is damaged or truncated: {shown(reason[0])[:160]}.") from None
+        reason = shown((str(error).strip() or type(error).__name__).splitlines()[0])[:160]
+        raise InputError(
+            f"is damaged or truncated: {reason.rstrip('.')}. Save or fetch it again."
+        ) from None
 
 
-def checked_path(path, suffixes: tuple[str, ...], what: str) -> Path:
-    """The path of a regular file that is not empty, not too large, and of a known kind; InputError
-    otherwise.
+def checked_path(path, suffixes: tuple[str, ...] | None, what: str) -> Path:
+    """The path of a regular file that is not empty, not too large, and has one of the suffixes,
+    where any are named; InputError otherwise.
     """
     try:
         path = Path(path)
@@ -108,13 +157,13 @@ def checked_path(path, suffixes: tuple[str, ...], what: str) -> Path:
         if path.is_dir():
             raise InputError(f"is a folder; expected a file with {what}.")
         if not path.exists():
-            raise InputError("there is no file of that name.")
+            raise InputError("there is no file of that name; give the path of one.")
         if not path.is_file():
             raise InputError("is not a regular file.")
-        if kind not in suffixes:
+        if suffixes and kind not in suffixes:
             raise InputError(
                 f"cannot be read: {what} come as {', '.join(suffixes)}; got "
-                f"{shown(kind) or 'no suffix'}. {_advice(kind)}"
+                f"{shown(kind) or 'no suffix'}. Save them with numpy.savez."
             )
         with path.open("rb"):
             size = path.stat().st_size
@@ -125,20 +174,13 @@ def checked_path(path, suffixes: tuple[str, ...], what: str) -> Path:
     if size == 0:
         raise InputError("is empty.")
     if size > LARGEST:
-        raise InputError(f"holds {_bytes(size)}; files up to {_bytes(LARGEST)} are read.")
+        raise InputError(f"holds {in_bytes(size)}; files up to {in_bytes(LARGEST)} are read.")
     return path
 
 
-def _advice(kind: str) -> str:
-    if kind in (".pkl", ".pickle", ".joblib"):
-        return (
-            "Pickles are never read, because reading one can run code: save the arrays with "
-            "numpy.savez."
-        )
-    return (
-        "Read the arrays with their own library and pass them to schurkit.from_arrays, or save "
-        "them with numpy.savez."
-    )
+def argument(text: str) -> str:
+    """An argument of the command, quoted for the shell where it must be."""
+    return shlex.quote(shown(text))
 
 
 def sha256(path: Path) -> str:
@@ -147,7 +189,8 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _bytes(size: int) -> str:
+def in_bytes(size: int) -> str:
+    """A size in words."""
     return f"{size:,} bytes" if size < 2**20 else f"{size / 2**20:,.0f} MiB"
 
 
@@ -164,35 +207,31 @@ def _read_safetensors(path: Path) -> Contents:
 
 def _as_array(name: str, dtype: str, shape, data) -> np.ndarray:
     if dtype == "BF16":  # the upper half of a float32
-        upper = np.frombuffer(data, "<u2").reshape(shape)
-        return (upper.astype(np.uint32) << 16).view(np.float32)
+        return widened(np.frombuffer(data, "<u2").reshape(shape))
     kind, bits = dtype[0], dtype[1:]
     if dtype != "BOOL" and not (kind in "FIU" and bits in ("8", "16", "32", "64")):
         raise InputError(
-            f"array {shown([name])} is of type {dtype}; save real numbers, as float32 or float64."
+            f"array {shown([name])} is of type {dtype}; save plain numbers, as float32 or float64."
         )
     stored = "?" if dtype == "BOOL" else f"<{kind.lower()}{int(bits) // 8}"
     return np.frombuffer(data, stored).reshape(shape)
 
 
+def widened(upper: np.ndarray) -> np.ndarray:
+    """bfloat16, as 16-bit integers, as float32."""
+    return (upper.astype(np.uint32) << 16).view(np.float32)
+
+
 # -------------------------------------------------------------- zip archives: npz, and torch's own
 @contextmanager
-def archive(path: Path, made_by: str, *, stored_only: bool = False):
+def archive(path: Path):
     """A zip archive whose claimed sizes are credible, open for reading."""
-    with path.open("rb") as file:
-        if file.read(2) != b"PK":
-            raise InputError(
-                f"is not what {made_by} writes (a zip archive); nothing in it was read."
-            )
     with reading(), zipfile.ZipFile(path) as opened:
         members = opened.infolist()
-        _check_members(members, path.stat().st_size, stored_only)
+        _check_members(members, path.stat().st_size)
         # zipfile does not compare: a damaged length can swallow members
         if (count := _listed(path)) != len(members):
-            raise InputError(
-                f"is damaged: its directory should list {count} members, and {len(members)} are "
-                "there."
-            )
+            raise ValueError(f"its directory lists {len(members)} of {count} members")
         yield opened
 
 
@@ -209,49 +248,58 @@ def _listed(path: Path) -> int:
     return count
 
 
-def _check_members(members: list[zipfile.ZipInfo], present: int, stored_only: bool) -> None:
+def _check_members(members: list[zipfile.ZipInfo], present: int) -> None:
     if not members or len(members) > _MEMBERS:
         raise InputError(f"holds {len(members)} members; expected 1 to {_MEMBERS}.")
     if len({member.filename for member in members}) != len(members):
         raise InputError("holds two members of one name.")
     for member in members:
-        name, size = f"member {shown([member.filename])}", _bytes(member.file_size)
+        name, size = f"member {shown([member.filename])}", in_bytes(member.file_size)
         stored = member.compress_type == zipfile.ZIP_STORED
-        deflated = member.compress_type == zipfile.ZIP_DEFLATED and not stored_only
+        deflated = member.compress_type == zipfile.ZIP_DEFLATED
         if member.flag_bits & 1 or not (stored or deflated):
-            raise InputError(f"{name} is encrypted or compressed in a way that is not read.")
-        if member.compress_size > present or (stored and member.file_size != member.compress_size):
-            raise InputError(f"{name} claims {size}, more than the file holds.")
-        if member.file_size > max(_RATIO_FROM, _RATIO * member.compress_size):
             raise InputError(
-                f"{name} claims to expand more than {_RATIO} times, to {size}; save it without "
+                f"{name} is encrypted or compressed in a way that is not read: save it without."
+            )
+        if member.compress_size > present or (stored and member.file_size != member.compress_size):
+            raise ValueError(f"{name} claims {size}, more than the file holds")
+        if member.file_size > max(RATIO_FROM, RATIO * member.compress_size):
+            raise InputError(
+                f"{name} claims to expand more than {RATIO} times, to {size}; save it without "
                 "compression if that is meant."
             )
     total = sum(member.file_size for member in members)
     if total > LARGEST:
-        raise InputError(f"holds {_bytes(total)}; files up to {_bytes(LARGEST)} are read.")
+        raise InputError(f"holds {in_bytes(total)}; files up to {in_bytes(LARGEST)} are read.")
 
 
-def _read_npz(path: Path) -> Contents:
+def _read_npz(opened: zipfile.ZipFile) -> Contents:
     """Without numpy.load: no pickle is reachable, and no array is larger than its member."""
-    arrays, words = {}, {}
-    with archive(path, "numpy.savez") as opened:
-        for member in opened.infolist():
-            name = member.filename.removesuffix(".npy")
-            if name == member.filename:
-                raise InputError(
-                    f"holds {shown([name])}, which is not an array as numpy.savez writes it."
-                )
-            array = _read_member(opened, member, f"array {shown([name])}")
-            if array.dtype.kind in "US" and array.ndim == 0:
-                word = array.item()
-                words[name] = word if isinstance(word, str) else word.decode("utf-8", "replace")
-            else:
-                arrays[name] = array
-    return Contents(arrays, words)
+    contents = Contents({})
+    for member in opened.infolist():
+        name = member.filename.removesuffix(".npy")
+        if name == member.filename:
+            raise InputError(
+                f"holds {shown([name])}, which is not an array: save arrays with numpy.savez under "
+                "the names W_in, W_rec and W_out."
+            )
+        add(contents, name, _read_member(opened, member, f"array {shown([name])}"))
+    return contents
 
 
-def _read_member(opened: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> np.ndarray:
+def add(contents: Contents, name: str, array: np.ndarray | None) -> None:
+    """Add an array, or one word; None is skipped."""
+    if array is None:
+        contents.skipped.append(name)
+    elif array.dtype.kind in "US" and array.size == 1:
+        word = array.item()
+        contents.words[name] = word if isinstance(word, str) else word.decode("utf-8", "replace")
+    else:
+        contents.arrays[name] = array
+
+
+def _read_member(opened: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> np.ndarray | None:
+    """One array; None where it holds Python objects, which are not even looked at."""
     headers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
@@ -259,22 +307,20 @@ def _read_member(opened: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) ->
     with opened.open(member) as file:
         version = np.lib.format.read_magic(file)
         if version not in headers:
-            raise InputError(f"{name} is of .npy version {version}, which is not read.")
+            raise ValueError(f"{name} is of .npy version {version}, which is not read")
         shape, by_column, dtype = headers[version](file)
         if dtype.hasobject:
-            raise InputError(
-                f"{name} holds Python objects, which are never unpickled; save plain numbers."
-            )
+            return None
         present = member.file_size - file.tell()
         if not all(type(size) is int and size >= 0 for size in shape) or present != np.prod(
             [dtype.itemsize, *shape], dtype=object
         ):
-            raise InputError(
+            raise ValueError(
                 f"the header of {name} claims {dtype.name} of shape {shown([str(shape)])}, but "
-                f"{_bytes(max(present, 0))} are there."
+                f"{in_bytes(max(present, 0))} are there"
             )
         data = file.read(present)
         file.read(1)  # the end: the checksum of the member is verified here
     if len(data) != present:
-        raise InputError(f"is truncated in {name}.")
+        raise ValueError(f"{name} is truncated")
     return np.ndarray(shape, dtype, data, order="F" if by_column else "C")

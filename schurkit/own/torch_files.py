@@ -1,105 +1,284 @@
-"""Torch's own files (.pt, .pth, .ckpt), and the network among the tensors of a state dict.
+"""Pickles and torch's own files (.pt, .pth, .ckpt, under any name), read without unpickling.
 
-The pickle inside a file is read as a list of operations first, and torch sees it only if it names
-nothing but tensors.
+The operations of a pickle are interpreted here, one by one, and can build plain values, arrays and
+tensors alone: nothing is imported, looked up or called, and torch is not needed.
 """
 
 from __future__ import annotations
 
+import io
+import math
 import pickletools
-import re
-from collections.abc import Mapping
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from schurkit.checks import InputError
 
-from .files import Contents, archive, reading, shown
+from .files import Contents, reading, shown, widened
 
+LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""How the files of torch before 1.6 begin."""
+SAVE = "torch.save(model.state_dict(), …)"
 _PICKLE = 8 * 2**20  # bytes of the pickle beside the tensors; ten thousand tensors need about 2 MiB
 _ENTRIES = 10_000
-_STORAGES = "Double Float Half BFloat16 Long Int Short Char Byte Bool ComplexFloat ComplexDouble"
-_DTYPES = "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool"
-_HARMLESS = {
-    "collections OrderedDict",
-    "torch Size",
-    "torch._utils _rebuild_tensor_v2",
-    "torch._utils _rebuild_parameter",
-    *(f"torch {kind}Storage" for kind in _STORAGES.split()),
-    *(f"torch {dtype}" for dtype in _DTYPES.split()),
+_ARRAYS = ("scalar", "_reconstruct")
+_STORAGES = {
+    **{"Double": "f8", "Float": "f4", "Half": "f2", "BFloat16": "bf16", "Long": "i8", "Int": "i4"},
+    **{"Short": "i2", "Char": "i1", "Byte": "u1", "Bool": "?"},
+    **{"ComplexFloat": "c8", "ComplexDouble": "c16"},
 }
-_NEVER = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID"}
-_SAVE = "torch.save(model.state_dict(), …)"
-_RECURRENT = re.compile(
-    r"^(?P<prefix>(?:.*\.)?)weight_hh(?P<layer>_l\d+)?(?P<reverse>_reverse)?$", re.DOTALL
-)
-_GATED = {4: "an LSTM", 3: "a GRU"}
+_ALLOWED = {
+    *("collections OrderedDict", "_codecs encode", "numpy dtype", "numpy ndarray", "torch Size"),
+    *("torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter"),
+    *(f"torch {kind}Storage" for kind in _STORAGES),
+    *("torch float64", "torch float32", "torch float16", "torch bfloat16", "torch int64"),
+    *(f"numpy.{core}.multiarray {name}" for core in ("core", "_core") for name in _ARRAYS),
+}
+_LITERALS = {
+    *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINSTRING", "SHORT_BINSTRING"),
+    *("BINUNICODE", "SHORT_BINUNICODE", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
+}
+_CONSTANTS = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": dict,
+}
+_MARK = object()
+
+
+@dataclass(eq=False)
+class _Stub:
+    """What a pickle would have called: the name, the arguments and the state; nothing was."""
+
+    name: str
+    arguments: tuple = ()
+    state: tuple | None = None
+
+
+class _Operations:
+    """The operations of a pickle that build plain values, on a stack of their own."""
+
+    def __init__(self):
+        self.stack, self.memo, self.storages = [], {}, {}
+
+    def value(self, data):
+        """The value that the pickle in `data`, bytes or an open file, stands for."""
+        for operation, argument, _ in pickletools.genops(data):
+            name = operation.name
+            if name in _LITERALS:
+                self.stack.append(argument)
+            elif name in _CONSTANTS:
+                self.stack.append(_CONSTANTS[name]())
+            elif name.endswith("PUT") or name == "MEMOIZE":
+                self.memo[len(self.memo) if name == "MEMOIZE" else argument] = self.stack[-1]
+            elif name.endswith("GET"):
+                self.stack.append(self.memo[argument])
+            elif (carry_out := getattr(self, f"_{name.lower().rstrip('s123')}", None)) is not None:
+                carry_out(name, argument)
+            elif name not in ("PROTO", "FRAME", "STOP"):
+                self._refuse(name)
+        (value,) = self.stack
+        return value
+
+    def _since_mark(self) -> list:
+        values = []
+        while (value := self.stack.pop()) is not _MARK:
+            values.append(value)
+        return values[::-1]
+
+    def _refuse(self, what: str):
+        raise InputError(
+            f"holds more than tensors (it names {shown([what.replace(' ', '.', 1)])}), so nothing "
+            f"in it was run. Save the weights alone: {SAVE}."
+        )
+
+    def _mark(self, name, argument):
+        self.stack.append(_MARK)
+
+    def _tuple(self, name, argument):
+        count = int(name[5:] or 0)
+        values = [self.stack.pop() for _ in range(count)][::-1] if count else self._since_mark()
+        self.stack.append(tuple(values))
+
+    def _append(self, name, argument):
+        values = self._since_mark() if name == "APPENDS" else [self.stack.pop()]
+        self.stack[-1].extend(values)
+
+    def _setitem(self, name, argument):
+        values = (
+            self._since_mark() if name == "SETITEMS" else [self.stack.pop(-2), self.stack.pop()]
+        )
+        self.stack[-1].update(zip(values[::2], values[1::2], strict=True))
+
+    def _global(self, name, argument):
+        if argument not in _ALLOWED:
+            self._refuse(argument)
+        self.stack.append(_Stub(argument))
+
+    def _stack_global(self, name, argument):
+        named, module = self.stack.pop(), self.stack.pop()
+        self._global(name, f"{module} {named}")
+
+    def _reduce(self, name, argument):
+        arguments, called = self.stack.pop(), self.stack.pop()
+        plain = {
+            "collections OrderedDict": lambda pairs=(): dict(pairs),
+            "torch Size": tuple,
+            "_codecs encode": lambda text, how: text.encode("latin1"),
+        }
+        stub = lambda *arguments: _Stub(called.name, arguments)  # noqa: E731
+        self.stack.append(plain.get(called.name, stub)(*arguments))
+
+    def _build(self, name, argument):
+        state = self.stack.pop()
+        if isinstance(self.stack[-1], _Stub):  # else the attributes of a dict
+            self.stack[-1].state = state
+
+    def _binpersid(self, name, argument):
+        _, kind, key, *_ = arguments = self.stack.pop()
+        self.storages[key] = _STORAGES[kind.name.removeprefix("torch ").removesuffix("Storage")]
+        self.stack.append(_Stub("storage", arguments))
+
+
+def _resolved(name: str, value, storage: Callable):
+    """A plain value, or the array or number that a stub stands for."""
+    if not isinstance(value, _Stub):
+        return value
+    kind, arguments = value.name.rpartition(" ")[2], value.arguments
+    if kind == "_rebuild_parameter":
+        return _resolved(name, arguments[0], storage)
+    if kind == "_rebuild_tensor_v2":
+        return _tensor(name, storage(arguments[0].arguments[2]), *arguments[1:4])
+    if kind == "scalar":
+        return np.frombuffer(arguments[1], _dtype(arguments[0]))[0]
+    if kind == "_reconstruct" and value.state is not None:
+        _, shape, dtype, by_column, data = value.state
+        return np.frombuffer(data, _dtype(dtype)).reshape(shape, order="F" if by_column else "C")
+    return None
+
+
+def _dtype(stub: _Stub) -> np.dtype:
+    order = stub.state[1] if stub.state else "="
+    return np.dtype(str(stub.arguments[0])).newbyteorder(order if order in "<>" else "=")
+
+
+def _tensor(name: str, flat: np.ndarray, offset: int, shape, strides) -> np.ndarray:
+    if not all(type(count) is int and count >= 0 for count in (offset, *shape, *strides)):
+        raise ValueError(f"{name} has a shape that no tensor has")
+    last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    if math.prod(shape) > flat.size or (0 not in shape and last >= flat.size):
+        raise ValueError(f"{name} claims shape {shape}, more than the file holds")
+    steps = [stride * flat.itemsize for stride in strides]
+    return np.lib.stride_tricks.as_strided(flat[offset:], shape, steps, writeable=False)
+
+
+def _numbers(data: bytes, kind: str) -> np.ndarray:
+    """A storage's numbers, half precision as float32."""
+    if kind == "bf16":
+        return widened(np.frombuffer(data, "<u2"))
+    flat = np.frombuffer(data, np.dtype(kind).newbyteorder("<"))
+    return flat.astype(np.float32) if kind == "f2" else flat
 
 
 # ------------------------------------------------------------------------------------------- files
-def read_tensors(path: Path) -> Contents:
-    """Tensors of a state dict, or of a checkpoint that holds one, by their dotted names.
+def read_pickle(path: Path) -> Contents:
+    """Arrays, numbers and words of a pickle, or of a file of torch, by their dotted names.
 
     Raises
     ------
-    InputError : not a zip archive (older files of torch and plain pickles are not opened), anything
-        but tensors, numbers and words in its pickle, sizes that are not there, or torch is not
-        installed.
+    InputError : anything but tensors, arrays, numbers and words in it, a program, or sizes that are
+        not there.
     """
-    with archive(path, "torch.save", stored_only=True) as opened:
-        _check_pickle(_pickle_of(opened))
-        # torch itself does not compare checksums when it maps a file
-        if (bad := opened.testzip()) is not None:
-            raise InputError(f"is damaged: the checksum of its member {shown([bad])} does not fit.")
-    try:
-        import torch
-    except ImportError:
-        raise InputError(
-            "needs torch to be read: install schurkit[torch], or save the arrays with numpy.savez."
-        ) from None
     with reading():
-        # With mmap every storage is a piece of the file, so that no claim can reach beyond it or
-        # allocate.
-        loaded = torch.load(str(path), weights_only=True, map_location="cpu", mmap=True)
-    if not isinstance(loaded, Mapping):
-        kind = type(loaded).__name__
-        article = "an" if kind[0].lower() in "aeiou" else "a"
-        raise InputError(f"holds {article} {kind}; expected a state dict: {_SAVE}.")
-    tensors, group = {}, {}
-    for count, (name, standing_in, value) in enumerate(_entries(loaded)):
-        if count == _ENTRIES:
-            raise InputError(f"holds more than {_ENTRIES} entries; save model.state_dict() alone.")
-        if isinstance(value, torch.Tensor):
-            tensors[name], group[name] = value, standing_in
-    return Contents(tensors, group=group)
+        file = io.BytesIO(path.read_bytes())
+        if file.getbuffer()[: len(LEGACY)] != LEGACY:
+            return _contents(_Operations().value(file), _no_storage)
+        operations = [_Operations() for _ in range(5)]
+        _, _, _, value, keys = (one.value(file) for one in operations)
+        storages = _storages_after(file.read(), keys, operations[3].storages)
+        return _contents(value, storages.__getitem__)
 
 
-def _pickle_of(opened) -> bytes:
+def _no_storage(key):
+    raise InputError(f"holds a tensor that torch.save did not write: {SAVE}.")
+
+
+def _storages_after(data: bytes, keys: list, kinds: dict) -> dict[str, np.ndarray]:
+    """Storages of a file before 1.6, which stand behind one another: a count, then the numbers."""
+    storages, at = {}, 0
+    for key in keys:
+        (count,) = struct.unpack_from("<q", data, at)
+        size = count * (2 if kinds[key] == "bf16" else np.dtype(kinds[key]).itemsize)
+        if not 0 <= size <= len(data) - at - 8:
+            raise ValueError(f"a storage claims {count} numbers, more than the file holds")
+        storages[key] = _numbers(data[at + 8 : at + 8 + size], kinds[key])
+        at += 8 + size
+    return storages
+
+
+def read_zip(opened) -> Contents:
+    """The same of an open zip archive, as torch writes it."""
+    root, operations = _root(opened), _Operations()
+    value = operations.value(opened.read(f"{root}/data.pkl"))
+    # the checksum of a storage is compared when it is read
+    storage = lambda key: _numbers(opened.read(f"{root}/data/{key}"), operations.storages[key])  # noqa: E731
+    return _contents(value, cache(storage))
+
+
+def _root(opened) -> str:
+    """The one folder that everything lies in."""
     names = opened.namelist()
-    pickles = [name for name in names if name.split("/")[1:] == ["data.pkl"]]
-    if any(name.split("/")[1:] == ["constants.pkl"] for name in names):
-        raise InputError(f"is a TorchScript program; save its weights alone: {_SAVE}.")
-    if len(pickles) != 1 or len({name.split("/")[0] for name in names}) != 1:
-        raise InputError("is not what torch.save writes; nothing in it was read.")
-    if opened.getinfo(pickles[0]).file_size > _PICKLE:
+    roots, inner = {name.split("/")[0] for name in names}, [name.split("/")[1:] for name in names]
+    if ["constants.pkl"] in inner:
         raise InputError(
-            f"holds a pickle of more than {_PICKLE // 2**20} MiB beside its tensors; save "
-            "model.state_dict() alone."
+            "is a TorchScript program; save its weights alone: "
+            "torch.save(torch.jit.load(FILE).state_dict(), …)."
         )
-    return opened.read(pickles[0])
+    if inner.count(["data.pkl"]) != 1 or len(roots) != 1:
+        raise InputError(f"is not what torch.save writes: {SAVE}.")
+    (root,) = roots
+    if opened.getinfo(f"{root}/data.pkl").file_size > _PICKLE:
+        raise InputError(
+            f"holds a pickle of more than {_PICKLE // 2**20} MiB beside its tensors; save the "
+            f"weights alone: {SAVE}."
+        )
+    return root
 
 
-def _check_pickle(data: bytes) -> None:
-    """Refuse a pickle that names anything but tensors; none of its operations is carried out."""
-    for operation, argument, _ in pickletools.genops(data):
-        named = argument if operation.name == "GLOBAL" else operation.name
-        if operation.name in _NEVER or (operation.name == "GLOBAL" and named not in _HARMLESS):
-            what = str(named).replace(" ", ".", 1)
-            raise InputError(
-                f"holds more than tensors (it names {shown([what])}), so nothing in it was run. "
-                f"Save the weights alone: {_SAVE}."
-            )
+def _contents(value, storage: Callable) -> Contents:
+    value = _resolved("the file", value, storage)
+    if not isinstance(value, Mapping):
+        kind = "tensor" if isinstance(value, np.ndarray) else type(value).__name__
+        article = "an" if kind[0].lower() in "aeiou" else "a"
+        raise InputError(f"holds {article} {kind}; expected a state dict: {SAVE}.")
+    contents = Contents({}, {}, {})
+    for count, (name, standing_in, entry) in enumerate(_entries(value)):
+        if count == _ENTRIES:
+            raise InputError(f"holds more than {_ENTRIES} entries; save the weights alone: {SAVE}.")
+        entry = _resolved(name, entry, storage)
+        if isinstance(entry, str):
+            contents.words[name] = entry
+        elif _is_number(entry) or (
+            isinstance(entry, (list, tuple)) and all(map(_is_number, entry))
+        ):
+            entry = np.asarray(entry)
+        if isinstance(entry, np.ndarray):
+            contents.arrays[name], contents.group[name] = entry, standing_in
+    return contents
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (float, np.number, np.bool_)) or (
+        isinstance(value, int) and abs(value) < 2**63
+    )
 
 
 def _entries(mapping: Mapping, name: str = "", depth: int = 0):
@@ -112,174 +291,7 @@ def _entries(mapping: Mapping, name: str = "", depth: int = 0):
 
 
 def as_numpy(tensor) -> np.ndarray:
-    """A tensor as an array in memory of its own, half precision as float32."""
+    """A tensor in memory as an array in memory of its own, half precision as float32."""
     tensor = tensor.detach().cpu()
     half = tensor.is_floating_point() and tensor.element_size() < 4
     return np.array((tensor.float() if half else tensor).numpy())
-
-
-def _read(contents: Contents, name: str) -> np.ndarray:
-    tensor = contents.arrays[name]
-    if isinstance(tensor, np.ndarray):
-        return tensor
-    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        raise InputError(
-            f"{shown([name])} claims shape {tuple(tensor.shape)}, more than the file holds."
-        )
-    return as_numpy(tensor)
-
-
-# ------------------------------------------------------------------------------------- state dicts
-def holds_state(names) -> bool:
-    """Whether names are those of a torch state dict with a recurrent layer."""
-    return any(_RECURRENT.match(name) for name in names)
-
-
-def network_of(
-    contents: Contents, recurrent: str | None = None, readout: str | None = None
-) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """The network of a state dict: ``weight_ih_l0``, ``weight_hh_l0``, both biases (summed) and a
-    linear readout, under any prefix.
-
-    Parameters
-    ----------
-    contents : of a file.
-    recurrent, readout : prefixes that choose where there are several; with `readout` given, tensors
-        of other layers are left aside.
-
-    Returns
-    -------
-    Arrays under the names that RNN takes, and the names of the tensors that were not used.
-
-    Raises
-    ------
-    InputError : no or several recurrent layers or readouts, LSTM or GRU, two layers, bidirectional,
-        or tensors that belong to no part of the network.
-    """
-    shapes = {name: tuple(tensor.shape) for name, tensor in contents.arrays.items()}
-    prefix = _recurrent_prefix(shapes, recurrent)
-    suffix = _layer(shapes, prefix)
-    roles = {
-        "W_in": [f"{prefix}weight_ih{suffix}"],
-        "W_rec": [f"{prefix}weight_hh{suffix}"],
-        "b_rec": [f"{prefix}bias_ih{suffix}", f"{prefix}bias_hh{suffix}"],
-    }
-    (inward,), (weight,), biases = roles.values()
-    hidden, group = shapes[weight][0], contents.group.get(weight)
-    if inward not in shapes:
-        raise InputError(f"holds {shown([weight])} but no {shown([inward])}.")
-    beside = {
-        name: shape
-        for name, shape in shapes.items()
-        if contents.group.get(name) == group and name not in (inward, weight, *biases)
-    }
-    chosen = _readout_prefix(beside if readout is None else shapes, beside, hidden, readout)
-    starts = [
-        name
-        for name, shape in beside.items()
-        if name.rpartition(".")[2] == "h0" and np.prod(shape) == hidden
-    ]
-    roles |= {"W_out": [f"{chosen}weight"], "b_out": [f"{chosen}bias"]}
-    roles |= {"h0": starts if len(starts) == 1 else []}
-    used = {name for names in roles.values() for name in names}
-    unused = tuple(name for name, shape in beside.items() if name not in used and shape != ())
-    if unused and readout is None:
-        raise InputError(
-            f"holds more than one recurrent layer and its linear readout: {shown(unused)}. If the "
-            f"network is {shown([prefix + '*'])} read out by {shown([chosen + 'weight'])} alone, "
-            f"say so: --readout {shown([chosen.rstrip('.')])} (readout=)."
-        )
-    for name in biases:
-        if shapes.get(name, (hidden,)) != (hidden,):
-            raise InputError(
-                f"the biases of the recurrent layer must have shape ({hidden},); got "
-                f"{shapes[name]}."
-            )
-    arrays = {
-        role: sum(_read(contents, name) for name in names if name in shapes)
-        for role, names in roles.items()
-        if any(name in shapes for name in names)
-    }
-    if "h0" in arrays:
-        arrays["h0"] = arrays["h0"].reshape(hidden)
-    return arrays, unused
-
-
-def _recurrent_prefix(shapes, wanted: str | None) -> str:
-    matches = [match for match in map(_RECURRENT.match, shapes) if match]
-    changed = [name for name in shapes if "weight_hh" in name]
-    if not matches and changed:
-        raise InputError(
-            f"holds a recurrent layer with changed weights ({shown(changed)}); make the change "
-            "permanent before saving (torch.nn.utils.parametrize.remove_parametrizations, "
-            "torch.nn.utils.prune.remove)."
-        )
-    if not matches:
-        raise InputError(
-            f"holds no nn.RNN (weight_ih_l0, weight_hh_l0); it holds {shown(shapes)}. If your cell "
-            "is made of other layers, pass its arrays to schurkit.from_arrays."
-        )
-    prefixes = list(dict.fromkeys(match["prefix"] for match in matches))
-    return _choice(prefixes, wanted, "recurrent layer", "recurrent layers", "recurrent")
-
-
-def _choice(prefixes: list[str], wanted: str | None, one: str, several: str, flag: str) -> str:
-    """The one prefix there is, or the wanted one."""
-    plain = shown(prefix.rstrip(".") or "(no prefix)" for prefix in prefixes)
-    if wanted is not None:
-        if wanted not in prefixes and (wanted := f"{wanted.rstrip('.')}.") not in prefixes:
-            raise InputError(f"holds no {one} {shown([wanted.rstrip('.')])}; it holds {plain}.")
-        return wanted
-    if len(prefixes) > 1:
-        raise InputError(
-            f"holds {len(prefixes)} {several}: {plain}. Choose one: --{flag} PREFIX ({flag}=)."
-        )
-    return prefixes[0]
-
-
-def _layer(shapes, prefix: str) -> str:
-    """Suffix of the names of a layer's tensors, after refusing what is not one plain recurrent
-    layer.
-    """
-    matches = [m for m in map(_RECURRENT.match, shapes) if m and m["prefix"] == prefix]
-    weight, shape = matches[0].group(), shapes[matches[0].group()]
-    layer = shown([prefix.rstrip(".")]) if prefix else "the recurrent layer"
-    if len(shape) != 2 or 0 in shape:
-        raise InputError(f"{shown([weight])} must have axes (hidden, hidden); got shape {shape}.")
-    gates = shape[0] / shape[1]
-    if gates in _GATED or f"{prefix}weight_hr_l0" in shapes:
-        raise InputError(
-            f"{layer} is {_GATED.get(gates, 'an LSTM')} (weight_hh has shape {shape}); a gated "
-            "network has no single recurrent matrix to ablate."
-        )
-    if any(match["reverse"] for match in matches):
-        raise InputError(f"{layer} is bidirectional; one that runs forward in time is needed.")
-    if len(matches) > 1:
-        raise InputError(
-            f"{layer} has {len(matches)} layers; one is needed. Pass the arrays of one layer to "
-            "schurkit.from_arrays."
-        )
-    if shape[0] != shape[1]:
-        raise InputError(f"{shown([weight])} must be square; got shape {shape}.")
-    return matches[0]["layer"] or ""
-
-
-def _readout_prefix(shapes, beside, hidden: int, wanted: str | None) -> str:
-    linear = {
-        name.removesuffix("weight"): shape
-        for name, shape in shapes.items()
-        if name.rpartition(".")[2] == "weight" and len(shape) == 2
-    }
-    fitting = [prefix for prefix, shape in linear.items() if shape[1] == hidden]
-    own = None if wanted is None else linear.get(f"{wanted.rstrip('.')}.")
-    if own is not None and own[1] != hidden:
-        raise InputError(
-            f"readout {shown([wanted])} must have shape (output, {hidden}); got {own}."
-        )
-    if not fitting:
-        raise InputError(
-            f"holds no linear readout: a weight of shape (output, {hidden}). Beside the recurrent "
-            f"layer it holds {shown(f'{name} {shape}' for name, shape in beside.items())}."
-        )
-    several = "linear layers that could be the readout"
-    return _choice(fitting, wanted, "readout", several, "readout")
