@@ -23,7 +23,7 @@ def refused(tmp_path, capsys, trials):
         ({"inputs": None}, "holds no inputs"),
         ({"targets": None}, "holds no targets"),
         ({"inputs": np.zeros((5, 3))}, "inputs must have axes (trials, time, input)"),
-        ({"targets": np.zeros((2, 5, 3, 1))}, "targets must have axes (trials, time, target)"),
+        ({"targets": np.zeros((2, 5, 3, 1))}, "inputs and targets must hold the same trials"),
         ({"inputs": np.zeros((5, 0, 2))}, "inputs are empty"),
         ({"inputs": np.zeros((6, 3, 2))}, "same trials"),
         ({"inputs": np.zeros((5, 4, 2))}, "cover every input step"),
