@@ -102,6 +102,7 @@ def convention(words: str, likely: dict | None = None, **names: str):
 RELU = {"activation": "relu"}
 _MODULE = {"wi": "w_inp", "wo": "w_out", "si": "w_inp_scale", "so": "w_out_scale", "b": "b_rec"}
 _MODULE |= {"h0": "x0"}
+_CELL = {f"{name}_l0": name for name in ("weight_hh", "weight_ih", "bias_ih", "bias_hh")}
 _LINEAR = {"rec": "lin_feedback", "inp": "lin_input", "out": "lin_output"}
 _FLAX = {"recurrent_kernel": "h_kernel", "kernel": "i_kernel", "bias": "i_bias"}
 
@@ -113,7 +114,7 @@ def _voltage(W_rec, W_in, W_out, b=None, h0=None, bias="", readout_of="") -> dic
     return fields | {"c" if bias == "inside φ" else "b_rec": b}
 
 
-def _joined(readouts: list, which: str) -> dict:
+def _joined(readouts: list, which: str = "") -> dict:
     """Several readouts as one."""
     few = {"the first": readouts[:1], "the last": readouts[-1:], "in reverse order": readouts[::-1]}
     readouts = few.get(which, readouts)
@@ -204,6 +205,14 @@ def three_layers(
     W_rec = rec_weight if rec_mask is None else np.abs(rec_weight) * rec_mask
     weights = {"W_rec": W_rec, "W_in": inp_weight, "W_out": out_weight}
     return weights | {"b_rec": rec_bias + inp_bias, "b_out": out_bias}
+
+
+@convention("torch.nn.RNN")
+@convention("torch.nn.RNNCell", **_CELL)
+@convention("equinox, a cell: weight_hh, weight_ih, bias", **_CELL | {"bias_ih_l0": "bias"})
+def torch_rnn(weight_hh_l0, weight_ih_l0, readouts, bias_ih_l0=0.0, bias_hh_l0=0.0, h0=None):
+    weights = {"W_rec": weight_hh_l0, "W_in": weight_ih_l0, "b_rec": bias_ih_l0 + bias_hh_l0}
+    return weights | {"h0": h0, "leak": 1.0, "form": "rate"} | _joined(readouts)
 
 
 @convention("linear layers: linear_hh, linear_ih and readouts", rec="linear_hh", inp="linear_ih")

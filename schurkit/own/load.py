@@ -13,7 +13,7 @@ from schurkit.rnn import RNN
 from .files import Contents, checked_path, named, read_arrays, sha256, shown
 from .matching import match
 from .roles import WEIGHTS, Mapping, Said, by_name
-from .torch_rnn import holds_state, network_of
+from .torch_rnn import check_state, check_unused
 
 DEFAULTS = {"activation": "tanh", "leak": 1.0, "form": "rate"}
 """What is assumed where nobody says it."""
@@ -149,9 +149,8 @@ def _parts(contents: Contents, said: Said, mapped: Mapping, recurrent, readout) 
     rest = [name for name, array in arrays.items() if array.ndim and name not in mapped.names]
     if set(WEIGHTS) <= mapped.fields.keys():
         return _Parts({}, tuple(rest), "named by --map")
-    if "W_rec" not in arrays and holds_state(arrays):
-        fields, unused = network_of(contents, recurrent, readout, mapped.names)
-        return _Parts(fields | {"leak": 1.0, "form": "rate"}, unused, "torch.nn.RNN")
+    if "W_rec" not in arrays:
+        check_state(contents, recurrent)
     matched = match(contents, recurrent, readout)
     if matched is None or (readout is not None and not matched.readouts):
         if recurrent is not None or readout is not None:
@@ -160,7 +159,11 @@ def _parts(contents: Contents, said: Said, mapped: Mapping, recurrent, readout) 
                 "state dict."
             )
         return _Parts(*by_name(contents, said, mapped), "W_in, W_rec, W_out")
+    group = contents.group.get(matched.first)
+    rest = [name for name in rest if contents.group.get(name) == group or readout is not None]
     unused = tuple(name for name in rest if name not in matched.used)
+    if unused and "weight_hh_l0" in matched.names and recurrent is None and readout is None:
+        check_unused(unused, contents, matched)
     without = () if said.psi is None else ("readout_of",)
     (_, first), *others = matched.readings(without)
     return _Parts(

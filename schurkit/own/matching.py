@@ -48,6 +48,11 @@ class Match:
     readouts: tuple[tuple[str, str | None], ...] = ()
 
     @property
+    def first(self) -> str:
+        """The name of the array whose first axis are the units."""
+        return next(iter(self.names.values()))
+
+    @property
     def used(self) -> set[str]:
         return {*self.names.values(), *(name for pair in self.readouts for name in pair if name)}
 
@@ -136,7 +141,8 @@ def _matched(entry: Convention, contents: Contents, ends, recurrent, readout) ->
     names, readouts = {}, ()
     for name in sorted(entry.arrays, key=entry.required.__contains__, reverse=True):
         if name not in entry.required and entry.takes_readouts and not readouts:
-            readouts = _readouts(contents, first, {*names.values()}, readout)
+            several = "readouts_joined" in entry.choices
+            readouts = _readouts(contents, first, {*names.values()}, readout, several)
         taken = Match(entry, names, readouts).used
         near = [other for other in ends.get(name, ()) if other not in taken]
         near = sorted(near, key=lambda other: -_shared(first, other))
@@ -153,19 +159,24 @@ def _prefix(name: str, end: str) -> str:
     return ".".join(parts[:start])
 
 
-def _readouts(contents: Contents, first: str, used: set[str], wanted: str | None) -> tuple:
+def _readouts(contents: Contents, first: str, used: set[str], wanted: str | None, several) -> tuple:
     """Weights, and biases where there are some, of the linear layers that read out all units."""
-    units, fitting = contents.arrays[first].shape[0], []
+    units, linear = contents.arrays[first].shape[0], {}
     for name, array in contents.arrays.items():
-        prefix, kind = ".".join(components(name)[:-1]), components(name)[-1]
-        axis = {"weight": 1, "kernel": 0}.get(kind)
-        meant = wanted is None or prefix == wanted or prefix.endswith(f".{wanted}")
-        beside = name not in used and contents.group.get(name) == contents.group.get(first)
-        if beside and meant and axis is not None and array.ndim == 2 and array.shape[axis] == units:
-            bias = "bias".join(name.rsplit(kind, 1))
-            fitting.append((name, bias if bias in contents.arrays else None))
-    most = max((_shared(first, name) for name, _ in fitting), default=0)
-    return tuple(pair for pair in fitting if _shared(first, pair[0]) == most)
+        *prefix, kind = components(name)
+        meant = wanted is not None or contents.group.get(name) == contents.group.get(first)
+        if kind in ("weight", "kernel") and array.ndim == 2 and name not in used and meant:
+            linear[".".join(prefix)] = (name, kind, array.shape[kind == "weight"])
+    fitting = {prefix: name for prefix, (name, _, size) in linear.items() if size == units}
+    most = max((_shared(first, name) for name in fitting.values()), default=0)
+    if wanted is None:
+        fitting = {k: name for k, name in fitting.items() if _shared(first, name) == most}
+    if fitting and (wanted is not None or not several):
+        one = chosen([*fitting], wanted, "readout", "readout")
+        fitting = {one: fitting[one]}
+    biases = ["bias".join(name.rsplit(linear[k][1], 1)) for k, name in fitting.items()]
+    biases = [bias if bias in contents.arrays else None for bias in biases]
+    return tuple(zip(fitting.values(), biases))
 
 
 def chosen(prefixes: list[str], wanted: str | None, one: str, flag: str) -> str:
