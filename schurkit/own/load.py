@@ -52,7 +52,17 @@ class Imported:
     readings: Readings = Readings()
 
 
-def load_rnn(path, **choices) -> RNN:
+def load_rnn(
+    path,
+    *,
+    activation=None,
+    leak=None,
+    form=None,
+    transpose=False,
+    recurrent=None,
+    readout=None,
+    mapping: Sequence[str] = (),
+) -> RNN:
     """A network from a file; see `read_network`, which also tells what had to be assumed.
 
     Parameters
@@ -92,7 +102,16 @@ def load_rnn(path, **choices) -> RNN:
     >>> load_rnn(path)
     RNN(1 × 2 → 4 → 1, relu, rate, leak=1, float64)
     """
-    return read_network(path, **choices).rnn
+    return read_network(
+        path,
+        activation=activation,
+        leak=leak,
+        form=form,
+        transpose=transpose,
+        recurrent=recurrent,
+        readout=readout,
+        mapping=mapping,
+    ).rnn
 
 
 def read_network(
