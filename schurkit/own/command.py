@@ -28,8 +28,8 @@ _DESCRIPTION = """\
 Describe the recurrent matrix of a trained network in Schur coordinates and, with trials, measure
 what each group of couplings is worth: all eight removals of RR, CR and CC beside random changes of
 equal norm, permuted and matched, which together say how a removal reads.
-Weights: .npz or .safetensors with W_in, W_rec, W_out, or a torch state dict of an nn.RNN and a
-linear readout.
+Weights: W_in, W_rec, W_out, a torch state dict, or what another library or paper saves; --map says
+what is what under other names.
 Trials: .npz with inputs, targets (numbers or classes) and, optionally, mask, lengths, h0 (a start a
 trial) and outputs (what your own code gave).
 Where outputs are given, they settle what no file says: transposes, activation, form, leak and the

@@ -105,5 +105,5 @@ def test_precision_and_several_networks_in_a_checkpoint(tmp_path):
     for prefix, scale in (("model.rnn", 1), ("ema.rnn", 2)):
         rnn = load_rnn(tmp_path / "two.pt", recurrent=prefix)
         assert np.allclose(rnn.W_in[0], scale * W_in) and np.allclose(rnn.W_out[0], scale * W_out)
-    with pytest.raises(InputError, match="no recurrent layer best; it holds model.rnn, ema.rnn"):
+    with pytest.raises(InputError, match=r"no recurrent layer best; it holds model\.rnn, ema\.rnn"):
         load_rnn(tmp_path / "two.pt", recurrent="best")
