@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
@@ -79,10 +79,7 @@ class Analysis:
 
     def profile_of(self, i: int) -> Profile:
         """The profile of one network."""
-        rows = ("networks", "intact", "effect", "removed_mass", "n_leading", "radius")
-        own = {name: getattr(self.profile, name)[i : i + 1] for name in rows}
-        controls = {kind: drawn[i : i + 1] for kind, drawn in self.profile.controls.items()}
-        return replace(self.profile, controls=controls, **own)
+        return self.profile.of(i)
 
     @cached_property
     def report(self) -> dict:
@@ -127,6 +124,7 @@ class Analysis:
         return network | {
             "metric": metric,
             "n_trials": len(self.trials),
+            "controls_dtype": profile.controls_dtype[0],
             "full": defined({value: intact}, lost),
             "to_lose": None if lose is None or not np.isfinite(lose[0]) else float(lose[0]),
             "ablations": [

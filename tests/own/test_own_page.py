@@ -19,7 +19,7 @@ import pytest
 from examined import examined
 from helpers import random_rnn
 
-from schurkit import RNN, InputError, Trials, ablation_profile, random, real_schur, rollout
+from schurkit import RNN, InputError, Trials, ablation_profile, fvu, random, real_schur, rollout
 from schurkit import views as figures
 from schurkit.__main__ import main
 from schurkit.ablation import HARMLESS, MEANING, SUBSETS, Removal, ablate, name_of
