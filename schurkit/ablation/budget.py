@@ -12,9 +12,10 @@ import numpy as np
 from schurkit import random
 from schurkit.checks import InputError, integer, one_of
 from schurkit.rnn import RNN, Trials
-from schurkit.schur import SchurForm, real_schur
+from schurkit.schur import SchurForm
 
 from . import check_form, measure
+from .changes import forms_of
 from .couplings import coupling_estimates
 from .rivals import RIVALS, rival_change
 
@@ -93,7 +94,7 @@ def removal_curve(
     for order in orders:
         one_of(order, "order", ORDERS)
     points = integer(points, "points", at_least=2)
-    form = real_schur(rnn.W_rec[0], leak=rnn.leak) if form is None else form
+    form = forms_of(rnn)[0] if form is None else form
     check_form(rnn, form)
     masses = form.removed_mass(form.N) * np.linspace(0, 1, points + 1) ** 2
     W_rec, cases = rnn.W_rec[0].astype(np.float64), []
