@@ -378,6 +378,9 @@ def test_the_least_worst_case_is_over_networks_that_hold_the_sector():
     assert (worst.value, worst.n, worst.low) == (0.5, 1, None)
     worst = least_worst(many, resamples=50)
     assert (worst.value, worst.low, worst.high, worst.n) == (1, 1, 1, 12)
+    spread = least_worst({"a": profile_of([[k, 99, 99] for k in range(40)])})
+    wide = 2 * 1.96 * np.arange(40).std() / np.sqrt(40)  # 95 % of a mean
+    assert spread.high - spread.low == pytest.approx(wide, rel=0.08)
     assert least_worst({"a": profile_of([[np.nan] * 3])}) is None
 
 
