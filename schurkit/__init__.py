@@ -33,6 +33,8 @@ _HOMES = {
         "check_against",
         "constraint_report",
         "from_arrays",
+        "from_callable",
+        "from_module",
         "from_neurogym",
         "from_torch",
         "load_rnn",

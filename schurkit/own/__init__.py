@@ -5,6 +5,8 @@ Nothing that is read is ever run.
 from __future__ import annotations
 
 from .analysis import analyze, examine
+from .any_module import from_module
+from .any_network import AnyNetwork, from_callable
 from .check import Check, check_against
 from .command import add_analyze_arguments, analyze_command
 from .constraints import constraint_report
@@ -13,6 +15,7 @@ from .modules import from_neurogym, from_torch
 from .trials import load_trials
 
 __all__ = [
+    "AnyNetwork",
     "Check",
     "Imported",
     "add_analyze_arguments",
@@ -22,6 +25,8 @@ __all__ = [
     "constraint_report",
     "examine",
     "from_arrays",
+    "from_callable",
+    "from_module",
     "from_neurogym",
     "from_torch",
     "load_rnn",

@@ -12,6 +12,7 @@ import numpy as np
 from schurkit.checks import InputError, number, real_array
 from schurkit.engine import rollout
 from schurkit.rnn import RNN, Trials
+from schurkit.words import listed
 
 from .settle import FIELDS, MOST, SQUASHES, Case, Change, Fit, changed, rows, search, vectors
 
@@ -47,14 +48,12 @@ class Reading:
     """A network and its trials as the reader's outputs settle them.
 
     rnn, trials, outputs : as they are to be used.
-    settled : fields of the network that the outputs decided.
     words : what they decided, a sentence; empty where they decided nothing.
     """
 
     rnn: RNN
     trials: Trials
     outputs: np.ndarray
-    settled: tuple[str, ...] = ()
     words: str = ""
 
 
@@ -122,9 +121,8 @@ def _given(rnn, trials, outputs, tolerance):
             f"outputs must have shape {one}{expected} to fit the network and the targets; got "
             f"{outputs.shape}."
         )
-    tolerance = (
-        tolerance_of(outputs) if tolerance is None else number(tolerance, "tolerance", above=0)
-    )
+    chosen = tolerance_of(outputs) if tolerance is None else tolerance
+    tolerance = number(chosen, "tolerance", above=0)
     return rnn.astype("float64"), outputs, tolerance
 
 
@@ -147,10 +145,8 @@ def check_fit(rnn: RNN, trials: Trials) -> None:
             "trials must be shared by all networks, with axes (trials, time, …); got trials with "
             "a networks axis."
         )
-    for word, size, width in (
-        ("input", rnn.input_size, trials.inputs.shape[-1]),
-        ("output", rnn.output_size, trials.targets.shape[-1]),
-    ):
+    sizes = zip(("input", "output"), (rnn.input_size, rnn.output_size), _sizes(trials))
+    for word, size, width in sizes:
         if size != width:
             raise InputError(
                 f"the network has {word} size {size}, and the trials have {word} size {width}: "
@@ -168,51 +164,56 @@ def _deviations(rnn: RNN, trials: Trials, outputs) -> np.ndarray:
     return np.nan_to_num(off, nan=np.inf)
 
 
-# ------------------------------------------------------------------------------------------ settling
+# ----------------------------------------------------------------------------------------- settling
 def settle(
-    rnn: RNN,
-    trials: Trials,
-    outputs,
+    came: Reading,
     *,
     fields: Iterable[str] = FIELDS,
     readings: Iterable[tuple[str, RNN]] = (),
     tolerance: float | None = None,
 ) -> Reading:
-    """The reading of a network that gives the reader's outputs, where there is one; else the
-    network as it came.
+    """The reading of a network that gives the reader's outputs, where there is one; else as it
+    came.
 
     Parameters
     ----------
-    rnn, trials, outputs, tolerance : as in `check_against`.
+    came : the network, its trials, and the reader's outputs.
     fields : what nobody said, of `FIELDS`: it may be read in another way.
     readings : other networks that the file may hold, each with words for it.
-
-    Returns
-    -------
-    Reading
+    tolerance : as in `check_against`.
     """
-    came = Reading(rnn, trials, outputs)
-    rnn, own, tolerance = _given(rnn, trials, outputs, tolerance)
-    goal, off = tolerance * (float(np.abs(own).max()) or 1.0), _deviations(rnn, trials, own)
-    if off.max() <= goal:
+    fields, sizes = tuple(fields), _sizes(came.trials)
+    other = list(readings) if len(came.rnn) == 1 else []
+    other = [(words, rnn) for words, rnn in other if (rnn.input_size, rnn.output_size) == sizes]
+    if (came.rnn.input_size, came.rnn.output_size) != sizes and other:
+        (words, rnn), *other = other
+        came = replace(came, rnn=rnn.astype("float64"), words=words)
+    rnn, own, tolerance = _given(came.rnn, came.trials, came.outputs, tolerance)
+    goal, off = tolerance * (float(np.abs(own).max()) or 1.0), _deviations(rnn, came.trials, own)
+    if off.max() <= goal or not (fields or other):
         return came
     worst = int(off.max(axis=1).argmax())
-    cases = [(Case.of(trials, own[worst], off[worst]), trials, own)]
-    if trials.h0 is None and not trials.autonomous:
-        turned, swapped = own.swapaxes(1, 2), _time_major(trials)
-        cases.append((Case.of(swapped, turned[worst], np.zeros(len(swapped))), swapped, turned))
-    other = list(readings) if len(rnn) == 1 else []
+    cases = [(Case.of(came.trials, own[worst], off[worst]), came.trials, own)]
+    if came.trials.h0 is None and not came.trials.autonomous and "trials" in fields:
+        trials, turned = _time_major(came.trials), own.swapaxes(1, 2)
+        cases.append((Case.of(trials, turned[worst], np.zeros(len(trials))), trials, turned))
     for case, trials, own in cases:
         fit = search(case, rnn[worst], goal, fields, readings=other)
         network = fit.rnn if len(rnn) == 1 else changed(rnn, fit.every)
         if fit.off <= goal and (left := _deviations(network, trials, own).max()) <= goal:
-            what = [change.what for change in fit.every]
-            what += [] if trials is came.trials else [_TIME_MAJOR]
+            what = [change.what for change in fit.every] + [_TIME_MAJOR] * (
+                trials is not came.trials
+            )
             numbers = f"largest deviation {left:.2g} instead of {off.max():.2g}"
-            words = f"{' and '.join(what).replace(' were ', ' is ')} ({numbers})"
-            settled = tuple(dict.fromkeys(change.field for change in fit.every))
-            return Reading(network, trials, own, settled, words)
+            words = (
+                f"{listed(filter(None, [came.words, *what])).replace(' were ', ' is ')} ({numbers})"
+            )
+            return Reading(network, trials, own, words)
     return came
+
+
+def _sizes(trials: Trials) -> tuple[int, int]:
+    return trials.inputs.shape[-1], trials.targets.shape[-1]
 
 
 def _time_major(trials: Trials) -> Trials:
@@ -221,7 +222,7 @@ def _time_major(trials: Trials) -> Trials:
     return Trials(inputs, targets, trials.counted_cells.swapaxes(0, 1))
 
 
-# -------------------------------------------------------------------------------------- explanations
+# ------------------------------------------------------------------------------------- explanations
 def _explain(rnn: RNN, case: Case, goal: float) -> str:
     """What brings the outputs within the goal, simple things first; else what helps most."""
     before, fields = float(case.off(rnn)), (*FIELDS, *MOST)

@@ -14,7 +14,7 @@ import warnings
 import zipfile
 from collections.abc import Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +52,7 @@ class Contents:
     arrays: dict[str, np.ndarray]
     words: dict[str, str] = field(default_factory=dict)
     group: dict[str, str] = field(default_factory=dict)
-    skipped: tuple[str, ...] = ()
+    skipped: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         """What it holds, for a message."""
@@ -73,7 +73,7 @@ def read_arrays(path: Path) -> Contents:
     InputError : damaged, sizes that are not there, or of another kind.
     """
     from .matlab_hdf5 import HDF5, read_hdf5, read_mat
-    from .torch_files import read_pickle
+    from .torch_files import read_pickle, read_zip
 
     kind = path.suffix.lower()
     with path.open("rb") as file:
@@ -81,7 +81,9 @@ def read_arrays(path: Path) -> Contents:
     if kind == ".keras":
         raise InputError("cannot be read: save the model as model.save('model.h5').")
     if head[:4] == b"PK\3\4":
-        return _read_npz(path) if kind == ".npz" or not _is_torchs(path) else read_pickle(path)
+        with archive(path) as opened:
+            torchs = any(name.endswith("/data.pkl") for name in opened.namelist())
+            return read_zip(opened) if torchs else _read_npz(opened)
     if head[:1] == b"\x80" and kind not in (".npz", ".safetensors"):
         return read_pickle(path)
     if HDF5 in (head[:8], head[512:]):
@@ -103,11 +105,6 @@ def read_arrays(path: Path) -> Contents:
         f"{shown(kind) or 'no suffix'}. Read the arrays with their own library and save them with "
         "numpy.savez under the names W_in, W_rec and W_out."
     )
-
-
-def _is_torchs(path: Path) -> bool:
-    with reading(), zipfile.ZipFile(path) as opened:
-        return any(name.endswith("/data.pkl") for name in opened.namelist()[:_MEMBERS])
 
 
 def shown(names: Iterable | str, most: int = 6) -> str:
@@ -214,7 +211,7 @@ def _as_array(name: str, dtype: str, shape, data) -> np.ndarray:
     kind, bits = dtype[0], dtype[1:]
     if dtype != "BOOL" and not (kind in "FIU" and bits in ("8", "16", "32", "64")):
         raise InputError(
-            f"array {shown([name])} is of type {dtype}; save real numbers, as float32 or float64."
+            f"array {shown([name])} is of type {dtype}; save plain numbers, as float32 or float64."
         )
     stored = "?" if dtype == "BOOL" else f"<{kind.lower()}{int(bits) // 8}"
     return np.frombuffer(data, stored).reshape(shape)
@@ -227,22 +224,14 @@ def widened(upper: np.ndarray) -> np.ndarray:
 
 # -------------------------------------------------------------- zip archives: npz, and torch's own
 @contextmanager
-def archive(path: Path, made_by: str, *, stored_only: bool = False):
+def archive(path: Path):
     """A zip archive whose claimed sizes are credible, open for reading."""
-    with path.open("rb") as file:
-        if file.read(2) != b"PK":
-            raise InputError(
-                f"is not what {made_by} writes (a zip archive); nothing in it was read."
-            )
     with reading(), zipfile.ZipFile(path) as opened:
         members = opened.infolist()
-        _check_members(members, path.stat().st_size, stored_only)
+        _check_members(members, path.stat().st_size)
         # zipfile does not compare: a damaged length can swallow members
         if (count := _listed(path)) != len(members):
-            raise InputError(
-                f"is damaged: its directory should list {count} members, and {len(members)} are "
-                "there."
-            )
+            raise ValueError(f"its directory lists {len(members)} of {count} members")
         yield opened
 
 
@@ -259,7 +248,7 @@ def _listed(path: Path) -> int:
     return count
 
 
-def _check_members(members: list[zipfile.ZipInfo], present: int, stored_only: bool) -> None:
+def _check_members(members: list[zipfile.ZipInfo], present: int) -> None:
     if not members or len(members) > _MEMBERS:
         raise InputError(f"holds {len(members)} members; expected 1 to {_MEMBERS}.")
     if len({member.filename for member in members}) != len(members):
@@ -267,11 +256,13 @@ def _check_members(members: list[zipfile.ZipInfo], present: int, stored_only: bo
     for member in members:
         name, size = f"member {shown([member.filename])}", in_bytes(member.file_size)
         stored = member.compress_type == zipfile.ZIP_STORED
-        deflated = member.compress_type == zipfile.ZIP_DEFLATED and not stored_only
+        deflated = member.compress_type == zipfile.ZIP_DEFLATED
         if member.flag_bits & 1 or not (stored or deflated):
-            raise InputError(f"{name} is encrypted or compressed in a way that is not read.")
+            raise InputError(
+                f"{name} is encrypted or compressed in a way that is not read: save it without."
+            )
         if member.compress_size > present or (stored and member.file_size != member.compress_size):
-            raise InputError(f"{name} claims {size}, more than the file holds.")
+            raise ValueError(f"{name} claims {size}, more than the file holds")
         if member.file_size > max(RATIO_FROM, RATIO * member.compress_size):
             raise InputError(
                 f"{name} claims to expand more than {RATIO} times, to {size}; save it without "
@@ -282,27 +273,25 @@ def _check_members(members: list[zipfile.ZipInfo], present: int, stored_only: bo
         raise InputError(f"holds {in_bytes(total)}; files up to {in_bytes(LARGEST)} are read.")
 
 
-def _read_npz(path: Path) -> Contents:
+def _read_npz(opened: zipfile.ZipFile) -> Contents:
     """Without numpy.load: no pickle is reachable, and no array is larger than its member."""
-    contents, skipped = Contents({}), []
-    with archive(path, "numpy.savez") as opened:
-        for member in opened.infolist():
-            name = member.filename.removesuffix(".npy")
-            if name == member.filename:
-                raise InputError(
-                    f"holds {shown([name])}, which is not an array as numpy.savez writes it."
-                )
-            array = _read_member(opened, member, f"array {shown([name])}")
-            if array is None:
-                skipped.append(name)
-            else:
-                add(contents, name, array)
-    return replace(contents, skipped=tuple(skipped))
+    contents = Contents({})
+    for member in opened.infolist():
+        name = member.filename.removesuffix(".npy")
+        if name == member.filename:
+            raise InputError(
+                f"holds {shown([name])}, which is not an array: save arrays with numpy.savez under "
+                "the names W_in, W_rec and W_out."
+            )
+        add(contents, name, _read_member(opened, member, f"array {shown([name])}"))
+    return contents
 
 
-def add(contents: Contents, name: str, array: np.ndarray) -> None:
-    """An array as one, or one word as such."""
-    if array.dtype.kind in "US" and array.size == 1:
+def add(contents: Contents, name: str, array: np.ndarray | None) -> None:
+    """Add an array, or one word; None is skipped."""
+    if array is None:
+        contents.skipped.append(name)
+    elif array.dtype.kind in "US" and array.size == 1:
         word = array.item()
         contents.words[name] = word if isinstance(word, str) else word.decode("utf-8", "replace")
     else:
@@ -318,7 +307,7 @@ def _read_member(opened: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) ->
     with opened.open(member) as file:
         version = np.lib.format.read_magic(file)
         if version not in headers:
-            raise InputError(f"{name} is of .npy version {version}, which is not read.")
+            raise ValueError(f"{name} is of .npy version {version}, which is not read")
         shape, by_column, dtype = headers[version](file)
         if dtype.hasobject:
             return None
@@ -326,12 +315,12 @@ def _read_member(opened: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) ->
         if not all(type(size) is int and size >= 0 for size in shape) or present != np.prod(
             [dtype.itemsize, *shape], dtype=object
         ):
-            raise InputError(
+            raise ValueError(
                 f"the header of {name} claims {dtype.name} of shape {shown([str(shape)])}, but "
-                f"{in_bytes(max(present, 0))} are there."
+                f"{in_bytes(max(present, 0))} are there"
             )
         data = file.read(present)
         file.read(1)  # the end: the checksum of the member is verified here
     if len(data) != present:
-        raise InputError(f"is truncated in {name}.")
+        raise ValueError(f"{name} is truncated")
     return np.ndarray(shape, dtype, data, order="F" if by_column else "C")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from schurkit.checks import InputError
 
-from .files import RATIO, RATIO_FROM, Contents, add, in_bytes, reading, shown
+from .files import RATIO, RATIO_FROM, Contents, add, in_bytes, reading
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 _MAT_TYPES = dict(zip((1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 16, 17), "bBhHiIfdqQBH"))
@@ -23,7 +22,7 @@ _MATRIX, _COMPRESSED, _CHARS = 14, 15, 4
 def read_mat(path: Path) -> Contents:
     """Numbers and words of a MATLAB file of level 5 (save's -v6 and -v7)."""
     with reading():
-        data, contents, skipped = path.read_bytes(), Contents({}), []
+        data, contents = path.read_bytes(), Contents({})
         order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
         if order is None:
             raise InputError(
@@ -39,12 +38,8 @@ def read_mat(path: Path) -> Contents:
                     raise InputError(f"holds a member that expands more than {RATIO} times.")
                 kind, body, _ = _element(memoryview(body), order)
             if kind == _MATRIX:
-                name, array = _mat_matrix(body, order)
-                if array is None:
-                    skipped.append(name)
-                else:
-                    add(contents, name, array)
-    return replace(contents, skipped=tuple(skipped))
+                add(contents, *_mat_matrix(body, order))
+    return contents
 
 
 def _element(data, order: str) -> tuple[int, memoryview, memoryview]:
@@ -54,7 +49,7 @@ def _element(data, order: str) -> tuple[int, memoryview, memoryview]:
     if kind >> 16:  # up to four bytes stand in the tag itself
         kind, size, start = kind & 0xFFFF, kind >> 16, 4
     if start + size > len(data):
-        raise InputError(f"claims {in_bytes(size)} in an element, more than the file holds.")
+        raise ValueError(f"an element claims {in_bytes(size)}, more than the file holds")
     end = start + size
     return kind, data[start:end], data[end if kind == _COMPRESSED else end + -end % 8 :]
 
@@ -78,25 +73,23 @@ def _mat_matrix(data, order: str) -> tuple[str, np.ndarray | None]:
 
 
 def read_hdf5(path: Path, by_column: bool) -> Contents:
-    """Every array of numbers by its path, and the attributes of the whole file; arrays of MATLAB 7.3
-    stand transposed.
+    """Every array of numbers by its path, and the attributes of the file; those of MATLAB 7.3 stand
+    transposed.
     """
     try:
         import h5py
     except ImportError:
         raise InputError("needs h5py to be read: install schurkit[files].") from None
-    contents, skipped = Contents({}), []
+    contents = Contents({})
 
     def visit(name, item):
         name = os.fsdecode(name)
         if not isinstance(item, h5py.Dataset):
             return
         if item.dtype.kind not in "fiub" or item.external or item.is_virtual:
-            skipped.append(name)
+            contents.skipped.append(name)
         elif item.nbytes > max(RATIO_FROM, RATIO * item.id.get_storage_size()):
-            raise InputError(
-                f"{shown([name])} claims {in_bytes(item.nbytes)}, which are not there."
-            )
+            raise ValueError(f"{name} claims {in_bytes(item.nbytes)}, which are not there")
         elif item.attrs.get("MATLAB_class") == b"char":
             contents.words[name] = "".join(map(chr, item[()].ravel()))
         else:
@@ -107,4 +100,4 @@ def read_hdf5(path: Path, by_column: bool) -> Contents:
             if np.size(value) == 1 and np.asarray(value).dtype.kind in "fiubSU":
                 add(contents, os.fsdecode(name), np.asarray(value))
         file.visititems(visit)
-    return replace(contents, skipped=tuple(skipped))
+    return contents

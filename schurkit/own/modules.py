@@ -46,13 +46,14 @@ def from_torch(rnn, readout=None, *, h0=None) -> RNN:
     >>> from_torch(torch.nn.ModuleDict({"rnn": layer, "readout": readout}))
     RNN(1 × 2 → 4 → 1, relu, rate, leak=1, float32)
     """
-    import torch
+    from torch import nn
 
     if readout is None:
         rnn, readout, own = _layers_of(rnn)
         h0 = own if h0 is None else h0
-    _check_layer(rnn)
-    if not isinstance(readout, torch.nn.Linear):
+    if not isinstance(rnn, nn.RNN) or rnn.num_layers > 1 or rnn.bidirectional:
+        raise InputError(_why_no_layer(rnn))
+    if not isinstance(readout, nn.Linear):
         raise InputError(
             f"from_torch needs the readout as an nn.Linear; got {type(readout).__name__}. Pass "
             "others through schurkit.from_arrays."
@@ -64,40 +65,22 @@ def from_torch(rnn, readout=None, *, h0=None) -> RNN:
     if readout.bias is not None:
         arrays["b_out"] = as_numpy(readout.bias)
     if h0 is not None:
-        arrays["h0"] = np.reshape(as_numpy(h0) if isinstance(h0, torch.Tensor) else h0, -1)
+        arrays["h0"] = np.reshape(as_numpy(h0) if hasattr(h0, "detach") else h0, -1)
     return from_arrays(**arrays, activation=rnn.nonlinearity)
 
 
-def _gated() -> tuple:
+def _why_no_layer(rnn) -> str:
     from torch import nn
 
-    return nn.LSTM, nn.GRU, nn.LSTMCell, nn.GRUCell
-
-
-def _check_layer(rnn) -> None:
-    from torch import nn
-
-    if isinstance(rnn, nn.RNN) and rnn.num_layers == 1 and not rnn.bidirectional:
-        return
-    what = f"an nn.RNN; got {type(rnn).__name__}. "
-    if isinstance(rnn, _gated()):
-        what += "A gated network has no single recurrent matrix to ablate: train an nn.RNN."
-    elif not isinstance(rnn, nn.RNN):
-        modules = rnn.named_modules() if isinstance(rnn, nn.Module) else ()
-        inner = [name for name, module in modules if isinstance(module, nn.RNN)]
-        layer = f"Pass the layer itself: model.{inner[0]}." if inner else ""
-        what += layer or "Pass other cells through schurkit.from_arrays."
-    elif rnn.num_layers != 1:
-        what = (
-            f"one layer; got {rnn.num_layers}. Train with num_layers=1, or pass one layer through "
-            "schurkit.from_arrays."
-        )
-    else:
-        what = (
-            "an nn.RNN that runs forward in time; got bidirectional=True. Train with "
-            "bidirectional=False."
-        )
-    raise InputError(f"from_torch needs {what}")
+    what, advice = type(rnn).__name__, "schurkit.from_module takes one square matrix of any module"
+    if isinstance(rnn, nn.RNN):
+        what += f" of {rnn.num_layers} layers{', bidirectional' if rnn.bidirectional else ''}"
+    elif isinstance(rnn, nn.Module):
+        for name, module in rnn.named_modules():
+            advice = f"pass the layer, model.{name}" if isinstance(module, nn.RNN) else advice
+    return (
+        f"from_torch needs an nn.RNN of one layer in one direction; got {what}. To go on, {advice}."
+    )
 
 
 def _layers_of(model):
@@ -105,46 +88,32 @@ def _layers_of(model):
     from torch import nn
 
     kind = type(model).__name__
-    if not isinstance(model, nn.Module):
-        raise InputError(
-            f"from_torch needs an nn.RNN and its readout, or a module that holds both; got {kind}."
-        )
-    modules = dict(model.named_modules())
-    layers, linear, gated = (
-        [name for name, module in modules.items() if isinstance(module, kinds)]
-        for kinds in (nn.RNN, nn.Linear, _gated())
-    )
-    if gated and not layers:
-        _check_layer(modules[gated[0]])
-    if "" in layers:
+    modules = dict(model.named_modules()) if isinstance(model, nn.Module) else {}
+    if isinstance(model, nn.RNN):
         raise InputError("from_torch needs the readout too: from_torch(layer, readout).")
-    for names, what in ((layers, "nn.RNN"), (linear, "nn.Linear")):
-        if len(names) > 1:
-            raise InputError(
-                f"from_torch needs a module with one {what}; {kind} holds {len(names)}: "
-                f"{shown(names)}. To go on, pass the two that are meant: from_torch(model.rnn, "
-                "model.readout)."
-            )
-        if not names:
-            raise InputError(
-                f"from_torch needs a module with one {what}; {kind} holds none. To go on, pass the "
-                "arrays to schurkit.from_arrays."
-            )
-    rnn, readout = modules[layers[0]], modules[linear[0]]
-    used = {id(parameter) for layer in (rnn, readout) for parameter in layer.parameters()}
-    beside = {name: own for name, own in model.named_parameters() if id(own) not in used}
-    starts = [
-        name
-        for name, own in beside.items()
-        if name.rpartition(".")[2] == "h0" and own.numel() == rnn.hidden_size
-    ]
-    if len(starts) > 1 or len(beside) > len(starts):
-        left = [name for name in beside if name not in starts or len(starts) > 1]
+    layers, linear = (
+        [name for name, module in modules.items() if isinstance(module, one)]
+        for one in (nn.RNN, nn.Linear)
+    )
+    if len(layers) != 1 or len(linear) != 1:
         raise InputError(
-            f"{kind} holds more than an nn.RNN and its readout: {shown(left)}. If these take no "
+            "from_torch needs a module with one nn.RNN and one nn.Linear; "
+            f"{kind} holds {len(layers)} and {len(linear)}: {shown([*layers, *linear])}. To go on, "
+            "pass the two that are meant, from_torch(model.rnn, model.readout); "
+            "schurkit.from_module takes one square matrix of any module."
+        )
+    rnn, readout = modules[layers[0]], modules[linear[0]]
+    used = {*rnn.parameters(), *readout.parameters()}
+    beside = {name: own for name, own in model.named_parameters() if own not in used}
+    if not beside:
+        return rnn, readout, None
+    (name, start), *more = beside.items()
+    if more or name.rpartition(".")[2] != "h0" or start.numel() != rnn.hidden_size:
+        raise InputError(
+            f"{kind} holds more than an nn.RNN and its readout: {shown(beside)}. If these take no "
             f"part, pass the two layers: from_torch(model.{layers[0]}, model.{linear[0]})."
         )
-    return rnn, readout, beside[starts[0]] if starts else None
+    return rnn, readout, start
 
 
 # ---------------------------------------------------------------------------------------- NeuroGym

@@ -17,8 +17,9 @@ import numpy as np
 from schurkit.checks import InputError, real_array
 from schurkit.rnn import ARRAYS
 
-from .conventions import CONVENTIONS, components, ends_of
+from .conventions import CONVENTIONS
 from .files import Contents, argument, checked_path, named, read_arrays, reading, shown
+from .matching import components, ends_of
 from .torch_rnn import several, squares
 
 WEIGHTS = ("W_in", "W_rec", "W_out")
@@ -50,9 +51,9 @@ _LOOKS_LIKE_WEIGHTS = re.compile(r"^(w|b|h|weights?|bias(es)?)([_.\d]|$)", re.IG
 class Said:
     """What a file says of its equation, or the file of parameters beside it.
 
-    activation, form, psi : words.
-    leak : (1) or (units).
-    notes : where it says so, and what in it was skipped.
+    choices : activation and form, words, and leak, (1) or (units), as far as they are said.
+    psi : what is read out, a word.
+    notes : where it says so, by what, and what was skipped.
     names : of the arrays and words that say it.
     """
 
@@ -82,7 +83,7 @@ class Said:
                 notes[about] = f"{about} {_plain(value)}: {shown([name])} in {shown([file])}"
         if "leak" not in one and "dt" in one and "tau" in one:
             (_, dt, _), (_, tau, file) = one["dt"], one["tau"]
-            if dt.size == 1 and (tau > 0).all():
+            if dt.size == 1 and tau.size != 2 and (tau > 0).all():  # two are a range
                 choices["leak"] = np.ravel(dt / tau)
                 leak = f"leak {_plain(choices['leak'])}: dt {_plain(dt)} / tau {_plain(tau)}"
                 notes["leak"] = f"{leak} in {shown([file])}"
@@ -103,7 +104,7 @@ def _plain(value) -> str:
 
 def _about(name: str) -> str | None:
     """What a name says something about."""
-    parts = components(name) or [""]
+    parts = components(name)
     if parts[-2:] == ["activation_args", "name"]:
         return "activation"
     return next((about for about, names in SAYS.items() if parts[-1] in names.split()), None)
@@ -134,11 +135,10 @@ def _statements(contents: Contents) -> Iterator[tuple[str, str, object]]:
 
 def _of_layers(config) -> Iterator[str]:
     """Activations of the SimpleRNN layers in a configuration of Keras."""
-    values = config.values() if isinstance(config, dict) else config
     if isinstance(config, dict) and config.get("class_name") == "SimpleRNN":
         yield config["config"]["activation"]
     elif isinstance(config, (dict, list)):
-        for value in values:
+        for value in config.values() if isinstance(config, dict) else config:
             yield from _of_layers(value)
 
 
@@ -239,7 +239,7 @@ def _unknown(contents: Contents, missing: list[str]) -> str:
     share = lambda entry: sum(n in ends for n in entry.required) / len(entry.required)  # noqa: E731
     near = max(CONVENTIONS, key=share)
     text = f"holds no {' and no '.join(missing)}; {contents}."
-    if share(near) >= 0.5:
+    if share(near) >= 0.5 and len(missing) == len(WEIGHTS):
         lost = shown([name for name in near.required if name not in ends])
         text += f" Nearest is {near.words}, but for {lost}."
     flags = [_flag(role, name) for role, name in roles.items() if role in missing]
@@ -247,6 +247,8 @@ def _unknown(contents: Contents, missing: list[str]) -> str:
     if flags and not left:
         extra = [_flag(role, name) for role, name in roles.items() if role not in WEIGHTS]
         return f"{text} If these are meant: {' '.join(flags + extra)}."
+    if contents.skipped and not flags:
+        return text
     return f"{text} Say what is what: {' '.join([*flags, *(f'--map {r}=NAME' for r in left)])}."
 
 

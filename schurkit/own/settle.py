@@ -16,7 +16,7 @@ import numpy as np
 from schurkit.rnn import ACTIVATIONS, RNN
 from schurkit.rnn.activations import activate
 
-FIELDS = ("activation", "leak", "form", "W_rec", "W_in", "W_out", "h0", "gain")
+FIELDS = ("activation", "leak", "form", "W_rec", "W_in", "W_out", "h0", "gain", "trials")
 """What may be read in another way."""
 MOST = ("b_rec", "b_out")  # and what may be wrong besides
 _TRIALS, _STEPS = 32, 200  # a difference is explained on this many trials and time steps
@@ -24,6 +24,7 @@ _FEW = (8, 6)  # and looked for on these
 _FIT_STEPS = 15  # of a bias or start: later ones have folded it through the network too often
 _FIT_HIDDEN = 256  # units up to which vectors are fitted
 _LEAKS = np.geomspace(0.01, 1.0, 10)
+_DAMPED = (0.0, 1e-3, 1e-2, 0.1, 1.0)
 _EQUATIONS = tuple(product(("rate", "voltage"), (None, "identity"), (False, True)))
 FOREIGN = {
     "inputs_outside": "the inputs entered outside the nonlinearity, h ← (1 − leak) h + leak "
@@ -157,7 +158,7 @@ def changed(rnn: RNN, changes: Iterable[Change]) -> RNN:
     return rnn
 
 
-# ------------------------------------------------------------------------ what can be read otherwise
+# ----------------------------------------------------------------------- what can be read otherwise
 def rows(rnn: RNN, fields: Iterable[str], foreign: bool = False) -> list[list[Change]]:
     """Choices of which each is made once: the other values of each."""
     found = [
@@ -223,9 +224,9 @@ def _in_form(rnn: RNN, form: str, psi: str | None, inner: bool) -> RNN:
     return replace(rnn, form=form, psi=psi, **place)
 
 
-# ------------------------------------------------------------------------------- leak, gain, vectors
+# ------------------------------------------------------------------------------ leak, gain, vectors
 def _least(run: Callable, outputs: np.ndarray, at: np.ndarray, patience: int = 1) -> np.ndarray:
-    """Gauss-Newton: the point, (numbers), whose outputs lie nearest, or where it gets hardly
+    """Levenberg-Marquardt: the point, (numbers), whose outputs lie nearest, or where it gets hardly
     nearer that many times; ``run(points)`` gives the outputs of several.
     """
 
@@ -242,8 +243,12 @@ def _least(run: Callable, outputs: np.ndarray, at: np.ndarray, patience: int = 1
         if not np.isfinite(near).all():
             break
         slopes = (near[0] - near[1:]) / sizes[:, None]
-        step = np.linalg.lstsq(slopes.T, outputs.ravel() - near[0], rcond=None)[0]
-        new = nearest(np.array([at + part * step for part in (1.0, 0.3, 0.05)]))
+        U, sizes, V = np.linalg.svd(slopes.T, full_matrices=False)
+        left, floor = U.T @ (outputs.ravel() - near[0]), 1e-12 * sizes.max() + 1e-150
+        steps = [
+            (sizes / (sizes**2 + (mu * sizes.max()) ** 2 + floor**2) * left) @ V for mu in _DAMPED
+        ]
+        new = nearest(at + np.array(steps))
         if not new[0] < off:
             break
         patience -= bool(new[0] > 0.7 * off)
@@ -322,7 +327,7 @@ def _fit_vector(case: Case, rnn: RNN, name: str) -> np.ndarray | None:
     if case.outputs.size < 2 * len(start) or (name == "h0" and case.h0 is not None):
         return None
     enough = -(-4 * len(start) // case.outputs[0].size)
-    case = case.first(_FIT_STEPS, max(enough, 4))
+    case = case.first(_FIT_STEPS, max(enough, 16))
     return _least(
         lambda points: case.run(rnn, **{name: points[:, None]}), case.outputs, start[None]
     )
@@ -344,7 +349,10 @@ def search(
     """
     few = case.first(_FEW[1], _FEW[0])
     few_goal = goal * min(1.0, np.abs(few.outputs).max() / (np.abs(case.outputs).max() or 1.0))
-    bases = [(rnn, ()), *((other, (Change("reading", words, ""),)) for words, other in readings)]
+    bases = [
+        (rnn, ()),
+        *((other.astype("float64"), (Change("reading", words, ""),)) for words, other in readings),
+    ]
     choices = [rows(base, fields, foreign) for base, _ in bases]
     near: list[Fit] = []
     for level in range(min(levels, max(map(len, choices))) + 1):

@@ -19,45 +19,29 @@ import numpy as np
 
 from schurkit.checks import InputError
 
-from .files import Contents, archive, reading, shown, widened
+from .files import Contents, reading, shown, widened
 
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """How the files of torch before 1.6 begin."""
 SAVE = "torch.save(model.state_dict(), …)"
 _PICKLE = 8 * 2**20  # bytes of the pickle beside the tensors; ten thousand tensors need about 2 MiB
 _ENTRIES = 10_000
+_ARRAYS = ("scalar", "_reconstruct")
 _STORAGES = {
-    "Double": "f8",
-    "Float": "f4",
-    "Half": "f2",
-    "BFloat16": "bf16",
-    "Long": "i8",
-    "Int": "i4",
-    "Short": "i2",
-    "Char": "i1",
-    "Byte": "u1",
-    "Bool": "?",
-    "ComplexFloat": "c8",
-    "ComplexDouble": "c16",
+    **{"Double": "f8", "Float": "f4", "Half": "f2", "BFloat16": "bf16", "Long": "i8", "Int": "i4"},
+    **{"Short": "i2", "Char": "i1", "Byte": "u1", "Bool": "?"},
+    **{"ComplexFloat": "c8", "ComplexDouble": "c16"},
 }
-_DTYPES = "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool"
-_MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
 _ALLOWED = {
-    "collections OrderedDict",
-    "torch Size",
-    "torch._utils _rebuild_tensor_v2",
-    "torch._utils _rebuild_parameter",
+    *("collections OrderedDict", "_codecs encode", "numpy dtype", "numpy ndarray", "torch Size"),
+    *("torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter"),
     *(f"torch {kind}Storage" for kind in _STORAGES),
-    *(f"torch {dtype}" for dtype in _DTYPES.split()),
-    "_codecs encode",
-    "numpy dtype",
-    "numpy ndarray",
-    *(f"{module} {name}" for module in _MULTIARRAY for name in ("scalar", "_reconstruct")),
+    *("torch float64", "torch float32", "torch float16", "torch bfloat16", "torch int64"),
+    *(f"numpy.{core}.multiarray {name}" for core in ("core", "_core") for name in _ARRAYS),
 }
 _LITERALS = {
-    *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
-    *("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING"),
-    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
+    *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINSTRING", "SHORT_BINSTRING"),
+    *("BINUNICODE", "SHORT_BINUNICODE", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
 }
 _CONSTANTS = {
     "NONE": lambda: None,
@@ -66,7 +50,6 @@ _CONSTANTS = {
     "EMPTY_TUPLE": tuple,
     "EMPTY_LIST": list,
     "EMPTY_DICT": dict,
-    "EMPTY_SET": list,
 }
 _MARK = object()
 
@@ -106,14 +89,10 @@ class _Operations:
         return value
 
     def _since_mark(self) -> list:
-        at = len(self.stack) - 1
-        while self.stack[at] is not _MARK:
-            at -= 1
-            if at < 0:
-                raise InputError("is damaged: its pickle has no mark where one is needed.")
-        values = self.stack[at + 1 :]
-        del self.stack[at:]
-        return values
+        values = []
+        while (value := self.stack.pop()) is not _MARK:
+            values.append(value)
+        return values[::-1]
 
     def _refuse(self, what: str):
         raise InputError(
@@ -124,9 +103,6 @@ class _Operations:
     def _mark(self, name, argument):
         self.stack.append(_MARK)
 
-    def _pop(self, name, argument):
-        self.stack.pop()
-
     def _tuple(self, name, argument):
         count = int(name[5:] or 0)
         values = [self.stack.pop() for _ in range(count)][::-1] if count else self._since_mark()
@@ -135,9 +111,6 @@ class _Operations:
     def _append(self, name, argument):
         values = self._since_mark() if name == "APPENDS" else [self.stack.pop()]
         self.stack[-1].extend(values)
-
-    def _additem(self, name, argument):
-        self._append("APPENDS", argument)
 
     def _setitem(self, name, argument):
         values = (
@@ -199,15 +172,15 @@ def _dtype(stub: _Stub) -> np.dtype:
 
 def _tensor(name: str, flat: np.ndarray, offset: int, shape, strides) -> np.ndarray:
     if not all(type(count) is int and count >= 0 for count in (offset, *shape, *strides)):
-        raise InputError(f"{shown([name])} has a shape that no tensor has.")
+        raise ValueError(f"{name} has a shape that no tensor has")
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
     if math.prod(shape) > flat.size or (0 not in shape and last >= flat.size):
-        raise InputError(f"{shown([name])} claims shape {shape}, more than the file holds.")
+        raise ValueError(f"{name} claims shape {shape}, more than the file holds")
     steps = [stride * flat.itemsize for stride in strides]
     return np.lib.stride_tricks.as_strided(flat[offset:], shape, steps, writeable=False)
 
 
-def _numbers(data: bytes, kind: str) -> np.ndarray:
+def _numbers(data, kind: str) -> np.ndarray:
     """A storage's numbers, half precision as float32."""
     if kind == "bf16":
         return widened(np.frombuffer(data, "<u2"))
@@ -224,17 +197,13 @@ def read_pickle(path: Path) -> Contents:
     InputError : anything but tensors, arrays, numbers and words in it, a program, or sizes that are
         not there.
     """
-    with path.open("rb") as file:
-        head = file.read(len(LEGACY))
-    if head[:2] == b"PK":
-        return _read_zip(path)
     with reading():
         file = io.BytesIO(path.read_bytes())
-        if head != LEGACY:
+        if file.getbuffer()[: len(LEGACY)] != LEGACY:
             return _contents(_Operations().value(file), _no_storage)
         operations = [_Operations() for _ in range(5)]
         _, _, _, value, keys = (one.value(file) for one in operations)
-        storages = _storages_after(file.read(), keys, operations[3].storages)
+        storages = _storages_after(file.getbuffer()[file.tell() :], keys, operations[3].storages)
         return _contents(value, storages.__getitem__)
 
 
@@ -242,28 +211,26 @@ def _no_storage(key):
     raise InputError(f"holds a tensor that torch.save did not write: {SAVE}.")
 
 
-def _storages_after(data: bytes, keys: list, kinds: dict) -> dict[str, np.ndarray]:
+def _storages_after(data: memoryview, keys: list, kinds: dict) -> dict[str, np.ndarray]:
     """Storages of a file before 1.6, which stand behind one another: a count, then the numbers."""
     storages, at = {}, 0
     for key in keys:
         (count,) = struct.unpack_from("<q", data, at)
         size = count * (2 if kinds[key] == "bf16" else np.dtype(kinds[key]).itemsize)
         if not 0 <= size <= len(data) - at - 8:
-            raise InputError(f"claims {count} numbers in a storage, more than the file holds.")
+            raise ValueError(f"a storage claims {count} numbers, more than the file holds")
         storages[key] = _numbers(data[at + 8 : at + 8 + size], kinds[key])
         at += 8 + size
     return storages
 
 
-def _read_zip(path: Path) -> Contents:
-    with archive(path, "torch.save", stored_only=True) as opened:
-        root, operations = _root(opened), _Operations()
-        value = operations.value(opened.read(f"{root}/data.pkl"))
-        storage = cache(
-            # its checksum is compared when it is read
-            lambda key: _numbers(opened.read(f"{root}/data/{key}"), operations.storages[key])
-        )
-        return _contents(value, storage)
+def read_zip(opened) -> Contents:
+    """The same of an open zip archive, as torch writes it."""
+    root, operations = _root(opened), _Operations()
+    value = operations.value(opened.read(f"{root}/data.pkl"))
+    # the checksum of a storage is compared when it is read
+    storage = lambda key: _numbers(opened.read(f"{root}/data/{key}"), operations.storages[key])  # noqa: E731
+    return _contents(value, cache(storage))
 
 
 def _root(opened) -> str:
@@ -276,12 +243,12 @@ def _root(opened) -> str:
             "torch.save(torch.jit.load(FILE).state_dict(), …)."
         )
     if inner.count(["data.pkl"]) != 1 or len(roots) != 1:
-        raise InputError("is not what torch.save writes; nothing in it was read.")
+        raise InputError(f"is not what torch.save writes: {SAVE}.")
     (root,) = roots
     if opened.getinfo(f"{root}/data.pkl").file_size > _PICKLE:
         raise InputError(
-            f"holds a pickle of more than {_PICKLE // 2**20} MiB beside its tensors; save "
-            "model.state_dict() alone."
+            f"holds a pickle of more than {_PICKLE // 2**20} MiB beside its tensors; save the "
+            f"weights alone: {SAVE}."
         )
     return root
 
@@ -295,7 +262,7 @@ def _contents(value, storage: Callable) -> Contents:
     contents = Contents({}, {}, {})
     for count, (name, standing_in, entry) in enumerate(_entries(value)):
         if count == _ENTRIES:
-            raise InputError(f"holds more than {_ENTRIES} entries; save model.state_dict() alone.")
+            raise InputError(f"holds more than {_ENTRIES} entries; save the weights alone: {SAVE}.")
         entry = _resolved(name, entry, storage)
         if isinstance(entry, str):
             contents.words[name] = entry

@@ -263,11 +263,9 @@ class SchurForm:
         rows, columns = (_range(delta_T.any(axis=axis)) for axis in (1, 0))
         Q, inside = (part.astype(dtype, copy=False) for part in (self.Q, delta_T[rows, columns]))
         change = (Q[:, rows] @ inside) @ Q[:, columns].T
-        return (
-            change
-            if is_whole(self.leak)
-            else change / np.broadcast_to(self.leak, self.hidden_size)[:, None]
-        )
+        if is_whole(self.leak):
+            return change
+        return change / np.broadcast_to(self.leak, self.hidden_size)[:, None]
 
     def _change(self, delta_T) -> np.ndarray:
         delta_T = real_array(delta_T, "delta_T", ("hidden", "hidden"), dtype=np.float64)

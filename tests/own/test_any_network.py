@@ -1,0 +1,485 @@
+"""Any torch module and any callable as a network, held against loops written from the equations."""
+
+import numpy as np
+import pytest
+from helpers import random_rnn
+
+import schurkit as sk
+from schurkit import InputError, Trials
+from schurkit.own import any_module
+
+torch = pytest.importorskip("torch")
+prune = pytest.importorskip("torch.nn.utils.prune")
+nn, utils = torch.nn, torch.nn.utils
+
+
+class Gated(nn.Module):
+    """A gated layer with a linear readout; time-major inside, and outside unless `batch_first`."""
+
+    def __init__(self, kind=nn.GRU, hidden=5, swapped=False, **layout):
+        super().__init__()
+        self.core = kind(2, hidden, **layout)
+        self.head = nn.Linear(hidden * (1 + self.core.bidirectional), 1)
+        self.drop, self.swapped = nn.Dropout(0.5), swapped
+
+    def forward(self, x):
+        x = x.transpose(0, 1) if self.swapped else x
+        y = self.head(self.drop(self.core(x)[0]))
+        return y.transpose(0, 1) if self.swapped else y
+
+
+class TwoAreas(nn.Module):
+    """Two areas with a matrix each; the second hears the first's new state."""
+
+    def __init__(self, a=4, b=3):
+        super().__init__()
+        self.into, self.read = nn.Linear(2, a), nn.Linear(b, 1)
+        self.within_a, self.within_b, self.a_to_b, self.b_to_a = (
+            nn.Parameter(torch.randn(shape)) for shape in ((a, a), (b, b), (b, a), (a, b))
+        )
+
+    def forward(self, x):
+        p, q, y = x.new_zeros(len(x), 4), x.new_zeros(len(x), 3), []
+        for t in range(x.shape[1]):
+            drive = p @ self.within_a.T + q @ self.b_to_a.T + self.into(x[:, t])
+            p = 0.75 * p + 0.25 * torch.tanh(drive)
+            q = 0.75 * q + 0.25 * torch.tanh(q @ self.within_b.T + p @ self.a_to_b.T)
+            y.append(self.read(q))
+        return torch.stack(y, 1)
+
+
+def built(make, dtype=torch.float64):
+    torch.manual_seed(0)
+    return make().to(dtype)
+
+
+def trials_of(seed=0, trials=6, steps=9, outputs=1):
+    draw = np.random.default_rng(seed).normal
+    return Trials(draw(size=(trials, steps, 2)), draw(size=(trials, steps, outputs)))
+
+
+@torch.no_grad()
+def said(module, trials, dtype=torch.float64):
+    """What the module itself answers."""
+    return module.eval()(torch.tensor(trials.inputs, dtype=dtype)).double().numpy()
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+# ----------------------------------------------------------- the equations of torch's documentation
+def gru_step(gi, gh, h, _):
+    r, z = sigmoid(gi[0] + gh[0]), sigmoid(gi[1] + gh[1])
+    return (1 - z) * np.tanh(gi[2] + r * gh[2]) + z * h, None
+
+
+def lstm_step(gi, gh, h, c):
+    i, f, g, o = (a + b for a, b in zip(gi, gh))
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def layers(core, x, step, gates):
+    """States of the last layer, (trials, time, units) with the directions side by side."""
+    core = {name: array.numpy() for name, array in core.state_dict().items()}
+    for layer in range(1 + max(int(name.split("_l")[1][0]) for name in core)):
+        sides = []
+        for end in ("", "_reverse")[: 1 + any("reverse" in name for name in core)]:
+            W_in, W, b_in, b = (
+                core[f"{kind}_l{layer}{end}"]
+                for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            )
+            h = c = np.zeros((len(x), W.shape[1]))
+            states = []
+            for given in x.swapaxes(0, 1)[:: -1 if end else 1]:
+                parts = (np.split(a, gates, axis=1) for a in (given @ W_in.T + b_in, h @ W.T + b))
+                h, c = step(*parts, h, c)
+                states.append(h)
+            sides.append(np.stack(states[:: -1 if end else 1], axis=1))
+        x = np.concatenate(sides, axis=2)
+    return x
+
+
+def oracle(module, x):
+    with torch.no_grad():
+        if isinstance(module, TwoAreas):
+            return module(torch.from_numpy(x.copy())).numpy()  # its loop is the equation
+        gates = (lstm_step, 4) if isinstance(module.core, nn.LSTM) else (gru_step, 3)
+        states = layers(module.core, x, *gates)
+        return states @ module.head.weight.numpy().T + module.head.bias.numpy()
+
+
+DEEP = {"kind": nn.LSTM, "num_layers": 2, "bidirectional": True, "batch_first": True}
+LSTM_LAYERS = [f"core.weight_hh_l{k}{end}" for k in (0, 1) for end in ("", "_reverse")]
+MATRICES = {
+    "gru": (lambda: Gated(batch_first=True), [f"core.weight_hh_l0.{gate}" for gate in "rzn"]),
+    "lstm": (lambda: Gated(**DEEP), [f"{name}.{gate}" for name in LSTM_LAYERS for gate in "ifgo"]),
+    "areas": (TwoAreas, ["within_a", "within_b"]),
+}
+
+
+@pytest.mark.parametrize("kind", MATRICES)
+def test_a_matrix_is_replaced_and_nothing_else(kind):
+    make, names = MATRICES[kind]
+    module, trials = built(make), trials_of()
+    for k, name in enumerate(names):
+        network = sk.from_module(module, name)
+        W = network.W_rec[0] + np.random.default_rng(k).normal(size=network.W_rec[0].shape)
+        given = network.outputs_with(np.stack([network.W_rec[0], W]), trials)
+        parameter, _, gate = name.rpartition(".") if kind != "areas" else (name, "", "")
+        changed = built(make)
+        with torch.no_grad():
+            tensor, at = changed.get_parameter(parameter), "rzn".find(gate)
+            at = "ifgo".find(gate) if kind == "lstm" else max(at, 0)
+            tensor[at * len(W) : (at + 1) * len(W)] = torch.from_numpy(W)
+        expected = [oracle(one, trials.inputs) for one in (module, changed)]
+        assert np.abs(given - expected).max() < 1e-12
+        assert np.abs(given[1] - given[0]).max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", MATRICES)
+def test_every_named_matrix_is_analysed(kind):
+    make, names = MATRICES[kind]
+    module, trials = built(make, torch.float32), trials_of()
+    own = said(module, trials, torch.float32)
+    trials = Trials(trials.inputs.astype(np.float32), own)
+    for name in names:
+        network = sk.from_module(module, name)
+        assert np.array_equal(network.outputs_with(network.W_rec, trials)[0], own)
+        profile = sk.ablation_profile(network, trials, draws=2)
+        assert profile.networks == (name,) and profile.intact[0] == 0
+        form = sk.real_schur(network.W_rec[0])
+        without = network.outputs_with(network.W_rec - form.weights(form.N), trials)
+        assert profile["RR+CR+CC"].cost[0] == pytest.approx(sk.fvu(without, trials)[0], rel=1e-4)
+    with pytest.raises(InputError) as error:
+        sk.from_module(module, "W_rec")
+    assert all(name.rpartition(".")[0] in str(error.value) for name in names)
+    assert "W_rec. Square matrices of" in str(error.value) and "\n" not in str(error.value)
+
+
+def loop(rnn, trials):
+    """An RNN of the rate form as a function of its recurrent matrix."""
+
+    def run(W):
+        h, y = np.repeat(rnn.h0, len(trials), axis=0), []
+        for x in trials.inputs.swapaxes(0, 1):
+            drive = h @ W.T + x @ rnn.W_in[0].T + rnn.b_rec[0]
+            h = (1 - rnn.leak) * h + rnn.leak * np.tanh(drive)
+            y.append(h @ rnn.W_out[0].T + rnn.b_out[0])
+        return np.stack(y, axis=1)
+
+    return run
+
+
+@pytest.mark.parametrize("leak", [1.0, 0.3, np.linspace(0.2, 0.9, 7)])
+def test_a_callable_has_the_profile_of_the_network_that_it_runs(leak):
+    rnn = random_rnn(1, leak=leak)
+    inputs = np.random.default_rng(1).normal(size=(8, 6, rnn.input_size))
+    trials = Trials(inputs, sk.rollout(rnn, inputs).outputs[0])
+    network = sk.from_callable(rnn.W_rec[0], loop(rnn, trials), leak)
+    expected, profile = (sk.ablation_profile(one, trials, draws=3) for one in (rnn, network))
+    assert np.allclose(profile.effect, expected.effect, atol=1e-6, equal_nan=True)
+    for kind, effects in expected.controls.items():
+        assert np.allclose(profile.controls[kind], effects, atol=1e-5, equal_nan=True)
+    assert profile.n_leading == expected.n_leading and profile.networks == ("W",)
+
+
+def test_a_module_has_the_profile_of_the_network_that_it_is():
+    torch.manual_seed(0)
+    layer, readout = nn.RNN(2, 6), nn.Linear(6, 1)
+    trials = trials_of(trials=7, steps=7)
+    network = sk.from_module(layer, "weight_hh_l0", outputs=lambda result: readout(result[0]))
+    rnn = sk.from_torch(layer, readout)
+    expected, profile = (sk.ablation_profile(one, trials, draws=2) for one in (rnn, network))
+    assert np.allclose(profile.effect, expected.effect, atol=1e-5)
+    layer.weight_hh_l0.data = layer.weight_hh_l0.data.T.contiguous()
+    turned = sk.from_module(layer, "weight_hh_l0", transposed=True)
+    assert np.array_equal(turned.W_rec, network.W_rec)
+
+
+# ------------------------------------------------------------------------------ how a module is run
+@pytest.mark.parametrize("layout", [{"batch_first": True}, {}, {"swapped": True}])
+@pytest.mark.parametrize(
+    "trials",
+    [
+        trials_of(),
+        trials_of(trials=9),
+        trials_of(trials=1),
+        Trials(np.ones((4, 5, 2)), np.zeros((4, 5, 1))),
+    ],
+)
+def test_the_order_of_axes_is_found(layout, trials):
+    network = sk.from_module(built(lambda: Gated(**layout)), "core.weight_hh_l0.z")
+    expected = oracle(built(lambda: Gated(batch_first=True)), trials.inputs)
+    assert np.abs(network.outputs_with(network.W_rec, trials)[0] - expected).max() < 1e-12
+
+
+def test_the_module_stays_as_it_was_and_later_training_changes_nothing():
+    module, trials = built(lambda: Gated(batch_first=True)), trials_of()
+    module.head.eval()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    network = sk.from_module(module, "core.weight_hh_l0", gate="n")
+    first = network.outputs_with(network.W_rec / 2, trials)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+    assert module.training and module.core.training and not module.head.training
+    assert module.core.weight_hh_l0.requires_grad and module.core.weight_hh_l0.grad is None
+    with torch.no_grad():
+        module.head.weight.mul_(3)
+        module.core.weight_hh_l0.mul_(3)
+    assert np.array_equal(network.outputs_with(network.W_rec / 2, trials), first)
+
+
+def test_trials_run_in_blocks_and_on_after_their_inputs(monkeypatch):
+    module, trials = built(lambda: Gated(batch_first=True)), trials_of()
+    longer = Trials(trials.inputs[:, :4], trials.targets)
+    network = sk.from_module(module, "core.weight_hh_l0.r")
+    whole = network.outputs_with(network.W_rec, longer)
+    padded = np.pad(trials.inputs[:, :4], ((0, 0), (0, 5), (0, 0)))
+    assert np.abs(whole[0] - oracle(module, padded)).max() < 1e-12
+    sizes = []
+    module.core.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    monkeypatch.setattr(any_module, "_CHUNK_BYTES", 8 * 9 * 32 * 4)
+    assert np.abs(network.outputs_with(network.W_rec, longer) - whole).max() < 1e-14
+    assert max(sizes) <= 4 and sum(sizes) == 6
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_the_module_keeps_its_precision(dtype):
+    module, trials = built(lambda: Gated(batch_first=True), getattr(torch, dtype)), trials_of()
+    network = sk.from_module(module, "core.weight_hh_l0.n")
+    assert network.dtype == ("float64" if dtype == "float64" else "float32")
+    own = said(module, trials, getattr(torch, dtype))
+    assert np.array_equal(network.outputs_with(network.W_rec, trials)[0], own)
+
+
+def test_what_it_is_is_printed():
+    module = Gated(batch_first=True)
+    network = sk.from_module(module, "core.weight_hh_l0", gate="n", leak=0.5)
+    assert repr(network) == "AnyNetwork(core.weight_hh_l0.n of Gated, 5 × 5, leak=0.5, float32)"
+    stack = sk.from_module(nn.ModuleDict({"h2h": nn.Linear(3, 6)}), "h2h.weight", gate=1)
+    assert repr(stack) == "AnyNetwork(h2h.weight.1 of ModuleDict, 3 × 3, leak=1, float32)"
+    named = sk.from_callable(np.eye(2), loop, np.full(2, 0.5))
+    assert repr(named) == "AnyNetwork(W of loop, 2 × 2, leak per unit, float64)"
+
+
+# ------------------------------------------------------------------------------------- messages
+def tied():
+    module = nn.ModuleDict({"a": nn.Linear(3, 3), "b": nn.Linear(3, 3)})
+    module["b"].weight = module["a"].weight
+    return module
+
+
+def quantised():
+    return torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.LSTM(2, 4)), {nn.LSTM})
+
+
+def gru():
+    return nn.ModuleDict({"core": nn.GRU(2, 4, 2)})
+
+
+REFUSED = [
+    (
+        gru,
+        "W",
+        None,
+        "no parameter of the module is called W. Square matrices of ModuleDict: "
+        "core.weight_hh_l0 (4 × 4, gate r or z or n), core.weight_hh_l1 (4 × 4, gate r or z or n).",
+    ),
+    (
+        gru,
+        "core.weight_hh_l0",
+        None,
+        "stacks 3 squares, (12, 4): name one by gate=, r, z, n; got None",
+    ),
+    (gru, "core.weight_hh_l0", "o", "by gate=, r, z, n; got 'o'"),
+    (gru, "core.weight_hh_l0.i", None, "by gate=, r, z, n; got 'i'"),
+    (gru, "core.weight_ih_l1", "n", "weight_ih_l1, of shape (12, 4), is no matrix from units"),
+    (gru, None, "n", "no parameter of the module is called None. Square matrices of"),
+    (gru, "core.bias_hh_l0", None, "core.bias_hh_l0, of shape (12,), is no matrix from units"),
+    (lambda: nn.Linear(3, 3), "weight", "n", "(3, 3), is no matrix from units to themselves with"),
+    (
+        lambda: nn.Linear(3, 9),
+        "weight",
+        None,
+        "stacks 3 squares, (9, 3): name one by gate=, 0, 1, 2",
+    ),
+    (lambda: nn.Linear(3, 4), "weight", None, "(4, 3), is no matrix from units to themselves. Lin"),
+    (
+        lambda: nn.LSTM(2, 8, proj_size=2),
+        "weight_hh_l0",
+        "g",
+        "of shape (32, 2), is no matrix from",
+    ),
+    (lambda: nn.Linear(2, 3), "x", None, "called x. Linear holds no square matrix by name."),
+    (
+        lambda: "net.pt",
+        "x",
+        None,
+        "from_module needs a torch module, before torch.jit made another of it; got str",
+    ),
+    (lambda: torch.jit.script(nn.Linear(3, 3)), "weight", None, "got RecursiveScriptModule"),
+    (
+        tied,
+        "b.weight",
+        None,
+        "b.weight and a.weight are one parameter: a removal would change both",
+    ),
+    (tied, "a.weight", None, "a.weight and b.weight are one parameter"),
+    (
+        quantised,
+        "0.weight_hh_l0",
+        None,
+        "the weights of LSTM are quantised. Take the module as it was before",
+    ),
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("make", "name", "gate", "message"), REFUSED)
+def test_a_matrix_that_is_not_there(make, name, gate, message):
+    with pytest.raises(InputError) as error:
+        sk.from_module(make(), name, gate=gate)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_whole_numbers_are_no_weights():
+    module = nn.Module()
+    module.register_buffer("W", torch.eye(3, dtype=torch.int8))
+    with pytest.raises(InputError, match=r"W holds torch\.int8; expected floating-point weights"):
+        sk.from_module(module, "W")
+    module.register_buffer("W", torch.eye(3))  # a reservoir's matrix is a buffer
+    assert sk.from_module(module, "W").hidden_size == 3
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("name", ["core.weight_hh_l0", "core.weight_hh_l0.n"])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        utils.parametrizations.weight_norm,
+        utils.parametrizations.spectral_norm,
+        utils.weight_norm,
+        utils.spectral_norm,
+        lambda layer, key: prune.random_unstructured(layer, key, 0.3),
+    ],
+)
+def test_advice_for_a_matrix_that_is_computed_works(wrap, name):
+    module, trials = built(lambda: Gated(batch_first=True)), trials_of()
+    wrap(module.core, "weight_hh_l0")
+    own = said(module, trials)
+    with pytest.raises(InputError, match=r"computed from other parameters at each call") as error:
+        sk.from_module(module, name)
+    exec(str(error.value).split("of its own: ")[1].rstrip("."), {"torch": torch, "module": module})
+    network = sk.from_module(module, "core.weight_hh_l0.n")
+    assert np.abs(network.outputs_with(network.W_rec, trials)[0] - own).max() < 1e-12
+
+
+def test_advice_for_a_tied_matrix_works():
+    module = tied()
+    with pytest.raises(InputError) as error:
+        sk.from_module(module, "b.weight")
+    advice = str(error.value).split("Untie them, ")[1].split(", or run")[0]
+    exec(advice.replace("module.b", "module['b']"), {"torch": torch, "module": module})
+    assert sk.from_module(module, "b.weight").hidden_size == 3
+
+
+class Ends(nn.Module):
+    """A module whose forward ends as it is told."""
+
+    def __init__(self, end):
+        super().__init__()
+        self.core, self.end, self.calls = nn.RNN(2, 4, batch_first=True), end, 0
+
+    def forward(self, x):
+        self.calls += 1
+        return self.end(self, self.core(x)[0])
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        (lambda self, y: {"y": y}, "Ends gave dict; expected a tensor: outputs= a function"),
+        (lambda self, y: y + self.calls, "for one trial depend on the other trials or on"),
+        (lambda self, y: y - y.mean(0), "for one trial depend on the other trials or on"),
+        (
+            lambda self, y: y[:, -1],
+            "gave outputs of shape (6, 4) (float32); expected real numbers "
+            "with axes (trials, time, output) like the targets, (6, 9, 4). If this is the last",
+        ),
+        (lambda self, y: y[..., :3], "of shape (6, 9, 3)"),
+        (
+            lambda self, y: y.nothing,
+            "could not run inputs of shape (6, 9, 2) (trials, time, input): "
+            "'Tensor' object has no attribute 'nothing'. If it needs more than inputs, run it",
+        ),
+    ],
+)
+def test_outputs_that_are_none(end, message):
+    network = sk.from_module(Ends(end), "core.weight_hh_l0")
+    with pytest.raises(InputError) as error:
+        sk.ablation_profile(network, trials_of(outputs=4))
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_advice_for_a_module_that_gives_the_last_step_works():
+    module, trials = Ends(lambda self, y: y[:, -1]), trials_of(outputs=4)
+    last = Trials(trials.inputs, trials.targets, mask=np.arange(9) == 8)
+    network = sk.from_module(
+        module, "core.weight_hh_l0", outputs=lambda y: y.reshape(len(y), 1, 4).repeat(1, 9, 1)
+    )
+    every = sk.from_module(module.core, "weight_hh_l0")
+    given, expected = (one.outputs_with(one.W_rec, last) for one in (network, every))
+    assert sk.fvu(given, last) == pytest.approx(sk.fvu(expected, last), rel=1e-6)
+
+
+def test_starts_of_trials_are_not_given_to_a_module():
+    trials = trials_of(outputs=4)
+    started = Trials(trials.inputs, trials.targets, h0=np.ones((6, 4)))
+    network = sk.from_module(Ends(lambda self, y: y), "core.weight_hh_l0")
+    with pytest.raises(InputError, match=r"bring starts \(h0\), which a module is not given"):
+        sk.ablation_profile(network, started)
+
+
+@pytest.mark.parametrize(
+    ("W", "run", "leak", "message"),
+    [
+        (np.ones((2, 3)), loop, 1, "W must have axes (units, units), with equal sizes"),
+        (np.ones(3), loop, 1, "W must have axes (units, units); got an array of shape (3,)"),
+        (np.ones((0, 0)), loop, 1, "W must hold at least one unit; got shape (0, 0)"),
+        ([[np.nan]], loop, 1, "W must be finite; it holds 1 NaN"),
+        ([[1.0]], "run", 1, "run must be a function of W that gives outputs; got 'run'"),
+        ([[1.0]], loop, 2, "leak must be at most 1; got 2"),
+        ([[1.0]], loop, [0.5, 0.5], "leak must be one number, or 1"),
+    ],
+)
+def test_matrices_that_are_none(W, run, leak, message):
+    with pytest.raises(InputError) as error:
+        sk.from_callable(W, run, leak)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (np.zeros((9, 6, 1)), "These look time-major: swap the first two axes."),
+        (np.zeros((6, 1)), "If this is the last step of each trial"),
+        (np.zeros((6, 9, 1), complex), "(complex128); expected real numbers"),
+        (None, "run gave outputs of shape () (object)"),
+        (np.zeros((6, 9, 2)), "run gave outputs of shape (6, 9, 2)"),
+    ],
+)
+def test_outputs_of_a_callable_that_do_not_fit(outputs, message):
+    def run(W):
+        return outputs
+
+    with pytest.raises(InputError) as error:
+        sk.ablation_profile(sk.from_callable(np.eye(2), run), trials_of())
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_what_needs_the_equation_says_so():
+    network = sk.from_callable(np.eye(2), lambda W: np.zeros((6, 9, 1)))
+    for ask in (sk.coupling_map, sk.ablation.refit_readout):
+        with pytest.raises(InputError, match=r"only its outputs are known\. schurkit.measure and"):
+            ask(network, trials_of())

@@ -1,0 +1,109 @@
+"""Networks in the names of libraries and papers, beside their own equations."""
+
+import numpy as np
+import pytest
+import torch
+from samples import (
+    INPUTS,
+    SAMPLES,
+    W_in,
+    W_out,
+    b_out,
+    low,
+    outputs,
+    plain,
+    psych,
+    two_net,
+    write_torch,
+)
+
+from schurkit import InputError, rollout
+from schurkit.own import load_rnn, read_network
+
+X = np.random.default_rng(1).normal(size=(3, 7, INPUTS))
+NAMED = {sample.file: sample for sample in SAMPLES}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_outputs_are_those_of_the_equation(name, tmp_path):
+    sample = NAMED[name]
+    found = read_network(sample.write(tmp_path), **sample.flags)
+    readings = dict([("", found.rnn), *found.readings])
+    expected = outputs(X, **sample.network)
+    assert np.abs(rollout(readings[sample.reading], X).outputs[0] - expected).max() < 1e-6
+    first = [rollout(one, X).outputs[0][..., 0] for one in readings.values()]
+    assert sum(np.abs(one - expected[..., 0]).max() < 1e-6 for one in first) <= 2
+    assert list(readings)[1:] == [words for words, _ in found.readings]  # they can be had again
+
+
+def test_readings_differ_in_few_choices_first(tmp_path):
+    words = [what for what, _ in read_network(NAMED["lowrank_bias.pt"].write(tmp_path)).readings]
+    assert len(words) == 11 and words[-1] == "divided by N nothing, readout of v, bias outside φ"
+    assert words[0] == "divided by N W_rec and W_out, readout of φ(v), bias outside φ"
+    without = [what for what, _ in read_network(NAMED["lowrank.pt"].write(tmp_path)).readings]
+    assert len(without) == 5 and not any("bias" in what for what in without)
+
+
+def test_readouts_in_another_order_and_alone(tmp_path):
+    readings = dict(read_network(NAMED["readouts.pt"].write(tmp_path)).readings)
+    turned, first, last = readings.values()
+    assert np.array_equal(turned.W_out[0], two_net["W_out"][[2, 3, 0, 1]])
+    assert np.array_equal(first.W_out[0], W_out) and np.array_equal(first.b_out[0], b_out)
+    assert np.array_equal(last.W_out[0], 2 * W_out) and list(readings)[2].endswith("the last")
+    alone = load_rnn(tmp_path / "readouts.pt", readout="out_map")
+    assert np.array_equal(alone.W_out, last.W_out)
+
+
+def test_what_a_file_says_of_its_equation(tmp_path):
+    found = read_network(NAMED["full_state_dict.pkl"].write(tmp_path))
+    assert found.assumed == () and found.rnn.psi == "identity" and found.rnn.leak == 0.2
+    assert found.notes == (
+        "activation tanh: nonlinearity in full_params.pkl",
+        "psi identity: out_nonlinearity in full_params.pkl",
+        "leak 0.2: dt 2 / tau 10 in full_params.pkl",
+    )
+    assert not any("readout" in words for words, _ in found.readings)
+    with pytest.raises(InputError, match="the file says activation 'tanh', and activation='relu'"):
+        load_rnn(tmp_path / "full_state_dict.pkl", activation="relu")
+    (tmp_path / "full_params.pkl").write_bytes(b"\x80\x04")
+    with pytest.raises(InputError, match=r"full_state_dict.pkl: full_params.pkl is damaged"):
+        load_rnn(tmp_path / "full_state_dict.pkl")
+
+
+@pytest.mark.parametrize(
+    ("says", "leak", "activation"),
+    [
+        ({"alpha": 0.2}, 0.2, "tanh"),
+        ({"dt": 20, "tau": 100, "nonlinearity": "torch.nn.ReLU()"}, 0.2, "relu"),
+        ({"dt": 20, "tau": [40, 100]}, 1.0, "tanh"),  # a range, not the two time constants
+        ({"dt": 1, "tau": [2, 2, 4, 4, 4, 4]}, [0.5, 0.5, 0.25, 0.25, 0.25, 0.25], "tanh"),
+        ({"activation_function": "linear"}, 1.0, "identity"),
+    ],
+)
+def test_other_words_for_leak_and_activation(says, leak, activation, tmp_path):
+    np.savez(tmp_path / "net.npz", **plain, **says)
+    found = read_network(tmp_path / "net.npz")
+    assert np.allclose(found.rnn.leak, leak) and found.rnn.activation == activation
+    assert ("leak" in found.assumed) == (leak == 1.0) and found.unused == ()
+
+
+def test_what_is_skipped_is_named(tmp_path):
+    found = read_network(NAMED["objects.npz"].write(tmp_path))
+    assert found.notes == ("skipped, no plain numbers: dale_ratio",)
+    assert found.assumed == ("activation", "leak") and found.rnn.activation == "relu"
+    assert set(found.unused) == set(psych) - {"dale_ratio", "init_state"}
+
+
+def test_precision_and_several_networks_in_a_checkpoint(tmp_path):
+    single = {name: array.astype(np.float32) for name, array in low.items()}
+    write_torch(tmp_path / "net.pt", single)
+    assert load_rnn(tmp_path / "net.pt").dtype == np.float32
+    cells = [
+        {k: torch.tensor(v * scale) for k, v in NAMED["h2h.pt"].saved.items()} for scale in (1, 2)
+    ]
+    torch.save({"model": cells[0], "ema": cells[1]}, tmp_path / "two.pt")
+    for prefix, scale in (("model.rnn", 1), ("ema.rnn", 2)):
+        rnn = load_rnn(tmp_path / "two.pt", recurrent=prefix)
+        assert np.allclose(rnn.W_in[0], scale * W_in) and np.allclose(rnn.W_out[0], scale * W_out)
+    with pytest.raises(InputError, match=r"no recurrent layer best; it holds model\.rnn, ema\.rnn"):
+        load_rnn(tmp_path / "two.pt", recurrent="best")
