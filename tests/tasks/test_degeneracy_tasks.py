@@ -11,6 +11,7 @@ from schurkit import InputError, Trials
 from schurkit.engine.compiled import batches
 from schurkit.tasks import (  # fmt: skip
     ContextIntegration,
+    Copy,
     DelayedDiscrimination,
     FlipFlop,
     PathIntegration,
@@ -44,13 +45,10 @@ def test_compiled_batches_are_the_tasks_own(task):
                 assert np.array_equal(ours[i], theirs[0])
 
 
-@pytest.mark.parametrize("task", [FlipFlop(), *TASKS], ids=["flip_flop", *NAMES])
+@pytest.mark.parametrize("task", [FlipFlop(), Copy(), *TASKS], ids=["flip_flop", "copy", *NAMES])
 def test_out_of_distribution_is_twice_as_long(task):
-    longer = (
-        {"shortest": 2 * task.shortest, "longest": 2 * task.longest}
-        if isinstance(task, DelayedDiscrimination)
-        else {"steps": 2 * task.steps}
-    )
+    fields = {DelayedDiscrimination: ("shortest", "longest"), Copy: ("replay",)}
+    longer = {name: 2 * getattr(task, name) for name in fields.get(type(task), ("steps",))}
     assert task.out_of_distribution() == replace(task, **longer)
 
 

@@ -224,7 +224,7 @@ def test_training_by_tables_does_not_depend_on_company_or_threads(monkeypatch, t
 
 
 def test_pairs_that_are_not_the_tasks_batch_are_refused():
-    with pytest.raises(InputError, match="token_pairs of task .* are not the training set"):
+    with pytest.raises(InputError, match=r"token_pairs of task .* are not the training set"):
         fit(Sums(table="wrong"), adding(2), [0], choose())
 
 
