@@ -33,8 +33,6 @@ def test_predictors_follow_their_equations():
         assert row.activity_mass == pytest.approx(float(activity_weighted_mass(form, delta, r)))
         squared = np.trace(adjoint @ change @ moment @ change.T)
         assert row.adjoint_mass == pytest.approx(np.sqrt(squared))
-    labelled = predictors(form, rnn, trials, deltas, labels="abcde")
-    assert [row.removed for row in labelled] == list("abcde")
 
 
 def test_predictors_do_not_depend_on_the_units_basis():
@@ -149,9 +147,9 @@ def test_noise_scores_nothing_and_the_score_is_that_of_a_plain_loop():
         line = np.polyfit(x[~held], y[~held], 1)
         errors += np.square(y[held] - np.polyval(line, x[held])).sum()
         spread += np.square(y[held] - y[~held].mean()).sum()
-    r2, other = score_of(rows, ["mass"], effects).r2, score_of(rows, ["mass"], effects, seed=1).r2
+    r2 = score_of(rows, ["mass"], effects).r2
     assert r2.mean == pytest.approx(1 - errors / spread)
-    assert r2.low < r2.mean < r2.high < r2.low + 0.5 and r2.low != other.low
+    assert r2.low < r2.mean < r2.high < r2.low + 0.5
 
 
 def test_the_interval_follows_the_number_of_networks():
@@ -256,10 +254,6 @@ def few(*, mass=("mass",), rows=LAW[0], effects=LAW[1], **options):
             r"at least one removal, ΔT or a tuple of sector names; got none\.",
         ),
         (
-            lambda: predictors(FORM, RNN_OF, TRIALS, [("CC",)], labels=["a", "b"]),
-            r"labels must name each of the 1 removals; got 2\.",
-        ),
-        (
             lambda: predictors(FORM, random_rnn(1, seed=8), TRIALS, [("CC",)]),
             "the Schur form is of another matrix",
         ),
@@ -286,7 +280,6 @@ def few(*, mass=("mass",), rows=LAW[0], effects=LAW[1], **options):
             few(mass=["sector"], rows=[{**LAW[0][0], "sector": None}, *LAW[0][1:]]),
             r"sector must hold numbers, or text only\.",
         ),
-        (few(level=0), "level must be above 0"),
         (few(fit_on=[True] * 3), r"one boolean for each of the 60 rows; got shape \(3,\), bool\."),
         (few(fit_on=np.arange(60) < 12), r"at least two networks; got 1 \(of 60 rows\)\."),
         (
