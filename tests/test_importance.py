@@ -117,13 +117,6 @@ def test_map_lists_every_coupling_with_its_sector():
     assert row.estimate == row.first_order + row.gauss_newton
 
 
-def test_batches_do_not_change_effects(monkeypatch):
-    rnn, form, trials = small()
-    whole = exact_effects(rnn, form, trials)
-    monkeypatch.setattr("schurkit.ablation.rollouts.OUTPUT_BYTES", 1)
-    assert exact_effects(rnn, form, trials) == pytest.approx(whole, rel=1e-9, abs=1e-12)
-
-
 @pytest.mark.parametrize(
     "call, message",
     [

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
 
 import numpy as np
 import pandas as pd
@@ -255,59 +256,35 @@ def test_a_verdict_never_raises(shell, value, ends):
 
 
 # ------------------------------------------------------------------------------- rules and verdicts
-AT_LEAST, AT_MOST, UP, DOWN = (
-    Rule("at least", 0.5),
-    Rule("at most", 0.5),
-    Rule("sign", 1.0),
-    Rule("sign", -1.0),
-)
-WITHIN, BEYOND = (Rule("difference", 1.0, 0.25, side) for side in ("within", "beyond"))
-BORDERS = [  # rule, interval, value, verdict: on the border and just past it
-    (AT_LEAST, (0.5, 0.9), 0.7, "reproduced"),
-    (AT_LEAST, (0.49, 0.9), 0.7, "partly"),
-    (AT_LEAST, (0.49, 0.9), 0.5, "partly"),
-    (AT_LEAST, (0.1, 0.5), 0.49, "open"),
-    (AT_LEAST, (0.1, 0.49), 0.3, "not reproduced"),
-    (AT_MOST, (0.1, 0.5), 0.3, "reproduced"),
-    (AT_MOST, (0.1, 0.51), 0.5, "partly"),
-    (AT_MOST, (0.5, 0.9), 0.51, "open"),
-    (AT_MOST, (0.51, 0.9), 0.7, "not reproduced"),
-    (UP, (1e-9, 0.2), 0.1, "reproduced"),
-    (UP, (0.0, 0.2), 0.1, "open"),
-    (UP, (-0.1, 0.3), 0.1, "open"),
-    (UP, (-0.3, 0.1), -0.1, "open"),
-    (UP, (-0.2, 0.0), -0.1, "not reproduced"),
-    (DOWN, (-0.2, -1e-9), -0.1, "reproduced"),
-    (DOWN, (-0.2, 0.0), -0.1, "open"),
-    (DOWN, (-0.1, 0.3), 0.1, "open"),
-    (DOWN, (0.0, 0.2), 0.1, "not reproduced"),
-    (WITHIN, (0.75, 1.25), 1.0, "reproduced"),
-    (WITHIN, (0.74, 1.25), 1.0, "partly"),
-    (WITHIN, (1.0, 1.5), 1.25, "partly"),
-    (WITHIN, (1.25, 1.5), 1.26, "open"),
-    (WITHIN, (0.5, 1.5), 1.3, "open"),
-    (WITHIN, (1.26, 1.5), 1.3, "not reproduced"),
-    (WITHIN, (0.5, 0.74), 0.6, "not reproduced"),
-    (BEYOND, (1.25, 1.5), 1.3, "reproduced"),
-    (BEYOND, (0.5, 0.75), 0.6, "reproduced"),
-    (BEYOND, (1.24, 1.5), 1.25, "partly"),
-    (BEYOND, (0.5, 1.5), 1.3, "partly"),
-    (BEYOND, (0.5, 1.5), 1.0, "open"),
-    (BEYOND, (0.75, 1.24), 0.76, "open"),
-    (BEYOND, (0.76, 1.24), 1.0, "not reproduced"),
-]
 
 
-@pytest.mark.parametrize(("rule", "interval", "value", "word"), BORDERS)
-def test_the_verdict_follows_from_value_interval_and_rule(rule, interval, value, word):
-    assert verdict(rule, value, interval, 10) == word
-    untested = (
-        (value, interval, 9),
-        (value, interval, None),
-        (None, interval, 20),
-        (value, None, 20),
-    )
-    assert {verdict(rule, *short) for short in untested} == {"not tested"}
+RULES = {
+    Rule("at least", 0.5): lambda v: v >= 0.5,
+    Rule("at most", 0.5): lambda v: v <= 0.5,
+    Rule("sign", 1.0): lambda v: v > 0,
+    Rule("sign", -1.0): lambda v: v < 0,
+    Rule("difference", 1.0, 0.25, "within"): lambda v: abs(v - 1) <= 0.25,
+    Rule("difference", 1.0, 0.25, "beyond"): lambda v: abs(v - 1) >= 0.25,
+}
+
+
+ENDS = (-0.1, -1e-9, 0, 1e-9, 0.49, 0.5, 0.51, 0.74, 0.75, 0.76, 1, 1.24, 1.25, 1.26)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_the_verdict_follows_from_value_interval_and_rule(rule):
+    """Against every value of the interval, on the borders and just past them."""
+    for low, high in combinations_with_replacement(ENDS, 2):
+        inside = [*np.linspace(low, high, 9), *(end for end in ENDS if low <= end <= high)]
+        satisfied = {value: RULES[rule](value) for value in inside}
+        for value in (low, high):
+            word = "partly" if satisfied[value] and rule.kind != "sign" else "open"
+            if len(set(satisfied.values())) == 1:
+                word = "reproduced" if satisfied[value] else "not reproduced"
+            assert verdict(rule, value, (low, high), 10) == word, (low, high, value)
+            short = (value, (low, high), 9), (value, (low, high), None), (value, None, 20)
+            assert {verdict(rule, *one) for one in short} == {"not tested"}
+    assert verdict(rule, None, (low, high), 20) == "not tested"
 
 
 def test_the_book_lists_its_claims_with_rules():

@@ -9,7 +9,7 @@ import pytest
 from helpers import random_rnn
 
 import schurkit as sk
-from schurkit import RNN, InputError, Trials, fourier
+from schurkit import InputError, Trials, fourier
 from schurkit.analyses import subspace
 from schurkit.fourier import schur as sf
 from schurkit.tasks import ModularAddition
@@ -60,12 +60,6 @@ def test_a_plane_that_is_carried_elsewhere_is_not_invariant():
         (a @ a.T + np.sqrt(3) * b @ a.T + a @ b.T, [0.25, 0]),
     ):
         assert sf.invariance(W, np.stack([a, b])) == pytest.approx(expected, abs=1e-12)
-
-
-def test_random_planes_overlap_as_their_dimensions_say():
-    planes = np.stack([sf.haar(N, 3, draw)[:, :2] for draw in range(400)])
-    share = sf.leading_share(planes, sf.haar(N, 4)).mean(axis=0)
-    assert share == pytest.approx(np.arange(1, N + 1) / N, abs=0.02)
 
 
 def test_overlaps_are_mean_squared_cosines_of_principal_angles():
@@ -229,17 +223,3 @@ def test_class_scores_against_their_definitions():
     assert found["accuracy"] == pytest.approx(hits) and hits[1] == 1
     assert found["cross_entropy"] == pytest.approx(losses)
     assert found["fve"][[0, 2, 3]] == pytest.approx([1, 0, 0])
-
-
-def test_a_network_built_by_hand_reads_and_writes_where_it_should():
-    """h_1 holds one wave a unit; W_rec copies it to other units: written elsewhere, and no plane is
-    invariant.
-    """
-    phases = 2 * np.pi * (2 * np.arange(P) / P + np.arange(8)[:, None] / 8)
-    W_in, W_rec = np.zeros((16, P)), np.zeros((16, 16))
-    W_in[:8], W_rec[8:, :8] = np.cos(phases), np.eye(8)
-    tables = sf.hidden_tables(RNN(W_in, W_rec, np.ones((P, 16)), activation="relu"))
-    read, written = (sf.frequency_planes(tables[name], [2]) for name in ("read", "written"))
-    assert sf.invariance(W_rec, read) == pytest.approx([0], abs=1e-12)
-    assert sf.best_overlap(read, written) == pytest.approx([0], abs=1e-12)
-    assert sf.leading_share(written, np.eye(16)[:, 8:])[0, -1] == pytest.approx(1)

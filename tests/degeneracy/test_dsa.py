@@ -10,10 +10,8 @@ from schurkit import InputError
 from schurkit.degeneracy import (
     DSA,
     _ascent,
-    delay_operators,
     dsa_distances,
     hidden_trajectories,
-    nulls,
     operators_of,
 )
 from schurkit.degeneracy.dsa import SCORES, bases, guided, haar
@@ -148,36 +146,8 @@ def test_starts_are_orthogonal_of_both_determinants():
     assert np.abs(dets[:, :4] + dets[:, 4:]).max() < 1e-9
     assert np.linalg.det(drawn).round().tolist() == [1, 1, -1, -1, 1, 1]
     assert np.array_equal(haar(2, 6, 0), drawn[:2]) and not np.array_equal(haar(2, 6, 1), drawn[:2])
-
-
-def test_more_starts_are_not_worse():
-    few, many = (dsa(operators(4, 9), starts=starts) for starts in (9, 120))
-    assert many.angle.mean() <= few.angle.mean() and (many.angle - few.angle).max() < 0.01
-    assert few.resolution is None and 0 <= many.resolution < 0.1
-    assert dsa(operators(4, 9), starts=1).angle.max() < np.pi
-
-
-def test_networks_their_copies_and_shuffled_time():
-    """Positive controls within 1e-3 of the distance between networks; time-shuffled trajectories
-    far away.
-    """
-    rnn, trials = random_rnn(5, hidden=12, scale=0.35), random_trials(trials=40, steps=30)
-    h, size = hidden_trajectories(rnn, trials), {"rank": 8, "delays": 3}
-    own = delay_operators(h, **size)
-    copies = hidden_trajectories(nulls.permuted_copies(rnn), trials)
-    permuted, rotated, shuffled = (
-        dsa_distances(
-            np.stack([*own.values, *delay_operators(states, **size).values]),
-            score="angle",
-            starts=16,
-            **size,
-        ).angle
-        for states in (copies, nulls.rotated_copies(h), nulls.time_shuffled(h))
-    )
-    between = permuted[np.triu_indices(5, 1)].mean()
-    for found in (permuted, rotated):
-        assert np.abs(np.diag(found[:5, 5:])).max() < 1e-3 * between
-    assert np.diag(shuffled[:5, 5:]).min() > between / 2
+    # plain QR, without the signs of R, is biased on the diagonal
+    assert np.abs(haar(400, 6, 0).mean(axis=0)).max() < 0.1
 
 
 def test_trajectories_or_operators():
@@ -225,3 +195,4 @@ def test_the_resolution_is_what_all_but_one_in_twenty_searches_reach(monkeypatch
     gaps = np.abs(np.subtract(*(2 * np.arcsin(np.sqrt((2 - 2 * halves).clip(0)) / 2))))
     assert found.resolution == pytest.approx(np.quantile(gaps, 0.95), abs=1e-9)
     assert np.quantile(gaps, 0.95) > np.quantile(gaps, 0.5) + 1e-6
+    assert dsa(operators(3, 6), starts=15).resolution is None

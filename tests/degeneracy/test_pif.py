@@ -7,7 +7,6 @@ import itertools
 import numpy as np
 import pytest
 from helpers import random_rnn
-from scipy.optimize import quadratic_assignment
 
 from schurkit import RNN, InputError
 from schurkit.degeneracy import nulls, pif, pif_distances
@@ -76,16 +75,6 @@ def test_nothing_among_all_permutations_is_much_better(signed):
     assert max(worse) < 0.05 and np.median(worse) < 0.01
 
 
-def test_frank_wolfe_is_scipys_faq():
-    for seed in range(5):
-        A, B = matrices(2, 12, seed)
-        linear = np.zeros_like(A)
-        Q = pif.frank_wolfe(A, B, linear, np.full((12, 12), 1 / 12), False)
-        options = {"maximize": True, "maxiter": 60, "tol": 1e-3, "rng": np.random.default_rng(seed)}
-        theirs = quadratic_assignment(A, B, options=options).fun
-        assert pif.value(A, B, linear, Q) == pytest.approx(theirs, rel=0.1)
-
-
 def swap(p, q):
     move = np.eye(6)
     move[[p, q]] = move[[q, p]]
@@ -129,7 +118,7 @@ def test_refining_and_more_starts_only_help():
         pif_distances(W, **how).raw.sum()
         for how in ({"starts": 1, "refine": False}, {"starts": 1}, {"starts": 6})
     )
-    assert many <= refined <= plain
+    assert many < refined < plain
     assert not pif_distances(np.zeros((2, 4, 4)), starts=1).relative.any()
 
 

@@ -171,19 +171,13 @@ def test_restricted_and_excluded_loss_of_an_exact_multiplier():
         assert fourier.excluded_loss(logits, keys, pairs) == pytest.approx(excluded, rel=1e-12)
 
 
-def test_memorised_answers_and_the_trap_in_the_restricted_loss():
-    """A table that knows some pairs by heart: over all pairs any frequencies seem to know the sum,
-    over the unseen ones none does.
-    """
-    seen = np.random.default_rng(0).random((P, P)) < 0.3
-    train, unseen = np.argwhere(seen), np.argwhere(~seen)
-    logits = np.zeros((P, P, P))
-    logits[train[:, 0], train[:, 1], train.sum(axis=1) % P] = 20.0
-    assert fourier.accuracy(fourier.restricted_logits(logits, KEYS), unseen) > 0.9
-    by_unseen = fourier.mean_over_sums(logits, unseen)
-    assert fourier.restricted_loss(by_unseen, KEYS, unseen) == pytest.approx(np.log(P), rel=1e-12)
-    every = np.argwhere(seen | ~seen)
-    assert np.allclose(fourier.mean_over_sums(logits, every), fourier.mean_over_sums(logits))
+def test_means_over_sums_of_chosen_pairs(noise):
+    some = np.random.default_rng(0).random((P, P)) < 0.3
+    found = fourier.mean_over_sums(noise, np.argwhere(some))
+    for total in range(P):
+        assert found[total] == pytest.approx(noise[some & (fourier.sums(P) == total)].mean(axis=0))
+    every = np.argwhere(np.ones((P, P)))
+    assert np.allclose(fourier.mean_over_sums(noise, every), fourier.mean_over_sums(noise))
 
 
 # --------------------------------------------------------------------------------------------- fits
