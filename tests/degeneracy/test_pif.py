@@ -112,13 +112,9 @@ def test_scales_and_what_the_paper_scale_does_to_untrained_networks():
         assert np.allclose(one.values, expected) and one.scale == scale
 
 
-def test_refining_and_more_starts_only_help():
-    W = matrices(3, 20)
-    plain, refined, many = (
-        pif_distances(W, **how).raw.sum()
-        for how in ({"starts": 1, "refine": False}, {"starts": 1}, {"starts": 6})
-    )
-    assert many < refined < plain
+def test_more_starts_only_help():
+    one, many = (pif_distances(matrices(3, 20), starts=starts).raw.sum() for starts in (1, 6))
+    assert many < one
     assert not pif_distances(np.zeros((2, 4, 4)), starts=1).relative.any()
 
 
