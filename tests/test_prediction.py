@@ -80,6 +80,8 @@ def test_controls_keep_the_norm_and_stay_in_n(kind):
     assert np.allclose(*norms, rtol=1e-12) and not found[-1].any()
     assert not found[:, form.N == 0].any() and ((found != 0) != (originals != 0)).any()
     assert np.array_equal(found, again) and not np.array_equal(found, other)
+    alike = control_deltas(form, [form.N] * 200, kind)
+    assert len({change.tobytes() for change in alike}) > len(form.couplings()), "draws of their own"
     empty = control_deltas(real_schur([[0.5]]), [()], kind)
     assert [change.any() for change in empty] == [False]
 
