@@ -46,7 +46,11 @@ def kept(trained, store, dynamics=QUICK, **options):
 def measured_anew(monkeypatch):
     """Settings that are measured from here on."""
     calls, levels = [], measured.levels
-    watched = lambda *given, **options: calls.append(given) or levels(*given, **options)  # noqa: E731
+
+    def watched(*given, **options):
+        calls.append(given)
+        return levels(*given, **options)
+
     monkeypatch.setattr(measured, "levels", watched)
     return calls
 

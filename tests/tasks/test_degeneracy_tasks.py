@@ -41,7 +41,7 @@ def test_compiled_batches_are_the_tasks_own(task):
         for i in range(3):
             own = task.batch([seed], step + i, 13)
             mask = np.broadcast_to(own.mask, own.targets.shape[:3])
-            for ours, theirs in zip(room, (own.inputs, own.targets, mask), strict=True):
+            for ours, theirs in zip(found, (own.inputs, own.targets, mask), strict=True):
                 assert np.array_equal(ours[i], theirs[0])
 
 
