@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from .checks import InputError
+from .words import plural
 
 _FIELDS = ("id", "statement", "paper", "where", "source", "key", "quantity", "rule", "conditions")
 
@@ -46,29 +47,30 @@ class Rule:
         """Whether one value satisfies the rule."""
         return self.whole(value, value)
 
+    @property
+    def _between(self) -> tuple[float, float]:
+        """The ends of the values that satisfy "at least", "at most" and "within"."""
+        if self.kind == "difference":
+            return self.number - self.margin, self.number + self.margin
+        return (self.number, math.inf) if self.kind == "at least" else (-math.inf, self.number)
+
     def whole(self, low: float, high: float) -> bool:
         """Whether every value of the interval satisfies the rule."""
-        if self.kind == "at least":
-            return low >= self.number
-        if self.kind == "at most":
-            return high <= self.number
         if self.kind == "sign":
             return low > 0 if self.number > 0 else high < 0
-        if self.side == "within":
-            return low >= self.number - self.margin and high <= self.number + self.margin
-        return low >= self.number + self.margin or high <= self.number - self.margin
+        start, end = self._between
+        if self.side == "beyond":
+            return low >= end or high <= start
+        return low >= start and high <= end
 
     def none(self, low: float, high: float) -> bool:
         """Whether no value of the interval satisfies the rule."""
-        if self.kind == "at least":
-            return high < self.number
-        if self.kind == "at most":
-            return low > self.number
         if self.kind == "sign":
             return high <= 0 if self.number > 0 else low >= 0
-        if self.side == "within":
-            return high < self.number - self.margin or low > self.number + self.margin
-        return low > self.number - self.margin and high < self.number + self.margin
+        start, end = self._between
+        if self.side == "beyond":
+            return low > start and high < end
+        return high < start or low > end
 
     def __str__(self) -> str:
         if self.kind == "sign":
@@ -123,11 +125,7 @@ def _number_text(part: Mapping, digits: int) -> str:
     if part["interval"]:
         text += f" [{part['interval'][0]:.{digits}g}, {part['interval'][1]:.{digits}g}]"
     text = text.replace("-", "−")
-    return (
-        text
-        if part["n"] is None
-        else f"{text}, {part['n']} network" + ("" if part["n"] == 1 else "s")
-    )
+    return text if part["n"] is None else f"{text}, {plural(part['n'], 'network')}"
 
 
 def beyond(told: Mapping) -> str:

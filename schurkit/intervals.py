@@ -86,25 +86,21 @@ def over_networks(values, *, level: float = 0.95, seed: int = 0, resamples: int 
     values = real_array(values, "values", ("networks",), dtype=np.float64)
     if len(values) == 0:
         raise InputError("an interval needs at least one value; got none.")
-    mean = float(values.mean())
-    return _interval(
-        mean, len(values), level, seed, resamples, values, lambda drawn: values[drawn].mean(axis=1)
-    )
+    mean, statistic = float(values.mean()), lambda drawn: values[drawn].mean(axis=1)
+    return _interval(mean, len(values), level, seed, resamples, values, statistic)
 
 
 interval = over_networks
 
 
-def ratio(
-    numerators, denominators, *, level: float = 0.95, seed: int = 0, resamples: int = 4000
-) -> Interval:
+def ratio(numerators, denominators, *, level: float = 0.95, seed: int = 0) -> Interval:
     """Σ numerators / Σ denominators over networks, e.g. the share of a variance that is explained.
 
     Parameters
     ----------
     numerators : (networks,).
     denominators : (networks,), with a sum above 0.
-    level, seed, resamples : as in `over_networks`.
+    level, seed : as in `over_networks`.
     """
     above, below = (
         real_array(x, name, ("networks",), dtype=np.float64)
@@ -117,15 +113,8 @@ def ratio(
         )
     value = float(above.sum() / below.sum())
     influence = (above - value * below) / below.mean()
-    return _interval(
-        value,
-        len(above),
-        level,
-        seed,
-        resamples,
-        influence,
-        lambda drawn: above[drawn].sum(axis=1) / below[drawn].sum(axis=1),
-    )
+    statistic = lambda drawn: above[drawn].sum(axis=1) / below[drawn].sum(axis=1)  # noqa: E731
+    return _interval(value, len(above), level, seed, 4000, influence, statistic)
 
 
 def share(flags, *, level: float = 0.95) -> Interval:
@@ -144,7 +133,7 @@ def share(flags, *, level: float = 0.95) -> Interval:
     number(level, "level", above=0, at_most=0.9999)
     n, value = len(flags), float(flags.mean())
     if n < FEWEST:
-        return Interval(value, None, None, n, "none", level)
+        return without_ends(value, n, level)
     from scipy.stats import binomtest  # slow to import
 
     found = binomtest(int(flags.sum()), n).proportion_ci(level, method="wilson")
@@ -196,33 +185,49 @@ def over_pairs(
     n = len(D)
     mean = float(D.sum() / (n * (n - 1)))
     if n < FEWEST:
-        return Interval(mean, None, None, n, "none", level)
+        return without_ends(mean, n, level)
     if method == "jackknife":
-        without = (D.sum() - 2 * D.sum(axis=0)) / ((n - 1) * (n - 2))
-        half = jackknife_half_width(without, n, level)
-        return Interval(mean, mean - half, mean + half, n, "jackknife t", level)
+        return jackknife(mean, means_without(D), n, level)
     drawn = random.integers(seed, "pair bootstrap", 0, (resamples, n), n)
-    counts = np.stack([(drawn == network).sum(axis=1) for network in range(n)], axis=1).astype(
-        float
-    )
+    counts = np.stack([(drawn == k).sum(axis=1) for k in range(n)], axis=1).astype(float)
     means = ((counts @ D) * counts).sum(axis=1) / (n**2 - (counts**2).sum(axis=1))
-    low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(mean, float(low), float(high), n, "percentile bootstrap", level)
+    return percentiles(mean, means, n, level)
 
 
-def jackknife_half_width(without, networks: int, level: float) -> float:
-    """Half of a t interval from the values that leaving out one seed at a time gives, with networks
-    − 1 degrees of freedom.
+def means_without(D: np.ndarray) -> np.ndarray:
+    """(networks,) mean over all pairs of the others, for each network."""
+    return (D.sum() - 2 * D.sum(axis=0)) / ((len(D) - 1) * (len(D) - 2))
+
+
+def without_ends(value: float, n: int, level: float) -> Interval:
+    """Too few networks, or a value that is not finite."""
+    return Interval(value, None, None, n, "none", level)
+
+
+def percentiles(value: float, resampled, n: int, level: float, method="linear") -> Interval:
+    """From the values of resamples."""
+    ends = np.quantile(resampled, [0.5 - level / 2, 0.5 + level / 2], method=method)
+    return Interval(value, *map(float, ends), n, "percentile bootstrap", level)
+
+
+def _t_quantile(n: int, level: float) -> float:
+    from scipy.stats import t  # slow to import
+
+    return t.ppf(0.5 + level / 2, n - 1)
+
+
+def _about(value: float, half: float, n: int, how: str, level: float) -> Interval:
+    return Interval(value, value - float(half), value + float(half), n, how, level)
+
+
+def jackknife(value: float, without: np.ndarray, n: int, level: float) -> Interval:
+    """From the values that leaving out one seed at a time gives, with n − 1 degrees of freedom.
 
     Source: B. Efron, The Jackknife, the Bootstrap and Other Resampling Plans, SIAM 1982, §3.
     """
-    from scipy.stats import t  # slow to import
-
     m = len(without)
-    return float(
-        t.ppf(0.5 + level / 2, networks - 1)
-        * np.sqrt((m - 1) / m * ((without - without.mean()) ** 2).sum())
-    )
+    error = np.sqrt((m - 1) / m * ((without - without.mean()) ** 2).sum())
+    return _about(value, _t_quantile(n, level) * error, n, "jackknife t", level)
 
 
 def square(D, name: str) -> np.ndarray:
@@ -249,12 +254,9 @@ def _interval(
     """
     number(level, "level", above=0, at_most=0.9999)
     if n < FEWEST:
-        return Interval(value, None, None, n, "none", level)
+        return without_ends(value, n, level)
     if n < ENOUGH:
-        from scipy.stats import t  # slow to import
-
-        half = float(t.ppf(0.5 + level / 2, n - 1) * influence.std(ddof=1) / np.sqrt(n))
-        return Interval(value, value - half, value + half, n, "t", level)
+        half = _t_quantile(n, level) * influence.std(ddof=1) / np.sqrt(n)
+        return _about(value, half, n, "t", level)
     drawn = random.integers(seed, "bootstrap", 0, (resamples, n), n)
-    low, high = np.quantile(statistic(drawn), [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(value, float(low), float(high), n, "percentile bootstrap", level)
+    return percentiles(value, statistic(drawn), n, level)

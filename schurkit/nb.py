@@ -27,7 +27,7 @@ from .claims import (
     plain,
     recorded,
 )
-from .words import cell, html_table, markdown_table, numeric
+from .words import cell, html_table, markdown_table, numeric, plural
 
 RECORD_MIME = "application/papermill.record/text/plain"
 SVG_LIMIT = 600_000  # bytes; a larger drawing is sent as a picture instead
@@ -156,18 +156,9 @@ def show(figure, name: str, caption: str, alt: str | None = None, data=None) -> 
     mystnb = {"image": {"alt": alt}, "figure": {"name": name, "caption": caption}}
     link = None if data is None else _csv_link(name, "figure", _frame(data, f"figure {name}"))
     # the second for Jupyter's dark themes: the picture is drawn dark on nothing
-    about = {
-        "mystnb": mystnb,
-        "needs_background": "light",
-    }
-    _publish(
-        {**picture(figure), "text/plain": f"Figure {name}: {alt}"},
-        about,
-        kind="figure",
-        name=name,
-        alt=alt,
-        caption=caption,
-    )
+    about = {"mystnb": mystnb, "needs_background": "light"}
+    shown = {**picture(figure), "text/plain": f"Figure {name}: {alt}"}
+    _publish(shown, about, kind="figure", name=name, alt=alt, caption=caption)
     _close(figure)
     _note(name, caption, link)
 
@@ -313,7 +304,7 @@ def _csv_link(name: str, what: str, frame) -> str:
             "MB. Pass summary rows."
         )
     address = "data:text/csv;base64," + base64.b64encode(csv).decode()
-    rows = f"{len(frame):,} row" + ("" if len(frame) == 1 else "s")
+    rows = plural(len(frame), "row")
     return (
         f'<p class="schurkit-data"><a download="{name}.csv" href="{address}">Numbers behind this '
         f"{what} ({name}.csv, {rows})</a></p>"
@@ -325,26 +316,17 @@ def picture(figure) -> dict:
     import matplotlib
 
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "schurkit"}):
-        drawn = io.BytesIO()
-        figure.savefig(
-            drawn,
-            format="svg",
-            facecolor="none",
-            bbox_inches="tight",
-            metadata={"Date": None, "Creator": None},
-        )
-    if len(drawn.getvalue()) <= SVG_LIMIT:
-        return {"image/svg+xml": drawn.getvalue().decode()}
+        drawn = _saved(figure, format="svg", metadata={"Date": None, "Creator": None})
+    if len(drawn) <= SVG_LIMIT:
+        return {"image/svg+xml": drawn.decode()}
+    drawn = _saved(figure, format="png", dpi=192, metadata={"Software": None})
+    return {"image/png": base64.b64encode(drawn).decode()}
+
+
+def _saved(figure, **options) -> bytes:
     drawn = io.BytesIO()
-    figure.savefig(
-        drawn,
-        format="png",
-        facecolor="none",
-        bbox_inches="tight",
-        dpi=192,
-        metadata={"Software": None},
-    )
-    return {"image/png": base64.b64encode(drawn.getvalue()).decode()}
+    figure.savefig(drawn, facecolor="none", bbox_inches="tight", **options)
+    return drawn.getvalue()
 
 
 def _close(figure) -> None:

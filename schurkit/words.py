@@ -122,24 +122,12 @@ def markdown_table(columns, cells, right, name, caption) -> str:
     """A captioned MyST table of texts; `right` says which columns are aligned right."""
 
     def line(words):
-        return (
-            "| "
-            + " | ".join(str(word).replace("|", "\\|").replace("\n", " ") for word in words)
-            + " |"
-        )
+        words = (str(word).replace("|", "\\|").replace("\n", " ") for word in words)
+        return f"| {' | '.join(words)} |"
 
     rule = "|" + "|".join("---:" if numeric else ":---" for numeric in right) + "|"
-    return "\n".join(
-        [
-            f":::{{table}} {caption}",
-            f":name: {name}",
-            "",
-            line(columns),
-            rule,
-            *map(line, cells),
-            ":::",
-        ]
-    )
+    head = f":::{{table}} {caption}", f":name: {name}", "", line(columns), rule
+    return "\n".join([*head, *map(line, cells), ":::"])
 
 
 def html_table(columns, cells, right) -> str:
@@ -147,14 +135,11 @@ def html_table(columns, cells, right) -> str:
     sides = ["right" if numeric else "left" for numeric in right]
 
     def row(tag, words):
-        return (
-            "<tr>"
-            + "".join(
-                f'<{tag} style="text-align:{side}">{html.escape(str(word))}</{tag}>'
-                for word, side in zip(words, sides)
-            )
-            + "</tr>"
+        columns = (
+            f'<{tag} style="text-align:{side}">{html.escape(str(word))}</{tag}>'
+            for word, side in zip(words, sides)
         )
+        return f"<tr>{''.join(columns)}</tr>"
 
     body = "".join(row("td", words) for words in cells)
     head = f"<thead>{row('th', columns)}</thead>"

@@ -75,70 +75,40 @@ def test_wheel_and_source_archive_hold_the_whole_package(distributions):
     wanted = package_files()
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-        installed = {name.replace("book/press/", "schurkit_press/") for name in wanted}
-        assert {
-            name for name in names if name.startswith(("schurkit/", "schurkit_press/"))
-        } == installed
-        assert {
-            "schurkit/views/schurkit.mplstyle",
-            "schurkit/py.typed",
-            "schurkit_press/one_page.css",
-        } <= installed
-        assert any(name.endswith("licenses/LICENSE") for name in names)
+    installed = {name.replace("book/press/", "schurkit_press/") for name in wanted}
+    assert {n for n in names if n.startswith(("schurkit/", "schurkit_press/"))} == installed
+    assert {"schurkit/py.typed", "schurkit_press/one_page.css"} <= installed
+    assert any(name.endswith("licenses/LICENSE") for name in names)
     with tarfile.open(source) as archive:
         inside = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
-        assert wanted | {"LICENSE", "README.md", "pyproject.toml"} <= inside
+    assert wanted | {"LICENSE", "README.md", "pyproject.toml"} <= inside
 
 
-def test_analyze_runs_in_any_folder(elsewhere):
+def test_analyze_store_and_figures_work_in_any_folder(elsewhere):
     run, here = elsewhere
     rng = np.random.default_rng(0)
-    np.savez(
-        here / "weights.npz",
-        W_in=rng.normal(size=(6, 1)),
-        W_rec=rng.normal(size=(6, 6)) * 0.3,
-        W_out=rng.normal(size=(1, 6)),
-    )
+    sizes = {"W_in": (6, 1), "W_rec": (6, 6), "W_out": (1, 6)}
+    np.savez(here / "weights.npz", **{name: 0.3 * rng.normal(size=s) for name, s in sizes.items()})
     done = run("-m", "schurkit", "analyze", "weights.npz", "--json", "out.json")
     assert done.returncode == 0 and (here / "out.json").is_file(), done.stderr
     assert run("-m", "schurkit", "--version").stdout.startswith("schurkit 0.")
-
-
-def test_the_figure_style_is_found(elsewhere):
-    run, _ = elsewhere
+    done = run("-m", "schurkit", "store")  # without a book it is a folder here
+    assert done.stdout.startswith("0 networks") and not (here / "runs").exists()
     done = run("-c", "from schurkit.views import plot\nwith plot.style(): pass")
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(
-    "argv",
-    [
-        ["list"],
-        ["run", "copy_task"],
-        ["build"],
-        ["publish"],
-        ["check"],
-        ["store", "export", "x.zip"],
-    ],
-)
-def test_commands_of_the_book_say_that_there_is_none(elsewhere, argv):
+COMMANDS = ["list", "run copy_task", "build", "publish", "check", "store export x.zip"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_of_the_book_say_that_there_is_none(elsewhere, command):
     run, _ = elsewhere
-    done = run("-m", "schurkit", *argv)
-    assert done.returncode == 2 and done.stdout == ""
+    done = run("-m", "schurkit", *command.split())
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "schurkit: there is no book here or in a folder above (no _toc.yml and _config.yml); run "
-        "this in a clone of the repository, "
-        "or name it: --book FOLDER.\n"
-    )
-
-
-def test_a_store_without_a_book_is_a_folder_here(elsewhere):
-    run, here = elsewhere
-    done = run("-m", "schurkit", "store")
-    assert (
-        done.returncode == 0
-        and done.stdout.startswith("0 networks")
-        and not (here / "runs").exists()
+        "this in a clone of the repository, or name it: --book FOLDER.\n"
     )
 
 

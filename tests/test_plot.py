@@ -34,10 +34,8 @@ def test_ticks_of_a_symmetric_log_axis(ends, ticks):
 def test_ticks_are_thinned_and_stay_inside(most):
     for low, high in ((-3.0, 700.0), (-1e-9, 1e8), (-1e4, 0.0)):
         found = plot.decades(1e-6, low, high, most)
-        assert (
-            len(found) <= most and 0 in found and min(found) >= min(low, 0) and max(found) <= high
-        )
-        assert found == sorted(set(found))
+        assert len(found) <= most and 0 in found and found == sorted(set(found))
+        assert min(found) >= low and max(found) <= high
 
 
 @pytest.mark.parametrize("highest", [0.5, 3e-4, 40.0])
@@ -58,18 +56,16 @@ def test_empty_sectors_are_counted_and_left_out_and_nearly_empty_ones_outlined(a
     nearly = [[False, False, True, False], [False] * 4, [True] * 4]
     for offset in (-0.1, 0.1):
         plot.dots(values, ["RR", "CR", "CC"], ax, offset=offset, nearly=nearly)
-    assert [(text.get_position()[0], text.get_text()) for text in ax.texts] == [
-        (0, "∅ 2"),
-        (1, "∅ 4"),
-    ]
+    counts = [(text.get_position()[0], text.get_text()) for text in ax.texts]
+    assert counts == [(0, "∅ 2"), (1, "∅ 4")]
     outlined = [spots.get_offsets()[:, 1].tolist() for spots in ax.collections]
     assert outlined == [[3.0], [1.0, 2.0, 3.0, 4.0]] * 2
-    means = sorted({line.get_ydata()[0] for line in ax.lines if len(line.get_ydata()) == 2})
-    assert means == [2.0, 2.5]
+    means = {line.get_ydata()[0] for line in ax.lines if len(line.get_ydata()) == 2}
+    assert means == {2.0, 2.5}
 
 
 def test_the_axis_of_losses_has_whole_decades(ax):
     plot.loss_curves([[0, 1, 2]], [np.array([0.9, 0.3, 0.013])], ax, chance=0.94)
     low, high = ax.get_ylim()
     assert low == pytest.approx(0.01) and high > 0.94
-    assert [label for label in ax.yaxis.get_minorticklabels() if label.get_text()] == []
+    assert not any(label.get_text() for label in ax.yaxis.get_minorticklabels())

@@ -114,12 +114,12 @@ def kernel_alignment(
     trials: Trials,
     *,
     probes: int | None = None,
-    arrays: tuple[str, ...] = TRAINED,
     multipliers: Mapping[str, float] | None = None,
     seed: int = 0,
     engine: str = "auto",
 ) -> list[KernelAlignment]:
-    """Alignment of neural tangent kernels (equation in the module's text), one row a network.
+    """Alignment of neural tangent kernels (equation in the module's text) with respect to W_in,
+    W_rec and W_out, one row a network.
 
     Parameters
     ----------
@@ -129,7 +129,6 @@ def kernel_alignment(
         ±1 output signals z_i, one backward pass each. Then Tr(K K′) is the mean over pairs i ≠ j of
         (z_iᵀ K z_j)(z_iᵀ K′ z_j), without bias; the standard error of the alignment is a jackknife
         over probes.
-    arrays : what is trained, of W_in, W_rec, W_out, b_rec, b_out.
     multipliers : as in `weight_change`.
     seed : of the probes.
     engine : see `schurkit.engine.choose`.
@@ -149,19 +148,18 @@ def kernel_alignment(
     """
     _check_pair(start, end)
     shared_trials(trials, "kernel_alignment")
-    names = tuple(one_of(name, "arrays", ARRAYS[:5]) for name in arrays)
     factors = _factors(multipliers)
     entries = int(trials.counted.sum()) * start.output_size
     if probes is not None:
         integer(probes, "probes", at_least=3)
-    elif 2 * 8 * entries * sum(getattr(start, name)[0].size for name in names) > MOST_BYTES:
+    elif 2 * 8 * entries * sum(getattr(start, name)[0].size for name in TRAINED) > MOST_BYTES:
         raise InputError(
             f"exact kernels of {entries} outputs need more than {MOST_BYTES / 2**30:g} GiB: give "
             "fewer trials, or probes=64."
         )
 
     def kernel(rnn):
-        parts = _derivatives(rnn, trials, entries, probes, names, factors, seed, engine)
+        parts = _derivatives(rnn, trials, entries, probes, factors, seed, engine)
         J = np.concatenate(list(parts))
         return J @ J.T
 
@@ -201,7 +199,7 @@ def _ratio(product, *norms) -> float:
     return float(product / size) if size > 0 else float("nan")
 
 
-def _derivatives(rnn, trials, entries, probes, names, factors, seed, engine):
+def _derivatives(rnn, trials, entries, probes, factors, seed, engine):
     """Jᵀz for each signal z, (signals, numbers) in float64 in pieces: random signals, or each entry
     by itself.
 
@@ -231,7 +229,7 @@ def _derivatives(rnn, trials, entries, probes, names, factors, seed, engine):
             )
         parts = [
             gradients[name].reshape(size, -1).astype(np.float64) * factors.get(name, 1.0)
-            for name in names
+            for name in TRAINED
         ]
         yield np.concatenate(parts, axis=1)
 

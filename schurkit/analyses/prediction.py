@@ -21,7 +21,7 @@ from itertools import compress
 import numpy as np
 
 from schurkit.ablation import name_of
-from schurkit.checks import InputError, number, read_only
+from schurkit.checks import InputError, read_only
 from schurkit.intervals import Interval, ratio
 from schurkit.rnn import RNN, Trials
 from schurkit.schur import SECTORS, SchurForm
@@ -63,7 +63,6 @@ def predictors(
     trials: Trials,
     deltas: Sequence,
     *,
-    labels=None,
     signals: int = 8,
     seed: int = 0,
 ) -> list[PredictorRow]:
@@ -75,8 +74,8 @@ def predictors(
     form : Schur form of the network.
     rnn : a stack of one.
     trials : shared; all steps drive, unmasked steps are read out.
-    deltas : removals, each ΔT (hidden, hidden) or a tuple of sector names.
-    labels : names of the removals, by default sectors or positions.
+    deltas : removals, each ΔT (hidden, hidden) or a tuple of sector names; a row is named by the
+        sectors, or by the position of a ΔT.
     signals, seed : of `readout_adjoint`.
 
     Returns
@@ -98,7 +97,7 @@ def predictors(
     >>> row.sector, round(row.removed_mass, 3), row.adjoint_mass > 0
     ('CR', 0.362, True)
     """
-    removals = named_removals(form, rnn, deltas, labels)
+    removals = named_removals(form, rnn, deltas)
     moment = second_moment(form, driving_activity(rnn, trials))
     adjoint = form.Q.T @ readout_adjoint(rnn, trials, signals=signals, seed=seed) @ form.Q
     size, whole = len(trials) * trials.targets.shape[1], np.sqrt(weighted(form.T, moment))
@@ -151,8 +150,6 @@ class Score:
     errors: dict[Hashable, float]
     spreads: dict[Hashable, float]
     predicted: np.ndarray
-    level: float = 0.95
-    seed: int = 0
 
     @property
     def by_network(self) -> dict[Hashable, float]:
@@ -177,7 +174,7 @@ class Score:
             )
         spreads = np.array(list(self.spreads.values()))
         errors = np.array([self.errors[label] - other.errors[label] for label in self.spreads])
-        return ratio(-errors, spreads, level=self.level, seed=self.seed)
+        return ratio(-errors, spreads)
 
     @property
     def n_undefined(self) -> int:
@@ -187,15 +184,12 @@ class Score:
 def compare_models(
     rows,
     target,
-    groups="network",
     *,
     models: dict[str, Sequence[str]] = MODELS,
     fit_on=None,
-    level: float = 0.95,
-    seed: int = 0,
 ) -> dict[str, Score]:
-    """Pooled R² of log–log linear regressions on networks that they were not fitted to, all on the
-    same rows.
+    """Pooled R² of log–log linear regressions on networks (the column "network") that they were not
+    fitted to, all on the same rows.
 
     For each network: fit log₁₀ effect = offset + Σ slope · log₁₀ predictor on all others, predict
     its rows. R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)² over all rows, ȳ the mean of the networks fitted: 0 is
@@ -209,12 +203,10 @@ def compare_models(
     ----------
     rows : list of `PredictorRow` or of dicts, or a table with columns (pandas).
     target : the effects (rows,), e.g. ΔFVU; or the name of a column.
-    groups : network of each row; or the name of a column.
     models : name → predictors, which are names of columns; by default the three fixed ones.
     fit_on : booleans (rows,): fit on these rows of the other networks and score the remaining rows
         of the one left out, e.g. fit on removals and score controls. When left out, all rows do
         both.
-    level, seed : of the interval.
 
     Returns
     -------
@@ -237,7 +229,6 @@ def compare_models(
     """
     import pandas as pd  # slow to import
 
-    number(level, "level", above=0, at_most=0.9999)
     for predictors in models.values():
         if isinstance(predictors, str) or not predictors:
             raise InputError(
@@ -248,7 +239,7 @@ def compare_models(
     columns = {"the effect": _column(table, target, "the effect")}
     for name in dict.fromkeys(name for predictors in models.values() for name in predictors):
         columns[name] = _column(table, name, name)
-    groups = _values(table, groups, "groups")
+    groups = _values(table, "network", "network")
     fitted, scored = _roles(fit_on, len(table))
     why = _why_undefined(columns)
     defined = why == ""
@@ -273,7 +264,7 @@ def compare_models(
         predicted[defined] = guesses
         offset, slopes = _fit(design[fitted], y[fitted])
         scores[model] = Score(
-            r2=ratio(spreads - errors, spreads, level=level, seed=seed),
+            r2=ratio(spreads - errors, spreads),
             rows=int((scored & defined).sum()),
             undefined=undefined,
             networks_left_out=lost,
@@ -281,8 +272,6 @@ def compare_models(
             errors=dict(zip(networks, errors.tolist())),
             spreads=dict(zip(networks, spreads.tolist())),
             predicted=read_only(predicted),
-            level=level,
-            seed=seed,
         )
     return scores
 

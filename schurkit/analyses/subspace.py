@@ -27,29 +27,25 @@ class ActivityBasis:
     """Principal components of activity; made by `activity_basis`.
 
     basis : (hidden, components), orthonormal columns, largest share first.
-    shares : (hidden,) share of each component of the variance (centred) or
-    of the mean square (not centred), all of them. mean : (hidden,) what was subtracted; zero if not
-    centred. vectors : number of states used.
+    shares : (hidden,) share of each component of the variance, all of them.
+    mean : (hidden,) what was subtracted.
+    vectors : number of states used.
     """
 
     basis: np.ndarray
     shares: np.ndarray
     mean: np.ndarray
-    centred: bool
     vectors: int
 
     def __repr__(self) -> str:
         components = self.basis.shape[1]
-        kind = "variance" if self.centred else "mean square"
         return (
             f"ActivityBasis({components} of {len(self.shares)} components, "
-            f"{self.shares[:components].sum():.4f} of the {kind})"
+            f"{self.shares[:components].sum():.4f} of the variance)"
         )
 
 
-def activity_basis(
-    states, *, share: float = 0.99, components: int | None = None, centred: bool = True, mask=None
-) -> ActivityBasis:
+def activity_basis(states, *, share: float = 0.99, components: int | None = None) -> ActivityBasis:
     """Principal components of hidden states: as few as hold a share of the variance, or a given
     number.
 
@@ -57,15 +53,12 @@ def activity_basis(
     ----------
     states : (…, hidden), e.g. (trials, time, hidden): `Rollout.states` of one network, or
         `driving_activity`.
-    share : of the variance about the mean (`centred`) or of the mean square.
+    share : of the variance about the mean.
     components : how many to keep instead.
-    mask : which states count, zeros and ones, (trials, time), (time) or whatever fits the leading
-        axes; all when left out.
 
     Raises
     ------
-    InputError : shapes that do not fit, numbers out of range, or states that do not vary (or,
-        uncentred, are all zero).
+    InputError : shapes that do not fit, numbers out of range, or states that do not vary.
 
     Examples
     --------
@@ -77,23 +70,11 @@ def activity_basis(
         raise InputError(
             f"states must have axes (…, hidden) and hold at least one; got shape {states.shape}."
         )
-    counted = states.reshape(-1, states.shape[-1])
-    if mask is not None:
-        mask = real_array(mask, "mask").astype(bool)
-        leading = states.shape[:-1]
-        if mask.shape != leading[len(leading) - mask.ndim :] or mask.ndim > len(leading):
-            raise InputError(
-                f"mask must fit the leading axes of states {leading}; got shape {mask.shape}."
-            )
-        counted = states[np.broadcast_to(mask, leading)]
-    count = len(counted)
-    mean = counted.mean(axis=0) if centred and count else np.zeros(states.shape[-1])
-    moment = (counted - mean).T @ (counted - mean)
-    if not np.trace(moment) > 1e-24 * np.abs(counted).max(initial=0) ** 2 * max(count, 1):
-        raise InputError(
-            f"activity_basis is undefined: the {count} states "
-            f"{'do not vary' if centred else 'are all zero'}."
-        )
+    states = states.reshape(-1, states.shape[-1])
+    count, mean = len(states), states.mean(axis=0)
+    moment = (states - mean).T @ (states - mean)
+    if not np.trace(moment) > 1e-24 * np.abs(states).max() ** 2 * count:
+        raise InputError(f"activity_basis is undefined: the {count} states do not vary.")
     values, vectors = np.linalg.eigh(moment)
     shares = np.maximum(values[::-1], 0) / np.maximum(values, 0).sum()
     if components is None:
@@ -101,7 +82,7 @@ def activity_basis(
         components = min(1 + int(np.searchsorted(shares.cumsum(), wanted - 1e-12)), len(shares))
     components = integer(components, "components", at_least=1, at_most=len(shares))
     arrays = vectors[:, ::-1][:, :components], shares, mean
-    return ActivityBasis(*map(read_only, arrays), bool(centred), count)
+    return ActivityBasis(*map(read_only, arrays), count)
 
 
 def principal_angles(A, B) -> np.ndarray:
@@ -232,23 +213,23 @@ class EnergyRow:
 
 
 def energy_rows(
-    form: SchurForm, rnn: RNN, trials: Trials, deltas: Sequence, *, labels=None, share: float = 0.99
+    form: SchurForm, rnn: RNN, trials: Trials, deltas: Sequence, *, share: float = 0.99
 ) -> list[EnergyRow]:
     """Energy of each removal on either side in the principal components of the driving activity,
     the readout rows and the input columns.
 
     Parameters
     ----------
-    form, rnn, trials, deltas, labels : as in `schurkit.analyses.prediction.predictors`; a removal
-        that is zero has no share and no row.
-    share : of `activity_basis` (centred).
+    form, rnn, trials, deltas : as in `schurkit.analyses.prediction.predictors`; a removal that is
+        zero has no share and no row.
+    share : of `activity_basis`.
     """
     spans = {
         name: _orthonormal(span, f"the {name} subspace")
         for name, span in _spans(rnn, trials, share).items()
     }
     rows = []
-    for change, label in _changes(form, rnn, deltas, labels):
+    for change, label in _changes(form, rnn, deltas):
         for name, span in spans.items():
             for side, key in (("driven", "left"), ("driving", "right")):
                 energy = energy_in(change, **{key: span})
@@ -284,7 +265,6 @@ def angle_rows(
     trials: Trials,
     deltas: Sequence,
     *,
-    labels=None,
     share: float = 0.99,
     draws: int = 20,
 ) -> list[AngleRow]:
@@ -293,8 +273,8 @@ def angle_rows(
 
     Parameters
     ----------
-    form, rnn, trials, deltas, labels : as in `energy_rows`; a removal that is zero has no direction
-        and no row.
+    form, rnn, trials, deltas : as in `energy_rows`; a removal that is zero has no direction and no
+        row.
     share : of the squared norm of a removal, and of the variance of the activity, that its
         directions hold.
     draws : pairs of random subspaces behind each `AngleRow.random`.
@@ -302,7 +282,7 @@ def angle_rows(
     draws = integer(draws, "draws", at_least=1)
     spans = _spans(rnn, trials, share)
     rows = []
-    for change, label in _changes(form, rnn, deltas, labels):
+    for change, label in _changes(form, rnn, deltas):
         left, sizes, right = np.linalg.svd(change)
         count = 1 + int(np.searchsorted(np.cumsum(sizes**2) / np.sum(sizes**2), share))
         for side, directions in (("driven", left[:, :count]), ("driving", right[:count].T)):
@@ -323,9 +303,9 @@ def _spans(rnn, trials, share) -> dict[str, np.ndarray]:
     return {name: span for name, span in spans.items() if span.size}
 
 
-def _changes(form, rnn, deltas, labels) -> Iterator[tuple[np.ndarray, Hashable]]:
+def _changes(form, rnn, deltas) -> Iterator[tuple[np.ndarray, Hashable]]:
     """Each removal that is not zero, in raw coordinates, and its label."""
-    for delta_T, label in named_removals(form, rnn, deltas, labels):
+    for delta_T, label in named_removals(form, rnn, deltas):
         if delta_T.any():
             yield form.weights(delta_T), label
 
@@ -354,19 +334,15 @@ def removals_of(form: SchurForm, deltas: Sequence) -> list[np.ndarray]:
 
 
 def named_removals(
-    form: SchurForm, rnn: RNN, deltas: Sequence, labels: Sequence | None
+    form: SchurForm, rnn: RNN, deltas: Sequence
 ) -> list[tuple[np.ndarray, Hashable]]:
-    """`removals_of` the form of a network, each with its label: by default the sectors, or the
-    position of a ΔT.
+    """`removals_of` the form of a network, each with its label: the sectors, or the position of a
+    ΔT.
     """
     check_form(rnn, form)
     deltas = list(deltas)
-    changes = removals_of(form, deltas)
-    if labels is None:
-        labels = [name_of(delta) if _is_named(delta) else i for i, delta in enumerate(deltas)]
-    if len(labels) != len(deltas):
-        raise InputError(f"labels must name each of the {len(deltas)} removals; got {len(labels)}.")
-    return list(zip(changes, labels))
+    labels = [name_of(delta) if _is_named(delta) else i for i, delta in enumerate(deltas)]
+    return list(zip(removals_of(form, deltas), labels))
 
 
 def _is_named(delta) -> bool:

@@ -88,7 +88,7 @@ class Operators:
         return replace(parts[0], values=values, labels=labels)
 
 
-def hidden_trajectories(rnn: RNN, trials: Trials, engine: str = "auto") -> np.ndarray:
+def hidden_trajectories(rnn: RNN, trials: Trials) -> np.ndarray:
     """Hidden states of a stack on trials that all networks share, (networks, trials, time, units).
 
     Raises
@@ -96,7 +96,7 @@ def hidden_trajectories(rnn: RNN, trials: Trials, engine: str = "auto") -> np.nd
     InputError : the trials differ between networks, or a network diverged.
     """
     inputs = _common_inputs(trials)
-    states = rollout(rnn, inputs, autonomous=trials.autonomous, states=True, engine=engine).states
+    states = rollout(rnn, inputs, autonomous=trials.autonomous, states=True).states
     for label, state in zip(rnn.labels, states):
         if not np.isfinite(state).all():
             raise InputError(
@@ -117,13 +117,11 @@ def _common_inputs(trials: Trials) -> np.ndarray:
     return trials.inputs[0]
 
 
-def operators_of(
-    rnn: RNN, trials: Trials, *, rank: int, delays: int, engine: str = "auto"
-) -> Operators:
+def operators_of(rnn: RNN, trials: Trials, *, rank: int, delays: int) -> Operators:
     """`delay_operators` of the `hidden_trajectories` of a stack, with a digest of the inputs that
     drove it.
     """
-    states, inputs = hidden_trajectories(rnn, trials, engine), _common_inputs(trials)
+    states, inputs = hidden_trajectories(rnn, trials), _common_inputs(trials)
     driven = repr((inputs.shape, trials.autonomous)).encode() + inputs.astype(np.float64).tobytes()
     found = delay_operators(states, rank=rank, delays=delays)
     return replace(found, labels=rnn.labels, inputs=hashlib.sha256(driven).hexdigest())

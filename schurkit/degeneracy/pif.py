@@ -62,13 +62,13 @@ def pif_distances(
     scale: str = "raw",
     signed: bool = False,
     ends: bool = False,
-    refine: bool = True,
 ) -> PIF:
     """Distances of all pairs: d(W1, W2) = min over permutations P of ‖W1 − P W2 Pᵀ‖_F.
 
-    A quadratic assignment problem: what is found is an **upper bound**, never above ‖W1 − W2‖_F; no
-    triangle inequality is promised. Each pair is solved once, in an order that its matrices set, so
-    that the distance is symmetric to the last bit.
+    A quadratic assignment problem, searched from each start and then by swaps of two units (and
+    turns of a sign) as long as they gain: what is found is an **upper bound**, never above ‖W1 −
+    W2‖_F; no triangle inequality is promised. Each pair is solved once, in an order that its
+    matrices set, so that the distance is symmetric to the last bit.
 
     Parameters
     ----------
@@ -80,7 +80,6 @@ def pif_distances(
     signed : also allow h_i → −h_i, a symmetry of tanh networks without biases.
     ends : match input and readout weights too (W must be an `RNN`): d² gains ‖W_in1 − P W_in2‖² +
         ‖W_out1 − W_out2 Pᵀ‖², and the norms do.
-    refine : end with swaps of two units (and turns of a sign) as long as they gain.
 
     Returns
     -------
@@ -120,7 +119,7 @@ def pif_distances(
     outer = np.zeros((networks, hidden, 0))
     if ends:
         outer = np.concatenate([W.W_in, W.W_out.transpose(0, 2, 1)], axis=2).astype(np.float64)
-    raw = _all_pairs(matrices, outer, _starts(hidden, starts, seed), signed, refine)
+    raw = _all_pairs(matrices, outer, _starts(hidden, starts, seed), signed)
     norms = np.sqrt((matrices**2).sum(axis=(1, 2)) + (outer**2).sum(axis=(1, 2)))
     scales = np.sqrt(np.outer(norms, norms))
     relative = np.divide(raw, scales, out=np.zeros_like(raw), where=scales > 0)
@@ -134,12 +133,12 @@ def _starts(hidden, starts, seed):
     return [np.full((hidden, hidden), 1 / hidden), *map(doubly_stochastic, drawn)]
 
 
-def _all_pairs(matrices, outer, starts, signed, refine):
+def _all_pairs(matrices, outer, starts, signed):
     pairs = ordered_pairs(np.concatenate([matrices, outer], axis=2))
 
     def distance(pair):
         i, j = pair
-        Q = matched(matrices[i], matrices[j], outer[i] @ outer[j].T, starts, signed, refine)
+        Q = matched(matrices[i], matrices[j], outer[i] @ outer[j].T, starts, signed)
         inner = ((matrices[i] - Q @ matrices[j] @ Q.T) ** 2).sum()
         return np.sqrt(inner + ((outer[i] - Q @ outer[j]) ** 2).sum())
 
@@ -246,7 +245,7 @@ def doubly_stochastic(U: np.ndarray) -> np.ndarray:
     return (K + 1 / len(U)) / 2
 
 
-def matched(A, B, linear, starts, signed: bool, refine: bool) -> np.ndarray:
+def matched(A, B, linear, starts, signed: bool) -> np.ndarray:
     """The best (signed) permutation matrix found from all starts and from the identity.
 
     With signs, each start gives two candidates: the match of the absolute weights, and the one
@@ -257,11 +256,10 @@ def matched(A, B, linear, starts, signed: bool, refine: bool) -> np.ndarray:
         found = [frank_wolfe(A, B, linear, Q, False)]
         if signed:
             found.append(frank_wolfe(np.abs(A), np.abs(B), np.abs(linear), Q, False))
-            found += [
-                frank_wolfe(A, B, linear, spectral_signs(A, B, linear, P), True) for P in found
-            ]
+            signs = [spectral_signs(A, B, linear, P) for P in found]
+            found += [frank_wolfe(A, B, linear, P, True) for P in signs]
         for one in found:
-            one = polish(A, B, linear, one, signed) if refine else one
+            one = polish(A, B, linear, one, signed)
             height = value(A, B, linear, one)
             if height > top:
                 best, top = one, height

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from schurkit import random
-from schurkit.checks import InputError, integer, number
+from schurkit.checks import InputError, integer
 from schurkit.intervals import square
 
 
@@ -18,12 +18,11 @@ class Relation:
     """How far two distances between the same networks agree.
 
     spearman : over pairs.
-    low, high : its interval over networks; None below 10 networks.
+    low, high : its 95 % interval over networks; None below 10 networks.
     p : share of relabellings of the networks of one of the two whose |Spearman| is at least as
         large (a Mantel test, two-sided).
     n : networks.
     permutations : relabellings drawn.
-    level : coverage aimed at.
     """
 
     spearman: float
@@ -32,7 +31,6 @@ class Relation:
     p: float
     n: int
     permutations: int
-    level: float = 0.95
 
 
 def relation(
@@ -41,7 +39,6 @@ def relation(
     *,
     permutations: int = 999,
     resamples: int = 1000,
-    level: float = 0.95,
     seed: int = 0,
 ) -> Relation:
     """Spearman correlation of two distances over pairs of networks: a Mantel test, and an interval
@@ -62,7 +59,6 @@ def relation(
     """
     X, Y = square(first, "first"), square(second, "second")
     integer(permutations, "permutations", at_least=1)
-    number(level, "level", above=0, at_most=0.9999)
     n = len(X)
     if len(Y) != n or n < 4:
         raise InputError(
@@ -79,15 +75,14 @@ def relation(
     null = np.array([x @ ranks[order[i], order[j]] for order in orders])
     p = (1 + int((np.abs(null) >= abs(rho) - 1e-12).sum())) / (permutations + 1)
     if n < 10:
-        return Relation(rho, None, None, p, n, permutations, level)
+        return Relation(rho, None, None, p, n, permutations)
     drawn = random.integers(seed, "relation bootstrap", 0, (resamples, n), n)
     again = []
     for a, b in ((networks[i], networks[j]) for networks in drawn):
-        different = a != b
-        pairs = a[different], b[different]
+        pairs = a[a != b], b[a != b]
         again.append(float(_standard_ranks(X[pairs]) @ _standard_ranks(Y[pairs])))
-    low, high = np.nanquantile(again, [0.5 - level / 2, 0.5 + level / 2])
-    return Relation(rho, float(low), float(high), p, n, permutations, level)
+    low, high = np.nanquantile(again, [0.025, 0.975])
+    return Relation(rho, float(low), float(high), p, n, permutations)
 
 
 def _standard_ranks(values):

@@ -15,7 +15,15 @@ import numpy as np
 
 from schurkit import random
 from schurkit.checks import InputError, integer, number, one_of, real_array
-from schurkit.intervals import ENOUGH, FEWEST, Interval, jackknife_half_width
+from schurkit.intervals import (
+    ENOUGH,
+    FEWEST,
+    Interval,
+    jackknife,
+    means_without,
+    percentiles,
+    without_ends,
+)
 
 _MAD = 1.482602218505602
 """Median absolute deviation to standard deviation, for normal values."""
@@ -129,10 +137,8 @@ def behavioural_spread(
     def interval(statistic):
         value = float(statistic(good[None])[0])
         if n < ENOUGH or not np.isfinite(value):
-            return Interval(value, None, None, n, "none", level)
-        ends = [0.5 - level / 2, 0.5 + level / 2]
-        low, high = np.quantile(statistic(good[drawn]), ends, method="nearest")
-        return Interval(value, float(low), float(high), n, "percentile bootstrap", level)
+            return without_ends(value, n, level)
+        return percentiles(value, statistic(good[drawn]), n, level, "nearest")
 
     return BehaviouralSpread(
         *map(interval, (_std, _cv, _robust, _robust_cv)),
@@ -180,11 +186,8 @@ def pairs(distances, labels: Sequence[Hashable]) -> Sample:
     """
     D = real_array(distances, "distances", ("networks", "networks"), dtype=np.float64)
     n = _counted(len(D), labels)
-    total, own = D.sum(), D.sum(axis=0)
-    return Sample(
-        float(total / (n * (n - 1))),
-        dict(zip(labels, ((total - 2 * own) / ((n - 1) * (n - 2))).tolist())),
-    )
+    without = means_without(D).tolist()
+    return Sample(float(D.sum() / (n * (n - 1))), dict(zip(labels, without)))
 
 
 def spread(values, labels: Sequence[Hashable], statistic: str = "std") -> Sample:
@@ -250,9 +253,8 @@ def contrast(terms: Sequence[tuple[Sample, Sample]], *, level: float = 0.95) -> 
     seeds = dict.fromkeys(seed for term in terms for sample in term for seed in sample.without)
     left = np.array([_log_ratio(terms, seed) for seed in seeds])
     if n < FEWEST or not (np.isfinite(value) and np.isfinite(left).all()):
-        return Interval(value, None, None, n, "none", level)
-    half = jackknife_half_width(left, n, level)
-    return Interval(value, value - half, value + half, n, "jackknife t", level)
+        return without_ends(value, n, level)
+    return jackknife(value, left, n, level)
 
 
 def power(

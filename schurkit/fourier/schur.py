@@ -25,6 +25,7 @@ from schurkit.rnn import RNN, Trials
 from schurkit.schur import SchurForm, real_schur
 
 from . import frequency_rows, mean_over_sums, sums, tables
+from .tables import nats
 
 PLACES = ("read", "written", "state", "readout")
 FAMILIES = (
@@ -54,7 +55,7 @@ def hidden_tables(rnn: RNN) -> dict[str, np.ndarray]:
     return {name: M.astype(np.float64) for name, M in zip(PLACES, places)}
 
 
-def sum_states(rnn: RNN, trials: Trials, *, engine: str = "auto") -> np.ndarray:
+def sum_states(rnn: RNN, trials: Trials) -> np.ndarray:
     """Mean state after t numbers for each running sum: (time, p, hidden), float64.
 
     Parameters
@@ -63,7 +64,7 @@ def sum_states(rnn: RNN, trials: Trials, *, engine: str = "auto") -> np.ndarray:
     trials : one-hot numbers (trials, time, p), e.g. of `schurkit.tasks.RunningSum`; each sum must
         occur at each step.
     """
-    states = rollout(rnn, trials, engine=engine, states=True).states[0]
+    states = rollout(rnn, trials, states=True).states[0]
     sums_so_far = np.cumsum(trials.inputs.argmax(axis=-1), axis=1) % rnn.input_size
     means = np.zeros((states.shape[1], rnn.input_size, states.shape[2]))
     for t, mean in enumerate(means):
@@ -358,15 +359,9 @@ def class_scores(outputs, trials: Trials, intact) -> dict[str, np.ndarray]:
     scores = []
     for logits in outputs:
         logits = _centred(logits[mask])
-        below_top = logits - logits.max(axis=1, keepdims=True)
-        right = below_top[np.arange(len(target)), target]
-        scores.append(
-            (
-                (logits.argmax(axis=1) == target).mean(),
-                (np.log(np.exp(below_top).sum(axis=1)) - right).mean(),
-                1 - np.square(logits - intact).sum() / np.square(intact).sum(),
-            )
-        )
+        left = 1 - np.square(logits - intact).sum() / np.square(intact).sum()
+        hits = (logits.argmax(axis=1) == target).mean()
+        scores.append((hits, nats(logits, target), left))
     return dict(zip(("accuracy", "cross_entropy", "fve"), np.transpose(scores)))
 
 

@@ -160,11 +160,15 @@ def cross_entropy(logits, pairs=None) -> float:
     """Mean of −log softmax(logits)[(a + b) mod p] over pairs, in nats, float64; parameters as
     `accuracy`.
     """
-    by_pair, target = _at_pairs(logits, pairs)
-    by_pair = by_pair.astype(np.float64)
-    by_pair -= by_pair.max(axis=1, keepdims=True)
-    right = by_pair[np.arange(len(target)), target]
-    return float((np.log(np.exp(by_pair).sum(axis=1)) - right).mean())
+    return nats(*_at_pairs(logits, pairs))
+
+
+def nats(logits, target) -> float:
+    """Mean of −log softmax at the target classes (rows,) of logits (rows, classes), in float64."""
+    below_top = logits.astype(np.float64)
+    below_top -= below_top.max(axis=1, keepdims=True)
+    right = below_top[np.arange(len(target)), target]
+    return float((np.log(np.exp(below_top).sum(axis=1)) - right).mean())
 
 
 def _at_pairs(logits, pairs):

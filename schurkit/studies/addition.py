@@ -82,7 +82,6 @@ def recipe_of(
     weight_decay: float = 1.0,
     *,
     hidden_size: int = 128,
-    checkpoints: int = 24,
 ) -> Recipe:
     """The recipe of one variant: `addition_recipe` with its loss, nonlinearity and, or without, an
     embedding of the hidden size.
@@ -91,7 +90,6 @@ def recipe_of(
         steps,
         weight_decay,
         hidden_size,
-        checkpoints=checkpoints,
         loss=variant.loss,
         activation=variant.activation,
         embedding_size=hidden_size if variant.embedding else None,

@@ -26,10 +26,8 @@ class Dense:
         self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]
     ) -> Parameters:
         parameters = outer_start(recipe, input_size, output_size, seeds)
-        parameters["W_rec"] = _STARTS[recipe.construction](recipe.hidden_size, seeds).astype(
-            np.float32
-        )
-        return parameters
+        W_rec = _STARTS[recipe.construction](recipe.hidden_size, list(seeds))
+        return parameters | {"W_rec": W_rec.astype(np.float32)}
 
     def weights(self, parameters: Parameters) -> Weights:
         return parameters
@@ -52,23 +50,18 @@ class Cayley:
     """
 
     def __init__(self):
-        self._last = (
-            None  # O and (I + A)⁻¹ of the last call of weights(), which pull_back() needs again
-        )
+        # O and (I + A)⁻¹ of the last call of weights(), which pull_back() needs again
+        self._last = None
 
     def start(
         self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]
     ) -> Parameters:
-        hidden, bound = recipe.hidden_size, recipe.hidden_size**-0.5
-        parameters = outer_start(recipe, input_size, output_size, seeds)
-        parameters["U"] = random.uniform(
-            list(seeds), "U", 0, (hidden, hidden), -bound, bound
-        ).astype(np.float32)
-        spectra = np.linalg.eigvals(
-            random.uniform(list(seeds), "W_rec", 0, (hidden, hidden), -bound, bound)
-        )
+        hidden, seeds = recipe.hidden_size, list(seeds)
+        U = _uniform(seeds, "U", (hidden, hidden), hidden).astype(np.float32)
+        spectra = np.linalg.eigvals(_default_start(hidden, seeds))
         pairs = np.array([_paired(spectrum) for spectrum in spectra], np.float32)
-        return parameters | {"a": pairs[:, 0], "b": pairs[:, 1]}
+        outer = outer_start(recipe, input_size, output_size, seeds)
+        return outer | {"U": U, "a": pairs[:, 0], "b": pairs[:, 1]}
 
     def weights(self, parameters: Parameters) -> Weights:
         weights = {name: array for name, array in parameters.items() if name not in ("U", "a", "b")}
@@ -119,16 +112,14 @@ class Embedded:
         }
 
     def weights(self, parameters: Parameters) -> Weights:
-        weights = self.inner.weights(
-            {name: array for name, array in parameters.items() if name not in ("E", "W_x")}
-        )
+        inner = {name: array for name, array in parameters.items() if name not in ("E", "W_x")}
+        weights = self.inner.weights(inner)
         return {"W_in": parameters["W_x"] @ parameters["E"].transpose(0, 2, 1), **weights}
 
     def pull_back(self, parameters: Parameters, gradients: Weights) -> Parameters:
         G = gradients["W_in"]
-        inner = self.inner.pull_back(
-            parameters, {name: array for name, array in gradients.items() if name != "W_in"}
-        )
+        inner = {name: array for name, array in gradients.items() if name != "W_in"}
+        inner = self.inner.pull_back(parameters, inner)
         return inner | {"E": G.transpose(0, 2, 1) @ parameters["W_x"], "W_x": G @ parameters["E"]}
 
 
@@ -142,53 +133,54 @@ def outer_start(
     recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]
 ) -> Parameters:
     """Start of everything but W_rec."""
-    hidden, bound, seeds = recipe.hidden_size, recipe.hidden_size**-0.5, list(seeds)
+    hidden, seeds = recipe.hidden_size, list(seeds)
     parameters = {
         "W_in": _matrix(recipe, "W_in", (hidden, input_size), seeds),
         "W_out": _matrix(recipe, "W_out", (output_size, hidden), seeds),
     }
     for name, size in (("b_rec", hidden), ("b_out", output_size)) if recipe.biases else ():
+        start = np.zeros((len(seeds), size))
         if recipe.bias_start == "uniform":
-            parameters[name] = random.uniform(seeds, name, 0, size, -bound, bound).astype(
-                np.float32
-            )
-        else:
-            parameters[name] = np.zeros((len(seeds), size), np.float32)
+            start = _uniform(seeds, name, size, hidden)
+        parameters[name] = start.astype(np.float32)
     return parameters
 
 
 def _matrix(recipe, name, shape, seeds):
     """Unif(±N^-1/2), or N(0, 1/fan-in), or those of "mup", in float32."""
     if recipe.construction == "mup":
-        return (random.normal(seeds, name, 0, shape) * recipe.multipliers.get(name, 1.0)).astype(
-            np.float32
-        )
-    if recipe.construction == "fan_in":
-        return (random.normal(seeds, name, 0, shape) / np.sqrt(shape[1])).astype(np.float32)
-    bound = recipe.hidden_size**-0.5
-    return random.uniform(seeds, name, 0, shape, -bound, bound).astype(np.float32)
+        start = random.normal(seeds, name, 0, shape) * recipe.multipliers.get(name, 1.0)
+    elif recipe.construction == "fan_in":
+        start = random.normal(seeds, name, 0, shape) / np.sqrt(shape[1])
+    else:
+        start = _uniform(seeds, name, shape, recipe.hidden_size)
+    return start.astype(np.float32)
+
+
+def _uniform(seeds, name, shape, hidden):
+    """Unif(±N^-1/2)."""
+    return random.uniform(seeds, name, 0, shape, -(hidden**-0.5), hidden**-0.5)
 
 
 def _default_start(hidden, seeds):
-    bound = hidden**-0.5
-    return random.uniform(list(seeds), "W_rec", 0, (hidden, hidden), -bound, bound)
+    return _uniform(seeds, "W_rec", (hidden, hidden), hidden)
 
 
 def _orthogonal_start(hidden, seeds):
     """Haar-distributed: QR of a Gaussian matrix with the signs of R's diagonal moved into Q."""
-    Q, R = np.linalg.qr(random.normal(list(seeds), "W_rec", 0, (hidden, hidden)))
+    Q, R = np.linalg.qr(random.normal(seeds, "W_rec", 0, (hidden, hidden)))
     return Q * np.where(np.diagonal(R, axis1=1, axis2=2) < 0, -1.0, 1.0)[:, None]
 
 
 def _normal_start(hidden, seeds):
     """Q D Qᵀ with a, b ~ N(0, variance 1/6)."""
     Q = _orthogonal_start(hidden, seeds)
-    ab = random.normal(list(seeds), "blocks", 0, (2, hidden // 2)) / np.sqrt(6)
+    ab = random.normal(seeds, "blocks", 0, (2, hidden // 2)) / np.sqrt(6)
     return _times_blocks(Q, ab[:, 0], ab[:, 1]) @ Q.transpose(0, 2, 1)
 
 
 def _fan_in_start(hidden, seeds):
-    return random.normal(list(seeds), "W_rec", 0, (hidden, hidden)) / np.sqrt(hidden)
+    return random.normal(seeds, "W_rec", 0, (hidden, hidden)) / np.sqrt(hidden)
 
 
 _STARTS = {

@@ -10,7 +10,7 @@ from schurkit.rnn import Trials
 from schurkit.words import plural, short
 
 from .base import FAINT, View, axes, styled
-from .trials import OUTPUT
+from .trials import OUTPUT, drawn_target
 
 
 @styled
@@ -41,32 +41,18 @@ def examples(
     )
     said, rows = [], []
     for ax, trial, title in zip(column[:, 0], which, titles):
-        target, output, counted = (
-            trials.targets[trial, :, channel],
-            outputs[trial][:, channel],
-            trials.counted[trial],
-        )
-        ax.plot(
-            np.where(counted, target, np.nan),
-            color="#BDBDBD",
-            lw=4,
-            solid_capstyle="butt",
-            label="target",
-        )
-        for name, values in (beside or {}).items():
-            ax.plot(values[trial], ":", color=FAINT, lw=1.2, label=name)
+        target, output = trials.targets[trial, :, channel], outputs[trial][:, channel]
+        counted = trials.counted[trial]
+        drawn_target(ax, target, counted, "target")
+        more = {name: values[trial] for name, values in (beside or {}).items()}
+        for name, values in more.items():
+            ax.plot(values, ":", color=FAINT, lw=1.2, label=name)
         ax.plot(output, color=OUTPUT, lw=1.4, label="output")
         ax.set_ylabel(title, rotation=0, ha="right", va="center")
         said.append(f"{title} {short(np.abs(output - target)[counted].mean(), '.2g')}")
-        more = {name: values[trial] for name, values in (beside or {}).items()}
+        columns = {"target": target, "output": output} | more
         rows += [
-            {
-                "trial": trial,
-                "step": t,
-                "target": target[t],
-                "output": output[t],
-                **{name: values[t] for name, values in more.items()},
-            }
+            {"trial": trial, "step": t} | {name: values[t] for name, values in columns.items()}
             for t in np.flatnonzero(counted)
         ]
     column[-1, 0].set_xlabel("time (steps)")

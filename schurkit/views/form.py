@@ -18,20 +18,18 @@ def schur(
     forms: SchurForm | Sequence[SchurForm],
     *,
     labels: Sequence | None = None,
-    index: int = 0,
     roots: int = 0,
 ) -> View:
-    """Spectrum and |T| of one network, and how many units stand in R in all of them.
+    """Spectrum and |T| of the first network, and how many units stand in R in all of them.
 
     Parameters
     ----------
     forms : of one network or of several.
     labels : of the networks.
-    index : which of them is drawn.
     roots : spokes towards the roots of unity of that order, behind the spectrum.
     """
     forms = [forms] if isinstance(forms, SchurForm) else list(forms)
-    form, labels = forms[index], range(len(forms)) if labels is None else labels
+    form, labels = forms[0], range(len(forms)) if labels is None else labels
     panels = 3 if len(forms) > 1 else 2
     figure, row = axes(
         1, panels, (7.2 if panels == 3 else 6.0, 3.0), width_ratios=[1, 1.15, 0.55][:panels]

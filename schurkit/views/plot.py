@@ -7,6 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.colors import LogNorm
+from matplotlib.patches import Rectangle
+
+from schurkit.words import plural, short
 
 SECTOR_COLOURS = {"RR": "#0072B2", "CR": "#D55E00", "CC": "#009E73"}
 """One colour a sector, all book long; told apart by every kind of colour vision."""
@@ -21,61 +25,36 @@ def style():
     return plt.style.context("schurkit.views.schurkit")
 
 
-def _axes(ax):
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        _, ax = plt.subplots()
-    return ax
+def _circle(ax, radius: float, **look) -> None:
+    angle = np.linspace(0, 2 * np.pi, 361)
+    ax.plot(radius * np.cos(angle), radius * np.sin(angle), **look)
 
 
-def spectrum(form, ax=None):
+def spectrum(form, ax):
     """Eigenvalues of a Schur form in the complex plane: R filled, C open, with the threshold circle
     and the unit circle.
 
     form : `schurkit.SchurForm`; of a leaky network the eigenvalues are those of the step matrix.
     """
-    ax = _axes(ax)
-    angle = np.linspace(0, 2 * np.pi, 361)
-    ax.plot(np.cos(angle), np.sin(angle), color="#AAAAAA", lw=0.8, label="unit circle")
-    ax.plot(
-        form.cut * np.cos(angle),
-        form.cut * np.sin(angle),
-        color="#333333",
-        lw=0.8,
-        ls="--",
-        label=f"{form.cut / (form.radius or 1):.3g} × radius",
-    )
+    _circle(ax, 1.0, color="#AAAAAA", lw=0.8, label="unit circle")
+    cut = f"{form.cut / (form.radius or 1):.3g} × radius"
+    _circle(ax, form.cut, color="#333333", lw=0.8, ls="--", label=cut)
     values, leading = form.eigenvalues, np.arange(form.hidden_size) < form.n_leading
-    ax.plot(
-        values.real[leading],
-        values.imag[leading],
-        "o",
-        ms=4.5,
-        color=SECTOR_COLOURS["RR"],
-        label=f"R: {_units(leading)}",
-    )
-    ax.plot(
-        values.real[~leading],
-        values.imag[~leading],
-        "o",
-        ms=4.5,
-        mfc="none",
-        color=SECTOR_COLOURS["CC"],
-        label=f"C: {_units(~leading)}",
-    )
+    for name, which, look in (
+        ("R", leading, {"color": SECTOR_COLOURS["RR"]}),
+        ("C", ~leading, {"color": SECTOR_COLOURS["CC"], "mfc": "none"}),
+    ):
+        label = f"{name}: {plural(int(which.sum()), 'unit')}"
+        ax.plot(values.real[which], values.imag[which], "o", ms=4.5, label=label, **look)
     ax.set(aspect="equal", xlabel="Re λ", ylabel="Im λ")
     return ax
 
 
-def schur_matrix(form, ax=None, colourbar: bool = True):
+def schur_matrix(form, ax, colourbar: bool = True):
     """|T| on a logarithmic grey scale, with the border between R and C and the three sectors named.
 
     form : `schurkit.SchurForm`; entries below 1e-4 of the largest share the lightest grey.
     """
-    from matplotlib.colors import LogNorm
-
-    ax = _axes(ax)
     size = np.abs(form.T)
     largest = size.max() or 1.0
     image = ax.imshow(
@@ -90,25 +69,13 @@ def schur_matrix(form, ax=None, colourbar: bool = True):
     )
     for name, (x, y), inside in places:
         if inside:
-            box = {
-                "boxstyle": "round,pad=0.2",
-                "fc": "white",
-                "ec": SECTOR_COLOURS[name],
-                "alpha": 0.9,
-            }
-            ax.text(
-                x - 0.5,
-                y - 0.5,
-                name,
-                ha="center",
-                va="center",
-                fontsize=8,
-                color=SECTOR_COLOURS[name],
-                bbox=box,
-            )
+            colour = SECTOR_COLOURS[name]
+            box = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": colour, "alpha": 0.9}
+            look = {"ha": "center", "va": "center", "fontsize": 8, "color": colour, "bbox": box}
+            ax.text(x - 0.5, y - 0.5, name, **look)
     if 0 < r < n:
-        ax.axhline(r - 0.5, color="#333333", lw=0.8)
-        ax.axvline(r - 0.5, color="#333333", lw=0.8)
+        for line in (ax.axhline, ax.axvline):
+            line(r - 0.5, color="#333333", lw=0.8)
     if colourbar:
         ax.figure.colorbar(image, ax=ax, label="|T|", shrink=0.8)
     return ax
@@ -117,13 +84,12 @@ def schur_matrix(form, ax=None, colourbar: bool = True):
 def dots(
     values: Sequence[Sequence[float]],
     names: Sequence[str],
-    ax=None,
+    ax,
     *,
     colour="#0072B2",
     offset: float = 0.0,
     label=None,
     marker="o",
-    seed: int = 0,
     nearly: Sequence[Sequence[bool]] | None = None,
 ):
     """Every network a dot, one column a condition, with the mean and, from ten networks up, its
@@ -132,47 +98,30 @@ def dots(
     values : for each condition the values of its networks;
     names : of the conditions. NaN stands for a network in which there is nothing to remove: it is
         left out of dots and mean, and counted above the axis after the sign ∅.
-    offset : shift of the column, so that several series stand side by side;
-    seed : of the horizontal scatter.
+    offset : shift of the column, so that several series stand side by side.
     nearly : for each condition, in which networks next to nothing is removed: their dots have a
         dashed outline and no filling.
     """
     from schurkit.intervals import over_networks
 
-    ax = _axes(ax)
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     for i, column in enumerate(values):
         column = np.asarray(column, dtype=float)
         there = ~np.isnan(column)
         _count_empty(ax, i, int((~there).sum()))
-        hollow = (
-            np.zeros(len(column), dtype=bool)
-            if nearly is None
-            else np.asarray(nearly[i], dtype=bool)
-        )
+        hollow = np.zeros(len(column), bool) if nearly is None else np.asarray(nearly[i], bool)
         column, hollow = column[there], hollow[there]
         if not len(column):
             continue
         label, shown = None, label  # a legend names the first column that holds anything
-        x = (
-            i
-            + offset
-            + (generator.uniform(-0.06, 0.06, len(column)) if len(column) > 1 else np.zeros(1))
-        )
-        ax.plot(
-            x[~hollow], column[~hollow], marker, ms=4, color=colour, alpha=0.55, mew=0, label=shown
-        )
+        x = np.full(len(column), i + offset)
+        if len(column) > 1:
+            x += generator.uniform(-0.06, 0.06, len(column))
+        look = {"ms": 4, "color": colour, "alpha": 0.55, "mew": 0, "label": shown}
+        ax.plot(x[~hollow], column[~hollow], marker, **look)
         if hollow.any():
-            ax.scatter(
-                x[hollow],
-                column[hollow],
-                16,
-                marker=marker,
-                facecolors="none",
-                edgecolors=colour,
-                linewidths=0.7,
-                linestyles="--",
-            )
+            outline = {"facecolors": "none", "edgecolors": colour, "linestyles": "--"}
+            ax.scatter(x[hollow], column[hollow], 16, marker=marker, linewidths=0.7, **outline)
         mean_bar(ax, i + offset, over_networks(column), colour, 0.13)
     ax.set_xticks(range(len(names)), names)
     return ax
@@ -195,37 +144,12 @@ def _count_empty(ax, column: int, count: int) -> None:
         )
 
 
-def replay(outputs, targets, ax=None, *, symbols: int):
-    """One copy trial as a raster: outputs (time, channels) in colour, a dot where the sign is
-    wrong; a line where replay starts.
-    """
-    ax = _axes(ax)
-    image = ax.imshow(
-        np.asarray(outputs).T,
-        aspect="auto",
-        cmap="PuOr",
-        vmin=-1.2,
-        vmax=1.2,
-        interpolation="nearest",
-    )
-    wrong = np.argwhere((np.sign(outputs) != np.sign(targets)) & (np.asarray(targets) != 0))
-    if len(wrong):
-        ax.plot(wrong[:, 0], wrong[:, 1], ".", ms=2, color="black")
-    ax.axvline(symbols - 0.5, color="black", lw=1)
-    ax.set(xlabel="time (steps)", ylabel="channel")
-    ax.figure.colorbar(image, ax=ax, label="output", shrink=0.8, pad=0.02)
-    return ax
-
-
-def loss_curves(
-    steps, losses, ax=None, *, chance: float | None = None, colour="#0072B2", label=None
-):
+def loss_curves(steps, losses, ax, *, chance: float | None = None, colour="#0072B2"):
     """Training loss of every network on a logarithmic axis, with the loss of always predicting the
     mean.
     """
-    ax = _axes(ax)
-    for i, (x, y) in enumerate(zip(steps, losses)):
-        ax.semilogy(x, y, color=colour, lw=0.9, alpha=0.7, label=label if i == 0 else None)
+    for x, y in zip(steps, losses):
+        ax.semilogy(x, y, color=colour, lw=0.9, alpha=0.7)
     if chance is not None:
         ax.axhline(chance, color="black", lw=0.8, ls=":", label="predicting the mean")
     lowest = min((np.min(y) for y in losses if len(y)), default=0)
@@ -237,53 +161,31 @@ def loss_curves(
     return ax
 
 
-def numbers(values, ax=None, *, colours=None, digits: int = 2):
+def numbers(values, ax, *, colours=None):
     """A small matrix with its entries written in the cells; zeros are left empty.
 
     values : (rows, columns).
     colours : (rows, columns) of colour names or None, the tint of each cell; by default none.
     """
-    ax = _axes(ax)
     rows, columns = np.shape(values)
     for (row, column), value in np.ndenumerate(values):
         tint = colours[row][column] if colours is not None else None
         if tint is not None:
-            ax.add_patch(_rectangle(column, row, tint))
-        if round(float(value), digits) != 0:
-            ax.text(
-                column,
-                row,
-                f"{value:.{digits}f}".replace("-", "−"),
-                ha="center",
-                va="center",
-                fontsize=8,
-            )
-    ax.set(
-        xlim=(-0.5, columns - 0.5),
-        ylim=(rows - 0.5, -0.5),
-        aspect="equal",
-        xticks=range(columns),
-        yticks=range(rows),
-    )
-    ax.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
-    ax.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
+            corner = column - 0.5, row - 0.5
+            ax.add_patch(Rectangle(corner, 1, 1, color=tint, alpha=0.28, lw=0))
+        if round(float(value), 2) != 0:
+            ax.text(column, row, short(value, ".2f"), ha="center", va="center", fontsize=8)
+    ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), aspect="equal")
+    for set_ticks, count in ((ax.set_xticks, columns), (ax.set_yticks, rows)):
+        set_ticks(range(count))
+        set_ticks(np.arange(count + 1) - 0.5, minor=True)
     ax.grid(which="minor", color="#DDDDDD", lw=0.5)
     ax.tick_params(which="both", length=0)
     return ax
 
 
-def _units(which) -> str:
-    return f"{which.sum()} unit" + ("" if which.sum() == 1 else "s")
-
-
-def _rectangle(column, row, colour):
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((column - 0.5, row - 0.5), 1, 1, color=colour, alpha=0.28, lw=0)
-
-
 def pseudospectra(
-    re, im, least, ax=None, *, levels, eigenvalues=None, boundary=None, radius: float | None = None
+    re, im, least, ax, *, levels, eigenvalues=None, boundary=None, radius: float | None = None
 ):
     """Contours of σ_min(z I − W), the boundaries of ε-pseudospectra in `level_colours`, with
     eigenvalues, numerical range and spectral circle.
@@ -295,41 +197,19 @@ def pseudospectra(
         dashed.
     radius : of a dotted circle.
     """
-    ax = _axes(ax)
-    shown = np.log10(np.maximum(least, 1e-300))
-    ax.contour(
-        re,
-        im,
-        shown,
-        levels=np.log10(levels),
-        colors=level_colours(len(levels)),
-        linewidths=1.1,
-        linestyles="solid",
-    )
-    for level, colour in zip(levels, level_colours(len(levels))):
+    shown, colours = np.log10(np.maximum(least, 1e-300)), level_colours(len(levels))
+    look = {"colors": colours, "linewidths": 1.1, "linestyles": "solid"}
+    ax.contour(re, im, shown, levels=np.log10(levels), **look)
+    for level, colour in zip(levels, colours):
         ax.plot([], color=colour, label=f"ε = {level:.2g}")
     if boundary is not None:
         closed = np.append(boundary, boundary[:1])
         ax.plot(closed.real, closed.imag, "--", color="#8C564B", lw=1, label="numerical range")
     if radius is not None:
-        angle = np.linspace(0, 2 * np.pi, 361)
-        ax.plot(
-            radius * np.cos(angle),
-            radius * np.sin(angle),
-            ":",
-            color="#555555",
-            lw=0.9,
-            label="spectral radius",
-        )
+        _circle(ax, radius, ls=":", color="#555555", lw=0.9, label="spectral radius")
     if eigenvalues is not None:
-        ax.plot(
-            np.real(eigenvalues),
-            np.imag(eigenvalues),
-            ".",
-            ms=3,
-            color="black",
-            label="eigenvalues",
-        )
+        look = {"ms": 3, "color": "black", "label": "eigenvalues"}
+        ax.plot(np.real(eigenvalues), np.imag(eigenvalues), ".", **look)
     ax.set(aspect="equal", xlabel="Re z", ylabel="Im z")
     return ax
 

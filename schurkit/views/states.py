@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -17,7 +17,6 @@ def states(
     paths,
     *,
     points: Mapping[str, np.ndarray] | None = None,
-    names: Sequence[str] | None = None,
     colours=None,
     most: int = 40,
     marks=None,
@@ -29,7 +28,6 @@ def states(
     ----------
     paths : (trials, time, hidden).
     points : by name, (points, hidden): fixed points, say. Up to three kinds.
-    names : one short text a point of the first kind, written beside it.
     colours : (trials,) numbers from 0 to 1 that colour the paths; one colour by default.
     most : how many paths are drawn.
     marks : (trials, time) booleans: states that get a dot, such as the steps at which something was
@@ -61,9 +59,6 @@ def states(
         at = (np.reshape(where, (-1, flat.shape[1])) - centre) @ plane
         ax.plot(*at.T, marker, ms=7, mfc=fill, mec=INK, ls="", label=f"{name}: {len(at)}")
         rows += [{"what": name, "PC 1": x, "PC 2": y} for x, y in at.round(4)]
-        if names is not None and name == next(iter(points)):
-            for text, (x, y) in zip(names, at):
-                ax.annotate(text, (x, y), (6, 6), textcoords="offset points", fontsize=8)
     ax.set(xlabel=f"PC 1 ({100 * share[0]:.0f} %)", ylabel=f"PC 2 ({100 * share[1]:.0f} %)")
     if points:
         figure.legend(loc="outside upper center", ncols=3)

@@ -32,7 +32,6 @@ def thresholds(
     threshold: float,
     *,
     removed: Sequence[str] | None = None,
-    linear: float | None = None,
     marks: tuple[float, ...] = (),
 ) -> View:
     """What removals cost when the sectors are cut at other thresholds: mean and range over
@@ -43,11 +42,9 @@ def thresholds(
     sweep : from `schurkit.threshold_sweep`.
     threshold : the one that is used elsewhere, marked.
     removed : which removals to draw; all by default.
-    linear : as in `schurkit.views.profile`.
     marks : thresholds that the alternative text names.
     """
     levels, first = list(sweep), next(iter(sweep.values()))
-    linear = (1e-3 if first.metric.better == "lower" else 0.0) if linear is None else linear
     figure, (top, below) = axes(2, 1, (6.4, 4.0), sharex=True, height_ratios=[2.2, 1])
     rows, lowest = [], 0.0
     for name in first.removed if removed is None else removed:
@@ -75,8 +72,8 @@ def thresholds(
             }
             for level, m, a, b, k in zip(x, mean, low, high, shown)
         ]
-    if linear:
-        plot.symlog(top, linear, lowest)
+    if first.metric.better == "lower":
+        plot.symlog(top, 1e-3, lowest)
     counts = np.stack([profile.n_leading for profile in sweep.values()])
     below.plot(levels, np.median(counts, axis=1), color=INK)
     below.fill_between(levels, counts.min(axis=1), counts.max(axis=1), color=INK, alpha=0.15, lw=0)

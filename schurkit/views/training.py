@@ -13,14 +13,13 @@ from .base import View, axes, styled
 
 
 @styled
-def training(trained, chance: float | None = None) -> View:
+def training(trained) -> View:
     """Training loss of every network on a logarithmic axis, beside the loss of always predicting
     the mean.
 
     Parameters
     ----------
     trained : what `schurkit.train` found, or several of them by name, a panel each.
-    chance : loss of predicting the mean; by default the task's.
     """
     several = trained if isinstance(trained, Mapping) else {"": trained}
     figure, row = axes(
@@ -28,7 +27,7 @@ def training(trained, chance: float | None = None) -> View:
     )
     said, data = [], []
     for ax, (name, one) in zip(row[0], several.items()):
-        least = chance if chance is not None else one.task.chance
+        least = one.task.chance
         steps = [one.loss_steps(i) for i in range(len(one.rnn))]
         plot.loss_curves(steps, one.losses, ax, chance=least, colour="#6B6B6B")
         for end in np.cumsum([phase.steps for phase in one.recipe.phases])[:-1]:

@@ -13,6 +13,12 @@ OUTPUT = "#8F4EA8"
 """Of what a network says: no sector's colour."""
 
 
+def drawn_target(ax, values, counted, label=None) -> None:
+    """What was asked for at the steps that count, as a broad grey line."""
+    look = {"color": "#BDBDBD", "lw": 4, "solid_capstyle": "butt", "label": label}
+    ax.plot(np.where(counted, values, np.nan), **look)
+
+
 @styled
 def trial(
     trials: Trials,
@@ -40,13 +46,7 @@ def trial(
     figure, column = axes(shown, 1, (6.4, 1.0 + 0.75 * shown), sharex=True, squeeze=False)
     inputs, same = trials.inputs[index], trials.inputs.shape[2] == targets.shape[1]
     for k, ax in enumerate(column[:, 0]):
-        ax.plot(
-            np.where(counted, targets[:, k], np.nan),
-            color="#BDBDBD",
-            lw=4,
-            solid_capstyle="butt",
-            label="target" if k == 0 else None,
-        )
+        drawn_target(ax, targets[:, k], counted, "target" if k == 0 else None)
         for j, x in enumerate(inputs.T if not same else inputs[:, k : k + 1].T):
             if k == 0 or same:
                 pulses = np.flatnonzero(x) if (x == 0).mean() > 0.5 else None
@@ -97,7 +97,6 @@ def raster(
     index: int = 0,
     *,
     steps: int | None = None,
-    titles: tuple[str, ...] = (),
 ) -> View:
     """Outputs of one trial as a raster of channels over time, in the sign's colour, with a dot
     where the sign is wrong.

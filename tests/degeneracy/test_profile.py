@@ -14,34 +14,25 @@ TRIALS = self_trials(STACK[0])
 PROFILE = ablation_profile(STACK, TRIALS, controls=())
 
 
-@pytest.mark.parametrize("transform", ["signed log", "none"])
-def test_by_hand(transform):
+@pytest.mark.parametrize(
+    "transform, phi",
+    [("signed log", lambda x: np.sign(x) * np.log(1 + abs(x))), ("none", lambda x: x)],
+)
+def test_by_hand(transform, phi):
     found = profile_distances(PROFILE, transform=transform)
-    assert (
-        found.subsets == ("RR", "CR", "CC", "RR+CR", "RR+CC", "CR+CC", "RR+CR+CC")
-        and found.labels == (0, 1, 2)
-        and found.metric == "FVU"
-    )
-    phi = (
-        (lambda x: np.sign(x) * np.log(1 + abs(x))) if transform == "signed log" else (lambda x: x)
-    )
-    for a in range(3):
-        for b in range(3):
-            squares = [
-                (phi(PROFILE.effect[a, s]) - phi(PROFILE.effect[b, s])) ** 2 for s in range(7)
-            ]
-            assert found.values[a, b] == pytest.approx(np.sqrt(np.mean(squares)), abs=1e-12)
-    assert np.array_equal(found.values, found.values.T) and not np.diag(found.values).any()
-    assert found.spread[0] == pytest.approx(np.std(phi(PROFILE.effect[:, 0])))
+    assert found.subsets == ("RR", "CR", "CC", "RR+CR", "RR+CC", "CR+CC", "RR+CR+CC")
+    assert found.labels == (0, 1, 2) and found.metric == "FVU"
+    effects = phi(PROFILE.effect)
+    expected = np.sqrt(((effects[:, None] - effects) ** 2).mean(axis=2))
+    assert found.values == pytest.approx(expected, abs=1e-12)
+    assert found.spread == pytest.approx(effects.std(axis=0))
 
 
 def test_permuted_copies_are_at_no_distance():
-    copies = ablation_profile(
-        replace(nulls.permuted_copies(STACK), labels=("a", "b", "c")), TRIALS, controls=()
-    )
-    found = profile_distances(Profile.stack([PROFILE, copies]), transform="signed log").values
-    between = found[np.triu_indices(3, 1)].mean()
-    assert np.diag(found[:3, 3:]).max() < 1e-3 * between
+    copies = replace(nulls.permuted_copies(STACK), labels=("a", "b", "c"))
+    both = Profile.stack([PROFILE, ablation_profile(copies, TRIALS, controls=())])
+    found = profile_distances(both, transform="signed log").values
+    assert np.diag(found[:3, 3:]).max() < 1e-3 * found[np.triu_indices(3, 1)].mean()
 
 
 def test_an_empty_sector_is_left_out_and_not_an_effect_of_zero():
@@ -50,27 +41,20 @@ def test_an_empty_sector_is_left_out_and_not_an_effect_of_zero():
     found = profile_distances(replace(PROFILE, removed_mass=mass, effect=effect), transform="none")
     rest = np.sqrt(((effect[0, 1:] - effect[1, 1:]) ** 2).mean())
     assert found.values[0, 1] == pytest.approx(rest) and np.isnan(found.effects[0, 0])
-    assert (
-        found.spread[0] == pytest.approx(effect[1:, 0].std())
-        and found.values[1, 2] == profile_distances(PROFILE, transform="none").values[1, 2]
-    )
+    assert found.spread[0] == pytest.approx(effect[1:, 0].std())
+    whole = profile_distances(PROFILE, transform="none")
+    assert found.values[1, 2] == whole.values[1, 2]
 
 
 @pytest.mark.parametrize(
-    "profile, message",
+    "profile, transform, message",
     [
-        (ablation_profile(STACK[0], TRIALS, controls=()), "at least two networks; got 1"),
-        (replace(PROFILE, effect=np.full((3, 7), np.inf)), "it diverged"),
-        (replace(PROFILE, removed_mass=np.zeros((3, 7))), "no removal in common"),
+        (ablation_profile(STACK[0], TRIALS, controls=()), "none", "at least two networks; got 1"),
+        (replace(PROFILE, effect=np.full((3, 7), np.inf)), "none", "it diverged"),
+        (replace(PROFILE, removed_mass=np.zeros((3, 7))), "none", "no removal in common"),
+        (PROFILE, "log", "transform must be one of 'signed log', 'none'; got 'log'"),
     ],
 )
-def test_messages(profile, message):
+def test_messages(profile, transform, message):
     with pytest.raises(InputError, match=message):
-        profile_distances(profile, transform="none")
-
-
-def test_the_transform_is_asked_for():
-    with pytest.raises(
-        InputError, match="transform must be one of 'signed log', 'none'; got 'log'"
-    ):
-        profile_distances(PROFILE, transform="log")
+        profile_distances(profile, transform=transform)

@@ -20,19 +20,17 @@ SECTION = re.compile(
 )
 
 
-def variables():
-    """What the chapter has defined by then, with networks that were not trained."""
-    task = Copy(3, 2, 6)
-    networks = random_rnn(2, 8, task.input_size, task.output_size, biases=False)
-    return {"cases": [page.Case("Copying", networks, task.test_trials(64), task.metric)]}
-
-
 def blocks(name):
     return [
         SECTION.search(cell_text(cell))[1]
         for cell in CHAPTERS[name].source["cells"]
         if SECTION.search(cell_text(cell))
     ]
+
+
+def code_of(chapter):
+    cells = chapter.source["cells"]
+    return "\n".join(cell_text(cell) for cell in cells if cell["cell_type"] == "code")
 
 
 def test_the_chapters_with_a_live_section():
@@ -43,32 +41,25 @@ def test_the_block_runs_and_ends_with_the_panel():
     pytest.importorskip("ipywidgets")
     (code,) = blocks("explore")
     *statements, last = code.strip().splitlines()
-    defined = {"sk": sk, "threshold": 0.7, **variables()}
+    task = Copy(3, 2, 6)
+    networks = random_rnn(2, 8, task.input_size, task.output_size, biases=False)
+    cases = [page.Case("Copying", networks, task.test_trials(64), task.metric)]
+    defined = {"sk": sk, "threshold": 0.7, "cases": cases}
     exec("\n".join(statements), defined)
     panel = eval(last, defined)
     assert panel.view.setting == Setting(threshold=0.7) and panel.view.trials == 64
-    assert panel.view.metric == "replay accuracy"
     panel.remove["RR"].value = True
     assert panel.view.ablated.W_rec.shape == (1, 8, 8)
+    assert "replay accuracy, 64 trials:" in panel.summary.value
 
 
 def test_the_block_uses_names_that_the_chapter_defines():
-    code = "\n".join(
-        cell_text(cell)
-        for cell in CHAPTERS["explore"].source["cells"]
-        if cell["cell_type"] == "code"
-    )
-    assert re.search(r"^cases = ", code, re.MULTILINE)
-    assert "import schurkit as sk" in code and "threshold" in [
-        parameter.name for parameter in CHAPTERS["explore"].parameters
-    ]
+    chapter = CHAPTERS["explore"]
+    assert re.search(r"^cases = ", code_of(chapter), re.MULTILINE)
+    assert "threshold" in [parameter.name for parameter in chapter.parameters]
 
 
 def test_no_widget_stands_in_a_cell_that_a_page_would_show():
-    code = [
-        cell_text(cell)
-        for chapter in CHAPTERS.values()
-        for cell in chapter.source["cells"]
-        if cell["cell_type"] == "code"
-    ]
-    assert not any("sk.explore(" in text or "ipywidgets" in text for text in code)
+    code = "\n".join(map(code_of, CHAPTERS.values()))
+    assert "import schurkit as sk" in code and "sk.explore(" not in code
+    assert "ipywidgets" not in code

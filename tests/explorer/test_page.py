@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from helpers import random_rnn, random_trials
 
-from schurkit import RNN, Trials, nb, real_schur
+from schurkit import nb, real_schur
 from schurkit.checks import InputError
 from schurkit.explorer import page
-from schurkit.explorer.page._html import LARGEST, _squeezed, pack, script
+from schurkit.explorer.page._html import pack, script
 from schurkit_press import run
 from schurkit_press.chapters import chapters
 
@@ -35,6 +35,10 @@ def data_of(one):
     )
 
 
+def small(hidden=4, networks=1, **kind):
+    return random_rnn(networks, hidden, biases=False, **kind)
+
+
 # ---- numbers
 @pytest.mark.parametrize(
     ("values", "kind"),
@@ -50,35 +54,24 @@ def data_of(one):
 )
 def test_an_array_is_packed_exactly_into_the_smallest_kind(values, kind):
     packed = pack(values)
-    back = np.frombuffer(
-        base64.b64decode(packed["data"]), {"i1": "<i1", "f4": "<f4", "f8": "<f8"}[kind]
-    )
-    assert packed["kind"] == kind and np.array_equal(
-        back.astype(float), np.asarray(values, dtype=float)
-    )
+    back = np.frombuffer(base64.b64decode(packed["data"]), f"<{kind}")
+    assert packed["kind"] == kind and np.array_equal(back.astype(float), np.array(values, float))
 
 
 def test_a_preset_rebuilds_the_form():
-    W = np.array([[0.5, 0.9, 0.3], [-0.4, 0.5, 0.2], [0.0, 0.0, -0.7]])
-    form = real_schur(W)
+    form = real_schur([[0.5, 0.9, 0.3], [-0.4, 0.5, 0.2], [0.0, 0.0, -0.7]])
     (given, *_) = data_of(page.schur({"mine": form}))["presets"]
-    (pair,) = [mode for mode in given["modes"] if "angle" in mode]
-    (single,) = [mode for mode in given["modes"] if "angle" not in mode]
-    turn = pair["value"] * np.sin(pair["angle"])
+    single, pair = sorted(given["modes"], key=lambda mode: "angle" in mode)
+    cos, sin = (pair["value"] * f(pair["angle"]) for f in (np.cos, np.sin))
     start = next(block.start for block in form.blocks if block.size == 2)
-    expected = [
-        [pair["value"] * np.cos(pair["angle"]), turn * pair["stretch"]],
-        [-turn / pair["stretch"], pair["value"] * np.cos(pair["angle"])],
-    ]
+    expected = [[cos, sin * pair["stretch"]], [-sin / pair["stretch"], cos]]
     assert np.allclose(form.T[start : start + 2, start : start + 2], expected, atol=1e-14)
     assert single["value"] == pytest.approx(-0.7)
-    couplings = {(i, j): v for i, j, v in given["couplings"]}
-    assert couplings == pytest.approx(
-        {(i, j): form.N[i, j] for i, j in np.argwhere(form.N).tolist()}, abs=1e-9
-    )
-
-
-def test_rounding_noise_is_no_coupling():
+    couplings = np.zeros((3, 3))
+    for i, j, value in given["couplings"]:
+        couplings[i, j] = value
+    assert np.allclose(couplings, form.N, atol=1e-9)
+    # rounding noise is no coupling
     turn = np.linalg.qr(np.arange(9.0).reshape(3, 3) + np.eye(3))[0]
     W = turn @ np.array([[0.9, 0.5, 0.0], [0.0, 0.6, 0.0], [0.0, 0.0, 0.3]]) @ turn.T
     (given, *_) = data_of(page.schur({"turned": W}))["presets"]
@@ -87,12 +80,10 @@ def test_rounding_noise_is_no_coupling():
 
 # ---- html
 def test_nothing_in_the_data_can_close_the_script():
-    case = page.Case(
-        "</script><script>alert(1)</script><!--", random_rnn(1, 4, biases=False), random_trials()
-    )
-    html = page.ablation([case], draws=1).html
-    assert html.count("</script>") == 2 and "<script>alert" not in html
-    assert data_of(page.ablation([case], draws=1))["tasks"][0]["name"] == case.name
+    name = "</script><script>alert(1)</script><!--"
+    one = page.ablation([page.Case(name, small(), random_trials())], draws=1)
+    assert one.html.count("</script>") == 2 and "<script>alert" not in one.html
+    assert data_of(one)["tasks"][0]["name"] == name
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -107,16 +98,10 @@ def test_a_script_is_small_has_no_id_and_asks_for_nothing(kind):
     assert "</" not in code and not re.search(r"[{ ]id: ", code)
 
 
-def test_squeezing_keeps_what_is_said_in_strings():
-    assert _squeezed('  // only a comment\n\n  const a = "x  // y";\n') == 'const a = "x  // y";\n'
-
-
 def test_the_still_picture_says_the_numbers():
-    trials = random_trials()
-    one = page.ablation([page.Case("a task", random_rnn(1, 6, biases=False), trials)], draws=2)
+    one = page.ablation([page.Case("a task", small(6), random_trials())], draws=2)
     assert "without CR" in one.text and one.text in one.html.replace("&#x27;", "'")
-    assert '<img alt="' in one.html and repr(one).startswith("Page(ablation, ")
-    assert one._repr_html_() == one.html
+    assert '<img alt="' in one.html and one._repr_html_() == one.html
 
 
 def test_a_document_forbids_every_request():
@@ -127,15 +112,17 @@ def test_a_document_forbids_every_request():
 # ---- a chapter is run again when its explorer changes, and only then
 def test_a_chapter_with_an_explorer_depends_on_the_scripts(monkeypatch, tmp_path):
     book = chapters(ROOT)
-    with_one, without = book["explore"], book["flip_flop"]
-    before = [run.cache_key(ROOT, chapter, {}) for chapter in (with_one, without)]
-    assert before == [run.cache_key(ROOT, chapter, {}) for chapter in (with_one, without)]
+
+    def keys():
+        return [run.cache_key(ROOT, book[name], {}) for name in ("explore", "flip_flop")]
+
+    before = keys()
+    assert before == keys()
     copy = tmp_path / "schurkit"
     shutil.copytree(run.HELPER, copy, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "explorer" / "page" / "ablation.js").write_text("// another script")
     monkeypatch.setattr(run, "CODE", run.CODE | {"schurkit": copy})
-    after = [run.cache_key(ROOT, chapter, {}) for chapter in (with_one, without)]
-    assert after[0] != before[0] and after[1] == before[1]
+    assert [a == b for a, b in zip(before, keys())] == [False, True]
 
 
 # ---- nb.explorer
@@ -144,30 +131,19 @@ def test_an_explorer_is_displayed_with_its_caption(capsys):
     assert capsys.readouterr().out.startswith("Explorer small-matrix: Two slow modes")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((None, "a-name", "text"), "needs a page of schurkit.explorer.page; got NoneType"),
-        ((None, "A name", "text"), "lower-case words joined by '-'"),
-        ((None, "a-name", " "), "explorer a-name needs a caption"),
-    ],
-)
-def test_an_explorer_that_cannot_be_shown_is_refused(arguments, message):
-    with pytest.raises(InputError, match=re.escape(message)):
-        nb.explorer(*arguments)
-
-
 # ---- refusals
 def refused_ablation(rnn=None, trials=None, metric="fvu", **kwargs):
-    rnn = random_rnn(1, 4, biases=False) if rnn is None else rnn
-    page.ablation(
-        [page.Case("task", rnn, random_trials() if trials is None else trials, metric)], **kwargs
-    )
+    case = page.Case("task", rnn or small(), trials or random_trials(), metric)
+    page.ablation([case], **kwargs)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: nb.explorer(None, "a-name", "text"), "a page of schurkit.explorer.page; got None"),
+        (lambda: nb.explorer(None, "A name", "text"), "lower-case words joined by '-'"),
+        (lambda: nb.explorer(None, "a-name", " "), "explorer a-name needs a caption"),
+        (lambda: refused_ablation(trials=random_trials(inputs=1)), "as the networks"),
         (lambda: page.ablation([]), "at least one Case"),
         (lambda: page.ablation(["copy"]), "at least one Case"),
         (
@@ -178,7 +154,7 @@ def refused_ablation(rnn=None, trials=None, metric="fvu", **kwargs):
         (lambda: refused_ablation(threshold=1.5), "threshold must be between 0 and 1; got 1.5"),
         (lambda: refused_ablation(draws=-1), "draws must be at least 0"),
         (
-            lambda: refused_ablation(random_rnn(1, 4, biases=False, leak=np.full(4, 0.5))),
+            lambda: refused_ablation(small(leak=np.full(4, 0.5))),
             "one leak for all units",
         ),
         (
@@ -189,9 +165,9 @@ def refused_ablation(rnn=None, trials=None, metric="fvu", **kwargs):
             lambda: page.frequency(replace(adder(), activation="sigmoid")),
             "the activation of an explorer in a page must be one of 'tanh', 'relu'",
         ),
-        (lambda: refused_ablation(random_rnn(1, 129, biases=False)), "at most 128 units; got 129"),
+        (lambda: refused_ablation(small(129)), "at most 128 units; got 129"),
         (
-            lambda: refused_ablation(random_rnn(9, 128, biases=False), draws=0),
+            lambda: refused_ablation(small(128, 9), draws=0),
             "MB to the page; the limit is 2.5 MB",
         ),
         (
@@ -217,13 +193,3 @@ def refused_ablation(rnn=None, trials=None, metric="fvu", **kwargs):
 def test_what_a_page_cannot_show_is_refused(make, message):
     with pytest.raises(InputError, match=re.escape(message)):
         make()
-
-
-def test_the_limit_of_a_page_is_on_what_stands_in_it():
-    assert len(page.frequency(adder(networks=2)).html) < LARGEST
-
-
-def test_trials_that_do_not_suit_the_network_are_refused_as_in_a_live_session():
-    rnn = RNN(np.ones((4, 1)), 0.1 * np.eye(4), np.ones((1, 4)))
-    with pytest.raises(InputError, match="as the networks"):
-        page.ablation([page.Case("task", rnn, Trials(np.zeros((2, 3, 2)), np.ones((2, 3, 1))))])

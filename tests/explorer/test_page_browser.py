@@ -2,6 +2,9 @@
 without requests, and open to everyone.
 """
 
+import json
+import re
+
 import numpy as np
 import pytest
 from helpers import random_rnn, random_trials
@@ -130,85 +133,52 @@ def number(value):
     return np.inf if value is None else value
 
 
-@pytest.mark.parametrize(
-    ("sectors", "couplings", "threshold"),
-    [
-        ((), (), 0.9),
-        (("CR",), (), 0.9),
-        (("RR", "CC"), (), 0.6),
-        ((), ((0, 1), (1, 4)), 0.9),
-        (("CC",), ((0, 2),), 0.75),
-        (("RR",), (), 0.0),
-    ],
-)
 @pytest.mark.parametrize("position", range(len(CASES) + 1))
-def test_the_page_computes_what_schurkit_computes(opened, position, sectors, couplings, threshold):
+def test_the_page_computes_what_schurkit_computes(opened, position):
     tab = opened("ablation")
     flat = [(case, i) for case in ablation_cases() for i in range(len(case.rnn))]
     case, i = flat[position]
-    blocks = len(Explorer(case.rnn, case.trials, metric=case.metric).form(i, 0.9).blocks)
-    couplings = [pair for pair in couplings if pair[1] < blocks]
-    expected = Explorer(
-        case.rnn.astype(np.float64), case.trials, metric=case.metric, controls=("block-upper",)
-    ).view(Setting(i, threshold, sectors, tuple(couplings), 2))
-    found = change(
-        tab,
-        {
-            "network": position,
-            "threshold": threshold,
-            "sectors": list(sectors),
-            "couplings": couplings,
-            "trial": 2,
-        },
-    )
-    assert found["n_leading"] == expected.form.n_leading
-    assert found["removed_mass"] == pytest.approx(expected.removed_mass, rel=1e-9)
-    for name in ("full", "value"):
-        assert number(found[name]) == pytest.approx(getattr(expected, name), rel=1e-6)
-    assert [number(value) for value in found["controls"]] == pytest.approx(
-        expected.controls.get("block-upper", np.zeros(0)).tolist(), rel=1e-6
-    )
-    steps = len(expected.output)
-    if np.isfinite(expected.full) and np.abs(expected.output).max() < 1e6:
-        outputs = np.array(found["output"]).reshape(-1, steps, expected.output.shape[1])[2]
-        assert np.abs(outputs - expected.output).max() < 1e-6
+    kind = {"metric": case.metric, "controls": ("block-upper",)}
+    explorer = Explorer(case.rnn.astype(np.float64), case.trials, **kind)
+    blocks = len(explorer.form(i, 0.9).blocks)
+    for changes in SETTINGS:
+        setting = {"threshold": 0.9, "sectors": [], "couplings": [], "trial": 2} | changes
+        setting["couplings"] = [pair for pair in setting["couplings"] if pair[1] < blocks]
+        kinds = {"sectors": tuple(setting["sectors"])}
+        kinds["couplings"] = tuple(map(tuple, setting["couplings"]))
+        expected = explorer.view(Setting(i, setting["threshold"], trial=2, **kinds))
+        found = change(tab, setting | {"network": position})
+        assert found["n_leading"] == expected.form.n_leading
+        assert found["removed_mass"] == pytest.approx(expected.removed_mass, rel=1e-9)
+        for name in ("full", "value"):
+            assert number(found[name]) == pytest.approx(getattr(expected, name), rel=1e-6)
+        controls = expected.controls.get("block-upper", np.zeros(0)).tolist()
+        assert [number(value) for value in found["controls"]] == pytest.approx(controls, rel=1e-6)
+        if np.isfinite(expected.full) and np.abs(expected.output).max() < 1e6:
+            outputs = np.array(found["output"]).reshape(-1, *expected.output.shape)[2]
+            assert np.abs(outputs - expected.output).max() < 1e-6
 
 
 def test_the_sentences_are_those_of_a_live_session(opened):
-    tab = opened("ablation")
-    found = change(tab, {"sectors": ["CR"]})
-    case = ablation_cases()[0]
-    view = Explorer(case.rnn.astype(np.float64), case.trials, controls=("block-upper",)).view(
-        Setting(sectors=("CR",))
-    )
-    assert (
-        f"R holds {view.form.n_leading} of 9 units. Removed: CR, {view.removed_mass:.2%}".replace(
-            "%", " %"
-        )
-        in found["sentences"]
-    )
+    tab, case = opened("ablation"), ablation_cases()[0]
+    found = change(tab, {"sectors": ["CR"]})["sentences"]
+    explorer = Explorer(case.rnn.astype(np.float64), case.trials, controls=("block-upper",))
+    view = explorer.view(Setting(sectors=("CR",)))
+    removed = f"Removed: CR, {100 * view.removed_mass:.2f} %"
+    assert f"R holds {view.form.n_leading} of 9 units. {removed}" in found
     worse = int((view.controls["block-upper"] > view.value).sum())
-    assert f"{worse} of 20 are worse than the removal" in found["sentences"]
-    assert tab.inner_text("[role=status]") == found["sentences"]
+    assert f"{worse} of 20 are worse than the removal" in found
+    assert tab.inner_text("[role=status]") == found
 
 
 def test_the_page_draws_the_numbers_of_schurkit(opened):
     tab = opened("ablation")
-    for seed, stream, step, size in (
-        (0, "control block-upper CR", 0, 4096),
-        (2**53, "ü", 7, 64),
-        (123456789, "", 3, 1),
-    ):
-        drawn = tab.evaluate(
-            "given => [...document.querySelector('.ske').schurkit.normals(...given)]",
-            [seed, stream, step, size],
-        )
-        assert np.abs(np.array(drawn) - random.normal(seed, stream, step, size)).max() < 1e-13
-        order = tab.evaluate(
-            "given => document.querySelector('.ske').schurkit.permutation(...given)",
-            [seed, stream, step, size],
-        )
-        assert order == random.permutation(seed, stream, step, size).tolist()
+    call = "given => [...document.querySelector('.ske').schurkit.NAME(...given)]"
+    for key in ([0, "control block-upper CR", 0, 4096], [2**53, "ü", 7, 64], [123456789, "", 3, 1]):
+        drawn = tab.evaluate(call.replace("NAME", "normals"), key)
+        assert np.abs(np.array(drawn) - random.normal(*key)).max() < 1e-13
+        order = tab.evaluate(call.replace("NAME", "permutation"), key)
+        assert order == random.permutation(*key).tolist()
 
 
 def check_matrix(view):
@@ -225,59 +195,45 @@ def check_matrix(view):
 
 def test_a_small_matrix_grows_as_schurkit_says(opened):
     tab = opened("schur")
-    view = tab.evaluate("() => document.querySelector('.ske').schurkit.ready")
-    A = check_matrix(view)
-    assert np.allclose(
-        np.sort_complex(np.linalg.eigvals(A)), np.sort_complex(np.linalg.eigvals(T)), atol=1e-12
-    )
+    A = check_matrix(tab.evaluate("() => document.querySelector('.ske').schurkit.ready"))
+    eigenvalues = [np.sort_complex(np.linalg.eigvals(matrix)) for matrix in (A, T)]
+    assert np.allclose(*eigenvalues, atol=1e-12)
     A = check_matrix(change(tab, {"scale": 2.5}))
     assert np.linalg.norm(np.triu(A, 2)) == pytest.approx(2.5 * np.linalg.norm(np.triu(T, 2)))
-    path, pulse = np.array(shown(tab)["paths"]), np.zeros(6)
-    pulse[5] = 1
-    assert path[:, 3] == pytest.approx(
-        [
-            np.linalg.norm(part)
-            for part in np.split(np.linalg.matrix_power(A, 3) @ pulse, [2, 3, 4, 5])
-        ]
-    )
-
-
-@pytest.mark.parametrize("preset", [1, 2, 3])
-def test_the_plain_matrices_too(opened, preset):
-    tab = opened("schur")
-    tab.locator("select").first.select_option(str(preset))
-    view = settled(
-        tab,
-        f"view.least && view.setting.name !== 'six units' && view.n === {[2, 4, 3][preset - 1]}",
-    )
-    check_matrix(view)
-    if preset == 3:
-        assert (
-            view["henrici"] == 0 and max(view["growth"]) == 1.0 and "is normal" in view["sentences"]
-        )
+    pulsed = np.split(np.linalg.matrix_power(A, 3)[:, 5], [2, 3, 4, 5])
+    paths = np.array(shown(tab)["paths"])[:, 3]
+    assert paths == pytest.approx([np.linalg.norm(part) for part in pulsed])
+    for preset, units in ((1, 2), (2, 4), (3, 3)):
+        tab.locator("select").first.select_option(str(preset))
+        named = f"view.setting.name !== 'six units' && view.n === {units}"
+        view = settled(tab, f"view.least && {named}")
+        check_matrix(view)
+    assert view["henrici"] == 0 and max(view["growth"]) == 1.0 and "is normal" in view["sentences"]
 
 
 @pytest.mark.parametrize("position", [0, 1])
-@pytest.mark.parametrize("removed", [[], [2], [1, 3, 6], [1, 2, 3, 4, 5, 6]])
-def test_the_table_of_pairs_is_that_of_schurkit(opened, position, removed):
-    tab = opened("frequency")
-    found = change(tab, {"network": position, "removed": removed})
-    one = adders()[position].astype(np.float64)
+def test_the_table_of_pairs_is_that_of_schurkit(opened, position):
+    tab, one = opened("frequency"), adders()[position].astype(np.float64)
+    keys = set(fourier.key_frequencies(fourier.tables(one).X).tolist())
 
     def right(frequencies):
         return fourier.ablated_logits(one, frequencies).argmax(axis=-1) == fourier.sums(13)
 
-    table = right(removed)
-    assert np.array_equal(np.array(found["right"]).reshape(13, 13), table)
-    assert found["all"] == pytest.approx(table.mean())
-    assert found["held"] == pytest.approx(table[np.arange(169).reshape(13, 13) % 3 == 0].mean())
-    keys = set(fourier.key_frequencies(fourier.tables(one).X).tolist())
-    assert len(found["sets"]) == len(found["controls"]) and bool(removed) == bool(found["sets"])
-    for chosen, share in zip(found["sets"], found["controls"]):
-        assert len(set(chosen)) == len(removed) and (
-            not keys & set(chosen) or len(removed) > 6 - len(keys)
-        )
-        assert share == pytest.approx(right(chosen).mean())
+    for removed in ([], [2], [1, 3, 6], [1, 2, 3, 4, 5, 6]):
+        found, table = change(tab, {"network": position, "removed": removed}), right(removed)
+        assert np.array_equal(np.reshape(found["right"], (13, 13)), table)
+        assert found["all"] == pytest.approx(table.mean())
+        assert found["held"] == pytest.approx(table.ravel()[::3].mean())
+        assert [len(chosen) for chosen in found["sets"]] == [len(removed)] * len(found["controls"])
+        assert bool(removed) == bool(found["sets"])
+        for chosen, share in zip(found["sets"], found["controls"]):
+            assert len(set(chosen)) == len(chosen) and share == pytest.approx(right(chosen).mean())
+            assert not keys & set(chosen) or len(removed) > 6 - len(keys)
+
+
+def last_block():
+    case = ablation_cases()[0]
+    return len(Explorer(case.rnn, case.trials).form(0, 0.9).blocks) - 1
 
 
 # ---- by mouse and by keyboard
@@ -288,54 +244,48 @@ def test_couplings_by_mouse(opened):
     tab.get_by_text("Put everything back").click()
     assert settled(tab, "view.removed_mass === 0")["setting"]["sectors"] == []
     box = tab.locator("[role=checkbox]").bounding_box()
-    tab.mouse.click(box["x"] + box["width"] * 0.97, box["y"] + box["height"] * 0.03)
+
+    def click(x, y):
+        tab.mouse.click(box["x"] + box["width"] * x, box["y"] + box["height"] * y)
+
+    click(0.97, 0.03)
     view = settled(tab, "view.setting.couplings.length === 1")
-    last = (
-        len(Explorer(ablation_cases()[0].rnn, ablation_cases()[0].trials).form(0, 0.9).blocks) - 1
-    )
-    assert view["setting"]["couplings"] == [[0, last]]
-    tab.mouse.click(box["x"] + box["width"] * 0.03, box["y"] + box["height"] * 0.97)
+    assert view["setting"]["couplings"] == [[0, last_block()]]
+    click(0.03, 0.97)
     assert "there are no couplings" in tab.inner_text(".ske-note")
     tab.locator("select").select_option("2")
     assert settled(tab, "view.setting.network === 2")["setting"]["couplings"] == []
 
 
+def press(tab, *keys):
+    for key in keys:
+        tab.keyboard.press(key)
+
+
 def test_couplings_by_keyboard(opened):
     tab = opened("ablation")
-    tab.keyboard.press("Tab")
+    press(tab, "Tab")
     assert tab.evaluate("document.activeElement.tagName") == "SELECT"
-    tab.keyboard.press("Tab")
-    tab.keyboard.press("ArrowLeft")
+    press(tab, "Tab", "ArrowLeft")
     assert shown(tab)["setting"]["threshold"] == 0.89
-    for _ in range(2):
-        tab.keyboard.press("Tab")
-    tab.keyboard.press("Space")
+    press(tab, "Tab", "Tab", "Space")
     assert settled(tab, "view.setting.sectors.length")["setting"]["sectors"] == ["RR"]
     grid = tab.locator("[role=checkbox]")
-    for _ in range(4):
-        tab.keyboard.press("Tab")
-    assert grid.evaluate(
-        "node => node === document.activeElement && getComputedStyle(node).outlineStyle === 'solid'"
-    )
-    tab.keyboard.press("End")
-    tab.keyboard.press("ArrowDown")
-    tab.keyboard.press("ArrowLeft")
+    press(tab, *["Tab"] * 4)
+    focused = "node === document.activeElement && getComputedStyle(node).outlineStyle === 'solid'"
+    assert grid.evaluate(f"node => {focused}")
+    press(tab, "End", "ArrowDown", "ArrowLeft")
     assert grid.get_attribute("aria-checked") == "false"
-    tab.keyboard.press("Space")
-    blocks = len(Explorer(ablation_cases()[0].rnn, ablation_cases()[0].trials).form(0, 0.9).blocks)
-    assert shown(tab)["setting"]["couplings"] == [[1, blocks - 2]]
-    assert grid.get_attribute(
-        "aria-checked"
-    ) == "true" and f"Block 1 driven by block {blocks - 2}" in grid.get_attribute("aria-label")
+    press(tab, "Space")
+    place = [1, last_block() - 1]
+    assert shown(tab)["setting"]["couplings"] == [place]
+    assert grid.get_attribute("aria-checked") == "true"
+    assert "Block {} driven by block {}".format(*place) in grid.get_attribute("aria-label")
     assert "removed" in tab.inner_text(".ske-note[aria-live=polite]")
-    tab.keyboard.press("Enter")
+    press(tab, "Enter")
     assert shown(tab)["setting"]["couplings"] == []
-
-
-def test_the_cursor_stays_above_the_diagonal(opened):
-    tab = opened("ablation")
-    tab.locator("[role=checkbox]").focus()
-    for key in [
+    keys = [
+        "Home",
         "Down",
         "Down",
         "Left",
@@ -347,68 +297,64 @@ def test_the_cursor_stays_above_the_diagonal(opened):
         "Shift+Down",
         "Down",
         "Right",
-    ]:
-        tab.keyboard.press(
-            key
-            if key in ("Home", "End")
-            else "+".join([*key.split("+")[:-1], f"Arrow{key.split('+')[-1]}"])
-        )
-        words = tab.locator("[role=checkbox]").get_attribute("aria-label").split()
-        driven, driver = int(words[words.index("Block") + 1]), int(words[words.index("block") + 1])
+    ]
+    for key in keys:  # the cursor stays above the diagonal
+        head, _, arrow = key.rpartition("+")
+        press(tab, key if key in ("Home", "End") else f"{head}{'+' * bool(head)}Arrow{arrow}")
+        label = grid.get_attribute("aria-label")
+        driven, driver = map(int, re.search(r"Block (\d+) .*block (\d+)", label).groups())
         assert 0 <= driven < driver
 
 
 def test_a_matrix_by_keyboard(opened):
     tab = opened("schur")
-    scale = tab.get_by_label("All couplings ×")
-    scale.focus()
-    tab.keyboard.press("Home")
+    tab.get_by_label("All couplings ×").focus()
+    press(tab, "Home")
     view = settled(tab, "view.setting.scale === 0 && view.least")
     assert max(view["growth"][1:]) <= 1.2  # what is left is the shape of the pair
     tab.get_by_label("Mode 2, eigenvalue:").focus()
-    tab.keyboard.press("ArrowRight")
+    press(tab, "ArrowRight")
     assert shown(tab)["setting"]["modes"][1]["value"] == 0.97
-    tab.get_by_label("coupling to unit 3 from unit 6").fill("1.5")
-    assert [2, 5, 1.5] in shown(tab)["setting"]["couplings"]
-    tab.get_by_label("coupling to unit 3 from unit 6").fill("99")
-    assert [2, 5, 5] in shown(tab)["setting"]["couplings"]
-    tab.get_by_label("coupling to unit 3 from unit 6").fill("")
-    assert not [entry for entry in shown(tab)["setting"]["couplings"] if entry[:2] == [2, 5]]
-    tab.get_by_role("combobox", name="Modes").select_option("3 units")
+    for text, expected in (("1.5", [1.5]), ("99", [5]), ("", [])):
+        tab.get_by_label("coupling to unit 3 from unit 6").fill(text)
+        couplings = shown(tab)["setting"]["couplings"]
+        assert [value for i, j, value in couplings if (i, j) == (2, 5)] == expected
+
+    def choose(name, option):
+        tab.get_by_role("combobox", name=name).select_option(option)
+
+    choose("Modes", "3 units")
     assert shown(tab)["n"] == 3
-    tab.get_by_role("combobox", name="Complex pairs").select_option("0")
+    choose("Complex pairs", "0")
     assert len(shown(tab)["setting"]["modes"]) == 3
-    tab.get_by_role("combobox", name="Pulse into").select_option("mode 1")
+    choose("Pulse into", "mode 1")
     assert settled(tab, "view.least")["paths"][1][0] == 0
 
 
 def test_frequencies_by_mouse_and_keyboard(opened):
     tab = opened("frequency")
-    tab.get_by_text("Remove the keys").click()
-    keys = fourier.key_frequencies(fourier.tables(adders()[0]).X).tolist()
-    assert shown_when(tab, "removed", sorted(keys))
-    tab.get_by_text("Remove all but the keys").click()
-    assert shown_when(tab, "removed", sorted(set(range(1, 7)) - set(keys)))
-    tab.get_by_text("Put all back").click()
-    assert shown_when(tab, "removed", [])
+    keys = sorted(fourier.key_frequencies(fourier.tables(adders()[0]).X).tolist())
+    others = sorted({1, 2, 3, 4, 5, 6} - set(keys))
+    buttons = {"Remove the keys": keys, "Remove all but the keys": others, "Put all back": []}
+    for text, removed in buttons.items():
+        tab.get_by_text(text).click()
+        assert removed_when(tab, removed)
     tab.locator("[data-frequency='1']").click()
-    tab.keyboard.press("ArrowRight")
-    tab.keyboard.press("Space")
-    assert shown_when(tab, "removed", [1, 2])
+    press(tab, "ArrowRight", "Space")
+    assert removed_when(tab, [1, 2])
     assert tab.locator("[data-frequency='2']").get_attribute("aria-pressed") == "true"
     assert tab.locator("[data-frequency][tabindex='0']").count() == 1
-    tab.keyboard.press("End")
+    press(tab, "End")
     assert tab.evaluate("document.activeElement.dataset.frequency") == "6"
     tab.wait_for_selector("[role=status]:has-text('as many others')")
 
 
-def shown_when(tab, name, value):
-    settled(
-        tab,
-        f"JSON.stringify(view.setting.{name}) === '{str(value).replace(' ', '')}' && "
-        "view.controls.length === view.sets.length",
+def removed_when(tab, value):
+    chosen = (
+        f"JSON.stringify(view.setting.removed) === '{json.dumps(value, separators=(',', ':'))}'"
     )
-    return shown(tab)["setting"][name] == value
+    view = settled(tab, f"{chosen} && view.controls.length === view.sets.length")
+    return view["setting"]["removed"] == value
 
 
 # ---- for everyone
@@ -416,50 +362,34 @@ def shown_when(tab, name, value):
 @pytest.mark.parametrize("kind", KINDS)
 def test_axe_finds_nothing_serious(opened, kind, scheme):
     run = pytest.importorskip("axe_playwright_python.sync_playwright").Axe().run
-    tab = opened(kind, color_scheme=scheme)
-    found = run(tab).response["violations"]
-    assert [
-        (each["id"], [node["html"] for node in each["nodes"]][:3])
-        for each in found
-        if each["impact"] in ("serious", "critical")
-    ] == []
+    found = run(opened(kind, color_scheme=scheme)).response["violations"]
+    serious = [each for each in found if each["impact"] in ("serious", "critical")]
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in serious] == []
 
 
-@pytest.mark.parametrize("width", [320, 390, 768])
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_explorer_is_wider_than_a_phone(opened, kind, width):
-    tab = opened(kind, width=width)
-    assert tab.evaluate(
-        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-    )
+def seen(tab):
+    return [tab.locator(f".ske-{name}").is_visible() for name in ("live", "still")]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_moves_by_itself(opened, kind):
-    tab = opened(kind, reduced_motion="reduce")
+def test_every_screen_theme_and_paper(opened, kind):
+    tab = opened(kind, color_scheme="dark", reduced_motion="reduce")
+    for width in (320, 390, 768):
+        tab.set_viewport_size({"width": width, "height": 900})
+        widths = tab.evaluate("[document.documentElement].map(e => [e.scrollWidth, e.clientWidth])")
+        assert widths[0][0] <= widths[0][1]
     tab.locator("select").first.focus()
-    tab.keyboard.press("ArrowDown")
-    assert tab.evaluate("document.getAnimations().length") == 0
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_theme_of_the_book_wins_over_that_of_the_system(opened, kind):
-    tab = opened(kind, color_scheme="dark")
-    read = "getComputedStyle(document.querySelector('.ske')).getPropertyValue('--ske-rr')"
-    dark = tab.evaluate(read)
-    tab.evaluate("document.documentElement.dataset.theme = 'light'")
-    light = tab.evaluate(read)
-    tab.evaluate("document.documentElement.dataset.theme = 'dark'")
-    assert (light, tab.evaluate(read)) == ("#0072b2", dark) and light != dark
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_paper_gets_the_still_picture(opened, kind):
-    tab = opened(kind)
-    visible = {name: tab.locator(f".ske-{name}").is_visible() for name in ("live", "still")}
+    press(tab, "ArrowDown")
+    assert tab.evaluate("document.getAnimations().length") == 0  # nothing moves by itself
+    colours = []
+    for theme in ("", "light", "dark"):  # that of the book wins over that of the system
+        tab.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+        style = "getComputedStyle(document.querySelector('.ske'))"
+        colours.append(tab.evaluate(f"{style}.getPropertyValue('--ske-rr')"))
+    assert colours[1] == "#0072b2" and colours[0] == colours[2] != colours[1]
+    assert seen(tab) == [True, False]
     tab.emulate_media(media="print")
-    printed = {name: tab.locator(f".ske-{name}").is_visible() for name in ("live", "still")}
-    assert (visible, printed) == ({"live": True, "still": False}, {"live": False, "still": True})
+    assert seen(tab) == [False, True]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -469,25 +399,26 @@ def test_without_script_the_still_picture_stays(opened, kind):
 
 
 def test_an_explorer_that_fails_leaves_its_still_picture(browser, documents):
-    tab = browser.new_page()
-    wrong = []
+    tab, wrong = browser.new_page(), []
     tab.on("console", lambda message: wrong.append(message.text))
     tab.goto(f"file://{documents}/broken.html")
-    assert (
-        tab.locator(".ske-still").is_visible() and tab.locator(".ske-live").count() == 0 and wrong
-    )
+    assert seen(tab) == [False, True] and wrong
     tab.close()
 
 
 def test_two_explorers_on_a_page_do_not_meet(opened):
     tab = opened("two")
-    tab.evaluate("() => document.querySelectorAll('.ske')[1].schurkit.set({ scale: 2 })")
-    scales = tab.evaluate(
-        "() => [...document.querySelectorAll('.ske')].map((one) => "
-        "one.schurkit.view().setting.scale)"
-    )
-    assert (
-        scales == [1, 2]
-        and tab.locator("[id]").count() == 0
-        and tab.locator("style.ske-style").count() == 1
-    )
+    every = "[...document.querySelectorAll('.ske')]"
+    tab.evaluate(f"() => {every}[1].schurkit.set({{ scale: 2 }})")
+    assert tab.evaluate(f"{every}.map((one) => one.schurkit.view().setting.scale)") == [1, 2]
+    assert [tab.locator(each).count() for each in ("[id]", "style.ske-style")] == [0, 1]
+
+
+SETTINGS = [
+    {},
+    {"sectors": ["CR"]},
+    {"sectors": ["RR", "CC"], "threshold": 0.6},
+    {"couplings": [[0, 1], [1, 4]]},
+    {"sectors": ["CC"], "couplings": [[0, 2]], "threshold": 0.75},
+    {"sectors": ["RR"], "threshold": 0.0},
+]

@@ -2,18 +2,20 @@
 code, complexity.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from schurkit import InputError, Trials, fvu
+from schurkit import InputError, Trials
 from schurkit.engine.compiled import batches
 from schurkit.tasks import (  # fmt: skip
     ContextIntegration,
+    Copy,
     DelayedDiscrimination,
     FlipFlop,
     PathIntegration,
     SineGeneration,
-    check_task,
     complexity,
     estimated_complexity,
 )
@@ -29,77 +31,25 @@ TASKS = [
 NAMES = [f"{task.name}-{task.output_size}" for task in TASKS]
 
 
-def counted(trials):
-    return np.broadcast_to(trials.mask, trials.targets.shape[:-1])
-
-
-@pytest.mark.parametrize("task", TASKS, ids=NAMES)
-def test_protocol_sizes_and_independence(task):
-    check_task(task)
-    many, alone = task.batch([4, 9], 7, 5), task.batch([9], 7, 5)
-    assert many.inputs.shape == (2, 5, task.steps, task.input_size) and many.targets.shape == (
-        2,
-        5,
-        task.steps,
-        task.output_size,
-    )
-    assert all(
-        np.array_equal(getattr(many, name)[1], getattr(alone, name)[0])
-        for name in ("inputs", "targets")
-    )
-    assert not np.array_equal(many.inputs[0], many.inputs[1]) and not np.array_equal(
-        task.batch([9], 8, 5).inputs, alone.inputs
-    )
-    held_out = task.test_trials(40, seed=9)
-    assert held_out.inputs.shape == (40, task.steps, task.input_size)
-    assert not np.array_equal(held_out.inputs[:5], alone.inputs[0]) and not np.array_equal(
-        held_out.inputs, task.test_trials(40, seed=1).inputs
-    )
-    assert fvu(held_out.targets[None], held_out)[0] == 0 and task.stop_mse > 0
-
-
-@pytest.mark.parametrize("task", TASKS, ids=NAMES)
-def test_chance_is_the_error_of_the_mean(task):
-    trials = task.test_trials(4000, seed=3)
-    y = trials.targets[counted(trials)].astype(float)
-    assert ((y - y.mean(axis=0)) ** 2).mean() == pytest.approx(task.chance, rel=0.03)
-
-
 @pytest.mark.parametrize("task", TASKS, ids=NAMES)
 def test_compiled_batches_are_the_tasks_own(task):
     source = batches.Source(task, 13, 5, 2)
     assert source.fill is not None
-    room = batches.Batch(
-        *(np.full((4, *array.shape[1:]), 77).astype(array.dtype) for array in source.sample)
-    )
+    room = batches.Batch(*(np.full((4, *a.shape[1:]), 77).astype(a.dtype) for a in source.sample))
     for seed, step in ((0, 0), (2**64 - 1, 12345)):
         (found,) = source.draw(seed, step, 3, room)
         for i in range(3):
             own = task.batch([seed], step + i, 13)
-            assert np.array_equal(found.inputs[i], own.inputs[0]) and np.array_equal(
-                found.targets[i], own.targets[0]
-            )
-            assert np.array_equal(
-                found.mask[i], np.broadcast_to(own.mask, own.targets.shape[:3])[0]
-            )
+            mask = np.broadcast_to(own.mask, own.targets.shape[:3])
+            for ours, theirs in zip(found, (own.inputs, own.targets, mask), strict=True):
+                assert np.array_equal(ours[i], theirs[0])
 
 
-@pytest.mark.parametrize("task", [FlipFlop(), *TASKS], ids=["flip_flop", *NAMES])
+@pytest.mark.parametrize("task", [FlipFlop(), Copy(), *TASKS], ids=["flip_flop", "copy", *NAMES])
 def test_out_of_distribution_is_twice_as_long(task):
-    other = task.out_of_distribution()
-    if isinstance(task, DelayedDiscrimination):
-        assert (other.shortest, other.longest, other.respond) == (
-            2 * task.shortest,
-            2 * task.longest,
-            task.respond,
-        )
-    else:
-        assert other.steps == 2 * task.steps
-    assert (
-        other.threshold == task.threshold
-        and other.input_size == task.input_size
-        and type(other) is type(task)
-    )
+    fields = {DelayedDiscrimination: ("shortest", "longest"), Copy: ("replay",)}
+    longer = {name: 2 * getattr(task, name) for name in fields.get(type(task), ("steps",))}
+    assert task.out_of_distribution() == replace(task, **longer)
 
 
 @pytest.mark.parametrize("task", TASKS[:2], ids=NAMES[:2])
@@ -114,11 +64,8 @@ def test_discrimination_trial_by_trial(task):
         assert min(f1.min(), f2.min()) >= 2 - 1e-6 and max(f1.max(), f2.max()) <= 10 + 1e-6
         assert (np.abs(f2 - f1) >= task.gap - 1e-5).all()
         assert np.array_equal(np.flatnonzero(mask), second + np.arange(5))
-        expected = (
-            np.concatenate([np.sign(f2 - f1), np.abs(f2 - f1) / 10])
-            if task.auxiliary
-            else np.sign(f2 - f1)
-        )
+        more = [np.abs(f2 - f1) / 10] if task.auxiliary else []
+        expected = np.concatenate([np.sign(f2 - f1), *more])
         assert np.abs(y[second:] - expected).max() < 1e-6 and not y[:second].any()
     assert delays == set(range(task.shortest, task.longest + 1))
 
@@ -133,26 +80,24 @@ def test_discrimination_amplitudes_are_uniform_over_pairs_that_far_apart():
 
 
 def test_sines_hertz_by_hertz():
-    task = SineGeneration(channels=2, frequencies=30)
-    trials = task.test_trials(200)
+    trials = SineGeneration(channels=2, frequencies=30).test_trials(200)
     assert (trials.inputs == trials.inputs[:, :1]).all()
     f = 1 + 29 * trials.inputs[:, 0].astype(float)
     assert np.abs(f - f.round()).max() < 1e-5 and set(np.unique(f.round())) == set(range(1, 31))
-    t = 0.01 * np.arange(1, 101)
-    assert np.abs(np.sin(2 * np.pi * f[:, None] * t[:, None]) - trials.targets).max() < 1e-4
+    t = 0.01 * np.arange(1, 101)[:, None]
+    assert np.abs(np.sin(2 * np.pi * f[:, None] * t) - trials.targets).max() < 1e-4
 
 
 @pytest.mark.parametrize("task", TASKS[4:], ids=NAMES[4:])
 def test_paths_are_the_sum_of_the_inputs_and_stay_inside(task):
     trials, d = task.test_trials(300), task.dimensions
     x, y = trials.inputs.astype(float), trials.targets.astype(float)
-    assert (
-        np.abs(np.linalg.norm(x[..., :d], axis=-1) - 1).max() < 1e-6 and not x[:, 1:, d + 1 :].any()
-    )
-    moves = x[..., :d] * x[..., d, None] * task.speed
-    assert np.abs(x[:, 0, d + 1 :][:, None] * 5 + np.cumsum(moves, axis=1) - y).max() < 1e-4
-    assert np.abs(y).max() <= 5 and x[..., d].min() >= 0 and x[..., d].max() <= 1
-    turned = (x[:, 1:, :d] * x[:, :-1, :d]).sum(axis=-1)
+    heading, speed, start = x[..., :d], x[..., d, None], x[..., d + 1 :]
+    assert np.abs(np.linalg.norm(heading, axis=-1) - 1).max() < 1e-6 and not start[:, 1:].any()
+    moves = np.cumsum(heading * speed * task.speed, axis=1)
+    assert np.abs(start[:, :1] * 5 + moves - y).max() < 1e-4
+    assert np.abs(y).max() <= 5 and speed.min() >= 0 and speed.max() <= 1
+    turned = (heading[:, 1:] * heading[:, :-1]).sum(axis=-1)
     assert 0.3 < turned.mean() < 0.99  # headings wander, they do not jump
 
 
@@ -167,28 +112,25 @@ def test_complexity_in_closed_form_and_estimated():
         if task.start == "pulse":
             demand = pytest.approx(task.bits * (1 - task.pulse_probability), rel=0.05)
             assert exact.output_entropy == task.bits and exact.memory_demand == demand
-        assert (found.output_entropy, found.memory_demand) == pytest.approx(
-            (exact.output_entropy, exact.memory_demand), rel=0.01
-        )
+        assert found.output_entropy == pytest.approx(exact.output_entropy, rel=0.01)
+        assert found.memory_demand == pytest.approx(exact.memory_demand, rel=0.01)
+    method = complexity(ContextIntegration(), trials=500).method
+    assert method.startswith("estimated from 500 trials in 16 bins")
 
 
 def test_complexity_of_what_is_known():
     coins = np.random.default_rng(0).choice([-1.0, 1.0], size=(2000, 4, 2))
-    copied, random_inputs = (
-        estimated_complexity(Trials(coins, coins)),
-        estimated_complexity(Trials(coins, coins[::-1].copy())),
-    )
-    assert copied.output_entropy == pytest.approx(
-        2, abs=1e-2
-    ) and copied.memory_demand == pytest.approx(0, abs=1e-9)
-    assert random_inputs.memory_demand == pytest.approx(2, abs=1e-2)
     uniform = np.random.default_rng(1).uniform(size=(20_000, 1, 1))
-    assert estimated_complexity(
-        Trials(np.zeros_like(uniform), uniform), bins=8
-    ).output_entropy == pytest.approx(3, abs=0.01)
-    # autonomous steps: the input is zero there
-    held = estimated_complexity(Trials(np.zeros((2000, 2, 1)), coins[:, :4, :1]))
-    assert held.memory_demand == pytest.approx(1, abs=0.01)
+    autonomous = np.zeros((2000, 2, 1))  # the input is zero there
+    for inputs, targets, entropy, demand in (
+        (coins, coins, 2, 0),
+        (coins, coins[::-1].copy(), 2, 2),
+        (autonomous, coins[..., :1], 1, 1),
+        (0 * uniform, uniform, 3, 3),
+    ):
+        found = estimated_complexity(Trials(inputs, targets), bins=8)
+        assert found.output_entropy == pytest.approx(entropy, abs=0.01)
+        assert found.memory_demand == pytest.approx(demand, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -204,12 +146,6 @@ def test_complexity_of_what_is_known():
 def test_harder_tasks_ask_for_more(easier, harder):
     a, b = (complexity(task, trials=1000) for task in (easier, harder))
     assert b.output_entropy > a.output_entropy + 0.5 and b.memory_demand > a.memory_demand + 0.5
-
-
-def test_integration_is_estimated():
-    assert complexity(ContextIntegration(), trials=500).method.startswith(
-        "estimated from 500 trials in 16 bins"
-    )
 
 
 @pytest.mark.parametrize(

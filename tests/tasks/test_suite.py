@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from schurkit import InputError, fvu
-from schurkit.tasks import ContextIntegration, FlipFlop, Sine, check_task
+from schurkit import InputError, fvu, replay_accuracy
+from schurkit.tasks import ContextIntegration, Copy, FlipFlop, Sine
 
-TASKS = [FlipFlop(), Sine(), ContextIntegration()]
 READINGS = [
-    *TASKS,
+    FlipFlop(),
+    Sine(),
+    ContextIntegration(),
     FlipFlop(start="pulse"),
     Sine(cues=0, offset=0.0),
     Sine(cues=5),
@@ -17,29 +18,6 @@ READINGS = [
     ContextIntegration(target="sum"),
     ContextIntegration(coherences=2, target="mean"),
 ]
-
-
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_protocol_sizes_and_independence(task):
-    check_task(task)
-    many, alone = task.batch([4, 9], 7, 5), task.batch([9], 7, 5)
-    assert many.inputs.shape == (2, 5, task.steps, task.input_size) and many.targets.shape == (
-        2,
-        5,
-        task.steps,
-        task.output_size,
-    )
-    assert np.array_equal(many.inputs[1], alone.inputs[0]) and np.array_equal(
-        many.targets[1], alone.targets[0]
-    )
-    assert not np.array_equal(many.inputs[0], many.inputs[1]) and not np.array_equal(
-        task.batch([9], 8, 5).inputs, alone.inputs
-    )
-    held_out = task.test_trials(40, seed=9)
-    assert held_out.inputs.shape == (40, task.steps, task.input_size)
-    assert not np.array_equal(held_out.inputs[:5], alone.inputs[0]) and not np.array_equal(
-        held_out.inputs, task.test_trials(40, seed=1).inputs
-    )
 
 
 @pytest.mark.parametrize("task", READINGS, ids=repr)
@@ -99,27 +77,39 @@ def test_the_readings_of_an_integral(target):
     assert np.abs(trials.targets[..., 0] - cued[:, None] * expected).max() < 1e-4
 
 
+def test_copy_replays_the_sequence_over_and_over():
+    trials = Copy(symbols=3, channels=2, replay=8).test_trials(50)
+    assert trials.inputs.shape == (50, 3, 2) and trials.targets.shape == (50, 11, 2)
+    for lag in range(8):
+        assert np.array_equal(trials.targets[:, 3 + lag], trials.inputs[:, lag % 3])
+    assert not trials.mask[:3].any() and trials.mask[3:].all()
+    assert set(np.unique(trials.inputs)) == {-1.0, 1.0}
+    noise = np.random.default_rng(0).normal(size=(1, *trials.targets.shape))
+    assert replay_accuracy(noise, trials)[0] == pytest.approx(0.5, abs=0.05)
+    short, long = (Copy(2, 3, replay).batch([1], 0, 5).inputs for replay in (4, 40))
+    assert np.array_equal(short, long)
+
+
 def test_integration_targets_and_references():
     task = ContextIntegration()
     trials = task.test_trials(3000)
     evidence, cues = trials.inputs[..., :2].astype(float), trials.inputs[..., 2:]
-    assert (
-        (cues.sum(axis=-1) == 1).all()
-        and (cues == cues[:, :1]).all()
-        and cues[:, 0, 0].mean() == pytest.approx(0.5, abs=0.03)
-    )
-    cued = (evidence * cues).sum(axis=-1)
-    assert np.abs(np.cumsum(cued, axis=1) / np.sqrt(48) - trials.targets[..., 0]).max() < 1e-4
+    assert (cues.sum(axis=-1) == 1).all() and (cues == cues[:, :1]).all()
+    assert cues[:, 0, 0].mean() == pytest.approx(0.5, abs=0.03)
+    cued = np.cumsum((evidence * cues).sum(axis=-1), axis=1) / np.sqrt(48)
+    assert np.abs(cued - trials.targets[..., 0]).max() < 1e-4
     blind = np.cumsum(evidence.mean(axis=-1), axis=1)[..., None] / np.sqrt(48)
     assert fvu(blind[None], trials)[0] == pytest.approx(task.context_blind, rel=0.06)
-    both = np.cumsum(evidence.sum(axis=-1), axis=1)[..., None] / np.sqrt(48)
-    assert fvu(both[None], trials)[0] == pytest.approx(1.0, rel=0.06)
     assert trials.targets[:, -1].var() == pytest.approx(2.0, rel=0.1)
 
 
 @pytest.mark.parametrize(
     "make, message",
     [
+        (lambda: Copy(symbols=0), "symbols"),
+        (lambda: Copy(channels=2.5), "channels"),
+        (lambda: Copy(replay=-1), "replay"),
+        (lambda: Copy(threshold=2), "threshold"),
         (lambda: FlipFlop(bits=0), "bits must be at least 1"),
         (lambda: FlipFlop(pulse_probability=2.0), "pulse_probability must be between 0 and 1"),
         (lambda: FlipFlop(start="one"), "start must be one of"),
