@@ -1,5 +1,5 @@
-"""What the torch engine does with calls, devices and memory; the parts that are about CUDA alone are
-skipped on a machine without a GPU.
+"""What the torch engine does with calls, devices and memory; what is about CUDA alone is skipped on
+a machine without a GPU.
 """
 
 import sys
