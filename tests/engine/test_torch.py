@@ -10,7 +10,7 @@ import torch
 from helpers import random_rnn, random_trials
 
 from schurkit import InputError, rollout
-from schurkit.engine import Spec, choose
+from schurkit.engine import Spec, choose, device
 from schurkit.engine import torch as engine_of_torch
 from schurkit.engine.torch import TorchEngine, TorchTrainer, TorchWorker, forward
 from schurkit.store import record_of
@@ -113,7 +113,7 @@ def test_the_loop_can_be_compiled(monkeypatch):
 
 # ------------------------------------------------------------------------------------------ devices
 def test_the_device_is_the_environments(monkeypatch):
-    assert engine_of_torch.wanted_device() == "cpu" and choose("torch").device == CPU
+    assert device.wanted_device() == "cpu" and choose("torch").device == CPU
     monkeypatch.setenv("SCHURKIT_DEVICE", "gpu")
     with pytest.raises(
         InputError,
@@ -140,13 +140,13 @@ def test_a_device_that_is_not_there_is_told_in_one_line(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert (
-        engine_of_torch.device_named("cuda") == torch.device("cuda", 0)
-        and engine_of_torch.device_named("cuda:1").index == 1
+        device.device_named("cuda") == torch.device("cuda", 0)
+        and device.device_named("cuda:1").index == 1
     )
     with pytest.raises(
         InputError, match=r"SCHURKIT_DEVICE=cuda:2, but there are 2 here: 'cuda:0' to 'cuda:1'\."
     ):
-        engine_of_torch.device_named("cuda:2")
+        device.device_named("cuda:2")
 
 
 def test_memory_that_is_not_there_is_told_in_one_line(monkeypatch):
@@ -207,7 +207,7 @@ def test_precision_is_full_inside_and_the_processes_own_outside(wanted, own_prec
     assert inside == ["ieee"] * 2 or inside == [("highest", False)] * 2
     rollout(random_rnn(), random_trials(), engine="torch")
     assert precisions() == before
-    with pytest.raises(ZeroDivisionError), engine_of_torch.full_precision():
+    with pytest.raises(ZeroDivisionError), device.full_precision():
         1 / 0  # noqa: B018
     assert precisions() == before
 
@@ -217,7 +217,7 @@ def test_precision_is_full_inside_and_the_processes_own_outside(wanted, own_prec
 def test_rollouts_in_pieces_are_rollouts(shared, monkeypatch):
     rnn, trials = random_rnn(5), random_trials(None if shared else 5)
     whole = rollout(rnn, trials, states=True, engine="torch")
-    monkeypatch.setattr(engine_of_torch, "MEMORY_ON_A_CPU", 1)
+    monkeypatch.setattr(device, "MEMORY_ON_A_CPU", 1)
     pieces = rollout(rnn, trials, states=True, engine="torch")
     assert (
         np.abs(whole.outputs - pieces.outputs).max() < 1e-12
@@ -228,12 +228,12 @@ def test_rollouts_in_pieces_are_rollouts(shared, monkeypatch):
 def test_as_many_networks_as_there_is_memory_for(monkeypatch):
     size = {"hidden": 12, "channels": 2, "outputs": 2, "trials": 16, "steps": 8}
     engine = TorchEngine()
-    monkeypatch.setattr(engine_of_torch, "MEMORY_ON_A_CPU", 10**9)
+    monkeypatch.setattr(device, "MEMORY_ON_A_CPU", 10**9)
     most = engine.most_networks(**size)
     assert most > engine.most_networks(**size | {"hidden": 24}) > 1
-    monkeypatch.setattr(engine_of_torch, "MEMORY_ON_A_CPU", 10**8)
+    monkeypatch.setattr(device, "MEMORY_ON_A_CPU", 10**8)
     assert most / 11 < engine.most_networks(**size) < most / 9
-    monkeypatch.setattr(engine_of_torch, "MEMORY_ON_A_CPU", 0)
+    monkeypatch.setattr(device, "MEMORY_ON_A_CPU", 0)
     assert engine.most_networks(**size) == 1
 
 
