@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from schurkit import Trials
+from schurkit import InputError, Trials
 from schurkit.engine import choose
 from schurkit.engine.torch import LOSSES, forward
 from schurkit.tasks import ContextIntegration, Copy, FlipFlop, ModularAddition, Sine
@@ -128,6 +128,19 @@ def test_a_tick_stops_training(engine):
     with pytest.raises(Stopped):
         fit(TASK, recipe(10_000), [0], engine, lambda *_: calls.append(1) or len(calls) == 3)
     assert len(calls) == 3
+
+
+class Started(Copy):
+    def batch(self, seeds, step, trials):
+        drawn = super().batch(seeds, step, trials)
+        return replace(drawn, h0=np.ones((len(seeds), trials, 12)))
+
+
+def test_starts_in_a_batch_are_refused(engine):
+    with pytest.raises(
+        InputError, match=r"task 'copy' have starts \(h0\), which training does not"
+    ):
+        fit(Started(2, 2, 6), recipe(), [0], engine)
 
 
 @dataclass(frozen=True)
