@@ -3,7 +3,6 @@ transposition and rotation the invariants.
 """
 
 import doctest
-import time
 
 import numpy as np
 import pytest
@@ -118,13 +117,6 @@ def test_inside_a_nonnormal_pseudospectrum_and_on_eigenvalues(kind):
     assert pseudospectrum(W, re, im) == pytest.approx(smallest(W, re, im), rel=2e-3, abs=1e-13)
 
 
-def test_the_pseudospectrum_of_a_normal_matrix_is_the_distance_to_its_spectrum():
-    W = normal(31, seed=4)
-    re, im = np.linspace(-2, 2, 11), np.linspace(-2, 2, 12)
-    distance = np.abs(re[None, :, None] + 1j * im[:, None, None] - np.linalg.eigvals(W)).min(axis=2)
-    assert pseudospectrum(W, re, im) == pytest.approx(distance, rel=2e-3, abs=1e-13)
-
-
 @given(size=st.sampled_from([3, 14, 33]), exponent=st.integers(-300, 300), seed=st.integers(0, 5))
 @settings(max_examples=25)
 def test_pseudospectra_scale_and_turn_with_the_matrix(size, exponent, seed):
@@ -140,13 +132,6 @@ def test_pseudospectra_scale_and_turn_with_the_matrix(size, exponent, seed):
     assert pseudospectrum(Q @ W @ Q.T, re, im) == pytest.approx(base, rel=2e-3)
 
 
-def test_a_page_of_points_takes_seconds():
-    W, grid = gaussian(72) + rotation(72), np.linspace(-2, 2, 100)
-    start = time.process_time()
-    pseudospectrum(W, grid, grid)
-    assert time.process_time() - start < 10  # about one second; dense SVDs need twenty
-
-
 # ---------------------------------------------------------------------------------- Kreiss constant
 def dense_search(W, radius):
     """The supremum over a fine grid of circles and angles."""
@@ -155,24 +140,6 @@ def dense_search(W, radius):
     points = radius * (1 + depths[:, None]) * np.exp(1j * angles)
     least = np.linalg.svd(points[..., None, None] * np.eye(len(W)) - W, compute_uv=False)[..., -1]
     return (radius * depths[:, None] / least).max()
-
-
-@pytest.mark.parametrize(
-    ("a", "c", "radius"),
-    [
-        (0.0, 3.0, 1.0),
-        (0.5, 1.0, 1.0),
-        (0.9, 2.0, 1.0),
-        (-0.7, 5.0, 1.1),
-        (0.99, 0.3, 1.0),
-        (0.5, 0.01, 2.0),
-    ],
-)
-def test_kreiss_constant_of_a_jordan_block(a, c, radius):
-    W = np.array([[a, c], [0.0, a]])
-    expected = max(dense_search(W, radius), 1.0)  # 1 is the value at infinity
-    assert kreiss_constant(W, radius) >= expected * (1 - 1e-9)
-    assert kreiss_constant(W, radius) == pytest.approx(expected, rel=5e-3)
 
 
 def test_kreiss_constant_of_a_jordan_block_in_closed_form():
@@ -294,14 +261,6 @@ def test_two_units_make_an_ellipse(W):
         assert (far.min(), far.max()) == pytest.approx((minor / 2, major / 2), rel=1e-2)
 
 
-def test_the_range_of_a_normal_matrix_is_the_hull_of_its_eigenvalues():
-    W = normal(9, 5)
-    values = np.linalg.eigvals(W)
-    angles = 2 * np.pi * np.arange(64) / 64
-    reach = (np.exp(-1j * angles)[:, None] * values).real.max(axis=1)
-    assert (np.exp(-1j * angles) * numerical_range(W, 64)).real == pytest.approx(reach, abs=1e-12)
-
-
 @pytest.mark.parametrize("angles", [3, 4, 7, 8, 31])
 def test_points_lie_farthest_out_in_their_direction_and_hold_every_quotient(angles):
     W, rng = gaussian(5, 2), np.random.default_rng(0)
@@ -350,24 +309,9 @@ FUNCTIONS = {
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_messages_about_the_matrix(name):
-    call = FUNCTIONS[name]
-    with pytest.raises(
-        InputError,
-        match=rf"{name} needs W_rec of shape \(hidden, hidden\); got \(4, 3\). Did you pass W_in\?",
-    ):
-        call(np.ones((4, 3)))
-    with pytest.raises(
-        InputError, match=rf"{name} needs a W_rec of at least one unit; got shape \(0, 0\)"
-    ):
-        call(np.ones((0, 0)))
-    with pytest.raises(
-        InputError,
-        match=rf"{name} needs the W_rec of one network.*stack of shape \(2, 3, 3\). Pass "
-        r"W_rec\[i\]",
-    ):
-        call(np.ones((2, 3, 3)))
-    with pytest.raises(InputError, match="W_rec must be finite"):
-        call(np.full((2, 2), np.nan))
+    """All of them are those of `real_schur`, with this function's name."""
+    with pytest.raises(InputError, match=rf"{name} needs W_rec .*got \(4, 3\). Did you pass W_in"):
+        FUNCTIONS[name](np.ones((4, 3)))
 
 
 def test_messages_about_the_rest():

@@ -260,12 +260,14 @@ def test_leak_orders_by_the_step_matrix(leak):
 
 
 @pytest.mark.parametrize("own_D", [False, True])
-def test_a_leak_per_unit_has_the_form_of_its_own_step_matrix(own_D):
+@pytest.mark.parametrize("one_leak", [False, True])
+def test_every_network_has_the_form_of_its_own_step_matrix(own_D, one_leak):
     """And a change of T takes its couplings from diag(D) + diag(leak) W_rec alone: D stays."""
     generator = np.random.default_rng(5)
     W, leak = generator.standard_normal((6, 6)), generator.uniform(0.05, 1, 6)
+    leak = np.ones(6) if one_leak else leak
     D = generator.uniform(-0.5, 0.9, 6) if own_D else 1 - leak
-    form = real_schur(W, leak=leak, D=D if own_D else None)
+    form = real_schur(W, leak=1.0 if one_leak else leak, D=D if own_D else None)
     check_order(form)
     assert form.W_rec == pytest.approx(W, abs=1e-11)
     assert form.spectral_radius == pytest.approx(np.abs(np.linalg.eigvals(W)).max())
@@ -313,13 +315,6 @@ def test_the_sector_of_a_pair_of_blocks_is_that_of_its_entries():
         form.sector_of(1, 1)
 
 
-def test_leak_of_complex_pairs():
-    form = real_schur(assemble([pair(1.0, 3.0), pair(0.9, 0.1)]), leak=0.5)
-    assert form.moduli == pytest.approx(
-        [abs(0.5 + 0.45 * np.exp(0.1j)), abs(0.5 + 0.5 * np.exp(3j))], rel=1e-12
-    )
-
-
 # ------------------------------------------------------------------- invariants over hard matrices
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(
@@ -336,20 +331,9 @@ def test_every_matrix_has_a_sorted_form(kind, size, seed, scale, leak, threshold
     check_form(form, W)
     check_order(form)
     check_sectors(form)
-
-
-@pytest.mark.parametrize("scale", [1.0, 1e-150, 1e150])
-@pytest.mark.parametrize("kind", sorted(KINDS))
-def test_every_kind_at_every_scale(kind, scale):
-    for size in (1, 2, 3, 8, 65):
-        W = scale * KINDS[kind](size, np.random.default_rng(size))
-        form = real_schur(W)
-        check_form(form, W)
-        check_order(form)
-        check_sectors(form)
-        reordered = form.random_order(3, tie=0.2)
-        check_form(reordered, W)
-        assert reordered.refused == () and reordered.n_leading == form.n_leading
+    reordered = form.random_order(3, tie=0.2)
+    check_form(reordered, W)
+    assert reordered.refused == () and reordered.n_leading == form.n_leading
 
 
 LARGE = [
@@ -382,17 +366,6 @@ def test_windows_change_nothing_but_rounding(monkeypatch):
     plain = real_schur(W)
     assert windowed.moduli == pytest.approx(plain.moduli, rel=1e-12)
     assert windowed.norms() == pytest.approx(plain.norms(), rel=1e-9)
-
-
-def test_the_form_is_the_same_each_time():
-    W = KINDS["gaussian"](100, np.random.default_rng(0))
-    forms = [real_schur(W) for _ in range(3)]
-    assert all(
-        np.array_equal(form.T, forms[0].T)
-        and np.array_equal(form.Q, forms[0].Q)
-        and form.blocks == forms[0].blocks
-        for form in forms
-    )
 
 
 def test_a_power_of_two_changes_no_bit_of_the_form():
@@ -448,20 +421,6 @@ def test_radius_zero_or_one_unit_is_all_R(W):
     assert form.removed_mass(form.N) == (0.0 if not form.norm_T else form.norm_N / form.norm_T)
 
 
-def test_numbers_free_of_the_gauge():
-    # Computed once; eigenvalues checked against numpy's.
-    W = np.cos(np.arange(36.0).reshape(6, 6) ** 1.5)
-    form = real_schur(W, threshold=0.75)
-    assert form.moduli == pytest.approx(
-        sorted({round(m, 12) for m in np.abs(np.linalg.eigvals(W))}, reverse=True), abs=1e-11
-    )
-    assert (form.n_leading, [block.size for block in form.blocks]) == (3, [1, 2, 1, 1, 1])
-    scalars = (form.norm_CR, form.henrici, form.norm_T, form.spectral_radius)
-    assert scalars == pytest.approx(
-        (1.3918429246243795, 1.924997360052155, 4.024689272832357, 2.097208199788645), rel=1e-10
-    )
-
-
 def test_the_form_cannot_be_written():
     form = real_schur(_gaussian(4, np.random.default_rng(0)))
     for array in (form.Q, form.T, form.N, form.B, form.moduli, form.eigenvalues):
@@ -474,16 +433,6 @@ def test_the_form_cannot_be_written():
         repr(form)
         == f"SchurForm(4 units in {len(form.blocks)} blocks; R: {form.n_leading} units at "
         f"threshold 0.9; radius {form.radius:.4g})"
-    )
-
-
-def test_W_rec_and_weights_return_to_raw_coordinates():
-    W = _gaussian(8, np.random.default_rng(0))
-    form = real_schur(W)
-    assert form.W_rec == pytest.approx(W, abs=1e-13)
-    assert form.weights(form.B) + form.weights(form.N) == pytest.approx(W, abs=1e-13)
-    assert sorted(np.abs(np.linalg.eigvals(W - form.weights(form.N)))) == pytest.approx(
-        sorted(np.abs(form.eigenvalues)), abs=1e-12
     )
 
 

@@ -95,7 +95,7 @@ def hidden_trajectories(rnn: RNN, trials: Trials) -> np.ndarray:
     ------
     InputError : the trials differ between networks, or a network diverged.
     """
-    inputs = _common_inputs(trials)
+    inputs = trials if trials.networks is None else _common_inputs(trials)
     states = rollout(rnn, inputs, autonomous=trials.autonomous, states=True).states
     for label, state in zip(rnn.labels, states):
         if not np.isfinite(state).all():

@@ -44,7 +44,8 @@ def choose(name: str = "auto", *, dtype=None) -> Engine:
 
         return NumpyEngine()
     try:
-        from .torch import TorchEngine, wanted_device
+        from .device import wanted_device
+        from .torch import TorchEngine
     except ImportError as error:
         advice = "Install schurkit[torch], or use engine='numpy'."
         raise InputError(

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from schurkit.rnn.activations import activate, slope
+from schurkit.rnn.activations import ACTIVATE, SLOPE
 
 from .base import Rule, Spec, Weights, available_threads
 
@@ -100,7 +100,9 @@ def _roll_block(weights, spec, inputs, drives, job, outputs, activity):
         drive = np.moveaxis(own @ weights["W_in"][nets].transpose(0, 2, 1)[:, None], 2, 0) + bias
     equation = _Equation(weights, spec, nets)
     state = np.array(_start(weights["h0"], nets, block, outputs[nets, block].shape[1]))
-    rate = state if spec.form == "rate" else equation.rate(state, np.empty_like(state))
+    rate = np.empty_like(state) if equation.voltage else state
+    if equation.voltage:
+        equation.rate(state, rate)
     pre = np.empty_like(state)
     has_bias = bool(bias.any())
     for t in range(outputs.shape[2]):
@@ -123,43 +125,50 @@ def _start(h0, nets, block, trials: int):
 
 
 class _Equation:
-    """How networks of a stack take a step: `schurkit.RNN.step`, in place and in their dtype."""
+    """How networks of a stack take a step: `schurkit.RNN.step`, in place and in their dtype.
+
+    plain : whether a step is the activation and no more.
+    reads_rate : whether W_out multiplies what W_rec does.
+    """
 
     def __init__(self, weights: Weights, spec: Spec, nets=slice(None)):
-        self.spec, self.voltage = spec, spec.form == "voltage"
+        psi = spec.psi or spec.activation
+        self.activate, self.slope = ACTIVATE[spec.activation], SLOPE[spec.activation]
+        self.psi, self.psi_slope = ACTIVATE[psi], SLOPE[psi]
         self.leak = np.asarray(spec.leak, weights["W_rec"].dtype)
         self.D, self.c = (weights[n][nets, None] if n in weights else None for n in ("D", "c"))
+        self.decay = 1 - self.leak if self.D is None else self.D
+        self.voltage = spec.form == "voltage"
         self.plain = not self.voltage and self.leak.ndim == 0 and self.leak == 1
-        self.psi = spec.psi or spec.activation
-        self.reads_rate = not self.voltage or (self.c is None and self.psi == spec.activation)
+        self.reads_rate = not self.voltage or (self.c is None and psi == spec.activation)
 
     def rate(self, state, out):
-        """φ of pre-activations (rate form), φ(v + c) of voltages."""
-        inside = state if self.c is None else np.add(state, self.c, out=out)
-        return activate(self.spec.activation, inside, out)
+        """What W_rec multiplies, of voltages."""
+        self.activate(state if self.c is None else np.add(state, self.c, out), out)
 
     def readout(self, state, rate):
         """What W_out multiplies."""
-        return rate if self.reads_rate else activate(self.psi, state)
+        return rate if self.reads_rate else self.psi(state)
 
     def advance(self, pre, state, fired, then, rate):
         """From a pre-activation and the state before it to the state `then` and its rate, which are
         one array in the rate form; `fired` is where φ(pre) may be left.
         """
         if self.plain:
-            self.rate(pre, rate)
+            self.activate(pre, rate)
             return
-        leaks = pre if self.voltage else self.rate(pre, fired)
+        leaks = pre if self.voltage else self.activate(pre, fired)
         if self.D is None:
-            np.add(state, self.leak * (leaks - state), out=then)
+            np.add(state, self.leak * (leaks - state), then)
         else:
-            np.add(self.D * state, self.leak * leaks, out=then)
+            np.add(self.D * state, self.leak * leaks, then)
         if self.voltage:
             self.rate(then, rate)
 
-    def decayed(self, d, out):
-        """out = what of a derivative by a state goes back to the state before it."""
-        return np.multiply(d, 1 - self.leak if self.D is None else self.D, out=out)
+
+def _steps(*arrays):
+    """The time steps of each array (networks, time, …), side by side."""
+    return list(zip(*(array.swapaxes(0, 1) for array in arrays)))
 
 
 class NumpyWorker:
@@ -216,13 +225,14 @@ class NumpyWorker:
         np.matmul(_rows(x), weights["W_in"].transpose(0, 2, 1), out=drive)
         bias = weights["b_rec"][:, None] if "b_rec" in weights else None
         pre = self._buffer("pre", (networks, trials, hidden), dtype)
-        for t in range(steps):
-            np.matmul(rates[:, t], W_recT, out=pre)
+        times = _steps(rates[:, :-1], states[:, :-1], slots, states[:, 1:], rates[:, 1:])
+        for t, (rate, state, slot, then, after) in enumerate(times):
+            np.matmul(rate, W_recT, pre)
             if t < driven:
-                pre += slots[:, t]
+                pre += slot
             if bias is not None:
                 pre += bias
-            equation.advance(pre, states[:, t], slots[:, t], states[:, t + 1], rates[:, t + 1])
+            equation.advance(pre, state, slot, then, after)
         return rates, equation.readout(states, rates)
 
     def _slots(self, rates, equation):
@@ -272,30 +282,30 @@ class NumpyWorker:
             for name in ("d_rate", "d_state", "slope")
         )
         d_rate[:] = d_state[:] = 0
-        slots, one, activation = self._slots(rates, equation), reads is rates, self.spec.activation
+        one, leaky = reads is rates, not (equation.plain or equation.voltage)
         if not one:
             delta[:, :first] = 0
-            delta[:, first:] *= slope(equation.psi, reads[:, first + 1 :])
-        for t in range(steps_1 - 2, -1, -1):
-            d = delta[:, t]
+            delta[:, first:] *= equation.psi_slope(reads[:, first + 1 :])
+        times = list(enumerate(_steps(delta, self._slots(rates, equation))))
+        for t, (d, slot) in reversed(times):
             if one and t >= first:
                 d_rate += d
-            if not (equation.plain or equation.voltage):
+            if leaky:
                 d_rate += d_state
-                equation.decayed(d_rate, d_state)
-            slope(activation, slots[:, t], space)
+                np.multiply(d_rate, equation.decay, d_state)
+            equation.slope(slot, space)
             if one:
-                np.multiply(space, d_rate, out=d)
+                np.multiply(space, d_rate, d)
             else:
-                d += np.multiply(space, d_rate, out=space)
+                d += np.multiply(space, d_rate, space)
             if equation.voltage:
                 d += d_state
-                equation.decayed(d, d_state)
+                np.multiply(d, equation.decay, d_state)
             if not equation.plain:
                 d *= equation.leak
-            np.matmul(d, W_rec, out=d_rate)
+            np.matmul(d, W_rec, d_rate)
         if equation.voltage:
-            d_rate *= slope(activation, rates[:, 0], space)
+            d_rate *= equation.slope(rates[:, 0], space)
         return delta, d_rate + d_state
 
 

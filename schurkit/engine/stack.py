@@ -8,7 +8,20 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from schurkit.checks import InputError
+
 from .base import Weights
+
+
+def batch_of(task, seeds: Sequence[int], step: int, trials: int | None):
+    """The training trials of a task at a step; InputError where they have starts of their own."""
+    drawn = task.batch(list(seeds), step, trials)
+    if drawn.h0 is not None:
+        raise InputError(
+            f"the batches of task {task.name!r} have starts (h0), which training does not take: "
+            "leave h0 out of batch."
+        )
+    return drawn
 
 
 class Batches:
@@ -22,7 +35,7 @@ class Batches:
         """Inputs, targets and mask of one step, one network a seed."""
         if self.trials is None and self._whole[0] == tuple(seeds):
             return self._whole[1]
-        drawn = self.task.batch(list(seeds), step, self.trials)
+        drawn = batch_of(self.task, seeds, step, self.trials)
         arrays = drawn.inputs, drawn.targets, drawn.mask
         if self.trials is None:
             self._whole = tuple(seeds), arrays

@@ -272,7 +272,8 @@ def without(rnn: RNN, form: SchurForm, trials: Trials, count: int = 2) -> tuple[
     channel = int(np.argmax(trials.targets[trials.counted].var(axis=0)))
     inputs, targets = trials.inputs[:count], trials.targets[:count]
     counted = trials.counted[:count]
-    first = Trials(inputs, targets, counted | ~counted.any())
+    h0 = None if trials.h0 is None else trials.h0[:count]
+    first = Trials(inputs, targets, counted | ~counted.any(), h0)
     outputs = rollout(ablate(rnn, form, removals), first).outputs
     far = 1e3 * np.abs(trials.targets[trials.counted]).max()
     drawn = np.where(np.abs(outputs) <= far, outputs, np.nan)  # what runs far away ends there

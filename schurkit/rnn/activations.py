@@ -1,37 +1,42 @@
-"""The activations φ and their slopes."""
+"""The activations φ, and their slopes φ′ written in terms of φ; all elementwise, f(x, out=None)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-ACTIVATIONS = ("tanh", "relu", "sigmoid", "softplus", "retanh", "identity")
+
+def _sigmoid(x, out=None):
+    from scipy.special import expit
+
+    return expit(x, out=out)
 
 
-def activate(name: str, x, out=None) -> np.ndarray:
-    """φ(x), elementwise, of one of `ACTIVATIONS`; retanh is max(tanh x, 0)."""
-    if name == "relu":
-        return np.maximum(x, 0, out=out)
-    if name == "softplus":
-        return np.logaddexp(x, 0, out=out)
-    if name == "sigmoid":
-        from scipy.special import expit
-
-        return expit(x, out=out)
-    if name == "identity":
-        return np.positive(x, out=out)
-    out = np.tanh(x, out=out)
-    return np.maximum(out, 0, out=out) if name == "retanh" else out
+def _retanh(x, out=None):
+    return np.maximum(np.tanh(x, out=out), 0, out=out)
 
 
-def slope(name: str, value, out=None) -> np.ndarray:
-    """φ′(x), written in terms of `value` = φ(x); 0 at the corner of relu and retanh."""
-    if name == "relu":
-        return np.greater(value, 0, out=out)
-    if name == "softplus":
-        return np.negative(np.expm1(-value), out=out)
-    if name == "sigmoid":
-        return np.multiply(value, 1 - value, out=out)
-    if name == "identity":
-        return np.power(value, 0, out=out)
-    out = np.subtract(1, np.multiply(value, value, out=out), out=out)
-    return np.multiply(out, value > 0, out=out) if name == "retanh" else out
+def _tanh_slope(value, out=None):
+    return np.subtract(1, np.multiply(value, value, out=out), out=out)
+
+
+ACTIVATE = {
+    "tanh": np.tanh,
+    "relu": lambda x, out=None: np.maximum(x, 0, out=out),
+    "sigmoid": _sigmoid,
+    "softplus": lambda x, out=None: np.logaddexp(x, 0, out=out),
+    "retanh": _retanh,
+    "identity": np.positive,
+}
+"""φ by name; retanh is max(tanh x, 0)."""
+
+SLOPE = {
+    "tanh": _tanh_slope,
+    "relu": lambda value, out=None: np.greater(value, 0, out=out),
+    "sigmoid": lambda value, out=None: np.multiply(value, 1 - value, out=out),
+    "softplus": lambda value, out=None: np.negative(np.expm1(-value), out=out),
+    "retanh": lambda value, out=None: np.multiply(_tanh_slope(value), value > 0, out=out),
+    "identity": lambda value, out=None: np.power(value, 0, out=out),
+}
+"""φ′ of values φ(x); 0 at the corner of relu and retanh."""
+
+ACTIVATIONS = tuple(ACTIVATE)

@@ -9,7 +9,7 @@ import numpy as np
 
 from schurkit.checks import InputError, checked_leak, one_of, read_only, real_array
 
-from .activations import ACTIVATIONS, activate, slope
+from .activations import ACTIVATE, ACTIVATIONS, SLOPE
 
 FORMS = ("rate", "voltage")
 ARRAYS = ("W_in", "W_rec", "W_out", "b_rec", "b_out", "h0")
@@ -189,7 +189,7 @@ class RNN:
 
     def activate(self, x) -> np.ndarray:
         """φ(x), elementwise."""
-        return activate(self.activation, x)
+        return ACTIVATE[self.activation](x)
 
     # States and drives of the following have axes (networks, points, units).
     def drive(self, x) -> np.ndarray:
@@ -204,7 +204,7 @@ class RNN:
 
     def readout(self, state) -> np.ndarray:
         """What W_out multiplies: h in the rate form, ψ(v) in the voltage form."""
-        return state if self.form == "rate" else activate(self.psi or self.activation, state)
+        return state if self.form == "rate" else ACTIVATE[self.psi or self.activation](state)
 
     def outputs(self, state) -> np.ndarray:
         """y of states."""
@@ -224,12 +224,13 @@ class RNN:
     def jacobian(self, state, drive) -> np.ndarray:
         """DF, (networks, points, units, units): entry (i, j) is ∂F_i/∂state_j."""
         leak, W_rec = np.broadcast_to(self.leak, (self.hidden_size,)), self.W_rec[:, None]
+        slope = SLOPE[self.activation]
         if self.form == "voltage":
-            slopes = slope(self.activation, self.rates(state))
+            slopes = slope(self.rates(state))
             derivative = leak[:, None] * W_rec * slopes[..., None, :]
         else:
             rate = self.activate(state @ self.W_rec.transpose(0, 2, 1) + drive)
-            derivative = (leak * slope(self.activation, rate))[..., None] * W_rec
+            derivative = (leak * slope(rate))[..., None] * W_rec
         np.einsum("...ii->...i", derivative)[...] += self.decay
         return derivative
 

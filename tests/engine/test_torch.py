@@ -1,22 +1,18 @@
-"""The torch engine's trainer against autograd and torch.optim, and what it says of devices; the
-parts that are about CUDA alone are skipped on a machine without a GPU.
+"""What the torch engine does with calls, devices and memory; what is about CUDA alone is skipped on
+a machine without a GPU.
 """
 
-import itertools
 import sys
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 import torch
 from helpers import random_rnn, random_trials
 
-from schurkit import InputError, Trials, rollout
-from schurkit.engine import Spec, choose
+from schurkit import InputError, rollout
+from schurkit.engine import Spec, choose, device
 from schurkit.engine import torch as engine_of_torch
-from schurkit.engine.base import ArrayRule, Rule
-from schurkit.engine.torch import LOSSES, TorchEngine, TorchTrainer, TorchWorker, forward
-from schurkit.rnn import ARRAYS
+from schurkit.engine.torch import TorchEngine, TorchTrainer, TorchWorker, forward
 from schurkit.store import record_of
 from schurkit.tasks import ContextIntegration, Copy, FlipFlop, ModularAddition
 from schurkit.training import Phase, Recipe, Store, train
@@ -26,7 +22,6 @@ from schurkit.training.train import Study
 from schurkit_press import price
 from schurkit_press.price import plan
 
-KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3, "per unit"]))
 CPU = torch.device("cpu")
 TASK = Copy(symbols=2, channels=2, replay=6)
 needs_cuda = pytest.mark.skipif(
@@ -43,204 +38,7 @@ def recipe(steps=30, **changes):
     )
 
 
-@dataclass
-class Noise:
-    """A task of random numbers, in a batch of any shape."""
-
-    mask: str = "time"
-    loss: str = "mse"
-    drawn: list = field(default_factory=list)
-    input_size, output_size, name = 2, 4, "noise"
-
-    def batch(self, seeds, step, trials):
-        rows = [self.one(seed, step, trials) for seed in seeds]
-        return Trials(
-            *(
-                np.stack(parts) if i < 2 or self.mask == "networks" else parts[0]
-                for i, parts in enumerate(zip(*rows))
-            )
-        )
-
-    def one(self, seed, step, trials):
-        rng = np.random.default_rng([seed, step])
-        inputs, targets = rng.normal(size=(trials, 5, 2)), rng.normal(size=(trials, 8, 4))
-        if self.loss == "cross_entropy":
-            targets = np.exp(targets) / np.exp(targets).sum(axis=-1, keepdims=True)
-        shared = np.random.default_rng(step)
-        mask = {
-            "time": np.arange(8) > 2,
-            "trials": shared.random((trials, 8)) > 0.5,
-            "networks": rng.random((trials, 8)) > 0.5,
-        }[self.mask]
-        return inputs, targets, mask
-
-
-RULE = Rule(
-    (0.8, 0.98),
-    0.3,
-    ArrayRule(),
-    {
-        "W_rec": ArrayRule(0.5, 1e-6, 0.2, 0.01),
-        "W_out": ArrayRule(2.0, 1e-3),
-        "b_rec": ArrayRule(decay=0.5),
-    },
-)
-
-
-def by_torch(weights, spec, rule, task, seed, rate, steps, trials):
-    """One network by autograd and torch.optim.AdamW: losses and arrays."""
-    tensors = {name: torch.nn.Parameter(torch.tensor(array)) for name, array in weights.items()}
-    groups = [
-        {
-            "params": [p],
-            "lr": rate * rule[n].rate,
-            "eps": rule[n].epsilon,
-            "weight_decay": rule[n].decay,
-        }
-        for n, p in tensors.items()
-    ]
-    optimiser = torch.optim.AdamW(groups, betas=rule.betas)
-    losses = []
-    for step in range(steps):
-        x, y, mask = (
-            torch.tensor(a)
-            for a in (lambda b: (b.inputs, b.targets, b.mask))(task.batch([seed], step, trials))
-        )
-        outputs, _ = forward(
-            {name: p[None] for name, p in tensors.items()}, spec, x, y.shape[2] - x.shape[2]
-        )
-        loss = LOSSES[task.loss](outputs, y, mask)[0]
-        optimiser.zero_grad()
-        (loss + sum(rule[name].l1 * p.abs().sum() for name, p in tensors.items())).backward()
-        for p in tensors.values():
-            # torch's own clipping adds 1e-6 to the norm
-            p.grad *= min(1.0, rule.clip_norm / p.grad.norm().item())
-        optimiser.step()
-        losses.append(loss.item())
-    return losses, {name: p.detach().numpy() for name, p in tensors.items()}
-
-
-@pytest.mark.parametrize("activation, form, leak", KINDS)
-@pytest.mark.parametrize("names", [ARRAYS[:3], ARRAYS])
-@pytest.mark.parametrize(
-    "mask, loss",
-    [
-        ("time", "mse"),
-        ("trials", "cross_entropy"),
-        ("networks", "mse"),
-        ("networks", "cross_entropy"),
-    ],
-)
-def test_five_steps_equal_autograd_and_torch_optim(activation, form, leak, names, mask, loss):
-    rnn = random_rnn(
-        3,
-        activation=activation,
-        form=form,
-        leak=np.linspace(0.2, 1.0, 7) if leak == "per unit" else leak,
-    )
-    start, task, rates = (
-        {name: getattr(rnn, name) for name in names},
-        Noise(mask, loss),
-        [1e-2, 3e-3, 0.0],
-    )
-    trainer = TorchEngine().trainer(start, Spec.of(rnn), RULE, loss)
-    losses, done = trainer.run([0, 1, 2], [4, 7, 9], trainer.source(task, 6, 4, 0), 0, 5, rates)
-    assert done.tolist() == [5, 5, 5]
-    for i, (seed, rate) in enumerate(zip((4, 7, 9), rates)):
-        oracle_losses, oracle = by_torch(
-            {name: array[i] for name, array in start.items()},
-            Spec.of(rnn),
-            RULE,
-            task,
-            seed,
-            rate,
-            5,
-            6,
-        )
-        assert losses[i] == pytest.approx(oracle_losses, rel=1e-9)
-        for name, array in trainer.weights(i).items():
-            assert array.dtype == np.float64 and np.abs(array - oracle[name]).max() < 1e-8, name
-    assert np.array_equal(trainer.weights(2)["W_rec"], start["W_rec"][2]) and not np.array_equal(
-        trainer.weights(0)["W_rec"], start["W_rec"][0]
-    )
-
-
-@pytest.mark.parametrize(
-    "task, changes",
-    [
-        (TASK, {"biases": True, "bias_start": "uniform", "weight_decay": 0.1, "l1": 1e-3}),
-        (FlipFlop(2, 11), {"leak": 0.3, "form": "voltage", "activation": "relu"}),
-        (
-            ContextIntegration(9),
-            {"construction": "mup", "form": "voltage", "leak": 0.5, "clip_norm": None},
-        ),
-        (ModularAddition(5), {"batch_size": None, "loss": "cross_entropy", "biases": True}),
-        (
-            TASK,
-            {"phases": (Phase(13, 1e-2), Phase(24, 3e-3, {"replay": 9})), "checkpoints": (0, 17)},
-        ),
-    ],
-)
-def test_training_equals_the_numpy_engine(task, changes):
-    kind = recipe(**changes)
-    ours, theirs = (fit(task, kind, [0, 3, 8], choose(engine)) for engine in ("torch", "numpy"))
-    for a, b in zip(ours, theirs):
-        assert (
-            a.losses == pytest.approx(b.losses, rel=1e-5)
-            and a.checkpoints.keys() == b.checkpoints.keys()
-        )
-        for name in a.weights:
-            assert (
-                a.weights[name].dtype == np.float32
-                and np.abs(a.weights[name] - b.weights[name]).max() < 1e-5
-            ), name
-
-
-def test_what_the_trainer_leaves_to_workers():
-    start = {name: getattr(random_rnn(1), name) for name in ARRAYS[:3]}
-    assert TorchEngine().trainer(start, Spec(), Rule(nuclear=1e-3)) is None
-    for kind in (recipe(20, nuclear=1e-3), recipe(20, construction="cayley")):
-        a, b = (
-            fit(TASK, kind, [1], choose(engine))[0].weights["W_rec"]
-            for engine in ("torch", "numpy")
-        )
-        assert np.abs(a - b).max() < 1e-5
-
-
 # ------------------------------------------------------------------------ one network beside others
-@dataclass(frozen=True)
-class Poisoned(Copy):
-    def batch(self, seeds, step, trials):
-        drawn = super().batch(seeds, step, trials)
-        targets = drawn.targets.copy()
-        if step >= 5:
-            targets[[seed == 1 for seed in seeds]] = 1e30
-        return Trials(drawn.inputs, targets, drawn.mask)
-
-
-@pytest.mark.parametrize("company", [[0, 1, 2, 3], [1, 2]])
-def test_a_network_that_is_not_finite_stops_alone(company):
-    fitted = dict(zip(company, fit(Poisoned(2, 2, 6), recipe(), company, choose("torch"))))
-    assert {seed: one.stopped for seed, one in fitted.items()} == {
-        seed: 5 if seed == 1 else -1 for seed in company
-    }
-    alone, five = (
-        fit(TASK, recipe(), [2], choose("torch"))[0],
-        fit(TASK, recipe(5), [1], choose("torch"))[0],
-    )
-    assert np.abs(fitted[2].weights["W_rec"] - alone.weights["W_rec"]).max() < 1e-5
-    assert np.abs(fitted[1].weights["W_rec"] - five.weights["W_rec"]).max() < 1e-6
-    assert len(fitted[1].losses) == 1 and np.isfinite(fitted[1].losses).all()
-
-
-def test_a_step_to_infinity_leaves_the_weights_before_it():
-    kind = recipe(phases=(Phase(40, 1e38),), activation="relu", clip_norm=None)
-    with np.errstate(over="ignore", invalid="ignore"):
-        ours, theirs = (fit(TASK, kind, [0, 1], choose(engine)) for engine in ("torch", "numpy"))
-    for a, b in zip(ours, theirs):
-        assert a.stopped == b.stopped > 0 and all(
-            np.isfinite(array).all() for array in a.weights.values()
-        )
 
 
 def trained(calls, networks=range(6), task=TASK):
@@ -284,35 +82,6 @@ def test_networks_that_leave_keep_what_they_had():
         assert pieces[2][row] == pytest.approx(losses[0][i, 15:], rel=1e-4)
 
 
-class Uneven(Copy):
-    """Batches whose length changes with the step."""
-
-    def batch(self, seeds, step, trials):
-        return Copy(2, 2, 4 + step // 3 % 2).batch(seeds, step, trials)
-
-
-def test_batches_may_change_their_shape():
-    task, kind = Uneven(2, 2, 6), recipe(14)
-    a, b = (fit(task, kind, [0, 1], choose(engine))[1] for engine in ("torch", "numpy"))
-    assert np.abs(a.weights["W_rec"] - b.weights["W_rec"]).max() < 1e-5
-
-
-class Overridden(Copy):
-    def batch(self, seeds, step, trials):
-        return super().batch([seed + 1 for seed in seeds], step, trials)
-
-
-def test_batches_are_the_tasks_own():
-    """Also of a class whose `compiled_batch` is that of another."""
-    shifted, plain = (
-        fit(task, recipe(), [seed], choose("torch"))[0]
-        for task, seed in ((Overridden(2, 2, 6), 0), (TASK, 1))
-    )
-    assert not np.array_equal(shifted.weights["W_rec"], plain.weights["W_rec"])
-    theirs = fit(Overridden(2, 2, 6), recipe(), [0], choose("numpy"))[0]
-    assert np.abs(shifted.weights["W_rec"] - theirs.weights["W_rec"]).max() < 1e-5
-
-
 def test_a_whole_training_set_is_uploaded_once(monkeypatch):
     uploads, upload = [], TorchWorker.upload
     monkeypatch.setattr(
@@ -344,7 +113,7 @@ def test_the_loop_can_be_compiled(monkeypatch):
 
 # ------------------------------------------------------------------------------------------ devices
 def test_the_device_is_the_environments(monkeypatch):
-    assert engine_of_torch.wanted_device() == "cpu" and choose("torch").device == CPU
+    assert device.wanted_device() == "cpu" and choose("torch").device == CPU
     monkeypatch.setenv("SCHURKIT_DEVICE", "gpu")
     with pytest.raises(
         InputError,
@@ -371,13 +140,13 @@ def test_a_device_that_is_not_there_is_told_in_one_line(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert (
-        engine_of_torch.device_named("cuda") == torch.device("cuda", 0)
-        and engine_of_torch.device_named("cuda:1").index == 1
+        device.device_named("cuda") == torch.device("cuda", 0)
+        and device.device_named("cuda:1").index == 1
     )
     with pytest.raises(
         InputError, match=r"SCHURKIT_DEVICE=cuda:2, but there are 2 here: 'cuda:0' to 'cuda:1'\."
     ):
-        engine_of_torch.device_named("cuda:2")
+        device.device_named("cuda:2")
 
 
 def test_memory_that_is_not_there_is_told_in_one_line(monkeypatch):
@@ -438,7 +207,7 @@ def test_precision_is_full_inside_and_the_processes_own_outside(wanted, own_prec
     assert inside == ["ieee"] * 2 or inside == [("highest", False)] * 2
     rollout(random_rnn(), random_trials(), engine="torch")
     assert precisions() == before
-    with pytest.raises(ZeroDivisionError), engine_of_torch.full_precision():
+    with pytest.raises(ZeroDivisionError), device.full_precision():
         1 / 0  # noqa: B018
     assert precisions() == before
 
@@ -448,7 +217,7 @@ def test_precision_is_full_inside_and_the_processes_own_outside(wanted, own_prec
 def test_rollouts_in_pieces_are_rollouts(shared, monkeypatch):
     rnn, trials = random_rnn(5), random_trials(None if shared else 5)
     whole = rollout(rnn, trials, states=True, engine="torch")
-    monkeypatch.setattr(engine_of_torch, "MEMORY_ON_A_CPU", 1)
+    monkeypatch.setattr(device, "MEMORY_ON_A_CPU", 1)
     pieces = rollout(rnn, trials, states=True, engine="torch")
     assert (
         np.abs(whole.outputs - pieces.outputs).max() < 1e-12
@@ -459,12 +228,12 @@ def test_rollouts_in_pieces_are_rollouts(shared, monkeypatch):
 def test_as_many_networks_as_there_is_memory_for(monkeypatch):
     size = {"hidden": 12, "channels": 2, "outputs": 2, "trials": 16, "steps": 8}
     engine = TorchEngine()
-    monkeypatch.setattr(engine_of_torch, "MEMORY_ON_A_CPU", 10**9)
+    monkeypatch.setattr(device, "MEMORY_ON_A_CPU", 10**9)
     most = engine.most_networks(**size)
     assert most > engine.most_networks(**size | {"hidden": 24}) > 1
-    monkeypatch.setattr(engine_of_torch, "MEMORY_ON_A_CPU", 10**8)
+    monkeypatch.setattr(device, "MEMORY_ON_A_CPU", 10**8)
     assert most / 11 < engine.most_networks(**size) < most / 9
-    monkeypatch.setattr(engine_of_torch, "MEMORY_ON_A_CPU", 0)
+    monkeypatch.setattr(device, "MEMORY_ON_A_CPU", 0)
     assert engine.most_networks(**size) == 1
 
 
@@ -530,6 +299,8 @@ def test_the_same_stack_on_a_gpu_gives_the_same_bits():
 
 @needs_cuda
 def test_a_diverging_network_stops_alone_on_a_gpu():
+    from test_trainers import Poisoned
+
     fitted = fit(Poisoned(2, 2, 6), recipe(), [0, 1, 2, 3], TorchEngine("cuda"))
     assert [one.stopped for one in fitted] == [-1, 5, -1, -1] and all(
         np.isfinite(one.weights["W_rec"]).all() for one in fitted
@@ -556,7 +327,7 @@ def test_memory_on_a_gpu_is_within_what_was_planned(monkeypatch):
 @needs_cuda
 def test_rollouts_on_a_gpu():
     rnn, trials = random_rnn(5, dtype=np.float32), random_trials()
-    weights = {name: getattr(rnn, name) for name in ARRAYS}
+    weights = rnn.arrays
     inputs = trials.inputs.astype(np.float32)
     found, oracle = (
         TorchEngine(device).rollout(weights, Spec.of(rnn), inputs, 3, True)

@@ -39,6 +39,7 @@ import numpy as np
 from schurkit import random
 
 from ..base import EngineWarning, warn_once
+from ..stack import batch_of
 from . import draws
 from .cache import call, compiled
 
@@ -90,7 +91,7 @@ class Source:
             self.fill = None
 
     def _drawn(self, seed, step) -> Batch:
-        drawn = self.task.batch([seed], step, self.trials)
+        drawn = batch_of(self.task, [seed], step, self.trials)
         targets = np.ascontiguousarray(drawn.targets, np.float32)
         mask = np.ascontiguousarray(np.broadcast_to(drawn.mask, targets.shape[:3]), np.uint8)
         return Batch(np.ascontiguousarray(drawn.inputs, np.float32), targets, mask)

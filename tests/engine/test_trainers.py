@@ -1,0 +1,175 @@
+"""What every engine's trainer promises: the steps of autograd and torch.optim, whatever stands
+beside a network.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+
+from schurkit import InputError, Trials
+from schurkit.engine import choose
+from schurkit.engine.torch import LOSSES, forward
+from schurkit.tasks import ContextIntegration, Copy, FlipFlop, ModularAddition, Sine
+from schurkit.training import Phase, Recipe
+from schurkit.training.constructions import Dense
+from schurkit.training.loop import Stopped, fit
+
+TASK = Copy(symbols=2, channels=2, replay=6)
+ENGINES = ["numpy", "torch", "numba"]
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    pytest.importorskip(request.param)
+    return choose(request.param)
+
+
+def recipe(steps=5, **changes):
+    kind = {"hidden_size": 12, "phases": (Phase(steps, 1e-3),), "batch_size": 16, "clip_norm": 1.0}
+    return Recipe(**(kind | changes))
+
+
+def by_torch(task, kind, seed):
+    """One network by autograd and torch.optim.AdamW in float64: losses and arrays."""
+    start, rule = Dense().start(kind, task.input_size, task.output_size, [seed]), kind.rule
+    tensors = {n: torch.nn.Parameter(torch.tensor(a[0]).double()) for n, a in start.items()}
+    rate, groups = kind.phases[0].learning_rate, []
+    for name, p in tensors.items():
+        own = rule[name]
+        group = {"lr": rate * own.rate, "eps": own.epsilon, "weight_decay": own.decay}
+        groups.append(group | {"params": [p]})
+    optimiser, losses = torch.optim.AdamW(groups, betas=rule.betas), []
+    for step in range(kind.steps):
+        batch = task.batch([seed], step, kind.batch_size)
+        x, y = (torch.tensor(array).double() for array in (batch.inputs, batch.targets))
+        weights = {name: p[None] for name, p in tensors.items()}
+        outputs, _ = forward(weights, kind.spec, x, batch.autonomous)
+        loss = LOSSES[kind.loss](outputs, y, torch.tensor(batch.mask))[0]
+        optimiser.zero_grad()
+        (loss + sum(rule[name].l1 * p.abs().sum() for name, p in tensors.items())).backward()
+        for p in tensors.values():
+            # torch's own clipping adds 1e-6 to the norm
+            p.grad *= min(1.0, (kind.clip_norm or np.inf) / p.grad.norm().item())
+        optimiser.step()
+        losses.append(loss.item())
+    return losses, {name: p.detach().numpy() for name, p in tensors.items()}
+
+
+class Shifting(Copy):
+    """Trials whose length and mask change from step to step, with a mask a network."""
+
+    def batch(self, seeds, step, trials):
+        drawn = replace(TASK, replay=4 + step // 3 % 2).batch(seeds, step, trials)
+        shape = trials, drawn.targets.shape[-2]
+        masks = [np.random.default_rng([seed, step]).random(shape) > 0.3 for seed in seeds]
+        return replace(drawn, mask=np.stack(masks))
+
+
+class Overridden(Copy):
+    """A batch of its own beside the `compiled_batch` of another."""
+
+    def batch(self, seeds, step, trials):
+        return super().batch([seed + 1 for seed in seeds], step, trials)
+
+
+@pytest.mark.parametrize(
+    "task, changes",
+    [
+        (TASK, {}),
+        (TASK, {"biases": True, "bias_start": "uniform", "weight_decay": 0.1, "l1": 1e-2}),
+        (Sine(steps=9), {"biases": True, "clip_norm": None}),
+        (ContextIntegration(8), {"leak": 0.4, "activation": "relu", "clip_norm": 0.1}),
+        (FlipFlop(2, 11), {"form": "voltage", "leak": 0.3, "betas": (0.8, 0.98)}),
+        (FlipFlop(2, 11), {"form": "voltage", "activation": "relu", "biases": True}),
+        (ContextIntegration(9), {"construction": "mup", "gamma": 2.0, "clip_norm": None}),
+        (ModularAddition(5), {"batch_size": None, "loss": "cross_entropy", "biases": True}),
+        (Shifting(2, 2, 6), {}),
+        (Overridden(2, 2, 6), {}),
+    ],
+)
+def test_five_steps_equal_autograd_and_torch_optim(engine, task, changes):
+    kind = recipe(**changes)
+    for seed, ours in zip((0, 3), fit(task, kind, [0, 3], engine)):
+        losses, oracle = by_torch(task, kind, seed)
+        assert ours.losses == pytest.approx([np.mean(losses)], rel=1e-5)
+        for name, array in ours.weights.items():
+            assert array.dtype == np.float32
+            assert np.abs(array - oracle[name]).max() < 1e-5, name
+
+
+@pytest.mark.parametrize("changes", [{"nuclear": 1e-3}, {"construction": "cayley"}])
+def test_what_trainers_leave_to_workers(engine, changes):
+    kind = recipe(20, **changes)
+    a, b = (fit(TASK, kind, [1], e)[0].weights for e in (engine, choose("numpy")))
+    assert np.abs(a["W_rec"] - b["W_rec"]).max() < 1e-5
+
+
+def test_losses_ticks_and_phases_are_those_of_the_loop(engine):
+    phases = Phase(33, 3e-3, {"replay": 4}), Phase(0, 1e-3), Phase(12, 1e-3)
+    kind = recipe(hidden_size=8, phases=phases, checkpoints=(0, 17))
+    seen = ([], [])
+    ours, theirs = (
+        fit(TASK, kind, [0, 1], e, lambda networks, loss, at=at: at.append((networks, loss)))
+        for e, at in zip((engine, choose("numpy")), seen)
+    )
+    assert [n for n, _ in seen[0]] == [2] * 45
+    assert [loss for _, loss in seen[0]] == pytest.approx([loss for _, loss in seen[1]], rel=1e-4)
+    for a, b in zip(ours, theirs):
+        assert len(a.losses) == 3 and a.losses == pytest.approx(b.losses, rel=1e-4)
+        assert a.stopped == -1 and list(a.checkpoints) == list(b.checkpoints) == [0, 17]
+        for step in (0, 17):
+            assert np.abs(a.checkpoints[step]["W_rec"] - b.checkpoints[step]["W_rec"]).max() < 1e-5
+
+
+def test_a_tick_stops_training(engine):
+    calls = []
+    with pytest.raises(Stopped):
+        fit(TASK, recipe(10_000), [0], engine, lambda *_: calls.append(1) or len(calls) == 3)
+    assert len(calls) == 3
+
+
+class Started(Copy):
+    def batch(self, seeds, step, trials):
+        drawn = super().batch(seeds, step, trials)
+        return replace(drawn, h0=np.ones((len(seeds), trials, 12)))
+
+
+def test_starts_in_a_batch_are_refused(engine):
+    with pytest.raises(
+        InputError, match=r"task 'copy' have starts \(h0\), which training does not"
+    ):
+        fit(Started(2, 2, 6), recipe(), [0], engine)
+
+
+@dataclass(frozen=True)
+class Poisoned(Copy):
+    def batch(self, seeds, step, trials):
+        drawn = super().batch(seeds, step, trials)
+        targets = drawn.targets.copy()
+        if step >= 5:
+            targets[[seed == 1 for seed in seeds]] = 1e30
+        return Trials(drawn.inputs, targets, drawn.mask)
+
+
+@pytest.mark.parametrize("company", [[0, 1, 2, 3], [1, 2]])
+def test_a_network_that_is_not_finite_stops_alone(engine, company):
+    kind = recipe(30)
+    with np.errstate(all="ignore"):
+        fitted = dict(zip(company, fit(Poisoned(2, 2, 6), kind, company, engine)))
+    stops = {seed: one.stopped for seed, one in fitted.items()}
+    assert stops == {seed: 5 if seed == 1 else -1 for seed in company}
+    [alone], [five] = fit(TASK, kind, [2], engine), fit(TASK, recipe(5), [1], engine)
+    assert np.abs(fitted[2].weights["W_rec"] - alone.weights["W_rec"]).max() < 1e-5
+    assert np.abs(fitted[1].weights["W_rec"] - five.weights["W_rec"]).max() < 1e-6
+    assert len(fitted[1].losses) == 1 and np.isfinite(fitted[1].losses).all()
+
+
+def test_a_step_to_infinity_leaves_the_weights_before_it(engine):
+    kind = recipe(phases=(Phase(40, 1e38),), activation="relu", clip_norm=None)
+    with np.errstate(all="ignore"):
+        ours, theirs = (fit(TASK, kind, [0, 1], e) for e in (engine, choose("numpy")))
+    for a, b in zip(ours, theirs):
+        assert a.stopped == b.stopped > 0 and len(a.losses) == len(b.losses)
+        assert all(np.isfinite(array).all() for array in a.weights.values())
