@@ -9,7 +9,6 @@ a path.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -23,11 +22,10 @@ from pathlib import Path
 from schurkit import __version__
 from schurkit.checks import InputError
 from schurkit.engine import choose
-from schurkit.store import Store, StoreWarning, _dumps, opened, record_of, writing, written
+from schurkit.store import Store, StoreWarning, checksum, key_of, opened, record_of, writing
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
-SUFFIXES = (".json", ".safetensors")
 MOST_BYTES = {".json": 16 * 2**20, ".safetensors": 2**30}  # a network of 8,000 units takes 256 MiB
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,200}\.(json|safetensors)")
 
@@ -40,7 +38,7 @@ def records_of(studies: Iterable, *, engine: str = "auto") -> list[dict]:
     for study in studies:
         first = record_of(study.task, study.recipe, study.seeds[0], choose(engine))
         for seed in study.seeds:
-            found[_dumps(first | {"seed": seed})] = first | {"seed": seed}
+            found[key_of(first | {"seed": seed})] = first | {"seed": seed}
     return list(found.values())
 
 
@@ -83,35 +81,28 @@ def export(
         "about": about or {},
         "networks": [_listed(store, record) for record in records],
     }
-    files = (f"{store.name(record)}{suffix}" for record in records for suffix in SUFFIXES)
+    files = [path for record in records for path in store.paths(store.name(record))]
     try:
         with writing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             text = json.dumps(manifest, sort_keys=True, indent=1) + "\n"
             archive.writestr(_entry(MANIFEST), text.encode())
-            for name in files:
-                archive.writestr(_entry(name), (store.folder / name).read_bytes())
+            for part in files:
+                archive.writestr(_entry(part.name), part.read_bytes())
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.") from None
     return len(records)
 
 
 def _listed(store: Store, record: dict) -> dict:
-    files = {
-        f"{store.name(record)}{suffix}": (
-            store.folder / f"{store.name(record)}{suffix}"
-        ).read_bytes()
-        for suffix in SUFFIXES
-    }
+    name = store.name(record)
+    files = {path.name: path.read_bytes() for path in store.paths(name)}
+    fields = ("task", "recipe", "seed", "engine", "code", "versions")
     return {
-        "name": store.name(record),
-        "key": hashlib.sha256(_dumps(record).encode()).hexdigest(),
-        **{
-            field: record[field]
-            for field in ("task", "recipe", "seed", "engine", "code", "versions")
-        },
+        "name": name,
+        "key": key_of(record),
+        **{field: record[field] for field in fields},
         "files": {
-            name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-            for name, data in files.items()
+            part: {"bytes": len(data), "sha256": checksum(data)} for part, data in files.items()
         },
     }
 
@@ -184,7 +175,9 @@ def _manifest(archive: zipfile.ZipFile, path) -> list[dict]:
             )
         networks = manifest["networks"]
         for network in networks:
-            if sorted(network["files"]) != [f"{network['name']}{suffix}" for suffix in SUFFIXES]:
+            if sorted(network["files"]) != [
+                f"{network['name']}{suffix}" for suffix in Store.suffixes
+            ]:
                 raise ValueError(f"network {network['name']!r} does not have its two files")
             for kept in network["files"].values():
                 _ = kept["bytes"] + 0, kept["sha256"] + ""
@@ -255,12 +248,9 @@ def _network(
         if name not in archive.NameToInfo:
             raise ValueError(f"{name} is missing")
         files[name] = archive.read(name)
-        if (
-            len(files[name]) != kept["bytes"]
-            or hashlib.sha256(files[name]).hexdigest() != kept["sha256"]
-        ):
+        if len(files[name]) != kept["bytes"] or checksum(files[name]) != kept["sha256"]:
             raise ValueError(f"the checksum of {name} does not fit")
-    text, data = (files[f"{network['name']}{suffix}"] for suffix in SUFFIXES)
+    text, data = (files[f"{network['name']}{suffix}"] for suffix in Store.suffixes)
     record = opened(text, data)[0]["record"]
     if store.name(record) != network["name"]:
         raise ValueError("its record belongs to another name")
@@ -276,10 +266,7 @@ def _keep(store: Store, record: dict, files: dict[str, bytes]) -> bool:
         if store.read(record) is not None:
             return False
     try:
-        store.folder.mkdir(parents=True, exist_ok=True)
-        for suffix in reversed(SUFFIXES):
-            name = f"{store.name(record)}{suffix}"
-            written(store.folder / name, files[name])
+        store.put(store.name(record), *files.values())
     except OSError as error:
         raise InputError(
             f"the store {store.folder} cannot be written: {error.strerror}. What was taken in "

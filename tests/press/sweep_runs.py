@@ -1,5 +1,6 @@
 """Functions for sweeps: small, and each good for one thing that may happen on the way."""
 
+import multiprocessing
 import os
 import time
 from pathlib import Path
@@ -30,7 +31,8 @@ def told(
 
 
 def threads(seed: int):
-    """What a worker may use."""
+    """What a worker may use; it has a semaphore of its own."""
+    multiprocessing.RLock()
     names = ("OMP_NUM_THREADS", "SCHURKIT_THREADS", "NUMBA_NUM_THREADS")
     return {name: os.environ.get(name) for name in names} | {
         "process": os.getpid(),
@@ -56,7 +58,7 @@ def dies(seed: int, folder: str, times: int):
 
 def waits(seed: int, folder: str, pause: float = 0.3):
     """Say which process does it, and take a while."""
-    Path(folder, f"process-{seed}-{os.getpid()}").touch()
+    _mark(folder, f"process{os.getpid()}")
     time.sleep(pause)
     return {"value": seed / 3}
 

@@ -392,7 +392,7 @@ def test_arrays_are_written_before_the_record(full, empty, monkeypatch):
             raise KeyboardInterrupt
         write(path, data)
 
-    monkeypatch.setattr("schurkit_press.archive.written", stop)
+    monkeypatch.setattr("schurkit.store.written", stop)
     with pytest.raises(KeyboardInterrupt):
         import_(empty, full[1])
     assert written == [".safetensors", ".json"] and empty.entries() == []

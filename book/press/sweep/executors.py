@@ -152,7 +152,8 @@ class Serial(Executor):
 
 class Processes(Executor):
     """Spawned processes, each a pool of its own: one that dies costs the run it was doing, and the
-    next run gets a fresh one.
+    next run gets a fresh one. (With joblib or one `ProcessPoolExecutor` of several processes, one
+    that dies takes nearly all other results along.)
     """
 
     def __init__(self, workers: int):
@@ -160,7 +161,7 @@ class Processes(Executor):
         self._threads = ThreadPoolExecutor(workers)
         self._mine = threading.local()
         self._ids: dict[ProcessPoolExecutor, int] = {}
-        self._closed = False
+        self._busy: set[ProcessPoolExecutor] = set()
 
     def submit(self, fn, /, *args):
         return self._threads.submit(self._send, fn, args)
@@ -173,20 +174,26 @@ class Processes(Executor):
                     1, mp_context=get_context("spawn"), initializer=_begin
                 )
                 self._ids[pool] = pool.submit(os.getpid).result()
+            self._busy.add(pool)
             return pool.submit(fn, *args).result()
         except BrokenExecutor:
             self._mine.pool = None
             self._ids.pop(pool, None)
             pool.shutdown(wait=False)
             raise
+        finally:
+            self._busy.discard(pool)
 
     def close(self) -> None:
-        """End every process, whatever it is doing."""
+        """End every process: idle ones by themselves, which gives their semaphores back, and busy
+        ones at once.
+        """
         self._threads.shutdown(wait=False, cancel_futures=True)
         for pool, process in list(self._ids.items()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGTERM)
-            pool.shutdown(wait=False, cancel_futures=True)
+            if pool in self._busy:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGTERM)
+            pool.shutdown(wait=pool not in self._busy, cancel_futures=True)
         self._threads.shutdown(wait=True)
 
 
