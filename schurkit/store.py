@@ -154,9 +154,8 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            self._warn(
-                f"{name} in {self.folder} cannot be read ({error.strerror}); it is {self.again} again."
-            )
+            told = f"{name} in {self.folder} cannot be read ({error.strerror})"
+            self._warn(f"{told}; it is {self.again} again.")
             return None
         try:
             meta, arrays = opened(*files)
