@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from press import sweep_runs
-from press.small_book import cell, network_cells, notebook, write_book
+from press.small_book import cases, cell, network_cells, notebook, write_book
 
 from schurkit import nb
 from schurkit.__main__ import main
@@ -415,80 +415,49 @@ def test_values_arrive_as_the_kinds_say(swept):
 
 # ---------------------------------------------------------------------------------------- arguments
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (
-            (sweep_runs.told, {"sed": [1]}),
-            "press.sweep_runs:told has no parameter 'sed'; did you mean 'seed'?",
-        ),
-        (
-            (sweep_runs.told, {"free": [1]}),
-            "press.sweep_runs:told has no parameter 'free'; it has seed, rate, flag, word, sizes, "
-            "kind.",
-        ),
-        ((sweep_runs.told, {"kind": ["z"]}), "parameter kind takes one of 'x', 'y'; got 'z'."),
-        (
-            (sweep_runs.told, {"rate": [1]}),
-            "press.sweep_runs:told needs a value of 'seed': add --grid seed=….",
-        ),
-        (
-            (sweep_runs.told, {"seed": [1]}, "dusk"),
-            "executor must be one of serial, process, dask, slurm, pbs, lsf, sge, htcondor, "
-            "or the address of a dask scheduler such as tcp://10.0.0.1:8786; got 'dusk'.",
-        ),
-        (
-            (sweep_runs.told, {"seed": [1]}, "process", 0),
-            "workers must be between 1 and 10000; got 0.",
-        ),
-        (
-            (sweep_runs.plain, {"seed": [1]}),
-            "press.sweep_runs:plain declares no parameter that could be swept; annotate them, as "
-            "in 'seed: int' "
-            "(int, float, bool, str, list[…] of one of them, or Literal of texts).",
-        ),
-        (
-            (sweep_runs.bare, {"seed": [1]}),
-            "press.sweep_runs:bare takes *rest: a function to sweep takes named parameters alone.",
-        ),
-        (
-            (lambda seed: {}, {"seed": [1]}),
-            "<lambda> is no plain function of a module: "
-            "put it into a module of its own (a .py file beside it) and import it, so that workers "
-            "find it.",
-        ),
-        (
-            ("no_such_module:f", {"seed": [1]}),
-            "there is no module 'no_such_module' on Python's path: "
-            "start in the folder of no_such_module.py, or install it.",
-        ),
-        (("math:f", {"seed": [1]}), "module 'math' has no function 'f'."),
-        (
-            ("math:f()", {"seed": [1]}),
-            "a function to sweep is named 'module:function'; got 'math:f()'.",
-        ),
-        (
-            (3, {"seed": [1]}),
-            "sweep takes a chapter's name, 'module:function' or a function; got int.",
-        ),
-    ],
+    ("given", "message"),
+    cases("""
+told sed=1 → press.sweep_runs:told has no parameter 'sed'; did you mean 'seed'?
+told free=1 → press.sweep_runs:told has no parameter 'free'; it has seed, rate, flag, word, sizes,
+    kind.
+told kind=z → parameter kind takes one of 'x', 'y'; got 'z'.
+told rate=1 → press.sweep_runs:told needs a value of 'seed': add --grid seed=….
+told seed=1 dusk → executor must be one of serial, process, dask, slurm, pbs, lsf, sge, htcondor,
+    or the address of a dask scheduler such as tcp://10.0.0.1:8786; got 'dusk'.
+plain seed=1 → press.sweep_runs:plain declares no parameter that could be swept; annotate them, as
+    in 'seed: int' (int, float, bool, str, list[…] of one of them, or Literal of texts).
+bare seed=1 → press.sweep_runs:bare takes *rest: a function to sweep takes named parameters alone.
+no_such_module:f seed=1 → there is no module 'no_such_module' on Python's path: start in the folder
+    of no_such_module.py, or install it.
+math:f seed=1 → module 'math' has no function 'f'.
+math:f() seed=1 → a function to sweep is named 'module:function'; got 'math:f()'.
+"""),
 )
-def test_wrong_arguments_are_one_line_before_anything_runs(arguments, message, place, monkeypatch):
+def test_wrong_arguments_are_one_line_before_anything_runs(given, message, place, monkeypatch):
     monkeypatch.setattr(module, "run_sweep", None)
+    what, grid, *executor = given.split()
     with pytest.raises(InputError) as caught:
-        sweep(*arguments)
+        sweep(what if ":" in what else f"press.sweep_runs:{what}", [grid], *executor)
     assert str(caught.value) == message and list(place.iterdir()) == []
 
 
-def test_a_function_of_the_notebook_itself_is_refused(monkeypatch):
+def test_what_is_neither_chapter_nor_function_of_a_module(place):
     def typed(seed: int):
         return {}
 
     typed.__module__, typed.__qualname__ = "__main__", "typed"
-    with pytest.raises(
-        InputError,
-        match="typed is typed into a notebook or script: put it into a module of its own",
+    own = "put it into a module of its own"
+    for what, workers, said in (
+        (typed, 1, f"typed is typed into a notebook or script: {own}"),
+        (lambda seed: {}, 1, f"<lambda> is no plain function of a module: {own}"),
+        (3, 1, "sweep takes a chapter's name, 'module:function' or a function; got int."),
+        (sweep_runs.told, 0, "workers must be between 1 and 10000; got 0."),
     ):
-        plan_sweep(typed, {"seed": [1]})
+        with pytest.raises(InputError, match=said):
+            sweep(what, {"seed": [1]}, "process", workers)
+    (place / "file").touch()
+    with pytest.raises(InputError, match=r"the records of a sweep need a folder; file is a file."):
+        plan_sweep(sweep_runs.stacked, {"seed": [1]}, folder="file")
 
 
 NO_LIST = "no parameter of the grid has a default and a list beside it, as in (seed=0, seeds=None)."
@@ -505,10 +474,8 @@ NO_LIST = "no parameter of the grid has a default and a list beside it, as in (s
 def test_what_cannot_be_stacked(what, grid, stack, takes):
     with pytest.raises(InputError) as caught:
         sweep(what, grid, stack=stack)
-    assert (
-        str(caught.value)
-        == f"press.sweep_runs:{what.__name__} cannot be stacked over {stack!r}: {takes}"
-    )
+    name = f"press.sweep_runs:{what.__name__}"
+    assert str(caught.value) == f"{name} cannot be stacked over {stack!r}: {takes}"
 
 
 def refusal(*given):
@@ -516,12 +483,6 @@ def refusal(*given):
     with pytest.raises(InputError) as caught:
         opened(*given).__enter__()
     return str(caught.value)
-
-
-def test_records_need_a_folder(place):
-    (place / "file").touch()
-    with pytest.raises(InputError, match=r"the records of a sweep need a folder; file is a file."):
-        plan_sweep(sweep_runs.stacked, {"seed": [1]}, folder="file")
 
 
 def test_what_is_no_scheduler(tmp_path, monkeypatch):
@@ -696,40 +657,22 @@ def test_a_table_of_a_narrower_grid_is_replaced(command, place):
 
 @pytest.mark.parametrize(
     ("argv", "message"),
-    [
-        (["--out", "no/where.csv"], "--out: there is no folder no."),
-        (["--out", "."], "--out must be a file; . is a folder."),
-        (
-            ["--workers", "0"],
-            "argument --workers: takes a whole number from 1 to 10,000; got '0' (see 'schurkit "
-            "sweep --help')",
-        ),
-        (
-            ["--workers", "two"],
-            "argument --workers: takes a whole number from 1 to 10,000; got 'two' (see 'schurkit "
-            "sweep --help')",
-        ),
-        (
-            ["--slurm", "partition=cpu"],
-            "--slurm is --cluster now: queue=… for partition=…, walltime=HH:MM:SS for minutes=…, "
-            "memory=…GB for mem_gb=…, and directive=--… for the rest.",
-        ),
-        (
-            ["--cluster", "queue=cpu"],
-            "settings of a cluster go with executors slurm, pbs, lsf, sge, htcondor alone.",
-        ),
-        (
-            ["--executor", "slurm", "--cluster", "queue=a\nb"],
-            "the cluster's queue takes one line of text; got 'a\\nb'.",
-        ),
-        (
-            ["--grid", "seed=4"],
-            "parameter 'seed' is given twice; list its values in one, as in seed=1,2.",
-        ),
-    ],
+    cases("""
+--out no/where.csv → --out: there is no folder no.
+--out . → --out must be a file; . is a folder.
+--workers 0 → argument --workers: takes a whole number from 1 to 10,000; got '0' (see 'schurkit
+    sweep --help')
+--workers two → argument --workers: takes a whole number from 1 to 10,000; got 'two' (see 'schurkit
+    sweep --help')
+--slurm partition=cpu → --slurm is --cluster now: queue=… for partition=…, walltime=HH:MM:SS for
+    minutes=…, memory=…GB for mem_gb=…, and directive=--… for the rest.
+--cluster queue=cpu → settings of a cluster go with executors slurm, pbs, lsf, sge, htcondor alone.
+--executor slurm --cluster queue=a\tb → the cluster's queue takes one line of text; got 'a\\tb'.
+--grid seed=4 → parameter 'seed' is given twice; list its values in one, as in seed=1,2.
+"""),
 )
 def test_a_wrong_command_line_is_one_line(argv, message, command, place):
-    assert command(*argv) == (2, "", f"schurkit: {message}\n")
+    assert command(*argv.split(" ")) == (2, "", f"schurkit: {message}\n")
     assert marks(place) == []
 
 
