@@ -276,18 +276,12 @@ def written(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def add_store_arguments(parser) -> None:
-    """Arguments of `schurkit store` without the press."""
-    what = "list (default); verify checksums; clean up leftovers"
-    parser.add_argument(
-        "action", nargs="?", default="list", choices=("list", "verify", "clean"), help=what
-    )
-    parser.add_argument(
-        "--store",
-        default=None,
-        metavar="FOLDER",
-        help="the folder (default: $SCHURKIT_STORE, else runs)",
-    )
+def add_store_arguments(parser, actions=("list", "verify", "clean"), more: str = "") -> None:
+    """Arguments of `schurkit store`: with the actions and words that the press adds."""
+    what = f"list (default); verify checksums; clean up leftovers{more}"
+    parser.add_argument("action", nargs="?", default="list", choices=actions, help=what)
+    folder = "the folder (default: $SCHURKIT_STORE, else runs)"
+    parser.add_argument("--store", metavar="FOLDER", help=folder)
 
 
 def store_command(arguments) -> int:

@@ -182,7 +182,7 @@ def merged(studies: Iterable) -> list:
 def _priced(studies: list) -> list[Cost]:
     from .price import plan_all
 
-    return [Cost(one.networks, one.stored, one.seconds, one.bytes) for one in plan_all(studies)]
+    return plan_all(studies)
 
 
 def _minutes(seconds: float) -> str:

@@ -23,32 +23,22 @@ from schurkit.training.loop import fit
 from schurkit.training.recipe import Recipe
 from schurkit.training.train import Study, networks_a_chunk
 
+from .plans import Cost
+
 TIMED = 0.8
 """Seconds for timing steps."""
 LARGEST = 4.5e8
 """Multiplications of a step that is tried out: about a tenth of a second."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a call of `train` would have to do: networks in all, how many are stored, seconds and
-    bytes for the rest.
-    """
-
-    networks: int
-    stored: int
-    seconds: float
-    bytes: int
-
-
-def plan(study: Study, *, engine: str = "auto", store: Store | None = None) -> Plan:
+def plan(study: Study, *, engine: str = "auto", store: Store | None = None) -> Cost:
     """Estimate what training a study would take, by timing a few steps of each phase here."""
     return plan_all([study], engine=engine, store=store)[0]
 
 
 def plan_all(
     studies: Sequence[Study], *, engine: str = "auto", store: Store | None = None
-) -> list[Plan]:
+) -> list[Cost]:
     """`plan` for several studies, all within the same second."""
     chosen, store = choose(engine), Store() if store is None else store
     names = [path.stem for path in store.folder.glob("*.json")]
@@ -61,7 +51,7 @@ def plan_all(
         threads = min(chosen.workers_at_once, max(len(seeds), 1))
         spent = seconds[_kind(study.task, study.recipe)] * len(seeds) / threads if seeds else 0.0
         found.append(
-            Plan(len(study.seeds), len(study.seeds) - len(seeds), spent, len(seeds) * _bytes(study))
+            Cost(len(study.seeds), len(study.seeds) - len(seeds), spent, len(seeds) * _bytes(study))
         )
     return found
 
