@@ -42,8 +42,21 @@ def chapter_of(folder, content, name="small"):
     return read_chapter(path)
 
 
-def quick_book(folder, **chapters_of):
-    return write_book(folder / "book", chapters_of)
+@pytest.fixture
+def quick_book(tmp_path):
+    """A small book of these chapters."""
+    return lambda **chapters_of: write_book(tmp_path / "book", chapters_of)
+
+
+@pytest.fixture
+def one_job(quick_book):
+    """The job of a chapter of one cell, and its book."""
+
+    def job(source="1", **values):
+        root = quick_book(small=one_cell(source))
+        return root, job_for(root, chapters(root)["small"], values)
+
+    return job
 
 
 def one_cell(source):
@@ -65,20 +78,21 @@ def test_the_key_stays_when_nothing_that_counts_has_changed(tmp_path):
     assert cache_key(tmp_path, chapter_of(tmp_path, content), {}) == key
 
 
-def test_the_key_changes_with_everything_that_counts(tmp_path, monkeypatch):
-    root = quick_book(tmp_path, small=small_chapter())
+def test_the_key_changes_with_everything_that_counts(quick_book, tmp_path, monkeypatch):
+    root = quick_book(small=small_chapter())
     chapter = chapters(root)["small"]
     keys = [
         cache_key(root, chapter, {}),
         cache_key(root, chapter, {"seeds": 4}),
         cache_key(root, chapter_of(tmp_path, small_chapter(table="1")), {}),
     ]
-    monkeypatch.setattr(module, "choose", lambda: SimpleNamespace(name="other"))
-    keys.append(cache_key(root, chapter, {}))
-    monkeypatch.setattr(module, "versions", lambda: {"numpy": "0"})
-    keys.append(cache_key(root, chapter, {}))
-    monkeypatch.setattr(module, "code_digest", lambda package, texts: "other")
-    keys.append(cache_key(root, chapter, {}))
+    for name, other in {
+        "choose": lambda: SimpleNamespace(name="other"),
+        "versions": lambda: {"numpy": "0"},
+        "code_digest": lambda package, texts: "other",
+    }.items():
+        monkeypatch.setattr(module, name, other)
+        keys.append(cache_key(root, chapter, {}))
     assert len(set(keys)) == len(keys)
 
 
@@ -110,8 +124,8 @@ def after(before, tmp_path, monkeypatch):
     return run_again
 
 
-def test_another_rule_of_a_claim_runs_no_chapter(tmp_path):
-    root = quick_book(tmp_path, small=small_chapter())
+def test_another_rule_of_a_claim_runs_no_chapter(quick_book):
+    root = quick_book(small=small_chapter())
     chapter, claims = chapters(root)["small"], root / "book" / "claims.yml"
     key = cache_key(root, chapter, {})
     assert "at most: 0.75" in claims.read_text()
@@ -162,9 +176,9 @@ def test_a_chapter_follows_the_functions_that_it_uses(after, file, among, not_am
     assert among <= found and not not_among & found
 
 
-def test_a_file_of_numbers_counts_for_the_chapter_that_names_it(tmp_path):
+def test_a_file_of_numbers_counts_for_the_chapter_that_names_it(quick_book):
     content = small_chapter(table='open("../book/data/bench.json")')
-    root = quick_book(tmp_path, small=content)
+    root = quick_book(small=content)
     keys = [cache_key(root, chapters(root)["small"], {})]
     for name, text in (
         ("bench.json", "{}"),
@@ -179,8 +193,8 @@ def test_a_file_of_numbers_counts_for_the_chapter_that_names_it(tmp_path):
     assert keys[0] != keys[1] and len(set(keys[1:])) == 1
 
 
-def test_the_table_of_tuning_counts_for_its_own_chapter(tmp_path):
-    root = quick_book(tmp_path, small=small_chapter())
+def test_the_table_of_tuning_counts_for_its_own_chapter(quick_book):
+    root = quick_book(small=small_chapter())
     folder, chapter = root / "book" / "data" / "tuning", chapters(root)["small"]
     folder.mkdir(parents=True, exist_ok=True)
     keys = [cache_key(root, chapter, {})]
@@ -242,26 +256,21 @@ def test_the_notebook_says_how_it_was_run_and_nothing_of_this_machine(ran):
     assert str(root) not in json.dumps(content["metadata"])
 
 
-def test_defaults_are_not_passed(tmp_path):
-    root = quick_book(tmp_path, small=one_cell("1"))
-    job = job_for(root, chapters(root)["small"], {"rate": 0.5})
-    assert job.values == {}
-    assert job.key == job_for(root, chapters(root)["small"], {}).key
-
-
-def test_values_never_choose_the_place_of_the_output(tmp_path):
-    root = quick_book(tmp_path, small=one_cell("1"))
-    job = job_for(root, chapters(root)["small"], {"title": "../../etc/passwd"})
+def test_defaults_are_not_passed_and_values_choose_no_place(one_job):
+    root, job = one_job(rate=0.5)
+    small = chapters(root)["small"]
+    assert job.values == {} and job.key == job_for(root, small, {}).key
+    job = job_for(root, small, {"title": "../../etc/passwd"})
     assert job.output.parent == root / "_build" / "executed"
     assert re.fullmatch(r"small-[0-9a-f]{16}\.ipynb", job.output.name)
 
 
-def test_a_failed_cell_is_named_and_the_others_go_on(tmp_path):
+def test_a_failed_cell_is_named_and_the_others_go_on(quick_book):
     bad, dead = (
         one_cell("x = 1\nraise ValueError('too few\\nnetworks')"),
         one_cell("import os; os._exit(3)"),
     )
-    root = quick_book(tmp_path, bad=bad, good=one_cell("1"), dead=dead)
+    root = quick_book(bad=bad, good=one_cell("1"), dead=dead)
     jobs = [job_for(root, chapter, {"rate": "0.25"}) for chapter in chapters(root).values()]
     told = []
     bad, good, dead = run_jobs(
@@ -281,18 +290,16 @@ def test_a_failed_cell_is_named_and_the_others_go_on(tmp_path):
     assert not [path for path in jobs[0].output.parent.iterdir() if path.name.startswith(".")]
 
 
-def test_a_run_that_succeeds_removes_what_a_failed_one_left(tmp_path):
-    root = quick_book(tmp_path, small=one_cell("1"))
-    job = job_for(root, chapters(root)["small"], {})
+def test_a_run_that_succeeds_removes_what_a_failed_one_left(one_job):
+    root, job = one_job()
     job.output.parent.mkdir(parents=True)
     job.failed_output.write_text("{}")
     (outcome,) = run_jobs(root, [job])
     assert outcome.problem == "" and not job.failed_output.exists()
 
 
-def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
-    root = quick_book(tmp_path, small=one_cell("1"))
-    job = job_for(root, chapters(root)["small"], {})
+def test_an_interrupted_run_leaves_nothing(one_job, monkeypatch):
+    root, job = one_job()
 
     def interrupted(source, begun, folder, values):
         begun.write_text("{}")
