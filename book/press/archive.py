@@ -15,6 +15,7 @@ import re
 import stat
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,50 +167,33 @@ def _manifest(archive: zipfile.ZipFile, path) -> list[dict]:
     _check_entry(entries[0], 64 * 2**20, refused)
     try:
         manifest = json.loads(archive.read(entries[0]))
-        if manifest["kind"] != "schurkit networks":
-            raise ValueError(f"its kind is {manifest['kind']!r}")
-        if manifest["schema"] != SCHEMA:
-            raise InputError(
-                f"{path} has schema {manifest['schema']!r}; this version of schurkit reads "
-                f"{SCHEMA}."
-            )
-        networks = manifest["networks"]
+        kind, schema, networks = (manifest[name] for name in ("kind", "schema", "networks"))
+        if kind != "schurkit networks":
+            raise ValueError(f"its kind is {kind!r}")
         for network in networks:
-            if sorted(network["files"]) != [
-                f"{network['name']}{suffix}" for suffix in Store.suffixes
-            ]:
+            if sorted(network["files"]) != [f"{network['name']}{end}" for end in Store.suffixes]:
                 raise ValueError(f"network {network['name']!r} does not have its two files")
             for kept in network["files"].values():
                 _ = kept["bytes"] + 0, kept["sha256"] + ""
-    except InputError:
-        raise
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        zipfile.BadZipFile,
-    ) as error:
+    except Exception as error:  # whatever damage or malice does to zip and JSON
         raise InputError(
             f"{refused}its {MANIFEST} cannot be used ({type(error).__name__}: {error})."
         ) from None
+    if schema != SCHEMA:
+        raise InputError(f"{path} has schema {schema!r}; this version of schurkit reads {SCHEMA}.")
     return networks
 
 
 def _check_entries(archive: zipfile.ZipFile, networks: list[dict], path) -> None:
     refused = f"{path} is refused, nothing was taken from it: "
-    wanted = {
-        name: kept["bytes"] for network in networks for name, kept in network["files"].items()
-    }
+    wanted = {name for network in networks for name in network["files"]}
     if len(wanted) != 2 * len(networks):
         raise InputError(f"{refused}its manifest lists a network twice.")
-    seen = set()
+    seen = Counter(entry.filename for entry in archive.infolist())
     for entry in archive.infolist():
         name = entry.filename
-        if name in seen:
+        if seen[name] > 1:
             raise InputError(f"{refused}it holds {name!r} twice.")
-        seen.add(name)
         if name == MANIFEST:
             continue
         if name not in wanted or not _NAME.fullmatch(name):
@@ -239,25 +223,23 @@ def _check_entry(entry: zipfile.ZipInfo, most: int, refused: str) -> None:
         )
 
 
-def _network(
-    archive: zipfile.ZipFile, network: dict, store: Store
-) -> tuple[dict, dict[str, bytes]]:
+def _network(archive: zipfile.ZipFile, network: dict, store: Store) -> tuple[dict, list[bytes]]:
     """Record and files of one network; ValueError or KeyError where anything does not fit."""
-    files = {}
-    for name, kept in network["files"].items():
-        if name not in archive.NameToInfo:
-            raise ValueError(f"{name} is missing")
-        files[name] = archive.read(name)
-        if len(files[name]) != kept["bytes"] or checksum(files[name]) != kept["sha256"]:
-            raise ValueError(f"the checksum of {name} does not fit")
-    text, data = (files[f"{network['name']}{suffix}"] for suffix in Store.suffixes)
-    record = opened(text, data)[0]["record"]
+    files = []
+    for path in store.paths(network["name"]):
+        if path.name not in archive.NameToInfo:
+            raise ValueError(f"{path.name} is missing")
+        data, listed = archive.read(path.name), network["files"][path.name]
+        if (len(data), checksum(data)) != (listed["bytes"], listed["sha256"]):
+            raise ValueError(f"the checksum of {path.name} does not fit")
+        files.append(data)
+    record = opened(*files)[0]["record"]
     if store.name(record) != network["name"]:
         raise ValueError("its record belongs to another name")
     return record, files
 
 
-def _keep(store: Store, record: dict, files: dict[str, bytes]) -> bool:
+def _keep(store: Store, record: dict, files: list[bytes]) -> bool:
     """Write a network, arrays first, unless a sound one is there; a damaged one is set aside as
     when it is read.
     """
@@ -266,7 +248,7 @@ def _keep(store: Store, record: dict, files: dict[str, bytes]) -> bool:
         if store.read(record) is not None:
             return False
     try:
-        store.put(store.name(record), *files.values())
+        store.put(store.name(record), *files)
     except OSError as error:
         raise InputError(
             f"the store {store.folder} cannot be written: {error.strerror}. What was taken in "

@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import resolve_name
 from pathlib import Path
 
 LAZY = "_HOMES"
@@ -127,13 +128,11 @@ class Packages:
         return found
 
     def _base(self, level: int, module: str, here: str) -> str:
-        if level == 0:
-            return module
-        parts = here.split(".")
-        up = level - self.is_package(here)
-        if not here or up >= len(parts):
+        package = here if self.is_package(here) else here.rpartition(".")[0]
+        try:
+            return resolve_name("." * level + module, package)
+        except ImportError:  # relative, and nowhere inside
             return ""
-        return ".".join([*parts[: len(parts) - up], *filter(None, [module])])
 
     def _named(self, base: str, name: str) -> tuple[str, bool]:
         """What a name of `base` leads to, and whether that counts as it is: False for a package, of

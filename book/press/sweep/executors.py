@@ -296,6 +296,8 @@ def _jobs(name: str, jobs: int, asked: Mapping, folder: Path) -> Iterator[Execut
             f"executor {name!r} needs the command {command}; run this on a login node of the "
             "cluster."
         )
+    given = (asked.get(name, ()) for name in SEVERAL)
+    directives, prologue = ([one] if isinstance(one, str) else list(one) for one in given)
     options = {
         "cores": 1,
         "processes": 1,
@@ -303,10 +305,10 @@ def _jobs(name: str, jobs: int, asked: Mapping, folder: Path) -> Iterator[Execut
         "python": sys.executable,
         "job_name": "schurkit",
         "log_directory": str(folder / "jobs"),
-        "job_extra_directives": _lines(asked.get("directive", ())),
+        "job_extra_directives": directives,
         "job_script_prologue": [
             *(f"export {name}={value}" for name, value in THREADS.items()),
-            *_lines(asked.get("prologue", ())),
+            *prologue,
         ],
         "scheduler_options": {"dashboard": False},
         "silence_logs": 60,
@@ -342,22 +344,14 @@ def _jobs(name: str, jobs: int, asked: Mapping, folder: Path) -> Iterator[Execut
             yield _Dask(client, jobs, partial(cluster.scale, jobs=jobs))
 
 
-def _lines(given) -> list[str]:
-    return [given] if isinstance(given, str) else list(given)
-
-
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without the tracebacks that the event loop logs of a refusal, which is said in one line."""
-    loggers = [logging.getLogger(name) for name in ("asyncio", "tornado.application")]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
+    logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, before):
-            logger.setLevel(level)
+        logging.disable(logging.NOTSET)
 
 
 def _answers(address: str) -> None:
