@@ -23,17 +23,15 @@ def check_table(path: Path, plan: Sweep) -> None:
     if not path.exists():
         return
     ours = {tuple(str(_text(one)) for one in run["given"].values()) for run in plan.runs}
+    names, end = list(plan.grid), list(OWN_COLUMNS)
     try:
         with path.open(encoding="utf-8", newline="") as file:
             head, *rows = csv.reader(file)
+        fits = head[: len(names)] == names and head[-len(end) :] == end
+        fits &= all(tuple(row[: len(names)]) in ours for row in rows)
     except (OSError, ValueError, csv.Error):
-        head, rows = [], []
-    names = list(plan.grid)
-    if (
-        head[: len(names)] != names
-        or head[-len(OWN_COLUMNS) :] != list(OWN_COLUMNS)
-        or not all(tuple(row[: len(names)]) in ours for row in rows)
-    ):
+        fits = False
+    if not fits:
         raise InputError(
             f"--out: {path} is there and is no table of this sweep, so it is left alone; name "
             "another file."
