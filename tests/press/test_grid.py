@@ -29,38 +29,34 @@ def read(*texts):
 
 @pytest.mark.parametrize(
     ("text", "values"),
-    [
-        ("seed=3", [3]),
-        ("seed=0:4", [0, 1, 2, 3]),
-        ("seed=2:9:3", [2, 5, 8]),
-        ("seed=5:2:-1", [5, 4, 3]),
-        ("seed=-2:1", [-2, -1, 0]),
-        ("seed=7,0:2, 9", [7, 0, 1, 9]),
-        (
-            "seed=100000000000000000000000000000000000000:100000000000000000000000000000000000002",
-            [10**38, 10**38 + 1],
-        ),
-        ("rate=1e-3,.5,2", [0.001, 0.5, 2.0]),
-        ("rate=0:1:0.1", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]),
-        ("rate=0.1:0.35:0.1", [0.1, 0.2, 0.3]),
-        ("rate=1:3", [1.0, 2.0]),
-        ("rate=3e-3:1e-3:-1e-3", [0.003, 0.002]),
-        ("plot=true,False", [True, False]),
-        ("title=a,b c", ["a", "b c"]),
-        ("title=0:3", ["0:3"]),
-        ("title=__import__('os').system('x')", ["__import__('os').system('x')"]),
-        ("title=a=b", ["a=b"]),
-        ("start=cayley,dense", ["cayley", "dense"]),
-        ("sizes=[1,2],[3]", [[1, 2], [3]]),
-        ("sizes=[],[3]", [[], [3]]),
-        ("rates=[1e-3,2],[0.5]", [[0.001, 2.0], [0.5]]),
-        ("words=[a,b]", [["a", "b"]]),
-    ],
+    cases("""
+seed=3 → [3]
+seed=0:4 → [0, 1, 2, 3]
+seed=2:9:3 → [2, 5, 8]
+seed=5:2:-1 → [5, 4, 3]
+seed=-2:1 → [-2, -1, 0]
+seed=7,0:2, 9 → [7, 0, 1, 9]
+seed=10000000000000000000000000000000000:10000000000000000000000000000000001 →
+    [10000000000000000000000000000000000]
+rate=1e-3,.5,2 → [0.001, 0.5, 2.0]
+rate=0:1:0.1 → [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+rate=0.1:0.35:0.1 → [0.1, 0.2, 0.3]
+rate=1:3 → [1.0, 2.0]
+rate=3e-3:1e-3:-1e-3 → [0.003, 0.002]
+plot=true,False → [True, False]
+title=a,b c → ['a', 'b c']
+title=0:3 → ['0:3']
+title=__import__('os').system(1) → ["__import__('os').system(1)"]
+title=a=b → ['a=b']
+start=cayley,dense → ['cayley', 'dense']
+sizes=[1,2],[3] → [[1, 2], [3]]
+sizes=[],[3] → [[], [3]]
+rates=[1e-3,2],[0.5] → [[0.001, 2.0], [0.5]]
+words=[a,b] → [['a', 'b']]
+"""),
 )
 def test_values(text, values):
-    found = read(text)[text.split("=")[0]]
-    assert found == values
-    assert [type(value) for value in found] == [type(value) for value in values]
+    assert repr(read(text)[text.split("=")[0]]) == values  # which shows the kinds
 
 
 @pytest.mark.parametrize(

@@ -218,18 +218,15 @@ def test_the_price_of_real_networks_is_estimated_here():
 
 @pytest.mark.parametrize(
     ("cost", "text"),
-    [
-        (Cost(3, 3, 0.0, 0), "3 networks, all stored"),
-        (Cost(1, 0, 12.4, 900), "1 network, about 12 s to train, 900 B on disk"),
-        (
-            Cost(20, 8, 600.0, 2_500_000),
-            "20 networks (8 stored), about 10 min to train, 2 MB on disk",
-        ),
-        (Cost(20, 0, 9000.0, 2_500_000_000), "20 networks, about 2.5 h to train, 2.5 GB on disk"),
-    ],
+    cases("""
+3 3 0 0 → 3 networks, all stored
+1 0 12.4 900 → 1 network, about 12 s to train, 900 B on disk
+20 8 600 2500000 → 20 networks (8 stored), about 10 min to train, 2 MB on disk
+20 0 9000 2500000000 → 20 networks, about 2.5 h to train, 2.5 GB on disk
+"""),
 )
 def test_a_cost_in_words(cost, text):
-    assert str(cost) == text
+    assert str(Cost(*map(json.loads, cost.split()))) == text
 
 
 def test_networks_are_trained_ahead_and_only_once(tmp_path):
