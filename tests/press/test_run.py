@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -172,32 +173,27 @@ def test_a_chapter_follows_the_functions_that_it_uses(after, file, among, not_am
     assert {*among.split()} <= found and not {*not_among.split()} & found
 
 
-def test_a_file_of_numbers_counts_for_the_chapter_that_names_it(quick_book):
-    content = small_chapter(table='open("../book/data/bench.json")')
-    root = quick_book(small=content)
+@pytest.mark.parametrize(
+    ("code", "files", "changes"),
+    [
+        (
+            'open("../book/data/bench.json")',
+            ["bench.json", "whole_run.json", "small/results.json", "small/small.csv"],
+            [True, False, False, False],
+        ),
+        ("", ["tuning/other.csv", "tuning/small.csv", "tuning/small.csv"], [False, True, True]),
+    ],
+)
+def test_a_file_of_numbers_counts_for_the_chapter_that_reads_it(quick_book, code, files, changes):
+    """One that its code names, and its own table of tuning."""
+    root = quick_book(small=small_chapter(table=code))
     keys = [cache_key(root, chapters(root)["small"], {})]
-    for name, text in (
-        ("bench.json", "{}"),
-        ("whole_run.json", "{}"),
-        ("small/results.json", "{}"),
-        ("small/small.csv", ""),
-    ):
+    for number, name in enumerate(files):
         path = root / "book" / "data" / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
+        path.write_text(f"{number}")
         keys.append(cache_key(root, chapters(root)["small"], {}))
-    assert keys[0] != keys[1] and len(set(keys[1:])) == 1
-
-
-def test_the_table_of_tuning_counts_for_its_own_chapter(quick_book):
-    root = quick_book(small=small_chapter())
-    folder, chapter = root / "book" / "data" / "tuning", chapters(root)["small"]
-    folder.mkdir(parents=True, exist_ok=True)
-    keys = [cache_key(root, chapter, {})]
-    for name, text in (("other.csv", "a"), ("small.csv", "a"), ("small.csv", "b")):
-        (folder / name).write_text(text)
-        keys.append(cache_key(root, chapter, {}))
-    assert keys[0] == keys[1] and len(set(keys)) == 3
+    assert [old != new for old, new in pairwise(keys)] == changes
 
 
 # -------------------------------------------------------------------------------------------- a run
@@ -262,28 +258,23 @@ def test_defaults_are_not_passed_and_values_choose_no_place(one_job):
 
 
 def test_a_failed_cell_is_named_and_the_others_go_on(quick_book):
-    bad, dead = (
-        one_cell("x = 1\nraise ValueError('too few\\nnetworks')"),
-        one_cell("import os; os._exit(3)"),
-    )
-    root = quick_book(bad=bad, good=one_cell("1"), dead=dead)
-    jobs = [job_for(root, chapter, {"rate": "0.25"}) for chapter in chapters(root).values()]
-    told = []
-    bad, good, dead = run_jobs(
-        root, jobs, workers=2, report=lambda name, outcome: told.append((name, outcome is None))
-    )
+    sources = {
+        "bad": "x = 1\nraise ValueError('too few\\nnetworks')",
+        "good": "1",
+        "dead": "import os; os._exit(3)",
+    }
+    root = quick_book(**{name: one_cell(source) for name, source in sources.items()})
+    jobs, told = [job_for(root, one, {"rate": "0.25"}) for one in chapters(root).values()], []
+    outcomes = run_jobs(root, jobs, workers=2, report=lambda *said: told.append(said))
+    bad, good, dead = (outcome.problem for outcome in outcomes)
     kept = os.path.relpath(jobs[0].failed_output, root)
-    assert (
-        bad.problem
-        == f"bad: cell 3 of 3 (x = 1) failed with ValueError: too few; what ran is kept in {kept}"
-    )
-    assert jobs[0].failed_output.is_file() and not jobs[0].cached
-    assert good.problem == "" and jobs[1].cached
-    assert dead.problem.startswith("dead: DeadKernelError: Kernel died") and not jobs[2].cached
-    assert sorted(told) == sorted(
-        [(name, state) for name in ("bad", "good", "dead") for state in (True, False)]
-    )
-    assert not [path for path in jobs[0].output.parent.iterdir() if path.name.startswith(".")]
+    where = "bad: cell 3 of 3 (x = 1) failed with ValueError: too few"
+    assert bad == f"{where}; what ran is kept in {kept}" and jobs[0].failed_output.is_file()
+    assert good == "" and dead.startswith("dead: DeadKernelError: Kernel died")
+    assert [job.cached for job in jobs] == [False, True, False]
+    each = sorted((name, outcome is None) for name, outcome in told)
+    assert each == [(name, begun) for name in sorted(sources) for begun in (False, True)]
+    assert not list(jobs[0].output.parent.glob(".*"))
 
 
 def test_a_run_that_succeeds_removes_what_a_failed_one_left(one_job):
@@ -310,21 +301,14 @@ def test_an_interrupted_run_leaves_nothing(one_job, monkeypatch):
 
 # ---------------------------------------------------------------------------------------- around it
 def test_threads_are_shared_and_a_store_of_the_readers_is_kept(tmp_path):
-    given = {
-        "SCHURKIT_STORE": "elsewhere",
-        "PYTHONSTARTUP": "x",
-        "HOME": "home",
-        "PYTHONWARNINGS": "error",
-    }
-    environment = kernel_environment(tmp_path, 3, given)
-    assert environment["OMP_NUM_THREADS"] == environment["OPENBLAS_NUM_THREADS"] == "3"
-    assert environment["SCHURKIT_THREADS"] == "3"
+    given = {"SCHURKIT_STORE": "elsewhere", "HOME": "home", "PYTHONSTARTUP": "x"}
+    environment = kernel_environment(tmp_path, 3, given | {"PYTHONWARNINGS": "error"})
+    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "SCHURKIT_THREADS")
+    assert {environment[name] for name in threads} == {"3"}
     assert environment["SCHURKIT_STORE"] == "elsewhere" and environment["HOME"] == "home"
     assert not {"PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONPATH"} & set(environment)
-    kernel = json.loads(
-        (tmp_path / "_build" / "jupyter" / "kernels" / "python3" / "kernel.json").read_text()
-    )
-    assert kernel["argv"][0] == sys.executable
+    (kernel,) = (tmp_path / "_build" / "jupyter").rglob("kernel.json")
+    assert json.loads(kernel.read_text())["argv"][0] == sys.executable
 
 
 def test_outside_a_repository_there_is_no_commit(tmp_path):

@@ -214,9 +214,7 @@ def _begin() -> None:
 
 # --------------------------------------------------------------------------------------------- dask
 def dask_setup(worker) -> None:
-    """First thing in a worker of a cluster on this machine: deaf to Ctrl-C, since its sender ends
-    it.
-    """
+    """First thing in a worker on this machine: deaf to Ctrl-C, since its sender ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -167,8 +167,9 @@ def plan_sweep(
         changed = target.chapter.values(given) if target.chapter else given
         runs.append({"key": run_key(target, changed, expected), "values": changed, "given": given})
     store = os.environ.get("SCHURKIT_STORE") or str(root / "runs")
-    kept = {run["key"]: Records(folder).record(run["key"]) for run in runs}
-    records = {key: one for key, one in kept.items() if one is not None}
+    there = {path.stem for path in folder.glob("*.json")}  # so that a new grid opens no file
+    keys = [run["key"] for run in runs if run["key"] in there]
+    records = {key: one for key in keys if (one := Records(folder).record(key))}
     return Sweep(target, values, runs, folder, store, expected, records, retry)
 
 
