@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Literal
 
+LOCKS = []
+
 
 def trained(seed: int = 0, hidden_size: int = 8, seeds: list | None = None):
     """Train and ablate small networks for real."""
@@ -31,8 +33,8 @@ def told(
 
 
 def threads(seed: int):
-    """What a worker may use; it has a semaphore of its own."""
-    multiprocessing.RLock()
+    """What a worker may use; it keeps a semaphore of its own."""
+    LOCKS.append(multiprocessing.RLock())
     names = ("OMP_NUM_THREADS", "SCHURKIT_THREADS", "NUMBA_NUM_THREADS")
     return {name: os.environ.get(name) for name in names} | {
         "process": os.getpid(),
