@@ -219,7 +219,7 @@ def dask_setup(worker) -> None:
 
 
 class _Dask(Executor):
-    """The executor of a dask client. dask itself sends what a dead worker was doing to another one.
+    """The executor of a dask client.
 
     least : runs to hand out although fewer workers are there: more are on their way.
     refill : asks for workers that are missing; called now and then.
@@ -253,11 +253,12 @@ def _needs(executor: str, module: str):
 
 
 def _settings(preload: bool) -> dict:
-    """Of dask: what a worker that died was doing is done once more and then given up, and no worker
-    holds more runs than it has threads.
+    """Of dask: that a worker died is told at once, since the sender sends no more runs than there
+    are workers and so hits no other run when it sends one again; no worker holds more runs than it
+    has threads.
     """
     found = {
-        "distributed.scheduler.allowed-failures": DEATHS - 1,
+        "distributed.scheduler.allowed-failures": 0,
         "distributed.scheduler.worker-saturation": 1.0,
     }
     return found | ({"distributed.worker.preload": [__name__]} if preload else {})

@@ -255,7 +255,7 @@ def _works(plan: Sweep, due: list[dict], stack: str | None) -> list[dict]:
 
 def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]], None]) -> None:
     """Keep a pool busy until all work is done; what a dead worker was doing is sent again, and
-    given up when that happens twice (dask counts by itself).
+    given up when that happens twice.
     """
     waiting, sent, finished, deaths, ticket = deque(works), {}, SimpleQueue(), Counter(), count()
     while waiting or sent:
@@ -275,11 +275,10 @@ def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]],
                 "command goes on from there."
             ) from None
         except Exception as error:
-            given_up = type(error).__name__ == "KilledWorker"  # by dask
-            if not given_up and not isinstance(error, BrokenExecutor):
+            if not isinstance(error, BrokenExecutor) and type(error).__name__ != "KilledWorker":
                 raise
             deaths[first] += 1
-            if deaths[first] < DEATHS and not given_up:
+            if deaths[first] < DEATHS:
                 waiting.append(work)
             else:
                 problem = f"its worker died {DEATHS} times (out of memory, or killed)"
