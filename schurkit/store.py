@@ -1,5 +1,5 @@
-"""The store of trained networks: one network a file, verified when read, safe under kills and
-several writers.
+"""The store of all that is kept, trained networks first: one file an entry, verified when read,
+safe under kills and several writers.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import re
 import secrets
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 import numpy as np
 
@@ -105,155 +105,152 @@ class Entry:
 
 
 class Store:
-    """A folder of trained networks.
+    """A folder of trained networks; base of the other stores, which say what their keys are.
 
-    Each network is a `.safetensors` file with its arrays and a `.json` file with its record (task,
-    recipe, seed, engine, versions of our code and of packages), what training found, and the
-    SHA-256 of both. The arrays are written first and the JSON last, each under a temporary name and
-    then renamed, so a network is there whole or not at all, whatever happens in between.
+    An entry is a `.json` file with its key (here the record of a network: task, recipe, seed,
+    engine, versions of our code and of packages), what was found, and the SHA-256 of all of it;
+    and, where it has arrays, a `.safetensors` file. Arrays are written first and the JSON last,
+    each under a temporary name and then renamed, so an entry is there whole or not at all,
+    whatever happens in between. There is no lock: who writes an entry that is there writes the
+    same, and a sound one is not written again by whoever looks first.
 
     Parameters
     ----------
     folder : where; made when first written to. By default `default_folder()`.
     """
 
+    suffixes: ClassVar = (".json", ".safetensors")
+    again: ClassVar = "trained"
+    """What is done where an entry is damaged."""
+
     def __init__(self, folder: str | os.PathLike | None = None):
         self.folder = Path(folder) if folder is not None else default_folder()
 
     def name(self, record: dict) -> str:
-        """File name, without suffix, of the network of that record."""
-        digest = hashlib.sha256(_dumps(record).encode()).hexdigest()[:20]
+        """File name, without suffix, of the entry of that record."""
         task = re.sub(r"[^A-Za-z0-9_]+", "-", str(record["task"]["name"]))[:40]
         recipe, seed = record["recipe"], record["seed"]
-        return f"{task}-{recipe['construction']}-{recipe['hidden_size']}-seed{seed}-{digest}"
+        start = f"{task}-{recipe['construction']}-{recipe['hidden_size']}-seed{seed}"
+        return f"{start}-{key_of(record)[:20]}"
+
+    def paths(self, name: str) -> list[Path]:
+        """The files of the entry of that name."""
+        return [self.folder / f"{name}{suffix}" for suffix in self.suffixes]
 
     def holds(self, record: dict) -> bool:
-        """Whether the network seems to be there (its files are not verified)."""
-        name = self.name(record)
-        return all(
-            (self.folder / f"{name}{suffix}").is_file() for suffix in (".json", ".safetensors")
-        )
+        """Whether the entry seems to be there (its files are not verified)."""
+        return all(path.is_file() for path in self.paths(self.name(record)))
 
     def read(self, record: dict) -> tuple[dict[str, np.ndarray], dict] | None:
-        """Arrays and findings of the network of that record; None if it is not there.
+        """Arrays and findings of the entry of that record; None if it is not there.
 
         A damaged file is set aside (renamed to `….damaged`) with a `StoreWarning`, and None is
         returned.
         """
         name = self.name(record)
-        meta_path, data_path = self.folder / f"{name}.json", self.folder / f"{name}.safetensors"
+        paths = self.paths(name)
         try:
-            text, data = meta_path.read_bytes(), data_path.read_bytes()
+            files = [path.read_bytes() for path in paths]
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            warnings.warn(
-                f"{name} in {self.folder} cannot be read ({error.strerror}); the network is "
-                "trained again.",
-                StoreWarning,
-                stacklevel=3,
-            )
+            told = f"{name} in {self.folder} cannot be read ({error.strerror})"
+            self._warn(f"{told}; it is {self.again} again.")
             return None
         try:
-            meta, arrays = opened(text, data)
+            meta, arrays = opened(*files)
             if meta["record"] != record:
                 raise ValueError("it holds another record")
             return arrays, meta["found"]
-        except Exception as error:
-            self._set_aside((meta_path, data_path), name, error)
+        except Exception as error:  # whatever damage does to JSON or safetensors
+            for path in paths:
+                with suppress(OSError):
+                    os.replace(path, path.with_name(path.name + ".damaged"))
+            self._warn(
+                f"stored {name} is damaged ({error}); it was set aside and is {self.again} again."
+            )
             return None
 
     def write(self, record: dict, arrays: dict[str, np.ndarray], found: dict) -> bool:
-        """Store one network; returns whether it could be written, with a `StoreWarning` if not."""
-        from safetensors.numpy import save
+        """Store one entry; returns whether it could be written, with a `StoreWarning` if not."""
+        name, body, data = self.name(record), {"record": record, "found": found}, []
+        if ".safetensors" in self.suffixes:
+            from safetensors.numpy import save
 
-        name = self.name(record)
-        data = save({key: np.ascontiguousarray(array) for key, array in arrays.items()})
-        body = {"record": record, "found": found, "sha256_arrays": hashlib.sha256(data).hexdigest()}
-        meta = body | {"sha256": hashlib.sha256(_dumps(body).encode()).hexdigest()}
+            data = [save({key: np.ascontiguousarray(array) for key, array in arrays.items()})]
+            body["sha256_arrays"] = checksum(data[0])
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            written(self.folder / f"{name}.safetensors", data)
-            written(self.folder / f"{name}.json", _dumps(meta).encode())
+            self.put(name, _dumps(body | {"sha256": checksum(_dumps(body))}).encode(), *data)
         except OSError as error:
-            warnings.warn(
-                f"the store {self.folder} cannot be written ({error.strerror}): seed "
-                f"{record['seed']} is used now but not kept. "
-                "Free space there, or set SCHURKIT_STORE to another folder.",
-                StoreWarning,
-                stacklevel=2,
+            self._warn(
+                f"the store {self.folder} cannot be written ({error.strerror}): {name} is used now "
+                "but not kept. Free space there, or set SCHURKIT_STORE to another folder."
             )
             return False
         return True
+
+    def put(self, name: str, *files: bytes) -> None:
+        """Write the files of an entry, in the order of `suffixes`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path, data in reversed(list(zip(self.paths(name), files))):
+            written(path, data)
 
     def entries(self) -> list[Entry]:
         """What the store holds, by name; files that are not whole are left out."""
         found = []
         for path in sorted(self.folder.glob("*.json")):
-            try:
+            with suppress(OSError, ValueError, KeyError, TypeError):
                 meta = json.loads(path.read_bytes())
-                size = path.stat().st_size + path.with_suffix(".safetensors").stat().st_size
-                found.append(
-                    Entry(
-                        path.stem,
-                        meta["record"],
-                        size,
-                        float(meta["found"]["seconds"]),
-                        float(meta["found"]["score"]),
-                    )
-                )
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
+                size = sum(one.stat().st_size for one in self.paths(path.stem))
+                seconds, score = (float(meta["found"][name]) for name in ("seconds", "score"))
+                found.append(Entry(path.stem, meta["record"], size, seconds, score))
         return found
 
     def leftovers(self) -> list[Path]:
-        """Files that no stored network needs: set aside, temporary, or half of a pair."""
-        if not self.folder.is_dir():
-            return []
+        """Files that no stored entry needs: set aside, temporary, or half of a pair."""
         whole = {entry.name for entry in self.entries()}
-        kinds = (".json", ".safetensors", ".damaged", ".tmp")
-        here = [
+        halves = [
             path
-            for path in self.folder.iterdir()
-            if path.suffix in kinds and not (path.stem in whole and path.suffix in kinds[:2])
+            for suffix in self.suffixes
+            for path in self.folder.glob(f"*{suffix}")
+            if path.stem not in whole
         ]
-        return sorted(
-            [*here, *(path for path in self.folder.glob("*/*") if path.suffix in kinds[2:])]
-        )
+        parts = (path for kind in ("damaged", "tmp") for path in self.folder.rglob(f"*.{kind}"))
+        return sorted([*halves, *parts])
 
-    def _set_aside(self, paths, name, error):
-        for path in paths:
-            try:
-                os.replace(path, path.with_name(path.name + ".damaged"))
-            except OSError:
-                continue
-        warnings.warn(
-            f"stored network {name} is damaged ({error}); it was set aside and is trained again.",
-            StoreWarning,
-            stacklevel=4,
-        )
+    def _warn(self, text: str) -> None:
+        warnings.warn(text, StoreWarning, stacklevel=4)
 
 
-def opened(text: bytes, data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
-    """What the two files of a network hold: the verified JSON, and the arrays. Raises ValueError,
+def opened(text: bytes, data: bytes | None = None) -> tuple[dict, dict[str, np.ndarray]]:
+    """What the files of an entry hold: the verified JSON, and the arrays. Raises ValueError,
     KeyError or what safetensors raises if damaged.
     """
+    meta = json.loads(text)
+    body = {key: value for key, value in meta.items() if key != "sha256"}
+    if meta["sha256"] != checksum(_dumps(body)) or text != _dumps(meta).encode():
+        raise ValueError("the checksum of the record does not fit")
+    if data is None:
+        return meta, {}
     from safetensors.numpy import load
 
-    meta = json.loads(text)
-    body = {key: meta[key] for key in ("record", "found", "sha256_arrays")}
-    if (
-        meta["sha256"] != hashlib.sha256(_dumps(body).encode()).hexdigest()
-        or text != _dumps(meta).encode()
-    ):
-        raise ValueError("the checksum of the record does not fit")
-    if meta["sha256_arrays"] != hashlib.sha256(data).hexdigest():
+    if meta["sha256_arrays"] != checksum(data):
         raise ValueError("the checksum of the arrays does not fit")
     return meta, load(data)
 
 
+def checksum(data: bytes | str) -> str:
+    """SHA-256, the one checksum of all that is kept."""
+    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
+
+
+def key_of(record: dict) -> str:
+    """The checksum of a plain record, whatever the order of its entries."""
+    return checksum(json.dumps(record, sort_keys=True, separators=(",", ":")))
+
+
 def _dumps(value) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return json.dumps(value, separators=(",", ":"))
 
 
 @contextmanager
@@ -279,18 +276,12 @@ def written(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def add_store_arguments(parser) -> None:
-    """Arguments of `schurkit store` without the press."""
-    what = "list (default); verify checksums; clean up leftovers"
-    parser.add_argument(
-        "action", nargs="?", default="list", choices=("list", "verify", "clean"), help=what
-    )
-    parser.add_argument(
-        "--store",
-        default=None,
-        metavar="FOLDER",
-        help="the folder (default: $SCHURKIT_STORE, else runs)",
-    )
+def add_store_arguments(parser, actions=("list", "verify", "clean"), more: str = "") -> None:
+    """Arguments of `schurkit store`: with the actions and words that the press adds."""
+    what = f"list (default); verify checksums; clean up leftovers{more}"
+    parser.add_argument("action", nargs="?", default="list", choices=actions, help=what)
+    folder = "the folder (default: $SCHURKIT_STORE, else runs)"
+    parser.add_argument("--store", metavar="FOLDER", help=folder)
 
 
 def store_command(arguments) -> int:

@@ -9,13 +9,13 @@ a path.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import stat
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +23,10 @@ from pathlib import Path
 from schurkit import __version__
 from schurkit.checks import InputError
 from schurkit.engine import choose
-from schurkit.store import Store, StoreWarning, _dumps, opened, record_of, writing, written
+from schurkit.store import Store, StoreWarning, checksum, key_of, opened, record_of, writing
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
-SUFFIXES = (".json", ".safetensors")
 MOST_BYTES = {".json": 16 * 2**20, ".safetensors": 2**30}  # a network of 8,000 units takes 256 MiB
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,200}\.(json|safetensors)")
 
@@ -40,7 +39,7 @@ def records_of(studies: Iterable, *, engine: str = "auto") -> list[dict]:
     for study in studies:
         first = record_of(study.task, study.recipe, study.seeds[0], choose(engine))
         for seed in study.seeds:
-            found[_dumps(first | {"seed": seed})] = first | {"seed": seed}
+            found[key_of(first | {"seed": seed})] = first | {"seed": seed}
     return list(found.values())
 
 
@@ -83,35 +82,28 @@ def export(
         "about": about or {},
         "networks": [_listed(store, record) for record in records],
     }
-    files = (f"{store.name(record)}{suffix}" for record in records for suffix in SUFFIXES)
+    files = [path for record in records for path in store.paths(store.name(record))]
     try:
         with writing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             text = json.dumps(manifest, sort_keys=True, indent=1) + "\n"
             archive.writestr(_entry(MANIFEST), text.encode())
-            for name in files:
-                archive.writestr(_entry(name), (store.folder / name).read_bytes())
+            for part in files:
+                archive.writestr(_entry(part.name), part.read_bytes())
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.") from None
     return len(records)
 
 
 def _listed(store: Store, record: dict) -> dict:
-    files = {
-        f"{store.name(record)}{suffix}": (
-            store.folder / f"{store.name(record)}{suffix}"
-        ).read_bytes()
-        for suffix in SUFFIXES
-    }
+    name = store.name(record)
+    files = {path.name: path.read_bytes() for path in store.paths(name)}
+    fields = ("task", "recipe", "seed", "engine", "code", "versions")
     return {
-        "name": store.name(record),
-        "key": hashlib.sha256(_dumps(record).encode()).hexdigest(),
-        **{
-            field: record[field]
-            for field in ("task", "recipe", "seed", "engine", "code", "versions")
-        },
+        "name": name,
+        "key": key_of(record),
+        **{field: record[field] for field in fields},
         "files": {
-            name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-            for name, data in files.items()
+            part: {"bytes": len(data), "sha256": checksum(data)} for part, data in files.items()
         },
     }
 
@@ -175,48 +167,33 @@ def _manifest(archive: zipfile.ZipFile, path) -> list[dict]:
     _check_entry(entries[0], 64 * 2**20, refused)
     try:
         manifest = json.loads(archive.read(entries[0]))
-        if manifest["kind"] != "schurkit networks":
-            raise ValueError(f"its kind is {manifest['kind']!r}")
-        if manifest["schema"] != SCHEMA:
-            raise InputError(
-                f"{path} has schema {manifest['schema']!r}; this version of schurkit reads "
-                f"{SCHEMA}."
-            )
-        networks = manifest["networks"]
+        kind, schema, networks = (manifest[name] for name in ("kind", "schema", "networks"))
+        if kind != "schurkit networks":
+            raise ValueError(f"its kind is {kind!r}")
         for network in networks:
-            if sorted(network["files"]) != [f"{network['name']}{suffix}" for suffix in SUFFIXES]:
+            if sorted(network["files"]) != [f"{network['name']}{end}" for end in Store.suffixes]:
                 raise ValueError(f"network {network['name']!r} does not have its two files")
             for kept in network["files"].values():
                 _ = kept["bytes"] + 0, kept["sha256"] + ""
-    except InputError:
-        raise
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        zipfile.BadZipFile,
-    ) as error:
+    except Exception as error:  # whatever damage or malice does to zip and JSON
         raise InputError(
             f"{refused}its {MANIFEST} cannot be used ({type(error).__name__}: {error})."
         ) from None
+    if schema != SCHEMA:
+        raise InputError(f"{path} has schema {schema!r}; this version of schurkit reads {SCHEMA}.")
     return networks
 
 
 def _check_entries(archive: zipfile.ZipFile, networks: list[dict], path) -> None:
     refused = f"{path} is refused, nothing was taken from it: "
-    wanted = {
-        name: kept["bytes"] for network in networks for name, kept in network["files"].items()
-    }
+    wanted = {name for network in networks for name in network["files"]}
     if len(wanted) != 2 * len(networks):
         raise InputError(f"{refused}its manifest lists a network twice.")
-    seen = set()
+    seen = Counter(entry.filename for entry in archive.infolist())
     for entry in archive.infolist():
         name = entry.filename
-        if name in seen:
+        if seen[name] > 1:
             raise InputError(f"{refused}it holds {name!r} twice.")
-        seen.add(name)
         if name == MANIFEST:
             continue
         if name not in wanted or not _NAME.fullmatch(name):
@@ -246,28 +223,23 @@ def _check_entry(entry: zipfile.ZipInfo, most: int, refused: str) -> None:
         )
 
 
-def _network(
-    archive: zipfile.ZipFile, network: dict, store: Store
-) -> tuple[dict, dict[str, bytes]]:
+def _network(archive: zipfile.ZipFile, network: dict, store: Store) -> tuple[dict, list[bytes]]:
     """Record and files of one network; ValueError or KeyError where anything does not fit."""
-    files = {}
-    for name, kept in network["files"].items():
-        if name not in archive.NameToInfo:
-            raise ValueError(f"{name} is missing")
-        files[name] = archive.read(name)
-        if (
-            len(files[name]) != kept["bytes"]
-            or hashlib.sha256(files[name]).hexdigest() != kept["sha256"]
-        ):
-            raise ValueError(f"the checksum of {name} does not fit")
-    text, data = (files[f"{network['name']}{suffix}"] for suffix in SUFFIXES)
-    record = opened(text, data)[0]["record"]
+    files = []
+    for path in store.paths(network["name"]):
+        if path.name not in archive.NameToInfo:
+            raise ValueError(f"{path.name} is missing")
+        data, listed = archive.read(path.name), network["files"][path.name]
+        if (len(data), checksum(data)) != (listed["bytes"], listed["sha256"]):
+            raise ValueError(f"the checksum of {path.name} does not fit")
+        files.append(data)
+    record = opened(*files)[0]["record"]
     if store.name(record) != network["name"]:
         raise ValueError("its record belongs to another name")
     return record, files
 
 
-def _keep(store: Store, record: dict, files: dict[str, bytes]) -> bool:
+def _keep(store: Store, record: dict, files: list[bytes]) -> bool:
     """Write a network, arrays first, unless a sound one is there; a damaged one is set aside as
     when it is read.
     """
@@ -276,10 +248,7 @@ def _keep(store: Store, record: dict, files: dict[str, bytes]) -> bool:
         if store.read(record) is not None:
             return False
     try:
-        store.folder.mkdir(parents=True, exist_ok=True)
-        for suffix in reversed(SUFFIXES):
-            name = f"{store.name(record)}{suffix}"
-            written(store.folder / name, files[name])
+        store.put(store.name(record), *files)
     except OSError as error:
         raise InputError(
             f"the store {store.folder} cannot be written: {error.strerror}. What was taken in "

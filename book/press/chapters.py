@@ -321,24 +321,16 @@ def _parse_scalar(kind: str, given):
     if kind == "bool":
         words = {"true": True, "false": False}
         return given if isinstance(given, bool) else words.get(str(given).lower())
-    if not isinstance(given, (int, float, str)) or isinstance(given, bool):
-        return None
+    number, form = (int, _INTEGER) if kind == "int" else (float, _FLOAT)
     if isinstance(given, str):
-        form = _INTEGER if kind == "int" else _FLOAT
         if not form.fullmatch(given.strip()) or (kind == "int" and len(given) >= 40):
             return None
-        return int(given) if kind == "int" else _finite(given)
-    if kind == "int":
-        return given if isinstance(given, int) else None
-    return _finite(given)
-
-
-def _finite(given) -> float | None:
-    try:
-        value = float(given)
-    except OverflowError:
+    elif isinstance(given, bool) or not isinstance(given, (int, number)):
         return None
-    return value if math.isfinite(value) else None
+    with contextlib.suppress(OverflowError):
+        value = number(given)
+        return value if math.isfinite(value) else None
+    return None
 
 
 def _parse_list(kind: str, given):

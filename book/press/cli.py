@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from importlib import import_module
 
 from schurkit.checks import InputError
+from schurkit.words import plural
 
 
 def _with_parameters(parser, argv: list[str]):
@@ -252,7 +254,7 @@ def _check(arguments) -> int:
     for finding in sorted(findings, key=lambda finding: not finding.is_problem):
         print(finding)
     problems = sum(finding.is_problem for finding in findings)
-    print(f"{problems} problem" + ("" if problems == 1 else "s"))
+    print(plural(problems, "problem"))
     return 1 if problems else 0
 
 
@@ -280,28 +282,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _sweep():
-    from .sweep.command import add_sweep_arguments, sweep_command
+def _of(module: str, name: str):
+    """Arguments and command of another module, which is imported when they are asked for."""
 
-    return add_sweep_arguments, sweep_command
+    def parts():
+        found = import_module(module, __package__)
+        return getattr(found, f"add_{name}_arguments"), getattr(found, f"{name}_command")
 
-
-def _analyze():
-    from .own_page import add_analyze_arguments, analyze_command
-
-    return add_analyze_arguments, analyze_command
-
-
-def _store():
-    from .networks import add_store_arguments, store_command
-
-    return add_store_arguments, store_command
-
-
-def _bench():
-    from .bench import add_bench_arguments, bench_command
-
-    return add_bench_arguments, bench_command
+    return parts
 
 
 COMMANDS = {
@@ -311,13 +299,13 @@ COMMANDS = {
         "run one chapter with parameters of yours",
         lambda: (_run_arguments, _run, _with_parameters),
     ),
-    "sweep": ("one chapter over many parameters", _sweep),
+    "sweep": ("one chapter over many parameters", _of(".sweep.command", "sweep")),
     "publish": (
         "keep the results of an edition in book/data",
         lambda: (_publish_arguments, _publish),
     ),
-    "analyze": ("what your own network can lose", _analyze),
-    "store": ("trained networks on disk", _store),
-    "bench": ("how fast, beside other packages", _bench),
+    "analyze": ("what your own network can lose", _of(".own_page", "analyze")),
+    "store": ("trained networks on disk", _of(".networks", "store")),
+    "bench": ("how fast, beside other packages", _of(".bench", "bench")),
     "check": ("check the pages that were built", lambda: (_check_arguments, _check)),
 }

@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import resolve_name
 from pathlib import Path
 
 LAZY = "_HOMES"
@@ -46,53 +47,36 @@ def read(text: str) -> Source:
             block = getattr(node, name, None)
             if isinstance(block, list):
                 setattr(node, name, [line for line in block if not _is_docstring(line)])
-    reading = _Reading()
-    reading.visit(tree)
+    imported, lazy = [], {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                package, _, last = one.name.rpartition(".")
+                name = one.name if one.asname else one.name.split(".")[0]
+                imported.append((0, name, None, one.asname or name))
+                imported += [(0, package, last, "")] if package else []
+        elif isinstance(node, ast.ImportFrom):
+            imported += [
+                (node.level, node.module or "", one.name, one.asname or one.name)
+                for one in node.names
+            ]
+        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == LAZY:
+            homes = ast.literal_eval(node.value)
+            lazy = {name: module for module, names in homes.items() for name in names}
     digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return Source(digest, tuple(reading.imported), frozenset(reading.used), reading.lazy)
+    return Source(digest, tuple(imported), _used(tree), lazy)
 
 
 def _is_docstring(node) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-class _Reading(ast.NodeVisitor):
-    """What a syntax tree imports, and which names it uses."""
-
-    def __init__(self):
-        self.imported: list[tuple[int, str, str | None, str]] = []
-        self.used: set[tuple[str, ...]] = set()
-        self.lazy: dict[str, str] = {}
-
-    def visit_Name(self, node, *attributes):
-        self.used.add((node.id, *attributes))
-
-    def visit_Attribute(self, node, *attributes):
-        attributes = (node.attr, *attributes)
-        if isinstance(node.value, ast.Attribute):
-            self.visit_Attribute(node.value, *attributes)
-        elif isinstance(node.value, ast.Name):
-            self.visit_Name(node.value, *attributes)
-        else:
-            self.visit(node.value)
-
-    def visit_Import(self, node):
-        for one in node.names:
-            package, _, last = one.name.rpartition(".")
-            name = one.name if one.asname else one.name.split(".")[0]
-            self.imported.append((0, name, None, one.asname or name))
-            self.imported += [(0, package, last, "")] if package else []
-
-    def visit_ImportFrom(self, node):
-        self.imported += [
-            (node.level, node.module or "", one.name, one.asname or one.name) for one in node.names
-        ]
-
-    def visit_Assign(self, node):
-        if getattr(node.targets[0], "id", None) == LAZY:
-            homes = ast.literal_eval(node.value)
-            self.lazy = {name: module for module, names in homes.items() for name in names}
-        self.generic_visit(node)
+def _used(tree) -> frozenset[tuple[str, ...]]:
+    """Names with all the attributes taken from them."""
+    named = [node for node in ast.walk(tree) if isinstance(node, (ast.Name, ast.Attribute))]
+    inner = {id(node.value) for node in named if isinstance(node, ast.Attribute)}
+    chains = (ast.unparse(node) for node in named if id(node) not in inner)
+    return frozenset(tuple(x.split(".")) for x in chains if x.replace(".", "").isidentifier())
 
 
 class Packages:
@@ -144,13 +128,11 @@ class Packages:
         return found
 
     def _base(self, level: int, module: str, here: str) -> str:
-        if level == 0:
-            return module
-        parts = here.split(".")
-        up = level - self.is_package(here)
-        if not here or up >= len(parts):
+        package = here if self.is_package(here) else here.rpartition(".")[0]
+        try:
+            return resolve_name("." * level + module, package)
+        except ImportError:  # relative, and nowhere inside
             return ""
-        return ".".join([*parts[: len(parts) - up], *filter(None, [module])])
 
     def _named(self, base: str, name: str) -> tuple[str, bool]:
         """What a name of `base` leads to, and whether that counts as it is: False for a package, of

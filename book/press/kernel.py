@@ -8,9 +8,9 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
+from unittest import mock
 
 from schurkit.store import written
 
@@ -46,21 +46,9 @@ def environment_of(state: Path, given: Mapping[str, str], *options: str, **more:
     return kept | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"} | more
 
 
-@contextmanager
-def in_environment(environment: Mapping[str, str]) -> Iterator[None]:
-    """That environment for this process, and its own again afterwards."""
-    before = dict(os.environ)
-    _set(environment)
-    try:
-        yield
-    finally:
-        _set(before)
-
-
-def _set(environment: Mapping[str, str]) -> None:
-    for name in os.environ.keys() - environment.keys():
-        os.environ.pop(name, None)
-    os.environ.update(environment)
+def in_environment(environment: Mapping[str, str]):
+    """That environment for this process inside a `with`, and its own again afterwards."""
+    return mock.patch.dict(os.environ, environment, clear=True)
 
 
 def execute(source: dict, output: Path | None, folder: Path, values: dict | None = None):

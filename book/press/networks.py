@@ -7,7 +7,9 @@ from __future__ import annotations
 from itertools import chain
 from pathlib import Path
 
+from schurkit import store
 from schurkit.checks import InputError
+from schurkit.store import Store
 from schurkit.words import plural
 
 from .build import build_command, plan_build
@@ -19,14 +21,10 @@ ACTIONS = ("list", "verify", "clean", "export", "import")
 
 def add_store_arguments(parser) -> None:
     """Arguments of `schurkit store`."""
+    more = "; export the networks of an edition to a .zip; import such an archive"
+    store.add_store_arguments(parser, ACTIONS, more)
     add = parser.add_argument
-    actions = (
-        "list (default); verify checksums; clean up leftovers; export the networks of an "
-        "edition to a .zip; import such an archive"
-    )
-    add("action", nargs="?", default="list", choices=ACTIONS, help=actions)
     add("archive", nargs="?", metavar="ARCHIVE.zip", help="export, import: the archive")
-    add("--store", metavar="FOLDER", help="the folder (default: $SCHURKIT_STORE, else runs)")
     edition = "export: an edition of book/editions.yml (default: book)"
     add("--edition", metavar="NAME", help=edition)
     chapters = "export: what these chapters of the edition need alone"
@@ -56,13 +54,10 @@ def store_command(arguments) -> int:
         return _export(arguments)
     if action == "import":
         return _import(arguments)
-    from schurkit import store
-
     return store.store_command(arguments)
 
 
 def _export(arguments) -> int:
-    from schurkit.training import Store
     from schurkit_press.archive import export, records_of
 
     path = Path(arguments.archive)
@@ -96,15 +91,14 @@ def _export(arguments) -> int:
 
 
 def _import(arguments) -> int:
-    from schurkit.training import Store
     from schurkit_press.archive import import_
 
-    store = Store(arguments.store)
-    done = import_(store, arguments.archive)
+    there = Store(arguments.store)
+    done = import_(there, arguments.archive)
     for name, why in done.damaged:
         print(f"damaged, skipped: {name} ({why})")
     print(
         f"{plural(len(done.new), 'network')} taken in, {len(done.there)} there already, "
-        f"{len(done.damaged)} damaged: {store.folder}"
+        f"{len(done.damaged)} damaged: {there.folder}"
     )
     return 1 if done.damaged else 0

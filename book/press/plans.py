@@ -13,7 +13,7 @@ from functools import cache
 from itertools import chain, islice
 
 from schurkit.checks import InputError, integer
-from schurkit.words import plural
+from schurkit.words import duration, plural
 
 from .chapters import Chapter
 from .kernel import first_line
@@ -44,7 +44,7 @@ class Cost:
             return f"{networks}, all stored"
         stored = f" ({self.stored} stored)" if self.stored else ""
         return (
-            f"{networks}{stored}, about {_minutes(self.seconds)} to train, "
+            f"{networks}{stored}, about {duration(self.seconds)} to train, "
             f"{_size(self.bytes)} on disk"
         )
 
@@ -182,13 +182,7 @@ def merged(studies: Iterable) -> list:
 def _priced(studies: list) -> list[Cost]:
     from .price import plan_all
 
-    return [Cost(one.networks, one.stored, one.seconds, one.bytes) for one in plan_all(studies)]
-
-
-def _minutes(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return plan_all(studies)
 
 
 def _size(count: int) -> str:

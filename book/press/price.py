@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import log
 
 import numpy as np
@@ -23,46 +24,35 @@ from schurkit.training.loop import fit
 from schurkit.training.recipe import Recipe
 from schurkit.training.train import Study, networks_a_chunk
 
+from .plans import Cost
+
 TIMED = 0.8
 """Seconds for timing steps."""
 LARGEST = 4.5e8
 """Multiplications of a step that is tried out: about a tenth of a second."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a call of `train` would have to do: networks in all, how many are stored, seconds and
-    bytes for the rest.
-    """
-
-    networks: int
-    stored: int
-    seconds: float
-    bytes: int
-
-
-def plan(study: Study, *, engine: str = "auto", store: Store | None = None) -> Plan:
+def plan(study: Study, *, engine: str = "auto", store: Store | None = None) -> Cost:
     """Estimate what training a study would take, by timing a few steps of each phase here."""
     return plan_all([study], engine=engine, store=store)[0]
 
 
 def plan_all(
     studies: Sequence[Study], *, engine: str = "auto", store: Store | None = None
-) -> list[Plan]:
+) -> list[Cost]:
     """`plan` for several studies, all within the same second."""
     chosen, store = choose(engine), Store() if store is None else store
     names = [path.stem for path in store.folder.glob("*.json")]
     missing = [_missing(study, chosen, store, names) for study in studies]
-    seconds = _seconds_a_network(
-        [(study, seeds) for study, seeds in zip(studies, missing) if seeds], chosen
-    )
+    steps = [_steps(study, seeds) for study, seeds in zip(studies, missing)]
+    rates = _timed([*chain(*steps)], chosen)
     found = []
-    for study, seeds in zip(studies, missing):
+    for study, seeds, mine in zip(studies, missing, steps):
         threads = min(chosen.workers_at_once, max(len(seeds), 1))
-        spent = seconds[_kind(study.task, study.recipe)] * len(seeds) / threads if seeds else 0.0
-        found.append(
-            Plan(len(study.seeds), len(study.seeds) - len(seeds), spent, len(seeds) * _bytes(study))
-        )
+        # a fifth is added for what is not a step
+        each = 1.2 * sum(step.count * step.work * _rate(step.work, rates) for step in mine)
+        stored, size = len(study.seeds) - len(seeds), len(seeds) * _bytes(study)
+        found.append(Cost(len(study.seeds), stored, each * len(seeds) / threads, size))
     return found
 
 
@@ -88,31 +78,6 @@ def _bytes(study: Study) -> int:
     return 4 * parameters * (1 + len(recipe.checkpoints)) + 4096
 
 
-def _kind(task, recipe: Recipe) -> str:
-    return repr((task, recipe))
-
-
-def _seconds_a_network(asked: list[tuple[Study, list[int]]], engine) -> dict[str, float]:
-    """By kind of network, a fifth added for what is not a step; timed in the order of what all
-    networks of a kind have to multiply.
-    """
-    parts: dict[str, list[_Step]] = {}
-    for study, seeds in asked:
-        phases = zip(study.recipe.schedule(study.task), study.recipe.phases)
-        parts.setdefault(
-            _kind(study.task, study.recipe), [_step(study, seeds, *phase) for phase in phases]
-        )
-    steps = sorted(
-        (step for one in parts.values() for step in one),
-        key=lambda step: -step.work * step.count * len(step.seeds),
-    )
-    rates = _timed(steps, engine) if steps else []
-    return {
-        kind: 1.2 * sum(step.count * step.work * _rate(step.work, rates) for step in one)
-        for kind, one in parts.items()
-    }
-
-
 @dataclass(frozen=True)
 class _Step:
     """A step of one phase: task and recipe with that phase alone, the seeds to train,
@@ -126,9 +91,14 @@ class _Step:
     count: int = 1
 
 
-def _step(study: Study, seeds: list[int], scheduled, phase) -> _Step:
-    recipe = replace(study.recipe, phases=(replace(phase, steps=1),), checkpoints=(), until=None)
-    return _Step(study, recipe, seeds, _work(scheduled[0], recipe), phase.steps)
+def _steps(study: Study, seeds: list[int]) -> list[_Step]:
+    """One a phase; none where nothing is to be trained."""
+    bare = replace(study.recipe, checkpoints=(), until=None)
+    found = []
+    for (task, *_), phase in zip(study.recipe.schedule(study.task), study.recipe.phases):
+        recipe = replace(bare, phases=(replace(phase, steps=1),))
+        found.append(_Step(study, recipe, seeds, _work(task, recipe), phase.steps))
+    return found if seeds else []
 
 
 def _work(task, recipe: Recipe) -> float:
@@ -147,26 +117,23 @@ def _work(task, recipe: Recipe) -> float:
     return trials * steps * size * (size + task.input_size + reads) + size**3
 
 
-def _timed(steps: list[_Step], engine) -> list[tuple[float, float]]:
-    """(work, seconds a multiplication) of the steps that there is time for, of a plain training
-    where that is none.
+def _timed(steps: list[_Step], engine) -> dict[float, float]:
+    """Seconds a multiplication by the work of the steps that there is time for, those first of
+    which all networks have most to multiply; of a plain training where that is none.
     """
-    found, end = [], time.monotonic() + TIMED
+    found, end = {}, time.monotonic() + TIMED
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
-        for step in steps:
-            if step.work <= LARGEST and time.monotonic() < end:
-                found.append((step.work, _lap(step, engine) / step.work))
-        if not found:
-            task, recipe = FlipFlop(), Recipe()
-            work = _work(task, recipe)
-            found.append(
-                (work, _lap(_Step(Study(task, recipe, (0,)), recipe, [0], work), engine) / work)
-            )
+        for step in sorted(steps, key=lambda step: -step.work * step.count * len(step.seeds)):
+            if step.work <= LARGEST and step.work not in found and time.monotonic() < end:
+                found[step.work] = _lap(step, engine) / step.work
+        if steps and not found:
+            (step,) = _steps(Study(FlipFlop(), Recipe(), (0,)), [0])
+            found[step.work] = _lap(step, engine) / step.work
     return found
 
 
-def _rate(work: float, rates: list[tuple[float, float]]) -> float:
-    return min(rates, key=lambda rate: abs(log(rate[0]) - log(work)))[1]
+def _rate(work: float, rates: dict[float, float]) -> float:
+    return rates[min(rates, key=lambda timed: abs(log(timed) - log(work)))]
 
 
 def _lap(step: _Step, engine) -> float:

@@ -4,19 +4,38 @@ finished it.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
-from schurkit.store import written
+from schurkit.store import Store
 
-SCHEMA = 1
+SCHEMA = 2
 FINISHED, FAILED = "finished", "failed"
-_FIELDS = {"schema", "key", "target", "values", "status", "problem", "found", "seconds", "version"}
 _KEY = re.compile(r"[A-Za-z_][\w.-]*")
+
+
+class Records(Store):
+    """The records of a sweep, by the keys of its runs."""
+
+    suffixes = (".json",)
+    again = "run"
+
+    def name(self, record: Mapping) -> str:
+        return record["key"]
+
+    def record(self, key: str) -> dict | None:
+        """That of a run; None without any, or with a damaged one (the run is then done again)."""
+        there = self.read(_identity(key))
+        return there and there[1]
+
+    def keep(self, record: dict) -> bool:
+        """Put a record there; returns whether that was possible."""
+        return self.write(_identity(record["key"]), {}, record)
+
+
+def _identity(key: str) -> dict:
+    return {"schema": SCHEMA, "key": key}
 
 
 def record(
@@ -29,7 +48,6 @@ def record(
 ) -> dict:
     """What is kept of one run: finished with what it found, or failed with one line of why."""
     return {
-        "schema": SCHEMA,
         "key": run["key"],
         "target": work["target"],
         "values": run["values"],
@@ -39,32 +57,6 @@ def record(
         "seconds": round(seconds, 3),
         "version": work["version"],
     }
-
-
-def write_record(folder: Path, record: Mapping) -> bool:
-    """Put a record into its folder under a temporary name and rename it; returns whether that was
-    possible.
-    """
-    # in the order of the results: that of the columns
-    body = json.dumps({"sha256": _digest(record), "record": record})
-    try:
-        written(folder / f"{record['key']}.json", body.encode())
-    except OSError:
-        return False
-    return True
-
-
-def read_record(folder: Path, key: str) -> dict | None:
-    """The record of that run; None if there is none, or if it is damaged (the run is then done
-    again).
-    """
-    try:
-        content = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
-        kept = content["record"]
-        sound = content["sha256"] == _digest(kept) and set(kept) == _FIELDS
-        return kept if sound and (kept["schema"], kept["key"]) == (SCHEMA, key) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def plain_results(found) -> dict:
@@ -95,8 +87,3 @@ def plain_results(found) -> dict:
             )
         plain[name] = value
     return plain
-
-
-def _digest(record: Mapping) -> str:
-    text = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()

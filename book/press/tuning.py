@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def tune(
         "device": device(1),
         "versions": versions(),
     }
-    earlier, begun, trials = _earlier(path), time.process_time(), []
+    begun, trials = time.process_time() - _earlier(path), []
     measure = partial(held_out_accuracy, task)
     for variant in VARIANTS:
         recipe = recipe_of(variant, limit, hidden_size=hidden_size)
@@ -80,18 +81,15 @@ def tune(
             say(trial)
             tried = {new.point for new in trials}
             write_trials([*trials, *(old for old in known if old.point not in tried)], path)
-            made["core_seconds"] = round(earlier + time.process_time() - begun)
-            provenance = json.dumps(made, indent=1) + "\n"
-            path.with_suffix(".json").write_text(provenance, encoding="utf-8")
+            made["core_seconds"] = round(time.process_time() - begun)
+            path.with_suffix(".json").write_text(f"{json.dumps(made, indent=1)}\n")
 
 
 def _earlier(path: Path) -> float:
     """Core-seconds that earlier runs of the same table took, 0 where none is told."""
-    try:
-        made = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        return float(made["core_seconds"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0.0
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return float(json.loads(path.with_suffix(".json").read_text())["core_seconds"])
+    return 0.0
 
 
 def main(arguments: list[str] | None = None) -> None:

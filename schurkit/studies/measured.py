@@ -5,14 +5,10 @@ that a study of hours goes on where it was stopped.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import warnings
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from operator import attrgetter
-from pathlib import Path
 
 import numpy as np
 
@@ -31,11 +27,11 @@ from schurkit.degeneracy import (
 from schurkit.degeneracy.spread import Sample, pairs, spread
 from schurkit.engine import rollout
 from schurkit.rnn import ARRAYS, RNN, Trials
-from schurkit.store import MEASURES, TRAINING, installed, written
+from schurkit.store import MEASURES, TRAINING, checksum, installed, key_of
 from schurkit.tasks.versions import task_version
-from schurkit.training import Store, StoreWarning, Trained, initial
+from schurkit.training import Store, Trained, initial
 
-from .packing import bytes_of, pack, unpack
+from .packing import plain, restored
 
 
 @dataclass(frozen=True)
@@ -281,8 +277,17 @@ def _pif_of_starts(content, shape, dtype, labels, starts):
 
 
 # ---------------------------------------------------------------------------------------- the store
-SCHEMA = 2
+SCHEMA = 3
 KINDS = {kind.__name__: kind for kind in (Levels, DSA, PIF, Profiles)}
+
+
+class Measures(Store):
+    """What was measured, beside the trained networks, by all that it depends on."""
+
+    again = "measured"
+
+    def name(self, record: dict) -> str:
+        return key_of(record)[:32]
 
 
 def levels_in_store(
@@ -300,67 +305,38 @@ def levels_in_store(
     store : as for training.
     """
     dynamics = dynamics or Dynamics()
-    folder = (store or Store()).folder / "measured"
-    path = folder / f"{_key(trained, dynamics, options)}.safetensors"
-    measured = _read(path)
-    if measured is None:
-        measured = levels(trained, dynamics, **options)
-        if measured is not None:
-            _write(path, measured)
+    kept, record = (
+        Measures((store or Store()).folder / "measured"),
+        _record(trained, dynamics, options),
+    )
+    if there := kept.read(record):
+        arrays, found = there
+        return restored(found, arrays, KINDS)
+    measured, arrays = levels(trained, dynamics, **options), {}
+    if measured is not None:
+        found = plain(measured, arrays)
+        kept.write(record, arrays, found)
     return measured
 
 
-def _write(path: Path, measured: Levels) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        written(path, pack(measured))
-    except OSError as error:
-        warnings.warn(
-            f"what was measured cannot be kept in {path.parent} ({error.strerror}); it is used "
-            "now and lost then.",
-            StoreWarning,
-            stacklevel=3,
-        )
-
-
-def _read(path: Path) -> Levels | None:
-    if not path.is_file():
-        return None
-    try:
-        return unpack(path, KINDS)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        with suppress(OSError):
-            path.replace(path.with_name(path.name + ".damaged"))
-        warnings.warn(
-            f"what was measured is damaged in {path.name} ({error}); it was set aside and is "
-            "measured again.",
-            StoreWarning,
-            stacklevel=3,
-        )
-        return None
-
-
-def _key(trained: Trained, dynamics: Dynamics, options: dict) -> str:
-    weights = hashlib.sha256()
-    for name in ARRAYS:
-        weights.update(bytes_of(name, getattr(trained.rnn, name)))
-    for array in (trained.scores, trained.stopped, trained.steps, trained.reached):
-        weights.update(array.tobytes())
+def _record(trained: Trained, dynamics: Dynamics, options: dict) -> dict:
+    arrays = [getattr(trained.rnn, name) for name in ARRAYS]
+    arrays += [trained.scores, trained.stopped, trained.steps, trained.reached]
+    weights = [f"{array.dtype.str} {array.shape} {checksum(array.tobytes())}" for array in arrays]
     task = trained.task
-    code = {
-        "measures": MEASURES,
-        "training": TRAINING["training"],  # the untrained null is started anew
-        "task": task_version(task),
-    }
     record = {
         "schema": SCHEMA,
         "task": {"name": task.name, "class": type(task).__qualname__, **asdict(task)},
         "recipe": trained.recipe.record(),
         "labels": trained.rnn.labels,
-        "weights": weights.hexdigest(),
+        "weights": weights,
         "dynamics": asdict(dynamics),
         "options": options,
-        "code": code,
+        "code": {
+            "measures": MEASURES,
+            "training": TRAINING["training"],  # the untrained null is started anew
+            "task": task_version(task),
+        },
         "versions": installed(("numpy", "scipy", "numba")),
     }
-    return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    return json.loads(json.dumps(record, default=str))

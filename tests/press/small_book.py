@@ -47,6 +47,12 @@ PROSE = """See {numref}`small-figure` and {numref}`small-table`. The mean accura
 {glue:text}`mean_accuracy:.3f` over {glue:text}`networks` networks ({glue:text}`undefined:.2f`)."""
 
 
+def cases(table):
+    """The cases of a table of lines "given → expected"; an indented line goes on with the last."""
+    lines = re.sub(r"\n +", " ", table.strip()).splitlines()
+    return [[part.strip() for part in line.split("→")] for line in lines]
+
+
 def a_book(**parts):
     """What pages read of a `schurkit_press.book.Book`: the repository's folder and claims, nothing
     run or published, or the given parts.

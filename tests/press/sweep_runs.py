@@ -1,9 +1,12 @@
 """Functions for sweeps: small, and each good for one thing that may happen on the way."""
 
+import multiprocessing
 import os
 import time
 from pathlib import Path
 from typing import Literal
+
+LOCKS = []
 
 
 def trained(seed: int = 0, hidden_size: int = 8, seeds: list | None = None):
@@ -30,7 +33,8 @@ def told(
 
 
 def threads(seed: int):
-    """What a worker may use."""
+    """What a worker may use; it keeps a semaphore of its own."""
+    LOCKS.append(multiprocessing.RLock())
     names = ("OMP_NUM_THREADS", "SCHURKIT_THREADS", "NUMBA_NUM_THREADS")
     return {name: os.environ.get(name) for name in names} | {
         "process": os.getpid(),
@@ -56,7 +60,7 @@ def dies(seed: int, folder: str, times: int):
 
 def waits(seed: int, folder: str, pause: float = 0.3):
     """Say which process does it, and take a while."""
-    Path(folder, f"process-{seed}-{os.getpid()}").touch()
+    _mark(folder, f"process{os.getpid()}")
     time.sleep(pause)
     return {"value": seed / 3}
 

@@ -4,10 +4,12 @@ lost.
 
 import json
 import os
+import re
 import stat
-import sys
+import threading
 import warnings
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,6 @@ import pytest
 
 from schurkit import InputError
 from schurkit import store as store_module
-from schurkit.store import store_command
 from schurkit.tasks import Copy
 from schurkit.training import Phase, Recipe, Store, StoreWarning, Study, train
 from schurkit_press.archive import MANIFEST, MOST_BYTES, export, import_, records_of
@@ -40,363 +41,253 @@ def empty(tmp_path):
     return Store(tmp_path / "empty")
 
 
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def contents(path):
     with zipfile.ZipFile(path) as archive:
         return {entry.filename: (entry, archive.read(entry)) for entry in archive.infolist()}
 
 
-def rewritten(tmp_path, path, change):
-    """The archive with entries changed by `change(list of (ZipInfo, bytes))`; zipfile itself
-    computes the sizes and its checksums.
+@pytest.fixture
+def rewritten(full, tmp_path):
+    """The archive with its manifest and entries changed by `change(manifest, [(ZipInfo, bytes)])`,
+    which may return another manifest; zipfile itself computes sizes and its checksums.
     """
-    entries = change([(entry, data) for entry, data in contents(path).values()])
-    target = tmp_path / "changed.zip"
-    with warnings.catch_warnings(), zipfile.ZipFile(target, "w") as archive:
-        warnings.simplefilter("ignore")  # about names that stand twice
-        for entry, data in entries:
-            archive.writestr(entry, data, compress_type=entry.compress_type)
-    return target
 
+    def rewrite(change):
+        (first, text), *entries = contents(full[1]).values()
+        manifest = json.loads(text)
+        manifest = change(manifest, entries) or manifest
+        with warnings.catch_warnings(), zipfile.ZipFile(tmp_path / "changed.zip", "w") as archive:
+            warnings.simplefilter("ignore")  # about names that stand twice
+            for entry, data in ((first, json.dumps(manifest).encode()), *entries):
+                archive.writestr(entry, data, compress_type=entry.compress_type)
+        return tmp_path / "changed.zip"
 
-def with_manifest(change):
-    def changed(entries):
-        (entry, data), *rest = entries
-        manifest = json.loads(data)
-        return [(entry, json.dumps(change(manifest) or manifest).encode()), *rest]
-
-    return changed
+    return rewrite
 
 
 # ----------------------------------------------------------------------------------- there and back
-def test_train_fetches_everything_from_an_imported_store(full, empty, monkeypatch):
+def test_train_fetches_everything_from_an_imported_store(full, empty):
     store, path = full
     done = import_(empty, path)
     assert len(done.new) == 2 and done.there == done.damaged == ()
-    monkeypatch.setattr(
-        sys.modules["schurkit.training.train"], "_train_missing", lambda *_: pytest.fail("trained")
-    )
-    again, first = (
-        train(TASK, RECIPE, [0, 1], store=empty),
-        train(TASK, RECIPE, [0, 1], store=store),
-    )
-    assert (
-        again.stored.all()
-        and np.array_equal(again.rnn.W_rec, first.rnn.W_rec)
-        and np.array_equal(again.scores, first.scores)
-    )
-    assert {p.name: p.read_bytes() for p in empty.folder.iterdir()} == {
-        p.name: p.read_bytes() for p in store.folder.iterdir()
-    }
+    again, first = (train(TASK, RECIPE, [0, 1], store=one) for one in (empty, store))
+    assert again.stored.all() and np.array_equal(again.rnn.W_rec, first.rnn.W_rec)
+    assert files(empty.folder) == files(store.folder)
 
 
 def test_the_same_networks_give_the_same_bytes(full, tmp_path):
     store, path = full
     os.utime(next(store.folder.iterdir()), (1e9, 1e9))
-    assert (
-        export(store, reversed(records_of([STUDY])), tmp_path / "again.zip", {"edition": "quick"})
-        == 2
-    )
-    assert (tmp_path / "again.zip").read_bytes() == path.read_bytes()
-    assert [p.name for p in tmp_path.iterdir()] == ["again.zip"]
+    records = records_of([STUDY, Study(TASK, RECIPE, (1,))])  # each once
+    assert export(store, reversed(records), tmp_path / "again.zip", {"edition": "quick"}) == 2
+    assert files(tmp_path) == {"again.zip": path.read_bytes()}
 
 
 def test_the_manifest_says_what_is_inside(full):
-    import hashlib
-
     store, path = full
     found = contents(path)
-    assert next(iter(found)) == MANIFEST and list(found)[1:] == sorted(
-        p.name for p in store.folder.iterdir()
-    )
+    assert list(found) == [MANIFEST, *sorted(files(store.folder))]
     manifest = json.loads(found[MANIFEST][1])
     assert manifest["about"] == {"edition": "quick"} and manifest["schema"] == 1
     for network, record in zip(manifest["networks"], sorted(records_of([STUDY]), key=store.name)):
-        assert {
-            field: network[field]
-            for field in ("task", "recipe", "seed", "engine", "code", "versions")
-        } == {
-            field: record[field]
-            for field in ("task", "recipe", "seed", "engine", "code", "versions")
-        }
+        assert all(network[field] == record[field] for field in set(record) - {"schema"})
         for name, kept in network["files"].items():
-            assert kept == {
-                "bytes": len(found[name][1]),
-                "sha256": hashlib.sha256(found[name][1]).hexdigest(),
-            }
-
-
-def test_records_are_each_named_once():
-    records = records_of([STUDY, Study(TASK, RECIPE, (1, 2))])
-    assert [record["seed"] for record in records] == [0, 1, 2]
+            data = found[name][1]
+            assert kept == {"bytes": len(data), "sha256": sha256(data).hexdigest()}
 
 
 # ---------------------------------------------------------------------------- export that cannot be
-def test_a_network_that_is_missing_is_said_and_nothing_written(full, tmp_path):
-    store, _ = full
-    with pytest.raises(
-        InputError,
-        match=r"1 of 3 networks are not in the store .* \(or damaged\), "
-        r"copy-orthogonal-6-seed7-\w+ among them\.",
-    ):
-        export(store, records_of([STUDY, Study(TASK, RECIPE, (7,))]), tmp_path / "out.zip")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_archive_is_never_overwritten(full):
-    store, path = full
+def test_an_export_that_cannot_be_writes_nothing(full, tmp_path, monkeypatch):
+    (store, path), records = full, records_of([STUDY])
     before = path.read_bytes()
-    with pytest.raises(
-        InputError, match="is there already; choose another name or delete it first"
-    ):
-        export(store, records_of([STUDY]), path)
-    assert path.read_bytes() == before
 
+    def refused(records, path, said):
+        with pytest.raises(InputError, match=said):
+            export(store, records, path)
 
-def test_nothing_to_export_and_nowhere_to_write(full, tmp_path, monkeypatch):
-    store, _ = full
-    with pytest.raises(InputError, match="there is no network to export"):
-        export(store, [], tmp_path / "out.zip")
-    with pytest.raises(InputError, match="cannot be written: No such file or directory"):
-        export(store, records_of([STUDY]), tmp_path / "nowhere" / "out.zip")
+    missing = r"1 of 3 networks are not in the store .* \(or damaged\), copy-\S+-seed7-\w+ among"
+    refused(records_of([STUDY, Study(TASK, RECIPE, (7,))]), tmp_path / "out.zip", missing)
+    refused(records, path, "is there already; choose another name or delete it first")
+    refused([], tmp_path / "out.zip", "there is no network to export")
+    nowhere = "cannot be written: No such file or directory"
+    refused(records, tmp_path / "nowhere" / "out.zip", nowhere)
 
     def full_disk(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full_disk)
-    with pytest.raises(InputError, match="cannot be written: No space left on device"):
-        export(store, records_of([STUDY]), tmp_path / "out.zip")
-    assert list(tmp_path.iterdir()) == []
+    refused(records, tmp_path / "out.zip", "cannot be written: No space left on device")
+    assert list(tmp_path.iterdir()) == [] and path.read_bytes() == before
 
 
 # ------------------------------------------------------------------------------------------- damage
 @pytest.mark.parametrize("suffix", [".json", ".safetensors"])
 def test_a_damaged_entry_is_named_and_skipped(full, empty, tmp_path, suffix):
-    _, path = full
-    data = bytearray(path.read_bytes())
-    name = next(name for name in contents(path) if name.endswith(suffix) and "seed1" in name)
-    place = data.find(contents(path)[name][1])
-    data[place + 20] ^= 1
+    found, data = contents(full[1]), bytearray(full[1].read_bytes())
+    name = next(name for name in found if name.endswith(suffix) and "seed1" in name)
+    data[data.find(found[name][1]) + 20] ^= 1
     (tmp_path / "bad.zip").write_bytes(data)
     done = import_(empty, tmp_path / "bad.zip")
-    assert (
-        [name for name, _ in done.damaged] == [Path(name).stem]
-        and len(done.new) == 1
-        and done.damaged[0][1]
-    )
-    assert (
-        len(list(empty.folder.iterdir())) == 2
-        and train(TASK, RECIPE, [0], store=empty).stored.all()
-    )
+    ((named, why),) = done.damaged
+    assert named == Path(name).stem and why and len(done.new) == 1
+    assert len(files(empty.folder)) == 2 and train(TASK, RECIPE, [0], store=empty).stored.all()
 
 
-def test_every_checksum_is_looked_at(full, empty, tmp_path):
-    """Data changed with the zip checksums made anew: caught by the manifest; the manifest changed
-    too: caught by the network's own checksum.
-    """
-    import hashlib
+def flipped(manifest_too):
+    """The last byte of all arrays; with `manifest_too` its checksums fit."""
 
-    def flipped(entries, manifest_too):
-        (first, text), *rest = entries
-        manifest = json.loads(text)
-        out = []
-        for entry, data in rest:
+    def change(manifest, entries):
+        for i, (entry, data) in enumerate(entries):
             if entry.filename.endswith("safetensors"):
                 data = data[:-1] + bytes([data[-1] ^ 1])
+                entries[i] = entry, data
                 for network in manifest["networks"]:
                     if manifest_too and entry.filename in network["files"]:
-                        network["files"][entry.filename]["sha256"] = hashlib.sha256(
-                            data
-                        ).hexdigest()
-            out.append((entry, data))
-        return [(first, json.dumps(manifest).encode()), *out]
-
-    for manifest_too, said in (
-        (False, r"the checksum of copy-\S+\.safetensors does not fit"),
-        (True, "the checksum of the arrays does not fit"),
-    ):
-        done = import_(
-            empty,
-            rewritten(tmp_path, full[1], lambda entries, too=manifest_too: flipped(entries, too)),
-        )
-        assert len(done.damaged) == 2 and not done.new
-        assert all(__import__("re").fullmatch(said, why) for _, why in done.damaged)
-    assert not empty.folder.exists()
-
-
-def test_a_missing_file_and_a_wrong_name_count_as_damage(full, empty, tmp_path):
-    done = import_(empty, rewritten(tmp_path, full[1], lambda entries: entries[:-1]))
-    assert len(done.new) == 1 and done.damaged[0][1].endswith(".safetensors is missing")
-
-    def renamed(entries):
-        (entry, data), *rest = entries
-        for other, _ in rest:
-            other.filename = other.filename.replace("seed0-", "seed9-")
-        return [(entry, data.replace(b"seed0-", b"seed9-")), *rest]
-
-    done = import_(Store(tmp_path / "other"), rewritten(tmp_path, full[1], renamed))
-    assert done.damaged[0][1] == "its record belongs to another name" and len(done.new) == 1
-
-
-# ----------------------------------------------------------------------- what does not belong there
-def entry(name, mode=stat.S_IFREG | 0o644, compress=zipfile.ZIP_STORED):
-    info = zipfile.ZipInfo(name)
-    info.create_system, info.external_attr, info.compress_type = 3, mode << 16, compress
-    return info
-
-
-def as_link(entries):
-    entries[1][0].external_attr = (stat.S_IFLNK | 0o777) << 16
-    return entries
-
-
-def as_compressed(entries):
-    entries[1][0].compress_type = zipfile.ZIP_DEFLATED
-    return entries
-
-
-def renamed_to(name):
-    """A network whose files are called so, in the manifest too."""
-
-    def change(entries):
-        (first, text), *rest = entries
-        manifest = json.loads(text)
-        old = manifest["networks"][0]["name"]
-        for other, _ in rest:
-            other.filename = other.filename.replace(old, name)
-        return [(first, json.dumps(manifest).replace(old, name).encode()), *rest]
+                        network["files"][entry.filename]["sha256"] = sha256(data).hexdigest()
 
     return change
 
 
-def twice(manifest):
-    manifest["networks"] *= 2
+def renamed_to(name):
+    """The first network's files are called so, in the manifest too."""
+
+    def change(manifest, entries):
+        old = manifest["networks"][0]["name"]
+        for other, _ in entries:
+            other.filename = other.filename.replace(old, name)
+        return json.loads(json.dumps(manifest).replace(old, name))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "count"),
+    [
+        (flipped(False), r"the checksum of copy-\S+\.safetensors does not fit", 2),
+        (flipped(True), "the checksum of the arrays does not fit", 2),
+        (lambda manifest, entries: entries.pop() and None, r"\S+\.safetensors is missing", 1),
+        (renamed_to("seed9"), "its record belongs to another name", 1),
+    ],
+)
+def test_every_checksum_and_name_is_looked_at(empty, rewritten, change, said, count):
+    done = import_(empty, rewritten(change))
+    assert (len(done.damaged), len(done.new)) == (count, 2 - count)
+    assert all(re.fullmatch(said, why) for _, why in done.damaged)
+
+
+# ----------------------------------------------------------------------- what does not belong there
+def also(name, data=b"{}"):
+    return lambda manifest, entries: entries.append((zipfile.ZipInfo(name), data))
+
+
+def as_link(manifest, entries):
+    entries[0][0].external_attr = (stat.S_IFLNK | 0o777) << 16
+
+
+def as_compressed(manifest, entries):
+    entries[0][0].compress_type = zipfile.ZIP_DEFLATED
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (
-            lambda entries: [*entries, (entry("../../evil.json"), b"{}")],
-            r"'\.\./\.\./evil\.json', which is no file of a network",
-        ),
-        (
-            lambda entries: [*entries, (entry("readme.txt"), b"hello")],
-            "'readme.txt', which is no file of a network",
-        ),
-        (
-            lambda entries: [*entries, (entry("folder/"), b"")],
-            "'folder/', which is no file of a network",
-        ),
+        (also("../../evil.json"), r"'\.\./\.\./evil\.json', which is no file of a network"),
+        (also("readme.txt"), "'readme.txt', which is no file of a network"),
+        (also("folder/", b""), "'folder/', which is no file of a network"),
         (renamed_to("../evil"), r"'\.\./evil\.json', which is no file of a network"),
         (renamed_to("/tmp/evil"), "'/tmp/evil.json', which is no file of a network"),
         (renamed_to("a\\\\b"), "which is no file of a network"),
-        (lambda entries: [*entries, entries[-1]], "it holds '.*' twice"),
-        (with_manifest(twice), "its manifest lists a network twice"),
+        (lambda manifest, entries: entries.append(entries[-1]), "it holds '.*' twice"),
+        (
+            lambda manifest, entries: manifest | {"networks": manifest["networks"] * 2},
+            "its manifest lists a network twice",
+        ),
         (as_link, r"'copy-\S+\.json' is not a plain file"),
         (as_compressed, r"'copy-\S+\.json' is compressed or encrypted"),
     ],
 )
-def test_an_archive_with_what_does_not_belong_there_is_refused_whole(
-    full, empty, tmp_path, change, said
-):
+def test_what_does_not_belong_there_is_refused_whole(empty, tmp_path, rewritten, change, said):
     with pytest.raises(InputError, match=f"is refused, nothing was taken from it: .*{said}"):
-        import_(empty, rewritten(tmp_path, full[1], change))
-    assert not empty.folder.exists() and {p.name for p in tmp_path.iterdir()} == {"changed.zip"}
+        import_(empty, rewritten(change))
+    assert list(files(tmp_path)) == ["changed.zip"]
 
 
-def test_an_absurd_size_is_refused(full, empty, tmp_path, monkeypatch):
+UNUSABLE = r"its manifest.json cannot be used \("
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        ({"kind": "other"}, UNUSABLE + r"ValueError: its kind is 'other'\)"),
+        ([1], UNUSABLE + "TypeError"),
+        ({"networks": [{"name": "a", "files": {}}]}, "network 'a' does not have its two files"),
+        (
+            {"networks": [{"name": "a", "files": {"a.json": 1, "a.safetensors": 2}}]},
+            UNUSABLE + "TypeError",
+        ),
+        ({"schema": 2}, "has schema 2; this version of schurkit reads 1"),
+    ],
+)
+def test_a_manifest_that_cannot_be_used_is_refused(empty, rewritten, manifest, said):
+    with pytest.raises(InputError, match=said):
+        import_(
+            empty, rewritten(lambda old, _: old | manifest if type(manifest) is dict else manifest)
+        )
+
+
+def test_files_that_are_no_archive_are_refused(full, empty, tmp_path, monkeypatch):
+    data = full[1].read_bytes()
+    (tmp_path / "text.zip").write_text("hello")
+    (tmp_path / "short.zip").write_bytes(data[: len(data) // 2])
+    with zipfile.ZipFile(tmp_path / "bare.zip", "w") as archive:
+        archive.writestr("a.json", "{}")
+    for name, said in (
+        ("text", r"text\.zip is not an archive of networks: File is not a zip file"),
+        ("nothing", r"nothing\.zip cannot be read: No such file or directory"),
+        ("bare", r"it has no manifest\.json"),
+        ("short", "is not an archive of networks"),
+    ):
+        with pytest.raises(InputError, match=said):
+            import_(empty, tmp_path / f"{name}.zip")
     monkeypatch.setitem(MOST_BYTES, ".safetensors", 100)
     with pytest.raises(InputError, match=r"is said to take [\d,]+ bytes; the most is 100"):
         import_(empty, full[1])
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (
-            lambda manifest: {"kind": "other"},
-            r"its manifest.json cannot be used \(ValueError: its kind is 'other'\)",
-        ),
-        (lambda manifest: [1], r"its manifest.json cannot be used \(TypeError"),
-        (
-            lambda manifest: manifest | {"networks": [{"name": "a", "files": {}}]},
-            "network 'a' does not have its two files",
-        ),
-        (
-            lambda manifest: (
-                manifest | {"networks": [{"name": "a", "files": {"a.json": 1, "a.safetensors": 2}}]}
-            ),
-            r"cannot be used \(TypeError",
-        ),
-        (
-            lambda manifest: manifest | {"schema": 2},
-            "has schema 2; this version of schurkit reads 1",
-        ),
-    ],
-)
-def test_a_manifest_that_cannot_be_used_is_refused(full, empty, tmp_path, change, said):
-    with pytest.raises(InputError, match=said):
-        import_(empty, rewritten(tmp_path, full[1], with_manifest(change)))
-
-
-def test_files_that_are_no_archive_are_refused(full, empty, tmp_path):
-    (tmp_path / "text.zip").write_text("hello")
-    with pytest.raises(
-        InputError, match=r"text\.zip is not an archive of networks: File is not a zip file"
-    ):
-        import_(empty, tmp_path / "text.zip")
-    with pytest.raises(InputError, match=r"nothing\.zip cannot be read: No such file or directory"):
-        import_(empty, tmp_path / "nothing.zip")
-    with pytest.raises(InputError, match=r"it has no manifest\.json"):
-        import_(empty, rewritten(tmp_path, full[1], lambda entries: entries[1:]))
-    data = full[1].read_bytes()
-    (tmp_path / "short.zip").write_bytes(data[: len(data) // 2])
-    with pytest.raises(InputError, match="is not an archive of networks"):
-        import_(empty, tmp_path / "short.zip")
-
-
 # --------------------------------------------------------------------------- a store that is in use
-def test_a_network_that_is_there_is_never_replaced(full, tmp_path):
+def test_a_network_that_is_there_is_never_replaced_unless_damaged(full, empty):
     """Trained here too, with another training time: the bytes differ, and ours stay."""
-    mine = Store(tmp_path / "mine")
-    train(TASK, RECIPE, [0], store=mine)
-    before = {p.name: (p.read_bytes(), p.stat().st_ino) for p in mine.folder.iterdir()}
-    done = import_(mine, full[1])
-    assert len(done.there) == 1 and len(done.new) == 1
-    assert {
-        name: (mine.folder.joinpath(name).read_bytes(), mine.folder.joinpath(name).stat().st_ino)
-        for name in before
-    } == before
-    assert import_(mine, full[1]).new == ()
-
-
-def test_a_damaged_network_is_set_aside_and_replaced(full, tmp_path):
-    mine = Store(tmp_path / "mine")
-    import_(mine, full[1])
-    path = next(mine.folder.glob("*seed0*.safetensors"))
+    train(TASK, RECIPE, [0], store=empty)
+    before = {path: (path.read_bytes(), path.stat().st_ino) for path in empty.folder.iterdir()}
+    done = import_(empty, full[1])
+    assert len(done.there) == len(done.new) == 1
+    assert {path: (path.read_bytes(), path.stat().st_ino) for path in before} == before
+    assert import_(empty, full[1]).new == ()
+    path = next(empty.folder.glob("*seed0*.safetensors"))
     path.write_bytes(b"x")
-    assert len(import_(mine, full[1]).new) == 1
-    assert (
-        path.with_name(path.name + ".damaged").read_bytes() == b"x"
-        and train(TASK, RECIPE, [0, 1], store=mine).stored.all()
-    )
+    assert len(import_(empty, full[1]).new) == 1
+    assert path.with_name(path.name + ".damaged").read_bytes() == b"x"
+    assert train(TASK, RECIPE, [0, 1], store=empty).stored.all()
 
 
 def test_arrays_are_written_before_the_record(full, empty, monkeypatch):
     """Killed in between, the network counts as not there, and the next import puts it right."""
-    written = []
+    order = []
 
     def stop(path, data, write=store_module.written):
-        written.append(path.suffix)
+        order.append(path.suffix)
         if path.suffix == ".json":
             raise KeyboardInterrupt
         write(path, data)
 
-    monkeypatch.setattr("schurkit_press.archive.written", stop)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(store_module, "written", stop)
         import_(empty, full[1])
-    assert written == [".safetensors", ".json"] and empty.entries() == []
-    monkeypatch.undo()
+    assert order == [".safetensors", ".json"] and empty.entries() == []
     assert len(import_(empty, full[1]).new) == 2
 
 
@@ -407,8 +298,6 @@ def test_a_store_that_cannot_be_written_is_said(full, tmp_path):
 
 
 def test_another_process_may_fill_the_store_meanwhile(full, empty):
-    import threading
-
     errors = []
 
     def run(work):
@@ -419,24 +308,11 @@ def test_another_process_may_fill_the_store_meanwhile(full, empty):
         except BaseException as error:
             errors.append(error)
 
-    works = [lambda: import_(empty, full[1]) for _ in range(3)] + [
-        lambda: train(TASK, RECIPE, [0, 1, 2], store=empty, progress=False)
-    ]
+    works = [lambda: import_(empty, full[1])] * 3
+    works += [lambda: train(TASK, RECIPE, [0, 1, 2], store=empty, progress=False)]
     threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (
-        errors == []
-        and train(TASK, RECIPE, [0, 1, 2], store=empty).stored.all()
-        and empty.leftovers() == []
-    )
-
-
-def test_what_was_imported_is_verified_by_the_store(full, empty, capsys):
-    class Arguments:
-        action, store = "verify", str(empty.folder)
-
-    import_(empty, full[1])
-    assert store_command(Arguments) == 0 and "2 of 2 networks are sound" in capsys.readouterr().out
+    for step in (threading.Thread.start, threading.Thread.join):
+        for thread in threads:
+            step(thread)
+    assert errors == [] and empty.leftovers() == []
+    assert train(TASK, RECIPE, [0, 1, 2], store=empty).stored.all()

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from html import unescape
 
 import pytest
@@ -16,15 +15,40 @@ from schurkit_press.build import HTML, BuildError, build, plan_build
 from schurkit_press.stage import stage, staged_config
 from schurkit_press.status import status_page
 
-PLAIN = {"plain": notebook(cell("# Plain", kind="markdown"), cell("1 + 1"))}
+
+def of(code, title="# Plain"):
+    """The cells of a chapter of one line of code."""
+    return notebook(cell(title, kind="markdown"), cell(code))
+
+
+@pytest.fixture
+def plain(tmp_path):
+    return write_book(tmp_path / "book", {"plain": of("1 + 1")})
+
+
+@pytest.fixture
+def rendered(monkeypatch):
+    """Whether each rendering was strict, in place of Jupyter Book."""
+    calls = []
+
+    def render(root, staged, strict):
+        calls.append(strict)
+        (root / HTML).mkdir(exist_ok=True)
+
+    monkeypatch.setattr(module, "render", render)
+    return calls
+
+
+def built(root, **options):
+    """What a build says."""
+    said = []
+    build(root, plan_build(root), **{"say": said.append} | options)
+    return said
 
 
 def text_of(root, page):
-    return re.sub(
-        r" (?=[.,;:])",
-        "",
-        re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", (root / HTML / page).read_text()))),
-    )
+    words = unescape(re.sub(r"<[^>]+>", " ", (root / HTML / page).read_text()))
+    return re.sub(r" (?=[.,;:])", "", " ".join(words.split()))
 
 
 # ---------------------------------------------------------------------------------------- the pages
@@ -85,20 +109,12 @@ def test_the_status_page_says_how_each_chapter_was_run(built_book):
 
 def test_a_chapter_can_be_taken_along_with_and_without_results(built_book):
     page = (built_book / HTML / "notebooks" / "small.html").read_text()
-    runs = {}
-    for kind, place in (
-        ("clean", "_static/data/clean/small.ipynb"),
-        ("executed", "_sources/notebooks/small.ipynb"),
-    ):
+    outputs = []
+    for place in ("_static/data/clean/small.ipynb", "_sources/notebooks/small.ipynb"):
         assert f'<a download href="../{place}">' in page
-        runs[kind] = [
-            c
-            for c in json.loads((built_book / HTML / place).read_text())["cells"]
-            if c["cell_type"] == "code"
-        ]
-    assert not any(c["outputs"] for c in runs["clean"]) and any(
-        c["outputs"] for c in runs["executed"]
-    )
+        cells = json.loads((built_book / HTML / place).read_text())["cells"]
+        outputs.append(any(cell.get("outputs") for cell in cells))
+    assert outputs == [False, True]
 
 
 def test_the_status_page_has_every_parameter_and_the_numbers_behind_every_figure(built_book):
@@ -150,153 +166,99 @@ def test_status_shows_where_chapters_differ_and_which_are_missing():
 
 # -------------------------------------------------------------------------------------------- again
 def test_nothing_is_done_twice(built_book):
-    said, ran = [], []
-    start = time.monotonic()
-    build(
-        built_book,
-        plan_build(built_book),
-        say=said.append,
-        report=lambda name, outcome: ran.append(name),
-    )
+    ran = []
+    said = built(built_book, report=lambda name, outcome: ran.append(name))
     assert said == ["The pages are up to date."] and ran == []
-    assert time.monotonic() - start < 5
 
 
-def test_pages_that_something_else_wrote_are_built_again(tmp_path, monkeypatch):
-    root = write_book(tmp_path / "book", PLAIN)
-    rendered = []
-    monkeypatch.setattr(
-        module,
-        "render",
-        lambda root, staged, strict: (rendered.append(strict), (root / HTML).mkdir(exist_ok=True)),
-    )
-    for _ in range(2):
-        build(root, plan_build(root), say=lambda line: None)
-    assert rendered == [True]
-    (root / HTML / "other.html").write_text("")
-    build(root, plan_build(root), say=lambda line: None)
-    assert len(rendered) == 2
-    page = root / "book" / "glossary.md"
-    page.write_text(page.read_text() + "\nMore.\n")
-    build(root, plan_build(root), say=lambda line: None)
-    assert len(rendered) == 3
+def test_pages_that_something_else_wrote_are_built_again(plain, rendered):
+    page = plain / "book" / "glossary.md"
+    for change, count in (
+        (lambda: None, 1),
+        (lambda: None, 1),
+        (lambda: (plain / HTML / "other.html").touch(), 2),
+        (lambda: page.write_text(page.read_text() + "\nMore.\n"), 3),
+    ):
+        change()
+        built(plain)
+        assert rendered == [True] * count
 
 
 # ---------------------------------------------------------------------------------- what goes wrong
-def test_a_failed_chapter_stops_the_build_and_leaves_the_old_pages(tmp_path):
-    root = write_book(
-        tmp_path / "book", {"bad": notebook(cell("# Bad", kind="markdown"), cell("1 / 0"))}
-    )
-    (root / HTML).mkdir(parents=True)
-    (root / HTML / "index.html").write_text("old")
-    with pytest.raises(
-        BuildError,
-        match=r"bad: cell 2 of 2 \(1 / 0\) failed with ZeroDivisionError: division by zero",
-    ):
-        build(root, plan_build(root))
-    assert (root / HTML / "index.html").read_text() == "old"
-
-
-def test_a_warning_of_a_page_is_an_error_that_names_it_and_leaves_the_old_pages(tmp_path):
-    root = write_book(tmp_path / "book", PLAIN)
+@pytest.mark.parametrize(
+    ("code", "more", "problem"),
+    [
+        ("1 / 0", "", r"cell 2 of 2 \(1 / 0\) failed with ZeroDivisionError: division by zero"),
+        (
+            "1",
+            "\nSee {ref}`nowhere`.\n",
+            r"book/introduction\.md:\d+: WARNING: undefined label: 'nowhere'",
+        ),
+        (
+            "import sys; print('x', file=sys.stderr)",
+            "",
+            "stderr was found in the cell outputs of cell 2",
+        ),
+    ],
+)
+def test_what_goes_wrong_is_named_and_leaves_the_old_pages(code, more, problem, tmp_path):
+    root = write_book(tmp_path / "book", {"bad": of(code)})
     page = root / "book" / "introduction.md"
-    page.write_text(page.read_text() + "\nSee {ref}`nowhere`.\n")
+    page.write_text(page.read_text() + more)
     (root / HTML).mkdir(parents=True)
     (root / HTML / "index.html").write_text("old")
-    with pytest.raises(
-        BuildError, match=r"book/introduction\.md:\d+: WARNING: undefined label: 'nowhere'"
-    ) as caught:
-        build(root, plan_build(root))
+    with pytest.raises(BuildError, match=problem) as caught:
+        built(root)
     assert (root / HTML / "index.html").read_text() == "old"
     assert str(root / "_build" / "stage") not in str(caught.value)
-    assert "nowhere" in (root / "_build" / "jupyter-book.log").read_text()
-
-
-def test_what_a_chapter_writes_to_stderr_fails_the_build(tmp_path):
-    root = write_book(
-        tmp_path / "book",
-        {
-            "loud": notebook(
-                cell("# Loud", kind="markdown"), cell("import sys; print('x', file=sys.stderr)")
-            )
-        },
-    )
-    with pytest.raises(BuildError, match="stderr was found in the cell outputs of cell 2"):
-        build(root, plan_build(root))
+    assert not more or "nowhere" in (root / "_build" / "jupyter-book.log").read_text()
 
 
 # ---------------------------------------------------------------------------------- parts of a book
-def test_only_runs_the_chosen_chapters_and_shows_the_last_run_of_the_others(tmp_path, monkeypatch):
-    root = write_book(tmp_path / "book", {"small": small_chapter(), **PLAIN})
-    plan = plan_build(root, only=["plain"])
+def test_only_runs_the_chosen_chapters_and_shows_the_last_run_of_the_others(tmp_path, rendered):
+    root = write_book(tmp_path / "book", {"small": small_chapter(), "plain": of("1")})
+    plan, said = plan_build(root, only=["plain"]), []
     assert [job.chapter.name for job in plan.jobs] == ["plain"] and plan.others == {"small": None}
-    rendered, said = [], []
-    monkeypatch.setattr(
-        module,
-        "render",
-        lambda root, staged, strict: (rendered.append(strict), (root / HTML).mkdir(exist_ok=True)),
-    )
     build(root, plan, say=said.append)
     assert rendered == [False] and said == ["Not for publishing: small shown without results."]
     folder = root / "_build" / "executed"
-    for key in ("0" * 16, "1" * 16):
-        (folder / f"small-{key}.ipynb").write_text("{}")
-    (folder / f"small-{'2' * 16}.failed.ipynb").write_text("{}")
+    for name in ("0" * 16, "1" * 16, f"{'2' * 16}.failed"):
+        (folder / f"small-{name}.ipynb").write_text("{}")
     assert plan_build(root, only=["plain"]).others["small"].name == f"small-{'1' * 16}.ipynb"
 
 
-def test_a_typing_error_in_only_is_refused(tmp_path):
-    root = write_book(tmp_path / "book", PLAIN)
+def test_a_typing_error_in_only_is_refused(plain):
     with pytest.raises(InputError, match="there is no chapter 'plan'; did you mean 'plain'"):
-        plan_build(root, only=["plan"])
+        plan_build(plain, only=["plan"])
 
 
 def test_an_edition_runs_with_its_parameters(tmp_path):
-    root = write_book(
-        tmp_path / "book",
-        {"small": small_chapter()},
-        editions="book: {purpose: x, chapters: {small: {seeds: 20}}}",
-    )
-    (job,) = plan_build(root, "book").jobs
-    assert job.values == {"seeds": 20}
+    editions = "book: {purpose: x, chapters: {small: {seeds: 20}}}"
+    root = write_book(tmp_path / "book", {"small": small_chapter()}, editions)
+    assert [job.values for job in plan_build(root, "book").jobs] == [{"seeds": 20}]
 
 
-def test_force_runs_again_what_was_run(tmp_path, monkeypatch):
-    root = write_book(tmp_path / "book", PLAIN)
+def test_force_runs_again_what_was_run(plain, rendered):
     ran = []
-    monkeypatch.setattr(
-        module, "render", lambda root, staged, strict: (root / HTML).mkdir(exist_ok=True)
-    )
     for force, runs in ((False, 1), (False, 1), (True, 2)):
-        build(
-            root,
-            plan_build(root),
-            force=force,
-            say=lambda line: None,
-            report=lambda name, outcome: ran.append(outcome),
-        )
-        assert len([outcome for outcome in ran if outcome is not None]) == runs
+        built(plain, force=force, report=lambda name, outcome: ran.append(outcome))
+        assert len(list(filter(None, ran))) == runs
 
 
 # ---------------------------------------------------------------------------------------- the stage
-def test_the_stage_is_the_book_with_execution_off(tmp_path):
-    root = write_book(tmp_path / "book", PLAIN)
-    config = yaml.safe_load(staged_config(root))
+def test_the_stage_is_the_book_with_execution_off(plain):
+    config = yaml.safe_load(staged_config(plain))
     assert config["execute"]["execute_notebooks"] == "off"
     assert config["execute"]["raise_on_error"] is True
-    assert (
-        yaml.safe_load((REPOSITORY / "_config.yml").read_text())["execute"]["execute_notebooks"]
-        == "cache"
-    )
-    (root / "_config.yml").write_text("a: [")
+    ours = yaml.safe_load((REPOSITORY / "_config.yml").read_text())
+    assert ours["execute"]["execute_notebooks"] == "cache"
+    (plain / "_config.yml").write_text("a: [")
     with pytest.raises(InputError, match=r"_config\.yml is not valid YAML"):
-        staged_config(root)
+        staged_config(plain)
 
 
-def test_a_chapter_without_a_run_is_staged_as_it_stands(tmp_path):
-    root = write_book(tmp_path / "book", PLAIN)
-    staged = stage(Book(root, executed={"plain": None}))
-    assert (
-        json.loads((staged / "notebooks" / "plain.ipynb").read_text())["cells"][1]["outputs"] == []
-    )
+def test_a_chapter_without_a_run_is_staged_as_it_stands(plain):
+    staged = stage(Book(plain, executed={"plain": None}))
+    shown = json.loads((staged / "notebooks" / "plain.ipynb").read_text())
+    assert shown["cells"][1]["outputs"] == []
     assert "did not run them: plain." in (staged / "book" / "status.md").read_text()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from papermill import inspect_notebook
-from press.small_book import PARAMETERS, cell, notebook, small_chapter, write_book
+from press.small_book import PARAMETERS, cases, cell, notebook, small_chapter, write_book
 
 from schurkit.checks import InputError
 from schurkit_press.chapters import Parameter, book_root, chapter_named, chapters, read_chapter
@@ -55,26 +55,23 @@ def test_a_chapter_without_parameters_has_none(tmp_path):
 
 @pytest.mark.parametrize(
     ("source", "message"),
-    [
-        ("seeds = 3", r"line 1: write 'name: kind = default  # help'; got 'seeds = 3'"),
-        ("seeds: int", r"line 1: write .*; got 'seeds: int'"),
-        ("a: int = 1\nseeds: int = len([1])", r"line 2: write .* with a plain default"),
-        (
-            "seeds: dict = {}",
-            r"where kind is int, float, bool, str, list\[…\] of one of them, or Literal of texts; "
-            r"got 'dict'",
-        ),
-        ("seeds: Literal[1, 2] = 1", r"or Literal of texts"),
-        ("seeds: int = 2.5", r"seeds takes a whole number; its default is 2.5"),
-        ("seeds: int = '2'", r"seeds takes a whole number; its default is '2'"),
-        ("start: Literal['a', 'b'] = 'c'", r"start takes one of 'a', 'b'; its default is 'c'"),
-        ("seeds: int =", r"the parameters cell is not valid Python"),
-    ],
+    cases("""
+seeds = 3 → line 1: write 'name: kind = default  # help'; got 'seeds = 3'
+seeds: int → line 1: write 'name: kind = default  # help'; got 'seeds: int'
+a: int = 1; seeds: int = len([1]) → write 'name: kind = default  # help' with a plain default
+seeds: dict = {} → where kind is int, float, bool, str, list[…] of one of them, or Literal of texts;
+    got 'dict'
+seeds: Literal[1, 2] = 1 → or Literal of texts
+seeds: int = 2.5 → seeds takes a whole number; its default is 2.5
+seeds: int = '2' → seeds takes a whole number; its default is '2'
+start: Literal['a', 'b'] = 'c' → start takes one of 'a', 'b'; its default is 'c'
+seeds: int = → the parameters cell is not valid Python
+"""),
 )
 def test_a_parameters_cell_must_be_plain(tmp_path, source, message):
-    with pytest.raises(InputError, match=message) as caught:
+    with pytest.raises(InputError) as caught:
         read_chapter(written(tmp_path, with_parameters(source)))
-    assert "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", ["not json", "{}", "[]"])
@@ -93,66 +90,40 @@ def test_two_parameters_cells_are_refused(tmp_path):
 
 # ------------------------------------------------------------------------------------------- values
 @pytest.mark.parametrize(
-    ("kind", "given", "value"),
+    ("kind", "given"),
     [
-        ("int", "5", 5),
-        ("int", "-5", -5),
-        ("int", 5, 5),
-        ("float", "1e-3", 1e-3),
-        ("float", "-.5", -0.5),
-        ("float", "3", 3.0),
-        ("float", 3, 3.0),
-        ("bool", "true", True),
-        ("bool", "False", False),
-        ("bool", True, True),
-        ("str", "1e-3", "1e-3"),
-        ("str", "__import__('os')", "__import__('os')"),
-        ("list[int]", "1,2, 3", [1, 2, 3]),
-        ("list[int]", "[1, 2]", [1, 2]),
-        ("list[int]", "[]", []),
-        ("list[float]", "[1e-3, 2]", [1e-3, 2.0]),
-        ("list[float]", [1, 0.5], [1.0, 0.5]),
-        ("list[str]", "[a, b]", ["a", "b"]),
-        ("list[bool]", "true,false", [True, False]),
+        ("int", {"5": 5, "-5": -5, 5: 5}),
+        ("float", {"1e-3": 1e-3, "-.5": -0.5, "3": 3.0, 3: 3.0}),
+        ("bool", {"true": True, "False": False, True: True}),
+        ("str", {text: text for text in ("1e-3", "__import__('os')")}),
+        ("list[int]", {"1,2, 3": [1, 2, 3], "[1, 2]": [1, 2], "[]": []}),
+        ("list[float]", {"[1e-3, 2]": [1e-3, 2.0], "1,.5": [1.0, 0.5]}),
+        ("list[str]", {"[a, b]": ["a", "b"]}),
+        ("list[bool]", {"true,false": [True, False]}),
     ],
 )
-def test_a_value_is_read_by_its_declared_kind(kind, given, value):
-    read = Parameter("x", kind, None, "").parse(given)
-    assert read == value and type(read) is type(value)
-    if isinstance(value, list):
-        assert [type(item) for item in read] == [type(item) for item in value]
+def test_a_value_is_read_by_its_declared_kind(kind, given):
+    for text, value in given.items():
+        read = Parameter("x", kind, None, "").parse(text)
+        assert repr(read) == repr(value)  # which shows the type
+    assert repr(Parameter("x", "list[float]", None, "").parse([1, 0.5])) == "[1.0, 0.5]"
 
 
 @pytest.mark.parametrize(
-    ("kind", "given", "expected"),
+    ("kind", "values", "expected"),
     [
-        ("int", "5.0", "a whole number"),
-        ("int", "1e3", "a whole number"),
-        ("int", "2+2", "a whole number"),
-        ("int", 2.0, "a whole number"),
-        ("int", True, "a whole number"),
-        ("int", "9" * 5000, "a whole number"),
-        ("float", "nan", "a number such as"),
-        ("float", "inf", "a number such as"),
-        ("float", "1e999", "a number such as"),
-        ("float", 10**400, "a number such as"),
-        ("float", "1_000", "a number such as"),
-        ("float", True, "a number such as"),
-        ("float", None, "a number such as"),
-        ("bool", "1", "true or false"),
-        ("bool", "yes", "true or false"),
-        ("bool", 1, "true or false"),
-        ("str", 3, "text"),
-        ("list[int]", "1,b", "a list of whole numbers"),
-        ("list[int]", "[1, 2", "a list of whole numbers"),
-        ("list[int]", "[[1]]", "a list of whole numbers"),
-        ("list[int]", 3, "a list of whole numbers"),
-        ("list[float]", "{}", "a list of numbers"),
+        ("int", ["5.0", "1e3", "2+2", 2.0, True, "9" * 5000], "a whole number"),
+        ("float", ["nan", "inf", "1e999", 10**400, "1_000", True, None], "a number such as"),
+        ("bool", ["1", "yes", 1], "true or false"),
+        ("str", [3], "text"),
+        ("list[int]", ["1,b", "[1, 2", "[[1]]", 3], "a list of whole numbers"),
+        ("list[float]", ["{}"], "a list of numbers"),
     ],
 )
-def test_another_kind_of_value_is_refused_and_nothing_is_evaluated(kind, given, expected):
-    with pytest.raises(InputError, match=f"parameter x takes {expected}"):
-        Parameter("x", kind, None, "").parse(given)
+def test_another_kind_of_value_is_refused_and_nothing_is_evaluated(kind, values, expected):
+    for given in values:
+        with pytest.raises(InputError, match=f"parameter x takes {expected}"):
+            Parameter("x", kind, None, "").parse(given)
 
 
 def test_a_choice_takes_its_texts_alone():

@@ -1,7 +1,7 @@
 """Editions: parameters of each chapter, checked against the notebooks."""
 
 import pytest
-from press.small_book import small_chapter, write_book
+from press.small_book import cases, small_chapter, write_book
 
 from schurkit.checks import InputError
 from schurkit_press.book import Book
@@ -29,38 +29,25 @@ def test_an_edition_holds_what_differs_from_the_defaults(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [
-        ("[", "is not valid YAML"),
-        ("", "must map the name of each edition"),
-        ("quick: fast", "quick must have a purpose"),
-        ("quick: {purpose: x, chapter: {}}", "quick must have a purpose"),
-        (
-            "quick: {purpose: x, chapters: [small]}",
-            "quick: chapters must map a chapter to its parameters",
-        ),
-        (
-            "quick: {purpose: x, chapters: {smal: {}}}",
-            "quick: there is no chapter 'smal'; did you mean 'small'?",
-        ),
-        (
-            "quick: {purpose: x, chapters: {small: [seeds]}}",
-            "quick: small must map parameters to values",
-        ),
-        (
-            "quick: {purpose: x, chapters: {small: {seed: 3}}}",
-            "quick: small has no parameter 'seed'; did you mean 'seeds'?",
-        ),
-        (
-            "quick: {purpose: x, chapters: {small: {seeds: many}}}",
-            "quick: parameter seeds takes a whole number; got 'many'",
-        ),
-    ],
+    cases("""
+[ → is not valid YAML
+"" → must map the name of each edition
+quick: fast → quick must have a purpose
+quick: {purpose: x, chapter: {}} → quick must have a purpose
+quick: {purpose: x, chapters: [small]} → quick: chapters must map a chapter to its parameters
+quick: {purpose: x, chapters: {smal: {}}} → quick: there is no chapter 'smal'; did you mean 'small'?
+quick: {purpose: x, chapters: {small: [seeds]}} → quick: small must map parameters to values
+quick: {purpose: x, chapters: {small: {seed: 3}}} → quick: small has no parameter 'seed'; did you
+    mean 'seeds'?
+quick: {purpose: x, chapters: {small: {seeds: many}}} → quick: parameter seeds takes a whole number;
+    got 'many'
+"""),
 )
 def test_a_malformed_edition_is_one_clear_line(tmp_path, text, message):
     root, known = book(tmp_path, text)
-    with pytest.raises(InputError, match=message) as caught:
+    with pytest.raises(InputError) as caught:
         editions(root, known)
-    assert "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_typing_error_in_an_edition_gets_the_nearest_name(tmp_path):

@@ -7,6 +7,7 @@ import importlib
 from pathlib import Path
 
 import pytest
+from press.small_book import cases
 
 import schurkit
 from schurkit_press.chapters import chapters
@@ -36,28 +37,28 @@ def lib(tmp_path):
 
 @pytest.mark.parametrize(
     ("code", "found"),
-    [
-        ("import lib", ""),
-        ("import lib\nlib.thing()", "low"),
-        ("import lib as l\nl.thing", "low"),
-        ("from lib import thing", "low"),
-        ("import lib\nlib.version", "."),
-        ("from lib import low", "low"),
-        ("import lib.low", "low"),
-        ("import lib.sub", ""),
-        ("import lib.sub.deep as d", "sub.deep low"),
-        ("import lib.sub\nlib.sub.other", "sub.wide lone sub.deep low"),
-        ("from lib import sub\nsub.given()", "sub.deep low"),
-        ("from lib import sub\nsub.deep.x", "sub.deep low"),
-        ("from lib import sub\ngetattr(sub, name)", "sub sub.deep sub.wide sub.late lone low"),
-        ("from lib.sub import *", "sub sub.deep sub.wide sub.late lone low"),
-        ("from lib.sub import own", "sub sub.deep sub.wide sub.late lone low"),
-        ("from lib import given", "sub.deep low"),
-        ("from lib.sub.late import x", "sub.late sub.deep low"),
-        ("from numpy import lib\nlib.thing", ""),
-        ("from .low import thing\nx = 'lib.low'", ""),
-        ("def f():\n    from lib import thing", "low"),
-    ],
+    cases("""
+import lib →
+import lib; lib.thing() → low
+import lib as l; l.thing → low
+from lib import thing → low
+import lib; lib.version → .
+from lib import low → low
+import lib.low → low
+import lib.sub →
+import lib.sub.deep as d → sub.deep low
+import lib.sub; lib.sub.other → sub.wide lone sub.deep low
+from lib import sub; sub.given() → sub.deep low
+from lib import sub; sub.deep.x → sub.deep low
+from lib import sub; getattr(sub, name) → sub sub.deep sub.wide sub.late lone low
+from lib.sub import * → sub sub.deep sub.wide sub.late lone low
+from lib.sub import own → sub sub.deep sub.wide sub.late lone low
+from lib import given → sub.deep low
+from lib.sub.late import x → sub.late sub.deep low
+from numpy import lib; lib.thing →
+from .low import thing; x = 'lib.low' →
+def f(): from lib import thing → low
+"""),
 )
 def test_every_form_of_an_import(lib, code, found):
     names = Packages({lib.name: lib}).closure([read(code)])

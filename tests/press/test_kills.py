@@ -2,10 +2,17 @@
 again.
 """
 
+import contextlib
+import hashlib
 import os
+import random
+import signal
+import subprocess
+import sys
 
-from press.kills import executed, kill_often, numbers, start, stored
 from press.small_book import small_chapter, write_book
+
+from schurkit import nb
 
 TRAIN = """from schurkit import Recipe, tasks, train
 from schurkit.nb import claim, record
@@ -21,29 +28,56 @@ claim("S2", 0.5, n=3)
 """
 
 
-def finish(root, store):
-    process = start(root, store)
-    error = process.communicate()[1].decode()
-    assert process.returncode == 0, error
+def build(root, seconds=None):
+    """Build in a process group of its own, which is killed after so many seconds; whether it was
+    under way, and what it said.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "schurkit", "build", "--book", str(root)],
+        env=os.environ | {"SCHURKIT_STORE": str(root / "runs")},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        return False, process.communicate(timeout=seconds)[1].decode()
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return True, process.communicate()[1].decode()
+
+
+def executed(root):
+    """Every complete chapter."""
+    found = (root / "_build" / "executed").glob("[!.]*.ipynb")
+    return [path for path in found if not path.name.endswith(".failed.ipynb")]
+
+
+def finished(root):
+    """Every stored network and complete chapter, with when it was written and a digest."""
+    return {
+        path: (path.stat().st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in (*(root / "runs").glob("*.json"), *executed(root))
+    }
 
 
 def test_kills_at_random_moments(tmp_path):
-    kills = int(os.environ.get("SCHURKIT_KILLS", "10"))
-    chapter = small_chapter(record=TRAIN)
     killed, whole = (
-        write_book(tmp_path / name, {"small": chapter}) for name in ("killed", "whole")
+        write_book(tmp_path / name, {"small": small_chapter(record=TRAIN)})
+        for name in ("killed", "whole")
     )
-    stores = tmp_path / "store-killed", tmp_path / "store-whole"
-    assert kill_often(killed, stores[0], kills, 0.5, 5.0) > 0
-    before = stored(stores[0]), executed(killed)
-    finish(killed, stores[0])
-    finish(whole, stores[1])
-    assert all(stored(stores[0])[name] == stamp for name, stamp in before[0].items())
-    assert all(executed(killed)[name] == stamp for name, stamp in before[1].items())
-    ours, theirs = (next(iter(numbers(root).values())) for root in (killed, whole))
-    assert ours == theirs and len(ours["records"]) >= 13
-    assert not [
-        p.name
-        for p in (killed / "_build" / "executed").iterdir()
-        if p.name.endswith(".failed.ipynb")
-    ]
+    moments, hit, before = random.Random(0), 0, {}
+    for kill in range(int(os.environ.get("SCHURKIT_KILLS", "10"))):
+        hit += build(killed, moments.uniform(0.5, 5.0))[0]
+        after = finished(killed)
+        undone = [path.name for path, stamp in before.items() if after.get(path) != stamp]
+        assert not undone, f"kill {kill}: finished work lost or done again: {undone}"
+        before = after
+    assert hit
+    assert build(killed)[0] is build(whole)[0] is False and executed(killed) and executed(whole)
+    after = finished(killed)
+    assert all(after[path] == stamp for path, stamp in before.items())
+    ours, theirs = (executed(root)[0] for root in (killed, whole))
+    assert nb.records(ours) == nb.records(theirs) and nb.claims(ours) == nb.claims(theirs)
+    assert len(nb.records(ours)) >= 13
+    assert not list((killed / "_build" / "executed").glob("*.failed.ipynb"))

@@ -5,7 +5,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from press.small_book import REPOSITORY, cell, network_cells, notebook, small_chapter
+from press.small_book import REPOSITORY, cases, cell, network_cells, notebook, small_chapter
 
 from schurkit.checks import InputError
 from schurkit.studies import addition, profiles
@@ -136,73 +136,33 @@ def test_the_profile_chapter_trains_what_the_chapter_across_tasks_does():
 
 
 @pytest.mark.parametrize(
-    ("name", "changed", "message"),
-    [
-        (
-            "flip_flop",
-            {"networks": 100_000_000},
-            "networks must be between 1 and 10000; got 100000000.",
-        ),
-        (
-            "copy_task",
-            {"networks": 4, "grid_networks": 0},
-            "grid_networks must be between 1 and 10000; got 0.",
-        ),
-        (
-            "knobs",
-            {"networks": 10**9, "bits": [2]},
-            "networks must be between 1 and 10000; got 1000000000.",
-        ),
-        (
-            "is_the_profile_degenerate",
-            {"knob_networks": 10**9},
-            "knob_networks must be between 1 and 10000; got 1000000000.",
-        ),
-        (
-            "sine",
-            {"first_seed": -1},
-            "first_seed must be between 0 and 9223372036854775808; got -1.",
-        ),
-        (
-            "copy_task",
-            {"sizes": list(range(2, 104, 2))},
-            "sizes must have at most 50 values; got 51.",
-        ),
-        (
-            "flip_flop",
-            {"networks": 4, "training_steps": -1},
-            "with training_steps = -1: steps must be at least 0; got -1.",
-        ),
-        ("schur_meets_fourier", {"p": 7, "running_p": 1}, "with running_p = 1: p must be at least"),
-        ("sine", {"slowest": 0.2, "steps": 9}, "slowest must be at most fastest; got 0.2 and 0.1."),
-        ("flip_flop", {"bits": 0, "hidden_size": 0}, "bits must be at least 1; got 0."),
-        (
-            "modular_addition",
-            {"p": 114},
-            "with p = 114: the Fourier basis here needs an odd p; got 114",
-        ),
-        (
-            "modular_addition",
-            {"p": 5},
-            "with p = 5: the least number of key frequencies = 3 is more than there are",
-        ),
-        (
-            "recipe_or_network",
-            {"p": 58},
-            "with p = 58: the Fourier basis here needs an odd p; got 58",
-        ),
-        (
-            "recipe_or_network",
-            {"sparse_at_most": 57},
-            "sparse_at_most = 57 is more than there are frequencies: p = 113 has 56",
-        ),
-        ("schur_meets_fourier", {"running_p": 58}, "with running_p = 58: p must be odd"),
-    ],
+    ("name", "given", "message"),
+    cases("""
+flip_flop → networks=100000000 → networks must be between 1 and 10000; got 100000000.
+copy_task → networks=4 grid_networks=0 → grid_networks must be between 1 and 10000; got 0.
+knobs → networks=1000000000 bits=2 → networks must be between 1 and 10000; got 1000000000.
+sine → first_seed=-1 → first_seed must be between 0 and 9223372036854775808; got -1.
+flip_flop → networks=4 training_steps=-1 → with training_steps = -1: steps must be at least 0; got
+    -1.
+schur_meets_fourier → p=7 running_p=1 → with running_p = 1: p must be at least
+sine → slowest=0.2 steps=9 → slowest must be at most fastest; got 0.2 and 0.1.
+flip_flop → bits=0 hidden_size=0 → bits must be at least 1; got 0.
+modular_addition → p=114 → with p = 114: the Fourier basis here needs an odd p; got 114
+modular_addition → p=5 → with p = 5: the least number of key frequencies = 3 is more than there are
+recipe_or_network → p=58 → with p = 58: the Fourier basis here needs an odd p; got 58
+recipe_or_network → sparse_at_most=57 → sparse_at_most = 57 is more than there are frequencies
+schur_meets_fourier → running_p=58 → with running_p = 58: p must be odd
+"""),
 )
-def test_what_no_network_can_have_is_refused_by_the_name_of_the_parameter(name, changed, message):
+def test_what_no_network_can_have_is_refused_by_the_name_of_the_parameter(name, given, message):
     with pytest.raises(InputError) as error:
-        asked_by(name, changed)
+        asked_by(name, dict(one.split("=") for one in given.split()))
     assert str(error.value).startswith(message)
+
+
+def test_a_list_is_not_longer_than_anybody_means():
+    with pytest.raises(InputError, match=r"^sizes must have at most 50 values; got 51\.$"):
+        asked_by("copy_task", {"sizes": list(range(2, 104, 2))})
 
 
 @pytest.mark.parametrize("edition", ["quick", "book", "full"])
@@ -258,18 +218,15 @@ def test_the_price_of_real_networks_is_estimated_here():
 
 @pytest.mark.parametrize(
     ("cost", "text"),
-    [
-        (Cost(3, 3, 0.0, 0), "3 networks, all stored"),
-        (Cost(1, 0, 12.4, 900), "1 network, about 12 s to train, 900 B on disk"),
-        (
-            Cost(20, 8, 600.0, 2_500_000),
-            "20 networks (8 stored), about 10 min to train, 2 MB on disk",
-        ),
-        (Cost(20, 0, 9000.0, 2_500_000_000), "20 networks, about 2.5 h to train, 2.5 GB on disk"),
-    ],
+    cases("""
+3 3 0 0 → 3 networks, all stored
+1 0 12.4 900 → 1 network, about 12 s to train, 900 B on disk
+20 8 600 2500000 → 20 networks (8 stored), about 10 min to train, 2 MB on disk
+20 0 9000 2500000000 → 20 networks, about 2.5 h to train, 2.5 GB on disk
+"""),
 )
 def test_a_cost_in_words(cost, text):
-    assert str(cost) == text
+    assert str(Cost(*map(json.loads, cost.split()))) == text
 
 
 def test_networks_are_trained_ahead_and_only_once(tmp_path):

@@ -5,11 +5,12 @@ import os
 import re
 import shutil
 import sys
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from press.small_book import cell, notebook, small_chapter, write_book
+from press.small_book import cases, cell, notebook, small_chapter, write_book
 
 from schurkit import nb
 from schurkit_press import run as module
@@ -42,8 +43,21 @@ def chapter_of(folder, content, name="small"):
     return read_chapter(path)
 
 
-def quick_book(folder, **chapters_of):
-    return write_book(folder / "book", chapters_of)
+@pytest.fixture
+def quick_book(tmp_path):
+    """A small book of these chapters."""
+    return lambda **chapters_of: write_book(tmp_path / "book", chapters_of)
+
+
+@pytest.fixture
+def one_job(quick_book):
+    """The job of a chapter of one cell, and its book."""
+
+    def job(source="1", **values):
+        root = quick_book(small=one_cell(source))
+        return root, job_for(root, chapters(root)["small"], values)
+
+    return job
 
 
 def one_cell(source):
@@ -65,20 +79,21 @@ def test_the_key_stays_when_nothing_that_counts_has_changed(tmp_path):
     assert cache_key(tmp_path, chapter_of(tmp_path, content), {}) == key
 
 
-def test_the_key_changes_with_everything_that_counts(tmp_path, monkeypatch):
-    root = quick_book(tmp_path, small=small_chapter())
+def test_the_key_changes_with_everything_that_counts(quick_book, tmp_path, monkeypatch):
+    root = quick_book(small=small_chapter())
     chapter = chapters(root)["small"]
     keys = [
         cache_key(root, chapter, {}),
         cache_key(root, chapter, {"seeds": 4}),
         cache_key(root, chapter_of(tmp_path, small_chapter(table="1")), {}),
     ]
-    monkeypatch.setattr(module, "choose", lambda: SimpleNamespace(name="other"))
-    keys.append(cache_key(root, chapter, {}))
-    monkeypatch.setattr(module, "versions", lambda: {"numpy": "0"})
-    keys.append(cache_key(root, chapter, {}))
-    monkeypatch.setattr(module, "code_digest", lambda package, texts: "other")
-    keys.append(cache_key(root, chapter, {}))
+    for name, other in {
+        "choose": lambda: SimpleNamespace(name="other"),
+        "versions": lambda: {"numpy": "0"},
+        "code_digest": lambda package, texts: "other",
+    }.items():
+        monkeypatch.setattr(module, name, other)
+        keys.append(cache_key(root, chapter, {}))
     assert len(set(keys)) == len(keys)
 
 
@@ -110,8 +125,8 @@ def after(before, tmp_path, monkeypatch):
     return run_again
 
 
-def test_another_rule_of_a_claim_runs_no_chapter(tmp_path):
-    root = quick_book(tmp_path, small=small_chapter())
+def test_another_rule_of_a_claim_runs_no_chapter(quick_book):
+    root = quick_book(small=small_chapter())
     chapter, claims = chapters(root)["small"], root / "book" / "claims.yml"
     key = cache_key(root, chapter, {})
     assert "at most: 0.75" in claims.read_text()
@@ -142,52 +157,43 @@ def test_growth_curves_are_those_of_one_chapter(after):
 
 @pytest.mark.parametrize(
     ("file", "among", "not_among"),
-    [
-        ("schurkit/random.py", {"flip_flop", "three_levels"}, set()),
-        ("schurkit/engine/numpy.py", {"flip_flop", "copy_task", "how_fast"}, set()),
-        ("schurkit/analyses/trajectories.py", {"sine"}, {"flip_flop", "copy_task", "knobs"}),
-        (
-            "schurkit/degeneracy/dsa.py",
-            {"knobs", "three_levels"},
-            {"sine", "copy_task", "modular_addition"},
-        ),
-        ("schurkit/fourier/schur.py", {"schur_meets_fourier"}, {"sine", "modular_addition"}),
-        ("schurkit/own/check.py", {"your_own_network"}, {"explore", "how_fast"}),
-        ("book/press/ledger.py", set(), {"many_seeds", "flip_flop", "how_fast"}),
-        ("book/press/sweep/sweep.py", {"many_seeds"}, {"flip_flop", "how_fast"}),
-    ],
+    cases("""
+schurkit/random.py → flip_flop three_levels →
+schurkit/engine/numpy.py → flip_flop copy_task how_fast →
+schurkit/analyses/trajectories.py → sine → flip_flop copy_task knobs
+schurkit/degeneracy/dsa.py → knobs three_levels → sine copy_task modular_addition
+schurkit/fourier/schur.py → schur_meets_fourier → sine modular_addition
+schurkit/own/check.py → your_own_network → explore how_fast
+book/press/ledger.py → → many_seeds flip_flop how_fast
+book/press/sweep/sweep.py → many_seeds → flip_flop how_fast
+"""),
 )
 def test_a_chapter_follows_the_functions_that_it_uses(after, file, among, not_among):
     found = after(file, "\n    return ", "\n    return 0 or ")
-    assert among <= found and not not_among & found
+    assert {*among.split()} <= found and not {*not_among.split()} & found
 
 
-def test_a_file_of_numbers_counts_for_the_chapter_that_names_it(tmp_path):
-    content = small_chapter(table='open("../book/data/bench.json")')
-    root = quick_book(tmp_path, small=content)
+@pytest.mark.parametrize(
+    ("code", "files", "changes"),
+    [
+        (
+            'open("../book/data/bench.json")',
+            ["bench.json", "whole_run.json", "small/results.json", "small/small.csv"],
+            [True, False, False, False],
+        ),
+        ("", ["tuning/other.csv", "tuning/small.csv", "tuning/small.csv"], [False, True, True]),
+    ],
+)
+def test_a_file_of_numbers_counts_for_the_chapter_that_reads_it(quick_book, code, files, changes):
+    """One that its code names, and its own table of tuning."""
+    root = quick_book(small=small_chapter(table=code))
     keys = [cache_key(root, chapters(root)["small"], {})]
-    for name, text in (
-        ("bench.json", "{}"),
-        ("whole_run.json", "{}"),
-        ("small/results.json", "{}"),
-        ("small/small.csv", ""),
-    ):
+    for number, name in enumerate(files):
         path = root / "book" / "data" / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
+        path.write_text(f"{number}")
         keys.append(cache_key(root, chapters(root)["small"], {}))
-    assert keys[0] != keys[1] and len(set(keys[1:])) == 1
-
-
-def test_the_table_of_tuning_counts_for_its_own_chapter(tmp_path):
-    root = quick_book(tmp_path, small=small_chapter())
-    folder, chapter = root / "book" / "data" / "tuning", chapters(root)["small"]
-    folder.mkdir(parents=True, exist_ok=True)
-    keys = [cache_key(root, chapter, {})]
-    for name, text in (("other.csv", "a"), ("small.csv", "a"), ("small.csv", "b")):
-        (folder / name).write_text(text)
-        keys.append(cache_key(root, chapter, {}))
-    assert keys[0] == keys[1] and len(set(keys)) == 3
+    assert [old != new for old, new in pairwise(keys)] == changes
 
 
 # -------------------------------------------------------------------------------------------- a run
@@ -242,57 +248,45 @@ def test_the_notebook_says_how_it_was_run_and_nothing_of_this_machine(ran):
     assert str(root) not in json.dumps(content["metadata"])
 
 
-def test_defaults_are_not_passed(tmp_path):
-    root = quick_book(tmp_path, small=one_cell("1"))
-    job = job_for(root, chapters(root)["small"], {"rate": 0.5})
-    assert job.values == {}
-    assert job.key == job_for(root, chapters(root)["small"], {}).key
-
-
-def test_values_never_choose_the_place_of_the_output(tmp_path):
-    root = quick_book(tmp_path, small=one_cell("1"))
-    job = job_for(root, chapters(root)["small"], {"title": "../../etc/passwd"})
+def test_defaults_are_not_passed_and_values_choose_no_place(one_job):
+    root, job = one_job(rate=0.5)
+    small = chapters(root)["small"]
+    assert job.values == {} and job.key == job_for(root, small, {}).key
+    job = job_for(root, small, {"title": "../../etc/passwd"})
     assert job.output.parent == root / "_build" / "executed"
     assert re.fullmatch(r"small-[0-9a-f]{16}\.ipynb", job.output.name)
 
 
-def test_a_failed_cell_is_named_and_the_others_go_on(tmp_path):
-    bad, dead = (
-        one_cell("x = 1\nraise ValueError('too few\\nnetworks')"),
-        one_cell("import os; os._exit(3)"),
-    )
-    root = quick_book(tmp_path, bad=bad, good=one_cell("1"), dead=dead)
-    jobs = [job_for(root, chapter, {"rate": "0.25"}) for chapter in chapters(root).values()]
-    told = []
-    bad, good, dead = run_jobs(
-        root, jobs, workers=2, report=lambda name, outcome: told.append((name, outcome is None))
-    )
+def test_a_failed_cell_is_named_and_the_others_go_on(quick_book):
+    sources = {
+        "bad": "x = 1\nraise ValueError('too few\\nnetworks')",
+        "good": "1",
+        "dead": "import os; os._exit(3)",
+    }
+    root = quick_book(**{name: one_cell(source) for name, source in sources.items()})
+    jobs, told = [job_for(root, one, {"rate": "0.25"}) for one in chapters(root).values()], []
+    outcomes = run_jobs(root, jobs, workers=2, report=lambda *said: told.append(said))
+    bad, good, dead = (outcome.problem for outcome in outcomes)
     kept = os.path.relpath(jobs[0].failed_output, root)
-    assert (
-        bad.problem
-        == f"bad: cell 3 of 3 (x = 1) failed with ValueError: too few; what ran is kept in {kept}"
-    )
-    assert jobs[0].failed_output.is_file() and not jobs[0].cached
-    assert good.problem == "" and jobs[1].cached
-    assert dead.problem.startswith("dead: DeadKernelError: Kernel died") and not jobs[2].cached
-    assert sorted(told) == sorted(
-        [(name, state) for name in ("bad", "good", "dead") for state in (True, False)]
-    )
-    assert not [path for path in jobs[0].output.parent.iterdir() if path.name.startswith(".")]
+    where = "bad: cell 3 of 3 (x = 1) failed with ValueError: too few"
+    assert bad == f"{where}; what ran is kept in {kept}" and jobs[0].failed_output.is_file()
+    assert good == "" and dead.startswith("dead: DeadKernelError: Kernel died")
+    assert [job.cached for job in jobs] == [False, True, False]
+    each = sorted((name, outcome is None) for name, outcome in told)
+    assert each == [(name, begun) for name in sorted(sources) for begun in (False, True)]
+    assert not list(jobs[0].output.parent.glob(".*"))
 
 
-def test_a_run_that_succeeds_removes_what_a_failed_one_left(tmp_path):
-    root = quick_book(tmp_path, small=one_cell("1"))
-    job = job_for(root, chapters(root)["small"], {})
+def test_a_run_that_succeeds_removes_what_a_failed_one_left(one_job):
+    root, job = one_job()
     job.output.parent.mkdir(parents=True)
     job.failed_output.write_text("{}")
     (outcome,) = run_jobs(root, [job])
     assert outcome.problem == "" and not job.failed_output.exists()
 
 
-def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
-    root = quick_book(tmp_path, small=one_cell("1"))
-    job = job_for(root, chapters(root)["small"], {})
+def test_an_interrupted_run_leaves_nothing(one_job, monkeypatch):
+    root, job = one_job()
 
     def interrupted(source, begun, folder, values):
         begun.write_text("{}")
@@ -307,21 +301,14 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
 
 # ---------------------------------------------------------------------------------------- around it
 def test_threads_are_shared_and_a_store_of_the_readers_is_kept(tmp_path):
-    given = {
-        "SCHURKIT_STORE": "elsewhere",
-        "PYTHONSTARTUP": "x",
-        "HOME": "home",
-        "PYTHONWARNINGS": "error",
-    }
-    environment = kernel_environment(tmp_path, 3, given)
-    assert environment["OMP_NUM_THREADS"] == environment["OPENBLAS_NUM_THREADS"] == "3"
-    assert environment["SCHURKIT_THREADS"] == "3"
+    given = {"SCHURKIT_STORE": "elsewhere", "HOME": "home", "PYTHONSTARTUP": "x"}
+    environment = kernel_environment(tmp_path, 3, given | {"PYTHONWARNINGS": "error"})
+    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "SCHURKIT_THREADS")
+    assert {environment[name] for name in threads} == {"3"}
     assert environment["SCHURKIT_STORE"] == "elsewhere" and environment["HOME"] == "home"
     assert not {"PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONPATH"} & set(environment)
-    kernel = json.loads(
-        (tmp_path / "_build" / "jupyter" / "kernels" / "python3" / "kernel.json").read_text()
-    )
-    assert kernel["argv"][0] == sys.executable
+    (kernel,) = (tmp_path / "_build" / "jupyter").rglob("kernel.json")
+    assert json.loads(kernel.read_text())["argv"][0] == sys.executable
 
 
 def test_outside_a_repository_there_is_no_commit(tmp_path):

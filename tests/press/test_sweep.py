@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,21 +13,24 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from press import sweep_runs
-from press.small_book import cell, network_cells, notebook, write_book
+from press.small_book import cases, cell, network_cells, notebook, write_book
 
 from schurkit import nb
 from schurkit.__main__ import main
 from schurkit.checks import InputError
-from schurkit_press.records import read_record
+from schurkit.store import StoreWarning
+from schurkit_press import plans
 from schurkit_press.sweep import executors
 from schurkit_press.sweep import sweep as module
 from schurkit_press.sweep.executors import opened, read_settings
-from schurkit_press.sweep.sweep import SweepError, plan_sweep, run_sweep, sweep, table_of
+from schurkit_press.sweep.sweep import SweepError, plan_sweep, run_sweep, sweep
 
 TWO_BY_FOUR = {"hidden_size": [8, 12], "seed": range(4)}
+OWN = ["status", "problem", "seconds", "key", "version"]
 CHAPTER = """import os
 from schurkit.nb import record
 import numpy as np
@@ -83,6 +88,47 @@ def numbers(frame):
     )
 
 
+@pytest.fixture
+def swept(place):
+    """Sweep a function of `sweep_runs` that leaves marks, with records in `place`."""
+
+    def run(function, grid, executor="serial", workers=2, **more):
+        named = function.__code__.co_varnames[: function.__code__.co_argcount]
+        marked = {"folder": [str(place)]} if "folder" in named else {}
+        return sweep(function, grid | marked, executor, workers, folder=place / "records", **more)
+
+    return run
+
+
+def started(place, function, *argv, **more):
+    """`schurkit sweep` of a function of `sweep_runs`, in a process and group of its own."""
+    command = ["sweep", f"press.sweep_runs:{function}", *argv]
+    paths = os.pathsep.join([*sys.path, str(Path(__file__).parents[1])])
+    return subprocess.Popen(
+        [sys.executable, "-m", "schurkit", *command],
+        cwd=place,
+        env=os.environ | {"PYTHONPATH": paths},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def waited(place, count, what="process*-*", seconds=60):
+    """The files in that folder, once there are so many."""
+    deadline = time.monotonic() + seconds
+    while len(found := list(place.glob(what))) < count and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return found
+
+
+def workers_of(place):
+    """Processes that left a mark and are still there."""
+    ids = {int(name.removeprefix("process")) for name in marks(place, "process")}
+    return [one for one in ids if Path(f"/proc/{one}").exists()]
+
+
 # ----------------------------------------------------------------------------- one table everywhere
 @pytest.fixture(scope="module")
 def serial_table(tmp_path_factory):
@@ -95,50 +141,31 @@ def serial_table(tmp_path_factory):
 
 
 @pytest.mark.parametrize("executor", EXECUTORS[1:])
-def test_every_executor_gives_the_same_numbers(executor, serial_table, place):
-    found = sweep(sweep_runs.trained, TWO_BY_FOUR, executor, 2, folder=place / "records")
-    assert len(found) == 8 and set(found.status) == {"finished"}
-    assert found.score.nunique() == 8 and found.radius.nunique() == 8
-    assert numbers(found) == numbers(serial_table)
+def test_every_executor_gives_the_same_numbers(executor, serial_table, swept):
+    found = swept(sweep_runs.trained, TWO_BY_FOUR, executor)
+    assert found.score.nunique() == found.radius.nunique() == found.key.nunique() == 8
+    assert numbers(found) == numbers(serial_table) and set(found.status) == {"finished"}
     # it was trained anew, into the sender's store
     assert len(list(Path(os.environ["SCHURKIT_STORE"]).glob("*.json"))) == 8
 
 
 def test_the_table_is_tidy(serial_table):
     columns = list(serial_table)
-    assert columns[:4] == ["hidden_size", "seed", "score", "converged"] and columns[-5:] == [
-        "status",
-        "problem",
-        "seconds",
-        "key",
-        "version",
-    ]
-    assert (
-        list(serial_table.seed) == [0, 1, 2, 3] * 2
-        and list(serial_table.hidden_size) == [8] * 4 + [12] * 4
-    )
-    assert serial_table.key.nunique() == 8 and set(serial_table.version.str.split().str[0]) == {
-        "0.1.0"
-    }
+    assert columns[:4] == ["hidden_size", "seed", "score", "converged"] and columns[-5:] == OWN
+    given = zip(serial_table.hidden_size, serial_table.seed)
+    assert list(given) == [(size, seed) for size in (8, 12) for seed in range(4)]
+    assert set(serial_table.version.str.split().str[0]) == {"0.1.0"}
 
 
 @pytest.mark.parametrize("executor", ["process", "serial"])
-def test_a_stack_gives_the_numbers_of_its_networks(executor, serial_table, place):
-    found = sweep(
-        sweep_runs.trained, TWO_BY_FOUR, executor, 2, stack="seed", folder=place / "records"
-    )
+def test_a_stack_gives_the_numbers_of_its_networks(executor, serial_table, swept):
+    found = swept(sweep_runs.trained, TWO_BY_FOUR, executor, stack="seed")
     assert numbers(found) == numbers(serial_table)
 
 
-def test_any_executor_of_the_standard_library_will_do(place):
+def test_any_executor_of_the_standard_library_will_do(swept):
     with ThreadPoolExecutor(2) as pool:
-        found = sweep(
-            sweep_runs.stacked,
-            {"seed": range(3), "folder": [str(place)]},
-            pool,
-            folder=place / "records",
-        )
-        assert list(found.value) == [0, 1, 2]
+        assert list(swept(sweep_runs.stacked, {"seed": range(3)}, pool).value) == [0, 1, 2]
         assert pool.submit(int, "1").result() == 1  # it is left open
 
 
@@ -147,137 +174,102 @@ def test_a_chapter_on_every_executor(executor, place):
     root = chapter_book(place)
     plan = plan_sweep("small", {"width": [4, 5], "seed": [0, 1]}, book=root)
     run_sweep(plan, executor, 2)
-    found = table_of(plan)
+    found = plan.table()
     assert list(found.status) == ["finished"] * 3 + ["failed"]
     assert found.problem[3].startswith(
         "cell 3 of 3 (import os) failed with ValueError: no such network; what ran is kept in "
         "_build/executed/small-"
     )
-    expected = [float(f"{value:.12g}") for value in found.norm[:3]]
-    import numpy as np
-
-    assert expected == [
-        float(f"{np.linalg.norm(np.random.default_rng(s).normal(size=(w, w))) / 3:.12g}")
-        for w, s in ((4, 0), (4, 1), (5, 0))
-    ]
-    assert (
-        list(found.found_seed[:3]) == [0, 1, 0]
-        and list(found.sizes[2]) == [5, 10]
-        and set(found.threads[:3]) == {"1"}
-    )
-    assert found.undefined.isna().all()
-    assert "JUPYTER_RUNTIME_DIR" not in os.environ and os.environ["SCHURKIT_STORE"] != str(
-        root / "runs"
-    )
+    drawn = [np.random.default_rng(s).normal(size=(w, w)) for w, s in ((4, 0), (4, 1), (5, 0))]
+    np.testing.assert_allclose(found.norm[:3], [np.linalg.norm(x) / 3 for x in drawn], rtol=1e-12)
+    assert list(found.found_seed[:3]) == [0, 1, 0] and set(found.threads[:3]) == {"1"}
+    assert list(found.sizes[2]) == [5, 10] and found.undefined.isna().all()
+    assert "JUPYTER_RUNTIME_DIR" not in os.environ
+    assert os.environ["SCHURKIT_STORE"] != str(root / "runs")
 
 
 def test_a_chapter_that_was_run_before_is_read(place, monkeypatch):
     root = chapter_book(place)
-    grid = {"width": [4], "seed": [2]}
-    first = plan_sweep("small", grid, book=root)
-    run_sweep(first, "serial")
-    shutil.rmtree(first.folder)
+    plans_of = [plan_sweep("small", {"width": [4], "seed": [2]}, book=root) for _ in range(2)]
+    run_sweep(plans_of[0], "serial")
+    shutil.rmtree(plans_of[0].folder)
     monkeypatch.setattr("schurkit_press.sweep.worker.run_job", None)
-    again = plan_sweep("small", grid, book=root)
-    assert len(again.due) == 1
-    run_sweep(again, "serial")
-    assert numbers(table_of(again)) == numbers(table_of(first))
-    (notebook,) = (root / "_build" / "executed").glob("*.ipynb")
-    assert nb.records(notebook)["norm"] == table_of(again).norm[0]
+    assert len(plans_of[1].due) == 1
+    run_sweep(plans_of[1], "serial")
+    first, again = (plan.table() for plan in plans_of)
+    assert numbers(again) == numbers(first)
+    (executed,) = (root / "_build" / "executed").glob("*.ipynb")
+    assert nb.records(executed)["norm"] == again.norm[0]
 
 
 # ---------------------------------------------------------------------------------------- once each
-def test_a_finished_sweep_starts_nothing(place, monkeypatch):
-    grid = {"seed": range(3), "folder": [str(place)]}
-    first = sweep(sweep_runs.stacked, grid, "serial", folder=place / "records")
+def test_what_is_finished_is_not_run_again(swept, place, monkeypatch):
+    swept(sweep_runs.stacked, {"seed": range(2)})
+    first = swept(sweep_runs.stacked, {"seed": range(4)})
+    assert list(first.seed) == [0, 1, 2, 3] and len(marks(place)) == 4
     monkeypatch.setattr(module, "opened", None)
-    assert numbers(sweep(sweep_runs.stacked, grid, "process", folder=place / "records")) == numbers(
-        first
-    )
-    assert len(marks(place)) == 3
-
-
-def test_a_wider_grid_runs_what_is_new(place):
-    for seeds in (range(2), range(4)):
-        found = sweep(
-            sweep_runs.stacked,
-            {"seed": seeds, "folder": [str(place)]},
-            "serial",
-            folder=place / "records",
-        )
-    assert list(found.seed) == [0, 1, 2, 3] and len(marks(place)) == 4
+    assert numbers(swept(sweep_runs.stacked, {"seed": range(4)}, "process")) == numbers(first)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"record": {}, "sha256": ""}', None])
-def test_a_damaged_record_is_made_again(damage, place):
-    grid = {"seed": [5], "folder": [str(place)]}
-    folder = place / "records"
-    first = sweep(sweep_runs.stacked, grid, "serial", folder=folder)
-    (path,) = folder.glob("*.json")
-    path.write_bytes(
-        path.read_bytes().replace(b'"value": 5.0', b'"value": 6.0') if damage is None else damage
-    )
-    assert read_record(folder, path.stem) is None
-    assert numbers(sweep(sweep_runs.stacked, grid, "serial", folder=folder)) == numbers(first)
+def test_a_damaged_record_is_made_again(damage, swept, place):
+    first = swept(sweep_runs.stacked, {"seed": [5]})
+    (path,) = (place / "records").glob("*.json")
+    flipped = path.read_bytes().replace(b'"value":5.0', b'"value":6.0')
+    assert flipped != path.read_bytes()
+    path.write_bytes(flipped if damage is None else damage)
+    with pytest.warns(StoreWarning, match="is damaged .* set aside and is run again"):
+        assert numbers(swept(sweep_runs.stacked, {"seed": [5]})) == numbers(first)
     assert len(marks(place)) == 2
 
 
 def test_the_key_holds_everything_that_decides_a_result(place, monkeypatch):
-    def key():
-        return plan_sweep(sweep_runs.stacked, {"seed": [1]}).runs[0]["key"]
+    def key(function=sweep_runs.stacked, **grid):
+        return plan_sweep(function, {"seed": [1]} | grid).runs[0]["key"]
 
-    other, another = (
-        plan_sweep(sweep_runs.stacked, {"seed": [2]}),
-        plan_sweep(sweep_runs.fails, {"seed": [1], "folder": "a"}),
-    )
-    keys = [key(), other.runs[0]["key"], another.runs[0]["key"]]
+    keys = [key(), key(seed=[2]), key(sweep_runs.fails, folder="a")]
     assert key() == keys[0]
-    monkeypatch.setattr("schurkit_press.sweep.targets.code_digest", lambda package, texts: "other")
-    keys.append(key())
-    monkeypatch.setattr("schurkit_press.sweep.targets._versions", lambda: {"numpy": "0"})
-    keys.append(key())
-    monkeypatch.setattr("schurkit_press.sweep.targets.source_digest", lambda function: "other")
-    keys.append(key())
+    targets = "schurkit_press.sweep.targets"
+    for name, other in (
+        ("code_digest", lambda package, texts: "other"),
+        ("_versions", lambda: {"numpy": "0"}),
+        ("source_digest", lambda function: "other"),
+    ):
+        monkeypatch.setattr(f"{targets}.{name}", other)
+        keys.append(key())
     assert len(set(keys)) == len(keys)
 
 
-def test_a_worker_with_other_code_does_nothing(place):
-    plan = plan_sweep(
-        sweep_runs.stacked, {"seed": [1], "folder": [str(place)]}, folder=place / "records"
-    )
-    plan.fingerprint["numpy"] = "0"
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (
+            lambda plan: plan.fingerprint.update(numpy="0"),
+            "the worker has another numpy than the sender; install the same versions on both",
+        ),
+        (
+            lambda plan: plan.target.__dict__.update(source="other"),
+            "the worker finds another source of press.sweep_runs:stacked than the sender",
+        ),
+    ],
+)
+def test_a_worker_with_other_code_does_nothing(change, problem, place):
+    grid = {"seed": [1], "folder": [str(place)]}
+    plan = plan_sweep(sweep_runs.stacked, grid, folder=place / "records")
+    change(plan)
     run_sweep(plan, "process", 1)
-    assert list(table_of(plan).problem) == [
-        "the worker has another numpy than the sender; install the same versions on both"
-    ]
-    assert marks(place) == []
-
-
-def test_a_worker_with_another_source_does_nothing(place):
-    plan = plan_sweep(
-        sweep_runs.stacked, {"seed": [1], "folder": [str(place)]}, folder=place / "records"
-    )
-    plan.target.__dict__["source"] = "other"
-    run_sweep(plan, "process", 1)
-    assert list(table_of(plan).problem) == [
-        "the worker finds another source of press.sweep_runs:stacked than the sender"
-    ]
+    assert list(plan.table().problem) == [problem] and marks(place) == []
 
 
 # ---------------------------------------------------------------------------------- what goes wrong
-def test_a_failed_run_is_listed_and_tried_again_on_request(place):
-    grid = {"seed": range(3), "folder": [str(place)]}
-    first = sweep(sweep_runs.fails, grid, "serial", folder=place / "records")
-    assert (
-        list(first.status) == ["finished", "failed", "finished"]
-        and first.problem[1] == "ValueError: too few"
-    )
+def test_a_failed_run_is_listed_and_tried_again_on_request(swept, place):
+    first = swept(sweep_runs.fails, {"seed": range(3)})
+    assert list(first.problem) == ["", "ValueError: too few", ""]
+    assert list(first.status) == ["finished", "failed", "finished"]
     assert first.value.isna().tolist() == [False, True, False]
     (place / "mended").touch()
-    assert list(sweep(sweep_runs.fails, grid, "serial", folder=place / "records").status) == list(
-        first.status
-    )
-    again = sweep(sweep_runs.fails, grid, "serial", retry=True, folder=place / "records")
+    assert list(swept(sweep_runs.fails, {"seed": range(3)}).status) == list(first.status)
+    again = swept(sweep_runs.fails, {"seed": range(3)}, retry=True)
     assert list(again.value) == [0, 1 / 3, 2 / 3] and set(again.problem) == {""}
     assert marks(place) == ["0", "1", "1", "2"]
 
@@ -298,452 +290,286 @@ def test_a_failed_run_is_listed_and_tried_again_on_request(place):
         ("exit", "SystemExit: 3"),
     ],
 )
-def test_results_that_no_table_can_hold(what, problem, place):
-    assert list(
-        sweep(
-            sweep_runs.returns, {"seed": [0], "what": [what]}, "serial", folder=place / "records"
-        ).problem
-    ) == [problem]
+def test_results_that_no_table_can_hold(what, problem, swept):
+    assert list(swept(sweep_runs.returns, {"seed": [0], "what": [what]}).problem) == [problem]
 
 
-def test_too_few_results_for_a_stack(place):
-    found = sweep(
-        sweep_runs.short, {"seed": range(2)}, "serial", stack="seed", folder=place / "records"
-    )
+def test_too_few_results_for_a_stack(swept):
+    found = swept(sweep_runs.short, {"seed": range(2)}, stack="seed")
     assert set(found.problem) == {
         "given seeds, a function returns a list of 2 dicts, one each; got 1 results"
     }
 
 
+@pytest.mark.parametrize("times", [1, 9])
 @pytest.mark.parametrize("executor", ["process", "dask", pytest.param("slurm", marks=needs_slurm)])
-def test_a_dead_worker_costs_its_own_run_alone(executor, place, monkeypatch):
-    found = sweep(
-        sweep_runs.dies,
-        {"seed": range(5), "folder": [str(place)], "times": [1]},
-        executor,
-        2,
-        folder=place / "records",
-    )
-    assert list(found.value) == [seed / 3 for seed in range(5)]
-    assert marks(place) == ["0", "1", "1", "2", "3", "4"]
-
-
-@pytest.mark.parametrize("executor", ["process", "dask", pytest.param("slurm", marks=needs_slurm)])
-def test_a_run_that_kills_its_worker_twice_is_given_up(executor, place, monkeypatch):
-    grid = {"seed": range(4), "folder": [str(place)], "times": [9]}
-    found = sweep(sweep_runs.dies, grid, executor, 2, folder=place / "records")
-    assert list(found.status) == ["finished", "failed", "finished", "finished"]
-    assert found.problem[1] == "its worker died 2 times (out of memory, or killed)"
+def test_a_dead_worker_costs_its_own_run_alone(executor, times, swept, place):
+    """Which is done again, and given up after the second time."""
+    found = swept(sweep_runs.dies, {"seed": range(4), "times": [times]}, executor)
+    problem = "its worker died 2 times (out of memory, or killed)" if times > 1 else ""
+    assert list(found.problem) == ["", problem, "", ""]
+    assert list(found.value.fillna(1 / 3)) == [seed / 3 for seed in range(4)]
     assert marks(place) == ["0", "1", "1", "2", "3"]
-    assert [
-        run["given"]["seed"]
-        for run in plan_sweep(sweep_runs.dies, grid, folder=place / "records", retry=True).due
-    ] == [1]
 
 
-def test_killing_a_dask_worker_loses_nothing(place):
-    """From outside, while it works: the run it was doing is done by another."""
-    command = [
-        sys.executable,
-        "-c",
-        "from press import sweep_runs\n"
-        "from schurkit_press.sweep.sweep import sweep\n"
-        "if __name__ == '__main__':\n    "
-        f"sweep(sweep_runs.waits, {{'seed': range(8), 'folder': {str(place)!r}}}, 'dask', "
-        f"2, folder={str(place / 'records')!r})",
-    ]
-    process = subprocess.Popen(
-        command, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, stderr=subprocess.PIPE
-    )
-    deadline = time.monotonic() + 60
-    while len(marks(place, "process-")) < 3 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    last = max(place.glob("process-*"), key=lambda path: path.stat().st_mtime_ns)
-    os.kill(int(last.name.split("-")[2]), signal.SIGKILL)
-    assert process.wait(timeout=60) == 0, process.stderr.read()
-    process.stderr.close()
-    plan = plan_sweep(
-        sweep_runs.waits, {"seed": range(8), "folder": str(place)}, folder=place / "records"
-    )
-    assert plan.due == [] and list(table_of(plan).value) == [seed / 3 for seed in range(8)]
-    assert len(marks(place, "process-")) == 9
+def test_a_sweep_that_is_killed_goes_on_and_ends_in_the_undisturbed_table(place):
+    """On two workers of dask: the sender or a worker, five times, at random moments."""
+    (place / "whole").mkdir()
+    grid = {"seed": range(60), "folder": "whole", "pause": [0]}
+    whole = sweep(sweep_runs.waits, grid, "serial", folder=place / "one")
+    argv = ["--grid", "seed=0:60", "--grid", "pause=0.2", "--grid", f"folder={place}"]
+    argv += ["--executor", "dask", "--workers", "2", "--out", "table.csv"]
+    moments, process = random.Random(3), started(place, "waits", *argv)
+    for kill in range(5):
+        waited(place, len(marks(place, "process")) + moments.randint(1, 6))
+        time.sleep(moments.uniform(0, 0.2))
+        kept = {path: path.stat().st_mtime_ns for path in place.rglob("_build/**/*.json")}
+        assert process.poll() is None
+        os.kill(process.pid if kill % 2 else workers_of(place)[0], signal.SIGKILL)
+        if kill % 2:
+            process.communicate()
+            process = started(place, "waits", *argv)
+        assert all(path.stat().st_mtime_ns == stamp for path, stamp in kept.items())
+    err = process.communicate(timeout=120)[1]
+    assert (process.returncode, err) == (0, "")
+    columns = ["seed", "value", "status", "problem"]
+    table = pd.read_csv(place / "table.csv", float_precision="round_trip", keep_default_na=False)
+    assert table[columns].equals(whole[columns])
+    assert len(marks(place, "process")) <= 60 + 2 * 5  # what was under way, once more
 
 
-def test_a_broken_executor_of_the_reader_is_said_in_one_line(place):
-    grid = {"seed": [1, 2], "folder": [str(place)], "times": [9]}
+def test_a_broken_executor_of_the_reader_is_said_in_one_line(swept):
     with (
         ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
         pytest.raises(SweepError, match="the executor that was given is broken"),
     ):
-        sweep(sweep_runs.dies, grid, pool, folder=place / "records")
+        swept(sweep_runs.dies, {"seed": [1, 2], "times": [9]}, pool)
 
 
 @pytest.mark.parametrize("executor", ["serial", "process", "dask"])
 def test_an_interruption_keeps_what_is_finished_and_ends_the_workers(executor, place):
-    grid = ["--grid", "seed=0:40", "--grid", f"folder={place}"]
-    command = [
-        sys.executable,
-        "-m",
-        "schurkit",
-        "sweep",
-        "press.sweep_runs:waits",
-        *grid,
-        "--workers",
-        "2",
-        "--executor",
-        executor,
-    ]
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parents[1])])
-    }
-    process = subprocess.Popen(
-        command,
-        cwd=place,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 60
-    while len(marks(place, "process-")) < 4 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    argv = ["--grid", "seed=0:40", "--grid", f"folder={place}"]
+    process = started(place, "waits", *argv, "--workers", "2", "--executor", executor)
+    waited(place, 4)
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: the whole group
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    err = process.communicate(timeout=60)[1]
     kept = len(list((place / "_build").rglob("*.json")))
-    assert (
-        err
-        == f"schurkit: interrupted; {kept} of 40 runs are kept, and the same command goes on "
-        "from there\n"
-        and kept >= 2
+    assert (process.returncode, err) == (
+        130,
+        f"schurkit: interrupted; {kept} of 40 runs are kept, and the same command goes on from "
+        "there\n",
     )
     time.sleep(0.5)
-    workers = {int(path.name.split("-")[2]) for path in place.glob("process-*")}
-    assert not [one for one in workers if Path(f"/proc/{one}").exists()]
+    assert kept >= 2 and workers_of(place) == []
 
 
 def test_workers_follow_a_sender_that_is_killed(place):
-    command = [
-        sys.executable,
-        "-m",
-        "schurkit",
-        "sweep",
-        "press.sweep_runs:waits",
-        "--grid",
-        "seed=0:40",
-        "--grid",
-        f"folder={place}",
-    ]
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parents[1])])
-    }
-    process = subprocess.Popen(
-        command,
-        cwd=place,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 60
-    while len(marks(place, "process-")) < 2 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    process = started(place, "waits", "--grid", "seed=0:40", "--grid", f"folder={place}")
+    assert len(waited(place, 2)) >= 2
     process.kill()
-    process.wait()
-    workers = {int(path.name.split("-")[2]) for path in place.glob("process-*")}
-    while any(Path(f"/proc/{one}").exists() for one in workers) and time.monotonic() < deadline:
+    process.communicate()
+    deadline = time.monotonic() + 60
+    while workers_of(place) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert workers and not [one for one in workers if Path(f"/proc/{one}").exists()]
+    assert workers_of(place) == []
+
+
+@pytest.mark.parametrize("executor", ["process", "dask"])
+def test_a_good_sweep_says_nothing_of_semaphores(executor, place):
+    argv = ["--grid", "seed=0:4", "--workers", "2", "--executor", executor]
+    process = started(place, "threads", *argv)
+    assert process.communicate(timeout=60)[1] == "" and process.returncode == 0
 
 
 # ------------------------------------------------------------------------------------------ workers
-def test_workers_compute_with_one_thread_each_and_there_are_as_many_as_asked(place):
-    found = sweep(sweep_runs.threads, {"seed": range(6)}, "process", 2, folder=place / "records")
-    assert (
-        set(found.OMP_NUM_THREADS)
-        == set(found.SCHURKIT_THREADS)
-        == set(found.NUMBA_NUM_THREADS)
-        == {"1"}
-    )
+def test_workers_compute_with_one_thread_each_and_there_are_as_many_as_asked(swept):
+    found = swept(sweep_runs.threads, {"seed": range(6)}, "process")
+    threads = found[["OMP_NUM_THREADS", "SCHURKIT_THREADS", "NUMBA_NUM_THREADS"]]
+    assert (threads == "1").all(axis=None) and set(found.store) == {os.environ["SCHURKIT_STORE"]}
     assert found.process.nunique() == 2 and os.getpid() not in set(found.process)
-    assert set(found.store) == {os.environ["SCHURKIT_STORE"]}
 
 
-def test_serial_work_leaves_the_settings_of_this_process_alone(place):
+def test_serial_work_leaves_the_settings_of_this_process_alone(swept):
     before, path = dict(os.environ), list(sys.path)
-    found = sweep(sweep_runs.threads, {"seed": [0]}, "serial", folder=place / "records")
+    found = swept(sweep_runs.threads, {"seed": [0]})
     assert found.OMP_NUM_THREADS[0] == "1" and found.process[0] == os.getpid()
     assert dict(os.environ) == before and sys.path[: len(path)] == path
 
 
-def test_a_stack_is_one_call_for_each_setting_of_the_others(place):
-    grid = {"seed": range(3), "scale": [1, 2], "folder": [str(place)]}
-    assert list(
-        sweep(sweep_runs.stacked, grid, "serial", stack="seed", folder=place / "records").value
-    ) == [0, 0, 1, 2, 2, 4]
+def test_a_stack_is_one_call_for_each_setting_of_the_others(swept, place):
+    grid = {"seed": range(3), "scale": [1, 2]}
+    assert list(swept(sweep_runs.stacked, grid, stack="seed").value) == [0, 0, 1, 2, 2, 4]
     assert len(marks(place)) == 2
 
 
-def test_values_arrive_as_the_kinds_say(place):
+def test_values_arrive_as_the_kinds_say(swept):
     grid = {"seed": "0:2", "rate": "1", "flag": "true", "sizes": [[1, 2]], "kind": "y"}
-    found = sweep(sweep_runs.told, grid, "serial", folder=place / "records")
-    assert (found.rate_type[0], found.flag_type[0], found.n_sizes[0], found.kind_given[0]) == (
-        "float",
-        "bool",
-        2,
-        "y",
-    )
+    found = swept(sweep_runs.told, grid)
+    first = found[["rate_type", "flag_type", "n_sizes", "kind_given"]].loc[0]
+    assert list(first) == ["float", "bool", 2, "y"]
     assert list(found.found_seed) == [0, 1] and found.nan.isna().all()
 
 
 # ---------------------------------------------------------------------------------------- arguments
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (
-            (sweep_runs.told, {"sed": [1]}),
-            "press.sweep_runs:told has no parameter 'sed'; did you mean 'seed'?",
-        ),
-        (
-            (sweep_runs.told, {"free": [1]}),
-            "press.sweep_runs:told has no parameter 'free'; it has seed, rate, flag, word, sizes, "
-            "kind.",
-        ),
-        ((sweep_runs.told, {"kind": ["z"]}), "parameter kind takes one of 'x', 'y'; got 'z'."),
-        (
-            (sweep_runs.told, {"rate": [1]}),
-            "press.sweep_runs:told needs a value of 'seed': add --grid seed=….",
-        ),
-        (
-            (sweep_runs.told, {"seed": [1]}, "dusk"),
-            "executor must be one of serial, process, dask, slurm, pbs, lsf, sge, htcondor, "
-            "or the address of a dask scheduler such as tcp://10.0.0.1:8786; got 'dusk'.",
-        ),
-        (
-            (sweep_runs.told, {"seed": [1]}, "process", 0),
-            "workers must be between 1 and 10000; got 0.",
-        ),
-        (
-            (sweep_runs.plain, {"seed": [1]}),
-            "press.sweep_runs:plain declares no parameter that could be swept; annotate them, as "
-            "in 'seed: int' "
-            "(int, float, bool, str, list[…] of one of them, or Literal of texts).",
-        ),
-        (
-            (sweep_runs.bare, {"seed": [1]}),
-            "press.sweep_runs:bare takes *rest: a function to sweep takes named parameters alone.",
-        ),
-        (
-            (lambda seed: {}, {"seed": [1]}),
-            "<lambda> is no plain function of a module: "
-            "put it into a module of its own (a .py file beside it) and import it, so that workers "
-            "find it.",
-        ),
-        (
-            ("no_such_module:f", {"seed": [1]}),
-            "there is no module 'no_such_module' on Python's path: "
-            "start in the folder of no_such_module.py, or install it.",
-        ),
-        (("math:f", {"seed": [1]}), "module 'math' has no function 'f'."),
-        (
-            ("math:f()", {"seed": [1]}),
-            "a function to sweep is named 'module:function'; got 'math:f()'.",
-        ),
-        (
-            (3, {"seed": [1]}),
-            "sweep takes a chapter's name, 'module:function' or a function; got int.",
-        ),
-    ],
+    ("given", "message"),
+    cases("""
+told sed=1 → press.sweep_runs:told has no parameter 'sed'; did you mean 'seed'?
+told free=1 → press.sweep_runs:told has no parameter 'free'; it has seed, rate, flag, word, sizes,
+    kind.
+told kind=z → parameter kind takes one of 'x', 'y'; got 'z'.
+told rate=1 → press.sweep_runs:told needs a value of 'seed': add --grid seed=….
+told seed=1 dusk → executor must be one of serial, process, dask, slurm, pbs, lsf, sge, htcondor,
+    or the address of a dask scheduler such as tcp://10.0.0.1:8786; got 'dusk'.
+plain seed=1 → press.sweep_runs:plain declares no parameter that could be swept; annotate them, as
+    in 'seed: int' (int, float, bool, str, list[…] of one of them, or Literal of texts).
+bare seed=1 → press.sweep_runs:bare takes *rest: a function to sweep takes named parameters alone.
+no_such_module:f seed=1 → there is no module 'no_such_module' on Python's path: start in the folder
+    of no_such_module.py, or install it.
+math:f seed=1 → module 'math' has no function 'f'.
+math:f() seed=1 → a function to sweep is named 'module:function'; got 'math:f()'.
+"""),
 )
-def test_wrong_arguments_are_one_line_before_anything_runs(arguments, message, place, monkeypatch):
+def test_wrong_arguments_are_one_line_before_anything_runs(given, message, place, monkeypatch):
     monkeypatch.setattr(module, "run_sweep", None)
+    what, grid, *executor = given.split()
     with pytest.raises(InputError) as caught:
-        sweep(*arguments)
+        sweep(what if ":" in what else f"press.sweep_runs:{what}", [grid], *executor)
     assert str(caught.value) == message and list(place.iterdir()) == []
 
 
-def test_a_function_of_the_notebook_itself_is_refused(monkeypatch):
+def test_what_is_neither_chapter_nor_function_of_a_module(place):
     def typed(seed: int):
         return {}
 
     typed.__module__, typed.__qualname__ = "__main__", "typed"
-    with pytest.raises(
-        InputError,
-        match="typed is typed into a notebook or script: put it into a module of its own",
+    own = "put it into a module of its own"
+    for what, workers, said in (
+        (typed, 1, f"typed is typed into a notebook or script: {own}"),
+        (lambda seed: {}, 1, f"<lambda> is no plain function of a module: {own}"),
+        (3, 1, "sweep takes a chapter's name, 'module:function' or a function; got int."),
+        (sweep_runs.told, 0, "workers must be between 1 and 10000; got 0."),
     ):
-        plan_sweep(typed, {"seed": [1]})
+        with pytest.raises(InputError, match=said):
+            sweep(what, {"seed": [1]}, "process", workers)
+    (place / "file").touch()
+    with pytest.raises(InputError, match=r"the records of a sweep need a folder; file is a file."):
+        plan_sweep(sweep_runs.stacked, {"seed": [1]}, folder="file")
+
+
+NO_LIST = "no parameter of the grid has a default and a list beside it, as in (seed=0, seeds=None)."
 
 
 @pytest.mark.parametrize(
     ("what", "grid", "stack", "takes"),
     [
         (sweep_runs.stacked, {"seed": [1], "scale": [1.0]}, "scale", "it takes lists of seed."),
-        (
-            sweep_runs.stacked,
-            {"scale": [1.0]},
-            "seed",
-            "no parameter of the grid has a default and a list beside it, as in (seed=0, "
-            "seeds=None).",
-        ),
-        (
-            sweep_runs.threads,
-            {"seed": [1]},
-            "seed",
-            "no parameter of the grid has a default and a list beside it, as in (seed=0, "
-            "seeds=None).",
-        ),
+        (sweep_runs.stacked, {"scale": [1.0]}, "seed", NO_LIST),
+        (sweep_runs.threads, {"seed": [1]}, "seed", NO_LIST),
     ],
 )
 def test_what_cannot_be_stacked(what, grid, stack, takes):
     with pytest.raises(InputError) as caught:
         sweep(what, grid, stack=stack)
-    assert (
-        str(caught.value)
-        == f"press.sweep_runs:{what.__name__} cannot be stacked over {stack!r}: {takes}"
-    )
+    name = f"press.sweep_runs:{what.__name__}"
+    assert str(caught.value) == f"{name} cannot be stacked over {stack!r}: {takes}"
 
 
-def test_records_need_a_folder(place):
-    (place / "file").touch()
-    with pytest.raises(InputError, match=r"the records of a sweep need a folder; file is a file."):
-        plan_sweep(sweep_runs.stacked, {"seed": [1]}, folder="file")
-
-
-def test_a_dask_scheduler_that_is_not_there(monkeypatch, tmp_path):
-    with pytest.raises(
-        InputError,
-        match=r"no dask scheduler answers at tcp://127.0.0.1:1 \(Connection refused\); start one "
-        r"with 'dask scheduler'.",
-    ):
-        opened("tcp://127.0.0.1:1", None, tmp_path).__enter__()
-
-
-@pytest.mark.parametrize("address", ["udp://a:1", "tcp://a", "tcp://:8786", "tcp://a:b"])
-def test_what_is_no_address_of_a_scheduler(address, tmp_path):
+def refusal(*given):
+    """What `opened` says to these arguments."""
     with pytest.raises(InputError) as caught:
-        opened(address, None, tmp_path).__enter__()
-    assert (
-        str(caught.value)
-        == f"the address of a dask scheduler looks like tcp://10.0.0.1:8786; got {address!r}."
+        opened(*given).__enter__()
+    return str(caught.value)
+
+
+def test_what_is_no_scheduler(tmp_path, monkeypatch):
+    assert refusal("tcp://127.0.0.1:1", None, tmp_path) == (
+        "no dask scheduler answers at tcp://127.0.0.1:1 (Connection refused); start one with "
+        "'dask scheduler'."
     )
-
-
-def test_something_else_that_answers_is_no_scheduler(tmp_path, monkeypatch):
-    import socket
-
+    for address in ("udp://a:1", "tcp://a", "tcp://:8786", "tcp://a:b"):
+        assert refusal(address, None, tmp_path) == (
+            f"the address of a dask scheduler looks like tcp://10.0.0.1:8786; got {address!r}."
+        )
     monkeypatch.setattr(executors, "SECONDS_TO_ANSWER", 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        with pytest.raises(InputError, match=f"what answers at {address} is no dask scheduler"):
-            opened(address, None, tmp_path).__enter__()
+        said = refusal(address, None, tmp_path)
+    assert said.startswith(f"what answers at {address} is no dask scheduler")
 
 
-def test_a_scheduler_by_its_address(place):
+def test_a_scheduler_by_its_address(swept):
     from distributed import LocalCluster
 
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
-        found = sweep(
-            sweep_runs.stacked,
-            {"seed": range(3), "folder": [str(place)]},
-            cluster.scheduler_address,
-            folder=place / "records",
-        )
+        found = swept(sweep_runs.stacked, {"seed": range(3)}, cluster.scheduler_address)
     assert list(found.value) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
-    ("executor", "package", "named"),
-    [("dask", "distributed", "distributed"), ("slurm", "dask_jobqueue", "dask-jobqueue")],
+    ("executor", "package"), [("dask", "distributed"), ("slurm", "dask_jobqueue")]
 )
-def test_a_package_that_is_not_installed(executor, package, named, monkeypatch, tmp_path):
+def test_a_package_that_is_not_installed(executor, package, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
-    with pytest.raises(InputError) as caught:
-        opened(executor, None, tmp_path).__enter__()
-    assert (
-        str(caught.value)
-        == f"executor {executor!r} needs {named}, which is not installed ({package}): pip "
-        "install 'schurkit[cluster]'."
+    assert refusal(executor, None, tmp_path) == (
+        f"executor {executor!r} needs {package.replace('_', '-')}, which is not installed "
+        f"({package}): pip install 'schurkit[cluster]'."
     )
 
 
 @pytest.mark.parametrize(
     ("executor", "command"),
-    [
-        ("slurm", "sbatch"),
-        ("pbs", "qsub"),
-        ("lsf", "bsub"),
-        ("sge", "qsub"),
-        ("htcondor", "condor_submit"),
-    ],
+    zip(executors.QUEUES, ("sbatch", "qsub", "bsub", "qsub", "condor_submit")),
 )
 def test_a_queueing_system_needs_its_commands(executor, command, monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(InputError) as caught:
-        opened(executor, None, tmp_path).__enter__()
-    assert str(caught.value) == (
+    assert refusal(executor, None, tmp_path) == (
         f"executor {executor!r} needs the command {command}; run this on a login node of the "
         "cluster."
     )
 
 
-@pytest.mark.parametrize(
-    ("asked", "line"),
-    [
-        ({"queue": "cpu", "account": "brain", "walltime": "02:00:00"}, "#SBATCH -p cpu"),
-        ({"memory": "16GB", "account": "brain"}, "#SBATCH --mem=15G"),
-        ({"directive": ["--gres=gpu:1", "--qos=low"]}, "#SBATCH --qos=low"),
-        ({"prologue": ["module load python", "source env"]}, "source env"),
-        ({}, "export OPENBLAS_NUM_THREADS=1"),
-    ],
-)
-def test_what_is_asked_of_a_cluster_stands_in_its_jobs(asked, line, monkeypatch, tmp_path):
+def test_what_is_asked_of_a_cluster_stands_in_its_jobs(monkeypatch, tmp_path):
     """A stand-in for sbatch keeps the job's script."""
-    sbatch = tmp_path / "sbatch"
-    sbatch.write_text(f"#!/bin/sh\ncp $1 {tmp_path}/job.sh\necho Submitted batch job 1\n")
+    (tmp_path / "sbatch").write_text(
+        f"#!/bin/sh\ncp $1 {tmp_path}/job.sh\necho Submitted batch job 1\n"
+    )
     (tmp_path / "scancel").write_text("#!/bin/sh\n")
     for name in ("sbatch", "scancel"):
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    with opened("slurm", 1, tmp_path, asked) as pool:
+    asked = ["queue=cpu", "account=brain", "walltime=02:00:00", "memory=16GB"]
+    asked += ["directive=--gres=gpu:1", "directive=--qos=low", "prologue=module load python"]
+    with opened("slurm", 1, tmp_path, read_settings(asked)) as pool:
         assert pool.slots == 1
     script = (tmp_path / "job.sh").read_text().splitlines()
-    assert line in script and any(
-        sys.executable in word and "--nthreads 1" in word for word in script
-    )
+    wanted = """#SBATCH -p cpu
+#SBATCH -A brain
+#SBATCH -t 02:00:00
+#SBATCH --mem=15G
+#SBATCH --gres=gpu:1
+#SBATCH --qos=low
+export OPENBLAS_NUM_THREADS=1
+module load python"""
+    assert set(wanted.splitlines()) <= set(script)
+    assert any(sys.executable in line and "--nthreads 1" in line for line in script)
 
 
-@pytest.mark.parametrize(
-    ("texts", "message"),
-    [
-        (["queue"], "--cluster takes NAME=VALUE, as in queue=cpu; got 'queue'."),
-        (["quue=cpu"], "a cluster's setting must be one of 'queue', 'account', 'walltime', "
-                       "'memory', 'interface', 'directive', 'prologue'; got 'quue'."),
-    ],
-)  # fmt: skip
-def test_settings_of_a_cluster_are_read_strictly(texts, message):
-    with pytest.raises(InputError) as caught:
-        read_settings(texts)
-    assert str(caught.value) == message
-
-
-def test_settings_of_a_cluster():
+def test_settings_of_a_cluster_are_read_strictly():
     texts = ["queue=gpu", "directive=--gres=gpu:1", "directive=-A x", "prologue=module load a"]
     found = {"queue": "gpu", "directive": ["--gres=gpu:1", "-A x"], "prologue": ["module load a"]}
     assert read_settings(texts) == found
+    with pytest.raises(InputError, match="--cluster takes NAME=VALUE, as in queue=cpu; got 'q'"):
+        read_settings(["q"])
+    with pytest.raises(InputError, match=r"setting must be one of 'queue', .* got 'quue'"):
+        read_settings(["quue=cpu"])
 
 
 @needs_slurm
-def test_a_cluster_says_why_it_refuses(place, capfd):
+def test_a_cluster_says_why_it_refuses(swept, capfd):
     with pytest.raises(InputError, match=r"^sbatch refused the jobs: .*Invalid partition"):
-        sweep(
-            sweep_runs.stacked,
-            {"seed": [1], "folder": [str(place)]},
-            "slurm",
-            folder=place / "records",
-            cluster={"queue": "nowhere"},
-        )
+        swept(sweep_runs.stacked, {"seed": [1]}, "slurm", cluster={"queue": "nowhere"})
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -782,16 +608,7 @@ def test_the_command_from_end_to_end(command, place):
         0
     ] == f"{head}2 finished before, 1 failed before, 1 to run"
     table = pd.read_csv("table.csv", float_precision="round_trip")
-    assert list(table) == [
-        "seed",
-        "folder",
-        "value",
-        "status",
-        "problem",
-        "seconds",
-        "key",
-        "version",
-    ]
+    assert list(table) == ["seed", "folder", "value", *OWN]
     assert list(table.value) == [0, 1 / 3, 2 / 3] and list(table.status) == ["finished"] * 3
     code, out, err = command()
     assert (
@@ -801,17 +618,10 @@ def test_the_command_from_end_to_end(command, place):
 
 def test_a_dry_run_runs_nothing(command, place):
     code, out, _ = command("--dry-run")
-    assert code == 0 and out.splitlines()[1:] == [
-        f"  seed = {seed}, folder = {str(place)!r}" for seed in range(3)
-    ]
-    assert list(place.iterdir()) == []
-
-
-def test_a_long_dry_run_is_cut_short(command):
-    assert (
-        command("--dry-run", grid=("--grid", "seed=0:1030"))[1].splitlines()[-1]
-        == "  … and 1,010 more"
-    )
+    runs = [f"  seed = {seed}, folder = {str(place)!r}" for seed in range(3)]
+    assert code == 0 and out.splitlines()[1:] == runs and list(place.iterdir()) == []
+    out = command("--dry-run", grid=("--grid", "seed=0:1030"))[1]
+    assert out.splitlines()[-1] == "  … and 1,010 more"
 
 
 @pytest.mark.parametrize(
@@ -844,46 +654,26 @@ def test_a_table_of_a_narrower_grid_is_replaced(command, place):
 
 @pytest.mark.parametrize(
     ("argv", "message"),
-    [
-        (["--out", "no/where.csv"], "--out: there is no folder no."),
-        (["--out", "."], "--out must be a file; . is a folder."),
-        (
-            ["--workers", "0"],
-            "argument --workers: takes a whole number from 1 to 10,000; got '0' (see 'schurkit "
-            "sweep --help')",
-        ),
-        (
-            ["--workers", "two"],
-            "argument --workers: takes a whole number from 1 to 10,000; got 'two' (see 'schurkit "
-            "sweep --help')",
-        ),
-        (
-            ["--slurm", "partition=cpu"],
-            "--slurm is --cluster now: queue=… for partition=…, walltime=HH:MM:SS for minutes=…, "
-            "memory=…GB for mem_gb=…, and directive=--… for the rest.",
-        ),
-        (
-            ["--cluster", "queue=cpu"],
-            "settings of a cluster go with executors slurm, pbs, lsf, sge, htcondor alone.",
-        ),
-        (
-            ["--executor", "slurm", "--cluster", "queue=a\nb"],
-            "the cluster's queue takes one line of text; got 'a\\nb'.",
-        ),
-        (
-            ["--grid", "seed=4"],
-            "parameter 'seed' is given twice; list its values in one, as in seed=1,2.",
-        ),
-    ],
+    cases("""
+--out no/where.csv → --out: there is no folder no.
+--out . → --out must be a file; . is a folder.
+--workers 0 → argument --workers: takes a whole number from 1 to 10,000; got '0' (see 'schurkit
+    sweep --help')
+--workers two → argument --workers: takes a whole number from 1 to 10,000; got 'two' (see 'schurkit
+    sweep --help')
+--slurm partition=cpu → --slurm is --cluster now: queue=… for partition=…, walltime=HH:MM:SS for
+    minutes=…, memory=…GB for mem_gb=…, and directive=--… for the rest.
+--cluster queue=cpu → settings of a cluster go with executors slurm, pbs, lsf, sge, htcondor alone.
+--executor slurm --cluster queue=a\tb → the cluster's queue takes one line of text; got 'a\\tb'.
+--grid seed=4 → parameter 'seed' is given twice; list its values in one, as in seed=1,2.
+"""),
 )
 def test_a_wrong_command_line_is_one_line(argv, message, command, place):
-    assert command(*argv) == (2, "", f"schurkit: {message}\n")
+    assert command(*argv.split(" ")) == (2, "", f"schurkit: {message}\n")
     assert marks(place) == []
 
 
 def test_a_chapter_by_its_name_with_what_it_will_train(place, monkeypatch, capsys):
-    from schurkit_press import plans
-
     root = chapter_book(place, *network_cells("(0, seed)"))
     monkeypatch.setattr(
         plans,

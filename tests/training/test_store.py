@@ -2,8 +2,11 @@
 
 import json
 import os
+import pickle
 import re
 import warnings
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,10 +19,16 @@ from schurkit.training import Phase, Recipe, Store, StoreWarning, train
 
 TASK = Copy(2, 2, 4)
 RECIPE = Recipe(hidden_size=6, phases=(Phase(3, 1e-3),), batch_size=4)
+SUFFIXES = (".json", ".safetensors")
+KINDS = [
+    kind
+    for kind in vars(tasks).values()
+    if isinstance(kind, type) and hasattr(kind, "batch") and kind is not tasks.Task
+]
 
 
-def record(seed=0, task=TASK, recipe=RECIPE):
-    return record_of(task, recipe, seed, choose())
+def record(seed=0, task=TASK, recipe=RECIPE, engine="auto"):
+    return record_of(task, recipe, seed, choose(engine))
 
 
 @pytest.fixture
@@ -29,77 +38,52 @@ def store(tmp_path):
     return store
 
 
-def test_every_choice_changes_the_name():
-    store = Store("unused")
-    records = [
-        record(),
-        record(seed=1),
-        record(task=Copy(2, 2, 5)),
-        record(recipe=Recipe(hidden_size=6, phases=(Phase(4, 1e-3),), batch_size=4)),
-        record_of(TASK, RECIPE, 0, choose("torch")),
-    ]
-    assert len({store.name(r) for r in records}) == len(records)
-    assert store.name(record()) == store.name(record())
-    assert store.name(record()).startswith("copy-orthogonal-6-seed0-")
-
-
-def test_names_stay_inside_the_folder():
+def test_every_choice_changes_the_name_which_stays_inside_the_folder():
+    other = Recipe(hidden_size=6, phases=(Phase(4, 1e-3),), batch_size=4)
+    more = {"seed": 1}, {"task": Copy(2, 2, 5)}, {"recipe": other}, {"engine": "torch"}
+    names = [Store("unused").name(record(**change)) for change in ({}, *more)]
+    assert len(set(names)) == len(names) and names[0] == Store("unused").name(record())
+    assert names[0].startswith("copy-orthogonal-6-seed0-")
     evil = record()
     evil["task"]["name"] = "../../etc/passwd"
-    assert "/" not in Store("x").name(evil) and ".." not in Store("x").name(evil)
+    assert not re.search(r"/|\.\.", Store("x").name(evil))
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        kind
-        for kind in vars(tasks).values()
-        if isinstance(kind, type) and hasattr(kind, "batch") and kind is not tasks.Task
-    ],
-)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_source_and_no_place_of_a_file_is_in_the_key(kind, engine):
     """So a file of the engine that moves to another folder trains no network again."""
-    key = record_of(kind(), RECIPE, 0, choose(engine))
-    assert key["code"] == {
-        "training": TRAINING["training"],
-        "engine": TRAINING[engine],
-        "task": kind.version,
-    }
-    assert all(isinstance(number, int) for number in key["code"].values())
+    key = record(task=kind(), engine=engine)
+    state = {"training": TRAINING["training"], "engine": TRAINING[engine], "task": kind.version}
+    assert key["code"] == state and all(isinstance(number, int) for number in state.values())
     assert not re.search(r"[0-9a-f]{16}|[./]py|/|schurkit", json.dumps(key | {"versions": 0}))
 
 
-@pytest.mark.parametrize("raised", ["training", "numpy", "task"])
-def test_one_number_makes_its_own_kind_anew(raised, monkeypatch):
+@pytest.mark.parametrize(
+    ("raised", "anew"),
+    [
+        ("training", [True, True, True]),
+        ("numpy", [True, False, True]),
+        ("task", [True, True, False]),
+    ],
+)
+def test_one_number_makes_its_own_kind_anew(raised, anew, monkeypatch):
     def names():
-        kinds = [(TASK, "numpy"), (TASK, "torch"), (FlipFlop(), "numpy")]
-        return [
-            Store("unused").name(record_of(task, RECIPE, 0, choose(engine)))
-            for task, engine in kinds
-        ]
+        kinds = (TASK, "numpy"), (TASK, "torch"), (FlipFlop(), "numpy")
+        return [Store("unused").name(record(task=task, engine=name)) for task, name in kinds]
 
     before = names()
     if raised == "task":
         monkeypatch.setattr(Copy, "version", 2)
     else:
         monkeypatch.setitem(TRAINING, raised, 2)
-    moved = [old != new for old, new in zip(before, names())]
-    assert (
-        moved
-        == {
-            "training": [True, True, True],
-            "numpy": [True, False, True],
-            "task": [True, True, False],
-        }[raised]
-    )
+    assert [old != new for old, new in zip(before, names())] == anew
 
 
 def test_every_byte_flip_is_noticed(store):
     rng = np.random.default_rng(0)
-    name = store.name(record())
-    for suffix in (".json", ".safetensors"):
-        path = store.folder / f"{name}{suffix}"
+    paths = [store.folder / f"{store.name(record())}{suffix}" for suffix in SUFFIXES]
+    for path in paths:
         sound = path.read_bytes()
         for position in rng.choice(len(sound), size=100, replace=False):
             broken = bytearray(sound)
@@ -107,14 +91,13 @@ def test_every_byte_flip_is_noticed(store):
             path.write_bytes(broken)
             with pytest.warns(StoreWarning, match="is damaged .* set aside and is trained again"):
                 assert store.read(record()) is None
-            for kind in (".json", ".safetensors"):
-                aside = store.folder / f"{name}{kind}.damaged"
-                os.replace(aside, store.folder / f"{name}{kind}")
+            for one in paths:
+                os.replace(f"{one}.damaged", one)
             path.write_bytes(sound)
         assert store.read(record()) is not None
 
 
-@pytest.mark.parametrize("suffix", [".json", ".safetensors"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("length", [0, 10, -1])
 def test_truncation_is_noticed_and_the_network_trained_again(store, suffix, length):
     sound = train(TASK, RECIPE, [0], store=store).rnn.W_rec
@@ -132,64 +115,61 @@ def test_half_a_pair_counts_as_nothing(store):
     assert len(store.entries()) == 1 and len(store.leftovers()) == 1
 
 
-def test_a_store_that_cannot_be_written_costs_no_result(tmp_path):
+def test_a_store_that_cannot_be_written_costs_no_result(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     with pytest.warns(StoreWarning, match="cannot be written .* is used now but not kept"):
-        trained = train(TASK, RECIPE, [0], store=Store(tmp_path / "file" / "runs"))
-    assert len(trained.rnn) == 1
+        assert len(train(TASK, RECIPE, [0], store=Store(tmp_path / "file" / "runs")).rnn) == 1
 
-
-def test_a_full_disk_leaves_no_part_behind(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    store = Store(tmp_path / "runs")
     with pytest.warns(StoreWarning, match="No space left on device"):
-        train(TASK, RECIPE, [0], store=store)
-    assert list(store.folder.iterdir()) == []
+        train(TASK, RECIPE, [0], store=Store(tmp_path / "runs"))
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_files_have_the_mode_of_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        train(TASK, RECIPE, [0], store=Store(tmp_path))
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
 
 
 def test_nothing_is_ever_unpickled(store, tmp_path):
-    import pickle
-
-    marker = tmp_path / "ran"
-
     class Hostile:
         def __reduce__(self):
-            return (open, (str(marker), "w"))
+            return (open, (str(tmp_path / "ran"), "w"))
 
     path = store.folder / f"{store.name(record())}.safetensors"
     path.write_bytes(pickle.dumps(Hostile()))
     with pytest.warns(StoreWarning):
         assert store.read(record()) is None
-    assert not marker.exists()
+    assert not (tmp_path / "ran").exists()
 
 
 def test_command_lists_verifies_and_cleans(store, capsys):
-    class Arguments:
-        action, store = "list", None
+    def command(action, folder=store.folder):
+        code = store_command(SimpleNamespace(action=action, store=str(folder)))
+        return code, capsys.readouterr().out
 
-    Arguments.store = str(store.folder)
-    assert store_command(Arguments) == 0
-    text = capsys.readouterr().out
-    assert "copy-orthogonal-6-seed0-" in text and "2 networks" in text
-    path = store.folder / f"{store.name(record())}.safetensors"
-    path.write_bytes(b"x")
-    Arguments.action = "verify"
+    code, text = command("list")
+    assert code == 0 and "copy-orthogonal-6-seed0-" in text and "2 networks" in text
+    (store.folder / f"{store.name(record())}.safetensors").write_bytes(b"x")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert store_command(Arguments) == 1
-    assert "1 of 2 networks are sound" in capsys.readouterr().out
-    Arguments.action = "clean"
-    assert store_command(Arguments) == 0 and "removed 2 leftover" in capsys.readouterr().out
-    Arguments.store = "nowhere"
+        code, text = command("verify")
+    assert code == 1 and "1 of 2 networks are sound" in text
+    code, text = command("clean")
+    assert code == 0 and "removed 2 leftover" in text
     with pytest.raises(InputError, match="no store at 'nowhere'"):
-        store_command(Arguments)
+        command("list", "nowhere")
 
 
 def test_the_default_folder(tmp_path, monkeypatch):
-    assert default_folder() == __import__("pathlib").Path(os.environ["SCHURKIT_STORE"])
+    assert str(default_folder()) == os.environ["SCHURKIT_STORE"]
     monkeypatch.delenv("SCHURKIT_STORE")
     (tmp_path / "_toc.yml").write_text("")
     (tmp_path / "notebooks").mkdir()
@@ -204,8 +184,6 @@ def test_the_record_is_plain_json(store):
 
 
 def test_a_task_with_fields_that_are_not_plain_is_refused():
-    from dataclasses import dataclass
-
     @dataclass(frozen=True)
     class Odd(Copy):
         thing: object = None

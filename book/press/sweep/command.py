@@ -17,7 +17,7 @@ from schurkit_press.records import FAILED, FINISHED
 from .executors import NAMES, SETTINGS, check_executor, read_settings
 from .grid import HELP
 from .sweep import SweepError, check_stack, plan_sweep, run_sweep, studies_due
-from .table import check_table, rows_of, summary, table_of, write_table
+from .table import check_table, write_table
 
 _SHOWN = 20
 PRICED = 500
@@ -113,12 +113,13 @@ def _report(plan, out: Path | None) -> int:
     if out:
         write_table(out, plan)
     else:
-        shown = table_of(plan).drop(columns=["problem", "version"])
+        shown = plan.table().drop(columns=["problem", "version"])
         print(shown.to_string(index=False, max_rows=_SHOWN))
-    print(summary(plan))
+    runs, finished = plural(len(plan.runs), "run"), plan.count(FINISHED)
+    print(f"{runs}: {finished} finished, {plan.count(FAILED)} failed")
     if out:
         print(f"The table is in {out}")
-    failed = [row for row in rows_of(plan) if row["status"] == FAILED]
+    failed = [row for row in plan.rows() if row["status"] == FAILED]
     told = [
         f"{_named({name: row[name] for name in plan.grid})}: {row['problem']}"
         for row in failed[:_SHOWN]

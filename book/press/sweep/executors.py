@@ -152,7 +152,8 @@ class Serial(Executor):
 
 class Processes(Executor):
     """Spawned processes, each a pool of its own: one that dies costs the run it was doing, and the
-    next run gets a fresh one.
+    next run gets a fresh one. (With joblib or one `ProcessPoolExecutor` of several processes, one
+    that dies takes nearly all other results along.)
     """
 
     def __init__(self, workers: int):
@@ -160,7 +161,7 @@ class Processes(Executor):
         self._threads = ThreadPoolExecutor(workers)
         self._mine = threading.local()
         self._ids: dict[ProcessPoolExecutor, int] = {}
-        self._closed = False
+        self._busy: set[ProcessPoolExecutor] = set()
 
     def submit(self, fn, /, *args):
         return self._threads.submit(self._send, fn, args)
@@ -173,20 +174,26 @@ class Processes(Executor):
                     1, mp_context=get_context("spawn"), initializer=_begin
                 )
                 self._ids[pool] = pool.submit(os.getpid).result()
+            self._busy.add(pool)
             return pool.submit(fn, *args).result()
         except BrokenExecutor:
             self._mine.pool = None
             self._ids.pop(pool, None)
             pool.shutdown(wait=False)
             raise
+        finally:
+            self._busy.discard(pool)
 
     def close(self) -> None:
-        """End every process, whatever it is doing."""
+        """End every process: idle ones by themselves, which gives their semaphores back, and busy
+        ones at once.
+        """
         self._threads.shutdown(wait=False, cancel_futures=True)
         for pool, process in list(self._ids.items()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGTERM)
-            pool.shutdown(wait=False, cancel_futures=True)
+            if pool in self._busy:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGTERM)
+            pool.shutdown(wait=pool not in self._busy, cancel_futures=True)
         self._threads.shutdown(wait=True)
 
 
@@ -207,14 +214,12 @@ def _begin() -> None:
 
 # --------------------------------------------------------------------------------------------- dask
 def dask_setup(worker) -> None:
-    """First thing in a worker of a cluster on this machine: deaf to Ctrl-C, since its sender ends
-    it.
-    """
+    """First thing in a worker on this machine: deaf to Ctrl-C, since its sender ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class _Dask(Executor):
-    """The executor of a dask client. dask itself sends what a dead worker was doing to another one.
+    """The executor of a dask client.
 
     least : runs to hand out although fewer workers are there: more are on their way.
     refill : asks for workers that are missing; called now and then.
@@ -248,11 +253,12 @@ def _needs(executor: str, module: str):
 
 
 def _settings(preload: bool) -> dict:
-    """Of dask: what a worker that died was doing is done once more and then given up, and no worker
-    holds more runs than it has threads.
+    """Of dask: that a worker died is told at once, since the sender sends no more runs than there
+    are workers and so hits no other run when it sends one again; no worker holds more runs than it
+    has threads.
     """
     found = {
-        "distributed.scheduler.allowed-failures": DEATHS - 1,
+        "distributed.scheduler.allowed-failures": 0,
         "distributed.scheduler.worker-saturation": 1.0,
     }
     return found | ({"distributed.worker.preload": [__name__]} if preload else {})
@@ -289,6 +295,8 @@ def _jobs(name: str, jobs: int, asked: Mapping, folder: Path) -> Iterator[Execut
             f"executor {name!r} needs the command {command}; run this on a login node of the "
             "cluster."
         )
+    given = (asked.get(name, ()) for name in SEVERAL)
+    directives, prologue = ([one] if isinstance(one, str) else list(one) for one in given)
     options = {
         "cores": 1,
         "processes": 1,
@@ -296,10 +304,10 @@ def _jobs(name: str, jobs: int, asked: Mapping, folder: Path) -> Iterator[Execut
         "python": sys.executable,
         "job_name": "schurkit",
         "log_directory": str(folder / "jobs"),
-        "job_extra_directives": _lines(asked.get("directive", ())),
+        "job_extra_directives": directives,
         "job_script_prologue": [
             *(f"export {name}={value}" for name, value in THREADS.items()),
-            *_lines(asked.get("prologue", ())),
+            *prologue,
         ],
         "scheduler_options": {"dashboard": False},
         "silence_logs": 60,
@@ -335,22 +343,14 @@ def _jobs(name: str, jobs: int, asked: Mapping, folder: Path) -> Iterator[Execut
             yield _Dask(client, jobs, partial(cluster.scale, jobs=jobs))
 
 
-def _lines(given) -> list[str]:
-    return [given] if isinstance(given, str) else list(given)
-
-
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without the tracebacks that the event loop logs of a refusal, which is said in one line."""
-    loggers = [logging.getLogger(name) for name in ("asyncio", "tornado.application")]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
+    logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, before):
-            logger.setLevel(level)
+        logging.disable(logging.NOTSET)
 
 
 def _answers(address: str) -> None:

@@ -22,16 +22,17 @@ from queue import SimpleQueue
 from schurkit.checks import InputError
 from schurkit_press.chapters import book_or_here
 from schurkit_press.plans import studies_of
-from schurkit_press.records import FAILED, read_record, record, write_record
+from schurkit_press.records import FAILED, Records, record
 from schurkit_press.run import HELPER, commit
 
 from .executors import DEATHS, check_executor, opened
 from .grid import combinations, read_grid
-from .table import table_of
 from .targets import Target, fingerprint, run_key, target_of
 from .worker import perform
 
 SWEEPS = Path("_build/sweeps")
+OWN_COLUMNS = ("status", "problem", "seconds", "key", "version")
+"""What a table says about each run."""
 
 
 class SweepError(RuntimeError):
@@ -64,6 +65,26 @@ class Sweep:
     def count(self, status: str) -> int:
         """How many runs ended so."""
         return sum(self.records.get(run["key"], {}).get("status") == status for run in self.runs)
+
+    def rows(self) -> list[dict]:
+        """One row a run that has ended: parameters, results, and what is known about the run."""
+        ended = ((run["given"], self.records.get(run["key"])) for run in self.runs)
+        return [_row(given, record) for given, record in ended if record]
+
+    def table(self, dtype=None):
+        """The rows as a DataFrame: parameters, results as they first appear, about the run."""
+        import pandas as pd
+
+        rows = self.rows()
+        names = dict.fromkeys(self.grid) | dict.fromkeys(name for row in rows for name in row)
+        columns = [*(name for name in names if name not in OWN_COLUMNS), *OWN_COLUMNS]
+        return pd.DataFrame(rows, columns=columns, dtype=dtype)
+
+
+def _row(given: dict, record: dict) -> dict:
+    taken = {*given, *OWN_COLUMNS}
+    results = {f"found_{n}" if n in taken else n: value for n, value in record["found"].items()}
+    return given | results | {name: record[name] for name in OWN_COLUMNS}
 
 
 def sweep(
@@ -114,7 +135,7 @@ def sweep(
     check_stack(plan, stack)
     deque(studies_due(plan), maxlen=0)  # every point is one that can be trained
     run_sweep(plan, executor, workers, stack=stack, cluster=cluster)
-    return table_of(plan)
+    return plan.table()
 
 
 def plan_sweep(
@@ -146,9 +167,9 @@ def plan_sweep(
         changed = target.chapter.values(given) if target.chapter else given
         runs.append({"key": run_key(target, changed, expected), "values": changed, "given": given})
     store = os.environ.get("SCHURKIT_STORE") or str(root / "runs")
-    there = {path.stem for path in folder.glob("*.json")}
-    kept = {run["key"]: read_record(folder, run["key"]) for run in runs if run["key"] in there}
-    records = {key: one for key, one in kept.items() if one is not None}
+    there = {path.stem for path in folder.glob("*.json")}  # so that a new grid opens no file
+    keys = [run["key"] for run in runs if run["key"] in there]
+    records = {key: one for key in keys if (one := Records(folder).record(key))}
     return Sweep(target, values, runs, folder, store, expected, records, retry)
 
 
@@ -200,7 +221,7 @@ def run_sweep(
                 plan.records[one["key"]] = one
                 # the worker may not see this folder
                 if not (plan.folder / f"{one['key']}.json").is_file():
-                    write_record(plan.folder, one)
+                    Records(plan.folder).keep(one)
             bar.update(len(records))
             failed = plan.count(FAILED)
             bar.set_postfix_str(f"{failed} failed" if failed else "", refresh=False)
@@ -234,7 +255,7 @@ def _works(plan: Sweep, due: list[dict], stack: str | None) -> list[dict]:
 
 def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]], None]) -> None:
     """Keep a pool busy until all work is done; what a dead worker was doing is sent again, and
-    given up when that happens twice (dask counts by itself).
+    given up when that happens twice.
     """
     waiting, sent, finished, deaths, ticket = deque(works), {}, SimpleQueue(), Counter(), count()
     while waiting or sent:
@@ -254,11 +275,10 @@ def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]],
                 "command goes on from there."
             ) from None
         except Exception as error:
-            given_up = type(error).__name__ == "KilledWorker"  # by dask
-            if not given_up and not isinstance(error, BrokenExecutor):
+            if not isinstance(error, BrokenExecutor) and type(error).__name__ != "KilledWorker":
                 raise
             deaths[first] += 1
-            if deaths[first] < DEATHS and not given_up:
+            if deaths[first] < DEATHS:
                 waiting.append(work)
             else:
                 problem = f"its worker died {DEATHS} times (out of memory, or killed)"

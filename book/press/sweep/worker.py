@@ -19,7 +19,7 @@ from pathlib import Path
 from schurkit import nb
 from schurkit_press.chapters import chapter_named
 from schurkit_press.kernel import first_line, in_environment
-from schurkit_press.records import plain_results, record, write_record
+from schurkit_press.records import Records, plain_results, record
 from schurkit_press.run import THREAD_SETTINGS, job_for, run_job
 
 from .targets import find_function, fingerprint, source_digest
@@ -61,7 +61,7 @@ def perform(work: dict) -> list[dict]:
     folder = Path(work["folder"])
     if folder.is_dir():
         for one in done:
-            write_record(folder, one)
+            Records(folder).keep(one)
     return done
 
 
