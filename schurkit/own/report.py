@@ -24,7 +24,6 @@ from schurkit.ablation import (
     matched_share,
     name_of,
 )
-from schurkit.checks import InputError
 from schurkit.metrics import FVU, METRICS
 from schurkit.rnn import RNN
 from schurkit.schur import SECTORS, SchurForm
