@@ -30,7 +30,7 @@ FOREIGN = {
     "(φ(W_rec h + b_rec) + W_in x)",
     "read_activated": "the readout read φ(h) instead of h, y = W_out φ(h) + b_out in the rate form",
 }
-"""Equations that people train and `RNN` has not: an option of `_simulate`, and in words."""
+"""Equations that people train and `RNN` has not: an option of `Case.run`, and in words."""
 SQUASHES = ("sigmoid", "tanh", "relu", "softmax")
 """What may lie between the readout and the reader's outputs."""
 
@@ -248,10 +248,10 @@ def _least(run: Callable, outputs: np.ndarray, at: np.ndarray, patience: int = 1
             break
         slopes = (near[0] - near[1:]) / sizes[:, None]
         U, sizes, V = np.linalg.svd(slopes.T, full_matrices=False)
-        left, floor = U.T @ (outputs.ravel() - near[0]), 1e-12 * sizes.max() + 1e-150
-        steps = [
-            (sizes / (sizes**2 + (mu * sizes.max()) ** 2 + floor**2) * left) @ V for mu in _DAMPED
-        ]
+        if not sizes.max() > 0:
+            break
+        left, share = U.T @ (outputs.ravel() - near[0]) / sizes.max(), sizes / sizes.max()
+        steps = [(share / (share**2 + mu**2 + 1e-24) * left) @ V for mu in _DAMPED]
         new = nearest(at + np.array(steps))
         if not new[0] < off:
             break
