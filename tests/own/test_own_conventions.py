@@ -107,3 +107,9 @@ def test_precision_and_several_networks_in_a_checkpoint(tmp_path):
         assert np.allclose(rnn.W_in[0], scale * W_in) and np.allclose(rnn.W_out[0], scale * W_out)
     with pytest.raises(InputError, match=r"no recurrent layer best; it holds model\.rnn, ema\.rnn"):
         load_rnn(tmp_path / "two.pt", recurrent="best")
+
+
+def test_the_nearest_convention_is_named(tmp_path):
+    np.savez(tmp_path / "net.npz", **{name: low[name] for name in ("m", "n", "wi")})
+    with pytest.raises(InputError, match=r"Nearest is low rank: m, n, wi, wo, but for wo\. Say"):
+        load_rnn(tmp_path / "net.npz")
