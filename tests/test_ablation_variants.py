@@ -65,6 +65,7 @@ def test_a_variant_is_what_the_equation_says(kind, own_start, monkeypatch):
     look = Metric("seen", lambda outputs, _: seen.append(outputs) or np.zeros(1), "lower")
     monkeypatch.setattr(variants, "LEAST_TRIALS", 4)
     monkeypatch.setattr(variants, "STATES", 1)
+    monkeypatch.setattr(variants, "CELLS", 50)
     for metric in (look, *METRICS.values()):
         (value,) = measure(rnn, [change], trials, metric, engine="numpy")
         if metric is not look:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
@@ -79,10 +79,7 @@ class Analysis:
 
     def profile_of(self, i: int) -> Profile:
         """The profile of one network."""
-        rows = ("networks", "intact", "effect", "removed_mass", "n_leading", "radius")
-        own = {name: getattr(self.profile, name)[i : i + 1] for name in rows}
-        controls = {kind: drawn[i : i + 1] for kind, drawn in self.profile.controls.items()}
-        return replace(self.profile, controls=controls, **own)
+        return self.profile.of(i)
 
     @cached_property
     def report(self) -> dict:
@@ -127,6 +124,7 @@ class Analysis:
         return network | {
             "metric": metric,
             "n_trials": len(self.trials),
+            "controls_dtype": profile.controls_dtype[0],
             "full": defined({value: intact}, lost),
             "to_lose": None if lose is None or not np.isfinite(lose[0]) else float(lose[0]),
             "ablations": [
@@ -183,8 +181,8 @@ def analyze(
     `schurkit.ablation.READINGS`) and its "controls": the spread of their draws, and whether the
     removal costs more ("beyond") or less ("below") than every one; "orders" are costs under other
     orders of nearly tied blocks, "other_sides" those with the blocks near the cut on its other
-    side. Of a metric other than FVU the numbers are "value", "delta", "delta_median", …: "cut" is the least modulus in R;
-    "near_cut" lists blocks within 2 % a time constant.
+    side. "cut" is the least modulus in R; "near_cut" lists blocks within 2 % a time constant.
+    Of a metric other than FVU the numbers are called "value", "delta", "delta_median", ….
 
     Raises
     ------
@@ -266,39 +264,38 @@ def examine(
         if trials is not None:
             drawn = {"controls": controls, "draws": draws, "seed": seed, "metric": metric}
             profile = ablation_profile(rnn, trials, forms=forms, **drawn)
-            single = rnn.astype("float32")
-            for one, form in zip(single, forms):
-                others.append(_over_orders(one, form, trials, metric, orders))
-                sides.append(_other_sides(one, form, trials, metric))
+            for one, form, dtype in zip(rnn, forms, profile.controls_dtype):
+                asked = {"trials": trials, "metric": metric, "dtype": dtype}
+                others.append(_over_orders(one, form, orders, asked))
+                sides.append(_other_sides(one, form, asked))
     if check is not None and check.ok:  # the outputs said it
         assumed = ()
     about = (float(threshold), seed, tuple(assumed), weights_sha256)
     return Analysis(rnn, trials, forms, profile, others, sides, check, read.words, *about)
 
 
-def _over_orders(one, form: SchurForm, trials, metric, orders: int) -> dict[str, np.ndarray]:
+def _over_orders(one: RNN, form: SchurForm, orders: int, asked: dict) -> dict[str, np.ndarray]:
     """Costs of RR and CC, by sector (orders), where some blocks nearly tie."""
     drawn = [form.random_order(seed) for seed in range(orders)]
     drawn = [other for other in drawn if not np.array_equal(other.T, form.T)]
     names = [name for name in ("RR", "CC") if form.sector_mask(name).any()]
-    costs = _costs(one, drawn, names, trials, metric) if drawn else []
-    return {name: costs[:, k] for k, name in enumerate(names)} if drawn else {}
+    return dict(zip(names, _costs(one, drawn, names, **asked).T)) if drawn else {}
 
 
-def _other_sides(one, form: SchurForm, trials, metric) -> dict[int, np.ndarray]:
+def _other_sides(one: RNN, form: SchurForm, asked: dict) -> dict[int, np.ndarray]:
     """Costs of RR, CR and CC by the units in R, with the blocks near the cut on the other side."""
     levels = (form.threshold / _NEAR, min(form.threshold * _NEAR, 1.0)) if form.near_cut else ()
     cuts = {cut.n_leading: cut for cut in map(form.with_threshold, levels)}
     cuts.pop(form.n_leading, None)
-    costs = _costs(one, list(cuts.values()), SECTORS, trials, metric) if cuts else []
-    return dict(zip(cuts, costs))
+    return dict(zip(cuts, _costs(one, list(cuts.values()), SECTORS, **asked))) if cuts else {}
 
 
-def _costs(one, forms, names, trials, metric) -> np.ndarray:
+def _costs(one, forms, names, trials, metric, dtype) -> np.ndarray:
     """(forms, names) what removing these sectors costs."""
     changes = (-form.weights(form.sector(name)) for form in forms for name in names)
-    values = measure(one, chain([np.zeros(forms[0].T.shape)], changes), trials, metric)
-    with np.errstate(invalid="ignore"):
+    changes = chain([np.zeros(forms[0].T.shape)], changes)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = measure(one, changes, trials, metric, dtype=dtype)
         return metric.worse * (values[1:] - values[0]).reshape(len(forms), len(names))
 
 

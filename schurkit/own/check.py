@@ -164,7 +164,7 @@ def _deviations(rnn: RNN, trials: Trials, outputs) -> np.ndarray:
     return np.nan_to_num(off, nan=np.inf)
 
 
-# ------------------------------------------------------------------------------------------ settling
+# ----------------------------------------------------------------------------------------- settling
 def settle(
     came: Reading,
     *,
@@ -222,7 +222,7 @@ def _time_major(trials: Trials) -> Trials:
     return Trials(inputs, targets, trials.counted_cells.swapaxes(0, 1))
 
 
-# -------------------------------------------------------------------------------------- explanations
+# ------------------------------------------------------------------------------------- explanations
 def _explain(rnn: RNN, case: Case, goal: float) -> str:
     """What brings the outputs within the goal, simple things first; else what helps most."""
     before, fields = float(case.off(rnn)), (*FIELDS, *MOST)

@@ -158,7 +158,7 @@ def changed(rnn: RNN, changes: Iterable[Change]) -> RNN:
     return rnn
 
 
-# ------------------------------------------------------------------------ what can be read otherwise
+# ----------------------------------------------------------------------- what can be read otherwise
 def rows(rnn: RNN, fields: Iterable[str], foreign: bool = False) -> list[list[Change]]:
     """Choices of which each is made once: the other values of each."""
     found = [
@@ -224,7 +224,7 @@ def _in_form(rnn: RNN, form: str, psi: str | None, inner: bool) -> RNN:
     return replace(rnn, form=form, psi=psi, **place)
 
 
-# ------------------------------------------------------------------------------- leak, gain, vectors
+# ------------------------------------------------------------------------------ leak, gain, vectors
 def _least(run: Callable, outputs: np.ndarray, at: np.ndarray, patience: int = 1) -> np.ndarray:
     """Levenberg-Marquardt: the point, (numbers), whose outputs lie nearest, or where it gets hardly
     nearer that many times; ``run(points)`` gives the outputs of several.

@@ -30,12 +30,12 @@ def load_trials(
         of a class, (trials, time), (trials, time, 1) or one a trial, (trials), which counts at its
         last step unless a mask says when. Optionally mask, (time), (trials, time), (trials, time,
         1) or (trials, time, output); lengths (trials), steps that count; h0 (trials, hidden) or
-        (hidden), where each trial starts; outputs (trials, time, output) or (networks, trials, time, output): what
-        the network gave where it was trained, for `check_against`.
+        (hidden), where each trial starts; outputs (trials, time, output) or (networks, trials,
+        time, output): what the network gave where it was trained, for `check_against`.
     classes : outputs of the network, where targets may be classes; by default those of `outputs`,
         else as many as there are.
     missing : "nan" or a number: cells of this target do not count.
-    time_major : whether the axes are (time, trials, …) in every array.
+    time_major : whether the axes are (time, trials, …) in every array of trials and time.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def load_trials(
                 f"outputs must have axes (trials, time, output); got shape {outputs.shape}."
             )
         if time_major:
-            arrays = {name: _turned(array) for name, array in arrays.items()}
+            arrays = {name: _turned(name, array) for name, array in arrays.items()}
             outputs = None if outputs is None else outputs.swapaxes(-3, -2)
         _check_axes(arrays)
         width = outputs.shape[-1] if classes is None and outputs is not None else classes
@@ -121,9 +121,10 @@ def _arrays(contents, marker: float | None) -> dict:
     return arrays
 
 
-def _turned(array: np.ndarray) -> np.ndarray:
+def _turned(name: str, array: np.ndarray) -> np.ndarray:
     """An array whose first axes were (time, trials)."""
-    return array.swapaxes(0, 1) if array.ndim >= 2 else array
+    of_time = name in ("inputs", "targets", "mask") and array.ndim >= 2
+    return array.swapaxes(0, 1) if of_time else array
 
 
 def _check_axes(arrays: dict) -> None:
@@ -143,10 +144,9 @@ def _targets(arrays: dict, marker, width: int | None) -> tuple[np.ndarray, np.nd
     """Targets (trials, time, output), classes as one-hot; and which cells count as far as they
     say.
     """
-    targets, (trials, time) = arrays["targets"], arrays["inputs"].shape[:2]
-    missing = (
-        None if marker is None else np.isnan(targets) if marker != marker else targets == marker
-    )
+    targets, time, missing = arrays["targets"], arrays["inputs"].shape[1], None
+    if marker is not None:
+        missing = np.isnan(targets) if marker != marker else targets == marker
     single = targets.ndim == 3 and targets.shape[2] == 1
     if targets.ndim == 2 and width == 1:
         return _targets(arrays | {"targets": targets[..., None]}, marker, width)
@@ -185,8 +185,8 @@ def _mask(arrays: dict, counts: np.ndarray | None) -> np.ndarray | None:
         whole = lengths.shape == (trials,) and (lengths == np.rint(lengths)).all()
         if not whole or lengths.min() < 1 or lengths.max() > time:
             raise InputError(
-                f"lengths must hold a whole number from 1 to {time} for each of {trials} trials; got "
-                f"shape {lengths.shape}, from {lengths.min():g} to {lengths.max():g}."
+                f"lengths must hold a whole number from 1 to {time} for each of {trials} trials; "
+                f"got shape {lengths.shape}, from {lengths.min():g} to {lengths.max():g}."
             )
         within = np.arange(time) < lengths[:, None]
         mask = within if mask is None else _both(mask, within)
@@ -198,8 +198,8 @@ def _mask(arrays: dict, counts: np.ndarray | None) -> np.ndarray | None:
 
 def _both(mask: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Where both count."""
-    mask = mask[..., None] if mask.ndim < other.ndim else mask
-    other = other[..., None] if other.ndim < mask.ndim else other
+    by_cell = max(mask.ndim, other.ndim) == 3
+    mask, other = (one[..., None] if by_cell and one.ndim < 3 else one for one in (mask, other))
     try:
         return (mask != 0) & (other != 0)
     except ValueError:
@@ -209,7 +209,7 @@ def _both(mask: np.ndarray, other: np.ndarray) -> np.ndarray:
         ) from None
 
 
-# ---------------------------------------------------------------------------- the metric of the task
+# --------------------------------------------------------------------------- the metric of the task
 def metric_of(choice: str, trials: Trials) -> Metric:
     """The metric that a task is measured by.
 
