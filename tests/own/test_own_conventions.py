@@ -78,6 +78,7 @@ def test_what_a_file_says_of_its_equation(tmp_path):
         ({"dt": 20, "tau": [40, 100]}, 1.0, "tanh"),  # a range, not the two time constants
         ({"dt": 1, "tau": [2, 2, 4, 4, 4, 4]}, [0.5, 0.5, 0.25, 0.25, 0.25, 0.25], "tanh"),
         ({"activation_function": "linear"}, 1.0, "identity"),
+        ({"nonlinearity": "relu", "activation_function": "linear"}, 1.0, "tanh"),  # one of two
     ],
 )
 def test_other_words_for_leak_and_activation(says, leak, activation, tmp_path):
