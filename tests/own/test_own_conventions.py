@@ -40,6 +40,9 @@ def test_readings_differ_in_few_choices_first(tmp_path):
     words = [what for what, _ in read_network(NAMED["lowrank_bias.pt"].write(tmp_path)).readings]
     assert len(words) == 11 and words[-1] == "divided by N nothing, readout of v, bias outside φ"
     assert words[0] == "divided by N W_rec and W_out, readout of φ(v), bias outside φ"
+    first = ("divided by N W_rec and W_out", "readout of φ(v)", "bias inside φ")
+    differ = [sum(part not in first for part in what.split(", ")) for what in words]
+    assert differ == sorted(differ)
     without = [what for what, _ in read_network(NAMED["lowrank.pt"].write(tmp_path)).readings]
     assert len(without) == 5 and not any("bias" in what for what in without)
 
