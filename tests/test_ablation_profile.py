@@ -107,6 +107,7 @@ def test_equal_removals_share_their_runs_and_their_draws(monkeypatch):
     """R of one block: RR is empty, so RR+CR is CR, and all is CR+CC."""
     W_rec = np.diag([1.0, 0.5, 0.4, 0.3]) + np.triu(np.ones((4, 4)), 1) * [0, 0.2, 0.3, 0.4]
     rnn, run = RNN(np.ones((4, 2)), W_rec, np.ones((1, 4))), []
+    form = real_schur(W_rec)
     monkeypatch.setattr(
         "schurkit.ablation.profile.measure",
         lambda one, changes, *a, **k: measure(one, (run.append(c) or c for c in changes), *a, **k),
@@ -115,6 +116,8 @@ def test_equal_removals_share_their_runs_and_their_draws(monkeypatch):
     assert len(run) == 1 + 3 * (1 + 2 * 3) + 2  # CR, CC and both; two draws again in float64
     for one, other in (("CR", "RR+CR"), ("CC", "RR+CC"), ("CR+CC", "RR+CR+CC")):
         assert profile[one].cost == profile[other].cost != 0
+        same = (control_changes(form, name.split("+"), "matched", 2) for name in (one, other))
+        assert np.array_equal(*same)
         for kind, costs in profile[one].controls.items():
             assert np.array_equal(costs, profile[other].controls[kind]) and costs.std() > 0
     assert np.isnan(profile["RR"].controls["matched"]).all() and profile["RR"].cost == 0
@@ -375,6 +378,9 @@ def test_the_least_worst_case_is_over_networks_that_hold_the_sector():
     assert (worst.value, worst.n, worst.low) == (0.5, 1, None)
     worst = least_worst(many, resamples=50)
     assert (worst.value, worst.low, worst.high, worst.n) == (1, 1, 1, 12)
+    spread = least_worst({"a": profile_of([[k, 99, 99] for k in range(40)])})
+    wide = 2 * 1.96 * np.arange(40).std() / np.sqrt(40)  # 95 % of a mean
+    assert spread.high - spread.low == pytest.approx(wide, rel=0.08)
     assert least_worst({"a": profile_of([[np.nan] * 3])}) is None
 
 

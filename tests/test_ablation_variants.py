@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import random_rnn, random_trials
 
-from schurkit import Trials, measure, metrics
+from schurkit import measure
 from schurkit.ablation import variants
 from schurkit.metrics import FVU, METRICS, Metric
 

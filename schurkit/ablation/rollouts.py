@@ -78,8 +78,9 @@ def _runner(network, trials, metric, engine, dtype):
     """What gives the metric for a list of recurrent matrices, and how many to give it at a time:
     a few for every processor on NumPy, as many as their outputs allow elsewhere.
     """
-    engine = choose(engine, dtype=network.dtype).name
-    if isinstance(network, RNN) and engine == "numpy":
+    rnn = isinstance(network, RNN)
+    engine = choose(engine, dtype=network.dtype).name if rnn else None
+    if engine == "numpy":
         most = min(
             8 * available_threads(), OUTPUT_BYTES // (dtype.itemsize * network.hidden_size**2)
         )
@@ -87,7 +88,7 @@ def _runner(network, trials, metric, engine, dtype):
         return partial(_side_by_side, variants, metric), max(1, most)
 
     def outputs(W_rec):
-        if not isinstance(network, RNN):
+        if not rnn:
             return network.outputs_with(W_rec, trials)
         return rollout(network.astype(dtype).with_W_rec(W_rec), trials, engine=engine).outputs
 

@@ -78,8 +78,8 @@ class Variants:
 
     def value(self, metric: Metric, W_rec: np.ndarray) -> float:
         """A metric of the network with that recurrent matrix, (hidden, hidden)."""
-        step = self._step(W_rec)
         with np.errstate(over="ignore", invalid="ignore"):
+            step = self._step(W_rec)
             if metric.sums is None:
                 whole = [
                     np.concatenate([some for _, some in self._outputs(step, block)], axis=2)

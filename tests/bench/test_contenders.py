@@ -3,11 +3,12 @@ the same matrix.
 """
 
 import importlib.util
+import json
 
 import numpy as np
 import pytest
 
-from schurkit_press.bench import others, trainers
+from schurkit_press.bench import others, own, trainers
 
 SMALL = {"hidden": 8, "batch": 4, "time": 6}
 PEERS = [
@@ -77,3 +78,15 @@ def test_contenders_for_a_gpu_train_as_we_do(name, case, ours):
     lap, facts = getattr(trainers, name)(**SMALL, **case, device="cpu")
     assert facts["loss"] == pytest.approx(ours, rel=1e-4) and facts["device"] == "CPU"
     assert np.isfinite(lap(3)) and np.isfinite(lap(100))
+
+
+def test_an_analysis_says_how_many_networks_it_ran_and_what_their_floor_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(own, "product_seconds", lambda hidden: 2.0)
+    own.write_case(tmp_path, 12, 512, 5)
+    _, facts = own.analysis(str(tmp_path), 2, ["matched"])
+    report = json.loads((tmp_path / "r.json").read_text())["networks"][0]
+    held = {frozenset(one["removed"]) for one in report["ablations"] if one["removed_mass"]}
+    empty = {name for name in ("RR", "CR", "CC") if frozenset([name]) not in held}
+    assert facts["variants"] == 3 * len({one - empty for one in held})
+    assert facts["floor"] == facts["variants"] * 2 * 5 * 2.0
+    assert 0 < facts["peak"] < 10 and facts["seconds"] > 0
