@@ -252,9 +252,8 @@ class _Run:
         import torch
 
         pair, rounding = inputs[[0, -1]], torch.finfo(self.state[self.name].dtype).eps ** 0.5
-        flags = [one.batch_first for one in self.module.modules() if hasattr(one, "batch_first")]
-        likely, error = not all(flags), None
-        for order in ((likely,) * 2, (not likely,) * 2, (True, False), (False, True)):
+        error = None
+        for order in ((False, False), (True, True), (True, False), (False, True)):
             try:
                 behind, alone = (self._forward(self.state, x, *order) for x in (pair, pair[1:]))
             except InputError:
