@@ -288,10 +288,11 @@ class _Run:
             result = self.outputs(result)
         elif isinstance(result, tuple):
             result = result[0]
-        if not isinstance(result, torch.Tensor):
+        if not isinstance(result, torch.Tensor) or result.ndim < 2:
+            given = getattr(result, "shape", type(result).__name__)
             raise InputError(
-                f"{type(self.module).__name__} gave {type(result).__name__}; expected a tensor: "
-                "outputs= a function from it to (trials, time, output)."
+                f"{type(self.module).__name__} gave {given}; expected a tensor (trials, time, "
+                "output): outputs= a function to it."
             )
         result = _array(result)
-        return result.swapaxes(0, 1) if outputs_by_time and result.ndim == 3 else result
+        return result.swapaxes(0, 1) if outputs_by_time else result

@@ -405,8 +405,9 @@ class Ends(nn.Module):
 @pytest.mark.parametrize(
     ("end", "message"),
     [
-        (lambda self, y: {"y": y}, "Ends gave dict; expected a tensor: outputs= a function"),
+        (lambda self, y: {"y": y}, "gave dict; expected a tensor (trials, time, output): outputs="),
         (lambda self, y: y + self.calls, "for one trial depend on the other trials or on"),
+        (lambda self, y: y.mean(), "Ends gave torch.Size([]); expected a tensor (trials, time"),
         (lambda self, y: y - y.mean(0), "for one trial depend on the other trials or on"),
         (
             lambda self, y: y[:, -1],
