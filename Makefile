@@ -64,5 +64,5 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(VENV)/bin/python || "$(PYTHON)" -c 'import sys; sys.exit("Python 3.11 or later is needed, this is %d.%d; name another: make PYTHON=/path/to/python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@test -x $(VENV)/bin/python || { echo "Setting up $(VENV) (once; the downloads take some minutes)"; "$(PYTHON)" -m venv $(VENV); }
 	$(PIP) install -c constraints.txt $(TORCH_ARGS) torch
-	$(PIP) install -c constraints.txt -e '.[book,cluster,fast,test]'
+	$(PIP) install -c constraints.txt -e '.[book,cluster,fast,files,test]'
 	@touch $@

@@ -21,8 +21,8 @@ class Metric:
     chance : its value for a network that knows nothing of the trials, a number or a function of the
         trials; None where nobody says.
     sums : of a measure that is a sum over trials divided by a number, so that it can be summed a
-        block of trials at a time: (outputs, trials) → that sum, (networks,), and trials → the
-        number.
+        block of trials at a time: (outputs, targets, counted cells) → the sum, (networks,), each
+        with axes (networks or 1, trials, time, output); and trials → the number.
     """
 
     name: str
@@ -70,17 +70,19 @@ def fvu(outputs, trials: Trials) -> np.ndarray:
 
     Source: S. Dräger, arXiv:2606.18457, §2.
     """
-    return _squares(outputs, trials) / _spread(trials)
+    return _squares(*_aligned(outputs, trials)) / _spread(trials)
 
 
-def _squares(outputs, trials: Trials) -> np.ndarray:
-    """Squared error over counted cells, (networks,), one network at a time."""
-    outputs, targets, kept = _aligned(outputs, trials)
+def _squares(outputs, targets, counted) -> np.ndarray:
+    """Squared error over counted cells, (networks,), one network at a time; axes as of
+    `_aligned`.
+    """
     error = np.empty(len(outputs))
     with np.errstate(over="ignore", invalid="ignore"):
         for i, y in enumerate(outputs):
             off = y - targets[min(i, len(targets) - 1)]
-            off *= kept[min(i, len(kept) - 1)]
+            if not (cells := counted[min(i, len(counted) - 1)]).all():
+                off *= cells
             off *= off
             error[i] = off.sum()
     return np.where(np.isfinite(error), error, np.inf)
@@ -94,14 +96,8 @@ def fvu_over_time(outputs, trials: Trials) -> np.ndarray:
     """
     outputs, targets, kept = _aligned(outputs, trials)
     spread = _spread(trials) / trials.counted.sum(axis=(-2, -1))
-    error = (((outputs - targets) * kept) ** 2).sum(axis=(1, 3))
-    steps = np.broadcast_to(kept, (*outputs.shape[:3], 1)).sum(axis=(1, 3))
-    return np.divide(
-        error,
-        steps * np.reshape(spread, (-1, 1)),
-        out=np.full(error.shape, np.nan),
-        where=steps > 0,
-    )
+    steps = trials.counted.sum(axis=-2)
+    return _ratio((((outputs - targets) * kept) ** 2).sum(axis=(1, 3)), steps * spread[..., None])
 
 
 def replay_accuracy(outputs, trials: Trials) -> np.ndarray:
@@ -113,8 +109,7 @@ def replay_accuracy(outputs, trials: Trials) -> np.ndarray:
     Source: S. Dräger, arXiv:2606.18457, §3 (autonomous replay accuracy).
     """
     outputs, targets, kept = _aligned(outputs, trials)
-    counted = np.broadcast_to(kept, (*outputs.shape[:3], 1)).sum(axis=(1, 2, 3)) * outputs.shape[3]
-    return _hits(outputs, targets, kept).sum(axis=(1, 2, 3)) / counted
+    return _ratio(_hits(outputs, targets, kept).sum(axis=(1, 2, 3)), kept.sum(axis=(1, 2, 3)))
 
 
 def accuracy(outputs, trials: Trials) -> np.ndarray:
@@ -127,8 +122,8 @@ def accuracy(outputs, trials: Trials) -> np.ndarray:
     outputs, targets, kept = _aligned(outputs, trials)
     hits = np.argmax(outputs, axis=-1) == np.argmax(targets, axis=-1)
     hits &= np.isfinite(outputs).all(axis=-1)
-    kept = np.broadcast_to(kept[..., 0], hits.shape)
-    return (hits & kept).sum(axis=(1, 2)) / kept.sum(axis=(1, 2))
+    kept = kept.any(axis=-1)
+    return _ratio((hits & kept).sum(axis=(1, 2)), kept.sum(axis=(1, 2)))
 
 
 def accuracy_over_time(outputs, trials: Trials) -> np.ndarray:
@@ -136,13 +131,13 @@ def accuracy_over_time(outputs, trials: Trials) -> np.ndarray:
     trial.
     """
     outputs, targets, kept = _aligned(outputs, trials)
-    count = np.broadcast_to(kept, outputs.shape[:3] + (1,)).sum(axis=(1, 3)) * outputs.shape[3]
-    return np.divide(
-        _hits(outputs, targets, kept).sum(axis=(1, 3)),
-        count,
-        out=np.full(count.shape, np.nan),
-        where=count > 0,
-    )
+    return _ratio(_hits(outputs, targets, kept).sum(axis=(1, 3)), kept.sum(axis=(1, 3)))
+
+
+def _ratio(sums, counts) -> np.ndarray:
+    """Sums over counts, NaN where nothing counts."""
+    sums, counts = np.broadcast_arrays(np.asarray(sums, dtype=np.float64), counts)
+    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
 
 
 def _hits(outputs, targets, kept):
@@ -150,8 +145,8 @@ def _hits(outputs, targets, kept):
 
 
 def _aligned(outputs, trials: Trials):
-    """Outputs, targets and mask with axes (networks or 1, trials, time, output or 1), float64
-    targets.
+    """Outputs, float64 targets and which cells count, with axes (networks or 1, trials, time,
+    output).
     """
     outputs = outputs.outputs if isinstance(outputs, Rollout) else np.asarray(outputs)
     targets = trials.targets if trials.networks is not None else trials.targets[None]
@@ -165,8 +160,8 @@ def _aligned(outputs, trials: Trials):
             f"outputs must have axes {axes} that fit targets {trials.targets.shape}; got shape "
             f"{outputs.shape}."
         )
-    kept = trials.counted if trials.networks is not None else trials.counted[None]
-    return outputs, targets.astype(np.float64), kept[..., None]
+    cells = trials.counted_cells if trials.networks is not None else trials.counted_cells[None]
+    return outputs, targets.astype(np.float64, copy=False), cells
 
 
 def _spread(trials: Trials) -> np.ndarray:

@@ -114,16 +114,21 @@ def integers(seed, stream, step, shape, high: int) -> np.ndarray:
 
 
 def permutation(seed: int, stream, step, size: int) -> np.ndarray:
-    """A random permutation of 0 … size − 1: the order of `size` words (ties, of probability 2⁻⁶⁴,
-    by index).
+    """A random permutation of 0 … size − 1: the order of `size` words, which tie with probability
+    2⁻⁶⁴.
     """
-    return np.argsort(bits(seed, stream, step, size), kind="stable")
+    return np.argsort(bits(seed, stream, step, size))
 
 
 def normal(seed, stream, step, shape) -> np.ndarray:
     """Draw standard normal float64 numbers, accurate to about 1e-15; parameters as `bits`."""
-    u = ((bits(seed, stream, step, shape) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
-    return _inverse_normal(u)
+    words = bits(seed, stream, step, shape)
+    drawn, flat = np.empty(words.size), words.ravel()
+    for start in range(0, words.size, 4096):  # what stays in the processor's caches
+        part = slice(start, start + 4096)
+        u = ((flat[part] >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+        drawn[part] = _inverse_normal(u)
+    return drawn.reshape(words.shape)
 
 
 _A = (
@@ -192,8 +197,9 @@ def _ratio(numerator, denominator, x):
     top = np.full_like(x, numerator[-1])
     bottom = np.full_like(x, denominator[-1])
     for a, b in zip(numerator[-2::-1], denominator[-2::-1]):
-        top = top * x + a
-        bottom = bottom * x + b
+        for polynomial, coefficient in ((top, a), (bottom, b)):
+            polynomial *= x
+            polynomial += coefficient
     return top / bottom
 
 
@@ -207,7 +213,9 @@ def _inverse_normal(u: np.ndarray) -> np.ndarray:
     if tails.any():
         r = np.sqrt(-_log(np.where(q < 0, u, 1.0 - u)[tails]))
         far = r > 5.0
-        value = np.where(far, _ratio(_E, _F, r - 5.0), _ratio(_C, _D, r - 1.6))
+        value = _ratio(_C, _D, r - 1.6)
+        if far.any():
+            value = np.where(far, _ratio(_E, _F, r - 5.0), value)
         x[tails] = np.where(q[tails] < 0, -value, value)
     return x
 

@@ -1,6 +1,7 @@
 """Profiles and what they are read as, on networks whose answer is known."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,11 +16,13 @@ from schurkit import (
     ablation_profile,
     control_changes,
     fvu,
+    measure,
     real_schur,
     rollout,
     threshold_sweep,
 )
 from schurkit.ablation import (
+    CONTROLS,
     SUBSETS,
     costliest,
     curves,
@@ -32,92 +35,155 @@ from schurkit.ablation import (
 )
 from schurkit.metrics import FVU, REPLAY_ACCURACY, fvu_over_time
 
+SINGLE = [("RR",), ("CR",), ("CC",)]
 
-def made(cost, permuted, matched, mass=0.3, to_lose=1.0, metric=FVU):
-    """A profile of one removal with chosen costs: cost (networks,), controls (networks, draws)."""
-    cost, sign = np.atleast_1d(np.asarray(cost, float)), metric.worse
-    n = len(cost)
-    controls = {
-        "permuted": sign * np.reshape(permuted, (n, 1, -1)),
-        "matched": sign * np.reshape(matched, (n, 1, -1)),
-    }
-    intact = np.full(n, metric.chance - sign * to_lose)
-    masses = np.broadcast_to(np.reshape(mass, (-1, 1)), (n, 1))
+
+def profile_of(costs, controls=(), mass=0.3, to_lose=1.0, metric=FVU, removed=("RR", "CR", "CC")):
+    """A profile with chosen costs (networks, removed) and controls (networks, removed, draws);
+    NaN: the sector is empty.
+    """
+    costs, sign = np.array(costs, float), metric.worse
+    n, empty = len(costs), np.isnan(costs)
+    masses = np.where(empty, 0, mass)
+    sizes = np.full(n, metric.chance - sign * to_lose), np.where(empty, 0, sign * costs)
+    drawn = {kind: sign * np.asarray(draws, float) for kind, draws in controls}
     return Profile(
-        tuple(range(n)),
-        ("CR",),
-        metric,
-        metric.chance,
-        intact,
-        sign * cost[:, None],
-        controls,
-        masses,
-        np.full(n, 4),
-        np.ones(n),
+        tuple(range(n)), removed, metric, metric.chance, *sizes, drawn, masses, *[np.ones(n)] * 2
     )
 
 
-def test_a_profile_is_what_a_plain_loop_measures():
-    rnn, trials = random_rnn(2, hidden=8, biases=True), random_trials()
-    profile = ablation_profile(
-        rnn, trials, draws=2, controls=("permuted", "matched", "block-upper", "full"), seed=5
+def read_as(cost, permuted, matched, **more):
+    """CR alone: costs (networks), controls (networks, draws)."""
+    cost = np.reshape(cost, (-1, 1))
+    controls = [
+        (kind, np.reshape(draws, (len(cost), 1, -1)))
+        for kind, draws in (("permuted", permuted), ("matched", matched))
+    ]
+    return profile_of(cost, controls, removed=("CR",), **more)
+
+
+def stack_of(networks):
+    rnn = RNN.stack([planted(seed)[0] for seed in range(networks)])
+    return rnn, self_trials(rnn[0]), [real_schur(W) for W in rnn.W_rec]
+
+
+def test_a_profile_and_its_rows_are_what_a_plain_loop_measures():
+    rnn, trials = random_rnn(2, hidden=8, seed=4), random_trials()
+    profile = ablation_profile(rnn, trials, threshold=0.7, draws=2, controls=CONTROLS, seed=5)
+    rows, means = (
+        profile.frame(draws).set_index(["network", "removed"]) for draws in (True, False)
     )
-    assert profile.networks == rnn.labels and profile.removed == (
-        "RR",
-        "CR",
-        "CC",
-        "RR+CR",
-        "RR+CC",
-        "CR+CC",
-        "RR+CR+CC",
-    )
+    assert profile.networks == rnn.labels and len(rows) == 2 * (1 + 7 * (1 + 4 * 2))
+    assert len(means) == 2 * (1 + 7 * (1 + 4)) and (rows.loc[(0, "none"), "delta"] == 0).all()
     for i, one in enumerate(rnn):
-        form = real_schur(one.W_rec[0])
-        intact = fvu(rollout(one, trials), trials)[0]
-        assert (
-            profile.intact[i] == pytest.approx(intact)
-            and profile.n_leading[i] == form.n_leading
-            and profile.radius[i] == form.radius
-        )
+        form = real_schur(one.W_rec[0], 0.7)
+        sizes = profile.n_leading[i], profile.radius[i]
+        assert sizes == (form.n_leading, form.radius) and rows.loc[i].n_leading.eq(sizes[0]).all()
+
+        def value(W_rec, one=one):
+            return fvu(rollout(one.with_W_rec(W_rec), trials), trials)[0]
+
+        intact = value(one.W_rec)
+        assert profile.intact[i] == pytest.approx(intact)
         for k, subset in enumerate(SUBSETS[1:]):
-            value = fvu(rollout(ablate(one, form, [subset]), trials), trials)[0]
-            assert profile.effect[i, k] == pytest.approx(value - intact, abs=1e-6)
-            assert profile.removed_mass[i, k] == pytest.approx(
-                np.linalg.norm(removal(form, subset)) / np.linalg.norm(form.T), rel=1e-12
-            )
-        for kind, effects in profile.controls.items():
-            change = control_changes(form, ("CR",), kind, 2, seed=5)[1]
-            value = fvu(
-                rollout(one.with_W_rec((one.W_rec[0] - change).astype(one.dtype)), trials), trials
-            )[0]
-            assert effects[i, 1, 1] == pytest.approx(value - intact, abs=1e-6)
+            name = "+".join(subset)
+            row = rows.loc[(i, name)].query("kind == 'removal'").iloc[0]
+            effect = value(ablate(one, form, [subset]).W_rec) - intact
+            mass = np.linalg.norm(removal(form, subset)) / np.linalg.norm(form.T)
+            numbers = profile.effect[i, k], row.delta, row.value - intact, row.sensitivity * mass
+            assert numbers == pytest.approx([effect] * 4, abs=1e-9) and profile.removed[k] == name
+            assert profile.removed_mass[i, k] == pytest.approx(mass, rel=1e-12) == row.removed_mass
+            assert row.reading == profile[name].readings[i]
+            for kind, drawn in profile.controls.items():
+                changes = control_changes(form, subset, kind, 2, seed=5)
+                wanted = [value(one.W_rec - change) - intact for change in changes]
+                assert drawn[i, k] == pytest.approx(wanted, abs=2e-6)
+                at = rows.loc[(i, name)].query("kind == @kind").delta
+                mean = means.loc[(i, name)].query("kind == @kind").delta.item()
+                assert at.tolist() == drawn[i, k].tolist() and mean == pytest.approx(at.mean())
 
 
-def test_rows_hold_the_same_numbers():
-    rnn = RNN.stack([planted(seed)[0] for seed in range(2)])
-    profile = ablation_profile(rnn, self_trials(rnn[0]), draws=2)
-    frame = profile.frame()
-    assert (
-        len(frame) == 2 * (1 + 7 * (1 + 2 * 2))
-        and frame.iloc[0].removed == "none"
-        and frame.iloc[0].delta == 0
+def test_equal_removals_share_their_runs_and_their_draws(monkeypatch):
+    """R of one block: RR is empty, so RR+CR is CR, and all is CR+CC."""
+    W_rec = np.diag([1.0, 0.5, 0.4, 0.3]) + np.triu(np.ones((4, 4)), 1) * [0, 0.2, 0.3, 0.4]
+    rnn, run = RNN(np.ones((4, 2)), W_rec, np.ones((1, 4))), []
+    monkeypatch.setattr(
+        "schurkit.ablation.profile.measure",
+        lambda one, changes, *a, **k: measure(one, (run.append(c) or c for c in changes), *a, **k),
     )
-    one = frame[(frame.network == 1) & (frame.removed == "CC")]
-    assert (
-        one[one.kind == "removal"].delta.item() == profile.effect[1, 2]
-        and one[one.kind == "matched"].delta.tolist() == profile.controls["matched"][1, 2].tolist()
+    profile = ablation_profile(rnn, self_trials(rnn), draws=3)
+    assert len(run) == 1 + 3 * (1 + 2 * 3) + 2  # CR, CC and both; two draws again in float64
+    for one, other in (("CR", "RR+CR"), ("CC", "RR+CC"), ("CR+CC", "RR+CR+CC")):
+        assert profile[one].cost == profile[other].cost != 0
+        for kind, costs in profile[one].controls.items():
+            assert np.array_equal(costs, profile[other].controls[kind]) and costs.std() > 0
+    assert np.isnan(profile["RR"].controls["matched"]).all() and profile["RR"].cost == 0
+
+
+@pytest.mark.parametrize(("gain", "dtype"), [(1.0, "float32"), (3.0, "float64")])
+def test_controls_are_run_in_float32_where_that_is_as_good(gain, dtype):
+    """Rounding grows in a chaotic network until float32 is another trajectory."""
+    rnn = random_rnn(1, hidden=60, scale=gain / np.sqrt(60))
+    trials = self_trials(rnn, steps=60)
+    profile = ablation_profile(rnn, trials, subsets=[("CR",), ("CC",)], draws=2)
+    assert profile.controls_dtype == (dtype,)
+    form = real_schur(rnn.W_rec[0])
+    changes = [-change for change in control_changes(form, ("CC",), "matched", 2)]
+    exact, single = (measure(rnn, changes, trials, dtype=name) for name in ("float64", "float32"))
+    wanted = (exact if dtype == "float64" else single) - profile.intact
+    near = 1e-12 if dtype == "float64" else 1e-6
+    assert profile.controls["matched"][0, 1] == pytest.approx(wanted, abs=near)
+    assert (np.abs(exact - single).max() < 1e-6) == (dtype == "float32") and (exact != single).all()
+
+
+def test_any_network_is_asked_for_its_outputs_with_other_matrices(monkeypatch):
+    rnn, trials, sizes = random_rnn(1, hidden=8, leak=0.5), random_trials(), []
+
+    def outputs_with(W, some):
+        sizes.append(len(W))
+        return rollout(rnn.with_W_rec(W), some).outputs
+
+    names = ("W_rec", "leak", "labels", "hidden_size", "dtype", "D")
+    kind = type(
+        "Any", (SimpleNamespace,), {"__len__": lambda s: 1, "__iter__": lambda s: iter([s])}
     )
-    assert one.value.to_numpy() - one.delta.to_numpy() == pytest.approx(profile.intact[1])
-    assert one.sensitivity.iloc[0] == pytest.approx(
-        profile.effect[1, 2] / profile.removed_mass[1, 2]
-    )
-    assert one.reading.iloc[0] == profile["CC"].readings[1] and set(frame.n_leading) == set(
-        profile.n_leading
-    )
-    means = profile.frame(draws=False)
-    assert len(means) == 2 * (1 + 7 * (1 + 2))
-    mine = means[(means.removed == "CC") & (means.kind == "permuted")].delta
-    assert mine.tolist() == pytest.approx(profile.controls["permuted"][:, 2].mean(axis=1))
+    other = kind(outputs_with=outputs_with, **{name: getattr(rnn, name) for name in names})
+    monkeypatch.setattr("schurkit.ablation.rollouts.OUTPUT_BYTES", 5 * trials.targets.nbytes)
+    mine, wanted = (ablation_profile(one, trials, draws=2) for one in (other, rnn))
+    assert mine["CC"].cost == pytest.approx(wanted["CC"].cost) and max(sizes) == 5
+    for kind, drawn in mine.controls.items():
+        assert drawn == pytest.approx(wanted.controls[kind], abs=2e-6, nan_ok=True)
+    assert (mine.controls_dtype, wanted.controls_dtype) == (("float64",), ("float32",))
+
+
+def test_progress_is_told_where_it_is_asked_for(capsys):
+    rnn, _, _ = planted()
+    for progress in (None, True):
+        ablation_profile(rnn, self_trials(rnn), draws=1, progress=progress)
+        assert ("ablations: " in capsys.readouterr().err) == bool(progress)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_costs_do_not_depend_on_the_time_step(seed):
+    """One network in continuous time, Δt/τ = .1, .05, .02, its blocks in one order: the same R, and
+    within 10 % the same costs in the same order. (By modulus the order within R and C differs.)
+    """
+    rng, N, costs, leading = np.random.default_rng(seed), 50, [], set()
+    W_rec, held = rng.normal(size=(N, N)) * 1.2 / np.sqrt(N), rng.normal(size=(32, 20, 2))
+    W_in, W_out = rng.normal(size=(N, 2)), rng.normal(size=(2, N)) / np.sqrt(N)
+    for leak in (0.1, 0.05, 0.02):
+        rnn, form = RNN(W_in, W_rec, W_out, leak=leak), real_schur(W_rec, leak=leak)
+        starts, k = [block.start for block in form.blocks], form.leading_blocks
+        rank = np.lexsort([-form.eigenvalues[starts].real, np.arange(len(starts)) >= k])
+        inputs, last = np.repeat(held, round(0.2 / leak), axis=1), round(0.2 / leak)
+        mask = np.arange(1, inputs.shape[1] + 1) % last == 0
+        trials = Trials(inputs, rollout(rnn, inputs).outputs[0], mask)
+        asked = {"forms": [form.reordered(rank)], "subsets": SINGLE, "controls": ()}
+        costs.append(ablation_profile(rnn, trials, **asked).effect[0])
+        leading.add(form.n_leading)
+    counted = np.max(costs, axis=0) > 1e-3
+    assert len(leading) == 1 == len({tuple(np.argsort(one[counted])) for one in costs})
+    assert (np.ptp(costs, axis=0) <= 0.1 * np.max(costs, axis=0))[counted].all() and counted.any()
 
 
 def test_rows_of_an_empty_sector_have_no_effect():
@@ -126,26 +192,22 @@ def test_rows_of_an_empty_sector_have_no_effect():
     """
     rnn = RNN(np.ones((3, 2)), np.diag([0.9, 0.5, 0.4]), np.ones((1, 3)))
     frame = ablation_profile(rnn, self_trials(rnn), draws=2).frame().set_index("removed")
-    assert (
-        frame.delta["none"] == 0
-        and frame.delta.drop("none").isna().all()
-        and (frame.kind == "removal").all()
-    )
+    assert frame.delta["none"] == 0 and frame.delta.drop("none").isna().all()
+    assert (frame.kind == "removal").all()
+    doses = dose_sweep(rnn, self_trials(rnn), (0, 1), forms=[real_schur(rnn.W_rec[0])])
+    assert len(doses) == 0
 
 
 def test_a_removal_that_is_itself_a_draw_is_beyond_in_one_of_twenty_one():
     """The sector's entries put in random order are one more draw of the permuted control."""
-    rng, beyond, networks = np.random.default_rng(0), 0, 400
+    rng, networks = np.random.default_rng(0), 400
     rnn, _, _ = planted()
     form, trials = real_schur(rnn.W_rec[0]), self_trials(rnn, trials=6, steps=4)
-    changes = list(drawn_changes(form, ("CC",), "permuted", 420))
-    from schurkit import measure
-
+    changes = drawn_changes(form, ("CC",), "permuted", 420)
     cost = measure(rnn, (-form.weights(change) for change in changes), trials)
-    for _ in range(networks):
-        drawn = cost[rng.permutation(420)[:21]]
-        beyond += made(drawn[0], drawn[1:], drawn[1:])["CR"].beyond("permuted")[0]
-    assert abs(beyond / networks - 1 / 21) < 3 * np.sqrt(1 / 21 * 20 / 21 / networks)
+    drawn = np.array([cost[rng.permutation(420)[:21]] for _ in range(networks)])
+    share = read_as(drawn[:, 0], drawn[:, 1:], drawn[:, 1:])["CR"].beyond("permuted").mean()
+    assert abs(share - 1 / 21) < 3 * np.sqrt(1 / 21 * 20 / 21 / networks)
 
 
 LOW, HIGH = np.full(20, 0.1), np.full(20, 0.5)
@@ -165,69 +227,46 @@ LOW, HIGH = np.full(20, 0.1), np.full(20, 0.5)
         (0.3, LOW, LOW, 0.0, "∅"),
         (0.009, LOW, LOW, 0.0099, "nearly ∅"),
         (np.inf, LOW, LOW, 0.3, "specific"),
-        (np.nan, LOW, LOW, 0.3, "–"),
         (-0.5, LOW, LOW, 0.3, "harmless"),
     ],
 )
-@pytest.mark.parametrize("metric", [FVU, REPLAY_ACCURACY])
-def test_readings_at_their_borders(cost, permuted, matched, mass, reading, metric):
-    to_lose = 1.0 if metric is FVU else 0.5
-    scale = to_lose  # what there is to lose sets the unit of the costs
-    profile = made(
-        scale * cost,
-        scale * np.asarray(permuted),
-        scale * np.asarray(matched),
-        mass,
-        to_lose,
-        metric,
-    )
+@pytest.mark.parametrize(("metric", "to_lose"), [(FVU, 1.0), (REPLAY_ACCURACY, 0.5)])
+def test_readings_at_their_borders(cost, permuted, matched, mass, reading, metric, to_lose):
+    """What there is to lose sets the unit of the costs."""
+    costs = (to_lose * np.asarray(some) for some in (cost, permuted, matched))
+    profile = read_as(*costs, mass=mass, to_lose=to_lose, metric=metric)
     assert profile["CR"].readings == (reading,)
 
 
 def test_without_the_deciding_controls_or_a_chance_level_less_is_said():
-    trials, rnn = random_trials(), random_rnn(1)
-    assert set(ablation_profile(rnn, trials, controls=("full",), draws=1)["RR+CR+CC"].readings) <= {
-        "harmless",
-        "–",
-    }
-    unknown = replace(made(0.001, HIGH, HIGH), chance=None)
-    assert unknown["CR"].readings == ("milder",)
+    one = ablation_profile(random_rnn(1), random_trials(), controls=("full",), draws=1)["RR+CR+CC"]
+    assert set(one.readings) <= {"harmless", "–"}
+    assert replace(read_as(0.001, HIGH, HIGH), chance=None)["CR"].readings == ("milder",)
+    undefined = replace(read_as(0.3, LOW, LOW), effect=np.full((1, 1), np.nan))
+    assert undefined["CR"].readings == ("–",)
 
 
 def test_costs_excesses_and_gaps_leave_empty_sectors_out():
     rng = np.random.default_rng(0)
-    profile = made(
-        rng.uniform(0.4, 0.6, 12), rng.uniform(0.1, 0.3, (12, 20)), rng.uniform(0.1, 0.3, (12, 20))
-    )
-    mass, effect = profile.removed_mass.copy(), profile.effect.copy()
-    mass[:2], effect[:2] = 0, 0
-    profile = replace(profile, removed_mass=mass, effect=effect)
-    one = profile["CR"]
-    assert (
-        one.mean.n == 10
-        and one.mean.value == pytest.approx(effect[2:].mean())
-        and one.excess("matched").low > 0
-    )
+    costs, *drawn = rng.uniform(0.4, 0.6, 12), *rng.uniform(0.1, 0.3, (2, 12, 20))
+    costs[:2] = np.nan
+    profile = read_as(costs, *drawn)
+    one, text = profile["CR"], repr(profile)
+    assert one.mean.n == 10 and one.mean.value == pytest.approx(costs[2:].mean())
+    assert one.excess("matched").value == pytest.approx((costs - drawn[1].mean(axis=1))[2:].mean())
     assert one.share_beyond("permuted").value == 1 and one.counts == {"specific": 10, "∅": 2}
-    assert (
-        made(0.3, LOW, LOW, 0.0)["CR"].mean is None
-        and made(0.3, LOW, LOW, 0.0)["CR"].share_beyond("matched") is None
-    )
-    text = repr(profile)
-    assert (
-        "specific 10, ∅ 2" in text
-        and "10/10" in text
-        and len(text.splitlines()) <= 8
-        and "<table" in profile._repr_html_()
-    )
+    empty = read_as(np.nan, LOW, LOW)["CR"]
+    assert empty.mean is empty.excess("matched") is empty.share_beyond("matched") is None
+    assert "specific 10, ∅ 2" in text and "10/10" in text and len(text.splitlines()) <= 8
+    assert "<table" in profile._repr_html_()
 
 
 def test_the_least_gap_is_that_of_the_order_asked_for():
-    rnn = RNN.stack([planted(seed)[0] for seed in range(3)])
-    profile = ablation_profile(rnn, self_trials(rnn[0]), controls=())
-    costs = np.array([profile[name].cost for name in ("CR", "CC", "RR")])
-    wanted = np.minimum(costs[0] - costs[1], costs[1] - costs[2]).mean()
+    costs = np.random.default_rng(0).normal(size=(3, 3))
+    profile = profile_of(costs)
+    wanted = np.minimum(costs[:, 1] - costs[:, 2], costs[:, 2] - costs[:, 0]).mean()
     assert profile.least_gap("CR", "CC", "RR").value == pytest.approx(wanted)
+    assert profile_of([[np.nan, 1, 2]]).least_gap("CR", "RR") is None
     with pytest.raises(InputError, match="at least two removals"):
         profile.least_gap("CR")
     with pytest.raises(InputError, match="removal must be one of"):
@@ -239,10 +278,8 @@ def test_a_normal_network_has_undefined_sensitivities_and_nothing_to_read():
     Q = np.linalg.qr(rng.normal(size=(6, 6)))[0]
     rnn = RNN(rng.normal(size=(6, 2)), Q, rng.normal(size=(1, 6)))
     profile = ablation_profile(rnn, self_trials(rnn), draws=2)
-    assert profile.frame().sensitivity.isna().all() and set(profile["RR"].readings) <= {
-        "∅",
-        "nearly ∅",
-    }
+    assert profile.frame().sensitivity.isna().all()
+    assert set(profile["RR"].readings) <= {"∅", "nearly ∅"}
 
 
 def test_a_diverged_network_has_no_effect():
@@ -250,106 +287,66 @@ def test_a_diverged_network_has_no_effect():
     rnn = RNN(np.ones((3, 1)), W_rec * 1e30, np.ones((1, 3)), activation="relu")
     trials = Trials(np.ones((4, 40, 1)), np.random.default_rng(0).normal(size=(4, 40, 1)))
     profile = ablation_profile(rnn, trials, draws=2)
-    assert (
-        profile.intact[0] == np.inf
-        and np.isnan(profile.effect).all()
-        and "nan" not in repr(profile)
-    )
-    assert all(one.mean is None for one in profile)
+    assert profile.intact[0] == np.inf and np.isnan(profile.effect).all()
+    assert "nan" not in repr(profile) and all(one.mean is None for one in profile)
 
 
 def test_a_profile_refuses():
-    rnn, _, _ = planted()
-    with pytest.raises(InputError, match="control must be one of"):
-        ablation_profile(rnn, self_trials(rnn), controls=("random",))
-    with pytest.raises(InputError, match="one Schur form a network"):
-        ablation_profile(rnn, self_trials(rnn), forms=[])
-    with pytest.raises(InputError, match="draws must be at least 1"):
-        ablation_profile(rnn, self_trials(rnn), draws=0)
+    rnn, trials, _ = stack_of(1)
+    for asked, message in (
+        ({"controls": ("random",)}, "control must be one of"),
+        ({"forms": []}, "one Schur form a network"),
+        ({"draws": 0}, "draws must be at least 1"),
+        ({"subsets": [("RC",)]}, "sector must be one of"),
+    ):
+        with pytest.raises(InputError, match=message):
+            ablation_profile(rnn, trials, **asked)
     with pytest.raises(InputError, match="the same removals"):
-        Profile.stack(
-            [
-                ablation_profile(rnn, self_trials(rnn), controls=()),
-                ablation_profile(rnn, self_trials(rnn), draws=1),
-            ]
-        )
+        Profile.stack([profile_of([[1, 2, 3]]), read_as(1, LOW, LOW)])
 
 
 def test_threshold_sweep_is_the_profile_at_each_threshold():
     rnn, trials = random_rnn(2, hidden=9), random_trials()
-    found = threshold_sweep(rnn, trials, [0.3, 0.9, 1.0])
-    assert list(found) == [0.3, 0.9, 1.0]
-    for level, profile in found.items():
-        same = ablation_profile(
-            rnn,
-            trials,
-            threshold=level,
-            subsets=[("RR",), ("CR",), ("CC",), ("RR", "CR", "CC")],
-            controls=(),
-        )
-        assert (
-            np.array_equal(profile.effect, same.effect)
-            and np.array_equal(profile.n_leading, same.n_leading)
-            and profile.removed == same.removed
-        )
+    asked = {"subsets": [*SINGLE, ("RR", "CR", "CC")], "controls": ()}
+    sweep = threshold_sweep(rnn, trials, [0.3, 0.9, 1.0])
+    assert list(sweep) == [0.3, 0.9, 1.0]
+    for level, profile in sweep.items():
+        same = ablation_profile(rnn, trials, threshold=level, **asked)
+        assert np.array_equal(profile.effect, same.effect) and profile.removed == same.removed
+        assert np.array_equal(profile.n_leading, same.n_leading)
 
 
 def test_threshold_sweep_runs_equal_cuts_once(monkeypatch):
-    rnn, _, _ = planted()
-    calls, real = [], ablation_profile
+    rnn, trials, _ = stack_of(1)
+    calls = []
     monkeypatch.setattr(
         "schurkit.ablation.sweeps.ablation_profile",
-        lambda *a, **k: calls.append(1) or real(*a, **k),
+        lambda *a, **k: calls.append(1) or ablation_profile(*a, **k),
     )
-    assert (
-        len(threshold_sweep(rnn, self_trials(rnn), [0.6, 0.7, 0.8, 0.9])) == 4 and len(calls) == 1
-    )
+    assert len(threshold_sweep(rnn, trials, [0.6, 0.7, 0.8, 0.9])) == 4 and len(calls) == 1
 
 
 def test_orders_move_what_depends_on_them_and_leave_CR_alone():
-    rnn = RNN.stack([planted(seed)[0] for seed in range(2)])
-    trials, forms = self_trials(rnn[0]), [real_schur(W) for W in rnn.W_rec]
+    rnn, trials, forms = stack_of(2)
     table = order_sweep(rnn, trials, 3, forms=forms, tie=0.1)
-    assert table.loc["CR", "spread, largest"] < 1e-8 < table.loc[
-        "RR", "spread, largest"
-    ] and table.n.tolist() == [2, 2, 2]
-    assert table.loc["CC", "by modulus"] == pytest.approx(
-        ablation_profile(rnn, trials, controls=())["CC"].cost.mean()
-    )
+    largest = table["spread, largest"]
+    assert largest["CR"] < 1e-8 < largest["RR"] and table.n.tolist() == [2, 2, 2]
+    cost = ablation_profile(rnn, trials, controls=())["CC"].cost.mean()
+    assert table.loc["CC", "by modulus"] == pytest.approx(cost)
     assert order_sweep(rnn, trials, 3, forms=forms, tie=0.0)["spread, largest"].max() < 1e-8
 
 
 def test_curves_are_those_of_the_ablated_networks():
-    rnn = RNN.stack([planted(seed)[0] for seed in range(2)])
-    trials, forms = self_trials(rnn[0]), [real_schur(W) for W in rnn.W_rec]
-    found = curves(rnn, trials, fvu_over_time, forms=forms)
-    assert list(found) == ["none", "RR", "CR", "CC"] and not found["none"][0].any()
+    rnn, trials, forms = stack_of(2)
+    lines = curves(rnn, trials, fvu_over_time, forms=forms)
+    assert list(lines) == ["none", "RR", "CR", "CC"] and not lines["none"][0].any()
     alone = fvu_over_time(rollout(ablate(rnn[1], forms[1], [("CC",)]), trials).outputs, trials)
-    assert found["CC"][1] == pytest.approx(alone[0])
+    assert lines["CC"][1] == pytest.approx(alone[0])
 
 
 # ------------------------------------------------------------------------------- groups of networks
-def shared(costs):
-    """A profile of RR, CR and CC with chosen costs, (networks, 3); NaN: the sector is empty."""
-    costs = np.array(costs, float)
-    empty = np.isnan(costs)
-    n = len(costs)
-    return Profile(
-        tuple(range(n)),
-        ("RR", "CR", "CC"),
-        FVU,
-        1.0,
-        np.zeros(n),
-        np.where(empty, 0, costs),
-        {},
-        np.where(empty, 0, 0.3),
-        np.ones(n),
-        np.ones(n),
-    )
-
-
 def test_costs_and_the_costliest_leave_empty_sectors_out():
-    profile = shared([[np.nan, 1, 3], [2, 1, 0], [np.nan, 2, 1], [0.1, 0.2, 5]])
+    profile = profile_of([[np.nan, 1, 3], [2, 1, 0], [np.nan, 2, 1], [0.1, 0.2, 5]])
     assert np.isnan(profile.costs[0, 0]) and profile.costs[3].tolist() == [0.1, 0.2, 5]
     assert costliest(profile) == {"CC": 2, "RR": 1, "CR": 1}
 
@@ -358,58 +355,48 @@ def test_networks_lie_farther_from_another_group_by_known_distances():
     """Shares, not sizes: (0, 2, 0) is (0, 1, 0); an empty sector is compared over the others; a
     gain costs nothing.
     """
-    one, two = shared([[0, 1, 0], [-1, 2, 0], [np.nan, 5, 0]]), shared([[0, 0, 1], [0, 0, 9]])
-    assert farther(one, [two]) == pytest.approx(np.sqrt(2)) and farther(
-        one, [one]
-    ) == pytest.approx(0)
-    assert farther(shared([[0, 1, 0], [0, 0, 1]]), [two]) == pytest.approx([0, -np.sqrt(2)])
-    assert len(farther(shared([[0, 1, 0]]), [two])) == 0
+    one, two = (
+        profile_of(costs)
+        for costs in ([[0, 1, 0], [-1, 2, 0], [np.nan, 5, 0]], [[0, 0, 1], [0, 0, 9]])
+    )
+    assert farther(one, [two]) == pytest.approx(np.sqrt(2))
+    assert farther(one, [one]) == pytest.approx(0)
+    assert farther(profile_of(np.eye(3)[1:]), [two]) == pytest.approx([0, -np.sqrt(2)])
+    assert len(farther(profile_of([[0, 1, 0]]), [two])) == 0
     with pytest.raises(InputError, match="same removals"):
-        farther(one, [made([1.0], [0.0], [0.0])])
+        farther(one, [read_as(1.0, 0.0, 0.0)])
 
 
 def test_the_least_worst_case_is_over_networks_that_hold_the_sector():
-    few = {"a": shared([[np.nan, 4, 2]] * 2), "b": shared([[0.5, 1, 3], [np.nan, 1, 3]])}
-    found = least_worst(few)
-    assert (found.value, found.n, found.low) == (0.5, 1, None)
-    many = {"a": shared([[1, 2, 3]] * 12), "b": shared([[0, 4, 0]] * 12)}
-    found = least_worst(many, resamples=50)
-    assert (found.value, found.low, found.high, found.n) == (1, 1, 1, 12)
-    assert least_worst({"a": shared([[np.nan] * 3])}) is None
+    few = {"a": [[np.nan, 4, 2]] * 2, "b": [[0.5, 1, 3], [np.nan, 1, 3]]}
+    many = {"a": [[1, 2, 3]] * 12, "b": [[0, 4, 0]] * 12}
+    few, many = ({name: profile_of(c) for name, c in some.items()} for some in (few, many))
+    worst = least_worst(few)
+    assert (worst.value, worst.n, worst.low) == (0.5, 1, None)
+    worst = least_worst(many, resamples=50)
+    assert (worst.value, worst.low, worst.high, worst.n) == (1, 1, 1, 12)
+    assert least_worst({"a": profile_of([[np.nan] * 3])}) is None
 
 
 def test_a_dose_of_one_is_the_profile_and_a_dose_of_none_the_whole_network():
-    rnn, trials = random_rnn(2, hidden=8, biases=True), random_trials()
+    rnn, trials = random_rnn(2, hidden=8), random_trials()
     forms = [real_schur(W) for W in rnn.W_rec]
     asked = {"forms": forms, "subsets": [("CR",), ("CC",)], "draws": 3, "seed": 5}
-    profile, rows = (
-        ablation_profile(rnn, trials, **asked),
-        dose_sweep(rnn, trials, (0, -1, 1), **asked),
-    )
-    at = {(row.network, row.removed, row.kind, row.dose): row for row in rows.itertuples()}
-    assert len(at) == len(rows) == 2 * 2 * 3 * 3
-    for i, label in enumerate(rnn.labels):
-        for k, name in enumerate(profile.removed):
-            for kind in ("removal", "matched"):
-                assert at[label, name, kind, 0].value == pytest.approx(profile.intact[i], abs=1e-12)
-            assert at[label, name, "removal", 1].value == pytest.approx(
-                profile.intact[i] + profile.effect[i, k], abs=1e-9
-            )
-            drawn = profile.controls["matched"][i, k].mean()
-            assert at[label, name, "matched", 1].value == pytest.approx(
-                profile.intact[i] + drawn, abs=1e-6
-            )
-            doubled = rnn.W_rec[i] + forms[i].weights(forms[i].sector(name))
-            value = fvu(rollout(rnn[i].with_W_rec(doubled[None]), trials), trials)[0]
-            assert at[label, name, "removal", -1].value == pytest.approx(value, abs=1e-5)
-            assert at[label, name, "removal", -1].removed_mass == pytest.approx(
-                profile.removed_mass[i, k], rel=1e-12
-            )
-
-
-def test_an_empty_sector_has_no_dose():
-    rnn = RNN([[1.0], [0.0]], np.diag([0.9, 0.5]), [[1.0, 0.0]])
-    assert len(dose_sweep(rnn, self_trials(rnn), (0, 1), forms=[real_schur(rnn.W_rec[0])])) == 0
+    profile = ablation_profile(rnn, trials, **asked)
+    rows = dose_sweep(rnn, trials, (0, -1, 1), **asked)
+    at = rows.set_index(["network", "removed", "kind", "dose"]).sort_index()
+    assert len(at) == 2 * 2 * 3 * 3
+    for i, k in np.ndindex(2, 2):
+        name, intact = profile.removed[k], profile.intact[i]
+        drawn = profile.controls["matched"][i, k].mean()
+        for kind, effect in (("removal", profile.effect[i, k]), ("matched", drawn)):
+            values = at.value[i, name, kind]
+            assert values[[0, 1]].tolist() == pytest.approx([intact, intact + effect], abs=1e-6)
+        doubled = rnn.W_rec[i] + forms[i].weights(forms[i].sector(name))
+        value = fvu(rollout(rnn[i].with_W_rec(doubled), trials), trials)[0]
+        assert at.value[i, name, "removal", -1] == pytest.approx(value, abs=1e-5)
+        mass = at.removed_mass[i, name, "removal", -1]
+        assert mass == pytest.approx(profile.removed_mass[i, k], rel=1e-12)
 
 
 def test_a_block_upper_change_fills_every_sector_whatever_is_removed():

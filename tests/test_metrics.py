@@ -33,6 +33,24 @@ def test_fvu_with_a_mask_for_each_trial_and_network():
         assert fvu(outputs, trials)[i] == pytest.approx(fvu(outputs[i : i + 1], alone)[0])
 
 
+def test_cells_that_do_not_count_are_in_no_sum():
+    """FVU and replay accuracy by cell; a step of accuracy counts where one of its outputs does."""
+    rng = np.random.default_rng(2)
+    cells = rng.random((6, 8, 4)) < 0.5
+    trials, outputs = random_trials(mask=cells), rng.normal(size=(2, 6, 8, 4))
+    y, sums = trials.targets, np.zeros((2, 2))
+    for k in range(4):
+        kept = cells[..., k]
+        sums[:, 0] += ((outputs[:, kept, k] - y[kept, k]) ** 2).sum(axis=1)
+        sums[:, 1] += ((y[kept, k] - y[kept, k].mean()) ** 2).sum()
+    assert fvu(outputs, trials) == pytest.approx(sums[:, 0] / sums[:, 1])
+    hits = (np.sign(outputs) == np.sign(y))[:, cells].mean(axis=1)
+    assert replay_accuracy(outputs, trials) == pytest.approx(hits)
+    steps = cells.any(axis=2)
+    right = (outputs.argmax(axis=3) == y.argmax(axis=2))[:, steps].mean(axis=1)
+    assert metrics.accuracy(outputs, trials) == pytest.approx(right)
+
+
 def test_fvu_of_a_diverged_network_is_infinite():
     trials = random_trials()
     outputs = np.stack([trials.targets, np.full(trials.targets.shape, np.nan)])

@@ -162,7 +162,7 @@ def test_bad_starts_are_refused(h0, message):
 def test_one_D_and_c_serve_a_whole_stack_and_go_where_its_networks_go():
     own = {"D": np.linspace(-1, 1, 7), "c": np.arange(21.0).reshape(3, 7)}
     rnn = random_rnn(3, form="voltage", psi="identity", **own)
-    assert rnn.D.shape == (3, 7) and (rnn.D == own["D"]).all()
+    assert rnn.D.shape == (3, 7) and (own["D"] == rnn.D).all()
     assert np.array_equal(rnn[[2, 0]].c, own["c"][[2, 0]])
     assert np.array_equal(RNN.stack([rnn[1:], rnn[:1]]).c, own["c"][[1, 2, 0]])
     assert np.array_equal(rnn[1].with_W_rec(np.zeros((5, 7, 7))).c, own["c"][[1] * 5])

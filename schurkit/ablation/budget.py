@@ -11,18 +11,16 @@ import numpy as np
 
 from schurkit import random
 from schurkit.checks import InputError, integer, one_of
-from schurkit.engine import rollout
-from schurkit.metrics import fvu
 from schurkit.rnn import RNN, Trials
-from schurkit.schur import SchurForm, real_schur
+from schurkit.schur import SchurForm
 
-from . import check_form
+from . import check_form, measure
+from .changes import forms_of
 from .couplings import coupling_estimates
 from .rivals import RIVALS, rival_change
 
 SCHUR_ORDERS = ("estimate", "gauss-newton", "norm", "random")
 ORDERS = (*SCHUR_ORDERS, *RIVALS)
-_OUTPUT_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -96,63 +94,47 @@ def removal_curve(
     for order in orders:
         one_of(order, "order", ORDERS)
     points = integer(points, "points", at_least=2)
-    form = real_schur(rnn.W_rec[0], leak=rnn.leak) if form is None else form
+    form = forms_of(rnn)[0] if form is None else form
     check_form(rnn, form)
-    largest = form.removed_mass(form.N)
-    masses = largest * np.linspace(0, 1, points + 1) ** 2
-    W_rec = rnn.W_rec[0].astype(np.float64)
-    cases = []
+    masses = form.removed_mass(form.N) * np.linspace(0, 1, points + 1) ** 2
+    W_rec, cases = rnn.W_rec[0].astype(np.float64), []
     for order in orders:
-        if order in SCHUR_ORDERS:
-            cases += [(order, *case) for case in _prefixes(rnn, form, trials, order, masses, seed)]
-        else:
+        if order in RIVALS:
             cases += [(order, mass, 0, rival_change(W_rec, mass, order)) for mass in masses]
-    deltas = _effects(rnn, W_rec, [case[3] for case in cases], trials, engine)
+        else:
+            rank = _ranked(rnn, form, trials, order, seed)
+            cases += [(order, *case) for case in _prefixes(form, rank, masses)]
+    changes = (-change for change in (np.zeros_like(W_rec), *(case[3] for case in cases)))
+    intact, *values = measure(rnn, changes, trials, engine=engine)
     return [
-        BudgetPoint(rnn.labels[0], order, float(mass), count, float(d))
-        for (order, mass, count, _), d in zip(cases, deltas)
+        BudgetPoint(rnn.labels[0], order, float(mass), count, float(value - intact))
+        for (order, mass, count, _), value in zip(cases, values)
     ]
 
 
-def _prefixes(rnn, form, trials, order, masses, seed):
-    """(mass, number of couplings, change of W_rec) for the longest prefixes that fit the masses."""
+def _ranked(rnn, form, trials, order, seed) -> list[tuple[int, int]]:
+    """The couplings, first those that go first."""
     pairs = form.couplings()
-    if order in ("estimate", "gauss-newton"):
+    if order == "random":
+        rank = random.permutation(seed, "removal order", 0, len(pairs))
+    elif order == "norm":
+        rank = np.argsort([np.linalg.norm(form.coupling(*pair)) for pair in pairs], kind="stable")
+    else:
         first, second = coupling_estimates(rnn, form, trials, seed=seed)
         score = np.abs(first + second) if order == "estimate" else second
-        rank = np.argsort([score[i, j] for i, j in pairs], kind="stable")
-    elif order == "norm":
-        rank = np.argsort([np.linalg.norm(form.coupling(i, j)) for i, j in pairs], kind="stable")
-    else:
-        rank = random.permutation(seed, "removal order", 0, len(pairs))
-    squares = np.cumsum([(form.coupling(*pairs[k]) ** 2).sum() for k in rank])
-    gone = np.sqrt(squares) / (form.norm_T or 1.0)
-    previous = -1
-    for mass in masses:
-        count = int(np.searchsorted(gone, mass * (1 + 1e-12), side="right"))
-        if count == previous:
-            continue
-        previous = count
-        delta_T = np.zeros_like(form.T)
-        for k in rank[:count]:
-            delta_T += form.coupling(*pairs[k])
-        yield (
-            (gone[count - 1] if count else 0.0),
-            count,
-            (form.weights(delta_T) if count else delta_T),
-        )
+        rank = np.argsort([score[pair] for pair in pairs], kind="stable")
+    return [pairs[k] for k in rank]
 
 
-def _effects(rnn, W_rec, changes, trials, engine):
-    intact = fvu(rollout(rnn, trials, engine=engine), trials)[0]
-    batch = max(1, int(_OUTPUT_BYTES // (rnn.dtype.itemsize * trials.targets.size)))
-    found = []
-    for start in range(0, len(changes), batch):
-        changed = np.stack([W_rec - change for change in changes[start : start + batch]]).astype(
-            rnn.dtype
-        )
-        found.append(fvu(rollout(rnn.with_W_rec(changed), trials, engine=engine), trials) - intact)
-    return np.concatenate(found)
+def _prefixes(form, ranked, masses):
+    """(mass, number of couplings, change of W_rec) for the longest prefixes that fit the masses."""
+    squares = np.cumsum([0.0, *((form.coupling(*pair) ** 2).sum() for pair in ranked)])
+    gone, delta_T, done = np.sqrt(squares) / (form.norm_T or 1.0), np.zeros_like(form.T), 0
+    counts = np.searchsorted(gone, masses * (1 + 1e-12), side="right") - 1
+    for count in dict.fromkeys(counts.tolist()):
+        delta_T = sum((form.coupling(*pair) for pair in ranked[done:count]), delta_T)
+        done = count
+        yield gone[count], count, form.weights(delta_T)
 
 
 def removal_budget(
@@ -180,20 +162,21 @@ def removal_budget(
     curves: dict[tuple, list[BudgetPoint]] = {}
     for point in points:
         curves.setdefault((point.network, point.order), []).append(point)
-    found = []
-    for (network, order), curve in curves.items():
-        mass, delta = np.array([p.removed_mass for p in curve]), np.array([p.delta for p in curve])
-        for level in levels:
-            above = np.flatnonzero(delta > level)
-            if not len(above):
-                found.append(Budget(network, order, float(level), float(mass[-1]), False))
-                continue
-            k = int(above[0])
-            share = (
-                (level - delta[k - 1]) / (delta[k] - delta[k - 1])
-                if k and np.isfinite(delta[k])
-                else 0.0
-            )
-            at = mass[k - 1] + share * (mass[k] - mass[k - 1]) if k else mass[0]
-            found.append(Budget(network, order, float(level), float(at), True))
-    return found
+    return [
+        Budget(*about, float(level), *_crossing(curve, level))
+        for about, curve in curves.items()
+        for level in levels
+    ]
+
+
+def _crossing(curve, level) -> tuple[float, bool]:
+    """The mass at which a curve first passes the level, and whether it does."""
+    mass, delta = np.array([(point.removed_mass, point.delta) for point in curve]).T
+    above = np.flatnonzero(delta > level)
+    if not len(above):
+        return float(mass[-1]), False
+    k = int(above[0])
+    if not k:
+        return float(mass[0]), True
+    share = (level - delta[k - 1]) / (delta[k] - delta[k - 1]) if np.isfinite(delta[k]) else 0.0
+    return float(mass[k - 1] + share * (mass[k] - mass[k - 1])), True

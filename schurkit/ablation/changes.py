@@ -98,7 +98,10 @@ def forms_of(
 ) -> list[SchurForm]:
     """Schur forms, one a network: those given, or made with that threshold."""
     if forms is None:
-        return [real_schur(W, threshold, leak=networks.leak) for W in networks.W_rec]
+        D = [None] * len(networks) if networks.D is None else networks.D
+        return [
+            real_schur(W, threshold, leak=networks.leak, D=d) for W, d in zip(networks.W_rec, D)
+        ]
     if len(forms) != len(networks):
         raise InputError(
             f"forms must hold one Schur form a network ({len(networks)}); got {len(forms)}."

@@ -23,7 +23,7 @@ from schurkit import random
 from schurkit.checks import InputError, integer, shared_trials
 from schurkit.engine import choose
 from schurkit.engine.adjoints import output_adjoints
-from schurkit.engine.base import Spec
+from schurkit.engine.base import Spec, weights_of
 from schurkit.rnn import RNN, Trials
 from schurkit.schur import SchurForm
 
@@ -97,7 +97,7 @@ def importance(
 class _Question:
     """What the estimates are of, checked.
 
-    kept : (trials, time') which steps count;
+    kept : (trials, time, output) which cells count;
     first : the first that does.
     denominator : of FVU.
     seed, signals : of the random signs.
@@ -124,17 +124,17 @@ class _Question:
                 f"the network; got {sizes[0]} and {sizes[1]}."
             )
         signals = integer(signals, "signals", at_least=1)
-        kept, denominator = trials.counted, float(trials.total_variance)
+        kept, denominator = trials.counted_cells, float(trials.total_variance)
         if not denominator > 0:
             raise InputError("importance is undefined: the unmasked targets do not vary.")
         return cls(
-            trials.targets, kept, int(np.argmax(kept.any(axis=0))), denominator, seed, signals
+            trials.targets, kept, int(np.argmax(kept.any(axis=(0, 2)))), denominator, seed, signals
         )
 
     @property
     def window(self) -> np.ndarray:
-        """(time, trials, 1) from the first step that counts."""
-        return self.kept.T[self.first :, :, None]
+        """(time, trials, output) from the first step that counts."""
+        return np.moveaxis(self.kept, 1, 0)[self.first :]
 
 
 def _gradient(network, asked, form):
@@ -229,8 +229,9 @@ def coupling_estimates(
     """
     asked = _Question.of(rnn, form, trials, signals, seed)
     starts = [block.start for block in form.blocks]
-    responses, spec = choose(engine, dtype=rnn.dtype).responses, Spec.of(rnn)
-    compiles = spec.compiles(rnn.arrays) and trials.h0 is None and np.ndim(form.leak) == 0
+    responses = choose(engine, dtype=rnn.dtype).responses
+    by_step = trials.mask.ndim < 3 and np.ndim(form.leak) == 0
+    compiles = by_step and Spec.of(rnn).compiles(weights_of(rnn, trials))
     if responses is not None and compiles:
         gradient, curvature = _compiled(responses, rnn, form, trials, asked, starts)
     else:
@@ -252,18 +253,17 @@ def _contracted(rnn, form, trials, asked, starts):
 
 def _compiled(responses, rnn, form, trials, asked, starts):
     """The same by an engine, in float32."""
-    weights = rnn.arrays
     keys = [random.key(asked.seed, _STREAM, signal) for signal in range(asked.signals)]
     T = form.T / form.leak
     gradient, curvature = responses(
-        weights,
+        rnn.arrays,
         Spec.of(rnn),
         form.Q,
         T,
         starts,
         trials.inputs,
         trials.targets,
-        asked.kept,
+        trials.counted,
         keys,
         asked.denominator,
     )

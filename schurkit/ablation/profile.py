@@ -10,7 +10,9 @@ Source: S. Dräger, arXiv:2606.18457, §2, for the removals; the controls are ou
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -38,9 +40,19 @@ from .rollouts import measure
 
 LEAST_MASS = 1e-5
 """Removed mass below which a sensitivity is rounding noise and therefore undefined."""
-SINGLE_OFF = 1e-5
+SINGLE_OFF = 2e-6
 """How far a control may lie in float32 from where it lies in float64, of the larger of 1 and its
 value."""
+
+ONE_A_NETWORK = [
+    "networks",
+    "intact",
+    "effect",
+    "removed_mass",
+    "n_leading",
+    "radius",
+    "controls_dtype",
+]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -122,62 +134,26 @@ class Profile:
         """
         import pandas as pd
 
-        rows = []
-        for i, label in enumerate(self.networks):
-            rows.append(
-                (
-                    label,
-                    "none",
-                    "removal",
-                    0,
-                    0.0,
-                    0.0 if np.isfinite(self.intact[i]) else np.nan,
-                    "",
-                    i,
-                )
-            )
-            for k, one in enumerate(self):
+        removals, rows = [(one.name, one.readings) for one in self], []
+
+        def add(i, name, kind, draw, mass, effect, reading=""):
+            value = self.intact[i] + effect if np.isfinite(self.intact[i]) else np.inf
+            delta = np.nan if name != "none" and mass == 0 else effect
+            sensitivity = effect / mass if mass >= LEAST_MASS else np.nan
+            row = name, kind, draw, mass, value, delta, sensitivity, reading
+            rows.append((self.networks[i], *row, self.n_leading[i]))
+
+        for i, intact in enumerate(self.intact):
+            add(i, "none", "removal", 0, 0.0, 0.0 if np.isfinite(intact) else np.nan)
+            for k, (name, readings) in enumerate(removals):
                 mass = self.removed_mass[i, k]
-                rows.append(
-                    (label, one.name, "removal", 0, mass, self.effect[i, k], one.readings[i], i)
-                )
-                for kind, effects in self.controls.items():
+                add(i, name, "removal", 0, mass, self.effect[i, k], readings[i])
+                for kind, effects in self.controls.items() if mass > 0 else ():
                     drawn = effects[i, k] if draws else [effects[i, k].mean()]
-                    rows += [
-                        (label, one.name, kind, draw, mass, effect, "", i)
-                        for draw, effect in enumerate(drawn)
-                        if mass > 0
-                    ]
-        frame = pd.DataFrame(
-            rows,
-            columns=[
-                "network",
-                "removed",
-                "kind",
-                "draw",
-                "removed_mass",
-                "delta",
-                "reading",
-                "n_leading",
-            ],
-        )
-        intact, empty = (
-            self.intact[frame.n_leading],
-            (frame.removed != "none") & (frame.removed_mass == 0),
-        )
-        frame.insert(5, "value", np.where(np.isfinite(intact), intact + frame.delta, np.inf))
-        frame.insert(
-            7,
-            "sensitivity",
-            np.where(
-                frame.removed_mass >= LEAST_MASS,
-                frame.delta / frame.removed_mass.clip(lower=LEAST_MASS),
-                np.nan,
-            ),
-        )
-        return frame.assign(
-            delta=frame.delta.mask(empty), n_leading=self.n_leading[frame.n_leading]
-        )
+                    for draw, effect in enumerate(drawn):
+                        add(i, name, kind, draw, mass, effect)
+        names = "network removed kind draw removed_mass value delta sensitivity reading n_leading"
+        return pd.DataFrame(rows, columns=names.split())
 
     def table(self):
         """One row a removal, in words: what it costs over networks, what its controls cost, beyond
@@ -207,18 +183,21 @@ class Profile:
             raise InputError(
                 "Profile.stack needs profiles of the same removals, metric and controls."
             )
-        joined = {
-            name: np.concatenate([getattr(p, name) for p in profiles])
-            for name in ("intact", "effect", "removed_mass", "n_leading", "radius")
-        }
+        joined = {}
+        for name in ONE_A_NETWORK:
+            parts = [getattr(profile, name) for profile in profiles]
+            joined[name] = sum(parts, ()) if type(parts[0]) is tuple else np.concatenate(parts)
         controls = {
             kind: np.concatenate([p.controls[kind] for p in profiles]) for kind in first.controls
         }
-        joined |= {
-            name: sum((getattr(p, name) for p in profiles), ())
-            for name in ("networks", "controls_dtype")
-        }
         return replace(first, controls=controls, **joined)
+
+    def of(self, i: int) -> Profile:
+        """The profile of the network at a position alone."""
+        part = slice(i, i + 1)
+        controls = {kind: effects[part] for kind, effects in self.controls.items()}
+        alone = {name: getattr(self, name)[part] for name in ONE_A_NETWORK}
+        return replace(self, controls=controls, **alone)
 
 
 def ablation_profile(
@@ -278,10 +257,10 @@ def ablation_profile(
     sectors = [tuple(subset) for subset in subsets if subset]
     held = [[held_in(form, names) for names in sectors] for form in forms]
     total = sum(1 + len({*cases} - {()}) * (1 + len(kinds) * draws) for cases in held)
-    with _bar(total, progress) as bar:
+    with _bar(total, progress) as ticked:
 
         def run(one, changes, dtype=None):
-            return measure(one, _ticked(changes, bar), trials, chosen, engine=engine, dtype=dtype)
+            return measure(one, ticked(changes), trials, chosen, engine=engine, dtype=dtype)
 
         profiles = []
         for one, form, cases in zip(networks, forms, held):
@@ -306,17 +285,22 @@ def ablation_profile(
     return Profile.stack(profiles)
 
 
+@contextmanager
 def _bar(total, progress):
+    """Passes changes on, and shows how many there were and the time left, where that is wanted."""
+    if not (sys.stderr.isatty() if progress is None else progress):
+        yield iter
+        return
     from tqdm import tqdm
 
-    disable = None if progress is None else not progress
-    return tqdm(total=total, desc="ablations", unit="network", disable=disable, leave=False)
+    with tqdm(total=total, desc="ablations", unit="network", leave=False) as bar:
 
+        def ticked(changes):
+            for change in changes:
+                yield change
+                bar.update()
 
-def _ticked(changes, bar):
-    for change in changes:
-        yield change
-        bar.update()
+        yield ticked
 
 
 def _effects(one, form, held, kinds, draws, seed, run):

@@ -97,8 +97,12 @@ def _runner(network, trials, metric, engine, dtype):
 
 def _side_by_side(variants, metric, matrices):
     """Values of matrices, on as many threads as there are processors."""
-    with one_blas_thread(), ThreadPoolExecutor(available_threads()) as pool:
-        return list(pool.map(lambda W_rec: variants.value(W_rec, metric), matrices))
+    one, threads = partial(variants.value, metric), min(available_threads(), len(matrices))
+    with one_blas_thread():
+        if threads < 2:
+            return list(map(one, matrices))
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(one, matrices))
 
 
 def switched(network: RNN, change: np.ndarray, when, trials: Trials) -> np.ndarray:
@@ -134,24 +138,13 @@ def switched(network: RNN, change: np.ndarray, when, trials: Trials) -> np.ndarr
         raise InputError(
             f"when must have shape (time) or (trials, time), here {shape}; got {np.shape(when)}."
         ) from None
-    one, leak = network.astype("float64"), np.asarray(network.leak, dtype=np.float64)
-    drive = trials.inputs @ one.W_in[0].T
-    state = np.repeat(one.h0, len(trials), axis=0)
-    outputs = np.empty((1, *shape, one.output_size))
+    one = network.astype("float64")
+    x = np.pad(trials.inputs, ((0, 0), (0, trials.autonomous), (0, 0)))
+    state, outputs = trials.starts(one), np.empty((1, *shape, one.output_size))
     for t in range(shape[1]):
-        before = one.activate(state) if one.form == "voltage" else state
-        total = (
-            before @ one.W_rec[0].T
-            + when[:, t, None] * (before @ change.T)
-            + one.b_rec[0]
-            + (drive[:, t] if t < drive.shape[1] else 0.0)
-        )
-        state = (1 - leak) * state + leak * (
-            total if one.form == "voltage" else one.activate(total)
-        )
-        outputs[0, :, t] = (one.activate(state) if one.form == "voltage" else state) @ one.W_out[
-            0
-        ].T + one.b_out[0]
+        added = when[:, t, None] * (one.rates(state) @ change.T)
+        state = one.step(state, one.drive(x[None, :, t]) + added)
+        outputs[:, :, t] = one.outputs(state)
     return outputs
 
 
@@ -174,13 +167,8 @@ def refit_readout(rnn: RNN, trials: Trials, *, engine: str = "auto") -> RNN:
     shared_trials(trials, "refit_readout")
     W_out = np.empty(rnn.W_out.shape)
     for i, one in enumerate(rnn):
-        states = (
-            rollout(one, trials, states=True, engine=engine)
-            .states[0][trials.counted]
-            .astype(np.float64)
-        )
-        if rnn.form == "voltage":
-            states = rnn.activate(states)
+        states = rollout(one, trials, states=True, engine=engine).states[0][trials.counted]
+        states = rnn.readout(states.astype(np.float64))
         target = trials.targets[trials.counted] - one.b_out[0]
         W_out[i] = np.linalg.lstsq(states.T @ states, states.T @ target, rcond=None)[0].T
     return replace(rnn, W_out=W_out.astype(rnn.dtype))

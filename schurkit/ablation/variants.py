@@ -20,15 +20,20 @@ from schurkit.rnn import RNN, Trials
 from schurkit.rnn.activations import activate
 
 STATES = 32768
-"""Numbers in the states of a block of trials, which then stay in the processor's caches; a block
-has 256 trials at least.
-"""
+"""Numbers in the states of a block of trials, which then stay in the processor's caches."""
+LEAST_TRIALS = 256
+"""In a block."""
+CELLS = 65536
+"""Outputs that are compared with their targets at a time."""
 
 
 class Block(NamedTuple):
-    """Some of the trials: inputs (time, input, trials) and start (hidden, trials) beside them."""
+    """Some of the trials: targets and counted cells (1, trials, time, output), inputs (time, input,
+    trials), start (hidden, trials).
+    """
 
-    trials: Trials
+    targets: np.ndarray
+    counted: np.ndarray
     inputs: np.ndarray
     start: np.ndarray
 
@@ -45,14 +50,12 @@ class Variants:
 
     def __init__(self, network: RNN, trials: Trials, dtype):
         self.network, self.trials, self.dtype = network, trials, np.dtype(dtype)
-        self.size = max(256, STATES // network.hidden_size)
-        self.blocks = list(self._blocks())
+        self.blocks = list(self._blocks(max(LEAST_TRIALS, STATES // network.hidden_size)))
         self.D, self.leak, self.c = map(self._column, (network.decay, network.leak, network.c))
-        self.plain = network.form == "rate" and np.all(self.leak == 1)
+        self.voltage = network.form == "voltage"
+        self.plain = not self.voltage and np.all(self.leak == 1)
         self.psi = network.psi or network.activation
-        self.apart = network.form == "voltage" and (
-            network.c is not None or self.psi != network.activation
-        )
+        self.apart = self.voltage and not (network.c is None and self.psi == network.activation)
 
     def _column(self, values):
         """(hidden, 1), or what stands for every unit."""
@@ -60,27 +63,36 @@ class Variants:
             return values if values is None else self.dtype.type(values)
         return np.reshape(values, (-1, 1)).astype(self.dtype)
 
-    def _blocks(self) -> Iterator[Block]:
-        trials, hidden = self.trials, self.network.hidden_size
-        starts = self.network.h0 if trials.h0 is None else trials.h0.reshape(-1, hidden)
-        starts = np.broadcast_to(starts, (len(trials), hidden))
-        for first in range(0, len(trials), self.size):
-            part = slice(first, first + self.size)
-            mask = trials.mask if trials.mask.ndim == 1 else trials.mask[part]
+    def _blocks(self, size: int) -> Iterator[Block]:
+        trials = self.trials
+        starts = self.network.h0 if trials.h0 is None else trials.h0
+        starts = np.broadcast_to(starts, (len(trials), self.network.hidden_size))
+        for first in range(0, len(trials), size):
+            part = slice(first, first + size)
             inputs = np.ascontiguousarray(trials.inputs[part].transpose(1, 2, 0), self.dtype)
-            some = Trials(trials.inputs[part], trials.targets[part], mask)
-            yield Block(some, inputs, starts[part].T)
+            cells = (  # in memory as the outputs are with which they are compared
+                np.ascontiguousarray(array[part].transpose(1, 2, 0), dtype).transpose(2, 0, 1)[None]
+                for array, dtype in ((trials.targets, np.float64), (trials.counted_cells, bool))
+            )
+            yield Block(*cells, inputs, starts[part].T)
 
-    def value(self, W_rec: np.ndarray, metric: Metric) -> float:
+    def value(self, metric: Metric, W_rec: np.ndarray) -> float:
         """A metric of the network with that recurrent matrix, (hidden, hidden)."""
         step = self._step(W_rec)
         with np.errstate(over="ignore", invalid="ignore"):
-            outputs = (self._outputs(step, block) for block in self.blocks)
             if metric.sums is None:
-                return metric.measure(np.concatenate(list(outputs), axis=1), self.trials)[0]
+                whole = [
+                    np.concatenate([some for _, some in self._outputs(step, block)], axis=2)
+                    for block in self.blocks
+                ]
+                return metric.measure(np.concatenate(whole, axis=1), self.trials)[0]
             total, scale = metric.sums
-            sums = [total(some, block.trials)[0] for some, block in zip(outputs, self.blocks)]
-            return sum(sums) / scale(self.trials)
+            found = sum(
+                total(outputs, block.targets[:, :, span], block.counted[:, :, span])[0]
+                for block in self.blocks
+                for span, outputs in self._outputs(step, block)
+            )
+            return found / scale(self.trials)
 
     def _step(self, W_rec):
         """The matrix of a step, (hidden + output, hidden + input + 1)."""
@@ -93,32 +105,35 @@ class Variants:
             step[:hidden] *= self.leak
         return step
 
-    def _outputs(self, step, block: Block) -> np.ndarray:
-        """(1, trials, time, output) of a block."""
-        one, hidden = self.network, self.network.hidden_size
-        trials, steps, output = block.trials.targets.shape
+    def _outputs(self, step, block: Block) -> Iterator[tuple[slice, np.ndarray]]:
+        """Some steps of a block after the others, and their outputs (1, trials, steps, output)."""
+        hidden, (_, trials, steps, output) = self.network.hidden_size, block.targets.shape
         columns = np.zeros((step.shape[1], trials), self.dtype)
         rate, drive, columns[-1] = columns[:hidden], columns[hidden:-1], 1
-        state = rate if one.form == "rate" else np.array(block.start, self.dtype)
-        if one.form == "rate":
-            rate[:] = block.start
-        else:
+        rate[:], state = block.start, rate
+        if self.voltage:
+            state = np.array(block.start, self.dtype)
             self._fire(state, rate)
-        product = np.empty((len(step), trials), self.dtype)
-        outputs = np.empty((steps + 1, output, trials), self.dtype)
-        for t in range(steps):
-            drive[:] = block.inputs[t] if t < len(block.inputs) else 0
-            np.matmul(step, columns, out=product)
-            self._advance(product[:hidden], state, rate)
-            if self.apart:
-                outputs[t + 1] = step[hidden:, :hidden] @ activate(self.psi, state)
-            else:
-                outputs[t] = product[hidden:]
+        product, most = (
+            np.empty((len(step), trials), self.dtype),
+            max(1, CELLS // (output * trials)),
+        )
+        for first in range(0, steps, most):
+            outputs = np.empty((min(most, steps - first), output, trials), self.dtype)
+            for t, out in enumerate(outputs):
+                drive[:] = block.inputs[first + t] if first + t < len(block.inputs) else 0
+                np.matmul(step, columns, out=product)
+                if t and not self.apart:
+                    outputs[t - 1] = product[hidden:]
+                self._advance(product[:hidden], state, rate)
+                if self.apart or t == len(outputs) - 1:
+                    self._read(step[hidden:], columns, state, out)
+            yield slice(first, first + most), outputs.transpose(2, 0, 1)[None]
+
+    def _read(self, readout, columns, state, out):
         if self.apart:
-            outputs[1:] += one.b_out[0][:, None].astype(self.dtype)
-        else:
-            np.matmul(step[hidden:], columns, out=outputs[steps])
-        return np.ascontiguousarray(outputs[1:].transpose(2, 0, 1))[None]
+            columns = np.vstack([activate(self.psi, state), columns[len(state) :]])
+        np.matmul(readout, columns, out=out)
 
     def _advance(self, pre, state, rate):
         """From the pre-activation to the next state and rate, which are one array in the rate form;
@@ -127,12 +142,12 @@ class Variants:
         if self.plain:
             activate(self.network.activation, pre, rate)
             return
-        if self.network.form == "rate":
+        if not self.voltage:
             activate(self.network.activation, pre, pre)
             pre *= self.leak
         state *= self.D
         state += pre
-        if self.network.form == "voltage":
+        if self.voltage:
             self._fire(state, rate)
 
     def _fire(self, state, rate):

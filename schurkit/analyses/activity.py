@@ -1,6 +1,6 @@
 """What drives the recurrent matrix of one network, and what the readout feels of a change there.
 
-W_rec multiplies the **driving activity** r_t, h_{t−1} in the rate form and φ(v_{t−1}) in the
+W_rec multiplies the **driving activity** r_t, h_{t−1} in the rate form and φ(v_{t−1} + c) in the
 voltage form, so that a change ΔT of the Schur form changes the pre-activation of step t by
 Q ΔT Qᵀ r_t: `activity_weighted_mass`, and `mass_over_time` along the trial. What the readout still
 feels of it is told by the adjoint of the outputs: `readout_adjoint`. `schurkit.analyses.prediction`
@@ -20,20 +20,20 @@ from schurkit.schur import SchurForm
 
 
 def driving_activity(rnn: RNN, trials: Trials) -> np.ndarray:
-    """What W_rec multiplies at each step of one network: h_{t−1} (rate form) or φ(v_{t−1}) (voltage
-    form), (trials, time, hidden), float64.
+    """What W_rec multiplies at each step of one network: h_{t−1} (rate form) or φ(v_{t−1} + c)
+    (voltage form), (trials, time, hidden), float64.
     """
     one_network(rnn, "driving_activity")
     shared_trials(trials, "driving_activity")
     states = rollout(rnn, trials, states=True, dtype="float64").states[0]
     before = np.roll(states, 1, axis=1)
-    before[:, 0] = rnn.h0[0]
+    before[:, 0] = trials.starts(rnn)[0]
     if not np.isfinite(before).all():
         raise InputError(
             "driving_activity needs a network that stays finite on these trials; its states "
             "diverge."
         )
-    return before if rnn.form == "rate" else rnn.activate(before)
+    return rnn.rates(before[None])[0]
 
 
 def activity_weighted_mass(

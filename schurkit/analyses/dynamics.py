@@ -2,11 +2,10 @@
 `schurkit.analyses.trajectories` follows it over time.
 
 A network at a constant input x is a map F of its state (h in the rate form, v in the voltage
-form)::
+form), `schurkit.RNN.step`, with the derivative `schurkit.RNN.jacobian`::
 
-    rate:     F(h) = (1 − leak) h + leak φ(W_rec h + W_in x + b_rec),      DF = diag(1 − leak) +
-    diag(leak φ′) W_rec voltage:  F(v) = (1 − leak) v + leak (W_rec φ(v) + W_in x + b_rec),    DF =
-    diag(1 − leak) + diag(leak) W_rec diag(φ′)
+    rate:     DF = diag(1 − a) + diag(a φ′) W_rec
+    voltage:  DF = diag(D) + diag(a) W_rec diag(φ′)
 
 Everything is computed in float64. The derivative of relu at 0 is taken as 0, as in the engines.
 Sources: D. Sussillo and O. Barak, Neural Computation 25 (2013) 626 (fixed and slow points as minima
@@ -41,39 +40,23 @@ class StateMap:
             raise InputError(
                 f"{function} needs one constant x of shape ({rnn.input_size},); got {x.shape}."
             )
-        self.x, self.W, self.hidden = x, rnn.W_rec[0].astype(np.float64), rnn.hidden_size
-        self.drive = x @ rnn.W_in[0].T.astype(np.float64) + rnn.b_rec[0]
-        self.leak = np.broadcast_to(np.asarray(rnn.leak, dtype=np.float64), (self.hidden,))
-        self.activate, self.tanh = rnn.activate, rnn.activation == "tanh"
-        self.voltage = rnn.form == "voltage"
+        self.x, self.rnn, self.hidden = x, rnn.astype("float64"), rnn.hidden_size
+        self.drive = self.rnn.drive(np.atleast_2d(x)[None])
 
     def __call__(self, states):
-        if self.voltage:
-            target = self.activate(states) @ self.W.T + self.drive
-        else:
-            target = self.activate(states @ self.W.T + self.drive)
-        return (1 - self.leak) * states + self.leak * target
+        return self.rnn.step(states[None], self.drive)[0]
 
     def jacobian(self, states):
-        if self.voltage:
-            derivative = (self.leak[:, None] * self.W) * self._slope(states)[..., None, :]
-        else:
-            slope = self.leak * self._slope(states @ self.W.T + self.drive)
-            derivative = slope[..., :, None] * self.W
-        np.einsum("...ii->...i", derivative)[...] += 1 - self.leak
-        return derivative
-
-    def _slope(self, x):
-        return 1 - np.tanh(x) ** 2 if self.tanh else (x > 0).astype(np.float64)
+        return self.rnn.jacobian(states[None], self.drive)[0]
 
     def states(self, states, name: str):
         states = real_array(states, name, ("points", "hidden"), dtype=np.float64)
         if states.shape[1] != self.hidden:
             raise InputError(f"{name} must have shape (points, {self.hidden}); got {states.shape}.")
-        if self.drive.ndim == 2 and len(self.drive) != len(states):
+        if self.x.ndim == 2 and len(self.x) != len(states):
             raise InputError(
                 f"x must be one input, or one for each of the {len(states)} states; got "
-                f"{len(self.drive)}."
+                f"{len(self.x)}."
             )
         return states
 

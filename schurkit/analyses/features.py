@@ -20,7 +20,7 @@ import numpy as np
 from schurkit import random
 from schurkit.checks import InputError, integer, one_of, shared_trials
 from schurkit.engine import choose, rollout
-from schurkit.engine.base import Spec
+from schurkit.engine.base import Spec, weights_of
 from schurkit.engine.numpy import one_blas_thread
 from schurkit.rnn import ARRAYS, RNN, Trials
 
@@ -210,7 +210,7 @@ def _derivatives(rnn, trials, entries, probes, names, factors, seed, engine):
     """
     spec, shape = Spec.of(rnn), trials.targets.shape
     counted = np.flatnonzero(np.broadcast_to(trials.counted[..., None], shape))
-    outputs = rollout(rnn, trials, engine=engine).outputs
+    outputs, weights = rollout(rnn, trials, engine=engine).outputs, weights_of(rnn, trials)
     worker = choose(engine, dtype=rnn.dtype).worker(spec)
     count = entries if probes is None else probes
     inputs = trials.inputs.astype(rnn.dtype)
@@ -224,10 +224,10 @@ def _derivatives(rnn, trials, entries, probes, names, factors, seed, engine):
                 random.signs(seed, "tangent kernel", first + i, len(counted)) for i in range(size)
             ]
         targets = outputs - z.reshape(size, *shape) * rnn.dtype.type(entries / 2)
-        weights = {name: np.repeat(getattr(rnn, name), size, axis=0) for name in ARRAYS}
+        copies = {name: np.repeat(array, size, axis=0) for name, array in weights.items()}
         with one_blas_thread():
             _, gradients = worker.gradients(
-                weights, np.broadcast_to(inputs, (size, *inputs.shape)), targets, trials.mask
+                copies, np.broadcast_to(inputs, (size, *inputs.shape)), targets, trials.mask
             )
         parts = [
             gradients[name].reshape(size, -1).astype(np.float64) * factors.get(name, 1.0)
@@ -249,11 +249,11 @@ def _check_pair(start, end):
             f"start and end must be schurkit.RNN; got {type(start).__name__} and "
             f"{type(end).__name__}."
         )
-    shapes = [[getattr(rnn, name).shape for name in ARRAYS] for rnn in (start, end)]
+    shapes = [{name: array.shape for name, array in rnn.arrays.items()} for rnn in (start, end)]
     if start.labels != end.labels or shapes[0] != shapes[1]:
         raise InputError(
             f"start and end must be the same networks in the same order; got {start!r} and {end!r}."
         )
-    kinds = [(rnn.activation, rnn.form, np.asarray(rnn.leak).tolist()) for rnn in (start, end)]
+    kinds = [(r.activation, r.form, r.psi, np.asarray(r.leak).tolist()) for r in (start, end)]
     if kinds[0] != kinds[1]:
         raise InputError(f"start and end must be networks of one kind; got {start!r} and {end!r}.")

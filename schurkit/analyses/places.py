@@ -10,7 +10,7 @@ coupling, of larger removals and of changes that were never couplings beside wha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -140,7 +140,7 @@ def cost_table(
 
     tables = []
     for one, form in zip(rnn, forms):
-        own = Trials(trials.inputs, rollout(one, trials).outputs[0], trials.mask)
+        own = replace(trials, targets=rollout(one, trials).outputs[0])
         removals = removal_families(form)
         asked = [(family, "removal") for family in families]
         if controls:

@@ -117,7 +117,7 @@ def limit_cycle(
     """
     net = StateMap(rnn, x, "limit_cycle", constant=True)
     start = rnn.h0[0] if start is None else real_array(start, "start", ("hidden",))
-    state = net.states(np.asarray(start)[None], "start")[0]
+    state = net.states(np.asarray(start)[None], "start")
     settle, steps = integer(settle, "settle", at_least=0), integer(steps, "steps", at_least=64)
     tolerance = number(tolerance, "tolerance", above=0)
     states = np.empty((steps, net.hidden))
@@ -125,7 +125,7 @@ def limit_cycle(
         for t in range(-settle, steps):
             state = net(state)
             if t >= 0:
-                states[t] = state
+                states[t] = state[0]
     states = read_only(states)
     if not np.abs(states).max() < 1e100:  # also false for NaN
         return LimitCycle(None, "the network diverged", float("inf"), states)
@@ -202,7 +202,7 @@ def _returns(net, states, amplitude, period):
     best = int(locked.argmax()) if locked.any() else int(errors.argmin())
     product = np.eye(net.hidden)
     for state in states[: times[best]]:
-        product = net.jacobian(state) @ product
+        product = net.jacobian(state[None])[0] @ product
     across = multipliers = by_modulus(np.linalg.eigvals(product))
     if not locked.any():
         across = np.delete(multipliers, np.abs(multipliers - 1).argmin())
@@ -266,11 +266,13 @@ def linearise_along(
     >>> linearise_along(rnn, [[[1.0], [1.0], [1.0]]]).products.round(12).tolist()
     [[[0.125]]]
     """
+    rnn, start = rnn.astype("float64"), rnn.h0[:, None]
+    asked = inputs
     if isinstance(inputs, Trials):
         autonomous = inputs.autonomous if autonomous is None else autonomous
-        inputs = inputs.inputs
+        start, inputs = inputs.starts(rnn), inputs.inputs
     inputs = real_array(inputs, "inputs", ("trials", "time", "input"), dtype=np.float64)
-    after = _states_along(rnn, inputs, states, autonomous)
+    after = _states_along(rnn, inputs, states, autonomous, asked)
     trials, time, hidden = after.shape
     memory = after.size * hidden * 8
     if jacobians and memory > _JACOBIAN_BYTES:
@@ -280,7 +282,7 @@ def linearise_along(
         )
     every = np.empty((trials, time, hidden, hidden)) if jacobians else None
     product, logs = np.repeat(np.eye(hidden)[None], trials, axis=0), np.zeros(trials)
-    before = np.repeat(rnn.h0.astype(np.float64), trials, axis=0)
+    before = np.broadcast_to(start[0], (trials, hidden)).astype(np.float64)
     for t in range(time):
         net = StateMap(rnn, inputs[:, t] if t < inputs.shape[1] else None, "linearise_along")
         derivative = net.jacobian(before)
@@ -301,7 +303,7 @@ def linearise_along(
     return Linearisation(every, read_only(products), read_only(growth))
 
 
-def _states_along(rnn, inputs, states, autonomous):
+def _states_along(rnn, inputs, states, autonomous, asked):
     autonomous = integer(0 if autonomous is None else autonomous, "autonomous", at_least=0)
     one_network(rnn, "linearise_along")
     shape = (inputs.shape[0], inputs.shape[1] + autonomous, rnn.hidden_size)
@@ -311,7 +313,7 @@ def _states_along(rnn, inputs, states, autonomous):
             f"{inputs.shape}."
         )
     if states is None:
-        states = rollout(rnn, inputs, autonomous=autonomous, states=True, dtype="float64").states[0]
+        states = rollout(rnn, asked, autonomous=autonomous, states=True, dtype="float64").states[0]
         if not np.isfinite(states).all():
             raise InputError(
                 "linearise_along cannot follow this network: its states diverge on these inputs."

@@ -49,7 +49,9 @@ def permuted_copies(rnn: RNN, *, seed: int = 0) -> RNN:
     )
     if np.ndim(leak):  # a stack shares its leaks
         orders[:], leak = orders[0], leak[orders[0]]
-    rows = {name: getattr(rnn, name)[networks, orders] for name in ("W_in", "W_rec", "b_rec", "h0")}
+    rows = {
+        name: array[networks, orders] for name, array in rnn.arrays.items() if "out" not in name
+    }
     columns = {
         name: np.take_along_axis(array, orders[:, None], axis=2)
         for name, array in (("W_rec", rows["W_rec"]), ("W_out", rnn.W_out))

@@ -11,7 +11,7 @@ import numpy as np
 from schurkit.checks import InputError, integer, one_of, real_array
 from schurkit.rnn import RNN, Rollout, Trials
 
-from .base import Engine, EngineWarning, Spec, available_threads, warn_once
+from .base import Engine, EngineWarning, Spec, available_threads, warn_once, weights_of
 
 __all__ = ["ENGINES", "Engine", "EngineWarning", "Spec", "available_threads", "choose", "rollout"]
 
@@ -130,10 +130,7 @@ def rollout(
         )
     rnn = rnn if dtype is None else rnn.astype(dtype)
     spec = Spec.of(rnn)
-    weights = rnn.arrays
-    if trials is not None and trials.h0 is not None:
-        weights["h0"] = trials.starts(rnn)
     outputs, activity = choose(engine, dtype=rnn.dtype).rollout(
-        weights, spec, inputs.astype(rnn.dtype, copy=False), autonomous, states
+        weights_of(rnn, trials), spec, inputs.astype(rnn.dtype, copy=False), autonomous, states
     )
     return Rollout(outputs, activity, rnn.labels)

@@ -11,7 +11,7 @@ import numpy as np
 
 from schurkit.rnn import RNN, Trials
 
-from .base import Spec
+from .base import Spec, weights_of
 from .numpy import NumpyWorker, one_blas_thread
 
 
@@ -24,7 +24,7 @@ class OutputAdjoints:
     """
 
     def __init__(self, rnn: RNN, trials: Trials):
-        self._weights = rnn.arrays | {"h0": trials.starts(rnn)}
+        self._weights = weights_of(rnn, trials)
         self._worker = NumpyWorker(Spec.of(rnn))
         x = np.ascontiguousarray(np.moveaxis(trials.inputs[None], 2, 1), rnn.dtype)
         both = self._worker.forward(self._weights, x, trials.targets.shape[1])

@@ -19,6 +19,13 @@ Weights = dict[str, np.ndarray]
 networks axis; h0 may be (networks, trials, hidden) in rollouts.
 """
 
+
+def weights_of(rnn, trials=None) -> Weights:
+    """The arrays of a stack, with the starts of trials in place of its h0 where they have some."""
+    own = {} if trials is None or trials.h0 is None else {"h0": trials.starts(rnn)}
+    return rnn.arrays | own
+
+
 TRAINABLE = ("tanh", "relu")
 """Activations of networks that can be trained, and that compiled code knows."""
 

@@ -21,12 +21,13 @@ from schurkit.ablation import (
     measure,
     name_of,
 )
+from schurkit.ablation.changes import forms_of
 from schurkit.checks import InputError, integer, number, one_of
 from schurkit.engine import rollout
 from schurkit.metrics import Metric
 from schurkit.metrics import metric as metric_named
 from schurkit.rnn import RNN, Trials
-from schurkit.schur import SECTORS, SchurForm, real_schur
+from schurkit.schur import SECTORS, SchurForm
 from schurkit.words import plural
 
 _KEPT = 32  # settings whose numbers are remembered
@@ -255,9 +256,7 @@ class Explorer:
     def form(self, network: int, threshold: float) -> SchurForm:
         """The Schur form of a network, cut at that threshold."""
         threshold = number(threshold, "threshold", at_least=0, at_most=1)
-        whole = self._once(
-            ("form", network), lambda: real_schur(self.rnn.W_rec[network], leak=self.rnn.leak)
-        )
+        whole = self._once(("form", network), lambda: forms_of(self.rnn[network])[0])
         return whole.with_threshold(threshold)
 
     def couplings(self, network: int, threshold: float, most: int = 40) -> list[Coupling]:

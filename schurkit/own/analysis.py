@@ -5,9 +5,10 @@ the same as plain data.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
@@ -20,18 +21,24 @@ from schurkit.ablation import (
     Removal,
     ablation_profile,
     matched_share,
+    measure,
 )
+from schurkit.ablation.changes import forms_of
 from schurkit.checks import InputError, integer, one_of
+from schurkit.metrics import FVU, METRICS, Metric
 from schurkit.rnn import RNN, Trials
-from schurkit.schur import SchurForm, real_schur
+from schurkit.schur import SECTORS, SchurForm
 from schurkit.schur.form import SchurOrderWarning
 
-from .check import Check, check_against, check_fit
+from .check import Check, Reading, check_against, check_fit, settle
 from .constraints import constraint_report, defined
+from .trials import metric_of
 
 SCHEMA = 2
 DRAWS = 20
 _OF_DRAWS = {"median": 0.5, "low": 0.025, "high": 0.975, "least": 0.0, "most": 1.0}
+ORDERS = 5
+_NEAR = 1.02  # a time constant, as `SchurForm.near_cut`
 _EMPTY = "nothing to remove: the sector holds no coupling"
 _UNABLATED = "the unablated network diverged"
 
@@ -46,7 +53,12 @@ class Analysis:
     trials : of its task, or None.
     forms : Schur forms, one a network.
     profile : ablations beside their controls; None without trials.
+    orders : for each network by sector the cost over random orders of nearly tied blocks, (orders);
+        empty where no order is arbitrary.
+    sides : for each network by number of units in R the costs of RR, CR and CC where the blocks
+        near the cut stand on its other side.
     check : of the outputs that came with the trials, or None.
+    settled : what those outputs decided, in words.
     threshold, seed : of sectors and controls.
     assumed : what nobody said of the network.
     weights_sha256 : of its file, or None.
@@ -56,7 +68,10 @@ class Analysis:
     trials: Trials | None
     forms: list[SchurForm]
     profile: Profile | None
+    orders: list[dict[str, np.ndarray]]
+    sides: list[dict[int, np.ndarray]]
     check: Check | None
+    settled: str
     threshold: float
     seed: int
     assumed: tuple[str, ...]
@@ -64,10 +79,7 @@ class Analysis:
 
     def profile_of(self, i: int) -> Profile:
         """The profile of one network."""
-        rows = ("networks", "intact", "effect", "removed_mass", "n_leading", "radius")
-        own = {name: getattr(self.profile, name)[i : i + 1] for name in rows}
-        controls = {kind: drawn[i : i + 1] for kind, drawn in self.profile.controls.items()}
-        return replace(self.profile, controls=controls, **own)
+        return self.profile.of(i)
 
     @cached_property
     def report(self) -> dict:
@@ -84,7 +96,8 @@ class Analysis:
             "leak": np.asarray(self.rnn.leak).tolist(),
             "form": self.rnn.form,
             "assumed": list(self.assumed),
-            "checked": None if self.check is None else _checked(self.check),
+            "checked": None if self.check is None else _checked(self.check, self.settled),
+            "metric": None if self.profile is None else key_of(self.profile.metric),
             "networks": [self._network(i) for i in range(len(self.rnn))],
         }
 
@@ -105,16 +118,34 @@ class Analysis:
         }
         if self.profile is None:
             return network
-        profile = self.profile_of(i)
+        profile, metric = self.profile_of(i), key_of(self.profile.metric)
+        value, intact = "fvu" if metric == "fvu" else "value", float(profile.intact[0])
+        lose, lost = profile["CR"].to_lose, {value: "the network diverged"}
         return network | {
-            "metric": "fvu",
+            "metric": metric,
             "n_trials": len(self.trials),
-            "full": defined({"fvu": float(profile.intact[0])}, {"fvu": "the network diverged"}),
+            "controls_dtype": profile.controls_dtype[0],
+            "full": defined({value: intact}, lost),
+            "to_lose": None if lose is None or not np.isfinite(lose[0]) else float(lose[0]),
             "ablations": [
-                _removal(sectors, one, float(profile.intact[0]), form)
+                _removal(sectors, one, profile, self.forms[i])
                 for sectors, one in zip(SUBSETS, removals_of(profile))
             ],
+            "orders": {name: _plain(costs) for name, costs in self.orders[i].items()},
+            "other_sides": [
+                {"n_leading": count, "costs": dict(zip(SECTORS, _plain(costs)))}
+                for count, costs in self.sides[i].items()
+            ],
         }
+
+
+def key_of(metric: Metric) -> str:
+    """What the report calls a metric: "fvu", "accuracy", "replay_accuracy", or its own name."""
+    return next((key for key, one in METRICS.items() if one is metric), metric.name)
+
+
+def _plain(values) -> list:
+    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def removals_of(profile: Profile) -> list[Removal]:
@@ -128,13 +159,8 @@ def analyze(
     trials: Trials | None = None,
     outputs=None,
     *,
-    threshold: float = 0.9,
-    seed: int = 0,
-    controls: Sequence[str] = DECIDING,
-    draws: int = DRAWS,
-    force_unchecked: bool = False,
-    assumed: Sequence[str] = (),
-    weights_sha256: str | None = None,
+    metric: str | Metric = "fvu",
+    **options,
 ) -> dict:
     """The Schur profile of a network as plain data: everything that `schurkit analyze --json`
     writes.
@@ -145,22 +171,18 @@ def analyze(
     trials : trials of its task; without them only the Schur form is described.
     outputs : what the reader's own code gave for the trials. They are compared first
         (`check_against`).
-    threshold : of the sectors: R holds the blocks of modulus ≥ threshold × the largest, per time
-        constant (`schurkit.real_schur`).
-    seed, controls, draws : of the random changes of equal norm beside each removal
-        (`schurkit.control_changes`). How a removal reads is decided by "permuted" and "matched"
-        together.
-    force_unchecked : go on where the outputs disagree; the result says so.
-    assumed : what the file did not say ("activation", …).
-    weights_sha256 : of the file. Both are passed on.
+    metric : "fvu", "accuracy", "replay", "module:function" or a `schurkit.metrics.Metric`.
+    options : as in `examine`.
 
     Returns
     -------
     dict of plain numbers, words, lists and None: a number that is undefined is None, and
     "undefined" beside it says why. Each of a network's "ablations" holds its "reading" (one of
     `schurkit.ablation.READINGS`) and its "controls": the spread of their draws, and whether the
-    removal costs more ("beyond") or less ("below") than every one. "cut" is the least modulus in R;
-    "near_cut" lists blocks within 2 % a time constant.
+    removal costs more ("beyond") or less ("below") than every one; "orders" are costs under other
+    orders of nearly tied blocks, "other_sides" those with the blocks near the cut on its other
+    side. "cut" is the least modulus in R; "near_cut" lists blocks within 2 % a time constant.
+    Of a metric other than FVU the numbers are called "value", "delta", "delta_median", ….
 
     Raises
     ------
@@ -175,39 +197,106 @@ def analyze(
     >>> report["networks"][0]["n_leading"], report["checked"]
     (1, None)
     """
-    drawn = (threshold, seed, controls, draws)
-    return examine(rnn, trials, outputs, *drawn, force_unchecked, assumed, weights_sha256).report
+    return examine(rnn, trials, outputs, metric=metric, **options).report
 
 
 def examine(
-    rnn, trials, outputs, threshold, seed, controls, draws, force_unchecked, assumed, weights_sha256
+    rnn: RNN,
+    trials: Trials | None = None,
+    outputs=None,
+    *,
+    metric: str | Metric = "",
+    threshold: float = 0.9,
+    seed: int = 0,
+    controls: Sequence[str] = DECIDING,
+    draws: int = DRAWS,
+    orders: int = ORDERS,
+    tolerance: float | None = None,
+    force_unchecked: bool = False,
+    assumed: Sequence[str] = (),
+    unsaid: Sequence[str] = (),
+    readings: Iterable[tuple[str, RNN]] = (),
+    weights_sha256: str | None = None,
 ) -> Analysis:
-    """As `analyze`, before it is plain data."""
+    """As `analyze`, before it is plain data.
+
+    Parameters
+    ----------
+    rnn, trials, outputs, metric : as in `analyze`; an empty metric is the task's own.
+    threshold : of the sectors: R holds the blocks of modulus ≥ threshold × the largest, per time
+        constant (`schurkit.real_schur`).
+    seed, controls, draws : of the random changes of equal norm beside each removal
+        (`schurkit.control_changes`). How a removal reads is decided by "permuted" and "matched"
+        together.
+    orders : random orders of nearly tied blocks.
+    tolerance : of `check_against`.
+    force_unchecked : go on where the outputs disagree; the result says so.
+    assumed : what the file did not say ("activation", …).
+    unsaid : fields that outputs may settle, of `schurkit.own.settle.FIELDS`.
+    readings : other networks that the file may hold, with words for each.
+    weights_sha256 : of the file, passed on.
+    """
     seed, draws = integer(seed, "seed", at_least=0), integer(draws, "draws", at_least=1)
+    integer(orders, "orders", at_least=0)
     for kind in controls:
         one_of(kind, "control", CONTROLS)
     if trials is None and outputs is not None:
         raise InputError("outputs can only be checked together with the trials they belong to.")
-    rnn, check, profile = rnn.astype("float64"), None, None
+    read, check, profile = Reading(rnn.astype("float64"), trials, outputs), None, None
+    if outputs is not None:
+        read = settle(read, fields=unsaid, readings=readings, tolerance=tolerance)
+    rnn, trials, outputs = read.rnn, read.trials, read.outputs
     if trials is not None:
         check_fit(rnn, trials)
-        if not trials.total_variance > 0:
+        metric = metric_of(metric, trials) if isinstance(metric, str) else metric
+        if metric is FVU and not trials.total_variance > 0:
             raise InputError(
                 "the unmasked targets do not vary, so that FVU (the fraction of variance "
                 "unexplained) is undefined: use other trials."
             )
         if outputs is not None:
-            check = check_against(rnn, trials, outputs)
+            check = check_against(rnn, trials, outputs, tolerance=tolerance)
             if not check.ok and not force_unchecked:
                 raise InputError(_refusal(check))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SchurOrderWarning)  # the report carries what was refused
-        forms = [real_schur(W, threshold, leak=rnn.leak) for W in rnn.W_rec]
-    if trials is not None:
-        drawn = {"controls": controls, "draws": draws, "seed": seed}
-        profile = ablation_profile(rnn, trials, forms=forms, **drawn)
+        forms, others, sides = forms_of(rnn, None, threshold), [], []
+        if trials is not None:
+            drawn = {"controls": controls, "draws": draws, "seed": seed, "metric": metric}
+            profile = ablation_profile(rnn, trials, forms=forms, **drawn)
+            for one, form, dtype in zip(rnn, forms, profile.controls_dtype):
+                asked = {"trials": trials, "metric": metric, "dtype": dtype}
+                others.append(_over_orders(one, form, orders, asked))
+                sides.append(_other_sides(one, form, asked))
+    if check is not None and check.ok:  # the outputs said it
+        assumed = ()
     about = (float(threshold), seed, tuple(assumed), weights_sha256)
-    return Analysis(rnn, trials, forms, profile, check, *about)
+    return Analysis(rnn, trials, forms, profile, others, sides, check, read.words, *about)
+
+
+def _over_orders(one: RNN, form: SchurForm, orders: int, asked: dict) -> dict[str, np.ndarray]:
+    """Costs of RR and CC, by sector (orders), where some blocks nearly tie."""
+    drawn = [form.random_order(seed) for seed in range(orders)]
+    drawn = [other for other in drawn if not np.array_equal(other.T, form.T)]
+    names = [name for name in ("RR", "CC") if form.sector_mask(name).any()]
+    return dict(zip(names, _costs(one, drawn, names, **asked).T)) if drawn else {}
+
+
+def _other_sides(one: RNN, form: SchurForm, asked: dict) -> dict[int, np.ndarray]:
+    """Costs of RR, CR and CC by the units in R, with the blocks near the cut on the other side."""
+    levels = (form.threshold / _NEAR, min(form.threshold * _NEAR, 1.0)) if form.near_cut else ()
+    cuts = {cut.n_leading: cut for cut in map(form.with_threshold, levels)}
+    cuts.pop(form.n_leading, None)
+    return dict(zip(cuts, _costs(one, list(cuts.values()), SECTORS, **asked))) if cuts else {}
+
+
+def _costs(one, forms, names, trials, metric, dtype) -> np.ndarray:
+    """(forms, names) what removing these sectors costs."""
+    changes = (-form.weights(form.sector(name)) for form in forms for name in names)
+    changes = chain([np.zeros(forms[0].T.shape)], changes)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = measure(one, changes, trials, metric, dtype=dtype)
+        return metric.worse * (values[1:] - values[0]).reshape(len(forms), len(names))
 
 
 def _refusal(check: Check) -> str:
@@ -222,42 +311,44 @@ def _refusal(check: Check) -> str:
 
 
 # ----------------------------------------------------------------------------------- as plain data
-def _checked(check: Check) -> dict:
+def _checked(check: Check, settled: str) -> dict:
     entry = {"max_deviation": check.max_deviation, "agrees": check.ok, "hint": check.hint}
+    entry |= {"tolerance": check.tolerance, "settled": settled or None}
     return defined(entry, {"max_deviation": "the network diverged"})
 
 
-def _removal(sectors, one: Removal, intact: float, form: SchurForm) -> dict:
+def _removal(sectors, one: Removal, profile: Profile, form: SchurForm) -> dict:
     """A removal of one network."""
-    cost, mass = float(one.cost[0]), float(one.mass[0])
+    value, delta = ("fvu", "delta_fvu") if profile.metric is FVU else ("value", "delta")
+    intact, mass = float(profile.intact[0]), float(one.mass[0])
+    change = profile.metric.worse * float(one.cost[0])
     diverged = "the ablated network diverged" if np.isfinite(intact) else _UNABLATED
     slight = f"next to nothing to remove (removed mass {mass:.0e})" if mass else _EMPTY
     share = matched_share(form, sectors) if mass and "matched" in one.controls else 1.0
     entry = {
         "removed": list(sectors),
         "removed_mass": mass,
-        "fvu": intact + cost,
-        "delta_fvu": cost,
-        "sensitivity": cost / mass if mass >= LEAST_MASS else np.nan,
+        value: intact + change,
+        delta: change,
+        "sensitivity": change / mass if mass >= LEAST_MASS else np.nan,
         "reading": one.readings[0],
         "controls": [
-            _control(kind, one, intact, share if kind == "matched" else 1.0)
+            _control(kind, one, profile, delta, share if kind == "matched" else 1.0)
             for kind in one.controls
         ],
     }
-    measured = dict.fromkeys(("fvu", "delta_fvu"), diverged)
+    measured = dict.fromkeys((value, delta), diverged)
     return defined(entry, measured | {"sensitivity": diverged if mass >= LEAST_MASS else slight})
 
 
-def _control(kind: str, one: Removal, intact: float, share: float) -> dict:
-    drawn, held = one.controls[kind][0], one.held[0]
+def _control(kind: str, one: Removal, profile: Profile, delta: str, share: float) -> dict:
+    drawn, held = profile.metric.worse * one.controls[kind][0], one.held[0]
     with np.errstate(invalid="ignore"):  # between draws that diverged
         ends = {
-            f"delta_fvu_{name}": float(np.quantile(drawn, level))
-            for name, level in _OF_DRAWS.items()
+            f"{delta}_{name}": float(np.quantile(drawn, level)) for name, level in _OF_DRAWS.items()
         }
     entry = {"kind": kind, "n": len(drawn) if held else 0, **ends}
     entry |= {"beyond": bool(one.beyond(kind)[0]), "below": bool(one.below(kind)[0])}
     lost = f"{(~np.isfinite(drawn)).sum()} of {len(drawn)} draws diverged"
-    why = (lost if np.isfinite(intact) else _UNABLATED) if held else _EMPTY
+    why = (lost if np.isfinite(profile.intact[0]) else _UNABLATED) if held else _EMPTY
     return defined(entry | {"norm_share": share}, dict.fromkeys(ends, why))

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from schurkit.checks import InputError, integer, number, one_of
@@ -19,19 +19,21 @@ from schurkit.rnn import ACTIVATIONS, FORMS
 from schurkit.store import written
 
 from .files import WEIGHT_FILES, shown
-from .load import read_network
+from .load import Imported, read_network
 from .roles import WEIGHTS
-from .trials import load_trials
+from .settle import FIELDS
+from .trials import load_trials, metric_of
 
 _DESCRIPTION = """\
 Describe the recurrent matrix of a trained network in Schur coordinates and, with trials, measure
 what each group of couplings is worth: all eight removals of RR, CR and CC beside random changes of
 equal norm, permuted and matched, which together say how a removal reads.
-Weights: .npz or .safetensors with W_in, W_rec, W_out, or a torch state dict of an nn.RNN and a
-linear readout.
-Trials: .npz with inputs, targets and, optionally, mask and outputs (what your own code gave).
-Where outputs are given and the network as read does not reproduce them, nothing is written unless
---force-unchecked is given."""
+Weights: W_in, W_rec, W_out, a torch state dict, or what another library or paper saves; --map says
+what is what under other names.
+Trials: .npz with inputs, targets (numbers or classes) and, optionally, mask, lengths, h0 (a start a
+trial) and outputs (what your own code gave).
+Where outputs are given, they settle what no file says: transposes, activation, form, leak and the
+like. Where no reading gives them, nothing is written unless --force-unchecked is given."""
 TEMPLATE = Path(__file__).with_name("template.ipynb")
 _LINE = re.compile(r"(?P<name>\w+): (?P<kind>[^=]+) = (?P<default>.*?)  # (?P<help>.*)\n?")
 _OF_KIND = {
@@ -43,7 +45,7 @@ _OF_KIND = {
     "list[str]": {"action": "append"},
 }
 _SHORT = {"controls": ["--control"], "mapping": ["--map"]}
-_PAGE_ONLY = ("trials_shown", "largest", "orders")  # chosen in the notebook alone
+_PAGE_ONLY = ("trials_shown", "largest")  # chosen in the notebook alone
 _OUTPUTS = {
     "json": (".json", "write the full result; '-' writes it to standard output, not the summary"),
     "html": (".html", "write everything as one page with figures (needs schurkit[book])"),
@@ -113,17 +115,20 @@ def analyze_command(
     from .report import summary
 
     values, outs, contents = _values(arguments), _outputs(arguments), {}
-    choices = {
-        name: None if values[name] == "" else values[name]
-        for name in ("activation", "leak", "form", "recurrent", "readout")
-    }
+    blank = {name: value if value != "" else None for name, value in values.items()}
     for name, options in (("activation", ACTIVATIONS), ("form", FORMS)):
-        one_of(choices[name], name, (None, *options))
-    choices |= {"transpose": values["transpose"], "mapping": values["mapping"]}
-    found = read_network(values["weights"], **choices)
-    trials, outputs = load_trials(values["trials"]) if values["trials"] else (None, None)
+        one_of(blank[name], name, (None, *options))
+    names = ("activation", "leak", "form", "recurrent", "readout", "transpose", "mapping")
+    found = read_network(values["weights"], **{name: blank[name] for name in names})
+    trials, outputs = None, None
+    if values["trials"]:
+        arrays = {name: values[name] for name in ("missing", "time_major")}
+        classes = found.rnn.output_size
+        trials, outputs = load_trials(values["trials"], classes=classes, **arrays)
+    elif values["metric"] or values["missing"] or values["time_major"]:
+        raise InputError("--metric, --missing and --time-major are about trials: give --trials.")
     if arguments.html is not None or arguments.notebook is not None:
-        _check(values, found.rnn, trials)
+        _check(values, found, trials)
         notebook = filled(values)
         contents["notebook"] = json.dumps(notebook, indent=1) + "\n"
     if arguments.html is not None:
@@ -134,11 +139,12 @@ def analyze_command(
         title = f"{shown(os.path.basename(arguments.weights))}: what it can lose"
         report, told, contents["html"] = make_page(notebook, title)
     else:
-        options = ("threshold", "seed", "controls", "draws", "force_unchecked")
-        asked = {name: values[name] for name in options}
-        about = {"assumed": found.assumed, "weights_sha256": found.sha256}
-        analysis = examine(found.rnn, trials, outputs, **asked, **about)
-        report, told = analysis.report, summary(analysis, values["weights"], found.unused)
+        names = ("metric", "tolerance", "threshold", "orders", "seed", "controls", "draws")
+        asked = {name: values[name] for name in (*names, "force_unchecked")}
+        asked |= {"unsaid": unsaid(found, values["transpose"], values["form"])}
+        asked |= {"assumed": found.assumed, "readings": found.readings}
+        analysis = examine(found.rnn, trials, outputs, weights_sha256=found.sha256, **asked)
+        report, told = analysis.report, summary(analysis, values["weights"], found)
     contents["json"] = json.dumps(report, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     for name, path in outs.items():
         write_whole(path, contents[name])
@@ -151,17 +157,29 @@ def analyze_command(
     return 0
 
 
-def _check(values: dict, rnn, trials) -> None:
+def unsaid(found: Imported, transpose: Sequence[str] = (), form: str = "") -> tuple[str, ...]:
+    """What neither the file nor the reader says, so that outputs may settle it."""
+    said = set(transpose and WEIGHTS) | ({"activation", "leak", "form"} - set(found.assumed))
+    if "leak" in found.assumed and not form:  # without a leak the two forms were one
+        said -= {"form"}
+    return tuple(name for name in FIELDS if name not in said)
+
+
+def _check(values: dict, found: Imported, trials) -> None:
     """What needs no kernel is said before one is started."""
     from .check import check_fit
     from .report import position
 
     number(values["threshold"], "threshold", at_least=0, at_most=1)
-    integer(values["seed"], "seed", at_least=0)
-    integer(values["draws"], "draws", at_least=1)
-    position(rnn, values["network"])
+    for name, least in (("seed", 0), ("draws", 1), ("orders", 0)):
+        integer(values[name], name, at_least=least)
+    if values["tolerance"] is not None:
+        number(values["tolerance"], "tolerance", above=0)
+    position(found.rnn, values["network"])
     if trials is not None:
-        check_fit(rnn, trials)
+        metric_of(values["metric"], trials)
+        if not any(rnn.output_size == trials.targets.shape[-1] for _, rnn in found.readings):
+            check_fit(found.rnn, trials)
 
 
 def _say_where(arguments) -> None:

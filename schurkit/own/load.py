@@ -10,10 +10,10 @@ import numpy as np
 from schurkit.checks import InputError, one_of, real_array
 from schurkit.rnn import RNN
 
-from .conventions import match
 from .files import Contents, checked_path, named, read_arrays, sha256, shown
+from .matching import match
 from .roles import WEIGHTS, Mapping, Said, by_name
-from .torch_rnn import holds_state, network_of
+from .torch_rnn import check_state, check_unused
 
 DEFAULTS = {"activation": "tanh", "leak": 1.0, "form": "rate"}
 """What is assumed where nobody says it."""
@@ -52,7 +52,17 @@ class Imported:
     readings: Readings = Readings()
 
 
-def load_rnn(path, **choices) -> RNN:
+def load_rnn(
+    path,
+    *,
+    activation=None,
+    leak=None,
+    form=None,
+    transpose=False,
+    recurrent=None,
+    readout=None,
+    mapping: Sequence[str] = (),
+) -> RNN:
     """A network from a file; see `read_network`, which also tells what had to be assumed.
 
     Parameters
@@ -92,7 +102,16 @@ def load_rnn(path, **choices) -> RNN:
     >>> load_rnn(path)
     RNN(1 × 2 → 4 → 1, relu, rate, leak=1, float64)
     """
-    return read_network(path, **choices).rnn
+    return read_network(
+        path,
+        activation=activation,
+        leak=leak,
+        form=form,
+        transpose=transpose,
+        recurrent=recurrent,
+        readout=readout,
+        mapping=mapping,
+    ).rnn
 
 
 def read_network(
@@ -110,7 +129,7 @@ def read_network(
     errors as `load_rnn`.
     """
     wanted = {"activation": activation, "leak": leak, "form": form}
-    with named(path):
+    with named(path), np.errstate(all="ignore"):  # what is not finite is refused later
         path = checked_path(path, None, "weights")
         contents = read_arrays(path)
         said, mapped = Said.of(contents, path), Mapping.of(contents, mapping)
@@ -149,9 +168,8 @@ def _parts(contents: Contents, said: Said, mapped: Mapping, recurrent, readout) 
     rest = [name for name, array in arrays.items() if array.ndim and name not in mapped.names]
     if set(WEIGHTS) <= mapped.fields.keys():
         return _Parts({}, tuple(rest), "named by --map")
-    if "W_rec" not in arrays and holds_state(arrays):
-        fields, unused = network_of(contents, recurrent, readout, mapped.names)
-        return _Parts(fields | {"leak": 1.0, "form": "rate"}, unused, "torch.nn.RNN")
+    if "W_rec" not in arrays:
+        check_state(contents, recurrent)
     matched = match(contents, recurrent, readout)
     if matched is None or (readout is not None and not matched.readouts):
         if recurrent is not None or readout is not None:
@@ -160,7 +178,11 @@ def _parts(contents: Contents, said: Said, mapped: Mapping, recurrent, readout) 
                 "state dict."
             )
         return _Parts(*by_name(contents, said, mapped), "W_in, W_rec, W_out")
+    group = contents.group.get(matched.first)
+    rest = [name for name in rest if contents.group.get(name) == group or readout is not None]
     unused = tuple(name for name in rest if name not in matched.used)
+    if unused and "weight_hh_l0" in matched.names and recurrent is None and readout is None:
+        check_unused(unused, contents, matched)
     without = () if said.psi is None else ("readout_of",)
     (_, first), *others = matched.readings(without)
     return _Parts(

@@ -14,15 +14,17 @@ from schurkit import random, views
 from schurkit.ablation import SUBSETS, Profile, ablate, name_of
 from schurkit.ablation.couplings import CouplingRow, coupling_map, exact_effects
 from schurkit.engine import rollout
+from schurkit.metrics import ACCURACY, FVU, METRICS, Metric
 from schurkit.rnn import RNN, Trials
 from schurkit.schur import SECTORS, SchurForm
+from schurkit.schur.matrix import mean_step
 from schurkit.views import View, base, plot, styled
 from schurkit.views.profile import PLACES
 from schurkit.words import short, span
 
 from .analysis import Analysis
 from .files import checked_path, sha256, shown
-from .report import leak_of
+from .report import leak_of, order_lines
 
 
 # --------------------------------------------------------------------------- checks and the matrix
@@ -67,6 +69,69 @@ def matrix(form: SchurForm) -> View:
     return View(figure, f"Heat map of |T|, upper triangular. Norms: {norms}.")
 
 
+def spectrum(form: SchurForm) -> View:
+    """The eigenvalues with the cut between R and C; of a leaky network per time constant, where
+    they would all lie near 1 a step.
+    """
+    step = mean_step(form.leak, form.D)
+    if step == 1:
+        return views.spectrum(form)
+    return _per_time_constant(form, step)
+
+
+def spectrum_words(form: SchurForm) -> str:
+    """What that figure shows."""
+    if mean_step(form.leak, form.D) == 1:
+        return "Eigenvalues of T."
+    return (
+        "Eigenvalues λ of a step, per time constant: 1 + (λ − 1)/ā with the mean leak ā, so that 1 "
+        "neither decays nor grows."
+    )
+
+
+@styled
+def _per_time_constant(form: SchurForm, step: float) -> View:
+    figure, ax = base.axes(1, 1, (3.4, 3.4))
+    values = 1 + (form.eigenvalues - 1) / step
+    leading = np.arange(form.hidden_size) < form.n_leading
+    for name, chosen, fill in (("R", leading, None), ("C", ~leading, "none")):
+        colour = base.SECTOR_COLOURS["RR" if name == "R" else "CC"]
+        style = {"ms": 4.5, "mfc": fill or colour, "color": colour}
+        ax.plot(values.real[chosen], values.imag[chosen], "o", label=name, **style)
+    room = 0.1 * max(np.ptp(values.real), np.ptp(values.imag), 0.5)
+    ends = [(part.min() - room, part.max() + room) for part in (values.real, values.imag)]
+    turn = np.exp(1j * np.linspace(-np.pi, np.pi, 20001))
+    for radius, style in ((form.cut, "--"), (1.0, "-")):
+        curve = 1 + (radius * turn - 1) / step
+        ax.plot(
+            curve.real, curve.imag, style, color="#333333" if style == "--" else "#AAAAAA", lw=0.8
+        )
+    (left, right), (low, high) = ends
+    ax.set(xlim=(left, max(right, 1 + room)), ylim=(low, high), aspect="equal")
+    ax.set(xlabel="Re, per time constant", ylabel="Im, per time constant")
+    ax.legend(fontsize=8)
+    rows = [
+        {"real": value.real, "imaginary": value.imag, "sector": "R" if one else "C"}
+        for value, one in zip(values, leading)
+    ]
+    alt = f"Eigenvalues per time constant, {form.n_leading} of {form.hidden_size} units in R."
+    return View(figure, alt, rows)
+
+
+@styled
+def leading(form: SchurForm) -> View:
+    """Units in R against the threshold."""
+    figure, ax = base.axes(1, 1, (3.4, 2.4))
+    levels = np.linspace(0.5, 1.0, 101)
+    units = [form.with_threshold(level).n_leading for level in levels]
+    ax.plot(levels, units, drawstyle="steps-mid", color=base.SECTOR_COLOURS["RR"])
+    ax.plot(form.threshold, form.n_leading, "o", color="black", ms=5)
+    ax.set(xlabel="threshold", ylabel="units in R", ylim=(0, None))
+    rows = [{"threshold": level, "units in R": count} for level, count in zip(levels, units)]
+    alt = f"Units in R fall from {max(units)} at a threshold of 0.5 to {min(units)} at 1."
+    return View(figure, alt, rows)
+
+
 def norm_rows(form: SchurForm) -> list[dict]:
     """The norm of each part of T, and its share."""
     words = {
@@ -93,7 +158,8 @@ def costs(profile: Profile, spread: dict) -> View:
     view = views.profile(profile)
     ax = view.figure.axes[0]
     for place, one in enumerate(profile):
-        ax.vlines(place, *spread[one.name][1:], color=base.colour_of(one.name), lw=1.4)
+        ends = profile.metric.worse * np.array(spread[one.name][1:])
+        ax.vlines(place, *ends, color=base.colour_of(one.name), lw=1.4)
         for kind, drawn in one.controls.items():
             drawn = base.finite(drawn)
             marker = base.CONTROL_MARKERS[kind]
@@ -109,39 +175,81 @@ def costs(profile: Profile, spread: dict) -> View:
 
 
 def over_trials(
-    rnn: RNN, form: SchurForm, trials: Trials, *, resamples: int = 2000, seed: int = 0
+    rnn: RNN,
+    form: SchurForm,
+    trials: Trials,
+    metric: Metric = FVU,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> dict[str, tuple[float, float, float]]:
-    """How far each removal's change of FVU moves when the trials are drawn again: paired bootstrap,
-    Δ = (Σ nᵢ eᵢ(without) − Σ nᵢ eᵢ(intact)) / D, with the resample's own denominator D.
+    """How far each removal's change of the metric moves when the trials are drawn again: paired
+    bootstrap, Δ = (Σ nᵢ eᵢ(without) − Σ nᵢ eᵢ(intact)) / D, with the resample's own denominator D.
 
     Parameters
     ----------
     rnn : a stack of one.
     form : its Schur form.
     trials : shared.
+    metric : FVU or an accuracy; of others the spread is undefined.
     resamples, seed : of the bootstrap.
 
     Returns
     -------
     By removal the change and its 2.5 and 97.5 % quantiles; not finite where the network diverged.
     """
-    counted = trials.counted[..., None]
-    targets = trials.targets.astype(np.float64) * counted
     outputs = rollout(ablate(rnn, form, SUBSETS), trials).outputs
     draws = random.integers(seed, "over trials", 0, (resamples, len(trials)), len(trials))
     times = [np.ones(len(trials))]  # the trials as they are come first
     times = np.array([*times, *(np.bincount(draw, minlength=len(trials)) for draw in draws)])
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        errors = (((outputs - trials.targets) * counted) ** 2).sum(axis=(2, 3))
-        squares, steps = (targets**2).sum(axis=(1, 2)), counted.sum(axis=(1, 2))
-        mean = ((times @ targets.sum(axis=1)) ** 2).sum(axis=1) / (times @ steps)
-        spread = times @ squares - mean
-        changes = (errors[1:] - errors[:1]) @ times.T / np.where(spread > 0, spread, np.nan)
+        sums, whole = _by_trial(outputs, trials, metric, times)
+        changes = (sums[1:] - sums[:1]) @ times.T / np.where(whole > 0, whole, np.nan)
     ends = np.full((2, len(changes)), np.nan)
     if np.isfinite(changes).any():
         ends = np.nanquantile(changes[:, 1:], [0.025, 0.975], axis=1)
     names = map(name_of, SUBSETS[1:])
     return {name: tuple(row) for name, *row in zip(names, changes[:, 0], *ends)}
+
+
+def _by_trial(outputs, trials: Trials, metric: Metric, times) -> tuple[np.ndarray, np.ndarray]:
+    """What a metric sums over trials, (variants, trials), and what that is divided by in each
+    resample.
+    """
+    cells = trials.counted_cells
+    if metric is FVU:
+        targets = trials.targets.astype(np.float64) * cells
+        squares, count = (targets**2).sum(axis=(1, 2)), np.maximum(times @ cells.sum(axis=1), 1)
+        whole = times @ squares - ((times @ targets.sum(axis=1)) ** 2 / count).sum(axis=1)
+        return (((outputs - trials.targets) * cells) ** 2).sum(axis=(2, 3)), whole
+    if metric not in METRICS.values():  # nobody knows what it sums
+        return np.full((len(outputs), len(trials)), np.nan), times.sum(axis=1)
+    steps = (trials.counted if metric is ACCURACY else cells).reshape(len(trials), -1).sum(axis=1)
+    hits = np.zeros((len(outputs), len(trials)))
+    for k in np.flatnonzero(steps):
+        one = Trials(trials.inputs[[k]], trials.targets[[k]], cells[[k]])
+        hits[:, k] = metric.measure(outputs[:, [k]], one) * steps[k]
+    return hits, times @ steps
+
+
+def order_words(analysis: Analysis, i: int) -> list[str]:
+    """Whether what the sectors cost hangs on an arbitrary order."""
+    lines = [*order_lines(analysis, i, True), *order_lines(analysis, i, False)]
+    return lines or ["No order is arbitrary here: no two blocks of a sector nearly tie."]
+
+
+def order_rows(analysis: Analysis, i: int) -> list[dict]:
+    """The cost of RR and CC by modulus, and its range over random orders."""
+    profile = analysis.profile_of(i)
+    return [
+        {
+            "removed": name,
+            "by modulus": profile[name].cost[0],
+            "least": costs.min(),
+            "most": costs.max(),
+        }
+        for name, costs in analysis.orders[i].items()
+    ]
 
 
 def stack_table(profile: Profile):
@@ -150,7 +258,9 @@ def stack_table(profile: Profile):
     """
     table = profile.table().drop(columns="mass")
     costs = [base.finite(one.cost[one.held]) for one in profile]
-    table["cost (FVU)"] += [f" ({span(values)})" if len(values) > 1 else "" for values in costs]
+    table[f"cost ({profile.metric.name})"] += [
+        f" ({span(values)})" if len(values) > 1 else "" for values in costs
+    ]
     return table
 
 

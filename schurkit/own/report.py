@@ -25,6 +25,7 @@ from schurkit.ablation import (
     name_of,
 )
 from schurkit.checks import InputError
+from schurkit.metrics import FVU, METRICS
 from schurkit.rnn import RNN
 from schurkit.schur import SECTORS, SchurForm
 from schurkit.words import listed, plural, short, span
@@ -32,6 +33,7 @@ from schurkit.words import listed, plural, short, span
 from .analysis import Analysis, removals_of
 from .constraints import constraint_line
 from .files import shown
+from .load import Imported
 
 FEW_TRIALS = 32
 HALF = 0.5
@@ -74,30 +76,43 @@ def leak_of(rnn: RNN) -> str:
 
 
 def facts(
-    analysis: Analysis, weights: str = "", unused=(), details: int | None = None
+    analysis: Analysis, weights: str = "", found: Imported | None = None, details: int | None = None
 ) -> list[str]:
-    """What was read: file, sizes, kind, what had to be assumed, what was not used; and which
-    network of a stack the details are of.
+    """What was read: file, sizes, kind, what had to be assumed, what the file says besides, what
+    was not used; and which network of a stack the details are of.
     """
     rnn, assumed = analysis.rnn, analysis.assumed
     kind = {"activation": rnn.activation, "leak": leak_of(rnn), "form": rnn.form}
     words = {name: f"{kind[name]} (assumed)" for name in assumed}
     sizes = {"networks": plural(len(rnn), "network"), "hidden_size": rnn.hidden_size}
     lines = [tell("facts", weights=shown(weights) or "network", **sizes, **kind | words)]
+    more = [
+        (rnn.psi, f"the readout of {'v' if rnn.psi == 'identity' else f'{rnn.psi}(v)'}"),
+        (rnn.c is not None, "a bias inside the activation, φ(v + c)"),
+        (rnn.D is not None, "a diagonal D of its own"),
+        (analysis.trials is not None and analysis.trials.h0 is not None, "a start for each trial"),
+    ]
+    if any(there for there, _ in more):
+        lines.append(tell("with", parts=listed([words for there, words in more if there])))
     if assumed:
         lines.append(tell("assumed", names=listed([f"{name} {kind[name]}" for name in assumed])))
     if details is not None and len(rnn) > 1:
         lines.append(tell("details", label=shown([str(rnn.labels[details])])))
-    return lines + ([tell("unused", names=shown(unused))] if unused else [])
+    if found is None:
+        return lines
+    lines += [tell("read as", convention=found.convention)] if found.readings else []
+    lines += [f"{note[:1].upper()}{note[1:]}." for note in found.notes]
+    return lines + ([tell("unused", names=shown(found.unused))] if found.unused else [])
 
 
 def check_sentence(analysis: Analysis) -> str:
-    """Whether the network is the reader's network."""
+    """Whether the network is the reader's network, and what the outputs decided."""
     check = analysis.check
     if check is None:
         return tell("unchecked")
+    told = tell("settled", words=analysis.settled) + " " if analysis.settled else ""
     name = "checked" if check.ok else "check failed"
-    return tell(name, size=_change(check.max_deviation, ".2g"), hint=check.hint)
+    return told + tell(name, size=_change(check.max_deviation, ".2g"), hint=check.hint)
 
 
 def structure(analysis: Analysis, i: int) -> str:
@@ -116,31 +131,82 @@ def structure(analysis: Analysis, i: int) -> str:
 
 def warnings_of(analysis: Analysis, i: int) -> list[str]:
     """What weakens everything below: a failed check, a network that does not do its task, few
-    trials, a block near the cut.
+    trials, a block near the cut, an order that matters.
     """
     lines, check, form, profile = [], analysis.check, analysis.forms[i], analysis.profile
     if check is not None and not check.ok:
         lines.append(tell("other network", hint=check.hint))
     if profile is not None:
-        if HALF < profile.intact[i] < np.inf:
-            lines.append(tell("poor", fvu=short(profile.intact[i])))
+        metric, value = profile.metric, profile.intact[i]
+        perfect = 0.0 if metric is FVU else 1.0  # of accuracies
+        known = metric in METRICS.values() and np.isfinite(value)
+        if known and abs(perfect - value) > HALF * abs(perfect - profile.chance):
+            lines.append(tell("poor" if metric is FVU else "poor score", **_measured(profile, i)))
         if len(analysis.trials) < FEW_TRIALS:
             lines.append(tell("few trials", trials=plural(len(analysis.trials), "trial")))
     if form.near_cut:
         near = [form.blocks[k].modulus for k in form.near_cut]
         moduli = f"{span(near)} {'lies' if len(near) == 1 else 'lie'}"
         words = {"blocks": plural(len(near), "block"), "cut": short(form.cut)}
-        lines.append(tell("near the cut", moduli=moduli, **words))
-    return lines
+        lines.append(tell("near the cut", moduli=moduli, **words) + _other_sides(analysis, i))
+    return lines + order_lines(analysis, i, True)
+
+
+def _other_sides(analysis: Analysis, i: int) -> str:
+    """What the removals cost with the blocks near the cut on its other side."""
+    if analysis.profile is None or not analysis.sides[i]:
+        return ""
+    own = analysis.profile_of(i)
+    every = {own.n_leading[0]: [own[name].cost[0] for name in SECTORS]} | analysis.sides[i]
+    words = [
+        f"{plural(int(count), 'unit')} in R: "
+        + ", ".join(f"{name} {_change(cost)}" for name, cost in zip(SECTORS, costs))
+        for count, costs in every.items()
+    ]
+    return " " + tell("other side", cost=own.metric.cost, counts="; ".join(words))
+
+
+def order_lines(analysis: Analysis, i: int, moved: bool) -> list[str]:
+    """Sectors whose cost moves with an arbitrary order, or those whose cost does not."""
+    if analysis.profile is None:
+        return []
+    words, profile = [], analysis.profile_of(i)
+    for name, costs in analysis.orders[i].items():
+        one = profile[name]
+        ends = [*costs, one.cost[0]]
+        if not np.isfinite(ends).all() or not one.full[0]:
+            continue
+        least = 0.0 if one.to_lose is None else HARMLESS * abs(one.to_lose[0])
+        if moved == (np.ptp(ends) > max(HALF * abs(one.cost[0]), least)):
+            words.append(
+                f"{name} {_change(one.cost[0])} [{_change(min(ends))}, {_change(max(ends))}]"
+            )
+    if not words:
+        return []
+    count = max(map(len, analysis.orders[i].values()))
+    name = "order matters" if moved else "order"
+    fields = {"orders": plural(count, "random order"), "costs": listed(words)}
+    return [tell(name, cost=profile.metric.cost, **fields)]
+
+
+def _measured(profile: Profile, i: int) -> dict:
+    """The metric, its value intact, and what that value means, as fields of a sentence."""
+    metric, scale = profile.metric, f"{profile.metric.better} is better"
+    if metric is FVU:
+        scale = f"0: perfect; 1: no better than always giving the mean target; {scale}"
+    elif profile.chance is not None:
+        scale = f"{short(profile.chance)}: no better than one that knows nothing; {scale}"
+    return {"metric": metric.name, "value": short(profile.intact[i]), "scale": scale}
 
 
 def task(analysis: Analysis, i: int) -> str:
     """What the network does on the trials as it is."""
     if analysis.profile is None:
         return tell("no trials")
-    intact, trials = analysis.profile.intact[i], plural(len(analysis.trials), "trial")
-    finite = np.isfinite(intact)
-    return tell("task", trials=trials, fvu=short(intact)) if finite else tell("diverges")
+    if not np.isfinite(analysis.profile.intact[i]):
+        return tell("diverges")
+    trials = plural(len(analysis.trials), "trial")
+    return tell("task", trials=trials, **_measured(analysis.profile, i))
 
 
 def headline(analysis: Analysis, i: int) -> list[str]:
@@ -148,7 +214,8 @@ def headline(analysis: Analysis, i: int) -> list[str]:
     lines = [*warnings_of(analysis, i), structure(analysis, i), task(analysis, i)]
     if analysis.profile is None or not np.isfinite(analysis.profile.intact[i]):
         return lines
-    return [*lines, *sentences(analysis.profile_of(i)), *over_networks(analysis.profile)]
+    lines += [*sentences(analysis.profile_of(i)), *order_lines(analysis, i, False)]
+    return [*lines, *over_networks(analysis.profile)]
 
 
 def constraint_sentence(analysis: Analysis, i: int) -> str:
@@ -163,25 +230,33 @@ def sentences(profile: Profile) -> list[str]:
     something.
     """
     several = sum(profile[name].held[0] for name in SECTORS) > 1
-    return [_sentence(profile[name], profile.intact[0]) for name in (TOLD if several else SECTORS)]
+    return [sentence(profile[name], profile) for name in (TOLD if several else SECTORS)]
 
 
-def _sentence(one: Removal, intact: float) -> str:
-    reading, cost, name = one.readings[0], one.cost[0], one.name
+def sentence(one: Removal, profile: Profile) -> str:
+    """How a removal of one network reads, with the numbers behind it."""
+    reading, cost, name, metric = one.readings[0], one.cost[0], one.name, profile.metric
     if reading == "∅":
         return tell("empty", name=name)
     if reading == "–":
         undrawn = f"{listed(DECIDING)} controls were not both drawn"
-        why = undrawn if np.isfinite(intact) else "the unablated network diverged"
+        why = undrawn if np.isfinite(profile.intact[0]) else "the unablated network diverged"
         return tell("unread", name=name, why=why)
-    change = f"FVU {short(cost, '+.2g')}" if np.isfinite(cost) else "it diverges"
-    drawn = [f"{kind} {_drawn(values[0])}" for kind, values in one.controls.items()]
-    numbers = "; ".join([change, *drawn])
-    said = [tell("read", name=name, reading=reading, meaning=MEANING[reading], numbers=numbers)]
-    if intact < 1 <= intact + cost < np.inf:
-        said.append(tell("lost"))
-    if cost <= -HARMLESS * abs(1 - intact):
-        said.append(tell("better"))
+    change = f"{metric.name} {_change(metric.worse * cost)}" if np.isfinite(cost) else "it diverges"
+    drawn = [f"{kind} {_drawn(metric.worse * values[0])}" for kind, values in one.controls.items()]
+    fields = {
+        "reading": reading,
+        "meaning": MEANING[reading],
+        "numbers": "; ".join([change, *drawn]),
+    }
+    said = [tell("read", name=name, **fields)]
+    lose = np.nan if one.to_lose is None else one.to_lose[0]
+    if 0 < lose <= cost < np.inf:
+        said.append(tell("lost" if metric is FVU else "lost to chance"))
+    if cost <= -HARMLESS * abs(lose):
+        said.append(
+            tell("better", what=f"{metric.name} {'falls' if metric.worse > 0 else 'rises'}")
+        )
     return " ".join(said)
 
 
@@ -197,20 +272,21 @@ def _drawn(values) -> str:
 
 def table(profile: Profile, spread: dict | None = None) -> list[dict]:
     """The removals of one network as rows of words; `spread` is that of `over_trials`."""
-    intact, rows = profile.intact[0], []
+    intact, worse, rows = profile.intact[0], profile.metric.worse, []
     for one in removals_of(profile):
-        cost, mass, ends = one.cost[0], one.mass[0], (spread or {}).get(one.name, (np.nan,))
+        change, mass = worse * one.cost[0], one.mass[0]
+        ends = (spread or {}).get(one.name, (np.nan,))
         moved = f" [{', '.join(short(end, '+.2g') for end in ends[1:])}]"
-        drawn = {kind: values[0] for kind, values in one.controls.items()}
+        drawn = {kind: worse * values[0] for kind, values in one.controls.items()}
         rows.append(
             {
                 "removed": one.name,
                 "mass": short(mass, ".3f"),
-                "FVU": _change(intact + cost, ".3g"),
-                "change": _change(cost) + (moved if np.isfinite(ends).all() else ""),
+                profile.metric.name: _change(intact + change, ".3g"),
+                "change": _change(change) + (moved if np.isfinite(ends).all() else ""),
                 **{kind: _drawn(drawn.get(kind, [np.nan])) for kind in profile.controls},
                 "reads": "–" if one.name == "none" else one.readings[0],
-                "sensitivity": _change(cost / mass if mass >= LEAST_MASS else np.nan, ".3g"),
+                "sensitivity": _change(change / mass if mass >= LEAST_MASS else np.nan, ".3g"),
             }
         )
     return rows
@@ -236,7 +312,8 @@ def about_controls(profile: Profile, form: SchurForm) -> list[str]:
     draws = [values.shape[2] for values in profile.controls.values()]
     if not held or not draws:
         return []
-    lines = [tell("beside", draws=plural(draws[0], "random change"), odds=draws[0] + 1)]
+    fields = {"metric": profile.metric.name, "draws": plural(draws[0], "random change")}
+    lines = [tell("beside", odds=draws[0] + 1, **fields)]
     shares = {name: matched_share(form, name.split("+")) for name in held}
     part = [f"{name} {short(100 * share)} %" for name, share in shares.items() if share < 0.9995]
     if part and "matched" in profile.controls:
@@ -248,17 +325,17 @@ def borders(profile: Profile) -> list[str]:
     """Removals of one network whose cost lies about where a removal begins to be more than
     harmless.
     """
-    bound = HARMLESS * (1 - profile.intact[0])
-    near = [one.name for one in profile if bound / 3 < one.cost[0] < 3 * bound]
+    bounds = [(one, HARMLESS * one.to_lose[0]) for one in profile if one.to_lose is not None]
+    near = [one.name for one, bound in bounds if bound / 3 < one.cost[0] < 3 * bound]
     return [tell("edge", names=listed(near))] if near else []
 
 
 # ----------------------------------------------------------------------------------------- as text
-def summary(analysis: Analysis, name: str = "", unused=()) -> str:
+def summary(analysis: Analysis, name: str = "", found: Imported | None = None) -> str:
     """The report as a short text: what was read first, then each network with its table of removals
     beside the controls.
     """
-    lines = [*facts(analysis, name, unused), check_sentence(analysis)]
+    lines = [*facts(analysis, name, found), check_sentence(analysis)]
     for i in range(len(analysis.rnn)):
         lines += ["", *_network_lines(analysis, i)]
     if analysis.profile is not None and (counts := over_networks(analysis.profile)):
@@ -286,6 +363,7 @@ def _network_lines(analysis: Analysis, i: int) -> list[str]:
             "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
             for row in cells
         ]
+        below += order_lines(analysis, i, False)
         below += [f"{word}: {meaning}" for word, meaning in MEANING.items() if word in read]
         below += [*about_controls(profile, form), *_reasons(network)]
     radius = f"spectral radius {short(form.spectral_radius)}; {structure(analysis, i)}"
@@ -316,9 +394,9 @@ def say(lines, kind: str = "plain", **said) -> None:
     nb._publish(data, kind="said", lines=lines, **said)
 
 
-def keep(analysis: Analysis, weights: str = "", unused=()) -> None:
+def keep(analysis: Analysis, weights: str = "", found: Imported | None = None) -> None:
     """Put report and summary into the notebook, unseen, so that `report_in` finds them there."""
-    told = {"report": analysis.report, "summary": summary(analysis, weights, unused)}
+    told = {"report": analysis.report, "summary": summary(analysis, weights, found)}
     nb._publish({"text/plain": ""}, kind="report", **told)
 
 

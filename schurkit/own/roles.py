@@ -17,8 +17,9 @@ import numpy as np
 from schurkit.checks import InputError, real_array
 from schurkit.rnn import ARRAYS
 
-from .conventions import CONVENTIONS, components, ends_of
+from .conventions import CONVENTIONS
 from .files import Contents, argument, checked_path, named, read_arrays, reading, shown
+from .matching import components, ends_of
 from .torch_rnn import several, squares
 
 WEIGHTS = ("W_in", "W_rec", "W_out")
@@ -50,9 +51,9 @@ _LOOKS_LIKE_WEIGHTS = re.compile(r"^(w|b|h|weights?|bias(es)?)([_.\d]|$)", re.IG
 class Said:
     """What a file says of its equation, or the file of parameters beside it.
 
-    activation, form, psi : words.
-    leak : (1) or (units).
-    notes : where it says so, and what in it was skipped.
+    choices : activation and form, words, and leak, (1) or (units), as far as they are said.
+    psi : what is read out, a word.
+    notes : where it says so, by what, and what was skipped.
     names : of the arrays and words that say it.
     """
 
@@ -103,7 +104,7 @@ def _plain(value) -> str:
 
 def _about(name: str) -> str | None:
     """What a name says something about."""
-    parts = components(name) or [""]
+    parts = components(name)
     if parts[-2:] == ["activation_args", "name"]:
         return "activation"
     return next((about for about, names in SAYS.items() if parts[-1] in names.split()), None)
@@ -134,11 +135,10 @@ def _statements(contents: Contents) -> Iterator[tuple[str, str, object]]:
 
 def _of_layers(config) -> Iterator[str]:
     """Activations of the SimpleRNN layers in a configuration of Keras."""
-    values = config.values() if isinstance(config, dict) else config
     if isinstance(config, dict) and config.get("class_name") == "SimpleRNN":
         yield config["config"]["activation"]
     elif isinstance(config, (dict, list)):
-        for value in values:
+        for value in config.values() if isinstance(config, dict) else config:
             yield from _of_layers(value)
 
 

@@ -180,7 +180,7 @@ def _tensor(name: str, flat: np.ndarray, offset: int, shape, strides) -> np.ndar
     return np.lib.stride_tricks.as_strided(flat[offset:], shape, steps, writeable=False)
 
 
-def _numbers(data: bytes, kind: str) -> np.ndarray:
+def _numbers(data, kind: str) -> np.ndarray:
     """A storage's numbers, half precision as float32."""
     if kind == "bf16":
         return widened(np.frombuffer(data, "<u2"))
@@ -203,7 +203,7 @@ def read_pickle(path: Path) -> Contents:
             return _contents(_Operations().value(file), _no_storage)
         operations = [_Operations() for _ in range(5)]
         _, _, _, value, keys = (one.value(file) for one in operations)
-        storages = _storages_after(file.read(), keys, operations[3].storages)
+        storages = _storages_after(file.getbuffer()[file.tell() :], keys, operations[3].storages)
         return _contents(value, storages.__getitem__)
 
 
@@ -211,7 +211,7 @@ def _no_storage(key):
     raise InputError(f"holds a tensor that torch.save did not write: {SAVE}.")
 
 
-def _storages_after(data: bytes, keys: list, kinds: dict) -> dict[str, np.ndarray]:
+def _storages_after(data: memoryview, keys: list, kinds: dict) -> dict[str, np.ndarray]:
     """Storages of a file before 1.6, which stand behind one another: a count, then the numbers."""
     storages, at = {}, 0
     for key in keys:

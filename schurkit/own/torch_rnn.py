@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-
-import numpy as np
 
 from schurkit.checks import InputError
 
-from .conventions import chosen
 from .files import Contents, argument, shown
+from .matching import Match, chosen
 
 _RECURRENT = re.compile(
     r"^(?P<prefix>(?:.*\.)?)weight_hh(?P<layer>_l\d+)?(?P<reverse>_reverse)?$", re.DOTALL
@@ -18,87 +15,41 @@ _RECURRENT = re.compile(
 _GATES = {4: ("an LSTM", "ifgo"), 3: ("a GRU", "rzn")}
 
 
-def holds_state(names) -> bool:
-    """Whether names are those of a torch state dict with a recurrent layer."""
-    return any("weight_hh" in name for name in names)
-
-
-def network_of(
-    contents: Contents,
-    recurrent: str | None = None,
-    readout: str | None = None,
-    aside: Collection[str] = (),
-) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """The network of a state dict: ``weight_ih_l0``, ``weight_hh_l0``, both biases (summed) and a
-    linear readout, under any prefix.
-
-    Parameters
-    ----------
-    contents : of a file.
-    recurrent, readout : prefixes that choose where there are several; with `readout` given, tensors
-        of other layers are left aside.
-    aside : names of tensors that are accounted for.
-
-    Returns
-    -------
-    Arrays under the names that RNN takes, and the names of the tensors that were not used.
+def check_state(contents: Contents, recurrent: str | None = None) -> None:
+    """Refuse a state dict whose recurrent layer is not one plain nn.RNN or nn.RNNCell; other arrays
+    pass.
 
     Raises
     ------
-    InputError : no or several recurrent layers or readouts, LSTM or GRU, two layers, bidirectional,
-        or tensors that belong to no part of the network.
+    InputError : LSTM or GRU, several layers, both directions, changed weights, or no input weights.
     """
     shapes = {name: array.shape for name, array in contents.arrays.items() if array.ndim}
+    if not any("weight_hh" in name for name in shapes):
+        return
     prefix = _recurrent_prefix(shapes, recurrent)
-    suffix = _layer(shapes, prefix)
-    roles = {
-        "W_in": [f"{prefix}weight_ih{suffix}"],
-        "W_rec": [f"{prefix}weight_hh{suffix}"],
-        "b_rec": [f"{prefix}{name}" for name in (f"bias_ih{suffix}", f"bias_hh{suffix}", "bias")],
-    }
-    (inward,), (weight,), biases = roles.values()
-    hidden, group = shapes[weight][0], contents.group.get(weight)
-    if inward not in shapes:
-        raise InputError(f"holds {shown([weight])} but no {shown([inward])}.")
-    beside = {
-        name: shape
-        for name, shape in shapes.items()
-        if contents.group.get(name) == group
-        and name not in (inward, weight, *biases, *aside)
-        and (recurrent is None or "." not in prefix[:-1] or name.startswith(prefix.split(".")[0]))
-    }
-    out = _readout_prefix(beside if readout is None else shapes, beside, hidden, readout)
-    starts = [
-        name
-        for name, shape in beside.items()
-        if name.rpartition(".")[2] == "h0" and np.prod(shape) == hidden
-    ]
-    roles |= {"W_out": [f"{out}weight"], "b_out": [f"{out}bias"]}
-    roles |= {"h0": starts if len(starts) == 1 else []}
-    used = {name for names in roles.values() for name in names}
-    unused = tuple(name for name in beside if name not in used)
-    if unused and readout is None:
-        _refuse_unused(unused, shapes, prefix, out, hidden)
-    for name in biases:
-        if shapes.get(name, (hidden,)) != (hidden,):
-            raise InputError(
-                f"the biases of the recurrent layer must have shape ({hidden},); got "
-                f"{shapes[name]}."
-            )
-    arrays = {
-        role: sum(contents.arrays[name] for name in names if name in shapes)
-        for role, names in roles.items()
-        if any(name in shapes for name in names)
-    }
-    if "h0" in arrays:
-        arrays["h0"] = arrays["h0"].reshape(hidden)
-    return arrays, unused
+    layer = f"{prefix}weight_hh{_layer(shapes, prefix)}"
+    if (inward := layer.replace("weight_hh", "weight_ih")) not in shapes:
+        raise InputError(f"holds {shown([layer])} but no {shown([inward])}.")
+    units, group = shapes[layer][0], contents.group.get(layer)
+    if not any(shape[1:] == (units,) for name, shape in shapes.items() if name != layer):
+        beside = [
+            f"{name} {shape}"
+            for name, shape in shapes.items()
+            if contents.group.get(name) == group and not name.startswith(f"{prefix}weight_")
+        ]
+        raise InputError(
+            f"holds no linear readout: a weight of shape (output, {units}). Beside the recurrent "
+            f"layer it holds {shown(beside)}."
+        )
 
 
-def _refuse_unused(unused, shapes, prefix: str, out: str, hidden: int) -> None:
-    start = [name for name in unused if np.prod(shapes[name]) == hidden]
+def check_unused(unused: tuple[str, ...], contents: Contents, used: Match) -> None:
+    """Refuse tensors that belong to no part of the network."""
+    out, _ = used.readouts[0]
+    hidden = contents.arrays[used.names["weight_hh_l0"]].shape[0]
+    start = [name for name in unused if contents.arrays[name].size == hidden]
     is_h0 = f"--map {argument('h0=' + (start or [''])[0])}"
-    alone = f"--readout {argument(out.rstrip('.'))} (readout=)"
+    alone = f"--readout {argument(out.removesuffix('.weight'))} (readout=)"
     if len(unused) == len(start) == 1:
         raise InputError(
             f"holds {hidden} numbers beside the network: {shown(start)}. If they are the state "
@@ -106,8 +57,8 @@ def _refuse_unused(unused, shapes, prefix: str, out: str, hidden: int) -> None:
         )
     raise InputError(
         f"holds more than one recurrent layer and its linear readout: {shown(unused)}. If the "
-        f"network is {shown([prefix + '*'])} read out by {shown([out + 'weight'])} alone, say so: "
-        f"{alone}."
+        f"network is {shown([used.names['weight_hh_l0']])} read out by {shown([out])} alone, say "
+        f"so: {alone}."
     )
 
 
@@ -185,23 +136,3 @@ def _layer(shapes, prefix: str) -> str:
     if shape[0] != shape[1]:
         raise InputError(f"{shown([weight])} must be square; got shape {shape}.")
     return matches[0]["layer"] or ""
-
-
-def _readout_prefix(shapes, beside, hidden: int, wanted: str | None) -> str:
-    linear = {
-        name.removesuffix("weight"): shape
-        for name, shape in shapes.items()
-        if name.rpartition(".")[2] == "weight" and len(shape) == 2
-    }
-    fitting = [prefix for prefix, shape in linear.items() if shape[1] == hidden]
-    own = None if wanted is None else linear.get(f"{wanted.rstrip('.')}.")
-    if own is not None and own[1] != hidden:
-        raise InputError(
-            f"readout {shown([wanted])} must have shape (output, {hidden}); got {own}."
-        )
-    if not fitting:
-        raise InputError(
-            f"holds no linear readout: a weight of shape (output, {hidden}). Beside the recurrent "
-            f"layer it holds {shown(f'{name} {shape}' for name, shape in beside.items())}."
-        )
-    return chosen(fitting, wanted, "readout", "readout")

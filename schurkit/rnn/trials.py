@@ -22,8 +22,8 @@ class Trials:
     inputs : (trials, time, input), shared by all networks, or (networks, trials, time, input).
     targets : (trials, time, output) or (networks, trials, time, output). Where targets run on after
         the inputs have ended, the network runs **autonomously**: its input is zero there.
-    mask : which time steps count: (time), (trials, time) or (networks, trials, time), zeros and
-        ones; all when left out.
+    mask : which time steps count: (time), (trials, time) or (networks, trials, time), or which
+        cells, in the shape of the targets; zeros and ones; all when left out.
     h0 : where each trial starts, (trials, hidden), or (networks, trials, hidden) where the inputs
         have a networks axis, too; rollouts take it in place of the network's.
 
@@ -59,7 +59,7 @@ class Trials:
                 f"{inputs.shape[-2]} input steps."
             )
         mask = np.ones(targets.shape[-2]) if self.mask is None else real_array(self.mask, "mask")
-        shapes = (targets.shape[-2:-1], targets.shape[-3:-1], targets.shape[:-1])
+        shapes = (*(targets.shape[-2 - k : -1] for k in range(targets.ndim - 1)), targets.shape)
         if mask.shape not in shapes:
             raise InputError(
                 f"mask must have shape {' or '.join(map(str, dict.fromkeys(shapes)))}; got "
@@ -86,29 +86,34 @@ class Trials:
         return self.targets.shape[-3]
 
     @cached_property
+    def counted_cells(self) -> np.ndarray:
+        """Which cells count, the mask in the shape of the targets."""
+        by_step = self.mask.ndim < self.targets.ndim
+        mask = self.mask[..., None] if by_step else self.mask
+        return read_only(np.broadcast_to(mask, self.targets.shape))
+
+    @cached_property
     def counted(self) -> np.ndarray:
-        """Which steps count, (trials, time) or (networks, trials, time): the mask, written out for
-        each trial.
+        """Which steps count, (trials, time) or (networks, trials, time): those of which some output
+        does.
         """
-        return read_only(np.broadcast_to(self.mask, self.targets.shape[:-1]))
+        return read_only(self.counted_cells.any(axis=-1))
 
     @cached_property
     def mean_target(self) -> np.ndarray:
-        """Mean target of each output over counted steps, (output) or (networks, output),
-        float64.
+        """Mean target of each output over counted steps, (output) or (networks, output), float64; 0
+        of an output that never counts.
         """
-        counted = self.counted[..., None]
-        return read_only(
-            (self.targets.astype(np.float64) * counted).sum(axis=(-3, -2))
-            / counted.sum(axis=(-3, -2))
-        )
+        cells = self.counted_cells
+        total = (self.targets.astype(np.float64) * cells).sum(axis=(-3, -2))
+        return read_only(total / np.maximum(cells.sum(axis=(-3, -2)), 1))
 
     @cached_property
     def total_variance(self) -> np.ndarray:
         """Σ‖y − ȳ‖² over counted steps, what FVU divides by: a number, or (networks,); 0 where the
         targets do not vary.
         """
-        counted = self.counted[..., None]
+        counted = self.counted_cells
         deviations = (self.targets - self.mean_target[..., None, None, :]) * counted
         low = np.min(self.targets, axis=(-3, -2), where=counted, initial=np.inf)
         high = np.max(self.targets, axis=(-3, -2), where=counted, initial=-np.inf)

@@ -22,7 +22,7 @@ from .blocks import (
     scaled_down,
     tie_tolerance,
 )
-from .matrix import is_whole
+from .matrix import is_whole, mean_step
 
 SECTORS = ("RR", "CR", "CC")
 
@@ -49,6 +49,7 @@ class SchurForm:
     n_leading : number of units (rows of T) in R.
     refused : one line for each move that LAPACK refused; empty when the order is what was asked
         for.
+    D : (hidden,) of the step matrix; None where it is 1 − leak.
     """
 
     Q: np.ndarray
@@ -58,6 +59,7 @@ class SchurForm:
     leak: float | np.ndarray
     n_leading: int
     refused: tuple[str, ...] = ()
+    D: np.ndarray | None = None
 
     def __repr__(self) -> str:
         return (
@@ -89,13 +91,13 @@ class SchurForm:
 
     @property
     def cut(self) -> float:
-        """The least modulus in R: threshold^ā × radius, ā the mean leak, so that the threshold is a
-        ratio **per time constant**.
+        """The least modulus in R: threshold^ā × radius, ā the mean of 1 − D (the mean leak), so
+        that the threshold is a ratio **per time constant**.
 
         At leak 1 that is the paper's rule; as dt → 0 it becomes a rule on Re λ, and networks that
         differ in their time step alone agree.
         """
-        return _cut_modulus(self.radius, self.threshold, self.leak)
+        return _cut_modulus(self.radius, self.threshold, mean_step(self.leak, self.D))
 
     @property
     def near_cut(self) -> tuple[int, ...]:
@@ -105,7 +107,7 @@ class SchurForm:
         if not self.cut > 0:
             return ()
         with np.errstate(divide="ignore"):
-            distance = np.abs(np.log(self.moduli / self.cut)) / np.mean(self.leak)
+            distance = np.abs(np.log(self.moduli / self.cut)) / mean_step(self.leak, self.D)
         return tuple(np.flatnonzero(distance <= np.log1p(0.02)).tolist())
 
     @cached_property
@@ -123,11 +125,9 @@ class SchurForm:
     @property
     def spectral_radius(self) -> float:
         """The largest |λ| of W_rec itself, whatever the leak."""
-        return (
-            self.radius
-            if is_whole(self.leak)
-            else float(np.abs(np.linalg.eigvals(self.W_rec)).max())
-        )
+        if is_whole(self.leak, self.D):
+            return self.radius
+        return float(np.abs(np.linalg.eigvals(self.W_rec)).max())
 
     # ------------------------------------------------------------------------------ the parts of T
     @cached_property
@@ -155,11 +155,10 @@ class SchurForm:
         """(hidden, hidden) recurrent weights rebuilt from Q T Qᵀ: equal to what came in up to
         rounding, not bit for bit.
         """
-        if is_whole(self.leak):
+        if is_whole(self.leak, self.D):
             return self.weights(self.T)
-        return self.weights(self.T) - np.diag(
-            np.broadcast_to((1 - self.leak) / self.leak, self.hidden_size)
-        )
+        D = 1 - self.leak if self.D is None else self.D
+        return self.weights(self.T) - np.diag(np.broadcast_to(D / self.leak, self.hidden_size))
 
     def sector_mask(self, name: str) -> np.ndarray:
         """(hidden, hidden) booleans: the entries of N in sector "RR", "CR" (C drives R, upper
@@ -264,11 +263,9 @@ class SchurForm:
         rows, columns = (_range(delta_T.any(axis=axis)) for axis in (1, 0))
         Q, inside = (part.astype(dtype, copy=False) for part in (self.Q, delta_T[rows, columns]))
         change = (Q[:, rows] @ inside) @ Q[:, columns].T
-        return (
-            change
-            if is_whole(self.leak)
-            else change / np.broadcast_to(self.leak, self.hidden_size)[:, None]
-        )
+        if is_whole(self.leak):
+            return change
+        return change / np.broadcast_to(self.leak, self.hidden_size)[:, None]
 
     def _change(self, delta_T) -> np.ndarray:
         delta_T = real_array(delta_T, "delta_T", ("hidden", "hidden"), dtype=np.float64)
@@ -284,7 +281,8 @@ class SchurForm:
         form in another order may refuse.
         """
         threshold = checked_threshold(threshold)
-        n_leading, late = cut_of(self.blocks, threshold, frobenius(self.T), self.leak)
+        step = mean_step(self.leak, self.D)
+        n_leading, late = cut_of(self.blocks, threshold, frobenius(self.T), step)
         if late and not self.refused:
             raise InputError(
                 f"with_threshold({threshold:g}) cannot cut this order: the block at row {late[0]} "
@@ -368,16 +366,18 @@ def _range(there: np.ndarray) -> slice:
     return slice(where[0], where[-1] + 1) if len(where) else slice(0)
 
 
-def _cut_modulus(radius: float, threshold: float, leak) -> float:
-    return float(threshold ** np.mean(leak) * radius)
+def _cut_modulus(radius: float, threshold: float, step: float) -> float:
+    return float(threshold**step * radius)
 
 
-def cut_of(blocks: tuple[Block, ...], threshold: float, norm: float, leak) -> tuple[int, list[int]]:
+def cut_of(
+    blocks: tuple[Block, ...], threshold: float, norm: float, step: float
+) -> tuple[int, list[int]]:
     """Row of the first block below the threshold, and the rows of later blocks that are not (an
-    order by modulus has none).
+    order by modulus has none); `step` as in `mean_step`.
     """
     radius = max(block.modulus for block in blocks)
-    least = _cut_modulus(radius, threshold, leak) - tie_tolerance(norm, radius)
+    least = _cut_modulus(radius, threshold, step) - tie_tolerance(norm, radius)
     n_leading = next(
         (block.start for block in blocks if block.modulus < least),
         blocks[-1].start + blocks[-1].size,

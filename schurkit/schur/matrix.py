@@ -6,22 +6,45 @@ from __future__ import annotations
 
 import numpy as np
 
-from schurkit.checks import InputError, real_array
+from schurkit.checks import InputError, read_only, real_array
 
 from .blocks import departure_of, lapack_schur, norm_of, scaled_down
 
 
-def is_whole(leak) -> bool:
+def is_whole(leak, D=None) -> bool:
     """Whether the step matrix is W_rec itself."""
-    return np.ndim(leak) == 0 and leak == 1
+    return np.ndim(leak) == 0 and leak == 1 and D is None
 
 
-def step_matrix(W_rec, leak) -> np.ndarray:
-    """(I − diag(leak)) + diag(leak) W_rec; W_rec as it came where it is no square matrix."""
-    if is_whole(leak) or np.ndim(W_rec) != 2 or np.shape(W_rec)[0] != np.shape(W_rec)[1]:
+def step_matrix(W_rec, leak, D=None) -> np.ndarray:
+    """diag(D) + diag(leak) W_rec, D = 1 − leak where it is None; W_rec as it came where it is no
+    square matrix.
+    """
+    if is_whole(leak, D) or np.ndim(W_rec) != 2 or np.shape(W_rec)[0] != np.shape(W_rec)[1]:
         return W_rec
     a = np.broadcast_to(leak, len(W_rec))
-    return np.diag(1 - a) + a[:, None] * real_array(W_rec, "W_rec", dtype=np.float64)
+    W_rec = real_array(W_rec, "W_rec", dtype=np.float64)
+    return np.diag(1 - a if D is None else D) + a[:, None] * W_rec
+
+
+def mean_step(leak, D=None) -> float:
+    """ā, the mean of 1 − D: the length of a step in time constants."""
+    return float(np.mean(leak if D is None else 1 - D))
+
+
+def checked_D(D, hidden: int) -> np.ndarray | None:
+    """(hidden,) float64, read-only; None where it is None."""
+    if D is None:
+        return None
+    D = real_array(D, "D", ("hidden",), dtype=np.float64)
+    if len(D) != hidden:
+        raise InputError(f"D must hold one number a unit, ({hidden},); got shape {D.shape}.")
+    if not mean_step(1.0, D) > 0:
+        raise InputError(
+            "D must have a mean below 1, or there is no time constant to cut per; got a mean of "
+            f"{D.mean():.4g}."
+        )
+    return read_only(D)
 
 
 def henrici(W_rec, relative: bool = False) -> float:

@@ -26,12 +26,12 @@ from schurkit.checks import checked_leak
 
 from .blocks import finish_form, lapack_schur, order_blocks
 from .form import SchurForm, checked_threshold, cut_of, warn_of
-from .matrix import checked_W_rec, step_matrix
+from .matrix import checked_D, checked_W_rec, mean_step, step_matrix
 
 
-def real_schur(W_rec, threshold: float = 0.9, *, leak: float = 1.0) -> SchurForm:
-    """Ordered real Schur form of one network's step matrix, (I − diag(leak)) + diag(leak) W_rec = Q
-    T Qᵀ: W_rec itself at leak 1.
+def real_schur(W_rec, threshold: float = 0.9, *, leak: float = 1.0, D=None) -> SchurForm:
+    """Ordered real Schur form of one network's step matrix, diag(D) + diag(leak) W_rec = Q T Qᵀ:
+    W_rec itself at leak 1, unless D is given.
 
     Blocks stand by nonincreasing modulus of their eigenvalues; ties (within 8 eps of the norm) keep
     LAPACK's order and a complex pair is never split. 2x2 blocks are standardised: equal diagonal,
@@ -43,8 +43,11 @@ def real_schur(W_rec, threshold: float = 0.9, *, leak: float = 1.0) -> SchurForm
     W_rec : (hidden, hidden) recurrent weights in the column convention h_t = φ(W_rec h_{t−1} + …),
         as `nn.RNN.weight_hh_l0`; used in float64.
     threshold : from 0 to 1. R holds the blocks of modulus ≥ threshold^ā × the largest, ā the mean
-        leak (`SchurForm.cut`), up to the tie tolerance. If all moduli are 0, all blocks are in R.
+        of 1 − D (`SchurForm.cut`), up to the tie tolerance. If all moduli are 0, all blocks are in
+        R.
     leak : dt/τ, one number or one a unit, (hidden,), above 0 and at most 1.
+    D : (hidden,), what of each unit's voltage stays for a step, of a mean below 1; 1 − leak when
+        left out.
 
     Returns
     -------
@@ -53,7 +56,7 @@ def real_schur(W_rec, threshold: float = 0.9, *, leak: float = 1.0) -> SchurForm
     Raises
     ------
     InputError : not one square real finite matrix, a norm beyond the float64 range, or a threshold
-        or leak out of range.
+        or leak or D out of range.
 
     Examples
     --------
@@ -64,15 +67,12 @@ def real_schur(W_rec, threshold: float = 0.9, *, leak: float = 1.0) -> SchurForm
 
     Source: S. Dräger, arXiv:2606.18457, §2, whose α is our threshold; LAPACK dgees and dtrexc.
     """
-    threshold, leak = (
-        checked_threshold(threshold),
-        checked_leak(leak, np.shape(W_rec)[0] if np.ndim(W_rec) else 0),
-    )
-    W_scaled, exponent, norm = checked_W_rec(step_matrix(W_rec, leak), "real_schur")
+    threshold, hidden = checked_threshold(threshold), np.shape(W_rec)[0] if np.ndim(W_rec) else 0
+    leak, D = checked_leak(leak, hidden), checked_D(D, hidden)
+    W_scaled, exponent, norm = checked_W_rec(step_matrix(W_rec, leak, D), "real_schur")
     T, Q = lapack_schur(W_scaled)
     refused = order_blocks(T, Q, exponent, norm)
     T, Q, blocks = finish_form(T, Q, exponent)
     warn_of(refused)
-    return SchurForm(
-        Q, T, blocks, threshold, leak, cut_of(blocks, threshold, norm, leak)[0], refused
-    )
+    n_leading, _ = cut_of(blocks, threshold, norm, mean_step(leak, D))
+    return SchurForm(Q, T, blocks, threshold, leak, n_leading, refused, D)

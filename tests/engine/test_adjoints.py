@@ -1,19 +1,25 @@
 """Backward passes from any signal at the outputs, against finite differences of rollouts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers import random_rnn, random_trials
 
-from schurkit import RNN, rollout
+from schurkit import RNN, Trials, rollout
+from schurkit.ablation.changes import forms_of
+from schurkit.ablation.couplings import coupling_estimates, exact_effects
 from schurkit.engine.adjoints import output_adjoints
-from schurkit.rnn import ARRAYS
 
+D, C = np.linspace(-0.5, 0.9, 7), np.linspace(-1, 1, 7)
 KINDS = [
     {},
     {"activation": "relu"},
-    {"leak": 0.4},
-    {"form": "voltage", "leak": 0.3},
-    {"form": "voltage"},
+    {"activation": "softplus", "leak": 0.4},
+    {"form": "voltage", "leak": np.linspace(0.2, 1, 7)},
+    {"form": "voltage", "activation": "retanh", "leak": 0.4, "c": C},
+    {"form": "voltage", "activation": "relu", "D": D, "psi": "identity"},
+    {"form": "voltage", "activation": "sigmoid", "D": D, "c": C, "psi": "tanh"},
 ]
 
 
@@ -21,32 +27,44 @@ KINDS = [
 @pytest.mark.parametrize("late", [0, 3])
 def test_adjoints_are_the_slopes_of_the_outputs(kind, late):
     rnn, trials = random_rnn(1, **kind), random_trials()
-    steps = trials.targets.shape[1]
-    signal = np.random.default_rng(2).normal(size=(steps - late, len(trials), rnn.output_size))
-    with output_adjoints(rnn, trials.inputs, steps) as network:
+    rng = np.random.default_rng(2)
+    if late:
+        trials = replace(trials, h0=rng.normal(size=(6, 7)))
+    signal = rng.normal(size=(8 - late, 6, 4))
+    with output_adjoints(rnn, trials) as network:
         adjoint, driving = network.back(signal).copy(), network.driving.copy()
-        assert network.outputs == pytest.approx(
-            rollout(rnn, trials).outputs[0].transpose(1, 0, 2), rel=1e-12
-        )
+        outputs = np.moveaxis(rollout(rnn, trials).outputs[0], 0, 1)
+        assert network.outputs == pytest.approx(outputs, rel=1e-12)
         assert np.array_equal(network.back(signal), adjoint)
 
-    def total(name, place, change):
-        arrays = {array: getattr(rnn, array).copy() for array in ARRAYS}
-        arrays[name][(0, *place)] += change
-        return (
-            rollout(RNN(**arrays, **kind), trials).outputs[0].transpose(1, 0, 2)[late:] * signal
-        ).sum()
+    def slope(name, place):
+        ends = []
+        for change in (1e-6, -1e-6):
+            moved = np.array(rnn.arrays[name])
+            moved[(0, *place)] += change
+            outputs = rollout(replace(rnn, **{name: moved}), trials).outputs[0]
+            ends.append((np.moveaxis(outputs, 0, 1)[late:] * signal).sum())
+        return pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-6, abs=1e-6)
 
     for unit in range(3):
-        slope = (total("b_rec", (unit,), 1e-6) - total("b_rec", (unit,), -1e-6)) / 2e-6
-        assert adjoint[..., unit].sum() == pytest.approx(slope, rel=1e-6, abs=1e-6)
-        slope = (total("W_rec", (unit, 4), 1e-6) - total("W_rec", (unit, 4), -1e-6)) / 2e-6
-        assert (adjoint[..., unit] * driving[..., 4]).sum() == pytest.approx(
-            slope, rel=1e-6, abs=1e-6
-        )
+        assert adjoint[..., unit].sum() == slope("b_rec", (unit,))
+        assert (adjoint[..., unit] * driving[..., 4]).sum() == slope("W_rec", (unit, 4))
+
+
+def test_estimates_of_couplings_follow_the_equation():
+    """First order: what removing a millionth of each coupling costs, in millionths."""
+    kind = {"form": "voltage", "leak": np.linspace(0.2, 1, 7), "D": D, "c": C, "psi": "identity"}
+    rnn, trials = random_rnn(1, activation="sigmoid", **kind), random_trials()
+    trials = replace(trials, h0=np.random.default_rng(4).normal(size=(6, 7)))
+    [form] = forms_of(rnn)
+    assert np.array_equal(form.D, D) and form.W_rec == pytest.approx(rnn.W_rec[0], abs=1e-12)
+    first, _ = coupling_estimates(rnn, form, trials)
+    parts = [form.coupling(i, j) * 1e-6 for i, j in form.couplings()]
+    costs = exact_effects(rnn, form, trials, parts) * 1e6
+    assert costs == pytest.approx([first[pair] for pair in form.couplings()], rel=1e-3, abs=1e-6)
 
 
 def test_a_network_that_diverges_gives_no_warning():
     rnn = RNN([[1.0]], [[1e200]], [[1.0]], activation="relu")
-    with output_adjoints(rnn, np.ones((1, 4, 1)), 4) as network:
+    with output_adjoints(rnn, Trials(np.ones((1, 4, 1)), np.ones((1, 4, 1)))) as network:
         assert not np.isfinite(network.back(np.ones((4, 1, 1)))).all()

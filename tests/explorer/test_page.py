@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -179,6 +180,14 @@ def refused_ablation(rnn=None, trials=None, metric="fvu", **kwargs):
         (
             lambda: refused_ablation(random_rnn(1, 4, biases=False, leak=np.full(4, 0.5))),
             "one leak for all units",
+        ),
+        (
+            lambda: refused_ablation(random_rnn(1, 4, form="voltage", psi="identity")),
+            "needs tanh or relu, one leak for all units, no D, c or psi",
+        ),
+        (
+            lambda: page.frequency(replace(adder(), activation="sigmoid")),
+            "the activation of an explorer in a page must be one of 'tanh', 'relu'",
         ),
         (lambda: refused_ablation(random_rnn(1, 129, biases=False)), "at most 128 units; got 129"),
         (

@@ -84,7 +84,7 @@ N, K, L = UNITS, INPUTS, OUTPUTS
 
 
 def r(*shape):
-    return rng.normal(size=shape) / np.sqrt(len(shape) > 1 and N or 4)
+    return rng.normal(size=shape) / np.sqrt((len(shape) > 1 and N) or 4)
 
 
 W, W_in, W_out, b, b_in, b_out, h0 = r(N, N), r(N, K), r(L, N), r(N), r(N), r(L), r(N)
@@ -118,6 +118,8 @@ psych = {"rec_connectivity": np.ones((N, N)), "init_state": h0[None], "W_rec/Ada
 psych |= {"dale_ratio": np.array(None, dtype=object)}
 two = {"out_pos.weight": W_out, "out_pos.bias": b_out, "out_map.weight": 2 * W_out}
 two_net = {"W_out": np.concatenate([W_out, 2 * W_out]), "b_out": np.append(b_out, [0, 0])}
+
+cell = {"weight_ih": W_in, "weight_hh": W, "bias_ih": b, "bias_hh": b_in}
 
 SAMPLES = [
     Sample(
@@ -187,7 +189,7 @@ SAMPLES = [
         {
             "w": W,
             "m": sign,
-            "som_m": W > -1,
+            "som_m": W < 0.3,
             "w_in": W_in,
             "w_out": W_out,
             "b_out": b_out[:, None],
@@ -196,7 +198,7 @@ SAMPLES = [
             "activation": "sigmoid",
         },
         plain
-        | {"W_rec": np.maximum(W, 0) @ sign * (W > -1), "b_out": b_out, "activation": "sigmoid"}
+        | {"W_rec": np.maximum(W, 0) @ sign * (W < 0.3), "b_out": b_out, "activation": "sigmoid"}
         | spread,
     ),
     Sample(
@@ -248,6 +250,11 @@ SAMPLES = [
             ".readout.bias": b_out,
         },
         biased | {"b_rec": b},
+    ),
+    Sample(
+        "cell.pt",
+        {f"c.{k}": v for k, v in cell.items()} | {"o.weight": W_out},
+        plain | {"b_rec": b + b_in},
     ),
     Sample(
         "rnn.pt",

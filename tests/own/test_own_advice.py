@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
+import torch.nn.utils.prune
 from samples import SAMPLES, write_hdf5
 
 import schurkit
@@ -15,8 +16,6 @@ from schurkit.__main__ import main
 
 NET = {"W_in": np.ones((4, 2)), "W_rec": np.triu(np.ones((4, 4))) / 2, "W_out": np.ones((1, 4))}
 KERAS = next(sample for sample in SAMPLES if sample.file == "keras.hdf5").saved
-import torch.nn.utils.prune  # noqa: F401
-
 nn, tools = torch.nn, torch.nn.utils
 
 
@@ -192,8 +191,8 @@ WRONG = {
     "A is dense.npz": lambda path: np.savez(path, **DENSE),
     "cubic.npz": arrays(**GAMMA),
 }
-GOOD = "Save or fetch|git lfs pull|give the path|plain numbers|must|is empty|do not fit|rename it|name it so"
-GOOD += "|expected a diagonal|train with"
+GOOD = "Save or fetch|git lfs pull|give the path|plain numbers|must|is empty|do not fit|rename it"
+GOOD += "|name it so|expected a diagonal|train with"
 ACTIONS = {
     r"'-v7'": lambda path: scipy.io.savemat(path, NET),
     r"model.save\('model.h5'\)": lambda path: write_hdf5(path.with_name("model.h5"), KERAS),

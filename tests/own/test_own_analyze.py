@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -13,12 +14,13 @@ import pytest
 from examined import examined
 from helpers import orthogonal, random_rnn, self_trials
 
-from schurkit import RNN, InputError, Trials, fvu, rollout
+from schurkit import RNN, InputError, Trials, ablation_profile, fvu, real_schur, rollout
 from schurkit.__main__ import main
-from schurkit.ablation import MEANING, READINGS
+from schurkit.ablation import MEANING, READINGS, ablate
 from schurkit.own import analysis, analyze
-from schurkit.own.report import sentences, summary
+from schurkit.own.report import headline, sentence, sentences, summary
 from schurkit.rnn import ARRAYS
+from schurkit.schur.form import SchurOrderWarning
 
 SUBSETS = [[], ["RR"], ["CR"], ["CC"], ["RR", "CR"], ["RR", "CC"], ["CR", "CC"], ["RR", "CR", "CC"]]
 
@@ -62,7 +64,9 @@ NETWORK = {
     "refused": [str],
     "constraints": CONSTRAINTS,
 }
-WITH_TRIALS = {"metric": str, "n_trials": int, "full": {"fvu": NUMBER}, "ablations": [ABLATION]}
+WITH_TRIALS = {"metric": str, "n_trials": int, "controls_dtype": str, "ablations": [ABLATION]}
+WITH_TRIALS |= {"full": {"fvu": NUMBER}, "to_lose": (float, type(None))}
+WITH_TRIALS |= {"orders": dict, "other_sides": [dict]}
 REPORT = {
     "schema": int,
     "schurkit": str,
@@ -74,6 +78,7 @@ REPORT = {
     "form": str,
     "assumed": [str],
     "checked": (dict, type(None)),
+    "metric": (str, type(None)),
     "networks": [NETWORK],
 }
 
@@ -103,14 +108,9 @@ def validate(value, schema, where="report"):
 def validate_report(report, *, trials):
     network = NETWORK | (WITH_TRIALS if trials else {})
     validate(report, REPORT | {"networks": [network]})
-    if trials:
-        assert all(
-            [entry["removed"] for entry in one["ablations"]] == SUBSETS
-            for one in report["networks"]
-        )
-        assert {
-            entry["reading"] for one in report["networks"] for entry in one["ablations"]
-        } <= set(READINGS)
+    for one in report["networks"] if trials else ():
+        assert [entry["removed"] for entry in one["ablations"]] == SUBSETS
+        assert {entry["reading"] for entry in one["ablations"]} <= set(READINGS)
 
 
 # ------------------------------------------------------------------ a matrix built from its answer
@@ -154,15 +154,11 @@ def test_the_profile_of_a_matrix_built_by_hand():
     (network,) = report["networks"]
     assert network["n_leading"] == 2 and network["spectral_radius"] == pytest.approx(1.0)
     assert np.allclose([modulus for *_, modulus in network["blocks"]], MODULI)
-    norms = {name: np.linalg.norm((T - np.diag(MODULI))[where]) for name, where in SECTORS.items()}
-    expected = norms | {
-        "N": np.linalg.norm(T - np.diag(MODULI)),
-        "B": np.linalg.norm(MODULI),
-        "T": np.linalg.norm(T),
-    }
-    assert network["norms"] == pytest.approx(expected) and network["henrici"] == pytest.approx(
-        expected["N"]
-    )
+    N = T - np.diag(MODULI)
+    norms = {name: np.linalg.norm(N[where]) for name, where in SECTORS.items()}
+    norms |= {"N": np.linalg.norm(N), "B": np.linalg.norm(MODULI), "T": np.linalg.norm(T)}
+    assert network["norms"] == pytest.approx(norms)
+    assert network["henrici"] == pytest.approx(norms["N"])
     intact = float(fvu(rollout(rnn, trials), trials)[0])
     assert network["full"]["fvu"] == pytest.approx(intact)
     for entry in network["ablations"]:
@@ -178,33 +174,116 @@ def test_the_profile_of_a_matrix_built_by_hand():
 
 
 def test_controls_are_quantiles_of_their_draws():
-    from schurkit import ablation_profile
-
     _, rnn = built()
     trials, _ = trials_of(rnn)
-    found = examined(rnn, trials, controls=("block-upper", "full"), draws=20, seed=4)
-    report, profile_of_all = found.report, found.profile
-    entry = report["networks"][0]["ablations"][2]
-    profile = ablation_profile(
-        rnn, trials, subsets=[("CR",)], controls=("block-upper", "full"), draws=20, seed=4
-    )
+    asked = {"controls": ("block-upper", "full"), "draws": 20, "seed": 4}
+    found = examined(rnn, trials, **asked)
+    profile = ablation_profile(rnn, trials, subsets=[("CR",)], **asked)
+    entry = found.report["networks"][0]["ablations"][2]
+    assert [control["kind"] for control in entry["controls"]] == ["block-upper", "full"]
     for control in entry["controls"]:
         deltas = profile["CR"].controls[control["kind"]][0]
-        found = [control[f"delta_fvu_{end}"] for end in ("least", "low", "median", "high", "most")]
-        assert control["n"] == 20 and found == pytest.approx(
-            np.quantile(deltas, [0, 0.025, 0.5, 0.975, 1]).tolist()
-        )
-        assert (control["beyond"], control["below"]) == (
-            entry["delta_fvu"] > found[-1],
-            entry["delta_fvu"] < found[0],
-        )
-    assert [control["kind"] for control in entry["controls"]] == ["block-upper", "full"]
-    assert "CR cannot be read: permuted and matched controls were not both drawn." in sentences(
-        profile_of_all
-    )
-    assert (
-        analyze(rnn, trials, seed=4) == analyze(rnn, trials, seed=4) != analyze(rnn, trials, seed=5)
-    )
+        ends = [control[f"delta_fvu_{end}"] for end in ("least", "low", "median", "high", "most")]
+        quantiles = np.quantile(deltas, [0, 0.025, 0.5, 0.975, 1])
+        assert control["n"] == 20 and ends == pytest.approx(quantiles.tolist())
+        assert control["beyond"] == (entry["delta_fvu"] > ends[-1])
+        assert control["below"] == (entry["delta_fvu"] < ends[0])
+    told = "CR cannot be read: permuted and matched controls were not both drawn."
+    assert told in sentences(found.profile)
+    first, again, another = (analyze(rnn, trials, seed=seed) for seed in (4, 4, 5))
+    assert first == again != another
+
+
+# ------------------------------------------------------------- the metric, the order and the border
+@pytest.fixture
+def classes():
+    """A network that tells three classes apart at the last step, well but not always."""
+    rnn = replace(random_rnn(1, 8, 2, 3, biases=False), labels=("c",))
+    inputs = np.random.default_rng(0).normal(size=(60, 6, 2))
+    outputs = rollout(rnn, inputs).outputs[0]
+    noisy = outputs + np.random.default_rng(1).normal(size=outputs.shape)
+    targets = np.eye(3)[noisy.argmax(axis=2)]
+    return rnn, Trials(inputs, targets, np.arange(6) == 5), outputs
+
+
+def test_an_analysis_in_the_metric_of_the_task(classes):
+    rnn, trials, outputs = classes
+    found = examined(rnn, trials, metric="", draws=6)
+    report, told = found.report, summary(found)
+    (network,) = report["networks"]
+    share = lambda y: (y.argmax(2) == trials.targets.argmax(2))[:, -1].mean()  # noqa: E731
+    assert report["metric"] == network["metric"] == "accuracy"
+    assert network["full"] == {"value": pytest.approx(share(outputs))}
+    chance = np.bincount(trials.targets[:, -1].argmax(1)).max() / 60
+    assert network["to_lose"] == pytest.approx(share(outputs) - chance)
+    form = real_schur(rnn.W_rec[0])
+    for entry in network["ablations"]:
+        without = ablate(rnn, form, [tuple(entry["removed"])])
+        value = share(rollout(without, trials).outputs[0])
+        assert entry["value"] == pytest.approx(value) and "delta_fvu" not in entry
+        assert entry["delta"] == pytest.approx(value - share(outputs))
+        for control in entry["controls"]:
+            least = control["delta_least"]
+            assert control["beyond"] == (least is not None and entry["delta"] < least)
+    assert f"has accuracy {share(outputs):.3g}" in told and "higher is better" in told
+    assert "Controls: change of accuracy under 6" in told and "FVU" not in told
+    change = f"{network['ablations'][-1]['delta']:+.2g}".replace("-", "−")
+    assert f"accuracy {change}; permuted" in " ".join(sentences(found.profile_of(0)))
+    assert examined(rnn, trials, draws=2).report["metric"] == "fvu"
+
+
+def test_a_score_that_falls_to_chance_is_lost(classes):
+    rnn, trials, _ = classes
+    silent = replace(rnn, W_out=-rnn.W_out)
+    found = examined(silent, trials, metric="accuracy", draws=2)
+    assert "Warning: the network does little better than one that knows nothing" in summary(found)
+    profile = found.profile_of(0)
+    lose = replace(profile["CR"], to_lose=np.array([0.1]), cost=np.array([0.2]))
+    assert "no better than one that knows nothing" in sentence(lose, profile)
+    better = replace(lose, cost=np.array([-0.2]))
+    assert "Without it accuracy rises." in sentence(better, profile)
+
+
+def test_costs_under_other_orders_and_on_the_other_side_of_the_cut():
+    """Two modes of one modulus, of which the couplings of one carry all that is read; and two
+    moduli near the cut.
+    """
+    W_rec = np.diag([1.0, 0.5, 0.5 - 1e-12, 0.5 - 2e-12, 0.1])
+    W_rec[1, 2] = W_rec[2, 3] = W_rec[1, 3] = 0.4
+    rnn = RNN(np.eye(5), W_rec, np.eye(5)[1:2])
+    found = examined(rnn, self_trials(rnn, 40), draws=2, orders=8)
+    (network,) = found.report["networks"]
+    (costs,) = [network["orders"]["CC"]]
+    form, trials = real_schur(W_rec), self_trials(rnn, 40)
+    for seed, cost in enumerate(costs):
+        other = form.random_order(seed)
+        changed = rnn.with_W_rec(W_rec - other.weights(other.sector("CC")))
+        assert cost == pytest.approx(fvu(rollout(changed, trials), trials)[0], abs=1e-5)
+    rnn = RNN(np.eye(5), np.diag([1.0, 0.91, 0.89, 0.5, 0.1]) + np.triu(np.ones((5, 5)), 1) / 9,
+              np.ones((1, 5)))  # fmt: skip
+    found = examined(rnn, trials := self_trials(rnn, 40), draws=2)
+    sides = found.report["networks"][0]["other_sides"]
+    assert [side["n_leading"] for side in sides] == [3, 1]
+    for side, level in zip(sides, (0.88, 0.92)):
+        cut = real_schur(rnn.W_rec[0], level)
+        for name, cost in side["costs"].items():
+            changed = rnn.with_W_rec(rnn.W_rec[0] - cut.weights(cut.sector(name)))
+            assert cost == pytest.approx(fvu(rollout(changed, trials), trials)[0], abs=1e-5)
+    told = summary(found)
+    assert "Warning: 2 blocks" in told and "On either side (rise of FVU): 2 units in R: RR" in told
+    assert f"3 units in R: RR {sides[0]['costs']['RR']:+.2g}" in told
+
+
+@pytest.mark.parametrize(
+    ("costs", "told"),
+    [([0.1, 0.9], "Warning: what the sectors cost hangs on"), ([0.5, 0.501], "hardly moves: CC")],
+)
+def test_an_order_that_matters_is_a_warning(costs, told):
+    _, rnn = built()
+    found = examined(rnn, trials_of(rnn)[0], draws=2)
+    cost = found.profile["CC"].cost[0]
+    found = replace(found, orders=[{"CC": 2 * cost * np.array(costs)}])
+    assert told in summary(found) and told in " ".join(headline(found, 0))
 
 
 # ----------------------------------------------------------------------- readings, by construction
@@ -223,11 +302,9 @@ def lined_up(driven, driver, strength, weak=()):
 
 def read(rnn, **options):
     found = examined(rnn, self_trials(rnn, 40), **options)
-    report = found.report
-    validate_report(report, trials=True)
-    return {
-        "+".join(entry["removed"]): entry for entry in report["networks"][0]["ablations"]
-    }, summary(found)
+    validate_report(found.report, trials=True)
+    entries = found.report["networks"][0]["ablations"]
+    return {"+".join(entry["removed"]): entry for entry in entries}, summary(found)
 
 
 def test_a_removal_that_is_specific_by_construction():
@@ -238,12 +315,8 @@ def test_a_removal_that_is_specific_by_construction():
     entries, told = read(RNN(W_in, W_rec, np.eye(16)[1:2]))
     specific, empty = entries["CC"], entries["CR"]
     assert specific["reading"] == "specific" and specific["fvu"] == pytest.approx(1, abs=0.01)
-    assert [
-        (control["kind"], control["beyond"], control["below"]) for control in specific["controls"]
-    ] == [
-        ("permuted", True, False),
-        ("matched", True, False),
-    ]
+    for control, kind in zip(specific["controls"], ("permuted", "matched")):
+        assert (control["kind"], control["beyond"], control["below"]) == (kind, True, False)
     assert entries["RR"]["reading"] == empty["reading"] == "∅" and empty["delta_fvu"] == 0
     assert all(
         control["n"] == 0 and "holds no coupling" in control["undefined"]["delta_fvu_most"]
@@ -279,60 +352,39 @@ def test_a_matched_control_that_has_no_room_says_its_share():
     assert f"RR+CR+CC {100 * control['norm_share']:.3g} % of it" in told
 
 
-def test_a_leak_per_unit_has_the_form_of_its_own_step_matrix(tmp_path):
-    from schurkit import real_schur
-    from schurkit.own import load_rnn
-
+def test_a_leak_per_unit_has_the_form_of_its_own_step_matrix():
     leak = np.linspace(0.2, 0.9, 6)
-    rnn = random_rnn(1, hidden=6, biases=False)
-    path = tmp_path / "net.npz"
-    np.savez(
-        path, **{name: getattr(rnn, name)[0] for name in ("W_in", "W_rec", "W_out")}, leak=leak
-    )
-    rnn = load_rnn(path)
-    found = examined(rnn, self_trials(rnn, 40), draws=2)
-    report = found.report
-    validate_report(report, trials=True)
-    (network,) = report["networks"]
+    rnn = random_rnn(1, hidden=6, biases=False, leak=leak)
+    trials = self_trials(rnn, 40)
+    found = examined(rnn, trials, draws=2)
+    validate_report(found.report, trials=True)
+    (network,) = found.report["networks"]
     step = np.diag(1 - leak) + leak[:, None] * rnn.W_rec[0]
     moduli = np.sort(np.abs(np.linalg.eigvals(step)))[::-1]
     assert network["cut"] == pytest.approx(0.9 ** leak.mean() * moduli[0])
-    assert network["n_leading"] == (moduli >= network["cut"]).sum() and network["norms"][
-        "T"
-    ] == pytest.approx(np.linalg.norm(step))
-    assert network["spectral_radius"] == pytest.approx(
-        np.abs(np.linalg.eigvals(rnn.W_rec[0])).max()
-    )
+    assert network["n_leading"] == (moduli >= network["cut"]).sum()
+    assert network["norms"]["T"] == pytest.approx(np.linalg.norm(step))
+    radius = np.abs(np.linalg.eigvals(rnn.W_rec[0])).max()
+    assert network["spectral_radius"] == pytest.approx(radius)
     form = real_schur(rnn.W_rec[0], leak=leak)
     without_CR = rnn.with_W_rec(rnn.W_rec[0] - form.weights(form.sector("CR")))
-    trials = self_trials(rnn, 40)
-    assert network["ablations"][2]["fvu"] == pytest.approx(
-        fvu(rollout(without_CR, trials), trials)[0], abs=1e-9
-    )
-    assert "leak 0.2 to 0.9, one a unit" in summary(
-        found
-    ) and "modulus in the step matrix at least" in summary(found)
+    expected = fvu(rollout(without_CR, trials), trials)[0]
+    assert network["ablations"][2]["fvu"] == pytest.approx(expected, abs=1e-9)
+    told = summary(found)
+    assert "leak 0.2 to 0.9, one a unit" in told and "modulus in the step matrix at least" in told
 
 
 def test_networks_that_diverge_are_null_with_a_reason():
     grown = Trials(np.ones((3, 400, 1)), np.random.default_rng(0).normal(size=(3, 400, 1)))
-    hopeless = RNN(
-        np.ones((3, 1)),
-        1e3 * np.ones((3, 3)) + np.triu(np.ones((3, 3))),
-        np.ones((1, 3)),
-        activation="relu",
-    )
+    W_rec = 1e3 * np.ones((3, 3)) + np.triu(np.ones((3, 3)))
+    hopeless = RNN(np.ones((3, 1)), W_rec, np.ones((1, 3)), activation="relu")
     found = examined(hopeless, grown, draws=4)
     report = found.report
     validate_report(report, trials=True)
-    assert report["networks"][0]["full"] == {
-        "fvu": None,
-        "undefined": {"fvu": "the network diverged"},
-    }
-    assert (
-        report["networks"][0]["ablations"][1]["undefined"]["delta_fvu"]
-        == "the unablated network diverged"
-    )
+    lost, (network,) = {"fvu": "the network diverged"}, report["networks"]
+    assert network["full"] == {"fvu": None, "undefined": lost}
+    told = network["ablations"][1]["undefined"]["delta_fvu"]
+    assert told == "the unablated network diverged"
     assert "the unablated network diverged" in summary(found)
 
 
@@ -347,13 +399,9 @@ def test_a_removal_that_makes_the_network_diverge():
     json.dumps(report, allow_nan=False)
     (network,) = report["networks"]
     entry = network["ablations"][2]
-    assert (
-        network["full"]["fvu"] is not None and entry["removed"] == ["CR"] and entry["fvu"] is None
-    )
-    assert (
-        set(entry["undefined"]) == {"fvu", "delta_fvu", "sensitivity"}
-        and entry["undefined"]["fvu"] == "the ablated network diverged"
-    )
+    assert network["full"]["fvu"] is not None and entry["fvu"] is None
+    assert set(entry["undefined"]) == {"fvu", "delta_fvu", "sensitivity"}
+    assert entry["undefined"]["fvu"] == "the ablated network diverged"
     assert "of 9 draws diverged" in entry["controls"][0]["undefined"]["delta_fvu_high"]
     assert "undefined (–) for CR" in summary(found)
 
@@ -367,7 +415,8 @@ def test_a_stack_and_a_leak(tmp_path):
     report = found.report
     validate_report(report, trials=True)
     assert [network["label"] for network in report["networks"]] == ["a", "b", 7]
-    assert report["networks"][1]["full"]["fvu"] == 0 and report["networks"][0]["full"]["fvu"] > 0
+    values = [network["full"]["fvu"] for network in report["networks"]]
+    assert values[1] < 1e-25 < 1e-3 < values[0]
     alone = analyze(rnn[1], trials, outputs[1], draws=2)["networks"][0]
     assert (
         alone["norms"] == report["networks"][1]["norms"]
@@ -390,12 +439,10 @@ def test_weights_whose_squares_overflow_or_vanish(activation, scale):
     validate_report(report, trials=True)
     json.dumps(report, allow_nan=False)
     ordinary = analyze(replace(rnn, W_rec=W_rec[None]))["networks"][0]
-    for one, other in zip(
-        report["networks"][0]["constraints"]["removals"], ordinary["constraints"]["removals"]
-    ):
-        assert one["sign_violations"] == other["sign_violations"] and one[
-            "sign_violation_norm"
-        ] == pytest.approx(other["sign_violation_norm"])
+    removals = report["networks"][0]["constraints"]["removals"]
+    for one, other in zip(removals, ordinary["constraints"]["removals"]):
+        assert one["sign_violations"] == other["sign_violations"]
+        assert one["sign_violation_norm"] == pytest.approx(other["sign_violation_norm"])
 
 
 @pytest.mark.parametrize("scale", [1e300, 1e-300])
@@ -413,20 +460,14 @@ def test_controls_are_as_large_as_the_removal_at_any_scale(scale, kind):
 
 
 def test_refused_orders_are_reported(monkeypatch):
-    import warnings
-
-    from schurkit.schur import real_schur
-    from schurkit.schur.form import SchurOrderWarning
-
-    def refusing(*arguments, **more):
+    def refusing(rnn, *_):
         warnings.warn("the order is not exact", SchurOrderWarning, stacklevel=2)
-        return replace(real_schur(*arguments, **more), refused=("block 3 would not move",))
+        return [replace(real_schur(rnn.W_rec[0]), refused=("block 3 would not move",))]
 
-    monkeypatch.setattr(analysis, "real_schur", refusing)
+    monkeypatch.setattr(analysis, "forms_of", refusing)
     found = examined(built()[1])
-    report = found.report
-    validate_report(report, trials=False)
-    assert report["networks"][0]["refused"] == ["block 3 would not move"]
+    validate_report(found.report, trials=False)
+    assert found.report["networks"][0]["refused"] == ["block 3 would not move"]
     assert "order not exact: block 3 would not move" in summary(found)
 
 
@@ -445,174 +486,157 @@ def files(tmp_path):
     _, rnn = built()
     trials, outputs = trials_of(rnn)
     arrays = {name: getattr(rnn, name)[0] for name in ARRAYS}
+    given = {"inputs": trials.inputs, "targets": trials.targets}
     np.savez(tmp_path / "net.npz", **arrays, activation="tanh", leak=1.0)
     np.savez(tmp_path / "turned.npz", **arrays | {"W_rec": arrays["W_rec"].T})
-    np.savez(
-        tmp_path / "trials.npz", inputs=trials.inputs, targets=trials.targets, outputs=outputs[0]
-    )
-    np.savez(tmp_path / "plain.npz", inputs=trials.inputs, targets=trials.targets)
+    np.savez(tmp_path / "trials.npz", **given, outputs=outputs[0])
+    np.savez(tmp_path / "plain.npz", **given)
+    relu = rollout(replace(rnn, activation="relu"), trials).outputs
+    np.savez(tmp_path / "relu.npz", **given, outputs=relu)
     return tmp_path
 
 
-def run(capsys, folder, *arguments):
-    code = main(
-        [
-            "analyze",
-            *(
-                str(folder / word) if word.endswith((".npz", ".json")) else word
-                for word in arguments
-            ),
-        ]
-    )
+def run(capsys, folder, *words):
+    paths = [str(folder / word) if word.endswith((".npz", ".json")) else word for word in words]
+    code = main(["analyze", *paths])
     told = capsys.readouterr()
     return code, told.out, told.err
 
 
+def kinds_of(report, k=-1):
+    controls = report["networks"][0]["ablations"][k]["controls"]
+    return [(control["kind"], control["n"]) for control in controls]
+
+
 def test_the_summary_and_the_file(files, capsys):
     code, out, err = run(capsys, files, "net.npz", "--trials", "trials.npz", "--json", "out.json")
-    assert (code, err) == (0, "")
-    assert (
-        "activation tanh, leak 1, form rate" in out
-        and "Checked: the network gives the outputs" in out
-        and "assumed" not in out
-    )
-    assert "spectral radius 1; R holds 2 of 5 units" in out and "Henrici" in out
-    assert [line.split()[0] for line in out.splitlines() if line.startswith("    ")][1:] == [
-        "+".join(s) or "none" for s in SUBSETS
-    ]
-    assert (
-        "under 20 random changes of equal norm, median [lowest, highest]" in out
-        and "1 time in 21" in out
-    )
-    rows = [line.split() for line in out.splitlines() if line.startswith("    ")]
-    read = [
-        entry["reading"]
-        for entry in json.loads((files / "out.json").read_text())["networks"][0]["ablations"]
-    ]
-    assert rows[0][-2:] == ["reads", "sensitivity"] and [row[-2] for row in rows[2:]] == read[1:]
-    assert all(f"  {word}: {MEANING[word]}" in out for word in set(read[1:]))
+    assert (code, err) == (0, "") and "assumed" not in out
+    for told in (
+        "activation tanh, leak 1, form rate",
+        "Checked: the network gives the outputs",
+        "spectral radius 1; R holds 2 of 5 units",
+        "Henrici",
+        "under 20 random changes of equal norm, median [lowest, highest]",
+        "1 time in 21",
+    ):
+        assert told in out
     report = json.loads((files / "out.json").read_text())
     validate_report(report, trials=True)
-    assert (
-        report["schema"] == 2
-        and report["checked"]["agrees"] is True
-        and report["checked"]["hint"] is None
-    )
-    assert [
-        (control["kind"], control["n"])
-        for control in report["networks"][0]["ablations"][2]["controls"]
-    ] == [("permuted", 20), ("matched", 20)]
+    rows = [line.split() for line in out.splitlines() if line.startswith("    ")]
+    assert [row[0] for row in rows[1:]] == ["+".join(s) or "none" for s in SUBSETS]
+    read = [entry["reading"] for entry in report["networks"][0]["ablations"]]
+    assert rows[0][-2:] == ["reads", "sensitivity"] and [row[-2] for row in rows[2:]] == read[1:]
+    assert all(f"  {word}: {MEANING[word]}" in out for word in set(read[1:]))
+    assert report["schema"] == 2 and report["metric"] == "fvu"
+    assert report["checked"]["agrees"] is True and report["checked"]["settled"] is None
+    assert kinds_of(report, 2) == [("permuted", 20), ("matched", 20)]
     assert len(report["weights_sha256"]) == 64
-    assert sorted(path.name for path in files.iterdir()) == [
-        "net.npz",
-        "out.json",
-        "plain.npz",
-        "trials.npz",
-        "turned.npz",
-    ]
+    names = {"net.npz", "plain.npz", "relu.npz", "trials.npz", "turned.npz", "out.json"}
+    assert {path.name for path in files.iterdir()} == names
 
 
 def test_json_to_standard_output(files, capsys):
-    code, out, err = run(
-        capsys,
-        files,
-        "net.npz",
-        "--trials",
-        "plain.npz",
-        "--json",
-        "-",
-        "--control",
-        "permuted",
-        "--controls",
-        "full",
-        "--draws",
-        "3",
-    )
+    more = ["--control", "permuted", "--controls", "full", "--draws", "3", "--json", "-"]
+    code, out, err = run(capsys, files, "net.npz", "--trials", "plain.npz", *more)
     report = json.loads(out)
     validate_report(report, trials=True)
     assert (code, err, report["checked"]) == (0, "", None)
-    assert [
-        (control["kind"], control["n"])
-        for control in report["networks"][0]["ablations"][-1]["controls"]
-    ] == [
-        ("permuted", 3),
-        ("matched", 3),
-        ("full", 3),
-    ]
+    assert kinds_of(report) == [("permuted", 3), ("matched", 3), ("full", 3)]
 
 
 def test_without_trials_the_matrix_alone_is_described(files, capsys):
     code, out, _ = run(capsys, files, "turned.npz", "--json", "out.json")
-    assert (
-        code == 0
-        and "No trials were given" in out
-        and "Orientation unchecked" in out
-        and "activation tanh (assumed)" in out
-    )
+    assert code == 0 and "No trials were given" in out and "Orientation unchecked" in out
     report = json.loads((files / "out.json").read_text())
     validate_report(report, trials=False)
     assert report["assumed"] == ["activation", "leak"] and "full" not in report["networks"][0]
+    assert "activation tanh (assumed)" in out and report["metric"] is None
+
+
+def test_outputs_settle_what_nobody_says(files, capsys):
+    asked = ("turned.npz", "--trials", "trials.npz", "--draws", "2", "--json", "out.json")
+    code, out, err = run(capsys, files, *asked)
+    assert (code, err) == (0, "") and "Settled by the outputs in the trials" in out
+    checked = json.loads((files / "out.json").read_text())["checked"]
+    assert checked["agrees"] and checked["settled"].startswith("W_rec is transposed (largest")
+    code, out, _ = run(capsys, files, *asked, "--transpose", "W_rec")
+    assert code == 0 and "Settled" not in out and "Checked: the network gives the outputs" in out
 
 
 def test_outputs_that_disagree_stop_the_analysis(files, capsys):
-    code, out, err = run(
-        capsys, files, "turned.npz", "--trials", "trials.npz", "--json", "out.json"
-    )
+    asked = ("net.npz", "--trials", "relu.npz", "--draws", "2", "--json", "out.json")
+    code, out, err = run(capsys, files, *asked)
     assert (code, out) == (2, "") and err.count("\n") == 1 and not (files / "out.json").exists()
-    assert (
-        "W_rec were transposed" in err and "--transpose W_rec" in err and "--force-unchecked" in err
-    )
-    code, out, err = run(
-        capsys,
-        files,
-        "turned.npz",
-        "--trials",
-        "trials.npz",
-        "--json",
-        "out.json",
-        "--force-unchecked",
-    )
-    assert (
-        code == 0
-        and "CHECK FAILED" in out
-        and err.startswith("schurkit: warning: ")
-        and err.count("\n") == 1
-    )
+    for told in ("the activation were relu", "--activation relu", "--force-unchecked"):
+        assert told in err
+    code, out, err = run(capsys, files, *asked, "--force-unchecked")
+    assert code == 0 and "CHECK FAILED" in out and err.count("\n") == 1
+    assert err.startswith("schurkit: warning: ")
     report = json.loads((files / "out.json").read_text())
     validate_report(report, trials=True)
-    assert (
-        report["checked"]["agrees"] is False
-        and "W_rec were transposed" in report["checked"]["hint"]
+    assert report["checked"]["agrees"] is False
+    assert "the activation were relu" in report["checked"]["hint"]
+    assert run(capsys, files, *asked, "--tolerance", "9")[0] == 0
+
+
+def test_a_metric_of_ones_own(files, capsys, monkeypatch):
+    (files / "mine.py").write_text(
+        "import numpy as np\nfrom schurkit.metrics import FVU\n"
+        "def error(outputs, trials):\n    return np.abs(outputs - trials.targets).mean((1, 2, 3))\n"
+        "def constant(outputs, trials):\n    return np.ones(len(outputs))\n"
+        "def scalar(outputs, trials):\n    return 1.0\n"
+        "def broken(outputs, trials):\n    return 1 / 0\n"
     )
-    code, out, err = run(
-        capsys, files, "turned.npz", "--trials", "trials.npz", "--transpose", "W_rec"
-    )
-    assert (code, err) == (0, "") and "Checked: the network gives the outputs" in out
+    monkeypatch.chdir(files)
+    asked = ("net.npz", "--trials", "plain.npz", "--draws", "2", "--json", "-", "--metric")
+    report = json.loads(run(capsys, files, *asked, "mine:error")[1])
+    given = np.load(files / "plain.npz")
+    outputs = rollout(built()[1], given["inputs"]).outputs[0]
+    value = np.abs(outputs - given["targets"]).mean()
+    assert report["metric"] == "error"
+    assert report["networks"][0]["full"]["value"] == pytest.approx(value)
+    assert json.loads(run(capsys, files, *asked, "mine:FVU")[1])["metric"] == "fvu"
+    for choice, told in (
+        ("mine:constant", "nobody knows which is better"),
+        ("mine:scalar", "must give one value a network, shape (2,)"),
+        ("mine:broken", "failed with ZeroDivisionError: division by zero"),
+        ("mine:nothing", "cannot be imported (AttributeError"),
+        ("absent:f", "cannot be imported (ModuleNotFoundError"),
+        ("r2", "metric must be one of 'fvu'"),
+    ):
+        code, out, err = run(capsys, files, *asked, choice)
+        assert (code, out) == (2, "") and told in err and err.count("\n") == 1
 
 
 def test_arguments_that_are_wrong(files, capsys):
-    for arguments, told in (
-        (["net.npz", "--activation", "sigmoid"], "activation must be one of"),
-        (["net.npz", "--activation", "relu"], "the file says activation 'tanh'"),
-        (["net.npz", "--form", "x"], "form must be one of"),
-        (["net.npz", "--leak", "2"], "the file says leak 1"),
-        (["turned.npz", "--leak", "2"], "leak must be"),
-        (["turned.npz", "--leak", "nan"], "leak must be"),
-        (["net.npz", "--threshold", "2"], "threshold must be"),
-        (["net.npz", "--threshold", "inf"], "threshold must be"),
-        (["net.npz", "--seed", "-1"], "seed must be"),
-        (["net.npz", "--draws", "0"], "draws must be"),
-        (["net.npz", "--control", "half"], "control must be one of"),
-        (["net.npz", "--transpose", "W"], "transpose must be one of"),
-        (["net.npz", "--readout", "fc"], "choose layers of a torch state dict"),
-        (["absent.npz"], "there is no file"),
-        ([], "weights"),
+    for words, told in (
+        ("turned.npz --activation cube", "activation must be one of"),
+        ("net.npz --activation relu", "the file says activation 'tanh'"),
+        ("turned.npz --form x", "form must be one of"),
+        ("net.npz --leak 2", "the file says leak 1"),
+        ("turned.npz --leak 2", "leak must be"),
+        ("turned.npz --leak nan", "leak must be"),
+        ("net.npz --threshold 2", "threshold must be"),
+        ("net.npz --threshold inf", "threshold must be"),
+        ("net.npz --seed -1", "seed must be"),
+        ("net.npz --draws 0", "draws must be"),
+        ("net.npz --orders -1", "orders must be"),
+        ("net.npz --control half", "control must be one of"),
+        ("net.npz --transpose W", "transpose must be one of"),
+        ("net.npz --readout fc", "choose layers of a torch state dict"),
+        ("net.npz --trials plain.npz --missing x", "missing must be nan or a number"),
+        ("net.npz --trials trials.npz --tolerance 0", "tolerance must be above 0"),
+        ("net.npz --trials trials.npz --tolerance x", "invalid float value"),
+        ("net.npz --metric fvu", "are about trials: give --trials"),
+        ("net.npz --time-major", "are about trials: give --trials"),
+        ("net.npz --trials plain.npz --time-major --draws 1 --json", "expected one argument"),
+        ("net.npz --metrik fvu", "unrecognized arguments"),
+        ("absent.npz", "there is no file"),
+        ("", "weights"),
     ):
-        code, out, err = run(capsys, files, *arguments)
-        assert (code, out) == (2, "") and told.lower() in err.lower() and err.count("\n") == 1, (
-            arguments,
-            err,
-        )
+        code, out, err = run(capsys, files, *words.split())
+        assert (code, out) == (2, "") and told.lower() in err.lower(), (words, err)
+        assert err.count("\n") == 1, err
 
 
 def test_inputs_are_never_overwritten(files, capsys):
@@ -650,19 +674,7 @@ def test_a_result_is_there_whole_or_not_at_all(files, capsys, monkeypatch):
 
 
 def test_the_command_in_a_process_of_its_own(files):
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "error",
-            "-m",
-            "schurkit",
-            "analyze",
-            str(files / "net.npz"),
-            "--trials",
-            str(files / "trials.npz"),
-        ],
-        capture_output=True,
-        text=True,
-    )
+    words = [str(files / "net.npz"), "--trials", str(files / "trials.npz")]
+    command = [sys.executable, "-W", "error", "-m", "schurkit", "analyze", *words]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "") and "RR+CR+CC" in done.stdout

@@ -1,35 +1,58 @@
-"""check_against: agreement, and for each mistake people make the sentence that names it."""
+"""check_against and settle: agreement, for each mistake people make the sentence that names it, and
+the reading that outputs settle.
+"""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers import random_rnn
+from scipy.special import expit, softmax
 
 from schurkit import InputError, Trials, rollout
 from schurkit.own import check_against
+from schurkit.own.check import Reading, settle
+from schurkit.own.settle import FIELDS
 
 
 def network(**kind):
+    own = {name: kind.pop(name) for name in ("c", "psi", "h0", "b_rec") if name in kind}
     rnn = random_rnn(1, hidden=10, inputs=3, outputs=2, scale=0.3, **{"activation": "tanh", **kind})
-    return replace(rnn, h0=np.zeros_like(rnn.h0))
+    return replace(rnn, **{"h0": np.zeros_like(rnn.h0), **own})
 
 
-def trials_of(rnn, steps=12, autonomous=3):
+def trials_of(rnn, steps=12, autonomous=3, shift=0):
     inputs = np.random.default_rng(1).normal(size=(20, steps, rnn.input_size))
     outputs = rollout(rnn, inputs, autonomous=autonomous).outputs
-    return Trials(inputs, np.random.default_rng(2).normal(size=outputs.shape[1:])), outputs
+    targets = np.random.default_rng(2).normal(size=outputs.shape[1:])
+    return Trials(inputs, targets), np.roll(outputs, shift, axis=2)
+
+
+def turned(name="W_rec"):
+    return lambda r: replace(r, **{name: np.swapaxes(getattr(r, name), 1, 2)})
+
+
+def other(**values):
+    return lambda r: replace(r, **values)
+
+
+def times(name, factor):
+    return lambda r: replace(r, **{name: factor * getattr(r, name)})
+
+
+def both(first, second):
+    return lambda r: second(first(r))
+
+
+VOLTAGE = {"leak": 0.2, "form": "voltage"}
+INNER = VOLTAGE | {"c": np.linspace(-1, 1, 10)}
+START = np.random.default_rng(4).normal(size=(1, 10))
 
 
 @pytest.mark.parametrize(
     "kind",
-    [
-        {},
-        {"activation": "relu"},
-        {"leak": 0.2},
-        {"leak": 0.2, "form": "voltage"},
-        {"dtype": np.float32},
-    ],
+    [{}, {"activation": "relu"}, {"leak": 0.2}, VOLTAGE, INNER | {"psi": "identity"}]
+    + [{"dtype": np.float32}],
 )
 def test_the_network_itself_agrees(kind):
     rnn = network(**kind)
@@ -37,51 +60,39 @@ def test_the_network_itself_agrees(kind):
     found = check_against(rnn, trials, outputs)
     assert found.ok and found.hint is None and found.max_deviation < 1e-4 * found.scale
     assert check_against(rnn, trials, outputs[0].astype(np.float32)).ok
+    started = replace(trials, h0=np.random.default_rng(5).normal(size=(20, 10)))
+    assert check_against(rnn, started, rollout(rnn, started).outputs).ok
+    assert not check_against(rnn, started, outputs).ok
 
 
 @pytest.mark.parametrize(
     ("true", "mistake", "told"),
     [
-        ({}, lambda r: replace(r, W_rec=np.swapaxes(r.W_rec, 1, 2)), "W_rec were transposed"),
-        ({}, lambda r: replace(r, activation="relu"), "the activation were tanh"),
-        (
-            {"activation": "relu"},
-            lambda r: replace(r, activation="tanh"),
-            "the activation were relu",
-        ),
-        ({"leak": 0.2}, lambda r: replace(r, leak=1.0), "the leak were 0.2:"),
-        ({"leak": 0.37}, lambda r: replace(r, leak=0.5), "the leak were 0.37:"),
-        (
-            {"leak": 0.2, "form": "voltage"},
-            lambda r: replace(r, form="rate"),
-            "the form were voltage:",
-        ),
-        ({"leak": 0.2}, lambda r: replace(r, form="voltage"), "the form were rate:"),
-        ({}, lambda r: replace(r, b_rec=np.zeros_like(r.b_rec)), "a recurrent bias were missing"),
-        (
-            {"activation": "relu"},
-            lambda r: replace(r, b_rec=0.5 * r.b_rec),
-            "a recurrent bias were missing or wrong",
-        ),
-        ({}, lambda r: replace(r, b_out=np.zeros_like(r.b_out)), "an output bias were missing"),
-        ({}, lambda r: replace(r, h0=np.ones_like(r.h0)), "h0 were zero"),
-        (
-            {"leak": 0.2},
-            lambda r: replace(r, leak=1.0, W_rec=np.swapaxes(r.W_rec, 1, 2)),
-            "W_rec were transposed and the leak were 0.2:",
-        ),
-        (
-            {"leak": 0.1, "form": "voltage"},
-            lambda r: replace(r, leak=1.0, form="rate"),
-            "the form were voltage and the leak were 0.1:",
-        ),
-        (
-            {"activation": "relu"},
-            lambda r: replace(r, activation="tanh", W_rec=np.swapaxes(r.W_rec, 1, 2)),
-            "W_rec were transposed and the activation were relu",
-        ),
+        ({}, turned(), "W_rec were transposed"),
+        *(({"activation": name}, other(activation="identity"), f"the activation were {name}")
+          for name in ("tanh", "relu", "sigmoid", "softplus", "retanh")),
+        ({"leak": 0.2}, other(leak=1.0), "the leak were 0.2:"),
+        ({"leak": 0.37}, other(leak=0.5), "the leak were 0.37:"),
+        (VOLTAGE, other(form="rate"), "the form were voltage:"),
+        ({"leak": 0.2}, other(form="voltage"), "the form were rate:"),
+        (VOLTAGE | {"psi": "identity"}, other(psi=None), "what is read out were v:"),
+        (INNER | {"b_rec": np.zeros((1, 10))}, lambda r: replace(r, b_rec=r.c, c=None),
+         "the bias were inside the nonlinearity:"),
+        ({}, times("W_rec", 1 / 1.37), "W_rec were multiplied by 1.37:"),
+        ({}, times("b_rec", 0), "a recurrent bias were missing"),
+        ({"activation": "relu"}, times("b_rec", 0.5), "a recurrent bias were missing or wrong"),
+        ({}, times("b_out", 0), "an output bias were missing"),
+        ({}, other(h0=np.ones((1, 10))), "h0 were zero"),
+        *((kind | {"h0": START}, times("h0", 0),
+           "h0, the state before the first step, were missing or wrong")
+          for kind in ({}, {"activation": "relu"}, VOLTAGE)),
+        ({"leak": 0.2}, both(turned(), other(leak=1.0)), "W_rec were transposed and the leak were 0.2:"),
+        (VOLTAGE, other(leak=1.0, form="rate"), "the form were voltage and the leak were 0.2:"),
+        ({"activation": "relu"}, both(turned(), other(activation="tanh")),
+         "W_rec were transposed and the activation were relu"),
+        ({}, both(turned(), times("b_out", 0)), "W_rec were transposed and an output bias were missing"),
     ],
-)
+)  # fmt: skip
 def test_each_mistake_is_named(true, mistake, told):
     rnn = network(**true)
     trials, outputs = trials_of(rnn)
@@ -91,139 +102,184 @@ def test_each_mistake_is_named(true, mistake, told):
     assert "\n" not in found.hint and found.hint.count(". ") == 0
 
 
-def test_a_bias_that_the_code_does_not_use():
-    rnn = network()
-    trials, outputs = trials_of(replace(rnn, b_rec=np.zeros_like(rnn.b_rec)))
-    assert "the recurrent bias b_rec were not used" in check_against(rnn, trials, outputs).hint
-    trials, outputs = trials_of(replace(rnn, b_out=np.zeros_like(rnn.b_out)))
-    assert "the output bias b_out were not used" in check_against(rnn, trials, outputs).hint
+@pytest.mark.parametrize(
+    ("mistake", "told"),
+    [
+        (times("b_rec", 0), "the recurrent bias b_rec were not used"),
+        (times("b_out", 0), "the output bias b_out were not used"),
+    ],
+)
+def test_a_bias_that_the_code_does_not_use(mistake, told):
+    trials, outputs = trials_of(mistake(network()))
+    assert told in check_against(network(), trials, outputs).hint
 
 
-def test_square_inputs_and_outputs_may_be_transposed_too():
+@pytest.mark.parametrize("name", ["W_in", "W_out"])
+def test_square_inputs_and_outputs_may_be_transposed_too(name):
     rnn = replace(random_rnn(1, hidden=6, inputs=6, outputs=6, scale=0.3), h0=np.zeros((1, 6)))
     trials, outputs = trials_of(rnn)
-    for name in ("W_in", "W_out"):
-        turned = replace(rnn, **{name: np.swapaxes(getattr(rnn, name), 1, 2)})
-        assert f"{name} were transposed" in check_against(turned, trials, outputs).hint
+    assert f"{name} were transposed" in check_against(turned(name)(rnn), trials, outputs).hint
 
 
 @pytest.mark.parametrize(
-    ("shift", "told"), [(1, "one time step late"), (-1, "one time step early")]
+    ("name", "through"),
+    [
+        ("sigmoid", expit),
+        ("tanh", np.tanh),
+        ("relu", lambda y: np.maximum(y, 0)),
+        ("softmax", lambda y: softmax(y, axis=-1)),
+    ],
 )
+@pytest.mark.parametrize("mistake", [lambda r: r, turned()])
+def test_a_nonlinearity_after_the_readout(name, through, mistake):
+    trials, outputs = trials_of(network())
+    hint = check_against(mistake(network()), trials, through(outputs)).hint
+    assert f"your outputs went through a {name} after the readout" in hint
+    assert "saving what comes before it" in hint
+
+
+def test_axes_in_the_order_time_trials():
+    trials, outputs = trials_of(network(), autonomous=0)
+    swapped = Trials(*(array.swapaxes(0, 1) for array in (trials.inputs, trials.targets)))
+    hint = check_against(network(), swapped, outputs.swapaxes(1, 2)).hint
+    assert "the first axis of the trials were time" in hint and "--time-major" in hint
+
+
+@pytest.mark.parametrize(("shift", "told"), [(1, "step late"), (-1, "step early")])
 def test_outputs_one_step_off(shift, told):
-    rnn = network()
-    trials, outputs = trials_of(rnn)
-    assert told in check_against(rnn, trials, np.roll(outputs, shift, axis=2)).hint
-
-
-@pytest.mark.parametrize("kind", [{}, {"activation": "relu"}, {"leak": 0.2, "form": "voltage"}])
-def test_a_start_that_was_left_out(kind):
-    rnn = network(**kind)
-    started = replace(rnn, h0=np.random.default_rng(4).normal(size=rnn.h0.shape))
-    trials, outputs = trials_of(started)
-    assert (
-        "h0, the state before the first step, were missing or wrong"
-        in check_against(rnn, trials, outputs).hint
-    )
+    trials, outputs = trials_of(network(), shift=shift)
+    assert f"one time {told}" in check_against(network(), trials, outputs).hint
 
 
 def written_out(rnn, inputs, steps, step, read):
     """One network, one trial and one time step at a time, in the equations that a test names."""
-    phi = np.tanh if rnn.activation == "tanh" else lambda x: np.maximum(x, 0)
     outputs = np.zeros((len(inputs), steps, rnn.output_size))
     for trial, x in enumerate(inputs):
         state = rnn.h0[0].copy()
         for t in range(steps):
             drive = rnn.W_in[0] @ x[t] if t < len(x) else np.zeros(rnn.hidden_size)
-            state = (1 - rnn.leak) * state + rnn.leak * step(
-                rnn.W_rec[0], state, drive, rnn.b_rec[0], phi
-            )
-            outputs[trial, t] = rnn.W_out[0] @ read(state, phi) + rnn.b_out[0]
+            new = step(rnn.W_rec[0], state, drive, rnn.b_rec[0], np.tanh)
+            state = (1 - rnn.leak) * state + rnn.leak * new
+            outputs[trial, t] = rnn.W_out[0] @ read(state, np.tanh) + rnn.b_out[0]
     return outputs
 
 
 RATE = lambda W, h, drive, b, phi: phi(W @ h + drive + b)  # noqa: E731
 OUTSIDE = lambda W, h, drive, b, phi: phi(W @ h + b) + drive  # noqa: E731
-VOLTAGE = lambda W, v, drive, b, phi: W @ phi(v) + drive + b  # noqa: E731
+VOLTS = lambda W, v, drive, b, phi: W @ phi(v) + drive + b  # noqa: E731
+INSIDE = lambda W, v, drive, b, phi: W @ phi(v + b) + drive  # noqa: E731
 STATE, ACTIVATED = lambda h, phi: h, lambda h, phi: phi(h)
 
 
-@pytest.mark.parametrize(
-    "mistake", [lambda r: r, lambda r: replace(r, W_rec=np.swapaxes(r.W_rec, 1, 2))]
-)
+@pytest.mark.parametrize("mistake", [lambda r: r, turned()])
 @pytest.mark.parametrize(
     ("step", "read", "told"),
     [
         (OUTSIDE, STATE, "the inputs entered outside the nonlinearity"),
-        (VOLTAGE, STATE, "the readout read voltages"),
         (RATE, ACTIVATED, "the readout read φ(h) instead of h"),
     ],
 )
 def test_equations_that_are_not_covered_are_recognised(step, read, told, mistake):
     rnn = network(leak=0.3)
+    trials, outputs = trials_of(rnn)
+    own = written_out(rnn, trials.inputs, outputs.shape[2], step, read)
+    hint = check_against(mistake(rnn), trials, own).hint
+    assert hint.startswith("It looks as if ") and told in hint
+    assert "there is no such form here" in hint
+
+
+@pytest.mark.parametrize(
+    ("form", "psi", "inner", "step", "read"),
+    [
+        ("rate", None, False, RATE, STATE),
+        ("voltage", None, False, VOLTS, ACTIVATED),
+        ("voltage", "identity", False, VOLTS, STATE),
+        ("voltage", None, True, INSIDE, ACTIVATED),
+        ("voltage", "identity", True, INSIDE, STATE),
+    ],
+)
+def test_every_form_is_settled_from_every_other(form, psi, inner, step, read):
+    """The outputs are those of the equation written out, the network is read as rate, tanh; the
+    leak, the gain and a transposed matrix are found on the way.
+    """
+    rnn = network(leak=0.3)
     trials, _ = trials_of(rnn)
-    hint = check_against(
-        mistake(rnn), trials, written_out(rnn, trials.inputs, trials.targets.shape[1], step, read)
-    ).hint
+    own = written_out(rnn, trials.inputs, trials.targets.shape[1], step, read)
+    wrong = times("W_rec", 1 / 1.37)(turned()(replace(rnn, leak=1.0)))
+    read_as = settle(Reading(wrong, trials, own))
+    found = read_as.rnn
+    assert np.abs(rollout(found, trials).outputs[0] - own).max() < 1e-9
+    assert (found.form, found.psi, found.c is not None) == (form, psi, inner)
+    assert np.allclose(found.W_rec, rnn.W_rec) and found.leak == 0.3
+    for told in ("W_rec is transposed", "the leak is 0.3", "W_rec is multiplied by 1.37"):
+        assert told in read_as.words
+
+
+def test_what_was_said_is_not_settled():
+    rnn = network(leak=0.3)
+    trials, outputs = trials_of(rnn)
+    said = replace(rnn, leak=0.5)
+    fields = [name for name in FIELDS if name != "leak"]
+    assert settle(Reading(said, trials, outputs), fields=fields).rnn is said
+    assert settle(Reading(said, trials, outputs)).rnn.leak == 0.3
+
+
+def test_other_readings_axes_and_stacks_are_settled():
+    rnn = network(leak=0.3)
+    trials, outputs = trials_of(rnn, autonomous=0)
+    readings = [("wide", random_rnn(1, 10, 3, 5)), ("over N", times("W_out", 10)(rnn))]
+    found = settle(Reading(times("W_out", 3)(rnn), trials, 10 * (outputs - rnn.b_out) + rnn.b_out),
+                   readings=readings)  # fmt: skip
     assert (
-        hint.startswith("It looks as if ") and told in hint and "there is no such form here" in hint
+        found.words.startswith("over N (") and found.rnn.W_out[0, 0, 0] == 10 * rnn.W_out[0, 0, 0]
     )
-    assert ("is changed" in hint) == (mistake(rnn).W_rec[0, 0, 1] != rnn.W_rec[0, 0, 1])
-
-
-def test_equations_that_are_covered_agree_with_their_writing_out():
-    for form, step, read in (("rate", RATE, STATE), ("voltage", VOLTAGE, ACTIVATED)):
-        rnn = network(leak=0.3, form=form)
-        trials, _ = trials_of(rnn)
-        found = check_against(
-            rnn, trials, written_out(rnn, trials.inputs, trials.targets.shape[1], step, read)
-        )
-        assert found.ok and found.max_deviation < 1e-12 * found.scale
+    swapped = Trials(*(array.swapaxes(0, 1) for array in (trials.inputs, trials.targets)))
+    found = settle(Reading(replace(rnn, leak=1.0), swapped, outputs.swapaxes(1, 2)))
+    assert found.rnn.leak == 0.3 and np.array_equal(found.trials.inputs, trials.inputs)
+    assert "the first axis of the trials is time" in found.words
+    stack = random_rnn(3, 6, 3, 2, leak=0.4)
+    trials, outputs = trials_of(stack)
+    assert np.allclose(settle(Reading(turned()(stack), trials, outputs)).rnn.W_rec, stack.W_rec)
 
 
 @pytest.mark.parametrize(
     ("mistake", "told"),
     [
-        ({"leak": 1.0}, "the leak were 0.2 and your outputs came one time step late"),
-        ({"form": "rate"}, "the form were voltage and your outputs came one time step late"),
+        (other(), ""),
+        (other(leak=1.0), "the leak were 0.2"),
+        (other(form="rate"), "the form were voltage"),
     ],
 )
 def test_one_step_late_and_something_else(mistake, told):
-    rnn = network(leak=0.2, form="voltage")
-    trials, outputs = trials_of(rnn, autonomous=0)
-    # the readout of the state before the first step
-    first = np.broadcast_to(rnn.b_out[0], outputs[:, :, :1].shape)
-    late = np.concatenate([first, outputs[:, :, :-1]], axis=2)
-    assert "one time step late" in check_against(rnn, trials, late).hint
-    hint = check_against(replace(rnn, **mistake), trials, late).hint
-    assert told in hint and hint.endswith(
-        "drop the first output and target of each trial, and the last input."
-    )
+    rnn = network(**VOLTAGE)
+    trials, outputs = trials_of(rnn, autonomous=0, shift=1)
+    outputs[:, :, 0] = rnn.b_out[0]  # the readout of the state before the first step
+    hint = check_against(mistake(rnn), trials, outputs).hint
+    assert told in hint and "your outputs came one time step late" in hint
+    assert hint.endswith("drop the first output and target of each trial, and the last input.")
 
 
 def test_what_nothing_explains():
-    rnn = network()
-    trials, outputs = trials_of(rnn)
+    trials, outputs = trials_of(network())
     noise = np.random.default_rng(0).normal(size=outputs.shape)
-    found = check_against(rnn, trials, noise)
+    found = check_against(network(), trials, noise)
     assert not found.ok and found.hint.startswith("No transposed matrix")
-    near = check_against(
-        replace(rnn, W_rec=np.swapaxes(rnn.W_rec, 1, 2)), trials, outputs + 0.005 * noise
-    )
+    near = check_against(turned()(network()), trials, outputs + 0.05 * noise)
     assert near.hint.startswith("Closer, but not equal, if W_rec were transposed")
+    small = check_against(network(), trials, outputs + 1e-4 * noise * np.abs(outputs).max())
+    assert "no larger than what TF32 or float16 leave" in small.hint
+    assert "--tolerance 1e-2" in small.hint
 
 
 def test_a_network_that_diverges():
     rnn = replace(network(activation="relu"), W_rec=1e200 * np.eye(10)[None])
-    trials, outputs = trials_of(network())
-    found = check_against(rnn, trials, outputs)
+    found = check_against(rnn, *trials_of(network()))
     assert found.max_deviation == np.inf and not found.ok and found.hint
 
 
 def test_the_worst_network_of_a_stack_counts():
     rnn = random_rnn(3, hidden=5, inputs=2, outputs=1)
     trials, outputs = trials_of(rnn)
-    trials = Trials(trials.inputs, outputs[0])
     assert check_against(rnn, trials, outputs).ok
     W_rec = rnn.W_rec.copy()
     W_rec[1] = W_rec[1].T
@@ -242,18 +298,32 @@ def test_tolerance_is_relative_to_the_largest_output():
     assert check_against(zero, trials, np.zeros_like(outputs)).scale == 1.0
 
 
+@pytest.mark.parametrize(
+    ("bits", "tolerance"), [(7, 5e-2), (8, 1e-2), (10, 1e-2), (11, 1e-4), (23, 1e-4), (52, 1e-4)]
+)
+def test_tolerance_follows_the_precision_of_the_outputs(bits, tolerance):
+    """bfloat16 keeps 7 bits of the mantissa, float16 and TF32 10, whatever they are saved in."""
+    trials, outputs = trials_of(network())
+    mantissa, exponent = np.frexp(outputs)
+    rounded = np.ldexp(np.rint(np.ldexp(mantissa, bits + 1)), exponent - bits - 1)
+    found = check_against(network(), trials, rounded)
+    assert found.tolerance == tolerance and (found.ok or bits == 11)
+    whole = check_against(network(), trials, np.rint(outputs))  # too few to say so
+    assert whole.tolerance == 1e-4
+
+
 def test_shapes_that_disagree():
     rnn = random_rnn(2, inputs=3, outputs=2)
     trials, outputs = trials_of(rnn)
-    for wrong in (outputs[0], outputs[:, :-1], outputs[..., :1], np.full_like(outputs, np.nan)):
-        with pytest.raises(InputError, match="outputs must"):
-            check_against(rnn, trials, wrong)
-    with pytest.raises(InputError, match="input size 3, and the trials have input size 2"):
-        check_against(rnn, Trials(trials.inputs[..., :2], trials.targets), outputs)
-    with pytest.raises(InputError, match="output size 2, and the trials have output size 1"):
-        check_against(rnn, Trials(trials.inputs, trials.targets[..., :1]), outputs)
     own = Trials(np.stack([trials.inputs] * 2), np.stack([trials.targets] * 2))
-    with pytest.raises(InputError, match="shared by all networks"):
-        check_against(rnn, own, outputs)
+    for given, wrong, words in (
+        *((trials, wrong, "outputs must") for wrong in
+          (outputs[0], outputs[:, :-1], outputs[..., :1], np.full_like(outputs, np.nan))),
+        (Trials(trials.inputs[..., :2], trials.targets), outputs, "input size 3, and the trials"),
+        (Trials(trials.inputs, trials.targets[..., :1]), outputs, "output size 2, and the trials"),
+        (own, outputs, "shared by all networks"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=words):
+            check_against(rnn, given, wrong)
     with pytest.raises(InputError, match="tolerance must be above 0"):
         check_against(rnn, trials, outputs, tolerance=0)

@@ -16,6 +16,7 @@ from schurkit.engine import available_threads
 
 from .contest import Contest, Found, Settings
 from .gpu import gpu
+from .own import own
 from .processes import Absent, Contender, Failed, Running
 from .results import AT_MOST, Row
 from .sweeps import sweep
@@ -320,6 +321,6 @@ GROUPS: dict[str, Callable[[Settings], Found]] = {
     group.__name__: group
     for group in (
         *(training, core, rollouts, importance, schur, dsa, memory, growth, start),
-        *(sweep, gpu),
+        *(own, sweep, gpu),
     )
 }

@@ -19,6 +19,7 @@ import numpy as np
 
 from schurkit import fourier
 from schurkit.checks import InputError, integer, number, one_of, real_array
+from schurkit.engine.base import TRAINABLE, Spec
 from schurkit.explorer.state import Explorer
 from schurkit.metrics import Metric
 from schurkit.metrics import metric as metric_named
@@ -187,10 +188,12 @@ def frequency(
 def _explorer(case: Case, draws: int, seed: int) -> Explorer:
     """The same checks as in a live session."""
     one_of(metric_named(case.metric).name, "the measure of an explorer in a page", METRICS)
-    if isinstance(case.rnn, RNN) and np.ndim(case.rnn.leak):
+    known = not isinstance(case.rnn, RNN) or Spec.of(case.rnn).classic(case.rnn.arrays)
+    starts = isinstance(case.trials, Trials) and case.trials.h0 is not None
+    if not known or starts or (isinstance(case.rnn, RNN) and np.ndim(case.rnn.leak)):
         raise InputError(
-            "an explorer in a page needs one leak for all units; sk.explore(rnn, trials) takes "
-            "one a unit."
+            "an explorer in a page needs tanh or relu, one leak for all units, no D, c or psi, and "
+            "trials without h0; sk.explore(rnn, trials) takes them."
         )
     explorer = Explorer(
         case.rnn, case.trials, metric=case.metric, controls=("block-upper",), draws=draws, seed=seed
@@ -286,6 +289,7 @@ def _preset(name: str, form: SchurForm) -> dict:
 
 
 def _adder(one: RNN, table: fourier.Tables, keys: np.ndarray) -> dict:
+    one_of(one.activation, "the activation of an explorer in a page", TRAINABLE)
     first = one.W_rec[0].astype(np.float64) @ one.h0[0].astype(np.float64)
     arrays = {
         name: pack(getattr(one, name)[0]) for name in ("W_in", "W_rec", "W_out", "b_rec", "b_out")

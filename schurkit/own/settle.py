@@ -1,0 +1,387 @@
+"""Which reading of a network gives the outputs of the reader's own code?
+
+Activations, forms of the equation, transposed matrices and starts are tried, those that change
+least first, each with the leak and the gain of W_rec that fit best: on few trials and steps first,
+then on all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import combinations, product
+
+import numpy as np
+
+from schurkit.rnn import ACTIVATIONS, RNN
+from schurkit.rnn.activations import activate
+
+FIELDS = ("activation", "leak", "form", "W_rec", "W_in", "W_out", "h0", "gain", "trials")
+"""What may be read in another way."""
+MOST = ("b_rec", "b_out")  # and what may be wrong besides
+_TRIALS, _STEPS = 32, 200  # a difference is explained on this many trials and time steps
+_FEW = (8, 6)  # and looked for on these
+_FIT_STEPS = 15  # of a bias or start: later ones have folded it through the network too often
+_FIT_HIDDEN = 256  # units up to which vectors are fitted
+_LEAKS = np.geomspace(0.01, 1.0, 10)
+_DAMPED = (0.0, 1e-3, 1e-2, 0.1, 1.0)
+_EQUATIONS = tuple(product(("rate", "voltage"), (None, "identity"), (False, True)))
+FOREIGN = {
+    "inputs_outside": "the inputs entered outside the nonlinearity, h ← (1 − leak) h + leak "
+    "(φ(W_rec h + b_rec) + W_in x)",
+    "read_activated": "the readout read φ(h) instead of h, y = W_out φ(h) + b_out in the rate form",
+}
+"""Equations that people train and `RNN` has not: an option of `_simulate`, and in words."""
+SQUASHES: dict[str, Callable] = {
+    **{name: lambda y, name=name: activate(name, y) for name in ("sigmoid", "tanh", "relu")},
+    "softmax": lambda y: (
+        (e := np.exp(y - y.max(axis=-1, keepdims=True))) / e.sum(axis=-1, keepdims=True)
+    ),
+}
+"""What may lie between the readout and the reader's outputs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """One thing read in another way: in words, what to do about it, and the stack read so."""
+
+    field: str
+    what: str
+    remedy: str
+    apply: Callable[[RNN], RNN] = lambda rnn: rnn
+    foreign: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Trials whose outputs are to be given: inputs and outputs (trials, time, …), starts (trials,
+    hidden) or None, and what the outputs went through after the readout.
+    """
+
+    inputs: np.ndarray
+    outputs: np.ndarray
+    h0: np.ndarray | None = None
+    squash: str = ""
+
+    @classmethod
+    def of(cls, trials, outputs, off) -> Case:
+        """Those that are farthest off, (trials), without the late steps of long ones."""
+        worst = np.sort(np.argsort(-off, kind="stable")[:_TRIALS])
+        h0 = None if trials.h0 is None else trials.h0[worst]
+        return cls(trials.inputs[worst, :_STEPS], outputs[worst, :_STEPS], h0)
+
+    def first(self, steps: int, trials: int = _TRIALS) -> Case:
+        h0 = None if self.h0 is None else self.h0[:trials]
+        one = (self.inputs[:trials, :steps], self.outputs[:trials, :steps])
+        return replace(self, inputs=one[0], outputs=one[1], h0=h0)
+
+    @property
+    def late(self) -> Case:
+        """For outputs that show the state before each step."""
+        steps = self.outputs.shape[1] - 1
+        return replace(self, inputs=self.inputs[:, :steps], outputs=self.outputs[:, 1:])
+
+    def run(self, rnn: RNN, foreign: str = "", **values) -> np.ndarray:
+        """Outputs, (trials, time, output), step by step; for values with an axis of variants before
+        (trials, units), of each variant.
+        """
+        one = {name: np.asarray(array[0]) for name, array in rnn.arrays.items()}
+        one |= {"leak": rnn.leak, "gain": 1.0, "c": one.get("c", 0.0)} | values
+        decay = one.get("D", 1 - one["leak"])
+        drive, voltage = self.inputs @ one["W_in"].T, rnn.form == "voltage"
+        state = one["h0"] if self.h0 is None else self.h0
+        state, outputs = state + np.zeros((len(drive), 1)), []
+        with np.errstate(over="ignore", invalid="ignore"):
+            for step in range(self.outputs.shape[1]):
+                heard = drive[:, step] if step < drive.shape[1] else 0.0
+                sent = rnn.activate(state + one["c"]) if voltage else state
+                inside = 0.0 if foreign == "inputs_outside" else heard
+                total = one["gain"] * (sent @ one["W_rec"].T) + one["b_rec"] + inside
+                total = total if voltage else rnn.activate(total)
+                state = decay * state + one["leak"] * (total + heard - inside)
+                read = rnn.readout(state) if foreign != "read_activated" else rnn.activate(state)
+                outputs.append(read @ one["W_out"].T + one["b_out"])
+            outputs = np.stack(outputs, axis=-2)
+            return SQUASHES[self.squash](outputs) if self.squash else outputs
+
+    def off(self, rnn: RNN, foreign: str = "", **values):
+        """The largest deviation, of each variant."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            off = np.abs(self.run(rnn, foreign, **values) - self.outputs).max(axis=(-3, -2, -1))
+        return np.nan_to_num(off, nan=np.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A reading: its network, what was changed for it, the leak and gain that fit, and the largest
+    deviation left.
+    """
+
+    off: float
+    rnn: RNN
+    changes: tuple[Change, ...] = ()
+    numbers: dict = field(default_factory=dict)
+
+    @property
+    def foreign(self) -> str:
+        return next((change.foreign for change in self.changes if change.foreign), "")
+
+    @property
+    def every(self) -> tuple[Change, ...]:
+        """The changes with those of leak and gain."""
+        return (*self.changes, *_with_numbers(self.numbers))
+
+    def rank(self) -> float:
+        """A second change has to bring three times as much as the first alone."""
+        return self.off * 3.0 ** (len(self.changes) + len(self.numbers))
+
+    def having(self, numbers: dict, case: Case) -> Fit:
+        """With that leak and gain."""
+        rnn = changed(self.rnn, _with_numbers(numbers))
+        return Fit(float(case.off(rnn, self.foreign)), rnn, self.changes, numbers)
+
+    def sentence(self, before: float, lead: str = "It looks as if") -> str:
+        """What explains a difference, and what to do."""
+        what = " and ".join(change.what for change in self.every)
+        remedy = " and ".join(change.remedy for change in self.every if change.remedy)
+        numbers = f"the largest deviation would be {self.off:.2g} instead of {before:.2g}"
+        advice = f"try {remedy}"
+        if self.foreign:
+            advice = "there is no such form here, so that results would not be about your network"
+        return f"{lead} {what}: {numbers}; {advice}."
+
+
+def changed(rnn: RNN, changes: Iterable[Change]) -> RNN:
+    """A stack with these changes."""
+    for change in changes:
+        rnn = change.apply(rnn)
+    return rnn
+
+
+# ----------------------------------------------------------------------- what can be read otherwise
+def rows(rnn: RNN, fields: Iterable[str], foreign: bool = False) -> list[list[Change]]:
+    """Choices of which each is made once: the other values of each."""
+    found = [
+        [
+            Change(
+                name,
+                f"{name} were transposed",
+                f"--transpose {name}, or going without it where it was given",
+                lambda r, name=name: replace(r, **{name: np.swapaxes(getattr(r, name), 1, 2)}),
+            )
+        ]
+        for name in ("W_rec", "W_in", "W_out")
+        if name in fields and getattr(rnn, name).shape[1] == getattr(rnn, name).shape[2]
+    ]
+    if "activation" in fields:
+        others = [name for name in ACTIVATIONS if name != rnn.activation]
+        found.append([_set("activation", name) for name in others])
+    found.append(_equations(rnn, "form" in fields))
+    if foreign and rnn.D is None:
+        rate = lambda r: _in_form(r, "rate", None, False)  # noqa: E731
+        found[-1] += [Change("form", words, "", rate, name) for name, words in FOREIGN.items()]
+    for name, what in (
+        ("h0", "h0 were zero"),
+        ("b_rec", "the recurrent bias b_rec were not used"),
+        ("b_out", "the output bias b_out were not used"),
+    ):
+        if name in fields and getattr(rnn, name).any():
+            zero = lambda r, name=name: replace(r, **{name: np.zeros_like(getattr(r, name))})  # noqa: E731
+            found.append([Change(name, what, f"leaving {name} out", zero)])
+    return [row for row in found if row]
+
+
+def _set(name: str, value: str) -> Change:
+    remedy = f"--{name} {value}"
+    return Change(name, f"the {name} were {value}", remedy, lambda r: replace(r, **{name: value}))
+
+
+def _equations(rnn: RNN, any_form: bool) -> list[Change]:
+    """The other forms, with the bias inside φ or outside and the readout of φ(v) or of v."""
+    present = (rnn.form, rnn.psi, rnn.c is not None)
+    biased, changes = rnn.b_rec.any() or rnn.c is not None, []
+    for form, psi, inner in _EQUATIONS:
+        if (form == "rate" and (psi or inner or rnn.D is not None)) or (inner and not biased):
+            continue
+        if (form, psi, inner) == present or not (any_form or form == rnn.form):
+            continue
+        words = [f"the form were {form}"] if form != rnn.form else []
+        remedy = [f"--form {form}"] if form != rnn.form else []
+        if form == "voltage" and psi != rnn.psi:
+            words.append(f"what is read out were {'v' if psi else 'φ(v)'}")
+            remedy.append(f"psi={psi!r}")
+        if form == "voltage" and inner != present[2]:
+            words.append(f"the bias were {'inside' if inner else 'outside'} the nonlinearity")
+            remedy.append("c for b_rec" if inner else "b_rec for c")
+        apply = lambda r, to=(form, psi, inner): _in_form(r, *to)  # noqa: E731
+        changes.append(Change("form", " and ".join(words), " and ".join(remedy), apply))
+    return changes
+
+
+def _in_form(rnn: RNN, form: str, psi: str | None, inner: bool) -> RNN:
+    bias = rnn.b_rec if rnn.c is None else rnn.b_rec + rnn.c
+    place = {"c": bias, "b_rec": np.zeros_like(bias)} if inner else {"c": None, "b_rec": bias}
+    return replace(rnn, form=form, psi=psi, **place)
+
+
+# ------------------------------------------------------------------------------ leak, gain, vectors
+def _least(run: Callable, outputs: np.ndarray, at: np.ndarray, patience: int = 1) -> np.ndarray:
+    """Levenberg-Marquardt: the point, (numbers), whose outputs lie nearest, or where it gets hardly
+    nearer that many times; ``run(points)`` gives the outputs of several.
+    """
+
+    def nearest(points) -> tuple[float, np.ndarray]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            off = ((run(points) - outputs) ** 2).sum(axis=(1, 2, 3))
+        best = int(np.argmin(np.nan_to_num(off, nan=np.inf)))
+        return off[best], points[best]
+
+    off, at = nearest(at)
+    while np.isfinite(off) and patience:
+        sizes = 1e-6 * np.maximum(np.abs(at), 1e-2)
+        near = run(np.array([at, *(at - np.diag(sizes))])).reshape(1 + len(at), -1)
+        if not np.isfinite(near).all():
+            break
+        slopes = (near[0] - near[1:]) / sizes[:, None]
+        U, sizes, V = np.linalg.svd(slopes.T, full_matrices=False)
+        left, floor = U.T @ (outputs.ravel() - near[0]), 1e-12 * sizes.max() + 1e-150
+        steps = [
+            (sizes / (sizes**2 + (mu * sizes.max()) ** 2 + floor**2) * left) @ V for mu in _DAMPED
+        ]
+        new = nearest(at + np.array(steps))
+        if not new[0] < off:
+            break
+        patience -= bool(new[0] > 0.7 * off)
+        off, at = new
+    return at
+
+
+def _numbers(case: Case, rnn: RNN, foreign: str, names, start: dict | None = None) -> dict:
+    """The leak and the gain of W_rec that fit best, from the best of many leaks or from where it is
+    told.
+    """
+    most = np.array([1.0 if name == "leak" else np.inf for name in names])
+
+    def run(points):
+        columns = dict(zip(names, np.clip(points, 1e-4, most).T))
+        values = {name: column.reshape(-1, 1, 1) for name, column in columns.items()}
+        return case.run(rnn, foreign, **values)
+
+    leaks = np.append(_LEAKS, np.mean(rnn.leak)) if "leak" in names else [1.0]
+    points = [[x if name == "leak" else 1.0 for name in names] for x in leaks]
+    points = [[start[name] for name in names]] if start else points
+    at = np.clip(_least(run, case.outputs, np.array(points)), 1e-4, most)
+    return dict(zip(names, map(float, at)))
+
+
+def _rounded(case: Case, rnn: RNN, foreign: str, numbers: dict, goal: float) -> dict:
+    """Of the numbers those that differ from the present ones where these do not do as well, in as
+    few digits as do.
+    """
+    if case.off(rnn, foreign, **numbers) > goal:
+        numbers = _numbers(case, rnn, foreign, tuple(numbers), numbers)
+    for name in sorted(numbers):
+        present = 1.0 if name == "gain" else float(np.mean(rnn.leak))
+        digits = (float(f"{numbers[name]:.{count}g}") for count in (1, 2, 3, 4, 5))
+        near = np.array([present, *digits, numbers[name]])
+        others = {other: value for other, value in numbers.items() if other != name}
+        off = case.off(rnn, foreign, **others, **{name: near.reshape(-1, 1, 1)})
+        numbers = numbers | {name: float(near[np.argmax(off <= 2 * off.min() + 1e-9)])}
+    present = {"gain": 1.0, "leak": float(np.mean(rnn.leak))}
+    return {n: value for n, value in numbers.items() if abs(value - present[n]) > 1e-6}
+
+
+def _with_numbers(numbers: dict) -> list[Change]:
+    changes = []
+    if "leak" in numbers:
+        leak = numbers["leak"]
+        words = (f"the leak were {leak:.6g}", f"--leak {leak:.6g}")
+        changes.append(Change("leak", *words, lambda r: replace(r, leak=leak)))
+    if "gain" in numbers:
+        gain = numbers["gain"]
+        words = (f"W_rec were multiplied by {gain:.6g}", f"saving {gain:.6g} × W_rec")
+        changes.append(Change("gain", *words, lambda r: r.with_W_rec(gain * r.W_rec)))
+    return changes
+
+
+def vectors(case: Case, rnn: RNN, names: Iterable[str]) -> Iterator[Change]:
+    """A constant added to the outputs, and another b_rec or h0: each a small fit."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        constant = (case.outputs - case.run(rnn)).mean(axis=(0, 1))
+    if np.isfinite(constant).all():
+        digits = ", ".join(f"{value:.4g}" for value in constant[:4])
+        remedy = f"adding {digits}{', …' if len(constant) > 4 else ''} to b_out"
+        add = lambda r: replace(r, b_out=r.b_out + constant)  # noqa: E731
+        yield Change("b_out", "an output bias were missing", remedy, add)
+    words = {"b_rec": "a recurrent bias", "h0": "h0, the state before the first step,"}
+    for name in names if rnn.hidden_size <= _FIT_HIDDEN else ():
+        if (fitted := _fit_vector(case.first(_FIT_STEPS), rnn, name)) is not None:
+            size = float(np.linalg.norm(fitted - getattr(rnn, name)))
+            remedy = f"another {name} (the one that fits differs by {size:.3g} in norm)"
+            put = lambda r, name=name, new=fitted[None]: replace(r, **{name: new})  # noqa: E731
+            yield Change(name, f"{words[name]} were missing or wrong", remedy, put)
+
+
+def _fit_vector(case: Case, rnn: RNN, name: str) -> np.ndarray | None:
+    start = getattr(rnn, name)[0]
+    if case.outputs.size < 2 * len(start) or (name == "h0" and case.h0 is not None):
+        return None
+    enough = -(-4 * len(start) // case.outputs[0].size)
+    case = case.first(_FIT_STEPS, max(enough, 16))
+    return _least(
+        lambda points: case.run(rnn, **{name: points[:, None]}), case.outputs, start[None]
+    )
+
+
+# --------------------------------------------------------------------------------------- the search
+def search(
+    case: Case,
+    rnn: RNN,
+    goal: float,
+    fields: Iterable[str] = FIELDS,
+    *,
+    levels: int = 9,
+    foreign: bool = False,
+    readings: Iterable[tuple[str, RNN]] = (),
+) -> Fit:
+    """The first reading whose largest deviation is within the goal, those with fewer changes first;
+    without one the nearest of all.
+    """
+    few = case.first(_FEW[1], _FEW[0])
+    few_goal = goal * min(1.0, np.abs(few.outputs).max() / (np.abs(case.outputs).max() or 1.0))
+    bases = [
+        (rnn, ()),
+        *((other.astype("float64"), (Change("reading", words, ""),)) for words, other in readings),
+    ]
+    choices = [rows(base, fields, foreign) for base, _ in bases]
+    near: list[Fit] = []
+    for level in range(min(levels, max(map(len, choices))) + 1):
+        for (base, words), own in zip(bases, choices):
+            for changes in (one for some in combinations(own, level) for one in product(*some)):
+                network = changed(base, changes)
+                fit = _fit(few, network, (*words, *changes), fields)
+                if fit.off <= few_goal:
+                    fit = _whole(case, network, fit, goal)
+                    if fit.off <= goal:
+                        return fit
+                else:
+                    near.append(fit)
+    near.sort(key=Fit.rank)
+    near = [replace(fit, off=float(case.off(fit.rnn, fit.foreign))) for fit in near[:5]]
+    return min(near, key=Fit.rank)
+
+
+def _fit(case: Case, rnn: RNN, changes, fields) -> Fit:
+    """A network with the leak and gain that fit best."""
+    fit = Fit(0.0, rnn, changes)
+    names = [name for name in ("leak", "gain") if name in fields]
+    if np.ndim(rnn.leak) or rnn.D is not None:
+        names = [name for name in names if name != "leak"]
+    numbers = _numbers(case, rnn, fit.foreign, names) if names else {}
+    return fit.having(numbers, case)
+
+
+def _whole(case: Case, rnn: RNN, fit: Fit, goal: float) -> Fit:
+    """The same on the whole case, its numbers in few digits."""
+    bare = replace(fit, rnn=rnn, numbers={})
+    return bare.having(_rounded(case, rnn, fit.foreign, fit.numbers, goal), case)

@@ -1,0 +1,214 @@
+"""Trials from a file: classes, masks of every shape, lengths, what is missing, starts, axes; and
+the metric that they ask for.
+"""
+
+import numpy as np
+import pytest
+
+from schurkit import InputError, Trials
+from schurkit.__main__ import main
+from schurkit.metrics import ACCURACY, FVU, METRICS
+from schurkit.own import load_trials
+from schurkit.own.trials import metric_of
+
+N, STEPS, WIDTH = 6, 5, 3
+RNG = np.random.default_rng(0)
+INPUTS, TARGETS = RNG.normal(size=(N, STEPS, 2)), RNG.normal(size=(N, STEPS, WIDTH))
+LABELS = RNG.integers(WIDTH, size=(N, STEPS))
+ONE_HOT = np.eye(WIDTH)[LABELS]
+CELLS = RNG.random((N, STEPS, WIDTH)) < 0.6
+STEP = np.array([True, False, True, True, False])
+LENGTHS = np.array([1, 2, 3, 4, 5, 5])
+WITHIN = np.arange(STEPS) < LENGTHS[:, None]
+
+
+def load(folder, arrays, **options):
+    np.savez(folder / "trials.npz", **{"inputs": INPUTS, "targets": TARGETS} | arrays)
+    return load_trials(folder / "trials.npz", **options)[0]
+
+
+@pytest.mark.parametrize(
+    ("mask", "counted"),
+    [
+        (STEP, np.broadcast_to(STEP[:, None], CELLS.shape)),
+        (CELLS[..., 0], np.broadcast_to(CELLS[..., :1], CELLS.shape)),
+        (CELLS[..., :1], np.broadcast_to(CELLS[..., :1], CELLS.shape)),
+        (CELLS, CELLS),
+    ],
+)
+def test_a_mask_of_every_usual_shape(tmp_path, mask, counted):
+    trials = load(tmp_path, {"mask": mask})
+    assert np.array_equal(trials.counted_cells, counted)
+    assert np.array_equal(trials.counted, counted.any(axis=2))
+    trials = load(tmp_path, {"mask": mask, "lengths": LENGTHS})
+    assert np.array_equal(trials.counted_cells, counted & WITHIN[..., None])
+
+
+@pytest.mark.parametrize(("marker", "missing"), [(np.nan, "nan"), (-1, "-1")])
+def test_targets_that_are_missing(tmp_path, marker, missing):
+    trials = load(tmp_path, {"targets": np.where(CELLS, TARGETS, marker)}, missing=missing)
+    assert np.array_equal(trials.counted_cells, CELLS)
+    assert np.array_equal(trials.targets[CELLS], TARGETS[CELLS])
+    labels = np.where(WITHIN, LABELS, marker)
+    trials = load(tmp_path, {"targets": labels}, missing=missing)
+    assert np.array_equal(trials.counted, WITHIN)
+    assert np.array_equal(trials.targets[WITHIN], ONE_HOT[WITHIN])
+
+
+@pytest.mark.parametrize("targets", [LABELS, LABELS[..., None], LABELS.astype(np.float32)])
+def test_classes_are_one_hot_targets_of_accuracy(tmp_path, targets):
+    trials = load(tmp_path, {"targets": targets}, classes=WIDTH)
+    assert np.array_equal(trials.targets, ONE_HOT) and metric_of("", trials) is ACCURACY
+    outputs = np.zeros((N, STEPS, WIDTH + 1))
+    trials = load(tmp_path, {"targets": targets, "outputs": outputs})
+    assert trials.targets.shape[2] == WIDTH + 1
+
+
+def test_one_class_a_trial_counts_at_its_last_step_or_where_the_mask_says(tmp_path):
+    trials = load(tmp_path, {"targets": LABELS[:, 0]})
+    assert np.array_equal(trials.counted, np.broadcast_to(np.arange(STEPS) == 4, (N, STEPS)))
+    assert np.array_equal(trials.targets[:, -1], ONE_HOT[:, 0])
+    trials = load(tmp_path, {"targets": LABELS[:, 0], "lengths": LENGTHS})
+    assert np.array_equal(trials.counted.argmax(axis=1), LENGTHS - 1)
+    assert trials.counted.sum() == N
+    window = np.arange(STEPS) > 2
+    trials = load(tmp_path, {"targets": LABELS[:, 0], "mask": window})
+    assert np.array_equal(trials.counted, np.broadcast_to(window, (N, STEPS)))
+
+
+def test_one_output_needs_no_axis(tmp_path):
+    trials = load(tmp_path, {"targets": TARGETS[..., 0]}, classes=1)
+    assert np.array_equal(trials.targets, TARGETS[..., :1]) and metric_of("", trials) is FVU
+
+
+def test_axes_in_the_order_time_trials_and_starts(tmp_path):
+    h0 = RNG.normal(size=(N, 4))
+    given = {"inputs": INPUTS, "targets": TARGETS, "mask": CELLS[..., 0], "outputs": TARGETS}
+    turned = {name: array.swapaxes(0, 1) for name, array in given.items()}
+    np.savez(tmp_path / "t.npz", **turned, lengths=LENGTHS, h0=h0)
+    trials, outputs = load_trials(tmp_path / "t.npz", time_major=True)
+    for found, expected in (
+        (trials.inputs, INPUTS),
+        (trials.targets, TARGETS),
+        (outputs, TARGETS),
+        (trials.counted, CELLS[..., 0] & WITHIN),
+        (trials.h0, h0),
+    ):
+        assert np.array_equal(found, expected)
+    trials = load(tmp_path, {"h0": h0[0]})
+    assert np.array_equal(trials.h0, np.repeat(h0[:1], N, axis=0))
+
+
+TURNED = "it looks as if one of them had its first axis in time"
+
+
+@pytest.mark.parametrize(
+    ("arrays", "options", "told"),
+    [
+        ({"mask": CELLS[..., 0].T}, {}, TURNED),
+        ({"targets": TARGETS.swapaxes(0, 1)}, {}, TURNED),
+        ({"lengths": LENGTHS[:5]}, {}, TURNED),
+        ({"h0": np.zeros((STEPS, 4))}, {}, TURNED),
+        ({"lengths": LENGTHS - 1}, {}, "lengths must hold a whole number from 1 to 5"),
+        ({"lengths": LENGTHS + 0.5}, {}, "lengths must hold a whole number from 1 to 5"),
+        ({"lengths": LENGTHS[:4]}, {}, "for each of 6 trials; got shape"),
+        ({"mask": CELLS[:, :3, 0]}, {}, "mask must have shape"),
+        ({"mask": CELLS[:, :3, 0], "lengths": LENGTHS}, {}, "does not fit what else says"),
+        ({"targets": LABELS + 1}, {"classes": WIDTH}, "must be classes from 0 to 2"),
+        ({"targets": LABELS - 1}, {}, r"got -1. If that marks .* \(--missing -1\)"),
+        ({"targets": LABELS + 0.5}, {}, "must be classes from 0 to"),
+        ({"targets": np.where(CELLS, TARGETS, np.nan)}, {}, r"targets hold NaN: .*--missing nan"),
+        ({"targets": np.where(CELLS, TARGETS, np.nan)}, {"missing": "-1"}, "targets hold NaN"),
+        ({}, {"missing": "none"}, "missing must be nan or a number; got 'none'"),
+        ({"outputs": LABELS}, {}, r"outputs must have axes \(trials, time, output\)"),
+        ({"outputs": TARGETS[:, :3]}, {}, "outputs must have the shape of the targets"),
+        ({"inputs": INPUTS[..., 0]}, {}, r"inputs must have axes \(trials, time, input\)"),
+        ({"inputs": INPUTS[:0]}, {}, "inputs are empty"),
+        ({"Mask": CELLS}, {}, "did you mean mask"),
+    ],
+)
+def test_trials_that_cannot_be_meant(tmp_path, arrays, options, told):
+    with pytest.raises(InputError, match=told) as error:
+        load(tmp_path, arrays, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_metrics_by_name():
+    trials = Trials(INPUTS, TARGETS)
+    for name in METRICS:
+        assert metric_of(name, trials) is METRICS[name]
+    assert metric_of("replay", trials) is METRICS["replay_accuracy"]
+    assert metric_of("", trials) is FVU and metric_of("", Trials(INPUTS, ONE_HOT)) is ACCURACY
+    rest = np.where(CELLS.any(axis=2)[..., None], ONE_HOT, 7.0)  # where nothing counts
+    assert metric_of("", Trials(INPUTS, rest, CELLS.any(axis=2))) is ACCURACY
+
+
+# ----------------------------------------------------------------------------------- in the command
+ARRAYS = {"W_in": np.ones((4, 2)), "W_rec": 0.5 * np.eye(4), "W_out": np.ones((1, 4))}
+
+
+def refused(tmp_path, capsys, trials):
+    np.savez(tmp_path / "net.npz", **ARRAYS)
+    assert main(["analyze", str(tmp_path / "net.npz"), "--trials", str(trials)]) == 2
+    text = capsys.readouterr()
+    assert text.out == "" and text.err.count("\n") == 1 and text.err.startswith("schurkit: ")
+    return text.err
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"inputs": None}, "holds no inputs"),
+        ({"targets": None}, "holds no targets"),
+        ({"targets": np.zeros((2, 5, 3, 1))}, "inputs and targets must hold the same trials"),
+        ({"inputs": np.zeros((6, 3, 2))}, "same trials"),
+        ({"inputs": np.zeros((5, 4, 2))}, "cover every input step"),
+        ({"inputs": np.full((5, 3, 2), np.inf)}, "NaN or infinite"),
+        ({"targets": 1j * np.ones((5, 3, 1))}, "must be real"),
+        ({"mask": np.zeros(3)}, "leaves no time step"),
+        ({"Inputs": np.ones(3)}, "did you mean inputs?"),
+        (
+            {"inputs": np.zeros((5, 3, 3))},
+            "network has input size 2, and the trials have input size 3",
+        ),
+        (
+            {"targets": np.zeros((5, 3, 2))},
+            "network has output size 1, and the trials have output size 2",
+        ),
+        ({"targets": np.ones((5, 3, 1))}, "targets do not vary"),
+        ({"mask": np.array([1, 0, 0])}, "targets do not vary"),
+    ],
+)
+def test_trials_that_are_none(tmp_path, capsys, changes, told):
+    targets = np.zeros((5, 3, 1))
+    targets[:, 1:] = np.random.default_rng(0).normal(size=(5, 2, 1))
+    arrays = {"inputs": np.zeros((5, 3, 2)), "targets": targets, **changes}
+    np.savez(
+        tmp_path / "trials.npz",
+        **{name: array for name, array in arrays.items() if array is not None},
+    )
+    assert told in refused(tmp_path, capsys, tmp_path / "trials.npz")
+
+
+def test_trials_are_npz_only(tmp_path, capsys):
+    (tmp_path / "trials.pt").write_bytes(b"x")
+    assert "trials come as .npz; got .pt" in refused(tmp_path, capsys, tmp_path / "trials.pt")
+
+
+def test_good_trials(tmp_path):
+    arrays = {
+        "inputs": np.zeros((5, 3, 2), np.float32),
+        "targets": np.ones((5, 4, 1)),
+        "mask": np.array([0, 1, 1, 1]),
+        "epochs": np.arange(3),
+    }
+    np.savez_compressed(
+        tmp_path / "trials.npz", **arrays, outputs=np.full((2, 5, 4, 1), 3.0), note="what it is"
+    )
+    trials, outputs = load_trials(tmp_path / "trials.npz")
+    assert (
+        len(trials) == 5
+        and trials.autonomous == 1
+        and trials.mask.tolist() == [False, True, True, True]
+    )
+    assert outputs.shape == (2, 5, 4, 1) and trials.inputs.dtype == np.float32
