@@ -252,9 +252,8 @@ class _Run:
         import torch
 
         pair, rounding = inputs[[0, -1]], torch.finfo(self.state[self.name].dtype).eps ** 0.5
-        flags = [one.batch_first for one in self.module.modules() if hasattr(one, "batch_first")]
-        likely, error = not all(flags), None
-        for order in ((likely,) * 2, (not likely,) * 2, (True, False), (False, True)):
+        error = None
+        for order in ((False, False), (True, True), (True, False), (False, True)):
             try:
                 behind, alone = (self._forward(self.state, x, *order) for x in (pair, pair[1:]))
             except InputError:
@@ -289,10 +288,11 @@ class _Run:
             result = self.outputs(result)
         elif isinstance(result, tuple):
             result = result[0]
-        if not isinstance(result, torch.Tensor):
+        if not isinstance(result, torch.Tensor) or result.ndim < 2:
+            given = getattr(result, "shape", type(result).__name__)
             raise InputError(
-                f"{type(self.module).__name__} gave {type(result).__name__}; expected a tensor: "
-                "outputs= a function from it to (trials, time, output)."
+                f"{type(self.module).__name__} gave {given}; expected a tensor (trials, time, "
+                "output): outputs= a function to it."
             )
         result = _array(result)
-        return result.swapaxes(0, 1) if outputs_by_time and result.ndim == 3 else result
+        return result.swapaxes(0, 1) if outputs_by_time else result

@@ -17,8 +17,8 @@ from schurkit.words import listed
 from .settle import FIELDS, MOST, SQUASHES, Case, Change, Fit, changed, rows, search, vectors
 
 TOLERANCE = 1e-4
-_COARSE = ((7, 5e-2, "bfloat16"), (10, 1e-2, "float16 or TF32"))
-"""Bits of the mantissa, the tolerance for outputs that hold no more, and their name."""
+_COARSE = ((7, 5e-2), (10, 1e-2))
+"""Bits of the mantissa (of bfloat16; of float16 and TF32), the tolerance for outputs of no more."""
 _MANY = 64  # different outputs before their bits say how they were computed
 _PAIRS_HIDDEN = 64  # units up to which vectors are fitted after another change
 _TIME_MAJOR = "the first axis of the trials were time"
@@ -129,7 +129,7 @@ def _given(rnn, trials, outputs, tolerance):
 def tolerance_of(outputs) -> float:
     """The deviation that the precision of outputs allows, relative to the largest of them."""
     mantissa = np.frexp(np.unique(outputs))[0]
-    for bits, tolerance, _ in _COARSE if len(mantissa) >= _MANY else ():
+    for bits, tolerance in _COARSE if len(mantissa) >= _MANY else ():
         scaled = np.ldexp(mantissa, bits + 1)
         if (scaled == np.rint(scaled)).all():
             return tolerance

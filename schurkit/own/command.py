@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from schurkit.checks import InputError, integer, number, one_of
-from schurkit.rnn import ACTIVATIONS, FORMS
+from schurkit.rnn import ACTIVATIONS, FORMS, RNN
 from schurkit.store import written
 
 from .files import WEIGHT_FILES, shown
@@ -165,10 +165,25 @@ def unsaid(found: Imported, transpose: Sequence[str] = (), form: str = "") -> tu
     return tuple(name for name in FIELDS if name not in said)
 
 
+def position(stack: RNN, label: str) -> int:
+    """Where the network of that label stands in a stack; the first for an empty label.
+
+    Raises
+    ------
+    InputError : no network, or several, of that label.
+    """
+    places = [place for place, own in enumerate(stack.labels) if str(own) == str(label)]
+    if label and len(places) != 1:
+        count = f"are {len(places)} networks" if places else "is no network"
+        raise InputError(
+            f"there {count} {shown([str(label)])}; the labels are {shown(map(str, stack.labels))}."
+        )
+    return places[0] if label else 0
+
+
 def _check(values: dict, found: Imported, trials) -> None:
     """What needs no kernel is said before one is started."""
     from .check import check_fit
-    from .report import position
 
     number(values["threshold"], "threshold", at_least=0, at_most=1)
     for name, least in (("seed", 0), ("draws", 1), ("orders", 0)):

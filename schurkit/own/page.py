@@ -234,8 +234,8 @@ def _by_trial(outputs, trials: Trials, metric: Metric, times) -> tuple[np.ndarra
 
 def order_words(analysis: Analysis, i: int) -> list[str]:
     """Whether what the sectors cost hangs on an arbitrary order."""
-    lines = [*order_lines(analysis, i, True), *order_lines(analysis, i, False)]
-    return lines or ["No order is arbitrary here: no two blocks of a sector nearly tie."]
+    moved, steady = order_lines(analysis, i)
+    return moved + steady or ["No order is arbitrary here: no two blocks of a sector nearly tie."]
 
 
 def order_rows(analysis: Analysis, i: int) -> list[dict]:

@@ -24,7 +24,6 @@ from schurkit.ablation import (
     matched_share,
     name_of,
 )
-from schurkit.checks import InputError
 from schurkit.metrics import FVU, METRICS
 from schurkit.rnn import RNN
 from schurkit.schur import SECTORS, SchurForm
@@ -54,22 +53,6 @@ def _change(value, spec: str = "+.2g") -> str:
 
 
 # ------------------------------------------------------------------------------------- the network
-def position(stack: RNN, label: str) -> int:
-    """Where the network of that label stands in a stack; the first for an empty label.
-
-    Raises
-    ------
-    InputError : no network, or several, of that label.
-    """
-    places = [place for place, own in enumerate(stack.labels) if str(own) == str(label)]
-    if label and len(places) != 1:
-        count = f"are {len(places)} networks" if places else "is no network"
-        raise InputError(
-            f"there {count} {shown([str(label)])}; the labels are {shown(map(str, stack.labels))}."
-        )
-    return places[0] if label else 0
-
-
 def leak_of(rnn: RNN) -> str:
     """The leak in words: a number, or a range where every unit has its own."""
     return span(np.atleast_1d(rnn.leak)) + (", one a unit" if np.ndim(rnn.leak) else "")
@@ -86,14 +69,15 @@ def facts(
     words = {name: f"{kind[name]} (assumed)" for name in assumed}
     sizes = {"networks": plural(len(rnn), "network"), "hidden_size": rnn.hidden_size}
     lines = [tell("facts", weights=shown(weights) or "network", **sizes, **kind | words)]
-    more = [
-        (rnn.psi, f"the readout of {'v' if rnn.psi == 'identity' else f'{rnn.psi}(v)'}"),
-        (rnn.c is not None, "a bias inside the activation, φ(v + c)"),
-        (rnn.D is not None, "a diagonal D of its own"),
-        (analysis.trials is not None and analysis.trials.h0 is not None, "a start for each trial"),
-    ]
-    if any(there for there, _ in more):
-        lines.append(tell("with", parts=listed([words for there, words in more if there])))
+    started = analysis.trials is not None and analysis.trials.h0 is not None
+    more = {
+        f"the readout of {'v' if rnn.psi == 'identity' else f'{rnn.psi}(v)'}": rnn.psi,
+        "a bias inside the activation, φ(v + c)": rnn.c is not None,
+        "a diagonal D of its own": rnn.D is not None,
+        "a start for each trial": started,
+    }
+    if parts := [words for words, there in more.items() if there]:
+        lines.append(tell("with", parts=listed(parts)))
     if assumed:
         lines.append(tell("assumed", names=listed([f"{name} {kind[name]}" for name in assumed])))
     if details is not None and len(rnn) > 1:
@@ -149,7 +133,7 @@ def warnings_of(analysis: Analysis, i: int) -> list[str]:
         moduli = f"{span(near)} {'lies' if len(near) == 1 else 'lie'}"
         words = {"blocks": plural(len(near), "block"), "cut": short(form.cut)}
         lines.append(tell("near the cut", moduli=moduli, **words) + _other_sides(analysis, i))
-    return lines + order_lines(analysis, i, True)
+    return lines + order_lines(analysis, i)[0]
 
 
 def _other_sides(analysis: Analysis, i: int) -> str:
@@ -166,36 +150,33 @@ def _other_sides(analysis: Analysis, i: int) -> str:
     return " " + tell("other side", cost=own.metric.cost, counts="; ".join(words))
 
 
-def order_lines(analysis: Analysis, i: int, moved: bool) -> list[str]:
-    """Sectors whose cost moves with an arbitrary order, or those whose cost does not."""
+def order_lines(analysis: Analysis, i: int) -> tuple[list[str], list[str]]:
+    """What is said of sectors whose cost moves with an arbitrary order, and of those whose cost
+    does not: no sentence, or one.
+    """
     if analysis.profile is None:
-        return []
-    words, profile = [], analysis.profile_of(i)
+        return [], []
+    profile, words = analysis.profile_of(i), {"order matters": [], "order": []}
     for name, costs in analysis.orders[i].items():
-        one = profile[name]
-        ends = [*costs, one.cost[0]]
-        if not np.isfinite(ends).all() or not one.full[0]:
-            continue
-        least = 0.0 if one.to_lose is None else HARMLESS * abs(one.to_lose[0])
-        if moved == (np.ptp(ends) > max(HALF * abs(one.cost[0]), least)):
-            words.append(
-                f"{name} {_change(one.cost[0])} [{_change(min(ends))}, {_change(max(ends))}]"
-            )
-    if not words:
-        return []
-    count = max(map(len, analysis.orders[i].values()))
-    name = "order matters" if moved else "order"
-    fields = {"orders": plural(count, "random order"), "costs": listed(words)}
-    return [tell(name, cost=profile.metric.cost, **fields)]
+        one, ends = profile[name], [*costs, profile[name].cost[0]]
+        if np.isfinite(ends).all() and one.full[0]:
+            least = 0.0 if one.to_lose is None else HARMLESS * abs(one.to_lose[0])
+            moved = np.ptp(ends) > max(HALF * abs(ends[-1]), least)
+            own = [_change(end) for end in (ends[-1], min(ends), max(ends))]
+            words["order matters" if moved else "order"].append("{} {} [{}, {}]".format(name, *own))
+    count = plural(max(map(len, analysis.orders[i].values()), default=0), "random order")
+    fields = {"cost": profile.metric.cost, "orders": count}
+    return tuple(
+        [tell(name, costs=listed(every), **fields)] if every else []
+        for name, every in words.items()
+    )
 
 
 def _measured(profile: Profile, i: int) -> dict:
     """The metric, its value intact, and what that value means, as fields of a sentence."""
-    metric, scale = profile.metric, f"{profile.metric.better} is better"
-    if metric is FVU:
-        scale = f"0: perfect; 1: no better than always giving the mean target; {scale}"
-    elif profile.chance is not None:
-        scale = f"{short(profile.chance)}: no better than one that knows nothing; {scale}"
+    metric, chance = profile.metric, short(profile.chance)
+    name = "scale" if profile.chance is None else "scale fvu" if metric is FVU else "scale chance"
+    scale = tell(name, chance=chance, better=metric.better)
     return {"metric": metric.name, "value": short(profile.intact[i]), "scale": scale}
 
 
@@ -214,7 +195,7 @@ def headline(analysis: Analysis, i: int) -> list[str]:
     lines = [*warnings_of(analysis, i), structure(analysis, i), task(analysis, i)]
     if analysis.profile is None or not np.isfinite(analysis.profile.intact[i]):
         return lines
-    lines += [*sentences(analysis.profile_of(i)), *order_lines(analysis, i, False)]
+    lines += [*sentences(analysis.profile_of(i)), *order_lines(analysis, i)[1]]
     return [*lines, *over_networks(analysis.profile)]
 
 
@@ -363,7 +344,7 @@ def _network_lines(analysis: Analysis, i: int) -> list[str]:
             "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
             for row in cells
         ]
-        below += order_lines(analysis, i, False)
+        below += order_lines(analysis, i)[1]
         below += [f"{word}: {meaning}" for word, meaning in MEANING.items() if word in read]
         below += [*about_controls(profile, form), *_reasons(network)]
     radius = f"spectral radius {short(form.spectral_radius)}; {structure(analysis, i)}"

@@ -14,7 +14,6 @@ from itertools import combinations, product
 import numpy as np
 
 from schurkit.rnn import ACTIVATIONS, RNN
-from schurkit.rnn.activations import activate
 
 FIELDS = ("activation", "leak", "form", "W_rec", "W_in", "W_out", "h0", "gain", "trials")
 """What may be read in another way."""
@@ -31,13 +30,8 @@ FOREIGN = {
     "(φ(W_rec h + b_rec) + W_in x)",
     "read_activated": "the readout read φ(h) instead of h, y = W_out φ(h) + b_out in the rate form",
 }
-"""Equations that people train and `RNN` has not: an option of `_simulate`, and in words."""
-SQUASHES: dict[str, Callable] = {
-    **{name: lambda y, name=name: activate(name, y) for name in ("sigmoid", "tanh", "relu")},
-    "softmax": lambda y: (
-        (e := np.exp(y - y.max(axis=-1, keepdims=True))) / e.sum(axis=-1, keepdims=True)
-    ),
-}
+"""Equations that people train and `RNN` has not: an option of `Case.run`, and in words."""
+SQUASHES = ("sigmoid", "tanh", "relu", "softmax")
 """What may lie between the readout and the reader's outputs."""
 
 
@@ -102,13 +96,23 @@ class Case:
                 read = rnn.readout(state) if foreign != "read_activated" else rnn.activate(state)
                 outputs.append(read @ one["W_out"].T + one["b_out"])
             outputs = np.stack(outputs, axis=-2)
-            return SQUASHES[self.squash](outputs) if self.squash else outputs
+            return _squashed(self.squash, outputs) if self.squash else outputs
 
     def off(self, rnn: RNN, foreign: str = "", **values):
         """The largest deviation, of each variant."""
         with np.errstate(invalid="ignore", over="ignore"):
             off = np.abs(self.run(rnn, foreign, **values) - self.outputs).max(axis=(-3, -2, -1))
         return np.nan_to_num(off, nan=np.inf)
+
+
+def _squashed(name: str, outputs: np.ndarray) -> np.ndarray:
+    from scipy import special
+
+    if name == "softmax":
+        return special.softmax(outputs, axis=-1)
+    return {"sigmoid": special.expit, "tanh": np.tanh}.get(name, lambda y: np.maximum(y, 0))(
+        outputs
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,10 +248,10 @@ def _least(run: Callable, outputs: np.ndarray, at: np.ndarray, patience: int = 1
             break
         slopes = (near[0] - near[1:]) / sizes[:, None]
         U, sizes, V = np.linalg.svd(slopes.T, full_matrices=False)
-        left, floor = U.T @ (outputs.ravel() - near[0]), 1e-12 * sizes.max() + 1e-150
-        steps = [
-            (sizes / (sizes**2 + (mu * sizes.max()) ** 2 + floor**2) * left) @ V for mu in _DAMPED
-        ]
+        if not sizes.max() > 0:
+            break
+        left, share = U.T @ (outputs.ravel() - near[0]) / sizes.max(), sizes / sizes.max()
+        steps = [(share / (share**2 + mu**2 + 1e-24) * left) @ V for mu in _DAMPED]
         new = nearest(at + np.array(steps))
         if not new[0] < off:
             break

@@ -189,7 +189,7 @@ SAMPLES = [
         {
             "w": W,
             "m": sign,
-            "som_m": W > -0.3,
+            "som_m": W < 0.3,
             "w_in": W_in,
             "w_out": W_out,
             "b_out": b_out[:, None],
@@ -198,7 +198,7 @@ SAMPLES = [
             "activation": "sigmoid",
         },
         plain
-        | {"W_rec": np.maximum(W, 0) @ sign * (W > -0.3), "b_out": b_out, "activation": "sigmoid"}
+        | {"W_rec": np.maximum(W, 0) @ sign * (W < 0.3), "b_out": b_out, "activation": "sigmoid"}
         | spread,
     ),
     Sample(

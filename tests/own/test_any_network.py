@@ -196,6 +196,11 @@ def test_a_module_has_the_profile_of_the_network_that_it_is():
     layer.weight_hh_l0.data = layer.weight_hh_l0.data.T.contiguous()
     turned = sk.from_module(layer, "weight_hh_l0", transposed=True)
     assert np.array_equal(turned.W_rec, network.W_rec)
+    plain = sk.from_module(layer, "weight_hh_l0", outputs=lambda result: readout(result[0]))
+    turned = sk.from_module(layer, "weight_hh_l0", outputs=plain.run.outputs, transposed=True)
+    W = np.random.default_rng(0).normal(size=(1, 6, 6))
+    given, expected = turned.outputs_with(W, trials), plain.outputs_with(W.swapaxes(1, 2), trials)
+    assert np.array_equal(given, expected)
 
 
 # ------------------------------------------------------------------------------ how a module is run
@@ -279,6 +284,7 @@ def gru():
 
 
 REFUSED = [
+    (lambda: nn.GRUCell(4, 4), "W", None, "of GRUCell: weight_hh (4 × 4, gate r or z or n)."),
     (
         gru,
         "W",
@@ -399,8 +405,9 @@ class Ends(nn.Module):
 @pytest.mark.parametrize(
     ("end", "message"),
     [
-        (lambda self, y: {"y": y}, "Ends gave dict; expected a tensor: outputs= a function"),
+        (lambda self, y: {"y": y}, "gave dict; expected a tensor (trials, time, output): outputs="),
         (lambda self, y: y + self.calls, "for one trial depend on the other trials or on"),
+        (lambda self, y: y.mean(), "Ends gave torch.Size([]); expected a tensor (trials, time"),
         (lambda self, y: y - y.mean(0), "for one trial depend on the other trials or on"),
         (
             lambda self, y: y[:, -1],
@@ -431,6 +438,13 @@ def test_advice_for_a_module_that_gives_the_last_step_works():
     every = sk.from_module(module.core, "weight_hh_l0")
     given, expected = (one.outputs_with(one.W_rec, last) for one in (network, every))
     assert sk.fvu(given, last) == pytest.approx(sk.fvu(expected, last), rel=1e-6)
+
+
+def test_the_last_step_of_a_time_major_module_is_named():
+    layer = nn.RNN(2, 4)
+    network = sk.from_module(layer, "weight_hh_l0", outputs=lambda result: result[1][0])
+    with pytest.raises(InputError, match="If this is the last step of each trial"):
+        sk.ablation_profile(network, trials_of(outputs=4))
 
 
 def test_starts_of_trials_are_not_given_to_a_module():

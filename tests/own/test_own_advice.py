@@ -119,6 +119,7 @@ WRONG = {
     "two others.npz": renamed(W_rec="Wrec", W_in="W_inp"),
     "no name at all.npz": renamed(W_rec="weights"),
     "three others.pt": renamed(torch_saved, **OTHER),
+    "shapes alone.npz": renamed(W_in="a", W_rec="b", W_out="c"),
     "with spaces.npz": renamed(W_rec="the weights"),
     "three others.mat": renamed(scipy.io.savemat, W_in="inp", W_rec="rec", W_out="readout"),
     "three others.hdf5": renamed(write_hdf5, W_in="x/in", W_rec="x/rec", W_out="x/out"),

@@ -583,6 +583,7 @@ def test_a_metric_of_ones_own(files, capsys, monkeypatch):
     (files / "mine.py").write_text(
         "import numpy as np\nfrom schurkit.metrics import FVU\n"
         "def error(outputs, trials):\n    return np.abs(outputs - trials.targets).mean((1, 2, 3))\n"
+        "def score(outputs, trials):\n    return -error(outputs, trials)\n"
         "def constant(outputs, trials):\n    return np.ones(len(outputs))\n"
         "def scalar(outputs, trials):\n    return 1.0\n"
         "def broken(outputs, trials):\n    return 1 / 0\n"
@@ -593,7 +594,9 @@ def test_a_metric_of_ones_own(files, capsys, monkeypatch):
     given = np.load(files / "plain.npz")
     outputs = rollout(built()[1], given["inputs"]).outputs[0]
     value = np.abs(outputs - given["targets"]).mean()
-    assert report["metric"] == "error"
+    assert report["metric"] == "error" and report["networks"][0]["to_lose"] > 0
+    score = json.loads(run(capsys, files, *asked, "mine:score")[1])["networks"][0]
+    assert score["to_lose"] == pytest.approx(report["networks"][0]["to_lose"])
     assert report["networks"][0]["full"]["value"] == pytest.approx(value)
     assert json.loads(run(capsys, files, *asked, "mine:FVU")[1])["metric"] == "fvu"
     for choice, told in (

@@ -86,11 +86,13 @@ def test_the_network_itself_agrees(kind):
         *((kind | {"h0": START}, times("h0", 0),
            "h0, the state before the first step, were missing or wrong")
           for kind in ({}, {"activation": "relu"}, VOLTAGE)),
-        ({"leak": 0.2}, both(turned(), other(leak=1.0)), "W_rec were transposed and the leak were 0.2:"),
+        ({"leak": 0.2}, both(turned(), other(leak=1.0)),
+         "W_rec were transposed and the leak were 0.2:"),
         (VOLTAGE, other(leak=1.0, form="rate"), "the form were voltage and the leak were 0.2:"),
         ({"activation": "relu"}, both(turned(), other(activation="tanh")),
          "W_rec were transposed and the activation were relu"),
-        ({}, both(turned(), times("b_out", 0)), "W_rec were transposed and an output bias were missing"),
+        ({}, both(turned(), times("b_out", 0)),
+         "W_rec were transposed and an output bias were missing"),
     ],
 )  # fmt: skip
 def test_each_mistake_is_named(true, mistake, told):

@@ -40,6 +40,9 @@ def test_readings_differ_in_few_choices_first(tmp_path):
     words = [what for what, _ in read_network(NAMED["lowrank_bias.pt"].write(tmp_path)).readings]
     assert len(words) == 11 and words[-1] == "divided by N nothing, readout of v, bias outside φ"
     assert words[0] == "divided by N W_rec and W_out, readout of φ(v), bias outside φ"
+    first = ("divided by N W_rec and W_out", "readout of φ(v)", "bias inside φ")
+    differ = [sum(part not in first for part in what.split(", ")) for what in words]
+    assert differ == sorted(differ)
     without = [what for what, _ in read_network(NAMED["lowrank.pt"].write(tmp_path)).readings]
     assert len(without) == 5 and not any("bias" in what for what in without)
 
@@ -78,6 +81,7 @@ def test_what_a_file_says_of_its_equation(tmp_path):
         ({"dt": 20, "tau": [40, 100]}, 1.0, "tanh"),  # a range, not the two time constants
         ({"dt": 1, "tau": [2, 2, 4, 4, 4, 4]}, [0.5, 0.5, 0.25, 0.25, 0.25, 0.25], "tanh"),
         ({"activation_function": "linear"}, 1.0, "identity"),
+        ({"nonlinearity": "relu", "activation_function": "linear"}, 1.0, "tanh"),  # one of two
     ],
 )
 def test_other_words_for_leak_and_activation(says, leak, activation, tmp_path):
@@ -107,3 +111,9 @@ def test_precision_and_several_networks_in_a_checkpoint(tmp_path):
         assert np.allclose(rnn.W_in[0], scale * W_in) and np.allclose(rnn.W_out[0], scale * W_out)
     with pytest.raises(InputError, match=r"no recurrent layer best; it holds model\.rnn, ema\.rnn"):
         load_rnn(tmp_path / "two.pt", recurrent="best")
+
+
+def test_the_nearest_convention_is_named(tmp_path):
+    np.savez(tmp_path / "net.npz", **{name: low[name] for name in ("m", "n", "wi")})
+    with pytest.raises(InputError, match=r"Nearest is low rank: m, n, wi, wo, but for wo\. Say"):
+        load_rnn(tmp_path / "net.npz")

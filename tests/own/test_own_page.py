@@ -26,7 +26,7 @@ from schurkit.ablation import HARMLESS, MEANING, SUBSETS, Removal, ablate, name_
 from schurkit.ablation.couplings import coupling_estimates, coupling_map
 from schurkit.metrics import ACCURACY, FVU, REPLAY_ACCURACY
 from schurkit.own import page, report
-from schurkit.own.command import TEMPLATE, filled
+from schurkit.own.command import TEMPLATE, filled, position
 from schurkit.own.load import read_network
 from schurkit.own.trials import load_trials
 from schurkit_press import own_page
@@ -561,7 +561,7 @@ def test_a_failure_that_is_not_the_readers_is_one_line_and_writes_nothing(
 
 def test_labels_that_are_not_unique_are_refused():
     with pytest.raises(InputError, match="2 networks a"):
-        report.position(replace(stack(), labels=("a", "a")), "a")
+        position(replace(stack(), labels=("a", "a")), "a")
 
 
 def test_help_imports_neither_papermill_nor_matplotlib():
