@@ -12,7 +12,7 @@ from schurkit.checks import InputError, number, one_network, one_of, real_array
 from schurkit.engine import rollout
 from schurkit.metrics import Metric
 from schurkit.rnn import RNN, Trials
-from schurkit.rnn.activations import slope
+from schurkit.rnn.activations import SLOPE
 from schurkit.schur import SchurForm
 
 from . import measure, name_of, removal
@@ -80,7 +80,7 @@ def balanced_change(network: RNN, trials: Trials, mass: float) -> np.ndarray:
     one_network(network, "balanced_change")
     one = network.astype("float64")
     states = rollout(one, trials, states=True).states[0].reshape(-1, one.hidden_size)
-    gains = slope(one.activation, one.rates(states[None])[0]).mean(axis=0)
+    gains = SLOPE[one.activation](one.rates(states[None])[0]).mean(axis=0)
     W, J = one.W_rec[0], np.diag(np.broadcast_to(np.ravel(one.decay), (one.hidden_size,)))
     J = J + np.broadcast_to(one.leak, (one.hidden_size,))[:, None] * W * gains
     felt, read = np.zeros_like(W), one.W_out[0]

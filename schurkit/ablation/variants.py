@@ -17,7 +17,7 @@ import numpy as np
 
 from schurkit.metrics import Metric
 from schurkit.rnn import RNN, Trials
-from schurkit.rnn.activations import activate
+from schurkit.rnn.activations import ACTIVATE
 
 STATES = 32768
 """Numbers in the states of a block of trials, which then stay in the processor's caches."""
@@ -132,7 +132,7 @@ class Variants:
 
     def _read(self, readout, columns, state, out):
         if self.apart:
-            columns = np.vstack([activate(self.psi, state), columns[len(state) :]])
+            columns = np.vstack([ACTIVATE[self.psi](state), columns[len(state) :]])
         np.matmul(readout, columns, out=out)
 
     def _advance(self, pre, state, rate):
@@ -140,10 +140,10 @@ class Variants:
         in the voltage form `pre` has its leak already.
         """
         if self.plain:
-            activate(self.network.activation, pre, rate)
+            ACTIVATE[self.network.activation](pre, rate)
             return
         if not self.voltage:
-            activate(self.network.activation, pre, pre)
+            ACTIVATE[self.network.activation](pre, pre)
             pre *= self.leak
         state *= self.D
         state += pre
@@ -151,4 +151,4 @@ class Variants:
             self._fire(state, rate)
 
     def _fire(self, state, rate):
-        activate(self.network.activation, state if self.c is None else state + self.c, rate)
+        ACTIVATE[self.network.activation](state if self.c is None else state + self.c, rate)
