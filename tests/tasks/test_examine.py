@@ -70,13 +70,15 @@ class NoNetworksAxis(Steady):
 @dataclass(frozen=True)
 class GlobalRandom(Steady):
     def batch(self, seeds, step, trials):
-        return self._trials(np.random.default_rng().random((len(seeds), trials)))
+        drawn = np.random.default_rng().integers(2**31, size=len(seeds))
+        return super().batch(drawn.tolist(), step, trials)
 
 
 @dataclass(frozen=True)
 class KnowsItsCompany(Steady):
     def batch(self, seeds, step, trials):
-        return self._trials(np.random.default_rng([step, *seeds]).random((len(seeds), trials)))
+        drawn = np.random.default_rng([step, *seeds]).integers(2**31, size=len(seeds))
+        return super().batch(drawn.tolist(), step, trials)
 
 
 @dataclass(frozen=True)
