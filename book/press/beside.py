@@ -52,12 +52,11 @@ def _part(here, there) -> bool:
 
 def published_numbers(book: Book, name: str) -> dict:
     """A cell without words that gives the prose every number K of the published run as
-    ``published.K``, where this run asks the same.
-
-    Where it has none, the role shows the K of this run (book/_ext/published_numbers.py).
+    ``published.K``; that of this run where the published one has none, or was asked something else.
     """
-    same = name in book.published and not other_parameters(book, name)
-    records = book.published[name]["records"] if same else {}
+    records = nb.records(book.notebooks[name]) if book.notebooks[name] else {}
+    if name in book.published and not other_parameters(book, name):
+        records |= book.published[name]["records"]
     glued = [nb.glued(f"published.{key}", value) for key, value in records.items()]
     return {
         "cell_type": "code",
@@ -198,11 +197,11 @@ def section(book: Book, name: str, files: list[str], link: str) -> str:
     return "\n".join(lines + _files("published run", files, link))
 
 
-def larger_section(book: Book, name: str, larger: dict, files: list[str], link: str) -> str:
+def larger_section(book: Book, name: str, files: list[str], link: str, larger: dict) -> str:
     """The section on a larger edition of a chapter: its claims beside those of the published run.
 
-    larger : one of the "larger" of its published results.
     files, link : as in `section`, of the larger run.
+    larger : one of the "larger" of its published results.
     """
     results, run = book.published[name], larger["provenance"]
     base = {told["id"]: told for told in results["claims"]}

@@ -192,7 +192,7 @@ def _publish(arguments) -> int:
     from .book import Book
     from .build import WHOLE, build_command, plan_build
     from .chapters import book_root
-    from .front import write_picture
+    from .panels import write_picture
     from .published import BASE, publish, publish_whole
 
     root, edition, only = book_root(arguments.book), arguments.edition, arguments.only
