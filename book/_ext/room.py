@@ -47,15 +47,20 @@ def public_names(module) -> list[str]:
 
 
 def one_line_a_parameter(app, what, name, obj, options, lines):
-    """``name : what it is`` has no type: the name gets a line, the words stand below it. A norm is no
-    substitution, and a product no emphasis.
+    """``name : what it is`` has no type: the name gets a line, and the words stand below it, up to
+    the next name or an empty line. A norm is no substitution, and a product no emphasis.
     """
-    text = []
+    text, inside = [], False
     for line in lines:
-        code = re.split("(`+[^`]*`+)", line)
-        code[::2] = (re.sub(r"(\||(?<= )\*(?= ))", r"\\\1", part) for part in code[::2])
-        item = _ITEM.fullmatch("".join(code))
-        text += [item[1], f"    {item[2]}"] if item else ["".join(code)]
+        example = line.lstrip().startswith((">>>", "..."))
+        code = ["", line] if example else re.split("(`+[^`]*`+)", line)
+        code[::2] = (re.sub(r"(\||(?<= )\*(?= )|\*(?=\w+\)))", r"\\\1", part) for part in code[::2])
+        line = "".join(code)
+        item = _ITEM.fullmatch(line)
+        inside = bool(line.strip()) and (inside or item is not None)
+        if item and text and text[-1].strip() and not text[-1].startswith((" ", "-")):
+            text.append("")
+        text += [item[1], f"    {item[2]}"] if item else [f"    {line.strip()}" if inside else line]
     lines[:] = text
 
 

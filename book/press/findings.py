@@ -68,8 +68,8 @@ def _runs(book: Book) -> dict | None:
 
 # ------------------------------------------------------------- good and bad readings of a profile
 def _reading(chapter: str, name: str, premise):
-    """The values of an example: its panel, the mean cost of one removal and of its control, and what
-    `premise` finds in the rows of the task; nothing where that is nothing.
+    """The values of an example: its panel, the mean cost of one removal and of its control, and
+    what `premise` finds in the rows of the task; nothing where that is nothing.
     """
 
     def values(book: Book) -> dict | None:

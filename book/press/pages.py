@@ -1,5 +1,5 @@
-"""What Jupyter Book reads in place of a file of the book: an executed notebook with the published run
-beside it, a page with what is computed for it. `book/_ext/book_pages.py` asks for it.
+"""What Jupyter Book reads in place of a file of the book: an executed notebook with the published
+run beside it, a page with what is computed for it. `book/_ext/book_pages.py` asks for it.
 """
 
 from __future__ import annotations

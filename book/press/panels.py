@@ -1,5 +1,5 @@
-"""Published profiles as small drawings in SVG, legible on light and dark pages, since every colour is
-a variable of the page around them: every network a dot above its control.
+"""Published profiles as small drawings in SVG, legible on light and dark pages, since every colour
+is a variable of the page around them: every network a dot above its control.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ _STYLE = (
 
 @dataclass(frozen=True)
 class Removal:
-    """One row of a panel: a group of couplings and, in each network that holds any of them, what its
-    removal cost, what the matched control cost in the mean over draws, and its share of the norm.
+    """One row of a panel: a group of couplings and, in each network that holds any of them, what
+    its removal cost, what the matched control cost in the mean over draws, and its share of the
+    norm.
 
     empty : in how many more networks the group holds nothing.
     """

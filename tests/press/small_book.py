@@ -127,7 +127,6 @@ def write_book(
         "book/recipes",
         "book/ledger",
         "book/glossary",
-        "book/api",
         "book/status",
         "book/references",
     ]

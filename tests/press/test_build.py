@@ -13,7 +13,8 @@ from schurkit.checks import InputError
 from schurkit_press import build as module
 from schurkit_press.book import Book
 from schurkit_press.build import HTML, BuildError, build, plan_build
-from schurkit_press.stage import stage, staged_config
+from schurkit_press.pages import page
+from schurkit_press.stage import stage
 from schurkit_press.status import status_page
 
 PLAIN = {"plain": notebook(cell("# Plain", kind="markdown"), cell("1 + 1"))}
@@ -71,7 +72,6 @@ def test_the_ledger_lists_every_claim_with_its_verdict(built_book):
     assert "✓ reproduced 0.61 [0.6, 0.62], 12 networks" in text
     assert "– not tested 0.004, 3 networks" in text
     assert "No chapter of this edition tests it." in text
-    assert "filled in when the book is built" not in text
 
 
 def test_the_status_page_says_how_each_chapter_was_run(built_book):
@@ -279,24 +279,22 @@ def test_force_runs_again_what_was_run(tmp_path, monkeypatch):
 
 
 # ---------------------------------------------------------------------------------------- the stage
-def test_the_stage_is_the_book_with_execution_off(tmp_path):
+def test_the_stage_says_which_book_and_edition_it_is_of(tmp_path):
     root = write_book(tmp_path / "book", PLAIN)
-    config = yaml.safe_load(staged_config(root))
-    assert config["execute"]["execute_notebooks"] == "off"
-    assert config["execute"]["raise_on_error"] is True
-    assert (
-        yaml.safe_load((REPOSITORY / "_config.yml").read_text())["execute"]["execute_notebooks"]
-        == "cache"
-    )
+    book = Book(root, "book", executed={"plain": None})
+    config = yaml.safe_load((stage(book) / "_config.yml").read_text())
+    told = config["sphinx"]["config"].pop("schurkit_staged")
+    assert told == {"book": str(root), "edition": "book", "executed": {"plain": False}}
+    assert config == yaml.safe_load((REPOSITORY / "_config.yml").read_text())
     (root / "_config.yml").write_text("a: [")
     with pytest.raises(InputError, match=r"_config\.yml is not valid YAML"):
-        staged_config(root)
+        stage(book)
 
 
-def test_a_chapter_without_a_run_is_staged_as_it_stands(tmp_path):
-    root = write_book(tmp_path / "book", PLAIN)
-    staged = stage(Book(root, executed={"plain": None}))
-    assert (
-        json.loads((staged / "notebooks" / "plain.ipynb").read_text())["cells"][1]["outputs"] == []
+def test_a_chapter_without_a_run_is_shown_as_it_stands(tmp_path):
+    book = Book(write_book(tmp_path / "book", PLAIN), executed={"plain": None})
+    shown = json.loads(page(book, "notebooks/plain", "", tmp_path))["cells"]
+    assert shown[1]["outputs"] == [] and shown[-1]["id"] == "downloads"
+    assert "did not run them: plain." in page(
+        book, "book/status", "<!-- page: status -->", tmp_path
     )
-    assert "did not run them: plain." in (staged / "book" / "status.md").read_text()

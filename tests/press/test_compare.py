@@ -96,7 +96,7 @@ def test_an_edition_that_was_not_run_is_a_problem(book):
 
 
 def test_the_command_fails_on_a_disagreement(book, results, capsys):
-    arguments = ["check", "--files-only", "--published", "--book", str(book)]
+    arguments = ["check", "--published", "--book", str(book)]
     main(arguments)
     fine = capsys.readouterr().out.splitlines()
     results(

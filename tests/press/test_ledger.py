@@ -13,7 +13,7 @@ from schurkit import InputError, nb
 from schurkit.claims import load_claims
 from schurkit_press import ledger
 from schurkit_press.chapters import cell_text, chapters
-from schurkit_press.stage import for_the_page
+from schurkit_press.pages import for_the_page
 from schurkit_press.verdicts import VERDICTS
 
 CLAIMS = REPOSITORY / "book" / "claims.yml"
@@ -214,8 +214,8 @@ def test_the_page_of_a_chapter_has_the_verdict_of_the_rule_as_it_is_now(tmp_path
         page = for_the_page(
             a_book(notebooks={"one": notebook}, claims=load_claims(rules)),
             "one",
+            "data",
             tmp_path,
-            tmp_path / "one.ipynb",
         )
         return [cell["outputs"][0]["data"]["text/markdown"] for cell in page["cells"]]
 
