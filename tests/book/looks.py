@@ -30,8 +30,8 @@ class Page(HTMLParser):
         given = {name: value for name, value in attributes if value}
         self.ids |= {given.get("id"), given.get("name") if tag == "a" else None}
         self.links += [given["href"]] if tag == "a" and "href" in given else []
-        drawing = tag == "svg" and given.get("role") == "img"
-        if (tag == "img" and "alt" not in dict(attributes)) or (drawing and "aria-label" not in given):
+        unnamed = "aria-label" not in given if tag == "svg" else "alt" not in dict(attributes)
+        if (tag == "img" or (tag == "svg" and given.get("role") == "img")) and unnamed:
             self.silent.append(given.get("src", "a drawing"))
 
 

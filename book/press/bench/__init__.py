@@ -16,7 +16,7 @@ from .growth import (
     study,
     training_points,
 )
-from .results import HEADS, Report, Row, cells, comparison, table
+from .results import HEADS, Report, Row, cells, table
 
 __all__ = [
     "GROUPS",
@@ -29,7 +29,6 @@ __all__ = [
     "add_bench_arguments",
     "bench_command",
     "cells",
-    "comparison",
     "rollout_points",
     "seconds_a_step",
     "study",

@@ -5,7 +5,7 @@ sizes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from time import perf_counter, process_time
 
@@ -162,16 +162,6 @@ def rollout_points(counts: Sequence[int] = COUPLINGS) -> list[Point]:
         threads = available_threads()
         points.append(Point("couplings", 64, 48, 256, 1, threads, spent, count, "rollout"))
     return points
-
-
-def growth(seconds: float = 0.3, laps: int = 3, quick: bool = False):
-    """As a contender without laps: facts["points"] holds the growth curves."""
-    points = training_points(seconds=seconds, laps=laps, largest=128 if quick else None)
-    points += rollout_points(COUPLINGS[:2] if quick else COUPLINGS)
-    return (lambda units: None), {
-        "points": [asdict(point) for point in points],
-        "engine": choose().name,
-    }
 
 
 # -------------------------------------------------------------------------------------------- a law

@@ -1,4 +1,6 @@
-"""Contenders besides training: ablated rollouts, effects of couplings, Schur forms, memory."""
+"""Contenders besides training: matrix products, ablated rollouts, effects of couplings, Schur forms,
+and memory.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +24,23 @@ from schurkit.training import Phase, Recipe, Store, train
 from .trainers import task_and_recipe
 
 TASKS = {task.name: task for task in (FlipFlop(), Sine(), ContextIntegration())}
+
+
+def products(hidden: int, batch: int, time: int, passes: int = 3):
+    """The recurrent products of one step of training (forwards, and two backwards) or of one
+    rollout, as products of matrices as large as they can be: the floor of everything else. A unit
+    is one step of one network, or one rollout.
+    """
+    states = random.normal(0, "bench states", 0, (batch * time, hidden)).astype(np.float32)
+    W = random.normal(0, "bench weights", 0, (hidden, hidden)).astype(np.float32)
+    out = np.empty_like(states)
+
+    def lap(units):
+        for _ in range(units * passes):
+            np.matmul(states, W, out=out)
+        return float(out[0, 0])
+
+    return lap, {}
 
 
 # ----------------------------------------------------------------------------------------- rollouts
