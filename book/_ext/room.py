@@ -41,7 +41,8 @@ def public_names(module) -> list[str]:
     listed = getattr(module, "__all__", None) or [
         name
         for name, value in vars(module).items()
-        if not name.startswith("_") and getattr(value, "__module__", "") == module.__name__
+        if not name.startswith("_")
+        and str(getattr(value, "__module__", "")).startswith(module.__name__)
     ]
     return sorted((name for name in listed if callable(getattr(module, name))), key=str.lower)
 

@@ -14,11 +14,11 @@ import statistics
 
 from schurkit.words import plural
 
+from . import trainers
 from .contest import Contest, Settings
 from .processes import Contender
 from .results import Row
 
-TRAINERS = "schurkit_press.bench.trainers:"
 GOAL = 2e5
 """Network-steps a second with 256 networks of 64 units, the workload of the other groups."""
 MOST_MAPPED = 256
@@ -57,9 +57,9 @@ def _rows(case: dict, networks: int, settings: Settings) -> list[Row]:
     threads = 1 if case["device"] == "cpu" else None
     stack = case | {"networks": networks}
     contenders = [
-        Contender("schurkit", TRAINERS + "schurkit_stack", stack, threads),
-        Contender("nn.RNN loop", TRAINERS + "torch_loop", case, threads),
-        Contender("torch.func.vmap", TRAINERS + "torch_vmap", stack, threads),
+        Contender("schurkit", trainers.schurkit_stack, stack, threads),
+        Contender("nn.RNN loop", trainers.torch_loop, case, threads),
+        Contender("torch.func.vmap", trainers.torch_vmap, stack, threads),
     ][: 3 if networks <= MOST_MAPPED else 2]
     contest = Contest("gpu", contenders, settings)
     what = f"{plural(networks, 'network')} of {case['hidden']} units"

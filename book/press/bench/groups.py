@@ -14,14 +14,13 @@ from dataclasses import replace
 
 from schurkit.engine import available_threads
 
+from . import degeneracy, others, trainers
 from .contest import FLOOR, Contest, Settings
 from .gpu import gpu
 from .processes import Absent, Contender, Failed, Running
 from .results import AT_MOST, Row
 from .sweeps import sweep
 
-TRAINERS, OTHERS = "schurkit_press.bench.trainers:", "schurkit_press.bench.others:"
-DISTANCES = "schurkit_press.bench.degeneracy:"
 WORKLOAD = {"hidden": 64, "batch": 64, "time": 48}
 FLOORS = {"target": 2, "sense": AT_MOST}
 """A training step may take twice as long as its matrix products."""
@@ -35,17 +34,17 @@ def training(settings: Settings) -> list[Row]:
     cores = available_threads()
     networks = max(4, 2 * cores)
     stack = WORKLOAD | {"networks": networks}
-    loop, jax_loop = TRAINERS + "torch_loop", TRAINERS + "jax_loop"
+    loop = trainers.torch_loop
     peers = [
         Contender("torch loop", loop, WORKLOAD, needs="torch"),
         Contender("torch, one process a core", loop, WORKLOAD, 1, cores, "torch"),
-        Contender("JAX jit, one process a core", jax_loop, WORKLOAD, 1, cores, "jax"),
-        Contender("torch.func.vmap", TRAINERS + "torch_vmap", stack, needs="torch"),
+        Contender("JAX jit, one process a core", trainers.jax_loop, WORKLOAD, 1, cores, "jax"),
+        Contender("torch.func.vmap", trainers.torch_vmap, stack, needs="torch"),
     ][: 3 if settings.quick else 4]
     contenders = [
-        Contender("schurkit", TRAINERS + "schurkit_train", stack),
+        Contender("schurkit", trainers.schurkit_train, stack),
         *peers,
-        Contender(FLOOR, OTHERS + "products", WORKLOAD, 1, cores),
+        Contender(FLOOR, others.products, WORKLOAD, 1, cores),
     ]
     steps = networks * (400 if settings.quick else 1500)
     contest = Contest("training", contenders, settings, {"schurkit": steps})
@@ -65,12 +64,12 @@ def core(settings: Settings) -> list[Row]:
     rows = []
     halved = os.environ.get("OPENBLAS_CORETYPE", "").lower() == "haswell"
     for hidden in (64,) if settings.quick else (64, 128, 256):
-        case, fit = WORKLOAD | {"hidden": hidden}, TRAINERS + "schurkit_fit"
+        case, fit = WORKLOAD | {"hidden": hidden}, trainers.schurkit_fit
         contenders = [
             Contender("numba", fit, case | {"networks": 1, "engine": "numba"}, 1, needs="numba"),
-            Contender("torch loop", TRAINERS + "torch_loop", case, 1, needs="torch"),
+            Contender("torch loop", trainers.torch_loop, case, 1, needs="torch"),
             Contender("numpy", fit, case | {"networks": 4, "engine": "numpy"}, 1),
-            Contender(FLOOR, OTHERS + "products", case, 1),
+            Contender(FLOOR, others.products, case, 1),
         ]
         # So many steps that the start of a training, which the peers do not have in their laps,
         # hardly counts
@@ -93,9 +92,9 @@ def rollouts(settings: Settings) -> list[Row]:
     case = {"hidden": 64, "trials": 256, "time": 48, "variants": variants}
     work = {"hidden": 64, "batch": 256, "time": 48, "passes": 1}
     contenders = [
-        Contender("schurkit", OTHERS + "schurkit_rollouts", case, 1),
-        Contender("nn.RNN", OTHERS + "torch_rollouts", case, 1, needs="torch"),
-        Contender(FLOOR, OTHERS + "products", work, 1),
+        Contender("schurkit", others.schurkit_rollouts, case, 1),
+        Contender("nn.RNN", others.torch_rollouts, case, 1, needs="torch"),
+        Contender(FLOOR, others.products, work, 1),
     ]
     contest = Contest("rollouts", contenders, settings, {"schurkit": variants})
     what, unit = f"{variants:,} ablated networks", {"unit": "ms/rollout"}
@@ -114,9 +113,9 @@ def importance(settings: Settings) -> list[Row]:
     rows = []
     for task, hidden, steps, target in cases[:1] if settings.quick else cases:
         case = {"task": task, "hidden": hidden, "steps": steps, "trials": 256}
-        exact, what = OTHERS + "exact_rollouts", f"all couplings, {task.replace('_', ' ')}"
+        exact, what = others.exact_rollouts, f"all couplings, {task.replace('_', ' ')}"
         contenders = [
-            Contender("estimate", OTHERS + "estimated_effects", case, 1),
+            Contender("estimate", others.estimated_effects, case, 1),
             Contender("auto", exact, case, 1),
             Contender("numpy", exact, case | {"engine": "numpy"}, 1),
         ]
@@ -149,8 +148,8 @@ def schur(settings: Settings) -> list[Row]:
         for kind in ("near-orthogonal",) if settings.quick else ("random", "near-orthogonal"):
             case, large = {"hidden": hidden, "kind": kind}, hidden >= 512
             contenders = [
-                Contender("schurkit", OTHERS + "ordered_schur", case, 1),
-                Contender("scipy.linalg.schur", OTHERS + "plain_schur", case, 1),
+                Contender("schurkit", others.ordered_schur, case, 1),
+                Contender("scipy.linalg.schur", others.plain_schur, case, 1),
             ]
             names = [one.name for one in contenders]
             spent = replace(settings, repeats=3 if large else settings.repeats, seconds=seconds)
@@ -173,11 +172,13 @@ def dsa(settings: Settings) -> list[Row]:
     pairs, rows = networks * (networks - 1) // 2, []
     for rank, target in ((10, 200),) if settings.quick else ((10, 200), (20, 100), (30, 60)):
         case = {"networks": networks, "rank": rank}
-        ours, peer = DISTANCES + "schurkit_dsa", DISTANCES + "dsa_metric"
+        ours = degeneracy.schurkit_dsa
         contenders = [
             Contender("14 starts", ours, case | {"starts": 14}, 1),
             Contender("200 starts", ours, case | {"starts": 200}, 1),
-            Contender("dsa-metric", peer, case | {"compared": compared}, 1, needs="DSA"),
+            Contender(
+                "dsa-metric", degeneracy.dsa_metric, case | {"compared": compared}, 1, needs="DSA"
+            ),
         ]
         fixed = {"14 starts": pairs, "200 starts": pairs, "dsa-metric": 1}
         contest = Contest("dsa", contenders, replace(settings, repeats=3), fixed)
@@ -210,7 +211,7 @@ def memory(settings: Settings) -> list[Row]:
         target = 4.0 if networks == 1000 else None
         row = Row("memory", what, unit="GB", target=target, sense=AT_MOST)
         try:
-            with Running(Contender(f"{networks}", OTHERS + "training_memory", case)) as running:
+            with Running(Contender(f"{networks}", others.training_memory, case)) as running:
                 note = f"{running.facts['idle'] / 1e9:.2f} GB after importing"
                 rows.append(replace(row, value=running.lap(20)[1] / 1e9, note=note))
         except (Absent, Failed) as reason:

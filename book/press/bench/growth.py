@@ -29,11 +29,13 @@ AXES = {
     "batch": (8, 16, 32, 64, 128),
     "networks": (1, 2, 4, 8, 16),
 }
-CORNERS = ({"hidden_size": 256, "batch": 8}, {"hidden_size": 16, "batch": 128})
+CORNERS = (
+    ("corner", {"hidden_size": 256, "batch": 8}),
+    ("corner", {"hidden_size": 16, "batch": 128}),
+)
 """Settings off the axes, without which the law could not tell what grows with the weights from what
 grows with the trials.
 """
-COUPLINGS = (50, 200, 800)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def seconds_a_step(
         return _difference(run, seconds, laps, clock) / networks
 
 
-def _difference(run: Callable[[int], None], seconds: float, laps: int, clock=perf_counter) -> float:
+def _difference(run: Callable[[int], None], seconds: float, laps: int, clock) -> float:
     """Seconds a unit of `run`, from runs of few and of many units; many take about `seconds` /
     `laps`.
     """
@@ -100,21 +102,11 @@ def _timed(run, units, clock=perf_counter) -> float:
     return clock() - start
 
 
-def training_points(
-    axes: Sequence[str] = (*AXES, "corner"),
-    *,
-    seconds: float = 0.3,
-    laps: int = 3,
-    largest: int | None = None,
-) -> list[Point]:
-    """The time of a training step along each axis, the other sizes as in `BASE`.
+def training_points(*, seconds: float = 0.3, laps: int = 3) -> list[Point]:
+    """The time of a training step along each axis, the other sizes as in `BASE`, and at `CORNERS`.
 
-    Parameters
-    ----------
-    axes : names out of `AXES`, and "corner" for `CORNERS`.
     seconds : spent on each point.
     laps : the median is over so many.
-    largest : the largest network.
     """
 
     @cache
@@ -122,6 +114,8 @@ def training_points(
         setting = dict(zip(BASE, sizes))
         return 1e3 * seconds_a_step(**setting, seconds=seconds, laps=laps)
 
+    along = [(axis, {axis: size}) for axis, sizes in AXES.items() for size in sizes]
+    settings = ((axis, BASE | change) for axis, change in [*along, *CORNERS])
     return [
         Point(
             axis,
@@ -129,22 +123,11 @@ def training_points(
             threads=min(available_threads(), setting["networks"]),
             milliseconds=milliseconds(*setting.values()),
         )
-        for axis, setting in _settings(axes, largest)
+        for axis, setting in settings
     ]
 
 
-def _settings(axes, largest):
-    """Pairs of axis and setting; corners of larger networks than the largest are drawn in."""
-    for axis in axes:
-        for change in CORNERS if axis == "corner" else ({axis: size} for size in AXES[axis]):
-            setting = BASE | change
-            if largest is None or setting["hidden_size"] <= largest:
-                yield axis, setting
-            elif axis == "corner":
-                yield axis, setting | {"hidden_size": largest}
-
-
-def rollout_points(counts: Sequence[int] = COUPLINGS) -> list[Point]:
+def rollout_points(counts: Sequence[int]) -> list[Point]:
     """The time of a rollout of an ablated network, by how many are run: 64 units, 256 trials, 48
     steps.
     """

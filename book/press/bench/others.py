@@ -1,5 +1,5 @@
-"""Contenders besides training: matrix products, ablated rollouts, effects of couplings, Schur forms,
-and memory.
+"""Contenders besides training: matrix products, ablated rollouts, effects of couplings, Schur
+forms, memory.
 """
 
 from __future__ import annotations

@@ -10,9 +10,8 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from importlib.util import find_spec
 from multiprocessing import get_context
 
@@ -47,16 +46,16 @@ class Contender:
     """Something to measure.
 
     name : as the table has it.
-    maker : "module:function" that makes it in the new process from `case` (plain values), and
-        returns (lap, facts): lap(units) does so many units of work and returns a number that tells
-        what came out, or None.
+    maker : makes it in the new process from `case` (plain values), and returns (lap, facts):
+        lap(units) does so many units of work and returns a number that tells what came out, or
+        None.
     threads : how many each process may use; None leaves that to the packages.
     processes : how many side by side, each on a processor of its own if there are several.
     needs : the package it compares with.
     """
 
     name: str
-    maker: str
+    maker: Callable
     case: dict = field(default_factory=dict)
     threads: int | None = None
     processes: int = 1
@@ -141,7 +140,7 @@ def _environment(threads: int | None) -> dict[str, str]:
     return kept | {"JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
-def _work(pipe, maker: str, case: dict, processor: int | None) -> None:
+def _work(pipe, maker: Callable, case: dict, processor: int | None) -> None:
     """In the new process: send facts, then (seconds, processor's seconds, value) for each number of
     units; a text where something went wrong.
     """
@@ -150,8 +149,7 @@ def _work(pipe, maker: str, case: dict, processor: int | None) -> None:
         os.sched_setaffinity(0, {processor})
     with contextlib.suppress(EOFError):
         try:
-            module, name = maker.split(":")
-            lap, facts = getattr(import_module(module), name)(**case)
+            lap, facts = maker(**case)
             pipe.send(facts)
             while True:
                 units = pipe.recv()
@@ -218,13 +216,13 @@ def _reasons(name: str, missing: dict[str, str]):
 
 
 def _units_in(running: Running, seconds: float) -> int:
-    """How many units take so long (a million at most), by laps of 1, then more until they take a
-    tenth of it.
+    """How many units take so long (a million at most), after a first one in which whatever is
+    compiled or loaded is.
     """
-    units = 1
-    running.lap(units)  # whatever is compiled or loaded at the first time
-    while True:
+    units = spent = 0
+    running.lap(1)
+    while spent < 0.1 * seconds and units < MOST_UNITS:
+        units = min(MOST_UNITS, max(1, 4 * units))
         rate = running.lap(units)[0] / running.contender.processes
-        if units / rate >= 0.1 * seconds or units >= MOST_UNITS:
-            return min(MOST_UNITS, max(1, math.ceil(seconds * rate)))
-        units = min(MOST_UNITS, max(2 * units, math.ceil(0.2 * seconds * rate)))
+        spent = units / rate
+    return min(MOST_UNITS, math.ceil(seconds * rate))
