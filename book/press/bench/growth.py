@@ -13,10 +13,9 @@ import numpy as np
 from scipy.optimize import nnls
 
 from schurkit.checks import InputError, integer, number
-from schurkit.engine import available_threads, choose
+from schurkit.engine import available_threads, choose, rollout
 from schurkit.engine.numpy import one_blas_thread
 from schurkit.training.loop import fit
-from schurkit.words import duration
 
 from .others import removals
 from .processes import MOST_UNITS
@@ -40,9 +39,7 @@ grows with the trials.
 
 @dataclass(frozen=True)
 class Point:
-    """Time of one setting: milliseconds a step of one network (axis "couplings": a rollout of 256
-    trials of 48 steps).
-    """
+    """Time of one setting: milliseconds a step of one network."""
 
     axis: str
     hidden_size: int
@@ -51,8 +48,6 @@ class Point:
     networks: int
     threads: int
     milliseconds: float
-    couplings: int = 0
-    part: str = "training"
 
 
 def seconds_a_step(
@@ -127,24 +122,16 @@ def training_points(*, seconds: float = 0.3, laps: int = 3) -> list[Point]:
     ]
 
 
-def rollout_points(counts: Sequence[int]) -> list[Point]:
-    """The time of a rollout of an ablated network, by how many are run: 64 units, 256 trials, 48
-    steps.
+def seconds_a_rollout(count: int) -> float:
+    """Seconds of a rollout of an ablated network of 64 units over 256 trials of 48 steps, where so
+    many are run on all cores; the median of three.
     """
-    from schurkit.engine import rollout
-
-    rnn, W_rec, inputs = removals(64, 256, 48, max(counts))
+    rnn, W_rec, inputs = removals(64, 256, 48, count)
+    variants = rnn.with_W_rec(W_rec)
     rollout(rnn, inputs)
-
-    def run(count):
-        rollout(rnn.with_W_rec(W_rec[:count]), inputs)
-
-    points = []
-    for count in counts:
-        spent = 1e3 * float(np.median([_timed(run, count) for _ in range(3)])) / count
-        threads = available_threads()
-        points.append(Point("couplings", 64, 48, 256, 1, threads, spent, count, "rollout"))
-    return points
+    return (
+        float(np.median([_timed(lambda _: rollout(variants, inputs), 1) for _ in range(3)])) / count
+    )
 
 
 # -------------------------------------------------------------------------------------------- a law
@@ -167,9 +154,7 @@ class Law:
     def fit(cls, points: Sequence[Point]) -> Law:
         """From points of single networks, by nonnegative least squares of the relative errors."""
         single = {
-            (p.hidden_size, p.time, p.batch): p.milliseconds
-            for p in points
-            if p.networks == 1 and p.part == "training"
+            (p.hidden_size, p.time, p.batch): p.milliseconds for p in points if p.networks == 1
         }
         if len(single) < 6:
             raise InputError(
@@ -215,9 +200,6 @@ class Estimate:
     seconds: float
     low: float
     high: float
-
-    def __str__(self) -> str:
-        return f"{duration(self.seconds)} ({duration(self.low)} to {duration(self.high)})"
 
 
 def study(
