@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 from sphinx.errors import ExtensionError
+from sphinx.util.logging import getLogger
 
 from schurkit_press.book import Book
 from schurkit_press.build import BuildError, plan_build, run_due
@@ -16,9 +17,16 @@ from schurkit_press.pages import page
 from schurkit_press.run import cores
 
 
+logger = getLogger(__name__)
+
+
 def setup(app):
     """Runs before anything is read, pages as they are read, files beside them at the end."""
     book, shelf = None, Path(app.doctreedir) / "schurkit"
+
+    def report(name, outcome):
+        if outcome is not None and not outcome.problem:
+            logger.info(f"{name} was run in {outcome.seconds:.0f} s")
 
     def begin(app, config):
         nonlocal book
@@ -32,7 +40,7 @@ def setup(app):
             return
         plan = plan_build(source)
         try:
-            run_due(source, [job for job in plan.jobs if not job.cached], cores())
+            run_due(source, [job for job in plan.jobs if not job.cached], cores(), report)
         except BuildError as error:
             raise ExtensionError(str(error)) from None
         book = plan.book
