@@ -16,7 +16,6 @@ from schurkit_press.build import BuildError, plan_build, run_due
 from schurkit_press.pages import page
 from schurkit_press.run import cores
 
-
 logger = getLogger(__name__)
 
 
