@@ -157,23 +157,22 @@ def matrix(hidden: int, kind: str) -> np.ndarray:
     return gaussian if kind == "random" else np.linalg.qr(second)[0] + 0.1 * gaussian
 
 
-def _backward_error(W, Q, T) -> float:
-    return float(np.linalg.norm(Q @ T @ Q.T - W) / np.linalg.norm(W))
+def _form(W, decompose, Q, T):
+    error = np.linalg.norm(Q @ T @ Q.T - W) / np.linalg.norm(W)
+    return _repeated(partial(decompose, W)), {"error": float(error)}
 
 
 def ordered_schur(hidden: int, kind: str):
     """`schurkit.real_schur`. A unit is one form."""
-    W = matrix(hidden, kind)
-    form = real_schur(W)
-    return _repeated(partial(real_schur, W)), {"error": _backward_error(W, form.Q, form.T)}
+    form = real_schur(W := matrix(hidden, kind))
+    return _form(W, real_schur, form.Q, form.T)
 
 
 def plain_schur(hidden: int, kind: str):
     """`scipy.linalg.schur`, unordered."""
-    W = matrix(hidden, kind)
-    T, Q = scipy.linalg.schur(W, output="real")
-    work = partial(scipy.linalg.schur, W, output="real")
-    return _repeated(work), {"error": _backward_error(W, Q, T)}
+    plain = partial(scipy.linalg.schur, output="real")
+    T, Q = plain(W := matrix(hidden, kind))
+    return _form(W, plain, Q, T)
 
 
 # ------------------------------------------------------------------------------------------- memory
