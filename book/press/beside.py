@@ -7,7 +7,8 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from math import isclose, isnan, nan
+from contextlib import suppress
+from math import isclose, isnan
 
 from schurkit import nb
 from schurkit.checks import InputError
@@ -17,6 +18,7 @@ from schurkit.words import plural, short
 from .book import Book
 from .chapters import run_of
 from .published import agrees, embedded_files, folder, measured
+from .tables import table
 from .verdicts import explained
 
 PRECISION = {"draws", "orders", "resamples", "test_trials"}
@@ -52,12 +54,11 @@ def _part(here, there) -> bool:
 
 def published_numbers(book: Book, name: str) -> dict:
     """A cell without words that gives the prose every number K of the published run as
-    ``published.K``, where this run asks the same.
-
-    Where it has none, the role shows the K of this run (book/_ext/published_numbers.py).
+    ``published.K``; that of this run where the published one has none, or was asked something else.
     """
-    same = name in book.published and not other_parameters(book, name)
-    records = book.published[name]["records"] if same else {}
+    records = nb.records(book.notebooks[name]) if book.notebooks[name] else {}
+    if name in book.published and not other_parameters(book, name):
+        records |= book.published[name]["records"]
     glued = [nb.glued(f"published.{key}", value) for key, value in records.items()]
     return {
         "cell_type": "code",
@@ -107,17 +108,11 @@ def _groups(text: str, by: str, value: str) -> dict[str, list[tuple]]:
     """
     groups = defaultdict(list)
     for row in csv.DictReader(io.StringIO(text)):
-        number = _number(row.get(value))
-        if row.get(by) and row.get("kind", "removal") == "removal" and not isnan(number):
-            groups[row[by]].append((row.get("network", row.get("seed")), number))
+        with suppress(ValueError):
+            number = float(row.get(value) or "nan")
+            if row.get(by) and row.get("kind", "removal") == "removal" and not isnan(number):
+                groups[row[by]].append((row.get("network", row.get("seed")), number))
     return groups
-
-
-def _number(text: str | None) -> float:
-    try:
-        return float(text or "nan")
-    except ValueError:
-        return nan
 
 
 def _networks(groups: dict) -> str:
@@ -165,26 +160,20 @@ def section(book: Book, name: str, files: list[str], link: str) -> str:
     link : where they lie, seen from the page.
     """
     results, notebook = book.published[name], book.notebooks[name]
-    live = {told["id"]: told for told in nb.claims(notebook)} if notebook else {}
-    lines = [
-        "## Published run beside this one",
-        "",
-        f"Published run: {_provenance(results['provenance'])}.",
-        "",
-    ]
+    live = {test["id"]: test for test in nb.claims(notebook)} if notebook else {}
+    lines = ["## Published run beside this one", ""]
+    lines += [f"Published run: {_provenance(results['provenance'])}.", ""]
     if notebook is None:
         lines += ["This copy did not run the chapter.", ""]
     rows, differ = [], []
-    for kept in results["claims"]:
-        claim, now = book.claims.get(kept["id"]), live.get(kept["id"])
-        if claim is None:
-            continue
-        same = None if now is None else agrees(claim, now, kept)
-        if same is False:
-            differ.append(claim.id)
-        word = {True: "yes", False: "**no**", None: "–"}[same]
-        rows.append([claim.id, _value(kept), explained(claim, kept), _value(now), word])
-    lines += _table(["Claim", "Published run", "Verdict", "Here", "Agree"], rows)
+    for test in results["claims"]:
+        if claim := book.claims.get(test["id"]):
+            now = live.get(claim.id)
+            same = None if now is None else agrees(claim, now, test)
+            differ += [claim.id] if same is False else []
+            word = {True: "yes", False: "**no**", None: "–"}[same]
+            rows.append([claim.id, _value(test), explained(claim, test), _value(now), word])
+    lines += table("Claim|Published run|Verdict|Here|Agree", rows)
     if differ:
         bare = any(not part["interval"] for id in differ for part in parts(live[id]).values())
         few = " Where there is no interval here, it is by the value alone." if bare else ""
@@ -194,40 +183,34 @@ def section(book: Book, name: str, files: list[str], link: str) -> str:
             ":::",
             "",
         ]
-    lines += _numbers(results["records"], nb.records(notebook) if notebook else {})
+    here = nb.records(notebook) if notebook else {}
+    lines += _numbers("Number|Published:|Here:", results["records"], here)
     return "\n".join(lines + _files("published run", files, link))
 
 
-def larger_section(book: Book, name: str, larger: dict, files: list[str], link: str) -> str:
+def larger_section(book: Book, name: str, files: list[str], link: str, larger: dict) -> str:
     """The section on a larger edition of a chapter: its claims beside those of the published run.
 
-    larger : one of the "larger" of its published results.
     files, link : as in `section`, of the larger run.
+    larger : one of the "larger" of its published results.
     """
     results, run = book.published[name], larger["provenance"]
-    base = {told["id"]: told for told in results["claims"]}
+    base = {test["id"]: test for test in results["claims"]}
     edition = f"{run['edition']} edition"
     note = run.get("note", "").strip().rstrip(".")
     lines = [f"## The {edition} of this chapter", ""]
     lines += [f"Run apart from this copy: {_provenance(run)}.{f' {note}.' if note else ''}", ""]
     rows = []
-    for told in larger["claims"]:
-        claim = book.claims.get(told["id"])
-        if claim and told["n"] != 0:  # an edition may turn to some claims alone
+    for test in larger["claims"]:
+        claim = book.claims.get(test["id"])
+        if claim and test["n"] != 0:  # an edition may turn to some claims alone
             other = base.get(claim.id)
-            verdict = "–" if other is None else explained(claim, other)
-            rows.append([claim.id, _value(told), explained(claim, told), _value(other), verdict])
-    lines += _table(["Claim", edition.capitalize(), "Verdict", "Published run", "Verdict"], rows)
-    lines += _numbers(larger["records"], results["records"], (f"In the {edition}", "Published run"))
+            verdict = explained(claim, other) if other else "–"
+            rows.append([claim.id, _value(test), explained(claim, test), _value(other), verdict])
+    lines += table(f"Claim|{edition.capitalize()}|Verdict|Published run|Verdict", rows)
+    heads = f"Number|In the {edition}:|Published run:"
+    lines += _numbers(heads, larger["records"], results["records"])
     return "\n".join(lines + _files(edition, files, link))
-
-
-def _table(heads: list[str], rows: list[list[str]]) -> list[str]:
-    if not rows:
-        return []
-    lines = ("| " + " | ".join(cells) + " |" for cells in (heads, *rows))
-    head, *body = lines
-    return [head, "|:--" * len(heads) + "|", *body, ""]
 
 
 def _files(what: str, files: list[str], link: str) -> list[str]:
@@ -235,23 +218,14 @@ def _files(what: str, files: list[str], link: str) -> list[str]:
     return [f"Numbers of the {what}: {', '.join(links)}.", ""] if files else []
 
 
-def _numbers(kept: dict, live: dict, heads: tuple[str, str] = ("Published", "Here")) -> list[str]:
-    shown = [
-        key
-        for key, value in kept.items()
+def _numbers(heads: str, first: dict, second: dict) -> list[str]:
+    rows = [
+        [f"`{key}`", _plain(value), _plain(second.get(key))]
+        for key, value in first.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     ]
-    if not shown:
-        return []
-    rows = [f"| `{key}` | {_plain(kept[key])} | {_plain(live.get(key))} |" for key in shown]
-    return [
-        ":::{dropdown} Every recorded number",
-        f"| Number | {heads[0]} | {heads[1]} |",
-        "|:--|--:|--:|",
-        *rows,
-        ":::",
-        "",
-    ]
+    title = ":::{dropdown} Every recorded number"
+    return [title, *table(heads, rows), ":::", ""] if rows else []
 
 
 def _plain(value) -> str:

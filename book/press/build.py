@@ -103,14 +103,10 @@ def build(
     ------
     BuildError : a chapter failed, or Jupyter Book found something wrong with a page.
     """
-    begun, store = time.monotonic(), Path(os.environ.get("SCHURKIT_STORE") or root / "runs")
+    begun, store = time.monotonic(), _store(root)
     due = [job for job in plan.jobs if force or not job.cached]
     from_nothing = plan.complete and len(due) == len(plan.jobs) and not any(store.glob("*.json"))
-    trained = train_ahead(due, store)
-    due = [replace(job, training=trained.get(job.chapter.name)) for job in due]
-    failed = [outcome for outcome in run_jobs(root, due, workers, report) if outcome.problem]
-    if failed:
-        raise BuildError("\n".join(outcome.problem for outcome in failed))
+    run_due(root, due, workers, report)
     staged = stage(plan.book)
     digest = _inputs_digest(staged)
     if _up_to_date(root, digest):
@@ -126,6 +122,19 @@ def build(
     if shown:
         say(f"Not for publishing: {', '.join(shown)} shown without results.")
     return root / HTML / "index.html"
+
+
+def _store(root: Path) -> Path:
+    return Path(os.environ.get("SCHURKIT_STORE") or root / "runs")
+
+
+def run_due(root: Path, due: Sequence[Job], workers: int = 1, report=None) -> None:
+    """Train what these chapters ask for, and run them; BuildError where one fails."""
+    trained = train_ahead(due, _store(root))
+    due = [replace(job, training=trained.get(job.chapter.name)) for job in due]
+    failed = [outcome for outcome in run_jobs(root, due, workers, report) if outcome.problem]
+    if failed:
+        raise BuildError("\n".join(outcome.problem for outcome in failed))
 
 
 def _keep_whole(root: Path, plan: Plan, seconds: float, workers: int) -> None:
@@ -207,11 +216,11 @@ def _latest(root: Path, name: str) -> Path | None:
 
 
 def _inputs_digest(staged: Path) -> str:
-    """Digest of everything that decides the pages: the staged files (the reference of the package
-    among them), what stages them, the renderers.
+    """Digest of everything that decides the pages: the staged files, what makes pages of them, the
+    package that the reference is made from, the renderers.
     """
     digest = hashlib.sha256()
-    for folder in (staged, CODE["schurkit_press"]):
+    for folder in (staged, *CODE.values()):
         for path in _files(folder):
             if "__pycache__" not in path.parts:
                 name = path.relative_to(folder).as_posix().encode()

@@ -194,7 +194,7 @@ def _publish(arguments) -> int:
     from .book import Book
     from .build import WHOLE, build_command, plan_build
     from .chapters import book_root
-    from .front import write_picture
+    from .panels import write_picture
     from .published import BASE, publish, publish_whole
 
     root, edition, only = book_root(arguments.book), arguments.edition, arguments.only
@@ -231,10 +231,8 @@ def _publish(arguments) -> int:
 # ------------------------------------------------------------------ check, and the others' commands
 def _check_arguments(parser) -> None:
     book_argument(parser, nargs="?")
-    add = parser.add_argument
-    add("--files-only", action="store_true", help="read the files and open no browser")
     published = "also hold the runs of the book edition against what is published"
-    add("--published", action="store_true", help=published)
+    parser.add_argument("--published", action="store_true", help=published)
 
 
 def _check(arguments) -> int:
@@ -243,10 +241,6 @@ def _check(arguments) -> int:
 
     root = book_root(arguments.book)
     findings = check_book(root)
-    if not arguments.files_only:
-        from .browse import browse
-
-        findings += browse(root)
     if arguments.published:
         from .compare import compare
 
@@ -307,5 +301,8 @@ COMMANDS = {
     "analyze": ("what your own network can lose", _of(".own_page", "analyze")),
     "store": ("trained networks on disk", _of(".networks", "store")),
     "bench": ("how fast, beside other packages", _of(".bench", "bench")),
-    "check": ("check the pages that were built", lambda: (_check_arguments, _check)),
+    "check": (
+        "check that the pages ask nothing of other hosts",
+        lambda: (_check_arguments, _check),
+    ),
 }

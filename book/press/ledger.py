@@ -4,7 +4,7 @@ follow, and the figure that carries it.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from schurkit import nb
 from schurkit.checks import InputError
@@ -13,9 +13,11 @@ from schurkit.claims import Claim, beyond, ours
 from .book import Book
 from .chapters import outputs
 from .published import BASE, editions_of, strongest
+from .tables import table
 from .verdicts import OTHER, VERDICTS, differing, explained, marked, verdicts
 
 NOT_RUN = "not run"
+_HEADS = "Claim|Statement, and the rule|Paper|Published run|This copy|Beyond its control|Shown in"
 # Only this page has the script; without it the table stands as it is
 _SCRIPT = '```{raw} html\n<script src="../_static/ledger.js" defer></script>\n```'
 
@@ -23,31 +25,25 @@ _SCRIPT = '```{raw} html\n<script src="../_static/ledger.js" defer></script>\n``
 def ledger_page(book: Book) -> str:
     """The generated part of the ledger page, in MyST markdown."""
     known, tested = book.claims, tests_of(book.notebooks)
-    older: dict[str, list[dict]] = {}
-    best: dict[str, list[dict]] = {}
+    best, older = defaultdict(list), defaultdict(list)
     for name, results in book.published.items():
-        for told in strongest(results):
-            best.setdefault(told["id"], []).append({"chapter": name, **told})
+        for test in strongest(results):
+            best[test["id"]].append({"chapter": name, **test})
         for one in editions_of(results):
             run = {"chapter": name, "edition": one["provenance"]["edition"]}
-            for told in one["claims"]:
-                older.setdefault(told["id"], []).append(run | told)
+            for test in one["claims"]:
+                older[test["id"]].append(run | test)
+    rows = (_row(claim, tested[id], best[id]) for id, claim in known.items())
     lines = [
         f"**Published runs:** {_count(known, best)} **This copy**, the {book.edition} edition: "
         f"{_count(known, tested)}",
         "",
-        "::::{div} schurkit-ledger",
-        "| Claim | Statement, and the rule | Paper | Published run | This copy | Beyond its "
-        "control | Shown in |",
-        "|:--|:--|:--|:--|:--|:--|:--|",
-        *(_row(claim, tested.get(id, []), best.get(id, [])) for id, claim in known.items()),
-        "::::",
-        "",
+        *table(_HEADS, rows, "schurkit-ledger"),
         _SCRIPT,
         "",
     ]
     for id, claim in known.items():
-        lines += _entry(claim, tested.get(id, []), older.get(id, []))
+        lines += _entry(claim, tested[id], older[id])
     return "\n".join(lines)
 
 
@@ -62,7 +58,7 @@ def tests_of(notebooks: dict) -> dict[str, list[dict]]:
     ------
     InputError : a chapter names a figure that it does not show.
     """
-    found: dict[str, list[dict]] = {}
+    found = defaultdict(list)
     for name, notebook in notebooks.items():
         if notebook is None:
             continue
@@ -74,13 +70,12 @@ def tests_of(notebooks: dict) -> dict[str, list[dict]]:
                 nearest = said["name"]
             elif said.get("kind") == "claim":
                 figure = said.get("figure", nearest)
-                if figure is not None and figure not in shown:
+                if figure not in (None, *shown):
                     raise InputError(
                         f"{name}: claim {said['id']} names the figure {figure!r}; the chapter "
                         f"shows {', '.join(shown) or 'none'}."
                     )
-                test = {"chapter": name, **next(tests), "figure": figure}
-                found.setdefault(said["id"], []).append(test)
+                found[said["id"]].append({"chapter": name, **next(tests), "figure": figure})
     return found
 
 
@@ -101,7 +96,7 @@ def _count(known: dict, tests: dict[str, list[dict]]) -> str:
     return ", ".join(f"{numbers[word]} {word}" for word in words) + "."
 
 
-def _row(claim: Claim, tests: list[dict], older: list[dict]) -> str:
+def _row(claim: Claim, tests: list[dict], older: list[dict]) -> list[str]:
     chapters = dict.fromkeys(test["chapter"] for test in [*tests, *older])
     figures = dict.fromkeys(test["figure"] for test in tests if test["figure"])
     places = [f"[{{doc}}`../notebooks/{name}`]{{.ledger-chapter}}" for name in chapters]
@@ -114,7 +109,7 @@ def _row(claim: Claim, tests: list[dict], older: list[dict]) -> str:
         " ".join(dict.fromkeys(beyond(test) for test in older or tests)) or "–",
         " ".join([*(f"{{numref}}`{figure}`" for figure in figures), *places]) or "–",
     ]
-    return table_row(cells)
+    return cells
 
 
 def _verdicts(claim: Claim, tests: list[dict], run: str) -> str:
@@ -155,8 +150,3 @@ def _entry(claim: Claim, tests: list[dict], older: list[dict]) -> list[str]:
 
 def _outcome(claim: Claim, test: dict) -> str:
     return f"{ours(test)}: **{explained(claim, test)}**; beyond its control: {beyond(test)}"
-
-
-def table_row(cells) -> str:
-    """A line of a table in markdown."""
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

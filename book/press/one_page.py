@@ -30,7 +30,7 @@ def one_page(notebook: dict, title: str) -> str:
     notebook : as read from an .ipynb file.
     title : of the window; escaped here.
     """
-    prose = _Prose()
+    prose = _parser()
     parts = [_cell(cell, prose) for cell in notebook["cells"]]
     style = resources.files("schurkit_press").joinpath("one_page.css").read_text(encoding="utf-8")
     return (
@@ -45,27 +45,18 @@ def one_page(notebook: dict, title: str) -> str:
     )
 
 
-class _Prose:
+def _parser():
     """Markdown to HTML, without raw HTML, links and images."""
+    from markdown_it import MarkdownIt
 
-    def __init__(self):
-        from markdown_it import MarkdownIt
-
-        self.parser = MarkdownIt("commonmark", {"html": False}).disable(
-            ["link", "image", "autolink", "reference", "html_inline", "html_block"]
-        )
-
-    def block(self, text: str) -> str:
-        return self.parser.render(text).strip()
-
-    def line(self, text: str) -> str:
-        return self.parser.renderInline(text)
+    raw = ["link", "image", "autolink", "reference", "html_inline", "html_block"]
+    return MarkdownIt("commonmark", {"html": False}).disable(raw)
 
 
-def _cell(cell: dict, prose: _Prose) -> str:
+def _cell(cell: dict, prose) -> str:
     text = cell_text(cell)
     if cell["cell_type"] == "markdown":
-        return prose.block(text)
+        return prose.render(text).strip()
     shown = "".join(_outputs(cell["outputs"], prose))
     label = "Parameters" if "parameters" in cell["metadata"].get("tags", []) else "Code"
     code = (
@@ -75,7 +66,7 @@ def _cell(cell: dict, prose: _Prose) -> str:
     return f"{shown}\n{code}"
 
 
-def _outputs(outputs: list[dict], prose: _Prose):
+def _outputs(outputs: list[dict], prose):
     """HTML of a cell's outputs; figures that follow one another stand side by side where there is
     room.
     """
@@ -117,7 +108,7 @@ def _link(note: dict | None) -> str:
     return match.group() if match else ""
 
 
-def _figure(output: dict, link: str, prose: _Prose) -> str:
+def _figure(output: dict, link: str, prose) -> str:
     told, data = _told(output), output["data"]
     if "image/svg+xml" in data:
         drawn = "".join(data["image/svg+xml"])
@@ -133,14 +124,14 @@ def _figure(output: dict, link: str, prose: _Prose) -> str:
     alt = html.escape(" ".join(told["alt"].split()))
     return (
         f'<figure{size}><img src="{source}" '
-        f'alt="{alt}"><figcaption>{prose.line(told["caption"])}{link}</figcaption></figure>'
+        f'alt="{alt}"><figcaption>{prose.renderInline(told["caption"])}{link}</figcaption></figure>'
     )
 
 
-def _table(output: dict, prose: _Prose) -> str:
+def _table(output: dict, prose) -> str:
     told = _told(output)
     body = "".join(output["data"]["text/html"]).replace("<th ", '<th scope="col" ')
-    caption = f"<caption>{prose.line(told['caption'])}</caption>"
+    caption = f"<caption>{prose.renderInline(told['caption'])}</caption>"
     body = body.replace("<thead>", f"{caption}<thead>", 1)
     name = html.escape(told["name"].replace("-", " "))
     return f'<div class="table" role="region" aria-label="Table: {name}" tabindex="0">{body}</div>'

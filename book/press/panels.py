@@ -1,8 +1,5 @@
-"""Small drawings of published results as SVG text: legible on light and dark pages, since every
-colour is a variable of the page around them.
-
-`profile` draws one panel of an ablation profile, every network a dot; `schur_form` the three groups
-of couplings; `picture` puts panels into one file that stands by itself.
+"""Published profiles as small drawings in SVG, legible on light and dark pages, since every colour
+is a variable of the page around them: every network a dot above its control.
 """
 
 from __future__ import annotations
@@ -10,10 +7,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from math import log10
+from pathlib import Path
 from statistics import fmean
 
+from schurkit.ablation import NEARLY_EMPTY
 from schurkit.views.plot import SECTOR_COLOURS
 
+from .book import Book
+from .published import DATA
+
+PICTURE = Path("book/assets/profiles.svg")
 WIDTH, HEIGHT = 250, 172
 LEFT, RIGHT, TOP, ROW = 34, 240, 30, 36
 # The colours of plot.py on white; lighter ones of the same hue on dark
@@ -26,8 +30,6 @@ INKS |= {
     name: (colour, light)
     for (name, colour), light in zip(SECTOR_COLOURS.items(), ("#56b4e9", "#ff8f4a", "#35c99b"))
 }
-
-
 _STYLE = (
     ".control{fill:var(--sk-control);stroke:var(--sk-control)}.diagonal{fill:var(--sk-ink)}"
     "rect[class^=s-]{stroke:none}circle[class]{fill-opacity:.5;stroke:none}"
@@ -41,84 +43,130 @@ _STYLE = (
 
 @dataclass(frozen=True)
 class Removal:
-    """One row of a panel: a group of couplings, what its removal did to each network, and what the
-    control did.
+    """One row of a panel: a group of couplings and, in each network that holds any of them, what
+    its removal cost, what the matched control cost in the mean over draws, and its share of the
+    norm.
 
-    nearly : positions of the values of networks in which the group holds next to nothing.
-    empty : in how many more it holds nothing at all.
+    empty : in how many more networks the group holds nothing.
     """
 
     name: str
-    values: Sequence[float]
-    control: Sequence[float]
-    nearly: Sequence[int] = ()
+    costs: Sequence[float]
+    control: Sequence[float] = ()
+    masses: Sequence[float] = ()
     empty: int = 0
 
 
 @dataclass(frozen=True)
-class Axis:
-    """The horizontal axis of a panel: linear up to `linear`, logarithmic above it; `mark` is a
-    value with a dashed line.
+class Panel:
+    """The published profile of a task: its title, its CSV file, what the costs are in words, and
+    the horizontal axis, linear up to `linear` and logarithmic above it.
+
+    sign : −1 where a fall is what a removal costs.
+    mark : a cost with a dashed line.
     """
 
-    label: str
-    ticks: Sequence[float]
-    linear: float | None = None
-    mark: float | None = None
+    title: str
+    file: str
+    about: str
+    axis: str = "rise of FVU (dashed: as bad as the mean target)"
+    ticks: Sequence[float] = (0, 0.01, 0.1, 1, 10)
+    linear: float = 0.01
+    mark: float = 1
+    sign: int = 1
 
-    def place(self, value: float) -> float:
-        """Horizontal position of a value; what lies outside the ticks is drawn at their ends."""
+    def place(self, cost: float) -> float:
+        """Horizontal position; what lies outside the ticks is drawn at their ends."""
+
+        def scaled(x):
+            return x / self.linear if x <= self.linear else 1 + log10(x / self.linear)
+
         low, high = self.ticks[0], self.ticks[-1]
-        value = min(max(value, low), high)
-        return LEFT + (RIGHT - LEFT) * (self._scaled(value) - self._scaled(low)) / (
-            self._scaled(high) - self._scaled(low)
-        )
+        share = (scaled(min(max(cost, low), high)) - scaled(low)) / (scaled(high) - scaled(low))
+        return LEFT + (RIGHT - LEFT) * share
 
-    def _scaled(self, value: float) -> float:
-        from math import log10
+    def rows(self, root: Path, chapter: str) -> list[Removal]:
+        """RR, CR and CC in the published numbers."""
+        import pandas as pd
 
-        if self.linear is None or value <= self.linear:
-            return value / (self.linear or 1)
-        return 1 + log10(value / self.linear)
+        table = pd.read_csv(root / DATA / chapter / f"{self.file}.csv")
+        rows = []
+        for name in SECTOR_COLOURS:
+            mine = table[table.removed == name].assign(cost=self.sign * table.delta)
+            mass = mine[mine.kind == "removal"].set_index("network").removed_mass
+            held = mine[mine.network.isin(mass.index[mass > 0])]
+            cost, control = (
+                held[held.kind == kind].groupby("network").cost.mean().tolist()
+                for kind in ("removal", "matched")
+            )
+            rows.append(Removal(name, cost, control, mass[mass > 0].tolist(), int(sum(mass == 0))))
+        return rows
+
+    def drawn(self, rows: Sequence[Removal]) -> tuple[str, str]:
+        """The content of an SVG of size `WIDTH` × `HEIGHT`, and its description.
+
+        A dashed outline: next to nothing was removed there. ∅ and a number: in so many networks
+        there is nothing to remove.
+        """
+        bottom, count = TOP + ROW * len(rows), max(len(row.costs) + row.empty for row in rows)
+        parts = [_text(LEFT, 16, f"{self.title} (n = {count})", "title")]
+        for tick in self.ticks:
+            parts.append(f'<path class="grid" d="M{self.place(tick):.1f} {TOP}V{bottom}"/>')
+            parts.append(_text(self.place(tick), bottom + 13, f"{tick:g}", "tick", "middle"))
+        parts.append(f'<path class="mark" d="M{self.place(self.mark):.1f} {TOP}V{bottom}"/>')
+        for y, row in zip(range(TOP, bottom, ROW), rows):
+            parts += self._row(row, y)
+        parts.append(_text((LEFT + RIGHT) / 2, bottom + 28, self.axis, "tick", "middle"))
+        told = [_words(row) for row in rows if row.costs or row.empty]
+        return "".join(parts), f"{self.about}, mean over {count} networks: {'; '.join(told)}."
+
+    def _row(self, row: Removal, y: float):
+        yield _text(4, y + 20, row.name, f"name s-{row.name}")
+        if row.empty:
+            yield _text(4, y + 32, f"∅ {row.empty}", "tick")
+        for k, (cost, mass) in enumerate(zip(row.costs, row.masses)):
+            kind = f"s-{row.name}{' nearly' * (mass < NEARLY_EMPTY)}"
+            place = f'cx="{self.place(cost):.1f}" cy="{y + 7 + 8 * _scatter(k):.1f}"'
+            yield f'<circle class="{kind}" {place} r="2.4"/>'
+        for k, cost in enumerate(row.control):
+            place = f'x="{self.place(cost) - 1.7:.1f}" y="{y + 22.3 + 6 * _scatter(k):.1f}"'
+            yield f'<rect class="control" {place} width="3.4" height="3.4"/>'
+        for costs, top, kind in ((row.costs, 4, f"s-{row.name}"), (row.control, 20, "control")):
+            if costs:
+                yield f'<path class="bar {kind}" d="M{self.place(fmean(costs)):.1f} {y + top}v12"/>'
 
 
-def profile(title: str, rows: Sequence[Removal], axis: Axis) -> str:
-    """One panel: a row a group of couplings, dots for removals above grey squares for the control,
-    a bar at each mean.
+PANELS = {
+    "copy_task": Panel(
+        "Copy a sequence",
+        "copy-controls",
+        "Copy task, fall of replay accuracy",
+        "fall of replay accuracy (dashed: to chance)",
+        ticks=(0, 0.1, 0.2, 0.3, 0.4, 0.5),
+        linear=0.5,
+        mark=0.5,
+        sign=-1,
+    ),
+    "flip_flop": Panel("Flip-flop", "flip-flop-profile", "Flip-flop, rise of FVU"),
+    "sine": Panel("Sine wave", "sine-profile", "Sine wave, rise of FVU"),
+    "context_integration": Panel(
+        "Integration in context", "integration-profile", "Integration in context, rise of FVU"
+    ),
+}
+"""By chapter, in the order of the figure."""
 
-    A dashed outline: next to nothing was removed there. ∅ and a number: in so many networks there
-    is nothing to remove.
 
-    Returns
-    -------
-    str : the content of an SVG of size `WIDTH` × `HEIGHT`.
+def profiles(book: Book) -> list[tuple[str, str]]:
+    """The Schur form, then a panel for each task with a published run; each with its description.
+    Nothing where no such run is there.
     """
-    bottom = TOP + ROW * len(rows)
-    parts = [_text(LEFT, 16, title, "title")]
-    for tick in axis.ticks:
-        x = axis.place(tick)
-        parts.append(
-            f'<path class="grid" d="M{x:.1f} {TOP}V{bottom}"/>'
-            + _text(x, bottom + 13, f"{tick:g}", "tick", "middle")
-        )
-    if axis.mark is not None:
-        parts.append(f'<path class="mark" d="M{axis.place(axis.mark):.1f} {TOP}V{bottom}"/>')
-    for i, row in enumerate(rows):
-        y = TOP + ROW * i
-        parts.append(_text(4, y + 20, row.name, f"name s-{row.name}"))
-        parts += [_text(4, y + 32, f"∅ {row.empty}", "tick")] if row.empty else []
-        parts += [
-            _dot(axis.place(value), y + 7 + 8 * _scatter(k), row.name, k in row.nearly)
-            for k, value in enumerate(row.values)
-        ]
-        parts += [
-            _square(axis.place(value), y + 24 + 6 * _scatter(k))
-            for k, value in enumerate(row.control)
-        ]
-        parts += [_bar(axis.place(fmean(row.values)), y + 4, f"s-{row.name}")] if row.values else []
-        parts += [_bar(axis.place(fmean(row.control)), y + 20, "control")] if row.control else []
-    parts.append(_text((LEFT + RIGHT) / 2, bottom + 28, axis.label, "tick", "middle"))
-    return "".join(parts)
+    form = "The Schur form: modes on the diagonal, above it the couplings RR, CR and CC."
+    drawn = [
+        panel.drawn(panel.rows(book.root, chapter))
+        for chapter, panel in PANELS.items()
+        if chapter in book.published
+    ]
+    return [(schur_form(), form), *drawn] if drawn else []
 
 
 def schur_form() -> str:
@@ -130,26 +178,14 @@ def schur_form() -> str:
     parts = [_text(LEFT, 16, "The Schur form T", "title")]
     for i in range(n):
         for j in range(i, n):
-            name = (
-                "diagonal"
-                if i == j
-                else "s-RR"
-                if j < leading
-                else "s-CC"
-                if i >= leading
-                else "s-CR"
-            )
-            place = f'x="{x0 + size * j:.0f}" y="{y0 + size * i:.0f}"'
-            parts.append(
-                f'<rect class="{name}" {place} width="{size - 1.5:g}" height="{size - 1.5:g}" '
-                'rx="1.5"/>'
-            )
+            sector = "RR" if j < leading else "CC" if i >= leading else "CR"
+            kind = "diagonal" if i == j else f"s-{sector}"
+            place = f'x="{x0 + size * j:.0f}" y="{y0 + size * i:.0f}" width="10.5" height="10.5"'
+            parts.append(f'<rect class="{kind}" {place} rx="1.5"/>')
     for name, column, line in (("RR", -3.6, 2.1), ("CR", n + 0.5, 2.3), ("CC", n + 0.5, 7.6)):
         parts.append(_text(x0 + size * column, y0 + size * line, name, f"name s-{name}"))
-    parts.append(
-        _text(x0 - 28, y0 + size * 9.2, "modes on the diagonal,", "tick")
-        + _text(x0 - 28, y0 + size * 10.2, "couplings above it", "tick")
-    )
+    for line, words in ((9.2, "modes on the diagonal,"), (10.2, "couplings above it")):
+        parts.append(_text(x0 - 28, y0 + size * line, words, "tick"))
     return "".join(parts)
 
 
@@ -161,61 +197,61 @@ def svg(content: str, label: str) -> str:
     )
 
 
-def picture(panels: Sequence[str], columns: int, label: str) -> str:
-    """One file of several panels that follows the reader's choice of light or dark by itself."""
-    lines = -(-len(panels) // columns)
-    style = ":root{" + "".join(f"--sk-{name}:{light};" for name, (light, _) in INKS.items()) + "}"
-    style += (
-        "@media (prefers-color-scheme:dark){:root{"
-        + "".join(f"--sk-{name}:{dark};" for name, (_, dark) in INKS.items())
-        + "}}"
+def write_picture(book: Book) -> Path | None:
+    """Draw the picture of the README again, after something was published: the panels in one file
+    that follows its reader's choice of light or dark. None where there is nothing to draw.
+    """
+    if not (drawn := profiles(book)):
+        return None
+    light, dark = (
+        ":root{" + "".join(f"--sk-{name}:{inks[mode]};" for name, inks in INKS.items()) + "}"
+        for mode in (0, 1)
     )
-    style += "text{font-family:sans-serif;}" + panel_style()
+    style = f"{light}@media (prefers-color-scheme:dark){{{dark}}}text{{font-family:sans-serif;}}"
     placed = [
-        f'<g transform="translate({WIDTH * (i % columns)} {HEIGHT * (i // columns)})">{panel}</g>'
-        for i, panel in enumerate(panels)
+        f'<g transform="translate({WIDTH * (i % 3)} {HEIGHT * (i // 3)})">{content}</g>'
+        for i, (content, _) in enumerate(drawn)
     ]
-    size = (
-        f'viewBox="0 0 {WIDTH * columns} {HEIGHT * lines}" width="{WIDTH * columns}" '
-        f'height="{HEIGHT * lines}"'
+    width, height = 3 * WIDTH, HEIGHT * -(-len(drawn) // 3)
+    (book.root / PICTURE).write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
+        f'height="{height}" role="img" aria-label="{escape(" ".join(told for _, told in drawn))}">'
+        f"<style>{style}{panel_style()}</style>" + "\n".join(placed) + "</svg>\n",
+        encoding="utf-8",
     )
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(label)}">'
-    )
-    return head + f"<style>{style}</style>" + "\n".join(placed) + "</svg>\n"
+    return book.root / PICTURE
 
 
 def panel_style() -> str:
     """The style of what panels are made of."""
-    fills = (
-        f".s-{name}{{fill:var(--sk-{name});stroke:var(--sk-{name})}}" for name in SECTOR_COLOURS
+
+    def each(selector, rule):
+        return "".join(f"{selector}{name}{{{rule}}}".replace("$", name) for name in SECTOR_COLOURS)
+
+    return (
+        each(".s-", "fill:var(--sk-$);stroke:var(--sk-$)")
+        + _STYLE
+        + each("circle.nearly.s-", "fill:none;stroke:var(--sk-$);stroke-dasharray:1.5 1")
+        + each("text.s-", "fill:var(--sk-$);stroke:none")
     )
-    nearly = (
-        f"circle.nearly.s-{name}{{fill:none;stroke:var(--sk-{name});stroke-dasharray:1.5 1}}"
-        for name in SECTOR_COLOURS
-    )
-    texts = (f"text.s-{name}{{fill:var(--sk-{name});stroke:none}}" for name in SECTOR_COLOURS)
-    return "".join([*fills, _STYLE, *nearly, *texts])
+
+
+def _words(row: Removal) -> str:
+    told = []
+    if row.costs:
+        told.append(f"without {row.name} {fmean(row.costs):.2g}")
+    if row.control:
+        told.append(f"under a random change of equal size {fmean(row.control):.2g}")
+    if row.empty:
+        told.append(f"{row.name} is empty in {row.empty}, left out")
+    if nearly := sum(mass < NEARLY_EMPTY for mass in row.masses):
+        told.append(f"{row.name} holds less than 1 % of the norm in {nearly}")
+    return ", ".join(told)
 
 
 def _text(x: float, y: float, text: str, kind: str, anchor: str = "start") -> str:
-    return (
-        f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
-    )
-
-
-def _dot(x: float, y: float, name: str, nearly: bool) -> str:
-    return (
-        f'<circle class="s-{name}{" nearly" if nearly else ""}" cx="{x:.1f}" cy="{y:.1f}" r="2.4"/>'
-    )
-
-
-def _square(x: float, y: float) -> str:
-    return f'<rect class="control" x="{x - 1.7:.1f}" y="{y - 1.7:.1f}" width="3.4" height="3.4"/>'
-
-
-def _bar(x: float, y: float, kind: str) -> str:
-    return f'<path class="bar {kind}" d="M{x:.1f} {y}v12"/>'
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f'<text class="{kind}" {place}>{escape(text)}</text>'
 
 
 def _scatter(index: int) -> float:

@@ -5,22 +5,45 @@ and an outline.
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 
 from schurkit.checks import InputError
 
-from .browse import missing, opened_browser
 from .build import BuildError, jupyter_book
 
 PDF = Path("_build/schurkit.pdf")
 _SINGLE = Path("_build/single")
+_FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+_FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 _FORMULAS = "() => window.MathJax?.startup?.promise?.then(() => true) ?? true"
 _ASSETS = Path(__file__).parent
 _FOOTER = (
     '<div style="font: 8px sans-serif; text-align: center; width: 100%"><span '
     'class="pageNumber"></span></div>'
 )
+
+
+def chromium() -> str | None:
+    """The Chromium of this machine."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+@contextmanager
+def _opened() -> Iterator:
+    """A browser of its own, closed at the end."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=_FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 def print_book(root: Path, browser=None) -> Path:
@@ -39,11 +62,14 @@ def print_book(root: Path, browser=None) -> Path:
     staged = root / "_build" / "stage"
     if not (staged / "_toc.yml").is_file():
         raise InputError("there is no book to print; build it with 'make book'.")
-    if missing():
-        raise InputError(f"a PDF cannot be printed here: {missing()}.")
+    missing = "" if chromium() else "Chromium is not installed"
+    if find_spec("playwright") is None:
+        missing = "playwright is not installed (pip install -c constraints.txt -e '.[test]')"
+    if missing:
+        raise InputError(f"a PDF cannot be printed here: {missing}.")
     page_file = _one_page(root, staged)
     begun = root / PDF.with_suffix(".part")
-    with nullcontext(browser) if browser else opened_browser() as used:
+    with nullcontext(browser) if browser else _opened() as used:
         context = used.new_context(offline=True, color_scheme="light")
         page, failed = context.new_page(), []
         page.on("requestfailed", lambda request: failed.append(request.url.rsplit("/", 1)[-1]))

@@ -8,7 +8,6 @@ import base64
 import json
 import os
 import re
-import shutil
 import tempfile
 from itertools import chain
 from pathlib import Path
@@ -217,14 +216,6 @@ def _agrees(claim: Claim, live: dict, kept: dict) -> bool | None:
     return live["interval"][0] <= kept["interval"][1] and kept["interval"][0] <= live["interval"][1]
 
 
-def copy_files(root: Path, name: str, target: Path, edition: str = BASE) -> list[str]:
-    """Copy the published CSV files of a chapter to the staged book's assets, in published/<chapter>
-    or <edition>/<chapter>; returns their names.
-    """
-    files = sorted(folder(root, edition, name).glob("*.csv"))
-    shelf = "published" if edition == BASE else edition
-    place = target / "book" / "assets" / "data" / shelf / name
-    for file in files:
-        place.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, place / file.name)
-    return [file.name for file in files]
+def csv_files(root: Path, edition: str, name: str) -> list[Path]:
+    """The published CSV files of a chapter."""
+    return sorted(folder(root, edition, name).glob("*.csv"))

@@ -11,8 +11,13 @@ from schurkit.words import plural
 
 from .book import Book
 from .chapters import outputs, run_of
-from .ledger import table_row
 from .published import DATA, WHOLE
+from .tables import table
+
+_HEADS = (
+    "Chapter|Networks and seeds|Parameters changed|Trained:|Training (core-s):|Run (s):|Date|"
+    "Commit|Device"
+)
 
 
 def status_page(book: Book) -> str:
@@ -21,38 +26,28 @@ def status_page(book: Book) -> str:
     runs = {name: run for name, run in runs.items() if run}
     lines = [f"This copy is the **{book.edition}** edition.", ""]
     if runs:
-        lines += [_total("This copy", runs), "", *_table(runs), *_versions(runs)]
-    missing = [name for name in book.chapters if name not in runs]
-    if missing:
-        lines += [
-            "",
-            ":::{warning}",
-            "Shown without results, since this copy did not run them: " + ", ".join(missing) + ".",
-            ":::",
-        ]
+        lines += [_total("This copy", runs), "", *_runs(runs), ""]
+    if missing := [name for name in book.chapters if name not in runs]:
+        told = f"Shown without results, since this copy did not run them: {', '.join(missing)}."
+        lines += [":::{warning}", told, ":::", ""]
     older = {name: results["provenance"] for name, results in book.published.items()}
     if older:
-        commands = dict.fromkeys(
-            f"`{run['command']}` ({run.get('edition', 'unnamed')} edition)"
-            for run in older.values()
-        )
         lines += [
-            "",
             "## Published runs",
             "",
             "Larger runs whose results are kept in `book/data/` and shown beside what this copy "
             "computed.",
             "",
             _total("The published runs", older),
-            *_whole(book.root / DATA / WHOLE),
             "",
-            *_table(older),
-            *_versions(older),
-            "- Command: " + ", ".join(commands),
+            *_whole(book.root / DATA / WHOLE),
+            *_runs(older),
+            _commands(f"`{run['command']}` ({run['edition']} edition)" for run in older.values()),
+            "",
         ]
     lines += _larger(book.published)
     if runs:
-        lines += ["", "## Every parameter, and the numbers behind every figure", ""]
+        lines += ["## Every parameter, and the numbers behind every figure", ""]
         for name, run in runs.items():
             lines += _details(name, run, book.notebooks[name])
     return "\n".join(lines)
@@ -63,35 +58,31 @@ def _whole(path: Path) -> list[str]:
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
         return [
-            "",
             f"The whole {run['edition']} edition from nothing, training included: "
             f"**{_time(run['seconds'])}** on the clock ({run['device']}, {run['date']}, commit "
             f"{_commit(run)}).",
+            "",
         ]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
 
-def _larger(kept: dict) -> list[str]:
+def _larger(published: dict) -> list[str]:
     """The published runs of editions beyond that of the book."""
-    runs = [
-        (name, one["provenance"])
-        for name, results in kept.items()
-        for one in results.get("larger", [])
-    ]
+    editions: dict[str, dict[str, dict]] = {}
+    for name, results in published.items():
+        for run in (one["provenance"] for one in results.get("larger", [])):
+            editions.setdefault(run["edition"], {})[name] = run
     lines = []
-    for edition in dict.fromkeys(run["edition"] for _, run in runs):
-        mine = {name: run for name, run in runs if run["edition"] == edition}
-        lines += [
-            "",
-            f"Published of the {edition} edition too:",
-            "",
-            *_table(mine),
-            *_versions(mine),
-        ]
-        lines += ["- Command: " + ", ".join(f"`{run['command']}`" for run in mine.values())]
-        lines += [f"- {name}: {run['note']}" for name, run in mine.items() if run.get("note")]
+    for edition, runs in editions.items():
+        lines += [f"Published of the {edition} edition too:", "", *_runs(runs)]
+        lines += [_commands(f"`{run['command']}`" for run in runs.values())]
+        lines += [*(f"- {name}: {run['note']}" for name, run in runs.items() if "note" in run), ""]
     return lines
+
+
+def _commands(commands) -> str:
+    return "- Command: " + ", ".join(dict.fromkeys(commands))
 
 
 def _total(what: str, runs: dict) -> str:
@@ -113,33 +104,35 @@ def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def _table(runs: dict) -> list[str]:
-    return [
-        "::::{div} schurkit-wide",
-        "| Chapter | Networks and seeds | Parameters changed | Trained | Training (core-s) | Run "
-        "(s) | Date | Commit | Device |",
-        "|:--|:--|:--|--:|--:|--:|:--|:--|:--|",
-        *(_row(name, run) for name, run in runs.items()),
-        "::::",
-        "",
-    ]
+def _runs(runs: dict) -> list[str]:
+    """A table of runs, and their versions: one line where every chapter agrees, else a line a
+    chapter.
+    """
+    versions = {
+        name: ", ".join(f"{package} {version}" for package, version in run["versions"].items())
+        for name, run in runs.items()
+    }
+    lines = [f"- Versions ({name}): {words}" for name, words in versions.items()]
+    if len(set(versions.values())) == 1:
+        lines = [f"- Versions: {next(iter(versions.values()))}"]
+    rows = (_row(name, run) for name, run in runs.items())
+    lines = [*table(_HEADS, rows, "schurkit-wide"), *lines]
+    return [*lines, "- A `+` after a commit: files differed from it."]
 
 
-def _row(name: str, run: dict) -> str:
+def _row(name: str, run: dict) -> tuple[str, ...]:
     values, training = run.get("values", {}), run.get("training") or {}
     seeds = {key: values[key] for key in values if key == "networks" or "seed" in key}
-    return table_row(
-        (
-            f"{{doc}}`../notebooks/{name}`",
-            _values(seeds) or "–",
-            _values(run["changed"]) or "none",
-            str(training.get("networks", "–")),
-            f"{training['core_seconds']:.0f}" if training else "–",
-            f"{run['seconds']:.0f}",
-            run["date"],
-            _commit(run),
-            run["device"],
-        )
+    return (
+        f"{{doc}}`../notebooks/{name}`",
+        _values(seeds) or "–",
+        _values(run["changed"]) or "none",
+        str(training.get("networks", "–")),
+        f"{training['core_seconds']:.0f}" if training else "–",
+        f"{run['seconds']:.0f}",
+        run["date"],
+        _commit(run),
+        run["device"],
     )
 
 
@@ -158,23 +151,9 @@ def _details(name: str, run: dict, notebook: dict) -> list[str]:
         lines += [f"Parameters: {_values(run['values'])}.", ""]
     told = [said for _, said in outputs(notebook)]
     numbers = {said["name"] for said in told if said.get("kind") == "note" and said.get("data")}
-    for said in told:
-        if said.get("kind") in ("figure", "table"):
-            file = f"{said['name']}.csv"
-            # HTML: no page that the renderer could check
-            link = f'<a download href="../_static/data/{name}/{file}">{file}</a>'
-            behind = link if said["name"] in numbers else "no numbers behind it"
-            lines.append(f"- {{numref}}`{said['name']}`: {behind}")
+    for figure in (said["name"] for said in told if said.get("kind") in ("figure", "table")):
+        # HTML: no page that the renderer could check
+        link = f'<a download href="../_static/data/{name}/{figure}.csv">{figure}.csv</a>'
+        behind = link if figure in numbers else "no numbers behind it"
+        lines.append(f"- {{numref}}`{figure}`: {behind}")
     return [*lines, "", "::::", ""]
-
-
-def _versions(runs: dict) -> list[str]:
-    """Versions; one line where every chapter agrees, a line a chapter otherwise."""
-    versions = {
-        name: ", ".join(f"{package} {version}" for package, version in run["versions"].items())
-        for name, run in runs.items()
-    }
-    lines = [f"- Versions ({name}): {words}" for name, words in versions.items()]
-    if len(set(versions.values())) == 1:
-        lines = [f"- Versions: {next(iter(versions.values()))}"]
-    return [*lines, "- A `+` after a commit: files differed from it."]

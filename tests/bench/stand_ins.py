@@ -1,32 +1,15 @@
 """Contenders that measure nothing, for the tests of what measures."""
 
 import os
-import sys
 import time
 
 
-def counter(start):
-    total = [start]
-
-    def lap(units):
-        total[0] += units
-        return total[0]
-
-    return lap, {"start": start}
-
-
-def talker():
-    print("a greeting")
-    return lambda units: print("a remark") or 1, {}
-
-
 def environment(names):
-    return lambda units: None, {"found": [os.environ.get(name) for name in names]}
-
-
-def place():
-    return lambda units: None, {
-        "processors": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    print("a greeting")
+    places = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return lambda units: print("a remark"), {
+        "variables": [os.environ.get(name) for name in names],
+        "processors": places,
     }
 
 
@@ -36,7 +19,7 @@ def logged(name, path):
             log.write(f"{name}{units} ")
         return units
 
-    return lap, {}
+    return lap, {"name": name}
 
 
 def sleeper(seconds):
@@ -52,12 +35,11 @@ def broken():
 
 
 def killed():
-    print("first words\nlast words", file=sys.stderr, flush=True)
     os._exit(3)
 
 
 def late():
     def lap(units):
-        raise ValueError("no more")
+        raise ValueError("no\nmore")
 
     return lap, {}

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from schurkit.__main__ import main
+from schurkit.words import plural
 from schurkit_press.bench import GROUPS, Report, Row, command, contest, gpu, groups
-from schurkit_press.bench.contest import Settings, same_work
+from schurkit_press.bench.contest import FLOOR, Settings, same_work
 from schurkit_press.bench.machine import Watch, busy, describe, machine
 from schurkit_press.bench.processes import Laps
 
@@ -23,38 +24,28 @@ def one_group(tmp_path, monkeypatch):
 
     def stand_in(settings):
         """A stand-in."""
-        return rows, [{"axis": "time", "milliseconds": 1.0}] if settings.quick else []
+        return rows
 
     for name in GROUPS:
         monkeypatch.setitem(GROUPS, name, stand_in)
     monkeypatch.delenv("SCHURKIT_BOOK", raising=False)
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
     return rows
 
 
-def refused(capsys, *argv):
-    assert main(["bench", *argv]) == 2
-    out, err = capsys.readouterr()
-    assert out == "" and err.count("\n") == 1
-    return err.removeprefix("schurkit: ").strip()
-
-
 def test_a_run_prints_tables_and_keeps_its_numbers(one_group, tmp_path, capsys):
+    for name in ("_toc.yml", "_config.yml"):
+        (tmp_path / name).write_text("")  # a book: what is kept lies in its folder
     assert main(["bench", "--only", "core", "--quick", "--json", "mine.json"]) == 0
     out, err = capsys.readouterr()
-    assert err == "" and out.index("processors used") < out.index("core: A stand-in.") < out.index(
-        "a job"
-    )
-    assert "1 of 1 targets reached" in out
+    places = [out.index(part) for part in ("processors used", "core: A stand-in.", "a job")]
+    assert err == "" and places == sorted(places) and "1 of 1 targets reached" in out
+    assert out.rstrip().endswith("Kept in mine.json")
     (kept,) = (tmp_path / "_build" / "bench").glob("*.json")
     report = Report.read(kept)
-    assert report == Report.read(tmp_path / "mine.json")
-    assert (
-        list(report.rows) == one_group
-        and len(report.points) == 1
-        and report.settings["groups"] == ["core"]
-    )
-    assert out.rstrip().endswith("Kept in mine.json")
+    assert report == Report.read(tmp_path / "below" / "mine.json")
+    assert list(report.rows) == one_group and report.settings["groups"] == ["core"]
 
 
 def test_every_group_runs_unless_some_are_named(one_group, capsys):
@@ -63,35 +54,10 @@ def test_every_group_runs_unless_some_are_named(one_group, capsys):
     assert [name for name in GROUPS if f"\n{name}: A stand-in." in out] == list(GROUPS)
 
 
-def test_a_report_is_kept_in_the_books_folder(one_group, tmp_path, monkeypatch):
-    for name in ("_toc.yml", "_config.yml"):
-        (tmp_path / name).write_text("")
-    (tmp_path / "below").mkdir()
-    monkeypatch.chdir(tmp_path / "below")
-    assert main(["bench", "--only", "core"]) == 0
-    assert (
-        len(list((tmp_path / "_build" / "bench").glob("*.json"))) == 1
-        and not (tmp_path / "below" / "_build").exists()
-    )
-
-
 def test_a_failed_contender_is_told_and_changes_the_exit_code(one_group, capsys):
     one_group.append(Row("core", "a third", "a peer", note="failed: a peer: ValueError: no"))
     assert main(["bench", "--only", "core"]) == 1
     assert "    failed: a peer: ValueError: no" in capsys.readouterr().out
-
-
-def test_two_runs_are_held_against_each_other(one_group, tmp_path, capsys, monkeypatch):
-    main(["bench", "--only", "core", "--json", "old.json"])
-    capsys.readouterr()
-    assert main(["bench", "--only", "core", "--json", "new.json", "--compare", "old.json"]) == 0
-    assert "now / before" in capsys.readouterr().out
-    monkeypatch.setattr(
-        command, "run", lambda *_: pytest.fail("two files are compared without a run")
-    )
-    assert main(["bench", "--compare", "old.json", "new.json"]) == 0
-    out = capsys.readouterr().out
-    assert out.startswith("before: commit ") and "1.00×" in out
 
 
 @pytest.mark.parametrize(
@@ -101,15 +67,11 @@ def test_two_runs_are_held_against_each_other(one_group, tmp_path, capsys, monke
         (["--only", "xyz"], f"there is no group 'xyz'; it takes {', '.join(GROUPS)}."),
         (["--device", "gpu"], "--device must be 'cuda' or 'cpu'; got 'gpu'."),
         (["--json", "nowhere/mine.json"], "--json: nowhere/mine.json is no place for a file."),
-        (["--compare", "nowhere.json"], "nowhere.json cannot be read (No such file or directory)."),
-        (
-            ["--compare", "a", "b", "c"],
-            "--compare takes one file, or two to hold against each other; got 3.",
-        ),
     ],
 )
 def test_wrong_arguments_are_one_line_before_anything_runs(argv, message, one_group, capsys):
-    assert refused(capsys, *argv) == message
+    assert main(["bench", *argv]) == 2
+    assert capsys.readouterr() == ("", f"schurkit: {message}\n")
 
 
 # -------------------------------------------------------------------------------------- the machine
@@ -125,13 +87,6 @@ def test_what_is_said_of_the_machine(monkeypatch):
     assert "threads" in text and "load average" in text
 
 
-def test_how_busy_the_processors_are_is_a_share(monkeypatch):
-    ticks = iter([(100, 200), (130, 300), None, None])
-    monkeypatch.setattr("schurkit_press.bench.machine._ticks", lambda: next(ticks))
-    assert busy(0) == 0.7
-    assert busy(0) is None
-
-
 def test_what_others_take_leaves_out_our_own(monkeypatch):
     ticks, own = iter([(100, 200), (130, 300)]), iter([1.0, 1.4])
     monkeypatch.setattr("schurkit_press.bench.machine._ticks", lambda: next(ticks))
@@ -142,7 +97,7 @@ def test_what_others_take_leaves_out_our_own(monkeypatch):
 
 def test_where_the_system_does_not_say_nothing_is_claimed(monkeypatch):
     monkeypatch.setattr("schurkit_press.bench.machine._ticks", lambda: None)
-    assert Watch().others() is None
+    assert Watch().others() is None and busy(0) is None
 
 
 def test_a_busy_machine_is_warned_of(one_group, monkeypatch, capsys):
@@ -153,58 +108,77 @@ def test_a_busy_machine_is_warned_of(one_group, monkeypatch, capsys):
 
 
 # ------------------------------------------------------------------------------------------- groups
+@pytest.fixture
+def measured(monkeypatch):
+    """``measured({name: laps}, reason)``: what is measured; other contenders miss for a reason."""
+
+    def give(laps, reason=""):
+        def alternated(contenders, *_):
+            names = [one.name for one in contenders]
+            there = {name: laps[name] for name in names if name in laps}
+            return there, {name: reason for name in names if name not in laps}
+
+        monkeypatch.setattr(contest, "alternate", alternated)
+
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    return give
+
+
 def laps(*rates, **facts):
-    return Laps(rates, (None,) * len(rates), facts)
+    return Laps(rates, facts)
 
 
 def test_work_that_differs_is_told():
-    assert same_work(laps(1.0, loss=0.70), laps(1.0, loss=0.701)) == ""
-    assert (
-        same_work(laps(1.0, loss=0.7), laps(1.0, loss=0.9)) == "not the same work: loss 0.7 and 0.9"
-    )
-    assert same_work(laps(1.0, loss=float("nan")), laps(1.0, loss=0.9)).startswith(
-        "not the same work"
-    )
-    assert same_work(laps(1.0), laps(1.0, loss=0.9)).startswith("not the same work")
+    ours = laps(1.0, loss=0.7)
+    assert same_work(ours, laps(1.0, loss=0.701)) == ""
+    assert same_work(ours, laps(1.0, loss=0.9)) == "not the same work: loss 0.7 and 0.9"
+    assert same_work(laps(1.0, loss=float("nan")), ours).startswith("not the same work")
+    assert same_work(laps(1.0), ours).startswith("not the same work")
 
 
-def test_a_missing_peer_leaves_its_row_with_the_reason(monkeypatch):
-    measured = {
-        "schurkit": laps(2000.0, 2000.0, loss=0.5),
-        "torch loop": laps(500.0, 400.0, loss=0.5),
-    }
+def test_a_row_holds_medians_and_the_median_of_neighbouring_ratios(measured):
+    measured({"ours": laps(1e3, 500.0, 250.0), "other": laps(125.0, 100.0, 1e3 / 12)})
+    contenders = [contest.Contender(name, "") for name in ("ours", "other")]
+    found = contest.Contest("core", contenders, Settings())
+    row = found.row("a job", "ours", "other", target=4)
+    assert (row.value, row.reference, row.ratio, row.low, row.high) == (2, 10, 5, 3, 8) and row.met
+    slow = found.row("a job", "ours", "other", target=0.15, sense="at most")
+    assert (slow.ratio, slow.low, slow.high, slow.met) == (0.2, 0.125, pytest.approx(1 / 3), False)
+
+
+def test_targets_are_against_the_floor_and_jax_and_what_is_missing_says_why(measured):
     reason = "skipped: jax is not installed; pip install 'schurkit[bench]'"
-
-    def alternated(contenders, *_):
-        names = [one.name for one in contenders]
-        return {name: measured[name] for name in names if name in measured}, {
-            name: reason for name in names if name not in measured
-        }
-
-    monkeypatch.setattr(contest, "alternate", alternated)
-    rows, _ = groups.training(Settings(quick=True))
-    assert [row.peer for row in rows] == [
+    loop = laps(500.0, 400.0, loss=0.5)
+    floor = laps(4000.0, 4000.0)
+    measured({"schurkit": laps(2e3, 2e3, loss=0.5), "torch loop": loop, FLOOR: floor}, reason)
+    rows = {row.peer: row for row in groups.training(Settings(quick=True))}
+    assert list(rows) == [
         "torch loop",
         "torch, one process a core",
         "JAX jit, one process a core",
+        FLOOR,
     ]
-    assert (rows[0].ratio, rows[0].value, rows[0].target, rows[0].note) == (4.5, 0.5, 9, "")
-    assert rows[2].ratio is None and rows[2].note == reason and rows[2].met is None
+    first = rows["torch loop"]
+    assert (first.ratio, first.value, first.target, first.floor) == (4.5, 0.5, None, 2.0)
+    jax = rows["JAX jit, one process a core"]
+    assert (jax.ratio, jax.note, jax.target, jax.met) == (None, reason, 1.9, None)
+    assert (rows[FLOOR].ratio, rows[FLOOR].target, rows[FLOOR].met) == (2.0, 2, True)
 
 
-def test_a_missing_engine_says_so_too(monkeypatch):
-    def alternated(contenders, *_):
-        return {"torch loop": laps(1.0, loss=1.0), "numpy": laps(3.0, loss=1.0)}, {
-            "numba": "skipped: numba is not installed"
-        }
-
-    monkeypatch.setattr(contest, "alternate", alternated)
-    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
-    numba, numpy = groups.core(Settings(quick=True))[0]
-    assert (numba.note, numba.ratio) == ("skipped: numba is not installed", None)
-    assert (numpy.ratio, numpy.target) == (3.0, 3.5)
+def test_a_missing_engine_says_so_too(measured, monkeypatch):
+    measured({"torch loop": laps(1.0, loss=1.0), "numpy": laps(3.0, loss=1.0)}, "skipped: no numba")
+    numba, _, numpy = groups.core(Settings(quick=True))
+    assert (numba.note, numba.ratio, numpy.ratio, numpy.note) == ("skipped: no numba", None, 3, "")
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
-    assert groups.core(Settings(quick=True))[0][1].target == 2.3
+    assert groups.core(Settings(quick=True))[2].note == "OPENBLAS_CORETYPE=Haswell"
+
+
+def test_a_group_that_measures_for_real(tmp_path, monkeypatch):
+    monkeypatch.setattr(groups, "WORKLOAD", {"hidden": 8, "batch": 4, "time": 6})
+    (row,) = groups.memory(Settings(quick=True))
+    assert 0.02 < row.value < 4 and row.note.endswith("GB after importing")
+    first, second = groups.schur(Settings(1, 0.01, True))
+    assert first.ratio > 0 and "backward error" in second.note
 
 
 # ----------------------------------------------------------------------------------------- on a GPU
@@ -217,68 +191,37 @@ def test_without_a_gpu_its_group_is_one_line(tmp_path, monkeypatch, capsys):
     out = capsys.readouterr().out
     assert "    skipped: no CUDA device\n" in out and "0 of 0 targets reached" in out
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert (
-        groups.gpu(Settings())[0][0].note
-        == "skipped: torch is not installed; pip install 'schurkit[torch]'"
-    )
+    (row,) = groups.gpu(Settings())
+    assert row.note == "skipped: torch is not installed; pip install 'schurkit[torch]'"
 
 
-def test_its_code_can_be_tried_on_a_cpu(tmp_path, monkeypatch, capsys):
+def test_its_code_can_be_tried_on_a_cpu():
     pytest.importorskip("torch")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command, "Settings", lambda *_: Settings(1, 0.01, True))
-    assert (
-        main(["bench", "--only", "gpu", "--quick", "--device", "cpu", "--json", "mine.json"]) == 0
-    )
-    rows = Report.read(tmp_path / "mine.json").rows
-    assert {row.what for row in rows} == {"2 networks of 8 units"} and [
-        row.peer for row in rows
-    ] == ["", "nn.RNN loop", "torch.func.vmap"]
+    rows = groups.gpu(Settings(1, 0.01, True, "cpu"))
+    assert {row.what for row in rows} == {"2 networks of 8 units"}
+    assert [row.peer for row in rows] == ["", "nn.RNN loop", "torch.func.vmap"]
     assert all(row.value > 0 and row.target is None for row in rows)
     # and everyone's losses agree
-    assert {row.note for row in rows} == {
-        "CPU, batches drawn on the host",
-        "",
-    }
+    assert [row.note for row in rows] == ["CPU, batches drawn on the host", "", ""]
 
 
-def test_the_sizes_and_the_goal_on_a_gpu(monkeypatch):
-    asked = []
-
-    def alternated(contenders, *_):
-        asked.append(
-            (contenders[0].case["hidden"], contenders[0].case["networks"], len(contenders))
-        )
-        facts = {
-            "loss": 1.0,
-            "device": "Some GPU",
-            "memory": 2_000_000_000,
-        }
-        return {
-            one.name: Laps((3e5,) if i == 0 else (1e3,), (None,), facts)
-            for i, one in enumerate(contenders)
-        }, {}
-
-    monkeypatch.setattr(contest, "alternate", alternated)
+def test_the_sizes_and_the_goal_on_a_gpu(measured, monkeypatch):
+    facts = {"loss": 1.0, "device": "Some GPU", "memory": 2_000_000_000}
+    measured(
+        {"schurkit": laps(3e5, **facts)}
+        | dict.fromkeys(("nn.RNN loop", "torch.func.vmap"), laps(1e3, **facts))
+    )
     monkeypatch.setattr(gpu, "why_not", lambda device: "")
-    rows = groups.gpu(Settings())[0]
-    assert asked == [
-        (hidden, n, 2 if n > 256 else 3)
+    rows = groups.gpu(Settings())
+    assert [(row.what, row.peer) for row in rows] == [
+        (f"{plural(n, 'network')} of {hidden} units", peer)
         for hidden in (64, 128, 256)
         for n in (1, 4, 16, 64, 256, 1024, 4096)
+        for peer in ("", "nn.RNN loop", "torch.func.vmap")[: 2 if n > 256 else 3]
     ]
-    (judged,) = (row for row in rows if row.target is not None)
-    assert (judged.what, judged.value, judged.target, judged.met) == (
-        "256 networks of 64 units",
-        3e5,
-        2e5,
-        True,
-    )
-    assert judged.note == "Some GPU, 2.00 GB, batches drawn on the host"
-    assert next(row for row in rows if row.peer == "nn.RNN loop").ratio == pytest.approx(300)
-    monkeypatch.setattr(
-        contest,
-        "alternate",
-        lambda contenders, *_: ({}, {one.name: "failed: no memory" for one in contenders}),
-    )
-    assert [row.note for row in groups.gpu(Settings(quick=True))[0]] == ["failed: no memory"] * 2
+    (goal,) = (row for row in rows if row.target is not None)
+    assert (goal.what, goal.value, goal.target) == ("256 networks of 64 units", 3e5, 2e5)
+    assert goal.met and goal.note == "Some GPU, 2.00 GB, batches drawn on the host"
+    assert rows[1].ratio == pytest.approx(300)
+    measured({}, "failed: no memory")
+    assert {row.note for row in groups.gpu(Settings(quick=True))} == {"failed: no memory"}

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from schurkit import random
 from schurkit_press.bench import others, own, trainers
 
 SMALL = {"hidden": 8, "batch": 4, "time": 6}
@@ -62,6 +63,13 @@ def test_forms_of_both_have_small_errors(kind):
         assert facts["error"] < 1e-13 and lap(1) is None
     moduli = np.abs(np.linalg.eigvals(others.matrix(64, kind)))
     assert (moduli.min() > 0.7) == (kind == "near-orthogonal")
+
+
+def test_products_are_those_of_the_states():
+    lap, _ = others.products(8, 4, 6)
+    states = random.normal(0, "bench states", 0, (24, 8)).astype(np.float32)
+    W = random.normal(0, "bench weights", 0, (8, 8)).astype(np.float32)
+    assert lap(2) == pytest.approx((states @ W)[0, 0])
 
 
 def test_memory_is_told_in_bytes():

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
+from book.looks import faults, unsound
 
 from schurkit import nb
 from schurkit.claims import load_claims
@@ -32,7 +33,14 @@ def plan():
 
 
 def test_the_quick_edition_builds_and_its_pages_are_sound(plan):
-    assert [str(finding) for finding in check_book(ROOT) if finding.is_problem] == []
+    assert unsound(ROOT / "_build" / "html") == [] == check_book(ROOT)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
+def test_its_pages_have_no_fault_in_a_browser(plan, browser, width, scheme):
+    html = ROOT / "_build" / "html"
+    for path in [*html.glob("book/*.html"), *html.glob("notebooks/*.html")]:
+        assert faults(browser, path, width, scheme) == [], path.name
 
 
 def test_nothing_of_this_machine_is_published(plan):

@@ -1,103 +1,78 @@
-"""The check in a browser: a sound book has no finding, and each kind of fault is found."""
+"""Each fault of a page is found, and a sound book has none."""
 
 import shutil
 
 import pytest
+from book.looks import faults, unsound
 
-from schurkit.__main__ import main
-from schurkit_press import browse as module
-from schurkit_press.browse import SHOTS, browse
+from book import looks
 
 pytestmark = pytest.mark.book
 
 
 @pytest.fixture
-def few(pages, tmp_path, browser):
-    """A book of three of the pages, that a test may damage."""
-    root = tmp_path / "book"
-    shutil.copytree(pages, root / "_build" / "html")
-    for path in (root / "_build" / "html").rglob("*.html"):
-        if "_static" not in path.parts and path.name not in (
-            "index.html",
-            "small.html",
-            "ledger.html",
-            "introduction.html",
-        ):
-            path.unlink()
-    return root
+def damaged(pages, tmp_path):
+    """``damaged(text)``: a page of a copy of the book with that text at its end."""
+
+    def add(text):
+        html = shutil.copytree(pages, tmp_path / "html", dirs_exist_ok=True)
+        path = html / "book" / "introduction.html"
+        path.write_text(path.read_text().replace("</article>", f"{text}</article>", 1))
+        return path
+
+    return add
 
 
-def damage(root, text, page="book/introduction.html"):
-    path = root / "_build" / "html" / page
-    path.write_text(path.read_text().replace("</article>", f"{text}</article>", 1))
-
-
-def test_a_sound_book_has_no_finding_and_a_picture_of_every_page(few, browser):
-    assert [str(finding) for finding in browse(few, browser=browser)] == []
-    shots = {path.name for path in (few / SHOTS).iterdir()}
-    assert {
-        f"notebooks-small-{screen}-{scheme}.png"
-        for screen in ("desktop", "phone")
-        for scheme in ("light", "dark")
-    } <= shots
-    assert len(shots) == 12
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
+def test_a_sound_book_has_no_fault(pages, browser, width, scheme):
+    for path in [*pages.glob("book/*.html"), *pages.glob("notebooks/*.html")]:
+        assert faults(browser, path, width, scheme) == [], path.name
+    assert unsound(pages) == []
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "fault"),
     [
-        ("<script>console.error('oh')</script>", "console: oh"),
+        ("<script>console.error('oh')</script>", "oh"),
         ("<script>nothing.there()</script>", "script failed: nothing is not defined"),
-        (
-            "<script>fetch('https://a.example/x').catch(() => 0)</script>",
-            "asks for https://a.example/x",
-        ),
-        ("<img alt='x' src='nowhere.png'>", "picture nowhere.png does not load"),
-        ("<div style='width:3000px'>wide</div>", "wider than a desktop"),
-        ("<p style='color:#eee;background:#fff'>faint words</p>", "axe: color-contrast (serious)"),
-        ("<button></button>", "axe: button-name (critical)"),
-        (
-            "<div data-explorer>no control</div>",
-            "explorer 1 has nothing that the keyboard can reach",
-        ),
-        (
-            "<div data-explorer><button>deaf</button></div>",
-            "explorer 1 does not answer to the keyboard",
-        ),
+        ("<script>fetch('https://a.example/x').catch(() => 0)</script>", "https://a.example/x"),
+        ("<img alt='x' src='nowhere.png'>", "nowhere.png does not load"),
+        ("<div style='width:3000px'>wide</div>", "wider than 1280"),
+        ("<p style='color:#eee;background:#fff'>faint words</p>", "axe: color-contrast"),
+        ("<button></button>", "axe: button-name"),
+        ("<div data-explorer>none</div>", "does not answer to the keyboard"),
+        ("<div data-explorer><button>deaf</button></div>", "does not answer to the keyboard"),
     ],
 )
-def test_each_fault_is_found(few, browser, text, found, monkeypatch):
-    monkeypatch.setattr(module, "SCREENS", {"desktop": 1280})
-    monkeypatch.setattr(module, "SCHEMES", ("light",))
-    damage(few, text)
-    findings = browse(few, shots=False, browser=browser)
-    assert any(
-        finding.is_problem and finding.page == "book/introduction.html" and found in finding.what
-        for finding in findings
-    ), findings
+def test_each_fault_is_found(damaged, browser, text, fault):
+    assert fault in "; ".join(faults(browser, damaged(text)))
 
 
-def test_an_explorer_that_answers_is_none(few, browser, monkeypatch):
-    monkeypatch.setattr(module, "SCREENS", {"desktop": 1280})
-    damage(
-        few,
-        "<div data-explorer><input type=range aria-label=x "
-        "oninput='this.nextSibling.textContent=this.value'><output>0</output></div>",
-    )
-    assert browse(few, shots=False, browser=browser) == []
+def test_an_explorable_that_answers_is_none(damaged, browser):
+    text = "<input type=range aria-label=x oninput='this.nextSibling.textContent=this.value'>"
+    assert faults(browser, damaged(f"<div data-explorer>{text}<output>0</output></div>")) == []
 
 
-def test_without_a_browser_the_check_says_why_and_passes(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(module, "chromium", lambda: None)
-    (finding,) = browse(tmp_path)
-    assert str(finding) == "note: browser: no page was opened: Chromium is not installed"
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('<a href="nowhere.html">x</a>', "introduction.html: broken link nowhere.html"),
+        ('<a href="ledger.html#nowhere">x</a>', "broken link ledger.html#nowhere"),
+        ('<a href="#nowhere">x</a>', "broken link #nowhere"),
+        ('<img src="x.png">', "no alternative text on x.png"),
+        ('<svg role="img"></svg>', "no alternative text on a drawing"),
+        ("x" * 400_000, "introduction.html: too large"),
+    ],
+)
+def test_each_fault_of_the_files_is_found(damaged, monkeypatch, text, fault):
+    monkeypatch.setattr(looks, "PAGE_LIMIT", 400_000)
+    monkeypatch.setattr(looks, "BOOK_LIMIT", 1_000_000)
+    found = unsound(damaged(text).parents[1])
+    assert fault in "; ".join(found[:-1]) and found[-1] == "the book is too large"
 
 
-def test_the_command_opens_pages_unless_told_not_to(few, monkeypatch, capsys):
-    monkeypatch.setattr("schurkit_press.check.chapters", lambda root: {})
-    monkeypatch.setattr("schurkit_press.chapters.book_root", lambda folder: few)
-    monkeypatch.setattr(module, "browse", lambda root: [module.Finding("x", "fault")])
-    assert main(["check", "--files-only"]) in (0, 1)
-    assert "fault" not in capsys.readouterr().out
-    assert main(["check", "--book"]) == 1
-    assert "problem: x: fault" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    "link", ["ledger.html#claim-s2", "https://example.org/nowhere", "data:text/csv,1", "mailto:a@b"]
+)
+def test_other_links_are_none(damaged, link):
+    assert unsound(damaged(f'<a href="{link}">x</a>').parents[1]) == []

@@ -23,17 +23,6 @@ def background(page, selector):
     return page.eval_on_selector(selector, "element => getComputedStyle(element).backgroundColor")
 
 
-@pytest.mark.parametrize("width", [390, 768, 1280])
-@pytest.mark.parametrize(
-    "name", ["notebooks/small", "book/introduction", "book/ledger", "book/status", "book/glossary"]
-)
-def test_no_page_is_wider_than_its_screen(opened, name, width):
-    page, _ = opened(name, width)
-    assert page.evaluate(
-        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-    )
-
-
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_verdict_of_the_ledger_is_in_sight(opened, width):
     page, _ = opened("book/ledger", width)
@@ -75,9 +64,3 @@ def test_the_numbers_behind_a_figure_can_be_downloaded(opened):
     with page.expect_download() as download:
         page.click("a[download='small-figure.csv']")
     assert Path(download.value.path()).read_text().startswith("seed,accuracy,kind\n0,0.9,a|b\n")
-
-
-def test_a_page_without_formulas_asks_nothing_of_other_hosts(opened):
-    for name in ("book/ledger", "book/status"):
-        _, asked = opened(name)
-        assert asked and all(address.startswith(("file:", "data:")) for address in asked)

@@ -141,7 +141,6 @@ def write_book(
         "book/recipes",
         "book/ledger",
         "book/glossary",
-        "book/api",
         "book/status",
         "book/references",
     ]

@@ -12,7 +12,8 @@ from schurkit.checks import InputError
 from schurkit_press import build as module
 from schurkit_press.book import Book
 from schurkit_press.build import HTML, BuildError, build, plan_build
-from schurkit_press.stage import stage, staged_config
+from schurkit_press.pages import page
+from schurkit_press.stage import stage
 from schurkit_press.status import status_page
 
 
@@ -95,7 +96,6 @@ def test_the_ledger_lists_every_claim_with_its_verdict(built_book):
     assert "✓ reproduced 0.61 [0.6, 0.62], 12 networks" in text
     assert "– not tested 0.004, 3 networks" in text
     assert "No chapter of this edition tests it." in text
-    assert "filled in when the book is built" not in text
 
 
 def test_the_status_page_says_how_each_chapter_was_run(built_book):
@@ -246,19 +246,21 @@ def test_force_runs_again_what_was_run(plain, rendered):
 
 
 # ---------------------------------------------------------------------------------------- the stage
-def test_the_stage_is_the_book_with_execution_off(plain):
-    config = yaml.safe_load(staged_config(plain))
-    assert config["execute"]["execute_notebooks"] == "off"
-    assert config["execute"]["raise_on_error"] is True
-    ours = yaml.safe_load((REPOSITORY / "_config.yml").read_text())
-    assert ours["execute"]["execute_notebooks"] == "cache"
+def test_the_stage_says_which_book_and_edition_it_is_of(plain):
+    book = Book(plain, "book", executed={"plain": None})
+    config = yaml.safe_load((stage(book) / "_config.yml").read_text())
+    told = config["sphinx"]["config"].pop("schurkit_staged")
+    assert told == {"book": str(plain), "edition": "book", "executed": {"plain": False}}
+    assert config == yaml.safe_load((REPOSITORY / "_config.yml").read_text())
     (plain / "_config.yml").write_text("a: [")
     with pytest.raises(InputError, match=r"_config\.yml is not valid YAML"):
-        staged_config(plain)
+        stage(book)
 
 
-def test_a_chapter_without_a_run_is_staged_as_it_stands(plain):
-    staged = stage(Book(plain, executed={"plain": None}))
-    shown = json.loads((staged / "notebooks" / "plain.ipynb").read_text())
-    assert shown["cells"][1]["outputs"] == []
-    assert "did not run them: plain." in (staged / "book" / "status.md").read_text()
+def test_a_chapter_without_a_run_is_shown_as_it_stands(plain, tmp_path):
+    book = Book(plain, executed={"plain": None})
+    shown = json.loads(page(book, "notebooks/plain", "", tmp_path))["cells"]
+    assert shown[1]["outputs"] == [] and shown[-1]["id"] == "downloads"
+    assert "did not run them: plain." in page(
+        book, "book/status", "<!-- page: status -->", tmp_path
+    )

@@ -39,6 +39,10 @@ def results(book):
     path.write_text(before)
 
 
+def s1(content):
+    return next(test for test in content["claims"] if test["id"] == "S1")
+
+
 def problems(book):
     return [finding.what for finding in compare(book) if finding.is_problem]
 
@@ -52,11 +56,7 @@ def test_the_same_run_agrees_to_the_last_digit(book):
 
 
 def test_a_claim_that_comes_out_otherwise_is_a_problem(book, results):
-    results(
-        lambda content: next(test for test in content["claims"] if test["id"] == "S1").update(
-            value=0.9, interval=[0.85, 0.95], n=12
-        )
-    )
+    results(lambda content: s1(content).update(value=0.9, interval=[0.85, 0.95], n=12))
     (told,) = problems(book)
     assert told.startswith(
         "S1: published 0.9 [0.85, 0.95], 12 networks (not reproduced), here 0.004"
@@ -70,11 +70,7 @@ def test_a_claim_tested_on_one_side_alone_is_a_problem(book, results):
 
 
 def test_a_value_on_one_side_alone_is_a_problem(book, results):
-    results(
-        lambda content: next(test for test in content["claims"] if test["id"] == "S1").update(
-            value=None, interval=None
-        )
-    )
+    results(lambda content: s1(content).update(value=None, interval=None))
     (told,) = problems(book)
     assert told.startswith("S1: published undefined, here 0.004")
 
@@ -96,14 +92,10 @@ def test_an_edition_that_was_not_run_is_a_problem(book):
 
 
 def test_the_command_fails_on_a_disagreement(book, results, capsys):
-    arguments = ["check", "--files-only", "--published", "--book", str(book)]
+    arguments = ["check", "--published", "--book", str(book)]
     main(arguments)
     fine = capsys.readouterr().out.splitlines()
-    results(
-        lambda content: next(test for test in content["claims"] if test["id"] == "S1").update(
-            value=0.9
-        )
-    )
+    results(lambda content: s1(content).update(value=0.9))
     assert main(arguments) == 1
     told = capsys.readouterr().out.splitlines()
     assert int(told[-1].split()[0]) == int(fine[-1].split()[0]) + 1

@@ -47,6 +47,16 @@ def book(tmp_path_factory):
     return root
 
 
+def text(root, page):
+    """What a built page says, on one line."""
+    html = (root / "_build" / "html" / f"{page}.html").read_text()
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html))
+
+
+def csv_of(root, place):
+    return root / "_build" / "html" / "_static" / "data" / place / "small-figure.csv"
+
+
 def test_results_carry_numbers_claims_files_and_provenance(book):
     results = published(book)["small"]
     assert results["records"]["networks"] == 5 and results["records"]["undefined"] is None
@@ -62,42 +72,20 @@ def test_results_carry_numbers_claims_files_and_provenance(book):
     assert csv.startswith("seed,accuracy,kind\n") and len(csv.splitlines()) == 6
 
 
-def test_the_page_shows_both_runs_and_warns_where_they_differ(book):
-    page = (book / "_build" / "html" / "notebooks" / "small.html").read_text()
-    assert (
-        "Published run beside this one" in page and "disagrees with the published run on S1" in page
-    )
-    assert "_static/data/published/small/small-figure.csv" in page
-    assert (
-        book / "_build" / "html" / "_static" / "data" / "published" / "small" / "small-figure.csv"
-    ).is_file()
-
-
-def test_the_page_says_first_what_was_published(book):
+def test_the_page_shows_both_runs_the_published_one_first(book):
     """The published numbers, those of this run beside them, and this run's own where none is
-    published.
+    published; a warning where they differ.
     """
-    text = re.sub(
-        r"\s+",
-        " ",
-        re.sub(r"<[^>]+>", "", (book / "_build" / "html" / "notebooks" / "small.html").read_text()),
-    )
-    assert "Both: 5, 3. Since then: 1.5." in text
-    assert re.search(
-        r"Published run: 5 networks, \d{4}-\d\d-\d\d\. This run: 3 networks, \d+ s on \d+ of \d+ "
-        r"cores\.",
-        text,
-    )
+    page = text(book, "notebooks/small")
     assert (
-        "3 of its 3 values lie within the range of the published networks (its seeds are among "
-        "theirs)." in text
+        "disagrees with the published run on S1" in page
+        and csv_of(book, "published/small").is_file()
     )
-
-
-def test_ledger_and_status_show_the_published_run(book):
-    ledger = (book / "_build" / "html" / "book" / "ledger.html").read_text()
+    assert "Both: 5, 3. Since then: 1.5." in page
+    assert re.search(r"Published run: 5 networks, [\d-]+\. This run: 3 networks, \d+ s on", page)
+    assert "3 of its 3 values lie within the range of the published networks" in page
+    ledger, status = text(book, "book/ledger"), text(book, "book/status")
     assert "Published run (book edition)" in ledger and "✓ reproduced" in ledger
-    status = re.sub(r"<[^>]+>", "", (book / "_build" / "html" / "book" / "status.html").read_text())
     assert "Published runs" in status and "make book EDITION=book" in status
 
 
@@ -109,11 +97,8 @@ def test_what_the_whole_edition_took_is_kept_and_told(book, tmp_path):
         and {"device", "date", "commit"} <= set(told)
         and "keys" not in told
     )
-    status = re.sub(r"<[^>]+>", "", (book / "_build" / "html" / "book" / "status.html").read_text())
-    assert (
-        f"The whole book edition from nothing, training included: {told['seconds']} s on the clock"
-        in status
-    )
+    whole = f"The whole book edition from nothing, training included: {told['seconds']} s on the"
+    assert whole in text(book, "book/status")
     other = tmp_path / "whole.json"
     other.write_text(json.dumps(told | {"keys": ["x"]}))
     assert (
@@ -219,31 +204,11 @@ def larger(tmp_path_factory):
     )
     build(root, plan_build(root, "book"), say=lambda line: None)
     assert main(["publish", "--book", str(root)]) == 0
-    assert (
-        main(
-            ["run", "small", "-p", "seeds", "9", "--book", str(root), "--out", str(root / "runs9")]
-        )
-        == 0
-    )
-    (own,) = (root / "runs9").glob("small-*.ipynb")
-    assert (
-        main(
-            [
-                "publish",
-                "--edition",
-                "full",
-                "--only",
-                "small",
-                "--notebook",
-                str(own),
-                "--note",
-                "Kept from before.",
-                "--book",
-                str(root),
-            ]
-        )
-        == 0
-    )
+    own = f"run small -p seeds 9 --out {root / 'runs9'} --book {root}"
+    assert main(own.split()) == 0
+    (run,) = (root / "runs9").glob("small-*.ipynb")
+    kept = f"publish --edition full --only small --notebook {run} --book {root}"
+    assert main([*kept.split(), "--note", "Kept from before."]) == 0
     build(root, plan_build(root), say=lambda line: None)
     return root
 
@@ -267,32 +232,15 @@ def test_the_strongest_test_of_a_claim_is_that_of_the_larger_edition(larger):
     assert {test["id"]: test["edition"] for test in strongest(results)}["S1"] == "book"
 
 
-def test_page_and_ledger_show_the_larger_edition(larger):
-    page = (larger / "_build" / "html" / "notebooks" / "small.html").read_text()
-    assert (
-        "The full edition of this chapter" in page
-        and "Kept from before." in page
-        and "_static/data/full/small/small-figure.csv" in page
-    )
-    assert (
-        larger / "_build" / "html" / "_static" / "data" / "full" / "small" / "small-figure.csv"
-    ).is_file()
-    ledger = re.sub(
-        r"<[^>]+>", "", (larger / "_build" / "html" / "book" / "ledger.html").read_text()
-    )
+def test_the_pages_show_the_larger_edition(larger):
+    page, ledger = text(larger, "notebooks/small"), text(larger, "book/ledger")
+    assert "The full edition of this chapter" in page and "Kept from before." in page
+    assert csv_of(larger, "full/small").is_file()
     assert "Published run (full edition)" in ledger and "Published run (book edition)" in ledger
     assert "(full edition)" in ledger.split("Published run (")[0]
-
-
-def test_the_status_page_tells_how_the_larger_edition_was_run(larger):
-    status = re.sub(
-        r"<[^>]+>", "", (larger / "_build" / "html" / "book" / "status.html").read_text()
-    )
-    assert (
-        "Published of the full edition too" in status
-        and "schurkit run small -p seeds" in status
-        and "Kept from before." in status
-    )
+    status = text(larger, "book/status")
+    assert "Published of the full edition too" in status and "Kept from before." in status
+    assert "schurkit run small -p seeds" in status
 
 
 def test_a_larger_edition_alone_is_the_published_one(larger, tmp_path):
@@ -303,28 +251,22 @@ def test_a_larger_edition_alone_is_the_published_one(larger, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--notebook", "RUN"], "--notebook is a run of one chapter: name it with --only."),
+        ("--notebook RUN", "--notebook is a run of one chapter: name it with --only."),
+        ("--notebook RUN --only small", "the book edition is what 'make book EDITION=book' runs"),
         (
-            ["--notebook", "RUN", "--only", "small"],
-            "the book edition is what 'make book EDITION=book' runs",
-        ),
-        (
-            ["--notebook", "missing.ipynb", "--only", "small", "--edition", "full"],
+            "--notebook missing.ipynb --only small --edition full",
             "missing.ipynb cannot be read as an executed notebook",
         ),
-        (
-            ["--notebook", "OTHER", "--only", "small", "--edition", "full"],
-            "is a run of another, not of small",
-        ),
+        ("--notebook OTHER --only small --edition full", "is a run of another, not of small"),
     ],
 )
 def test_a_run_that_cannot_be_published(larger, tmp_path, capsys, arguments, words):
     (run,) = (larger / "runs9").glob("small-*.ipynb")
     other = tmp_path / "other.ipynb"
     other.write_text(run.read_text().replace('"chapter": "small"', '"chapter": "another"'))
-    before = (larger / "book" / "data" / "full" / "small" / "results.json").read_bytes()
-    given = [{"RUN": str(run), "OTHER": str(other)}.get(word, word) for word in arguments]
+    kept = larger / "book" / "data" / "full" / "small" / "results.json"
+    before = kept.read_bytes()
+    given = arguments.replace("RUN", str(run)).replace("OTHER", str(other)).split()
     assert main(["publish", "--book", str(larger), *given]) == 2
     told = capsys.readouterr().err
-    assert words in told and len(told.strip().splitlines()) == 1
-    assert (larger / "book" / "data" / "full" / "small" / "results.json").read_bytes() == before
+    assert words in told and told.count("\n") == 1 and kept.read_bytes() == before

@@ -103,7 +103,7 @@ def test_a_class_of_the_readers_own(module):
         (
             "flip_flop",
             {"bit": 2},
-            "flip_flop has no field 'bit'; it has bits, steps, pulse_probability, threshold, start.",
+            "flip_flop has no field 'bit'; it has bits, steps, pulse_probability,",
         ),
         ("flip_flop", {"bits": 0}, "bits must be at least 1"),
         ("flip_flop", {"bits": "two"}, "bits must be"),

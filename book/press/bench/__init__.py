@@ -11,12 +11,12 @@ from .growth import (
     Estimate,
     Law,
     Point,
-    rollout_points,
+    seconds_a_rollout,
     seconds_a_step,
     study,
     training_points,
 )
-from .results import HEADS, Report, Row, cells, comparison, table
+from .results import HEADS, Report, Row, cells, table
 
 __all__ = [
     "GROUPS",
@@ -29,8 +29,7 @@ __all__ = [
     "add_bench_arguments",
     "bench_command",
     "cells",
-    "comparison",
-    "rollout_points",
+    "seconds_a_rollout",
     "seconds_a_step",
     "study",
     "table",

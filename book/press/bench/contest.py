@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .processes import Contender, Laps, alternate
-from .results import AT_LEAST, Row, versus
+from .results import AT_LEAST, Row
+
+FLOOR = "float32 products"
+"""The contender that does the matrix products of the work and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +23,6 @@ class Settings:
     seconds: float = 0.5
     quick: bool = False
     device: str = "cuda"
-
-
-Found = tuple[list[Row], list[dict]]
-"""What a group gives: rows, and points of growth curves."""
 
 
 class Contest:
@@ -48,37 +48,38 @@ class Contest:
         """What a contender says of itself; empty where it is missing."""
         return self.laps[name].facts if name in self.laps else {}
 
-    def row(
-        self,
-        what: str,
-        ours: str,
-        other: str,
-        *,
-        peer: str = "",
-        unit: str = "ms",
-        target: float | None = None,
-        sense: str = AT_LEAST,
-        same: str = "",
-        note: str = "",
-    ) -> Row:
+    def times(self, name: str) -> list[float]:
+        """Milliseconds a unit in each lap of a contender."""
+        return [1e3 / rate for rate in self.laps[name].rates]
+
+    def row(self, what: str, ours: str, other: str, same: str = "", **more) -> Row:
         """One contender against another, or why one of them is missing.
 
         Parameters
         ----------
         what : the job.
         ours, other : names of contenders.
-        peer : what the table calls the other, if not by its name.
-        unit, target, sense, note : of the row.
         same : a fact that agrees where both do the same work; the note tells where it does not.
+        more : fields of the row.
         """
-        row = Row(self.group, what, peer or other, unit=unit, target=target, sense=sense)
+        row = Row(self.group, what, **{"peer": other, "unit": "ms"} | more)
         gone = [self.missing[name] for name in (ours, other) if name in self.missing]
         if gone:
             return row.noted(*gone)
-        mine, theirs = self.laps[ours], self.laps[other]
-        differ = same_work(mine, theirs, same) if same else ""
-        times = ([1e3 / rate for rate in laps.rates] for laps in (mine, theirs))
-        return versus(row.noted(differ, note), *times)
+        differ = same_work(self.laps[ours], self.laps[other], same) if same else ""
+        mine, theirs = self.times(ours), self.times(other)
+        ratios = [b / a if row.sense == AT_LEAST else a / b for a, b in zip(mine, theirs)]
+        value, reference, ratio = map(statistics.median, (mine, theirs, ratios))
+        floor = value / statistics.median(self.times(FLOOR)) if FLOOR in self.laps else None
+        return replace(
+            row.noted(differ, row.note),
+            value=value,
+            reference=reference,
+            ratio=ratio,
+            low=min(ratios),
+            high=max(ratios),
+            floor=floor,
+        )
 
 
 def same_work(ours: Laps, other: Laps, key: str = "loss") -> str:

@@ -54,13 +54,11 @@ def dsa_metric(networks: int, rank: int, compared: int):
 
     torch.manual_seed(0)
     operators, pairs = _operators(networks, rank)
+    fresh = partial(SimilarityTransformDist, iters=1500, score_method="angular", lr=0.01)
     tensors = torch.tensor(operators, dtype=torch.float32)
 
-    def angle(i, j):
-        transform = SimilarityTransformDist(iters=1500, score_method="angular", lr=0.01)
-        return float(transform.fit_score(tensors[i], tensors[j]))
+    def angles(count):
+        chosen = (pairs[k % len(pairs)] for k in range(count))
+        return [float(fresh().fit_score(tensors[i], tensors[j])) for i, j in chosen]
 
-    def lap(units):
-        return float(np.mean([angle(*pairs[k % len(pairs)]) for k in range(units)]))
-
-    return lap, {"angles": [angle(i, j) for i, j in pairs[:compared]]}
+    return lambda units: float(np.mean(angles(units))), {"angles": angles(compared)}

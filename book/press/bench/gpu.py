@@ -14,11 +14,11 @@ import statistics
 
 from schurkit.words import plural
 
-from .contest import Contest, Found, Settings
+from . import trainers
+from .contest import Contest, Settings
 from .processes import Contender
 from .results import Row
 
-TRAINERS = "schurkit_press.bench.trainers:"
 GOAL = 2e5
 """Network-steps a second with 256 networks of 64 units, the workload of the other groups."""
 MOST_MAPPED = 256
@@ -27,25 +27,20 @@ GPUs.
 """
 
 
-def gpu(settings: Settings) -> Found:
+def gpu(settings: Settings) -> list[Row]:
     """Whole stacks trained on a GPU against nn.RNN in a loop and torch.func.vmap there; the goal is
     2e5 network-steps a second (256 of 64 units).
     """
-    reason = why_not(settings.device)
-    if reason:
-        return [Row("gpu", "train stacks on a GPU", note=reason)], []
+    if reason := why_not(settings.device):
+        return [Row("gpu", "train stacks on a GPU", note=reason)]
     sizes, stacks = (64, 128, 256), (1, 4, 16, 64, 256, 1024, 4096)
     if settings.quick:
         sizes, stacks = (64,), (1, 256)
     work = {"batch": 64, "time": 48, "device": settings.device}
     if settings.device == "cpu":  # tiny: it tries the code and measures nothing
         sizes, stacks, work = (8,), (2,), work | {"batch": 4, "time": 6}
-    return [
-        row
-        for hidden in sizes
-        for networks in stacks
-        for row in _rows({"hidden": hidden, **work}, networks, settings)
-    ], []
+    cases = [({"hidden": hidden, **work}, networks) for hidden in sizes for networks in stacks]
+    return [row for case in cases for row in _rows(*case, settings)]
 
 
 def why_not(device: str) -> str:
@@ -62,9 +57,9 @@ def _rows(case: dict, networks: int, settings: Settings) -> list[Row]:
     threads = 1 if case["device"] == "cpu" else None
     stack = case | {"networks": networks}
     contenders = [
-        Contender("schurkit", TRAINERS + "schurkit_stack", stack, threads),
-        Contender("nn.RNN loop", TRAINERS + "torch_loop", case, threads),
-        Contender("torch.func.vmap", TRAINERS + "torch_vmap", stack, threads),
+        Contender("schurkit", trainers.schurkit_stack, stack, threads),
+        Contender("nn.RNN loop", trainers.torch_loop, case, threads),
+        Contender("torch.func.vmap", trainers.torch_vmap, stack, threads),
     ][: 3 if networks <= MOST_MAPPED else 2]
     contest = Contest("gpu", contenders, settings)
     what = f"{plural(networks, 'network')} of {case['hidden']} units"
@@ -72,15 +67,9 @@ def _rows(case: dict, networks: int, settings: Settings) -> list[Row]:
         return [Row("gpu", what, note=contest.missing["schurkit"])]
     facts = contest.facts("schurkit")
     used = "" if facts["memory"] is None else f", {facts['memory'] / 1e9:.2f} GB"
-    ours = Row(
-        "gpu",
-        what,
-        value=statistics.median(contest.laps["schurkit"].rates),
-        unit="steps/s",
-        target=GOAL if (case["device"], case["hidden"], networks) == ("cuda", 64, 256) else None,
-        note=f"{facts['device']}{used}, batches drawn on the host",
-    )
-    return [ours] + [
-        contest.row(what, "schurkit", other.name, unit="ms/step", same="loss")
-        for other in contenders[1:]
-    ]
+    note = f"{facts['device']}{used}, batches drawn on the host"
+    rate = statistics.median(contest.laps["schurkit"].rates)
+    goal = GOAL if (case["device"], case["hidden"], networks) == ("cuda", 64, 256) else None
+    ours = Row("gpu", what, value=rate, unit="steps/s", target=goal, note=note)
+    peers = (other.name for other in contenders[1:])
+    return [ours, *(contest.row(what, "schurkit", name, "loss", unit="ms/step") for name in peers)]

@@ -5,7 +5,7 @@ sizes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from time import perf_counter, process_time
 
@@ -13,10 +13,9 @@ import numpy as np
 from scipy.optimize import nnls
 
 from schurkit.checks import InputError, integer, number
-from schurkit.engine import available_threads, choose
+from schurkit.engine import available_threads, choose, rollout
 from schurkit.engine.numpy import one_blas_thread
 from schurkit.training.loop import fit
-from schurkit.words import duration
 
 from .others import removals
 from .processes import MOST_UNITS
@@ -29,18 +28,18 @@ AXES = {
     "batch": (8, 16, 32, 64, 128),
     "networks": (1, 2, 4, 8, 16),
 }
-CORNERS = ({"hidden_size": 256, "batch": 8}, {"hidden_size": 16, "batch": 128})
+CORNERS = (
+    ("corner", {"hidden_size": 256, "batch": 8}),
+    ("corner", {"hidden_size": 16, "batch": 128}),
+)
 """Settings off the axes, without which the law could not tell what grows with the weights from what
 grows with the trials.
 """
-COUPLINGS = (50, 200, 800)
 
 
 @dataclass(frozen=True)
 class Point:
-    """Time of one setting: milliseconds a step of one network (axis "couplings": a rollout of 256
-    trials of 48 steps).
-    """
+    """Time of one setting: milliseconds a step of one network."""
 
     axis: str
     hidden_size: int
@@ -49,8 +48,6 @@ class Point:
     networks: int
     threads: int
     milliseconds: float
-    couplings: int = 0
-    part: str = "training"
 
 
 def seconds_a_step(
@@ -80,7 +77,7 @@ def seconds_a_step(
         return _difference(run, seconds, laps, clock) / networks
 
 
-def _difference(run: Callable[[int], None], seconds: float, laps: int, clock=perf_counter) -> float:
+def _difference(run: Callable[[int], None], seconds: float, laps: int, clock) -> float:
     """Seconds a unit of `run`, from runs of few and of many units; many take about `seconds` /
     `laps`.
     """
@@ -100,21 +97,11 @@ def _timed(run, units, clock=perf_counter) -> float:
     return clock() - start
 
 
-def training_points(
-    axes: Sequence[str] = (*AXES, "corner"),
-    *,
-    seconds: float = 0.3,
-    laps: int = 3,
-    largest: int | None = None,
-) -> list[Point]:
-    """The time of a training step along each axis, the other sizes as in `BASE`.
+def training_points(*, seconds: float = 0.3, laps: int = 3) -> list[Point]:
+    """The time of a training step along each axis, the other sizes as in `BASE`, and at `CORNERS`.
 
-    Parameters
-    ----------
-    axes : names out of `AXES`, and "corner" for `CORNERS`.
     seconds : spent on each point.
     laps : the median is over so many.
-    largest : the largest network.
     """
 
     @cache
@@ -122,6 +109,8 @@ def training_points(
         setting = dict(zip(BASE, sizes))
         return 1e3 * seconds_a_step(**setting, seconds=seconds, laps=laps)
 
+    along = [(axis, {axis: size}) for axis, sizes in AXES.items() for size in sizes]
+    settings = ((axis, BASE | change) for axis, change in [*along, *CORNERS])
     return [
         Point(
             axis,
@@ -129,49 +118,20 @@ def training_points(
             threads=min(available_threads(), setting["networks"]),
             milliseconds=milliseconds(*setting.values()),
         )
-        for axis, setting in _settings(axes, largest)
+        for axis, setting in settings
     ]
 
 
-def _settings(axes, largest):
-    """Pairs of axis and setting; corners of larger networks than the largest are drawn in."""
-    for axis in axes:
-        for change in CORNERS if axis == "corner" else ({axis: size} for size in AXES[axis]):
-            setting = BASE | change
-            if largest is None or setting["hidden_size"] <= largest:
-                yield axis, setting
-            elif axis == "corner":
-                yield axis, setting | {"hidden_size": largest}
-
-
-def rollout_points(counts: Sequence[int] = COUPLINGS) -> list[Point]:
-    """The time of a rollout of an ablated network, by how many are run: 64 units, 256 trials, 48
-    steps.
+def seconds_a_rollout(count: int) -> float:
+    """Seconds of a rollout of an ablated network of 64 units over 256 trials of 48 steps, where so
+    many are run on all cores; the median of three.
     """
-    from schurkit.engine import rollout
-
-    rnn, W_rec, inputs = removals(64, 256, 48, max(counts))
+    rnn, W_rec, inputs = removals(64, 256, 48, count)
+    variants = rnn.with_W_rec(W_rec)
     rollout(rnn, inputs)
-
-    def run(count):
-        rollout(rnn.with_W_rec(W_rec[:count]), inputs)
-
-    points = []
-    for count in counts:
-        spent = 1e3 * float(np.median([_timed(run, count) for _ in range(3)])) / count
-        threads = available_threads()
-        points.append(Point("couplings", 64, 48, 256, 1, threads, spent, count, "rollout"))
-    return points
-
-
-def growth(seconds: float = 0.3, laps: int = 3, quick: bool = False):
-    """As a contender without laps: facts["points"] holds the growth curves."""
-    points = training_points(seconds=seconds, laps=laps, largest=128 if quick else None)
-    points += rollout_points(COUPLINGS[:2] if quick else COUPLINGS)
-    return (lambda units: None), {
-        "points": [asdict(point) for point in points],
-        "engine": choose().name,
-    }
+    return (
+        float(np.median([_timed(lambda _: rollout(variants, inputs), 1) for _ in range(3)])) / count
+    )
 
 
 # -------------------------------------------------------------------------------------------- a law
@@ -194,9 +154,7 @@ class Law:
     def fit(cls, points: Sequence[Point]) -> Law:
         """From points of single networks, by nonnegative least squares of the relative errors."""
         single = {
-            (p.hidden_size, p.time, p.batch): p.milliseconds
-            for p in points
-            if p.networks == 1 and p.part == "training"
+            (p.hidden_size, p.time, p.batch): p.milliseconds for p in points if p.networks == 1
         }
         if len(single) < 6:
             raise InputError(
@@ -242,9 +200,6 @@ class Estimate:
     seconds: float
     low: float
     high: float
-
-    def __str__(self) -> str:
-        return f"{duration(self.seconds)} ({duration(self.low)} to {duration(self.high)})"
 
 
 def study(

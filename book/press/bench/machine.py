@@ -30,15 +30,22 @@ SETTINGS = (
 
 def machine() -> dict:
     """Plain facts, as `describe` tells them and as the JSON file keeps them."""
+    np.ones((2, 2)) @ np.ones((2, 2)), scipy.linalg.norm(np.ones(2))  # loads both libraries
+    names = {"name": "internal_api", "threads": "num_threads"}
+    names |= {"version": "version", "architecture": "architecture"}
+    blas = [one for one in threadpool_info() if one["user_api"] == "blas"]
+    memory = None
+    if hasattr(os, "sysconf"):
+        memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
     return {
         "model": processor(),
         "cores": available_threads(),
         "instructions": instructions(),
         "system": f"{platform.system()} {platform.machine()}",
         "settings": {name: os.environ.get(name) for name in SETTINGS},
-        "libraries": _libraries(),
+        "libraries": [{key: one.get(name) for key, name in names.items()} for one in blas],
         "versions": {"python": platform.python_version()} | installed(PACKAGES),
-        "memory_gb": _memory(),
+        "memory_gb": memory,
         "load": load(),
         "busy": busy(),
         "commit": commit(Path(__file__).parent),
@@ -48,27 +55,27 @@ def machine() -> dict:
 
 def describe(facts: dict) -> str:
     """The facts of `machine` as lines of text."""
-    settings = [
+    settings = (
         f"{name}={value}" if value else f"{name} not set"
         for name, value in facts["settings"].items()
         if value or name in SETTINGS[:2]
-    ]
-    busy = facts["busy"]
-    lines = [
-        f"{facts['model']}, {facts['cores']} processors used, {facts['instructions']}, "
-        f"{facts['system']}, {facts['memory_gb'] or '?'} GB",
-        "; ".join(settings),
-        ", ".join(
-            f"{one['name']} {one['version']} ({one['threads']} threads, {one['architecture']})"
-            for one in facts["libraries"]
-        ),
-        ", ".join(f"{name} {version}" for name, version in facts["versions"].items()),
-        f"load average {'unknown' if facts['load'] is None else format(facts['load'], '.2f')} "
-        "before the run"
-        + ("" if busy is None else f" ({100 * busy:.0f} % of the processors at work)")
-        + f", {facts['date']} UTC, commit {facts['commit'] or 'unknown'}",
-    ]
-    return "\n".join(filter(None, lines))
+    )
+    libraries = (
+        f"{one['name']} {one['version']} ({one['threads']} threads, {one['architecture']})"
+        for one in facts["libraries"]
+    )
+    busy = "" if facts["busy"] is None else f" ({100 * facts['busy']:.0f} % of the processors busy)"
+    return "\n".join(
+        (
+            f"{facts['model']}, {facts['cores']} processors used, {facts['instructions']}, "
+            f"{facts['system']}, {facts['memory_gb'] or '?'} GB",
+            "; ".join(settings),
+            ", ".join(libraries),
+            ", ".join(f"{name} {version}" for name, version in facts["versions"].items()),
+            f"load average {facts['load']} before the run{busy}, {facts['date']} UTC, commit "
+            f"{facts['commit'] or 'unknown'}",
+        )
+    )
 
 
 def load() -> float | None:
@@ -82,9 +89,9 @@ def busy(seconds: float = 0.5) -> float | None:
     """Share of this machine's processors that were at work over the next moment, while we wait;
     None where the system does not say.
     """
-    before = _ticks()
-    time.sleep(seconds if before else 0)
-    return _share(before, _ticks())
+    watch = Watch()
+    time.sleep(seconds)
+    return watch.others()
 
 
 class Watch:
@@ -97,38 +104,27 @@ class Watch:
 
     def others(self) -> float | None:
         """Their share of all processor time since the start; None where the system does not say."""
-        own = _own_seconds()
-        if own is None or self._own is None:
+        before, after = self._ticks, _ticks()
+        if not before or not after or after[1] == before[1]:
             return None
-        return _share(self._ticks, _ticks(), own - self._own)
+        idle, everything = (now - then for now, then in zip(after, before))
+        ours = (_own_seconds() - self._own) * os.sysconf("SC_CLK_TCK")
+        return round(min(1.0, max(0.0, (everything - idle - ours) / everything)), 3)
 
 
-def _share(before, after, own: float = 0.0) -> float | None:
-    """Share of the ticks between that were neither idle nor our own, of so many seconds."""
-    if not before or not after or after[1] == before[1]:
-        return None
-    idle, everything = (now - then for now, then in zip(after, before))
-    ours = own * os.sysconf("SC_CLK_TCK") if own else 0
-    return round(min(1.0, max(0.0, (everything - idle - ours) / everything)), 3)
-
-
-def _own_seconds() -> float | None:
+def _own_seconds() -> float:
     """Processor time of this process and of those of its own that have ended."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 def _ticks() -> tuple[int, int] | None:
     """Idle and all ticks of the processors' clocks since the start."""
     try:
         first, _ = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)
-        numbers = [int(text) for text in first.split()[1:9]]
-    except (OSError, ValueError):
+    except OSError:
         return None
+    numbers = [int(text) for text in first.split()[1:9]]
     return numbers[3] + numbers[4], sum(numbers)
 
 
@@ -139,25 +135,3 @@ def instructions() -> str:
     flags = processor("flags").split()
     widest = (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("avx", "AVX"))
     return next((name for flag, name in widest if flag in flags), "SSE or unknown")
-
-
-def _libraries() -> list[dict]:
-    np.ones((2, 2)) @ np.ones((2, 2)), scipy.linalg.norm(np.ones(2))
-    found = {
-        (
-            one["internal_api"],
-            str(one.get("version")),
-            one["num_threads"],
-            str(one.get("architecture")),
-        )
-        for one in threadpool_info()
-        if one["user_api"] == "blas"
-    }
-    return [dict(zip(("name", "version", "threads", "architecture"), one)) for one in sorted(found)]
-
-
-def _memory() -> int | None:
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
-    except (AttributeError, ValueError, OSError):
-        return None

@@ -1,4 +1,6 @@
-"""Contenders besides training: ablated rollouts, effects of couplings, Schur forms, memory."""
+"""Contenders besides training: matrix products, ablated rollouts, effects of couplings, Schur
+forms, memory.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +24,23 @@ from schurkit.training import Phase, Recipe, Store, train
 from .trainers import task_and_recipe
 
 TASKS = {task.name: task for task in (FlipFlop(), Sine(), ContextIntegration())}
+
+
+def products(hidden: int, batch: int, time: int, passes: int = 3):
+    """The recurrent products of one step of training (forwards, and two backwards) or of one
+    rollout, as products of matrices as large as they can be: the floor of everything else. A unit
+    is one step of one network, or one rollout.
+    """
+    states = random.normal(0, "bench states", 0, (batch * time, hidden)).astype(np.float32)
+    W = random.normal(0, "bench weights", 0, (hidden, hidden)).astype(np.float32)
+    out = np.empty_like(states)
+
+    def lap(units):
+        for _ in range(units * passes):
+            np.matmul(states, W, out=out)
+        return float(out[0, 0])
+
+    return lap, {}
 
 
 # ----------------------------------------------------------------------------------------- rollouts
@@ -138,23 +157,22 @@ def matrix(hidden: int, kind: str) -> np.ndarray:
     return gaussian if kind == "random" else np.linalg.qr(second)[0] + 0.1 * gaussian
 
 
-def _backward_error(W, Q, T) -> float:
-    return float(np.linalg.norm(Q @ T @ Q.T - W) / np.linalg.norm(W))
+def _form(W, decompose, Q, T):
+    error = np.linalg.norm(Q @ T @ Q.T - W) / np.linalg.norm(W)
+    return _repeated(partial(decompose, W)), {"error": float(error)}
 
 
 def ordered_schur(hidden: int, kind: str):
     """`schurkit.real_schur`. A unit is one form."""
-    W = matrix(hidden, kind)
-    form = real_schur(W)
-    return _repeated(partial(real_schur, W)), {"error": _backward_error(W, form.Q, form.T)}
+    form = real_schur(W := matrix(hidden, kind))
+    return _form(W, real_schur, form.Q, form.T)
 
 
 def plain_schur(hidden: int, kind: str):
     """`scipy.linalg.schur`, unordered."""
-    W = matrix(hidden, kind)
-    T, Q = scipy.linalg.schur(W, output="real")
-    work = partial(scipy.linalg.schur, W, output="real")
-    return _repeated(work), {"error": _backward_error(W, Q, T)}
+    plain = partial(scipy.linalg.schur, output="real")
+    T, Q = plain(W := matrix(hidden, kind))
+    return _form(W, plain, Q, T)
 
 
 # ------------------------------------------------------------------------------------------- memory

@@ -17,7 +17,7 @@ import numpy as np
 
 from schurkit import random
 
-from .contest import Found, Settings
+from .contest import Settings
 from .others import peak_memory
 from .processes import Contender, Failed, Running
 from .results import AT_MOST, Row
@@ -25,7 +25,7 @@ from .results import AT_MOST, Row
 BOTH = ("permuted", "matched")
 
 
-def own(settings: Settings) -> Found:
+def own(settings: Settings) -> list[Row]:
     """`schurkit analyze` on one core, a text summary: processor time, also beside that of its
     rollouts as products in float32 alone (the floor), and peak memory.
     """
@@ -37,7 +37,7 @@ def own(settings: Settings) -> Found:
             rows += _rows(f"{hidden:,} units, one draw", hidden, draws=1, peak=peak)
         long = {"hidden": 16, "trials": 10_000, "steps": 500}
         rows += _rows("16 units, 10,000 × 500 steps", **long, seconds=60, peak=1.0)
-    return rows, []
+    return rows
 
 
 def _rows(what, hidden, trials=256, steps=50, draws=20, kinds=BOTH, **targets) -> list[Row]:
@@ -46,7 +46,7 @@ def _rows(what, hidden, trials=256, steps=50, draws=20, kinds=BOTH, **targets) -
         write_case(Path(folder), hidden, trials, steps)
         case = {"folder": folder, "draws": draws, "kinds": kinds}
         try:
-            with Running(Contender("own", f"{__name__}:analysis", case, 1)) as running:
+            with Running(Contender("own", analysis, case, 1)) as running:
                 facts, note = running.facts, "{variants} networks, peak {peak:.2f} GB"
         except Failed as reason:
             facts, note = {}, f"failed: {reason}"

@@ -1,27 +1,22 @@
 """Contenders in fresh processes of their own, and laps of several of them in turn.
 
-Run as a program, this module is one such process: it makes a contender, then does as many units of
-its work as it is asked for, and says how long that took. Orders and answers are lines of JSON on
-the standard streams; whatever a package prints goes to the error stream instead.
+Such a process makes a contender, then does as many units of its work as it is asked for, and says
+how long that took; whatever a package prints goes to the error stream.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import json
 import math
 import os
-import subprocess
-import sys
-import tempfile
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
+from importlib.util import find_spec
+from multiprocessing import get_context
 
 from schurkit.engine import available_threads
+from schurkit_press.kernel import in_environment
 
 THREAD_SETTINGS = (
     "OMP_NUM_THREADS",
@@ -51,64 +46,46 @@ class Contender:
     """Something to measure.
 
     name : as the table has it.
-    maker : "module:function" that makes it in the new process from `case` (plain values), and
-        returns (lap, facts): lap(units) does so many units of work and returns a number that tells
-        what came out, or None.
+    maker : makes it in the new process from `case` (plain values), and returns (lap, facts):
+        lap(units) does so many units of work and returns a number that tells what came out, or
+        None.
     threads : how many each process may use; None leaves that to the packages.
     processes : how many side by side, each on a processor of its own if there are several.
     needs : the package it compares with.
     """
 
     name: str
-    maker: str
+    maker: Callable
     case: dict = field(default_factory=dict)
     threads: int | None = None
     processes: int = 1
     needs: str = ""
 
 
-@dataclass(frozen=True)
-class Lap:
-    """Units a second, summed over a contender's processes, and what the first of them returned.
-
-    One process of one thread is timed by the processor's clock for it, which leaves out what others
-    take from a shared machine; everything else by the clock on the wall.
-    """
-
-    rate: float
-    value: float | None
-
-
 class Running:
     """A contender that has been started; use as a context. facts : of its first process."""
 
     def __init__(self, contender: Contender):
-        needs = contender.needs
-        if needs and importlib.util.find_spec(needs) is None:
-            extra = EXTRAS.get(needs, "bench")
-            raise Absent(f"{needs} is not installed; pip install 'schurkit[{extra}]'")
-        self.contender = contender
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed by close()
-        self._processes = []
+        if contender.needs and find_spec(contender.needs) is None:
+            extra = EXTRAS.get(contender.needs, "bench")
+            hint = f"pip install 'schurkit[{extra}]'"
+            raise Absent(f"{contender.needs} is not installed; {hint}")
+        self.contender, self._processes, spawn = contender, [], get_context("spawn")
+        several = contender.processes > 1 and hasattr(os, "sched_getaffinity")
+        processors = sorted(os.sched_getaffinity(0)) if several else [None]
         try:
-            processors = _processors() if contender.processes > 1 else [None]
-            for i in range(contender.processes):
-                process = subprocess.Popen(
-                    [sys.executable, "-m", __spec__.name],
-                    env=_environment(contender.threads),
-                    text=True,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=self._errors,
-                )
-                self._processes.append(process)
-                processor = processors[i % len(processors)]
-                _order(process, maker=contender.maker, case=contender.case, processor=processor)
-            made = [self._answer(process) for process in self._processes]
+            with in_environment(_environment(contender.threads)):
+                for i in range(contender.processes):
+                    ours, theirs = spawn.Pipe()
+                    order = theirs, contender.maker, contender.case, processors[i % len(processors)]
+                    process = spawn.Process(target=_work, args=order)
+                    process.start()
+                    theirs.close()
+                    self._processes.append((process, ours))
+            self.facts = self._answers()[0]
         except BaseException:
             self.close()
             raise
-        self.facts = made[0]["facts"]
 
     def __enter__(self):
         return self
@@ -116,55 +93,41 @@ class Running:
     def __exit__(self, *_):
         self.close()
 
-    def lap(self, units: int) -> Lap:
-        """Let every process do so many units, all at once."""
-        for process in self._processes:
-            _order(process, units=units)
-        answers = [self._answer(process) for process in self._processes]
-        clock = (
-            "processor" if self.contender.threads == self.contender.processes == 1 else "seconds"
-        )
-        return Lap(sum(units / max(answer[clock], 1e-9) for answer in answers), answers[0]["value"])
+    def lap(self, units: int) -> tuple[float, float | None]:
+        """Let every process do so many units, all at once: units a second, summed over them, and
+        what the first returned.
+
+        One process of one thread is timed by the processor's clock for it, which leaves out what
+        others take from a shared machine; everything else by the clock on the wall.
+        """
+        for _, pipe in self._processes:
+            with contextlib.suppress(OSError):
+                pipe.send(units)
+        answers = self._answers()
+        clock = int(self.contender.threads == self.contender.processes == 1)
+        return sum(units / max(answer[clock], 1e-9) for answer in answers), answers[0][2]
 
     def close(self):
-        for process in self._processes:
-            with contextlib.suppress(OSError):
-                process.stdin.close()
-        for process in self._processes:
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            process.stdout.close()
-        self._errors.close()
+        """End its processes."""
+        for process, pipe in self._processes:
+            pipe.close()
+            process.join(5)
+            process.kill()
 
-    def _answer(self, process) -> dict:
-        watch = threading.Timer(MOST_SECONDS, process.kill)
-        watch.start()
+    def _answers(self) -> list:
+        return [self._answer(*one) for one in self._processes]
+
+    def _answer(self, process, pipe):
         try:
-            line = process.stdout.readline()
-        finally:
-            watch.cancel()
-        said = json.loads(line) if line.strip() else {"error": self._last_words(process)}
-        if "error" in said:
-            raise Failed(f"{self.contender.name}: {said['error']}")
+            if not pipe.poll(MOST_SECONDS):
+                process.kill()
+            said = pipe.recv()
+        except (EOFError, OSError):
+            process.join(5)
+            said = f"its process ended with code {process.exitcode}"
+        if isinstance(said, str):
+            raise Failed(f"{self.contender.name}: {said}")
         return said
-
-    def _last_words(self, process) -> str:
-        code = process.wait(5)
-        self._errors.seek(0)
-        lines = self._errors.read().strip().splitlines()
-        return lines[-1] if lines else f"its process ended with code {code}"
-
-
-def _order(process, **said) -> None:
-    with contextlib.suppress(BrokenPipeError):  # its last words are read next
-        print(json.dumps(said), file=process.stdin, flush=True)
-
-
-def _processors() -> list[int | None]:
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [None]
 
 
 def _environment(threads: int | None) -> dict[str, str]:
@@ -177,12 +140,33 @@ def _environment(threads: int | None) -> dict[str, str]:
     return kept | {"JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
+def _work(pipe, maker: Callable, case: dict, processor: int | None) -> None:
+    """In the new process: send facts, then (seconds, processor's seconds, value) for each number of
+    units; a text where something went wrong.
+    """
+    os.dup2(2, 1)
+    if processor is not None:
+        os.sched_setaffinity(0, {processor})
+    with contextlib.suppress(EOFError):
+        try:
+            lap, facts = maker(**case)
+            pipe.send(facts)
+            while True:
+                units = pipe.recv()
+                start, busy = time.perf_counter(), time.process_time()
+                value = lap(units)
+                pipe.send((time.perf_counter() - start, time.process_time() - busy, value))
+        except EOFError:
+            raise
+        except Exception as error:  # whatever it was, the asker tells it and measures the others
+            pipe.send(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+
+
 @dataclass(frozen=True)
 class Laps:
-    """What `alternate` measured of one contender: rate and value of each lap, and its facts."""
+    """What `alternate` measured of one contender: units a second in each lap, and its facts."""
 
     rates: tuple[float, ...]
-    values: tuple[float | None, ...]
     facts: dict
 
 
@@ -206,26 +190,20 @@ def alternate(
     -------
     What was measured, by name; and why others are missing.
     """
-    laps: dict[str, list[Lap]] = {}
+    rates: dict[str, list[float]] = {}
     missing, running, units = {}, {}, {}
     with contextlib.ExitStack() as stack:
         for contender in contenders:
-            name = contender.name
-            with _reasons(name, missing):
-                one = running[name] = stack.enter_context(Running(contender))
-                units[name] = (fixed or {}).get(name) or _units_in(one, seconds)
-                laps[name] = []
+            with _reasons(contender.name, missing):
+                one = running[contender.name] = stack.enter_context(Running(contender))
+                many = (fixed or {}).get(contender.name) or _units_in(one, seconds)
+                units[contender.name], rates[contender.name] = many, []
         for _ in range(repeats):
-            for name in [name for name in laps if name not in missing]:
+            for name in [name for name in rates if name not in missing]:
                 with _reasons(name, missing):
-                    laps[name].append(running[name].lap(units[name]))
-    return {
-        name: Laps(
-            tuple(lap.rate for lap in mine), tuple(lap.value for lap in mine), running[name].facts
-        )
-        for name, mine in laps.items()
-        if name not in missing
-    }, missing
+                    rates[name].append(running[name].lap(units[name])[0])
+    measured = rates.keys() - missing.keys()
+    return {name: Laps(tuple(rates[name]), running[name].facts) for name in measured}, missing
 
 
 @contextlib.contextmanager
@@ -238,48 +216,13 @@ def _reasons(name: str, missing: dict[str, str]):
 
 
 def _units_in(running: Running, seconds: float) -> int:
-    """How many units take so long (a million at most), by laps of 1, then more until they take a
-    tenth of it.
+    """How many units take so long (a million at most), after a first one in which whatever is
+    compiled or loaded is.
     """
-    units = 1
-    running.lap(units)  # whatever is compiled or loaded at the first time
-    while True:
-        rate = running.lap(units).rate / running.contender.processes
-        if units / rate >= 0.1 * seconds or units >= MOST_UNITS:
-            return min(MOST_UNITS, max(1, math.ceil(seconds * rate)))
-        units = min(MOST_UNITS, max(2 * units, math.ceil(0.2 * seconds * rate)))
-
-
-# ------------------------------------------------------------------------------- in the new process
-def main() -> None:
-    """First order {"maker", "case", "processor"}, answer {"facts"}; then {"units"}, answer
-    {"seconds", "processor", "value"}.
-    """
-    with os.fdopen(os.dup(1), "w") as answers:
-        os.dup2(2, 1)
-
-        def answer(**said):
-            print(json.dumps(said), file=answers, flush=True)
-
-        order = json.loads(sys.stdin.readline())
-        if order["processor"] is not None:
-            os.sched_setaffinity(0, {order["processor"]})
-        try:
-            module, name = order["maker"].split(":")
-            lap, facts = getattr(import_module(module), name)(**order["case"])
-            answer(facts=facts)
-            for line in sys.stdin:
-                units = json.loads(line)["units"]
-                start, busy = time.perf_counter(), time.process_time()
-                value = lap(units)
-                answer(
-                    seconds=time.perf_counter() - start,
-                    processor=time.process_time() - busy,
-                    value=value,
-                )
-        except Exception as error:  # whatever it was, the asker tells it and measures the others
-            answer(error=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
-
-
-if __name__ == "__main__":
-    main()
+    units = spent = 0
+    running.lap(1)
+    while spent < 0.1 * seconds and units < MOST_UNITS:
+        units = min(MOST_UNITS, max(1, 4 * units))
+        rate = running.lap(units)[0] / running.contender.processes
+        spent = units / rate
+    return min(MOST_UNITS, math.ceil(seconds * rate))

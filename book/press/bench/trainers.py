@@ -63,22 +63,19 @@ def _facts(hidden, batch, time, engine):
 
 
 def _start(hidden, batch, time, networks):
-    """Task, recipe, and the start of seeds 0 … networks − 1."""
+    """Task, recipe, the start of seeds 0 … networks − 1, and inputs and targets of the first steps:
+    (networks, trials, time, channels) each.
+    """
     task, recipe = task_and_recipe(hidden, batch, time, CHECKED)
     start = construction(recipe.construction).start
-    return task, recipe, start(recipe, task.input_size, task.output_size, range(networks))
+    drawn = (task.batch(range(networks), step, batch) for step in range(CHECKED))
+    batches = [(trials.inputs, trials.targets) for trials in drawn]
+    return task, recipe, start(recipe, task.input_size, task.output_size, range(networks)), batches
 
 
-def _batches(hidden, batch, time, networks) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Inputs and targets of the first steps: (networks, trials, time, channels) each."""
-    task, _ = task_and_recipe(hidden, batch, time, CHECKED)
-    drawn = [task.batch(range(networks), step, batch) for step in range(CHECKED)]
-    return [(trials.inputs, trials.targets) for trials in drawn]
-
-
-def _last_losses(losses) -> float:
-    """Mean loss of the last 20 of the first 60 steps."""
-    return float(np.mean(losses[-LOSS_EVERY:]))
+def _laps(steps, networks: int = 1):
+    """Laps of `steps(count)`, which gives the loss of each step; a unit is one of one network."""
+    return lambda units: float(steps(max(1, round(units / networks)))[-1])
 
 
 # ------------------------------------------------------------------------------------------ PyTorch
@@ -86,7 +83,7 @@ def schurkit_stack(hidden: int, batch: int, time: int, networks: int, device: st
     """The torch engine's trainer on a device."""
     from schurkit.engine.torch import TorchEngine
 
-    task, recipe, start = _start(hidden, batch, time, networks)
+    task, recipe, start, _ = _start(hidden, batch, time, networks)
     seeds = list(range(networks))
     trainer = TorchEngine(device).trainer(start, recipe.spec, recipe.rule, recipe.loss)
     source = trainer.source(task, batch, 0, 0)
@@ -101,7 +98,7 @@ def schurkit_stack(hidden: int, batch: int, time: int, networks: int, device: st
         return losses
 
     facts = _torch_facts(device, steps(CHECKED))
-    return lambda units: steps(max(1, round(units / networks)))[-1], facts
+    return _laps(steps, networks), facts
 
 
 def torch_loop(hidden: int, batch: int, time: int, device: str = "cpu"):
@@ -160,22 +157,19 @@ def _on_device(hidden, batch, time, networks, device):
     """The start and the batches as tensors on a device."""
     import torch
 
-    *_, start = _start(hidden, batch, time, networks)
+    *_, start, batches = _start(hidden, batch, time, networks)
     names = ("W_in", "W_rec", "W_out")
     start = {name: torch.tensor(start[name], device=device) for name in names}
-    pool = _batches(hidden, batch, time, networks)
-    return start, [[torch.tensor(array, device=device) for array in pair] for pair in pool]
+    return start, [[torch.tensor(array, device=device) for array in pair] for pair in batches]
 
 
 def _looped(step, pool, networks, device):
     """Laps of one step after another; the device is waited for at their ends alone."""
 
-    def lap(units):
-        for i in range(max(1, round(units / networks))):
-            loss = step(*pool[i % CHECKED])
-        return loss.item()
+    def steps(count):
+        return [step(*pool[i % CHECKED]) for i in range(count)]
 
-    return lap, _torch_facts(device, [float(step(*pair)) for pair in pool])
+    return _laps(steps, networks), _torch_facts(device, [float(loss) for loss in steps(CHECKED)])
 
 
 def _torch_facts(device, losses) -> dict:
@@ -183,11 +177,9 @@ def _torch_facts(device, losses) -> dict:
 
     on_gpu = device == "cuda"
     return {
-        "loss": _last_losses(losses),
+        "loss": float(np.mean(losses[-LOSS_EVERY:])),
         "device": torch.cuda.get_device_name() if on_gpu else "CPU",
         "memory": torch.cuda.max_memory_reserved() if on_gpu else None,
-        "threads": torch.get_num_threads(),
-        "version": torch.__version__,
     }
 
 
@@ -197,8 +189,8 @@ def jax_loop(hidden: int, batch: int, time: int):
     import jax
     import jax.numpy as jnp
 
-    *_, start = _start(hidden, batch, time, 1)
-    pool = [jax.device_put((x[0], y[0])) for x, y in _batches(hidden, batch, time, 1)]
+    *_, start, batches = _start(hidden, batch, time, 1)
+    pool = [jax.device_put((x[0], y[0])) for x, y in batches]
 
     def loss_of(weights, x, y):
         def advance(state, drive):
@@ -233,5 +225,4 @@ def jax_loop(hidden: int, batch: int, time: int):
             losses.append(loss)
         return losses
 
-    facts = {"loss": _last_losses(steps(CHECKED)), "version": jax.__version__}
-    return lambda units: float(steps(units)[-1]), facts
+    return _laps(steps), {"loss": float(np.mean(steps(CHECKED)[-LOSS_EVERY:]))}

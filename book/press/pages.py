@@ -1,0 +1,148 @@
+"""What Jupyter Book reads in place of a file of the book: an executed notebook with the published
+run beside it, a page with what is computed for it. `book/_ext/book_pages.py` asks for it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+from pathlib import Path
+
+from schurkit import nb
+from schurkit.claims import claim_line
+from schurkit.words import short
+
+from . import findings
+from .beside import larger_section, published_line, published_numbers, section
+from .book import Book
+from .chapters import outputs
+from .ledger import ledger_page
+from .published import CSV_LINK, csv_files, editions_of
+from .status import status_page
+from .verdicts import explained
+
+FILES = Path("_static/data")
+"""Below the pages: the numbers behind figures, and clean notebooks."""
+_LIVE = re.compile(r'<p class="schurkit-live">.*?</p>', re.DOTALL)
+_PAGES = {"ledger": ledger_page, "status": status_page}
+_PLACE = re.compile(r"\[\[(\w+)(?::([^\]]+))?\]\]")
+
+
+def page(book: Book, docname: str, text: str, shelf: Path) -> str:
+    """The text to read in place of a file's own.
+
+    Parameters
+    ----------
+    book : the book.
+    docname : the file below the book's folder, without its ending.
+    text : what the file holds.
+    shelf : a folder for what the page links to, laid out as the pages are.
+    """
+    for name, chapter in book.chapters.items():
+        if chapter.path == book.root / f"{docname}.ipynb":
+            content = json.dumps(_chapter(book, name, docname, shelf), ensure_ascii=False)
+            _write(shelf / "_sources" / f"{docname}.ipynb", content)
+            return content
+    return filled(book, text)
+
+
+def _write(path: Path, content: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+
+
+def _chapter(book: Book, name: str, docname: str, shelf: Path) -> dict:
+    """The notebook of a chapter with its published runs, and links to download it at its end."""
+    source, up = book.chapters[name].source, "../" * docname.count("/")
+    page = dict(source)
+    if book.notebooks[name] is not None:
+        page = for_the_page(book, name, f"{up}{FILES}/{name}", shelf / FILES / name)
+    numbers = published_numbers(book, name)
+    cells = [*page["cells"], *([numbers] if numbers["outputs"] else [])]
+    for one in editions_of(book.published[name]) if name in book.published else []:
+        edition = one["provenance"]["edition"]
+        larger = one is not book.published[name]
+        place = f"{edition if larger else 'published'}/{name}"
+        files = csv_files(book.root, edition, name)
+        for file in files:
+            (shelf / FILES / place).mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, shelf / FILES / place / file.name)
+        shown = book, name, [file.name for file in files], f"{up}{FILES}/{place}"
+        text = larger_section(*shown, one) if larger else section(*shown)
+        cells.append(_prose(f"published-{edition}" if larger else "published", text))
+    _write(shelf / FILES / "clean" / f"{name}.ipynb", json.dumps(source, ensure_ascii=False))
+    cells.append(
+        _prose(
+            "downloads",
+            "This chapter as a notebook: "
+            f'<a download href="{up}{FILES}/clean/{name}.ipynb">without results</a>, '
+            f'<a download href="{up}_sources/{docname}.ipynb">as it was run here</a>.',
+        )
+    )
+    return page | {"cells": cells}
+
+
+def _prose(id: str, text: str) -> dict:
+    return {"cell_type": "markdown", "id": id, "metadata": {}, "source": text}
+
+
+def for_the_page(book: Book, name: str, link: str, folder: Path) -> dict:
+    """The executed notebook as the page shows it: its CSV files in `folder`, which the page calls
+    `link`, the published run, claims with their verdicts.
+
+    The verdicts follow from what the run recorded and from the rules of claims.yml, whatever they
+    were when the chapter was run.
+    """
+
+    def to_file(match: re.Match) -> str:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / match[1]).write_bytes(base64.b64decode(match[2]))
+        return f'<a download="{match[1]}" href="{link}/{match[1]}">'
+
+    page = json.loads(json.dumps(book.notebooks[name]))
+    tests = iter(nb.claims(page))
+    page["metadata"].pop("schurkit", None)
+    for output, said in outputs(page):
+        match said.get("kind"):
+            case "note":  # what its caption says is for live sessions
+                text = CSV_LINK.sub(to_file, "".join(output["data"]["text/html"]))
+                output["data"]["text/html"] = _LIVE.sub("", text)
+            case "published":
+                line = published_line(book, name, said["name"], said["by"], said["value"])
+                output["data"] = {"text/markdown": line}
+            case "claim":
+                test = next(tests)
+                if claim := book.claims.get(test["id"]):
+                    line = claim_line(claim, test, explained(claim, test))
+                    if (book.root / "book" / "ledger.md").is_file():
+                        line += f" {{ref}}`Ledger <claim-{test['id'].lower()}>`"
+                    output["data"]["text/markdown"] = line
+    return page
+
+
+def filled(book: Book, text: str) -> str:
+    """A page of the book with what is computed for it.
+
+    ``<!-- page: what -->`` becomes that page. ``<!-- filled: what … -->`` holds words with places
+    for values, ``[[cost:.2g]]``: it is filled, or goes where one of them has no value.
+    """
+    text = re.sub(
+        r"<!-- filled: (\w+)\n(.*?)-->\n",
+        lambda match: _filled(match[2], findings.VALUES[match[1]](book)),
+        text,
+        flags=re.DOTALL,
+    )
+    return re.sub(r"<!-- page: (\w+) -->", lambda match: _PAGES[match[1]](book), text)
+
+
+def _filled(template: str, values: dict | None) -> str:
+    if values is None or any(values.get(name) is None for name, _ in _PLACE.findall(template)):
+        return ""
+
+    def value(place: re.Match) -> str:
+        name, spec = place.groups()
+        return short(values[name], spec).replace("%", " %") if spec else str(values[name])
+
+    return _PLACE.sub(value, template)

@@ -1,0 +1,187 @@
+"""What the first page and the examples of readings say and draw: from book/data alone."""
+
+import re
+import shutil
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from press.small_book import REPOSITORY, a_book
+
+from schurkit_press import panels
+from schurkit_press.pages import filled
+from schurkit_press.panels import PANELS, PICTURE, Panel, Removal, write_picture
+from schurkit_press.published import published
+from schurkit_press.verdicts import verdicts
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def kept():
+    return published(REPOSITORY)
+
+
+@pytest.fixture
+def copy(tmp_path):
+    shutil.copytree(REPOSITORY / "book" / "data", tmp_path / "book" / "data")
+    (tmp_path / "book" / "assets").mkdir()
+    return tmp_path
+
+
+def page(kept, name="introduction", root=REPOSITORY):
+    text = (REPOSITORY / "book" / f"{name}.md").read_text(encoding="utf-8")
+    return filled(a_book(root=root, published=kept), text)
+
+
+def words(*arguments, **more):
+    return re.sub(r"\s+", " ", page(*arguments, **more))
+
+
+def test_the_picture_of_the_readme_is_that_of_the_published_runs(kept, copy):
+    drawn = write_picture(a_book(root=copy, published=kept)).read_text(encoding="utf-8")
+    assert drawn == (REPOSITORY / PICTURE).read_text(encoding="utf-8")
+    sectors = pd.concat(
+        table[table.removed.isin(["RR", "CR", "CC"]) & (table.kind == "removal")].removed_mass
+        for table in (
+            pd.read_csv(copy / "book" / "data" / chapter / f"{panel.file}.csv")
+            for chapter, panel in PANELS.items()
+        )
+    )
+    root = ET.fromstring(drawn)
+    dots = [dot.get("class") for dot in root.iter(f"{SVG}circle")]
+    assert len(dots) == (sectors > 0).sum() < len(sectors)
+    assert sum("nearly" in dot for dot in dots) == ((sectors > 0) & (sectors < 0.01)).sum() > 0
+    empty = [text.text for text in root.iter(f"{SVG}text") if text.text.startswith("∅")]
+    assert sum(int(text.split()[1]) for text in empty) == (sectors == 0).sum()
+    assert write_picture(a_book(root=copy)) is None
+
+
+def test_every_number_of_the_sentences_is_a_recorded_one(kept):
+    records = kept["across_tasks"]["records"]
+    assert f"at least {records['least_worst_case']:.2g} " in words(kept)
+    assert f"{kept['copy_task']['records']['accuracy_CR']:.3g} without CR" in words(kept)
+    changed = kept | {"across_tasks": kept["across_tasks"] | {"records": records | {"sine_CC": 8}}}
+    assert "CC 8)" not in words(kept) and re.search(r"sine wave [^;]*CC 8", words(changed))
+    tests = [
+        {"id": id, "value": value, "interval": None, "n": 12}
+        for id, value in {"M1": 0.987, "M4": 0.91, "M5": 0.2}.items()
+    ]
+    addition = kept["modular_addition"] | {"claims": tests}
+    text = words(kept | {"modular_addition": addition})
+    assert "explain 99 % of the variance" in text
+    assert "0.91 with one of them taken out and 0.20 with two left" in text
+
+
+def test_claims_are_counted_paper_by_paper_and_those_that_failed_are_named(kept):
+    text, known = page(kept), a_book().claims
+    line, _, failed = text[text.index("- **Claims of {cite:t}`drager2026`") :].partition("\n")
+    told = [
+        verdicts(known[test["id"]], test)[""]
+        for results in kept.values()
+        for test in results["claims"]
+        if test["id"].startswith("S")
+    ]
+    assert f"{told.count('reproduced')} reproduced" in line
+    named = failed.partition("\n- ")[0].count("  - {ref}`S")
+    assert named == told.count("partly") + told.count("not reproduced") > 0
+
+
+def test_what_was_not_published_is_left_out(kept):
+    nothing, one = page({}), words({"copy_task": kept["copy_task"]})
+    assert "holds no published runs" in nothing and "What the book found" not in nothing
+    assert "Replaying a sequence" in one and "Is any group safe" not in one
+    assert "holds no published runs" not in one and "[[" not in one + nothing
+    assert len(panels.profiles(a_book(published={"sine": kept["sine"]}))) == 2
+    assert "holds no published runs" in page({}, "reading_profiles")
+
+
+# ----------------------------------------------------------------------------- examples of readings
+def change(root, file, column, value, **which):
+    path = root / "book" / "data" / file
+    table = pd.read_csv(path)
+    rows = (table[list(which)] == list(which.values())).all(axis=1)
+    table.loc[rows, column] = value
+    table.to_csv(path, index=False)
+
+
+def examples(root):
+    text = words(published(root), "reading_profiles", root)
+    return text[text.index("published runs of this book.") : text.index("## What does no profile")]
+
+
+def test_the_numbers_of_an_example_are_those_of_its_run(copy):
+    text = examples(copy)
+    parts = ("**Bad reading.**", "**Good reading.**", "<svg ", " ## ")
+    assert [text.count(part) for part in parts] == [4] * 4
+    for kind, value in (("removal", 7.25), ("matched", 0.125)):
+        change(copy, "sine/sine-profile.csv", "delta", value, removed="CC", kind=kind)
+    assert "raises FVU by 7.2," in examples(copy)
+    assert re.search(r"raises it by 0\.12\. In (\d+) of \1 networks", examples(copy))
+
+
+@pytest.mark.parametrize(
+    ("file", "column", "removed", "gone"),
+    [
+        ("sine/sine-profile.csv", "delta", "CC", "any change of their size"),
+        ("copy_task/copy-controls.csv", "delta", "CR", "How does a large cost"),
+        ("flip_flop/flip-flop-profile.csv", "removed_mass", "RR", "How much was there to"),
+        ("context_integration/integration-profile.csv", "delta", "CC", "Do the networks agree"),
+    ],
+)
+def test_an_example_whose_premise_fails_is_left_out(copy, file, column, removed, gone):
+    assert gone in examples(copy)
+    change(copy, file, column, 0.03, removed=removed, kind="removal")
+    assert gone not in examples(copy)
+
+
+# --------------------------------------------------------------------------------------- the panels
+@pytest.mark.parametrize(
+    ("cost", "share"),
+    [(0, 0), (0.005, 1 / 8), (0.01, 1 / 4), (0.1, 1 / 2), (10, 1), (-3, 0), (99, 1)],
+)
+def test_an_axis_is_linear_and_then_logarithmic(cost, share):
+    panel = Panel("x", "", "")
+    at = panels.LEFT + share * (panels.RIGHT - panels.LEFT)
+    assert panel.place(cost) == pytest.approx(at)
+    linear = replace(panel, ticks=(0, 20), linear=20)
+    assert linear.place(20 * share) == pytest.approx(at)
+
+
+def test_a_panel_says_its_words_escaped_and_stays_inside_its_frame():
+    rows = [Removal("RR", [0.1, 99], masses=[0.5, 0.001]), Removal("CR", [], [0.3], empty=2)]
+    text = panels.svg(*Panel("a < b", "", "x & y").drawn(rows))
+    root = ET.fromstring(text)
+    assert root.get("aria-label") == (
+        "x & y, mean over 2 networks: without RR 50, RR holds less than 1 % of the norm in 1; "
+        "under a random change of equal size 0.3, CR is empty in 2, left out."
+    )
+    assert "a &lt; b (n = 2)" in text and [dot.get("class") for dot in root.iter("circle")] == [
+        "s-RR",
+        "s-RR nearly",
+    ]
+    for circle in root.iter("circle"):
+        assert 0 <= float(circle.get("cx")) <= panels.WIDTH
+        assert 0 <= float(circle.get("cy")) <= panels.HEIGHT
+
+
+def test_page_and_panels_share_their_inks_and_style():
+    css = re.sub(r"\s+", "", (REPOSITORY / "book" / "assets" / "book.css").read_text())
+    for name, inks in panels.INKS.items():
+        assert all(f"--sk-{name}:{ink};" in css for ink in inks)
+    for selectors, rules in re.findall(r"([^{}]+)\{([^{}]*)\}", panels.panel_style()):
+        assert rules.replace(" ", "") in css
+        assert all(f".schurkit-panel{one}".replace(" ", "") in css for one in selectors.split(","))
+
+
+def test_the_inks_can_be_told_from_their_background():
+    def luminance(colour):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for name in set(panels.INKS) - {"faint"}:
+        for ink, ground in zip(panels.INKS[name], ("#ffffff", "#121212")):
+            dark, light = sorted((luminance(ink), luminance(ground)))
+            assert (light + 0.05) / (dark + 0.05) >= 3
