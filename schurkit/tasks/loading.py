@@ -68,7 +68,7 @@ def load_task(name: str, fields: Mapping | str | None = None) -> Task:
     Examples
     --------
     >>> load_task("flip_flop", '{"bits": 2}')
-    FlipFlop(bits=2, steps=25, pulse_probability=0.1, threshold=0.05)
+    FlipFlop(bits=2, steps=25, pulse_probability=0.1, threshold=0.05, start='zero')
     """
     kind = _class_of(name)
     values = _values(fields)

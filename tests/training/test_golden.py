@@ -44,7 +44,7 @@ RECIPES = {
     "copy": (Copy(3, 2, 6), Recipe(8, "orthogonal", **BRIEF)),
     "copy, normal": (Copy(3, 2, 6), Recipe(8, "cayley", **BRIEF)),
     "flip-flop": (
-        FlipFlop(bits=2, steps=10),
+        FlipFlop(bits=2, steps=10, start="pulse"),
         Recipe(8, "default", biases=True, bias_start="uniform", weight_decay=0.1, **BRIEF),
     ),
     "integration": (
@@ -123,7 +123,7 @@ def network(task):
 
 def profile(engine):
     """Ablations of them, rolled out by an engine."""
-    task = FlipFlop(bits=2, steps=10)
+    task = FlipFlop(bits=2, steps=10, start="pulse")
     kinds = ("permuted", "matched", "block-upper")
     rows = ablation_profile(
         network(task),
@@ -138,7 +138,7 @@ def profile(engine):
 
 def study():
     """Every measure that a study keeps."""
-    task, n = FlipFlop(bits=2, steps=10), 4
+    task, n = FlipFlop(bits=2, steps=10, start="pulse"), 4
     recipe, nothing = Recipe(12, "default", **BRIEF), np.zeros(n)
     losses = tuple(np.zeros(1) for _ in range(n))
     trained = Trained(

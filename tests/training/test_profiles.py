@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from schurkit import Recipe, ablation_profile, real_schur, train
-from schurkit.studies.profiles import network_profile
+from schurkit import ablation_profile, real_schur, train
+from schurkit.studies.profiles import REPORTED, network_profile
 from schurkit.tasks import Copy
-from schurkit.training import Phase
+from schurkit.training import suite_recipe
 
 SMALL = {
     "task": "copy",
@@ -19,10 +19,10 @@ SMALL = {
 
 def test_it_is_training_and_ablation():
     found, task = profile_of(5, threshold=0.99), Copy(2, 2, replay=4)
-    trained = train(task, Recipe(hidden_size=12, phases=(Phase(40, 1e-3),)), [5])
+    trained = train(task, suite_recipe(12, 40), [5])
     kinds = ("permuted", "matched", "block-upper")
     options = {"metric": task.metric, "threshold": 0.99, "controls": kinds, "draws": 3}
-    profile = ablation_profile(trained.rnn, task.test_trials(32), **options)
+    profile = ablation_profile(trained.rnn, task.test_trials(32, REPORTED), **options)
     assert found["score"] == trained.scores[0] and found["converged"] is bool(trained.converged[0])
     assert found["n_leading"] == real_schur(trained.rnn.W_rec[0], 0.99).n_leading
     for removed in ("RR", "CR", "CC", "RR+CR+CC"):
