@@ -201,6 +201,14 @@ def test_rows_of_an_empty_sector_have_no_effect():
     assert len(doses) == 0
 
 
+def test_a_draw_that_is_the_removal_to_rounding_is_on_no_side():
+    cost, others = np.array([-0.1]), np.full((1, 20), 0.3)
+    tied = np.where(np.arange(20) == 3, cost[0] + 2e-8, others)
+    assert read_as(cost, others, others)["CR"].below("permuted").all()
+    assert not read_as(cost, tied, others)["CR"].below("permuted").any()
+    assert not read_as(-cost, -tied, others)["CR"].beyond("permuted").any()
+
+
 def test_a_removal_that_is_itself_a_draw_is_beyond_in_one_of_twenty_one():
     """The sector's entries put in random order are one more draw of the permuted control."""
     rng, networks = np.random.default_rng(0), 400

@@ -101,8 +101,10 @@ class Removal:
         return self._against(kind, np.less)
 
     def _against(self, kind, comes):
-        drawn = self.controls[one_of(kind, "control", self.controls)]
-        return self.held & comes(self.cost[:, None], drawn).all(axis=1)
+        """A draw that equals the removal to rounding, as one of few entries may, is on no side."""
+        cost, drawn = self.cost[:, None], self.controls[one_of(kind, "control", self.controls)]
+        apart = ~np.isclose(cost, drawn, rtol=1e-5, atol=1e-7)
+        return self.held & (comes(cost, drawn) & apart).all(axis=1)
 
     def share_beyond(self, kind: str) -> Interval | None:
         """The share of networks in which the removal is beyond that control, of those in which
