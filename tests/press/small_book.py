@@ -153,7 +153,7 @@ def write_book(
     introduction = root / "book" / "introduction.md"
     first = next(iter(chapters))
     introduction.write_text(
-        re.sub(r"notebooks/\w+`", f"notebooks/{first}`", introduction.read_text())
+        re.sub(r"notebooks/\w+(?=[`>])", f"notebooks/{first}", introduction.read_text())
     )
     (root / "book" / "editions.yml").write_text(editions)
     (root / "notebooks").mkdir()
