@@ -77,7 +77,8 @@ def studies_of(chapter: Chapter, values: dict) -> list:
         if name == "first_seed":
             integer(value, name, at_least=0, at_most=2**63)
         elif name.endswith("networks"):
-            integer(value, name, at_least=1, at_most=MOST_NETWORKS)
+            least = min(1, defaults[name])  # none by default may stay none
+            integer(value, name, at_least=least, at_most=MOST_NETWORKS)
     try:
         return merged(_bound(chapter, defaults | values))
     except InputError as error:

@@ -127,11 +127,11 @@ def test_the_knobs_share_their_base():
     assert all(seeds == (0, 1) for *_, seeds in asked)
 
 
-def test_the_profile_chapter_trains_what_the_chapter_across_tasks_does():
-    mine, theirs = (
-        asked_by(name, {"networks": 3}) for name in ("is_the_profile_degenerate", "across_tasks")
-    )
-    assert sum(study in theirs for study in mine) == 3
+def test_the_chapters_on_tasks_share_their_networks():
+    one, theirs = (asked_by(name, {"networks": 3}) for name in ("sine", "across_tasks"))
+    assert len(one) == 1 and one[0] in theirs
+    assert len(asked_by("sine", {"networks": 3, "reading_networks": 2})) == 6
+    mine = asked_by("is_the_profile_degenerate", {"networks": 3})
     assert {len(seeds) for task, recipe, seeds in mine if recipe.construction == "mup"} == {4}
 
 
@@ -142,10 +142,11 @@ flip_flop → networks=100000000 → networks must be between 1 and 10000; got 1
 copy_task → networks=4 grid_networks=0 → grid_networks must be between 1 and 10000; got 0.
 knobs → networks=1000000000 bits=2 → networks must be between 1 and 10000; got 1000000000.
 sine → first_seed=-1 → first_seed must be between 0 and 9223372036854775808; got -1.
-flip_flop → networks=4 training_steps=-1 → with training_steps = -1: steps must be at least 0; got
+flip_flop → networks=4 training_steps=-1 → with training_steps = -1: steps must be at least 1; got
     -1.
 schur_meets_fourier → p=7 running_p=1 → with running_p = 1: p must be at least
-sine → slowest=0.2 steps=9 → slowest must be at most fastest; got 0.2 and 0.1.
+sine → slowest=0.7 steps=9 → slowest must be at most fastest; got 0.7 and 0.6.
+sine → reading_networks=-1 → reading_networks must be between 0 and 10000; got -1.
 flip_flop → bits=0 hidden_size=0 → bits must be at least 1; got 0.
 modular_addition → p=114 → with p = 114: the Fourier basis here needs an odd p; got 114
 modular_addition → p=5 → with p = 5: the least number of key frequencies = 3 is more than there are
