@@ -69,3 +69,9 @@ def test_the_axis_of_losses_has_whole_decades(ax):
     low, high = ax.get_ylim()
     assert low == pytest.approx(0.01) and high > 0.94
     assert not any(label.get_text() for label in ax.yaxis.get_minorticklabels())
+
+
+def test_dots_without_an_offset_stand_beside_each_other(ax):
+    plot.dots([[1.0, 2.0, 3.0]], ["a"], ax, offset=0)
+    places = ax.lines[0].get_xdata()
+    assert len(np.unique(places)) == 3 and np.abs(places).max() < 0.1

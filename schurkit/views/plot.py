@@ -114,7 +114,7 @@ def dots(
         if not len(column):
             continue
         label, shown = None, label  # a legend names the first column that holds anything
-        x = np.full(len(column), i + offset)
+        x = np.full(len(column), float(i + offset))
         if len(column) > 1:
             x += generator.uniform(-0.06, 0.06, len(column))
         look = {"ms": 4, "color": colour, "alpha": 0.55, "mew": 0, "label": shown}
