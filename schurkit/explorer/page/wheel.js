@@ -117,15 +117,15 @@ begin("wheel", (stage, data) => {
   }
   svg.append(text(centre[0], 12, "read out now ↑", { "text-anchor": "middle" }), text(centre[0], centre[1] + 4, "R: the wheel", { "text-anchor": "middle" }));
   const entry = [centre[0] + 142 * Math.cos(-Math.PI / 2 - (2 * Math.PI) / symbols), centre[1] + 142 * Math.sin(-Math.PI / 2 - (2 * Math.PI) / symbols)];
-  const door = make("svg:path", { d: `M${entry[0] - 32} ${entry[1] - 32}L${entry[0] - 4} ${entry[1] - 4}`, class: "ske-door" });
-  const doorName = text(6, 62, "", {});
+  const door = make("svg:path", { d: `M${entry[0] - 26} ${entry[1] - 26}L${entry[0] - 5} ${entry[1] - 5}`, class: "ske-door" });
+  const doorName = text(2, 66, "", {});
   svg.append(door, doorName);
   for (let c = 0; c < channels; c++) {
-    const dot = make("svg:circle", { cx: 14 + 12 * c, cy: 40 });
+    const dot = make("svg:circle", { cx: 10 + 12 * c, cy: 26 });
     guests.push(dot);
     svg.append(dot);
   }
-  svg.append(text(6, 24, "C: waiting", {}));
+  svg.append(text(4, 12, "C: waiting", {}));
   const stepName = text(352, 342, "", { "text-anchor": "end" });
   svg.append(stepName);
   const drawWheel = () => {
@@ -136,7 +136,7 @@ begin("wheel", (stage, data) => {
     guests.forEach((dot, c) => Object.entries(mark(waiting[c])).forEach(([name, value]) => dot.setAttribute(name, value)));
     const shut = gone(Math.min(t + 1, SHOWN)).some((name) => name === "CR" || name === "random CR");
     door.setAttribute("class", shut ? "ske-door shut" : "ske-door");
-    doorName.textContent = shut ? "door CR: shut" : "door CR: open";
+    doorName.textContent = shut ? "CR: shut" : "CR: open";
     stepName.textContent = t <= symbols ? `step ${t}: listening` : `step ${t}: playing`;
     svg.setAttribute("aria-label", `Step ${t}: the wheel with ${symbols} seats of ${channels} signs; the door is ${shut ? "shut" : "open"}.`);
   };
