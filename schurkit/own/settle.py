@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import combinations, product
 
 import numpy as np
@@ -190,9 +191,12 @@ def rows(rnn: RNN, fields: Iterable[str], foreign: bool = False) -> list[list[Ch
         ("b_out", "the output bias b_out were not used"),
     ):
         if name in fields and getattr(rnn, name).any():
-            zero = lambda r, name=name: replace(r, **{name: np.zeros_like(getattr(r, name))})  # noqa: E731
-            found.append([Change(name, what, f"leaving {name} out", zero)])
+            found.append([Change(name, what, f"leaving {name} out", partial(_without, name))])
     return [row for row in found if row]
+
+
+def _without(name: str, rnn: RNN) -> RNN:
+    return replace(rnn, **{name: np.zeros_like(getattr(rnn, name))})
 
 
 def _set(name: str, value: str) -> Change:

@@ -228,9 +228,13 @@ def read_zip(opened) -> Contents:
     """The same of an open zip archive, as torch writes it."""
     root, operations = _root(opened), _Operations()
     value = operations.value(opened.read(f"{root}/data.pkl"))
-    # the checksum of a storage is compared when it is read
-    storage = lambda key: _numbers(opened.read(f"{root}/data/{key}"), operations.storages[key])  # noqa: E731
-    return _contents(value, cache(storage))
+
+    @cache
+    def storage(key):
+        """Its numbers; the checksum is compared when it is read."""
+        return _numbers(opened.read(f"{root}/data/{key}"), operations.storages[key])
+
+    return _contents(value, storage)
 
 
 def _root(opened) -> str:

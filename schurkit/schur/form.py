@@ -280,7 +280,7 @@ class SchurForm:
         """The same form with sectors at another threshold. The blocks of R must stand first, so a
         form in another order may refuse.
         """
-        threshold = checked_threshold(threshold)
+        threshold = number(threshold, "threshold", at_least=0, at_most=1)
         step = mean_step(self.leak, self.D)
         n_leading, late = cut_of(self.blocks, threshold, frobenius(self.T), step)
         if late and not self.refused:
@@ -385,11 +385,6 @@ def cut_of(
     return n_leading, [
         block.start for block in blocks if block.start > n_leading and block.modulus >= least
     ]
-
-
-def checked_threshold(threshold) -> float:
-    """The threshold, from 0 to 1."""
-    return number(threshold, "threshold", at_least=0, at_most=1)
 
 
 def warn_of(refused: tuple[str, ...]) -> None:

@@ -22,10 +22,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from schurkit.checks import checked_leak
+from schurkit.checks import checked_leak, number
 
 from .blocks import finish_form, lapack_schur, order_blocks
-from .form import SchurForm, checked_threshold, cut_of, warn_of
+from .form import SchurForm, cut_of, warn_of
 from .matrix import checked_D, checked_W_rec, mean_step, step_matrix
 
 
@@ -67,7 +67,8 @@ def real_schur(W_rec, threshold: float = 0.9, *, leak: float = 1.0, D=None) -> S
 
     Source: S. Dräger, arXiv:2606.18457, §2, whose α is our threshold; LAPACK dgees and dtrexc.
     """
-    threshold, hidden = checked_threshold(threshold), np.shape(W_rec)[0] if np.ndim(W_rec) else 0
+    threshold = number(threshold, "threshold", at_least=0, at_most=1)
+    hidden = np.shape(W_rec)[0] if np.ndim(W_rec) else 0
     leak, D = checked_leak(leak, hidden), checked_D(D, hidden)
     W_scaled, exponent, norm = checked_W_rec(step_matrix(W_rec, leak, D), "real_schur")
     T, Q = lapack_schur(W_scaled)
