@@ -101,6 +101,9 @@ begin("ablation", (stage, data) => {
     view.gone = (i, j) => i < j && (chosen.has(pair(i, j)) || setting.sectors.includes(sectorOf(i, j)));
     for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) if (view.gone(one.blockOf[i], one.blockOf[j])) change[i * n + j] = one.T[i * n + j];
     view.size = norm(change) * change.some((v) => v !== 0);
+    const holds = new Set(); // equal removals have the same draws: a sector without couplings is not named
+    for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) if (one.blockOf[i] < one.blockOf[j] && one.T[i * n + j]) holds.add(sectorOf(one.blockOf[i], one.blockOf[j]));
+    view.held = SECTORS.filter((name) => setting.sectors.includes(name) && holds.has(name));
     view.removed_mass = one.normT ? view.size / one.normT : 0;
     const whole = once(`full ${setting.network}`, () => {
       const outputs = rollout(one, one.W_rec, task);
@@ -115,7 +118,7 @@ begin("ablation", (stage, data) => {
   const draws = async () => { // a few milliseconds at a time, so that a slider keeps moving
     const mine = ++run, one = current(), task = tasks[one.task], { n } = one, target = view;
     if (!target.size) return mine === run;
-    const stream = `control block-upper ${SECTORS.filter((name) => setting.sectors.includes(name)).join("+") || "none"}`, found = [];
+    const stream = `control block-upper ${target.held.join("+") || "none"}`, found = [];
     for (let draw = 0, since = performance.now(); draw < data.draws; draw++) {
       if (performance.now() - since > 30) { await pause(); since = performance.now(); }
       if (mine !== run) return false;
