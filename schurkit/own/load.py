@@ -23,11 +23,11 @@ DEFAULTS = {"activation": "tanh", "leak": 1.0, "form": "rate"}
 class Readings:
     """Networks that a file may hold as well, built one by one each time that they are iterated."""
 
-    each: Callable[[], Iterator[tuple[str, RNN]]] = lambda: iter(())
+    each: Callable[[], Iterator[tuple[str, RNN]]] | None = None
 
     def __iter__(self) -> Iterator[tuple[str, RNN]]:
         """What the reading says, in words, and the network."""
-        return self.each()
+        return iter(()) if self.each is None else self.each()
 
 
 @dataclass(frozen=True, eq=False)
