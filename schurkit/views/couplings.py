@@ -53,7 +53,8 @@ def couplings(rows: Sequence, form: SchurForm, label) -> View:
         getattr(right, f"set_{axis}ticks")(plot.decades(1e-5, values.min(), values.max(), 5))
     right.set(xlabel="estimated ΔFVU", ylabel="exact ΔFVU")
     right.legend(markerscale=4)
-    rank = short(frame.exact.corr(frame.estimate, "spearman"))
+    differ = frame[["exact", "estimate"]].nunique().min() > 1  # equal effects have no ranks
+    rank = short(frame.exact.corr(frame.estimate, "spearman") if differ else None)
     largest = mine.loc[mine.exact.abs().idxmax()]
     alt = (
         f"A map of {len(mine)} couplings of network {label}; the largest effect is "
