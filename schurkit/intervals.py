@@ -90,6 +90,13 @@ def over_networks(values, *, level: float = 0.95, seed: int = 0, resamples: int 
     return _interval(mean, len(values), level, seed, resamples, values, statistic)
 
 
+def over_finite(values, **options) -> Interval | None:
+    """`over_networks` of the finite values, where there are any."""
+    values = np.asarray(values, dtype=np.float64)
+    finite = values[np.isfinite(values)]
+    return over_networks(finite, **options) if len(finite) else None
+
+
 interval = over_networks
 
 

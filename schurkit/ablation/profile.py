@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from schurkit.checks import InputError, integer, one_of
-from schurkit.intervals import Interval, over_networks
+from schurkit.intervals import Interval, over_finite
 from schurkit.metrics import Metric
 from schurkit.metrics import metric as named
 from schurkit.rnn import RNN, Trials
@@ -92,22 +92,13 @@ class Profile:
     def __len__(self) -> int:
         return len(self.networks)
 
-    def __getitem__(self, name: str | Sequence[int]) -> Removal | Profile:
-        """One removal by its name; or the profile of some networks, by their positions."""
-        if not isinstance(name, str):
-            return self._of(list(name))
+    def __getitem__(self, name: str) -> Removal:
         one_of(name, "removal", self.removed)
         k = self.removed.index(name)
         worse = self.metric.worse
         to_lose = None if self.chance is None else worse * (self.chance - self.intact)
         controls = {kind: worse * effects[:, k] for kind, effects in self.controls.items()}
         return Removal(name, worse * self.effect[:, k], controls, self.removed_mass[:, k], to_lose)
-
-    def _of(self, rows: list[int]) -> Profile:
-        fields = ("intact", "effect", "removed_mass", "n_leading", "radius")
-        own = {field: getattr(self, field)[rows] for field in fields}
-        own["controls"] = {kind: drawn[rows] for kind, drawn in self.controls.items()}
-        return replace(self, networks=tuple(self.networks[i] for i in rows), **own)
 
     def __iter__(self):
         return (self[name] for name in self.removed)
@@ -136,8 +127,7 @@ class Profile:
         """`gaps` over the networks in which none of these sectors is empty, above 0 where the order
         holds; None where no network has all of them.
         """
-        gaps = self.gaps(*names)
-        return over_networks(gaps[np.isfinite(gaps)]) if np.isfinite(gaps).any() else None
+        return over_finite(self.gaps(*names))
 
     def frame(self, draws: bool = True):
         """Rows as a pandas DataFrame: for each network "none", then each removal and the draws of

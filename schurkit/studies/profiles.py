@@ -10,7 +10,7 @@ import numpy as np
 
 from schurkit.ablation import SINGLE, SUBSETS, Profile, ablation_profile, name_of
 from schurkit.claims import load_claims
-from schurkit.intervals import over_networks
+from schurkit.intervals import over_finite
 from schurkit.schur import SECTORS, real_schur
 from schurkit.training.recipes import suite_recipe
 from schurkit.training.train import Study, train, train_all
@@ -51,12 +51,12 @@ def readings(
         )
         good = np.flatnonzero(trained.converged).tolist()
         row = {"reading": name, "converged": f"{len(good)} of {len(trained.rnn)}"}
-        row |= {"FVU": with_interval(_over(whole.intact), ".4f")}
-        profile = Profile.stack([whole[[i]] for i in good]) if good else None
+        row |= {"FVU": with_interval(over_finite(whole.intact), ".4f")}
+        profile = Profile.stack([whole.of(i) for i in good]) if good else None
         row["units in R"] = span(profile.n_leading) if good else "–"
         row |= {one: _told(profile[one]) if good else "–" for one in SECTORS}
         for id, quantity in quantities.items():
-            found = _over(quantity(profile)) if good else None
+            found = over_finite(quantity(profile)) if good else None
             row[id] = with_interval(found)
             holds = found is not None and load_claims()[id].rule.satisfied(found.value)
             row[f"{id}: inequality"] = "–" if found is None else "holds" if holds else "fails"
@@ -67,12 +67,6 @@ def readings(
 def _told(removal) -> str:
     read = ", ".join(f"{word} {count}" for word, count in removal.counts.items())
     return f"{with_interval(removal.mean)}; {read}"
-
-
-def _over(values):
-    """Interval over the networks with a value; None without any."""
-    values = values[np.isfinite(values)]
-    return over_networks(values) if len(values) else None
 
 
 def network_profile(

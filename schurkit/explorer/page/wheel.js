@@ -1,5 +1,5 @@
 // A network that copies, cut while it runs: on the left what is on the wheel and in its vestibule, on the right what it plays.
-const SECTORS = ["RR", "CR", "CC"], SHOWN = 32, PLAYED = 24;
+const SECTORS = ["RR", "CR", "CC"];
 const off = { RR: "within R", CR: "the door, C → R", CC: "within C" };
 const rowsBy = (matrix, rows, vector, into, add = false) => {
   const n = vector.length;
@@ -79,6 +79,7 @@ const rightShare = (one, signs, outputs, first = 0) => {
 
 begin("wheel", (stage, data) => {
   const one = readWheel(data), { symbols, channels, count, replay } = one, size = symbols * channels;
+  const SHOWN = 4 * symbols, PLAYED = 3 * symbols; // steps in the picture, and those of them that the dial reaches
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const setting = { gone: new Set(), random: false, plan: [], signs: one.inputs.slice(0, size), step: SHOWN, shut: null };
   const listed = (names) => (names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names[0]);
@@ -265,7 +266,7 @@ begin("wheel", (stage, data) => {
   const curveHost = make("div", {});
   const found = [];
   const drawCurve = () => {
-    const plot = chart({ x: [1, PLAYED], y: [0.4, 1], height: 150, names: ["door shut from step", "right"], label: `Share of right signs against the step from which the door is shut: ${found.map((v, k) => `${k + 1}: ${v.toFixed(2)}`).join(", ")}`, xTicks: [1, 4, 8, 10, 16, 24] });
+    const plot = chart({ x: [1, PLAYED], y: [0.4, 1], height: 150, names: ["door shut from step", "right"], label: `Share of right signs against the step from which the door is shut: ${found.map((v, k) => `${k + 1}: ${v.toFixed(2)}`).join(", ")}`, xTicks: [...new Set([1, symbols >> 1, symbols, symbols + 2, 2 * symbols, PLAYED])].filter((t) => t >= 1 && t <= PLAYED) });
     plot.line(found.map((_, k) => k + 1), found, "without");
     if (setting.shut && found[setting.shut - 1] !== undefined) plot.add("circle", { cx: plot.px(setting.shut), cy: plot.py(found[setting.shut - 1]), r: 5, class: "dot-without" });
     curveHost.replaceChildren(plot.svg);
@@ -287,8 +288,8 @@ begin("wheel", (stage, data) => {
     group("", button, another, dial.node),
     said,
     make("div", { class: "ske-panels" },
-      panel("Inside: eight seats of eight signs (filled: +, open: −), one step a turn", svg),
-      panel("Outside: a sequence of signs, and what is played from memory (click a sign of the first eight steps to change it)", raster, panel("Cut it while it plays", curveHost))),
+      panel(`Inside: ${symbols} seats of ${channels} signs (filled: +, open: −), one seat a step`, svg),
+      panel(`Outside: a sequence of signs, and what is played from memory (click a sign of the first ${symbols} steps to change it)`, raster, panel("Cut it while it plays", curveHost))),
   );
   setting.plan = Array.from({ length: SHOWN + 1 }, () => []);
   replayed(true);
