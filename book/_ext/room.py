@@ -8,6 +8,7 @@ from importlib import import_module
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode, nested_parse_with_titles
 
@@ -78,6 +79,19 @@ def resolve(app, env, node, content):
     return make_refnode(app.builder, node["refdoc"], place.docname, place.node_id, content, last)
 
 
+def addresses(app, doctree):
+    """The pages of source lead back to the module by which a file was first met, under which
+    another name of that file may not be listed: an entry answers to each module of its page.
+    """
+    entries = [one for one in doctree.findall(addnodes.desc_signature) if one.get("module")]
+    rooms = dict.fromkeys(one["module"] for one in entries)
+    taken = {name for one in entries for name in one["ids"]}
+    for one in entries:
+        names = [f"{room}.{one['fullname']}" for room in rooms]
+        one["ids"] += [name for name in names if name not in taken]
+        taken.update(names)
+
+
 def setup(app):
     """The directive, and what autodoc and numpydoc make of the docstrings."""
     for extension in ("autodoc", "autosummary", "viewcode"):
@@ -85,5 +99,6 @@ def setup(app):
     app.setup_extension("numpydoc")
     app.add_directive("room", Room)
     app.connect("autodoc-process-docstring", one_line_a_parameter, priority=100)
+    app.connect("doctree-read", addresses)
     app.connect("missing-reference", resolve)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

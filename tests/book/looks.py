@@ -91,8 +91,9 @@ def deaf(page) -> list[str]:
     for explorer in page.query_selector_all("[data-explorer], .ske"):
         controls = [one for one in explorer.query_selector_all(ACTIVE) if one.is_visible()]
         before = explorer.evaluate(STATE)
-        for control in (one for one in controls[:8] if one.is_enabled()):
-            if control.evaluate("e => e.isConnected"):  # an earlier key may have drawn it anew
+        for control in controls[:8]:
+            # An earlier key may have drawn it anew
+            if control.evaluate("e => e.isConnected && !e.disabled"):
                 control.focus()
                 assert control.evaluate("e => e === document.activeElement")
                 kind = control.evaluate(KIND)
