@@ -51,7 +51,10 @@ def _list(arguments) -> int:
     for position, chapter in enumerate(shown):
         print(("\n" if position else "") + f"{chapter.name}: {chapter.title}")
         lines = [
-            (f"{parameter.name}: {parameter.kind} = {parameter.default!r}", parameter.help)
+            (
+                f"{parameter.name}: {parameter.kind} = {parameter.default!r}",
+                parameter.help + f" [{parameter.bound}]" * bool(parameter.bound),
+            )
             for parameter in chapter.parameters
         ]
         width = max((len(text) for text, _ in lines), default=0)

@@ -7,7 +7,7 @@ from papermill import inspect_notebook
 from press.small_book import PARAMETERS, cases, cell, notebook, small_chapter, write_book
 
 from schurkit.checks import InputError
-from schurkit_press.chapters import Parameter, book_root, chapter_named, chapters, read_chapter
+from schurkit_press.chapters import book_root, chapter_named, chapters, read_chapter
 
 
 def written(folder, content, name="small"):
