@@ -111,7 +111,9 @@ def _filled(role, records: dict) -> str:
     if key not in records:
         return role[0]
     value = records[key]
-    return str(value) if spec is None or value is None else format(value, spec)
+    if value is None and spec is not None:
+        return "undefined"  # as `book/_ext/undefined.py` says it
+    return str(value) if spec is None else format(value, spec)
 
 
 def false_sentences(notebook: dict, own_subject: bool = False) -> list[str]:

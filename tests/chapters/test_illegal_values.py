@@ -2,19 +2,21 @@
 the parameter; a sweep and a plain papermill run refuse the same.
 """
 
+import re
+
 import pytest
+from papermill.exceptions import PapermillExecutionError
 from press.small_book import REPOSITORY, cases
 from rerun import chapter, run
 
 from schurkit.__main__ import main
 from schurkit_press import run as runs
-from schurkit_press.chapters import chapters
 
 ILLEGAL = """
 the_wheel → hidden_size=7 symbols=0 replay=0 threshold=2 sequences=0 first_seed=-1 network=3
 schur_coordinates → orders=0 draws=0 steps=1 resolution=1 threshold=0 hidden_size=71 networks=0
 copy_task → draws=0 orders=0 threshold=2 sizes=[71] sizes=[] channels=0 networks=100000000 replay=0
-flip_flop → draws=0 orders=0 threshold=2 bits=0 steps=0 pulse_probability=1.5 start=one test_trials=1
+flip_flop → draws=0 orders=0 threshold=2 bits=0 steps=0 pulse_probability=1.5 start=one
 sine → draws=0 orders=0 threshold=-1 slowest=0.7 fastest=0.01 cues=-1 steps=1 reading_networks=-1
 context_integration → draws=0 coherences=1 target=none noise=-1 threshold=nan orders=0 networks=0
 across_tasks → draws=0 points=1 leak=0 leak=2 threshold=2 variant_networks=0 training_steps=0
@@ -34,11 +36,7 @@ modular_addition → p=112 networks=0 draws=0 training_steps=0 train_fraction=2
 recipe_or_network → networks=0 draws=0 p=58 first_seed=-1
 schur_meets_fourier → networks=0 running_p=58 draws=0 training_steps=0 key=1
 """
-GIVEN = [
-    (name, *one.split("=", 1))
-    for name, given in cases(ILLEGAL)
-    for one in given.split()
-]
+GIVEN = [(name, *one.split("=", 1)) for name, given in cases(ILLEGAL) for one in given.split()]
 
 
 @pytest.mark.parametrize(("name", "parameter", "value"), GIVEN)
@@ -50,3 +48,27 @@ def test_a_run_is_refused_before_it_starts(name, parameter, value, monkeypatch, 
     assert main(["run", name, "--book", str(REPOSITORY), "-p", parameter, value]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert parameter in line
+
+
+def test_a_sweep_looks_at_every_point_first(capsys):
+    grid = ["--grid", "slowest=0.1,0.5", "--grid", "fastest=0.4,0.6", "--grid", "networks=9999"]
+    assert main(["sweep", "sine", "--book", str(REPOSITORY), *grid, "--dry-run"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(
+        "slowest must keep slowest ≤ fastest ≤ 3.14; got slowest = 0.5, fastest = 0.4."
+    )
+
+
+@pytest.mark.book
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"sample": 3}, "the chapter has no parameter 'sample'; it has first_seed, hidden_size"),
+        ({"sequences": "many"}, "parameter sequences takes a whole number; got 'many'."),
+        ({"threshold": 2}, "threshold must keep 0 < threshold ≤ 1; got threshold = 2.0."),
+    ],
+)
+def test_plain_papermill_is_refused_by_the_first_code_cell(given, message, tmp_path):
+    with pytest.raises(PapermillExecutionError, match=re.escape(message)) as caught:
+        run(chapter("the_wheel"), tmp_path, given)
+    assert "nb.check_parameters()" in caught.value.source

@@ -27,7 +27,7 @@ HERE = {
         "models, own = None, sk.rollout(good[0], trials).outputs[0]",
         {"draws": 3},
     ),
-    "explore": ("cases = [page.Case('My task', good, trials, 'fvu')]", {"draws": 3}),
+    "explore": ("missed, cases = [], [page.Case('My task', good, trials, 'fvu')]", {"draws": 3}),
 }
 """What makes the networks of `subject` those of a chapter, and its parameters, small."""
 SMALL = {"networks": 2, "hidden_size": 8, "draws": 2, "orders": 2, "test_trials": 16}
