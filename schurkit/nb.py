@@ -123,6 +123,9 @@ def check_parameters() -> None:
     shell = get_ipython()
     if shell and find_spec("schurkit_press"):  # by its name alone: the helper stands without it
         import_module("schurkit_press.parameters").check_cells(shell.user_ns.get("In", []))
+    text = "schurkit run CHAPTER --html makes one page in which the prose has its numbers."
+    live = f'<p class="schurkit-live">{text}</p>'
+    _publish({"text/html": live, "text/plain": text}, kind="note", name="prose", data=False)
 
 
 def published(name: str, by: str = "removed", value: str = "delta") -> None:

@@ -4,7 +4,15 @@ import json
 
 import pytest
 from papermill import inspect_notebook
-from press.small_book import PARAMETERS, REPOSITORY, cases, cell, notebook, small_chapter, write_book
+from press.small_book import (
+    PARAMETERS,
+    REPOSITORY,
+    cases,
+    cell,
+    notebook,
+    small_chapter,
+    write_book,
+)
 
 from schurkit.checks import InputError
 from schurkit_press.chapters import book_root, chapter_named, chapters, read_chapter
