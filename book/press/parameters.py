@@ -26,7 +26,6 @@ BOUNDS = {
     "draws": "1 ≤ draws ≤ 1000",
     "orders": "1 ≤ orders ≤ 1000",
     "test_trials": "2 ≤ test_trials ≤ 10**5",
-    "sizes": "2 ≤ min(sizes) and max(sizes) ≤ 4096",
     "widths": "2 ≤ min(widths) and max(widths) ≤ 4096",
     "gammas": "0 < min(gammas)",
 }
