@@ -200,8 +200,8 @@ def test_a_failed_run_says_where(book, capsys):
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1
     assert err.startswith(
-        'schurkit: small: cell 6 of 9 (accuracies = [row["accuracy"] / size for row in rows]) failed '
-        "with ZeroDivisionError: float division by zero; "
+        'schurkit: small: cell 6 of 9 (accuracies = [row["accuracy"] / size for row in rows]) '
+        "failed with ZeroDivisionError: float division by zero; "
     )
 
 
