@@ -1,4 +1,4 @@
-# make book · make pdf · make test · make serve · make bench · make lint: each sets up .venv by itself, once, and again when a pin changes.
+# make book · make pdf · make test · make serve · make bench · make lint: each sets up what it needs of .venv by itself, once, and again when a pin changes.
 #
 #   make book EDITION=book        another edition of book/editions.yml (default: quick)
 #   make bench BENCH_ARGS="--quick --only training"
@@ -13,6 +13,7 @@ BENCH_ARGS ?=
 
 VENV := .venv
 READY := $(VENV)/.ready
+TESTED := $(VENV)/.tested
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 NOT_NUMERIC := $(addprefix %_,$(addsuffix .py,archive cli documentation endurance nb package plot repository sources store))
@@ -26,7 +27,7 @@ book: $(READY)
 	$(VENV)/bin/schurkit build --edition $(EDITION)$(if $(JOBS), --jobs $(JOBS))
 
 # The book as one file, printed by Chromium: _build/schurkit.pdf
-pdf: $(READY)
+pdf: $(TESTED)
 	$(VENV)/bin/schurkit build --pdf --edition $(EDITION)$(if $(JOBS), --jobs $(JOBS))
 
 # The tests build the quick edition themselves
@@ -34,14 +35,14 @@ test: lint
 	$(PYTEST)
 
 # The tests of numbers, as on another processor: CORETYPE is a name of OpenBLAS's, say Haswell, Zen, SkylakeX (AVX-512) or Sandybridge
-test-numeric: $(READY)
+test-numeric: $(TESTED)
 	$(if $(CORETYPE),OPENBLAS_CORETYPE=$(CORETYPE) )$(PYTEST) -m "not book" $(NUMERIC)
 
 # Chapters on odd networks and values, each page read for sentences that cannot be true
-reruns: $(READY)
+reruns: $(TESTED)
 	$(PYTEST) -m reruns tests/chapters
 
-lint: $(READY)
+lint: $(TESTED)
 	$(VENV)/bin/ruff check .
 
 serve: book
@@ -58,11 +59,16 @@ $(VENV)/.bench: $(READY)
 clean:
 	rm -rf _build
 
-# PyTorch first: what else asks for it then takes the build chosen here
+# What a book needs, and no more. PyTorch first: what else asks for it then takes the build chosen here
 $(READY): pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@test -x $(VENV)/bin/python || "$(PYTHON)" -c 'import sys; sys.exit("Python 3.11 or later is needed, this is %d.%d; name another: make PYTHON=/path/to/python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@test -n "$(PYTHON)" || { echo "Python 3.11.5 or later is needed; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(VENV)/bin/python || "$(PYTHON)" -c 'import sys; sys.exit("Python 3.11.5 or later is needed, this is %d.%d.%d; name another: make PYTHON=/path/to/python3.11" % sys.version_info[:3] if sys.version_info < (3, 11, 5) else 0)'
 	@test -x $(VENV)/bin/python || { echo "Setting up $(VENV) (once; the downloads take some minutes)"; "$(PYTHON)" -m venv $(VENV); }
-	$(PIP) install -c constraints.txt $(TORCH_ARGS) torch
-	$(PIP) install -c constraints.txt -e '.[book,cluster,fast,files,test]'
+	$(PIP) install --no-compile -c constraints.txt $(TORCH_ARGS) torch
+	$(PIP) install --no-compile -c constraints.txt -e '.[book,fast]'
+	@touch $@
+
+# What tests, a printed book and clusters need beside it
+$(TESTED): $(READY)
+	$(PIP) install --no-compile -c constraints.txt -e '.[book,cluster,fast,files,test]'
 	@touch $@

@@ -111,6 +111,23 @@ def claim(
     record(entry.key, values if "each" in told else values[0])
 
 
+def check_parameters() -> None:
+    """In a chapter's first code cell: InputError for a parameter, given to papermill or typed, that
+    its parameters cell does not know or allow; `schurkit run` says the same before it starts.
+    """
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    if shell and find_spec("schurkit_press"):  # by its name alone: the helper stands without it
+        import_module("schurkit_press.parameters").check_cells(shell.user_ns.get("In", []))
+    text = "schurkit run CHAPTER --html makes one page in which the prose has its numbers."
+    live = f'<p class="schurkit-live">{text}</p>'
+    _publish({"text/html": live, "text/plain": text}, kind="note", name="prose", data=False)
+
+
 def published(name: str, by: str = "removed", value: str = "delta") -> None:
     """Where a page shows its published run first: one line that sets this run's networks beside the
     published ones.

@@ -179,14 +179,17 @@ def test_list_shows_chapters_with_their_parameters(book, capsys):
 # ---------------------------------------------------------------------------------------------- run
 def test_run_prints_what_the_chapter_said(book, capsys, tmp_path):
     command = ["run", "small", "-p", "seeds", "2", "-p", "title", "-x"]
-    command += ["--out", str(tmp_path / "out")]
+    command += ["--out", str(tmp_path / "out"), "--html"]
     assert main(command) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[:3] == ["mean_accuracy = 0.5", "networks = 2", "undefined = None"]
     assert lines[5] == "claim S2: 0.61 [0.6, 0.62], 12 networks: reproduced"
-    (made,) = (tmp_path / "out").iterdir()
-    assert made.name.startswith("small-") and lines[-1].endswith(made.name)
+    page, made = sorted((tmp_path / "out").iterdir())
+    assert made.name.startswith("small-") and lines[-2].endswith(made.name)
+    text = page.read_text()
+    assert "The mean accuracy is\n0.500 over 2 networks (undefined)." in text
+    assert "{" not in text.split("</style>")[1].split("<details")[0]
     assert err.startswith("  small: ") and err.count("\n") == 1
     assert main(command) == 0
     assert capsys.readouterr().err == ""  # it was run already
@@ -197,8 +200,8 @@ def test_a_failed_run_says_where(book, capsys):
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1
     assert err.startswith(
-        "schurkit: small: cell 6 of 9 (import matplotlib.pyplot as plt) failed with "
-        "ZeroDivisionError: float division by zero; "
+        'schurkit: small: cell 6 of 9 (accuracies = [row["accuracy"] / size for row in rows]) '
+        "failed with ZeroDivisionError: float division by zero; "
     )
 
 

@@ -75,12 +75,19 @@ def test_the_conda_environment_is_the_project():
     assert constraint == "-c constraints.txt" and (ROOT / constraint.split()[1]).is_file()
     extras = re.fullmatch(r"-e \.\[([a-z,]+)\]", install)[1].split(",")
     assert set(extras) <= set(PROJECT["optional-dependencies"])
-    assert (
-        f"pip install -c constraints.txt -e '.[{','.join(extras)}]'".replace(
-            "pip install", "$(PIP) install"
-        )
-        in (ROOT / "Makefile").read_text()
-    )
+    installed = f"-c constraints.txt -e '.[{','.join(extras)}]'"
+    assert installed in (ROOT / "Makefile").read_text()
+
+
+def test_the_container_installs_what_a_book_needs():
+    """The two commands of the README, in the container and on pull requests."""
+    docker, make = ((ROOT / name).read_text() for name in ("Dockerfile", "Makefile"))
+    assert re.search(r"\$\(READY\):.*?-e '\.\[book,fast\]'\n", make, re.DOTALL)
+    assert "make .venv/.ready" in docker and 'CMD ["make", "book"]' in docker
+    pulls = yaml.safe_load((ROOT / ".github" / "workflows" / "pulls.yml").read_text())
+    versions = pulls["jobs"]["two-commands"]["strategy"]["matrix"]["python"]
+    wanted = Requirement(f"python{PROJECT['requires-python']}").specifier
+    assert all(wanted.contains(f"{version}.9") for version in versions)
 
 
 def test_one_version_everywhere():

@@ -4,80 +4,15 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import difflib
-import io
 import json
-import math
 import os
 import re
-import tokenize
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from schurkit.checks import InputError
 
-_KINDS = {
-    "int": ("a whole number", "whole numbers such as 1,2,3"),
-    "float": ("a number such as 0.5 or 1e-3", "numbers such as 0.5,1e-3"),
-    "bool": ("true or false", "true and false"),
-    "str": ("text", "texts such as a,b"),
-}
-"""What a value of each kind looks like, and several of them."""
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One line of a chapter's parameters cell: ``name: kind = default  # help``.
-
-    `kind` is int, float, bool, str, a list of one of these such as ``list[float]``, or a choice
-    ``Literal["a", "b"]``.
-    """
-
-    name: str
-    kind: str
-    default: object
-    help: str
-    choices: tuple = ()
-
-    def parse(self, given) -> object:
-        """The value of this parameter that `given` (text from a command line, or a value from YAML)
-        stands for.
-
-        Text is read strictly by the declared kind and never evaluated.
-
-        Raises
-        ------
-        InputError : it does not stand for a value of this kind.
-        """
-        if self.choices:
-            value = given if given in self.choices else None
-        elif self.is_list:
-            value = _parse_list(self.inner, given)
-        else:
-            value = _parse_scalar(self.kind, given)
-        if value is None:
-            raise InputError(f"parameter {self.name} takes {self.expected}; got {given!r}.")
-        return value
-
-    @property
-    def is_list(self) -> bool:
-        """Whether a value is a list."""
-        return self.kind.startswith("list[")
-
-    @property
-    def inner(self) -> str:
-        """The kind of the items of a list, else the kind itself."""
-        return self.kind[5:-1] if self.is_list else self.kind
-
-    @property
-    def expected(self) -> str:
-        """What a value looks like, in words."""
-        if self.choices:
-            return "one of " + ", ".join(map(repr, self.choices))
-        one, several = _KINDS[self.inner]
-        return f"a list of {several}" if self.is_list else one
+from .parameters import Parameter, parameters_in, suggestion, values_of
 
 
 @dataclass(frozen=True)
@@ -99,25 +34,10 @@ class Chapter:
 
         Raises
         ------
-        InputError : an unknown name (with the nearest known one) or a value of the wrong type.
+        InputError : an unknown name (with the nearest known one), a value of the wrong kind, or
+            one outside a parameter's bounds.
         """
-        known = {parameter.name: parameter for parameter in self.parameters}
-        changed = {}
-        for name, value in given.items():
-            if name not in known:
-                raise InputError(f"{self.name} has no parameter {name!r}{suggestion(name, known)}")
-            parsed = known[name].parse(value)
-            if parsed != known[name].default:
-                changed[name] = parsed
-        return changed
-
-
-def suggestion(name: str, known, verb: str = "has") -> str:
-    """The end of a message about an unknown name: the nearest one, or all of them."""
-    near = difflib.get_close_matches(str(name), list(known), n=1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; it {verb} {', '.join(known)}." if known else "; there is none."
+        return values_of(self.parameters, given, self.name)
 
 
 def named(name: str, known: dict, what: str):
@@ -211,7 +131,7 @@ def read_chapter(path: Path) -> Chapter:
         path.stem,
         path,
         title[1].strip() if title else path.stem,
-        _parameters(parameters or "", path.name),
+        parameters_in(parameters or "", path.name),
         networks and "\n".join([*_imports(cells, networks), networks]),
         content,
     )
@@ -261,95 +181,3 @@ def outputs(notebook: dict) -> list[tuple[dict, dict]]:
 def run_of(notebook: dict) -> dict:
     """How a notebook was run, as `schurkit_press.run` wrote it down; empty where nothing is."""
     return notebook.get("metadata", {}).get("schurkit", {}).get("run") or {}
-
-
-def _parameters(source: str, where: str) -> tuple[Parameter, ...]:
-    try:
-        statements = ast.parse(source).body
-    except SyntaxError as error:
-        raise InputError(f"{where}: the parameters cell is not valid Python: {error}") from None
-    comments = {
-        token.start[0]: token.string.lstrip("# ").strip()
-        for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type == tokenize.COMMENT
-    }
-    return tuple(
-        _parameter(statement, comments.get(statement.end_lineno, ""), where)
-        for statement in statements
-    )
-
-
-def _parameter(statement: ast.stmt, help: str, where: str) -> Parameter:
-    problem = (
-        f"{where}, parameters cell, line {statement.lineno}: write 'name: kind = default  # help'"
-    )
-    got = f"got {ast.unparse(statement)!r}."
-    match statement:
-        case ast.AnnAssign(
-            target=ast.Name(id=name), annotation=annotation, value=ast.AST() as value
-        ):
-            kind = ast.unparse(annotation)
-        case _:
-            raise InputError(f"{problem}; {got}")
-    try:
-        default = ast.literal_eval(value)
-        choices = ast.literal_eval(annotation.slice) if kind.startswith("Literal[") else ()
-    except (ValueError, AttributeError):
-        raise InputError(f"{problem} with a plain default; {got}") from None
-    choices = choices if isinstance(choices, tuple) else (choices,)
-    parameter = Parameter(name, kind, default, help, choices)
-    texts = choices and all(isinstance(choice, str) for choice in choices)
-    if parameter.inner not in _KINDS and not texts:
-        raise InputError(
-            f"{problem}, where kind is int, float, bool, str, list[…] of one of them, or Literal "
-            f"of texts; got {kind!r}."
-        )
-    try:
-        if isinstance(default, str) and parameter.inner != "str" and not choices:
-            raise InputError("a text is read as another kind on the command line alone")
-        return replace(parameter, default=parameter.parse(default))
-    except InputError:
-        raise InputError(
-            f"{problem}: {name} takes {parameter.expected}; its default is {default!r}."
-        ) from None
-
-
-def _parse_scalar(kind: str, given):
-    """The value, or None if `given` is not of this kind."""
-    if kind == "str":
-        return given if isinstance(given, str) else None
-    if kind == "bool":
-        words = {"true": True, "false": False}
-        return given if isinstance(given, bool) else words.get(str(given).lower())
-    number, form = (int, _INTEGER) if kind == "int" else (float, _FLOAT)
-    if isinstance(given, str):
-        if not form.fullmatch(given.strip()) or (kind == "int" and len(given) >= 40):
-            return None
-    elif isinstance(given, bool) or not isinstance(given, (int, number)):
-        return None
-    with contextlib.suppress(OverflowError):
-        value = number(given)
-        return value if math.isfinite(value) else None
-    return None
-
-
-def _parse_list(kind: str, given):
-    if isinstance(given, str):
-        given = _listed(given.strip())
-    if not isinstance(given, list):
-        return None
-    values = [_parse_scalar(kind, item) for item in given]
-    return None if None in values else values
-
-
-def _listed(text: str) -> list | None:
-    """The items of a text such as ``1,2`` or ``[1, 2]``, those in brackets as JSON has them."""
-    if text.startswith("["):
-        try:
-            return json.loads(text)
-        except ValueError:
-            if not text.endswith("]"):
-                return None
-            text = text[1:-1]
-    items = [item.strip() for item in text.split(",")]
-    return [] if items == [""] else items

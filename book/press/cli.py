@@ -51,7 +51,10 @@ def _list(arguments) -> int:
     for position, chapter in enumerate(shown):
         print(("\n" if position else "") + f"{chapter.name}: {chapter.title}")
         lines = [
-            (f"{parameter.name}: {parameter.kind} = {parameter.default!r}", parameter.help)
+            (
+                f"{parameter.name}: {parameter.kind} = {parameter.default!r}",
+                parameter.help + f" [{parameter.bound}]" * bool(parameter.bound),
+            )
             for parameter in chapter.parameters
         ]
         width = max((len(text) for text, _ in lines), default=0)
@@ -101,6 +104,7 @@ def _run_arguments(parser) -> None:
     add("-p", "--parameter", nargs=2, metavar=("NAME", "VALUE"), help=parameter)
     out = "where the executed notebook goes (default: _build/executed)"
     add("--out", metavar="FOLDER", help=out)
+    add("--html", action="store_true", help="also write it as one page, beside the notebook")
     _run_options(parser)
     book_argument(parser)
 
@@ -124,7 +128,23 @@ def _run(arguments) -> int:
         if outcome.problem:
             return _failed(outcome.problem)
     _print_results(root, job.output)
+    if arguments.html:
+        _write_page(job)
     return 0
+
+
+def _write_page(job) -> None:
+    """The executed notebook as one page, beside it."""
+    import json
+
+    from schurkit.store import written
+
+    from .one_page import chapter_page
+
+    notebook = json.loads(job.output.read_text(encoding="utf-8"))
+    page = job.output.with_suffix(".html")
+    written(page, chapter_page(notebook, job.chapter.title).encode())
+    print(f"The page is {os.path.relpath(page)}")
 
 
 def _print_results(root, output) -> None:

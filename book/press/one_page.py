@@ -2,7 +2,7 @@
 script, and a policy that forbids any request.
 
 Only what schurkit's own functions display is shown as HTML; prose is rendered as markdown without
-raw HTML, links to pictures or addresses.
+raw HTML, links to pictures or addresses. A chapter's prose has its numbers filled in.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import html
 import re
 from importlib import resources
 
-from .chapters import cell_text
+from .chapters import cell_text, outputs
 
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action "
@@ -45,12 +45,56 @@ def one_page(notebook: dict, title: str) -> str:
     )
 
 
+_NUMBER = re.compile(r"\{glue:text\}`([^`:]+)(?::([^`]*))?`")
+_ROLE = re.compile(r"\{[a-z:]+\}`(?:([^`<]+?) <[^`>]+>|([^`]+))`")
+_ADMONITION = re.compile(r"^```\{admonition\} ([^\n]*)\n((?::[^\n]*\n)*)(.*?)^```$", re.M | re.S)
+
+
+def filled(prose: str, records: dict) -> str:
+    """Prose with the numbers that the run recorded, in place of the published ones too; a role that
+    nobody recorded stays.
+    """
+
+    def number(role) -> str:
+        key, spec = role[1].removeprefix("published."), role[2]
+        if key not in records:
+            return role[0]
+        value = records[key]
+        if value is None and spec is not None:
+            return "undefined"
+        text = str(value) if spec is None else format(value, spec)
+        return text.replace("-", "−") if spec and text.startswith("-") else text
+
+    return _NUMBER.sub(number, prose)
+
+
+def chapter_page(notebook: dict, title: str) -> str:
+    """The page of an executed chapter: its prose with the numbers of the run, and other roles as
+    their words.
+    """
+    told = [said for _, said in outputs(notebook)]
+    records = {said["key"]: said["value"] for said in told if said.get("kind") == "record"}
+
+    def words(cell: dict) -> dict:
+        if cell["cell_type"] != "markdown":
+            return cell
+        text = _ROLE.sub(lambda role: role[1] or role[2], filled(cell_text(cell), records))
+        return cell | {"source": _ADMONITION.sub(_quoted, text)}
+
+    return one_page(notebook | {"cells": [words(cell) for cell in notebook["cells"]]}, title)
+
+
+def _quoted(admonition) -> str:
+    lines = [f"**{admonition[1]}**", "", *admonition[3].strip().splitlines()]
+    return "\n".join(f"> {line}" for line in lines)
+
+
 def _parser():
     """Markdown to HTML, without raw HTML, links and images."""
     from markdown_it import MarkdownIt
 
     raw = ["link", "image", "autolink", "reference", "html_inline", "html_block"]
-    return MarkdownIt("commonmark", {"html": False}).disable(raw)
+    return MarkdownIt("commonmark", {"html": False}).enable("table").disable(raw)
 
 
 def _cell(cell: dict, prose) -> str:
@@ -89,6 +133,10 @@ def _outputs(outputs: list[dict], prose):
             yield _table(output, prose)
         elif kind == "said":
             yield "".join(output["data"]["text/html"])
+        elif kind == "claim":
+            yield prose.render(_ROLE.sub(r"\1\2", "".join(output["data"]["text/markdown"])))
+        elif kind == "explorer":
+            yield f"<p>{html.escape(told['caption'])} (The explorer runs in the book.)</p>"
         elif output["output_type"] == "stream":
             yield f'<pre tabindex="0">{html.escape("".join(output["text"]))}</pre>'
     if figures:

@@ -250,7 +250,8 @@ def _finish(job: Job, begun: Path, seconds: float, threads: int) -> None:
 
 def _failed(job: Job, begun: Path, start: float, problem: str, root: Path) -> Outcome:
     kept = ""
-    if begun.is_file():
+    with suppress(OSError, ValueError):  # on a full disk it is cut short, and not kept
+        json.loads(begun.read_text(encoding="utf-8"))
         os.replace(begun, job.failed_output)
         kept = f"; what ran is kept in {os.path.relpath(job.failed_output, root)}"
     return Outcome(
@@ -260,16 +261,19 @@ def _failed(job: Job, begun: Path, start: float, problem: str, root: Path) -> Ou
 
 def _where(job: Job, error) -> str:
     """'cell 7 of 21 ("accuracy = …") failed with ValueError: …', counted as in the chapter's own
-    notebook.
+    notebook, by the line of it that failed.
     """
     cells = [cell_text(cell) for cell in job.chapter.source["cells"]]
     number = next(
         (index for index, text in enumerate(cells, 1) if text.strip() == str(error.source).strip()),
         None,
     )
+    raised = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback or ()))
+    arrow = re.search(r"^-+> *\d+ +(\S.*)$", raised, re.MULTILINE)
     first = next((line.strip() for line in str(error.source).splitlines() if line.strip()), "")
     place = f"cell {number} of {len(cells)}" if number else "a cell"
-    return f"{place} ({first[:60]}) failed with {error.ename}: {first_line(error.evalue)}"
+    line = arrow[1].strip() if arrow else first
+    return f"{place} ({line[:60]}) failed with {error.ename}: {first_line(error.evalue)}"
 
 
 def _files_read(data: Path, chapter: str, code: str) -> dict[str, str]:

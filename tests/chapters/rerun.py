@@ -11,6 +11,8 @@ from pathlib import Path
 
 import nbformat
 
+from schurkit_press.one_page import filled
+
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = re.compile(r"\{glue:text\}`([^`:]+)(?::([^`]*))?`")
 NOUNS = "network|unit|draw|trial|step|order|bit|symbol|channel|lag|row|task|sector|cue"
@@ -94,7 +96,7 @@ def texts(notebook: dict, own_subject: bool = False) -> list[str]:
                     for role in ROLE.finditer(paragraph)
                 )
                 if known or not own_subject:
-                    found.append(ROLE.sub(lambda role: _filled(role, records), paragraph))
+                    found.append(filled(paragraph, records))
         for output in cell.get("outputs", []):
             said = output.get("metadata", {}).get("schurkit", {})
             if said.get("kind") in ("figure", "table", "claim"):
@@ -104,14 +106,6 @@ def texts(notebook: dict, own_subject: bool = False) -> list[str]:
                     "".join(output["data"].get("text/markdown", "")),
                 ]
     return [text for text in found if text]
-
-
-def _filled(role, records: dict) -> str:
-    key, spec = role[1].removeprefix("published."), role[2]
-    if key not in records:
-        return role[0]
-    value = records[key]
-    return str(value) if spec is None or value is None else format(value, spec)
 
 
 def false_sentences(notebook: dict, own_subject: bool = False) -> list[str]:

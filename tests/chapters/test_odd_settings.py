@@ -27,7 +27,7 @@ HERE = {
         "models, own = None, sk.rollout(good[0], trials).outputs[0]",
         {"draws": 3},
     ),
-    "explore": ("cases = [page.Case('My task', good, trials, 'fvu')]", {"draws": 3}),
+    "explore": ("missed, cases = [], [page.Case('My task', good, trials, 'fvu')]", {"draws": 3}),
 }
 """What makes the networks of `subject` those of a chapter, and its parameters, small."""
 SMALL = {"networks": 2, "hidden_size": 8, "draws": 2, "orders": 2, "test_trials": 16}
@@ -53,6 +53,7 @@ full_recipe, phases = copy_recipe, (Phase({steps}, 1e-2, {{"replay": 4}}),)
 copy_recipe = lambda *args, **changes: replace(full_recipe(*args, **changes), phases=phases)
 """
 COPY = {"grid_networks": 1, "hidden_size": 4, "draws": 2, "orders": 1, "test_trials": 8}
+TINY = {"networks": 1, "hidden_size": 8, "draws": 2, "test_trials": 8}
 VALUES = {
     "flip_flop": [
         {"bits": 1, "steps": 2, "training_steps": 100, "threshold": 0.99},
@@ -95,6 +96,23 @@ VALUES = {
         },
         STUDY | {"networks": 3},
         STUDY | {"networks": 20, "cores": 7},
+    ],
+    "schur_coordinates": [
+        {"networks": 1, "hidden_size": 6, "draws": 1, "orders": 1, "resolution": 4, "steps": 5}
+        | {"symbols": 1, "channels": 2}
+    ],
+    "across_tasks": [TINY | {"training_steps": 2, "points": 3}],
+    "subspace_or_coupling": [
+        TINY | {"training_steps": 2, "signals": 1},
+        TINY | {"training_steps": 2, "signals": 1, "networks": 2, "orders": 2},
+    ],
+    "your_own_task": [
+        TINY | {"training_steps": 2},
+        TINY | {"training_steps": 3, "task": "copy", "biases": False},
+    ],
+    "your_own_network": [
+        TINY | {"gated": 0, "training_steps": 1, "first_delay": 0, "last_delay": 0, "steps": 3},
+        TINY | {"training_steps": 60, "first_delay": 1, "last_delay": 2, "steps": 9, "leak": 1.0},
     ],
 }
 """Values that are legal and odd; most leave networks that did not converge."""

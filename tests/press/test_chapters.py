@@ -4,10 +4,19 @@ import json
 
 import pytest
 from papermill import inspect_notebook
-from press.small_book import PARAMETERS, cases, cell, notebook, small_chapter, write_book
+from press.small_book import (
+    PARAMETERS,
+    REPOSITORY,
+    cases,
+    cell,
+    notebook,
+    small_chapter,
+    write_book,
+)
 
 from schurkit.checks import InputError
-from schurkit_press.chapters import Parameter, book_root, chapter_named, chapters, read_chapter
+from schurkit_press.chapters import book_root, chapter_named, chapters, read_chapter
+from schurkit_press.parameters import Parameter
 
 
 def written(folder, content, name="small"):
@@ -42,10 +51,9 @@ def test_papermill_sees_the_same_parameters(tmp_path):
     and no '#' in texts).
     """
     lines = [line for line in PARAMETERS.splitlines() if not line.startswith(("start", "title"))]
-    path = written(tmp_path, with_parameters("\n".join(lines)))
-    assert list(inspect_notebook(path)) == [
-        parameter.name for parameter in read_chapter(path).parameters
-    ]
+    small = written(tmp_path, with_parameters("\n".join(lines)))
+    for path in (small, *(one.path for one in chapters(REPOSITORY).values())):
+        assert list(inspect_notebook(path)) == [one.name for one in read_chapter(path).parameters]
 
 
 def test_a_chapter_without_parameters_has_none(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from press.small_book import cases
 
 from schurkit.checks import InputError
-from schurkit_press.chapters import Parameter
+from schurkit_press.parameters import Parameter
 from schurkit_press.sweep.grid import MOST, combinations, read_grid
 
 KINDS = {

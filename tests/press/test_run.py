@@ -268,7 +268,9 @@ def test_a_failed_cell_is_named_and_the_others_go_on(quick_book):
     outcomes = run_jobs(root, jobs, workers=2, report=lambda *said: told.append(said))
     bad, good, dead = (outcome.problem for outcome in outcomes)
     kept = os.path.relpath(jobs[0].failed_output, root)
-    where = "bad: cell 3 of 3 (x = 1) failed with ValueError: too few"
+    where = (
+        "bad: cell 3 of 3 (raise ValueError('too few\\nnetworks')) failed with ValueError: too few"
+    )
     assert bad == f"{where}; what ran is kept in {kept}" and jobs[0].failed_output.is_file()
     assert good == "" and dead.startswith("dead: DeadKernelError: Kernel died")
     assert [job.cached for job in jobs] == [False, True, False]
@@ -283,6 +285,20 @@ def test_a_run_that_succeeds_removes_what_a_failed_one_left(one_job):
     job.failed_output.write_text("{}")
     (outcome,) = run_jobs(root, [job])
     assert outcome.problem == "" and not job.failed_output.exists()
+
+
+def test_what_a_full_disk_cut_short_is_not_kept(one_job, monkeypatch):
+    root, job = one_job()
+
+    def full(source, begun, folder, values):
+        begun.write_text('{"cells": [')
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "execute", full)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    outcome = module.run_job(root, job, 1)
+    assert outcome.problem.endswith("OSError: [Errno 28] No space left on device")
+    assert list(job.output.parent.iterdir()) == []
 
 
 def test_an_interrupted_run_leaves_nothing(one_job, monkeypatch):

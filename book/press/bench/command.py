@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from schurkit.checks import InputError
-from schurkit_press.chapters import book_or_here, suggestion
+from schurkit_press.chapters import book_or_here
+from schurkit_press.parameters import suggestion
 
 from .contest import Settings
 from .groups import GROUPS

@@ -13,7 +13,7 @@ from itertools import islice, product
 from math import ceil, prod
 
 from schurkit.checks import InputError
-from schurkit_press.chapters import Parameter, suggestion
+from schurkit_press.parameters import Parameter, suggestion
 
 MOST = 100_000
 """Runs that one sweep may ask for: above it, a slip of the pen is more likely than a plan."""

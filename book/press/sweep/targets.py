@@ -20,8 +20,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from schurkit.checks import InputError
-from schurkit_press.chapters import Chapter, Parameter, book_root, chapter_named
+from schurkit_press.chapters import Chapter, book_root, chapter_named
 from schurkit_press.imports import code_digest
+from schurkit_press.parameters import Parameter
 from schurkit_press.run import CODE, cells_of, code_of, versions
 
 MOVED = {"schurkit.training.profiles": "schurkit.studies.profiles"}
