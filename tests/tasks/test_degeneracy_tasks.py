@@ -27,8 +27,10 @@ TASKS = [
     SineGeneration(3, 100, 17),
     PathIntegration(),
     PathIntegration(3, 23, speed=3.0, turning=1.0),
+    PathIntegration(heading="vector"),
+    PathIntegration(3, 23, speed=3.0, turning=1.0, heading="vector"),
 ]
-NAMES = [f"{task.name}-{task.output_size}" for task in TASKS]
+NAMES = [f"{task.name}-{task.input_size}-{task.output_size}" for task in TASKS]
 
 
 @pytest.mark.parametrize("task", TASKS, ids=NAMES)
@@ -92,7 +94,17 @@ def test_sines_hertz_by_hertz():
 def test_paths_are_the_sum_of_the_inputs_and_stay_inside(task):
     trials, d = task.test_trials(300), task.dimensions
     x, y = trials.inputs.astype(float), trials.targets.astype(float)
-    heading, speed, start = x[..., :d], x[..., d, None], x[..., d + 1 :]
+    told, speed, start = np.split(x, [task.input_size - d - 1, task.input_size - d], axis=-1)
+    heading = told
+    if task.heading == "angles":
+        azimuth, elevation = told[..., :1], told[..., 1:]
+        flat = np.concatenate([np.cos(azimuth), np.sin(azimuth)], axis=-1)
+        heading = (
+            np.concatenate([flat * np.cos(elevation), np.sin(elevation)], -1) if d > 2 else flat
+        )
+        assert (
+            np.abs(azimuth).max() <= np.pi + 1e-6 and np.abs(elevation).max(initial=0) <= np.pi / 2
+        )
     assert np.abs(np.linalg.norm(heading, axis=-1) - 1).max() < 1e-6 and not start[:, 1:].any()
     moves = np.cumsum(heading * speed * task.speed, axis=1)
     assert np.abs(start[:, :1] * 5 + moves - y).max() < 1e-4
@@ -165,6 +177,10 @@ def test_harder_tasks_ask_for_more(easier, harder):
         (lambda: PathIntegration(dimensions=4), "dimensions must be between 2 and 3"),
         (lambda: PathIntegration(speed=6.0), "speed must be at most 5.0"),
         (lambda: PathIntegration(turning=-1.0), "turning must be at least 0"),
+        (
+            lambda: PathIntegration(heading="angle"),
+            "heading must be one of 'angles', 'vector'; got 'angle'",
+        ),
         (lambda: complexity(PathIntegration(), bins=1), "bins must be at least 2"),
     ],
 )
