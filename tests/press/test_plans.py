@@ -149,7 +149,7 @@ schur_meets_fourier → p=7 running_p=1 → with running_p = 1: p must be at lea
 sine → slowest=0.7 steps=9 → slowest must be at most fastest; got 0.7 and 0.6.
 path_integration → heading=angle → heading must be one of 'angles', 'vector'; got 'angle'.
 path_integration → networks=1 training_steps=-1 → with training_steps = -1: steps must be at least 0
-delayed_discrimination → shortest=21 → longest must be at least 21; got 20.
+delayed_discrimination → shortest=21 → with shortest = 21: longest must be at least 21; got 20.
 is_the_profile_degenerate → networks=0 → networks must be between 1 and 10000; got 0.
 sine → reading_networks=-1 → reading_networks must be between 0 and 10000; got -1.
 flip_flop → bits=0 hidden_size=0 → bits must be at least 1; got 0.
