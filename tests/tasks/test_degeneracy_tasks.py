@@ -60,11 +60,11 @@ def test_discrimination_trial_by_trial(task):
         (first, second) = np.flatnonzero(x.any(axis=1))
         assert first == 0
         delays.add(second - 1)
-        f1, f2 = x[0] * 10.0, x[second] * 10.0
+        f1, f2 = x[0], x[second]
         assert min(f1.min(), f2.min()) >= 2 - 1e-6 and max(f1.max(), f2.max()) <= 10 + 1e-6
         assert (np.abs(f2 - f1) >= task.gap - 1e-5).all()
         assert np.array_equal(np.flatnonzero(mask), second + np.arange(5))
-        more = [np.abs(f2 - f1) / 10] if task.auxiliary else []
+        more = [np.abs(f2 - f1) / 2] if task.auxiliary else []
         expected = np.concatenate([np.sign(f2 - f1), *more])
         assert np.abs(y[second:] - expected).max() < 1e-6 and not y[:second].any()
     assert delays == set(range(task.shortest, task.longest + 1))
@@ -73,7 +73,7 @@ def test_discrimination_trial_by_trial(task):
 def test_discrimination_amplitudes_are_uniform_over_pairs_that_far_apart():
     x = DelayedDiscrimination(gap=2.0).test_trials(20_000).inputs
     second = np.array([one[one.any(axis=1).nonzero()[0][1], 0] for one in x])
-    apart = np.abs(second - x[:, 0, 0]) * 10 - 2
+    apart = np.abs(second - x[:, 0, 0]) - 2
     assert (second > x[:, 0, 0]).mean() == pytest.approx(0.5, abs=0.02)
     # |x − y| of two uniform numbers on [0, 6]
     assert apart.mean() == pytest.approx(2.0, rel=0.03) and apart.max() < 6.0 + 1e-5
