@@ -5,6 +5,7 @@ levels, and how a sign is judged.
 from schurkit.degeneracy.spread import above, contrast, interval_of, over, pairs, power, spread
 
 from .knobs import (
+    EPOCH,
     KNOBS,
     TASKS,
     Design,

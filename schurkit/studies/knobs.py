@@ -75,13 +75,14 @@ def mup_recipe(task, width: int, gamma: float, **changes) -> Recipe:
 
 
 def plain_recipe(task, width: int, **changes) -> Recipe:
-    """`degeneracy_recipe`, with epochs of `EPOCH` steps where it has no plateau, every output below
-    the threshold where outputs are of two kinds, and the steps of `MOST_STEPS`.
+    """`degeneracy_recipe`, with epochs of `EPOCH` steps where it has no plateau, every output by
+    itself below the threshold in discrimination, whose outputs can be of two kinds, and the steps
+    of `MOST_STEPS`.
     """
     recipe = degeneracy_recipe(task, width, **changes)
     if recipe.plateau is None:
         recipe = replace(recipe, epoch_steps=EPOCH)
-    if getattr(task, "auxiliary", False):
+    if task.name == ONE and recipe.until:
         recipe = replace(recipe, until=replace(recipe.until, each=True))
     if "phases" not in changes and task.name in MOST_STEPS:
         first = replace(recipe.phases[0], steps=MOST_STEPS[task.name])

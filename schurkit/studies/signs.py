@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from schurkit.degeneracy.spread import contrast, interval_of, over
-from schurkit.intervals import Interval
+from schurkit.intervals import FEWEST, Interval
 
 from .knobs import KNOBS, Ends, Knob, Results
 from .measured import SCORES
@@ -16,6 +16,7 @@ from .measured import SCORES
 SMALLEST = float(np.log(1.05))
 """The smallest change worth naming, as a log ratio: 5 %."""
 AS_PAPER, OPPOSITE, OPEN, FEW = "as the paper", "opposite", "open", "too few networks"
+UNDEFINED = "undefined, at the floor"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,7 @@ class Sign:
 
     @property
     def side(self) -> str:
-        """`AS_PAPER`, `OPPOSITE`, `OPEN` (the interval holds 0), or `FEW`."""
+        """`AS_PAPER`, `OPPOSITE`, `OPEN` (the interval holds 0), `FEW`, or `UNDEFINED`."""
         return side(self.ours, self.paper)
 
     @property
@@ -79,7 +80,8 @@ class Sign:
 def side(interval: Interval | None, sign: int) -> str:
     """On which side of 0 a whole interval lies, as the paper's sign has it."""
     if interval is None or interval.low is None:
-        return FEW
+        known = interval is not None and np.isfinite(interval.value) and interval.n < FEWEST
+        return FEW if known or interval is None else UNDEFINED
     if interval.low > 0 or interval.high < 0:
         return AS_PAPER if interval.low * sign > 0 else OPPOSITE
     return OPEN

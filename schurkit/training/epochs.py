@@ -34,7 +34,7 @@ class Epochs:
         """Add the losses of one step, (some networks,), of the networks at these positions."""
         self.sums[network] += losses
 
-    def close(self, alive, rate: float, errors) -> np.ndarray:
+    def close(self, alive, rate: float, errors=None) -> np.ndarray:
         """End an epoch of the networks at positions `alive`, at the phase's learning rate; returns
         which of them are done.
 

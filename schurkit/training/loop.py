@@ -11,7 +11,9 @@ from functools import partial
 import numpy as np
 
 from schurkit.checks import InputError
+from schurkit.engine import rollout
 from schurkit.engine.base import Engine, Weights
+from schurkit.rnn import RNN
 
 from .constructions import Parameters, construction
 from .epochs import Epochs
@@ -120,11 +122,11 @@ class _Fit:
 
     def _errors(self, task, step, network) -> np.ndarray:
         """(outputs,) mean squared error of one network on trials that it has not seen."""
-        weights, _ = whole(self.recipe, self.trainer.weights(network))
-        weights = {name: array[None] for name, array in weights.items()}
+        weights, recipe = whole(self.recipe, self.trainer.weights(network))[0], self.recipe
+        kind = {name: getattr(recipe, name) for name in ("activation", "leak", "form")}
         trials = task.batch([self.seeds[network]], step, JUDGED)
-        asked = self.recipe.spec, trials.inputs, trials.autonomous, False
-        error = self.engine.rollout(weights, *asked)[0].astype(np.float64) - trials.targets
+        outputs = rollout(RNN(**weights, **kind), trials, engine=self.engine.name).outputs
+        error = outputs.astype(np.float64) - trials.targets
         return (error[np.broadcast_to(trials.counted, error.shape[:3])] ** 2).mean(axis=0)
 
     def _keep(self, step):
