@@ -76,7 +76,7 @@ class Levels:
     own : (delays, rank) → (2, networks) distance and angle of each network from itself on as many
         other trials: the floor below which a distance says nothing.
     dsa_untrained, dsa_probe, dsa_copies : `DSA` at the main (delays, rank) of the same seeds
-        untrained; on trials of `probe`, None without; of independent copies, None without.
+        untrained; on trials of `probe`, its own without; of independent copies, None without.
     shapes : `Shapes` of the trajectories on the first `SHAPED` trials.
     pif, pif_untrained : `PIF`.
     profile : `Profiles` of the ablations, on the signed log scale; None where not asked for.
