@@ -99,7 +99,7 @@ def degeneracy_recipe(
     Examples
     --------
     >>> degeneracy_recipe(FlipFlop()).until
-    Until(loss=0.001, patience=3)
+    Until(loss=0.001, patience=3, each=False)
 
     Source: arXiv:2410.03972 (v3), of which no public code was found.
     """

@@ -277,12 +277,12 @@ def delayed_discrimination(seed, first, numbers, inputs, targets, mask):
                 rises = y >= x
                 a = smallest + x + (0.0 if rises else gap)
                 b = smallest + y + (gap if rises else 0.0)
-                inputs[step, trial, 0, c] = a / largest
-                inputs[step, trial, second, c] = b / largest
+                inputs[step, trial, 0, c] = a
+                inputs[step, trial, second, c] = b
                 for t in range(second, times):
                     targets[step, trial, t, c] = 1 if rises else -1
                     if auxiliary:
-                        targets[step, trial, t, channels + c] = abs(b - a) / largest
+                        targets[step, trial, t, channels + c] = abs(b - a) / 2
 
 
 @compiled
