@@ -62,9 +62,9 @@ class Sign:
     def survives(self) -> bool | None:
         """Whether a sign as the paper's is still that, by 5 % or more with its whole interval,
         beyond every control and, in dynamics, under every setting of DSA; None where it is not as
-        the paper's.
+        the paper's, or has no control.
         """
-        if self.side != AS_PAPER:
+        if self.side != AS_PAPER or not self.controls:
             return None
         beyond = [shown.low for shown in self.beyond.values()]
         sure = all(low is not None and low > 0 for low in beyond)
