@@ -84,6 +84,11 @@ VALUES = {
         {"networks": 1, "knob_networks": 1, "training_steps": 2},
         {"networks": 4, "training_steps": 20, "gammas": [], "l1": [], "orders": 0},
     ],
+    "knobs": [{"networks": 1, "hidden_size": 8, "dsa_trials": 16, "gammas": []}],
+    "three_levels": [
+        {"networks": 1, "hidden_size": 8, "widths": [8]},
+        {"networks": 2, "hidden_size": 12, "rank": 3, "grid_ranks": [3], "widths": [8]},
+    ],
     "copy_task": [
         COPY | {"networks": 2, "sizes": [4], "symbols": 1, "channels": 1, "replay": 8},
         COPY
