@@ -30,7 +30,7 @@ _OURS = {
     "delayed_discrimination": _Settings(5e-3, 64, most=6000),
     "sine_generation": _Settings(1e-3, 32),
     "path_integration": _Settings(
-        5e-3, 64, 16_000, 8, clip_norm=1.0, falls=((3 / 16, 1), (3 / 8, 0.4), (7 / 16, 0.1))
+        5e-3, 64, 16_000, 8, clip_norm=1.0, falls=((0.25, 1), (0.375, 0.4), (0.375, 0.1))
     ),
 }
 
@@ -77,8 +77,8 @@ def degeneracy_recipe(
     learning rates (5e-3; 1e-3 for sines), trials a step (32; 64 for delayed discrimination and path
     integration), epochs of 20 steps (8 for path integration), at most 4,000 steps (6,000 for
     delayed discrimination, 16,000 for path integration), gradients of each array clipped to a norm
-    of .1 (1 for path integration). Path integration has a rate that falls, 5e-3 for 3,000 steps,
-    2e-3 for 6,000 and 5e-4 for 7,000; the paper's is 1e-3, halved after 40 epochs of 128 steps
+    of .1 (1 for path integration). Path integration has a rate that falls, 5e-3 for 4,000 steps,
+    2e-3 for 6,000 and 5e-4 for 6,000; the paper's is 1e-3, halved after 40 epochs of 128 steps
     without a lower loss, over up to 1,000 epochs: ``phases=(Phase(128_000, 1e-3),),
     plateau=Plateau(0.5, 40), epoch_steps=128``.
 

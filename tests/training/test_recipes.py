@@ -36,7 +36,7 @@ def test_changes_win():
     recipe = degeneracy_recipe(FlipFlop(), phases=(Phase(7, 1e-3),), **changes)
     assert {name: getattr(recipe, name) for name in changes} == changes and recipe.steps == 7
     fall = degeneracy_recipe(PathIntegration(), steps=16, learning_rate=1.0).phases
-    assert fall == (Phase(3, 1.0), Phase(6, 0.4), Phase(7, 0.1))
+    assert fall == (Phase(4, 1.0), Phase(6, 0.4), Phase(6, 0.1))
     assert addition_recipe(100, embedding_size=None, activation="tanh").embedding_size is None
 
 
