@@ -36,7 +36,7 @@ MUP_RATES = {
     "flip_flop": 0.1,
     "delayed_discrimination": 0.015,
     "sine_generation": 0.03,
-    "path_integration": 0.06,
+    "path_integration": 0.3,
 }
 """η₀ of the maximal-update parameterisation: ours, found on three seeds at γ = 1 and 64 units."""
 MOST_STEPS = {"sine_generation": 10_000}
