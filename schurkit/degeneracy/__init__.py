@@ -9,4 +9,5 @@ from .operators import Operators, delay_operators, hidden_trajectories, operator
 from .pif import PIF, pif_distances
 from .profile import Profiles, profile_distances
 from .relation import Relation, relation
+from .shapes import Shapes, shape_distances
 from .spread import BehaviouralSpread, behavioural_spread

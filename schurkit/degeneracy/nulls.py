@@ -104,3 +104,34 @@ def time_shuffled(trajectories, *, seed: int = 0) -> np.ndarray:
         order = np.argsort(words, axis=1, kind="stable")
         state[:] = np.take_along_axis(state, order[..., None], axis=1)
     return read_only(states)
+
+
+def side_by_side(rnn: RNN, copies: int) -> RNN:
+    """Independent copies: networks made of `copies` of the stack's networks that do not know of
+    each other, each with its own inputs and outputs.
+
+    Network k holds the stack's networks k, k + 1, … (from the first again after the last), whose
+    labels are its own label, a tuple. What harder tasks do to a spread without any change of the
+    solutions shows here: compare with networks trained on `copies` channels.
+
+    Raises
+    ------
+    InputError : more copies than networks.
+    """
+    integer(copies, "copies", at_least=1, at_most=len(rnn))
+    held = (np.arange(len(rnn))[:, None] + np.arange(copies)) % len(rnn)
+
+    def placed(array):
+        rows, columns = array.shape[1:]
+        blocks = np.zeros((len(rnn), copies, rows, copies, columns), array.dtype)
+        for k in range(copies):
+            blocks[:, k, :, k] = array[held[:, k]]
+        return blocks.reshape(len(rnn), copies * rows, copies * columns)
+
+    arrays = {
+        name: placed(array) if array.ndim == 3 else array[held].reshape(len(rnn), -1)
+        for name, array in rnn.arrays.items()
+    }
+    labels = tuple(tuple(rnn.labels[i] for i in some) for some in held)
+    leak = np.tile(rnn.leak, copies) if np.ndim(rnn.leak) else rnn.leak
+    return replace(rnn, leak=leak, labels=labels, **arrays)

@@ -20,7 +20,6 @@ from schurkit.intervals import (
     FEWEST,
     Interval,
     jackknife,
-    means_without,
     percentiles,
     without_ends,
 )
@@ -57,6 +56,7 @@ def _ratio(spread, centre):
 
 
 STATISTICS = {"std": _std, "cv": _cv, "robust": _robust, "mean": lambda x: x.mean(axis=1)}
+STATISTICS["std of each"] = lambda x: np.sqrt(x.var(axis=1).mean(axis=-1))
 
 
 # --------------------------------------------------------------------------- the losses of networks
@@ -176,7 +176,8 @@ def pairs(distances, labels: Sequence[Hashable]) -> Sample:
     Parameters
     ----------
     distances : (networks, networks), symmetric with a zero diagonal; at least 3 networks.
-    labels : one a network, mostly its seed.
+    labels : one a network, mostly its seed; or a tuple of those that it is made of
+        (`schurkit.degeneracy.nulls.side_by_side`): pairs that share one then do not count.
 
     Examples
     --------
@@ -185,33 +186,54 @@ def pairs(distances, labels: Sequence[Hashable]) -> Sample:
     1.0
     """
     D = real_array(distances, "distances", ("networks", "networks"), dtype=np.float64)
-    n = _counted(len(D), labels)
-    without = means_without(D).tolist()
-    return Sample(float(D.sum() / (n * (n - 1))), dict(zip(labels, without)))
+    _counted(len(D), labels)
+    held = [set(one) if isinstance(one, tuple) else {one} for one in labels]
+    apart = np.array([[not a & b for b in held] for a in held])
+
+    def mean(kept):
+        counted = apart & np.outer(kept, kept)
+        return float(D[counted].mean()) if counted.any() else float("nan")
+
+    seeds = dict.fromkeys(seed for one in held for seed in one)
+    without = {seed: mean(np.array([seed not in one for one in held])) for seed in seeds}
+    return Sample(mean(np.ones(len(D), bool)), without)
 
 
 def spread(values, labels: Sequence[Hashable], statistic: str = "std") -> Sample:
     """A statistic of one number a network: "std" (population), "cv" = std/mean, "robust" = 1.4826 ·
-    median absolute deviation, or "mean".
+    median absolute deviation, or "mean"; of several numbers a network, (networks, numbers), "std of
+    each": the root of the mean variance over networks.
     """
     measure = STATISTICS[one_of(statistic, "statistic", STATISTICS)]
-    x = real_array(values, "values", ("networks",), dtype=np.float64)
-    others = np.stack([np.delete(x, i) for i in range(_counted(len(x), labels))])
+    axes = ("networks", "numbers") if statistic == "std of each" else ("networks",)
+    x = real_array(values, "values", axes, dtype=np.float64)
+    others = np.stack([np.delete(x, i, axis=0) for i in range(_counted(len(x), labels))])
     return Sample(float(measure(x[None])[0]), dict(zip(labels, measure(others).tolist())))
 
 
 def over(sample: Sample, null: Sample) -> Sample:
     """A measure relative to the same measure of a null with the same labels, seed by seed."""
+    return _with_null(sample, null, lambda a, b: a / b if b > 0 else float("nan"))
+
+
+def above(sample: Sample, null: Sample) -> Sample:
+    """What a measure has beyond the same measure of a null with the same labels, seed by seed."""
+    return _with_null(sample, null, lambda a, b: a - b)
+
+
+def _with_null(sample, null, put) -> Sample:
     if set(sample.without) != set(null.without):
-        raise InputError("over needs a measure and a null of the same networks.")
+        raise InputError("a measure and its null must be of the same networks.")
+    without = {seed: put(value, null.without[seed]) for seed, value in sample.without.items()}
+    return Sample(put(sample.value, null.value), without)
 
-    def ratio(a, b):
-        return a / b if b > 0 else float("nan")
 
-    return Sample(
-        ratio(sample.value, null.value),
-        {seed: ratio(value, null.without[seed]) for seed, value in sample.without.items()},
-    )
+def interval_of(sample: Sample, *, level: float = 0.95) -> Interval:
+    """The measure itself with a jackknife t interval over its networks; no ends below 10."""
+    left, n = np.array(list(sample.without.values())), sample.networks
+    if n < FEWEST or not (np.isfinite(sample.value) and np.isfinite(left).all()):
+        return without_ends(sample.value, n, level)
+    return jackknife(sample.value, left, n, level)
 
 
 def contrast(terms: Sequence[tuple[Sample, Sample]], *, level: float = 0.95) -> Interval:

@@ -2,9 +2,10 @@
 levels, and how a sign is judged.
 """
 
-from schurkit.degeneracy.spread import contrast, over, pairs, power, spread
+from schurkit.degeneracy.spread import above, contrast, interval_of, over, pairs, power, spread
 
 from .knobs import (
+    EPOCH,
     KNOBS,
     TASKS,
     Design,
@@ -13,7 +14,8 @@ from .knobs import (
     KnobSetting,
     Results,
     mup_recipe,
-    paper_measures,
+    plain_recipe,
     run,
 )
 from .measured import SAMPLES, Dynamics, Levels, levels, levels_in_store
+from .signs import SMALLEST, Sign, side, signs

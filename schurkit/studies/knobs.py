@@ -1,5 +1,5 @@
-"""The knobs of degeneracy: which task and recipe each level of each knob stands for, and which way
-each measure goes over the levels.
+"""The knobs of degeneracy: which task and recipe each level of each knob stands for, and what was
+measured there; `signs` says which way it goes.
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from time import perf_counter
 
-from schurkit.checks import integer, number, one_of
+from schurkit.checks import InputError, integer, number, one_of
 from schurkit.degeneracy.spread import Sample, contrast
 from schurkit.intervals import Interval
 from schurkit.training import (
-    Phase,
     Recipe,
     Store,
     Study,
@@ -21,7 +20,7 @@ from schurkit.training import (
     train_all,
 )
 
-from .measured import SAMPLES, Dynamics, Levels, levels_in_store
+from .measured import SAMPLES, Dynamics, Levels, levels_in_store, reached
 
 TASKS = ("flip_flop", "delayed_discrimination", "sine_generation", "path_integration")
 COMPLEXITY = {
@@ -35,13 +34,19 @@ ONE = "delayed_discrimination"
 """The task of delay, auxiliary output and penalties."""
 MUP_RATES = {
     "flip_flop": 0.1,
-    "delayed_discrimination": 0.06,
+    "delayed_discrimination": 0.015,
     "sine_generation": 0.03,
-    "path_integration": 0.06,
+    "path_integration": 0.3,
 }
 """η₀ of the maximal-update parameterisation: ours, found on three seeds at γ = 1 and 64 units."""
 MOST_STEPS = {"sine_generation": 10_000}
 """Instead of those of `degeneracy_recipe`: two sines at once take longer than 4,000 steps."""
+MUP_LEAKS = {"path_integration": 0.1}
+"""The time constant of the parameterisation, where it is not 1 (arXiv:2410.03972, B.4)."""
+EPOCH = 5
+"""Steps of an epoch, where the learning rate does not hang on epochs. Fast networks go on learning
+while an epoch ends: with epochs of 20 steps the flip-flop at γ = 2 stops at half its threshold.
+"""
 LEAST_SHARE = 0.5
 """A level at which fewer of the networks reach the training threshold is not a knob's highest one.
 """
@@ -54,20 +59,35 @@ def mup_recipe(task, width: int, gamma: float, **changes) -> Recipe:
     Its learning rate is γ η₀ with η₀ of `MUP_RATES`; rates of weights follow `Recipe.rule`. The
     start is N(0, 1/N) for W_rec.
     """
+    plain, leak = plain_recipe(task, width), MUP_LEAKS.get(task.name, 1.0)
+    scale = MUP_RATES[task.name] / plain.phases[0].learning_rate
     fields = {
-        "phases": (Phase(_phase(task).steps, MUP_RATES[task.name]),),
+        "phases": tuple(replace(p, learning_rate=scale * p.learning_rate) for p in plain.phases),
+        "leak": leak,
+        "form": "rate" if leak == 1 else "voltage",
         "construction": "mup",
         "gamma": float(gamma),
         "clip_norm": None,
         "biases": False,
         "bias_start": "zero",
     }
-    return degeneracy_recipe(task, width, **fields | changes)
+    return plain_recipe(task, width, **fields | changes)
 
 
-def _phase(task) -> Phase:
-    phase = degeneracy_recipe(task).phases[0]
-    return replace(phase, steps=MOST_STEPS.get(task.name, phase.steps))
+def plain_recipe(task, width: int, **changes) -> Recipe:
+    """`degeneracy_recipe`, with epochs of `EPOCH` steps where it has no plateau, every output by
+    itself below the threshold in discrimination, whose outputs can be of two kinds, and the steps
+    of `MOST_STEPS`.
+    """
+    recipe = degeneracy_recipe(task, width, **changes)
+    if recipe.plateau is None:
+        recipe = replace(recipe, epoch_steps=EPOCH)
+    if task.name == ONE and recipe.until:
+        recipe = replace(recipe, until=replace(recipe.until, each=True))
+    if "phases" not in changes and task.name in MOST_STEPS:
+        first = replace(recipe.phases[0], steps=MOST_STEPS[task.name])
+        recipe = replace(recipe, phases=(first, *recipe.phases[1:]))
+    return recipe
 
 
 @dataclass(frozen=True)
@@ -199,7 +219,7 @@ class Design:
     def _plain(self, knob, task, level, fields=None, **changes) -> KnobSetting:
         """A setting with the paper's start, torch's default."""
         changed = replace(degeneracy_tasks()[task], **fields or {})
-        recipe = degeneracy_recipe(changed, self.hidden_size, phases=(_phase(changed),), **changes)
+        recipe = plain_recipe(changed, self.hidden_size, **changes)
         return self._setting(knob, task, level, changed, recipe)
 
     def _mup(self, knob, task, level, gamma, width) -> KnobSetting:
@@ -256,19 +276,21 @@ class Results:
     def contrast(
         self, knob: str, measure: str | Callable[[Levels], Sample | None], task: str | None = None
     ) -> Interval | None:
-        """Mean over tasks of the log ratio of a measure between the ends of a knob; None where
-        nothing can be compared.
+        """Log ratio of a measure between the ends of a knob in one task; None where nothing can be
+        compared.
 
         measure : one of `schurkit.studies.SAMPLES`, or a function from `Levels` to a sample.
-        task : this one alone.
+        task : may be left out where the knob is turned in one task. There is no mean over tasks:
+            they can go opposite ways.
         """
         read = SAMPLES[measure] if isinstance(measure, str) else measure
-        terms = []
-        for ends in self.ends(knob):
-            high, low = read(self.of(ends.high)), read(self.of(ends.low))
-            if task in (None, ends.task) and high is not None and low is not None:
-                terms.append((high, low))
-        return contrast(terms) if terms else None
+        ends = [one for one in self.ends(knob) if task in (None, one.task)]
+        if len(ends) > 1:
+            raise InputError(f"{knob} is turned in {len(ends)} tasks: name one.")
+        if not ends:
+            return None
+        high, low = read(self.of(ends[0].high)), read(self.of(ends[0].low))
+        return None if high is None or low is None else contrast([(high, low)])
 
     def rows(self) -> list[dict]:
         """Plain scalars of every setting, for tables; settings with too few networks say so."""
@@ -280,18 +302,6 @@ class Results:
         ]
 
 
-def paper_measures(knob: Knob) -> dict[str, tuple[str, int]]:
-    """Level of degeneracy → the paper's own measure of it (a name of `SAMPLES`) and the paper's
-    sign.
-    """
-    weights = "weights per n2" if knob.per_n2 else "weights"
-    return {
-        "dynamics": ("dynamics", knob.dynamics),
-        "weights": (weights, knob.weights),
-        "behaviour": ("behaviour", knob.behaviour),
-    }
-
-
 def run(
     design: Design, dynamics: Dynamics | None = None, *, store: Store | None = None, **options
 ) -> Results:
@@ -300,9 +310,28 @@ def run(
     """
     dynamics = dynamics or Dynamics()
     trained = train_all(list(design.studies), store=store)
+    by_study = {(one.task, one.recipe): one for one in trained}
     begun = perf_counter()
     found = {
-        (one.task, one.recipe): levels_in_store(one, dynamics, store=store, **options)
-        for one in trained
+        key: levels_in_store(one, dynamics, store=store, **_nulls(one, by_study), **options)
+        for key, one in by_study.items()
     }
     return Results(design, found, perf_counter() - begun)
+
+
+def _nulls(trained, by_study) -> dict:
+    """Of one study: the base task as a probe, where the inputs are its own, and the networks of one
+    channel that stand side by side.
+    """
+    task, field = trained.task, COMPLEXITY.get(trained.task.name)
+    base = degeneracy_tasks().get(task.name)
+    same = base is not None and base.input_size == task.input_size
+    more = {"probe": base} if same and base != task else {}
+    if field in ("bits", "channels") and getattr(task, field) > 1:
+        one = replace(task, **{field: 1})
+        there = by_study.get((one, plain_recipe(one, trained.recipe.hidden_size)))
+        alone = trained.recipe == plain_recipe(task, trained.recipe.hidden_size)
+        copied = reached(there)[0] if there and alone else None
+        if copied is not None and len(copied) > 2 * getattr(task, field):
+            more["copied"] = copied
+    return more

@@ -1,5 +1,5 @@
 """One setting of a knob, measured at every level at once: behaviour, dynamics, weights, profile,
-feature learning, with the untrained null. What was measured is put beside the trained networks, so
+feature learning, each beside its nulls. What was measured is put beside the trained networks, so
 that a study of hours goes on where it was stopped.
 """
 
@@ -19,12 +19,16 @@ from schurkit.degeneracy import (
     DSA,
     PIF,
     Profiles,
+    Shapes,
     dsa_distances,
+    hidden_trajectories,
     operators_of,
     pif_distances,
     profile_distances,
+    shape_distances,
 )
-from schurkit.degeneracy.spread import Sample, pairs, spread
+from schurkit.degeneracy.nulls import side_by_side
+from schurkit.degeneracy.spread import Sample, above, over, pairs, spread
 from schurkit.engine import rollout
 from schurkit.rnn import ARRAYS, RNN, Trials
 from schurkit.store import MEASURES, TRAINING, checksum, installed, key_of
@@ -46,7 +50,7 @@ class Dynamics:
     rank: int = 10
     delays: int = 5
     starts: int = 16
-    trials: int = 48
+    trials: int = 400
     score: str = "distance"
     others: tuple[tuple[int, int], ...] = ()
 
@@ -64,10 +68,16 @@ class Levels:
     labels : seeds that count.
     trained : how many networks were trained.
     hidden_size : their units.
-    losses, losses_within : (networks,) mean squared error on trials twice as long, and on held-out
-        trials as trained.
-    dsa, dsa_untrained : (delays, rank) → `DSA`, where the trajectories hold so many directions;
-        `lacking` says why not.
+    losses, losses_within : (networks, outputs) mean squared error on trials twice as long, and on
+        held-out trials as trained, of the outputs that all levels of the task have
+        (`shared_outputs`).
+    dsa : (delays, rank) → `DSA`, where the trajectories hold so many directions; `lacking` says why
+        not.
+    own : (delays, rank) → (2, networks) distance and angle of each network from itself on as many
+        other trials: the floor below which a distance says nothing.
+    dsa_untrained, dsa_probe, dsa_copies : `DSA` at the main (delays, rank) of the same seeds
+        untrained; on trials of `probe`, its own without; of independent copies, None without.
+    shapes : `Shapes` of the trajectories on the first `SHAPED` trials.
     pif, pif_untrained : `PIF`.
     profile : `Profiles` of the ablations, on the signed log scale; None where not asked for.
     change, change_relative : (networks,) ‖W_rec,T − W_rec,0‖_F, of what is trained, and relative to
@@ -83,7 +93,11 @@ class Levels:
     losses: np.ndarray
     losses_within: np.ndarray
     dsa: dict[tuple[int, int], DSA]
-    dsa_untrained: dict[tuple[int, int], DSA]
+    own: dict[tuple[int, int], np.ndarray]
+    dsa_untrained: DSA | None
+    dsa_probe: DSA | None
+    dsa_copies: DSA | None
+    shapes: Shapes
     pif: PIF
     pif_untrained: PIF
     profile: Profiles | None
@@ -106,12 +120,15 @@ class Levels:
         """
         return SAMPLES[one_of(measure, "measure", SAMPLES)](self)
 
-    def dsa_sample(
-        self, cell: tuple[int, int], score: str, untrained: bool = False
-    ) -> Sample | None:
-        """Mean DSA over pairs at one (delays, rank), by "distance" or "angle"."""
-        dsa = (self.dsa_untrained if untrained else self.dsa).get(cell)
-        return None if dsa is None else pairs(getattr(dsa, score), self.labels)
+    def dsa_sample(self, cell: tuple[int, int], score: str, excess: bool = True) -> Sample | None:
+        """Mean DSA over pairs at one (delays, rank), by "distance" or "angle"; `excess`: less the
+        mean distance of a network from itself on other trials.
+        """
+        if cell not in self.dsa:
+            return None
+        found = pairs(getattr(self.dsa[cell], score), self.labels)
+        own = spread(self.own[cell][SCORES.index(score)], self.labels, "mean")
+        return above(found, own) if excess else found
 
     def row(self) -> dict:
         """Plain scalars of this setting, one a measure, for tables."""
@@ -129,8 +146,16 @@ class Levels:
 
 
 def _over_networks(array: str, statistic: str = "mean"):
-    read = attrgetter(array)
-    return lambda levels: spread(read(levels), levels.labels, statistic)
+    """Of one number a network; the losses of several outputs count together but for "std of
+    each".
+    """
+
+    def measure(levels):
+        values = getattr(levels, array)
+        whole = values.ndim > 1 and statistic != "std of each"
+        return spread(values.mean(axis=1) if whole else values, levels.labels, statistic)
+
+    return measure
 
 
 def _over_pairs(distances: str):
@@ -138,8 +163,27 @@ def _over_pairs(distances: str):
     return lambda levels: pairs(read(levels), levels.labels)
 
 
-def _main_dsa(score: str, untrained: bool = False):
-    return lambda levels: levels.dsa_sample(levels.main, score, untrained)
+def _main_dsa(score: str, excess: bool = True):
+    return lambda levels: levels.dsa_sample(levels.main, score, excess)
+
+
+def _other_dsa(which: str):
+    """Mean DSA over pairs of another null or drive at the main (delays, rank)."""
+
+    def measure(levels):
+        dsa = getattr(levels, which)
+        return None if dsa is None else pairs(dsa.distance, dsa.labels)
+
+    return measure
+
+
+def _own(levels):
+    own = levels.own.get(levels.main)
+    return None if own is None else spread(own[0], levels.labels, "mean")
+
+
+def _beyond_within(levels):
+    return over(SAMPLES["loss"](levels), SAMPLES["loss within"](levels))
 
 
 def _profile_size(levels):
@@ -158,11 +202,18 @@ SAMPLES = {
     "behaviour": _over_networks("losses", "std"),
     "behaviour cv": _over_networks("losses", "cv"),
     "behaviour robust": _over_networks("losses", "robust"),
+    "behaviour per output": _over_networks("losses", "std of each"),
     "loss": _over_networks("losses"),
     "loss within": _over_networks("losses_within"),
+    "loss over within": _beyond_within,
     "dynamics": _main_dsa("distance"),
-    "dynamics angle": _main_dsa("angle"),
-    "dynamics untrained": _main_dsa("distance", untrained=True),
+    "dynamics raw": _main_dsa("distance", excess=False),
+    "dynamics own": _own,
+    "dynamics untrained": _other_dsa("dsa_untrained"),
+    "dynamics probe": _other_dsa("dsa_probe"),
+    "dynamics copies": _other_dsa("dsa_copies"),
+    "procrustes": _over_pairs("shapes.procrustes"),
+    "cka": _over_pairs("shapes.cka"),
     "weights": _over_pairs("pif.raw"),
     "weights per n2": _over_pairs("pif.per_n2"),
     "weights relative": _over_pairs("pif.relative"),
@@ -177,9 +228,13 @@ SAMPLES = {
     "alignment": _over_networks("alignment"),
     "steps": _over_networks("steps"),
 }
-"""Name → `Sample` of a `Levels`. "weights" is the paper's distance, "per n2" its scale across
-widths; "relative" and all "untrained" are ours.
+"""Name → `Sample` of a `Levels`. "dynamics" is what DSA has above the distance of a network from
+itself on other trials; "weights" is the paper's distance, "per n2" its scale across widths; all
+others are ours, but "behaviour" and "loss".
 """
+SCORES = ("distance", "angle")
+SHAPED = 100
+"""Trials whose trajectories are compared as shapes."""
 
 
 def levels(
@@ -189,8 +244,10 @@ def levels(
     pif_starts: int = 1,
     profile: bool = True,
     threshold: float = 0.9,
-    probes: int = 48,
+    kernel_trials: int = 8,
     test_trials: int = 128,
+    probe=None,
+    copied: RNN | None = None,
 ) -> Levels | None:
     """Measure the networks of one setting that reached the training threshold; None where fewer
     than three did.
@@ -202,45 +259,64 @@ def levels(
     dynamics : how DSA compares.
     pif_starts : of the matching of units.
     profile : also measure ablation profiles, with sectors at `threshold`.
-    probes : random signals for the kernels.
+    kernel_trials : trials of the tangent kernels, which are exact; 0 for none.
     test_trials : held-out trials for behaviour and profile.
+    probe : a task whose trials drive all levels alike, for DSA once more.
+    copied : networks of one channel of the task, as many of which as it has stand side by side for
+        the null of independent copies.
     """
     dynamics = dynamics or Dynamics()
     task, recipe = trained.task, trained.recipe
-    reached = trained.reached if recipe.until else trained.converged
-    which = np.flatnonzero(reached & (trained.stopped < 0))
-    if len(which) < 3:
+    rnn, which = reached(trained)
+    if rnn is None:
         return None
-    rnn = trained.rnn[which.tolist()]
     start = initial(task, recipe, rnn.labels)
-    drive, few, test = (
-        task.test_trials(*draw) for draw in ((dynamics.trials, 1), (8, 2), (test_trials,))
-    )
-    dsa, lacking = _dsa(rnn, drive, dynamics)
+    drive, test = task.test_trials(dynamics.trials, 1), task.test_trials(test_trials)
+    dsa, own, lacking = _dsa(rnn, drive, task.test_trials(dynamics.trials, 3), dynamics)
     factors = recipe.multipliers
     change = np.array([row.W_rec for row in weight_change(start, rnn, multipliers=factors)])
-    aligned = kernel_alignment(start, rnn, few, probes=probes, multipliers=factors)
     effects = ablation_profile(rnn, test, threshold=threshold, controls=()) if profile else None
-    W = start.W_rec
-    null = _pif_of_starts(W.tobytes(), W.shape, W.dtype.str, start.labels, pif_starts)
+    W, shared = start.W_rec, getattr(task, "shared_outputs", task.output_size)
+    probing = None if probe in (None, task) else probe.test_trials(dynamics.trials, 1)
+    copies = None if copied is None else side_by_side(copied, rnn.output_size)
     return Levels(
         labels=rnn.labels,
         trained=len(trained.rnn),
         hidden_size=rnn.hidden_size,
-        losses=mean_squared_errors(rnn, task.out_of_distribution().test_trials(test_trials)),
-        losses_within=mean_squared_errors(rnn, test),
+        losses=squared_errors(rnn, task.out_of_distribution().test_trials(test_trials))[:, :shared],
+        losses_within=squared_errors(rnn, test)[:, :shared],
         dsa=dsa,
-        dsa_untrained=_dsa(start, drive, dynamics)[0],
+        own=own,
+        dsa_untrained=_main(start, drive, dynamics),
+        dsa_probe=_main(rnn, probing, dynamics) if probing else dsa.get(dynamics.grid[0]),
+        dsa_copies=_main(copies, drive, dynamics),
+        shapes=shape_distances(hidden_trajectories(rnn, task.test_trials(SHAPED, 1)), rnn.labels),
         pif=pif_distances(rnn, starts=pif_starts),
-        pif_untrained=null,
+        pif_untrained=_pif_of_starts(W.tobytes(), W.shape, W.dtype.str, start.labels, pif_starts),
         profile=profile_distances(effects, transform="signed log") if profile else None,
         change=change,
         change_relative=change / (_norms(W) / factors.get("W_rec", 1.0)),
-        alignment=np.array([row.alignment for row in aligned]),
+        alignment=_alignment(start, rnn, task, kernel_trials, factors),
         steps=trained.steps[which].astype(float),
         norm=_norms(rnn.W_rec),
-        main=(dynamics.delays, dynamics.rank),
+        main=dynamics.grid[0],
         lacking=lacking,
+    )
+
+
+def reached(trained: Trained) -> tuple[RNN | None, np.ndarray]:
+    """The networks that reached the threshold, None where fewer than three did, and which."""
+    there = trained.reached if trained.recipe.until else trained.converged
+    which = np.flatnonzero(there & (trained.stopped < 0))
+    return (trained.rnn[which.tolist()] if len(which) >= 3 else None), which
+
+
+def _alignment(start, rnn, task, trials, factors):
+    if not trials:
+        return np.full(len(rnn), np.nan)
+    few = task.test_trials(trials, 2)
+    return np.array(
+        [row.alignment for row in kernel_alignment(start, rnn, few, multipliers=factors)]
     )
 
 
@@ -248,24 +324,38 @@ def _norms(W):
     return np.linalg.norm(W.astype(np.float64), axis=(1, 2))
 
 
-def mean_squared_errors(rnn: RNN, trials: Trials) -> np.ndarray:
-    """(networks,) mean squared error over trials, unmasked steps and outputs."""
+def squared_errors(rnn: RNN, trials: Trials) -> np.ndarray:
+    """(networks, outputs) mean squared error over trials and unmasked steps."""
     errors = (y.astype(np.float64) - trials.targets for y in rollout(rnn, trials).outputs)
-    return np.array([float((error[trials.counted] ** 2).mean()) for error in errors])
+    return np.array([(error[trials.counted] ** 2).mean(axis=0) for error in errors])
 
 
-def _dsa(rnn, drive, dynamics):
-    found, lacking = {}, {}
+def _dsa(rnn, drive, again, dynamics):
+    """DSA of all pairs in all cells, of each network with itself on other trials, and why not."""
+    found, own, lacking = {}, {}, {}
     for delays, rank in dynamics.grid:
         try:
-            operators = operators_of(rnn, drive, rank=rank, delays=delays)
+            two = [operators_of(rnn, one, rank=rank, delays=delays) for one in (drive, again)]
         except InputError as error:  # fewer directions than the rank: said in the chapter
             lacking[delays, rank] = str(error)
             continue
-        found[delays, rank] = dsa_distances(
-            operators, score=dynamics.score, rank=rank, delays=delays, starts=dynamics.starts
-        )
-    return found, lacking
+        how = {"score": dynamics.score, "rank": rank, "delays": delays, "starts": dynamics.starts}
+        found[delays, rank] = dsa_distances(two[0], **how)
+        each = [dsa_distances(np.stack(pair), **how) for pair in zip(*(o.values for o in two))]
+        own[delays, rank] = np.array([[d.distance[0, 1], d.angle[0, 1]] for d in each]).T
+    return found, own, lacking
+
+
+def _main(rnn, drive, dynamics) -> DSA | None:
+    """DSA at the main (delays, rank); None without networks, or with too few directions."""
+    if rnn is None:
+        return None
+    (delays, rank), starts = dynamics.grid[0], dynamics.starts
+    try:
+        operators = operators_of(rnn, drive, rank=rank, delays=delays)
+    except InputError:
+        return None
+    return dsa_distances(operators, score=dynamics.score, rank=rank, delays=delays, starts=starts)
 
 
 @lru_cache(maxsize=16)
@@ -277,8 +367,8 @@ def _pif_of_starts(content, shape, dtype, labels, starts):
 
 
 # ---------------------------------------------------------------------------------------- the store
-SCHEMA = 3
-KINDS = {kind.__name__: kind for kind in (Levels, DSA, PIF, Profiles)}
+SCHEMA = 4
+KINDS = {kind.__name__: kind for kind in (Levels, DSA, PIF, Profiles, Shapes)}
 
 
 class Measures(Store):
@@ -323,7 +413,9 @@ def _record(trained: Trained, dynamics: Dynamics, options: dict) -> dict:
     arrays = [getattr(trained.rnn, name) for name in ARRAYS]
     arrays += [trained.scores, trained.stopped, trained.steps, trained.reached]
     weights = [f"{array.dtype.str} {array.shape} {checksum(array.tobytes())}" for array in arrays]
-    task = trained.task
+    task, options = trained.task, dict(options)
+    if (copied := options.pop("copied", None)) is not None:
+        options["copied"] = [checksum(getattr(copied, n).tobytes()) for n in ("W_rec", "W_in")]
     record = {
         "schema": SCHEMA,
         "task": {"name": task.name, "class": type(task).__qualname__, **asdict(task)},

@@ -1,10 +1,9 @@
-"""How much a task asks for: output entropy and memory demand, in bits. Both are ours; the paper's
-formulas could not be read.
+"""How much a task asks for: the entropy of its outputs, in bits. Ours; the paper's formulas could
+not be read. What has to be held, and how long, is a matter of inputs over time that no count over
+single steps tells apart: it has no number here.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,57 +14,23 @@ from .base import Task
 from .flip_flop import FlipFlop
 
 
-@dataclass(frozen=True)
-class Complexity:
-    """output_entropy : H(Y_t), bits. memory_demand : I(Y_t; X_1:t−1 | X_t), bits. method : where
-    the two come from.
-    """
-
-    output_entropy: float
-    memory_demand: float
-    method: str
-
-
-def complexity(task: Task, *, bins: int = 16, trials: int = 4000, seed: int = 0) -> Complexity:
-    """Output entropy and memory demand of a task, pooled over the steps that count.
-
-    As the inputs so far determine the target, I(Y_t; X_1:t−1 | X_t) = H(Y_t | X_t): what the
-    present input leaves open.
-
-    The flip-flop has both in closed form: a channel is ±1, equally likely, or 0 before its first
-    pulse, and a step without a pulse leaves open which. Any other task is estimated by
-    `estimated_complexity`. How fine continuous outputs are binned sets the scale: compare tasks at
-    equal `bins` only.
+def output_entropy(task: Task, *, bins: int = 16, trials: int = 4000, seed: int = 0) -> float:
+    """H(Y_t) of a task, pooled over the steps that count, in bits: exact for the flip-flop, whose
+    channels are ±1, equally likely, or 0 before their first pulse; else `estimated_entropy`.
     """
     if type(task) is FlipFlop:
-        none, quiet = task.silent().mean(), 1 - task.pulses().mean()
-        demand = quiet * _three(none / quiet) if quiet > 0 else 0.0
-        return Complexity(task.bits * _three(none), task.bits * demand, "closed form")
-    return estimated_complexity(
-        task.test_trials(integer(trials, "trials", at_least=1), seed), bins=bins
-    )
+        return task.bits * _three(task.silent().mean())
+    trials = task.test_trials(integer(trials, "trials", at_least=1), seed)
+    return estimated_entropy(trials, bins=bins)
 
 
-def estimated_complexity(trials: Trials, *, bins: int = 16) -> Complexity:
-    """Plug-in estimate from trials: outputs and inputs in `bins` equal bins over their ranges
-    (fewer where they take fewer values).
-
-    H(Y_t) is the sum over outputs, as if they were independent: an **upper bound**, exact for
-    independent channels. H(Y_t | X_t) is, for each output, the least H(Y | X_k) over single input
-    channels k: an upper bound too, exact where one channel tells all that the present input can
-    tell.
+def estimated_entropy(trials: Trials, *, bins: int = 16) -> float:
+    """Plug-in estimate from trials, outputs in `bins` equal bins over their ranges (fewer where
+    they take fewer values), which set the scale of continuous outputs: the sum over outputs as if
+    they were independent, an **upper bound**, exact for independent channels.
     """
     integer(bins, "bins", at_least=2)
-    silence = [(0, 0)] * (trials.inputs.ndim - 2) + [(0, trials.autonomous), (0, 0)]
-    inputs = np.pad(trials.inputs, silence)[trials.counted]
-    X = [_binned(x, bins) for x in inputs.T]
-    output, demand = 0.0, 0.0
-    for y in trials.targets[trials.counted].T:
-        Y = _binned(y, bins)
-        output += _entropy(Y)
-        demand += min(_entropy(Y + x * (Y.max() + 1)) - _entropy(x) for x in X)
-    method = f"estimated from {len(trials)} trials in {bins} bins; upper bounds"
-    return Complexity(output, demand, method)
+    return sum(_entropy(_binned(y, bins)) for y in trials.targets[trials.counted].T)
 
 
 def _binned(values, bins):

@@ -22,14 +22,13 @@ class DelayedDiscrimination(DrawnTask):
     step delay + 1; the delay, uniform from `shortest` to `longest`, is the same for all channels of
     a trial, the amplitudes are independent. From the second pulse on, for `respond` steps, the
     target of each channel is the sign of f2 − f1; with `auxiliary`, as many further outputs are |f2
-    − f1|. Only those steps count.
+    − f1|/2. Only those steps count.
 
-    The paper's text does not state the layout of a trial. Ours: pulses of one step, five steps of
-    response, and **inputs and |f2 − f1| divided by `largest`**, so that they lie in [.2, 1] and [0,
-    .8] and tanh units are not driven into saturation. Amplitudes are uniform over all pairs at
-    least `gap` apart. The paper's text names no gap; ours is 1, as pairs that hardly differ make
-    the sign a matter of ever steeper readouts (64 units after 4,000 steps of 64 trials, two
-    networks: mean squared error .03–.04 with the gap, .17–.28 without).
+    The paper's text does not state the layout of a trial. Ours: pulses of one step and five steps
+    of response. Half of |f2 − f1| varies about as much as the sign does (variance .5 at gap 2, .7
+    at gap 1), so that one mean squared error asks for both; a tenth of it would ask for the sign
+    alone. Amplitudes are uniform over all pairs at least `gap` apart. The paper's text names no
+    gap; ours is 1, as pairs that hardly differ make the sign a matter of ever steeper readouts.
 
     Reference errors: the input determines the target, so an ideal observer has FVU 0; always
     predicting the mean has FVU 1; judging f2 alone, without memory, by whether it lies above the
@@ -64,7 +63,7 @@ class DelayedDiscrimination(DrawnTask):
 
     name = "delayed_discrimination"
     stream = "delayed discrimination"
-    version = 1
+    version = 2
     stop_mse = 0.01
 
     def __post_init__(self):
@@ -96,13 +95,16 @@ class DelayedDiscrimination(DrawnTask):
 
     @property
     def chance(self) -> float:
-        """Mean squared error of always predicting the mean target: 1 for a sign, w²/18 for |f2 −
-        f1| / largest.
-
-        w = (largest − smallest − gap) / largest is the width of what amplitudes are drawn from.
+        """Mean squared error of always predicting the mean target: 1 for a sign, w²/72 for |f2 −
+        f1|/2, with w = largest − smallest − gap.
         """
-        difference = ((self.largest - self.smallest - self.gap) / self.largest) ** 2 / 18
+        difference = (self.largest - self.smallest - self.gap) ** 2 / 72
         return (1 + difference) / 2 if self.auxiliary else 1.0
+
+    @property
+    def shared_outputs(self) -> int:
+        """The leading outputs that the task has with and without `auxiliary`."""
+        return self.channels
 
     def out_of_distribution(self) -> DelayedDiscrimination:
         """The same task with delays twice as long, both ends doubled."""
@@ -133,11 +135,11 @@ class DelayedDiscrimination(DrawnTask):
         first = self.smallest + x + np.where(rises, 0.0, self.gap)
         second = self.smallest + y + np.where(rises, self.gap, 0.0)
         since = np.arange(self.steps) - (1 + self.shortest + delays)[..., None]
-        inputs = np.where(since[..., None] == 0, (second / self.largest)[..., None, :], 0.0)
-        inputs[..., 0, :] = first / self.largest
+        inputs = np.where(since[..., None] == 0, second[..., None, :], 0.0)
+        inputs[..., 0, :] = first
         answers = np.where(rises, 1.0, -1.0)
         if self.auxiliary:
-            answers = np.concatenate([answers, np.abs(second - first) / self.largest], axis=-1)
+            answers = np.concatenate([answers, np.abs(second - first) / 2], axis=-1)
         targets = np.where(since[..., None] >= 0, answers[..., None, :], 0.0)
         mask = (since >= 0) & (since < self.respond)
         return Trials(inputs.astype(np.float32), targets.astype(np.float32), mask)

@@ -8,10 +8,12 @@ from functools import lru_cache
 import numpy as np
 
 from schurkit import random
-from schurkit.checks import integer, number
+from schurkit.checks import integer, number, one_of
 from schurkit.rnn import Trials
 
 from .base import DrawnTask
+
+HEADINGS = ("angles", "vector")
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,12 @@ class PathIntegration(DrawnTask):
     always how it moved, so that the target is the start plus the sum of the inputs, and walls need
     not be known.
 
-    The paper's text does not state the motion. Ours too: inputs are u (±1), s / `speed` (0 to 1)
-    and, at the first step only, the start divided by side/2 (±1). Targets are positions in the
-    box's own units, ±side/2, in which the paper's threshold of .05 is .6 % of the variance.
+    The paper's text does not state the motion; it names the inputs, angles and speed. Inputs here
+    are the azimuth of u divided by π, in 3 dimensions its elevation divided by π/2 (both ±1), s /
+    `speed` (0 to 1) and, at the first step only, the start divided by side/2 (±1); with
+    ``heading="vector"`` u itself stands in place of its angles. The scales are ours. Targets are
+    positions in the box's own units, ±side/2, in which the paper's threshold of .05 is .6 % of the
+    variance.
 
     Reference errors: the input determines the target, so an ideal observer has FVU 0; always
     predicting the mean has FVU 1.
@@ -40,6 +45,7 @@ class PathIntegration(DrawnTask):
     side : of the box.
     speed : largest step, at most side/2.
     turning : of the heading a step.
+    heading : how it is told, "angles" or "vector".
     threshold : FVU on held-out trials up to which a network counts as converged (ours).
     stop_mse : the paper's training threshold.
 
@@ -47,7 +53,7 @@ class PathIntegration(DrawnTask):
     --------
     >>> trials = PathIntegration(dimensions=3).test_trials(5)
     >>> trials.inputs.shape, trials.targets.shape
-    ((5, 100, 7), (5, 100, 3))
+    ((5, 100, 6), (5, 100, 3))
     """
 
     dimensions: int = 2
@@ -55,11 +61,12 @@ class PathIntegration(DrawnTask):
     side: float = 10.0
     speed: float = 0.5
     turning: float = 0.3
+    heading: str = "angles"
     threshold: float = 0.05
 
     name = "path_integration"
     stream = "path integration"
-    version = 1
+    version = 2
     stop_mse = 0.05
 
     def __post_init__(self):
@@ -68,10 +75,11 @@ class PathIntegration(DrawnTask):
         number(self.side, "side", above=0)
         number(self.speed, "speed", above=0, at_most=self.side / 2)
         number(self.turning, "turning", at_least=0)
+        one_of(self.heading, "heading", HEADINGS)
 
     @property
     def input_size(self) -> int:
-        return 2 * self.dimensions + 1
+        return 2 * self.dimensions + (self.heading == "vector")
 
     @property
     def output_size(self) -> int:
@@ -89,7 +97,7 @@ class PathIntegration(DrawnTask):
         return "path_integration", (self.side, self.speed, self.turning)
 
     def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
-        d, half = self.dimensions, self.side / 2
+        d, half, told = self.dimensions, self.side / 2, self.input_size - self.dimensions - 1
         start = (random.uniform(seeds, f"{stream} place", step, (trials, d)) * 2 - 1) * half
         turns = random.normal(seeds, stream, step, (trials, self.steps, d))
         speeds = random.uniform(seeds, f"{stream} speed", step, (trials, self.steps)) * self.speed
@@ -102,9 +110,10 @@ class PathIntegration(DrawnTask):
             speed = speeds[..., t, None]
             heading = np.where(np.abs(place + speed * heading) > half, -heading, heading)
             place = place + speed * heading
-            inputs[..., t, :d], targets[..., t, :] = heading, place
-        inputs[..., d] = speeds / self.speed
-        inputs[..., 0, d + 1 :] = start / half
+            inputs[..., t, :told] = heading if self.heading == "vector" else _angles(heading)
+            targets[..., t, :] = place
+        inputs[..., told] = speeds / self.speed
+        inputs[..., 0, told + 1 :] = start / half
         return Trials(inputs, targets)
 
 
@@ -114,6 +123,15 @@ def _unit(v):
     for k in range(v.shape[-1]):
         square = square + v[..., k] * v[..., k]
     return v / np.sqrt(square)[..., None]
+
+
+def _angles(heading):
+    """Azimuth / π and, of three coordinates, elevation / (π/2)."""
+    azimuth = np.arctan2(heading[..., 1], heading[..., 0])
+    if heading.shape[-1] == 2:
+        return azimuth[..., None]
+    level = np.sqrt(heading[..., 0] * heading[..., 0] + heading[..., 1] * heading[..., 1])
+    return np.stack([azimuth, np.arctan2(heading[..., 2], level)], axis=-1)
 
 
 @lru_cache

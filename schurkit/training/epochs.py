@@ -34,9 +34,11 @@ class Epochs:
         """Add the losses of one step, (some networks,), of the networks at these positions."""
         self.sums[network] += losses
 
-    def close(self, alive, rate: float) -> np.ndarray:
+    def close(self, alive, rate: float, errors=None) -> np.ndarray:
         """End an epoch of the networks at positions `alive`, at the phase's learning rate; returns
         which of them are done.
+
+        errors : gives the errors of the outputs of one of the networks, where they count.
         """
         means = self.sums[alive] / self.steps
         self.sums[:] = 0
@@ -44,7 +46,11 @@ class Epochs:
             self._reduce(alive, means, rate)
         if not self.until:
             return np.zeros(len(alive), bool)
-        self.below[alive] = np.where(means < self.until.loss, self.below[alive] + 1, 0)
+        low = means < self.until.loss
+        if self.until.each:
+            for i in np.flatnonzero(low):
+                low[i] = (errors(alive[i]) < self.until.loss).all()
+        self.below[alive] = np.where(low, self.below[alive] + 1, 0)
         return self.below[alive] >= self.until.patience
 
     def _reduce(self, alive, means, rate):

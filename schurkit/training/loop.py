@@ -6,11 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from schurkit.checks import InputError
+from schurkit.engine import rollout
 from schurkit.engine.base import Engine, Weights
+from schurkit.rnn import RNN
 
 from .constructions import Parameters, construction
 from .epochs import Epochs
@@ -19,6 +22,8 @@ from .trainers import trainer_for
 
 LOSS_EVERY = 20
 """The loss curve holds the mean training loss of each 20 steps."""
+JUDGED = 256
+"""Trials on which `Until.each` judges the outputs."""
 
 
 class Stopped(Exception):
@@ -70,7 +75,7 @@ class _Fit:
     """One call of `fit`."""
 
     def __init__(self, task, recipe, seeds, engine, tick):
-        self.task, self.recipe, self.seeds = task, recipe, seeds
+        self.task, self.recipe, self.seeds, self.engine = task, recipe, seeds, engine
         self.trainer = trainer_for(task, recipe, engine, seeds)
         self.epochs = Epochs(recipe, len(seeds))
         self.log = _Log(recipe, len(seeds), tick, self.epochs)
@@ -110,9 +115,19 @@ class _Fit:
             step += count
             self._keep(step)
             if self.epochs.next_end(step - 1) == step:
-                there = self.alive[self.epochs.close(self.alive, rate)]
+                done = self.epochs.close(self.alive, rate, partial(self._errors, task, step))
+                there = self.alive[done]
                 self.steps[there], self.reached[there] = step, True
                 self.alive = np.setdiff1d(self.alive, there)
+
+    def _errors(self, task, step, network) -> np.ndarray:
+        """(outputs,) mean squared error of one network on trials that it has not seen."""
+        weights, recipe = whole(self.recipe, self.trainer.weights(network))[0], self.recipe
+        kind = {name: getattr(recipe, name) for name in ("activation", "leak", "form")}
+        trials = task.batch([self.seeds[network]], step, JUDGED)
+        outputs = rollout(RNN(**weights, **kind), trials, engine=self.engine.name).outputs
+        error = outputs.astype(np.float64) - trials.targets
+        return (error[np.broadcast_to(trials.counted, error.shape[:3])] ** 2).mean(axis=0)
 
     def _keep(self, step):
         if step in self.recipe.checkpoints:

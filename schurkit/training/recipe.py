@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 
-from schurkit.checks import InputError, integer, number, one_of
+from schurkit.checks import InputError, boolean, integer, number, one_of
 from schurkit.engine.base import LOSSES, TRAINABLE, ArrayRule, Rule, Spec
 from schurkit.rnn import FORMS
 
@@ -39,14 +39,19 @@ class Phase:
 class Until:
     """When a network has learned enough: its training loss, the mean over an epoch, is below `loss`
     for `patience` epochs in a row.
+
+    each : and so is the mean squared error of every output by itself, on fresh trials (a mean over
+        outputs can be low while one of them is not learned).
     """
 
     loss: float
     patience: int = 3
+    each: bool = False
 
     def __post_init__(self):
         number(self.loss, "until.loss", above=0)
         integer(self.patience, "until.patience", at_least=1)
+        boolean(self.each, "until.each")
 
 
 @dataclass(frozen=True)

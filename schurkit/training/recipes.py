@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schurkit.checks import InputError, integer
+from schurkit.checks import InputError, integer, number
 from schurkit.tasks import DelayedDiscrimination, FlipFlop, PathIntegration, SineGeneration
 
-from .recipe import Phase, Plateau, Recipe, Until
+from .recipe import Phase, Recipe, Until
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class _Settings:
     most: int = 4000
     epoch_steps: int = 20
     clip_norm: float = 0.1
-    plateau: Plateau | None = None
+    falls: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
+    """Shares of the steps, and what the rate is multiplied by in each."""
 
 
 _OURS = {
@@ -29,7 +30,7 @@ _OURS = {
     "delayed_discrimination": _Settings(5e-3, 64, most=6000),
     "sine_generation": _Settings(1e-3, 32),
     "path_integration": _Settings(
-        5e-3, 128, most=6000, epoch_steps=4, clip_norm=1.0, plateau=Plateau(0.5, 40)
+        5e-3, 64, 16_000, 8, clip_norm=1.0, falls=((0.25, 1), (0.375, 0.4), (0.375, 0.1))
     ),
 }
 
@@ -57,27 +58,37 @@ def degeneracy_tasks() -> dict:
     return {task.name: task for task in tasks}
 
 
-def degeneracy_recipe(task, hidden_size: int = 64, **changes) -> Recipe:
+def degeneracy_recipe(
+    task,
+    hidden_size: int = 64,
+    *,
+    steps: int | None = None,
+    learning_rate: float | None = None,
+    **changes,
+) -> Recipe:
     """The recipe of the study of solution degeneracy, where it is known: stop once the training
     loss is below the task's `stop_mse`.
 
     The paper's: h_t = tanh(W_rec h_t−1 + W_in x_t + b), every weight and bias from Unif(±N^-1/2),
     h_0 = 0, Adam without weight decay, stop at a mean squared error below the task's threshold
-    after a patience of 3 epochs; for path integration a rate halved on a plateau of 40 epochs.
+    after a patience of 3 epochs.
 
     Ours, where its text is silent or its sizes take minutes a network: 64 units (128 there),
-    learning rates (5e-3; 1e-3 for sines), trials a step (32; 64 for delayed discrimination, 128 for
-    path integration), epochs of 20 steps (4 for path integration), at most 4,000 steps (6,000 for
-    delayed discrimination and path integration), gradients of each array clipped to a norm of .1 (1
-    for path integration). For path integration the paper has a rate of 1e-3, batches of 64 and up
-    to 1,000 epochs of 128 steps: for them pass ``phases=(Phase(128_000, 1e-3),), batch_size=64,
-    epoch_steps=128``.
+    learning rates (5e-3; 1e-3 for sines), trials a step (32; 64 for delayed discrimination and path
+    integration), epochs of 20 steps (8 for path integration), at most 4,000 steps (6,000 for
+    delayed discrimination, 16,000 for path integration), gradients of each array clipped to a norm
+    of .1 (1 for path integration). Path integration has a rate that falls, 5e-3 for 4,000 steps,
+    2e-3 for 6,000 and 5e-4 for 6,000; the paper's is 1e-3, halved after 40 epochs of 128 steps
+    without a lower loss, over up to 1,000 epochs: ``phases=(Phase(128_000, 1e-3),),
+    plateau=Plateau(0.5, 40), epoch_steps=128``.
 
     Parameters
     ----------
     task : with a `stop_mse`, as the four of `degeneracy_tasks` have; any other task needs
         ``until=Until(loss)`` among the changes.
     hidden_size : number of units N.
+    steps, learning_rate : at most so many, and the first rate, instead of ours; a rate that falls
+        does so at the same shares of the steps.
     changes : fields of `Recipe` that differ, e.g. ``nuclear=1e-4``, or ``construction="mup",
         gamma=2.0, clip_norm=None``.
 
@@ -88,7 +99,7 @@ def degeneracy_recipe(task, hidden_size: int = 64, **changes) -> Recipe:
     Examples
     --------
     >>> degeneracy_recipe(FlipFlop()).until
-    Until(loss=0.001, patience=3)
+    Until(loss=0.001, patience=3, each=False)
 
     Source: arXiv:2410.03972 (v3), of which no public code was found.
     """
@@ -107,16 +118,24 @@ def degeneracy_recipe(task, hidden_size: int = 64, **changes) -> Recipe:
     ours = _OURS.get(getattr(task, "name", ""), _Settings())
     fields = {
         "construction": "default",
-        "phases": (Phase(ours.most, ours.learning_rate),),
+        "phases": _phases(ours, steps, learning_rate),
         "batch_size": ours.batch_size,
         "clip_norm": ours.clip_norm,
         "biases": True,
         "bias_start": "uniform",
         "until": None if stop is None else Until(stop, patience=3),
-        "plateau": ours.plateau,
         "epoch_steps": ours.epoch_steps,
     }
     return Recipe(hidden_size, **fields | changes)
+
+
+def _phases(ours, steps, learning_rate) -> tuple[Phase, ...]:
+    steps = ours.most if steps is None else integer(steps, "steps", at_least=0)
+    rate = ours.learning_rate if learning_rate is None else learning_rate
+    counts = [round(share * steps) for share, _ in ours.falls]
+    counts[-1] += steps - sum(counts)
+    number(rate, "learning_rate", above=0)
+    return tuple(Phase(n, factor * rate) for n, (_, factor) in zip(counts, ours.falls))
 
 
 def suite_recipe(hidden_size: int = 64, steps: int = 3840, **changes) -> Recipe:

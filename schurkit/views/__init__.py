@@ -12,6 +12,7 @@ from .examples import examples
 from .form import schur, spectrum
 from .laws import laws
 from .profile import profile
+from .signs import signs
 from .states import states
 from .suite import suite
 from .sweeps import cuts, doses, over_time, thresholds
@@ -31,6 +32,7 @@ __all__ = [
     "profile",
     "raster",
     "schur",
+    "signs",
     "spectrum",
     "states",
     "styled",

@@ -124,6 +124,7 @@ def _axis(ax, found, names, linear):
     ax.set_xticks(
         np.arange(len(names)) + middle, [f"without {n}" if len(names) <= 4 else n for n in names]
     )
+    ax.set_xlim(left=min(-0.3, ax.get_xlim()[0]))  # also where the first sector is empty
     ax.set_ylabel(found.metric.cost)
     if len(names) > 4:
         ax.set_xlabel("removed couplings")

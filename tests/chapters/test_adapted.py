@@ -7,7 +7,15 @@ from rerun import chapter, false_sentences, run
 
 from schurkit import nb
 
-TASK_CHAPTERS = ("copy_task", "flip_flop", "sine", "context_integration", "your_own_task")
+TASK_CHAPTERS = (
+    "copy_task",
+    "flip_flop",
+    "sine",
+    "context_integration",
+    "delayed_discrimination",
+    "path_integration",
+    "your_own_task",
+)
 START = """
 import numpy as np
 rng = np.random.default_rng({seed})

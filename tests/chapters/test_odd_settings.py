@@ -23,6 +23,12 @@ HERE = {
         "tasks, trained, good, trials = {}, {}, {'mine': good}, {'mine': trials}",
         {"draws": 2, "amplitudes": [1.0, 0.001], "retraining_steps": 3},
     ),
+    "is_the_profile_degenerate": (
+        "trained, design, good = {}, None, {'mine': good, 'others': good[:3]}\n"
+        "good = {name: rnn for name, rnn in good.items() if len(rnn) > 1}\n"
+        "trials = dict.fromkeys(good, trials)",
+        {"orders": 2},
+    ),
     "your_own_network": (
         "models, own = None, sk.rollout(good[0], trials).outputs[0]",
         {"draws": 3},
@@ -66,6 +72,23 @@ VALUES = {
     "context_integration": [
         {"steps": 2, "training_steps": 300, "noise": 0.0},
         {"steps": 6, "training_steps": 2, "drift": 0.0, "threshold": 0.99, "networks": 1},
+    ],
+    "delayed_discrimination": [
+        {"channels": 2, "shortest": 0, "longest": 1, "training_steps": 2, "networks": 1},
+        {"training_steps": 100, "threshold": 0.99, "gap": 7.9, "reading_networks": 1},
+    ],
+    "path_integration": [
+        {"dimensions": 3, "steps": 1, "training_steps": 2, "networks": 1},
+        {"heading": "vector", "steps": 3, "training_steps": 100, "reading_networks": 1},
+    ],
+    "is_the_profile_degenerate": [
+        {"networks": 1, "knob_networks": 1, "training_steps": 2},
+        {"networks": 4, "training_steps": 20, "gammas": [], "l1": [], "orders": 0},
+    ],
+    "knobs": [{"networks": 1, "hidden_size": 8, "dsa_trials": 16, "gammas": []}],
+    "three_levels": [
+        {"networks": 1, "hidden_size": 8, "widths": [8]},
+        {"networks": 2, "hidden_size": 12, "rank": 3, "grid_ranks": [3], "widths": [8]},
     ],
     "copy_task": [
         COPY | {"networks": 2, "sizes": [4], "symbols": 1, "channels": 1, "replay": 8},
@@ -141,9 +164,7 @@ def of_values(name, which):
             cell for cell in notebook["cells"] if "networks" in cell["metadata"].get("tags", [])
         ]
         cell["source"] = SHORT_COPY.format(steps=200 if which == 0 else 3) + "".join(cell["source"])
-    return notebook, (
-        SMALL if name in ("flip_flop", "sine", "context_integration") else {}
-    ) | parameters
+    return notebook, ({} if name in ("copy_task", "many_seeds", "how_fast") else SMALL) | parameters
 
 
 @pytest.mark.book

@@ -7,7 +7,16 @@ import pytest
 from scipy.stats import t
 
 from schurkit import InputError
-from schurkit.degeneracy.spread import Sample, contrast, over, pairs, power, spread
+from schurkit.degeneracy.spread import (
+    Sample,
+    above,
+    contrast,
+    interval_of,
+    over,
+    pairs,
+    power,
+    spread,
+)
 
 
 def points(networks, seed, scale=1.0):
@@ -76,6 +85,23 @@ def test_what_a_null_does_too_cancels():
     assert high.without[3] == pytest.approx(ratio)
 
 
+def test_what_is_above_a_null_and_its_interval():
+    D, null = points(12, 0), spread(np.full(12, 0.3), range(12), "mean")
+    found, whole = above(pairs(D, range(12)), null), pairs(D, range(12))
+    assert found.value == pytest.approx(whole.value - 0.3)
+    ends = [interval_of(one) for one in (found, whole)]
+    assert ends[0].high - ends[0].low == pytest.approx(ends[1].high - ends[1].low)
+    assert interval_of(pairs(points(9, 0), range(9))).low is None
+
+
+def test_independent_outputs_spread_by_themselves_as_one_does_and_their_mean_less():
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    one, each = spread(x[:, 0], range(60)), spread(x, range(60), "std of each")
+    assert contrast([(each, one)]).low < 0 < contrast([(each, one)]).high
+    together = contrast([(spread(x.mean(axis=1), range(60)), one)])
+    assert together.high < 0 and together.low < -np.log(2) < together.high
+
+
 def test_power_grows_with_networks_and_with_the_change():
     losses = [np.random.default_rng(k).normal(size=30) for k in range(4)]
     few, many = power(losses, networks=10), power(losses, networks=60, draws=200)
@@ -95,7 +121,7 @@ def test_power_grows_with_networks_and_with_the_change():
         (lambda: spread(np.ones(4), range(4), "variance"), "statistic must be one of"),
         (
             lambda: over(Sample(1.0, {0: 1.0}), Sample(1.0, {1: 1.0})),
-            "over needs a measure and a null of the same networks",
+            "a measure and its null must be of the same networks",
         ),
         (lambda: contrast([]), "contrast needs at least one pair of settings; got none"),
         (lambda: contrast([(Sample(1.0, {}), Sample(1.0, {}))], level=0), "level"),

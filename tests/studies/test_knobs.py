@@ -9,6 +9,9 @@ from schurkit import InputError, rollout
 from schurkit.ablation import ablation_profile
 from schurkit.claims import load_claims
 from schurkit.degeneracy import dsa_distances, operators_of, pif_distances, profile_distances
+from schurkit.engine import choose
+from schurkit.engine.base import weights_of
+from schurkit.intervals import Interval
 from schurkit.studies import (
     KNOBS,
     SAMPLES,
@@ -18,13 +21,15 @@ from schurkit.studies import (
     contrast,
     levels,
     mup_recipe,
-    paper_measures,
+    plain_recipe,
     run,
+    signs,
 )
-from schurkit.tasks import FlipFlop
+from schurkit.studies.signs import AS_PAPER, FEW, OPEN, OPPOSITE, UNDEFINED, side
+from schurkit.tasks import DelayedDiscrimination, FlipFlop
 from schurkit.training import Store, degeneracy_recipe, initial
 
-BRIEF = {"probes": 4, "test_trials": 16}
+BRIEF = {"kernel_trials": 2, "test_trials": 16}
 SMALL = {
     "networks": 3,
     "hidden_size": 12,
@@ -32,7 +37,9 @@ SMALL = {
     "gammas": (1.0, 2.0),
     "widths": (12, 16),
     "auxiliary": False,
-    **dict.fromkeys(("tasks", "delays", "nuclear", "l1"), ()),
+    "bits": (1, 2),
+    "tasks": ("flip_flop",),
+    **dict.fromkeys(("delays", "nuclear", "l1"), ()),
 }
 
 
@@ -55,13 +62,28 @@ QUICK = Dynamics(rank=4, delays=2, starts=8, trials=8, others=((1, 4), (2, 60)))
 # ----------------------------------------------------------------------------------------- settings
 
 
-def test_signs_are_those_of_the_ledger():
-    claims, measures = load_claims(), {knob.id: paper_measures(knob) for knob in KNOBS}
-    for knob, levels_of in measures.items():
-        for suffix, (level, (_, sign)) in zip(("", "b", "c"), levels_of.items()):
-            rule = claims[knob + suffix]
-            assert rule.key == f"knobs_{knob}_{level}" and rule.rule.number == sign
-    assert measures["D6"]["weights"][0] == "weights per n2"
+CLAIMS = [*("D1", "D1b", "D1c", "D4", "D4b", "D5", "D5b", "D5c", "D5d", "D6", "D6b", "D6c")]
+
+
+def test_signs_are_those_of_the_ledger(results):
+    claims, found = load_claims(), signs(results)
+    assert [one.claim for one in found] == [
+        "D1",
+        "D1b",
+        "D1c",
+        "D4",
+        "D4b",
+        "D5",
+        "D5b",
+        "D5c",
+        "D5d",
+        "D6",
+        "D6b",
+        "D6c",
+    ]
+    for one in found:
+        assert claims[one.claim].rule.number == one.paper and one.task == "flip_flop"
+    assert next(one for one in found if one.claim == "D6b").measure == "weights per n2"
 
 
 def test_richness_scales_rates_and_nothing_else():
@@ -71,11 +93,26 @@ def test_richness_scales_rates_and_nothing_else():
     assert high.until == degeneracy_recipe(FlipFlop()).until and not high.biases
 
 
+def test_the_gradient_sees_the_auxiliary_output_as_well_as_the_sign():
+    task = DelayedDiscrimination(gap=2.0, auxiliary=True)
+    start, trials = initial(task, plain_recipe(task, 24), range(5)), task.test_trials(500)
+    each = []
+    for output in range(2):  # what one output alone asks of the recurrent weights
+        targets = rollout(start, trials).outputs.copy()
+        targets[..., output] = trials.targets[..., output]
+        worker = choose("numpy").worker(plain_recipe(task, 24).spec)
+        inputs = np.broadcast_to(trials.inputs, (5, *trials.inputs.shape))
+        slopes = worker.gradients(weights_of(start), inputs, targets, trials.mask)[1]
+        each.append(np.linalg.norm(slopes["W_rec"], axis=(1, 2)).mean())
+    assert 0.5 < each[1] / each[0] < 10
+    assert plain_recipe(task, 24).until.each
+
+
 # -------------------------------------------------------------------------------------- one setting
 def test_a_setting_is_measured_as_its_parts_are(trained):
     rnn, start = trained.rnn, initial(trained.task, trained.recipe, trained.rnn.labels)
     for threshold in (0.9, 0.5):
-        found = levels(trained, QUICK, threshold=threshold, probes=4, test_trials=32)
+        found = levels(trained, QUICK, threshold=threshold, kernel_trials=2, test_trials=32)
         trials = trained.task.test_trials(32)
         profile = ablation_profile(rnn, trials, threshold=threshold, controls=())
         expected = profile_distances(profile, transform="signed log")
@@ -85,22 +122,24 @@ def test_a_setting_is_measured_as_its_parts_are(trained):
     assert trained.reached.all() and found.labels == rnn.labels and found.share == 1
     drive, size = trained.task.test_trials(8, 1), {"rank": 4, "delays": 2}
     for stack, dsa, pif in (
-        (rnn, found.dsa, found.pif),
+        (rnn, found.dsa[2, 4], found.pif),
         (start, found.dsa_untrained, found.pif_untrained),
     ):
         operators = operators_of(stack, drive, **size)
         again = dsa_distances(operators, score="distance", starts=8, **size)
-        assert np.array_equal(dsa[2, 4].distance, again.distance)
+        assert np.array_equal(dsa.distance, again.distance)
         assert np.array_equal(pif.raw, pif_distances(stack, starts=1).raw)
     trials = replace(trained.task, steps=20).test_trials(32)
     errors = (rollout(rnn, trials).outputs.astype(float) - trials.targets) ** 2
-    assert found.losses == pytest.approx(errors.mean(axis=(1, 2, 3)), rel=1e-6)
+    assert found.losses[:, 0] == pytest.approx(errors.mean(axis=(1, 2, 3)), rel=1e-6)
+    excess = found.sample("dynamics").value
+    assert excess == pytest.approx(found.row()["dynamics raw"] - found.own[2, 4][0].mean())
     change = np.linalg.norm(rnn.W_rec.astype(float) - start.W_rec, axis=(1, 2))
     assert found.change == pytest.approx(change, rel=1e-5)
     assert found.row()["change"] == pytest.approx(change.mean())
     assert (2, 60) in found.lacking and (2, 60) not in found.dsa
     assert found.dsa_sample((2, 60), "distance") is None
-    assert set(found.row()) >= set(SAMPLES)
+    assert set(found.row()) >= set(SAMPLES) - {"dynamics copies"}
 
 
 def test_networks_that_did_not_get_there_are_left_out(trained):
@@ -120,18 +159,18 @@ def results(tmp_path_factory):
 
 
 def test_a_design_is_run_and_its_ends_compared(results):
-    assert [len(results.settings(knob.id)) for knob in KNOBS] == [0, 0, 0, 2, 2, 0, 0]
-    assert len(results.found) == 3 and len(results.rows()) == 4
+    assert [len(results.settings(knob.id)) for knob in KNOBS] == [2, 0, 0, 2, 2, 0, 0]
+    assert len(results.found) == 5 and len(results.rows()) == 6
     (ends,) = results.ends("D6")
     assert (ends.low.level, ends.high.level) == (12, 16)
     found = results.contrast("D6", "weights per n2")
     high, low = (results.of(s) for s in (ends.high, ends.low))
     ratio = high.pif.per_n2.sum() / low.pif.per_n2.sum()
     assert found.mean == pytest.approx(np.log(ratio)) and found.low is None and found.n == 3
-    angle = lambda s: s.dsa_sample((1, 4), "angle")  # noqa: E731
+    angle = lambda s: s.dsa_sample((1, 4), "angle", excess=False)  # noqa: E731
     cell = results.contrast("D6", angle, "flip_flop")
     assert cell == contrast([(angle(high), angle(low))])
-    for absent in (("D1", "weights"), ("D6", "weights", "sine_generation")):
+    for absent in (("D2", "weights"), ("D6", "weights", "sine_generation")):
         assert results.contrast(*absent) is None
 
 
@@ -141,7 +180,7 @@ def test_a_level_that_few_networks_reach_is_no_end(results):
     for measured in (None, replace(results.found[key], trained=7)):
         poorer = replace(results, found=results.found | {key: measured})
         assert poorer.ends("D6") == [] and poorer.contrast("D6", "weights") is None
-        assert len(poorer.rows()) == 4
+        assert len(poorer.rows()) == 6
 
 
 @pytest.mark.parametrize(
@@ -157,4 +196,35 @@ def test_messages(changes, message):
         Design(**changes)
 
 
-BRIEF = {"probes": 4, "test_trials": 16}
+def test_there_is_no_mean_over_tasks(results):
+    two = replace(results.design, tasks=("flip_flop", "sine_generation"))
+    there = {s: results.of(results.settings("D1")[0]) for s in two.settings}
+    both = {(s.study.task, s.study.recipe): found for s, found in there.items()}
+    with pytest.raises(InputError, match="D1 is turned in 2 tasks: name one"):
+        replace(results, design=two, found=both).contrast("D1", "weights")
+
+
+@pytest.mark.parametrize(
+    "ends, n, word",
+    [
+        ((0.1, 0.2), 12, AS_PAPER),
+        ((-0.2, -0.1), 12, OPPOSITE),
+        ((-0.1, 0.2), 12, OPEN),
+        ((None, None), 9, FEW),
+        ((None, None), 12, UNDEFINED),
+    ],
+)
+def test_which_side_an_interval_is_on(ends, n, word):
+    assert side(Interval(0.15, *ends, n, "jackknife t"), 1) == word
+    mirrored = [end and -end for end in reversed(ends)]
+    assert side(Interval(-0.15, *mirrored, n, "jackknife t"), -1) == word
+
+
+def test_a_sign_survives_beyond_the_smallest_change_and_in_every_setting(results):
+    one = next(one for one in signs(results) if one.claim == "D6")
+    sure = Interval(-0.2, -0.3, -0.1, 12, "jackknife t")
+    found = replace(one, ours=sure, controls={"a": sure}, cells=(4, 0, 4), at_floor=False)
+    assert found.survives and found.beyond["a"].low == pytest.approx(0.1 - np.log(1.05))
+    assert not replace(found, cells=(3, 0, 4)).survives
+    assert not replace(found, controls={"a": replace(sure, high=-0.04)}).survives
+    assert replace(found, ours=replace(sure, high=0.1)).survives is None

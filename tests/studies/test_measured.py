@@ -11,7 +11,7 @@ from schurkit.tasks import FlipFlop
 from schurkit.training import Store, StoreWarning
 
 QUICK = Dynamics(rank=4, delays=2, starts=16, trials=8, others=((1, 4), (2, 60)))
-OPTIONS = {"probes": 4, "test_trials": 8}
+OPTIONS = {"kernel_trials": 2, "test_trials": 8}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import torch
 from training.small import TASK, cayley, recipe
 
-from schurkit import InputError
+from schurkit import InputError, rollout
 from schurkit.engine import choose
 from schurkit.engine.polar import polar
 from schurkit.tasks import FlipFlop
@@ -60,6 +60,26 @@ def test_a_low_loss_must_last():
         epochs.add(np.array([0, 1]), np.array(losses))
         done.append(epochs.close(np.array([0, 1]), 1e-3).tolist())
     assert done == [[False, False], [False, True], [False, False], [True, False]]
+
+
+def test_every_output_must_be_learned():
+    epochs = Epochs(recipe(until=Until(1.0, patience=1, each=True), epoch_steps=1), 2)
+    epochs.add(np.array([0, 1]), np.array([0.5, 0.5]))
+    errors = {0: np.array([0.1, 0.9]), 1: np.array([0.0, 1.1])}.get
+    assert epochs.close(np.array([0, 1]), 1e-3, errors).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("engine", ["numba", "numpy"])
+def test_outputs_are_judged_on_trials_that_follow(engine, tmp_path):
+    task = FlipFlop(bits=2, steps=8)
+    kind = recipe(600, phases=(Phase(600, 1e-2),), epoch_steps=20, batch_size=32)
+    kind = replace(kind, until=Until(0.15, patience=1, each=True))
+    trained = train(task, kind, (0, 1), engine=engine, store=Store(tmp_path), progress=False)
+    assert trained.reached.all()
+    for net, seed, step in zip(trained.rnn, (0, 1), trained.steps):
+        trials = task.batch([seed], int(step), 256)
+        errors = ((rollout(net, trials).outputs - trials.targets) ** 2).mean(axis=(0, 1, 2))
+        assert (errors < 0.15).all()
 
 
 # ------------------------------------------------------------------------------------------ plateau
@@ -231,6 +251,7 @@ def test_initial_is_where_training_starts():
     [
         (lambda: Until(0), "until.loss must be above 0"),
         (lambda: Until(0.1, 0), "until.patience must be at least 1"),
+        (lambda: Until(0.1, each=1), "until.each must be"),
         (lambda: Plateau(1.0), "plateau.factor must be below 1"),
         (lambda: Plateau(0.5, -1), "plateau.patience must be at least 0"),
         (lambda: recipe(until=0.1), "until must be None or a schurkit.training.Until; got 0.1"),

@@ -154,7 +154,7 @@ def study():
         nothing == 0,
     )
     row = levels(
-        trained, Dynamics(rank=3, delays=2, starts=8, trials=8), probes=4, test_trials=8
+        trained, Dynamics(rank=3, delays=2, starts=8, trials=8), kernel_trials=2, test_trials=8
     ).row()
     return {name: [value, value] for name, value in row.items() if value is not None}
 

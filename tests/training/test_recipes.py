@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from schurkit import InputError
-from schurkit.tasks import Copy, FlipFlop
+from schurkit.tasks import Copy, FlipFlop, PathIntegration
 from schurkit.training import (
     Phase,
-    Plateau,
     Recipe,
     Until,
     addition_recipe,
@@ -26,7 +25,6 @@ from schurkit.training import (
 def test_what_the_paper_says_holds_for_every_task(task):
     recipe = degeneracy_recipe(task, 32)
     assert (recipe.activation, recipe.leak, recipe.weight_decay) == ("tanh", 1.0, 0.0)
-    assert recipe.plateau == (Plateau(0.5, 40) if task.name == "path_integration" else None)
     start = initial(task, recipe, [0])
     for array in (start.W_in, start.W_rec, start.W_out, start.b_rec, start.b_out):
         assert (0.5 if array.size > 4 else 0) < np.abs(array).max() * 32**0.5 <= 1
@@ -37,6 +35,8 @@ def test_changes_win():
     changes = {"construction": "mup", "gamma": 2.0, "clip_norm": None, "until": Until(0.5)}
     recipe = degeneracy_recipe(FlipFlop(), phases=(Phase(7, 1e-3),), **changes)
     assert {name: getattr(recipe, name) for name in changes} == changes and recipe.steps == 7
+    fall = degeneracy_recipe(PathIntegration(), steps=16, learning_rate=1.0).phases
+    assert fall == (Phase(4, 1.0), Phase(6, 0.4), Phase(6, 0.1))
     assert addition_recipe(100, embedding_size=None, activation="tanh").embedding_size is None
 
 
@@ -59,6 +59,8 @@ def test_checkpoints_run_from_the_start_to_the_end(steps, checkpoints):
         (lambda: addition_recipe(0), "steps"),
         (lambda: addition_recipe(checkpoints=0), "checkpoints"),
         (lambda: degeneracy_recipe(FlipFlop(), rate=1e-3, width=3), "it has no rate, width"),
+        (lambda: degeneracy_recipe(FlipFlop(), steps=-1), "steps must be at least 0"),
+        (lambda: degeneracy_recipe(FlipFlop(), learning_rate=0.0), "learning_rate must be above 0"),
         (lambda: degeneracy_recipe(Copy()), r"'copy' has no stop_mse. Pass until=Until\(loss\)"),
     ],
 )

@@ -277,12 +277,12 @@ def delayed_discrimination(seed, first, numbers, inputs, targets, mask):
                 rises = y >= x
                 a = smallest + x + (0.0 if rises else gap)
                 b = smallest + y + (gap if rises else 0.0)
-                inputs[step, trial, 0, c] = a / largest
-                inputs[step, trial, second, c] = b / largest
+                inputs[step, trial, 0, c] = a
+                inputs[step, trial, second, c] = b
                 for t in range(second, times):
                     targets[step, trial, t, c] = 1 if rises else -1
                     if auxiliary:
-                        targets[step, trial, t, channels + c] = abs(b - a) / largest
+                        targets[step, trial, t, channels + c] = abs(b - a) / 2
 
 
 @compiled
@@ -306,9 +306,10 @@ def sine_generation(seed, first, numbers, inputs, targets, mask):
 @compiled
 def path_integration(seed, first, numbers, inputs, targets, mask):
     """`schurkit.tasks.PathIntegration`, numbers = (side, speed, turning): sums in float64,
-    coordinates in order, rounded once.
+    coordinates in order, rounded once. The number of inputs tells how the heading is told.
     """
     steps, trials, times, dimensions = targets.shape
+    told = inputs.shape[3] - dimensions - 1
     half, fastest, turning = numbers[0] / 2, numbers[1], numbers[2]
     place, heading = np.empty(dimensions), np.empty(dimensions)
     inputs[:] = 0
@@ -326,7 +327,7 @@ def path_integration(seed, first, numbers, inputs, targets, mask):
             for k in range(dimensions):
                 place[k] = (draws.uniform(places, trial * dimensions + k) * 2 - 1) * half
                 heading[k] = draws.normal(headings, trial * dimensions + k)
-                inputs[step, trial, 0, dimensions + 1 + k] = place[k] / half
+                inputs[step, trial, 0, told + 1 + k] = place[k] / half
             _unit(heading)
             for t in range(times):
                 for k in range(dimensions):
@@ -339,9 +340,15 @@ def path_integration(seed, first, numbers, inputs, targets, mask):
                     if abs(place[k] + speed * heading[k]) > half:
                         heading[k] = -heading[k]
                     place[k] = place[k] + speed * heading[k]
-                    inputs[step, trial, t, k] = heading[k]
+                    if told == dimensions:
+                        inputs[step, trial, t, k] = heading[k]
                     targets[step, trial, t, k] = place[k]
-                inputs[step, trial, t, dimensions] = speed / fastest
+                if told < dimensions:
+                    inputs[step, trial, t, 0] = np.arctan2(heading[1], heading[0])
+                if told == 2 and dimensions == 3:
+                    level = np.sqrt(heading[0] * heading[0] + heading[1] * heading[1])
+                    inputs[step, trial, t, 1] = np.arctan2(heading[2], level)
+                inputs[step, trial, t, told] = speed / fastest
 
 
 @compiled

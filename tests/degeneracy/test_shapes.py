@@ -1,0 +1,37 @@
+"""Procrustes and CKA: known shapes, other formulas, invariances."""
+
+import numpy as np
+import pytest
+from scipy.linalg import orthogonal_procrustes
+
+from schurkit import InputError
+from schurkit.degeneracy import shape_distances
+
+STATES = np.random.default_rng(0).normal(size=(5, 4, 9, 3)) * [3.0, 1.0, 0.3]
+
+
+def test_shapes_against_other_formulas():
+    found = shape_distances(STATES)
+    x, y = (one.reshape(-1, 3) - one.reshape(-1, 3).mean(axis=0) for one in STATES[:2])
+    x, y = x / np.linalg.norm(x), y / np.linalg.norm(y)
+    turn, _ = orthogonal_procrustes(y, x)
+    assert found.procrustes[0, 1] == pytest.approx(np.linalg.norm(x - y @ turn))
+    K, L = x @ x.T, y @ y.T
+    alignment = (K * L).sum() / np.linalg.norm(K) / np.linalg.norm(L)
+    assert found.cka[0, 1] == pytest.approx(np.arccos(alignment))
+
+
+def test_shapes_are_metrics_blind_to_turns_shifts_and_sizes():
+    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(7, 7)))[0][:3]
+    moved = [*STATES, 5 * STATES[0] @ turn + 2]
+    found = shape_distances(moved)
+    for D in (found.procrustes, found.cka):
+        assert D[0, 5] < 1e-7 < D[0, 1:5].min()
+        assert (D[:, :, None] <= D[:, None, :] + D[None] + 1e-7).all()
+
+
+def test_messages():
+    with pytest.raises(InputError, match="two or more networks on the same trials"):
+        shape_distances([STATES[0], STATES[1][:2]])
+    with pytest.raises(InputError, match="never moves"):
+        shape_distances(0 * STATES)
