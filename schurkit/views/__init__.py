@@ -6,6 +6,7 @@ see.")`` puts it on a page with caption, alternative text and the CSV file behin
 so that a chapter depends on the kinds that it shows.
 """
 
+from .addition import progress, removals, unit, units
 from .base import CONTROL_MARKERS, SECTOR_COLOURS, View, styled
 from .couplings import couplings
 from .examples import examples
@@ -29,7 +30,9 @@ __all__ = [
     "laws",
     "over_time",
     "profile",
+    "progress",
     "raster",
+    "removals",
     "schur",
     "spectrum",
     "states",
@@ -38,4 +41,6 @@ __all__ = [
     "thresholds",
     "training",
     "trial",
+    "unit",
+    "units",
 ]
