@@ -119,7 +119,9 @@ ONE_DIRECTION = np.outer(fourier.fourier_basis(P)[3], np.ones(N))
             "none has the sum 4 at step 1",
         ),
         (
-            lambda rnn: sf.mean_slopes(rnn, ModularAddition(p=P).trials([[0, a] for a in range(4)])),
+            lambda rnn: sf.mean_slopes(
+                rnn, ModularAddition(p=P).trials([[0, a] for a in range(4)])
+            ),
             "trials that end with each number",
         ),
     ],

@@ -80,12 +80,13 @@ def turning(rnn: RNN, slopes, keys, tables, seed: int) -> Iterator[dict]:
                 yield dict(zip(names, (who, int(k), b, wanted, angle, abs(z))))
 
 
-def blocks_of(W_rec, slopes, keys, tables) -> dict[str, float]:
-    """What rotation blocks of the keys would show in W_rec: invariance of the planes that it reads,
-    its own and with mean slopes ("gated"); overlaps of the planes of one frequency; distances in
-    radians of the angles w of keys and of others to the nearest of the 2K leading eigenvalues of
-    diag(slopes) W_rec.
+def blocks_of(rnn: RNN, slopes, keys, tables) -> dict[str, float]:
+    """What rotation blocks of the keys would show in W_rec of one network: invariance of the planes
+    that it reads, its own and with mean slopes ("gated"); overlaps of the planes of one frequency;
+    distances in radians of the angles w of keys and of others to the nearest of the 2K leading
+    eigenvalues of diag(slopes) W_rec.
     """
+    W_rec = rnn.W_rec[0].astype(np.float64)
     gated = slopes.mean(axis=0)[:, None] * W_rec
     at = {place: schur.frequency_planes(table, keys) for place, table in tables.items()}
     gaps = schur.angle_gaps(real_schur(gated).eigenvalues[: 2 * len(keys)], len(slopes))

@@ -27,12 +27,13 @@ def planes(rows, kinds: Sequence[str], places: Sequence[str]) -> View:
     figure, panels = axes(
         len(kinds), len(places), (7.6, 2.4 * len(kinds)), sharey=True, squeeze=False
     )
-    mean = rows.groupby(["networks", "place", "coordinates", "network"], sort=False).share.mean()
-    said = []
+    of = ["networks", "place", "coordinates", "network"]
+    mean, said = rows.groupby(of, sort=False).share.mean().reset_index(), []
     for row, kind in zip(panels, kinds):
         for ax, place in zip(row, places):
-            there = mean[(kind, place)] if (kind, place) in mean.index else mean.iloc[:0]
-            found = {name: part.to_numpy() for name, part in there.groupby(level=0, sort=False)}
+            there = mean[(mean.networks == kind) & (mean.place == place)]
+            by = there.groupby("coordinates", sort=False).share
+            found = {name: part.to_numpy() for name, part in by}
             names = [name.replace("Schur, ", "").replace(" ", "\n") for name in found]
             plot.dots(list(found.values()), names, ax)
             ax.tick_params(axis="x", labelsize=8)
