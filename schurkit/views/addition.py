@@ -43,8 +43,8 @@ def unit(table: Tables, which: int | None = None) -> View:
     right.plot(table.W_out[turn, which], color=RED)
     right.set(xlabel=f"{k} c mod p", title="a wave out: W_out")
     alt = (
-        f"Unit {which}: two waves of frequency {k} go in, a bump over both numbers is the state, one "
-        f"wave goes out. Nine products of the waves explain {short(waves.fve[which])} of the state."
+        f"Unit {which}: two waves of frequency {k} go in, a bump over both numbers is the state, "
+        f"one wave goes out. Nine products of the waves explain {short(waves.fve[which])} of it."
     )
     columns = {name: getattr(table, name)[:, which] for name in ("A", "X", "W_out")}
     return View(figure, alt, _rows({"residue": range(table.p)} | columns))
