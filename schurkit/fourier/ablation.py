@@ -190,7 +190,8 @@ def least_rank(rnn: RNN, level: float = 0.99, which=MATRICES) -> int:
     """
     if (whole := accuracy(tables(rnn).logits)) < number(level, "level", above=0, at_most=1):
         raise InputError(f"least_rank: the whole network has accuracy {whole:.3g}, below level.")
-    ranks = range(min(rnn.hidden_size, rnn.input_size))
+    names = (which,) if isinstance(which, str) else which
+    ranks = range(max(min(getattr(rnn, name).shape[1:]) for name in names))
     cut = (accuracy(tables(truncate_rank(rnn, rank, which)).logits) for rank in ranks)
     return next((rank for rank, left in zip(ranks, cut) if left >= level), len(ranks))
 

@@ -6,7 +6,7 @@ see.")`` puts it on a page with caption, alternative text and the CSV file behin
 so that a chapter depends on the kinds that it shows.
 """
 
-from .addition import progress, removals, unit, units
+from .addition import frequencies, pairs, progress, removals, unit, units
 from .base import CONTROL_MARKERS, SECTOR_COLOURS, View, styled
 from .couplings import couplings
 from .examples import examples
@@ -27,8 +27,10 @@ __all__ = [
     "cuts",
     "doses",
     "examples",
+    "frequencies",
     "laws",
     "over_time",
+    "pairs",
     "profile",
     "progress",
     "raster",

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from schurkit.fourier import Tables, unit_waves
-from schurkit.words import listed, short
+from schurkit.fourier import Tables, frequencies_needed, pair_spectrum, unit_waves
+from schurkit.words import listed, short, span
 
+from . import plot
 from .base import CONTROL_COLOUR, INK, SECTOR_COLOURS, View, axes, styled
 
 BLUE, RED, GREEN = (SECTOR_COLOURS[name] for name in ("RR", "CR", "CC"))
@@ -43,8 +44,8 @@ def unit(table: Tables, which: int | None = None) -> View:
     right.plot(table.W_out[turn, which], color=RED)
     right.set(xlabel=f"{k} c mod p", title="a wave out: W_out")
     alt = (
-        f"Unit {which}: two waves of frequency {k} go in, a bump over both numbers is the state, one "
-        f"wave goes out. Nine products of the waves explain {short(waves.fve[which])} of the state."
+        f"Unit {which}: two waves of frequency {k} go in, a bump over both numbers is the state, "
+        f"one wave goes out. Nine products of the waves explain {short(waves.fve[which])} of it."
     )
     columns = {name: getattr(table, name)[:, which] for name in ("A", "X", "W_out")}
     return View(figure, alt, _rows({"residue": range(table.p)} | columns))
@@ -72,8 +73,9 @@ def units(table: Tables, keys: Sequence[int]) -> View:
         ax.set_yticks(range(len(keys)), keys)
     ax = grid[1, 1]
     phases = [np.angle(z[order]) / np.pi for z in (waves.first * waves.second, waves.readout)]
-    for k in keys:
-        ax.plot(*(x[waves.frequency[order] == k] for x in phases), "o", ms=3, label=str(k))
+    for k, colour in zip(keys, plot.level_colours(len(keys))):
+        mine = waves.frequency[order] == k
+        ax.plot(*(x[mine] for x in phases), "o", ms=3, color=colour, label=str(k))
     ax.plot([-1, 1], [-1, 1], color=INK, lw=0.6, zorder=0)
     ax.set(xlabel="phase(A) + phase(X), in π", ylabel="phase(W_out), in π", title="the phase law")
     ax.legend(title="frequency", fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
@@ -159,6 +161,66 @@ def removals(rows) -> View:
     alt = "Mean accuracy by keys left: " + ", ".join(f"{k} {short(x)}" for k, x in mean.items())
     groups = rows.groupby(["network", "where", "kind", "keys", "removed"]).accuracy
     return View(figure, alt + ".", groups.agg(["mean", "min", "max", "count"]).reset_index())
+
+
+@styled
+def frequencies(spectra: Mapping, labels: Sequence, key_share: float) -> View:
+    """Energy of each frequency, of the first network as bars and before it as dots, and cumulated
+    from the strongest down, of all.
+
+    Parameters
+    ----------
+    spectra : name → (networks, frequencies) shares, from `schurkit.fourier.frequency_energies`;
+        the first as bars, the second as dots.
+    labels : of the networks.
+    key_share : from which a frequency is a key.
+    """
+    figure, (left, right) = axes(1, 2, (7.4, 2.8), width_ratios=[1.6, 1])
+    (first, bars), (second, dots) = list(spectra.items())[:2]
+    every = np.arange(1, bars.shape[1] + 1)
+    left.bar(every, bars[0], color=BLUE, label=first)
+    left.plot(every, dots[0], ".", ms=4, color=CONTROL_COLOUR, label=second)
+    left.axhline(key_share, color=INK, lw=0.8, ls=":", label="key frequency")
+    left.set(xlabel="frequency k", ylabel="share of the energy")
+    for (name, shares), colour in zip(spectra.items(), (BLUE, CONTROL_COLOUR, RED)):
+        held = np.cumsum(np.sort(shares)[:, ::-1], axis=1)
+        right.plot(every, held.T, color=colour, lw=1, alpha=0.7)
+        right.plot([], color=colour, label=name)
+    right.set(xlabel="strongest frequencies", ylabel="cumulated", xscale="log", ylim=(0, 1.02))
+    for ax in (left, right):
+        ax.legend(fontsize=8)
+    needed = (f"{name} {span(frequencies_needed(shares))}" for name, shares in spectra.items())
+    rows = [
+        {"network": label, "table": name} | dict(zip(map(int, every), row))
+        for name, shares in spectra.items()
+        for label, row in zip(labels, shares)
+    ]
+    return View(figure, f"Frequencies that hold 95 %: {'; '.join(needed)}.", rows)
+
+
+@styled
+def pairs(table: Tables, keys: Sequence[int]) -> View:
+    """Energy of the logits by the frequency in a and in b, each pair's mean over classes taken
+    away: a function of a + b lies on the diagonal.
+
+    Parameters
+    ----------
+    table : of one network, from `schurkit.fourier.tables`.
+    keys : its key frequencies.
+    """
+    logits = table.logits - table.logits.mean(axis=2, keepdims=True)
+    shares, keys = pair_spectrum(logits), np.sort(keys)
+    figure, ax = axes(1, 1, (3.8, 3.2))
+    drawn = np.log10(np.maximum(shares, 1e-8))
+    image = ax.imshow(drawn, cmap="viridis", origin="lower", interpolation="nearest")
+    ax.set(xlabel="frequency in b", ylabel="frequency in a")
+    figure.colorbar(image, ax=ax, label="log₁₀ share of the energy")
+    alt = (
+        f"Points on the diagonal at {listed([str(k) for k in keys])} hold "
+        f"{short(shares[keys, keys].sum())} of the energy."
+    )
+    i, j = np.nonzero(shares > 1e-5)
+    return View(figure, alt, _rows({"in a": i, "in b": j, "share": shares[i, j]}))
 
 
 def _rows(columns: Mapping) -> list[dict]:
