@@ -47,7 +47,6 @@ def test_a_planted_schur_plane_lies_on_its_fourier_plane():
     shares = sf.leading_share(planes, form.Q)[:, [1, 3, N - 1]]
     assert shares == pytest.approx(np.array([[1, 1, 1], [0, 1, 1]]), abs=1e-9)
     assert sf.invariance(W, planes[:1]) == pytest.approx([1])
-    assert sf.rotation_angles(W, planes[:1]) == pytest.approx([1.2])
     assert sf.frequency_planes(table, []).shape == (0, N, 2)
 
 
@@ -119,6 +118,12 @@ ONE_DIRECTION = np.outer(fourier.fourier_basis(P)[3], np.ones(N))
             lambda rnn: sf.sum_states(rnn, ModularAddition(p=P).trials([[a, 0] for a in range(4)])),
             "none has the sum 4 at step 1",
         ),
+        (
+            lambda rnn: sf.mean_slopes(
+                rnn, ModularAddition(p=P).trials([[0, a] for a in range(4)])
+            ),
+            "trials that end with each number",
+        ),
     ],
 )
 def test_messages(network, call, message):
@@ -160,6 +165,32 @@ def test_shuffled_units_keep_spectrum_and_singular_values():
     spectra = [np.sort_complex(np.linalg.eigvals(each)) for each in (shuffled, W)]
     assert not np.allclose(shuffled, W) and spectra[0] == pytest.approx(spectra[1])
     assert np.linalg.norm(shuffled) == pytest.approx(np.linalg.norm(W))
+
+
+def multiplier(k=3, side=8):
+    """A network whose units multiply: cos(w s − φ) comes in through W_rec and is let through as 1 +
+    cos(w b − ψ), so that the units φ + ψ hold the wave of s + b. Its read table, state and slopes.
+    """
+    phi, psi = 2 * np.pi * np.stack(np.divmod(np.arange(side**2), side)) / side
+    into, out = (np.stack([np.cos(angle), np.sin(angle)]) for angle in (phi, phi + psi))
+    Q, rows = sf.haar(side**2, 3)[:2], fourier.frequency_rows(P, [k])
+    slopes = 1 + np.cos(2 * np.pi * k * np.arange(P)[:, None] / P - psi)
+    one = random_rnn(networks=1, hidden=side**2, inputs=P, outputs=P, activation="relu")
+    return one.with_W_rec((into.T @ Q)[None].astype(one.dtype)), rows.T @ Q, rows.T @ out, slopes
+
+
+def test_units_that_multiply_turn_a_wave_by_what_is_added():
+    one, read, state, slopes = multiplier()
+    z = sf.turns(one, slopes, read, state, [3])[0]
+    assert np.abs(np.angle(z)).max() < 1e-5 and np.abs(z) == pytest.approx(np.abs(z[0]))
+    open_all = sf.turns(one, np.ones_like(slopes), read, state, [3])[0]
+    assert np.abs(open_all).max() < 1e-6
+
+
+def test_slopes_are_those_of_the_trials_that_end_with_a_number(network):
+    trials = ModularAddition(p=P).trials([[a, b] for a in (1, 4) for b in range(P)])
+    states = sk.rollout(network, trials, states=True).states[0, :, 1].reshape(2, P, N)
+    assert sf.mean_slopes(network, trials) == pytest.approx((states > 0).mean(axis=0))
 
 
 def test_angle_gaps_find_a_planted_rotation():

@@ -87,7 +87,7 @@ class Rule:
     """How gradients move trained arrays. With η = ``rule[name].rate`` × learning rate, for every
     array p of every network::
 
-        g ← g + l1 sign(p) + nuclear U Vᵀ (W_rec alone)
+        g ← g + l1 sign(p) + nuclear U Vᵀ
         g ← g min(1, clip_norm / ‖g‖)
         p ← (1 − η decay) p
         p ← p − η m̂ / (√v̂ + epsilon)
@@ -98,14 +98,14 @@ class Rule:
 
     betas, clip_norm : shared by all arrays; clip_norm None leaves g alone.
     default : for every array that `arrays` does not name.
-    nuclear : factor of the nuclear norm of W_rec = U S Vᵀ (`schurkit.engine.polar`).
+    nuclear : by name of a weight matrix, the factor of its nuclear norm (`schurkit.engine.polar`).
     """
 
     betas: tuple[float, float] = (0.9, 0.999)
     clip_norm: float | None = None
     default: ArrayRule = ArrayRule()
     arrays: dict[str, ArrayRule] = field(default_factory=dict)
-    nuclear: float = 0.0
+    nuclear: dict[str, float] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> ArrayRule:
         return self.arrays.get(name, self.default)

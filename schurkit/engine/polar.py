@@ -19,7 +19,7 @@ Gower, arXiv:2505.16932.
 
 
 def polar(W: np.ndarray) -> np.ndarray:
-    """U Vᵀ of W = U S Vᵀ, (networks, hidden, hidden), by seven odd polynomials of degree 5.
+    """U Vᵀ of W = U S Vᵀ, (networks, rows, columns), by seven odd polynomials of degree 5.
 
     Singular values above 10⁻³ s, with s = (Σ σ⁴)^¼ ≥ the largest, become 1 to rounding; smaller
     ones a number between 0 and 1, smoothly: it is the gradient of Σ F(σ_i) with F(σ) = σ + a
@@ -29,7 +29,7 @@ def polar(W: np.ndarray) -> np.ndarray:
     size = np.sqrt(np.sqrt(np.einsum("nij,nij->n", A, A)))[:, None, None]
     size = np.where(size > 0, size, 1).astype(W.dtype)
     X, A = W / size, A / size**2
-    rest, diagonal = np.empty_like(A), np.arange(W.shape[1])
+    rest, diagonal = np.empty_like(A), np.arange(W.shape[2])
     for i, (a, b, c) in enumerate(COEFFICIENTS):
         if i:
             np.matmul(X.transpose(0, 2, 1), X, out=A)

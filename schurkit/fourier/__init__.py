@@ -10,6 +10,7 @@ from .ablation import (
     FrequencyRow,
     ablated_logits,
     frequency_ablation_curve,
+    least_rank,
     spectral_share,
     truncate_rank,
     weight_norm,
@@ -37,5 +38,19 @@ from .measures import (
     restricted_logits,
     restricted_loss,
     sum_share,
+)
+from .mechanism import (
+    LEVEL,
+    WINDOW,
+    WITHIN,
+    Course,
+    UnitWaves,
+    centred_readout,
+    course,
+    distance_irrelevance,
+    pair_spectrum,
+    progress,
+    stand_ins,
+    unit_waves,
 )
 from .tables import Tables, accuracy, cross_entropy, logits_table, mean_over_sums, sums, tables

@@ -12,7 +12,7 @@ from math import comb
 import numpy as np
 
 from schurkit import random
-from schurkit.checks import InputError, integer, one_of, real_array
+from schurkit.checks import InputError, integer, number, one_of, real_array
 from schurkit.rnn import RNN
 
 from .basis import check_frequencies, frequency_rows
@@ -82,6 +82,7 @@ def frequency_ablation_curve(
     where: str = "input",
     *,
     pairs=None,
+    score=None,
     most: int = 20,
     draws: int = 5,
     seed: int = 0,
@@ -91,10 +92,12 @@ def frequency_ablation_curve(
 
     Parameters
     ----------
-    rnn : one two-step network.
+    rnn : one network.
     keys : its key frequencies.
     where : see `ablated_logits`.
     pairs : (pairs, 2) the pairs to count; all p² by default.
+    score : from a network to its accuracy, in place of `pairs`, for networks that are not two steps
+        long; with `where` "input" alone.
     most : subsets of each size: all of them if there are no more, else that many different ones at
         random.
     draws : random subsets of the non-key frequencies of each size; the set of all non-key
@@ -108,7 +111,11 @@ def frequency_ablation_curve(
     keys, p = check_frequencies(keys, rnn.input_size), rnn.input_size
     others = np.setdiff1d(np.arange(1, (p + 1) // 2), keys)
     most, draws = integer(most, "most", at_least=1), integer(draws, "draws", at_least=0)
-    measure = _measure(rnn, where, None if pairs is None else check_pairs(pairs, p))
+    if score is None:
+        measure = _measure(rnn, where, None if pairs is None else check_pairs(pairs, p))
+    else:
+        one_of(where, "where, beside a score,", PLACES[:1])
+        measure = lambda subset: score(without_input_frequencies(rnn, subset))  # noqa: E731
     rows = []
 
     def add(kind, subsets):
@@ -169,6 +176,24 @@ def truncate_rank(rnn: RNN, rank: int, which=MATRICES) -> RNN:
     names = (which,) if isinstance(which, str) else which
     checked = [one_of(name, "which", MATRICES) for name in names]
     return replace(rnn, **{name: _truncated(getattr(rnn, name), rank) for name in checked})
+
+
+def least_rank(rnn: RNN, level: float = 0.99, which=MATRICES) -> int:
+    """The least rank to which matrices of one network can be cut with an accuracy over all pairs of
+    at least `level`.
+
+    Parameters
+    ----------
+    rnn : one two-step network.
+    level : accuracy to keep, at most that of the whole network.
+    which : names of matrices, cut together.
+    """
+    if (whole := accuracy(tables(rnn).logits)) < number(level, "level", above=0, at_most=1):
+        raise InputError(f"least_rank: the whole network has accuracy {whole:.3g}, below level.")
+    names = (which,) if isinstance(which, str) else which
+    ranks = range(max(min(getattr(rnn, name).shape[1:]) for name in names))
+    cut = (accuracy(tables(truncate_rank(rnn, rank, which)).logits) for rank in ranks)
+    return next((rank for rank, left in zip(ranks, cut) if left >= level), len(ranks))
 
 
 def _truncated(W, rank: int) -> np.ndarray:

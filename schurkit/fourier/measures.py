@@ -94,11 +94,13 @@ class LogitModel:
     alpha : (frequencies,) in the units of the logits.
     fve : fraction of the variance of the logits that the model explains (squared, as R²), after
         taking each pair's mean over classes away, which softmax ignores.
+    constant : fraction of the same variance that is a constant of each class, whatever the pair.
     """
 
     frequencies: np.ndarray
     alpha: np.ndarray
     fve: float
+    constant: float
 
 
 def logit_model(logits, frequencies) -> LogitModel:
@@ -127,7 +129,8 @@ def logit_model(logits, frequencies) -> LogitModel:
     inner = np.einsum("fxs,sc,fxc->f", rows, by_sum, rows, optimize=True) * p / 2
     alpha = inner * 2 / p**2
     explained = float(np.square(alpha).sum() * p**3 / 2)
-    return LogitModel(frequencies, alpha, explained / total)
+    constant = float(np.square(by_sum.mean(axis=0)).sum() * p**2)
+    return LogitModel(frequencies, alpha, explained / total, constant / total)
 
 
 @dataclass(frozen=True)
@@ -196,11 +199,11 @@ def fourier_fit(table: Tables, frequencies) -> list[FourierFit]:
 
 
 def sum_share(logits) -> np.ndarray:
-    """Share of the variance of the logits (each pair's mean over classes taken away) that is a
-    function of a + b, by frequency: ((p − 1)/2,).
+    """Share of the variance of the logits that is a function of a + b, by frequency: ((p − 1)/2,).
+    Of the variance that `logit_model` explains: each pair's mean over classes is taken away.
     """
     centred, by_sum = centred_logits(logits)
-    total = np.square(centred - centred.mean(axis=(0, 1))).sum()
+    total = np.square(centred).sum()
     if not total > 0:
-        raise InputError("sum_share is undefined: the logits do not vary over pairs.")
+        raise InputError("sum_share is undefined: the logits of every pair are the same.")
     return energies(by_sum) * len(by_sum) / total

@@ -22,6 +22,7 @@ from schurkit import random
 from schurkit.checks import InputError, integer, number, real_array
 from schurkit.engine import rollout
 from schurkit.rnn import RNN, Trials
+from schurkit.rnn.activations import SLOPE
 from schurkit.schur import SchurForm, real_schur
 
 from . import frequency_rows, mean_over_sums, sums, tables
@@ -225,14 +226,44 @@ def invariance(W, planes) -> np.ndarray:
     return np.square(inside).sum(axis=(1, 2)) / np.square(image).sum(axis=(1, 2))
 
 
-def rotation_angles(W, planes) -> np.ndarray:
-    """By what angle each plane is turned: arg of the nearest scaled rotation to Pᵀ W P, (planes,)
-    radians from 0 to π.
+def mean_slopes(rnn: RNN, trials: Trials) -> np.ndarray:
+    """Mean slope φ′ of every unit at the last step by the last number, (p, hidden): with relu how
+    often it is open. W_rec linearised where the network works is diag(slopes) W_rec.
 
-    The sign depends on the orientation of a plane's basis, and is left away.
+    rnn : one network in rate form without leak.
+    trials : as for `sum_states`; each number must come last somewhere.
     """
-    inside = np.einsum("ahi,hg,agj->aij", planes, W, planes, optimize=True)
-    return np.abs(np.arctan2(inside[:, 1, 0] - inside[:, 0, 1], inside[:, 0, 0] + inside[:, 1, 1]))
+    rates = rollout(rnn, trials, states=True).states[0, :, -1].astype(np.float64)
+    last = trials.inputs[:, -1].argmax(axis=-1)
+    member = (last == np.arange(rnn.input_size)[:, None]).astype(np.float64)
+    if not member.any(axis=1).all():
+        raise InputError("mean_slopes needs trials that end with each number.")
+    return member @ SLOPE[rnn.activation](rates) / member.sum(axis=1, keepdims=True)
+
+
+def turns(rnn: RNN, slopes, read, state, frequencies) -> np.ndarray:
+    """How the units that a number opens turn each frequency's wave on its way through W_rec, less
+    w_k b: (frequencies, p) complex, angle and size for each number b.
+
+    With B and B′ the cosine and sine of frequency k in the tables "read" and "state", it is the
+    scaled rotation nearest to pinv(B′) diag(slopes[b]) W_rec B, times e^{−i w_k b}. Where that is
+    what adds b the angles are alike over b: |mean z/|z|| is 1, and about 1/√p by chance.
+
+    Parameters
+    ----------
+    rnn : one network.
+    slopes : (p, hidden), of `mean_slopes`.
+    read, state : (p, hidden) tables of `hidden_tables` or `running_tables`.
+    frequencies : whole numbers from 1 to (p − 1)/2.
+    """
+    found, W_rec, b = [], rnn.W_rec[0].astype(np.float64), np.arange(len(read))
+    for k in frequencies:
+        rows = frequency_rows(len(read), [k])
+        into, out = (rows @ read).T, np.linalg.pinv((rows @ state).T)
+        A = np.einsum("iu,bu,uj->bij", out, slopes, W_rec @ into, optimize=True)
+        turned = (A[:, 0, 0] + A[:, 1, 1] + 1j * (A[:, 1, 0] - A[:, 0, 1])) / 2
+        found.append(turned * np.exp(-2j * np.pi * (k * b % len(read)) / len(read)))
+    return np.array(found)
 
 
 def angle_gaps(eigenvalues, p: int) -> np.ndarray:
@@ -325,7 +356,7 @@ def singular_change(W_rec, mass: float, seed: int, draw: int = 0) -> np.ndarray:
     U, s, Vt = np.linalg.svd(W_rec)
     order = random.permutation(seed, "singular components in random order", draw, len(s))
     squares = np.square(s[order])
-    before = np.concatenate([[0.0], np.cumsum(squares)[:-1]])
+    before = np.cumsum(squares) - squares
     left = number(mass, "mass", at_least=0, at_most=1) ** 2 * np.square(s).sum() - before
     return (U[:, order] * np.sqrt(np.clip(left, 0, squares))) @ Vt[order]
 
@@ -334,9 +365,8 @@ def shuffled_units(W_rec, seed: int, draw: int = 0) -> np.ndarray:
     """P W_rec Pᵀ with a random permutation of the units: the same spectrum, singular values and
     Schur form, in units of no meaning here.
     """
-    W_rec = real_array(W_rec, "W_rec", ("hidden", "hidden"))
     order = random.permutation(seed, "units in random order", draw, len(W_rec))
-    return W_rec[np.ix_(order, order)]
+    return np.asarray(W_rec)[np.ix_(order, order)]
 
 
 def class_scores(outputs, trials: Trials, intact) -> dict[str, np.ndarray]:

@@ -123,6 +123,8 @@ class Recipe:
     l1, nuclear : penalties λ Σ|W_rec| and λ ‖W_rec‖_* (the sum of singular values) added to the
         loss, on the recurrent matrix alone. The gradient of the latter is U Vᵀ of W_rec = U S Vᵀ
         (`schurkit.engine.polar.polar`). Clipped with the rest; not part of recorded losses.
+    nuclear_in : the penalty λ ‖W_in‖_* in place of the weight decay of W_in, which has no embedding
+        then.
     checkpoints : numbers of steps after which the weights are kept, see `Trained.checkpoints`; 0 is
         the start.
 
@@ -152,6 +154,7 @@ class Recipe:
     epoch_steps: int = 128
     l1: float = 0.0
     nuclear: float = 0.0
+    nuclear_in: float = 0.0
     checkpoints: tuple[int, ...] = ()
 
     def __post_init__(self):
@@ -195,8 +198,12 @@ class Recipe:
         if self.embedding_size is not None:
             integer(self.embedding_size, "embedding_size", at_least=1)
         integer(self.epoch_steps, "epoch_steps", at_least=1)
-        for name in ("l1", "nuclear"):
+        for name in ("l1", "nuclear", "nuclear_in"):
             number(getattr(self, name), name, at_least=0)
+        if self.nuclear_in and self.embedding_size is not None:
+            raise InputError(
+                "nuclear_in is for input weights without an embedding; take embedding_size=None."
+            )
         for name, kind in (("until", Until), ("plateau", Plateau)):
             if not isinstance(getattr(self, name), (kind, type(None))):
                 raise InputError(
@@ -270,8 +277,15 @@ class Recipe:
                 self.weight_decay * (self.gamma / rate if mup else 1.0) if name in MATRICES else 0.0
             )
             arrays[name] = ArrayRule(rate, epsilon, decay, self.l1 if name == "W_rec" else 0.0)
+        if self.nuclear_in:
+            arrays["W_in"] = replace(arrays["W_in"], decay=0.0)
+        nuclear = {"W_rec": self.nuclear, "W_in": self.nuclear_in}
         return Rule(
-            tuple(self.betas), self.clip_norm, ArrayRule(epsilon=self.epsilon), arrays, self.nuclear
+            tuple(self.betas),
+            self.clip_norm,
+            ArrayRule(epsilon=self.epsilon),
+            arrays,
+            {name: factor for name, factor in nuclear.items() if factor},
         )
 
     @property
@@ -295,5 +309,9 @@ class Recipe:
             yield replace(task, **changes), phase
 
     def record(self) -> dict:
-        """Plain values of every field, for the store's key."""
-        return asdict(self)
+        """Plain values of every field, for the store's key. A later field is left out at its
+        default, so that older networks keep theirs.
+        """
+        return {
+            name: value for name, value in asdict(self).items() if name != "nuclear_in" or value
+        }

@@ -184,6 +184,7 @@ def addition_recipe(
     hidden_size: int = 128,
     *,
     checkpoints: int = 24,
+    every: int = 200,
     **changes,
 ) -> Recipe:
     """Modular addition: relu units, an embedding of the same width, cross-entropy, full-batch AdamW
@@ -198,10 +199,12 @@ def addition_recipe(
     steps, weight_decay, hidden_size : see `Recipe`.
     changes : other fields of it.
     checkpoints : how many steps to keep, evenly spaced on a logarithmic axis, besides the start.
+    every : further steps to keep, its multiples: `schurkit.fourier.course` looks back over them.
     """
-    last = integer(steps, "steps", at_least=1)
+    last, every = integer(steps, "steps", at_least=1), integer(every, "every", at_least=1)
     spaced = range(1, integer(checkpoints, "checkpoints", at_least=1))
-    kept = {0, last, *(round(20 * (last / 20) ** (i / checkpoints)) for i in spaced if last > 20)}
+    kept = {0, last, *range(every, last, every)}
+    kept |= {round(20 * (last / 20) ** (i / checkpoints)) for i in spaced if last > 20}
     fields = {
         "embedding_size": hidden_size,
         "construction": "fan_in",

@@ -107,10 +107,8 @@ class LoopTrainer:
                 gradients[name] = gradients[name] + np.float32(self.rule[name].l1) * np.sign(
                     weights[name]
                 )
-        if self.rule.nuclear:
-            gradients["W_rec"] = gradients["W_rec"] + np.float32(self.rule.nuclear) * polar(
-                weights["W_rec"]
-            )
+        for name, factor in self.rule.nuclear.items():
+            gradients[name] = gradients[name] + np.float32(factor) * polar(weights[name])
         gradients = self.form.pull_back(parameters, gradients)
         norms = gradient_norms(gradients)
         finite = np.isfinite(losses) & np.isfinite(np.array(list(norms.values()))).all(axis=0)

@@ -6,6 +6,7 @@ see.")`` puts it on a page with caption, alternative text and the CSV file behin
 so that a chapter depends on the kinds that it shows.
 """
 
+from .addition import frequencies, pairs, progress, removals, unit, units
 from .base import CONTROL_MARKERS, SECTOR_COLOURS, View, styled
 from .couplings import couplings
 from .examples import examples
@@ -27,10 +28,14 @@ __all__ = [
     "cuts",
     "doses",
     "examples",
+    "frequencies",
     "laws",
     "over_time",
+    "pairs",
     "profile",
+    "progress",
     "raster",
+    "removals",
     "schur",
     "signs",
     "spectrum",
@@ -40,4 +45,6 @@ __all__ = [
     "thresholds",
     "training",
     "trial",
+    "unit",
+    "units",
 ]

@@ -182,6 +182,7 @@ def refused_ablation(rnn=None, trials=None, metric="fvu", **kwargs):
             lambda: page.schur({"strong": [[0.5, 6.0], [0.0, 0.4]]}),
             "the largest coupling of 'strong' must be at most 5.0",
         ),
+        (lambda: page.frequency(adder(), key_share=1.0), "take a smaller key_share"),
         (lambda: page.frequency(adder(hidden=129)), "at most 128 units; got 129"),
         (
             lambda: page.frequency(adder(p=3)),

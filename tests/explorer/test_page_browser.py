@@ -231,6 +231,41 @@ def test_the_table_of_pairs_is_that_of_schurkit(opened, position):
             assert not keys & set(chosen) or len(removed) > 6 - len(keys)
 
 
+@pytest.mark.parametrize("removed", [[], [2, 5]])
+def test_the_waves_of_a_pair_are_those_of_schurkit(opened, removed):
+    tab, one = opened("frequency"), adders()[0].astype(np.float64)
+    table = fourier.tables(fourier.without_input_frequencies(one, removed))
+    whole = fourier.tables(one)
+    owner, keys = fourier.unit_waves(whole).frequency, sorted(fourier.key_frequencies(whole.X))
+    for a, b in ((4, 6), (0, 12)):
+        found = change(tab, {"a": a, "b": b, "removed": removed})["pair"]
+        logits = table.logits[a, b]
+        assert found["logits"] == pytest.approx((logits - logits.mean()).tolist(), abs=1e-9)
+        assert (found["answer"], found["wanted"]) == (logits.argmax(), (a + b) % 13)
+        assert found["before"] == pytest.approx((table.A[a] + table.X[b]).tolist(), abs=1e-9)
+        assert found["after"] == pytest.approx(table.h2[a, b].tolist(), abs=1e-9)
+        for k, part in zip(keys, found["parts"], strict=True):
+            said = table.h2[a, b, owner == k] @ table.W_out[:, owner == k].T
+            assert part == pytest.approx((said - said.mean()).tolist(), abs=1e-9)
+        words = f"{a} + {b}: the network says {logits.argmax()}, which is "
+        assert tab.locator("[role=status]").first.inner_text().startswith(words)
+
+
+def test_two_numbers_by_keyboard(opened):
+    tab = opened("frequency")
+    a, b = (shown(tab)["setting"][name] for name in "ab")
+    assert tab.inner_text("[role=status] >> nth=0").startswith(f"{a} + {b}: the network says")
+    tab.get_by_label("a =").focus()
+    press(tab, "Home", *["ArrowRight"] * 5)
+    tab.get_by_label("b =").focus()
+    press(tab, "Home")
+    assert shown(tab)["setting"] | {"a": 5, "b": 0} == shown(tab)["setting"]
+    assert tab.inner_text("[role=status] >> nth=0").startswith("5 + 0: the network says")
+    tab.get_by_label("Look at frequency").select_option(index=1)
+    keys = sorted(fourier.key_frequencies(fourier.tables(adders()[0]).X).tolist())
+    assert f"{keys[1]} a and {keys[1]} b" in tab.locator("svg").first.text_content()
+
+
 def last_block():
     case = ablation_cases()[0]
     return len(Explorer(case.rnn, case.trials).form(0, 0.9).blocks) - 1

@@ -348,7 +348,7 @@ SQUARE = random_rnn(1, hidden=4, inputs=5, outputs=5)
             ),
             "does not vary",
         ),
-        (lambda: fourier.sum_share(np.zeros((5, 5, 5))), "do not vary"),
+        (lambda: fourier.sum_share(np.zeros((5, 5, 5))), "are the same"),
         (
             lambda: fourier.ablated_logits(SQUARE, [1], "output"),
             "where must be one of 'input', 'hidden'",

@@ -155,6 +155,7 @@ def test_the_polar_factor_of_small_singular_values_is_smooth_and_bounded():
     [
         {"l1": 0.01},
         {"nuclear": 0.1},
+        {"nuclear_in": 0.1},
         {"l1": 0.002, "nuclear": 0.02, "clip_norm": 0.1, "construction": "cayley"},
     ],
 )
@@ -176,7 +177,9 @@ def test_five_steps_with_penalties_equal_torch_autograd(engine, penalty):
         loss = ((outputs_of(**W, x=x) - y)[:, 2:] ** 2).mean()
         losses.append(loss.item())
         W_rec = W["W_rec"]
-        loss = loss + kind.l1 * W_rec.abs().sum() + kind.nuclear * torch.linalg.svdvals(W_rec).sum()
+        loss = loss + kind.l1 * W_rec.abs().sum()
+        for factor, matrix in ((kind.nuclear, W_rec), (kind.nuclear_in, W["W_in"])):
+            loss = loss + factor * torch.linalg.svdvals(matrix).sum()
         optimiser.zero_grad()
         loss.backward()
         for tensor in tensors.values() if kind.clip_norm else ():
@@ -238,6 +241,15 @@ def test_mup_starts_at_the_papers_variances():
         assert scaled.std() == pytest.approx(expected, rel=0.05)
 
 
+def test_a_nuclear_norm_of_input_weights_takes_the_place_of_their_decay():
+    """And networks without one keep the key they had in the store."""
+    kind, without = recipe(nuclear_in=0.1, weight_decay=0.5), recipe(weight_decay=0.5)
+    decays = [[one.rule[name].decay for name in ("W_in", "W_rec")] for one in (kind, without)]
+    assert decays == [[0, 0.5], [0.5, 0.5]]
+    assert kind.record() == without.record() | {"nuclear_in": 0.1}
+    assert "nuclear_in" not in without.record()
+
+
 def test_initial_is_where_training_starts():
     kind = recipe(5, checkpoints=(0,), embedding_size=3, biases=True, bias_start="uniform")
     start, trained = initial(TASK, kind, (3, 1)), train(TASK, kind, (3, 1))
@@ -259,6 +271,7 @@ def test_initial_is_where_training_starts():
         (lambda: recipe(epoch_steps=0), "epoch_steps must be at least 1"),
         (lambda: recipe(l1=-1), "l1 must be at least 0"),
         (lambda: recipe(nuclear=float("nan")), "nuclear must be a finite number"),
+        (lambda: recipe(nuclear_in=0.1, embedding_size=3), "nuclear_in is for input weights"),
         (lambda: recipe(gamma=2.0), "gamma belongs to construction='mup'"),
         (lambda: mup(8, gamma=0), "gamma must be above 0"),
         (

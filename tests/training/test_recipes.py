@@ -44,8 +44,10 @@ def test_changes_win():
     ("steps", "checkpoints"), [(2000, 24), (20000, 48), (30, 5), (10, 24), (1, 1)]
 )
 def test_checkpoints_run_from_the_start_to_the_end(steps, checkpoints):
-    recipe = addition_recipe(steps, checkpoints=checkpoints)
+    recipe = addition_recipe(steps, checkpoints=checkpoints, every=steps)
     kept = recipe.checkpoints
+    evenly = addition_recipe(steps, checkpoints=checkpoints, every=7).checkpoints
+    assert sorted({*kept, *range(0, steps, 7)}) == list(evenly)
     assert kept[0] == 0 and kept[-1] == steps == recipe.steps and list(kept) == sorted(set(kept))
     assert len(kept) <= checkpoints + 1
     if steps > 1000:
@@ -58,6 +60,7 @@ def test_checkpoints_run_from_the_start_to_the_end(steps, checkpoints):
     [
         (lambda: addition_recipe(0), "steps"),
         (lambda: addition_recipe(checkpoints=0), "checkpoints"),
+        (lambda: addition_recipe(every=0), "every"),
         (lambda: degeneracy_recipe(FlipFlop(), rate=1e-3, width=3), "it has no rate, width"),
         (lambda: degeneracy_recipe(FlipFlop(), steps=-1), "steps must be at least 0"),
         (lambda: degeneracy_recipe(FlipFlop(), learning_rate=0.0), "learning_rate must be above 0"),

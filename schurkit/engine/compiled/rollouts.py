@@ -48,8 +48,10 @@ class NumbaEngine:
 
     def trainer(
         self, parameters: Weights, spec: Spec, rule: Rule, loss: str = "mse"
-    ) -> NumbaTrainer:
-        return NumbaTrainer(parameters, spec, rule, loss)
+    ) -> NumbaTrainer | None:
+        """None with a nuclear norm of another matrix than W_rec, which is left to workers."""
+        other = {*rule.nuclear} - {"W_rec"}
+        return None if other else NumbaTrainer(parameters, spec, rule, loss)
 
     def rollout(self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool):
         if not spec.compiles(weights):

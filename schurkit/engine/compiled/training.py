@@ -34,6 +34,7 @@ class NumbaTrainer:
         start = self.layout.flat(parameters)
         self.state = np.zeros((len(start), 5, start.shape[1]), np.float32)
         self.state[:, 0] = self.state[:, 4] = start
+        self.nuclear = np.float32(rule.nuclear.get("W_rec", 0))
         self._free: list[dict] = []  # work space, handed from thread to thread
 
     def source(self, task, trials: int | None, seed: int, step: int) -> Source:
@@ -75,7 +76,7 @@ class NumbaTrainer:
         rows = [(r.rate, r.epsilon, 1 - rate * r.rate * r.decay, r.l1) for r in arrays]
         clip = np.float32(np.inf if rule.clip_norm is None else rule.clip_norm)
         rates = np.array([1 - beta for beta in rule.betas], np.float32)
-        return rates, clip, self.layout.ends, np.array(rows, np.float32), np.float32(rule.nuclear)
+        return rates, clip, self.layout.ends, np.array(rows, np.float32), self.nuclear
 
     def _train(self, state, batches, moves, losses) -> int:
         """Steps of one network; returns how many it did."""
@@ -87,7 +88,7 @@ class NumbaTrainer:
         for batch in source.draw(seed, step, len(sizes), held.get("room")):
             shape, end = batch.mask.shape[1:], at + len(batch.mask)
             if held.get("shape") != shape:
-                held |= {"shape": shape, "space": self.layout.space(*shape, self.rule.nuclear > 0)}
+                held |= {"shape": shape, "space": self.layout.space(*shape, self.nuclear > 0)}
             arguments = self.layout.dims, held["weights"], held["space"], state, *batch
             at += call(train, *arguments, sizes[at:end], roots[at:end], *rules, losses[at:end])
             if at < end:

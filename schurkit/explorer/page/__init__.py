@@ -150,8 +150,8 @@ def schur(matrices: Mapping[str, SchurForm | np.ndarray] | None = None) -> Page:
 def frequency(
     rnn: RNN, *, unseen=None, key_share: float = fourier.KEY_SHARE, draws: int = 5, seed: int = 0
 ) -> Page:
-    """Take frequencies out of the input table of networks that add modulo p, and see which of all
-    p² pairs they still get right.
+    """Choose two numbers and see the waves of a network that adds modulo p meet at their sum; take
+    frequencies out of its input table, and see which of all p² pairs it still gets right.
 
     Parameters
     ----------
@@ -173,16 +173,23 @@ def frequency(
         mask[:] = 0
         mask[tuple(np.asarray(unseen).T)] = 1
     keys = [fourier.key_frequencies(table.X, key_share) for table in tables]
+    if not all(map(len, keys)):
+        raise InputError("frequency needs networks with a key frequency; take a smaller key_share.")
+    # a pair that the unit shown first is loud for: what hears most of the strongest key
+    unit = np.abs(np.fft.fft(tables[0].X, axis=0))[keys[0][0]].argmax()
+    pair = np.unravel_index(tables[0].h2[:, :, unit].argmax(), (p, p))
     data = {
         "p": p,
         "unseen": pack(mask),
         "draws": integer(draws, "draws", at_least=0),
         "seed": integer(seed, "seed", at_least=0, at_most=2**53),
+        "a": int(pair[0]),
+        "b": int(pair[1]),
         "networks": [_adder(one, table, found) for one, table, found in zip(rnn, tables, keys)],
     }
     from ._stills import frequency_still
 
-    return page("frequency", ("random",), data, *frequency_still(rnn[0], tables[0], keys[0]))
+    return page("frequency", ("random",), data, *frequency_still(rnn[0], tables[0], keys[0], pair))
 
 
 def wheel(rnn: RNN, trials: Trials, *, threshold: float = 0.9) -> Page:
@@ -354,12 +361,17 @@ def _adder(one: RNN, table: fourier.Tables, keys: np.ndarray) -> dict:
         name: pack(getattr(one, name)[0]) for name in ("W_in", "W_rec", "W_out", "b_rec", "b_out")
     }
     energies = fourier.frequency_energies(real_array(table.X, "X"))
+    waves, keys = fourier.unit_waves(table), sorted(int(k) for k in keys)
+    heard = np.abs(np.fft.fft(table.X, axis=0))
     return {
         "label": str(one.labels[0]),
         "n": one.hidden_size,
         "activation": one.activation,
         **arrays,
         "first": pack(first),
-        "keys": sorted(int(k) for k in keys),
+        "units": pack(waves.frequency),
+        "loudest": [int(heard[k].argmax()) for k in keys],
+        "keys": keys,
+        "strongest": int(energies.argmax()) + 1,
         "energies": [float(share) for share in energies],
     }

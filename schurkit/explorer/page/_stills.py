@@ -74,32 +74,37 @@ def schur_still(name: str, form) -> tuple[str | None, str]:
     return _png(5.0, 2.8, draw), f"{text} {LINK}"
 
 
-def frequency_still(one, table, keys) -> tuple[str | None, str]:
-    """Energy of each frequency in the input table, and what is left without keys and without all
-    others.
+def frequency_still(one, table, keys, pair) -> tuple[str | None, str]:
+    """Energy of each frequency in the input table, the waves of one pair, and what is left without
+    keys and without all others.
     """
-    energies = fourier.frequency_energies(table.X)
-    every = np.arange(1, len(energies) + 1)
+    energies, p = fourier.frequency_energies(table.X), table.p
+    every, (a, b) = np.arange(1, len(energies) + 1), pair
     without = [
         fourier.accuracy(fourier.ablated_logits(one, removed))
         for removed in ([], keys, np.setdiff1d(every, keys))
     ]
+    logits = table.logits[a, b] - table.logits[a, b].mean()
 
     def draw(figure):
-        ax = figure.subplots()
-        ax.bar(every, energies, color=["#D55E00" if k in keys else "#0072B2" for k in every])
-        ax.set(xlabel="frequency k", ylabel="share of the energy")
+        left, right = figure.subplots(1, 2)
+        left.bar(every, energies, color=["#D55E00" if k in keys else "#0072B2" for k in every])
+        left.set(xlabel="frequency k", ylabel="share of the energy")
+        right.plot(logits, color="#0072B2")
+        right.axvline((a + b) % p, color="black", ls="--", lw=0.8)
+        right.set(xlabel="class c", ylabel="logit", title=f"a = {a}, b = {b}")
 
     found = (
-        f"It is right on {without[0]:.3f} of all pairs, on {without[1]:.3f} without its keys, and "
-        f"on {without[2]:.3f} without all the others."
+        f"For {a} and {b} it says {int(logits.argmax())}; the sum is {(a + b) % p}. It is right on "
+        f"{without[0]:.3f} of all pairs, on {without[1]:.3f} without its keys, and on "
+        f"{without[2]:.3f} without all the others."
     )
     named = ", ".join(map(str, sorted(keys)))
     text = (
         f"Energy of each frequency in the input table of network {one.labels[0]}; its {len(keys)} "
-        f"keys (orange) are {named}."
+        f"keys (orange) are {named}. Right: what it says of each class for one pair."
     )
-    return _png(5.0, 2.6, draw), f"{text} {found} {LINK}"
+    return _png(7.0, 2.6, draw), f"{text} {found} {LINK}"
 
 
 def wheel_still(rnn, form, trials) -> tuple[str | None, str]:

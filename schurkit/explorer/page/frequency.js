@@ -1,9 +1,10 @@
-// A trained network that adds modulo p: take frequencies out of its input table, and run all p² pairs through what is left.
+// A trained network that adds modulo p: choose two numbers and see its waves meet at their sum; take frequencies out of its input table, and run one pair,
+// and all p² pairs, through what is left.
 begin("frequency", (stage, data) => {
-  const nets = data.networks.map((given) => Object.assign({ ...given }, ...["W_in", "W_rec", "W_out", "b_rec", "b_out", "first"].map((name) => ({ [name]: unpack(given[name]) }))));
+  const nets = data.networks.map((given) => Object.assign({ ...given }, ...["W_in", "W_rec", "W_out", "b_rec", "b_out", "first", "units"].map((name) => ({ [name]: unpack(given[name]) }))));
   const { p } = data, half = (p - 1) / 2, unseen = unpack(data.unseen), turn = (2 * Math.PI) / p;
-  const setting = { network: 0, removed: [] };
-  let view, cursor = 1, run = 0;
+  const setting = { network: 0, removed: [], a: data.a, b: data.b, key: nets[0].keys.indexOf(nets[0].strongest) };
+  let view, pair, cursor = 1, run = 0, made = {};
   const one = () => nets[setting.network];
 
   // ---- numbers: h₁ = φ(X₁[a]), h₂ = φ(A[a] + X[b]), logits = W_out h₂
@@ -19,14 +20,28 @@ begin("frequency", (stage, data) => {
     }
     return X;
   };
-  const evaluate = async (net, removed, going) => { // which of the p² pairs are right, or null if something newer was asked for
-    const { n, W_rec, W_out, b_rec, b_out, first } = net, act = net.activation === "relu" ? (v) => (v > 0 ? v : 0) : Math.tanh;
-    const X = tableWithout(net, removed), drive = new Float64Array(p * n), add = new Float64Array(p * n), right = new Uint8Array(p * p), h = new Float64Array(n);
+  const activate = (net) => (net.activation === "relu" ? (v) => (v > 0 ? v : 0) : Math.tanh);
+  const tablesOf = (net, removed) => { // X and A of what is left, the two that a pair adds up
+    const key = `${nets.indexOf(net)}: ${removed.join()}`;
+    if (made.key === key) return made;
+    const { n, W_rec, b_rec, first } = net, act = activate(net), X = tableWithout(net, removed), drive = new Float64Array(p * n), add = new Float64Array(p * n), h = new Float64Array(n);
     for (let a = 0; a < p; a++) for (let i = 0; i < n; i++) drive[a * n + i] = X[i * p + a] + b_rec[i];
     for (let a = 0; a < p; a++) {
       for (let i = 0; i < n; i++) h[i] = act(drive[a * n + i] + first[i]);
       for (let i = 0; i < n; i++) { let sum = 0; for (let j = 0; j < n; j++) sum += W_rec[i * n + j] * h[j]; add[a * n + i] = sum; }
     }
+    return (made = { key, drive, add });
+  };
+  const onePair = () => { // the logits of one pair, each class less their mean, and what the units of each key frequency add to them
+    const net = one(), { n, W_out, b_out, units, keys } = net, act = activate(net), { drive, add } = tablesOf(net, setting.removed), { a, b } = setting;
+    const before = Array.from({ length: n }, (_, j) => add[a * n + j] + drive[b * n + j]), h = before.map(act);
+    const centred = (values) => { const mean = values.reduce((x, y) => x + y, 0) / p; return values.map((v) => v - mean); };
+    const sum = (wanted, bias) => centred(Array.from({ length: p }, (_, c) => { let s = bias ? b_out[c] : 0; for (let j = 0; j < n; j++) if (wanted(j)) s += W_out[c * n + j] * h[j]; return s; }));
+    const logits = sum(() => true, true), answer = logits.indexOf(Math.max(...logits)), wanted = (a + b) % p;
+    return { logits, answer, wanted, before, after: h, parts: keys.map((k) => sum((j) => units[j] === k, false)) };
+  };
+  const evaluate = async (net, removed, going) => { // which of the p² pairs are right, or null if something newer was asked for
+    const { n, W_out, b_out } = net, act = activate(net), { drive, add } = tablesOf(net, removed), right = new Uint8Array(p * p), h = new Float64Array(n);
     const logits = new Float64Array(p + 3);
     const four = (c) => { // four classes at a time: the loop waits for h, not for the sums
       let s0 = 0, s1 = 0, s2 = 0, s3 = 0;
@@ -80,6 +95,12 @@ begin("frequency", (stage, data) => {
     return said.join(" ");
   };
 
+  const pairSentence = () => {
+    const { logits, answer, wanted } = pair, others = logits.filter((_, c) => c !== answer), lead = logits[answer] - Math.max(...others);
+    const truth = answer === wanted ? "which is right" : `which is wrong: it should say ${wanted}, and does so ${short(logits[answer] - logits[wanted], 3)} less loudly`;
+    return `${setting.a} + ${setting.b}: the network says ${answer}, ${truth}. The next class is ${short(lead, 3)} behind.`;
+  };
+
   // ---- controls and pictures
   const update = (change) => api.set(change);
   const network = choice("Network", nets.map((net) => [null, `network ${net.label}, ${net.keys.length} key frequencies`]), (k) => update({ network: k }));
@@ -104,7 +125,7 @@ begin("frequency", (stage, data) => {
     if (to >= 1 && to <= half) move(to);
   });
   const across = () => buttons.filter((button) => button.offsetTop === buttons[0].offsetTop).length;
-  const canvas = make("canvas", { role: "img" }), said = status();
+  const canvas = make("canvas", { role: "img", "aria-label": "Table of all pairs, a down and b across" }), said = status(), pairSaid = status();
   const numbers = facts("Accuracy", ["all pairs", "unseen pairs", "all pairs, as many others removed", "removed"]);
   const offer = () => {
     const most = Math.max(...one().energies);
@@ -124,6 +145,38 @@ begin("frequency", (stage, data) => {
       context.fillRect(snap(b * cell), snap(a * cell), snap((b + 1) * cell) - snap(b * cell), snap((a + 1) * cell) - snap(a * cell));
     }
   });
+  const residues = Array.from({ length: p }, (_, c) => c), hosts = [0, 1, 2].map(() => make("div"));
+  const range = (...lists) => { const all = lists.flat(), low = Math.min(...all), high = Math.max(...all), room = 0.06 * (high - low || 1); return [low - room, high + room]; };
+  const drawPair = () => {
+    pair = onePair();
+    const net = one(), { n } = net, k = net.keys[setting.key], j = net.loudest[setting.key], { drive, add } = tablesOf(net, setting.removed);
+    const turned = residues.slice().sort((x, y) => ((k * x) % p) - ((k * y) % p)), A = turned.map((a) => add[a * n + j]), X = turned.map((b) => drive[b * n + j]);
+    const sum = pair.before[j], through = pair.after[j], place = (v) => (k * v) % p;
+    const at = `A of ${setting.a} is ${short(A[place(setting.a)], 3)}, X of ${setting.b} is ${short(X[place(setting.b)], 3)}; their sum ${short(sum, 3)} becomes ${short(through, 3)}.`;
+    const waves = chart({ x: [0, p - 1], y: range(A, X), names: [`${k} a and ${k} b, mod ${p}`, "input of the unit"], label: `Two waves of one unit. ${at}` });
+    waves.line(residues, A, "full");
+    waves.line(residues, X, "third");
+    waves.add("circle", { cx: waves.px(place(setting.a)), cy: waves.py(A[place(setting.a)]), r: 5, class: "dot-full" });
+    waves.add("circle", { cx: waves.px(place(setting.b)), cy: waves.py(X[place(setting.b)]), r: 5, class: "in-C" });
+    const told = make("p", { class: "ske-note" }, at);
+    const each = chart({ x: [0, p - 1], y: range(...pair.parts), names: ["class c", "said by a frequency"], label: `What the units of each of ${net.keys.length} key frequencies say of every class; all are high at ${pair.wanted} where the network works.` });
+    pair.parts.forEach((part, at) => at !== setting.key && each.line(residues, part, "faint"));
+    each.line(residues, pair.parts[setting.key] ?? [], "full");
+    const all = chart({ x: [0, p - 1], y: range(pair.logits), width: 700, height: 190, names: ["class c", "sum: the logits"], label: pairSentence() });
+    all.line(residues, pair.logits, "whole");
+    for (const one of [each, all]) one.add("path", { d: `M${one.px(pair.wanted)} ${one.box[1]}v${one.box[3]}`, class: "bound" });
+    all.add("circle", { cx: all.px(pair.answer), cy: all.py(pair.logits[pair.answer]), r: 5, class: pair.answer === pair.wanted ? "dot-full" : "dot-without" });
+    [[waves.svg, told], [each.svg], [all.svg]].forEach((nodes, at) => hosts[at].replaceChildren(...nodes));
+    pairSaid.textContent = pairSentence();
+  };
+  const dials = ["a", "b"].map((name) => slider(`${name} =`, { min: 0, max: p - 1, step: 1, value: setting[name], change: (value) => { setting[name] = value; drawPair(); } }));
+  const look = choice("Look at frequency", [], (at) => { setting.key = at; drawPair(); });
+  const offerKeys = () => {
+    setting.key = Math.max(0, Math.min(setting.key, one().keys.length - 1));
+    look.input.replaceChildren(...one().keys.map((k, at) => make("option", { value: at }, String(k))));
+    look.input.value = setting.key;
+    dials.forEach((dial, at) => dial.set(setting["ab"[at]]));
+  };
   const write = () => {
     const [middle] = view.controls.length ? spread(view.controls) : [NaN];
     numbers.set([percent(view.all), percent(view.held), view.controls.length ? percent(middle) : "–", `${setting.removed.length} of ${half}`]);
@@ -133,6 +186,8 @@ begin("frequency", (stage, data) => {
     set: async (change = {}) => {
       Object.assign(setting, change);
       offer();
+      offerKeys();
+      drawPair();
       const mine = ++run, going = () => mine === run, right = await evaluate(one(), setting.removed, going);
       if (!right) return null;
       const [share, held] = scores(right);
@@ -151,10 +206,17 @@ begin("frequency", (stage, data) => {
       said.textContent = sentence();
       return api.view();
     },
-    view: () => ({ ...view, right: [...view.right], setting: { ...setting }, sentences: sentence() }),
+    view: () => ({ ...view, right: [...view.right], pair, setting: { ...setting }, sentences: sentence() }),
   };
+  const wide = panel("Their sum points at the answer", hosts[2], pairSaid);
+  wide.classList.add("ske-wide");
   stage.append(
     group("Network", network.node, ...deeds),
+    group("Two numbers", dials[0].node, dials[1].node, look.node),
+    make("div", { class: "ske-panels" },
+      panel("One unit: a wave of a and a wave of b add, and go through φ", hosts[0], legend(["full", "A, of the first number"], ["third", "X, of the second"])),
+      panel("What the units of each frequency then say: waves of c", hosts[1], legend(["full", "the frequency looked at"], ["soft", "the others"], ["bound", "a + b"])),
+      wide),
     group("Frequencies: press to remove", keysBox),
     make("p", { class: "ske-note" }, "Blue bar: share of the energy of the input table. Framed: key frequencies. Struck through: removed."),
     make("div", { class: "ske-panels" },
