@@ -12,12 +12,12 @@ from math import isclose, isnan
 
 from schurkit import nb
 from schurkit.checks import InputError
-from schurkit.claims import ours, parts
+from schurkit.claims import Claim, beyond, ours
 from schurkit.words import plural, short
 
 from .book import Book
-from .chapters import run_of
-from .published import agrees, embedded_files, folder, measured
+from .chapters import outputs, run_of
+from .published import agrees, embedded_files, folder, measured, strongest
 from .tables import table
 from .verdicts import explained
 
@@ -73,33 +73,79 @@ def published_numbers(book: Book, name: str) -> dict:
     }
 
 
-def published_line(book: Book, name: str, figure: str, by: str, value: str) -> str:
-    """What `schurkit.nb.published` becomes: the published run, this run, and how many of its values
-    lie in the range of the published networks.
+def strip(book: Book, name: str) -> str:
+    """What stands under the title of a chapter: the published run, this run, and how many of its
+    values lie in the range of the published networks. The table of values is the one that
+    `schurkit.nb.published` names, else the first with a row a network and removal.
     """
+    notebook = book.notebooks[name]
+    here = _ran(notebook) if notebook else "This copy did not run the chapter. "
     if name not in book.published:
-        return "No run of this chapter is published: this page stands on its own run."
-    kept, run = book.published[name]["provenance"], run_of(book.notebooks[name])
-    other = other_parameters(book, name)
+        return f"{here}No run of this chapter is published: this page stands on its own run."
+    kept, other = book.published[name]["provenance"], other_parameters(book, name)
     if other:
         return (
-            f"Other parameters than the published run's ({', '.join(other)}): this page stands on "
-            "its own run."
+            f"{here}Other parameters than the published run's ({', '.join(other)}): this page "
+            "stands on its own run."
         )
-    file = folder(book.root, kept["edition"], name) / f"{figure}.csv"
+    there, live = _values(book, name) if notebook else ({}, {})
+    count = _networks(there) or _trained(kept)
+    return f"**Published**: {count}{kept['date']}. {here}{_shares(there, live) if there else ''}"
+
+
+def _ran(notebook: dict) -> str:
+    run = run_of(notebook)
+    values, spent = run.get("values", {}), f"{run['seconds']:.0f} s"
+    seeds = ""
+    if "first_seed" in values and (n := values.get("networks")):
+        first = values["first_seed"]
+        seeds = f"seeds {first} to {first + n - 1}, " if n > 1 else f"seed {first}, "
+    return f"**This copy**: {_trained(run)}{seeds}{spent} on {run['device'].rpartition(', ')[2]}. "
+
+
+def _trained(run: dict) -> str:
+    count = run.get("values", {}).get("networks") or (run.get("training") or {}).get("networks")
+    return f"{plural(count, 'network')}, " if count else ""
+
+
+def _values(book: Book, name: str) -> tuple[dict, dict]:
+    """The values of the published and of this run, by group."""
+    where = folder(book.root, book.published[name]["provenance"]["edition"], name)
     files = embedded_files(book.notebooks[name])
-    if file.name not in files and not file.is_file():
-        raise InputError(
-            f"{name}: nb.published names {figure!r}; the chapter shows no such numbers, it has "
-            f"{', '.join(files) or 'none'}."
+    told = [said for _, said in outputs(book.notebooks[name]) if said.get("kind") == "published"]
+    for said in told:
+        if f"{said['name']}.csv" not in files:
+            raise InputError(
+                f"{name}: nb.published names {said['name']!r}; the chapter shows no such numbers, "
+                f"it has {', '.join(files) or 'none'}."
+            )
+    tables = told or [{"name": file[:-4], "by": "removed", "value": "delta"} for file in files]
+    for said in tables:
+        file = where / f"{said['name']}.csv"
+        there, live = (
+            _groups(text, said["by"], said["value"])
+            for text in (
+                file.read_text(encoding="utf-8") if file.is_file() else "",
+                files[file.name].decode(),
+            )
         )
-    there = _groups(file.read_text(encoding="utf-8") if file.is_file() else "", by, value)
-    here = _groups(files.get(file.name, b"").decode(), by, value)
-    spent = f"{run['seconds']:.0f} s on {run['device'].rpartition(', ')[2]}"
-    return (
-        f"Published run: {_networks(there)}{kept['date']}. This run: {_networks(here)}{spent}. "
-        f"{_shares(there, here)}"
-    )
+        if there and live or told:
+            return there, live
+    return {}, {}
+
+
+def claim_line(book: Book, name: str, claim: Claim, here: dict) -> str:
+    """A claim in one line: the verdict on the published run, its value and this run's; that of this
+    run alone where it has other parameters, or nothing is published.
+    """
+    kept = {test["id"]: test for test in strongest(book.published.get(name, {"claims": []}))}
+    told = here if name in book.published and other_parameters(book, name) else kept.get(claim.id)
+    told = told if told and measured(told) else here
+    text = f"**{explained(claim, told)}** {claim.statement} {ours(told)}"
+    if told is not here and measured(here):
+        against = " (**disagrees**)" if agrees(claim, here, told) is False else ""
+        text += f"; here {ours(here)}{against}"
+    return text + (f". Beyond its control: {beyond(told)}." if told.get("beyond") else ".")
 
 
 def _groups(text: str, by: str, value: str) -> dict[str, list[tuple]]:
@@ -154,35 +200,14 @@ def _shares(there: dict, here: dict) -> str:
 
 
 def section(book: Book, name: str, files: list[str], link: str) -> str:
-    """The section of a chapter's page that shows the published run beside the live one.
+    """The section of a chapter's page on the published run: how it was made, and its numbers beside
+    this run's.
 
     files : names of the published CSV files.
     link : where they lie, seen from the page.
     """
     results, notebook = book.published[name], book.notebooks[name]
-    live = {test["id"]: test for test in nb.claims(notebook)} if notebook else {}
-    lines = ["## Published run beside this one", ""]
-    lines += [f"Published run: {_provenance(results['provenance'])}.", ""]
-    if notebook is None:
-        lines += ["This copy did not run the chapter.", ""]
-    rows, differ = [], []
-    for test in results["claims"]:
-        if claim := book.claims.get(test["id"]):
-            now = live.get(claim.id)
-            same = None if now is None else agrees(claim, now, test)
-            differ += [claim.id] if same is False else []
-            word = {True: "yes", False: "**no**", None: "–"}[same]
-            rows.append([claim.id, _value(test), explained(claim, test), _value(now), word])
-    lines += table("Claim|Published run|Verdict|Here|Agree", rows)
-    if differ:
-        bare = any(not part["interval"] for id in differ for part in parts(live[id]).values())
-        few = " Where there is no interval here, it is by the value alone." if bare else ""
-        lines += [
-            ":::{warning}",
-            f"What was computed here disagrees with the published run on {', '.join(differ)}.{few}",
-            ":::",
-            "",
-        ]
+    lines = ["## The published run", "", f"{_provenance(results['provenance'])}.", ""]
     here = nb.records(notebook) if notebook else {}
     lines += _numbers("Number|Published:|Here:", results["records"], here)
     return "\n".join(lines + _files("published run", files, link))

@@ -7,54 +7,110 @@ left out.
 
 from __future__ import annotations
 
-from statistics import fmean
+import csv
+from statistics import fmean, median
+
+from schurkit import nb
 
 from . import panels
 from .book import Book
+from .chapters import outputs
+from .ledger import strips
 from .panels import PANELS
-from .published import editions_of, strongest
-from .verdicts import OTHER, VERDICTS, marked, verdicts
+from .published import DATA, editions_of
+
+
+def _wheel(book: Book) -> dict | None:
+    """The wheel of this copy, and what its network does; nothing where the chapter was not run."""
+    if not (notebook := book.notebooks.get("the_wheel")):
+        return None
+    shown = [output["data"] for output, said in outputs(notebook) if said["kind"] == "explorer"]
+    return nb.records(notebook) | {"wheel": "".join(shown[0]["text/html"])}
 
 
 def _picture(book: Book) -> dict | None:
-    drawn = "".join(panels.svg(*panel) for panel in panels.profiles(book))
+    drawn = "".join(panels.svg(*panel) for panel in panels.profiles(book)[1:])
     return {"panels": drawn} if drawn else None
 
 
-def _records(chapter: str):
-    return lambda book: book.published.get(chapter, {}).get("records")
+def _card(chapter: str, about: str, bars):
+    """The values of a card: the records of a chapter, and bars of what `bars` makes of them and of
+    its folder of numbers; nothing where it has no such records, or gives no bars.
+    """
+
+    def values(book: Book) -> dict | None:
+        records = book.published.get(chapter, {}).get("records", {})
+        records = records | {one["id"]: one["value"] for one in book.published[chapter]["claims"]} if records else {}
+        try:
+            rows = bars(records, book.root)
+        except (KeyError, FileNotFoundError):
+            return None
+        return records | {"bars": panels.bars(rows, about)} if rows else None
+
+    return values
 
 
-def _addition(book: Book) -> dict:
-    tests = book.published.get("modular_addition", {}).get("claims", [])
-    return {test["id"]: test["value"] for test in tests}
+def _copy(records: dict, root) -> list | None:
+    early, later, whole = (records[f"off_{when}"] for when in ("early", "later", "never"))
+    shuffled = whole - records["permuted_CR"]
+    if later - max(early, shuffled) < 0.05:
+        return None
+    return [
+        ("door shut while symbols come", early, "s-CR"),
+        ("door shut later", later, "s-CR"),
+        ("same entries, shuffled", shuffled, "control"),
+    ]
+
+
+def _flip_flop(records: dict, root) -> list | None:
+    after, otherwise = records["off_after_pulse"], records["off_otherwise"]
+    rows = {row.name: row for row in PANELS["flip_flop"].rows(root, "flip_flop")}
+    if after < 3 * otherwise or not rows["CR"].control:
+        return None
+    return [
+        ("off in the step after a pulse", after, "s-CR"),
+        ("off in all other steps", otherwise, "s-CR"),
+        ("same strength, elsewhere", fmean(rows["CR"].control), "control"),
+    ]
+
+
+def _basis(records: dict, root) -> list | None:
+    with (root / DATA / "mechanism_or_basis" / "gauge-amplitude.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["task"] == "copy"]
+    rows = [row for row in rows if float(row["amplitude"]) == 1]
+    removed, rewritten, shuffled = (
+        median(float(row[name]) for row in rows)
+        for name in ("CR removed", "all four take its place", "all four, shuffled CR removed")
+    )
+    if records["copy_restored"] < records["copy_networks"] or rewritten > 0.1 * shuffled:
+        return None
+    return [
+        ("door removed", removed, "s-CR"),
+        ("and the input rewritten", rewritten, "s-CR"),
+        ("rewritten, a shuffled door removed", shuffled, "control"),
+    ]
+
+
+def _levels(records: dict, root) -> list | None:
+    ratios = [records["ratio_flip_flop"], records["ratio_discrimination"]]
+    return [
+        ("two networks, flip-flop", ratios[0], "diagonal"),
+        ("two networks, comparison", ratios[1], "diagonal"),
+        ("one network, other trials", 1.0, "control"),
+    ]
+
+
+def _addition(records: dict, root) -> list | None:
+    return [
+        ("its own waves", records["M1"], "diagonal"),
+        ("as many other waves", float(records["fve_control_text"].split()[0]), "control"),
+    ]
 
 
 def _papers(book: Book) -> dict | None:
-    """A line a paper: how many of its claims have which verdict, and those that did not hold in
-    full.
-    """
-    by_paper: dict[str, dict[str, list]] = {}
-    for test in (test for results in book.published.values() for test in strongest(results)):
-        if claim := book.claims.get(test["id"]):
-            for word in {*verdicts(claim, test).values()}:
-                by_paper.setdefault(claim.source, {}).setdefault(word, []).append((claim, test))
-    lines = []
-    for source in dict.fromkeys(claim.source for claim in book.claims.values()):
-        if not (words := by_paper.get(source)):
-            continue
-        numbers = (f"{len(words[word])} {word}" for word in (*VERDICTS, OTHER) if word in words)
-        failed = words.get("partly", []) + words.get("not reproduced", [])
-        lines.append(
-            f"- **Claims of {{cite:t}}`{source}`**: {', '.join(numbers)} ({{doc}}`ledger`)."
-            + (" Those that did not hold in full:" if failed else "")
-        )
-        lines += [
-            f"  - {{ref}}`{claim.id} <claim-{claim.id.lower()}>` {marked(claim, test)}: "
-            f"{claim.statement}"
-            for claim, test in failed
-        ]
-    return {"papers": "\n".join(lines)} if lines else None
+    """A line a paper: how many of its claims have which verdict, and a square for each."""
+    lines = [f"{{cite:t}}`{source}` {squares}" for (source, _), squares in strips(book).items()]
+    return {"papers": "\n\n".join(lines)} if book.published else None
 
 
 def _runs(book: Book) -> dict | None:
@@ -108,11 +164,16 @@ def _spread(row, rows, cost, control, n) -> dict | None:
 
 VALUES = {
     "nothing": lambda book: None if _runs(book) else {},
+    "wheel": _wheel,
+    "no_wheel": lambda book: None if _wheel(book) else {},
+    "form": lambda book: {"form": panels.svg(*panels.profiles(book)[0])},
     "picture": _picture,
-    "copy": _records("copy_task"),
-    "copy_in_place": _records("copy_task"),
-    "tasks": _records("across_tasks"),
-    "addition": _addition,
+    "tasks": lambda book: book.published.get("across_tasks", {}).get("records"),
+    "copy": _card("copy_task", "Share of signs that are right", _copy),
+    "flip_flop": _card("flip_flop", "Rise of the error", _flip_flop),
+    "basis": _card("mechanism_or_basis", "Lost of the network's own output", _basis),
+    "levels": _card("three_levels", "Distance of dynamics", _levels),
+    "addition": _card("modular_addition", "Share of the variance explained", _addition),
     "papers": _papers,
     "runs": _runs,
     "reading_sine": _reading("sine", "CC", _beyond),

@@ -13,13 +13,15 @@ from statistics import fmean
 
 from schurkit.ablation import NEARLY_EMPTY
 from schurkit.views.plot import SECTOR_COLOURS
+from schurkit.words import short
 
 from .book import Book
 from .published import DATA
 
 PICTURE = Path("book/assets/profiles.svg")
 WIDTH, HEIGHT = 250, 172
-LEFT, RIGHT, TOP, ROW = 34, 240, 30, 36
+LEFT, RIGHT, TOP, ROW = 58, 240, 30, 36
+NAMES = {"RR": "within R", "CR": "C → R", "CC": "within C"}
 # The colours of plot.py on white; lighter ones of the same hue on dark
 INKS = {
     "ink": ("#222222", "#e6e6e6"),
@@ -69,7 +71,7 @@ class Panel:
     title: str
     file: str
     about: str
-    axis: str = "rise of FVU (dashed: as bad as the mean target)"
+    axis: str = "rise of the error (dashed: to a constant's)"
     ticks: Sequence[float] = (0, 0.01, 0.1, 1, 10)
     linear: float = 0.01
     mark: float = 1
@@ -121,9 +123,9 @@ class Panel:
         return "".join(parts), f"{self.about}, mean over {count} networks: {'; '.join(told)}."
 
     def _row(self, row: Removal, y: float):
-        yield _text(4, y + 20, row.name, f"name s-{row.name}")
+        yield _text(2, y + 20, NAMES[row.name], f"name s-{row.name}")
         if row.empty:
-            yield _text(4, y + 32, f"∅ {row.empty}", "tick")
+            yield _text(2, y + 32, f"∅ {row.empty}", "tick")
         for k, (cost, mass) in enumerate(zip(row.costs, row.masses)):
             kind = f"s-{row.name}{' nearly' * (mass < NEARLY_EMPTY)}"
             place = f'cx="{self.place(cost):.1f}" cy="{y + 7 + 8 * _scatter(k):.1f}"'
@@ -141,32 +143,30 @@ PANELS = {
         "Copy a sequence",
         "copy-controls",
         "Copy task, fall of replay accuracy",
-        "fall of replay accuracy (dashed: to chance)",
+        "fall of accuracy (dashed: to chance)",
         ticks=(0, 0.1, 0.2, 0.3, 0.4, 0.5),
         linear=0.5,
         mark=0.5,
         sign=-1,
     ),
-    "flip_flop": Panel("Flip-flop", "flip-flop-profile", "Flip-flop, rise of FVU"),
-    "sine": Panel("Sine wave", "sine-profile", "Sine wave, rise of FVU"),
+    "flip_flop": Panel("Flip-flop", "flip-flop-profile", "Flip-flop, rise of the error"),
+    "sine": Panel("Sine wave", "sine-profile", "Sine wave, rise of the error"),
     "context_integration": Panel(
-        "Integration in context", "integration-profile", "Integration in context, rise of FVU"
+        "Integration in context", "integration-profile", "Integration in context, rise of the error"
     ),
 }
 """By chapter, in the order of the figure."""
 
 
 def profiles(book: Book) -> list[tuple[str, str]]:
-    """The Schur form, then a panel for each task with a published run; each with its description.
-    Nothing where no such run is there.
-    """
-    form = "The Schur form: modes on the diagonal, above it the couplings RR, CR and CC."
+    """The Schur form, then a panel for each task with a published run; each with its description."""
+    form = "Modes on the diagonal, above it the couplings within R, from C to R and within C."
     drawn = [
         panel.drawn(panel.rows(book.root, chapter))
         for chapter, panel in PANELS.items()
         if chapter in book.published
     ]
-    return [(schur_form(), form), *drawn] if drawn else []
+    return [(schur_form(), form), *drawn]
 
 
 def schur_form() -> str:
@@ -175,24 +175,36 @@ def schur_form() -> str:
     """
     size, n, leading = 12.0, 10, 4
     x0, y0 = 62.0, 34.0
-    parts = [_text(LEFT, 16, "The Schur form T", "title")]
+    parts = [_text(2, 16, "One matrix, three groups", "title")]
     for i in range(n):
         for j in range(i, n):
             sector = "RR" if j < leading else "CC" if i >= leading else "CR"
             kind = "diagonal" if i == j else f"s-{sector}"
             place = f'x="{x0 + size * j:.0f}" y="{y0 + size * i:.0f}" width="10.5" height="10.5"'
             parts.append(f'<rect class="{kind}" {place} rx="1.5"/>')
-    for name, column, line in (("RR", -3.6, 2.1), ("CR", n + 0.5, 2.3), ("CC", n + 0.5, 7.6)):
-        parts.append(_text(x0 + size * column, y0 + size * line, name, f"name s-{name}"))
+    for name, column, line in (("RR", -4.9, 2.1), ("CR", n + 0.5, 2.3), ("CC", n + 0.5, 7.6)):
+        parts.append(_text(x0 + size * column, y0 + size * line, NAMES[name], f"name s-{name}"))
     for line, words in ((9.2, "modes on the diagonal,"), (10.2, "couplings above it")):
         parts.append(_text(x0 - 28, y0 + size * line, words, "tick"))
     return "".join(parts)
 
 
-def svg(content: str, label: str) -> str:
+def bars(rows: Sequence[tuple[str, float, str]], about: str) -> str:
+    """A drawing of a few values, each with its words and the class of its bar."""
+    most, parts = max(value for _, value, _ in rows), [_text(0, 11, about, "title")]
+    for k, (words, value, kind) in enumerate(rows):
+        y, long = 22 + 32 * k, 195 * max(value, 0) / most
+        parts.append(_text(0, y + 9, words, "tick"))
+        parts.append(f'<rect class="{kind}" x="0" y="{y + 14}" width="{long:.1f}" height="9"/>')
+        parts.append(_text(long + 5, y + 22.5, short(value), "tick"))
+    told = "; ".join(f"{words} {short(value)}" for words, value, _ in rows)
+    return svg("".join(parts), f"{about}: {told}.", 22 + 32 * len(rows))
+
+
+def svg(content: str, label: str, height: int = HEIGHT) -> str:
     """One panel for a page, named for a reader who does not see it."""
     return (
-        f'<svg class="schurkit-panel" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'<svg class="schurkit-panel" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-label="{escape(label)}">{content}</svg>'
     )
 
@@ -201,7 +213,7 @@ def write_picture(book: Book) -> Path | None:
     """Draw the picture of the README again, after something was published: the panels in one file
     that follows its reader's choice of light or dark. None where there is nothing to draw.
     """
-    if not (drawn := profiles(book)):
+    if len(drawn := profiles(book)) == 1:
         return None
     light, dark = (
         ":root{" + "".join(f"--sk-{name}:{inks[mode]};" for name, inks in INKS.items()) + "}"
