@@ -156,7 +156,7 @@ begin("frequency", (stage, data) => {
   stage.append(
     group("Network", network.node, ...deeds),
     group("Frequencies: press to remove", keysBox),
-    make("p", { class: "ske-note" }, "Blue bar: share of the energy of the input table. Framed: key frequencies. Struck through: removed."),
+    make("p", { class: "ske-note" }, "Bar: share of the energy of the input table. Framed: key frequencies. Struck through: removed."),
     make("div", { class: "ske-panels" },
       panel("All pairs, a down and b across", make("div", { class: "ske-square" }, canvas), legend(["dot", "right"], ["dot gone", "wrong"])),
       panel("In numbers", numbers.node, said)),

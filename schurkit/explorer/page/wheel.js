@@ -288,8 +288,9 @@ begin("wheel", (stage, data) => {
     group("", button, another, dial.node),
     said,
     make("div", { class: "ske-panels" },
-      panel(`Inside: ${symbols} seats of ${channels} signs (filled: +, open: −), one seat a step`, svg),
-      panel(`Outside: a sequence of signs, and what is played from memory (click a sign of the first ${symbols} steps to change it)`, raster, panel("Cut it while it plays", curveHost))),
+      panel(`Inside: ${symbols} seats of ${channels} signs (filled +, open −), one seat a step`, svg),
+      panel(`Outside: a sequence of signs, and what is played from memory (click a sign it hears to change it)`, raster),
+      panel("Shut the door while it plays: how many signs are right", curveHost)),
   );
   setting.plan = Array.from({ length: SHOWN + 1 }, () => []);
   replayed(true);
