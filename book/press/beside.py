@@ -97,8 +97,8 @@ def _ran(notebook: dict) -> str:
     run = run_of(notebook)
     values, spent = run.get("values", {}), f"{run['seconds']:.0f} s"
     seeds = ""
-    if "first_seed" in values and (n := values.get("networks")):
-        first = values["first_seed"]
+    if (first := values.get("first_seed")) is not None:
+        n = values.get("networks", 1)
         seeds = f"seeds {first} to {first + n - 1}, " if n > 1 else f"seed {first}, "
     return f"**This copy**: {_trained(run)}{seeds}{spent} on {run['device'].rpartition(', ')[2]}. "
 
@@ -129,7 +129,7 @@ def _values(book: Book, name: str) -> tuple[dict, dict]:
                 files[file.name].decode(),
             )
         )
-        if there and live or told:
+        if (there and live) or told:
             return there, live
     return {}, {}
 

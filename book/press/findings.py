@@ -24,7 +24,7 @@ def _wheel(book: Book) -> dict | None:
     """The wheel of this copy, and what its network does; nothing where the chapter was not run."""
     if not (notebook := book.notebooks.get("the_wheel")):
         return None
-    shown = [output["data"] for output, said in outputs(notebook) if said["kind"] == "explorer"]
+    shown = [output["data"] for output, said in outputs(notebook) if said.get("kind") == "explorer"]
     wheel, *_ = "".join(shown[0]["text/html"]).partition('<p class="ske-caption">')
     return nb.records(notebook) | {"wheel": wheel}
 
@@ -34,78 +34,49 @@ def _picture(book: Book) -> dict | None:
     return {"panels": drawn} if drawn else None
 
 
-def _card(chapter: str, about: str, bars):
-    """The values of a card: the records of a chapter, and bars of what `bars` makes of them and of
-    its folder of numbers; nothing where it has no such records, or gives no bars.
+def _card(chapter: str, more=lambda records, root: {}):
+    """What a card is filled with: the records and the claims of a chapter, and what `more` makes of
+    them and of the published tables; nothing where that is nothing, or something is not there.
     """
 
     def values(book: Book) -> dict | None:
-        records = book.published.get(chapter, {}).get("records", {})
-        records = records | {one["id"]: one["value"] for one in book.published[chapter]["claims"]} if records else {}
+        kept = book.published.get(chapter, {"records": {}, "claims": []})
+        found = kept["records"] | {claim["id"]: claim["value"] for claim in kept["claims"]}
         try:
-            rows = bars(records, book.root)
+            told = more(found, book.root / DATA)
         except (KeyError, FileNotFoundError):
             return None
-        return records | {"bars": panels.bars(rows, about)} if rows else None
+        return None if told is None else found | told
 
     return values
 
 
-def _copy(records: dict, root) -> list | None:
-    early, later, whole = (records[f"off_{when}"] for when in ("early", "later", "never"))
-    shuffled = whole - records["permuted_CR"]
-    if later - max(early, shuffled) < 0.05:
-        return None
-    return [
-        ("door shut while symbols come", early, "s-CR"),
-        ("door shut later", later, "s-CR"),
-        ("shut for good, its entries shuffled", shuffled, "control"),
-    ]
+def _copy(found: dict, data) -> dict | None:
+    shuffled = found["off_never"] - found["permuted_CR"]
+    clear = found["off_later"] - max(found["off_early"], shuffled) > 0.05
+    return {"shuffled": shuffled} if clear else None
 
 
-def _flip_flop(records: dict, root) -> list | None:
-    after, otherwise = records["off_after_pulse"], records["off_otherwise"]
-    rows = {row.name: row for row in PANELS["flip_flop"].rows(root, "flip_flop")}
-    if after < 3 * otherwise or not rows["CR"].control:
-        return None
-    return [
-        ("off in the step after a pulse", after, "s-CR"),
-        ("off in all other steps", otherwise, "s-CR"),
-        ("same strength, elsewhere", fmean(rows["CR"].control), "control"),
-    ]
+def _flip_flop(found: dict, data) -> dict | None:
+    rows = {row.name: row for row in PANELS["flip_flop"].rows(data, "flip_flop")}
+    clear = found["off_after_pulse"] > 3 * found["off_otherwise"]
+    return {"elsewhere": fmean(rows["CR"].control)} if clear and rows["CR"].control else None
 
 
-def _basis(records: dict, root) -> list | None:
-    with (root / DATA / "mechanism_or_basis" / "gauge-amplitude.csv").open() as file:
+def _basis(found: dict, data) -> dict | None:
+    with (data / "mechanism_or_basis" / "gauge-amplitude.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["task"] == "copy"]
-    rows = [row for row in rows if float(row["amplitude"]) == 1]
     removed, rewritten, shuffled = (
-        median(float(row[name]) for row in rows)
+        median(float(row[name]) for row in rows if float(row["amplitude"]) == 1)
         for name in ("CR removed", "all four take its place", "all four, shuffled CR removed")
     )
-    if records["copy_restored"] < records["copy_networks"] or rewritten > 0.1 * shuffled:
+    if found["copy_restored"] < found["copy_networks"] or rewritten > 0.1 * shuffled:
         return None
-    return [
-        ("door removed", removed, "s-CR"),
-        ("and the input rewritten", rewritten, "s-CR"),
-        ("rewritten, a shuffled door removed", shuffled, "control"),
-    ]
+    return {"removed": removed, "rewritten": rewritten, "shuffled": shuffled}
 
 
-def _levels(records: dict, root) -> list | None:
-    ratios = [records["ratio_flip_flop"], records["ratio_discrimination"]]
-    return [
-        ("two networks, flip-flop", ratios[0], "diagonal"),
-        ("two networks, comparison", ratios[1], "diagonal"),
-        ("one network, other trials", 1.0, "control"),
-    ]
-
-
-def _addition(records: dict, root) -> list | None:
-    return [
-        ("its own waves", records["M1"], "diagonal"),
-        ("as many other waves", float(records["fve_control_text"].split()[0]), "control"),
-    ]
+def _others(found: dict, data) -> dict:
+    return {"other_waves": float(found["fve_control_text"].split()[0])}
 
 
 def _papers(book: Book) -> dict | None:
@@ -132,7 +103,7 @@ def _reading(chapter: str, name: str, premise):
     def values(book: Book) -> dict | None:
         if chapter not in book.published:
             return None
-        rows = {row.name: row for row in PANELS[chapter].rows(book.root, chapter)}
+        rows = {row.name: row for row in PANELS[chapter].rows(book.root / DATA, chapter)}
         if not (row := rows[name]).costs or not row.control:
             return None
         means = {"cost": fmean(row.costs), "control": fmean(row.control), "n": len(row.costs)}
@@ -169,12 +140,12 @@ VALUES = {
     "no_wheel": lambda book: None if _wheel(book) else {},
     "form": lambda book: {"form": panels.svg(*panels.profiles(book)[0])},
     "picture": _picture,
-    "tasks": lambda book: book.published.get("across_tasks", {}).get("records"),
-    "copy": _card("copy_task", "Share of signs that are right", _copy),
-    "flip_flop": _card("flip_flop", "Rise of the error", _flip_flop),
-    "basis": _card("mechanism_or_basis", "Lost of the network's own output", _basis),
-    "levels": _card("three_levels", "Distance of dynamics", _levels),
-    "addition": _card("modular_addition", "Share of the variance explained", _addition),
+    "tasks": _card("across_tasks"),
+    "copy": _card("copy_task", _copy),
+    "flip_flop": _card("flip_flop", _flip_flop),
+    "basis": _card("mechanism_or_basis", _basis),
+    "levels": _card("three_levels"),
+    "addition": _card("modular_addition", _others),
     "papers": _papers,
     "runs": _runs,
     "reading_sine": _reading("sine", "CC", _beyond),

@@ -130,9 +130,7 @@ def _count(known: dict, tests: dict[str, list[dict]]) -> str:
 
 
 def _badge(claim: Claim, test: dict) -> str:
-    kinds = "".join(
-        f" .{word.replace(' ', '-')}" for word in {*verdicts(claim, test).values()}
-    )
+    kinds = "".join(f" .{word.replace(' ', '-')}" for word in {*verdicts(claim, test).values()})
     return f"[{marked(claim, test)}]{{.ledger-verdict{kinds}}} "
 
 
@@ -142,11 +140,12 @@ def _entry(claim: Claim, tests: list[dict], older: list[dict], best: list[dict])
     figures = dict.fromkeys(test["figure"] for test in tests if test["figure"])
     shown = [f"[{{doc}}`../notebooks/{name}`]{{.ledger-chapter}}" for name in chapters]
     shown += [f"{{numref}}`{figure}`" for figure in figures]
+    where = ", ".join(shown) or "no chapter of this edition tests it"
     lines = [
         f"(claim-{claim.id.lower()})=",
         f"## {claim.id}",
         "",
-        f"{badges}**{claim.statement}** ({', '.join(shown) or 'no chapter of this edition tests it'})",
+        f"{badges}**{claim.statement}** ({where})",
         "",
         ":::{div} ledger-small",
     ]

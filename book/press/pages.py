@@ -18,6 +18,7 @@ from .beside import claim_line, larger_section, published_numbers, section, stri
 from .book import Book
 from .chapters import cell_text, outputs
 from .ledger import ledger_page
+from .panels import bars
 from .published import CSV_LINK, csv_files, editions_of
 from .status import status_page
 
@@ -140,11 +141,14 @@ def filled(book: Book, text: str) -> str:
 
 
 def _filled(template: str, values: dict | None) -> str:
-    if values is None or any(values.get(name) is None for name, _ in _PLACE.findall(template)):
+    names = [name for name, _ in _PLACE.findall(template) if name != "bars"]
+    if values is None or any(values.get(name) is None for name in names):
         return ""
 
     def value(place: re.Match) -> str:
         name, spec = place.groups()
+        if name == "bars":
+            return bars(spec, values)
         return short(values[name], spec).replace("%", " %") if spec else str(values[name])
 
     return _PLACE.sub(value, template)

@@ -87,11 +87,11 @@ class Panel:
         share = (scaled(min(max(cost, low), high)) - scaled(low)) / (scaled(high) - scaled(low))
         return LEFT + (RIGHT - LEFT) * share
 
-    def rows(self, root: Path, chapter: str) -> list[Removal]:
+    def rows(self, data: Path, chapter: str) -> list[Removal]:
         """RR, CR and CC in the published numbers."""
         import pandas as pd
 
-        table = pd.read_csv(root / DATA / chapter / f"{self.file}.csv")
+        table = pd.read_csv(data / chapter / f"{self.file}.csv")
         rows = []
         for name in SECTOR_COLOURS:
             mine = table[table.removed == name].assign(cost=self.sign * table.delta)
@@ -159,10 +159,10 @@ PANELS = {
 
 
 def profiles(book: Book) -> list[tuple[str, str]]:
-    """The Schur form, then a panel for each task with a published run; each with its description."""
+    """The Schur form, then the tasks with a published run; each panel with its description."""
     form = "Modes on the diagonal, above it the couplings within R, from C to R and within C."
     drawn = [
-        panel.drawn(panel.rows(book.root, chapter))
+        panel.drawn(panel.rows(book.root / DATA, chapter))
         for chapter, panel in PANELS.items()
         if chapter in book.published
     ]
@@ -189,16 +189,23 @@ def schur_form() -> str:
     return "".join(parts)
 
 
-def bars(rows: Sequence[tuple[str, float, str]], about: str) -> str:
-    """A drawing of a few values, each with its words and the class of its bar."""
-    most, parts = max(value for _, value, _ in rows), [_text(0, 11, about, "title")]
+def bars(drawn: str, values: dict) -> str:
+    """A drawing of a few values.
+
+    drawn : what they are, then words, name and class of each: "error | removed = cost s-CR".
+    values : by name; KeyError where one is not there.
+    """
+    about, *rows = (part.strip() for part in drawn.split("|"))
+    rows = [(words, *told.split()) for words, told in (row.split(" = ") for row in rows)]
+    rows = [(words, float(values.get(name, name)), kind) for words, name, kind in rows]
+    most, parts, told = max(value for _, value, _ in rows), [_text(0, 11, about, "title")], []
     for k, (words, value, kind) in enumerate(rows):
         y, long = 22 + 32 * k, 195 * max(value, 0) / most
         parts.append(_text(0, y + 9, words, "tick"))
         parts.append(f'<rect class="{kind}" x="0" y="{y + 14}" width="{long:.1f}" height="9"/>')
         parts.append(_text(long + 5, y + 22.5, short(value), "tick"))
-    told = "; ".join(f"{words} {short(value)}" for words, value, _ in rows)
-    return svg("".join(parts), f"{about}: {told}.", 22 + 32 * len(rows))
+        told.append(f"{words} {short(value)}")
+    return svg("".join(parts), f"{about}: {'; '.join(told)}.", 22 + 32 * len(rows))
 
 
 def svg(content: str, label: str, height: int = HEIGHT) -> str:

@@ -266,7 +266,7 @@ begin("wheel", (stage, data) => {
   const curveHost = make("div", {});
   const found = [];
   const drawCurve = () => {
-    const plot = chart({ x: [1, PLAYED], y: [0.4, 1], height: 150, names: ["door shut from step", "right"], label: `Share of right signs against the step from which the door is shut: ${found.map((v, k) => `${k + 1}: ${v.toFixed(2)}`).join(", ")}`, xTicks: [...new Set([1, symbols >> 1, symbols, symbols + 2, 2 * symbols, PLAYED])].filter((t) => t >= 1 && t <= PLAYED) });
+    const plot = chart({ x: [1, PLAYED], y: [0.4, 1], height: 190, width: 310, names: ["door shut from step", "right"], label: `Share of right signs against the step from which the door is shut: ${found.map((v, k) => `${k + 1}: ${v.toFixed(2)}`).join(", ")}`, xTicks: [...new Set([1, symbols >> 1, symbols, symbols + 2, 2 * symbols, PLAYED])].filter((t) => t >= 1 && t <= PLAYED) });
     plot.line(found.map((_, k) => k + 1), found, "without");
     if (setting.shut && found[setting.shut - 1] !== undefined) plot.add("circle", { cx: plot.px(setting.shut), cy: plot.py(found[setting.shut - 1]), r: 5, class: "dot-without" });
     curveHost.replaceChildren(plot.svg);
