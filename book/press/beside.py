@@ -138,9 +138,9 @@ def claim_line(book: Book, name: str, claim: Claim, here: dict) -> str:
     """A claim in one line: the verdict on the published run, its value and this run's; that of this
     run alone where it has other parameters, or nothing is published.
     """
-    kept = {test["id"]: test for test in strongest(book.published.get(name, {"claims": []}))}
-    told = here if name in book.published and other_parameters(book, name) else kept.get(claim.id)
-    told = told if told and measured(told) else here
+    carried = name in book.published and not other_parameters(book, name)
+    kept = strongest(book.published[name]) if carried else []
+    told = next((test for test in kept if test["id"] == claim.id and measured(test)), here)
     text = f"**{explained(claim, told)}** {claim.statement} {ours(told)}"
     if told is not here and measured(here):
         against = " (**disagrees**)" if agrees(claim, here, told) is False else ""

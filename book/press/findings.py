@@ -90,8 +90,7 @@ def _runs(book: Book) -> dict | None:
         return None
     every = [one["provenance"] for kept in book.published.values() for one in editions_of(kept)]
     dates = sorted({run["date"] for run in every})
-    commands = dict.fromkeys(f"`{run['command'].split(' -p ')[0]}`" for run in every)
-    return {"commands": ", ".join(commands), "dates": " to ".join(dates[:1] + dates[1:][-1:])}
+    return {"dates": " to ".join(dates[:1] + dates[1:][-1:])}
 
 
 # ------------------------------------------------------------- good and bad readings of a profile

@@ -5,6 +5,7 @@ follow, and the figure that carries it.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from html import escape
 
 from schurkit import nb
 from schurkit.checks import InputError
@@ -71,7 +72,8 @@ def strips(book: Book, named: bool = False) -> dict[tuple[str, str], str]:
         each = len(words) > 1
         for task, word in words or [("", NOT_RUN)]:
             kind = f"square {word.replace(' ', '-')}{' narrow' * each}"
-            about = f"{claim.statement} {task and f'{task}: '}{word}".replace('"', "&quot;")
+            said = "no verdict" if word == "not tested" else word
+            about = escape(f"{claim.statement} {task and f'{task}: '}{said}")
             mark = f"{claim.id} {MARKS.get(word, '')}" if named else MARKS.get(word, "")
             place = f"{'' if named else 'ledger.html'}#claim-{claim.id.lower()}"
             rows[claim.source, LEVELS.get(level, level)].append(
@@ -135,7 +137,7 @@ def _badge(claim: Claim, test: dict) -> str:
 
 
 def _entry(claim: Claim, tests: list[dict], older: list[dict], best: list[dict]) -> list[str]:
-    badges = "".join(dict.fromkeys(_badge(claim, test) for test in best))
+    badges = "".join(dict.fromkeys(_badge(claim, test) for test in best or tests))
     chapters = dict.fromkeys(test["chapter"] for test in [*tests, *older])
     figures = dict.fromkeys(test["figure"] for test in tests if test["figure"])
     shown = [f"[{{doc}}`../notebooks/{name}`]{{.ledger-chapter}}" for name in chapters]
