@@ -23,6 +23,8 @@ from .verdicts import explained
 
 PRECISION = {"draws", "orders", "resamples", "test_trials"}
 """Parameters that set how precisely something is measured, and not what."""
+WHOLE = {"auxiliary", "every_variant"}
+"""Switches that are off where a part of the published run is left out."""
 
 
 def other_parameters(book: Book, name: str) -> list[str]:
@@ -44,6 +46,7 @@ def other_parameters(book: Book, name: str) -> list[str]:
         and "seed" not in key
         and not key.endswith("networks")
         and not _part(here[key], there[key])
+        and (here[key] or key not in WHOLE)
     ]
 
 

@@ -120,7 +120,7 @@ def for_the_page(book: Book, name: str, link: str, folder: Path) -> dict:
                 if claim := book.claims.get(test["id"]):
                     line = claim_line(book, name, claim, test)
                     if (book.root / "book" / "ledger.md").is_file():
-                        line += f" {{ref}}`Ledger <claim-{test['id'].lower()}>`"
+                        line += f" {{ref}}`{test['id']} <claim-{test['id'].lower()}>`"
                     output["data"]["text/markdown"] = line
     return page
 

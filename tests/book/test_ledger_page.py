@@ -11,7 +11,8 @@ ENTRIES = "section:has(> .ledger-small)"
 def visible(page):
     return page.eval_on_selector_all(
         ENTRIES,
-        "all => all.filter(one => one.offsetParent).map(one => one.querySelector('h2').firstChild.data)",
+        "all => all.filter(one => one.offsetParent).map(one => one.querySelector('h2'))"
+        ".map(head => head.firstChild.data)",
     )
 
 
