@@ -81,29 +81,26 @@ def strip(book: Book, name: str) -> str:
     values lie in the range of the published networks. The table of values is the one that
     `schurkit.nb.published` names, else the first with a row a network and removal.
     """
-    notebook = book.notebooks[name]
-    here = _ran(notebook) if notebook else "This copy did not run the chapter. "
-    if name not in book.published:
-        return f"{here}No run of this chapter is published: this page stands on its own run."
-    kept, other = book.published[name]["provenance"], other_parameters(book, name)
-    if other:
+    notebook, run = book.notebooks[name], run_of(book.notebooks[name] or {})
+    kept = book.published.get(name, {}).get("provenance")
+    there, live = _values(book, name) if notebook and kept else ({}, {})
+    text = "This copy did not run the chapter. "
+    if notebook:
+        seeds, first = "", run.get("values", {}).get("first_seed")
+        if first is not None:
+            last = first + run["values"].get("networks", 1) - 1
+            seeds = f"seed{'s' * (last > first)} {first}{f' to {last}' * (last > first)}, "
+        count, cores = _networks(live) or _trained(run), run["device"].rpartition(", ")[2]
+        text = f"**This copy**: {count}{seeds}{run['seconds']:.0f} s on {cores}. "
+    if not kept:
+        return f"{text}No run of this chapter is published: this page stands on its own run."
+    if other := other_parameters(book, name):
         return (
-            f"{here}Other parameters than the published run's ({', '.join(other)}): this page "
+            f"{text}Other parameters than the published run's ({', '.join(other)}): this page "
             "stands on its own run."
         )
-    there, live = _values(book, name) if notebook else ({}, {})
     count = _networks(there) or _trained(kept)
-    return f"**Published**: {count}{kept['date']}. {here}{_shares(there, live) if there else ''}"
-
-
-def _ran(notebook: dict) -> str:
-    run = run_of(notebook)
-    values, spent = run.get("values", {}), f"{run['seconds']:.0f} s"
-    seeds = ""
-    if (first := values.get("first_seed")) is not None:
-        n = values.get("networks", 1)
-        seeds = f"seeds {first} to {first + n - 1}, " if n > 1 else f"seed {first}, "
-    return f"**This copy**: {_trained(run)}{seeds}{spent} on {run['device'].rpartition(', ')[2]}. "
+    return f"**Published**: {count}{kept['date']}. {text}{_shares(there, live) if there else ''}"
 
 
 def _trained(run: dict) -> str:
@@ -202,48 +199,25 @@ def _shares(there: dict, here: dict) -> str:
     )
 
 
-def section(book: Book, name: str, files: list[str], link: str) -> str:
-    """The section of a chapter's page on the published run: how it was made, and its numbers beside
-    this run's.
+def section(book: Book, name: str, files: list[str], link: str, run: dict) -> str:
+    """The section of a chapter's page on a published run: how it was made, and its numbers beside
+    this copy's; those of a larger edition beside the published run's.
 
-    files : names of the published CSV files.
+    files : names of its CSV files.
     link : where they lie, seen from the page.
+    run : the published results of the chapter, or one of their "larger".
     """
-    results, notebook = book.published[name], book.notebooks[name]
-    lines = ["## The published run", "", f"{_provenance(results['provenance'])}.", ""]
-    here = nb.records(notebook) if notebook else {}
-    lines += _numbers("Number|Published:|Here:", results["records"], here)
-    return "\n".join(lines + _files("published run", files, link))
-
-
-def larger_section(book: Book, name: str, files: list[str], link: str, larger: dict) -> str:
-    """The section on a larger edition of a chapter: its claims beside those of the published run.
-
-    files, link : as in `section`, of the larger run.
-    larger : one of the "larger" of its published results.
-    """
-    results, run = book.published[name], larger["provenance"]
-    base = {test["id"]: test for test in results["claims"]}
-    edition = f"{run['edition']} edition"
-    note = run.get("note", "").strip().rstrip(".")
-    lines = [f"## The {edition} of this chapter", ""]
-    lines += [f"Run apart from this copy: {_provenance(run)}.{f' {note}.' if note else ''}", ""]
-    rows = []
-    for test in larger["claims"]:
-        claim = book.claims.get(test["id"])
-        if claim and test["n"] != 0:  # an edition may turn to some claims alone
-            other = base.get(claim.id)
-            verdict = explained(claim, other) if other else "–"
-            rows.append([claim.id, _value(test), explained(claim, test), _value(other), verdict])
-    lines += table(f"Claim|{edition.capitalize()}|Verdict|Published run|Verdict", rows)
-    heads = f"Number|In the {edition}:|Published run:"
-    lines += _numbers(heads, larger["records"], results["records"])
-    return "\n".join(lines + _files(edition, files, link))
-
-
-def _files(what: str, files: list[str], link: str) -> list[str]:
+    base, notebook, made = book.published[name], book.notebooks[name], run["provenance"]
+    title, heads = "The published run", "Number|Published:|Here:"
+    beside = nb.records(notebook) if notebook else {}
+    if run is not base:
+        edition, beside = f"{made['edition']} edition", base["records"]
+        title, heads = f"The {edition} of this chapter", f"Number|In the {edition}:|Published run:"
+    note = made.get("note", "").strip().rstrip(".")
+    lines = [f"## {title}", "", f"{_provenance(made)}.{note and f' {note}.'}", ""]
+    lines += _numbers(heads, run["records"], beside)
     links = (f'<a download href="{link}/{file}">{file}</a>' for file in files)
-    return [f"Numbers of the {what}: {', '.join(links)}.", ""] if files else []
+    return "\n".join([*lines, *([f"Its numbers: {', '.join(links)}.", ""] if files else [])])
 
 
 def _numbers(heads: str, first: dict, second: dict) -> list[str]:
@@ -258,10 +232,6 @@ def _numbers(heads: str, first: dict, second: dict) -> list[str]:
 
 def _plain(value) -> str:
     return f"{value:.4g}".replace("-", "−") if isinstance(value, (int, float)) else "–"
-
-
-def _value(test: dict | None) -> str:
-    return ours(test, 4) if test and measured(test) else "–"
 
 
 def _provenance(run: dict) -> str:

@@ -30,7 +30,7 @@ def _wheel(book: Book) -> dict | None:
 
 
 def _picture(book: Book) -> dict | None:
-    drawn = "".join(panels.svg(*panel) for panel in panels.profiles(book)[1:])
+    drawn = "".join(panels.svg(*panel) for panel in panels.profiles(book))
     return {"panels": drawn} if drawn else None
 
 
@@ -137,7 +137,6 @@ VALUES = {
     "nothing": lambda book: None if _runs(book) else {},
     "wheel": _wheel,
     "no_wheel": lambda book: None if _wheel(book) else {},
-    "form": lambda book: {"form": panels.svg(*panels.profiles(book)[0])},
     "picture": _picture,
     "tasks": _card("across_tasks"),
     "copy": _card("copy_task", _copy),

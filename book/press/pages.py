@@ -14,7 +14,7 @@ from schurkit import nb
 from schurkit.words import short
 
 from . import findings
-from .beside import claim_line, larger_section, published_numbers, section, strip
+from .beside import claim_line, published_numbers, section, strip
 from .book import Book
 from .chapters import cell_text, outputs
 from .ledger import ledger_page
@@ -61,8 +61,9 @@ def _chapter(book: Book, name: str, docname: str, shelf: Path) -> dict:
     numbers = published_numbers(book, name)
     cells = [*page["cells"], *([numbers] if numbers["outputs"] else [])]
     title, _, first = cell_text(cells[0]).partition("\n")
-    under = f"{title}\n\n:::{{div}} schurkit-strip\n{strip(book, name)}\n:::\n\n{first}"
-    cells[0] = cells[0] | {"source": under}
+    if title.startswith("# "):
+        under = f"{title}\n\n:::{{div}} schurkit-strip\n{strip(book, name)}\n:::\n\n{first}"
+        cells[0] = cells[0] | {"source": under}
     for one in editions_of(book.published[name]) if name in book.published else []:
         edition = one["provenance"]["edition"]
         larger = one is not book.published[name]
@@ -72,7 +73,7 @@ def _chapter(book: Book, name: str, docname: str, shelf: Path) -> dict:
             (shelf / FILES / place).mkdir(parents=True, exist_ok=True)
             shutil.copy(file, shelf / FILES / place / file.name)
         shown = book, name, [file.name for file in files], f"{up}{FILES}/{place}"
-        text = larger_section(*shown, one) if larger else section(*shown)
+        text = section(*shown, one)
         cells.append(_prose(f"published-{edition}" if larger else "published", text))
     _write(shelf / FILES / "clean" / f"{name}.ipynb", json.dumps(source, ensure_ascii=False))
     cells.append(

@@ -159,34 +159,12 @@ PANELS = {
 
 
 def profiles(book: Book) -> list[tuple[str, str]]:
-    """The Schur form, then the tasks with a published run; each panel with its description."""
-    form = "Modes on the diagonal, above it the couplings within R, from C to R and within C."
-    drawn = [
+    """A panel for each task with a published run, with its description."""
+    return [
         panel.drawn(panel.rows(book.root / DATA, chapter))
         for chapter, panel in PANELS.items()
         if chapter in book.published
     ]
-    return [(schur_form(), form), *drawn]
-
-
-def schur_form() -> str:
-    """The three groups of couplings in the Schur form: what lies above the diagonal blocks of T,
-    cut by the border between R and C.
-    """
-    size, n, leading = 12.0, 10, 4
-    x0, y0 = 62.0, 34.0
-    parts = [_text(2, 16, "One matrix, three groups", "title")]
-    for i in range(n):
-        for j in range(i, n):
-            sector = "RR" if j < leading else "CC" if i >= leading else "CR"
-            kind = "diagonal" if i == j else f"s-{sector}"
-            place = f'x="{x0 + size * j:.0f}" y="{y0 + size * i:.0f}" width="10.5" height="10.5"'
-            parts.append(f'<rect class="{kind}" {place} rx="1.5"/>')
-    for name, column, line in (("RR", -4.9, 2.1), ("CR", n + 0.5, 2.3), ("CC", n + 0.5, 7.6)):
-        parts.append(_text(x0 + size * column, y0 + size * line, NAMES[name], f"name s-{name}"))
-    for line, words in ((9.2, "modes on the diagonal,"), (10.2, "couplings above it")):
-        parts.append(_text(x0 - 28, y0 + size * line, words, "tick"))
-    return "".join(parts)
 
 
 def bars(drawn: str, values: dict) -> str:
@@ -220,7 +198,7 @@ def write_picture(book: Book) -> Path | None:
     """Draw the picture of the README again, after something was published: the panels in one file
     that follows its reader's choice of light or dark. None where there is nothing to draw.
     """
-    if len(drawn := profiles(book)) == 1:
+    if not (drawn := profiles(book)):
         return None
     light, dark = (
         ":root{" + "".join(f"--sk-{name}:{inks[mode]};" for name, inks in INKS.items()) + "}"
@@ -228,10 +206,10 @@ def write_picture(book: Book) -> Path | None:
     )
     style = f"{light}@media (prefers-color-scheme:dark){{{dark}}}text{{font-family:sans-serif;}}"
     placed = [
-        f'<g transform="translate({WIDTH * (i % 3)} {HEIGHT * (i // 3)})">{content}</g>'
+        f'<g transform="translate({WIDTH * (i % 2)} {HEIGHT * (i // 2)})">{content}</g>'
         for i, (content, _) in enumerate(drawn)
     ]
-    width, height = 3 * WIDTH, HEIGHT * -(-len(drawn) // 3)
+    width, height = 2 * WIDTH, HEIGHT * -(-len(drawn) // 2)
     (book.root / PICTURE).write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" role="img" aria-label="{escape(" ".join(told for _, told in drawn))}">'

@@ -104,7 +104,7 @@ def test_what_was_not_published_is_left_out(kept):
     assert "holds no published runs" in nothing and "What the book found" not in nothing
     assert "A wheel with a door" in one and "none is safe everywhere" not in one
     assert "holds no published runs" not in one and "[[" not in one + nothing
-    assert len(panels.profiles(a_book(published={"sine": kept["sine"]}))) == 2
+    assert len(panels.profiles(a_book(published={"sine": kept["sine"]}))) == 1
     assert "holds no published runs" in page({}, "reading_profiles")
 
 
