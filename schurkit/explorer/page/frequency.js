@@ -132,6 +132,7 @@ begin("frequency", (stage, data) => {
   const api = {
     set: async (change = {}) => {
       Object.assign(setting, change);
+      said.textContent = "Working…";
       offer();
       const mine = ++run, going = () => mine === run, right = await evaluate(one(), setting.removed, going);
       if (!right) return null;
@@ -156,10 +157,11 @@ begin("frequency", (stage, data) => {
   stage.append(
     group("Network", network.node, ...deeds),
     group("Frequencies: press to remove", keysBox),
+    said,
     make("p", { class: "ske-note" }, "Bar: share of the energy of the input table. Framed: key frequencies. Struck through: removed."),
     make("div", { class: "ske-panels" },
       panel("All pairs, a down and b across", make("div", { class: "ske-square" }, canvas), legend(["dot", "right"], ["dot gone", "wrong"])),
-      panel("In numbers", numbers.node, said)),
+      panel("In numbers", numbers.node)),
   );
   move(1, false);
   api.ready = api.set();
