@@ -144,12 +144,11 @@ def beyond(told: Mapping) -> str:
     return f"no ({', '.join(missed)})" if missed else f"yes ({', '.join(excess)})"
 
 
-def claim_line(claim: Claim, told: Mapping, verdict: str = "") -> str:
-    """A claim in one line of markdown: what was measured, and on a page the verdict on it."""
-    head = f"Claim {claim.id}" + (f": {verdict}." if verdict else ".")
+def claim_line(claim: Claim, told: Mapping) -> str:
+    """A claim in one line of markdown: what was measured, beside the rule and the paper."""
     control = f" Beyond its control: {beyond(told)}." if told.get("beyond") else ""
     numbers = f"Ours: {ours(told, 4)}; rule: {claim.quantity} {claim.rule}; paper: {claim.paper}."
-    return f"**{head}** {claim.statement} {numbers}{control}"
+    return f"**Claim {claim.id}.** {claim.statement} {numbers}{control}"
 
 
 def recorded(id: str, value, interval=None, n=None, beyond=None) -> dict:

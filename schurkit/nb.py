@@ -129,12 +129,12 @@ def check_parameters() -> None:
 
 
 def published(name: str, by: str = "removed", value: str = "delta") -> None:
-    """Where a page shows its published run first: one line that sets this run's networks beside the
-    published ones.
+    """Say which table of this chapter its published run is held against, in the strip that a page
+    has under its title.
 
-    It is filled when the page is made, from the published table of the same name: how many networks
-    stand there and here, and how many of this run's values lie within the range of the published
-    networks. With other parameters than those of the published run it says so instead.
+    The strip says how many networks stand there and here, and how many of this run's values lie
+    within the range of the published networks; with other parameters than those of the published
+    run it says so instead. A chapter that names no table has its first one of removals.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def published(name: str, by: str = "removed", value: str = "delta") -> None:
     value : the column of values. Rows whose column ``kind`` is not "removal" are passed over.
     """
     _check_name(name, "figure")
-    text = "In the book the published run of this chapter stands here."
+    text = "In the book the published run of this chapter stands under its title."
     _publish({"text/plain": text}, kind="published", name=name, by=by, value=value)
 
 

@@ -1,18 +1,11 @@
-// Filters of the ledger. Without this script the whole table stands, and nothing is lost.
+// Filters of the ledger. Without this script every entry stands, and nothing is lost.
 (() => {
-  const table = document.querySelector(".schurkit-ledger table");
-  if (!table) return;
+  const strips = document.querySelector(".schurkit-strips");
+  if (!strips) return;
   const text = (element) => element.textContent.trim();
-  const rows = [...table.tBodies[0].rows].map((row) => {
-    const link = row.cells[0].querySelector("a[href*='#']");
-    const told = (selector) => [...row.querySelectorAll(selector)].map(text);
-    const section = link && document.getElementById(link.getAttribute("href").split("#")[1]);
-    return {
-      row,
-      section: section && (section.closest("section") || section),
-      has: { paper: told(".ledger-paper"), published: told(".ledger-verdict.published"), live: told(".ledger-verdict.live"), chapter: told(".ledger-chapter") },
-      words: text(row).toLowerCase(),
-    };
+  const rows = [...document.querySelectorAll("section:has(> .ledger-small)")].map((section) => {
+    const told = (selector) => [...section.querySelectorAll(selector)].map(text);
+    return { section, has: { paper: told(".ledger-paper"), verdict: told(".ledger-verdict"), chapter: told(".ledger-chapter") }, words: text(section).toLowerCase() };
   });
 
   const form = document.createElement("form");
@@ -29,7 +22,7 @@
   };
   const words = field("Words", Object.assign(document.createElement("input"), { type: "search", name: "words" }));
   const chosen = {};
-  for (const [key, label] of [["paper", "Paper"], ["published", "Published verdict"], ["live", "Verdict here"], ["chapter", "Chapter"]]) {
+  for (const [key, label] of [["paper", "Paper"], ["verdict", "Verdict"], ["chapter", "Chapter"]]) {
     const values = [...new Set(rows.flatMap((entry) => entry.has[key]))];
     if (values.length < 2) continue;
     chosen[key] = field(label, Object.assign(document.createElement("select"), { name: key }));
@@ -43,8 +36,7 @@
     for (const entry of rows) {
       const wanted = Object.entries(chosen).every(([key, control]) => !control.value || entry.has[key].includes(control.value));
       const visible = wanted && words.value.toLowerCase().split(/\s+/).every((word) => entry.words.includes(word));
-      entry.row.hidden = !visible;
-      if (entry.section) entry.section.hidden = !visible;
+      entry.section.hidden = !visible;
       shown += visible;
     }
     count.textContent = `${shown} of ${rows.length} claims`;
@@ -57,6 +49,6 @@
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (target && target.closest("[hidden]")) { form.reset(); setTimeout(() => target.scrollIntoView()); }
   });
-  table.closest(".schurkit-ledger").prepend(form);
+  strips.after(form);
   apply();
 })();

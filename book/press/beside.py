@@ -12,17 +12,19 @@ from math import isclose, isnan
 
 from schurkit import nb
 from schurkit.checks import InputError
-from schurkit.claims import ours, parts
+from schurkit.claims import Claim, beyond, ours
 from schurkit.words import plural, short
 
 from .book import Book
-from .chapters import run_of
-from .published import agrees, embedded_files, folder, measured
+from .chapters import outputs, run_of
+from .published import agrees, embedded_files, folder, measured, strongest
 from .tables import table
 from .verdicts import explained
 
 PRECISION = {"draws", "orders", "resamples", "test_trials"}
 """Parameters that set how precisely something is measured, and not what."""
+WHOLE = {"auxiliary", "every_variant"}
+"""Switches that are off where a part of the published run is left out."""
 
 
 def other_parameters(book: Book, name: str) -> list[str]:
@@ -44,6 +46,7 @@ def other_parameters(book: Book, name: str) -> list[str]:
         and "seed" not in key
         and not key.endswith("networks")
         and not _part(here[key], there[key])
+        and (here[key] or key not in WHOLE)
     ]
 
 
@@ -73,33 +76,76 @@ def published_numbers(book: Book, name: str) -> dict:
     }
 
 
-def published_line(book: Book, name: str, figure: str, by: str, value: str) -> str:
-    """What `schurkit.nb.published` becomes: the published run, this run, and how many of its values
-    lie in the range of the published networks.
+def strip(book: Book, name: str) -> str:
+    """What stands under the title of a chapter: the published run, this run, and how many of its
+    values lie in the range of the published networks. The table of values is the one that
+    `schurkit.nb.published` names, else the first with a row a network and removal.
     """
-    if name not in book.published:
-        return "No run of this chapter is published: this page stands on its own run."
-    kept, run = book.published[name]["provenance"], run_of(book.notebooks[name])
-    other = other_parameters(book, name)
-    if other:
+    notebook, run = book.notebooks[name], run_of(book.notebooks[name] or {})
+    kept = book.published.get(name, {}).get("provenance")
+    there, live = _values(book, name) if notebook and kept else ({}, {})
+    text = "This copy did not run the chapter. "
+    if notebook:
+        seeds, first = "", run.get("values", {}).get("first_seed")
+        if first is not None:
+            last = first + run["values"].get("networks", 1) - 1
+            seeds = f"seed{'s' * (last > first)} {first}{f' to {last}' * (last > first)}, "
+        count, cores = _networks(live) or _trained(run), run["device"].rpartition(", ")[2]
+        text = f"**This copy**: {count}{seeds}{run['seconds']:.0f} s on {cores}. "
+    if not kept:
+        return f"{text}No run of this chapter is published: this page stands on its own run."
+    if other := other_parameters(book, name):
         return (
-            f"Other parameters than the published run's ({', '.join(other)}): this page stands on "
-            "its own run."
+            f"{text}Other parameters than the published run's ({', '.join(other)}): this page "
+            "stands on its own run."
         )
-    file = folder(book.root, kept["edition"], name) / f"{figure}.csv"
+    count = _networks(there) or _trained(kept)
+    return f"**Published**: {count}{kept['date']}. {text}{_shares(there, live) if there else ''}"
+
+
+def _trained(run: dict) -> str:
+    count = run.get("values", {}).get("networks") or (run.get("training") or {}).get("networks")
+    return f"{plural(count, 'network')}, " if count else ""
+
+
+def _values(book: Book, name: str) -> tuple[dict, dict]:
+    """The values of the published and of this run, by group."""
+    where = folder(book.root, book.published[name]["provenance"]["edition"], name)
     files = embedded_files(book.notebooks[name])
-    if file.name not in files and not file.is_file():
-        raise InputError(
-            f"{name}: nb.published names {figure!r}; the chapter shows no such numbers, it has "
-            f"{', '.join(files) or 'none'}."
+    told = [said for _, said in outputs(book.notebooks[name]) if said.get("kind") == "published"]
+    for said in told:
+        if f"{said['name']}.csv" not in files:
+            raise InputError(
+                f"{name}: nb.published names {said['name']!r}; the chapter shows no such numbers, "
+                f"it has {', '.join(files) or 'none'}."
+            )
+    tables = told or [{"name": file[:-4], "by": "removed", "value": "delta"} for file in files]
+    for said in tables:
+        file = where / f"{said['name']}.csv"
+        there, live = (
+            _groups(text, said["by"], said["value"])
+            for text in (
+                file.read_text(encoding="utf-8") if file.is_file() else "",
+                files[file.name].decode(),
+            )
         )
-    there = _groups(file.read_text(encoding="utf-8") if file.is_file() else "", by, value)
-    here = _groups(files.get(file.name, b"").decode(), by, value)
-    spent = f"{run['seconds']:.0f} s on {run['device'].rpartition(', ')[2]}"
-    return (
-        f"Published run: {_networks(there)}{kept['date']}. This run: {_networks(here)}{spent}. "
-        f"{_shares(there, here)}"
-    )
+        if (there and live) or told:
+            return there, live
+    return {}, {}
+
+
+def claim_line(book: Book, name: str, claim: Claim, here: dict) -> str:
+    """A claim in one line: the verdict on the published run, its value and this run's; that of this
+    run alone where it has other parameters, or nothing is published.
+    """
+    carried = name in book.published and not other_parameters(book, name)
+    kept = strongest(book.published[name]) if carried else []
+    told = next((test for test in kept if test["id"] == claim.id and measured(test)), here)
+    text = f"**{explained(claim, told)}** {claim.statement} {ours(told)}"
+    if told is not here and measured(here):
+        against = " (**disagrees**)" if agrees(claim, here, told) is False else ""
+        text += f"; here {ours(here)}{against}"
+    return text + (f". Beyond its control: {beyond(told)}." if told.get("beyond") else ".")
 
 
 def _groups(text: str, by: str, value: str) -> dict[str, list[tuple]]:
@@ -153,69 +199,25 @@ def _shares(there: dict, here: dict) -> str:
     )
 
 
-def section(book: Book, name: str, files: list[str], link: str) -> str:
-    """The section of a chapter's page that shows the published run beside the live one.
+def section(book: Book, name: str, files: list[str], link: str, run: dict) -> str:
+    """The section of a chapter's page on a published run: how it was made, and its numbers beside
+    this copy's; those of a larger edition beside the published run's.
 
-    files : names of the published CSV files.
+    files : names of its CSV files.
     link : where they lie, seen from the page.
+    run : the published results of the chapter, or one of their "larger".
     """
-    results, notebook = book.published[name], book.notebooks[name]
-    live = {test["id"]: test for test in nb.claims(notebook)} if notebook else {}
-    lines = ["## Published run beside this one", ""]
-    lines += [f"Published run: {_provenance(results['provenance'])}.", ""]
-    if notebook is None:
-        lines += ["This copy did not run the chapter.", ""]
-    rows, differ = [], []
-    for test in results["claims"]:
-        if claim := book.claims.get(test["id"]):
-            now = live.get(claim.id)
-            same = None if now is None else agrees(claim, now, test)
-            differ += [claim.id] if same is False else []
-            word = {True: "yes", False: "**no**", None: "–"}[same]
-            rows.append([claim.id, _value(test), explained(claim, test), _value(now), word])
-    lines += table("Claim|Published run|Verdict|Here|Agree", rows)
-    if differ:
-        bare = any(not part["interval"] for id in differ for part in parts(live[id]).values())
-        few = " Where there is no interval here, it is by the value alone." if bare else ""
-        lines += [
-            ":::{warning}",
-            f"What was computed here disagrees with the published run on {', '.join(differ)}.{few}",
-            ":::",
-            "",
-        ]
-    here = nb.records(notebook) if notebook else {}
-    lines += _numbers("Number|Published:|Here:", results["records"], here)
-    return "\n".join(lines + _files("published run", files, link))
-
-
-def larger_section(book: Book, name: str, files: list[str], link: str, larger: dict) -> str:
-    """The section on a larger edition of a chapter: its claims beside those of the published run.
-
-    files, link : as in `section`, of the larger run.
-    larger : one of the "larger" of its published results.
-    """
-    results, run = book.published[name], larger["provenance"]
-    base = {test["id"]: test for test in results["claims"]}
-    edition = f"{run['edition']} edition"
-    note = run.get("note", "").strip().rstrip(".")
-    lines = [f"## The {edition} of this chapter", ""]
-    lines += [f"Run apart from this copy: {_provenance(run)}.{f' {note}.' if note else ''}", ""]
-    rows = []
-    for test in larger["claims"]:
-        claim = book.claims.get(test["id"])
-        if claim and test["n"] != 0:  # an edition may turn to some claims alone
-            other = base.get(claim.id)
-            verdict = explained(claim, other) if other else "–"
-            rows.append([claim.id, _value(test), explained(claim, test), _value(other), verdict])
-    lines += table(f"Claim|{edition.capitalize()}|Verdict|Published run|Verdict", rows)
-    heads = f"Number|In the {edition}:|Published run:"
-    lines += _numbers(heads, larger["records"], results["records"])
-    return "\n".join(lines + _files(edition, files, link))
-
-
-def _files(what: str, files: list[str], link: str) -> list[str]:
+    base, notebook, made = book.published[name], book.notebooks[name], run["provenance"]
+    title, heads = "The published run", "Number|Published:|Here:"
+    beside = nb.records(notebook) if notebook else {}
+    if run is not base:
+        edition, beside = f"{made['edition']} edition", base["records"]
+        title, heads = f"The {edition} of this chapter", f"Number|In the {edition}:|Published run:"
+    note = made.get("note", "").strip().rstrip(".")
+    lines = [f"## {title}", "", f"{_provenance(made)}.{note and f' {note}.'}", ""]
+    lines += _numbers(heads, run["records"], beside)
     links = (f'<a download href="{link}/{file}">{file}</a>' for file in files)
-    return [f"Numbers of the {what}: {', '.join(links)}.", ""] if files else []
+    return "\n".join([*lines, *([f"Its numbers: {', '.join(links)}.", ""] if files else [])])
 
 
 def _numbers(heads: str, first: dict, second: dict) -> list[str]:
@@ -230,10 +232,6 @@ def _numbers(heads: str, first: dict, second: dict) -> list[str]:
 
 def _plain(value) -> str:
     return f"{value:.4g}".replace("-", "−") if isinstance(value, (int, float)) else "–"
-
-
-def _value(test: dict | None) -> str:
-    return ours(test, 4) if test and measured(test) else "–"
 
 
 def _provenance(run: dict) -> str:

@@ -92,7 +92,8 @@ def _build(arguments) -> int:
         printed = f" and {os.path.relpath(print_book(root))}" if arguments.pdf else ""
     except BuildError as error:
         return _failed(error)
-    print(f"The book ({plan.book.edition} edition) is in {os.path.relpath(page)}{printed}")
+    print(f"The book ({plan.book.edition} edition) is built{printed}. Open it:")
+    print(page.resolve().as_uri())
     return 0
 
 

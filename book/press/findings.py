@@ -7,13 +7,26 @@ left out.
 
 from __future__ import annotations
 
-from statistics import fmean
+import csv
+from statistics import fmean, median
+
+from schurkit import nb
 
 from . import panels
 from .book import Book
+from .chapters import outputs
+from .ledger import strips
 from .panels import PANELS
-from .published import editions_of, strongest
-from .verdicts import OTHER, VERDICTS, marked, verdicts
+from .published import DATA, editions_of
+
+
+def _wheel(book: Book) -> dict | None:
+    """The wheel of this copy, and what its network does; nothing where the chapter was not run."""
+    if not (notebook := book.notebooks.get("the_wheel")):
+        return None
+    shown = [output["data"] for output, said in outputs(notebook) if said.get("kind") == "explorer"]
+    wheel, *_ = "".join(shown[0]["text/html"]).partition('<p class="ske-caption">')
+    return nb.records(notebook) | {"wheel": wheel}
 
 
 def _picture(book: Book) -> dict | None:
@@ -21,40 +34,55 @@ def _picture(book: Book) -> dict | None:
     return {"panels": drawn} if drawn else None
 
 
-def _records(chapter: str):
-    return lambda book: book.published.get(chapter, {}).get("records")
+def _card(chapter: str, more=lambda records, root: {}):
+    """What a card is filled with: the records and the claims of a chapter, and what `more` makes of
+    them and of the published tables; nothing where that is nothing, or something is not there.
+    """
+
+    def values(book: Book) -> dict | None:
+        kept = book.published.get(chapter, {"records": {}, "claims": []})
+        found = kept["records"] | {claim["id"]: claim["value"] for claim in kept["claims"]}
+        try:
+            told = more(found, book.root / DATA)
+        except (KeyError, FileNotFoundError):
+            return None
+        return None if told is None else found | told
+
+    return values
 
 
-def _addition(book: Book) -> dict:
-    tests = book.published.get("modular_addition", {}).get("claims", [])
-    return {test["id"]: test["value"] for test in tests}
+def _copy(found: dict, data) -> dict | None:
+    shuffled = found["off_never"] - found["permuted_CR"]
+    clear = found["off_later"] - max(found["off_early"], shuffled) > 0.05
+    return {"shuffled": shuffled} if clear else None
+
+
+def _flip_flop(found: dict, data) -> dict | None:
+    rows = {row.name: row for row in PANELS["flip_flop"].rows(data, "flip_flop")}
+    clear = found["off_after_pulse"] > 3 * found["off_otherwise"]
+    return {"elsewhere": fmean(rows["CR"].control)} if clear and rows["CR"].control else None
+
+
+def _basis(found: dict, data) -> dict | None:
+    with (data / "mechanism_or_basis" / "gauge-amplitude.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["task"] == "copy"]
+    removed, rewritten, shuffled = (
+        median(float(row[name]) for row in rows if float(row["amplitude"]) == 1)
+        for name in ("CR removed", "all four take its place", "all four, shuffled CR removed")
+    )
+    if found["copy_restored"] < found["copy_networks"] or rewritten > 0.1 * shuffled:
+        return None
+    return {"removed": removed, "rewritten": rewritten, "shuffled": shuffled}
+
+
+def _others(found: dict, data) -> dict:
+    return {"other_waves": float(found["fve_control_text"].split()[0])}
 
 
 def _papers(book: Book) -> dict | None:
-    """A line a paper: how many of its claims have which verdict, and those that did not hold in
-    full.
-    """
-    by_paper: dict[str, dict[str, list]] = {}
-    for test in (test for results in book.published.values() for test in strongest(results)):
-        if claim := book.claims.get(test["id"]):
-            for word in {*verdicts(claim, test).values()}:
-                by_paper.setdefault(claim.source, {}).setdefault(word, []).append((claim, test))
-    lines = []
-    for source in dict.fromkeys(claim.source for claim in book.claims.values()):
-        if not (words := by_paper.get(source)):
-            continue
-        numbers = (f"{len(words[word])} {word}" for word in (*VERDICTS, OTHER) if word in words)
-        failed = words.get("partly", []) + words.get("not reproduced", [])
-        lines.append(
-            f"- **Claims of {{cite:t}}`{source}`**: {', '.join(numbers)} ({{doc}}`ledger`)."
-            + (" Those that did not hold in full:" if failed else "")
-        )
-        lines += [
-            f"  - {{ref}}`{claim.id} <claim-{claim.id.lower()}>` {marked(claim, test)}: "
-            f"{claim.statement}"
-            for claim, test in failed
-        ]
-    return {"papers": "\n".join(lines)} if lines else None
+    """A line a paper: how many of its claims have which verdict, and a square for each."""
+    lines = [f"{{cite:t}}`{source}` {squares}" for (source, _), squares in strips(book).items()]
+    return {"papers": "\n\n".join(lines)} if book.published else None
 
 
 def _runs(book: Book) -> dict | None:
@@ -62,8 +90,7 @@ def _runs(book: Book) -> dict | None:
         return None
     every = [one["provenance"] for kept in book.published.values() for one in editions_of(kept)]
     dates = sorted({run["date"] for run in every})
-    commands = dict.fromkeys(f"`{run['command'].split(' -p ')[0]}`" for run in every)
-    return {"commands": ", ".join(commands), "dates": " to ".join(dates[:1] + dates[1:][-1:])}
+    return {"dates": " to ".join(dates[:1] + dates[1:][-1:])}
 
 
 # ------------------------------------------------------------- good and bad readings of a profile
@@ -75,7 +102,7 @@ def _reading(chapter: str, name: str, premise):
     def values(book: Book) -> dict | None:
         if chapter not in book.published:
             return None
-        rows = {row.name: row for row in PANELS[chapter].rows(book.root, chapter)}
+        rows = {row.name: row for row in PANELS[chapter].rows(book.root / DATA, chapter)}
         if not (row := rows[name]).costs or not row.control:
             return None
         means = {"cost": fmean(row.costs), "control": fmean(row.control), "n": len(row.costs)}
@@ -108,11 +135,15 @@ def _spread(row, rows, cost, control, n) -> dict | None:
 
 VALUES = {
     "nothing": lambda book: None if _runs(book) else {},
+    "wheel": _wheel,
+    "no_wheel": lambda book: None if _wheel(book) else {},
     "picture": _picture,
-    "copy": _records("copy_task"),
-    "copy_in_place": _records("copy_task"),
-    "tasks": _records("across_tasks"),
-    "addition": _addition,
+    "tasks": _card("across_tasks"),
+    "copy": _card("copy_task", _copy),
+    "flip_flop": _card("flip_flop", _flip_flop),
+    "basis": _card("mechanism_or_basis", _basis),
+    "levels": _card("three_levels"),
+    "addition": _card("modular_addition", _others),
     "papers": _papers,
     "runs": _runs,
     "reading_sine": _reading("sine", "CC", _beyond),

@@ -5,6 +5,7 @@ follow, and the figure that carries it.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from html import escape
 
 from schurkit import nb
 from schurkit.checks import InputError
@@ -13,38 +14,72 @@ from schurkit.claims import Claim, beyond, ours
 from .book import Book
 from .chapters import outputs
 from .published import BASE, editions_of, strongest
-from .tables import table
-from .verdicts import OTHER, VERDICTS, differing, explained, marked, verdicts
+from .verdicts import MARKS, OTHER, VERDICTS, explained, marked, verdicts
 
 NOT_RUN = "not run"
-_HEADS = "Claim|Statement, and the rule|Paper|Published run|This copy|Beyond its control|Shown in"
-# Only this page has the script; without it the table stands as it is
+LEVELS = {"loss": "behaviour", "change": "features", "alignment": "features"}
+# Only this page has the script; without it every entry stands
 _SCRIPT = '```{raw} html\n<script src="../_static/ledger.js" defer></script>\n```'
 
 
 def ledger_page(book: Book) -> str:
     """The generated part of the ledger page, in MyST markdown."""
     known, tested = book.claims, tests_of(book.notebooks)
-    best, older = defaultdict(list), defaultdict(list)
+    best, older = _published(book), defaultdict(list)
     for name, results in book.published.items():
-        for test in strongest(results):
-            best[test["id"]].append({"chapter": name, **test})
         for one in editions_of(results):
             run = {"chapter": name, "edition": one["provenance"]["edition"]}
             for test in one["claims"]:
                 older[test["id"]].append(run | test)
-    rows = (_row(claim, tested[id], best[id]) for id, claim in known.items())
+    here = _count(known, tested).replace("not tested", "with too few networks for a verdict")
     lines = [
         f"**Published runs:** {_count(known, best)} **This copy**, the {book.edition} edition: "
-        f"{_count(known, tested)}",
+        f"{here}",
         "",
-        *table(_HEADS, rows, "schurkit-ledger"),
+        "::::{div} schurkit-strips",
+        *(
+            f"{{cite:t}}`{source}`{level and f', {level}'} {squares}\n"
+            for (source, level), squares in strips(book, named=True).items()
+        ),
+        "::::",
         _SCRIPT,
         "",
     ]
     for id, claim in known.items():
-        lines += _entry(claim, tested[id], older[id])
+        lines += _entry(claim, tested[id], older[id], best[id])
     return "\n".join(lines)
+
+
+def _published(book: Book) -> dict[str, list[dict]]:
+    """The strongest published tests by claim, each with its chapter."""
+    best = defaultdict(list)
+    for name, results in book.published.items():
+        for test in strongest(results):
+            best[test["id"]].append({"chapter": name, **test})
+    return best
+
+
+def strips(book: Book, named: bool = False) -> dict[tuple[str, str], str]:
+    """By paper, and where `named` by level, the published verdicts as squares, each linked to its
+    entry: a claim about k tasks has k narrow ones.
+
+    named : with the claim's id, for the ledger's own page; else its link leads there.
+    """
+    rows, best = defaultdict(list), _published(book)
+    for claim in book.claims.values():
+        level = claim.key.rpartition("_")[2] if claim.key.startswith("knobs_") and named else ""
+        words = [word for test in best[claim.id] for word in verdicts(claim, test).items()]
+        each = len(words) > 1
+        for task, word in words or [("", NOT_RUN)]:
+            kind = f"square {word.replace(' ', '-')}{' narrow' * each}"
+            said = "no verdict" if word == "not tested" else word
+            about = escape(f"{claim.statement} {task and f'{task}: '}{said}")
+            mark = f"{claim.id} {MARKS.get(word, '')}" if named else MARKS.get(word, "")
+            place = f"{'' if named else 'ledger.html'}#claim-{claim.id.lower()}"
+            rows[claim.source, LEVELS.get(level, level)].append(
+                f'<a class="{kind}" href="{place}" title="{about}" aria-label="{about}">{mark}</a>'
+            )
+    return {row: " ".join(squares) for row, squares in rows.items()}
 
 
 def tests_of(notebooks: dict) -> dict[str, list[dict]]:
@@ -96,57 +131,38 @@ def _count(known: dict, tests: dict[str, list[dict]]) -> str:
     return ", ".join(f"{numbers[word]} {word}" for word in words) + "."
 
 
-def _row(claim: Claim, tests: list[dict], older: list[dict]) -> list[str]:
+def _badge(claim: Claim, test: dict) -> str:
+    kinds = "".join(f" .{word.replace(' ', '-')}" for word in {*verdicts(claim, test).values()})
+    return f"[{marked(claim, test)}]{{.ledger-verdict{kinds}}} "
+
+
+def _entry(claim: Claim, tests: list[dict], older: list[dict], best: list[dict]) -> list[str]:
+    badges = "".join(dict.fromkeys(_badge(claim, test) for test in best or tests))
     chapters = dict.fromkeys(test["chapter"] for test in [*tests, *older])
     figures = dict.fromkeys(test["figure"] for test in tests if test["figure"])
-    places = [f"[{{doc}}`../notebooks/{name}`]{{.ledger-chapter}}" for name in chapters]
-    cells = [
-        f"{{ref}}`{claim.id} <claim-{claim.id.lower()}>`",
-        f"{claim.statement} [Rule: {claim.quantity} {claim.rule}.]{{.ledger-small}}",
-        f"[{{cite:t}}`{claim.source}`]{{.ledger-paper}} [{claim.paper}]{{.ledger-small}}",
-        _verdicts(claim, older, "published"),
-        _verdicts(claim, tests, "live"),
-        " ".join(dict.fromkeys(beyond(test) for test in older or tests)) or "–",
-        " ".join([*(f"{{numref}}`{figure}`" for figure in figures), *places]) or "–",
-    ]
-    return cells
-
-
-def _verdicts(claim: Claim, tests: list[dict], run: str) -> str:
-    """Each verdict as a badge with the values below it."""
-    if not tests:
-        return f"[{NOT_RUN}]{{.ledger-verdict .{run}}}"
-    return " ".join(dict.fromkeys(_badge(claim, test, run) for test in tests))
-
-
-def _badge(claim: Claim, test: dict, run: str) -> str:
-    which = f" ({test['edition']} edition)" if test.get("edition", BASE) != BASE else ""
-    words = set(verdicts(claim, test).values())
-    kind = f" .{words.pop().replace(' ', '-')}" if len(words) == 1 else ""
-    told = "; ".join([f"{ours(test)}{which}", *differing(claim, test)])
-    return f"[{marked(claim, test)}]{{.ledger-verdict .{run}{kind}}} [{told}]{{.ledger-small}}"
-
-
-def _entry(claim: Claim, tests: list[dict], older: list[dict]) -> list[str]:
+    shown = [f"[{{doc}}`../notebooks/{name}`]{{.ledger-chapter}}" for name in chapters]
+    shown += [f"{{numref}}`{figure}`" for figure in figures]
+    where = ", ".join(shown) or "no chapter of this edition tests it"
     lines = [
         f"(claim-{claim.id.lower()})=",
         f"## {claim.id}",
         "",
-        f"**{claim.statement}**",
+        f"{badges}**{claim.statement}** ({where})",
         "",
-        f"- Paper: {claim.paper} ({claim.where} of {{cite:t}}`{claim.source}`)",
-        f"- Rule, written before the published run: {claim.quantity} {claim.rule}; the value is "
-        f"recorded as `{claim.key}`",
+        ":::{div} ledger-small",
     ]
     for test in older:
-        run = f"Published run ({test['edition']} edition), {{doc}}`../notebooks/{test['chapter']}`"
-        lines.append(f"- {run}: {_outcome(claim, test)}")
+        which = f", {test['edition']} edition" if test["edition"] != BASE else ""
+        lines.append(f"- Published{which}: {_outcome(claim, test)}")
     for test in tests:
-        shown = f", {{numref}}`{test['figure']}`" if test["figure"] else ""
-        run = f"Here, {{doc}}`../notebooks/{test['chapter']}`{shown}"
-        lines.append(f"- {run}: {_outcome(claim, test)}")
-    return lines + ([] if tests else ["- No chapter of this edition tests it."]) + [""]
+        lines.append(f"- Here: {_outcome(claim, test)}")
+    lines += [
+        f"- Rule: {claim.quantity} {claim.rule}. Recorded as `{claim.key}`",
+        f"- Paper: {claim.paper} ([{{cite:t}}`{claim.source}`]{{.ledger-paper}}, {claim.where})",
+    ]
+    return [*lines, ":::", ""]
 
 
 def _outcome(claim: Claim, test: dict) -> str:
-    return f"{ours(test)}: **{explained(claim, test)}**; beyond its control: {beyond(test)}"
+    asked = "" if (told := beyond(test))[:9] == "not asked" else f"; beyond its control: {told}"
+    return f"{ours(test)}: {explained(claim, test)}{asked}"

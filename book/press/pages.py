@@ -11,17 +11,16 @@ import shutil
 from pathlib import Path
 
 from schurkit import nb
-from schurkit.claims import claim_line
 from schurkit.words import short
 
 from . import findings
-from .beside import larger_section, published_line, published_numbers, section
+from .beside import claim_line, published_numbers, section, strip
 from .book import Book
-from .chapters import outputs
+from .chapters import cell_text, outputs
 from .ledger import ledger_page
+from .panels import bars
 from .published import CSV_LINK, csv_files, editions_of
 from .status import status_page
-from .verdicts import explained
 
 FILES = Path("_static/data")
 """Below the pages: the numbers behind figures, and clean notebooks."""
@@ -61,6 +60,10 @@ def _chapter(book: Book, name: str, docname: str, shelf: Path) -> dict:
         page = for_the_page(book, name, f"{up}{FILES}/{name}", shelf / FILES / name)
     numbers = published_numbers(book, name)
     cells = [*page["cells"], *([numbers] if numbers["outputs"] else [])]
+    title, _, first = cell_text(cells[0]).partition("\n")
+    if title.startswith("# "):
+        under = f"{title}\n\n:::{{div}} schurkit-strip\n{strip(book, name)}\n:::\n\n{first}"
+        cells[0] = cells[0] | {"source": under}
     for one in editions_of(book.published[name]) if name in book.published else []:
         edition = one["provenance"]["edition"]
         larger = one is not book.published[name]
@@ -70,7 +73,7 @@ def _chapter(book: Book, name: str, docname: str, shelf: Path) -> dict:
             (shelf / FILES / place).mkdir(parents=True, exist_ok=True)
             shutil.copy(file, shelf / FILES / place / file.name)
         shown = book, name, [file.name for file in files], f"{up}{FILES}/{place}"
-        text = larger_section(*shown, one) if larger else section(*shown)
+        text = section(*shown, one)
         cells.append(_prose(f"published-{edition}" if larger else "published", text))
     _write(shelf / FILES / "clean" / f"{name}.ipynb", json.dumps(source, ensure_ascii=False))
     cells.append(
@@ -104,20 +107,21 @@ def for_the_page(book: Book, name: str, link: str, folder: Path) -> dict:
     page = json.loads(json.dumps(book.notebooks[name]))
     tests = iter(nb.claims(page))
     page["metadata"].pop("schurkit", None)
+    for cell in page["cells"]:  # the published run stands under the title
+        said = [said.get("kind") for _, said in outputs({"cells": [cell]})]
+        if said and {*said} == {"published"}:
+            cell["metadata"] = {"tags": ["remove-cell"]}
     for output, said in outputs(page):
         match said.get("kind"):
             case "note":  # what its caption says is for live sessions
                 text = CSV_LINK.sub(to_file, "".join(output["data"]["text/html"]))
                 output["data"]["text/html"] = _LIVE.sub("", text)
-            case "published":
-                line = published_line(book, name, said["name"], said["by"], said["value"])
-                output["data"] = {"text/markdown": line}
             case "claim":
                 test = next(tests)
                 if claim := book.claims.get(test["id"]):
-                    line = claim_line(claim, test, explained(claim, test))
+                    line = claim_line(book, name, claim, test)
                     if (book.root / "book" / "ledger.md").is_file():
-                        line += f" {{ref}}`Ledger <claim-{test['id'].lower()}>`"
+                        line += f" {{ref}}`{test['id']} <claim-{test['id'].lower()}>`"
                     output["data"]["text/markdown"] = line
     return page
 
@@ -138,11 +142,14 @@ def filled(book: Book, text: str) -> str:
 
 
 def _filled(template: str, values: dict | None) -> str:
-    if values is None or any(values.get(name) is None for name, _ in _PLACE.findall(template)):
+    names = [name for name, _ in _PLACE.findall(template) if name != "bars"]
+    if values is None or any(values.get(name) is None for name in names):
         return ""
 
     def value(place: re.Match) -> str:
         name, spec = place.groups()
+        if name == "bars":
+            return bars(spec, values)
         return short(values[name], spec).replace("%", " %") if spec else str(values[name])
 
     return _PLACE.sub(value, template)

@@ -13,13 +13,15 @@ from statistics import fmean
 
 from schurkit.ablation import NEARLY_EMPTY
 from schurkit.views.plot import SECTOR_COLOURS
+from schurkit.words import short
 
 from .book import Book
 from .published import DATA
 
 PICTURE = Path("book/assets/profiles.svg")
 WIDTH, HEIGHT = 250, 172
-LEFT, RIGHT, TOP, ROW = 34, 240, 30, 36
+LEFT, RIGHT, TOP, ROW = 58, 240, 30, 36
+NAMES = {"RR": "within R", "CR": "C → R", "CC": "within C"}
 # The colours of plot.py on white; lighter ones of the same hue on dark
 INKS = {
     "ink": ("#222222", "#e6e6e6"),
@@ -69,7 +71,7 @@ class Panel:
     title: str
     file: str
     about: str
-    axis: str = "rise of FVU (dashed: as bad as the mean target)"
+    axis: str = "rise of the error (dashed: to a constant's)"
     ticks: Sequence[float] = (0, 0.01, 0.1, 1, 10)
     linear: float = 0.01
     mark: float = 1
@@ -85,11 +87,11 @@ class Panel:
         share = (scaled(min(max(cost, low), high)) - scaled(low)) / (scaled(high) - scaled(low))
         return LEFT + (RIGHT - LEFT) * share
 
-    def rows(self, root: Path, chapter: str) -> list[Removal]:
+    def rows(self, data: Path, chapter: str) -> list[Removal]:
         """RR, CR and CC in the published numbers."""
         import pandas as pd
 
-        table = pd.read_csv(root / DATA / chapter / f"{self.file}.csv")
+        table = pd.read_csv(data / chapter / f"{self.file}.csv")
         rows = []
         for name in SECTOR_COLOURS:
             mine = table[table.removed == name].assign(cost=self.sign * table.delta)
@@ -121,9 +123,9 @@ class Panel:
         return "".join(parts), f"{self.about}, mean over {count} networks: {'; '.join(told)}."
 
     def _row(self, row: Removal, y: float):
-        yield _text(4, y + 20, row.name, f"name s-{row.name}")
+        yield _text(2, y + 20, NAMES[row.name], f"name s-{row.name}")
         if row.empty:
-            yield _text(4, y + 32, f"∅ {row.empty}", "tick")
+            yield _text(2, y + 32, f"∅ {row.empty}", "tick")
         for k, (cost, mass) in enumerate(zip(row.costs, row.masses)):
             kind = f"s-{row.name}{' nearly' * (mass < NEARLY_EMPTY)}"
             place = f'cx="{self.place(cost):.1f}" cy="{y + 7 + 8 * _scatter(k):.1f}"'
@@ -141,58 +143,53 @@ PANELS = {
         "Copy a sequence",
         "copy-controls",
         "Copy task, fall of replay accuracy",
-        "fall of replay accuracy (dashed: to chance)",
+        "fall of accuracy (dashed: to chance)",
         ticks=(0, 0.1, 0.2, 0.3, 0.4, 0.5),
         linear=0.5,
         mark=0.5,
         sign=-1,
     ),
-    "flip_flop": Panel("Flip-flop", "flip-flop-profile", "Flip-flop, rise of FVU"),
-    "sine": Panel("Sine wave", "sine-profile", "Sine wave, rise of FVU"),
+    "flip_flop": Panel("Flip-flop", "flip-flop-profile", "Flip-flop, rise of the error"),
+    "sine": Panel("Sine wave", "sine-profile", "Sine wave, rise of the error"),
     "context_integration": Panel(
-        "Integration in context", "integration-profile", "Integration in context, rise of FVU"
+        "Integration in context", "integration-profile", "Integration in context, rise of the error"
     ),
 }
 """By chapter, in the order of the figure."""
 
 
 def profiles(book: Book) -> list[tuple[str, str]]:
-    """The Schur form, then a panel for each task with a published run; each with its description.
-    Nothing where no such run is there.
-    """
-    form = "The Schur form: modes on the diagonal, above it the couplings RR, CR and CC."
-    drawn = [
-        panel.drawn(panel.rows(book.root, chapter))
+    """A panel for each task with a published run, with its description."""
+    return [
+        panel.drawn(panel.rows(book.root / DATA, chapter))
         for chapter, panel in PANELS.items()
         if chapter in book.published
     ]
-    return [(schur_form(), form), *drawn] if drawn else []
 
 
-def schur_form() -> str:
-    """The three groups of couplings in the Schur form: what lies above the diagonal blocks of T,
-    cut by the border between R and C.
+def bars(drawn: str, values: dict) -> str:
+    """A drawing of a few values.
+
+    drawn : what they are, then words, name and class of each: "error | removed = cost s-CR".
+    values : by name; KeyError where one is not there.
     """
-    size, n, leading = 12.0, 10, 4
-    x0, y0 = 62.0, 34.0
-    parts = [_text(LEFT, 16, "The Schur form T", "title")]
-    for i in range(n):
-        for j in range(i, n):
-            sector = "RR" if j < leading else "CC" if i >= leading else "CR"
-            kind = "diagonal" if i == j else f"s-{sector}"
-            place = f'x="{x0 + size * j:.0f}" y="{y0 + size * i:.0f}" width="10.5" height="10.5"'
-            parts.append(f'<rect class="{kind}" {place} rx="1.5"/>')
-    for name, column, line in (("RR", -3.6, 2.1), ("CR", n + 0.5, 2.3), ("CC", n + 0.5, 7.6)):
-        parts.append(_text(x0 + size * column, y0 + size * line, name, f"name s-{name}"))
-    for line, words in ((9.2, "modes on the diagonal,"), (10.2, "couplings above it")):
-        parts.append(_text(x0 - 28, y0 + size * line, words, "tick"))
-    return "".join(parts)
+    about, *rows = (part.strip() for part in drawn.split("|"))
+    rows = [(words, *told.split()) for words, told in (row.split(" = ") for row in rows)]
+    rows = [(words, float(values.get(name, name)), kind) for words, name, kind in rows]
+    most, parts, told = max(value for _, value, _ in rows), [_text(0, 11, about, "title")], []
+    for k, (words, value, kind) in enumerate(rows):
+        y, long = 22 + 32 * k, 195 * max(value, 0) / most
+        parts.append(_text(0, y + 9, words, "tick"))
+        parts.append(f'<rect class="{kind}" x="0" y="{y + 14}" width="{long:.1f}" height="9"/>')
+        parts.append(_text(long + 5, y + 22.5, short(value), "tick"))
+        told.append(f"{words} {short(value)}")
+    return svg("".join(parts), f"{about}: {'; '.join(told)}.", 22 + 32 * len(rows))
 
 
-def svg(content: str, label: str) -> str:
+def svg(content: str, label: str, height: int = HEIGHT) -> str:
     """One panel for a page, named for a reader who does not see it."""
     return (
-        f'<svg class="schurkit-panel" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'<svg class="schurkit-panel" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-label="{escape(label)}">{content}</svg>'
     )
 
@@ -209,10 +206,10 @@ def write_picture(book: Book) -> Path | None:
     )
     style = f"{light}@media (prefers-color-scheme:dark){{{dark}}}text{{font-family:sans-serif;}}"
     placed = [
-        f'<g transform="translate({WIDTH * (i % 3)} {HEIGHT * (i // 3)})">{content}</g>'
+        f'<g transform="translate({WIDTH * (i % 2)} {HEIGHT * (i // 2)})">{content}</g>'
         for i, (content, _) in enumerate(drawn)
     ]
-    width, height = 3 * WIDTH, HEIGHT * -(-len(drawn) // 3)
+    width, height = 2 * WIDTH, HEIGHT * -(-len(drawn) // 2)
     (book.root / PICTURE).write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" role="img" aria-label="{escape(" ".join(told for _, told in drawn))}">'

@@ -17,7 +17,7 @@ OTHER = "other conditions"
 was written for.
 """
 FEWEST = 10  # networks below which no interval, hence no verdict, is given
-_MARKS = {
+MARKS = {
     "reproduced": "✓",
     "partly": "~",
     "not reproduced": "✗",
@@ -68,21 +68,22 @@ def verdicts(claim: Claim, told: Mapping) -> dict[str, str]:
 
 
 def marked(claim: Claim, told: Mapping) -> str:
-    """The verdict with a sign in front, so that it does not hang on colour; for several tasks their
-    signs alone, e.g. "↓ ↓ · ↑".
+    """The verdict with a sign in front, so that it does not hang on colour, "–" where it is not
+    tested; for several tasks their signs alone, e.g. "↓ ↓ · ↑".
 
     Where the rule is about a sign, the arrows say which way each task goes, with its whole
     interval.
     """
     words = verdicts(claim, told)
     if list(words) == [""]:
-        return f"{_MARKS[words['']]} {words['']}"
+        word = words[""]
+        return MARKS[word] if word == "not tested" else f"{MARKS[word]} {word}"
     return " ".join(_arrow(claim.rule, part, words[name]) for name, part in parts(told).items())
 
 
 def _arrow(rule: Rule, part: Mapping, word: str) -> str:
     if rule.kind != "sign" or word in ("not tested", OTHER):
-        return _MARKS[word]
+        return MARKS[word]
     low, high = part["interval"]
     return "↑" if low > 0 else "↓" if high < 0 else "·"
 
@@ -99,7 +100,10 @@ def explained(claim: Claim, told: Mapping) -> str:
 
 
 def _qualified(rule: Rule, part: Mapping, word: str) -> str:
-    if word not in ("not tested", OTHER) or part["value"] is None:
+    if word not in ("not tested", OTHER):
         return word
+    if part["value"] is None:
+        return MARKS[word]
     does = "satisfies" if rule.satisfied(part["value"]) else "does not satisfy"
+    word = "–" if word == "not tested" else word
     return f"{word} (the value itself {does} the rule)"

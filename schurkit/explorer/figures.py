@@ -19,7 +19,7 @@ from .state import View
 
 DPI = 144  # shown at 96 dots an inch: sharp on fine screens
 MOST_OUTPUTS = 8
-FULL, ABLATED, TARGET = "#0072B2", "#D55E00", "#BBBBBB"
+FULL, ABLATED, TARGET = "#222222", "#6A3D9A", "#BBBBBB"
 
 
 def picture(width: float, height: float, draw, dpi: int = DPI, layout: str = "none") -> bytes:

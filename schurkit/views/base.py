@@ -14,6 +14,10 @@ COLOURS = {**SECTOR_COLOURS, "RR+CR+CC": "#555555", "none": "#222222"}
 network.
 """
 CONTROL_MARKERS = {"permuted": "D", "matched": "s", "block-upper": "^", "full": "v"}
+CONTROL_WORDS = {
+    "permuted": "permuted: same entries, shuffled",
+    "matched": "matched: same strength, elsewhere",
+}
 INK = "#222222"
 FAINT = "#9A9A9A"
 

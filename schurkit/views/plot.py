@@ -86,7 +86,7 @@ def dots(
     names: Sequence[str],
     ax,
     *,
-    colour="#0072B2",
+    colour="#332288",
     offset: float = 0.0,
     label=None,
     marker="o",
@@ -144,7 +144,7 @@ def _count_empty(ax, column: int, count: int) -> None:
         )
 
 
-def loss_curves(steps, losses, ax, *, chance: float | None = None, colour="#0072B2"):
+def loss_curves(steps, losses, ax, *, chance: float | None = None, colour="#332288"):
     """Training loss of every network on a logarithmic axis, with the loss of always predicting the
     mean.
     """

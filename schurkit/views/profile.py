@@ -12,7 +12,17 @@ from schurkit.ablation import NEARLY_EMPTY, Profile
 from schurkit.intervals import over_networks
 from schurkit.words import listed, plural, short, with_interval
 
-from .base import CONTROL_COLOUR, CONTROL_MARKERS, INK, View, axes, colour_of, finite, styled
+from .base import (
+    CONTROL_COLOUR,
+    CONTROL_MARKERS,
+    CONTROL_WORDS,
+    INK,
+    View,
+    axes,
+    colour_of,
+    finite,
+    styled,
+)
 from .plot import mean_bar, symlog
 
 PLACES = {"permuted": 0.16, "matched": 0.32, "block-upper": 0.48, "full": 0.64}
@@ -56,7 +66,7 @@ def profile(
                 CONTROL_COLOUR,
                 CONTROL_MARKERS[kind],
                 3,
-                kind if place == 0 else None,
+                CONTROL_WORDS.get(kind, kind) if place == 0 else None,
             )
         if paper and name in paper:
             quoted = paper[name] if isinstance(paper[name], tuple) else (paper[name], None)
@@ -64,7 +74,7 @@ def profile(
     ax.axhline(0, color=INK, lw=0.8)
     _axis(ax, found, names, linear)
     if ax.get_legend_handles_labels()[1]:
-        figure.legend(loc="outside upper center", ncols=4, fontsize=8, markerscale=1.3)
+        figure.legend(loc="outside upper center", ncols=2, fontsize=8, markerscale=1.3)
     return View(figure, _alt(found, names), found.frame(draws=False))
 
 

@@ -30,9 +30,25 @@ def test_every_verdict_of_the_ledger_is_in_sight(opened, width):
         "found => found.map(element => element.getBoundingClientRect()).every(box => box.width && "
         "box.right <= innerWidth)"
     )
-    assert page.locator(".schurkit-ledger td .ledger-verdict").evaluate_all(script)
-    page.fill(".ledger-filters input[name='words']", "no such word")
-    assert page.locator(".schurkit-ledger tbody tr:visible").count() == 0
+    assert page.locator("a.square, .ledger-verdict").evaluate_all(script)
+    first = page.locator("section:has(> .ledger-small)").first.bounding_box()
+    assert first["y"] < 2 * 900  # two screens before detail
+
+
+def test_the_first_page_has_a_live_wheel_within_a_second_on_its_first_screen(opened):
+    page, asked = opened("book/introduction", reduced_motion="reduce")
+    page.wait_for_selector(".ske-live .ske-wheel", timeout=1000)
+    box = page.locator(".ske-live").bounding_box()
+    assert box["y"] + box["height"] < 900 and not page.locator(".ske-still").is_visible()
+    assert all(one.startswith(("file:", "data:")) for one in asked)
+    said = []
+    page.on("console", lambda line: said.append(line.text))
+    page.get_by_label("CR (the door, C → R)").uncheck()
+    page.wait_for_function(
+        "() => document.querySelector('.ske-status').textContent"
+        ".startsWith('From the start: no CR. Over')"
+    )
+    assert said == []
 
 
 def test_figures_are_light_on_dark_in_dark_mode(opened):

@@ -3,12 +3,13 @@ prose.
 """
 
 import base64
+from dataclasses import replace
 
 import pytest
 from press.small_book import REPOSITORY, a_book, cell, notebook, write_book
 
 from schurkit import InputError
-from schurkit_press.beside import PRECISION, published_line, published_numbers
+from schurkit_press.beside import PRECISION, WHOLE, claim_line, published_numbers, strip
 from schurkit_press.build import BuildError, build, plan_build
 from schurkit_press.chapters import chapters
 
@@ -21,6 +22,7 @@ VALUES = {
     "orders": 10,
     "test_trials": 256,
     "sizes": [56, 64],
+    "auxiliary": True,
 }
 KEPT = {
     "edition": "book",
@@ -41,10 +43,14 @@ def rows(effects, first=0, removed="CR"):
     return [(first + i, removed, "removal", effect) for i, effect in enumerate(effects)]
 
 
-def book(tmp_path, published, live, values=None, records=None):
+TOLD = {"kind": "published", "name": "a-profile", "by": "removed", "value": "delta"}
+
+
+def book(tmp_path, published, live, values=None, records=None, told=TOLD, claims=()):
     """A book of one chapter with these CSV files of the published and of this run; other values of
     its parameters where given.
     """
+    named = [{"data": {}, "metadata": {"schurkit": told}}] if told else []
     place = tmp_path / "book" / "data" / "one"
     place.mkdir(parents=True, exist_ok=True)
     if published is not None:
@@ -60,17 +66,17 @@ def book(tmp_path, published, live, values=None, records=None):
     )
     executed = {
         "metadata": {"schurkit": {"run": run}},
-        "cells": [{"outputs": [{"data": {"text/html": embedded}}]}],
+        "cells": [{"outputs": [{"data": {"text/html": embedded}}, *named]}],
     }
     return a_book(
         root=tmp_path,
         notebooks={"one": executed},
-        published={"one": {"provenance": KEPT, "records": records or {}}},
+        published={"one": {"provenance": KEPT, "records": records or {}, "claims": claims}},
     )
 
 
 def line(*arguments, **more):
-    return published_line(book(*arguments, **more), "one", "a-profile", "removed", "delta")
+    return strip(book(*arguments, **more), "one")
 
 
 EVEN = [i / 19 for i in range(20)]  # 20 published networks from 0 to 1
@@ -95,7 +101,8 @@ def test_values_outside_the_published_range_are_counted_as_such(tmp_path):
     ]
     told = line(tmp_path, published, live)
     assert told == (
-        "Published run: 20 networks, 2026-11-28. This run: 3 networks, 45 s on 2 cores. "
+        "**Published**: 20 networks, 2026-11-28. **This copy**: 3 networks, seeds 0 to 2, 45 s on "
+        "2 cores. "
         "19 of its 21 values lie within the range of the published networks (fresh networks: 19 "
         "in the mean)."
     )
@@ -134,25 +141,27 @@ def test_networks_of_published_seeds_are_no_test(tmp_path):
 )
 def test_a_run_with_other_parameters_stands_on_its_own(tmp_path, values, words):
     other = book(tmp_path, rows(EVEN), rows([0.5]), values, {"delta": 0.5})
-    told = published_line(other, "one", "a-profile", "removed", "delta")
-    assert (
-        told
-        == f"Other parameters than the published run's ({words}): this page stands on its own run."
+    assert strip(other, "one").endswith(
+        f"cores. Other parameters than the published run's ({words}): this page stands on its own "
+        "run."
     )
     assert published_numbers(other, "one")["outputs"] == []
 
 
 @pytest.mark.parametrize(
     "values",
-    [{"first_seed": 7, "draws": 3, "orders": 1, "test_trials": 16}, {"sizes": [64]}, {"new": 1}],
+    [
+        {"first_seed": 7, "draws": 3, "orders": 1, "test_trials": 16},
+        {"sizes": [64]},
+        {"new": 1},
+        {"auxiliary": False},
+    ],
 )
 def test_other_seeds_fewer_networks_and_draws_are_the_same_question(tmp_path, values):
     same = book(
         tmp_path, rows(EVEN), rows([0.5]), values, {"delta": 0.5, "word": "two", "gone": None}
     )
-    assert "1 of its 1 value lies within" in published_line(
-        same, "one", "a-profile", "removed", "delta"
-    )
+    assert "1 of its 1 value lies within" in strip(same, "one")
     outputs = published_numbers(same, "one")["outputs"]
     assert {o["metadata"]["scrapbook"]["name"]: list(o["data"].values()) for o in outputs} == {
         "published.delta": ["0.5"],
@@ -161,23 +170,47 @@ def test_other_seeds_fewer_networks_and_draws_are_the_same_question(tmp_path, va
     }
 
 
-def test_without_a_published_run_or_its_values_the_line_says_so(tmp_path):
+def test_without_a_published_run_or_its_values_the_strip_says_so(tmp_path):
     one = book(tmp_path, None, rows([0.5]))
-    assert published_line(one, "one", "a-profile", "removed", "delta").endswith(
-        "45 s on 2 cores. The published run has no such values to set beside it."
+    assert strip(one, "one").endswith("45 s on 2 cores. ")
+    one.published = {}
+    assert strip(one, "one").endswith(
+        "No run of this chapter is published: this page stands on its own run."
     )
+    assert published_numbers(one, "one")["outputs"] == []
+    one.notebooks["one"] = None
+    assert strip(one, "one").startswith("This copy did not run the chapter.")
+    wrong = book(tmp_path, None, rows([0.5]), told=TOLD | {"name": "a-profil"})
     with pytest.raises(
         InputError,
         match=r"one: nb\.published names 'a-profil'; the chapter shows no such numbers, it has "
         r"a-profile\.csv",
     ):
-        published_line(one, "one", "a-profil", "removed", "delta")
-    one.published = {}
-    assert (
-        published_line(one, "one", "a-profile", "removed", "delta")
-        == "No run of this chapter is published: this page stands on its own run."
-    )
-    assert published_numbers(one, "one")["outputs"] == []
+        strip(wrong, "one")
+
+
+def test_a_chapter_that_names_no_table_is_held_against_the_first_of_its_removals(tmp_path):
+    assert "1 of its 1 value lies" in line(tmp_path, rows(EVEN), rows([0.5]), told=None)
+
+
+@pytest.mark.parametrize(
+    ("values", "first", "then"),
+    [
+        (
+            {},
+            "**reproduced** ",
+            "0.6 [0.5, 0.7], 20 networks; here 0.9, 3 networks (**disagrees**).",
+        ),
+        ({"bits": 2}, "**– (the value itself does not satisfy the rule)** ", " 0.9, 3 networks."),
+    ],
+)
+def test_a_claim_is_one_line_that_the_published_run_carries(tmp_path, values, first, then):
+    kept = {"id": "S2", "value": 0.6, "interval": [0.5, 0.7], "n": 20}
+    here = kept | {"value": 0.9, "interval": None, "n": 3}
+    one = book(tmp_path, rows(EVEN), rows([0.5]), values, claims=[kept])
+    claim = replace(one.claims["S2"], conditions={})
+    told = claim_line(one, "one", claim, here)
+    assert told.startswith(first + claim.statement) and told.endswith(then)
 
 
 def test_what_counts_as_precision_are_parameters_of_chapters():
@@ -185,7 +218,7 @@ def test_what_counts_as_precision_are_parameters_of_chapters():
         parameter.name
         for chapter in chapters(REPOSITORY).values()
         for parameter in chapter.parameters
-    } >= PRECISION
+    } >= PRECISION | WHOLE
 
 
 def test_a_number_that_neither_run_has_fails_the_build_like_any_other(tmp_path):

@@ -94,7 +94,7 @@ def test_a_claim_leads_to_the_ledger(built_book):
 def test_the_ledger_lists_every_claim_with_its_verdict(built_book):
     text = text_of(built_book, "book/ledger.html")
     assert "✓ reproduced 0.61 [0.6, 0.62], 12 networks" in text
-    assert "– not tested 0.004, 3 networks" in text
+    assert "0.004, 3 networks: – (the value itself satisfies the rule)" in text
     assert "No chapter of this edition tests it." in text
 
 

@@ -17,6 +17,7 @@ from schurkit.metrics import replay_accuracy
 from schurkit.schur import SECTORS
 from schurkit.schur.nonnormality import powers
 
+CUT = "#6A3D9A"  # what is cut, and no sector
 LINK = "In a browser with script switched on, this is an explorer that can be used."
 
 
@@ -37,8 +38,8 @@ def ablation_still(
                 grey = {"ms": 3, "mew": 0, "color": "#777777", "alpha": 0.6}
                 ax.plot([place + 0.15] * len(controls), controls, "o", **grey)
                 if np.isfinite(view.value):
-                    ax.plot(place - 0.15, view.value, "D", ms=5, color="#D55E00")
-            ax.axhline(row[0].full, color="#0072B2", lw=1)
+                    ax.plot(place - 0.15, view.value, "D", ms=5, color=CUT)
+            ax.axhline(row[0].full, color="#222222", lw=1)
             ax.set(xticks=range(3), title=name, ylabel=row[0].metric)
             ax.set_xticklabels(SECTORS)
 
@@ -48,8 +49,8 @@ def ablation_still(
         for name, row in zip(names, views)
     )
     text = (
-        "Removing one sector of couplings (orange diamonds) beside block-upper changes of equal "
-        f"norm (grey); blue line: whole network. {told}."
+        "Removing one sector of couplings (violet diamonds) beside block-upper changes of equal "
+        f"norm (grey); black line: whole network. {told}."
     )
     return _png(max(3.0, 2.4 * len(views)), 2.6, draw), f"{text} {LINK}"
 
@@ -61,7 +62,7 @@ def schur_still(name: str, form) -> tuple[str | None, str]:
 
     def draw(figure):
         ax = figure.subplots()
-        ax.semilogy(growth, color="#D55E00", label="‖Tᵗ‖")
+        ax.semilogy(growth, color=CUT, label="‖Tᵗ‖")
         ax.semilogy(bound, color="black", ls="--", label="ρᵗ, from the eigenvalues")
         ax.set(xlabel="time t (steps)", title=name)
         ax.legend()
@@ -88,9 +89,9 @@ def frequency_still(one, table, keys, pair) -> tuple[str | None, str]:
 
     def draw(figure):
         left, right = figure.subplots(1, 2)
-        left.bar(every, energies, color=["#D55E00" if k in keys else "#0072B2" for k in every])
+        left.bar(every, energies, color=[CUT if k in keys else "#999999" for k in every])
         left.set(xlabel="frequency k", ylabel="share of the energy")
-        right.plot(logits, color="#0072B2")
+        right.plot(logits, color="#555555")
         right.axvline((a + b) % p, color="black", ls="--", lw=0.8)
         right.set(xlabel="class c", ylabel="logit", title=f"a = {a}, b = {b}")
 
@@ -102,7 +103,7 @@ def frequency_still(one, table, keys, pair) -> tuple[str | None, str]:
     named = ", ".join(map(str, sorted(keys)))
     text = (
         f"Energy of each frequency in the input table of network {one.labels[0]}; its {len(keys)} "
-        f"keys (orange) are {named}. Right: what it says of each class for one pair."
+        f"keys (violet) are {named}. Right: what it says of each class for one pair."
     )
     return _png(7.0, 2.6, draw), f"{text} {found} {LINK}"
 

@@ -288,6 +288,7 @@ begin("ablation", (stage, data) => {
     set: async (change = {}) => {
       Object.assign(setting, change);
       cursor = [Math.min(cursor[0], Math.max(0, current().blocks - 2)), Math.min(cursor[1], current().blocks - 1)];
+      said.textContent = "Working…";
       look();
       draw();
       if (!(await draws())) return null;
@@ -302,12 +303,13 @@ begin("ablation", (stage, data) => {
   stage.append(
     group("Network", network.node, cut.node, trial.node),
     group("Remove couplings", ...boxes.map((box) => box.node), back),
+    said,
     make("div", { class: "ske-panels" },
       panel("Couplings in T: click to remove", square, note),
       panel("Eigenvalues", holder.spectrum, legend(["dot", "R"], ["dot ring", "C"], ["bound", "threshold"])),
       make("div", { class: "ske-panel ske-wide" }, make("p", { class: "ske-title" }, "One trial"), holder.rollout, lines),
       panel("The measure over all trials", holder.strip, legend(["dot", "whole"], ["dot gone", "without"], ["dot grey", "block-upper, same norm"])),
-      panel("In numbers", numbers.node, said)),
+      panel("In numbers", numbers.node)),
   );
   cursor = [0, Math.min(1, current().blocks - 1)];
   api.ready = api.set();

@@ -185,6 +185,7 @@ begin("frequency", (stage, data) => {
   const api = {
     set: async (change = {}) => {
       Object.assign(setting, change);
+      said.textContent = "Working…";
       offer();
       offerKeys();
       drawPair();
@@ -218,10 +219,11 @@ begin("frequency", (stage, data) => {
       panel("What the units of each frequency then say: waves of c", hosts[1], legend(["full", "the frequency looked at"], ["soft", "the others"], ["bound", "a + b"])),
       wide),
     group("Frequencies: press to remove", keysBox),
-    make("p", { class: "ske-note" }, "Blue bar: share of the energy of the input table. Framed: key frequencies. Struck through: removed."),
+    said,
+    make("p", { class: "ske-note" }, "Bar: share of the energy of the input table. Framed: key frequencies. Struck through: removed."),
     make("div", { class: "ske-panels" },
       panel("All pairs, a down and b across", make("div", { class: "ske-square" }, canvas), legend(["dot", "right"], ["dot gone", "wrong"])),
-      panel("In numbers", numbers.node, said)),
+      panel("In numbers", numbers.node)),
   );
   move(1, false);
   api.ready = api.set();

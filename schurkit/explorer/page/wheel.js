@@ -266,7 +266,7 @@ begin("wheel", (stage, data) => {
   const curveHost = make("div", {});
   const found = [];
   const drawCurve = () => {
-    const plot = chart({ x: [1, PLAYED], y: [0.4, 1], height: 150, names: ["door shut from step", "right"], label: `Share of right signs against the step from which the door is shut: ${found.map((v, k) => `${k + 1}: ${v.toFixed(2)}`).join(", ")}`, xTicks: [...new Set([1, symbols >> 1, symbols, symbols + 2, 2 * symbols, PLAYED])].filter((t) => t >= 1 && t <= PLAYED) });
+    const plot = chart({ x: [1, PLAYED], y: [0.4, 1], height: 190, width: 310, names: ["door shut from step", "right"], label: `Share of right signs against the step from which the door is shut: ${found.map((v, k) => `${k + 1}: ${v.toFixed(2)}`).join(", ")}`, xTicks: [...new Set([1, symbols >> 1, symbols, symbols + 2, 2 * symbols, PLAYED])].filter((t) => t >= 1 && t <= PLAYED) });
     plot.line(found.map((_, k) => k + 1), found, "without");
     if (setting.shut && found[setting.shut - 1] !== undefined) plot.add("circle", { cx: plot.px(setting.shut), cy: plot.py(found[setting.shut - 1]), r: 5, class: "dot-without" });
     curveHost.replaceChildren(plot.svg);
@@ -288,8 +288,9 @@ begin("wheel", (stage, data) => {
     group("", button, another, dial.node),
     said,
     make("div", { class: "ske-panels" },
-      panel(`Inside: ${symbols} seats of ${channels} signs (filled: +, open: −), one seat a step`, svg),
-      panel(`Outside: a sequence of signs, and what is played from memory (click a sign of the first ${symbols} steps to change it)`, raster, panel("Cut it while it plays", curveHost))),
+      panel(`Inside: ${symbols} seats of ${channels} signs (filled +, open −), one seat a step`, svg),
+      panel(`Outside: a sequence of signs, and what is played from memory (click a sign it hears to change it)`, raster),
+      panel("Shut the door while it plays: how many signs are right", curveHost)),
   );
   setting.plan = Array.from({ length: SHOWN + 1 }, () => []);
   replayed(true);
