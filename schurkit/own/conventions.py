@@ -228,3 +228,9 @@ def cell_of_layers(
 def row_cell(recurrent_kernel, kernel, readouts, bias=0.0, h_bias=0.0, *, readouts_joined=LAYERS):
     weights = {"W_rec": recurrent_kernel.T, "W_in": kernel.T, "b_rec": bias + h_bias, "leak": 1.0}
     return weights | _joined(readouts, readouts_joined)
+
+
+@convention("Keras 3 SimpleRNN: cell/vars and dense/vars of .weights.h5")
+def keras_weights(cell_vars_1, cell_vars_0, dense_vars_0, cell_vars_2=0.0, dense_vars_1=None):
+    readout = [(dense_vars_0.T, dense_vars_1)]
+    return row_cell(cell_vars_1, cell_vars_0, readout, cell_vars_2)

@@ -295,7 +295,7 @@ def _entries(mapping: Mapping, name: str = "", depth: int = 0):
 
 
 def as_numpy(tensor) -> np.ndarray:
-    """A tensor in memory as an array in memory of its own, half precision as float32."""
-    tensor = tensor.detach().cpu()
-    half = tensor.is_floating_point() and tensor.element_size() < 4
-    return np.array((tensor.float() if half else tensor).numpy())
+    """A tensor in memory as an array, half precision as float32."""
+    import torch
+
+    return tensor.detach().to("cpu", torch.promote_types(tensor.dtype, torch.float32)).numpy()

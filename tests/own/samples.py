@@ -18,6 +18,43 @@ PHI = {
 }
 
 
+class Net(torch.nn.Module):
+    """A recurrent layer, perhaps changed, and linear readouts, of which the first is used."""
+
+    def __init__(
+        self, layer=torch.nn.RNN, sizes=(2, 4, 1), readouts=("fc",), change=lambda rnn: rnn, **kind
+    ):
+        super().__init__()
+        inputs, hidden, outputs = sizes
+        self.rnn, self.readouts = change(layer(inputs, hidden, **kind)), readouts
+        for name in readouts:
+            width = hidden * (1 + kind.get("bidirectional", False))
+            setattr(self, name, torch.nn.Linear(width, outputs, bias=kind.get("bias", True)))
+
+    def forward(self, x):
+        return getattr(self, self.readouts[0])(self.rnn(x)[0])
+
+
+class TwoAreas(torch.nn.Module):
+    """Two areas with a matrix each; the second hears the first's new state."""
+
+    def __init__(self, a=4, b=3):
+        super().__init__()
+        self.into, self.read = torch.nn.Linear(2, a), torch.nn.Linear(b, 1)
+        self.within_a, self.within_b, self.a_to_b, self.b_to_a = (
+            torch.nn.Parameter(torch.randn(shape)) for shape in ((a, a), (b, b), (b, a), (a, b))
+        )
+
+    def forward(self, x):
+        p, q, y = x.new_zeros(len(x), 4), x.new_zeros(len(x), 3), []
+        for t in range(x.shape[1]):
+            drive = p @ self.within_a.T + q @ self.b_to_a.T + self.into(x[:, t])
+            p = 0.75 * p + 0.25 * torch.tanh(drive)
+            q = 0.75 * q + 0.25 * torch.tanh(q @ self.within_b.T + p @ self.a_to_b.T)
+            y.append(self.read(q))
+        return torch.stack(y, 1)
+
+
 @dataclass
 class Sample:
     """What is saved, under which name and with which file of parameters beside it; the network that
@@ -37,6 +74,7 @@ class Sample:
             ".npz": lambda: np.savez(path, **self.saved),
             ".mat": lambda: scipy.io.savemat(path, self.saved, do_compression=len(self.saved) % 2),
             ".hdf5": lambda: write_hdf5(path, self.saved),
+            ".h5": lambda: write_hdf5(path, self.saved),
             ".pickle": lambda: path.write_bytes(pickle.dumps(self.saved)),
         }.get(path.suffix, lambda: write_torch(path, self.saved))()
         if self.beside is not None:
@@ -110,6 +148,9 @@ spread = {"leak": 1 / (16 / (1 + np.exp(-gaus[:, 0])) + 4), "form": "voltage"}
 A, h = np.diag(rng.uniform(0.4, 0.9, N)), r(N, 1)
 kernels = {"simple_rnn_1/simple_rnn_1/kernel:0": W_in.T, "dense/dense/kernel:0": W_out.T}
 kernels |= {"simple_rnn_1/simple_rnn_1/recurrent_kernel:0": W.T, "dense/dense/bias:0": b_out}
+keras_3 = {"cell/vars/0": W_in.T, "cell/vars/1": W.T, "cell/vars/2": b}
+keras_3 = {f"layers/simple_rnn/{name}": array for name, array in keras_3.items()}
+keras_3 |= {"layers/dense/vars/0": W_out.T, "layers/dense/vars/1": b_out}
 config = {"class_name": "SimpleRNN", "config": {"activation": "relu"}}
 brain = {"W_inp": W_in, "W_rec": W, "W_out": W_out, "bias": b, "y_init": h0, "dt": 1.0, "tau": 5.0}
 brain |= {"gamma": 0.0, "activation_args": {"name": "relu", "slope": 1.7}}
@@ -230,6 +271,7 @@ SAMPLES = [
         {**kernels, "model_config": json.dumps({"config": {"layers": [config]}})},
         plain | {"b_out": b_out, "activation": "relu"},
     ),
+    Sample("net.weights.h5", keras_3, biased | {"b_rec": b}),
     Sample(
         "flax.npz",
         {
