@@ -78,11 +78,10 @@ class Match:
         read = partial(_read, contents)
         given = {parameter: read(name) for parameter, name in self.names.items()}
         if self.readouts:
-            turned = [
-                (read(weight).T if components(weight)[-1] == "kernel" else read(weight), bias)
-                for weight, bias in self.readouts
+            turn = lambda name: read(name).T if components(name)[-1] == "kernel" else read(name)  # noqa: E731
+            given["readouts"] = [
+                (turn(weight), bias and read(bias)) for weight, bias in self.readouts
             ]
-            given["readouts"] = [(weight, bias and read(bias)) for weight, bias in turned]
         try:
             with np.errstate(all="ignore"):
                 fields = self.convention.fields(**given, **choices)

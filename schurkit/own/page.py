@@ -53,11 +53,8 @@ def instrument(analysis: Analysis, i: int) -> list[dict]:
         ),
         ("the outputs of your own code are reproduced", check and check.ok, outputs),
     ]
-    holds = {None: "unchecked", True: "yes", False: "NO"}
-    return [
-        {"check": what, "holds": holds[None if ok is None else bool(ok)], "found": found}
-        for what, ok, found in rows
-    ]
+    holds = lambda ok: "unchecked" if ok is None else "yes" if ok else "NO"  # noqa: E731
+    return [{"check": what, "holds": holds(ok), "found": found} for what, ok, found in rows]
 
 
 @styled

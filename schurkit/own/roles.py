@@ -34,7 +34,8 @@ OTHER_NAMES = {
 }
 """What other codes call the parts, in small letters and digits alone."""
 SAYS = {
-    "activation": "activation nonlinearity nonlin transfer_function activation_function",
+    "activation": "activation nonlinearity nonlin transfer_function activation_function "
+    "activation_args_name",
     "psi": "psi out_nonlinearity",
     "form": "form",
     "leak": "leak alpha",
@@ -104,10 +105,8 @@ def _plain(value) -> str:
 
 def _about(name: str) -> str | None:
     """What a name says something about."""
-    parts = components(name)
-    if parts[-2:] == ["activation_args", "name"]:
-        return "activation"
-    return next((about for about, names in SAYS.items() if parts[-1] in names.split()), None)
+    ends = {"_".join(components(name)[start:]) for start in (-1, -2)}
+    return next((about for about, names in SAYS.items() if ends & {*names.split()}), None)
 
 
 def _statements(contents: Contents) -> Iterator[tuple[str, str, object]]:

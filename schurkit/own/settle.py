@@ -14,6 +14,7 @@ from itertools import combinations, product
 import numpy as np
 
 from schurkit.rnn import ACTIVATIONS, RNN
+from schurkit.rnn.activations import ACTIVATE
 
 FIELDS = ("activation", "leak", "form", "W_rec", "W_in", "W_out", "h0", "gain", "trials")
 """What may be read in another way."""
@@ -95,23 +96,16 @@ class Case:
                 read = rnn.readout(state) if foreign != "read_activated" else rnn.activate(state)
                 outputs.append(read @ one["W_out"].T + one["b_out"])
             outputs = np.stack(outputs, axis=-2)
-            return _squashed(self.squash, outputs) if self.squash else outputs
+            if self.squash == "softmax":
+                outputs = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+                return outputs / outputs.sum(axis=-1, keepdims=True)
+            return ACTIVATE[self.squash or "identity"](outputs)
 
     def off(self, rnn: RNN, foreign: str = "", **values):
         """The largest deviation, of each variant."""
         with np.errstate(invalid="ignore", over="ignore"):
             off = np.abs(self.run(rnn, foreign, **values) - self.outputs).max(axis=(-3, -2, -1))
         return np.nan_to_num(off, nan=np.inf)
-
-
-def _squashed(name: str, outputs: np.ndarray) -> np.ndarray:
-    from scipy import special
-
-    if name == "softmax":
-        return special.softmax(outputs, axis=-1)
-    return {"sigmoid": special.expit, "tanh": np.tanh}.get(name, lambda y: np.maximum(y, 0))(
-        outputs
-    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -83,9 +83,12 @@ class Sample:
         return path
 
 
+def tensors(saved):
+    return {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in saved.items()}
+
+
 def write_torch(path, saved):
-    tensors = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in saved.items()}
-    torch.save(tensors, path, _use_new_zipfile_serialization="old" not in path.name)
+    torch.save(tensors(saved), path, _use_new_zipfile_serialization="old" not in path.name)
 
 
 def write_hdf5(path, saved):
@@ -194,12 +197,7 @@ SAMPLES = [
         "checkpoint.pth",
         {
             "epoch": 4,
-            "state_dict": {
-                "G": torch.tensor(W),
-                "I": torch.tensor(W_in),
-                "w": torch.tensor(W_out.T),
-                "h0": torch.tensor(h0),
-            },
+            "state_dict": tensors({"G": W, "I": W_in, "w": W_out.T, "h0": h0}),
             "optimizer": {"state": {}},
         },
         plain | voltage | {"h0": h0},
@@ -284,13 +282,8 @@ SAMPLES = [
     ),
     Sample(
         "equinox.npz",
-        {
-            ".cell.weight_ih": W_in,
-            ".cell.weight_hh": W,
-            ".cell.bias": b,
-            ".readout.weight": W_out,
-            ".readout.bias": b_out,
-        },
+        {f".cell.{name}": cell[name] for name in ("weight_ih", "weight_hh")}
+        | {".cell.bias": b, ".readout.weight": W_out, ".readout.bias": b_out},
         biased | {"b_rec": b},
     ),
     Sample(
@@ -300,15 +293,8 @@ SAMPLES = [
     ),
     Sample(
         "rnn.pt",
-        {
-            "module.rnn.weight_ih_l0": W_in,
-            "module.rnn.weight_hh_l0": W,
-            "module.rnn.bias_ih_l0": b,
-            "module.rnn.bias_hh_l0": b_in,
-            "module.fc.weight": W_out,
-            "module.fc.bias": b_out,
-            "module.h0": h0[None],
-        },
+        {f"module.rnn.{name}_l0": array for name, array in cell.items()}
+        | {"module.fc.weight": W_out, "module.fc.bias": b_out, "module.h0": h0[None]},
         biased | {"h0": h0},
     ),
     Sample(

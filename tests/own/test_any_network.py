@@ -57,38 +57,27 @@ MATRICES = {
 
 
 @pytest.mark.parametrize("kind", MATRICES)
-def test_a_matrix_is_replaced_and_nothing_else(kind):
+def test_every_named_matrix_is_replaced_alone_and_analysed(kind):
     make, names = MATRICES[kind]
     module, trials = built(make), trials_of()
+    own = said(module, trials)
+    asked = Trials(trials.inputs, own)
     for k, name in enumerate(names):
         network = sk.from_module(module, name)
+        profile = sk.ablation_profile(network, asked, draws=2)
+        assert profile.networks == (name,) and profile.intact[0] == 0
+        without = network.W_rec - (form := sk.real_schur(network.W_rec[0])).weights(form.N)
+        lost = sk.fvu(network.outputs_with(without, asked), asked)[0]
+        assert profile["RR+CR+CC"].cost[0] == pytest.approx(lost, rel=1e-4)
         W = network.W_rec[0] + np.random.default_rng(k).normal(size=network.W_rec[0].shape)
         given = network.outputs_with(np.stack([network.W_rec[0], W]), trials)
         parameter, _, gate = name.rpartition(".") if kind != "areas" else (name, "", "")
-        changed = built(make)
+        changed, at = built(make), max(("ifgo" if kind == "lstm" else "rzn").find(gate), 0)
         with torch.no_grad():
-            tensor, at = changed.get_parameter(parameter), "rzn".find(gate)
-            at = "ifgo".find(gate) if kind == "lstm" else max(at, 0)
-            tensor[at * len(W) : (at + 1) * len(W)] = torch.from_numpy(W)
-        expected = [said(one, trials) for one in (module, changed)]
-        assert np.abs(given - expected).max() < 1e-12
-        assert np.abs(given[1] - given[0]).max() > 1e-3
-
-
-@pytest.mark.parametrize("kind", MATRICES)
-def test_every_named_matrix_is_analysed(kind):
-    make, names = MATRICES[kind]
-    module, trials = built(make, torch.float32), trials_of()
-    own = said(module, trials, torch.float32)
-    trials = Trials(trials.inputs.astype(np.float32), own)
-    for name in names:
-        network = sk.from_module(module, name)
-        assert np.array_equal(network.outputs_with(network.W_rec, trials)[0], own)
-        profile = sk.ablation_profile(network, trials, draws=2)
-        assert profile.networks == (name,) and profile.intact[0] == 0
-        form = sk.real_schur(network.W_rec[0])
-        without = network.outputs_with(network.W_rec - form.weights(form.N), trials)
-        assert profile["RR+CR+CC"].cost[0] == pytest.approx(sk.fvu(without, trials)[0], rel=1e-4)
+            rows = changed.get_parameter(parameter)[at * len(W) : (at + 1) * len(W)]
+            rows[:] = torch.from_numpy(W)
+        assert np.array_equal(given[0], own) and np.abs(given[1] - own).max() > 1e-3
+        assert np.abs(given[1] - said(changed, trials)).max() < 1e-12
     listed = [name.rpartition(".")[0] for name in names]
     refused(lambda: sk.from_module(module, "W_rec"), "W_rec. Square matrices of", *listed)
 
@@ -194,9 +183,6 @@ def test_the_module_keeps_its_precision(dtype):
 
 
 def test_what_it_is_is_printed():
-    module = Gated(batch_first=True)
-    network = sk.from_module(module, "core.weight_hh_l0", gate="n", leak=0.5)
-    assert repr(network) == "AnyNetwork(core.weight_hh_l0.n of Gated, 5 × 5, leak=0.5, float32)"
     stack = sk.from_module(nn.ModuleDict({"h2h": nn.Linear(3, 6)}), "h2h.weight", gate=1)
     assert repr(stack) == "AnyNetwork(h2h.weight.1 of ModuleDict, 3 × 3, leak=1, float32)"
     named = sk.from_callable(np.eye(2), loop, np.full(2, 0.5))

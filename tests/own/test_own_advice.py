@@ -9,7 +9,7 @@ import pytest
 import scipy.io
 import torch
 import torch.nn.utils.prune
-from samples import SAMPLES, Net, TwoAreas, write_hdf5
+from samples import SAMPLES, Net, TwoAreas, write_hdf5, write_torch
 
 import schurkit
 from schurkit.__main__ import main
@@ -76,10 +76,6 @@ def two(**more):
     return lambda path: torch.save(cells | inward, path)
 
 
-def torch_saved(path, given):
-    torch.save({name: torch.tensor(array) for name, array in given.items()}, path)
-
-
 OTHER = {"W_in": "enc__weight", "W_rec": "core__weight", "W_out": "dec__weight"}
 DENSE = {"W": np.eye(4), "A": np.ones((4, 4)), "h": np.ones(4), "C": NET["W_in"], "B": NET["W_out"]}
 GAMMA = {"W_inp": NET["W_in"], "y_init": np.ones(4), "gamma": np.array(0.1), "W_in": None}
@@ -91,7 +87,7 @@ WRONG = {
     "capitals.npz": renamed(W_rec="w_REC"),
     "two others.npz": renamed(W_rec="Wrec", W_in="W_inp"),
     "no name at all.npz": renamed(W_rec="weights"),
-    "three others.pt": renamed(torch_saved, **OTHER),
+    "three others.pt": renamed(write_torch, **OTHER),
     "shapes alone.npz": renamed(W_in="a", W_rec="b", W_out="c"),
     "with spaces.npz": renamed(W_rec="the weights"),
     "three others.mat": renamed(scipy.io.savemat, W_in="inp", W_rec="rec", W_out="readout"),

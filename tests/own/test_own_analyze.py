@@ -134,6 +134,12 @@ def without(sectors):
     return changed
 
 
+def without_sector(name, rnn, form, trials):
+    """FVU of a network without the couplings that a form has there."""
+    changed = rnn.with_W_rec(rnn.W_rec[0] - form.weights(form.sector(name)))
+    return fvu(rollout(changed, trials), trials)[0]
+
+
 def test_the_profile_of_a_matrix_built_by_hand():
     Q, rnn = built()
     trials, outputs = trials_of(rnn)
@@ -239,12 +245,10 @@ def test_costs_under_other_orders_and_on_the_other_side_of_the_cut():
     rnn = RNN(np.eye(5), W_rec, np.eye(5)[1:2])
     found = examined(rnn, self_trials(rnn, 40), draws=2, orders=8)
     (network,) = found.report["networks"]
-    (costs,) = [network["orders"]["CC"]]
     form, trials = real_schur(W_rec), self_trials(rnn, 40)
-    for seed, cost in enumerate(costs):
-        other = form.random_order(seed)
-        changed = rnn.with_W_rec(W_rec - other.weights(other.sector("CC")))
-        assert cost == pytest.approx(fvu(rollout(changed, trials), trials)[0], abs=1e-5)
+    for seed, cost in enumerate(network["orders"]["CC"]):
+        lost = without_sector("CC", rnn, form.random_order(seed), trials)
+        assert cost == pytest.approx(lost, abs=1e-5)
     rnn = RNN(np.eye(5), np.diag([1.0, 0.91, 0.89, 0.5, 0.1]) + np.triu(np.ones((5, 5)), 1) / 9,
               np.ones((1, 5)))  # fmt: skip
     found = examined(rnn, trials := self_trials(rnn, 40), draws=2)
@@ -253,8 +257,7 @@ def test_costs_under_other_orders_and_on_the_other_side_of_the_cut():
     for side, level in zip(sides, (0.88, 0.92)):
         cut = real_schur(rnn.W_rec[0], level)
         for name, cost in side["costs"].items():
-            changed = rnn.with_W_rec(rnn.W_rec[0] - cut.weights(cut.sector(name)))
-            assert cost == pytest.approx(fvu(rollout(changed, trials), trials)[0], abs=1e-5)
+            assert cost == pytest.approx(without_sector(name, rnn, cut, trials), abs=1e-5)
     told = summary(found)
     assert "Warning: 2 blocks" in told and "On either side (rise of FVU): 2 units in R: RR" in told
     assert f"3 units in R: RR {sides[0]['costs']['RR']:+.2g}" in told
@@ -352,9 +355,7 @@ def test_a_leak_per_unit_has_the_form_of_its_own_step_matrix():
     assert network["norms"]["T"] == pytest.approx(np.linalg.norm(step))
     radius = np.abs(np.linalg.eigvals(rnn.W_rec[0])).max()
     assert network["spectral_radius"] == pytest.approx(radius)
-    form = real_schur(rnn.W_rec[0], leak=leak)
-    without_CR = rnn.with_W_rec(rnn.W_rec[0] - form.weights(form.sector("CR")))
-    expected = fvu(rollout(without_CR, trials), trials)[0]
+    expected = without_sector("CR", rnn, real_schur(rnn.W_rec[0], leak=leak), trials)
     assert network["ablations"][2]["fvu"] == pytest.approx(expected, abs=1e-9)
     told = summary(found)
     assert "leak 0.2 to 0.9, one a unit" in told and "modulus in the step matrix at least" in told
@@ -491,7 +492,7 @@ def test_the_summary_and_the_file(files, capsys):
     read = [entry["reading"] for entry in report["networks"][0]["ablations"]]
     assert rows[0][-2:] == ["reads", "sensitivity"] and [row[-2] for row in rows[2:]] == read[1:]
     assert all(f"  {word}: {MEANING[word]}" in out for word in set(read[1:]))
-    assert report["schema"] == 2 and report["metric"] == "fvu"
+    assert (report["schema"], report["metric"]) == (2, "fvu")
     assert report["checked"]["agrees"] is True and report["checked"]["settled"] is None
     assert kinds_of(report, 2) == [("permuted", 20), ("matched", 20)]
     assert len(report["weights_sha256"]) == 64
