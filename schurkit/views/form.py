@@ -66,7 +66,12 @@ def schur(
 @styled
 def spectrum(form: SchurForm, step: float = 1.0) -> View:
     """The eigenvalues of one network: R filled, C open, with the cut between them and the unit
-    circle; with its mean leak as `step`, per time constant.
+    circle.
+
+    Parameters
+    ----------
+    form : its Schur form.
+    step : its mean leak ā where eigenvalues λ are to stand per time constant, at 1 + (λ − 1)/ā.
     """
     figure, ax = axes(1, 1, (3.4, 3.4))
     _spectrum(form, ax, step)
