@@ -78,9 +78,12 @@ class Match:
         read = partial(_read, contents)
         given = {parameter: read(name) for parameter, name in self.names.items()}
         if self.readouts:
-            turn = lambda name: read(name).T if components(name)[-1] == "kernel" else read(name)  # noqa: E731
             given["readouts"] = [
-                (turn(weight), bias and read(bias)) for weight, bias in self.readouts
+                (
+                    read(name).T if components(name)[-1] == "kernel" else read(name),
+                    bias and read(bias),
+                )
+                for name, bias in self.readouts
             ]
         try:
             with np.errstate(all="ignore"):
