@@ -15,6 +15,8 @@ from schurkit.rnn import Trials
 
 from .any_network import AnyNetwork
 from .files import shown
+from .torch_files import as_numpy
+from .torch_rnn import MADE_PLAIN
 
 _CHUNK_BYTES = 64 * 2**20
 
@@ -77,7 +79,7 @@ def from_module(
     name, gate, rows = _place_of(module, str(name), gate)
     held = dict(module.named_parameters()) | dict(module.named_buffers())
     state = {key: _copied(tensor) for key, tensor in held.items()}
-    W = _array(state[name][rows])
+    W = as_numpy(state[name][rows])
     return AnyNetwork.of(
         W.T if transposed else W,
         _Run(module, state, name, rows, transposed, outputs),
@@ -90,13 +92,6 @@ def from_module(
 def _copied(tensor):
     """A copy that torch multiplies in the same way: how it folds axes hangs on the gradient."""
     return tensor.detach().clone().requires_grad_(tensor.requires_grad)
-
-
-def _array(tensor) -> np.ndarray:
-    """In the NumPy dtype that holds it: float16 and bfloat16 become float32."""
-    import torch
-
-    return tensor.detach().to("cpu", torch.promote_types(tensor.dtype, torch.float32)).numpy()
 
 
 # ---------------------------------------------------------------------- which matrices a module has
@@ -173,21 +168,13 @@ def _listed(module) -> str:
     return f"{type(module).__name__} holds no square matrix by name."
 
 
-_COMPUTED = {
-    "{0}parametrizations.{1}.original": "parametrize.remove_parametrizations",
-    "{0}parametrizations.{1}.original0": "parametrize.remove_parametrizations",
-    "{0}{1}_g": "remove_weight_norm",
-    "{0}{1}_u": "remove_spectral_norm",
-    "{0}{1}_mask": "prune.remove",
-}
-
-
 def _why_unknown(module, tensors, name: str) -> str:
     """What to do about a name that is no parameter: computed from others, packed, or not there."""
+    plain = [other.replace("parametrizations.", "") for other in tensors]
     for one in (name, name.rpartition(".")[0]):
         prefix, dot, key = one.rpartition(".")
-        for pattern, remedy in _COMPUTED.items():
-            if pattern.format(prefix + dot, key) in tensors:
+        for end, remedy in MADE_PLAIN.items():
+            if any(other.startswith(one + end) for other in plain):
                 return (
                     f"{one} is computed from other parameters at each call. To go on, make it one "
                     f'of its own: torch.nn.utils.{remedy}(module{dot}{prefix}, "{key}").'
@@ -294,5 +281,5 @@ class _Run:
                 f"{type(self.module).__name__} gave {given}; expected a tensor (trials, time, "
                 "output): outputs= a function to it."
             )
-        result = _array(result)
+        result = as_numpy(result)
         return result.swapaxes(0, 1) if outputs_by_time else result

@@ -22,6 +22,7 @@ _COARSE = ((7, 5e-2), (10, 1e-2))
 _MANY = 64  # different outputs before their bits say how they were computed
 _PAIRS_HIDDEN = 64  # units up to which vectors are fitted after another change
 _TIME_MAJOR = "the first axis of the trials were time"
+_LATE = "your outputs came one time step late"
 _DROP = " That is, drop the first output and target of each trial, and the last input."
 
 
@@ -234,10 +235,10 @@ def _explain(rnn: RNN, case: Case, goal: float) -> str:
     fits = [fit, *_with_vectors(case, rnn, goal, fields)]
     if fits[-1].off <= goal:
         return fits[-1].sentence(before)
-    for name, other, change in _otherwise(case):
+    for other, change in _otherwise(case):
         one = search(other, rnn, goal, fields, levels=1)
         if one.off <= goal:
-            drop = _DROP if name == "late" else ""
+            drop = _DROP if change.what == _LATE else ""
             return replace(one, changes=(*one.changes, change)).sentence(before) + drop
     fit = min(fits, key=Fit.rank)
     if fit.off < 0.1 * before:
@@ -260,31 +261,24 @@ def _with_vectors(case: Case, rnn: RNN, goal: float, fields) -> list[Fit]:
         names = ("b_rec", "h0") if not changes else ("b_rec",) if few else ()
         network = changed(rnn, changes)
         for change in vectors(case, network, names):
-            fit = Fit(0.0, network, (*changes, change))
-            fits.append(
-                replace(fit, rnn=change.apply(network), off=float(case.off(change.apply(network))))
-            )
+            fitted = change.apply(network)
+            fits.append(Fit(float(case.off(fitted)), fitted, (*changes, change)))
             if fits[-1].off <= goal:
                 return fits
     return fits
 
 
 def _otherwise(case: Case):
-    """The same outputs taken as something else: by name, and in words."""
+    """The same outputs taken as something else, and what that is in words."""
     if case.h0 is None and case.inputs.shape[:2] == case.outputs.shape[:2]:
-        turned = replace(
-            case, inputs=case.inputs.swapaxes(0, 1), outputs=case.outputs.swapaxes(0, 1)
-        )
-        yield "time", turned, Change("trials", _TIME_MAJOR, "--time-major")
+        inputs, outputs = case.inputs.swapaxes(0, 1), case.outputs.swapaxes(0, 1)
+        turned = replace(case, inputs=inputs, outputs=outputs)
+        yield turned, Change(_TIME_MAJOR, "--time-major")
     for name in SQUASHES:
         words = f"your outputs went through a {name} after the readout"
-        yield (
-            name,
-            replace(case, squash=name),
-            Change("outputs", words, "saving what comes before it"),
-        )
+        yield replace(case, squash=name), Change(words, "saving what comes before it")
     if case.outputs.shape[1] >= 3:
-        yield "late", case.late, Change("outputs", "your outputs came one time step late", "")
+        yield case.late, Change(_LATE)
 
 
 def _shifted(case: Case, rnn: RNN, goal: float) -> str | None:

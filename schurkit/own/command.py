@@ -14,15 +14,15 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from schurkit.checks import InputError, integer, number, one_of
-from schurkit.rnn import ACTIVATIONS, FORMS, RNN
+from schurkit.checks import InputError, number
+from schurkit.rnn import RNN
 from schurkit.store import written
 
 from .files import WEIGHT_FILES, shown
 from .load import Imported, read_network
 from .roles import WEIGHTS
 from .settle import FIELDS
-from .trials import load_trials, metric_of
+from .trials import load_trials
 
 _DESCRIPTION = """\
 Describe the recurrent matrix of a trained network in Schur coordinates and, with trials, measure
@@ -115,11 +115,13 @@ def analyze_command(
     from .report import summary
 
     values, outs, contents = _values(arguments), _outputs(arguments), {}
-    blank = {name: value if value != "" else None for name, value in values.items()}
-    for name, options in (("activation", ACTIVATIONS), ("form", FORMS)):
-        one_of(blank[name], name, (None, *options))
+    number(values["threshold"], "threshold", at_least=0, at_most=1)
+    if values["tolerance"] is not None:
+        number(values["tolerance"], "tolerance", above=0)
     names = ("activation", "leak", "form", "recurrent", "readout", "transpose", "mapping")
-    found = read_network(values["weights"], **{name: blank[name] for name in names})
+    said = {name: None if values[name] == "" else values[name] for name in names}
+    found = read_network(values["weights"], **said)
+    position(found.rnn, values["network"])
     trials, outputs = None, None
     if values["trials"]:
         arrays = {name: values[name] for name in ("missing", "time_major")}
@@ -128,7 +130,6 @@ def analyze_command(
     elif values["metric"] or values["missing"] or values["time_major"]:
         raise InputError("--metric, --missing and --time-major are about trials: give --trials.")
     if arguments.html is not None or arguments.notebook is not None:
-        _check(values, found, trials)
         notebook = filled(values)
         contents["notebook"] = json.dumps(notebook, indent=1) + "\n"
     if arguments.html is not None:
@@ -181,22 +182,6 @@ def position(stack: RNN, label: str) -> int:
     return places[0] if label else 0
 
 
-def _check(values: dict, found: Imported, trials) -> None:
-    """What needs no kernel is said before one is started."""
-    from .check import check_fit
-
-    number(values["threshold"], "threshold", at_least=0, at_most=1)
-    for name, least in (("seed", 0), ("draws", 1), ("orders", 0)):
-        integer(values[name], name, at_least=least)
-    if values["tolerance"] is not None:
-        number(values["tolerance"], "tolerance", above=0)
-    position(found.rnn, values["network"])
-    if trials is not None:
-        metric_of(values["metric"], trials)
-        if not any(rnn.output_size == trials.targets.shape[-1] for _, rnn in found.readings):
-            check_fit(found.rnn, trials)
-
-
 def _say_where(arguments) -> None:
     """Files are named in the notebook as the reader named them: say so where that means the working
     folder and not the notebook's own.
@@ -225,39 +210,36 @@ def _outputs(arguments) -> dict[str, Path]:
         path = getattr(arguments, name)
         if path is None or (name == "json" and path == "-"):
             continue
-        told = f"--{name} {shown(path)}"
-        out = _checked_output(Path(path), told, suffix, (arguments.weights, arguments.trials))
-        for other, taken in outs.items():
-            if _same(out, taken):
-                raise InputError(
-                    f"{told} and --{other} {shown(taken)} are one file; give each its own."
-                )
+        told, out = f"--{name} {shown(path)}", Path(path)
+        try:
+            _check_output(out, told, suffix, filter(None, (arguments.weights, arguments.trials)))
+            for other, taken in outs.items():
+                if _same(out, taken):
+                    raise InputError(
+                        f"{told} and --{other} {shown(taken)} are one file; give each its own."
+                    )
+        except InputError:
+            raise
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise InputError(f"{told} cannot be written: {why}.") from None
         outs[name] = out
     return outs
 
 
-def _checked_output(out: Path, told: str, suffix: str, inputs) -> Path:
-    """The path to write, after refusing the inputs themselves, folders, devices and weight
-    files.
-    """
-    try:
-        if out.is_dir() or (out.exists() and not out.is_file()):
-            raise InputError(f"{told} is not a file that can be written.")
-        for other in filter(None, inputs):
-            if _same(out, other):
-                raise InputError(f"{told} would overwrite {shown(other)}, which is read here.")
-        if out.suffix.lower() in WEIGHT_FILES:
-            raise InputError(f"{told} has the name of a file of arrays; name it {suffix}.")
-        if out.suffix.lower() != suffix != ".json":
-            raise InputError(f"{told} must end in {suffix}.")
-        if not out.parent.is_dir():
-            raise InputError(f"{told}: there is no folder {shown(out.parent)}.")
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        why = getattr(error, "strerror", None) or error
-        raise InputError(f"{told} cannot be written: {why}.") from None
-    return out
+def _check_output(out: Path, told: str, suffix: str, inputs) -> None:
+    """Refuse the inputs themselves, folders, devices and weight files."""
+    if out.is_dir() or (out.exists() and not out.is_file()):
+        raise InputError(f"{told} is not a file that can be written.")
+    for other in inputs:
+        if _same(out, other):
+            raise InputError(f"{told} would overwrite {shown(other)}, which is read here.")
+    if out.suffix.lower() in WEIGHT_FILES:
+        raise InputError(f"{told} has the name of a file of arrays; name it {suffix}.")
+    if out.suffix.lower() != suffix != ".json":
+        raise InputError(f"{told} must end in {suffix}.")
+    if not out.parent.is_dir():
+        raise InputError(f"{told}: there is no folder {shown(out.parent)}.")
 
 
 def _same(out: Path, other) -> bool:

@@ -124,26 +124,25 @@ def _joined(readouts: list, which: str = "") -> dict:
 
 
 # --------------------------------------------------------------------------------------- the table
-@convention("low rank: m, n, wi, wo")
-@convention("low rank: rnn.m, rnn.n, rnn.w_inp, rnn.w_out", **_MODULE)
-def low_rank(
-    m, n, wi, wo, si=1.0, so=1.0, b=None, h0=None, *,
-    divided_by_N=OVER_LOW, readout_of=READ, bias=BIAS,
-):  # fmt: skip
-    W_rec, W_out = m @ (n.T if n.shape == m.shape else n), wo * so
-    W_rec = W_rec if divided_by_N == "nothing" else W_rec / len(m)
-    W_out = W_out / len(m) if "W_out" in divided_by_N else W_out
-    return _voltage(W_rec, wi.T * np.ravel(si), W_out, b, h0, bias, readout_of)
-
-
 @convention("full rank: wrec, wi, wo")
 @convention("full rank: rnn.w_rec, rnn.w_inp, rnn.w_out", wrec="w_rec", **_MODULE)
 def full_rank(
     wrec, wi, wo, si=1.0, so=1.0, b=None, h0=None, *,
     divided_by_N=OVER_FULL, readout_of=READ, bias=BIAS,
 ):  # fmt: skip
-    W_out = wo * so / (len(wrec) if divided_by_N == "W_out" else 1)
-    return _voltage(wrec, wi.T * np.ravel(si), W_out, b, h0, bias, readout_of)
+    W_rec = wrec / (len(wrec) if "W_rec" in divided_by_N else 1)
+    W_out = wo * so / (len(wrec) if "W_out" in divided_by_N else 1)
+    return _voltage(W_rec, wi.T * np.ravel(si), W_out, b, h0, bias, readout_of)
+
+
+@convention("low rank: m, n, wi, wo")
+@convention("low rank: rnn.m, rnn.n, rnn.w_inp, rnn.w_out", **_MODULE)
+def low_rank(
+    m, n, wi, wo, si=1.0, so=1.0, b=None, h0=None, *,
+    divided_by_N=OVER_LOW, readout_of=READ, bias=BIAS,
+):  # fmt: skip
+    choices = {"divided_by_N": divided_by_N, "readout_of": readout_of, "bias": bias}
+    return full_rank(m @ (n.T if n.shape == m.shape else n), wi, wo, si, so, b, h0, **choices)
 
 
 @convention("one letter each: J, B, w")
@@ -228,3 +227,9 @@ def cell_of_layers(
 def row_cell(recurrent_kernel, kernel, readouts, bias=0.0, h_bias=0.0, *, readouts_joined=LAYERS):
     weights = {"W_rec": recurrent_kernel.T, "W_in": kernel.T, "b_rec": bias + h_bias, "leak": 1.0}
     return weights | _joined(readouts, readouts_joined)
+
+
+@convention("Keras 3 SimpleRNN: cell/vars and dense/vars of .weights.h5")
+def keras_weights(cell_vars_1, cell_vars_0, dense_vars_0, cell_vars_2=0.0, dense_vars_1=None):
+    readout = [(dense_vars_0.T, dense_vars_1)]
+    return row_cell(cell_vars_1, cell_vars_0, readout, cell_vars_2)

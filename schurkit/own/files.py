@@ -57,12 +57,11 @@ class Contents:
     def __str__(self) -> str:
         """What it holds, for a message."""
         names = [name for name in self.arrays if self.arrays[name].ndim] + [*self.words]
-        if not self.skipped:
-            return f"it holds {shown(names)}"
-        return (
-            f"it holds {shown(names)}, and {shown(self.skipped)} of Python objects, which are "
-            "never unpickled: save plain numbers instead"
+        objects = (
+            f", and {shown(self.skipped)} of Python objects, which are never unpickled: save plain "
+            "numbers instead"
         )
+        return f"it holds {shown(names)}{objects if self.skipped else ''}"
 
 
 def read_arrays(path: Path) -> Contents:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,11 +23,11 @@ DEFAULTS = {"activation": "tanh", "leak": 1.0, "form": "rate"}
 class Readings:
     """Networks that a file may hold as well, built one by one each time that they are iterated."""
 
-    each: Callable[[], Iterator[tuple[str, RNN]]] | None = None
+    each: Callable[[], Iterator[tuple[str, RNN]]]
 
     def __iter__(self) -> Iterator[tuple[str, RNN]]:
         """What the reading says, in words, and the network."""
-        return iter(()) if self.each is None else self.each()
+        return self.each()
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,20 +49,10 @@ class Imported:
     sha256: str
     convention: str = "W_in, W_rec, W_out"
     notes: tuple[str, ...] = ()
-    readings: Readings = Readings()
+    readings: Iterable[tuple[str, RNN]] = ()
 
 
-def load_rnn(
-    path,
-    *,
-    activation=None,
-    leak=None,
-    form=None,
-    transpose=False,
-    recurrent=None,
-    readout=None,
-    mapping: Sequence[str] = (),
-) -> RNN:
+def load_rnn(path, **options) -> RNN:
     """A network from a file; see `read_network`, which also tells what had to be assumed.
 
     Parameters
@@ -102,16 +92,7 @@ def load_rnn(
     >>> load_rnn(path)
     RNN(1 × 2 → 4 → 1, relu, rate, leak=1, float64)
     """
-    return read_network(
-        path,
-        activation=activation,
-        leak=leak,
-        form=form,
-        transpose=transpose,
-        recurrent=recurrent,
-        readout=readout,
-        mapping=mapping,
-    ).rnn
+    return read_network(path, **options).rnn
 
 
 def read_network(
@@ -133,41 +114,31 @@ def read_network(
         path = checked_path(path, None, "weights")
         contents = read_arrays(path)
         said, mapped = Said.of(contents, path), Mapping.of(contents, mapping)
-        parts = _parts(contents, said, mapped, recurrent, readout)
+        about = _parts(contents, said, mapped, recurrent, readout)
+        fields, unused, words, likely, others = about
 
         def network(fields) -> tuple[RNN, tuple[str, ...]]:
             fields = fields | mapped.fields
             own = {name: fields.pop(name) for name in DEFAULTS if name in fields}
-            choices, assumed = _settle(said.beside(own), own, wanted, parts.likely)
+            choices, assumed = _settle(said.beside(own), own, wanted, likely)
             if choices["form"] == "voltage" and said.psi is not None:
                 fields["psi"] = said.psi
             return from_arrays(**fields, **choices, transpose=transpose), assumed
 
-        rnn, assumed = network(parts.fields)
-        readings = Readings(lambda: ((words, network(one)[0]) for words, one in parts.others()))
-        notes = tuple(note for what, note in said.notes.items() if what not in parts.fields)
-        about = (parts.unused, sha256(path), parts.words, notes, readings)
-        return Imported(rnn, assumed, *about)
+        rnn, assumed = network(fields)
+        readings = Readings(lambda: ((what, network(one)[0]) for what, one in others()))
+        notes = tuple(note for what, note in said.notes.items() if what not in fields)
+        return Imported(rnn, assumed, unused, sha256(path), words, notes, readings)
 
 
-@dataclass(frozen=True, eq=False)
-class _Parts:
+def _parts(contents: Contents, said: Said, mapped: Mapping, recurrent, readout) -> tuple:
     """Fields of `RNN` in a file, what was not used, the words of its convention, what is likely in
-    it, and the fields of its other readings.
+    it, and a function that gives the words and fields of its other readings.
     """
-
-    fields: dict
-    unused: tuple[str, ...]
-    words: str
-    likely: dict = field(default_factory=dict)
-    others: Callable[[], Iterator[tuple[str, dict]]] = lambda: iter(())
-
-
-def _parts(contents: Contents, said: Said, mapped: Mapping, recurrent, readout) -> _Parts:
     arrays = contents.arrays
     rest = [name for name, array in arrays.items() if array.ndim and name not in mapped.names]
     if set(WEIGHTS) <= mapped.fields.keys():
-        return _Parts({}, tuple(rest), "named by --map")
+        return {}, tuple(rest), "named by --map", {}, tuple
     if "W_rec" not in arrays:
         check_state(contents, recurrent)
     matched = match(contents, recurrent, readout)
@@ -177,7 +148,7 @@ def _parts(contents: Contents, said: Said, mapped: Mapping, recurrent, readout) 
                 "holds arrays by their own names; recurrent= and readout= choose layers of a torch "
                 "state dict."
             )
-        return _Parts(*by_name(contents, said, mapped), "W_in, W_rec, W_out")
+        return *by_name(contents, said, mapped), "W_in, W_rec, W_out", {}, tuple
     group = contents.group.get(matched.first)
     rest = [name for name in rest if contents.group.get(name) == group or readout is not None]
     unused = tuple(name for name in rest if name not in matched.used)
@@ -185,7 +156,7 @@ def _parts(contents: Contents, said: Said, mapped: Mapping, recurrent, readout) 
         check_unused(unused, contents, matched)
     without = () if said.psi is None else ("readout_of",)
     (_, first), *others = matched.readings(without)
-    return _Parts(
+    return (
         matched.fields(contents, first),
         unused,
         matched.convention.words,

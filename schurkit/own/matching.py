@@ -78,11 +78,13 @@ class Match:
         read = partial(_read, contents)
         given = {parameter: read(name) for parameter, name in self.names.items()}
         if self.readouts:
-            turned = [
-                (read(weight).T if components(weight)[-1] == "kernel" else read(weight), bias)
-                for weight, bias in self.readouts
+            given["readouts"] = [
+                (
+                    read(name).T if components(name)[-1] == "kernel" else read(name),
+                    bias and read(bias),
+                )
+                for name, bias in self.readouts
             ]
-            given["readouts"] = [(weight, bias and read(bias)) for weight, bias in turned]
         try:
             with np.errstate(all="ignore"):
                 fields = self.convention.fields(**given, **choices)

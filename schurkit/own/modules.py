@@ -65,7 +65,7 @@ def from_torch(rnn, readout=None, *, h0=None) -> RNN:
     if readout.bias is not None:
         arrays["b_out"] = as_numpy(readout.bias)
     if h0 is not None:
-        arrays["h0"] = np.reshape(as_numpy(h0) if hasattr(h0, "detach") else h0, -1)
+        arrays["h0"] = np.ravel(as_numpy(h0) if hasattr(h0, "detach") else h0)
     return from_arrays(**arrays, activation=rnn.nonlinearity)
 
 

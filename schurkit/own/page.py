@@ -53,11 +53,8 @@ def instrument(analysis: Analysis, i: int) -> list[dict]:
         ),
         ("the outputs of your own code are reproduced", check and check.ok, outputs),
     ]
-    holds = {None: "unchecked", True: "yes", False: "NO"}
-    return [
-        {"check": what, "holds": holds[None if ok is None else bool(ok)], "found": found}
-        for what, ok, found in rows
-    ]
+    holds = lambda ok: "unchecked" if ok is None else "yes" if ok else "NO"  # noqa: E731
+    return [{"check": what, "holds": holds(ok), "found": found} for what, ok, found in rows]
 
 
 @styled
@@ -73,10 +70,7 @@ def spectrum(form: SchurForm) -> View:
     """The eigenvalues with the cut between R and C; of a leaky network per time constant, where
     they would all lie near 1 a step.
     """
-    step = mean_step(form.leak, form.D)
-    if step == 1:
-        return views.spectrum(form)
-    return _per_time_constant(form, step)
+    return views.spectrum(form, mean_step(form.leak, form.D))
 
 
 def spectrum_words(form: SchurForm) -> str:
@@ -87,35 +81,6 @@ def spectrum_words(form: SchurForm) -> str:
         "Eigenvalues λ of a step, per time constant: 1 + (λ − 1)/ā with the mean leak ā, so that 1 "
         "neither decays nor grows."
     )
-
-
-@styled
-def _per_time_constant(form: SchurForm, step: float) -> View:
-    figure, ax = base.axes(1, 1, (3.4, 3.4))
-    values = 1 + (form.eigenvalues - 1) / step
-    leading = np.arange(form.hidden_size) < form.n_leading
-    for name, chosen, fill in (("R", leading, None), ("C", ~leading, "none")):
-        colour = base.SECTOR_COLOURS["RR" if name == "R" else "CC"]
-        style = {"ms": 4.5, "mfc": fill or colour, "color": colour}
-        ax.plot(values.real[chosen], values.imag[chosen], "o", label=name, **style)
-    room = 0.1 * max(np.ptp(values.real), np.ptp(values.imag), 0.5)
-    ends = [(part.min() - room, part.max() + room) for part in (values.real, values.imag)]
-    turn = np.exp(1j * np.linspace(-np.pi, np.pi, 20001))
-    for radius, style in ((form.cut, "--"), (1.0, "-")):
-        curve = 1 + (radius * turn - 1) / step
-        ax.plot(
-            curve.real, curve.imag, style, color="#333333" if style == "--" else "#AAAAAA", lw=0.8
-        )
-    (left, right), (low, high) = ends
-    ax.set(xlim=(left, max(right, 1 + room)), ylim=(low, high), aspect="equal")
-    ax.set(xlabel="Re, per time constant", ylabel="Im, per time constant")
-    ax.legend(fontsize=8)
-    rows = [
-        {"real": value.real, "imaginary": value.imag, "sector": "R" if one else "C"}
-        for value, one in zip(values, leading)
-    ]
-    alt = f"Eigenvalues per time constant, {form.n_leading} of {form.hidden_size} units in R."
-    return View(figure, alt, rows)
 
 
 @styled
@@ -322,26 +287,13 @@ def single_couplings(
 @styled
 def estimates(rows: list[CouplingRow], form: SchurForm) -> View:
     """Estimated change of FVU for every single coupling, driver to the right, driven downwards."""
-    from matplotlib.colors import SymLogNorm
-
-    count = len(form.blocks)
-    grid = np.full((count, count), np.nan)
+    grid = np.full((len(form.blocks),) * 2, np.nan)
     for row in rows:
         grid[row.driven, row.driver] = row.estimate
-    most = np.abs(base.finite(grid)).max(initial=0.0)
-    limit = most or 1.0
     figure, ax = base.axes(1, 1, (3.6, 3.3))
-    scale, ends = SymLogNorm(1e-3 * limit, vmin=-limit, vmax=limit), (0.5, count + 0.5)
-    image = ax.imshow(grid, cmap="PuOr_r", norm=scale, extent=(*ends, *ends[::-1]))
-    if 0 < form.leading_blocks < count:
-        for line in (ax.axhline, ax.axvline):
-            line(form.leading_blocks + 0.5, color="black", lw=0.8)
-    ax.set(xlabel="driver block (by modulus)", ylabel="driven block")
-    bar = figure.colorbar(image, ax=ax, label="estimated change of FVU", shrink=0.8)
-    bar.set_ticks(ticks := np.array([-1, -1 / 30, 0, 1 / 30, 1]) * limit)
-    bar.set_ticklabels([short(tick, ".1g") for tick in ticks])
-    bar.ax.minorticks_off()
-    alt = f"Heat map of {count} by {count} blocks; the largest estimate is {most:.3g}."
+    plot.coupling_map(grid, form, ax, first=1).set_label("estimated change of FVU")
+    most = np.abs(base.finite(grid)).max(initial=0.0)
+    alt = f"Heat map of {len(grid)} by {len(grid)} blocks; the largest estimate is {most:.3g}."
     return View(figure, alt)
 
 

@@ -34,7 +34,8 @@ OTHER_NAMES = {
 }
 """What other codes call the parts, in small letters and digits alone."""
 SAYS = {
-    "activation": "activation nonlinearity nonlin transfer_function activation_function",
+    "activation": "activation nonlinearity nonlin transfer_function activation_function "
+    "activation_args_name",
     "psi": "psi out_nonlinearity",
     "form": "form",
     "leak": "leak alpha",
@@ -104,10 +105,8 @@ def _plain(value) -> str:
 
 def _about(name: str) -> str | None:
     """What a name says something about."""
-    parts = components(name)
-    if parts[-2:] == ["activation_args", "name"]:
-        return "activation"
-    return next((about for about, names in SAYS.items() if parts[-1] in names.split()), None)
+    ends = {"_".join(components(name)[start:]) for start in (-1, -2)}
+    return next((about for about, names in SAYS.items() if ends & {*names.split()}), None)
 
 
 def _statements(contents: Contents) -> Iterator[tuple[str, str, object]]:
@@ -184,45 +183,36 @@ class Mapping:
 def by_name(contents: Contents, said: Said, mapped: Mapping) -> tuple[dict, tuple[str, ...]]:
     """Arrays that stand under the names of `RNN`, and the names of others that cannot be meant."""
     arrays, names = contents.arrays, (*contents.arrays, *contents.words)
-    own = {*ARRAYS, "D", "c", "leak"}
+    own = {*ROLES}
     if missing := [name for name in WEIGHTS if name not in arrays and name not in mapped.fields]:
         raise InputError(_unknown(contents, missing))
     for name in names:
-        if (
-            name in own
-            or name in mapped.names
-            or (name in said.names and _word_or_number(name, arrays))
-        ):
+        says = name not in arrays or _about(name) in ("leak", "dt", "tau")
+        if name in own or name in mapped.names or (name in said.names and says):
             continue
         role = _meant(name)
         weights = name in arrays and _LOOKS_LIKE_WEIGHTS.match(name)
         if role or weights or name in ("activation", "form"):
-            likely = f" If {role} is meant, name it so" if role else ""
-            if role in ROLES:
-                likely = f" If {role} is meant: --map {argument(f'{role}={name}')}"
+            how = f": {_flag(role, name)}" if role in ROLES else ", name it so"
+            likely = f" If {role} is meant{how}" if role else ""
             raise InputError(
                 f"holds {shown([name])}, which is no part of a network here.{likely}"
                 f"{'; if not' if likely else ' The names are ' + ', '.join(ROLES) + ':'} rename it "
                 "or leave it out."
             )
     unused = [n for n in arrays if n not in own | said.names | mapped.names and arrays[n].ndim]
-    return {name: arrays[name] for name in (*ARRAYS, "D", "c") if name in arrays}, tuple(unused)
-
-
-def _word_or_number(name: str, arrays) -> bool:
-    return name not in arrays or _about(name) in ("leak", "dt", "tau")
+    return {name: arrays[name] for name in ROLES[:-1] if name in arrays}, tuple(unused)
 
 
 def _meant(name: str) -> str | None:
     """The part of a network that another name stands for, if that is likely: what other codes call
     it, or one letter wrong.
     """
-    parts = (*OTHER_NAMES, "leak", "activation", "form")
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
     for role, others in OTHER_NAMES.items():
         if plain in others.split():
             return role
-    for part in parts:
+    for part in (*OTHER_NAMES, "leak", "activation", "form"):
         if len(part) == len(name) > 2 and sum(map(operator.ne, part, name)) == 1:
             return part
     return None

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import combinations, product
 
 import numpy as np
 
 from schurkit.rnn import ACTIVATIONS, RNN
+from schurkit.rnn.activations import ACTIVATE
 
 FIELDS = ("activation", "leak", "form", "W_rec", "W_in", "W_out", "h0", "gain", "trials")
 """What may be read in another way."""
@@ -40,9 +40,8 @@ SQUASHES = ("sigmoid", "tanh", "relu", "softmax")
 class Change:
     """One thing read in another way: in words, what to do about it, and the stack read so."""
 
-    field: str
     what: str
-    remedy: str
+    remedy: str = ""
     apply: Callable[[RNN], RNN] = lambda rnn: rnn
     foreign: str = ""
 
@@ -97,23 +96,16 @@ class Case:
                 read = rnn.readout(state) if foreign != "read_activated" else rnn.activate(state)
                 outputs.append(read @ one["W_out"].T + one["b_out"])
             outputs = np.stack(outputs, axis=-2)
-            return _squashed(self.squash, outputs) if self.squash else outputs
+            if self.squash == "softmax":
+                outputs = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+                return outputs / outputs.sum(axis=-1, keepdims=True)
+            return ACTIVATE[self.squash or "identity"](outputs)
 
     def off(self, rnn: RNN, foreign: str = "", **values):
         """The largest deviation, of each variant."""
         with np.errstate(invalid="ignore", over="ignore"):
             off = np.abs(self.run(rnn, foreign, **values) - self.outputs).max(axis=(-3, -2, -1))
         return np.nan_to_num(off, nan=np.inf)
-
-
-def _squashed(name: str, outputs: np.ndarray) -> np.ndarray:
-    from scipy import special
-
-    if name == "softmax":
-        return special.softmax(outputs, axis=-1)
-    return {"sigmoid": special.expit, "tanh": np.tanh}.get(name, lambda y: np.maximum(y, 0))(
-        outputs
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,42 +158,38 @@ def changed(rnn: RNN, changes: Iterable[Change]) -> RNN:
 # ----------------------------------------------------------------------- what can be read otherwise
 def rows(rnn: RNN, fields: Iterable[str], foreign: bool = False) -> list[list[Change]]:
     """Choices of which each is made once: the other values of each."""
+    turn = "--transpose {0}, or going without it where it was given"
     found = [
-        [
-            Change(
-                name,
-                f"{name} were transposed",
-                f"--transpose {name}, or going without it where it was given",
-                lambda r, name=name: replace(r, **{name: np.swapaxes(getattr(r, name), 1, 2)}),
-            )
-        ]
+        [_put(name, f"{name} were transposed", turn.format(name), lambda W: np.swapaxes(W, 1, 2))]
         for name in ("W_rec", "W_in", "W_out")
         if name in fields and getattr(rnn, name).shape[1] == getattr(rnn, name).shape[2]
     ]
     if "activation" in fields:
-        others = [name for name in ACTIVATIONS if name != rnn.activation]
-        found.append([_set("activation", name) for name in others])
+        found.append(
+            [
+                _put("activation", f"the activation were {name}", f"--activation {name}", name)
+                for name in ACTIVATIONS
+                if name != rnn.activation
+            ]
+        )
     found.append(_equations(rnn, "form" in fields))
     if foreign and rnn.D is None:
         rate = lambda r: _in_form(r, "rate", None, False)  # noqa: E731
-        found[-1] += [Change("form", words, "", rate, name) for name, words in FOREIGN.items()]
+        found[-1] += [Change(words, "", rate, name) for name, words in FOREIGN.items()]
     for name, what in (
         ("h0", "h0 were zero"),
         ("b_rec", "the recurrent bias b_rec were not used"),
         ("b_out", "the output bias b_out were not used"),
     ):
         if name in fields and getattr(rnn, name).any():
-            found.append([Change(name, what, f"leaving {name} out", partial(_without, name))])
+            found.append([_put(name, what, f"leaving {name} out", np.zeros_like)])
     return [row for row in found if row]
 
 
-def _without(name: str, rnn: RNN) -> RNN:
-    return replace(rnn, **{name: np.zeros_like(getattr(rnn, name))})
-
-
-def _set(name: str, value: str) -> Change:
-    remedy = f"--{name} {value}"
-    return Change(name, f"the {name} were {value}", remedy, lambda r: replace(r, **{name: value}))
+def _put(name: str, what: str, remedy: str, value) -> Change:
+    """Another value of one field of a network, or what a function makes of the present one."""
+    make = value if callable(value) else lambda present: value
+    return Change(what, remedy, lambda r: replace(r, **{name: make(getattr(r, name))}))
 
 
 def _equations(rnn: RNN, any_form: bool) -> list[Change]:
@@ -222,7 +210,7 @@ def _equations(rnn: RNN, any_form: bool) -> list[Change]:
             words.append(f"the bias were {'inside' if inner else 'outside'} the nonlinearity")
             remedy.append("c for b_rec" if inner else "b_rec for c")
         apply = lambda r, to=(form, psi, inner): _in_form(r, *to)  # noqa: E731
-        changes.append(Change("form", " and ".join(words), " and ".join(remedy), apply))
+        changes.append(Change(" and ".join(words), " and ".join(remedy), apply))
     return changes
 
 
@@ -276,9 +264,9 @@ def _numbers(case: Case, rnn: RNN, foreign: str, names, start: dict | None = Non
         return case.run(rnn, foreign, **values)
 
     leaks = np.append(_LEAKS, np.mean(rnn.leak)) if "leak" in names else [1.0]
-    points = [[x if name == "leak" else 1.0 for name in names] for x in leaks]
-    points = [[start[name] for name in names]] if start else points
-    at = np.clip(_least(run, case.outputs, np.array(points)), 1e-4, most)
+    starts = [start] if start else [{"leak": x, "gain": 1.0} for x in leaks]
+    points = np.array([[one[name] for name in names] for one in starts])
+    at = np.clip(_least(run, case.outputs, points), 1e-4, most)
     return dict(zip(names, map(float, at)))
 
 
@@ -286,29 +274,26 @@ def _rounded(case: Case, rnn: RNN, foreign: str, numbers: dict, goal: float) -> 
     """Of the numbers those that differ from the present ones where these do not do as well, in as
     few digits as do.
     """
+    present = {"gain": 1.0, "leak": float(np.mean(rnn.leak))}
     if case.off(rnn, foreign, **numbers) > goal:
         numbers = _numbers(case, rnn, foreign, tuple(numbers), numbers)
     for name in sorted(numbers):
-        present = 1.0 if name == "gain" else float(np.mean(rnn.leak))
         digits = (float(f"{numbers[name]:.{count}g}") for count in (1, 2, 3, 4, 5))
-        near = np.array([present, *digits, numbers[name]])
-        others = {other: value for other, value in numbers.items() if other != name}
-        off = case.off(rnn, foreign, **others, **{name: near.reshape(-1, 1, 1)})
+        near = np.array([present[name], *digits, numbers[name]])
+        off = case.off(rnn, foreign, **numbers | {name: near.reshape(-1, 1, 1)})
         numbers = numbers | {name: float(near[np.argmax(off <= 2 * off.min() + 1e-9)])}
-    present = {"gain": 1.0, "leak": float(np.mean(rnn.leak))}
     return {n: value for n, value in numbers.items() if abs(value - present[n]) > 1e-6}
 
 
 def _with_numbers(numbers: dict) -> list[Change]:
+    told = {name: f"{value:.6g}" for name, value in numbers.items()}
     changes = []
-    if "leak" in numbers:
-        leak = numbers["leak"]
-        words = (f"the leak were {leak:.6g}", f"--leak {leak:.6g}")
-        changes.append(Change("leak", *words, lambda r: replace(r, leak=leak)))
-    if "gain" in numbers:
-        gain = numbers["gain"]
-        words = (f"W_rec were multiplied by {gain:.6g}", f"saving {gain:.6g} × W_rec")
-        changes.append(Change("gain", *words, lambda r: r.with_W_rec(gain * r.W_rec)))
+    if "leak" in told:
+        words = f"the leak were {told['leak']}", f"--leak {told['leak']}"
+        changes.append(_put("leak", *words, numbers["leak"]))
+    if "gain" in told:
+        words = f"W_rec were multiplied by {told['gain']}", f"saving {told['gain']} × W_rec"
+        changes.append(_put("W_rec", *words, lambda W: numbers["gain"] * W))
     return changes
 
 
@@ -319,15 +304,13 @@ def vectors(case: Case, rnn: RNN, names: Iterable[str]) -> Iterator[Change]:
     if np.isfinite(constant).all():
         digits = ", ".join(f"{value:.4g}" for value in constant[:4])
         remedy = f"adding {digits}{', …' if len(constant) > 4 else ''} to b_out"
-        add = lambda r: replace(r, b_out=r.b_out + constant)  # noqa: E731
-        yield Change("b_out", "an output bias were missing", remedy, add)
+        yield _put("b_out", "an output bias were missing", remedy, lambda b: b + constant)
     words = {"b_rec": "a recurrent bias", "h0": "h0, the state before the first step,"}
     for name in names if rnn.hidden_size <= _FIT_HIDDEN else ():
         if (fitted := _fit_vector(case.first(_FIT_STEPS), rnn, name)) is not None:
             size = float(np.linalg.norm(fitted - getattr(rnn, name)))
             remedy = f"another {name} (the one that fits differs by {size:.3g} in norm)"
-            put = lambda r, name=name, new=fitted[None]: replace(r, **{name: new})  # noqa: E731
-            yield Change(name, f"{words[name]} were missing or wrong", remedy, put)
+            yield _put(name, f"{words[name]} were missing or wrong", remedy, fitted[None])
 
 
 def _fit_vector(case: Case, rnn: RNN, name: str) -> np.ndarray | None:
@@ -359,7 +342,7 @@ def search(
     few_goal = goal * min(1.0, np.abs(few.outputs).max() / (np.abs(case.outputs).max() or 1.0))
     bases = [
         (rnn, ()),
-        *((other.astype("float64"), (Change("reading", words, ""),)) for words, other in readings),
+        *((other.astype("float64"), (Change(words),)) for words, other in readings),
     ]
     choices = [rows(base, fields, foreign) for base, _ in bases]
     near: list[Fit] = []

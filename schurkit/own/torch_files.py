@@ -28,7 +28,7 @@ _PICKLE = 8 * 2**20  # bytes of the pickle beside the tensors; ten thousand tens
 _ENTRIES = 10_000
 _ARRAYS = ("scalar", "_reconstruct")
 _STORAGES = {
-    **{"Double": "f8", "Float": "f4", "Half": "f2", "BFloat16": "bf16", "Long": "i8", "Int": "i4"},
+    **{"Double": "f8", "Float": "f4", "Half": "f2", "BFloat16": "V2", "Long": "i8", "Int": "i4"},
     **{"Short": "i2", "Char": "i1", "Byte": "u1", "Bool": "?"},
     **{"ComplexFloat": "c8", "ComplexDouble": "c16"},
 }
@@ -182,9 +182,9 @@ def _tensor(name: str, flat: np.ndarray, offset: int, shape, strides) -> np.ndar
 
 def _numbers(data, kind: str) -> np.ndarray:
     """A storage's numbers, half precision as float32."""
-    if kind == "bf16":
-        return widened(np.frombuffer(data, "<u2"))
     flat = np.frombuffer(data, np.dtype(kind).newbyteorder("<"))
+    if kind == "V2":  # bfloat16
+        return widened(flat.view("<u2"))
     return flat.astype(np.float32) if kind == "f2" else flat
 
 
@@ -216,7 +216,7 @@ def _storages_after(data: memoryview, keys: list, kinds: dict) -> dict[str, np.n
     storages, at = {}, 0
     for key in keys:
         (count,) = struct.unpack_from("<q", data, at)
-        size = count * (2 if kinds[key] == "bf16" else np.dtype(kinds[key]).itemsize)
+        size = count * np.dtype(kinds[key]).itemsize
         if not 0 <= size <= len(data) - at - 8:
             raise ValueError(f"a storage claims {count} numbers, more than the file holds")
         storages[key] = _numbers(data[at + 8 : at + 8 + size], kinds[key])
@@ -295,7 +295,7 @@ def _entries(mapping: Mapping, name: str = "", depth: int = 0):
 
 
 def as_numpy(tensor) -> np.ndarray:
-    """A tensor in memory as an array in memory of its own, half precision as float32."""
-    tensor = tensor.detach().cpu()
-    half = tensor.is_floating_point() and tensor.element_size() < 4
-    return np.array((tensor.float() if half else tensor).numpy())
+    """A tensor in memory as an array, half precision as float32."""
+    import torch
+
+    return tensor.detach().to("cpu", torch.promote_types(tensor.dtype, torch.float32)).numpy()

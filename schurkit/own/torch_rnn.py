@@ -24,10 +24,16 @@ def check_state(contents: Contents, recurrent: str | None = None) -> None:
     InputError : LSTM or GRU, several layers, both directions, changed weights, or no input weights.
     """
     shapes = {name: array.shape for name, array in contents.arrays.items() if array.ndim}
-    if not any("weight_hh" in name for name in shapes):
+    if not (recurrent_names := [name for name in shapes if "weight_hh" in name]):
         return
-    prefix = _recurrent_prefix(shapes, recurrent)
-    layer = f"{prefix}weight_hh{_layer(shapes, prefix)}"
+    matches = [match for match in map(_RECURRENT.match, shapes) if match]
+    if not matches:
+        raise InputError(_changed(recurrent_names))
+    prefixes = dict.fromkeys(match["prefix"] for match in matches)
+    prefix = chosen([*prefixes], recurrent, "recurrent layer", "recurrent")
+    own = {match: shapes[match.group()] for match in matches if match["prefix"] == prefix}
+    layer = next(iter(own)).group()
+    _check_plain(own, prefix, f"{prefix}weight_hr_l0" in shapes)
     if (inward := layer.replace("weight_hh", "weight_ih")) not in shapes:
         raise InputError(f"holds {shown([layer])} but no {shown([inward])}.")
     units, group = shapes[layer][0], contents.group.get(layer)
@@ -41,6 +47,26 @@ def check_state(contents: Contents, recurrent: str | None = None) -> None:
             f"holds no linear readout: a weight of shape (output, {units}). Beside the recurrent "
             f"layer it holds {shown(beside)}."
         )
+
+
+def _check_plain(own: dict[re.Match, tuple[int, ...]], prefix: str, projected: bool) -> None:
+    """Refuse what is not one plain recurrent layer, by its recurrent weights and their shapes."""
+    first, shape = next(iter(own.items()))
+    weight = shown([first.group()])
+    layer = shown([prefix.rstrip(".")]) if prefix else "the recurrent layer"
+    if len(shape) != 2 or 0 in shape:
+        raise InputError(f"{weight} must have axes (hidden, hidden); got shape {shape}.")
+    if projected:
+        raise InputError(f"{layer} is an LSTM with projections, none of whose matrices is square.")
+    gated, _ = _GATES.get(shape[0] / shape[1], (None, ""))
+    layers = {match["layer"] for match in own}
+    kinds = [f"is {gated}"] * bool(gated) + [f"has {len(layers)} layers"] * (len(layers) > 1)
+    kinds += ["is bidirectional"] * any(match["reverse"] for match in own)
+    if kinds:
+        squares = several({match.group(): size for match, size in own.items()})
+        raise InputError(f"{layer} {' and '.join(kinds)}. {squares}")
+    if shape[0] != shape[1]:
+        raise InputError(f"{weight} must be square; got shape {shape}.")
 
 
 def check_unused(unused: tuple[str, ...], contents: Contents, used: Match) -> None:
@@ -87,25 +113,18 @@ def several(shapes: dict[str, tuple[int, ...]]) -> str:
     )
 
 
-def _recurrent_prefix(shapes, wanted: str | None) -> str:
-    matches = [match for match in map(_RECURRENT.match, shapes) if match]
-    if not matches:
-        raise InputError(_changed([name for name in shapes if "weight_hh" in name]))
-    prefixes = dict.fromkeys(match["prefix"] for match in matches)
-    return chosen([*prefixes], wanted, "recurrent layer", "recurrent")
-
-
-_PERMANENT = (
-    (".original", "parametrize.remove_parametrizations"),
-    ("_mask", "prune.remove"),
-    ("_orig", "remove_spectral_norm"),
-    ("_g", "remove_weight_norm"),
-)
+MADE_PLAIN = {
+    ".original": "parametrize.remove_parametrizations",
+    "_mask": "prune.remove",
+    "_orig": "remove_spectral_norm",
+    "_g": "remove_weight_norm",
+}
+"""Ends of the names of what a weight is computed from, and the call that makes it plain."""
 
 
 def _changed(names: list[str]) -> str:
     """What to do where the recurrent weights are computed from others."""
-    remove = next(call for end, call in _PERMANENT if any(end in name for name in names))
+    remove = next(call for end, call in MADE_PLAIN.items() if any(end in name for name in names))
     layer, _, rest = names[0].replace("parametrizations.", "").rpartition("weight_hh")
     weight = re.match(r"weight_hh(_l\d+)?", f"weight_hh{rest}").group()
     return (
@@ -113,26 +132,3 @@ def _changed(names: list[str]) -> str:
         f"before saving: torch.nn.utils.{remove}(model.{shown([layer.rstrip('.')])}, "
         f'"{weight}").'
     )
-
-
-def _layer(shapes, prefix: str) -> str:
-    """Suffix of the names of a layer's tensors, after refusing what is not one plain recurrent
-    layer.
-    """
-    matches = [m for m in map(_RECURRENT.match, shapes) if m and m["prefix"] == prefix]
-    weight, shape = matches[0].group(), shapes[matches[0].group()]
-    layer = shown([prefix.rstrip(".")]) if prefix else "the recurrent layer"
-    if len(shape) != 2 or 0 in shape:
-        raise InputError(f"{shown([weight])} must have axes (hidden, hidden); got shape {shape}.")
-    if f"{prefix}weight_hr_l0" in shapes:
-        raise InputError(f"{layer} is an LSTM with projections, none of whose matrices is square.")
-    gated, _ = _GATES.get(shape[0] / shape[1], (None, ""))
-    layers = {match["layer"] for match in matches}
-    kinds = [f"is {gated}"] * bool(gated) + [f"has {len(layers)} layers"] * (len(layers) > 1)
-    kinds += ["is bidirectional"] * any(match["reverse"] for match in matches)
-    if kinds:
-        own = {match.group(): shapes[match.group()] for match in matches}
-        raise InputError(f"{layer} {' and '.join(kinds)}. {several(own)}")
-    if shape[0] != shape[1]:
-        raise InputError(f"{shown([weight])} must be square; got shape {shape}.")
-    return matches[0]["layer"] or ""

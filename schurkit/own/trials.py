@@ -144,18 +144,16 @@ def _targets(arrays: dict, marker, width: int | None) -> tuple[np.ndarray, np.nd
     """Targets (trials, time, output), classes as one-hot; and which cells count as far as they
     say.
     """
-    targets, time, missing = arrays["targets"], arrays["inputs"].shape[1], None
-    if marker is not None:
-        missing = np.isnan(targets) if marker != marker else targets == marker
-    single = targets.ndim == 3 and targets.shape[2] == 1
+    targets, time = arrays["targets"], arrays["inputs"].shape[1]
     if targets.ndim == 2 and width == 1:
-        return _targets(arrays | {"targets": targets[..., None]}, marker, width)
-    if not (targets.ndim in (1, 2) or (single and width is not None and width > 1)):
-        if missing is None or not missing.any():
+        targets = targets[..., None]
+    counts = targets == targets if marker is None or marker != marker else targets != marker
+    single = targets.ndim == 3 and targets.shape[2] == 1 < (width or 0)
+    if targets.ndim not in (1, 2) and not single:
+        if counts.all():
             return targets, None
-        return np.where(missing, 0, targets).astype(targets.dtype), ~missing
-    labels = targets[..., 0] if single else targets
-    counts = np.ones(labels.shape, bool) if missing is None else ~missing.reshape(labels.shape)
+        return np.where(counts, targets, 0).astype(targets.dtype), counts
+    labels, counts = (one[..., 0] if single else one for one in (targets, counts))
     labels = np.where(counts, labels, 0)
     wrong = (labels < 0) | (labels != np.rint(labels))
     width = int(labels.max()) + 1 if width is None else width
@@ -176,9 +174,7 @@ def _targets(arrays: dict, marker, width: int | None) -> tuple[np.ndarray, np.nd
 
 def _mask(arrays: dict, counts: np.ndarray | None) -> np.ndarray | None:
     """What counts by mask, lengths and targets together; None for all."""
-    mask = arrays.get("mask")
-    if mask is not None and mask.ndim == 3 and mask.shape[2] == 1:
-        mask = mask[..., 0]
+    parts = [arrays.get("mask"), counts]
     if "lengths" in arrays:
         lengths, (trials, time) = arrays["lengths"], arrays["inputs"].shape[:2]
         time = max(time, arrays["targets"].shape[1] if arrays["targets"].ndim > 1 else 0)
@@ -188,25 +184,21 @@ def _mask(arrays: dict, counts: np.ndarray | None) -> np.ndarray | None:
                 f"lengths must hold a whole number from 1 to {time} for each of {trials} trials; "
                 f"got shape {lengths.shape}, from {lengths.min():g} to {lengths.max():g}."
             )
-        within = np.arange(time) < lengths[:, None]
-        mask = within if mask is None else _both(mask, within)
-    if counts is None:
-        return mask
-    counts = counts if mask is None else _both(mask, counts)
-    return counts[..., 0] if counts.shape[-1] == 1 and counts.ndim == 3 else counts
-
-
-def _both(mask: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Where both count."""
-    by_cell = max(mask.ndim, other.ndim) == 3
-    mask, other = (one[..., None] if by_cell and one.ndim < 3 else one for one in (mask, other))
-    try:
-        return (mask != 0) & (other != 0)
-    except ValueError:
-        raise InputError(
-            f"mask of shape {mask.shape} does not fit what else says which steps count, "
-            f"{other.shape}: it must have axes (time), (trials, time) or those of the targets."
-        ) from None
+        parts.insert(1, np.arange(time) < lengths[:, None])
+    parts = [part for part in parts if part is not None]
+    if any(part.ndim == 3 for part in parts):
+        parts = [part if part.ndim == 3 else part[..., None] for part in parts]
+    mask = parts[0] if parts else None
+    for other in parts[1:]:
+        try:
+            mask = (mask != 0) & (other != 0)
+        except ValueError:
+            raise InputError(
+                f"mask of shape {mask.shape} does not fit what else says which steps count, "
+                f"{other.shape}: it must have axes (time), (trials, time) or those of the targets."
+            ) from None
+    single = mask is not None and mask.ndim == 3 and mask.shape[2] == 1
+    return mask[..., 0] if single else mask
 
 
 # --------------------------------------------------------------------------- the metric of the task

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.colors import SymLogNorm
 
 from schurkit.schur import SECTORS, SchurForm
 from schurkit.words import plural, short
@@ -31,16 +30,8 @@ def couplings(rows: Sequence, form: SchurForm, label) -> View:
     mine = frame[frame.network == label]
     grid = np.full((len(form.blocks),) * 2, np.nan)
     grid[mine.driven, mine.driver] = mine.exact
-    limit = float(np.nanmax(np.abs(grid))) or 1.0
-    linear = 10 ** np.ceil(np.log10(limit * 1e-4))
     figure, (left, right) = axes(1, 2, (7.2, 3.3))
-    image = left.imshow(grid, cmap="PuOr_r", norm=SymLogNorm(linear, vmin=-limit, vmax=limit))
-    for line in (left.axhline, left.axvline):
-        line(form.leading_blocks - 0.5, color="black", lw=0.8)
-    left.set(xlabel="driver block (by modulus)", ylabel="driven block")
-    figure.colorbar(
-        image, ax=left, shrink=0.8, ticks=plot.decades(linear, -limit, limit)
-    ).ax.set_title("ΔFVU", fontsize=9)
+    plot.coupling_map(grid, form, left).ax.set_title("ΔFVU", fontsize=9)
     for name in SECTORS:
         part = frame[frame.sector == name]
         right.plot(

@@ -64,13 +64,18 @@ def schur(
 
 
 @styled
-def spectrum(form: SchurForm) -> View:
+def spectrum(form: SchurForm, step: float = 1.0) -> View:
     """The eigenvalues of one network: R filled, C open, with the cut between them and the unit
     circle.
+
+    Parameters
+    ----------
+    form : its Schur form.
+    step : its mean leak ā where eigenvalues λ are to stand per time constant, at 1 + (λ − 1)/ā.
     """
     figure, ax = axes(1, 1, (3.4, 3.4))
-    _spectrum(form, ax)
-    values = form.eigenvalues
+    _spectrum(form, ax, step)
+    values = plot.per_time_constant(form.eigenvalues, step)
     where = (
         f"{form.n_leading} of {plural(form.hidden_size, 'unit')} in R, radius "
         f"{short(form.radius)}, cut at {short(form.cut)}"
@@ -82,6 +87,6 @@ def spectrum(form: SchurForm) -> View:
     return View(figure, f"Eigenvalues in the complex plane: {where}.", rows)
 
 
-def _spectrum(form, ax):
-    plot.spectrum(form, ax)
+def _spectrum(form, ax, step=1.0):
+    plot.spectrum(form, ax, step)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=2, fontsize=7)

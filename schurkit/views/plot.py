@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, SymLogNorm
 from matplotlib.patches import Rectangle
 
 from schurkit.words import plural, short
@@ -25,21 +25,30 @@ def style():
     return plt.style.context("schurkit.views.schurkit")
 
 
-def _circle(ax, radius: float, **look) -> None:
-    angle = np.linspace(0, 2 * np.pi, 361)
-    ax.plot(radius * np.cos(angle), radius * np.sin(angle), **look)
+def _circle(ax, radius: float, step: float = 1.0, **look) -> None:
+    angle = np.linspace(-np.pi, np.pi, 361 if step == 1 else 20001)
+    circle = per_time_constant(radius * np.exp(1j * angle), step)
+    ax.plot(circle.real, circle.imag, **look)
 
 
-def spectrum(form, ax):
+def per_time_constant(values, step: float):
+    """Eigenvalues λ of a step as 1 + (λ − 1)/ā: per time constant, of a network of mean leak ā."""
+    return values if step == 1 else 1 + (values - 1) / step
+
+
+def spectrum(form, ax, step: float = 1.0):
     """Eigenvalues of a Schur form in the complex plane: R filled, C open, with the threshold circle
     and the unit circle.
 
     form : `schurkit.SchurForm`; of a leaky network the eigenvalues are those of the step matrix.
+    step : mean leak ā; below 1 each eigenvalue λ stands at 1 + (λ − 1)/ā, per time constant, where
+        it can be told from the others near 1.
     """
-    _circle(ax, 1.0, color="#AAAAAA", lw=0.8, label="unit circle")
+    _circle(ax, 1.0, step, color="#AAAAAA", lw=0.8, label="unit circle")
     cut = f"{form.cut / (form.radius or 1):.3g} × radius"
-    _circle(ax, form.cut, color="#333333", lw=0.8, ls="--", label=cut)
-    values, leading = form.eigenvalues, np.arange(form.hidden_size) < form.n_leading
+    _circle(ax, form.cut, step, color="#333333", lw=0.8, ls="--", label=cut)
+    values = per_time_constant(form.eigenvalues, step)
+    leading = np.arange(form.hidden_size) < form.n_leading
     for name, which, look in (
         ("R", leading, {"color": SECTOR_COLOURS["RR"]}),
         ("C", ~leading, {"color": SECTOR_COLOURS["CC"], "mfc": "none"}),
@@ -47,6 +56,11 @@ def spectrum(form, ax):
         label = f"{name}: {plural(int(which.sum()), 'unit')}"
         ax.plot(values.real[which], values.imag[which], "o", ms=4.5, label=label, **look)
     ax.set(aspect="equal", xlabel="Re λ", ylabel="Im λ")
+    if step != 1:
+        room = 0.1 * max(np.ptp(values.real), np.ptp(values.imag), 0.5)
+        (left, right), ends = ([x.min() - room, x.max() + room] for x in (values.real, values.imag))
+        ax.set(xlim=(left, max(right, 1 + room)), ylim=ends)
+        ax.set(xlabel="Re, per time constant", ylabel="Im, per time constant")
     return ax
 
 
@@ -79,6 +93,26 @@ def schur_matrix(form, ax, colourbar: bool = True):
     if colourbar:
         ax.figure.colorbar(image, ax=ax, label="|T|", shrink=0.8)
     return ax
+
+
+def coupling_map(grid, form, ax, first: int = 0):
+    """A number for every coupling between two blocks, driver to the right, driven downwards, with
+    the border between R and C; gives the colour bar.
+
+    grid : (blocks, blocks), NaN where there is no coupling.
+    form : `schurkit.SchurForm`.
+    first : number of the first block.
+    """
+    limit = float(np.nanmax(np.abs(grid), initial=0.0)) or 1.0
+    linear, ends = 10 ** np.ceil(np.log10(limit * 1e-4)), (first - 0.5, first + len(grid) - 0.5)
+    scale = SymLogNorm(linear, vmin=-limit, vmax=limit)
+    image = ax.imshow(grid, cmap="PuOr_r", norm=scale, extent=(*ends, *ends[::-1]))
+    if 0 < form.leading_blocks < len(grid):
+        for line in (ax.axhline, ax.axvline):
+            line(form.leading_blocks + ends[0], color="black", lw=0.8)
+    ax.set(xlabel="driver block (by modulus)", ylabel="driven block")
+    ticks = decades(linear, -limit, limit)
+    return ax.figure.colorbar(image, ax=ax, shrink=0.8, ticks=ticks)
 
 
 def dots(

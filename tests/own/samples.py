@@ -18,6 +18,43 @@ PHI = {
 }
 
 
+class Net(torch.nn.Module):
+    """A recurrent layer, perhaps changed, and linear readouts, of which the first is used."""
+
+    def __init__(
+        self, layer=torch.nn.RNN, sizes=(2, 4, 1), readouts=("fc",), change=lambda rnn: rnn, **kind
+    ):
+        super().__init__()
+        inputs, hidden, outputs = sizes
+        self.rnn, self.readouts = change(layer(inputs, hidden, **kind)), readouts
+        for name in readouts:
+            width = hidden * (1 + kind.get("bidirectional", False))
+            setattr(self, name, torch.nn.Linear(width, outputs, bias=kind.get("bias", True)))
+
+    def forward(self, x):
+        return getattr(self, self.readouts[0])(self.rnn(x)[0])
+
+
+class TwoAreas(torch.nn.Module):
+    """Two areas with a matrix each; the second hears the first's new state."""
+
+    def __init__(self, a=4, b=3):
+        super().__init__()
+        self.into, self.read = torch.nn.Linear(2, a), torch.nn.Linear(b, 1)
+        self.within_a, self.within_b, self.a_to_b, self.b_to_a = (
+            torch.nn.Parameter(torch.randn(shape)) for shape in ((a, a), (b, b), (b, a), (a, b))
+        )
+
+    def forward(self, x):
+        p, q, y = x.new_zeros(len(x), 4), x.new_zeros(len(x), 3), []
+        for t in range(x.shape[1]):
+            drive = p @ self.within_a.T + q @ self.b_to_a.T + self.into(x[:, t])
+            p = 0.75 * p + 0.25 * torch.tanh(drive)
+            q = 0.75 * q + 0.25 * torch.tanh(q @ self.within_b.T + p @ self.a_to_b.T)
+            y.append(self.read(q))
+        return torch.stack(y, 1)
+
+
 @dataclass
 class Sample:
     """What is saved, under which name and with which file of parameters beside it; the network that
@@ -37,6 +74,7 @@ class Sample:
             ".npz": lambda: np.savez(path, **self.saved),
             ".mat": lambda: scipy.io.savemat(path, self.saved, do_compression=len(self.saved) % 2),
             ".hdf5": lambda: write_hdf5(path, self.saved),
+            ".h5": lambda: write_hdf5(path, self.saved),
             ".pickle": lambda: path.write_bytes(pickle.dumps(self.saved)),
         }.get(path.suffix, lambda: write_torch(path, self.saved))()
         if self.beside is not None:
@@ -45,9 +83,12 @@ class Sample:
         return path
 
 
+def tensors(saved):
+    return {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in saved.items()}
+
+
 def write_torch(path, saved):
-    tensors = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in saved.items()}
-    torch.save(tensors, path, _use_new_zipfile_serialization="old" not in path.name)
+    torch.save(tensors(saved), path, _use_new_zipfile_serialization="old" not in path.name)
 
 
 def write_hdf5(path, saved):
@@ -110,6 +151,9 @@ spread = {"leak": 1 / (16 / (1 + np.exp(-gaus[:, 0])) + 4), "form": "voltage"}
 A, h = np.diag(rng.uniform(0.4, 0.9, N)), r(N, 1)
 kernels = {"simple_rnn_1/simple_rnn_1/kernel:0": W_in.T, "dense/dense/kernel:0": W_out.T}
 kernels |= {"simple_rnn_1/simple_rnn_1/recurrent_kernel:0": W.T, "dense/dense/bias:0": b_out}
+keras_3 = {"cell/vars/0": W_in.T, "cell/vars/1": W.T, "cell/vars/2": b}
+keras_3 = {f"layers/simple_rnn/{name}": array for name, array in keras_3.items()}
+keras_3 |= {"layers/dense/vars/0": W_out.T, "layers/dense/vars/1": b_out}
 config = {"class_name": "SimpleRNN", "config": {"activation": "relu"}}
 brain = {"W_inp": W_in, "W_rec": W, "W_out": W_out, "bias": b, "y_init": h0, "dt": 1.0, "tau": 5.0}
 brain |= {"gamma": 0.0, "activation_args": {"name": "relu", "slope": 1.7}}
@@ -153,12 +197,7 @@ SAMPLES = [
         "checkpoint.pth",
         {
             "epoch": 4,
-            "state_dict": {
-                "G": torch.tensor(W),
-                "I": torch.tensor(W_in),
-                "w": torch.tensor(W_out.T),
-                "h0": torch.tensor(h0),
-            },
+            "state_dict": tensors({"G": W, "I": W_in, "w": W_out.T, "h0": h0}),
             "optimizer": {"state": {}},
         },
         plain | voltage | {"h0": h0},
@@ -230,6 +269,7 @@ SAMPLES = [
         {**kernels, "model_config": json.dumps({"config": {"layers": [config]}})},
         plain | {"b_out": b_out, "activation": "relu"},
     ),
+    Sample("net.weights.h5", keras_3, biased | {"b_rec": b}),
     Sample(
         "flax.npz",
         {
@@ -242,13 +282,8 @@ SAMPLES = [
     ),
     Sample(
         "equinox.npz",
-        {
-            ".cell.weight_ih": W_in,
-            ".cell.weight_hh": W,
-            ".cell.bias": b,
-            ".readout.weight": W_out,
-            ".readout.bias": b_out,
-        },
+        {f".cell.{name}": cell[name] for name in ("weight_ih", "weight_hh")}
+        | {".cell.bias": b, ".readout.weight": W_out, ".readout.bias": b_out},
         biased | {"b_rec": b},
     ),
     Sample(
@@ -258,15 +293,8 @@ SAMPLES = [
     ),
     Sample(
         "rnn.pt",
-        {
-            "module.rnn.weight_ih_l0": W_in,
-            "module.rnn.weight_hh_l0": W,
-            "module.rnn.bias_ih_l0": b,
-            "module.rnn.bias_hh_l0": b_in,
-            "module.fc.weight": W_out,
-            "module.fc.bias": b_out,
-            "module.h0": h0[None],
-        },
+        {f"module.rnn.{name}_l0": array for name, array in cell.items()}
+        | {"module.fc.weight": W_out, "module.fc.bias": b_out, "module.h0": h0[None]},
         biased | {"h0": h0},
     ),
     Sample(

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from examined import refused
 from helpers import random_rnn
+from samples import TwoAreas
 
 import schurkit as sk
-from schurkit import InputError, Trials
+from schurkit import Trials
 from schurkit.own import any_module
 
 torch = pytest.importorskip("torch")
@@ -28,26 +30,6 @@ class Gated(nn.Module):
         return y.transpose(0, 1) if self.swapped else y
 
 
-class TwoAreas(nn.Module):
-    """Two areas with a matrix each; the second hears the first's new state."""
-
-    def __init__(self, a=4, b=3):
-        super().__init__()
-        self.into, self.read = nn.Linear(2, a), nn.Linear(b, 1)
-        self.within_a, self.within_b, self.a_to_b, self.b_to_a = (
-            nn.Parameter(torch.randn(shape)) for shape in ((a, a), (b, b), (b, a), (a, b))
-        )
-
-    def forward(self, x):
-        p, q, y = x.new_zeros(len(x), 4), x.new_zeros(len(x), 3), []
-        for t in range(x.shape[1]):
-            drive = p @ self.within_a.T + q @ self.b_to_a.T + self.into(x[:, t])
-            p = 0.75 * p + 0.25 * torch.tanh(drive)
-            q = 0.75 * q + 0.25 * torch.tanh(q @ self.within_b.T + p @ self.a_to_b.T)
-            y.append(self.read(q))
-        return torch.stack(y, 1)
-
-
 def built(make, dtype=torch.float64):
     torch.manual_seed(0)
     return make().to(dtype)
@@ -64,52 +46,7 @@ def said(module, trials, dtype=torch.float64):
     return module.eval()(torch.tensor(trials.inputs, dtype=dtype)).double().numpy()
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-# ----------------------------------------------------------- the equations of torch's documentation
-def gru_step(gi, gh, h, _):
-    r, z = sigmoid(gi[0] + gh[0]), sigmoid(gi[1] + gh[1])
-    return (1 - z) * np.tanh(gi[2] + r * gh[2]) + z * h, None
-
-
-def lstm_step(gi, gh, h, c):
-    i, f, g, o = (a + b for a, b in zip(gi, gh))
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    return sigmoid(o) * np.tanh(c), c
-
-
-def layers(core, x, step, gates):
-    """States of the last layer, (trials, time, units) with the directions side by side."""
-    core = {name: array.numpy() for name, array in core.state_dict().items()}
-    for layer in range(1 + max(int(name.split("_l")[1][0]) for name in core)):
-        sides = []
-        for end in ("", "_reverse")[: 1 + any("reverse" in name for name in core)]:
-            W_in, W, b_in, b = (
-                core[f"{kind}_l{layer}{end}"]
-                for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-            )
-            h = c = np.zeros((len(x), W.shape[1]))
-            states = []
-            for given in x.swapaxes(0, 1)[:: -1 if end else 1]:
-                parts = (np.split(a, gates, axis=1) for a in (given @ W_in.T + b_in, h @ W.T + b))
-                h, c = step(*parts, h, c)
-                states.append(h)
-            sides.append(np.stack(states[:: -1 if end else 1], axis=1))
-        x = np.concatenate(sides, axis=2)
-    return x
-
-
-def oracle(module, x):
-    with torch.no_grad():
-        if isinstance(module, TwoAreas):
-            return module(torch.from_numpy(x.copy())).numpy()  # its loop is the equation
-        gates = (lstm_step, 4) if isinstance(module.core, nn.LSTM) else (gru_step, 3)
-        states = layers(module.core, x, *gates)
-        return states @ module.head.weight.numpy().T + module.head.bias.numpy()
-
-
+# ------------------------------------------------------------------- one matrix in a module
 DEEP = {"kind": nn.LSTM, "num_layers": 2, "bidirectional": True, "batch_first": True}
 LSTM_LAYERS = [f"core.weight_hh_l{k}{end}" for k in (0, 1) for end in ("", "_reverse")]
 MATRICES = {
@@ -120,42 +57,29 @@ MATRICES = {
 
 
 @pytest.mark.parametrize("kind", MATRICES)
-def test_a_matrix_is_replaced_and_nothing_else(kind):
+def test_every_named_matrix_is_replaced_alone_and_analysed(kind):
     make, names = MATRICES[kind]
     module, trials = built(make), trials_of()
+    own = said(module, trials)
+    asked = Trials(trials.inputs, own)
     for k, name in enumerate(names):
         network = sk.from_module(module, name)
+        profile = sk.ablation_profile(network, asked, draws=2)
+        assert profile.networks == (name,) and profile.intact[0] == 0
+        without = network.W_rec - (form := sk.real_schur(network.W_rec[0])).weights(form.N)
+        lost = sk.fvu(network.outputs_with(without, asked), asked)[0]
+        assert profile["RR+CR+CC"].cost[0] == pytest.approx(lost, rel=1e-4)
         W = network.W_rec[0] + np.random.default_rng(k).normal(size=network.W_rec[0].shape)
         given = network.outputs_with(np.stack([network.W_rec[0], W]), trials)
         parameter, _, gate = name.rpartition(".") if kind != "areas" else (name, "", "")
-        changed = built(make)
+        changed, at = built(make), max(("ifgo" if kind == "lstm" else "rzn").find(gate), 0)
         with torch.no_grad():
-            tensor, at = changed.get_parameter(parameter), "rzn".find(gate)
-            at = "ifgo".find(gate) if kind == "lstm" else max(at, 0)
-            tensor[at * len(W) : (at + 1) * len(W)] = torch.from_numpy(W)
-        expected = [oracle(one, trials.inputs) for one in (module, changed)]
-        assert np.abs(given - expected).max() < 1e-12
-        assert np.abs(given[1] - given[0]).max() > 1e-3
-
-
-@pytest.mark.parametrize("kind", MATRICES)
-def test_every_named_matrix_is_analysed(kind):
-    make, names = MATRICES[kind]
-    module, trials = built(make, torch.float32), trials_of()
-    own = said(module, trials, torch.float32)
-    trials = Trials(trials.inputs.astype(np.float32), own)
-    for name in names:
-        network = sk.from_module(module, name)
-        assert np.array_equal(network.outputs_with(network.W_rec, trials)[0], own)
-        profile = sk.ablation_profile(network, trials, draws=2)
-        assert profile.networks == (name,) and profile.intact[0] == 0
-        form = sk.real_schur(network.W_rec[0])
-        without = network.outputs_with(network.W_rec - form.weights(form.N), trials)
-        assert profile["RR+CR+CC"].cost[0] == pytest.approx(sk.fvu(without, trials)[0], rel=1e-4)
-    with pytest.raises(InputError) as error:
-        sk.from_module(module, "W_rec")
-    assert all(name.rpartition(".")[0] in str(error.value) for name in names)
-    assert "W_rec. Square matrices of" in str(error.value) and "\n" not in str(error.value)
+            rows = changed.get_parameter(parameter)[at * len(W) : (at + 1) * len(W)]
+            rows[:] = torch.from_numpy(W)
+        assert np.array_equal(given[0], own) and np.abs(given[1] - own).max() > 1e-3
+        assert np.abs(given[1] - said(changed, trials)).max() < 1e-12
+    listed = [name.rpartition(".")[0] for name in names]
+    refused(lambda: sk.from_module(module, "W_rec"), "W_rec. Square matrices of", *listed)
 
 
 def loop(rnn, trials):
@@ -216,7 +140,7 @@ def test_a_module_has_the_profile_of_the_network_that_it_is():
 )
 def test_the_order_of_axes_is_found(layout, trials):
     network = sk.from_module(built(lambda: Gated(**layout)), "core.weight_hh_l0.z")
-    expected = oracle(built(lambda: Gated(batch_first=True)), trials.inputs)
+    expected = said(built(lambda: Gated(batch_first=True)), trials)
     assert np.abs(network.outputs_with(network.W_rec, trials)[0] - expected).max() < 1e-12
 
 
@@ -240,8 +164,8 @@ def test_trials_run_in_blocks_and_on_after_their_inputs(monkeypatch):
     longer = Trials(trials.inputs[:, :4], trials.targets)
     network = sk.from_module(module, "core.weight_hh_l0.r")
     whole = network.outputs_with(network.W_rec, longer)
-    padded = np.pad(trials.inputs[:, :4], ((0, 0), (0, 5), (0, 0)))
-    assert np.abs(whole[0] - oracle(module, padded)).max() < 1e-12
+    padded = np.pad(longer.inputs, ((0, 0), (0, 5), (0, 0)))
+    assert np.abs(whole[0] - said(module, Trials(padded, trials.targets))).max() < 1e-12
     sizes = []
     module.core.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
     monkeypatch.setattr(any_module, "_CHUNK_BYTES", 8 * 9 * 32 * 4)
@@ -259,9 +183,6 @@ def test_the_module_keeps_its_precision(dtype):
 
 
 def test_what_it_is_is_printed():
-    module = Gated(batch_first=True)
-    network = sk.from_module(module, "core.weight_hh_l0", gate="n", leak=0.5)
-    assert repr(network) == "AnyNetwork(core.weight_hh_l0.n of Gated, 5 × 5, leak=0.5, float32)"
     stack = sk.from_module(nn.ModuleDict({"h2h": nn.Linear(3, 6)}), "h2h.weight", gate=1)
     assert repr(stack) == "AnyNetwork(h2h.weight.1 of ModuleDict, 3 × 3, leak=1, float32)"
     named = sk.from_callable(np.eye(2), loop, np.full(2, 0.5))
@@ -344,16 +265,13 @@ REFUSED = [
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("make", "name", "gate", "message"), REFUSED)
 def test_a_matrix_that_is_not_there(make, name, gate, message):
-    with pytest.raises(InputError) as error:
-        sk.from_module(make(), name, gate=gate)
-    assert message in str(error.value) and "\n" not in str(error.value)
+    refused(lambda: sk.from_module(make(), name, gate=gate), message)
 
 
 def test_whole_numbers_are_no_weights():
     module = nn.Module()
     module.register_buffer("W", torch.eye(3, dtype=torch.int8))
-    with pytest.raises(InputError, match=r"W holds torch\.int8; expected floating-point weights"):
-        sk.from_module(module, "W")
+    refused(lambda: sk.from_module(module, "W"), "W holds torch.int8; expected floating-point")
     module.register_buffer("W", torch.eye(3))  # a reservoir's matrix is a buffer
     assert sk.from_module(module, "W").hidden_size == 3
 
@@ -374,18 +292,16 @@ def test_advice_for_a_matrix_that_is_computed_works(wrap, name):
     module, trials = built(lambda: Gated(batch_first=True)), trials_of()
     wrap(module.core, "weight_hh_l0")
     own = said(module, trials)
-    with pytest.raises(InputError, match=r"computed from other parameters at each call") as error:
-        sk.from_module(module, name)
-    exec(str(error.value).split("of its own: ")[1].rstrip("."), {"torch": torch, "module": module})
+    text = refused(lambda: sk.from_module(module, name), "computed from other parameters at each")
+    exec(text.split("of its own: ")[1].rstrip("."), {"torch": torch, "module": module})
     network = sk.from_module(module, "core.weight_hh_l0.n")
     assert np.abs(network.outputs_with(network.W_rec, trials)[0] - own).max() < 1e-12
 
 
 def test_advice_for_a_tied_matrix_works():
     module = tied()
-    with pytest.raises(InputError) as error:
-        sk.from_module(module, "b.weight")
-    advice = str(error.value).split("Untie them, ")[1].split(", or run")[0]
+    text = refused(lambda: sk.from_module(module, "b.weight"))
+    advice = text.split("Untie them, ")[1].split(", or run")[0]
     exec(advice.replace("module.b", "module['b']"), {"torch": torch, "module": module})
     assert sk.from_module(module, "b.weight").hidden_size == 3
 
@@ -424,9 +340,7 @@ class Ends(nn.Module):
 )
 def test_outputs_that_are_none(end, message):
     network = sk.from_module(Ends(end), "core.weight_hh_l0")
-    with pytest.raises(InputError) as error:
-        sk.ablation_profile(network, trials_of(outputs=4))
-    assert message in str(error.value) and "\n" not in str(error.value)
+    refused(lambda: sk.ablation_profile(network, trials_of(outputs=4)), message)
 
 
 def test_advice_for_a_module_that_gives_the_last_step_works():
@@ -443,34 +357,30 @@ def test_advice_for_a_module_that_gives_the_last_step_works():
 def test_the_last_step_of_a_time_major_module_is_named():
     layer = nn.RNN(2, 4)
     network = sk.from_module(layer, "weight_hh_l0", outputs=lambda result: result[1][0])
-    with pytest.raises(InputError, match="If this is the last step of each trial"):
-        sk.ablation_profile(network, trials_of(outputs=4))
+    asked = trials_of(outputs=4)
+    refused(lambda: sk.ablation_profile(network, asked), "If this is the last step of each trial")
 
 
 def test_starts_of_trials_are_not_given_to_a_module():
     trials = trials_of(outputs=4)
     started = Trials(trials.inputs, trials.targets, h0=np.ones((6, 4)))
     network = sk.from_module(Ends(lambda self, y: y), "core.weight_hh_l0")
-    with pytest.raises(InputError, match=r"bring starts \(h0\), which a module is not given"):
-        sk.ablation_profile(network, started)
+    told = "bring starts (h0), which a module is not given"
+    refused(lambda: sk.ablation_profile(network, started), told)
 
 
 @pytest.mark.parametrize(
     ("W", "run", "leak", "message"),
     [
         (np.ones((2, 3)), loop, 1, "W must have axes (units, units), with equal sizes"),
-        (np.ones(3), loop, 1, "W must have axes (units, units); got an array of shape (3,)"),
         (np.ones((0, 0)), loop, 1, "W must hold at least one unit; got shape (0, 0)"),
-        ([[np.nan]], loop, 1, "W must be finite; it holds 1 NaN"),
         ([[1.0]], "run", 1, "run must be a function of W that gives outputs; got 'run'"),
         ([[1.0]], loop, 2, "leak must be at most 1; got 2"),
         ([[1.0]], loop, [0.5, 0.5], "leak must be one number, or 1"),
     ],
 )
 def test_matrices_that_are_none(W, run, leak, message):
-    with pytest.raises(InputError) as error:
-        sk.from_callable(W, run, leak)
-    assert message in str(error.value) and "\n" not in str(error.value)
+    refused(lambda: sk.from_callable(W, run, leak), message)
 
 
 @pytest.mark.parametrize(
@@ -479,21 +389,17 @@ def test_matrices_that_are_none(W, run, leak, message):
         (np.zeros((9, 6, 1)), "These look time-major: swap the first two axes."),
         (np.zeros((6, 1)), "If this is the last step of each trial"),
         (np.zeros((6, 9, 1), complex), "(complex128); expected real numbers"),
-        (None, "run gave outputs of shape () (object)"),
-        (np.zeros((6, 9, 2)), "run gave outputs of shape (6, 9, 2)"),
+        (None, "<lambda> gave outputs of shape () (object)"),
+        (np.zeros((6, 9, 2)), "gave outputs of shape (6, 9, 2)"),
     ],
 )
 def test_outputs_of_a_callable_that_do_not_fit(outputs, message):
-    def run(W):
-        return outputs
-
-    with pytest.raises(InputError) as error:
-        sk.ablation_profile(sk.from_callable(np.eye(2), run), trials_of())
-    assert message in str(error.value) and "\n" not in str(error.value)
+    network = sk.from_callable(np.eye(2), lambda W: outputs)
+    refused(lambda: sk.ablation_profile(network, trials_of()), message)
 
 
 def test_what_needs_the_equation_says_so():
     network = sk.from_callable(np.eye(2), lambda W: np.zeros((6, 9, 1)))
     for ask in (sk.coupling_map, sk.ablation.refit_readout):
-        with pytest.raises(InputError, match=r"only its outputs are known\. schurkit.measure and"):
-            ask(network, trials_of())
+        told = "only its outputs are known. schurkit.measure and"
+        refused(lambda ask=ask: ask(network, trials_of()), told)

@@ -9,7 +9,7 @@ import pytest
 import scipy.io
 import torch
 import torch.nn.utils.prune
-from samples import SAMPLES, write_hdf5
+from samples import SAMPLES, Net, TwoAreas, write_hdf5, write_torch
 
 import schurkit
 from schurkit.__main__ import main
@@ -17,33 +17,6 @@ from schurkit.__main__ import main
 NET = {"W_in": np.ones((4, 2)), "W_rec": np.triu(np.ones((4, 4))) / 2, "W_out": np.ones((1, 4))}
 KERAS = next(sample for sample in SAMPLES if sample.file == "keras.hdf5").saved
 nn, tools = torch.nn, torch.nn.utils
-
-
-class Net(nn.Module):
-    def __init__(self, layer=nn.RNN, hidden=4, readouts=("fc",), change=lambda rnn: rnn, **kind):
-        super().__init__()
-        self.rnn = change(layer(2, hidden, **kind))
-        for name in readouts:
-            setattr(self, name, nn.Linear(hidden * (1 + kind.get("bidirectional", False)), 1))
-
-    def forward(self, x):
-        return self.fc(self.rnn(x)[0])
-
-
-class Areas(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.within_a, self.within_b = (nn.Parameter(torch.randn(k, k) / 3) for k in (4, 3))
-        self.a_to_b = nn.Parameter(torch.randn(3, 4))
-
-    def forward(self, x):
-        a = b = torch.zeros(len(x), 4), torch.zeros(len(x), 3)
-        (a, _), (_, b), y = a, b, []
-        for u in x.unbind(1):
-            a = torch.tanh(a @ self.within_a.T + u.sum(1, keepdim=True))
-            b = torch.tanh(b @ self.within_b.T + a @ self.a_to_b.T)
-            y.append(b)
-        return torch.stack(y, 1)
 
 
 def net(change=lambda rnn: rnn, more=None, **kind):
@@ -103,10 +76,6 @@ def two(**more):
     return lambda path: torch.save(cells | inward, path)
 
 
-def torch_saved(path, given):
-    torch.save({name: torch.tensor(array) for name, array in given.items()}, path)
-
-
 OTHER = {"W_in": "enc__weight", "W_rec": "core__weight", "W_out": "dec__weight"}
 DENSE = {"W": np.eye(4), "A": np.ones((4, 4)), "h": np.ones(4), "C": NET["W_in"], "B": NET["W_out"]}
 GAMMA = {"W_inp": NET["W_in"], "y_init": np.ones(4), "gamma": np.array(0.1), "W_in": None}
@@ -118,7 +87,7 @@ WRONG = {
     "capitals.npz": renamed(W_rec="w_REC"),
     "two others.npz": renamed(W_rec="Wrec", W_in="W_inp"),
     "no name at all.npz": renamed(W_rec="weights"),
-    "three others.pt": renamed(torch_saved, **OTHER),
+    "three others.pt": renamed(write_torch, **OTHER),
     "shapes alone.npz": renamed(W_in="a", W_rec="b", W_out="c"),
     "with spaces.npz": renamed(W_rec="the weights"),
     "three others.mat": renamed(scipy.io.savemat, W_in="inp", W_rec="rec", W_out="readout"),
@@ -157,7 +126,7 @@ WRONG = {
     "an LSTM.pt": net(layer=nn.LSTM, batch_first=True),
     "two layers.pt": net(num_layers=2, batch_first=True),
     "both directions.pt": net(bidirectional=True, batch_first=True),
-    "two areas.pt": lambda path: saved(path, Areas()),
+    "two areas.pt": lambda path: saved(path, TwoAreas()),
     # files
     "absent.npz": lambda path: None,
     "empty.npz": written(b""),

@@ -22,7 +22,6 @@ import torch
 from samples import SAMPLES, W, W_out, plain
 
 from schurkit import InputError
-from schurkit.__main__ import main
 from schurkit.own import load_rnn, read_network
 from schurkit.own.files import read_arrays
 
@@ -100,14 +99,6 @@ def test_paths(tmp_path):
     np.savez(tmp_path / "net.npz", **ARRAYS)
     (tmp_path / "link.npz").symlink_to("net.npz")
     assert load_rnn(tmp_path / "link.npz").hidden_size == 4
-
-
-@pytest.mark.parametrize("name", ["weights.pkl", "weights", "weights.tar", "old.pt"])
-def test_torch_files_under_any_name(name, tmp_path):
-    new = name != "old.pt"
-    torch.save(state(), tmp_path / name, _use_new_zipfile_serialization=new)
-    rnn = load_rnn(tmp_path / name)
-    assert np.array_equal(rnn.W_rec[0], state()["rnn.weight_hh_l0"].numpy())
 
 
 @pytest.mark.parametrize("new", [True, False])
@@ -446,13 +437,6 @@ def test_formats_with_checksums_never_give_other_numbers(suffix, tmp_path):
             outcomes.add("refused")
             continue
         outcomes.add("the same")
-        assert repr(rnn) == repr(expected) and np.array_equal(rnn.W_rec, expected.W_rec)
-        assert np.array_equal(rnn.W_in, expected.W_in) and np.array_equal(rnn.b_rec, expected.b_rec)
+        assert repr(rnn) == repr(expected)
+        assert all(np.array_equal(rnn.arrays[k], one) for k, one in expected.arrays.items())
     assert outcomes == {"refused", "the same"}
-
-
-def test_the_command_says_it_in_one_line(tmp_path, capsys):
-    (tmp_path / "net.npz").write_bytes(b"PK\3\4")
-    assert main(["analyze", str(tmp_path / "net.npz")]) == 2
-    text = capsys.readouterr()
-    assert text.out == "" and text.err.startswith("schurkit: ") and text.err.count("\n") == 1

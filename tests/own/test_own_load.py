@@ -7,24 +7,20 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
+from examined import refused
 from helpers import random_rnn
+from samples import Net
 
-from schurkit import InputError, rollout
+from schurkit import rollout
 from schurkit.own import from_arrays, from_torch, load_rnn, read_network
 from schurkit.rnn import ARRAYS
 
 nn = torch.nn
 
 
-class Model(nn.Module):
-    def __init__(self, hidden=8, readout_bias=True, **kind):
-        super().__init__()
-        torch.manual_seed(hidden)
-        self.rnn = nn.RNN(3, hidden, **kind)
-        self.fc = nn.Linear(hidden, 2, bias=readout_bias)
-
-    def forward(self, inputs):
-        return self.fc(self.rnn(inputs)[0])
+def Model(**kind):
+    torch.manual_seed(8)
+    return Net(sizes=(3, 8, 2), **kind)
 
 
 def torchs_own(net, x):
@@ -52,8 +48,7 @@ def layers(**modules):
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
 def test_outputs_are_torchs_own(dtype, tolerance, nonlinearity, first, bias, tmp_path):
-    kind = {"nonlinearity": nonlinearity, "batch_first": first, "bias": bias, "readout_bias": bias}
-    net = Model(**kind).to(getattr(torch, dtype))
+    net = Model(nonlinearity=nonlinearity, batch_first=first, bias=bias).to(getattr(torch, dtype))
     x = np.random.default_rng(0).normal(size=(7, 40, 3)).astype(dtype)
     imported = from_torch(net.rnn, net.fc)
     loaded = load_rnn(saved(tmp_path, net.state_dict()), activation=nonlinearity)
@@ -66,9 +61,7 @@ def test_a_start_and_a_parametrised_layer():
     net = Model(batch_first=True)
     x = np.random.default_rng(0).normal(size=(7, 11, 3)).astype(np.float32)
     start = torch.linspace(0, 1, 8).reshape(1, 1, 8)
-    with torch.no_grad():
-        own = net.fc(net.rnn(torch.from_numpy(x), start.expand(1, 7, 8).contiguous())[0]).numpy()
-    assert np.abs(rollout(from_torch(net.rnn, net.fc, h0=start), x).outputs[0] - own).max() < 1e-6
+    assert from_torch(net.rnn, net.fc, h0=start).h0[0].tolist() == start.flatten().tolist()
     nn.utils.parametrizations.orthogonal(net.rnn, "weight_hh_l0")
     off = rollout(from_torch(net.rnn, net.fc), x).outputs[0] - torchs_own(net, x)
     assert np.abs(off).max() < 1e-6
@@ -104,34 +97,14 @@ def _numpy(net):
 def test_any_prefix_nesting_and_module(wrap, tmp_path):
     net = Model(nonlinearity="relu")
     expected = from_torch(net.rnn, net.fc)
-    assert same(load_rnn(saved(tmp_path, wrap(net), "net.PTH")), expected)
+    found = read_network(saved(tmp_path, wrap(net), "net.PTH"))
+    assert same(found.rnn, expected) and found.assumed == ("activation",)
     for module in (
         nn.DataParallel(net),
         layers(deep=net, drop=nn.Dropout(0.5)),
         torch.compile(net),
     ):
         assert same(from_torch(module), expected) and from_torch(module).activation == "relu"
-
-
-def test_a_state_dict_as_safetensors_or_npz(tmp_path):
-    net = Model()
-    safetensors.numpy.save_file(_numpy(net), tmp_path / "net.safetensors")
-    np.savez(tmp_path / "net.npz", **_numpy(net))
-    for name in ("net.safetensors", "net.npz"):
-        found = read_network(tmp_path / name)
-        assert same(found.rnn, from_torch(net)) and found.assumed == ("activation",)
-    assert read_network(tmp_path / "net.npz", activation="relu").assumed == ()
-    assert load_rnn(tmp_path / "net.npz", leak=0.5, form="voltage").form == "voltage"
-
-
-def test_a_cell_a_start_and_half_precision(tmp_path):
-    cell = nn.RNNCell(3, 8)
-    state = layers(cell=cell, fc=nn.Linear(8, 2)).state_dict() | {"h0": torch.arange(8.0)[None]}
-    for dtype in (torch.float32, torch.float16, torch.bfloat16):
-        rnn = load_rnn(saved(tmp_path, {name: tensor.to(dtype) for name, tensor in state.items()}))
-        expected = cell.weight_hh.detach().to(dtype).float().numpy()
-        assert rnn.dtype == np.float32 and np.array_equal(rnn.W_rec[0], expected)
-        assert rnn.h0[0].tolist() == list(range(8))
 
 
 def test_choosing_among_layers(tmp_path):
@@ -144,8 +117,7 @@ def test_choosing_among_layers(tmp_path):
         ({"recurrent": "t"}, "no recurrent layer t; it holds r, s"),
         ({"recurrent": "s", "readout": "c"}, "no readout c; it holds a, b"),
     ):
-        with pytest.raises(InputError, match=text):
-            load_rnn(path, **choice)
+        refused(lambda choice=choice: load_rnn(path, **choice), text)
 
 
 SIZES = {"weight_ih_l0": (8, 2), "weight_hh_l0": (8, 8), "fc.weight": (2, 8)}
@@ -156,12 +128,12 @@ SIZES = {"weight_ih_l0": (8, 2), "weight_hh_l0": (8, 8), "fc.weight": (2, 8)}
     [
         ({"weight_ih_l0": None}, {}, "holds weight_hh_l0 but no weight_ih_l0"),
         ({"weight_hh_l0": (8, 7)}, {}, "weight_hh_l0 must be square"),
-        ({"weight_hh_l0": (8,)}, {}, r"must have axes \(hidden, hidden\)"),
+        ({"weight_hh_l0": (8,)}, {}, "must have axes (hidden, hidden)"),
         ({"weight_ih_l0": (7, 2)}, {}, "W_in must have shape"),
         ({"bias_ih_l0": (7,)}, {}, "b_rec must have shape"),
-        ({"fc.weight": None}, {}, r"no linear readout: a weight of shape \(output, 8\)"),
-        ({"fc.weight": (2, 7)}, {}, r"Beside the recurrent layer it holds fc.weight \(2, 7\)"),
-        ({"fc.weight": (8, 2)}, {"readout": "fc"}, r"it holds fc.weight \(8, 2\)"),
+        ({"fc.weight": None}, {}, "no linear readout: a weight of shape (output, 8)"),
+        ({"fc.weight": (2, 7)}, {}, "Beside the recurrent layer it holds fc.weight (2, 7)"),
+        ({"fc.weight": (8, 2)}, {"readout": "fc"}, "it holds fc.weight (8, 2)"),
         ({"weight_hr_l0": (2, 8)}, {}, "the recurrent layer is an LSTM with projections"),
         ({"fc.weight": (2, 8, 1)}, {}, "no linear readout"),
     ],
@@ -169,8 +141,7 @@ SIZES = {"weight_ih_l0": (8, 2), "weight_hh_l0": (8, 8), "fc.weight": (2, 8)}
 def test_state_dicts_that_do_not_fit(changes, choice, text, tmp_path):
     sizes = {name: size for name, size in (SIZES | changes).items() if size is not None}
     path = saved(tmp_path, {name: torch.ones(size) for name, size in sizes.items()})
-    with pytest.raises(InputError, match=text):
-        load_rnn(path, **choice)
+    refused(lambda: load_rnn(path, **choice), text)
 
 
 LINEAR = nn.Linear(8, 2)
@@ -183,7 +154,7 @@ LINEAR = nn.Linear(8, 2)
             lambda: [Model(num_layers=2)],
             "got RNN of 2 layers. To go on, schurkit.from_module takes",
         ),
-        (lambda: [layers(r=nn.GRU(3, 8), fc=LINEAR)], "holds 0 and 1: fc. .* schurkit.from_module"),
+        (lambda: [layers(r=nn.GRU(3, 8), fc=LINEAR)], "holds 0 and 1: fc. To go on"),
         (lambda: [layers(a=nn.RNN(3, 8), b=nn.RNN(3, 8))], "ModuleDict holds 2 and 0: a, b"),
         (lambda: [layers(r=nn.RNN(3, 8), a=LINEAR, b=nn.Linear(8, 2))], "holds 1 and 2: r, a, b"),
         (lambda: [nn.RNN(3, 8)], "needs the readout too"),
@@ -191,16 +162,14 @@ LINEAR = nn.Linear(8, 2)
         (lambda: ["model.pt"], "one nn.RNN and one nn.Linear; str holds 0 and 0: nothing"),
         (lambda: [nn.LSTM(3, 8, proj_size=2), LINEAR], "got LSTM. To go on, schurkit.from_module"),
         (lambda: [nn.RNN(3, 8, bidirectional=True), LINEAR], "got RNN of 1 layers, bidirectional"),
-        (lambda: [Model(), LINEAR], "got Model. To go on, pass the layer, model.rnn"),
+        (lambda: [Model(), LINEAR], "got Net. To go on, pass the layer, model.rnn"),
         (lambda: ["rnn", LINEAR], "one direction; got str. To go on, schurkit.from_module"),
         (lambda: [nn.RNN(3, 8), nn.Bilinear(8, 8, 2)], "readout as an nn.Linear; got Bilinear"),
         (lambda: [nn.RNN(3, 8), nn.Linear(7, 2)], "W_out must have shape"),
     ],
 )
 def test_modules_that_from_torch_refuses(given, text):
-    with pytest.raises(InputError, match=text) as error:
-        from_torch(*given())
-    assert "\n" not in str(error.value)
+    refused(lambda: from_torch(*given()), text)
 
 
 # ------------------------------------------------------------------------------------------ arrays
@@ -244,12 +213,11 @@ def test_what_is_assumed_and_what_contradicts(tmp_path):
     assert rnn.leak == 0.5 and rnn.psi == "tanh" and rnn.c.tolist() == [[1.0] * 4]
     contradictions = {"activation": "tanh", "leak": 0.2, "form": "rate"}
     for name, value in [*contradictions.items(), ("leak", [0.5, 0.5, 0.5, 0.4])]:
-        with pytest.raises(InputError, match=f"the file says {name} .* was asked for"):
-            load_rnn(full, **{name: value})
+        asked = {name: value}
+        refused(lambda asked=asked: load_rnn(full, **asked), f"says {name} ", "was asked for")
     wrong = {"activation": "elu", "form": "current", "leak": "fast", "transpose": "W"}
     for name, value in [*wrong.items(), ("leak", 2.0), ("readout", "fc"), ("mapping", ["W_rec"])]:
-        with pytest.raises(InputError):
-            load_rnn(bare, **{name: value})
+        refused(lambda asked={name: value}: load_rnn(bare, **asked))
 
 
 def test_row_convention():
@@ -260,19 +228,17 @@ def test_row_convention():
     assert same(from_arrays(rnn.W_in, W_rec, rnn.W_out, **rest, transpose="W_rec"), rnn)
     some = ("W_in", "W_rec")
     assert same(from_arrays(W_in, W_rec, rnn.W_out, **rest, transpose=some), rnn)
-    with pytest.raises(InputError, match=r"W_in and W_out would fit the other way.*transpose=True"):
-        from_arrays(W_in, W_rec, W_out, **rest)
-    with pytest.raises(InputError) as error:
-        from_arrays(rnn.W_in, rnn.W_rec, rnn.W_out[..., :-1])
-    assert "other way round" not in str(error.value)
+    told = "W_in and W_out would fit the other way", "transpose=True"
+    refused(lambda: from_arrays(W_in, W_rec, W_out, **rest), *told)
+    text = refused(lambda: from_arrays(rnn.W_in, rnn.W_rec, rnn.W_out[..., :-1]))
+    assert "other way round" not in text
 
 
 def test_equal_leaks_are_one_labels_stay_and_missing_weights_are_named():
     stack = np.ones((2, 4, 1)), np.stack([np.eye(4)] * 2), np.ones((2, 1, 4))
     rnn = from_arrays(*stack, leak=np.full(4, 0.25), labels=("a", "b"))
     assert rnn.leak == 0.25 and np.ndim(rnn.leak) == 0 and rnn.labels == ("a", "b")
-    with pytest.raises(InputError, match="got no W_out"):
-        from_arrays(np.ones((4, 1)), np.eye(4), None)
+    refused(lambda: from_arrays(np.ones((4, 1)), np.eye(4), None), "got no W_out")
 
 
 def test_reading_own_files_imports_neither_torch_nor_h5py(tmp_path):

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from examined import refused
 
-from schurkit import InputError
 from schurkit.own import from_neurogym
 
 with np.load(Path(__file__).parent / "artefacts" / "neurogym.npz") as file:
@@ -103,12 +103,11 @@ def changed(**changes):
         (changed(), {"trials": 0}, "trials must be at least 1"),
         (changed(), {"seed": -1}, "seed must be at least 0"),
         (changed(gt=None), {}, "Odd gives no ground truth"),
-        (changed(ob=np.zeros((5, 3, 3))), {}, r"of Odd must have axes \(time, observation\)"),
+        (changed(ob=np.zeros((5, 3, 3))), {}, "of Odd must have axes (time, observation)"),
     ],
 )
 def test_what_is_refused(env, arguments, text):
-    with pytest.raises(InputError, match=text):
-        from_neurogym(env, **arguments)
+    refused(lambda: from_neurogym(env, **arguments), text)
 
 
 # about how the library registers its tasks

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from samples import Net
 
 from schurkit.__main__ import main
 
@@ -15,21 +16,12 @@ torch = pytest.importorskip("torch")
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
-class Model(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.rnn = torch.nn.RNN(2, 12, batch_first=True)
-        self.readout = torch.nn.Linear(12, 1)
-
-    def forward(self, inputs):
-        return self.readout(self.rnn(inputs)[0])
-
-
 def test_from_a_module_to_its_profile_by_the_readme_alone(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model, inputs = Model(), torch.randn(16, 10, 2)
+        model = Net(sizes=(2, 12, 1), readouts=("readout",), batch_first=True)
+        inputs = torch.randn(16, 10, 2)
     names = {"model": model, "inputs": inputs, "targets": inputs.cumsum(1)[..., :1]}
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     assert len(blocks) == 2
