@@ -148,10 +148,10 @@ def removals(rows) -> View:
     one = (
         keys[keys.removed == 1].groupby("network").agg({"accuracy": ["mean", "min"], "keys": "max"})
     )
-    for name, mark, colour in (("mean", "o", BLUE), ("min", "v", RED)):
-        right.plot(
-            one["keys", "max"], one["accuracy", name], mark, color=colour, alpha=0.6, label=name
-        )
+    for how, mark, colour, name in (("mean", "o", BLUE, "mean"), ("min", "v", RED, "worst key")):
+        look = {"color": colour, "alpha": 0.6, "label": name}
+        right.plot(one["keys", "max"], one["accuracy", how], mark, **look)
+    right.set_xticks(np.arange(rows["keys"].min() - 1, rows["keys"].max() + 2))
     left.set(xlabel="frequencies removed", ylabel="accuracy", ylim=(-0.02, 1.05))
     middle.set(xlabel="key frequencies left", title="all networks, input")
     right.set(xlabel="key frequencies of a network", title="without one key, input")

@@ -102,6 +102,11 @@ VALUES = {
             "threshold": 0.99,
         },
     ],
+    "modular_addition": [
+        {"p": 7, "hidden_size": 12, "training_steps": 30, "networks": 2, "other_p": [7]},
+        {"p": 11, "operands": 3, "hidden_size": 32, "training_steps": 300, "networks": 2},
+        {"p": 11, "loss": "mse", "activation": "tanh", "hidden_size": 24, "training_steps": 50},
+    ],
     "many_seeds": [
         SWEEP | {"networks": 1, "planned": 1, "cores": 1},
         SWEEP | {"networks": 3, "sizes": [4, 8]},
