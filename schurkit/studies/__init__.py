@@ -17,5 +17,6 @@ from .knobs import (
     plain_recipe,
     run,
 )
-from .measured import SAMPLES, Dynamics, Levels, levels, levels_in_store
+from .measured import Dynamics, Levels, levels, levels_in_store
+from .samples import SAMPLES
 from .signs import SMALLEST, Sign, side, signs

@@ -20,7 +20,8 @@ from schurkit.training import (
     train_all,
 )
 
-from .measured import SAMPLES, Dynamics, Levels, levels_in_store, reached
+from .measured import Dynamics, Levels, levels_in_store, reached
+from .samples import SAMPLES
 
 TASKS = ("flip_flop", "delayed_discrimination", "sine_generation", "path_integration")
 COMPLEXITY = {

@@ -11,7 +11,7 @@ from schurkit.degeneracy.spread import contrast, interval_of, over
 from schurkit.intervals import FEWEST, Interval
 
 from .knobs import KNOBS, Ends, Knob, Results
-from .measured import SCORES
+from .samples import SCORES
 
 SMALLEST = float(np.log(1.05))
 """The smallest change worth naming, as a log ratio: 5 %."""
