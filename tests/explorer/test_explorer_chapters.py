@@ -55,7 +55,7 @@ def test_the_block_runs_and_ends_with_the_panel():
 
 def test_the_block_uses_names_that_the_chapter_defines():
     chapter = CHAPTERS["explore"]
-    assert re.search(r"^cases = ", code_of(chapter), re.MULTILINE)
+    assert re.search(r"^cases[,\w ]* = ", code_of(chapter), re.MULTILINE)
     assert "threshold" in [parameter.name for parameter in chapter.parameters]
 
 
