@@ -4,7 +4,7 @@ truncation remove at the same Frobenius norm as a Schur removal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -108,7 +108,7 @@ def _regular(gramian):
     return gramian + 1e-9 * np.trace(gramian) / len(gramian) * np.eye(len(gramian))
 
 
-def _taken(parts, target) -> np.ndarray:
+def _taken(parts, target):
     """The sum of parts up to a Frobenius norm, the last one in part."""
     change = np.zeros(())
     for part in parts:
@@ -203,11 +203,11 @@ def coordinates(W, form: SchurForm) -> list[dict]:
     return rows
 
 
-def _kept(before, after) -> int:
+def _kept(before, after):
     return int((np.abs(before[:, None] - after).min(axis=1) < 1e-6 * np.abs(before).max()).sum())
 
 
-def _share(change, part, target) -> float:
+def _share(change, part, target):
     """The s in [0, 1] with ‖change + s part‖ = target: the root of a quadratic."""
     a, b, c = (part**2).sum(), 2 * (change * part).sum(), (change**2).sum() - target**2
     if a == 0:
@@ -215,13 +215,13 @@ def _share(change, part, target) -> float:
     return float(np.clip((-b + np.sqrt(max(b * b - 4 * a * c, 0.0))) / (2 * a), 0, 1))
 
 
-def _singular_parts(W_rec) -> Iterator[np.ndarray]:
+def _singular_parts(W_rec):
     U, sizes, Vh = np.linalg.svd(W_rec)
     for k in reversed(range(len(sizes))):
         yield sizes[k] * np.outer(U[:, k], Vh[k])
 
 
-def _eigenmodes(W_rec) -> Iterator[np.ndarray]:
+def _eigenmodes(W_rec):
     values, right = np.linalg.eig(W_rec)
     if np.linalg.cond(right) > 1e12:
         raise InputError(
@@ -235,7 +235,7 @@ def _eigenmodes(W_rec) -> Iterator[np.ndarray]:
             yield mode.real * (2 if values[k].imag > 0 else 1)
 
 
-def _entries(W_rec, target) -> Iterator[np.ndarray]:
+def _entries(W_rec, target):
     """The smallest entries that surely fit at once, then one at a time: parts of disjoint support
     add up in squares.
     """

@@ -44,7 +44,7 @@ def threshold_sweep(
     Profile by threshold.
     """
     forms = forms_of(networks, forms)
-    known: dict[tuple, Profile] = {}
+    known = {}
 
     def one(position, level):
         cut = forms[position].with_threshold(float(level))
