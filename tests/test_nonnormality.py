@@ -6,10 +6,11 @@ import doctest
 
 import numpy as np
 import pytest
+from helpers import refuses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schurkit import InputError, henrici, real_schur
+from schurkit import henrici, real_schur
 from schurkit.analyses.growth import growth_profile, random_couplings, random_modes, return_error
 from schurkit.schur import nonnormality
 from schurkit.schur.nonnormality import (
@@ -310,25 +311,28 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_messages_about_the_matrix(name):
     """All of them are those of `real_schur`, with this function's name."""
-    with pytest.raises(InputError, match=rf"{name} needs W_rec .*got \(4, 3\). Did you pass W_in"):
-        FUNCTIONS[name](np.ones((4, 3)))
+    refuses(
+        rf"{name} needs W_rec .*got \(4, 3\). Did you pass W_in", FUNCTIONS[name], np.ones((4, 3))
+    )
 
 
 def test_messages_about_the_rest():
-    with pytest.raises(InputError, match="steps must be at least 0; got -1"):
-        powers(np.eye(2), -1)
-    with pytest.raises(
-        InputError, match="norm must be one of 'spectral', 'frobenius'; got 'nuclear'"
-    ):
-        powers(np.eye(2), 1, "nuclear")
-    with pytest.raises(InputError, match=r"re must have axes \(points\)"):
-        pseudospectrum(np.eye(2), np.zeros((2, 2)), [0.0])
-    with pytest.raises(InputError, match="radius must be above 0; got 0"):
-        kreiss_constant(np.eye(2), radius=0)
-    with pytest.raises(InputError, match="kreiss_constant needs a radius: all eigenvalues are 0"):
-        kreiss_constant([[0.0, 1.0], [0.0, 0.0]])
-    with pytest.raises(InputError, match="angles must be at least 3; got 2"):
-        numerical_range(np.eye(2), 2)
+    refuses("steps must be at least 0; got -1", powers, np.eye(2), -1)
+    refuses(
+        "norm must be one of 'spectral', 'frobenius'; got 'nuclear'",
+        powers,
+        np.eye(2),
+        1,
+        "nuclear",
+    )
+    refuses(r"re must have axes \(points\)", pseudospectrum, np.eye(2), np.zeros((2, 2)), [0.0])
+    refuses("radius must be above 0; got 0", kreiss_constant, np.eye(2), radius=0)
+    refuses(
+        "kreiss_constant needs a radius: all eigenvalues are 0",
+        kreiss_constant,
+        [[0.0, 1.0], [0.0, 0.0]],
+    )
+    refuses("angles must be at least 3; got 2", numerical_range, np.eye(2), 2)
 
 
 def test_examples():

@@ -11,29 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from helpers import random_rnn, random_trials
+from helpers import random_rnn, random_trials, refuses
+from training.small import TASK, Overridden, recipe
 
-from schurkit import RNN, InputError, random, rollout
+from schurkit import RNN, random, rollout
 from schurkit.engine import EngineWarning, Spec, base, choose
 from schurkit.tasks import ContextIntegration, Copy, FlipFlop, Sine
-from schurkit.training import Phase, Recipe, train
+from schurkit.training import train
 from schurkit.training.loop import fit
 
 numba = pytest.importorskip("numba")
 from schurkit.engine.compiled import batches, cache, draws, kernels, tile  # noqa: E402
 from schurkit.engine.compiled.network import aligned  # noqa: E402
-
-TASK = Copy(symbols=2, channels=2, replay=6)
-
-
-def recipe(steps=50, **changes):
-    return Recipe(
-        **(
-            {"hidden_size": 12, "phases": (Phase(steps, 1e-3),), "batch_size": 16, "clip_norm": 1.0}
-            | changes
-        )
-    )
-
 
 # ------------------------------------------------------------------------------------------ kernels
 MODES = [
@@ -280,11 +269,6 @@ def test_a_compiled_batch_that_cannot_be_trusted_is_not_used(task, message, monk
     )
 
 
-class Overridden(Copy):
-    def batch(self, seeds, step, trials):
-        return super().batch([seed + 1 for seed in seeds], step, trials)
-
-
 def test_a_subclass_with_its_own_batch_is_served_by_it():
     assert batches.Source(Overridden(2, 2, 6), 4, 0, 0).fill is None
     assert batches.Source(Sine(), 4, 0, 0).fill is None
@@ -376,10 +360,7 @@ def test_auto_takes_numba_where_it_can_be_used(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert choose().name == "numpy"
-    with pytest.raises(
-        InputError, match=r"needs numba, which cannot be used here.*schurkit\[fast\]"
-    ):
-        choose("numba")
+    refuses(r"needs numba, which cannot be used here.*schurkit\[fast\]", choose, "numba")
 
 
 def run_python(code, tmp_path, **environment):
