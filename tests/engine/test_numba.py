@@ -16,7 +16,7 @@ from training.small import TASK, Overridden, recipe
 
 from schurkit import RNN, random, rollout
 from schurkit.engine import EngineWarning, Spec, base, choose
-from schurkit.tasks import ContextIntegration, Copy, FlipFlop, Sine
+from schurkit.tasks import Copy, Sine
 from schurkit.training import train
 from schurkit.training.loop import fit
 
@@ -198,35 +198,6 @@ def test_draws_are_those_of_the_generator():
                 ),
             )
         )
-
-
-@pytest.mark.parametrize(
-    "task",
-    [
-        Copy(3, 2, 7),
-        Copy(),
-        FlipFlop(),
-        FlipFlop(2, 11, 0.3, start="pulse"),
-        ContextIntegration(),
-        ContextIntegration(9, 0.0, 2.0),
-        ContextIntegration(9, 0.3, 0.5, coherences=6, target="mean"),
-        ContextIntegration(9, coherences=2, target="sum"),
-    ],
-)
-def test_compiled_batches_are_the_tasks_own(task):
-    source = batches.Source(task, 13, 5, 2)
-    assert source.fill is not None
-    room = batches.Batch(
-        *(np.full((4, *array.shape[1:]), 77).astype(array.dtype) for array in source.sample)
-    )
-    for seed, step in ((0, 0), (2**64 - 1, 12345)):
-        (found,) = source.draw(seed, step, 3, room)
-        for i in range(3):
-            own = task.batch([seed], step + i, 13)
-            assert np.array_equal(found.inputs[i], own.inputs[0]) and np.array_equal(
-                found.targets[i], own.targets[0]
-            )
-            assert np.array_equal(found.mask[i], np.broadcast_to(own.mask, found.mask[i].shape))
 
 
 def fill_wrong(seed, first, numbers, inputs, targets, mask):

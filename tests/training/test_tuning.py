@@ -222,15 +222,6 @@ def test_points_that_were_not_tried_are_counted_and_kinds_named(tmp_path):
     refuses(message, tuned, path)
 
 
-def test_points_that_were_not_tried_are_counted(tmp_path):
-    trials = read_trials(table(tmp_path))
-    assert addition.untried(trials) == {}
-    first = [trial for trial in trials if trial.variant == VARIANTS[0].name]
-    assert addition.untried([trial for trial in trials if trial not in first[1:3]]) == {
-        VARIANTS[0]: 2
-    }
-
-
 def test_a_kind_that_never_got_there_trains_for_all_the_steps():
     assert [steps_of(THERE, 3, most) for most in (3000, 1000)] == [1200, 1000]
     assert steps_of(replace(THERE, reached=-1), 3, 3000) == 3000
