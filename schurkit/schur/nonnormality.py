@@ -370,9 +370,15 @@ def _solve(T, gaps, right):
 
 
 def _solve_adjoint(T, gaps, right):
-    """y with (z I − T)ᴴ y = right: back to front, that matrix is an upper triangular one."""
-    turned = np.ascontiguousarray(T.conj().T[::-1, ::-1])
-    return _solve(turned, gaps[::-1].conj(), right[::-1])[::-1]
+    """y with (z I − T)ᴴ y = right, as `_solve`."""
+    y, lower = np.array(right, dtype=complex), T.conj().T
+    for start in range(0, len(T), 8):
+        end = min(start + 8, len(T))
+        y[start:end] += lower[start:end, :start] @ y[:start]
+        for i in range(start, end):
+            y[i] /= gaps[i].conj()
+            y[i + 1 : end] += lower[i + 1 : end, i, None] * y[i]
+    return y
 
 
 # ------------------------------------------------------------------------------------------ checks
