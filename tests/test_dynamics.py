@@ -1,7 +1,6 @@
-"""Fixed points and linearisation of networks whose dynamics are known beforehand."""
+"""Fixed points and the map of networks whose dynamics are known beforehand."""
 
 import itertools
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ from scipy.optimize import brentq
 
 from schurkit import RNN, Trials, rollout
 from schurkit.analyses.dynamics import fixed_points, jacobian, step, visited_states
-from schurkit.analyses.trajectories import linearise_along
 
 KINDS = [
     {"activation": activation, "form": form, "leak": leak}
@@ -253,89 +251,3 @@ def test_fixed_points_messages():
         slow_speed=0.0,
     )
     refuses("tolerance must be above 0", fixed_points, rnn, None, np.zeros((1, 7)), tolerance=0)
-
-
-# ------------------------------------------------------------------------------- along trajectories
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_product_is_the_derivative_of_the_end_by_the_start(kind):
-    rnn, trials = random_rnn(1, **kind), random_trials(trials=3)
-    trials = replace(trials, h0=np.random.default_rng(2).normal(size=(3, 7)))
-    found = linearise_along(rnn, trials)
-    moved = [
-        rollout(rnn, replace(trials, h0=trials.h0 + move), states=True).states[0, :, -1]
-        for move in (*1e-5 * np.eye(7), *-1e-5 * np.eye(7))
-    ]
-    expected = np.moveaxis(np.subtract(moved[:7], moved[7:]) / 2e-5, 0, -1)
-    assert found.products == pytest.approx(expected, abs=1e-6 * max(1, np.abs(expected).max()))
-    assert found.jacobians.shape == (3, 8, 7, 7)
-    chained = [np.linalg.multi_dot(jacobians[::-1]) for jacobians in found.jacobians]
-    assert found.products == pytest.approx(np.array(chained), rel=1e-9, abs=1e-12)
-    top = np.linalg.svd(found.products, compute_uv=False)[:, 0]
-    assert np.allclose(found.growth[:, 0], np.log(top) / 8)
-
-
-def test_growth_rates_are_known_where_the_network_is_linear():
-    """relu above its kink, W = diag: each direction grows by its own factor, over a very long time
-    too.
-    """
-    W = np.diag([0.999, 0.99, 0.9])
-    rnn = network(W, activation="relu", b_rec=(np.eye(3) - W) @ np.full(3, 5.0), h0=np.full(3, 5.0))
-    found = linearise_along(rnn, np.zeros((2, 10, 1)))
-    assert np.allclose(found.growth, np.log([0.999, 0.99, 0.9])) and np.allclose(
-        found.products, np.diag(np.diag(W) ** 10)
-    )
-    long = linearise_along(rnn, np.zeros((1, 2000, 1)), jacobians=False)
-    assert (
-        long.jacobians is None
-        and np.allclose(long.growth[0, :2], np.log([0.999, 0.99]))
-        and long.growth[0, 2] == -np.inf
-    )
-    dead = linearise_along(network([[0.5]], activation="relu", b_rec=[-1.0]), np.zeros((1, 3, 1)))
-    assert dead.products.tolist() == [[[0.0]]] and dead.growth.tolist() == [[-np.inf]]
-    assert repr(found) == "Linearisation(2 trials, largest growth per step -0.001001)"
-
-
-def test_given_states_are_used():
-    rnn = random_rnn(1)
-    trials = random_trials(trials=2)
-    states = rollout(rnn, trials, states=True).states[0]
-    assert np.array_equal(
-        linearise_along(rnn, trials, states=states).products, linearise_along(rnn, trials).products
-    )
-    assert not np.array_equal(
-        linearise_along(rnn, trials, states=states + 0.1).products,
-        linearise_along(rnn, trials).products,
-    )
-
-
-def test_linearise_messages():
-    rnn = random_rnn(1)
-    refuses(
-        r"states must have shape \(6, 8, 7\) \(trials, time, hidden\) to fit the inputs; got "
-        r"\(6, 7, 7\).",
-        linearise_along,
-        rnn,
-        random_trials(),
-        states=np.zeros((6, 7, 7)),
-    )
-    refuses("linearise_along needs one network", linearise_along, random_rnn(2), random_trials())
-    refuses(
-        "its states diverge on these inputs",
-        linearise_along,
-        network([[1e9]], activation="relu", b_rec=[1.0]),
-        np.zeros((1, 60, 1)),
-    )
-    refuses(
-        r"would keep 3.0 GiB of Jacobians; pass fewer trials, or jacobians=False.",
-        linearise_along,
-        network(np.zeros((64, 64))),
-        np.zeros((1000, 98, 1)),
-    )
-    refuses(
-        r"at least one trial of one step; got inputs of shape \(2, 0, 2\).",
-        linearise_along,
-        rnn,
-        np.zeros((2, 0, 2)),
-    )

@@ -34,65 +34,6 @@ _TRIALS_A_BLOCK = 32
 _STREAM = "importance"
 
 
-@dataclass(frozen=True, eq=False)
-class Importance:
-    """Gradients from which the effect of any removal is estimated; made by `importance`.
-
-    gradient : (hidden, hidden) G = dFVU/dT.
-    per_trial : (signals, trials, hidden, hidden) J_trialᵀ r in Schur coordinates, divided by √D.
-    """
-
-    gradient: np.ndarray
-    per_trial: np.ndarray
-
-    def effect(self, delta_T) -> tuple[float, float]:
-        """Predicted change of FVU on removing ΔT (hidden, hidden): (first order, Gauss–Newton);
-        their sum is the estimate.
-        """
-        delta_T = np.asarray(delta_T, dtype=np.float64)
-        if delta_T.shape != self.gradient.shape:
-            raise InputError(f"delta_T must have shape {self.gradient.shape}; got {delta_T.shape}.")
-        responses = np.tensordot(self.per_trial, delta_T.astype(self.per_trial.dtype), axes=2)
-        return -float((self.gradient * delta_T).sum()), float(
-            (responses.astype(np.float64) ** 2).sum() / len(responses)
-        )
-
-
-def importance(
-    rnn: RNN, form: SchurForm, trials: Trials, *, signals: int = 8, seed: int = 0
-) -> Importance:
-    """Gradients of one network's FVU for estimating the effect of any removal (equation in the
-    module's text).
-
-    Parameters
-    ----------
-    rnn : a stack of one.
-    form : the Schur form of its W_rec.
-    trials : shared trials.
-    signals : number of random output signals, each one backward pass.
-    seed : of the signals.
-
-    Returns
-    -------
-    Importance : keeps signals · trials · hidden² numbers; `coupling_map` needs far fewer.
-
-    Raises
-    ------
-    InputError : more than one network, a form of another matrix, trials with a networks axis, or
-        targets that do not vary.
-    """
-    asked = _Question(rnn, form, trials, signals, seed)
-    with output_adjoints(rnn, trials) as network:
-        gradient = _gradient(network, asked, form)
-        per_trial = np.stack(
-            [
-                np.concatenate([_outer(d, h) for d, h in blocks])
-                for blocks in _signal_blocks(network, asked, form)
-            ]
-        )
-    return Importance(gradient, per_trial)
-
-
 class _Question:
     """What the estimates are of, checked.
 
@@ -105,12 +46,12 @@ class _Question:
 
     def __init__(self, rnn, form, trials, signals, seed):
         check_form(rnn, form)
-        suited_trials(trials, rnn, "importance")
+        suited_trials(trials, rnn, "coupling_estimates")
         self.targets, self.kept = trials.targets, trials.counted_cells
         self.seed, self.signals = seed, integer(signals, "signals", at_least=1)
         self.denominator = float(trials.total_variance)
         if not self.denominator > 0:
-            raise InputError("importance is undefined: the unmasked targets do not vary.")
+            raise InputError("an estimate is undefined: the unmasked targets do not vary.")
         self.first = int(np.argmax(self.kept.any(axis=(0, 2))))
         self.window = np.moveaxis(self.kept, 1, 0)[self.first :]
 
@@ -126,11 +67,11 @@ def _gradient(network, asked, form):
 
 
 def _signal_blocks(network, asked, form):
-    """For each signal, blocks of (adjoint, rate) in Schur coordinates."""
+    """Of each signal, blocks of (adjoint, rate) in Schur coordinates."""
     shape = (1, *asked.window.shape[:2], asked.targets.shape[2])
     for signal in range(asked.signals):
         signs = random.signs(asked.seed, _STREAM, signal, shape)[0] * asked.window
-        yield list(_blocks(network, signs / np.sqrt(asked.denominator), form))
+        yield from _blocks(network, signs / np.sqrt(asked.denominator), form)
 
 
 def _blocks(network, d_out, form):
@@ -145,11 +86,6 @@ def _blocks(network, d_out, form):
     ]
     for start in range(0, len(both[0]), _TRIALS_A_BLOCK):
         yield [part[start : start + _TRIALS_A_BLOCK] for part in both]
-
-
-def _outer(adjoint, rate):
-    """Σ over time of adjoint rateᵀ for each trial: (trials, hidden, hidden)."""
-    return np.matmul(adjoint.transpose(0, 2, 1), rate)
 
 
 @dataclass(frozen=True)
@@ -196,10 +132,23 @@ def coupling_estimates(
     """Estimated effects of removing each single coupling: (first order, Gauss–Newton), each
     (blocks, blocks), zero on and below the diagonal.
 
-    Parameters as `importance`. Per trial gradients are multiplied by T and summed inside each pair
-    of blocks before they are squared, so 2×2 blocks keep their cross terms; nothing of size trials
-    · hidden² is kept. engine : "numba" computes in compiled code, in float32 (a float64 network is
-    left to NumPy); any other in NumPy.
+    Parameters
+    ----------
+    rnn : a stack of one.
+    form : the Schur form of its W_rec.
+    trials : shared trials.
+    signals : number of random output signals, each one backward pass.
+    seed : of the signals.
+    engine : "numba" computes in compiled code, in float32 (a float64 network is left to NumPy); any
+        other in NumPy.
+
+    Raises
+    ------
+    InputError : more than one network, a form of another matrix, trials with a networks axis, or
+        targets that do not vary.
+
+    Gradients of each trial are multiplied by T and summed inside each pair of blocks before they
+    are squared, so 2×2 blocks keep their cross terms; nothing of size trials · hidden² is kept.
     """
     asked = _Question(rnn, form, trials, signals, seed)
     responses = choose(engine, dtype=rnn.dtype).responses
@@ -218,9 +167,9 @@ def _contracted(rnn, form, trials, asked):
     curvature, T = np.zeros_like(form.coupling_norms), form.T.astype(rnn.dtype)
     with output_adjoints(rnn, trials) as network:
         gradient = _gradient(network, asked, form)
-        for blocks in _signal_blocks(network, asked, form):
-            for adjoint, rate in blocks:
-                curvature += (form.blockwise(_outer(adjoint, rate) * T) ** 2).sum(axis=0)
+        for adjoint, rate in _signal_blocks(network, asked, form):
+            outer = np.matmul(adjoint.transpose(0, 2, 1), rate)  # Σ over time, of each trial
+            curvature += (form.blockwise(outer * T) ** 2).sum(axis=0)
     return gradient, curvature
 
 
@@ -255,7 +204,7 @@ def coupling_map(
     trials : held-out trials, shared.
     threshold, forms : as in `schurkit.ablation_profile`.
     exact : also run the network once for every coupling (blocks (blocks − 1)/2 rollouts).
-    signals, seed : of the estimate, see `importance`.
+    signals, seed : of the estimate, see `coupling_estimates`.
     engine : of the rollouts, and of the estimate (see `coupling_estimates`).
 
     Returns
