@@ -37,9 +37,8 @@ _STREAM = "importance"
 class _Question:
     """What the estimates are of, checked.
 
-    kept : (trials, time, output) which cells count;
-    first : the first that does;
-    window : (time, trials, output) from there on.
+    first : the first step that counts;
+    window : (time, trials, output) which cells count from there on.
     denominator : of FVU.
     seed, signals : of the random signs.
     """
@@ -47,13 +46,13 @@ class _Question:
     def __init__(self, rnn, form, trials, signals, seed):
         check_form(rnn, form)
         suited_trials(trials, rnn, "coupling_estimates")
-        self.targets, self.kept = trials.targets, trials.counted_cells
+        self.targets, kept = trials.targets, trials.counted_cells
         self.seed, self.signals = seed, integer(signals, "signals", at_least=1)
         self.denominator = float(trials.total_variance)
         if not self.denominator > 0:
             raise InputError("an estimate is undefined: the unmasked targets do not vary.")
-        self.first = int(np.argmax(self.kept.any(axis=(0, 2))))
-        self.window = np.moveaxis(self.kept, 1, 0)[self.first :]
+        self.first = int(np.argmax(kept.any(axis=(0, 2))))
+        self.window = np.moveaxis(kept, 1, 0)[self.first :]
 
 
 def _gradient(network, asked, form):
@@ -230,13 +229,8 @@ def coupling_map(
         effects = exact_effects(one, form, trials, engine=engine) if exact else None
         for k, (i, j) in enumerate(form.couplings()):
             norm = float(form.coupling_norms[i, j])
-            about = (
-                *(form.blocks[i].modulus, form.blocks[j].modulus),
-                form.sector_of(i, j),
-                norm,
-                norm / form.norm_T if form.norm_T else 0.0,
-                None if effects is None else float(effects[k]),
-            )
+            about = form.blocks[i].modulus, form.blocks[j].modulus, form.sector_of(i, j), norm
+            about += norm / (form.norm_T or 1.0), None if effects is None else float(effects[k])
             estimate = float(first[i, j]), float(second[i, j])
             rows.append(CouplingRow(one.labels[0], i, j, *about, *estimate))
     return rows

@@ -150,12 +150,9 @@ def rival_values(
             changes = [change, *(rival_change(W, min(mass, 1.0), kind) for kind in RIVALS)]
             changes.append(balanced_change(one, trials, min(mass, 1.0)))
             values = measure(one, (-change for change in changes), trials, metric)
-            values = dict(zip(("schur", *RIVALS, "balanced"), values))
-            rows.append(
-                {"network": one.labels[0], "removed": name_of(sectors), "removed_mass": mass}
-                | values
-            )
-    return pd.DataFrame(rows)
+            rows.append((one.labels[0], name_of(sectors), mass, *values))
+    names = "network", "removed", "removed_mass", "schur", *RIVALS, "balanced"
+    return pd.DataFrame(rows, columns=names)
 
 
 def coordinates(W, form: SchurForm) -> list[dict]:
@@ -195,11 +192,9 @@ def coordinates(W, form: SchurForm) -> list[dict]:
     for way, (basis, parts, change) in ways.items():
         left = {"eigenvalues kept": _kept(values, np.linalg.eigvals(W - change))}
         left |= {"singular values kept": _kept(sizes, np.linalg.svd(W - change, compute_uv=False))}
-        sizes_of = {
-            "condition number of the basis": float(np.linalg.cond(basis)),
-            "Σ‖part‖² / ‖W‖²": parts,
-        }
-        rows.append({"coordinates": way, "mass": mass, **sizes_of, **left})
+        row = {"coordinates": way, "mass": mass}
+        row |= {"condition number of the basis": float(np.linalg.cond(basis))}
+        rows.append(row | {"Σ‖part‖² / ‖W‖²": parts} | left)
     return rows
 
 

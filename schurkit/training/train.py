@@ -143,6 +143,10 @@ class _Run:
     def trained(self):
         return gathered(self.study, *zip(*(self.results[seed] for seed in self.study.seeds)))
 
+    def work(self, chunk):
+        recipe = self.study.recipe
+        return len(chunk) * recipe.steps * recipe.hidden_size**2
+
     def keep(self, seed, fitted, seconds):
         arrays, losses = packed(fitted), fitted.losses
         found = {
@@ -211,13 +215,7 @@ def _train_missing(runs, progress):
         for run in runs
         for chunk in _chunks(run.missing, threads, networks_a_chunk(run.study, run.engine))
     ]
-
-    # the longest first
-    def work_of(job):
-        recipe = job[0].study.recipe
-        return len(job[1]) * recipe.steps * recipe.hidden_size**2
-
-    jobs.sort(key=work_of, reverse=True)
+    jobs.sort(key=lambda job: -job[0].work(job[1]))  # the longest first
     steps = sum(len(chunk) * run.study.recipe.steps for run, chunk in jobs)
     with _Bar(steps, progress, runs[0].study.task) as bar:
 
