@@ -110,6 +110,27 @@ def departure_of(T: np.ndarray) -> float:
     return frobenius(rest)
 
 
+def cut_modulus(radius, threshold, step):
+    return float(threshold**step * radius)
+
+
+def cut_of(
+    blocks: tuple[Block, ...], threshold: float, norm: float, step: float
+) -> tuple[int, list[int]]:
+    """Row of the first block below the threshold, and the rows of later blocks that are not (an
+    order by modulus has none); `step` as in `mean_step`.
+    """
+    radius = max(block.modulus for block in blocks)
+    least = cut_modulus(radius, threshold, step) - tie_tolerance(norm, radius)
+    n_leading = next(
+        (block.start for block in blocks if block.modulus < least),
+        blocks[-1].start + blocks[-1].size,
+    )
+    return n_leading, [
+        block.start for block in blocks if block.start > n_leading and block.modulus >= least
+    ]
+
+
 # ------------------------------------------------------------------------------------------ LAPACK
 def lapack_schur(W_scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """T and Q, Fortran-ordered, as from scipy.linalg.schur, whose checks and question for the size

@@ -16,11 +16,12 @@ from .blocks import (
     Block,
     arrange_blocks,
     block_eigenvalues,
+    cut_modulus,
+    cut_of,
     departure_of,
     finish_form,
     frobenius,
     scaled_down,
-    tie_tolerance,
 )
 from .matrix import is_whole, mean_step
 
@@ -97,7 +98,7 @@ class SchurForm:
         At leak 1 that is the paper's rule; as dt → 0 it becomes a rule on Re λ, and networks that
         differ in their time step alone agree.
         """
-        return _cut_modulus(self.radius, self.threshold, mean_step(self.leak, self.D))
+        return cut_modulus(self.radius, self.threshold, mean_step(self.leak, self.D))
 
     @property
     def near_cut(self) -> tuple[int, ...]:
@@ -382,31 +383,10 @@ class SchurForm:
         return self.reordered(order)
 
 
-def _cut_modulus(radius, threshold, step):
-    return float(threshold**step * radius)
-
-
 def _range(there):
     """From the first to the last of booleans that are true."""
     where = np.flatnonzero(there)
     return slice(where[0], where[-1] + 1) if len(where) else slice(0)
-
-
-def cut_of(
-    blocks: tuple[Block, ...], threshold: float, norm: float, step: float
-) -> tuple[int, list[int]]:
-    """Row of the first block below the threshold, and the rows of later blocks that are not (an
-    order by modulus has none); `step` as in `mean_step`.
-    """
-    radius = max(block.modulus for block in blocks)
-    least = _cut_modulus(radius, threshold, step) - tie_tolerance(norm, radius)
-    n_leading = next(
-        (block.start for block in blocks if block.modulus < least),
-        blocks[-1].start + blocks[-1].size,
-    )
-    return n_leading, [
-        block.start for block in blocks if block.start > n_leading and block.modulus >= least
-    ]
 
 
 def warn_of(refused: tuple[str, ...]) -> None:
