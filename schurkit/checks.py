@@ -90,6 +90,19 @@ def shared_trials(trials, function: str) -> None:
         )
 
 
+def suited_trials(trials, rnn, function: str) -> None:
+    """Raise InputError unless the trials are shared and have the inputs and outputs of the
+    networks.
+    """
+    shared_trials(trials, function)
+    sizes = trials.inputs.shape[-1], trials.targets.shape[-1]
+    if sizes != (rnn.input_size, rnn.output_size):
+        raise InputError(
+            f"{function} needs trials of {rnn.input_size} input(s) and {rnn.output_size} "
+            f"output(s), as the networks; got {sizes[0]} and {sizes[1]}."
+        )
+
+
 def integer(value, name: str, *, at_least: int | None = None, at_most: int | None = None) -> int:
     """Return `value` as an int within its bounds (booleans and fractions are refused)."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):

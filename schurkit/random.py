@@ -193,6 +193,14 @@ _F = (
 )
 
 
+def orthonormal(seed, stream: str, step, shape) -> np.ndarray:
+    """Orthonormal columns in random directions (Haar): QR of Gaussian numbers, with the signs of
+    R's diagonal moved into Q.
+    """
+    Q, R = np.linalg.qr(normal(seed, stream, step, shape))
+    return Q * np.where(np.diagonal(R, axis1=-2, axis2=-1) < 0, -1.0, 1.0)[..., None, :]
+
+
 def _ratio(numerator, denominator, x):
     top = np.full_like(x, numerator[-1])
     bottom = np.full_like(x, denominator[-1])

@@ -1,8 +1,11 @@
 """Small builders shared by the tests."""
 
-import numpy as np
+import math
 
-from schurkit import RNN, Trials, rollout
+import numpy as np
+import pytest
+
+from schurkit import RNN, InputError, Trials, rollout
 
 
 def random_rnn(
@@ -80,3 +83,49 @@ def self_trials(rnn, trials=20, steps=6, seed=0):
     """Trials whose targets are what the intact network does: its FVU is zero."""
     inputs = np.random.default_rng(seed).normal(size=(trials, steps, rnn.input_size))
     return Trials(inputs, rollout(rnn, inputs).outputs[0])
+
+
+SCALARS = {
+    "tanh": math.tanh,
+    "relu": lambda x: max(x, 0.0),
+    "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
+    "softplus": lambda x: math.log(1 + math.exp(x)),
+    "retanh": lambda x: max(math.tanh(x), 0.0),
+    "identity": float,
+}
+
+
+def plain_loop(rnn, trials):
+    """The equations of design as they are written, one network, one trial, one step at a time."""
+
+    def act(name, x):
+        return np.array([SCALARS[name](number) for number in x])
+
+    outputs, states, steps = [], [], trials.targets.shape[-2]
+    for n, (W_rec, bias) in enumerate(zip(rnn.W_rec, rnn.b_rec)):
+        c = 0 if rnn.c is None else rnn.c[n]
+        D = 1 - rnn.leak if rnn.D is None else rnn.D[n]
+        for k, x in enumerate(trials.inputs if trials.inputs.ndim == 3 else trials.inputs[n]):
+            starts = (
+                None if trials.h0 is None else trials.h0 if trials.h0.ndim == 2 else trials.h0[n]
+            )
+            h = rnn.h0[n] if starts is None else starts[k]
+            for t in range(steps):
+                drive = bias + (rnn.W_in[n] @ x[t] if t < len(x) else 0)
+                if rnn.form == "rate":
+                    h = (1 - rnn.leak) * h + rnn.leak * act(rnn.activation, W_rec @ h + drive)
+                    r = h
+                else:
+                    h = D * h + rnn.leak * (W_rec @ act(rnn.activation, h + c) + drive)
+                    r = act(rnn.psi or rnn.activation, h)
+                states.append(h)
+                outputs.append(rnn.W_out[n] @ r + rnn.b_out[n])
+    shape = (len(rnn), len(trials), steps, -1)
+    return np.reshape(outputs, shape), np.reshape(states, shape)
+
+
+def refuses(message, call, *given, **how):
+    """A call raises InputError with that message, in one line."""
+    with pytest.raises(InputError, match=message) as caught:
+        call(*given, **how)
+    assert "\n" not in str(caught.value)

@@ -4,45 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import random_rnn, random_trials
+from helpers import SCALARS, plain_loop, random_rnn, random_trials
 
 from schurkit import measure
 from schurkit.ablation import variants
 from schurkit.metrics import FVU, METRICS, Metric
 
-PHI = {
-    "tanh": np.tanh,
-    "relu": lambda x: np.maximum(x, 0),
-    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "softplus": lambda x: np.log1p(np.exp(x)),
-    "retanh": lambda x: np.maximum(np.tanh(x), 0),
-    "identity": lambda x: x,
-}
 LEAKS = np.linspace(0.2, 1, 7)
 UNITS = np.linspace(-0.5, 0.9, 7)
 
 
-def by_the_equation(rnn, W, trials):
-    """Outputs (trials, time, output), a trial and a step at a time."""
-    phi, psi = PHI[rnn.activation], PHI[rnn.psi or rnn.activation]
-    D = 1 - rnn.leak if rnn.D is None else rnn.D[0]
-    c = 0 if rnn.c is None else rnn.c[0]
-    starts = rnn.h0.repeat(len(trials), 0) if trials.h0 is None else trials.h0
-    outputs = np.empty(trials.targets.shape)
-    for i, v in enumerate(starts):
-        for t in range(outputs.shape[1]):
-            x = trials.inputs[i, t] if t < trials.inputs.shape[1] else np.zeros(rnn.input_size)
-            given = rnn.W_in[0] @ x + rnn.b_rec[0]
-            if rnn.form == "voltage":
-                v = D * v + rnn.leak * (W @ phi(v + c) + given)
-            else:
-                v = (1 - rnn.leak) * v + rnn.leak * phi(W @ v + given)
-            outputs[i, t] = rnn.W_out[0] @ (v if rnn.form == "rate" else psi(v)) + rnn.b_out[0]
-    return outputs
-
-
 KINDS = [
-    *({"activation": name, "form": form} for name in PHI for form in ("rate", "voltage")),
+    *({"activation": name, "form": form} for name in SCALARS for form in ("rate", "voltage")),
     *({"form": form, "leak": leak} for form in ("rate", "voltage") for leak in (0.3, LEAKS)),
     {"form": "voltage", "activation": "relu", "D": UNITS},
     {"form": "voltage", "leak": LEAKS, "c": UNITS},
@@ -60,7 +33,7 @@ def test_a_variant_is_what_the_equation_says(kind, own_start, monkeypatch):
     trials = random_trials(mask=mask)
     trials = replace(trials, h0=np.random.default_rng(3).normal(size=(6, 7)) if own_start else None)
     change = 0.1 * np.random.default_rng(4).normal(size=(7, 7))
-    wanted = by_the_equation(rnn, rnn.W_rec[0] + change, trials)[None]
+    wanted, _ = plain_loop(rnn.with_W_rec(rnn.W_rec + change), trials)
     seen = []
     look = Metric("seen", lambda outputs, _: seen.append(outputs) or np.zeros(1), "lower")
     monkeypatch.setattr(variants, "LEAST_TRIALS", 4)

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from helpers import random_rnn, random_trials
+from helpers import random_rnn, random_trials, refuses
 
-from schurkit import InputError, Trials, fvu, real_schur, rollout
+from schurkit import Trials, fvu, real_schur, rollout
 from schurkit.ablation.budget import (
     ORDERS,
     SCHUR_ORDERS,
@@ -75,9 +75,6 @@ def test_budget_reads_the_first_crossing():
 
 def test_messages():
     rnn, trials = small()
-    with pytest.raises(InputError, match="order must be one of 'estimate'"):
-        removal_curve(rnn, trials, orders=["best"])
-    with pytest.raises(InputError, match="points must be at least 2"):
-        removal_curve(rnn, trials, points=1)
-    with pytest.raises(InputError, match="levels must be above 0"):
-        removal_budget([], [0.0])
+    refuses("order must be one of 'estimate'", removal_curve, rnn, trials, orders=["best"])
+    refuses("points must be at least 2", removal_curve, rnn, trials, points=1)
+    refuses("levels must be above 0", removal_budget, [], [0.0])

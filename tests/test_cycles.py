@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from helpers import network, random_rnn
+from helpers import network, random_rnn, refuses
 from scipy.optimize import brentq
 
-from schurkit import InputError
 from schurkit.analyses.dynamics import step
 from schurkit.analyses.trajectories import limit_cycle
 
@@ -167,13 +166,14 @@ def test_a_torus_is_not_called_a_cycle():
 
 def test_limit_cycle_messages():
     rnn = random_rnn(1)
-    with pytest.raises(
-        InputError, match=r"limit_cycle needs one constant x of shape \(2,\); got \(4, 2\)."
-    ):
-        limit_cycle(rnn, np.zeros((4, 2)))
-    with pytest.raises(InputError, match=r"steps must be at least 64; got 10."):
-        limit_cycle(rnn, steps=10)
-    with pytest.raises(InputError, match=r"start must have shape \(points, 7\); got \(1, 3\)"):
-        limit_cycle(rnn, start=np.zeros(3))
-    with pytest.raises(InputError, match="limit_cycle needs one network"):
-        limit_cycle(random_rnn(2))
+    refuses(
+        r"limit_cycle needs one constant x of shape \(2,\); got \(4, 2\).",
+        limit_cycle,
+        rnn,
+        np.zeros((4, 2)),
+    )
+    refuses(r"steps must be at least 64; got 10.", limit_cycle, rnn, steps=10)
+    refuses(
+        r"start must have shape \(points, 7\); got \(1, 3\)", limit_cycle, rnn, start=np.zeros(3)
+    )
+    refuses("limit_cycle needs one network", limit_cycle, random_rnn(2))

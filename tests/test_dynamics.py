@@ -1,16 +1,14 @@
-"""Fixed points and linearisation of networks whose dynamics are known beforehand."""
+"""Fixed points and the map of networks whose dynamics are known beforehand."""
 
 import itertools
-from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import network, random_rnn, random_trials
+from helpers import network, random_rnn, random_trials, refuses
 from scipy.optimize import brentq
 
-from schurkit import RNN, InputError, Trials, rollout
+from schurkit import RNN, Trials, rollout
 from schurkit.analyses.dynamics import fixed_points, jacobian, step, visited_states
-from schurkit.analyses.trajectories import linearise_along
 
 KINDS = [
     {"activation": activation, "form": form, "leak": leak}
@@ -37,20 +35,27 @@ def test_a_step_is_that_of_a_rollout(kind):
 
 def test_the_map_messages():
     rnn = random_rnn(2)
-    with pytest.raises(
-        InputError, match=r"step needs one network \(a stack of one\); got 2. Take rnn\[i\]."
-    ):
-        step(rnn, np.zeros((1, 7)))
-    with pytest.raises(
-        InputError, match=r"jacobian needs x of shape \(2,\) or \(points, 2\); got \(3,\)."
-    ):
-        jacobian(rnn[0], np.zeros((1, 7)), np.zeros(3))
-    with pytest.raises(InputError, match=r"states must have shape \(points, 7\); got \(1, 6\)."):
-        step(rnn[0], np.zeros((1, 6)))
-    with pytest.raises(
-        InputError, match=r"x must be one input, or one for each of the 4 states; got 3."
-    ):
-        step(rnn[0], np.zeros((4, 7)), np.zeros((3, 2)))
+    refuses(
+        r"step needs one network \(a stack of one\); got 2. Take rnn\[i\].",
+        step,
+        rnn,
+        np.zeros((1, 7)),
+    )
+    refuses(
+        r"jacobian needs x of shape \(2,\) or \(points, 2\); got \(3,\).",
+        jacobian,
+        rnn[0],
+        np.zeros((1, 7)),
+        np.zeros(3),
+    )
+    refuses(r"states must have shape \(points, 7\); got \(1, 6\).", step, rnn[0], np.zeros((1, 6)))
+    refuses(
+        r"x must be one input, or one for each of the 4 states; got 3.",
+        step,
+        rnn[0],
+        np.zeros((4, 7)),
+        np.zeros((3, 2)),
+    )
 
 
 # ------------------------------------------------------------------------------------- fixed points
@@ -217,101 +222,32 @@ def test_visited_states_are_visited():
     assert drawn.shape == (20, 7) and len(np.unique(drawn, axis=0)) == 20
     assert all((every == state).all(axis=1).any() for state in drawn)
     assert not np.array_equal(drawn, visited_states(rnn, trials, 20, seed=4))
-    with pytest.raises(InputError, match=r"count must be between 1 and 48; got 49."):
-        visited_states(rnn, trials, 49)
-    with pytest.raises(InputError, match="visited_states needs one network"):
-        visited_states(random_rnn(2), trials)
+    refuses(r"count must be between 1 and 48; got 49.", visited_states, rnn, trials, 49)
+    refuses("visited_states needs one network", visited_states, random_rnn(2), trials)
 
 
 def test_fixed_points_messages():
     rnn = random_rnn(1)
-    with pytest.raises(
-        InputError,
-        match=r"needs starts of shape \(starts, hidden\), e.g. visited_states\(rnn, trials\).",
-    ):
-        fixed_points(rnn, [0.0, 0.0])
-    with pytest.raises(InputError, match=r"needs one constant x of shape \(2,\); got \(4, 2\)."):
-        fixed_points(rnn, np.zeros((4, 2)), np.zeros((4, 7)))
-    with pytest.raises(InputError, match=r"needs at least one start; got none."):
-        fixed_points(rnn, None, np.zeros((0, 7)))
-    with pytest.raises(InputError, match="slow_speed must be at least 1e-20; got 0"):
-        fixed_points(rnn, None, np.zeros((1, 7)), slow_speed=0.0)
-    with pytest.raises(InputError, match="tolerance must be above 0"):
-        fixed_points(rnn, None, np.zeros((1, 7)), tolerance=0)
-
-
-# ------------------------------------------------------------------------------- along trajectories
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_product_is_the_derivative_of_the_end_by_the_start(kind):
-    rnn, trials = random_rnn(1, **kind), random_trials(trials=3)
-    trials = replace(trials, h0=np.random.default_rng(2).normal(size=(3, 7)))
-    found = linearise_along(rnn, trials)
-    moved = [
-        rollout(rnn, replace(trials, h0=trials.h0 + move), states=True).states[0, :, -1]
-        for move in (*1e-5 * np.eye(7), *-1e-5 * np.eye(7))
-    ]
-    expected = np.moveaxis(np.subtract(moved[:7], moved[7:]) / 2e-5, 0, -1)
-    assert found.products == pytest.approx(expected, abs=1e-6 * max(1, np.abs(expected).max()))
-    assert found.jacobians.shape == (3, 8, 7, 7)
-    chained = [np.linalg.multi_dot(jacobians[::-1]) for jacobians in found.jacobians]
-    assert found.products == pytest.approx(np.array(chained), rel=1e-9, abs=1e-12)
-    top = np.linalg.svd(found.products, compute_uv=False)[:, 0]
-    assert np.allclose(found.growth[:, 0], np.log(top) / 8)
-
-
-def test_growth_rates_are_known_where_the_network_is_linear():
-    """relu above its kink, W = diag: each direction grows by its own factor, over a very long time
-    too.
-    """
-    W = np.diag([0.999, 0.99, 0.9])
-    rnn = network(W, activation="relu", b_rec=(np.eye(3) - W) @ np.full(3, 5.0), h0=np.full(3, 5.0))
-    found = linearise_along(rnn, np.zeros((2, 10, 1)))
-    assert np.allclose(found.growth, np.log([0.999, 0.99, 0.9])) and np.allclose(
-        found.products, np.diag(np.diag(W) ** 10)
+    refuses(
+        r"needs starts of shape \(starts, hidden\), e.g. visited_states\(rnn, trials\).",
+        fixed_points,
+        rnn,
+        [0.0, 0.0],
     )
-    long = linearise_along(rnn, np.zeros((1, 2000, 1)), jacobians=False)
-    assert (
-        long.jacobians is None
-        and np.allclose(long.growth[0, :2], np.log([0.999, 0.99]))
-        and long.growth[0, 2] == -np.inf
+    refuses(
+        r"needs one constant x of shape \(2,\); got \(4, 2\).",
+        fixed_points,
+        rnn,
+        np.zeros((4, 2)),
+        np.zeros((4, 7)),
     )
-    dead = linearise_along(network([[0.5]], activation="relu", b_rec=[-1.0]), np.zeros((1, 3, 1)))
-    assert dead.products.tolist() == [[[0.0]]] and dead.growth.tolist() == [[-np.inf]]
-    assert repr(found) == "Linearisation(2 trials, largest growth per step -0.001001)"
-
-
-def test_given_states_are_used():
-    rnn = random_rnn(1)
-    trials = random_trials(trials=2)
-    states = rollout(rnn, trials, states=True).states[0]
-    assert np.array_equal(
-        linearise_along(rnn, trials, states=states).products, linearise_along(rnn, trials).products
+    refuses(r"needs at least one start; got none.", fixed_points, rnn, None, np.zeros((0, 7)))
+    refuses(
+        "slow_speed must be at least 1e-20; got 0",
+        fixed_points,
+        rnn,
+        None,
+        np.zeros((1, 7)),
+        slow_speed=0.0,
     )
-    assert not np.array_equal(
-        linearise_along(rnn, trials, states=states + 0.1).products,
-        linearise_along(rnn, trials).products,
-    )
-
-
-def test_linearise_messages():
-    rnn = random_rnn(1)
-    with pytest.raises(
-        InputError,
-        match=r"states must have shape \(6, 8, 7\) \(trials, time, hidden\) to fit the inputs; got "
-        r"\(6, 7, 7\).",
-    ):
-        linearise_along(rnn, random_trials(), states=np.zeros((6, 7, 7)))
-    with pytest.raises(InputError, match="linearise_along needs one network"):
-        linearise_along(random_rnn(2), random_trials())
-    with pytest.raises(InputError, match="its states diverge on these inputs"):
-        linearise_along(network([[1e9]], activation="relu", b_rec=[1.0]), np.zeros((1, 60, 1)))
-    with pytest.raises(
-        InputError, match=r"would keep 3.0 GiB of Jacobians; pass fewer trials, or jacobians=False."
-    ):
-        linearise_along(network(np.zeros((64, 64))), np.zeros((1000, 98, 1)))
-    with pytest.raises(
-        InputError, match=r"at least one trial of one step; got inputs of shape \(2, 0, 2\)."
-    ):
-        linearise_along(rnn, np.zeros((2, 0, 2)))
+    refuses("tolerance must be above 0", fixed_points, rnn, None, np.zeros((1, 7)), tolerance=0)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from helpers import random_rnn, random_trials
+from helpers import random_rnn, random_trials, refuses
 
-from schurkit import RNN, InputError
+from schurkit import RNN
 from schurkit.analyses.features import TRAINED, kernel_alignment, weight_change
 from schurkit.engine import Spec
 from schurkit.engine.torch import forward
@@ -118,5 +118,4 @@ def test_a_kernel_of_zero_has_no_alignment():
     ],
 )
 def test_messages(make, message):
-    with pytest.raises(InputError, match=message):
-        make(*pair())
+    refuses(message, make, *pair())

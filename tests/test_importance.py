@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import random_rnn, random_trials
+from helpers import random_rnn, random_trials, refuses
 
-from schurkit import InputError, Trials, ablate, fvu, real_schur, rollout
-from schurkit.ablation.couplings import coupling_estimates, coupling_map, exact_effects, importance
+from schurkit import Trials, ablate, fvu, real_schur, rollout
+from schurkit.ablation.couplings import coupling_estimates, coupling_map, exact_effects
 
 STEADY = Trials(np.zeros((40, 5, 2)), np.ones((40, 8, 2)))
 KINDS = [{}, {"activation": "relu"}, {"leak": 0.4}, {"form": "voltage", "leak": 0.3}]
@@ -22,11 +22,12 @@ def small(**kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_first_order_is_the_slope_of_fvu(kind):
     rnn, form, trials = small(**kind)
-    found = importance(rnn, form, trials, signals=1)
+    first, _ = coupling_estimates(rnn, form, trials, signals=1)
+    assert not np.tril(first).any() and any(block.size == 2 for block in form.blocks)
     for i, j in form.couplings()[::3]:
         delta = 1e-5 * form.coupling(i, j)
         up, down = exact_effects(rnn, form, trials, [delta, -delta])
-        assert found.effect(delta)[0] == pytest.approx((up - down) / 2, rel=1e-4, abs=1e-12)
+        assert 1e-5 * first[i, j] == pytest.approx((up - down) / 2, rel=1e-4, abs=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -36,22 +37,10 @@ def test_gauss_newton_is_the_squared_change_of_the_outputs(kind):
     """
     rnn, form, trials = small(**kind)
     trials = replace(trials, targets=rollout(rnn, trials).outputs[0])
-    found, rng = importance(rnn, form, trials, signals=400), np.random.default_rng(0)
-    deltas = [1e-4 * np.triu(rng.normal(size=form.T.shape)) * (form.N != 0) for _ in range(3)]
-    for delta, exact in zip(deltas, exact_effects(rnn, form, trials, deltas)):
-        assert sum(found.effect(delta)) == pytest.approx(exact, rel=0.15)
-
-
-def test_block_estimates_are_those_of_importance():
-    rnn, form, trials = small()
-    first, second = coupling_estimates(rnn, form, trials, signals=3, seed=4)
-    found = importance(rnn, form, trials, signals=3, seed=4)
-    assert any(block.size == 2 for block in form.blocks)
-    for i, j in form.couplings():
-        assert (first[i, j], second[i, j]) == pytest.approx(
-            found.effect(form.coupling(i, j)), rel=1e-6, abs=1e-14
-        )
-    assert not np.tril(first).any() and not np.tril(second).any()
+    estimate = sum(coupling_estimates(rnn, form, trials, signals=400))
+    deltas = [1e-4 * form.coupling(*pair) for pair in form.couplings()]
+    for pair, exact in zip(form.couplings(), exact_effects(rnn, form, trials, deltas)):
+        assert 1e-8 * estimate[pair] == pytest.approx(exact, rel=0.2, abs=1e-18)
 
 
 @pytest.mark.parametrize("kind", [*KINDS, {"activation": "relu", "form": "voltage", "leak": 0.5}])
@@ -101,38 +90,18 @@ def test_map_lists_every_coupling_with_its_sector_and_its_exact_effect():
     assert all(r.exact is None for r in coupling_map(rnn, trials, exact=False, signals=1))
 
 
-def test_map_lists_every_coupling_with_its_sector():
-    rnn, form, trials = small()
-    rows = coupling_map(rnn, trials, signals=2)
-    assert [(r.driven, r.driver) for r in rows] == form.couplings()
-    for sector in ("RR", "CR", "CC"):
-        total = sum(r.norm**2 for r in rows if r.sector == sector)
-        assert total == pytest.approx(form.norms()[sector] ** 2, rel=1e-12)
-    row = rows[4]
-    variant = ablate(rnn, form, [form.coupling(row.driven, row.driver)])
-    assert row.exact == pytest.approx(
-        fvu(rollout(variant, trials), trials)[0] - fvu(rollout(rnn, trials), trials)[0], rel=1e-9
-    )
-    assert all(r.exact is None for r in coupling_map(rnn, trials, exact=False, signals=1))
-    assert row.estimate == row.first_order + row.gauss_newton
-
-
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda *a: importance(*a, random_trials(1, outputs=2)), "share"),
+        (lambda *a: coupling_estimates(*a, random_trials(1, outputs=2)), "share"),
         (
             lambda *a: coupling_estimates(*a, random_trials(outputs=3)),
-            "2 inputs and 2 outputs, as the network; got 2 and 3",
+            r"2 input\(s\) and 2 output\(s\), as the networks; got 2 and 3",
         ),
-        (lambda *a: importance(*a, STEADY), "targets do not vary"),
+        (lambda *a: coupling_estimates(*a, STEADY), "targets do not vary"),
         (
-            lambda *a: importance(*a, random_trials(outputs=2), signals=0),
+            lambda *a: coupling_estimates(*a, random_trials(outputs=2), signals=0),
             "signals must be at least 1",
-        ),
-        (
-            lambda *a: importance(*a, random_trials(outputs=2), signals=1).effect(np.zeros((2, 2))),
-            r"delta_T must have shape \(7, 7\)",
         ),
         (
             lambda rnn, form: coupling_map(rnn, random_trials(outputs=2), forms=[]),
@@ -142,5 +111,4 @@ def test_map_lists_every_coupling_with_its_sector():
 )
 def test_messages(call, message):
     rnn, form, _ = small()
-    with pytest.raises(InputError, match=message):
-        call(rnn, form)
+    refuses(message, call, rnn, form)

@@ -6,10 +6,11 @@ import doctest
 
 import numpy as np
 import pytest
+from helpers import refuses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schurkit import InputError, henrici, real_schur
+from schurkit import henrici, real_schur
 from schurkit.analyses.growth import growth_profile, random_couplings, random_modes, return_error
 from schurkit.schur import nonnormality
 from schurkit.schur.nonnormality import (
@@ -203,12 +204,6 @@ def test_outside_the_circle_and_defective_on_it():
     assert kreiss_constant(np.zeros((3, 3)), radius=1.0) == 1
 
 
-def test_near_the_circle_the_constant_is_the_condition_number_of_the_eigenvalue():
-    # left and right eigenvectors at an angle: 1/cos = sqrt(1 + (7/1.2)²)
-    W = np.array([[1.0, 7.0], [0.0, -0.2]])
-    assert kreiss_constant(W) >= np.sqrt(1 + (7 / 1.2) ** 2) * (1 - 1e-4)
-
-
 def test_a_needle_beside_a_hill_is_found():
     """Two nearly equal pairs on the circle, at an angle off the even grid, grow tenfold; only
     points very near them show it.
@@ -310,25 +305,28 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_messages_about_the_matrix(name):
     """All of them are those of `real_schur`, with this function's name."""
-    with pytest.raises(InputError, match=rf"{name} needs W_rec .*got \(4, 3\). Did you pass W_in"):
-        FUNCTIONS[name](np.ones((4, 3)))
+    refuses(
+        rf"{name} needs W_rec .*got \(4, 3\). Did you pass W_in", FUNCTIONS[name], np.ones((4, 3))
+    )
 
 
 def test_messages_about_the_rest():
-    with pytest.raises(InputError, match="steps must be at least 0; got -1"):
-        powers(np.eye(2), -1)
-    with pytest.raises(
-        InputError, match="norm must be one of 'spectral', 'frobenius'; got 'nuclear'"
-    ):
-        powers(np.eye(2), 1, "nuclear")
-    with pytest.raises(InputError, match=r"re must have axes \(points\)"):
-        pseudospectrum(np.eye(2), np.zeros((2, 2)), [0.0])
-    with pytest.raises(InputError, match="radius must be above 0; got 0"):
-        kreiss_constant(np.eye(2), radius=0)
-    with pytest.raises(InputError, match="kreiss_constant needs a radius: all eigenvalues are 0"):
-        kreiss_constant([[0.0, 1.0], [0.0, 0.0]])
-    with pytest.raises(InputError, match="angles must be at least 3; got 2"):
-        numerical_range(np.eye(2), 2)
+    refuses("steps must be at least 0; got -1", powers, np.eye(2), -1)
+    refuses(
+        "norm must be one of 'spectral', 'frobenius'; got 'nuclear'",
+        powers,
+        np.eye(2),
+        1,
+        "nuclear",
+    )
+    refuses(r"re must have axes \(points\)", pseudospectrum, np.eye(2), np.zeros((2, 2)), [0.0])
+    refuses("radius must be above 0; got 0", kreiss_constant, np.eye(2), radius=0)
+    refuses(
+        "kreiss_constant needs a radius: all eigenvalues are 0",
+        kreiss_constant,
+        [[0.0, 1.0], [0.0, 0.0]],
+    )
+    refuses("angles must be at least 3; got 2", numerical_range, np.eye(2), 2)
 
 
 def test_examples():

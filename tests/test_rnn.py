@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import random_rnn, random_trials
+from helpers import random_rnn, random_trials, refuses
 
 from schurkit import RNN, InputError, Trials, rollout
 
@@ -46,8 +46,7 @@ def test_labels_find_networks():
         [random_rnn(2), random_rnn(1, seed=3).with_W_rec(np.zeros((7, 7)), labels=["zero"])]
     )
     assert not rnn.labelled("zero").W_rec.any()
-    with pytest.raises(InputError, match="expected one network labelled 'x'; found 0"):
-        rnn.labelled("x")
+    refuses("expected one network labelled 'x'; found 0", rnn.labelled, "x")
 
 
 def test_tuple_labels_survive_indexing():
@@ -63,10 +62,10 @@ def test_with_W_rec_repeats_one_network_and_keeps_the_rest():
         and np.array_equal(many.W_in[2], one.W_in[0])
         and np.array_equal(many.b_rec[1], one.b_rec[0])
     )
-    with pytest.raises(InputError, match=r"with_W_rec needs W_rec of shape \(networks, 7, 7\)"):
-        one.with_W_rec(np.zeros((3, 6, 6)))
-    with pytest.raises(InputError, match="for 2 network"):
-        random_rnn(2).with_W_rec(np.zeros((3, 7, 7)))
+    refuses(
+        r"with_W_rec needs W_rec of shape \(networks, 7, 7\)", one.with_W_rec, np.zeros((3, 6, 6))
+    )
+    refuses("for 2 network", random_rnn(2).with_W_rec, np.zeros((3, 7, 7)))
 
 
 def test_dtype_is_float32_only_when_everything_is():
@@ -77,10 +76,8 @@ def test_dtype_is_float32_only_when_everything_is():
 
 
 def test_stack_refuses_unlike_networks():
-    with pytest.raises(InputError, match="one shape and kind"):
-        RNN.stack([random_rnn(1), random_rnn(1, activation="relu")])
-    with pytest.raises(InputError, match="at least one"):
-        RNN.stack([])
+    refuses("one shape and kind", RNN.stack, [random_rnn(1), random_rnn(1, activation="relu")])
+    refuses("at least one", RNN.stack, [])
 
 
 @pytest.mark.parametrize(
@@ -140,8 +137,7 @@ def test_trials_know_their_autonomous_stretch():
     ],
 )
 def test_bad_trials_are_refused(inputs, targets, mask, message):
-    with pytest.raises(InputError, match=message):
-        Trials(np.zeros(inputs), np.zeros(targets), mask)
+    refuses(message, Trials, np.zeros(inputs), np.zeros(targets), mask)
 
 
 @pytest.mark.parametrize(
@@ -153,10 +149,13 @@ def test_bad_trials_are_refused(inputs, targets, mask, message):
 )
 def test_bad_starts_are_refused(h0, message):
     trials = random_trials()
-    with pytest.raises(InputError, match=message):
-        replace(trials, h0=np.zeros(h0))
-    with pytest.raises(InputError, match=r"h0 of the trials must have shape \(6, 7\) or"):
-        rollout(random_rnn(), replace(trials, h0=np.zeros((6, 8))))
+    refuses(message, replace, trials, h0=np.zeros(h0))
+    refuses(
+        r"h0 of the trials must have shape \(6, 7\) or",
+        rollout,
+        random_rnn(),
+        replace(trials, h0=np.zeros((6, 8))),
+    )
 
 
 def test_one_D_and_c_serve_a_whole_stack_and_go_where_its_networks_go():
@@ -168,10 +167,8 @@ def test_one_D_and_c_serve_a_whole_stack_and_go_where_its_networks_go():
     assert np.array_equal(rnn[1].with_W_rec(np.zeros((5, 7, 7))).c, own["c"][[1] * 5])
     small = rnn.astype("float32")
     assert small.dtype == small.D.dtype == small.c.dtype == np.float32 and small.psi == "identity"
-    with pytest.raises(InputError, match="one shape and kind"):
-        RNN.stack([rnn, replace(rnn, c=None)])
-    with pytest.raises(InputError, match="one shape and kind"):
-        RNN.stack([rnn, replace(rnn, psi=None)])
+    refuses("one shape and kind", RNN.stack, [rnn, replace(rnn, c=None)])
+    refuses("one shape and kind", RNN.stack, [rnn, replace(rnn, psi=None)])
 
 
 def test_repr_is_one_line():

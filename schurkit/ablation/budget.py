@@ -112,13 +112,13 @@ def removal_curve(
     ]
 
 
-def _ranked(rnn, form, trials, order, seed) -> list[tuple[int, int]]:
+def _ranked(rnn, form, trials, order, seed):
     """The couplings, first those that go first."""
     pairs = form.couplings()
     if order == "random":
         rank = random.permutation(seed, "removal order", 0, len(pairs))
     elif order == "norm":
-        rank = np.argsort([np.linalg.norm(form.coupling(*pair)) for pair in pairs], kind="stable")
+        rank = np.argsort([form.coupling_norms[pair] for pair in pairs], kind="stable")
     else:
         first, second = coupling_estimates(rnn, form, trials, seed=seed)
         score = np.abs(first + second) if order == "estimate" else second
@@ -128,7 +128,7 @@ def _ranked(rnn, form, trials, order, seed) -> list[tuple[int, int]]:
 
 def _prefixes(form, ranked, masses):
     """(mass, number of couplings, change of W_rec) for the longest prefixes that fit the masses."""
-    squares = np.cumsum([0.0, *((form.coupling(*pair) ** 2).sum() for pair in ranked)])
+    squares = np.cumsum([0.0, *(form.coupling_norms[pair] ** 2 for pair in ranked)])
     gone, delta_T, done = np.sqrt(squares) / (form.norm_T or 1.0), np.zeros_like(form.T), 0
     counts = np.searchsorted(gone, masses * (1 + 1e-12), side="right") - 1
     for count in dict.fromkeys(counts.tolist()):
@@ -159,7 +159,7 @@ def removal_budget(
     """
     if any(not level > 0 for level in levels):
         raise InputError(f"levels must be above 0; got {list(levels)}.")
-    curves: dict[tuple, list[BudgetPoint]] = {}
+    curves = {}
     for point in points:
         curves.setdefault((point.network, point.order), []).append(point)
     return [
@@ -169,7 +169,7 @@ def removal_budget(
     ]
 
 
-def _crossing(curve, level) -> tuple[float, bool]:
+def _crossing(curve, level):
     """The mass at which a curve first passes the level, and whether it does."""
     mass, delta = np.array([(point.removed_mass, point.delta) for point in curve]).T
     above = np.flatnonzero(delta > level)

@@ -8,7 +8,7 @@ refitted. (Of a leaky network the form is that of the step matrix, and the chang
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -83,12 +83,8 @@ def ablate(
     ('none', 'RR')
     """
     check_form(rnn, form)
-    removals = list(removals)
-    if not removals:
-        raise InputError("ablate needs at least one removal; got none.")
-    deltas, names = zip(*(_as_delta(form, removed) for removed in removals))
-    if labels is None:
-        labels = [i if name is None else name for i, name in enumerate(names)]
+    deltas, names = zip(*named_removals(form, removals))
+    labels = names if labels is None else labels
     W_rec = np.stack([rnn.W_rec[0].astype(np.float64) - form.weights(delta) for delta in deltas])
     return rnn.with_W_rec(W_rec.astype(rnn.dtype), labels=labels)
 
@@ -133,17 +129,21 @@ def held_in(form: SchurForm, sectors: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in sectors if removal(form, (name,)).any())
 
 
-def _as_delta(form, removed) -> tuple[np.ndarray, str | None]:
+def _as_delta(form, removed):
     """ΔT of a removal that is named by its sectors or given as ΔT itself, and its name."""
     if isinstance(removed, (tuple, list, str)) and all(isinstance(name, str) for name in removed):
         return removal(form, removed), name_of(removed)
-    delta_T = np.asarray(removed, dtype=np.float64)
-    if delta_T.shape != form.T.shape:
-        raise InputError(
-            f"a removal must be a tuple of sector names or ΔT of shape {form.T.shape}; got shape "
-            f"{delta_T.shape}."
-        )
-    return delta_T, None
+    return form._change(removed), None
+
+
+def named_removals(form: SchurForm, removals: Sequence) -> list[tuple[np.ndarray, Hashable]]:
+    """ΔT and the label of each removal, a tuple of sector names or ΔT itself: the sectors, or the
+    position of a ΔT.
+    """
+    named = [_as_delta(form, removed) for removed in removals]
+    if not named:
+        raise InputError("expected at least one removal, ΔT or a tuple of sector names; got none.")
+    return [(delta, i if name is None else name) for i, (delta, name) in enumerate(named)]
 
 
 def control_changes(
@@ -221,10 +221,7 @@ def _matched(form, delta_T, kind, which, seed, stream):
     values, borders, _ = _matched_room(form, delta_T)
 
     def orthonormal(side, draw, size):
-        """Columns in random directions (Haar), from a Gaussian matrix."""
-        shape = size, len(values)
-        Q, R = np.linalg.qr(random.normal(seed, f"{stream} {side}", draw, shape))
-        return Q * np.where(np.diag(R) < 0, -1.0, 1.0)
+        return random.orthonormal(seed, f"{stream} {side}", draw, (size, len(values)))
 
     for draw in which:
         change = np.zeros_like(delta_T)

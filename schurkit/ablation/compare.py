@@ -71,10 +71,8 @@ def _paid(profile):
 def _apart(one, two):
     """(networks, networks) distances of shares over what is empty in neither."""
     both = np.isfinite(one)[:, None] & np.isfinite(two)
-    shares = [np.where(both, costs, 0.0) for costs in (one[:, None], two)]
-    shares = [
-        costs / costs.sum(axis=2, keepdims=True).clip(min=np.finfo(float).tiny) for costs in shares
-    ]
+    costs = np.where(both, np.broadcast_arrays(one[:, None], two), 0.0)
+    shares = costs / costs.sum(axis=3, keepdims=True).clip(min=np.finfo(float).tiny)
     return np.linalg.norm(shares[0] - shares[1], axis=2)
 
 

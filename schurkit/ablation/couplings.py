@@ -20,7 +20,7 @@ from itertools import chain
 import numpy as np
 
 from schurkit import random
-from schurkit.checks import InputError, integer, shared_trials
+from schurkit.checks import InputError, integer, suited_trials
 from schurkit.engine import choose
 from schurkit.engine.adjoints import output_adjoints
 from schurkit.engine.base import Spec, weights_of
@@ -34,129 +34,43 @@ _TRIALS_A_BLOCK = 32
 _STREAM = "importance"
 
 
-@dataclass(frozen=True, eq=False)
-class Importance:
-    """Gradients from which the effect of any removal is estimated; made by `importance`.
-
-    gradient : (hidden, hidden) G = dFVU/dT.
-    per_trial : (signals, trials, hidden, hidden) J_trialᵀ r in Schur coordinates, divided by √D.
-    """
-
-    gradient: np.ndarray
-    per_trial: np.ndarray
-
-    def effect(self, delta_T) -> tuple[float, float]:
-        """Predicted change of FVU on removing ΔT (hidden, hidden): (first order, Gauss–Newton);
-        their sum is the estimate.
-        """
-        delta_T = np.asarray(delta_T, dtype=np.float64)
-        if delta_T.shape != self.gradient.shape:
-            raise InputError(f"delta_T must have shape {self.gradient.shape}; got {delta_T.shape}.")
-        responses = np.tensordot(self.per_trial, delta_T.astype(self.per_trial.dtype), axes=2)
-        return -float((self.gradient * delta_T).sum()), float(
-            (responses.astype(np.float64) ** 2).sum() / len(responses)
-        )
-
-
-def importance(
-    rnn: RNN, form: SchurForm, trials: Trials, *, signals: int = 8, seed: int = 0
-) -> Importance:
-    """Gradients of one network's FVU for estimating the effect of any removal (equation in the
-    module's text).
-
-    Parameters
-    ----------
-    rnn : a stack of one.
-    form : the Schur form of its W_rec.
-    trials : shared trials.
-    signals : number of random output signals, each one backward pass.
-    seed : of the signals.
-
-    Returns
-    -------
-    Importance : keeps signals · trials · hidden² numbers; `coupling_map` needs far fewer.
-
-    Raises
-    ------
-    InputError : more than one network, a form of another matrix, trials with a networks axis, or
-        targets that do not vary.
-    """
-    asked = _Question.of(rnn, form, trials, signals, seed)
-    with output_adjoints(rnn, trials) as network:
-        gradient = _gradient(network, asked, form)
-        per_trial = np.stack(
-            [
-                np.concatenate([_outer(d, h) for d, h in blocks])
-                for blocks in _signal_blocks(network, asked, form)
-            ]
-        )
-    return Importance(gradient, per_trial)
-
-
-@dataclass(frozen=True, eq=False)
 class _Question:
     """What the estimates are of, checked.
 
-    kept : (trials, time, output) which cells count;
-    first : the first that does.
+    first : the first step that counts;
+    window : (time, trials, output) which cells count from there on.
     denominator : of FVU.
     seed, signals : of the random signs.
     """
 
-    targets: np.ndarray
-    kept: np.ndarray
-    first: int
-    denominator: float
-    seed: int
-    signals: int
-
-    @classmethod
-    def of(cls, rnn, form, trials, signals, seed):
+    def __init__(self, rnn, form, trials, signals, seed):
         check_form(rnn, form)
-        shared_trials(trials, "importance")
-        sizes, expected = (
-            (trials.inputs.shape[2], trials.targets.shape[2]),
-            (rnn.input_size, rnn.output_size),
-        )
-        if sizes != expected:
-            raise InputError(
-                f"importance needs trials of {expected[0]} inputs and {expected[1]} outputs, as "
-                f"the network; got {sizes[0]} and {sizes[1]}."
-            )
-        signals = integer(signals, "signals", at_least=1)
-        kept, denominator = trials.counted_cells, float(trials.total_variance)
-        if not denominator > 0:
-            raise InputError("importance is undefined: the unmasked targets do not vary.")
-        return cls(
-            trials.targets, kept, int(np.argmax(kept.any(axis=(0, 2)))), denominator, seed, signals
-        )
-
-    @property
-    def window(self) -> np.ndarray:
-        """(time, trials, output) from the first step that counts."""
-        return np.moveaxis(self.kept, 1, 0)[self.first :]
+        suited_trials(trials, rnn, "coupling_estimates")
+        self.targets, kept = trials.targets, trials.counted_cells
+        self.seed, self.signals = seed, integer(signals, "signals", at_least=1)
+        self.denominator = float(trials.total_variance)
+        if not self.denominator > 0:
+            raise InputError("an estimate is undefined: the unmasked targets do not vary.")
+        self.first = int(np.argmax(kept.any(axis=(0, 2))))
+        self.window = np.moveaxis(kept, 1, 0)[self.first :]
 
 
 def _gradient(network, asked, form):
     """G = dFVU/dT, (hidden, hidden)."""
     error = (network.outputs - np.moveaxis(asked.targets, 1, 0))[asked.first :] * asked.window
-    return sum(
-        adjoint.reshape(-1, len(form.Q)).T.astype(np.float64)
-        @ rate.reshape(-1, len(form.Q)).astype(np.float64)
-        for adjoint, rate in _blocks(network, 2 * error / asked.denominator, form)
+    pairs = (
+        [part.reshape(-1, len(form.Q)).astype(np.float64) for part in both]
+        for both in _blocks(network, 2 * error / asked.denominator, form)
     )
+    return sum(adjoint.T @ rate for adjoint, rate in pairs)
 
 
 def _signal_blocks(network, asked, form):
-    """For each signal, blocks of (adjoint, rate) in Schur coordinates."""
+    """Of each signal, blocks of (adjoint, rate) in Schur coordinates."""
     shape = (1, *asked.window.shape[:2], asked.targets.shape[2])
     for signal in range(asked.signals):
-        r = (
-            random.signs(asked.seed, _STREAM, signal, shape)[0]
-            * asked.window
-            / np.sqrt(asked.denominator)
-        )
-        yield list(_blocks(network, r, form))
+        signs = random.signs(asked.seed, _STREAM, signal, shape)[0] * asked.window
+        yield from _blocks(network, signs / np.sqrt(asked.denominator), form)
 
 
 def _blocks(network, d_out, form):
@@ -165,17 +79,12 @@ def _blocks(network, d_out, form):
     """
     # a change of T changes W_rec by diag(leak)⁻¹ Q ΔT Qᵀ
     driven = form.Q / np.broadcast_to(form.leak, form.hidden_size)[:, None]
-    adjoint = network.back(d_out).transpose(1, 0, 2) @ driven.astype(network.driving.dtype)
-    driving = np.ascontiguousarray(network.driving.transpose(1, 0, 2)) @ form.Q.astype(
-        network.driving.dtype
-    )
-    for start in range(0, len(adjoint), _TRIALS_A_BLOCK):
-        yield adjoint[start : start + _TRIALS_A_BLOCK], driving[start : start + _TRIALS_A_BLOCK]
-
-
-def _outer(adjoint, rate):
-    """Σ over time of adjoint rateᵀ for each trial: (trials, hidden, hidden)."""
-    return np.matmul(adjoint.transpose(0, 2, 1), rate)
+    both = [
+        np.ascontiguousarray(part.transpose(1, 0, 2)) @ basis.astype(part.dtype)
+        for part, basis in ((network.back(d_out), driven), (network.driving, form.Q))
+    ]
+    for start in range(0, len(both[0]), _TRIALS_A_BLOCK):
+        yield [part[start : start + _TRIALS_A_BLOCK] for part in both]
 
 
 @dataclass(frozen=True)
@@ -222,59 +131,56 @@ def coupling_estimates(
     """Estimated effects of removing each single coupling: (first order, Gauss–Newton), each
     (blocks, blocks), zero on and below the diagonal.
 
-    Parameters as `importance`. Per trial gradients are multiplied by T and summed inside each pair
-    of blocks before they are squared, so 2×2 blocks keep their cross terms; nothing of size trials
-    · hidden² is kept. engine : "numba" computes in compiled code, in float32 (a float64 network is
-    left to NumPy); any other in NumPy.
+    Parameters
+    ----------
+    rnn : a stack of one.
+    form : the Schur form of its W_rec.
+    trials : shared trials.
+    signals : number of random output signals, each one backward pass.
+    seed : of the signals.
+    engine : "numba" computes in compiled code, in float32 (a float64 network is left to NumPy); any
+        other in NumPy.
+
+    Raises
+    ------
+    InputError : more than one network, a form of another matrix, trials with a networks axis, or
+        targets that do not vary.
+
+    Gradients of each trial are multiplied by T and summed inside each pair of blocks before they
+    are squared, so 2×2 blocks keep their cross terms; nothing of size trials · hidden² is kept.
     """
-    asked = _Question.of(rnn, form, trials, signals, seed)
-    starts = [block.start for block in form.blocks]
+    asked = _Question(rnn, form, trials, signals, seed)
     responses = choose(engine, dtype=rnn.dtype).responses
     by_step = trials.mask.ndim < 3 and np.ndim(form.leak) == 0
     compiles = by_step and Spec.of(rnn).compiles(weights_of(rnn, trials))
     if responses is not None and compiles:
-        gradient, curvature = _compiled(responses, rnn, form, trials, asked, starts)
+        gradient, curvature = _compiled(responses, rnn, form, trials, asked)
     else:
-        gradient, curvature = _contracted(rnn, form, trials, asked, starts)
-    above = np.triu(np.ones_like(curvature), 1)
-    return -_blockwise(gradient * form.T, starts) * above, curvature / asked.signals * above
+        gradient, curvature = _contracted(rnn, form, trials, asked)
+    first, second = -form.blockwise(gradient * form.T), curvature / asked.signals
+    return np.triu(first, 1), np.triu(second, 1)
 
 
-def _contracted(rnn, form, trials, asked, starts):
+def _contracted(rnn, form, trials, asked):
     """G, and the squared responses to each coupling summed over signals and trials, in NumPy."""
-    curvature, T = np.zeros((len(starts), len(starts))), form.T.astype(rnn.dtype)
+    curvature, T = np.zeros_like(form.coupling_norms), form.T.astype(rnn.dtype)
     with output_adjoints(rnn, trials) as network:
         gradient = _gradient(network, asked, form)
-        for blocks in _signal_blocks(network, asked, form):
-            for adjoint, rate in blocks:
-                curvature += (_blockwise(_outer(adjoint, rate) * T, starts) ** 2).sum(axis=0)
+        for adjoint, rate in _signal_blocks(network, asked, form):
+            outer = np.matmul(adjoint.transpose(0, 2, 1), rate)  # Σ over time, of each trial
+            curvature += (form.blockwise(outer * T) ** 2).sum(axis=0)
     return gradient, curvature
 
 
-def _compiled(responses, rnn, form, trials, asked, starts):
+def _compiled(responses, rnn, form, trials, asked):
     """The same by an engine, in float32."""
     keys = [random.key(asked.seed, _STREAM, signal) for signal in range(asked.signals)]
-    T = form.T / form.leak
+    basis = form.Q, form.T / form.leak, [block.start for block in form.blocks]
+    cells = trials.inputs, trials.targets, trials.counted
     gradient, curvature = responses(
-        rnn.arrays,
-        Spec.of(rnn),
-        form.Q,
-        T,
-        starts,
-        trials.inputs,
-        trials.targets,
-        trials.counted,
-        keys,
-        asked.denominator,
+        rnn.arrays, Spec.of(rnn), *basis, *cells, keys, asked.denominator
     )
     return gradient / form.leak, curvature
-
-
-def _blockwise(M, starts):
-    """Sums of (…, hidden, hidden) over the entries of each pair of blocks."""
-    if len(starts) == M.shape[-1]:
-        return M
-    return np.add.reduceat(np.add.reduceat(M, starts, axis=-2), starts, axis=-1)
 
 
 def coupling_map(
@@ -297,7 +203,7 @@ def coupling_map(
     trials : held-out trials, shared.
     threshold, forms : as in `schurkit.ablation_profile`.
     exact : also run the network once for every coupling (blocks (blocks − 1)/2 rollouts).
-    signals, seed : of the estimate, see `importance`.
+    signals, seed : of the estimate, see `coupling_estimates`.
     engine : of the rollouts, and of the estimate (see `coupling_estimates`).
 
     Returns
@@ -322,14 +228,9 @@ def coupling_map(
         )
         effects = exact_effects(one, form, trials, engine=engine) if exact else None
         for k, (i, j) in enumerate(form.couplings()):
-            norm = float(np.linalg.norm(form.coupling(i, j)))
-            about = (
-                *(form.blocks[i].modulus, form.blocks[j].modulus),
-                form.sector_of(i, j),
-                norm,
-                norm / form.norm_T if form.norm_T else 0.0,
-                None if effects is None else float(effects[k]),
-            )
+            norm = float(form.coupling_norms[i, j])
+            about = form.blocks[i].modulus, form.blocks[j].modulus, form.sector_of(i, j), norm
+            about += norm / (form.norm_T or 1.0), None if effects is None else float(effects[k])
             estimate = float(first[i, j]), float(second[i, j])
             rows.append(CouplingRow(one.labels[0], i, j, *about, *estimate))
     return rows

@@ -10,7 +10,6 @@ Source: S. Dräger, arXiv:2606.18457, §2, for the removals; the controls are ou
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Hashable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -172,7 +171,7 @@ class Profile:
     def __repr__(self) -> str:
         return self.table().to_string()
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self):
         return self.table()._repr_html_()
 
     @classmethod
@@ -261,45 +260,67 @@ def ablation_profile(
     integer(draws, "draws", at_least=1)
     forms = forms_of(networks, forms, threshold)
     sectors = [tuple(subset) for subset in subsets if subset]
-    held = [[held_in(form, names) for names in sectors] for form in forms]
-    total = sum(1 + len({*cases} - {()}) * (1 + len(kinds) * draws) for cases in held)
+    held = [{held_in(form, names) for names in sectors} - {()} for form in forms]
+    total = sum(1 + len(cases) * (1 + len(kinds) * draws) for cases in held)
     with _bar(total, progress) as ticked:
 
-        def run(one, changes, dtype=None):
-            return measure(one, ticked(changes), trials, chosen, engine=engine, dtype=dtype)
+        def one_profile(one, form):
+            def run(changes, dtype=None):
+                return measure(one, ticked(changes), trials, chosen, engine=engine, dtype=dtype)
 
-        profiles = []
-        for one, form, cases in zip(networks, forms, held):
             check_form(one, form)
-            intact, effect, drawn, dtype = _effects(one, form, cases, kinds, draws, seed, run)
-            masses = [form.removed_mass(removal(form, names)) for names in cases]
-            profiles.append(
-                Profile(
-                    one.labels,
-                    tuple(map(name_of, sectors)),
-                    chosen,
-                    chosen.chance_on(trials),
-                    np.array([intact]),
-                    effect,
-                    drawn,
-                    np.array([masses]),
-                    np.array([form.n_leading]),
-                    np.array([form.radius]),
-                    (dtype,),
-                )
-            )
-    return Profile.stack(profiles)
+            about = one.labels, sectors, chosen, chosen.chance_on(trials)
+            dtype, fast = str(np.dtype(one.dtype)), isinstance(one, RNN)
+            return profile_of(form, *about, kinds, draws, seed, run, dtype, fast)
+
+        return Profile.stack([one_profile(*both) for both in zip(networks, forms)])
+
+
+def profile_of(
+    form, labels, sectors, metric, chance, kinds, draws, seed, run, dtype="float64", fast=False
+) -> Profile:
+    """The profile of one network by any measure of changed matrices; the rest as in
+    `ablation_profile`.
+
+    labels, sectors : of the stack of one; of each removal.
+    run : (changes of W_rec, dtype or None) → (changes,) values, the first without a change.
+    dtype : of the network; `fast` whether `run` can be asked for float32.
+    """
+    held = [held_in(form, names) for names in sectors]
+    cases = list(dict.fromkeys(filter(None, held)))
+    changes = (-form.weights(removal(form, case)) for case in ((), *cases))
+    intact, *values = run(changes)
+    fast = fast and dtype == "float64"
+    drawn, dtype = _controls(form, intact, cases, kinds, draws, seed, run, dtype, fast)
+    base = intact if np.isfinite(intact) else np.nan
+    effects = dict(zip(cases, values)) | {(): intact}
+    controls = {kind: np.full((1, len(held), draws), np.nan) for kind in kinds}
+    for k, case in enumerate(held):
+        for kind, of_kind in zip(kinds, drawn if case else ()):
+            controls[kind][0, k] = of_kind[cases.index(case)] - base
+    return Profile(
+        labels,
+        tuple(map(name_of, sectors)),
+        metric,
+        chance,
+        np.array([intact]),
+        np.array([[effects[case] for case in held]]) - base,
+        controls,
+        np.array([[form.removed_mass(removal(form, names)) for names in held]]),
+        np.array([form.n_leading]),
+        np.array([form.radius]),
+        (dtype,),
+    )
 
 
 @contextmanager
 def _bar(total, progress):
     """Passes changes on, and shows how many there were and the time left, where that is wanted."""
-    if not (sys.stderr.isatty() if progress is None else progress):
-        yield iter
-        return
     from tqdm import tqdm
 
-    with tqdm(total=total, desc="ablations", unit="network", leave=False) as bar:
+    hidden = None if progress is None else not progress  # None: without a terminal
+    look = {"desc": "ablations", "unit": "network", "leave": False, "disable": hidden}
+    with tqdm(total=total, **look) as bar:
 
         def ticked(changes):
             for change in changes:
@@ -309,28 +330,7 @@ def _bar(total, progress):
         yield ticked
 
 
-def _effects(one, form, held, kinds, draws, seed, run):
-    """Of one network: the intact measure; the effects of removals, (1, removed); those of their
-    controls by kind, (1, removed, draws); and the dtype that these were run in.
-
-    held : the sectors of each removal that hold something. Where they are the same, removals are
-        equal and run once, as are their controls.
-    """
-    cases = list(dict.fromkeys(filter(None, held)))
-    changes = (-form.weights(removal(form, case)) for case in ((), *cases))
-    intact, *values = run(one, changes)
-    drawn, dtype = _controls(one, form, intact, cases, kinds, draws, seed, run)
-    base = intact if np.isfinite(intact) else np.nan
-    effects = dict(zip(cases, values)) | {(): intact}
-    effects = np.array([[effects[case] for case in held]]) - base
-    found = {kind: np.full((1, len(held), draws), np.nan) for kind in kinds}
-    for k, case in enumerate(held):
-        for kind, of_kind in zip(kinds, drawn if case else ()):
-            found[kind][0, k] = of_kind[cases.index(case)] - base
-    return intact, effects, found, dtype
-
-
-def _controls(one, form, intact, cases, kinds, draws, seed, run):
+def _controls(form, intact, cases, kinds, draws, seed, run, dtype, fast):
     """(kinds, cases, draws) measures of the controls, and the dtype that they were run in: float32
     where the draw of each kind that moves the measure most comes out as in float64.
     """
@@ -341,11 +341,11 @@ def _controls(one, form, intact, cases, kinds, draws, seed, run):
             for kind, case, which in asked
             for delta in drawn_changes(form, case, kind, which, seed)
         )
-        return run(one, drawn, dtype)
+        return run(drawn, dtype)
 
     every = [(kind, case, draws) for kind in kinds for case in cases]
-    shape, dtype = (len(kinds), len(cases), draws), str(np.dtype(one.dtype))
-    if every and isinstance(one, RNN) and dtype == "float64":
+    shape = len(kinds), len(cases), draws
+    if every and fast:
         with np.errstate(over="ignore", invalid="ignore"):
             found = values(every, "float32").reshape(shape)
             moved = np.nan_to_num(np.abs(found - intact), nan=np.inf)

@@ -118,26 +118,21 @@ class Removal:
         mean); "–" where nothing can be said.
         """
         known = all(kind in self.controls for kind in DECIDING)
-        against = {
-            name: np.array([getattr(self, name)(kind) for kind in DECIDING]) if known else None
-            for name in ("beyond", "below")
-        }
-        return tuple(
-            self._reading(i, against["beyond"], against["below"]) for i in range(len(self.cost))
+        beyond, below = (
+            np.array([against(kind) for kind in DECIDING]) if known else None
+            for against in (self.beyond, self.below)
         )
+        return tuple(self._reading(i, beyond, below) for i in range(len(self.cost)))
 
-    def _reading(self, i, beyond, below) -> str:
+    def _reading(self, i, beyond, below):
         if not self.held[i]:
             return "∅"
         if self.mass[i] < NEARLY_EMPTY:
             return "nearly ∅"
         if np.isnan(self.cost[i]):
             return "–"
-        if (
-            self.to_lose is not None
-            and self.to_lose[i] > 0
-            and self.cost[i] < HARMLESS * self.to_lose[i]
-        ):
+        to_lose = 0 if self.to_lose is None else self.to_lose[i]
+        if to_lose > 0 and self.cost[i] < HARMLESS * to_lose:
             return "harmless"
         if beyond is None:
             return "–"
@@ -152,28 +147,19 @@ class Removal:
 
     def row(self, metric: str) -> dict:
         """The removal as a row of words, for tables."""
-        drawn = {
-            kind: costs[self.held & np.isfinite(costs).all(axis=1)]
-            for kind, costs in self.controls.items()
-        }
-        counts = self.counts
-        told = {
+        counts, n, row = self.counts, int(self.held.sum()), {}
+        for kind, costs in self.controls.items():
+            drawn = costs[self.held & np.isfinite(costs).all(axis=1)]
+            row[kind] = short(float(np.mean(drawn))) if len(drawn) else "–"
+        for kind in DECIDING:
+            if kind in self.controls:
+                row[f"beyond {kind}"] = f"{int(self.beyond(kind).sum())}/{n}"
+        several = ", ".join(f"{word} {count}" for word, count in counts.items())
+        return {
             "removed": self.name,
-            "n": int(self.held.sum()),
+            "n": n,
             "mass": short(self.mass.mean(), ".3f"),
             f"cost ({metric})": with_interval(self.mean),
-        }
-        told |= {
-            kind: short(float(np.mean(costs))) if len(costs) else "–"
-            for kind, costs in drawn.items()
-        }
-        told |= {
-            f"beyond {kind}": f"{int(self.beyond(kind).sum())}/{int(self.held.sum())}"
-            for kind in DECIDING
-            if kind in self.controls
-        }
-        return told | {
-            "reads": next(iter(counts))
-            if len(counts) == 1
-            else ", ".join(f"{word} {count}" for word, count in counts.items())
+            **row,
+            "reads": several if len(counts) > 1 else self.readings[0],
         }

@@ -4,7 +4,7 @@ truncation remove at the same Frobenius norm as a Schur removal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -108,7 +108,7 @@ def _regular(gramian):
     return gramian + 1e-9 * np.trace(gramian) / len(gramian) * np.eye(len(gramian))
 
 
-def _taken(parts, target) -> np.ndarray:
+def _taken(parts, target):
     """The sum of parts up to a Frobenius norm, the last one in part."""
     change = np.zeros(())
     for part in parts:
@@ -150,12 +150,9 @@ def rival_values(
             changes = [change, *(rival_change(W, min(mass, 1.0), kind) for kind in RIVALS)]
             changes.append(balanced_change(one, trials, min(mass, 1.0)))
             values = measure(one, (-change for change in changes), trials, metric)
-            values = dict(zip(("schur", *RIVALS, "balanced"), values))
-            rows.append(
-                {"network": one.labels[0], "removed": name_of(sectors), "removed_mass": mass}
-                | values
-            )
-    return pd.DataFrame(rows)
+            rows.append((one.labels[0], name_of(sectors), mass, *values))
+    names = "network", "removed", "removed_mass", "schur", *RIVALS, "balanced"
+    return pd.DataFrame(rows, columns=names)
 
 
 def coordinates(W, form: SchurForm) -> list[dict]:
@@ -195,19 +192,17 @@ def coordinates(W, form: SchurForm) -> list[dict]:
     for way, (basis, parts, change) in ways.items():
         left = {"eigenvalues kept": _kept(values, np.linalg.eigvals(W - change))}
         left |= {"singular values kept": _kept(sizes, np.linalg.svd(W - change, compute_uv=False))}
-        sizes_of = {
-            "condition number of the basis": float(np.linalg.cond(basis)),
-            "Σ‖part‖² / ‖W‖²": parts,
-        }
-        rows.append({"coordinates": way, "mass": mass, **sizes_of, **left})
+        row = {"coordinates": way, "mass": mass}
+        row |= {"condition number of the basis": float(np.linalg.cond(basis))}
+        rows.append(row | {"Σ‖part‖² / ‖W‖²": parts} | left)
     return rows
 
 
-def _kept(before, after) -> int:
+def _kept(before, after):
     return int((np.abs(before[:, None] - after).min(axis=1) < 1e-6 * np.abs(before).max()).sum())
 
 
-def _share(change, part, target) -> float:
+def _share(change, part, target):
     """The s in [0, 1] with ‖change + s part‖ = target: the root of a quadratic."""
     a, b, c = (part**2).sum(), 2 * (change * part).sum(), (change**2).sum() - target**2
     if a == 0:
@@ -215,13 +210,13 @@ def _share(change, part, target) -> float:
     return float(np.clip((-b + np.sqrt(max(b * b - 4 * a * c, 0.0))) / (2 * a), 0, 1))
 
 
-def _singular_parts(W_rec) -> Iterator[np.ndarray]:
+def _singular_parts(W_rec):
     U, sizes, Vh = np.linalg.svd(W_rec)
     for k in reversed(range(len(sizes))):
         yield sizes[k] * np.outer(U[:, k], Vh[k])
 
 
-def _eigenmodes(W_rec) -> Iterator[np.ndarray]:
+def _eigenmodes(W_rec):
     values, right = np.linalg.eig(W_rec)
     if np.linalg.cond(right) > 1e12:
         raise InputError(
@@ -235,7 +230,7 @@ def _eigenmodes(W_rec) -> Iterator[np.ndarray]:
             yield mode.real * (2 if values[k].imag > 0 else 1)
 
 
-def _entries(W_rec, target) -> Iterator[np.ndarray]:
+def _entries(W_rec, target):
     """The smallest entries that surely fit at once, then one at a time: parts of disjoint support
     add up in squares.
     """

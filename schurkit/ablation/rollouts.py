@@ -5,7 +5,6 @@ readout that was fitted again, another question.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -14,6 +13,7 @@ import numpy as np
 
 from schurkit.checks import InputError, one_network, shared_trials
 from schurkit.engine import available_threads, choose, rollout
+from schurkit.engine.base import side_by_side
 from schurkit.engine.numpy import one_blas_thread
 from schurkit.metrics import Metric
 from schurkit.metrics import metric as named
@@ -85,7 +85,12 @@ def _runner(network, trials, metric, engine, dtype):
             8 * available_threads(), OUTPUT_BYTES // (dtype.itemsize * network.hidden_size**2)
         )
         variants = Variants(network, trials, dtype)
-        return partial(_side_by_side, variants, metric), max(1, most)
+
+        def values(matrices):
+            with one_blas_thread():
+                return side_by_side(partial(variants.value, metric), matrices)
+
+        return values, max(1, most)
 
     def outputs(W_rec):
         if not rnn:
@@ -94,16 +99,6 @@ def _runner(network, trials, metric, engine, dtype):
 
     held = OUTPUT_BYTES // (dtype.itemsize * trials.targets.size)
     return lambda W_rec: [*metric.measure(outputs(np.stack(W_rec)), trials)], max(1, held)
-
-
-def _side_by_side(variants, metric, matrices):
-    """Values of matrices, on as many threads as there are processors."""
-    one, threads = partial(variants.value, metric), min(available_threads(), len(matrices))
-    with one_blas_thread():
-        if threads < 2:
-            return list(map(one, matrices))
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(one, matrices))
 
 
 def switched(network: RNN, change: np.ndarray, when, trials: Trials) -> np.ndarray:

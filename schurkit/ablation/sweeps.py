@@ -44,20 +44,15 @@ def threshold_sweep(
     Profile by threshold.
     """
     forms = forms_of(networks, forms)
-    known: dict[tuple, Profile] = {}
+    known = {}
 
     def one(position, level):
         cut = forms[position].with_threshold(float(level))
-        if (position, cut.n_leading) not in known:
-            asked = {
-                "metric": metric,
-                "forms": [cut],
-                "subsets": subsets,
-                "controls": (),
-                "engine": engine,
-            }
-            known[position, cut.n_leading] = ablation_profile(networks[position], trials, **asked)
-        return known[position, cut.n_leading]
+        key, asked = (position, cut.n_leading), {"metric": metric, "subsets": subsets}
+        if key not in known:
+            asked |= {"forms": [cut], "controls": (), "engine": engine}
+            known[key] = ablation_profile(networks[position], trials, **asked)
+        return known[key]
 
     return {
         float(level): Profile.stack([one(position, level) for position in range(len(networks))])
@@ -123,8 +118,6 @@ def order_sweep(
             "removed": name,
             "n": int(held.sum()),
             "by modulus": by_modulus[name].cost[held].mean() if held.any() else np.nan,
-        }
-        row |= {
             "over random orders": costs.mean() if held.any() else np.nan,
             "spread, mean": spread.mean(),
             "spread, largest": spread.max(),
@@ -168,21 +161,15 @@ def dose_sweep(
         for sectors in subsets:
             delta = removal(form, sectors)
             for kind in ("removal", *controls) if delta.any() else ():
-                full = (
-                    [delta]
-                    if kind == "removal"
-                    else drawn_changes(form, sectors, kind, draws, seed)
-                )
+                full = [delta]
+                if kind != "removal":
+                    full = drawn_changes(form, sectors, kind, draws, seed)
                 changes = (-dose * change for change in map(form.weights, full) for dose in doses)
-                values = (
-                    measure(one, changes, trials, metric, engine=engine)
-                    .reshape(-1, len(doses))
-                    .mean(axis=0)
-                )
+                values = measure(one, changes, trials, metric, engine=engine)
+                means = values.reshape(-1, len(doses)).mean(axis=0)
                 mass, about = form.removed_mass(delta), (one.labels[0], name_of(sectors), kind)
-                rows += [
-                    (*about, dose, abs(dose) * mass, value) for dose, value in zip(doses, values)
-                ]
+                each = zip(doses, means)
+                rows += [(*about, dose, abs(dose) * mass, mean) for dose, mean in each]
     return pd.DataFrame(
         rows, columns=["network", "removed", "kind", "dose", "removed_mass", "value"]
     )

@@ -10,7 +10,6 @@ piece. Trials come in blocks, and a measure that is a sum over trials is summed 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -63,7 +62,7 @@ class Variants:
             return values if values is None else self.dtype.type(values)
         return np.reshape(values, (-1, 1)).astype(self.dtype)
 
-    def _blocks(self, size: int) -> Iterator[Block]:
+    def _blocks(self, size):
         trials = self.trials
         starts = self.network.h0 if trials.h0 is None else trials.h0
         starts = np.broadcast_to(starts, (len(trials), self.network.hidden_size))
@@ -105,7 +104,7 @@ class Variants:
             step[:hidden] *= self.leak
         return step
 
-    def _outputs(self, step, block: Block) -> Iterator[tuple[slice, np.ndarray]]:
+    def _outputs(self, step, block):
         """Some steps of a block after the others, and their outputs (1, trials, steps, output)."""
         hidden, (_, trials, steps, output) = self.network.hidden_size, block.targets.shape
         columns = np.zeros((step.shape[1], trials), self.dtype)

@@ -12,7 +12,14 @@ from __future__ import annotations
 import numpy as np
 
 from schurkit import random
-from schurkit.checks import InputError, integer, one_network, real_array, shared_trials
+from schurkit.checks import (
+    InputError,
+    integer,
+    one_network,
+    real_array,
+    shared_trials,
+    suited_trials,
+)
 from schurkit.engine import rollout
 from schurkit.engine.adjoints import output_adjoints
 from schurkit.rnn import RNN, Trials
@@ -164,7 +171,7 @@ def readout_adjoint(rnn: RNN, trials: Trials, *, signals: int = 8, seed: int = 0
         network that diverges.
     """
     one_network(rnn, "readout_adjoint")
-    shared_trials(trials, "readout_adjoint")
+    suited_trials(trials, rnn, "readout_adjoint")
     signals = integer(signals, "signals", at_least=1)
     if not trials.total_variance > 0:
         raise InputError(
@@ -173,11 +180,6 @@ def readout_adjoint(rnn: RNN, trials: Trials, *, signals: int = 8, seed: int = 0
     counted, steps = trials.counted.T[..., None], trials.targets.shape[1]
     first = int(np.argmax(counted.any(axis=(1, 2))))
     shape = (1, steps - first, len(trials), rnn.output_size)
-    if trials.targets.shape[2] != rnn.output_size:
-        raise InputError(
-            f"targets must have {rnn.output_size} outputs to fit the network; got "
-            f"{trials.targets.shape[2]}."
-        )
     rnn = rnn.astype(np.float64)
     total = np.zeros((rnn.hidden_size, rnn.hidden_size))
     with output_adjoints(rnn, trials) as network:

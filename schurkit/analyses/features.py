@@ -170,13 +170,13 @@ def kernel_alignment(
     ]
 
 
-def _exact(label, before, after, entries) -> KernelAlignment:
+def _exact(label, before, after, entries):
     norms = [float(np.linalg.norm(K)) for K in (before, after)]
     alignment = _ratio((before * after).sum(), *norms)
     return KernelAlignment(label, alignment, 0.0, *norms, entries, None)
 
 
-def _estimated(label, before, after, entries) -> KernelAlignment:
+def _estimated(label, before, after, entries):
     """From z_iᵀ K z_j of all pairs of probes: sums over pairs, and what is left of them without
     each probe in turn.
     """
@@ -194,7 +194,7 @@ def _estimated(label, before, after, entries) -> KernelAlignment:
     return KernelAlignment(label, alignment, error, *norms, entries, m)
 
 
-def _ratio(product, *norms) -> float:
+def _ratio(product, *norms):
     size = norms[0] * norms[1]
     return float(product / size) if size > 0 else float("nan")
 
@@ -234,7 +234,7 @@ def _derivatives(rnn, trials, entries, probes, factors, seed, engine):
         yield np.concatenate(parts, axis=1)
 
 
-def _factors(multipliers) -> dict[str, float]:
+def _factors(multipliers):
     factors = dict(multipliers or {})
     for name in factors:
         one_of(name, "multipliers", ARRAYS[:5])

@@ -10,7 +10,8 @@ import numpy as np
 import scipy.optimize
 
 from schurkit import random
-from schurkit.ablation import Profile, drawn_changes, removal
+from schurkit.ablation import SINGLE, Profile
+from schurkit.ablation.profile import profile_of
 from schurkit.checks import integer
 from schurkit.metrics import Metric
 from schurkit.schur import SECTORS, SchurForm
@@ -96,32 +97,17 @@ def growth_profile(
     """
     metric = Metric("log₁₀ growth", None, "lower")
 
-    def grown(form, change):
-        return float(np.log10(powers((form.T - change) / form.radius, steps).max()))
-
     def one(form, seed, label):
-        cuts = [removal(form, (name,)) for name in SECTORS]
-        intact = grown(form, np.zeros_like(form.T))
-        drawn = {kind: np.full((1, len(SECTORS), draws), np.nan) for kind in controls}
-        for kind in controls:
-            for k in (k for k, cut in enumerate(cuts) if cut.any()):
-                changes = drawn_changes(form, SECTORS[k : k + 1], kind, draws, seed)
-                drawn[kind][0, k] = [grown(form, change) - intact for change in changes]
-        return Profile(
-            (label,),
-            SECTORS,
-            metric,
-            None,
-            np.array([intact]),
-            np.array([[grown(form, cut) - intact for cut in cuts]]),
-            drawn,
-            np.array([[form.removed_mass(cut) for cut in cuts]]),
-            np.array([form.n_leading]),
-            np.array([form.radius]),
-        )
+        step, leak = form.Q @ form.T @ form.Q.T, np.reshape(form.leak, (-1, 1))
+
+        def run(changes, dtype=None):
+            grown = (powers((step + leak * change) / form.radius, steps) for change in changes)
+            return np.array([np.log10(each.max()) for each in grown])
+
+        return profile_of(form, (label,), SINGLE, metric, None, controls, draws, seed, run)
 
     return Profile.stack([one(*each) for each in zip(forms, seeds, labels)])
 
 
-def _above(form: SchurForm) -> np.ndarray:
+def _above(form):
     return sum(form.sector_mask(name) for name in SECTORS)

@@ -16,6 +16,7 @@ import numpy as np
 
 from schurkit import random
 from schurkit.ablation import SUBSETS, removal
+from schurkit.ablation.changes import named_removals
 from schurkit.ablation.couplings import exact_effects
 from schurkit.checks import integer, one_of
 from schurkit.engine import rollout
@@ -23,7 +24,6 @@ from schurkit.rnn import RNN, Trials
 from schurkit.schur import SECTORS, SchurForm
 
 from .prediction import Score, compare_models, predictors
-from .subspace import removals_of
 
 CONTROL_KINDS = ("permuted", "random pair")
 
@@ -59,7 +59,7 @@ def control_deltas(
     seed = integer(seed, "seed", at_least=0)
     masks, pairs = [form.sector_mask(name) for name in SECTORS], form.couplings()
     changes = []
-    for k, delta_T in enumerate(removals_of(form, deltas)):
+    for k, (delta_T, _) in enumerate(named_removals(form, deltas)):
         change = np.zeros_like(form.T)
         if kind == "permuted":
             for name, mask in zip(SECTORS, masks):

@@ -20,14 +20,20 @@ from itertools import compress
 
 import numpy as np
 
-from schurkit.ablation import name_of
+from schurkit.ablation import check_form, name_of
+from schurkit.ablation.changes import named_removals
 from schurkit.checks import InputError, read_only
 from schurkit.intervals import Interval, ratio
 from schurkit.rnn import RNN, Trials
 from schurkit.schur import SECTORS, SchurForm
 
-from .activity import driving_activity, readout_adjoint, second_moment, weighted
-from .subspace import named_removals
+from .activity import (
+    activity_weighted_mass,
+    driving_activity,
+    readout_adjoint,
+    second_moment,
+    weighted,
+)
 
 MODELS = {
     "Schur mass and sector": ("removed_mass", "sector"),
@@ -97,12 +103,13 @@ def predictors(
     >>> row.sector, round(row.removed_mass, 3), row.adjoint_mass > 0
     ('CR', 0.362, True)
     """
-    removals = named_removals(form, rnn, deltas)
-    moment = second_moment(form, driving_activity(rnn, trials))
+    check_form(rnn, form)
+    removals = named_removals(form, deltas)
+    driving = driving_activity(rnn, trials)
+    moment = second_moment(form, driving)
     adjoint = form.Q.T @ readout_adjoint(rnn, trials, signals=signals, seed=seed) @ form.Q
-    size, whole = len(trials) * trials.targets.shape[1], np.sqrt(weighted(form.T, moment))
-    if not whole > 0:
-        raise InputError("the activity-weighted mass is undefined: T Qᵀ r is zero on these trials.")
+    size = len(trials) * trials.targets.shape[1]
+    carried = activity_weighted_mass(form, [delta_T for delta_T, _ in removals], driving)
     masks = {name: form.sector_mask(name) for name in SECTORS}
     couplings = np.any(list(masks.values()), axis=0)
 
@@ -117,10 +124,10 @@ def predictors(
             label,
             sector(delta_T),
             form.removed_mass(delta_T),
-            float(np.sqrt(weighted(delta_T, moment)) / whole),
+            float(mass),
             float(np.sqrt(size * weighted(delta_T, moment, adjoint))),
         )
-        for delta_T, label in removals
+        for (delta_T, label), mass in zip(removals, carried)
     ]
 
 
@@ -289,7 +296,7 @@ def _roles(fit_on, count):
     return fitted, ~fitted
 
 
-def _values(table, name, what) -> list:
+def _values(table, name, what):
     """The column of that name, or the given values themselves."""
     if isinstance(name, str) and name not in table:
         raise InputError(f"the rows have no column {name!r}.")
@@ -301,7 +308,7 @@ def _values(table, name, what) -> list:
     return values
 
 
-def _column(table, name, what) -> np.ndarray:
+def _column(table, name, what):
     """Text as it is; numbers as float64, None as NaN."""
     values = _values(table, name, what)
     is_effect = what == "the effect"
@@ -315,16 +322,13 @@ def _column(table, name, what) -> np.ndarray:
         ) from None
 
 
-def _why_undefined(columns) -> np.ndarray:
+def _why_undefined(columns):
     """For each row the first reason why a logarithm does not exist, else ""."""
     why = np.full(len(columns["the effect"]), "", dtype=object)
     for name, column in columns.items():
         if column.dtype != object:
-            for reason, applies in (
-                ("not finite", ~np.isfinite(column)),
-                ("negative", column < 0),
-                ("zero", column == 0),
-            ):
+            cases = ("not finite", ~np.isfinite(column)), ("negative", column < 0)
+            for reason, applies in (*cases, ("zero", column == 0)):
                 why[applies & (why == "")] = f"{name} is {reason}"
     return why
 

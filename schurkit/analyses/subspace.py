@@ -6,14 +6,15 @@ avoids what the task uses?
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from schurkit import random
-from schurkit.ablation import check_form, name_of, removal
+from schurkit.ablation import check_form
+from schurkit.ablation.changes import named_removals
 from schurkit.checks import InputError, integer, number, read_only, real_array
 from schurkit.rnn import RNN, Trials
 from schurkit.schur import SchurForm
@@ -293,7 +294,7 @@ def angle_rows(
     return rows
 
 
-def _spans(rnn, trials, share) -> dict[str, np.ndarray]:
+def _spans(rnn, trials, share):
     """Columns that span what one network uses: its activity, its readout and its input."""
     spans = {
         "activity": activity_basis(driving_activity(rnn, trials), share=share).basis,
@@ -303,19 +304,20 @@ def _spans(rnn, trials, share) -> dict[str, np.ndarray]:
     return {name: span for name, span in spans.items() if span.size}
 
 
-def _changes(form, rnn, deltas) -> Iterator[tuple[np.ndarray, Hashable]]:
+def _changes(form, rnn, deltas):
     """Each removal that is not zero, in raw coordinates, and its label."""
-    for delta_T, label in named_removals(form, rnn, deltas):
+    check_form(rnn, form)
+    for delta_T, label in named_removals(form, deltas):
         if delta_T.any():
             yield form.weights(delta_T), label
 
 
-def _degrees(A, B) -> float:
+def _degrees(A, B):
     return float(np.degrees(principal_angles(A, B)).mean())
 
 
 @lru_cache(maxsize=4096)
-def _random_angle(hidden: int, one: int, two: int, draws: int) -> float:
+def _random_angle(hidden, one, two, draws):
     """Mean principal angle between random subspaces of given dimensions."""
 
     def drawn(k, size):
@@ -323,27 +325,3 @@ def _random_angle(hidden: int, one: int, two: int, draws: int) -> float:
 
     angles = [_degrees(drawn(2 * k, one), drawn(2 * k + 1, two)) for k in range(draws)]
     return float(np.mean(angles))
-
-
-def removals_of(form: SchurForm, deltas: Sequence) -> list[np.ndarray]:
-    """Each removal as ΔT (hidden, hidden): a tuple of sector names, or ΔT itself."""
-    deltas = list(deltas)
-    if not deltas:
-        raise InputError("expected at least one removal, ΔT or a tuple of sector names; got none.")
-    return [removal(form, delta) if _is_named(delta) else form._change(delta) for delta in deltas]
-
-
-def named_removals(
-    form: SchurForm, rnn: RNN, deltas: Sequence
-) -> list[tuple[np.ndarray, Hashable]]:
-    """`removals_of` the form of a network, each with its label: the sectors, or the position of a
-    ΔT.
-    """
-    check_form(rnn, form)
-    deltas = list(deltas)
-    labels = [name_of(delta) if _is_named(delta) else i for i, delta in enumerate(deltas)]
-    return list(zip(removals_of(form, deltas), labels))
-
-
-def _is_named(delta) -> bool:
-    return isinstance(delta, (tuple, list)) and all(isinstance(name, str) for name in delta)

@@ -1,5 +1,4 @@
-"""One network over time: the limit cycle that it settles on at a constant input, and the linearised
-map along trajectories.
+"""One network over time: the limit cycle that it settles on at a constant input.
 
 Everything is computed in float64, with the map of states of `schurkit.analyses.dynamics`.
 """
@@ -10,16 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schurkit.checks import InputError, integer, number, one_network, read_only, real_array
-from schurkit.engine import rollout
-from schurkit.rnn import RNN, Trials
+from schurkit.checks import integer, number, read_only, real_array
+from schurkit.rnn import RNN
 
 from .dynamics import StateMap, by_modulus
 
 _LOCKED = 1e-6
 _EXPLAINED = 0.99
 _PERIODS = 8
-_JACOBIAN_BYTES = 2**31
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -208,120 +205,3 @@ def _returns(net, states, amplitude, period):
         across = np.delete(multipliers, np.abs(multipliers - 1).argmin())
     contraction = float(np.abs(across).max() ** (period / times[best])) if len(across) else None
     return int(times[best]), float(errors[best]), read_only(multipliers), contraction
-
-
-# ------------------------------------------------------------------------------ along trajectories
-@dataclass(frozen=True, eq=False, repr=False)
-class Linearisation:
-    """The linearised map along trajectories of one network; made by `linearise_along`.
-
-    jacobians : (trials, time, hidden, hidden); that of step t takes a change of the state before
-        the step to one after it. None if not kept.
-    products : (trials, hidden, hidden), J_T ⋯ J_2 J_1: what a change of the start becomes at the
-        end.
-    growth : (trials, hidden) finite-time growth rates per step, ln σ / time for the singular values
-        σ of the product, largest first; −inf where σ is 0 or below the rounding of the largest
-        (hidden · 2.2e-16 of it).
-    """
-
-    jacobians: np.ndarray | None
-    products: np.ndarray
-    growth: np.ndarray
-
-    def __repr__(self) -> str:
-        return (
-            f"Linearisation({len(self.products)} trials, largest growth per step "
-            f"{self.growth[:, 0].max():.4g})"
-        )
-
-
-def linearise_along(
-    rnn: RNN, inputs, *, states=None, autonomous: int | None = None, jacobians: bool = True
-) -> Linearisation:
-    """Jacobians of every step along trajectories, their product, and how much small changes of the
-    start grow.
-
-    Parameters
-    ----------
-    rnn : a stack of one.
-    inputs : `Trials`, or (trials, time, input).
-    states : (trials, time, hidden) after each step, as ``Rollout.states[0]``; by default the
-        network is run, in float64.
-    autonomous : steps to run on with zero input; for `Trials` by default as many as the targets ask
-        for, else 0.
-    jacobians : keep them all (trials · time · hidden² numbers, at most 2 GiB).
-
-    Returns
-    -------
-    Linearisation.
-
-    Raises
-    ------
-    InputError : more than one network, shapes that do not fit, a network that diverges, or too many
-        Jacobians to keep.
-
-    Examples
-    --------
-    >>> rnn = RNN([[1.0]], [[0.5]], [[1.0]], activation="relu")
-    >>> linearise_along(rnn, [[[1.0], [1.0], [1.0]]]).products.round(12).tolist()
-    [[[0.125]]]
-    """
-    rnn, start = rnn.astype("float64"), rnn.h0[:, None]
-    asked = inputs
-    if isinstance(inputs, Trials):
-        autonomous = inputs.autonomous if autonomous is None else autonomous
-        start, inputs = inputs.starts(rnn), inputs.inputs
-    inputs = real_array(inputs, "inputs", ("trials", "time", "input"), dtype=np.float64)
-    after = _states_along(rnn, inputs, states, autonomous, asked)
-    trials, time, hidden = after.shape
-    memory = after.size * hidden * 8
-    if jacobians and memory > _JACOBIAN_BYTES:
-        raise InputError(
-            f"linearise_along would keep {memory / 2**30:.1f} GiB of Jacobians; "
-            "pass fewer trials, or jacobians=False."
-        )
-    every = np.empty((trials, time, hidden, hidden)) if jacobians else None
-    product, logs = np.repeat(np.eye(hidden)[None], trials, axis=0), np.zeros(trials)
-    before = np.broadcast_to(start[0], (trials, hidden)).astype(np.float64)
-    for t in range(time):
-        net = StateMap(rnn, inputs[:, t] if t < inputs.shape[1] else None, "linearise_along")
-        derivative = net.jacobian(before)
-        if every is not None:
-            every[:, t] = derivative
-        product = derivative @ product
-        size = np.linalg.norm(product, axis=(1, 2))
-        size[size == 0] = 1.0  # every change has died out: the product stays zero
-        product /= size[:, None, None]
-        logs += np.log(size)
-        before = after[:, t]
-    sigma = np.linalg.svd(product, compute_uv=False)
-    sigma[sigma <= hidden * np.finfo(np.float64).eps * sigma[:, :1]] = 0.0
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        growth = (np.log(sigma) + logs[:, None]) / time
-        products = product * np.exp(logs)[:, None, None]
-    every = None if every is None else read_only(every)
-    return Linearisation(every, read_only(products), read_only(growth))
-
-
-def _states_along(rnn, inputs, states, autonomous, asked):
-    autonomous = integer(0 if autonomous is None else autonomous, "autonomous", at_least=0)
-    one_network(rnn, "linearise_along")
-    shape = (inputs.shape[0], inputs.shape[1] + autonomous, rnn.hidden_size)
-    if 0 in shape:
-        raise InputError(
-            "linearise_along needs at least one trial of one step; got inputs of shape "
-            f"{inputs.shape}."
-        )
-    if states is None:
-        states = rollout(rnn, asked, autonomous=autonomous, states=True, dtype="float64").states[0]
-        if not np.isfinite(states).all():
-            raise InputError(
-                "linearise_along cannot follow this network: its states diverge on these inputs."
-            )
-    states = real_array(states, "states", ("trials", "time", "hidden"), dtype=np.float64)
-    if states.shape != shape:
-        raise InputError(
-            f"states must have shape {shape} (trials, time, hidden) to fit the inputs; got "
-            f"{states.shape}."
-        )
-    return states

@@ -54,7 +54,7 @@ def choose(name: str = "auto", *, dtype=None) -> Engine:
     return TorchEngine(wanted_device())
 
 
-def _numba_engine() -> Engine:
+def _numba_engine():
     try:
         from .compiled.rollouts import NumbaEngine
     except Exception as error:  # not installed, or unable to compile for this processor
@@ -66,7 +66,7 @@ def _numba_engine() -> Engine:
     return NumbaEngine()
 
 
-def _numba_works() -> bool:
+def _numba_works():
     """Whether the numba engine can be used; says so once if numba is there and it cannot."""
     if importlib.util.find_spec("numba") is None:
         return False

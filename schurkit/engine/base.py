@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -256,3 +257,12 @@ def available_threads() -> int:
     return (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     )
+
+
+def side_by_side(run, jobs) -> list:
+    """run(job) of every job, on as many threads as there are to use."""
+    threads = min(available_threads(), len(jobs))
+    if threads < 2:
+        return list(map(run, jobs))
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(run, jobs))

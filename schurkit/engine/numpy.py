@@ -8,7 +8,6 @@ over all steps, are one product each.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -16,14 +15,14 @@ from threadpoolctl import ThreadpoolController
 
 from schurkit.rnn.activations import ACTIVATE, SLOPE
 
-from .base import Rule, Spec, Weights, available_threads
+from .base import Spec, Weights, available_threads, side_by_side
 
 NETWORKS_A_CHUNK = 8
 TRIALS_A_BLOCK = 64
 
 
 @lru_cache(maxsize=1)
-def _controller() -> ThreadpoolController:
+def _controller():
     return ThreadpoolController()
 
 
@@ -45,13 +44,13 @@ class NumpyEngine:
     def workers_at_once(self) -> int:
         return available_threads()
 
-    def worker(self, spec: Spec, loss: str = "mse") -> NumpyWorker:
+    def worker(self, spec, loss="mse"):
         return NumpyWorker(spec, loss)
 
-    def trainer(self, parameters: Weights, spec: Spec, rule: Rule, loss: str = "mse") -> None:
+    def trainer(self, parameters, spec, rule, loss="mse"):
         return None
 
-    def rollout(self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool):
+    def rollout(self, weights, spec, inputs, autonomous, states):
         networks, hidden = weights["W_rec"].shape[:2]
         trials, steps = inputs.shape[-3], inputs.shape[-2] + autonomous
         dtype = weights["W_rec"].dtype
@@ -68,17 +67,12 @@ class NumpyEngine:
             with np.errstate(over="ignore", invalid="ignore"):
                 _roll_block(weights, spec, inputs, drives, job, outputs, activity)
 
-        threads = min(available_threads(), len(jobs))
-        with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
-            if threads < 2:
-                list(map(run, jobs))
-            else:
-                with ThreadPoolExecutor(threads) as pool:
-                    list(pool.map(run, jobs))
+        with one_blas_thread():
+            side_by_side(run, jobs)
         return outputs, activity
 
 
-def _shared_drives(weights: Weights, inputs):
+def _shared_drives(weights, inputs):
     """The input drive (time, trials, hidden) where all networks share inputs, W_in and b_rec
     (variants of one network).
     """
@@ -117,7 +111,7 @@ def _roll_block(weights, spec, inputs, drives, job, outputs, activity):
             activity[nets, block, t] = state
 
 
-def _start(h0, nets, block, trials: int):
+def _start(h0, nets, block, trials):
     """(networks, trials, hidden) of h0 with or without a trials axis."""
     if h0.ndim == 2:
         return np.repeat(h0[nets, None], trials, axis=1)
@@ -131,7 +125,7 @@ class _Equation:
     reads_rate : whether W_out multiplies what W_rec does.
     """
 
-    def __init__(self, weights: Weights, spec: Spec, nets=slice(None)):
+    def __init__(self, weights, spec, nets=slice(None)):
         psi = spec.psi or spec.activation
         self.activate, self.slope = ACTIVATE[spec.activation], SLOPE[spec.activation]
         self.psi, self.psi_slope = ACTIVATE[psi], SLOPE[psi]
@@ -171,20 +165,24 @@ def _steps(*arrays):
     return list(zip(*(array.swapaxes(0, 1) for array in arrays)))
 
 
+class Space(dict):
+    """Work space that is kept: called with a name, a shape and a dtype."""
+
+    def __call__(self, *key) -> np.ndarray:
+        return self[key]
+
+    def __missing__(self, key):
+        self[key] = np.empty(*key[1:])
+        return self[key]
+
+
 class NumpyWorker:
     """Gradients of the loss of one chunk; see `schurkit.engine.base.Worker`. Takes any dtype."""
 
     def __init__(self, spec: Spec, loss: str = "mse"):
-        self.spec, self.loss = spec, loss
-        self._space: dict[tuple, np.ndarray] = {}
+        self.spec, self.loss, self._buffer = spec, loss, Space()
 
-    def _buffer(self, name: str, shape: tuple[int, ...], dtype) -> np.ndarray:
-        key = name, shape, dtype
-        if key not in self._space:
-            self._space[key] = np.empty(shape, dtype)
-        return self._space[key]
-
-    def gradients(self, weights: Weights, inputs, targets, mask):
+    def gradients(self, weights, inputs, targets, mask):
         self.spec.check_trainable(weights)
         dtype = weights["W_rec"].dtype
         x = np.ascontiguousarray(inputs.transpose(0, 2, 1, 3), dtype)

@@ -29,7 +29,7 @@ class Batches:
 
     def __init__(self, task, trials: int | None):
         self.task, self.trials = task, trials
-        self._whole: tuple = ((), None)
+        self._whole = ((), None)
 
     def draw(self, seeds: Sequence[int], step: int):
         """Inputs, targets and mask of one step, one network a seed."""
@@ -57,7 +57,7 @@ class Stack:
         self.values, self.previous, self.derive = values, previous, derive
         self.rows = list(range(len(next(iter(values.values())))))  # the network in each row
         self._all = values, previous, *moments
-        self._gone: dict[int, Weights] = {}
+        self._gone = {}
 
     def keep(self, networks: Sequence[int]) -> None:
         """Go on with these networks alone, in this order."""
@@ -87,6 +87,6 @@ class Stack:
         return now if finite else before
 
 
-def _on_host(array) -> np.ndarray:
+def _on_host(array):
     """A copy in NumPy of an array of either kind."""
     return array.copy() if isinstance(array, np.ndarray) else array.cpu().numpy().copy()

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from schurkit.rnn.activations import ACTIVATE, SLOPE
+
 from .base import Weights
+from .numpy import Space
 
 PAIRS_A_BLOCK = 512
 """Pairs whose hidden states and outputs stay in the second cache."""
@@ -55,29 +58,21 @@ class TableWorker:
     """
 
     def __init__(self, activation: str, loss: str):
-        self.relu, self.entropy = activation == "relu", loss == "cross_entropy"
-        self._space: dict[tuple, np.ndarray] = {}
-
-    def _buffer(self, name, shape, dtype) -> np.ndarray:
-        if (name, shape, dtype) not in self._space:
-            self._space[name, shape, dtype] = np.empty(shape, dtype)
-        return self._space[name, shape, dtype]
+        self._activate, self._slope = ACTIVATE[activation], SLOPE[activation]
+        self.entropy, self._buffer = loss == "cross_entropy", Space()
 
     def gradients(self, weights: Weights, sets: list[TokenPairs]) -> tuple[np.ndarray, Weights]:
         """weights : W_in, W_rec, W_out. sets : one training set a network. Returns losses
         (networks,) and gradients by name.
         """
-        found = [
-            self._one(*(weights[name][i] for name in ("W_in", "W_rec", "W_out")), pairs)
-            for i, pairs in enumerate(sets)
-        ]
-        losses, *gradients = zip(*found)
-        by_name = dict(zip(("W_in", "W_rec", "W_out"), map(np.stack, gradients)))
+        names = "W_in", "W_rec", "W_out"
+        losses, *gradients = zip(*map(self._one, *(weights[name] for name in names), sets))
+        by_name = dict(zip(names, map(np.stack, gradients)))
         return np.array(losses), {name: by_name[name] for name in weights}
 
     def _one(self, W_in, W_rec, W_out, pairs):
         X = np.ascontiguousarray(W_in.T)
-        F = self._activate(X, np.empty_like(X))
+        F = self._activate(X)
         A = F @ W_rec.T
         H = self._buffer("H", (len(pairs), X.shape[1]), X.dtype)
         W_outT, d_out, loss = np.ascontiguousarray(W_out.T), np.zeros_like(W_out), 0.0
@@ -88,32 +83,17 @@ class TableWorker:
             loss += self._error(y, pairs.target[block], len(pairs))
             d_out += y.T @ h
             back = np.matmul(y, W_out, out=self._buffer("back", h.shape, X.dtype))
-            self._times_slope(back, h, out=h)  # the hidden states are not needed again
+            np.multiply(back, self._slope(h), out=h)  # the hidden states are not needed again
         d_A, d_X = pairs.of_first @ H, pairs.of_second @ H
         d_F = d_A @ W_rec
-        d_X += self._times_slope(d_F, F, out=d_F)
+        d_X += d_F * self._slope(F)
         return loss, d_X.T, d_A.T @ F, d_out
 
     def _hidden(self, A, X, pairs, block, out):
         np.take(A, pairs.first[block], axis=0, out=out)
-        second = np.take(
-            X,
-            pairs.second[block],
-            axis=0,
-            out=self._buffer("second", out.shape, out.dtype),
-            mode="clip",
-        )
-        out += second
+        second = self._buffer("second", out.shape, out.dtype)
+        out += np.take(X, pairs.second[block], axis=0, out=second, mode="clip")
         return self._activate(out, out)
-
-    def _activate(self, x, out):
-        return np.maximum(x, 0, out=out) if self.relu else np.tanh(x, out=out)
-
-    def _times_slope(self, d, fired, out):
-        """out = d φ′, with φ′ written in terms of the rate φ; `out` may be either."""
-        if self.relu:
-            return np.multiply(d, fired > 0, out=out)
-        return np.multiply(d, 1 - fired * fired, out=out)
 
     def _error(self, y, target, count):
         """Turn outputs into dLoss/dOutput; returns their part of the loss."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -152,12 +152,10 @@ class TorchEngine:
         activity = trials * (steps + 1) * (10 * hidden + 4 * channels + 8 * outputs)
         return max(1, memory(self.device) // (4 * (state + activity)))
 
-    def worker(self, spec: Spec, loss: str = "mse") -> TorchWorker:
+    def worker(self, spec, loss="mse"):
         return TorchWorker(self, spec, self.loss or LOSSES[loss])
 
-    def trainer(
-        self, parameters: Weights, spec: Spec, rule: Rule, loss: str = "mse"
-    ) -> TorchTrainer | None:
+    def trainer(self, parameters, spec, rule, loss="mse"):
         """None with a nuclear norm, which is left to workers."""
         return None if rule.nuclear else TorchTrainer(self.worker(spec, loss), parameters, rule)
 
@@ -177,7 +175,7 @@ class TorchEngine:
             ) from None
 
     @torch.no_grad()
-    def rollout(self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool):
+    def rollout(self, weights, spec, inputs, autonomous, states):
         """So many networks at a time as there is memory for."""
         networks, hidden = weights["W_rec"].shape[:2]
         trials, steps = inputs.shape[-3], inputs.shape[-2] + autonomous
@@ -203,7 +201,7 @@ class TorchWorker:
     def __init__(self, engine: TorchEngine, spec: Spec, loss: Callable):
         self.engine, self.spec, self.loss = engine, spec, loss
 
-    def gradients(self, weights: Weights, inputs, targets, mask):
+    def gradients(self, weights, inputs, targets, mask):
         self.spec.check_trainable(weights)
         advice = "Use fewer networks or trials at once, or the CPU."
         with self.engine.computing("gradients", advice):
@@ -212,7 +210,7 @@ class TorchWorker:
             losses, gradients = self.on_device(tensors, *batch)
             return losses.cpu().numpy(), {name: g.cpu().numpy() for name, g in gradients.items()}
 
-    def upload(self, batch, dtype) -> list[torch.Tensor]:
+    def upload(self, batch, dtype):
         """Inputs, targets and mask as tensors."""
         return [self.engine.tensor(array, kind) for array, kind in zip(batch, (dtype, dtype, None))]
 
@@ -236,7 +234,7 @@ class TorchTrainer:
     def __init__(self, worker: TorchWorker, parameters: Weights, rule: Rule):
         worker.spec.check_trainable(parameters)
         self.worker, self.rule = worker, rule
-        self._uploaded: tuple = (None, None)
+        self._uploaded = (None, None)
         with self._computing(len(parameters["W_rec"])):
             values = {n: worker.engine.tensor(array) for n, array in parameters.items()}
             self.mean, self.square = (
@@ -244,27 +242,19 @@ class TorchTrainer:
             )
             self.stack = Stack(values, dict(values), self.mean, self.square)
 
-    def _computing(self, networks: int):
+    def _computing(self, networks):
         advice = "Train fewer networks at once, or smaller batches, or on the CPU."
         what = f"training {networks} networks side by side"
         return self.worker.engine.computing(what, advice)
 
-    def source(self, task, trials: int | None, seed: int, step: int) -> Batches:
+    def source(self, task, trials, seed, step):
         return Batches(task, trials)
 
-    def steps_a_call(self, source: Batches) -> int:
+    def steps_a_call(self, source):
         return STEPS_A_CALL
 
     @torch.no_grad()
-    def run(
-        self,
-        networks: Sequence[int],
-        seeds: Sequence[int],
-        source: Batches,
-        step: int,
-        count: int,
-        learning_rates: Sequence[float],
-    ):
+    def run(self, networks, seeds, source, step, count, learning_rates):
         with self._computing(len(networks)):
             self.stack.keep(networks)
             rates = self.worker.engine.tensor(learning_rates, torch.float64)
@@ -283,7 +273,7 @@ class TorchTrainer:
             self._uploaded = drawn, self.worker.upload(drawn, self.mean["W_rec"].dtype)
         return self._uploaded[1]
 
-    def _step(self, batch, step: int, rates, goes):
+    def _step(self, batch, step, rates, goes):
         """Step number 1, 2, … of `schurkit.engine.base.Rule` for the networks that go; returns
         losses, and who went.
         """
@@ -308,7 +298,7 @@ class TorchTrainer:
             P[name] = torch.where(moves, moved, p)
         return losses, goes
 
-    def weights(self, network: int) -> Weights:
+    def weights(self, network):
         return self.stack.weights(network)
 
 

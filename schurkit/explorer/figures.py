@@ -82,7 +82,7 @@ def rollout(view: View) -> bytes:
     return picture(6.6, 2.2 + 0.25 * shown, draw)
 
 
-def _outputs(view: View, ax) -> None:
+def _outputs(view, ax):
     shown = min(view.target.shape[1], MOST_OUTPUTS)
     apart = 2.4 * (float(np.abs(view.target).max()) or 1.0)
     time = np.arange(1, len(view.target) + 1)
@@ -117,7 +117,7 @@ def _outputs(view: View, ax) -> None:
         ax.set_ylabel("output")
 
 
-def _measures(view: View, ax) -> None:
+def _measures(view, ax):
     for place, drawn in enumerate(view.controls.values(), 2):
         draws = base.finite(drawn)
         scatter = (np.arange(len(draws)) * 0.618034 % 1 - 0.5) * 0.3

@@ -15,7 +15,7 @@ from schurkit.checks import InputError, integer
 from schurkit.schur import SECTORS
 
 from . import figures
-from .state import Explorer, Setting, View
+from .state import Explorer, Setting
 
 _WIDE = {"description_width": "9em"}
 _PICTURES = {  # how each picture is drawn, and what of a setting it depends on
@@ -25,7 +25,7 @@ _PICTURES = {  # how each picture is drawn, and what of a setting it depends on
 }
 
 
-def _row(*parts) -> widgets.HBox:
+def _row(*parts):
     return widgets.HBox(parts, layout=widgets.Layout(flex_flow="row wrap"))
 
 
@@ -46,8 +46,8 @@ class Panel(widgets.VBox):
     def __init__(self, explorer: Explorer, setting: Setting, listed: int = 24):
         self._explorer, self._quiet = explorer, False
         self._listed = integer(listed, "listed", at_least=0)
-        self.view: View = explorer.view(setting)
-        self._drawn: dict[str, object] = {}
+        self.view = explorer.view(setting)
+        self._drawn = {}
         self._make_widgets(setting)
         title = widgets.HTML("Remove single couplings (to ← from block, the largest first):")
         parts = [
@@ -70,7 +70,7 @@ class Panel(widgets.VBox):
         traitlets.link((self.threshold, "value"), (self.number, "value"))
         self.reset.on_click(self._reset)
 
-    def _make_widgets(self, setting: Setting) -> None:
+    def _make_widgets(self, setting):
         labels = [(str(label), k) for k, label in enumerate(self._explorer.rnn.labels)]
         last = len(self._explorer.trials) - 1
         self.network = widgets.Dropdown(
@@ -108,7 +108,7 @@ class Panel(widgets.VBox):
             for name in SECTORS
         }
         # boxes, not a list to select from: JupyterLab takes the arrow keys away from lists
-        self.couplings: dict[tuple[int, int], widgets.Checkbox] = {}
+        self.couplings = {}
         framed = widgets.Layout(
             max_height="9em",
             overflow="auto",
@@ -134,7 +134,7 @@ class Panel(widgets.VBox):
             trial=self.trial.value,
         )
 
-    def _changed(self, change) -> None:
+    def _changed(self, change):
         if self._quiet:
             return
         if change["owner"] is self.network:
@@ -150,12 +150,12 @@ class Panel(widgets.VBox):
             self._offer()
         self._show()
 
-    def _reset(self, _button) -> None:
+    def _reset(self, _button):
         self._untick({**self.remove, **self.couplings})
         self.view = self._explorer.view(self.setting)
         self._show()
 
-    def _untick(self, boxes: dict) -> None:
+    def _untick(self, boxes):
         """Untick boxes without answering for each."""
         self._quiet = True
         try:
@@ -164,7 +164,7 @@ class Panel(widgets.VBox):
         finally:
             self._quiet = False
 
-    def _offer(self) -> None:
+    def _offer(self):
         """A box for each of the largest couplings of the network; at another threshold the same
         boxes with their new sectors.
         """
@@ -182,7 +182,7 @@ class Panel(widgets.VBox):
         for pair, text in offered.items():
             self.couplings[pair].description = text
 
-    def _show(self) -> None:
+    def _show(self):
         """Every picture and the sentences, from the view."""
         said = " ".join(
             f"<span>{html.escape(sentence)}</span><br>" for sentence in self.view.sentences

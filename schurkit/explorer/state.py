@@ -22,7 +22,7 @@ from schurkit.ablation import (
     name_of,
 )
 from schurkit.ablation.changes import forms_of
-from schurkit.checks import InputError, integer, number, one_of
+from schurkit.checks import InputError, integer, number, one_of, suited_trials
 from schurkit.engine import rollout
 from schurkit.metrics import Metric
 from schurkit.metrics import metric as metric_named
@@ -79,8 +79,7 @@ class View:
         removed.
     target, full_output, output : (time, output) of the chosen trial.
     counted : (time,) which steps the measure counts.
-    inputs_end : step at which
-    the inputs have ended. trials : number of trials behind the measure.
+    trials : number of trials behind the measure.
     """
 
     setting: Setting
@@ -99,7 +98,6 @@ class View:
     full_output: np.ndarray
     output: np.ndarray
     counted: np.ndarray
-    inputs_end: int
     trials: int
 
     @property
@@ -163,7 +161,7 @@ class View:
         return said
 
 
-def _number(value) -> str:
+def _number(value):
     return f"{value:.4g}" if isfinite(value) else "infinite (diverged)"
 
 
@@ -196,22 +194,13 @@ class Explorer:
                 f"explore needs trials as schurkit.Trials; got {type(trials).__name__}. Use "
                 "Trials(inputs, targets) or load_trials."
             )
-        if trials.networks is not None:
-            raise InputError(
-                "explore needs trials that all networks share; got trials with a networks axis."
-            )
-        if (trials.inputs.shape[-1], trials.targets.shape[-1]) != (rnn.input_size, rnn.output_size):
-            raise InputError(
-                f"explore needs trials of {rnn.input_size} input(s) and {rnn.output_size} "
-                "output(s), as the networks; "
-                f"got {trials.inputs.shape[-1]} and {trials.targets.shape[-1]}."
-            )
+        suited_trials(trials, rnn, "explore")
         self.rnn, self.trials, self.metric = rnn, trials, metric_named(metric)
         self.draws = integer(draws, "draws", at_least=0)
         self.seed = integer(seed, "seed", at_least=0)
         self.controls = tuple(one_of(kind, "control", CONTROLS) for kind in controls)
         self._engine = engine
-        self._kept: OrderedDict = OrderedDict()
+        self._kept = OrderedDict()
         self._full(0)  # a metric or an engine that does not suit is said at once
 
     def view(self, setting: Setting) -> View:
@@ -249,7 +238,6 @@ class Explorer:
             full_output=outputs[trial],
             output=after[trial],
             counted=self.trials.counted[trial],
-            inputs_end=self.trials.inputs.shape[1],
             trials=len(self.trials),
         )
 
@@ -262,35 +250,27 @@ class Explorer:
     def couplings(self, network: int, threshold: float, most: int = 40) -> list[Coupling]:
         """The single couplings of largest norm, largest first; zero couplings are left out."""
         form = self.form(network, threshold)
-        starts = [block.start for block in form.blocks]
-        norms = np.sqrt(np.add.reduceat(np.add.reduceat(form.N**2, starts, axis=0), starts, axis=1))
-        largest = np.argsort(-norms, axis=None, kind="stable")[:most]
+        norms = form.coupling_norms
         return [
-            Coupling(i, j, form.sector_of(i, j), norm, norm / (form.norm_T or 1.0))
-            for i, j in np.transpose(np.unravel_index(largest, norms.shape)).tolist()
-            if (norm := float(norms[i, j])) > 0
+            Coupling(i, j, form.sector_of(i, j), float(norms[i, j]), norms[i, j] / form.norm_T)
+            for i, j in form.strongest(most)
         ]
 
     # ---------------------------------------------------- numbers that are computed once a setting
-    def _full(self, network: int) -> tuple[RNN, float, np.ndarray]:
+    def _full(self, network):
         return self._measured(("full", network), lambda: self.rnn[network])
 
-    def _measured(self, key: tuple, network) -> tuple[RNN, float, np.ndarray]:
+    def _measured(self, key, network):
         """A network, its measure and its outputs."""
 
         def compute():
             one = network()
-            outputs = self._run(one)
+            outputs = rollout(one, self.trials, engine=self._engine).outputs
             return one, float(self.metric.measure(outputs, self.trials)[0]), outputs[0]
 
         return self._once(key, compute)
 
-    def _run(self, rnn: RNN) -> np.ndarray:
-        return rollout(rnn, self.trials, engine=self._engine).outputs
-
-    def _controls(
-        self, one: RNN, form: SchurForm, delta_T: np.ndarray, setting: Setting
-    ) -> dict[str, np.ndarray]:
+    def _controls(self, one, form, delta_T, setting):
         if not self.draws or not self.controls or not delta_T.any():
             return {}
 
@@ -318,7 +298,7 @@ class Explorer:
         return self._kept[key]
 
 
-def _removed(form: SchurForm, setting: Setting) -> np.ndarray:
+def _removed(form, setting):
     """(hidden, hidden) booleans: the entries of T in the chosen sectors and couplings."""
     parts = [form.sector(one_of(name, "sector", SECTORS)) for name in setting.sectors]
     parts += [form.coupling(i, j) for i, j in setting.couplings]

@@ -152,8 +152,7 @@ def haar(hidden: int, seed: int, draw: int = 0) -> np.ndarray:
     """A random orthogonal matrix (hidden, hidden), evenly (Haar) distributed; seed and draw say
     which.
     """
-    Q, R = np.linalg.qr(random.normal(seed, "haar", draw, (hidden, hidden)))
-    return Q * np.sign(np.diagonal(R))
+    return random.orthonormal(seed, "haar", draw, (hidden, hidden))
 
 
 # ----------------------------------------------------------------------------------------- overlaps
@@ -331,11 +330,7 @@ def strongest_couplings(form: SchurForm, count: int) -> list[np.ndarray]:
     """ΔT of the couplings of largest Frobenius norm, the largest first: at most `count` arrays
     (hidden, hidden).
     """
-    starts = [block.start for block in form.blocks]
-    square = np.add.reduceat(np.add.reduceat(np.square(form.N), starts, axis=0), starts, axis=1)
-    order = np.argsort(-square, axis=None, kind="stable")[: integer(count, "count", at_least=1)]
-    pairs = [np.unravel_index(i, square.shape) for i in order]
-    return [form.coupling(int(i), int(j)) for i, j in pairs if square[i, j] > 0]
+    return [form.coupling(*pair) for pair in form.strongest(integer(count, "count", at_least=1))]
 
 
 def singular_change(W_rec, mass: float, seed: int, draw: int = 0) -> np.ndarray:

@@ -1,7 +1,5 @@
 """The activations φ, and their slopes φ′ written in terms of φ; all elementwise, f(x, out=None)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

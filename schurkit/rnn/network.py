@@ -109,7 +109,7 @@ class RNN:
             )
         object.__setattr__(self, "labels", labels)
 
-    def _checked(self) -> dict[str, np.ndarray]:
+    def _checked(self):
         """Every array with a networks axis; b_rec, b_out and h0 also where they were left out."""
         given, single = self.arrays, np.ndim(self.W_rec) == 2
         dtype = np.result_type(*map(np.asarray, given.values()))
@@ -314,6 +314,6 @@ class RNN:
         return replace(first, **joined, labels=labels)
 
 
-def _shorten(labels, most: int = 6) -> str:
+def _shorten(labels, most=6):
     shown = ", ".join(map(repr, labels[:most]))
     return shown + (f", … ({len(labels)} in all)" if len(labels) > most else "")

@@ -81,9 +81,8 @@ def block_eigenvalues(T: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
     imaginary = np.zeros(len(T))
     # Two roots, not the root of a product: the off-diagonal entries may lie hundreds of orders of
     # magnitude apart.
-    imaginary[pairs] = np.sqrt(np.abs(T.diagonal(1)[pairs])) * np.sqrt(
-        np.abs(T.diagonal(-1)[pairs])
-    )
+    above, below = (np.sqrt(np.abs(T.diagonal(k)[pairs])) for k in (1, -1))
+    imaginary[pairs] = above * below
     return T.diagonal()[starts], imaginary[starts], sizes
 
 
@@ -99,8 +98,9 @@ def tie_tolerance(norm: float, radius: float) -> float:
     return min(8 * EPS * norm, TIE * radius)
 
 
-def is_ordered(moduli: np.ndarray, tie: float) -> bool:
-    return bool((np.maximum.accumulate(moduli[::-1])[::-1] - moduli <= tie).all())
+def late_blocks(moduli: np.ndarray, tie: float) -> np.ndarray:
+    """Which blocks stand before a larger one."""
+    return np.maximum.accumulate(moduli[::-1])[::-1] - moduli > tie
 
 
 def departure_of(T: np.ndarray) -> float:
@@ -108,6 +108,27 @@ def departure_of(T: np.ndarray) -> float:
     rest = np.triu(T, 1)
     rest[pairs, pairs + 1] += T[pairs + 1, pairs]
     return frobenius(rest)
+
+
+def cut_modulus(radius, threshold, step):
+    return float(threshold**step * radius)
+
+
+def cut_of(
+    blocks: tuple[Block, ...], threshold: float, norm: float, step: float
+) -> tuple[int, list[int]]:
+    """Row of the first block below the threshold, and the rows of later blocks that are not (an
+    order by modulus has none); `step` as in `mean_step`.
+    """
+    radius = max(block.modulus for block in blocks)
+    least = cut_modulus(radius, threshold, step) - tie_tolerance(norm, radius)
+    n_leading = next(
+        (block.start for block in blocks if block.modulus < least),
+        blocks[-1].start + blocks[-1].size,
+    )
+    return n_leading, [
+        block.start for block in blocks if block.start > n_leading and block.modulus >= least
+    ]
 
 
 # ------------------------------------------------------------------------------------------ LAPACK
@@ -125,12 +146,12 @@ def lapack_schur(W_scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return T, Q
 
 
-def _unsorted(real, imaginary=0.0) -> bool:
+def _unsorted(real, imaginary=0.0):
     return False
 
 
 @lru_cache(maxsize=64)
-def _work_space(size: int) -> int:
+def _work_space(size):
     """The size of work space that dgees prefers."""
     return int(dgees(_unsorted, np.zeros((size, size)), lwork=-1)[-2][0])
 
@@ -157,7 +178,7 @@ def sort_blocks(T: np.ndarray, Q: np.ndarray, exponent: int, tie: float) -> tupl
     subdiagonal, refused = T.diagonal(-1), []
     for _ in range(MAX_PASSES):
         found = moduli_of(T, exponent)
-        late = np.maximum.accumulate(found[::-1])[::-1] - found > tie
+        late = late_blocks(found, tie)
         if not late.any():
             return ()
         # What stands where it should, in front, is left alone.
@@ -181,13 +202,10 @@ def sort_blocks(T: np.ndarray, Q: np.ndarray, exponent: int, tie: float) -> tupl
                     # Part of the way only, or a pair split into two real eigenvalues: what stands
                     # behind the block now at `row` is read afresh.
                     row += 2 if row + 1 < len(T) and T[row + 1, row] != 0 else 1
-                    rest = T[row:, row:]
-                    n_pairs = np.count_nonzero(subdiagonal)
-                    moduli, sizes = (
-                        (moduli_of(rest, exponent).tolist(), block_rows(rest)[1].tolist())
-                        if len(rest)
-                        else ([], [])
-                    )
+                    rest, n_pairs, moduli = T[row:, row:], np.count_nonzero(subdiagonal), []
+                    if len(rest):
+                        moduli = moduli_of(rest, exponent).tolist()
+                        sizes = block_rows(rest)[1].tolist()
                     continue
             moduli.pop(first)
             row += sizes.pop(first)
@@ -213,8 +231,7 @@ def sort_in_windows(T: np.ndarray, Q: np.ndarray, exponent: int, tie: float) -> 
                 for k in (top, min(top + WINDOW, len(T)))
             )
             window = np.array(T[top:end, top:end], order="F")
-            moduli = moduli_of(window, exponent)
-            if is_ordered(moduli, tie):
+            if not late_blocks(moduli_of(window, exponent), tie).any():
                 continue
             turn = np.eye(end - top, order="F")
             sort_blocks(window, turn, exponent, tie)

@@ -16,11 +16,12 @@ from .blocks import (
     Block,
     arrange_blocks,
     block_eigenvalues,
+    cut_modulus,
+    cut_of,
     departure_of,
     finish_form,
     frobenius,
     scaled_down,
-    tie_tolerance,
 )
 from .matrix import is_whole, mean_step
 
@@ -97,7 +98,7 @@ class SchurForm:
         At leak 1 that is the paper's rule; as dt → 0 it becomes a rule on Re λ, and networks that
         differ in their time step alone agree.
         """
-        return _cut_modulus(self.radius, self.threshold, mean_step(self.leak, self.D))
+        return cut_modulus(self.radius, self.threshold, mean_step(self.leak, self.D))
 
     @property
     def near_cut(self) -> tuple[int, ...]:
@@ -131,11 +132,11 @@ class SchurForm:
 
     # ------------------------------------------------------------------------------ the parts of T
     @cached_property
-    def _block_of(self) -> np.ndarray:
+    def _block_of(self):
         return np.repeat(np.arange(len(self.blocks)), [block.size for block in self.blocks])
 
     @property
-    def _strictly_upper(self) -> np.ndarray:
+    def _strictly_upper(self):
         return self._block_of[:, None] < self._block_of[None, :]
 
     @cached_property
@@ -215,7 +216,29 @@ class SchurForm:
         delta_T[rows, columns] = self.T[rows, columns]
         return delta_T
 
-    def _pair(self, i, j) -> tuple[int, int]:
+    def blockwise(self, matrices) -> np.ndarray:
+        """Sums of (…, hidden, hidden) over the entries of each pair of blocks, (…, blocks,
+        blocks).
+        """
+        starts = [block.start for block in self.blocks]
+        if len(starts) == self.hidden_size:
+            return matrices
+        return np.add.reduceat(np.add.reduceat(matrices, starts, axis=-2), starts, axis=-1)
+
+    @cached_property
+    def coupling_norms(self) -> np.ndarray:
+        """(blocks, blocks) ‖T_ij‖_F of every coupling, zero on and below the diagonal."""
+        return read_only(np.sqrt(self.blockwise(np.square(self.N))))
+
+    def strongest(self, count: int) -> list[tuple[int, int]]:
+        """The couplings (i, j) of largest norm, largest first, at most `count`; none that is
+        zero.
+        """
+        largest = np.argsort(-self.coupling_norms, axis=None, kind="stable")[:count]
+        pairs = np.transpose(np.unravel_index(largest, self.coupling_norms.shape)).tolist()
+        return [(i, j) for i, j in pairs if self.coupling_norms[i, j] > 0]
+
+    def _pair(self, i, j):
         last = len(self.blocks) - 1
         i = integer(i, "block i", at_least=0, at_most=last)
         j = integer(j, "block j", at_least=0, at_most=last)
@@ -227,7 +250,7 @@ class SchurForm:
 
     # -------------------------------------------------------------------------- sizes of the parts
     @cached_property
-    def _norms(self) -> dict[str, float]:
+    def _norms(self):
         parts = {name: self.sector(name) for name in SECTORS}
         parts |= {"N": self.N, "B": self.B, "T": self.T}
         return {name: frobenius(part) for name, part in parts.items()}
@@ -267,7 +290,7 @@ class SchurForm:
             return change
         return change / np.broadcast_to(self.leak, self.hidden_size)[:, None]
 
-    def _change(self, delta_T) -> np.ndarray:
+    def _change(self, delta_T):
         delta_T = real_array(delta_T, "delta_T", ("hidden", "hidden"), dtype=np.float64)
         if delta_T.shape != self.T.shape:
             raise InputError(
@@ -360,31 +383,10 @@ class SchurForm:
         return self.reordered(order)
 
 
-def _cut_modulus(radius: float, threshold: float, step: float) -> float:
-    return float(threshold**step * radius)
-
-
-def _range(there: np.ndarray) -> slice:
+def _range(there):
     """From the first to the last of booleans that are true."""
     where = np.flatnonzero(there)
     return slice(where[0], where[-1] + 1) if len(where) else slice(0)
-
-
-def cut_of(
-    blocks: tuple[Block, ...], threshold: float, norm: float, step: float
-) -> tuple[int, list[int]]:
-    """Row of the first block below the threshold, and the rows of later blocks that are not (an
-    order by modulus has none); `step` as in `mean_step`.
-    """
-    radius = max(block.modulus for block in blocks)
-    least = _cut_modulus(radius, threshold, step) - tie_tolerance(norm, radius)
-    n_leading = next(
-        (block.start for block in blocks if block.modulus < least),
-        blocks[-1].start + blocks[-1].size,
-    )
-    return n_leading, [
-        block.start for block in blocks if block.start > n_leading and block.modulus >= least
-    ]
 
 
 def warn_of(refused: tuple[str, ...]) -> None:

@@ -187,11 +187,9 @@ def kreiss_constant(W_rec, radius: float | None = None) -> float:
         np.pi / 96 * np.minimum(1.0, 10.0**depth),
     )
     sides = np.array([(0, 0), *((d, a) for d in (-1, 0, 1) for a in (-1, 0, 1) if d or a)])
-    for _ in range(
-        20
-        # each round looks at the eight neighbours of each point, and halves the step where none is
-        # better
-    ):
+    # each round looks at the eight neighbours of each point, and halves the step where none is
+    # better
+    for _ in range(20):
         near_depth = np.maximum(
             depth[:, None] + step_depth[:, None] * sides[:, 0], np.log10(_NARROW)
         )
@@ -239,9 +237,8 @@ def numerical_range(W_rec, angles: int = 180) -> np.ndarray:
     )
     farthest = vectors[:, :, -1]
     points = np.einsum("ai,ij,aj->a", farthest.conj(), W_scaled, farthest, optimize=True)
-    rest = points[1 : (count + 1) // 2][
-        ::-1
-    ].conj()  # W_rec is real: the range is symmetric about the real axis
+    # W_rec is real: the range is symmetric about the real axis
+    rest = points[1 : (count + 1) // 2][::-1].conj()
     return np.concatenate([points, rest]) * 2.0**exponent
 
 
@@ -280,7 +277,7 @@ def numerical_radius(W_rec) -> float:
     return float(np.ldexp(best, exponent))
 
 
-def _hermitian_parts(W_scaled, angles) -> np.ndarray:
+def _hermitian_parts(W_scaled, angles):
     """Hermitian part of exp(−iθ) W for each direction; its largest eigenvalue is how far the
     numerical range reaches in that direction.
     """
@@ -289,7 +286,7 @@ def _hermitian_parts(W_scaled, angles) -> np.ndarray:
 
 
 # ------------------------------------------------------------------------ smallest singular values
-def _smallest_singular_values(T, points, tolerance: float = TOLERANCE) -> np.ndarray:
+def _smallest_singular_values(T, points, tolerance=TOLERANCE):
     """σ_min(z I − T) of an upper triangular T for each of the points."""
     if len(T) <= _DIRECT:
         return _by_svd(T, points)
@@ -302,11 +299,11 @@ def _smallest_singular_values(T, points, tolerance: float = TOLERANCE) -> np.nda
     )
 
 
-def _by_svd(T, points) -> np.ndarray:
+def _by_svd(T, points):
     return np.linalg.svd(points[:, None, None] * np.eye(len(T)) - T, compute_uv=False)[:, -1]
 
 
-def _by_lanczos(T, points, tolerance: float) -> np.ndarray:
+def _by_lanczos(T, points, tolerance):
     """1 / σ_max of A = (z I − T)⁻¹ by Golub-Kahan bidiagonalisation of A, all points at once; a
     point leaves when its residual is small.
 
@@ -347,24 +344,18 @@ def _by_lanczos(T, points, tolerance: float) -> np.ndarray:
             stay = usable & ~settled
             if not stay.any():
                 break
-            alive, gaps, u, V, alphas, betas = (
-                alive[stay],
-                gaps[:, stay],
-                u[:, stay],
-                V[:, :, stay],
-                alphas[:, stay],
-                betas[:, stay],
-            )
+            parts = alive, gaps, u, V, alphas, betas
+            alive, gaps, u, V, alphas, betas = (part[..., stay] for part in parts)
     missing = np.isnan(least)
     least[missing] = _by_svd(T, points[missing])
     return least
 
 
-def _norms(vectors) -> np.ndarray:
+def _norms(vectors):
     return np.sqrt((vectors.real**2 + vectors.imag**2).sum(axis=0))
 
 
-def _solve(T, gaps, right) -> np.ndarray:
+def _solve(T, gaps, right):
     """x with (z I − T) x = right for each point (last axis), row by row from the last; `gaps` holds
     z − T_ii. Rows go in groups for the products.
     """
@@ -378,7 +369,7 @@ def _solve(T, gaps, right) -> np.ndarray:
     return x
 
 
-def _solve_adjoint(T, gaps, right) -> np.ndarray:
+def _solve_adjoint(T, gaps, right):
     """y with (z I − T)ᴴ y = right, as `_solve`."""
     y, lower = np.array(right, dtype=complex), T.conj().T
     for start in range(0, len(T), 8):
@@ -391,7 +382,7 @@ def _solve_adjoint(T, gaps, right) -> np.ndarray:
 
 
 # ------------------------------------------------------------------------------------------ checks
-def _triangle(W_scaled) -> np.ndarray:
+def _triangle(W_scaled):
     """The complex triangular Schur factor, unitarily similar to W_scaled."""
     T, _ = scipy.linalg.schur(W_scaled, output="complex", check_finite=False)
     return T

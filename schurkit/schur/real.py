@@ -24,8 +24,8 @@ import numpy as np
 
 from schurkit.checks import checked_leak, number
 
-from .blocks import finish_form, lapack_schur, order_blocks
-from .form import SchurForm, cut_of, warn_of
+from .blocks import cut_of, finish_form, lapack_schur, order_blocks
+from .form import SchurForm, warn_of
 from .matrix import checked_D, checked_W_rec, mean_step, step_matrix
 
 

@@ -26,7 +26,7 @@ class Dense:
         self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]
     ) -> Parameters:
         parameters = outer_start(recipe, input_size, output_size, seeds)
-        W_rec = _STARTS[recipe.construction](recipe.hidden_size, list(seeds))
+        W_rec = _STARTS[recipe.construction](recipe.hidden_size, seeds)
         return parameters | {"W_rec": W_rec.astype(np.float32)}
 
     def weights(self, parameters: Parameters) -> Weights:
@@ -53,23 +53,21 @@ class Cayley:
         # O and (I + A)⁻¹ of the last call of weights(), which pull_back() needs again
         self._last = None
 
-    def start(
-        self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]
-    ) -> Parameters:
-        hidden, seeds = recipe.hidden_size, list(seeds)
+    def start(self, recipe, input_size, output_size, seeds):
+        hidden = recipe.hidden_size
         U = _uniform(seeds, "U", (hidden, hidden), hidden).astype(np.float32)
         spectra = np.linalg.eigvals(_default_start(hidden, seeds))
         pairs = np.array([_paired(spectrum) for spectrum in spectra], np.float32)
         outer = outer_start(recipe, input_size, output_size, seeds)
         return outer | {"U": U, "a": pairs[:, 0], "b": pairs[:, 1]}
 
-    def weights(self, parameters: Parameters) -> Weights:
+    def weights(self, parameters):
         weights = {name: array for name, array in parameters.items() if name not in ("U", "a", "b")}
         O, _ = self._last = _cayley(parameters["U"])
         weights["W_rec"] = _times_blocks(O, parameters["a"], parameters["b"]) @ O.transpose(0, 2, 1)
         return weights
 
-    def pull_back(self, parameters: Parameters, gradients: Weights) -> Parameters:
+    def pull_back(self, parameters, gradients):
         """Gradients of the trained arrays; `parameters` must be those of the last call of
         `weights`.
         """
@@ -97,10 +95,8 @@ class Embedded:
     def __init__(self, inner: Dense | Cayley):
         self.inner = inner
 
-    def start(
-        self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]
-    ) -> Parameters:
-        seeds, size, hidden = list(seeds), recipe.embedding_size, recipe.hidden_size
+    def start(self, recipe, input_size, output_size, seeds):
+        size, hidden = recipe.embedding_size, recipe.hidden_size
         parameters = self.inner.start(recipe, input_size, output_size, seeds)
         del parameters["W_in"]
         E = random.normal(seeds, "E", 0, (input_size, size))
@@ -111,12 +107,12 @@ class Embedded:
             "W_x": _matrix(recipe, "W_x", (hidden, size), seeds),
         }
 
-    def weights(self, parameters: Parameters) -> Weights:
+    def weights(self, parameters):
         inner = {name: array for name, array in parameters.items() if name not in ("E", "W_x")}
         weights = self.inner.weights(inner)
         return {"W_in": parameters["W_x"] @ parameters["E"].transpose(0, 2, 1), **weights}
 
-    def pull_back(self, parameters: Parameters, gradients: Weights) -> Parameters:
+    def pull_back(self, parameters, gradients):
         G = gradients["W_in"]
         inner = {name: array for name, array in gradients.items() if name != "W_in"}
         inner = self.inner.pull_back(parameters, inner)
@@ -129,11 +125,9 @@ def construction(name: str, embedding_size: int | None = None) -> Dense | Cayley
     return inner if embedding_size is None else Embedded(inner)
 
 
-def outer_start(
-    recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]
-) -> Parameters:
+def outer_start(recipe, input_size, output_size, seeds):
     """Start of everything but W_rec."""
-    hidden, seeds = recipe.hidden_size, list(seeds)
+    hidden = recipe.hidden_size
     parameters = {
         "W_in": _matrix(recipe, "W_in", (hidden, input_size), seeds),
         "W_out": _matrix(recipe, "W_out", (output_size, hidden), seeds),
@@ -167,9 +161,8 @@ def _default_start(hidden, seeds):
 
 
 def _orthogonal_start(hidden, seeds):
-    """Haar-distributed: QR of a Gaussian matrix with the signs of R's diagonal moved into Q."""
-    Q, R = np.linalg.qr(random.normal(seeds, "W_rec", 0, (hidden, hidden)))
-    return Q * np.where(np.diagonal(R, axis1=1, axis2=2) < 0, -1.0, 1.0)[:, None]
+    """Haar-distributed."""
+    return random.orthonormal(seeds, "W_rec", 0, (hidden, hidden))
 
 
 def _normal_start(hidden, seeds):

@@ -81,9 +81,9 @@ class _Fit:
         self.log = _Log(recipe, len(seeds), tick, self.epochs)
         self.alive, self.stopped = np.arange(len(seeds)), np.full(len(seeds), -1)
         self.steps, self.reached = np.full(len(seeds), recipe.steps), np.zeros(len(seeds), bool)
-        self.kept: list[dict[int, Parameters]] = [{} for _ in seeds]
+        self.kept = [{} for _ in seeds]
 
-    def run(self) -> list[Fitted]:
+    def run(self):
         self._keep(0)
         step = 0
         for phase_task, phase in self.recipe.schedule(self.task):
@@ -134,7 +134,7 @@ class _Fit:
             for i in self.alive:
                 self.kept[i][step] = self.trainer.weights(i)
 
-    def _fitted(self, i) -> Fitted:
+    def _fitted(self, i):
         weights, factors = whole(self.recipe, self.trainer.weights(i))
         losses = self.log.curve(i, self.steps[i])
         return Fitted(
@@ -188,7 +188,7 @@ def _check_batch(task, recipe, seed, step):
 class _Log:
     """Loss curves, sums of epochs, and the calls that tell of progress."""
 
-    def __init__(self, recipe: Recipe, networks: int, tick, epochs: Epochs):
+    def __init__(self, recipe, networks, tick, epochs):
         self.tick, self.epochs = tick, epochs
         self.sums = np.zeros((networks, -(-recipe.steps // LOSS_EVERY)))
 
@@ -207,7 +207,7 @@ class _Log:
             ):
                 raise Stopped
 
-    def curve(self, network: int, end: int) -> np.ndarray:
+    def curve(self, network, end):
         """The curve of one network that trained to step `end`."""
         windows = -(-end // LOSS_EVERY)
         counts = np.minimum(LOSS_EVERY, end - LOSS_EVERY * np.arange(windows))

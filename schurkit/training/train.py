@@ -20,7 +20,7 @@ from schurkit.engine.numpy import one_blas_thread
 from schurkit.store import Store, record_of
 from schurkit.tasks.base import check_task
 
-from .loop import Fitted, fit
+from .loop import fit
 from .recipe import Recipe
 from .trained import Trained, gathered, network_of, packed
 from .trainers import uses_tables
@@ -129,7 +129,7 @@ def train_all(
 class _Run:
     """One study on its way: what the store held, and what is still missing."""
 
-    def __init__(self, study: Study, engine, store: Store):
+    def __init__(self, study, engine, store):
         self.study, self.engine, self.store = study, engine, store
         record = record_of(study.task, study.recipe, study.seeds[0], engine)
         self.records = {seed: record | {"seed": seed} for seed in study.seeds}
@@ -140,24 +140,23 @@ class _Run:
                 self.results[seed] = (*kept, True)
         self.missing = [seed for seed in study.seeds if seed not in self.results]
 
-    def trained(self) -> Trained:
-        return gathered(
-            self.study, *map(list, zip(*(self.results[seed] for seed in self.study.seeds)))
-        )
+    def trained(self):
+        return gathered(self.study, *zip(*(self.results[seed] for seed in self.study.seeds)))
 
-    def networks_a_chunk(self) -> int:
-        return networks_a_chunk(self.study, self.engine)
+    def work(self, chunk):
+        recipe = self.study.recipe
+        return len(chunk) * recipe.steps * recipe.hidden_size**2
 
-    def keep(self, seed: int, fitted: Fitted, seconds: float) -> None:
-        arrays = packed(fitted)
-        score = _score(self.study.task, self.study.recipe, arrays, self.engine.name)
+    def keep(self, seed, fitted, seconds):
+        arrays, losses = packed(fitted), fitted.losses
         found = {
-            "score": score,
+            "score": _score(self.study.task, self.study.recipe, arrays, self.engine.name),
             "stopped": fitted.stopped,
             "seconds": seconds,
-            "final_loss": _last(fitted.losses),
+            "final_loss": float(losses[-1]) if len(losses) else None,
+            "steps": fitted.steps,
+            "reached": fitted.reached,
         }
-        found |= {"steps": fitted.steps, "reached": fitted.reached}
         self.store.write(self.records[seed], arrays, found)
         self.results[seed] = (arrays, found, False)
         if fitted.stopped >= 0:
@@ -188,18 +187,14 @@ def networks_a_chunk(study: Study, engine) -> int:
     )
 
 
-def _last(losses):
-    return float(losses[-1]) if len(losses) else None
-
-
-def _score(task, recipe, arrays, engine) -> float:
+def _score(task, recipe, arrays, engine):
     rnn = network_of(recipe, {name: array[None] for name, array in arrays.items()})
     trials = task.test_trials()
     value = float(task.metric.measure(rollout(rnn, trials, engine=engine).outputs, trials)[0])
     return value if np.isfinite(value) else float(np.finfo(float).max)
 
 
-def _chunks(seeds: list[int], threads: int, most: int) -> list[list[int]]:
+def _chunks(seeds, threads, most):
     """Even chunks of at most `most` networks, at least one a thread where there are enough
     networks.
     """
@@ -209,7 +204,7 @@ def _chunks(seeds: list[int], threads: int, most: int) -> list[list[int]]:
     return [seeds[a:b] for a, b in pairwise(bounds)]
 
 
-def _train_missing(runs: list[_Run], progress):
+def _train_missing(runs, progress):
     """Chunks side by side in threads (NumPy leaves the interpreter lock); each network is kept as
     soon as its chunk is done.
     """
@@ -218,14 +213,9 @@ def _train_missing(runs: list[_Run], progress):
     jobs = [
         (run, chunk)
         for run in runs
-        for chunk in _chunks(run.missing, threads, run.networks_a_chunk())
+        for chunk in _chunks(run.missing, threads, networks_a_chunk(run.study, run.engine))
     ]
-    # the longest first
-    jobs.sort(
-        key=lambda job: (
-            -len(job[1]) * job[0].study.recipe.steps * job[0].study.recipe.hidden_size ** 2
-        )
-    )
+    jobs.sort(key=lambda job: -job[0].work(job[1]))  # the longest first
     steps = sum(len(chunk) * run.study.recipe.steps for run, chunk in jobs)
     with _Bar(steps, progress, runs[0].study.task) as bar:
 
@@ -262,7 +252,7 @@ class _Bar:
     threads.
     """
 
-    def __init__(self, total: int, progress: bool | None, task):
+    def __init__(self, total, progress, task):
         from tqdm import tqdm
 
         self._lock = threading.Lock()
@@ -280,7 +270,7 @@ class _Bar:
     def __exit__(self, *_):
         self._bar.close()
 
-    def add(self, networks: int, loss: float):
+    def add(self, networks, loss):
         if not self._bar.disable:
             with self._lock:
                 self._bar.set_postfix_str(f"loss {loss:.3g}", refresh=False)

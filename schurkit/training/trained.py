@@ -18,6 +18,7 @@ from .loop import LOSS_EVERY, Fitted, whole
 from .recipe import Recipe
 
 FACTORS = ("E", "W_x")
+FOUND = ("stopped", "seconds", "steps", "reached")
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,9 +158,9 @@ def packed(fitted: Fitted) -> dict[str, np.ndarray]:
     """
     arrays = {name: fitted.weights[name] for name in ARRAYS if name in fitted.weights}
     kept = {
-        f"checkpoints/{step}/{name}": a
-        for step, arrays in fitted.checkpoints.items()
-        for name, a in arrays.items()
+        f"checkpoints/{step}/{name}": array
+        for step, there in fitted.checkpoints.items()
+        for name, array in there.items()
     }
     return arrays | fitted.factors | kept | {"losses": fitted.losses}
 
@@ -172,9 +173,7 @@ def network_of(recipe: Recipe, arrays: dict[str, np.ndarray], labels=None) -> RN
     )
 
 
-def gathered(
-    study, files: list[dict[str, np.ndarray]], found: list[dict], stored: list[bool]
-) -> Trained:
+def gathered(study, files, found, stored) -> Trained:
     """`Trained` from the files of its networks, and what was found about each."""
     recipe, seeds = study.recipe, study.seeds
     final = _stacked(files)
@@ -184,17 +183,14 @@ def gathered(
         recipe=recipe,
         losses=tuple(arrays["losses"] for arrays in files),
         scores=np.array([f["score"] for f in found]),
-        stopped=np.array([f["stopped"] for f in found]),
-        seconds=np.array([f["seconds"] for f in found]),
         stored=np.array(stored),
-        steps=np.array([f["steps"] for f in found]),
-        reached=np.array([f["reached"] for f in found]),
+        **{name: np.array([f[name] for f in found]) for name in FOUND},
         factors={name: final[name] for name in FACTORS if name in final},
         checkpoints={step: _checkpoint(recipe, step, files, seeds) for step in recipe.checkpoints},
     )
 
 
-def _checkpoint(recipe, step, files, seeds) -> Checkpoint:
+def _checkpoint(recipe, step, files, seeds):
     stack = _stacked([_at(recipe, step, arrays) for arrays in files])
     return Checkpoint(
         network_of(recipe, stack, seeds), {name: stack[name] for name in FACTORS if name in stack}

@@ -62,33 +62,20 @@ class LoopTrainer:
         moments = self.adam.mean, self.adam.square
         self.stack = Stack(parameters, previous, *moments, derive=form.weights)
 
-    def source(self, task, trials: int | None, seed: int, step: int):
+    def source(self, task, trials, seed, step):
         return self.batches(task, trials)
 
-    def steps_a_call(self, source) -> int:
+    def steps_a_call(self, source):
         return 1
 
-    def run(
-        self,
-        networks: Sequence[int],
-        seeds: Sequence[int],
-        source,
-        step: int,
-        count: int,
-        learning_rates: Sequence[float],
-    ):
+    def run(self, networks, seeds, source, step, count, learning_rates):
         self.stack.keep(networks)
         losses, done = np.full((len(networks), count), np.nan), np.full(len(networks), count)
-        # positions in `networks`
-        rates, going = (
-            np.asarray(learning_rates, float),
-            np.arange(len(networks)),
-        )
+        rates = np.asarray(learning_rates, float)
+        going = np.arange(len(networks))  # positions in `networks`
         for i in range(count):
-            found, finite = self._step(
-                source.draw([seeds[p] for p in going], step + i), rates[going]
-            )
-            losses[going, i] = found
+            batch = source.draw([seeds[p] for p in going], step + i)
+            losses[going, i], finite = self._step(batch, rates[going])
             done[going[~finite]] = i
             going = going[finite]
             if not len(going):
@@ -114,11 +101,11 @@ class LoopTrainer:
         finite = np.isfinite(losses) & np.isfinite(np.array(list(norms.values()))).all(axis=0)
         if not finite.all():
             self.stack.keep([n for n, stays in zip(self.stack.rows, finite) if stays])
-            gradients, norms, rates = (
-                {n: g[finite] for n, g in gradients.items()},
-                {n: g[finite] for n, g in norms.items()},
-                rates[finite],
+            gradients, norms = (
+                {name: array[finite] for name, array in arrays.items()}
+                for arrays in (gradients, norms)
             )
+            rates = rates[finite]
         if finite.any():
             if self.rule.clip_norm is not None:
                 clip(gradients, norms, self.rule.clip_norm)
@@ -127,7 +114,7 @@ class LoopTrainer:
             self.adam.step(self.parameters, gradients, rates)
         return losses, finite
 
-    def weights(self, network: int) -> Parameters:
+    def weights(self, network):
         return self.stack.weights(network)
 
 
@@ -136,7 +123,7 @@ class Pairs:
 
     def __init__(self, task, trials: None = None):
         self.task = task
-        self._sets: dict[int, tables.TokenPairs] = {}
+        self._sets = {}
 
     def draw(self, seeds: Sequence[int], step: int):
         for seed in seeds:
@@ -146,24 +133,16 @@ class Pairs:
 
     def _checked(self, seed):
         """The pairs of one seed, which must be those of the task's own `batch`."""
-        first, second, target = self.task.token_pairs(seed)
-        pairs = tables.TokenPairs.of(first, second, target, self.task.input_size)
-        trials = self.task.batch([seed], 0, None)
-        eye, out = np.eye(self.task.input_size), np.eye(self.task.output_size)
-        tokens = np.stack([eye[np.asarray(first)], eye[np.asarray(second)]], axis=1)
-        last = trials.counted[0]
-        same = (
-            trials.inputs.shape[1:] == tokens.shape
-            and trials.targets.shape[2] == 2
-            and (trials.inputs[0] == tokens).all()
+        task, trials = self.task, self.task.batch([seed], 0, None)
+        first, second, target = map(np.asarray, task.token_pairs(seed))
+        wanted = (
+            (trials.inputs[0], np.eye(task.input_size)[np.stack([first, second], axis=1)]),
+            (trials.targets[0, :, -1], np.eye(task.output_size)[target]),
+            (trials.counted[0], [[False, True]] * len(target)),
         )
-        if not (
-            same
-            and (last == [False, True]).all()
-            and (trials.targets[0, :, 1] == out[np.asarray(target)]).all()
-        ):
+        if not all(np.array_equal(*pair) for pair in wanted):
             raise InputError(
-                f"token_pairs of task {self.task.name!r} are not the training set that its "
+                f"token_pairs of task {task.name!r} are not the training set that its "
                 "batch(…, None) gives."
             )
-        return pairs
+        return tables.TokenPairs.of(first, second, target, task.input_size)

@@ -1,13 +1,12 @@
 """Engines against independent oracles: plain loops for rollouts, torch autograd for gradients."""
 
 import itertools
-import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from helpers import random_rnn, random_trials
+from helpers import SCALARS, plain_loop, random_rnn, random_trials, refuses
 
 from schurkit import RNN, InputError, rollout
 from schurkit.engine import Spec, choose
@@ -19,45 +18,6 @@ KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3,
 
 def leak_of(kind, hidden=7):
     return np.linspace(0.2, 1.0, hidden) if kind == "per unit" else kind
-
-
-SCALARS = {
-    "tanh": math.tanh,
-    "relu": lambda x: max(x, 0.0),
-    "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
-    "softplus": lambda x: math.log(1 + math.exp(x)),
-    "retanh": lambda x: max(math.tanh(x), 0.0),
-    "identity": float,
-}
-
-
-def plain_loop(rnn, trials):
-    """The equations of design as they are written, one network, one trial, one step at a time."""
-
-    def act(name, x):
-        return np.array([SCALARS[name](number) for number in x])
-
-    outputs, states, steps = [], [], trials.targets.shape[-2]
-    for n, (W_rec, bias) in enumerate(zip(rnn.W_rec, rnn.b_rec)):
-        c = 0 if rnn.c is None else rnn.c[n]
-        D = 1 - rnn.leak if rnn.D is None else rnn.D[n]
-        for k, x in enumerate(trials.inputs if trials.inputs.ndim == 3 else trials.inputs[n]):
-            starts = (
-                None if trials.h0 is None else trials.h0 if trials.h0.ndim == 2 else trials.h0[n]
-            )
-            h = rnn.h0[n] if starts is None else starts[k]
-            for t in range(steps):
-                drive = bias + (rnn.W_in[n] @ x[t] if t < len(x) else 0)
-                if rnn.form == "rate":
-                    h = (1 - rnn.leak) * h + rnn.leak * act(rnn.activation, W_rec @ h + drive)
-                    r = h
-                else:
-                    h = D * h + rnn.leak * (W_rec @ act(rnn.activation, h + c) + drive)
-                    r = act(rnn.psi or rnn.activation, h)
-                states.append(h)
-                outputs.append(rnn.W_out[n] @ r + rnn.b_out[n])
-    shape = (len(rnn), len(trials), steps, -1)
-    return np.reshape(outputs, shape), np.reshape(states, shape)
 
 
 def equations(activation):
@@ -183,25 +143,6 @@ def test_gradients_equal_autograd(engine, dtype, tolerance, activation, form, le
             assert error <= tolerance * np.abs(oracle[name]).max(), name
 
 
-def test_gradients_are_slopes_of_the_loss():
-    """An oracle without autograd: central differences."""
-    rnn = random_rnn(1, biases=False)
-    trials = random_trials(1)
-    weights = {name: getattr(rnn, name).copy() for name in ARRAYS[:3]}
-    worker = choose("numpy").worker(Spec())
-    kept = np.ones(8, bool)
-    _, grads = worker.gradients(weights, trials.inputs, trials.targets, kept)
-    gradient = grads["W_rec"][0, 2, 3]
-    ends = []
-    for sign in (1, -1):
-        moved = weights["W_rec"].copy()
-        moved[0, 2, 3] += sign * 1e-6
-        ends.append(
-            worker.gradients(weights | {"W_rec": moved}, trials.inputs, trials.targets, kept)[0][0]
-        )
-    assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(gradient, rel=1e-6)
-
-
 @pytest.mark.parametrize("engine", ["numpy", "torch", "numba"])
 @pytest.mark.parametrize(
     "kind", [{"activation": "sigmoid"}, *({"form": "voltage", n: np.ones(7)} for n in "Dc")]
@@ -214,8 +155,7 @@ def test_gradients_of_other_equations_are_refused_in_one_line(engine, kind):
         worker.gradients(rnn.arrays, trials.inputs, trials.targets, trials.mask)
     assert "\n" not in str(caught.value)
     trainer = choose("numba" if engine == "numpy" else engine).trainer
-    with pytest.raises(InputError, match="not trained"):
-        trainer(rnn.arrays, Spec.of(rnn), Rule())
+    refuses("not trained", trainer, rnn.arrays, Spec.of(rnn), Rule())
 
 
 def test_torch_engine_takes_any_loss():
@@ -254,12 +194,9 @@ def test_threads_do_not_change_a_bit(monkeypatch):
 
 def test_messages():
     rnn = random_rnn(2)
-    with pytest.raises(InputError, match=r"rollout needs inputs of shape \(trials, time, 2\)"):
-        rollout(rnn, np.zeros((4, 5, 3)))
-    with pytest.raises(InputError, match="autonomous must be at least 0"):
-        rollout(rnn, np.zeros((4, 5, 2)), autonomous=-1)
-    with pytest.raises(InputError, match="engine must be one of"):
-        rollout(rnn, np.zeros((4, 5, 2)), engine="fortran")
+    refuses(r"rollout needs inputs of shape \(trials, time, 2\)", rollout, rnn, np.zeros((4, 5, 3)))
+    refuses("autonomous must be at least 0", rollout, rnn, np.zeros((4, 5, 2)), autonomous=-1)
+    refuses("engine must be one of", rollout, rnn, np.zeros((4, 5, 2)), engine="fortran")
 
 
 def test_a_missing_torch_is_said(monkeypatch):
@@ -267,5 +204,4 @@ def test_a_missing_torch_is_said(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "schurkit.engine.torch", raising=False)
-    with pytest.raises(InputError, match=r"needs torch, which is not installed.*schurkit\[torch\]"):
-        choose("torch")
+    refuses(r"needs torch, which is not installed.*schurkit\[torch\]", choose, "torch")

@@ -11,29 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from helpers import random_rnn, random_trials
+from helpers import random_rnn, random_trials, refuses
+from training.small import TASK, Overridden, recipe
 
-from schurkit import RNN, InputError, random, rollout
+from schurkit import RNN, random, rollout
 from schurkit.engine import EngineWarning, Spec, base, choose
-from schurkit.tasks import ContextIntegration, Copy, FlipFlop, Sine
-from schurkit.training import Phase, Recipe, train
+from schurkit.tasks import Copy, Sine
+from schurkit.training import train
 from schurkit.training.loop import fit
 
 numba = pytest.importorskip("numba")
 from schurkit.engine.compiled import batches, cache, draws, kernels, tile  # noqa: E402
 from schurkit.engine.compiled.network import aligned  # noqa: E402
-
-TASK = Copy(symbols=2, channels=2, replay=6)
-
-
-def recipe(steps=50, **changes):
-    return Recipe(
-        **(
-            {"hidden_size": 12, "phases": (Phase(steps, 1e-3),), "batch_size": 16, "clip_norm": 1.0}
-            | changes
-        )
-    )
-
 
 # ------------------------------------------------------------------------------------------ kernels
 MODES = [
@@ -211,35 +200,6 @@ def test_draws_are_those_of_the_generator():
         )
 
 
-@pytest.mark.parametrize(
-    "task",
-    [
-        Copy(3, 2, 7),
-        Copy(),
-        FlipFlop(),
-        FlipFlop(2, 11, 0.3, start="pulse"),
-        ContextIntegration(),
-        ContextIntegration(9, 0.0, 2.0),
-        ContextIntegration(9, 0.3, 0.5, coherences=6, target="mean"),
-        ContextIntegration(9, coherences=2, target="sum"),
-    ],
-)
-def test_compiled_batches_are_the_tasks_own(task):
-    source = batches.Source(task, 13, 5, 2)
-    assert source.fill is not None
-    room = batches.Batch(
-        *(np.full((4, *array.shape[1:]), 77).astype(array.dtype) for array in source.sample)
-    )
-    for seed, step in ((0, 0), (2**64 - 1, 12345)):
-        (found,) = source.draw(seed, step, 3, room)
-        for i in range(3):
-            own = task.batch([seed], step + i, 13)
-            assert np.array_equal(found.inputs[i], own.inputs[0]) and np.array_equal(
-                found.targets[i], own.targets[0]
-            )
-            assert np.array_equal(found.mask[i], np.broadcast_to(own.mask, found.mask[i].shape))
-
-
 def fill_wrong(seed, first, numbers, inputs, targets, mask):
     for array in (inputs, targets):
         array[:] = numbers[0]
@@ -278,11 +238,6 @@ def test_a_compiled_batch_that_cannot_be_trusted_is_not_used(task, message, monk
     assert np.array_equal(
         ours.weights["W_rec"], fit(TASK, recipe(30), [0], choose("numba"))[0].weights["W_rec"]
     )
-
-
-class Overridden(Copy):
-    def batch(self, seeds, step, trials):
-        return super().batch([seed + 1 for seed in seeds], step, trials)
 
 
 def test_a_subclass_with_its_own_batch_is_served_by_it():
@@ -376,10 +331,7 @@ def test_auto_takes_numba_where_it_can_be_used(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert choose().name == "numpy"
-    with pytest.raises(
-        InputError, match=r"needs numba, which cannot be used here.*schurkit\[fast\]"
-    ):
-        choose("numba")
+    refuses(r"needs numba, which cannot be used here.*schurkit\[fast\]", choose, "numba")
 
 
 def run_python(code, tmp_path, **environment):

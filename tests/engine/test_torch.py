@@ -7,15 +7,17 @@ import sys
 import numpy as np
 import pytest
 import torch
-from helpers import random_rnn, random_trials
+from helpers import random_rnn, random_trials, refuses
+from training import small
+from training.small import TASK, Poisoned
 
 from schurkit import InputError, rollout
 from schurkit.engine import Spec, choose, device
 from schurkit.engine import torch as engine_of_torch
 from schurkit.engine.torch import TorchEngine, TorchTrainer, TorchWorker, forward
 from schurkit.store import record_of
-from schurkit.tasks import ContextIntegration, Copy, FlipFlop, ModularAddition
-from schurkit.training import Phase, Recipe, Store, train
+from schurkit.tasks import ContextIntegration, FlipFlop, ModularAddition
+from schurkit.training import Phase, Store, train
 from schurkit.training.constructions import Dense
 from schurkit.training.loop import fit
 from schurkit.training.train import Study
@@ -23,19 +25,13 @@ from schurkit_press import price
 from schurkit_press.price import plan
 
 CPU = torch.device("cpu")
-TASK = Copy(symbols=2, channels=2, replay=6)
 needs_cuda = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="torch finds no CUDA device here"
 )
 
 
 def recipe(steps=30, **changes):
-    return Recipe(
-        **(
-            {"hidden_size": 12, "phases": (Phase(steps, 1e-2),), "batch_size": 16, "clip_norm": 1.0}
-            | changes
-        )
-    )
+    return small.recipe(**{"phases": (Phase(steps, 1e-2),)} | changes)
 
 
 # ------------------------------------------------------------------------ one network beside others
@@ -115,11 +111,11 @@ def test_the_loop_can_be_compiled(monkeypatch):
 def test_the_device_is_the_environments(monkeypatch):
     assert device.wanted_device() == "cpu" and choose("torch").device == CPU
     monkeypatch.setenv("SCHURKIT_DEVICE", "gpu")
-    with pytest.raises(
-        InputError,
-        match=r"SCHURKIT_DEVICE must be 'cpu', 'cuda' or 'cuda:' and a number; got 'gpu'\.$",
-    ):
-        choose("torch")
+    refuses(
+        r"SCHURKIT_DEVICE must be 'cpu', 'cuda' or 'cuda:' and a number; got 'gpu'\.$",
+        choose,
+        "torch",
+    )
     # they do not ask
     assert {choose(name).name for name in ("auto", "numpy")} <= {
         "numba",
@@ -143,10 +139,11 @@ def test_a_device_that_is_not_there_is_told_in_one_line(monkeypatch):
         device.device_named("cuda") == torch.device("cuda", 0)
         and device.device_named("cuda:1").index == 1
     )
-    with pytest.raises(
-        InputError, match=r"SCHURKIT_DEVICE=cuda:2, but there are 2 here: 'cuda:0' to 'cuda:1'\."
-    ):
-        device.device_named("cuda:2")
+    refuses(
+        r"SCHURKIT_DEVICE=cuda:2, but there are 2 here: 'cuda:0' to 'cuda:1'\.",
+        device.device_named,
+        "cuda:2",
+    )
 
 
 def test_memory_that_is_not_there_is_told_in_one_line(monkeypatch):
@@ -162,10 +159,21 @@ def test_memory_that_is_not_there_is_told_in_one_line(monkeypatch):
         fit(TASK, recipe(), [0, 1], choose("torch"))
     assert "\n" not in str(told.value)
     monkeypatch.setattr(engine_of_torch, "forward", full)
-    with pytest.raises(InputError, match=r"no memory left for a rollout .* or the CPU\."):
-        rollout(random_rnn(), random_trials(), engine="torch")
-    with pytest.raises(InputError, match=r"no memory left for gradients .* or the CPU\."):
-        fit(TASK, recipe(construction="cayley"), [0], choose("torch"))
+    refuses(
+        r"no memory left for a rollout .* or the CPU\.",
+        rollout,
+        random_rnn(),
+        random_trials(),
+        engine="torch",
+    )
+    refuses(
+        r"no memory left for gradients .* or the CPU\.",
+        fit,
+        TASK,
+        recipe(construction="cayley"),
+        [0],
+        choose("torch"),
+    )
 
 
 def test_the_store_tells_kinds_of_device_apart(monkeypatch):
@@ -299,8 +307,6 @@ def test_the_same_stack_on_a_gpu_gives_the_same_bits():
 
 @needs_cuda
 def test_a_diverging_network_stops_alone_on_a_gpu():
-    from test_trainers import Poisoned
-
     fitted = fit(Poisoned(2, 2, 6), recipe(), [0, 1, 2, 3], TorchEngine("cuda"))
     assert [one.stopped for one in fitted] == [-1, 5, -1, -1] and all(
         np.isfinite(one.weights["W_rec"]).all() for one in fitted

@@ -2,21 +2,22 @@
 beside a network.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from helpers import refuses
+from training import small
+from training.small import TASK, Overridden, Poisoned
 
-from schurkit import InputError, Trials
 from schurkit.engine import choose
 from schurkit.engine.torch import LOSSES, forward
 from schurkit.tasks import ContextIntegration, Copy, FlipFlop, ModularAddition, Sine
-from schurkit.training import Phase, Recipe
+from schurkit.training import Phase
 from schurkit.training.constructions import Dense
 from schurkit.training.loop import Stopped, fit
 
-TASK = Copy(symbols=2, channels=2, replay=6)
 ENGINES = ["numpy", "torch", "numba"]
 
 
@@ -27,8 +28,7 @@ def engine(request):
 
 
 def recipe(steps=5, **changes):
-    kind = {"hidden_size": 12, "phases": (Phase(steps, 1e-3),), "batch_size": 16, "clip_norm": 1.0}
-    return Recipe(**(kind | changes))
+    return small.recipe(steps, **changes)
 
 
 def by_torch(task, kind, seed):
@@ -65,13 +65,6 @@ class Shifting(Copy):
         shape = trials, drawn.targets.shape[-2]
         masks = [np.random.default_rng([seed, step]).random(shape) > 0.3 for seed in seeds]
         return replace(drawn, mask=np.stack(masks))
-
-
-class Overridden(Copy):
-    """A batch of its own beside the `compiled_batch` of another."""
-
-    def batch(self, seeds, step, trials):
-        return super().batch([seed + 1 for seed in seeds], step, trials)
 
 
 @pytest.mark.parametrize(
@@ -137,20 +130,14 @@ class Started(Copy):
 
 
 def test_starts_in_a_batch_are_refused(engine):
-    with pytest.raises(
-        InputError, match=r"task 'copy' have starts \(h0\), which training does not"
-    ):
-        fit(Started(2, 2, 6), recipe(), [0], engine)
-
-
-@dataclass(frozen=True)
-class Poisoned(Copy):
-    def batch(self, seeds, step, trials):
-        drawn = super().batch(seeds, step, trials)
-        targets = drawn.targets.copy()
-        if step >= 5:
-            targets[[seed == 1 for seed in seeds]] = 1e30
-        return Trials(drawn.inputs, targets, drawn.mask)
+    refuses(
+        r"task 'copy' have starts \(h0\), which training does not",
+        fit,
+        Started(2, 2, 6),
+        recipe(),
+        [0],
+        engine,
+    )
 
 
 @pytest.mark.parametrize("company", [[0, 1, 2, 3], [1, 2]])

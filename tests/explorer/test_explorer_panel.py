@@ -8,10 +8,10 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
-from helpers import network, random_rnn, random_trials
+from helpers import network, random_rnn, random_trials, refuses
 from matplotlib import pyplot
 
-from schurkit import InputError, explore, real_schur
+from schurkit import explore, real_schur
 from schurkit.explorer import Setting, figures
 
 pytest.importorskip("ipywidgets")
@@ -169,8 +169,9 @@ def test_no_figure_stays_open_and_no_setting_changes(panel, monkeypatch):
 
 
 def test_a_wrong_argument_is_one_clear_line():
-    with pytest.raises(InputError, match=r"listed must be at least 0; got -1\."):
-        explore(random_rnn(), random_trials(), listed=-1)
+    refuses(
+        r"listed must be at least 0; got -1\.", explore, random_rnn(), random_trials(), listed=-1
+    )
 
 
 def test_without_widgets_the_message_says_what_to_install(monkeypatch):
@@ -180,8 +181,7 @@ def test_without_widgets_the_message_says_what_to_install(monkeypatch):
         r"explore needs ipywidgets and matplotlib \(.*ipywidgets.*\)\. Install "
         r"schurkit\[notebook\], or schurkit\[book\]\."
     )
-    with pytest.raises(InputError, match=message):
-        explore(random_rnn(), random_trials())
+    refuses(message, explore, random_rnn(), random_trials())
 
 
 def test_naming_it_loads_no_widget():

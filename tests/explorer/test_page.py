@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import random_rnn, random_trials
+from helpers import random_rnn, random_trials, refuses
 
 from schurkit import nb, real_schur
-from schurkit.checks import InputError
 from schurkit.explorer import page
 from schurkit.explorer.page._html import pack, script
 from schurkit_press import run
@@ -192,5 +191,4 @@ def refused_ablation(rnn=None, trials=None, metric="fvu", **kwargs):
     ],
 )
 def test_what_a_page_cannot_show_is_refused(make, message):
-    with pytest.raises(InputError, match=re.escape(message)):
-        make()
+    refuses(re.escape(message), make)

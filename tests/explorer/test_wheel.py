@@ -2,11 +2,13 @@
 colour schemes, without a request or a message.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
-from helpers import random_rnn, random_trials
+from helpers import random_rnn, random_trials, refuses
 
-from schurkit import InputError, Trials, real_schur, rollout
+from schurkit import Trials, real_schur, rollout
 from schurkit.ablation import ablate, switched
 from schurkit.explorer import page
 from schurkit.metrics import replay_accuracy
@@ -41,31 +43,8 @@ def document(tmp_path_factory):
 
 
 @pytest.fixture
-def opened(browser, document):
-    wrong = []
-
-    def open_document(width=1000, **settings):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            offline=True,
-            **{"reduced_motion": "reduce"} | settings,
-        )
-        tab = context.new_page()
-        tab.on(
-            "request",
-            lambda request: (
-                wrong.append(request.url)
-                if not request.url.startswith(("file:", "data:"))
-                else None
-            ),
-        )
-        tab.on("console", lambda message: wrong.append(message.text))
-        tab.on("pageerror", lambda error: wrong.append(str(error)))
-        tab.goto(f"file://{document}")
-        return tab
-
-    yield open_document
-    assert wrong == []
+def opened(opened_file, document):
+    return partial(opened_file, document, reduced_motion="reduce")
 
 
 SAYS = "document.querySelector('.ske-status').textContent"
@@ -176,5 +155,4 @@ def test_it_plays_once_by_itself(opened):
     ],
 )
 def test_messages(make, message):
-    with pytest.raises(InputError, match=message):
-        make()
+    refuses(message, make)

@@ -10,6 +10,7 @@ import pytest
 from schurkit import InputError, Trials
 from schurkit.engine.compiled import batches
 from schurkit.tasks import (  # fmt: skip
+    ContextIntegration,
     Copy,
     DelayedDiscrimination,
     FlipFlop,
@@ -32,7 +33,21 @@ TASKS = [
 NAMES = [f"{task.name}-{task.input_size}-{task.output_size}" for task in TASKS]
 
 
-@pytest.mark.parametrize("task", TASKS, ids=NAMES)
+@pytest.mark.parametrize(
+    "task",
+    [
+        *TASKS,
+        Copy(3, 2, 7),
+        Copy(),
+        FlipFlop(),
+        FlipFlop(2, 11, 0.3, start="pulse"),
+        ContextIntegration(),
+        ContextIntegration(9, 0.0, 2.0),
+        ContextIntegration(9, 0.3, 0.5, coherences=6, target="mean"),
+        ContextIntegration(9, coherences=2, target="sum"),
+    ],
+    ids=repr,
+)
 def test_compiled_batches_are_the_tasks_own(task):
     source = batches.Source(task, 13, 5, 2)
     assert source.fill is not None

@@ -1,4 +1,6 @@
-"""A task and recipes that train in a moment, and a parameterisation by torch."""
+"""Tasks and recipes that train in a moment, and a parameterisation by torch."""
+
+from dataclasses import replace
 
 import torch
 
@@ -6,6 +8,24 @@ from schurkit.tasks import Copy
 from schurkit.training import Phase, Recipe
 
 TASK = Copy(symbols=2, channels=2, replay=6)
+
+
+class Overridden(Copy):
+    """A batch of its own beside the `compiled_batch` of another."""
+
+    def batch(self, seeds, step, trials):
+        return super().batch([seed + 1 for seed in seeds], step, trials)
+
+
+class Poisoned(Copy):
+    """Seed 1 gets targets that no loss survives, from step 5 on."""
+
+    def batch(self, seeds, step, trials):
+        batch = super().batch(seeds, step, trials)
+        targets = batch.targets.copy()
+        if step >= 5:
+            targets[[seed == 1 for seed in seeds]] = 1e30
+        return replace(batch, targets=targets)
 
 
 def recipe(steps=50, **changes):

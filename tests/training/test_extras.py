@@ -7,20 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from helpers import random_rnn
+from helpers import random_rnn, refuses
 from training.small import TASK, recipe
 
-from schurkit import InputError
 from schurkit.engine import choose
-from schurkit.engine.base import ArrayRule, Rule, Spec
+from schurkit.engine.base import Spec
 from schurkit.engine.torch import forward
 from schurkit.rnn import ARRAYS, Trials
 from schurkit.tasks import ModularAddition
 from schurkit.training import Phase, Store, TrainingWarning, train
 from schurkit.training.constructions import construction
 from schurkit.training.loop import fit
-from schurkit.training.optimise import Adam, clip, gradient_norms
-from schurkit.training.trainers import trainer_for
 
 
 @dataclass(frozen=True)
@@ -99,34 +96,6 @@ def test_cross_entropy_of_a_broken_network_is_not_finite(engine, bad):
     assert not np.isfinite(losses[0])
 
 
-def test_steps_are_torchs_adamw_after_clipping():
-    rng = np.random.default_rng(0)
-    ours = {"W_in": rng.normal(size=(2, 3, 4)), "b_rec": rng.normal(size=(2, 5))}
-    rates, tensors, optimisers = [3e-3, 1e-2], [], []
-    for i, rate in enumerate(rates):
-        p = {name: torch.nn.Parameter(torch.tensor(value[i])) for name, value in ours.items()}
-        decayed = {"params": [p["W_in"]], "weight_decay": 2.0, "eps": 1e-3, "lr": 0.5 * rate}
-        groups = [decayed, {"params": [p["b_rec"]]}]
-        optimisers.append(torch.optim.AdamW(groups, lr=rate, weight_decay=0, betas=(0.8, 0.98)))
-        tensors.append(p)
-    adam = Adam(ours, Rule((0.8, 0.98), None, arrays={"W_in": ArrayRule(0.5, 1e-3, 2.0)}))
-    for _ in range(20):
-        gradients = {name: rng.normal(size=value.shape) for name, value in ours.items()}
-        for i, (p, optimiser) in enumerate(zip(tensors, optimisers)):
-            for name, tensor in p.items():
-                tensor.grad = torch.tensor(gradients[name][i])
-                torch.nn.utils.clip_grad_norm_([tensor], 1.0)
-            optimiser.step()
-        clip(gradients, gradient_norms(gradients), 1.0)
-        adam.step(ours, gradients, rates)
-    for i, p in enumerate(tensors):
-        for name, tensor in p.items():
-            assert np.abs(ours[name][i] - tensor.detach().numpy()).max() < 1e-6
-
-
-# ---------------------------------------------------------------------------------------- optimiser
-
-
 # ---------------------------------------------------------------------------- starts and embeddings
 def test_biases_start_where_the_recipe_says():
     n = 400
@@ -182,25 +151,6 @@ def adding(steps=25, **changes):
 
 
 # ------------------------------------------------------------------------------------------- tables
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
-@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
-@pytest.mark.parametrize("engine", ["numba", "numpy", "torch"])
-def test_tables_give_the_gradients_of_the_rollout(activation, loss, engine):
-    task = Sums(p=31)
-    kind = adding(hidden_size=20, activation=activation, loss=loss)
-    fast = trainer_for(task, kind, choose(engine), [0, 5])
-    weights = fast.form.weights(fast.parameters)
-    losses, grads = fast.worker.gradients(weights, *fast.source(task, None, 0, 0).draw([0, 5], 0))
-    trials = task.batch([0, 5], 0, None)
-    exact = [trials.inputs.astype(float), trials.targets.astype(float), trials.mask]
-    slow = choose("torch").worker(kind.spec, loss)
-    slow, oracle = slow.gradients({n: a.astype(float) for n, a in weights.items()}, *exact)
-    # the squared error of the rollout counts the one step that the mask leaves
-    assert losses == pytest.approx(slow, rel=1e-5)
-    for name in ("W_in", "W_rec", "W_out"):
-        assert np.abs(grads[name] - oracle[name]).max() < 1e-5 * np.abs(oracle[name]).max(), name
-
-
 @pytest.mark.parametrize("kind", [{}, {"embedding_size": 9, "weight_decay": 1.0}])
 def test_training_by_tables_is_training_by_rollouts(kind):
     fast, slow = (
@@ -224,8 +174,14 @@ def test_training_by_tables_does_not_depend_on_company_or_threads(monkeypatch, t
 
 
 def test_pairs_that_are_not_the_tasks_batch_are_refused():
-    with pytest.raises(InputError, match=r"token_pairs of task .* are not the training set"):
-        fit(Sums(table="wrong"), adding(2), [0], choose())
+    refuses(
+        r"token_pairs of task .* are not the training set",
+        fit,
+        Sums(table="wrong"),
+        adding(2),
+        [0],
+        choose(),
+    )
 
 
 # -------------------------------------------------------------------------------------- checkpoints
@@ -284,5 +240,4 @@ def test_a_network_that_stopped_has_its_last_weights_at_later_checkpoints():
     ],
 )
 def test_messages(make, message):
-    with pytest.raises(InputError, match=message):
-        make()
+    refuses(message, make)

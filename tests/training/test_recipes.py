@@ -4,8 +4,8 @@ it is known, with its tasks at our sizes.
 
 import numpy as np
 import pytest
+from helpers import refuses
 
-from schurkit import InputError
 from schurkit.tasks import Copy, FlipFlop, PathIntegration
 from schurkit.training import (
     Phase,
@@ -68,8 +68,7 @@ def test_checkpoints_run_from_the_start_to_the_end(steps, checkpoints):
     ],
 )
 def test_messages(make, message):
-    with pytest.raises(InputError, match=message):
-        make()
+    refuses(message, make)
 
 
 def test_a_network_gets_there():

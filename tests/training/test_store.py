@@ -10,8 +10,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers import refuses
 
-from schurkit import InputError, tasks
+from schurkit import tasks
 from schurkit.engine import ENGINES, choose
 from schurkit.store import TRAINING, default_folder, record_of, store_command
 from schurkit.tasks import Copy, FlipFlop
@@ -164,8 +165,7 @@ def test_command_lists_verifies_and_cleans(store, capsys):
     assert code == 1 and "1 of 2 networks are sound" in text
     code, text = command("clean")
     assert code == 0 and "removed 2 leftover" in text
-    with pytest.raises(InputError, match="no store at 'nowhere'"):
-        command("list", "nowhere")
+    refuses("no store at 'nowhere'", command, "list", "nowhere")
 
 
 def test_the_default_folder(tmp_path, monkeypatch):
@@ -188,5 +188,4 @@ def test_a_task_with_fields_that_are_not_plain_is_refused():
     class Odd(Copy):
         thing: object = None
 
-    with pytest.raises(InputError, match="must be plain numbers and words"):
-        record(task=Odd(thing=object()))
+    refuses("must be plain numbers and words", record, task=Odd(thing=object()))

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import refuses
 
-from schurkit import InputError, fourier
+from schurkit import fourier
 from schurkit.claims import NoClaimsError
 from schurkit.studies import addition
 from schurkit.studies.addition import (
@@ -90,8 +91,7 @@ THERE = Trial("kind", 1.0, 1.0, 0, 3000, 400, 0.99)
     ],
 )
 def test_messages(call, message):
-    with pytest.raises(InputError, match=message):
-        call()
+    refuses(message, call)
 
 
 # ------------------------------------------------------------------------------------------- a race
@@ -156,10 +156,12 @@ def test_the_table_comes_back_as_it_was_written(tmp_path):
 )
 def test_another_table_is_one_clear_line(tmp_path, text):
     (tmp_path / "table.csv").write_text(text)
-    with pytest.raises(InputError, match=r"table\.csv cannot be read as a table of tuning trials"):
-        read_trials(tmp_path / "table.csv")
-    with pytest.raises(InputError, match=r"none\.csv cannot be read"):
-        read_trials(tmp_path / "none.csv")
+    refuses(
+        r"table\.csv cannot be read as a table of tuning trials",
+        read_trials,
+        tmp_path / "table.csv",
+    )
+    refuses(r"none\.csv cannot be read", read_trials, tmp_path / "none.csv")
 
 
 # ---------------------------------------------------------------------------------- the eight kinds
@@ -205,8 +207,7 @@ def test_each_kind_gets_its_own_best_trial_of_the_grid(tmp_path):
         assert study.recipe.phases == (Phase(steps, rate),) and study.seeds == (0, 1)
         assert study.recipe.weight_decay == decay
     for split, seeds in ((0, (0, addition.TUNING_SEED)), (addition.TUNING_SPLIT, (0,))):
-        with pytest.raises(InputError, match="are those of tuning"):
-            studies(seeds, chosen=chosen, split_seed=split)
+        refuses("are those of tuning", studies, seeds, chosen=chosen, split_seed=split)
 
 
 def test_points_that_were_not_tried_are_counted_and_kinds_named(tmp_path):
@@ -218,17 +219,7 @@ def test_points_that_were_not_tried_are_counted_and_kinds_named(tmp_path):
     assert addition.untried(some) == {VARIANTS[0]: 2}
     write_trials([trial for trial in trials if "MSE, tanh" not in trial.variant], path)
     message = r"no trial of embedding, MSE, tanh; direct, MSE, tanh; run python -m schurkit_press"
-    with pytest.raises(InputError, match=message):
-        tuned(path)
-
-
-def test_points_that_were_not_tried_are_counted(tmp_path):
-    trials = read_trials(table(tmp_path))
-    assert addition.untried(trials) == {}
-    first = [trial for trial in trials if trial.variant == VARIANTS[0].name]
-    assert addition.untried([trial for trial in trials if trial not in first[1:3]]) == {
-        VARIANTS[0]: 2
-    }
+    refuses(message, tuned, path)
 
 
 def test_a_kind_that_never_got_there_trains_for_all_the_steps():
@@ -242,21 +233,18 @@ def test_the_table_of_the_book_is_found_and_its_absence_told(tmp_path, monkeypat
     monkeypatch.setenv("SCHURKIT_BOOK", str(tmp_path))
     expected = tmp_path / "book" / "data" / "tuning" / "recipe_or_network.csv"
     assert tuning_file() == tuning_file(tmp_path) == expected
-    with pytest.raises(InputError, match=r"recipe_or_network\.csv cannot be read"):
-        tuned()
+    refuses(r"recipe_or_network\.csv cannot be read", tuned)
 
     def none():
         raise NoClaimsError("no")
 
     monkeypatch.setattr(addition, "claims_file", none)
-    with pytest.raises(InputError, match="which is not here; run the chapter inside it"):
-        tuning_file()
+    refuses("which is not here; run the chapter inside it", tuning_file)
 
 
 def test_the_table_says_how_it_was_made(tmp_path):
     path = table(tmp_path)
-    with pytest.raises(InputError, match=r"table\.json cannot be read"):
-        provenance(path)
+    refuses(r"table\.json cannot be read", provenance, path)
     made = {"command": "do this", "edition": "full", "date": "2026-01-02", "core_seconds": 12}
     path.with_suffix(".json").write_text(json.dumps(made | {"device": "a box", "commit": None}))
     expected = "do this (edition full), 2026-01-02, 12 core-seconds on a box, commit unknown."

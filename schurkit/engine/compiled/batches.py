@@ -82,7 +82,7 @@ class Source:
 
     def __init__(self, task, trials: int | None, seed: int, step: int):
         self.task, self.trials = task, trials
-        self._whole: dict[int, Batch] = {}
+        self._whole = {}
         self.sample = self._drawn(seed, step)
         self.fill, self.numbers = _offered(task) if trials is not None else (None, None)
         if self.fill is not None and (problem := self._problem(seed, step)):
@@ -90,13 +90,13 @@ class Source:
             warn_once(f"the compiled batch of {name} {problem}", EngineWarning)
             self.fill = None
 
-    def _drawn(self, seed, step) -> Batch:
+    def _drawn(self, seed, step):
         drawn = batch_of(self.task, [seed], step, self.trials)
         targets = np.ascontiguousarray(drawn.targets, np.float32)
         mask = np.ascontiguousarray(np.broadcast_to(drawn.mask, targets.shape[:3]), np.uint8)
         return Batch(np.ascontiguousarray(drawn.inputs, np.float32), targets, mask)
 
-    def _problem(self, seed, step) -> str:
+    def _problem(self, seed, step):
         """Why the compiled batch cannot be used, or ""."""
         room = Batch.empty(self.sample, 1)
         try:
@@ -150,7 +150,7 @@ def _compiled(function):
 
 
 # ------------------------------------------------------------------------------------ of our tasks
-def _stream(name: str) -> np.uint64:
+def _stream(name):
     return np.uint64(random.stream_number(name))
 
 

@@ -40,7 +40,7 @@ def cpu() -> tuple[str, str]:
     return name or llvm.get_host_cpu_name(), features
 
 
-def _places() -> list[Path]:
+def _places():
     """Where compiled code may be kept, best first: where numba was told to, beside this package, in
     the user's cache folder.
     """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..base import Spec, Weights
+from ..base import Spec
 from ..numpy import NumpyWorker
 from .cache import call, compiled, inner
 from .kernels import add_product, multiply, multiply_one
@@ -21,9 +21,9 @@ class NumbaWorker:
 
     def __init__(self, spec: Spec, loss: str = "mse"):
         self.spec, self.loss = spec, loss
-        self._space: tuple = (None,)
+        self._space = (None,)
 
-    def gradients(self, weights: Weights, inputs, targets, mask):
+    def gradients(self, weights, inputs, targets, mask):
         if not self.spec.compiles(weights):
             return NumpyWorker(self.spec, self.loss).gradients(weights, inputs, targets, mask)
         networks, trials, steps = targets.shape[:3]

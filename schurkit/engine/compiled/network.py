@@ -6,14 +6,13 @@ Hidden units and outputs are padded to multiples of 16, and the padding holds ze
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
 from schurkit.rnn import ARRAYS
 
-from ..base import Spec, Weights, available_threads
+from ..base import Spec, Weights
 from .cache import inner
 from .kernels import multiply, multiply_one
 from .tile import NONE, RELU, TANH
@@ -22,40 +21,24 @@ PLAIN, LEAKY, VOLTAGE = range(3)
 """Rate form with leak 1; rate form with a leak; voltage form."""
 
 
-class Dims(NamedTuple):
+class Dims(namedtuple("Dims", "hidden inputs outputs b_rec b_out h0 form relu entropy")):
     """Sizes and kind of the networks of a stack; b_rec, b_out, h0 are 1 where these arrays exist,
     relu, entropy where that is the activation or the loss.
     """
 
-    hidden: int
-    inputs: int
-    outputs: int
-    b_rec: int
-    b_out: int
-    h0: int
-    form: int
-    relu: int
-    entropy: int
 
-
-class Padded(NamedTuple):
+class Padded(namedtuple("Padded", "W_recT W_rec W_inT W_outT W_out b_rec b_out h0 zero leak")):
     """Weights of one network as the products read them; T marks transposed matrices, and vectors
     are matrices of one row. leak : (hidden,).
     """
 
-    W_recT: np.ndarray
-    W_rec: np.ndarray
-    W_inT: np.ndarray
-    W_outT: np.ndarray
-    W_out: np.ndarray
-    b_rec: np.ndarray
-    b_out: np.ndarray
-    h0: np.ndarray
-    zero: np.ndarray
-    leak: np.ndarray
 
-
-class Space(NamedTuple):
+class Space(
+    namedtuple(
+        "Space",
+        "rates fired errors delta carry W_rec W_inT W_out b_rec b_out polar",
+    )
+):
     """Work space of one thread; arrays that are not needed are small.
 
     rates : (time + 1, trials, hidden) φ at each step, the start first.
@@ -66,18 +49,6 @@ class Space(NamedTuple):
     W_rec, W_inT, W_out, b_rec, b_out : sums of the gradients.
     polar : (4, hidden, hidden) for the gradient of the nuclear norm.
     """
-
-    rates: np.ndarray
-    fired: np.ndarray
-    errors: np.ndarray
-    delta: np.ndarray
-    carry: np.ndarray
-    W_rec: np.ndarray
-    W_inT: np.ndarray
-    W_out: np.ndarray
-    b_rec: np.ndarray
-    b_out: np.ndarray
-    polar: np.ndarray
 
 
 # ----------------------------------------------------------------------------------------- compiled
@@ -249,13 +220,3 @@ class Layout:
             (4, d.hidden, width) if nuclear else (1, *none),
         )
         return Space(*(aligned(*shape) for shape in shapes))
-
-
-def side_by_side(run, jobs) -> None:
-    """Call run(job) for every job on as many threads as there are to use."""
-    threads = min(available_threads(), len(jobs))
-    if threads < 2:
-        list(map(run, jobs))
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(run, jobs))

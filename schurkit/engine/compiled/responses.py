@@ -10,16 +10,16 @@ hidden² is stored.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
-from ..base import Spec, Weights
+from ..base import Spec, Weights, side_by_side
 from . import draws
 from .cache import call, compiled, inner
 from .gradients import back_step, errors, forward
 from .kernels import add_product, multiply_one
-from .network import Layout, aligned, clear, pack, read_out, side_by_side, up
+from .network import Layout, aligned, clear, pack, read_out, up
 from .tile import NONE
 
 BYTES_A_BLOCK = 2**19
@@ -33,7 +33,7 @@ together.
 """
 
 
-class Frame(NamedTuple):
+class Frame(namedtuple("Frame", "Q T starts pair driving rotated panel sums gradient")):
     """Schur coordinates and the work space of one thread; rows are padded to multiples of 16 with
     zeros.
 
@@ -45,16 +45,6 @@ class Frame(NamedTuple):
     sums : (blocks, width).
     gradient : (hidden, width).
     """
-
-    Q: np.ndarray
-    T: np.ndarray
-    starts: np.ndarray
-    pair: np.ndarray
-    driving: np.ndarray
-    rotated: np.ndarray
-    panel: np.ndarray
-    sums: np.ndarray
-    gradient: np.ndarray
 
 
 def responses(
@@ -104,7 +94,7 @@ def responses(
     return gradients.sum(axis=0), curvatures.sum(axis=0)[:, starts]
 
 
-def _frame(Q, T, starts, trials, steps) -> Frame:
+def _frame(Q, T, starts, trials, steps):
     hidden, width = len(T), up(len(T))
     matrices = aligned(hidden, width), aligned(hidden, width)
     for padded, matrix in zip(matrices, (Q, T)):

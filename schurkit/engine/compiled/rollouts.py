@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..base import Rule, Spec, Weights, available_threads
+from ..base import available_threads, side_by_side
 from ..numpy import NumpyEngine
 from .cache import call, compiled, inner
 from .gradients import NumbaWorker
 from .kernels import multiply_one
-from .network import VOLTAGE, Layout, advance, aligned, begin, pack, read_out, side_by_side, up
+from .network import VOLTAGE, Layout, advance, aligned, begin, pack, read_out, up
 from .responses import responses
 from .tile import NONE, SHAPE
 from .training import NumbaTrainer
@@ -43,17 +43,15 @@ class NumbaEngine:
     def workers_at_once(self) -> int:
         return available_threads()
 
-    def worker(self, spec: Spec, loss: str = "mse") -> NumbaWorker:
+    def worker(self, spec, loss="mse"):
         return NumbaWorker(spec, loss)
 
-    def trainer(
-        self, parameters: Weights, spec: Spec, rule: Rule, loss: str = "mse"
-    ) -> NumbaTrainer | None:
+    def trainer(self, parameters, spec, rule, loss="mse"):
         """None with a nuclear norm of another matrix than W_rec, which is left to workers."""
         other = {*rule.nuclear} - {"W_rec"}
         return None if other else NumbaTrainer(parameters, spec, rule, loss)
 
-    def rollout(self, weights: Weights, spec: Spec, inputs, autonomous: int, states: bool):
+    def rollout(self, weights, spec, inputs, autonomous, states):
         if not spec.compiles(weights):
             return NumpyEngine().rollout(weights, spec, inputs, autonomous, states)
         layout = Layout(weights, spec)
@@ -80,7 +78,7 @@ class NumbaEngine:
         return outputs, activity if states else None
 
 
-def _shared_drives(layout: Layout, weights: Weights, theta, x):
+def _shared_drives(layout, weights, theta, x):
     """The input drive (time, trials, hidden) where all networks share inputs, W_in and b_rec
     (variants of one network), else of size 0.
     """

@@ -16,6 +16,7 @@ from itertools import chain
 
 import llvmlite.ir as ir
 from numba import types
+from numba.core.cgutils import unpack_tuple
 from numba.extending import intrinsic
 
 from .cache import cpu
@@ -70,48 +71,28 @@ _ARGUMENTS = 20
 
 
 @intrinsic
-def tile(
-    typingctx,
-    shape,
-    rows,
-    A,
-    A_row,
-    A_k,
-    K,
-    B,
-    B_k,
-    A2,
-    A2_row,
-    A2_k,
-    K2,
-    B2,
-    B2_k,
-    start,
-    start_row,
-    C,
-    C_row,
-    mode,
-    E,
-    E_row,
-):
-    """Compute one tile of C.
+def tile(typingctx, shape, *others):
+    """Compute one tile of C, from the following in this order.
 
     shape : 2 · (groups of 16 columns − 1), plus 1 for a low tile;
     rows : how many of its rows exist (the others repeat the last).
+    A, A_row, A_k, K, B, B_k, A2, A2_row, A2_k, K2, B2, B2_k, start, start_row, C, C_row, mode, E,
+    E_row, where
     A, B, A2, B2, start, C, E : addresses; the others: strides in bytes, K and K2 terms, and mode.
     """
-    signature = types.void(*[types.int64] * (1 + _ARGUMENTS))
+    signature = types.void(types.int64, types.UniTuple(types.int64, _ARGUMENTS))
 
     def codegen(context, builder, signature, values):
         function = builder.function
         done = function.append_basic_block("tile.done")
-        switch = builder.switch(values[0], done)
+        shape, others = values[0], unpack_tuple(builder, values[1])
+        switch = builder.switch(shape, done)
         for number in range(2 * GROUPS):
             groups, rows = number // 2 + 1, SHAPE.rows[number // 2][number % 2]
             block = function.append_basic_block(f"tile.{number}")
             switch.add_case(ir.Constant(I64, number), block)
             builder.position_at_end(block)
-            builder.call(_Tile(builder.module, SHAPE, groups, rows).function, values[1:])
+            builder.call(_Tile(builder.module, SHAPE, groups, rows).function, others)
             builder.branch(done)
         builder.position_at_end(done)
         return context.get_dummy_value()
@@ -122,7 +103,7 @@ def tile(
 class _Tile:
     """The function of one shape of tile, written into a module unless it is there."""
 
-    def __init__(self, module: ir.Module, shape: Shape, groups: int, rows: int):
+    def __init__(self, module, shape, groups, rows):
         self.module, self.shape, self.lanes = module, shape, shape.lanes
         self.rows, self.vectors = rows, 16 * groups // shape.lanes
         self.vector = ir.VectorType(F32, self.lanes)
@@ -137,28 +118,7 @@ class _Tile:
             self.write()
 
     def write(self):
-        (
-            exist,
-            A,
-            A_row,
-            A_k,
-            K,
-            B,
-            B_k,
-            A2,
-            A2_row,
-            A2_k,
-            K2,
-            B2,
-            B2_k,
-            start,
-            start_row,
-            C,
-            C_row,
-            mode,
-            E,
-            E_row,
-        ) = self.function.args
+        exist, *products, start, start_row, C, C_row, mode, E, E_row = self.function.args
         b = self.builder
         last = b.sub(exist, self.whole(1))  # rows behind it are computed as it is, and stored there
         row = [
@@ -168,8 +128,8 @@ class _Tile:
         tile = [
             [self.load(self.at(start, r, start_row), v) for v in range(self.vectors)] for r in row
         ]
-        tile = self._products(tile, [self.at(A2, r, A2_row) for r in row], A2_k, K2, B2, B2_k)
-        tile = self._products(tile, [self.at(A, r, A_row) for r in row], A_k, K, B, B_k)
+        for A, A_row, *terms in (products[6:], products[:6]):
+            tile = self._products(tile, [self.at(A, r, A_row) for r in row], *terms)
         for line, r in zip(tile, row):
             for v, value in enumerate(line):
                 self.store(value, self.at(C, r, C_row), v)
@@ -298,7 +258,7 @@ class _Tile:
             for v, w in zip(y, bits)
         ]
 
-    def whole(self, value: int):
+    def whole(self, value):
         """A 64-bit integer constant."""
         return ir.Constant(I64, value)
 
@@ -323,7 +283,7 @@ class _Tile:
         one = b.insert_element(nothing, scalar, ir.Constant(I32, 0))
         return b.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
 
-    def constant(self, value: float):
+    def constant(self, value):
         return ir.Constant(self.vector, [value] * self.lanes)
 
     def multiply_add(self, x, y, z):

@@ -4,16 +4,14 @@ code where the task offers that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from ..base import Rule, Spec, Weights
+from ..base import Rule, Spec, Weights, side_by_side
 from .batches import Batch, Source
 from .cache import call, compiled, inner
 from .gradients import gradients
 from .kernels import add_polar
-from .network import Layout, pack, side_by_side
+from .network import Layout, pack
 
 _F = np.float32
 
@@ -35,26 +33,18 @@ class NumbaTrainer:
         self.state = np.zeros((len(start), 5, start.shape[1]), np.float32)
         self.state[:, 0] = self.state[:, 4] = start
         self.nuclear = np.float32(rule.nuclear.get("W_rec", 0))
-        self._free: list[dict] = []  # work space, handed from thread to thread
+        self._free = []  # work space, handed from thread to thread
 
-    def source(self, task, trials: int | None, seed: int, step: int) -> Source:
+    def source(self, task, trials, seed, step):
         return Source(task, trials, seed, step)
 
-    def steps_a_call(self, source: Source) -> int:
+    def steps_a_call(self, source):
         d, (_, trials, steps) = self.layout.dims, source.sample.mask.shape
         operations = 3 * trials * steps * d.hidden * (d.hidden + d.inputs + d.outputs)
         wanted = min(max(OPERATIONS_A_SLICE / operations, 20), 1000)
         return max(1, int(min(wanted, MEMORY_A_SLICE / source.sample.bytes)))
 
-    def run(
-        self,
-        networks: Sequence[int],
-        seeds: Sequence[int],
-        source: Source,
-        step: int,
-        count: int,
-        learning_rates: Sequence[float],
-    ):
+    def run(self, networks, seeds, source, step, count, learning_rates):
         counts = range(step + 1, step + count + 1)
         corrections, roots = (np.array(each) for each in zip(*map(self.rule.corrections, counts)))
         losses, done = np.full((len(networks), count), np.nan), np.zeros(len(networks), np.int64)
@@ -69,7 +59,7 @@ class NumbaTrainer:
         side_by_side(one, range(len(networks)))
         return losses, done
 
-    def _rules(self, rate: float):
+    def _rules(self, rate):
         """What `train` asks for besides the steps' own: rates, clip, ends, rules, nuclear."""
         rule = self.rule
         arrays = [rule[name] for name in self.layout.names]
@@ -78,7 +68,7 @@ class NumbaTrainer:
         rates = np.array([1 - beta for beta in rule.betas], np.float32)
         return rates, clip, self.layout.ends, np.array(rows, np.float32), self.nuclear
 
-    def _train(self, state, batches, moves, losses) -> int:
+    def _train(self, state, batches, moves, losses):
         """Steps of one network; returns how many it did."""
         (source, seed, step), (sizes, roots, *rules) = batches, moves
         held = self._free.pop() if self._free else {"weights": self.layout.padded()}
@@ -96,7 +86,7 @@ class NumbaTrainer:
         self._free.append(held)
         return at
 
-    def weights(self, network: int) -> Weights:
+    def weights(self, network):
         flat = self.state[network, 0]
         flat = flat if np.isfinite(flat).all() else self.state[network, 4]
         return {name: array[0].copy() for name, array in self.layout.arrays(flat[None]).items()}

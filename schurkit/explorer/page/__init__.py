@@ -28,6 +28,7 @@ from schurkit.rnn import RNN, Trials
 from schurkit.schur import SchurForm, real_schur
 from schurkit.schur.blocks import tie_tolerance
 
+from . import _stills
 from ._html import Page, pack, page
 
 __all__ = ["Case", "Page", "ablation", "frequency", "schur", "wheel"]
@@ -109,14 +110,8 @@ def ablation(
             for position in range(len(explorer.rnn))
         ],
     }
-    from ._stills import ablation_still
-
-    return page(
-        "ablation",
-        ("random",),
-        data,
-        *ablation_still([case.name for case in cases], explorers, threshold),
-    )
+    still = _stills.ablation_still([case.name for case in cases], explorers, threshold)
+    return page("ablation", ("random",), data, *still)
 
 
 def schur(matrices: Mapping[str, SchurForm | np.ndarray] | None = None) -> Page:
@@ -142,9 +137,7 @@ def schur(matrices: Mapping[str, SchurForm | np.ndarray] | None = None) -> Page:
         for name, given in {**(matrices or {}), **plain}.items()
     }
     data = {"presets": [_preset(name, form) for name, form in forms.items()]}
-    from ._stills import schur_still
-
-    return page("schur", (), data, *schur_still(*next(iter(forms.items()))))
+    return page("schur", (), data, *_stills.schur_still(*next(iter(forms.items()))))
 
 
 def frequency(
@@ -187,9 +180,8 @@ def frequency(
         "b": int(pair[1]),
         "networks": [_adder(one, table, found) for one, table, found in zip(rnn, tables, keys)],
     }
-    from ._stills import frequency_still
-
-    return page("frequency", ("random",), data, *frequency_still(rnn[0], tables[0], keys[0], pair))
+    still = _stills.frequency_still(rnn[0], tables[0], keys[0], pair)
+    return page("frequency", ("random",), data, *still)
 
 
 def wheel(rnn: RNN, trials: Trials, *, threshold: float = 0.9) -> Page:
@@ -245,13 +237,11 @@ def wheel(rnn: RNN, trials: Trials, *, threshold: float = 0.9) -> Page:
         "leading": n,
         "blockOf": [k for k, block in enumerate(form.blocks) for _ in range(block.size)],
     }
-    from ._stills import wheel_still
-
-    return page("wheel", (), data, *wheel_still(rnn, form, trials))
+    return page("wheel", (), data, *_stills.wheel_still(rnn, form, trials))
 
 
 # -------------------------------------------------------------------------------------------- data
-def _explorer(case: Case, draws: int, seed: int) -> Explorer:
+def _explorer(case, draws, seed):
     """The same checks as in a live session."""
     one_of(metric_named(case.metric).name, "the measure of an explorer in a page", METRICS)
     known = not isinstance(case.rnn, RNN) or Spec.of(case.rnn).classic(case.rnn.arrays)
@@ -268,7 +258,7 @@ def _explorer(case: Case, draws: int, seed: int) -> Explorer:
     return explorer
 
 
-def _small(rnn: RNN) -> None:
+def _small(rnn):
     if rnn.hidden_size > MOST_UNITS:
         most = f"at most {MOST_UNITS} units; got {rnn.hidden_size}"
         raise InputError(
@@ -276,7 +266,7 @@ def _small(rnn: RNN) -> None:
         )
 
 
-def _trials(case: Case, explorer: Explorer) -> dict:
+def _trials(case, explorer):
     inputs, targets = case.trials.inputs, case.trials.targets
     return {
         "name": case.name,
@@ -294,12 +284,9 @@ def _trials(case: Case, explorer: Explorer) -> dict:
     }
 
 
-def _network(explorer: Explorer, position: int, task: int) -> dict:
+def _network(explorer, position, task):
     rnn, form = explorer.rnn, explorer.form(position, 0.9)
-    arrays = {
-        name: pack(getattr(rnn, name)[position])
-        for name in ("W_in", "W_rec", "W_out", "b_rec", "b_out", "h0")
-    }
+    arrays = {name: pack(array) for name, array in rnn[position].arrays.items()}
     return {
         "task": task,
         "label": str(rnn.labels[position]),
@@ -317,7 +304,7 @@ def _network(explorer: Explorer, position: int, task: int) -> dict:
     }
 
 
-def _preset(name: str, form: SchurForm) -> dict:
+def _preset(name, form):
     """Modes and couplings of a small form, as the page's controls have them."""
     integer(form.hidden_size, f"the number of units of {name!r}", at_least=2, at_most=6)
     T, modes = form.T, []
@@ -327,39 +314,23 @@ def _preset(name: str, form: SchurForm) -> dict:
             continue
         a, b, c = T[start, start], T[start, start + 1], T[start + 1, start]
         turn = np.sqrt(-b * c)
-        modes.append(
-            {
-                "value": float(np.hypot(a, turn)),
-                "angle": float(np.arctan2(turn, a)),
-                "stretch": float(b / turn),
-            }
-        )
+        polar = np.hypot(a, turn), np.arctan2(turn, a), b / turn
+        modes.append(dict(zip(("value", "angle", "stretch"), map(float, polar))))
     # what is rounding noise of the decomposition should not stand in the page's table
     rounded = form.N.round(9)
     couplings = [[int(i), int(j), float(rounded[i, j])] for i, j in np.argwhere(rounded)]
-    number(
-        max(abs(mode["value"]) for mode in modes),
-        f"the largest modulus of {name!r}",
-        at_most=LARGEST_MODULUS,
-    )
-    number(
-        float(np.abs(form.N).max()), f"the largest coupling of {name!r}", at_most=LARGEST_COUPLING
-    )
-    return {
-        "name": name,
-        "modes": modes,
-        "couplings": couplings,
-        "scale": 1,
-        "pulse": len(modes) - 1,
-    }
+    largest = max(abs(mode["value"]) for mode in modes)
+    number(largest, f"the largest modulus of {name!r}", at_most=LARGEST_MODULUS)
+    largest = float(np.abs(form.N).max())
+    number(largest, f"the largest coupling of {name!r}", at_most=LARGEST_COUPLING)
+    about = {"name": name, "modes": modes, "couplings": couplings}
+    return about | {"scale": 1, "pulse": len(modes) - 1}
 
 
-def _adder(one: RNN, table: fourier.Tables, keys: np.ndarray) -> dict:
+def _adder(one, table, keys):
     one_of(one.activation, "the activation of an explorer in a page", TRAINABLE)
     first = one.W_rec[0].astype(np.float64) @ one.h0[0].astype(np.float64)
-    arrays = {
-        name: pack(getattr(one, name)[0]) for name in ("W_in", "W_rec", "W_out", "b_rec", "b_out")
-    }
+    arrays = {name: pack(array) for name, array in one.arrays.items() if name != "h0"}
     energies = fourier.frequency_energies(real_array(table.X, "X"))
     waves, keys = fourier.unit_waves(table), sorted(int(k) for k in keys)
     heard = np.abs(np.fft.fft(table.X, axis=0))

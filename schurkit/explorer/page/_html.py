@@ -39,7 +39,7 @@ class Page:
     def __repr__(self) -> str:
         return f"Page({self.kind}, {len(self.html) / 1000:.0f} kB)"
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self):
         return self.html
 
     def document(self, title: str) -> str:
@@ -98,11 +98,11 @@ def script(kind: str, parts: tuple[str, ...] = ()) -> str:
     return f'(() => {{\n"use strict";\nconst STYLE = {style};\n{body}}})();\n'
 
 
-def _source(name: str) -> str:
+def _source(name):
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _squeezed(code: str) -> str:
+def _squeezed(code):
     """Without indentation and lines that only comment; the repository has the readable text."""
     lines = [line.strip() for line in code.splitlines()]
     return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))

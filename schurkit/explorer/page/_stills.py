@@ -130,7 +130,7 @@ def wheel_still(rnn, form, trials) -> tuple[str | None, str]:
     return _png(6.0, 3.0, draw), f"{text} {LINK}"
 
 
-def _png(width: float, height: float, draw) -> str | None:
+def _png(width, height, draw):
     """`draw(figure)` in the book's look; None where matplotlib is not installed."""
     try:
         from schurkit.explorer.figures import picture
