@@ -10,7 +10,7 @@ from schurkit.words import listed, with_interval
 
 from .base import FAINT, INK, View, axes, styled
 
-LOOKS = {"as the paper": "#0072B2", "opposite": "#D55E00"}
+LOOKS = {"as the paper": "#332288", "opposite": "#B8860B"}
 """Colours of whole intervals; what is open, or of too few networks, is grey."""
 
 

@@ -14,7 +14,7 @@ from schurkit.words import with_interval
 from . import plot
 from .base import CONTROL_COLOUR, View, axes, shared_legend, styled
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", CONTROL_COLOUR, "#E69F00", "#CC79A7")
+PALETTE = ("#332288", "#B8860B", "#AA4499", CONTROL_COLOUR, "#44AA99", "#8C564B")
 
 
 @styled
