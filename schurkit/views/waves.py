@@ -14,7 +14,7 @@ from schurkit.words import with_interval
 from . import plot
 from .base import CONTROL_COLOUR, View, axes, shared_legend, styled
 
-PALETTE = ("#332288", "#B8860B", "#AA4499", CONTROL_COLOUR, "#44AA99", "#8C564B")
+PALETTE = (*plot.SERIES[:3], CONTROL_COLOUR, *plot.SERIES[3:])
 
 
 @styled
