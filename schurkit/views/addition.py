@@ -12,9 +12,9 @@ from schurkit.fourier import Tables, frequencies_needed, pair_spectrum, unit_wav
 from schurkit.words import listed, short, span
 
 from . import plot
-from .base import CONTROL_COLOUR, INK, SECTOR_COLOURS, View, axes, styled
+from .base import CONTROL_COLOUR, INK, View, axes, styled
 
-BLUE, RED, GREEN = (SECTOR_COLOURS[name] for name in ("RR", "CR", "CC"))
+INDIGO, GOLD, PURPLE, *_ = plot.SERIES
 ACTIVE = 1e-3
 """A unit is drawn if it carries at least this part of what the one that carries most does."""
 
@@ -34,14 +34,14 @@ def unit(table: Tables, which: int | None = None) -> View:
     k = int(waves.frequency[which])
     turn = np.argsort(k * np.arange(table.p) % table.p)
     figure, (left, middle, right) = axes(1, 3, (7.6, 2.6))
-    left.plot(table.A[turn, which], color=BLUE, label="A, of a")
-    left.plot(table.X[turn, which], color=GREEN, label="X, of b")
+    left.plot(table.A[turn, which], color=INDIGO, label="A, of a")
+    left.plot(table.X[turn, which], color=PURPLE, label="X, of b")
     left.set(xlabel=f"{k} a, {k} b mod p", title="two waves in")
     left.legend()
     state = table.h2[np.ix_(turn, turn)][:, :, which]
     middle.imshow(state, cmap="cividis", origin="lower")
     middle.set(xlabel=f"{k} b mod p", ylabel=f"{k} a mod p", title="h₂, the state")
-    right.plot(table.W_out[turn, which], color=RED)
+    right.plot(table.W_out[turn, which], color=GOLD)
     right.set(xlabel=f"{k} c mod p", title="a wave out: W_out")
     alt = (
         f"Unit {which}: two waves of frequency {k} go in, a bump over both numbers is the state, "
@@ -98,11 +98,16 @@ def progress(courses: Sequence[Mapping], marks: Sequence[Mapping]) -> View:
     marks : of each, phase → step or None.
     """
     figure, grid = axes(2, len(courses), (2.6 + 1.8 * len(courses), 4.2), squeeze=False)
-    looks = {"training": BLUE, "unseen": RED, "keys alone": GREEN, "random alone": CONTROL_COLOUR}
+    looks = {
+        "training": INDIGO,
+        "unseen": GOLD,
+        "keys alone": PURPLE,
+        "random alone": CONTROL_COLOUR,
+    }
     for (top, low), course, steps in zip(grid.T, courses, marks):
         for name, colour in looks.items():
             top.plot(course["step"], course[name], color=colour, label=name)
-        for name, colour in (("excluded loss", BLUE), ("Gini", GREEN), ("norm", RED)):
+        for name, colour in (("excluded loss", INDIGO), ("Gini", PURPLE), ("norm", GOLD)):
             low.plot(course["step"], course[name] / np.max(course[name]), color=colour, label=name)
         for ax in (top, low):
             for step in filter(None, steps.values()):
@@ -138,17 +143,17 @@ def removals(rows) -> View:
     rows = rows.assign(left=rows["keys"] - rows.removed)
     for (kind, where), part in first[first.removed <= first["keys"]].groupby(["kind", "where"]):
         line = part.groupby("removed").accuracy.agg(["mean", "min", "max"])
-        colour = {"input": BLUE, "hidden": GREEN}[where] if kind == "key" else CONTROL_COLOUR
+        colour = {"input": INDIGO, "hidden": PURPLE}[where] if kind == "key" else CONTROL_COLOUR
         if kind == "key" or where == "input":
             left.plot(line.index, line["mean"], ".-", color=colour, label=f"{kind}, {where}")
             left.fill_between(line.index, line["min"], line["max"], color=colour, alpha=0.2, lw=0)
     keys = rows[(rows.kind == "key") & (rows["where"] == "input")]
     by_left = keys.pivot_table(index="left", columns="network", values="accuracy")
-    middle.plot(by_left.index, by_left, ".-", lw=0.9, ms=3, color=BLUE, alpha=0.6)
+    middle.plot(by_left.index, by_left, ".-", lw=0.9, ms=3, color=INDIGO, alpha=0.6)
     one = (
         keys[keys.removed == 1].groupby("network").agg({"accuracy": ["mean", "min"], "keys": "max"})
     )
-    for how, mark, colour, name in (("mean", "o", BLUE, "mean"), ("min", "v", RED, "worst key")):
+    for how, mark, colour, name in (("mean", "o", INDIGO, "mean"), ("min", "v", GOLD, "worst key")):
         look = {"color": colour, "alpha": 0.6, "label": name}
         right.plot(one["keys", "max"], one["accuracy", how], mark, **look)
     right.set_xticks(np.arange(rows["keys"].min() - 1, rows["keys"].max() + 2))
@@ -178,11 +183,11 @@ def frequencies(spectra: Mapping, labels: Sequence, key_share: float) -> View:
     figure, (left, right) = axes(1, 2, (7.4, 2.8), width_ratios=[1.6, 1])
     (first, bars), (second, dots) = list(spectra.items())[:2]
     every = np.arange(1, bars.shape[1] + 1)
-    left.bar(every, bars[0], color=BLUE, label=first)
+    left.bar(every, bars[0], color=INDIGO, label=first)
     left.plot(every, dots[0], ".", ms=4, color=CONTROL_COLOUR, label=second)
     left.axhline(key_share, color=INK, lw=0.8, ls=":", label="key frequency")
     left.set(xlabel="frequency k", ylabel="share of the energy")
-    for (name, shares), colour in zip(spectra.items(), (BLUE, CONTROL_COLOUR, RED)):
+    for (name, shares), colour in zip(spectra.items(), (INDIGO, CONTROL_COLOUR, GOLD)):
         held = np.cumsum(np.sort(shares)[:, ::-1], axis=1)
         right.plot(every, held.T, color=colour, lw=1, alpha=0.7)
         right.plot([], color=colour, label=name)

@@ -14,6 +14,8 @@ from schurkit.words import plural, short
 
 SECTOR_COLOURS = {"RR": "#0072B2", "CR": "#D55E00", "CC": "#009E73"}
 """One colour a sector, all book long; told apart by every kind of colour vision."""
+SERIES = ("#332288", "#B8860B", "#AA4499", "#44AA99", "#8C564B")
+"""Of lines that are no sector."""
 CONTROL_COLOUR = "#777777"
 PAPER_COLOUR = "#000000"
 

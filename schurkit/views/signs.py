@@ -8,9 +8,10 @@ import numpy as np
 
 from schurkit.words import listed, with_interval
 
+from . import plot
 from .base import FAINT, INK, View, axes, styled
 
-LOOKS = {"as the paper": "#0072B2", "opposite": "#D55E00"}
+LOOKS = dict(zip(("as the paper", "opposite"), plot.SERIES))
 """Colours of whole intervals; what is open, or of too few networks, is grey."""
 
 

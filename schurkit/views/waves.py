@@ -14,7 +14,7 @@ from schurkit.words import with_interval
 from . import plot
 from .base import CONTROL_COLOUR, View, axes, shared_legend, styled
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", CONTROL_COLOUR, "#E69F00", "#CC79A7")
+PALETTE = (*plot.SERIES[:3], CONTROL_COLOUR, *plot.SERIES[3:])
 
 
 @styled

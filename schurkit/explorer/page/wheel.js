@@ -186,7 +186,7 @@ begin("wheel", (stage, data) => {
       if (before !== now && !(t === 1 && !now)) changes.push([t, plan[t] ?? []]);
     }
     const word = (names) => (names.length ? listed(names.map((name) => (name.startsWith("random ") ? `a random change of the size of ${name.slice(7)}` : `no ${name}`))) : "everything on");
-    const told = changes.length ? changes.map(([t, names]) => (t === 1 ? `From the start: ${word(names)}` : `from step ${t}: ${word(names)}`)).join("; ") : "Everything is on";
+    const told = changes.length ? changes.map(([t, names], k) => `${k ? "from" : "From"} ${t === 1 ? "the start" : `step ${t}`}: ${word(names)}`).join("; ") : "Everything is on";
     said.textContent = `${told}. This sequence: ${percent(own)} of the signs right. Working on the other ${count}…`;
     const all = await accuracy((step) => plan[Math.min(step, SHOWN)] ?? [], key);
     if (mine !== ticket) return;
