@@ -45,7 +45,7 @@ def test_a_plain_build_runs_the_chapters_and_shows_the_same_figures(tmp_path):
     page = (root / "_build" / "html" / "notebooks" / "small.html").read_text()
     assert (
         'alt="Line that rises from 0.90."' in page
-        and "Claim S2: reproduced." in page
+        and "<strong>reproduced</strong> The couplings" in page
         and "0.61 [0.6, 0.62], 12 networks" in page
     )
     assert re.search(r"Published: (<[^>]+>)?0\.50", page)

@@ -87,15 +87,15 @@ def test_numbers_in_prose_come_from_what_was_recorded(built_book):
 
 def test_a_claim_leads_to_the_ledger(built_book):
     page = (built_book / HTML / "notebooks" / "small.html").read_text()
-    assert "<strong>Claim S2: reproduced.</strong>" in page
+    assert "<strong>reproduced</strong> The couplings from" in page
     assert 'href="../book/ledger.html#claim-s2"' in page
 
 
 def test_the_ledger_lists_every_claim_with_its_verdict(built_book):
     text = text_of(built_book, "book/ledger.html")
-    assert "✓ reproduced 0.61 [0.6, 0.62], 12 networks" in text
+    assert "Here: 0.61 [0.6, 0.62], 12 networks: reproduced" in text
     assert "0.004, 3 networks: – (the value itself satisfies the rule)" in text
-    assert "No chapter of this edition tests it." in text
+    assert "53 not run" in text
 
 
 def test_the_status_page_says_how_each_chapter_was_run(built_book):

@@ -89,7 +89,9 @@ def test_a_card_whose_premise_fails_is_left_out(kept, chapter, record, gone):
 
 
 def test_every_verdict_is_a_square_that_leads_to_its_entry(kept):
-    squares = re.findall(r'<a class="square ([a-z-]+)" href="ledger.html#claim-\w+" ', page(kept))
+    squares = re.findall(
+        r'<a class="square ([a-z-]+)(?: narrow)?" href="ledger.html#claim-\w+" ', page(kept)
+    )
     told = [
         word.replace(" ", "-")
         for results in kept.values()
