@@ -52,6 +52,7 @@ class Parameter:
     `kind` is int, float, bool, str, a list of one of these such as ``list[float]``, or a choice
     ``Literal["a", "b"]``. `bound` is a condition on it, and on others with it, that ends the help
     in brackets: ``# of cues [0 < slowest ≤ fastest]``; without one, that of `BOUNDS` by its name.
+    A list may be emptied where its default is empty, or where its bound speaks of its length.
     """
 
     name: str
@@ -179,8 +180,9 @@ def values_of(parameters: tuple[Parameter, ...], given: dict, where: str) -> dic
 def _within(parameter: Parameter, values: dict, changed: dict) -> None:
     """InputError, which names what was changed, unless its value keeps its bound."""
     name, value = parameter.name, values[parameter.name]
-    if isinstance(value, list) and not bool(parameter.default) <= len(value) <= MOST_VALUES:
-        raise InputError(f"{name} must have 1 to {MOST_VALUES} values; got {len(value):,}.")
+    least = int(bool(parameter.default) and "len(" not in parameter.bound)
+    if isinstance(value, list) and not least <= len(value) <= MOST_VALUES:
+        raise InputError(f"{name} must have {least} to {MOST_VALUES} values; got {len(value):,}.")
     if not parameter.bound or value == []:  # how many values there are is asked above
         return
     condition = parameter.bound.replace("≤", "<=").replace("≥", ">=").replace("≠", "!=")

@@ -85,9 +85,9 @@ VALUES = {
     ],
     "is_the_profile_degenerate": [
         {"networks": 1, "knob_networks": 1, "training_steps": 2},
-        {"networks": 4, "training_steps": 20, "gammas": [0.25], "l1": [0.01], "orders": 1},
+        {"networks": 4, "training_steps": 20, "gammas": [], "l1": [], "orders": 1},
     ],
-    "knobs": [{"networks": 1, "hidden_size": 8, "dsa_trials": 16, "gammas": [0.25]}],
+    "knobs": [{"networks": 1, "hidden_size": 8, "dsa_trials": 16, "gammas": []}],
     "three_levels": [
         {"networks": 1, "hidden_size": 8, "widths": [8]},
         {"networks": 2, "hidden_size": 12, "rank": 3, "grid_ranks": [3], "widths": [8]},
