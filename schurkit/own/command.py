@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from schurkit.checks import InputError, number
+from schurkit.checks import InputError, integer, number
 from schurkit.rnn import RNN
 from schurkit.store import written
 
@@ -22,7 +22,7 @@ from .files import WEIGHT_FILES, shown
 from .load import Imported, read_network
 from .roles import WEIGHTS
 from .settle import FIELDS
-from .trials import load_trials
+from .trials import load_trials, metric_of
 
 _DESCRIPTION = """\
 Describe the recurrent matrix of a trained network in Schur coordinates and, with trials, measure
@@ -112,10 +112,13 @@ def analyze_command(
     (`schurkit_press.own_page`): analyses know nothing of publishing.
     """
     from .analysis import examine
+    from .check import check_fit
     from .report import summary
 
     values, outs, contents = _values(arguments), _outputs(arguments), {}
     number(values["threshold"], "threshold", at_least=0, at_most=1)
+    for name, least in (("seed", 0), ("draws", 1), ("orders", 0)):
+        integer(values[name], name, at_least=least)
     if values["tolerance"] is not None:
         number(values["tolerance"], "tolerance", above=0)
     names = ("activation", "leak", "form", "recurrent", "readout", "transpose", "mapping")
@@ -130,6 +133,10 @@ def analyze_command(
     elif values["metric"] or values["missing"] or values["time_major"]:
         raise InputError("--metric, --missing and --time-major are about trials: give --trials.")
     if arguments.html is not None or arguments.notebook is not None:
+        if trials is not None:  # what needs no kernel is said before one is started
+            metric_of(values["metric"], trials)
+            if not any(rnn.output_size == trials.targets.shape[-1] for _, rnn in found.readings):
+                check_fit(found.rnn, trials)
         notebook = filled(values)
         contents["notebook"] = json.dumps(notebook, indent=1) + "\n"
     if arguments.html is not None:

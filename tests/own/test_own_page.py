@@ -484,6 +484,15 @@ def test_the_notebook_alone_needs_no_kernel(tmp_path, monkeypatch, capsys):
         ("--network 1", "give it together with --html"),
         ("--html out.html --threshold nan", "threshold must be a finite number"),
         ("--html out.html --tolerance nan", "tolerance must be a finite number"),
+        ("--html trials.npz --trials trials.npz", "would overwrite trials.npz"),
+        ("--html nowhere/out.html", "there is no folder nowhere"),
+        ("--html .", "is not a file that can be written"),
+        ("--html out.html --draws 0", "draws must be at least 1"),
+        ("--html out.html --orders -1", "orders must be at least 0"),
+        ("--html out.html --tolerance 0", "tolerance must be above 0"),
+        ("--html out.html --trials trials.npz --metric r2", "metric must be one of"),
+        ("--html out.html --trials flat.npz", "do not vary"),
+        ("--html out.html --trials wide.npz", "they do not belong together"),
         ("--html out.html --control none", "control must be one of"),
         ("--html out.html --trials wrong.npz", "does not give the outputs"),
     ],
@@ -493,7 +502,15 @@ def test_wrong_input_is_one_line_and_writes_nothing(
 ):
     save(tmp_path, stack())
     task, outputs = trials_for(stack())
+    np.savez(tmp_path / "flat.npz", inputs=task.inputs, targets=np.ones_like(task.targets))
+    np.savez(tmp_path / "wide.npz", inputs=task.inputs, targets=np.ones((40, 12, 5)))
     np.savez(tmp_path / "wrong.npz", inputs=task.inputs, targets=task.targets, outputs=outputs + 1)
+    if not {"--control", "wrong.npz", "flat.npz"} & {*arguments.split()}:  # seen by the run
+
+        def no_kernel(*_):
+            raise AssertionError("a kernel was started")
+
+        monkeypatch.setattr(own_page, "run_here", no_kernel)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     assert run(tmp_path, monkeypatch, *arguments.split()) == 2
     (line,) = capsys.readouterr().err.splitlines()
