@@ -10,7 +10,7 @@ from press.small_book import cases, cell, notebook, small_chapter, write_book
 from schurkit.__main__ import main
 from schurkit.checks import InputError
 from schurkit_press import cli, plans
-from schurkit_press.plans import Cost
+from schurkit_press.cost import Cost
 
 
 @pytest.fixture

@@ -9,41 +9,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import replace
 from functools import cache
 from itertools import chain, islice
 from unittest import mock
 
 from schurkit.checks import InputError
-from schurkit.words import duration, plural
 
 from .chapters import Chapter
+from .cost import Cost
 from .kernel import first_line
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a chapter asks for: networks, how many of them are stored already, and seconds and bytes
-    for the rest.
-    """
-
-    networks: int = 0
-    stored: int = 0
-    seconds: float = 0.0
-    bytes: int = 0
-
-    def __add__(self, other) -> Cost:
-        return Cost(*map(sum, zip(astuple(self), astuple(other))))
-
-    def __str__(self) -> str:
-        networks = plural(self.networks, "network")
-        if self.stored >= self.networks:
-            return f"{networks}, all stored"
-        stored = f" ({self.stored} stored)" if self.stored else ""
-        return (
-            f"{networks}{stored}, about {duration(self.seconds)} to train, "
-            f"{_size(self.bytes)} on disk"
-        )
 
 
 def costs_of(asked: Sequence[Sequence]) -> tuple[list[Cost], Cost]:
@@ -174,11 +149,3 @@ def _priced(studies: list) -> list[Cost]:
     from .price import plan_all
 
     return plan_all(studies)
-
-
-def _size(count: int) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"

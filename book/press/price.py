@@ -24,7 +24,7 @@ from schurkit.training.loop import fit
 from schurkit.training.recipe import Recipe
 from schurkit.training.train import Study, networks_a_chunk
 
-from .plans import Cost
+from .cost import Cost
 
 TIMED = 0.8
 """Seconds for timing steps."""

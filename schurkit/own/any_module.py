@@ -14,7 +14,7 @@ from schurkit.checks import InputError
 from schurkit.rnn import Trials
 
 from .any_network import AnyNetwork
-from .files import shown
+from .contents import shown
 from .torch_files import as_numpy
 from .torch_rnn import MADE_PLAIN
 

@@ -12,7 +12,7 @@ import numpy as np
 from schurkit.checks import InputError, checked_leak, read_only, real_array, shared_trials
 from schurkit.rnn import Trials
 
-from .files import shown
+from .contents import shown
 
 
 class _NoEquation(InputError, AttributeError):

@@ -18,7 +18,8 @@ from schurkit.checks import InputError, integer, number
 from schurkit.rnn import RNN
 from schurkit.store import written
 
-from .files import WEIGHT_FILES, shown
+from .contents import shown
+from .files import WEIGHT_FILES
 from .load import Imported, read_network
 from .roles import WEIGHTS
 from .settle import FIELDS

@@ -7,19 +7,16 @@ bytes that are there, so a small file cannot ask for much memory.
 from __future__ import annotations
 
 import hashlib
-import os
-import shlex
 import struct
-import warnings
 import zipfile
-from collections.abc import Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from schurkit.checks import InputError
+
+from .contents import RATIO, RATIO_FROM, Contents, add, in_bytes, reading, shown, widened
 
 LARGEST = 2 * 2**30
 """Bytes of arrays that one file may hold."""
@@ -32,36 +29,7 @@ _MADE_BY = {
     **dict.fromkeys((".h5", ".hdf5"), "h5py"),
 }
 WEIGHT_FILES = tuple(_MADE_BY)
-RATIO = 1000  # a member beyond 16 MiB must not expand more than this: only runs of one byte do
-RATIO_FROM = 16 * 2**20
 _MEMBERS = 10_000
-
-
-@dataclass(frozen=True, eq=False)
-class Contents:
-    """What a file holds.
-
-    Attributes
-    ----------
-    arrays : by name; numbers are arrays without axes.
-    words : by name.
-    group : by name, the dict inside a checkpoint in which an array stands; "" for the outermost.
-    skipped : names of what is neither: Python objects, cells, structs.
-    """
-
-    arrays: dict[str, np.ndarray]
-    words: dict[str, str] = field(default_factory=dict)
-    group: dict[str, str] = field(default_factory=dict)
-    skipped: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        """What it holds, for a message."""
-        names = [name for name in self.arrays if self.arrays[name].ndim] + [*self.words]
-        objects = (
-            f", and {shown(self.skipped)} of Python objects, which are never unpickled: save plain "
-            "numbers instead"
-        )
-        return f"it holds {shown(names)}{objects if self.skipped else ''}"
 
 
 def read_arrays(path: Path) -> Contents:
@@ -106,46 +74,6 @@ def read_arrays(path: Path) -> Contents:
     )
 
 
-def shown(names: Iterable | str, most: int = 6) -> str:
-    """Names from a file on one line: unprintable characters replaced, each and all of them
-    shortened.
-    """
-    if isinstance(names, (str, os.PathLike)):
-        return "".join(c if c.isprintable() else "?" for c in os.fspath(names))
-    names = [shown(str(name)) for name in names]
-    short = [name if len(name) <= 60 else name[:57] + "…" for name in names[:most]]
-    rest = f", … ({len(names)} in all)" if len(names) > most else ""
-    return (", ".join(short) or "nothing") + rest
-
-
-@contextmanager
-def named(path):
-    """Errors inside begin with the file: its name as the subject of what it is or holds, else with
-    a colon.
-    """
-    try:
-        yield
-    except InputError as error:
-        colon = "" if str(error).startswith(("is ", "holds ", "cannot ", "needs ")) else ":"
-        raise InputError(f"{shown(str(path))}{colon} {error}") from None
-
-
-@contextmanager
-def reading():
-    """Whatever a damaged file provokes is one InputError."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except InputError:
-        raise
-    except Exception as error:
-        reason = shown((str(error).strip() or type(error).__name__).splitlines()[0])[:160]
-        raise InputError(
-            f"is damaged or truncated: {reason.rstrip('.')}. Save or fetch it again."
-        ) from None
-
-
 def checked_path(path, suffixes: tuple[str, ...] | None, what: str) -> Path:
     """The path of a regular file that is not empty, not too large, and has one of the suffixes,
     where any are named; InputError otherwise.
@@ -177,20 +105,10 @@ def checked_path(path, suffixes: tuple[str, ...] | None, what: str) -> Path:
     return path
 
 
-def argument(text: str) -> str:
-    """An argument of the command, quoted for the shell where it must be."""
-    return shlex.quote(shown(text))
-
-
 def sha256(path: Path) -> str:
     """SHA-256 of a file, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def in_bytes(size: int) -> str:
-    """A size in words."""
-    return f"{size:,} bytes" if size < 2**20 else f"{size / 2**20:,.0f} MiB"
 
 
 def _read_safetensors(path: Path) -> Contents:
@@ -214,11 +132,6 @@ def _as_array(name: str, dtype: str, shape, data) -> np.ndarray:
         )
     stored = "?" if dtype == "BOOL" else f"<{kind.lower()}{int(bits) // 8}"
     return np.frombuffer(data, stored).reshape(shape)
-
-
-def widened(upper: np.ndarray) -> np.ndarray:
-    """bfloat16, as 16-bit integers, as float32."""
-    return (upper.astype(np.uint32) << 16).view(np.float32)
 
 
 # -------------------------------------------------------------- zip archives: npz, and torch's own
@@ -284,17 +197,6 @@ def _read_npz(opened: zipfile.ZipFile) -> Contents:
             )
         add(contents, name, _read_member(opened, member, f"array {shown([name])}"))
     return contents
-
-
-def add(contents: Contents, name: str, array: np.ndarray | None) -> None:
-    """Add an array, or one word; None is skipped."""
-    if array is None:
-        contents.skipped.append(name)
-    elif array.dtype.kind in "US" and array.size == 1:
-        word = array.item()
-        contents.words[name] = word if isinstance(word, str) else word.decode("utf-8", "replace")
-    else:
-        contents.arrays[name] = array
 
 
 def _read_member(opened: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> np.ndarray | None:

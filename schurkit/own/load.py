@@ -10,7 +10,8 @@ import numpy as np
 from schurkit.checks import InputError, one_of, real_array
 from schurkit.rnn import RNN
 
-from .files import Contents, checked_path, named, read_arrays, sha256, shown
+from .contents import Contents, named, shown
+from .files import checked_path, read_arrays, sha256
 from .matching import match
 from .roles import WEIGHTS, Mapping, Said, by_name
 from .torch_rnn import check_state, check_unused

@@ -13,8 +13,8 @@ import numpy as np
 
 from schurkit.checks import InputError, real_array
 
+from .contents import Contents, argument, shown
 from .conventions import CONVENTIONS, Convention
-from .files import Contents, argument, shown
 
 
 def components(name: str) -> list[str]:

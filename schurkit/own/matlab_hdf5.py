@@ -11,7 +11,7 @@ import numpy as np
 
 from schurkit.checks import InputError
 
-from .files import RATIO, RATIO_FROM, Contents, add, in_bytes, reading
+from .contents import RATIO, RATIO_FROM, Contents, add, in_bytes, reading
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 _MAT_TYPES = dict(zip((1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 16, 17), "bBhHiIfdqQBH"))

@@ -12,7 +12,7 @@ import numpy as np
 from schurkit.checks import InputError, integer
 from schurkit.rnn import RNN, Trials
 
-from .files import shown
+from .contents import shown
 from .load import from_arrays
 from .torch_files import as_numpy
 

@@ -23,7 +23,8 @@ from schurkit.views.profile import PLACES
 from schurkit.words import short, span
 
 from .analysis import Analysis
-from .files import checked_path, sha256, shown
+from .contents import shown
+from .files import checked_path, sha256
 from .report import leak_of, order_lines
 
 

@@ -31,7 +31,7 @@ from schurkit.words import listed, plural, short, span
 
 from .analysis import Analysis, removals_of
 from .constraints import constraint_line
-from .files import shown
+from .contents import shown
 from .load import Imported
 
 FEW_TRIALS = 32

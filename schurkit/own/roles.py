@@ -17,8 +17,9 @@ import numpy as np
 from schurkit.checks import InputError, real_array
 from schurkit.rnn import ARRAYS
 
+from .contents import Contents, argument, named, reading, shown
 from .conventions import CONVENTIONS
-from .files import Contents, argument, checked_path, named, read_arrays, reading, shown
+from .files import checked_path, read_arrays
 from .matching import components, ends_of
 from .torch_rnn import several, squares
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from schurkit.checks import InputError
 
-from .files import Contents, reading, shown, widened
+from .contents import Contents, reading, shown, widened
 
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """How the files of torch before 1.6 begin."""

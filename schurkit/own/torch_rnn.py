@@ -6,7 +6,7 @@ import re
 
 from schurkit.checks import InputError
 
-from .files import Contents, argument, shown
+from .contents import Contents, argument, shown
 from .matching import Match, chosen
 
 _RECURRENT = re.compile(

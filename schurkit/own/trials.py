@@ -13,7 +13,8 @@ from schurkit.checks import InputError, one_of, real_array
 from schurkit.metrics import ACCURACY, FVU, METRICS, Metric
 from schurkit.rnn import Trials
 
-from .files import checked_path, named, read_arrays, shown
+from .contents import named, shown
+from .files import checked_path, read_arrays
 
 _TRIALS = ("inputs", "targets", "mask", "outputs", "lengths", "h0")
 _BY_NAME = METRICS | {"replay": METRICS["replay_accuracy"]}

@@ -13,8 +13,9 @@ from schurkit.tasks import Copy
 from schurkit.training import Phase, Recipe, Study, copy_recipe
 from schurkit_press import plans as module
 from schurkit_press.chapters import chapters, read_chapter
+from schurkit_press.cost import Cost
 from schurkit_press.editions import editions
-from schurkit_press.plans import Cost, costs_of, merged, studies_of, train_ahead
+from schurkit_press.plans import costs_of, merged, studies_of, train_ahead
 from schurkit_press.run import code_of
 
 CHAPTERS = {name: one for name, one in chapters(REPOSITORY).items() if one.networks}
