@@ -38,8 +38,8 @@ def records_of(studies: Iterable, *, engine: str = "auto") -> list[dict]:
     found = {}
     for study in studies:
         first = record_of(study.task, study.recipe, study.seeds[0], choose(engine))
-        for seed in study.seeds:
-            found[key_of(first | {"seed": seed})] = first | {"seed": seed}
+        records = (first | {"seed": seed} for seed in study.seeds)
+        found |= {key_of(record): record for record in records}
     return list(found.values())
 
 
@@ -82,13 +82,13 @@ def export(
         "about": about or {},
         "networks": [_listed(store, record) for record in records],
     }
-    files = [path for record in records for path in store.paths(store.name(record))]
+    text = json.dumps(manifest, sort_keys=True, indent=1) + "\n"
     try:
         with writing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            text = json.dumps(manifest, sort_keys=True, indent=1) + "\n"
-            archive.writestr(_entry(MANIFEST), text.encode())
-            for part in files:
-                archive.writestr(_entry(part.name), part.read_bytes())
+            archive.writestr(_entry(MANIFEST), text)
+            for record in records:
+                for part in store.paths(store.name(record)):
+                    archive.writestr(_entry(part.name), part.read_bytes())
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.") from None
     return len(records)
@@ -97,15 +97,9 @@ def export(
 def _listed(store: Store, record: dict) -> dict:
     name = store.name(record)
     files = {path.name: path.read_bytes() for path in store.paths(name)}
-    fields = ("task", "recipe", "seed", "engine", "code", "versions")
-    return {
-        "name": name,
-        "key": key_of(record),
-        **{field: record[field] for field in fields},
-        "files": {
-            part: {"bytes": len(data), "sha256": checksum(data)} for part, data in files.items()
-        },
-    }
+    listed = {part: {"bytes": len(b), "sha256": checksum(b)} for part, b in files.items()}
+    fields = {f: record[f] for f in ("task", "recipe", "seed", "engine", "code", "versions")}
+    return {"name": name, "key": key_of(record), **fields, "files": listed}
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
@@ -120,9 +114,9 @@ class Imported:
     already, `damaged` were skipped, with the reason.
     """
 
-    new: tuple[str, ...]
-    there: tuple[str, ...]
-    damaged: tuple[tuple[str, str], ...]
+    new: list[str]
+    there: list[str]
+    damaged: list[tuple[str, str]]
 
 
 def import_(store: Store, path: str | os.PathLike) -> Imported:
@@ -142,54 +136,50 @@ def import_(store: Store, path: str | os.PathLike) -> Imported:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            networks = _manifest(archive, path)
-            _check_entries(archive, networks, path)
+            names = _listed_in(archive, path)
+            _check_entries(archive, names, path)
             new, there, damaged = [], [], []
-            for network in networks:
+            for name in names:
                 try:
-                    record, files = _network(archive, network, store)
+                    record, files = _network(archive, name, store)
                 except Exception as error:  # whatever damage does to zip, JSON or safetensors
-                    damaged.append((network["name"], str(error) or type(error).__name__))
+                    damaged.append((name, str(error) or type(error).__name__))
                     continue
-                (new if _keep(store, record, files) else there).append(network["name"])
+                (new if _keep(store, record, files) else there).append(name)
     except zipfile.BadZipFile as error:
         raise InputError(f"{path} is not an archive of networks: {error}.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
-    return Imported(tuple(new), tuple(there), tuple(damaged))
+    return Imported(new, there, damaged)
 
 
-def _manifest(archive: zipfile.ZipFile, path) -> list[dict]:
+def _listed_in(archive: zipfile.ZipFile, path) -> list[str]:
+    """The names of the networks in the manifest."""
     refused = f"{path} is not an archive of networks: "
-    entries = [entry for entry in archive.infolist() if entry.filename == MANIFEST]
-    if len(entries) != 1:
-        raise InputError(f"{refused}it has {'no' if not entries else 'more than one'} {MANIFEST}.")
-    _check_entry(entries[0], 64 * 2**20, refused)
+    if MANIFEST not in archive.NameToInfo:
+        raise InputError(f"{refused}it has no {MANIFEST}.")
+    _check_entry(archive.getinfo(MANIFEST), 64 * 2**20, refused)
     try:
-        manifest = json.loads(archive.read(entries[0]))
+        manifest = json.loads(archive.read(MANIFEST))
         kind, schema, networks = (manifest[name] for name in ("kind", "schema", "networks"))
         if kind != "schurkit networks":
             raise ValueError(f"its kind is {kind!r}")
-        for network in networks:
-            if sorted(network["files"]) != [f"{network['name']}{end}" for end in Store.suffixes]:
-                raise ValueError(f"network {network['name']!r} does not have its two files")
-            for kept in network["files"].values():
-                _ = kept["bytes"] + 0, kept["sha256"] + ""
+        names = [str(network["name"]) for network in networks]
     except Exception as error:  # whatever damage or malice does to zip and JSON
         raise InputError(
             f"{refused}its {MANIFEST} cannot be used ({type(error).__name__}: {error})."
         ) from None
     if schema != SCHEMA:
         raise InputError(f"{path} has schema {schema!r}; this version of schurkit reads {SCHEMA}.")
-    return networks
+    return names
 
 
-def _check_entries(archive: zipfile.ZipFile, networks: list[dict], path) -> None:
+def _check_entries(archive: zipfile.ZipFile, names: list[str], path) -> None:
     refused = f"{path} is refused, nothing was taken from it: "
-    wanted = {name for network in networks for name in network["files"]}
-    if len(wanted) != 2 * len(networks):
+    if len({*names}) < len(names):
         raise InputError(f"{refused}its manifest lists a network twice.")
-    seen = Counter(entry.filename for entry in archive.infolist())
+    wanted = {f"{name}{suffix}" for name in names for suffix in Store.suffixes}
+    seen = Counter(archive.namelist())
     for entry in archive.infolist():
         name = entry.filename
         if seen[name] > 1:
@@ -223,18 +213,14 @@ def _check_entry(entry: zipfile.ZipInfo, most: int, refused: str) -> None:
         )
 
 
-def _network(archive: zipfile.ZipFile, network: dict, store: Store) -> tuple[dict, list[bytes]]:
+def _network(archive: zipfile.ZipFile, name: str, store: Store) -> tuple[dict, list[bytes]]:
     """Record and files of one network; ValueError or KeyError where anything does not fit."""
-    files = []
-    for path in store.paths(network["name"]):
-        if path.name not in archive.NameToInfo:
-            raise ValueError(f"{path.name} is missing")
-        data, listed = archive.read(path.name), network["files"][path.name]
-        if (len(data), checksum(data)) != (listed["bytes"], listed["sha256"]):
-            raise ValueError(f"the checksum of {path.name} does not fit")
-        files.append(data)
-    record = opened(*files)[0]["record"]
-    if store.name(record) != network["name"]:
+    parts = [path.name for path in store.paths(name)]
+    if missing := [part for part in parts if part not in archive.NameToInfo]:
+        raise ValueError(f"{missing[0]} is missing")
+    files = [archive.read(part) for part in parts]
+    record = opened(*files)[0]["record"]  # which looks at the checksums of both
+    if store.name(record) != name:
         raise ValueError("its record belongs to another name")
     return record, files
 

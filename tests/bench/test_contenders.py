@@ -53,14 +53,15 @@ def test_effects_are_of_one_network_and_the_estimate_is_near():
     case = {"task": "flip_flop", "hidden": 12, "steps": 200, "trials": 64}
     exact_lap, facts = others.exact_rollouts(**case, engine="numpy")
     assert facts["couplings"] > 10 and facts["spearman"] > 0.9
-    assert others.estimated_effects(**case)[0](1) == pytest.approx(exact_lap(1), rel=0.5)
+    estimate, exact = sum(others.estimated_effects(**case)[0](1)).sum(), exact_lap(1).sum()
+    assert estimate == pytest.approx(exact, rel=0.5)
 
 
 @pytest.mark.parametrize("kind", ["random", "near-orthogonal"])
 def test_forms_of_both_have_small_errors(kind):
     for maker in (others.ordered_schur, others.plain_schur):
         lap, facts = maker(16, kind)
-        assert facts["error"] < 1e-13 and lap(1) is None
+        assert facts["error"] < 1e-13 and lap(1) is not None
     moduli = np.abs(np.linalg.eigvals(others.matrix(64, kind)))
     assert (moduli.min() > 0.7) == (kind == "near-orthogonal")
 
@@ -72,9 +73,9 @@ def test_products_are_those_of_the_states():
     assert lap(2) == pytest.approx((states @ W)[0, 0])
 
 
-def test_memory_is_told_in_bytes():
-    lap, facts = others.training_memory(**SMALL, networks=2)
-    assert 1e7 < facts["idle"] <= lap(2) < 1e11
+def test_memory_is_told_in_gigabytes():
+    _, facts = others.training_memory(**SMALL, networks=2, steps=2)
+    assert 0.01 < facts["idle"] <= facts["peak"] < 100
 
 
 @pytest.mark.parametrize(

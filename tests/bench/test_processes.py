@@ -7,7 +7,7 @@ import os
 import pytest
 from bench import stand_ins
 
-from schurkit_press.bench.processes import Absent, Contender, Failed, Running, alternate
+from schurkit_press.bench.processes import Contender, Missing, Running, alternate
 
 NAMES = ["OMP_NUM_THREADS", "SCHURKIT_THREADS", "OPENBLAS_NUM_THREADS"]
 
@@ -16,7 +16,7 @@ def test_every_process_has_the_threads_and_the_environment_it_was_given(monkeypa
     def variables(**more):
         contender = Contender("x", stand_ins.environment, {"names": NAMES}, **more)
         with Running(contender) as running:
-            assert running.lap(1)[1] is None  # what a package prints is no answer
+            assert running.lap(1) > 0  # what a package prints is no answer
             return running.facts["variables"]
 
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
@@ -29,7 +29,7 @@ def test_every_process_has_the_threads_and_the_environment_it_was_given(monkeypa
 def test_several_processes_run_side_by_side_on_processors_of_their_own():
     pair = Contender("pair", stand_ins.environment, {"names": []}, threads=1, processes=2)
     with Running(pair) as running:
-        assert running.lap(1)[0] > 0 and len(running._processes) == 2
+        assert running.lap(1) > 0 and len(running._processes) == 2
         if hasattr(os, "sched_getaffinity"):
             assert running.facts["processors"] == sorted(os.sched_getaffinity(0))[:1]
     assert not any(process.is_alive() for process, _ in running._processes)
@@ -37,8 +37,11 @@ def test_several_processes_run_side_by_side_on_processors_of_their_own():
 
 def test_laps_alternate(tmp_path):
     case = {"path": str(tmp_path / "log")}
-    contenders = [Contender(name, stand_ins.logged, {"name": name, **case}) for name in "AB"]
-    measured, missing = alternate(contenders, 3, 0.01, {"A": 2, "B": 5})
+    contenders = [
+        Contender(name, stand_ins.logged, {"name": name, **case}, units=units)
+        for name, units in (("A", 2), ("B", 5))
+    ]
+    measured, missing = alternate(contenders, 3, 0.01)
     assert missing == {} and (tmp_path / "log").read_text() == "A2 B5 A2 B5 A2 B5 "
     assert [(len(measured[name].rates), measured[name].facts["name"]) for name in "AB"] == [
         (3, "A"),
@@ -51,7 +54,7 @@ def test_one_thread_is_timed_by_the_processors_clock():
     for threads in (None, 1):
         contender = Contender("sleeper", stand_ins.sleeper, {"seconds": 0.05}, threads=threads)
         with Running(contender) as running:
-            rates.append(running.lap(1)[0])
+            rates.append(running.lap(1))
     assert rates[0] <= 20 < rates[1]  # asleep, it takes no time of the processor
 
 
@@ -59,9 +62,10 @@ def test_what_is_missing_is_said_and_the_others_are_measured():
     contenders = [
         Contender("fine", stand_ins.sleeper, {"seconds": 0.001}),
         Contender("absent", stand_ins.broken, needs="a_package_that_is_not_there"),
-        *(Contender(name, getattr(stand_ins, name)) for name in ("broken", "killed", "late")),
+        *(Contender(name, getattr(stand_ins, name)) for name in ("broken", "killed")),
+        Contender("late", stand_ins.late, units=1),
     ]
-    measured, missing = alternate(contenders, 2, 0.01, {"late": 1})
+    measured, missing = alternate(contenders, 2, 0.01)
     assert list(measured) == ["fine"] and len(measured["fine"].rates) == 2
     hint = "is not installed; pip install 'schurkit[bench]'"
     assert missing == {
@@ -70,7 +74,7 @@ def test_what_is_missing_is_said_and_the_others_are_measured():
         "killed": "failed: killed: its process ended with code 3",
         "late": "failed: late: ValueError: no more",
     }
-    with pytest.raises(Absent, match="nothing_here is not installed"):
+    with pytest.raises(Missing, match="skipped: nothing_here is not installed"):
         Running(Contender("absent", stand_ins.broken, needs="nothing_here"))
-    with pytest.raises(Failed, match="broken: ZeroDivisionError"):
+    with pytest.raises(Missing, match="failed: broken: ZeroDivisionError"):
         Running(Contender("broken", stand_ins.broken))

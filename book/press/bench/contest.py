@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 from .processes import Contender, Laps, alternate
 from .results import AT_LEAST, Row
@@ -31,7 +31,8 @@ class Contest:
     group : its name.
     contenders : what is measured.
     settings : how often, and how long.
-    fixed : units in a lap of some of them, see `alternate`.
+    same : a fact that agrees where two of them do the same work; the note tells where it does not.
+    unit : of what is measured.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class Contest:
         group: str,
         contenders: Sequence[Contender],
         settings: Settings,
-        fixed: dict[str, int] | None = None,
+        same: str = "",
+        unit: str = "ms/step",
     ):
-        self.group = group
-        self.laps, self.missing = alternate(contenders, settings.repeats, settings.seconds, fixed)
+        self.group, self.same, self.unit = group, same, unit
+        self.names = [contender.name for contender in contenders]
+        self.laps, self.missing = alternate(contenders, settings.repeats, settings.seconds)
 
     def facts(self, name: str) -> dict:
         """What a contender says of itself; empty where it is missing."""
@@ -52,33 +55,38 @@ class Contest:
         """Milliseconds a unit in each lap of a contender."""
         return [1e3 / rate for rate in self.laps[name].rates]
 
-    def row(self, what: str, ours: str, other: str, same: str = "", **more) -> Row:
+    def rows(self, what: str, **fields: dict) -> Iterator[Row]:
+        """`row` of the first contender against each of the others, with the fields of each by
+        name.
+        """
+        first, *others = self.names
+        return (self.row(what, first, name, **fields.get(name, {})) for name in others)
+
+    def row(self, what: str, ours: str, other: str, **more) -> Row:
         """One contender against another, or why one of them is missing.
 
         Parameters
         ----------
         what : the job.
         ours, other : names of contenders.
-        same : a fact that agrees where both do the same work; the note tells where it does not.
         more : fields of the row.
         """
-        row = Row(self.group, what, **{"peer": other, "unit": "ms"} | more)
-        gone = [self.missing[name] for name in (ours, other) if name in self.missing]
-        if gone:
+        row = Row(self.group, what, **{"peer": other, "unit": self.unit} | more)
+        if gone := [self.missing[name] for name in (ours, other) if name in self.missing]:
             return row.noted(*gone)
-        differ = same_work(self.laps[ours], self.laps[other], same) if same else ""
+        alike = not self.same or other == FLOOR
+        differ = "" if alike else same_work(self.laps[ours], self.laps[other], self.same)
         mine, theirs = self.times(ours), self.times(other)
         ratios = [b / a if row.sense == AT_LEAST else a / b for a, b in zip(mine, theirs)]
-        value, reference, ratio = map(statistics.median, (mine, theirs, ratios))
-        floor = value / statistics.median(self.times(FLOOR)) if FLOOR in self.laps else None
+        value = median(mine)
         return replace(
             row.noted(differ, row.note),
             value=value,
-            reference=reference,
-            ratio=ratio,
+            reference=median(theirs),
+            ratio=median(ratios),
             low=min(ratios),
             high=max(ratios),
-            floor=floor,
+            floor=value / median(self.times(FLOOR)) if FLOOR in self.laps else None,
         )
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 from functools import partial
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 
 from schurkit import random
 from schurkit.degeneracy import dsa_distances, operators_of
 from schurkit.tasks import FlipFlop
-from schurkit.training import Phase, Recipe, Store, train
+from schurkit.training import Phase, Recipe
+
+from .trainers import trained_afresh
 
 DELAYS = 5
 
@@ -22,10 +22,8 @@ def _operators(networks, rank):
     a fixed order that mixes the networks.
     """
     recipe = Recipe(phases=(Phase(600, 1e-3),), clip_norm=1.0)
-    with tempfile.TemporaryDirectory() as folder:
-        trained = train(FlipFlop(), recipe, range(networks), store=Store(Path(folder)))
-    trials = FlipFlop(steps=50).test_trials(64)
-    operators = operators_of(trained.rnn, trials, rank=rank, delays=DELAYS).values
+    rnn, trials = trained_afresh(FlipFlop(), recipe, range(networks)).rnn, FlipFlop(steps=50)
+    operators = operators_of(rnn, trials.test_trials(64), rank=rank, delays=DELAYS).values
     pairs = np.array(list(combinations(range(networks), 2)))
     return operators, pairs[random.permutation(0, "bench pairs", 0, len(pairs))]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import statistics
+from itertools import product
 
 from schurkit.words import plural
 
@@ -27,20 +28,21 @@ GPUs.
 """
 
 
-def gpu(settings: Settings) -> list[Row]:
+def gpu(settings: Settings):
     """Whole stacks trained on a GPU against nn.RNN in a loop and torch.func.vmap there; the goal is
     2e5 network-steps a second (256 of 64 units).
     """
     if reason := why_not(settings.device):
-        return [Row("gpu", "train stacks on a GPU", note=reason)]
+        yield Row("gpu", "train stacks on a GPU", note=reason)
+        return
     sizes, stacks = (64, 128, 256), (1, 4, 16, 64, 256, 1024, 4096)
     if settings.quick:
         sizes, stacks = (64,), (1, 256)
     work = {"batch": 64, "time": 48, "device": settings.device}
     if settings.device == "cpu":  # tiny: it tries the code and measures nothing
         sizes, stacks, work = (8,), (2,), work | {"batch": 4, "time": 6}
-    cases = [({"hidden": hidden, **work}, networks) for hidden in sizes for networks in stacks]
-    return [row for case in cases for row in _rows(*case, settings)]
+    for hidden, networks in product(sizes, stacks):
+        yield from _rows({"hidden": hidden, **work}, networks, settings)
 
 
 def why_not(device: str) -> str:
@@ -53,7 +55,7 @@ def why_not(device: str) -> str:
     return "skipped: no CUDA device" if absent else ""
 
 
-def _rows(case: dict, networks: int, settings: Settings) -> list[Row]:
+def _rows(case: dict, networks: int, settings: Settings):
     threads = 1 if case["device"] == "cpu" else None
     stack = case | {"networks": networks}
     contenders = [
@@ -61,15 +63,15 @@ def _rows(case: dict, networks: int, settings: Settings) -> list[Row]:
         Contender("nn.RNN loop", trainers.torch_loop, case, threads),
         Contender("torch.func.vmap", trainers.torch_vmap, stack, threads),
     ][: 3 if networks <= MOST_MAPPED else 2]
-    contest = Contest("gpu", contenders, settings)
+    contest = Contest("gpu", contenders, settings, "loss")
     what = f"{plural(networks, 'network')} of {case['hidden']} units"
-    if "schurkit" in contest.missing:
-        return [Row("gpu", what, note=contest.missing["schurkit"])]
+    if reason := contest.missing.get("schurkit"):
+        yield Row("gpu", what, note=reason)
+        return
     facts = contest.facts("schurkit")
     used = "" if facts["memory"] is None else f", {facts['memory'] / 1e9:.2f} GB"
     note = f"{facts['device']}{used}, batches drawn on the host"
     rate = statistics.median(contest.laps["schurkit"].rates)
     goal = GOAL if (case["device"], case["hidden"], networks) == ("cuda", 64, 256) else None
-    ours = Row("gpu", what, value=rate, unit="steps/s", target=goal, note=note)
-    peers = (other.name for other in contenders[1:])
-    return [ours, *(contest.row(what, "schurkit", name, "loss", unit="ms/step") for name in peers)]
+    yield Row("gpu", what, value=rate, unit="steps/s", target=goal, note=note)
+    yield from contest.rows(what)

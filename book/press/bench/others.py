@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -19,9 +19,9 @@ from schurkit.engine import rollout
 from schurkit.rnn import RNN
 from schurkit.schur import real_schur
 from schurkit.tasks import ContextIntegration, FlipFlop, Sine
-from schurkit.training import Phase, Recipe, Store, train
+from schurkit.training import Phase, Recipe
 
-from .trainers import task_and_recipe
+from .trainers import task_and_recipe, trained_afresh
 
 TASKS = {task.name: task for task in (FlipFlop(), Sine(), ContextIntegration())}
 
@@ -99,13 +99,13 @@ def torch_rollouts(hidden: int, trials: int, time: int, variants: int):
     return lap, {"check": lap(1)}
 
 
-def _repeated(work, number=lambda result: None):
-    """Laps that do the same work again for each unit; `number` tells what came out."""
+def _repeated(work: Callable):
+    """Laps that do the same work again for each unit; the result of the last."""
 
     def lap(units):
         for _ in range(units):
             result = work()
-        return number(result)
+        return result
 
     return lap
 
@@ -114,8 +114,7 @@ def _repeated(work, number=lambda result: None):
 def _trained(task, hidden, steps, trials):
     """A trained network with its scores, its Schur form, and trials of its task."""
     recipe = Recipe(hidden_size=hidden, phases=(Phase(steps, 1e-3),), clip_norm=1.0)
-    with tempfile.TemporaryDirectory() as folder:
-        trained = train(TASKS[task], recipe, [0], store=Store(Path(folder)))
+    trained = trained_afresh(TASKS[task], recipe, [0])
     return trained, real_schur(trained.rnn.W_rec[0]), TASKS[task].test_trials(trials)
 
 
@@ -123,9 +122,8 @@ def estimated_effects(task: str, hidden: int, steps: int, trials: int):
     """`schurkit.ablation.couplings.coupling_estimates` of one trained network. A unit is the map of
     all its couplings.
     """
-    trained, form, tests = _trained(task, hidden, steps, trials)
-    work = partial(coupling_estimates, trained.rnn, form, tests)
-    return _repeated(work, lambda terms: float(sum(terms).sum())), {}
+    trained, *of = _trained(task, hidden, steps, trials)
+    return _repeated(partial(coupling_estimates, trained.rnn, *of)), {}
 
 
 def exact_rollouts(task: str, hidden: int, steps: int, trials: int, engine: str = "auto"):
@@ -138,13 +136,12 @@ def exact_rollouts(task: str, hidden: int, steps: int, trials: int, engine: str 
     pairs = form.couplings()
     work = partial(exact_effects, trained.rnn, form, tests, engine=engine)
     estimate = sum(coupling_estimates(trained.rnn, form, tests))[tuple(np.transpose(pairs))]
-    facts = {
+    return _repeated(work), {
         "couplings": len(pairs),
         "spearman": float(spearmanr(estimate, work()).statistic),
         "score": float(trained.scores[0]),
         "converged": bool(trained.converged[0]),
     }
-    return _repeated(work, lambda effects: float(effects.sum())), facts
 
 
 # -------------------------------------------------------------------------------------- Schur forms
@@ -176,28 +173,22 @@ def plain_schur(hidden: int, kind: str):
 
 
 # ------------------------------------------------------------------------------------------- memory
-def peak_memory() -> int:
-    """Largest resident set of this process so far, in bytes."""
+def peak_memory() -> float:
+    """Largest resident set of this process so far, in GB."""
     try:  # the peak that getrusage tells may be that of the parent
         status = Path("/proc/self/status").read_text(encoding="ascii")
-        return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) * 1024
+        return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) * 1024 / 1e9
     except (OSError, TypeError):
         import resource
 
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak * (1 if sys.platform == "darwin" else 1024)
+        return peak * (1 if sys.platform == "darwin" else 1024) / 1e9
 
 
-def training_memory(hidden: int, batch: int, time: int, networks: int):
-    """Train so many networks by one call of `schurkit.train`; the lap, of so many steps, returns
-    the peak of the process in bytes.
+def training_memory(hidden: int, batch: int, time: int, networks: int, steps: int = 20):
+    """Train so many networks by one call of `schurkit.train`. Facts: the peak of the process in GB,
+    and what it was before.
     """
     idle = peak_memory()
-
-    def lap(units):
-        workload = task_and_recipe(hidden, batch, time, units)
-        with tempfile.TemporaryDirectory() as folder:
-            train(*workload, range(networks), store=Store(Path(folder)))
-        return float(peak_memory())
-
-    return lap, {"idle": idle}
+    trained_afresh(*task_and_recipe(hidden, batch, time, steps), range(networks))
+    return None, {"idle": idle, "peak": peak_memory()}

@@ -18,47 +18,43 @@ import numpy as np
 from schurkit import random
 
 from .contest import Settings
-from .others import peak_memory
-from .processes import Contender, Failed, Running
+from .others import peak_memory, products
+from .processes import Contender, facts_of
 from .results import AT_MOST, Row
 
 BOTH = ("permuted", "matched")
 
 
-def own(settings: Settings) -> list[Row]:
+def own(settings: Settings):
     """`schurkit analyze` on one core, a text summary: processor time, also beside that of its
     rollouts as products in float32 alone (the floor), and peak memory.
     """
-    rows = _rows("64 units, one control", 64, kinds=BOTH[:1], seconds=0.8)
-    if not settings.quick:
-        for hidden in (256, 512, 1024):
-            rows += _rows(f"{hidden:,} units", hidden, ratio=1.5)
-        for hidden, peak in ((1024, 0.4), (2048, 1.0)):
-            rows += _rows(f"{hidden:,} units, one draw", hidden, draws=1, peak=peak)
-        long = {"hidden": 16, "trials": 10_000, "steps": 500}
-        rows += _rows("16 units, 10,000 × 500 steps", **long, seconds=60, peak=1.0)
-    return rows
+    yield from _rows("64 units, one control", 64, kinds=BOTH[:1], seconds=0.8)
+    if settings.quick:
+        return
+    for hidden in (256, 512, 1024):
+        yield from _rows(f"{hidden:,} units", hidden, ratio=1.5)
+    for hidden, peak in ((1024, 0.4), (2048, 1.0)):
+        yield from _rows(f"{hidden:,} units, one draw", hidden, draws=1, peak=peak)
+    long = {"hidden": 16, "trials": 10_000, "steps": 500}
+    yield from _rows("16 units, 10,000 × 500 steps", **long, seconds=60, peak=1.0)
 
 
-def _rows(what, hidden, trials=256, steps=50, draws=20, kinds=BOTH, **targets) -> list[Row]:
+def _rows(what, hidden, trials=256, steps=50, draws=20, kinds=BOTH, **targets):
     """A row for each target: processor "seconds", their "ratio" to the floor, "peak" in GB."""
     with tempfile.TemporaryDirectory() as folder:
         write_case(Path(folder), hidden, trials, steps)
         case = {"folder": folder, "draws": draws, "kinds": kinds}
-        try:
-            with Running(Contender("own", analysis, case, 1)) as running:
-                facts, note = running.facts, "{variants} networks, peak {peak:.2f} GB"
-        except Failed as reason:
-            facts, note = {}, f"failed: {reason}"
-    rows = []
+        facts, note = facts_of(Contender("own", analysis, case, 1))
+    if facts:
+        note = f"{facts['variants']} networks, peak {facts['peak']:.2f} GB"
     for name, target in targets.items():
-        row = Row("own", f"analyze, {what}", unit="GB" if name == "peak" else "s", target=target)
-        row = replace(row, sense=AT_MOST, value=facts.get("peak" if name == "peak" else "seconds"))
+        kind, unit = ("peak", "GB") if name == "peak" else ("seconds", "s")
+        row = Row("own", f"analyze, {what}", "", facts.get(kind), unit=unit, target=target)
         if name == "ratio" and facts:
             beside = {"peer": "floor", "reference": facts["floor"]}
             row = replace(row, **beside, ratio=facts["seconds"] / facts["floor"])
-        rows.append(row.noted(note.format(**facts)))
-    return rows
+        yield replace(row, sense=AT_MOST, note=note)
 
 
 def write_case(folder: Path, hidden: int, trials: int, steps: int) -> None:
@@ -88,7 +84,7 @@ def analysis(folder: str, draws: int, kinds: list[str]):
     with contextlib.redirect_stdout(io.StringIO()):
         if main(["analyze", weights, *asked]):
             raise RuntimeError("schurkit analyze failed.")
-    facts = {"seconds": os.times().user, "peak": peak_memory() / 1e9}
+    facts = {"seconds": os.times().user, "peak": peak_memory()}
     (network,) = json.loads(Path(out).read_text(encoding="utf-8"))["networks"]
     held = sum(network["norms"][sector] > 0 for sector in ("RR", "CR", "CC"))
     facts["variants"] = (2**held - 1) * (1 + len(kinds) * draws)
@@ -102,11 +98,9 @@ def product_seconds(hidden: int) -> float:
     """Seconds of a step of 256 trials: a product (256, hidden) by (hidden, hidden) in float32, the
     best of five laps.
     """
-    rates, W_rec = np.ones((256, hidden), np.float32), np.ones((hidden, hidden), np.float32)
-    product, count, laps = np.empty_like(rates), 1 + int(5e9 / (512 * hidden**2)), []
+    lap, count, laps = products(hidden, 256, 1, 1)[0], 1 + int(5e9 / (512 * hidden**2)), []
     for _ in range(5):
         start = time.process_time()
-        for _ in range(count):
-            np.matmul(rates, W_rec, out=product)
+        lap(count)
         laps.append((time.process_time() - start) / count)
     return min(laps)

@@ -33,12 +33,8 @@ EXTRAS = {"torch": "torch", "numba": "fast"}
 """The extra of schurkit that brings a package; for all others "bench"."""
 
 
-class Absent(Exception):
-    """A contender cannot be measured here; its text says why."""
-
-
-class Failed(Exception):
-    """A contender was started and failed; its text says how."""
+class Missing(Exception):
+    """A contender was skipped or failed; its text says which, and why."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +43,12 @@ class Contender:
 
     name : as the table has it.
     maker : makes it in the new process from `case` (plain values), and returns (lap, facts):
-        lap(units) does so many units of work and returns a number that tells what came out, or
-        None.
+        lap(units) does so many units of work.
     threads : how many each process may use; None leaves that to the packages.
     processes : how many side by side, each on a processor of its own if there are several.
     needs : the package it compares with.
+    units : in a lap, for one whose laps must not depend on its speed: it has no warm-up but its
+        making.
     """
 
     name: str
@@ -60,6 +57,7 @@ class Contender:
     threads: int | None = None
     processes: int = 1
     needs: str = ""
+    units: int = 0
 
 
 class Running:
@@ -68,8 +66,9 @@ class Running:
     def __init__(self, contender: Contender):
         if contender.needs and find_spec(contender.needs) is None:
             extra = EXTRAS.get(contender.needs, "bench")
-            hint = f"pip install 'schurkit[{extra}]'"
-            raise Absent(f"{contender.needs} is not installed; {hint}")
+            raise Missing(
+                f"skipped: {contender.needs} is not installed; pip install 'schurkit[{extra}]'"
+            )
         self.contender, self._processes, spawn = contender, [], get_context("spawn")
         several = contender.processes > 1 and hasattr(os, "sched_getaffinity")
         processors = sorted(os.sched_getaffinity(0)) if several else [None]
@@ -93,9 +92,8 @@ class Running:
     def __exit__(self, *_):
         self.close()
 
-    def lap(self, units: int) -> tuple[float, float | None]:
-        """Let every process do so many units, all at once: units a second, summed over them, and
-        what the first returned.
+    def lap(self, units: int) -> float:
+        """Let every process do so many units, all at once: units a second, summed over them.
 
         One process of one thread is timed by the processor's clock for it, which leaves out what
         others take from a shared machine; everything else by the clock on the wall.
@@ -103,9 +101,8 @@ class Running:
         for _, pipe in self._processes:
             with contextlib.suppress(OSError):
                 pipe.send(units)
-        answers = self._answers()
         clock = int(self.contender.threads == self.contender.processes == 1)
-        return sum(units / max(answer[clock], 1e-9) for answer in answers), answers[0][2]
+        return sum(units / max(answer[clock], 1e-9) for answer in self._answers())
 
     def close(self):
         """End its processes."""
@@ -126,7 +123,7 @@ class Running:
             process.join(5)
             said = f"its process ended with code {process.exitcode}"
         if isinstance(said, str):
-            raise Failed(f"{self.contender.name}: {said}")
+            raise Missing(f"failed: {self.contender.name}: {said}")
         return said
 
 
@@ -141,25 +138,23 @@ def _environment(threads: int | None) -> dict[str, str]:
 
 
 def _work(pipe, maker: Callable, case: dict, processor: int | None) -> None:
-    """In the new process: send facts, then (seconds, processor's seconds, value) for each number of
-    units; a text where something went wrong.
+    """In the new process: send facts, then (seconds, processor's seconds) for each number of units;
+    a text where something went wrong.
     """
     os.dup2(2, 1)
     if processor is not None:
         os.sched_setaffinity(0, {processor})
-    with contextlib.suppress(EOFError):
-        try:
-            lap, facts = maker(**case)
-            pipe.send(facts)
-            while True:
-                units = pipe.recv()
-                start, busy = time.perf_counter(), time.process_time()
-                value = lap(units)
-                pipe.send((time.perf_counter() - start, time.process_time() - busy, value))
-        except EOFError:
-            raise
-        except Exception as error:  # whatever it was, the asker tells it and measures the others
-            pipe.send(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+    try:
+        lap, facts = maker(**case)
+        pipe.send(facts)
+        while units := pipe.recv():
+            start, busy = time.perf_counter(), time.process_time()
+            lap(units)
+            pipe.send((time.perf_counter() - start, time.process_time() - busy))
+    except EOFError:  # the asker has closed its end
+        return
+    except Exception as error:  # whatever it was, the asker tells it and measures the others
+        pipe.send(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
 
 
 @dataclass(frozen=True)
@@ -171,10 +166,7 @@ class Laps:
 
 
 def alternate(
-    contenders: Sequence[Contender],
-    repeats: int,
-    seconds: float,
-    fixed: dict[str, int] | None = None,
+    contenders: Sequence[Contender], repeats: int, seconds: float
 ) -> tuple[dict[str, Laps], dict[str, str]]:
     """Laps in turn, A B C A B C …, after a warm-up of each.
 
@@ -183,8 +175,6 @@ def alternate(
     contenders : by different names.
     repeats : laps of each.
     seconds : a lap of each takes about so long.
-    fixed : units in a lap, for contenders whose laps must not depend on their speed; they have no
-        warm-up but their making.
 
     Returns
     -------
@@ -194,14 +184,15 @@ def alternate(
     missing, running, units = {}, {}, {}
     with contextlib.ExitStack() as stack:
         for contender in contenders:
-            with _reasons(contender.name, missing):
-                one = running[contender.name] = stack.enter_context(Running(contender))
-                many = (fixed or {}).get(contender.name) or _units_in(one, seconds)
-                units[contender.name], rates[contender.name] = many, []
+            name = contender.name
+            with _reasons(name, missing):
+                running[name] = stack.enter_context(Running(contender))
+                units[name] = contender.units or _units_in(running[name], seconds)
+                rates[name] = []
         for _ in range(repeats):
             for name in [name for name in rates if name not in missing]:
                 with _reasons(name, missing):
-                    rates[name].append(running[name].lap(units[name])[0])
+                    rates[name].append(running[name].lap(units[name]))
     measured = rates.keys() - missing.keys()
     return {name: Laps(tuple(rates[name]), running[name].facts) for name in measured}, missing
 
@@ -211,8 +202,17 @@ def _reasons(name: str, missing: dict[str, str]):
     """Note why a contender cannot be measured, and go on."""
     try:
         yield
-    except (Absent, Failed) as reason:
-        missing[name] = f"{'skipped' if isinstance(reason, Absent) else 'failed'}: {reason}"
+    except Missing as reason:
+        missing[name] = str(reason)
+
+
+def facts_of(contender: Contender) -> tuple[dict, str]:
+    """The facts of a contender alone, or why there are none."""
+    try:
+        with Running(contender) as running:
+            return running.facts, ""
+    except Missing as reason:
+        return {}, str(reason)
 
 
 def _units_in(running: Running, seconds: float) -> int:
@@ -223,6 +223,6 @@ def _units_in(running: Running, seconds: float) -> int:
     running.lap(1)
     while spent < 0.1 * seconds and units < MOST_UNITS:
         units = min(MOST_UNITS, max(1, 4 * units))
-        rate = running.lap(units)[0] / running.contender.processes
+        rate = running.lap(units) / running.contender.processes
         spent = units / rate
     return min(MOST_UNITS, math.ceil(seconds * rate))

@@ -19,7 +19,7 @@ def pause(seed: int = 0) -> dict:
     return {"seed": seed}
 
 
-def sweep(settings: Settings) -> list[Row]:
+def sweep(settings: Settings):
     """A sweep of runs that each wait for .1 s; what starting the workers takes is left out."""
     runs = 100 if settings.quick else 1000
     what = f"a run of a sweep, beside the run itself ({runs:,} runs, two dask workers)"
@@ -27,9 +27,9 @@ def sweep(settings: Settings) -> list[Row]:
     try:
         started, took = _took(2), _took(runs)
     except ImportError as reason:
-        return [row.noted(f"skipped: {reason}")]
-    over = (took - started) / (runs - 2) - SECONDS / 2
-    return [replace(row, value=1e3 * over)]
+        yield row.noted(f"skipped: {reason}")
+    else:
+        yield replace(row, value=1e3 * ((took - started) / (runs - 2) - SECONDS / 2))
 
 
 def _took(runs: int) -> float:

@@ -32,15 +32,18 @@ def task_and_recipe(hidden: int, batch: int, time: int, steps: int) -> tuple[Fli
     )
 
 
+def trained_afresh(task, recipe: Recipe, seeds, **more):
+    """`schurkit.train` from start to stored, scored networks, in a store of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        return train(task, recipe, seeds, store=Store(Path(folder)), **more)
+
+
 def schurkit_train(hidden: int, batch: int, time: int, networks: int, engine: str = "auto"):
-    """`schurkit.train` from start to stored, scored networks; each lap has an empty store."""
+    """`trained_afresh` in each lap."""
 
     def lap(units):
-        with tempfile.TemporaryDirectory() as folder:
-            workload = task_and_recipe(hidden, batch, time, max(1, round(units / networks)))
-            trained = train(*workload, range(networks), engine=engine, store=Store(Path(folder)))
-        assert not trained.stored.any()
-        return float(trained.losses[0][-1])
+        workload = task_and_recipe(hidden, batch, time, max(1, round(units / networks)))
+        return float(trained_afresh(*workload, range(networks), engine=engine).losses[0][-1])
 
     return lap, _facts(hidden, batch, time, engine)
 
@@ -73,9 +76,18 @@ def _start(hidden, batch, time, networks):
     return task, recipe, start(recipe, task.input_size, task.output_size, range(networks)), batches
 
 
-def _laps(steps, networks: int = 1):
-    """Laps of `steps(count)`, which gives the loss of each step; a unit is one of one network."""
-    return lambda units: float(steps(max(1, round(units / networks)))[-1])
+def _measured(steps, networks: int = 1):
+    """Laps of `steps(count)`, which gives the loss of each step, and the loss that is compared."""
+
+    def lap(units):
+        return float(steps(max(1, round(units / networks)))[-1])
+
+    return lap, {"loss": float(np.mean([float(loss) for loss in steps(CHECKED)[-LOSS_EVERY:]]))}
+
+
+def _looped(step, pool):
+    """One step after another; a device is waited for at the end of a lap alone."""
+    return lambda count: [step(*pool[i % CHECKED]) for i in range(count)]
 
 
 # ------------------------------------------------------------------------------------------ PyTorch
@@ -97,8 +109,7 @@ def schurkit_stack(hidden: int, batch: int, time: int, networks: int, device: st
             at[0] += now
         return losses
 
-    facts = _torch_facts(device, steps(CHECKED))
-    return _laps(steps, networks), facts
+    return _on_torch(device, steps, networks)
 
 
 def torch_loop(hidden: int, batch: int, time: int, device: str = "cpu"):
@@ -121,7 +132,7 @@ def torch_loop(hidden: int, batch: int, time: int, device: str = "cpu"):
         optimiser.step()
         return loss.detach()
 
-    return _looped(step, pool, 1, device)
+    return _on_torch(device, _looped(step, pool))
 
 
 def torch_vmap(hidden: int, batch: int, time: int, networks: int, device: str = "cpu"):
@@ -150,7 +161,7 @@ def torch_vmap(hidden: int, batch: int, time: int, networks: int, device: str = 
         optimiser.step()
         return losses[0].detach()
 
-    return _looped(step, pool, networks, device)
+    return _on_torch(device, _looped(step, pool), networks)
 
 
 def _on_device(hidden, batch, time, networks, device):
@@ -163,21 +174,11 @@ def _on_device(hidden, batch, time, networks, device):
     return start, [[torch.tensor(array, device=device) for array in pair] for pair in batches]
 
 
-def _looped(step, pool, networks, device):
-    """Laps of one step after another; the device is waited for at their ends alone."""
-
-    def steps(count):
-        return [step(*pool[i % CHECKED]) for i in range(count)]
-
-    return _laps(steps, networks), _torch_facts(device, [float(loss) for loss in steps(CHECKED)])
-
-
-def _torch_facts(device, losses) -> dict:
+def _on_torch(device, steps, networks=1):
     import torch
 
-    on_gpu = device == "cuda"
-    return {
-        "loss": float(np.mean(losses[-LOSS_EVERY:])),
+    (lap, facts), on_gpu = _measured(steps, networks), device == "cuda"
+    return lap, facts | {
         "device": torch.cuda.get_device_name() if on_gpu else "CPU",
         "memory": torch.cuda.max_memory_reserved() if on_gpu else None,
     }
@@ -188,6 +189,7 @@ def jax_loop(hidden: int, batch: int, time: int):
     """A jitted step (scan over time, value_and_grad, Adam) in a loop."""
     import jax
     import jax.numpy as jnp
+    from jax.example_libraries.optimizers import adam
 
     *_, start, batches = _start(hidden, batch, time, 1)
     pool = [jax.device_put((x[0], y[0])) for x, y in batches]
@@ -201,28 +203,20 @@ def jax_loop(hidden: int, batch: int, time: int):
         _, states = jax.lax.scan(advance, jnp.zeros((x.shape[0], hidden), x.dtype), drive)
         return jnp.mean((jnp.swapaxes(states @ weights["W_out"].T, 0, 1) - y) ** 2)
 
+    start_of, updated, weights_of = adam(RATE)
+
     @jax.jit
-    def step(state, x, y):
-        weights, mean, square, count = state
-        loss, found = jax.value_and_grad(loss_of)(weights, x, y)
-        count = count + 1
-        mean = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, mean, found)
-        square = jax.tree.map(lambda s, g: 0.999 * s + 0.001 * g * g, square, found)
-        size, root = RATE / (1 - 0.9**count), jnp.sqrt(1 - 0.999**count)
-        weights = jax.tree.map(
-            lambda w, m, s: w - size * m / (jnp.sqrt(s) / root + 1e-8), weights, mean, square
-        )
-        return (weights, mean, square, count), loss
+    def advanced(state, x, y):
+        number, adams = state
+        loss, gradients = jax.value_and_grad(loss_of)(weights_of(adams), x, y)
+        return (number + 1, updated(number, gradients, adams)), loss
 
     weights = {name: jnp.asarray(array[0]) for name, array in start.items()}
-    zeros = jax.tree.map(jnp.zeros_like, weights)
-    state = [(weights, zeros, zeros, jnp.float32(0))]
+    state = jnp.int32(0), start_of(weights)
 
-    def steps(count):
-        losses = []
-        for i in range(count):
-            state[0], loss = step(state[0], *pool[i % CHECKED])
-            losses.append(loss)
-        return losses
+    def step(x, y):
+        nonlocal state
+        state, loss = advanced(state, x, y)
+        return loss
 
-    return _laps(steps), {"loss": float(np.mean(steps(CHECKED)[-LOSS_EVERY:]))}
+    return _measured(_looped(step, pool))
