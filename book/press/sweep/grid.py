@@ -7,8 +7,10 @@ Values are data, read by the kind that the chapter or function declares, and nev
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from fractions import Fraction
 from itertools import islice, product
 from math import ceil, prod
 
@@ -17,7 +19,6 @@ from schurkit_press.parameters import Parameter, suggestion
 
 MOST = 100_000
 """Runs that one sweep may ask for: above it, a slip of the pen is more likely than a plan."""
-_NAME = re.compile(r"[A-Za-z_]\w*")
 HELP = (
     "values of one parameter; repeat it for several, and every combination is run. seed=0:20 is "
     "0, 1, …, 19 (half open, as in Python); "
@@ -83,34 +84,24 @@ def axis(parameter: Parameter, given) -> list:
     if not found:
         raise InputError(f"parameter {parameter.name} is given no value.")
     _check_length(parameter, len(found))
-    seen = set()
-    for value in found:
-        mark = tuple(value) if isinstance(value, list) else value
-        if mark in seen:
-            raise InputError(f"parameter {parameter.name} is given {value!r} twice.")
-        seen.add(mark)
+    (most, times), *_ = Counter(map(repr, found)).most_common(1)
+    if times > 1:
+        raise InputError(f"parameter {parameter.name} is given {most} twice.")
     return found
 
 
 def _pair(text: str) -> tuple[str, str]:
     name, sign, values = text.partition("=")
-    if not sign or not _NAME.fullmatch(name):
+    if not sign or not name.isidentifier():
         raise InputError(f"--grid takes name=values, as in seed=0:20; got {text!r}.")
     return name, values
 
 
 def _items(parameter: Parameter, text: str) -> list[str]:
     """The text cut at commas; those inside the brackets of a list do not count."""
-    if not parameter.is_list:
-        return [item.strip() for item in text.split(",")]
-    items, depth, start = [], 0, 0
-    for position, sign in enumerate(text):
-        depth += (sign == "[") - (sign == "]")
-        if sign == "," and depth == 0:
-            items.append(text[start:position].strip())
-            start = position + 1
-    items.append(text[start:].strip())
-    if depth or not all(item.startswith("[") and item.endswith("]") for item in items):
+    commas = r",(?![^[]*\])" if parameter.is_list else ","
+    items = [item.strip() for item in re.split(commas, text)]
+    if parameter.is_list and not all(re.fullmatch(r"\[.*\]", item) for item in items):
         example = f"{parameter.name}=[1,2],[3]"
         raise InputError(
             f"parameter {parameter.name} is a list: write each of its values in brackets, as in "
@@ -123,8 +114,8 @@ def _expand(parameter: Parameter, item: str) -> list:
     """One item of a text: a value, or a range where the parameter is a number."""
     if parameter.kind not in ("int", "float") or ":" not in item:
         return [parameter.parse(item)]
-    parts = item.split(":")
-    if len(parts) > 3 or not all(part.strip() for part in parts):
+    parts = [part.strip() for part in item.split(":")]
+    if len(parts) > 3 or not all(parts):
         raise InputError(
             f"parameter {parameter.name}: a range is first:end or first:end:step, without its "
             f"end, as in 0:20; got {item!r}."
@@ -133,37 +124,40 @@ def _expand(parameter: Parameter, item: str) -> list:
         parameter.parse(part)
     # Decimal, so that 0:1:0.1 has ten values, each as written
     number = int if parameter.kind == "int" else Decimal
-    first, end, step = map(number, [*(part.strip() for part in parts), "1"][:3])
+    first, end, step = map(number, [*parts, "1"][:3])
     if step == 0:
         raise InputError(
             f"parameter {parameter.name}: the step of a range must not be 0; got {item!r}."
         )
-    count = max(0, -((first - end) // step) if number is int else ceil((end - first) / step))
-    if not count:
+    count = ceil(Fraction(end - first) / Fraction(step))
+    if count < 1:
         raise InputError(
-            f"parameter {parameter.name}: the range {item} is empty (it ends before "
-            f"{parts[1].strip()})."
+            f"parameter {parameter.name}: the range {item} is empty (it ends before {parts[1]})."
         )
     _check_length(parameter, count)
     return [parameter.parse(str(first + index * step)) for index in range(count)]
 
 
+def _plain(value):
+    """A value of NumPy or a tuple as JSON has it."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _sequence(parameter: Parameter, given) -> list:
-    given = given.tolist() if hasattr(given, "tolist") else given
+    given = _plain(given)
     if isinstance(given, (bool, int, float)):
         return [given]
     try:
-        found = list(islice(iter(given), MOST + 1))
+        return [_plain(item) for item in islice(iter(given), MOST + 1)]
     except TypeError:
         raise InputError(
             f"parameter {parameter.name} takes a sequence of values; got {type(given).__name__}."
         ) from None
-    found = [item.tolist() if hasattr(item, "tolist") else item for item in found]
-    return [list(item) if isinstance(item, tuple) else item for item in found]
 
 
 def _value(parameter: Parameter, given):
-    textual = parameter.kind in ("str", "list[str]") or parameter.choices
+    textual = parameter.inner == "str" or parameter.choices
     if isinstance(given, str) and not textual:
         raise InputError(
             f"parameter {parameter.name} takes {parameter.expected}; got the text {given!r}."
