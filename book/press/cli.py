@@ -10,12 +10,16 @@ import argparse
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 
+from schurkit import nb
 from schurkit.checks import InputError
 from schurkit.words import plural
 
+from .chapters import book_root, chapters, named
 
-def _with_parameters(parser, argv: list[str]):
+
+def read_run_arguments(parser, argv: list[str]):
     """The arguments of `run`: every ``-p NAME VALUE`` is taken out first, since values may start
     with a minus sign.
     """
@@ -37,49 +41,43 @@ def _with_parameters(parser, argv: list[str]):
 
 
 # --------------------------------------------------------------------------------------------- list
-def _list_arguments(parser) -> None:
+def add_list_arguments(parser) -> None:
     parser.add_argument("chapter", nargs="?", help="show this chapter alone")
     book_argument(parser)
 
 
-def _list(arguments) -> int:
-    from .chapters import book_root, chapters, named
-
-    known = chapters(book_root(arguments.book))
-    only = arguments.chapter
+def list_command(arguments) -> int:
+    known, only = chapters(book_root(arguments.book)), arguments.chapter
     shown = [named(only, known, "chapter")] if only else known.values()
-    for position, chapter in enumerate(shown):
-        print(("\n" if position else "") + f"{chapter.name}: {chapter.title}")
-        lines = [
-            (
-                f"{parameter.name}: {parameter.kind} = {parameter.default!r}",
-                parameter.help + f" [{parameter.bound}]" * bool(parameter.bound),
-            )
-            for parameter in chapter.parameters
-        ]
-        width = max((len(text) for text, _ in lines), default=0)
-        for text, help in lines:
-            print(f"  {text:<{width}}  {help}".rstrip())
+    print("\n\n".join("\n".join(_described(chapter)) for chapter in shown))
     return 0
 
 
+def _described(chapter):
+    yield f"{chapter.name}: {chapter.title}"
+    texts = [f"{one.name}: {one.kind} = {one.default!r}" for one in chapter.parameters]
+    width = max(map(len, texts), default=0)
+    for text, one in zip(texts, chapter.parameters):
+        bound = f" [{one.bound}]" if one.bound else ""
+        yield f"  {text:<{width}}  {one.help}{bound}".rstrip()
+
+
 # -------------------------------------------------------------------------------------------- build
-def _build_arguments(parser) -> None:
+def add_build_arguments(parser) -> None:
     add = parser.add_argument
     _edition_argument(parser, "quick")
     only = "run these chapters alone; the others show the run they have"
     add("--only", nargs="+", default=[], metavar="CHAPTER", help=only)
     jobs = "chapters run at a time, sharing the cores (default: one a core)"
-    add("--jobs", type=_count, metavar="N", help=jobs)
+    add("--jobs", type=count, metavar="N", help=jobs)
     pdf = "also print the book to _build/schurkit.pdf (needs Chromium)"
     add("--pdf", action="store_true", help=pdf)
     _run_options(parser)
     book_argument(parser)
 
 
-def _build(arguments) -> int:
+def build_command(arguments) -> int:
     from .build import BuildError, build, plan_build
-    from .chapters import book_root
     from .pdf import print_book
     from .run import cores
 
@@ -98,7 +96,7 @@ def _build(arguments) -> int:
 
 
 # ---------------------------------------------------------------------------------------------- run
-def _run_arguments(parser) -> None:
+def add_run_arguments(parser) -> None:
     add = parser.add_argument
     add("chapter", help="a chapter, as 'schurkit list' names it")
     parameter = "set a parameter; repeat it for several"
@@ -110,16 +108,14 @@ def _run_arguments(parser) -> None:
     book_argument(parser)
 
 
-def _run(arguments) -> int:
-    from pathlib import Path
-
-    from .chapters import book_root, chapter_named
+def run_command(arguments) -> int:
     from .plans import studies_of
     from .run import check_folder, job_for, run_jobs
 
     root = book_root(arguments.book)
     folder = check_folder(Path(arguments.out)) if arguments.out else None
-    job = job_for(root, chapter_named(root, arguments.chapter), dict(arguments.parameters), folder)
+    chapter = named(arguments.chapter, chapters(root), "chapter")
+    job = job_for(root, chapter, dict(arguments.parameters), folder)
     if arguments.dry_run:
         return _dry_run(root, [job], arguments.force)
     if arguments.force or not job.cached:
@@ -149,7 +145,6 @@ def _write_page(job) -> None:
 
 
 def _print_results(root, output) -> None:
-    from schurkit import nb
     from schurkit.claims import load_claims, ours
 
     from .verdicts import explained
@@ -177,14 +172,17 @@ def _dry_run(root, jobs, force: bool) -> int:
     os.environ.setdefault("SCHURKIT_STORE", str(root / "runs"))
     due = [job for job in jobs if force or not job.cached]
     each, total = costs_of([studies_of(job.chapter, job.values) for job in due])
-    costs = {job.chapter.name: cost for job, cost in zip(due, each)}
+    costs = {job.chapter.name: f"to run{_taking(cost)}" for job, cost in zip(due, each)}
     for job in jobs:
-        cost = costs.get(job.chapter.name)
         changed = ", ".join(f"{name} = {value!r}" for name, value in job.values.items())
-        what = "run already" if cost is None else "to run" + (f": {cost}" if cost.networks else "")
-        print(f"{job.chapter.name}" + (f" ({changed})" if changed else "") + f": {what}")
-    print(f"{len(due)} of {len(jobs)} chapters to run" + (f": {total}" if total.networks else ""))
+        what = costs.get(job.chapter.name, "run already")
+        print(f"{job.chapter.name}{changed and f' ({changed})'}: {what}")
+    print(f"{len(due)} of {len(jobs)} chapters to run{_taking(total)}")
     return 0
+
+
+def _taking(cost) -> str:
+    return f": {cost}" if cost.networks else ""
 
 
 def _progress(name: str, outcome) -> None:
@@ -198,7 +196,7 @@ def _progress(name: str, outcome) -> None:
 
 
 # ------------------------------------------------------------------------------------------ publish
-def _publish_arguments(parser) -> None:
+def add_publish_arguments(parser) -> None:
     add = parser.add_argument
     _edition_argument(parser, "book")
     add("--only", nargs="+", default=[], metavar="CHAPTER", help="these chapters alone")
@@ -209,12 +207,9 @@ def _publish_arguments(parser) -> None:
     book_argument(parser)
 
 
-def _publish(arguments) -> int:
-    from pathlib import Path
-
+def publish_command(arguments) -> int:
     from .book import Book
     from .build import WHOLE, build_command, plan_build
-    from .chapters import book_root
     from .panels import write_picture
     from .published import BASE, publish, publish_whole
 
@@ -250,14 +245,13 @@ def _publish(arguments) -> int:
 
 
 # ------------------------------------------------------------------ check, and the others' commands
-def _check_arguments(parser) -> None:
+def add_check_arguments(parser) -> None:
     book_argument(parser, nargs="?")
     published = "also hold the runs of the book edition against what is published"
     parser.add_argument("--published", action="store_true", help=published)
 
 
-def _check(arguments) -> int:
-    from .chapters import book_root
+def check_command(arguments) -> int:
     from .check import check_book
 
     root = book_root(arguments.book)
@@ -291,39 +285,34 @@ def book_argument(parser, **more) -> None:
     parser.add_argument("--book", metavar="FOLDER", help=text, **more)
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"takes a whole number from 1 on; got {text!r}")
     return int(text)
 
 
-def _of(module: str, name: str):
-    """Arguments and command of another module, which is imported when they are asked for."""
+def _of(name: str, module: str):
+    """What adds the arguments of a verb, what runs it and, where argparse is not enough, what reads
+    them: of a module that is imported when they are asked for.
+    """
 
     def parts():
         found = import_module(module, __package__)
-        return getattr(found, f"add_{name}_arguments"), getattr(found, f"{name}_command")
+        names = (f"add_{name}_arguments", f"{name}_command", f"read_{name}_arguments")
+        return [getattr(found, part) for part in names if hasattr(found, part)]
 
     return parts
 
 
-COMMANDS = {
-    "list": ("chapters with their parameters", lambda: (_list_arguments, _list)),
-    "build": ("run the chapters and build the book", lambda: (_build_arguments, _build)),
-    "run": (
-        "run one chapter with parameters of yours",
-        lambda: (_run_arguments, _run, _with_parameters),
-    ),
-    "sweep": ("one chapter over many parameters", _of(".sweep.command", "sweep")),
-    "publish": (
-        "keep the results of an edition in book/data",
-        lambda: (_publish_arguments, _publish),
-    ),
-    "analyze": ("what your own network can lose", _of(".own_page", "analyze")),
-    "store": ("trained networks on disk", _of(".networks", "store")),
-    "bench": ("how fast, beside other packages", _of(".bench", "bench")),
-    "check": (
-        "check that the pages ask nothing of other hosts",
-        lambda: (_check_arguments, _check),
-    ),
+VERBS = {
+    "list": ("chapters with their parameters", ".cli"),
+    "build": ("run the chapters and build the book", ".cli"),
+    "run": ("run one chapter with parameters of yours", ".cli"),
+    "sweep": ("one chapter over many parameters", ".sweep.command"),
+    "publish": ("keep the results of an edition in book/data", ".cli"),
+    "analyze": ("what your own network can lose", ".own_page"),
+    "store": ("trained networks on disk", ".networks"),
+    "bench": ("how fast, beside other packages", ".bench"),
+    "check": ("check that the pages ask nothing of other hosts", ".cli"),
 }
+COMMANDS = {name: (summary, _of(name, module)) for name, (summary, module) in VERBS.items()}

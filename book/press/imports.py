@@ -41,12 +41,7 @@ class Source:
 @cache
 def read(text: str) -> Source:
     """The source of that text."""
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        for name in ("body", "orelse", "finalbody"):
-            block = getattr(node, name, None)
-            if isinstance(block, list):
-                setattr(node, name, [line for line in block if not _is_docstring(line)])
+    tree = _Bare().visit(ast.parse(text))
     imported, lazy = [], {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -67,15 +62,18 @@ def read(text: str) -> Source:
     return Source(digest, tuple(imported), _used(tree), lazy)
 
 
-def _is_docstring(node) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+class _Bare(ast.NodeTransformer):
+    """Takes docstrings out."""
+
+    def visit_Expr(self, node):
+        return None if isinstance(node.value, ast.Constant) else node
 
 
 def _used(tree) -> frozenset[tuple[str, ...]]:
     """Names with all the attributes taken from them."""
     named = [node for node in ast.walk(tree) if isinstance(node, (ast.Name, ast.Attribute))]
-    inner = {id(node.value) for node in named if isinstance(node, ast.Attribute)}
-    chains = (ast.unparse(node) for node in named if id(node) not in inner)
+    inner = [getattr(node, "value", None) for node in named]
+    chains = (ast.unparse(node) for node in {*named}.difference(inner))
     return frozenset(tuple(x.split(".")) for x in chains if x.replace(".", "").isidentifier())
 
 
@@ -84,19 +82,16 @@ class Packages:
 
     def __init__(self, folders: dict[str, Path]):
         self.files: dict[str, Path] = {}
-        self._sources: dict[str, Source] = {}
         for name, folder in folders.items():
             for path in sorted(folder.rglob("*.py")):
                 parts = (name, *path.relative_to(folder).with_suffix("").parts)
-                self.files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+                self.files[".".join(parts).removesuffix(".__init__")] = path
 
     def source(self, module: str) -> Source:
-        if module not in self._sources:
-            self._sources[module] = read(self.files[module].read_text(encoding="utf-8"))
-        return self._sources[module]
+        return read(self.files[module].read_text(encoding="utf-8"))
 
     def is_package(self, module: str) -> bool:
-        return module in self.files and self.files[module].name == "__init__.py"
+        return self.files.get(module, Path()).name == "__init__.py"
 
     def imports(self, source: Source, here: str = "") -> set[str]:
         """Names of the modules that a source counts; `here`: its own dotted name, where it is a
@@ -105,15 +100,12 @@ class Packages:
         found, packages = set(), {}
         for level, module, name, bound in source.imported:
             base = self._base(level, module, here)
-            if base not in self.files:
-                continue
-            target, counts = base, not self.is_package(base)
-            if name is not None:
+            if base in self.files:
                 target, counts = self._named(base, name)
-            if counts:
-                found.add(target)
-            elif bound:
-                packages[bound] = target
+                if counts:
+                    found.add(target)
+                elif bound:
+                    packages[bound] = target
         used = (names for names in source.used if names[0] in packages)
         return found | {self._reached(packages[name], rest) for name, *rest in used}
 
@@ -134,12 +126,14 @@ class Packages:
         except ImportError:  # relative, and nowhere inside
             return ""
 
-    def _named(self, base: str, name: str) -> tuple[str, bool]:
-        """What a name of `base` leads to, and whether that counts as it is: False for a package, of
-        which the attributes that are used count.
+    def _named(self, base: str, name: str | None) -> tuple[str, bool]:
+        """What a name of `base`, or `base` itself, leads to, and whether that counts as it is:
+        False for a package, of which the attributes that are used count.
         """
         if not self.is_package(base) or name == "*":
             return base, True
+        if name is None:
+            return base, False
         inside, source = f"{base}.{name}", self.source(base)
         for level, module, other, bound in source.imported:
             home = self._base(level, module, base)

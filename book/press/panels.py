@@ -92,16 +92,14 @@ class Panel:
         import pandas as pd
 
         table = pd.read_csv(data / chapter / f"{self.file}.csv")
+        means = table.groupby(["removed", "network", "kind"])[["delta", "removed_mass"]].mean()
         rows = []
         for name in SECTOR_COLOURS:
-            mine = table[table.removed == name].assign(cost=self.sign * table.delta)
-            mass = mine[mine.kind == "removal"].set_index("network").removed_mass
-            held = mine[mine.network.isin(mass.index[mass > 0])]
-            cost, control = (
-                held[held.kind == kind].groupby("network").cost.mean().tolist()
-                for kind in ("removal", "matched")
-            )
-            rows.append(Removal(name, cost, control, mass[mass > 0].tolist(), int(sum(mass == 0))))
+            mine = means.loc[name].unstack()
+            held = mine[mine.removed_mass.removal > 0]
+            cost, control = self.sign * held.delta.removal, self.sign * held.delta.matched
+            masses, empty = held.removed_mass.removal, len(mine) - len(held)
+            rows.append(Removal(name, *(list(x) for x in (cost, control, masses)), empty))
         return rows
 
     def drawn(self, rows: Sequence[Removal]) -> tuple[str, str]:

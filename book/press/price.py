@@ -32,9 +32,9 @@ LARGEST = 4.5e8
 """Multiplications of a step that is tried out: about a tenth of a second."""
 
 
-def plan(study: Study, *, engine: str = "auto", store: Store | None = None) -> Cost:
+def plan(study: Study, **more) -> Cost:
     """Estimate what training a study would take, by timing a few steps of each phase here."""
-    return plan_all([study], engine=engine, store=store)[0]
+    return plan_all([study], **more)[0]
 
 
 def plan_all(

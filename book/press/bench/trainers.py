@@ -39,30 +39,30 @@ def trained_afresh(task, recipe: Recipe, seeds, **more):
 
 
 def schurkit_train(hidden: int, batch: int, time: int, networks: int, engine: str = "auto"):
-    """`trained_afresh` in each lap."""
+    """`schurkit.train` from start to stored, scored networks; each lap has an empty store."""
 
-    def lap(units):
-        workload = task_and_recipe(hidden, batch, time, max(1, round(units / networks)))
-        return float(trained_afresh(*workload, range(networks), engine=engine).losses[0][-1])
+    def losses(*workload):
+        return trained_afresh(*workload, engine=engine).losses[0]
 
-    return lap, _facts(hidden, batch, time, engine)
+    return _ours(losses, hidden, batch, time, networks)
 
 
 def schurkit_fit(hidden: int, batch: int, time: int, networks: int = 1, engine: str = "auto"):
     """The training loop alone, several networks side by side."""
     chosen = choose(engine)
 
+    def losses(*workload):
+        return fit(*workload, chosen)[0].losses
+
+    return _ours(losses, hidden, batch, time, networks)
+
+
+def _ours(losses, hidden, batch, time, networks):
     def lap(units):
-        task, recipe = task_and_recipe(hidden, batch, time, max(1, round(units / networks)))
-        return float(fit(task, recipe, range(networks), chosen)[0].losses[-1])
+        workload = task_and_recipe(hidden, batch, time, max(1, round(units / networks)))
+        return float(losses(*workload, range(networks))[-1])
 
-    return lap, _facts(hidden, batch, time, engine)
-
-
-def _facts(hidden, batch, time, engine):
-    chosen = choose(engine)
-    fitted = fit(*task_and_recipe(hidden, batch, time, CHECKED), [0], chosen)[0]
-    return {"loss": float(fitted.losses[-1]), "engine": chosen.name}
+    return lap, {"loss": lap(CHECKED * networks)}
 
 
 def _start(hidden, batch, time, networks):
@@ -77,12 +77,13 @@ def _start(hidden, batch, time, networks):
 
 
 def _measured(steps, networks: int = 1):
-    """Laps of `steps(count)`, which gives the loss of each step, and the loss that is compared."""
+    """Laps of `steps(count)`, which gives the loss of each step."""
 
     def lap(units):
-        return float(steps(max(1, round(units / networks)))[-1])
+        losses = steps(max(1, round(units / networks)))[-LOSS_EVERY:]
+        return float(sum(losses) / len(losses))
 
-    return lap, {"loss": float(np.mean([float(loss) for loss in steps(CHECKED)[-LOSS_EVERY:]]))}
+    return lap, {"loss": lap(CHECKED * networks)}
 
 
 def _looped(step, pool):

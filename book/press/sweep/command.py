@@ -10,7 +10,7 @@ from pathlib import Path
 
 from schurkit.checks import InputError
 from schurkit.words import plural
-from schurkit_press.cli import book_argument
+from schurkit_press.cli import book_argument, count
 from schurkit_press.plans import costs_of, merged
 from schurkit_press.records import FAILED, FINISHED
 
@@ -35,7 +35,7 @@ def add_sweep_arguments(parser) -> None:
         "of a dask scheduler such as tcp://10.0.0.1:8786"
     )
     add("--executor", default="process", metavar="NAME", help=executors)
-    add("--workers", type=_count, metavar="N", help="runs at a time (default: one a core)")
+    add("--workers", type=count, metavar="N", help="runs at a time (default: one a core)")
     cluster = "; ".join(f"{name}: {what}" for name, what in SETTINGS.items())
     add("--cluster", action="append", default=[], metavar="NAME=VALUE", help=cluster)
     add("--slurm", action="append", default=[], metavar="NAME=VALUE", help=argparse.SUPPRESS)
@@ -90,12 +90,6 @@ def sweep_command(arguments) -> int:
         print(f"schurkit: {error}", file=sys.stderr)
         return 1
     return _report(plan, out)
-
-
-def _count(text: str) -> int:
-    if not (text.isdecimal() and 1 <= int(text[:6]) <= 10_000):
-        raise argparse.ArgumentTypeError(f"takes a whole number from 1 to 10,000; got {text!r}")
-    return int(text)
 
 
 def _dry_run(plan, due: list[dict], asked: list) -> int:
