@@ -4,14 +4,13 @@ asked for. A page is a function of it.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from schurkit.claims import Claim, load_claims
 
-from .chapters import Chapter, chapters
+from .chapters import Chapter, chapters, read_json
 from .editions import Edition, editions
 from .published import published
 
@@ -54,7 +53,4 @@ class Book:
     @cached_property
     def notebooks(self) -> dict[str, dict | None]:
         """The executed notebook of each chapter; None for one that was not run."""
-        return {
-            name: path and json.loads(path.read_text(encoding="utf-8"))
-            for name, path in self.executed.items()
-        }
+        return {name: path and read_json(path) for name, path in self.executed.items()}

@@ -111,6 +111,11 @@ def read_yaml(path: Path):
         raise InputError(f"{path.name} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
+def read_json(path: Path):
+    """The content of a JSON file, such as a notebook."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def read_chapter(path: Path) -> Chapter:
     """Read a notebook's title, parameters and cell of networks.
 
@@ -120,29 +125,33 @@ def read_chapter(path: Path) -> Chapter:
         help``.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         cells = content["cells"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path.name} cannot be read as a notebook: {error}") from None
     parameters, networks = (_tagged(cells, tag, path.name) for tag in ("parameters", "networks"))
-    prose = "\n".join(cell_text(cell) for cell in cells if cell["cell_type"] == "markdown")
+    prose = "\n".join(_texts(cells, "markdown"))
     title = re.search(r"^# +(.*)", prose, re.MULTILINE)
     return Chapter(
         path.stem,
         path,
         title[1].strip() if title else path.stem,
-        parameters_in(parameters or "", path.name),
-        networks and "\n".join([*_imports(cells, networks), networks]),
+        parameters_in(parameters, path.name),
+        "\n".join([*_imports(cells, networks), networks]) or None,
         content,
     )
 
 
-def _tagged(cells: list[dict], tag: str, where: str) -> str | None:
-    """The code of the one cell with that tag; None without any."""
+def _texts(cells: list[dict], kind: str) -> list[str]:
+    return [cell_text(cell) for cell in cells if cell["cell_type"] == kind]
+
+
+def _tagged(cells: list[dict], tag: str, where: str) -> str:
+    """The code of the one cell with that tag; "" without any."""
     found = [cell_text(cell) for cell in cells if tag in cell.get("metadata", {}).get("tags", [])]
     if len(found) > 1:
         raise InputError(f"{where} must have one cell tagged {tag!r}; it has {len(found)}.")
-    return found[0] if found else None
+    return "".join(found)
 
 
 def _imports(cells: list[dict], code: str) -> list[str]:
@@ -152,7 +161,7 @@ def _imports(cells: list[dict], code: str) -> list[str]:
     except SyntaxError:  # said where the cell is run
         return []
     found = []
-    for text in (cell_text(cell) for cell in cells if cell["cell_type"] == "code"):
+    for text in _texts(cells, "code"):
         with contextlib.suppress(SyntaxError):
             for node in ast.parse(text).body:
                 if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -165,8 +174,7 @@ def _imports(cells: list[dict], code: str) -> list[str]:
 
 def cell_text(cell: dict) -> str:
     """The source of a cell as one text (a notebook may store it as lines)."""
-    source = cell.get("source", "")
-    return source if isinstance(source, str) else "".join(source)
+    return "".join(cell.get("source", ""))
 
 
 def outputs(notebook: dict) -> list[tuple[dict, dict]]:

@@ -16,7 +16,8 @@ from schurkit import nb
 from schurkit.checks import InputError
 from schurkit.words import plural
 
-from .chapters import book_root, chapters, named
+from .chapters import book_root, chapter_named, chapters, read_json
+from .parameters import told
 
 
 def read_run_arguments(parser, argv: list[str]):
@@ -47,8 +48,8 @@ def add_list_arguments(parser) -> None:
 
 
 def list_command(arguments) -> int:
-    known, only = chapters(book_root(arguments.book)), arguments.chapter
-    shown = [named(only, known, "chapter")] if only else known.values()
+    root, only = book_root(arguments.book), arguments.chapter
+    shown = [chapter_named(root, only)] if only else chapters(root).values()
     print("\n\n".join("\n".join(_described(chapter)) for chapter in shown))
     return 0
 
@@ -114,8 +115,7 @@ def run_command(arguments) -> int:
 
     root = book_root(arguments.book)
     folder = check_folder(Path(arguments.out)) if arguments.out else None
-    chapter = named(arguments.chapter, chapters(root), "chapter")
-    job = job_for(root, chapter, dict(arguments.parameters), folder)
+    job = job_for(root, chapter_named(root, arguments.chapter), dict(arguments.parameters), folder)
     if arguments.dry_run:
         return _dry_run(root, [job], arguments.force)
     if arguments.force or not job.cached:
@@ -132,13 +132,11 @@ def run_command(arguments) -> int:
 
 def _write_page(job) -> None:
     """The executed notebook as one page, beside it."""
-    import json
-
     from schurkit.store import written
 
     from .one_page import chapter_page
 
-    notebook = json.loads(job.output.read_text(encoding="utf-8"))
+    notebook = read_json(job.output)
     page = job.output.with_suffix(".html")
     written(page, chapter_page(notebook, job.chapter.title).encode())
     print(f"The page is {os.path.relpath(page)}")
@@ -174,7 +172,7 @@ def _dry_run(root, jobs, force: bool) -> int:
     each, total = costs_of([studies_of(job.chapter, job.values) for job in due])
     costs = {job.chapter.name: f"to run{_taking(cost)}" for job, cost in zip(due, each)}
     for job in jobs:
-        changed = ", ".join(f"{name} = {value!r}" for name, value in job.values.items())
+        changed = told(job.values)
         what = costs.get(job.chapter.name, "run already")
         print(f"{job.chapter.name}{changed and f' ({changed})'}: {what}")
     print(f"{len(due)} of {len(jobs)} chapters to run{_taking(total)}")

@@ -4,13 +4,13 @@ found?
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from schurkit import nb
 from schurkit.claims import Claim, ours
 
 from .build import build_command, plan_build
+from .chapters import read_json
 from .check import Finding
 from .published import BASE, agrees, measured
 from .verdicts import explained
@@ -42,7 +42,7 @@ def compare(root: Path, edition: str = BASE) -> list[Finding]:
             command = build_command(edition)
             add(f"not run here in the {edition} edition: '{command}' runs it")
             continue
-        notebook = json.loads(job.output.read_text(encoding="utf-8"))
+        notebook = read_json(job.output)
         live = {test["id"]: test for test in nb.claims(notebook)}
         older = {test["id"]: test for test in kept[name]["claims"]}
         for id in sorted({*live, *older}, key=list(known).index):

@@ -18,6 +18,8 @@ from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
 
+from schurkit.store import checksum
+
 LAZY = "_HOMES"
 """Name of a package's table of lazy names, {module: [names]}."""
 
@@ -58,7 +60,7 @@ def read(text: str) -> Source:
         elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == LAZY:
             homes = ast.literal_eval(node.value)
             lazy = {name: module for module, names in homes.items() for name in names}
-    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    digest = checksum(ast.dump(tree))
     return Source(digest, tuple(imported), _used(tree), lazy)
 
 

@@ -14,13 +14,12 @@ from tempfile import TemporaryDirectory
 
 from schurkit.checks import InputError
 from schurkit.own import command, report
-from schurkit.own.command import add_analyze_arguments
+from schurkit.own.command import add_analyze_arguments as add_analyze_arguments
 
 from .kernel import environment_of, execute, first_line, in_environment
 from .one_page import one_page
 from .run import HELPER
 
-__all__ = ["PageError", "add_analyze_arguments", "analyze_command", "make_page", "run_here"]
 NEEDED = ("papermill", "nbformat", "ipykernel", "matplotlib", "markdown_it")
 
 

@@ -155,6 +155,11 @@ def _parameter(statement: ast.stmt, help: str, where: str) -> Parameter:
         ) from None
 
 
+def told(values: dict) -> str:
+    """ "bits = 3, steps = 20"."""
+    return ", ".join(f"{name} = {value!r}" for name, value in values.items())
+
+
 def values_of(parameters: tuple[Parameter, ...], given: dict, where: str) -> dict:
     """Those of the given values that differ from the defaults, read and checked.
 
@@ -190,7 +195,7 @@ def _within(parameter: Parameter, values: dict, changed: dict) -> None:
         return
     named = [one for one in values if re.search(rf"\b{one}\b", parameter.bound)]
     blamed = next((one for one in named if one in changed), name)
-    got = ", ".join(f"{one} = {values[one]!r}" for one in named)
+    got = told({one: values[one] for one in named})
     raise InputError(f"{blamed} must keep {parameter.bound}; got {got}.")
 
 
@@ -225,8 +230,7 @@ def _parse_scalar(kind: str, given):
     if kind == "str":
         return given if isinstance(given, str) else None
     if kind == "bool":
-        words = {"true": True, "false": False}
-        return given if isinstance(given, bool) else words.get(str(given).lower())
+        return {"true": True, "false": False}.get(str(given).lower())
     number, form = (int, _INTEGER) if kind == "int" else (float, _FLOAT)
     if isinstance(given, str):
         if not form.fullmatch(given.strip()) or (kind == "int" and len(given) >= 40):

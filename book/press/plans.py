@@ -19,6 +19,7 @@ from schurkit.checks import InputError
 from .chapters import Chapter
 from .cost import Cost
 from .kernel import first_line
+from .parameters import told
 
 
 def costs_of(asked: Sequence[Sequence]) -> tuple[list[Cost], Cost]:
@@ -51,7 +52,7 @@ def studies_of(chapter: Chapter, values: dict) -> list:
         blamed = blamed or list(values)
         if not blamed or str(error).startswith(f"{blamed[0]} "):
             raise
-        given = ", ".join(f"{name} = {values[name]!r}" for name in blamed)
+        given = told({name: values[name] for name in blamed})
         raise InputError(f"with {given}: {error}") from None
 
 

@@ -80,25 +80,25 @@ def _bytes(study: Study) -> int:
 
 @dataclass(frozen=True)
 class _Step:
-    """A step of one phase: task and recipe with that phase alone, the seeds to train,
+    """A step of one phase: the study with that phase and the seeds to train alone,
     multiplications a network, how many such steps there are.
     """
 
     study: Study
-    recipe: Recipe
-    seeds: list[int]
     work: float
-    count: int = 1
+    count: int
 
 
 def _steps(study: Study, seeds: list[int]) -> list[_Step]:
     """One a phase; none where nothing is to be trained."""
-    bare = replace(study.recipe, checkpoints=(), until=None)
+    if not seeds:
+        return []
     found = []
     for (task, *_), phase in zip(study.recipe.schedule(study.task), study.recipe.phases):
-        recipe = replace(bare, phases=(replace(phase, steps=1),))
-        found.append(_Step(study, recipe, seeds, _work(task, recipe), phase.steps))
-    return found if seeds else []
+        recipe = replace(study.recipe, checkpoints=(), until=None, phases=(phase,))
+        due = replace(study, recipe=recipe, seeds=seeds)
+        found.append(_Step(due, _work(task, recipe), phase.steps))
+    return found
 
 
 def _work(task, recipe: Recipe) -> float:
@@ -123,7 +123,7 @@ def _timed(steps: list[_Step], engine) -> dict[float, float]:
     """
     found, end = {}, time.monotonic() + TIMED
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
-        for step in sorted(steps, key=lambda step: -step.work * step.count * len(step.seeds)):
+        for step in sorted(steps, key=lambda step: -step.work * step.count * len(step.study.seeds)):
             if step.work <= LARGEST and step.work not in found and time.monotonic() < end:
                 found[step.work] = _lap(step, engine) / step.work
         if steps and not found:
@@ -140,20 +140,18 @@ def _lap(step: _Step, engine) -> float:
     """Seconds of a step a network: more steps less two of them, which leaves out the start and a
     first compilation.
     """
-    study, recipe = step.study, step.recipe
+    study, (phase,) = step.study, step.study.recipe.phases
     whole = engine.networks_a_chunk is None  # a stack takes hardly longer than a network
-    seeds = step.seeds[: networks_a_chunk(study, engine) if whole else 1]
-    more = int(min(20, max(1, 1e8 / step.work)))
-    laps = {2: [], 2 + more: []}
-    for count in (*laps, *laps):
+    seeds = study.seeds[: networks_a_chunk(study, engine) if whole else 1]
+
+    def took(count):
+        recipe = replace(study.recipe, phases=(replace(phase, steps=count),))
         start = time.perf_counter()
-        fit(
-            study.task,
-            replace(recipe, phases=(replace(recipe.phases[0], steps=count),)),
-            seeds,
-            engine,
-        )
-        laps[count].append(time.perf_counter() - start)
-    lap = (min(laps[2 + more]) - min(laps[2])) / more
+        fit(study.task, recipe, seeds, engine)
+        return time.perf_counter() - start
+
+    more = int(min(20, max(1, 1e8 / step.work)))
+    few, many = map(min, zip(*((took(2), took(2 + more)) for _ in range(2))))
+    lap = (many - few) / more
     # steps too short to tell from the clock's noise
-    return (lap if lap > 0 else min(laps[2 + more]) / (2 + more)) / len(seeds)
+    return (lap if lap > 0 else many / (2 + more)) / len(seeds)

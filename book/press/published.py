@@ -16,7 +16,7 @@ from schurkit import nb
 from schurkit.checks import InputError
 from schurkit.claims import Claim, parts
 
-from .chapters import outputs, run_of
+from .chapters import outputs, read_json, run_of
 
 DATA = Path("book/data")
 BASE = "book"
@@ -56,7 +56,7 @@ def publish(
     InputError : the notebook does not say how it was run, or cannot be read.
     """
     try:
-        notebook = json.loads(executed.read_text(encoding="utf-8"))
+        notebook = read_json(executed)
         run = run_of(notebook)
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(
@@ -124,7 +124,7 @@ def publish_whole(root: Path, told: Path, keys: list[str]) -> Path | None:
     it was the runs of those keys; else None.
     """
     try:
-        content = json.loads(told.read_text(encoding="utf-8"))
+        content = read_json(told)
     except (OSError, ValueError):
         return None
     if content.pop("keys", None) != keys:
@@ -176,7 +176,7 @@ def strongest(results: dict) -> list[dict]:
 
 def _read(root: Path, path: Path) -> dict:
     try:
-        results = json.loads(path.read_text(encoding="utf-8"))
+        results = read_json(path)
         if results["schema"] != SCHEMA or not {"provenance", "records", "claims"} <= set(results):
             raise ValueError("unknown form")
         values = {"values": results["provenance"].get("values", {})}

@@ -41,8 +41,8 @@ def _identity(key: str) -> dict:
 def record(
     run: Mapping,
     work: Mapping,
-    *,
     found: Mapping | None = None,
+    *,
     problem: str = "",
     seconds: float = 0.0,
 ) -> dict:

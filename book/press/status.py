@@ -4,13 +4,12 @@ and the numbers behind every figure.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from schurkit.words import plural
 
 from .book import Book
-from .chapters import outputs, run_of
+from .chapters import outputs, read_json, run_of
 from .published import DATA, WHOLE
 from .tables import table
 
@@ -56,7 +55,7 @@ def status_page(book: Book) -> str:
 def _whole(path: Path) -> list[str]:
     """What the whole edition took on the clock, from an empty store, where that was measured."""
     try:
-        run = json.loads(path.read_text(encoding="utf-8"))
+        run = read_json(path)
         return [
             f"The whole {run['edition']} edition from nothing, training included: "
             f"**{_time(run['seconds'])}** on the clock ({run['device']}, {run['date']}, commit "

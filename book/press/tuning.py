@@ -33,7 +33,7 @@ from schurkit.studies.addition import (
 )
 from schurkit.tasks import ModularAddition
 
-from .chapters import book_root
+from .chapters import book_root, read_json
 from .run import commit, device, versions
 
 COMMAND = "python -m schurkit_press.tuning"
@@ -88,7 +88,7 @@ def tune(
 def _earlier(path: Path) -> float:
     """Core-seconds that earlier runs of the same table took, 0 where none is told."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        return float(json.loads(path.with_suffix(".json").read_text())["core_seconds"])
+        return float(read_json(path.with_suffix(".json"))["core_seconds"])
     return 0.0
 
 

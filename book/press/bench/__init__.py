@@ -17,21 +17,3 @@ from .growth import (
     training_points,
 )
 from .results import HEADS, Report, Row, cells, table
-
-__all__ = [
-    "GROUPS",
-    "HEADS",
-    "Estimate",
-    "Law",
-    "Point",
-    "Report",
-    "Row",
-    "add_bench_arguments",
-    "bench_command",
-    "cells",
-    "seconds_a_rollout",
-    "seconds_a_step",
-    "study",
-    "table",
-    "training_points",
-]

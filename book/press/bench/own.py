@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import tempfile
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from schurkit import random
+from schurkit_press.chapters import read_json
 
 from .contest import Settings
 from .others import peak_memory, products
@@ -85,7 +85,7 @@ def analysis(folder: str, draws: int, kinds: list[str]):
         if main(["analyze", weights, *asked]):
             raise RuntimeError("schurkit analyze failed.")
     facts = {"seconds": os.times().user, "peak": peak_memory()}
-    (network,) = json.loads(Path(out).read_text(encoding="utf-8"))["networks"]
+    (network,) = read_json(Path(out))["networks"]
     held = sum(network["norms"][sector] > 0 for sector in ("RR", "CR", "CC"))
     facts["variants"] = (2**held - 1) * (1 + len(kinds) * draws)
     with np.load(trials) as arrays:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from schurkit.checks import InputError
+from schurkit_press.chapters import read_json
 
 SCHEMA = 1
 AT_LEAST, AT_MOST = "at least", "at most"
@@ -85,7 +86,7 @@ class Report:
         InputError : the file cannot be read, or is no such report.
         """
         try:
-            kept = json.loads(Path(path).read_text(encoding="utf-8"))
+            kept = read_json(Path(path))
             if kept["schema"] != SCHEMA:
                 raise ValueError(f"schema {kept['schema']}")
             known = {one.name for one in fields(Row)}

@@ -11,6 +11,7 @@ from pathlib import Path
 from schurkit.checks import InputError
 from schurkit.words import plural
 from schurkit_press.cli import book_argument, count
+from schurkit_press.parameters import told
 from schurkit_press.plans import costs_of, merged
 from schurkit_press.records import FAILED, FINISHED
 
@@ -94,7 +95,7 @@ def sweep_command(arguments) -> int:
 
 def _dry_run(plan, due: list[dict], asked: list) -> int:
     for run in due[:_SHOWN]:
-        print(f"  {_named(run['given'])}")
+        print(f"  {told(run['given'])}")
     if len(due) > _SHOWN:
         print(f"  … and {len(due) - _SHOWN:,} more")
     if asked:
@@ -114,16 +115,13 @@ def _report(plan, out: Path | None) -> int:
     if out:
         print(f"The table is in {out}")
     failed = [row for row in plan.rows() if row["status"] == FAILED]
-    told = [
-        f"{_named({name: row[name] for name in plan.grid})}: {row['problem']}"
-        for row in failed[:_SHOWN]
-    ]
+    for row in failed[:_SHOWN]:
+        given = told({name: row[name] for name in plan.grid})
+        print(f"schurkit: {given}: {row['problem']}", file=sys.stderr)
     if len(failed) > _SHOWN:
-        told.append(f"… and {len(failed) - _SHOWN:,} more")
+        print(f"schurkit: … and {len(failed) - _SHOWN:,} more", file=sys.stderr)
     if failed:
-        told.append("run them again with --retry.")
-    for line in told:
-        print(f"schurkit: {line}", file=sys.stderr)
+        print("schurkit: run them again with --retry.", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -131,7 +129,3 @@ def _kept(plan) -> str:
     # workers keep what they finish by themselves
     done = sum((plan.folder / f"{run['key']}.json").is_file() for run in plan.runs)
     return f"{done} of {len(plan.runs):,} runs are kept, and the same command goes on from there"
-
-
-def _named(values: dict) -> str:
-    return ", ".join(f"{name} = {value!r}" for name, value in values.items())

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor
 from dataclasses import dataclass, field
 from importlib import metadata
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -55,28 +55,27 @@ class Sweep:
     @property
     def due(self) -> list[dict]:
         """Runs to do: those without a record, and with `retry` those that failed."""
-        return [
-            run
-            for run in self.runs
-            if run["key"] not in self.records
-            or (self.retry and self.records[run["key"]]["status"] == FAILED)
-        ]
+        wanted = (None, FAILED) if self.retry else (None,)
+        return [run for run in self.runs if self._status(run) in wanted]
+
+    def _status(self, run: dict) -> str | None:
+        return self.records.get(run["key"], {}).get("status")
 
     def count(self, status: str) -> int:
         """How many runs ended so."""
-        return sum(self.records.get(run["key"], {}).get("status") == status for run in self.runs)
+        return [self._status(run) for run in self.runs].count(status)
 
     def rows(self) -> list[dict]:
         """One row a run that has ended: parameters, results, and what is known about the run."""
-        ended = ((run["given"], self.records.get(run["key"])) for run in self.runs)
-        return [_row(given, record) for given, record in ended if record]
+        ended = (run for run in self.runs if run["key"] in self.records)
+        return [_row(run["given"], self.records[run["key"]]) for run in ended]
 
     def table(self, dtype=None):
         """The rows as a DataFrame: parameters, results as they first appear, about the run."""
         import pandas as pd
 
         rows = self.rows()
-        names = dict.fromkeys(self.grid) | dict.fromkeys(name for row in rows for name in row)
+        names = dict.fromkeys(chain(self.grid, *rows))
         columns = [*(name for name in names if name not in OWN_COLUMNS), *OWN_COLUMNS]
         return pd.DataFrame(rows, columns=columns, dtype=dtype)
 
@@ -149,18 +148,16 @@ def plan_sweep(
     """Read a grid and find out which of its runs are done, without running anything."""
     target = target_of(what, book)
     values = read_grid(grid, target.parameters, target.name)
-    missing = [name for name in target.required if name not in values]
-    if missing:
+    if missing := [name for name in target.required if name not in values]:
         raise InputError(
             f"{target.name} needs a value of {missing[0]!r}: add --grid {missing[0]}=…."
         )
     root = Path(target.spec["root"]) if "root" in target.spec else book_or_here()
     if folder is None:
         folder = root / SWEEPS / re.sub(r"[^A-Za-z0-9_.-]", ".", target.name)
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
+    if Path(folder).is_file():
         raise InputError(f"the records of a sweep need a folder; {folder} is a file.")
-    folder = folder.resolve()
+    folder = Path(folder).resolve()
     expected = fingerprint(target.spec)
     runs = []
     for given in combinations(values):
@@ -183,8 +180,8 @@ def studies_due(plan: Sweep) -> Iterator[list]:
 
 def check_stack(plan: Sweep, stack: str | None) -> None:
     """Raise InputError unless the target takes a list of this parameter's values."""
-    if stack is not None and (stack not in plan.grid or stack not in plan.target.stacks):
-        can = [name for name in plan.target.stacks if name in plan.grid]
+    can = [name for name in plan.target.stacks if name in plan.grid]
+    if stack is not None and stack not in can:
         none = (
             "no parameter of the grid has a default and a list beside it, as in (seed=0, "
             "seeds=None)"

@@ -5,7 +5,6 @@ depend on.
 from __future__ import annotations
 
 import ast
-import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -14,12 +13,13 @@ import platform
 import re
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from schurkit.checks import InputError
+from schurkit.store import checksum
 from schurkit_press.chapters import Chapter, book_root, chapter_named
 from schurkit_press.imports import code_digest
 from schurkit_press.parameters import Parameter
@@ -46,8 +46,8 @@ class Target:
     spec: dict
     source: str
     chapter: Chapter | None = None
-    required: tuple[str, ...] = ()
-    stacks: tuple[str, ...] = ()
+    required: Sequence[str] = ()
+    stacks: Sequence[str] = ()
 
 
 def target_of(what: str | Callable, book: str | Path | None = None) -> Target:
@@ -87,9 +87,7 @@ def fingerprint(spec: dict) -> dict[str, str]:
     }
 
 
-@lru_cache(maxsize=1)
-def _versions() -> dict[str, str]:
-    return versions()
+_versions = cache(versions)
 
 
 def run_key(target: Target, values: dict, print_: dict) -> str:
@@ -102,7 +100,7 @@ def run_key(target: Target, values: dict, print_: dict) -> str:
         "values": values,
         "fingerprint": print_,
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    return checksum(json.dumps(parts, sort_keys=True))[:16]
 
 
 def find_function(name: str) -> Callable:
@@ -135,7 +133,7 @@ def find_function(name: str) -> Callable:
 
 def source_digest(function: Callable) -> str:
     """Digest of the file of the function's module: another function there may be called by it."""
-    return hashlib.sha256(_source(function).encode()).hexdigest()
+    return checksum(_source(function))
 
 
 def _source(function: Callable) -> str:
@@ -164,48 +162,42 @@ def _function_target(name: str) -> Target:
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # as `python` does; an installed command does not
     function = find_function(name)
-    parameters, required = _signature(function, name)
+    names, parameters = inspect.signature(function).parameters, _parameters(function, name)
     module = Path(inspect.getsourcefile(function) or "").resolve()
     folder = module.parents[name.split(":")[0].count(".") + (module.name == "__init__.py")]
-    names = inspect.signature(function).parameters
+    required = [one for one in names if names[one].default is inspect.Parameter.empty]
     # a parameter is left out when its list is given
-    stacks = (one for one in parameters if f"{one}s" in names and one not in required)
+    stacks = [one for one in parameters if f"{one}s" in names and one not in required]
     spec = {"function": name, "path": str(folder)}
-    source = source_digest(function)
-    return Target(name, parameters, spec, source, None, required, tuple(stacks))
+    return Target(name, parameters, spec, source_digest(function), None, required, stacks)
 
 
 def _chapter_target(root: Path, name: str) -> Target:
     chapter = chapter_named(root, name)
-    source = hashlib.sha256(json.dumps(cells_of(chapter)).encode()).hexdigest()
+    source = checksum(json.dumps(cells_of(chapter)))
     parameters = {one.name: one for one in chapter.parameters}
     return Target(name, parameters, {"chapter": name, "root": str(root)}, source, chapter)
 
 
-def _signature(function: Callable, name: str) -> tuple[dict[str, Parameter], tuple[str, ...]]:
-    """Parameters by name, those whose kind is declared in a way that values can be read by; and the
-    names that have no default.
-    """
-    found, required = {}, []
+def _parameters(function: Callable, name: str) -> dict[str, Parameter]:
+    """By name, those whose kind is declared in a way that values can be read by."""
+    found = {}
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise InputError(
                 f"{name} takes {parameter}: a function to sweep takes named parameters alone."
             )
         kind, choices = _kind(parameter.annotation)
-        is_required = parameter.default is parameter.empty
         if kind:
-            default = None if is_required else parameter.default
+            default = None if parameter.default is parameter.empty else parameter.default
             found[parameter.name] = Parameter(parameter.name, kind, default, "", choices)
-        if is_required:
-            required.append(parameter.name)
     if not found:
         wanted = "int, float, bool, str, list[…] of one of them, or Literal of texts"
         raise InputError(
             f"{name} declares no parameter that could be swept; annotate them, as in 'seed: int' "
             f"({wanted})."
         )
-    return found, tuple(required)
+    return found
 
 
 def _kind(annotation) -> tuple[str, tuple]:

@@ -41,27 +41,25 @@ def perform(work: dict) -> list[dict]:
         passed as one list, or None), expected (the sender's fingerprint), source, version, folder
         (of the records), store.
     """
-    start = time.monotonic()
+    start, runs, problem = time.monotonic(), work["runs"], ""
     with _environment(work):
         try:
             _same_code(work)
             found = _chapter(work) if "chapter" in work["spec"] else _function(work)
-            seconds = (time.monotonic() - start) / len(found)
-            done = [
-                record(run, work, found=one, seconds=seconds)
-                for run, one in zip(work["runs"], found)
-            ]
+        except _RunFailed as error:
+            problem = str(error)
         # whatever it was, the others go on and the table says it
         except (Exception, SystemExit) as error:
-            problem = str(error)
-            if not isinstance(error, _RunFailed):
-                problem = f"{type(error).__name__}: {first_line(error)}"
-            seconds = time.monotonic() - start
-            done = [record(run, work, problem=problem, seconds=seconds) for run in work["runs"]]
-    folder = Path(work["folder"])
-    if folder.is_dir():
+            problem = f"{type(error).__name__}: {first_line(error)}"
+    seconds = time.monotonic() - start
+    if problem:
+        done = [record(run, work, problem=problem, seconds=seconds) for run in runs]
+    else:
+        seconds /= len(runs)
+        done = [record(run, work, one, seconds=seconds) for run, one in zip(runs, found)]
+    if Path(work["folder"]).is_dir():
         for one in done:
-            Records(folder).keep(one)
+            Records(work["folder"]).keep(one)
     return done
 
 
@@ -85,17 +83,14 @@ def _environment(work: dict) -> Iterator[None]:
 
 
 def _same_code(work: dict) -> None:
-    mine, theirs = fingerprint(work["spec"]), work["expected"]
-    differ = [name for name in sorted({*mine, *theirs}) if mine.get(name) != theirs.get(name)]
+    differ = {name for name, _ in fingerprint(work["spec"]).items() ^ work["expected"].items()}
     if differ:
         raise _RunFailed(
-            f"the worker has another {', '.join(differ)} than the sender; install the same "
+            f"the worker has another {', '.join(sorted(differ))} than the sender; install the same "
             "versions on both"
         )
-    if (
-        "function" in work["spec"]
-        and source_digest(find_function(work["spec"]["function"])) != work["source"]
-    ):
+    function = work["spec"].get("function")
+    if function and source_digest(find_function(function)) != work["source"]:
         raise _RunFailed(f"the worker finds another source of {work['target']} than the sender")
 
 
@@ -106,8 +101,9 @@ def _function(work: dict) -> list[dict]:
     shared = {name: value for name, value in work["runs"][0]["values"].items() if name != stack}
     wanted = [run["values"][stack] for run in work["runs"]]
     found = function(**shared, **{f"{stack}s": wanted})
-    if not isinstance(found, (list, tuple)) or len(found) != len(wanted):
-        got = f"{len(found)} results" if isinstance(found, (list, tuple)) else type(found).__name__
+    several = isinstance(found, (list, tuple))
+    if not several or len(found) != len(wanted):
+        got = f"{len(found)} results" if several else type(found).__name__
         raise _RunFailed(
             f"given {stack}s, a function returns a list of {len(wanted)} dicts, one each; got {got}"
         )
