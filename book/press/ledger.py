@@ -132,7 +132,8 @@ def _count(known: dict, tests: dict[str, list[dict]]) -> str:
 
 
 def _badge(claim: Claim, test: dict) -> str:
-    kinds = "".join(f" .{word.replace(' ', '-')}" for word in {*verdicts(claim, test).values()})
+    words = dict.fromkeys(verdicts(claim, test).values())
+    kinds = "".join(f" .{word.replace(' ', '-')}" for word in words)
     return f"[{marked(claim, test)}]{{.ledger-verdict{kinds}}} "
 
 

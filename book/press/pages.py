@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
+from copy import deepcopy
 from pathlib import Path
 
 from schurkit import nb
@@ -42,14 +42,14 @@ def page(book: Book, docname: str, text: str, shelf: Path) -> str:
     for name, chapter in book.chapters.items():
         if chapter.path == book.root / f"{docname}.ipynb":
             content = json.dumps(_chapter(book, name, docname, shelf), ensure_ascii=False)
-            _write(shelf / "_sources" / f"{docname}.ipynb", content)
+            _write(shelf / "_sources" / f"{docname}.ipynb", content.encode())
             return content
     return filled(book, text)
 
 
-def _write(path: Path, content: str) -> None:
+def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content, encoding="utf-8")
+    path.write_bytes(content)
 
 
 def _chapter(book: Book, name: str, docname: str, shelf: Path) -> dict:
@@ -67,15 +67,15 @@ def _chapter(book: Book, name: str, docname: str, shelf: Path) -> dict:
     for one in editions_of(book.published[name]) if name in book.published else []:
         edition = one["provenance"]["edition"]
         larger = one is not book.published[name]
-        place = f"{edition if larger else 'published'}/{name}"
+        place = FILES / (edition if larger else "published") / name
         files = csv_files(book.root, edition, name)
         for file in files:
-            (shelf / FILES / place).mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, shelf / FILES / place / file.name)
-        shown = book, name, [file.name for file in files], f"{up}{FILES}/{place}"
-        text = section(*shown, one)
+            _write(shelf / place / file.name, file.read_bytes())
+        text = section(book, name, [file.name for file in files], f"{up}{place}", one)
         cells.append(_prose(f"published-{edition}" if larger else "published", text))
-    _write(shelf / FILES / "clean" / f"{name}.ipynb", json.dumps(source, ensure_ascii=False))
+    _write(
+        shelf / FILES / "clean" / f"{name}.ipynb", json.dumps(source, ensure_ascii=False).encode()
+    )
     cells.append(
         _prose(
             "downloads",
@@ -100,11 +100,10 @@ def for_the_page(book: Book, name: str, link: str, folder: Path) -> dict:
     """
 
     def to_file(match: re.Match) -> str:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / match[1]).write_bytes(base64.b64decode(match[2]))
+        _write(folder / match[1], base64.b64decode(match[2]))
         return f'<a download="{match[1]}" href="{link}/{match[1]}">'
 
-    page = json.loads(json.dumps(book.notebooks[name]))
+    page = deepcopy(book.notebooks[name])
     tests = iter(nb.claims(page))
     page["metadata"].pop("schurkit", None)
     for cell in page["cells"]:  # the published run stands under the title

@@ -15,7 +15,7 @@ from schurkit_press.parameters import suggestion
 from .contest import Settings
 from .groups import GROUPS
 from .machine import Watch, describe, load, machine
-from .results import Report, Row, table
+from .results import Report, table
 
 FOLDER = Path("_build/bench")
 BUSY = 0.15
@@ -45,8 +45,8 @@ def bench_command(arguments) -> int:
     out = Path(arguments.json) if arguments.json else None
     if out and (out.is_dir() or not out.parent.is_dir()):
         raise InputError(f"--json: {out} is no place for a file.")
-    settings = Settings(3, 0.25, True) if arguments.quick else Settings()
-    settings = dataclasses.replace(settings, device=arguments.device)
+    spent = (3, 0.25, True) if arguments.quick else ()
+    settings = Settings(*spent, device=arguments.device)
     report = run(arguments.only or list(GROUPS), settings)
     stamp = "".join(filter(str.isdigit, report.machine["date"]))
     commit = (report.machine["commit"] or "unknown").replace("+", "x")
@@ -65,18 +65,17 @@ def run(groups: list[str], settings: Settings) -> Report:
             "This machine is busy with other work: times of several threads suffer most, so wait "
             "for a quiet moment before you trust a ratio.\n"
         )
-    rows: list[Row] = []
-    disturbed: dict[str, float | None] = {}
+    rows, disturbed = [], {}
     for name in groups:
         if sys.stderr.isatty():
             print(f"  {name} …", file=sys.stderr, flush=True)
-        watch, start = Watch(), time.monotonic()
-        measured = GROUPS[name](settings)
+        watch, start, group = Watch(), time.monotonic(), GROUPS[name]
+        measured = group(settings)
         others = disturbed[name] = watch.others()
         rows += measured
         share = "" if others is None else f", others took {100 * others:.0f} % of the processors"
-        about = " ".join(GROUPS[name].__doc__.split())
         took = f"{time.monotonic() - start:.0f} s{share}"
+        about = " ".join(group.__doc__.split())
         print(f"{name}: {about}\n{table(measured)}\n({took})\n", flush=True)
     facts |= {"load_after": load()}
     seconds = time.monotonic() - begun

@@ -17,15 +17,9 @@ from multiprocessing import get_context
 
 from schurkit.engine import available_threads
 from schurkit_press.kernel import in_environment
+from schurkit_press.run import THREAD_SETTINGS
 
-THREAD_SETTINGS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "SCHURKIT_THREADS",
-)
+SETTINGS = (*THREAD_SETTINGS, "VECLIB_MAXIMUM_THREADS", "SCHURKIT_THREADS")
 MOST_SECONDS = 300
 """A contender that does not answer for so long is ended."""
 MOST_UNITS = 1_000_000
@@ -60,7 +54,7 @@ class Contender:
     units: int = 0
 
 
-class Running:
+class Running(contextlib.AbstractContextManager):
     """A contender that has been started; use as a context. facts : of its first process."""
 
     def __init__(self, contender: Contender):
@@ -83,14 +77,14 @@ class Running:
                     self._processes.append((process, ours))
             self.facts = self._answers()[0]
         except BaseException:
-            self.close()
+            self.__exit__()
             raise
 
-    def __enter__(self):
-        return self
-
     def __exit__(self, *_):
-        self.close()
+        for process, pipe in self._processes:
+            pipe.close()
+            process.join(5)
+            process.kill()
 
     def lap(self, units: int) -> float:
         """Let every process do so many units, all at once: units a second, summed over them.
@@ -103,13 +97,6 @@ class Running:
                 pipe.send(units)
         clock = int(self.contender.threads == self.contender.processes == 1)
         return sum(units / max(answer[clock], 1e-9) for answer in self._answers())
-
-    def close(self):
-        """End its processes."""
-        for process, pipe in self._processes:
-            pipe.close()
-            process.join(5)
-            process.kill()
 
     def _answers(self) -> list:
         return [self._answer(*one) for one in self._processes]
@@ -129,11 +116,11 @@ class Running:
 
 def _environment(threads: int | None) -> dict[str, str]:
     """The present environment without settings of threads, or with that number in all of them."""
-    kept = {name: value for name, value in os.environ.items() if name not in THREAD_SETTINGS}
+    kept = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     if threads is None and os.environ.get("SCHURKIT_THREADS"):
         threads = available_threads()
     if threads is not None:
-        kept.update(dict.fromkeys(THREAD_SETTINGS, str(threads)))
+        kept.update(dict.fromkeys(SETTINGS, str(threads)))
     return kept | {"JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
