@@ -31,13 +31,13 @@ MOST_BYTES = {".json": 16 * 2**20, ".safetensors": 2**30}  # a network of 8,000 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,200}\.(json|safetensors)")
 
 
-def records_of(studies: Iterable, *, engine: str = "auto") -> list[dict]:
+def records_of(studies: Iterable) -> list[dict]:
     """The records (the store's keys) of every network that the studies ask for, as
     `schurkit.training.train_all` looks for them.
     """
     found = {}
     for study in studies:
-        first = record_of(study.task, study.recipe, study.seeds[0], choose(engine))
+        first = record_of(study.task, study.recipe, study.seeds[0], choose())
         records = (first | {"seed": seed} for seed in study.seeds)
         found |= {key_of(record): record for record in records}
     return list(found.values())
@@ -66,10 +66,7 @@ def export(
         raise InputError(f"{path} is there already; choose another name or delete it first.")
     if not records:
         raise InputError("there is no network to export.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StoreWarning)
-        missing = [record for record in records if store.read(record) is None]
-    if missing:
+    if missing := [record for record in records if not _sound(store, record)]:
         first = store.name(missing[0])
         raise InputError(
             f"{len(missing)} of {len(records)} networks are not in the store {store.folder} (or "
@@ -92,6 +89,12 @@ def export(
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.") from None
     return len(records)
+
+
+def _sound(store: Store, record: dict) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StoreWarning)
+        return store.read(record) is not None
 
 
 def _listed(store: Store, record: dict) -> dict:
@@ -229,10 +232,8 @@ def _keep(store: Store, record: dict, files: list[bytes]) -> bool:
     """Write a network, arrays first, unless a sound one is there; a damaged one is set aside as
     when it is read.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StoreWarning)
-        if store.read(record) is not None:
-            return False
+    if _sound(store, record):
+        return False
     try:
         store.put(store.name(record), *files)
     except OSError as error:

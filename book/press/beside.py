@@ -51,8 +51,8 @@ def other_parameters(book: Book, name: str) -> list[str]:
 
 
 def _part(here, there) -> bool:
-    both_lists = isinstance(here, list) and isinstance(there, list)
-    return here == there or (both_lists and all(one in there for one in here))
+    lists = isinstance(here, list) and isinstance(there, list)
+    return here == there or (lists and {*here} <= {*there})
 
 
 def published_numbers(book: Book, name: str) -> dict:

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,19 +32,6 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, names)), None)
 
 
-@contextmanager
-def _opened() -> Iterator:
-    """A browser of its own, closed at the end."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=_FLAGS)
-        try:
-            yield browser
-        finally:
-            browser.close()
-
-
 def print_book(root: Path, browser=None) -> Path:
     """Print the staged book to _build/schurkit.pdf and return that file; build the book first.
 
@@ -69,14 +55,20 @@ def print_book(root: Path, browser=None) -> Path:
         raise InputError(f"a PDF cannot be printed here: {missing}.")
     page_file = _one_page(root, staged)
     begun = root / PDF.with_suffix(".part")
-    with nullcontext(browser) if browser else _opened() as used:
-        context = used.new_context(offline=True, color_scheme="light")
+    with ExitStack() as stack:
+        if browser is None:
+            from playwright.sync_api import sync_playwright
+
+            chrome = stack.enter_context(sync_playwright()).chromium
+            browser = chrome.launch(executable_path=chromium(), args=_FLAGS)
+            stack.callback(browser.close)
+        context = browser.new_context(offline=True, color_scheme="light")
+        stack.callback(context.close)
         page, failed = context.new_page(), []
         page.on("requestfailed", lambda request: failed.append(request.url.rsplit("/", 1)[-1]))
         page.goto(page_file.resolve().as_uri(), wait_until="load")
         page.evaluate(_FORMULAS)
         if failed:
-            context.close()
             raise BuildError(
                 f"pictures or styles of the page are missing: {', '.join(sorted(set(failed))[:5])}."
             )
@@ -93,7 +85,6 @@ def print_book(root: Path, browser=None) -> Path:
             header_template="<i></i>",
             footer_template=_FOOTER,
         )
-        context.close()
     os.replace(begun, root / PDF)
     return root / PDF
 

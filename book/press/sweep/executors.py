@@ -108,13 +108,11 @@ def check_executor(executor, workers: int | None = None, cluster: Mapping | None
             raise InputError(f"the cluster's {name} takes one line of text; got {value!r}.")
     if cluster and executor not in QUEUES:
         raise InputError(f"settings of a cluster go with executors {', '.join(QUEUES)} alone.")
-    if isinstance(executor, Executor) or (isinstance(executor, str) and "://" in executor):
-        return
-    if executor not in NAMES:
-        known = (
-            f"{', '.join(NAMES)}, or the address of a dask scheduler such as tcp://10.0.0.1:8786"
+    if not (isinstance(executor, Executor) or executor in NAMES or "://" in str(executor)):
+        raise InputError(
+            f"executor must be one of {', '.join(NAMES)}, or the address of a dask scheduler such "
+            f"as tcp://10.0.0.1:8786; got {executor!r}."
         )
-        raise InputError(f"executor must be one of {known}; got {executor!r}.")
 
 
 def read_settings(texts: Sequence[str]) -> dict[str, str | list[str]]:
