@@ -7,8 +7,7 @@ left out.
 
 from __future__ import annotations
 
-import csv
-from statistics import fmean, median
+from statistics import fmean
 
 from schurkit import nb
 
@@ -64,12 +63,12 @@ def _flip_flop(found: dict, data) -> dict | None:
 
 
 def _basis(found: dict, data) -> dict | None:
-    with (data / "mechanism_or_basis" / "gauge-amplitude.csv").open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["task"] == "copy"]
-    removed, rewritten, shuffled = (
-        median(float(row[name]) for row in rows if float(row["amplitude"]) == 1)
-        for name in ("CR removed", "all four take its place", "all four, shuffled CR removed")
-    )
+    import pandas as pd
+
+    table = pd.read_csv(data / "mechanism_or_basis" / "gauge-amplitude.csv")
+    names = ["CR removed", "all four take its place", "all four, shuffled CR removed"]
+    medians = table.loc[(table.task == "copy") & (table.amplitude == 1), names].median()
+    removed, rewritten, shuffled = map(float, medians)
     if found["copy_restored"] < found["copy_networks"] or rewritten > 0.1 * shuffled:
         return None
     return {"removed": removed, "rewritten": rewritten, "shuffled": shuffled}

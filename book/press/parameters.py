@@ -260,9 +260,9 @@ def _parse_list(kind: str, given):
     return None if None in values else values
 
 
-def suggestion(name: str, known, verb: str = "has") -> str:
+def suggestion(name: str, known) -> str:
     """The end of a message about an unknown name: the nearest one, or all of them."""
     near = difflib.get_close_matches(str(name), list(known), n=1)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; it {verb} {', '.join(known)}." if known else "; there is none."
+    return f"; it has {', '.join(known)}." if known else "; there is none."

@@ -4,10 +4,10 @@ finished it.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 
+from schurkit.claims import plain
 from schurkit.store import Store
 
 SCHEMA = 2
@@ -64,26 +64,16 @@ def plain_results(found) -> dict:
 
     Raises
     ------
-    TypeError : not a dict from names to numbers, texts, truth values or None.
+    TypeError, InputError : not a dict from names to what `schurkit.nb.record` takes.
     """
     if not isinstance(found, Mapping):
         raise TypeError(
             f"a function to sweep returns a dict of numbers and words; got {type(found).__name__}"
         )
-    plain = {}
-    for name, value in found.items():
+    for name in found:
         if not isinstance(name, str) or not _KEY.fullmatch(name):
             raise TypeError(
                 "a result needs a name of letters, digits, '_', '.' or '-' that starts with a "
                 f"letter; got {name!r}"
             )
-        value = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
-        if isinstance(value, float):
-            value = float(value) if math.isfinite(value) else None
-        if value is not None and not isinstance(value, (bool, int, float, str)):
-            raise TypeError(
-                f"result {name!r} must be a number, a text, true or false, or None; got "
-                f"{type(value).__name__}"
-            )
-        plain[name] = value
-    return plain
+    return {name: plain(value, f"result {name!r}") for name, value in found.items()}

@@ -64,8 +64,7 @@ def test_a_failed_contender_is_told_and_changes_the_exit_code(one_group, capsys)
     ("argv", "message"),
     [
         (["--only", "schurr"], "there is no group 'schurr'; did you mean 'schur'?"),
-        (["--only", "xyz"], f"there is no group 'xyz'; it takes {', '.join(GROUPS)}."),
-        (["--device", "gpu"], "--device must be 'cuda' or 'cpu'; got 'gpu'."),
+        (["--only", "xyz"], f"there is no group 'xyz'; it has {', '.join(GROUPS)}."),
         (["--json", "nowhere/mine.json"], "--json: nowhere/mine.json is no place for a file."),
     ],
 )

@@ -71,7 +71,7 @@ def returns(seed: int, what: Literal["list", "array", "name", "exit"] = "list"):
 
     if what == "exit":
         raise SystemExit(3)
-    return {"list": [1], "array": {"a": np.zeros(3)}, "name": {"1 a": 1}}[what]
+    return {"list": [1], "array": {"a": np.zeros((3, 3))}, "name": {"1 a": 1}}[what]
 
 
 def stacked(seed: int = 0, scale: float = 1.0, folder: str = "", seeds: list[int] | None = None):

@@ -280,7 +280,7 @@ def test_a_failed_run_is_listed_and_tried_again_on_request(swept, place):
         ("list", "TypeError: a function to sweep returns a dict of numbers and words; got list"),
         (
             "array",
-            "TypeError: result 'a' must be a number, a text, true or false, or None; got ndarray",
+            "InputError: result 'a' takes a number, text or a flat list of these; got list.",
         ),
         (
             "name",

@@ -9,8 +9,7 @@ import time
 from pathlib import Path
 
 from schurkit.checks import InputError
-from schurkit_press.chapters import book_or_here
-from schurkit_press.parameters import suggestion
+from schurkit_press.chapters import book_or_here, named
 
 from .contest import Settings
 from .groups import GROUPS
@@ -30,7 +29,7 @@ def add_bench_arguments(parser) -> None:
     quick = "fewer sizes and repeats, within a minute on two cores"
     add("--quick", action="store_true", help=quick)
     where = "where the group gpu computes: cuda, or cpu at tiny sizes to try it"
-    add("--device", default="cuda", metavar="DEVICE", help=where)
+    add("--device", default="cuda", choices=("cuda", "cpu"), help=where)
     kept = "keep the numbers there too (always: in _build/bench)"
     add("--json", metavar="OUT.json", help=kept)
 
@@ -38,10 +37,7 @@ def add_bench_arguments(parser) -> None:
 def bench_command(arguments) -> int:
     """Run, print and keep; 1 if a contender failed, else 0."""
     for name in arguments.only:
-        if name not in GROUPS:
-            raise InputError(f"there is no group {name!r}{suggestion(name, GROUPS, 'takes')}")
-    if arguments.device not in ("cuda", "cpu"):
-        raise InputError(f"--device must be 'cuda' or 'cpu'; got {arguments.device!r}.")
+        named(name, GROUPS, "group")
     out = Path(arguments.json) if arguments.json else None
     if out and (out.is_dir() or not out.parent.is_dir()):
         raise InputError(f"--json: {out} is no place for a file.")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import shutil
 import signal
 import socket
@@ -31,7 +32,6 @@ from inspect import signature
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from queue import SimpleQueue
-from urllib.parse import urlsplit
 
 from schurkit.checks import InputError, integer, one_of
 from schurkit_press.run import cores
@@ -355,17 +355,13 @@ def _answers(address: str) -> None:
     """Raise InputError unless something listens at that address (a client alone would try on, and
     warn when the program ends).
     """
-    parts = urlsplit(address)
-    try:
-        port = parts.port
-    except ValueError:
-        port = None
-    if parts.scheme not in ("tcp", "tls") or not parts.hostname or not port:
+    parts = re.fullmatch(r"t(?:cp|ls)://\[?([^]/]+)\]?:(\d{1,5})", address)
+    if parts is None:
         raise InputError(
             f"the address of a dask scheduler looks like tcp://10.0.0.1:8786; got {address!r}."
         )
     try:
-        socket.create_connection((parts.hostname, port), timeout=SECONDS_TO_ANSWER).close()
+        socket.create_connection((parts[1], int(parts[2])), timeout=SECONDS_TO_ANSWER).close()
     except OSError as error:
         raise InputError(
             f"no dask scheduler answers at {address} ({error.strerror or error}); start one with "

@@ -12,7 +12,6 @@ import json
 import platform
 import re
 import sys
-import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -201,10 +200,8 @@ def _parameters(function: Callable, name: str) -> dict[str, Parameter]:
 
 
 def _kind(annotation) -> tuple[str, tuple]:
-    if typing.get_origin(annotation) is typing.Literal:
-        return "Literal", typing.get_args(annotation)
-    named = isinstance(annotation, type) and not typing.get_args(annotation)
-    text = (annotation.__name__ if named else str(annotation)).removeprefix("typing.")
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    text = text.removeprefix("typing.")
     if text.startswith("Literal["):
         return "Literal", ast.literal_eval(text[8:-1] + ",")
     return (text, ()) if text in _KINDS else ("", ())
