@@ -18,6 +18,7 @@ from schurkit.words import plural
 
 from .chapters import book_root, chapter_named, chapters, read_json
 from .parameters import told
+from .tables import columns
 
 
 def read_run_arguments(parser, argv: list[str]):
@@ -55,12 +56,14 @@ def list_command(arguments) -> int:
 
 
 def _described(chapter):
-    yield f"{chapter.name}: {chapter.title}"
-    texts = [f"{one.name}: {one.kind} = {one.default!r}" for one in chapter.parameters]
-    width = max(map(len, texts), default=0)
-    for text, one in zip(texts, chapter.parameters):
-        bound = f" [{one.bound}]" if one.bound else ""
-        yield f"  {text:<{width}}  {one.help}{bound}".rstrip()
+    rows = [
+        (
+            f"  {one.name}: {one.kind} = {one.default!r}",
+            one.help + f" [{one.bound}]" * bool(one.bound),
+        )
+        for one in chapter.parameters
+    ]
+    return [f"{chapter.name}: {chapter.title}", *columns(rows)]
 
 
 # -------------------------------------------------------------------------------------------- build

@@ -1,4 +1,10 @@
-"""A table in MyST markdown."""
+"""Tables: in MyST markdown, and as lines of text."""
+
+
+def columns(rows) -> list[str]:
+    """Rows of texts as lines, with their columns below one another."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def table(heads: str, rows, name: str = "") -> list[str]:

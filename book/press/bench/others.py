@@ -44,14 +44,18 @@ def products(hidden: int, batch: int, time: int, passes: int = 3):
 
 
 # ----------------------------------------------------------------------------------------- rollouts
+def weights(hidden: int) -> dict[str, np.ndarray]:
+    """A network of random weights, with 3 inputs and outputs."""
+    shapes = {"W_in": (hidden, 3), "W_rec": (hidden, hidden), "W_out": (3, hidden)}
+    drawn = {name: random.normal(0, f"bench {name}", 0, shape) for name, shape in shapes.items()}
+    return {name: array * hidden**-0.5 for name, array in drawn.items()}
+
+
 def removals(hidden, trials, time, variants):
     """One network of random weights, W_rec of its variants with an eighth of the entries removed,
     and inputs.
     """
-    shapes = {"in": (hidden, 3), "rec": (hidden, hidden), "out": (3, hidden)}
-    normal = {name: random.normal(0, f"bench {name}", 0, shape) for name, shape in shapes.items()}
-    scale = np.float32(hidden**-0.5)
-    rnn = RNN(*(normal[name].astype(np.float32) * scale for name in shapes))
+    rnn = RNN(*(array.astype(np.float32) for array in weights(hidden).values()))
     kept = random.uniform(0, "bench removals", 0, (variants, hidden, hidden)) > 0.125
     return (
         rnn,

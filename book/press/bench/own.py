@@ -18,7 +18,7 @@ from schurkit import random
 from schurkit_press.chapters import read_json
 
 from .contest import Settings
-from .others import peak_memory, products
+from .others import peak_memory, products, weights
 from .processes import Contender, facts_of
 from .results import AT_MOST, Row
 
@@ -59,12 +59,7 @@ def _rows(what, hidden, trials=256, steps=50, draws=20, kinds=BOTH, **targets):
 
 def write_case(folder: Path, hidden: int, trials: int, steps: int) -> None:
     """A random network, and trials whose targets are noise."""
-    shapes = {"W_in": (hidden, 3), "W_rec": (hidden, hidden), "W_out": (3, hidden)}
-    weights = {
-        name: random.normal(0, f"own {name}", 0, shape) * hidden**-0.5
-        for name, shape in shapes.items()
-    }
-    np.savez(folder / "weights.npz", **weights, activation="tanh", leak=1.0)
+    np.savez(folder / "weights.npz", **weights(hidden), activation="tanh", leak=1.0)
     noise = {name: random.normal(0, name, 0, (trials, steps, 3)) for name in ("inputs", "targets")}
     np.savez(folder / "trials.npz", **{name: some.astype("f4") for name, some in noise.items()})
 
@@ -76,13 +71,11 @@ def analysis(folder: str, draws: int, kinds: list[str]):
     """
     from schurkit.__main__ import main
 
-    weights, trials, out = (
-        str(Path(folder, name)) for name in ("weights.npz", "trials.npz", "r.json")
-    )
+    network, trials, out = (f"{folder}/{name}" for name in ("weights.npz", "trials.npz", "r.json"))
     asked = [word for kind in kinds for word in ("--control", kind)]
     asked += ["--trials", trials, "--draws", str(draws), "--json", out]
     with contextlib.redirect_stdout(io.StringIO()):
-        if main(["analyze", weights, *asked]):
+        if main(["analyze", network, *asked]):
             raise RuntimeError("schurkit analyze failed.")
     facts = {"seconds": os.times().user, "peak": peak_memory()}
     (network,) = read_json(Path(out))["networks"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from schurkit.checks import InputError
 from schurkit_press.chapters import read_json
+from schurkit_press.tables import columns
 
 SCHEMA = 1
 AT_LEAST, AT_MOST = "at least", "at most"
@@ -129,10 +130,8 @@ def _amount(value: float | None, unit: str) -> str:
 
 def table(rows: Sequence[Row]) -> str:
     """Rows as lines of text, with notes below the row they belong to."""
-    lines = [HEADS, *map(cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*lines)]
     text = []
+    lines = columns([HEADS, *map(cells, rows)])
     for line, note in zip(lines, ["", *(row.note for row in rows)]):
-        text.append("  ".join(map(str.ljust, line, widths)).rstrip())
-        text += [f"    {note}"] if note else []
+        text += [line, f"    {note}"] if note else [line]
     return "\n".join(text)
