@@ -12,10 +12,8 @@ from .chapters import Chapter, named, read_yaml
 
 @dataclass(frozen=True)
 class Edition:
-    """One edition: what it is for, and the parameters that differ from a chapter's defaults."""
+    """One edition: by chapter, the parameters that differ from its defaults."""
 
-    name: str
-    purpose: str
     values: dict[str, dict]
 
 
@@ -48,9 +46,7 @@ def _edition(name, entry, chapters: dict[str, Chapter]) -> Edition:
             f"editions.yml: {name} must have a purpose (text) and may have chapters; got {entry!r}."
         )
     try:
-        return Edition(
-            name, " ".join(entry["purpose"].split()), _values(entry.get("chapters") or {}, chapters)
-        )
+        return Edition(_values(entry.get("chapters") or {}, chapters))
     except InputError as error:
         raise InputError(f"editions.yml: {name}: {error}") from None
 

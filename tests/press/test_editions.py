@@ -24,7 +24,6 @@ def test_an_edition_holds_what_differs_from_the_defaults(tmp_path):
     edition = editions(root, known)["book"]
     # YAML reads 1e-3 as text; it is the default of a float all the same
     assert edition.values == {"small": {"seeds": 20}}
-    assert edition.purpose == "more"
 
 
 @pytest.mark.parametrize(
