@@ -68,12 +68,11 @@ DEATHS = 2
 """A run that has killed its worker so often is given up."""
 
 
-@contextlib.contextmanager
 def opened(
     executor: str | Executor, workers: int | None, folder: Path, cluster: Mapping | None = None
-) -> Iterator[Executor]:
-    """The executor of that name, closed in the end; one that is given is used as it is and stays
-    open.
+) -> contextlib.AbstractContextManager[Executor]:
+    """A context of the executor of that name, closed in the end; one that is given is used as it is
+    and stays open.
 
     Raises
     ------
@@ -82,17 +81,14 @@ def opened(
     """
     check_executor(executor, workers, cluster)
     if isinstance(executor, Executor):
-        yield executor
-        return
-    count = workers or cores()
-    if "://" in executor or executor == "dask":
-        made = _dask(count, None if executor == "dask" else executor)
-    elif executor in QUEUES:
-        made = _jobs(executor, workers or JOBS, cluster or {}, folder)
-    else:
-        made = contextlib.closing(Serial() if executor == "serial" else Processes(count))
-    with made as pool:
-        yield pool
+        return contextlib.nullcontext(executor)
+    if executor in QUEUES:
+        return _jobs(executor, workers or JOBS, cluster or {}, folder)
+    if executor == "serial":
+        return contextlib.nullcontext(Serial())
+    if executor == "process":
+        return contextlib.closing(Processes(workers or cores()))
+    return _dask(workers or cores(), None if executor == "dask" else executor)
 
 
 def check_executor(executor, workers: int | None = None, cluster: Mapping | None = None) -> None:
@@ -143,9 +139,6 @@ class Serial(Executor):
         except Exception as error:
             future.set_exception(error)
         return future
-
-    def close(self) -> None:
-        """Nothing to close."""
 
 
 class Processes(Executor):

@@ -259,7 +259,13 @@ def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]],
         slots = getattr(pool, "slots", len(works))
         while waiting and len(sent) < slots:
             number, work = next(ticket), waiting.popleft()
-            future = _submit(pool, work)
+            try:
+                future = pool.submit(perform, work)
+            except BrokenExecutor:
+                raise SweepError(
+                    "the executor that was given is broken; finished runs are kept. Executor "
+                    "'process' replaces dead workers."
+                ) from None
             sent[number] = (future, work)
             future.add_done_callback(lambda _, number=number: finished.put(number))
         future, work = sent.pop(finished.get())
@@ -280,16 +286,6 @@ def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]],
             else:
                 problem = f"its worker died {DEATHS} times (out of memory, or killed)"
                 receive([record(run, work, problem=problem) for run in work["runs"]])
-
-
-def _submit(pool: Executor, work: dict):
-    try:
-        return pool.submit(perform, work)
-    except BrokenExecutor:
-        raise SweepError(
-            "the executor that was given is broken; finished runs are kept. Executor 'process' "
-            "replaces dead workers."
-        ) from None
 
 
 def version() -> str:
