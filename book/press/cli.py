@@ -93,7 +93,7 @@ def build_command(arguments) -> int:
         page = build(root, plan, workers=arguments.jobs or cores(), force=force, report=_progress)
         printed = f" and {os.path.relpath(print_book(root))}" if arguments.pdf else ""
     except BuildError as error:
-        return _failed(error)
+        return complain(error)
     print(f"The book ({plan.book.edition} edition) is built{printed}. Open it:")
     print(page.resolve().as_uri())
     return 0
@@ -126,7 +126,7 @@ def run_command(arguments) -> int:
         studies_of(job.chapter, job.values)
         (outcome,) = run_jobs(root, [job], report=_progress)
         if outcome.problem:
-            return _failed(outcome.problem)
+            return complain(outcome.problem)
     _print_results(root, job.output)
     if arguments.html:
         _write_page(job)
@@ -160,9 +160,10 @@ def _print_results(root, output) -> None:
     print(f"The executed notebook is {os.path.relpath(output)}")
 
 
-def _failed(problem) -> int:
+def complain(problem, code: int = 1) -> int:
+    """Say what went wrong; the exit code."""
     print(f"schurkit: {problem}", file=sys.stderr)
-    return 1
+    return code
 
 
 def _dry_run(root, jobs, force: bool) -> int:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import site
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +15,7 @@ from schurkit.checks import InputError
 from schurkit.own import command, report
 from schurkit.own.command import add_analyze_arguments as add_analyze_arguments
 
+from .cli import complain
 from .kernel import environment_of, execute, first_line, in_environment
 from .one_page import one_page
 from .run import HELPER
@@ -32,8 +32,7 @@ def analyze_command(arguments) -> int:
     try:
         return command.analyze_command(arguments, make_page=make_page)
     except PageError as error:
-        print(f"schurkit: {error}", file=sys.stderr)
-        return 1
+        return complain(error)
 
 
 def make_page(notebook: dict, title: str) -> tuple[dict, str, str]:

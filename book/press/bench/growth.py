@@ -4,9 +4,10 @@ sizes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from statistics import median
 from time import perf_counter, process_time
 
 import numpy as np
@@ -70,31 +71,19 @@ def seconds_a_step(
     chosen = choose(engine)
     clock = process_time if networks == 1 else perf_counter
 
-    def run(steps):
+    def took(steps):
+        start = clock()
         fit(*task_and_recipe(hidden_size, batch, time, steps), range(networks), chosen)
+        return clock() - start
 
+    few, many = 2, 4
     with one_blas_thread():
-        return _difference(run, seconds, laps, clock) / networks
-
-
-def _difference(run: Callable[[int], None], seconds: float, laps: int, clock) -> float:
-    """Seconds a unit of `run`, from runs of few and of many units; many take about `seconds` /
-    `laps`.
-    """
-    few = 2
-    run(few)
-    many = 2 * few
-    while (spent := _timed(run, many, clock)) < 0.15 * seconds / laps and many < MOST_UNITS:
-        many *= 3
-    many = max(3 * few, int(many * seconds / laps / max(spent, 1e-9)))
-    spent = [_timed(run, many, clock) - _timed(run, few, clock) for _ in range(laps)]
-    return max(float(np.median(spent)) / (many - few), 1e-9)
-
-
-def _timed(run, units, clock=perf_counter) -> float:
-    start = clock()
-    run(units)
-    return clock() - start
+        took(few)
+        while (spent := took(many)) < 0.15 * seconds / laps and many < MOST_UNITS:
+            many *= 3
+        many = max(3 * few, int(many * seconds / laps / max(spent, 1e-9)))
+        spent = median(took(many) - took(few) for _ in range(laps))
+    return max(spent / (many - few), 1e-9) / networks
 
 
 def training_points(*, seconds: float = 0.3, laps: int = 3) -> list[Point]:
@@ -129,9 +118,13 @@ def seconds_a_rollout(count: int) -> float:
     rnn, W_rec, inputs = removals(64, 256, 48, count)
     variants = rnn.with_W_rec(W_rec)
     rollout(rnn, inputs)
-    return (
-        float(np.median([_timed(lambda _: rollout(variants, inputs), 1) for _ in range(3)])) / count
-    )
+
+    def took():
+        start = perf_counter()
+        rollout(variants, inputs)
+        return perf_counter() - start
+
+    return median(took() for _ in range(3)) / count
 
 
 # -------------------------------------------------------------------------------------------- a law

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from itertools import chain
 from pathlib import Path
 
 from schurkit.checks import InputError
 from schurkit.words import plural
-from schurkit_press.cli import book_argument, count
+from schurkit_press.cli import book_argument, complain, count
 from schurkit_press.parameters import told
 from schurkit_press.plans import costs_of, merged
 from schurkit_press.records import FAILED, FINISHED
@@ -85,11 +84,9 @@ def sweep_command(arguments) -> int:
             plan, arguments.executor, arguments.workers, stack=arguments.stack, cluster=settings
         )
     except KeyboardInterrupt:
-        print(f"schurkit: interrupted; {_kept(plan)}", file=sys.stderr)
-        return 130
+        return complain(f"interrupted; {_kept(plan)}", 130)
     except SweepError as error:
-        print(f"schurkit: {error}", file=sys.stderr)
-        return 1
+        return complain(error)
     return _report(plan, out)
 
 
@@ -117,12 +114,10 @@ def _report(plan, out: Path | None) -> int:
     failed = [row for row in plan.rows() if row["status"] == FAILED]
     for row in failed[:_SHOWN]:
         given = told({name: row[name] for name in plan.grid})
-        print(f"schurkit: {given}: {row['problem']}", file=sys.stderr)
+        complain(f"{given}: {row['problem']}")
     if len(failed) > _SHOWN:
-        print(f"schurkit: … and {len(failed) - _SHOWN:,} more", file=sys.stderr)
-    if failed:
-        print("schurkit: run them again with --retry.", file=sys.stderr)
-    return 1 if failed else 0
+        complain(f"… and {len(failed) - _SHOWN:,} more")
+    return complain("run them again with --retry.") if failed else 0
 
 
 def _kept(plan) -> str:
