@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import random
 from .checks import InputError, number, one_of, real_array
@@ -64,7 +65,9 @@ class Interval:
         return format(self, "")
 
 
-def over_networks(values, *, level: float = 0.95, seed: int = 0, resamples: int = 4000) -> Interval:
+def over_networks(
+    values: ArrayLike, *, level: float = 0.95, seed: int = 0, resamples: int = 4000
+) -> Interval:
     """Mean over networks.
 
     Parameters
@@ -100,7 +103,9 @@ def over_finite(values, **options) -> Interval | None:
 interval = over_networks
 
 
-def ratio(numerators, denominators, *, level: float = 0.95, seed: int = 0) -> Interval:
+def ratio(
+    numerators: ArrayLike, denominators: ArrayLike, *, level: float = 0.95, seed: int = 0
+) -> Interval:
     """Σ numerators / Σ denominators over networks, e.g. the share of a variance that is explained.
 
     Parameters
@@ -124,7 +129,7 @@ def ratio(numerators, denominators, *, level: float = 0.95, seed: int = 0) -> In
     return _interval(value, len(above), level, seed, 4000, influence, statistic)
 
 
-def share(flags, *, level: float = 0.95) -> Interval:
+def share(flags: ArrayLike, *, level: float = 0.95) -> Interval:
     """The share of networks for which something holds, with Wilson's interval.
 
     Parameters
@@ -148,7 +153,7 @@ def share(flags, *, level: float = 0.95) -> Interval:
 
 
 def over_pairs(
-    distances,
+    distances: ArrayLike,
     *,
     method: str = "jackknife",
     level: float = 0.95,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .checks import InputError, one_of
 from .rnn import Rollout, Trials
@@ -49,7 +50,7 @@ class Metric:
         return self.chance(trials) if callable(self.chance) else self.chance
 
 
-def fvu(outputs, trials: Trials) -> np.ndarray:
+def fvu(outputs: ArrayLike, trials: Trials) -> np.ndarray:
     """Fraction of variance unexplained, FVU = Σ‖ŷ − y‖² / Σ‖y − ȳ‖², sums over unmasked trials,
     time steps and outputs.
 
@@ -100,7 +101,7 @@ def fvu_over_time(outputs, trials: Trials) -> np.ndarray:
     return _ratio((((outputs - targets) * kept) ** 2).sum(axis=(1, 3)), steps * spread[..., None])
 
 
-def replay_accuracy(outputs, trials: Trials) -> np.ndarray:
+def replay_accuracy(outputs: ArrayLike, trials: Trials) -> np.ndarray:
     """Fraction of unmasked (trial, time, output) whose sign is that of the target; targets are ±1.
 
     Parameters and returns as `fvu`; higher is better, .5 is chance. A zero or NaN output counts as

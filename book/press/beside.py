@@ -21,7 +21,7 @@ from .published import agrees, embedded_files, folder, measured, strongest
 from .tables import table
 from .verdicts import explained
 
-PRECISION = {"draws", "orders", "resamples", "test_trials"}
+PRECISION = {"counts", "draws", "orders", "pif_starts", "resamples", "resolution", "test_trials"}
 """Parameters that set how precisely something is measured, and not what."""
 WHOLE = {"auxiliary", "every_variant"}
 """Switches that are off where a part of the published run is left out."""
@@ -44,7 +44,7 @@ def other_parameters(book: Book, name: str) -> list[str]:
         if key in there
         and key not in PRECISION
         and "seed" not in key
-        and not key.endswith("networks")
+        and not key.endswith(("networks", "gated"))
         and not _part(here[key], there[key])
         and (here[key] or key not in WHOLE)
     ]

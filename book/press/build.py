@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -105,6 +106,9 @@ def build(
     """
     begun, store = time.monotonic(), _store(root)
     due = [job for job in plan.jobs if force or not job.cached]
+    usual = {name: one["provenance"]["seconds"] for name, one in plan.book.published.items()}
+    # the longest first: then no core waits for one that began last
+    due.sort(key=lambda job: -usual.get(job.chapter.name, math.inf))
     from_nothing = plan.complete and len(due) == len(plan.jobs) and not any(store.glob("*.json"))
     run_due(root, due, workers, report)
     staged = stage(plan.book)

@@ -51,7 +51,13 @@ def in_environment(environment: Mapping[str, str]):
     return mock.patch.dict(os.environ, environment, clear=True)
 
 
-def execute(source: dict, output: Path | None, folder: Path, values: dict | None = None):
+def execute(
+    source: dict,
+    output: Path | None,
+    folder: Path,
+    values: dict | None = None,
+    bar: bool = False,
+):
     """The executed notebook; papermill's error where a cell fails.
 
     Its kernel is reached through files: network ports, picked before they are bound, collide when
@@ -63,6 +69,7 @@ def execute(source: dict, output: Path | None, folder: Path, values: dict | None
     output : where it is written while it runs.
     folder : in which it runs.
     values : of its parameters.
+    bar : a terminal shows how many cells are done.
     """
     import nbformat
     from papermill import execute_notebook
@@ -81,7 +88,7 @@ def execute(source: dict, output: Path | None, folder: Path, values: dict | None
             parameters=values,
             kernel_name="python3",
             language="python",
-            progress_bar=False,
+            progress_bar={"leave": False, "disable": None} if bar else False,
             cwd=str(folder),
             shutdown_kernel="immediate",
             start_timeout=180,

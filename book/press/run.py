@@ -156,12 +156,14 @@ def run_jobs(
     report = report or (lambda name, outcome: None)
     workers = max(1, min(workers, len(jobs)))
     outcomes: dict[str, Outcome] = {}
+    bar = len(jobs) == 1
     with ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), max_tasks_per_child=1
     ) as pool:
         waiting = {}
         for job in jobs:
-            waiting[pool.submit(run_job, root, job, max(1, cores() // workers))] = job.chapter.name
+            threads = max(1, cores() // workers)
+            waiting[pool.submit(run_job, root, job, threads, bar)] = job.chapter.name
             report(job.chapter.name, None)
         try:
             for future in as_completed(waiting):
@@ -179,9 +181,9 @@ def run_jobs(
 
 
 # ------------------------------------------------------------------------------------ in the worker
-def run_job(root: Path, job: Job, threads: int) -> Outcome:
+def run_job(root: Path, job: Job, threads: int, bar: bool = False) -> Outcome:
     """Run one chapter and put the result under its name; this process has the chapter's environment
-    meanwhile.
+    meanwhile. `bar`: a terminal shows how many of its cells are done.
     """
     from papermill.exceptions import PapermillExecutionError
 
@@ -191,7 +193,7 @@ def run_job(root: Path, job: Job, threads: int) -> Outcome:
     start = time.monotonic()
     try:
         with in_environment(kernel_environment(root, threads, os.environ)):
-            execute(job.chapter.source, begun, job.chapter.path.parent, job.values)
+            execute(job.chapter.source, begun, job.chapter.path.parent, job.values, bar)
         _finish(job, begun, time.monotonic() - start, threads)
     except PapermillExecutionError as error:
         return _failed(job, begun, start, _where(job, error), root)

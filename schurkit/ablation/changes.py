@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from schurkit import random
 from schurkit.checks import InputError, integer, one_network, one_of
@@ -147,7 +148,13 @@ def named_removals(form: SchurForm, removals: Sequence) -> list[tuple[np.ndarray
 
 
 def control_changes(
-    form: SchurForm, removed, kind: str, draws: int = 20, seed: int = 0, *, name: str | None = None
+    form: SchurForm,
+    removed: ArrayLike,
+    kind: str,
+    draws: int = 20,
+    seed: int = 0,
+    *,
+    name: str | None = None,
 ) -> np.ndarray:
     """Random changes of W_rec of the same Frobenius norm (in Schur coordinates) as a removal, to be
     subtracted like it.

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import islice
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from schurkit.checks import InputError, one_network, shared_trials
 from schurkit.engine import available_threads, choose, rollout
@@ -32,7 +33,7 @@ def measure(
     metric: str | Metric = "fvu",
     *,
     engine: str = "auto",
-    dtype=None,
+    dtype: DTypeLike = None,
 ) -> np.ndarray:
     """A metric of one network with each of many changed recurrent matrices W_rec + ΔW; input,
     readout, biases and start stay.

@@ -4,11 +4,12 @@ in.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 
 from schurkit import random
@@ -58,7 +59,14 @@ class DSA:
 
 
 def dsa_distances(
-    what, *, score: str, rank: int, delays: int, starts: int, seed: int = 0, engine: str = "auto"
+    what: ArrayLike | Sequence | Operators,
+    *,
+    score: str,
+    rank: int,
+    delays: int,
+    starts: int,
+    seed: int = 0,
+    engine: str = "auto",
 ) -> DSA:
     """DSA of all pairs: d(A, B) = min over orthogonal C of ‖A − C B Cᵀ‖_F between their next-step
     operators.

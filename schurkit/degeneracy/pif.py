@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 
 from schurkit import random
@@ -55,7 +56,7 @@ class PIF:
 
 
 def pif_distances(
-    W,
+    W: ArrayLike,
     *,
     starts: int,
     seed: int = 0,

@@ -12,6 +12,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from schurkit import random
 from schurkit.checks import InputError, integer, number, one_of, real_array
@@ -88,7 +89,12 @@ class BehaviouralSpread:
 
 
 def behavioural_spread(
-    losses, converged, *, level: float = 0.95, seed: int = 0, resamples: int = 4000
+    losses: ArrayLike,
+    converged: ArrayLike,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+    resamples: int = 4000,
 ) -> BehaviouralSpread:
     """Spread of out-of-distribution losses over converged networks, σ = √(mean (L_i − L̄)²).
 

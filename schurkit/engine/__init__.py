@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from schurkit.checks import InputError, integer, one_of, real_array
 from schurkit.rnn import RNN, Rollout, Trials
@@ -82,11 +83,11 @@ def _numba_works():
 
 def rollout(
     rnn: RNN,
-    inputs,
+    inputs: ArrayLike,
     *,
     autonomous: int | None = None,
     states: bool = False,
-    dtype=None,
+    dtype: DTypeLike = None,
     engine: str = "auto",
 ) -> Rollout:
     """Run a stack of networks over trials (equations in `schurkit.RNN`).

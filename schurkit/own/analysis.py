@@ -11,6 +11,7 @@ from functools import cached_property
 from itertools import chain
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from schurkit.ablation import (
     CONTROLS,
@@ -157,7 +158,7 @@ def removals_of(profile: Profile) -> list[Removal]:
 def analyze(
     rnn: RNN,
     trials: Trials | None = None,
-    outputs=None,
+    outputs: ArrayLike | None = None,
     *,
     metric: str | Metric = "fvu",
     **options,
@@ -203,7 +204,7 @@ def analyze(
 def examine(
     rnn: RNN,
     trials: Trials | None = None,
-    outputs=None,
+    outputs: ArrayLike | None = None,
     *,
     metric: str | Metric = "",
     threshold: float = 0.9,

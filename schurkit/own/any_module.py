@@ -22,7 +22,7 @@ _CHUNK_BYTES = 64 * 2**20
 
 
 def from_module(
-    module,
+    module: object,
     name: str,
     *,
     gate: str | int | None = None,

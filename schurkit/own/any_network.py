@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from schurkit.checks import InputError, checked_leak, read_only, real_array, shared_trials
 from schurkit.rnn import Trials
@@ -122,7 +123,7 @@ def _advice(outputs, shape) -> str:
     return ""
 
 
-def from_callable(W, run: Callable, leak: float = 1.0) -> AnyNetwork:
+def from_callable(W: ArrayLike, run: Callable, leak: float = 1.0) -> AnyNetwork:
     """A network of any framework (JAX, Keras, brian, a loop of one's own), from its recurrent
     matrix and a function that runs it.
 

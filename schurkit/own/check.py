@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from schurkit.checks import InputError, number, real_array
 from schurkit.engine import rollout
@@ -58,7 +59,9 @@ class Reading:
     words: str = ""
 
 
-def check_against(rnn: RNN, trials: Trials, outputs, *, tolerance: float | None = None) -> Check:
+def check_against(
+    rnn: RNN, trials: Trials, outputs: ArrayLike, *, tolerance: float | None = None
+) -> Check:
     """Compare a network's outputs with those that the reader's own code gave for the same trials.
 
     Parameters

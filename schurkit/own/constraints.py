@@ -8,6 +8,7 @@ signs and zeros: ΔT is sparse in Schur coordinates, Q ΔT Qᵀ is dense in thos
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from schurkit.checks import real_array
 from schurkit.schur import SchurForm, real_schur
@@ -18,7 +19,7 @@ from schurkit.schur.blocks import frobenius
 _BITS = 10
 
 
-def constraint_report(W_rec, form: SchurForm | None = None) -> dict:
+def constraint_report(W_rec: ArrayLike, form: SchurForm | None = None) -> dict:
     """Whether W_rec looks constrained in sign (Dale's law) or in its zeros, and what each of the
     eight removals does to that.
 

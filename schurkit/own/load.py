@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from schurkit.checks import InputError, one_of, real_array
 from schurkit.rnn import RNN
@@ -53,7 +55,7 @@ class Imported:
     readings: Iterable[tuple[str, RNN]] = ()
 
 
-def load_rnn(path, **options) -> RNN:
+def load_rnn(path: str | Path, **options) -> RNN:
     """A network from a file; see `read_network`, which also tells what had to be assumed.
 
     Parameters
@@ -197,21 +199,21 @@ def _word(value) -> str:
 
 
 def from_arrays(
-    W_in,
-    W_rec,
-    W_out,
-    b_rec=None,
-    b_out=None,
-    h0=None,
+    W_in: ArrayLike,
+    W_rec: ArrayLike,
+    W_out: ArrayLike,
+    b_rec: ArrayLike | None = None,
+    b_out: ArrayLike | None = None,
+    h0: ArrayLike | None = None,
     *,
-    activation="tanh",
-    leak=1.0,
-    form="rate",
+    activation: str = "tanh",
+    leak: ArrayLike = 1.0,
+    form: str = "rate",
     transpose: bool | str | Sequence[str] = False,
-    labels=None,
-    D=None,
-    c=None,
-    psi=None,
+    labels: Sequence | None = None,
+    D: ArrayLike | None = None,
+    c: ArrayLike | None = None,
+    psi: str | None = None,
 ) -> RNN:
     """A network from its arrays, in the conventions of `RNN` or transposed.
 

@@ -8,6 +8,7 @@ import copy
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from schurkit.checks import InputError, integer
 from schurkit.rnn import RNN, Trials
@@ -17,7 +18,7 @@ from .load import from_arrays
 from .torch_files import as_numpy
 
 
-def from_torch(rnn, readout=None, *, h0=None) -> RNN:
+def from_torch(rnn: object, readout: object = None, *, h0: ArrayLike | None = None) -> RNN:
     """A network from an ``nn.RNN`` and the ``nn.Linear`` that reads it out; both biases of the
     ``nn.RNN`` are summed.
 
@@ -118,7 +119,7 @@ def _layers_of(model):
 
 # ---------------------------------------------------------------------------------------- NeuroGym
 def from_neurogym(
-    env, trials: int = 100, *, seed: int = 0, periods: str | Sequence[str] | None = None
+    env: object, trials: int = 100, *, seed: int = 0, periods: str | Sequence[str] | None = None
 ) -> Trials:
     """Trials of a NeuroGym environment, each drawn afresh: its observations as inputs, its ground
     truth as targets.

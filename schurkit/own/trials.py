@@ -6,6 +6,7 @@ import difflib
 import importlib
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -21,7 +22,7 @@ _BY_NAME = METRICS | {"replay": METRICS["replay_accuracy"]}
 
 
 def load_trials(
-    path, *, classes: int | None = None, missing: str = "", time_major: bool = False
+    path: str | Path, *, classes: int | None = None, missing: str = "", time_major: bool = False
 ) -> tuple[Trials, np.ndarray | None]:
     """Trials from an .npz file, and what the reader's own code gave for them.
 

@@ -5,6 +5,7 @@ is from a normal one.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from schurkit.checks import InputError, read_only, real_array
 
@@ -47,7 +48,7 @@ def checked_D(D, hidden: int) -> np.ndarray | None:
     return read_only(D)
 
 
-def henrici(W_rec, relative: bool = False) -> float:
+def henrici(W_rec: ArrayLike, relative: bool = False) -> float:
     """Henrici's departure from normality, sqrt(‖W‖_F² − Σ|λ|²); 0 for normal matrices only.
 
     Computed without the cancellation of that difference, from any real Schur form: sqrt(‖N‖_F² + Σ

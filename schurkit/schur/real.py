@@ -21,6 +21,7 @@ Math. 4 (1962) (departure from normality).
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from schurkit.checks import checked_leak, number
 
@@ -29,7 +30,9 @@ from .form import SchurForm, warn_of
 from .matrix import checked_D, checked_W_rec, mean_step, step_matrix
 
 
-def real_schur(W_rec, threshold: float = 0.9, *, leak: float = 1.0, D=None) -> SchurForm:
+def real_schur(
+    W_rec: ArrayLike, threshold: float = 0.9, *, leak: ArrayLike = 1.0, D: ArrayLike | None = None
+) -> SchurForm:
     """Ordered real Schur form of one network's step matrix, diag(D) + diag(leak) W_rec = Q T Qᵀ:
     W_rec itself at leak 1, unless D is given.
 

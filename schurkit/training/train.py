@@ -18,7 +18,7 @@ from schurkit.checks import InputError, integer
 from schurkit.engine import choose, rollout
 from schurkit.engine.numpy import one_blas_thread
 from schurkit.store import Store, record_of
-from schurkit.tasks.base import check_task
+from schurkit.tasks.base import Task, check_task
 
 from .loop import fit
 from .recipe import Recipe
@@ -31,7 +31,7 @@ class TrainingWarning(UserWarning):
 
 
 def train(
-    task,
+    task: Task,
     recipe: Recipe,
     seeds: Sequence[int],
     *,

@@ -227,6 +227,25 @@ def test_only_runs_the_chosen_chapters_and_shows_the_last_run_of_the_others(tmp_
     assert plan_build(root, only=["plain"]).others["small"].name == f"small-{'1' * 16}.ipynb"
 
 
+def test_the_chapter_that_took_longest_when_published_runs_first(tmp_path, monkeypatch):
+    root = write_book(tmp_path / "book", {name: of("1") for name in ("short", "long", "new")})
+    for name, seconds in {"short": 3, "long": 80}.items():
+        published = {"chapter": name, "provenance": {"seconds": seconds}, "records": {}}
+        folder = root / "book" / "data" / name
+        folder.mkdir(parents=True)
+        (folder / "results.json").write_text(json.dumps(published | {"schema": 1, "claims": []}))
+    order = []
+
+    def run_due(root, due, *more):
+        order.extend(job.chapter.name for job in due)
+        raise BuildError("that is enough")
+
+    monkeypatch.setattr(module, "run_due", run_due)
+    with pytest.raises(BuildError, match="enough"):
+        build(root, plan_build(root))
+    assert order == ["new", "long", "short"]
+
+
 def test_a_typing_error_in_only_is_refused(plain):
     with pytest.raises(InputError, match="there is no chapter 'plan'; did you mean 'plain'"):
         plan_build(plain, only=["plan"])

@@ -290,7 +290,7 @@ def test_a_run_that_succeeds_removes_what_a_failed_one_left(one_job):
 def test_what_a_full_disk_cut_short_is_not_kept(one_job, monkeypatch):
     root, job = one_job()
 
-    def full(source, begun, folder, values):
+    def full(source, begun, folder, values, bar):
         begun.write_text('{"cells": [')
         raise OSError(28, "No space left on device")
 
