@@ -25,20 +25,19 @@ def read_run_arguments(parser, argv: list[str]):
     """The arguments of `run`: every ``-p NAME VALUE`` is taken out first, since values may start
     with a minus sign.
     """
-    pairs, rest = [], []
-    waiting = iter(argv)
+    given, rest, waiting = {}, [], iter(argv)
     for word in waiting:
         if word not in ("-p", "--parameter"):
             rest.append(word)
             continue
         name, value = next(waiting, None), next(waiting, None)
-        if name is None or value is None:
+        if value is None:
             raise InputError("-p takes a name and a value, as in '-p seeds 5'.")
-        if name in dict(pairs):
+        if name in given:
             raise InputError(f"parameter {name!r} is given twice.")
-        pairs.append((name, value))
+        given[name] = value
     arguments = parser.parse_args(rest)
-    arguments.parameters = pairs
+    arguments.parameters = given
     return arguments
 
 
@@ -118,7 +117,7 @@ def run_command(arguments) -> int:
 
     root = book_root(arguments.book)
     folder = check_folder(Path(arguments.out)) if arguments.out else None
-    job = job_for(root, chapter_named(root, arguments.chapter), dict(arguments.parameters), folder)
+    job = job_for(root, chapter_named(root, arguments.chapter), arguments.parameters, folder)
     if arguments.dry_run:
         return _dry_run(root, [job], arguments.force)
     if arguments.force or not job.cached:
