@@ -155,19 +155,17 @@ class Law:
                 f"{len(single)}."
             )
         sizes, times = np.array(list(single)), np.array(list(single.values()))
-        terms, law = _terms(*sizes.T), _solved(_terms(*sizes.T), times)
+        terms = _terms(*sizes.T)
+        law = _solved(terms, times)
         # The smallest and largest of an axis could only be extrapolated to
         low, high = sizes.min(0), sizes.max(0)
         ends = (((sizes == low) | (sizes == high)) & (low < high)).any(1)
         left_out = [
-            (_solved(np.delete(terms, i, 0), np.delete(times, i)), i)
-            for i in (range(len(times)) if ends.all() else np.flatnonzero(~ends))
+            terms[i] @ _solved(np.delete(terms, i, 0), np.delete(times, i)) / times[i]
+            for i in np.flatnonzero(~ends | ends.all())
         ]
-        errors = [
-            abs(np.log(max(terms[i] @ coefficients, 1e-12) / times[i]))
-            for coefficients, i in [*left_out, *((law, i) for i in range(len(times)))]
-        ]
-        return cls(law, float(np.exp(max(errors))))
+        missed = np.maximum([*left_out, *(terms @ law / times)], 1e-12)
+        return cls(law, float(np.exp(np.abs(np.log(missed)).max())))
 
     def milliseconds(self, hidden_size: int, time: int, batch: int) -> float:
         """Of one step of one network on one core."""
