@@ -112,7 +112,7 @@ def _values(book: Book, name: str) -> tuple[dict, dict]:
     """The values of the published and of this run, by group."""
     where = folder(book.root, book.published[name]["provenance"]["edition"], name)
     files = embedded_files(book.notebooks[name])
-    told = [said for _, said in outputs(book.notebooks[name]) if said.get("kind") == "published"]
+    told = [said for _, said in outputs(book.notebooks[name], "published")]
     for said in told:
         if f"{said['name']}.csv" not in files:
             raise InputError(

@@ -177,13 +177,16 @@ def cell_text(cell: dict) -> str:
     return "".join(cell.get("source", ""))
 
 
-def outputs(notebook: dict) -> list[tuple[dict, dict]]:
-    """Every output of a notebook, each with what `schurkit.nb` says about it."""
-    return [
+def outputs(notebook: dict, *kinds: str) -> list[tuple[dict, dict]]:
+    """Every output of a notebook, or those of some kinds, each with what `schurkit.nb` says about
+    it.
+    """
+    every = (
         (output, output.get("metadata", {}).get("schurkit", {}))
         for cell in notebook.get("cells", [])
         for output in cell.get("outputs", [])
-    ]
+    )
+    return [(output, said) for output, said in every if not kinds or said.get("kind") in kinds]
 
 
 def run_of(notebook: dict) -> dict:

@@ -23,8 +23,8 @@ def _wheel(book: Book) -> dict | None:
     """The wheel of this copy, and what its network does; nothing where the chapter was not run."""
     if not (notebook := book.notebooks.get("the_wheel")):
         return None
-    shown = [output["data"] for output, said in outputs(notebook) if said.get("kind") == "explorer"]
-    wheel, *_ = "".join(shown[0]["text/html"]).partition('<p class="ske-caption">')
+    shown, _ = outputs(notebook, "explorer")[0]
+    wheel, *_ = "".join(shown["data"]["text/html"]).partition('<p class="ske-caption">')
     return nb.records(notebook) | {"wheel": wheel}
 
 

@@ -97,13 +97,12 @@ def tests_of(notebooks: dict) -> dict[str, list[dict]]:
     for name, notebook in notebooks.items():
         if notebook is None:
             continue
-        told = [said for _, said in outputs(notebook)]
-        shown = [said["name"] for said in told if said.get("kind") in ("figure", "table")]
+        shown = [said["name"] for _, said in outputs(notebook, "figure", "table")]
         tests, nearest = iter(nb.claims(notebook)), None
-        for said in told:
-            if said.get("kind") in ("figure", "table"):
+        for _, said in outputs(notebook, "figure", "table", "claim"):
+            if said["kind"] != "claim":
                 nearest = said["name"]
-            elif said.get("kind") == "claim":
+            else:
                 figure = said.get("figure", nearest)
                 if figure not in (None, *shown):
                     raise InputError(

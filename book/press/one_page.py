@@ -12,7 +12,9 @@ import html
 import re
 from importlib import resources
 
-from .chapters import cell_text, outputs
+from schurkit import nb
+
+from .chapters import cell_text
 
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action "
@@ -72,8 +74,7 @@ def chapter_page(notebook: dict, title: str) -> str:
     """The page of an executed chapter: its prose with the numbers of the run, and other roles as
     their words.
     """
-    told = [said for _, said in outputs(notebook)]
-    records = {said["key"]: said["value"] for said in told if said.get("kind") == "record"}
+    records = nb.records(notebook)
 
     def words(cell: dict) -> dict:
         if cell["cell_type"] != "markdown":

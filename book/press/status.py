@@ -148,9 +148,8 @@ def _details(name: str, run: dict, notebook: dict) -> list[str]:
     lines = [f"::::{{dropdown}} {name}", ""]
     if run.get("values"):
         lines += [f"Parameters: {_values(run['values'])}.", ""]
-    told = [said for _, said in outputs(notebook)]
-    numbers = {said["name"] for said in told if said.get("kind") == "note" and said.get("data")}
-    for figure in (said["name"] for said in told if said.get("kind") in ("figure", "table")):
+    numbers = {said["name"] for _, said in outputs(notebook, "note") if said.get("data")}
+    for figure in (said["name"] for _, said in outputs(notebook, "figure", "table")):
         # HTML: no page that the renderer could check
         link = f'<a download href="../_static/data/{name}/{figure}.csv">{figure}.csv</a>'
         behind = link if figure in numbers else "no numbers behind it"
