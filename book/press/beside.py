@@ -34,8 +34,6 @@ def other_parameters(book: Book, name: str) -> list[str]:
     Seeds, numbers of networks and `PRECISION` do not count, nor does a list that is part of the
     published one.
     """
-    if not book.notebooks[name]:
-        return []
     here = run_of(book.notebooks[name]).get("values", {})
     there = book.published[name]["provenance"].get("values", {})
     return [
@@ -59,7 +57,7 @@ def published_numbers(book: Book, name: str) -> dict:
     """A cell without words that gives the prose every number K of the published run as
     ``published.K``; that of this run where the published one has none, or was asked something else.
     """
-    records = nb.records(book.notebooks[name]) if book.notebooks[name] else {}
+    records = nb.records(book.notebooks[name] or {})
     if name in book.published and not other_parameters(book, name):
         records |= book.published[name]["records"]
     glued = [nb.glued(f"published.{key}", value) for key, value in records.items()]
@@ -81,7 +79,7 @@ def strip(book: Book, name: str) -> str:
     values lie in the range of the published networks. The table of values is the one that
     `schurkit.nb.published` names, else the first with a row a network and removal.
     """
-    notebook, run = book.notebooks[name], run_of(book.notebooks[name] or {})
+    notebook, run = book.notebooks[name], run_of(book.notebooks[name])
     kept = book.published.get(name, {}).get("provenance")
     there, live = _values(book, name) if notebook and kept else ({}, {})
     text = "This copy did not run the chapter. "
@@ -209,7 +207,7 @@ def section(book: Book, name: str, files: list[str], link: str, run: dict) -> st
     """
     base, notebook, made = book.published[name], book.notebooks[name], run["provenance"]
     title, heads = "The published run", "Number|Published:|Here:"
-    beside = nb.records(notebook) if notebook else {}
+    beside = nb.records(notebook or {})
     if run is not base:
         edition, beside = f"{made['edition']} edition", base["records"]
         title, heads = f"The {edition} of this chapter", f"Number|In the {edition}:|Published run:"

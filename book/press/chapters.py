@@ -189,6 +189,6 @@ def outputs(notebook: dict, *kinds: str) -> list[tuple[dict, dict]]:
     return [(output, said) for output, said in every if not kinds or said.get("kind") in kinds]
 
 
-def run_of(notebook: dict) -> dict:
+def run_of(notebook: dict | None) -> dict:
     """How a notebook was run, as `schurkit_press.run` wrote it down; empty where nothing is."""
-    return notebook.get("metadata", {}).get("schurkit", {}).get("run") or {}
+    return (notebook or {}).get("metadata", {}).get("schurkit", {}).get("run") or {}

@@ -21,8 +21,8 @@ _HEADS = (
 
 def status_page(book: Book) -> str:
     """The generated part of the status page, in MyST markdown."""
-    runs = {name: run_of(notebook) for name, notebook in book.notebooks.items() if notebook}
-    runs = {name: run for name, run in runs.items() if run}
+    made = ((name, run_of(notebook)) for name, notebook in book.notebooks.items())
+    runs = {name: run for name, run in made if run}
     lines = [f"This copy is the **{book.edition}** edition.", ""]
     if runs:
         lines += [_total("This copy", runs), "", *_runs(runs), ""]
