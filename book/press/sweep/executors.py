@@ -243,16 +243,13 @@ def _needs(executor: str, module: str):
         ) from None
 
 
-def _settings(preload: bool) -> dict:
-    """Of dask: that a worker died is told at once, since the sender sends no more runs than there
-    are workers and so hits no other run when it sends one again; no worker holds more runs than it
-    has threads.
-    """
-    found = {
-        "distributed.scheduler.allowed-failures": 0,
-        "distributed.scheduler.worker-saturation": 1.0,
-    }
-    return found | ({"distributed.worker.preload": [__name__]} if preload else {})
+OF_DASK = {
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.worker-saturation": 1.0,
+}
+"""That a worker died is told at once, since the sender sends no more runs than there are workers and
+so hits no other run when it sends one again; no worker holds more runs than it has threads.
+"""
 
 
 @contextlib.contextmanager
@@ -263,7 +260,7 @@ def _dask(workers: int, address: str | None) -> Iterator[Executor]:
         with contextlib.closing(_connected(distributed.Client, address)) as client:
             yield _Dask(client)
         return
-    with dask.config.set(_settings(preload=True)):
+    with dask.config.set(OF_DASK | {"distributed.worker.preload": [__name__]}):
         cluster = distributed.LocalCluster(
             n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=60
         )
@@ -324,8 +321,7 @@ def _jobs(name: str, jobs: int, asked: Mapping, folder: Path) -> Iterator[Execut
         answers.put(None)
 
     watched = type(kind.job_cls.__name__, (kind.job_cls,), {"start": start})
-    settings = dask.config.set(_settings(preload=False))
-    with settings, _quiet(), kind(job_cls=watched, **options) as cluster:
+    with dask.config.set(OF_DASK), _quiet(), kind(job_cls=watched, **options) as cluster:
         cluster.scale(jobs=jobs)
         if problem := answers.get():  # of the first job: what is refused is said at once
             lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
