@@ -247,8 +247,8 @@ OF_DASK = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.worker-saturation": 1.0,
 }
-"""That a worker died is told at once, since the sender sends no more runs than there are workers and
-so hits no other run when it sends one again; no worker holds more runs than it has threads.
+"""That a worker died is told at once, since the sender sends no more runs than there are workers
+and so hits no other run when it sends one again; no worker holds more runs than it has threads.
 """
 
 
