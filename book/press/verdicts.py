@@ -46,12 +46,10 @@ def verdict(rule: Rule, value: float | None, interval=None, n: int | None = None
 
 def differing(claim: Claim, told: Mapping) -> list[str]:
     """The conditions of a rule that a run did not meet, each as "bits 1 instead of 3"."""
-    values = told.get("values", {})
-    found = (
-        (name, values.get(name, "unknown"), wanted) for name, wanted in claim.conditions.items()
-    )
+    values = dict.fromkeys(claim.conditions, "unknown") | told.get("values", {})
+    wanted = claim.conditions.items()
     return [
-        f"{name} {value} instead of {wanted}" for name, value, wanted in found if value != wanted
+        f"{name} {values[name]} instead of {one}" for name, one in wanted if values[name] != one
     ]
 
 
@@ -75,8 +73,7 @@ def marked(claim: Claim, told: Mapping) -> str:
     interval.
     """
     words = verdicts(claim, told)
-    if list(words) == [""]:
-        word = words[""]
+    if word := words.get(""):
         return MARKS[word] if word == "not tested" else f"{MARKS[word]} {word}"
     return " ".join(_arrow(claim.rule, part, words[name]) for name, part in parts(told).items())
 
@@ -95,7 +92,7 @@ def explained(claim: Claim, told: Mapping) -> str:
     words, differ = verdicts(claim, told), differing(claim, told)
     each = {name: _qualified(claim.rule, part, words[name]) for name, part in parts(told).items()}
     named = "; ".join(f"{name} {word}" for name, word in each.items())
-    text = each[""] if list(each) == [""] else f"{marked(claim, told)} ({named})"
+    text = each.get("") or f"{marked(claim, told)} ({named})"
     return f"{text}; {', '.join(differ)}" if differ else text
 
 
