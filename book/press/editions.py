@@ -54,8 +54,10 @@ def _edition(name, entry, chapters: dict[str, Chapter]) -> Edition:
 def _values(given, chapters: dict[str, Chapter]) -> dict[str, dict]:
     if not isinstance(given, dict):
         raise InputError(f"chapters must map a chapter to its parameters; got {given!r}.")
+    found = {}
     for name, parameters in given.items():
-        named(name, chapters, "chapter")
+        chapter = named(name, chapters, "chapter")
         if not isinstance(parameters or {}, dict):
             raise InputError(f"{name} must map parameters to values; got {parameters!r}.")
-    return {name: chapters[name].values(parameters or {}) for name, parameters in given.items()}
+        found[name] = chapter.values(parameters or {})
+    return found
