@@ -47,9 +47,8 @@ def studies_of(chapter: Chapter, values: dict) -> list:
     try:
         return merged(_bound(chapter, defaults | values))
     except InputError as error:
-        default = {name: {name: defaults[name]} for name in values}
-        blamed = [n for n in values if _stands(chapter, defaults | values | default[n])]
-        blamed = blamed or list(values)
+        there = defaults | values
+        blamed = [n for n in values if _stands(chapter, there | {n: defaults[n]})] or list(values)
         if not blamed or str(error).startswith(f"{blamed[0]} "):
             raise
         given = told({name: values[name] for name in blamed})
