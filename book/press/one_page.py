@@ -11,10 +11,11 @@ import base64
 import html
 import re
 from importlib import resources
+from itertools import groupby
 
 from schurkit import nb
 
-from .chapters import cell_text
+from .chapters import cell_text, outputs
 
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action "
@@ -102,7 +103,7 @@ def _cell(cell: dict, prose) -> str:
     text = cell_text(cell)
     if cell["cell_type"] == "markdown":
         return prose.render(text).strip()
-    shown = "".join(_outputs(cell["outputs"], prose))
+    shown = "".join(_outputs(cell, prose))
     label = "Parameters" if "parameters" in cell["metadata"].get("tags", []) else "Code"
     code = (
         f'<details class="code"><summary>{label}</summary><pre '
@@ -111,76 +112,58 @@ def _cell(cell: dict, prose) -> str:
     return f"{shown}\n{code}"
 
 
-def _outputs(outputs: list[dict], prose):
+def _outputs(cell: dict, prose):
     """HTML of a cell's outputs; figures that follow one another stand side by side where there is
     room.
     """
-    links = {
-        o["metadata"]["schurkit"]["name"]: o for o in outputs if _told(o).get("kind") == "note"
-    }
-    figures: list[str] = []
-    for output in outputs:
-        told = _told(output)
-        kind = told.get("kind")
-        if kind == "figure":
-            figures.append(_figure(output, _link(links.get(told["name"])), prose))
-            continue
-        if kind in ("note", "report"):
-            continue
-        if figures:
-            yield _row(figures)
-            figures = []
-        if kind == "table":
-            yield _table(output, prose)
-        elif kind == "said":
-            yield "".join(output["data"]["text/html"])
-        elif kind == "claim":
-            yield prose.render(_ROLE.sub(r"\1\2", "".join(output["data"]["text/markdown"])))
-        elif kind == "explorer":
-            yield f"<p>{html.escape(told['caption'])} (The explorer runs in the book.)</p>"
-        elif output["output_type"] == "stream":
-            yield f'<pre tabindex="0">{html.escape("".join(output["text"]))}</pre>'
-    if figures:
-        yield _row(figures)
+    of_cell = {"cells": [cell]}
+    notes = outputs(of_cell, "note")
+    links = {said["name"]: _LINK.findall("".join(o["data"]["text/html"])) for o, said in notes}
+    shown = [
+        (said.get("kind") == "figure", _shown(output, said, links, prose))
+        for output, said in outputs(of_cell)
+        if said.get("kind") not in ("note", "report")
+    ]
+    for figures, parts in groupby(shown, lambda one: one[0]):
+        text = "".join(part for _, part in parts)
+        yield f'<div class="figures">{text}</div>' if figures else text
 
 
-def _row(figures: list[str]) -> str:
-    return f'<div class="figures">{"".join(figures)}</div>'
+def _shown(output: dict, said: dict, links: dict, prose) -> str:
+    data = {mime: "".join(text) for mime, text in output.get("data", {}).items()}
+    match said.get("kind"):
+        case "figure":
+            return _figure(data, said, "".join(links.get(said["name"], ())), prose)
+        case "table":
+            return _table(data["text/html"], said, prose)
+        case "said":
+            return data["text/html"]
+        case "claim":
+            return prose.render(_ROLE.sub(r"\1\2", data["text/markdown"]))
+        case "explorer":
+            return f"<p>{html.escape(said['caption'])} (The explorer runs in the book.)</p>"
+    if output["output_type"] == "stream":
+        return f'<pre tabindex="0">{html.escape("".join(output["text"]))}</pre>'
+    return ""
 
 
-def _told(output: dict) -> dict:
-    return output.get("metadata", {}).get("schurkit", {})
-
-
-def _link(note: dict | None) -> str:
-    match = _LINK.search("".join(note["data"]["text/html"])) if note else None
-    return match.group() if match else ""
-
-
-def _figure(output: dict, link: str, prose) -> str:
-    told, data = _told(output), output["data"]
-    if "image/svg+xml" in data:
-        drawn = "".join(data["image/svg+xml"])
+def _figure(data: dict, said: dict, link: str, prose) -> str:
+    if drawn := data.get("image/svg+xml"):
         source = "data:image/svg+xml;base64," + base64.b64encode(drawn.encode()).decode()
         width = re.search(r'<svg[^>]*\swidth="([\d.]+)pt"', drawn)
     else:
-        source, width = (
-            "data:image/png;base64," + "".join(data["image/png"]).replace("\n", ""),
-            None,
-        )
+        source, width = "data:image/png;base64," + data["image/png"].replace("\n", ""), None
     # 96 pixels and 72 points an inch
     size = f' style="width: {float(width[1]) * 4 / 3:.0f}px"' if width else ""
-    alt = html.escape(" ".join(told["alt"].split()))
+    alt = html.escape(" ".join(said["alt"].split()))
     return (
         f'<figure{size}><img src="{source}" '
-        f'alt="{alt}"><figcaption>{prose.renderInline(told["caption"])}{link}</figcaption></figure>'
+        f'alt="{alt}"><figcaption>{prose.renderInline(said["caption"])}{link}</figcaption></figure>'
     )
 
 
-def _table(output: dict, prose) -> str:
-    told = _told(output)
-    body = "".join(output["data"]["text/html"]).replace("<th ", '<th scope="col" ')
-    caption = f"<caption>{prose.renderInline(told['caption'])}</caption>"
-    body = body.replace("<thead>", f"{caption}<thead>", 1)
-    name = html.escape(told["name"].replace("-", " "))
+def _table(body: str, said: dict, prose) -> str:
+    caption = f"<caption>{prose.renderInline(said['caption'])}</caption>"
+    body = body.replace("<th ", '<th scope="col" ').replace("<thead>", f"{caption}<thead>", 1)
+    name = html.escape(said["name"].replace("-", " "))
     return f'<div class="table" role="region" aria-label="Table: {name}" tabindex="0">{body}</div>'
