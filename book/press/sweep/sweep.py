@@ -103,7 +103,7 @@ def sweep(
     Parameters
     ----------
     what : a chapter's name; a function of a module, or its name "module:function". It gets keyword
-        arguments, declared by annotations, and returns a dict of numbers and words.
+        arguments, declared by annotations, and returns a dict of numbers, words and flat lists.
     grid : from parameter names to values, as ``{"seed": range(20), "hidden_size": [56, 64]}`` or
         ``{"seed": "0:20"}``.
     executor : "serial"; "process" (spawned, the default: from a script, call this below ``if
