@@ -32,15 +32,6 @@ INKS |= {
     name: (colour, light)
     for (name, colour), light in zip(SECTOR_COLOURS.items(), ("#56b4e9", "#ff8f4a", "#35c99b"))
 }
-_STYLE = (
-    ".control{fill:var(--sk-control);stroke:var(--sk-control)}.diagonal{fill:var(--sk-ink)}"
-    "rect[class^=s-]{stroke:none}circle[class]{fill-opacity:.5;stroke:none}"
-    "rect.control{fill-opacity:.45;stroke:none}path.bar{stroke-width:3;fill:none}"
-    ".grid{stroke:var(--sk-faint);stroke-width:.5}"
-    ".mark{stroke:var(--sk-ink);stroke-dasharray:3 3}"
-    "text{fill:var(--sk-ink);stroke:none;font-size:10.5px}"
-    ".title{font-weight:600;font-size:12px}.name{font-weight:600;font-size:12px}"
-)
 
 
 @dataclass(frozen=True)
@@ -219,16 +210,7 @@ def write_picture(book: Book) -> Path | None:
 
 def panel_style() -> str:
     """The style of what panels are made of."""
-
-    def each(selector, rule):
-        return "".join(f"{selector}{name}{{{rule}}}".replace("$", name) for name in SECTOR_COLOURS)
-
-    return (
-        each(".s-", "fill:var(--sk-$);stroke:var(--sk-$)")
-        + _STYLE
-        + each("circle.nearly.s-", "fill:none;stroke:var(--sk-$);stroke-dasharray:1.5 1")
-        + each("text.s-", "fill:var(--sk-$);stroke:none")
-    )
+    return Path(__file__).with_suffix(".css").read_text(encoding="utf-8").replace("\n", "")
 
 
 def _words(row: Removal) -> str:
