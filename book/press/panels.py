@@ -11,6 +11,8 @@ from math import log10
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
+
 from schurkit.ablation import NEARLY_EMPTY
 from schurkit.views.plot import SECTOR_COLOURS
 from schurkit.words import short
@@ -74,9 +76,8 @@ class Panel:
         def scaled(x):
             return x / self.linear if x <= self.linear else 1 + log10(x / self.linear)
 
-        low, high = self.ticks[0], self.ticks[-1]
-        share = (scaled(min(max(cost, low), high)) - scaled(low)) / (scaled(high) - scaled(low))
-        return LEFT + (RIGHT - LEFT) * share
+        ends = scaled(self.ticks[0]), scaled(self.ticks[-1])
+        return float(np.interp(scaled(cost), ends, (LEFT, RIGHT)))
 
     def rows(self, data: Path, chapter: str) -> list[Removal]:
         """RR, CR and CC in the published numbers."""
