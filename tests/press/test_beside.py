@@ -6,9 +6,9 @@ import base64
 from dataclasses import replace
 
 import pytest
+from helpers import refuses
 from press.small_book import REPOSITORY, a_book
 
-from schurkit import InputError
 from schurkit_press.beside import PRECISION, WHOLE, claim_line, published_numbers, strip
 from schurkit_press.chapters import chapters
 
@@ -159,12 +159,13 @@ def test_without_a_published_run_or_its_values_the_strip_says_so(tmp_path):
     one.notebooks["one"] = None
     assert strip(one, "one").startswith("This copy did not run the chapter.")
     wrong = book(tmp_path, None, rows([0.5]), told=TOLD | {"name": "a-profil"})
-    with pytest.raises(
-        InputError,
-        match=r"one: nb\.published names 'a-profil'; the chapter shows no such numbers, it has "
+    refuses(
+        r"one: nb\.published names 'a-profil'; the chapter shows no such numbers, it has "
         r"a-profile\.csv",
-    ):
-        strip(wrong, "one")
+        strip,
+        wrong,
+        "one",
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Editions: parameters of each chapter, checked against the notebooks."""
 
 import pytest
+from helpers import refuses
 from press.small_book import cases, small_chapter, write_book
 
 from schurkit.checks import InputError
@@ -52,8 +53,12 @@ def test_a_malformed_edition_is_one_clear_line(tmp_path, text, message):
 
 def test_a_typing_error_in_an_edition_gets_the_nearest_name(tmp_path):
     root, known = book(tmp_path, "quick: {purpose: fast}")
-    with pytest.raises(InputError, match=r"there is no edition 'quik'; did you mean 'quick'?"):
-        named("quik", Book(root).editions, "edition")
+    refuses(
+        r"there is no edition 'quik'; did you mean 'quick'?",
+        named,
+        "quik",
+        Book(root).editions,
+        "edition",
+    )
     (root / "book" / "editions.yml").unlink()
-    with pytest.raises(InputError, match=r"there is no book/editions\.yml"):
-        editions(root, known)
+    refuses(r"there is no book/editions\.yml", editions, root, known)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import refuses
 from press.small_book import cases
 
 from schurkit.checks import InputError
@@ -112,10 +113,8 @@ def test_what_is_refused(texts, message):
 @pytest.mark.parametrize(
     ("given", "found"),
     [
-        ({"seed": range(3)}, {"seed": [0, 1, 2]}),
         ({"seed": "0:3", "rate": [1, 0.5]}, {"seed": [0, 1, 2], "rate": [1.0, 0.5]}),
         ({"seed": np.arange(2), "rate": np.array([0.1])}, {"seed": [0, 1], "rate": [0.1]}),
-        ({"seed": [np.int64(4)]}, {"seed": [4]}),
         ({"seed": 5, "plot": True}, {"seed": [5], "plot": [True]}),
         ({"sizes": [[1, 2], (3,)]}, {"sizes": [[1, 2], [3]]}),
         ({"title": ["a", "b,c"], "start": ["dense"]}, {"title": ["a", "b,c"], "start": ["dense"]}),
@@ -144,8 +143,9 @@ def test_what_is_refused_from_python(given, message):
 
 
 def test_a_sequence_without_end_is_refused():
-    with pytest.raises(InputError, match=f"given {MOST + 1:,} values or more"):
-        read_grid({"seed": iter(int, 1)}, PARAMETERS, "small")
+    refuses(
+        f"given {MOST + 1:,} values or more", read_grid, {"seed": iter(int, 1)}, PARAMETERS, "small"
+    )
 
 
 def test_every_combination_once_and_the_last_varies_fastest():
