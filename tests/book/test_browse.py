@@ -39,8 +39,8 @@ FAULTS = """
 <div style='width:1100px'>wide</div> → wider than 390
 <style>@media (min-width: 1000px) { .vast { width: 3000px } }</style><p class=vast>x</p>
     → wider than 1280
-<style>html[data-theme=dark] i { color: #333; background: #222 }</style><i>faint in the dark</i>
-    → axe: color-contrast: ['i
+<style>html[data-theme=dark] .dim { color: #333; background: #222 }</style><p class=dim>dim words
+    → axe: color-contrast: ['.dim
 <p style='color:#eee;background:#fff'>faint words</p> → axe: color-contrast: ['p
 <button></button> → axe: button-name
 <div data-explorer>none</div> → does not answer to the keyboard

@@ -5,8 +5,8 @@ one line.
 import re
 
 import pytest
+from helpers import refuses
 
-from schurkit import InputError
 from schurkit_press import pdf
 from schurkit_press.build import BuildError
 from schurkit_press.pdf import print_book
@@ -46,10 +46,8 @@ def test_a_missing_picture_is_said(pages, browser, tmp_path, monkeypatch):
 
 
 def test_nothing_built_and_no_browser_are_said_in_one_line(tmp_path, pages, monkeypatch):
-    with pytest.raises(InputError, match=r"there is no book to print; build it with 'make book'\."):
-        print_book(tmp_path)
+    refuses(r"there is no book to print; build it with 'make book'\.", print_book, tmp_path)
     monkeypatch.setattr(pdf, "chromium", lambda: None)
-    with pytest.raises(
-        InputError, match=r"a PDF cannot be printed here: Chromium is not installed\."
-    ):
-        print_book(pages.parents[1])
+    refuses(
+        r"a PDF cannot be printed here: Chromium is not installed\.", print_book, pages.parents[1]
+    )

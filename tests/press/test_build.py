@@ -6,9 +6,9 @@ from html import unescape
 
 import pytest
 import yaml
+from helpers import refuses
 from press.small_book import REPOSITORY, a_book, cell, notebook, small_chapter, write_book
 
-from schurkit.checks import InputError
 from schurkit_press import build as module
 from schurkit_press.book import Book
 from schurkit_press.build import HTML, BuildError, build, plan_build
@@ -83,7 +83,7 @@ def test_the_ledger_and_the_status_page_are_filled(built_book):
         r"This copy is the quick edition\.",
         r"stand\? seeds = 3 none – – \d+ \d{4}-\d\d-\d\d unknown .* cores",
         r"Versions: python 3\.",
-        r"This copy: 2 chapters in \d+ s\.",
+        r"This copy: 3 chapters in \d+ s\.",
         r"rate = 0\.001, plot = True, sizes = \[2, 4\], start = 'orthogonal', title = 's",
     ):
         assert re.search(said, text), said
@@ -184,8 +184,7 @@ def test_only_runs_the_chosen_chapters_and_shows_the_last_run_of_the_others(tmp_
 
 
 def test_a_typing_error_in_only_is_refused(plain):
-    with pytest.raises(InputError, match="there is no chapter 'plan'; did you mean 'plain'"):
-        plan_build(plain, only=["plan"])
+    refuses("there is no chapter 'plan'; did you mean 'plain'", plan_build, plain, only=["plan"])
 
 
 def test_an_edition_runs_with_its_parameters(tmp_path):
@@ -202,8 +201,7 @@ def test_the_stage_says_which_book_and_edition_it_is_of(plain):
     assert told == {"book": str(plain), "edition": "book", "executed": {"plain": False}}
     assert config == yaml.safe_load((REPOSITORY / "_config.yml").read_text())
     (plain / "_config.yml").write_text("a: [")
-    with pytest.raises(InputError, match=r"_config\.yml is not valid YAML"):
-        stage(book)
+    refuses(r"_config\.yml is not valid YAML", stage, book)
 
 
 def test_a_chapter_without_a_run_is_shown_as_it_stands(plain, tmp_path):

@@ -5,9 +5,9 @@ import re
 import shutil
 
 import pytest
+from helpers import refuses
 from press.small_book import PROSE, RECORD, small_chapter, write_book
 
-from schurkit import InputError
 from schurkit.__main__ import main
 from schurkit.claims import load_claims
 from schurkit_press import build as builder
@@ -170,12 +170,10 @@ def test_results_that_cannot_be_read_or_written_are_one_clear_line(tmp_path):
     place.mkdir(parents=True)
     (place / "results.json").write_text("{")
     again = r"book/data/small/results.json cannot be read .*'schurkit publish --edition book'"
-    with pytest.raises(InputError, match=again):
-        published(tmp_path)
+    refuses(again, published, tmp_path)
     path = tmp_path / "x.ipynb"
     path.write_text(json.dumps({"cells": [], "metadata": {}}))
-    with pytest.raises(InputError, match="does not say how it was run"):
-        publish(tmp_path, "book", "x", path)
+    refuses("does not say how it was run", publish, tmp_path, "book", "x", path)
 
 
 @pytest.mark.parametrize(
