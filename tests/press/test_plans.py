@@ -9,7 +9,6 @@ import pytest
 from helpers import refuses
 from press.small_book import REPOSITORY, cases, cell, network_cells, notebook, small_chapter
 
-from schurkit.checks import InputError
 from schurkit.studies import profiles
 from schurkit.tasks import Copy
 from schurkit.training import Phase, Recipe, Study, copy_recipe
@@ -121,9 +120,7 @@ schur_meets_fourier → running_p=58 → with running_p = 58: p must be odd
 """),
 )
 def test_what_no_network_can_have_is_refused_by_the_name_of_the_parameter(name, given, message):
-    with pytest.raises(InputError) as error:
-        asked_by(name, dict(one.split("=") for one in given.split()))
-    assert str(error.value).startswith(message)
+    refuses(f"^{re.escape(message)}", asked_by, name, dict(one.split("=") for one in given.split()))
 
 
 def test_a_list_is_not_longer_than_anybody_means():

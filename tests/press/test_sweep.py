@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import refuses
 from press import sweep_runs
 from press.small_book import cases, cell, network_cells, notebook, write_book
 
@@ -179,7 +181,7 @@ def test_a_chapter_on_every_executor_runs_once(executor, seeds, place, monkeypat
         )
     norm = np.linalg.norm(np.random.default_rng(0).normal(size=(5, 5))) / 3
     assert found.norm[0] == pytest.approx(norm, rel=1e-12) and found.threads[0] == "1"
-    assert found.found_seed[0] == 0 and found.sizes[0] == [5, 10] and np.isnan(found.undefined[0])
+    assert found.found_seed[0] == 0 and found.sizes[0] == [5, 10] and found.undefined.isna().all()
     assert "JUPYTER_RUNTIME_DIR" not in os.environ
     assert os.environ["SCHURKIT_STORE"] != str(root / "runs")
     # without its records, the executed notebook is read
@@ -410,9 +412,9 @@ math:f() seed=1 → a function to sweep is named 'module:function'; got 'math:f(
 def test_wrong_arguments_are_one_line_before_anything_runs(given, message, place, monkeypatch):
     monkeypatch.setattr(module, "run_sweep", None)
     what, grid, *executor = given.split()
-    with pytest.raises(InputError) as caught:
-        sweep(what if ":" in what else f"press.sweep_runs:{what}", [grid], *executor)
-    assert str(caught.value) == message and list(place.iterdir()) == []
+    name = what if ":" in what else f"press.sweep_runs:{what}"
+    refuses(f"^{re.escape(message)}$", sweep, name, [grid], *executor)
+    assert list(place.iterdir()) == []
 
 
 def test_what_is_neither_chapter_nor_function_of_a_module(place):
@@ -427,29 +429,27 @@ def test_what_is_neither_chapter_nor_function_of_a_module(place):
         (3, 1, "sweep takes a chapter's name, 'module:function' or a function; got int."),
         (sweep_runs.told, 0, "workers must be between 1 and 10000; got 0."),
     ):
-        with pytest.raises(InputError, match=said):
-            sweep(what, {"seed": [1]}, "process", workers)
+        refuses(said, sweep, what, {"seed": [1]}, "process", workers)
     (place / "file").touch()
-    with pytest.raises(InputError, match=r"the records of a sweep need a folder; file is a file."):
-        plan_sweep(sweep_runs.stacked, {"seed": [1]}, folder="file")
+    refuses(
+        r"the records of a sweep need a folder; file is a file.",
+        plan_sweep,
+        sweep_runs.stacked,
+        {"seed": [1]},
+        folder="file",
+    )
 
 
-NO_LIST = "no parameter of the grid has a default and a list beside it, as in (seed=0, seeds=None)."
-
-
-@pytest.mark.parametrize(
-    ("what", "grid", "stack", "takes"),
-    [
-        (sweep_runs.stacked, {"seed": [1], "scale": [1.0]}, "scale", "it takes lists of seed."),
-        (sweep_runs.stacked, {"scale": [1.0]}, "seed", NO_LIST),
-        (sweep_runs.threads, {"seed": [1]}, "seed", NO_LIST),
-    ],
-)
-def test_what_cannot_be_stacked(what, grid, stack, takes):
-    with pytest.raises(InputError) as caught:
-        sweep(what, grid, stack=stack)
-    name = f"press.sweep_runs:{what.__name__}"
-    assert str(caught.value) == f"{name} cannot be stacked over {stack!r}: {takes}"
+def test_what_cannot_be_stacked():
+    none = "no parameter of the grid has a default and a list beside it, as in (seed=0, seeds=None)"
+    for what, name, stack, takes in (
+        (sweep_runs.stacked, "seed", "scale", "it takes lists of seed"),
+        (sweep_runs.stacked, "scale", "seed", none),
+        (sweep_runs.threads, "seed", "seed", none),
+    ):
+        grid = {name: [1]} if takes == none else {"seed": [1], "scale": [1.0]}
+        said = f"press.sweep_runs:{what.__name__} cannot be stacked over {stack!r}: {takes}."
+        refuses(f"^{re.escape(said)}$", sweep, what, grid, stack=stack)
 
 
 def refusal(*given):
@@ -483,28 +483,21 @@ def test_a_scheduler_by_its_address(swept):
     assert list(found.value) == [0, 1, 2]
 
 
-@pytest.mark.parametrize(
-    ("executor", "package"), [("dask", "distributed"), ("slurm", "dask_jobqueue")]
-)
-def test_a_package_that_is_not_installed(executor, package, monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
-    assert refusal(executor, None, tmp_path) == (
-        f"executor {executor!r} needs {package.replace('_', '-')}, which is not installed "
-        f"({package}): pip install 'schurkit[cluster]'."
-    )
-
-
-@pytest.mark.parametrize(
-    ("executor", "command"),
-    zip(executors.QUEUES, ("sbatch", "qsub", "bsub", "qsub", "condor_submit")),
-)
-def test_a_queueing_system_needs_its_commands(executor, command, monkeypatch, tmp_path):
+def test_a_package_or_command_that_is_not_there(monkeypatch, tmp_path):
+    commands = dict(zip(executors.QUEUES, ("sbatch", "qsub", "bsub", "qsub", "condor_submit")))
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    assert refusal(executor, None, tmp_path) == (
-        f"executor {executor!r} needs the command {command}; run this on a login node of the "
-        "cluster."
-    )
+    for executor, command in commands.items():
+        assert refusal(executor, None, tmp_path) == (
+            f"executor {executor!r} needs the command {command}; run this on a login node of the "
+            "cluster."
+        )
+    monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
+    for executor, package in (("dask", "distributed"), ("slurm", "dask_jobqueue")):
+        monkeypatch.setitem(sys.modules, package, None)
+        assert refusal(executor, None, tmp_path) == (
+            f"executor {executor!r} needs {package.replace('_', '-')}, which is not installed "
+            f"({package}): pip install 'schurkit[cluster]'."
+        )
 
 
 def test_what_is_asked_of_a_cluster_stands_in_its_jobs(monkeypatch, tmp_path):
@@ -537,16 +530,20 @@ def test_settings_of_a_cluster_are_read_strictly():
     texts = ["queue=gpu", "directive=--gres=gpu:1", "directive=-A x", "prologue=module load a"]
     found = {"queue": "gpu", "directive": ["--gres=gpu:1", "-A x"], "prologue": ["module load a"]}
     assert read_settings(texts) == found
-    with pytest.raises(InputError, match="--cluster takes NAME=VALUE, as in queue=cpu; got 'q'"):
-        read_settings(["q"])
-    with pytest.raises(InputError, match=r"setting must be one of 'queue', .* got 'quue'"):
-        read_settings(["quue=cpu"])
+    refuses("--cluster takes NAME=VALUE, as in queue=cpu; got 'q'", read_settings, ["q"])
+    refuses(r"setting must be one of 'queue', .* got 'quue'", read_settings, ["quue=cpu"])
 
 
 @needs_slurm
 def test_a_cluster_says_why_it_refuses(swept, capfd):
-    with pytest.raises(InputError, match=r"^sbatch refused the jobs: .*Invalid partition"):
-        swept(sweep_runs.stacked, {"seed": [1]}, "slurm", cluster={"queue": "nowhere"})
+    refuses(
+        r"^sbatch refused the jobs: .*Invalid partition",
+        swept,
+        sweep_runs.stacked,
+        {"seed": [1]},
+        "slurm",
+        cluster={"queue": "nowhere"},
+    )
     assert "Traceback" not in capfd.readouterr().err
 
 
