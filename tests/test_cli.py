@@ -138,6 +138,7 @@ def test_any_other_error_is_shown_in_full(monkeypatch):
 
 def test_a_pipe_that_is_closed_early_is_no_error():
     command = f"{sys.executable} -m schurkit --help | true; exit ${{PIPESTATUS[0]}}"
+    command = f"unset PYTHONUNBUFFERED; {command}"  # else nothing is left to write at the end
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == ""
 
