@@ -18,7 +18,8 @@ nb.record(symbols=3, whole=1.0, without_CC=1.0, shut_first=0.5)"""
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory):
     """Folder of the pages of a small book."""
-    wheel = notebook(cell("# Does it turn?", kind="markdown"), cell(WHEEL))
+    words = "# Does it turn?\n\n(three-latches)=\n## Latches\n\n(running-sum)=\n## Sum"
+    wheel = notebook(cell(words, kind="markdown"), cell(WHEEL))
     chapters = {"small": small_chapter(), "the_wheel": wheel}
     root = write_book(tmp_path_factory.mktemp("pages") / "book", chapters)
     return build(root, plan_build(root), say=lambda line: None).parent
