@@ -53,8 +53,8 @@ begin("integral", (stage, data) => {
     const largest = Math.max(...task.every.flatMap(([row]) => row.map(Math.abs)));
     const time = overTime(steps, [["stream 1", 3, 50], ["stream 2", 3, 50], ["sum", largest, 110]]);
     return Object.assign(task, { panels: [
-      ["Inside: the sum as R holds it (a line fitted to its state; broad: asked for), and what the door adds in the next step", svg],
-      ["Outside: two streams, and the running sum of the one that the context names", time.svg, marks(["bound", "the other stream's sum"])],
+      ["Inside: the sum in R, read by a fitted line (broad: asked for), and what the door adds next", svg],
+      ["Outside: two streams, and the sum of the one that the context names", time.svg, marks(["bound", "the other stream's sum"])],
     ] });
   });
 });

@@ -34,8 +34,8 @@ begin("latches", (stage, data) => {
       above: (names) => `With ${names}:`,
       rows: [["all along", 0], [`${windows[0][0]} alone (${Math.round(100 * share)} % of all steps)`, 1], [`${windows[1][0]} alone`, 2]].map(([label, when]) => [label, async (names, measure) => (await measure(names, when)).toFixed(4)]),
       panels: [
-        ["Inside: what R holds of each latch (a line fitted to its state; ring: asked for), and what the door adds in the next step", svg],
-        ["Outside: pulses, and the sign of the last one on each channel (click to set, turn or clear a pulse)", time.svg, marks(["bars", "pulse"])],
+        ["Inside: what R holds, read by a fitted line (ring: asked for), and what the door adds next", svg],
+        ["Outside: pulses, and the sign of the last one (click to set, turn or clear a pulse)", time.svg, marks(["bars", "pulse"])],
       ],
       draw: (run, step, shut) => {
         const aims = targets(setting.inputs), [holds, adds] = task.reading(run, step);
