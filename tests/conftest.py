@@ -67,7 +67,8 @@ def built_book(tmp_path_factory):
     from schurkit_press.build import build, plan_build
 
     chapters = {"small": small_chapter(), "second": small_chapter(**SECOND)}
-    chapters["the_wheel"] = notebook(cell("# Does it turn?", kind="markdown"), cell(WHEEL))
+    words = "# Does it turn?\n\n(three-latches)=\n## Latches\n\n(running-sum)=\n## Sum"
+    chapters["the_wheel"] = notebook(cell(words, kind="markdown"), cell(WHEEL))
     root = write_book(tmp_path_factory.mktemp("built") / "book", chapters)
     build(root, plan_build(root), workers=2, say=lambda line: None)
     return root

@@ -8,6 +8,7 @@ import csv
 import io
 from collections import defaultdict
 from contextlib import suppress
+from dataclasses import replace
 from math import isclose, isnan
 
 from schurkit import nb
@@ -17,7 +18,8 @@ from schurkit.words import plural, short
 
 from .book import Book
 from .chapters import outputs, run_of
-from .published import agrees, embedded_files, folder, measured, strongest
+from .panels import PANELS, svg
+from .published import DATA, agrees, embedded_files, folder, measured, strongest
 from .tables import table
 from .verdicts import explained
 
@@ -99,6 +101,26 @@ def strip(book: Book, name: str) -> str:
         )
     count = _networks(there) or _trained(kept)
     return f"**Published**: {count}{kept['date']}. {text}{_shares(there, live) if there else ''}"
+
+
+def picture(book: Book, name: str) -> str:
+    """The published profile of a chapter's task with the networks of this copy on the same axes, in
+    HTML; nothing where either is missing, or has other parameters.
+    """
+    if name not in PANELS or name not in book.published or not book.notebooks[name]:
+        return ""
+    panel, (_, live) = PANELS[name], _values(book, name)
+    if not live or other_parameters(book, name):
+        return ""
+    rows = [
+        replace(row, here=[panel.sign * cost for _, cost in live.get(row.name, ())])
+        for row in panel.rows(book.root / DATA, name)
+    ]
+    words = "Filled: published networks without a group of connections, and (grey) after a change "
+    words += "of the same strength elsewhere. Hollow: the networks of this copy. Bars: means. "
+    words += "Dashed: next to nothing to remove; ∅: in so many, nothing."
+    drawn = f"{svg(*panel.drawn(rows))}<figcaption>{words}</figcaption>"
+    return f'```{{raw}} html\n<figure class="schurkit-here">{drawn}</figure>\n```\n'
 
 
 def _trained(run: dict) -> str:

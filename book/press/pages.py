@@ -14,7 +14,7 @@ from schurkit import nb
 from schurkit.words import short
 
 from . import findings
-from .beside import claim_line, published_numbers, section, strip
+from .beside import claim_line, picture, published_numbers, section, strip
 from .book import Book
 from .chapters import cell_text, outputs
 from .ledger import ledger_page
@@ -62,8 +62,8 @@ def _chapter(book: Book, name: str, docname: str, shelf: Path) -> dict:
     cells = [*page["cells"], *([numbers] if numbers["outputs"] else [])]
     title, _, first = cell_text(cells[0]).partition("\n")
     if title.startswith("# "):
-        under = f"{title}\n\n:::{{div}} schurkit-strip\n{strip(book, name)}\n:::\n\n{first}"
-        cells[0] = cells[0] | {"source": under}
+        under = f"{title}\n\n:::{{div}} schurkit-strip\n{strip(book, name)}\n:::\n\n"
+        cells[0] = cells[0] | {"source": under + picture(book, name) + first}
     for one in editions_of(book.published[name]) if name in book.published else []:
         edition = one["provenance"]["edition"]
         larger = one is not book.published[name]

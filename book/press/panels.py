@@ -43,6 +43,7 @@ class Removal:
     norm.
 
     empty : in how many more networks the group holds nothing.
+    here : what its removal cost the networks of this copy.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Removal:
     control: Sequence[float] = ()
     masses: Sequence[float] = ()
     empty: int = 0
+    here: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Panel:
         """The content of an SVG of size `WIDTH` × `HEIGHT`, and its description.
 
         A dashed outline: next to nothing was removed there. ∅ and a number: in so many networks
-        there is nothing to remove.
+        there is nothing to remove. Hollow: the networks of this copy.
         """
         bottom, count = TOP + ROW * len(rows), max(len(row.costs) + row.empty for row in rows)
         parts = [_text(LEFT, 16, f"{self.title} (n = {count})", "title")]
@@ -120,6 +122,9 @@ class Panel:
             kind = f"s-{row.name}{' nearly' * (mass < NEARLY_EMPTY)}"
             place = f'cx="{self.place(cost):.1f}" cy="{y + 7 + 8 * _scatter(k):.1f}"'
             yield f'<circle class="{kind}" {place} r="2.4"/>'
+        for k, cost in enumerate(row.here):
+            place = f'cx="{self.place(cost):.1f}" cy="{y + 7 + 8 * _scatter(k):.1f}"'
+            yield f'<circle class="here" {place} r="3.6"/>'
         for k, cost in enumerate(row.control):
             place = f'x="{self.place(cost) - 1.7:.1f}" y="{y + 22.3 + 6 * _scatter(k):.1f}"'
             yield f'<rect class="control" {place} width="3.4" height="3.4"/>'
@@ -220,6 +225,8 @@ def _words(row: Removal) -> str:
         told.append(f"without {row.name} {fmean(row.costs):.2g}")
     if row.control:
         told.append(f"under a random change of equal size {fmean(row.control):.2g}")
+    if row.here:
+        told.append(f"in this copy {fmean(row.here):.2g}")
     if row.empty:
         told.append(f"{row.name} is empty in {row.empty}, left out")
     if nearly := sum(mass < NEARLY_EMPTY for mass in row.masses):

@@ -3,14 +3,23 @@ prose.
 """
 
 import base64
+import re
 from dataclasses import replace
 
 import pytest
 from helpers import refuses
 from press.small_book import REPOSITORY, a_book
 
-from schurkit_press.beside import PRECISION, WHOLE, claim_line, published_numbers, strip
+from schurkit_press.beside import (
+    PRECISION,
+    WHOLE,
+    claim_line,
+    picture,
+    published_numbers,
+    strip,
+)
 from schurkit_press.chapters import chapters
+from schurkit_press.panels import PANELS, Panel, Removal
 
 VALUES = {"networks": 20, "first_seed": 0, "bits": 3, "threshold": 0.9, "draws": 20, "orders": 10}
 VALUES |= {"test_trials": 256, "sizes": [56, 64], "auxiliary": True}
@@ -186,6 +195,18 @@ def test_a_claim_is_one_line_that_the_published_run_carries(tmp_path, values, fi
     claim = replace(one.claims["S2"], conditions={})
     told = claim_line(one, "one", claim, here)
     assert told.startswith(first + claim.statement) and told.endswith(then)
+
+
+def test_the_networks_of_this_copy_are_hollow_on_the_published_axes(tmp_path, monkeypatch):
+    panel = Panel("A task", "a-profile", "A task", sign=-1)
+    monkeypatch.setitem(PANELS, "one", panel)
+    monkeypatch.setattr(Panel, "rows", lambda *_: [Removal("CR", [0.1, 1], masses=[0.5, 0.5])])
+    given = tmp_path, rows([-0.1, -1]), rows([-0.01, -0.1])
+    drawn = picture(book(*given), "one")
+    places = re.findall(r'<circle class="here" cx="([0-9.]+)"', drawn)
+    assert places == [f"{panel.place(cost):.1f}" for cost in (0.01, 0.1)]
+    assert "without CR 0.55, in this copy 0.055" in drawn and drawn.count("<circle") == 4
+    assert picture(book(*given, {"bits": 2}), "one") == picture(book(*given), "two") == ""
 
 
 def test_what_counts_as_precision_are_parameters_of_chapters():

@@ -2,11 +2,10 @@
 so they also work from a file.
 
 `ablation` removes couplings of trained networks, `schur` builds small matrices, `frequency` takes
-waves out of networks that add, `wheel` cuts a network that copies while it plays. Each returns a
-`Page`; `schurkit.nb.explorer` shows it in a chapter, `Page.document` makes one HTML file of it.
-The networks run in the page itself, in float64, from the
-numbers that stand in it: what a reader sees is computed there, and the tests hold it against
-`schurkit.rollout` of the same numbers.
+waves out of networks that add; `wheel`, `latches` and `integral` cut a network while it runs. Each
+returns a `Page`; `schurkit.nb.explorer` shows it in a chapter, `Page.document` makes one HTML file
+of it. The networks run in the page itself, in float64, from the numbers that stand in it: what a
+reader sees is computed there, and the tests hold it against `schurkit.rollout` of the same numbers.
 
 For a live session with a kernel see `schurkit.explore`.
 """
@@ -29,13 +28,13 @@ from schurkit.schur import SchurForm, real_schur
 from schurkit.schur.blocks import tie_tolerance
 
 from . import _stills
-from ._html import Page, pack, page
+from ._html import Page, pack, page, small
+from .stages import integral, latches, wheel
 
-__all__ = ["Case", "Page", "ablation", "frequency", "schur", "wheel"]
+__all__ = ["Case", "Page", "ablation", "frequency", "integral", "latches", "schur", "wheel"]
 
 METRICS = {"FVU": "fvu", "replay accuracy": "replay_accuracy"}
 """The measures that the page can compute, and their names in its script."""
-MOST_UNITS = 128
 MOST_RESIDUES = 127
 LARGEST_MODULUS = 1.1
 LARGEST_COUPLING = 5.0
@@ -159,7 +158,7 @@ def frequency(
     InputError : another kind of network, too many units or residues for a page.
     """
     tables = [fourier.tables(one) for one in rnn]
-    _small(rnn)
+    small(rnn)
     p = integer(rnn.input_size, "the number of inputs p", at_least=5, at_most=MOST_RESIDUES)
     mask = np.ones((p, p))
     if unseen is not None:
@@ -184,62 +183,6 @@ def frequency(
     return page("frequency", ("random",), data, *still)
 
 
-def wheel(rnn: RNN, trials: Trials, *, threshold: float = 0.9) -> Page:
-    """A network that copies, cut while it plays: what is on the wheel, R, and waits in the
-    vestibule, C, is drawn as the signs that it will be read as.
-
-    Seat k of the wheel shows W_out Q_R T_RRᵏ of the part of the state in R: what a linear network
-    would say k steps later. The vestibule shows what CR adds to the last seat in the next step. The
-    network itself runs with its tanh.
-
-    Parameters
-    ----------
-    rnn : one network, tanh, leak 1, without biases.
-    trials : of `schurkit.tasks.Copy`: signs, then autonomous replay; at least 64 to measure on.
-    threshold : of R.
-
-    Raises
-    ------
-    InputError : another kind of network or trials.
-    """
-    known = len(rnn) == 1 and rnn.activation == "tanh" and np.all(rnn.leak == 1.0)
-    biased = rnn.b_rec.any() or rnn.b_out.any() or rnn.h0.any() or rnn.D is not None
-    symbols, channels = trials.inputs.shape[-2:]
-    if not known or biased or rnn.form != "rate" or channels != trials.targets.shape[-1]:
-        raise InputError(
-            "wheel needs one tanh network with leak 1 and no biases, and trials of the copy task; "
-            f"got {rnn!r} and targets of shape {trials.targets.shape}."
-        )
-    if trials.inputs.ndim != 3 or not np.isin(trials.inputs, (-1, 1)).all():
-        raise InputError("wheel needs inputs of −1 and 1, shared by all networks.")
-    _small(rnn)
-    form = real_schur(rnn.W_rec[0], threshold)
-    n, W_out = form.n_leading, rnn.W_out[0].astype(np.float64)
-    seat, seats = W_out @ form.Q[:, :n], []
-    for _ in range(symbols):
-        seats.append(seat @ form.Q[:, :n].T)
-        last, seat = seat, seat @ form.T[:n, :n]
-    arrays = {
-        "W_in": rnn.W_in[0],
-        "W_rec": rnn.W_rec[0],
-        "W_out": rnn.W_out[0],
-        "Q": form.Q,
-        "T": form.T,
-        "seats": np.concatenate(seats).astype(np.float32),
-        "vestibule": (last @ form.T[:n, n:] @ form.Q[:, n:].T).astype(np.float32),
-        "inputs": trials.inputs,
-    }
-    data = {name: pack(array) for name, array in arrays.items()} | {
-        "symbols": symbols,
-        "channels": channels,
-        "count": len(trials),
-        "replay": trials.targets.shape[1] - symbols,
-        "leading": n,
-        "blockOf": [k for k, block in enumerate(form.blocks) for _ in range(block.size)],
-    }
-    return page("wheel", (), data, *_stills.wheel_still(rnn, form, trials))
-
-
 # -------------------------------------------------------------------------------------------- data
 def _explorer(case, draws, seed):
     """The same checks as in a live session."""
@@ -254,16 +197,8 @@ def _explorer(case, draws, seed):
     explorer = Explorer(
         case.rnn, case.trials, metric=case.metric, controls=("block-upper",), draws=draws, seed=seed
     )
-    _small(case.rnn)
+    small(case.rnn)
     return explorer
-
-
-def _small(rnn):
-    if rnn.hidden_size > MOST_UNITS:
-        most = f"at most {MOST_UNITS} units; got {rnn.hidden_size}"
-        raise InputError(
-            f"an explorer in a page takes networks of {most}. Use schurkit.explore in a notebook."
-        )
 
 
 def _trials(case, explorer):

@@ -17,6 +17,7 @@ import numpy as np
 from schurkit.checks import InputError
 
 LARGEST = 2_500_000  # bytes in a page
+MOST_UNITS = 128
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'"
@@ -27,7 +28,7 @@ POLICY = (
 class Page:
     """An explorer for a page.
 
-    kind : "ablation", "schur", "frequency" or "wheel".
+    kind : "ablation", "schur", "frequency", "wheel", "latches" or "integral".
     html : a self-contained piece of HTML; several may stand on one page.
     text : one sentence for where no HTML is shown.
     """
@@ -106,6 +107,15 @@ def _squeezed(code):
     """Without indentation and lines that only comment; the repository has the readable text."""
     lines = [line.strip() for line in code.splitlines()]
     return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+
+
+def small(rnn) -> None:
+    """InputError for more units than a page takes."""
+    if rnn.hidden_size > MOST_UNITS:
+        raise InputError(
+            f"an explorer in a page takes networks of at most {MOST_UNITS} units; got "
+            f"{rnn.hidden_size}. Use schurkit.explore in a notebook."
+        )
 
 
 def pack(array) -> dict:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from schurkit import fourier
-from schurkit.ablation import ablate
+from schurkit.ablation import ablate, switched
 from schurkit.engine import rollout
 from schurkit.explorer.state import Explorer, Setting
-from schurkit.metrics import replay_accuracy
+from schurkit.metrics import fvu, replay_accuracy
 from schurkit.schur import SECTORS
 from schurkit.schur.nonnormality import powers
 
@@ -128,6 +128,58 @@ def wheel_still(rnn, form, trials) -> tuple[str | None, str]:
         f"({right[1]:.2f}): the wrong tune, in rhythm."
     )
     return _png(6.0, 3.0, draw), f"{text} {LINK}"
+
+
+def latches_still(rnn, form, trials, after) -> tuple[str | None, str]:
+    """One trial with and without C → R, and the error by when it is off: after a pulse, or else."""
+    gone = -form.weights(form.sector("CR"))
+    never, always = np.zeros_like(after), np.ones_like(after)
+    runs = {
+        "whole": never,
+        "without CR": always,
+        "in the step after a pulse": after,
+        "in all other steps": ~after,
+    }
+    outputs = {name: switched(rnn, gone, when, trials) for name, when in runs.items()}
+    error = {name: fvu(found, trials)[0] for name, found in outputs.items()}
+    text = (
+        f"A flip-flop of {trials.targets.shape[2]} bits: asked for, said by the whole network "
+        f"(error {error['whole']:.3f}; 1 is that of always saying the mean) and without C → R "
+        f"({error['without CR']:.3f}). Off in the step after a pulse alone: "
+        f"{error['in the step after a pulse']:.3f}; off in all other steps alone: "
+        f"{error['in all other steps']:.3f}."
+    )
+    return _traces(trials, dict(list(outputs.items())[:2])), f"{text} {LINK}"
+
+
+def integral_still(rnn, form, trials) -> tuple[str | None, str]:
+    """One trial with and without C → R, and the error without each sector."""
+    names = {"whole": (), **{f"without {sector}": (sector,) for sector in SECTORS}}
+    outputs = dict(
+        zip(names, rollout(ablate(rnn, form, list(names.values())), trials).outputs[:, None])
+    )
+    told = ", ".join(f"{name} {fvu(found, trials)[0]:.3f}" for name, found in outputs.items())
+    text = (
+        "A network that adds up the one of two streams that a context names: asked for, and said "
+        f"with and without C → R. Its error (1 is that of always saying the mean): {told}."
+    )
+    shown = {name: outputs[name] for name in ("whole", "without CR")}
+    return _traces(trials, shown), f"{text} {LINK}"
+
+
+def _traces(trials, outputs) -> str | None:
+    """The first trial: what is asked for, and what is said by name."""
+
+    def draw(figure):
+        rows = trials.targets[0].T
+        for c, ax in enumerate(figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]):
+            ax.plot(rows[c], color="#B9B9B9", lw=4, label="asked for")
+            for (name, said), (color, style) in zip(outputs.items(), (("black", "-"), (CUT, "--"))):
+                ax.plot(said[0, 0, :, c], style, color=color, label=name)
+        ax.legend()
+        ax.set_xlabel("time step")
+
+    return _png(6.0, 3.0, draw)
 
 
 def _png(width, height, draw):

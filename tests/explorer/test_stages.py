@@ -1,0 +1,167 @@
+"""The stages of the flip-flop and of integration: their numbers against schurkit, cut at chosen
+steps, by keyboard, without a request or a message.
+"""
+
+import numpy as np
+import pytest
+from helpers import random_rnn, random_trials, refuses
+
+from schurkit import Trials, real_schur, rollout
+from schurkit.ablation import ablate, switched
+from schurkit.explorer import page
+from schurkit.metrics import fvu
+from schurkit.tasks import ContextIntegration, FlipFlop
+
+STAGE = "document.querySelector('.ske').schurkit"
+SAYS = "document.querySelector('.ske-status').textContent"
+KINDS = {
+    "latches": (FlipFlop(bits=2, steps=9, pulse_probability=0.3), (2, 2)),
+    "integral": (ContextIntegration(steps=9), (4, 1)),
+}
+
+
+def stage(kind):
+    """A network that knows nothing, and trials."""
+    task, sizes = KINDS[kind]
+    return random_rnn(1, 10, *sizes, biases=False, scale=0.33, seed=31), task.test_trials(64)
+
+
+@pytest.fixture
+def opened(opened_file, tmp_path):
+    def open_stage(kind, **settings):
+        path = tmp_path / f"{kind}.html"
+        made = getattr(page, kind)(*stage(kind))
+        assert len(made.html) < 400_000
+        path.write_text(made.document("A stage"))
+        return opened_file(path, **{"reduced_motion": "reduce"} | settings)
+
+    return open_stage
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_outputs_and_errors_are_those_of_the_engine(opened, kind):
+    rnn, trials = stage(kind)
+    form, tab = real_schur(rnn.W_rec[0]), opened(kind)
+    removed = [[], ["RR"], ["CR"], ["CC"], ["RR", "CC"]]
+    expected = rollout(ablate(rnn, form, list(map(tuple, removed))), trials).outputs
+    call = f"([x, plan]) => {STAGE}.play(Float64Array.from(x), plan, 9).outputs.map((y) => [...y])"
+    for names, outputs in zip(removed, expected):
+        found = tab.evaluate(call, [trials.inputs[7].ravel().tolist(), [names]])
+        assert np.abs(np.array(found) - outputs[7]).max() < 1e-5
+        error = tab.evaluate(f"(names) => {STAGE}.accuracy([names])", names)
+        assert error == pytest.approx(fvu(outputs[None], trials)[0], rel=1e-5)
+    when = np.arange(1, 10) >= 4
+    error = fvu(switched(rnn, -form.weights(form.sector("CR")), when, trials), trials)[0]
+    assert tab.evaluate(f"() => {STAGE}.shutFrom(4)") == pytest.approx(error, rel=1e-5)
+
+
+def test_the_latches_are_cut_by_keyboard_after_a_pulse_alone_and_in_all_other_steps(opened):
+    rnn, trials = stage("latches")
+    form, tab = real_schur(rnn.W_rec[0]), opened("latches", width=390)
+    after = np.zeros(trials.inputs.shape[:2], bool)
+    after[:, 1:] = (trials.inputs != 0).any(axis=2)[:, :-1]
+    gone, rows = -form.weights(form.sector("CR")), []
+    tab.wait_for_function(f"() => {SAYS}.startsWith('Everything is on. Over 64 trials')")
+    box, moment = tab.get_by_label("CR (the door, C → R)"), tab.get_by_label("switched off")
+    box.focus()
+    box.press("Space")
+    for when, words in (
+        (~np.zeros_like(after), ""),
+        (after, ", in the step after a pulse alone"),
+        (~after, ", in all other steps alone"),
+    ):
+        error = fvu(switched(rnn, gone, when, trials), trials)[0]
+        rows.append(f"{error:.4f}")
+        says = f"From the start{words}: no CR. Over 64 trials the error is {error:.4f}"
+        tab.wait_for_function(f"() => {SAYS}.startsWith('{says}')")
+        moment.focus()
+        moment.press("ArrowDown")
+    assert rows[1] != rows[2]
+    tab.wait_for_function("() => !document.querySelector('.ske-facts').innerText.includes('…')")
+    assert tab.locator(".ske-facts td").all_inner_texts() == rows
+    assert tab.evaluate("() => document.documentElement.scrollWidth") <= 390
+
+
+def test_a_click_sets_a_pulse_and_the_targets_follow(opened):
+    tab = opened("latches")
+    read = f"() => [...{STAGE}.setting.inputs.filter((x, k) => k % 2 === 1)]"
+    before, svg = tab.evaluate(read), tab.locator(".ske-clicked")
+    box = svg.bounding_box()
+    x, y = (66 + 320 * 4.5 / 9) / 392 * box["width"], 97 / 392 * box["width"]
+    svg.click(position={"x": x, "y": y})  # step 5, latch b
+    after = tab.evaluate(read)
+    assert [k for k in range(9) if before[k] != after[k]] == [4]
+
+
+def test_integration_takes_the_other_context_and_says_what_can_go(opened):
+    rnn, trials = stage("integral")
+    tab = opened("integral", width=390, color_scheme="dark")
+    names = [(), ("RR",), ("CR",), ("CC",), ("RR", "CR", "CC")]
+    variants = ablate(rnn, real_schur(rnn.W_rec[0]), names)
+    rows = [f"{error:.4f}" for error in fvu(rollout(variants, trials), trials)]
+    tab.wait_for_function("() => !document.querySelector('.ske-facts').innerText.includes('…')")
+    assert tab.locator(".ske-facts td").all_inner_texts() == rows
+    cue = tab.evaluate(f"() => [...{STAGE}.setting.inputs.slice(2, 4)]")
+    button = tab.get_by_role("button", name="The other context")
+    button.focus()
+    button.press("Enter")
+    assert tab.evaluate(f"() => [...{STAGE}.setting.inputs.slice(34, 36)]") == cue[::-1]
+    box = tab.get_by_label("CC (within C)")
+    box.focus()
+    box.press("Space")
+    says = f"From the start: no CC. Over 64 trials the error is {rows[3]}"
+    tab.wait_for_function(f"() => {SAYS}.startsWith('{says}')")
+    assert tab.evaluate("() => document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_open_to_everyone(opened, kind):
+    run = pytest.importorskip("axe_playwright_python.sync_playwright").Axe().run
+    for scheme in ("light", "dark"):
+        found = run(opened(kind, color_scheme=scheme)).response["violations"]
+        serious = [one["id"] for one in found if one["impact"] in ("serious", "critical")]
+        assert serious == []
+
+
+def test_an_empty_sector_is_said_to_be_empty(opened_file, tmp_path):
+    rnn = random_rnn(1, 4, 4, 1, biases=False)
+    one = rnn.with_W_rec(np.diag([0.9, 0.3, 0.2, 0.1])[None] + 0.1 * np.eye(4, k=1)[None])
+    path = tmp_path / "one.html"
+    path.write_text(page.integral(one, KINDS["integral"][0].test_trials(8)).document("One mode"))
+    tab = opened_file(path, reduced_motion="reduce")
+    assert tab.get_by_label("RR (within R: nothing there)").is_disabled()
+    tab.wait_for_function(
+        "() => document.querySelector('.ske-facts').innerText.includes('∅ nothing there')"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "message"),
+    [
+        (
+            "latches",
+            (random_rnn(2, 10), KINDS["latches"][0].test_trials(2)),
+            "leak 1 and no biases",
+        ),
+        (
+            "latches",
+            (random_rnn(1, 10, 2, 2, biases=False), random_trials(inputs=2, outputs=2)),
+            "latches needs trials of a flip-flop of at most 8 bits: pulses",
+        ),
+        (
+            "integral",
+            (random_rnn(1, 10, 4, 1, biases=False), random_trials(inputs=4, outputs=1)),
+            "integral needs trials of context-dependent integration: two streams",
+        ),
+        (
+            "integral",
+            (
+                random_rnn(1, 10, 4, 1, biases=False),
+                Trials(np.ones((2, 5, 3)), np.ones((2, 5, 1))),
+            ),
+            "integral needs trials of context-dependent integration: two streams",
+        ),
+    ],
+)
+def test_messages(kind, given, message):
+    refuses(message, lambda: getattr(page, kind)(*given))
