@@ -1,7 +1,6 @@
 """Profiles and what they are read as, on networks whose answer is known."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -139,26 +138,6 @@ def test_controls_are_run_in_float32_where_that_is_as_good(gain, dtype):
     assert (np.abs(exact - single).max() < 1e-6) == (dtype == "float32") and (exact != single).all()
 
 
-def test_any_network_is_asked_for_its_outputs_with_other_matrices(monkeypatch):
-    rnn, trials, sizes = random_rnn(1, hidden=8, leak=0.5), random_trials(), []
-
-    def outputs_with(W, some):
-        sizes.append(len(W))
-        return rollout(rnn.with_W_rec(W), some).outputs
-
-    names = ("W_rec", "leak", "labels", "hidden_size", "dtype", "D")
-    kind = type(
-        "Any", (SimpleNamespace,), {"__len__": lambda s: 1, "__iter__": lambda s: iter([s])}
-    )
-    other = kind(outputs_with=outputs_with, **{name: getattr(rnn, name) for name in names})
-    monkeypatch.setattr("schurkit.ablation.rollouts.OUTPUT_BYTES", 5 * trials.targets.nbytes)
-    mine, wanted = (ablation_profile(one, trials, draws=2) for one in (other, rnn))
-    assert mine["CC"].cost == pytest.approx(wanted["CC"].cost) and max(sizes) == 5
-    for kind, drawn in mine.controls.items():
-        assert drawn == pytest.approx(wanted.controls[kind], abs=2e-6, nan_ok=True)
-    assert (mine.controls_dtype, wanted.controls_dtype) == (("float64",), ("float32",))
-
-
 def test_progress_is_told_where_it_is_asked_for(capsys):
     rnn, _, _ = planted()
     for progress in (None, True):
@@ -166,7 +145,7 @@ def test_progress_is_told_where_it_is_asked_for(capsys):
         assert ("ablations: " in capsys.readouterr().err) == bool(progress)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_costs_do_not_depend_on_the_time_step(seed):
     """One network in continuous time, Δt/τ = .1, .05, .02, its blocks in one order: the same R, and
     within 10 % the same costs in the same order. (By modulus the order within R and C differs.)
@@ -281,15 +260,6 @@ def test_the_least_gap_is_that_of_the_order_asked_for():
     refuses("at least two removals", profile.least_gap, "CR")
     with pytest.raises(InputError, match="removal must be one of"):
         profile["RC"]
-
-
-def test_a_normal_network_has_undefined_sensitivities_and_nothing_to_read():
-    rng = np.random.default_rng(0)
-    Q = np.linalg.qr(rng.normal(size=(6, 6)))[0]
-    rnn = RNN(rng.normal(size=(6, 2)), Q, rng.normal(size=(1, 6)))
-    profile = ablation_profile(rnn, self_trials(rnn), draws=2)
-    assert profile.frame().sensitivity.isna().all()
-    assert set(profile["RR"].readings) <= {"∅", "nearly ∅"}
 
 
 def test_a_diverged_network_has_no_effect():
