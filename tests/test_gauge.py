@@ -34,7 +34,6 @@ def test_all_four_parts_leave_a_linear_network_as_it_is_and_no_three_do(seed, fo
     for part in PARTS:
         fewer = tuple(other for other in PARTS if other != part)
         assert off(rnn, without_CR(rnn, schur, fewer), trials) > 1e-6, part
-    assert off(rnn, without_CR(rnn, schur, ("W_in",)), trials) > 1e-3
 
 
 def test_what_the_gauge_says_of_itself():
@@ -63,8 +62,6 @@ def test_messages(act, message):
 
 
 def test_a_common_eigenvalue_has_no_gauge():
-    form = real_schur(np.diag([1.0, 0.5, 0.5]), 0.5)
-    assert form.n_leading == 3
     tied = real_schur(np.diag([1.0, -0.5, 0.2]), 0.9)
     object.__setattr__(tied, "T", np.array([[0.2, 1, 0], [0, -0.5, 0], [0, 0, 0.2]]))
     refuses("without a common eigenvalue", gauge, tied)

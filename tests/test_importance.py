@@ -44,9 +44,7 @@ def test_gauss_newton_is_the_squared_change_of_the_outputs(kind):
 
 
 @pytest.mark.parametrize("kind", [*KINDS, {"activation": "relu", "form": "voltage", "leak": 0.5}])
-@pytest.mark.parametrize(
-    "hidden, outputs, trials", [(7, 2, 40), (33, 3, 30), (50, 19, 25), (16, 1, 1)]
-)
+@pytest.mark.parametrize("hidden, outputs, trials", [(33, 3, 30), (50, 19, 25), (16, 1, 1)])
 def test_compiled_estimates_equal_those_of_numpy(kind, hidden, outputs, trials):
     pytest.importorskip("numba")
     rnn = random_rnn(1, hidden, 2, outputs, scale=0.9 / hidden**0.5, dtype=np.float32, **kind)
