@@ -196,10 +196,10 @@ def test_a_network_without_reachable_fixed_points_says_so():
 
 def test_found_points_are_fixed():
     rng = np.random.default_rng(5)
-    W = rng.normal(size=(24, 24)) * 2.5 / 5
-    rnn = network(W, W_in=rng.normal(size=(24, 2)), b_rec=0.3 * rng.normal(size=24), leak=0.5)
+    W = rng.normal(size=(32, 32)) * 2.5 / np.sqrt(32)
+    rnn = network(W, W_in=rng.normal(size=(32, 2)), b_rec=0.1 * rng.normal(size=32), leak=0.5)
     x = np.array([0.4, -0.2])
-    found = fixed_points(rnn, x, np.tanh(rng.normal(size=(64, 24))))
+    found = fixed_points(rnn, x, np.tanh(rng.normal(size=(64, 32))))
     assert len(found) > 3
     assert (
         np.abs(step(rnn, found.points, x) - found.points).max() < 2e-10
