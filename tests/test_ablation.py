@@ -51,17 +51,6 @@ def test_removing_nothing_is_exact(dtype):
     assert intact == untouched == pytest.approx(fvu(rollout(rnn, trials), trials)[0], rel=1e-6)
 
 
-def test_input_and_readout_stay_and_a_delta_T_can_be_given(network):
-    rnn, form, *_ = network
-    delta_T = form.coupling(*form.couplings()[3])
-    variants = ablate(rnn, form, [delta_T, ("CC",)], labels=["one", "CC"])
-    assert variants.labels == ("one", "CC")
-    assert np.array_equal(variants.W_in[1], rnn.W_in[0])
-    assert np.array_equal(variants.W_out[1], rnn.W_out[0])
-    size = np.linalg.norm(variants.W_rec[0] - rnn.W_rec[0])
-    assert size == pytest.approx(np.linalg.norm(delta_T))
-
-
 def test_ablate_refuses(network):
     rnn, form, *_ = network
     for one, removals, message in (

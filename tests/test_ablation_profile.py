@@ -145,29 +145,6 @@ def test_progress_is_told_where_it_is_asked_for(capsys):
         assert ("ablations: " in capsys.readouterr().err) == bool(progress)
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_costs_do_not_depend_on_the_time_step(seed):
-    """One network in continuous time, Δt/τ = .1, .05, .02, its blocks in one order: the same R, and
-    within 10 % the same costs in the same order. (By modulus the order within R and C differs.)
-    """
-    rng, N, costs, leading = np.random.default_rng(seed), 50, [], set()
-    W_rec, held = rng.normal(size=(N, N)) * 1.2 / np.sqrt(N), rng.normal(size=(32, 20, 2))
-    W_in, W_out = rng.normal(size=(N, 2)), rng.normal(size=(2, N)) / np.sqrt(N)
-    for leak in (0.1, 0.05, 0.02):
-        rnn, form = RNN(W_in, W_rec, W_out, leak=leak), real_schur(W_rec, leak=leak)
-        starts, k = [block.start for block in form.blocks], form.leading_blocks
-        rank = np.lexsort([-form.eigenvalues[starts].real, np.arange(len(starts)) >= k])
-        inputs, last = np.repeat(held, round(0.2 / leak), axis=1), round(0.2 / leak)
-        mask = np.arange(1, inputs.shape[1] + 1) % last == 0
-        trials = Trials(inputs, rollout(rnn, inputs).outputs[0], mask)
-        asked = {"forms": [form.reordered(rank)], "subsets": SINGLE, "controls": ()}
-        costs.append(ablation_profile(rnn, trials, **asked).effect[0])
-        leading.add(form.n_leading)
-    counted = np.max(costs, axis=0) > 1e-3
-    assert len(leading) == 1 == len({tuple(np.argsort(one[counted])) for one in costs})
-    assert (np.ptp(costs, axis=0) <= 0.1 * np.max(costs, axis=0))[counted].all() and counted.any()
-
-
 def test_rows_of_an_empty_sector_have_no_effect():
     """Without couplings nothing can be removed, and the intact network is still a row with an
     effect of 0.
@@ -186,18 +163,6 @@ def test_a_draw_that_is_the_removal_to_rounding_is_on_no_side():
     assert read_as(cost, others, others)["CR"].below("permuted").all()
     assert not read_as(cost, tied, others)["CR"].below("permuted").any()
     assert not read_as(-cost, -tied, others)["CR"].beyond("permuted").any()
-
-
-def test_a_removal_that_is_itself_a_draw_is_beyond_in_one_of_twenty_one():
-    """The sector's entries put in random order are one more draw of the permuted control."""
-    rng, networks = np.random.default_rng(0), 400
-    rnn, _, _ = planted()
-    form, trials = real_schur(rnn.W_rec[0]), self_trials(rnn, trials=6, steps=4)
-    changes = drawn_changes(form, ("CC",), "permuted", 420)
-    cost = measure(rnn, (-form.weights(change) for change in changes), trials)
-    drawn = np.array([cost[rng.permutation(420)[:21]] for _ in range(networks)])
-    share = read_as(drawn[:, 0], drawn[:, 1:], drawn[:, 1:])["CR"].beyond("permuted").mean()
-    assert abs(share - 1 / 21) < 3 * np.sqrt(1 / 21 * 20 / 21 / networks)
 
 
 LOW, HIGH = np.full(20, 0.1), np.full(20, 0.5)

@@ -4,9 +4,9 @@ at the largest gap; networks of which it is known what they need.
 
 import numpy as np
 import pytest
-from helpers import network, planted, random_rnn, random_trials, refuses
+from helpers import planted, random_rnn, random_trials, refuses
 
-from schurkit import ablation_profile, fvu, real_schur, rollout
+from schurkit import ablation_profile, real_schur, rollout
 from schurkit.ablation import at_amplitude, gap_forms, gauge, without_CR
 from schurkit.ablation.gauge import PARTS
 from schurkit.studies.planted import planted as by_hand
@@ -42,10 +42,6 @@ def test_what_the_gauge_says_of_itself():
     R, C = (np.linalg.eigvals(part) for part in (form.T[:n, :n], form.T[n:, n:]))
     assert found.gap == pytest.approx(np.abs(R[:, None] - C).min(), rel=1e-6)
     assert found.size == pytest.approx(np.linalg.svd(found.S)[1][0]) and found.residual < 1e-12
-    changed = without_CR(*linear(3, "rate", 1.0)).W_rec[0]
-    assert np.sort_complex(np.linalg.eigvals(changed)) == pytest.approx(
-        np.sort_complex(np.linalg.eigvals(form.W_rec)), abs=1e-9
-    )
 
 
 @pytest.mark.parametrize(
@@ -100,24 +96,3 @@ def test_networks_by_hand_need_what_they_are_said_to_need():
     ring, beside = (cases[f"shift register, {kind}"] for kind in ("normal", "nonnormal"))
     assert np.array_equal(ring.trials.inputs, beside.trials.inputs)
     assert 0.05 * np.abs(ring.trials.targets - beside.trials.targets).max() < 2.5e-3
-    exact = [
-        rollout(
-            network(one.network.W_rec[0], W_in=one.network.W_in[0], activation="identity"),
-            ring.trials,
-            states=True,
-        ).states[0]
-        @ one.network.W_out[0].T
-        for one in (ring, beside)
-    ]
-    assert np.abs(exact[0] - exact[1]).max() < 1e-12
-
-
-def test_the_gauge_of_a_network_by_hand_is_its_twin():
-    beside = by_hand()["shift register, nonnormal"]
-    form = real_schur(beside.network.W_rec[0])
-    changed = without_CR(beside.network, form)
-    trials = beside.trials
-    cost = [
-        fvu(rollout(x, trials), trials)[0] for x in (changed, without_CR(beside.network, form, ()))
-    ]
-    assert cost[0] < 1e-2 < 0.5 < cost[1]

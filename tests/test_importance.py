@@ -7,21 +7,25 @@ import pytest
 from helpers import random_rnn, random_trials, refuses
 
 from schurkit import Trials, ablate, fvu, real_schur, rollout
+from schurkit.ablation.changes import forms_of
 from schurkit.ablation.couplings import coupling_estimates, coupling_map, exact_effects
 
 STEADY = Trials(np.zeros((40, 5, 2)), np.ones((40, 8, 2)))
+UNITS = {"D": np.linspace(-0.5, 0.9, 7), "c": np.linspace(-1, 1, 7), "psi": "identity"}
 KINDS = [{}, {"activation": "relu"}, {"leak": 0.4}, {"form": "voltage", "leak": 0.3}]
+EVERY = [*KINDS, {"form": "voltage", "activation": "sigmoid"} | UNITS]
 
 
 def small(**kind):
     rnn = random_rnn(1, hidden=7, outputs=2, scale=0.35, **kind)
     trials = random_trials(outputs=2, trials=40, mask=np.arange(8) > 1)
-    return rnn, real_schur(rnn.W_rec[0], leak=rnn.leak), trials
+    return rnn, forms_of(rnn)[0], trials
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_first_order_is_the_slope_of_fvu(kind):
     rnn, form, trials = small(**kind)
+    trials = replace(trials, h0=np.random.default_rng(4).normal(size=(40, 7)))
     first, _ = coupling_estimates(rnn, form, trials, signals=1)
     assert not np.tril(first).any() and any(block.size == 2 for block in form.blocks)
     for i, j in form.couplings()[::3]:

@@ -17,12 +17,6 @@ def test_fvu_is_its_definition():
     assert fvu(outputs, trials) == pytest.approx(expected, rel=1e-12)
 
 
-def test_fvu_of_perfection_and_of_the_mean():
-    trials = random_trials()
-    mean = np.broadcast_to(trials.targets.mean(axis=(0, 1)), trials.targets.shape)
-    assert fvu(np.stack([trials.targets, mean]), trials) == pytest.approx([0, 1])
-
-
 def test_fvu_with_a_mask_for_each_trial_and_network():
     rng = np.random.default_rng(1)
     mask = rng.random((2, 6, 8)) > 0.4

@@ -120,16 +120,6 @@ def test_noise_scores_nothing_and_the_score_is_that_of_a_plain_loop():
     assert r2.low < r2.mean < r2.high < r2.low + 0.5
 
 
-def test_the_interval_follows_the_number_of_networks():
-    ends = {}
-    for networks in (9, 10, 19, 20):
-        rows, effects = planted(networks, noise=0.7, seed=2)
-        ends[networks] = score_of(rows, ["mass"], effects).r2
-    assert [r2.how for r2 in ends.values()] == ["none", "t", "t", "percentile bootstrap"]
-    widths = [ends[n].high - ends[n].low for n in (19, 20)]
-    assert ends[9].low is None and 0.5 < widths[0] / widths[1] < 2
-
-
 def test_undefined_values_are_counted_with_their_reasons():
     rows, effects = planted(4)
     rows += [{**rows[0], "network": "lost", "mass": m} for m in (0.0, 0.1, 0.1, 0.1, None)]
@@ -178,15 +168,11 @@ def test_a_law_fitted_to_some_rows_is_scored_on_the_others():
         return score_of(*law, fit_on=fit_on)
 
     same, broken = score(2**1.7 * effects), score(effects[::-1])
+    assert broken.r2.mean < 0 and broken.coefficients == same.coefficients
     assert same.r2.mean == pytest.approx(1) and same.rows == len(rows)
     assert same.coefficients["mass"] == pytest.approx(1.7)
     assert np.isnan(same.predicted[fit_on]).all()
     assert np.allclose(same.predicted[~fit_on], np.log10(2**1.7 * effects))
-    groups = np.array([row["network"] for row in rows])
-    y, predicted = np.log10(effects[::-1]), broken.predicted[~fit_on]
-    mean = {held: np.log10(effects[groups != held]).mean() for held in range(5)}
-    spread = np.square(y - [mean[network] for network in groups]).sum()
-    assert broken.r2.mean == pytest.approx(1 - np.square(y - predicted).sum() / spread)
 
 
 def test_the_difference_of_two_models_has_an_interval_of_its_own():

@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 from helpers import random_rnn, random_trials
-from scipy.linalg import block_diag
 
 from schurkit import InputError, rollout
-from schurkit.degeneracy import dsa_distances, nulls, operators_of
-from schurkit.degeneracy.spread import contrast, pairs
+from schurkit.degeneracy import nulls
 
 RNN, TRIALS = random_rnn(3), random_trials()
 STATES = rollout(RNN, TRIALS, states=True).states
@@ -77,42 +75,3 @@ def test_copies_side_by_side_do_what_each_does_by_itself():
     assert copies.labels[0] == (first, second)
     with pytest.raises(InputError, match="copies must be"):
         nulls.side_by_side(RNN, 4)
-
-
-def blocks(rng, count, size=2):
-    """Operators that turn and shrink, each by an amount of its own."""
-    turns = rng.uniform(0.1, 1.2, count)
-    shrink = rng.uniform(0.7, 0.98, count)
-    c, s = np.cos(turns), np.sin(turns)
-    return shrink[:, None, None] * np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], -2)
-
-
-def test_independent_copies_differ_as_independent_copies_do():
-    rng, n, copies = np.random.default_rng(0), 24, 3
-    single = blocks(rng, n)
-    held = (np.arange(n)[:, None] + np.arange(copies)) % n
-    labels = [tuple(row) for row in held.tolist()]
-    fresh = blocks(rng, n * copies).reshape(n, copies, 2, 2)  # networks with channels of their own
-
-    def side(parts):
-        return np.stack([block_diag(*some) for some in parts])
-
-    def apart(operators):
-        return dsa_distances(operators, score="distance", rank=6, delays=1, starts=8).distance
-
-    null = pairs(apart(side(single[held])), labels)
-    trained = pairs(apart(side(fresh)), range(100, 100 + n))
-    found = contrast([(trained, null)])
-    assert found.low < 0 < found.high and found.high - found.low < 1.0
-    # pairs that share a network are nearer, and do not count
-    assert pairs(apart(side(single[held])), range(n)).value < null.value
-
-
-def test_a_network_is_nearer_to_itself_the_more_trials_it_is_seen_in():
-    rnn, far = random_rnn(4), []
-    for trials in (20, 80, 320):
-        seen = [random_trials(trials=trials, steps=20, seed=seed) for seed in (1, 2)]
-        two = [operators_of(rnn, one, rank=3, delays=2).values for one in seen]
-        how = {"score": "distance", "rank": 3, "delays": 2, "starts": 8}
-        far.append(np.mean([dsa_distances(np.stack(p), **how).distance[0, 1] for p in zip(*two)]))
-    assert far[0] > 1.4 * far[1] > 1.4 * 1.4 * far[2]

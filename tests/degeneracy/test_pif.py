@@ -9,7 +9,7 @@ import pytest
 from helpers import random_rnn
 
 from schurkit import RNN, InputError
-from schurkit.degeneracy import nulls, pif, pif_distances
+from schurkit.degeneracy import nulls, pif_distances
 
 
 def matrices(networks=3, hidden=8, seed=0):
@@ -73,29 +73,6 @@ def test_nothing_among_all_permutations_is_much_better(signed):
         assert found >= best - 1e-9
         worse.append(found / best - 1)
     assert max(worse) < 0.05 and np.median(worse) < 0.01
-
-
-def swap(p, q):
-    move = np.eye(6)
-    move[[p, q]] = move[[q, p]]
-    return move
-
-
-@pytest.mark.parametrize("signed", [False, True])
-def test_gradient_swaps_and_flips_are_the_differences(signed):
-    rng, step, pairs = np.random.default_rng(0), 1e-5, list(itertools.combinations(range(6), 2))
-    A, B, linear, D = rng.normal(size=(4, 6, 6))
-    Q = np.eye(6)[rng.permutation(6)] * (rng.choice([-1, 1], 6)[:, None] if signed else 1)
-    f = lambda X: pif.value(A, B, linear, X)  # noqa: E731
-    slope = (f(Q + step * D) - f(Q - step * D)) / (2 * step)
-    assert slope == pytest.approx((pif.gradient(A, B, linear, Q) * D).sum(), rel=1e-7)
-    gains = pif._swap_gains(A, Q @ B @ Q.T, linear @ Q.T)
-    for p, q in pairs:
-        assert gains[p, q] == pytest.approx(f(swap(p, q) @ Q) - f(Q), abs=1e-9)
-    done = pif.polish(A, B, linear, Q, signed)
-    moves = [swap(p, q) for p, q in pairs]
-    moves += [np.diag(1 - 2 * unit) for unit in np.eye(6)] if signed else []
-    assert f(Q) < f(done) and max(f(move @ done) for move in moves) <= f(done) + 1e-6
 
 
 def test_scales_and_what_the_paper_scale_does_to_untrained_networks():

@@ -33,6 +33,8 @@ def test_a_mean_over_pairs_and_what_is_left_without_a_network(networks):
     rest = [np.delete(np.delete(D, i, 0), i, 1) for i in range(networks)]
     means = [each.sum() / ((networks - 1) * (networks - 2)) for each in rest]
     assert found.without == pytest.approx(dict(zip(labels, means)))
+    shared = pairs(D, [(i, i + 1) for i in range(networks)])  # of networks side by side
+    assert shared.value == pytest.approx(D[np.triu_indices(networks, 2)].mean())
 
 
 @pytest.mark.parametrize(

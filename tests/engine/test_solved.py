@@ -116,18 +116,3 @@ def test_gradients_by_tables_at_a_solved_network(activation, outputs, loss):
     check(
         found, by_autograd(weights, Spec(activation), loss, *trials_of(tokens, targets)[:2]), loss
     )
-
-
-@pytest.mark.parametrize("engine", [*DENSE, "tables"])
-def test_nothing_is_left_to_learn_where_exponentials_vanish(engine):
-    weights, tokens, targets = solved("cross_entropy", 7, "relu", margin=200.0)
-    if engine == "tables":
-        worker = tables.TableWorker("relu", "cross_entropy")
-        losses, gradients = worker.gradients(weights, [tables.TokenPairs.of(*tokens, 7)])
-    else:
-        worker = choose(engine).worker(Spec("relu"), "cross_entropy")
-        losses, gradients = worker.gradients(weights, *trials_of(tokens, targets))
-    assert (
-        0 <= losses[0] < 1e-30
-        and max(np.abs(gradient).max() for gradient in gradients.values()) < 1e-30
-    )

@@ -9,10 +9,10 @@ import pytest
 import torch
 from helpers import random_rnn, random_trials, refuses
 from training import small
-from training.small import TASK, Poisoned
+from training.small import TASK
 
 from schurkit import InputError, rollout
-from schurkit.engine import Spec, choose, device
+from schurkit.engine import choose, device
 from schurkit.engine import torch as engine_of_torch
 from schurkit.engine.torch import TorchEngine, TorchTrainer, TorchWorker, forward
 from schurkit.store import record_of
@@ -50,18 +50,6 @@ def trained(calls, networks=range(6), task=TASK):
         found.append(losses)
         step += count
     return trainer, found
-
-
-def test_calls_may_end_anywhere():
-    everyone = list(range(6))
-    whole, losses = trained([(everyone, 50)])  # more than a call asks for
-    parts, pieces = trained([(everyone, 5), (everyone, 1), (everyone, 44)])
-    assert np.array_equal(losses[0], np.hstack(pieces)) and losses[0].dtype == float
-    assert all(
-        np.array_equal(whole.weights(i)[name], parts.weights(i)[name])
-        for i in everyone
-        for name in ("W_in", "W_rec", "W_out")
-    )
 
 
 def test_networks_that_leave_keep_what_they_had():
@@ -306,14 +294,6 @@ def test_the_same_stack_on_a_gpu_gives_the_same_bits():
 
 
 @needs_cuda
-def test_a_diverging_network_stops_alone_on_a_gpu():
-    fitted = fit(Poisoned(2, 2, 6), recipe(), [0, 1, 2, 3], TorchEngine("cuda"))
-    assert [one.stopped for one in fitted] == [-1, 5, -1, -1] and all(
-        np.isfinite(one.weights["W_rec"]).all() for one in fitted
-    )
-
-
-@needs_cuda
 def test_memory_on_a_gpu_is_within_what_was_planned(monkeypatch):
     networks, size = 64, {"hidden": 64, "channels": 3, "outputs": 3, "trials": 64, "steps": 48}
     engine = TorchEngine("cuda")
@@ -328,15 +308,3 @@ def test_memory_on_a_gpu_is_within_what_was_planned(monkeypatch):
     used = torch.cuda.max_memory_reserved() - before
     monkeypatch.setattr(engine_of_torch, "memory", lambda device: used)
     assert engine.most_networks(**size) <= networks
-
-
-@needs_cuda
-def test_rollouts_on_a_gpu():
-    rnn, trials = random_rnn(5, dtype=np.float32), random_trials()
-    weights = rnn.arrays
-    inputs = trials.inputs.astype(np.float32)
-    found, oracle = (
-        TorchEngine(device).rollout(weights, Spec.of(rnn), inputs, 3, True)
-        for device in ("cuda", "cpu")
-    )
-    assert all(np.abs(a - b).max() < 1e-5 for a, b in zip(found, oracle))

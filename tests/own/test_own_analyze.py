@@ -284,17 +284,6 @@ def test_a_removal_that_is_specific_by_construction():
     )
 
 
-def test_a_removal_that_is_milder_by_construction():
-    """The coupling passes on a weak unit, and any other place would pass on a strong one."""
-    W_rec, W_in = lined_up(1, 2, 2.0, weak=[(2, 0.4)])
-    milder = read(RNN(W_in, W_rec, np.eye(16)))[0]["CC"]
-    assert milder["reading"] == "milder" and milder["delta_fvu"] > 0.01
-    assert all(
-        control["below"] and milder["delta_fvu"] < control["delta_fvu_least"]
-        for control in milder["controls"]
-    )
-
-
 def test_what_rounding_leaves_is_nearly_empty_and_what_nobody_reads_is_harmless():
     W_rec, W_in = lined_up(1, 15, 1.0)
     Q = orthogonal(16)
@@ -317,12 +306,9 @@ def test_a_leak_per_unit_has_the_form_of_its_own_step_matrix():
     validate_report(found.report, trials=True)
     (network,) = found.report["networks"]
     step = np.diag(1 - leak) + leak[:, None] * rnn.W_rec[0]
-    moduli = np.sort(np.abs(np.linalg.eigvals(step)))[::-1]
-    assert network["cut"] == pytest.approx(0.9 ** leak.mean() * moduli[0])
-    assert network["n_leading"] == (moduli >= network["cut"]).sum()
+    moduli = np.abs(np.linalg.eigvals(step))
+    assert network["cut"] == pytest.approx(0.9 ** leak.mean() * moduli.max())
     assert network["norms"]["T"] == pytest.approx(np.linalg.norm(step))
-    radius = np.abs(np.linalg.eigvals(rnn.W_rec[0])).max()
-    assert network["spectral_radius"] == pytest.approx(radius)
     expected = without_sector("CR", rnn, real_schur(rnn.W_rec[0], leak=leak), trials)
     assert network["ablations"][2]["fvu"] == pytest.approx(expected, abs=1e-9)
     told = summary(found)

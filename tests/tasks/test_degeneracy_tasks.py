@@ -147,21 +147,6 @@ def test_entropy_of_what_is_known():
 
 
 @pytest.mark.parametrize(
-    "easier, harder",
-    [
-        (DelayedDiscrimination(), DelayedDiscrimination(2)),
-        (DelayedDiscrimination(), DelayedDiscrimination(auxiliary=True)),
-        (SineGeneration(), SineGeneration(2)),
-        (PathIntegration(), PathIntegration(3)),
-        (FlipFlop(2), FlipFlop(3)),
-    ],
-)
-def test_harder_tasks_ask_for_more(easier, harder):
-    a, b = (output_entropy(task, trials=1000) for task in (easier, harder))
-    assert b > a + 0.5
-
-
-@pytest.mark.parametrize(
     "make, message",
     [
         (lambda: DelayedDiscrimination(channels=0), "channels must be at least 1"),

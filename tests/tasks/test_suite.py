@@ -110,7 +110,6 @@ def test_integration_targets_and_references():
         (lambda: Copy(channels=2.5), "channels"),
         (lambda: Copy(replay=-1), "replay"),
         (lambda: Copy(threshold=2), "threshold"),
-        (lambda: FlipFlop(bits=0), "bits must be at least 1"),
         (lambda: FlipFlop(pulse_probability=2.0), "pulse_probability must be between 0 and 1"),
         (lambda: FlipFlop(start="one"), "start must be one of"),
         (lambda: Sine(slowest=0.7), "slowest must be at most fastest"),

@@ -125,13 +125,6 @@ def test_a_network_that_is_not_finite_stops_and_leaves_the_others_alone():
     assert trained.stopped.tolist() == [-1, 5, -1] and not trained.converged[1]
 
 
-def test_all_networks_may_stop():
-    kind = recipe(phases=(Phase(60, 1e38),), activation="relu", clip_norm=None)
-    with pytest.warns(TrainingWarning):
-        trained = train(TASK, kind, [0, 1])
-    assert (trained.stopped > 0).all()
-
-
 def test_the_store_gives_back_the_same_networks():
     first, second = (train(TASK, recipe(20), [0, 1, 2]) for _ in range(2))
     assert not first.stored.any() and second.stored.all()
@@ -158,8 +151,6 @@ def test_a_plan_makes_nothing_as_large_as_what_it_prices(monkeypatch):
     """
     huge = plan(Study(FlipFlop(steps=10**9), Recipe(hidden_size=10**6), [0]))
     assert huge.bytes == 4 * 10**6 * (10**6 + 6) + 4096 and huge.seconds > 1e9
-    more = plan(Study(TASK, recipe(5, checkpoints=(1, 2), embedding_size=50), [0]))
-    assert more.bytes > 4 * (3 * 12 * (12 + 2 + 50 + 2) + 3 * 50 * 2)
     store, looked = Store(), []
     train(TASK, recipe(20), [3, 7], store=store)
     holds = store.holds
