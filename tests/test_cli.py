@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 from press.small_book import cases, cell, notebook, small_chapter, write_book
@@ -140,22 +139,6 @@ def test_a_pipe_that_is_closed_early_is_no_error():
     command = f"{sys.executable} -m schurkit --help | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == ""
-
-
-@pytest.mark.parametrize(
-    ("name", "module"),
-    [("analyze", "schurkit_press.own_page"), ("store", "schurkit_press.networks")],
-)
-def test_commands_of_other_modules_are_asked_when_they_run(name, module, monkeypatch, capsys):
-    told = []
-    stand_in = SimpleNamespace(
-        **{
-            f"add_{name}_arguments": lambda parser: parser.add_argument("word"),
-            f"{name}_command": lambda arguments: told.append(arguments.word) or 0,
-        }
-    )
-    monkeypatch.setitem(sys.modules, module, stand_in)
-    assert main([name, "here"]) == 0 and told == ["here"]
 
 
 # --------------------------------------------------------------------------------------------- list

@@ -4,7 +4,7 @@ at the largest gap; networks of which it is known what they need.
 
 import numpy as np
 import pytest
-from helpers import planted, random_rnn, random_trials, refuses
+from helpers import messages, planted, random_rnn, random_trials, refuses
 
 from schurkit import ablation_profile, real_schur, rollout
 from schurkit.ablation import at_amplitude, gap_forms, gauge, without_CR
@@ -44,17 +44,12 @@ def test_what_the_gauge_says_of_itself():
     assert found.size == pytest.approx(np.linalg.svd(found.S)[1][0]) and found.residual < 1e-12
 
 
-@pytest.mark.parametrize(
-    "act, message",
-    [
-        (lambda: gauge(real_schur(np.eye(3))), "units in R and in C; got 3 of 3"),
-        (lambda: without_CR(*linear(3, "rate", 1.0), change=("W_rec",)), "change must be one of"),
-        (lambda: without_CR(random_rnn(2, 4), real_schur(np.eye(4))), "one network"),
-        (lambda: at_amplitude(random_rnn(1), 0.0), "amplitude must be above 0"),
-    ],
+test_messages = messages(
+    (lambda: gauge(real_schur(np.eye(3))), "units in R and in C; got 3 of 3"),
+    (lambda: without_CR(*linear(3, "rate", 1.0), change=("W_rec",)), "change must be one of"),
+    (lambda: without_CR(random_rnn(2, 4), real_schur(np.eye(4))), "one network"),
+    (lambda: at_amplitude(random_rnn(1), 0.0), "amplitude must be above 0"),
 )
-def test_messages(act, message):
-    refuses(message, act)
 
 
 def test_a_common_eigenvalue_has_no_gauge():

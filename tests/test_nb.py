@@ -11,13 +11,13 @@ from itertools import combinations_with_replacement
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import refuses
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from schurkit import nb
-from schurkit.checks import InputError
 from schurkit.claims import Rule, beyond, claim_line, load_claims
 from schurkit.intervals import over_networks as interval
 from schurkit_press.verdicts import OTHER, VERDICTS, explained, marked, verdict, verdicts
@@ -134,8 +134,7 @@ def test_reading_back_names_what_is_no_notebook(tmp_path, content):
     path = tmp_path / "x.ipynb"
     if content:
         path.write_text(content)
-    with pytest.raises(InputError, match=r"x\.ipynb cannot be read as a notebook"):
-        nb.records(path)
+    refuses(r"x\.ipynb cannot be read as a notebook", nb.records, path)
 
 
 # -------------------------------------------------------------------------------------------- claim
@@ -326,9 +325,7 @@ def test_the_book_lists_its_claims_with_rules():
 def test_a_malformed_claims_file_is_one_clear_line(tmp_path, text, message):
     path = tmp_path / "claims.yml"
     path.write_text(text)
-    with pytest.raises(InputError, match=message) as caught:
-        load_claims(path)
-    assert "\n" not in str(caught.value)
+    refuses(message, load_claims, path)
 
 
 def test_a_chapter_outside_any_book_finds_the_claims_beside_the_package(tmp_path, monkeypatch):
@@ -472,9 +469,7 @@ MALFORMED = [
 @pytest.mark.parametrize(("call", "arguments", "message"), MALFORMED)
 def test_what_is_malformed_is_one_clear_line(book, monkeypatch, call, arguments, message):
     monkeypatch.setattr(nb, "CSV_LIMIT", 10)
-    with pytest.raises(InputError, match=message) as caught:
-        call(*arguments)
-    assert "\n" not in str(caught.value)
+    refuses(message, call, *arguments)
 
 
 def test_outside_a_session_only_the_text_is_printed(capsys, monkeypatch):

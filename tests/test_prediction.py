@@ -5,7 +5,7 @@ laws.
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import random_rnn, random_trials, refuses, self_trials
+from helpers import messages, random_rnn, random_trials, self_trials
 
 from schurkit import RNN, real_schur
 from schurkit.ablation import removal
@@ -200,46 +200,41 @@ def few(*, mass=("mass",), rows=LAW[0], effects=LAW[1], **options):
     return lambda: score_of(rows, mass, effects, **options)
 
 
-@pytest.mark.parametrize(
-    "call, message",
-    [
-        (
-            lambda: predictors(FORM, RNN_OF, TRIALS, []),
-            r"at least one removal, ΔT or a tuple of sector names; got none\.",
-        ),
-        (
-            lambda: predictors(FORM, random_rnn(1, seed=8), TRIALS, [("CC",)]),
-            "the Schur form is of another matrix",
-        ),
-        (
-            lambda: predictors(DIAGONAL, SILENT, TRIALS, [("CC",)]),
-            "T Qᵀ r is zero on this activity",
-        ),
-        (lambda: control_deltas(DIAGONAL, [("CC",)], "shuffled"), "kind must be"),
-        (
-            lambda: control_deltas(DIAGONAL, [np.eye(3)], "permuted"),
-            "delta_T must have the shape of T",
-        ),
-        (few(mass=["size"]), r"the rows have no column 'size'\."),
-        (few(effects=LAW[1][1:]), r"one value for each of the 60 rows; got 59\."),
-        (
-            few(rows=LAW[0][:12], effects=LAW[1][:12]),
-            r"needs defined rows of at least two networks; got 1 \(of 12 rows\)\.",
-        ),
-        (few(effects=np.ones(60)), r"R² is undefined: the effects do not vary\."),
-        (few(mass="mass"), r"predictors must be a sequence of column names, .*; got 'mass'\."),
-        (few(effects="sector"), r"the effect must hold numbers\."),
-        (
-            few(mass=["sector"], rows=[{**LAW[0][0], "sector": None}, *LAW[0][1:]]),
-            r"sector must hold numbers, or text only\.",
-        ),
-        (few(fit_on=[True] * 3), r"one boolean for each of the 60 rows; got shape \(3,\), bool\."),
-        (few(fit_on=np.arange(60) < 12), r"at least two networks; got 1 \(of 60 rows\)\."),
-        (
-            lambda: few()().ahead_of(few(rows=LAW[0][1:], effects=LAW[1][1:])()),
-            "ahead_of compares models on the same rows",
-        ),
-    ],
+test_messages = messages(
+    (
+        lambda: predictors(FORM, RNN_OF, TRIALS, []),
+        r"at least one removal, ΔT or a tuple of sector names; got none\.",
+    ),
+    (
+        lambda: predictors(FORM, random_rnn(1, seed=8), TRIALS, [("CC",)]),
+        "the Schur form is of another matrix",
+    ),
+    (
+        lambda: predictors(DIAGONAL, SILENT, TRIALS, [("CC",)]),
+        "T Qᵀ r is zero on this activity",
+    ),
+    (lambda: control_deltas(DIAGONAL, [("CC",)], "shuffled"), "kind must be"),
+    (
+        lambda: control_deltas(DIAGONAL, [np.eye(3)], "permuted"),
+        "delta_T must have the shape of T",
+    ),
+    (few(mass=["size"]), r"the rows have no column 'size'\."),
+    (few(effects=LAW[1][1:]), r"one value for each of the 60 rows; got 59\."),
+    (
+        few(rows=LAW[0][:12], effects=LAW[1][:12]),
+        r"needs defined rows of at least two networks; got 1 \(of 12 rows\)\.",
+    ),
+    (few(effects=np.ones(60)), r"R² is undefined: the effects do not vary\."),
+    (few(mass="mass"), r"predictors must be a sequence of column names, .*; got 'mass'\."),
+    (few(effects="sector"), r"the effect must hold numbers\."),
+    (
+        few(mass=["sector"], rows=[{**LAW[0][0], "sector": None}, *LAW[0][1:]]),
+        r"sector must hold numbers, or text only\.",
+    ),
+    (few(fit_on=[True] * 3), r"one boolean for each of the 60 rows; got shape \(3,\), bool\."),
+    (few(fit_on=np.arange(60) < 12), r"at least two networks; got 1 \(of 60 rows\)\."),
+    (
+        lambda: few()().ahead_of(few(rows=LAW[0][1:], effects=LAW[1][1:])()),
+        "ahead_of compares models on the same rows",
+    ),
 )
-def test_messages(call, message):
-    refuses(message, call)

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import schurkit.schur.blocks
 import schurkit.schur.real
-from schurkit.checks import InputError
 from schurkit.schur import SchurForm, henrici, real_schur
 from schurkit.schur.form import Block, SchurOrderWarning
 
@@ -558,9 +557,7 @@ W2 = [[1.0, 2.0], [0.0, 0.5]]
     ],
 )
 def test_wrong_matrices(function, W, message):
-    with pytest.raises(InputError, match=message.format(function.__name__)) as error:
-        function(W)
-    assert "\n" not in str(error.value)
+    refuses(message.format(function.__name__), function, W)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import random_rnn
+from helpers import random_rnn, refuses
 
 import schurkit as sk
-from schurkit import InputError, Trials, fourier
+from schurkit import Trials, fourier
 from schurkit.analyses import subspace
 from schurkit.fourier import schur as sf
 from schurkit.tasks import ModularAddition
@@ -126,8 +126,7 @@ ONE_DIRECTION = np.outer(fourier.fourier_basis(P)[3], np.ones(N))
     ],
 )
 def test_messages(network, call, message):
-    with pytest.raises(InputError, match=message):
-        call(network)
+    refuses(message, call, network)
 
 
 # -------------------------------------------------------------------------------------- coordinates

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import orthogonal, random_rnn, random_trials, refuses
+from helpers import messages, orthogonal, random_rnn, random_trials
 
 from schurkit import RNN, Trials, random, real_schur, rollout
 from schurkit.ablation import SUBSETS, removal
@@ -169,52 +169,47 @@ LONG = Trials(np.zeros((1, 20, 1)), np.arange(20.0)[None, :, None])
 STEADY = Trials(np.zeros((2, 3, 2)), np.ones((2, 3, 4)))
 
 
-@pytest.mark.parametrize(
-    "call, message",
-    [
-        (
-            lambda: principal_angles(np.eye(3), np.eye(4)),
-            r"A and B must have columns of one length \(hidden\); got shapes \(3, 3\) and \(4, 4\)",
-        ),
-        (
-            lambda: principal_angles(np.eye(3), np.zeros((3, 2))),
-            r"B must span at least one direction; got zeros of shape \(3, 2\)\.",
-        ),
-        (lambda: activity_basis(np.full((3, 2), 0.7)), r"undefined: the 3 states do not vary\."),
-        (lambda: activity_basis(np.eye(2), components=3), "components must be between 1 and 2"),
-        (lambda: activity_basis(np.eye(2), share=0), "share must be above 0"),
-        (lambda: activity_basis(np.zeros(3)), r"states must have axes \(…, hidden\)"),
-        (lambda: energy_in(np.zeros((3, 3))), r"energy_in is undefined: the change is zero\."),
-        (
-            lambda: energy_in(np.eye(3), left=np.ones((2, 1))),
-            r"left must have columns of length 3 \(hidden\); got shape \(2, 1\)\.",
-        ),
-        (
-            lambda: activity_weighted_mass(FORM, FORM.N, np.zeros((4, 3))),
-            r"activity must have axes \(…, 2\) and hold at least one state; got shape \(4, 3\)\.",
-        ),
-        (
-            lambda: activity_weighted_mass(FORM, FORM.N, np.zeros((4, 2))),
-            r"activity-weighted mass is undefined: T Qᵀ r is zero on this activity\.",
-        ),
-        (
-            lambda: activity_weighted_mass(FORM, np.eye(3), np.ones((4, 2))),
-            "delta_T must have the shape of T",
-        ),
-        (lambda: driving_activity(random_rnn(2), random_trials()), "activity needs one network"),
-        (lambda: driving_activity(RUNAWAY, LONG), "its states diverge"),
-        (lambda: readout_adjoint(ONE, random_trials(1)), "needs trials that all networks share"),
-        (
-            lambda: readout_adjoint(ONE, STEADY),
-            r"adjoint is undefined: the unmasked targets do not vary\.",
-        ),
-        (
-            lambda: readout_adjoint(ONE, random_trials(outputs=3)),
-            r"needs trials of 2 input\(s\) and 4 output\(s\), as the networks; got 2 and 3",
-        ),
-        (lambda: readout_adjoint(ONE, random_trials(), signals=0), "signals must be at least 1"),
-        (lambda: readout_adjoint(RUNAWAY, LONG), "its states or adjoints diverge"),
-    ],
+test_messages = messages(
+    (
+        lambda: principal_angles(np.eye(3), np.eye(4)),
+        r"A and B must have columns of one length \(hidden\); got shapes \(3, 3\) and \(4, 4\)",
+    ),
+    (
+        lambda: principal_angles(np.eye(3), np.zeros((3, 2))),
+        r"B must span at least one direction; got zeros of shape \(3, 2\)\.",
+    ),
+    (lambda: activity_basis(np.full((3, 2), 0.7)), r"undefined: the 3 states do not vary\."),
+    (lambda: activity_basis(np.eye(2), components=3), "components must be between 1 and 2"),
+    (lambda: activity_basis(np.eye(2), share=0), "share must be above 0"),
+    (lambda: activity_basis(np.zeros(3)), r"states must have axes \(…, hidden\)"),
+    (lambda: energy_in(np.zeros((3, 3))), r"energy_in is undefined: the change is zero\."),
+    (
+        lambda: energy_in(np.eye(3), left=np.ones((2, 1))),
+        r"left must have columns of length 3 \(hidden\); got shape \(2, 1\)\.",
+    ),
+    (
+        lambda: activity_weighted_mass(FORM, FORM.N, np.zeros((4, 3))),
+        r"activity must have axes \(…, 2\) and hold at least one state; got shape \(4, 3\)\.",
+    ),
+    (
+        lambda: activity_weighted_mass(FORM, FORM.N, np.zeros((4, 2))),
+        r"activity-weighted mass is undefined: T Qᵀ r is zero on this activity\.",
+    ),
+    (
+        lambda: activity_weighted_mass(FORM, np.eye(3), np.ones((4, 2))),
+        "delta_T must have the shape of T",
+    ),
+    (lambda: driving_activity(random_rnn(2), random_trials()), "activity needs one network"),
+    (lambda: driving_activity(RUNAWAY, LONG), "its states diverge"),
+    (lambda: readout_adjoint(ONE, random_trials(1)), "needs trials that all networks share"),
+    (
+        lambda: readout_adjoint(ONE, STEADY),
+        r"adjoint is undefined: the unmasked targets do not vary\.",
+    ),
+    (
+        lambda: readout_adjoint(ONE, random_trials(outputs=3)),
+        r"needs trials of 2 input\(s\) and 4 output\(s\), as the networks; got 2 and 3",
+    ),
+    (lambda: readout_adjoint(ONE, random_trials(), signals=0), "signals must be at least 1"),
+    (lambda: readout_adjoint(RUNAWAY, LONG), "its states or adjoints diverge"),
 )
-def test_messages(call, message):
-    refuses(message, call)

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from helpers import random_rnn, random_trials
+from helpers import random_rnn, random_trials, refuses
 
-from schurkit import InputError, rollout
+from schurkit import rollout
 from schurkit.degeneracy import nulls
 
 RNN, TRIALS = random_rnn(3), random_trials()
@@ -34,8 +34,7 @@ def test_untrained_networks_have_the_paper_start():
     assert np.abs(made.W_rec).max() < 50**-0.5
     assert made.W_rec.var() == pytest.approx(1 / 150, rel=0.05)
     assert np.array_equal(nulls.untrained(2, 50, 3, 2, first=2).W_rec, made.W_rec[2:])
-    with pytest.raises(InputError, match="networks must be at least 1"):
-        nulls.untrained(0, 50)
+    refuses("networks must be at least 1", nulls.untrained, 0, 50)
 
 
 def test_rotations_keep_distances_within_a_trajectory():
@@ -50,8 +49,7 @@ def test_halves_are_all_trials():
     a, b = nulls.split_halves(STATES)
     assert np.array_equal(a, STATES[:, ::2]) and np.array_equal(b, STATES[:, 1::2])
     assert len({half.shape for half in nulls.split_halves(STATES[:, :5])}) == 1
-    with pytest.raises(InputError, match="at least two trials; got 1"):
-        nulls.split_halves(STATES[:, :1])
+    refuses("at least two trials; got 1", nulls.split_halves, STATES[:, :1])
 
 
 def test_shuffled_time_keeps_the_states_of_each_trial():
@@ -73,5 +71,4 @@ def test_copies_side_by_side_do_what_each_does_by_itself():
         assert np.abs(made[k] - expected).max() < 1e-9
     first, second = RNN.labels[:2]
     assert copies.labels[0] == (first, second)
-    with pytest.raises(InputError, match="copies must be"):
-        nulls.side_by_side(RNN, 4)
+    refuses("copies must be", nulls.side_by_side, RNN, 4)

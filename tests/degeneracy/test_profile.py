@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import planted, self_trials
+from helpers import planted, refuses, self_trials
 
-from schurkit import RNN, InputError, Profile, ablation_profile
+from schurkit import RNN, Profile, ablation_profile
 from schurkit.degeneracy import nulls, profile_distances
 
 STACK = RNN.stack([planted(seed)[0] for seed in range(3)])
@@ -56,5 +56,4 @@ def test_an_empty_sector_is_left_out_and_not_an_effect_of_zero():
     ],
 )
 def test_messages(profile, transform, message):
-    with pytest.raises(InputError, match=message):
-        profile_distances(profile, transform=transform)
+    refuses(message, profile_distances, profile, transform=transform)

@@ -4,9 +4,9 @@ normal theory and simulated coverage.
 
 import numpy as np
 import pytest
+from helpers import refuses
 from scipy.stats import t
 
-from schurkit import InputError
 from schurkit.degeneracy.spread import (
     Sample,
     above,
@@ -134,5 +134,4 @@ def test_power_grows_with_networks_and_with_the_change():
     ],
 )
 def test_messages(call, message):
-    with pytest.raises(InputError, match=message):
-        call()
+    refuses(message, call)

@@ -18,7 +18,6 @@ from schurkit.engine.torch import TorchEngine, TorchTrainer, TorchWorker, forwar
 from schurkit.store import record_of
 from schurkit.tasks import ContextIntegration, FlipFlop, ModularAddition
 from schurkit.training import Phase, Store, train
-from schurkit.training.constructions import Dense
 from schurkit.training.loop import fit
 from schurkit.training.train import Study
 from schurkit_press import price
@@ -35,35 +34,6 @@ def recipe(steps=30, **changes):
 
 
 # ------------------------------------------------------------------------ one network beside others
-
-
-def trained(calls, networks=range(6), task=TASK):
-    """A trainer after these calls, each (networks, steps)."""
-    kind, seeds = recipe(), list(networks)
-    trainer = TorchEngine().trainer(Dense().start(kind, 2, 2, seeds), kind.spec, kind.rule, "mse")
-    source, step, found = trainer.source(task, 16, 0, 0), 0, []
-    for going, count in calls:
-        losses, done = trainer.run(
-            going, [seeds[i] for i in going], source, step, count, np.full(len(going), 1e-2)
-        )
-        assert (done == count).all()
-        found.append(losses)
-        step += count
-    return trainer, found
-
-
-def test_networks_that_leave_keep_what_they_had():
-    everyone = list(range(6))
-    (after_ten, _), (after_fifteen, _) = (trained([(everyone, steps)]) for steps in (10, 15))
-    whole, losses = trained([(everyone, 30)])
-    left, pieces = trained([(everyone, 10), ([0, 1, 3, 4, 5], 5), ([4, 1], 15)])
-    assert len(left.stack.values["W_rec"]) == 2 and left.stack.rows == [4, 1]
-    assert np.array_equal(left.weights(2)["W_rec"], after_ten.weights(2)["W_rec"])
-    for i in (0, 3, 5):
-        assert np.array_equal(left.weights(i)["W_rec"], after_fifteen.weights(i)["W_rec"])
-    for row, i in enumerate((4, 1)):
-        assert np.abs(left.weights(i)["W_rec"] - whole.weights(i)["W_rec"]).max() < 1e-5
-        assert pieces[2][row] == pytest.approx(losses[0][i, 15:], rel=1e-4)
 
 
 def test_a_whole_training_set_is_uploaded_once(monkeypatch):

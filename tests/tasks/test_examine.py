@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from helpers import refuses
 
 from schurkit import InputError, Trials
 from schurkit.tasks import (
@@ -143,8 +144,7 @@ def test_a_broken_promise_is_named(task, promises):
 
 
 def test_messages():
-    with pytest.raises(InputError, match="a task needs name, input_size"):
-        examine(object())
+    refuses("a task needs name, input_size", examine, object())
 
     class NoNetworksAxis(Steady):
         def batch(self, seeds, step, trials):
@@ -160,8 +160,7 @@ def test_messages():
         InputError, match=r"batch of task 'sine' must return schurkit\.Trials; got ndarray."
     ):
         examine(NoTrials())
-    with pytest.raises(InputError, match="trials must be at least 2"):
-        examine(Sine(), trials=1)
+    refuses("trials must be at least 2", examine, Sine(), trials=1)
 
 
 def test_chance_is_measured_on_counted_steps_only():

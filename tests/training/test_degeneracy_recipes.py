@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers import refuses
+from helpers import messages
 from training.small import TASK, recipe
 
 from schurkit import rollout
@@ -31,7 +31,7 @@ def losses_of(kind, seeds, engine):
 
 
 # -------------------------------------------------------------------------------------------- until
-@pytest.mark.parametrize("engine", ["numba", "numpy"])
+@pytest.mark.parametrize("engine", ["numba", "numpy", "torch"])
 def test_networks_stop_by_themselves_once_their_loss_is_low(engine, tmp_path):
     seeds = (0, 1, 2)
     full = recipe(400, phases=(Phase(400, 3e-3),))
@@ -168,28 +168,23 @@ def test_initial_is_where_training_starts():
     assert start.labels == (3, 1)
 
 
-@pytest.mark.parametrize(
-    "make, message",
-    [
-        (lambda: Until(0), "until.loss must be above 0"),
-        (lambda: Until(0.1, 0), "until.patience must be at least 1"),
-        (lambda: Until(0.1, each=1), "until.each must be"),
-        (lambda: Plateau(1.0), "plateau.factor must be below 1"),
-        (lambda: Plateau(0.5, -1), "plateau.patience must be at least 0"),
-        (lambda: recipe(until=0.1), "until must be None or a schurkit.training.Until; got 0.1"),
-        (lambda: recipe(plateau={}), "plateau must be None or a schurkit.training.Plateau"),
-        (lambda: recipe(epoch_steps=0), "epoch_steps must be at least 1"),
-        (lambda: recipe(l1=-1), "l1 must be at least 0"),
-        (lambda: recipe(nuclear=float("nan")), "nuclear must be a finite number"),
-        (lambda: recipe(nuclear_in=0.1, embedding_size=3), "nuclear_in is for input weights"),
-        (lambda: recipe(gamma=2.0), "gamma belongs to construction='mup'"),
-        (lambda: mup(8, gamma=0), "gamma must be above 0"),
-        (
-            lambda: mup(8, form="rate", leak=0.5),
-            "construction='mup' is defined for form='voltage', or for leak=1",
-        ),
-        (lambda: mup(8, clip_norm=1.0), "construction='mup' needs clip_norm=None"),
-    ],
+test_messages = messages(
+    (lambda: Until(0), "until.loss must be above 0"),
+    (lambda: Until(0.1, 0), "until.patience must be at least 1"),
+    (lambda: Until(0.1, each=1), "until.each must be"),
+    (lambda: Plateau(1.0), "plateau.factor must be below 1"),
+    (lambda: Plateau(0.5, -1), "plateau.patience must be at least 0"),
+    (lambda: recipe(until=0.1), "until must be None or a schurkit.training.Until; got 0.1"),
+    (lambda: recipe(plateau={}), "plateau must be None or a schurkit.training.Plateau"),
+    (lambda: recipe(epoch_steps=0), "epoch_steps must be at least 1"),
+    (lambda: recipe(l1=-1), "l1 must be at least 0"),
+    (lambda: recipe(nuclear=float("nan")), "nuclear must be a finite number"),
+    (lambda: recipe(nuclear_in=0.1, embedding_size=3), "nuclear_in is for input weights"),
+    (lambda: recipe(gamma=2.0), "gamma belongs to construction='mup'"),
+    (lambda: mup(8, gamma=0), "gamma must be above 0"),
+    (
+        lambda: mup(8, form="rate", leak=0.5),
+        "construction='mup' is defined for form='voltage', or for leak=1",
+    ),
+    (lambda: mup(8, clip_norm=1.0), "construction='mup' needs clip_norm=None"),
 )
-def test_messages(make, message):
-    refuses(message, make)

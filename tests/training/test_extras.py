@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from helpers import refuses
+from helpers import messages, refuses
 from training.small import TASK, recipe
 
 from schurkit.engine import choose
@@ -173,33 +173,28 @@ def test_a_network_that_stopped_has_its_last_weights_at_later_checkpoints():
     assert not np.array_equal(start, end)
 
 
-@pytest.mark.parametrize(
-    "make, message",
-    [
-        (lambda: recipe(loss="hinge"), "loss must be one of"),
-        (lambda: recipe(weight_decay=-1), "weight_decay must be at least 0"),
-        (
-            lambda: recipe(weight_decay=1.0, construction="cayley"),
-            "weight_decay is not defined for construction='cayley'",
-        ),
-        (lambda: recipe(bias_start="uniform"), "bias_start='uniform' needs biases=True"),
-        (lambda: recipe(bias_start="normal", biases=True), "bias_start must be one of"),
-        (lambda: recipe(embedding_size=0), "embedding_size must be at least 1"),
-        (lambda: recipe(betas=(0.9, 1.0)), "betas must be below 1"),
-        (
-            lambda: recipe(checkpoints=(3, 2)),
-            "checkpoints must be different steps in increasing order",
-        ),
-        (lambda: recipe(checkpoints=(51,)), "checkpoints must be between 0 and 50"),
-        (
-            lambda: fit(TASK, recipe(2, batch_size=None), [0], choose()),
-            "batch_size=None needs a task with a fixed training set, which 'copy'",
-        ),
-        (
-            lambda: fit(TASK, recipe(2, loss="cross_entropy"), [0], choose()),
-            "loss='cross_entropy' needs targets that are probabilities",
-        ),
-    ],
+test_messages = messages(
+    (lambda: recipe(loss="hinge"), "loss must be one of"),
+    (lambda: recipe(weight_decay=-1), "weight_decay must be at least 0"),
+    (
+        lambda: recipe(weight_decay=1.0, construction="cayley"),
+        "weight_decay is not defined for construction='cayley'",
+    ),
+    (lambda: recipe(bias_start="uniform"), "bias_start='uniform' needs biases=True"),
+    (lambda: recipe(bias_start="normal", biases=True), "bias_start must be one of"),
+    (lambda: recipe(embedding_size=0), "embedding_size must be at least 1"),
+    (lambda: recipe(betas=(0.9, 1.0)), "betas must be below 1"),
+    (
+        lambda: recipe(checkpoints=(3, 2)),
+        "checkpoints must be different steps in increasing order",
+    ),
+    (lambda: recipe(checkpoints=(51,)), "checkpoints must be between 0 and 50"),
+    (
+        lambda: fit(TASK, recipe(2, batch_size=None), [0], choose()),
+        "batch_size=None needs a task with a fixed training set, which 'copy'",
+    ),
+    (
+        lambda: fit(TASK, recipe(2, loss="cross_entropy"), [0], choose()),
+        "loss='cross_entropy' needs targets that are probabilities",
+    ),
 )
-def test_messages(make, message):
-    refuses(message, make)
