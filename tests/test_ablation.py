@@ -128,14 +128,6 @@ def test_a_matched_control_without_room_keeps_the_largest_singular_values_at_equ
     assert share == pytest.approx(np.linalg.norm(values[:rank]) / np.linalg.norm(values))
 
 
-def test_a_change_of_a_leaky_network_takes_the_couplings_from_its_step_matrix():
-    rnn = random_rnn(1, hidden=7, leak=np.linspace(0.2, 1, 7))
-    form = real_schur(rnn.W_rec[0], leak=rnn.leak)
-    (W_rec,) = ablate(rnn, form, [("RR", "CR", "CC")]).W_rec
-    step = np.diag(1 - rnn.leak) + rnn.leak[:, None] * W_rec
-    assert inside(form, step) == pytest.approx(form.B, abs=1e-12)
-
-
 def test_measure_in_small_batches_is_the_same_and_draws_as_it_goes(monkeypatch, network):
     rnn, form, *_ = network
     trials, held = self_trials(rnn), []

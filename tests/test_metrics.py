@@ -51,15 +51,6 @@ def test_fvu_of_a_diverged_network_is_infinite():
     assert fvu(outputs, trials).tolist() == [0, np.inf]
 
 
-def test_fvu_is_undefined_for_constant_targets():
-    refuses(
-        "FVU is undefined: the unmasked targets do not vary",
-        fvu,
-        np.zeros((1, 5, 4, 1)),
-        Trials(np.zeros((5, 4, 2)), np.ones((5, 4, 1))),
-    )
-
-
 def test_replay_accuracy_counts_signs():
     targets = np.array([[[1.0], [-1.0], [1.0], [-1.0]]])
     trials = Trials(np.zeros((1, 0, 2)), targets, [0, 1, 1, 1])

@@ -95,13 +95,6 @@ def test_bad_networks_are_refused_in_one_line(change, message):
     refuses(message, RNN, **arguments)
 
 
-def test_trials_know_their_autonomous_stretch():
-    trials = random_trials(steps=5, autonomous=3)
-    assert trials.autonomous == 3 and len(trials) == 6 and trials.networks is None
-    assert random_trials(networks=2).networks == 2
-    assert trials.mask.dtype == bool and trials.mask.shape == (8,)
-
-
 @pytest.mark.parametrize(
     "inputs, targets, mask, message",
     [

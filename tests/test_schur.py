@@ -6,7 +6,6 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
-import scipy.linalg
 from helpers import refuses
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -305,16 +304,6 @@ def test_a_matrix_of_subnormal_numbers():
     W = np.ldexp(_gaussian(6, np.random.default_rng(0)), -1040)
     form = real_schur(W)
     assert np.abs(form.W_rec - W).max() <= 1e4 * np.nextafter(0, 1) and form.moduli[0] > 0
-
-
-def test_lapack_is_asked_as_scipy_asks_it():
-    for size in (1, 2, 30, 90):
-        W = _gaussian(size, np.random.default_rng(size))
-        T, Q = schurkit.schur.blocks.lapack_schur(np.array(W, order="F"))
-        assert all(
-            np.array_equal(a, b) and a.flags.f_contiguous
-            for a, b in zip((T, Q), scipy.linalg.schur(W, output="real"))
-        )
 
 
 def test_a_form_that_lapack_does_not_find_is_an_error(monkeypatch):

@@ -14,7 +14,7 @@ from training.small import TASK
 from schurkit import InputError, rollout
 from schurkit.engine import choose, device
 from schurkit.engine import torch as engine_of_torch
-from schurkit.engine.torch import TorchEngine, TorchTrainer, TorchWorker, forward
+from schurkit.engine.torch import TorchEngine, TorchTrainer, forward
 from schurkit.store import record_of
 from schurkit.tasks import ContextIntegration, FlipFlop, ModularAddition
 from schurkit.training import Phase, Store, train
@@ -34,16 +34,6 @@ def recipe(steps=30, **changes):
 
 
 # ------------------------------------------------------------------------ one network beside others
-
-
-def test_a_whole_training_set_is_uploaded_once(monkeypatch):
-    uploads, upload = [], TorchWorker.upload
-    monkeypatch.setattr(
-        TorchWorker, "upload", lambda *arguments: uploads.append(1) or upload(*arguments)
-    )
-    kind = recipe(60, batch_size=None, loss="cross_entropy", biases=True)
-    fit(ModularAddition(5), kind, [0, 1], choose("torch"))
-    assert len(uploads) == 1
 
 
 def test_the_loop_can_be_compiled(monkeypatch):

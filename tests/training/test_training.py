@@ -111,13 +111,6 @@ def test_training_learns_and_counts_converged_networks():
     assert one.summary.startswith("0 of 1 network converged")
 
 
-def test_the_loss_curve_is_the_mean_of_each_window():
-    losses = []
-    look = lambda networks, loss: losses.append(loss)  # noqa: E731
-    fitted = fit(TASK, recipe(30), [0], choose("numpy"), look)[0]
-    assert fitted.losses == pytest.approx([np.mean(losses[:20]), np.mean(losses[20:])])
-
-
 def test_a_network_that_is_not_finite_stops_and_leaves_the_others_alone():
     message = "seed 1 stopped at step 5: its loss was no longer finite"
     with pytest.warns(TrainingWarning, match=message):
