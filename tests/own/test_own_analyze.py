@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from examined import examined
 from helpers import orthogonal, random_rnn, self_trials
+from press.small_book import cases
 
 from schurkit import RNN, Trials, ablation_profile, fvu, real_schur, rollout
 from schurkit.__main__ import main
@@ -513,33 +514,36 @@ def test_a_metric_of_ones_own(files, capsys, monkeypatch):
         assert (code, out) == (2, "") and told in err and err.count("\n") == 1
 
 
+WRONG = """
+turned.npz --activation cube → activation must be one of
+net.npz --activation relu → the file says activation 'tanh'
+turned.npz --form x → form must be one of
+net.npz --leak 2 → the file says leak 1
+turned.npz --leak 2 → leak must be
+turned.npz --leak nan → leak must be
+net.npz --threshold 2 → threshold must be
+net.npz --threshold inf → threshold must be
+net.npz --seed -1 → seed must be
+net.npz --draws 0 → draws must be
+net.npz --orders -1 → orders must be
+net.npz --control half → control must be one of
+net.npz --transpose W → transpose must be one of
+net.npz --readout fc → choose layers of a torch state dict
+net.npz --trials plain.npz --missing x → missing must be nan or a number
+net.npz --trials trials.npz --tolerance 0 → tolerance must be above 0
+net.npz --trials trials.npz --tolerance x → invalid float value
+net.npz --trials flat.npz → targets do not vary
+net.npz --metric fvu → are about trials: give --trials
+net.npz --time-major → are about trials: give --trials
+net.npz --trials plain.npz --time-major --draws 1 --json → expected one argument
+net.npz --metrik fvu → unrecognized arguments
+absent.npz → there is no file
+→ weights
+"""
+
+
 def test_arguments_that_are_wrong(files, capsys):
-    for words, told in (
-        ("turned.npz --activation cube", "activation must be one of"),
-        ("net.npz --activation relu", "the file says activation 'tanh'"),
-        ("turned.npz --form x", "form must be one of"),
-        ("net.npz --leak 2", "the file says leak 1"),
-        ("turned.npz --leak 2", "leak must be"),
-        ("turned.npz --leak nan", "leak must be"),
-        ("net.npz --threshold 2", "threshold must be"),
-        ("net.npz --threshold inf", "threshold must be"),
-        ("net.npz --seed -1", "seed must be"),
-        ("net.npz --draws 0", "draws must be"),
-        ("net.npz --orders -1", "orders must be"),
-        ("net.npz --control half", "control must be one of"),
-        ("net.npz --transpose W", "transpose must be one of"),
-        ("net.npz --readout fc", "choose layers of a torch state dict"),
-        ("net.npz --trials plain.npz --missing x", "missing must be nan or a number"),
-        ("net.npz --trials trials.npz --tolerance 0", "tolerance must be above 0"),
-        ("net.npz --trials trials.npz --tolerance x", "invalid float value"),
-        ("net.npz --trials flat.npz", "targets do not vary"),
-        ("net.npz --metric fvu", "are about trials: give --trials"),
-        ("net.npz --time-major", "are about trials: give --trials"),
-        ("net.npz --trials plain.npz --time-major --draws 1 --json", "expected one argument"),
-        ("net.npz --metrik fvu", "unrecognized arguments"),
-        ("absent.npz", "there is no file"),
-        ("", "weights"),
-    ):
+    for words, told in cases(WRONG):
         code, out, err = run(capsys, files, *words.split())
         assert (code, out) == (2, "") and told.lower() in err.lower(), (words, err)
         assert err.count("\n") == 1, err

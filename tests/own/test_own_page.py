@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from examined import examined, refused
 from helpers import random_rnn
+from press.small_book import cases
 
 from schurkit import RNN, Trials, ablation_profile, random, real_schur, rollout
 from schurkit import views as figures
@@ -438,25 +439,25 @@ def test_the_notebook_alone_needs_no_kernel(tmp_path, monkeypatch, capsys):
 # ------------------------------------------------------------------------------------- wrong input
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [
-        ("--html net.npz", "would overwrite net.npz"),
-        ("--notebook other.npz", "other.npz has the name of a file of arrays; name it .ipynb"),
-        ("--html out.txt", "--html out.txt must end in .html"),
-        ("--html out.html --json out.html", "are one file"),
-        ("--html out.html --network 7", "there is no network 7; the labels are 0, 1"),
-        ("--network 1", "give it together with --html"),
-        ("--html out.html --threshold nan", "threshold must be a finite number"),
-        ("--html out.html --tolerance nan", "tolerance must be a finite number"),
-        ("--html trials.npz --trials trials.npz", "would overwrite trials.npz"),
-        ("--html nowhere/out.html", "there is no folder nowhere"),
-        ("--html .", "is not a file that can be written"),
-        ("--html out.html --draws 0", "draws must be at least 1"),
-        ("--html out.html --orders -1", "orders must be at least 0"),
-        ("--html out.html --tolerance 0", "tolerance must be above 0"),
-        ("--html out.html --trials trials.npz --metric r2", "metric must be one of"),
-        ("--html out.html --trials wide.npz", "they do not belong together"),
-        ("--html out.html --trials wrong.npz", "does not give the outputs"),
-    ],
+    cases("""
+--html net.npz → would overwrite net.npz
+--notebook other.npz → other.npz has the name of a file of arrays; name it .ipynb
+--html out.txt → --html out.txt must end in .html
+--html out.html --json out.html → are one file
+--html out.html --network 7 → there is no network 7; the labels are 0, 1
+--network 1 → give it together with --html
+--html out.html --threshold nan → threshold must be a finite number
+--html out.html --tolerance nan → tolerance must be a finite number
+--html trials.npz --trials trials.npz → would overwrite trials.npz
+--html nowhere/out.html → there is no folder nowhere
+--html . → is not a file that can be written
+--html out.html --draws 0 → draws must be at least 1
+--html out.html --orders -1 → orders must be at least 0
+--html out.html --tolerance 0 → tolerance must be above 0
+--html out.html --trials trials.npz --metric r2 → metric must be one of
+--html out.html --trials wide.npz → they do not belong together
+--html out.html --trials wrong.npz → does not give the outputs
+"""),
 )
 def test_wrong_input_is_one_line_and_writes_nothing(
     arguments, words, tmp_path, monkeypatch, capsys
