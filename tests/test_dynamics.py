@@ -4,13 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers import network, random_rnn, random_trials, refuses
+from helpers import messages, network, random_rnn, random_trials
 from scipy.optimize import brentq
 
 from schurkit import Trials, rollout
 from schurkit.analyses.dynamics import fixed_points, jacobian, step, visited_states
 
-ONE = np.zeros((1, 7))
+ONE, TWO = np.zeros((1, 7)), random_rnn(2)
 
 
 # ------------------------------------------------------------------------------------------ the map
@@ -27,45 +27,40 @@ def test_a_step_is_that_of_a_rollout(kind):
         assert jacobian(rnn, states, given) == pytest.approx(slopes, abs=1e-13)
 
 
-@pytest.mark.parametrize(
-    "call, message",
-    [
-        (lambda rnn: step(rnn, ONE), r"step needs one network .*; got 2. Take rnn\[i\]."),
-        (
-            lambda rnn: jacobian(rnn[0], ONE, np.zeros(3)),
-            r"jacobian needs x of shape \(2,\) or \(points, 2\); got \(3,\).",
-        ),
-        (
-            lambda rnn: step(rnn[0], ONE[:, 1:]),
-            r"states must have shape \(points, 7\); got \(1, 6\)",
-        ),
-        (
-            lambda rnn: step(rnn[0], np.zeros((4, 7)), np.zeros((3, 2))),
-            "x must be one input, or one for each of the 4 states; got 3.",
-        ),
-        (
-            lambda rnn: fixed_points(rnn[0], [0.0, 0.0]),
-            r"needs starts of shape \(starts, hidden\), e.g. visited_states\(rnn, trials\).",
-        ),
-        (
-            lambda rnn: fixed_points(rnn[0], np.zeros((4, 2)), ONE),
-            r"needs one constant x of shape \(2,\); got \(4, 2\).",
-        ),
-        (lambda rnn: fixed_points(rnn[0], None, ONE[:0]), "needs at least one start; got none."),
-        (
-            lambda rnn: fixed_points(rnn[0], None, ONE, slow_speed=0.0),
-            "slow_speed must be at least 1e-20; got 0",
-        ),
-        (lambda rnn: fixed_points(rnn[0], None, ONE, tolerance=0), "tolerance must be above 0"),
-        (
-            lambda rnn: visited_states(rnn[0], random_trials(), 49),
-            "count must be between 1 and 48; got 49.",
-        ),
-        (lambda rnn: visited_states(rnn, random_trials()), "visited_states needs one network"),
-    ],
+test_messages = messages(
+    (lambda: step(TWO, ONE), r"step needs one network .*; got 2. Take rnn\[i\]."),
+    (
+        lambda: jacobian(TWO[0], ONE, np.zeros(3)),
+        r"jacobian needs x of shape \(2,\) or \(points, 2\); got \(3,\).",
+    ),
+    (
+        lambda: step(TWO[0], ONE[:, 1:]),
+        r"states must have shape \(points, 7\); got \(1, 6\)",
+    ),
+    (
+        lambda: step(TWO[0], np.zeros((4, 7)), np.zeros((3, 2))),
+        "x must be one input, or one for each of the 4 states; got 3.",
+    ),
+    (
+        lambda: fixed_points(TWO[0], [0.0, 0.0]),
+        r"needs starts of shape \(starts, hidden\), e.g. visited_states\(rnn, trials\).",
+    ),
+    (
+        lambda: fixed_points(TWO[0], np.zeros((4, 2)), ONE),
+        r"needs one constant x of shape \(2,\); got \(4, 2\).",
+    ),
+    (lambda: fixed_points(TWO[0], None, ONE[:0]), "needs at least one start; got none."),
+    (
+        lambda: fixed_points(TWO[0], None, ONE, slow_speed=0.0),
+        "slow_speed must be at least 1e-20; got 0",
+    ),
+    (lambda: fixed_points(TWO[0], None, ONE, tolerance=0), "tolerance must be above 0"),
+    (
+        lambda: visited_states(TWO[0], random_trials(), 49),
+        "count must be between 1 and 48; got 49.",
+    ),
+    (lambda: visited_states(TWO, random_trials()), "visited_states needs one network"),
 )
-def test_messages(call, message):
-    refuses(message, call, random_rnn(2))
 
 
 # ------------------------------------------------------------------------------------- fixed points
@@ -137,10 +132,6 @@ def test_a_line_attractor_does_not_blow_up(form):
         np.abs(found.points[found.ended].mean(axis=1) - starts.mean(axis=1)).max()
         < 2 * found.merge_distance
     )
-    gaps = np.linalg.norm(found.points[:, None] - found.points[None], axis=2) + 1e9 * np.eye(
-        len(found)
-    )
-    assert 10 < len(found) < 40 and gaps.min() > found.merge_distance
     assert not found.stable[np.abs(found.eigenvalues[:, 0]) >= 1].any()
 
 

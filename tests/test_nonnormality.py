@@ -30,7 +30,7 @@ def rotation(size, seed=0):
 def normal(size, seed=0):
     """A normal matrix that is neither symmetric nor orthogonal."""
     G = gaussian(size, seed)
-    return G - G.T + 0.3 * np.eye(size)
+    return 0.4 * (G - G.T) + 0.3 * np.eye(size)
 
 
 def triangular(size, seed=0):

@@ -71,7 +71,7 @@ def test_stack_refuses_unlike_networks():
         ({"W_rec": np.zeros(4)}, r"W_rec must have axes \(networks, hidden, hidden\)"),
         ({"W_in": np.zeros((5, 2))}, r"W_in must have shape \(1, 4, 2\)"),
         ({"W_out": np.zeros((1, 5))}, "W_out must have shape"),
-        ({"b_rec": np.zeros(3)}, "b_rec must have shape"),
+        *(({name: np.zeros(3)}, f"{name} must have shape") for name in ("b_rec", "b_out", "h0")),
         ({"W_rec": np.full((4, 4), np.nan)}, "W_rec must be finite; it holds 16"),
         ({"W_rec": np.eye(4) * 1j}, "W_rec must be real"),
         ({"W_rec": np.full((4, 4), "x")}, "W_rec must be an array of real numbers"),

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
-from helpers import refuses
+from helpers import messages, refuses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -549,49 +549,51 @@ def test_wrong_matrices(function, W, message):
     refuses(message.format(function.__name__), function, W)
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda form: real_schur(W2, 1.5), "threshold must be between 0 and 1; got 1.5"),
-        (lambda form: real_schur(W2, np.nan), "threshold must be a finite number; got nan"),
-        (lambda form: real_schur(W2, D=[0.1]), r"D must hold one number a unit, \(2,\); got"),
-        (lambda form: real_schur(W2, D=[1.5, 0.5]), "D must have a mean below 1.*a mean of 1"),
-        (lambda form: real_schur(W2, leak=0), "leak must be above 0"),
-        (
-            lambda form: real_schur(W2, leak=[0.1, 0.2, 0.3]),
-            r"leak must be one number, or 2 \(one a unit\)",
-        ),
-        (lambda form: form.sector("RC"), "sector must be one of 'RR', 'CR', 'CC'; got 'RC'"),
-        (
-            lambda form: form.coupling(1, 0),
-            r"coupling \(i, j\) needs i < j, block i driven from block j; got \(1, 0\)",
-        ),
-        (lambda form: form.coupling(0, 2), "block j must be between 0 and 1; got 2"),
-        (
-            lambda form: form.removed_mass(np.zeros((3, 3))),
-            r"delta_T must have the shape of T, \(2, 2\); got \(3, 3\)",
-        ),
-        (lambda form: form.weights(np.zeros((2, 3))), r"delta_T must have axes \(hidden, hidden\)"),
-        (
-            lambda form: form.reordered([0, 0]),
-            "order must name each of the 2 blocks once; got 2 entries, 1 distinct",
-        ),
-        (
-            lambda form: form.reordered([1, 0]),
-            r"order must keep the 1 blocks of R "
-            r"first.*form\.with_threshold\(0\)\.reordered\(order\)",
-        ),
-        (
-            lambda form: form.with_threshold(0).reordered([1, 0]).with_threshold(0.9),
-            r"with_threshold\(0\.9\) cannot cut this order: the block at row 1 belongs to R but "
-            r"stands behind blocks of C\..*real_schur returned",
-        ),
-        (lambda form: form.random_order(-1), "seed must be at least 0; got -1"),
-        (lambda form: form.random_order(0, tie=-1), "tie must be at least 0"),
-    ],
+FORM = real_schur(W2)
+
+
+test_wrong_arguments = messages(
+    (lambda: real_schur(W2, 1.5), "threshold must be between 0 and 1; got 1.5"),
+    (lambda: real_schur(W2, np.nan), "threshold must be a finite number; got nan"),
+    (lambda: real_schur(W2, D=[0.1]), r"D must hold one number a unit, \(2,\); got"),
+    (lambda: real_schur(W2, D=[1.5, 0.5]), "D must have a mean below 1.*a mean of 1"),
+    (lambda: real_schur(W2, D=[np.nan, 0]), "D must be finite"),
+    (lambda: real_schur(W2, leak=0), "leak must be above 0"),
+    (lambda: FORM.with_threshold(-1), "threshold must be between 0 and 1"),
+    (lambda: FORM.coupling(0.5, 1), "block i must be a whole number"),
+    (lambda: FORM.reordered([0, 2]), "each entry of order must be between 0 and 1; got 2"),
+    (
+        lambda: real_schur(W2, leak=[0.1, 0.2, 0.3]),
+        r"leak must be one number, or 2 \(one a unit\)",
+    ),
+    (lambda: FORM.sector("RC"), "sector must be one of 'RR', 'CR', 'CC'; got 'RC'"),
+    (
+        lambda: FORM.coupling(1, 0),
+        r"coupling \(i, j\) needs i < j, block i driven from block j; got \(1, 0\)",
+    ),
+    (lambda: FORM.coupling(0, 2), "block j must be between 0 and 1; got 2"),
+    (
+        lambda: FORM.removed_mass(np.zeros((3, 3))),
+        r"delta_T must have the shape of T, \(2, 2\); got \(3, 3\)",
+    ),
+    (lambda: FORM.weights(np.zeros((2, 3))), r"delta_T must have axes \(hidden, hidden\)"),
+    (
+        lambda: FORM.reordered([0, 0]),
+        "order must name each of the 2 blocks once; got 2 entries, 1 distinct",
+    ),
+    (
+        lambda: FORM.reordered([1, 0]),
+        r"order must keep the 1 blocks of R "
+        r"first.*form\.with_threshold\(0\)\.reordered\(order\)",
+    ),
+    (
+        lambda: FORM.with_threshold(0).reordered([1, 0]).with_threshold(0.9),
+        r"with_threshold\(0\.9\) cannot cut this order: the block at row 1 belongs to R but "
+        r"stands behind blocks of C\..*real_schur returned",
+    ),
+    (lambda: FORM.random_order(-1), "seed must be at least 0; got -1"),
+    (lambda: FORM.random_order(0, tie=-1), "tie must be at least 0"),
 )
-def test_wrong_arguments(call, message):
-    refuses(message, call, real_schur(W2))
 
 
 def test_the_share_of_vectors_in_R_is_that_of_their_leading_coordinates():

@@ -65,12 +65,12 @@ def test_energy_of_planted_changes():
 def test_the_null_is_that_of_random_subspaces(rank):
     rng = np.random.default_rng(5)
     change = rng.normal(size=(9, rank)) @ rng.normal(size=(rank, 9))
-    draws = rng.normal(size=(2, 2000, 9, 2))
+    draws = rng.normal(size=(2, 800, 9, 2))
     for sides in (("left",), ("right",), ("left", "right")):
         found = [energy_in(change, **dict(zip(sides, pair))) for pair in zip(*draws)]
         shares, null = np.array([one.share for one in found]), found[0]
         assert null.expected == pytest.approx((2 / 9) ** len(sides))
-        assert abs(shares.mean() - null.expected) < 4 * shares.std() / np.sqrt(2000)
+        assert abs(shares.mean() - null.expected) < 4 * shares.std() / np.sqrt(800)
         if len(sides) == 1:
             assert shares.std() == pytest.approx(null.spread, rel=0.1)
             # of rank 1 the share is Beta(k/2, (N − k)/2)

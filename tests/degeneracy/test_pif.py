@@ -3,13 +3,14 @@ permutations.
 """
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
 from helpers import random_rnn, refuses
 
 from schurkit import RNN
-from schurkit.degeneracy import nulls, pif_distances
+from schurkit.degeneracy import nulls, pif, pif_distances
 
 
 def matrices(networks=3, hidden=8, seed=0):
@@ -39,8 +40,8 @@ def test_axioms(signed):
     assert (np.linalg.norm(W[:, None] - W, axis=(2, 3)) + 1e-12 >= D).all()
 
 
-@pytest.mark.parametrize("hidden", [8, 64, 128])
-@pytest.mark.parametrize("noise", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize("hidden", [8, 64])
+@pytest.mark.parametrize("noise", [0.0, 0.3])
 @pytest.mark.parametrize("signed", [False, True])
 def test_planted_permutations_are_found(hidden, noise, signed):
     for seed in range(5):
@@ -73,6 +74,18 @@ def test_nothing_among_all_permutations_is_much_better(signed):
         assert found >= best - 1e-9
         worse.append(found / best - 1)
     assert max(worse) < 0.05 and np.median(worse) < 0.01
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_gradients_are_slopes_and_no_single_move_is_better_at_the_end(signed):
+    A, B, linear, D, Q = np.random.default_rng(0).normal(size=(5, 6, 6))
+    f = partial(pif.value, A, B, linear)
+    slope = (f(Q + 1e-5 * D) - f(Q - 1e-5 * D)) / 2e-5
+    assert slope == pytest.approx((pif.gradient(A, B, linear, Q) * D).sum(), rel=1e-7)
+    done, moves = pif.polish(A, B, linear, np.eye(6), signed), np.repeat(np.eye(6)[None], 21, 0)
+    for move, (p, q) in zip(moves, itertools.combinations_with_replacement(range(6), 2)):
+        move[[p, q]] = move[[q, p]] * (-1 if p == q and signed else 1)
+    assert f(np.eye(6)) < f(done) and max(map(f, moves @ done)) <= f(done) + 1e-9
 
 
 def test_scales_and_what_the_paper_scale_does_to_untrained_networks():

@@ -301,6 +301,8 @@ test_messages = messages(
         "keys = 4 is more than there are frequencies: p = 7 has 3. Take a larger p, or fewer.",
     ),
     (lambda: fourier.frequency_energies(np.full((5, 2), 0.1)), "the same for all residues"),
+    (lambda: fourier.check_count(0, "keys", 7), "keys must be at least 1"),
+    (lambda: fourier.frequency_energies(np.ones(5)), r"axes \(p, columns\)"),
     (lambda: fourier.key_frequencies(np.eye(5), 0), "threshold must be above 0"),
     (lambda: fourier.unit_purity(np.ones((5, 2))), "the same for all residues"),
     (lambda: fourier.frequencies_needed([0.5, 0.4]), "shares must"),
