@@ -220,11 +220,6 @@ def test_every_network_has_the_form_of_its_own_step_matrix(own_D, one_leak):
     for delta_T in (np.zeros((6, 6)), form.sector("CC")):
         step = np.diag(D) + leak[:, None] * (W - form.weights(delta_T))
         assert form.Q.T @ step @ form.Q == pytest.approx(form.T - delta_T, abs=1e-12)
-    same = real_schur(W, leak=np.full(6, 0.3))
-    assert (
-        same.n_leading == real_schur(W, leak=0.3).n_leading
-        and pytest.approx(real_schur(W, leak=0.3).T, abs=1e-12) == same.T
-    )
 
 
 def test_the_cut_is_a_ratio_per_time_constant():
@@ -249,7 +244,7 @@ def test_blocks_near_the_cut_are_named():
 
 
 # ------------------------------------------------------------------- invariants over hard matrices
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=250, deadline=None, derandomize=True)
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     size=st.sampled_from([1, 2, 3, 8, 65]),

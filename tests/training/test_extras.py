@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import torch
 from helpers import messages, refuses
 from training.small import TASK, recipe
 
@@ -80,21 +79,6 @@ def test_the_fan_in_start(embedding, fans):
     for name, fan in fans.items():
         assert start[name].std() == pytest.approx(fan**-0.5, rel=0.03)
         assert abs(start[name].mean()) < 0.02 * fan**-0.5
-
-
-@pytest.mark.parametrize("inner", ["orthogonal", "cayley"])
-def test_an_embedding_is_pulled_back_as_autograd_does(inner):
-    form = construction(inner, 3)
-    start = form.start(recipe(construction=inner, embedding_size=3), 5, 2, [0, 1])
-    parameters = {name: a.astype(float) for name, a in start.items()}
-    rng = np.random.default_rng(0)
-    gradients = {name: rng.normal(size=a.shape) for name, a in form.weights(parameters).items()}
-    pulled = form.pull_back(parameters, gradients)
-    assert set(pulled) == set(parameters)
-    E, W_x = (torch.tensor(parameters[name], requires_grad=True) for name in ("E", "W_x"))
-    ((W_x @ E.transpose(1, 2)) * torch.tensor(gradients["W_in"])).sum().backward()
-    for name, tensor in (("E", E), ("W_x", W_x)):
-        assert np.abs(pulled[name] - tensor.grad.numpy()).max() < 1e-12
 
 
 def test_an_embedding_is_kept_and_makes_up_the_input_weights():
