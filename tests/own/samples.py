@@ -1,4 +1,4 @@
-"""Files as libraries and papers save them, small and random, with what their own equation gives."""
+"""Files as libraries and papers save them, small and random, and the networks they stand for."""
 
 import json
 import pickle
