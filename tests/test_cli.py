@@ -169,7 +169,7 @@ def test_run_prints_what_the_chapter_said(book, capsys, tmp_path):
     assert made.name.startswith("small-") and lines[-2].endswith(made.name)
     text = page.read_text()
     assert "The mean accuracy is\n0.500 over 2 networks (undefined)." in text
-    assert "{" not in text.split("</style>")[1].split("<details")[0]
+    assert "{" not in text.split("</style>")[1].split("<details")[0] and "(small-prose)" not in text
     assert err.startswith("  small: ") and err.count("\n") == 1
     assert main(command) == 0
     assert capsys.readouterr().err == ""  # it was run already
