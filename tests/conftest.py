@@ -1,6 +1,7 @@
 """Settings of the whole test run."""
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -13,6 +14,19 @@ os.environ.pop("MPLBACKEND", None)
 
 settings.register_profile("schurkit", deadline=None, derandomize=True, database=None)
 settings.load_profile("schurkit")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """A file of tests that needs a library of an extra which is not installed is skipped, and says
+    so.
+    """
+    report = yield
+    lacking = re.search(r"No module named '(torch|h5py|nbformat|numpydoc)'", str(report.longrepr))
+    if report.failed and lacking:
+        report.outcome = "skipped"
+        report.longrepr = (str(collector.path), 0, f"Skipped: {lacking[1]} is not installed")
+    return report
 
 
 @pytest.fixture(autouse=True)
