@@ -55,6 +55,13 @@ def test_networks_stop_by_themselves_once_their_loss_is_low(engine, tmp_path):
         assert trained.loss_steps(i)[-1] == steps[i]
 
 
+def test_every_output_must_be_learned():
+    epochs = Epochs(recipe(until=Until(1.0, patience=1, each=True), epoch_steps=1), 2)
+    epochs.add(np.array([0, 1]), np.array([0.5, 0.5]))
+    errors = {0: np.array([0.1, 0.9]), 1: np.array([0.0, 1.1])}.get
+    assert epochs.close(np.array([0, 1]), 1e-3, errors).tolist() == [True, False]
+
+
 @pytest.mark.parametrize("engine", ["numba", "numpy"])
 def test_outputs_are_judged_on_trials_that_follow(engine, tmp_path):
     task = FlipFlop(bits=2, steps=8)
