@@ -55,6 +55,22 @@ def test_networks_stop_by_themselves_once_their_loss_is_low(engine, tmp_path):
         assert trained.loss_steps(i)[-1] == steps[i]
 
 
+def test_a_low_loss_must_last():
+    epochs = Epochs(recipe(until=Until(1.0, patience=2), epoch_steps=1), 2)
+    done = []
+    for losses in ([0.5, 0.5], [2.0, 0.5], [0.5, 3.0], [0.5, 0.5]):
+        epochs.add(np.array([0, 1]), np.array(losses))
+        done.append(epochs.close(np.array([0, 1]), 1e-3).tolist())
+    assert done == [[False, False], [False, True], [False, False], [True, False]]
+
+
+def test_every_output_must_be_learned():
+    epochs = Epochs(recipe(until=Until(1.0, patience=1, each=True), epoch_steps=1), 2)
+    epochs.add(np.array([0, 1]), np.array([0.5, 0.5]))
+    errors = {0: np.array([0.1, 0.9]), 1: np.array([0.0, 1.1])}.get
+    assert epochs.close(np.array([0, 1]), 1e-3, errors).tolist() == [True, False]
+
+
 @pytest.mark.parametrize("engine", ["numba", "numpy"])
 def test_outputs_are_judged_on_trials_that_follow(engine, tmp_path):
     task = FlipFlop(bits=2, steps=8)
@@ -97,6 +113,16 @@ def test_the_polar_factor_is_that_of_the_svd():
     assert np.abs(polar(W) - U @ Vt).max() < 1e-7
     assert np.abs(polar(W.astype(np.float32)) - U @ Vt).max() < 2e-3
     assert not polar(np.zeros((1, 4, 4))).any()
+
+
+def test_the_polar_factor_of_small_singular_values_is_smooth_and_bounded():
+    S = np.array([1.0, 1e-3, 1e-4, 1e-5, 0.0])
+    found = np.diag(polar(np.diag(S)[None])[0])
+    assert (
+        found[:2] == pytest.approx([1, 1], abs=1e-4)
+        and (np.diff(found) < 0).all()
+        and found[-1] == 0
+    )
 
 
 # ------------------------------------------------------------------- maximal-update parameterisatio
