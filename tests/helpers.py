@@ -129,3 +129,13 @@ def refuses(message, call, *given, **how):
     with pytest.raises(InputError, match=message) as caught:
         call(*given, **how)
     assert "\n" not in str(caught.value)
+
+
+def messages(*cases):
+    """A test of calls that raise InputError: (call, message) each, the message in one line."""
+
+    @pytest.mark.parametrize("call, message", cases)
+    def test(call, message):
+        refuses(message, call)
+
+    return test

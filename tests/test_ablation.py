@@ -51,17 +51,6 @@ def test_removing_nothing_is_exact(dtype):
     assert intact == untouched == pytest.approx(fvu(rollout(rnn, trials), trials)[0], rel=1e-6)
 
 
-def test_input_and_readout_stay_and_a_delta_T_can_be_given(network):
-    rnn, form, *_ = network
-    delta_T = form.coupling(*form.couplings()[3])
-    variants = ablate(rnn, form, [delta_T, ("CC",)], labels=["one", "CC"])
-    assert variants.labels == ("one", "CC")
-    assert np.array_equal(variants.W_in[1], rnn.W_in[0])
-    assert np.array_equal(variants.W_out[1], rnn.W_out[0])
-    size = np.linalg.norm(variants.W_rec[0] - rnn.W_rec[0])
-    assert size == pytest.approx(np.linalg.norm(delta_T))
-
-
 def test_ablate_refuses(network):
     rnn, form, *_ = network
     for one, removals, message in (
@@ -137,14 +126,6 @@ def test_a_matched_control_without_room_keeps_the_largest_singular_values_at_equ
     assert rank <= 6 and np.linalg.norm(left) == pytest.approx(np.linalg.norm(values))
     assert left[:rank] * share == pytest.approx(values[:rank]) and share < 1
     assert share == pytest.approx(np.linalg.norm(values[:rank]) / np.linalg.norm(values))
-
-
-def test_a_change_of_a_leaky_network_takes_the_couplings_from_its_step_matrix():
-    rnn = random_rnn(1, hidden=7, leak=np.linspace(0.2, 1, 7))
-    form = real_schur(rnn.W_rec[0], leak=rnn.leak)
-    (W_rec,) = ablate(rnn, form, [("RR", "CR", "CC")]).W_rec
-    step = np.diag(1 - rnn.leak) + rnn.leak[:, None] * W_rec
-    assert inside(form, step) == pytest.approx(form.B, abs=1e-12)
 
 
 def test_measure_in_small_batches_is_the_same_and_draws_as_it_goes(monkeypatch, network):

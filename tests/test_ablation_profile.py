@@ -1,7 +1,6 @@
 """Profiles and what they are read as, on networks whose answer is known."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -139,54 +138,11 @@ def test_controls_are_run_in_float32_where_that_is_as_good(gain, dtype):
     assert (np.abs(exact - single).max() < 1e-6) == (dtype == "float32") and (exact != single).all()
 
 
-def test_any_network_is_asked_for_its_outputs_with_other_matrices(monkeypatch):
-    rnn, trials, sizes = random_rnn(1, hidden=8, leak=0.5), random_trials(), []
-
-    def outputs_with(W, some):
-        sizes.append(len(W))
-        return rollout(rnn.with_W_rec(W), some).outputs
-
-    names = ("W_rec", "leak", "labels", "hidden_size", "dtype", "D")
-    kind = type(
-        "Any", (SimpleNamespace,), {"__len__": lambda s: 1, "__iter__": lambda s: iter([s])}
-    )
-    other = kind(outputs_with=outputs_with, **{name: getattr(rnn, name) for name in names})
-    monkeypatch.setattr("schurkit.ablation.rollouts.OUTPUT_BYTES", 5 * trials.targets.nbytes)
-    mine, wanted = (ablation_profile(one, trials, draws=2) for one in (other, rnn))
-    assert mine["CC"].cost == pytest.approx(wanted["CC"].cost) and max(sizes) == 5
-    for kind, drawn in mine.controls.items():
-        assert drawn == pytest.approx(wanted.controls[kind], abs=2e-6, nan_ok=True)
-    assert (mine.controls_dtype, wanted.controls_dtype) == (("float64",), ("float32",))
-
-
 def test_progress_is_told_where_it_is_asked_for(capsys):
     rnn, _, _ = planted()
     for progress in (None, True):
         ablation_profile(rnn, self_trials(rnn), draws=1, progress=progress)
         assert ("ablations: " in capsys.readouterr().err) == bool(progress)
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_costs_do_not_depend_on_the_time_step(seed):
-    """One network in continuous time, Δt/τ = .1, .05, .02, its blocks in one order: the same R, and
-    within 10 % the same costs in the same order. (By modulus the order within R and C differs.)
-    """
-    rng, N, costs, leading = np.random.default_rng(seed), 50, [], set()
-    W_rec, held = rng.normal(size=(N, N)) * 1.2 / np.sqrt(N), rng.normal(size=(32, 20, 2))
-    W_in, W_out = rng.normal(size=(N, 2)), rng.normal(size=(2, N)) / np.sqrt(N)
-    for leak in (0.1, 0.05, 0.02):
-        rnn, form = RNN(W_in, W_rec, W_out, leak=leak), real_schur(W_rec, leak=leak)
-        starts, k = [block.start for block in form.blocks], form.leading_blocks
-        rank = np.lexsort([-form.eigenvalues[starts].real, np.arange(len(starts)) >= k])
-        inputs, last = np.repeat(held, round(0.2 / leak), axis=1), round(0.2 / leak)
-        mask = np.arange(1, inputs.shape[1] + 1) % last == 0
-        trials = Trials(inputs, rollout(rnn, inputs).outputs[0], mask)
-        asked = {"forms": [form.reordered(rank)], "subsets": SINGLE, "controls": ()}
-        costs.append(ablation_profile(rnn, trials, **asked).effect[0])
-        leading.add(form.n_leading)
-    counted = np.max(costs, axis=0) > 1e-3
-    assert len(leading) == 1 == len({tuple(np.argsort(one[counted])) for one in costs})
-    assert (np.ptp(costs, axis=0) <= 0.1 * np.max(costs, axis=0))[counted].all() and counted.any()
 
 
 def test_rows_of_an_empty_sector_have_no_effect():
@@ -207,18 +163,6 @@ def test_a_draw_that_is_the_removal_to_rounding_is_on_no_side():
     assert read_as(cost, others, others)["CR"].below("permuted").all()
     assert not read_as(cost, tied, others)["CR"].below("permuted").any()
     assert not read_as(-cost, -tied, others)["CR"].beyond("permuted").any()
-
-
-def test_a_removal_that_is_itself_a_draw_is_beyond_in_one_of_twenty_one():
-    """The sector's entries put in random order are one more draw of the permuted control."""
-    rng, networks = np.random.default_rng(0), 400
-    rnn, _, _ = planted()
-    form, trials = real_schur(rnn.W_rec[0]), self_trials(rnn, trials=6, steps=4)
-    changes = drawn_changes(form, ("CC",), "permuted", 420)
-    cost = measure(rnn, (-form.weights(change) for change in changes), trials)
-    drawn = np.array([cost[rng.permutation(420)[:21]] for _ in range(networks)])
-    share = read_as(drawn[:, 0], drawn[:, 1:], drawn[:, 1:])["CR"].beyond("permuted").mean()
-    assert abs(share - 1 / 21) < 3 * np.sqrt(1 / 21 * 20 / 21 / networks)
 
 
 LOW, HIGH = np.full(20, 0.1), np.full(20, 0.5)
@@ -281,15 +225,6 @@ def test_the_least_gap_is_that_of_the_order_asked_for():
     refuses("at least two removals", profile.least_gap, "CR")
     with pytest.raises(InputError, match="removal must be one of"):
         profile["RC"]
-
-
-def test_a_normal_network_has_undefined_sensitivities_and_nothing_to_read():
-    rng = np.random.default_rng(0)
-    Q = np.linalg.qr(rng.normal(size=(6, 6)))[0]
-    rnn = RNN(rng.normal(size=(6, 2)), Q, rng.normal(size=(1, 6)))
-    profile = ablation_profile(rnn, self_trials(rnn), draws=2)
-    assert profile.frame().sensitivity.isna().all()
-    assert set(profile["RR"].readings) <= {"∅", "nearly ∅"}
 
 
 def test_a_diverged_network_has_no_effect():

@@ -12,7 +12,6 @@ from schurkit.ablation.budget import (
     removal_budget,
     removal_curve,
 )
-from schurkit.ablation.rivals import rival_change
 
 
 def small():
@@ -35,15 +34,6 @@ def test_curves_start_at_nothing_and_end_at_all_couplings():
                 normal, rel=1e-9
             )
             assert mine[-1].removed_mass == pytest.approx(form.norm_N / form.norm_T)
-
-
-def test_rivals_are_measured_at_their_mass():
-    rnn, trials = small()
-    point = [p for p in removal_curve(rnn, trials, orders=["svd"], points=6) if p.order == "svd"][3]
-    changed = rnn.W_rec[0] - rival_change(rnn.W_rec[0], point.removed_mass, "svd")
-    assert point.delta == pytest.approx(
-        fvu(rollout(rnn.with_W_rec(changed), trials), trials)[0], rel=1e-9
-    )
 
 
 def test_norm_order_removes_the_smallest_first():

@@ -34,15 +34,6 @@ def test_a_quarter_turn_with_gain_is_a_cycle_of_four_steps():
     assert repr(cycle) == f"LimitCycle(period 4, amplitude {cycle.amplitude:.3g}, converged)"
 
 
-def test_a_sign_flip_is_a_cycle_of_two_steps():
-    cycle = limit_cycle(network([[-1.5]]), start=[0.3])
-    assert (
-        cycle.period == pytest.approx(2, abs=1e-9) and cycle.return_steps == 2 and cycle.converged
-    )
-    star = brentq(lambda h: np.tanh(1.5 * h) - h, 0.1, 1)
-    assert cycle.contraction == pytest.approx((1.5 * (1 - star**2)) ** 2)
-
-
 @pytest.mark.parametrize("period", [2.5, 7.3, 20.0, 61.803])
 def test_the_period_need_not_be_a_whole_number(period):
     """relu far above its kink is linear: an exact rotation by 2π/period about (5, 5), neutral, so
@@ -64,42 +55,18 @@ def test_the_period_need_not_be_a_whole_number(period):
     assert np.abs(cycle.states - expected).max() < 0.01
 
 
-@pytest.mark.parametrize(
-    "form, leak", [("rate", 1.0), ("voltage", 1.0), ("rate", 0.2), ("voltage", 0.2)]
-)
+@pytest.mark.parametrize("form, leak", [("voltage", 1.0), ("rate", 0.2)])
 def test_the_period_is_the_inverse_rotation_number(form, leak):
     rnn = network(rotation(0.7, 1.3 if leak == 1 else 3.0), form=form, leak=leak)
     cycle = limit_cycle(rnn, start=[0.3, 0.2])
     state, angles = np.array([[0.3, 0.2]]), []
-    for t in range(22000):
+    for t in range(12000):
         state = step(rnn, state)
         if t >= 2000:
             angles.append(np.arctan2(state[0, 1], state[0, 0]))
     angles = np.unwrap(angles)
-    assert cycle.period == pytest.approx(2 * np.pi * 19999 / abs(angles[-1] - angles[0]), rel=2e-4)
+    assert cycle.period == pytest.approx(2 * np.pi * 9999 / abs(angles[-1] - angles[0]), rel=2e-4)
     assert cycle.converged and 0 < cycle.contraction < 1 and cycle.explained > 0.99
-
-
-def test_a_hidden_cycle_is_found_in_many_units_and_driven_by_its_input():
-    """The same cycle in 20 units by an orthonormal frame (voltage form, whose rates are not
-    rotated): period and multipliers unchanged, others 0.
-    """
-    pair = network(rotation(0.7, 1.3), form="voltage")
-    twins = np.kron(np.eye(2), np.ones((10, 1)))  # each unit ten times
-    wide = network(twins @ rotation(0.7, 1.3) @ twins.T / 10, form="voltage")
-    one, many = limit_cycle(pair, start=[0.3, 0.2]), limit_cycle(wide, start=twins @ [0.3, 0.2])
-    assert many.period == pytest.approx(one.period, rel=1e-9) and many.amplitude == pytest.approx(
-        one.amplitude * np.sqrt(10)
-    )
-    assert (
-        np.allclose(many.multipliers[:2], one.multipliers, rtol=1e-6)
-        and np.abs(many.multipliers[2:]).max() < 1e-6
-    )
-    gated = network([[-2.0]], W_in=[[10.0]], leak=1.0)
-    assert (
-        limit_cycle(gated, [0.0], [0.3]).period == pytest.approx(2)
-        and limit_cycle(gated, [1.0], [0.3]).undefined == "the network came to rest"
-    )
 
 
 def test_a_strong_second_harmonic_does_not_halve_the_period():
@@ -122,35 +89,27 @@ def test_what_is_no_cycle_is_not_called_one():
         limit_cycle(network([[2.0]], activation="relu"), start=[1.0]).undefined
         == "the network diverged"
     )
-    slow = limit_cycle(
-        network(
-            rotation(2e-3, 1.0), activation="relu", b_rec=(np.eye(2) - rotation(2e-3)) @ [5.0, 5.0]
-        ),
-        start=[6.0, 5.0],
+    slow, fading = (
+        limit_cycle(
+            network(turn, activation="relu", b_rec=(np.eye(2) - turn) @ [5.0, 5.0]),
+            start=[6.0, 5.0],
+        )
+        for turn in (rotation(2e-3), rotation(0.5, 0.9995))
     )
-    assert (
-        slow.period is None
-        and "more than a third of the 4096 recorded steps" in slow.undefined
-        and slow.points is None
-        and slow.phases is None
-    )
+    assert slow.period is slow.points is slow.phases is None
+    assert "more than a third of the 4096 recorded steps" in slow.undefined
     assert repr(slow).startswith("LimitCycle(no period: one cycle takes more than a third")
-    fading = limit_cycle(
-        network(
-            rotation(0.5, 0.9995),
-            activation="relu",
-            b_rec=(np.eye(2) - rotation(0.5, 0.9995)) @ [5.0, 5.0],
-        ),
-        start=[6, 5],
-    )
-    assert (
-        fading.period == pytest.approx(2 * np.pi / 0.5, rel=1e-4)
-        and not fading.converged
-        and fading.drift > 0.1
-    )
+    assert fading.period == pytest.approx(2 * np.pi / 0.5, rel=1e-4)
+    assert not fading.converged and fading.drift > 0.1
     rng = np.random.default_rng(0)
     chaos = limit_cycle(network(rng.normal(size=(100, 100)) * 3 / 10), start=rng.normal(size=100))
     assert not chaos.converged and (chaos.period is None or chaos.explained < 0.9)
+
+
+def test_an_input_drives_the_cycle():
+    gated = network([[-2.0]], W_in=[[10.0]])
+    assert limit_cycle(gated, [0.0], [0.3]).period == pytest.approx(2)
+    assert limit_cycle(gated, [1.0], [0.3]).undefined == "the network came to rest"
 
 
 def test_a_torus_is_not_called_a_cycle():

@@ -4,23 +4,17 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers import network, random_rnn, random_trials, refuses
+from helpers import messages, network, random_rnn, random_trials
 from scipy.optimize import brentq
 
-from schurkit import RNN, Trials, rollout
+from schurkit import Trials, rollout
 from schurkit.analyses.dynamics import fixed_points, jacobian, step, visited_states
 
-KINDS = [
-    {"activation": activation, "form": form, "leak": leak}
-    for activation in ("tanh", "relu")
-    for form in ("rate", "voltage")
-    for leak in (1.0, np.linspace(0.2, 1.0, 7))
-]
-KINDS += [{"form": "voltage", "activation": "softplus", "c": np.ones(7), "D": np.full(7, -0.4)}]
+ONE, TWO = np.zeros((1, 7)), random_rnn(2)
 
 
 # ------------------------------------------------------------------------------------------ the map
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [{}, {"form": "voltage", "leak": np.linspace(0.2, 1.0, 7)}])
 def test_a_step_is_that_of_a_rollout(kind):
     """From starts of its own; `RNN.jacobian` has its test beside the engines."""
     rnn, rng = random_rnn(1, **kind), np.random.default_rng(3)
@@ -33,29 +27,40 @@ def test_a_step_is_that_of_a_rollout(kind):
         assert jacobian(rnn, states, given) == pytest.approx(slopes, abs=1e-13)
 
 
-def test_the_map_messages():
-    rnn = random_rnn(2)
-    refuses(
-        r"step needs one network \(a stack of one\); got 2. Take rnn\[i\].",
-        step,
-        rnn,
-        np.zeros((1, 7)),
-    )
-    refuses(
+test_messages = messages(
+    (lambda: step(TWO, ONE), r"step needs one network .*; got 2. Take rnn\[i\]."),
+    (
+        lambda: jacobian(TWO[0], ONE, np.zeros(3)),
         r"jacobian needs x of shape \(2,\) or \(points, 2\); got \(3,\).",
-        jacobian,
-        rnn[0],
-        np.zeros((1, 7)),
-        np.zeros(3),
-    )
-    refuses(r"states must have shape \(points, 7\); got \(1, 6\).", step, rnn[0], np.zeros((1, 6)))
-    refuses(
-        r"x must be one input, or one for each of the 4 states; got 3.",
-        step,
-        rnn[0],
-        np.zeros((4, 7)),
-        np.zeros((3, 2)),
-    )
+    ),
+    (
+        lambda: step(TWO[0], ONE[:, 1:]),
+        r"states must have shape \(points, 7\); got \(1, 6\)",
+    ),
+    (
+        lambda: step(TWO[0], np.zeros((4, 7)), np.zeros((3, 2))),
+        "x must be one input, or one for each of the 4 states; got 3.",
+    ),
+    (
+        lambda: fixed_points(TWO[0], [0.0, 0.0]),
+        r"needs starts of shape \(starts, hidden\), e.g. visited_states\(rnn, trials\).",
+    ),
+    (
+        lambda: fixed_points(TWO[0], np.zeros((4, 2)), ONE),
+        r"needs one constant x of shape \(2,\); got \(4, 2\).",
+    ),
+    (lambda: fixed_points(TWO[0], None, ONE[:0]), "needs at least one start; got none."),
+    (
+        lambda: fixed_points(TWO[0], None, ONE, slow_speed=0.0),
+        "slow_speed must be at least 1e-20; got 0",
+    ),
+    (lambda: fixed_points(TWO[0], None, ONE, tolerance=0), "tolerance must be above 0"),
+    (
+        lambda: visited_states(TWO[0], random_trials(), 49),
+        "count must be between 1 and 48; got 49.",
+    ),
+    (lambda: visited_states(TWO, random_trials()), "visited_states needs one network"),
+)
 
 
 # ------------------------------------------------------------------------------------- fixed points
@@ -69,12 +74,11 @@ def test_two_units_have_their_nine_known_fixed_points(form, leak):
     star = star if form == "rate" else a * star  # v = a φ(v)
     starts = np.random.default_rng(0).uniform(-1.2, 1.2, size=(300, 2)) * (star / 0.9)
     found = fixed_points(network(a * np.eye(2), form=form, leak=leak), starts=starts)
-    expected = {(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1)}
-    assert {
-        tuple(np.rint(p / star).astype(int).tolist()) for p in found.points
-    } == expected and len(found) == 9
-    assert np.abs(found.points / star - np.rint(found.points / star)).max() < 1e-8
-    assert (found.stable == (np.rint(found.points / star) != 0).all(axis=1)).all()
+    expected = set(itertools.product((-1, 0, 1), repeat=2))
+    places = np.rint(found.points / star)
+    assert set(map(tuple, places)) == expected and len(found) == 9
+    assert np.abs(found.points / star - places).max() < 1e-8
+    assert (found.stable == places.all(axis=1)).all()
     assert (
         found.starts.sum() == 300
         and found.not_converged == 0
@@ -82,31 +86,8 @@ def test_two_units_have_their_nine_known_fixed_points(form, leak):
         and found.marginal().sum() == 0
     )
     assert (np.diff(found.starts) <= 0).all()
-    slope = 1 - np.tanh(a * 0) ** 2
-    origin = np.flatnonzero((np.rint(found.points / star) == 0).all(axis=1))[0]
-    assert np.allclose(found.eigenvalues[origin], 1 - leak + leak * a * slope)
-
-
-def test_a_hand_built_flip_flop_has_a_stable_point_for_every_memory():
-    """Three independent bistable units, hidden in 12 random directions: 2³ stable points, and the
-    readout tells them apart.
-    """
-    rng = np.random.default_rng(1)
-    copies = np.zeros((12, 3))
-    copies[np.arange(12), np.arange(12) % 3] = rng.choice([-1.0, 1.0], size=12)
-    rnn = RNN(2 * copies, 1.5 * copies @ copies.T / 4, copies.T / 4)
-    inputs = np.where(rng.random((64, 20, 3)) < 0.3, rng.choice([-1.0, 1.0], size=(64, 20, 3)), 0)
-    inputs[:, 0] = rng.choice([-1.0, 1.0], size=(64, 3))
-    found = fixed_points(
-        rnn, starts=rollout(rnn, inputs, autonomous=20, states=True).states[0, :, -1]
-    )
-    assert found.stable.sum() == 8 and found.not_converged == 0
-    level = brentq(lambda h: np.tanh(1.5 * h) - h, 0.1, 1)
-    memories = found.points[found.stable] @ rnn.W_out[0].T / level
-    assert {tuple(m) for m in np.rint(memories).astype(int).tolist()} == set(
-        itertools.product([-1, 1], repeat=3)
-    )
-    assert np.abs(np.abs(memories) - 1).max() < 1e-8
+    origin = np.abs(found.points).max(axis=1).argmin()
+    assert np.allclose(found.eigenvalues[origin], 1 - leak + leak * a)
 
 
 def test_an_input_moves_the_fixed_point():
@@ -151,10 +132,6 @@ def test_a_line_attractor_does_not_blow_up(form):
         np.abs(found.points[found.ended].mean(axis=1) - starts.mean(axis=1)).max()
         < 2 * found.merge_distance
     )
-    gaps = np.linalg.norm(found.points[:, None] - found.points[None], axis=2) + 1e9 * np.eye(
-        len(found)
-    )
-    assert 10 < len(found) < 40 and gaps.min() > found.merge_distance
     assert not found.stable[np.abs(found.eigenvalues[:, 0]) >= 1].any()
 
 
@@ -201,10 +178,10 @@ def test_a_network_without_reachable_fixed_points_says_so():
 
 def test_found_points_are_fixed():
     rng = np.random.default_rng(5)
-    W = rng.normal(size=(64, 64)) * 2.5 / 8
-    rnn = network(W, W_in=rng.normal(size=(64, 2)), b_rec=0.3 * rng.normal(size=64), leak=0.5)
+    W = rng.normal(size=(32, 32)) * 2.5 / np.sqrt(32)
+    rnn = network(W, W_in=rng.normal(size=(32, 2)), b_rec=0.1 * rng.normal(size=32), leak=0.5)
     x = np.array([0.4, -0.2])
-    found = fixed_points(rnn, x, np.tanh(rng.normal(size=(256, 64))))
+    found = fixed_points(rnn, x, np.tanh(rng.normal(size=(64, 32))))
     assert len(found) > 3
     assert (
         np.abs(step(rnn, found.points, x) - found.points).max() < 2e-10
@@ -222,32 +199,3 @@ def test_visited_states_are_visited():
     assert drawn.shape == (20, 7) and len(np.unique(drawn, axis=0)) == 20
     assert all((every == state).all(axis=1).any() for state in drawn)
     assert not np.array_equal(drawn, visited_states(rnn, trials, 20, seed=4))
-    refuses(r"count must be between 1 and 48; got 49.", visited_states, rnn, trials, 49)
-    refuses("visited_states needs one network", visited_states, random_rnn(2), trials)
-
-
-def test_fixed_points_messages():
-    rnn = random_rnn(1)
-    refuses(
-        r"needs starts of shape \(starts, hidden\), e.g. visited_states\(rnn, trials\).",
-        fixed_points,
-        rnn,
-        [0.0, 0.0],
-    )
-    refuses(
-        r"needs one constant x of shape \(2,\); got \(4, 2\).",
-        fixed_points,
-        rnn,
-        np.zeros((4, 2)),
-        np.zeros((4, 7)),
-    )
-    refuses(r"needs at least one start; got none.", fixed_points, rnn, None, np.zeros((0, 7)))
-    refuses(
-        "slow_speed must be at least 1e-20; got 0",
-        fixed_points,
-        rnn,
-        None,
-        np.zeros((1, 7)),
-        slow_speed=0.0,
-    )
-    refuses("tolerance must be above 0", fixed_points, rnn, None, np.zeros((1, 7)), tolerance=0)

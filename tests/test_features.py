@@ -66,19 +66,6 @@ def test_probes_estimate_it_and_know_how_well():
     assert itself.alignment == pytest.approx(1) and itself.standard_error < 1e-6
 
 
-@pytest.mark.parametrize("engine", ["numba", "numpy"])
-def test_single_precision_is_enough(engine):
-    start, end = pair()
-    trials = random_trials(trials=6, steps=20)
-    exact = kernel_alignment(start, end, trials, probes=8)
-    found = kernel_alignment(
-        start.astype(np.float32), end.astype(np.float32), trials, probes=8, engine=engine
-    )
-    assert [row.alignment for row in found] == pytest.approx(
-        [row.alignment for row in exact], rel=1e-4
-    )
-
-
 def test_weight_change_by_hand():
     start, end = pair()
     for i, row in enumerate(weight_change(start, end, multipliers={"W_rec": 0.5})):

@@ -4,9 +4,9 @@ at the largest gap; networks of which it is known what they need.
 
 import numpy as np
 import pytest
-from helpers import network, planted, random_rnn, random_trials, refuses
+from helpers import messages, planted, random_rnn, random_trials, refuses
 
-from schurkit import ablation_profile, fvu, real_schur, rollout
+from schurkit import ablation_profile, real_schur, rollout
 from schurkit.ablation import at_amplitude, gap_forms, gauge, without_CR
 from schurkit.ablation.gauge import PARTS
 from schurkit.studies.planted import planted as by_hand
@@ -34,7 +34,6 @@ def test_all_four_parts_leave_a_linear_network_as_it_is_and_no_three_do(seed, fo
     for part in PARTS:
         fewer = tuple(other for other in PARTS if other != part)
         assert off(rnn, without_CR(rnn, schur, fewer), trials) > 1e-6, part
-    assert off(rnn, without_CR(rnn, schur, ("W_in",)), trials) > 1e-3
 
 
 def test_what_the_gauge_says_of_itself():
@@ -43,28 +42,17 @@ def test_what_the_gauge_says_of_itself():
     R, C = (np.linalg.eigvals(part) for part in (form.T[:n, :n], form.T[n:, n:]))
     assert found.gap == pytest.approx(np.abs(R[:, None] - C).min(), rel=1e-6)
     assert found.size == pytest.approx(np.linalg.svd(found.S)[1][0]) and found.residual < 1e-12
-    changed = without_CR(*linear(3, "rate", 1.0)).W_rec[0]
-    assert np.sort_complex(np.linalg.eigvals(changed)) == pytest.approx(
-        np.sort_complex(np.linalg.eigvals(form.W_rec)), abs=1e-9
-    )
 
 
-@pytest.mark.parametrize(
-    "act, message",
-    [
-        (lambda: gauge(real_schur(np.eye(3))), "units in R and in C; got 3 of 3"),
-        (lambda: without_CR(*linear(3, "rate", 1.0), change=("W_rec",)), "change must be one of"),
-        (lambda: without_CR(random_rnn(2, 4), real_schur(np.eye(4))), "one network"),
-        (lambda: at_amplitude(random_rnn(1), 0.0), "amplitude must be above 0"),
-    ],
+test_messages = messages(
+    (lambda: gauge(real_schur(np.eye(3))), "units in R and in C; got 3 of 3"),
+    (lambda: without_CR(*linear(3, "rate", 1.0), change=("W_rec",)), "change must be one of"),
+    (lambda: without_CR(random_rnn(2, 4), real_schur(np.eye(4))), "one network"),
+    (lambda: at_amplitude(random_rnn(1), 0.0), "amplitude must be above 0"),
 )
-def test_messages(act, message):
-    refuses(message, act)
 
 
 def test_a_common_eigenvalue_has_no_gauge():
-    form = real_schur(np.diag([1.0, 0.5, 0.5]), 0.5)
-    assert form.n_leading == 3
     tied = real_schur(np.diag([1.0, -0.5, 0.2]), 0.9)
     object.__setattr__(tied, "T", np.array([[0.2, 1, 0], [0, -0.5, 0], [0, 0, 0.2]]))
     refuses("without a common eigenvalue", gauge, tied)
@@ -103,24 +91,3 @@ def test_networks_by_hand_need_what_they_are_said_to_need():
     ring, beside = (cases[f"shift register, {kind}"] for kind in ("normal", "nonnormal"))
     assert np.array_equal(ring.trials.inputs, beside.trials.inputs)
     assert 0.05 * np.abs(ring.trials.targets - beside.trials.targets).max() < 2.5e-3
-    exact = [
-        rollout(
-            network(one.network.W_rec[0], W_in=one.network.W_in[0], activation="identity"),
-            ring.trials,
-            states=True,
-        ).states[0]
-        @ one.network.W_out[0].T
-        for one in (ring, beside)
-    ]
-    assert np.abs(exact[0] - exact[1]).max() < 1e-12
-
-
-def test_the_gauge_of_a_network_by_hand_is_its_twin():
-    beside = by_hand()["shift register, nonnormal"]
-    form = real_schur(beside.network.W_rec[0])
-    changed = without_CR(beside.network, form)
-    trials = beside.trials
-    cost = [
-        fvu(rollout(x, trials), trials)[0] for x in (changed, without_CR(beside.network, form, ()))
-    ]
-    assert cost[0] < 1e-2 < 0.5 < cost[1]

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from helpers import random_trials
+from helpers import random_trials, refuses
 
-from schurkit import InputError, Trials, fvu, metrics, replay_accuracy
+from schurkit import Trials, fvu, metrics, replay_accuracy
 
 
 def test_fvu_is_its_definition():
@@ -15,12 +15,6 @@ def test_fvu_is_its_definition():
     mean = y.reshape(-1, 4).mean(axis=0)
     expected = [((o[:, mask] - y) ** 2).sum() / ((y - mean) ** 2).sum() for o in outputs]
     assert fvu(outputs, trials) == pytest.approx(expected, rel=1e-12)
-
-
-def test_fvu_of_perfection_and_of_the_mean():
-    trials = random_trials()
-    mean = np.broadcast_to(trials.targets.mean(axis=(0, 1)), trials.targets.shape)
-    assert fvu(np.stack([trials.targets, mean]), trials) == pytest.approx([0, 1])
 
 
 def test_fvu_with_a_mask_for_each_trial_and_network():
@@ -57,11 +51,6 @@ def test_fvu_of_a_diverged_network_is_infinite():
     assert fvu(outputs, trials).tolist() == [0, np.inf]
 
 
-def test_fvu_is_undefined_for_constant_targets():
-    with pytest.raises(InputError, match="FVU is undefined: the unmasked targets do not vary"):
-        fvu(np.zeros((1, 5, 4, 1)), Trials(np.zeros((5, 4, 2)), np.ones((5, 4, 1))))
-
-
 def test_replay_accuracy_counts_signs():
     targets = np.array([[[1.0], [-1.0], [1.0], [-1.0]]])
     trials = Trials(np.zeros((1, 0, 2)), targets, [0, 1, 1, 1])
@@ -91,14 +80,12 @@ def test_fvu_over_time_averages_to_fvu():
 
 
 def test_measures_refuse_outputs_of_another_shape():
-    with pytest.raises(InputError, match="outputs must have axes"):
-        fvu(np.zeros((6, 8, 4)), random_trials())
+    refuses("outputs must have axes", fvu, np.zeros((6, 8, 4)), random_trials())
 
 
 def test_metrics_are_found_by_name():
     assert metrics.metric("fvu") is metrics.FVU and metrics.metric(metrics.FVU) is metrics.FVU
-    with pytest.raises(InputError, match="metric must be one of 'fvu', 'replay_accuracy'"):
-        metrics.metric("r2")
+    refuses("metric must be one of 'fvu', 'replay_accuracy'", metrics.metric, "r2")
 
 
 def test_a_target_of_zero_is_no_hit():

@@ -1,8 +1,6 @@
-"""Transient growth: direct SVDs, analytic ranges and dense searches are the oracles; scaling,
-transposition and rotation the invariants.
+"""Transient growth: direct SVDs, analytic ranges and dense searches are the oracles; scaling
+the invariant.
 """
-
-import doctest
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from hypothesis import strategies as st
 
 from schurkit import henrici, real_schur
 from schurkit.analyses.growth import growth_profile, random_couplings, random_modes, return_error
-from schurkit.schur import nonnormality
 from schurkit.schur.nonnormality import (
     kreiss_constant,
     numerical_radius,
@@ -31,14 +28,9 @@ def rotation(size, seed=0):
 
 
 def normal(size, seed=0):
-    """A normal matrix that is neither symmetric nor orthogonal: rotations of several moduli."""
-    rng = np.random.default_rng(seed)
-    D = np.diag(rng.uniform(-1, 1, size))
-    for k in range(0, size - 1, 2):
-        a, b = rng.uniform(-1, 1, 2)
-        D[k : k + 2, k : k + 2] = [[a, -b], [b, a]]
-    Q = rotation(size, seed + 1)
-    return Q @ D @ Q.T
+    """A normal matrix that is neither symmetric nor orthogonal."""
+    G = gaussian(size, seed)
+    return 0.4 * (G - G.T) + 0.3 * np.eye(size)
 
 
 def triangular(size, seed=0):
@@ -94,33 +86,20 @@ def test_powers_neither_overflow_on_the_way_nor_vanish():
 
 # ------------------------------------------------------------------------------------ pseudospectra
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("size", [1, 2, 3, 8, 13, 40])
+@pytest.mark.parametrize("size", [1, 3, 8, 30])
 def test_pseudospectrum_is_the_smallest_singular_value(kind, size):
     W = KINDS[kind](size)
-    re, im = np.linspace(-1.6, 1.5, 9), np.linspace(-1.3, 1.4, 8)
-    found, expected = pseudospectrum(W, re, im), smallest(W, re, im)
-    assert found.shape == (8, 9)
-    assert found == pytest.approx(expected, rel=2e-3, abs=1e-14)  # the tolerance of the residual
-    # and far better as a rule
-    assert np.median(np.abs(found - expected)) <= 1e-4 * np.abs(W).max() + 1e-14
-
-
-@pytest.mark.parametrize("kind", ["gaussian", "triangular", "nilpotent", "jordan"])
-def test_inside_a_nonnormal_pseudospectrum_and_on_eigenvalues(kind):
-    W = KINDS[kind](30)
-    values = np.linalg.eigvals(W)[:3]
-    for z in values:
-        assert (
-            pseudospectrum(W, [z.real], [z.imag])[0, 0]
-            <= smallest(W, [z.real], [z.imag])[0, 0] + 1e-13
-        )
-    re, im = np.linspace(-0.02, 0.92, 5), np.linspace(0, 0.03, 4)
-    assert pseudospectrum(W, re, im) == pytest.approx(smallest(W, re, im), rel=2e-3, abs=1e-13)
+    for low, high, most in ((-1.6, 1.5, 1.4), (-0.02, 0.92, 0.03)):  # the other among eigenvalues
+        re, im = np.linspace(low, high, 9), np.linspace(-most, most / 2, 6)
+        found, expected = pseudospectrum(W, re, im), smallest(W, re, im)
+        assert found == pytest.approx(expected, rel=2e-3, abs=1e-13)  # the residual's tolerance
+        # and far better as a rule
+        assert np.median(np.abs(found - expected)) <= 1e-4 * np.abs(W).max() + 1e-14
 
 
 @given(size=st.sampled_from([3, 14, 33]), exponent=st.integers(-300, 300), seed=st.integers(0, 5))
 @settings(max_examples=25)
-def test_pseudospectra_scale_and_turn_with_the_matrix(size, exponent, seed):
+def test_pseudospectra_scale_with_the_matrix(size, exponent, seed):
     W, factor = gaussian(size, seed), 2.0**exponent
     re, im = np.linspace(-1.5, 1.5, 5), np.array([0.7, -0.2, 0.2])
     base = pseudospectrum(W, re, im)
@@ -128,9 +107,6 @@ def test_pseudospectra_scale_and_turn_with_the_matrix(size, exponent, seed):
         base * factor, rel=1e-9, abs=0
     )
     assert base[1] == pytest.approx(base[2], rel=0)  # conjugate points
-    assert pseudospectrum(W.T, re, im) == pytest.approx(base, rel=2e-3)
-    Q = rotation(size, seed + 9)
-    assert pseudospectrum(Q @ W @ Q.T, re, im) == pytest.approx(base, rel=2e-3)
 
 
 # ---------------------------------------------------------------------------------- Kreiss constant
@@ -156,7 +132,7 @@ def test_kreiss_constant_of_a_jordan_block_in_closed_form():
 
 
 @pytest.mark.parametrize("size", [3, 6, 10])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("build", [gaussian, triangular])
 def test_kreiss_constant_against_a_dense_search(build, size, seed):
     W = build(size, seed)
@@ -178,23 +154,10 @@ def test_normal_matrices_do_not_grow(build, size):
 
 @given(size=st.sampled_from([2, 5, 14]), exponent=st.integers(-200, 200), seed=st.integers(0, 20))
 @settings(max_examples=20)
-def test_the_kreiss_constant_does_not_see_scale_transposition_or_rotation(size, exponent, seed):
+def test_the_kreiss_constant_does_not_see_scale(size, exponent, seed):
     W = triangular(size, seed)
     base = kreiss_constant(W)
     assert kreiss_constant(W * 2.0**exponent) == pytest.approx(base, rel=1e-9)
-    Q = rotation(size, seed + 3)
-    assert kreiss_constant(W.T) == pytest.approx(base, rel=1e-2)
-    assert kreiss_constant(Q @ W @ Q.T) == pytest.approx(base, rel=1e-2)
-
-
-@given(size=st.integers(2, 9), seed=st.integers(0, 100))
-@settings(max_examples=30)
-def test_the_kreiss_matrix_theorem(size, seed):
-    W = triangular(size, seed)
-    growth = powers(W, 400).max()  # the radius is 0.95, so nothing grows later
-    found = kreiss_constant(W, radius=1.0)
-    assert 1 <= found <= growth * (1 + 1e-9)
-    assert growth <= np.e * size * found * (1 + 1e-2)
 
 
 def test_outside_the_circle_and_defective_on_it():
@@ -217,57 +180,18 @@ def test_a_needle_beside_a_hill_is_found():
     assert kreiss_constant(W) == pytest.approx(np.sqrt(101), rel=0.05)
 
 
-def test_more_units_than_a_dense_search_would_take():
-    W = triangular(24, 1)
-    least = nonnormality._by_svd(
-        W.astype(complex),
-        (
-            points := 0.95
-            * (1 + np.logspace(-4, 1, 40)[:, None])
-            * np.exp(1j * np.linspace(0, 1, 30))
-        ).ravel(),
-    )
-    assert kreiss_constant(W) >= ((np.abs(points) - 0.95).ravel() / least).max() * (1 - 1e-3)
-
-
 # ---------------------------------------------------------------------------------- numerical range
-@pytest.mark.parametrize(
-    "W",
-    [
-        [[0.3, 2.0], [0.0, -0.5]],
-        [[0.1, 1.5], [-0.4, 0.1]],
-        [[0.0, 1.0], [0.0, 0.0]],
-        [[2.0, 0.3], [0.3, 1.0]],
-    ],
-)
-def test_two_units_make_an_ellipse(W):
-    """Elliptical range theorem: the foci are the eigenvalues, the minor axis is sqrt(tr WᵀW −
-    Σ|λ|²).
-    """
-    W = np.array(W)
-    values = np.linalg.eigvals(W)
-    minor = np.sqrt(max((W**2).sum() - (np.abs(values) ** 2).sum(), 0.0))
-    major = np.hypot(minor, np.abs(values[0] - values[1]))
-    points = numerical_range(W, 90)
-    # the sum of distances to the foci
-    assert np.abs(points[:, None] - values).sum(axis=1) == pytest.approx(major, rel=1e-7)
-    far = np.abs(points - values.mean())
-    if minor > 1e-9:  # else the ellipse is a line, and the support points are its ends
-        assert (far.min(), far.max()) == pytest.approx((minor / 2, major / 2), rel=1e-2)
 
 
 @pytest.mark.parametrize("angles", [3, 4, 7, 8, 31])
-def test_points_lie_farthest_out_in_their_direction_and_hold_every_quotient(angles):
-    W, rng = gaussian(5, 2), np.random.default_rng(0)
-    points = numerical_range(W, angles)
-    assert points.shape == (angles,)
-    directions = np.exp(-2j * np.pi * np.arange(angles) / angles)
-    reach = (directions * points).real
+def test_points_lie_farthest_out_in_their_direction(angles):
+    W = gaussian(5, 2)
+    points, directions = (
+        numerical_range(W, angles),
+        np.exp(-2j * np.pi * np.arange(angles) / angles),
+    )
     top = [np.linalg.eigvalsh((d * W + np.conj(d) * W.T) / 2)[-1] for d in directions]
-    assert reach == pytest.approx(top, abs=1e-12)
-    x = rng.normal(size=(500, 5)) + 1j * rng.normal(size=(500, 5))
-    quotients = np.einsum("ai,ij,aj->a", x.conj(), W, x) / (np.abs(x) ** 2).sum(axis=1)
-    assert ((directions[:, None] * quotients).real <= reach[:, None] + 1e-12).all()
+    assert (directions * points).real == pytest.approx(top, abs=1e-12)
 
 
 @given(size=st.integers(1, 9), seed=st.integers(0, 50), exponent=st.integers(-300, 300))
@@ -276,11 +200,7 @@ def test_the_numerical_radius_lies_where_it_must(size, seed, exponent):
     W = gaussian(size, seed)
     found = numerical_radius(W)
     assert np.abs(np.linalg.eigvals(W)).max() <= found * (1 + 1e-9)
-    assert np.linalg.norm(W, 2) / 2 <= found * (1 + 1e-9) and found <= np.linalg.norm(W, 2) * (
-        1 + 1e-9
-    )
     assert np.abs(numerical_range(W, 720)).max() == pytest.approx(found, rel=2e-4)
-    assert numerical_radius(W.T) == pytest.approx(found, rel=1e-8)
     assert numerical_radius(W * 2.0**exponent) == pytest.approx(
         found * 2.0**exponent, rel=1e-12, abs=0
     )
@@ -327,10 +247,6 @@ def test_messages_about_the_rest():
         [[0.0, 1.0], [0.0, 0.0]],
     )
     refuses("angles must be at least 3; got 2", numerical_range, np.eye(2), 2)
-
-
-def test_examples():
-    assert doctest.testmod(nonnormality).failed == 0
 
 
 # ------------------------------------------------------------------------- the same blocks and norm

@@ -5,7 +5,7 @@ laws.
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import orthogonal, random_rnn, random_trials, refuses, self_trials
+from helpers import messages, random_rnn, random_trials, self_trials
 
 from schurkit import RNN, real_schur
 from schurkit.ablation import removal
@@ -33,40 +33,6 @@ def test_predictors_follow_their_equations():
         assert row.activity_mass == pytest.approx(float(activity_weighted_mass(form, delta, r)))
         squared = np.trace(adjoint @ change @ moment @ change.T)
         assert row.adjoint_mass == pytest.approx(np.sqrt(squared))
-
-
-def test_predictors_do_not_depend_on_the_units_basis():
-    """Without an activation that knows the units (relu kept positive), turning all weights turns
-    nothing that is measured.
-    """
-    rng, turn = np.random.default_rng(0), orthogonal(5, 3)
-    W_rec, W_in, W_out = (
-        k * rng.normal(size=s) for k, s in ((0.3, (5, 5)), (0.05, (5, 2)), (1, (3, 5)))
-    )
-    trials, far = random_trials(outputs=3), np.full(5, 50.0)
-
-    def measured(Q):
-        W = Q @ W_rec @ Q.T
-        rnn = RNN(Q @ W_in, W, W_out @ Q.T, b_rec=far - W @ far, h0=far, activation="relu")
-        rows = predictors(real_schur(W), rnn, trials, [("RR",), ("CR",), ("CC",)])
-        masses = [row.removed_mass for row in rows]
-        return readout_adjoint(rnn, trials), masses, [row.adjoint_mass > 0 for row in rows]
-
-    plain, turned = measured(np.eye(5)), measured(turn)
-    assert np.allclose(turned[0], turn @ plain[0] @ turn.T, rtol=1e-8)
-    assert turned[1] == pytest.approx(plain[1], rel=1e-8) and turned[2] == plain[2]
-
-
-def test_the_adjoint_mass_is_of_the_size_of_the_effect():
-    """A network that solves its own targets: the mean over random couplings of adjoint_mass² and of
-    ΔFVU agree within a factor of three.
-    """
-    rnn = random_rnn(1, hidden=12, outputs=3, biases=False, scale=0.25, seed=3)
-    trials, form = self_trials(rnn, 60, 10), real_schur(rnn.W_rec[0])
-    deltas = list(0.02 * np.random.default_rng(1).normal(size=(40, 12, 12)))
-    effects = exact_effects(rnn, form, trials, deltas)
-    found = np.array([row.adjoint_mass for row in predictors(form, rnn, trials, deltas)]) ** 2
-    assert 1 / 3 < np.median(effects / found) < 3
 
 
 # ----------------------------------------------------------------------------------------- controls
@@ -154,16 +120,6 @@ def test_noise_scores_nothing_and_the_score_is_that_of_a_plain_loop():
     assert r2.low < r2.mean < r2.high < r2.low + 0.5
 
 
-def test_the_interval_follows_the_number_of_networks():
-    ends = {}
-    for networks in (9, 10, 19, 20):
-        rows, effects = planted(networks, noise=0.7, seed=2)
-        ends[networks] = score_of(rows, ["mass"], effects).r2
-    assert [r2.how for r2 in ends.values()] == ["none", "t", "t", "percentile bootstrap"]
-    widths = [ends[n].high - ends[n].low for n in (19, 20)]
-    assert ends[9].low is None and 0.5 < widths[0] / widths[1] < 2
-
-
 def test_undefined_values_are_counted_with_their_reasons():
     rows, effects = planted(4)
     rows += [{**rows[0], "network": "lost", "mass": m} for m in (0.0, 0.1, 0.1, 0.1, None)]
@@ -212,15 +168,11 @@ def test_a_law_fitted_to_some_rows_is_scored_on_the_others():
         return score_of(*law, fit_on=fit_on)
 
     same, broken = score(2**1.7 * effects), score(effects[::-1])
+    assert broken.r2.mean < 0 and broken.coefficients == same.coefficients
     assert same.r2.mean == pytest.approx(1) and same.rows == len(rows)
     assert same.coefficients["mass"] == pytest.approx(1.7)
     assert np.isnan(same.predicted[fit_on]).all()
     assert np.allclose(same.predicted[~fit_on], np.log10(2**1.7 * effects))
-    groups = np.array([row["network"] for row in rows])
-    y, predicted = np.log10(effects[::-1]), broken.predicted[~fit_on]
-    mean = {held: np.log10(effects[groups != held]).mean() for held in range(5)}
-    spread = np.square(y - [mean[network] for network in groups]).sum()
-    assert broken.r2.mean == pytest.approx(1 - np.square(y - predicted).sum() / spread)
 
 
 def test_the_difference_of_two_models_has_an_interval_of_its_own():
@@ -248,47 +200,41 @@ def few(*, mass=("mass",), rows=LAW[0], effects=LAW[1], **options):
     return lambda: score_of(rows, mass, effects, **options)
 
 
-@pytest.mark.parametrize(
-    "call, message",
-    [
-        (
-            lambda: predictors(FORM, RNN_OF, TRIALS, []),
-            r"at least one removal, ΔT or a tuple of sector names; got none\.",
-        ),
-        (
-            lambda: predictors(FORM, random_rnn(1, seed=8), TRIALS, [("CC",)]),
-            "the Schur form is of another matrix",
-        ),
-        (
-            lambda: predictors(DIAGONAL, SILENT, TRIALS, [("CC",)]),
-            "T Qᵀ r is zero on this activity",
-        ),
-        (lambda: control_deltas(DIAGONAL, [("CC",)], "shuffled"), "kind must be"),
-        (
-            lambda: control_deltas(DIAGONAL, [np.eye(3)], "permuted"),
-            "delta_T must have the shape of T",
-        ),
-        (few(mass=["size"]), r"the rows have no column 'size'\."),
-        (few(mass=["size"], rows=pd.DataFrame(LAW[0])), r"the rows have no column 'size'\."),
-        (few(effects=LAW[1][1:]), r"one value for each of the 60 rows; got 59\."),
-        (
-            few(rows=LAW[0][:12], effects=LAW[1][:12]),
-            r"needs defined rows of at least two networks; got 1 \(of 12 rows\)\.",
-        ),
-        (few(effects=np.ones(60)), r"R² is undefined: the effects do not vary\."),
-        (few(mass="mass"), r"predictors must be a sequence of column names, .*; got 'mass'\."),
-        (few(effects="sector"), r"the effect must hold numbers\."),
-        (
-            few(mass=["sector"], rows=[{**LAW[0][0], "sector": None}, *LAW[0][1:]]),
-            r"sector must hold numbers, or text only\.",
-        ),
-        (few(fit_on=[True] * 3), r"one boolean for each of the 60 rows; got shape \(3,\), bool\."),
-        (few(fit_on=np.arange(60) < 12), r"at least two networks; got 1 \(of 60 rows\)\."),
-        (
-            lambda: few()().ahead_of(few(rows=LAW[0][1:], effects=LAW[1][1:])()),
-            "ahead_of compares models on the same rows",
-        ),
-    ],
+test_messages = messages(
+    (
+        lambda: predictors(FORM, RNN_OF, TRIALS, []),
+        r"at least one removal, ΔT or a tuple of sector names; got none\.",
+    ),
+    (
+        lambda: predictors(FORM, random_rnn(1, seed=8), TRIALS, [("CC",)]),
+        "the Schur form is of another matrix",
+    ),
+    (
+        lambda: predictors(DIAGONAL, SILENT, TRIALS, [("CC",)]),
+        "T Qᵀ r is zero on this activity",
+    ),
+    (lambda: control_deltas(DIAGONAL, [("CC",)], "shuffled"), "kind must be"),
+    (
+        lambda: control_deltas(DIAGONAL, [np.eye(3)], "permuted"),
+        "delta_T must have the shape of T",
+    ),
+    (few(mass=["size"]), r"the rows have no column 'size'\."),
+    (few(effects=LAW[1][1:]), r"one value for each of the 60 rows; got 59\."),
+    (
+        few(rows=LAW[0][:12], effects=LAW[1][:12]),
+        r"needs defined rows of at least two networks; got 1 \(of 12 rows\)\.",
+    ),
+    (few(effects=np.ones(60)), r"R² is undefined: the effects do not vary\."),
+    (few(mass="mass"), r"predictors must be a sequence of column names, .*; got 'mass'\."),
+    (few(effects="sector"), r"the effect must hold numbers\."),
+    (
+        few(mass=["sector"], rows=[{**LAW[0][0], "sector": None}, *LAW[0][1:]]),
+        r"sector must hold numbers, or text only\.",
+    ),
+    (few(fit_on=[True] * 3), r"one boolean for each of the 60 rows; got shape \(3,\), bool\."),
+    (few(fit_on=np.arange(60) < 12), r"at least two networks; got 1 \(of 60 rows\)\."),
+    (
+        lambda: few()().ahead_of(few(rows=LAW[0][1:], effects=LAW[1][1:])()),
+        "ahead_of compares models on the same rows",
+    ),
 )
-def test_messages(call, message):
-    refuses(message, call)

@@ -127,8 +127,7 @@ def test_balanced_truncation_is_that_of_the_gramians():
             masses.append(mass)
             assert np.abs(balanced_change(rnn, trials, mass * (1 - 1e-9)) - expected).max() < 1e-5
     assert len(masses) >= 3
-    kinds = {"rate": 0.5, "voltage": 0.5}
-    for form, leak in kinds.items():
-        other = random_rnn(1, 6, 2, 1, form=form, leak=leak)
+    for form in ("rate", "voltage"):
+        other = random_rnn(1, 6, 2, 1, form=form, leak=0.5)
         change = balanced_change(other, trials, 0.3)
         assert np.linalg.norm(change) == pytest.approx(0.3 * np.linalg.norm(other.W_rec[0]))

@@ -2,20 +2,16 @@
 over hard matrices, every message.
 """
 
-import doctest
-import warnings
 from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
-import scipy.linalg
-from helpers import refuses
+from helpers import messages, refuses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import schurkit.schur.blocks
 import schurkit.schur.real
-from schurkit.checks import InputError
 from schurkit.schur import SchurForm, henrici, real_schur
 from schurkit.schur.form import Block, SchurOrderWarning
 
@@ -43,70 +39,52 @@ def assemble(blocks, couplings=0.0):
     return T
 
 
-def _jordan(size, generator):
-    return 0.7 * np.eye(size) + np.eye(size, k=1)
+def _gaussian(n, rng):
+    return rng.standard_normal((n, n)) / np.sqrt(n)
 
 
-def _nilpotent(size, generator):
-    return np.eye(size, k=1)
+def _trained_like(n, rng):
+    outer = np.outer(rng.standard_normal(n), rng.standard_normal(n))
+    return rotation(n, rng) + 0.1 * _gaussian(n, rng) + outer / n
 
 
-def _jordan_pairs(size, generator):
-    W = np.zeros((size, size))
-    count = size // 2
-    W[: 2 * count, : 2 * count] = np.kron(np.eye(count), pair(0.8, 0.7)) + np.kron(
-        np.eye(count, k=1), np.eye(2)
-    )
-    return W
+def _jordan(n, rng):
+    return 0.7 * np.eye(n) + np.eye(n, k=1)
 
 
-def _similar(kind, mix):
-    def build(size, generator):
-        S = mix(size, generator)
-        return S @ kind(size, generator) @ np.linalg.inv(S)
+def _jordan_pairs(n, rng):
+    pairs = np.kron(np.eye(n // 2), pair(0.8, 0.7)) + np.eye(n // 2 * 2, k=2)
+    return np.pad(pairs, (0, n % 2))
+
+
+def _similar(kind, mix=_gaussian):
+    def build(n, rng):
+        S = mix(n, rng)
+        return S @ kind(n, rng) @ np.linalg.inv(S)
 
     return build
-
-
-def _gaussian(size, generator):
-    return generator.standard_normal((size, size)) / np.sqrt(size)
-
-
-def _trained_like(size, generator):
-    outer = np.outer(generator.standard_normal(size), generator.standard_normal(size))
-    return rotation(size, generator) + 0.1 * _gaussian(size, generator) + outer / size
-
-
-def _repeated(size, generator):
-    return np.diag(generator.choice([1.0, -1.0, 0.5], size))
 
 
 KINDS = {
     "gaussian": _gaussian,
     "trained-like": _trained_like,
     "orthogonal": rotation,
-    "symmetric": lambda size, generator: (lambda G: G + G.T)(_gaussian(size, generator)),
-    "skew": lambda size, generator: (lambda G: G - G.T)(_gaussian(size, generator)),
-    "zero": lambda size, generator: np.zeros((size, size)),
-    "identity": lambda size, generator: np.eye(size),
-    "rank one": lambda size, generator: np.outer(
-        generator.standard_normal(size), generator.standard_normal(size)
+    "symmetric": lambda n, rng: (lambda G: G + G.T)(_gaussian(n, rng)),
+    "skew": lambda n, rng: (lambda G: G - G.T)(_gaussian(n, rng)),
+    "zero": lambda n, rng: np.zeros((n, n)),
+    "identity": lambda n, rng: np.eye(n),
+    "rank one": lambda n, rng: np.outer(*rng.standard_normal((2, n))),
+    "jordan, similar": _similar(_jordan),
+    "jordan of pairs, similar": _similar(_jordan_pairs),
+    "nilpotent": lambda n, rng: np.eye(n, k=1),
+    "nilpotent, rotated": _similar(lambda n, rng: np.eye(n, k=1), rotation),
+    "repeated, similar": _similar(lambda n, rng: np.diag(rng.choice([1.0, -1.0, 0.5], n))),
+    "equal pairs": lambda n, rng: np.kron(np.eye(n), pair(0.9, 0.3, 5.0))[:n, :n],
+    "far from normal": lambda n, rng: (
+        np.triu(_gaussian(n, rng), 1) + np.diag(1e-9 * rng.standard_normal(n))
     ),
-    "jordan": _jordan,
-    "jordan, rotated": _similar(_jordan, rotation),
-    "jordan, similar": _similar(_jordan, _gaussian),
-    "jordan of pairs, similar": _similar(_jordan_pairs, _gaussian),
-    "nilpotent": _nilpotent,
-    "nilpotent, rotated": _similar(_nilpotent, rotation),
-    "nilpotent, similar": _similar(_nilpotent, _gaussian),
-    "repeated, rotated": _similar(_repeated, rotation),
-    "repeated, similar": _similar(_repeated, _gaussian),
-    "equal pairs": lambda size, generator: np.kron(np.eye(size), pair(0.9, 0.3, 5.0))[:size, :size],
-    "far from normal": lambda size, generator: (
-        np.triu(_gaussian(size, generator), 1) + np.diag(1e-9 * generator.standard_normal(size))
-    ),
-    "graded": lambda size, generator: _gaussian(size, generator) * np.logspace(0, -12, size),
-    "small integers": lambda size, generator: generator.integers(-1, 2, (size, size)).astype(float),
+    "graded": lambda n, rng: _gaussian(n, rng) * np.logspace(0, -12, n),
+    "small integers": lambda n, rng: rng.integers(-1, 2, (n, n)).astype(float),
 }
 
 
@@ -195,20 +173,11 @@ def test_recovers_chosen_blocks_couplings_and_sectors():
         "CR": ((0, 5), (5, 9)),
         "CC": ((5, 9), (5, 9)),
     }.items():
-        part = np.where(
-            assemble([np.ones_like(block) for block in blocks], 0.0) == 0, np.triu(T, 1), 0.0
-        )[slice(*rows), slice(*columns)]
+        part = (T - assemble(blocks))[slice(*rows), slice(*columns)]
         assert form.norms()[name] == pytest.approx(np.linalg.norm(part), rel=1e-12)
     # The form is unique up to signs here, since |upper| > |lower| in every pair: single entries
     # come back too.
     assert np.abs(form.T) == pytest.approx(np.abs(T), abs=1e-12)
-    for i, j in form.couplings():
-        rows, columns = (
-            slice(form.blocks[k].start, form.blocks[k].start + form.blocks[k].size) for k in (i, j)
-        )
-        assert np.linalg.norm(form.coupling(i, j)) == pytest.approx(
-            np.linalg.norm(T[rows, columns]), rel=1e-12
-        )
     assert sum(form.coupling(i, j) for i, j in form.couplings()) == pytest.approx(form.N)
     assert len(form.couplings()) == 15
 
@@ -223,12 +192,6 @@ def test_CR_is_the_upper_right_block_where_C_drives_R():
     assert np.array_equal(
         np.array([[2.0, 3.0], [0.0, 0.5]]) - form.weights(form.sector("CR")), np.diag([2.0, 0.5])
     )
-
-
-def test_pairs_are_turned_by_ninety_degrees_exactly():
-    form = real_schur([[0.5, 0.25], [-4.0, 0.5]])
-    assert form.T.tolist() == [[0.5, 4.0], [-0.25, 0.5]]
-    assert np.array_equal(np.abs(form.Q), [[0, 1], [1, 0]])
 
 
 def test_ties_keep_the_order_of_lapack():
@@ -257,11 +220,6 @@ def test_every_network_has_the_form_of_its_own_step_matrix(own_D, one_leak):
     for delta_T in (np.zeros((6, 6)), form.sector("CC")):
         step = np.diag(D) + leak[:, None] * (W - form.weights(delta_T))
         assert form.Q.T @ step @ form.Q == pytest.approx(form.T - delta_T, abs=1e-12)
-    same = real_schur(W, leak=np.full(6, 0.3))
-    assert (
-        same.n_leading == real_schur(W, leak=0.3).n_leading
-        and pytest.approx(real_schur(W, leak=0.3).T, abs=1e-12) == same.T
-    )
 
 
 def test_the_cut_is_a_ratio_per_time_constant():
@@ -285,22 +243,13 @@ def test_blocks_near_the_cut_are_named():
     assert real_schur(np.zeros((3, 3)), leak=1.0).n_leading == 3
 
 
-def test_the_sector_of_a_pair_of_blocks_is_that_of_its_entries():
-    form = real_schur(np.random.default_rng(3).normal(size=(9, 9)), 0.7)
-    for i, j in form.couplings():
-        assert (np.where(form.sector_mask(form.sector_of(i, j)), form.T, 0) != 0)[
-            form.coupling(i, j) != 0
-        ].all()
-    refuses("needs i < j", form.sector_of, 1, 1)
-
-
 # ------------------------------------------------------------------- invariants over hard matrices
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=250, deadline=None, derandomize=True)
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     size=st.sampled_from([1, 2, 3, 8, 65]),
     seed=st.integers(0, 2**32 - 1),
-    scale=st.sampled_from([1.0, 1e-150, 1e150]),
+    scale=st.sampled_from([1.0, 1e-200, 1e200]),
     leak=st.sampled_from([1.0, 0.3]),
     threshold=st.sampled_from([0.9, 0.0, 0.5, 1.0]),
 )
@@ -318,9 +267,8 @@ def test_every_matrix_has_a_sorted_form(kind, size, seed, scale, leak, threshold
 LARGE = [
     ("trained-like", 257),
     ("jordan of pairs, similar", 260),
-    ("nilpotent, rotated", 300),
     ("far from normal", 300),
-    ("trained-like", 1024),
+    ("trained-like", 520),
 ]
 
 
@@ -347,26 +295,10 @@ def test_windows_change_nothing_but_rounding(monkeypatch):
     assert windowed.norms() == pytest.approx(plain.norms(), rel=1e-9)
 
 
-def test_a_power_of_two_changes_no_bit_of_the_form():
-    W = _gaussian(12, np.random.default_rng(0))
-    form, scaled = real_schur(W), real_schur(np.ldexp(W, 500))
-    assert np.array_equal(form.Q, scaled.Q) and np.array_equal(np.ldexp(form.T, 500), scaled.T)
-
-
 def test_a_matrix_of_subnormal_numbers():
     W = np.ldexp(_gaussian(6, np.random.default_rng(0)), -1040)
     form = real_schur(W)
     assert np.abs(form.W_rec - W).max() <= 1e4 * np.nextafter(0, 1) and form.moduli[0] > 0
-
-
-def test_lapack_is_asked_as_scipy_asks_it():
-    for size in (1, 2, 30, 90):
-        W = _gaussian(size, np.random.default_rng(size))
-        T, Q = schurkit.schur.blocks.lapack_schur(np.array(W, order="F"))
-        assert all(
-            np.array_equal(a, b) and a.flags.f_contiguous
-            for a, b in zip((T, Q), scipy.linalg.schur(W, output="real"))
-        )
 
 
 def test_a_form_that_lapack_does_not_find_is_an_error(monkeypatch):
@@ -376,20 +308,6 @@ def test_a_form_that_lapack_does_not_find_is_an_error(monkeypatch):
     )
     with pytest.raises(np.linalg.LinAlgError, match=r"LAPACK dgees did not converge \(info 3\)"):
         real_schur(np.eye(3))
-
-
-@pytest.mark.parametrize("scale", [1e-200, 1e200])
-def test_a_pair_whose_squares_leave_the_float_range(scale):
-    form = real_schur(scale * pair(1.0, 1.0, 2.0))
-    assert form.eigenvalues / scale == pytest.approx(
-        [np.exp(1j), np.exp(-1j)], rel=1e-13
-    ) and form.moduli / scale == pytest.approx([1.0])
-
-
-def test_float32_and_lists_are_taken_in_float64():
-    form = real_schur(np.array([[1, 2], [3, 4]], dtype=np.float32))
-    assert form.T.dtype == form.Q.dtype == np.float64
-    assert np.array_equal(form.T, real_schur([[1, 2], [3, 4]]).T)
 
 
 @pytest.mark.parametrize("W", [np.zeros((3, 3)), [[0.0]], [[-2.0]], np.triu(np.ones((4, 4)), 1)])
@@ -486,37 +404,10 @@ def test_random_order_stays_within_chained_near_ties():
     ) and len(np.unique(seen[:, 0].round(6))) == 4
     assert seen[:, 4] == pytest.approx([0.93] * 30)
     assert len(np.unique(seen[:, 5].round(6))) == 2
-    wide = [np.diag(form.random_order(seed, tie=0.1).T) for seed in range(30)]
-    # no block crosses from C to R
-    assert np.min([diagonal[:5].min() for diagonal in wide]) == pytest.approx(0.93)
     assert form.random_order(0, tie=0).moduli == pytest.approx(form.moduli)
-    # A shuffled form is shuffled within the same groups.
-    assert np.sort(form.random_order(1).random_order(2).moduli[:4]) == pytest.approx(
-        [0.985, 0.99, 0.995, 1.0]
-    )
 
 
 # ---------------------------------------------------------------------------------------- refusals
-# Two nearly equal pairs, both far from normal: LAPACK's dtrexc finds the swap too inaccurate to
-# make.
-REFUSED = np.array(
-    [
-        [-4.63324140e-01, 3.27568830e04, -1.83123100e01, 1.34370399e01],
-        [-7.51608251e-05, -4.63324140e-01, 6.92492307e00, -1.10829294e01],
-        [0.0, 0.0, -4.62324140e-01, 1.55092259e07],
-        [0.0, 0.0, -4.87640186e-08, -4.62324140e-01],
-    ]
-)
-
-
-def test_a_swap_that_lapack_refuses_leaves_a_valid_form():
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        form = real_schur(REFUSED, 0)
-        other = form.reordered([1, 0]) if len(form.blocks) == 2 else form
-    check_form(form, REFUSED)
-    check_form(other, REFUSED)
-    assert [warning.category for warning in caught] == [SchurOrderWarning] * len(other.refused)
 
 
 @pytest.fixture
@@ -579,11 +470,6 @@ def test_a_pair_that_splits_on_a_move_is_read_afresh(monkeypatch):
     assert split and [block.size for block in form.blocks] == [2, 1, 1, 1, 1, 1, 1]
     check_form(form, W)
     check_order(form)
-    split.clear()
-    reordered = unsplit.reordered([1, 0, 3, 5, 4, 2])
-    # Split on the first move, the pair comes to its place by two moves.
-    assert split and reordered.moduli == pytest.approx([0.8, 0.9, 0.5, 0.5, 0.2, 0.3, 0.7])
-    check_form(reordered, W)
 
 
 def test_moduli_that_do_not_settle_are_reported(monkeypatch):
@@ -655,64 +541,54 @@ W2 = [[1.0, 2.0], [0.0, 0.5]]
     ],
 )
 def test_wrong_matrices(function, W, message):
-    with pytest.raises(InputError, match=message.format(function.__name__)) as error:
-        function(W)
-    assert "\n" not in str(error.value)
+    refuses(message.format(function.__name__), function, W)
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda form: real_schur(W2, 1.5), "threshold must be between 0 and 1; got 1.5"),
-        (lambda form: real_schur(W2, np.nan), "threshold must be a finite number; got nan"),
-        (lambda form: real_schur(W2, D=[0.1]), r"D must hold one number a unit, \(2,\); got"),
-        (lambda form: real_schur(W2, D=[np.nan, 0]), "D must be finite"),
-        (lambda form: real_schur(W2, D=[1.5, 0.5]), "D must have a mean below 1.*a mean of 1"),
-        (lambda form: real_schur(W2, leak=0), "leak must be above 0"),
-        (lambda form: real_schur(W2, leak=2.0), "leak must be at most 1; got 2.0"),
-        (
-            lambda form: real_schur(W2, leak=[0.1, 0.2, 0.3]),
-            r"leak must be one number, or 2 \(one a unit\)",
-        ),
-        (lambda form: form.with_threshold(-1), "threshold must be between 0 and 1"),
-        (lambda form: form.sector("RC"), "sector must be one of 'RR', 'CR', 'CC'; got 'RC'"),
-        (lambda form: form.sector_mask("N"), "sector must be one of"),
-        (
-            lambda form: form.coupling(1, 0),
-            r"coupling \(i, j\) needs i < j, block i driven from block j; got \(1, 0\)",
-        ),
-        (lambda form: form.coupling(0, 2), "block j must be between 0 and 1; got 2"),
-        (lambda form: form.coupling(0.5, 1), "block i must be a whole number"),
-        (
-            lambda form: form.removed_mass(np.zeros((3, 3))),
-            r"delta_T must have the shape of T, \(2, 2\); got \(3, 3\)",
-        ),
-        (lambda form: form.weights(np.zeros((2, 3))), r"delta_T must have axes \(hidden, hidden\)"),
-        (
-            lambda form: form.reordered([0, 0]),
-            "order must name each of the 2 blocks once; got 2 entries, 1 distinct",
-        ),
-        (lambda form: form.reordered([0, 2]), "each entry of order must be between 0 and 1; got 2"),
-        (
-            lambda form: form.reordered([1, 0]),
-            r"order must keep the 1 blocks of R "
-            r"first.*form\.with_threshold\(0\)\.reordered\(order\)",
-        ),
-        (
-            lambda form: form.with_threshold(0).reordered([1, 0]).with_threshold(0.9),
-            r"with_threshold\(0\.9\) cannot cut this order: the block at row 1 belongs to R but "
-            r"stands behind blocks of C\..*real_schur returned",
-        ),
-        (lambda form: form.random_order(-1), "seed must be at least 0; got -1"),
-        (lambda form: form.random_order(0, tie=-1), "tie must be at least 0"),
-    ],
+FORM = real_schur(W2)
+
+
+test_wrong_arguments = messages(
+    (lambda: real_schur(W2, 1.5), "threshold must be between 0 and 1; got 1.5"),
+    (lambda: real_schur(W2, np.nan), "threshold must be a finite number; got nan"),
+    (lambda: real_schur(W2, D=[0.1]), r"D must hold one number a unit, \(2,\); got"),
+    (lambda: real_schur(W2, D=[1.5, 0.5]), "D must have a mean below 1.*a mean of 1"),
+    (lambda: real_schur(W2, D=[np.nan, 0]), "D must be finite"),
+    (lambda: real_schur(W2, leak=0), "leak must be above 0"),
+    (lambda: FORM.with_threshold(-1), "threshold must be between 0 and 1"),
+    (lambda: FORM.coupling(0.5, 1), "block i must be a whole number"),
+    (lambda: FORM.reordered([0, 2]), "each entry of order must be between 0 and 1; got 2"),
+    (
+        lambda: real_schur(W2, leak=[0.1, 0.2, 0.3]),
+        r"leak must be one number, or 2 \(one a unit\)",
+    ),
+    (lambda: FORM.sector("RC"), "sector must be one of 'RR', 'CR', 'CC'; got 'RC'"),
+    (
+        lambda: FORM.coupling(1, 0),
+        r"coupling \(i, j\) needs i < j, block i driven from block j; got \(1, 0\)",
+    ),
+    (lambda: FORM.coupling(0, 2), "block j must be between 0 and 1; got 2"),
+    (
+        lambda: FORM.removed_mass(np.zeros((3, 3))),
+        r"delta_T must have the shape of T, \(2, 2\); got \(3, 3\)",
+    ),
+    (lambda: FORM.weights(np.zeros((2, 3))), r"delta_T must have axes \(hidden, hidden\)"),
+    (
+        lambda: FORM.reordered([0, 0]),
+        "order must name each of the 2 blocks once; got 2 entries, 1 distinct",
+    ),
+    (
+        lambda: FORM.reordered([1, 0]),
+        r"order must keep the 1 blocks of R "
+        r"first.*form\.with_threshold\(0\)\.reordered\(order\)",
+    ),
+    (
+        lambda: FORM.with_threshold(0).reordered([1, 0]).with_threshold(0.9),
+        r"with_threshold\(0\.9\) cannot cut this order: the block at row 1 belongs to R but "
+        r"stands behind blocks of C\..*real_schur returned",
+    ),
+    (lambda: FORM.random_order(-1), "seed must be at least 0; got -1"),
+    (lambda: FORM.random_order(0, tie=-1), "tie must be at least 0"),
 )
-def test_wrong_arguments(call, message):
-    refuses(message, call, real_schur(W2))
-
-
-def test_the_examples_run():
-    assert doctest.testmod(schurkit.schur.real).failed == 0
 
 
 def test_the_share_of_vectors_in_R_is_that_of_their_leading_coordinates():

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import random_rnn
+from helpers import random_rnn, refuses
 
 import schurkit as sk
-from schurkit import InputError, Trials, fourier
+from schurkit import Trials, fourier
 from schurkit.analyses import subspace
 from schurkit.fourier import schur as sf
 from schurkit.tasks import ModularAddition
@@ -65,13 +65,12 @@ def test_overlaps_are_mean_squared_cosines_of_principal_angles():
     planes, Q = np.stack([sf.haar(N, 5, draw)[:, :2] for draw in range(3)]), sf.haar(N, 6)
     candidates = sf.column_planes(Q)
 
-    def cosines(one, other):
-        return (np.cos(subspace.principal_angles(one, other)) ** 2).mean()
+    def cosines(*others):
+        angles = [[subspace.principal_angles(one, other) for other in others] for one in planes]
+        return (np.cos(angles) ** 2).mean(axis=2).max(axis=1)
 
-    shares = sf.leading_share(planes, Q)[:, 6]
-    assert shares == pytest.approx([cosines(plane, Q[:, :7]) for plane in planes])
-    best = [max(cosines(plane, c) for c in candidates) for plane in planes]
-    assert sf.best_overlap(planes, candidates) == pytest.approx(best)
+    assert sf.leading_share(planes, Q)[:, 6] == pytest.approx(cosines(Q[:, :7]))
+    assert sf.best_overlap(planes, candidates) == pytest.approx(cosines(*candidates))
 
 
 def test_blocks_of_two_are_whole_and_single_ones_pair_with_neighbours():
@@ -127,8 +126,7 @@ ONE_DIRECTION = np.outer(fourier.fourier_basis(P)[3], np.ones(N))
     ],
 )
 def test_messages(network, call, message):
-    with pytest.raises(InputError, match=message):
-        call(network)
+    refuses(message, call, network)
 
 
 # -------------------------------------------------------------------------------------- coordinates
@@ -145,18 +143,6 @@ def test_controls_keep_what_they_say():
     )
     # the leading Schur vectors of a low-rank matrix lie in its range, whatever it reads
     assert written == pytest.approx(1, abs=1e-6) and shuffled < 0.6
-
-
-def test_range_alone_forgets_what_is_read():
-    """A symmetric W_rec reads where it writes, so its Schur vectors are its singular vectors; with
-    random reading only the range is left.
-    """
-    U = sf.haar(N, 9)[:, :3]
-    found = sf.coordinates(sk.real_schur(U @ np.diag([3.0, 2.0, 1.0]) @ U.T), seed=0)
-    plane = U[None, :, :2]
-    in_two, in_three = sf.leading_share(plane, found["Schur, range alone"][0])[0, 1:3]
-    assert sf.leading_share(plane, found["Schur"][0])[0, 1] == pytest.approx(1)
-    assert in_two < 0.99 and in_three == pytest.approx(1, abs=1e-6)
 
 
 def test_shuffled_units_keep_spectrum_and_singular_values():
@@ -227,7 +213,7 @@ def test_the_strongest_couplings_come_first():
     assert sf.strongest_couplings(sk.real_schur(np.diag([2.0, 1.0])), 5) == []
 
 
-@pytest.mark.parametrize("mass", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("mass", [0.4, 1.0])
 def test_singular_components_in_random_order_meet_the_norm(mass):
     W = np.random.default_rng(5).normal(size=(N, N))
     change, other = (sf.singular_change(W, mass, 0, draw=draw) for draw in (0, 1))

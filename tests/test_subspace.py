@@ -1,32 +1,13 @@
-"""How removals meet subspaces: plain loops, torch autograd and planted subspaces."""
-
-import itertools
+"""How removals meet subspaces: plain loops and planted subspaces."""
 
 import numpy as np
 import pytest
-import scipy.linalg
-import torch
-from helpers import orthogonal, random_rnn, random_trials, refuses
+from helpers import messages, orthogonal, random_rnn, random_trials
 
-from schurkit import RNN, Trials, random, real_schur, rollout
+from schurkit import RNN, Trials, real_schur, rollout
 from schurkit.ablation import SUBSETS, removal
 from schurkit.analyses.activity import activity_weighted_mass, driving_activity, readout_adjoint
 from schurkit.analyses.subspace import activity_basis, energy_in, energy_rows, principal_angles
-from schurkit.engine import Spec
-from schurkit.engine.torch import forward
-from schurkit.rnn import ARRAYS
-
-KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3, "per unit"]))
-
-
-def rnn_of(activation, form, leak, seed=0):
-    return random_rnn(
-        1,
-        activation=activation,
-        form=form,
-        leak=np.linspace(0.2, 1.0, 7) if leak == "per unit" else leak,
-        seed=seed,
-    )
 
 
 # --------------------------------------------------------------------------------- bases and angles
@@ -56,8 +37,6 @@ def test_principal_angles_are_those_that_were_built():
     # a small angle is not lost in a cosine, 1 − 5e-19
     for pair in (mixed, mixed[::-1]):
         assert np.abs(principal_angles(*pair) - angles).max() < 1e-10
-    some = rng.normal(size=(10, 3)), rng.normal(size=(10, 6))
-    assert np.allclose(principal_angles(*some), scipy.linalg.subspace_angles(*some)[::-1])
     assert principal_angles(np.repeat(A[:, :1], 3, axis=1), A).shape == (1,)
 
 
@@ -85,12 +64,12 @@ def test_energy_of_planted_changes():
 def test_the_null_is_that_of_random_subspaces(rank):
     rng = np.random.default_rng(5)
     change = rng.normal(size=(9, rank)) @ rng.normal(size=(rank, 9))
-    draws = rng.normal(size=(2, 2000, 9, 2))
+    draws = rng.normal(size=(2, 800, 9, 2))
     for sides in (("left",), ("right",), ("left", "right")):
         found = [energy_in(change, **dict(zip(sides, pair))) for pair in zip(*draws)]
         shares, null = np.array([one.share for one in found]), found[0]
         assert null.expected == pytest.approx((2 / 9) ** len(sides))
-        assert abs(shares.mean() - null.expected) < 4 * shares.std() / np.sqrt(2000)
+        assert abs(shares.mean() - null.expected) < 4 * shares.std() / np.sqrt(800)
         if len(sides) == 1:
             assert shares.std() == pytest.approx(null.spread, rel=0.1)
             # of rank 1 the share is Beta(k/2, (N − k)/2)
@@ -124,15 +103,15 @@ def test_energy_rows_name_what_they_measure():
 
 
 # ---------------------------------------------------------------------------- activity-weighted mas
-@pytest.mark.parametrize("activation, form, leak", KINDS)
-def test_driving_activity_is_what_the_weights_multiply(activation, form, leak):
+@pytest.mark.parametrize("form", ["rate", "voltage"])
+def test_driving_activity_is_what_the_weights_multiply(form):
     """One recurrent step from it, by the equations, gives the states of the rollout."""
-    rnn, trials = rnn_of(activation, form, leak), random_trials()
+    rnn, trials = random_rnn(1, form=form, leak=np.linspace(0.2, 1.0, 7)), random_trials()
     r, states = driving_activity(rnn, trials), rollout(rnn, trials, states=True).states[0]
     x = np.concatenate([trials.inputs, np.zeros((6, 3, 2))], axis=1)
     step = r @ rnn.W_rec[0].T + x @ rnn.W_in[0].T + rnn.b_rec[0]
     if form == "rate":
-        step = np.tanh(step) if activation == "tanh" else np.maximum(step, 0)
+        step = np.tanh(step)
     before = np.concatenate([np.tile(rnn.h0[:, None], (6, 1, 1)), states[:, :-1]], axis=1)
     assert np.abs((1 - rnn.leak) * before + rnn.leak * step - states).max() < 1e-12
 
@@ -149,54 +128,19 @@ def test_activity_weighted_mass_is_the_mean_along_trajectories():
 
 
 # -------------------------------------------------------------------------------------- the adjoint
-def autograd_adjoints(rnn, trials, r):
-    """∂(Σ r · y)/∂(pre-activation), (trials, time, hidden): by an extra input to every unit at
-    every step.
-    """
-    weights = {name: torch.tensor(np.array(getattr(rnn, name))) for name in ARRAYS}
-    steps, hidden = trials.targets.shape[1], rnn.hidden_size
-    eye = torch.eye(hidden, dtype=torch.float64)[None]
-    weights["W_in"] = torch.cat([weights["W_in"], eye], dim=2)
-    x = np.zeros((len(trials), steps, rnn.input_size))
-    x[:, : trials.inputs.shape[1]] = trials.inputs
-    kick = torch.zeros((len(trials), steps, hidden), dtype=torch.float64, requires_grad=True)
-    outputs, _ = forward(weights, Spec.of(rnn), torch.cat([torch.tensor(x), kick], dim=2))
-    return torch.autograd.grad((outputs[0] * torch.tensor(r)).sum(), kick)[0].numpy()
 
 
-def signals_of(trials, outputs, seed, signal):
-    """The random signs that `readout_adjoint` draws, as (trials, time, output), over √D and zero
-    where masked.
-    """
-    kept = np.broadcast_to(trials.mask, trials.targets.shape[:2])
-    first, steps = int(np.argmax(kept.any(axis=0))), kept.shape[1]
-    shape = (1, steps - first, len(trials), outputs)
-    r = np.zeros((len(trials), steps, outputs))
-    r[:, first:] = random.signs(seed, "readout adjoint", signal, shape)[0].swapaxes(0, 1)
-    return r * kept[..., None] / np.sqrt(trials.targets[kept].var(axis=0).sum() * kept.sum())
-
-
-@pytest.mark.parametrize("activation, form, leak", KINDS)
 @pytest.mark.parametrize("mask", [None, [0, 0, 1, 1, 0, 1, 1, 0]])
-def test_the_adjoint_agrees_with_autograd(activation, form, leak, mask):
-    rnn, trials = rnn_of(activation, form, leak), random_trials(mask=mask)
-    expected = np.zeros((7, 7))
-    for signal in range(3):
-        adjoint = autograd_adjoints(rnn, trials, signals_of(trials, 4, 5, signal)).reshape(-1, 7)
-        expected += adjoint.T @ adjoint / len(adjoint) / 3
-    found = readout_adjoint(rnn, trials, signals=3, seed=5)
-    assert np.abs(found - expected).max() < 1e-12 * np.abs(expected).max()
-    assert np.array_equal(found, readout_adjoint(rnn, trials, signals=3, seed=5))
-    assert not np.array_equal(found, readout_adjoint(rnn, trials, signals=3, seed=6))
-
-
-def test_what_the_readout_never_feels_is_outside_the_adjoint():
-    """Units 3, 4 drive nobody and are not read out."""
-    rng = np.random.default_rng(0)
-    W_rec, W_out = 0.5 * rng.normal(size=(5, 5)), rng.normal(size=(2, 5))
-    W_rec[:3, 3:], W_out[:, 3:] = 0, 0
-    found = readout_adjoint(RNN(rng.normal(size=(5, 2)), W_rec, W_out), random_trials(outputs=2))
-    assert np.abs(found[3:]).max() == 0 and np.linalg.eigvalsh(found[:3, :3]).min() > 0
+def test_without_memory_the_adjoint_is_that_of_the_readout(mask):
+    """Backward passes through time have their test beside the engines."""
+    rnn = random_rnn(1, activation="identity").with_W_rec(np.zeros((7, 7)))
+    trials = random_trials(mask=mask)
+    y, W_out = trials.targets[trials.counted], rnn.W_out[0]
+    expected = trials.counted.mean() * W_out.T @ W_out / ((y - y.mean(axis=0)) ** 2).sum()
+    found = readout_adjoint(rnn, trials, signals=500, seed=5)
+    assert found == pytest.approx(expected, abs=0.05 * np.abs(expected).max())
+    assert np.array_equal(found, readout_adjoint(rnn, trials, signals=500, seed=5))
+    assert not np.array_equal(found, readout_adjoint(rnn, trials, signals=500, seed=6))
 
 
 ONE, FORM = random_rnn(1), real_schur(np.diag([0.9, 0.5]))
@@ -211,54 +155,47 @@ LONG = Trials(np.zeros((1, 20, 1)), np.arange(20.0)[None, :, None])
 STEADY = Trials(np.zeros((2, 3, 2)), np.ones((2, 3, 4)))
 
 
-@pytest.mark.parametrize(
-    "call, message",
-    [
-        (
-            lambda: principal_angles(np.eye(3), np.eye(4)),
-            r"A and B must have columns of one length \(hidden\); got shapes \(3, 3\) and \(4, 4\)",
-        ),
-        (
-            lambda: principal_angles(np.eye(3), np.zeros((3, 2))),
-            r"B must span at least one direction; got zeros of shape \(3, 2\)\.",
-        ),
-        (lambda: activity_basis(np.full((3, 2), 0.7)), r"undefined: the 3 states do not vary\."),
-        (lambda: activity_basis(np.eye(2), components=3), "components must be between 1 and 2"),
-        (lambda: activity_basis(np.eye(2), share=0), "share must be above 0"),
-        (lambda: activity_basis(np.zeros(3)), r"states must have axes \(…, hidden\)"),
-        (lambda: energy_in(np.zeros((3, 3))), r"energy_in is undefined: the change is zero\."),
-        (
-            lambda: energy_in(np.eye(3), left=np.ones((2, 1))),
-            r"left must have columns of length 3 \(hidden\); got shape \(2, 1\)\.",
-        ),
-        (
-            lambda: activity_weighted_mass(FORM, FORM.N, np.zeros((4, 3))),
-            r"activity must have axes \(…, 2\) and hold at least one state; got shape \(4, 3\)\.",
-        ),
-        (
-            lambda: activity_weighted_mass(FORM, FORM.N, np.zeros((4, 2))),
-            r"activity-weighted mass is undefined: T Qᵀ r is zero on this activity\.",
-        ),
-        (
-            lambda: activity_weighted_mass(FORM, np.eye(3), np.ones((4, 2))),
-            "delta_T must have the shape of T",
-        ),
-        (lambda: driving_activity(random_rnn(2), random_trials()), "activity needs one network"),
-        (lambda: driving_activity(ONE, random_trials(1)), "needs trials that all networks share"),
-        (lambda: driving_activity(RUNAWAY, LONG), "its states diverge"),
-        (lambda: readout_adjoint(random_rnn(2), random_trials()), "adjoint needs one network"),
-        (lambda: readout_adjoint(ONE, random_trials(1)), "needs trials that all networks share"),
-        (
-            lambda: readout_adjoint(ONE, STEADY),
-            r"adjoint is undefined: the unmasked targets do not vary\.",
-        ),
-        (
-            lambda: readout_adjoint(ONE, random_trials(outputs=3)),
-            r"needs trials of 2 input\(s\) and 4 output\(s\), as the networks; got 2 and 3",
-        ),
-        (lambda: readout_adjoint(ONE, random_trials(), signals=0), "signals must be at least 1"),
-        (lambda: readout_adjoint(RUNAWAY, LONG), "its states or adjoints diverge"),
-    ],
+test_messages = messages(
+    (
+        lambda: principal_angles(np.eye(3), np.eye(4)),
+        r"A and B must have columns of one length \(hidden\); got shapes \(3, 3\) and \(4, 4\)",
+    ),
+    (
+        lambda: principal_angles(np.eye(3), np.zeros((3, 2))),
+        r"B must span at least one direction; got zeros of shape \(3, 2\)\.",
+    ),
+    (lambda: activity_basis(np.full((3, 2), 0.7)), r"undefined: the 3 states do not vary\."),
+    (lambda: activity_basis(np.eye(2), components=3), "components must be between 1 and 2"),
+    (lambda: activity_basis(np.eye(2), share=0), "share must be above 0"),
+    (lambda: activity_basis(np.zeros(3)), r"states must have axes \(…, hidden\)"),
+    (lambda: energy_in(np.zeros((3, 3))), r"energy_in is undefined: the change is zero\."),
+    (
+        lambda: energy_in(np.eye(3), left=np.ones((2, 1))),
+        r"left must have columns of length 3 \(hidden\); got shape \(2, 1\)\.",
+    ),
+    (
+        lambda: activity_weighted_mass(FORM, FORM.N, np.zeros((4, 3))),
+        r"activity must have axes \(…, 2\) and hold at least one state; got shape \(4, 3\)\.",
+    ),
+    (
+        lambda: activity_weighted_mass(FORM, FORM.N, np.zeros((4, 2))),
+        r"activity-weighted mass is undefined: T Qᵀ r is zero on this activity\.",
+    ),
+    (
+        lambda: activity_weighted_mass(FORM, np.eye(3), np.ones((4, 2))),
+        "delta_T must have the shape of T",
+    ),
+    (lambda: driving_activity(random_rnn(2), random_trials()), "activity needs one network"),
+    (lambda: driving_activity(RUNAWAY, LONG), "its states diverge"),
+    (lambda: readout_adjoint(ONE, random_trials(1)), "needs trials that all networks share"),
+    (
+        lambda: readout_adjoint(ONE, STEADY),
+        r"adjoint is undefined: the unmasked targets do not vary\.",
+    ),
+    (
+        lambda: readout_adjoint(ONE, random_trials(outputs=3)),
+        r"needs trials of 2 input\(s\) and 4 output\(s\), as the networks; got 2 and 3",
+    ),
+    (lambda: readout_adjoint(ONE, random_trials(), signals=0), "signals must be at least 1"),
+    (lambda: readout_adjoint(RUNAWAY, LONG), "its states or adjoints diverge"),
 )
-def test_messages(call, message):
-    refuses(message, call)

@@ -50,6 +50,7 @@ def one_page(notebook: dict, title: str) -> str:
 
 _NUMBER = re.compile(r"\{glue:text\}`([^`:]+)(?::([^`]*))?`")
 _ROLE = re.compile(r"\{[a-z:]+\}`(?:([^`<]+?) <[^`>]+>|([^`]+))`")
+_LABEL = re.compile(r"^\([\w-]+\)=\n", re.M)
 _ADMONITION = re.compile(r"^```\{admonition\} ([^\n]*)\n((?::[^\n]*\n)*)(.*?)^```$", re.M | re.S)
 
 
@@ -81,7 +82,7 @@ def chapter_page(notebook: dict, title: str) -> str:
         if cell["cell_type"] != "markdown":
             return cell
         text = _ROLE.sub(lambda role: role[1] or role[2], filled(cell_text(cell), records))
-        return cell | {"source": _ADMONITION.sub(_quoted, text)}
+        return cell | {"source": _LABEL.sub("", _ADMONITION.sub(_quoted, text))}
 
     return one_page(notebook | {"cells": [words(cell) for cell in notebook["cells"]]}, title)
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers import refuses
 
-from schurkit import InputError, behavioural_spread
+from schurkit import behavioural_spread
 
 YES = np.ones(30, bool)
 
@@ -59,5 +60,4 @@ def test_equal_and_zero_losses(value):
     ],
 )
 def test_messages(given, converged, message):
-    with pytest.raises(InputError, match=message):
-        behavioural_spread(given, converged)
+    refuses(message, behavioural_spread, given, converged)

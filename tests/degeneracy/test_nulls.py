@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-from helpers import random_rnn, random_trials
-from scipy.linalg import block_diag
+from helpers import random_rnn, random_trials, refuses
 
-from schurkit import InputError, rollout
-from schurkit.degeneracy import dsa_distances, nulls, operators_of
-from schurkit.degeneracy.spread import contrast, pairs
+from schurkit import rollout
+from schurkit.degeneracy import nulls
 
 RNN, TRIALS = random_rnn(3), random_trials()
 STATES = rollout(RNN, TRIALS, states=True).states
@@ -36,8 +34,7 @@ def test_untrained_networks_have_the_paper_start():
     assert np.abs(made.W_rec).max() < 50**-0.5
     assert made.W_rec.var() == pytest.approx(1 / 150, rel=0.05)
     assert np.array_equal(nulls.untrained(2, 50, 3, 2, first=2).W_rec, made.W_rec[2:])
-    with pytest.raises(InputError, match="networks must be at least 1"):
-        nulls.untrained(0, 50)
+    refuses("networks must be at least 1", nulls.untrained, 0, 50)
 
 
 def test_rotations_keep_distances_within_a_trajectory():
@@ -52,8 +49,7 @@ def test_halves_are_all_trials():
     a, b = nulls.split_halves(STATES)
     assert np.array_equal(a, STATES[:, ::2]) and np.array_equal(b, STATES[:, 1::2])
     assert len({half.shape for half in nulls.split_halves(STATES[:, :5])}) == 1
-    with pytest.raises(InputError, match="at least two trials; got 1"):
-        nulls.split_halves(STATES[:, :1])
+    refuses("at least two trials; got 1", nulls.split_halves, STATES[:, :1])
 
 
 def test_shuffled_time_keeps_the_states_of_each_trial():
@@ -75,44 +71,4 @@ def test_copies_side_by_side_do_what_each_does_by_itself():
         assert np.abs(made[k] - expected).max() < 1e-9
     first, second = RNN.labels[:2]
     assert copies.labels[0] == (first, second)
-    with pytest.raises(InputError, match="copies must be"):
-        nulls.side_by_side(RNN, 4)
-
-
-def blocks(rng, count, size=2):
-    """Operators that turn and shrink, each by an amount of its own."""
-    turns = rng.uniform(0.1, 1.2, count)
-    shrink = rng.uniform(0.7, 0.98, count)
-    c, s = np.cos(turns), np.sin(turns)
-    return shrink[:, None, None] * np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], -2)
-
-
-def test_independent_copies_differ_as_independent_copies_do():
-    rng, n, copies = np.random.default_rng(0), 24, 3
-    single = blocks(rng, n)
-    held = (np.arange(n)[:, None] + np.arange(copies)) % n
-    labels = [tuple(row) for row in held.tolist()]
-    fresh = blocks(rng, n * copies).reshape(n, copies, 2, 2)  # networks with channels of their own
-
-    def side(parts):
-        return np.stack([block_diag(*some) for some in parts])
-
-    def apart(operators):
-        return dsa_distances(operators, score="distance", rank=6, delays=1, starts=8).distance
-
-    null = pairs(apart(side(single[held])), labels)
-    trained = pairs(apart(side(fresh)), range(100, 100 + n))
-    found = contrast([(trained, null)])
-    assert found.low < 0 < found.high and found.high - found.low < 1.0
-    # pairs that share a network are nearer, and do not count
-    assert pairs(apart(side(single[held])), range(n)).value < null.value
-
-
-def test_a_network_is_nearer_to_itself_the_more_trials_it_is_seen_in():
-    rnn, far = random_rnn(4), []
-    for trials in (20, 80, 320):
-        seen = [random_trials(trials=trials, steps=20, seed=seed) for seed in (1, 2)]
-        two = [operators_of(rnn, one, rank=3, delays=2).values for one in seen]
-        how = {"score": "distance", "rank": 3, "delays": 2, "starts": 8}
-        far.append(np.mean([dsa_distances(np.stack(p), **how).distance[0, 1] for p in zip(*two)]))
-    assert far[0] > 1.4 * far[1] > 1.4 * 1.4 * far[2]
+    refuses("copies must be", nulls.side_by_side, RNN, 4)

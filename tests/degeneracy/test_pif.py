@@ -3,12 +3,13 @@ permutations.
 """
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
-from helpers import random_rnn
+from helpers import random_rnn, refuses
 
-from schurkit import RNN, InputError
+from schurkit import RNN
 from schurkit.degeneracy import nulls, pif, pif_distances
 
 
@@ -39,8 +40,8 @@ def test_axioms(signed):
     assert (np.linalg.norm(W[:, None] - W, axis=(2, 3)) + 1e-12 >= D).all()
 
 
-@pytest.mark.parametrize("hidden", [8, 64, 128])
-@pytest.mark.parametrize("noise", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize("hidden", [8, 64])
+@pytest.mark.parametrize("noise", [0.0, 0.3])
 @pytest.mark.parametrize("signed", [False, True])
 def test_planted_permutations_are_found(hidden, noise, signed):
     for seed in range(5):
@@ -75,27 +76,17 @@ def test_nothing_among_all_permutations_is_much_better(signed):
     assert max(worse) < 0.05 and np.median(worse) < 0.01
 
 
-def swap(p, q):
-    move = np.eye(6)
-    move[[p, q]] = move[[q, p]]
-    return move
-
-
 @pytest.mark.parametrize("signed", [False, True])
-def test_gradient_swaps_and_flips_are_the_differences(signed):
-    rng, step, pairs = np.random.default_rng(0), 1e-5, list(itertools.combinations(range(6), 2))
-    A, B, linear, D = rng.normal(size=(4, 6, 6))
-    Q = np.eye(6)[rng.permutation(6)] * (rng.choice([-1, 1], 6)[:, None] if signed else 1)
-    f = lambda X: pif.value(A, B, linear, X)  # noqa: E731
-    slope = (f(Q + step * D) - f(Q - step * D)) / (2 * step)
+@pytest.mark.parametrize("seed", range(5))
+def test_gradients_are_slopes_and_no_single_move_is_better_at_the_end(signed, seed):
+    A, B, linear, D, Q = np.random.default_rng(seed).normal(size=(5, 6, 6))
+    f = partial(pif.value, A, B, linear)
+    slope = (f(Q + 1e-5 * D) - f(Q - 1e-5 * D)) / 2e-5
     assert slope == pytest.approx((pif.gradient(A, B, linear, Q) * D).sum(), rel=1e-7)
-    gains = pif._swap_gains(A, Q @ B @ Q.T, linear @ Q.T)
-    for p, q in pairs:
-        assert gains[p, q] == pytest.approx(f(swap(p, q) @ Q) - f(Q), abs=1e-9)
-    done = pif.polish(A, B, linear, Q, signed)
-    moves = [swap(p, q) for p, q in pairs]
-    moves += [np.diag(1 - 2 * unit) for unit in np.eye(6)] if signed else []
-    assert f(Q) < f(done) and max(f(move @ done) for move in moves) <= f(done) + 1e-6
+    done, moves = pif.polish(A, B, linear, np.eye(6), signed), np.repeat(np.eye(6)[None], 21, 0)
+    for move, (p, q) in zip(moves, itertools.combinations_with_replacement(range(6), 2)):
+        move[[p, q]] = move[[q, p]] * (-1 if p == q and signed else 1)
+    assert f(np.eye(6)) < f(done) and max(map(f, moves @ done)) <= f(done) + 1e-9
 
 
 def test_scales_and_what_the_paper_scale_does_to_untrained_networks():
@@ -130,5 +121,4 @@ def test_more_starts_only_help():
     ],
 )
 def test_messages(change, message):
-    with pytest.raises(InputError, match=message):
-        pif_distances(**{"W": matrices(), "starts": 1} | change)
+    refuses(message, pif_distances, **{"W": matrices(), "starts": 1} | change)

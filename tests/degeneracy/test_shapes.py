@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers import refuses
 from scipy.linalg import orthogonal_procrustes
 
-from schurkit import InputError
 from schurkit.degeneracy import shape_distances
 
 STATES = np.random.default_rng(0).normal(size=(5, 4, 9, 3)) * [3.0, 1.0, 0.3]
@@ -31,7 +31,5 @@ def test_shapes_are_metrics_blind_to_turns_shifts_and_sizes():
 
 
 def test_messages():
-    with pytest.raises(InputError, match="two or more networks on the same trials"):
-        shape_distances([STATES[0], STATES[1][:2]])
-    with pytest.raises(InputError, match="never moves"):
-        shape_distances(0 * STATES)
+    refuses("two or more networks on the same trials", shape_distances, [STATES[0], STATES[1][:2]])
+    refuses("never moves", shape_distances, 0 * STATES)

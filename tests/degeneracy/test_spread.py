@@ -4,9 +4,10 @@ normal theory and simulated coverage.
 
 import numpy as np
 import pytest
+from helpers import refuses
 from scipy.stats import t
 
-from schurkit import InputError
+from schurkit.degeneracy import pair_mean
 from schurkit.degeneracy.spread import (
     Sample,
     above,
@@ -33,12 +34,13 @@ def test_a_mean_over_pairs_and_what_is_left_without_a_network(networks):
     rest = [np.delete(np.delete(D, i, 0), i, 1) for i in range(networks)]
     means = [each.sum() / ((networks - 1) * (networks - 2)) for each in rest]
     assert found.without == pytest.approx(dict(zip(labels, means)))
+    shared = pairs(D, [(i, i + 1) for i in range(networks)])  # of networks side by side
+    assert shared.value == pytest.approx(D[np.triu_indices(networks, 2)].mean())
 
 
 @pytest.mark.parametrize(
     "statistic, by_hand",
     [
-        ("std", np.std),
         ("cv", lambda x: np.std(x) / np.mean(x)),
         ("mean", np.mean),
         ("robust", lambda x: 1.4826 * np.median(np.abs(x - np.median(x)))),
@@ -92,6 +94,8 @@ def test_what_is_above_a_null_and_its_interval():
     ends = [interval_of(one) for one in (found, whole)]
     assert ends[0].high - ends[0].low == pytest.approx(ends[1].high - ends[1].low)
     assert interval_of(pairs(points(9, 0), range(9))).low is None
+    mean = pair_mean(D)
+    assert (mean.ends, mean.how) == (pytest.approx(ends[1].ends), "jackknife t")
 
 
 def test_independent_outputs_spread_by_themselves_as_one_does_and_their_mean_less():
@@ -132,5 +136,4 @@ def test_power_grows_with_networks_and_with_the_change():
     ],
 )
 def test_messages(call, message):
-    with pytest.raises(InputError, match=message):
-        call()
+    refuses(message, call)

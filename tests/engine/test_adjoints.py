@@ -7,8 +7,6 @@ import pytest
 from helpers import random_rnn, random_trials
 
 from schurkit import RNN, Trials, rollout
-from schurkit.ablation.changes import forms_of
-from schurkit.ablation.couplings import coupling_estimates, exact_effects
 from schurkit.engine.adjoints import output_adjoints
 
 D, C = np.linspace(-0.5, 0.9, 7), np.linspace(-1, 1, 7)
@@ -49,19 +47,6 @@ def test_adjoints_are_the_slopes_of_the_outputs(kind, late):
     for unit in range(3):
         assert adjoint[..., unit].sum() == slope("b_rec", (unit,))
         assert (adjoint[..., unit] * driving[..., 4]).sum() == slope("W_rec", (unit, 4))
-
-
-def test_estimates_of_couplings_follow_the_equation():
-    """First order: what removing a millionth of each coupling costs, in millionths."""
-    kind = {"form": "voltage", "leak": np.linspace(0.2, 1, 7), "D": D, "c": C, "psi": "identity"}
-    rnn, trials = random_rnn(1, activation="sigmoid", **kind), random_trials()
-    trials = replace(trials, h0=np.random.default_rng(4).normal(size=(6, 7)))
-    [form] = forms_of(rnn)
-    assert np.array_equal(form.D, D) and form.W_rec == pytest.approx(rnn.W_rec[0], abs=1e-12)
-    first, _ = coupling_estimates(rnn, form, trials)
-    parts = [form.coupling(i, j) * 1e-6 for i, j in form.couplings()]
-    costs = exact_effects(rnn, form, trials, parts) * 1e6
-    assert costs == pytest.approx([first[pair] for pair in form.couplings()], rel=1e-3, abs=1e-6)
 
 
 def test_a_network_that_diverges_gives_no_warning():

@@ -9,16 +9,15 @@ import pytest
 import torch
 from helpers import random_rnn, random_trials, refuses
 from training import small
-from training.small import TASK, Poisoned
+from training.small import TASK
 
 from schurkit import InputError, rollout
-from schurkit.engine import Spec, choose, device
+from schurkit.engine import choose, device
 from schurkit.engine import torch as engine_of_torch
-from schurkit.engine.torch import TorchEngine, TorchTrainer, TorchWorker, forward
+from schurkit.engine.torch import TorchEngine, TorchTrainer, forward
 from schurkit.store import record_of
 from schurkit.tasks import ContextIntegration, FlipFlop, ModularAddition
 from schurkit.training import Phase, Store, train
-from schurkit.training.constructions import Dense
 from schurkit.training.loop import fit
 from schurkit.training.train import Study
 from schurkit_press import price
@@ -35,57 +34,6 @@ def recipe(steps=30, **changes):
 
 
 # ------------------------------------------------------------------------ one network beside others
-
-
-def trained(calls, networks=range(6), task=TASK):
-    """A trainer after these calls, each (networks, steps)."""
-    kind, seeds = recipe(), list(networks)
-    trainer = TorchEngine().trainer(Dense().start(kind, 2, 2, seeds), kind.spec, kind.rule, "mse")
-    source, step, found = trainer.source(task, 16, 0, 0), 0, []
-    for going, count in calls:
-        losses, done = trainer.run(
-            going, [seeds[i] for i in going], source, step, count, np.full(len(going), 1e-2)
-        )
-        assert (done == count).all()
-        found.append(losses)
-        step += count
-    return trainer, found
-
-
-def test_calls_may_end_anywhere():
-    everyone = list(range(6))
-    whole, losses = trained([(everyone, 50)])  # more than a call asks for
-    parts, pieces = trained([(everyone, 5), (everyone, 1), (everyone, 44)])
-    assert np.array_equal(losses[0], np.hstack(pieces)) and losses[0].dtype == float
-    assert all(
-        np.array_equal(whole.weights(i)[name], parts.weights(i)[name])
-        for i in everyone
-        for name in ("W_in", "W_rec", "W_out")
-    )
-
-
-def test_networks_that_leave_keep_what_they_had():
-    everyone = list(range(6))
-    (after_ten, _), (after_fifteen, _) = (trained([(everyone, steps)]) for steps in (10, 15))
-    whole, losses = trained([(everyone, 30)])
-    left, pieces = trained([(everyone, 10), ([0, 1, 3, 4, 5], 5), ([4, 1], 15)])
-    assert len(left.stack.values["W_rec"]) == 2 and left.stack.rows == [4, 1]
-    assert np.array_equal(left.weights(2)["W_rec"], after_ten.weights(2)["W_rec"])
-    for i in (0, 3, 5):
-        assert np.array_equal(left.weights(i)["W_rec"], after_fifteen.weights(i)["W_rec"])
-    for row, i in enumerate((4, 1)):
-        assert np.abs(left.weights(i)["W_rec"] - whole.weights(i)["W_rec"]).max() < 1e-5
-        assert pieces[2][row] == pytest.approx(losses[0][i, 15:], rel=1e-4)
-
-
-def test_a_whole_training_set_is_uploaded_once(monkeypatch):
-    uploads, upload = [], TorchWorker.upload
-    monkeypatch.setattr(
-        TorchWorker, "upload", lambda *arguments: uploads.append(1) or upload(*arguments)
-    )
-    kind = recipe(60, batch_size=None, loss="cross_entropy", biases=True)
-    fit(ModularAddition(5), kind, [0, 1], choose("torch"))
-    assert len(uploads) == 1
 
 
 def test_the_loop_can_be_compiled(monkeypatch):
@@ -306,14 +254,6 @@ def test_the_same_stack_on_a_gpu_gives_the_same_bits():
 
 
 @needs_cuda
-def test_a_diverging_network_stops_alone_on_a_gpu():
-    fitted = fit(Poisoned(2, 2, 6), recipe(), [0, 1, 2, 3], TorchEngine("cuda"))
-    assert [one.stopped for one in fitted] == [-1, 5, -1, -1] and all(
-        np.isfinite(one.weights["W_rec"]).all() for one in fitted
-    )
-
-
-@needs_cuda
 def test_memory_on_a_gpu_is_within_what_was_planned(monkeypatch):
     networks, size = 64, {"hidden": 64, "channels": 3, "outputs": 3, "trials": 64, "steps": 48}
     engine = TorchEngine("cuda")
@@ -328,15 +268,3 @@ def test_memory_on_a_gpu_is_within_what_was_planned(monkeypatch):
     used = torch.cuda.max_memory_reserved() - before
     monkeypatch.setattr(engine_of_torch, "memory", lambda device: used)
     assert engine.most_networks(**size) <= networks
-
-
-@needs_cuda
-def test_rollouts_on_a_gpu():
-    rnn, trials = random_rnn(5, dtype=np.float32), random_trials()
-    weights = rnn.arrays
-    inputs = trials.inputs.astype(np.float32)
-    found, oracle = (
-        TorchEngine(device).rollout(weights, Spec.of(rnn), inputs, 3, True)
-        for device in ("cuda", "cpu")
-    )
-    assert all(np.abs(a - b).max() < 1e-5 for a, b in zip(found, oracle))

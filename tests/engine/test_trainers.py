@@ -15,7 +15,7 @@ from schurkit.engine import choose
 from schurkit.engine.torch import LOSSES, forward
 from schurkit.tasks import ContextIntegration, Copy, FlipFlop, ModularAddition, Sine
 from schurkit.training import Phase
-from schurkit.training.constructions import Dense
+from schurkit.training.constructions import construction
 from schurkit.training.loop import Stopped, fit
 
 ENGINES = ["numpy", "torch", "numba"]
@@ -33,7 +33,8 @@ def recipe(steps=5, **changes):
 
 def by_torch(task, kind, seed):
     """One network by autograd and torch.optim.AdamW in float64: losses and arrays."""
-    start, rule = Dense().start(kind, task.input_size, task.output_size, [seed]), kind.rule
+    form, rule = construction(kind.construction, kind.embedding_size), kind.rule
+    start = form.start(kind, task.input_size, task.output_size, [seed])
     tensors = {n: torch.nn.Parameter(torch.tensor(a[0]).double()) for n, a in start.items()}
     rate, groups = kind.phases[0].learning_rate, []
     for name, p in tensors.items():
@@ -45,15 +46,20 @@ def by_torch(task, kind, seed):
         batch = task.batch([seed], step, kind.batch_size)
         x, y = (torch.tensor(array).double() for array in (batch.inputs, batch.targets))
         weights = {name: p[None] for name, p in tensors.items()}
+        if "E" in weights:
+            weights["W_in"] = weights.pop("W_x") @ weights.pop("E").mT
         outputs, _ = forward(weights, kind.spec, x, batch.autonomous)
         loss = LOSSES[kind.loss](outputs, y, torch.tensor(batch.mask))[0]
+        losses.append(loss.item())  # without penalties
         optimiser.zero_grad()
-        (loss + sum(rule[name].l1 * p.abs().sum() for name, p in tensors.items())).backward()
+        loss = loss + sum(rule[name].l1 * p.abs().sum() for name, p in tensors.items())
+        for name, factor in (("W_rec", kind.nuclear), ("W_in", kind.nuclear_in)):
+            loss = loss + factor * torch.linalg.svdvals(weights[name]).sum()
+        loss.backward()
         for p in tensors.values():
             # torch's own clipping adds 1e-6 to the norm
             p.grad *= min(1.0, (kind.clip_norm or np.inf) / p.grad.norm().item())
         optimiser.step()
-        losses.append(loss.item())
     return losses, {name: p.detach().numpy() for name, p in tensors.items()}
 
 
@@ -73,11 +79,13 @@ class Shifting(Copy):
         (TASK, {}),
         (TASK, {"biases": True, "bias_start": "uniform", "weight_decay": 0.1, "l1": 1e-2}),
         (Sine(steps=9), {"biases": True, "clip_norm": None}),
+        (TASK, {"l1": 0.002, "nuclear": 0.1, "nuclear_in": 0.1, "clip_norm": 0.1}),
         (ContextIntegration(8), {"leak": 0.4, "activation": "relu", "clip_norm": 0.1}),
         (FlipFlop(2, 11), {"form": "voltage", "leak": 0.3, "betas": (0.8, 0.98)}),
         (FlipFlop(2, 11), {"form": "voltage", "activation": "relu", "biases": True}),
         (ContextIntegration(9), {"construction": "mup", "gamma": 2.0, "clip_norm": None}),
         (ModularAddition(5), {"batch_size": None, "loss": "cross_entropy", "biases": True}),
+        (TASK, {"embedding_size": 3, "weight_decay": 0.1}),
         (Shifting(2, 2, 6), {}),
         (Overridden(2, 2, 6), {}),
     ],
@@ -87,9 +95,9 @@ def test_five_steps_equal_autograd_and_torch_optim(engine, task, changes):
     for seed, ours in zip((0, 3), fit(task, kind, [0, 3], engine)):
         losses, oracle = by_torch(task, kind, seed)
         assert ours.losses == pytest.approx([np.mean(losses)], rel=1e-5)
-        for name, array in ours.weights.items():
-            assert array.dtype == np.float32
-            assert np.abs(array - oracle[name]).max() < 1e-5, name
+        for name, expected in oracle.items():
+            array = (ours.weights | ours.factors)[name]
+            assert array.dtype == np.float32 and np.abs(array - expected).max() < 1e-5, name
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
@@ -108,7 +116,7 @@ def test_signs_stay_where_dales_law_holds(engine, weight_decay):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"nuclear": 1e-3}, {"construction": "cayley"}, {"construction": "dale"}]
+    "changes", [{"nuclear": 1e-3, "construction": "cayley"}, {"construction": "dale"}]
 )
 def test_what_trainers_leave_to_workers(engine, changes):
     kind = recipe(20, **changes)

@@ -1,4 +1,4 @@
-"""Files as libraries and papers save them, small and random, with what their own equation gives."""
+"""Files as libraries and papers save them, small and random, and the networks they stand for."""
 
 import json
 import pickle
@@ -10,12 +10,6 @@ import scipy.io
 import torch
 
 UNITS, INPUTS, OUTPUTS = 6, 2, 2
-PHI = {
-    "tanh": np.tanh,
-    "relu": lambda v: np.maximum(v, 0),
-    "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
-    "identity": lambda v: v,
-}
 
 
 class Net(torch.nn.Module):
@@ -98,26 +92,6 @@ def write_hdf5(path, saved):
                 file.attrs[name] = value
             else:
                 file[name] = value
-
-
-def outputs(
-    x, W_rec, W_in, W_out, b_rec=0.0, b_out=0.0, h0=0.0, activation="tanh", leak=1.0, form="rate",
-    D=None, c=0.0, psi=None,
-):  # fmt: skip
-    """The equations of design and book, one trial and one step at a time."""
-    phi, read = PHI[activation], PHI[psi or activation]
-    y = np.empty((len(x), x.shape[1], len(W_out)))
-    for trial, inputs in enumerate(x):
-        v = np.zeros(len(W_rec)) + h0
-        for t, u in enumerate(inputs):
-            stays = (1 - leak if D is None else D) * v
-            if form == "voltage":
-                v = stays + leak * (W_rec @ phi(v + c) + W_in @ u + b_rec)
-                y[trial, t] = W_out @ read(v) + b_out
-            else:
-                v = stays + leak * phi(W_rec @ v + W_in @ u + b_rec)
-                y[trial, t] = W_out @ v + b_out
-    return y
 
 
 rng = np.random.default_rng(0)

@@ -5,7 +5,6 @@ them, counted another way.
 import numpy as np
 import pytest
 from examined import examined, refused
-from helpers import orthogonal
 
 from schurkit import RNN, ablate, real_schur
 from schurkit.own import analyze, constraint_report
@@ -83,19 +82,6 @@ def test_what_is_not_constrained_is_undefined_with_a_reason():
         assert {name for name, value in entry.items() if value is None} == {*why}
         assert len(why) == 6 and why["filled_zeros"] == "W_rec has no zeros"
         assert "Dale" in why["sign_violations"]
-
-
-def test_zeros_that_a_removal_leaves_alone():
-    """Two blocks that do not meet: what is removed inside one cannot fill the zeros between
-    them.
-    """
-    W = np.zeros((6, 6))
-    for seed, radius in enumerate((1.0, 0.3)):
-        T = radius * np.diag([1.0, 0.98, 0.96]) + np.triu(np.ones((3, 3)), 1)
-        part = slice(3 * seed, 3 * seed + 3)
-        W[part, part] = orthogonal(3, seed) @ T @ orthogonal(3, seed).T
-    removals = {tuple(entry["removed"]): entry for entry in constraint_report(W)["removals"]}
-    assert removals["RR",]["filled_zeros"] == removals["CC",]["filled_zeros"] == 0
 
 
 NONE = "no constraint seen on the weights: columns of both signs"

@@ -99,11 +99,7 @@ def test_any_prefix_nesting_and_module(wrap, tmp_path):
     expected = from_torch(net.rnn, net.fc)
     found = read_network(saved(tmp_path, wrap(net), "net.PTH"))
     assert same(found.rnn, expected) and found.assumed == ("activation",)
-    for module in (
-        nn.DataParallel(net),
-        layers(deep=net, drop=nn.Dropout(0.5)),
-        torch.compile(net),
-    ):
+    for module in (nn.DataParallel(net), torch.compile(layers(deep=net, drop=nn.Dropout(0.5)))):
         assert same(from_torch(module), expected) and from_torch(module).activation == "relu"
 
 
@@ -135,7 +131,6 @@ SIZES = {"weight_ih_l0": (8, 2), "weight_hh_l0": (8, 8), "fc.weight": (2, 8)}
         ({"fc.weight": (2, 7)}, {}, "Beside the recurrent layer it holds fc.weight (2, 7)"),
         ({"fc.weight": (8, 2)}, {"readout": "fc"}, "it holds fc.weight (8, 2)"),
         ({"weight_hr_l0": (2, 8)}, {}, "the recurrent layer is an LSTM with projections"),
-        ({"fc.weight": (2, 8, 1)}, {}, "no linear readout"),
     ],
 )
 def test_state_dicts_that_do_not_fit(changes, choice, text, tmp_path):
@@ -159,8 +154,6 @@ LINEAR = nn.Linear(8, 2)
         (lambda: [layers(r=nn.RNN(3, 8), a=LINEAR, b=nn.Linear(8, 2))], "holds 1 and 2: r, a, b"),
         (lambda: [nn.RNN(3, 8)], "needs the readout too"),
         (lambda: [layers(m=Model(), n=nn.LayerNorm(8))], "n.weight, n.bias. If these take no part"),
-        (lambda: ["model.pt"], "one nn.RNN and one nn.Linear; str holds 0 and 0: nothing"),
-        (lambda: [nn.LSTM(3, 8, proj_size=2), LINEAR], "got LSTM. To go on, schurkit.from_module"),
         (lambda: [nn.RNN(3, 8, bidirectional=True), LINEAR], "got RNN of 1 layers, bidirectional"),
         (lambda: [Model(), LINEAR], "got Net. To go on, pass the layer, model.rnn"),
         (lambda: ["rnn", LINEAR], "one direction; got str. To go on, schurkit.from_module"),
@@ -215,9 +208,6 @@ def test_what_is_assumed_and_what_contradicts(tmp_path):
     for name, value in [*contradictions.items(), ("leak", [0.5, 0.5, 0.5, 0.4])]:
         asked = {name: value}
         refused(lambda asked=asked: load_rnn(full, **asked), f"says {name} ", "was asked for")
-    wrong = {"activation": "elu", "form": "current", "leak": "fast", "transpose": "W"}
-    for name, value in [*wrong.items(), ("leak", 2.0), ("readout", "fc"), ("mapping", ["W_rec"])]:
-        refused(lambda asked={name: value}: load_rnn(bare, **asked))
 
 
 def test_row_convention():

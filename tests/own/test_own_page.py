@@ -6,8 +6,6 @@ import html as escaping
 import json
 import os
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,12 +16,13 @@ import numpy as np
 import pytest
 from examined import examined, refused
 from helpers import random_rnn
+from press.small_book import cases
 
-from schurkit import RNN, Trials, ablation_profile, fvu, random, real_schur, rollout
+from schurkit import RNN, Trials, ablation_profile, random, real_schur, rollout
 from schurkit import views as figures
 from schurkit.__main__ import main
 from schurkit.ablation import HARMLESS, MEANING, SUBSETS, Removal, ablate, name_of
-from schurkit.ablation.couplings import coupling_estimates, coupling_map
+from schurkit.ablation.couplings import coupling_map
 from schurkit.metrics import ACCURACY, FVU, REPLAY_ACCURACY
 from schurkit.own import page, report
 from schurkit.own.command import TEMPLATE, filled, position
@@ -130,15 +129,12 @@ def test_every_picture_has_a_text_and_every_table_a_caption(made):
     assert headings[0] == "h1" and headings.count("h1") == 1
 
 
-def test_a_hostile_file_name_is_text(made):
+def test_hostile_names_of_files_and_arrays_are_text(made):
     text = (made / "out.html").read_text(encoding="utf-8")
     assert "<img src=x" not in text
     assert text.count(escaping.escape("<img src=x onerror=alert(1)>.npz")) >= 3
-
-
-def test_hostile_names_of_arrays_are_text(made):
-    found = Page(made / "out.html")
-    assert HOSTILE not in found.source and f"not used: {HOSTILE}" in found.words
+    found = Page(text)
+    assert HOSTILE not in text and f"not used: {HOSTILE}" in found.words
     assert "example.org" not in str(found.tags)
 
 
@@ -244,27 +240,13 @@ def test_warnings_come_first():
     assert report.check_sentence(analysis).startswith("CHECK FAILED")
 
 
-@pytest.mark.parametrize(
-    ("kind", "words"),
-    [
-        ({}, "modulus in W_rec at least"),
-        ({"leak": 0.25, "form": "voltage"}, "modulus in the step matrix at least"),
-        ({"leak": np.linspace(0.2, 1, 7)}, "modulus in the step matrix at least"),
-    ],
-)
-def test_the_words_for_a_kind_of_network(kind, words):
-    analysis = examined(stack(1, **kind))
-    assert words in report.structure(analysis, 0) and len(report.facts(analysis)) == 1
-    assert "said it: leak" in report.facts(replace(analysis, assumed=("leak",)))[1]
-
-
 def test_every_sentence_of_the_file_is_told_somewhere():
     paths = (Path(report.__file__), TEMPLATE)
     source = "".join(path.read_text(encoding="utf-8") for path in paths)
     assert set(report._SENTENCES) <= set(re.findall(r"""["']([a-z ]+)\\?["']""", source))
 
 
-@pytest.mark.parametrize("leak", [1.0, 0.25, 0.01, np.linspace(0.1, 0.3, 7)])
+@pytest.mark.parametrize("leak", [1.0, 0.25, np.linspace(0.1, 0.3, 7)])
 def test_the_plane_of_a_leaky_network_shows_its_sectors(leak):
     """At leak 1 the eigenvalues of W_rec and its circles; else 1 + (λ − 1)/ā, which for one leak
     are those of W_rec again, with the cut as it lies there.
@@ -277,8 +259,7 @@ def test_the_plane_of_a_leaky_network_shows_its_sectors(leak):
     assert len(R) == form.n_leading and len(C) == 7 - form.n_leading
     assert np.abs(R).min() >= form.cut - 1e-9 and np.abs(C).max() < form.cut
     if np.ndim(leak) == 0:
-        values = np.sort_complex(np.concatenate([drawn["R"], drawn["C"]]) @ [1, 1j])
-        assert np.allclose(values, np.sort_complex(np.linalg.eigvals(rnn.W_rec[0])))
+        assert np.abs(np.linalg.eigvals(rnn.W_rec[0]) - drawn["C"][-1] @ [1, 1j]).min() < 1e-9
     (dashed,) = [line for line in ax.lines if line.get_linestyle() == "--"]
     assert np.allclose(np.abs(1 + step * (dashed.get_xydata() @ [1, 1j] - 1)), form.cut)
     assert ("per time constant" in page.spectrum_words(form)) == (np.mean(leak) < 1)
@@ -291,18 +272,6 @@ def test_units_in_R_against_the_threshold():
     assert dot.tolist() == [[0.85, 2]]
     for threshold, count in ((0.5, 3), (0.79, 3), (0.81, 2), (0.95, 1)):
         assert line[np.abs(line[:, 0] - threshold).argmin(), 1] == count
-
-
-def test_a_page_in_the_metric_of_the_task(tmp_path, monkeypatch):
-    rnn = stack(1)
-    save(tmp_path, rnn)
-    task, outputs = trials_for(rnn)
-    labels = (outputs[0] + np.random.default_rng(0).normal(size=outputs[0].shape)).argmax(axis=2)
-    np.savez(tmp_path / "trials.npz", inputs=task.inputs, targets=labels)
-    asked = "--trials trials.npz --html o.html --draws 2"
-    assert run(tmp_path, monkeypatch, *asked.split()) == 0
-    words = Page(tmp_path / "o.html").words
-    assert "the network as it is has accuracy" in words and "Accuracy lost after each" in words
 
 
 def test_the_figure_of_the_removals_leaves_out_what_is_empty():
@@ -363,17 +332,6 @@ def test_single_couplings_are_those_of_the_coupling_map():
             assert one[name] == getattr(row, name) or np.isclose(one[name], getattr(row, name))
 
 
-def test_estimates_follow_the_mask_cell_by_cell():
-    """The first order of one coupling is the slope of FVU."""
-    rnn, (task, _) = stack(1), trials_for(stack(1))
-    cells = np.random.default_rng(0).random(task.targets.shape) < 0.5
-    task, form = Trials(task.inputs, task.targets, cells), real_schur(rnn.W_rec[0])
-    change = form.weights(1e-6 * form.coupling(0, 2))
-    values = [fvu(rollout(r, task), task)[0] for r in (rnn.with_W_rec(rnn.W_rec[0] - change), rnn)]
-    slope = coupling_estimates(rnn, form, task)[0][0, 2]
-    assert slope == pytest.approx((values[0] - values[1]) * 1e6, rel=1e-3)
-
-
 def test_single_couplings_that_all_cost_nothing_are_couplings_still():
     rnn = replace(stack(1), W_out=np.zeros((1, 2, 7)))
     form = real_schur(rnn.W_rec[0])
@@ -403,29 +361,35 @@ GROWS = np.diag([3.0, 2.0, 1.0]) + np.triu(np.ones((3, 3)), 1)
 @pytest.mark.parametrize(
     ("rnn", "steps", "told"),
     [
-        (RNN(np.ones((1, 1)), [[0.5]], np.ones((1, 1))), 6, "there is nothing to remove"),
+        (RNN(np.ones((1, 1)), [[0.5]], np.ones((1, 1))), 6, ["there is nothing to remove"]),
         (
             RNN(np.ones((3, 1)), GROWS, np.ones((1, 3)), activation="relu"),
             900,
-            "the network diverges on these trials",
+            ["the network diverges on these trials"],
         ),
         (
             stack(1, activation="relu", leak=np.linspace(0.1, 0.9, 7), form="voltage"),
             6,
-            "modulus in the step matrix",
+            [
+                "modulus in the step matrix",
+                "the network as it is has accuracy",
+                "accuracy lost",
+            ],
         ),
     ],
 )
 def test_odd_networks_get_a_page(rnn, steps, told, tmp_path, monkeypatch):
+    """The last with classes for targets."""
     save(tmp_path, rnn, trials=False)
-    draw = np.random.default_rng(0).random
-    sizes = {"inputs": rnn.input_size, "targets": rnn.output_size}
-    arrays = {name: draw((33, steps, size)) for name, size in sizes.items()}
+    draw, classes = np.random.default_rng(0), len(told) > 1
+    inputs = draw.random((33, steps, rnn.input_size))
+    targets = draw.random((33, steps, rnn.output_size))
+    arrays = {"inputs": inputs, "targets": targets.argmax(axis=2) if classes else targets}
     np.savez(tmp_path / "trials.npz", **arrays)
     asked = ("--trials", "trials.npz", "--html", "out.html", "--draws", "2")
     assert run(tmp_path, monkeypatch, *asked) == 0
     words = Page(tmp_path / "out.html").words.lower()
-    assert told in words and "nan" not in words.split()
+    assert all(one in words for one in told) and "nan" not in words.split()
 
 
 # ------------------------------------------------------------------------------------ the notebook
@@ -475,42 +439,35 @@ def test_the_notebook_alone_needs_no_kernel(tmp_path, monkeypatch, capsys):
 # ------------------------------------------------------------------------------------- wrong input
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [
-        ("--html net.npz", "would overwrite net.npz"),
-        ("--notebook other.npz", "other.npz has the name of a file of arrays; name it .ipynb"),
-        ("--html out.txt", "--html out.txt must end in .html"),
-        ("--html out.html --json out.html", "are one file"),
-        ("--html out.html --network 7", "there is no network 7; the labels are 0, 1"),
-        ("--network 1", "give it together with --html"),
-        ("--html out.html --threshold nan", "threshold must be a finite number"),
-        ("--html out.html --tolerance nan", "tolerance must be a finite number"),
-        ("--html trials.npz --trials trials.npz", "would overwrite trials.npz"),
-        ("--html nowhere/out.html", "there is no folder nowhere"),
-        ("--html .", "is not a file that can be written"),
-        ("--html out.html --draws 0", "draws must be at least 1"),
-        ("--html out.html --orders -1", "orders must be at least 0"),
-        ("--html out.html --tolerance 0", "tolerance must be above 0"),
-        ("--html out.html --trials trials.npz --metric r2", "metric must be one of"),
-        ("--html out.html --trials flat.npz", "do not vary"),
-        ("--html out.html --trials wide.npz", "they do not belong together"),
-        ("--html out.html --control none", "control must be one of"),
-        ("--html out.html --trials wrong.npz", "does not give the outputs"),
-    ],
+    cases("""
+--html net.npz → would overwrite net.npz
+--notebook other.npz → other.npz has the name of a file of arrays; name it .ipynb
+--html out.txt → --html out.txt must end in .html
+--html out.html --json out.html → are one file
+--html out.html --network 7 → there is no network 7; the labels are 0, 1
+--network 1 → give it together with --html
+--html out.html --threshold nan → threshold must be a finite number
+--html out.html --tolerance nan → tolerance must be a finite number
+--html trials.npz --trials trials.npz → would overwrite trials.npz
+--html nowhere/out.html → there is no folder nowhere
+--html . → is not a file that can be written
+--html out.html --draws 0 → draws must be at least 1
+--html out.html --orders -1 → orders must be at least 0
+--html out.html --tolerance 0 → tolerance must be above 0
+--html out.html --trials trials.npz --metric r2 → metric must be one of
+--html out.html --trials wide.npz → they do not belong together
+--html out.html --trials wrong.npz → does not give the outputs
+"""),
 )
 def test_wrong_input_is_one_line_and_writes_nothing(
     arguments, words, tmp_path, monkeypatch, capsys
 ):
     save(tmp_path, stack())
     task, outputs = trials_for(stack())
-    np.savez(tmp_path / "flat.npz", inputs=task.inputs, targets=np.ones_like(task.targets))
     np.savez(tmp_path / "wide.npz", inputs=task.inputs, targets=np.ones((40, 12, 5)))
     np.savez(tmp_path / "wrong.npz", inputs=task.inputs, targets=task.targets, outputs=outputs + 1)
-    if not {"--control", "wrong.npz", "flat.npz"} & {*arguments.split()}:  # seen by the run
-
-        def no_kernel(*_):
-            raise AssertionError("a kernel was started")
-
-        monkeypatch.setattr(own_page, "run_here", no_kernel)
+    if "wrong.npz" not in arguments:  # which is seen by the run
+        monkeypatch.setattr(own_page, "run_here", None)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     assert run(tmp_path, monkeypatch, *arguments.split()) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -545,16 +502,6 @@ def test_a_failure_that_is_not_the_readers_is_one_line_and_writes_nothing(
 
 def test_labels_that_are_not_unique_are_refused():
     refused(lambda: position(replace(stack(), labels=("a", "a")), "a"), "are 2 networks a")
-
-
-def test_help_imports_neither_papermill_nor_matplotlib():
-    code = (
-        "import sys; from schurkit.__main__ import main\ntry: main(['analyze', '--help'])\nexcept "
-        "SystemExit: pass\n"
-        "print([name for name in ('papermill', 'matplotlib') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "--html" in done.stdout and done.stdout.splitlines()[-1] == "[]"
 
 
 # ------------------------------------------------------------------------------------ in a browser

@@ -53,11 +53,3 @@ def test_a_network_that_a_library_trained(name, trials, time_major, choices, tmp
     files = [str(ARTEFACTS / name), "--trials", str(tmp_path / "trials.npz")]
     assert main(["analyze", *files, *flags, "--draws", "2"]) == 0
     assert "Checked: the network gives the outputs" in capsys.readouterr().out
-
-
-def test_masks_of_the_libraries():
-    for name, columns in (("nn4n.npz", (16, 4)), ("psychrnn.npz", (12, 4))):
-        report = sk.constraint_report(sk.load_rnn(ARTEFACTS / name).W_rec[0])
-        assert report["dale"] and (report["excitatory"], report["inhibitory"]) == columns
-    zeros, last = report["zero_share"], report["removals"][-1]
-    assert zeros == 0 or 0.5 * np.sqrt(zeros) < last["filled_zero_norm"] < 1

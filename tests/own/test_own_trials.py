@@ -157,19 +157,3 @@ def test_metrics_by_name():
 def test_trials_are_npz_only(tmp_path):
     (tmp_path / "trials.pt").write_bytes(b"x")
     refused(lambda: load_trials(tmp_path / "trials.pt"), "trials come as .npz; got .pt")
-
-
-def test_good_trials(tmp_path):
-    arrays = {
-        "inputs": np.zeros((5, 3, 2), np.float32),
-        "targets": np.ones((5, 4, 1)),
-        "mask": np.array([0, 1, 1, 1]),
-        "epochs": np.arange(3),
-    }
-    np.savez_compressed(
-        tmp_path / "trials.npz", **arrays, outputs=np.full((2, 5, 4, 1), 3.0), note="what it is"
-    )
-    trials, outputs = load_trials(tmp_path / "trials.npz")
-    assert (len(trials), trials.autonomous) == (5, 1)
-    assert trials.mask.tolist() == [False, True, True, True]
-    assert outputs.shape == (2, 5, 4, 1) and trials.inputs.dtype == np.float32

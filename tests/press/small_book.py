@@ -43,7 +43,8 @@ record("undefined", float("nan"))
 claim("S2", 0.61, interval=(0.6, 0.62), n=12)
 claim("S1", 0.004, n=seeds)"""
 
-PROSE = """See {numref}`small-figure` and {numref}`small-table`. The mean accuracy is
+PROSE = """(small-prose)=
+See {numref}`small-figure` and {numref}`small-table`. The mean accuracy is
 {glue:text}`mean_accuracy:.3f` over {glue:text}`networks` networks ({glue:text}`undefined:.2f`)."""
 
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from helpers import refuses
 
-from schurkit import InputError, Trials
+from schurkit import Trials
 from schurkit.tasks import (
     ContextIntegration,
     Copy,
@@ -55,68 +56,36 @@ class HoldsAnArray(Steady):
     extra: object = None
 
 
-@dataclass(frozen=True)
-class WrongChannels(Steady):
-    output_size = 2
+def odd(**parts):
+    """A task with other parts."""
+    return dataclass(frozen=True)(type("Odd", (Steady,), parts))()
 
 
-@dataclass(frozen=True)
-class NoNetworksAxis(Steady):
-    def batch(self, seeds, step, trials):
-        one = super().batch(seeds, step, trials)
-        return Trials(one.inputs[0], one.targets[0])
+def odd_batch(change):
+    """A task whose batches are those of other seeds and steps: change(seeds, step) → both."""
+    return odd(
+        batch=lambda self, seeds, step, trials: Steady.batch(self, *change(seeds, step), trials)
+    )
 
 
-@dataclass(frozen=True)
-class GlobalRandom(Steady):
-    def batch(self, seeds, step, trials):
-        drawn = np.random.default_rng().integers(2**31, size=len(seeds))
-        return super().batch(drawn.tolist(), step, trials)
+def odd_test(key):
+    """A task whose held-out trials are a batch of training: key(seed) → seed and step."""
 
-
-@dataclass(frozen=True)
-class KnowsItsCompany(Steady):
-    def batch(self, seeds, step, trials):
-        drawn = np.random.default_rng([step, *seeds]).integers(2**31, size=len(seeds))
-        return super().batch(drawn.tolist(), step, trials)
-
-
-@dataclass(frozen=True)
-class ForgetsTheStep(Steady):
-    def batch(self, seeds, step, trials):
-        return super().batch(seeds, 0, trials)
-
-
-@dataclass(frozen=True)
-class ForgetsTheSeed(Steady):
-    def batch(self, seeds, step, trials):
-        return super().batch([0] * len(seeds), step, trials)
-
-
-@dataclass(frozen=True)
-class HeldOutIsTraining(Steady):
     def test_trials(self, trials=256, seed=0):
-        one = self.batch([5], 7, trials)
+        seed, step = key(seed)
+        one = self.batch([seed], step, trials)
         return Trials(one.inputs[0], one.targets[0])
 
-
-@dataclass(frozen=True)
-class OneStream(Steady):
-    def test_trials(self, trials=256, seed=0):
-        one = self.batch([seed], 0, trials)
-        return Trials(one.inputs[0], one.targets[0])
+    return odd(test_trials=test_trials)
 
 
-@dataclass(frozen=True)
-class AlwaysTheSame(Steady):
-    def draw(self, seeds, stream, step, trials):
-        shape = (*np.shape(seeds), trials, 3, 1)
-        return Trials(np.ones(shape, np.float32), np.ones(shape, np.float32))
+def drawn(seeds, *key):
+    return np.random.default_rng(*key).integers(2**31, size=len(seeds)).tolist()
 
 
-@dataclass(frozen=True)
-class WrongChance(Steady):
-    chance = 1.0
+def ones(self, seeds, stream, step, trials):
+    shape = (*np.shape(seeds), trials, 3, 1)
+    return Trials(np.ones(shape, np.float32), np.ones(shape, np.float32))
 
 
 FIELDS = "fields are plain numbers and words of a frozen dataclass"
@@ -133,40 +102,28 @@ CHANCE = "chance is the error of always predicting the mean"
     ("task", "promises"),
     [
         (HoldsAnArray(extra=np.ones(2)), [FIELDS.removesuffix(" of a frozen dataclass")]),
-        (WrongChannels(), [SHAPES]),
-        (GlobalRandom(), [PURE, BESIDE]),
-        (KnowsItsCompany(), [BESIDE]),
-        (ForgetsTheStep(), [FRESH]),
-        (ForgetsTheSeed(), [FRESH]),
-        (HeldOutIsTraining(), [HELD, SEEDED]),
-        (OneStream(), [HELD]),
-        (AlwaysTheSame(), [FRESH, HELD, SEEDED, "targets vary", CHANCE]),
-        (WrongChance(), [CHANCE]),
+        (odd(output_size=2), [SHAPES]),
+        (odd_batch(lambda seeds, step: (drawn(seeds), step)), [PURE, BESIDE]),
+        (odd_batch(lambda seeds, step: (drawn(seeds, [step, *seeds]), step)), [BESIDE]),
+        (odd_batch(lambda seeds, step: (seeds, 0)), [FRESH]),
+        (odd_batch(lambda seeds, step: ([0] * len(seeds), step)), [FRESH]),
+        (odd_test(lambda seed: (5, 7)), [HELD, SEEDED]),
+        (odd_test(lambda seed: (seed, 0)), [HELD]),
+        (odd(draw=ones), [FRESH, HELD, SEEDED, "targets vary", CHANCE]),
+        (odd(chance=1.0), [CHANCE]),
     ],
-    ids=lambda value: type(value).__name__,
 )
 def test_a_broken_promise_is_named(task, promises):
     assert broken(task) == promises
 
 
-def test_a_batch_without_networks_axis_is_seen():
-    assert SHAPES in broken(NoNetworksAxis())
-
-
 def test_messages():
-    with pytest.raises(InputError, match="a task needs name, input_size"):
-        examine(object())
+    refuses("a task needs name, input_size", examine, object())
 
-    class NoTrials(Sine):
-        def batch(self, seeds, step, trials):
-            return np.zeros(3)
-
-    with pytest.raises(
-        InputError, match=r"batch of task 'sine' must return schurkit\.Trials; got ndarray."
-    ):
-        examine(NoTrials())
-    with pytest.raises(InputError, match="trials must be at least 2"):
-        examine(Sine(), trials=1)
+    assert SHAPES in broken(odd(batch=lambda self, seeds, step, trials: self.test_trials(trials)))
+    told = r"batch of task 'sine' must return schurkit\.Trials; got ndarray."
+    refuses(told, examine, odd(batch=lambda *_: np.zeros(3)))
+    refuses("trials must be at least 2", examine, Sine(), trials=1)
 
 
 def test_chance_is_measured_on_counted_steps_only():

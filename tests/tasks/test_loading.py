@@ -1,11 +1,14 @@
 """Tasks by name: the book's, a reader's own module, and every way to get it wrong."""
 
+import re
 import sys
 from dataclasses import is_dataclass
 
 import pytest
+from helpers import refuses
+from press.small_book import cases
 
-from schurkit import InputError, tasks
+from schurkit import tasks
 from schurkit.tasks import FlipFlop, load_task
 
 MODULE = """
@@ -72,49 +75,34 @@ def test_a_class_of_the_readers_own(module):
 
 
 @pytest.mark.parametrize(
-    ("name", "fields", "message"),
-    [
-        (
-            "flipflop",
-            None,
-            "one of copy, flip_flop, sine, context_integration, delayed_discrimination, "
-            "path_integration, sine_generation, modular_addition, "
-            "running_sum, or 'module:Class'; got 'flipflop'. Did you mean 'flip_flop'?",
-        ),
-        ("__import__('os').system('true')", None, "a task is one of"),
-        ("FlipFlop(bits=2)", None, "a task is one of"),
-        ("../reader_tasks.py:Fewer", None, "a task is one of"),
-        ("reader_tasks:Fewer.name", None, "a task is one of"),
-        (3, None, "the name of a task must be text; got int."),
-        (
-            "no_such_module:Task",
-            None,
-            "there is no module 'no_such_module' on Python's path: put no_such_module.py beside "
-            "the notebook",
-        ),
-        (
-            "reader_tasks.deeper:Task",
-            None,
-            "there is no module 'reader_tasks.deeper' on Python's path",
-        ),
-        ("reader_tasks:Missing", None, "module 'reader_tasks' has no 'Missing'."),
-        ("reader_tasks:plain", None, "reader_tasks:plain must be a dataclass that follows"),
-        ("reader_tasks:Empty", None, "a task needs name, input_size"),
-        (
-            "flip_flop",
-            {"bit": 2},
-            "flip_flop has no field 'bit'; it has bits, steps, pulse_probability,",
-        ),
-        ("flip_flop", {"bits": 0}, "bits must be at least 1"),
-        ("flip_flop", {"bits": "two"}, "bits must be"),
-        ("flip_flop", "{bits: 2}", "fields must be a JSON object"),
-        ("flip_flop", "[2]", "fields must be a JSON object"),
-    ],
+    ("asked", "message"),
+    cases("""
+flipflop → one of copy, flip_flop, sine, context_integration, delayed_discrimination,
+    path_integration, sine_generation, modular_addition, running_sum, or 'module:Class'; got
+    'flipflop'. Did you mean 'flip_flop'?
+__import__('os').system('true') → a task is one of
+FlipFlop(bits=2) → a task is one of
+../reader_tasks.py:Fewer → a task is one of
+reader_tasks:Fewer.name → a task is one of
+no_such_module:Task → there is no module 'no_such_module' on Python's path: put no_such_module.py
+    beside the notebook
+reader_tasks.deeper:Task → there is no module 'reader_tasks.deeper' on Python's path
+reader_tasks:Missing → module 'reader_tasks' has no 'Missing'.
+reader_tasks:plain → reader_tasks:plain must be a dataclass that follows
+reader_tasks:Empty → a task needs name, input_size
+flip_flop {"bit": 2} → flip_flop has no field 'bit'; it has bits, steps, pulse_probability,
+flip_flop {"bits": 0} → bits must be at least 1
+flip_flop {"bits": "two"} → bits must be
+flip_flop {bits: 2} → fields must be a JSON object
+flip_flop [2] → fields must be a JSON object
+"""),
 )
-def test_messages(module, name, fields, message):
-    with pytest.raises(InputError) as error:
-        load_task(name, fields)
-    assert message in str(error.value)
+def test_messages(module, asked, message):
+    refuses(re.escape(message), load_task, *asked.split(maxsplit=1))
+
+
+def test_a_name_is_text():
+    refuses("the name of a task must be text; got int.", load_task, 3)
 
 
 def test_what_the_readers_module_lacks_is_its_own_message(module):

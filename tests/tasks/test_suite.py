@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers import messages
 
-from schurkit import InputError, fvu, replay_accuracy
+from schurkit import fvu, replay_accuracy
 from schurkit.tasks import ContextIntegration, Copy, FlipFlop, Sine
 
 READINGS = [
@@ -103,25 +104,18 @@ def test_integration_targets_and_references():
     assert trials.targets[:, -1].var() == pytest.approx(2.0, rel=0.1)
 
 
-@pytest.mark.parametrize(
-    "make, message",
-    [
-        (lambda: Copy(symbols=0), "symbols"),
-        (lambda: Copy(channels=2.5), "channels"),
-        (lambda: Copy(replay=-1), "replay"),
-        (lambda: Copy(threshold=2), "threshold"),
-        (lambda: FlipFlop(bits=0), "bits must be at least 1"),
-        (lambda: FlipFlop(pulse_probability=2.0), "pulse_probability must be between 0 and 1"),
-        (lambda: FlipFlop(start="one"), "start must be one of"),
-        (lambda: Sine(slowest=0.7), "slowest must be at most fastest"),
-        (lambda: Sine(fastest=4.0), "fastest must be at most 3.14"),
-        (lambda: Sine(cues=-1), "cues must be at least 0"),
-        (lambda: ContextIntegration(coherences=1), "coherences must be 0, for continuous"),
-        (lambda: ContextIntegration(target="product"), "target must be one of"),
-        (lambda: ContextIntegration(noise=-1.0), "noise must be at least 0"),
-        (lambda: ContextIntegration(steps=0), "steps must be at least 1"),
-    ],
+test_messages = messages(
+    (lambda: Copy(symbols=0), "symbols"),
+    (lambda: Copy(channels=2.5), "channels"),
+    (lambda: Copy(replay=-1), "replay"),
+    (lambda: Copy(threshold=2), "threshold"),
+    (lambda: FlipFlop(pulse_probability=2.0), "pulse_probability must be between 0 and 1"),
+    (lambda: FlipFlop(start="one"), "start must be one of"),
+    (lambda: Sine(slowest=0.7), "slowest must be at most fastest"),
+    (lambda: Sine(fastest=4.0), "fastest must be at most 3.14"),
+    (lambda: Sine(cues=-1), "cues must be at least 0"),
+    (lambda: ContextIntegration(coherences=1), "coherences must be 0, for continuous"),
+    (lambda: ContextIntegration(target="product"), "target must be one of"),
+    (lambda: ContextIntegration(noise=-1.0), "noise must be at least 0"),
+    (lambda: ContextIntegration(steps=0), "steps must be at least 1"),
 )
-def test_messages(make, message):
-    with pytest.raises(InputError, match=message):
-        make()

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import torch
-from helpers import random_rnn, refuses
+from helpers import messages, refuses
 from training.small import TASK, recipe
 
 from schurkit.engine import choose
 from schurkit.engine.base import Spec
-from schurkit.engine.torch import forward
-from schurkit.rnn import ARRAYS, Trials
+from schurkit.rnn import Trials
 from schurkit.tasks import ModularAddition
 from schurkit.training import Phase, Store, TrainingWarning, train
 from schurkit.training.constructions import construction
@@ -44,45 +42,7 @@ class Sums(ModularAddition):
         )
 
 
-def classes(networks=2, trials=5, steps=8, inputs=2, outputs=4, hard=False):
-    """Inputs, targets that are probabilities, and a mask a network."""
-    rng = np.random.default_rng(3)
-    targets = rng.dirichlet(np.ones(outputs), (networks, trials, steps))
-    if hard:
-        targets = np.eye(outputs)[targets.argmax(-1)]
-    return (
-        rng.normal(size=(networks, trials, steps - 3, inputs)),
-        targets,
-        rng.random((networks, trials, steps)) > 0.4,
-    )
-
-
-def gradients(engine, spec, weights, inputs, targets, mask):
-    worker = choose(engine).worker(spec, "cross_entropy")
-    return worker.gradients(weights, inputs, targets, mask)
-
-
 # --------------------------------------------------------------------------------------------- loss
-@pytest.mark.parametrize("engine", ["numpy", "torch", "numba"])
-@pytest.mark.parametrize("kind", [{}, {"form": "voltage", "leak": 0.4}])
-@pytest.mark.parametrize("hard, outputs", [(True, 4), (False, 19)])
-def test_cross_entropy_is_torchs(engine, kind, hard, outputs):
-    dtype, tolerance = (np.float32, 2e-5) if engine == "numba" else (np.float64, 1e-10)
-    rnn = random_rnn(2, outputs=outputs, dtype=dtype, **kind)
-    weights = {name: getattr(rnn, name) for name in ARRAYS if name != "h0"}
-    x, y, mask = classes(outputs=outputs, hard=hard)
-    spec = Spec.of(rnn)
-    losses, grads = gradients(engine, spec, weights, x.astype(dtype), y.astype(dtype), mask)
-    tensors = {n: torch.tensor(a.astype(float), requires_grad=True) for n, a in weights.items()}
-    found = forward(tensors, spec, torch.tensor(x), 3)[0]
-    for i in range(2):
-        kept, wanted = found[i][torch.tensor(mask[i])], torch.tensor(y[i][mask[i]])
-        loss = torch.nn.functional.cross_entropy(kept, wanted)
-        loss.backward(retain_graph=True)
-        assert losses[i] == pytest.approx(loss.item(), rel=tolerance)
-    for name, tensor in tensors.items():
-        oracle = tensor.grad.numpy()
-        assert np.abs(grads[name] - oracle).max() <= tolerance * np.abs(oracle).max(), name
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -92,7 +52,8 @@ def test_cross_entropy_of_a_broken_network_is_not_finite(engine, bad):
     W_out, target = np.float32([[[1], [bad], [0]]]), np.float32([[[[0, 0, 1]]]])
     weights = {"W_in": one, "W_rec": zero, "W_out": W_out}
     with np.errstate(all="ignore"):
-        losses, _ = gradients(engine, Spec(), weights, one[None], target, np.ones(1, bool))
+        worker = choose(engine).worker(Spec(), "cross_entropy")
+        losses, _ = worker.gradients(weights, one[None], target, np.ones(1, bool))
     assert not np.isfinite(losses[0])
 
 
@@ -118,21 +79,6 @@ def test_the_fan_in_start(embedding, fans):
     for name, fan in fans.items():
         assert start[name].std() == pytest.approx(fan**-0.5, rel=0.03)
         assert abs(start[name].mean()) < 0.02 * fan**-0.5
-
-
-@pytest.mark.parametrize("inner", ["orthogonal", "cayley"])
-def test_an_embedding_is_pulled_back_as_autograd_does(inner):
-    form = construction(inner, 3)
-    start = form.start(recipe(construction=inner, embedding_size=3), 5, 2, [0, 1])
-    parameters = {name: a.astype(float) for name, a in start.items()}
-    rng = np.random.default_rng(0)
-    gradients = {name: rng.normal(size=a.shape) for name, a in form.weights(parameters).items()}
-    pulled = form.pull_back(parameters, gradients)
-    assert set(pulled) == set(parameters)
-    E, W_x = (torch.tensor(parameters[name], requires_grad=True) for name in ("E", "W_x"))
-    ((W_x @ E.transpose(1, 2)) * torch.tensor(gradients["W_in"])).sum().backward()
-    for name, tensor in (("E", E), ("W_x", W_x)):
-        assert np.abs(pulled[name] - tensor.grad.numpy()).max() < 1e-12
 
 
 def test_an_embedding_is_kept_and_makes_up_the_input_weights():
@@ -211,33 +157,28 @@ def test_a_network_that_stopped_has_its_last_weights_at_later_checkpoints():
     assert not np.array_equal(start, end)
 
 
-@pytest.mark.parametrize(
-    "make, message",
-    [
-        (lambda: recipe(loss="hinge"), "loss must be one of"),
-        (lambda: recipe(weight_decay=-1), "weight_decay must be at least 0"),
-        (
-            lambda: recipe(weight_decay=1.0, construction="cayley"),
-            "weight_decay is not defined for construction='cayley'",
-        ),
-        (lambda: recipe(bias_start="uniform"), "bias_start='uniform' needs biases=True"),
-        (lambda: recipe(bias_start="normal", biases=True), "bias_start must be one of"),
-        (lambda: recipe(embedding_size=0), "embedding_size must be at least 1"),
-        (lambda: recipe(betas=(0.9, 1.0)), "betas must be below 1"),
-        (
-            lambda: recipe(checkpoints=(3, 2)),
-            "checkpoints must be different steps in increasing order",
-        ),
-        (lambda: recipe(checkpoints=(51,)), "checkpoints must be between 0 and 50"),
-        (
-            lambda: fit(TASK, recipe(2, batch_size=None), [0], choose()),
-            "batch_size=None needs a task with a fixed training set, which 'copy'",
-        ),
-        (
-            lambda: fit(TASK, recipe(2, loss="cross_entropy"), [0], choose()),
-            "loss='cross_entropy' needs targets that are probabilities",
-        ),
-    ],
+test_messages = messages(
+    (lambda: recipe(loss="hinge"), "loss must be one of"),
+    (lambda: recipe(weight_decay=-1), "weight_decay must be at least 0"),
+    (
+        lambda: recipe(weight_decay=1.0, construction="cayley"),
+        "weight_decay is not defined for construction='cayley'",
+    ),
+    (lambda: recipe(bias_start="uniform"), "bias_start='uniform' needs biases=True"),
+    (lambda: recipe(bias_start="normal", biases=True), "bias_start must be one of"),
+    (lambda: recipe(embedding_size=0), "embedding_size must be at least 1"),
+    (lambda: recipe(betas=(0.9, 1.0)), "betas must be below 1"),
+    (
+        lambda: recipe(checkpoints=(3, 2)),
+        "checkpoints must be different steps in increasing order",
+    ),
+    (lambda: recipe(checkpoints=(51,)), "checkpoints must be between 0 and 50"),
+    (
+        lambda: fit(TASK, recipe(2, batch_size=None), [0], choose()),
+        "batch_size=None needs a task with a fixed training set, which 'copy'",
+    ),
+    (
+        lambda: fit(TASK, recipe(2, loss="cross_entropy"), [0], choose()),
+        "loss='cross_entropy' needs targets that are probabilities",
+    ),
 )
-def test_messages(make, message):
-    refuses(message, make)

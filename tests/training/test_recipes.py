@@ -4,7 +4,7 @@ it is known, with its tasks at our sizes.
 
 import numpy as np
 import pytest
-from helpers import refuses
+from helpers import messages
 
 from schurkit.tasks import Copy, FlipFlop, PathIntegration
 from schurkit.training import (
@@ -55,20 +55,15 @@ def test_checkpoints_run_from_the_start_to_the_end(steps, checkpoints):
         assert len(kept) == checkpoints + 1 and ratios.max() < 1.6 * ratios.min()
 
 
-@pytest.mark.parametrize(
-    "make, message",
-    [
-        (lambda: addition_recipe(0), "steps"),
-        (lambda: addition_recipe(checkpoints=0), "checkpoints"),
-        (lambda: addition_recipe(every=0), "every"),
-        (lambda: degeneracy_recipe(FlipFlop(), rate=1e-3, width=3), "it has no rate, width"),
-        (lambda: degeneracy_recipe(FlipFlop(), steps=-1), "steps must be at least 0"),
-        (lambda: degeneracy_recipe(FlipFlop(), learning_rate=0.0), "learning_rate must be above 0"),
-        (lambda: degeneracy_recipe(Copy()), r"'copy' has no stop_mse. Pass until=Until\(loss\)"),
-    ],
+test_messages = messages(
+    (lambda: addition_recipe(0), "steps"),
+    (lambda: addition_recipe(checkpoints=0), "checkpoints"),
+    (lambda: addition_recipe(every=0), "every"),
+    (lambda: degeneracy_recipe(FlipFlop(), rate=1e-3, width=3), "it has no rate, width"),
+    (lambda: degeneracy_recipe(FlipFlop(), steps=-1), "steps must be at least 0"),
+    (lambda: degeneracy_recipe(FlipFlop(), learning_rate=0.0), "learning_rate must be above 0"),
+    (lambda: degeneracy_recipe(Copy()), r"'copy' has no stop_mse. Pass until=Until\(loss\)"),
 )
-def test_messages(make, message):
-    refuses(message, make)
 
 
 def test_a_network_gets_there():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import refuses
+from helpers import messages, refuses
 
 from schurkit import fourier
 from schurkit.claims import NoClaimsError
@@ -79,19 +79,14 @@ TWICE = replace(RECIPE, phases=(Phase(1, 1e-3), Phase(1, 1e-3)), checkpoints=())
 THERE = Trial("kind", 1.0, 1.0, 0, 3000, 400, 0.99)
 
 
-@pytest.mark.parametrize(
-    "call, message",
-    [
-        (lambda: steps_to_threshold(TASK, TWICE, 0, 10, accuracy), "one phase; got 2"),
-        (lambda: steps_to_threshold(TASK, RECIPE, 0, 0, accuracy), "limit"),
-        (lambda: steps_to_threshold(TASK, RECIPE, 0, 10, accuracy, every=0), "every"),
-        (lambda: best([]), "at least one trial"),
-        (lambda: steps_of(THERE, 0.5, 100), "clean_up"),
-        (lambda: steps_of(THERE, 3, 0), "most_steps"),
-    ],
+test_messages = messages(
+    (lambda: steps_to_threshold(TASK, TWICE, 0, 10, accuracy), "one phase; got 2"),
+    (lambda: steps_to_threshold(TASK, RECIPE, 0, 0, accuracy), "limit"),
+    (lambda: steps_to_threshold(TASK, RECIPE, 0, 10, accuracy, every=0), "every"),
+    (lambda: best([]), "at least one trial"),
+    (lambda: steps_of(THERE, 0.5, 100), "clean_up"),
+    (lambda: steps_of(THERE, 3, 0), "most_steps"),
 )
-def test_messages(call, message):
-    refuses(message, call)
 
 
 # ------------------------------------------------------------------------------------------- a race

@@ -98,8 +98,10 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _items(parameter: Parameter, text: str) -> list[str]:
-    """The text cut at commas; those inside the brackets of a list do not count."""
-    commas = r",(?![^[]*\])" if parameter.is_list else ","
+    """The text cut at commas; those inside the brackets of a list, or the braces of JSON, do not
+    count.
+    """
+    commas = r",(?![^[]*\])" if parameter.is_list else r",(?![^{]*\})"
     items = [item.strip() for item in re.split(commas, text)]
     if parameter.is_list and not all(re.fullmatch(r"\[.*\]", item) for item in items):
         example = f"{parameter.name}=[1,2],[3]"
