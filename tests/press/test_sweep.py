@@ -626,9 +626,9 @@ def test_a_table_of_a_narrower_grid_is_replaced(command, place):
     cases("""
 --out no/where.csv → --out: there is no folder no.
 --out . → --out must be a file; . is a folder.
---workers 0 → argument --workers: takes a whole number from 1 to 10,000; got '0' (see 'schurkit
+--workers 0 → argument --workers: takes a whole number from 1 on; got '0' (see 'schurkit
     sweep --help')
---workers two → argument --workers: takes a whole number from 1 to 10,000; got 'two' (see 'schurkit
+--workers two → argument --workers: takes a whole number from 1 on; got 'two' (see 'schurkit
     sweep --help')
 --slurm partition=cpu → --slurm is --cluster now: queue=… for partition=…, walltime=HH:MM:SS for
     minutes=…, memory=…GB for mem_gb=…, and directive=--… for the rest.
