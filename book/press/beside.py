@@ -118,7 +118,7 @@ def picture(book: Book, name: str) -> str:
     ]
     words = "Filled: published networks without a group of connections, and (grey) after a change "
     words += "of the same strength elsewhere. Hollow: the networks of this copy. Bars: means. "
-    words += "Dashed: next to nothing to remove; ∅: in so many, nothing."
+    words += "Dashed outline: next to nothing to remove; ∅: in so many, nothing."
     drawn = f"{svg(*panel.drawn(rows))}<figcaption>{words}</figcaption>"
     return f'```{{raw}} html\n<figure class="schurkit-here">{drawn}</figure>\n```\n'
 

@@ -62,8 +62,8 @@ def _chapter(book: Book, name: str, docname: str, shelf: Path) -> dict:
     cells = [*page["cells"], *([numbers] if numbers["outputs"] else [])]
     title, _, first = cell_text(cells[0]).partition("\n")
     if title.startswith("# "):
-        under = f"{title}\n\n:::{{div}} schurkit-strip\n{strip(book, name)}\n:::\n\n"
-        cells[0] = cells[0] | {"source": under + picture(book, name) + first}
+        under = f"{title}\n\n:::{{div}} schurkit-strip\n{strip(book, name)}\n:::\n\n{first}"
+        cells[0] = cells[0] | {"source": f"{under}\n\n{picture(book, name)}"}
     for one in editions_of(book.published[name]) if name in book.published else []:
         edition = one["provenance"]["edition"]
         larger = one is not book.published[name]
