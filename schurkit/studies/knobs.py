@@ -304,18 +304,24 @@ class Results:
 
 
 def run(
-    design: Design, dynamics: Dynamics | None = None, *, store: Store | None = None, **options
+    design: Design,
+    dynamics: Dynamics | None = None,
+    *,
+    store: Store | None = None,
+    above: tuple[int, dict] = (0, {}),
+    **options,
 ) -> Results:
     """Train every study of a design and measure it once, or fetch from the store what was trained
-    or measured before; options go to `levels`.
+    or measured before; options go to `levels`, for networks `above` so many units with changes.
     """
     dynamics = dynamics or Dynamics()
     trained = train_all(list(design.studies), store=store)
     by_study = {(one.task, one.recipe): one for one in trained}
     begun = perf_counter()
     found = {
-        key: levels_in_store(one, dynamics, store=store, **_nulls(one, by_study), **options)
+        key: levels_in_store(one, dynamics, store=store, **_nulls(one, by_study), **given)
         for key, one in by_study.items()
+        for given in [options | (above[1] if one.rnn.hidden_size > above[0] else {})]
     }
     return Results(design, found, perf_counter() - begun)
 

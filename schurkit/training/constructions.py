@@ -85,6 +85,25 @@ class Cayley:
         return pulled
 
 
+class Dale(Dense):
+    """W_rec = |V| diag(s) with V trained in its place: all that a unit sends has one sign
+    throughout training, s_j = −1 for the last ⌈hidden/5⌉ units and +1 for the others.
+
+    With G = dL/dW_rec: dL/dV = G diag(s) sign(V). At the start |V| has half-normal entries, those
+    of inhibitory columns larger, so that the two kinds cancel in the mean of a row, and all scaled
+    to the spectral radius 1. Source: H. F. Song, G. R. Yang, X.-J. Wang, PLoS Comput. Biol. 12
+    (2016) e1004792 (four to one and the balance; their rectified V is |V| here, as in PsychRNN).
+    """
+
+    def weights(self, parameters):
+        V = parameters["W_rec"]
+        return parameters | {"W_rec": np.abs(V) * _signs(V.shape[-1])}
+
+    def pull_back(self, parameters, gradients):
+        V = parameters["W_rec"]
+        return gradients | {"W_rec": gradients["W_rec"] * np.sign(V) * _signs(V.shape[-1])}
+
+
 class Embedded:
     """W_in = W_x Eᵀ with "E" (networks, input, embedding) and "W_x" (networks, hidden, embedding)
     trained, the rest as in `inner`.
@@ -121,7 +140,7 @@ class Embedded:
 
 def construction(name: str, embedding_size: int | None = None) -> Dense | Cayley | Embedded:
     """The construction of that name; see `Recipe.construction` and `Recipe.embedding_size`."""
-    inner = Cayley() if name == "cayley" else Dense()
+    inner = {"cayley": Cayley, "dale": Dale}.get(name, Dense)()
     return inner if embedding_size is None else Embedded(inner)
 
 
@@ -176,12 +195,27 @@ def _fan_in_start(hidden, seeds):
     return random.normal(seeds, "W_rec", 0, (hidden, hidden)) / np.sqrt(hidden)
 
 
+def _signs(hidden):
+    """One a column: the last ⌈hidden/5⌉ units inhibit."""
+    return np.where(np.arange(hidden) < hidden - -(-hidden // 5), 1, -1).astype(np.float32)
+
+
+def _balanced_start(hidden, seeds):
+    """One sign a column, see `Dale`."""
+    signs = _signs(hidden)
+    W = np.abs(random.normal(seeds, "W_rec", 0, (hidden, hidden))) * signs
+    W[:, :, signs < 0] *= max(1, (signs > 0).sum()) / (signs < 0).sum()
+    return W / np.abs(np.linalg.eigvals(W)).max(axis=1)[:, None, None]
+
+
 _STARTS = {
     "default": _default_start,
     "orthogonal": _orthogonal_start,
     "normal": _normal_start,
     "fan_in": _fan_in_start,
     "mup": _fan_in_start,
+    "dale": _balanced_start,
+    "balanced": _balanced_start,
 }
 
 

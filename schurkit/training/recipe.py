@@ -10,7 +10,7 @@ from schurkit.rnn import FORMS
 
 CONSTRUCTIONS = ("default", "orthogonal", "normal", "cayley")
 """Those that arXiv:2606.18457 compares."""
-OTHER_CONSTRUCTIONS = ("fan_in", "mup")
+OTHER_CONSTRUCTIONS = ("fan_in", "mup", "dale", "balanced")
 BIAS_STARTS = ("zero", "uniform")
 MATRICES = ("W_in", "W_rec", "W_out", "E", "W_x")
 """Trained arrays that weight decay shrinks."""
@@ -82,8 +82,9 @@ class Recipe:
         unconstrained; "normal" dense, Q D Qᵀ with 2×2 blocks [[a, −b], [b, a]], a, b ~ N(0, 1/6),
         unconstrained; "cayley" O(A) D O(A)ᵀ with O(A) = (I − A)(I + A)⁻¹, A skew and D of tied
         blocks [[a, −b], [b, a]] both trained: W_rec stays normal; "fan_in" dense, N(0, 1/N),
-        unconstrained, W_in and W_out also N(0, 1/fan-in); "mup" see `gamma`. "normal" and "cayley"
-        need an even N.
+        unconstrained, W_in and W_out also N(0, 1/fan-in); "mup" see `gamma`; "dale" keeps Dale's
+        law, one sign a column of W_rec, a fifth of them inhibitory, balanced at the start;
+        "balanced" has that start and is unconstrained. "normal" and "cayley" need an even N.
     phases : the schedule, one `Phase` after the other; Adam's moments run on across phases.
     batch_size : trials a step; None for all trials of the task's training set at each step, where
         it has a fixed one.

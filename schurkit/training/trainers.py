@@ -26,7 +26,7 @@ def trainer_for(task, recipe: Recipe, engine: Engine, seeds: Sequence[int]) -> T
     if uses_tables(task, recipe):
         worker = tables.TableWorker(recipe.activation, recipe.loss)
         return LoopTrainer(form, start, worker, recipe.rule, Pairs)
-    if isinstance(form, Dense):
+    if type(form) is Dense:  # one that trains W_rec itself
         trainer = engine.trainer(start, recipe.spec, recipe.rule, recipe.loss)
         if trainer is not None:
             return trainer

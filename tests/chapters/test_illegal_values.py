@@ -29,8 +29,8 @@ many_seeds → counts=[0] counts=[] cost_sizes=[1] resamples=0 planned=0 cores=0
 how_fast → report=/etc/passwd cores=-1 seconds=0 steps=0 networks=0 couplings=0 batch_size=0
 delayed_discrimination → draws=0 orders=0 threshold=2 networks=100000000 shortest=21 sample=3
 path_integration → draws=0 orders=0 threshold=2 networks=0 dimensions=4 first_seed=-1
-three_levels → networks=0 test_trials=1 first_seed=-1 hidden_size=0 widths=[1]
-knobs → networks=0 gammas=[0] widths=[1] test_trials=1 sample=5
+three_levels → networks=0 test_trials=1 rest_starts=0 first_seed=-1 hidden_size=0 widths=[1]
+knobs → networks=0 gammas=[0] widths=[1] test_trials=1 sample=5 pif_starts=0 wide_pif_starts=2
 is_the_profile_degenerate → networks=0 orders=0 threshold=2 gammas=[-1] knob_networks=0
 modular_addition → p=112 networks=0 draws=0 training_steps=0 train_fraction=2
 recipe_or_network → networks=0 draws=0 p=58 first_seed=-1

@@ -92,7 +92,24 @@ def test_five_steps_equal_autograd_and_torch_optim(engine, task, changes):
             assert np.abs(array - oracle[name]).max() < 1e-5, name
 
 
-@pytest.mark.parametrize("changes", [{"nuclear": 1e-3}, {"construction": "cayley"}])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_signs_stay_where_dales_law_holds(engine, weight_decay):
+    """At a rate so high that most entries meet zero on their way, and some cross it."""
+    kind = recipe(40, construction="dale", weight_decay=weight_decay, checkpoints=(0, 40))
+    kind = replace(kind, phases=(Phase(40, 0.1),))
+    found, free = (
+        fit(TASK, replace(kind, construction=name), [0, 3], engine) for name in ("dale", "balanced")
+    )
+    signs = np.array([1.0] * 9 + [-1.0] * 3)
+    for ours, other in zip(found, free):
+        crossed = ours.checkpoints[40]["W_rec"] * signs < 0
+        assert (ours.weights["W_rec"] * signs >= 0).all() and crossed.any()
+        assert (other.weights["W_rec"] * signs < 0).any()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"nuclear": 1e-3}, {"construction": "cayley"}, {"construction": "dale"}]
+)
 def test_what_trainers_leave_to_workers(engine, changes):
     kind = recipe(20, **changes)
     a, b = (fit(TASK, kind, [1], e)[0].weights for e in (engine, choose("numpy")))

@@ -155,7 +155,10 @@ def test_networks_that_did_not_get_there_are_left_out(trained):
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("runs"))
-    return run(Design(**SMALL), QUICK, store=store, profile=False, **BRIEF)
+    wide = 12, {"pif_starts": 2}
+    return run(
+        Design(**SMALL), QUICK, store=store, profile=False, pif_starts=3, above=wide, **BRIEF
+    )
 
 
 def test_a_design_is_run_and_its_ends_compared(results):
@@ -165,6 +168,7 @@ def test_a_design_is_run_and_its_ends_compared(results):
     assert (ends.low.level, ends.high.level) == (12, 16)
     found = results.contrast("D6", "weights per n2")
     high, low = (results.of(s) for s in (ends.high, ends.low))
+    assert [one.pif.starts for one in (low, high)] == [3, 2] and high.pif_untrained.starts == 2
     ratio = high.pif.per_n2.sum() / low.pif.per_n2.sum()
     assert found.mean == pytest.approx(np.log(ratio)) and found.low is None and found.n == 3
     angle = lambda s: s.dsa_sample((1, 4), "angle", excess=False)  # noqa: E731

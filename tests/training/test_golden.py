@@ -43,6 +43,7 @@ DISCRIMINATION = DelayedDiscrimination(channels=2, shortest=2, longest=4)
 RECIPES = {
     "copy": (Copy(3, 2, 6), Recipe(8, "orthogonal", **BRIEF)),
     "copy, normal": (Copy(3, 2, 6), Recipe(8, "cayley", **BRIEF)),
+    "copy, Dale's law": (Copy(3, 2, 6), Recipe(8, "dale", **BRIEF)),
     "flip-flop": (
         FlipFlop(bits=2, steps=10, start="pulse"),
         Recipe(8, "default", biases=True, bias_start="uniform", weight_decay=0.1, **BRIEF),

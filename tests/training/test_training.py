@@ -3,6 +3,7 @@ what warns.
 """
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -82,7 +83,29 @@ def test_cayley_gradients_equal_autograd():
             assert np.abs(pulled[name][i] - expected).max() < 1e-10 * np.abs(expected).max(), name
 
 
-@pytest.mark.parametrize("form", CONSTRUCTIONS)
+def test_a_start_by_dales_law_is_balanced():
+    kind, seeds = recipe(hidden_size=64, construction="dale"), list(range(20))
+    start = construction("dale").start(kind, 3, 5, seeds)["W_rec"].astype(float)
+    assert (np.sign(start[:, 0]) == [1] * 51 + [-1] * 13).all()
+    assert (np.sign(start) == np.sign(start[:, :1])).all()
+    assert np.abs(np.linalg.eigvals(start)).max(axis=1) == pytest.approx(np.ones(20), rel=1e-6)
+    assert abs(start.sum(axis=2).mean()) < 0.03 * np.abs(start).sum(axis=2).mean()
+    free = construction("balanced").start(replace(kind, construction="balanced"), 3, 5, seeds)
+    assert np.array_equal(free["W_rec"], start.astype(np.float32))
+
+
+def test_gradients_by_dales_law_equal_autograd():
+    rng, form = np.random.default_rng(0), construction("dale")
+    V, G = rng.normal(size=(2, 2, 6, 6))  # of both signs: training may take an entry past zero
+    tensor = torch.tensor(V, requires_grad=True)
+    oracle = tensor.abs() * torch.tensor([1.0, 1, 1, 1, -1, -1])
+    (oracle * torch.tensor(G)).sum().backward()
+    assert np.array_equal(form.weights({"W_rec": V})["W_rec"], oracle.detach().numpy())
+    pulled = form.pull_back({"W_rec": V}, {"W_in": G, "W_rec": G})
+    assert np.array_equal(pulled["W_rec"], tensor.grad.numpy()) and pulled["W_in"] is G
+
+
+@pytest.mark.parametrize("form", (*CONSTRUCTIONS, "dale"))
 def test_a_network_does_not_depend_on_its_company(form):
     kind, many = recipe(50, construction=form), list(range(8))
     together, alone = (fit(TASK, kind, seeds, choose("numpy")) for seeds in (many, [5]))
