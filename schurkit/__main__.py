@@ -60,7 +60,9 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
-        return _dispatch(argv)
+        code = _dispatch(argv)
+        sys.stdout.flush()  # here, where a reader of a pipe that has gone is no error
+        return code
     except InputError as error:
         print(f"schurkit: {error}", file=sys.stderr)
         return 2

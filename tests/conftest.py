@@ -39,3 +39,35 @@ def browser():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+WHEEL = """import numpy as np
+import schurkit as sk
+from schurkit import nb
+from schurkit.explorer import page
+draw, task = np.random.default_rng(0).normal, sk.tasks.Copy(symbols=3, channels=2, replay=12)
+rnn = sk.RNN(draw(size=(10, 2)), 0.3 * draw(size=(10, 10)), draw(size=(2, 10)))
+nb.explorer(page.wheel(rnn, task.test_trials(8)), "wheel", "A network.")
+nb.record(symbols=3, whole=1.0, without_CC=1.0, shut_first=0.5)"""
+SECOND = {
+    "draw": "rows = [{'seed': 0, 'accuracy': 1.0}]",
+    "table": "",
+    "record": "from schurkit.nb import record\nrecord('other', 2.5)",
+    "prose": "Elsewhere: {glue:text}`small.ipynb::mean_accuracy:.1f`.",
+}
+
+
+@pytest.fixture(scope="session")
+def built_book(tmp_path_factory):
+    """Folder of a small book of three chapters, built once from nothing, warnings as errors, for
+    all tests of a process that look at pages.
+    """
+    from press.small_book import cell, notebook, small_chapter, write_book
+
+    from schurkit_press.build import build, plan_build
+
+    chapters = {"small": small_chapter(), "second": small_chapter(**SECOND)}
+    chapters["the_wheel"] = notebook(cell("# Does it turn?", kind="markdown"), cell(WHEEL))
+    root = write_book(tmp_path_factory.mktemp("built") / "book", chapters)
+    build(root, plan_build(root), workers=2, say=lambda line: None)
+    return root

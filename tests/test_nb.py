@@ -11,13 +11,14 @@ from itertools import combinations_with_replacement
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import refuses
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from press.small_book import cases
 
 from schurkit import nb
-from schurkit.checks import InputError
 from schurkit.claims import Rule, beyond, claim_line, load_claims
 from schurkit.intervals import over_networks as interval
 from schurkit_press.verdicts import OTHER, VERDICTS, explained, marked, verdict, verdicts
@@ -100,16 +101,13 @@ def figure():
 @pytest.mark.parametrize(
     ("value", "back"),
     [
-        (0.25, 0.25),
         (np.float32(0.5), 0.5),
         (np.int64(7), 7),
         (np.bool_(True), True),
         ("words", "words"),
         (None, None),
-        (float("nan"), None),
         (np.inf, None),
         (np.array([1.0, np.nan]), [1.0, None]),
-        ([1, 2], [1, 2]),
         (np.array(3), 3),
     ],
 )
@@ -121,21 +119,12 @@ def test_what_is_recorded_comes_back_as_a_value(shell, tmp_path, value, back):
     assert type(found["key"]) is type(back)
 
 
-def test_a_record_is_what_glue_reads(shell):
-    for value, text in ((np.float64(0.125), "0.125"), (None, "nan")):
-        (output,) = outputs(lambda value=value: nb.record("key", value))
-        assert output["data"] == {"application/papermill.record/text/plain": text}
-    names = {"name": "key", "mime_prefix": "application/papermill.record/"}
-    assert output["metadata"]["scrapbook"] == names
-
-
 @pytest.mark.parametrize("content", ["not json", None])
 def test_reading_back_names_what_is_no_notebook(tmp_path, content):
     path = tmp_path / "x.ipynb"
     if content:
         path.write_text(content)
-    with pytest.raises(InputError, match=r"x\.ipynb cannot be read as a notebook"):
-        nb.records(path)
+    refuses(r"x\.ipynb cannot be read as a notebook", nb.records, path)
 
 
 # -------------------------------------------------------------------------------------------- claim
@@ -155,27 +144,25 @@ def test_a_claim_records_value_interval_and_n_and_no_verdict(shell):
 
 
 @pytest.mark.parametrize(
-    ("value", "bits", "words"),
+    ("value", "values", "words"),
     [
-        (0.75, 1, "other conditions (the value itself satisfies the rule); bits 1 instead of 3"),
+        (0.75, {"bits": 3}, "reproduced"),
         (
             0.25,
-            1,
+            {"bits": 1},
             "other conditions (the value itself does not satisfy the rule); bits 1 instead of 3",
         ),
         (
             0.75,
-            None,
+            {},
             "other conditions (the value itself satisfies the rule); bits unknown instead of 3",
         ),
-        (0.75, 3, "reproduced"),
     ],
 )
-def test_a_run_under_other_conditions_has_no_verdict(shell, value, bits, words):
-    values = {} if bits is None else {"bits": bits}
+def test_a_run_under_other_conditions_has_no_verdict(shell, value, values, words):
     claim, told = claimed("A1", value, (value - 0.1, value + 0.1), 12, values=values)
     assert explained(claim, told) == words
-    assert (verdicts(claim, told)[""] == OTHER) == (bits != 3)
+    assert (verdicts(claim, told)[""] == OTHER) == ("other" in words)
 
 
 def test_a_claim_about_several_tasks_has_a_verdict_for_each(shell):
@@ -224,10 +211,15 @@ def test_whether_an_effect_is_beyond_its_control_follows_from_the_recorded_exces
         (("A2", 0.01, None, 1), "– (the value itself satisfies the rule)"),
         (("A2", 0.25, None, 1), "– (the value itself does not satisfy the rule)"),
         (("A2", 0.25, None, 1), "1 network;"),
+        (("A2", 0.5, (float("nan"), 1.0), 20), ""),
+        (("A1", interval(np.linspace(0.7, 0.8, 9))), "Ours: 0.75, 9 networks"),
+        (("A1", interval(np.linspace(0.7, 0.8, 12))), "Ours: 0.75 [0.7292, 0.7708], 12 networks"),
     ],
 )
 def test_the_line_of_a_claim(shell, arguments, words):
+    """And a verdict never raises."""
     claim, told = claimed(*arguments)
+    assert verdicts(claim, told)[""] in (*VERDICTS, OTHER)
     assert words in claim_line(claim, told) + explained(claim, told)
 
 
@@ -236,23 +228,6 @@ def test_numbers_have_a_minus_sign_on_the_page_and_a_hyphen_in_the_file(shell):
     table, note = outputs(lambda: nb.table(rows, "a-table", "Shifts.", {"shift": ".2f"}))
     assert "| a-b | −0.50 | −2 |" in table["data"]["text/markdown"]
     assert csv_of(note) == "what,shift,n\na-b,-0.5,-2.0\n"
-
-
-@pytest.mark.parametrize("n", [3, 12, 25])
-def test_an_interval_brings_its_numbers_along(shell, n):
-    _, told = claimed("A1", interval(np.linspace(0.7, 0.8, n)))
-    assert (told["n"], told["interval"] is None) == (n, n < 10)
-    assert told["value"] == pytest.approx(0.75)
-
-
-@pytest.mark.parametrize(
-    ("value", "ends"),
-    [(float("nan"), None), (None, None), (0.2, (0.1, 0.3)), (0.5, (float("nan"), 1.0))],
-)
-def test_a_verdict_never_raises(shell, value, ends):
-    claim, told = claimed("A2", value, interval=ends, n=20)
-    assert verdicts(claim, told)[""] in VERDICTS
-    assert claim_line(claim, told) and explained(claim, told)
 
 
 # ------------------------------------------------------------------------------- rules and verdicts
@@ -287,48 +262,27 @@ def test_the_verdict_follows_from_value_interval_and_rule(rule):
     assert verdict(rule, None, (low, high), 20) == "not tested"
 
 
-def test_the_book_lists_its_claims_with_rules():
-    known = load_claims()
-    assert {"S1", "S2", "S3", "S4", "S5"} <= set(known)
-    assert str(known["S1"].rule) == "lies within 0.01 of 0"
-    assert str(known["S2"].rule) == "is at most 0.75"
-
-
 @pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{a: 1}", "must be a list of claims; got dict"),
-        ("- [", "is not valid YAML"),
-        ("- {id: A1}", "claim A1 must have exactly the fields id, statement"),
-        ("- 3", "claim . must have exactly the fields"),
-        (CLAIMS + CLAIMS, "lists claim A1 twice"),
-        (
-            CLAIMS.replace("{bits: 3}", "3"),
-            "claim A1: conditions must map parameters of the chapter to values; got 3",
-        ),
-        (CLAIMS.replace("the accuracy", "3"), "claim A1: quantity must be text; got 3"),
-        (
-            CLAIMS.replace("{at least: 0.5}", "{at least: high}"),
-            "claim A1: rule must be {at least: number}",
-        ),
-        (CLAIMS.replace("{at least: 0.5}", "{about: 0.5}"), "claim A1: rule must be"),
-        (CLAIMS.replace("{at least: 0.5}", "{sign: up}"), "claim A1: rule must be"),
-        (
-            CLAIMS.replace("{at least: 0.5}", "{difference: {from: 0, near: 1}}"),
-            "claim A1: rule must be",
-        ),
-        (
-            CLAIMS.replace("{at least: 0.5}", "{difference: {from: 0, within: -1}}"),
-            "claim A1: rule must be",
-        ),
-    ],
+    ("old", "new", "message"),
+    cases("""
+{at least: 0.5} → {at least: high} → claim A1: rule must be {at least: number}
+{at least: 0.5} → {about: 0.5} → claim A1: rule must be
+{at least: 0.5} → {sign: up} → claim A1: rule must be
+{at least: 0.5} → {difference: {from: 0, near: 1}} → claim A1: rule must be
+{at least: 0.5} → {difference: {from: 0, within: -1}} → claim A1: rule must be
+{bits: 3} → 3 → claim A1: conditions must map parameters of the chapter to values; got 3
+the accuracy → 3 → claim A1: quantity must be text; got 3
+A2 → A1 → lists claim A1 twice
+, key: works → → claim A1 must have exactly the fields id, statement
+CLAIMS → - 3 → must have exactly the fields
+CLAIMS → - [ → is not valid YAML
+CLAIMS → {a: 1} → must be a list of claims; got dict
+"""),
 )
-def test_a_malformed_claims_file_is_one_clear_line(tmp_path, text, message):
-    path = tmp_path / "claims.yml"
-    path.write_text(text)
-    with pytest.raises(InputError, match=message) as caught:
-        load_claims(path)
-    assert "\n" not in str(caught.value)
+def test_a_malformed_claims_file_is_one_clear_line(tmp_path, old, new, message):
+    text = new if old == "CLAIMS" else CLAIMS.replace(old, new, 1)
+    (tmp_path / "claims.yml").write_text(text)
+    refuses(re.escape(message), load_claims, tmp_path / "claims.yml")
 
 
 def test_a_chapter_outside_any_book_finds_the_claims_beside_the_package(tmp_path, monkeypatch):
@@ -351,25 +305,20 @@ def test_a_figure_carries_caption_name_and_alternative_text(shell):
     assert again["data"] == first["data"]
 
 
-@pytest.mark.parametrize("kind", [list, pd.DataFrame])
-@pytest.mark.parametrize("row", [Row, lambda *values: dict(zip(("seed", "accuracy"), values))])
-def test_the_numbers_behind_a_figure_are_a_csv_file_in_its_link(shell, kind, row):
-    data = kind([row(0, 0.5), row(1, 1.0)])
-    _, note = outputs(lambda: nb.show(figure(), "a-figure", "Caption.", "Alt.", data))
-    assert csv_of(note) == "seed,accuracy\n0,0.5\n1,1.0\n"
-    html = note["data"]["text/html"]
-    assert 'download="a-figure.csv"' in html and "2 rows" in html
+def test_the_numbers_behind_a_figure_are_a_csv_file_in_its_link(shell):
+    rows = [Row(0, 0.5), Row(1, 1.0)]
+    for data in (rows, pd.DataFrame(rows), [vars(row) for row in rows]):
+        _, note = outputs(lambda data=data: nb.show(figure(), "a-figure", "Caption.", "Alt.", data))
+        html = note["data"]["text/html"]
+        assert csv_of(note) == "seed,accuracy\n0,0.5\n1,1.0\n"
+        assert 'download="a-figure.csv"' in html and "2 rows" in html
 
 
-def test_a_large_drawing_is_sent_as_a_picture(shell, monkeypatch):
+def test_a_large_drawing_is_sent_as_a_picture_and_a_shown_figure_is_closed(shell, monkeypatch):
     monkeypatch.setattr(nb, "SVG_LIMIT", 100)
-    first, _ = outputs(lambda: nb.show(figure(), "a-figure", "Caption.", "Alt."))
-    assert base64.b64decode(first["data"]["image/png"]).startswith(b"\x89PNG")
-
-
-def test_a_shown_figure_is_closed(shell):
     drawn = plt.figure()
-    outputs(lambda: nb.show(drawn, "a-figure", "Caption.", "Alt."))
+    first, _ = outputs(lambda: nb.show(drawn, "a-figure", "Caption.", "Alt."))
+    assert base64.b64decode(first["data"]["image/png"]).startswith(b"\x89PNG")
     assert not plt.fignum_exists(drawn.number)
 
 
@@ -398,28 +347,30 @@ def test_a_table_is_markdown_for_the_page_and_html_for_a_session(shell):
 
 
 @pytest.mark.parametrize(
-    ("cells", "side"),
-    [
-        (["0.12 [0.10, 0.14]", "–"], "---:"),
-        (["−0.37", "+0.71"], "---:"),
-        (["1,200", "3e-05"], "---:"),
-        (["3 of 4", "2"], ":---"),
-        (["–", "–"], ":---"),
-        (["D1", "D5"], ":---"),
-    ],
+    ("first", "second", "side"),
+    cases("""
+0.12 [0.10, 0.14] → – → ---:
+−0.37 → +0.71 → ---:
+1,200 → 3e-05 → ---:
+3 of 4 → 2 → :---
+– → – → :---
+D1 → D5 → :---
+"""),
 )
-def test_numbers_that_came_as_text_stand_on_the_right_too(shell, cells, side):
-    rows = [{"x": cell} for cell in cells]
+def test_numbers_that_came_as_text_stand_on_the_right_too(shell, first, second, side):
+    rows = [{"x": first}, {"x": second}]
     assert markdown(lambda: nb.table(rows, "a-table", "Caption.")).splitlines()[4] == f"|{side}|"
 
 
-@pytest.mark.parametrize(
-    ("value", "spec", "shown"),
-    [(-0.001, ".2f", "0.00"), (0.001, "+.2f", "0.00"), (-0.01, ".2f", "−0.01"), (-0.2, ".0f", "0")],
-)
-def test_a_zero_by_rounding_has_no_sign(shell, value, spec, shown):
-    text = markdown(lambda: nb.table([{"x": value}], "a-table", "Caption.", {"x": spec}))
-    assert text.splitlines()[5] == f"| {shown} |"
+def test_a_zero_by_rounding_has_no_sign(shell):
+    for value, spec, shown in (
+        (-0.001, ".2f", "0.00"),
+        (0.001, "+.2f", "0.00"),
+        (-0.01, ".2f", "−0.01"),
+    ):
+        rows, formats = [{"x": value}], {"x": spec}
+        text = markdown(lambda rows=rows, how=formats: nb.table(rows, "a-table", "Caption.", how))
+        assert text.splitlines()[5] == f"| {shown} |"
 
 
 def test_a_named_index_becomes_a_column(shell):
@@ -434,21 +385,19 @@ FIGURE = (Figure(), "a-figure", "Caption.", "Alt.")
 
 
 MALFORMED = [
-    *((nb.record, (key, 1), "record needs a key") for key in ("", "1st", "a b", "a/", None, 3)),
+    *((nb.record, (key, 1), "record needs a key") for key in ("1st", "a b", 3)),
     *(
         (nb.record, ("key", value), r"record\('key', …\) takes a number, text or a flat list")
-        for value in ({"a": 1}, object(), [[1]], np.zeros((2, 2)), 1j)
+        for value in ({"a": 1}, np.zeros((2, 2)), 1j)
     ),
     (nb.claim, ("B7", 1.0), r"there is no claim 'B7' in book/claims.yml; it lists A1, A2, A3"),
-    (nb.claim, ("A1", "high"), r"claim\('A1', …\) takes a number; got str"),
     (nb.claim, ("A1", True), r"claim\('A1', …\) takes a number; got bool"),
     (nb.claim, ("A1", 1.0, 3), r"claim A1: interval must be \(low, high\); got 3"),
     (nb.claim, ("A1", 1.0, (2.0, 1.0)), r"low ≤ high; got \(2.0, 1.0\)"),
     (nb.claim, ("A1", 1.0, ("a", "b")), r"claim A1: interval takes a number; got str"),
-    *(
-        (nb.claim, ("A1", 1.0, None, n), f"A1: n must be a whole number of networks; got {n}")
-        for n in (2.5, -1, True)
-    ),
+    (nb.claim, ("A1", 1.0, None, 2.5), "A1: n must be a whole number of networks; got 2.5"),
+    (nb.claim, ("A1", 1.0, None, True), "A1: n must be a whole number of networks; got True"),
+    (nb.claim, ("A1", 1.0, None, 3, "Not A"), "a figure needs a name of lower-case words"),
     (nb.claim, ("A1", {}), r"claim A1: several tasks take one Interval each"),
     (nb.claim, ("A1", {"sine": 1.0}, (0, 1)), r"claim A1: several tasks take one Interval each"),
     (nb.claim, ("A1", {1: 1.0}), r"claim A1: tasks and controls need names; got 1"),
@@ -457,14 +406,12 @@ MALFORMED = [
     (nb.show, (*FIGURE[:2], " ", "Alt."), "figure a-figure needs a caption"),
     (nb.show, (*FIGURE[:3], ""), "figure a-figure needs an alternative text"),
     (nb.show, (*FIGURE, []), "figure a-figure needs a DataFrame or a non-empty list of dataclass"),
-    (nb.show, (*FIGURE, [1, 2]), "figure a-figure needs a DataFrame or a non-empty list"),
     (nb.show, (*FIGURE, ROWS), r"a-figure: the numbers behind it take .* MB as CSV"),
     (nb.show, (FIGURE[0].subplots(), *FIGURE[1:]), r"got .*Axes.* Use ax.figure"),
     (nb.table, (ROWS, "Name", WORDS), "a table needs a name"),
     (nb.table, (ROWS, NAME, ""), "table a-table needs a caption"),
     (nb.table, (ROWS, NAME, WORDS, {"loss": ".2f"}), "has no column 'loss'; it has seed, accuracy"),
     (nb.table, (ROWS, NAME, WORDS, {"accuracy": ".2q"}), "'.2q' does not suit the value 1.0"),
-    (nb.table, ("rows", NAME, WORDS), "table a-table needs a DataFrame"),
     (nb.table, ([Row], NAME, WORDS), "table a-table needs a DataFrame"),
 ]
 
@@ -472,9 +419,7 @@ MALFORMED = [
 @pytest.mark.parametrize(("call", "arguments", "message"), MALFORMED)
 def test_what_is_malformed_is_one_clear_line(book, monkeypatch, call, arguments, message):
     monkeypatch.setattr(nb, "CSV_LIMIT", 10)
-    with pytest.raises(InputError, match=message) as caught:
-        call(*arguments)
-    assert "\n" not in str(caught.value)
+    refuses(message, call, *arguments)
 
 
 def test_outside_a_session_only_the_text_is_printed(capsys, monkeypatch):

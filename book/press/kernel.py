@@ -9,7 +9,9 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 from unittest import mock
 
 from schurkit.store import written
@@ -46,9 +48,16 @@ def environment_of(state: Path, given: Mapping[str, str], *options: str, **more:
     return kept | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"} | more
 
 
+_ONE_AT_A_TIME = RLock()
+
+
+@contextmanager
 def in_environment(environment: Mapping[str, str]):
-    """That environment for this process inside a `with`, and its own again afterwards."""
-    return mock.patch.dict(os.environ, environment, clear=True)
+    """That environment for this process inside a `with`, and its own again afterwards; threads take
+    turns, since they have one environment.
+    """
+    with _ONE_AT_A_TIME, mock.patch.dict(os.environ, environment, clear=True):
+        yield
 
 
 def execute(

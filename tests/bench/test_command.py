@@ -5,6 +5,7 @@ took.
 import json
 
 import pytest
+from press.small_book import cases
 
 from schurkit.__main__ import main
 from schurkit.words import plural
@@ -48,13 +49,10 @@ def test_a_run_prints_tables_and_keeps_its_numbers(one_group, tmp_path, capsys):
     assert list(report.rows) == one_group and report.settings["groups"] == ["core"]
 
 
-def test_every_group_runs_unless_some_are_named(one_group, capsys):
+def test_every_group_runs_and_a_failed_contender_changes_the_exit_code(one_group, capsys):
     assert main(["bench"]) == 0
     out = capsys.readouterr().out
     assert [name for name in GROUPS if f"\n{name}: A stand-in." in out] == list(GROUPS)
-
-
-def test_a_failed_contender_is_told_and_changes_the_exit_code(one_group, capsys):
     one_group.append(Row("core", "a third", "a peer", note="failed: a peer: ValueError: no"))
     assert main(["bench", "--only", "core"]) == 1
     assert "    failed: a peer: ValueError: no" in capsys.readouterr().out
@@ -62,15 +60,16 @@ def test_a_failed_contender_is_told_and_changes_the_exit_code(one_group, capsys)
 
 @pytest.mark.parametrize(
     ("argv", "message"),
-    [
-        (["--only", "schurr"], "there is no group 'schurr'; did you mean 'schur'?"),
-        (["--only", "xyz"], f"there is no group 'xyz'; it takes {', '.join(GROUPS)}."),
-        (["--device", "gpu"], "--device must be 'cuda' or 'cpu'; got 'gpu'."),
-        (["--json", "nowhere/mine.json"], "--json: nowhere/mine.json is no place for a file."),
-    ],
+    cases("""
+--only schurr → there is no group 'schurr'; did you mean 'schur'?
+--only xyz → there is no group 'xyz'; it takes GROUPS.
+--device gpu → --device must be 'cuda' or 'cpu'; got 'gpu'.
+--json nowhere/mine.json → --json: nowhere/mine.json is no place for a file.
+"""),
 )
 def test_wrong_arguments_are_one_line_before_anything_runs(argv, message, one_group, capsys):
-    assert main(["bench", *argv]) == 2
+    assert main(["bench", *argv.split()]) == 2
+    message = message.replace("GROUPS", ", ".join(GROUPS))
     assert capsys.readouterr() == ("", f"schurkit: {message}\n")
 
 
@@ -88,15 +87,13 @@ def test_what_is_said_of_the_machine(monkeypatch):
 
 
 def test_what_others_take_leaves_out_our_own(monkeypatch):
-    ticks, own = iter([(100, 200), (130, 300)]), iter([1.0, 1.4])
-    monkeypatch.setattr("schurkit_press.bench.machine._ticks", lambda: next(ticks))
-    monkeypatch.setattr("schurkit_press.bench.machine._own_seconds", lambda: next(own))
+    ticks, own = iter([(100, 200), (130, 300), None]), iter([1.0, 1.4])
+    place = "schurkit_press.bench.machine."
+    monkeypatch.setattr(f"{place}_ticks", lambda: next(ticks, None))
+    monkeypatch.setattr(f"{place}_own_seconds", lambda: next(own, 0))
     monkeypatch.setattr("os.sysconf", lambda name: 100)
     assert Watch().others() == 0.3  # 70 of 100 ticks were busy, 40 of them ours
-
-
-def test_where_the_system_does_not_say_nothing_is_claimed(monkeypatch):
-    monkeypatch.setattr("schurkit_press.bench.machine._ticks", lambda: None)
+    # where the system does not say, nothing is claimed
     assert Watch().others() is None and busy(0) is None
 
 
@@ -132,8 +129,8 @@ def test_work_that_differs_is_told():
     ours = laps(1.0, loss=0.7)
     assert same_work(ours, laps(1.0, loss=0.701)) == ""
     assert same_work(ours, laps(1.0, loss=0.9)) == "not the same work: loss 0.7 and 0.9"
-    assert same_work(laps(1.0, loss=float("nan")), ours).startswith("not the same work")
-    assert same_work(laps(1.0), ours).startswith("not the same work")
+    for other in (laps(1.0, loss=float("nan")), laps(1.0)):
+        assert same_work(other, ours).startswith("not the same work")
 
 
 def test_a_row_holds_medians_and_the_median_of_neighbouring_ratios(measured):
@@ -207,18 +204,15 @@ def test_its_code_can_be_tried_on_a_cpu():
 
 def test_the_sizes_and_the_goal_on_a_gpu(measured, monkeypatch):
     facts = {"loss": 1.0, "device": "Some GPU", "memory": 2_000_000_000}
-    measured(
-        {"schurkit": laps(3e5, **facts)}
-        | dict.fromkeys(("nn.RNN loop", "torch.func.vmap"), laps(1e3, **facts))
-    )
+    peers = dict.fromkeys(("nn.RNN loop", "torch.func.vmap"), laps(1e3, **facts))
+    measured({"schurkit": laps(3e5, **facts)} | peers)
     monkeypatch.setattr(gpu, "why_not", lambda device: "")
     rows = groups.gpu(Settings())
-    assert [(row.what, row.peer) for row in rows] == [
-        (f"{plural(n, 'network')} of {hidden} units", peer)
-        for hidden in (64, 128, 256)
-        for n in (1, 4, 16, 64, 256, 1024, 4096)
-        for peer in ("", "nn.RNN loop", "torch.func.vmap")[: 2 if n > 256 else 3]
+    sizes = [(hidden, 4**n) for hidden in (64, 128, 256) for n in range(7)]
+    assert list(dict.fromkeys(row.what for row in rows)) == [
+        f"{plural(n, 'network')} of {hidden} units" for hidden, n in sizes
     ]
+    assert [sum(row.peer == name for row in rows) for name in ("", *peers)] == [21, 21, 15]
     (goal,) = (row for row in rows if row.target is not None)
     assert (goal.what, goal.value, goal.target) == ("256 networks of 64 units", 3e5, 2e5)
     assert goal.met and goal.note == "Some GPU, 2.00 GB, batches drawn on the host"

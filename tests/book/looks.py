@@ -9,6 +9,9 @@ from axe_playwright_python.sync_playwright import Axe
 
 PAGE_LIMIT = 3_000_000  # bytes of one page; a reader on a phone waits for all of it
 BOOK_LIMIT = 60_000_000  # bytes of all pages and files together
+SCREENS = [{"width": 390, "height": 900}, {"width": 1280, "height": 900}]
+# Of the rules, those that see the difference between light and dark
+COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 KEYS = {"range": "ArrowRight", "number": "ArrowUp", "radio": "ArrowRight", "checkbox": "Space"}
 KIND = "e => e.matches('select') ? 'select' : e.type"
 ACTIVE = "a[href], button, input, select, textarea, [tabindex='0']"
@@ -61,28 +64,38 @@ def unsound(html: Path) -> list[str]:
     return found + (["the book is too large"] if size > BOOK_LIMIT else [])
 
 
-def faults(browser, path: Path, width: int = 1280, scheme: str = "light") -> list[str]:
-    """What is wrong with one page on one screen; accessibility and keyboard on wide ones."""
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
-    )
+def faults(browser, path: Path) -> list[str]:
+    """What is wrong with one page: loaded on a phone, then wider, then in the dark; accessibility
+    and keyboard on the wide screen.
+    """
+    context = browser.new_context(viewport=SCREENS[0], color_scheme="light", offline=True)
     page, said = context.new_page(), []
     page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
     page.on("pageerror", lambda error: said.append(f"script failed: {error}"))
     page.on("request", lambda asked: said.append(asked.url) if asked.url[:4] == "http" else None)
     page.goto(path.resolve().as_uri(), wait_until="load")
-    page.wait_for_timeout(150)  # formulas and widgets draw themselves after loading
-    said += [f"picture {source} does not load" for source in page.evaluate(BROKEN)]
-    said += [f"wider than {width}"] if page.evaluate(WIDE) else []
-    if width > 1000:
-        # Without "preload" the rules fetch every style sheet again, which a file may not do
-        options = {"resultTypes": ["violations"], "preload": False}
-        for one in Axe().run(page, options=options).response["violations"]:
-            if one["impact"] in ("serious", "critical"):
-                said.append(f"axe: {one['id']}: {one['nodes'][0]['target']}")
-        said += deaf(page)
+    for screen in SCREENS:
+        page.set_viewport_size(screen)
+        page.wait_for_timeout(150)  # formulas and widgets draw themselves after loading
+        said += [f"wider than {screen['width']}"] if page.evaluate(WIDE) else []
+    said += [f"picture {source} does not load" for source in page.evaluate(BROKEN)] + barriers(page)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(400)  # colours fade
+    said += [] if page.evaluate("document.documentElement.dataset.theme") == "dark" else ["light"]
+    said += barriers(page, runOnly=COLOURS) + deaf(page)
     context.close()
     return said
+
+
+def barriers(page, **options) -> list[str]:
+    """What axe's rules find serious."""
+    # Without "preload" the rules fetch every style sheet again, which a file may not do
+    options |= {"resultTypes": ["violations"], "preload": False}
+    return [
+        f"axe: {one['id']}: {one['nodes'][0]['target']}"
+        for one in Axe().run(page, options=options).response["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
 
 
 def deaf(page) -> list[str]:

@@ -1,5 +1,5 @@
 """Pages as a browser shows them: figures light on dark in dark mode, nothing wider than a phone,
-results that can be reached by keyboard.
+the ledger's filters by mouse and keyboard.
 """
 
 import io
@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from schurkit.claims import load_claims
+
 pytestmark = pytest.mark.book
+ENTRIES = "section:has(> .ledger-small)"
 
 
 def drawn(page):
@@ -17,10 +20,6 @@ def drawn(page):
     """
     picture = Image.open(io.BytesIO(page.locator("figure img").first.screenshot())).convert("RGB")
     return picture.getpixel((2, 2)), picture.convert("L").getextrema()
-
-
-def background(page, selector):
-    return page.eval_on_selector(selector, "element => getComputedStyle(element).backgroundColor")
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -61,22 +60,72 @@ def test_figures_are_light_on_dark_in_dark_mode(opened):
     light, _ = opened("notebooks/small")
     corner, (darkest, lightest) = drawn(light)
     assert min(corner) > 240 and darkest < 96
-    assert background(page, ".text_html:has(.schurkit-note)") == "rgba(0, 0, 0, 0)"
+    ground = "element => getComputedStyle(element).backgroundColor"
+    note = page.eval_on_selector(".text_html:has(.schurkit-note)", ground)
+    assert note == "rgba(0, 0, 0, 0)"
 
 
-def test_a_figure_keeps_its_reading_size_on_a_phone(opened):
+def test_a_figure_keeps_its_reading_size_on_a_phone_and_brings_its_numbers(opened):
     page, _ = opened("notebooks/small", width=390)
-    shown, box = page.eval_on_selector(
-        "figure img", "element => [element.clientWidth, element.closest('figure').clientWidth]"
+    shown, box, overflow = page.eval_on_selector(
+        "figure",
+        "one => [one.querySelector('img').clientWidth, one.clientWidth, "
+        "getComputedStyle(one).overflowX]",
     )
-    assert shown > 500 > box
-    assert (
-        page.eval_on_selector("figure", "element => getComputedStyle(element).overflowX") == "auto"
-    )
-
-
-def test_the_numbers_behind_a_figure_can_be_downloaded(opened):
-    page, _ = opened("notebooks/small")
+    assert shown > 500 > box and overflow == "auto"
     with page.expect_download() as download:
         page.click("a[download='small-figure.csv']")
     assert Path(download.value.path()).read_text().startswith("seed,accuracy,kind\n0,0.9,a|b\n")
+
+
+# --------------------------------------------------------------------------------------- the ledger
+def visible(page):
+    return page.eval_on_selector_all(
+        ENTRIES,
+        "all => all.filter(one => one.offsetParent).map(one => one.querySelector('h2'))"
+        ".map(head => head.firstChild.data)",
+    )
+
+
+def test_filters_narrow_the_table_and_say_how_many_are_left(opened):
+    page, _ = opened("book/ledger")
+    count = page.locator(".ledger-count")
+    everything = visible(page)
+    assert (
+        everything == list(load_claims())
+        and count.inner_text() == f"{len(everything)} of {len(everything)} claims"
+    )
+    assert count.get_attribute("aria-live") == "polite"
+    page.select_option("select[name=verdict]", label="–")
+    assert visible(page) == ["S1"] and count.inner_text() == f"1 of {len(everything)} claims"
+    assert page.locator("section#s1").is_visible() and not page.locator("section#s2").is_visible()
+    page.select_option("select[name=paper]", index=2)
+    assert visible(page) == [] and count.inner_text().startswith("0 of ")
+    page.click("button:has-text('Show all')")
+    page.wait_for_function(
+        f"document.querySelectorAll('{ENTRIES}:not([hidden])').length === {len(everything)}"
+    )
+
+
+def test_a_link_shows_a_claim_that_filters_by_keyboard_hid(opened):
+    page, _ = opened("book/ledger")
+    page.click("a.square >> nth=3")
+    assert page.evaluate("document.querySelector(':target').closest('section').id") == "s3"
+    page.focus("input[name=words]")
+    page.keyboard.type("cayley")
+    assert visible(page) == ["S4", "S4b"]
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.name") == "paper"
+    page.keyboard.press("ArrowDown")
+    assert visible(page) == ["S4", "S4b"] and not page.locator("section#s10").is_visible()
+    page.evaluate("location.hash = 'claim-s10'")
+    page.wait_for_selector("section#s10", state="visible")
+
+
+def test_a_claim_leads_to_the_figure_that_carries_it_and_stands_without_scripts(opened):
+    page, _ = opened("book/ledger", java_script_enabled=False)
+    assert page.locator(ENTRIES).count() == len(load_claims())
+    assert page.locator(".ledger-filters").count() == 0
+    page.click(f"{ENTRIES} >> nth=0 >> a:has-text('Table')")
+    page.wait_for_url("**/notebooks/small.html#small-table")
+    page.wait_for_selector("#small-table", state="visible")

@@ -5,8 +5,8 @@ one line.
 import re
 
 import pytest
+from helpers import refuses
 
-from schurkit import InputError
 from schurkit_press import pdf
 from schurkit_press.build import BuildError
 from schurkit_press.pdf import print_book
@@ -14,35 +14,24 @@ from schurkit_press.pdf import print_book
 pytestmark = pytest.mark.book
 
 
-def test_the_pdf_is_tagged_with_links_and_outline(pages, browser):
-    path = print_book(pages.parents[1], browser)
+def test_the_pdf_is_tagged_and_its_page_has_pictures_styles_and_captioned_tables(pages, browser):
+    """Chromium leaves out what it does not find, and says nothing."""
+    root = pages.parents[1]
+    path = print_book(root, browser)
     content = path.read_bytes()
     assert content.startswith(b"%PDF-") and content.rstrip().endswith(b"%%EOF")
     assert b"/StructTreeRoot" in content and b"/Outlines" in content
     assert len(re.findall(rb"/Type /Page\b", content)) > 5
     assert b"file://" not in content  # no link to this machine
     assert not list(path.parent.glob("*.part"))
-
-
-def test_the_page_that_is_printed_has_pictures_styles_and_captioned_tables(pages, browser):
-    """Chromium leaves out what it does not find, and says nothing."""
-    root = pages.parents[1]
-    print_book(root, browser)
     (made,) = (root / "_build" / "single").rglob("all.html")
-    text = made.read_text()
-    assert 'id="small-table"' in text and 'class="dataframe"' not in text
-    context = browser.new_context(offline=True)
-    page = context.new_page()
+    assert 'id="small-table"' in made.read_text() and 'class="dataframe"' not in made.read_text()
+    page = browser.new_page()
     page.goto(made.as_uri(), wait_until="load")
-    widths = page.evaluate(
-        "[...document.querySelectorAll('article img')].map(picture => picture.naturalWidth)"
-    )
-    sheets = page.evaluate(
-        "[...document.styleSheets].map(sheet => sheet.href ? sheet.href.split('/').pop() : '')"
-    )
-    context.close()
-    assert widths and all(widths)
-    assert any(name.startswith("sphinx-book-theme") for name in sheets)
+    widths = page.evaluate("[...document.querySelectorAll('article img')].map(i => i.naturalWidth)")
+    sheets = page.evaluate("[...document.styleSheets].map(sheet => sheet.href ?? '')")
+    page.close()
+    assert widths and all(widths) and any("/sphinx-book-theme" in sheet for sheet in sheets)
 
 
 def test_a_missing_picture_is_said(pages, browser, tmp_path, monkeypatch):
@@ -57,10 +46,8 @@ def test_a_missing_picture_is_said(pages, browser, tmp_path, monkeypatch):
 
 
 def test_nothing_built_and_no_browser_are_said_in_one_line(tmp_path, pages, monkeypatch):
-    with pytest.raises(InputError, match=r"there is no book to print; build it with 'make book'\."):
-        print_book(tmp_path)
+    refuses(r"there is no book to print; build it with 'make book'\.", print_book, tmp_path)
     monkeypatch.setattr(pdf, "chromium", lambda: None)
-    with pytest.raises(
-        InputError, match=r"a PDF cannot be printed here: Chromium is not installed\."
-    ):
-        print_book(pages.parents[1])
+    refuses(
+        r"a PDF cannot be printed here: Chromium is not installed\.", print_book, pages.parents[1]
+    )

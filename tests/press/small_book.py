@@ -135,21 +135,13 @@ def write_book(
         encoding="utf-8",
     )
     shutil.copy(REPOSITORY / "_config.yml", root / "_config.yml")
-    pages = [
-        "book/method",
-        "book/reading_profiles",
-        "book/recipes",
-        "book/ledger",
-        "book/glossary",
-        "book/status",
-        "book/references",
-    ]
-    toc = "format: jb-book\nroot: book/introduction\nparts:\n- caption: Chapters\n  chapters:\n"
-    toc += (
-        "".join(f"  - file: notebooks/{name}\n" for name in chapters)
-        + "- caption: Back matter\n  chapters:\n"
-    )
-    (root / "_toc.yml").write_text(toc + "".join(f"  - file: {page}\n" for page in pages))
+    names = "method reading_profiles recipes ledger glossary status references"
+    parts = {"Chapters": [f"notebooks/{name}" for name in chapters]}
+    parts["Back matter"] = [f"book/{name}" for name in names.split()]
+    toc = "format: jb-book\nroot: book/introduction\nparts:\n"
+    for caption, files in parts.items():
+        toc += f"- caption: {caption}\n  chapters:\n" + "".join(f"  - file: {f}\n" for f in files)
+    (root / "_toc.yml").write_text(toc)
     introduction = root / "book" / "introduction.md"
     first = next(iter(chapters))
     introduction.write_text(

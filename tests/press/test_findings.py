@@ -42,19 +42,13 @@ def words(*arguments, **more):
 def test_the_picture_of_the_readme_is_that_of_the_published_runs(kept, copy):
     drawn = write_picture(a_book(root=copy, published=kept)).read_text(encoding="utf-8")
     assert drawn == (REPOSITORY / PICTURE).read_text(encoding="utf-8")
-    sectors = pd.concat(
-        table[table.removed.isin(["RR", "CR", "CC"]) & (table.kind == "removal")].removed_mass
-        for table in (
-            pd.read_csv(copy / "book" / "data" / chapter / f"{panel.file}.csv")
-            for chapter, panel in PANELS.items()
-        )
-    )
-    root = ET.fromstring(drawn)
-    dots = [dot.get("class") for dot in root.iter(f"{SVG}circle")]
-    assert len(dots) == (sectors > 0).sum() < len(sectors)
-    assert sum("nearly" in dot for dot in dots) == ((sectors > 0) & (sectors < 0.01)).sum() > 0
-    empty = [text.text for text in root.iter(f"{SVG}text") if text.text.startswith("∅")]
-    assert sum(int(text.split()[1]) for text in empty) == (sectors == 0).sum()
+    tables = [copy / "book/data" / name / f"{panel.file}.csv" for name, panel in PANELS.items()]
+    table = pd.concat(map(pd.read_csv, tables))
+    sector = table.removed.isin(["RR", "CR", "CC"]) & (table.kind == "removal")
+    masses = table[sector].removed_mass
+    dots = [dot.get("class") for dot in ET.fromstring(drawn).iter(f"{SVG}circle")]
+    assert len(dots) == (masses > 0).sum() < len(masses)
+    assert sum("nearly" in dot for dot in dots) == ((masses > 0) & (masses < 0.01)).sum() > 0
     assert write_picture(a_book(root=copy)) is None
 
 
@@ -62,15 +56,10 @@ def test_every_number_of_the_sentences_is_a_recorded_one(kept):
     records = kept["across_tasks"]["records"]
     assert f"at least {records['least_worst_case']:.2g}," in words(kept)
     assert f"{kept['copy_task']['records']['off_early']:.0%}".replace("%", " %") in words(kept)
-    tests = [
-        {"id": id, "value": value}
-        for id, value in (("M1", 1), ("M3", 7), ("M4", 0.91), ("M5", 0.2))
-    ]
+    values = {"M1": 1, "M3": 7, "M4": 0.91, "M5": 0.2}
+    tests = [{"id": id, "value": value} for id, value in values.items()]
     text = words(kept | {"modular_addition": kept["modular_addition"] | {"claims": tests}})
-    assert (
-        "7 waves. Without one of them it is right on 91.0 % of all pairs, with two left on 20 %"
-        in text
-    )
+    assert "7 waves. Without one of them it is right on 91.0 % of all pairs, with two left" in text
 
 
 @pytest.mark.parametrize(
@@ -132,12 +121,11 @@ def examples(root):
 
 def test_the_numbers_of_an_example_are_those_of_its_run(copy):
     text = examples(copy)
-    parts = ("**Bad reading.**", "**Good reading.**", "<svg ", " ## ")
-    assert [text.count(part) for part in parts] == [4] * 4
+    for part in ("**Bad reading.**", "**Good reading.**", "<svg ", " ## "):
+        assert text.count(part) == 4
     for kind, value in (("removal", 7.25), ("matched", 0.125)):
         change(copy, "sine/sine-profile.csv", "delta", value, removed="CC", kind=kind)
-    assert "raises FVU by 7.2," in examples(copy)
-    assert re.search(r"raises it by 0\.12\. In (\d+) of \1 networks", examples(copy))
+    assert re.search(r"raises FVU by 7\.2,.* by 0\.12\. In (\d+) of \1 networks", examples(copy))
 
 
 @pytest.mark.parametrize(
@@ -156,16 +144,12 @@ def test_an_example_whose_premise_fails_is_left_out(copy, file, column, removed,
 
 
 # --------------------------------------------------------------------------------------- the panels
-@pytest.mark.parametrize(
-    ("cost", "share"),
-    [(0, 0), (0.005, 1 / 8), (0.01, 1 / 4), (0.1, 1 / 2), (10, 1), (-3, 0), (99, 1)],
-)
-def test_an_axis_is_linear_and_then_logarithmic(cost, share):
-    panel = Panel("x", "", "")
-    at = panels.LEFT + share * (panels.RIGHT - panels.LEFT)
-    assert panel.place(cost) == pytest.approx(at)
+def test_an_axis_is_linear_and_then_logarithmic():
+    panel, inside = Panel("x", "", ""), panels.RIGHT - panels.LEFT
+    for cost, share in {0: 0, 0.005: 1 / 8, 0.01: 1 / 4, 0.1: 1 / 2, 10: 1, -3: 0, 99: 1}.items():
+        assert panel.place(cost) == pytest.approx(panels.LEFT + share * inside)
     linear = replace(panel, ticks=(0, 20), linear=20)
-    assert linear.place(20 * share) == pytest.approx(at)
+    assert linear.place(5) == pytest.approx(panels.LEFT + inside / 4)
 
 
 def test_a_panel_says_its_words_escaped_and_stays_inside_its_frame():
@@ -180,18 +164,9 @@ def test_a_panel_says_its_words_escaped_and_stays_inside_its_frame():
         "s-RR",
         "s-RR nearly",
     ]
-    for circle in root.iter("circle"):
-        assert 0 <= float(circle.get("cx")) <= panels.WIDTH
-        assert 0 <= float(circle.get("cy")) <= panels.HEIGHT
-
-
-def test_page_and_panels_share_their_inks_and_style():
-    css = re.sub(r"\s+", "", (REPOSITORY / "book" / "assets" / "book.css").read_text())
-    for name, inks in panels.INKS.items():
-        assert all(f"--sk-{name}:{ink};" in css for ink in inks)
-    for selectors, rules in re.findall(r"([^{}]+)\{([^{}]*)\}", panels.panel_style()):
-        assert rules.replace(" ", "") in css
-        assert all(f".schurkit-panel{one}".replace(" ", "") in css for one in selectors.split(","))
+    places = [float(dot.get("cx")) / panels.WIDTH for dot in root.iter("circle")]
+    places += [float(dot.get("cy")) / panels.HEIGHT for dot in root.iter("circle")]
+    assert all(0 <= place <= 1 for place in places)
 
 
 def test_the_inks_can_be_told_from_their_background():

@@ -1,10 +1,12 @@
 """The grid of a sweep: read strictly, never evaluated."""
 
+import re
+
 import numpy as np
 import pytest
+from helpers import refuses
 from press.small_book import cases
 
-from schurkit.checks import InputError
 from schurkit_press.parameters import Parameter
 from schurkit_press.sweep.grid import MOST, combinations, read_grid
 
@@ -104,18 +106,14 @@ seed=0:1000 rate=0:1000 → this grid asks for 1,000,000 runs; at most 100,000 a
 """),
 )
 def test_what_is_refused(texts, message):
-    with pytest.raises(InputError) as caught:
-        read(*texts.split())
-    assert str(caught.value) == message
+    refuses(f"^{re.escape(message)}$", read, *texts.split())
 
 
 @pytest.mark.parametrize(
     ("given", "found"),
     [
-        ({"seed": range(3)}, {"seed": [0, 1, 2]}),
         ({"seed": "0:3", "rate": [1, 0.5]}, {"seed": [0, 1, 2], "rate": [1.0, 0.5]}),
         ({"seed": np.arange(2), "rate": np.array([0.1])}, {"seed": [0, 1], "rate": [0.1]}),
-        ({"seed": [np.int64(4)]}, {"seed": [4]}),
         ({"seed": 5, "plot": True}, {"seed": [5], "plot": [True]}),
         ({"sizes": [[1, 2], (3,)]}, {"sizes": [[1, 2], [3]]}),
         ({"title": ["a", "b,c"], "start": ["dense"]}, {"title": ["a", "b,c"], "start": ["dense"]}),
@@ -138,14 +136,13 @@ def test_values_from_python(given, found):
     ],
 )
 def test_what_is_refused_from_python(given, message):
-    with pytest.raises(InputError) as caught:
-        read_grid(given, PARAMETERS, "small")
-    assert str(caught.value) == message
+    refuses(f"^{re.escape(message)}$", read_grid, given, PARAMETERS, "small")
 
 
 def test_a_sequence_without_end_is_refused():
-    with pytest.raises(InputError, match=f"given {MOST + 1:,} values or more"):
-        read_grid({"seed": iter(int, 1)}, PARAMETERS, "small")
+    refuses(
+        f"given {MOST + 1:,} values or more", read_grid, {"seed": iter(int, 1)}, PARAMETERS, "small"
+    )
 
 
 def test_every_combination_once_and_the_last_varies_fastest():

@@ -1,18 +1,11 @@
-"""What a piece of code really imports: each form of it, and against what Python finds when it
-runs.
-"""
+"""What a piece of code really imports: each form of it."""
 
-import ast
-import importlib
 from pathlib import Path
 
 import pytest
 from press.small_book import cases
 
-import schurkit
-from schurkit_press.chapters import chapters
 from schurkit_press.imports import Packages, code_digest, read
-from schurkit_press.run import code_of
 
 BOOK = Path(__file__).resolve().parents[2]
 FILES = {
@@ -83,33 +76,3 @@ def test_the_digest_changes_with_code_and_with_the_files_beside_it(lib):
         (lib / name).write_text(text)
         digests.append(code_digest({lib.name: lib}, code))
     assert len(set(digests[:4])) == 1 and len(set(digests[3:])) == 4
-
-
-@pytest.mark.parametrize("name", chapters(BOOK))
-def test_what_a_chapter_takes_from_the_package_was_defined_in_what_counts(name):
-    """Python itself as judge: the module that each imported name says it comes from."""
-    code = code_of(chapters(BOOK)[name])
-    counted, package = (
-        Packages({"schurkit": BOOK / "schurkit"}).closure([read(code)]),
-        schurkit.__name__,
-    )
-    taken = []
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == package:
-            for one in node.names:
-                value = getattr(
-                    importlib.import_module(node.module), one.name, None
-                ) or importlib.import_module(f"{node.module}.{one.name}")
-                taken.append(value)
-        elif (
-            isinstance(node, ast.Attribute)
-            and isinstance(node.value, ast.Name)
-            and node.value.id == "sk"
-        ):
-            taken.append(getattr(schurkit, node.attr))
-    homes = {
-        home
-        for value in taken
-        if (home := getattr(value, "__module__", None) or "").startswith(f"{package}.")
-    }
-    assert homes <= counted and homes

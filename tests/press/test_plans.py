@@ -2,13 +2,14 @@
 
 import ast
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
+from helpers import refuses
 from press.small_book import REPOSITORY, cases, cell, network_cells, notebook, small_chapter
 
-from schurkit.checks import InputError
-from schurkit.studies import addition, profiles
+from schurkit.studies import profiles
 from schurkit.tasks import Copy
 from schurkit.training import Phase, Recipe, Study, copy_recipe
 from schurkit_press import plans as module
@@ -47,40 +48,31 @@ def test_the_cell_sees_parameters_and_the_imports_it_uses(tmp_path):
 
 @pytest.mark.parametrize(
     ("code", "message"),
-    [
-        (
-            "studies = [nobody]",
-            "small: its cell tagged 'networks' may use its parameters and imports alone; it failed "
-            "with NameError: name 'nobody' is not defined",
-        ),
-        ("studies = [", "it failed with SyntaxError: '[' was never closed"),
-        ("other = []", "must bind 'studies', a list of schurkit.training.Study; got NoneType."),
-        ("studies = [1]", "must bind 'studies', a list of schurkit.training.Study; got list."),
-    ],
+    cases("""
+studies = [nobody] → small: its cell tagged 'networks' may use its parameters and imports alone; it
+    failed with NameError: name 'nobody' is not defined
+studies = [ → it failed with SyntaxError: '[' was never closed
+other = [] → must bind 'studies', a list of schurkit.training.Study; got NoneType.
+studies = [1] → must bind 'studies', a list of schurkit.training.Study; got list.
+"""),
 )
 def test_a_cell_of_networks_that_says_nothing(code, message, tmp_path):
-    with pytest.raises(InputError) as error:
-        studies_of(chapter_of(tmp_path, cell(code, ["networks"])), {})
-    assert message in str(error.value) and "\n" not in str(error.value)
+    refuses(re.escape(message), studies_of, chapter_of(tmp_path, cell(code, ["networks"])), {})
 
 
 @pytest.mark.parametrize("name", sorted({*CHAPTERS} - {"knobs", "many_seeds", "your_own_task"}))
 def test_a_chapter_trains_the_networks_of_its_cell_alone(name):
     """Every call of a trainer takes what that cell bound, and all of it is taken."""
-    of_cell = {
-        node.id
-        for node in ast.walk(ast.parse(CHAPTERS[name].networks))
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    calls = [
-        node for node in ast.walk(ast.parse(code_of(CHAPTERS[name]))) if isinstance(node, ast.Call)
-    ]
-    called = [(ast.unparse(call.func), call) for call in calls]
-    trained = [call.args for what, call in called if what == "train_all"]
-    assert trained and not [what for what, _ in called if what in ("sk.train", "train")]
+    tree = ast.parse(CHAPTERS[name].networks)
+    stored = (node for node in ast.walk(tree) if isinstance(getattr(node, "ctx", 0), ast.Store))
+    bound = {getattr(node, "id", None) for node in stored}
+    nodes = ast.walk(ast.parse(code_of(CHAPTERS[name])))
+    calls = [(ast.unparse(node.func), node) for node in nodes if isinstance(node, ast.Call)]
+    trained = [call.args for what, call in calls if what == "train_all"]
+    assert trained and not [what for what, _ in calls if what in ("sk.train", "train")]
     for (argument,) in trained:
         names = {node.id for node in ast.walk(argument) if isinstance(node, ast.Name)}
-        assert names - {"len", "list"} <= of_cell
+        assert names - {"len", "list"} <= bound
 
 
 def test_the_function_of_many_seeds_trains_the_networks_of_its_chapter(monkeypatch):
@@ -97,35 +89,6 @@ def test_the_function_of_many_seeds_trains_the_networks_of_its_chapter(monkeypat
             seeds=[0, 1], task_fields='{"bits": 2, "steps": 20}', hidden_size=16, training_steps=7
         )
     assert [(*caught.value.args[:2], tuple(caught.value.args[2]))] == planned
-
-
-def test_the_copy_task_asks_for_what_its_chapter_trains():
-    asked = asked_by(
-        "copy_task", {"networks": 3, "grid_networks": 2, "sizes": [56, 72], "hidden_size": 72}
-    )
-    # the main networks are among those of size 72
-    assert sum(len(seeds) for *_, seeds in asked) == 2 * 3 + 8 * 2 - 2 * 2
-    assert {recipe.hidden_size for _, recipe, _ in asked} == {56, 72}
-
-
-def test_the_knobs_share_their_base():
-    asked = asked_by(
-        "knobs",
-        {
-            "networks": 2,
-            "mup_tasks": ["flip_flop"],
-            "gammas": [1.0, 2.0],
-            "widths": [32, 64],
-            "l1": [1e-4],
-            "delays": [20, 30],
-        },
-    )
-    recipes = [recipe for _, recipe, _ in asked]
-    # γ = 1 at 64 units is one of the widths
-    assert sum(recipe.construction == "mup" for recipe in recipes) == 3
-    # no penalty is the shortest delay
-    assert sum(recipe.l1 > 0 for recipe in recipes) == 1 and len(asked) == 2 + 2 + 1 + 3
-    assert all(seeds == (0, 1) for *_, seeds in asked)
 
 
 def test_the_chapters_on_tasks_share_their_networks():
@@ -157,51 +120,34 @@ schur_meets_fourier → running_p=58 → with running_p = 58: p must be odd
 """),
 )
 def test_what_no_network_can_have_is_refused_by_the_name_of_the_parameter(name, given, message):
-    with pytest.raises(InputError) as error:
-        asked_by(name, dict(one.split("=") for one in given.split()))
-    assert str(error.value).startswith(message)
+    refuses(f"^{re.escape(message)}", asked_by, name, dict(one.split("=") for one in given.split()))
 
 
 def test_a_list_is_not_longer_than_anybody_means():
-    with pytest.raises(InputError, match=r"^sizes must have 1 to 50 values; got 51\.$"):
-        asked_by("copy_task", {"sizes": list(range(2, 104, 2))})
+    refuses(
+        r"^sizes must have 1 to 50 values; got 51\.$",
+        asked_by,
+        "copy_task",
+        {"sizes": list(range(2, 104, 2))},
+    )
 
 
-@pytest.mark.parametrize("edition", ["quick", "book", "full"])
-def test_schur_meets_fourier_shares_the_networks_of_modular_addition(edition):
+def test_schur_meets_fourier_shares_the_networks_of_modular_addition():
     """The same task, recipe and seeds in each edition, so that they are trained once."""
-    given = editions(REPOSITORY, chapters(REPOSITORY))[edition].values
-    theirs, (ours, running) = (
-        asked_by(name, given.get(name, {})) for name in ("modular_addition", "schur_meets_fourier")
-    )
-    assert ours == theirs[0]
-    assert running[0].name == "running_sum" and running[1].batch_size == 512
-
-
-def test_the_recipes_ask_for_what_their_chapter_trains(monkeypatch):
-    chosen = {
-        variant: addition.Trial(variant.name, 1e-2, 1.0, 1000, 100, 40, 0.99)
-        for variant in addition.VARIANTS
-    }
-    monkeypatch.setattr(addition, "tuned", lambda: chosen)
-    few, all_ = (
-        asked_by("recipe_or_network", {"networks": 3, "every_variant": every, "clean_up": 2.0})
-        for every in (False, True)
-    )
-    assert (len(few), len(all_)) == (2, 8)
-    assert all(seeds == (0, 1, 2) and recipe.steps == 80 for _, recipe, seeds in all_)
-    assert [repr(study) for study in few] == [repr(all_[i]) for i in (0, 2)]
+    for edition in editions(REPOSITORY, chapters(REPOSITORY)).values():
+        theirs, (ours, running) = (
+            asked_by(name, edition.values.get(name, {}))
+            for name in ("modular_addition", "schur_meets_fourier")
+        )
+        assert ours == theirs[0]
+        assert running[0].name == "running_sum" and running[1].batch_size == 512
 
 
 # ---------------------------------------------------------------------------------------- the cost
 def test_a_network_that_two_studies_ask_for_counts_once(monkeypatch):
     (a, b), (one, other) = TASKS, RECIPES
-    asked = [
-        Study(a, one, (0, 1)),
-        Study(b, one, (0,)),
-        Study(a, one, (1, 2)),
-        Study(a, other, (0,)),
-    ]
+    asked = [(a, one, (0, 1)), (b, one, (0,)), (a, one, (1, 2)), (a, other, (0,))]
+    asked = [Study(*each) for each in asked]
     studies = [(study.task, study.recipe, study.seeds) for study in merged(asked)]
     assert studies == [(a, one, (0, 1, 2)), (b, one, (0,)), (a, other, (0,))]
     monkeypatch.setattr(

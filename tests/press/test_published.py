@@ -5,14 +5,21 @@ import re
 import shutil
 
 import pytest
+from helpers import refuses
 from press.small_book import PROSE, RECORD, small_chapter, write_book
 
-from schurkit import InputError
 from schurkit.__main__ import main
 from schurkit.claims import load_claims
+from schurkit_press import build as builder
 from schurkit_press.build import build, plan_build
+from schurkit_press.compare import compare
 from schurkit_press.published import agrees, publish, publish_whole, published, strongest
 
+EDITIONS = """
+quick: {purpose: q}
+book: {purpose: b, chapters: {small: {seeds: 5}}}
+full: {purpose: f, chapters: {small: {seeds: 8}}}
+"""
 EFFECTS = """
 from schurkit.nb import published
 effects = [{"network": seed, "removed": "CR", "delta": seed / 10} for seed in range(seeds)]
@@ -27,22 +34,49 @@ BOTH = (
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
-    """A book of one chapter whose book edition (five seeds, twelve networks) is published and whose
-    quick edition is built.
+    """A book of one chapter: its book edition (five seeds) is published, nine seeds by hand as the
+    full edition, and its quick edition (three) is built. S1 is .5 there and small in both others.
     """
-    editions = "quick:\n  purpose: q\nbook:\n  purpose: b\n  chapters:\n    small: {seeds: 5}\n"
-    record = RECORD.replace(
-        'claim("S1", 0.004, n=seeds)', 'claim("S1", 0.004 if seeds == 5 else 0.5, n=seeds)'
-    )
-    chapter = small_chapter(record=record + EFFECTS, prose=f"{PROSE} {BOTH}")
-    root = write_book(tmp_path_factory.mktemp("published") / "book", {"small": chapter}, editions)
-    build(root, plan_build(root, "book"), say=lambda line: None)
+    record = RECORD.replace("0.004", "{3: 0.5, 5: 0.004, 9: 0.002}[seeds]") + EFFECTS
+    chapter = small_chapter(record=record, prose=f"{PROSE} {BOTH}")
+    root = write_book(tmp_path_factory.mktemp("published") / "book", {"small": chapter}, EDITIONS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(builder, "render", lambda root, *_, **__: (root / builder.HTML).mkdir())
+        build(root, plan_build(root, "book"), say=lambda line: None)
     assert main(["publish", "--edition", "book", "--book", str(root)]) == 0
     results = root / "book" / "data" / "small" / "results.json"
     # a number that the chapter records since then
     results.write_text(results.read_text().replace('"late"', '"earlier"'))
+    own = f"run small -p seeds 9 --out {root / 'runs9'} --book {root}"
+    assert main(own.split()) == 0
+    kept = f"publish --edition full --only small --notebook {run_of_nine(root)} --book {root}"
+    assert main([*kept.split(), "--note", "Kept from before."]) == 0
     build(root, plan_build(root), say=lambda line: None)
     return root
+
+
+def run_of_nine(root):
+    (run,) = (root / "runs9").glob("small-*.ipynb")
+    return run
+
+
+@pytest.fixture
+def results(book):
+    """The published results, to be changed; as they were afterwards."""
+    path = book / "book" / "data" / "small" / "results.json"
+    before = path.read_text()
+
+    def change(do):
+        content = json.loads(before)
+        do(content)
+        path.write_text(json.dumps(content))
+
+    yield change
+    path.write_text(before)
+
+
+def s1(content):
+    return next(test for test in content["claims"] if test["id"] == "S1")
 
 
 def text(root, page):
@@ -51,110 +85,95 @@ def text(root, page):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html))
 
 
-def csv_of(root, place):
-    return root / "_build" / "html" / "_static" / "data" / place / "small-figure.csv"
-
-
 def test_results_carry_numbers_claims_files_and_provenance(book):
     results = published(book)["small"]
     assert results["records"]["networks"] == 5 and results["records"]["undefined"] is None
     assert {told["id"] for told in results["claims"]} == {"S1", "S2"}
-    run = results["provenance"]
-    assert (
-        run["command"] == "make book EDITION=book"
-        and run["changed"] == {"seeds": 5}
-        and run["seconds"] >= 0
-    )
-    assert {"commit", "device", "versions", "date"} <= set(run)
-    csv = (book / "book" / "data" / "small" / "small-figure.csv").read_text()
-    assert csv.startswith("seed,accuracy,kind\n") and len(csv.splitlines()) == 6
+    run, (full,) = results["provenance"], results["larger"]
+    assert run["command"] == "make book EDITION=book" and run["changed"] == {"seeds": 5}
+    assert {"commit", "device", "versions", "date", "seconds"} <= set(run)
+    assert full["provenance"]["command"] == "schurkit run small -p seeds '9'"
+    assert full["records"]["networks"] == 9 and full["provenance"]["changed"] == {"seeds": 9}
+    csv = [
+        (book / "book" / "data" / place / "small" / "small-figure.csv").read_text()
+        for place in ("", "full")
+    ]
+    assert csv[0].startswith("seed,accuracy,kind\n")
+    assert [len(content.splitlines()) for content in csv] == [6, 10]
 
 
-def test_the_page_shows_both_runs_the_published_one_first(book):
+def test_the_strongest_test_of_a_claim_is_that_of_the_larger_edition(book, tmp_path):
+    results = published(book)["small"]
+    for tested in (("full", 0.002), ("book", 0.004)):
+        (found,) = (test for test in strongest(results) if test["id"] == "S1")
+        assert (found["edition"], found["value"]) == tested
+        s1(results["larger"][0])["value"] = None
+    # alone, it is the published one
+    shutil.copytree(book / "book" / "data" / "full", tmp_path / "book" / "data" / "full")
+    assert published(tmp_path)["small"]["provenance"]["edition"] == "full"
+
+
+def test_the_page_shows_all_runs_the_published_one_first(book):
     """The published numbers, those of this run beside them, and this run's own where none is
     published; a warning where they differ.
     """
     page = text(book, "notebooks/small")
-    assert "5 networks; here 0.5, 3 networks (disagrees)." in page
-    assert csv_of(book, "published/small").is_file()
+    assert "0.002, 9 networks; here 0.5, 3 networks (disagrees)." in page
     assert "Both: 5, 3. Since then: 1.5." in page
     assert re.search(r"Published: 5 networks, [\d-]+\. This copy: 3 networks, \d+ s on", page)
     assert "3 of its 3 values lie within the range of the published networks" in page
+    assert "The full edition of this chapter" in page and "Kept from before." in page
+    for place in ("published", "full"):
+        data = book / "_build" / "html" / "_static" / "data" / place
+        assert (data / "small" / "small-figure.csv").is_file()
     ledger, status = text(book, "book/ledger"), text(book, "book/status")
     assert "Published: 0.61 [0.6, 0.62], 12 networks" in ledger and "✓ reproduced" in ledger
-    assert "Published runs" in status and "make book EDITION=book" in status
+    assert "Published, full edition:" in ledger and "Published of the full edition too" in status
+    for told in ("Published runs", "EDITION=book", "Kept from before.", "schurkit run small -p"):
+        assert told in status
 
 
 def test_what_the_whole_edition_took_is_kept_and_told(book, tmp_path):
     told = json.loads((book / "book" / "data" / "whole_run.json").read_text())
-    assert (
-        told["edition"] == "book"
-        and told["seconds"] >= 0
-        and {"device", "date", "commit"} <= set(told)
-        and "keys" not in told
-    )
+    assert {*told} == {"edition", "seconds", "device", "date", "commit"}
     whole = f"The whole book edition from nothing, training included: {told['seconds']} s on the"
-    assert whole in text(book, "book/status")
+    assert told["edition"] == "book" and whole in text(book, "book/status")
     other = tmp_path / "whole.json"
     other.write_text(json.dumps(told | {"keys": ["x"]}))
-    assert (
-        publish_whole(book, other, ["y"]) is None
-        and publish_whole(book, tmp_path / "none.json", []) is None
-    )
+    assert publish_whole(book, other, ["y"]) is None
+    assert publish_whole(book, tmp_path / "none.json", []) is None
 
 
 def test_a_build_that_had_chapters_or_networks_is_no_whole_run(book, tmp_path, monkeypatch):
     path = book / "_build" / "whole.json"
     # the last build that had to run every chapter
     assert json.loads(path.read_text())["edition"] == "quick"
-    path.write_text("as it was")
-    build(book, plan_build(book), say=lambda line: None)
-    assert path.read_text() == "as it was"
+    monkeypatch.setattr(builder, "run_due", lambda *_: None)
     (tmp_path / "a.json").write_text("{}")
-    monkeypatch.setenv("SCHURKIT_STORE", str(tmp_path))
-    build(book, plan_build(book), force=True, say=lambda line: None)
-    assert path.read_text() == "as it was"
-    monkeypatch.setenv("SCHURKIT_STORE", str(tmp_path / "empty"))
-    build(book, plan_build(book), force=True, say=lambda line: None)
+    for store, force, whole in (("empty", False, False), ("", True, False), ("empty", True, True)):
+        path.write_text("as it was")
+        monkeypatch.setenv("SCHURKIT_STORE", str(tmp_path / store))
+        build(book, plan_build(book), force=force, say=lambda line: None)
+        assert (path.read_text() != "as it was") == whole
     assert json.loads(path.read_text())["edition"] == "quick"
 
 
-def test_publishing_again_replaces_the_folder(book):
+def test_publishing_again_replaces_the_folder(book, results):
     stale = book / "book" / "data" / "small" / "stale.csv"
     stale.write_text("x")
     assert main(["publish", "--book", str(book)]) == 0
     assert not stale.exists() and not list((book / "book" / "data").glob(".*"))
 
 
-def test_an_edition_that_was_not_run_is_refused(book, capsys):
-    text = (book / "book" / "editions.yml").read_text()
-    (book / "book" / "editions.yml").write_text(
-        text + "full:\n  purpose: f\n  chapters:\n    small: {seeds: 9}\n"
-    )
-    assert main(["publish", "--edition", "full", "--book", str(book)]) == 2
-    assert (
-        "not run yet in the full edition: small. Run 'schurkit build --edition full' first."
-        in capsys.readouterr().err
-    )
-    (book / "book" / "editions.yml").write_text(text)
-
-
-def test_damaged_results_are_one_clear_line(book, tmp_path):
+def test_results_that_cannot_be_read_or_written_are_one_clear_line(tmp_path):
     place = tmp_path / "book" / "data" / "small"
     place.mkdir(parents=True)
     (place / "results.json").write_text("{")
-    with pytest.raises(
-        InputError,
-        match=r"book/data/small/results.json cannot be read .*'schurkit publish --edition book'",
-    ):
-        published(tmp_path)
-
-
-def test_a_notebook_without_a_run_is_refused(tmp_path):
+    again = r"book/data/small/results.json cannot be read .*'schurkit publish --edition book'"
+    refuses(again, published, tmp_path)
     path = tmp_path / "x.ipynb"
     path.write_text(json.dumps({"cells": [], "metadata": {}}))
-    with pytest.raises(InputError, match="does not say how it was run"):
-        publish(tmp_path, "book", "x", path)
+    refuses("does not say how it was run", publish, tmp_path, "book", "x", path)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +184,6 @@ def test_a_notebook_without_a_run_is_refused(tmp_path):
         ((0.6, [0.55, 0.65]), (0.7, [0.68, 0.72]), False),
         ((0.6, [0.55, 0.69]), (0.7, [0.68, 0.72]), True),
         ((None, None), (0.7, None), None),
-        ((None, None), (None, None), None),
     ],
 )
 def test_agreement(live, kept, same):
@@ -174,72 +192,10 @@ def test_agreement(live, kept, same):
     assert agrees(load_claims()["S2"], *test) is same
 
 
-# --------------------------------------------------------------------------------- a larger edition
-@pytest.fixture(scope="module")
-def larger(tmp_path_factory):
-    """The same book with a run of nine seeds, parameters of its own, published as the full
-    edition.
-    """
-    editions = (
-        "quick:\n  purpose: q\nbook:\n  purpose: b\n  chapters:\n    small: {seeds: 5}\nfull:\n  "
-        "purpose: f\n"
-    )
-    record = RECORD.replace(
-        'claim("S1", 0.004, n=seeds)', 'claim("S1", 0.3 if seeds == 9 else 0.004, n=seeds)'
-    )
-    root = write_book(
-        tmp_path_factory.mktemp("larger") / "book",
-        {"small": small_chapter(record=record)},
-        editions,
-    )
-    build(root, plan_build(root, "book"), say=lambda line: None)
-    assert main(["publish", "--book", str(root)]) == 0
-    own = f"run small -p seeds 9 --out {root / 'runs9'} --book {root}"
-    assert main(own.split()) == 0
-    (run,) = (root / "runs9").glob("small-*.ipynb")
-    kept = f"publish --edition full --only small --notebook {run} --book {root}"
-    assert main([*kept.split(), "--note", "Kept from before."]) == 0
-    build(root, plan_build(root), say=lambda line: None)
-    return root
-
-
-def test_a_larger_edition_stands_beside_the_book_edition(larger):
-    results = published(larger)["small"]
-    assert results["provenance"]["edition"] == "book" and results["records"]["networks"] == 5
-    (full,) = results["larger"]
-    assert full["records"]["networks"] == 9 and full["provenance"]["changed"] == {"seeds": 9}
-    assert full["provenance"]["command"] == "schurkit run small -p seeds '9'"
-    assert (larger / "book" / "data" / "full" / "small" / "small-figure.csv").is_file()
-
-
-def test_the_strongest_test_of_a_claim_is_that_of_the_larger_edition(larger):
-    results = published(larger)["small"]
-    assert {test["id"]: (test["edition"], test["value"]) for test in strongest(results)}["S1"] == (
-        "full",
-        0.3,
-    )
-    next(test for test in results["larger"][0]["claims"] if test["id"] == "S1")["value"] = None
-    assert {test["id"]: test["edition"] for test in strongest(results)}["S1"] == "book"
-
-
-def test_the_pages_show_the_larger_edition(larger):
-    page, ledger = text(larger, "notebooks/small"), text(larger, "book/ledger")
-    assert "The full edition of this chapter" in page and "Kept from before." in page
-    assert csv_of(larger, "full/small").is_file()
-    assert "Published, full edition:" in ledger and "Published:" in ledger
-    status = text(larger, "book/status")
-    assert "Published of the full edition too" in status and "Kept from before." in status
-    assert "schurkit run small -p seeds" in status
-
-
-def test_a_larger_edition_alone_is_the_published_one(larger, tmp_path):
-    shutil.copytree(larger / "book" / "data" / "full", tmp_path / "book" / "data" / "full")
-    assert published(tmp_path)["small"]["provenance"]["edition"] == "full"
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ("--edition full", "the full edition: small. Run 'schurkit build --edition full' first."),
         ("--notebook RUN", "--notebook is a run of one chapter: name it with --only."),
         ("--notebook RUN --only small", "the book edition is what 'make book EDITION=book' runs"),
         (
@@ -249,13 +205,48 @@ def test_a_larger_edition_alone_is_the_published_one(larger, tmp_path):
         ("--notebook OTHER --only small --edition full", "is a run of another, not of small"),
     ],
 )
-def test_a_run_that_cannot_be_published(larger, tmp_path, capsys, arguments, words):
-    (run,) = (larger / "runs9").glob("small-*.ipynb")
-    other = tmp_path / "other.ipynb"
+def test_a_run_that_cannot_be_published(book, tmp_path, capsys, arguments, words):
+    run, other = run_of_nine(book), tmp_path / "other.ipynb"
     other.write_text(run.read_text().replace('"chapter": "small"', '"chapter": "another"'))
-    kept = larger / "book" / "data" / "full" / "small" / "results.json"
+    kept = book / "book" / "data" / "full" / "small" / "results.json"
     before = kept.read_bytes()
     given = arguments.replace("RUN", str(run)).replace("OTHER", str(other)).split()
-    assert main(["publish", "--book", str(larger), *given]) == 2
+    assert main(["publish", "--book", str(book), *given]) == 2
     told = capsys.readouterr().err
     assert words in told and told.count("\n") == 1 and kept.read_bytes() == before
+
+
+# ------------------------------------------------------------ what was run here, held against that
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda kept: None, "5 of 6 recorded numbers are those of the published run"),
+        (lambda kept: kept["records"].update(networks=6), "4 of 6 recorded numbers are"),
+        (
+            lambda kept: s1(kept).update(value=0.9, interval=[0.85, 0.95], n=12),
+            "S1: published 0.9 [0.85, 0.95], 12 networks (not reproduced), here 0.004",
+        ),
+        (lambda kept: s1(kept).update(value=None), "S1: published undefined, here 0.004"),
+        (lambda kept: kept["claims"].remove(s1(kept)), "S1 is tested here alone"),
+    ],
+)
+def test_a_claim_that_comes_out_otherwise_is_a_problem(book, results, change, told):
+    results(change)
+    problem = told.startswith("S1")
+    first, *others = compare(book)
+    assert first.what.startswith(told) and first.is_problem == problem == len(others)
+
+
+def test_the_command_fails_on_a_disagreement_and_names_what_was_not_run(book, results, capsys):
+    editions = book / "book" / "editions.yml"
+    arguments = ["check", "--published", "--book", str(book)]
+    assert main(arguments) == 0 and capsys.readouterr().out.endswith("\n0 problems\n")
+    results(lambda content: s1(content).update(value=0.9))
+    assert main(arguments) == 1
+    told = capsys.readouterr().out
+    assert "\nproblem: small: S1: published 0.9" in f"\n{told}" and told.endswith("1 problem\n")
+    editions.write_text(EDITIONS.replace("seeds: 5", "seeds: 7"))
+    assert main(arguments) == 1
+    editions.write_text(EDITIONS)
+    missing = "not run here in the book edition: 'schurkit build --edition book' runs it"
+    assert missing in capsys.readouterr().out

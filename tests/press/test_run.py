@@ -37,6 +37,9 @@ record("title", title)
 record("rate", rate)"""
 
 
+GIVEN = {"rate": 1e-5, "title": 'quote " \\ back\nline 🐍'}
+
+
 def chapter_of(folder, content, name="small"):
     path = folder / f"{name}.ipynb"
     path.write_text(json.dumps(content))
@@ -97,32 +100,32 @@ def test_the_key_changes_with_everything_that_counts(quick_book, tmp_path, monke
     assert len(set(keys)) == len(keys)
 
 
-def keys_of_the_book():
-    return {name: cache_key(BOOK, chapter, {}) for name, chapter in chapters(BOOK).items()}
-
-
 @pytest.fixture(scope="module")
-def before():
-    return keys_of_the_book()
-
-
-@pytest.fixture
-def after(before, tmp_path, monkeypatch):
-    """The chapters of the book that run again after one replacement in a file of the package (of a
+def after(tmp_path_factory):
+    """The chapters of the book that run again after one replacement in a file of our code (of a
     copy of it).
     """
-    copies = {"schurkit": tmp_path / "schurkit", "schurkit_press": tmp_path / "book" / "press"}
+    place, known = tmp_path_factory.mktemp("code"), chapters(BOOK)
+    copies = {"schurkit": place / "schurkit", "schurkit_press": place / "book" / "press"}
+
+    def keys():
+        return {name: cache_key(BOOK, chapter, {}) for name, chapter in known.items()}
+
     for name, copy in copies.items():
         shutil.copytree(module.CODE[name], copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(module, "CODE", copies)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "CODE", copies)
+        before = keys()
 
-    def run_again(file, old, new):
-        text = (tmp_path / file).read_text()
-        assert old in text
-        (tmp_path / file).write_text(text.replace(old, new, 1))
-        return {name for name, key in keys_of_the_book().items() if before[name] != key}
+        def run_again(file, old, new):
+            text = (place / file).read_text()
+            assert old in text
+            (place / file).write_text(text.replace(old, new, 1))
+            found = {name for name, key in keys().items() if before[name] != key}
+            (place / file).write_text(text)
+            return found
 
-    return run_again
+        yield run_again
 
 
 def test_another_rule_of_a_claim_runs_no_chapter(quick_book):
@@ -135,20 +138,13 @@ def test_another_rule_of_a_claim_runs_no_chapter(quick_book):
     assert cache_key(root, chapter, {}) == key
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new"),
-    [
+def test_another_word_in_a_docstring_runs_no_chapter(after):
+    for file, old, new in (
         ("schurkit/random.py", '"""', '"""Another word. '),
         ("schurkit/metrics.py", '    """', '    """Another word. '),
-        (
-            "schurkit/engine/numpy.py",
-            "import numpy as np\n",
-            "import numpy as np  # a comment\n",
-        ),
-    ],
-)
-def test_another_word_in_a_docstring_runs_no_chapter(after, file, old, new):
-    assert after(file, old, new) == set()
+        ("schurkit/engine/numpy.py", "import numpy as np\n", "import numpy as np  # a comment\n"),
+    ):
+        assert after(file, old, new) == set()
 
 
 def test_growth_curves_are_those_of_one_chapter(after):
@@ -173,27 +169,17 @@ def test_a_chapter_follows_the_functions_that_it_uses(after, file, among, not_am
     assert {*among.split()} <= found and not {*not_among.split()} & found
 
 
-@pytest.mark.parametrize(
-    ("code", "files", "changes"),
-    [
-        (
-            'open("../book/data/bench.json")',
-            ["bench.json", "whole_run.json", "small/results.json", "small/small.csv"],
-            [True, False, False, False],
-        ),
-        ("", ["tuning/other.csv", "tuning/small.csv", "tuning/small.csv"], [False, True, True]),
-    ],
-)
-def test_a_file_of_numbers_counts_for_the_chapter_that_reads_it(quick_book, code, files, changes):
+def test_a_file_of_numbers_counts_for_the_chapter_that_reads_it(quick_book):
     """One that its code names, and its own table of tuning."""
-    root = quick_book(small=small_chapter(table=code))
+    root = quick_book(small=small_chapter(table='open("../book/data/bench.json")'))
     keys = [cache_key(root, chapters(root)["small"], {})]
-    for number, name in enumerate(files):
+    files = {"bench.json": 1, "whole.json": 0, "small/small.csv": 0, "tuning/a.csv": 0}
+    for name in [*files, "tuning/small.csv"]:
         path = root / "book" / "data" / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text(f"{number}")
+        path.write_text("numbers")
         keys.append(cache_key(root, chapters(root)["small"], {}))
-    assert [old != new for old, new in pairwise(keys)] == changes
+    assert [old != new for old, new in pairwise(keys)] == [*files.values(), 1]
 
 
 # -------------------------------------------------------------------------------------------- a run
@@ -201,9 +187,7 @@ def test_a_file_of_numbers_counts_for_the_chapter_that_reads_it(quick_book, code
 def ran(tmp_path_factory):
     """A chapter run with parameters of its own, in a shell that sets what must not reach it."""
     root = write_book(tmp_path_factory.mktemp("ran") / "book", {"small": one_cell(SAY_ENVIRONMENT)})
-    job = job_for(
-        root, chapters(root)["small"], {"rate": "1e-05", "title": 'quote " \\ back\nline 🐍'}
-    )
+    job = job_for(root, chapters(root)["small"], GIVEN | {"rate": "1e-05"})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPLBACKEND", "agg")
         patch.setenv("PYTHONPATH", str(root))
@@ -212,40 +196,28 @@ def ran(tmp_path_factory):
     return root, job, outcome
 
 
-def test_a_run_leaves_one_complete_notebook(ran):
-    _, job, outcome = ran
-    assert outcome.problem == ""
-    assert sorted(path.name for path in job.output.parent.iterdir()) == [job.output.name]
-    assert job.cached
-
-
-def test_a_chapter_runs_in_an_environment_of_its_own(ran):
-    root, job, _ = ran
-    said = nb.records(job.output)
-    assert (said["PYTHONPATH"], said["here"]) == ("unset", "notebooks")
-    assert said["MPLBACKEND"] == "module://matplotlib_inline.backend_inline"
-    assert said["OMP_NUM_THREADS"] == str(module.cores())
-    assert said["SCHURKIT_STORE"] == str(root / "runs")
-    assert said["python"] == sys.executable
-
-
-def test_parameters_arrive_as_they_were_given(ran):
-    said = nb.records(ran[1].output)
-    assert said["rate"] == 1e-5
-    assert said["title"] == 'quote " \\ back\nline 🐍'
+def test_a_chapter_runs_in_an_environment_of_its_own_with_its_parameters(ran):
+    root, job, outcome = ran
+    assert outcome.problem == "" and job.cached
+    assert [path.name for path in job.output.parent.iterdir()] == [job.output.name]
+    assert nb.records(job.output) == GIVEN | {
+        "PYTHONPATH": "unset",
+        "here": "notebooks",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "OMP_NUM_THREADS": str(module.cores()),
+        "SCHURKIT_STORE": str(root / "runs"),
+        "python": sys.executable,
+    }
 
 
 def test_the_notebook_says_how_it_was_run_and_nothing_of_this_machine(ran):
     root, job, _ = ran
-    content = json.loads(job.output.read_text())
-    run = content["metadata"]["schurkit"]["run"]
-    assert run["key"] == job.key
-    assert run["changed"] == {"rate": 1e-5, "title": 'quote " \\ back\nline 🐍'}
+    content = json.loads(job.output.read_text())["metadata"]
+    run = content["schurkit"]["run"]
+    assert (run["key"], run["changed"], run["device"]) == (job.key, GIVEN, device(module.cores()))
     assert run["versions"]["numpy"] == versions()["numpy"]
-    assert run["device"] == device(module.cores())
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", run["date"])
-    assert "papermill" not in content["metadata"]
-    assert str(root) not in json.dumps(content["metadata"])
+    assert "papermill" not in content and str(root) not in json.dumps(content)
 
 
 def test_defaults_are_not_passed_and_values_choose_no_place(one_job):
@@ -265,6 +237,8 @@ def test_a_failed_cell_is_named_and_the_others_go_on(quick_book):
     }
     root = quick_book(**{name: one_cell(source) for name, source in sources.items()})
     jobs, told = [job_for(root, one, {"rate": "0.25"}) for one in chapters(root).values()], []
+    jobs[1].output.parent.mkdir(parents=True)
+    jobs[1].failed_output.write_text("{}")  # of an earlier run
     outcomes = run_jobs(root, jobs, workers=2, report=lambda *said: told.append(said))
     bad, good, dead = (outcome.problem for outcome in outcomes)
     kept = os.path.relpath(jobs[0].failed_output, root)
@@ -272,46 +246,30 @@ def test_a_failed_cell_is_named_and_the_others_go_on(quick_book):
         "bad: cell 3 of 3 (raise ValueError('too few\\nnetworks')) failed with ValueError: too few"
     )
     assert bad == f"{where}; what ran is kept in {kept}" and jobs[0].failed_output.is_file()
-    assert good == "" and dead.startswith("dead: DeadKernelError: Kernel died")
+    assert good == "" and not jobs[1].failed_output.exists()
+    assert dead.startswith("dead: DeadKernelError: Kernel died")
     assert [job.cached for job in jobs] == [False, True, False]
     each = sorted((name, outcome is None) for name, outcome in told)
     assert each == [(name, begun) for name in sorted(sources) for begun in (False, True)]
     assert not list(jobs[0].output.parent.glob(".*"))
 
 
-def test_a_run_that_succeeds_removes_what_a_failed_one_left(one_job):
-    root, job = one_job()
-    job.output.parent.mkdir(parents=True)
-    job.failed_output.write_text("{}")
-    (outcome,) = run_jobs(root, [job])
-    assert outcome.problem == "" and not job.failed_output.exists()
-
-
-def test_what_a_full_disk_cut_short_is_not_kept(one_job, monkeypatch):
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_full_disk_or_an_interruption_leaves_nothing(error, one_job, monkeypatch):
     root, job = one_job()
 
-    def full(source, begun, folder, values, bar):
+    def stopped(source, begun, folder, values, bar):
         begun.write_text('{"cells": [')
-        raise OSError(28, "No space left on device")
+        raise error
 
-    monkeypatch.setattr(module, "execute", full)
+    monkeypatch.setattr(module, "execute", stopped)
     monkeypatch.setattr(os, "environ", dict(os.environ))
-    outcome = module.run_job(root, job, 1)
-    assert outcome.problem.endswith("OSError: [Errno 28] No space left on device")
-    assert list(job.output.parent.iterdir()) == []
-
-
-def test_an_interrupted_run_leaves_nothing(one_job, monkeypatch):
-    root, job = one_job()
-
-    def interrupted(source, begun, folder, values):
-        begun.write_text("{}")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(module, "execute", interrupted)
-    monkeypatch.setattr(os, "environ", dict(os.environ))
-    with pytest.raises(KeyboardInterrupt):
-        module.run_job(root, job, 1)
+    if isinstance(error, OSError):
+        problem = module.run_job(root, job, 1).problem
+        assert problem.endswith("OSError: [Errno 28] No space left on device")
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            module.run_job(root, job, 1)
     assert list(job.output.parent.iterdir()) == []
 
 
@@ -327,11 +285,8 @@ def test_threads_are_shared_and_a_store_of_the_readers_is_kept(tmp_path):
     assert json.loads(kernel.read_text())["argv"][0] == sys.executable
 
 
-def test_outside_a_repository_there_is_no_commit(tmp_path):
-    assert commit(tmp_path) is None
-
-
 def test_a_changed_file_shows_in_the_commit(tmp_path):
+    assert commit(tmp_path) is None
     git = f"git -C {tmp_path} -c user.name=a -c user.email=a@b.c"
     assert os.system(f"git init -q {tmp_path} && {git} commit -q --allow-empty -m x") == 0
     clean = commit(tmp_path)

@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from schurkit.studies.addition import GRID, VARIANTS, read_trials
 from schurkit_press import tuning
 
@@ -34,13 +32,11 @@ def test_the_command_tries_the_whole_grid_keeps_the_table_and_goes_on_with_it(
     assert sorted(map(repr, read_trials(path))) == sorted(map(repr, told))
 
 
-@pytest.mark.parametrize("content", ["{", "{}", '{"core_seconds": null}'])
-def test_core_seconds_of_earlier_runs_add_up_where_they_are_told(tmp_path, content):
+def test_core_seconds_of_earlier_runs_add_up_where_they_are_told(tmp_path):
     path = tmp_path / "table.csv"
-    path.with_suffix(".json").write_text(content)
-    assert tuning._earlier(path) == 0
-    path.with_suffix(".json").write_text('{"core_seconds": 12}')
-    assert tuning._earlier(path) == 12
+    for content, seconds in (("{", 0), ('{"core_seconds": null}', 0), ('{"core_seconds": 12}', 12)):
+        path.with_suffix(".json").write_text(content)
+        assert tuning._earlier(path) == seconds
 
 
 def test_main_takes_another_place_and_limit(tmp_path, monkeypatch, capsys):

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import refuses
 
-from schurkit import InputError, ablation_profile, real_schur, train
+from schurkit import ablation_profile, real_schur, train
 from schurkit.engine import choose
 from schurkit.studies.profiles import REPORTED, readings
 from schurkit.studies.retraining import Masked, recovery, retrained
@@ -49,36 +50,17 @@ def test_training_on_brings_the_task_back(trained):
     forms = [real_schur(W) for W in trained.rnn.W_rec]
     trials = TASK.test_trials(64, REPORTED)
     masks = [np.triu(np.ones((8, 8), bool), 1) & (form.N != 0) for form in forms]
-    values = retrained(
-        trained.rnn,
-        forms,
-        masks,
-        TASK,
-        [0, 5, 200],
-        recipe=RECIPE,
-        learning_rate=3e-3,
-        trials=trials,
-    )
+    how = {"recipe": RECIPE, "learning_rate": 3e-3, "trials": trials}
+    values = retrained(trained.rnn, forms, masks, TASK, [0, 5, 200], **how)
     profile = ablation_profile(
         trained.rnn, trials, forms=forms, subsets=[("RR", "CR", "CC")], controls=()
     )
     assert values[:, 0] == pytest.approx(profile.intact + profile.effect[:, 0], abs=1e-4)
     assert (values[:, 2] < 0.5 * values[:, 0]).all()
     none = [np.zeros((8, 8), bool)] * 2
-    same = retrained(
-        trained.rnn, forms, none, TASK, [0], recipe=RECIPE, learning_rate=3e-3, trials=trials
-    )
+    same = retrained(trained.rnn, forms, none, TASK, [0], **how)
     assert same[:, 0] == pytest.approx(profile.intact, abs=1e-5)
-    alone = retrained(
-        trained.rnn[1],
-        forms[1:],
-        masks[1:],
-        TASK,
-        [5],
-        recipe=RECIPE,
-        learning_rate=3e-3,
-        trials=trials,
-    )
+    alone = retrained(trained.rnn[1], forms[1:], masks[1:], TASK, [5], **how)
     assert alone[0, 0] == pytest.approx(values[1, 1], rel=1e-4)  # whoever trains beside it
 
 
@@ -103,8 +85,7 @@ def test_messages(trained, change, message):
         "held": [np.zeros((8, 8), bool)] * 2,
         "checkpoints": [0],
     }
-    with pytest.raises(InputError, match=message):
-        retrained(trained.rnn, task=TASK, recipe=RECIPE, **(given | change))
+    refuses(message, retrained, trained.rnn, task=TASK, recipe=RECIPE, **given | change)
 
 
 def test_readings_of_a_task(trained, tmp_path, monkeypatch):
