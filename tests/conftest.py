@@ -4,10 +4,13 @@ import os
 import re
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from schurkit.checks import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ.pop("MPLBACKEND", None)
@@ -27,6 +30,17 @@ def pytest_make_collect_report(collector):
         report.outcome = "skipped"
         report.longrepr = (str(collector.path), 0, f"Skipped: {lacking[1]} is not installed")
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """So is a test that asks for PyTorch by the way, as one of several engines."""
+    try:
+        return (yield)
+    except (InputError, ModuleNotFoundError) as error:
+        if find_spec("torch") is None and "torch" in str(error):
+            pytest.skip("torch is not installed")
+        raise
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,8 @@ kernel, are in `schurkit.explorer.page`.
 from __future__ import annotations
 
 from schurkit.checks import InputError
+from schurkit.metrics import Metric
+from schurkit.rnn import RNN, Trials
 
 from .state import Explorer, Setting, View
 
@@ -14,10 +16,10 @@ __all__ = ["Explorer", "Setting", "View", "explore"]
 
 
 def explore(
-    rnn,
-    trials,
+    rnn: RNN,
+    trials: Trials,
     *,
-    metric="fvu",
+    metric: str | Metric = "fvu",
     threshold: float = 0.9,
     draws: int = 20,
     seed: int = 0,

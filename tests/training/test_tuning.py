@@ -262,4 +262,4 @@ def test_the_committed_table_is_one_of_races():
             assert trial.reached < 0 or trial.reached >= winner
             assert trial.limit >= (winner if winner > 0 else addition.TUNING_LIMIT)
             assert np.isfinite(trial.score)
-    assert provenance(path).startswith("recipe_or_network.csv: python -m schurkit.publish.tuning")
+    assert provenance(path).startswith("recipe_or_network.csv: python -m schurkit_press.tuning")
