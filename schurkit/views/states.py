@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from schurkit.words import plural, short
 
-from .base import FAINT, INK, View, axes, styled
+from .base import FAINT, INK, SECTOR_COLOURS, View, axes, styled
 from .trials import OUTPUT
 
 
@@ -17,6 +17,8 @@ def states(
     paths,
     *,
     points: Mapping[str, np.ndarray] | None = None,
+    labels: Sequence[str] = (),
+    ways: Mapping[str, np.ndarray] | None = None,
     colours=None,
     most: int = 40,
     marks=None,
@@ -28,6 +30,9 @@ def states(
     ----------
     paths : (trials, time, hidden).
     points : by name, (points, hidden): fixed points, say. Up to three kinds.
+    labels : what stands beside the points of the first kind.
+    ways : by name, (time, hidden): up to two more paths, drawn above the others; the second in the
+        colour of CR, for a path that C → R does not take part in.
     colours : (trials,) numbers from 0 to 1 that colour the paths; one colour by default.
     most : how many paths are drawn.
     marks : (trials, time) booleans: states that get a dot, such as the steps at which something was
@@ -59,8 +64,16 @@ def states(
         at = (np.reshape(where, (-1, flat.shape[1])) - centre) @ plane
         ax.plot(*at.T, marker, ms=7, mfc=fill, mec=INK, ls="", label=f"{name}: {len(at)}")
         rows += [{"what": name, "PC 1": x, "PC 2": y} for x, y in at.round(4)]
+    for text, where in zip(labels, next(iter((points or {}).values()), ())):
+        ax.annotate(text, (where - centre) @ plane, (6, 5), textcoords="offset points")
+    for (name, way), colour in zip((ways or {}).items(), (INK, SECTOR_COLOURS["CR"])):
+        at = (way - centre) @ plane
+        ax.plot(*at.T, ".-", color=colour, lw=1.8, label=name)
+        rows += [
+            {"what": name, "step": t, "PC 1": x, "PC 2": y} for t, (x, y) in enumerate(at.round(4))
+        ]
     ax.set(xlabel=f"PC 1 ({100 * share[0]:.0f} %)", ylabel=f"PC 2 ({100 * share[1]:.0f} %)")
-    if points:
+    if points or ways:
         figure.legend(loc="outside upper center", ncols=3)
     counts = ", ".join(
         f"{name}: {plural(len(np.atleast_2d(where)), 'point')}"
