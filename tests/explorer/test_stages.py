@@ -18,6 +18,8 @@ KINDS = {
     "latches": (FlipFlop(bits=2, steps=9, pulse_probability=0.3), (2, 2)),
     "integral": (ContextIntegration(steps=9), (4, 1)),
 }
+CELLS = "[...document.querySelectorAll('.ske-facts td')]"
+FILLED = f"() => {CELLS}.every(cell => /[0-9]/.test(cell.innerText))"
 
 
 def stage(kind):
@@ -77,7 +79,7 @@ def test_the_latches_are_cut_by_keyboard_after_a_pulse_alone_and_in_all_other_st
         moment.focus()
         moment.press("ArrowDown")
     assert rows[1] != rows[2]
-    tab.wait_for_function("() => !document.querySelector('.ske-facts').innerText.includes('…')")
+    tab.wait_for_function(FILLED)
     assert tab.locator(".ske-facts td").all_inner_texts() == rows
     assert tab.evaluate("() => document.documentElement.scrollWidth") <= 390
 
@@ -99,7 +101,7 @@ def test_integration_takes_the_other_context_and_says_what_can_go(opened):
     names = [(), ("RR",), ("CR",), ("CC",), ("RR", "CR", "CC")]
     variants = ablate(rnn, real_schur(rnn.W_rec[0]), names)
     rows = [f"{error:.4f}" for error in fvu(rollout(variants, trials), trials)]
-    tab.wait_for_function("() => !document.querySelector('.ske-facts').innerText.includes('…')")
+    tab.wait_for_function(FILLED)
     assert tab.locator(".ske-facts td").all_inner_texts() == rows
     cue = tab.evaluate(f"() => [...{STAGE}.setting.inputs.slice(2, 4)]")
     button = tab.get_by_role("button", name="The other context")
