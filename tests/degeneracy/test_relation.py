@@ -4,7 +4,7 @@ would do.
 
 import numpy as np
 import pytest
-from helpers import messages
+from helpers import gauss, messages
 from scipy.stats import spearmanr
 
 from schurkit import random
@@ -17,7 +17,7 @@ def between(points):
 
 
 def drawn(networks, seed, dimensions=1):
-    return np.random.default_rng(seed).normal(size=(networks, dimensions))
+    return gauss(networks, dimensions, seed=seed)
 
 
 def test_relation_is_spearmans():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers import refuses
+from helpers import apart, refuses
 from training import small
 from training.small import TASK, Overridden, Poisoned
 
@@ -97,7 +97,7 @@ def test_five_steps_equal_autograd_and_torch_optim(engine, task, changes):
         assert ours.losses == pytest.approx([np.mean(losses)], rel=1e-5)
         for name, expected in oracle.items():
             array = (ours.weights | ours.factors)[name]
-            assert array.dtype == np.float32 and np.abs(array - expected).max() < 1e-5, name
+            assert array.dtype == np.float32 and apart(array, expected) < 1e-5, name
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
@@ -121,7 +121,7 @@ def test_signs_stay_where_dales_law_holds(engine, weight_decay):
 def test_what_trainers_leave_to_workers(engine, changes):
     kind = recipe(20, **changes)
     a, b = (fit(TASK, kind, [1], e)[0].weights for e in (engine, choose("numpy")))
-    assert np.abs(a["W_rec"] - b["W_rec"]).max() < 1e-5
+    assert apart(a["W_rec"], b["W_rec"]) < 1e-5
 
 
 def test_losses_ticks_and_phases_are_those_of_the_loop(engine):
@@ -138,7 +138,7 @@ def test_losses_ticks_and_phases_are_those_of_the_loop(engine):
         assert len(a.losses) == 3 and a.losses == pytest.approx(b.losses, rel=1e-4)
         assert a.stopped == -1 and list(a.checkpoints) == list(b.checkpoints) == [0, 17]
         for step in (0, 17):
-            assert np.abs(a.checkpoints[step]["W_rec"] - b.checkpoints[step]["W_rec"]).max() < 1e-5
+            assert apart(a.checkpoints[step]["W_rec"], b.checkpoints[step]["W_rec"]) < 1e-5
 
 
 def test_a_tick_stops_training(engine):
@@ -173,8 +173,8 @@ def test_a_network_that_is_not_finite_stops_alone(engine, company):
     stops = {seed: one.stopped for seed, one in fitted.items()}
     assert stops == {seed: 5 if seed == 1 else -1 for seed in company}
     [alone], [five] = fit(TASK, kind, [2], engine), fit(TASK, recipe(5), [1], engine)
-    assert np.abs(fitted[2].weights["W_rec"] - alone.weights["W_rec"]).max() < 1e-5
-    assert np.abs(fitted[1].weights["W_rec"] - five.weights["W_rec"]).max() < 1e-6
+    assert apart(fitted[2].weights["W_rec"], alone.weights["W_rec"]) < 1e-5
+    assert apart(fitted[1].weights["W_rec"], five.weights["W_rec"]) < 1e-6
     assert len(fitted[1].losses) == 1 and np.isfinite(fitted[1].losses).all()
 
 

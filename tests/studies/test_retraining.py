@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import refuses
+from helpers import gauss, refuses
 
 from schurkit import ablation_profile, real_schur, train
 from schurkit.engine import choose
@@ -39,7 +39,7 @@ def test_the_gradient_of_T_is_that_of_the_loss_and_nothing_held_moves(trained):
 
     gradient = masked.pull_back(parameters, loss(parameters["T"])[1])["T"]
     assert not gradient[held].any() and gradient[~held].any()
-    direction = np.random.default_rng(0).normal(size=gradient.shape)
+    direction = gauss(*gradient.shape)
     step = 1e-6
     up, down = (loss(parameters["T"] + s * step * direction)[0] for s in (1, -1))
     expected = (gradient * direction * ~held).sum(axis=(1, 2))
@@ -80,21 +80,15 @@ def test_when_the_task_is_back():
     ],
 )
 def test_messages(trained, change, message):
-    given = {
-        "forms": [real_schur(W) for W in trained.rnn.W_rec],
-        "held": [np.zeros((8, 8), bool)] * 2,
-        "checkpoints": [0],
-    }
+    forms = [real_schur(W) for W in trained.rnn.W_rec]
+    given = {"forms": forms, "held": [np.zeros((8, 8), bool)] * 2, "checkpoints": [0]}
     refuses(message, retrained, trained.rnn, task=TASK, recipe=RECIPE, **given | change)
 
 
 def test_readings_of_a_task(trained, tmp_path, monkeypatch):
     monkeypatch.setenv("SCHURKIT_STORE", str(tmp_path))
-    tasks = {
-        "zero": TASK,
-        "pulse": replace(TASK, start="pulse"),
-        "never": replace(TASK, threshold=0.0),
-    }
+    tasks = {"zero": TASK, "pulse": replace(TASK, start="pulse")}
+    tasks["never"] = replace(TASK, threshold=0.0)
     studies = {name: Study(task, RECIPE, (0, 1)) for name, task in tasks.items()}
     rows = readings(studies, {"S7": lambda p: p["CR"].cost, "S7b": lambda p: p["CR"].cost * np.nan})
     assert [row["reading"] for row in rows] == list(tasks)
