@@ -87,9 +87,7 @@ def test_memory_that_is_not_there_is_told_in_one_line(monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB.\nGPU 0 has")
 
     monkeypatch.setattr(TorchTrainer, "_step", full)
-    message = (
-        r"no memory left for training 2 networks side by side \(CUDA out of memory\)\. Train"
-    )
+    message = r"no memory left for training 2 networks side by side \(CUDA out of memory\)\. Train"
     refuses(message, fit, TASK, recipe(), [0, 1], choose("torch"))
     monkeypatch.setattr(engine_of_torch, "forward", full)
     message = r"no memory left for a rollout .* or the CPU\."

@@ -13,10 +13,8 @@ from training.small import TASK, recipe
 from schurkit import rollout
 from schurkit.engine import choose
 from schurkit.engine.polar import polar
-from schurkit.engine.torch import forward
 from schurkit.tasks import FlipFlop
 from schurkit.training import Phase, Plateau, Recipe, Store, Until, initial, train
-from schurkit.training.constructions import construction
 from schurkit.training.epochs import Epochs
 from schurkit.training.loop import fit
 
@@ -130,38 +128,6 @@ def mup(N, gamma=1.0, steps=5, rate=0.01, **changes):
         "batch_size": 16,
     }
     return Recipe(hidden_size=N, **(fields | changes))
-
-
-@pytest.mark.parametrize("engine", ["numba", "numpy"])
-def test_mup_is_adam_on_the_papers_variables(engine):
-    """h' = J φ(h)/N + U x, f = W_ro φ(h)/(γN), Adam at γη₀ on J, U, W_ro with ε/N², ε/N, ε/(γN): in
-    torch, as the paper writes it.
-    """
-    N, gamma, epsilon, decay = 12, 2.5, 1e-3, 0.5
-    more = {"biases": True, "bias_start": "uniform", "weight_decay": decay}
-    kind = mup(N, gamma, 6, epsilon=epsilon, **more)
-    scales = {"W_rec": N, "W_out": gamma * N, "W_in": 1, "b_rec": 1, "b_out": gamma}
-    least = {"W_rec": N**2, "W_out": gamma * N, "W_in": N, "b_rec": N, "b_out": gamma}
-    start = construction("mup").start(kind, 2, 2, [4])
-    tensors, groups = {}, []
-    for name, scale in scales.items():
-        tensors[name] = torch.tensor(start[name][0].astype(float) * scale, requires_grad=True)
-        weight_decay = decay if name[0] == "W" else 0.0
-        eps = epsilon / least[name]
-        groups.append({"params": [tensors[name]], "eps": eps, "weight_decay": weight_decay})
-    optimiser = torch.optim.AdamW(groups, lr=gamma * 0.01)
-    for step in range(6):
-        batch = TASK.batch([4], step, 16)
-        x, y = (torch.tensor(array).double() for array in (batch.inputs, batch.targets))
-        W = {name: (tensors[name] / scales[name])[None] for name in scales}
-        optimiser.zero_grad()
-        outputs, _ = forward(W, kind.spec, x, batch.autonomous)
-        ((outputs - y)[:, :, 2:] ** 2).mean().backward()
-        optimiser.step()
-    ours = fit(TASK, kind, [4], choose(engine))[0].weights
-    for name, tensor in tensors.items():
-        theirs = tensor.detach().numpy() / scales[name]
-        assert apart(ours[name], theirs) < 1e-5 * max(1, np.abs(theirs).max()), name
 
 
 def test_mup_starts_at_the_papers_variances():
