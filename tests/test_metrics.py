@@ -2,16 +2,14 @@
 
 import numpy as np
 import pytest
-from helpers import random_trials, refuses
+from helpers import gauss, random_trials, refuses
 
 from schurkit import Trials, fvu, metrics, replay_accuracy
 
 
 def test_fvu_with_a_mask_for_each_trial_and_network():
-    rng = np.random.default_rng(1)
-    mask = rng.random((2, 6, 8)) > 0.4
+    mask, outputs = gauss(2, 6, 8) > -0.3, gauss(2, 6, 8, 4, seed=1)
     trials = random_trials(2, mask=mask)
-    outputs = rng.normal(size=(2, 6, 8, 4))
     for i in range(2):
         alone = Trials(trials.inputs[i], trials.targets[i], mask[i])
         assert fvu(outputs, trials)[i] == pytest.approx(fvu(outputs[i : i + 1], alone)[0])
@@ -19,9 +17,8 @@ def test_fvu_with_a_mask_for_each_trial_and_network():
 
 def test_cells_that_do_not_count_are_in_no_sum():
     """FVU and replay accuracy by cell; a step of accuracy counts where one of its outputs does."""
-    rng = np.random.default_rng(2)
-    cells = rng.random((6, 8, 4)) < 0.5
-    trials, outputs = random_trials(mask=cells), rng.normal(size=(2, 6, 8, 4))
+    cells, outputs = gauss(6, 8, 4) < 0, gauss(2, 6, 8, 4, seed=1)
+    trials = random_trials(mask=cells)
     y, sums = trials.targets, np.zeros((2, 2))
     for k in range(4):
         kept = cells[..., k]
@@ -53,10 +50,9 @@ def test_replay_accuracy_counts_signs():
 
 
 def test_fvu_over_time_averages_to_fvu():
-    rng = np.random.default_rng(0)
-    for mask in (np.arange(8) > 2, rng.random((6, 8)) > 0.3):
+    outputs = gauss(3, 6, 8, 4)
+    for mask in (np.arange(8) > 2, gauss(6, 8) > -0.5):
         trials = random_trials(mask=mask)
-        outputs = rng.normal(size=(3, 6, 8, 4))
         weights = np.broadcast_to(mask, (6, 8)).sum(axis=0)
         curve = metrics.fvu_over_time(outputs, trials)
         assert (np.nan_to_num(curve) @ weights) / weights.sum() == pytest.approx(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import apart, gauss, random_rnn, random_trials, refuses
+from helpers import apart, gauss, orthogonal, random_rnn, random_trials, refuses
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,15 +31,13 @@ def test_the_mass_is_met_exactly(hidden, mass, kind, seed):
 
 
 def test_the_smallest_components_go_first_and_pairs_together():
-    rng = np.random.default_rng(1)
-    U, V = (np.linalg.qr(rng.normal(size=(4, 4)))[0] for _ in range(2))
-    W_rec = U @ np.diag([4.0, 3.0, 2.0, 1.0]) @ V.T
+    W_rec = orthogonal(4) @ np.diag([4.0, 3.0, 2.0, 1.0]) @ orthogonal(4, 1)
     left = W_rec - rival_change(W_rec, np.sqrt(5 / 30), "svd")
     assert np.linalg.svd(left, compute_uv=False) == pytest.approx([4, 3, 0, 0], abs=1e-7)
     W_rec = np.array([[1.0, -2.0], [3.0, -4.0]])
     left = W_rec - rival_change(W_rec, np.sqrt(5 / 30), "magnitude")
     assert left == pytest.approx(np.array([[0, 0], [3, -4]]), abs=1e-7)
-    V, D = rng.normal(size=(4, 4)), np.diag([1.0, 1.0, 0.5, -0.2])
+    V, D = gauss(4, 4), np.diag([1.0, 1.0, 0.5, -0.2])
     D[0, 1], D[1, 0] = -1, 1  # a pair of modulus √2
     W_rec, small = (V @ part @ np.linalg.inv(V) for part in (D, np.diag([0, 0, 0.5, -0.2])))
     mass = np.linalg.norm(small) / np.linalg.norm(W_rec)
@@ -77,7 +75,7 @@ def test_messages():
 
 def test_each_way_to_take_a_matrix_apart_keeps_what_it_must():
     T = np.diag([1.0, 0.95, 0.5, 0.2]) + 0.3 * np.triu(np.ones((4, 4)), 1)
-    hide, _ = np.linalg.qr(gauss(4, 4, seed=3))
+    hide = orthogonal(4, 3)
     W = hide @ T @ hide.T
     schur, singular, modes = coordinates(W, real_schur(W))
     assert schur["mass"] == pytest.approx(0.6 / np.linalg.norm(T))  # CR: four entries of 0.3

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import apart, messages
+from helpers import apart, gauss, messages
 from training.small import TASK, Poisoned, recipe
 
 from schurkit import henrici, random
@@ -67,11 +67,11 @@ def test_cayley_start_has_the_spectrum_of_a_uniform_matrix():
 
 @pytest.mark.parametrize("name", ["cayley", "dale"])
 def test_gradients_of_constructions_are_slopes(name):
-    rng, n, form = np.random.default_rng(0), 8, construction(name)
+    n, form = 8, construction(name)
     sizes = {"U": (2, n, n), "a": (2, n // 2), "b": (2, n // 2)}
     sizes = sizes if name == "cayley" else {"W_rec": (2, n, n)}  # of both signs
-    p, d = ({key: rng.normal(size=size) for key, size in sizes.items()} for _ in range(2))
-    G = rng.normal(size=(2, n, n))
+    p, d = ({key: gauss(*sizes[key], seed=seed) for key in sizes} for seed in (0, 1))
+    G = gauss(2, n, n, seed=2)
     ends = [form.weights({k: p[k] + s * d[k] for k in p})["W_rec"] for s in (1e-6, -1e-6)]
     slope = ((ends[0] - ends[1]) * G).sum(axis=(1, 2)) / 2e-6
     form.weights(p)
