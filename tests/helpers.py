@@ -142,11 +142,14 @@ def refuses(message, call, *given, **how):
 
 
 def messages(*cases):
-    """A test of calls that raise InputError: (call, message) each, the message in one line."""
+    """A test of calls that raise InputError: (call, arguments …, message) each, the message in one
+    line.
+    """
 
-    @pytest.mark.parametrize("call, message", cases)
-    def test(call, message):
-        refuses(message, call)
+    @pytest.mark.parametrize("case", cases)
+    def test(case):
+        call, *given, message = case
+        refuses(message, call, *given)
 
     return test
 

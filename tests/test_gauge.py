@@ -45,10 +45,10 @@ def test_what_the_gauge_says_of_itself():
 
 
 test_messages = messages(
-    (lambda: gauge(real_schur(np.eye(3))), "units in R and in C; got 3 of 3"),
+    (gauge, real_schur(np.eye(3)), "units in R and in C; got 3 of 3"),
     (lambda: without_CR(*linear(3, "rate", 1.0), change=("W_rec",)), "change must be one of"),
-    (lambda: without_CR(random_rnn(2, 4), real_schur(np.eye(4))), "one network"),
-    (lambda: at_amplitude(random_rnn(1), 0.0), "amplitude must be above 0"),
+    (without_CR, random_rnn(2, 4), real_schur(np.eye(4)), "one network"),
+    (at_amplitude, random_rnn(1), 0.0, "amplitude must be above 0"),
 )
 
 

@@ -30,10 +30,10 @@ def test_bootstrap_agrees_with_scipy_and_repeats():
 
 
 test_intervals_refuse = messages(
-    (lambda: interval([]), "at least one value"),
-    (lambda: interval([np.nan]), "must be finite"),
-    (lambda: interval([[1.0]]), "axes"),
-    (lambda: ratio([1.0, 2.0], [0.0, 0.0]), "a sum above 0"),
+    (interval, [], "at least one value"),
+    (interval, [np.nan], "must be finite"),
+    (interval, [[1.0]], "axes"),
+    (ratio, [1.0, 2.0], [0.0, 0.0], "a sum above 0"),
 )
 
 

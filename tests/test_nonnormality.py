@@ -218,15 +218,18 @@ def test_messages_about_the_matrix(name):
 
 NILPOTENT = [[0.0, 1.0], [0.0, 0.0]]
 test_messages_about_the_rest = messages(
-    (lambda: powers(NILPOTENT, -1), "steps must be at least 0; got -1"),
+    (powers, NILPOTENT, -1, "steps must be at least 0; got -1"),
     (
-        lambda: powers(NILPOTENT, 1, "nuclear"),
+        powers,
+        NILPOTENT,
+        1,
+        "nuclear",
         "norm must be one of 'spectral', 'frobenius'; got 'nuclear'",
     ),
-    (lambda: pseudospectrum(NILPOTENT, NILPOTENT, [0.0]), r"re must have axes \(points\)"),
+    (pseudospectrum, NILPOTENT, NILPOTENT, [0.0], r"re must have axes \(points\)"),
     (lambda: kreiss_constant(NILPOTENT, radius=0), "radius must be above 0; got 0"),
-    (lambda: kreiss_constant(NILPOTENT), "needs a radius: all eigenvalues are 0"),
-    (lambda: numerical_range(NILPOTENT, 2), "angles must be at least 3; got 2"),
+    (kreiss_constant, NILPOTENT, "needs a radius: all eigenvalues are 0"),
+    (numerical_range, NILPOTENT, 2, "angles must be at least 3; got 2"),
 )
 
 

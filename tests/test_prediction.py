@@ -195,18 +195,30 @@ def few(*, mass=("mass",), rows=LAW[0], effects=LAW[1], **options):
 
 test_messages = messages(
     (
-        lambda: predictors(FORM, RNN_OF, TRIALS, []),
+        predictors,
+        FORM,
+        RNN_OF,
+        TRIALS,
+        [],
         r"at least one removal, ΔT or a tuple of sector names; got none\.",
     ),
     (
-        lambda: predictors(FORM, random_rnn(1, seed=8), TRIALS, [("CC",)]),
+        predictors,
+        FORM,
+        random_rnn(1, seed=8),
+        TRIALS,
+        [("CC",)],
         "the Schur form is of another matrix",
     ),
     (
-        lambda: predictors(DIAGONAL, SILENT, TRIALS, [("CC",)]),
+        predictors,
+        DIAGONAL,
+        SILENT,
+        TRIALS,
+        [("CC",)],
         "T Qᵀ r is zero on this activity",
     ),
-    (lambda: control_deltas(DIAGONAL, [("CC",)], "shuffled"), "kind must be"),
+    (control_deltas, DIAGONAL, [("CC",)], "shuffled", "kind must be"),
     (few(mass=["size"]), r"the rows have no column 'size'\."),
     (few(effects=LAW[1][1:]), r"one value for each of the 60 rows; got 59\."),
     (

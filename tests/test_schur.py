@@ -471,32 +471,37 @@ FORM = real_schur(W2)
 
 
 test_wrong_arguments = messages(
-    (lambda: real_schur(W2, 1.5), "threshold must be between 0 and 1; got 1.5"),
+    (real_schur, W2, 1.5, "threshold must be between 0 and 1; got 1.5"),
     (lambda: real_schur(W2, D=[0.1]), r"D must hold one number a unit, \(2,\); got"),
     (lambda: real_schur(W2, D=[1.5, 0.5]), "D must have a mean below 1.*a mean of 1"),
     (lambda: real_schur(W2, D=[np.nan, 0]), "D must be finite"),
     (lambda: real_schur(W2, leak=0), "leak must be above 0"),
-    (lambda: FORM.reordered([0, 2]), "each entry of order must be between 0 and 1; got 2"),
+    (FORM.reordered, [0, 2], "each entry of order must be between 0 and 1; got 2"),
     (
         lambda: real_schur(W2, leak=[0.1, 0.2, 0.3]),
         r"leak must be one number, or 2 \(one a unit\)",
     ),
-    (lambda: FORM.sector("RC"), "sector must be one of 'RR', 'CR', 'CC'; got 'RC'"),
+    (FORM.sector, "RC", "sector must be one of 'RR', 'CR', 'CC'; got 'RC'"),
     (
-        lambda: FORM.coupling(1, 0),
+        FORM.coupling,
+        1,
+        0,
         r"coupling \(i, j\) needs i < j, block i driven from block j; got \(1, 0\)",
     ),
-    (lambda: FORM.coupling(0, 2), "block j must be between 0 and 1; got 2"),
+    (FORM.coupling, 0, 2, "block j must be between 0 and 1; got 2"),
     (
-        lambda: FORM.removed_mass(np.zeros((3, 3))),
+        FORM.removed_mass,
+        np.zeros((3, 3)),
         r"delta_T must have the shape of T, \(2, 2\); got \(3, 3\)",
     ),
     (
-        lambda: FORM.reordered([0, 0]),
+        FORM.reordered,
+        [0, 0],
         "order must name each of the 2 blocks once; got 2 entries, 1 distinct",
     ),
     (
-        lambda: FORM.reordered([1, 0]),
+        FORM.reordered,
+        [1, 0],
         r"order must keep the 1 blocks of R "
         r"first.*form\.with_threshold\(0\)\.reordered\(order\)",
     ),
@@ -505,7 +510,7 @@ test_wrong_arguments = messages(
         r"with_threshold\(0\.9\) cannot cut this order: the block at row 1 belongs to R but "
         r"stands behind blocks of C\..*real_schur returned",
     ),
-    (lambda: FORM.random_order(-1), "seed must be at least 0; got -1"),
+    (FORM.random_order, -1, "seed must be at least 0; got -1"),
 )
 
 

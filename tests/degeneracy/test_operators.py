@@ -63,11 +63,13 @@ test_messages_of_stacks = messages(
         "not driven by the same inputs",
     ),
     (lambda: Operators.join([made(), made(rank=3)]), "equal rank; got 4, 3"),
-    (lambda: Operators.join([]), "at least one stack"),
-    (lambda: Operators(np.zeros((2, 3, 3)), 1, ("a",)), "each of the 2 networks; got 1"),
-    (lambda: hidden_trajectories(RNNS, random_trials(3)), "differ between networks"),
+    (Operators.join, [], "at least one stack"),
+    (Operators, np.zeros((2, 3, 3)), 1, ("a",), "each of the 2 networks; got 1"),
+    (hidden_trajectories, RNNS, random_trials(3), "differ between networks"),
     (
-        lambda: hidden_trajectories(random_rnn(1, scale=1e200, activation="relu"), TRIALS),
+        hidden_trajectories,
+        random_rnn(1, scale=1e200, activation="relu"),
+        TRIALS,
         "network 0 diverged",
     ),
 )

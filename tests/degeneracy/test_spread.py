@@ -122,7 +122,7 @@ test_messages = messages(
         lambda: over(Sample(1.0, {0: 1.0}), Sample(1.0, {1: 1.0})),
         "a measure and its null must be of the same networks",
     ),
-    (lambda: contrast([]), "contrast needs at least one pair of settings; got none"),
+    (contrast, [], "contrast needs at least one pair of settings; got none"),
     (
         lambda: power([np.ones(5)], networks=5),
         "power needs the losses of at least one setting in which they differ",

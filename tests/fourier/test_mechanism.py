@@ -179,8 +179,8 @@ SILENT = RNN(np.zeros((2, 5)), np.eye(2), np.zeros((5, 2)), activation="relu")
 
 test_messages = messages(
     (lambda: fourier.unit_waves(fourier.tables(SILENT)), "no unit carries a wave"),
-    (lambda: fourier.distance_irrelevance(np.zeros((5, 5, 5))), "always the same"),
-    (lambda: fourier.least_rank(SILENT), "the whole network has accuracy 0.2, below level"),
+    (fourier.distance_irrelevance, np.zeros((5, 5, 5)), "always the same"),
+    (fourier.least_rank, SILENT, "the whole network has accuracy 0.2, below level"),
     (
         lambda: fourier.frequency_ablation_curve(planted(), KEYS, "hidden", score=len),
         "where, beside a score, must be one of 'input'",

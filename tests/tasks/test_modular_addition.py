@@ -85,11 +85,11 @@ SMALL = ModularAddition(p=7, train_fraction=0.5)
 
 
 test_bad_tuples_and_numbers_of_trials_are_refused = messages(
-    (lambda: SMALL.trials([[1, 2, 3]]), "whole numbers of shape"),
-    (lambda: SMALL.trials([[1.0, 2.0]]), "whole numbers of shape"),
-    (lambda: SMALL.trials([[0, 7]]), "from 0 to 6; got 0 to 7"),
-    (lambda: SMALL.batch([0], 0, 0), "trials must be"),
-    (lambda: SMALL.test_trials(2.5), "trials must be"),
+    (SMALL.trials, [[1, 2, 3]], "whole numbers of shape"),
+    (SMALL.trials, [[1.0, 2.0]], "whole numbers of shape"),
+    (SMALL.trials, [[0, 7]], "from 0 to 6; got 0 to 7"),
+    (SMALL.batch, [0], 0, 0, "trials must be"),
+    (SMALL.test_trials, 2.5, "trials must be"),
 )
 
 

@@ -155,11 +155,11 @@ def test_initial_is_where_training_starts():
 
 
 test_messages = messages(
-    (lambda: Until(0), "until.loss must be above 0"),
-    (lambda: Until(0.1, 0), "until.patience must be at least 1"),
+    (Until, 0, "until.loss must be above 0"),
+    (Until, 0.1, 0, "until.patience must be at least 1"),
     (lambda: Until(0.1, each=1), "until.each must be"),
-    (lambda: Plateau(1.0), "plateau.factor must be below 1"),
-    (lambda: Plateau(0.5, -1), "plateau.patience must be at least 0"),
+    (Plateau, 1.0, "plateau.factor must be below 1"),
+    (Plateau, 0.5, -1, "plateau.patience must be at least 0"),
     (lambda: recipe(nuclear_in=0.1, embedding_size=3), "nuclear_in is for input weights"),
     (lambda: recipe(gamma=2.0), "gamma belongs to construction='mup'"),
     (lambda: mup(8, gamma=0), "gamma must be above 0"),

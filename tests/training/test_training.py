@@ -217,7 +217,7 @@ test_messages = messages(
     (lambda: train(TASK, recipe(1), []), "seeds must be one or more different"),
     (lambda: train(TASK, recipe(1), [1, 1]), "seeds must be one or more different"),
     (lambda: train(TASK, recipe(1), [0.5]), "seed must be a whole number"),
-    (lambda: train(TASK, {"hidden_size": 3}, [0]), "recipe must be a schurkit.Recipe; got dict"),
+    (train, TASK, {"hidden_size": 3}, [0], "recipe must be a schurkit.Recipe; got dict"),
     (lambda: train(object(), recipe(1), [0]), "a task needs"),
 )
 

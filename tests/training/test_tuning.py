@@ -80,10 +80,10 @@ THERE = Trial("kind", 1.0, 1.0, 0, 3000, 400, 0.99)
 
 
 test_messages = messages(
-    (lambda: steps_to_threshold(TASK, TWICE, 0, 10, accuracy), "one phase; got 2"),
-    (lambda: best([]), "at least one trial"),
-    (lambda: steps_of(THERE, 0.5, 100), "clean_up"),
-    (lambda: steps_of(THERE, 3, 0), "most_steps"),
+    (steps_to_threshold, TASK, TWICE, 0, 10, accuracy, "one phase; got 2"),
+    (best, [], "at least one trial"),
+    (steps_of, THERE, 0.5, 100, "clean_up"),
+    (steps_of, THERE, 3, 0, "most_steps"),
 )
 
 
