@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import gauss, random_rnn, random_trials, refuses
+from helpers import gauss, messages, random_rnn, random_trials
 
 from schurkit import Trials, ablate, fvu, real_schur, rollout
 from schurkit.ablation.changes import forms_of
@@ -101,21 +101,11 @@ def test_map_lists_every_coupling_with_its_sector_and_its_exact_effect():
     assert all(r.exact is None for r in coupling_map(rnn, trials, exact=False, signals=1))
 
 
-@pytest.mark.parametrize(
-    "call, message",
-    [
-        (lambda *a: coupling_estimates(*a, random_trials(1, outputs=2)), "share"),
-        (
-            lambda *a: coupling_estimates(*a, random_trials(outputs=3)),
-            r"2 input\(s\) and 2 output\(s\), as the networks; got 2 and 3",
-        ),
-        (lambda *a: coupling_estimates(*a, STEADY), "targets do not vary"),
-        (
-            lambda rnn, form: coupling_map(rnn, random_trials(outputs=2), forms=[]),
-            "one Schur form a network",
-        ),
-    ],
+ONE, FORM, _ = small()
+OTHER = r"2 input\(s\) and 2 output\(s\), as the networks; got 2 and 3"
+test_messages = messages(
+    (coupling_estimates, ONE, FORM, random_trials(1, outputs=2), "share"),
+    (coupling_estimates, ONE, FORM, random_trials(outputs=3), OTHER),
+    (coupling_estimates, ONE, FORM, STEADY, "targets do not vary"),
+    (lambda: coupling_map(ONE, random_trials(outputs=2), forms=[]), "one Schur form a network"),
 )
-def test_messages(call, message):
-    rnn, form, _ = small()
-    refuses(message, call, rnn, form)
