@@ -8,6 +8,16 @@ import pytest
 from schurkit import RNN, InputError, Trials, rollout
 
 
+def gauss(*shape, seed=0):
+    """Gaussian numbers of that shape."""
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def apart(one, other):
+    """The largest difference of two arrays."""
+    return np.abs(np.asarray(one) - other).max()
+
+
 def random_rnn(
     networks=3,
     hidden=7,
@@ -62,7 +72,7 @@ def network(W_rec, *, W_in=None, **kind):
 
 def orthogonal(size, seed=0):
     """An orthogonal matrix."""
-    return np.linalg.qr(np.random.default_rng(seed).normal(size=(size, size)))[0]
+    return np.linalg.qr(gauss(size, size, seed=seed))[0]
 
 
 def planted(seed=0, hidden=8):
@@ -81,7 +91,7 @@ def planted(seed=0, hidden=8):
 
 def self_trials(rnn, trials=20, steps=6, seed=0):
     """Trials whose targets are what the intact network does: its FVU is zero."""
-    inputs = np.random.default_rng(seed).normal(size=(trials, steps, rnn.input_size))
+    inputs = gauss(trials, steps, rnn.input_size, seed=seed)
     return Trials(inputs, rollout(rnn, inputs).outputs[0])
 
 
@@ -132,10 +142,26 @@ def refuses(message, call, *given, **how):
 
 
 def messages(*cases):
-    """A test of calls that raise InputError: (call, message) each, the message in one line."""
+    """A test of calls that raise InputError: (call, arguments …, message) each, the message in one
+    line.
+    """
 
-    @pytest.mark.parametrize("call, message", cases)
-    def test(call, message):
-        refuses(message, call)
+    @pytest.mark.parametrize("case", cases)
+    def test(case):
+        call, *given, message = case
+        refuses(message, call, *given)
+
+    return test
+
+
+def bounds(table):
+    """A test of values that are refused in a line that begins with their names: {callable: {name:
+    value}}.
+    """
+    cases = [(call, *field) for call, fields in table.items() for field in fields.items()]
+
+    @pytest.mark.parametrize("call, name, value", cases)
+    def test(call, name, value):
+        refuses(f"^{name} must be ", call, **{name: value})
 
     return test

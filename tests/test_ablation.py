@@ -1,11 +1,12 @@
 """Removals and their controls on matrices whose couplings were chosen beforehand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from helpers import planted, random_rnn, random_trials, refuses, self_trials
+from helpers import apart, gauss, planted, random_rnn, random_trials, refuses, self_trials
 
 from schurkit import (
-    RNN,
     Trials,
     ablate,
     control_changes,
@@ -40,7 +41,7 @@ def test_each_removal_zeroes_just_its_planted_couplings(network):
         for name in subset:
             block = expected[sectors[name]]
             block[...] = np.diag(np.diag(block)) if name != "CR" else 0
-        assert np.abs(variant.W_rec[0] - Q @ expected @ Q.T).max() < 1e-13, subset
+        assert apart(variant.W_rec[0], Q @ expected @ Q.T) < 1e-13, subset
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -77,11 +78,13 @@ def test_controls_have_the_norm_of_the_removal(kind, sectors, network):
     assert np.array_equal(control_changes(form, sectors, kind, [3, 0], 1), changes[[3, 0]])
 
 
-def test_block_upper_control_keeps_the_diagonal_blocks():
-    rnn = random_rnn(1, hidden=9)
-    form = real_schur(rnn.W_rec[0])
+def test_block_upper_control_keeps_the_diagonal_blocks_and_fills_every_sector():
+    rnn = random_rnn(1, hidden=9, seed=3)
+    form = real_schur(rnn.W_rec[0], 0.8)
     for change in control_changes(form, ("RR",), "block-upper", draws=3):
-        assert np.abs(inside(form, change)[form.N == 0]).max() < 1e-13
+        found = inside(form, change)
+        assert np.abs(found[form.N == 0]).max() < 1e-13
+        assert all(np.abs(found[form.sector_mask(n)]).max() > 0.01 for n in ("RR", "CR", "CC"))
         before, after = map(np.linalg.eigvals, (rnn.W_rec[0], rnn.W_rec[0] - change))
         assert np.sort_complex(after) == pytest.approx(np.sort_complex(before), abs=1e-9)
 
@@ -156,14 +159,12 @@ def test_measure_in_small_batches_is_the_same_and_draws_as_it_goes(monkeypatch, 
 
 @pytest.mark.parametrize("form", ["rate", "voltage"])
 def test_refit_readout_recovers_a_planted_readout(form):
-    rnn = random_rnn(2, hidden=6, inputs=2, outputs=3, form=form)
-    trials = Trials(np.random.default_rng(0).normal(size=(60, 9, 2)), np.zeros((60, 9, 3)))
-    arrays = {name: rnn.arrays[name] for name in rnn.arrays if name != "W_out"}
-    damaged = RNN(**arrays, W_out=rnn.W_out * 0, form=form)
-    for one, lame in zip(rnn, damaged):
-        planted_trials = Trials(trials.inputs, rollout(one, trials).outputs[0])
-        assert refit_readout(lame, planted_trials).W_out == pytest.approx(one.W_out, abs=1e-6)
-    refuses("share", refit_readout, rnn, random_trials(2))
+    rnn = random_rnn(1, hidden=6, outputs=3, form=form)
+    inputs = gauss(60, 9, 2)
+    lame = replace(rnn, W_out=0 * rnn.W_out)
+    found = refit_readout(lame, Trials(inputs, rollout(rnn, inputs).outputs[0]))
+    assert found.W_out == pytest.approx(rnn.W_out, abs=1e-6)
+    refuses("share", refit_readout, rnn, random_trials(1))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ def test_refit_readout_recovers_a_planted_readout(form):
 def test_a_change_holds_when_it_is_said_to(kind):
     """Throughout: that network. Never: the intact one. In between: until then the intact one."""
     rnn, trials = random_rnn(1, scale=0.3, **kind), random_trials()
-    change = -np.random.default_rng(0).normal(size=(7, 7)) * 0.1
+    change = -gauss(7, 7) * 0.1
     changed, intact = (rollout(rnn.with_W_rec(rnn.W_rec + c), trials).outputs for c in (change, 0))
     for when, wanted in ((True, changed), (False, intact)):
         assert switched(rnn, change, [when] * 8, trials) == pytest.approx(wanted, abs=1e-10)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import SCALARS, plain_loop, random_rnn, random_trials
+from helpers import SCALARS, gauss, plain_loop, random_rnn, random_trials
 
 from schurkit import measure
 from schurkit.ablation import variants
@@ -31,8 +31,8 @@ def test_a_variant_is_what_the_equation_says(kind, own_start, monkeypatch):
     rnn = random_rnn(1, scale=0.3, **kind)
     mask = np.random.default_rng(2).random((6, 8)) > 0.3
     trials = random_trials(mask=mask)
-    trials = replace(trials, h0=np.random.default_rng(3).normal(size=(6, 7)) if own_start else None)
-    change = 0.1 * np.random.default_rng(4).normal(size=(7, 7))
+    trials = replace(trials, h0=gauss(6, 7, seed=3) if own_start else None)
+    change = 0.1 * gauss(7, 7, seed=4)
     wanted, _ = plain_loop(rnn.with_W_rec(rnn.W_rec + change), trials)
     seen = []
     look = Metric("seen", lambda outputs, _: seen.append(outputs) or np.zeros(1), "lower")

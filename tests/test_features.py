@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers import random_rnn, random_trials, refuses
+from helpers import messages, random_rnn, random_trials
 
 from schurkit import RNN
 from schurkit.analyses.features import TRAINED, kernel_alignment, weight_change
@@ -15,9 +15,8 @@ KINDS = [{}, {"activation": "relu", "leak": 0.5}, {"form": "voltage", "leak": 0.
 
 
 def pair(**kind):
-    return random_rnn(2, hidden=6, scale=0.4, **kind), random_rnn(
-        2, hidden=6, scale=0.6, seed=5, **kind
-    )
+    kind |= {"networks": 2, "hidden": 6}
+    return random_rnn(scale=0.4, **kind), random_rnn(scale=0.6, seed=5, **kind)
 
 
 def kernel(rnn, i, trials, factors):
@@ -55,9 +54,8 @@ def test_probes_estimate_it_and_know_how_well():
     start, end = start[0], end[0]
     exact = kernel_alignment(start, end, trials)[0]
     found = [kernel_alignment(start, end, trials, probes=24, seed=seed)[0] for seed in range(60)]
-    values, errors, squares = np.array(
-        [(row.alignment, row.standard_error, row.norm_end**2) for row in found]
-    ).T
+    rows = [(row.alignment, row.standard_error, row.norm_end**2) for row in found]
+    values, errors, squares = np.transpose(rows)
     assert values.mean() == pytest.approx(exact.alignment, abs=4 * values.std() / 60**0.5 + 0.01)
     assert np.sqrt((errors**2).mean()) == pytest.approx(values.std(), rel=0.5)
     # without bias
@@ -85,24 +83,15 @@ def test_a_kernel_of_zero_has_no_alignment():
     assert np.isnan(row.alignment) and np.isnan(weight_change(nothing, nothing)[0].relative)
 
 
-@pytest.mark.parametrize(
-    "make, message",
-    [
-        (lambda s, e: weight_change(s, e[0]), "start and end must be the same networks"),
-        (lambda s, e: weight_change(s, e[[1, 0]]), "start and end must be the same networks"),
-        (lambda s, e: weight_change(s, random_rnn(2, hidden=6, leak=0.5)), "networks of one kind"),
-        (lambda s, e: weight_change(s, None), "must be schurkit.RNN; got RNN and NoneType"),
-        (lambda s, e: weight_change(s, e, multipliers={"J": 1}), "multipliers must be one of"),
-        (lambda s, e: kernel_alignment(s, e, random_trials(2)), "trials that all networks share"),
-        (
-            lambda s, e: kernel_alignment(s, e, random_trials(), probes=2),
-            "probes must be at least 3",
-        ),
-        (
-            lambda s, e: kernel_alignment(s, e, random_trials(trials=9000, steps=40)),
-            "exact kernels of 1548000 outputs need more than 1 GiB",
-        ),
-    ],
+START, END = pair()
+test_messages = messages(
+    (weight_change, START, END[[1, 0]], "start and end must be the same networks"),
+    (weight_change, START, random_rnn(2, hidden=6, leak=0.5), "networks of one kind"),
+    (lambda: weight_change(START, END, multipliers={"J": 1}), "multipliers must be one of"),
+    (kernel_alignment, START, END, random_trials(2), "trials that all networks share"),
+    (lambda: kernel_alignment(START, END, random_trials(), probes=2), "probes must be at least 3"),
+    (
+        *(kernel_alignment, START, END, random_trials(trials=9000, steps=40)),
+        "exact kernels of 1548000 outputs need more than 1 GiB",
+    ),
 )
-def test_messages(make, message):
-    refuses(message, make, *pair())

@@ -4,7 +4,7 @@ at the largest gap; networks of which it is known what they need.
 
 import numpy as np
 import pytest
-from helpers import messages, planted, random_rnn, random_trials, refuses
+from helpers import apart, messages, planted, random_rnn, random_trials, refuses
 
 from schurkit import ablation_profile, real_schur, rollout
 from schurkit.ablation import at_amplitude, gap_forms, gauge, without_CR
@@ -21,7 +21,7 @@ def linear(seed, form, leak):
 
 def off(rnn, changed, trials):
     before, after = (rollout(one, trials).outputs for one in (rnn, changed))
-    return np.abs(after - before).max() / np.abs(before).max()
+    return apart(after, before) / np.abs(before).max()
 
 
 @pytest.mark.parametrize("seed, form, leak", CASES)
@@ -45,10 +45,10 @@ def test_what_the_gauge_says_of_itself():
 
 
 test_messages = messages(
-    (lambda: gauge(real_schur(np.eye(3))), "units in R and in C; got 3 of 3"),
+    (gauge, real_schur(np.eye(3)), "units in R and in C; got 3 of 3"),
     (lambda: without_CR(*linear(3, "rate", 1.0), change=("W_rec",)), "change must be one of"),
-    (lambda: without_CR(random_rnn(2, 4), real_schur(np.eye(4))), "one network"),
-    (lambda: at_amplitude(random_rnn(1), 0.0), "amplitude must be above 0"),
+    (without_CR, random_rnn(2, 4), real_schur(np.eye(4)), "one network"),
+    (at_amplitude, random_rnn(1), 0.0, "amplitude must be above 0"),
 )
 
 
@@ -90,4 +90,4 @@ def test_networks_by_hand_need_what_they_are_said_to_need():
             assert profile[sector].mass[0] > 0.1 and abs(profile[sector].cost[0]) < 1e-4
     ring, beside = (cases[f"shift register, {kind}"] for kind in ("normal", "nonnormal"))
     assert np.array_equal(ring.trials.inputs, beside.trials.inputs)
-    assert 0.05 * np.abs(ring.trials.targets - beside.trials.targets).max() < 2.5e-3
+    assert 0.05 * apart(ring.trials.targets, beside.trials.targets) < 2.5e-3

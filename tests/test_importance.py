@@ -4,29 +4,37 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import random_rnn, random_trials, refuses
+from helpers import gauss, messages, random_rnn, random_trials
 
 from schurkit import Trials, ablate, fvu, real_schur, rollout
 from schurkit.ablation.changes import forms_of
 from schurkit.ablation.couplings import coupling_estimates, coupling_map, exact_effects
 
 STEADY = Trials(np.zeros((40, 5, 2)), np.ones((40, 8, 2)))
-UNITS = {"D": np.linspace(-0.5, 0.9, 7), "c": np.linspace(-1, 1, 7), "psi": "identity"}
+D, C = np.linspace(-0.5, 0.9, 7), np.linspace(-1, 1, 7)
 KINDS = [{}, {"activation": "relu"}, {"leak": 0.4}, {"form": "voltage", "leak": 0.3}]
-EVERY = [*KINDS, {"form": "voltage", "activation": "sigmoid"} | UNITS]
+EVERY = [
+    *KINDS,
+    {"activation": "softplus", "leak": np.linspace(0.2, 1, 7)},
+    {"form": "voltage", "activation": "retanh", "leak": 0.4, "c": C},
+    {"form": "voltage", "activation": "relu", "D": D, "psi": "identity"},
+    {"form": "voltage", "activation": "sigmoid", "D": D, "c": C, "psi": "tanh"},
+]
 
 
 def small(**kind):
     rnn = random_rnn(1, hidden=7, outputs=2, scale=0.35, **kind)
     cells = np.random.default_rng(0).random((40, 8, 2)) < 0.6
+    cells[:, :2] = False
     trials = random_trials(outputs=2, trials=40, mask=cells)
     return rnn, forms_of(rnn)[0], trials
 
 
 @pytest.mark.parametrize("kind", EVERY)
 def test_first_order_is_the_slope_of_fvu(kind):
+    """And with it the backward pass from the outputs."""
     rnn, form, trials = small(**kind)
-    trials = replace(trials, h0=np.random.default_rng(4).normal(size=(40, 7)))
+    trials = replace(trials, h0=gauss(40, 7, seed=4))
     first, _ = coupling_estimates(rnn, form, trials, signals=1)
     assert not np.tril(first).any() and any(block.size == 2 for block in form.blocks)
     for i, j in form.couplings()[::3]:
@@ -93,25 +101,11 @@ def test_map_lists_every_coupling_with_its_sector_and_its_exact_effect():
     assert all(r.exact is None for r in coupling_map(rnn, trials, exact=False, signals=1))
 
 
-@pytest.mark.parametrize(
-    "call, message",
-    [
-        (lambda *a: coupling_estimates(*a, random_trials(1, outputs=2)), "share"),
-        (
-            lambda *a: coupling_estimates(*a, random_trials(outputs=3)),
-            r"2 input\(s\) and 2 output\(s\), as the networks; got 2 and 3",
-        ),
-        (lambda *a: coupling_estimates(*a, STEADY), "targets do not vary"),
-        (
-            lambda *a: coupling_estimates(*a, random_trials(outputs=2), signals=0),
-            "signals must be at least 1",
-        ),
-        (
-            lambda rnn, form: coupling_map(rnn, random_trials(outputs=2), forms=[]),
-            "one Schur form a network",
-        ),
-    ],
+ONE, FORM, _ = small()
+OTHER = r"2 input\(s\) and 2 output\(s\), as the networks; got 2 and 3"
+test_messages = messages(
+    (coupling_estimates, ONE, FORM, random_trials(1, outputs=2), "share"),
+    (coupling_estimates, ONE, FORM, random_trials(outputs=3), OTHER),
+    (coupling_estimates, ONE, FORM, STEADY, "targets do not vary"),
+    (lambda: coupling_map(ONE, random_trials(outputs=2), forms=[]), "one Schur form a network"),
 )
-def test_messages(call, message):
-    rnn, form, _ = small()
-    refuses(message, call, rnn, form)

@@ -2,26 +2,14 @@
 
 import numpy as np
 import pytest
-from helpers import random_trials, refuses
+from helpers import gauss, random_trials, refuses
 
 from schurkit import Trials, fvu, metrics, replay_accuracy
 
 
-def test_fvu_is_its_definition():
-    mask = np.arange(8) > 2
-    trials = random_trials(mask=mask)
-    outputs = np.random.default_rng(0).normal(size=(3, 6, 8, 4))
-    y = trials.targets[:, mask]
-    mean = y.reshape(-1, 4).mean(axis=0)
-    expected = [((o[:, mask] - y) ** 2).sum() / ((y - mean) ** 2).sum() for o in outputs]
-    assert fvu(outputs, trials) == pytest.approx(expected, rel=1e-12)
-
-
 def test_fvu_with_a_mask_for_each_trial_and_network():
-    rng = np.random.default_rng(1)
-    mask = rng.random((2, 6, 8)) > 0.4
+    mask, outputs = gauss(2, 6, 8) > -0.3, gauss(2, 6, 8, 4, seed=1)
     trials = random_trials(2, mask=mask)
-    outputs = rng.normal(size=(2, 6, 8, 4))
     for i in range(2):
         alone = Trials(trials.inputs[i], trials.targets[i], mask[i])
         assert fvu(outputs, trials)[i] == pytest.approx(fvu(outputs[i : i + 1], alone)[0])
@@ -29,9 +17,8 @@ def test_fvu_with_a_mask_for_each_trial_and_network():
 
 def test_cells_that_do_not_count_are_in_no_sum():
     """FVU and replay accuracy by cell; a step of accuracy counts where one of its outputs does."""
-    rng = np.random.default_rng(2)
-    cells = rng.random((6, 8, 4)) < 0.5
-    trials, outputs = random_trials(mask=cells), rng.normal(size=(2, 6, 8, 4))
+    cells, outputs = gauss(6, 8, 4) < 0, gauss(2, 6, 8, 4, seed=1)
+    trials = random_trials(mask=cells)
     y, sums = trials.targets, np.zeros((2, 2))
     for k in range(4):
         kept = cells[..., k]
@@ -52,25 +39,20 @@ def test_fvu_of_a_diverged_network_is_infinite():
 
 
 def test_replay_accuracy_counts_signs():
-    targets = np.array([[[1.0], [-1.0], [1.0], [-1.0]]])
-    trials = Trials(np.zeros((1, 0, 2)), targets, [0, 1, 1, 1])
-    outputs = np.array(
-        [
-            [[[9.0], [-0.1], [0.2], [-3.0]]],
-            [[[1.0], [0.0], [np.nan], [-1.0]]],
-            [[[1.0], [1.0], [-1.0], [1.0]]],
-        ]
-    )
-    assert replay_accuracy(outputs, trials) == pytest.approx([1, 1 / 3, 0])
+    """An output of 0 is no hit, nor is a target of 0."""
+    targets = np.array([1.0, -1.0, 1.0, -1.0, 0.0])
+    trials = Trials(np.zeros((1, 0, 2)), targets[None, :, None], [0, 1, 1, 1, 1])
+    rows = [9.0, -0.1, 0.2, -3.0, 1.0], [1.0, 0.0, np.nan, -1.0, 0.0], [1.0, 1.0, -1.0, 1.0, 0.0]
+    outputs = np.array(rows)[:, None, :, None]
+    assert replay_accuracy(outputs, trials) == pytest.approx([3 / 4, 1 / 4, 0])
     over_time = metrics.accuracy_over_time(outputs, trials)
-    assert np.isnan(over_time[:, 0]).all() and over_time[1, 1:].tolist() == [0, 0, 1]
+    assert np.isnan(over_time[:, 0]).all() and over_time[1, 1:].tolist() == [0, 0, 1, 0]
 
 
 def test_fvu_over_time_averages_to_fvu():
-    rng = np.random.default_rng(0)
-    for mask in (np.arange(8) > 2, rng.random((6, 8)) > 0.3):
+    outputs = gauss(3, 6, 8, 4)
+    for mask in (np.arange(8) > 2, gauss(6, 8) > -0.5):
         trials = random_trials(mask=mask)
-        outputs = rng.normal(size=(3, 6, 8, 4))
         weights = np.broadcast_to(mask, (6, 8)).sum(axis=0)
         curve = metrics.fvu_over_time(outputs, trials)
         assert (np.nan_to_num(curve) @ weights) / weights.sum() == pytest.approx(
@@ -86,10 +68,3 @@ def test_measures_refuse_outputs_of_another_shape():
 def test_metrics_are_found_by_name():
     assert metrics.metric("fvu") is metrics.FVU and metrics.metric(metrics.FVU) is metrics.FVU
     refuses("metric must be one of 'fvu', 'replay_accuracy'", metrics.metric, "r2")
-
-
-def test_a_target_of_zero_is_no_hit():
-    trials = Trials(np.zeros((1, 2, 1)), np.array([[[0.0], [1.0]]]))
-    outputs = np.array([[[[0.0], [2.0]]]])
-    assert replay_accuracy(outputs, trials).tolist() == [0.5]
-    assert metrics.accuracy_over_time(outputs, trials).tolist() == [[0.0, 1.0]]

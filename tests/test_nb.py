@@ -134,10 +134,8 @@ def test_a_claim_records_value_interval_and_n_and_no_verdict(shell):
     )
     assert nb.claims(notebook) == [{"id": "A1", "value": 0.75, "interval": [0.5, 1.0], "n": 12}]
     assert nb.records(notebook) == {"works": 0.75}
-    line = notebook["cells"][0]["outputs"][0]["data"]["text/markdown"]
-    assert (
-        line
-        == "**Claim A1.** It works. Ours: 0.75 [0.5, 1], 12 networks; rule: the accuracy is at "
+    assert notebook["cells"][0]["outputs"][0]["data"]["text/markdown"] == (
+        "**Claim A1.** It works. Ours: 0.75 [0.5, 1], 12 networks; rule: the accuracy is at "
         "least 0.5; paper: 1.0."
     )
     assert not any(word in json.dumps(notebook) for word in (*VERDICTS, OTHER))
@@ -396,12 +394,9 @@ MALFORMED = [
     (nb.claim, ("A1", 1.0, (2.0, 1.0)), r"low ≤ high; got \(2.0, 1.0\)"),
     (nb.claim, ("A1", 1.0, ("a", "b")), r"claim A1: interval takes a number; got str"),
     (nb.claim, ("A1", 1.0, None, 2.5), "A1: n must be a whole number of networks; got 2.5"),
-    (nb.claim, ("A1", 1.0, None, True), "A1: n must be a whole number of networks; got True"),
-    (nb.claim, ("A1", 1.0, None, 3, "Not A"), "a figure needs a name of lower-case words"),
     (nb.claim, ("A1", {}), r"claim A1: several tasks take one Interval each"),
     (nb.claim, ("A1", {"sine": 1.0}, (0, 1)), r"claim A1: several tasks take one Interval each"),
     (nb.claim, ("A1", {1: 1.0}), r"claim A1: tasks and controls need names; got 1"),
-    (nb.claim, ("A1", {"sine": "high"}), r"claim\('A1', …\) takes a number; got str"),
     (nb.show, (FIGURE[0], "A Figure", *FIGURE[2:]), "a figure needs a name of lower-case words"),
     (nb.show, (*FIGURE[:2], " ", "Alt."), "figure a-figure needs a caption"),
     (nb.show, (*FIGURE[:3], ""), "figure a-figure needs an alternative text"),

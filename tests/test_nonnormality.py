@@ -4,7 +4,7 @@ the invariant.
 
 import numpy as np
 import pytest
-from helpers import refuses
+from helpers import messages, orthogonal, refuses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,10 +23,6 @@ def gaussian(size, seed=0):
     return np.random.default_rng(seed).normal(size=(size, size)) / np.sqrt(size)
 
 
-def rotation(size, seed=0):
-    return np.linalg.qr(gaussian(size, seed))[0]
-
-
 def normal(size, seed=0):
     """A normal matrix that is neither symmetric nor orthogonal."""
     G = gaussian(size, seed)
@@ -35,16 +31,13 @@ def normal(size, seed=0):
 
 def triangular(size, seed=0):
     """Eigenvalues below 1 and strong couplings."""
-    return (
-        rotation(size, seed)
-        @ (np.diag(np.linspace(0.2, 0.95, size)) + np.triu(gaussian(size, seed + 1), 1) * 2)
-        @ rotation(size, seed).T
-    )
+    T = np.diag(np.linspace(0.2, 0.95, size)) + np.triu(gaussian(size, seed + 1), 1) * 2
+    return orthogonal(size, seed) @ T @ orthogonal(size, seed).T
 
 
 KINDS = {
     "gaussian": gaussian,
-    "orthogonal": rotation,
+    "orthogonal": orthogonal,
     "normal": normal,
     "triangular": triangular,
     "nilpotent": lambda size: np.eye(size, k=1),
@@ -98,7 +91,7 @@ def test_pseudospectrum_is_the_smallest_singular_value(kind, size):
 
 
 @given(size=st.sampled_from([3, 14, 33]), exponent=st.integers(-300, 300), seed=st.integers(0, 5))
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_pseudospectra_scale_with_the_matrix(size, exponent, seed):
     W, factor = gaussian(size, seed), 2.0**exponent
     re, im = np.linspace(-1.5, 1.5, 5), np.array([0.7, -0.2, 0.2])
@@ -112,8 +105,8 @@ def test_pseudospectra_scale_with_the_matrix(size, exponent, seed):
 # ---------------------------------------------------------------------------------- Kreiss constant
 def dense_search(W, radius):
     """The supremum over a fine grid of circles and angles."""
-    depths = np.concatenate([np.logspace(-5, -1, 60), np.linspace(0.1, 6, 120), [50.0]])
-    angles = np.linspace(0, np.pi, 181)
+    depths = np.concatenate([np.logspace(-5, -1, 40), np.linspace(0.1, 6, 60), [50.0]])
+    angles = np.linspace(0, np.pi, 121)
     points = radius * (1 + depths[:, None]) * np.exp(1j * angles)
     least = np.linalg.svd(points[..., None, None] * np.eye(len(W)) - W, compute_uv=False)[..., -1]
     return (radius * depths[:, None] / least).max()
@@ -131,8 +124,7 @@ def test_kreiss_constant_of_a_jordan_block_in_closed_form():
     )
 
 
-@pytest.mark.parametrize("size", [3, 6, 10])
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("size, seed", [(3, 0), (10, 1)])
 @pytest.mark.parametrize("build", [gaussian, triangular])
 def test_kreiss_constant_against_a_dense_search(build, size, seed):
     W = build(size, seed)
@@ -142,8 +134,8 @@ def test_kreiss_constant_against_a_dense_search(build, size, seed):
     assert found == pytest.approx(kreiss_constant(W, radius * (1 + 1e-13)), rel=1e-6)
 
 
-@pytest.mark.parametrize("size", [1, 2, 5, 20])
-@pytest.mark.parametrize("build", [rotation, normal])
+@pytest.mark.parametrize("size", [1, 2, 20])
+@pytest.mark.parametrize("build", [orthogonal, normal])
 def test_normal_matrices_do_not_grow(build, size):
     W = build(size, 3)
     assert kreiss_constant(W) == pytest.approx(1, abs=1e-3)
@@ -153,7 +145,7 @@ def test_normal_matrices_do_not_grow(build, size):
 
 
 @given(size=st.sampled_from([2, 5, 14]), exponent=st.integers(-200, 200), seed=st.integers(0, 20))
-@settings(max_examples=20)
+@settings(max_examples=8)
 def test_the_kreiss_constant_does_not_see_scale(size, exponent, seed):
     W = triangular(size, seed)
     base = kreiss_constant(W)
@@ -206,12 +198,6 @@ def test_the_numerical_radius_lies_where_it_must(size, seed, exponent):
     )
 
 
-def test_known_numerical_radius():
-    """The n x n shift has numerical radius cos(π / (n + 1))."""
-    for n in (2, 3, 8, 20):
-        assert numerical_radius(np.eye(n, k=1)) == pytest.approx(np.cos(np.pi / (n + 1)), rel=1e-12)
-
-
 # ----------------------------------------------------------------------------------------- messages
 FUNCTIONS = {
     "powers": lambda W: powers(W, 3),
@@ -230,23 +216,21 @@ def test_messages_about_the_matrix(name):
     )
 
 
-def test_messages_about_the_rest():
-    refuses("steps must be at least 0; got -1", powers, np.eye(2), -1)
-    refuses(
-        "norm must be one of 'spectral', 'frobenius'; got 'nuclear'",
+NILPOTENT = [[0.0, 1.0], [0.0, 0.0]]
+test_messages_about_the_rest = messages(
+    (powers, NILPOTENT, -1, "steps must be at least 0; got -1"),
+    (
         powers,
-        np.eye(2),
+        NILPOTENT,
         1,
         "nuclear",
-    )
-    refuses(r"re must have axes \(points\)", pseudospectrum, np.eye(2), np.zeros((2, 2)), [0.0])
-    refuses("radius must be above 0; got 0", kreiss_constant, np.eye(2), radius=0)
-    refuses(
-        "kreiss_constant needs a radius: all eigenvalues are 0",
-        kreiss_constant,
-        [[0.0, 1.0], [0.0, 0.0]],
-    )
-    refuses("angles must be at least 3; got 2", numerical_range, np.eye(2), 2)
+        "norm must be one of 'spectral', 'frobenius'; got 'nuclear'",
+    ),
+    (pseudospectrum, NILPOTENT, NILPOTENT, [0.0], r"re must have axes \(points\)"),
+    (lambda: kreiss_constant(NILPOTENT, radius=0), "radius must be above 0; got 0"),
+    (kreiss_constant, NILPOTENT, "needs a radius: all eigenvalues are 0"),
+    (numerical_range, NILPOTENT, 2, "angles must be at least 3; got 2"),
+)
 
 
 # ------------------------------------------------------------------------- the same blocks and norm
@@ -266,7 +250,7 @@ def test_random_matrices_have_the_blocks_and_the_coupling_norm(make):
 
 def test_random_modes_are_a_change_of_basis_and_random_couplings_are_not():
     turns = np.kron(np.eye(4), [[0.0, -1.0], [1.0, 0.0]])  # four pairs that turn alike: T⁴ = I
-    form = real_schur(rotation(8) @ turns @ rotation(8).T)
+    form = real_schur(orthogonal(8) @ turns @ orthogonal(8).T)
     assert return_error(form, form.T, 4) == pytest.approx(0, abs=1e-12)
     coupled = form.B + np.triu(np.ones((8, 8)), 2)
     assert return_error(form, coupled, 4) > 1

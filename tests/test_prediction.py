@@ -46,19 +46,13 @@ def test_controls_keep_the_norm_and_stay_in_n(kind):
     assert np.allclose(*norms, rtol=1e-12) and not found[-1].any()
     assert not found[:, form.N == 0].any() and ((found != 0) != (originals != 0)).any()
     assert np.array_equal(found, again) and not np.array_equal(found, other)
+    for name in ("RR", "CC") if kind == "permuted" else ():
+        mask = form.sector_mask(name)
+        assert np.array_equal(*(np.sort(changes[-2][mask]) for changes in (found, originals)))
     alike = control_deltas(form, [form.N] * 200, kind)
     assert len({change.tobytes() for change in alike}) > len(form.couplings()), "draws of their own"
     empty = control_deltas(real_schur([[0.5]]), [()], kind)
     assert [change.any() for change in empty] == [False]
-
-
-def test_permuted_keeps_the_entries_of_each_sector():
-    form = real_schur(random_rnn(1, hidden=9, scale=0.4).W_rec[0])
-    [change] = control_deltas(form, [("RR", "CC")], "permuted")
-    removed = removal(form, ("RR", "CC"))
-    for name in ("RR", "CR", "CC"):
-        mask = form.sector_mask(name)
-        assert np.array_equal(np.sort(change[mask]), np.sort(removed[mask]))
 
 
 def test_a_random_pair_lies_in_one_pair_of_blocks_and_all_pairs_occur():
@@ -108,7 +102,7 @@ def test_noise_scores_nothing_and_the_score_is_that_of_a_plain_loop():
     rows, effects = planted(25, noise=0.4, seed=1)
     assert -0.2 < score_of(rows, ["other"], effects).r2.mean < 0.02
     frame = pd.DataFrame(rows)
-    x, y, groups = np.log10(frame["mass"]), np.log10(effects), frame.network.to_numpy()
+    x, y, groups = np.log10(frame["mass"]), np.log10(effects), frame.network
     errors = spread = 0.0
     for network in range(25):
         held = groups == network
@@ -163,11 +157,10 @@ def test_a_law_fitted_to_some_rows_is_scored_on_the_others():
     both = rows + [{**row, "mass": 2 * row["mass"]} for row in rows]
     fit_on = np.arange(len(both)) < len(rows)
 
-    def score(others):
-        law = both, ["mass", "sector"], np.append(effects, others)
-        return score_of(*law, fit_on=fit_on)
-
-    same, broken = score(2**1.7 * effects), score(effects[::-1])
+    same, broken = (
+        score_of(both, ["mass", "sector"], np.append(effects, others), fit_on=fit_on)
+        for others in (2**1.7 * effects, effects[::-1])
+    )
     assert broken.r2.mean < 0 and broken.coefficients == same.coefficients
     assert same.r2.mean == pytest.approx(1) and same.rows == len(rows)
     assert same.coefficients["mass"] == pytest.approx(1.7)
@@ -202,22 +195,30 @@ def few(*, mass=("mass",), rows=LAW[0], effects=LAW[1], **options):
 
 test_messages = messages(
     (
-        lambda: predictors(FORM, RNN_OF, TRIALS, []),
+        predictors,
+        FORM,
+        RNN_OF,
+        TRIALS,
+        [],
         r"at least one removal, ΔT or a tuple of sector names; got none\.",
     ),
     (
-        lambda: predictors(FORM, random_rnn(1, seed=8), TRIALS, [("CC",)]),
+        predictors,
+        FORM,
+        random_rnn(1, seed=8),
+        TRIALS,
+        [("CC",)],
         "the Schur form is of another matrix",
     ),
     (
-        lambda: predictors(DIAGONAL, SILENT, TRIALS, [("CC",)]),
+        predictors,
+        DIAGONAL,
+        SILENT,
+        TRIALS,
+        [("CC",)],
         "T Qᵀ r is zero on this activity",
     ),
-    (lambda: control_deltas(DIAGONAL, [("CC",)], "shuffled"), "kind must be"),
-    (
-        lambda: control_deltas(DIAGONAL, [np.eye(3)], "permuted"),
-        "delta_T must have the shape of T",
-    ),
+    (control_deltas, DIAGONAL, [("CC",)], "shuffled", "kind must be"),
     (few(mass=["size"]), r"the rows have no column 'size'\."),
     (few(effects=LAW[1][1:]), r"one value for each of the 60 rows; got 59\."),
     (
@@ -226,13 +227,11 @@ test_messages = messages(
     ),
     (few(effects=np.ones(60)), r"R² is undefined: the effects do not vary\."),
     (few(mass="mass"), r"predictors must be a sequence of column names, .*; got 'mass'\."),
-    (few(effects="sector"), r"the effect must hold numbers\."),
     (
         few(mass=["sector"], rows=[{**LAW[0][0], "sector": None}, *LAW[0][1:]]),
         r"sector must hold numbers, or text only\.",
     ),
     (few(fit_on=[True] * 3), r"one boolean for each of the 60 rows; got shape \(3,\), bool\."),
-    (few(fit_on=np.arange(60) < 12), r"at least two networks; got 1 \(of 60 rows\)\."),
     (
         lambda: few()().ahead_of(few(rows=LAW[0][1:], effects=LAW[1][1:])()),
         "ahead_of compares models on the same rows",

@@ -40,12 +40,8 @@ def tracked():
 
 # ----------------------------------------------------------------------------------------- versions
 def pins():
-    lines = [
-        line.strip()
-        for line in (ROOT / "constraints.txt").read_text().splitlines()
-        if line.strip() and not line.startswith("#")
-    ]
-    found = [Requirement(line) for line in lines]
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    found = [Requirement(line) for line in lines if line.strip() and line[0] != "#"]
     return {canonicalize_name(pin.name): pin for pin in found}
 
 
@@ -108,10 +104,8 @@ def test_the_papers_are_cited_alike():
     for title, arxiv in papers:
         assert f"eprint        = {{{arxiv}}}" in bibliography
         assert title in bibliography.replace("{Fourier}", "Fourier")
-    assert all(
-        f"{{{claim.source}," in bibliography
-        for claim in load_claims(ROOT / "book" / "claims.yml").values()
-    )
+    claims = load_claims(ROOT / "book" / "claims.yml").values()
+    assert all(f"{{{claim.source}," in bibliography for claim in claims)
 
 
 # ------------------------------------------------------------------------------------------ imports

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import random_rnn, random_trials, refuses
+from helpers import apart, gauss, orthogonal, random_rnn, random_trials, refuses
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,57 +23,40 @@ from schurkit.ablation.rivals import (
     seed=st.integers(0, 50),
 )
 def test_the_mass_is_met_exactly(hidden, mass, kind, seed):
-    W_rec = np.random.default_rng(seed).normal(size=(hidden, hidden))
+    W_rec = gauss(hidden, hidden, seed=seed)
     change = rival_change(W_rec, mass, kind)
     assert np.linalg.norm(change) == pytest.approx(
         mass * np.linalg.norm(W_rec), rel=1e-9, abs=1e-12
     )
 
 
-def test_svd_takes_the_smallest_components_first():
-    rng = np.random.default_rng(1)
-    U, V = (np.linalg.qr(rng.normal(size=(4, 4)))[0] for _ in range(2))
-    W_rec = U @ np.diag([4.0, 3.0, 2.0, 1.0]) @ V.T
+def test_the_smallest_components_go_first_and_pairs_together():
+    W_rec = orthogonal(4) @ np.diag([4.0, 3.0, 2.0, 1.0]) @ orthogonal(4, 1)
     left = W_rec - rival_change(W_rec, np.sqrt(5 / 30), "svd")
     assert np.linalg.svd(left, compute_uv=False) == pytest.approx([4, 3, 0, 0], abs=1e-7)
-
-
-def test_magnitude_takes_the_smallest_entries_first():
     W_rec = np.array([[1.0, -2.0], [3.0, -4.0]])
     left = W_rec - rival_change(W_rec, np.sqrt(5 / 30), "magnitude")
     assert left == pytest.approx(np.array([[0, 0], [3, -4]]), abs=1e-7)
-
-
-def test_eigenmodes_take_the_smallest_modulus_first_and_pairs_together():
-    rng = np.random.default_rng(2)
-    V = rng.normal(size=(4, 4))
-    D = np.zeros((4, 4))
-    D[:2, :2] = [[1.0, -1.0], [1.0, 1.0]]
-    D[2, 2], D[3, 3] = 0.5, -0.2
-    W_rec = V @ D @ np.linalg.inv(V)
-    small = V[:, 2:] @ D[2:, 2:] @ np.linalg.inv(V)[2:]
+    V, D = gauss(4, 4), np.diag([1.0, 1.0, 0.5, -0.2])
+    D[0, 1], D[1, 0] = -1, 1  # a pair of modulus √2
+    W_rec, small = (V @ part @ np.linalg.inv(V) for part in (D, np.diag([0, 0, 0.5, -0.2])))
     mass = np.linalg.norm(small) / np.linalg.norm(W_rec)
-    left = W_rec - rival_change(W_rec, mass, "eigenmodes")
-    values = np.linalg.eigvals(left)
+    values = np.linalg.eigvals(W_rec - rival_change(W_rec, mass, "eigenmodes"))
     assert np.sort(np.abs(values)) == pytest.approx([0, 0, np.sqrt(2), np.sqrt(2)], abs=1e-6)
 
 
 def test_rivals_take_the_mass_of_the_sector_and_stand_beside_its_removal():
-    rnn, trials = random_rnn(2, hidden=8, biases=True), random_trials()
-    forms = [real_schur(W) for W in rnn.W_rec]
-    rows = rival_values(rnn, trials, [("CR",), ("CC",)], forms=forms).set_index(
-        ["network", "removed"]
-    )
-    profile = ablation_profile(rnn, trials, forms=forms, subsets=[("CR",), ("CC",)], controls=())
-    for i, label in enumerate(rnn.labels):
-        for k, name in enumerate(profile.removed):
-            row = rows.loc[(label, name)]
-            assert row.removed_mass == pytest.approx(profile.removed_mass[i, k], rel=1e-12)
-            assert row.schur == pytest.approx(profile.intact[i] + profile.effect[i, k], abs=1e-9)
-            pruned = (rnn.W_rec[i] - rival_change(rnn.W_rec[i], row.removed_mass, "svd"))[None]
-            assert row.svd == pytest.approx(
-                fvu(rollout(rnn[i].with_W_rec(pruned), trials), trials)[0], abs=1e-5
-            )
+    rnn, trials = random_rnn(2, hidden=8), random_trials()
+    asked = {"forms": [real_schur(W) for W in rnn.W_rec], "subsets": [("CR",), ("CC",)]}
+    rows = rival_values(rnn, trials, asked["subsets"], forms=asked["forms"])
+    profile = ablation_profile(rnn, trials, **asked, controls=())
+    for i, k in np.ndindex(2, 2):
+        row = rows.set_index(["network", "removed"]).loc[(i, profile.removed[k])]
+        assert row.removed_mass == pytest.approx(profile.removed_mass[i, k], rel=1e-12)
+        assert row.schur == pytest.approx(profile.intact[i] + profile.effect[i, k], abs=1e-9)
+        pruned = rnn.W_rec[i] - rival_change(rnn.W_rec[i], row.removed_mass, "svd")
+        value = fvu(rollout(rnn[i].with_W_rec(pruned[None]), trials), trials)[0]
+        assert row.svd == pytest.approx(value, abs=1e-5)
 
 
 def test_messages():
@@ -92,19 +75,15 @@ def test_messages():
 
 def test_each_way_to_take_a_matrix_apart_keeps_what_it_must():
     T = np.diag([1.0, 0.95, 0.5, 0.2]) + 0.3 * np.triu(np.ones((4, 4)), 1)
-    hide, _ = np.linalg.qr(np.random.default_rng(3).normal(size=(4, 4)))
+    hide = orthogonal(4, 3)
     W = hide @ T @ hide.T
     schur, singular, modes = coordinates(W, real_schur(W))
     assert schur["mass"] == pytest.approx(0.6 / np.linalg.norm(T))  # CR: four entries of 0.3
-    assert (schur["eigenvalues kept"], schur["Σ‖part‖² / ‖W‖²"]) == (4, 1.0) and schur[
-        "condition number of the basis"
-    ] == pytest.approx(1)
-    assert singular["eigenvalues kept"] == 0 and singular["singular values kept"] >= 1
-    assert (
-        modes["condition number of the basis"] > 2
-        and modes["Σ‖part‖² / ‖W‖²"] > 1.5
-        and modes["eigenvalues kept"] >= 1
-    )
+    condition, energy = "condition number of the basis", "Σ‖part‖² / ‖W‖²"
+    kept = [coords["eigenvalues kept"] for coords in (schur, singular, modes)]
+    assert kept[:2] == [4, 0] and kept[2] >= 1 <= singular["singular values kept"]
+    assert (schur[energy], schur[condition]) == pytest.approx((1, 1))
+    assert modes[energy] > 1.5 and modes[condition] > 2
 
 
 def test_balanced_truncation_is_that_of_the_gramians():
@@ -125,7 +104,7 @@ def test_balanced_truncation_is_that_of_the_gramians():
         mass = np.linalg.norm(expected) / np.linalg.norm(W)
         if mass < 1:
             masses.append(mass)
-            assert np.abs(balanced_change(rnn, trials, mass * (1 - 1e-9)) - expected).max() < 1e-5
+            assert apart(balanced_change(rnn, trials, mass * (1 - 1e-9)), expected) < 1e-5
     assert len(masses) >= 3
     for form in ("rate", "voltage"):
         other = random_rnn(1, 6, 2, 1, form=form, leak=0.5)

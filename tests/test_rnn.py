@@ -31,9 +31,8 @@ def test_indexing_keeps_stacks_and_labels():
 
 
 def test_labels_find_networks():
-    rnn = RNN.stack(
-        [random_rnn(2), random_rnn(1, seed=3).with_W_rec(np.zeros((7, 7)), labels=["zero"])]
-    )
+    zero = random_rnn(1, seed=3).with_W_rec(np.zeros((7, 7)), labels=["zero"])
+    rnn = RNN.stack([random_rnn(2), zero])
     assert not rnn.labelled("zero").W_rec.any()
     refuses("expected one network labelled 'x'; found 0", rnn.labelled, "x")
 
@@ -41,14 +40,10 @@ def test_labels_find_networks():
 def test_with_W_rec_repeats_one_network_and_keeps_the_rest():
     one = random_rnn(1)
     many = one.with_W_rec(np.zeros((3, 7, 7)))
-    assert (
-        len(many) == 3
-        and np.array_equal(many.W_in[2], one.W_in[0])
-        and np.array_equal(many.b_rec[1], one.b_rec[0])
-    )
-    refuses(
-        r"with_W_rec needs W_rec of shape \(networks, 7, 7\)", one.with_W_rec, np.zeros((3, 6, 6))
-    )
+    assert len(many) == 3 and np.array_equal(many.W_in[2], one.W_in[0])
+    assert np.array_equal(many.b_rec[1], one.b_rec[0])
+    message = r"with_W_rec needs W_rec of shape \(networks, 7, 7\)"
+    refuses(message, one.with_W_rec, np.zeros((3, 6, 6)))
     refuses("for 2 network", random_rnn(2).with_W_rec, np.zeros((3, 7, 7)))
 
 
@@ -68,13 +63,11 @@ def test_stack_refuses_unlike_networks():
     "change, message",
     [
         ({"W_rec": np.zeros((4, 3))}, "equal sizes for 'hidden'"),
-        ({"W_rec": np.zeros(4)}, r"W_rec must have axes \(networks, hidden, hidden\)"),
         ({"W_in": np.zeros((5, 2))}, r"W_in must have shape \(1, 4, 2\)"),
         ({"W_out": np.zeros((1, 5))}, "W_out must have shape"),
         *(({name: np.zeros(3)}, f"{name} must have shape") for name in ("b_rec", "b_out", "h0")),
         ({"W_rec": np.full((4, 4), np.nan)}, "W_rec must be finite; it holds 16"),
         ({"W_rec": np.eye(4) * 1j}, "W_rec must be real"),
-        ({"W_rec": np.full((4, 4), "x")}, "W_rec must be an array of real numbers"),
         ({"W_rec": np.zeros((0, 0))}, "at least one network of at least one unit"),
         ({"activation": "gelu"}, "activation must be one of 'tanh', 'relu', .*; got 'gelu'"),
         ({"form": "spiking"}, "form must be one of"),
@@ -113,13 +106,8 @@ def test_bad_trials_are_refused(inputs, targets, mask, message):
 
 def test_bad_starts_are_refused():
     trials = random_trials()
-    refuses(
-        r"start for each trial, shape \(6, hidden\); got \(4, 7\)",
-        replace,
-        trials,
-        h0=np.zeros((4, 7)),
-    )
-    refuses(r"shape \(6, hidden\); got \(2, 6, 7\)", replace, trials, h0=np.zeros((2, 6, 7)))
+    for shape in ((4, 7), (2, 6, 7)):
+        refuses(r"shape \(6, hidden\); got \(", replace, trials, h0=np.zeros(shape))
     started = replace(trials, h0=np.zeros((6, 8)))
     refuses(r"h0 of the trials must have shape \(6, 7\) or", rollout, random_rnn(), started)
 

@@ -6,14 +6,14 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
-from helpers import messages, refuses
+from helpers import apart, gauss, messages, refuses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import schurkit.schur.blocks
 import schurkit.schur.real
-from schurkit.schur import SchurForm, henrici, real_schur
-from schurkit.schur.form import Block, SchurOrderWarning
+from schurkit.schur import henrici, real_schur
+from schurkit.schur.form import SchurOrderWarning
 
 
 def rotation(size, generator):
@@ -48,10 +48,6 @@ def _trained_like(n, rng):
     return rotation(n, rng) + 0.1 * _gaussian(n, rng) + outer / n
 
 
-def _jordan(n, rng):
-    return 0.7 * np.eye(n) + np.eye(n, k=1)
-
-
 def _jordan_pairs(n, rng):
     pairs = np.kron(np.eye(n // 2), pair(0.8, 0.7)) + np.eye(n // 2 * 2, k=2)
     return np.pad(pairs, (0, n % 2))
@@ -74,7 +70,7 @@ KINDS = {
     "zero": lambda n, rng: np.zeros((n, n)),
     "identity": lambda n, rng: np.eye(n),
     "rank one": lambda n, rng: np.outer(*rng.standard_normal((2, n))),
-    "jordan, similar": _similar(_jordan),
+    "jordan, similar": _similar(lambda n, rng: 0.7 * np.eye(n) + np.eye(n, k=1)),
     "jordan of pairs, similar": _similar(_jordan_pairs),
     "nilpotent": lambda n, rng: np.eye(n, k=1),
     "nilpotent, rotated": _similar(lambda n, rng: np.eye(n, k=1), rotation),
@@ -127,10 +123,8 @@ def check_sectors(form):
             assert block.start >= form.n_leading
     unit = frobenius(form.T) or 1.0
     squares = {name: (norm / unit) ** 2 for name, norm in norms.items()}
-    assert squares["RR"] + squares["CR"] + squares["CC"] == pytest.approx(
-        squares["N"], rel=1e-12, abs=1e-300
-    )
-    assert squares["N"] + squares["B"] == pytest.approx(squares["T"], rel=1e-12, abs=1e-300)
+    sums = squares["RR"] + squares["CR"] + squares["CC"], squares["N"] + squares["B"]
+    assert sums == pytest.approx((squares["N"], squares["T"]), rel=1e-12, abs=1e-300)
     assert np.array_equal(form.sector("RR") + form.sector("CR") + form.sector("CC"), form.N)
     assert np.array_equal(form.B + form.N, form.T)
 
@@ -154,44 +148,22 @@ def test_recovers_chosen_blocks_couplings_and_sectors():
     T = assemble(blocks, generator.standard_normal((9, 9)))
     Q = rotation(9, generator)
     form = real_schur(Q @ T @ Q.T)
-    assert [(block.start, block.size) for block in form.blocks] == [
-        (0, 2),
-        (2, 1),
-        (3, 2),
-        (5, 1),
-        (6, 2),
-        (8, 1),
-    ]
+    sizes = [(block.start, block.size) for block in form.blocks]
+    assert sizes == [(0, 2), (2, 1), (3, 2), (5, 1), (6, 2), (8, 1)]
     assert form.moduli == pytest.approx([1.2, 1.15, 1.1, 0.8, 0.5, 0.1], rel=1e-12)
     assert (form.n_leading, form.leading_blocks, form.hidden_size) == (5, 3, 9)
     assert form.radius == pytest.approx(1.2) and form.spectral_radius == pytest.approx(1.2)
     assert form.eigenvalues[:3] == pytest.approx(
         [1.2 * np.exp(0.4j), 1.2 * np.exp(-0.4j), 1.15], rel=1e-12
     )
-    for name, (rows, columns) in {
-        "RR": ((0, 5), (0, 5)),
-        "CR": ((0, 5), (5, 9)),
-        "CC": ((5, 9), (5, 9)),
-    }.items():
-        part = (T - assemble(blocks))[slice(*rows), slice(*columns)]
-        assert form.norms()[name] == pytest.approx(np.linalg.norm(part), rel=1e-12)
+    N, R, C = T - assemble(blocks), slice(0, 5), slice(5, 9)
+    for name, place in {"RR": (R, R), "CR": (R, C), "CC": (C, C)}.items():
+        assert form.norms()[name] == pytest.approx(np.linalg.norm(N[place]), rel=1e-12)
     # The form is unique up to signs here, since |upper| > |lower| in every pair: single entries
     # come back too.
     assert np.abs(form.T) == pytest.approx(np.abs(T), abs=1e-12)
     assert sum(form.coupling(i, j) for i, j in form.couplings()) == pytest.approx(form.N)
     assert len(form.couplings()) == 15
-
-
-def test_CR_is_the_upper_right_block_where_C_drives_R():
-    form = real_schur([[2.0, 3.0], [0.0, 0.5]])
-    assert np.array_equal(np.abs(form.sector("CR")), [[0, 3], [0, 0]]) and form.n_leading == 1
-    assert form.sector_mask("CR").tolist() == [[False, True], [False, False]]
-    assert form.norm_CR == 3 and form.norms()["RR"] == form.norms()["CC"] == 0
-    assert form.removed_mass(form.sector("CR")) == pytest.approx(3 / np.sqrt(13.25))
-    # Removing the coupling leaves the eigenvectors of a normal matrix with the same eigenvalues.
-    assert np.array_equal(
-        np.array([[2.0, 3.0], [0.0, 0.5]]) - form.weights(form.sector("CR")), np.diag([2.0, 0.5])
-    )
 
 
 def test_ties_keep_the_order_of_lapack():
@@ -222,25 +194,13 @@ def test_every_network_has_the_form_of_its_own_step_matrix(own_D, one_leak):
         assert form.Q.T @ step @ form.Q == pytest.approx(form.T - delta_T, abs=1e-12)
 
 
-def test_the_cut_is_a_ratio_per_time_constant():
-    """The same network in smaller time steps: dt → 0 leaves the sectors where a rule on Re λ puts
-    them, but for blocks near the cut.
-    """
-    agree = named = 0
-    for seed in range(20):
-        W = np.random.default_rng(seed).normal(size=(50, 50)) * 1.1 / np.sqrt(50)
-        forms = [real_schur(W, leak=leak) for leak in (0.2, 0.1, 0.05, 0.02)]
-        same = len({form.n_leading for form in forms}) == 1
-        agree, named = agree + same, named + (not same and any(form.near_cut for form in forms))
-    assert agree >= 17 and agree + named == 20
-
-
 def test_blocks_near_the_cut_are_named():
     form = real_schur(np.diag([1.0, 0.91, 0.899, 0.5]))
     assert form.cut == pytest.approx(0.9) and form.near_cut == (1, 2) and form.n_leading == 2
     leaky = real_schur(np.diag([1.0, 0.9, -0.5]), leak=0.1)
     assert leaky.cut == pytest.approx(0.9**0.1) and real_schur(np.zeros((3, 3))).near_cut == ()
-    assert real_schur(np.zeros((3, 3)), leak=1.0).n_leading == 3
+    silent = real_schur(np.zeros((3, 3)))
+    assert silent.n_leading == 3 and silent.removed_mass(silent.N) == 0
 
 
 # ------------------------------------------------------------------- invariants over hard matrices
@@ -264,41 +224,32 @@ def test_every_matrix_has_a_sorted_form(kind, size, seed, scale, leak, threshold
     assert reordered.refused == () and reordered.n_leading == form.n_leading
 
 
-LARGE = [
-    ("trained-like", 257),
-    ("jordan of pairs, similar", 260),
-    ("far from normal", 300),
-    ("trained-like", 520),
-]
-
-
-@pytest.mark.parametrize(("kind", "size"), LARGE)
-def test_large_matrices_sorted_in_windows(kind, size):
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [("trained-like", 257), ("jordan of pairs, similar", 260), ("trained-like", 520)],
+)
+def test_windows_change_nothing_but_rounding(kind, size, monkeypatch):
     W = KINDS[kind](size, np.random.default_rng(0))
-    form = real_schur(W)
-    check_form(form, W)
-    check_order(form)
-
-
-def test_windows_change_nothing_but_rounding(monkeypatch):
-    W = _trained_like(300, np.random.default_rng(5))
     sizes, move = [], schurkit.schur.blocks.move_block
     monkeypatch.setattr(
         schurkit.schur.blocks, "move_block", lambda T, *rest: sizes.append(len(T)) or move(T, *rest)
     )
-    windowed = real_schur(W)
+    form = real_schur(W)
+    check_form(form, W)
+    check_order(form)
     # what makes windows fast: moves in the full matrix are the exception
-    assert np.mean(np.array(sizes) == 300) < 0.1
-    monkeypatch.setattr(schurkit.schur.blocks, "WINDOW", 1000)
-    plain = real_schur(W)
-    assert windowed.moduli == pytest.approx(plain.moduli, rel=1e-12)
-    assert windowed.norms() == pytest.approx(plain.norms(), rel=1e-9)
+    assert np.mean(np.array(sizes) == size) < 0.1
+    if size == 257:
+        monkeypatch.setattr(schurkit.schur.blocks, "WINDOW", 1000)
+        plain = real_schur(W)
+        assert form.moduli == pytest.approx(plain.moduli, rel=1e-12)
+        assert form.norms() == pytest.approx(plain.norms(), rel=1e-9)
 
 
 def test_a_matrix_of_subnormal_numbers():
     W = np.ldexp(_gaussian(6, np.random.default_rng(0)), -1040)
     form = real_schur(W)
-    assert np.abs(form.W_rec - W).max() <= 1e4 * np.nextafter(0, 1) and form.moduli[0] > 0
+    assert apart(form.W_rec, W) <= 1e4 * np.nextafter(0, 1) and form.moduli[0] > 0
 
 
 def test_a_form_that_lapack_does_not_find_is_an_error(monkeypatch):
@@ -310,14 +261,6 @@ def test_a_form_that_lapack_does_not_find_is_an_error(monkeypatch):
         real_schur(np.eye(3))
 
 
-@pytest.mark.parametrize("W", [np.zeros((3, 3)), [[0.0]], [[-2.0]], np.triu(np.ones((4, 4)), 1)])
-def test_radius_zero_or_one_unit_is_all_R(W):
-    form = real_schur(W)
-    assert form.n_leading == form.hidden_size == len(W)
-    assert form.norm_CR == form.norms()["CC"] == 0
-    assert form.removed_mass(form.N) == (0.0 if not form.norm_T else form.norm_N / form.norm_T)
-
-
 def test_the_form_cannot_be_written():
     form = real_schur(_gaussian(4, np.random.default_rng(0)))
     for array in (form.Q, form.T, form.N, form.B, form.moduli, form.eigenvalues):
@@ -325,10 +268,8 @@ def test_the_form_cannot_be_written():
             array[0] = 1
     with pytest.raises(FrozenInstanceError):
         form.threshold = 0.5
-    assert isinstance(form, SchurForm) and isinstance(form.blocks[0], Block)
-    assert (
-        repr(form)
-        == f"SchurForm(4 units in {len(form.blocks)} blocks; R: {form.n_leading} units at "
+    assert repr(form) == (
+        f"SchurForm(4 units in {len(form.blocks)} blocks; R: {form.n_leading} units at "
         f"threshold 0.9; radius {form.radius:.4g})"
     )
 
@@ -338,16 +279,11 @@ def test_with_threshold_equals_a_new_form():
     W = _gaussian(20, np.random.default_rng(3))
     for threshold in (0, 0.3, 0.9, 1):
         changed, new = real_schur(W).with_threshold(threshold), real_schur(W, threshold)
-        assert (
-            np.array_equal(changed.T, new.T)
-            and changed.n_leading == new.n_leading
-            and changed.norms() == new.norms()
-        )
+        assert np.array_equal(changed.T, new.T) and changed.norms() == new.norms()
+        assert changed.n_leading == new.n_leading
     assert real_schur(W, 0).n_leading == 20
-
-
-def test_threshold_one_takes_all_ties_of_an_orthogonal_matrix():
-    assert real_schur(rotation(30, np.random.default_rng(0)), 1).n_leading == 30
+    ties = rotation(30, np.random.default_rng(0))
+    assert real_schur(ties, 1).n_leading == 30
 
 
 def test_reordered_puts_the_blocks_where_asked():
@@ -358,9 +294,7 @@ def test_reordered_puts_the_blocks_where_asked():
     check_form(other, W)
     assert other.moduli == pytest.approx(form.moduli[order], rel=1e-9)
     assert [block.size for block in other.blocks] == [form.blocks[k].size for k in order]
-    assert other.henrici == pytest.approx(
-        form.henrici, rel=1e-12
-    ) and other.norm_T == pytest.approx(form.norm_T, rel=1e-13)
+    assert (other.henrici, other.norm_T) == pytest.approx((form.henrici, form.norm_T), rel=1e-12)
     back = other.reordered(np.argsort(order))
     assert back.norms() == pytest.approx(form.norms(), rel=1e-9)
 
@@ -373,11 +307,8 @@ def test_random_orders_keep_what_the_order_cannot_change(leak):
     for seed in range(5):
         other = form.random_order(seed, tie=0.03)
         check_form(other, W)
-        assert (
-            other.n_leading == form.n_leading
-            and other.threshold == form.threshold
-            and other.leak == leak
-        )
+        kept = [(one.n_leading, one.threshold, one.leak) for one in (form, other)]
+        assert kept[0] == kept[1]
         assert np.sort(other.moduli) == pytest.approx(np.sort(form.moduli), rel=1e-9)
         assert (other.norm_CR, other.norm_T, other.henrici) == pytest.approx(
             (form.norm_CR, form.norm_T, form.henrici), rel=1e-10
@@ -487,9 +418,7 @@ def test_henrici_of_chosen_parts():
     Q = rotation(5, generator)
     W = Q @ T @ Q.T
     expected = np.sqrt(np.linalg.norm(W) ** 2 - (np.abs(np.linalg.eigvals(W)) ** 2).sum())
-    assert henrici(W) == pytest.approx(expected, rel=1e-10) and real_schur(
-        W
-    ).henrici == pytest.approx(expected, rel=1e-10)
+    assert (henrici(W), real_schur(W).henrici) == pytest.approx((expected, expected), rel=1e-10)
     assert henrici(W, relative=True) == pytest.approx(expected / np.linalg.norm(W), rel=1e-10)
 
 
@@ -498,12 +427,6 @@ def test_henrici_of_chosen_parts():
 def test_henrici_of_normal_matrices_does_not_cancel(kind, scale):
     # sqrt(‖W‖² − Σ|λ|²) itself would leave about 1e-8 here.
     assert henrici(scale * KINDS[kind](30, np.random.default_rng(0)), relative=True) < 1e-13
-
-
-@pytest.mark.parametrize("scale", [1e-150, 1.0, 1e150])
-def test_henrici_of_a_nilpotent_matrix_is_its_norm(scale):
-    assert henrici(scale * np.eye(5, k=1)) == pytest.approx(2 * scale, rel=1e-14)
-    assert henrici(scale * np.eye(5, k=1), relative=True) == pytest.approx(1, rel=1e-14)
 
 
 # ---------------------------------------------------------------------------------------- messages
@@ -548,36 +471,37 @@ FORM = real_schur(W2)
 
 
 test_wrong_arguments = messages(
-    (lambda: real_schur(W2, 1.5), "threshold must be between 0 and 1; got 1.5"),
-    (lambda: real_schur(W2, np.nan), "threshold must be a finite number; got nan"),
+    (real_schur, W2, 1.5, "threshold must be between 0 and 1; got 1.5"),
     (lambda: real_schur(W2, D=[0.1]), r"D must hold one number a unit, \(2,\); got"),
     (lambda: real_schur(W2, D=[1.5, 0.5]), "D must have a mean below 1.*a mean of 1"),
     (lambda: real_schur(W2, D=[np.nan, 0]), "D must be finite"),
     (lambda: real_schur(W2, leak=0), "leak must be above 0"),
-    (lambda: FORM.with_threshold(-1), "threshold must be between 0 and 1"),
-    (lambda: FORM.coupling(0.5, 1), "block i must be a whole number"),
-    (lambda: FORM.reordered([0, 2]), "each entry of order must be between 0 and 1; got 2"),
+    (FORM.reordered, [0, 2], "each entry of order must be between 0 and 1; got 2"),
     (
         lambda: real_schur(W2, leak=[0.1, 0.2, 0.3]),
         r"leak must be one number, or 2 \(one a unit\)",
     ),
-    (lambda: FORM.sector("RC"), "sector must be one of 'RR', 'CR', 'CC'; got 'RC'"),
+    (FORM.sector, "RC", "sector must be one of 'RR', 'CR', 'CC'; got 'RC'"),
     (
-        lambda: FORM.coupling(1, 0),
+        FORM.coupling,
+        1,
+        0,
         r"coupling \(i, j\) needs i < j, block i driven from block j; got \(1, 0\)",
     ),
-    (lambda: FORM.coupling(0, 2), "block j must be between 0 and 1; got 2"),
+    (FORM.coupling, 0, 2, "block j must be between 0 and 1; got 2"),
     (
-        lambda: FORM.removed_mass(np.zeros((3, 3))),
+        FORM.removed_mass,
+        np.zeros((3, 3)),
         r"delta_T must have the shape of T, \(2, 2\); got \(3, 3\)",
     ),
-    (lambda: FORM.weights(np.zeros((2, 3))), r"delta_T must have axes \(hidden, hidden\)"),
     (
-        lambda: FORM.reordered([0, 0]),
+        FORM.reordered,
+        [0, 0],
         "order must name each of the 2 blocks once; got 2 entries, 1 distinct",
     ),
     (
-        lambda: FORM.reordered([1, 0]),
+        FORM.reordered,
+        [1, 0],
         r"order must keep the 1 blocks of R "
         r"first.*form\.with_threshold\(0\)\.reordered\(order\)",
     ),
@@ -586,24 +510,19 @@ test_wrong_arguments = messages(
         r"with_threshold\(0\.9\) cannot cut this order: the block at row 1 belongs to R but "
         r"stands behind blocks of C\..*real_schur returned",
     ),
-    (lambda: FORM.random_order(-1), "seed must be at least 0; got -1"),
-    (lambda: FORM.random_order(0, tie=-1), "tie must be at least 0"),
+    (FORM.random_order, -1, "seed must be at least 0; got -1"),
 )
 
 
 def test_the_share_of_vectors_in_R_is_that_of_their_leading_coordinates():
-    form = real_schur(np.random.default_rng(3).normal(size=(9, 9)), 0.7)
-    assert form.share_in_R(form.Q[:, 0]) == pytest.approx(1) and form.share_in_R(
-        form.Q[:, -1]
-    ) == pytest.approx(0, abs=1e-20)
-    assert (
-        form.share_in_R(form.Q.T) == pytest.approx(form.n_leading / 9)
-        and form.share_in_R(np.zeros((2, 9))) == 0
-    )
+    form = real_schur(gauss(9, 9, seed=3), 0.7)
+    vectors = np.stack([form.Q[:, 0], form.Q[:, -1], np.zeros(9)])
+    assert [form.share_in_R(v) for v in vectors] == pytest.approx([1, 0, 0], abs=1e-12)
+    assert form.share_in_R(form.Q.T) == pytest.approx(form.n_leading / 9)
 
 
 def test_ties_of_random_orders_are_relative_to_the_radius():
-    W = np.random.default_rng(5).normal(size=(14, 14))
+    W = gauss(14, 14, seed=5)
     for scale in (1e-3, 1e3):
         one, other = (real_schur(M, 0.5).random_order(3, tie=0.1) for M in (W, scale * W))
         assert other.moduli == pytest.approx(scale * one.moduli, rel=1e-9)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import refuses
+from helpers import messages
 
 from schurkit import behavioural_spread
 
@@ -49,15 +49,10 @@ def test_equal_and_zero_losses(value):
     assert [found.std.mean, found.cv.mean, found.robust_cv.mean] == pytest.approx([0, 0, 0])
 
 
-@pytest.mark.parametrize(
-    "given, converged, message",
-    [
-        ([1.0, 2.0], [True], "one loss and one boolean"),
-        ([1.0, 2.0], [1, 1], "one loss and one boolean"),
-        ([1.0, np.nan], [True, True], "got NaN or a negative"),
-        ([1.0, -1.0], [True, True], "got NaN or a negative"),
-        ([1.0, 2.0], [True, False], "at least two converged networks; got 1 of 2"),
-    ],
+test_messages = messages(
+    (behavioural_spread, [1.0, 2.0], [True], "one loss and one boolean"),
+    (behavioural_spread, [1.0, 2.0], [1, 1], "one loss and one boolean"),
+    (behavioural_spread, [1.0, np.nan], [True, True], "got NaN or a negative"),
+    (behavioural_spread, [1.0, -1.0], [True, True], "got NaN or a negative"),
+    (behavioural_spread, [1.0, 2.0], [True, False], "at least two converged networks; got 1 of 2"),
 )
-def test_messages(given, converged, message):
-    refuses(message, behavioural_spread, given, converged)

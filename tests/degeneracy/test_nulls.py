@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import random_rnn, random_trials, refuses
+from helpers import apart, random_rnn, random_trials, refuses
 
 from schurkit import rollout
 from schurkit.degeneracy import nulls
@@ -15,7 +15,7 @@ STATES = rollout(RNN, TRIALS, states=True).states
 def test_permuted_copies_do_the_same(leak):
     rnn = random_rnn(3, leak=leak)
     copies, other, again = (nulls.permuted_copies(rnn, seed=seed) for seed in (0, 1, 0))
-    assert np.abs(rollout(copies, TRIALS).outputs - rollout(rnn, TRIALS).outputs).max() < 1e-12
+    assert apart(rollout(copies, TRIALS).outputs, rollout(rnn, TRIALS).outputs) < 1e-12
     assert not np.array_equal(copies.W_rec, rnn.W_rec) and copies.labels == rnn.labels
     assert not np.array_equal(other.W_rec, copies.W_rec)
     assert np.array_equal(again.W_rec, copies.W_rec)
@@ -39,10 +39,8 @@ def test_untrained_networks_have_the_paper_start():
 
 def test_rotations_keep_distances_within_a_trajectory():
     made = nulls.rotated_copies(STATES)
-    assert (
-        np.abs(np.linalg.norm(made, axis=3) - np.linalg.norm(STATES, axis=3)).max() < 1e-12
-        and np.abs(made - STATES).max() > 0.1
-    )
+    lengths = (np.linalg.norm(states, axis=3) for states in (made, STATES))
+    assert np.abs(np.subtract(*lengths)).max() < 1e-12 and apart(made, STATES) > 0.1
 
 
 def test_halves_are_all_trials():
@@ -68,7 +66,7 @@ def test_copies_side_by_side_do_what_each_does_by_itself():
     alone, other = (rollout(RNN, k * TRIALS.inputs).outputs for k in (1, 2))
     for k in range(3):
         expected = np.concatenate([alone[k], other[(k + 1) % 3]], axis=2)
-        assert np.abs(made[k] - expected).max() < 1e-9
+        assert apart(made[k], expected) < 1e-9
     first, second = RNN.labels[:2]
     assert copies.labels[0] == (first, second)
     refuses("copies must be", nulls.side_by_side, RNN, 4)

@@ -4,14 +4,13 @@ known.
 
 import numpy as np
 import pytest
-from helpers import messages, random_rnn, random_trials, refuses
+from helpers import apart, gauss, messages, random_rnn, random_trials, refuses
 
-from schurkit import rollout
 from schurkit.degeneracy import Operators, delay_operators, hidden_trajectories, operators_of
 
 
 def paths(networks=2, trials=7, time=15, units=4, seed=0):
-    return np.random.default_rng(seed).normal(size=(networks, trials, time, units))
+    return gauss(networks, trials, time, units, seed=seed)
 
 
 def hankel(h, delays):
@@ -32,34 +31,30 @@ def oracle(h, rank, delays):
 
 
 @pytest.mark.parametrize(
-    "units, rank, delays", [(4, 4, 1), (4, 3, 1), (4, 5, 3), (4, 8, 4), (60, 6, 10)]
+    "rank, delays, dense", [(4, 1, 99), (3, 1, 99), (5, 3, 99), (8, 4, 99), (5, 3, 9)]
 )
-def test_operators_are_those_of_the_full_decomposition(units, rank, delays):
-    h = paths(2, 12 if units == 60 else 7, 60 if units == 60 else 15, units)
+def test_operators_are_those_of_the_full_decomposition(rank, delays, dense, monkeypatch):
+    monkeypatch.setattr("schurkit.degeneracy.operators._DENSE", dense)
+    h = paths()
     for size in (1, 1e-6, 1e6):
         found = delay_operators(size * h, rank=rank, delays=delays).values
         for A, one in zip(found, h):
             B = oracle(one, rank, delays)
             # singular vectors are known up to a sign
             signs = np.sign((A * B)[0]) * np.sign((A * B)[0, 0])
-            assert np.abs(A - signs[:, None] * B * signs).max() < 1e-7
-
-
-def test_the_same_inputs_for_all():
-    rnn, trials, size = random_rnn(3), random_trials(trials=9, steps=12), {"rank": 4, "delays": 2}
-    found = operators_of(rnn, trials, **size)
-    states = rollout(rnn, trials, states=True).states
-    assert np.array_equal(found.values, delay_operators(states, **size).values)
-    assert found.labels == rnn.labels and len(found.inputs) == 64
-    other = operators_of(random_rnn(2, hidden=9, seed=4), trials, **size)
-    assert len(Operators.join([found, other])) == 5
+            assert apart(A, signs[:, None] * B * signs) < 1e-7
 
 
 RNNS, TRIALS = random_rnn(3), random_trials(trials=9, steps=12)
 
 
-def made(trials=TRIALS, rank=4):
-    return operators_of(RNNS, trials, rank=rank, delays=2)
+def made(trials=TRIALS, rank=4, rnn=RNNS):
+    return operators_of(rnn, trials, rank=rank, delays=2)
+
+
+def test_stacks_that_the_same_inputs_drove_are_joined():
+    other = made(rnn=random_rnn(2, hidden=9, seed=4))
+    assert len(Operators.join([made(), other])) == 5 and len(other.inputs) == 64
 
 
 test_messages_of_stacks = messages(
@@ -68,11 +63,13 @@ test_messages_of_stacks = messages(
         "not driven by the same inputs",
     ),
     (lambda: Operators.join([made(), made(rank=3)]), "equal rank; got 4, 3"),
-    (lambda: Operators.join([]), "at least one stack"),
-    (lambda: Operators(np.zeros((2, 3, 3)), 1, ("a",)), "each of the 2 networks; got 1"),
-    (lambda: hidden_trajectories(RNNS, random_trials(3)), "differ between networks"),
+    (Operators.join, [], "at least one stack"),
+    (Operators, np.zeros((2, 3, 3)), 1, ("a",), "each of the 2 networks; got 1"),
+    (hidden_trajectories, RNNS, random_trials(3), "differ between networks"),
     (
-        lambda: hidden_trajectories(random_rnn(1, scale=1e200, activation="relu"), TRIALS),
+        hidden_trajectories,
+        random_rnn(1, scale=1e200, activation="relu"),
+        TRIALS,
         "network 0 diverged",
     ),
 )
@@ -87,10 +84,7 @@ test_messages_of_stacks = messages(
         (paths(), 5, 1, "rank 5 is more than the 4 dimensions"),
         (paths(trials=1), 4, 13, "too short for 13 delays and rank 4"),
         (paths() * [1, 1, 0, 0], 3, 1, "network 0 hold above rounding: 2"),
-        (paths() * 0, 1, 1, "network 0 hold above rounding: 0"),
         (paths() * np.nan, 1, 1, "must be finite"),
-        (paths(), 0, 1, "rank must be at least 1"),
-        (paths(), 1, 0, "delays must be at least 1"),
     ],
 )
 def test_messages(given, rank, delays, message):

@@ -7,14 +7,14 @@ from functools import partial
 
 import numpy as np
 import pytest
-from helpers import random_rnn, refuses
+from helpers import gauss, random_rnn, refuses
 
 from schurkit import RNN
 from schurkit.degeneracy import nulls, pif, pif_distances
 
 
 def matrices(networks=3, hidden=8, seed=0):
-    return np.random.default_rng(seed).normal(size=(networks, hidden, hidden))
+    return gauss(networks, hidden, hidden, seed=seed)
 
 
 def planted(hidden, noise, signed, seed):
@@ -29,15 +29,11 @@ def planted(hidden, noise, signed, seed):
     return np.stack([W, copy]), np.linalg.norm(noise)
 
 
-@pytest.mark.parametrize("signed", [False, True])
-def test_axioms(signed):
+def test_signs_only_help_and_no_match_is_worse_than_none():
     W = matrices(4)
-    D = pif_distances(W, starts=3, signed=signed).values
-    assert np.array_equal(D, D.T) and not np.diag(D).any() and (D[np.triu_indices(4, 1)] > 1).all()
-    assert np.array_equal(pif_distances(W[::-1], starts=3, signed=signed).values[::-1, ::-1], D)
-    assert pif_distances(W[:2], starts=3, signed=signed).values[0, 1] == D[0, 1]
-    assert (pif_distances(W, starts=3, signed=True).raw <= D + 1e-12).all()
-    assert (np.linalg.norm(W[:, None] - W, axis=(2, 3)) + 1e-12 >= D).all()
+    plain, signed = (pif_distances(W, starts=3, signed=signed).raw for signed in (False, True))
+    assert (signed <= plain + 1e-12).all()
+    assert (np.linalg.norm(W[:, None] - W, axis=(2, 3)) + 1e-12 >= plain).all()
 
 
 @pytest.mark.parametrize("hidden", [8, 64])
@@ -52,7 +48,7 @@ def test_planted_permutations_are_found(hidden, noise, signed):
 
 def test_ends_see_through_more_noise():
     rnn = random_rnn(1, hidden=24, inputs=6, outputs=6, biases=False, scale=0.2)
-    copy, noise = nulls.permuted_copies(rnn), np.random.default_rng(0).normal(size=(1, 24, 24))
+    copy, noise = nulls.permuted_copies(rnn), gauss(1, 24, 24)
     noisy = copy.with_W_rec(copy.W_rec + 0.1 * noise, labels=["copy"])
     stack, true = RNN.stack([rnn, noisy]), np.linalg.norm(noisy.W_rec - copy.W_rec)
     for signed in (False, True):
@@ -79,7 +75,7 @@ def test_nothing_among_all_permutations_is_much_better(signed):
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("seed", range(5))
 def test_gradients_are_slopes_and_no_single_move_is_better_at_the_end(signed, seed):
-    A, B, linear, D, Q = np.random.default_rng(seed).normal(size=(5, 6, 6))
+    A, B, linear, D, Q = gauss(5, 6, 6, seed=seed)
     f = partial(pif.value, A, B, linear)
     slope = (f(Q + 1e-5 * D) - f(Q - 1e-5 * D)) / 2e-5
     assert slope == pytest.approx((pif.gradient(A, B, linear, Q) * D).sum(), rel=1e-7)
@@ -114,9 +110,7 @@ def test_more_starts_only_help():
     [
         ({"W": matrices()[0]}, r"axes \(networks, hidden, hidden\)"),
         ({"W": matrices(1)}, "at least two networks; got 1"),
-        ({"W": matrices()[:, :5]}, "equal sizes for 'hidden'"),
         ({"ends": True}, "pass the RNN stack"),
-        ({"starts": 0}, "starts must be at least 1"),
         ({"scale": "n"}, "scale must be one of 'raw', 'per n²', 'relative'; got 'n'"),
     ],
 )

@@ -4,7 +4,7 @@ would do.
 
 import numpy as np
 import pytest
-from helpers import messages
+from helpers import gauss, messages
 from scipy.stats import spearmanr
 
 from schurkit import random
@@ -17,7 +17,7 @@ def between(points):
 
 
 def drawn(networks, seed, dimensions=1):
-    return np.random.default_rng(seed).normal(size=(networks, dimensions))
+    return gauss(networks, dimensions, seed=seed)
 
 
 def test_relation_is_spearmans():
@@ -43,15 +43,15 @@ FIVE = between(drawn(5, 0))
 
 
 test_messages = messages(
-    (lambda: pair_mean(np.ones((3, 3))), "symmetric with a zero diagonal"),
-    (lambda: pair_mean(np.triu(FIVE)), "symmetric with a zero diagonal"),
-    (lambda: pair_mean(np.zeros((1, 1))), "at least two networks; got 1"),
-    (lambda: pair_mean(np.zeros((2, 3))), "equal sizes"),
+    (pair_mean, np.ones((3, 3)), "symmetric with a zero diagonal"),
+    (pair_mean, np.triu(FIVE), "symmetric with a zero diagonal"),
+    (pair_mean, np.zeros((1, 1)), "at least two networks; got 1"),
+    (pair_mean, np.zeros((2, 3)), "equal sizes"),
     (lambda: pair_mean(FIVE, level=1.0), "level must be"),
     (lambda: pair_mean(FIVE, method="t"), "one of 'jackknife', 'bootstrap'; got 't'"),
-    (lambda: relation(FIVE, FIVE[:4, :4]), "got 5 and 4 networks"),
-    (lambda: relation(FIVE[:3, :3], FIVE[:3, :3]), "at least 4"),
-    (lambda: relation(FIVE, 1 - np.eye(5)), "same for all pairs"),
+    (relation, FIVE, FIVE[:4, :4], "got 5 and 4 networks"),
+    (relation, FIVE[:3, :3], FIVE[:3, :3], "at least 4"),
+    (relation, FIVE, 1 - np.eye(5), "same for all pairs"),
     (lambda: relation(FIVE, FIVE, permutations=0), "permutations must be at least 1"),
 )
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers import refuses
+from helpers import apart, refuses
 from training import small
 from training.small import TASK, Overridden, Poisoned
 
@@ -31,21 +31,26 @@ def recipe(steps=5, **changes):
     return small.recipe(steps, **changes)
 
 
-def by_torch(task, kind, seed):
-    """One network by autograd and torch.optim.AdamW in float64: losses and arrays."""
+def by_torch(task, kind, seed, groups=None, scales=None):
+    """One network by autograd and torch.optim.AdamW in float64: losses and arrays. Trained are the
+    arrays times `scales`, with Adam's options of `groups`.
+    """
     form, rule = construction(kind.construction, kind.embedding_size), kind.rule
     start = form.start(kind, task.input_size, task.output_size, [seed])
-    tensors = {n: torch.nn.Parameter(torch.tensor(a[0]).double()) for n, a in start.items()}
-    rate, groups = kind.phases[0].learning_rate, []
-    for name, p in tensors.items():
-        own = rule[name]
-        group = {"lr": rate * own.rate, "eps": own.epsilon, "weight_decay": own.decay}
-        groups.append(group | {"params": [p]})
+    scales, rate = scales or dict.fromkeys(start, 1.0), kind.phases[0].learning_rate
+    tensors = {
+        n: torch.nn.Parameter(torch.tensor(a[0]).double() * scales[n]) for n, a in start.items()
+    }
+    groups = groups or {
+        n: {"lr": rate * rule[n].rate, "eps": rule[n].epsilon, "weight_decay": rule[n].decay}
+        for n in start
+    }
+    groups = [groups[n] | {"params": [p]} for n, p in tensors.items()]
     optimiser, losses = torch.optim.AdamW(groups, betas=rule.betas), []
     for step in range(kind.steps):
         batch = task.batch([seed], step, kind.batch_size)
         x, y = (torch.tensor(array).double() for array in (batch.inputs, batch.targets))
-        weights = {name: p[None] for name, p in tensors.items()}
+        weights = {name: p[None] / scales[name] for name, p in tensors.items()}
         if "E" in weights:
             weights["W_in"] = weights.pop("W_x") @ weights.pop("E").mT
         outputs, _ = forward(weights, kind.spec, x, batch.autonomous)
@@ -60,7 +65,7 @@ def by_torch(task, kind, seed):
             # torch's own clipping adds 1e-6 to the norm
             p.grad *= min(1.0, (kind.clip_norm or np.inf) / p.grad.norm().item())
         optimiser.step()
-    return losses, {name: p.detach().numpy() for name, p in tensors.items()}
+    return losses, {name: p.detach().numpy() / scales[name] for name, p in tensors.items()}
 
 
 class Shifting(Copy):
@@ -97,7 +102,27 @@ def test_five_steps_equal_autograd_and_torch_optim(engine, task, changes):
         assert ours.losses == pytest.approx([np.mean(losses)], rel=1e-5)
         for name, expected in oracle.items():
             array = (ours.weights | ours.factors)[name]
-            assert array.dtype == np.float32 and np.abs(array - expected).max() < 1e-5, name
+            assert array.dtype == np.float32 and apart(array, expected) < 1e-5, name
+
+
+def test_mup_is_adam_on_the_papers_variables(engine):
+    """h' = J φ(h)/N + U x, f = W_ro φ(h)/(γN), Adam at γη₀ on J, U, W_ro with ε/N², ε/N, ε/(γN):
+    as the paper writes it.
+    """
+    N, gamma, epsilon, decay = 12, 2.5, 1e-3, 0.5
+    kind = recipe(6, construction="mup", gamma=gamma, form="voltage", clip_norm=None)
+    kind = replace(kind, phases=(Phase(6, 0.01),), epsilon=epsilon, weight_decay=decay)
+    kind = replace(kind, biases=True, bias_start="uniform")
+    scales = {"W_rec": N, "W_out": gamma * N, "W_in": 1, "b_rec": 1, "b_out": gamma}
+    least = {"W_rec": N**2, "W_out": gamma * N, "W_in": N, "b_rec": N, "b_out": gamma}
+    options = {
+        name: {"lr": gamma * 0.01, "eps": epsilon / size, "weight_decay": decay * (name[0] == "W")}
+        for name, size in least.items()
+    }
+    _, oracle = by_torch(TASK, kind, 4, options, scales)
+    ours = fit(TASK, kind, [4], engine)[0].weights
+    for name, expected in oracle.items():
+        assert apart(ours[name], expected) < 1e-5 * max(1, np.abs(expected).max()), name
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
@@ -121,7 +146,7 @@ def test_signs_stay_where_dales_law_holds(engine, weight_decay):
 def test_what_trainers_leave_to_workers(engine, changes):
     kind = recipe(20, **changes)
     a, b = (fit(TASK, kind, [1], e)[0].weights for e in (engine, choose("numpy")))
-    assert np.abs(a["W_rec"] - b["W_rec"]).max() < 1e-5
+    assert apart(a["W_rec"], b["W_rec"]) < 1e-5
 
 
 def test_losses_ticks_and_phases_are_those_of_the_loop(engine):
@@ -138,7 +163,7 @@ def test_losses_ticks_and_phases_are_those_of_the_loop(engine):
         assert len(a.losses) == 3 and a.losses == pytest.approx(b.losses, rel=1e-4)
         assert a.stopped == -1 and list(a.checkpoints) == list(b.checkpoints) == [0, 17]
         for step in (0, 17):
-            assert np.abs(a.checkpoints[step]["W_rec"] - b.checkpoints[step]["W_rec"]).max() < 1e-5
+            assert apart(a.checkpoints[step]["W_rec"], b.checkpoints[step]["W_rec"]) < 1e-5
 
 
 def test_a_tick_stops_training(engine):
@@ -173,8 +198,8 @@ def test_a_network_that_is_not_finite_stops_alone(engine, company):
     stops = {seed: one.stopped for seed, one in fitted.items()}
     assert stops == {seed: 5 if seed == 1 else -1 for seed in company}
     [alone], [five] = fit(TASK, kind, [2], engine), fit(TASK, recipe(5), [1], engine)
-    assert np.abs(fitted[2].weights["W_rec"] - alone.weights["W_rec"]).max() < 1e-5
-    assert np.abs(fitted[1].weights["W_rec"] - five.weights["W_rec"]).max() < 1e-6
+    assert apart(fitted[2].weights["W_rec"], alone.weights["W_rec"]) < 1e-5
+    assert apart(fitted[1].weights["W_rec"], five.weights["W_rec"]) < 1e-6
     assert len(fitted[1].losses) == 1 and np.isfinite(fitted[1].losses).all()
 
 

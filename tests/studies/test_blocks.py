@@ -1,8 +1,11 @@
 """Rows on waves and blocks: a planted multiplier is recognised, removals have the norm they say."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
-from helpers import random_rnn
+from helpers import gauss, random_rnn
 from test_schur_fourier import KEYS, P, multiplier, planted
 
 import schurkit as sk
@@ -15,9 +18,8 @@ SIZE = 24
 
 def test_a_frequency_without_a_plane_is_no_key():
     _, table, _ = planted()
-    one = random_rnn(networks=1, hidden=SIZE, inputs=P, outputs=P)
-    W_in = table.T[None].astype(one.dtype)
-    one = sk.RNN(W_in, one.W_rec, one.W_out, activation="relu")
+    one = random_rnn(networks=1, hidden=SIZE, inputs=P, outputs=P, activation="relu")
+    one = replace(one, W_in=table.T[None].astype(one.dtype))
     found = blocks.keys_with_planes(one, {"read": table, "state": table}, 0.01)
     assert sorted(found) == KEYS
     assert not len(blocks.keys_with_planes(one, {"read": table, "state": 0 * table}, 0.01))
@@ -32,8 +34,6 @@ def test_planted_planes_are_held_by_the_schur_vectors_alone():
 
 
 def test_the_law_of_a_multiplier_goes_with_other_units():
-    import pandas as pd
-
     one, read, state, slopes = multiplier()
     tables = {"read": read, "state": state}
     rows = pd.DataFrame(list(blocks.turning(one, slopes, [3], tables, 0)))
@@ -53,7 +53,7 @@ def test_blocks_of_a_planted_rotation():
 
 
 def test_removals_have_the_norm_they_say():
-    form = sk.real_schur(np.random.default_rng(0).normal(size=(SIZE, SIZE)))
+    form = sk.real_schur(gauss(SIZE, SIZE))
     cases, size = list(blocks.removals(form, [0.5], 2, 0)), np.linalg.norm(form.W_rec)
     assert {name for name, *_ in cases} == {"intact", "RR", "CR", "CC", *blocks.REMOVED}
     for name, _, mass, whole, change in cases:
@@ -68,13 +68,9 @@ def test_removals_have_the_norm_they_say():
 def test_effects_are_named_and_selectivity_of_none_is_undefined():
     one = random_rnn(networks=1, hidden=12, inputs=P, outputs=P, activation="relu")
     found = blocks.effects(one, sk.real_schur(one.W_rec[0]), np.array(KEYS), 3, 0)
-    assert {name: e.shape for name, e in found.items()} == {
-        "one frequency": (2, 2),
-        "singular component": (4, 2),
-        "coupling": (3, 2),
-        "coupling, other order": (3, 2),
-        "coupling, range alone": (3, 2),
-        "random coupling": (3, 2),
-    }
+    couplings = ("coupling", "coupling, other order", "coupling, range alone", "random coupling")
+    shapes = dict.fromkeys(couplings, (3, 2))
+    shapes |= {"one frequency": (2, 2), "singular component": (4, 2)}
+    assert {name: e.shape for name, e in found.items()} == shapes
     assert np.isnan(blocks.mean_selectivity(np.empty((0, 2))))
     assert blocks.mean_selectivity(np.array([[0.0, -2.0], [3.0, 0.0]])) == 1

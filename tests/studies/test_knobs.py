@@ -120,7 +120,6 @@ def test_a_setting_is_measured_as_its_parts_are(trained):
     assert excess == pytest.approx(found.row()["dynamics raw"] - found.own[2, 4][0].mean())
     change = np.linalg.norm(rnn.W_rec.astype(float) - start.W_rec, axis=(1, 2))
     assert found.change == pytest.approx(change, rel=1e-5)
-    assert found.row()["change"] == pytest.approx(change.mean())
     assert (2, 60) in found.lacking and (2, 60) not in found.dsa
     assert found.dsa_sample((2, 60), "distance") is None
     assert set(found.row()) >= set(SAMPLES) - {"dynamics copies"}
@@ -157,8 +156,8 @@ def test_a_design_is_run_and_its_ends_compared(results):
     angle = lambda s: s.dsa_sample((1, 4), "angle", excess=False)  # noqa: E731
     cell = results.contrast("D6", angle, "flip_flop")
     assert cell == contrast([(angle(high), angle(low))])
-    for absent in (("D2", "weights"), ("D6", "weights", "sine_generation")):
-        assert results.contrast(*absent) is None
+    assert results.contrast("D2", "weights") is None
+    assert results.contrast("D6", "weights", "sine_generation") is None
 
 
 def test_a_level_that_few_networks_reach_is_no_end(results):
@@ -180,12 +179,8 @@ def test_there_is_no_mean_over_tasks(results):
     two = replace(results.design, tasks=("flip_flop", "sine_generation"))
     there = {s: results.of(results.settings("D1")[0]) for s in two.settings}
     both = {(s.study.task, s.study.recipe): found for s, found in there.items()}
-    refuses(
-        "D1 is turned in 2 tasks: name one",
-        replace(results, design=two, found=both).contrast,
-        "D1",
-        "weights",
-    )
+    both = replace(results, design=two, found=both)
+    refuses("D1 is turned in 2 tasks: name one", both.contrast, "D1", "weights")
 
 
 def test_which_side_an_interval_is_on():

@@ -86,32 +86,16 @@ def test_whatever_differs_is_measured(trained, store, monkeypatch, what):
     assert len(calls) == 1 and len(files(store)) == 2
 
 
-DAMAGES = {
-    "cut": lambda data: data[:-100],
-    "turned": lambda data: data[:-5] + bytes([data[-5] ^ 1]) + data[-4:],
-    "empty": lambda data: b"",
-    "foreign": lambda data: save({"0": np.zeros(3)}),
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_file_is_set_aside_and_measured_again(trained, first, store, monkeypatch, damage):
+def test_a_damaged_file_is_set_aside_and_measured_again(trained, first, store, monkeypatch):
     (path,) = files(store)
-    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    path.write_bytes(save({"0": np.zeros(3)}))  # sound, but not what was kept
     calls = measured_anew(monkeypatch)
     with pytest.warns(StoreWarning, match="damaged .*set aside and is measured again"):
         again = kept(trained, store)
-    assert len(calls) == 1
+    assert len(calls) == 1 and files(store) == [path]
     same(first[1], again)
-    assert path.with_name(path.name + ".damaged").is_file() and files(store) == [path]
     pair = (path.with_suffix(".json"), path)
     assert store.leftovers() == [one.with_name(one.name + ".damaged") for one in pair]
-
-
-def test_a_store_that_cannot_be_written_costs_no_result(trained, tmp_path):
-    (tmp_path / "runs").write_text("a file where the folder should be")
-    with pytest.warns(StoreWarning, match="cannot be written .* used now but not kept"):
-        assert kept(trained, Store(tmp_path / "runs")) is not None
 
 
 def test_too_few_networks_are_not_kept(trained, tmp_path):

@@ -1,8 +1,6 @@
-"""Tasks and recipes that train in a moment, and a parameterisation by torch."""
+"""Tasks and recipes that train in a moment."""
 
 from dataclasses import replace
-
-import torch
 
 from schurkit.tasks import Copy
 from schurkit.training import Phase, Recipe
@@ -31,13 +29,3 @@ class Poisoned(Copy):
 def recipe(steps=50, **changes):
     fields = {"hidden_size": 12, "phases": (Phase(steps, 1e-3),), "batch_size": 16}
     return Recipe(**fields | {"clip_norm": 1.0} | changes)
-
-
-def cayley(tensors):
-    """W = O D Oᵀ of one network, O the Cayley transform of (U − Uᵀ) / 2, D of blocks a ± ib."""
-    A = (tensors["U"] - tensors["U"].T) / 2
-    eye, pair = torch.eye(len(A)).double(), torch.eye(2).double()
-    J = torch.tensor([[0.0, -1.0], [1.0, 0.0]]).double()
-    O = (eye - A) @ torch.linalg.inv(eye + A)
-    D = torch.block_diag(*(a * pair + b * J for a, b in zip(tensors["a"], tensors["b"])))
-    return O @ D @ O.T

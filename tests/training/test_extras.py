@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from helpers import messages, refuses
+from helpers import apart, messages
 from training.small import TASK, recipe
 
 from schurkit.engine import choose
@@ -58,16 +58,6 @@ def test_cross_entropy_of_a_broken_network_is_not_finite(engine, bad):
 
 
 # ---------------------------------------------------------------------------- starts and embeddings
-def test_biases_start_where_the_recipe_says():
-    n = 400
-    kind = recipe(hidden_size=n, construction="default", biases=True, bias_start="uniform")
-    start = construction("default").start(kind, 3, 5, [0, 1])
-    for name in ("b_rec", "b_out"):
-        assert np.abs(start[name]).max() <= n**-0.5 and start[name][0, 0] != start[name][1, 0]
-    assert start["b_rec"].std() == pytest.approx((3 * n) ** -0.5, rel=0.1)
-    assert not construction("default").start(recipe(biases=True), 3, 5, [0])["b_rec"].any()
-
-
 @pytest.mark.parametrize(
     "embedding, fans", [(None, {"W_in": 40}), (20, {"E": 40, "W_x": 20})], ids=["direct", "E"]
 )
@@ -87,7 +77,7 @@ def test_an_embedding_is_kept_and_makes_up_the_input_weights():
     for trained in (first, second):
         E, W_x = trained.factors["E"], trained.factors["W_x"]
         assert E.shape == (2, 2, 4) and W_x.shape == (2, 12, 4)
-        assert np.abs(trained.rnn.W_in - W_x @ E.transpose(0, 2, 1)).max() < 1e-6
+        assert apart(trained.rnn.W_in, W_x @ E.transpose(0, 2, 1)) < 1e-6
     assert train(TASK, recipe(30), [0]).factors == {}
 
 
@@ -106,7 +96,7 @@ def test_training_by_tables_is_training_by_rollouts(kind):
         assert a.losses == pytest.approx(b.losses, rel=1e-4)
         ours = a.weights | a.factors
         for name, theirs in (b.weights | b.factors).items():
-            assert np.abs(ours[name] - theirs).max() < 2e-4, name
+            assert apart(ours[name], theirs) < 2e-4, name
 
 
 def test_training_by_tables_does_not_depend_on_company_or_threads(monkeypatch, tmp_path):
@@ -117,17 +107,6 @@ def test_training_by_tables_does_not_depend_on_company_or_threads(monkeypatch, t
         trained = train(Sums(), adding(embedding_size=8), seeds, store=store)
         found.append((trained.rnn.labelled(2).W_in, trained.losses[seeds.index(2)]))
     assert all(np.array_equal(a, b) for other in found[1:] for a, b in zip(other, found[0]))
-
-
-def test_pairs_that_are_not_the_tasks_batch_are_refused():
-    refuses(
-        r"token_pairs of task .* are not the training set",
-        fit,
-        Sums(table="wrong"),
-        adding(2),
-        [0],
-        choose(),
-    )
 
 
 # -------------------------------------------------------------------------------------- checkpoints
@@ -143,7 +122,7 @@ def test_checkpoints_are_the_weights_after_that_many_steps(engine, embedding):
             assert set(checkpoint.factors) == set(alone.factors) and checkpoint.rnn.labels == (0, 2)
             for name, array in (alone.weights | alone.factors).items():
                 held = checkpoint.factors.get(name, getattr(checkpoint.rnn, name, None))
-                assert np.abs(held[1] - array).max() < 1e-6, (step, name)
+                assert apart(held[1], array) < 1e-6, (step, name)
     assert trained.stored.all()
 
 
@@ -158,20 +137,11 @@ def test_a_network_that_stopped_has_its_last_weights_at_later_checkpoints():
 
 
 test_messages = messages(
-    (lambda: recipe(loss="hinge"), "loss must be one of"),
-    (lambda: recipe(weight_decay=-1), "weight_decay must be at least 0"),
     (
         lambda: recipe(weight_decay=1.0, construction="cayley"),
         "weight_decay is not defined for construction='cayley'",
     ),
     (lambda: recipe(bias_start="uniform"), "bias_start='uniform' needs biases=True"),
-    (lambda: recipe(bias_start="normal", biases=True), "bias_start must be one of"),
-    (lambda: recipe(embedding_size=0), "embedding_size must be at least 1"),
-    (lambda: recipe(betas=(0.9, 1.0)), "betas must be below 1"),
-    (
-        lambda: recipe(checkpoints=(3, 2)),
-        "checkpoints must be different steps in increasing order",
-    ),
     (lambda: recipe(checkpoints=(51,)), "checkpoints must be between 0 and 50"),
     (
         lambda: fit(TASK, recipe(2, batch_size=None), [0], choose()),
@@ -180,5 +150,9 @@ test_messages = messages(
     (
         lambda: fit(TASK, recipe(2, loss="cross_entropy"), [0], choose()),
         "loss='cross_entropy' needs targets that are probabilities",
+    ),
+    (
+        lambda: fit(Sums(table="wrong"), adding(2), [0], choose()),
+        r"token_pairs of task .* are not the training set",
     ),
 )

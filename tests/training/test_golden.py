@@ -81,12 +81,8 @@ def few(array):
     which differences are small or not.
     """
     flat = np.asarray(array, float).ravel()
-    told = [
-        *flat[[0, len(flat) // 2, -1]],
-        np.mean(flat * np.linspace(0, 1, len(flat))),
-        np.linalg.norm(flat),
-        np.abs(flat).max(),
-    ]
+    mean = np.mean(flat * np.linspace(0, 1, len(flat)))
+    told = *flat[[0, len(flat) // 2, -1]], mean, np.linalg.norm(flat), np.abs(flat).max()
     return [float(x) for x in told]
 
 
@@ -94,9 +90,8 @@ def weights(engine, name):
     """What a recipe gives with an engine: one network, trained into a store of its own."""
     with tempfile.TemporaryDirectory() as folder:
         trained = train(*RECIPES[name], [3], engine=engine, store=Store(folder), progress=False)
-    arrays = {
-        key: getattr(trained.rnn, key)[0] for key in ("W_in", "W_rec", "W_out", "b_rec", "b_out")
-    } | {"losses": trained.losses[0]}
+    names = "W_in", "W_rec", "W_out", "b_rec", "b_out"
+    arrays = {key: getattr(trained.rnn, key)[0] for key in names} | {"losses": trained.losses[0]}
     return {key: few(array) for key, array in arrays.items() if np.any(array)}
 
 
@@ -114,12 +109,9 @@ def trials(kind):
 def network(task):
     """Four networks without training, drawn by counter."""
     shapes = {"W_in": (12, task.input_size), "W_rec": (12, 12), "W_out": (task.output_size, 12)}
-    return RNN(
-        **{
-            name: random.normal(range(4), f"golden {name}", 0, shape).astype(np.float32) / 3
-            for name, shape in shapes.items()
-        }
-    )
+    stream = "golden "
+    drawn = {n: random.normal(range(4), stream + n, 0, shape) for n, shape in shapes.items()}
+    return RNN(**{name: array.astype(np.float32) / 3 for name, array in drawn.items()})
 
 
 def profile(engine):
@@ -140,19 +132,10 @@ def profile(engine):
 def study():
     """Every measure that a study keeps."""
     task, n = FlipFlop(bits=2, steps=10, start="pulse"), 4
-    recipe, nothing = Recipe(12, "default", **BRIEF), np.zeros(n)
-    losses = tuple(np.zeros(1) for _ in range(n))
+    recipe, nothing, losses = Recipe(12, "default", **BRIEF), np.zeros(n), (np.zeros(1),) * n
+    reached, steps = nothing == 0, nothing + 12
     trained = Trained(
-        network(task),
-        task,
-        recipe,
-        losses,
-        nothing,
-        nothing - 1,
-        nothing,
-        nothing > 0,
-        nothing + 12,
-        nothing == 0,
+        network(task), task, recipe, losses, nothing, nothing - 1, nothing, ~reached, steps, reached
     )
     row = levels(
         trained, Dynamics(rank=3, delays=2, starts=8, trials=8), kernel_trials=2, test_trials=8
@@ -194,11 +177,9 @@ def test_numbers_stay(case):
 
 
 def _close(found, golden) -> bool:
-    return (
-        found is not None
-        and golden is not None
-        and np.allclose(found, golden, rtol=CLOSE, atol=CLOSE * abs(golden[-1]))
-    )
+    if found is None or golden is None:
+        return False
+    return np.allclose(found, golden, rtol=CLOSE, atol=CLOSE * abs(golden[-1]))
 
 
 if __name__ == "__main__":

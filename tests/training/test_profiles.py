@@ -17,32 +17,24 @@ SMALL = {
 }
 
 
-def test_it_is_training_and_ablation():
-    found, task = profile_of(5, threshold=0.99), Copy(2, 2, replay=4)
-    trained = train(task, suite_recipe(12, 40), [5])
-    kinds = ("permuted", "matched", "block-upper")
+def test_it_is_training_and_ablation_and_each_seed_has_its_own_row():
+    rows = network_profile(seeds=[5, 1], hidden_size=12, **SMALL | {"threshold": 0.99})
+    task, kinds = Copy(2, 2, replay=4), ("permuted", "matched", "block-upper")
+    trained = train(task, suite_recipe(12, 40), [5, 1])
     options = {"metric": task.metric, "threshold": 0.99, "controls": kinds, "draws": 3}
     profile = ablation_profile(trained.rnn, task.test_trials(32, REPORTED), **options)
-    assert found["score"] == trained.scores[0] and found["converged"] is bool(trained.converged[0])
-    assert found["n_leading"] == real_schur(trained.rnn.W_rec[0], 0.99).n_leading
-    for removed in ("RR", "CR", "CC", "RR+CR+CC"):
-        k, short = profile.removed.index(removed), "all" if "+" in removed else removed
-        assert found[f"delta_{short}"] == profile.effect[0, k]
-        assert found[f"reads_{short}"] == profile[removed].readings[0]
-        for kind, drawn in profile.controls.items():
-            assert found[f"{kind}_{short}"] == drawn[0, k].mean() and drawn.shape == (1, 7, 3)
-
-
-def test_a_stack_gives_each_seed_its_own_numbers():
-    together = network_profile(seeds=[3, 1], hidden_size=12, **SMALL)
-    for one, seed in zip(together, (3, 1), strict=True):
-        alone = profile_of(seed)
-        words = {name: value for name, value in alone.items() if isinstance(value, str)}
-        numbers = {name: value for name, value in alone.items() if name not in words}
-        assert one.keys() == alone.keys() and words == {name: one[name] for name in words}
-        mine = {name: one[name] for name in numbers}
-        assert mine == pytest.approx(numbers, rel=1e-4, abs=1e-6, nan_ok=True)
-    assert together[0]["radius"] != together[1]["radius"]
+    for i, found in enumerate(rows):
+        assert found["score"] == trained.scores[i]
+        assert found["converged"] is bool(trained.converged[i])
+        assert found["n_leading"] == real_schur(trained.rnn.W_rec[i], 0.99).n_leading
+        for removed in ("RR", "CR", "CC", "RR+CR+CC"):
+            k, short = profile.removed.index(removed), "all" if "+" in removed else removed
+            assert found[f"reads_{short}"] == profile[removed].readings[i]
+            drawn = {kind: draws[i, k].mean() for kind, draws in profile.controls.items()}
+            for kind, value in ({"delta": profile.effect[i, k]} | drawn).items():
+                assert found[f"{kind}_{short}"] == pytest.approx(value, rel=1e-12, nan_ok=True)
+    assert rows[0]["radius"] != rows[1]["radius"]
+    assert all(draws.shape == (2, 7, 3) for draws in profile.controls.values())
 
 
 def test_an_empty_sector_is_undefined():

@@ -177,12 +177,6 @@ def test_the_default_folder(tmp_path, monkeypatch):
     assert default_folder() == tmp_path / "runs"
 
 
-def test_the_record_is_plain_json(store):
-    meta = json.loads((store.folder / f"{store.name(record())}.json").read_text())
-    assert meta["record"]["seed"] == 0 and meta["record"]["recipe"]["construction"] == "orthogonal"
-    assert set(meta["found"]) == {"score", "stopped", "seconds", "final_loss", "steps", "reached"}
-
-
 def test_a_task_with_fields_that_are_not_plain_is_refused():
     @dataclass(frozen=True)
     class Odd(Copy):
