@@ -16,7 +16,7 @@ from schurkit.rnn import Trials
 from .any_network import AnyNetwork
 from .contents import shown
 from .torch_files import as_numpy
-from .torch_rnn import MADE_PLAIN
+from .torch_rnn import MADE_PLAIN, squares
 
 _CHUNK_BYTES = 64 * 2**20
 
@@ -154,18 +154,15 @@ def _place_of(module, name: str, gate) -> tuple[str, str | None, slice]:
 
 def _listed(module) -> str:
     """The square matrices of a module in one sentence."""
-    found = []
+    shapes, kind = {}, type(module).__name__
     for prefix, owner in module.named_modules():
         own = [*owner.named_parameters(recurse=False), *owner.named_buffers(recurse=False)]
         for key, tensor in own:
-            if _is_recurrent(owner, key, tensor) and tensor.shape[1] > 1:
-                gates = "".join(f", gate {gate}" for gate in _gates(owner)[:1])
-                gates += "".join(f" or {gate}" for gate in _gates(owner)[1:])
-                size = f"{tensor.shape[1]} × {tensor.shape[1]}"
-                found.append(f"{prefix}{'.' * bool(prefix)}{key} ({size}{gates})")
-    if found:
-        return f"Square matrices of {type(module).__name__}: {shown(found, 16)}."
-    return f"{type(module).__name__} holds no square matrix by name."
+            if _is_recurrent(owner, key, tensor):
+                shapes[f"{prefix}{'.' * bool(prefix)}{key}"] = tuple(tensor.shape)
+    if named := squares(shapes):
+        return f"Square matrices of {kind}: {shown(named, 16)}."
+    return f"{kind} holds no square matrix by name."
 
 
 def _why_unknown(module, tensors, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,21 +16,11 @@ from .contents import Contents, named, shown
 from .files import checked_path, read_arrays, sha256
 from .matching import match
 from .roles import WEIGHTS, Mapping, Said, by_name
+from .settle import FIELDS
 from .torch_rnn import check_state, check_unused
 
 DEFAULTS = {"activation": "tanh", "leak": 1.0, "form": "rate"}
 """What is assumed where nobody says it."""
-
-
-@dataclass(frozen=True, eq=False)
-class Readings:
-    """Networks that a file may hold as well, built one by one each time that they are iterated."""
-
-    each: Callable[[], Iterator[tuple[str, RNN]]]
-
-    def __iter__(self) -> Iterator[tuple[str, RNN]]:
-        """What the reading says, in words, and the network."""
-        return self.each()
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,18 +31,30 @@ class Imported:
     assumed : what neither the file nor the caller said, of "activation", "leak" and "form".
     unused : arrays in the file that are not part of the network.
     sha256 : of the file.
+    path : where that is, as the caller named it.
+    unsaid : fields of the network that neither the file nor the caller said, so that outputs may
+        settle them, of `schurkit.own.settle.FIELDS`.
     convention : in which the file is written.
     notes : what the file says of the equation, and what was skipped.
-    readings : other networks that the file may hold, where it does not say which.
+    others : gives `readings`.
     """
 
     rnn: RNN
     assumed: tuple[str, ...]
     unused: tuple[str, ...]
     sha256: str
+    path: str
+    unsaid: tuple[str, ...]
     convention: str = "W_in, W_rec, W_out"
     notes: tuple[str, ...] = ()
-    readings: Iterable[tuple[str, RNN]] = ()
+    others: Callable[[], Iterable[tuple[str, RNN]]] = tuple
+
+    @property
+    def readings(self) -> Iterable[tuple[str, RNN]]:
+        """Other networks that the file may hold, where it does not say which, and words for each;
+        built one by one each time that they are iterated.
+        """
+        return self.others()
 
 
 def load_rnn(path: str | Path, **options) -> RNN:
@@ -112,13 +114,13 @@ def read_network(
     """The network of a file with what had to be assumed and what was not used; parameters and
     errors as `load_rnn`.
     """
-    wanted = {"activation": activation, "leak": leak, "form": form}
+    asked, wanted = str(path), {"activation": activation, "leak": leak, "form": form}
     with named(path), np.errstate(all="ignore"):  # what is not finite is refused later
         path = checked_path(path, None, "weights")
         contents = read_arrays(path)
         said, mapped = Said.of(contents, path), Mapping.of(contents, mapping)
         about = _parts(contents, said, mapped, recurrent, readout)
-        fields, unused, words, likely, others = about
+        fields, unused, words, likely, readings = about
 
         def network(fields) -> tuple[RNN, tuple[str, ...]]:
             fields = fields | mapped.fields
@@ -129,9 +131,17 @@ def read_network(
             return from_arrays(**fields, **choices, transpose=transpose), assumed
 
         rnn, assumed = network(fields)
-        readings = Readings(lambda: ((what, network(one)[0]) for what, one in others()))
+
+        def others():
+            return ((what, network(one)[0]) for what, one in readings())
+
         notes = tuple(note for what, note in said.notes.items() if what not in fields)
-        return Imported(rnn, assumed, unused, sha256(path), words, notes, readings)
+        known = {*(WEIGHTS if transpose else ()), *DEFAULTS.keys() - set(assumed)}
+        if "leak" in assumed and not form:  # without a leak the two forms were one
+            known -= {"form"}
+        unsaid = tuple(name for name in FIELDS if name not in known)
+        about = (sha256(path), asked, unsaid, words, notes, others if readings else tuple)
+        return Imported(rnn, assumed, unused, *about)
 
 
 def _parts(contents: Contents, said: Said, mapped: Mapping, recurrent, readout) -> tuple:
@@ -141,7 +151,7 @@ def _parts(contents: Contents, said: Said, mapped: Mapping, recurrent, readout) 
     arrays = contents.arrays
     rest = [name for name, array in arrays.items() if array.ndim and name not in mapped.names]
     if set(WEIGHTS) <= mapped.fields.keys():
-        return {}, tuple(rest), "named by --map", {}, tuple
+        return {}, tuple(rest), "named by --map", {}, None
     if "W_rec" not in arrays:
         check_state(contents, recurrent)
     matched = match(contents, recurrent, readout)
@@ -151,7 +161,7 @@ def _parts(contents: Contents, said: Said, mapped: Mapping, recurrent, readout) 
                 "holds arrays by their own names; recurrent= and readout= choose layers of a torch "
                 "state dict."
             )
-        return *by_name(contents, said, mapped), "W_in, W_rec, W_out", {}, tuple
+        return *by_name(contents, said, mapped), "W_in, W_rec, W_out", {}, None
     group = contents.group.get(matched.first)
     rest = [name for name in rest if contents.group.get(name) == group or readout is not None]
     unused = tuple(name for name in rest if name not in matched.used)

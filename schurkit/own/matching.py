@@ -23,13 +23,13 @@ def components(name: str) -> list[str]:
     return [part for part in parts if part] or [name]
 
 
-def ends_of(names: Iterable[str]) -> dict[str, list[str]]:
-    """Names by each of their ends."""
-    ends: dict[str, list[str]] = {}
+def ends_of(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Names by each of their ends, with what stands before that."""
+    ends: dict[str, dict[str, str]] = {}
     for name in names:
         parts = components(name)
         for start in range(len(parts)):
-            ends.setdefault("_".join(parts[start:]), []).append(name)
+            ends.setdefault("_".join(parts[start:]), {})[name] = ".".join(parts[:start])
     return ends
 
 
@@ -136,7 +136,7 @@ def match(contents: Contents, recurrent: str | None = None, readout: str | None 
 
 
 def _matched(entry: Convention, contents: Contents, ends, recurrent, readout) -> Match | None:
-    prefixes = {_prefix(name, entry.required[0]): name for name in ends[entry.required[0]]}
+    prefixes = {prefix: name for name, prefix in ends[entry.required[0]].items()}
     first = prefixes[chosen(list(prefixes), recurrent, "recurrent layer", "recurrent")]
     if first not in contents.arrays or contents.arrays[first].ndim != 2:
         return None
@@ -153,12 +153,6 @@ def _matched(entry: Convention, contents: Contents, ends, recurrent, readout) ->
         elif name in entry.required:
             return None
     return Match(entry, names, readouts) if readouts or not entry.takes_readouts else None
-
-
-def _prefix(name: str, end: str) -> str:
-    parts = components(name)
-    start = next(k for k in range(len(parts)) if "_".join(parts[k:]) == end)
-    return ".".join(parts[:start])
 
 
 def _readouts(contents: Contents, first: str, used: set[str], wanted: str | None, several) -> tuple:

@@ -320,12 +320,11 @@ def exact(table: list[dict]) -> View:
 
 
 # -------------------------------------------------------------------------------------- provenance
-def provenance(
-    analysis: Analysis, weights: str, trials: str, parameters: dict, seconds: float
-) -> list[dict]:
+def provenance(analysis: Analysis, trials: str, parameters: dict, seconds: float) -> list[dict]:
     """What was read and what read it: digests, parameters, versions, time."""
     rnn, report = analysis.rnn, analysis.report
-    rows = {"weights": shown(weights), "sha256 of the weights": report["weights_sha256"]}
+    rows = {"weights": shown(analysis.found.path)}
+    rows |= {"sha256 of the weights": report["weights_sha256"]}
     if trials:
         path = checked_path(trials, (".npz",), "trials")
         rows |= {"trials": shown(trials), "sha256 of the trials": sha256(path)}

@@ -7,8 +7,9 @@ then on all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import combinations, product
 
 import numpy as np
@@ -49,13 +50,14 @@ class Change:
 @dataclass(frozen=True, eq=False)
 class Case:
     """Trials whose outputs are to be given: inputs and outputs (trials, time, …), starts (trials,
-    hidden) or None, and what the outputs went through after the readout.
+    hidden) or None, what the outputs went through after the readout, and steps before the first.
     """
 
     inputs: np.ndarray
     outputs: np.ndarray
     h0: np.ndarray | None = None
     squash: str = ""
+    skip: int = 0
 
     @classmethod
     def of(cls, trials, outputs, off) -> Case:
@@ -65,15 +67,9 @@ class Case:
         return cls(trials.inputs[worst, :_STEPS], outputs[worst, :_STEPS], h0)
 
     def first(self, steps: int, trials: int = _TRIALS) -> Case:
+        inputs, outputs = self.inputs[:trials, : steps + self.skip], self.outputs[:trials, :steps]
         h0 = None if self.h0 is None else self.h0[:trials]
-        one = (self.inputs[:trials, :steps], self.outputs[:trials, :steps])
-        return replace(self, inputs=one[0], outputs=one[1], h0=h0)
-
-    @property
-    def late(self) -> Case:
-        """For outputs that show the state before each step."""
-        steps = self.outputs.shape[1] - 1
-        return replace(self, inputs=self.inputs[:, :steps], outputs=self.outputs[:, 1:])
+        return replace(self, inputs=inputs, outputs=outputs, h0=h0)
 
     def run(self, rnn: RNN, foreign: str = "", **values) -> np.ndarray:
         """Outputs, (trials, time, output), step by step; for values with an axis of variants before
@@ -86,7 +82,7 @@ class Case:
         state = one["h0"] if self.h0 is None else self.h0
         state, outputs = state + np.zeros((len(drive), 1)), []
         with np.errstate(over="ignore", invalid="ignore"):
-            for step in range(self.outputs.shape[1]):
+            for step in range(self.skip + self.outputs.shape[1]):
                 heard = drive[:, step] if step < drive.shape[1] else 0.0
                 sent = rnn.activate(state + one["c"]) if voltage else state
                 inside = 0.0 if foreign == "inputs_outside" else heard
@@ -95,7 +91,7 @@ class Case:
                 state = decay * state + one["leak"] * (total + heard - inside)
                 read = rnn.readout(state) if foreign != "read_activated" else rnn.activate(state)
                 outputs.append(read @ one["W_out"].T + one["b_out"])
-            outputs = np.stack(outputs, axis=-2)
+            outputs = np.stack(outputs[self.skip :], axis=-2)
             if self.squash == "softmax":
                 outputs = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
                 return outputs / outputs.sum(axis=-1, keepdims=True)
@@ -174,7 +170,7 @@ def rows(rnn: RNN, fields: Iterable[str], foreign: bool = False) -> list[list[Ch
         )
     found.append(_equations(rnn, "form" in fields))
     if foreign and rnn.D is None:
-        rate = lambda r: _in_form(r, "rate", None, False)  # noqa: E731
+        rate = partial(_in_form, form="rate")
         found[-1] += [Change(words, "", rate, name) for name, words in FOREIGN.items()]
     for name, what in (
         ("h0", "h0 were zero"),
@@ -194,36 +190,36 @@ def _put(name: str, what: str, remedy: str, value) -> Change:
 
 def _equations(rnn: RNN, any_form: bool) -> list[Change]:
     """The other forms, with the bias inside φ or outside and the readout of φ(v) or of v."""
-    present = (rnn.form, rnn.psi, rnn.c is not None)
-    biased, changes = rnn.b_rec.any() or rnn.c is not None, []
+    inside, changes = rnn.c is not None, []
     for form, psi, inner in _EQUATIONS:
+        biased = inside or rnn.b_rec.any()
         if (form == "rate" and (psi or inner or rnn.D is not None)) or (inner and not biased):
             continue
-        if (form, psi, inner) == present or not (any_form or form == rnn.form):
-            continue
-        words = [f"the form were {form}"] if form != rnn.form else []
-        remedy = [f"--form {form}"] if form != rnn.form else []
+        said = []
+        if form != rnn.form:
+            said.append((f"the form were {form}", f"--form {form}"))
         if form == "voltage" and psi != rnn.psi:
-            words.append(f"what is read out were {'v' if psi else 'φ(v)'}")
-            remedy.append(f"psi={psi!r}")
-        if form == "voltage" and inner != present[2]:
-            words.append(f"the bias were {'inside' if inner else 'outside'} the nonlinearity")
-            remedy.append("c for b_rec" if inner else "b_rec for c")
-        apply = lambda r, to=(form, psi, inner): _in_form(r, *to)  # noqa: E731
-        changes.append(Change(" and ".join(words), " and ".join(remedy), apply))
+            said.append((f"what is read out were {'v' if psi else 'φ(v)'}", f"psi={psi!r}"))
+        if form == "voltage" and inner != inside:
+            place = "inside" if inner else "outside"
+            remedy = "c for b_rec" if inner else "b_rec for c"
+            said.append((f"the bias were {place} the nonlinearity", remedy))
+        if said and (any_form or form == rnn.form):
+            apply = partial(_in_form, form=form, psi=psi, inner=inner)
+            changes.append(Change(*map(" and ".join, zip(*said)), apply))
     return changes
 
 
-def _in_form(rnn: RNN, form: str, psi: str | None, inner: bool) -> RNN:
+def _in_form(rnn: RNN, form: str, psi: str | None = None, inner: bool = False) -> RNN:
     bias = rnn.b_rec if rnn.c is None else rnn.b_rec + rnn.c
     place = {"c": bias, "b_rec": np.zeros_like(bias)} if inner else {"c": None, "b_rec": bias}
     return replace(rnn, form=form, psi=psi, **place)
 
 
 # ------------------------------------------------------------------------------ leak, gain, vectors
-def _least(run: Callable, outputs: np.ndarray, at: np.ndarray, patience: int = 1) -> np.ndarray:
+def _least(run: Callable, outputs: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Levenberg-Marquardt: the point, (numbers), whose outputs lie nearest, or where it gets hardly
-    nearer that many times; ``run(points)`` gives the outputs of several.
+    nearer; ``run(points)`` gives the outputs of several.
     """
 
     def nearest(points) -> tuple[float, np.ndarray]:
@@ -233,7 +229,8 @@ def _least(run: Callable, outputs: np.ndarray, at: np.ndarray, patience: int = 1
         return off[best], points[best]
 
     off, at = nearest(at)
-    while np.isfinite(off) and patience:
+    before = np.inf
+    while np.isfinite(off) and off <= 0.7 * before:
         sizes = 1e-6 * np.maximum(np.abs(at), 1e-2)
         near = run(np.array([at, *(at - np.diag(sizes))])).reshape(1 + len(at), -1)
         if not np.isfinite(near).all():
@@ -247,8 +244,7 @@ def _least(run: Callable, outputs: np.ndarray, at: np.ndarray, patience: int = 1
         new = nearest(at + np.array(steps))
         if not new[0] < off:
             break
-        patience -= bool(new[0] > 0.7 * off)
-        off, at = new
+        before, (off, at) = off, new
     return at
 
 
@@ -327,23 +323,19 @@ def _fit_vector(case: Case, rnn: RNN, name: str) -> np.ndarray | None:
 # --------------------------------------------------------------------------------------- the search
 def search(
     case: Case,
-    rnn: RNN,
+    bases: Sequence[tuple[RNN, tuple[Change, ...]]],
     goal: float,
-    fields: Iterable[str] = FIELDS,
+    fields: Iterable[str],
     *,
     levels: int = 9,
     foreign: bool = False,
-    readings: Iterable[tuple[str, RNN]] = (),
 ) -> Fit:
     """The first reading whose largest deviation is within the goal, those with fewer changes first;
-    without one the nearest of all.
+    without one the nearest of all. `bases` are the networks to begin with and what they are.
     """
     few = case.first(_FEW[1], _FEW[0])
     few_goal = goal * min(1.0, np.abs(few.outputs).max() / (np.abs(case.outputs).max() or 1.0))
-    bases = [
-        (rnn, ()),
-        *((other.astype("float64"), (Change(words),)) for words, other in readings),
-    ]
+    bases = [(base.astype("float64"), words) for base, words in bases]
     choices = [rows(base, fields, foreign) for base, _ in bases]
     near: list[Fit] = []
     for level in range(min(levels, max(map(len, choices))) + 1):

@@ -21,7 +21,7 @@ def check_state(contents: Contents, recurrent: str | None = None) -> None:
 
     Raises
     ------
-    InputError : LSTM or GRU, several layers, both directions, changed weights, or no input weights.
+    InputError : LSTM or GRU, several layers, both directions, or changed weights.
     """
     shapes = {name: array.shape for name, array in contents.arrays.items() if array.ndim}
     if not (recurrent_names := [name for name in shapes if "weight_hh" in name]):
@@ -34,8 +34,6 @@ def check_state(contents: Contents, recurrent: str | None = None) -> None:
     own = {match: shapes[match.group()] for match in matches if match["prefix"] == prefix}
     layer = next(iter(own)).group()
     _check_plain(own, prefix, f"{prefix}weight_hr_l0" in shapes)
-    if (inward := layer.replace("weight_hh", "weight_ih")) not in shapes:
-        raise InputError(f"holds {shown([layer])} but no {shown([inward])}.")
     units, group = shapes[layer][0], contents.group.get(layer)
     if not any(shape[1:] == (units,) for name, shape in shapes.items() if name != layer):
         beside = [
@@ -54,19 +52,18 @@ def _check_plain(own: dict[re.Match, tuple[int, ...]], prefix: str, projected: b
     first, shape = next(iter(own.items()))
     weight = shown([first.group()])
     layer = shown([prefix.rstrip(".")]) if prefix else "the recurrent layer"
-    if len(shape) != 2 or 0 in shape:
-        raise InputError(f"{weight} must have axes (hidden, hidden); got shape {shape}.")
     if projected:
         raise InputError(f"{layer} is an LSTM with projections, none of whose matrices is square.")
-    gated, _ = _GATES.get(shape[0] / shape[1], (None, ""))
+    square = len(shape) == 2 and all(shape)
+    gated, _ = _GATES.get(shape[0] / shape[1] if square else 0, (None, ""))
     layers = {match["layer"] for match in own}
     kinds = [f"is {gated}"] * bool(gated) + [f"has {len(layers)} layers"] * (len(layers) > 1)
     kinds += ["is bidirectional"] * any(match["reverse"] for match in own)
     if kinds:
         squares = several({match.group(): size for match, size in own.items()})
         raise InputError(f"{layer} {' and '.join(kinds)}. {squares}")
-    if shape[0] != shape[1]:
-        raise InputError(f"{weight} must be square; got shape {shape}.")
+    if not square or shape[0] != shape[1]:
+        raise InputError(f"{weight} must have axes (hidden, hidden); got shape {shape}.")
 
 
 def check_unused(unused: tuple[str, ...], contents: Contents, used: Match) -> None:
