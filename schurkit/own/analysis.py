@@ -40,6 +40,7 @@ SCHEMA = 2
 DRAWS = 20
 _OF_DRAWS = {"median": 0.5, "low": 0.025, "high": 0.975, "least": 0.0, "most": 1.0}
 ORDERS = 5
+_OF_FORM = ("hidden_size", "spectral_radius", "n_leading", "cut", "henrici")
 _NEAR = 1.02  # a time constant, as `SchurForm.near_cut`
 _EMPTY = "nothing to remove: the sector holds no coupling"
 _UNABLATED = "the unablated network diverged"
@@ -111,13 +112,9 @@ class Analysis:
         form, label = self.forms[i], self.rnn.labels[i]
         network = {
             "label": label if isinstance(label, (int, str)) else str(label),
-            "hidden_size": form.hidden_size,
-            "spectral_radius": form.spectral_radius,
-            "n_leading": form.n_leading,
-            "cut": form.cut,
+            **{name: getattr(form, name) for name in _OF_FORM},
             "near_cut": list(form.near_cut),
             "norms": form.norms(),
-            "henrici": form.henrici,
             "blocks": [[block.start, block.size, block.modulus] for block in form.blocks],
             "refused": list(form.refused),
             "constraints": constraint_report(self.rnn.W_rec[i], form),

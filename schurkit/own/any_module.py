@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -15,8 +16,8 @@ from schurkit.rnn import Trials
 
 from .any_network import AnyNetwork
 from .contents import shown
+from .matching import MADE_PLAIN, squares
 from .torch_files import as_numpy
-from .torch_rnn import MADE_PLAIN, squares
 
 _CHUNK_BYTES = 64 * 2**20
 
@@ -201,13 +202,19 @@ def _evaluated(module):
             one.training = mode
 
 
+@dataclass
 class _Run:
-    """A module with another matrix in the place of one of its own: (W, trials) → outputs."""
+    """A module with another matrix in the place of one of its own: (W, trials) → outputs; `order`
+    says whether inputs, and outputs, are time-major, and is found at the first run.
+    """
 
-    def __init__(self, module, state, name, rows, transposed, outputs):
-        self.module, self.state, self.name, self.rows = module, state, name, rows
-        self.transposed, self.outputs = transposed, outputs
-        self.order = None  # whether inputs, and outputs, are time-major: found at the first run
+    module: object
+    state: dict
+    name: str
+    rows: slice
+    transposed: bool
+    outputs: Callable | None
+    order: tuple | None = None
 
     def __call__(self, W, trials: Trials) -> np.ndarray:
         import torch

@@ -97,22 +97,22 @@ def check_against(
     >>> check_against(rnn.with_W_rec(rnn.W_rec[0].T), trials, outputs).hint.partition(":")[0]
     'It looks as if W_rec were transposed'
     """
-    rnn, outputs, tolerance = _given(rnn, trials, outputs, tolerance)
-    scale, off = float(np.abs(outputs).max()) or 1.0, _deviations(rnn, trials, outputs)
-    worst, ok, hint = int(off.max(axis=1).argmax()), bool(off.max() <= tolerance * scale), None
-    if not ok:
-        case = Case.of(trials, outputs[worst], off[worst])
-        hint = _explain(rnn[worst], case, tolerance * scale)
+    rnn, outputs, off, scale, tolerance = _compared(rnn, trials, outputs, tolerance)
+    worst, goal, hint = int(off.max(axis=1).argmax()), tolerance * scale, None
+    if off.max() > goal:
+        hint = _explain(rnn[worst], Case.of(trials, outputs[worst], off[worst]), goal)
         if off.max() <= _COARSE[1][1] * scale:
             hint += (
                 " It is no larger than what TF32 or float16 leave (in torch: allow_tf32, "
                 "autocast): where your code used them, pass --tolerance 1e-2."
             )
-    return Check(float(off.max()), scale, tolerance, ok, hint)
+    return Check(float(off.max()), scale, tolerance, hint is None, hint)
 
 
-def _given(rnn, trials, outputs, tolerance):
-    """The network in float64, outputs with a networks axis, and the tolerance, all checked."""
+def _compared(rnn, trials, outputs, tolerance):
+    """The network in float64, outputs with a networks axis, the deviations, (networks, trials), the
+    largest output, and the tolerance relative to it, all checked.
+    """
     outputs = real_array(outputs, "outputs", dtype=np.float64)
     suited_trials(trials, rnn, "the analysis")
     outputs = outputs[None] if outputs.ndim == 3 else outputs
@@ -124,8 +124,9 @@ def _given(rnn, trials, outputs, tolerance):
             f"{outputs.shape}."
         )
     chosen = tolerance_of(outputs) if tolerance is None else tolerance
-    tolerance = number(chosen, "tolerance", above=0)
-    return rnn.astype("float64"), outputs, tolerance
+    tolerance, rnn = number(chosen, "tolerance", above=0), rnn.astype("float64")
+    scale = float(np.abs(outputs).max()) or 1.0
+    return rnn, outputs, _deviations(rnn, trials, outputs), scale, tolerance
 
 
 def tolerance_of(outputs) -> float:
@@ -173,8 +174,8 @@ def settle(
     fitting = [base for base in bases if (base[0].input_size, base[0].output_size) == sizes]
     (first, words), *others = fitting or bases
     came = replace(came, rnn=first, words="".join(change.what for change in words))
-    rnn, own, tolerance = _given(first, trials, came.outputs, tolerance)
-    goal, off = tolerance * (float(np.abs(own).max()) or 1.0), _deviations(rnn, trials, own)
+    rnn, own, off, scale, tolerance = _compared(first, trials, came.outputs, tolerance)
+    goal = tolerance * scale
     if off.max() <= goal or not (fields or others):
         return came
     worst = int(off.max(axis=1).argmax())
@@ -185,9 +186,9 @@ def settle(
     for trials, own, far, turned in ways:
         case = Case.of(trials, own[worst], far)
         fit = search(case, [(rnn[worst], words), *others], goal, fields)
-        network = fit.rnn if len(rnn) == 1 else changed(rnn, fit.every)
+        network = fit.rnn if len(rnn) == 1 else changed(rnn, fit.changes)
         if fit.off <= goal and (left := _deviations(network, trials, own).max()) <= goal:
-            what = listed([change.what for change in (*fit.every, *turned)])
+            what = listed([change.what for change in (*fit.changes, *turned)])
             numbers = f"largest deviation {left:.2g} instead of {off.max():.2g}"
             return Reading(network, trials, own, f"{what.replace(' were ', ' is ')} ({numbers})")
     return came
@@ -228,8 +229,7 @@ def _fits(rnn: RNN, case: Case, goal: float) -> Iterator[Fit]:
         names = ("b_rec", "h0") if not changes else ("b_rec",) if few else ()
         network = changed(rnn, changes)
         for change in vectors(case, network, names):
-            fitted = change.apply(network)
-            yield Fit(float(case.off(fitted)), fitted, (*changes, change))
+            yield Fit.of(case, change.apply(network), (*changes, change))
     for other, change in _otherwise(case):
         fit = search(other, [(rnn, ())], goal, fields, levels=1)
         yield replace(fit, changes=(*fit.changes, change))

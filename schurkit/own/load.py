@@ -14,10 +14,9 @@ from schurkit.rnn import RNN
 
 from .contents import Contents, named, shown
 from .files import checked_path, read_arrays, sha256
-from .matching import match
-from .roles import WEIGHTS, Mapping, Said, by_name
+from .matching import check_state, check_unused, match
+from .roles import WEIGHTS, Said, by_name, mapped
 from .settle import FIELDS
-from .torch_rnn import check_state, check_unused
 
 DEFAULTS = {"activation": "tanh", "leak": 1.0, "form": "rate"}
 """What is assumed where nobody says it."""
@@ -118,17 +117,18 @@ def read_network(
     with named(path), np.errstate(all="ignore"):  # what is not finite is refused later
         path = checked_path(path, None, "weights")
         contents = read_arrays(path)
-        said, mapped = Said.of(contents, path), Mapping.of(contents, mapping)
-        about = _parts(contents, said, mapped, recurrent, readout)
+        said, by_map = Said.of(contents, path), mapped(contents, mapping)
+        about = _parts(contents, said, by_map, recurrent, readout)
         fields, unused, words, likely, readings = about
 
         def network(fields) -> tuple[RNN, tuple[str, ...]]:
-            fields = fields | mapped.fields
+            fields = fields | by_map[0]
             own = {name: fields.pop(name) for name in DEFAULTS if name in fields}
-            choices, assumed = _settle(said.beside(own), own, wanted, likely)
-            if choices["form"] == "voltage" and said.psi is not None:
-                fields["psi"] = said.psi
-            return from_arrays(**fields, **choices, transpose=transpose), assumed
+            beside = {name: value for name, value in said.choices.items() if name not in own}
+            choices, assumed = _settle(beside, own, wanted, likely)
+            if choices["form"] != "voltage":
+                choices.pop("psi", None)
+            return from_arrays(**fields | choices, transpose=transpose), assumed
 
         rnn, assumed = network(fields)
 
@@ -144,13 +144,13 @@ def read_network(
         return Imported(rnn, assumed, unused, *about)
 
 
-def _parts(contents: Contents, said: Said, mapped: Mapping, recurrent, readout) -> tuple:
+def _parts(contents: Contents, said: Said, by_map: tuple, recurrent, readout) -> tuple:
     """Fields of `RNN` in a file, what was not used, the words of its convention, what is likely in
     it, and a function that gives the words and fields of its other readings.
     """
     arrays = contents.arrays
-    rest = [name for name, array in arrays.items() if array.ndim and name not in mapped.names]
-    if set(WEIGHTS) <= mapped.fields.keys():
+    rest = [name for name, array in arrays.items() if array.ndim and name not in by_map[1]]
+    if set(WEIGHTS) <= by_map[0].keys():
         return {}, tuple(rest), "named by --map", {}, None
     if "W_rec" not in arrays:
         check_state(contents, recurrent)
@@ -161,13 +161,13 @@ def _parts(contents: Contents, said: Said, mapped: Mapping, recurrent, readout) 
                 "holds arrays by their own names; recurrent= and readout= choose layers of a torch "
                 "state dict."
             )
-        return *by_name(contents, said, mapped), "W_in, W_rec, W_out", {}, None
+        return *by_name(contents, said, by_map), "W_in, W_rec, W_out", {}, None
     group = contents.group.get(matched.first)
     rest = [name for name in rest if contents.group.get(name) == group or readout is not None]
     unused = tuple(name for name in rest if name not in matched.used)
     if unused and "weight_hh_l0" in matched.names and recurrent is None and readout is None:
         check_unused(unused, contents, matched)
-    without = () if said.psi is None else ("readout_of",)
+    without = ("readout_of",) if "psi" in said.choices else ()
     (_, first), *others = matched.readings(without)
     return (
         matched.fields(contents, first),

@@ -36,26 +36,19 @@ def instrument(analysis: Analysis, i: int) -> list[dict]:
     rebuilt = np.linalg.norm(form.W_rec - W_rec) / (np.linalg.norm(W_rec) or 1.0)
     turned = np.linalg.norm(form.Q.T @ form.Q - np.eye(form.hidden_size))
     whole = np.array_equal(ablate(rnn, form, [()]).W_rec, rnn.W_rec)
-    outputs = "orientation unchecked: no outputs in the trials"
+    most, outputs = f"bound {bound:.0e}", "orientation unchecked: no outputs in the trials"
     if check is not None:
         outputs = f"largest deviation {short(check.max_deviation, '.1e')}"
+    same = "W_rec bit for bit" if whole else "another W_rec"
     rows = [
-        (
-            "Q T Qᵀ gives W_rec back",
-            rebuilt <= bound,
-            f"relative error {rebuilt:.1e}, bound {bound:.0e}",
-        ),
-        ("Q is orthogonal", turned <= bound, f"‖QᵀQ − I‖ = {turned:.1e}, bound {bound:.0e}"),
+        ("Q T Qᵀ gives W_rec back", rebuilt <= bound, f"relative error {rebuilt:.1e}, {most}"),
+        ("Q is orthogonal", turned <= bound, f"‖QᵀQ − I‖ = {turned:.1e}, {most}"),
         ("the blocks stand by modulus", not form.refused, "; ".join(form.refused) or "exact"),
-        (
-            "removing nothing changes nothing",
-            whole,
-            "W_rec bit for bit" if whole else "another W_rec",
-        ),
+        ("removing nothing changes nothing", whole, same),
         ("the outputs of your own code are reproduced", check and check.ok, outputs),
     ]
-    holds = lambda ok: "unchecked" if ok is None else "yes" if ok else "NO"  # noqa: E731
-    return [{"check": what, "holds": holds(ok), "found": found} for what, ok, found in rows]
+    holds = {None: "unchecked", True: "yes", False: "NO"}
+    return [{"check": what, "holds": holds[ok], "found": found} for what, ok, found in rows]
 
 
 @styled

@@ -8,7 +8,7 @@ then on all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, product
 
@@ -106,37 +106,31 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A reading: its network, what was changed for it, the leak and gain that fit, and the largest
-    deviation left.
-    """
+    """A reading: the largest deviation left, its network, and what was changed for it."""
 
     off: float
     rnn: RNN
     changes: tuple[Change, ...] = ()
-    numbers: dict = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, case: Case, rnn: RNN, changes=(), numbers: dict | None = None) -> Fit:
+        """Of a network with these changes, after those of leak and gain."""
+        more = _with_numbers(numbers or {})
+        fit = cls(0.0, changed(rnn, more), (*changes, *more))
+        return replace(fit, off=float(case.off(fit.rnn, fit.foreign)))
 
     @property
     def foreign(self) -> str:
-        return next((change.foreign for change in self.changes if change.foreign), "")
-
-    @property
-    def every(self) -> tuple[Change, ...]:
-        """The changes with those of leak and gain."""
-        return (*self.changes, *_with_numbers(self.numbers))
+        return "".join(change.foreign for change in self.changes)
 
     def rank(self) -> float:
         """A second change has to bring three times as much as the first alone."""
-        return self.off * 3.0 ** (len(self.changes) + len(self.numbers))
-
-    def having(self, numbers: dict, case: Case) -> Fit:
-        """With that leak and gain."""
-        rnn = changed(self.rnn, _with_numbers(numbers))
-        return Fit(float(case.off(rnn, self.foreign)), rnn, self.changes, numbers)
+        return self.off * 3.0 ** len(self.changes)
 
     def sentence(self, before: float, lead: str = "It looks as if") -> str:
         """What explains a difference, and what to do."""
-        what = " and ".join(change.what for change in self.every)
-        remedy = " and ".join(change.remedy for change in self.every if change.remedy)
+        what = " and ".join(change.what for change in self.changes)
+        remedy = " and ".join(change.remedy for change in self.changes if change.remedy)
         numbers = f"the largest deviation would be {self.off:.2g} instead of {before:.2g}"
         advice = f"try {remedy}"
         if self.foreign:
@@ -252,6 +246,8 @@ def _numbers(case: Case, rnn: RNN, foreign: str, names, start: dict | None = Non
     """The leak and the gain of W_rec that fit best, from the best of many leaks or from where it is
     told.
     """
+    if not names:
+        return {}
     most = np.array([1.0 if name == "leak" else np.inf for name in names])
 
     def run(points):
@@ -303,21 +299,15 @@ def vectors(case: Case, rnn: RNN, names: Iterable[str]) -> Iterator[Change]:
         yield _put("b_out", "an output bias were missing", remedy, lambda b: b + constant)
     words = {"b_rec": "a recurrent bias", "h0": "h0, the state before the first step,"}
     for name in names if rnn.hidden_size <= _FIT_HIDDEN else ():
-        if (fitted := _fit_vector(case.first(_FIT_STEPS), rnn, name)) is not None:
-            size = float(np.linalg.norm(fitted - getattr(rnn, name)))
-            remedy = f"another {name} (the one that fits differs by {size:.3g} in norm)"
-            yield _put(name, f"{words[name]} were missing or wrong", remedy, fitted[None])
-
-
-def _fit_vector(case: Case, rnn: RNN, name: str) -> np.ndarray | None:
-    start = getattr(rnn, name)[0]
-    if case.outputs.size < 2 * len(start) or (name == "h0" and case.h0 is not None):
-        return None
-    enough = -(-4 * len(start) // case.outputs[0].size)
-    case = case.first(_FIT_STEPS, max(enough, 16))
-    return _least(
-        lambda points: case.run(rnn, **{name: points[:, None]}), case.outputs, start[None]
-    )
+        present, few = getattr(rnn, name), case.first(_FIT_STEPS)
+        if few.outputs.size < 2 * present.size or (name == "h0" and case.h0 is not None):
+            continue
+        few = few.first(_FIT_STEPS, max(-(-4 * present.size // few.outputs[0].size), 16))
+        run = lambda points: few.run(rnn, **{name: points[:, None]})  # noqa: B023, E731
+        fitted = _least(run, few.outputs, present)[None]
+        size = float(np.linalg.norm(fitted - present))
+        remedy = f"another {name} (the one that fits differs by {size:.3g} in norm)"
+        yield _put(name, f"{words[name]} were missing or wrong", remedy, fitted)
 
 
 # --------------------------------------------------------------------------------------- the search
@@ -341,30 +331,17 @@ def search(
     for level in range(min(levels, max(map(len, choices))) + 1):
         for (base, words), own in zip(bases, choices):
             for changes in (one for some in combinations(own, level) for one in product(*some)):
-                network = changed(base, changes)
-                fit = _fit(few, network, (*words, *changes), fields)
+                network, told = changed(base, changes), (*words, *changes)
+                one_leak = np.ndim(base.leak) == 0 and base.D is None
+                names = ["leak"] * (one_leak and "leak" in fields) + ["gain"] * ("gain" in fields)
+                about = network, "".join(change.foreign for change in told)
+                numbers = _numbers(few, *about, names)
+                fit = Fit.of(few, network, told, numbers)
                 if fit.off <= few_goal:
-                    fit = _whole(case, network, fit, goal)
+                    fit = Fit.of(case, network, told, _rounded(case, *about, numbers, goal))
                     if fit.off <= goal:
                         return fit
                 else:
                     near.append(fit)
     near.sort(key=Fit.rank)
-    near = [replace(fit, off=float(case.off(fit.rnn, fit.foreign))) for fit in near[:5]]
-    return min(near, key=Fit.rank)
-
-
-def _fit(case: Case, rnn: RNN, changes, fields) -> Fit:
-    """A network with the leak and gain that fit best."""
-    fit = Fit(0.0, rnn, changes)
-    names = [name for name in ("leak", "gain") if name in fields]
-    if np.ndim(rnn.leak) or rnn.D is not None:
-        names = [name for name in names if name != "leak"]
-    numbers = _numbers(case, rnn, fit.foreign, names) if names else {}
-    return fit.having(numbers, case)
-
-
-def _whole(case: Case, rnn: RNN, fit: Fit, goal: float) -> Fit:
-    """The same on the whole case, its numbers in few digits."""
-    bare = replace(fit, rnn=rnn, numbers={})
-    return bare.having(_rounded(case, rnn, fit.foreign, fit.numbers, goal), case)
+    return min((Fit.of(case, fit.rnn, fit.changes) for fit in near[:5]), key=Fit.rank)

@@ -267,19 +267,12 @@ def _contents(value, storage: Callable) -> Contents:
         entry = _resolved(name, entry, storage)
         if isinstance(entry, str):
             contents.words[name] = entry
-        elif _is_number(entry) or (
-            isinstance(entry, (list, tuple)) and all(map(_is_number, entry))
-        ):
+        numbers = entry if isinstance(entry, (list, tuple)) else [entry]
+        if all(isinstance(one, (int, float, np.generic)) for one in numbers):
             entry = np.asarray(entry)
-        if isinstance(entry, np.ndarray):
+        if isinstance(entry, np.ndarray) and entry.dtype.kind != "O":  # of more than 64 bits
             contents.arrays[name], contents.group[name] = entry, standing_in
     return contents
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, (float, np.number, np.bool_)) or (
-        isinstance(value, int) and abs(value) < 2**63
-    )
 
 
 def _entries(mapping: Mapping, name: str = "", depth: int = 0):
