@@ -16,7 +16,7 @@ from schurkit.rnn import Trials
 
 from .any_network import AnyNetwork
 from .contents import shown
-from .matching import MADE_PLAIN, squares
+from .matching import made_plain, squares
 from .torch_files import as_numpy
 
 _CHUNK_BYTES = 64 * 2**20
@@ -168,15 +168,12 @@ def _listed(module) -> str:
 
 def _why_unknown(module, tensors, name: str) -> str:
     """What to do about a name that is no parameter: computed from others, packed, or not there."""
-    plain = [other.replace("parametrizations.", "") for other in tensors]
-    for one in (name, name.rpartition(".")[0]):
-        prefix, dot, key = one.rpartition(".")
-        for end, remedy in MADE_PLAIN.items():
-            if any(other.startswith(one + end) for other in plain):
-                return (
-                    f"{one} is computed from other parameters at each call. To go on, make it one "
-                    f'of its own: torch.nn.utils.{remedy}(module{dot}{prefix}, "{key}").'
-                )
+    calls = made_plain(tensors, "module")
+    for one in {name, name.rpartition(".")[0]} & calls.keys():
+        return (
+            f"{one} is computed from other parameters at each call. To go on, make it one of its "
+            f"own: {calls[one]}."
+        )
     packed = [kind for one in module.modules() if "quantized" in (kind := type(one)).__module__]
     if packed:
         return (

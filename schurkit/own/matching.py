@@ -204,11 +204,15 @@ def check_state(contents: Contents, recurrent: str | None = None) -> None:
     InputError : LSTM or GRU, several layers, both directions, or changed weights.
     """
     shapes = {name: array.shape for name, array in contents.arrays.items() if array.ndim}
-    if not (recurrent_names := [name for name in shapes if "weight_hh" in name]):
-        return
     matches = [match for match in map(_RECURRENT.match, shapes) if match]
+    names = [name for name in shapes if "weight_hh" in name and not matches]
+    if calls := made_plain(names, "model"):
+        raise InputError(
+            f"holds a recurrent layer with changed weights ({shown(names)}); make the change "
+            f"permanent before saving: {shown(next(iter(calls.values())))}."
+        )
     if not matches:
-        raise InputError(_changed(recurrent_names))
+        return
     prefixes = dict.fromkeys(match["prefix"] for match in matches)
     prefix = chosen([*prefixes], recurrent, "recurrent layer", "recurrent")
     own = {match: shapes[match.group()] for match in matches if match["prefix"] == prefix}
@@ -299,13 +303,12 @@ MADE_PLAIN = {
 """Ends of the names of what a weight is computed from, and the call that makes it plain."""
 
 
-def _changed(names: list[str]) -> str:
-    """What to do where the recurrent weights are computed from others."""
-    remove = next(call for end, call in MADE_PLAIN.items() if any(end in name for name in names))
-    layer, _, rest = names[0].replace("parametrizations.", "").rpartition("weight_hh")
-    weight = re.match(r"weight_hh(_l\d+)?", f"weight_hh{rest}").group()
-    return (
-        f"holds a recurrent layer with changed weights ({shown(names)}); make the change permanent "
-        f"before saving: torch.nn.utils.{remove}(model.{shown([layer.rstrip('.')])}, "
-        f'"{weight}").'
-    )
+def made_plain(names: Iterable[str], model: str) -> dict[str, str]:
+    """Weights that are computed from others, by name, and the calls that make them plain."""
+    calls, names = {}, [name.replace("parametrizations.", "") for name in names]
+    for end, call in MADE_PLAIN.items():
+        for base, found, digits in (name.rpartition(end) for name in names):
+            if found and (digits or "0").isdigit():
+                layer, dot, key = base.rpartition(".")
+                calls.setdefault(base, f'torch.nn.utils.{call}({model}{dot}{layer}, "{key}")')
+    return calls
