@@ -120,9 +120,10 @@ def read_network(
         said, by_map = Said.of(contents, path), mapped(contents, mapping)
         about = _parts(contents, said, by_map, recurrent, readout)
         fields, unused, words, likely, readings = about
+        by_caller, _ = by_map
 
         def network(fields) -> tuple[RNN, tuple[str, ...]]:
-            fields = fields | by_map[0]
+            fields = fields | by_caller
             own = {name: fields.pop(name) for name in DEFAULTS if name in fields}
             beside = {name: value for name, value in said.choices.items() if name not in own}
             choices, assumed = _settle(beside, own, wanted, likely)
@@ -148,9 +149,9 @@ def _parts(contents: Contents, said: Said, by_map: tuple, recurrent, readout) ->
     """Fields of `RNN` in a file, what was not used, the words of its convention, what is likely in
     it, and a function that gives the words and fields of its other readings.
     """
-    arrays = contents.arrays
-    rest = [name for name, array in arrays.items() if array.ndim and name not in by_map[1]]
-    if set(WEIGHTS) <= by_map[0].keys():
+    arrays, (by_caller, used) = contents.arrays, by_map
+    rest = [name for name, array in arrays.items() if array.ndim and name not in used]
+    if set(WEIGHTS) <= by_caller.keys():
         return {}, tuple(rest), "named by --map", {}, None
     if "W_rec" not in arrays:
         check_state(contents, recurrent)

@@ -243,9 +243,9 @@ def _check_plain(own: dict[re.Match, tuple[int, ...]], prefix: str, projected: b
     layers = {match["layer"] for match in own}
     kinds = [f"is {gated}"] * bool(gated) + [f"has {len(layers)} layers"] * (len(layers) > 1)
     kinds += ["is bidirectional"] * any(match["reverse"] for match in own)
-    if kinds:
-        squares = several({match.group(): size for match, size in own.items()})
-        raise InputError(f"{layer} {' and '.join(kinds)}. {squares}")
+    shapes = {match.group(): size for match, size in own.items()}
+    if kinds and squares(shapes):
+        raise InputError(f"{layer} {' and '.join(kinds)}. {several(shapes)}")
     if not square or shape[0] != shape[1]:
         raise InputError(f"{weight} must have axes (hidden, hidden); got shape {shape}.")
 

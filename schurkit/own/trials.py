@@ -66,7 +66,9 @@ def load_trials(
                 f"outputs must have axes (trials, time, output); got shape {outputs.shape}."
             )
         if time_major:
-            arrays = {name: _turned(name, array) for name, array in arrays.items()}
+            for name in {"inputs", "targets", "mask"} & arrays.keys():
+                if arrays[name].ndim >= 2:
+                    arrays[name] = arrays[name].swapaxes(0, 1)
             outputs = None if outputs is None else outputs.swapaxes(-3, -2)
         _check_axes(arrays)
         width = outputs.shape[-1] if classes is None and outputs is not None else classes
@@ -121,12 +123,6 @@ def _arrays(contents, marker: float | None) -> dict:
         if array.size == 0:
             raise InputError(f"{name} are empty: shape {array.shape}.")
     return arrays
-
-
-def _turned(name: str, array: np.ndarray) -> np.ndarray:
-    """An array whose first axes were (time, trials)."""
-    of_time = name in ("inputs", "targets", "mask") and array.ndim >= 2
-    return array.swapaxes(0, 1) if of_time else array
 
 
 def _check_axes(arrays: dict) -> None:
