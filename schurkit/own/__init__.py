@@ -8,7 +8,6 @@ from .analysis import analyze, examine
 from .any_module import from_module
 from .any_network import AnyNetwork, from_callable
 from .check import Check, check_against
-from .command import add_analyze_arguments, analyze_command
 from .constraints import constraint_report
 from .load import Imported, from_arrays, load_rnn, read_network
 from .modules import from_neurogym, from_torch
@@ -18,9 +17,7 @@ __all__ = [
     "AnyNetwork",
     "Check",
     "Imported",
-    "add_analyze_arguments",
     "analyze",
-    "analyze_command",
     "check_against",
     "constraint_report",
     "examine",

@@ -5,7 +5,7 @@ the same as plain data.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -25,20 +25,22 @@ from schurkit.ablation import (
     measure,
 )
 from schurkit.ablation.changes import forms_of
-from schurkit.checks import InputError, integer, one_of
+from schurkit.checks import InputError, integer, one_of, suited_trials
 from schurkit.metrics import FVU, METRICS, Metric
 from schurkit.rnn import RNN, Trials
 from schurkit.schur import SECTORS, SchurForm
 from schurkit.schur.form import SchurOrderWarning
 
-from .check import Check, Reading, check_against, check_fit, settle
+from .check import Check, Reading, check_against, settle
 from .constraints import constraint_report, defined
+from .load import Imported
 from .trials import metric_of
 
 SCHEMA = 2
 DRAWS = 20
 _OF_DRAWS = {"median": 0.5, "low": 0.025, "high": 0.975, "least": 0.0, "most": 1.0}
 ORDERS = 5
+_OF_FORM = ("hidden_size", "spectral_radius", "n_leading", "cut", "henrici")
 _NEAR = 1.02  # a time constant, as `SchurForm.near_cut`
 _EMPTY = "nothing to remove: the sector holds no coupling"
 _UNABLATED = "the unablated network diverged"
@@ -61,8 +63,7 @@ class Analysis:
     check : of the outputs that came with the trials, or None.
     settled : what those outputs decided, in words.
     threshold, seed : of sectors and controls.
-    assumed : what nobody said of the network.
-    weights_sha256 : of its file, or None.
+    found : the file that it was read from, or None.
     """
 
     rnn: RNN
@@ -75,12 +76,17 @@ class Analysis:
     settled: str
     threshold: float
     seed: int
-    assumed: tuple[str, ...]
-    weights_sha256: str | None
+    found: Imported | None
 
     def profile_of(self, i: int) -> Profile:
         """The profile of one network."""
         return self.profile.of(i)
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """What nobody said of the network, of "activation", "leak" and "form"."""
+        said = self.check is not None and self.check.ok  # by the outputs
+        return () if said or self.found is None else self.found.assumed
 
     @cached_property
     def report(self) -> dict:
@@ -90,7 +96,7 @@ class Analysis:
         return {
             "schema": SCHEMA,
             "schurkit": __version__,
-            "weights_sha256": self.weights_sha256,
+            "weights_sha256": self.found and self.found.sha256,
             "threshold": self.threshold,
             "seed": self.seed,
             "activation": self.rnn.activation,
@@ -106,13 +112,9 @@ class Analysis:
         form, label = self.forms[i], self.rnn.labels[i]
         network = {
             "label": label if isinstance(label, (int, str)) else str(label),
-            "hidden_size": form.hidden_size,
-            "spectral_radius": form.spectral_radius,
-            "n_leading": form.n_leading,
-            "cut": form.cut,
+            **{name: getattr(form, name) for name in _OF_FORM},
             "near_cut": list(form.near_cut),
             "norms": form.norms(),
-            "henrici": form.henrici,
             "blocks": [[block.start, block.size, block.modulus] for block in form.blocks],
             "refused": list(form.refused),
             "constraints": constraint_report(self.rnn.W_rec[i], form),
@@ -202,7 +204,7 @@ def analyze(
 
 
 def examine(
-    rnn: RNN,
+    network: RNN | Imported,
     trials: Trials | None = None,
     outputs: ArrayLike | None = None,
     *,
@@ -214,16 +216,13 @@ def examine(
     orders: int = ORDERS,
     tolerance: float | None = None,
     force_unchecked: bool = False,
-    assumed: Sequence[str] = (),
-    unsaid: Sequence[str] = (),
-    readings: Iterable[tuple[str, RNN]] = (),
-    weights_sha256: str | None = None,
 ) -> Analysis:
     """As `analyze`, before it is plain data.
 
     Parameters
     ----------
-    rnn, trials, outputs, metric : as in `analyze`; an empty metric is the task's own.
+    network : as `rnn` in `analyze`, or what `read_network` gave: outputs settle what is not said.
+    trials, outputs, metric : as in `analyze`; an empty metric is the task's own.
     threshold : of the sectors: R holds the blocks of modulus ≥ threshold × the largest, per time
         constant (`schurkit.real_schur`).
     seed, controls, draws : of the random changes of equal norm beside each removal
@@ -232,10 +231,6 @@ def examine(
     orders : random orders of nearly tied blocks.
     tolerance : of `check_against`.
     force_unchecked : go on where the outputs disagree; the result says so.
-    assumed : what the file did not say ("activation", …).
-    unsaid : fields that outputs may settle, of `schurkit.own.settle.FIELDS`.
-    readings : other networks that the file may hold, with words for each.
-    weights_sha256 : of the file, passed on.
     """
     seed, draws = integer(seed, "seed", at_least=0), integer(draws, "draws", at_least=1)
     integer(orders, "orders", at_least=0)
@@ -243,12 +238,15 @@ def examine(
         one_of(kind, "control", CONTROLS)
     if trials is None and outputs is not None:
         raise InputError("outputs can only be checked together with the trials they belong to.")
-    read, check, profile = Reading(rnn.astype("float64"), trials, outputs), None, None
-    if outputs is not None:
-        read = settle(read, fields=unsaid, readings=readings, tolerance=tolerance)
+    found = network if isinstance(network, Imported) else None
+    read = Reading((found.rnn if found else network).astype("float64"), trials, outputs)
+    check = profile = None
+    if found and outputs is not None:
+        more = {"readings": found.readings, "tolerance": tolerance}
+        read = settle(read, fields=found.unsaid, **more)
     rnn, trials, outputs = read.rnn, read.trials, read.outputs
     if trials is not None:
-        check_fit(rnn, trials)
+        suited_trials(trials, rnn, "the analysis")
         metric = metric_of(metric, trials) if isinstance(metric, str) else metric
         if metric is FVU and not trials.total_variance > 0:
             raise InputError(
@@ -269,10 +267,8 @@ def examine(
                 asked = {"trials": trials, "metric": metric, "dtype": dtype}
                 others.append(_over_orders(one, form, orders, asked))
                 sides.append(_other_sides(one, form, asked))
-    if check is not None and check.ok:  # the outputs said it
-        assumed = ()
-    about = (float(threshold), seed, tuple(assumed), weights_sha256)
-    return Analysis(rnn, trials, forms, profile, others, sides, check, read.words, *about)
+    about = (read.words, float(threshold), seed, found)
+    return Analysis(rnn, trials, forms, profile, others, sides, check, *about)
 
 
 def _over_orders(one: RNN, form: SchurForm, orders: int, asked: dict) -> dict[str, np.ndarray]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -15,8 +16,8 @@ from schurkit.rnn import Trials
 
 from .any_network import AnyNetwork
 from .contents import shown
+from .matching import made_plain, squares
 from .torch_files import as_numpy
-from .torch_rnn import MADE_PLAIN
 
 _CHUNK_BYTES = 64 * 2**20
 
@@ -154,31 +155,25 @@ def _place_of(module, name: str, gate) -> tuple[str, str | None, slice]:
 
 def _listed(module) -> str:
     """The square matrices of a module in one sentence."""
-    found = []
+    shapes, kind = {}, type(module).__name__
     for prefix, owner in module.named_modules():
         own = [*owner.named_parameters(recurse=False), *owner.named_buffers(recurse=False)]
         for key, tensor in own:
-            if _is_recurrent(owner, key, tensor) and tensor.shape[1] > 1:
-                gates = "".join(f", gate {gate}" for gate in _gates(owner)[:1])
-                gates += "".join(f" or {gate}" for gate in _gates(owner)[1:])
-                size = f"{tensor.shape[1]} × {tensor.shape[1]}"
-                found.append(f"{prefix}{'.' * bool(prefix)}{key} ({size}{gates})")
-    if found:
-        return f"Square matrices of {type(module).__name__}: {shown(found, 16)}."
-    return f"{type(module).__name__} holds no square matrix by name."
+            if _is_recurrent(owner, key, tensor):
+                shapes[f"{prefix}{'.' * bool(prefix)}{key}"] = tuple(tensor.shape)
+    if named := squares(shapes):
+        return f"Square matrices of {kind}: {shown(named, 16)}."
+    return f"{kind} holds no square matrix by name."
 
 
 def _why_unknown(module, tensors, name: str) -> str:
     """What to do about a name that is no parameter: computed from others, packed, or not there."""
-    plain = [other.replace("parametrizations.", "") for other in tensors]
-    for one in (name, name.rpartition(".")[0]):
-        prefix, dot, key = one.rpartition(".")
-        for end, remedy in MADE_PLAIN.items():
-            if any(other.startswith(one + end) for other in plain):
-                return (
-                    f"{one} is computed from other parameters at each call. To go on, make it one "
-                    f'of its own: torch.nn.utils.{remedy}(module{dot}{prefix}, "{key}").'
-                )
+    calls = made_plain(tensors, "module")
+    for one in {name, name.rpartition(".")[0]} & calls.keys():
+        return (
+            f"{one} is computed from other parameters at each call. To go on, make it one of its "
+            f"own: {calls[one]}."
+        )
     packed = [kind for one in module.modules() if "quantized" in (kind := type(one)).__module__]
     if packed:
         return (
@@ -204,13 +199,19 @@ def _evaluated(module):
             one.training = mode
 
 
+@dataclass
 class _Run:
-    """A module with another matrix in the place of one of its own: (W, trials) → outputs."""
+    """A module with another matrix in the place of one of its own: (W, trials) → outputs; `order`
+    says whether inputs, and outputs, are time-major, and is found at the first run.
+    """
 
-    def __init__(self, module, state, name, rows, transposed, outputs):
-        self.module, self.state, self.name, self.rows = module, state, name, rows
-        self.transposed, self.outputs = transposed, outputs
-        self.order = None  # whether inputs, and outputs, are time-major: found at the first run
+    module: object
+    state: dict
+    name: str
+    rows: slice
+    transposed: bool
+    outputs: Callable | None
+    order: tuple | None = None
 
     def __call__(self, W, trials: Trials) -> np.ndarray:
         import torch

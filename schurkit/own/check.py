@@ -4,13 +4,13 @@ would explain a difference.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from schurkit.checks import InputError, number, real_array
+from schurkit.checks import InputError, number, real_array, suited_trials
 from schurkit.engine import rollout
 from schurkit.rnn import RNN, Trials
 from schurkit.words import listed
@@ -23,8 +23,6 @@ _COARSE = ((7, 5e-2), (10, 1e-2))
 _MANY = 64  # different outputs before their bits say how they were computed
 _PAIRS_HIDDEN = 64  # units up to which vectors are fitted after another change
 _TIME_MAJOR = "the first axis of the trials were time"
-_LATE = "your outputs came one time step late"
-_DROP = " That is, drop the first output and target of each trial, and the last input."
 
 
 @dataclass(frozen=True)
@@ -99,24 +97,24 @@ def check_against(
     >>> check_against(rnn.with_W_rec(rnn.W_rec[0].T), trials, outputs).hint.partition(":")[0]
     'It looks as if W_rec were transposed'
     """
-    rnn, outputs, tolerance = _given(rnn, trials, outputs, tolerance)
-    scale, off = float(np.abs(outputs).max()) or 1.0, _deviations(rnn, trials, outputs)
-    worst, ok, hint = int(off.max(axis=1).argmax()), bool(off.max() <= tolerance * scale), None
-    if not ok:
-        case = Case.of(trials, outputs[worst], off[worst])
-        hint = _explain(rnn[worst], case, tolerance * scale)
+    rnn, outputs, off, scale, tolerance = _compared(rnn, trials, outputs, tolerance)
+    worst, goal, hint = int(off.max(axis=1).argmax()), tolerance * scale, None
+    if off.max() > goal:
+        hint = _explain(rnn[worst], Case.of(trials, outputs[worst], off[worst]), goal)
         if off.max() <= _COARSE[1][1] * scale:
             hint += (
                 " It is no larger than what TF32 or float16 leave (in torch: allow_tf32, "
                 "autocast): where your code used them, pass --tolerance 1e-2."
             )
-    return Check(float(off.max()), scale, tolerance, ok, hint)
+    return Check(float(off.max()), scale, tolerance, hint is None, hint)
 
 
-def _given(rnn, trials, outputs, tolerance):
-    """The network in float64, outputs with a networks axis, and the tolerance, all checked."""
+def _compared(rnn, trials, outputs, tolerance):
+    """The network in float64, outputs with a networks axis, the deviations, (networks, trials), the
+    largest output, and the tolerance relative to it, all checked.
+    """
     outputs = real_array(outputs, "outputs", dtype=np.float64)
-    check_fit(rnn, trials)
+    suited_trials(trials, rnn, "the analysis")
     outputs = outputs[None] if outputs.ndim == 3 else outputs
     expected = (len(rnn), *trials.targets.shape)
     if outputs.shape != expected:
@@ -126,8 +124,9 @@ def _given(rnn, trials, outputs, tolerance):
             f"{outputs.shape}."
         )
     chosen = tolerance_of(outputs) if tolerance is None else tolerance
-    tolerance = number(chosen, "tolerance", above=0)
-    return rnn.astype("float64"), outputs, tolerance
+    tolerance, rnn = number(chosen, "tolerance", above=0), rnn.astype("float64")
+    scale = float(np.abs(outputs).max()) or 1.0
+    return rnn, outputs, _deviations(rnn, trials, outputs), scale, tolerance
 
 
 def tolerance_of(outputs) -> float:
@@ -138,24 +137,6 @@ def tolerance_of(outputs) -> float:
         if (scaled == np.rint(scaled)).all():
             return tolerance
     return TOLERANCE
-
-
-def check_fit(rnn: RNN, trials: Trials) -> None:
-    """Raise InputError unless the trials are shared by all networks and have the network's inputs
-    and outputs.
-    """
-    if trials.networks is not None:
-        raise InputError(
-            "trials must be shared by all networks, with axes (trials, time, …); got trials with "
-            "a networks axis."
-        )
-    sizes = zip(("input", "output"), (rnn.input_size, rnn.output_size), _sizes(trials))
-    for word, size, width in sizes:
-        if size != width:
-            raise InputError(
-                f"the network has {word} size {size}, and the trials have {word} size {width}: "
-                "they do not belong together."
-            )
 
 
 def _deviations(rnn: RNN, trials: Trials, outputs) -> np.ndarray:
@@ -186,63 +167,47 @@ def settle(
     readings : other networks that the file may hold, each with words for it.
     tolerance : as in `check_against`.
     """
-    fields, sizes = tuple(fields), _sizes(came.trials)
-    other = list(readings) if len(came.rnn) == 1 else []
-    other = [(words, rnn) for words, rnn in other if (rnn.input_size, rnn.output_size) == sizes]
-    if (came.rnn.input_size, came.rnn.output_size) != sizes and other:
-        (words, rnn), *other = other
-        came = replace(came, rnn=rnn.astype("float64"), words=words)
-    rnn, own, tolerance = _given(came.rnn, came.trials, came.outputs, tolerance)
-    goal, off = tolerance * (float(np.abs(own).max()) or 1.0), _deviations(rnn, came.trials, own)
-    if off.max() <= goal or not (fields or other):
+    fields, trials = tuple(fields), came.trials
+    sizes = trials.inputs.shape[-1], trials.targets.shape[-1]
+    bases = [(came.rnn, ())]
+    bases += [(one, (Change(words),)) for words, one in (readings if len(came.rnn) == 1 else ())]
+    fitting = [base for base in bases if (base[0].input_size, base[0].output_size) == sizes]
+    (first, words), *others = fitting or bases
+    came = replace(came, rnn=first, words="".join(change.what for change in words))
+    rnn, own, off, scale, tolerance = _compared(first, trials, came.outputs, tolerance)
+    goal = tolerance * scale
+    if off.max() <= goal or not (fields or others):
         return came
     worst = int(off.max(axis=1).argmax())
-    cases = [(Case.of(came.trials, own[worst], off[worst]), came.trials, own)]
-    if came.trials.h0 is None and not came.trials.autonomous and "trials" in fields:
-        trials, turned = _time_major(came.trials), own.swapaxes(1, 2)
-        cases.append((Case.of(trials, turned[worst], np.zeros(len(trials))), trials, turned))
-    for case, trials, own in cases:
-        fit = search(case, rnn[worst], goal, fields, readings=other)
-        network = fit.rnn if len(rnn) == 1 else changed(rnn, fit.every)
+    ways = [(trials, own, off[worst], ())]
+    if trials.h0 is None and not trials.autonomous and "trials" in fields:
+        turned = _time_major(trials)
+        ways += [(turned, own.swapaxes(1, 2), np.zeros(len(turned)), (Change(_TIME_MAJOR),))]
+    for trials, own, far, turned in ways:
+        case = Case.of(trials, own[worst], far)
+        fit = search(case, [(rnn[worst], words), *others], goal, fields)
+        network = fit.rnn if len(rnn) == 1 else changed(rnn, fit.changes)
         if fit.off <= goal and (left := _deviations(network, trials, own).max()) <= goal:
-            what = [change.what for change in fit.every] + [_TIME_MAJOR] * (
-                trials is not came.trials
-            )
+            what = listed([change.what for change in (*fit.changes, *turned)])
             numbers = f"largest deviation {left:.2g} instead of {off.max():.2g}"
-            words = (
-                f"{listed(filter(None, [came.words, *what])).replace(' were ', ' is ')} ({numbers})"
-            )
-            return Reading(network, trials, own, words)
+            return Reading(network, trials, own, f"{what.replace(' were ', ' is ')} ({numbers})")
     return came
-
-
-def _sizes(trials: Trials) -> tuple[int, int]:
-    return trials.inputs.shape[-1], trials.targets.shape[-1]
 
 
 def _time_major(trials: Trials) -> Trials:
     """The trials whose first axis was time."""
-    inputs, targets = (array.swapaxes(0, 1) for array in (trials.inputs, trials.targets))
-    return Trials(inputs, targets, trials.counted_cells.swapaxes(0, 1))
+    arrays = trials.inputs, trials.targets, trials.counted_cells
+    return Trials(*(array.swapaxes(0, 1) for array in arrays))
 
 
 # ------------------------------------------------------------------------------------- explanations
 def _explain(rnn: RNN, case: Case, goal: float) -> str:
     """What brings the outputs within the goal, simple things first; else what helps most."""
-    before, fields = float(case.off(rnn)), (*FIELDS, *MOST)
-    fit = search(case, rnn, goal, fields, levels=2, foreign=True)
-    if fit.off <= goal:
-        return fit.sentence(before)
-    if words := _shifted(case, rnn, goal):
-        return words
-    fits = [fit, *_with_vectors(case, rnn, goal, fields)]
-    if fits[-1].off <= goal:
-        return fits[-1].sentence(before)
-    for other, change in _otherwise(case):
-        one = search(other, rnn, goal, fields, levels=1)
-        if one.off <= goal:
-            drop = _DROP if change.what == _LATE else ""
-            return replace(one, changes=(*one.changes, change)).sentence(before) + drop
+    before, fits = float(case.off(rnn)), []
+    for fit in _fits(rnn, case, goal):
+        if fit.off <= goal:
+            return fit.sentence(before)
+        fits.append(fit)
     fit = min(fits, key=Fit.rank)
     if fit.off < 0.1 * before:
         return fit.sentence(before, lead="Closer, but not equal, if")
@@ -254,46 +219,34 @@ def _explain(rnn: RNN, case: Case, goal: float) -> str:
     )
 
 
-def _with_vectors(case: Case, rnn: RNN, goal: float, fields) -> list[Fit]:
-    """Fits with another bias or start, alone and after one other change, up to the first that
-    reaches the goal.
+def _fits(rnn: RNN, case: Case, goal: float) -> Iterator[Fit]:
+    """Other readings of the network; other biases and starts, alone and after one other change; the
+    outputs taken as something else, with one other change.
     """
-    fits = []
-    few = rnn.hidden_size <= _PAIRS_HIDDEN
+    fields, few = (*FIELDS, *MOST), rnn.hidden_size <= _PAIRS_HIDDEN
+    yield search(case, [(rnn, ())], goal, fields, levels=2, foreign=True)
     for changes in ((), *((change,) for row in rows(rnn, fields) for change in row)):
         names = ("b_rec", "h0") if not changes else ("b_rec",) if few else ()
         network = changed(rnn, changes)
         for change in vectors(case, network, names):
-            fitted = change.apply(network)
-            fits.append(Fit(float(case.off(fitted)), fitted, (*changes, change)))
-            if fits[-1].off <= goal:
-                return fits
-    return fits
+            yield Fit.of(case, change.apply(network), (*changes, change))
+    for other, change in _otherwise(case):
+        fit = search(other, [(rnn, ())], goal, fields, levels=1)
+        yield replace(fit, changes=(*fit.changes, change))
 
 
-def _otherwise(case: Case):
+def _otherwise(case: Case) -> Iterator[tuple[Case, Change]]:
     """The same outputs taken as something else, and what that is in words."""
-    if case.h0 is None and case.inputs.shape[:2] == case.outputs.shape[:2]:
-        inputs, outputs = case.inputs.swapaxes(0, 1), case.outputs.swapaxes(0, 1)
-        turned = replace(case, inputs=inputs, outputs=outputs)
-        yield turned, Change(_TIME_MAJOR, "--time-major")
+    inputs, outputs = case.inputs, case.outputs
+    if (last := outputs.shape[1] - 1) >= 2:
+        drop = "dropping the first output and target of each trial, and the last input"
+        late = replace(case, inputs=inputs[:, :last], outputs=outputs[:, 1:])
+        yield late, Change("your outputs came one time step late", drop)
+        early = replace(case, outputs=outputs[:, :-1], skip=1)
+        yield early, Change("your outputs came one time step early", "shifting them by one")
+    if case.h0 is None and inputs.shape[:2] == outputs.shape[:2]:
+        turned = {"inputs": inputs.swapaxes(0, 1), "outputs": outputs.swapaxes(0, 1)}
+        yield replace(case, **turned), Change(_TIME_MAJOR, "--time-major")
     for name in SQUASHES:
         words = f"your outputs went through a {name} after the readout"
         yield replace(case, squash=name), Change(words, "saving what comes before it")
-    if case.outputs.shape[1] >= 3:
-        yield case.late, Change(_LATE)
-
-
-def _shifted(case: Case, rnn: RNN, goal: float) -> str | None:
-    if case.outputs.shape[1] < 3:
-        return None
-    ours, outputs = case.run(rnn), case.outputs
-    with np.errstate(invalid="ignore"):
-        late = np.abs(ours[:, :-1] - outputs[:, 1:]).max() <= goal
-        early = np.abs(ours[:, 1:] - outputs[:, :-1]).max() <= goal
-    if not (late or early):
-        return None
-    return (
-        f"It looks as if your outputs came one time step {'late' if late else 'early'}: the state "
-        f"after each step is read out here; shift them by one.{_DROP if late else ''}"
-    )

@@ -11,18 +11,17 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from schurkit.checks import InputError, integer, number
+from schurkit.checks import InputError, integer, number, suited_trials
 from schurkit.rnn import RNN
 from schurkit.store import written
 
 from .contents import shown
 from .files import WEIGHT_FILES
-from .load import Imported, read_network
+from .load import read_network
 from .roles import WEIGHTS
-from .settle import FIELDS
 from .trials import load_trials, metric_of
 
 _DESCRIPTION = """\
@@ -113,7 +112,6 @@ def analyze_command(
     (`schurkit_press.own_page`): analyses know nothing of publishing.
     """
     from .analysis import examine
-    from .check import check_fit
     from .report import summary
 
     values, outs, contents = _values(arguments), _outputs(arguments), {}
@@ -137,7 +135,7 @@ def analyze_command(
         if trials is not None:  # what needs no kernel is said before one is started
             metric_of(values["metric"], trials)
             if not any(rnn.output_size == trials.targets.shape[-1] for _, rnn in found.readings):
-                check_fit(found.rnn, trials)
+                suited_trials(trials, found.rnn, "the analysis")
         notebook = filled(values)
         contents["notebook"] = json.dumps(notebook, indent=1) + "\n"
     if arguments.html is not None:
@@ -150,10 +148,8 @@ def analyze_command(
     else:
         names = ("metric", "tolerance", "threshold", "orders", "seed", "controls", "draws")
         asked = {name: values[name] for name in (*names, "force_unchecked")}
-        asked |= {"unsaid": unsaid(found, values["transpose"], values["form"])}
-        asked |= {"assumed": found.assumed, "readings": found.readings}
-        analysis = examine(found.rnn, trials, outputs, weights_sha256=found.sha256, **asked)
-        report, told = analysis.report, summary(analysis, values["weights"], found)
+        analysis = examine(found, trials, outputs, **asked)
+        report, told = analysis.report, summary(analysis)
     contents["json"] = json.dumps(report, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     for name, path in outs.items():
         write_whole(path, contents[name])
@@ -164,14 +160,6 @@ def analyze_command(
         print(f"schurkit: warning: {other}: {report['checked']['hint']}", file=sys.stderr)
     print(contents["json"].rstrip("\n") if arguments.json == "-" else told)
     return 0
-
-
-def unsaid(found: Imported, transpose: Sequence[str] = (), form: str = "") -> tuple[str, ...]:
-    """What neither the file nor the reader says, so that outputs may settle it."""
-    said = set(transpose and WEIGHTS) | ({"activation", "leak", "form"} - set(found.assumed))
-    if "leak" in found.assumed and not form:  # without a leak the two forms were one
-        said -= {"form"}
-    return tuple(name for name in FIELDS if name not in said)
 
 
 def position(stack: RNN, label: str) -> int:

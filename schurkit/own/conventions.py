@@ -23,7 +23,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -53,37 +52,22 @@ class Convention:
 
     words : what to call it.
     fields : function of its arrays to fields of `RNN`.
-    names : of the arrays, by parameter, where they differ.
+    arrays : its parameters that are arrays, by the ends of the names that these have.
+    choices : those that no file says.
+    takes_readouts : whether linear layers beside them read out.
     likely : activation, leak or form to begin with where nobody says it.
     """
 
     words: str
     fields: Callable[..., dict]
-    names: dict[str, str]
+    arrays: dict[str, inspect.Parameter]
+    choices: dict[str, Choice]
+    takes_readouts: bool
     likely: dict
 
-    @cached_property
-    def arrays(self) -> dict[str, inspect.Parameter]:
-        """Parameters that are arrays, by the ends of the names that these have."""
-        parameters = inspect.signature(self.fields).parameters.values()
-        own = [p for p in parameters if not isinstance(p.default, Choice) and p.name != "readouts"]
-        return {self._named(p.name): p for p in own}
-
-    def _named(self, parameter: str) -> str:
-        layer, _, kind = parameter.rpartition("_")
-        return self.names.get(parameter) or f"{self.names.get(layer, layer)}_{kind}".strip("_")
-
-    @cached_property
+    @property
     def required(self) -> list[str]:
         return [name for name, p in self.arrays.items() if p.default is p.empty]
-
-    @cached_property
-    def choices(self) -> dict[str, Choice]:
-        return self.fields.__kwdefaults__ or {}
-
-    @cached_property
-    def takes_readouts(self) -> bool:
-        return "readouts" in inspect.signature(self.fields).parameters
 
 
 CONVENTIONS: list[Convention] = []
@@ -92,8 +76,15 @@ CONVENTIONS: list[Convention] = []
 def convention(words: str, likely: dict | None = None, **names: str):
     """Add a function of arrays to the table, perhaps under other names."""
 
+    def named(parameter: str) -> str:
+        layer, _, kind = parameter.rpartition("_")
+        return names.get(parameter) or f"{names.get(layer, layer)}_{kind}".strip("_")
+
     def add(fields):
-        CONVENTIONS.append(Convention(words, fields, names, likely or {}))
+        own, choices = {**inspect.signature(fields).parameters}, fields.__kwdefaults__ or {}
+        readouts = own.pop("readouts", None) is not None
+        arrays = {named(name): one for name, one in own.items() if name not in choices}
+        CONVENTIONS.append(Convention(words, fields, arrays, choices, readouts, likely or {}))
         return fields
 
     return add

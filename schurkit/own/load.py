@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,23 +14,12 @@ from schurkit.rnn import RNN
 
 from .contents import Contents, named, shown
 from .files import checked_path, read_arrays, sha256
-from .matching import match
-from .roles import WEIGHTS, Mapping, Said, by_name
-from .torch_rnn import check_state, check_unused
+from .matching import check_state, check_unused, match
+from .roles import WEIGHTS, Said, by_name, mapped
+from .settle import FIELDS
 
 DEFAULTS = {"activation": "tanh", "leak": 1.0, "form": "rate"}
 """What is assumed where nobody says it."""
-
-
-@dataclass(frozen=True, eq=False)
-class Readings:
-    """Networks that a file may hold as well, built one by one each time that they are iterated."""
-
-    each: Callable[[], Iterator[tuple[str, RNN]]]
-
-    def __iter__(self) -> Iterator[tuple[str, RNN]]:
-        """What the reading says, in words, and the network."""
-        return self.each()
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,18 +30,30 @@ class Imported:
     assumed : what neither the file nor the caller said, of "activation", "leak" and "form".
     unused : arrays in the file that are not part of the network.
     sha256 : of the file.
+    path : where that is, as the caller named it.
+    unsaid : fields of the network that neither the file nor the caller said, so that outputs may
+        settle them, of `schurkit.own.settle.FIELDS`.
     convention : in which the file is written.
     notes : what the file says of the equation, and what was skipped.
-    readings : other networks that the file may hold, where it does not say which.
+    others : gives `readings`.
     """
 
     rnn: RNN
     assumed: tuple[str, ...]
     unused: tuple[str, ...]
     sha256: str
+    path: str
+    unsaid: tuple[str, ...]
     convention: str = "W_in, W_rec, W_out"
     notes: tuple[str, ...] = ()
-    readings: Iterable[tuple[str, RNN]] = ()
+    others: Callable[[], Iterable[tuple[str, RNN]]] = tuple
+
+    @property
+    def readings(self) -> Iterable[tuple[str, RNN]]:
+        """Other networks that the file may hold, where it does not say which, and words for each;
+        built one by one each time that they are iterated.
+        """
+        return self.others()
 
 
 def load_rnn(path: str | Path, **options) -> RNN:
@@ -112,36 +113,46 @@ def read_network(
     """The network of a file with what had to be assumed and what was not used; parameters and
     errors as `load_rnn`.
     """
-    wanted = {"activation": activation, "leak": leak, "form": form}
+    asked, wanted = str(path), {"activation": activation, "leak": leak, "form": form}
     with named(path), np.errstate(all="ignore"):  # what is not finite is refused later
         path = checked_path(path, None, "weights")
         contents = read_arrays(path)
-        said, mapped = Said.of(contents, path), Mapping.of(contents, mapping)
-        about = _parts(contents, said, mapped, recurrent, readout)
-        fields, unused, words, likely, others = about
+        said, by_map = Said.of(contents, path), mapped(contents, mapping)
+        about = _parts(contents, said, by_map, recurrent, readout)
+        fields, unused, words, likely, readings = about
+        by_caller, _ = by_map
 
         def network(fields) -> tuple[RNN, tuple[str, ...]]:
-            fields = fields | mapped.fields
+            fields = fields | by_caller
             own = {name: fields.pop(name) for name in DEFAULTS if name in fields}
-            choices, assumed = _settle(said.beside(own), own, wanted, likely)
-            if choices["form"] == "voltage" and said.psi is not None:
-                fields["psi"] = said.psi
-            return from_arrays(**fields, **choices, transpose=transpose), assumed
+            beside = {name: value for name, value in said.choices.items() if name not in own}
+            choices, assumed = _settle(beside, own, wanted, likely)
+            if choices["form"] != "voltage":
+                choices.pop("psi", None)
+            return from_arrays(**fields | choices, transpose=transpose), assumed
 
         rnn, assumed = network(fields)
-        readings = Readings(lambda: ((what, network(one)[0]) for what, one in others()))
+
+        def others():
+            return ((what, network(one)[0]) for what, one in readings())
+
         notes = tuple(note for what, note in said.notes.items() if what not in fields)
-        return Imported(rnn, assumed, unused, sha256(path), words, notes, readings)
+        known = {*(WEIGHTS if transpose else ()), *DEFAULTS.keys() - set(assumed)}
+        if "leak" in assumed and not form:  # without a leak the two forms were one
+            known -= {"form"}
+        unsaid = tuple(name for name in FIELDS if name not in known)
+        about = (sha256(path), asked, unsaid, words, notes, others if readings else tuple)
+        return Imported(rnn, assumed, unused, *about)
 
 
-def _parts(contents: Contents, said: Said, mapped: Mapping, recurrent, readout) -> tuple:
+def _parts(contents: Contents, said: Said, by_map: tuple, recurrent, readout) -> tuple:
     """Fields of `RNN` in a file, what was not used, the words of its convention, what is likely in
     it, and a function that gives the words and fields of its other readings.
     """
-    arrays = contents.arrays
-    rest = [name for name, array in arrays.items() if array.ndim and name not in mapped.names]
-    if set(WEIGHTS) <= mapped.fields.keys():
-        return {}, tuple(rest), "named by --map", {}, tuple
+    arrays, (by_caller, used) = contents.arrays, by_map
+    rest = [name for name, array in arrays.items() if array.ndim and name not in used]
+    if set(WEIGHTS) <= by_caller.keys():
+        return {}, tuple(rest), "named by --map", {}, None
     if "W_rec" not in arrays:
         check_state(contents, recurrent)
     matched = match(contents, recurrent, readout)
@@ -151,13 +162,13 @@ def _parts(contents: Contents, said: Said, mapped: Mapping, recurrent, readout) 
                 "holds arrays by their own names; recurrent= and readout= choose layers of a torch "
                 "state dict."
             )
-        return *by_name(contents, said, mapped), "W_in, W_rec, W_out", {}, tuple
+        return *by_name(contents, said, by_map), "W_in, W_rec, W_out", {}, None
     group = contents.group.get(matched.first)
     rest = [name for name in rest if contents.group.get(name) == group or readout is not None]
     unused = tuple(name for name in rest if name not in matched.used)
     if unused and "weight_hh_l0" in matched.names and recurrent is None and readout is None:
         check_unused(unused, contents, matched)
-    without = () if said.psi is None else ("readout_of",)
+    without = ("readout_of",) if "psi" in said.choices else ()
     (_, first), *others = matched.readings(without)
     return (
         matched.fields(contents, first),

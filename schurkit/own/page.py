@@ -36,26 +36,19 @@ def instrument(analysis: Analysis, i: int) -> list[dict]:
     rebuilt = np.linalg.norm(form.W_rec - W_rec) / (np.linalg.norm(W_rec) or 1.0)
     turned = np.linalg.norm(form.Q.T @ form.Q - np.eye(form.hidden_size))
     whole = np.array_equal(ablate(rnn, form, [()]).W_rec, rnn.W_rec)
-    outputs = "orientation unchecked: no outputs in the trials"
+    most, outputs = f"bound {bound:.0e}", "orientation unchecked: no outputs in the trials"
     if check is not None:
         outputs = f"largest deviation {short(check.max_deviation, '.1e')}"
+    same = "W_rec bit for bit" if whole else "another W_rec"
     rows = [
-        (
-            "Q T Qᵀ gives W_rec back",
-            rebuilt <= bound,
-            f"relative error {rebuilt:.1e}, bound {bound:.0e}",
-        ),
-        ("Q is orthogonal", turned <= bound, f"‖QᵀQ − I‖ = {turned:.1e}, bound {bound:.0e}"),
+        ("Q T Qᵀ gives W_rec back", rebuilt <= bound, f"relative error {rebuilt:.1e}, {most}"),
+        ("Q is orthogonal", turned <= bound, f"‖QᵀQ − I‖ = {turned:.1e}, {most}"),
         ("the blocks stand by modulus", not form.refused, "; ".join(form.refused) or "exact"),
-        (
-            "removing nothing changes nothing",
-            whole,
-            "W_rec bit for bit" if whole else "another W_rec",
-        ),
+        ("removing nothing changes nothing", whole, same),
         ("the outputs of your own code are reproduced", check and check.ok, outputs),
     ]
-    holds = lambda ok: "unchecked" if ok is None else "yes" if ok else "NO"  # noqa: E731
-    return [{"check": what, "holds": holds(ok), "found": found} for what, ok, found in rows]
+    holds = {None: "unchecked", True: "yes", False: "NO"}
+    return [{"check": what, "holds": holds[ok], "found": found} for what, ok, found in rows]
 
 
 @styled
@@ -191,11 +184,9 @@ def _by_trial(outputs, trials: Trials, metric: Metric, times) -> tuple[np.ndarra
     if metric not in METRICS.values():  # nobody knows what it sums
         return np.full((len(outputs), len(trials)), np.nan), times.sum(axis=1)
     steps = (trials.counted if metric is ACCURACY else cells).reshape(len(trials), -1).sum(axis=1)
-    hits = np.zeros((len(outputs), len(trials)))
-    for k in np.flatnonzero(steps):
-        one = Trials(trials.inputs[[k]], trials.targets[[k]], cells[[k]])
-        hits[:, k] = metric.measure(outputs[:, [k]], one) * steps[k]
-    return hits, times @ steps
+    apart = Trials(*(array[:, None] for array in (trials.inputs, trials.targets, cells)))
+    shares = np.nan_to_num([metric.measure(one[:, None], apart) for one in outputs])
+    return shares * steps, times @ steps
 
 
 def order_words(analysis: Analysis, i: int) -> list[str]:
@@ -236,24 +227,24 @@ def without(rnn: RNN, form: SchurForm, trials: Trials, count: int = 2) -> tuple[
     """
     names, removals = (*SECTORS, "all three"), [(), *SUBSETS[1:4], SECTORS]
     channel = int(np.argmax(trials.targets[trials.counted].var(axis=0)))
-    inputs, targets = trials.inputs[:count], trials.targets[:count]
-    counted = trials.counted[:count]
-    h0 = None if trials.h0 is None else trials.h0[:count]
-    first = Trials(inputs, targets, counted | ~counted.any(), h0)
+    counted, h0 = trials.counted[:count], None if trials.h0 is None else trials.h0[:count]
+    mask = counted | ~counted.any()
+    first = Trials(trials.inputs[:count], trials.targets[:count], mask, h0)
     outputs = rollout(ablate(rnn, form, removals), first).outputs
     far = 1e3 * np.abs(trials.targets[trials.counted]).max()
     drawn = np.where(np.abs(outputs) <= far, outputs, np.nan)  # what runs far away ends there
-    repeated = Trials(*(np.concatenate([part] * 4) for part in (inputs, targets, first.mask)))
+    four = np.tile(np.arange(len(first)), 4)
+    repeated = Trials(first.inputs[four], first.targets[four], first.mask[four])
     rows = [(name, trial + 1) for name in names for trial in range(len(first))]
     view = views.examples(
         repeated,
         np.concatenate(drawn[1:]),
         range(len(rows)),
         titles=[f"without {name}, trial {trial}" for name, trial in rows],
-        beside={"intact": np.concatenate([drawn[0, ..., channel]] * 4)},
+        beside={"intact": drawn[0, four][..., channel]},
         channel=channel,
     )
-    inside = base.finite([targets[..., channel], drawn[0, ..., channel]])
+    inside = base.finite([first.targets[..., channel], drawn[0, ..., channel]])
     room = 0.5 * np.ptp(inside) or 1.0
     view.figure.axes[0].set_ylim(inside.min() - room, inside.max() + room)
     data = [dict(zip(("removed", "trial"), rows[row.pop("trial")])) | row for row in view.data]
@@ -320,12 +311,11 @@ def exact(table: list[dict]) -> View:
 
 
 # -------------------------------------------------------------------------------------- provenance
-def provenance(
-    analysis: Analysis, weights: str, trials: str, parameters: dict, seconds: float
-) -> list[dict]:
+def provenance(analysis: Analysis, trials: str, parameters: dict, seconds: float) -> list[dict]:
     """What was read and what read it: digests, parameters, versions, time."""
     rnn, report = analysis.rnn, analysis.report
-    rows = {"weights": shown(weights), "sha256 of the weights": report["weights_sha256"]}
+    rows = {"weights": shown(analysis.found.path)}
+    rows |= {"sha256 of the weights": report["weights_sha256"]}
     if trials:
         path = checked_path(trials, (".npz",), "trials")
         rows |= {"trials": shown(trials), "sha256 of the trials": sha256(path)}

@@ -32,7 +32,6 @@ from schurkit.words import listed, plural, short, span
 from .analysis import Analysis, removals_of
 from .constraints import constraint_line
 from .contents import shown
-from .load import Imported
 
 FEW_TRIALS = 32
 HALF = 0.5
@@ -58,17 +57,16 @@ def leak_of(rnn: RNN) -> str:
     return span(np.atleast_1d(rnn.leak)) + (", one a unit" if np.ndim(rnn.leak) else "")
 
 
-def facts(
-    analysis: Analysis, weights: str = "", found: Imported | None = None, details: int | None = None
-) -> list[str]:
+def facts(analysis: Analysis, details: int | None = None) -> list[str]:
     """What was read: file, sizes, kind, what had to be assumed, what the file says besides, what
     was not used; and which network of a stack the details are of.
     """
-    rnn, assumed = analysis.rnn, analysis.assumed
+    rnn, assumed, found = analysis.rnn, analysis.assumed, analysis.found
     kind = {"activation": rnn.activation, "leak": leak_of(rnn), "form": rnn.form}
     words = {name: f"{kind[name]} (assumed)" for name in assumed}
     sizes = {"networks": plural(len(rnn), "network"), "hidden_size": rnn.hidden_size}
-    lines = [tell("facts", weights=shown(weights) or "network", **sizes, **kind | words)]
+    weights = shown(found.path) if found else "network"
+    lines = [tell("facts", weights=weights, **sizes, **kind | words)]
     started = analysis.trials is not None and analysis.trials.h0 is not None
     more = {
         f"the readout of {'v' if rnn.psi == 'identity' else f'{rnn.psi}(v)'}": rnn.psi,
@@ -312,11 +310,11 @@ def borders(profile: Profile) -> list[str]:
 
 
 # ----------------------------------------------------------------------------------------- as text
-def summary(analysis: Analysis, name: str = "", found: Imported | None = None) -> str:
+def summary(analysis: Analysis) -> str:
     """The report as a short text: what was read first, then each network with its table of removals
     beside the controls.
     """
-    lines = [*facts(analysis, name, found), check_sentence(analysis)]
+    lines = [*facts(analysis), check_sentence(analysis)]
     for i in range(len(analysis.rnn)):
         lines += ["", *_network_lines(analysis, i)]
     if analysis.profile is not None and (counts := over_networks(analysis.profile)):
@@ -362,7 +360,7 @@ def _reasons(network: dict) -> list[str]:
 
 
 # -------------------------------------------------------------- what the page says in its notebook
-def say(lines, kind: str = "plain", **said) -> None:
+def say(lines, kind: str = "plain") -> None:
     """Show sentences as a list (`kind` "box": set apart), with everything in them escaped; outside
     IPython print them.
     """
@@ -372,12 +370,12 @@ def say(lines, kind: str = "plain", **said) -> None:
     if len(items) == 1:
         body = f"<p>{items[0]}</p>"
     data = {"text/html": f'<div class="said {kind}">{body}</div>', "text/plain": "\n".join(lines)}
-    nb._publish(data, kind="said", lines=lines, **said)
+    nb._publish(data, kind="said", lines=lines)
 
 
-def keep(analysis: Analysis, weights: str = "", found: Imported | None = None) -> None:
+def keep(analysis: Analysis) -> None:
     """Put report and summary into the notebook, unseen, so that `report_in` finds them there."""
-    told = {"report": analysis.report, "summary": summary(analysis, weights, found)}
+    told = {"report": analysis.report, "summary": summary(analysis)}
     nb._publish({"text/plain": ""}, kind="report", **told)
 
 

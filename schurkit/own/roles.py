@@ -20,8 +20,7 @@ from schurkit.rnn import ARRAYS
 from .contents import Contents, argument, named, reading, shown
 from .conventions import CONVENTIONS
 from .files import checked_path, read_arrays
-from .matching import components, ends_of
-from .torch_rnn import several, squares
+from .matching import components, ends_of, several, squares
 
 WEIGHTS = ("W_in", "W_rec", "W_out")
 ROLES = (*ARRAYS, "D", "c", "leak")
@@ -53,14 +52,12 @@ _LOOKS_LIKE_WEIGHTS = re.compile(r"^(w|b|h|weights?|bias(es)?)([_.\d]|$)", re.IG
 class Said:
     """What a file says of its equation, or the file of parameters beside it.
 
-    choices : activation and form, words, and leak, (1) or (units), as far as they are said.
-    psi : what is read out, a word.
+    choices : activation, form and psi, words, and leak, (1) or (units), as far as they are said.
     notes : where it says so, by what, and what was skipped.
     names : of the arrays and words that say it.
     """
 
     choices: dict
-    psi: str | None
     notes: dict[str, str]
     names: frozenset[str]
 
@@ -78,10 +75,11 @@ class Said:
             for about, name, value in _statements(source):
                 values.setdefault(about, {})[str(value)] = (name, value, file)
         one = {about: next(iter(of.values())) for about, of in values.items() if len(of) == 1}
-        choices = {about: one[about][1] for about in ("activation", "form", "leak") if about in one}
-        for about in ("activation", "form", "leak", "psi"):
-            if about in one and (one[about][0] != about or one[about][2] != path.name):
-                name, value, file = one[about]
+        said = [about for about in ("activation", "form", "leak", "psi") if about in one]
+        choices = {about: one[about][1] for about in said}
+        for about in said:
+            name, value, file = one[about]
+            if (name, file) != (about, path.name):
                 notes[about] = f"{about} {_plain(value)}: {shown([name])} in {shown([file])}"
         if "leak" not in one and "dt" in one and "tau" in one:
             (_, dt, _), (_, tau, file) = one["dt"], one["tau"]
@@ -91,11 +89,7 @@ class Said:
                 notes["leak"] = f"{leak} in {shown([file])}"
         if contents.skipped:
             notes["skipped"] = f"skipped, no plain numbers: {shown(contents.skipped)}"
-        return cls(choices, one["psi"][1] if "psi" in one else None, notes, names)
-
-    def beside(self, own: dict) -> dict:
-        """What is said and does not follow from the convention."""
-        return {name: value for name, value in self.choices.items() if name not in own}
+        return cls(choices, notes, names)
 
 
 def _plain(value) -> str:
@@ -143,53 +137,47 @@ def _of_layers(config) -> Iterator[str]:
 
 
 # ------------------------------------------------------------------------------ what a caller says
-@dataclass(frozen=True)
-class Mapping:
-    """What is what in a file, as the caller says it: fields of `RNN`, and the names used."""
-
-    fields: dict[str, np.ndarray]
-    names: frozenset[str]
-
-    @classmethod
-    def of(cls, contents: Contents, texts) -> Mapping:
-        """From "ROLE=ARRAY", each; biases of one role are summed, readouts of one role joined."""
-        fields, names = {}, set()
-        for text in texts:
-            role, _, name = text.partition("=")
-            if role not in ROLES:
-                raise InputError(
-                    f"--map must be ROLE=ARRAY with a role out of {', '.join(ROLES)}; got "
-                    f"{shown([text])}."
-                )
-            if name not in contents.arrays:
-                near = difflib.get_close_matches(name, contents.arrays, n=1)
-                hint = f" Did you mean {shown(near)}?" if near else ""
-                raise InputError(
-                    f"holds no array {shown([name])} (--map {shown([text])}); it holds "
-                    f"{shown(contents.arrays)}.{hint}"
-                )
-            array = real_array(contents.arrays[name], name)
-            if not role.startswith("W_") and array.ndim == 2 and 1 in array.shape:
-                array = array.ravel()
-            if role in fields and not role.startswith("b_") and role != "W_out":
-                raise InputError(f"--map names {role} twice; name one array.")
-            join = np.add if role.startswith("b_") else lambda *pair: np.concatenate(pair)
-            with reading():
-                fields[role] = join(fields[role], array) if role in fields else array
-            names.add(name)
-        return cls(fields, frozenset(names))
+def mapped(contents: Contents, texts) -> tuple[dict[str, np.ndarray], set[str]]:
+    """Fields of `RNN` from "ROLE=ARRAY", each, and the names used; biases of one role are summed,
+    readouts of one role joined.
+    """
+    fields, names = {}, set()
+    for text in texts:
+        role, _, name = text.partition("=")
+        if role not in ROLES:
+            raise InputError(
+                f"--map must be ROLE=ARRAY with a role out of {', '.join(ROLES)}; got "
+                f"{shown([text])}."
+            )
+        if name not in contents.arrays:
+            near = difflib.get_close_matches(name, contents.arrays, n=1)
+            hint = f" Did you mean {shown(near)}?" if near else ""
+            raise InputError(
+                f"holds no array {shown([name])} (--map {shown([text])}); it holds "
+                f"{shown(contents.arrays)}.{hint}"
+            )
+        array = real_array(contents.arrays[name], name)
+        if not role.startswith("W_") and array.ndim == 2 and 1 in array.shape:
+            array = array.ravel()
+        if role in fields and not role.startswith("b_") and role != "W_out":
+            raise InputError(f"--map names {role} twice; name one array.")
+        join = np.add if role.startswith("b_") else lambda *pair: np.concatenate(pair)
+        with reading():
+            fields[role] = join(fields[role], array) if role in fields else array
+        names.add(name)
+    return fields, names
 
 
 # ----------------------------------------------------------------------------------- what is likely
-def by_name(contents: Contents, said: Said, mapped: Mapping) -> tuple[dict, tuple[str, ...]]:
+def by_name(contents: Contents, said: Said, mapped: tuple) -> tuple[dict, tuple[str, ...]]:
     """Arrays that stand under the names of `RNN`, and the names of others that cannot be meant."""
     arrays, names = contents.arrays, (*contents.arrays, *contents.words)
-    own = {*ROLES}
-    if missing := [name for name in WEIGHTS if name not in arrays and name not in mapped.fields]:
+    own, (fields, used) = {*ROLES}, mapped
+    if missing := [name for name in WEIGHTS if name not in arrays and name not in fields]:
         raise InputError(_unknown(contents, missing))
     for name in names:
         says = name not in arrays or _about(name) in ("leak", "dt", "tau")
-        if name in own or name in mapped.names or (name in said.names and says):
+        if name in own or name in used or (name in said.names and says):
             continue
         role = _meant(name)
         weights = name in arrays and _LOOKS_LIKE_WEIGHTS.match(name)
@@ -201,7 +189,7 @@ def by_name(contents: Contents, said: Said, mapped: Mapping) -> tuple[dict, tupl
                 f"{'; if not' if likely else ' The names are ' + ', '.join(ROLES) + ':'} rename it "
                 "or leave it out."
             )
-    unused = [n for n in arrays if n not in own | said.names | mapped.names and arrays[n].ndim]
+    unused = [n for n in arrays if n not in own | said.names | used and arrays[n].ndim]
     return {name: arrays[name] for name in ROLES[:-1] if name in arrays}, tuple(unused)
 
 

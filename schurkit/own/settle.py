@@ -7,8 +7,9 @@ then on all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations, product
 
 import numpy as np
@@ -49,13 +50,14 @@ class Change:
 @dataclass(frozen=True, eq=False)
 class Case:
     """Trials whose outputs are to be given: inputs and outputs (trials, time, …), starts (trials,
-    hidden) or None, and what the outputs went through after the readout.
+    hidden) or None, what the outputs went through after the readout, and steps before the first.
     """
 
     inputs: np.ndarray
     outputs: np.ndarray
     h0: np.ndarray | None = None
     squash: str = ""
+    skip: int = 0
 
     @classmethod
     def of(cls, trials, outputs, off) -> Case:
@@ -65,15 +67,9 @@ class Case:
         return cls(trials.inputs[worst, :_STEPS], outputs[worst, :_STEPS], h0)
 
     def first(self, steps: int, trials: int = _TRIALS) -> Case:
+        inputs, outputs = self.inputs[:trials, : steps + self.skip], self.outputs[:trials, :steps]
         h0 = None if self.h0 is None else self.h0[:trials]
-        one = (self.inputs[:trials, :steps], self.outputs[:trials, :steps])
-        return replace(self, inputs=one[0], outputs=one[1], h0=h0)
-
-    @property
-    def late(self) -> Case:
-        """For outputs that show the state before each step."""
-        steps = self.outputs.shape[1] - 1
-        return replace(self, inputs=self.inputs[:, :steps], outputs=self.outputs[:, 1:])
+        return replace(self, inputs=inputs, outputs=outputs, h0=h0)
 
     def run(self, rnn: RNN, foreign: str = "", **values) -> np.ndarray:
         """Outputs, (trials, time, output), step by step; for values with an axis of variants before
@@ -86,7 +82,7 @@ class Case:
         state = one["h0"] if self.h0 is None else self.h0
         state, outputs = state + np.zeros((len(drive), 1)), []
         with np.errstate(over="ignore", invalid="ignore"):
-            for step in range(self.outputs.shape[1]):
+            for step in range(self.skip + self.outputs.shape[1]):
                 heard = drive[:, step] if step < drive.shape[1] else 0.0
                 sent = rnn.activate(state + one["c"]) if voltage else state
                 inside = 0.0 if foreign == "inputs_outside" else heard
@@ -95,7 +91,7 @@ class Case:
                 state = decay * state + one["leak"] * (total + heard - inside)
                 read = rnn.readout(state) if foreign != "read_activated" else rnn.activate(state)
                 outputs.append(read @ one["W_out"].T + one["b_out"])
-            outputs = np.stack(outputs, axis=-2)
+            outputs = np.stack(outputs[self.skip :], axis=-2)
             if self.squash == "softmax":
                 outputs = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
                 return outputs / outputs.sum(axis=-1, keepdims=True)
@@ -110,37 +106,31 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A reading: its network, what was changed for it, the leak and gain that fit, and the largest
-    deviation left.
-    """
+    """A reading: the largest deviation left, its network, and what was changed for it."""
 
     off: float
     rnn: RNN
     changes: tuple[Change, ...] = ()
-    numbers: dict = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, case: Case, rnn: RNN, changes=(), numbers: dict | None = None) -> Fit:
+        """Of a network with these changes, after those of leak and gain."""
+        more = _with_numbers(numbers or {})
+        fit = cls(0.0, changed(rnn, more), (*changes, *more))
+        return replace(fit, off=float(case.off(fit.rnn, fit.foreign)))
 
     @property
     def foreign(self) -> str:
-        return next((change.foreign for change in self.changes if change.foreign), "")
-
-    @property
-    def every(self) -> tuple[Change, ...]:
-        """The changes with those of leak and gain."""
-        return (*self.changes, *_with_numbers(self.numbers))
+        return "".join(change.foreign for change in self.changes)
 
     def rank(self) -> float:
         """A second change has to bring three times as much as the first alone."""
-        return self.off * 3.0 ** (len(self.changes) + len(self.numbers))
-
-    def having(self, numbers: dict, case: Case) -> Fit:
-        """With that leak and gain."""
-        rnn = changed(self.rnn, _with_numbers(numbers))
-        return Fit(float(case.off(rnn, self.foreign)), rnn, self.changes, numbers)
+        return self.off * 3.0 ** len(self.changes)
 
     def sentence(self, before: float, lead: str = "It looks as if") -> str:
         """What explains a difference, and what to do."""
-        what = " and ".join(change.what for change in self.every)
-        remedy = " and ".join(change.remedy for change in self.every if change.remedy)
+        what = " and ".join(change.what for change in self.changes)
+        remedy = " and ".join(change.remedy for change in self.changes if change.remedy)
         numbers = f"the largest deviation would be {self.off:.2g} instead of {before:.2g}"
         advice = f"try {remedy}"
         if self.foreign:
@@ -174,7 +164,7 @@ def rows(rnn: RNN, fields: Iterable[str], foreign: bool = False) -> list[list[Ch
         )
     found.append(_equations(rnn, "form" in fields))
     if foreign and rnn.D is None:
-        rate = lambda r: _in_form(r, "rate", None, False)  # noqa: E731
+        rate = partial(_in_form, form="rate")
         found[-1] += [Change(words, "", rate, name) for name, words in FOREIGN.items()]
     for name, what in (
         ("h0", "h0 were zero"),
@@ -194,36 +184,36 @@ def _put(name: str, what: str, remedy: str, value) -> Change:
 
 def _equations(rnn: RNN, any_form: bool) -> list[Change]:
     """The other forms, with the bias inside φ or outside and the readout of φ(v) or of v."""
-    present = (rnn.form, rnn.psi, rnn.c is not None)
-    biased, changes = rnn.b_rec.any() or rnn.c is not None, []
+    inside, changes = rnn.c is not None, []
     for form, psi, inner in _EQUATIONS:
+        biased = inside or rnn.b_rec.any()
         if (form == "rate" and (psi or inner or rnn.D is not None)) or (inner and not biased):
             continue
-        if (form, psi, inner) == present or not (any_form or form == rnn.form):
-            continue
-        words = [f"the form were {form}"] if form != rnn.form else []
-        remedy = [f"--form {form}"] if form != rnn.form else []
+        said = []
+        if form != rnn.form:
+            said.append((f"the form were {form}", f"--form {form}"))
         if form == "voltage" and psi != rnn.psi:
-            words.append(f"what is read out were {'v' if psi else 'φ(v)'}")
-            remedy.append(f"psi={psi!r}")
-        if form == "voltage" and inner != present[2]:
-            words.append(f"the bias were {'inside' if inner else 'outside'} the nonlinearity")
-            remedy.append("c for b_rec" if inner else "b_rec for c")
-        apply = lambda r, to=(form, psi, inner): _in_form(r, *to)  # noqa: E731
-        changes.append(Change(" and ".join(words), " and ".join(remedy), apply))
+            said.append((f"what is read out were {'v' if psi else 'φ(v)'}", f"psi={psi!r}"))
+        if form == "voltage" and inner != inside:
+            place = "inside" if inner else "outside"
+            remedy = "c for b_rec" if inner else "b_rec for c"
+            said.append((f"the bias were {place} the nonlinearity", remedy))
+        if said and (any_form or form == rnn.form):
+            apply = partial(_in_form, form=form, psi=psi, inner=inner)
+            changes.append(Change(*map(" and ".join, zip(*said)), apply))
     return changes
 
 
-def _in_form(rnn: RNN, form: str, psi: str | None, inner: bool) -> RNN:
+def _in_form(rnn: RNN, form: str, psi: str | None = None, inner: bool = False) -> RNN:
     bias = rnn.b_rec if rnn.c is None else rnn.b_rec + rnn.c
     place = {"c": bias, "b_rec": np.zeros_like(bias)} if inner else {"c": None, "b_rec": bias}
     return replace(rnn, form=form, psi=psi, **place)
 
 
 # ------------------------------------------------------------------------------ leak, gain, vectors
-def _least(run: Callable, outputs: np.ndarray, at: np.ndarray, patience: int = 1) -> np.ndarray:
+def _least(run: Callable, outputs: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Levenberg-Marquardt: the point, (numbers), whose outputs lie nearest, or where it gets hardly
-    nearer that many times; ``run(points)`` gives the outputs of several.
+    nearer; ``run(points)`` gives the outputs of several.
     """
 
     def nearest(points) -> tuple[float, np.ndarray]:
@@ -233,7 +223,8 @@ def _least(run: Callable, outputs: np.ndarray, at: np.ndarray, patience: int = 1
         return off[best], points[best]
 
     off, at = nearest(at)
-    while np.isfinite(off) and patience:
+    before = np.inf
+    while np.isfinite(off) and off <= 0.7 * before:
         sizes = 1e-6 * np.maximum(np.abs(at), 1e-2)
         near = run(np.array([at, *(at - np.diag(sizes))])).reshape(1 + len(at), -1)
         if not np.isfinite(near).all():
@@ -247,8 +238,7 @@ def _least(run: Callable, outputs: np.ndarray, at: np.ndarray, patience: int = 1
         new = nearest(at + np.array(steps))
         if not new[0] < off:
             break
-        patience -= bool(new[0] > 0.7 * off)
-        off, at = new
+        before, (off, at) = off, new
     return at
 
 
@@ -256,6 +246,8 @@ def _numbers(case: Case, rnn: RNN, foreign: str, names, start: dict | None = Non
     """The leak and the gain of W_rec that fit best, from the best of many leaks or from where it is
     told.
     """
+    if not names:
+        return {}
     most = np.array([1.0 if name == "leak" else np.inf for name in names])
 
     def run(points):
@@ -307,72 +299,49 @@ def vectors(case: Case, rnn: RNN, names: Iterable[str]) -> Iterator[Change]:
         yield _put("b_out", "an output bias were missing", remedy, lambda b: b + constant)
     words = {"b_rec": "a recurrent bias", "h0": "h0, the state before the first step,"}
     for name in names if rnn.hidden_size <= _FIT_HIDDEN else ():
-        if (fitted := _fit_vector(case.first(_FIT_STEPS), rnn, name)) is not None:
-            size = float(np.linalg.norm(fitted - getattr(rnn, name)))
-            remedy = f"another {name} (the one that fits differs by {size:.3g} in norm)"
-            yield _put(name, f"{words[name]} were missing or wrong", remedy, fitted[None])
-
-
-def _fit_vector(case: Case, rnn: RNN, name: str) -> np.ndarray | None:
-    start = getattr(rnn, name)[0]
-    if case.outputs.size < 2 * len(start) or (name == "h0" and case.h0 is not None):
-        return None
-    enough = -(-4 * len(start) // case.outputs[0].size)
-    case = case.first(_FIT_STEPS, max(enough, 16))
-    return _least(
-        lambda points: case.run(rnn, **{name: points[:, None]}), case.outputs, start[None]
-    )
+        present, few = getattr(rnn, name), case.first(_FIT_STEPS)
+        if few.outputs.size < 2 * present.size or (name == "h0" and case.h0 is not None):
+            continue
+        few = few.first(_FIT_STEPS, max(-(-4 * present.size // few.outputs[0].size), 16))
+        run = lambda points: few.run(rnn, **{name: points[:, None]})  # noqa: B023, E731
+        fitted = _least(run, few.outputs, present)[None]
+        size = float(np.linalg.norm(fitted - present))
+        remedy = f"another {name} (the one that fits differs by {size:.3g} in norm)"
+        yield _put(name, f"{words[name]} were missing or wrong", remedy, fitted)
 
 
 # --------------------------------------------------------------------------------------- the search
 def search(
     case: Case,
-    rnn: RNN,
+    bases: Sequence[tuple[RNN, tuple[Change, ...]]],
     goal: float,
-    fields: Iterable[str] = FIELDS,
+    fields: Iterable[str],
     *,
     levels: int = 9,
     foreign: bool = False,
-    readings: Iterable[tuple[str, RNN]] = (),
 ) -> Fit:
     """The first reading whose largest deviation is within the goal, those with fewer changes first;
-    without one the nearest of all.
+    without one the nearest of all. `bases` are the networks to begin with and what they are.
     """
     few = case.first(_FEW[1], _FEW[0])
     few_goal = goal * min(1.0, np.abs(few.outputs).max() / (np.abs(case.outputs).max() or 1.0))
-    bases = [
-        (rnn, ()),
-        *((other.astype("float64"), (Change(words),)) for words, other in readings),
-    ]
+    bases = [(base.astype("float64"), words) for base, words in bases]
     choices = [rows(base, fields, foreign) for base, _ in bases]
     near: list[Fit] = []
     for level in range(min(levels, max(map(len, choices))) + 1):
         for (base, words), own in zip(bases, choices):
             for changes in (one for some in combinations(own, level) for one in product(*some)):
-                network = changed(base, changes)
-                fit = _fit(few, network, (*words, *changes), fields)
+                network, told = changed(base, changes), (*words, *changes)
+                one_leak = np.ndim(base.leak) == 0 and base.D is None
+                names = ["leak"] * (one_leak and "leak" in fields) + ["gain"] * ("gain" in fields)
+                about = network, "".join(change.foreign for change in told)
+                numbers = _numbers(few, *about, names)
+                fit = Fit.of(few, network, told, numbers)
                 if fit.off <= few_goal:
-                    fit = _whole(case, network, fit, goal)
+                    fit = Fit.of(case, network, told, _rounded(case, *about, numbers, goal))
                     if fit.off <= goal:
                         return fit
                 else:
                     near.append(fit)
     near.sort(key=Fit.rank)
-    near = [replace(fit, off=float(case.off(fit.rnn, fit.foreign))) for fit in near[:5]]
-    return min(near, key=Fit.rank)
-
-
-def _fit(case: Case, rnn: RNN, changes, fields) -> Fit:
-    """A network with the leak and gain that fit best."""
-    fit = Fit(0.0, rnn, changes)
-    names = [name for name in ("leak", "gain") if name in fields]
-    if np.ndim(rnn.leak) or rnn.D is not None:
-        names = [name for name in names if name != "leak"]
-    numbers = _numbers(case, rnn, fit.foreign, names) if names else {}
-    return fit.having(numbers, case)
-
-
-def _whole(case: Case, rnn: RNN, fit: Fit, goal: float) -> Fit:
-    """The same on the whole case, its numbers in few digits."""
-    bare = replace(fit, rnn=rnn, numbers={})
-    return bare.having(_rounded(case, rnn, fit.foreign, fit.numbers, goal), case)
+    return min((Fit.of(case, fit.rnn, fit.changes) for fit in near[:5]), key=Fit.rank)

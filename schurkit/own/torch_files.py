@@ -51,6 +51,7 @@ _CONSTANTS = {
     "EMPTY_LIST": list,
     "EMPTY_DICT": dict,
 }
+_TAKES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3, "APPEND": 1, "SETITEM": 2}
 _MARK = object()
 
 
@@ -88,9 +89,10 @@ class _Operations:
         (value,) = self.stack
         return value
 
-    def _since_mark(self) -> list:
-        values = []
-        while (value := self.stack.pop()) is not _MARK:
+    def _taken(self, name) -> list:
+        """The values that an operation takes: so many, or those since the mark."""
+        values, count = [], _TAKES.get(name)
+        while len(values) != count and (value := self.stack.pop()) is not _MARK:
             values.append(value)
         return values[::-1]
 
@@ -104,18 +106,14 @@ class _Operations:
         self.stack.append(_MARK)
 
     def _tuple(self, name, argument):
-        count = int(name[5:] or 0)
-        values = [self.stack.pop() for _ in range(count)][::-1] if count else self._since_mark()
-        self.stack.append(tuple(values))
+        self.stack.append(tuple(self._taken(name)))
 
     def _append(self, name, argument):
-        values = self._since_mark() if name == "APPENDS" else [self.stack.pop()]
+        values = self._taken(name)
         self.stack[-1].extend(values)
 
     def _setitem(self, name, argument):
-        values = (
-            self._since_mark() if name == "SETITEMS" else [self.stack.pop(-2), self.stack.pop()]
-        )
+        values = self._taken(name)
         self.stack[-1].update(zip(values[::2], values[1::2], strict=True))
 
     def _global(self, name, argument):
@@ -261,8 +259,7 @@ def _contents(value, storage: Callable) -> Contents:
     value = _resolved("the file", value, storage)
     if not isinstance(value, Mapping):
         kind = "tensor" if isinstance(value, np.ndarray) else type(value).__name__
-        article = "an" if kind[0].lower() in "aeiou" else "a"
-        raise InputError(f"holds {article} {kind}; expected a state dict: {SAVE}.")
+        raise InputError(f"holds one {kind}; expected a state dict: {SAVE}.")
     contents = Contents({}, {}, {})
     for count, (name, standing_in, entry) in enumerate(_entries(value)):
         if count == _ENTRIES:
@@ -270,19 +267,12 @@ def _contents(value, storage: Callable) -> Contents:
         entry = _resolved(name, entry, storage)
         if isinstance(entry, str):
             contents.words[name] = entry
-        elif _is_number(entry) or (
-            isinstance(entry, (list, tuple)) and all(map(_is_number, entry))
-        ):
+        numbers = entry if isinstance(entry, (list, tuple)) else [entry]
+        if all(isinstance(one, (int, float, np.generic)) for one in numbers):
             entry = np.asarray(entry)
-        if isinstance(entry, np.ndarray):
+        if isinstance(entry, np.ndarray) and entry.dtype.kind != "O":  # of more than 64 bits
             contents.arrays[name], contents.group[name] = entry, standing_in
     return contents
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, (float, np.number, np.bool_)) or (
-        isinstance(value, int) and abs(value) < 2**63
-    )
 
 
 def _entries(mapping: Mapping, name: str = "", depth: int = 0):

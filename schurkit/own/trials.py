@@ -66,7 +66,9 @@ def load_trials(
                 f"outputs must have axes (trials, time, output); got shape {outputs.shape}."
             )
         if time_major:
-            arrays = {name: _turned(name, array) for name, array in arrays.items()}
+            for name in {"inputs", "targets", "mask"} & arrays.keys():
+                if arrays[name].ndim >= 2:
+                    arrays[name] = arrays[name].swapaxes(0, 1)
             outputs = None if outputs is None else outputs.swapaxes(-3, -2)
         _check_axes(arrays)
         width = outputs.shape[-1] if classes is None and outputs is not None else classes
@@ -123,12 +125,6 @@ def _arrays(contents, marker: float | None) -> dict:
     return arrays
 
 
-def _turned(name: str, array: np.ndarray) -> np.ndarray:
-    """An array whose first axes were (time, trials)."""
-    of_time = name in ("inputs", "targets", "mask") and array.ndim >= 2
-    return array.swapaxes(0, 1) if of_time else array
-
-
 def _check_axes(arrays: dict) -> None:
     """Say so where what is one a trial fits the other axis."""
     sizes = arrays["inputs"].shape[:2]
@@ -150,21 +146,18 @@ def _targets(arrays: dict, marker, width: int | None) -> tuple[np.ndarray, np.nd
     if targets.ndim == 2 and width == 1:
         targets = targets[..., None]
     counts = targets == targets if marker is None or marker != marker else targets != marker
-    single = targets.ndim == 3 and targets.shape[2] == 1 < (width or 0)
-    if targets.ndim not in (1, 2) and not single:
-        if counts.all():
-            return targets, None
-        return np.where(counts, targets, 0).astype(targets.dtype), counts
-    labels, counts = (one[..., 0] if single else one for one in (targets, counts))
-    labels = np.where(counts, labels, 0)
-    wrong = (labels < 0) | (labels != np.rint(labels))
-    width = int(labels.max()) + 1 if width is None else width
-    if wrong.any() or labels.max() >= width:
-        worst = labels[wrong][0] if wrong.any() else labels.max()
+    values = np.where(counts, targets, 0).astype(targets.dtype, copy=False)
+    if targets.ndim == 3 and targets.shape[2] == 1 < (width or 0):
+        values, counts = values[..., 0], counts[..., 0]
+    if values.ndim not in (1, 2):
+        return values, None if counts.all() else counts
+    labels, width = values, int(values.max()) + 1 if width is None else width
+    wrong = (labels < 0) | (labels != np.rint(labels)) | (labels >= width)
+    if wrong.any():
         raise InputError(
             f"targets of shape {targets.shape} must be classes from 0 to {width - 1}, or numbers "
-            f"with axes (trials, time, output); got {worst:g}. If that marks what does not count, "
-            f"pass missing='{worst:g}' (--missing {worst:g})."
+            f"with axes (trials, time, output); got {labels[wrong][0]:g}. If that marks what does "
+            f"not count, pass missing='{labels[wrong][0]:g}' (--missing {labels[wrong][0]:g})."
         )
     if labels.ndim == 1:  # one class a trial
         ends = arrays["lengths"] if "lengths" in arrays else np.full(len(labels), time)
@@ -187,20 +180,18 @@ def _mask(arrays: dict, counts: np.ndarray | None) -> np.ndarray | None:
                 f"got shape {lengths.shape}, from {lengths.min():g} to {lengths.max():g}."
             )
         parts.insert(1, np.arange(time) < lengths[:, None])
-    parts = [part for part in parts if part is not None]
+    if not (parts := [part for part in parts if part is not None]):
+        return None
     if any(part.ndim == 3 for part in parts):
         parts = [part if part.ndim == 3 else part[..., None] for part in parts]
-    mask = parts[0] if parts else None
-    for other in parts[1:]:
-        try:
-            mask = (mask != 0) & (other != 0)
-        except ValueError:
-            raise InputError(
-                f"mask of shape {mask.shape} does not fit what else says which steps count, "
-                f"{other.shape}: it must have axes (time), (trials, time) or those of the targets."
-            ) from None
-    single = mask is not None and mask.ndim == 3 and mask.shape[2] == 1
-    return mask[..., 0] if single else mask
+    try:
+        mask = parts[0] if len(parts) == 1 else np.logical_and.reduce(np.broadcast_arrays(*parts))
+    except ValueError:
+        raise InputError(
+            f"mask of shape {parts[0].shape} does not fit what else says which steps count, "
+            f"{parts[1].shape}: it must have axes (time), (trials, time) or those of the targets."
+        ) from None
+    return mask[..., 0] if mask.ndim == 3 and mask.shape[2] == 1 else mask
 
 
 # --------------------------------------------------------------------------- the metric of the task

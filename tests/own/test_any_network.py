@@ -204,13 +204,13 @@ def gru():
 
 
 REFUSED = [
-    (lambda: nn.GRUCell(4, 4), "W", None, "of GRUCell: weight_hh (4 × 4, gate r or z or n)."),
+    (lambda: nn.GRUCell(4, 4), "W", None, "of GRUCell: weight_hh.r/.z/.n (4 × 4)."),
     (
         gru,
         "W",
         None,
         "no parameter of the module is called W. Square matrices of ModuleDict: "
-        "core.weight_hh_l0 (4 × 4, gate r or z or n), core.weight_hh_l1 (4 × 4, gate r or z or n).",
+        "core.weight_hh_l0.r/.z/.n (4 × 4), core.weight_hh_l1.r/.z/.n (4 × 4).",
     ),
     (
         gru,

@@ -251,7 +251,7 @@ def test_one_step_late_and_something_else(mistake, told):
     trials, outputs = trials_of(rnn, autonomous=0, shift=1)
     outputs[:, :, 0] = rnn.b_out[0]  # the readout of the state before the first step
     text = hint(mistake(rnn), trials, outputs, told, "your outputs came one time step late")
-    assert text.endswith("drop the first output and target of each trial, and the last input.")
+    assert "dropping the first output and target of each trial, and the last input" in text
 
 
 def test_what_nothing_explains():
@@ -310,9 +310,9 @@ def test_shapes_that_disagree():
     for given, wrong, words in (
         *((trials, wrong, "outputs must") for wrong in
           (outputs[0], outputs[:, :-1], outputs[..., :1], np.full_like(outputs, np.nan))),
-        (Trials(trials.inputs[..., :2], trials.targets), outputs, "input size 3, and the trials"),
-        (Trials(trials.inputs, trials.targets[..., :1]), outputs, "output size 2, and the trials"),
-        (own, outputs, "shared by all networks"),
+        (Trials(trials.inputs[..., :2], trials.targets), outputs, "trials of 3 input(s) and 2"),
+        (Trials(trials.inputs, trials.targets[..., :1]), outputs, "as the networks; got 3 and 1"),
+        (own, outputs, "trials that all networks share"),
     ):  # fmt: skip
         refused(lambda ask=(given, wrong): check_against(rnn, *ask), words)
     refused(lambda: check_against(rnn, trials, outputs, tolerance=0), "tolerance must be above 0")

@@ -122,8 +122,8 @@ SIZES = {"weight_ih_l0": (8, 2), "weight_hh_l0": (8, 8), "fc.weight": (2, 8)}
 @pytest.mark.parametrize(
     ("changes", "choice", "text"),
     [
-        ({"weight_ih_l0": None}, {}, "holds weight_hh_l0 but no weight_ih_l0"),
-        ({"weight_hh_l0": (8, 7)}, {}, "weight_hh_l0 must be square"),
+        ({"weight_ih_l0": None}, {}, "Nearest is torch.nn.RNN, but for weight_ih_l0"),
+        ({"weight_hh_l0": (8, 7)}, {}, "weight_hh_l0 must have axes (hidden, hidden)"),
         ({"weight_hh_l0": (8,)}, {}, "must have axes (hidden, hidden)"),
         ({"weight_ih_l0": (7, 2)}, {}, "W_in must have shape"),
         ({"bias_ih_l0": (7,)}, {}, "b_rec must have shape"),

@@ -455,7 +455,7 @@ def test_the_notebook_alone_needs_no_kernel(tmp_path, monkeypatch, capsys):
 --html out.html --orders -1 → orders must be at least 0
 --html out.html --tolerance 0 → tolerance must be above 0
 --html out.html --trials trials.npz --metric r2 → metric must be one of
---html out.html --trials wide.npz → they do not belong together
+--html out.html --trials wide.npz → as the networks; got 2 and 5
 --html out.html --trials wrong.npz → does not give the outputs
 """),
 )
