@@ -4,6 +4,7 @@ filled in, captions, tables, alternative texts.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -65,19 +66,26 @@ def run(notebook: dict, folder: Path, parameters: dict | None = None) -> dict:
     done = json.loads(nbformat.writes(begun))
     kept = dict(os.environ)
     os.environ.update(kernel_environment(ROOT, 1, kept) | {"SCHURKIT_STORE": str(folder / "store")})
-    shell = InteractiveShell.instance()
     try:
         with chdir(ROOT / "notebooks"), patch.object(nb, "picture", drawn):
-            for cell in done["cells"]:
-                if cell["cell_type"] == "code":
-                    with capture_output() as said:
-                        result = shell.run_cell("".join(cell["source"]), store_history=True)
-                    cell["outputs"] = outputs_of(said)
-                    result.raise_error()
+            return executed(done)
     finally:
-        InteractiveShell.clear_instance()
         os.environ.clear()
         os.environ.update(kept)
+
+
+def executed(notebook: dict) -> dict:
+    """The notebook with what its cells say in this process."""
+    done, shell = copy.deepcopy(notebook), InteractiveShell.instance()
+    try:
+        for cell in done["cells"]:
+            if cell["cell_type"] == "code":
+                with capture_output() as said:
+                    result = shell.run_cell("".join(cell["source"]), store_history=True)
+                cell["outputs"] = outputs_of(said)
+                result.raise_error()
+    finally:
+        InteractiveShell.clear_instance()
     return done
 
 
