@@ -133,6 +133,13 @@ def barriers(page, within=None, **options) -> list[str]:
     ]
 
 
+def barred(page) -> list[str]:
+    """What is serious of a page alone, in the light and in the dark."""
+    found = barriers(page)
+    page.emulate_media(color_scheme="dark")
+    return found + barriers(page, runOnly=COLOURS)
+
+
 def deaf(page) -> list[str]:
     """Explorables that the keyboard cannot reach, or that do not answer to it."""
     found = []
