@@ -60,7 +60,7 @@ def test_an_explorer_of_a_chapter_has_the_ground_and_the_ink_of_the_page(opened,
     assert ground == "rgba(0, 0, 0, 0)" and inks[0] == inks[1]
     assert page.locator(".ske-caption").inner_text() == "A network."
     index = (pages / "searchindex.js").read_text().lower()
-    assert "addeventlistener" not in index and "w_rec" not in index
+    assert "addeventlistener" not in index and "vestibul" not in index
 
 
 def test_figures_are_light_on_dark_in_dark_mode(opened):
