@@ -10,8 +10,36 @@ from axe_playwright_python.sync_playwright import Axe
 PAGE_LIMIT = 3_000_000  # bytes of one page; a reader on a phone waits for all of it
 BOOK_LIMIT = 60_000_000  # bytes of all pages and files together
 SCREENS = [{"width": 390, "height": 900}, {"width": 1280, "height": 900}]
-# Of the rules, those that see the difference between light and dark
+# Of the rules, those that see the difference between light and dark. They take seconds for every
+# thousand words, so they look at three of each kind in sight; the spans of the others, most of them
+# words of code, become plain text.
 COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+MARK = """() => {
+  const seen = {}, grounds = new Map([[null, '']]);
+  const ground = e => {
+    if (!grounds.has(e)) {
+      const s = getComputedStyle(e), own = s.backgroundColor + s.backgroundImage + s.opacity;
+      grounds.set(e, ground(e.parentElement) + (own === 'rgba(0, 0, 0, 0)none1' ? '' : own));
+    }
+    return grounds.get(e);
+  };
+  const marked = e => {
+    if (!e.checkVisibility({visibilityProperty: true})) return false;
+    const s = getComputedStyle(e), around = e.parentElement, span = e.tagName === 'SPAN';
+    const kind = [e.tagName === 'A', s.color, s.fontSize, s.fontWeight, s.textDecorationLine,
+      getComputedStyle(around).color, ground(e), span && e.className + around.className].join();
+    return (seen[kind] = (seen[kind] ?? 0) + 1) <= 3;
+  };
+  document.querySelectorAll('[data-word]').forEach(e => e.removeAttribute('data-word'));
+  const words = [...document.querySelectorAll('body *')].filter(
+    e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()));
+  const few = new Set(words.filter(marked));
+  for (const e of words) {
+    if (few.has(e)) e.setAttribute('data-word', '');
+    else if (e.matches('span') && !e.children.length && !e.closest('.ske, [data-explorer]') &&
+             e.getAttributeNames().join() === 'class') e.replaceWith(e.textContent);
+  }
+}"""
 KEYS = {"range": "ArrowRight", "number": "ArrowUp", "radio": "ArrowRight", "checkbox": "Space"}
 KIND = "e => e.matches('select') ? 'select' : e.type"
 ACTIVE = "a[href], button, input, select, textarea, [tabindex='0']"
@@ -78,24 +106,38 @@ def faults(browser, path: Path) -> list[str]:
         page.set_viewport_size(screen)
         page.wait_for_timeout(150)  # formulas and widgets draw themselves after loading
         said += [f"wider than {screen['width']}"] if page.evaluate(WIDE) else []
-    said += [f"picture {source} does not load" for source in page.evaluate(BROKEN)] + barriers(page)
+    said += [f"picture {source} does not load" for source in page.evaluate(BROKEN)]
+    said += dim(page) + barriers(page, rules={"color-contrast": {"enabled": False}})
     page.emulate_media(color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
     page.wait_for_timeout(400)  # colours fade
-    said += [] if page.evaluate("document.documentElement.dataset.theme") == "dark" else ["light"]
-    said += barriers(page, runOnly=COLOURS) + deaf(page)
+    said += dim(page) + deaf(page)
     context.close()
     return said
 
 
-def barriers(page, **options) -> list[str]:
+def dim(page) -> list[str]:
+    """Words that cannot be told from their ground."""
+    page.evaluate(MARK)
+    return barriers(page, {"include": [["[data-word]"]]}, runOnly=COLOURS)
+
+
+def barriers(page, within=None, **options) -> list[str]:
     """What axe's rules find serious."""
     # Without "preload" the rules fetch every style sheet again, which a file may not do
     options |= {"resultTypes": ["violations"], "preload": False}
     return [
         f"axe: {one['id']}: {one['nodes'][0]['target']}"
-        for one in Axe().run(page, options=options).response["violations"]
+        for one in Axe().run(page, within, options).response["violations"]
         if one["impact"] in ("serious", "critical")
     ]
+
+
+def barred(page) -> list[str]:
+    """What is serious of a page alone, in the light and in the dark."""
+    found = barriers(page)
+    page.emulate_media(color_scheme="dark")
+    return found + barriers(page, runOnly=COLOURS)
 
 
 def deaf(page) -> list[str]:

@@ -50,6 +50,19 @@ def test_the_first_page_has_a_live_wheel_within_a_second_on_its_first_screen(ope
     assert said == []
 
 
+def test_an_explorer_of_a_chapter_has_the_ground_and_the_ink_of_the_page(opened, pages):
+    """And the search does not find it as a wall of numbers."""
+    page, _ = opened("notebooks/the_wheel", scheme="dark")
+    page.wait_for_selector(".ske-live .ske-wheel")
+    style = "([where, name]) => getComputedStyle(document.querySelector(where))[name]"
+    ground = page.evaluate(style, [".text_html:has(> .ske)", "backgroundColor"])
+    inks = [page.evaluate(style, [where, "color"]) for where in (".ske-live", ".bd-content p")]
+    assert ground == "rgba(0, 0, 0, 0)" and inks[0] == inks[1]
+    assert page.locator(".ske-caption").inner_text() == "A network."
+    index = (pages / "searchindex.js").read_text().lower()
+    assert "addeventlistener" not in index and "vestibul" not in index
+
+
 def test_figures_are_light_on_dark_in_dark_mode(opened):
     page, _ = opened("notebooks/small", scheme="dark")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"

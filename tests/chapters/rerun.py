@@ -4,14 +4,23 @@ filled in, captions, tables, alternative texts.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
+from contextlib import chdir
 from pathlib import Path
+from unittest.mock import patch
 
 import nbformat
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
 
+from schurkit import nb
 from schurkit_press.one_page import filled
+from schurkit_press.run import kernel_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = re.compile(r"\{glue:text\}`([^`:]+)(?::([^`]*))?`")
@@ -48,30 +57,53 @@ def chapter(name: str, subject: str | None = None) -> dict:
 
 
 def run(notebook: dict, folder: Path, parameters: dict | None = None) -> dict:
-    """Execute it with plain papermill, as a reader without the press would; raises papermill's
-    error where a cell fails.
+    """Execute it as papermill does, in this process, which has imported, compiled and found its
+    fonts already; raises what a cell raises.
     """
-    import papermill
-
-    from schurkit_press.run import kernel_environment
-
+    path = folder / "begun.ipynb"
+    nbformat.write(nbformat.reads(json.dumps(notebook), as_version=4), path)
+    begun = parameterize_notebook(load_notebook_node(str(path)), parameters or {})
+    done = json.loads(nbformat.writes(begun))
     kept = dict(os.environ)
     os.environ.update(kernel_environment(ROOT, 1, kept) | {"SCHURKIT_STORE": str(folder / "store")})
     try:
-        begun, ended = folder / "begun.ipynb", folder / "ended.ipynb"
-        nbformat.write(nbformat.reads(json.dumps(notebook), as_version=4), begun)
-        papermill.execute_notebook(
-            str(begun),
-            str(ended),
-            parameters or {},
-            kernel_name="python3",
-            progress_bar=False,
-            cwd=str(ROOT / "notebooks"),
-        )
+        with chdir(ROOT / "notebooks"), patch.object(nb, "picture", drawn):
+            return executed(done)
     finally:
         os.environ.clear()
         os.environ.update(kept)
-    return json.loads(ended.read_text(encoding="utf-8"))
+
+
+def executed(notebook: dict) -> dict:
+    """The notebook with what its cells say in this process."""
+    done, shell = copy.deepcopy(notebook), InteractiveShell.instance()
+    try:
+        for cell in done["cells"]:
+            if cell["cell_type"] == "code":
+                with capture_output() as said:
+                    result = shell.run_cell("".join(cell["source"]), store_history=True)
+                cell["outputs"] = outputs_of(said)
+                result.raise_error()
+    finally:
+        InteractiveShell.clear_instance()
+    return done
+
+
+def drawn(figure) -> dict:
+    """In place of a picture: the figure is laid out and drawn once, and not written."""
+    figure.draw_without_rendering()
+    return {"image/png": ""}
+
+
+def outputs_of(said) -> list[dict]:
+    """What a cell said, as a notebook keeps it."""
+    shown = [{"data": one.data, "metadata": one.metadata or {}} for one in said.outputs]
+    streams = {"stdout": said.stdout, "stderr": said.stderr}
+    return [{"output_type": "display_data"} | one for one in shown] + [
+        {"output_type": "stream", "name": name, "text": text, "metadata": {}}
+        for name, text in streams.items()
+        if text
+    ]
 
 
 def texts(notebook: dict, own_subject: bool = False) -> list[str]:

@@ -52,7 +52,7 @@ ODD = {
 @pytest.mark.book
 @pytest.mark.parametrize("name", TASK_CHAPTERS)
 def test_a_task_chapter_runs_on_another_network(name, tmp_path):
-    done = run(chapter(name, subject()), tmp_path)
+    done = run(chapter(name, subject()), tmp_path, {"draws": 3})
     assert nb.claims(done) == [] and not false_sentences(done, own_subject=True)
     figures = [
         o

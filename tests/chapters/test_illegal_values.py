@@ -6,9 +6,10 @@ from functools import cache
 
 import pytest
 from helpers import refuses
+from papermill import execute_notebook
 from papermill.exceptions import PapermillExecutionError
 from press.small_book import REPOSITORY, cases
-from rerun import chapter, run
+from rerun import chapter
 
 from schurkit.__main__ import main
 from schurkit_press import chapters as chapter_files
@@ -66,10 +67,12 @@ def test_a_sweep_looks_at_every_point_first(capsys):
 
 
 @pytest.mark.book
-def test_plain_papermill_is_refused_by_the_first_code_cell(tmp_path):
+def test_plain_papermill_is_refused_by_the_first_code_cell():
     said = "the chapter has no parameter 'sample'; it has first_seed, hidden_size"
+    path = REPOSITORY / "notebooks" / "the_wheel.ipynb"
+    how = {"kernel_name": "python3", "progress_bar": False, "cwd": str(path.parent)}
     with pytest.raises(PapermillExecutionError, match=said) as caught:
-        run(chapter("the_wheel"), tmp_path, {"sample": 3})
+        execute_notebook(str(path), None, {"sample": 3}, **how)
     assert "nb.check_parameters()" in caught.value.source
     (cell,) = [c for c in chapter("the_wheel")["cells"] if "parameters" in str(c["metadata"])]
     for given, message in (

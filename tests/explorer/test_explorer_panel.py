@@ -45,16 +45,16 @@ def changed(before, after):
     return {name for name in before if before[name] != after[name]}
 
 
-def test_a_sector_is_removed(panel):
+def test_each_control_changes_its_own_pictures(panel):
     before, intact = images(panel), panel.summary.value
     panel.remove["CR"].value = True
     assert panel.view.setting.sectors == ("CR",) and panel.view.removed_mass > 0
     assert changed(before, images(panel)) == {"matrix", "rollout"} and panel.summary.value != intact
     panel.remove["CR"].value = False
     assert images(panel) == before and panel.summary.value == intact
-
-
-def test_the_threshold_moves_the_border(panel):
+    panel.trial.value = 5
+    assert changed(before, images(panel)) == {"rollout"}
+    assert np.array_equal(panel.view.target, panel._explorer.trials.targets[5])
     panel.remove["RR"].value = True
     before = images(panel)
     panel.threshold.value = 0.2
@@ -76,13 +76,6 @@ def test_the_number_and_the_slider_are_one_threshold(panel, drawn):
     assert panel.threshold.value == 0.325
     panel.threshold.value = 0.4
     assert panel.number.value == 0.4 and [each.threshold for each in drawn] == [0.325, 0.4]
-
-
-def test_the_trial_changes_the_rollout_alone(panel):
-    before = images(panel)
-    panel.trial.value = 5
-    assert changed(before, images(panel)) == {"rollout"}
-    assert np.array_equal(panel.view.target, panel._explorer.trials.targets[5])
 
 
 def test_single_couplings_are_offered_and_stay_chosen(panel):
@@ -135,8 +128,7 @@ def test_everything_has_a_label_and_an_alternative(panel):
     assert all(sentence in alt(panel, "rollout") for sentence in panel.view.sentences[2:])
 
 
-@pytest.mark.parametrize("outputs", [1, 12])
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize(("outputs", "activation"), [(1, "tanh"), (12, "relu")])
 def test_networks_of_every_kind_are_drawn(outputs, activation):
     label = ("<script>&\"'",)  # which cannot break out of the page
     rnn = random_rnn(1, hidden=6, outputs=outputs, activation=activation, labels=label)

@@ -21,11 +21,10 @@ def explorer():
     )
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     "kind", [{"activation": "tanh"}, {"activation": "relu"}, {"leak": 0.3}], ids=str
 )
-@pytest.mark.parametrize("outputs", [1, 4])
+@pytest.mark.parametrize(("outputs", "dtype"), [(1, np.float32), (4, np.float64)])
 def test_the_numbers_are_those_of_the_profile(kind, outputs, dtype):
     rnn = random_rnn(2, hidden=8, outputs=outputs, scale=0.3, dtype=dtype, **kind)
     trials, settings = random_trials(outputs=outputs), {"draws": 5, "seed": 3}

@@ -124,12 +124,6 @@ def test_a_chapter_with_an_explorer_depends_on_the_scripts(monkeypatch, tmp_path
     assert [a == b for a, b in zip(before, keys())] == [False, True]
 
 
-# ---- nb.explorer
-def test_an_explorer_is_displayed_with_its_caption(capsys):
-    nb.explorer(page.schur(), "small-matrix", "What  a\nmatrix does.")
-    assert capsys.readouterr().out.startswith("Explorer small-matrix: Two slow modes")
-
-
 # ---- refusals
 def refused_ablation(rnn=None, trials=None, metric="fvu", **kwargs):
     case = page.Case("task", rnn or small(), trials or random_trials(), metric)

@@ -1,22 +1,24 @@
-"""The stages of the flip-flop and of integration: their numbers against schurkit, cut at chosen
-steps, by keyboard, without a request or a message.
+"""The wheel, and the stages of the flip-flop and of integration: their numbers against schurkit,
+cut at chosen steps and while they play, by keyboard, without a request or a message.
 """
 
 import numpy as np
 import pytest
+from book.looks import barred
 from helpers import random_rnn, random_trials, refuses
 
 from schurkit import Trials, real_schur, rollout
 from schurkit.ablation import ablate, switched
 from schurkit.explorer import page
 from schurkit.metrics import fvu
-from schurkit.tasks import ContextIntegration, FlipFlop
+from schurkit.tasks import ContextIntegration, Copy, FlipFlop
 
 STAGE = "document.querySelector('.ske').schurkit"
 SAYS = "document.querySelector('.ske-status').textContent"
 KINDS = {
     "latches": (FlipFlop(bits=2, steps=9, pulse_probability=0.3), (2, 2)),
     "integral": (ContextIntegration(steps=9), (4, 1)),
+    "wheel": (Copy(3, 2, 40), (2, 2)),
 }
 CELLS = "[...document.querySelectorAll('.ske-facts td')]"
 FILLED = f"() => {CELLS}.every(cell => /[0-9]/.test(cell.innerText))"
@@ -42,19 +44,22 @@ def opened(opened_file, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_outputs_and_errors_are_those_of_the_engine(opened, kind):
-    rnn, trials = stage(kind)
-    form, tab = real_schur(rnn.W_rec[0]), opened(kind)
+    (rnn, trials), measure = stage(kind), KINDS[kind][0].metric.measure
+    form, tab, steps = real_schur(rnn.W_rec[0]), opened(kind), trials.targets.shape[1]
+    assert 0 < form.n_leading < 10 and form.sector("CR").any()
     removed = [[], ["RR"], ["CR"], ["CC"], ["RR", "CC"]]
     expected = rollout(ablate(rnn, form, list(map(tuple, removed))), trials).outputs
     call = f"([x, plan]) => {STAGE}.play(Float64Array.from(x), plan, 9).outputs.map((y) => [...y])"
     for names, outputs in zip(removed, expected):
         found = tab.evaluate(call, [trials.inputs[7].ravel().tolist(), [names]])
-        assert np.abs(np.array(found) - outputs[7]).max() < 1e-5
-        error = tab.evaluate(f"(names) => {STAGE}.accuracy([names])", names)
-        assert error == pytest.approx(fvu(outputs[None], trials)[0], rel=1e-5)
-    when = np.arange(1, 10) >= 4
-    error = fvu(switched(rnn, -form.weights(form.sector("CR")), when, trials), trials)[0]
-    assert tab.evaluate(f"() => {STAGE}.shutFrom(4)") == pytest.approx(error, rel=1e-5)
+        assert np.abs(np.array(found) - outputs[7, :9]).max() < 1e-5
+        value = tab.evaluate(f"async (names) => {STAGE}.accuracy([names])", names)
+        assert value == pytest.approx(measure(outputs[None], trials)[0], rel=1e-5)
+    for first in (1, 2, 4, 9):
+        when = np.arange(1, steps + 1) >= first
+        cut = switched(rnn, -form.weights(form.sector("CR")), when, trials)
+        value = tab.evaluate(f"async () => {STAGE}.shutFrom({first})")
+        assert value == pytest.approx(measure(cut, trials)[0], rel=1e-5)
 
 
 def test_the_latches_are_cut_by_keyboard_after_a_pulse_alone_and_in_all_other_steps(opened):
@@ -116,13 +121,57 @@ def test_integration_takes_the_other_context_and_says_what_can_go(opened):
     assert tab.evaluate("() => document.documentElement.scrollWidth") <= 390
 
 
+def test_a_random_change_has_the_size_of_what_it_stands_for(opened):
+    ask, tab = f"async () => {STAGE}.accuracy([['random CR']])", opened("wheel")
+    share, again = tab.evaluate(ask), tab.evaluate(ask)
+    assert 0 <= share <= 1 and share == again
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_by_keyboard_alone_it_is_cut_and_says_so(opened, scheme):
+    tab = opened("wheel", width=390, color_scheme=scheme)
+    said = tab.locator(".ske-status")
+    said.get_by_text("Over 64 sequences").wait_for()
+    assert said.inner_text().startswith("Everything is on.")
+    box = tab.get_by_label("CR (the door, C → R)")
+    box.focus()
+    box.press("Space")
+    tab.wait_for_function(f"() => {SAYS}.startsWith('From the start: no CR. Over')")
+    expected = tab.evaluate(f"async () => {STAGE}.shutFrom(1)")
+    assert f"{expected:.4f} of the signs are right" in said.inner_text()
+    box.press("Space")
+    dial = tab.get_by_label("shut the door CR from step")
+    dial.focus()
+    for _ in range(5):
+        dial.press("ArrowLeft")
+    tab.wait_for_function(f"() => {SAYS}.startsWith('From step 4: no CR. Over')")
+    found = tab.evaluate(f"async () => {STAGE}.shutFrom(4)")
+    assert f"{found:.4f}" in said.inner_text() and box.is_checked()
+    assert tab.evaluate("() => document.documentElement.scrollWidth") <= 390
+
+
+def test_cut_while_it_plays_it_counts_from_the_next_step(opened):
+    tab = opened("wheel")
+    tab.get_by_role("button", name="Play again").click()
+    tab.wait_for_function(f"() => {STAGE}.setting.step >= 5")
+    tab.get_by_role("button", name="Pause").click()
+    step = tab.evaluate(f"() => {STAGE}.setting.step")
+    tab.get_by_label("CR (the door, C → R)").uncheck()
+    plan = tab.evaluate(f"() => {STAGE}.setting.plan")
+    assert plan == [[]] * (step + 1) + [["CR"]] * (12 - step)
+    tab.get_by_role("button", name="Go on").click()
+    tab.wait_for_function(f"() => {SAYS}.includes('rom step {step + 1}: no CR. Over 64')")
+
+
+def test_it_plays_once_by_itself(opened):
+    tab = opened("wheel", reduced_motion="no-preference")
+    for name in ("CC", "CR"):
+        tab.wait_for_function(f"() => {STAGE}.setting.gone.has('{name}')", timeout=20_000)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_open_to_everyone(opened, kind):
-    run = pytest.importorskip("axe_playwright_python.sync_playwright").Axe().run
-    for scheme in ("light", "dark"):
-        found = run(opened(kind, color_scheme=scheme)).response["violations"]
-        serious = [one["id"] for one in found if one["impact"] in ("serious", "critical")]
-        assert serious == []
+    assert barred(opened(kind)) == []
 
 
 def test_an_empty_sector_is_said_to_be_empty(opened_file, tmp_path):
@@ -137,33 +186,23 @@ def test_an_empty_sector_is_said_to_be_empty(opened_file, tmp_path):
     )
 
 
+CONTEXT = "integral needs trials of context-dependent integration: two streams"
+
+
 @pytest.mark.parametrize(
-    ("kind", "given", "message"),
+    ("kind", "networks", "trials", "message"),
     [
-        (
-            "latches",
-            (random_rnn(2, 10), KINDS["latches"][0].test_trials(2)),
-            "leak 1 and no biases",
-        ),
-        (
-            "latches",
-            (random_rnn(1, 10, 2, 2, biases=False), random_trials(inputs=2, outputs=2)),
-            "latches needs trials of a flip-flop of at most 8 bits: pulses",
-        ),
-        (
-            "integral",
-            (random_rnn(1, 10, 4, 1, biases=False), random_trials(inputs=4, outputs=1)),
-            "integral needs trials of context-dependent integration: two streams",
-        ),
-        (
-            "integral",
-            (
-                random_rnn(1, 10, 4, 1, biases=False),
-                Trials(np.ones((2, 5, 3)), np.ones((2, 5, 1))),
-            ),
-            "integral needs trials of context-dependent integration: two streams",
-        ),
+        ("latches", random_rnn(2, 10), None, "leak 1 and no biases"),
+        ("latches", 2, random_trials(outputs=2), "trials of a flip-flop of at most 8 bits: pulses"),
+        ("integral", 1, random_trials(inputs=4, outputs=1), CONTEXT),
+        ("integral", 1, Trials(np.ones((2, 5, 3)), np.ones((2, 5, 1))), CONTEXT),
+        ("wheel", random_rnn(2, 10), None, "one tanh network with leak 1"),
+        ("wheel", random_rnn(1, 10), None, "no biases"),
+        ("wheel", 4, random_trials(), "trials of the copy task"),
+        ("wheel", 2, random_trials(outputs=2), "inputs of −1 and 1"),
     ],
 )
-def test_messages(kind, given, message):
-    refuses(message, lambda: getattr(page, kind)(*given))
+def test_messages(kind, networks, trials, message):
+    if isinstance(networks, int):
+        networks = random_rnn(1, 10, 4 if kind == "integral" else 2, networks, biases=False)
+    refuses(message, getattr(page, kind), networks, trials or KINDS[kind][0].test_trials(2))

@@ -2,9 +2,10 @@
 
 from functools import partial
 
+import numpy as np
 import pytest
 
-from schurkit import InputError
+from schurkit import InputError, Trials, rollout
 from schurkit.own import examine
 
 examined = partial(examine, metric="fvu")
@@ -18,3 +19,11 @@ def refused(ask, *words):
     text = str(error.value)
     assert "\n" not in text and all(word in text for word in words), text
     return text
+
+
+def noisy_trials(rnn, n=12, steps=9):
+    """Trials whose targets are about what the first network does, and what all of them do."""
+    rng = np.random.default_rng(3)
+    inputs = rng.normal(size=(n, steps, rnn.input_size))
+    outputs = rollout(rnn, inputs).outputs
+    return Trials(inputs, outputs[0] + 0.1 * rng.normal(size=outputs[0].shape)), outputs

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from examined import refused
 from helpers import random_rnn
-from samples import TwoAreas
+from samples import Net, TwoAreas
 
 import schurkit as sk
 from schurkit import Trials
@@ -15,18 +15,16 @@ prune = pytest.importorskip("torch.nn.utils.prune")
 nn, utils = torch.nn, torch.nn.utils
 
 
-class Gated(nn.Module):
+class Gated(Net):
     """A gated layer with a linear readout; time-major inside, and outside unless `batch_first`."""
 
-    def __init__(self, kind=nn.GRU, hidden=5, swapped=False, **layout):
-        super().__init__()
-        self.core = kind(2, hidden, **layout)
-        self.head = nn.Linear(hidden * (1 + self.core.bidirectional), 1)
+    def __init__(self, layer=nn.GRU, swapped=False, **layout):
+        super().__init__(layer, (2, 5, 1), **layout)
         self.drop, self.swapped = nn.Dropout(0.5), swapped
 
     def forward(self, x):
         x = x.transpose(0, 1) if self.swapped else x
-        y = self.head(self.drop(self.core(x)[0]))
+        y = self.fc(self.drop(self.rnn(x)[0]))
         return y.transpose(0, 1) if self.swapped else y
 
 
@@ -47,10 +45,10 @@ def said(module, trials, dtype=torch.float64):
 
 
 # ------------------------------------------------------------------- one matrix in a module
-DEEP = {"kind": nn.LSTM, "num_layers": 2, "bidirectional": True, "batch_first": True}
-LSTM_LAYERS = [f"core.weight_hh_l{k}{end}" for k in (0, 1) for end in ("", "_reverse")]
+DEEP = {"layer": nn.LSTM, "num_layers": 2, "bidirectional": True, "batch_first": True}
+LSTM_LAYERS = [f"rnn.weight_hh_l{k}{end}" for k in (0, 1) for end in ("", "_reverse")]
 MATRICES = {
-    "gru": (lambda: Gated(batch_first=True), [f"core.weight_hh_l0.{gate}" for gate in "rzn"]),
+    "gru": (lambda: Gated(batch_first=True), [f"rnn.weight_hh_l0.{gate}" for gate in "rzn"]),
     "lstm": (lambda: Gated(**DEEP), [f"{name}.{gate}" for name in LSTM_LAYERS for gate in "ifgo"]),
     "areas": (TwoAreas, ["within_a", "within_b"]),
 }
@@ -138,35 +136,35 @@ def test_a_transposed_matrix():
     ],
 )
 def test_the_order_of_axes_is_found(layout, trials):
-    network = sk.from_module(built(lambda: Gated(**layout)), "core.weight_hh_l0.z")
+    network = sk.from_module(built(lambda: Gated(**layout)), "rnn.weight_hh_l0.z")
     expected = said(built(lambda: Gated(batch_first=True)), trials)
     assert np.abs(network.outputs_with(network.W_rec, trials)[0] - expected).max() < 1e-12
 
 
 def test_the_module_stays_as_it_was_and_later_training_changes_nothing():
     module, trials = built(lambda: Gated(batch_first=True)), trials_of()
-    module.head.eval()
+    module.fc.eval()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-    network = sk.from_module(module, "core.weight_hh_l0", gate="n")
+    network = sk.from_module(module, "rnn.weight_hh_l0", gate="n")
     first = network.outputs_with(network.W_rec / 2, trials)
     assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
-    assert module.training and module.core.training and not module.head.training
-    assert module.core.weight_hh_l0.requires_grad and module.core.weight_hh_l0.grad is None
+    assert module.training and module.rnn.training and not module.fc.training
+    assert module.rnn.weight_hh_l0.requires_grad and module.rnn.weight_hh_l0.grad is None
     with torch.no_grad():
-        module.head.weight.mul_(3)
-        module.core.weight_hh_l0.mul_(3)
+        module.fc.weight.mul_(3)
+        module.rnn.weight_hh_l0.mul_(3)
     assert np.array_equal(network.outputs_with(network.W_rec / 2, trials), first)
 
 
 def test_trials_run_in_blocks_and_on_after_their_inputs(monkeypatch):
     module, trials = built(lambda: Gated(batch_first=True)), trials_of()
     longer = Trials(trials.inputs[:, :4], trials.targets)
-    network = sk.from_module(module, "core.weight_hh_l0.r")
+    network = sk.from_module(module, "rnn.weight_hh_l0.r")
     whole = network.outputs_with(network.W_rec, longer)
     padded = np.pad(longer.inputs, ((0, 0), (0, 5), (0, 0)))
     assert np.abs(whole[0] - said(module, Trials(padded, trials.targets))).max() < 1e-12
     sizes = []
-    module.core.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    module.rnn.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
     monkeypatch.setattr(any_module, "_CHUNK_BYTES", 8 * 9 * 32 * 4)
     assert np.abs(network.outputs_with(network.W_rec, longer) - whole).max() < 1e-14
     assert max(sizes) <= 4 and sum(sizes) == 6
@@ -175,7 +173,7 @@ def test_trials_run_in_blocks_and_on_after_their_inputs(monkeypatch):
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
 def test_the_module_keeps_its_precision(dtype):
     module, trials = built(lambda: Gated(batch_first=True), getattr(torch, dtype)), trials_of()
-    network = sk.from_module(module, "core.weight_hh_l0.n")
+    network = sk.from_module(module, "rnn.weight_hh_l0.n")
     assert network.dtype == ("float64" if dtype == "float64" else "float32")
     own = said(module, trials, getattr(torch, dtype))
     assert np.array_equal(network.outputs_with(network.W_rec, trials)[0], own)
@@ -199,11 +197,19 @@ def quantised():
     return torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.LSTM(2, 4)), {nn.LSTM})
 
 
+def buffer(dtype=torch.float32):
+    """A reservoir's matrix is a buffer."""
+    module = nn.Module()
+    module.register_buffer("W", torch.eye(3, dtype=dtype))
+    return module
+
+
 def gru():
     return nn.ModuleDict({"core": nn.GRU(2, 4, 2)})
 
 
 REFUSED = [
+    (lambda: buffer(torch.int8), "W", None, "W holds torch.int8; expected floating-point"),
     (lambda: nn.GRUCell(4, 4), "W", None, "of GRUCell: weight_hh.r/.z/.n (4 × 4)."),
     (
         gru,
@@ -265,16 +271,8 @@ def test_a_matrix_that_is_not_there(make, name, gate, message):
     refused(lambda: sk.from_module(make(), name, gate=gate), message)
 
 
-def test_whole_numbers_are_no_weights():
-    module = nn.Module()
-    module.register_buffer("W", torch.eye(3, dtype=torch.int8))
-    refused(lambda: sk.from_module(module, "W"), "W holds torch.int8; expected floating-point")
-    module.register_buffer("W", torch.eye(3))  # a reservoir's matrix is a buffer
-    assert sk.from_module(module, "W").hidden_size == 3
-
-
 @pytest.mark.filterwarnings("ignore::FutureWarning")
-@pytest.mark.parametrize("name", ["core.weight_hh_l0", "core.weight_hh_l0.n"])
+@pytest.mark.parametrize("name", ["rnn.weight_hh_l0", "rnn.weight_hh_l0.n"])
 @pytest.mark.parametrize(
     "wrap",
     [
@@ -287,15 +285,16 @@ def test_whole_numbers_are_no_weights():
 )
 def test_advice_for_a_matrix_that_is_computed_works(wrap, name):
     module, trials = built(lambda: Gated(batch_first=True)), trials_of()
-    wrap(module.core, "weight_hh_l0")
+    wrap(module.rnn, "weight_hh_l0")
     own = said(module, trials)
     text = refused(lambda: sk.from_module(module, name), "computed from other parameters at each")
     exec(text.split("of its own: ")[1].rstrip("."), {"torch": torch, "module": module})
-    network = sk.from_module(module, "core.weight_hh_l0.n")
+    network = sk.from_module(module, "rnn.weight_hh_l0.n")
     assert np.abs(network.outputs_with(network.W_rec, trials)[0] - own).max() < 1e-12
 
 
-def test_advice_for_a_tied_matrix_works():
+def test_advice_for_a_tied_matrix_works_and_buffers_are_matrices():
+    assert sk.from_module(buffer(), "W").hidden_size == 3
     module = tied()
     text = refused(lambda: sk.from_module(module, "b.weight"))
     advice = text.split("Untie them, ")[1].split(", or run")[0]
@@ -315,28 +314,46 @@ class Ends(nn.Module):
         return self.end(self, self.core(x)[0])
 
 
+def answers(outputs):
+    return sk.from_callable(np.eye(2), lambda W: outputs)
+
+
+def ends(end):
+    return sk.from_module(Ends(end), "core.weight_hh_l0")
+
+
 @pytest.mark.parametrize(
-    ("end", "message"),
+    ("network", "message"),
     [
-        (lambda self, y: {"y": y}, "gave dict; expected a tensor (trials, time, output): outputs="),
-        (lambda self, y: y + self.calls, "for one trial depend on the other trials or on"),
-        (lambda self, y: y.mean(), "Ends gave torch.Size([]); expected a tensor (trials, time"),
-        (lambda self, y: y - y.mean(0), "for one trial depend on the other trials or on"),
         (
-            lambda self, y: y[:, -1],
+            ends(lambda self, y: {"y": y}),
+            "gave dict; expected a tensor (trials, time, output)",
+        ),
+        (ends(lambda self, y: y + self.calls), "for one trial depend on the other trials or on"),
+        (ends(lambda self, y: y - y.mean(0)), "for one trial depend on the other trials or on"),
+        (ends(lambda self, y: y.mean()), "Ends gave torch.Size([]); expected a tensor (trials, ti"),
+        (
+            ends(lambda self, y: y[:, -1]),
             "gave outputs of shape (6, 4) (float32); expected real numbers "
             "with axes (trials, time, output) like the targets, (6, 9, 4). If this is the last",
         ),
-        (lambda self, y: y[..., :3], "of shape (6, 9, 3)"),
         (
-            lambda self, y: y.nothing,
+            ends(lambda self, y: y.nothing),
             "could not run inputs of shape (6, 9, 2) (trials, time, input): "
             "'Tensor' object has no attribute 'nothing'. If it needs more than inputs, run it",
         ),
+        (
+            sk.from_module(nn.RNN(2, 4), "weight_hh_l0", outputs=lambda result: result[1][0]),
+            "If this is the last step of each trial",
+        ),
+        (answers(np.zeros((9, 6, 4))), "These look time-major: swap the first two axes."),
+        (answers(np.zeros((6, 4))), "If this is the last step of each trial"),
+        (answers(np.zeros((6, 9, 4), complex)), "(complex128); expected real numbers"),
+        (answers(None), "<lambda> gave outputs of shape () (object)"),
+        (answers(np.zeros((6, 9, 2))), "gave outputs of shape (6, 9, 2)"),
     ],
 )
-def test_outputs_that_are_none(end, message):
-    network = sk.from_module(Ends(end), "core.weight_hh_l0")
+def test_outputs_that_are_none(network, message):
     refused(lambda: sk.ablation_profile(network, trials_of(outputs=4)), message)
 
 
@@ -351,17 +368,10 @@ def test_advice_for_a_module_that_gives_the_last_step_works():
     assert sk.fvu(given, last) == pytest.approx(sk.fvu(expected, last), rel=1e-6)
 
 
-def test_the_last_step_of_a_time_major_module_is_named():
-    layer = nn.RNN(2, 4)
-    network = sk.from_module(layer, "weight_hh_l0", outputs=lambda result: result[1][0])
-    asked = trials_of(outputs=4)
-    refused(lambda: sk.ablation_profile(network, asked), "If this is the last step of each trial")
-
-
 def test_starts_of_trials_are_not_given_to_a_module():
     trials = trials_of(outputs=4)
     started = Trials(trials.inputs, trials.targets, h0=np.ones((6, 4)))
-    network = sk.from_module(Ends(lambda self, y: y), "core.weight_hh_l0")
+    network = ends(lambda self, y: y)
     told = "bring starts (h0), which a module is not given"
     refused(lambda: sk.ablation_profile(network, started), told)
 
@@ -380,23 +390,8 @@ def test_matrices_that_are_none(W, run, leak, message):
     refused(lambda: sk.from_callable(W, run, leak), message)
 
 
-@pytest.mark.parametrize(
-    ("outputs", "message"),
-    [
-        (np.zeros((9, 6, 1)), "These look time-major: swap the first two axes."),
-        (np.zeros((6, 1)), "If this is the last step of each trial"),
-        (np.zeros((6, 9, 1), complex), "(complex128); expected real numbers"),
-        (None, "<lambda> gave outputs of shape () (object)"),
-        (np.zeros((6, 9, 2)), "gave outputs of shape (6, 9, 2)"),
-    ],
-)
-def test_outputs_of_a_callable_that_do_not_fit(outputs, message):
-    network = sk.from_callable(np.eye(2), lambda W: outputs)
-    refused(lambda: sk.ablation_profile(network, trials_of()), message)
-
-
 def test_what_needs_the_equation_says_so():
-    network = sk.from_callable(np.eye(2), lambda W: np.zeros((6, 9, 1)))
+    network = answers(np.zeros((6, 9, 1)))
     for ask in (sk.coupling_map, sk.ablation.refit_readout):
         told = "only its outputs are known. schurkit.measure and"
         refused(lambda ask=ask: ask(network, trials_of()), told)

@@ -40,6 +40,10 @@ def renamed(save=None, **names):
     return lambda path: save(path, given) if save else np.savez(path, **given)
 
 
+def dumped(save):
+    return lambda path: save(path, NET)
+
+
 def truncated(write):
     def cut(path):
         write(path)
@@ -138,8 +142,8 @@ WRONG = {
     "model.keras": written(b"PK\3\4" + bytes(90)),
     "truncated.npz": truncated(arrays()),
     "truncated.pt": truncated(net()),
-    "truncated.mat": truncated(lambda path: scipy.io.savemat(path, NET)),
-    "truncated.hdf5": truncated(lambda path: write_hdf5(path, NET)),
+    "truncated.mat": truncated(dumped(scipy.io.savemat)),
+    "truncated.hdf5": truncated(dumped(write_hdf5)),
     "a matrix of objects.npz": arrays(W_rec=np.array([None, {}])),
     # numbers
     "not finite.npz": arrays(W_rec=np.full((4, 4), np.nan)),
@@ -164,7 +168,7 @@ WRONG = {
 GOOD = "Save or fetch|git lfs pull|give the path|plain numbers|must|is empty|do not fit|rename it"
 GOOD += "|name it so|expected a diagonal|train with"
 ACTIONS = {
-    r"'-v7'": lambda path: scipy.io.savemat(path, NET),
+    r"'-v7'": dumped(scipy.io.savemat),
     r"model.save\('model.h5'\)": lambda path: write_hdf5(path.with_name("model.h5"), KERAS),
     r"numpy.savez under the names W_in, W_rec and W_out": lambda path: arrays()(
         path.with_name("a.npz")
@@ -172,8 +176,8 @@ ACTIONS = {
     GOOD: lambda path: {
         ".npz": arrays(),
         ".pt": net(),
-        ".mat": lambda path: scipy.io.savemat(path, NET),
-        ".hdf5": lambda path: write_hdf5(path, NET),
+        ".mat": dumped(scipy.io.savemat),
+        ".hdf5": dumped(write_hdf5),
     }[path.suffix](path),
 }
 

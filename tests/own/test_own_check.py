@@ -17,7 +17,7 @@ from schurkit.own.settle import FIELDS
 
 
 def network(**kind):
-    own = {name: kind.pop(name) for name in ("c", "psi", "h0", "b_rec") if name in kind}
+    own = {name: kind.pop(name) for name in ("c", "psi", "h0", "b_rec", "b_out") if name in kind}
     rnn = random_rnn(1, hidden=10, inputs=3, outputs=2, scale=0.3, **{"activation": "tanh", **kind})
     return replace(rnn, **{"h0": np.zeros_like(rnn.h0), **own})
 
@@ -89,6 +89,10 @@ def test_the_network_itself_agrees(kind):
         ({}, times("W_rec", 1 / 1.37), "W_rec were multiplied by 1.37:"),
         ({}, times("b_rec", 0), "a recurrent bias were missing"),
         ({}, times("b_out", 0), "an output bias were missing"),
+        ({"b_rec": np.zeros((1, 10))}, other(b_rec=np.ones((1, 10))),
+         "the recurrent bias b_rec were not used"),
+        ({"b_out": np.zeros((1, 2))}, other(b_out=np.ones((1, 2))),
+         "the output bias b_out were not used"),
         ({}, other(h0=np.ones((1, 10))), "h0 were zero"),
         *((kind | {"h0": START}, times("h0", 0),
            "h0, the state before the first step, were missing or wrong")
@@ -107,18 +111,6 @@ def test_each_mistake_is_named(true, mistake, told):
     assert text.startswith("It looks as if ") and text.count(". ") == 0
 
 
-@pytest.mark.parametrize(
-    ("mistake", "told"),
-    [
-        (times("b_rec", 0), "the recurrent bias b_rec were not used"),
-        (times("b_out", 0), "the output bias b_out were not used"),
-    ],
-)
-def test_a_bias_that_the_code_does_not_use(mistake, told):
-    trials, outputs = trials_of(mistake(network()))
-    hint(network(), trials, outputs, told)
-
-
 @pytest.mark.parametrize("name", ["W_in", "W_out"])
 def test_square_inputs_and_outputs_may_be_transposed_too(name):
     rnn = replace(random_rnn(1, hidden=6, inputs=6, outputs=6, scale=0.3), h0=np.zeros((1, 6)))
@@ -135,7 +127,7 @@ def test_square_inputs_and_outputs_may_be_transposed_too(name):
         ("softmax", lambda y: softmax(y, axis=-1)),
     ],
 )
-@pytest.mark.parametrize("mistake", [lambda r: r, turned()])
+@pytest.mark.parametrize("mistake", [other(), turned()])
 def test_a_nonlinearity_after_the_readout(name, through, mistake):
     trials, outputs = trials_of(network())
     told = f"your outputs went through a {name} after the readout"
@@ -149,10 +141,9 @@ def test_axes_in_the_order_time_trials():
     hint(network(), swapped, outputs.swapaxes(1, 2), *told)
 
 
-@pytest.mark.parametrize(("shift", "told"), [(1, "step late"), (-1, "step early")])
-def test_outputs_one_step_off(shift, told):
-    trials, outputs = trials_of(network(), shift=shift)
-    hint(network(), trials, outputs, f"one time {told}")
+def test_outputs_one_step_early():
+    trials, outputs = trials_of(network(), shift=-1)
+    hint(network(), trials, outputs, "one time step early")
 
 
 def outside(rnn, trials):
@@ -171,7 +162,7 @@ def activated(rnn, trials):
     return np.tanh(rollout(rnn, trials, states=True).states[0]) @ rnn.W_out[0].T + rnn.b_out
 
 
-@pytest.mark.parametrize("mistake", [lambda r: r, turned()])
+@pytest.mark.parametrize("mistake", [other(), turned()])
 @pytest.mark.parametrize(
     ("equation", "told"),
     [
@@ -265,19 +256,16 @@ def test_what_nothing_explains():
     hint(network(), trials, small, *told)
 
 
-def test_a_network_that_diverges():
-    rnn = replace(network(activation="relu"), W_rec=1e200 * np.eye(10)[None])
-    found = check_against(rnn, *trials_of(network()))
-    assert found.max_deviation == np.inf and not found.ok and found.hint
-
-
-def test_the_worst_network_of_a_stack_counts():
+def test_the_worst_network_of_a_stack_counts_even_where_one_diverges():
     rnn = random_rnn(3, hidden=5, inputs=2, outputs=1)
     trials, outputs = trials_of(rnn)
     assert check_against(rnn, trials, outputs).ok
     W_rec = rnn.W_rec.copy()
     W_rec[1] = W_rec[1].T
     hint(rnn.with_W_rec(W_rec), trials, outputs, "W_rec were transposed")
+    W_rec[1] = 1e200 * np.eye(5)
+    found = check_against(replace(rnn.with_W_rec(W_rec), activation="relu"), trials, outputs)
+    assert found.max_deviation == np.inf and not found.ok and found.hint
 
 
 def test_tolerance_is_relative_to_the_largest_output():

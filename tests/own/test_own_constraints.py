@@ -5,6 +5,7 @@ them, counted another way.
 import numpy as np
 import pytest
 from examined import examined, refused
+from helpers import network
 
 from schurkit import RNN, ablate, real_schur
 from schurkit.own import analyze, constraint_report
@@ -21,10 +22,6 @@ def dale(size=12, inhibitory=3, density=1.0):
 
 def random():
     return np.random.default_rng(0).normal(size=(8, 8))
-
-
-def rnn_of(W):
-    return RNN(np.ones((len(W), 1)), W, np.ones((1, len(W))))
 
 
 def test_columns_are_counted_by_their_signs():
@@ -54,7 +51,7 @@ def test_each_removal_is_counted_one_entry_at_a_time(leak):
     W = dale(density=0.6)
     form = real_schur(W, leak=leak)
     report = constraint_report(W, form)
-    variants = ablate(rnn_of(W), form)
+    variants = ablate(network(W), form)
     sign, empty = np.sign(W.sum(axis=0)), (W == 0).sum()
     for entry, label, changed in zip(
         report["removals"], variants.labels, variants.W_rec, strict=True
@@ -75,7 +72,9 @@ def test_each_removal_is_counted_one_entry_at_a_time(leak):
 
 
 def test_what_is_not_constrained_is_undefined_with_a_reason():
-    report = constraint_report(random())
+    report = analyze(RNN.stack([network(dale(8)), network(random())]))["networks"]
+    assert report[0]["constraints"]["dale"]
+    report = report[1]["constraints"]
     assert not report["dale"] and report["zeros"] == 0 and report["mixed"] == 8
     for entry in report["removals"]:
         why = entry.pop("undefined")
@@ -106,11 +105,6 @@ NONE = "no constraint seen on the weights: columns of both signs"
     ],
 )
 def test_one_line_of_the_summary(W, words):
-    lines = summary(examined(rnn_of(W))).splitlines()
+    lines = summary(examined(network(W))).splitlines()
     (line,) = [line for line in lines if "constraint" in line]
     assert words in line
-
-
-def test_every_network_of_a_stack_has_its_own():
-    networks = analyze(RNN.stack([rnn_of(dale()), rnn_of(dale().T)]))["networks"]
-    assert [network["constraints"]["dale"] for network in networks] == [True, False]

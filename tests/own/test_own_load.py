@@ -77,21 +77,15 @@ def _stepped(net):
     return optimizer
 
 
-def _numpy(net):
-    return {name: tensor.numpy() for name, tensor in net.state_dict().items()}
-
-
 @pytest.mark.parametrize(
     "wrap",
     [
-        lambda net: net.state_dict(),
         lambda net: nn.DataParallel(torch.compile(net)).state_dict(),
         lambda net: {"epoch": 3, "state_dict": net.state_dict(), "best": np.float64(0.1)},
         lambda net: {"model": net.state_dict(), "optimizer": _stepped(net).state_dict()},
         lambda net: {"checkpoint": {"net": net.state_dict(), "lr": [1e-3, 1e-4]}},
         lambda net: dict(net.named_parameters()),
-        _numpy,
-        lambda net: {f"any.prefix.{name}": tensor for name, tensor in net.state_dict().items()},
+        lambda net: {f"any.prefix.{k}": tensor.numpy() for k, tensor in net.state_dict().items()},
     ],
 )
 def test_any_prefix_nesting_and_module(wrap, tmp_path):

@@ -1,6 +1,4 @@
-"""Trials of NeuroGym tasks: recorded ones everywhere, and the library's own where it is
-installed.
-"""
+"""Trials of NeuroGym tasks, as the library gave them when they were recorded."""
 
 import copy
 from pathlib import Path
@@ -78,8 +76,8 @@ def test_recorded_trials(name, wrap):
     env = wrap(Replayed(name))
     last = str(RECORDED[name, "0", "periods"][-1])
     for asked, periods in ((None, None), (last, [last]), ([last], [last])):
-        found = from_neurogym(env, 4, periods=asked)
-        lengths = check(found, env, 4, 0, periods, int(RECORDED[name, "classes"]))
+        found = from_neurogym(env, 4, seed=1, periods=asked)
+        lengths = check(found, env, 4, 1, periods, int(RECORDED[name, "classes"]))
         assert found.inputs.shape[1] == max(lengths)
     assert (len({*lengths}) > 1) == (name != TASKS[0]) and env.unwrapped.at == 0
 
@@ -108,18 +106,3 @@ def changed(**changes):
 )
 def test_what_is_refused(env, arguments, text):
     refused(lambda: from_neurogym(env, **arguments), text)
-
-
-# about how the library registers its tasks
-@pytest.mark.filterwarnings("ignore::UserWarning:gymnasium")
-@pytest.mark.parametrize("name", TASKS)
-def test_the_library_itself(name):
-    neurogym = pytest.importorskip(
-        "neurogym", reason="neurogym is not installed: recorded trials were used above"
-    )
-    more = {"timing": {"delay": [300, 600, 1200]}} if name == "DelayComparison" else {}
-    env = neurogym.make(f"{name}-v0", dt=100, **more)
-    found, again, other = (from_neurogym(env, 20, seed=seed) for seed in (5, 5, 6))
-    check(found, env, 20, 5, None, getattr(env.unwrapped.action_space, "n", 0))
-    assert np.array_equal(again.inputs, found.inputs)
-    assert not np.array_equal(other.inputs, found.inputs)

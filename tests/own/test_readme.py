@@ -7,9 +7,11 @@ import shlex
 from pathlib import Path
 
 import pytest
+from chapters.rerun import executed
 from samples import Net
 
 from schurkit.__main__ import main
+from schurkit_press import own_page
 
 torch = pytest.importorskip("torch")
 
@@ -18,6 +20,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 def test_from_a_module_to_its_profile_by_the_readme_alone(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(own_page, "run_here", executed)  # without a kernel of its own
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = Net(sizes=(2, 12, 1), readouts=("readout",), batch_first=True)
