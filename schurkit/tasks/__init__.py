@@ -1,7 +1,6 @@
 """Tasks: one file each, all following `schurkit.tasks.base.Task`."""
 
 from .base import Task, check_task, converged
-from .complexity import estimated_entropy, output_entropy
 from .context_integration import ContextIntegration
 from .copy import Copy
 from .delayed_discrimination import DelayedDiscrimination

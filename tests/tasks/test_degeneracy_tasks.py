@@ -1,5 +1,5 @@
 """Tasks of the study of degeneracy: targets worked out another way, references, batches in compiled
-code, entropy.
+code.
 """
 
 from dataclasses import replace
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from helpers import messages
 
-from schurkit import Trials
 from schurkit.engine.compiled import batches
 from schurkit.tasks import (  # fmt: skip
     ContextIntegration,
@@ -17,8 +16,6 @@ from schurkit.tasks import (  # fmt: skip
     FlipFlop,
     PathIntegration,
     SineGeneration,
-    estimated_entropy,
-    output_entropy,
 )
 
 TASKS = [
@@ -128,25 +125,6 @@ def test_paths_are_the_sum_of_the_inputs_and_stay_inside(task):
     assert 0.3 < turned.mean() < 0.99  # headings wander, they do not jump
 
 
-def test_entropy_in_closed_form_and_estimated():
-    for task in (
-        FlipFlop(bits=2),
-        FlipFlop(bits=2, start="pulse"),
-        FlipFlop(bits=4, steps=100, pulse_probability=0.3, start="pulse"),
-    ):
-        exact, found = output_entropy(task), estimated_entropy(task.test_trials(4000))
-        assert task.start == "zero" or exact == task.bits
-        assert found == pytest.approx(exact, rel=0.01)
-
-
-def test_entropy_of_what_is_known():
-    coins = np.random.default_rng(0).choice([-1.0, 1.0], size=(2000, 4, 2))
-    uniform = np.random.default_rng(1).uniform(size=(20_000, 1, 1))
-    for targets, entropy in ((coins, 2), (uniform, 3)):
-        found = estimated_entropy(Trials(0 * targets, targets), bins=8)
-        assert found == pytest.approx(entropy, abs=0.01)
-
-
 test_messages = messages(
     (lambda: DelayedDiscrimination(channels=0), "channels must be at least 1"),
     (lambda: DelayedDiscrimination(shortest=21), "longest must be at least 21"),
@@ -166,5 +144,4 @@ test_messages = messages(
         lambda: PathIntegration(heading="angle"),
         "heading must be one of 'angles', 'vector'; got 'angle'",
     ),
-    (lambda: output_entropy(PathIntegration(), bins=1), "bins must be at least 2"),
 )
