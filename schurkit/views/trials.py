@@ -20,7 +20,7 @@ def _lines(ax, target, counted, said: Mapping, beside: Mapping) -> None:
     dotted, what else there is.
     """
     look = {"color": "#BDBDBD", "lw": 4, "solid_capstyle": "butt", "label": "target"}
-    ax.plot(np.where(counted, target, np.nan), **look)
+    ax.plot(np.where(counted, target, np.nan), zorder=1.9, **look)
     for name, values in beside.items():
         ax.plot(values, ":", color=FAINT, lw=1.2, label=name)
     for (name, values), style in zip(said.items(), ("-", "--", ":")):

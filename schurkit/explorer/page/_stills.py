@@ -119,7 +119,7 @@ def wheel_still(rnn, form, trials) -> tuple[str | None, str]:
     right = replay_accuracy(outputs, trials)
     symbols = trials.inputs.shape[1]
 
-    played = dict(zip(("whole", "without CR"), outputs)) | {"asked": trials.targets}
+    played = {"asked": trials.targets} | dict(zip(("whole", "without CR"), outputs))
     text = (
         f"A network that plays a sequence of {symbols} symbols from memory, again and again: asked "
         f"for, played by the whole network ({right[0]:.2f} of the signs right) and without C → R "
