@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from .checks import InputError
+from .checks import InputError, integer
 from .words import plural
 
 _FIELDS = ("id", "statement", "paper", "where", "source", "key", "quantity", "rule", "conditions")
@@ -49,27 +49,25 @@ class Rule:
 
     @property
     def _between(self) -> tuple[float, float]:
-        """The ends of the values that satisfy "at least", "at most" and "within"."""
+        """The least and the largest value that satisfy a rule, or just do not, for "beyond"."""
         if self.kind == "difference":
             return self.number - self.margin, self.number + self.margin
-        return (self.number, math.inf) if self.kind == "at least" else (-math.inf, self.number)
+        least = math.ulp(0.0) * self.number if self.kind == "sign" else self.number
+        up = self.number > 0 if self.kind == "sign" else self.kind == "at least"
+        return (least, math.inf) if up else (-math.inf, least)
 
     def whole(self, low: float, high: float) -> bool:
         """Whether every value of the interval satisfies the rule."""
-        if self.kind == "sign":
-            return low > 0 if self.number > 0 else high < 0
         start, end = self._between
         if self.side == "beyond":
             return low >= end or high <= start
-        return low >= start and high <= end
+        return start <= low and high <= end
 
     def none(self, low: float, high: float) -> bool:
         """Whether no value of the interval satisfies the rule."""
-        if self.kind == "sign":
-            return high <= 0 if self.number > 0 else low >= 0
         start, end = self._between
         if self.side == "beyond":
-            return low > start and high < end
+            return start < low and high < end
         return high < start or low > end
 
     def __str__(self) -> str:
@@ -179,14 +177,8 @@ def measured(value, interval, n, id) -> dict:
     if hasattr(value, "mean") and hasattr(value, "low"):
         value, interval, n = value.mean, (value.low, value.high), value.n
     number = plain(value, f"claim({id!r}, …)", numeric=True)
-    bounds = _interval(interval, id)
-    if n is not None and (
-        isinstance(n, bool)
-        or not isinstance(plain(n, f"claim({id!r}, n=…)", numeric=True), int)
-        or n < 0
-    ):
-        raise InputError(f"claim {id}: n must be a whole number of networks; got {n!r}.")
-    return {"value": number, "interval": bounds, "n": None if n is None else int(n)}
+    count = None if n is None else integer(n, f"claim {id}: n", at_least=0)
+    return {"value": number, "interval": _interval(interval, id), "n": count}
 
 
 def _interval(interval, id) -> list[float] | None:
@@ -212,19 +204,15 @@ def plain(value, where: str, numeric: bool = False):
     """
     if hasattr(value, "tolist"):
         value = value.tolist()
-    if (
-        isinstance(value, (list, tuple))
-        and not numeric
-        and not any(isinstance(item, (list, tuple, dict)) for item in value)
-    ):
+    flat = isinstance(value, (list, tuple)) and not any(
+        isinstance(item, (list, tuple, dict)) for item in value
+    )
+    if flat and not numeric:
         return [plain(item, where) for item in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    if (
-        value is None
-        or (isinstance(value, int) and not (numeric and isinstance(value, bool)))
-        or (isinstance(value, str) and not numeric)
-    ):
+    kinds = (int, type(None)) if numeric else (int, str, type(None))
+    if isinstance(value, kinds) and not (numeric and isinstance(value, bool)):
         return value
     raise InputError(
         f"{where} takes {'a number' if numeric else 'a number, text or a flat list of these'}; "
@@ -311,19 +299,15 @@ def _rule(given, where: str) -> Rule:
     if not isinstance(given, dict) or len(given) != 1:
         raise InputError(f"{where}: {expected}; got {given!r}.")
     ((kind, value),) = given.items()
-    if kind in ("at least", "at most") and _number(value):
-        return Rule(kind, float(value))
-    if kind == "sign" and value in ("positive", "negative"):
-        return Rule("sign", 1.0 if value == "positive" else -1.0)
-    if (
-        kind == "difference"
-        and isinstance(value, dict)
-        and len(value) == 2
-        and all(map(_number, value.values()))
-    ):
-        side = next((side for side in ("within", "beyond") if side in value), None)
-        if side and "from" in value and value[side] >= 0:
-            return Rule("difference", float(value["from"]), float(value[side]), side)
+    match kind, value:
+        case "at least" | "at most", _ if _number(value):
+            return Rule(kind, float(value))
+        case "sign", "positive" | "negative":
+            return Rule("sign", 1.0 if value == "positive" else -1.0)
+        case "difference", {"from": start, **more} if len(more) == 1:
+            ((side, margin),) = more.items()
+            if side in ("within", "beyond") and _number(start) and _number(margin) and margin >= 0:
+                return Rule("difference", float(start), float(margin), side)
     raise InputError(f"{where}: {expected}; got {given!r}.")
 
 

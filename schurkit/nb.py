@@ -388,10 +388,10 @@ def _frame(rows, where: str):
 
     if isinstance(rows, pd.DataFrame):
         return rows.reset_index() if any(name is not None for name in rows.index.names) else rows
-    rows = list(rows) if isinstance(rows, (list, tuple)) else None
-    if not rows or not all(
-        isinstance(row, dict) or (is_dataclass(row) and not isinstance(row, type)) for row in rows
-    ):
+    known = isinstance(rows, (list, tuple)) and all(
+        isinstance(row, dict) or is_dataclass(type(row)) for row in rows
+    )
+    if not known or not rows:
         raise InputError(
             f"{where} needs a DataFrame or a non-empty list of dataclass rows or dicts."
         )

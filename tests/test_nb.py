@@ -393,7 +393,7 @@ MALFORMED = [
     (nb.claim, ("A1", 1.0, 3), r"claim A1: interval must be \(low, high\); got 3"),
     (nb.claim, ("A1", 1.0, (2.0, 1.0)), r"low ≤ high; got \(2.0, 1.0\)"),
     (nb.claim, ("A1", 1.0, ("a", "b")), r"claim A1: interval takes a number; got str"),
-    (nb.claim, ("A1", 1.0, None, 2.5), "A1: n must be a whole number of networks; got 2.5"),
+    (nb.claim, ("A1", 1.0, None, 2.5), "A1: n must be a whole number; got 2.5"),
     (nb.claim, ("A1", {}), r"claim A1: several tasks take one Interval each"),
     (nb.claim, ("A1", {"sine": 1.0}, (0, 1)), r"claim A1: several tasks take one Interval each"),
     (nb.claim, ("A1", {1: 1.0}), r"claim A1: tasks and controls need names; got 1"),

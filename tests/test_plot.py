@@ -51,16 +51,15 @@ def test_a_legend_names_the_first_column_that_holds_dots(ax):
     assert ax.get_legend_handles_labels()[1] == ["control"]
 
 
-def test_empty_sectors_are_counted_and_left_out_and_nearly_empty_ones_outlined(ax):
+def test_empty_sectors_are_counted_and_left_out(ax):
     values = [[1.0, np.nan, 3.0, np.nan], [np.nan] * 4, [1.0, 2.0, 3.0, 4.0]]
-    nearly = [[False, False, True, False], [False] * 4, [True] * 4]
     for offset in (-0.1, 0.1):
-        plot.dots(values, ["RR", "CR", "CC"], ax, offset=offset, nearly=nearly)
+        plot.dots(values, ["RR", "CR", "CC"], ax, offset=offset)
     counts = [(text.get_position()[0], text.get_text()) for text in ax.texts]
     assert counts == [(0, "∅ 2"), (1, "∅ 4")]
-    outlined = [spots.get_offsets()[:, 1].tolist() for spots in ax.collections]
-    assert outlined == [[3.0], [1.0, 2.0, 3.0, 4.0]] * 2
-    means = {line.get_ydata()[0] for line in ax.lines if len(line.get_ydata()) == 2}
+    drawn = [line.get_ydata().tolist() for line in ax.lines if line.get_marker() == "o"]
+    assert drawn == [[1.0, 3.0], [1.0, 2.0, 3.0, 4.0]] * 2
+    means = {line.get_ydata()[0] for line in ax.lines if line.get_marker() != "o"}
     assert means == {2.0, 2.5}
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 from dataclasses import replace
 
 import ipywidgets as widgets
@@ -190,16 +191,17 @@ class Panel(widgets.VBox):
         self.summary.value = (
             f'<p role="status" aria-live="polite" style="line-height: 1.5">{said}</p>'
         )
-        texts = figures.alternatives(self.view)
         for name, (draw, depends) in _PICTURES.items():
             key = depends(self.view.setting)
             if self._drawn.get(name) == key:
                 continue
-            png = draw(self.view)
+            picture, png = draw(self.view), io.BytesIO()
+            options = {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 1}}
+            picture.figure.savefig(png, dpi=1.5 * 96, facecolor="white", **options)
             self._drawn[name] = key
-            width = int.from_bytes(png[16:20], "big") * 96 // figures.DPI
-            address = "data:image/png;base64," + base64.b64encode(png).decode()
+            width = round(96 * picture.figure.get_figwidth())  # sharp on fine screens
+            address = "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
             self.pictures[name].value = (
                 f'<img src="{address}" width="{width}" '
-                f'alt="{html.escape(texts[name], quote=True)}">'
+                f'alt="{html.escape(picture.alt, quote=True)}">'
             )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import isfinite
 
 import numpy as np
@@ -200,8 +200,10 @@ class Explorer:
         self.seed = integer(seed, "seed", at_least=0)
         self.controls = tuple(one_of(kind, "control", CONTROLS) for kind in controls)
         self._engine = engine
-        self._kept = OrderedDict()
-        self._full(0)  # a metric or an engine that does not suit is said at once
+        kept = lru_cache(_KEPT)
+        self._form, self._measured = kept(self._form), kept(self._measured)
+        self._controls = kept(self._controls)
+        self._measured(0, b"")  # a metric or an engine that does not suit is said at once
 
     def view(self, setting: Setting) -> View:
         """The numbers behind every figure for that setting.
@@ -214,26 +216,22 @@ class Explorer:
         trial = integer(setting.trial, "trial", at_least=0, at_most=len(self.trials) - 1)
         form = self.form(network, setting.threshold)
         removed = _removed(form, setting)
-        delta_T = np.where(removed, form.T, 0.0)
-        one, label = self.rnn[network], self.rnn.labels[network]
-        _, full, outputs = self._full(network)
-        ablated, value, after = self._measured(
-            ("ablated", network, removed.tobytes()),
-            lambda: ablate(one, form, [delta_T], labels=[label]),
-        )
+        _, full, outputs = self._measured(network, b"")
+        gone = removed.tobytes() if removed.any() else b""
+        ablated, value, after = self._measured(network, gone)
         return View(
             setting=setting,
-            label=label,
+            label=self.rnn.labels[network],
             form=form,
             ablated=ablated,
             removed=removed,
-            removed_mass=form.removed_mass(delta_T),
+            removed_mass=form.removed_mass(np.where(removed, form.T, 0.0)),
             metric=self.metric.name,
             better=self.metric.better,
             full=full,
             value=value,
             chance=self.metric.chance_on(self.trials),
-            controls=self._controls(one, form, delta_T, setting),
+            controls=self._controls(replace(setting, trial=0)),
             target=self.trials.targets[trial],
             full_output=outputs[trial],
             output=after[trial],
@@ -244,8 +242,7 @@ class Explorer:
     def form(self, network: int, threshold: float) -> SchurForm:
         """The Schur form of a network, cut at that threshold."""
         threshold = number(threshold, "threshold", at_least=0, at_most=1)
-        whole = self._once(("form", network), lambda: forms_of(self.rnn[network])[0])
-        return whole.with_threshold(threshold)
+        return self._form(network).with_threshold(threshold)
 
     def couplings(self, network: int, threshold: float, most: int = 40) -> list[Coupling]:
         """The single couplings of largest norm, largest first; zero couplings are left out."""
@@ -257,45 +254,32 @@ class Explorer:
         ]
 
     # ---------------------------------------------------- numbers that are computed once a setting
-    def _full(self, network):
-        return self._measured(("full", network), lambda: self.rnn[network])
+    def _form(self, network):
+        return forms_of(self.rnn[network])[0]
 
-    def _measured(self, key, network):
-        """A network, its measure and its outputs."""
+    def _measured(self, network, removed: bytes):
+        """A network without some entries of T, its measure and its outputs."""
+        one, form = self.rnn[network], self._form(network)
+        if removed:
+            delta_T = np.where(np.frombuffer(removed, bool).reshape(form.T.shape), form.T, 0.0)
+            one = ablate(one, form, [delta_T], labels=[self.rnn.labels[network]])
+        outputs = rollout(one, self.trials, engine=self._engine).outputs
+        return one, float(self.metric.measure(outputs, self.trials)[0]), outputs[0]
 
-        def compute():
-            one = network()
-            outputs = rollout(one, self.trials, engine=self._engine).outputs
-            return one, float(self.metric.measure(outputs, self.trials)[0]), outputs[0]
-
-        return self._once(key, compute)
-
-    def _controls(self, one, form, delta_T, setting):
+    def _controls(self, setting):
+        form = self.form(setting.network, setting.threshold)
+        delta_T = np.where(_removed(form, setting), form.T, 0.0)
         if not self.draws or not self.controls or not delta_T.any():
             return {}
-
-        def compute():
-            sectors = [sector for sector in SECTORS if sector in setting.sectors]
-            name = name_of(held_in(form, sectors))
-            drawn = {
-                kind: drawn_changes(form, delta_T, kind, self.draws, self.seed, name=name)
-                for kind in self.controls
-            }
-            weights = (-form.weights(change) for changes in drawn.values() for change in changes)
-            values = measure(one, weights, self.trials, self.metric, engine=self._engine)
-            return dict(zip(drawn, np.split(values, len(drawn))))
-
-        key = ("controls", setting.network, (delta_T != 0).tobytes(), setting.sectors)
-        return self._once(key, compute)
-
-    def _once(self, key, compute):
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        else:
-            self._kept[key] = compute()
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        return self._kept[key]
+        name = name_of(held_in(form, [one for one in SECTORS if one in setting.sectors]))
+        drawn = {
+            kind: drawn_changes(form, delta_T, kind, self.draws, self.seed, name=name)
+            for kind in self.controls
+        }
+        weights = (-form.weights(change) for changes in drawn.values() for change in changes)
+        one = self.rnn[setting.network]
+        values = measure(one, weights, self.trials, self.metric, engine=self._engine)
+        return dict(zip(drawn, np.split(values, len(drawn))))
 
 
 def _removed(form, setting):

@@ -2,21 +2,9 @@
 levels, and how a sign is judged.
 """
 
-from schurkit.degeneracy.spread import above, contrast, interval_of, over, pairs, power, spread
+from schurkit.degeneracy.spread import contrast, interval_of, over, pairs, power, spread
 
-from .knobs import (
-    EPOCH,
-    KNOBS,
-    TASKS,
-    Design,
-    Ends,
-    Knob,
-    KnobSetting,
-    Results,
-    mup_recipe,
-    plain_recipe,
-    run,
-)
-from .measured import Dynamics, Levels, levels, levels_in_store
+from .knobs import EPOCH, KNOBS, TASKS, Design, mup_recipe, plain_recipe, run
+from .measured import Dynamics, levels, levels_in_store
 from .samples import SAMPLES
-from .signs import SMALLEST, Sign, side, signs
+from .signs import SMALLEST, signs

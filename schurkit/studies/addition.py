@@ -8,14 +8,14 @@ a split that no result uses. `python -m schurkit_press.tuning` makes the table o
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from schurkit.checks import InputError, integer, number
 from schurkit.claims import NoClaimsError, claims_file
@@ -241,11 +241,8 @@ def write_trials(trials: Iterable[Trial], path: Path) -> None:
     """Write trials as a CSV file, by way of a temporary name."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    with open(partial, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(trial) for trial in trials)
+    partial, frame = path.with_name(f".{path.name}.part"), pd.DataFrame(trials, columns=COLUMNS)
+    frame.to_csv(partial, index=False, lineterminator="\n", na_rep="nan")
     partial.replace(path)
 
 
@@ -256,14 +253,11 @@ def read_trials(path: Path) -> list[Trial]:
     ------
     InputError : no such file, or one of another form.
     """
-    kinds = {"variant": str, "seed": int, "limit": int, "reached": int}
+    kinds = {"variant": str} | dict.fromkeys(("seed", "limit", "reached"), int)
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            return [
-                Trial(*(kinds.get(name, float)(row[name]) for name in COLUMNS))
-                for row in csv.DictReader(file)
-            ]
-    except (OSError, KeyError, TypeError, ValueError) as error:
+        frame = pd.read_csv(path, converters=dict.fromkeys(COLUMNS, float) | kinds)
+        return [Trial(*row) for row in frame[COLUMNS].itertuples(index=False)]
+    except (OSError, KeyError, ValueError) as error:
         raise InputError(
             f"{Path(path).name} cannot be read as a table of tuning trials ({error})."
         ) from None
@@ -294,8 +288,7 @@ def on_grid(trials: Iterable[Trial], variant: Variant) -> list[Trial]:
 
 
 def tuned(path: Path | None = None) -> dict[Variant, Trial]:
-    """The best trial of each variant on the grid, by the rule of `best`;
-    see `untried` for points that were not tried.
+    """The best trial of each variant on the grid, by the rule of `best`.
 
     Raises
     ------
@@ -304,22 +297,12 @@ def tuned(path: Path | None = None) -> dict[Variant, Trial]:
     path = tuning_file() if path is None else Path(path)
     trials = read_trials(path)
     by_variant = {variant: on_grid(trials, variant) for variant in VARIANTS}
-    missing = [variant.name for variant, mine in by_variant.items() if not mine]
-    if missing:
+    if missing := [variant.name for variant, mine in by_variant.items() if not mine]:
         raise InputError(
             f"{path.name} has no trial of {'; '.join(missing)}; run python -m "
             "schurkit_press.tuning."
         )
     return {variant: best(mine) for variant, mine in by_variant.items()}
-
-
-def untried(trials: Iterable[Trial]) -> dict[Variant, int]:
-    """How many points of the grid a table of trials lacks, for the variants that lack any: tuning
-    that was stopped before its end.
-    """
-    trials = list(trials)
-    lacking = {variant: len(GRID) - len(on_grid(trials, variant)) for variant in VARIANTS}
-    return {variant: count for variant, count in lacking.items() if count}
 
 
 def provenance(path: Path | None = None) -> str:

@@ -4,8 +4,9 @@ measured there; `signs` says which way it goes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from itertools import product
 from time import perf_counter
 
 from schurkit.checks import InputError, integer, number, one_of
@@ -185,31 +186,24 @@ class Design:
         """All settings, knob by knob. Knobs share their base: equal studies stand in several
         settings and are trained once.
         """
-        harder = {
-            "flip_flop": self.bits,
-            ONE: self.channels,
-            "sine_generation": self.channels,
-            "path_integration": self.dimensions,
-        }
-        found = [
-            self._plain("D1", task, level, {COMPLEXITY[task]: level})
-            for task in self.tasks
-            for level in harder[task]
-        ]
-        found += [self._plain("D2", ONE, steps, {"longest": steps}) for steps in self.delays]
-        if self.auxiliary:
-            found += [self._plain("D3", ONE, on, {"auxiliary": on}) for on in (False, True)]
-        for task in self.mup_tasks:
-            found += [
-                self._mup("D5", task, gamma, gamma, self.hidden_size) for gamma in self.gammas
-            ]
-        for task in self.mup_tasks:
-            found += [self._mup("D6", task, width, 1.0, width) for width in self.widths]
+        return tuple(self._settings())
+
+    def _settings(self) -> Iterator[KnobSetting]:
+        for task in self.tasks:
+            for level in getattr(self, COMPLEXITY[task]):
+                yield self._plain("D1", task, level, {COMPLEXITY[task]: level})
+        for steps in self.delays:
+            yield self._plain("D2", ONE, steps, {"longest": steps})
+        for on in (False, True) if self.auxiliary else ():
+            yield self._plain("D3", ONE, on, {"auxiliary": on})
+        for task, gamma in product(self.mup_tasks, self.gammas):
+            yield self._mup("D5", task, gamma, gamma, self.hidden_size)
+        for task, width in product(self.mup_tasks, self.widths):
+            yield self._mup("D6", task, width, 1.0, width)
         for knob, penalty in (("D7", "nuclear"), ("D8", "l1")):
-            if sizes := getattr(self, penalty):
-                found.append(self._plain(knob, ONE, 0.0))
-                found += [self._plain(knob, ONE, size, **{penalty: size}) for size in sizes]
-        return tuple(found)
+            sizes = getattr(self, penalty)
+            for size in (0.0, *sizes) if sizes else ():
+                yield self._plain(knob, ONE, size, **({penalty: size} if size else {}))
 
     @property
     def studies(self) -> tuple[Study, ...]:

@@ -79,7 +79,7 @@ class Levels:
         untrained; on trials of `probe`, its own without; of independent copies, None without.
     shapes : `Shapes` of the trajectories on the first `SHAPED` trials.
     pif, pif_untrained : `PIF`.
-    profile : `Profiles` of the ablations, on the signed log scale; None where not asked for.
+    profile : `Profiles` of the ablations, on the signed log scale.
     change, change_relative : (networks,) ‖W_rec,T − W_rec,0‖_F, of what is trained, and relative to
         ‖W_rec,0‖_F.
     alignment : (networks,) of kernels.
@@ -100,7 +100,7 @@ class Levels:
     shapes: Shapes
     pif: PIF
     pif_untrained: PIF
-    profile: Profiles | None
+    profile: Profiles
     change: np.ndarray
     change_relative: np.ndarray
     alignment: np.ndarray
@@ -154,7 +154,6 @@ def levels(
     dynamics: Dynamics | None = None,
     *,
     pif_starts: int = 1,
-    profile: bool = True,
     threshold: float = 0.9,
     kernel_trials: int = 8,
     test_trials: int = 128,
@@ -170,8 +169,8 @@ def levels(
         with `out_of_distribution()`.
     dynamics : how DSA compares.
     pif_starts : of the matching of units.
-    profile : also measure ablation profiles, with sectors at `threshold`.
-    kernel_trials : trials of the tangent kernels, which are exact; 0 for none.
+    threshold : of the sectors of the ablation profiles.
+    kernel_trials : trials of the tangent kernels, which are exact.
     test_trials : held-out trials for behaviour and profile.
     probe : a task whose trials drive all levels alike, for DSA once more.
     copied : networks of one channel of the task, as many of which as it has stand side by side for
@@ -187,7 +186,8 @@ def levels(
     dsa, own, lacking = _dsa(rnn, drive, task.test_trials(dynamics.trials, 3), dynamics)
     factors = recipe.multipliers
     change = np.array([row.W_rec for row in weight_change(start, rnn, multipliers=factors)])
-    effects = ablation_profile(rnn, test, threshold=threshold, controls=()) if profile else None
+    effects = ablation_profile(rnn, test, threshold=threshold, controls=())
+    kernels = kernel_alignment(start, rnn, task.test_trials(kernel_trials, 2), multipliers=factors)
     W, shared = start.W_rec, getattr(task, "shared_outputs", task.output_size)
     probing = None if probe in (None, task) else probe.test_trials(dynamics.trials, 1)
     copies = None if copied is None else side_by_side(copied, rnn.output_size)
@@ -205,10 +205,10 @@ def levels(
         shapes=shape_distances(hidden_trajectories(rnn, task.test_trials(SHAPED, 1)), rnn.labels),
         pif=pif_distances(rnn, starts=pif_starts),
         pif_untrained=_pif_of_starts(W.tobytes(), W.shape, W.dtype.str, start.labels, pif_starts),
-        profile=profile_distances(effects, transform="signed log") if profile else None,
+        profile=profile_distances(effects, transform="signed log"),
         change=change,
         change_relative=change / (_norms(W) / factors.get("W_rec", 1.0)),
-        alignment=_alignment(start, rnn, task, kernel_trials, factors),
+        alignment=np.array([row.alignment for row in kernels]),
         steps=trained.steps[which].astype(float),
         norm=_norms(rnn.W_rec),
         main=dynamics.grid[0],
@@ -221,15 +221,6 @@ def reached(trained: Trained) -> tuple[RNN | None, np.ndarray]:
     there = trained.reached if trained.recipe.until else trained.converged
     which = np.flatnonzero(there & (trained.stopped < 0))
     return (trained.rnn[which.tolist()] if len(which) >= 3 else None), which
-
-
-def _alignment(start, rnn, task, trials, factors):
-    if not trials:
-        return np.full(len(rnn), np.nan)
-    few = task.test_trials(trials, 2)
-    return np.array(
-        [row.alignment for row in kernel_alignment(start, rnn, few, multipliers=factors)]
-    )
 
 
 def _norms(W):

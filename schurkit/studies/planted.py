@@ -49,40 +49,34 @@ def planted(amplitude: float = 0.05, seed: int = 0) -> dict[str, Planted]:
     noise = random.normal(seed, "planted noise", 0, (64, steps, 1))
     ring = np.kron(np.roll(np.eye(4), 1, axis=0), np.eye(3))
     seat, wait = np.eye(12)[:, :3], np.eye(3)
-    register = _made(ring, seat, seat.T, pulse, steps, amplitude, seed, (), ())
     T = np.block([[ring, seat], [np.zeros((3, 12)), 0.2 * wait]])
     # r(t) of the normal ring is r + S c of this one, with ring S − .2 S = −seat: the readout and
     # the input take the difference up, see schurkit.ablation.gauge
     S = np.linalg.solve(ring - 0.2 * np.eye(12), -seat)
-    W_in = np.vstack([seat + S, wait])
-    W_out = np.hstack([seat.T, -seat.T @ S])
-    twin = _made(T, W_in, W_out, pulse, steps, amplitude, seed, ("CR",), ())
-    chain = np.zeros((9, 9))
+    twin = T, np.vstack([seat + S, wait]), np.hstack([seat.T, -seat.T @ S])
+    chain = np.diag([0.0, *[1.0] * 7], 1)
     chain[0, 0] = 0.9
-    chain[np.arange(1, 8), np.arange(2, 9)] = 1.0
-    last, first = np.eye(9)[:, 8:], np.eye(9)[1:2]
-    delay = _made(chain, last, first, noise, steps, amplitude, seed, ("CC",), ())
     n = random.normal(seed, "planted direction", 0, (11,))
-    one = np.zeros((12, 12))
-    one[0, 0], one[0, 1:] = 0.9, 0.6 * n / np.linalg.norm(n)
-    m, beside = np.eye(12)[:, :1], np.append(0.0, n / np.linalg.norm(n))[:, None]
-    across = _made(one, beside, m.T, noise, steps, amplitude, seed, ("CR",), ())
-    along = _made(one, m, m.T, noise, steps, amplitude, seed, (), ("CR",))
+    size = np.linalg.norm(n)
+    one, m, beside = np.zeros((12, 12)), np.eye(12)[:, :1], np.append(0.0, n / size)[:, None]
+    one[0, 0], one[0, 1:] = 0.9, 0.6 * n / size
+    cases = {
+        "shift register, normal": ((ring, seat, seat.T), pulse, (), ()),
+        "shift register, nonnormal": (twin, pulse, ("CR",), ()),
+        "chain": ((chain, np.eye(9)[:, 8:], np.eye(9)[1:2]), noise, ("CC",), ()),
+        "rank one, driven beside its mode": ((one, beside, m.T), noise, ("CR",), ()),
+        "rank one, driven along its mode": ((one, m, m.T), noise, (), ("CR",)),
+    }
     return {
-        "shift register, normal": register,
-        "shift register, nonnormal": twin,
-        "chain": delay,
-        "rank one, driven beside its mode": across,
-        "rank one, driven along its mode": along,
+        name: Planted(*_hidden(weights, inputs, steps, amplitude, seed), *sectors)
+        for name, (weights, inputs, *sectors) in cases.items()
     }
 
 
-def _made(T, W_in, W_out, inputs, steps, amplitude, seed, needed, unused) -> Planted:
+def _hidden(weights, inputs, steps, amplitude, seed) -> tuple[RNN, Trials]:
     """In a random orthogonal basis, so that nothing can be read off the units."""
-    size = len(T)
-    Q = np.linalg.qr(random.normal(seed, "planted basis", 0, (size, size)))[0]
+    T, W_in, W_out = weights
+    Q = np.linalg.qr(random.normal(seed, "planted basis", 0, T.shape))[0]
     rnn = RNN(amplitude * Q @ W_in, Q @ T @ Q.T, W_out @ Q.T / amplitude)
     drive = Trials(inputs, np.zeros((len(inputs), steps, len(W_out))))
-    return Planted(
-        rnn, Trials(inputs, rollout(rnn, drive).outputs[0].astype(float)), needed, unused
-    )
+    return rnn, Trials(inputs, rollout(rnn, drive).outputs[0].astype(float))

@@ -58,10 +58,6 @@ def _profile_size(levels):
     return spread(sizes, levels.labels, "mean")
 
 
-def _of_profile(measure):
-    return lambda levels: None if levels.profile is None else measure(levels)
-
-
 SAMPLES = {
     "behaviour": _over_networks("losses", "std"),
     "behaviour cv": _over_networks("losses", "cv"),
@@ -85,8 +81,8 @@ SAMPLES = {
     "weights per n2 untrained": _over_pairs("pif_untrained.per_n2"),
     "weights relative untrained": _over_pairs("pif_untrained.relative"),
     "norm": _over_networks("norm"),
-    "profile": _of_profile(_over_pairs("profile.values")),
-    "profile size": _of_profile(_profile_size),
+    "profile": _over_pairs("profile.values"),
+    "profile size": _profile_size,
     "change": _over_networks("change"),
     "change relative": _over_networks("change_relative"),
     "alignment": _over_networks("alignment"),

@@ -1,11 +1,10 @@
 """Tasks: one file each, all following `schurkit.tasks.base.Task`."""
 
-from .base import Task, check_task, converged
-from .complexity import estimated_entropy, output_entropy
+from .base import Task
 from .context_integration import ContextIntegration
 from .copy import Copy
 from .delayed_discrimination import DelayedDiscrimination
-from .examine import Promise, examine
+from .examine import examine
 from .flip_flop import FlipFlop
 from .loading import load_task
 from .modular_addition import ModularAddition

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Protocol, runtime_checkable
 
+import numpy as np
+
 from schurkit.checks import InputError, integer, number
 from schurkit.metrics import FVU, Metric
 from schurkit.rnn import Trials
@@ -93,14 +95,20 @@ class DrawnTask:
 
     def batch(self, seeds: Sequence[int], step: int, trials: int) -> Trials:
         """Training trials, (networks, trials, time, channels); see `Task.batch`."""
-        return self.draw(list(seeds), f"{self.stream} batch", step, trials)
+        return self._trials(list(seeds), f"{self.stream} batch", step, trials)
 
     def test_trials(self, trials: int = 256, seed: int = 0) -> Trials:
         """Held-out trials, (trials, time, channels)."""
-        return self.draw(seed, f"{self.stream} test", 0, integer(trials, "trials", at_least=1))
+        trials = integer(trials, "trials", at_least=1)
+        return self._trials(seed, f"{self.stream} test", 0, trials)
 
-    def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
-        """Trials from a stream: a pure function of its arguments.
+    def _trials(self, *drawn) -> Trials:
+        inputs, targets, *mask = self.draw(*drawn)
+        return Trials(*(np.asarray(x, np.float32, order="C") for x in (inputs, targets)), *mask)
+
+    def draw(self, seeds, stream: str, step: int, trials: int) -> tuple:
+        """Inputs, targets and, where not all steps count, the mask of trials from a stream: a pure
+        function of its arguments.
 
         seeds : one, or a list of them for a leading networks axis.
         """

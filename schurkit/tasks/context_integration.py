@@ -8,7 +8,6 @@ import numpy as np
 
 from schurkit import random
 from schurkit.checks import InputError, integer, number, one_of
-from schurkit.rnn import Trials
 
 from .base import DrawnTask
 
@@ -103,7 +102,7 @@ class ContextIntegration(DrawnTask):
         kind = TARGETS.index(self.target)
         return "context_integration", (self.drift, self.noise, self.coherences, kind)
 
-    def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
+    def draw(self, seeds, stream: str, step: int, trials: int) -> tuple:
         width = (0.0, 1.0) if self.coherences else (-self.drift, self.drift)
         drifts = random.uniform(seeds, f"{stream} drift", step, (trials, 1, 2), *width)
         if self.coherences:
@@ -114,5 +113,4 @@ class ContextIntegration(DrawnTask):
         cued = np.where(second, evidence[..., 1:], evidence[..., :1])
         cues = np.broadcast_to(np.concatenate([~second, second], axis=-1), evidence.shape)
         targets = np.cumsum(cued, axis=-2) / self.scale()[:, None]
-        inputs = np.concatenate([evidence, cues], axis=-1)
-        return Trials(inputs.astype(np.float32), targets.astype(np.float32))
+        return np.concatenate([evidence, cues], axis=-1), targets

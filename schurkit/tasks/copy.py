@@ -9,7 +9,6 @@ import numpy as np
 from schurkit import random
 from schurkit.checks import integer
 from schurkit.metrics import REPLAY_ACCURACY
-from schurkit.rnn import Trials
 
 from .base import DrawnTask
 
@@ -66,9 +65,8 @@ class Copy(DrawnTask):
         """The same task with a replay twice as long."""
         return replace(self, replay=2 * self.replay)
 
-    def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
+    def draw(self, seeds, stream: str, step: int, trials: int) -> tuple:
         inputs = random.signs(seeds, stream, step, (trials, self.symbols, self.channels))
-        inputs = inputs.astype(np.float32)
         lags = np.arange(self.replay) % self.symbols
         targets = np.concatenate([np.zeros_like(inputs), inputs[..., lags, :]], axis=-2)
-        return Trials(inputs, targets, np.arange(self.steps) >= self.symbols)
+        return inputs, targets, np.arange(self.steps) >= self.symbols

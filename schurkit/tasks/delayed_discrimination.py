@@ -8,7 +8,6 @@ import numpy as np
 
 from schurkit import random
 from schurkit.checks import InputError, boolean, integer, number
-from schurkit.rnn import Trials
 
 from .base import DrawnTask
 
@@ -123,7 +122,7 @@ class DelayedDiscrimination(DrawnTask):
             self.auxiliary,
         )
 
-    def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
+    def draw(self, seeds, stream: str, step: int, trials: int) -> tuple:
         room = self.largest - self.smallest - self.gap
         x, y = np.moveaxis(
             random.uniform(seeds, stream, step, (trials, self.channels, 2)) * room, -1, 0
@@ -142,4 +141,4 @@ class DelayedDiscrimination(DrawnTask):
             answers = np.concatenate([answers, np.abs(second - first) / 2], axis=-1)
         targets = np.where(since[..., None] >= 0, answers[..., None, :], 0.0)
         mask = (since >= 0) & (since < self.respond)
-        return Trials(inputs.astype(np.float32), targets.astype(np.float32), mask)
+        return inputs, targets, mask

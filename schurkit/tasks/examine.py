@@ -97,28 +97,17 @@ def _shapes(task, alone, company, test) -> Promise:
 def _pure(task, alone, company, step, trials) -> Iterator[Promise]:
     again = task.batch([5], step, trials)
     same = _equal(alone.inputs, again.inputs) and _equal(alone.targets, again.targets)
-    yield Promise(
-        "the same seed and step give the same batch",
-        same,
-        "drawn twice: " + ("equal" if same else "different"),
+    found = f"drawn twice: {'equal' if same else 'different'}"
+    yield Promise("the same seed and step give the same batch", same, found)
+    same = len(company.inputs) == 3 and all(
+        _equal(getattr(alone, name)[0], getattr(company, name)[1]) for name in ("inputs", "targets")
     )
-    same = (
-        len(company.inputs) == 3
-        and _equal(alone.inputs[0], company.inputs[1])
-        and _equal(alone.targets[0], company.targets[1])
-    )
-    yield Promise(
-        "a seed draws the same alone and in company",
-        same,
-        "seed 5 alone and between 2 and 9: " + ("equal" if same else "different"),
-    )
+    found = f"seed 5 alone and between 2 and 9: {'equal' if same else 'different'}"
+    yield Promise("a seed draws the same alone and in company", same, found)
     others = task.batch([5], step + 1, trials), task.batch([6], step, trials)
     fresh = not any(_equal(alone.inputs, other.inputs) for other in others)
-    yield Promise(
-        "other steps and other seeds give other batches",
-        fresh,
-        "step + 1 and seed + 1: " + ("both differ" if fresh else "a repetition"),
-    )
+    found = f"step + 1 and seed + 1: {'both differ' if fresh else 'a repetition'}"
+    yield Promise("other steps and other seeds give other batches", fresh, found)
 
 
 def _held_out(task, alone, test, trials) -> Iterator[Promise]:

@@ -8,7 +8,6 @@ import numpy as np
 
 from schurkit import random
 from schurkit.checks import integer, number, one_of
-from schurkit.rnn import Trials
 
 from .base import DrawnTask
 
@@ -105,7 +104,7 @@ class FlipFlop(DrawnTask):
         """Name and numbers of them in compiled code: see `schurkit.engine.compiled.batches`."""
         return "flip_flop", (self.pulses()[0], self.pulse_probability)
 
-    def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
+    def draw(self, seeds, stream: str, step: int, trials: int) -> tuple:
         """One uniform number decides each entry: below p/2 a pulse of −1, below p one of +1."""
         u = random.uniform(seeds, stream, step, (trials, self.steps, self.bits))
         p = self.pulses()[:, None]
@@ -115,4 +114,4 @@ class FlipFlop(DrawnTask):
         held = np.ascontiguousarray(inputs.reshape(-1, self.steps, self.bits).transpose(1, 2, 0))
         for t in range(1, self.steps):
             np.copyto(held[t], held[t - 1], where=held[t] == 0)
-        return Trials(inputs, np.ascontiguousarray(held.transpose(2, 0, 1)).reshape(inputs.shape))
+        return inputs, held.transpose(2, 0, 1).reshape(inputs.shape)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import log
 
 import numpy as np
 
@@ -101,20 +100,8 @@ class ModularAddition:
 
     @property
     def chance(self) -> float:
-        """Mean squared error of always predicting the mean target, (1 − 1/p)/p; see
-        `chance_cross_entropy` and `chance_accuracy`.
-        """
+        """Mean squared error of always predicting the mean target, (1 − 1/p)/p."""
         return (1 - 1 / self.p) / self.p
-
-    @property
-    def chance_cross_entropy(self) -> float:
-        """Cross-entropy of equal logits, log p."""
-        return log(self.p)
-
-    @property
-    def chance_accuracy(self) -> float:
-        """Accuracy of a guess, 1/p."""
-        return 1 / self.p
 
     @property
     def size(self) -> int:

@@ -9,7 +9,6 @@ import numpy as np
 
 from schurkit import random
 from schurkit.checks import integer, number, one_of
-from schurkit.rnn import Trials
 
 from .base import DrawnTask
 
@@ -96,7 +95,7 @@ class PathIntegration(DrawnTask):
         """Name and numbers of them in compiled code: see `schurkit.engine.compiled.batches`."""
         return "path_integration", (self.side, self.speed, self.turning)
 
-    def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
+    def draw(self, seeds, stream: str, step: int, trials: int) -> tuple:
         d, half, told = self.dimensions, self.side / 2, self.input_size - self.dimensions - 1
         start = (random.uniform(seeds, f"{stream} place", step, (trials, d)) * 2 - 1) * half
         turns = random.normal(seeds, stream, step, (trials, self.steps, d))
@@ -114,7 +113,7 @@ class PathIntegration(DrawnTask):
             targets[..., t, :] = place
         inputs[..., told] = speeds / self.speed
         inputs[..., 0, told + 1 :] = start / half
-        return Trials(inputs, targets)
+        return inputs, targets
 
 
 def _unit(v):
@@ -136,5 +135,5 @@ def _angles(heading):
 
 @lru_cache
 def _variance(task: PathIntegration) -> float:
-    targets = task.draw(0, "path integration chance", 0, 2000).targets.astype(np.float64)
+    targets = task.draw(0, "path integration chance", 0, 2000)[1].astype(np.float64)
     return float(((targets - targets.mean(axis=(0, 1))) ** 2).mean())

@@ -8,7 +8,6 @@ import numpy as np
 
 from schurkit import random
 from schurkit.checks import InputError, integer, number
-from schurkit.rnn import Trials
 
 from .base import DrawnTask
 
@@ -95,11 +94,11 @@ class Sine(DrawnTask):
         """FVU of drawing the middle frequency whatever the cue."""
         return float(((self._reference() - self.waves(np.array([0.5]))) ** 2).mean() / self.chance)
 
-    def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
+    def draw(self, seeds, stream: str, step: int, trials: int) -> tuple:
         if self.cues:
             which = random.integers(seeds, stream, step, (trials,), self.cues)
             cues, places = which / self.cues, self._places()[which]
         else:
             cues = places = random.uniform(seeds, stream, step, trials)
         inputs = np.repeat((cues + self.offset)[..., None], self.steps, axis=-1)[..., None]
-        return Trials(inputs.astype(np.float32), self.waves(places).astype(np.float32))
+        return inputs, self.waves(places)

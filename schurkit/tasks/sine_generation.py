@@ -10,7 +10,6 @@ import numpy as np
 
 from schurkit import random
 from schurkit.checks import InputError, integer, number
-from schurkit.rnn import Trials
 
 from .base import DrawnTask
 
@@ -91,8 +90,7 @@ class SineGeneration(DrawnTask):
         """Name and numbers of them in compiled code: see `schurkit.engine.compiled.batches`."""
         return "sine_generation", self.waves.ravel()
 
-    def draw(self, seeds, stream: str, step: int, trials: int) -> Trials:
+    def draw(self, seeds, stream: str, step: int, trials: int) -> tuple:
         which = random.integers(seeds, stream, step, (trials, self.channels), self.frequencies)
         cues = np.repeat((which / (self.frequencies - 1))[..., None, :], self.steps, axis=-2)
-        targets = np.moveaxis(self.waves[which], -1, -2)
-        return Trials(cues.astype(np.float32), np.ascontiguousarray(targets))
+        return cues, np.moveaxis(self.waves[which], -1, -2)

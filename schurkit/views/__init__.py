@@ -9,7 +9,6 @@ so that a chapter depends on the kinds that it shows.
 from .addition import frequencies, pairs, progress, removals, unit, units
 from .base import CONTROL_MARKERS, SECTOR_COLOURS, View, styled
 from .couplings import couplings
-from .examples import examples
 from .form import schur, spectrum
 from .laws import laws
 from .profile import profile
@@ -18,7 +17,7 @@ from .states import states
 from .suite import suite
 from .sweeps import cuts, doses, over_time, thresholds
 from .training import training
-from .trials import raster, trial
+from .trials import examples, raster, trial
 
 __all__ = [
     "CONTROL_MARKERS",

@@ -12,7 +12,7 @@ from schurkit.fourier import Tables, frequencies_needed, pair_spectrum, unit_wav
 from schurkit.words import listed, short, span
 
 from . import plot
-from .base import CONTROL_COLOUR, INK, View, axes, styled
+from .base import CONTROL_COLOUR, INK, View, axes, rows, styled
 
 INDIGO, GOLD, PURPLE, *_ = plot.SERIES
 ACTIVE = 1e-3
@@ -48,7 +48,7 @@ def unit(table: Tables, which: int | None = None) -> View:
         f"one wave goes out. Nine products of the waves explain {short(waves.fve[which])} of it."
     )
     columns = {name: getattr(table, name)[:, which] for name in ("A", "X", "W_out")}
-    return View(figure, alt, _rows({"residue": range(table.p)} | columns))
+    return View(figure, alt, rows({"residue": range(table.p)} | columns))
 
 
 @styled
@@ -83,8 +83,8 @@ def units(table: Tables, keys: Sequence[int]) -> View:
         f"{len(order)} units. Resultant of the phase law {short(waves.resultant, '.4f')}; the unit "
         f"furthest from it misses it by {short(np.abs(waves.gap[order]).max(), '.2f')} rad."
     )
-    rows = {"unit": order, "frequency": waves.frequency[order], "phase A + phase X": phases[0]}
-    return View(figure, alt, _rows(rows | {"phase W_out": phases[1], "FVE": waves.fve[order]}))
+    data = {"unit": order, "frequency": waves.frequency[order], "phase A + phase X": phases[0]}
+    return View(figure, alt, rows(data | {"phase W_out": phases[1], "FVE": waves.fve[order]}))
 
 
 @styled
@@ -125,29 +125,29 @@ def progress(courses: Sequence[Mapping], marks: Sequence[Mapping]) -> View:
         + listed([f"{phase} at step {step or '–'}" for phase, step in steps.items()])
         for course, steps in zip(courses, marks)
     )
-    return View(figure, "; ".join(each) + ".", [row for one in courses for row in _rows(one)])
+    return View(figure, "; ".join(each) + ".", [row for one in courses for row in rows(one)])
 
 
 @styled
-def removals(rows) -> View:
+def removals(found) -> View:
     """Accuracy without frequencies: of the first network by how many go, of all by how many keys
     are left, and without one key by how many a network has.
 
     Parameters
     ----------
-    rows : DataFrame of `schurkit.fourier.FrequencyRow`, with a column "keys", how many the network
+    found : DataFrame of `schurkit.fourier.FrequencyRow`, with a column "keys", how many the network
         has.
     """
     figure, (left, middle, right) = axes(1, 3, (7.6, 2.8), sharey=True)
-    first = rows[rows.network == rows.network.iloc[0]]
-    rows = rows.assign(left=rows["keys"] - rows.removed)
+    first = found[found.network == found.network.iloc[0]]
+    found = found.assign(left=found["keys"] - found.removed)
     for (kind, where), part in first[first.removed <= first["keys"]].groupby(["kind", "where"]):
         line = part.groupby("removed").accuracy.agg(["mean", "min", "max"])
         colour = {"input": INDIGO, "hidden": PURPLE}[where] if kind == "key" else CONTROL_COLOUR
         if kind == "key" or where == "input":
-            left.plot(line.index, line["mean"], ".-", color=colour, label=f"{kind}, {where}")
-            left.fill_between(line.index, line["min"], line["max"], color=colour, alpha=0.2, lw=0)
-    keys = rows[(rows.kind == "key") & (rows["where"] == "input")]
+            look = {"marker": ".", "label": f"{kind}, {where}"}
+            plot.band(left, line.index, *line.to_numpy().T, colour, 0.2, **look)
+    keys = found[(found.kind == "key") & (found["where"] == "input")]
     by_left = keys.pivot_table(index="left", columns="network", values="accuracy")
     middle.plot(by_left.index, by_left, ".-", lw=0.9, ms=3, color=INDIGO, alpha=0.6)
     one = (
@@ -156,7 +156,7 @@ def removals(rows) -> View:
     for how, mark, colour, name in (("mean", "o", INDIGO, "mean"), ("min", "v", GOLD, "worst key")):
         look = {"color": colour, "alpha": 0.6, "label": name}
         right.plot(one["keys", "max"], one["accuracy", how], mark, **look)
-    right.set_xticks(np.arange(rows["keys"].min() - 1, rows["keys"].max() + 2))
+    right.set_xticks(np.arange(found["keys"].min() - 1, found["keys"].max() + 2))
     left.set(xlabel="frequencies removed", ylabel="accuracy", ylim=(-0.02, 1.05))
     middle.set(xlabel="key frequencies left", title="all networks, input")
     right.set(xlabel="key frequencies of a network", title="without one key, input")
@@ -164,7 +164,7 @@ def removals(rows) -> View:
         ax.legend(fontsize=7)
     mean = by_left.mean(axis=1)
     alt = "Mean accuracy by keys left: " + ", ".join(f"{k} {short(x)}" for k, x in mean.items())
-    groups = rows.groupby(["network", "where", "kind", "keys", "removed"]).accuracy
+    groups = found.groupby(["network", "where", "kind", "keys", "removed"]).accuracy
     return View(figure, alt + ".", groups.agg(["mean", "min", "max", "count"]).reset_index())
 
 
@@ -195,12 +195,10 @@ def frequencies(spectra: Mapping, labels: Sequence, key_share: float) -> View:
     for ax in (left, right):
         ax.legend(fontsize=8)
     needed = (f"{name} {span(frequencies_needed(shares))}" for name, shares in spectra.items())
-    rows = [
-        {"network": label, "table": name} | dict(zip(map(int, every), row))
-        for name, shares in spectra.items()
-        for label, row in zip(labels, shares)
-    ]
-    return View(figure, f"Frequencies that hold 95 %: {'; '.join(needed)}.", rows)
+    data = []
+    for name, shares in spectra.items():
+        data += rows({"network": list(labels), "table": name} | dict(enumerate(shares.T, 1)))
+    return View(figure, f"Frequencies that hold 95 %: {'; '.join(needed)}.", data)
 
 
 @styled
@@ -225,8 +223,4 @@ def pairs(table: Tables, keys: Sequence[int]) -> View:
         f"{short(shares[keys, keys].sum())} of the energy."
     )
     i, j = np.nonzero(shares > 1e-5)
-    return View(figure, alt, _rows({"in a": i, "in b": j, "share": shares[i, j]}))
-
-
-def _rows(columns: Mapping) -> list[dict]:
-    return [dict(zip(columns, values)) for values in zip(*columns.values())]
+    return View(figure, alt, rows({"in a": i, "in b": j, "share": shares[i, j]}))

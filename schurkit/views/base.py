@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import wraps
 
 import numpy as np
 
-from .plot import CONTROL_COLOUR, SECTOR_COLOURS, style
+from .plot import CONTROL_COLOUR as CONTROL_COLOUR
+from .plot import SECTOR_COLOURS, style
+from .plot import finite as finite
 
 COLOURS = {**SECTOR_COLOURS, "RR+CR+CC": "#555555", "none": "#222222"}
 """One colour a removal, all book long: the sectors', grey for several together, ink for the intact
@@ -20,20 +23,6 @@ CONTROL_WORDS = {
 }
 INK = "#222222"
 FAINT = "#9A9A9A"
-
-__all__ = [
-    "COLOURS",
-    "CONTROL_COLOUR",
-    "CONTROL_MARKERS",
-    "FAINT",
-    "INK",
-    "SECTOR_COLOURS",
-    "View",
-    "axes",
-    "colour_of",
-    "label_of",
-]
-__all__ += ["shared_legend", "styled"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -100,7 +89,6 @@ def label_of(name: str) -> str:
     return "intact" if name == "none" else f"without {name}"
 
 
-def finite(values) -> np.ndarray:
-    """The finite ones of some values, flat."""
-    values = np.asarray(values, dtype=float).ravel()
-    return values[np.isfinite(values)]
+def rows(columns: Mapping) -> list[dict]:
+    """Columns as rows; what is one for all of them stands in each."""
+    return [dict(zip(columns, row)) for row in zip(*np.broadcast_arrays(*columns.values()))]

@@ -34,9 +34,8 @@ def couplings(rows: Sequence, form: SchurForm, label) -> View:
     plot.coupling_map(grid, form, left).ax.set_title("ΔFVU", fontsize=9)
     for name in SECTORS:
         part = frame[frame.sector == name]
-        right.plot(
-            part.estimate, part.exact, ".", ms=2, alpha=0.4, color=SECTOR_COLOURS[name], label=name
-        )
+        look = {"ms": 2, "alpha": 0.4, "color": SECTOR_COLOURS[name], "label": name}
+        right.plot(part.estimate, part.exact, ".", **look)
     ends = [frame.exact.min(), frame.exact.max()]
     right.plot(ends, ends, color="black", lw=0.8)
     for axis, values in (("x", frame.estimate), ("y", frame.exact)):
@@ -54,6 +53,5 @@ def couplings(rows: Sequence, form: SchurForm, label) -> View:
         f"correlation {rank}."
     )
     columns = ["network", "driven", "driver", "sector", "norm", "exact", "estimate"]
-    return View(
-        figure, alt, frame.sort_values("exact", key=np.abs, ascending=False).head(2000)[columns]
-    )
+    first = frame.sort_values("exact", key=np.abs, ascending=False).head(2000)
+    return View(figure, alt, first[columns])

@@ -10,7 +10,7 @@ from schurkit.schur import SchurForm
 from schurkit.words import plural, short, span
 
 from . import plot
-from .base import View, axes, styled
+from .base import View, axes, rows, styled
 
 
 @styled
@@ -30,18 +30,15 @@ def schur(
     """
     forms = [forms] if isinstance(forms, SchurForm) else list(forms)
     form, labels = forms[0], range(len(forms)) if labels is None else labels
-    panels = 3 if len(forms) > 1 else 2
-    figure, row = axes(
-        1, panels, (7.2 if panels == 3 else 6.0, 3.0), width_ratios=[1, 1.15, 0.55][:panels]
-    )
-    for spoke in np.exp(2j * np.pi * np.arange(roots) / max(roots, 1)):
-        row[0].plot(
-            [0, 1.12 * spoke.real], [0, 1.12 * spoke.imag], color="#D0D0D0", lw=0.8, zorder=0
-        )
+    several = len(forms) > 1
+    ratios = [1, 1.15, 0.55][: 2 + several]
+    figure, row = axes(1, 2 + several, (7.2 if several else 6.0, 3.0), width_ratios=ratios)
+    for spoke in 1.12 * np.exp(2j * np.pi * np.arange(roots) / max(roots, 1)):
+        row[0].plot([0, spoke.real], [0, spoke.imag], color="#D0D0D0", lw=0.8, zorder=0)
     _spectrum(form, row[0])
     plot.schur_matrix(form, row[1])
     counts = np.array([one.n_leading for one in forms])
-    if panels == 3:
+    if several:
         plot.dots([counts], [f"n = {len(forms)}"], row[2], colour="#555555")
         row[2].set(title="units in R", xlim=(-0.6, 0.6), ylim=(0, max(counts) + 2))
     norms = form.norms()
@@ -51,16 +48,13 @@ def schur(
         f"a map of |T| with Frobenius norms "
         + ", ".join(f"{part} {short(norms[part])}" for part in ("RR", "CR", "CC", "B"))
     )
-    alt += (
-        f"; units in R over {plural(len(forms), 'network')}: {span(counts)}."
-        if panels == 3
-        else "."
-    )
-    rows = [
+    if several:
+        alt += f"; units in R over {plural(len(forms), 'network')}: {span(counts)}"
+    data = [
         {"network": label, "units in R": one.n_leading, "radius": one.radius, **one.norms()}
         for label, one in zip(labels, forms)
     ]
-    return View(figure, alt, rows)
+    return View(figure, f"{alt}.", data)
 
 
 @styled
@@ -80,11 +74,9 @@ def spectrum(form: SchurForm, step: float = 1.0) -> View:
         f"{form.n_leading} of {plural(form.hidden_size, 'unit')} in R, radius "
         f"{short(form.radius)}, cut at {short(form.cut)}"
     )
-    rows = [
-        {"real": v.real, "imaginary": v.imag, "sector": "R" if k < form.n_leading else "C"}
-        for k, v in enumerate(values)
-    ]
-    return View(figure, f"Eigenvalues in the complex plane: {where}.", rows)
+    sector = np.where(np.arange(len(values)) < form.n_leading, "R", "C")
+    data = rows({"real": values.real, "imaginary": values.imag, "sector": sector})
+    return View(figure, f"Eigenvalues in the complex plane: {where}.", data)
 
 
 def _spectrum(form, ax, step=1.0):

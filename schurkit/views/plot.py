@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.colors import LogNorm, SymLogNorm
 from matplotlib.patches import Rectangle
 
+from schurkit.intervals import over_finite
 from schurkit.words import plural, short
 
 SECTOR_COLOURS = {"RR": "#0072B2", "CR": "#D55E00", "CC": "#009E73"}
@@ -17,7 +18,6 @@ SECTOR_COLOURS = {"RR": "#0072B2", "CR": "#D55E00", "CC": "#009E73"}
 SERIES = ("#332288", "#B8860B", "#AA4499", "#44AA99", "#8C564B")
 """Of lines that are no sector."""
 CONTROL_COLOUR = "#777777"
-PAPER_COLOUR = "#000000"
 
 
 def style():
@@ -126,7 +126,6 @@ def dots(
     offset: float = 0.0,
     label=None,
     marker="o",
-    nearly: Sequence[Sequence[bool]] | None = None,
 ):
     """Every network a dot, one column a condition, with the mean and, from ten networks up, its
     interval.
@@ -135,49 +134,51 @@ def dots(
     names : of the conditions. NaN stands for a network in which there is nothing to remove: it is
         left out of dots and mean, and counted above the axis after the sign ∅.
     offset : shift of the column, so that several series stand side by side.
-    nearly : for each condition, in which networks next to nothing is removed: their dots have a
-        dashed outline and no filling.
     """
-    from schurkit.intervals import over_networks
-
-    generator = np.random.default_rng(0)
-    for i, column in enumerate(values):
-        column = np.asarray(column, dtype=float)
-        there = ~np.isnan(column)
-        _count_empty(ax, i, int((~there).sum()))
-        hollow = np.zeros(len(column), bool) if nearly is None else np.asarray(nearly[i], bool)
-        column, hollow = column[there], hollow[there]
-        if not len(column):
-            continue
-        label, shown = None, label  # a legend names the first column that holds anything
-        x = np.full(len(column), float(i + offset))
-        if len(column) > 1:
-            x += generator.uniform(-0.06, 0.06, len(column))
-        look = {"ms": 4, "color": colour, "alpha": 0.55, "mew": 0, "label": shown}
-        ax.plot(x[~hollow], column[~hollow], marker, **look)
-        if hollow.any():
-            outline = {"facecolors": "none", "edgecolors": colour, "linestyles": "--"}
-            ax.scatter(x[hollow], column[hollow], 16, marker=marker, linewidths=0.7, **outline)
-        mean_bar(ax, i + offset, over_networks(column), colour, 0.13)
+    said = {text.get_gid() for text in ax.texts}
+    for i, mine in enumerate(values):
+        empty, gid = int(np.isnan(np.asarray(mine, float)).sum()), f"empty {i}"
+        if empty and gid not in said:  # once a column, of several series
+            place = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "bottom"}
+            ax.text(i, 0.01, f"∅ {empty}", fontsize=7, color="#555555", gid=gid, **place)
+        if empty < len(mine):
+            column(ax, i + offset, mine, colour, marker, half=0.13, alpha=0.55, label=label)
+            label = None  # a legend names the first column that holds anything
     ax.set_xticks(range(len(names)), names)
     return ax
 
 
-def mean_bar(ax, at: float, interval, colour, half: float = 0.09) -> None:
-    """A mean as a short bar, and its interval, where there is one, as a thick one across it."""
-    ax.plot([at - half, at + half], [interval.value] * 2, color=colour, lw=1.6)
-    if interval.ends:
-        look = {"lw": 3.2, "alpha": 0.55, "solid_capstyle": "butt"}
-        ax.plot([at] * 2, interval.ends, color=colour, **look)
+def finite(values) -> np.ndarray:
+    """The finite ones of some values, flat."""
+    values = np.asarray(values, dtype=float).ravel()
+    return values[np.isfinite(values)]
 
 
-def _count_empty(ax, column: int, count: int) -> None:
-    """Write once a column in how many networks there is nothing to remove."""
-    if count and not any(text.get_gid() == f"empty {column}" for text in ax.texts):
-        place = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "bottom"}
-        ax.text(
-            column, 0.01, f"∅ {count}", fontsize=7, color="#555555", gid=f"empty {column}", **place
-        )
+def column(ax, at, values, colour, marker="o", *, half=0.09, spread=0.1, **look) -> None:
+    """Networks as dots, `spread` about their place, with the bar of their mean (`half` 0: none)."""
+    values = finite(values)
+    scatter = (np.arange(len(values)) * 0.618034 % 1 - 0.5) * spread * (len(values) > 1)
+    look = {"ms": 4, "mew": 0, "alpha": 0.6} | look
+    ax.plot(at + scatter, values, marker, color=colour, **look)
+    if half:
+        mean_bar(ax, at, over_finite(values), colour, half)
+
+
+def mean_bar(ax, at, interval, colour, half: float = 0.09, floor: float = -np.inf) -> None:
+    """A mean as a short bar, and its interval, where there is one, as a thick one across it; what
+    lies below the floor stands on it.
+    """
+    if interval is not None:
+        ax.plot([at - half, at + half], [max(interval.value, floor)] * 2, color=colour, lw=1.6)
+        if interval.ends:
+            look = {"lw": 3.2, "alpha": 0.55, "solid_capstyle": "butt"}
+            ax.plot([at] * 2, np.maximum(interval.ends, floor), color=colour, **look)
+
+
+def band(ax, x, middle, low, high, colour, alpha=0.18, **look) -> None:
+    """A line and the range about it."""
+    ax.plot(x, middle, color=colour, **look)
+    ax.fill_between(x, low, high, color=colour, alpha=alpha, lw=0)
 
 
 def loss_curves(steps, losses, ax, *, chance: float | None = None, colour="#332288"):

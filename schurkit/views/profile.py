@@ -4,12 +4,12 @@ size.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from schurkit.ablation import NEARLY_EMPTY, Profile
-from schurkit.intervals import over_networks
+from schurkit.ablation import NEARLY_EMPTY, Profile, Removal
+from schurkit.intervals import over_finite
 from schurkit.words import listed, plural, short, with_interval
 
 from .base import (
@@ -21,9 +21,10 @@ from .base import (
     axes,
     colour_of,
     finite,
+    shared_legend,
     styled,
 )
-from .plot import mean_bar, symlog
+from .plot import column, mean_bar, symlog
 
 PLACES = {"permuted": 0.16, "matched": 0.32, "block-upper": 0.48, "full": 0.64}
 
@@ -51,112 +52,56 @@ def profile(
         default the whole axis is linear for scores, and symmetric-logarithmic from 0.001 for
         errors.
     """
-    names = list(found.removed if removed is None else removed)
-    linear = (1e-3 if found.metric.better == "lower" else 0.0) if linear is None else linear
-    kinds = list(found.controls)
-    figure, ax = axes(1, 1, (max(4.0, 1.4 + len(names) * (0.62 + 0.16 * len(kinds))), 3.3))
-    for place, name in enumerate(names):
-        one = found[name]
-        _removal(ax, place, one)
-        for kind in kinds:
-            _column(
-                ax,
-                place + PLACES[kind],
-                one.controls[kind].mean(axis=1)[one.held],
-                CONTROL_COLOUR,
-                CONTROL_MARKERS[kind],
-                3,
-                CONTROL_WORDS.get(kind, kind) if place == 0 else None,
-            )
-        if paper and name in paper:
-            quoted = paper[name] if isinstance(paper[name], tuple) else (paper[name], None)
-            diamond(ax, place, *quoted, label="paper" if name == next(iter(paper)) else None)
-    ax.axhline(0, color=INK, lw=0.8)
-    _axis(ax, found, names, linear)
-    if ax.get_legend_handles_labels()[1]:
-        figure.legend(loc="outside upper center", ncols=2, fontsize=8, markerscale=1.3)
-    return View(figure, _alt(found, names), found.frame(draws=False))
-
-
-def diamond(ax, place, value, spread, label="paper") -> None:
-    """What a paper reports of a removal."""
-    look = {"fmt": "D", "ms": 5.5, "mfc": "none", "color": INK, "lw": 0.9}
-    ax.errorbar(place - 0.22, value, spread, label=label, **look)
-
-
-def _removal(ax, place, one):
-    outlined = one.held & (one.mass < NEARLY_EMPTY)
-    colour = colour_of(one.name)
-    for which, options in (
-        (one.held & ~outlined, {}),
-        (outlined, {"mfc": "none", "mew": 1.0, "ls": ""}),
-    ):
-        _column(ax, place, one.cost[which], colour, "o", 4.5, None, bars=False, **options)
-    _bars(ax, place, finite(one.cost[one.held]), colour)
-    if not one.held.all():
-        gone = int((~one.held).sum())
-        text = "∅" if gone == len(one.held) else f"∅ {gone}"
-        ax.annotate(
-            text,
-            (place, 0.0),
-            (0, 5),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
-            color=colour,
-        )
-
-
-def _column(ax, place, values, colour, marker, size, label, bars=True, **options):
-    values = finite(values)
-    scatter = (np.arange(len(values)) * 0.618034 % 1 - 0.5) * 0.1 * (len(values) > 1)
-    ax.plot(
-        place + scatter,
-        values,
-        marker,
-        ms=size,
-        color=colour,
-        alpha=0.6,
-        label=label,
-        **({"mew": 0} | options),
-    )
-    if bars:
-        _bars(ax, place, values, colour)
-
-
-def _bars(ax, place, values, colour):
-    if len(values):
-        mean_bar(ax, place, over_networks(values), colour)
-
-
-def _axis(ax, found, names, linear):
-    middle = max((PLACES[kind] for kind in found.controls), default=0) / 2
-    ax.set_xticks(
-        np.arange(len(names)) + middle, [f"without {n}" if len(names) <= 4 else n for n in names]
-    )
+    shown = [found[name] for name in (found.removed if removed is None else removed)]
+    if linear is None:
+        linear = 1e-3 if found.metric.better == "lower" else 0.0
+    count, kinds = len(shown), found.controls
+    figure, ax = axes(1, 1, (max(4.0, 1.4 + count * (0.62 + 0.16 * len(kinds))), 3.3))
+    removals(ax, shown, paper or {}, CONTROL_WORDS)
+    middle = max((PLACES[kind] for kind in kinds), default=0) / 2
+    names = [f"without {one.name}" if count <= 4 else one.name for one in shown]
+    ax.set_xticks(np.arange(count) + middle, names)
     ax.set_xlim(left=min(-0.3, ax.get_xlim()[0]))  # also where the first sector is empty
-    ax.set_ylabel(found.metric.cost)
-    if len(names) > 4:
-        ax.set_xlabel("removed couplings")
-    if linear and (drawn := finite(found.effect)).size and np.abs(drawn).max() > 10 * linear:
-        low = min([0.0, *finite(np.concatenate([one.cost for one in found]))])
-        symlog(ax, linear, low)
+    ax.set(ylabel=found.metric.cost, xlabel="removed couplings" if count > 4 else "")
+    if linear and np.abs(finite(found.effect)).max(initial=0) > 10 * linear:
+        symlog(ax, linear, finite([one.cost for one in found]).min(initial=0.0))
+    shared_legend(figure, ax, ncols=2, fontsize=8, markerscale=1.3)
+    alt = f"Mean cost of each removal over {plural(len(found), 'network')}, and of its controls: "
+    return View(figure, f"{alt}{listed(map(_said, shown))}.", found.frame(draws=False))
 
 
-def _alt(found, names) -> str:
-    said = []
-    for name in names:
-        one = found[name]
-        drawn = {kind: finite(costs[one.held]) for kind, costs in one.controls.items()}
-        beside = ", ".join(
-            f"{kind} {short(values.mean())}" for kind, values in drawn.items() if len(values)
-        )
-        said.append(
-            f"{name} {with_interval(one.mean)}" + (f" ({beside})" if beside else "")
-            if one.held.any()
-            else f"{name} ∅"
-        )
-    return (
-        f"Mean cost of each removal over {plural(len(found), 'network')}, and of its controls: "
-        f"{listed(said)}."
-    )
+def removals(ax, shown: Iterable[Removal], paper: Mapping, words: Mapping) -> np.ndarray:
+    """Removals side by side, each beside its controls and what a paper reports; gives the costs
+    that are drawn.
+    """
+    drawn = [[0.0]]
+    for place, one in enumerate(shown):
+        colour, outlined = colour_of(one.name), one.mass < NEARLY_EMPTY
+        outline = {"mfc": "none", "mew": 1.0}
+        for which, look in ((one.held & ~outlined, {}), (one.held & outlined, outline)):
+            column(ax, place, one.cost[which], colour, half=0, ms=4.5, **look)
+        mean_bar(ax, place, over_finite(one.cost[one.held]), colour)
+        drawn.append(one.cost[one.held])
+        if gone := int((~one.held).sum()):
+            at = {"textcoords": "offset points", "ha": "center", "fontsize": 9, "color": colour}
+            count = f" {gone}" if one.held.any() else ""
+            ax.annotate(f"∅{count}", (place, 0.0), (0, 5), **at)
+        for kind, costs in one.controls.items():
+            drawn.append(costs[one.held].mean(axis=1))
+            look = {"ms": 3, "label": words.get(kind, kind)}
+            place_of = place + PLACES[kind]
+            column(ax, place_of, drawn[-1], CONTROL_COLOUR, CONTROL_MARKERS[kind], **look)
+        if one.name in paper:
+            value, spread = np.resize(np.append(paper[one.name], np.nan), 2)
+            look = {"fmt": "D", "ms": 5.5, "mfc": "none", "color": INK, "lw": 0.9}
+            ax.errorbar(place - 0.22, value, spread, label="paper", **look)
+    ax.axhline(0, color=INK, lw=0.8)
+    return finite(np.concatenate(drawn))
+
+
+def _said(one: Removal) -> str:
+    if not one.held.any():
+        return f"{one.name} ∅"
+    means = {kind: finite(costs[one.held]) for kind, costs in one.controls.items()}
+    beside = ", ".join(f"{kind} {short(x.mean())}" for kind, x in means.items() if len(x))
+    return f"{one.name} {with_interval(one.mean)}" + (f" ({beside})" if beside else "")

@@ -41,7 +41,7 @@ def signs(
         ax.axvline(0, color=INK, lw=0.7)
         ax.set(xlim=(-reach, reach), title=level)
         ticks = [t for t in (0.01, 0.1, 0.25, 0.5, 0.7, 1) if -np.log(t) < reach]
-        ticks = ticks[-min(3, len(ticks)) :] if reach < 1.5 else [ticks[0], 1]
+        ticks = ticks[-3:] if reach < 1.5 else [ticks[0], 1]
         ticks = sorted({*ticks, *(1 / t for t in ticks)})
         ax.set_xticks(
             np.log(ticks), [f"{tick:.0f}" if tick > 3 else f"{tick:.2g}" for tick in ticks]

@@ -8,7 +8,7 @@ import numpy as np
 
 from schurkit.words import plural, short
 
-from .base import FAINT, INK, SECTOR_COLOURS, View, axes, styled
+from .base import FAINT, INK, SECTOR_COLOURS, View, axes, rows, shared_legend, styled
 from .trials import OUTPUT
 
 
@@ -46,45 +46,36 @@ def states(
     plane, share = directions[:2].T, sizes[:2] ** 2 / (sizes**2).sum()
     figure, ax = axes(1, 1, (4.6, 3.9))
     drawn = (paths[:most] - centre) @ plane
-    shades = (
-        [OUTPUT] * len(drawn)
-        if colours is None
-        else matplotlib.colormaps["viridis"](0.05 + 0.85 * np.asarray(colours)[:most])
-    )
+    shades = [OUTPUT] * len(drawn)
+    if colours is not None:
+        shades = matplotlib.colormaps["viridis"](0.05 + 0.85 * np.asarray(colours)[:most])
     for path, shade in zip(drawn, shades):
         ax.plot(*path.T, color=shade, lw=0.6, alpha=0.45)
     if marks is not None:
         ax.plot(*drawn[np.asarray(marks)[:most]].T, ".", ms=3, color=FAINT)
-    rows = [
-        {"what": "state", "trial": i, "step": t, "PC 1": x, "PC 2": y}
-        for i, path in enumerate(drawn.round(4))
-        for t, (x, y) in enumerate(path)
-    ]
-    for (name, where), marker, fill in zip((points or {}).items(), "oXs", (INK, "none", FAINT)):
+    data = []
+
+    def tell(at, **what):
+        data.extend(rows(what | dict(zip(("PC 1", "PC 2"), at.round(4).T))))
+
+    points, steps = points or {}, np.arange(paths.shape[1])
+    for i, path in enumerate(drawn):
+        tell(path, what="state", trial=i, step=steps)
+    for (name, where), marker, fill in zip(points.items(), "oXs", (INK, "none", FAINT)):
         at = (np.reshape(where, (-1, flat.shape[1])) - centre) @ plane
         ax.plot(*at.T, marker, ms=7, mfc=fill, mec=INK, ls="", label=f"{name}: {len(at)}")
-        rows += [{"what": name, "PC 1": x, "PC 2": y} for x, y in at.round(4)]
-    for text, where in zip(labels, next(iter((points or {}).values()), ())):
+        tell(at, what=name)
+    for text, where in zip(labels, next(iter(points.values()), ())):
         ax.annotate(text, (where - centre) @ plane, (6, 5), textcoords="offset points")
     for (name, way), colour in zip((ways or {}).items(), (INK, SECTOR_COLOURS["CR"])):
         at = (way - centre) @ plane
         ax.plot(*at.T, ".-", color=colour, lw=1.8, label=name)
-        rows += [
-            {"what": name, "step": t, "PC 1": x, "PC 2": y} for t, (x, y) in enumerate(at.round(4))
-        ]
+        tell(at, what=name, step=np.arange(len(at)))
     ax.set(xlabel=f"PC 1 ({100 * share[0]:.0f} %)", ylabel=f"PC 2 ({100 * share[1]:.0f} %)")
-    if points or ways:
-        figure.legend(loc="outside upper center", ncols=3)
-    counts = ", ".join(
-        f"{name}: {plural(len(np.atleast_2d(where)), 'point')}"
-        for name, where in (points or {}).items()
-    )
-    paths_drawn, held = (
-        plural(len(drawn), "trajectory", "trajectories"),
-        short(100 * share.sum(), ".0f"),
-    )
+    shared_legend(figure, ax, ncols=3)
+    counts = [f"{name}: {plural(len(np.atleast_2d(x)), 'point')}" for name, x in points.items()]
     alt = (
-        f"{paths_drawn} of one network in the plane of two principal components, which hold "
-        f"{held} % of the variance"
+        f"{plural(len(drawn), 'trajectory', 'trajectories')} of one network in the plane of two "
+        f"principal components, which hold {short(100 * share.sum(), '.0f')} % of the variance"
     )
-    return View(figure, alt + (f"; {counts}." if counts else "."), rows)
+    return View(figure, alt + (f"; {', '.join(counts)}." if counts else "."), data)

@@ -11,8 +11,8 @@ from schurkit.ablation import LEAST_MASS, Profile, Removal
 from schurkit.words import with_interval
 
 from . import plot
-from .base import CONTROL_COLOUR, CONTROL_MARKERS, INK, View, axes, finite, shared_legend, styled
-from .profile import PLACES, _column, _removal, diamond
+from .base import View, axes, shared_legend, styled
+from .profile import removals
 
 
 @styled
@@ -34,14 +34,16 @@ def suite(
     paper, paper_per_mass : what a paper reports, by task and removal: (value, spread), drawn as an
         open diamond.
     """
+    papers = paper or {}, paper_per_mass or {}
     figure, grid = axes(
         2, len(profiles), (1.1 + 2.1 * len(profiles), 5.2), sharex=True, squeeze=False
     )
     for column, (task, found) in zip(grid.T, profiles.items()):
-        for ax, scale, quoted in zip(
-            column, (lambda one: one, _per_mass), (paper or {}, paper_per_mass or {})
-        ):
-            _panel(ax, [scale(one) for one in found], quoted.get(task, {}))
+        for ax, shown, quoted in zip(column, (found, map(_per_mass, found)), papers):
+            drawn = removals(ax, shown, quoted.get(task, {}), {})
+            highest = drawn.max()
+            linear = 10.0 ** np.floor(np.log10(highest * 1e-3)) if highest > 0 else 1e-3
+            plot.symlog(ax, max(linear, 1e-3), drawn.min())
         column[0].set_title(f"{task} (n = {len(found)})")
         column[1].set_xticks(np.arange(len(found.removed)) + 0.2, found.removed)
     grid[0, 0].set_ylabel(next(iter(profiles.values())).metric.cost)
@@ -81,19 +83,3 @@ def _per_mass(one: Removal) -> Removal:
         cost=one.cost / mass,
         controls={kind: costs / mass[:, None] for kind, costs in one.controls.items()},
     )
-
-
-def _panel(ax, removals, quoted):
-    drawn = [0.0]
-    for place, one in enumerate(removals):
-        _removal(ax, place, one)
-        drawn += list(finite(one.cost[one.held]))
-        for kind, costs in one.controls.items():
-            means = costs[one.held].mean(axis=1)
-            _column(ax, place + PLACES[kind], means, CONTROL_COLOUR, CONTROL_MARKERS[kind], 3, kind)
-            drawn += list(finite(means))
-        if one.name in quoted:
-            diamond(ax, place, *quoted[one.name])
-    ax.axhline(0, color=INK, lw=0.8)
-    linear = 10.0 ** np.floor(np.log10(max(drawn) * 1e-3)) if max(drawn) > 0 else 1e-3
-    plot.symlog(ax, max(linear, 1e-3), min(drawn))

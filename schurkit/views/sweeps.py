@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from schurkit.ablation import Profile
-from schurkit.intervals import over_networks
+from schurkit.intervals import Interval, over_finite
 from schurkit.words import listed, short
 
 from . import plot
@@ -22,6 +22,8 @@ from .base import (
     colour_of,
     finite,
     label_of,
+    rows,
+    shared_legend,
     styled,
 )
 
@@ -46,57 +48,34 @@ def thresholds(
     """
     levels, first = list(sweep), next(iter(sweep.values()))
     figure, (top, below) = axes(2, 1, (6.4, 4.0), sharex=True, height_ratios=[2.2, 1])
-    rows, lowest = [], 0.0
+    data = []
     for name in first.removed if removed is None else removed:
-        costs = np.stack(
-            [
-                np.where(
-                    profile[name].held & np.isfinite(profile[name].cost), profile[name].cost, np.nan
-                )
-                for profile in sweep.values()
-            ]
-        )
-        shown = np.flatnonzero(~np.isnan(costs).all(axis=1))
-        mean, low, high = (f(costs[shown], axis=1) for f in (np.nanmean, np.nanmin, np.nanmax))
-        x, lowest = np.array(levels)[shown], min([lowest, *finite(low)])
-        top.plot(x, mean, color=colour_of(name), marker="o", ms=2.5, label=label_of(name))
-        top.fill_between(x, low, high, color=colour_of(name), alpha=0.18, lw=0)
-        rows += [
-            {
-                "removed": name,
-                "threshold": level,
-                "cost": m,
-                "lowest": a,
-                "highest": b,
-                "n": int((~np.isnan(costs[k])).sum()),
-            }
-            for level, m, a, b, k in zip(x, mean, low, high, shown)
-        ]
+        ones = {level: profile[name] for level, profile in sweep.items()}
+        costs = {level: finite(one.cost[one.held]) for level, one in ones.items()}
+        costs = {level: values for level, values in costs.items() if len(values)}
+        x, parts = list(costs), costs.values()
+        mean, low, high, n = (list(map(f, parts)) for f in (np.mean, np.min, np.max, len))
+        look = {"marker": "o", "ms": 2.5, "label": label_of(name)}
+        plot.band(top, x, mean, low, high, colour_of(name), **look)
+        columns = {"removed": name, "threshold": x, "cost": mean, "lowest": low, "highest": high}
+        data += rows(columns | {"n": n})
     if first.metric.better == "lower":
-        plot.symlog(top, 1e-3, lowest)
-    counts = np.stack([profile.n_leading for profile in sweep.values()])
-    below.plot(levels, np.median(counts, axis=1), color=INK)
-    below.fill_between(levels, counts.min(axis=1), counts.max(axis=1), color=INK, alpha=0.15, lw=0)
+        plot.symlog(top, 1e-3, min([0.0, *(row["lowest"] for row in data)]))
+    counts = [profile.n_leading for profile in sweep.values()]
+    middle, low, high = (f(counts, axis=1) for f in (np.median, np.min, np.max))
+    plot.band(below, levels, middle, low, high, INK, 0.15)
     for ax in (top, below):
         ax.axvline(threshold, color="#999999", lw=0.8, ls="--")
     top.set_ylabel(first.metric.cost)
     below.set(xlabel="threshold per time constant", ylabel="units in R")
     figure.legend(loc="outside upper center", ncols=4)
-    at = [
-        row
-        for row in rows
-        if any(np.isclose(row["threshold"], mark) for mark in (marks or (threshold,)))
-    ]
-    said = (
-        listed([f"{row['removed']} {short(row['cost'])} at {row['threshold']:g}" for row in at])
-        or "nothing was measured there"
+    at = [row for row in data if np.isclose(row["threshold"], marks or threshold).any()]
+    said = [f"{row['removed']} {short(row['cost'])} at {row['threshold']:g}" for row in at]
+    alt = (
+        "Cost of each removal against the threshold of the sectors, mean and range over networks: "
+        f"{listed(said) or 'nothing was measured there'}."
     )
-    return View(
-        figure,
-        "Cost of each removal against the threshold of the sectors, mean and range over "
-        f"networks: {said}.",
-        rows,
-    )
+    return View(figure, alt, data)
 
 
 @styled
@@ -115,22 +94,17 @@ def cuts(
     quantities : by name, (networks,) from a profile; NaN where it is undefined.
     """
     figure, panels = axes(len(quantities), 2, (6.8, 2.6 * len(quantities)), squeeze=False)
-    rows, said = [], []
+    data, said = [], []
     for (name, quantity), (left, right) in zip(quantities.items(), panels):
         places = {**sweep, "largest gap": at_gap}
         for x, (level, profile) in enumerate(places.items()):
-            values = finite(quantity(profile))
-            row = {"quantity": name, "threshold": level, "n": len(values)}
-            rows.append(row | {"value": None, "low": None, "high": None})
-            if not len(values):
-                continue
-            over = over_networks(values)
-            rows[-1] |= {"value": over.value, "low": over.low, "high": over.high}
-            marker = "D" if level == "largest gap" else "o"
-            left.plot(x, over.value, marker, ms=5, color=INK)
-            if over.low is not None:
-                left.plot([x, x], over.ends, color=INK, lw=1.2)
-            said.append(f"{name} {short(over.value)} at {level}")
+            over = over_finite(quantity(profile)) or Interval(None, None, None, 0, "none")
+            row = {"quantity": name, "threshold": level, "n": over.n}
+            data.append(row | {"value": over.value, "low": over.low, "high": over.high})
+            if over.n:
+                left.plot(x, over.value, "D" if level == "largest gap" else "o", ms=5, color=INK)
+                left.plot([x] * 2, over.ends or [over.value] * 2, color=INK, lw=1.2)
+                said.append(f"{name} {short(over.value)} at {level}")
         left.set_xticks(
             range(len(places)), [f"{x:g}" if x in sweep else "largest\ngap" for x in places]
         )
@@ -143,52 +117,38 @@ def cuts(
         right.minorticks_off()
         for ax in (left, right):
             ax.axhline(0, color="#999999", lw=0.8, ls="--")
-    return View(figure, f"By where R is cut: {listed(said) or 'nothing was measured'}.", rows)
+    return View(figure, f"By where R is cut: {listed(said) or 'nothing was measured'}.", data)
 
 
 @styled
-def doses(rows, metric: str) -> View:
+def doses(found, metric: str) -> View:
     """A measure against the removed mass, a panel a removal: the removal in its sector's colour,
     its controls in grey, means over networks.
 
     Parameters
     ----------
-    rows : from `schurkit.ablation.dose_sweep`.
+    found : from `schurkit.ablation.dose_sweep`.
     metric : what was measured.
     """
-    means = (
-        rows.groupby(["removed", "kind", "dose"], sort=False)[["removed_mass", "value"]]
-        .mean()
-        .reset_index()
-    )
-    names, said = list(dict.fromkeys(means.removed)), []
+    by = found.groupby(["removed", "kind", "dose"], sort=False)[["removed_mass", "value"]]
+    means, said = by.mean().reset_index(), []
+    names = means.removed.unique()
     figure, row = axes(1, len(names), (1.2 + 1.95 * len(names), 2.9), sharey=True, squeeze=False)
     for ax, name in zip(row[0], names):
-        lines = {
-            kind: part for kind, part in means[means.removed == name].groupby("kind", sort=False)
-        }
+        lines = dict(list(means[means.removed == name].groupby("kind", sort=False)))
         for kind, part in reversed(lines.items()):
-            look = (
-                {"marker": CONTROL_MARKERS[kind], "lw": 0.8, "color": CONTROL_COLOUR, "label": kind}
-                if kind != "removal"
-                else {}
-            )
-            ax.plot(
-                part.removed_mass,
-                part.value,
-                **({"marker": "o", "color": colour_of(name)} | look),
-                ms=3,
-            )
-        said.append(
-            f"{name} "
-            + ", ".join(f"{kind} {short(part.value.iloc[-1])}" for kind, part in lines.items())
-        )
+            look = {"marker": "o", "color": colour_of(name)}
+            if kind in CONTROL_MARKERS:
+                marker = CONTROL_MARKERS[kind]
+                look = {"marker": marker, "lw": 0.8, "color": CONTROL_COLOUR, "label": kind}
+            ax.plot(part.removed_mass, part.value, **look, ms=3)
+        last = (f"{kind} {short(part.value.iloc[-1])}" for kind, part in lines.items())
+        said.append(f"{name} {', '.join(last)}")
         ax.set(title=name, xlabel="removed mass ‖ΔT‖/‖T‖")
     row[0, 0].set_ylabel(metric)
-    figure.legend(*row[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
-    return View(
-        figure, f"{metric} against removed mass, at the last dose: {'; '.join(said)}.", means
-    )
+    shared_legend(figure, row[0, 0], ncols=4)
+    alt = f"{metric} against removed mass, at the last dose: {'; '.join(said)}."
+    return View(figure, alt, means)
 
 
 @styled
@@ -212,29 +172,20 @@ def over_time(
     every : steps that are averaged into one point.
     """
     figure, ax = axes(1, 1, (6.4, 2.9))
-    said, rows = [], []
+    said, data = [], []
     for name, values in curves.items():
         steps = values.shape[1] // every * every
         blocks = values[:, :steps].reshape(len(values), -1, every).mean(axis=2)
         x = start + every * np.arange(blocks.shape[1]) + (every - 1) / 2
-        ax.plot(
-            x,
-            blocks.mean(axis=0),
-            color=colour_of(name),
-            ls="--" if name == "none" else "-",
-            label=label_of(name),
-        )
-        ax.fill_between(
-            x, blocks.min(axis=0), blocks.max(axis=0), color=colour_of(name), alpha=0.18, lw=0
-        )
-        ends = blocks.mean(axis=0)[~np.isnan(blocks.mean(axis=0))]
+        mean, low, high = blocks.mean(axis=0), blocks.min(axis=0), blocks.max(axis=0)
+        look = {"ls": "--" if name == "none" else "-", "label": label_of(name)}
+        plot.band(ax, x, mean, low, high, colour_of(name), **look)
+        ends = mean[~np.isnan(mean)]
         said.append(f"{label_of(name)} {short(ends[0])} at first and {short(ends[-1])} at last")
-        rows += [
-            {"removed": name, "step": float(t), "mean": m, "lowest": a, "highest": b}
-            for t, m, a, b in zip(x, blocks.mean(0), blocks.min(0), blocks.max(0))
-        ]
+        columns = {"removed": name, "step": x, "mean": mean, "lowest": low, "highest": high}
+        data += rows(columns)
     ax.set(xlabel="time in the trial (steps)", ylabel=ylabel)
     if linear:
         plot.symlog(ax, linear)
     figure.legend(loc="outside upper center", ncols=4)
-    return View(figure, f"{ylabel} over a trial, mean over networks: {listed(said)}.", rows)
+    return View(figure, f"{ylabel} over a trial, mean over networks: {listed(said)}.", data)

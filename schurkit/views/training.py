@@ -9,7 +9,7 @@ import numpy as np
 from schurkit.words import plural, short
 
 from . import plot
-from .base import View, axes, styled
+from .base import View, axes, rows, styled
 
 
 @styled
@@ -39,16 +39,10 @@ def training(trained) -> View:
             f"{name or 'Training loss'}: {ending} near {short(np.median(ends), '.1e')}; "
             f"predicting the mean, {least:.3g}"
         )
-        rows = (
-            (seed, x, y)
-            for seed, xs, ys in zip(one.rnn.labels, steps, one.losses)
-            for x, y in list(zip(xs, ys))[::5]
-        )
-        data += [
-            ({"kind": name} if name else {}) | {"seed": seed, "step": int(x), "loss": float(y)}
-            for seed, x, y in rows
-        ]
-    for ax in row[0][1:]:
-        ax.set_ylabel("")
+        for seed, x, y in zip(one.rnn.labels, steps, one.losses):
+            kind = {"kind": name} if name else {}
+            data += rows(kind | {"seed": seed, "step": x[::5], "loss": y[::5]})
+    for ax in row[0]:
+        ax.label_outer()
     row[0, 0].legend(loc="upper right")
     return View(figure, "; ".join(said) + ".", data)

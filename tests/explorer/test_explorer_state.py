@@ -106,7 +106,7 @@ def test_memory_is_bounded():
     explorer = Explorer(random_rnn(1, hidden=4), random_trials(trials=2), draws=1)
     for k in range(60):
         explorer.view(Setting(threshold=k / 60, sectors=("RR",), couplings=((0, 1 + k % 2),)))
-    assert len(explorer._kept) <= 32
+    assert explorer._controls.cache_info().currsize <= 32
 
 
 def test_replay_accuracy_of_the_copy_task():

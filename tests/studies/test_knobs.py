@@ -127,8 +127,8 @@ def test_a_setting_is_measured_as_its_parts_are(trained):
 
 def test_networks_that_did_not_get_there_are_left_out(trained):
     some, few = (replace(trained, reached=np.arange(4) % k != 1) for k in (4, 2))
-    found = levels(some, QUICK, profile=False, **BRIEF)
-    assert found.labels == (0, 2, 3) and found.share == 0.75 and found.sample("profile") is None
+    found = levels(some, QUICK, **BRIEF)
+    assert found.labels == (0, 2, 3) and found.share == 0.75
     assert levels(few, QUICK) is None
     refuses(r"measure must be one of 'behaviour', .*; got 'speed'", found.sample, "speed")
 
@@ -138,9 +138,7 @@ def test_networks_that_did_not_get_there_are_left_out(trained):
 def results(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("runs"))
     wide = 12, {"pif_starts": 2}
-    return run(
-        Design(**SMALL), QUICK, store=store, profile=False, pif_starts=3, above=wide, **BRIEF
-    )
+    return run(Design(**SMALL), QUICK, store=store, pif_starts=3, above=wide, **BRIEF)
 
 
 def test_a_design_is_run_and_its_ends_compared(results):

@@ -1,5 +1,5 @@
 """Tasks of the study of degeneracy: targets worked out another way, references, batches in compiled
-code, entropy.
+code.
 """
 
 from dataclasses import replace
@@ -9,7 +9,6 @@ import pytest
 from helpers import apart, messages
 from test_examine import DEGENERACY as TASKS
 
-from schurkit import Trials
 from schurkit.engine.compiled import batches
 from schurkit.tasks import (  # fmt: skip
     ContextIntegration,
@@ -18,8 +17,6 @@ from schurkit.tasks import (  # fmt: skip
     FlipFlop,
     PathIntegration,
     SineGeneration,
-    estimated_entropy,
-    output_entropy,
 )
 
 NAMES = [f"{task.name}-{task.input_size}-{task.output_size}" for task in TASKS]
@@ -116,24 +113,7 @@ def test_paths_are_the_sum_of_the_inputs_and_stay_inside(task):
     assert 0.3 < turned.mean() < 0.99  # headings wander, they do not jump
 
 
-def test_entropy_in_closed_form_and_estimated():
-    for change in ({}, {"start": "pulse"}, {"steps": 30, "pulse_probability": 0.3}):
-        task = FlipFlop(bits=2, **change)
-        exact, found = output_entropy(task), estimated_entropy(task.test_trials(4000))
-        assert task.start == "zero" or exact == task.bits
-        assert found == pytest.approx(exact, rel=0.01)
-
-
-def test_entropy_of_what_is_known():
-    coins = np.random.default_rng(0).choice([-1.0, 1.0], size=(2000, 4, 2))
-    uniform = np.random.default_rng(1).uniform(size=(20_000, 1, 1))
-    for targets, entropy in ((coins, 2), (uniform, 3)):
-        found = estimated_entropy(Trials(0 * targets, targets), bins=8)
-        assert found == pytest.approx(entropy, abs=0.01)
-
-
 test_messages = messages(
     (lambda: DelayedDiscrimination(shortest=21), "longest must be at least 21"),
     (lambda: SineGeneration(dt=0.02), "fastest · dt must be at most 1/2"),
-    (lambda: output_entropy(PathIntegration(), bins=1), "bins must be at least 2"),
 )

@@ -5,6 +5,7 @@ same in words.
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,34 +26,35 @@ def ablation_still(
     names: Sequence[str], explorers: Sequence[Explorer], threshold: float
 ) -> tuple[str | None, str]:
     """The measure of the first network of each task without each sector, beside the control."""
-    views = [
+    shown = [
         [explorer.view(Setting(0, threshold, (sector,))) for sector in SECTORS]
         for explorer in explorers
     ]
 
-    def draw(figure):
-        for ax, name, row in zip(np.ravel(figure.subplots(1, len(views))), names, views):
+    def draw(figures):
+        size = max(3.0, 2.4 * len(shown)), 2.6
+        figure, panels = figures.base.axes(1, len(shown), size, squeeze=False)
+        for ax, name, row in zip(panels[0], names, shown):
             for place, view in enumerate(row):
-                drawn = view.controls.get("block-upper", np.zeros(0))
-                controls = drawn[np.isfinite(drawn)]
-                grey = {"ms": 3, "mew": 0, "color": "#777777", "alpha": 0.6}
-                ax.plot([place + 0.15] * len(controls), controls, "o", **grey)
+                drawn, grey = view.controls.get("block-upper", ()), figures.base.CONTROL_COLOUR
+                figures.plot.column(ax, place + 0.15, drawn, grey, half=0, spread=0, ms=3)
                 if np.isfinite(view.value):
                     ax.plot(place - 0.15, view.value, "D", ms=5, color=CUT)
             ax.axhline(row[0].full, color="#222222", lw=1)
-            ax.set(xticks=range(3), title=name, ylabel=row[0].metric)
-            ax.set_xticklabels(SECTORS)
+            ax.set(title=name, ylabel=row[0].metric)
+            ax.set_xticks(range(3), SECTORS)
+        return figure
 
     told = "; ".join(
         f"{name} (network {row[0].label}, {row[0].metric} {row[0].full:.3g}): "
         + ", ".join(f"without {view.name} {view.value:.3g}" for view in row)
-        for name, row in zip(names, views)
+        for name, row in zip(names, shown)
     )
     text = (
         "Removing one sector of couplings (violet diamonds) beside block-upper changes of equal "
         f"norm (grey); black line: whole network. {told}."
     )
-    return _png(max(3.0, 2.4 * len(views)), 2.6, draw), f"{text} {LINK}"
+    return _png(draw), f"{text} {LINK}"
 
 
 def schur_still(name: str, form) -> tuple[str | None, str]:
@@ -60,19 +62,20 @@ def schur_still(name: str, form) -> tuple[str | None, str]:
     growth = powers(form.T, 40)
     bound = form.spectral_radius ** np.arange(41)
 
-    def draw(figure):
-        ax = figure.subplots()
+    def draw(figures):
+        figure, ax = figures.base.axes(1, 1, (5.0, 2.8))
         ax.semilogy(growth, color=CUT, label="‖Tᵗ‖")
         ax.semilogy(bound, color="black", ls="--", label="ρᵗ, from the eigenvalues")
         ax.set(xlabel="time t (steps)", title=name)
         ax.legend()
+        return figure
 
     peak = int(np.argmax(growth))
     text = (
         f"{name}: spectral radius {form.spectral_radius:.3g}; the largest growth of a state is "
         f"{growth[peak]:.3g}, at step {peak}."
     )
-    return _png(5.0, 2.8, draw), f"{text} {LINK}"
+    return _png(draw), f"{text} {LINK}"
 
 
 def frequency_still(one, table, keys, pair) -> tuple[str | None, str]:
@@ -87,13 +90,14 @@ def frequency_still(one, table, keys, pair) -> tuple[str | None, str]:
     ]
     logits = table.logits[a, b] - table.logits[a, b].mean()
 
-    def draw(figure):
-        left, right = figure.subplots(1, 2)
+    def draw(figures):
+        figure, (left, right) = figures.base.axes(1, 2, (7.0, 2.6))
         left.bar(every, energies, color=[CUT if k in keys else "#999999" for k in every])
         left.set(xlabel="frequency k", ylabel="share of the energy")
         right.plot(logits, color="#555555")
         right.axvline((a + b) % p, color="black", ls="--", lw=0.8)
         right.set(xlabel="class c", ylabel="logit", title=f"a = {a}, b = {b}")
+        return figure
 
     found = (
         f"For {a} and {b} it says {int(logits.argmax())}; the sum is {(a + b) % p}. It is right on "
@@ -105,7 +109,7 @@ def frequency_still(one, table, keys, pair) -> tuple[str | None, str]:
         f"Energy of each frequency in the input table of network {one.labels[0]}; its {len(keys)} "
         f"keys (violet) are {named}. Right: what it says of each class for one pair."
     )
-    return _png(7.0, 2.6, draw), f"{text} {found} {LINK}"
+    return _png(draw), f"{text} {found} {LINK}"
 
 
 def wheel_still(rnn, form, trials) -> tuple[str | None, str]:
@@ -115,19 +119,15 @@ def wheel_still(rnn, form, trials) -> tuple[str | None, str]:
     right = replay_accuracy(outputs, trials)
     symbols = trials.inputs.shape[1]
 
-    def draw(figure):
-        rows = {"asked": trials.targets[0], "whole": outputs[0, 0], "without CR": outputs[1, 0]}
-        for ax, (name, signs) in zip(figure.subplots(3, 1, sharex=True), rows.items()):
-            ax.imshow(np.sign(signs[symbols : 4 * symbols]).T, cmap="Greys", aspect="auto")
-            ax.set(ylabel=name, yticks=[])
-        ax.set_xlabel("steps of replay")
-
+    played = {"asked": trials.targets} | dict(zip(("whole", "without CR"), outputs))
     text = (
         f"A network that plays a sequence of {symbols} symbols from memory, again and again: asked "
         f"for, played by the whole network ({right[0]:.2f} of the signs right) and without C → R "
         f"({right[1]:.2f}): the wrong tune, in rhythm."
     )
-    return _png(6.0, 3.0, draw), f"{text} {LINK}"
+    return _png(
+        lambda figures: figures.raster(trials, played, steps=4 * symbols).figure
+    ), f"{text} {LINK}"
 
 
 def latches_still(rnn, form, trials, after) -> tuple[str | None, str]:
@@ -142,6 +142,7 @@ def latches_still(rnn, form, trials, after) -> tuple[str | None, str]:
     }
     outputs = {name: switched(rnn, gone, when, trials) for name, when in runs.items()}
     error = {name: fvu(found, trials)[0] for name, found in outputs.items()}
+    shown = {name: outputs[name][0] for name in ("whole", "without CR")}
     text = (
         f"A flip-flop of {trials.targets.shape[2]} bits: asked for, said by the whole network "
         f"(error {error['whole']:.3f}; 1 is that of always saying the mean) and without C → R "
@@ -149,7 +150,7 @@ def latches_still(rnn, form, trials, after) -> tuple[str | None, str]:
         f"{error['in the step after a pulse']:.3f}; off in all other steps alone: "
         f"{error['in all other steps']:.3f}."
     )
-    return _traces(trials, dict(list(outputs.items())[:2])), f"{text} {LINK}"
+    return _png(lambda figures: figures.trial(trials, shown).figure), f"{text} {LINK}"
 
 
 def integral_still(rnn, form, trials) -> tuple[str | None, str]:
@@ -163,29 +164,17 @@ def integral_still(rnn, form, trials) -> tuple[str | None, str]:
         "A network that adds up the one of two streams that a context names: asked for, and said "
         f"with and without C → R. Its error (1 is that of always saying the mean): {told}."
     )
-    shown = {name: outputs[name] for name in ("whole", "without CR")}
-    return _traces(trials, shown), f"{text} {LINK}"
+    shown = {name: outputs[name][0] for name in ("whole", "without CR")}
+    return _png(lambda figures: figures.trial(trials, shown).figure), f"{text} {LINK}"
 
 
-def _traces(trials, outputs) -> str | None:
-    """The first trial: what is asked for, and what is said by name."""
-
-    def draw(figure):
-        rows = trials.targets[0].T
-        for c, ax in enumerate(figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]):
-            ax.plot(rows[c], color="#B9B9B9", lw=4, label="asked for")
-            for (name, said), (color, style) in zip(outputs.items(), (("black", "-"), (CUT, "--"))):
-                ax.plot(said[0, 0, :, c], style, color=color, label=name)
-        ax.legend()
-        ax.set_xlabel("time step")
-
-    return _png(6.0, 3.0, draw)
-
-
-def _png(width, height, draw):
-    """`draw(figure)` in the book's look; None where matplotlib is not installed."""
+def _png(draw):
+    """The figure of `draw(schurkit.views)` in the book's look; None without matplotlib."""
     try:
-        from schurkit.explorer.figures import picture
+        from schurkit import views
     except ImportError:
         return None
-    return base64.b64encode(picture(width, height, draw, 110, "constrained")).decode()
+    drawn = io.BytesIO()
+    with views.plot.style():
+        draw(views).savefig(drawn, dpi=110, facecolor="white", metadata={"Software": None})
+    return base64.b64encode(drawn.getvalue()).decode()
