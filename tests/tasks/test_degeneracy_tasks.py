@@ -15,7 +15,6 @@ from schurkit.tasks import (  # fmt: skip
     Copy,
     DelayedDiscrimination,
     FlipFlop,
-    PathIntegration,
     SineGeneration,
 )
 
