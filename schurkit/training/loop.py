@@ -78,8 +78,8 @@ class _Fit:
     def __init__(self, task, recipe, seeds, engine, tick):
         self.task, self.recipe, self.seeds, self.engine = task, recipe, seeds, engine
         self.trainer = trainer_for(task, recipe, engine, seeds)
-        self.epochs = Epochs(recipe, len(seeds))
-        self.log = _Log(recipe, len(seeds), tick, self.epochs)
+        self.epochs, self.tick = Epochs(recipe, len(seeds)), tick
+        self.sums = np.zeros((len(seeds), -(-recipe.steps // LOSS_EVERY)))
         self.alive = np.arange(len(seeds))
         self.fitted = [Fitted(steps=recipe.steps) for _ in seeds]
 
@@ -93,7 +93,9 @@ class _Fit:
             step = end
         for i, one in enumerate(self.fitted):
             one.weights, one.factors = whole(self.recipe, self.trainer.weights(i))
-            one.losses = self.log.curve(i, one.steps)
+            windows = -(-one.steps // LOSS_EVERY)
+            counts = np.minimum(LOSS_EVERY, one.steps - LOSS_EVERY * np.arange(windows))
+            one.losses = self.sums[i, :windows] / counts
         return self.fitted
 
     def _phase(self, task, rate, step, end):
@@ -110,7 +112,7 @@ class _Fit:
             losses, done = self.trainer.run(
                 alive.tolist(), [seeds[i] for i in alive], source, step, count, rates
             )
-            self.log.add(alive, step, losses, done)
+            self._count(step, losses, done)
             for i, steps in zip(alive, done):
                 if steps < count:
                     self.fitted[i].stopped = self.fitted[i].steps = int(step + steps)
@@ -122,6 +124,20 @@ class _Fit:
                 for i in self.alive[done]:
                     self.fitted[i].steps, self.fitted[i].reached = step, True
                 self.alive = self.alive[~done]
+
+    def _count(self, step, losses, done):
+        """Add up losses (networks, count) from `step` on of the networks that are alive, of which
+        each did so many steps, and tell of progress.
+        """
+        for i in range(losses.shape[1]):
+            going = done > i
+            if not going.any():
+                break
+            networks, own = self.alive[going], losses[going, i]
+            self.sums[networks, (step + i) // LOSS_EVERY] += own
+            self.epochs.add(networks, own)
+            if self.tick is not None and self.tick(len(networks), float(own.mean())):
+                raise Stopped
 
     def _errors(self, task, step, network) -> np.ndarray:
         """(outputs,) mean squared error of one network on trials that it has not seen."""
@@ -176,32 +192,3 @@ def _check_batch(task, recipe, seed, step):
             "loss='cross_entropy' needs targets that are probabilities over the output channels; "
             f"those of {task.name!r} are not."
         )
-
-
-class _Log:
-    """Loss curves, sums of epochs, and the calls that tell of progress."""
-
-    def __init__(self, recipe, networks, tick, epochs):
-        self.tick, self.epochs = tick, epochs
-        self.sums = np.zeros((networks, -(-recipe.steps // LOSS_EVERY)))
-
-    def add(self, alive, step, losses, done):
-        """Losses (networks, count) from `step` on of the networks at positions `alive`, of which
-        each did so many steps.
-        """
-        for i in range(losses.shape[1]):
-            going = done > i
-            if not going.any():
-                break
-            self.sums[alive[going], (step + i) // LOSS_EVERY] += losses[going, i]
-            self.epochs.add(alive[going], losses[going, i])
-            if self.tick is not None and self.tick(
-                int(going.sum()), float(losses[going, i].mean())
-            ):
-                raise Stopped
-
-    def curve(self, network, end):
-        """The curve of one network that trained to step `end`."""
-        windows = -(-end // LOSS_EVERY)
-        counts = np.minimum(LOSS_EVERY, end - LOSS_EVERY * np.arange(windows))
-        return self.sums[network, :windows] / counts

@@ -133,11 +133,8 @@ class _Run:
         self.study, self.engine, self.store = study, engine, store
         record = record_of(study.task, study.recipe, study.seeds[0], engine)
         self.records = {seed: record | {"seed": seed} for seed in study.seeds}
-        self.results = {}
-        for seed, record in self.records.items():
-            kept = store.read(record)
-            if kept is not None:
-                self.results[seed] = (*kept, True)
+        there = {seed: store.read(record) for seed, record in self.records.items()}
+        self.results = {seed: (*kept, True) for seed, kept in there.items() if kept is not None}
         self.missing = [seed for seed in study.seeds if seed not in self.results]
 
     def trained(self):
