@@ -35,25 +35,20 @@ class NumbaWorker(NumpyWorker):
         flat, losses = np.empty_like(theta), np.empty(networks)
         for i in range(networks):
             arguments = theta[i], x[i], y[i], mask[i], flat[i]
-            losses[i] = call(gradients_of, layout.dims, self._space[1], *arguments)
+            losses[i] = call(gradients, layout.dims, self._space[1], *arguments)
         found = layout.arrays(flat)
         return losses, {name: found[name] for name in weights}
 
 
 @compiled
-def gradients_of(d, s, theta, x, y, mask, gradient):
-    """`gradients` of flat parameters."""
-    return gradients(d, pack(d, theta, s), s, x, y, mask, gradient)
-
-
-@inner
-def gradients(d, w, s, x, y, mask, gradient):
-    """Masked loss of one network and its gradient, flat as its parameters.
+def gradients(d, s, theta, x, y, mask, gradient):
+    """Masked loss of one network and its gradient, flat as its parameters `theta`.
 
     x : (trials, time, input);
     y : (trials, time', output);
     mask : (trials, time'), uint8.
     """
+    w = pack(d, theta, s)
     trials, steps = mask.shape
     count, first = 0, steps
     for b in range(trials):

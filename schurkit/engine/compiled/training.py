@@ -13,7 +13,7 @@ from .batches import Batch, Source
 from .cache import call, compiled, inner
 from .gradients import gradients
 from .kernels import add_polar
-from .network import Layout, aligned, matrices, pack
+from .network import Layout, aligned, matrices
 
 _F = np.float32
 
@@ -112,10 +112,9 @@ def train(d, s, state, x, y, mask, sizes, roots, rates, clip, ends, rules, nucle
     """
     gradient = state[3]
     for step in range(len(x)):
-        w = pack(d, state[0], s)
-        losses[step] = gradients(d, w, s, x[step], y[step], mask[step], gradient)
+        losses[step] = gradients(d, s, state[0], x[step], y[step], mask[step], gradient)
         if nuclear > 0:
-            add_polar(w.W_rec, s.polar, nuclear, matrices(d, gradient)[1])
+            add_polar(matrices(d, state[0])[1], s.polar, nuclear, matrices(d, gradient)[1])
         finite = np.isfinite(losses[step])
         start = ends[0] * 0  # a plain 0 would have `norm_of` compiled twice
         for array in range(len(ends)):
