@@ -113,7 +113,9 @@ def roll(d, s, theta, x, drives, block, first, last, outputs, states):
             now, then = s.rates[t % 2, :trials], s.rates[(t + 1) % 2, :trials]
             advance(d, w, now, then, own, own.shape[1] if shared else t, drive, fired, carry)
             read_out(w, then, out)
-            outputs[network, start:end, t] = out[:, : d.outputs]
+            for b in range(trials):  # a slice would take longer than the readout
+                for o in range(d.outputs):
+                    outputs[network, start + b, t, o] = out[b, o]
             if states.size:
                 state = carry if d.form == VOLTAGE else then
                 states[network, start:end, t] = state[:, : d.hidden]
