@@ -26,16 +26,18 @@ import numpy as np
 
 from .checks import InputError
 
-GAMMA = 0x9E3779B97F4A7C15
+GAMMA = np.uint64(0x9E3779B97F4A7C15)
+_FACTORS = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_SHIFTS = np.uint64(30), np.uint64(27), np.uint64(31)
 _MASK = (1 << 64) - 1
 
 
-def mix(state: int) -> int:
-    """One step of splitmix64 on a Python integer: add γ, then the finaliser."""
-    z = (state + GAMMA) & _MASK
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
-    return z ^ (z >> 31)
+def mix(state):
+    """One step of splitmix64 on unsigned 64-bit numbers: add γ, then the finaliser."""
+    z = state + GAMMA
+    z = (z ^ (z >> _SHIFTS[0])) * _FACTORS[0]
+    z = (z ^ (z >> _SHIFTS[1])) * _FACTORS[1]
+    return z ^ (z >> _SHIFTS[2])
 
 
 def stream_number(stream: str | int) -> int:
@@ -58,13 +60,16 @@ def key(seed: int, stream: str | int, step: int = 0) -> int:
         draws.
     step : training step or draw number, 0 ≤ step < 2⁶⁴.
     """
-    if (
-        isinstance(seed, (bool, np.bool_))
-        or not isinstance(seed, (int, np.integer))
-        or not 0 <= seed <= _MASK
-    ):
-        raise InputError(f"seed must be a whole number from 0 to 2**64 - 1; got {seed!r}.")
-    return mix(mix(mix(int(seed)) ^ stream_number(stream)) ^ (int(step) & _MASK))
+    return int(_keys([seed], stream, step)[0])
+
+
+def _keys(seeds, stream, step):
+    for seed in seeds:
+        whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+        if not whole or not 0 <= seed <= _MASK:
+            raise InputError(f"seed must be a whole number from 0 to 2**64 - 1; got {seed!r}.")
+    stream, step = np.array([stream_number(stream), int(step) & _MASK], np.uint64)
+    return mix(mix(mix(np.array(seeds, np.uint64)) ^ stream) ^ step)
 
 
 def bits(
@@ -85,13 +90,7 @@ def bits(
     """
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     seeds = [seed] if np.ndim(seed) == 0 else list(seed)
-    keys = np.array([key(s, stream, step) for s in seeds], dtype=np.uint64)
-    z = keys[:, None] + np.arange(1, prod(shape) + 1, dtype=np.uint64) * np.uint64(GAMMA)
-    z ^= z >> np.uint64(30)
-    z *= np.uint64(0xBF58476D1CE4E5B9)
-    z ^= z >> np.uint64(27)
-    z *= np.uint64(0x94D049BB133111EB)
-    z ^= z >> np.uint64(31)
+    z = mix(_keys(seeds, stream, step)[:, None] + np.arange(prod(shape), dtype=np.uint64) * GAMMA)
     return z.reshape(shape if np.ndim(seed) == 0 else (len(seeds), *shape))
 
 
@@ -202,12 +201,10 @@ def orthonormal(seed, stream: str, step, shape) -> np.ndarray:
 
 
 def _ratio(numerator, denominator, x):
-    top = np.full_like(x, numerator[-1])
-    bottom = np.full_like(x, denominator[-1])
-    for a, b in zip(numerator[-2::-1], denominator[-2::-1]):
-        for polynomial, coefficient in ((top, a), (bottom, b)):
-            polynomial *= x
-            polynomial += coefficient
+    top, bottom = numerator[7], denominator[7]
+    for i in range(6, -1, -1):
+        top = top * x + numerator[i]
+        bottom = bottom * x + denominator[i]
     return top / bottom
 
 
@@ -219,7 +216,7 @@ def _inverse_normal(u: np.ndarray) -> np.ndarray:
     x = q * _ratio(_A, _B, 0.180625 - q * q)
     tails = np.abs(q) > 0.425
     if tails.any():
-        r = np.sqrt(-_log(np.where(q < 0, u, 1.0 - u)[tails]))
+        r = np.sqrt(-_log(*np.frexp(np.where(q < 0, u, 1.0 - u)[tails])))
         far = r > 5.0
         value = _ratio(_C, _D, r - 1.6)
         if far.any():
@@ -228,17 +225,15 @@ def _inverse_normal(u: np.ndarray) -> np.ndarray:
     return x
 
 
-def _log(x: np.ndarray) -> np.ndarray:
-    """Natural logarithm of positive normal numbers: exponent · ln 2 + 2 artanh(s), s = (m − 1)/(m +
+def _log(mantissa, exponent):
+    """Natural logarithm of mantissa · 2^exponent: exponent · ln 2 + 2 artanh(s), s = (m − 1)/(m +
     1), m in [√½, √2).
     """
-    mantissa, exponent = np.frexp(x)
     low = mantissa < 0.7071067811865476
-    mantissa = np.where(low, 2.0 * mantissa, mantissa)
-    exponent = exponent - low
+    mantissa = mantissa * (1.0 + low)
     s = (mantissa - 1.0) / (mantissa + 1.0)
     s2 = s * s
-    series = np.full_like(s, 1.0 / 21.0)
+    series = 1.0 / 21.0
     for k in range(19, 0, -2):
         series = series * s2 + 1.0 / k
-    return exponent * 0.6931471805599453 + 2.0 * s * series
+    return (exponent - low) * 0.6931471805599453 + 2.0 * s * series

@@ -24,7 +24,8 @@ def test_reference_vectors():
     """Published ones, and those against which an engine that draws in its own loop is held."""
     published = [6457827717110365317, 3203168211198807973, 9817491932198370423]
     generator = splitmix64(1234567)
-    assert [next(generator) for _ in range(3)] == published and random.mix(1234567) == published[0]
+    assert [next(generator) for _ in range(3)] == published
+    assert random.mix(np.array([1234567], np.uint64)).tolist() == published[:1]
     generator = splitmix64(random.key(7, "W_rec", 3))
     assert random.bits(7, "W_rec", 3, 5).tolist() == [next(generator) for _ in range(5)]
     assert random.stream_number("a") == 0xAF63DC4C8601EC8C  # 64-bit FNV-1a

@@ -17,6 +17,8 @@ from .base import Engine, EngineWarning, Spec, available_threads, warn_once, wei
 __all__ = ["ENGINES", "Engine", "EngineWarning", "Spec", "available_threads", "choose", "rollout"]
 
 ENGINES = ("numba", "numpy", "torch")
+EXTRAS = {"numba": "fast", "torch": "torch"}
+"""What of this distribution to install for them."""
 
 
 def choose(name: str = "auto", *, dtype=None) -> Engine:
@@ -38,33 +40,23 @@ def choose(name: str = "auto", *, dtype=None) -> Engine:
     one_of(name, "engine", ("auto", *ENGINES))
     if name == "auto":
         name = "numba" if dtype != np.float64 and _numba_works() else "numpy"
-    if name == "numba":
-        return _numba_engine()
-    if name == "numpy":
-        from .numpy import NumpyEngine
+    return _engine(name)
 
-        return NumpyEngine()
+
+def _engine(name):
     try:
-        from .device import wanted_device
-        from .torch import TorchEngine
-    except ImportError as error:
-        advice = "Install schurkit[torch], or use engine='numpy'."
-        raise InputError(
-            f"engine='torch' needs torch, which is not installed ({error}). {advice}"
-        ) from None
-    return TorchEngine(wanted_device())
-
-
-def _numba_engine():
-    try:
-        from .compiled.rollouts import NumbaEngine
+        if name == "numba":
+            from .compiled.rollouts import NumbaEngine as kind
+        elif name == "torch":
+            from .torch import TorchEngine as kind
+        else:
+            from .numpy import NumpyEngine as kind
     except Exception as error:  # not installed, or unable to compile for this processor
-        advice = "Install schurkit[fast], or use engine='numpy'."
         raise InputError(
-            f"engine='numba' needs numba, which cannot be used here ({type(error).__name__}: "
-            f"{error}). {advice}"
+            f"engine={name!r} needs {name}, which cannot be used here ({type(error).__name__}: "
+            f"{error}). Install schurkit[{EXTRAS[name]}], or use engine='numpy'."
         ) from None
-    return NumbaEngine()
+    return kind()
 
 
 def _numba_works():
@@ -72,7 +64,7 @@ def _numba_works():
     if importlib.util.find_spec("numba") is None:
         return False
     try:
-        _numba_engine()
+        _engine("numba")
     except InputError as error:
         warn_once(
             f"the numpy engine is used instead of the faster numba engine: {error}", EngineWarning

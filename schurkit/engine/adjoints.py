@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -15,38 +16,8 @@ from .base import Spec, weights_of
 from .numpy import NumpyWorker, one_blas_thread
 
 
-class OutputAdjoints:
-    """One network run forward over trials, ready for any number of backward passes; made by
-    `output_adjoints`.
-
-    outputs : (time', trials, output).
-    driving : (time', trials, hidden), what W_rec multiplies at each step (`RNN.rates`).
-    """
-
-    def __init__(self, rnn: RNN, trials: Trials):
-        self._weights = weights_of(rnn, trials)
-        self._worker = NumpyWorker(Spec.of(rnn))
-        x = np.ascontiguousarray(np.moveaxis(trials.inputs[None], 2, 1), rnn.dtype)
-        both = self._worker.forward(self._weights, x, trials.targets.shape[1])
-        self._rates, self._reads = both
-        self.driving = self._rates[0, :-1]
-        self.outputs = self._reads[0, 1:] @ rnn.W_out[0].T + rnn.b_out[0]
-
-    def back(self, signal) -> np.ndarray:
-        """∂(Σ signal · outputs)/∂(pre-activation of each step), (time', trials, hidden); valid
-        until the next call.
-
-        signal : (last steps, trials, output), aligned with the end of the outputs: earlier ones
-            count as zero.
-        """
-        d_out = np.ascontiguousarray(signal, self._rates.dtype)[None]
-        first = len(self.driving) - d_out.shape[1]
-        delta, _ = self._worker.backward(self._weights, self._rates, self._reads, d_out, first)
-        return delta[0]
-
-
 @contextmanager
-def output_adjoints(rnn: RNN, trials: Trials) -> Iterator[OutputAdjoints]:
+def output_adjoints(rnn: RNN, trials: Trials) -> Iterator[SimpleNamespace]:
     """Run one network over trials, in NumPy and in the network's own dtype.
 
     A context, inside which BLAS has one thread and a network that diverges gives infinities or NaN
@@ -57,6 +28,14 @@ def output_adjoints(rnn: RNN, trials: Trials) -> Iterator[OutputAdjoints]:
     rnn : a stack of one.
     trials : shared trials, of whose targets the number of steps counts alone.
 
+    Yields
+    ------
+    outputs : (time', trials, output).
+    driving : (time', trials, hidden), what W_rec multiplies at each step (`RNN.rates`).
+    back : gives, of a signal (last steps, trials, output) that is aligned with the end of the
+        outputs, ∂(Σ signal · outputs)/∂(pre-activation of each step), (time', trials, hidden);
+        valid until the next call.
+
     Examples
     --------
     >>> rnn = RNN([[1.0]], [[0.5]], [[2.0]], activation="relu")
@@ -65,5 +44,15 @@ def output_adjoints(rnn: RNN, trials: Trials) -> Iterator[OutputAdjoints]:
     ...     network.back(np.ones((1, 1, 1)))[:, 0, 0].tolist()
     [0.5, 1.0, 2.0]
     """
+    weights, worker = weights_of(rnn, trials), NumpyWorker(Spec.of(rnn))
+    x = np.ascontiguousarray(np.moveaxis(trials.inputs[None], 2, 1), rnn.dtype)
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
-        yield OutputAdjoints(rnn, trials)
+        rates, reads = worker.forward(weights, x, trials.targets.shape[1])
+        driving, outputs = rates[0, :-1], reads[0, 1:] @ rnn.W_out[0].T + rnn.b_out[0]
+
+        def back(signal):
+            d_out = np.ascontiguousarray(signal, rates.dtype)[None]
+            first = len(driving) - d_out.shape[1]
+            return worker.backward(weights, rates, reads, d_out, first)[0][0]
+
+        yield SimpleNamespace(outputs=outputs, driving=driving, back=back)

@@ -93,7 +93,8 @@ def _roll_block(weights, spec, inputs, drives, job, outputs, activity):
         own = inputs[nets, block] if inputs.ndim == 4 else inputs[None, block]
         drive = np.moveaxis(own @ weights["W_in"][nets].transpose(0, 2, 1)[:, None], 2, 0) + bias
     equation = _Equation(weights, spec, nets)
-    state = np.array(_start(weights["h0"], nets, block, outputs[nets, block].shape[1]))
+    h0, trials = weights["h0"][nets], outputs[nets, block].shape[1]
+    state = np.repeat(h0[:, None], trials, axis=1) if h0.ndim == 2 else h0[:, block].copy()
     rate = np.empty_like(state) if equation.voltage else state
     if equation.voltage:
         equation.rate(state, rate)
@@ -109,13 +110,6 @@ def _roll_block(weights, spec, inputs, drives, job, outputs, activity):
         np.add(equation.readout(state, rate) @ W_outT, b_out, out=outputs[nets, block, t])
         if activity is not None:
             activity[nets, block, t] = state
-
-
-def _start(h0, nets, block, trials):
-    """(networks, trials, hidden) of h0 with or without a trials axis."""
-    if h0.ndim == 2:
-        return np.repeat(h0[nets, None], trials, axis=1)
-    return h0[nets, block]
 
 
 class _Equation:
@@ -210,9 +204,8 @@ class NumpyWorker:
         shape = (networks, steps + 1, trials, hidden)
         rates = self._buffer("rates", shape, dtype)
         states = self._buffer("states", shape, dtype) if equation.voltage else rates
-        states[:, 0] = 0
-        if "h0" in weights:
-            states[:, 0] = _start(weights["h0"], slice(None), slice(None), trials)
+        h0 = weights.get("h0", np.zeros((networks, hidden)))
+        states[:, 0] = h0[:, None] if h0.ndim == 2 else h0
         if equation.voltage:
             equation.rate(states[:, 0], rates[:, 0])
         W_recT = np.ascontiguousarray(weights["W_rec"].transpose(0, 2, 1))

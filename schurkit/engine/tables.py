@@ -78,7 +78,10 @@ class TableWorker:
         W_outT, d_out, loss = np.ascontiguousarray(W_out.T), np.zeros_like(W_out), 0.0
         for start in range(0, len(pairs), PAIRS_A_BLOCK):
             block = slice(start, start + PAIRS_A_BLOCK)
-            h = self._hidden(A, X, pairs, block, H[block])
+            h = np.take(A, pairs.first[block], axis=0, out=H[block])
+            second = self._buffer("second", h.shape, h.dtype)
+            h += np.take(X, pairs.second[block], axis=0, out=second, mode="clip")
+            self._activate(h, h)
             y = np.matmul(h, W_outT, out=self._buffer("Y", (len(h), len(W_out)), X.dtype))
             loss += self._error(y, pairs.target[block], len(pairs))
             d_out += y.T @ h
@@ -88,12 +91,6 @@ class TableWorker:
         d_F = d_A @ W_rec
         d_X += d_F * self._slope(F)
         return loss, d_X.T, d_A.T @ F, d_out
-
-    def _hidden(self, A, X, pairs, block, out):
-        np.take(A, pairs.first[block], axis=0, out=out)
-        second = self._buffer("second", out.shape, out.dtype)
-        out += np.take(X, pairs.second[block], axis=0, out=second, mode="clip")
-        return self._activate(out, out)
 
     def _error(self, y, target, count):
         """Turn outputs into dLoss/dOutput; returns their part of the loss."""

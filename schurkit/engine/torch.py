@@ -19,7 +19,7 @@ import torch
 from schurkit.checks import InputError
 
 from .base import Rule, Spec, Weights
-from .device import device_named, full_precision, memory
+from .device import device_named, full_precision, memory, wanted_device
 from .numpy import NETWORKS_A_CHUNK
 from .stack import Batches, Stack
 
@@ -111,7 +111,8 @@ class TorchEngine:
 
     Parameters
     ----------
-    device : where to compute, "cpu", "cuda" or "cuda:1".
+    device : where to compute, "cpu", "cuda" or "cuda:1"; by default as the environment's
+        SCHURKIT_DEVICE says, else "cpu".
     loss : (outputs, targets, mask) → one loss a network, in torch; by default the one that a worker
         is asked for.
     compile : whether `torch.compile` fuses the loop over time, once for each shape of a batch; by
@@ -124,9 +125,9 @@ class TorchEngine:
     responses = None
 
     def __init__(
-        self, device: str = "cpu", loss: Callable | None = None, compile: bool | None = None
+        self, device: str | None = None, loss: Callable | None = None, compile: bool | None = None
     ):
-        self.device, self.loss = device_named(device), loss
+        self.device, self.loss = device_named(device or wanted_device()), loss
         self.compile = os.environ.get(COMPILE) == "1" if compile is None else compile
         self.forward = torch.compile(forward) if self.compile else forward
 

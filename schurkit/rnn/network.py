@@ -116,25 +116,24 @@ class RNN:
         dtype = np.float32 if dtype == np.float32 else np.float64
         arrays, sizes = {}, {}
         for name, axes in _AXES.items():
-            if name in VOLTAGE_ONLY and name not in given:
+            every = "networks", *axes
+            if name not in given:
+                if name not in VOLTAGE_ONLY:
+                    arrays[name] = np.zeros([sizes[axis] for axis in every], dtype)
                 continue
-            if name in given:
-                one = single or (name in VOLTAGE_ONLY and np.ndim(given[name]) == 1)
-                words = axes if one else ("networks", *axes)
-                array = real_array(given[name], name, words, dtype=dtype)
-                array = array[None] if one else array
-                if one and not single:
-                    array = np.repeat(array, sizes["networks"], axis=0)
-                if name == "W_rec" and not array.size:
-                    raise InputError(
-                        "W_rec must hold at least one network of at least one unit; got shape "
-                        f"{np.shape(self.W_rec)}."
-                    )
-            else:
-                array = np.zeros([sizes[axis] for axis in ("networks", *axes)], dtype)
-            for axis, size in zip(("networks", *axes), array.shape):
+            one = single or (name in VOLTAGE_ONLY and np.ndim(given[name]) == 1)
+            array = real_array(given[name], name, axes if one else every, dtype=dtype)
+            array = array[None] if one else array
+            if one and not single:
+                array = np.repeat(array, sizes["networks"], axis=0)
+            if name == "W_rec" and not array.size:
+                raise InputError(
+                    "W_rec must hold at least one network of at least one unit; got shape "
+                    f"{np.shape(self.W_rec)}."
+                )
+            for axis, size in zip(every, array.shape):
                 sizes.setdefault(axis, size)
-            expected = tuple(sizes[axis] for axis in ("networks", *axes))
+            expected = tuple(sizes[axis] for axis in every)
             if array.shape != expected:
                 beside = " and ".join(f"{n} {a.shape}" for n, a in [*arrays.items()][:2])
                 raise InputError(

@@ -24,10 +24,10 @@ from schurkit.engine.numpy import one_blas_thread
 from schurkit.tasks import ModularAddition
 from schurkit.tasks.base import converged
 from schurkit.training.constructions import construction
+from schurkit.training.loop import network_of
 from schurkit.training.recipe import Phase, Recipe
 from schurkit.training.recipes import addition_recipe
 from schurkit.training.train import Study
-from schurkit.training.trained import network_of
 from schurkit.training.trainers import trainer_for
 
 FRACTION = 0.5

@@ -26,7 +26,8 @@ class Dense:
         self, recipe: Recipe, input_size: int, output_size: int, seeds: Sequence[int]
     ) -> Parameters:
         parameters = outer_start(recipe, input_size, output_size, seeds)
-        W_rec = _STARTS[recipe.construction](recipe.hidden_size, seeds)
+        hidden, start = recipe.hidden_size, _STARTS.get(recipe.construction)
+        W_rec = start(hidden, seeds) if start else _matrix(recipe, "W_rec", (hidden, hidden), seeds)
         return parameters | {"W_rec": W_rec.astype(np.float32)}
 
     def weights(self, parameters: Parameters) -> Weights:
@@ -56,7 +57,7 @@ class Cayley:
     def start(self, recipe, input_size, output_size, seeds):
         hidden = recipe.hidden_size
         U = _uniform(seeds, "U", (hidden, hidden), hidden).astype(np.float32)
-        spectra = np.linalg.eigvals(_default_start(hidden, seeds))
+        spectra = np.linalg.eigvals(_uniform(seeds, "W_rec", (hidden, hidden), hidden))
         pairs = np.array([_paired(spectrum) for spectrum in spectra], np.float32)
         outer = outer_start(recipe, input_size, output_size, seeds)
         return outer | {"U": U, "a": pairs[:, 0], "b": pairs[:, 1]}
@@ -161,10 +162,11 @@ def outer_start(recipe, input_size, output_size, seeds):
 
 def _matrix(recipe, name, shape, seeds):
     """Unif(±N^-1/2), or N(0, 1/fan-in), or those of "mup", in float32."""
-    if recipe.construction == "mup":
-        start = random.normal(seeds, name, 0, shape) * recipe.multipliers.get(name, 1.0)
-    elif recipe.construction == "fan_in":
+    mup = recipe.construction == "mup"
+    if recipe.construction == "fan_in" or (mup and name == "W_rec"):
         start = random.normal(seeds, name, 0, shape) / np.sqrt(shape[1])
+    elif mup:
+        start = random.normal(seeds, name, 0, shape) * recipe.multipliers.get(name, 1.0)
     else:
         start = _uniform(seeds, name, shape, recipe.hidden_size)
     return start.astype(np.float32)
@@ -173,10 +175,6 @@ def _matrix(recipe, name, shape, seeds):
 def _uniform(seeds, name, shape, hidden):
     """Unif(±N^-1/2)."""
     return random.uniform(seeds, name, 0, shape, -(hidden**-0.5), hidden**-0.5)
-
-
-def _default_start(hidden, seeds):
-    return _uniform(seeds, "W_rec", (hidden, hidden), hidden)
 
 
 def _orthogonal_start(hidden, seeds):
@@ -189,10 +187,6 @@ def _normal_start(hidden, seeds):
     Q = _orthogonal_start(hidden, seeds)
     ab = random.normal(seeds, "blocks", 0, (2, hidden // 2)) / np.sqrt(6)
     return _times_blocks(Q, ab[:, 0], ab[:, 1]) @ Q.transpose(0, 2, 1)
-
-
-def _fan_in_start(hidden, seeds):
-    return random.normal(seeds, "W_rec", 0, (hidden, hidden)) / np.sqrt(hidden)
 
 
 def _signs(hidden):
@@ -209,11 +203,8 @@ def _balanced_start(hidden, seeds):
 
 
 _STARTS = {
-    "default": _default_start,
     "orthogonal": _orthogonal_start,
     "normal": _normal_start,
-    "fan_in": _fan_in_start,
-    "mup": _fan_in_start,
     "dale": _balanced_start,
     "balanced": _balanced_start,
 }

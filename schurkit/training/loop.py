@@ -13,13 +13,14 @@ import numpy as np
 from schurkit.checks import InputError
 from schurkit.engine import rollout
 from schurkit.engine.base import Engine, Weights
-from schurkit.rnn import RNN
+from schurkit.rnn import ARRAYS, RNN
 
 from .constructions import Parameters, construction
 from .epochs import Epochs
 from .recipe import Recipe
 from .trainers import trainer_for
 
+FACTORS = ("E", "W_x")
 LOSS_EVERY = 20
 """The loss curve holds the mean training loss of each 20 steps."""
 JUDGED = 256
@@ -45,8 +46,8 @@ class Fitted:
     reached : whether it stopped because of `Recipe.until`.
     """
 
-    weights: Weights
-    losses: np.ndarray
+    weights: Weights = field(default_factory=dict)
+    losses: np.ndarray | None = None
     stopped: int = -1
     factors: Parameters = field(default_factory=dict)
     checkpoints: dict[int, Parameters] = field(default_factory=dict)
@@ -77,11 +78,10 @@ class _Fit:
     def __init__(self, task, recipe, seeds, engine, tick):
         self.task, self.recipe, self.seeds, self.engine = task, recipe, seeds, engine
         self.trainer = trainer_for(task, recipe, engine, seeds)
-        self.epochs = Epochs(recipe, len(seeds))
-        self.log = _Log(recipe, len(seeds), tick, self.epochs)
-        self.alive, self.stopped = np.arange(len(seeds)), np.full(len(seeds), -1)
-        self.steps, self.reached = np.full(len(seeds), recipe.steps), np.zeros(len(seeds), bool)
-        self.kept = [{} for _ in seeds]
+        self.epochs, self.tick = Epochs(recipe, len(seeds)), tick
+        self.sums = np.zeros((len(seeds), -(-recipe.steps // LOSS_EVERY)))
+        self.alive = np.arange(len(seeds))
+        self.fitted = [Fitted(steps=recipe.steps) for _ in seeds]
 
     def run(self):
         self._keep(0)
@@ -91,7 +91,12 @@ class _Fit:
             if phase.steps:
                 self._phase(phase_task, phase.learning_rate, step, end)
             step = end
-        return [self._fitted(i) for i in range(len(self.seeds))]
+        for i, one in enumerate(self.fitted):
+            one.weights, one.factors = whole(self.recipe, self.trainer.weights(i))
+            windows = -(-one.steps // LOSS_EVERY)
+            counts = np.minimum(LOSS_EVERY, one.steps - LOSS_EVERY * np.arange(windows))
+            one.losses = self.sums[i, :windows] / counts
+        return self.fitted
 
     def _phase(self, task, rate, step, end):
         recipe, seeds = self.recipe, self.seeds
@@ -107,45 +112,53 @@ class _Fit:
             losses, done = self.trainer.run(
                 alive.tolist(), [seeds[i] for i in alive], source, step, count, rates
             )
-            self.log.add(alive, step, losses, done)
-            self.steps[alive[done < count]] = self.stopped[alive[done < count]] = (
-                step + done[done < count]
-            )
+            self._count(step, losses, done)
+            for i, steps in zip(alive, done):
+                if steps < count:
+                    self.fitted[i].stopped = self.fitted[i].steps = int(step + steps)
             self.alive = alive[done == count]
             step += count
             self._keep(step)
             if self.epochs.next_end(step - 1) == step:
                 done = self.epochs.close(self.alive, rate, partial(self._errors, task, step))
-                there = self.alive[done]
-                self.steps[there], self.reached[there] = step, True
-                self.alive = np.setdiff1d(self.alive, there)
+                for i in self.alive[done]:
+                    self.fitted[i].steps, self.fitted[i].reached = step, True
+                self.alive = self.alive[~done]
+
+    def _count(self, step, losses, done):
+        """Add up losses (networks, count) from `step` on of the networks that are alive, of which
+        each did so many steps, and tell of progress.
+        """
+        for i in range(losses.shape[1]):
+            going = done > i
+            if not going.any():
+                break
+            networks, own = self.alive[going], losses[going, i]
+            self.sums[networks, (step + i) // LOSS_EVERY] += own
+            self.epochs.add(networks, own)
+            if self.tick is not None and self.tick(len(networks), float(own.mean())):
+                raise Stopped
 
     def _errors(self, task, step, network) -> np.ndarray:
         """(outputs,) mean squared error of one network on trials that it has not seen."""
-        weights, recipe = whole(self.recipe, self.trainer.weights(network))[0], self.recipe
-        kind = {name: getattr(recipe, name) for name in ("activation", "leak", "form")}
+        rnn = network_of(self.recipe, whole(self.recipe, self.trainer.weights(network))[0])
         trials = task.batch([self.seeds[network]], step, JUDGED)
-        outputs = rollout(RNN(**weights, **kind), trials, engine=self.engine.name).outputs
+        outputs = rollout(rnn, trials, engine=self.engine.name).outputs
         error = outputs.astype(np.float64) - trials.targets
         return (error[np.broadcast_to(trials.counted, error.shape[:3])] ** 2).mean(axis=0)
 
     def _keep(self, step):
         if step in self.recipe.checkpoints:
             for i in self.alive:
-                self.kept[i][step] = self.trainer.weights(i)
+                self.fitted[i].checkpoints[step] = self.trainer.weights(i)
 
-    def _fitted(self, i):
-        weights, factors = whole(self.recipe, self.trainer.weights(i))
-        losses = self.log.curve(i, self.steps[i])
-        return Fitted(
-            weights,
-            losses,
-            int(self.stopped[i]),
-            factors,
-            self.kept[i],
-            int(self.steps[i]),
-            bool(self.reached[i]),
-        )
+
+def network_of(recipe: Recipe, arrays: Weights, labels=None) -> RNN:
+    """A network, or a stack, from its arrays."""
+    weights = {name: arrays[name] for name in ARRAYS if name in arrays}
+    return RNN(
+        **weights, activation=recipe.activation, leak=recipe.leak, form=recipe.form, labels=labels
+    )
 
 
 def whole(recipe: Recipe, parameters: Parameters) -> tuple[Weights, Parameters]:
@@ -153,13 +166,9 @@ def whole(recipe: Recipe, parameters: Parameters) -> tuple[Weights, Parameters]:
     arrays.
     """
     form = construction(recipe.construction, recipe.embedding_size)
-    weights = {
-        name: array[0]
-        for name, array in form.weights(
-            {name: array[None] for name, array in parameters.items()}
-        ).items()
-    }
-    return weights, {name: parameters[name] for name in ("E", "W_x") if name in parameters}
+    weights = form.weights({name: array[None] for name, array in parameters.items()})
+    weights = {name: array[0] for name, array in weights.items()}
+    return weights, {name: parameters[name] for name in FACTORS if name in parameters}
 
 
 def _check_batch(task, recipe, seed, step):
@@ -183,32 +192,3 @@ def _check_batch(task, recipe, seed, step):
             "loss='cross_entropy' needs targets that are probabilities over the output channels; "
             f"those of {task.name!r} are not."
         )
-
-
-class _Log:
-    """Loss curves, sums of epochs, and the calls that tell of progress."""
-
-    def __init__(self, recipe, networks, tick, epochs):
-        self.tick, self.epochs = tick, epochs
-        self.sums = np.zeros((networks, -(-recipe.steps // LOSS_EVERY)))
-
-    def add(self, alive, step, losses, done):
-        """Losses (networks, count) from `step` on of the networks at positions `alive`, of which
-        each did so many steps.
-        """
-        for i in range(losses.shape[1]):
-            going = done > i
-            if not going.any():
-                break
-            self.sums[alive[going], (step + i) // LOSS_EVERY] += losses[going, i]
-            self.epochs.add(alive[going], losses[going, i])
-            if self.tick is not None and self.tick(
-                int(going.sum()), float(losses[going, i].mean())
-            ):
-                raise Stopped
-
-    def curve(self, network, end):
-        """The curve of one network that trained to step `end`."""
-        windows = -(-end // LOSS_EVERY)
-        counts = np.minimum(LOSS_EVERY, end - LOSS_EVERY * np.arange(windows))
-        return self.sums[network, :windows] / counts

@@ -260,26 +260,15 @@ class Recipe:
         Adam on c·W, at rate η and with ε, is Adam on W at rate η/c with ε c. For "mup" that gives
         W_rec (c = N) the rate γη₀/N and ε/N, W_out (c = γN) η₀/N and ε; W_in and b_rec γη₀ and ε/N.
         """
-        mup, N = self.construction == "mup", self.hidden_size
-        rates = {
-            "W_in": 1,
-            "W_x": 1,
-            "E": 1,
-            "b_rec": 1,
-            "W_rec": 1 / N,
-            "W_out": 1 / (self.gamma * N),
-            "b_out": 1 / self.gamma,
-        }
-        arrays = {}
+        mup, N, arrays = self.construction == "mup", self.hidden_size, {}
+        gamma = self.gamma if mup else 1.0
+        scales = self.multipliers | {"b_out": 1 / gamma}
         for name in (*MATRICES, "b_rec", "b_out"):
-            rate = self.gamma * rates[name] if mup else 1.0
+            rate = gamma * scales.get(name, 1.0)
             epsilon = self.epsilon / N if mup and name not in ("W_out", "b_out") else self.epsilon
-            decay = (
-                self.weight_decay * (self.gamma / rate if mup else 1.0) if name in MATRICES else 0.0
-            )
+            decays = name in MATRICES and not (name == "W_in" and self.nuclear_in)
+            decay = self.weight_decay * (gamma / rate) if decays else 0.0
             arrays[name] = ArrayRule(rate, epsilon, decay, self.l1 if name == "W_rec" else 0.0)
-        if self.nuclear_in:
-            arrays["W_in"] = replace(arrays["W_in"], decay=0.0)
         nuclear = {"W_rec": self.nuclear, "W_in": self.nuclear_in}
         return Rule(
             tuple(self.betas),

@@ -211,8 +211,6 @@ def addition_recipe(
         "activation": "relu",
         "batch_size": None,
         "loss": "cross_entropy",
-    }
-    fields |= {
         "betas": (0.9, 0.98),
         "weight_decay": weight_decay,
         "checkpoints": tuple(sorted(kept)),

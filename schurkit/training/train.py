@@ -20,9 +20,9 @@ from schurkit.engine.numpy import one_blas_thread
 from schurkit.store import Store, record_of
 from schurkit.tasks.base import Task, check_task
 
-from .loop import fit
+from .loop import fit, network_of
 from .recipe import Recipe
-from .trained import Trained, gathered, network_of, packed
+from .trained import Trained, gathered, packed
 from .trainers import uses_tables
 
 
@@ -133,11 +133,8 @@ class _Run:
         self.study, self.engine, self.store = study, engine, store
         record = record_of(study.task, study.recipe, study.seeds[0], engine)
         self.records = {seed: record | {"seed": seed} for seed in study.seeds}
-        self.results = {}
-        for seed, record in self.records.items():
-            kept = store.read(record)
-            if kept is not None:
-                self.results[seed] = (*kept, True)
+        there = {seed: store.read(record) for seed, record in self.records.items()}
+        self.results = {seed: (*kept, True) for seed, kept in there.items() if kept is not None}
         self.missing = [seed for seed in study.seeds if seed not in self.results]
 
     def trained(self):
@@ -208,8 +205,10 @@ def _train_missing(runs, progress):
     """Chunks side by side in threads (NumPy leaves the interpreter lock); each network is kept as
     soon as its chunk is done.
     """
+    from tqdm import tqdm
+
     threads = min(run.engine.workers_at_once for run in runs)
-    halt = threading.Event()
+    halt, lock = threading.Event(), threading.Lock()
     jobs = [
         (run, chunk)
         for run in runs
@@ -217,10 +216,20 @@ def _train_missing(runs, progress):
     ]
     jobs.sort(key=lambda job: -job[0].work(job[1]))  # the longest first
     steps = sum(len(chunk) * run.study.recipe.steps for run, chunk in jobs)
-    with _Bar(steps, progress, runs[0].study.task) as bar:
+    bar = tqdm(
+        total=steps,
+        desc=f"train {runs[0].study.task.name}",
+        unit="step",
+        disable=None if progress is None else not progress,  # None: where there is no terminal
+        leave=False,
+    )
+    with bar:
 
         def tick(networks, loss):
-            bar.add(networks, loss)
+            if not bar.disable:
+                with lock:
+                    bar.set_postfix_str(f"loss {loss:.3g}", refresh=False)
+                    bar.update(networks)
             return halt.is_set()
 
         def work(job):
@@ -245,33 +254,3 @@ def _train_missing(runs, progress):
                 for future in pending:
                     future.cancel()
                 raise
-
-
-class _Bar:
-    """A progress bar over network-steps with the loss; silent without a terminal; one bar for all
-    threads.
-    """
-
-    def __init__(self, total, progress, task):
-        from tqdm import tqdm
-
-        self._lock = threading.Lock()
-        self._bar = tqdm(
-            total=total,
-            desc=f"train {task.name}",
-            unit="step",
-            disable=None if progress is None else not progress,
-            leave=False,
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._bar.close()
-
-    def add(self, networks, loss):
-        if not self._bar.disable:
-            with self._lock:
-                self._bar.set_postfix_str(f"loss {loss:.3g}", refresh=False)
-                self._bar.update(networks)

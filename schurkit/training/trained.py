@@ -14,10 +14,9 @@ from schurkit.tasks.base import converged
 from schurkit.words import plural
 
 from .constructions import construction
-from .loop import LOSS_EVERY, Fitted, whole
+from .loop import FACTORS, LOSS_EVERY, Fitted, network_of, whole
 from .recipe import Recipe
 
-FACTORS = ("E", "W_x")
 FOUND = ("stopped", "seconds", "steps", "reached")
 
 
@@ -156,21 +155,12 @@ def packed(fitted: Fitted) -> dict[str, np.ndarray]:
     """The arrays of one network's file: its weights, losses, factors, and its trained arrays at
     each checkpoint.
     """
-    arrays = {name: fitted.weights[name] for name in ARRAYS if name in fitted.weights}
     kept = {
         f"checkpoints/{step}/{name}": array
         for step, there in fitted.checkpoints.items()
         for name, array in there.items()
     }
-    return arrays | fitted.factors | kept | {"losses": fitted.losses}
-
-
-def network_of(recipe: Recipe, arrays: dict[str, np.ndarray], labels=None) -> RNN:
-    """A network, or a stack, from its arrays."""
-    weights = {name: arrays[name] for name in ARRAYS if name in arrays}
-    return RNN(
-        **weights, activation=recipe.activation, leak=recipe.leak, form=recipe.form, labels=labels
-    )
+    return fitted.weights | fitted.factors | kept | {"losses": fitted.losses}
 
 
 def gathered(study, files, found, stored) -> Trained:

@@ -15,7 +15,6 @@ from schurkit.engine.polar import polar
 from schurkit.engine.stack import Batches, Stack
 
 from .constructions import Dense, Parameters, construction
-from .optimise import Adam, clip, gradient_norms
 from .recipe import Recipe
 
 
@@ -43,7 +42,8 @@ def uses_tables(task, recipe: Recipe) -> bool:
 
 
 class LoopTrainer:
-    """Stacks of networks side by side but independent of each other, one step a call.
+    """Stacks of networks side by side but independent of each other, one step a call; equations and
+    sources of the steps in `schurkit.engine.base.Rule`.
 
     Parameters
     ----------
@@ -57,10 +57,12 @@ class LoopTrainer:
 
     def __init__(self, form, parameters: Parameters, worker, rule: Rule, batches=Batches):
         self.form, self.parameters, self.worker, self.rule = form, parameters, worker, rule
-        self.batches, self.adam = batches, Adam(parameters, rule)
+        self.batches, self.count = batches, 0
+        self.mean, self.square = (
+            {name: np.zeros_like(p) for name, p in parameters.items()} for _ in range(2)
+        )
         previous = {name: p.copy() for name, p in parameters.items()}
-        moments = self.adam.mean, self.adam.square
-        self.stack = Stack(parameters, previous, *moments, derive=form.weights)
+        self.stack = Stack(parameters, previous, self.mean, self.square, derive=form.weights)
 
     def source(self, task, trials, seed, step):
         return self.batches(task, trials)
@@ -97,22 +99,43 @@ class LoopTrainer:
         for name, factor in self.rule.nuclear.items():
             gradients[name] = gradients[name] + np.float32(factor) * polar(weights[name])
         gradients = self.form.pull_back(parameters, gradients)
-        norms = gradient_norms(gradients)
-        finite = np.isfinite(losses) & np.isfinite(np.array(list(norms.values()))).all(axis=0)
+        flat = {name: g.reshape(len(g), -1) for name, g in gradients.items()}
+        norms = {name: np.sqrt(np.einsum("ni,ni->n", g, g)) for name, g in flat.items()}
+        finite = np.isfinite([losses, *norms.values()]).all(axis=0)
         if not finite.all():
             self.stack.keep([n for n, stays in zip(self.stack.rows, finite) if stays])
-            gradients, norms = (
-                {name: array[finite] for name, array in arrays.items()}
-                for arrays in (gradients, norms)
-            )
-            rates = rates[finite]
         if finite.any():
-            if self.rule.clip_norm is not None:
-                clip(gradients, norms, self.rule.clip_norm)
-            for name, p in self.parameters.items():
+            self.count += 1
+            for name, p in parameters.items():
                 np.copyto(self.stack.previous[name], p)
-            self.adam.step(self.parameters, gradients, rates)
+                self._move(name, p, gradients[name][finite], norms[name][finite], rates[finite])
         return losses, finite
+
+    def _move(self, name, p, g, norms, rates):
+        """One step of one array of every network, in place."""
+        rule, clip, m, v = self.rule[name], self.rule.clip_norm, self.mean[name], self.square[name]
+        (beta1, beta2), (correction, root) = self.rule.betas, self.rule.corrections(self.count)
+
+        def each(numbers):
+            return numbers.astype(p.dtype).reshape(-1, *[1] * (p.ndim - 1))
+
+        if clip is not None and (norms > clip).any():
+            g *= each(np.minimum(1.0, clip / np.maximum(norms, 1e-30)))
+        move = g - m
+        move *= 1 - beta1
+        m += move
+        np.multiply(g, g, out=move)
+        move -= v
+        move *= 1 - beta2
+        v += move
+        np.sqrt(v, out=move)
+        move *= np.float32(root)
+        move += rule.epsilon
+        np.divide(m, move, out=move)
+        move *= each(rates * (rule.rate / correction))
+        if rule.decay:
+            p *= each(1 - rates * (rule.rate * rule.decay))
+        p -= move
 
     def weights(self, network):
         return self.stack.weights(network)

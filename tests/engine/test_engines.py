@@ -170,4 +170,4 @@ def test_a_missing_torch_is_said(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "schurkit.engine.torch", raising=False)
-    refuses(r"needs torch, which is not installed.*schurkit\[torch\]", choose, "torch")
+    refuses(r"needs torch, which cannot be used here.*schurkit\[torch\]", choose, "torch")

@@ -174,6 +174,8 @@ def copy(seed, first, numbers, inputs, targets, mask):
     symbols over and over.
     """
     steps, trials, symbols, channels = inputs.shape
+    targets[:] = 0
+    mask[:] = 0
     for step in range(steps):
         key = draws.key(seed, _COPY, first + step)
         for trial in range(trials):
@@ -182,12 +184,10 @@ def copy(seed, first, numbers, inputs, targets, mask):
                     inputs[step, trial, t, c] = draws.sign(
                         key, (trial * symbols + t) * channels + c
                     )
-                    targets[step, trial, t, c] = 0
-                mask[step, trial, t] = 0
             for t in range(symbols, targets.shape[2]):
+                mask[step, trial, t] = 1
                 for c in range(channels):
                     targets[step, trial, t, c] = inputs[step, trial, t % symbols, c]
-                mask[step, trial, t] = 1
 
 
 @compiled
@@ -196,12 +196,12 @@ def flip_flop(seed, first, numbers, inputs, targets, mask):
     ones): one uniform number an entry, in the order (trials, time, bits).
     """
     steps, trials, times, bits = inputs.shape
+    mask[:] = 1
     for step in range(steps):
         key = draws.key(seed, _FLIP_FLOP, first + step)
         for trial in range(trials):
             for t in range(times):
                 p = numbers[1] if t else numbers[0]
-                mask[step, trial, t] = 1
                 for c in range(bits):
                     u = draws.uniform(key, (trial * times + t) * bits + c)
                     pulse = (
@@ -220,6 +220,7 @@ def context_integration(seed, first, numbers, inputs, targets, mask):
     steps, trials, times = inputs.shape[:3]
     drift, noise, levels, kind = numbers[0], numbers[1], numbers[2], numbers[3]
     root = np.sqrt(np.float64(times))
+    mask[:] = 1
     for step in range(steps):
         keys = (
             draws.key(seed, _NOISE, first + step),
@@ -239,7 +240,6 @@ def context_integration(seed, first, numbers, inputs, targets, mask):
                     total += evidence
                     inputs[step, trial, t, c] = evidence
                     inputs[step, trial, t, 2 + c] = 1 if c == cued else 0
-                    mask[step, trial, t] = 1
                     if c == cued:
                         scale = root if kind == 0 else 1.0 if kind == 1 else t + 1.0
                         targets[step, trial, t, 0] = total / scale

@@ -9,7 +9,6 @@ same file twice.
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 import sys
 import tempfile
@@ -17,6 +16,10 @@ from pathlib import Path
 
 import numba
 from numba.core.caching import NullCache
+from numba.core.registry import cpu_target
+from numba.misc import appdirs
+
+from schurkit import random
 
 if numba.config.DISABLE_JIT:
     raise ImportError("NUMBA_DISABLE_JIT is set")
@@ -27,43 +30,23 @@ _UNUSABLE = (OSError, EOFError, pickle.PickleError, RuntimeError)
 """What a folder that is full, read-only, damaged or gone makes numba raise."""
 
 
-def cpu() -> tuple[str, str]:
-    """Name and features of the processor that code is compiled for: NUMBA_CPU_NAME and
-    NUMBA_CPU_FEATURES, else those of this one.
-    """
-    import llvmlite.binding as llvm
-
-    name, features = numba.config.CPU_NAME, numba.config.CPU_FEATURES
-    if features is None:
-        has = {} if name == "generic" else llvm.get_host_cpu_features()
-        features = ",".join(f"+{feature}" for feature, there in sorted(has.items()) if there)
-    return name or llvm.get_host_cpu_name(), features
-
-
-def _places():
-    """Where compiled code may be kept, best first: where numba was told to, beside this package, in
-    the user's cache folder.
-    """
-    if numba.config.CACHE_DIR:
-        return [Path(numba.config.CACHE_DIR)]
-    base = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
-    return [
-        _HERE / "__pycache__",
-        Path(base) / "schurkit" if base else Path.home() / ".cache" / "schurkit",
-    ]
+CPU = cpu_target.target_context.codegen().magic_tuple()[1:]
+"""Name and features of the processor that code is compiled for: NUMBA_CPU_NAME and
+NUMBA_CPU_FEATURES, else those of this one.
+"""
 
 
 def folder() -> Path | None:
-    """The folder of the compiled code, made if need be; None where no place can be written to."""
-    digest = hashlib.sha256(repr((numba.__version__, sys.version, *cpu())).encode())
-    for path in [*sorted(_HERE.glob("*.py")), _HERE.parent / "polar.py"]:
+    """The folder of the compiled code, made if need be: where numba was told to, beside this
+    package, or in the user's cache folder; None where no place can be written to.
+    """
+    digest = hashlib.sha256(repr((numba.__version__, sys.version, *CPU)).encode())
+    for path in [*sorted(_HERE.glob("*.py")), _HERE.parent / "polar.py", Path(random.__file__)]:
         digest.update(path.read_bytes())
-    try:
-        places = _places()
-    except RuntimeError:  # no home folder
-        places = []
+    user, told = appdirs.user_cache_dir("schurkit", False), numba.config.CACHE_DIR
+    places = [told] if told else [_HERE / "__pycache__", user]
     for place in places:
-        path = place / f"numba-{digest.hexdigest()[:16]}"
+        path = Path(place) / f"numba-{digest.hexdigest()[:16]}"
         try:
             path.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=path).close()

@@ -9,54 +9,46 @@ import numpy as np
 from ..base import Spec
 from ..numpy import NumpyWorker
 from .cache import call, compiled, inner
-from .kernels import add_product, multiply, multiply_one
-from .network import LEAKY, PLAIN, VOLTAGE, Layout, advance, begin, clear, pack, read_out, take
-from .tile import NONE, TIMES_RELU_SLOPE, TIMES_TANH_SLOPE
+from .kernels import add_product, multiply, multiply_one, times_slope
+from .network import LEAKY, PLAIN, VOLTAGE, Layout, advance, begin, matrices, pack, read_out
 
 _F = np.float32
 
 
-class NumbaWorker:
+class NumbaWorker(NumpyWorker):
     """Gradients of the loss of one chunk, network by network; see `schurkit.engine.base.Worker`."""
 
     def __init__(self, spec: Spec, loss: str = "mse"):
-        self.spec, self.loss = spec, loss
+        super().__init__(spec, loss)
         self._space = (None,)
 
     def gradients(self, weights, inputs, targets, mask):
         if not self.spec.compiles(weights):
-            return NumpyWorker(self.spec, self.loss).gradients(weights, inputs, targets, mask)
+            return super().gradients(weights, inputs, targets, mask)
         networks, trials, steps = targets.shape[:3]
         layout = Layout(weights, self.spec, self.loss)
         if self._space[0] != (layout.dims, trials, steps):
-            space = layout.padded(), layout.space(trials, steps)
-            self._space = (layout.dims, trials, steps), *space
+            self._space = (layout.dims, trials, steps), layout.space(trials, steps)
         theta = layout.flat(weights)
         x, y = np.ascontiguousarray(inputs, np.float32), np.ascontiguousarray(targets, np.float32)
         mask = np.ascontiguousarray(np.broadcast_to(mask, (networks, trials, steps)), np.uint8)
         flat, losses = np.empty_like(theta), np.empty(networks)
         for i in range(networks):
             arguments = theta[i], x[i], y[i], mask[i], flat[i]
-            losses[i] = call(gradients_of, layout.dims, *self._space[1:], *arguments)
-        gradients = layout.arrays(flat)
-        return losses, {name: gradients[name] for name in weights}
+            losses[i] = call(gradients, layout.dims, self._space[1], *arguments)
+        found = layout.arrays(flat)
+        return losses, {name: found[name] for name in weights}
 
 
 @compiled
-def gradients_of(d, w, s, theta, x, y, mask, gradient):
-    """`gradients` of flat parameters."""
-    pack(d, theta, w)
-    return gradients(d, w, s, x, y, mask, gradient)
-
-
-@inner
-def gradients(d, w, s, x, y, mask, gradient):
-    """Masked loss of one network and its gradient, flat as in `pack`.
+def gradients(d, s, theta, x, y, mask, gradient):
+    """Masked loss of one network and its gradient, flat as its parameters `theta`.
 
     x : (trials, time, input);
     y : (trials, time', output);
     mask : (trials, time'), uint8.
     """
+    w = pack(d, theta, s)
     trials, steps = mask.shape
     count, first = 0, steps
     for b in range(trials):
@@ -74,10 +66,7 @@ def gradients(d, w, s, x, y, mask, gradient):
             loss += surprise(s.errors[t], y[:, t], mask[:, t], scale)
         else:
             loss += errors(s.errors[t], y[:, t], mask[:, t], scale)
-    for sums in (s.W_rec, s.W_inT, s.W_out, s.b_rec, s.b_out):
-        clear(sums)
-    back(d, w, s, x, steps, first)
-    collect(d, w, s, gradient)
+    back(d, w, s, x, steps, first, gradient)
     return loss / terms
 
 
@@ -141,24 +130,28 @@ def surprise(outputs, y, mask, scale):
 
 
 @inner
-def back(d, w, s, x, steps, first):
-    """All steps back; the sums over trials and time are added up while a step is in the nearest
-    cache.
+def back(d, w, s, x, steps, first, gradient):
+    """All steps back, into the flat gradient; the sums over trials and time are added up while a
+    step is in the nearest cache.
     """
     trials = len(x)
-    clear(s.carry)
+    s.carry[:] = 0
+    gradient[:] = 0
+    W_inT, W_rec, W_out, b_rec, b_out, h0 = matrices(d, gradient)
     for t in range(steps - 1, -1, -1):
         this = back_step(d, w, s, trials, t, steps, first)
         if t > 0 or d.h0:
-            add_product(this.T, s.rates[t], s.W_rec)
+            add_product(this.T, s.rates[t], W_rec)
         if t < x.shape[1]:
-            add_product(x[:, t].T, this, s.W_inT)
+            add_product(x[:, t].T, this, W_inT)
         if t >= first:
-            add_product(s.errors[t].T, s.rates[t + 1], s.W_out)
+            add_product(s.errors[t].T, s.rates[t + 1], W_out)
             if d.b_out:
-                add_rows(s.errors[t], s.b_out)
+                add_rows(s.errors[t], b_out)
         if d.b_rec:
-            add_rows(this, s.b_rec)
+            add_rows(this, b_rec)
+    if d.h0:
+        start_gradient(d, w, s, h0)
 
 
 @inner
@@ -172,9 +165,9 @@ def back_step(d, w, s, trials, t, steps, first):
     W_out = w.W_out[: d.outputs if t >= first else 0]
     leaky = d.form == LEAKY
     start = s.carry[:trials] if leaky else w.zero
-    slope = TIMES_RELU_SLOPE if d.relu else TIMES_TANH_SLOPE
-    mode, rates = NONE if leaky else slope, s.rates[t + 1, :trials]
-    multiply(after, W_rec, s.errors[t, :trials], W_out, start, this, mode, rates)
+    multiply(after, W_rec, s.errors[t, :trials], W_out, start, this)
+    if not leaky:
+        times_slope(d.relu, s.rates[t + 1, :trials], this)
     if d.form != PLAIN:
         leak_back(d, w, this, s.fired[t], s.carry)
     return this
@@ -187,14 +180,11 @@ def leak_back(d, w, delta, fired, carry):
     """
     for b in range(delta.shape[0]):
         for j in range(delta.shape[1]):
-            leak, value = w.leak[j], delta[b, j]
-            if d.form == LEAKY:
-                slope = _F(fired[b, j] > 0) if d.relu else _F(1) - fired[b, j] * fired[b, j]
-                delta[b, j] = value * slope * leak
-            else:
-                value += carry[b, j]
-                delta[b, j] = value * leak
-            carry[b, j] = value * (_F(1) - leak)
+            value = delta[b, j] if d.form == LEAKY else delta[b, j] + carry[b, j]
+            delta[b, j] = value * w.leak[j]
+            carry[b, j] = value * (_F(1) - w.leak[j])
+    if d.form == LEAKY:
+        times_slope(d.relu, fired, delta)
 
 
 @inner
@@ -206,34 +196,11 @@ def add_rows(matrix, total):
 
 
 @inner
-def collect(d, w, s, gradient):
-    """Gather the padded sums into the flat gradient."""
-    n, at = d.hidden, 0
-    for i in range(n):
-        for j in range(d.inputs):
-            gradient[at] = s.W_inT[j, i]
-            at += 1
-    for i in range(n):
-        at += take(s.W_rec[i], 0, n, gradient[at:])
-    for i in range(d.outputs):
-        at += take(s.W_out[i], 0, n, gradient[at:])
-    if d.b_rec:
-        at += take(s.b_rec[0], 0, n, gradient[at:])
-    if d.b_out:
-        at += take(s.b_out[0], 0, d.outputs, gradient[at:])
-    if d.h0:
-        start_gradient(d, w, s, gradient[at:])
-
-
-@inner
 def start_gradient(d, w, s, gradient):
     """dLoss/dh0 from dLoss/dPre-activation of the first step."""
     this, there = s.delta[0], s.delta[1]
-    slope = TIMES_RELU_SLOPE if d.relu else TIMES_TANH_SLOPE
-    mode = slope if d.form == VOLTAGE else NONE
-    multiply_one(this, w.W_rec, w.zero, there, mode, s.rates[0])
-    for j in range(d.hidden):
-        total = _F(0)
-        for b in range(there.shape[0]):
-            total += there[b, j] + s.carry[b, j]
-        gradient[j] = total
+    multiply_one(this, w.W_rec, w.zero, there)
+    if d.form == VOLTAGE:
+        times_slope(d.relu, s.rates[0], there)
+    for sums in (there, s.carry):
+        add_rows(sums, gradient)

@@ -1,5 +1,5 @@
-"""How compiled code sees one network: its arrays in one flat row, padded weights and work space, a
-step through time, and the readout.
+"""How compiled code sees one network: its padded arrays in one flat row, work space, a step through
+time, and the readout.
 
 Hidden units and outputs are padded to multiples of 16, and the padding holds zeros.
 """
@@ -14,8 +14,7 @@ from schurkit.rnn import ARRAYS
 
 from ..base import Spec, Weights
 from .cache import inner
-from .kernels import multiply, multiply_one
-from .tile import NONE, RELU, TANH
+from .kernels import activate, multiply, multiply_one
 
 PLAIN, LEAKY, VOLTAGE = range(3)
 """Rate form with leak 1; rate form with a leak; voltage form."""
@@ -27,93 +26,72 @@ class Dims(namedtuple("Dims", "hidden inputs outputs b_rec b_out h0 form relu en
     """
 
 
-class Padded(namedtuple("Padded", "W_recT W_rec W_inT W_outT W_out b_rec b_out h0 zero leak")):
+class Network(namedtuple("Network", "W_inT W_rec W_out b_rec b_out h0 W_recT W_outT leak zero")):
     """Weights of one network as the products read them; T marks transposed matrices, and vectors
     are matrices of one row. leak : (hidden,).
     """
 
 
-class Space(
-    namedtuple(
-        "Space",
-        "rates fired errors delta carry W_rec W_inT W_out b_rec b_out polar",
-    )
-):
+class Space(namedtuple("Space", "W_recT W_outT leak zero rates fired errors delta carry polar")):
     """Work space of one thread; arrays that are not needed are small.
 
+    W_recT, W_outT, leak, zero : see `Network`.
     rates : (time + 1, trials, hidden) φ at each step, the start first.
     fired : (time, trials, hidden) what leaks into the state.
     errors : (time, trials, output) outputs, then dLoss/dOutput.
     delta : (2, trials, hidden) dLoss/dPre-activation of this and the next step.
     carry : (trials, hidden) what a leak carries back, or the voltages.
-    W_rec, W_inT, W_out, b_rec, b_out : sums of the gradients.
     polar : (4, hidden, hidden) for the gradient of the nuclear norm.
     """
 
 
 # ----------------------------------------------------------------------------------------- compiled
 @inner
-def pack(d, theta, w):
-    """Spread the flat parameters of one network, in the order of `schurkit.rnn.ARRAYS`, over
-    `w`.
-    """
-    n, at = d.hidden, 0
-    for i in range(n):
-        for j in range(d.inputs):
-            w.W_inT[j, i] = theta[at]
-            at += 1
-    for block in range(0, n, 16):  # so that each cache line of the transpose is filled at once
-        for j in range(n):
-            for i in range(block, min(block + 16, n)):
-                w.W_recT[j, i] = theta[at + i * n + j]
-    for i in range(n):
-        at = take(theta, at, n, w.W_rec[i])
-    for i in range(d.outputs):
-        for j in range(n):
-            w.W_outT[j, i] = theta[at]
-            w.W_out[i, j] = theta[at]
-            at += 1
-    if d.b_rec:
-        at = take(theta, at, n, w.b_rec[0])
-    if d.b_out:
-        at = take(theta, at, d.outputs, w.b_out[0])
-    if d.h0:
-        at = take(theta, at, n, w.h0[0])
-
-
-@inner
-def take(source, at, count, row):
-    """Copy `count` numbers from position `at` on to the front of a row; returns the position after
+def matrices(d, flat):
+    """W_inT, W_rec, W_out, b_rec, b_out and h0, or their gradients, in the flat row that holds
     them.
     """
-    for i in range(count):
-        row[i] = source[at + i]
-    return at + count
+    width, columns = -(-d.hidden // 16) * 16, -(-d.outputs // 16) * 16
+    W_in = d.inputs * width
+    W_rec = W_in + d.hidden * width
+    W_out = W_rec + d.outputs * width
+    b_out = W_out + width
+    h0 = b_out + columns
+    return (
+        flat[:W_in].reshape((d.inputs, width)),
+        flat[W_in:W_rec].reshape((d.hidden, width)),
+        flat[W_rec:W_out].reshape((d.outputs, width)),
+        flat[W_out:b_out].reshape((1, width)),
+        flat[b_out:h0].reshape((1, columns)),
+        flat[h0:].reshape((1, width)),
+    )
 
 
 @inner
-def clear(matrix):
-    """Fill with zeros."""
-    for i in range(matrix.shape[0]):
-        for j in range(matrix.shape[1]):
-            matrix[i, j] = 0
+def pack(d, theta, s):
+    """The network of a flat row of parameters."""
+    W_inT, W_rec, W_out, b_rec, b_out, h0 = matrices(d, theta)
+    transpose(W_rec, s.W_recT)
+    transpose(W_out, s.W_outT)
+    return Network(W_inT, W_rec, W_out, b_rec, b_out, h0, s.W_recT, s.W_outT, s.leak, s.zero)
+
+
+@inner
+def transpose(matrix, out):
+    rows, columns = matrix.shape[0], out.shape[0]
+    for block in range(0, rows, 16):  # so that each cache line of the transpose is filled at once
+        for j in range(columns):
+            for i in range(block, min(block + 16, rows)):
+                out[j, i] = matrix[i, j]
 
 
 @inner
 def begin(d, w, rates, carry):
     """Put the start into `rates`, and into `carry` in the voltage form; both (trials, hidden)."""
-    start = carry if d.form == VOLTAGE else rates
-    for b in range(start.shape[0]):
-        for j in range(start.shape[1]):
-            start[b, j] = w.h0[0, j]
+    rates[:] = w.h0
     if d.form == VOLTAGE:
-        activate(d, w, carry, rates)
-
-
-@inner
-def activate(d, w, states, rates):
-    """rates = φ(states), (trials, hidden)."""
-    multiply_one(states, w.W_rec[:0], states, rates, RELU if d.relu else TANH, rates)
+        carry[:] = w.h0
+        activate(d.relu, rates)
 
 
 @inner
@@ -125,25 +103,25 @@ def advance(d, w, now, then, x, t, drive, fired, carry):
     fired : where to leave what leaks into the state;
     carry : the voltages.
     """
-    mode = NONE if d.form == VOLTAGE else RELU if d.relu else TANH
     there = then if d.form == PLAIN else fired
     W_inT = w.W_inT[: d.inputs if t < x.shape[1] else 0]
-    multiply(now, w.W_recT, x[:, min(t, x.shape[1] - 1)], W_inT, drive, there, mode, there)
-    if d.form == LEAKY:
+    multiply(now, w.W_recT, x[:, min(t, x.shape[1] - 1)], W_inT, drive, there)
+    if d.form != VOLTAGE:
+        activate(d.relu, there)
+    if d.form != PLAIN:
+        before, after = (carry, carry) if d.form == VOLTAGE else (now, then)
         for b in range(then.shape[0]):
             for j in range(then.shape[1]):
-                then[b, j] = now[b, j] + w.leak[j] * (fired[b, j] - now[b, j])
-    elif d.form == VOLTAGE:
-        for b in range(then.shape[0]):
-            for j in range(then.shape[1]):
-                carry[b, j] += w.leak[j] * (fired[b, j] - carry[b, j])
-        activate(d, w, carry, then)
+                after[b, j] = before[b, j] + w.leak[j] * (fired[b, j] - before[b, j])
+    if d.form == VOLTAGE:
+        then[:] = carry
+        activate(d.relu, then)
 
 
 @inner
 def read_out(w, rates, out):
     """out = outputs, (trials, output), of rates (trials, hidden)."""
-    multiply_one(rates, w.W_outT, w.b_out, out, NONE, out)
+    multiply_one(rates, w.W_outT, w.b_out, out)
 
 
 # ------------------------------------------------------------------------------------ in the caller
@@ -162,18 +140,24 @@ def up(size: int) -> int:
 
 
 class Layout:
-    """How the arrays of a network lie in one flat row of parameters."""
+    """How the arrays of a network lie in one flat row of parameters: all of `ARRAYS` in this order,
+    W_in transposed, their rows padded; those that a network lacks are zeros.
+    """
 
     def __init__(self, weights: Weights, spec: Spec, loss: str = "mse"):
+        hidden, inputs = weights["W_in"].shape[1:]
+        outputs = weights["W_out"].shape[1]
         self.names = [name for name in ARRAYS if name in weights]
-        self.shapes = {name: weights[name].shape[1:] for name in self.names}
-        sizes = [int(np.prod(self.shapes[name])) for name in self.names]
-        self.ends = np.cumsum(sizes).astype(np.int64)
-        self.leak = np.asarray(spec.leak, np.float32)
-        form = LEAKY if (self.leak != 1).any() else PLAIN
+        self.shapes = [(inputs, hidden), (hidden, hidden), (outputs, hidden)]
+        self.shapes += [(1, hidden), (1, outputs), (1, hidden)]
+        self.ends = np.cumsum([rows * up(size) for rows, size in self.shapes])
+        self.leak = aligned(up(hidden))
+        self.leak[:hidden] = spec.leak
+        form = LEAKY if (self.leak[:hidden] != 1).any() else PLAIN
         self.dims = Dims(
-            *self.shapes["W_in"],
-            self.shapes["W_out"][0],
+            hidden,
+            inputs,
+            outputs,
             *(int(name in weights) for name in ("b_rec", "b_out", "h0")),
             VOLTAGE if spec.form == "voltage" else form,
             int(spec.activation == "relu"),
@@ -182,41 +166,35 @@ class Layout:
 
     def flat(self, weights: Weights) -> np.ndarray:
         """(networks, parameters) in float32."""
-        networks = len(weights["W_rec"])
-        parts = [np.asarray(weights[name], np.float32).reshape(networks, -1) for name in self.names]
-        return np.ascontiguousarray(np.concatenate(parts, axis=1))
+        flat = aligned(len(weights["W_rec"]), self.ends[-1])
+        for name, array in self.arrays(flat).items():
+            array[:] = weights[name]
+        return flat
 
     def arrays(self, flat: np.ndarray) -> Weights:
         """Views of the arrays in (networks, parameters)."""
-        parts = np.split(flat, self.ends[:-1], axis=1)
-        return {
-            name: part.reshape(len(flat), *self.shapes[name])
-            for name, part in zip(self.names, parts)
-        }
-
-    def padded(self) -> Padded:
-        d, width, columns = self.dims, up(self.dims.hidden), up(self.dims.outputs)
-        leak = aligned(width)
-        leak[: d.hidden] = self.leak
-        matrices = (d.hidden, width), (d.hidden, width), (d.inputs, width)
-        matrices += (d.hidden, columns), (d.outputs, width)
-        rows = (1, width), (1, columns), (1, width), (1, width)
-        return Padded(*(aligned(*shape) for shape in matrices + rows), leak)
+        views = {}
+        for name, shape, end in zip(ARRAYS, self.shapes, self.ends):
+            rows, size = shape
+            part = flat[:, end - rows * up(size) : end].reshape(len(flat), rows, up(size))
+            part = part[:, :, :size]
+            views[name] = part.transpose(0, 2, 1) if name == "W_in" else part
+        return {name: views[name] if name[0] == "W" else views[name][:, 0] for name in self.names}
 
     def space(self, trials: int, steps: int | None = None, nuclear: bool = False) -> Space:
         """Work space for gradients over `steps` steps (with the nuclear norm's, or without), or for
         a rollout.
         """
         d, width, columns = self.dims, up(self.dims.hidden), up(self.dims.outputs)
-        none, back, held = (1, 1), steps is not None, steps or 1
-        sums = (d.hidden, width), (d.inputs, width), (d.outputs, width), (1, width), (1, columns)
+        none, back, held = (1, 1, 1), steps is not None, steps or 1
         shapes = (
             (held + 1, trials, width),
-            (held, trials, width) if d.form != PLAIN else (1, *none),
+            (held, trials, width) if d.form != PLAIN else none,
             (held, trials, columns),
-            (2, trials, width) if back else (1, *none),
+            (2, trials, width) if back else none,
             (trials, width),
-            *(sums if back else [none] * len(sums)),
-            (4, d.hidden, width) if nuclear else (1, *none),
+            (4, d.hidden, width) if nuclear else none,
         )
-        return Space(*(aligned(*shape) for shape in shapes))
+        transposed = aligned(d.hidden, width), aligned(d.hidden, columns)
+        zero = aligned(1, width)
+        return Space(*transposed, self.leak, zero, *(aligned(*shape) for shape in shapes))

@@ -19,8 +19,7 @@ from . import draws
 from .cache import call, compiled, inner
 from .gradients import back_step, errors, forward
 from .kernels import add_product, multiply_one
-from .network import Layout, aligned, clear, pack, read_out, up
-from .tile import NONE
+from .network import Layout, aligned, pack, read_out, up
 
 BYTES_A_BLOCK = 2**19
 """Most of the activity and of the adjoints of a block of trials, each: what the second-level cache
@@ -84,7 +83,7 @@ def responses(
             space = free.pop()
         else:
             frame = _frame(Q, T, starts, block, steps)
-            space = layout.padded(), layout.space(block, steps), frame
+            space = layout.space(block, steps), frame
         part, index = slice(cuts[k], cuts[k] + block), (cuts[k], trials)
         arguments = theta, x[part], y[part], mask[part], index, *common
         call(contracted, d, *space, *arguments, gradients[k], curvatures[k])
@@ -113,7 +112,7 @@ def _frame(Q, T, starts, trials, steps):
 
 
 @compiled
-def contracted(d, w, s, f, theta, x, y, mask, index, first, keys, scale, root, gradient, curvature):
+def contracted(d, s, f, theta, x, y, mask, index, first, keys, scale, root, gradient, curvature):
     """Gradient and squared responses of some trials of one network.
 
     x : (trials, time, input);
@@ -128,23 +127,21 @@ def contracted(d, w, s, f, theta, x, y, mask, index, first, keys, scale, root, g
     curvature : (blocks, hidden) the sum over signals and trials of the squared responses, read in
         the first column of each block, filled.
     """
-    pack(d, theta, w)
+    w = pack(d, theta, s)
     trials, steps = mask.shape
     forward(d, w, s, x, steps)
     for t in range(steps):
-        multiply_one(s.rates[t, :trials], f.Q, w.zero, f.driving[:trials, t], NONE, w.zero)
+        multiply_one(s.rates[t, :trials], f.Q, w.zero, f.driving[:trials, t])
     for t in range(first, steps):
         out = s.errors[t, :trials]
         read_out(w, s.rates[t + 1, :trials], out)
         errors(out, y[:, t], mask[:, t], scale)
     adjoints(d, w, s, f, trials, steps, first)
-    clear(f.gradient)
+    f.gradient[:] = 0
     for b in range(trials):
         add_product(f.rotated[b].T, f.driving[b], f.gradient)
-    for i in range(d.hidden):
-        for j in range(d.hidden):
-            gradient[i, j] = f.gradient[i, j]
-    clear(f.sums)
+    gradient[:] = f.gradient[:, : d.hidden]
+    f.sums[:] = 0
     for key in keys:
         for t in range(first, steps):
             place = ((t - first) * index[1] + index[0]) * d.outputs
@@ -152,9 +149,7 @@ def contracted(d, w, s, f, theta, x, y, mask, index, first, keys, scale, root, g
         adjoints(d, w, s, f, trials, steps, first)
         for b in range(trials):
             contract(w, f, f.driving[b], f.rotated[b])
-    for i in range(curvature.shape[0]):
-        for j in range(d.hidden):
-            curvature[i, j] = f.sums[i, j]
+    curvature[:] = f.sums[:, : d.hidden]
 
 
 @inner
@@ -173,10 +168,10 @@ def adjoints(d, w, s, f, trials, steps, first):
     """Backpropagate `s.errors` and leave dLoss/dPre-activation of each step in `f.rotated`, in
     Schur coordinates.
     """
-    clear(s.carry)
+    s.carry[:] = 0
     for t in range(steps - 1, -1, -1):
         this = back_step(d, w, s, trials, t, steps, first)
-        multiply_one(this, f.Q, w.zero, f.rotated[:trials, t], NONE, w.zero)
+        multiply_one(this, f.Q, w.zero, f.rotated[:trials, t])
 
 
 @inner
@@ -191,7 +186,7 @@ def contract(w, f, driving, rotated):
             start, end = f.starts[first], f.starts[block]
             left = start // 16 * 16
             panel = f.panel[start - top : end - top, left:width]
-            multiply_one(rotated.T[start:end], driving[:, left:], w.zero, panel, NONE, panel)
+            multiply_one(rotated.T[start:end], driving[:, left:], w.zero, panel)
             used = end - top
         # Two passes, because the second reads one column on: from a number just stored that would
         # wait for the store to be done.

@@ -8,12 +8,12 @@ import numpy as np
 
 from ..base import available_threads, side_by_side
 from ..numpy import NumpyEngine
-from .cache import call, compiled, inner
+from .cache import call, compiled
 from .gradients import NumbaWorker
 from .kernels import multiply_one
 from .network import VOLTAGE, Layout, advance, aligned, begin, pack, read_out, up
 from .responses import responses
-from .tile import NONE, SHAPE
+from .tile import SHAPE
 from .training import NumbaTrainer
 
 TRIALS_A_BLOCK = 64
@@ -28,7 +28,7 @@ beside a user's patience.
 """
 
 
-class NumbaEngine:
+class NumbaEngine(NumpyEngine):
     """See `schurkit.engine.base.Engine`; what `Spec.compiles` denies is passed to the NumPy
     engine.
     """
@@ -38,10 +38,6 @@ class NumbaEngine:
     arithmetic = SHAPE.arithmetic
     networks_a_chunk = 1
     responses = staticmethod(responses)
-
-    @property
-    def workers_at_once(self) -> int:
-        return available_threads()
 
     def worker(self, spec, loss="mse"):
         return NumbaWorker(spec, loss)
@@ -53,7 +49,7 @@ class NumbaEngine:
 
     def rollout(self, weights, spec, inputs, autonomous, states):
         if not spec.compiles(weights):
-            return NumpyEngine().rollout(weights, spec, inputs, autonomous, states)
+            return super().rollout(weights, spec, inputs, autonomous, states)
         layout = Layout(weights, spec)
         theta, d = layout.flat(weights), layout.dims
         x = np.ascontiguousarray(inputs if inputs.ndim == 4 else inputs[None], np.float32)
@@ -69,9 +65,9 @@ class NumbaEngine:
         free = []  # work space, handed from thread to thread
 
         def run(first):
-            space = free.pop() if free else (layout.padded(), layout.space(block))
+            space = free.pop() if free else layout.space(block)
             end = min(first + size, jobs)
-            call(roll, d, *space, theta, x, drives, block, first, end, outputs, activity)
+            call(roll, d, space, theta, x, drives, block, first, end, outputs, activity)
             free.append(space)
 
         side_by_side(run, range(0, jobs, size))
@@ -86,12 +82,12 @@ def _shared_drives(layout, weights, theta, x):
     pays = len(theta) > 1 and len(x) == 1 and layout.dims.inputs > FEW_INPUTS
     if pays and all((weights[name] == weights[name][:1]).all() for name in ("W_in", "b_rec")):
         drives = aligned(x.shape[2], x.shape[1], up(layout.dims.hidden))
-        call(share_drives, layout.dims, layout.padded(), theta[0], x[0], drives)
+        call(share_drives, layout.dims, layout.space(1), theta[0], x[0], drives)
     return drives
 
 
 @compiled
-def roll(d, w, s, theta, x, drives, block, first, last, outputs, states):
+def roll(d, s, theta, x, drives, block, first, last, outputs, states):
     """Rollouts number first … last − 1; rollout k is trial block k % blocks of network k // blocks.
 
     x : (1 or networks, trials, time, input);
@@ -100,46 +96,36 @@ def roll(d, w, s, theta, x, drives, block, first, last, outputs, states):
     outputs : (networks, trials, time', output) and states, or of size 0, are filled.
     """
     blocks = -(-x.shape[1] // block)
-    network = -1
+    network = first // blocks
+    w = pack(d, theta[network], s)
     for job in range(first, last):
         if job // blocks != network:
             network = job // blocks
-            pack(d, theta[network], w)
+            w = pack(d, theta[network], s)
         start = job % blocks * block
         end = min(start + block, x.shape[1])
-        own, out = x[network if len(x) > 1 else 0, start:end], outputs[network, start:end]
-        roll_block(d, w, s, own, drives, start, out, states[network, start:end])
-
-
-@inner
-def roll_block(d, w, s, x, drives, start, outputs, states):
-    """The rollout of some trials of one network, x (trials, time, input), the first of them trial
-    `start`; outputs and states, or of size 0, are filled.
-    """
-    trials = len(x)
-    out, fired, carry = s.errors[0, :trials], s.fired[0, :trials], s.carry[:trials]
-    begin(d, w, s.rates[0, :trials], carry)
-    for t in range(outputs.shape[1]):
-        shared = t < len(drives)
-        drive = drives[t, start : start + trials] if shared else w.b_rec
-        now, then = s.rates[t % 2, :trials], s.rates[(t + 1) % 2, :trials]
-        advance(d, w, now, then, x, x.shape[1] if shared else t, drive, fired, carry)
-        read_out(w, then, out)
-        for b in range(trials):
-            for o in range(d.outputs):
-                outputs[b, t, o] = out[b, o]
-        if states.size:
-            state = carry if d.form == VOLTAGE else then
-            for b in range(trials):
-                for j in range(d.hidden):
-                    states[b, t, j] = state[b, j]
+        own, trials = x[network if len(x) > 1 else 0, start:end], end - start
+        out, fired, carry = s.errors[0, :trials], s.fired[0, :trials], s.carry[:trials]
+        begin(d, w, s.rates[0, :trials], carry)
+        for t in range(outputs.shape[2]):
+            shared = t < len(drives)
+            drive = drives[t, start:end] if shared else w.b_rec
+            now, then = s.rates[t % 2, :trials], s.rates[(t + 1) % 2, :trials]
+            advance(d, w, now, then, own, own.shape[1] if shared else t, drive, fired, carry)
+            read_out(w, then, out)
+            for b in range(trials):  # a slice would take longer than the readout
+                for o in range(d.outputs):
+                    outputs[network, start + b, t, o] = out[b, o]
+            if states.size:
+                state = carry if d.form == VOLTAGE else then
+                states[network, start:end, t] = state[:, : d.hidden]
 
 
 @compiled
-def share_drives(d, w, theta, x, drives):
+def share_drives(d, s, theta, x, drives):
     """The input drive of every step, (time, trials, hidden), with the biases, from inputs (trials,
     time, input).
     """
-    pack(d, theta, w)
+    w = pack(d, theta, s)
     for t in range(len(drives)):
-        multiply_one(x[:, t], w.W_inT, w.b_rec, drives[t], NONE, drives[t])
+        multiply_one(x[:, t], w.W_inT, w.b_rec, drives[t])

@@ -1,27 +1,25 @@
-"""The one inner loop of the numba engine: a tile of C = act(start + A₂ B₂ + A B), held in vector
+"""The one inner loop of the numba engine: a tile of C = start + A₂ B₂ + A B, held in vector
 registers, as LLVM code.
 
 A tile has a few rows and 16, 32, 48 or 64 columns. Rows of B are loaded as vectors, entries of A
 are spread over a vector, and each pair is one fused multiply-add. Every entry of C is summed over k
 in order by one accumulator, so its bits do not depend on the width of the vectors or on the shape
-of the tile; only the fallback for processors without fused multiply-add differs. The activation (or
-its derivative) is applied before the tile leaves the registers.
+of the tile; only the fallback for processors without fused multiply-add differs.
 """
 
 from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
-from itertools import chain
 
 import llvmlite.ir as ir
 from numba import types
-from numba.core.cgutils import unpack_tuple
+from numba.core.cgutils import alloca_once_value, for_range, unpack_tuple
 from numba.extending import intrinsic
 
-from .cache import cpu
+from .cache import CPU
 
-I64, I32, F32 = ir.IntType(64), ir.IntType(32), ir.FloatType()
+I64, F32 = ir.IntType(64), ir.FloatType()
 
 
 @dataclass(frozen=True)
@@ -58,16 +56,34 @@ def shape_for(features: str, machine: str) -> Shape:
     return Shape(4, ((2, 1),), False)
 
 
-SHAPE = shape_for(cpu()[1], platform.machine().lower())
+SHAPE = shape_for(CPU[1], platform.machine().lower())
 
-NONE, TANH, RELU, TIMES_TANH_SLOPE, TIMES_RELU_SLOPE = range(5)
-"""What happens to a tile before it is stored: nothing; tanh; relu; times 1 − e²; times (e > 0),
-with e from another matrix.
-"""
 GROUPS = len(SHAPE.rows)
 """Largest number of 16-column groups in a tile."""
 
-_ARGUMENTS = 20
+_ARGUMENTS = 17
+
+
+def _multiply_add(b, x, y, z):
+    """x y + z of floats, or of vectors of them."""
+    if not SHAPE.fused:
+        return b.fadd(b.fmul(x, y), z)
+    lanes = getattr(x.type, "count", None)
+    name = f"llvm.fma.v{lanes}f32" if lanes else "llvm.fma.f32"
+    fma = b.module.globals.get(name) or ir.Function(
+        b.module, ir.FunctionType(x.type, [x.type] * 3), name
+    )
+    return b.call(fma, [x, y, z])
+
+
+@intrinsic
+def multiply_add(typingctx, x, y, z):
+    """x y + z of three numbers, as in a tile."""
+
+    def codegen(context, builder, signature, values):
+        return _multiply_add(builder, *values)
+
+    return types.float32(*[types.float32] * 3), codegen
 
 
 @intrinsic
@@ -76,9 +92,8 @@ def tile(typingctx, shape, *others):
 
     shape : 2 · (groups of 16 columns − 1), plus 1 for a low tile;
     rows : how many of its rows exist (the others repeat the last).
-    A, A_row, A_k, K, B, B_k, A2, A2_row, A2_k, K2, B2, B2_k, start, start_row, C, C_row, mode, E,
-    E_row, where
-    A, B, A2, B2, start, C, E : addresses; the others: strides in bytes, K and K2 terms, and mode.
+    A, A_row, A_k, K, B, B_k, A2, A2_row, A2_k, K2, B2, B2_k, start, start_row, C, C_row, where
+    A, B, A2, B2, start, C : addresses; the others: strides in bytes, K and K2 terms.
     """
     signature = types.void(types.int64, types.UniTuple(types.int64, _ARGUMENTS))
 
@@ -90,9 +105,9 @@ def tile(typingctx, shape, *others):
         for number in range(2 * GROUPS):
             groups, rows = number // 2 + 1, SHAPE.rows[number // 2][number % 2]
             block = function.append_basic_block(f"tile.{number}")
-            switch.add_case(ir.Constant(I64, number), block)
+            switch.add_case(I64(number), block)
             builder.position_at_end(block)
-            builder.call(_Tile(builder.module, SHAPE, groups, rows).function, others)
+            builder.call(_tile(builder.module, groups, rows), others)
             builder.branch(done)
         builder.position_at_end(done)
         return context.get_dummy_value()
@@ -100,220 +115,43 @@ def tile(typingctx, shape, *others):
     return signature, codegen
 
 
-class _Tile:
+def _tile(module, groups, rows):
     """The function of one shape of tile, written into a module unless it is there."""
+    name = f"schurkit_tile_{rows}x{16 * groups}"
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * _ARGUMENTS), name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    exist, *products, start, start_row, C, C_row = function.args
+    b = ir.IRBuilder(function.append_basic_block("entry"))
+    vector, vectors = ir.VectorType(F32, SHAPE.lanes), range(16 * groups // SHAPE.lanes)
 
-    def __init__(self, module, shape, groups, rows):
-        self.module, self.shape, self.lanes = module, shape, shape.lanes
-        self.rows, self.vectors = rows, 16 * groups // shape.lanes
-        self.vector = ir.VectorType(F32, self.lanes)
-        name = f"schurkit_tile_{rows}x{16 * groups}"
-        self.function = module.globals.get(name)
-        if self.function is None:
-            kind = ir.FunctionType(ir.VoidType(), [I64] * _ARGUMENTS)
-            self.function = ir.Function(module, kind, name)
-            self.function.linkage = "linkonce_odr"
-            self.function.attributes.add("noinline")
-            self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
-            self.write()
+    def place(base, row, stride, v=0, kind=vector):
+        at = b.add(b.add(base, b.mul(row, stride)), I64(4 * SHAPE.lanes * v))
+        return b.inttoptr(at, kind.as_pointer())
 
-    def write(self):
-        exist, *products, start, start_row, C, C_row, mode, E, E_row = self.function.args
-        b = self.builder
-        last = b.sub(exist, self.whole(1))  # rows behind it are computed as it is, and stored there
-        row = [
-            b.select(b.icmp_signed("<", self.whole(m), last), self.whole(m), last)
-            for m in range(self.rows)
-        ]
-        tile = [
-            [self.load(self.at(start, r, start_row), v) for v in range(self.vectors)] for r in row
-        ]
-        for A, A_row, *terms in (products[6:], products[:6]):
-            tile = self._products(tile, [self.at(A, r, A_row) for r in row], *terms)
-        for line, r in zip(tile, row):
-            for v, value in enumerate(line):
-                self.store(value, self.at(C, r, C_row), v)
-        done = self.function.append_basic_block("done")
-        switch = b.switch(mode, done)
-        for number, act in (
-            (TANH, self._tanh),
-            (RELU, self._relu),
-            (TIMES_TANH_SLOPE, self._tanh_slope),
-            (TIMES_RELU_SLOPE, self._relu_slope),
-        ):
-            block = self._over_rows(act, exist, C, C_row, E, E_row, done)
-            switch.add_case(self.whole(number), block)
-        b.position_at_end(done)
-        b.ret_void()
+    def spread(number):
+        nothing, words = vector(ir.Undefined), ir.VectorType(ir.IntType(32), SHAPE.lanes)
+        one = b.insert_element(nothing, number, I64(0))
+        return b.shuffle_vector(one, nothing, words([0] * SHAPE.lanes))
 
-    def _over_rows(self, act, exist, C, C_row, E, E_row, done):
-        """A loop that reads each row of the tile back, applies `act` and stores it; returns its
-        first block.
-
-        A loop, because a compiler that sees all rows at once mixes their operations until no
-        register is left.
-        """
-        b = self.builder
-        begin = self.function.append_basic_block("rows")
-        b.position_at_end(begin)
-        slopes = act in (self._tanh_slope, self._relu_slope)
-
-        def row(at, e_at):
-            vectors = range(self.vectors)
-            others = [self.load(e_at, v) for v in vectors] if slopes else []
-            for v, value in enumerate(act([self.load(at, v) for v in vectors], others)):
-                self.store(value, at, v)
-            return b.add(at, C_row), b.add(e_at, E_row)
-
-        self._loop(exist, (C, E), row)
-        b.branch(done)
-        return begin
-
-    def _products(self, tile, A_rows, A_k, K, B, B_k):
-        """tile + Σ_k A[:, k] B[k, :], summed in order of k."""
-        b = self.builder
-
-        def term(a_at, b_at, *sums):
-            right = [self.load(b_at, v) for v in range(self.vectors)]
-            following, sums = [b.add(a_at, A_k), b.add(b_at, B_k)], iter(sums)
-            for row in A_rows:
-                place = b.inttoptr(b.add(row, a_at), F32.as_pointer())
-                left = self.spread(b.load(place, align=4))
-                following += [self.multiply_add(left, value, next(sums)) for value in right]
-            return following
-
-        _, _, *sums = self._loop(K, (self.whole(0), B, *chain(*tile)), term)
-        return [sums[i : i + self.vectors] for i in range(0, len(sums), self.vectors)]
-
-    def _loop(self, count, variables, body):
-        """Have `count` times variables = body(*variables); returns what they are in the end."""
-        b = self.builder
-        before, names = b.block, ("head", "inside", "after")
-        head, inside, after = map(self.function.append_basic_block, names)
-        b.branch(head)
-        b.position_at_end(head)
-        variables = self.whole(0), *variables
-        k, *values = phis = [b.phi(value.type) for value in variables]
-        for phi, value in zip(phis, variables):
-            phi.add_incoming(value, before)
-        b.cbranch(b.icmp_signed("<", k, count), inside, after)
-        b.position_at_end(inside)
-        for phi, value in zip(phis, (b.add(k, self.whole(1)), *body(*values))):
-            phi.add_incoming(value, b.block)
-        b.branch(head)
-        b.position_at_end(after)
-        return values
-
-    def _relu(self, xs, _):
-        zero = self.constant(0.0)
-        return [self.builder.select(self.builder.fcmp_unordered(">", x, zero), x, zero) for x in xs]
-
-    def _relu_slope(self, ds, rates):
-        b, one, zero = self.builder, self.constant(1.0), self.constant(0.0)
-        return [
-            b.fmul(d, b.select(b.fcmp_ordered(">", rate, zero), one, zero))
-            for d, rate in zip(ds, rates)
-        ]
-
-    def _tanh_slope(self, ds, rates):
-        b, one = self.builder, self.constant(1.0)
-        return [b.fmul(b.fsub(one, b.fmul(rate, rate)), d) for d, rate in zip(ds, rates)]
-
-    def _tanh(self, xs, _):
-        """sign(x) m/(m + 2) with m = e^z − 1, z = 2 min(|x|, 10): odd, NaN for NaN, within 2.3
-        units in the last place.
-
-        m = 2ⁿ (e^r − 1) + (2ⁿ − 1) with n = round(z / ln 2), r = z − n ln 2 and a polynomial for
-        e^r − 1, all written in r/2. Several vectors go through each operation in turn, so that one
-        need not wait for the result of the last.
-        """
-        b, constant, fma = self.builder, self.constant, self.multiply_add
-        words = ir.VectorType(I32, self.lanes)
-
-        def word(value):
-            return ir.Constant(words, [value] * self.lanes)
-
-        bits = [b.bitcast(x, words) for x in xs]
-        half = [
-            self.least(b.bitcast(b.and_(w, word(0x7FFFFFFF)), self.vector), constant(10.0))
-            for w in bits
-        ]
-        shifted = [fma(h, constant(2 * LOG2_E), constant(ROUND)) for h in half]
-        n = [b.fsub(s, constant(ROUND)) for s in shifted]
-        r = half
-        for part in (LN2,) if self.shape.fused else LN2_PARTS:
-            r = [fma(k, constant(-part / 2), h) for k, h in zip(n, r)]
-        q = [fma(h, constant(2**6 * EXPM1[-1] / 2), constant(2**5 * EXPM1[-2] / 2)) for h in r]
-        for power, c in ((4, EXPM1[2]), (3, EXPM1[1]), (2, EXPM1[0])):
-            q = [fma(y, h, constant(2**power * c / 2)) for y, h in zip(q, r)]
-        q = [fma(b.fmul(h, h), y, h) for y, h in zip(q, r)]
-        twice = [
-            b.bitcast(b.add(b.shl(b.bitcast(s, words), word(23)), word(0x40000000)), self.vector)
-            for s in shifted
-        ]
-        m = [fma(t, y, fma(t, constant(0.5), constant(-1.0))) for t, y in zip(twice, q)]
-        y = [b.fdiv(v, b.fadd(v, constant(2.0))) for v in m]
-        return [
-            b.bitcast(b.or_(b.bitcast(v, words), b.and_(w, word(-0x80000000))), self.vector)
-            for v, w in zip(y, bits)
-        ]
-
-    def whole(self, value):
-        """A 64-bit integer constant."""
-        return ir.Constant(I64, value)
-
-    def at(self, base, row, stride):
-        return self.builder.add(base, self.builder.mul(row, stride))
-
-    def pointer(self, address, vector):
-        b = self.builder
-        return b.inttoptr(
-            b.add(address, self.whole(4 * self.lanes * vector)), self.vector.as_pointer()
-        )
-
-    def load(self, address, vector):
-        return self.builder.load(self.pointer(address, vector), align=4)
-
-    def store(self, value, address, vector):
-        self.builder.store(value, self.pointer(address, vector), align=4)
-
-    def spread(self, scalar):
-        b, lanes = self.builder, self.lanes
-        nothing = ir.Constant(self.vector, ir.Undefined)
-        one = b.insert_element(nothing, scalar, ir.Constant(I32, 0))
-        return b.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
-
-    def constant(self, value):
-        return ir.Constant(self.vector, [value] * self.lanes)
-
-    def multiply_add(self, x, y, z):
-        b = self.builder
-        if not self.shape.fused:
-            return b.fadd(b.fmul(x, y), z)
-        name = f"llvm.fma.v{self.lanes}f32"
-        fma = self.module.globals.get(name) or ir.Function(
-            self.module, ir.FunctionType(self.vector, [self.vector] * 3), name
-        )
-        return b.call(fma, [x, y, z])
-
-    def least(self, x, bound):
-        """The smaller of both; NaN where x is NaN (an ordered comparison would hide it)."""
-        return self.builder.select(self.builder.fcmp_unordered("<", x, bound), x, bound)
-
-
-ROUND = 12582912.0
-"""1.5 · 2²³: adding it to a float32 rounds to a whole number, which the low bits of the sum then
-hold.
-"""
-LOG2_E = 1.4426950216293335
-LN2, LN2_PARTS = 0.6931471805599453, (0.693145751953125, 1.42860682030941723212e-6)
-EXPM1 = (
-    0.4999999701976776,
-    0.1666654348373413,
-    0.04166720062494278,
-    0.008366581052541733,
-    0.0013882503844797611,
-)
-"""e^r − 1 = r + r² (c₀ + c₁ r + …) for |r| ≤ ln 2 / 2; the least largest relative error of this
-degree, 1.3e-8.
-"""
+    last = b.sub(exist, I64(1))  # rows behind it are computed as it is, and stored there
+    lines = [b.select(b.icmp_signed("<", I64(m), last), I64(m), last) for m in range(rows)]
+    sums = [  # variables that become registers
+        [alloca_once_value(b, b.load(place(start, m, start_row, v), align=4)) for v in vectors]
+        for m in lines
+    ]
+    for A, A_row, A_k, K, B, B_k in (products[6:], products[:6]):
+        A_lines = [b.add(A, b.mul(m, A_row)) for m in lines]
+        with for_range(b, K) as loop:  # Σ_k A[:, k] B[k, :], in order of k
+            right = [b.load(place(B, loop.index, B_k, v), align=4) for v in vectors]
+            for line, own in zip(A_lines, sums):
+                left = spread(b.load(place(line, loop.index, A_k, kind=F32), align=4))
+                for value, total in zip(right, own):
+                    b.store(_multiply_add(b, left, value, b.load(total)), total)
+    for m, own in zip(lines, sums):
+        for v, total in zip(vectors, own):
+            b.store(b.load(total), place(C, m, C_row, v), align=4)
+    b.ret_void()
+    return function

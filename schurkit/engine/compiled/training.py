@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from schurkit.rnn import ARRAYS
+
 from ..base import Rule, Spec, Weights, side_by_side
 from .batches import Batch, Source
 from .cache import call, compiled, inner
 from .gradients import gradients
 from .kernels import add_polar
-from .network import Layout, pack
+from .network import Layout, aligned, matrices
 
 _F = np.float32
 
@@ -30,7 +32,7 @@ class NumbaTrainer:
         spec.check_trainable(parameters)
         self.rule, self.layout = rule, Layout(parameters, spec, loss)
         start = self.layout.flat(parameters)
-        self.state = np.zeros((len(start), 5, start.shape[1]), np.float32)
+        self.state = aligned(len(start), 5, start.shape[1])
         self.state[:, 0] = self.state[:, 4] = start
         self.nuclear = np.float32(rule.nuclear.get("W_rec", 0))
         self._free = []  # work space, handed from thread to thread
@@ -62,7 +64,7 @@ class NumbaTrainer:
     def _rules(self, rate):
         """What `train` asks for besides the steps' own: rates, clip, ends, rules, nuclear."""
         rule = self.rule
-        arrays = [rule[name] for name in self.layout.names]
+        arrays = [rule[name] for name in ARRAYS]
         rows = [(r.rate, r.epsilon, 1 - rate * r.rate * r.decay, r.l1) for r in arrays]
         clip = np.float32(np.inf if rule.clip_norm is None else rule.clip_norm)
         rates = np.array([1 - beta for beta in rule.betas], np.float32)
@@ -71,7 +73,7 @@ class NumbaTrainer:
     def _train(self, state, batches, moves, losses):
         """Steps of one network; returns how many it did."""
         (source, seed, step), (sizes, roots, *rules) = batches, moves
-        held = self._free.pop() if self._free else {"weights": self.layout.padded()}
+        held = self._free.pop() if self._free else {}
         if source.fill is not None and not source.sample.fits(held.get("room"), len(sizes)):
             held["room"] = Batch.empty(source.sample, len(sizes))
         at = 0
@@ -79,7 +81,7 @@ class NumbaTrainer:
             shape, end = batch.mask.shape[1:], at + len(batch.mask)
             if held.get("shape") != shape:
                 held |= {"shape": shape, "space": self.layout.space(*shape, self.nuclear > 0)}
-            arguments = self.layout.dims, held["weights"], held["space"], state, *batch
+            arguments = self.layout.dims, held["space"], state, *batch
             at += call(train, *arguments, sizes[at:end], roots[at:end], *rules, losses[at:end])
             if at < end:
                 break
@@ -93,7 +95,7 @@ class NumbaTrainer:
 
 
 @compiled
-def train(d, w, s, state, x, y, mask, sizes, roots, rates, clip, ends, rules, nuclear, losses):
+def train(d, s, state, x, y, mask, sizes, roots, rates, clip, ends, rules, nuclear, losses):
     """Train one network on as many batches as there are; returns how many steps were done before
     something was not finite.
 
@@ -103,23 +105,23 @@ def train(d, w, s, state, x, y, mask, sizes, roots, rates, clip, ends, rules, nu
     sizes, roots : of each step, see `adam`.
     rates : (2,) 1 − β₁, 1 − β₂.
     clip : largest norm of an array's gradient, or infinity.
-    ends : where each array ends in the flat parameters, W_in and W_rec first.
+    ends : where each array ends in the flat parameters.
     rules : (arrays, 4) factor of `sizes`, ε, 1 − η decay, l1;
     nuclear : factor of the nuclear norm (`schurkit.engine.base.Rule`).
     losses : (steps,) float64, filled.
     """
     gradient = state[3]
     for step in range(len(x)):
-        pack(d, state[0], w)
-        losses[step] = gradients(d, w, s, x[step], y[step], mask[step], gradient)
+        losses[step] = gradients(d, s, state[0], x[step], y[step], mask[step], gradient)
         if nuclear > 0:
-            add_polar(w.W_rec, s.polar, nuclear, gradient[ends[0] :])
+            add_polar(matrices(d, state[0])[1], s.polar, nuclear, matrices(d, gradient)[1])
         finite = np.isfinite(losses[step])
         start = ends[0] * 0  # a plain 0 would have `norm_of` compiled twice
         for array in range(len(ends)):
             end = ends[array]
             if rules[array, 3] > 0:
-                add_signs(state[0], gradient, start, end, rules[array, 3])
+                for i in range(start, end):
+                    gradient[i] += rules[array, 3] * np.sign(state[0, i])
             norm = norm_of(gradient, start, end)
             finite = finite and np.isfinite(norm)
             if norm > clip:
@@ -131,13 +133,6 @@ def train(d, w, s, state, x, y, mask, sizes, roots, rates, clip, ends, rules, nu
             return step
         adam(state, sizes[step], roots[step], rates, ends, rules)
     return len(x)
-
-
-@inner
-def add_signs(values, gradient, start, end, factor):
-    """gradient += factor sign(values), from start to end."""
-    for i in range(start, end):
-        gradient[i] += factor * (_F(values[i] > 0) - _F(values[i] < 0))
 
 
 @inner
