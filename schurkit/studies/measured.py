@@ -186,7 +186,7 @@ def levels(
     drive, test = task.test_trials(dynamics.trials, 1), task.test_trials(test_trials)
     dsa, own, lacking = _dsa(rnn, drive, task.test_trials(dynamics.trials, 3), dynamics)
     factors = recipe.multipliers
-    change = np.array([row.W_rec for row in weight_change(start, rnn, multipliers=factors)])
+    change = weight_change(start, rnn, multipliers=factors)["W_rec"]
     effects = ablation_profile(rnn, test, threshold=threshold, controls=()) if profile else None
     W, shared = start.W_rec, getattr(task, "shared_outputs", task.output_size)
     probing = None if probe in (None, task) else probe.test_trials(dynamics.trials, 1)
@@ -226,10 +226,7 @@ def reached(trained: Trained) -> tuple[RNN | None, np.ndarray]:
 def _alignment(start, rnn, task, trials, factors):
     if not trials:
         return np.full(len(rnn), np.nan)
-    few = task.test_trials(trials, 2)
-    return np.array(
-        [row.alignment for row in kernel_alignment(start, rnn, few, multipliers=factors)]
-    )
+    return kernel_alignment(start, rnn, task.test_trials(trials, 2), multipliers=factors)
 
 
 def _norms(W):
