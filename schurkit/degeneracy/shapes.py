@@ -11,7 +11,7 @@ import numpy as np
 
 from schurkit.checks import InputError, real_array
 
-from .dsa import symmetric
+from .dsa import of_pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +55,11 @@ def shape_distances(trajectories, labels=None) -> Shapes:
         raise InputError("a trajectory that never moves has no shape.")
     X = [one / np.linalg.norm(one) for one in X]
     own = [np.linalg.norm(one.T @ one) for one in X]
-    which = np.stack(np.triu_indices(len(X), 1), axis=1)
-    crossed = [np.linalg.svd(X[i].T @ X[j], compute_uv=False) for i, j in which]
-    procrustes = [np.sqrt(max(0.0, 2 - 2 * s.sum())) for s in crossed]
-    cka = [np.arccos(min(1.0, (s**2).sum() / own[i] / own[j])) for s, (i, j) in zip(crossed, which)]
+
+    def distances(i, j):
+        crossed = np.linalg.svd(X[i].T @ X[j], compute_uv=False)
+        alike = (crossed**2).sum() / own[i] / own[j]
+        return np.sqrt(max(0.0, 2 - 2 * crossed.sum())), np.arccos(min(1.0, alike))
+
     labels = tuple(range(len(X))) if labels is None else tuple(labels)
-    return Shapes(symmetric(which, procrustes), symmetric(which, cka), labels)
+    return Shapes(*of_pairs(np.stack(np.triu_indices(len(X), 1), axis=1), distances), labels)

@@ -38,14 +38,12 @@ def conjugated(A, seed=1, turned=False):
 @pytest.mark.parametrize("score", SCORES)
 def test_axioms(score):
     A = operators()
-    found = dsa(A, score=score)
-    D = found.values
+    D = dsa(A, score=score).values
     assert np.array_equal(D, D.T) and not np.diag(D).any() and not D.flags.writeable
     assert (D[np.triu_indices(4, 1)] > 0.1).all()
     # symmetric, and blind to the others in the stack, to the last bit
     assert np.array_equal(dsa(A[::-1], score=score).values[::-1, ::-1], D)
     assert dsa(A[:2], score=score).values[0, 1] == D[0, 1]
-    assert (found.rank, found.delays, found.starts, found.seed, found.score) == (5, 1, 12, 0, score)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +162,7 @@ def test_the_resolution_is_what_all_but_one_in_twenty_searches_reach(monkeypatch
 
     monkeypatch.setattr(_ascent, "solve", watched)
     found = dsa(operators(8, 6), starts=20, engine="numpy")
-    halves = np.concatenate(heights).T
+    halves = np.array(heights).T
     gaps = np.abs(np.subtract(*(2 * np.arcsin(np.sqrt((2 - 2 * halves).clip(0)) / 2))))
     assert found.resolution == pytest.approx(np.quantile(gaps, 0.95), abs=1e-9)
     assert np.quantile(gaps, 0.95) > np.quantile(gaps, 0.5) + 1e-6
