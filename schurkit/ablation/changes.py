@@ -200,11 +200,12 @@ def drawn_changes(
     delta_T, named = _as_delta(form, removed)
     if name is None:
         name = "ΔT" if named is None else name_of(held_in(form, removed))
-    draw = {"permuted": _permuted, "matched": _matched}.get(kind, _gaussian)
+    draw = {"permuted": permuted, "matched": _matched}.get(kind, gaussian)
     return draw(form, delta_T, kind, which, seed, f"control {kind} {name}")
 
 
-def _gaussian(form, delta_T, kind, which, seed, stream):
+def gaussian(form, delta_T, kind, which, seed, stream):
+    """The draws `which` of a Gaussian change of the norm of ΔT."""
     mask = sum(map(form.sector_mask, SECTORS)) if kind == "block-upper" else 1
     norm = frobenius(delta_T)  # scaled: squares of huge or tiny weights would overflow or vanish
     for draw in which:
@@ -213,7 +214,8 @@ def _gaussian(form, delta_T, kind, which, seed, stream):
         yield change * (norm / size if size > 0 else 0.0)
 
 
-def _permuted(form, delta_T, kind, which, seed, stream):
+def permuted(form, delta_T, kind, which, seed, stream):
+    """The draws `which` of the entries of ΔT, shuffled within their sectors."""
     masks = {name: mask for name in SECTORS if delta_T[mask := form.sector_mask(name)].any()}
     entries = {name: delta_T[mask] for name, mask in masks.items()}
     for draw in which:
