@@ -128,7 +128,6 @@ def test_power_grows_with_networks_and_with_the_change():
             "a measure and its null must be of the same networks",
         ),
         (lambda: contrast([]), "contrast needs at least one pair of settings; got none"),
-        (lambda: contrast([(Sample(1.0, {}), Sample(1.0, {}))], level=0), "level"),
         (
             lambda: power([np.ones(5)], networks=5),
             "power needs the losses of at least one setting in which they differ",
