@@ -26,12 +26,13 @@ def test_angles_of_a_change_between_two_units():
     rnn, trials = RNN(np.eye(3)[:, 2:], W_rec, np.eye(3)[:1]), random_trials(inputs=1, outputs=1)
     rows = angle_rows(real_schur(W_rec, 1.0), rnn, trials, [("RR",), ("CR",)], draws=3)
     # an empty sector has no row
-    assert {(row.removed, row.dimensions) for row in rows} == {("CR", 1)}
-    angles = {(row.side, row.subspace): row.angle for row in rows if row.subspace != "activity"}
+    assert {(row["removed"], row["dimensions"]) for row in rows} == {("CR", 1)}
+    rows = [row for row in rows if row["subspace"] != "activity"]
+    angles = {(row["side"], row["subspace"]): row["angle"] for row in rows}
     expected = {("driven", "readout"): 0, ("driving", "readout"): 90}
     expected |= {("driven", "input"): 90, ("driving", "input"): 0}
     assert angles == pytest.approx(expected)
-    assert all(20 < row.random < 90 for row in rows if row.subspace != "activity")
+    assert all(20 < row["random"] < 90 for row in rows)
 
 
 def test_mass_over_time_is_the_activity_weighted_mass_of_each_step():
