@@ -42,7 +42,7 @@ def test_mass_over_time_is_the_activity_weighted_mass_of_each_step():
     steps = [activity_weighted_mass(form, delta, step) for step in activity.swapaxes(0, 1)]
     assert mass_over_time(form, delta, activity) == pytest.approx(np.ravel(steps))
     assert np.isnan(mass_over_time(form, form.N, np.zeros((2, 3, 7)))).all()
-    message = r"activity must have axes \(trials, time, 7\); got shape \(2, 7\)"
+    message = r"axes \(trials, time, 7\) and hold at least one state; got shape \(2, 7\)"
     refuses(message, mass_over_time, form, form.N, np.zeros((2, 7)))
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schurkit.checks import InputError, real_array
+from schurkit.checks import InputError
 
 from .dsa import of_pairs
+from .operators import same_trials
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +47,9 @@ def shape_distances(trajectories, labels=None) -> Shapes:
     Source: A. Williams, E. Kunz, S. Kornblith, S. Linderman, NeurIPS 2021 (both as metrics);
     S. Kornblith et al., ICML 2019 (CKA).
     """
-    X = [real_array(one, "trajectories", ("trials", "time", "units")) for one in trajectories]
-    if len({one.shape[:2] for one in X}) != 1 or len(X) < 2:
-        raise InputError("shapes are compared between two or more networks on the same trials.")
+    X = same_trials(trajectories)
+    if len(X) < 2:
+        raise InputError("shapes are compared between two or more networks.")
     X = [one.reshape(-1, one.shape[2]).astype(np.float64) for one in X]
     X = [one - one.mean(axis=0) for one in X]
     if not all(np.linalg.norm(one) for one in X):

@@ -178,27 +178,19 @@ def kreiss_constant(W_rec, radius: float | None = None) -> float:
     depth, angle = (part.ravel() for part in np.meshgrid(depths, angles, indexing="ij"))
     found = value(depth, angle, roughly)
     best = np.argsort(-found, kind="stable")[:6]
-    depth, angle, found, pick = depth[best], angle[best], found[best], np.arange(len(best))
-    step_depth, step_angle = (
-        np.full(len(best), (depths[1] - depths[0]) / 2),
-        np.pi / 96 * np.minimum(1.0, 10.0**depth),
-    )
-    sides = np.array([(0, 0), *((d, a) for d in (-1, 0, 1) for a in (-1, 0, 1) if d or a)])
+    pick, at = np.arange(len(best)), np.array([depth[best], angle[best]])
+    wide = np.pi / 96 * np.minimum(1.0, 10.0 ** at[0])
+    step = np.array([np.full(len(best), (depths[1] - depths[0]) / 2), wide])
+    sides = [(0, 0), *((d, a) for d in (-1, 0, 1) for a in (-1, 0, 1) if d or a)]
     # each round looks at the eight neighbours of each point, and halves the step where none is
     # better
     for _ in range(20):
-        near_depth = np.maximum(
-            depth[:, None] + step_depth[:, None] * sides[:, 0], np.log10(_NARROW)
-        )
-        near_angle = angle[:, None] + step_angle[:, None] * sides[:, 1]
-        near = value(near_depth, near_angle, roughly)
-        top = near.argmax(axis=1)
-        depth, angle, found = near_depth[pick, top], near_angle[pick, top], near[pick, top]
-        step_depth, step_angle = (
-            np.where(top == 0, step / 2, step) for step in (step_depth, step_angle)
-        )
+        near = at[..., None] + np.einsum("ip,si->ips", step, sides)
+        near[0] = np.maximum(near[0], np.log10(_NARROW))
+        top = value(*near, roughly).argmax(axis=1)
+        at, step = near[:, pick, top], np.where(top == 0, step / 2, step)
     # towards |z| = ∞ the value tends to 1
-    return max(1.0, float(value(depth, angle, _by_svd).max()))
+    return max(1.0, float(value(*at, _by_svd).max()))
 
 
 # --------------------------------------------------------------------------------- numerical range
@@ -369,7 +361,7 @@ def _solve(T, gaps, right):
 def _solve_adjoint(T, gaps, right):
     """y with (z I − T)ᴴ y = right, as `_solve`."""
     # with rows and columns from the last to the first it is upper triangular again
-    turned = T.conj().T[::-1, ::-1]
+    turned = np.ascontiguousarray(T.conj().T[::-1, ::-1])
     return _solve(turned, gaps.conj()[::-1], right[::-1])[::-1]
 
 
