@@ -109,8 +109,7 @@ def replay_accuracy(outputs: ArrayLike, trials: Trials) -> np.ndarray:
 
     Source: S. Dräger, arXiv:2606.18457, §3 (autonomous replay accuracy).
     """
-    outputs, targets, kept = _aligned(outputs, trials)
-    return _ratio(_hits(outputs, targets, kept).sum(axis=(1, 2, 3)), kept.sum(axis=(1, 2, 3)))
+    return _signs_right(outputs, trials, (1, 2, 3))
 
 
 def accuracy(outputs, trials: Trials) -> np.ndarray:
@@ -131,8 +130,7 @@ def accuracy_over_time(outputs, trials: Trials) -> np.ndarray:
     """`replay_accuracy` at each time step, (networks, time); NaN where a step is masked in every
     trial.
     """
-    outputs, targets, kept = _aligned(outputs, trials)
-    return _ratio(_hits(outputs, targets, kept).sum(axis=(1, 3)), kept.sum(axis=(1, 3)))
+    return _signs_right(outputs, trials, (1, 3))
 
 
 def _ratio(sums, counts) -> np.ndarray:
@@ -141,8 +139,10 @@ def _ratio(sums, counts) -> np.ndarray:
     return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
 
 
-def _hits(outputs, targets, kept):
-    return (np.sign(outputs) == np.sign(targets)) & (targets != 0) & kept
+def _signs_right(outputs, trials, axes):
+    outputs, targets, kept = _aligned(outputs, trials)
+    hits = (np.sign(outputs) == np.sign(targets)) & (targets != 0) & kept
+    return _ratio(hits.sum(axis=axes), kept.sum(axis=axes))
 
 
 def _aligned(outputs, trials: Trials):

@@ -28,12 +28,13 @@ def test_angles_of_a_change_between_two_units():
     rnn, trials = RNN(np.eye(3)[:, 2:], W_rec, np.eye(3)[:1]), random_trials(inputs=1, outputs=1)
     rows = angle_rows(real_schur(W_rec, 1.0), rnn, trials, [("RR",), ("CR",)], draws=3)
     # an empty sector has no row
-    assert {(row.removed, row.dimensions) for row in rows} == {("CR", 1)}
-    angles = {(row.side, row.subspace): row.angle for row in rows if row.subspace != "activity"}
+    assert {(row["removed"], row["dimensions"]) for row in rows} == {("CR", 1)}
+    rows = [row for row in rows if row["subspace"] != "activity"]
+    angles = {(row["side"], row["subspace"]): row["angle"] for row in rows}
     expected = {("driven", "readout"): 0, ("driving", "readout"): 90}
     expected |= {("driven", "input"): 90, ("driving", "input"): 0}
     assert angles == pytest.approx(expected)
-    assert all(20 < row.random < 90 for row in rows if row.subspace != "activity")
+    assert all(20 < row["random"] < 90 for row in rows)
 
 
 def test_mass_over_time_is_the_activity_weighted_mass_of_each_step():
@@ -43,7 +44,7 @@ def test_mass_over_time_is_the_activity_weighted_mass_of_each_step():
     steps = [activity_weighted_mass(form, delta, step) for step in activity.swapaxes(0, 1)]
     assert mass_over_time(form, delta, activity) == pytest.approx(np.ravel(steps))
     assert np.isnan(mass_over_time(form, form.N, np.zeros((2, 3, 7)))).all()
-    message = r"activity must have axes \(trials, time, 7\); got shape \(2, 7\)"
+    message = r"axes \(trials, time, 7\) and hold at least one state; got shape \(2, 7\)"
     refuses(message, mass_over_time, form, form.N, np.zeros((2, 7)))
 
 

@@ -67,7 +67,6 @@ def removal_curve(
     points: int = 32,
     form: SchurForm | None = None,
     seed: int = 0,
-    engine: str = "auto",
 ) -> list[BudgetPoint]:
     """Remove more and more of one network, in several orders, and measure FVU on the way.
 
@@ -85,7 +84,6 @@ def removal_curve(
         remove whole couplings, so their masses are the largest that fit below.
     form : Schur form to use.
     seed : of the random order and of the estimate.
-    engine : of the rollouts.
 
     Returns
     -------
@@ -105,7 +103,7 @@ def removal_curve(
             rank = _ranked(rnn, form, trials, order, seed)
             cases += [(order, *case) for case in _prefixes(form, rank, masses)]
     changes = (-change for change in (np.zeros_like(W_rec), *(case[3] for case in cases)))
-    intact, *values = measure(rnn, changes, trials, engine=engine)
+    intact, *values = measure(rnn, changes, trials)
     return [
         BudgetPoint(rnn.labels[0], order, float(mass), count, float(value - intact))
         for (order, mass, count, _), value in zip(cases, values)

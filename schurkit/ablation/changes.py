@@ -153,8 +153,6 @@ def control_changes(
     kind: str,
     draws: int = 20,
     seed: int = 0,
-    *,
-    name: str | None = None,
 ) -> np.ndarray:
     """Random changes of W_rec of the same Frobenius norm (in Schur coordinates) as a removal, to be
     subtracted like it.
@@ -174,14 +172,13 @@ def control_changes(
         Gaussian couplings anywhere in N; "full", a Gaussian matrix in any position, so that the
         eigenvalues move too.
     draws : number of draws, or which.
-    seed : on which the draws depend.
-    name : what else they depend on; by default the sectors that hold a coupling, or "ΔT".
+    seed : on which the draws depend; and on the sectors that hold a coupling.
 
     Returns
     -------
     (draws, hidden, hidden) in raw coordinates.
     """
-    drawn = drawn_changes(form, removed, kind, draws, seed, name=name)
+    drawn = drawn_changes(form, removed, kind, draws, seed)
     return np.stack([form.weights(delta_T) for delta_T in drawn])
 
 
@@ -194,17 +191,20 @@ def drawn_changes(
     *,
     name: str | None = None,
 ) -> Iterator[np.ndarray]:
-    """As `control_changes`, one ΔT (hidden, hidden) in Schur coordinates after the other."""
+    """As `control_changes`, one ΔT (hidden, hidden) in Schur coordinates after the other; `name`
+    stands for the sectors on which the draws depend.
+    """
     one_of(kind, "control", CONTROLS)
     which = range(integer(draws, "draws", at_least=1)) if np.ndim(draws) == 0 else draws
     delta_T, named = _as_delta(form, removed)
     if name is None:
         name = "ΔT" if named is None else name_of(held_in(form, removed))
-    draw = {"permuted": _permuted, "matched": _matched}.get(kind, _gaussian)
+    draw = {"permuted": permuted, "matched": _matched}.get(kind, gaussian)
     return draw(form, delta_T, kind, which, seed, f"control {kind} {name}")
 
 
-def _gaussian(form, delta_T, kind, which, seed, stream):
+def gaussian(form, delta_T, kind, which, seed, stream):
+    """The draws `which` of a Gaussian change of the norm of ΔT."""
     mask = sum(map(form.sector_mask, SECTORS)) if kind == "block-upper" else 1
     norm = frobenius(delta_T)  # scaled: squares of huge or tiny weights would overflow or vanish
     for draw in which:
@@ -213,7 +213,8 @@ def _gaussian(form, delta_T, kind, which, seed, stream):
         yield change * (norm / size if size > 0 else 0.0)
 
 
-def _permuted(form, delta_T, kind, which, seed, stream):
+def permuted(form, delta_T, kind, which, seed, stream):
+    """The draws `which` of the entries of ΔT, shuffled within their sectors."""
     masks = {name: mask for name in SECTORS if delta_T[mask := form.sector_mask(name)].any()}
     entries = {name: delta_T[mask] for name, mask in masks.items()}
     for draw in which:

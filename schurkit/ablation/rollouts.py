@@ -145,7 +145,7 @@ def switched(network: RNN, change: np.ndarray, when, trials: Trials) -> np.ndarr
     return outputs
 
 
-def refit_readout(rnn: RNN, trials: Trials, *, engine: str = "auto") -> RNN:
+def refit_readout(rnn: RNN, trials: Trials) -> RNN:
     """Every network with the W_out that fits the targets best, by least squares on its own states:
     **another question**.
 
@@ -164,7 +164,7 @@ def refit_readout(rnn: RNN, trials: Trials, *, engine: str = "auto") -> RNN:
     shared_trials(trials, "refit_readout")
     W_out = np.empty(rnn.W_out.shape)
     for i, one in enumerate(rnn):
-        states = rollout(one, trials, states=True, engine=engine).states[0][trials.counted]
+        states = rollout(one, trials, states=True).states[0][trials.counted]
         states = rnn.readout(states.astype(np.float64))
         target = trials.targets[trials.counted] - one.b_out[0]
         W_out[i] = np.linalg.lstsq(states.T @ states, states.T @ target, rcond=None)[0].T

@@ -28,14 +28,13 @@ def threshold_sweep(
     metric: str | Metric = "fvu",
     forms: Sequence[SchurForm] | None = None,
     subsets: Sequence[Sequence[str]] = (("RR",), ("CR",), ("CC",), ("RR", "CR", "CC")),
-    engine: str = "auto",
 ) -> dict[float, Profile]:
     """Profiles without controls whose sectors are cut at several thresholds; a network is run once
     for each different number of units in R.
 
     Parameters
     ----------
-    networks, trials, metric, subsets, engine : as in `ablation_profile`.
+    networks, trials, metric, subsets : as in `ablation_profile`.
     levels : thresholds, each from 0 to 1.
     forms : Schur forms, one a network, whose order is kept; their own threshold is not used.
 
@@ -50,7 +49,7 @@ def threshold_sweep(
         cut = forms[position].with_threshold(float(level))
         key, asked = (position, cut.n_leading), {"metric": metric, "subsets": subsets}
         if key not in known:
-            asked |= {"forms": [cut], "controls": (), "engine": engine}
+            asked |= {"forms": [cut], "controls": ()}
             known[key] = ablation_profile(networks[position], trials, **asked)
         return known[key]
 
@@ -85,14 +84,13 @@ def order_sweep(
     forms: Sequence[SchurForm],
     metric: str | Metric = "fvu",
     tie: float = 0.01,
-    engine: str = "auto",
 ):
     """How much the cost of each sector depends on the order of blocks whose moduli nearly tie,
     which is arbitrary.
 
     Parameters
     ----------
-    networks, trials, metric, engine : as in `ablation_profile`.
+    networks, trials, metric : as in `ablation_profile`.
     orders : how many random orders, each the same seed for all networks.
     forms : Schur forms, one a network, in the order of the moduli.
     tie : as in `SchurForm.random_order`.
@@ -105,7 +103,7 @@ def order_sweep(
     """
     import pandas as pd
 
-    asked = {"metric": metric, "subsets": SINGLE, "controls": (), "engine": engine}
+    asked = {"metric": metric, "subsets": SINGLE, "controls": ()}
     by_modulus = ablation_profile(networks, trials, forms=forms, **asked)
     drawn = [[form.random_order(seed=order, tie=tie) for form in forms] for order in range(orders)]
     profiles = [ablation_profile(networks, trials, forms=order, **asked) for order in drawn]
@@ -137,13 +135,12 @@ def dose_sweep(
     controls: Sequence[str] = DECIDING,
     draws: int = 5,
     seed: int = 0,
-    engine: str = "auto",
 ):
     """What a dose of each removal does, beside the same dose of its controls: W_rec − dose × ΔW.
 
     Parameters
     ----------
-    networks, trials, metric, controls, draws, seed, engine : as in `ablation_profile`.
+    networks, trials, metric, controls, draws, seed : as in `ablation_profile`.
     doses : 0 removes nothing, 1 the whole sector, −1 doubles it.
     forms : Schur forms, one a network.
     subsets : what to remove; none of them empty.
@@ -165,7 +162,7 @@ def dose_sweep(
                 if kind != "removal":
                     full = drawn_changes(form, sectors, kind, draws, seed)
                 changes = (-dose * change for change in map(form.weights, full) for dose in doses)
-                values = measure(one, changes, trials, metric, engine=engine)
+                values = measure(one, changes, trials, metric)
                 means = values.reshape(-1, len(doses)).mean(axis=0)
                 mass, about = form.removed_mass(delta), (one.labels[0], name_of(sectors), kind)
                 each = zip(doses, means)
@@ -182,13 +179,12 @@ def curves(
     *,
     forms: Sequence[SchurForm],
     subsets: Sequence[Sequence[str]] = ((), *SINGLE),
-    engine: str = "auto",
 ) -> dict[str, np.ndarray]:
     """A measure over the time of a trial, intact and without sectors.
 
     Parameters
     ----------
-    networks, trials, forms, subsets, engine : as in `ablation_profile`.
+    networks, trials, forms, subsets : as in `ablation_profile`.
     curve : (outputs, trials) → (networks, time), such as `schurkit.metrics.fvu_over_time`.
 
     Returns
@@ -200,5 +196,5 @@ def curves(
         stack = RNN.stack(
             [ablate(one, form, [sectors], labels=one.labels) for one, form in zip(networks, forms)]
         )
-        found[name_of(sectors)] = curve(rollout(stack, trials, engine=engine).outputs, trials)
+        found[name_of(sectors)] = curve(rollout(stack, trials).outputs, trials)
     return found

@@ -108,13 +108,7 @@ def mass_over_time(form: SchurForm, delta_T: np.ndarray, activity: np.ndarray) -
     >>> mass_over_time(form, form.T, np.ones((2, 3, 2))).tolist()
     [1.0, 1.0, 1.0]
     """
-    activity = np.asarray(activity, dtype=np.float64)
-    if activity.ndim != 3 or activity.shape[2] != form.hidden_size:
-        raise InputError(
-            f"activity must have axes (trials, time, {form.hidden_size}); got shape "
-            f"{activity.shape}."
-        )
-    turned = activity @ form.Q
+    turned = _checked(form, activity, 3) @ form.Q
     part, whole = (
         np.square(turned @ matrix.T).sum(axis=2).mean(axis=0)
         for matrix in (form._change(delta_T), form.T)
@@ -124,14 +118,21 @@ def mass_over_time(form: SchurForm, delta_T: np.ndarray, activity: np.ndarray) -
 
 def second_moment(form: SchurForm, activity) -> np.ndarray:
     """C = Qᵀ E[r rᵀ] Q."""
-    activity = real_array(activity, "activity", dtype=np.float64)
-    if activity.ndim < 2 or activity.shape[-1] != form.hidden_size or not activity.size:
-        raise InputError(
-            f"activity must have axes (…, {form.hidden_size}) and hold at least one state; got "
-            f"shape {activity.shape}."
-        )
-    rotated = activity.reshape(-1, form.hidden_size) @ form.Q
+    rotated = _checked(form, activity).reshape(-1, form.hidden_size) @ form.Q
     return rotated.T @ rotated / len(rotated)
+
+
+def _checked(form, activity, axes=None):
+    """Activity with so many axes, two or more where it does not say."""
+    activity, wanted = real_array(activity, "activity", dtype=np.float64), form.hidden_size
+    there = activity.ndim == axes if axes else activity.ndim > 1
+    if not there or activity.shape[-1] != wanted or not activity.size:
+        first = "trials, time" if axes else "…"
+        raise InputError(
+            f"activity must have axes ({first}, {wanted}) and hold at least one state; got shape "
+            f"{activity.shape}."
+        )
+    return activity
 
 
 def weighted(delta_T: np.ndarray, moment: np.ndarray, adjoint: np.ndarray | None = None) -> float:

@@ -61,8 +61,9 @@ class StateMap:
         return states
 
 
-def step(rnn: RNN, states, x=None) -> np.ndarray:
-    """One step of the network's map, F(states) (equations in the module's text).
+def jacobian(rnn: RNN, states, x=None) -> np.ndarray:
+    """DF at given states, (points, hidden, hidden), float64; entry (i, j) is ∂F_i/∂state_j
+    (equations in the module's text).
 
     Parameters
     ----------
@@ -70,27 +71,9 @@ def step(rnn: RNN, states, x=None) -> np.ndarray:
     states : (points, hidden), h (rate form) or v (voltage form).
     x : (input,), the same for all, or (points, input); zero when left out.
 
-    Returns
-    -------
-    (points, hidden), float64.
-
     Raises
     ------
     InputError : more than one network, or shapes that do not fit.
-
-    Examples
-    --------
-    >>> rnn = RNN([[1.0]], [[2.0]], [[1.0]], activation="relu", leak=0.5)
-    >>> step(rnn, [[1.0], [-1.0]], [0.5]).tolist()
-    [[1.75], [-0.5]]
-    """
-    net = StateMap(rnn, x, "step")
-    return net(net.states(states, "states"))
-
-
-def jacobian(rnn: RNN, states, x=None) -> np.ndarray:
-    """DF at given states, (points, hidden, hidden), float64; entry (i, j) is ∂F_i/∂state_j.
-    Parameters and raises as `step`.
 
     Examples
     --------
@@ -114,9 +97,6 @@ class FixedPoints:
     stable : (points,) booleans, largest modulus < 1.
     starts : (points,) how many starts ended there.
     ended : (all starts,) index of the point where each start ended, −1 for none.
-    merge_distance : Euclidean distance up to which two ends count as one point.
-    tolerance : on q.
-    x : (input,).
     """
 
     points: np.ndarray
@@ -126,9 +106,6 @@ class FixedPoints:
     stable: np.ndarray
     starts: np.ndarray
     ended: np.ndarray
-    merge_distance: float
-    tolerance: float
-    x: np.ndarray
 
     def __len__(self) -> int:
         return len(self.points)
@@ -144,12 +121,6 @@ class FixedPoints:
     def not_converged(self) -> int:
         """Number of starts that ended at no point that is kept."""
         return int((self.ended < 0).sum())
-
-    def marginal(self, width: float = 1e-2) -> np.ndarray:
-        """(points,) number of eigenvalues within `width` of 1: 1 along a line attractor, whose
-        points are samples of a continuum.
-        """
-        return (np.abs(self.eigenvalues - 1) <= number(width, "width", at_least=0)).sum(axis=1)
 
 
 def visited_states(rnn: RNN, trials: Trials, count: int = 256, seed: int = 0) -> np.ndarray:
@@ -242,7 +213,7 @@ def fixed_points(
     stable = (np.abs(eigenvalues) < 1).all(axis=1)
     counts = np.bincount(ended[ended >= 0], minlength=len(first))
     arrays = points, speeds, speeds <= tolerance, eigenvalues, stable, counts, ended
-    return FixedPoints(*map(read_only, arrays), distance, float(tolerance), read_only(net.x))
+    return FixedPoints(*map(read_only, arrays))
 
 
 def by_modulus(eigenvalues) -> np.ndarray:

@@ -11,6 +11,7 @@ import scipy.optimize
 
 from schurkit import random
 from schurkit.ablation import SINGLE, Profile
+from schurkit.ablation.changes import gaussian
 from schurkit.ablation.profile import profile_of
 from schurkit.checks import integer
 from schurkit.metrics import Metric
@@ -27,8 +28,7 @@ def random_couplings(form: SchurForm, seed: int, draw: int = 0) -> np.ndarray:
     form : of the network that is compared.
     seed, draw : of the random numbers.
     """
-    N = _above(form) * random.normal(seed, "couplings", draw, form.T.shape)
-    return form.B + N * (form.norm_N / (np.linalg.norm(N) or 1.0))
+    return form.B + next(gaussian(form, form.N, "block-upper", [draw], seed, "couplings"))
 
 
 def random_modes(form: SchurForm, seed: int, draw: int = 0) -> np.ndarray:
@@ -42,7 +42,7 @@ def random_modes(form: SchurForm, seed: int, draw: int = 0) -> np.ndarray:
     ----------
     form, seed, draw : as for `random_couplings`.
     """
-    above = _above(form)
+    above = sum(form.sector_mask(name) for name in SECTORS)
     U = above * random.normal(seed, "modes", draw, form.T.shape)
 
     def couplings(s):
@@ -107,7 +107,3 @@ def growth_profile(
         return profile_of(form, (label,), SINGLE, metric, None, controls, draws, seed, run)
 
     return Profile.stack([one(*each) for each in zip(forms, seeds, labels)])
-
-
-def _above(form):
-    return sum(form.sector_mask(name) for name in SECTORS)

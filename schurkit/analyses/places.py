@@ -16,12 +16,12 @@ import numpy as np
 
 from schurkit import random
 from schurkit.ablation import SUBSETS, removal
-from schurkit.ablation.changes import named_removals
+from schurkit.ablation.changes import named_removals, permuted
 from schurkit.ablation.couplings import exact_effects
 from schurkit.checks import integer, one_of
 from schurkit.engine import rollout
 from schurkit.rnn import RNN, Trials
-from schurkit.schur import SECTORS, SchurForm
+from schurkit.schur import SchurForm
 
 from .prediction import Score, compare_models, predictors
 
@@ -57,18 +57,13 @@ def control_deltas(
     """
     one_of(kind, "kind", CONTROL_KINDS)
     seed = integer(seed, "seed", at_least=0)
-    masks, pairs = [form.sector_mask(name) for name in SECTORS], form.couplings()
-    changes = []
+    pairs, changes = form.couplings(), []
     for k, (delta_T, _) in enumerate(named_removals(form, deltas)):
         change = np.zeros_like(form.T)
         if kind == "permuted":
-            for name, mask in zip(SECTORS, masks):
-                entries = delta_T[mask]
-                if entries.any():
-                    order = random.permutation(seed, f"permuted {name}", k, len(entries))
-                    change[mask] = entries[order]
+            (change,) = permuted(form, delta_T, kind, [k], seed, kind)
         elif pairs:
-            pair = pairs[int(random.integers(seed, "random pair", k, 1, len(pairs))[0])]
+            pair = pairs[int(random.integers(seed, kind, k, 1, len(pairs))[0])]
             i, j = (form.blocks[block] for block in pair)
             entries = random.normal(seed, "random pair entries", k, (i.size, j.size))
             entries *= np.linalg.norm(delta_T) / np.linalg.norm(entries)

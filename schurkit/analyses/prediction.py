@@ -139,9 +139,7 @@ class Score:
 
     r2 : `Interval` whose mean is the pooled R² and whose n is the number of networks.
     rows : how many were fitted and predicted.
-    undefined : reason → number of rows left out because a logarithm does not exist; their sum is
-        `n_undefined`.
-    networks_left_out : labels of networks without any row that is defined.
+    n_undefined : rows left out because a logarithm does not exist.
     coefficients : of the fit on all networks: "offset" in decades, slopes (decades of effect a
         decade of predictor), and the shift of each level.
     errors, spreads : network → sums of squares whose ratio makes R².
@@ -151,8 +149,7 @@ class Score:
 
     r2: Interval
     rows: int
-    undefined: dict[str, int]
-    networks_left_out: tuple[Hashable, ...]
+    n_undefined: int
     coefficients: dict[str, float]
     errors: dict[Hashable, float]
     spreads: dict[Hashable, float]
@@ -182,10 +179,6 @@ class Score:
         spreads = np.array(list(self.spreads.values()))
         errors = np.array([self.errors[label] - other.errors[label] for label in self.spreads])
         return ratio(-errors, spreads)
-
-    @property
-    def n_undefined(self) -> int:
-        return sum(self.undefined.values())
 
 
 def compare_models(
@@ -219,7 +212,7 @@ def compare_models(
     -------
     dict : a `Score` for each model. Rows whose effect, or any predictor of any model, is zero,
         negative, None or not finite have no logarithm: they
-    are counted in `undefined`, with the reason.
+    are counted in `n_undefined`.
 
     Raises
     ------
@@ -248,8 +241,7 @@ def compare_models(
         columns[name] = _column(table, name, name)
     groups = _values(table, "network", "network")
     fitted, scored = _roles(fit_on, len(table))
-    why = _why_undefined(columns)
-    defined = why == ""
+    defined = np.all([_defined(column) for column in columns.values()], axis=0)
     networks = list(dict.fromkeys(compress(groups, defined & scored)))
     trained = set(compress(groups, defined & fitted))
     if len(trained) < 2 or not networks:
@@ -259,9 +251,6 @@ def compare_models(
         )
     place = {label: i for i, label in enumerate(networks)}
     member = np.array([place.get(label, -1) for label in compress(groups, defined)])
-    lost = tuple(g for g in dict.fromkeys(compress(groups, scored)) if g not in place)
-    reasons, counts = np.unique(why[~defined & scored], return_counts=True)
-    undefined = dict(zip(map(str, reasons), counts.tolist()))
     y, fitted = np.log10(columns["the effect"][defined]), fitted[defined]
     scores = {}
     for model, predictors in models.items():
@@ -273,8 +262,7 @@ def compare_models(
         scores[model] = Score(
             r2=ratio(spreads - errors, spreads),
             rows=int((scored & defined).sum()),
-            undefined=undefined,
-            networks_left_out=lost,
+            n_undefined=int((scored & ~defined).sum()),
             coefficients={"offset": offset, **dict(zip(terms, slopes.tolist()))},
             errors=dict(zip(networks, errors.tolist())),
             spreads=dict(zip(networks, spreads.tolist())),
@@ -322,15 +310,9 @@ def _column(table, name, what):
         ) from None
 
 
-def _why_undefined(columns):
-    """For each row the first reason why a logarithm does not exist, else ""."""
-    why = np.full(len(columns["the effect"]), "", dtype=object)
-    for name, column in columns.items():
-        if column.dtype != object:
-            cases = ("not finite", ~np.isfinite(column)), ("negative", column < 0)
-            for reason, applies in (*cases, ("zero", column == 0)):
-                why[applies & (why == "")] = f"{name} is {reason}"
-    return why
+def _defined(column):
+    """The rows that have a logarithm, or are text."""
+    return column == column if column.dtype == object else np.isfinite(column) & (column > 0)
 
 
 def _design(columns):

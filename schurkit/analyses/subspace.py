@@ -6,7 +6,7 @@ avoids what the task uses?
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -29,14 +29,10 @@ class ActivityBasis:
 
     basis : (hidden, components), orthonormal columns, largest share first.
     shares : (hidden,) share of each component of the variance, all of them.
-    mean : (hidden,) what was subtracted.
-    vectors : number of states used.
     """
 
     basis: np.ndarray
     shares: np.ndarray
-    mean: np.ndarray
-    vectors: int
 
     def __repr__(self) -> str:
         components = self.basis.shape[1]
@@ -82,8 +78,7 @@ def activity_basis(states, *, share: float = 0.99, components: int | None = None
         wanted = number(share, "share", above=0, at_most=1)
         components = min(1 + int(np.searchsorted(shares.cumsum(), wanted - 1e-12)), len(shares))
     components = integer(components, "components", at_least=1, at_most=len(shares))
-    arrays = vectors[:, ::-1][:, :components], shares, mean
-    return ActivityBasis(*map(read_only, arrays), count)
+    return ActivityBasis(*map(read_only, (vectors[:, ::-1][:, :components], shares)))
 
 
 def principal_angles(A, B) -> np.ndarray:
@@ -123,141 +118,48 @@ def _orthonormal(basis, name):
     return left[:, sizes > sizes[0] * max(basis.shape) * np.finfo(np.float64).eps]
 
 
-@dataclass(frozen=True)
-class Energy:
-    """Share of ‖ΔW‖_F² that meets a subspace; made by `energy_in`.
-
-    share : measured, from 0 to 1.
-    expected : mean over random subspaces of the same dimensions.
-    spread : standard deviation over random subspaces;
-    None where both sides are restricted.
-    """
-
-    share: float
-    expected: float
-    spread: float | None
-
-
-def energy_in(change, left=None, right=None) -> Energy:
-    """Share of ‖ΔW‖_F² whose driven side lies in `left` and whose driving side reads from `right`,
-    ‖P_left ΔW P_right‖² / ‖ΔW‖².
-
-    For random subspaces of k of the N dimensions the mean share is k/N a side (the product for two
-    sides). For one side the variance is 2 k (N − k) ‖G − tr(G) I/N‖² / (N (N − 1)(N + 2)) with G =
-    ΔW ΔWᵀ/‖ΔW‖² (or ΔWᵀ ΔW): broad for a change of low rank.
-
-    Parameters
-    ----------
-    change : (hidden, hidden) ΔW in raw coordinates: ``form.weights(delta_T)`` for a change of T.
-    left, right : (hidden, components) columns that span the subspace, e.g.
-        ``activity_basis(…).basis``, W_in, W_out.T; None: no restriction.
-
-    Raises
-    ------
-    InputError : shapes that do not fit, a zero subspace, or a change that is zero.
-
-    Examples
-    --------
-    >>> energy = energy_in([[3.0, 0.0], [0.0, 4.0]], left=[[0.0], [1.0]])
-    >>> round(energy.share, 6), energy.expected
-    (0.64, 0.5)
-    """
-    change = real_array(change, "change", ("hidden", "hidden"), dtype=np.float64)
-    largest = np.abs(change).max(initial=0)
-    if largest == 0:
-        raise InputError("energy_in is undefined: the change is zero.")
-    change = change / largest
-    change /= np.linalg.norm(change)
-    hidden = len(change)
-    sides = {
-        name: _orthonormal(basis, name)
-        for name, basis in (("left", left), ("right", right))
-        if basis is not None
-    }
-    for name, basis in sides.items():
-        if len(basis) != hidden:
-            raise InputError(
-                f"{name} must have columns of length {hidden} (hidden); got shape {basis.shape}."
-            )
-    inside = sides["left"].T @ change if "left" in sides else change
-    inside = inside @ sides["right"] if "right" in sides else inside
-    expected = float(np.prod([basis.shape[1] / hidden for basis in sides.values()]))
-    spread = None
-    if len(sides) < 2:
-        k = next(iter(sides.values())).shape[1] if sides else hidden
-        gram = change @ change.T if right is None else change.T @ change
-        uneven = np.square(gram - np.eye(hidden) / hidden).sum()
-        possible = hidden * max(hidden - 1, 1) * (hidden + 2)
-        spread = float(np.sqrt(2 * k * (hidden - k) * uneven / possible))
-    return Energy(float(np.square(inside).sum()), expected, spread)
-
-
 # ----------------------------------------------------------- removals beside what the network uses
-@dataclass(frozen=True)
-class EnergyRow:
-    """How one removal meets one subspace: `Energy` with its names.
-
-    network, removed : labels.
-    side : "driven" or "driving".
-    subspace : "activity", "readout" or "input".
-    dimension : of the subspace.
-    """
-
-    network: Hashable
-    removed: Hashable
-    side: str
-    subspace: str
-    dimension: int
-    share: float
-    expected: float
-    spread: float | None
-
-
 def energy_rows(
     form: SchurForm, rnn: RNN, trials: Trials, deltas: Sequence, *, share: float = 0.99
-) -> list[EnergyRow]:
-    """Energy of each removal on either side in the principal components of the driving activity,
-    the readout rows and the input columns.
+) -> list[dict]:
+    """Share of ‖ΔW‖_F² of each removal, in raw coordinates, whose driven side lies in a subspace,
+    ‖P ΔW‖² / ‖ΔW‖², or whose driving side reads from it, ‖ΔW P‖² / ‖ΔW‖².
+
+    Subspaces are the principal components of the driving activity, the readout rows and the input
+    columns. For random ones of k of the N dimensions the mean share is k/N and the variance 2 k (N
+    − k) ‖G − tr(G) I/N‖² / (N (N − 1)(N + 2)) with G = ΔW ΔWᵀ/‖ΔW‖² (or ΔWᵀ ΔW): broad for a change
+    of low rank.
 
     Parameters
     ----------
     form, rnn, trials, deltas : as in `schurkit.analyses.prediction.predictors`; a removal that is
         zero has no share and no row.
     share : of `activity_basis`.
+
+    Returns
+    -------
+    Rows: network, removed; side, "driven" or "driving"; subspace, "activity", "readout" or "input",
+    and its dimension; share, expected and spread, the mean and standard deviation over random
+    subspaces of the same dimension.
     """
     spans = {
         name: _orthonormal(span, f"the {name} subspace")
         for name, span in _spans(rnn, trials, share).items()
     }
-    rows = []
+    rows, hidden = [], form.hidden_size
     for change, label in _changes(form, rnn, deltas):
+        change = change / np.abs(change).max()
+        change /= np.linalg.norm(change)
         for name, span in spans.items():
-            for side, key in (("driven", "left"), ("driving", "right")):
-                energy = energy_in(change, **{key: span})
-                where = rnn.labels[0], label, side, name, span.shape[1]
-                rows.append(EnergyRow(*where, energy.share, energy.expected, energy.spread))
+            k = span.shape[1]
+            for side, sent in (("driven", change), ("driving", change.T)):
+                uneven = np.square(sent @ sent.T - np.eye(hidden) / hidden).sum()
+                possible = hidden * max(hidden - 1, 1) * (hidden + 2)
+                row = {"network": rnn.labels[0], "removed": label, "side": side, "subspace": name}
+                row |= {"dimension": k, "share": float(np.square(span.T @ sent).sum())}
+                spread = float(np.sqrt(2 * k * (hidden - k) * uneven / possible))
+                rows.append(row | {"expected": k / hidden, "spread": spread})
     return rows
-
-
-@dataclass(frozen=True)
-class AngleRow:
-    """How the directions of one removal lie to one subspace; made by `angle_rows`.
-
-    network, removed : labels.
-    side : "driven" or "driving".
-    subspace : "activity", "readout" or "input".
-    dimensions : directions that hold 99 % of the squared norm of the removal on that side.
-    angle : mean principal angle to the subspace, in degrees; 0 where one lies in the other.
-    random : the same for random subspaces of the same dimensions.
-    """
-
-    network: Hashable
-    removed: Hashable
-    side: str
-    subspace: str
-    dimensions: int
-    angle: float
-    random: float
 
 
 def angle_rows(
@@ -268,7 +170,7 @@ def angle_rows(
     *,
     share: float = 0.99,
     draws: int = 20,
-) -> list[AngleRow]:
+) -> list[dict]:
     """Mean principal angles between each removal and the principal components of the driving
     activity, the readout rows and the input columns.
 
@@ -278,7 +180,14 @@ def angle_rows(
         row.
     share : of the squared norm of a removal, and of the variance of the activity, that its
         directions hold.
-    draws : pairs of random subspaces behind each `AngleRow.random`.
+    draws : pairs of random subspaces behind each chance angle.
+
+    Returns
+    -------
+    Rows: network, removed, side and subspace as in `energy_rows`; dimensions, the directions that
+    hold that share of the removal on that side; angle, their mean principal angle to the subspace
+    in degrees, 0 where one lies in the other; random, the same for random subspaces of the same
+    dimensions.
     """
     draws = integer(draws, "draws", at_least=1)
     spans = _spans(rnn, trials, share)
@@ -288,9 +197,10 @@ def angle_rows(
         count = 1 + int(np.searchsorted(np.cumsum(sizes**2) / np.sum(sizes**2), share))
         for side, directions in (("driven", left[:, :count]), ("driving", right[:count].T)):
             for name, span in spans.items():
+                row = {"network": rnn.labels[0], "removed": label, "side": side, "subspace": name}
+                row |= {"dimensions": count, "angle": _degrees(directions, span)}
                 chance = _random_angle(form.hidden_size, count, span.shape[1], draws)
-                where = rnn.labels[0], label, side, name, count
-                rows.append(AngleRow(*where, _degrees(directions, span), chance))
+                rows.append(row | {"random": chance})
     return rows
 
 

@@ -12,11 +12,9 @@ import numpy as np
 from schurkit.checks import integer, number, read_only, real_array
 from schurkit.rnn import RNN
 
-from .dynamics import StateMap, by_modulus
+from .dynamics import StateMap
 
-_LOCKED = 1e-6
 _EXPLAINED = 0.99
-_PERIODS = 8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,15 +30,6 @@ class LimitCycle:
         about 0 in chaos.
     drift : relative change of the amplitude between the two halves of the record.
     converged : drift ≤ tolerance and explained ≥ .99.
-    return_steps : whole steps after which the state is nearly back, near 1 … 8 periods;
-    return_error : distance then, in amplitudes.
-    multipliers : (hidden,) complex, of the product of Jacobians over return_steps, by nonincreasing
-        modulus.
-    contraction : factor per period by which perturbations shrink, from the multipliers: of the
-        largest one if the cycle is locked to the steps (return_error ≤ 1e-6), else of the largest
-        but the one nearest to 1, which belongs to the direction along the cycle. The return is then
-        not exact, so that this is an approximation, of the order of return_error. None where
-        undefined.
     """
 
     period: float | None
@@ -50,10 +39,6 @@ class LimitCycle:
     explained: float | None = None
     drift: float | None = None
     converged: bool = False
-    return_steps: int | None = None
-    return_error: float | None = None
-    multipliers: np.ndarray | None = None
-    contraction: float | None = None
 
     def __repr__(self) -> str:
         if self.period is None:
@@ -63,23 +48,11 @@ class LimitCycle:
             f"{'converged' if self.converged else 'not converged'})"
         )
 
-    @property
-    def points(self) -> np.ndarray | None:
-        """(⌈period⌉, hidden) successive states that go round once; None without a period."""
-        return None if self.period is None else self.states[: int(np.ceil(self.period - 1e-6))]
-
-    @property
-    def phases(self) -> np.ndarray | None:
-        """(recorded steps,) phase of each recorded state, in [0, 1); sorting `states` by it draws
-        the closed curve. None without a period.
-        """
-        return None if self.period is None else np.arange(len(self.states)) / self.period % 1.0
-
 
 def limit_cycle(
     rnn: RNN, x=None, start=None, *, settle: int = 2000, steps: int = 4096, tolerance: float = 1e-3
 ) -> LimitCycle:
-    """The cycle that one network settles on at a constant input: period, amplitude, stability.
+    """The cycle that one network settles on at a constant input: period, amplitude.
 
     The period is the inverse of the frequency of largest power, summed over units, refined by
     maximising the Hann-windowed Fourier transform (relative error about 1e-7 for tens of recorded
@@ -109,8 +82,8 @@ def limit_cycle(
     --------
     >>> rnn = RNN([[0.0], [0.0]], [[0.0, -2.0], [2.0, 0.0]], [[1.0, 0.0]])
     >>> cycle = limit_cycle(rnn, start=[0.5, 0.1])
-    >>> round(cycle.period, 6), cycle.return_steps, cycle.converged
-    (4.0, 4, True)
+    >>> round(cycle.period, 6), cycle.converged
+    (4.0, True)
     """
     net = StateMap(rnn, x, "limit_cycle", constant=True)
     start = rnn.h0[0] if start is None else real_array(start, "start", ("hidden",))
@@ -136,8 +109,7 @@ def limit_cycle(
         return LimitCycle(None, slow, amplitude, states)
     period, drift = 1 / frequency, _drift(states)
     converged = drift <= tolerance and explained >= _EXPLAINED
-    returns = _returns(net, states, amplitude, period)
-    return LimitCycle(period, "", amplitude, states, explained, drift, converged, *returns)
+    return LimitCycle(period, "", amplitude, states, explained, drift, converged)
 
 
 def _fundamental(centred):
@@ -188,20 +160,3 @@ def _drift(states):
         for part in (states[:half], states[-half:])
     )
     return float(abs(second / first - 1)) if first > 0 else float("inf")
-
-
-def _returns(net, states, amplitude, period):
-    """return_steps, return_error, multipliers and contraction of `LimitCycle`."""
-    times = np.rint(period * np.arange(1, _PERIODS + 1)).astype(int)
-    times = times[times < len(states)]
-    errors = np.linalg.norm(states[times] - states[0], axis=1) / amplitude
-    locked = errors <= _LOCKED
-    best = int(locked.argmax()) if locked.any() else int(errors.argmin())
-    product = np.eye(net.hidden)
-    for state in states[: times[best]]:
-        product = net.jacobian(state[None])[0] @ product
-    across = multipliers = by_modulus(np.linalg.eigvals(product))
-    if not locked.any():
-        across = np.delete(multipliers, np.abs(multipliers - 1).argmin())
-    contraction = float(np.abs(across).max() ** (period / times[best])) if len(across) else None
-    return int(times[best]), float(errors[best]), read_only(multipliers), contraction

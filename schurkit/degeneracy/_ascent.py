@@ -22,27 +22,26 @@ def longest(rank: int) -> float:
 
 
 def solve(A: np.ndarray, B: np.ndarray, starts: np.ndarray, ascend) -> tuple:
-    """`SCREEN` iterations from every start of each pair, then at most `FINISH` from the best of
-    each half of them.
+    """`SCREEN` iterations from every start, then at most `FINISH` from the best of each half of
+    them.
 
-    A, B : (pairs, rank, rank), of unit norm.
-    starts : (pairs, starts, rank, rank).
+    A, B : (rank, rank), of unit norm.
+    starts : (starts, rank, rank).
     ascend : the function below, or the compiled one.
 
     Returns
     -------
-    C (pairs, 2, rank, rank) and ⟨A, C B Cᵀ⟩ (pairs, 2): the best of the even and of the odd starts;
-    −inf where a half is empty.
+    C (2, rank, rank) and ⟨A, C B Cᵀ⟩ (2,): the best of the even and of the odd starts; −inf where a
+    half is empty.
     """
-    found, values = np.zeros((len(A), 2, *A.shape[1:])), np.full((len(A), 2), -np.inf)
-    finalists = max(1, starts.shape[1] // 16)  # of each half of the starts
-    for p in range(len(A)):
-        screened, height = ascend(A[p], B[p], starts[p], SCREEN, TOLERANCE)
-        for half in range(2):
-            best = half + 2 * np.argsort(-height[half::2], kind="stable")[:finalists]
-            if len(best):
-                C, value = ascend(A[p], B[p], screened[best], FINISH, TOLERANCE)
-                found[p, half], values[p, half] = C[value.argmax()], value.max()
+    found, values = np.zeros((2, *A.shape)), np.full(2, -np.inf)
+    finalists = max(1, len(starts) // 16)  # of each half of the starts
+    screened, height = ascend(A, B, starts, SCREEN, TOLERANCE)
+    for half in range(2):
+        best = half + 2 * np.argsort(-height[half::2], kind="stable")[:finalists]
+        if len(best):
+            C, value = ascend(A, B, screened[best], FINISH, TOLERANCE)
+            found[half], values[half] = C[value.argmax()], value.max()
     return found, values
 
 

@@ -4,7 +4,7 @@ in.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -24,8 +24,6 @@ from .operators import Operators, delay_operators
 SCORES = ("distance", "angle", "wasserstein")
 GUIDED = 8
 """Starts that are worked out from the operators; further ones are random."""
-_CHUNK = 16
-"""Pairs whose starts are held at once by a thread."""
 _DIGITS = 9
 """Decimals, of numbers about 1, that decide an order: rounding errors, which differ between
 processors, then never do.
@@ -39,7 +37,6 @@ class DSA:
     values : (networks, networks), the score asked for; symmetric, zero diagonal; lower is nearer.
     distance, angle : (networks, networks) ‖A − C B Cᵀ‖_F, and the angle in radians; None for the
         score "wasserstein".
-    score, rank, delays, starts, seed : what was asked for.
     resolution : of the angle, in radians: over pairs, the .95 quantile of how far the bests of the
         even and of the odd starts lie apart; None where it is not known (fewer than 16 starts have
         too few random ones). Differences below it are the search's.
@@ -49,11 +46,6 @@ class DSA:
     values: np.ndarray
     distance: np.ndarray | None
     angle: np.ndarray | None
-    score: str
-    rank: int
-    delays: int
-    starts: int
-    seed: int
     resolution: float | None
     labels: tuple[Hashable, ...]
 
@@ -121,15 +113,18 @@ def dsa_distances(
     operators = _operators(what, rank, integer(delays, "delays", at_least=1))
     if len(operators) < 2:
         raise InputError(f"dsa_distances needs at least two networks; got {len(operators)}.")
-    asked, resolution = (score, rank, delays, starts, seed), None
+    pairs = ordered_pairs(operators.values)
     if score == "wasserstein":
-        scores = _wasserstein(operators.values), None, None
-    else:
-        with one_blas_thread():  # threads over pairs, not within their small products
-            distance, angle, gap = _searched(operators.values, starts, seed, _ascend(engine))
-        scores = angle if score == "angle" else distance, distance, angle
-        resolution = gap if starts >= 2 * GUIDED else None
-    return DSA(*scores, *asked, resolution, operators.labels)
+        (values,) = of_pairs(pairs, _wasserstein(operators.values))
+        return DSA(values, None, None, None, operators.labels)
+    search = _search(operators.values, starts, seed, _ascend(engine))
+    distance, angle, gaps = of_pairs(pairs, search)
+    resolution = None
+    if starts >= 2 * GUIDED:
+        resolution = float(np.quantile(gaps[np.triu_indices(len(gaps), 1)], 0.95))
+    return DSA(
+        angle if score == "angle" else distance, distance, angle, resolution, operators.labels
+    )
 
 
 def _operators(what, rank, delays) -> Operators:
@@ -161,31 +156,23 @@ def _ascend(engine):
     return _kernels.ascend
 
 
-def _searched(operators, starts, seed, ascend):
-    """Distances and angles of all pairs, and the angle's resolution."""
+def _search(operators, starts, seed, ascend):
+    """Of a pair, what is searched for: distance, angle, and how far apart the bests of the even and
+    of the odd starts lie in angle.
+    """
     norms = np.linalg.norm(operators, axis=(1, 2))
     unit = operators / np.where(norms > 0, norms, 1.0)[:, None, None]
     own, drawn = bases(unit), haar(max(0, starts - GUIDED), operators.shape[1], seed)
-    pairs = ordered_pairs(operators)
 
-    def job(some):
-        i, j = some.T
-        first = guided(unit[i], unit[j], own[i], own[j])[:, :starts]
-        more = np.broadcast_to(drawn, (len(some), *drawn.shape))
-        C, heights = _ascent.solve(unit[i], unit[j], np.concatenate([first, more], axis=1), ascend)
-        C = C[np.arange(len(some)), heights.argmax(axis=1)]
-        angles = [_angle(2 - 2 * half) for half in heights.T]
-        moved, plain = (C @ x @ C.transpose(0, 2, 1) for x in (unit[j], operators[j]))
-        return (
-            np.linalg.norm(operators[i] - plain, axis=(1, 2)),
-            _angle(((unit[i] - moved) ** 2).sum(axis=(1, 2))),
-            np.abs(angles[0] - angles[1]),
-        )
+    def search(i, j):
+        first = guided(unit[i], unit[j], own[i], own[j])[:starts]
+        C, heights = _ascent.solve(unit[i], unit[j], np.concatenate([first, drawn]), ascend)
+        C, (even, odd) = C[heights.argmax()], _angle(2 - 2 * heights)
+        plain, moved = (C @ x[j] @ C.T for x in (operators, unit))
+        angle = _angle(((unit[i] - moved) ** 2).sum())
+        return np.linalg.norm(operators[i] - plain), angle, abs(even - odd)
 
-    chunks = [pairs[k : k + _CHUNK] for k in range(0, len(pairs), _CHUNK)]
-    with ThreadPoolExecutor(available_threads()) as pool:
-        distance, angle, gap = map(np.concatenate, zip(*pool.map(job, chunks)))
-    return symmetric(pairs, distance), symmetric(pairs, angle), float(np.quantile(gap, 0.95))
+    return search
 
 
 def _angle(squared):
@@ -196,10 +183,16 @@ def _angle(squared):
 
 
 def _wasserstein(operators):
-    """Mean cost of the best one-to-one matching of eigenvalues in the complex plane, all pairs."""
-    spectra, pairs = np.linalg.eigvals(operators), ordered_pairs(operators)
-    costs = [np.abs(spectra[i][:, None] - spectra[j]) for i, j in pairs]
-    return symmetric(pairs, [cost[linear_sum_assignment(cost)].mean() for cost in costs])
+    """Of a pair, the mean cost of the best one-to-one matching of eigenvalues in the complex
+    plane.
+    """
+    spectra = np.linalg.eigvals(operators)
+
+    def matched(i, j):
+        cost = np.abs(spectra[i][:, None] - spectra[j])
+        return cost[linear_sum_assignment(cost)].mean()
+
+    return matched
 
 
 # ------------------------------------------------------------------------------------ pairs, starts
@@ -218,13 +211,16 @@ def ordered_pairs(matrices: np.ndarray) -> np.ndarray:
     return np.take(order, np.stack([first, second], axis=1))
 
 
-def symmetric(pairs: np.ndarray, distances) -> np.ndarray:
-    """(networks, networks) with a zero diagonal, read-only, from the distances of all pairs."""
-    networks = 1 + int(pairs.max())
-    square = np.zeros((networks, networks))
-    first, second = pairs.T
-    square[first, second] = square[second, first] = distances
-    return read_only(square)
+def of_pairs(pairs: np.ndarray, measure: Callable) -> list[np.ndarray]:
+    """Each number that `measure(i, j)` gives for all pairs, (networks, networks) with a zero
+    diagonal, read-only. Threads run over pairs, not within their small products.
+    """
+    with one_blas_thread(), ThreadPoolExecutor(available_threads()) as pool:
+        found = np.array(list(pool.map(measure, *pairs.T)))
+    (first, second), networks = pairs.T, 1 + int(pairs.max())
+    squares = np.zeros((*found.shape[1:], networks, networks)).reshape(-1, networks, networks)
+    squares[:, first, second] = squares[:, second, first] = found.T
+    return list(map(read_only, squares))
 
 
 def bases(operators: np.ndarray) -> np.ndarray:
@@ -265,19 +261,19 @@ def spectral_signs(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def guided(A: np.ndarray, B: np.ndarray, bases_A: np.ndarray, bases_B: np.ndarray) -> np.ndarray:
-    """The guided starts of each pair, (pairs, 8, rank, rank): each pair of bases with spectral
+    """The guided starts of a pair, (…, 8, rank, rank): each pair of bases with spectral
     signs, then with the least certain sign turned.
 
     The second has the other determinant. Order: the four bases, then the four with a sign turned,
     so that both halves of the starts hold some.
     """
-    seen_A = np.swapaxes(bases_A, -1, -2) @ A[:, None] @ bases_A
-    seen_B = np.swapaxes(bases_B, -1, -2) @ B[:, None] @ bases_B
+    seen_A = np.swapaxes(bases_A, -1, -2) @ A[..., None, :, :] @ bases_A
+    seen_B = np.swapaxes(bases_B, -1, -2) @ B[..., None, :, :] @ bases_B
     signs, certain = spectral_signs(seen_A, seen_B)
     weakest = np.arange(signs.shape[-1]) == certain.argmin(axis=-1)[..., None]
     turned = np.where(weakest, -signs, signs)
     made = [(bases_A * d[..., None, :]) @ np.swapaxes(bases_B, -1, -2) for d in (signs, turned)]
-    return np.concatenate(made, axis=1)
+    return np.concatenate(made, axis=-3)
 
 
 def haar(count: int, rank: int, seed: int) -> np.ndarray:
@@ -285,9 +281,8 @@ def haar(count: int, rank: int, seed: int) -> np.ndarray:
 
     Determinants 1, 1, −1, −1, …: both the even and the odd ones hold both.
     """
-    drawn = [random.normal(seed, "dsa start", i, (rank, rank)) for i in range(count)]
-    Q, R = np.linalg.qr(np.reshape(drawn, (count, rank, rank)))
-    Q = Q * np.where(np.diagonal(R, axis1=1, axis2=2) < 0, -1.0, 1.0)[:, None, :]
+    drawn = [random.orthonormal(seed, "dsa start", i, (rank, rank)) for i in range(count)]
+    Q = np.reshape(drawn, (count, rank, rank))
     wanted = np.where(np.arange(count) // 2 % 2, -1.0, 1.0)
-    Q[:, :, 0] *= (wanted * np.where(np.linalg.det(Q) < 0, -1.0, 1.0))[:, None]
+    Q[:, :, 0] *= (wanted * np.sign(np.linalg.det(Q)))[:, None]
     return Q

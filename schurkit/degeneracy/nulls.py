@@ -16,16 +16,16 @@ _AXES = ("networks", "trials", "time", "units")
 
 
 def untrained(
-    networks: int, hidden: int, inputs: int = 1, outputs: int = 1, *, seed: int = 0, first: int = 0
+    networks: int, hidden: int, inputs: int = 1, outputs: int = 1, *, seed: int = 0
 ) -> RNN:
     """Networks that no task has touched: every weight Unif(±1/√hidden), the start of the paper
     (arXiv:2410.03972) and of torch's nn.RNN.
 
-    first : number of the first network; network k is the same whatever stands beside it.
+    Network k is the same whatever stands beside it.
     """
     integer(networks, "networks", at_least=1)
     bound = integer(hidden, "hidden", at_least=1) ** -0.5
-    labels = tuple(range(first, first + networks))
+    labels = tuple(range(networks))
 
     def weights(name, *shape):
         stream = f"untrained {name}"

@@ -164,22 +164,7 @@ def delay_operators(trajectories, *, rank: int, delays: int) -> Operators:
     Source: the embedding and regression of DSA (Ostrow et al., NeurIPS 2023, §3.1); the route
     through the Gram matrix is ours.
     """
-    if isinstance(trajectories, np.ndarray) and trajectories.ndim != 4:
-        raise InputError(
-            "trajectories must have axes (networks, trials, time, units); got shape "
-            f"{trajectories.shape}."
-        )
-    states = [real_array(one, "trajectories", ("trials", "time", "units")) for one in trajectories]
-    if not states:
-        raise InputError(
-            "delay_operators needs the trajectories of at least one network; got none."
-        )
-    for one in states:
-        if one.shape[:2] != states[0].shape[:2]:
-            raise InputError(
-                "all networks must have run the same trials; got (trials, time) "
-                f"{states[0].shape[:2]} and {one.shape[:2]}."
-            )
+    states = same_trials(trajectories)
     trials, time = states[0].shape[:2]
     integer(delays, "delays", at_least=1)
     integer(rank, "rank", at_least=1)
@@ -192,6 +177,25 @@ def delay_operators(trajectories, *, rank: int, delays: int) -> Operators:
     with one_blas_thread():
         operators = [_operator(one, rank, delays, i) for i, one in enumerate(states)]
     return Operators(np.stack(operators), delays)
+
+
+def same_trials(trajectories) -> list[np.ndarray]:
+    """(trials, time, units) of each network, checked: of at least one, on the same trials."""
+    if isinstance(trajectories, np.ndarray) and trajectories.ndim != 4:
+        raise InputError(
+            "trajectories must have axes (networks, trials, time, units); got shape "
+            f"{trajectories.shape}."
+        )
+    states = [real_array(one, "trajectories", ("trials", "time", "units")) for one in trajectories]
+    if not states:
+        raise InputError("expected the trajectories of at least one network; got none.")
+    for one in states:
+        if one.shape[:2] != states[0].shape[:2]:
+            raise InputError(
+                "all networks must have run the same trials; got (trials, time) "
+                f"{states[0].shape[:2]} and {one.shape[:2]}."
+            )
+    return states
 
 
 def _operator(states, rank, delays, which):

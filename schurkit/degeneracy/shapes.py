@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schurkit.checks import InputError, real_array
+from schurkit.checks import InputError
 
-from .dsa import symmetric
+from .dsa import of_pairs
+from .operators import same_trials
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,18 +47,20 @@ def shape_distances(trajectories, labels=None) -> Shapes:
     Source: A. Williams, E. Kunz, S. Kornblith, S. Linderman, NeurIPS 2021 (both as metrics);
     S. Kornblith et al., ICML 2019 (CKA).
     """
-    X = [real_array(one, "trajectories", ("trials", "time", "units")) for one in trajectories]
-    if len({one.shape[:2] for one in X}) != 1 or len(X) < 2:
-        raise InputError("shapes are compared between two or more networks on the same trials.")
+    X = same_trials(trajectories)
+    if len(X) < 2:
+        raise InputError("shapes are compared between two or more networks.")
     X = [one.reshape(-1, one.shape[2]).astype(np.float64) for one in X]
     X = [one - one.mean(axis=0) for one in X]
     if not all(np.linalg.norm(one) for one in X):
         raise InputError("a trajectory that never moves has no shape.")
     X = [one / np.linalg.norm(one) for one in X]
     own = [np.linalg.norm(one.T @ one) for one in X]
-    which = np.stack(np.triu_indices(len(X), 1), axis=1)
-    crossed = [np.linalg.svd(X[i].T @ X[j], compute_uv=False) for i, j in which]
-    procrustes = [np.sqrt(max(0.0, 2 - 2 * s.sum())) for s in crossed]
-    cka = [np.arccos(min(1.0, (s**2).sum() / own[i] / own[j])) for s, (i, j) in zip(crossed, which)]
+
+    def distances(i, j):
+        crossed = np.linalg.svd(X[i].T @ X[j], compute_uv=False)
+        alike = (crossed**2).sum() / own[i] / own[j]
+        return np.sqrt(max(0.0, 2 - 2 * crossed.sum())), np.arccos(min(1.0, alike))
+
     labels = tuple(range(len(X))) if labels is None else tuple(labels)
-    return Shapes(symmetric(which, procrustes), symmetric(which, cka), labels)
+    return Shapes(*of_pairs(np.stack(np.triu_indices(len(X), 1), axis=1), distances), labels)

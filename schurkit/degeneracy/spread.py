@@ -19,6 +19,7 @@ from schurkit.checks import InputError, integer, number, one_of, real_array
 from schurkit.intervals import (
     ENOUGH,
     FEWEST,
+    LEVEL,
     Interval,
     jackknife,
     percentiles,
@@ -92,9 +93,7 @@ def behavioural_spread(
     losses: ArrayLike,
     converged: ArrayLike,
     *,
-    level: float = 0.95,
     seed: int = 0,
-    resamples: int = 4000,
 ) -> BehaviouralSpread:
     """Spread of out-of-distribution losses over converged networks, σ = √(mean (L_i − L̄)²).
 
@@ -106,7 +105,7 @@ def behavioural_spread(
     ----------
     losses : (networks,), at least 0; infinite for a network that diverged.
     converged : (networks,) booleans: those that reached the training threshold. Only they count.
-    level, seed, resamples : of the intervals (percentile bootstrap over networks).
+    seed : of the intervals (percentile bootstrap over networks).
 
     Raises
     ------
@@ -131,20 +130,19 @@ def behavioural_spread(
             "losses must be numbers of at least 0 (infinite for a network that diverged); got NaN "
             "or a negative one."
         )
-    number(level, "level", above=0, at_most=0.9999)
     good = losses[converged]
     n = len(good)
     if n < 2:
         raise InputError(
             f"a spread needs at least two converged networks; got {n} of {len(losses)}."
         )
-    drawn = random.integers(seed, "behaviour bootstrap", 0, (resamples, n), n)
+    drawn = random.integers(seed, "behaviour bootstrap", 0, (4000, n), n)
 
     def interval(statistic):
         value = float(statistic(good[None])[0])
         if n < ENOUGH or not np.isfinite(value):
-            return without_ends(value, n, level)
-        return percentiles(value, statistic(good[drawn]), n, level, "nearest")
+            return without_ends(value, n)
+        return percentiles(value, statistic(good[drawn]), n, "nearest")
 
     return BehaviouralSpread(
         *map(interval, (_std, _cv, _robust, _robust_cv)),
@@ -234,15 +232,15 @@ def _with_null(sample, null, put) -> Sample:
     return Sample(put(sample.value, null.value), without)
 
 
-def interval_of(sample: Sample, *, level: float = 0.95) -> Interval:
+def interval_of(sample: Sample) -> Interval:
     """The measure itself with a jackknife t interval over its networks; no ends below 10."""
     left, n = np.array(list(sample.without.values())), sample.networks
     if n < FEWEST or not (np.isfinite(sample.value) and np.isfinite(left).all()):
-        return without_ends(sample.value, n, level)
-    return jackknife(sample.value, left, n, level)
+        return without_ends(sample.value, n)
+    return jackknife(sample.value, left, n)
 
 
-def contrast(terms: Sequence[tuple[Sample, Sample]], *, level: float = 0.95) -> Interval:
+def contrast(terms: Sequence[tuple[Sample, Sample]]) -> Interval:
     """Mean over tasks of log(measure at the highest level / measure at the lowest), with a
     jackknife t interval over seeds.
 
@@ -255,7 +253,6 @@ def contrast(terms: Sequence[tuple[Sample, Sample]], *, level: float = 0.95) -> 
     Parameters
     ----------
     terms : for each task, the samples at the highest and at the lowest level.
-    level : coverage aimed at.
 
     Returns
     -------
@@ -273,7 +270,6 @@ def contrast(terms: Sequence[tuple[Sample, Sample]], *, level: float = 0.95) -> 
     leaving a seed out of all settings is ours.
     """
     terms = list(terms)
-    number(level, "level", above=0, at_most=0.9999)
     if not terms:
         raise InputError("contrast needs at least one pair of settings; got none.")
     n = min(sample.networks for term in terms for sample in term)
@@ -281,8 +277,8 @@ def contrast(terms: Sequence[tuple[Sample, Sample]], *, level: float = 0.95) -> 
     seeds = dict.fromkeys(seed for term in terms for sample in term for seed in sample.without)
     left = np.array([_log_ratio(terms, seed) for seed in seeds])
     if n < FEWEST or not (np.isfinite(value) and np.isfinite(left).all()):
-        return without_ends(value, n, level)
-    return jackknife(value, left, n, level)
+        return without_ends(value, n)
+    return jackknife(value, left, n)
 
 
 def power(
@@ -291,7 +287,6 @@ def power(
     networks: int,
     factor: float = 1.5,
     draws: int = 400,
-    level: float = 0.95,
     seed: int = 0,
 ) -> float:
     """How often a change of the standard deviation by `factor` would be told from none, with so
@@ -321,7 +316,7 @@ def power(
         squares = ((logs - logs.mean(axis=2, keepdims=True)) ** 2).sum(axis=(1, 2))
         variance = (networks - 1) / networks * squares
         far = np.abs(whole[:, 1] - whole[:, 0] + np.log(factor)) / np.sqrt(variance)
-    return float((far > t.ppf(0.5 + level / 2, networks - 1)).mean())
+    return float((far > t.ppf(0.5 + LEVEL / 2, networks - 1)).mean())
 
 
 def _counted(networks, labels) -> int:

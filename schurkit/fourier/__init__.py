@@ -28,15 +28,12 @@ from .basis import (
     unit_purity,
 )
 from .measures import (
-    FourierFit,
     LogitModel,
     excluded_logits,
     excluded_loss,
-    fourier_fit,
     frequency_part,
     logit_model,
     restricted_logits,
-    restricted_loss,
     sum_share,
 )
 from .mechanism import (

@@ -169,9 +169,8 @@ def unit_purity(table) -> float:
     """
     table = real_array(table, "table", ("p", "units"), dtype=np.float64)
     frequency_energies(table)  # refuses a table without frequencies
-    squares = np.square(fourier_basis(len(table))[1:] @ table)
-    by_unit = squares.reshape(-1, 2, table.shape[1]).sum(axis=1)
-    return float(by_unit.max(axis=0).sum() / by_unit.sum())
+    by_unit = energies(table.T[:, :, None])
+    return float(by_unit.max(axis=1).sum() / by_unit.sum())
 
 
 def gini(values) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from schurkit.checks import InputError, real_array
 
 from .basis import check_frequencies, energies, frequency_rows
-from .tables import Tables, centred_logits, check_table, cross_entropy, mean_over_sums, sums
+from .tables import centred_logits, check_table, cross_entropy, mean_over_sums, sums
 
 
 # -------------------------------------------------------------------------- the parts of the logits
@@ -34,6 +34,15 @@ def frequency_part(values, frequencies) -> np.ndarray:
 def restricted_logits(values, frequencies) -> np.ndarray:
     """What the given frequencies and the constant alone say, (p, p) indexed [(a + b) mod p, class];
     parameters as `frequency_part`.
+
+    Good early in training means that the frequencies alone solve the task before the whole network
+    does. **A trap**: the projection runs over all pairs, training pairs among them, so a look-up
+    table of the training pairs has a good restricted accuracy too, with *any* frequencies. Compare
+    with frequencies that are no keys, or pass ``mean_over_sums(logits, unseen)`` in place of the
+    logits: then a look-up table knows nothing.
+
+    Source: N. Nanda et al., arXiv:2301.05217, §5.1 (there with a mask of (2K + 1)² products of
+    one-token waves; here two directions a frequency).
     """
     means = _means(values)
     return means.mean(axis=0) + frequency_part(means, frequencies)
@@ -45,22 +54,6 @@ def excluded_logits(logits, frequencies) -> np.ndarray:
     """
     logits = check_table(logits)
     return logits - frequency_part(logits, frequencies)[sums(len(logits))]
-
-
-def restricted_loss(logits, frequencies, pairs=None) -> float:
-    """Cross-entropy of `restricted_logits`, on all p² pairs unless `pairs` (pairs, 2) says
-    otherwise.
-
-    Low early in training means that the frequencies alone solve the task before the whole network
-    does. **A trap**: the projection runs over all pairs, training pairs among them, so a look-up
-    table of the training pairs has a good restricted accuracy too, with *any* frequencies. Compare
-    with frequencies that are no keys, or pass ``mean_over_sums(logits, unseen)`` in place of the
-    logits: then a look-up table gives log p.
-
-    Source: N. Nanda et al., arXiv:2301.05217, §5.1 (there with a mask of (2K + 1)² products of
-    one-token waves; here two directions a frequency).
-    """
-    return cross_entropy(restricted_logits(logits, frequencies), pairs)
 
 
 def excluded_loss(logits, frequencies, pairs) -> float:
@@ -131,71 +124,6 @@ def logit_model(logits, frequencies) -> LogitModel:
     explained = float(np.square(alpha).sum() * p**3 / 2)
     constant = float(np.square(by_sum.mean(axis=0)).sum() * p**2)
     return LogitModel(frequencies, alpha, explained / total, constant / total)
-
-
-@dataclass(frozen=True)
-class FourierFit:
-    """How one frequency is carried by two directions of h_2; one row of `fourier_fit`.
-
-    frequency : k.
-    share : of the variance of h_2 over pairs that the two directions hold.
-    fve_cos, fve_sin : fraction of variance explained (squared, as R²) when the state along W_outᵀ
-        c_k and along W_outᵀ s_k is regressed on
-    1, cos w_k(a + b) and sin w_k(a + b) over all p² pairs.
-    residual : 1 − (mean of the two);
-    residual_root : its square root, the relative size of what is left.
-    """
-
-    frequency: int
-    share: float
-    fve_cos: float
-    fve_sin: float
-
-    @property
-    def residual(self) -> float:
-        return 1 - (self.fve_cos + self.fve_sin) / 2
-
-    @property
-    def residual_root(self) -> float:
-        return float(np.sqrt(max(self.residual, 0.0)))
-
-
-def fourier_fit(table: Tables, frequencies) -> list[FourierFit]:
-    """Project h_2 on the readout's cosine and sine of each frequency and regress the two on cos and
-    sin w_k(a + b).
-
-    Parameters
-    ----------
-    table : of one network, from `tables`.
-    frequencies : the k to look at, e.g. from `key_frequencies`.
-
-    Returns
-    -------
-    list of `FourierFit`, one a frequency, in the given order.
-
-    Source: N. Nanda et al., arXiv:2301.05217, §4.2 (there for the output of the hidden layer of a
-    transformer).
-    """
-    frequencies, p = check_frequencies(frequencies, table.p), table.p
-    h2 = table.h2.reshape(p * p, -1)
-    total = float((np.var(h2, axis=0, dtype=np.float64)).sum())
-    fits = []
-    for k in frequencies:
-        rows = frequency_rows(p, [k])
-        directions = table.W_out.T @ rows.T
-        along = (h2 @ directions).astype(np.float64).reshape(p, p, 2)
-        along -= along.mean(axis=(0, 1))
-        variance = np.square(along).sum(axis=(0, 1))
-        if not (variance > 0).all():
-            raise InputError(
-                f"fourier_fit is undefined for frequency {k}: the state does not vary along its "
-                "readout directions."
-            )
-        fve = np.square(rows @ mean_over_sums(along)).sum(axis=0) * p / variance
-        basis = np.linalg.qr(directions.astype(np.float64))[0].astype(h2.dtype)
-        held = float(np.var((h2 @ basis).astype(np.float64), axis=0).sum())
-        fits.append(FourierFit(int(k), held / total, *fve.tolist()))
-    return fits
 
 
 def sum_share(logits) -> np.ndarray:

@@ -258,7 +258,7 @@ def progress(
 ) -> dict[str, np.ndarray]:
     """The progress measures of one network in training, a column each: seed and step; accuracy on
     "training" and "unseen" pairs; on unseen pairs with the given frequencies alone ("keys alone")
-    and with others ("random alone"), read from unseen pairs, as `restricted_loss` tells why;
+    and with others ("random alone"), read from unseen pairs, as `restricted_logits` tells why;
     "excluded loss" on training pairs, without the frequencies; "Gini" of the energies of X; "norm",
     Σ w² of the matrices.
 

@@ -5,5 +5,3 @@ them, and how far that lets activity grow.
 from .form import SECTORS, SchurForm
 from .matrix import henrici
 from .real import real_schur
-
-__all__ = ["SECTORS", "SchurForm", "henrici", "real_schur"]

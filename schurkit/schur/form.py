@@ -167,12 +167,8 @@ class SchurForm:
         """
         one_of(name, "sector", SECTORS)
         leading = np.arange(self.hidden_size) < self.n_leading
-        driven, driver = {
-            "RR": (leading, leading),
-            "CR": (leading, ~leading),
-            "CC": (~leading, ~leading),
-        }[name]
-        return self._strictly_upper & driven[:, None] & driver[None, :]
+        driver, driven = (leading if side == "R" else ~leading for side in name)
+        return self._strictly_upper & driven[:, None] & driver
 
     def sector(self, name: str) -> np.ndarray:
         """(hidden, hidden) ΔT that holds exactly the entries of N in sector `name`, zero elsewhere.
@@ -208,13 +204,8 @@ class SchurForm:
         elsewhere.
         """
         i, j = self._pair(i, j)
-        rows, columns = (
-            slice(block.start, block.start + block.size)
-            for block in (self.blocks[i], self.blocks[j])
-        )
-        delta_T = np.zeros_like(self.T)
-        delta_T[rows, columns] = self.T[rows, columns]
-        return delta_T
+        there = np.outer(self._block_of == i, self._block_of == j)
+        return np.where(there, self.T, 0.0)
 
     def blockwise(self, matrices) -> np.ndarray:
         """Sums of (…, hidden, hidden) over the entries of each pair of blocks, (…, blocks,

@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.linalg
-import scipy.optimize
+from scipy.optimize import minimize_scalar
 from threadpoolctl import threadpool_limits
 
 from schurkit import random
-from schurkit.checks import InputError, integer, number, one_of, real_array
+from schurkit.checks import InputError, integer, number, real_array
 
 from .blocks import scaled_down
 from .matrix import checked_W_rec
@@ -44,15 +44,13 @@ _in_one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 @_in_one_thread
-def powers(W_rec, steps: int, norm: str = "spectral") -> np.ndarray:
-    """‖W_rec^k‖ for k = 0 … steps: the largest growth of any state over k linear steps.
+def powers(W_rec, steps: int) -> np.ndarray:
+    """‖W_rec^k‖_2 for k = 0 … steps: the largest growth of any state over k linear steps.
 
     Parameters
     ----------
     W_rec : (hidden, hidden) recurrent weights of one network.
     steps : the largest power.
-    norm : "spectral", the largest growth over all states; "frobenius", √hidden times its root mean
-        square over directions.
 
     Returns
     -------
@@ -67,11 +65,10 @@ def powers(W_rec, steps: int, norm: str = "spectral") -> np.ndarray:
     """
     W_scaled, exponent = checked_W_rec(W_rec, "powers")[:2]
     steps = integer(steps, "steps", at_least=0)
-    order = {"spectral": 2, "frobenius": "fro"}[one_of(norm, "norm", ("spectral", "frobenius"))]
     found, power, shift = np.empty(steps + 1), np.eye(len(W_scaled)), 0
     for k in range(steps + 1):
         with np.errstate(over="ignore", under="ignore"):
-            found[k] = np.ldexp(np.linalg.norm(power, order), shift)
+            found[k] = np.ldexp(np.linalg.norm(power, 2), shift)
         # a power of two aside, so that no product overflows or vanishes
         power, more = scaled_down(W_scaled @ power)
         shift += exponent + more
@@ -181,27 +178,19 @@ def kreiss_constant(W_rec, radius: float | None = None) -> float:
     depth, angle = (part.ravel() for part in np.meshgrid(depths, angles, indexing="ij"))
     found = value(depth, angle, roughly)
     best = np.argsort(-found, kind="stable")[:6]
-    depth, angle, found, pick = depth[best], angle[best], found[best], np.arange(len(best))
-    step_depth, step_angle = (
-        np.full(len(best), (depths[1] - depths[0]) / 2),
-        np.pi / 96 * np.minimum(1.0, 10.0**depth),
-    )
-    sides = np.array([(0, 0), *((d, a) for d in (-1, 0, 1) for a in (-1, 0, 1) if d or a)])
+    pick, at = np.arange(len(best)), np.array([depth[best], angle[best]])
+    wide = np.pi / 96 * np.minimum(1.0, 10.0 ** at[0])
+    step = np.array([np.full(len(best), (depths[1] - depths[0]) / 2), wide])
+    sides = [(0, 0), *((d, a) for d in (-1, 0, 1) for a in (-1, 0, 1) if d or a)]
     # each round looks at the eight neighbours of each point, and halves the step where none is
     # better
     for _ in range(20):
-        near_depth = np.maximum(
-            depth[:, None] + step_depth[:, None] * sides[:, 0], np.log10(_NARROW)
-        )
-        near_angle = angle[:, None] + step_angle[:, None] * sides[:, 1]
-        near = value(near_depth, near_angle, roughly)
-        top = near.argmax(axis=1)
-        depth, angle, found = near_depth[pick, top], near_angle[pick, top], near[pick, top]
-        step_depth, step_angle = (
-            np.where(top == 0, step / 2, step) for step in (step_depth, step_angle)
-        )
+        near = at[..., None] + np.einsum("ip,si->ips", step, sides)
+        near[0] = np.maximum(near[0], np.log10(_NARROW))
+        top = value(*near, roughly).argmax(axis=1)
+        at, step = near[:, pick, top], np.where(top == 0, step / 2, step)
     # towards |z| = ∞ the value tends to 1
-    return max(1.0, float(value(depth, angle, _by_svd).max()))
+    return max(1.0, float(value(*at, _by_svd).max()))
 
 
 # --------------------------------------------------------------------------------- numerical range
@@ -266,14 +255,14 @@ def numerical_radius(W_rec) -> float:
     W_scaled, exponent = checked_W_rec(W_rec, "numerical_radius")[:2]
     angles = np.pi * np.arange(181) / 180
     reach = np.linalg.eigvalsh(_hermitian_parts(W_scaled, angles))[:, -1]
-    angles, step, best = angles[np.argsort(-reach, kind="stable")[:3]], np.pi / 180, reach.max()
-    for _ in range(5):
-        near = angles[:, None] + step * np.linspace(-1, 1, 7)
-        reach = np.linalg.eigvalsh(_hermitian_parts(W_scaled, near.ravel()))[:, -1].reshape(
-            near.shape
-        )
-        best = max(best, reach.max())
-        angles, step = near[np.arange(len(near)), reach.argmax(axis=1)], step / 3
+    step, best = angles[1], reach.max()
+
+    def short(angle):
+        return -np.linalg.eigvalsh(_hermitian_parts(W_scaled, np.array([angle])))[0, -1]
+
+    for angle in angles[np.argsort(-reach, kind="stable")[:3]]:
+        near = (angle - step, angle + step)
+        best = max(best, -minimize_scalar(short, bounds=near, method="bounded").fun)
     return float(np.ldexp(best, exponent))
 
 
@@ -371,14 +360,9 @@ def _solve(T, gaps, right):
 
 def _solve_adjoint(T, gaps, right):
     """y with (z I − T)ᴴ y = right, as `_solve`."""
-    y, lower = np.array(right, dtype=complex), T.conj().T
-    for start in range(0, len(T), 8):
-        end = min(start + 8, len(T))
-        y[start:end] += lower[start:end, :start] @ y[:start]
-        for i in range(start, end):
-            y[i] /= gaps[i].conj()
-            y[i + 1 : end] += lower[i + 1 : end, i, None] * y[i]
-    return y
+    # with rows and columns from the last to the first it is upper triangular again
+    turned = np.ascontiguousarray(T.conj().T[::-1, ::-1])
+    return _solve(turned, gaps.conj()[::-1], right[::-1])[::-1]
 
 
 # ------------------------------------------------------------------------------------------ checks

@@ -185,7 +185,7 @@ def levels(
     drive, test = task.test_trials(dynamics.trials, 1), task.test_trials(test_trials)
     dsa, own, lacking = _dsa(rnn, drive, task.test_trials(dynamics.trials, 3), dynamics)
     factors = recipe.multipliers
-    change = np.array([row.W_rec for row in weight_change(start, rnn, multipliers=factors)])
+    change = weight_change(start, rnn, multipliers=factors)["W_rec"]
     effects = ablation_profile(rnn, test, threshold=threshold, controls=())
     kernels = kernel_alignment(start, rnn, task.test_trials(kernel_trials, 2), multipliers=factors)
     W, shared = start.W_rec, getattr(task, "shared_outputs", task.output_size)
@@ -208,7 +208,7 @@ def levels(
         profile=profile_distances(effects, transform="signed log"),
         change=change,
         change_relative=change / (_norms(W) / factors.get("W_rec", 1.0)),
-        alignment=np.array([row.alignment for row in kernels]),
+        alignment=kernels,
         steps=trained.steps[which].astype(float),
         norm=_norms(rnn.W_rec),
         main=dynamics.grid[0],

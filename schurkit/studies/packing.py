@@ -36,8 +36,9 @@ def restored(plain, arrays: dict[str, np.ndarray], kinds: dict[str, type]):
     if "array" in plain:
         return read_only(arrays[plain["array"]])
     if "kind" in plain:
-        parts = {name: restored(value, arrays, kinds) for name, value in plain["fields"].items()}
-        return kinds[plain["kind"]](**parts)
+        kind, parts = kinds[plain["kind"]], plain["fields"]
+        held = [one.name for one in fields(kind) if one.name in parts]  # others are of older code
+        return kind(**{name: restored(parts[name], arrays, kinds) for name in held})
     if "items" in plain:
         return {
             restored(key, arrays, kinds): restored(item, arrays, kinds)

@@ -33,7 +33,7 @@ def test_untrained_networks_have_the_paper_start():
     assert (made.input_size, made.output_size, len(made)) == (3, 2, 4) and not made.b_rec.any()
     assert np.abs(made.W_rec).max() < 50**-0.5
     assert made.W_rec.var() == pytest.approx(1 / 150, rel=0.05)
-    assert np.array_equal(nulls.untrained(2, 50, 3, 2, first=2).W_rec, made.W_rec[2:])
+    assert np.array_equal(nulls.untrained(2, 50, 3, 2).W_rec, made.W_rec[:2])
     refuses("networks must be at least 1", nulls.untrained, 0, 50)
 
 

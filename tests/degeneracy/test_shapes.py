@@ -31,5 +31,6 @@ def test_shapes_are_metrics_blind_to_turns_shifts_and_sizes():
 
 
 def test_messages():
-    refuses("two or more networks on the same trials", shape_distances, [STATES[0], STATES[1][:2]])
+    refuses("must have run the same trials", shape_distances, [STATES[0], STATES[1][:2]])
+    refuses("between two or more networks", shape_distances, STATES[:1])
     refuses("never moves", shape_distances, 0 * STATES)
