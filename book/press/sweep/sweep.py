@@ -5,9 +5,6 @@ package versions; its record is a small file. So a sweep goes on where it stoppe
 sweep over a finished grid only reads.
 """
 
-from __future__ import annotations
-
-import json
 import os
 import re
 from collections import Counter, deque
@@ -22,13 +19,12 @@ from queue import SimpleQueue
 from schurkit.checks import InputError
 from schurkit_press.chapters import book_or_here
 from schurkit_press.plans import studies_of
-from schurkit_press.records import FAILED, Records, record
 from schurkit_press.run import HELPER, commit
 
 from .executors import DEATHS, check_executor, opened
 from .grid import combinations, read_grid
-from .targets import Target, fingerprint, run_key, target_of
-from .worker import perform
+from .targets import Target, fingerprint_of, run_key, target_of
+from .worker import FAILED, Records, perform, record
 
 SWEEPS = Path("_build/sweeps")
 OWN_COLUMNS = ("status", "problem", "seconds", "key", "version")
@@ -55,20 +51,22 @@ class Sweep:
     @property
     def due(self) -> list[dict]:
         """Runs to do: those without a record, and with `retry` those that failed."""
-        wanted = (None, FAILED) if self.retry else (None,)
-        return [run for run in self.runs if self._status(run) in wanted]
+        return self.ended(None) + (self.ended(FAILED) if self.retry else [])
 
-    def _status(self, run: dict) -> str | None:
-        return self.records.get(run["key"], {}).get("status")
-
-    def count(self, status: str) -> int:
-        """How many runs ended so."""
-        return [self._status(run) for run in self.runs].count(status)
+    def ended(self, status: str | None) -> list[dict]:
+        """Runs that ended so; None: those without a record."""
+        records = (self.records.get(run["key"], {}) for run in self.runs)
+        return [run for run, one in zip(self.runs, records) if one.get("status") == status]
 
     def rows(self) -> list[dict]:
         """One row a run that has ended: parameters, results, and what is known about the run."""
-        ended = (run for run in self.runs if run["key"] in self.records)
-        return [_row(run["given"], self.records[run["key"]]) for run in ended]
+        rows = []
+        for run in self.runs:
+            if record := self.records.get(run["key"]):
+                taken, found = {*run["given"], *OWN_COLUMNS}, record["found"].items()
+                results = {f"found_{n}" if n in taken else n: value for n, value in found}
+                rows.append(run["given"] | results | {n: record[n] for n in OWN_COLUMNS})
+        return rows
 
     def table(self, dtype=None):
         """The rows as a DataFrame: parameters, results as they first appear, about the run."""
@@ -78,12 +76,6 @@ class Sweep:
         names = dict.fromkeys(chain(self.grid, *rows))
         columns = [*(name for name in names if name not in OWN_COLUMNS), *OWN_COLUMNS]
         return pd.DataFrame(rows, columns=columns, dtype=dtype)
-
-
-def _row(given: dict, record: dict) -> dict:
-    taken = {*given, *OWN_COLUMNS}
-    results = {f"found_{n}" if n in taken else n: value for n, value in record["found"].items()}
-    return given | results | {name: record[name] for name in OWN_COLUMNS}
 
 
 def sweep(
@@ -158,14 +150,14 @@ def plan_sweep(
     if Path(folder).is_file():
         raise InputError(f"the records of a sweep need a folder; {folder} is a file.")
     folder = Path(folder).resolve()
-    expected = fingerprint(target.spec)
+    expected = fingerprint_of(target.spec)
     runs = []
     for given in combinations(values):
         changed = target.chapter.values(given) if target.chapter else given
         runs.append({"key": run_key(target, changed, expected), "values": changed, "given": given})
     store = os.environ.get("SCHURKIT_STORE") or str(root / "runs")
-    there = {path.stem for path in folder.glob("*.json")}  # so that a new grid opens no file
-    keys = [run["key"] for run in runs if run["key"] in there]
+    # so that a new grid opens no file
+    keys = {run["key"] for run in runs} & {path.stem for path in folder.glob("*.json")}
     records = {key: one for key in keys if (one := Records(folder).record(key))}
     return Sweep(target, values, runs, folder, store, expected, records, retry)
 
@@ -205,8 +197,9 @@ def run_sweep(
     if not due:
         return
     plan.folder.mkdir(parents=True, exist_ok=True)
+    kept = Records(plan.folder)
     for run in due:  # what failed before and is tried again
-        (plan.folder / f"{run['key']}.json").unlink(missing_ok=True)
+        kept.paths(run["key"])[0].unlink(missing_ok=True)
         plan.records.pop(run["key"], None)
     works = _works(plan, due, stack)
     from tqdm import tqdm
@@ -216,11 +209,10 @@ def run_sweep(
         def receive(records: list[dict]) -> None:
             for one in records:
                 plan.records[one["key"]] = one
-                # the worker may not see this folder
-                if not (plan.folder / f"{one['key']}.json").is_file():
-                    Records(plan.folder).keep(one)
+                if not kept.holds(one):  # the worker may not see this folder
+                    kept.keep(one)
             bar.update(len(records))
-            failed = plan.count(FAILED)
+            failed = len(plan.ended(FAILED))
             bar.set_postfix_str(f"{failed} failed" if failed else "", refresh=False)
 
         count = min(workers, len(works)) if workers else None
@@ -235,7 +227,6 @@ def _works(plan: Sweep, due: list[dict], stack: str | None) -> list[dict]:
     common = {
         "target": plan.target.name,
         "spec": plan.target.spec,
-        "source": plan.target.source,
         "expected": plan.fingerprint,
         "stack": stack,
         "version": version(),
@@ -244,9 +235,8 @@ def _works(plan: Sweep, due: list[dict], stack: str | None) -> list[dict]:
     }
     groups: dict[str, list[dict]] = {}
     for run in due:
-        apart = {name: value for name, value in run["given"].items() if name != stack}
-        group = json.dumps(apart, sort_keys=True) if stack else run["key"]
-        groups.setdefault(group, []).append({"key": run["key"], "values": run["values"]})
+        apart = [value for name, value in run["given"].items() if name != stack]
+        groups.setdefault(repr(apart), []).append(run)
     return [common | {"runs": runs} for runs in groups.values()]
 
 
@@ -285,7 +275,7 @@ def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]],
                 waiting.append(work)
             else:
                 problem = f"its worker died {DEATHS} times (out of memory, or killed)"
-                receive([record(run, work, problem=problem) for run in work["runs"]])
+                receive([record(run, work, {}, problem) for run in work["runs"]])
 
 
 def version() -> str:
