@@ -2,8 +2,6 @@
 and an outline.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from contextlib import ExitStack

@@ -5,8 +5,6 @@ rule, wherever one is shown, and stored nowhere: a rule that is changed changes 
 runs nothing again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from schurkit.claims import Claim, Rule, parts
