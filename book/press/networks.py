@@ -55,11 +55,8 @@ def store_command(arguments) -> int:
         raise InputError(
             f"--{given[0]} belongs to 'store export'; store {action} does not take it."
         )
-    if action == "export":
-        return _export(arguments)
-    if action == "import":
-        return _import(arguments)
-    return store.store_command(arguments)
+    run = {"export": _export, "import": _import}.get(action, store.store_command)
+    return run(arguments)
 
 
 def _export(arguments) -> int:

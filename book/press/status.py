@@ -57,7 +57,7 @@ def _whole(path: Path) -> list[str]:
     return [
         f"The whole {run['edition']} edition from nothing, training included: "
         f"**{_time(run['seconds'])}** on the clock ({run['device']}, {run['date']}, commit "
-        f"{_commit(run)}).",
+        f"`{run['commit'] or 'unknown'}`).",
         "",
     ]
 
@@ -127,17 +127,13 @@ def _row(name: str, run: dict) -> tuple[str, ...]:
         f"{training['core_seconds']:.0f}" if training else "–",
         f"{run['seconds']:.0f}",
         run["date"],
-        _commit(run),
+        f"`{run['commit'] or 'unknown'}`",
         run["device"],
     )
 
 
 def _values(values: dict) -> str:
     return ", ".join(f"`{key} = {value!r}`" for key, value in values.items())
-
-
-def _commit(run: dict) -> str:
-    return f"`{run['commit'] or 'unknown'}`"
 
 
 def _details(name: str, run: dict, notebook: dict) -> list[str]:

@@ -9,12 +9,10 @@ from collections.abc import Mapping
 
 from schurkit.claims import Claim, Rule, parts
 
-VERDICTS = ("reproduced", "partly", "not reproduced", "open", "not tested")
 OTHER = "other conditions"
 """What stands in place of a verdict where a run was made under other conditions than those the rule
 was written for.
 """
-FEWEST = 10  # networks below which no interval, hence no verdict, is given
 MARKS = {
     "reproduced": "✓",
     "partly": "~",
@@ -23,6 +21,8 @@ MARKS = {
     "not tested": "–",
     OTHER: "≠",
 }
+VERDICTS = tuple(MARKS)[:-1]
+FEWEST = 10  # networks below which no interval, hence no verdict, is given
 
 
 def verdict(rule: Rule, value: float | None, interval=None, n: int | None = None) -> str:

@@ -16,7 +16,7 @@ from schurkit_press.plans import costs_of, merged
 
 from .executors import NAMES, SETTINGS, check_executor, read_settings
 from .grid import HELP
-from .sweep import OWN_COLUMNS, Sweep, SweepError, check_stack, plan_sweep, run_sweep, studies_due
+from .sweep import OWN_COLUMNS, Sweep, SweepError, plan_sweep, run_sweep, studies_due
 from .worker import FAILED, FINISHED, Records
 
 _SHOWN = 20
@@ -66,8 +66,8 @@ def sweep_command(arguments) -> int:
         )
     settings = read_settings(arguments.cluster)
     check_executor(arguments.executor, arguments.workers, settings)
-    plan = plan_sweep(arguments.target, arguments.grid, retry=arguments.retry, book=arguments.book)
-    check_stack(plan, arguments.stack)
+    asked = {name: getattr(arguments, name) for name in ("stack", "retry", "book")}
+    plan = plan_sweep(arguments.target, arguments.grid, **asked)
     out = Path(arguments.out) if arguments.out else None
     if out:
         check_table(out, plan)
@@ -88,9 +88,7 @@ def sweep_command(arguments) -> int:
     if arguments.dry_run:
         return _dry_run(plan, due, asked)
     try:
-        run_sweep(
-            plan, arguments.executor, arguments.workers, stack=arguments.stack, cluster=settings
-        )
+        run_sweep(plan, arguments.executor, arguments.workers, settings)
     except KeyboardInterrupt:
         return complain(f"interrupted; {_kept(plan)}", 130)
     except SweepError as error:

@@ -74,10 +74,9 @@ def opened(
 
     Raises
     ------
-    InputError : an unknown name, a package that is not installed, a scheduler that does not answer,
-        or settings that do not suit.
+    InputError : a package that is not installed, a scheduler that does not answer, or settings that
+        do not suit. `check_executor` has looked at the rest.
     """
-    check_executor(executor, workers, cluster)
     if isinstance(executor, Executor):
         return contextlib.nullcontext(executor)
     if executor in QUEUES:

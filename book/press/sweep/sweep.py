@@ -47,6 +47,7 @@ class Sweep:
     fingerprint: dict
     records: dict[str, dict] = field(default_factory=dict)
     retry: bool = False
+    stack: str | None = None
 
     @property
     def due(self) -> list[dict]:
@@ -122,10 +123,9 @@ def sweep(
     InputError : whatever is wrong with the arguments, before anything runs.
     """
     check_executor(executor, workers, cluster)
-    plan = plan_sweep(what, grid, retry=retry, folder=folder)
-    check_stack(plan, stack)
+    plan = plan_sweep(what, grid, stack=stack, retry=retry, folder=folder)
     deque(studies_due(plan), maxlen=0)  # every point is one that can be trained
-    run_sweep(plan, executor, workers, stack=stack, cluster=cluster)
+    run_sweep(plan, executor, workers, cluster)
     return plan.table()
 
 
@@ -133,6 +133,7 @@ def plan_sweep(
     what: str | Callable,
     grid,
     *,
+    stack: str | None = None,
     retry: bool = False,
     folder: str | Path | None = None,
     book: str | Path | None = None,
@@ -144,6 +145,7 @@ def plan_sweep(
         raise InputError(
             f"{target.name} needs a value of {missing[0]!r}: add --grid {missing[0]}=…."
         )
+    _check_stack(target, values, stack)
     root = Path(target.spec["root"]) if "root" in target.spec else book_or_here()
     if folder is None:
         folder = root / SWEEPS / re.sub(r"[^A-Za-z0-9_.-]", ".", target.name)
@@ -159,7 +161,19 @@ def plan_sweep(
     # so that a new grid opens no file
     keys = {run["key"] for run in runs} & {path.stem for path in folder.glob("*.json")}
     records = {key: one for key in keys if (one := Records(folder).record(key))}
-    return Sweep(target, values, runs, folder, store, expected, records, retry)
+    return Sweep(target, values, runs, folder, store, expected, records, retry, stack)
+
+
+def _check_stack(target: Target, grid: Mapping, stack: str | None) -> None:
+    """InputError unless the target takes a list of this parameter's values."""
+    can = [name for name in target.stacks if name in grid]
+    if stack not in (None, *can):
+        none = (
+            "no parameter of the grid has a default and a list beside it, as in (seed=0, "
+            "seeds=None)"
+        )
+        takes = f"it takes lists of {', '.join(can)}" if can else none
+        raise InputError(f"{target.name} cannot be stacked over {stack!r}: {takes}.")
 
 
 def studies_due(plan: Sweep) -> Iterator[list]:
@@ -170,24 +184,10 @@ def studies_due(plan: Sweep) -> Iterator[list]:
         yield from (studies_of(plan.target.chapter, run["values"]) for run in plan.due)
 
 
-def check_stack(plan: Sweep, stack: str | None) -> None:
-    """Raise InputError unless the target takes a list of this parameter's values."""
-    can = [name for name in plan.target.stacks if name in plan.grid]
-    if stack is not None and stack not in can:
-        none = (
-            "no parameter of the grid has a default and a list beside it, as in (seed=0, "
-            "seeds=None)"
-        )
-        takes = f"it takes lists of {', '.join(can)}" if can else none
-        raise InputError(f"{plan.target.name} cannot be stacked over {stack!r}: {takes}.")
-
-
 def run_sweep(
     plan: Sweep,
     executor: str | Executor = "process",
     workers: int | None = None,
-    *,
-    stack: str | None = None,
     cluster: Mapping | None = None,
 ) -> None:
     """Do the runs that are due; every record is kept as soon as it is there. An interruption ends
@@ -201,7 +201,7 @@ def run_sweep(
     for run in due:  # what failed before and is tried again
         kept.paths(run["key"])[0].unlink(missing_ok=True)
         plan.records.pop(run["key"], None)
-    works = _works(plan, due, stack)
+    works = _works(plan, due)
     from tqdm import tqdm
 
     with tqdm(total=len(due), desc=plan.target.name, unit="run", disable=None, leave=False) as bar:
@@ -220,7 +220,7 @@ def run_sweep(
             _hand_out(pool, works, receive)
 
 
-def _works(plan: Sweep, due: list[dict], stack: str | None) -> list[dict]:
+def _works(plan: Sweep, due: list[dict]) -> list[dict]:
     """What is sent to workers: one piece a run, or one for all runs that differ in the stacked
     parameter alone.
     """
@@ -228,14 +228,14 @@ def _works(plan: Sweep, due: list[dict], stack: str | None) -> list[dict]:
         "target": plan.target.name,
         "spec": plan.target.spec,
         "expected": plan.fingerprint,
-        "stack": stack,
+        "stack": plan.stack,
         "version": version(),
         "folder": str(plan.folder),
         "store": str(Path(plan.store).resolve()),
     }
     groups: dict[str, list[dict]] = {}
     for run in due:
-        apart = [value for name, value in run["given"].items() if name != stack]
+        apart = [value for name, value in run["given"].items() if name != plan.stack]
         groups.setdefault(repr(apart), []).append(run)
     return [common | {"runs": runs} for runs in groups.values()]
 
