@@ -8,9 +8,9 @@ from press.small_book import cases, cell, notebook, small_chapter, write_book
 
 from schurkit.__main__ import main
 from schurkit.checks import InputError
-from schurkit_press import cli, plans
+from schurkit_press import cli
 from schurkit_press.build import HTML
-from schurkit_press.cost import Cost
+from schurkit_press.price import Cost
 from schurkit_press.run import Outcome
 
 
@@ -26,8 +26,7 @@ def book(tmp_path, monkeypatch):
         "quick: {purpose: for tests}\nbad: {purpose: x, chapters: {small: {rate: -1}}}\n",
     )
     monkeypatch.setattr(
-        plans,
-        "_priced",
+        "schurkit_press.price.plan_all",
         lambda studies: [Cost(len(study.seeds), 1, 60.0, 5000) for study in studies],
     )
     monkeypatch.delenv("SCHURKIT_BOOK", raising=False)

@@ -13,8 +13,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from schurkit.claims import load_claims
+from schurkit_press.book import editions
 from schurkit_press.chapters import chapters, read_chapter, toc_entries
-from schurkit_press.editions import editions
 from schurkit_press.imports import read
 from schurkit_press.run import code_of
 
@@ -138,9 +138,7 @@ def part(path):
 
 def imported(text, here=""):
     """Dotted names of our modules that a source imports; `here`: its own, where it is one."""
-    for level, module, name, _ in read(text).imported:
-        package = here.split(".")[:-level] if level else []
-        base = ".".join([*package, *module.split(".")] if module else package)
+    for _, base, name in read(text, here.rpartition(".")[0]).imported:
         full = base if "." in base or name is None else f"{base}.{name}"
         if full.split(".")[0] in HOUSES:
             yield full

@@ -2,14 +2,11 @@
 the prose, a line, and sections in MyST markdown.
 """
 
-from __future__ import annotations
-
 import csv
-import io
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import replace
-from math import isclose, isnan
+from math import isnan
 
 from schurkit import nb
 from schurkit.checks import InputError
@@ -46,14 +43,18 @@ def other_parameters(book: Book, name: str) -> list[str]:
         and key not in PRECISION
         and "seed" not in key
         and not key.endswith(("networks", "gated"))
-        and not _part(here[key], there[key])
+        and here[key] != there[key]
+        and not (isinstance(there[key], list) and {*here[key]} <= {*there[key]})
         and (here[key] or key not in WHOLE)
     ]
 
 
-def _part(here, there) -> bool:
-    lists = isinstance(here, list) and isinstance(there, list)
-    return here == there or (lists and {*here} <= {*there})
+def _carrying(book: Book, name: str) -> dict | None:
+    """The published results that carry the page of a chapter; None where this copy asks something
+    else.
+    """
+    kept = book.published.get(name)
+    return None if kept is None or other_parameters(book, name) else kept
 
 
 def published_numbers(book: Book, name: str) -> dict:
@@ -61,8 +62,8 @@ def published_numbers(book: Book, name: str) -> dict:
     ``published.K``; that of this run where the published one has none, or was asked something else.
     """
     records = nb.records(book.notebooks[name] or {})
-    if name in book.published and not other_parameters(book, name):
-        records |= book.published[name]["records"]
+    if kept := _carrying(book, name):
+        records |= kept["records"]
     glued = [nb.glued(f"published.{key}", value) for key, value in records.items()]
     return {
         "cell_type": "code",
@@ -91,8 +92,8 @@ def strip(book: Book, name: str) -> str:
         if first is not None:
             last = first + run["values"].get("networks", 1) - 1
             seeds = f"seed{'s' * (last > first)} {first}{f' to {last}' * (last > first)}, "
-        count, cores = _networks(live) or _trained(run), run["device"].rpartition(", ")[2]
-        text = f"**This copy**: {count}{seeds}{run['seconds']:.0f} s on {cores}. "
+        cores = run["device"].rpartition(", ")[2]
+        text = f"**This copy**: {_count(live, run)}{seeds}{run['seconds']:.0f} s on {cores}. "
     if not kept:
         return f"{text}No run of this chapter is published: this page stands on its own run."
     if other := other_parameters(book, name):
@@ -100,18 +101,18 @@ def strip(book: Book, name: str) -> str:
             f"{text}Other parameters than the published run's ({', '.join(other)}): this page "
             "stands on its own run."
         )
-    count = _networks(there) or _trained(kept)
-    return f"**Published**: {count}{kept['date']}. {text}{_shares(there, live) if there else ''}"
+    shares = _shares(there, live) if there else ""
+    return f"**Published**: {_count(there, kept)}{kept['date']}. {text}{shares}"
 
 
 def picture(book: Book, name: str) -> str:
     """The published profile of a chapter's task with the networks of this copy on the same axes, in
     HTML; nothing where either is missing, or has other parameters.
     """
-    if name not in PANELS or name not in book.published or not book.notebooks[name]:
+    if name not in PANELS or not book.notebooks[name] or not _carrying(book, name):
         return ""
     panel, (_, live) = PANELS[name], _values(book, name)
-    if not live or other_parameters(book, name):
+    if not live:
         return ""
     rows = [
         replace(row, here=[panel.sign * cost for _, cost in live.get(row.name, ())])
@@ -124,8 +125,12 @@ def picture(book: Book, name: str) -> str:
     return f'```{{raw}} html\n<figure class="schurkit-here">{drawn}</figure>\n```\n'
 
 
-def _trained(run: dict) -> str:
-    count = run.get("values", {}).get("networks") or (run.get("training") or {}).get("networks")
+def _count(groups: dict, run: dict) -> str:
+    """Of how many networks values are, or what the run says."""
+    labels = {label for values in groups.values() for label, _ in values}
+    count = max(map(len, groups.values()), default=0) if None in labels else len(labels)
+    for told in (run.get("values", {}), run.get("training") or {}):
+        count = count or told.get("networks")
     return f"{plural(count, 'network')}, " if count else ""
 
 
@@ -134,21 +139,17 @@ def _values(book: Book, name: str) -> tuple[dict, dict]:
     where = folder(book.root, book.published[name]["provenance"]["edition"], name)
     files = embedded_files(book.notebooks[name])
     told = [said for _, said in outputs(book.notebooks[name], "published")]
-    for said in told:
-        if f"{said['name']}.csv" not in files:
+    tables = told or [{"name": file[:-4], "by": "removed", "value": "delta"} for file in files]
+    for said in tables:
+        file = where / f"{said['name']}.csv"
+        if file.name not in files:
             raise InputError(
                 f"{name}: nb.published names {said['name']!r}; the chapter shows no such numbers, "
                 f"it has {', '.join(files) or 'none'}."
             )
-    tables = told or [{"name": file[:-4], "by": "removed", "value": "delta"} for file in files]
-    for said in tables:
-        file = where / f"{said['name']}.csv"
+        kept = file.read_bytes() if file.is_file() else b""
         there, live = (
-            _groups(text, said["by"], said["value"])
-            for text in (
-                file.read_text(encoding="utf-8") if file.is_file() else "",
-                files[file.name].decode(),
-            )
+            _groups(content, said["by"], said["value"]) for content in (kept, files[file.name])
         )
         if (there and live) or told:
             return there, live
@@ -159,8 +160,8 @@ def claim_line(book: Book, name: str, claim: Claim, here: dict) -> str:
     """A claim in one line: the verdict on the published run, its value and this run's; that of this
     run alone where it has other parameters, or nothing is published.
     """
-    carried = name in book.published and not other_parameters(book, name)
-    kept = strongest(book.published[name]) if carried else []
+    carrying = _carrying(book, name)
+    kept = strongest(carrying) if carrying else []
     told = next((test for test in kept if test["id"] == claim.id and measured(test)), here)
     text = f"**{explained(claim, told)}** {claim.statement} {ours(told)}"
     if told is not here and measured(here):
@@ -169,23 +170,17 @@ def claim_line(book: Book, name: str, claim: Claim, here: dict) -> str:
     return text + (f". Beyond its control: {beyond(told)}." if told.get("beyond") else ".")
 
 
-def _groups(text: str, by: str, value: str) -> dict[str, list[tuple]]:
+def _groups(content: bytes, by: str, value: str) -> dict[str, list[tuple]]:
     """(label of its network, value) of the removals in the rows of a CSV file, by the column
     `by`.
     """
     groups = defaultdict(list)
-    for row in csv.DictReader(io.StringIO(text)):
+    for row in csv.DictReader(content.decode().splitlines()):
         with suppress(ValueError):
             number = float(row.get(value) or "nan")
             if row.get(by) and row.get("kind", "removal") == "removal" and not isnan(number):
                 groups[row[by]].append((row.get("network", row.get("seed")), number))
     return groups
-
-
-def _networks(groups: dict) -> str:
-    labels = {label for values in groups.values() for label, _ in values}
-    count = max(map(len, groups.values()), default=0) if None in labels else len(labels)
-    return f"{plural(count, 'network')}, " if count else ""
 
 
 def _shares(there: dict, here: dict) -> str:
@@ -201,8 +196,7 @@ def _shares(there: dict, here: dict) -> str:
         low, high = min(values), max(values)
         for label, value in here[group]:
             again = label is not None and label in labels
-            at_an_end = isclose(value, low, rel_tol=1e-5) or isclose(value, high, rel_tol=1e-5)
-            inside += low <= value <= high or at_an_end
+            inside += low - 1e-5 * abs(low) <= value <= high + 1e-5 * abs(high)
             known += again
             total += 1
             mean += 1 if again else (len(values) - 1) / (len(values) + 1)
@@ -236,19 +230,16 @@ def section(book: Book, name: str, files: list[str], link: str, run: dict) -> st
         title, heads = f"The {edition} of this chapter", f"Number|In the {edition}:|Published run:"
     note = made.get("note", "").strip().rstrip(".")
     lines = [f"## {title}", "", f"{_provenance(made)}.{note and f' {note}.'}", ""]
-    lines += _numbers(heads, run["records"], beside)
-    links = (f'<a download href="{link}/{file}">{file}</a>' for file in files)
-    return "\n".join([*lines, *([f"Its numbers: {', '.join(links)}.", ""] if files else [])])
-
-
-def _numbers(heads: str, first: dict, second: dict) -> list[str]:
     rows = [
-        [f"`{key}`", _plain(value), _plain(second.get(key))]
-        for key, value in first.items()
+        [f"`{key}`", _plain(value), _plain(beside.get(key))]
+        for key, value in run["records"].items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     ]
-    title = ":::{dropdown} Every recorded number"
-    return [title, *table(heads, rows), ":::", ""] if rows else []
+    if rows:
+        lines += [":::{dropdown} Every recorded number", *table(heads, rows), ":::", ""]
+    links = (f'<a download href="{link}/{file}">{file}</a>' for file in files)
+    lines += [f"Its numbers: {', '.join(links)}.", ""] if files else []
+    return "\n".join(lines)
 
 
 def _plain(value) -> str:

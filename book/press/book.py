@@ -2,16 +2,14 @@
 asked for. A page is a function of it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from schurkit.checks import InputError
 from schurkit.claims import Claim, load_claims
 
-from .chapters import Chapter, chapters, read_json
-from .editions import Edition, editions
+from .chapters import Chapter, chapters, named, read_json, read_yaml
 from .published import published
 
 
@@ -34,8 +32,8 @@ class Book:
         return chapters(self.root)
 
     @cached_property
-    def editions(self) -> dict[str, Edition]:
-        """By name, each checked against the chapters."""
+    def editions(self) -> dict[str, dict[str, dict]]:
+        """By name, see `editions`."""
         return editions(self.root, self.chapters)
 
     @cached_property
@@ -54,3 +52,46 @@ class Book:
     def notebooks(self) -> dict[str, dict | None]:
         """The executed notebook of each chapter; None for one that was not run."""
         return {name: path and read_json(path) for name, path in self.executed.items()}
+
+
+def editions(root: Path, chapters: dict[str, Chapter]) -> dict[str, dict[str, dict]]:
+    """By edition and chapter, the parameters that differ from the defaults of the notebook, each
+    checked against it.
+
+    Raises
+    ------
+    InputError : not of the form ``name: {purpose: text, chapters: {chapter: {parameter: value}}}``,
+        or an unknown chapter or parameter.
+    """
+    try:
+        entries = read_yaml(root / "book" / "editions.yml")
+    except OSError:
+        raise InputError("there is no book/editions.yml.") from None
+    if not isinstance(entries, dict) or not entries:
+        raise InputError(
+            "editions.yml must map the name of each edition to its purpose and chapters."
+        )
+    return {name: _edition(name, entry, chapters) for name, entry in entries.items()}
+
+
+def _edition(name, entry, chapters: dict[str, Chapter]) -> dict[str, dict]:
+    match entry:
+        case {"purpose": str(), **rest} if set(rest) <= {"chapters"}:
+            given = rest.get("chapters") or {}
+        case _:
+            raise InputError(
+                f"editions.yml: {name} must have a purpose (text) and may have chapters; got "
+                f"{entry!r}."
+            )
+    found = {}
+    try:
+        if not isinstance(given, dict):
+            raise InputError(f"chapters must map a chapter to its parameters; got {given!r}.")
+        for chapter, values in given.items():
+            known = named(chapter, chapters, "chapter")
+            if not isinstance(values or {}, dict):
+                raise InputError(f"{chapter} must map parameters to values; got {values!r}.")
+            found[chapter] = known.values(values or {})
+    except InputError as error:
+        raise InputError(f"editions.yml: {name}: {error}") from None
+    return found

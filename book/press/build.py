@@ -2,9 +2,6 @@
 place of the old ones.
 """
 
-from __future__ import annotations
-
-import hashlib
 import json
 import math
 import os
@@ -15,19 +12,22 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 
+from schurkit.store import checksum, installed, key_of
+
 from .book import Book
-from .chapters import named
+from .chapters import named, read_yaml, toc_entries
 from .kernel import DROPPED
 from .plans import train_ahead
-from .run import CODE, EXECUTED, Job, Outcome, commit, device, job_for, run_jobs
-from .stage import stage
+from .run import CODE, EXECUTED, Job, Outcome, job_for, made, run_jobs
 
 HTML = Path("_build/html")
 NEXT = Path("_build/next")
+STAGE = Path("_build/stage")
 WHOLE = Path("_build/whole.json")
+STATE = ".inputs"
+"""Beside the pages: what they were made from, and that nothing else wrote there since."""
 RENDERERS = (
     "jupyter-book",
     "sphinx",
@@ -46,18 +46,10 @@ class BuildError(RuntimeError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a build would do: the jobs of the chosen chapters, and what the pages of the others
-    show.
-    """
+    """What a build would do: the jobs of the chosen chapters, and the book that it shows."""
 
     book: Book
     jobs: list[Job]
-    others: dict[str, Path | None]
-
-    @property
-    def complete(self) -> bool:
-        """Whether every page will show results of this edition."""
-        return not self.others
 
 
 def plan_build(root: Path, edition: str = "quick", only: Sequence[str] = ()) -> Plan:
@@ -71,13 +63,12 @@ def plan_build(root: Path, edition: str = "quick", only: Sequence[str] = ()) -> 
         parameters.
     """
     book = Book(root, edition)
-    known, values = book.chapters, named(edition, book.editions, "edition").values
+    known, values = book.chapters, named(edition, book.editions, "edition")
     chosen = [named(name, known, "chapter").name for name in only] or list(known)
     jobs = [job_for(root, known[name], values.get(name, {})) for name in known if name in chosen]
-    others = {name: _latest(root, name) for name in known if name not in chosen}
-    outputs = {job.chapter.name: job.output for job in jobs} | others
-    book.executed.update({name: outputs[name] for name in known})
-    return Plan(book, jobs, others)
+    outputs = {job.chapter.name: job.output for job in jobs}
+    book.executed.update({name: outputs.get(name) or _latest(root, name) for name in known})
+    return Plan(book, jobs)
 
 
 def build(
@@ -109,21 +100,18 @@ def build(
     usual = {name: one["provenance"]["seconds"] for name, one in plan.book.published.items()}
     # the longest first: then no core waits for one that began last
     due.sort(key=lambda job: -usual.get(job.chapter.name, math.inf))
-    from_nothing = plan.complete and len(due) == len(plan.jobs) and not any(store.glob("*.json"))
+    from_nothing = len(due) == len(plan.book.chapters) and not any(store.glob("*.json"))
     run_due(root, due, workers, report)
     staged = stage(plan.book)
-    digest = _inputs_digest(staged)
-    if _up_to_date(root, digest):
+    state = root / HTML / STATE
+    if state.is_file() and state.read_text() == _state(root, staged):
         say("The pages are up to date.")
     else:
         render(root, staged, strict=all(plan.book.executed.values()))
-        (root / HTML / ".inputs").write_text(
-            json.dumps({"inputs": digest, "pages": _pages_digest(root)})
-        )
+        state.write_text(_state(root, staged))
     if from_nothing:
         _keep_whole(root, plan, time.monotonic() - begun, workers)
-    shown = [name for name, path in plan.others.items() if path is None]
-    if shown:
+    if shown := [name for name, path in plan.book.executed.items() if path is None]:
         say(f"Not for publishing: {', '.join(shown)} shown without results.")
     return root / HTML / "index.html"
 
@@ -149,9 +137,7 @@ def _keep_whole(root: Path, plan: Plan, seconds: float, workers: int) -> None:
         "edition": plan.book.edition,
         "seconds": round(seconds),
         "keys": [job.key for job in plan.jobs],
-        "device": device(workers),
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "commit": commit(root),
+        **made(root, workers),
     }
     (root / WHOLE).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
 
@@ -179,12 +165,9 @@ def render(root: Path, staged: Path, strict: bool = True) -> None:
             f"Jupyter Book found problems:\n{_problems(text, staged)}\nThe whole log: "
             f"{os.path.relpath(log)}"
         )
-    old = root / "_build" / "old"
-    shutil.rmtree(old, ignore_errors=True)
     if (root / HTML).exists():
-        os.replace(root / HTML, old)
+        os.replace(root / HTML, target / "old")
     os.replace(pages, root / HTML)
-    shutil.rmtree(old, ignore_errors=True)
     shutil.rmtree(target, ignore_errors=True)
 
 
@@ -219,40 +202,47 @@ def _latest(root: Path, name: str) -> Path | None:
     return max(runs, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def _inputs_digest(staged: Path) -> str:
+def _state(root: Path, staged: Path) -> str:
     """Digest of everything that decides the pages: the staged files, what makes pages of them, the
-    package that the reference is made from, the renderers.
+    package that the reference is made from, the renderers; and of names, sizes and times of the
+    pages, since another program that writes there makes them stale.
     """
-    digest = hashlib.sha256()
-    for folder in (staged, *CODE.values()):
-        for path in _files(folder):
-            if "__pycache__" not in path.parts:
-                name = path.relative_to(folder).as_posix().encode()
-                digest.update(name + b"\0" + path.read_bytes() + b"\0")
-    for package in RENDERERS:
-        digest.update(f"{package} {metadata.version(package)}".encode())
-    return digest.hexdigest()
-
-
-def _pages_digest(root: Path) -> str:
-    """Digest of names, sizes and times of the pages: another program that writes there makes them
-    stale.
-    """
-    listing = [
+    inputs = [
+        (path.relative_to(folder).as_posix(), checksum(path.read_bytes()))
+        for folder in (staged, *CODE.values())
+        for path in _files(folder)
+        if "__pycache__" not in path.parts
+    ]
+    pages = [
         (path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
         for path in _files(root / HTML)
-        if path.name != ".inputs"
+        if path.name != STATE
     ]
-    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+    return key_of({"inputs": inputs, "pages": pages, "renderers": installed(RENDERERS)})
 
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _up_to_date(root: Path, digest: str) -> bool:
-    try:
-        kept = json.loads((root / HTML / ".inputs").read_text())
-    except (OSError, ValueError):
-        return False
-    return kept == {"inputs": digest, "pages": _pages_digest(root)}
+def stage(book: Book) -> Path:
+    """Write the staged book and return its folder."""
+    import yaml
+
+    root, target = book.root, book.root / STAGE
+    shutil.rmtree(target, ignore_errors=True)
+    hidden = shutil.ignore_patterns(".*", "__pycache__", "press")
+    shutil.copytree(root / "book", target / "book", ignore=hidden)
+    shutil.copy(root / "_toc.yml", target / "_toc.yml")
+    config = read_yaml(root / "_config.yml")
+    shown = {name: bool(path) for name, path in book.executed.items()}
+    told = {"book": str(root), "edition": book.edition, "executed": shown}
+    config["sphinx"]["config"]["schurkit_staged"] = told
+    (target / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    runs = {book.chapters[name].path: path for name, path in book.executed.items()}
+    for entry in toc_entries(root):
+        for file in root.glob(f"{entry}.*"):
+            place = target / file.relative_to(root)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(runs.get(file) or file, place)
+    return target

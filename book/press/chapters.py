@@ -1,7 +1,5 @@
 """Chapters and their parameters, read from the notebooks without running anything."""
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import json
@@ -130,7 +128,7 @@ def read_chapter(path: Path) -> Chapter:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path.name} cannot be read as a notebook: {error}") from None
     parameters, networks = (_tagged(cells, tag, path.name) for tag in ("parameters", "networks"))
-    prose = "\n".join(_texts(cells, "markdown"))
+    prose = "\n".join(cell_text(cell) for cell in cells if cell["cell_type"] == "markdown")
     title = re.search(r"^# +(.*)", prose, re.MULTILINE)
     return Chapter(
         path.stem,
@@ -140,10 +138,6 @@ def read_chapter(path: Path) -> Chapter:
         "\n".join([*_imports(cells, networks), networks]) or None,
         content,
     )
-
-
-def _texts(cells: list[dict], kind: str) -> list[str]:
-    return [cell_text(cell) for cell in cells if cell["cell_type"] == kind]
 
 
 def _tagged(cells: list[dict], tag: str, where: str) -> str:
@@ -161,7 +155,7 @@ def _imports(cells: list[dict], code: str) -> list[str]:
     except SyntaxError:  # said where the cell is run
         return []
     found = []
-    for text in _texts(cells, "code"):
+    for text in (cell_text(cell) for cell in cells if cell["cell_type"] == "code"):
         with contextlib.suppress(SyntaxError):
             for node in ast.parse(text).body:
                 if isinstance(node, (ast.Import, ast.ImportFrom)):

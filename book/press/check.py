@@ -1,28 +1,18 @@
 """Check that the built pages fetch nothing from other hosts."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
+from schurkit import nb
 from schurkit.checks import InputError
+from schurkit.claims import Claim, ours
 
-from .build import HTML
+from .build import HTML, build_command, plan_build
+from .chapters import read_json
+from .published import BASE, agrees, measured
+from .verdicts import explained
 
 _LINKS = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "manifest"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something to know about a page; notes are not problems."""
-
-    page: str
-    what: str
-    is_problem: bool = True
-
-    def __str__(self) -> str:
-        return f"{'problem' if self.is_problem else 'note'}: {self.page}: {self.what}"
 
 
 class _Fetches(HTMLParser):
@@ -40,7 +30,7 @@ class _Fetches(HTMLParser):
                 self.addresses.add(given[name])
 
 
-def check_book(root: Path) -> list[Finding]:
+def check_book(root: Path) -> list[str]:
     """A problem for each address of another host that a page in _build/html fetches.
 
     Raises
@@ -54,5 +44,52 @@ def check_book(root: Path) -> list[Finding]:
         page = _Fetches()
         page.feed(path.read_text(encoding="utf-8"))
         name = path.relative_to(html).as_posix()
-        findings += [Finding(name, f"fetches {address}") for address in sorted(page.addresses)]
+        findings += [f"problem: {name}: fetches {address}" for address in sorted(page.addresses)]
     return findings
+
+
+def compare(root: Path, edition: str = BASE) -> list[str]:
+    """A problem for each claim whose run here and published run disagree
+    (`schurkit_press.published.agrees`), or of which one is missing.
+
+    A note for each chapter: how many of its recorded numbers are equal to the last digit, which on
+    the same machine is all of them.
+
+    Parameters
+    ----------
+    root : the book's folder.
+    edition : the one that was run here.
+    """
+    plan, found = plan_build(root, edition), []
+    known, kept = plan.book.claims, plan.book.published
+
+    def add(what, kind="problem"):
+        found.append(f"{kind}: {name}: {what}")
+
+    for job in plan.jobs:
+        name = job.chapter.name
+        if name not in kept:
+            continue
+        if not job.cached:
+            command = build_command(edition)
+            add(f"not run here in the {edition} edition: '{command}' runs it")
+            continue
+        notebook = read_json(job.output)
+        live = {test["id"]: test for test in nb.claims(notebook)}
+        older = {test["id"]: test for test in kept[name]["claims"]}
+        for id in sorted({*live, *older}, key=list(known).index):
+            if id not in live or id not in older:
+                add(f"{id} is tested {'in the published run' if id in older else 'here'} alone")
+                continue
+            tests = claim, now, before = known[id], live[id], older[id]
+            if (measured(now) or measured(before)) and not agrees(*tests):
+                add(f"{id}: published {_told(claim, before)}, here {_told(claim, now)}")
+        records, before = nb.records(notebook), kept[name]["records"]
+        same = sum(key in records and records[key] == value for key, value in before.items())
+        equal = f"{same} of {len(before)} recorded numbers are those of the published run"
+        add(equal, "note")
+    return found
+
+
+def _told(claim: Claim, test: dict) -> str:
+    return f"{ours(test)} ({explained(claim, test)})" if measured(test) else "undefined"

@@ -4,8 +4,6 @@ it adds to `analyze` and `store`.
 The command itself is `schurkit.__main__`. Every verb imports what it needs when it runs.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys
@@ -58,7 +56,7 @@ def _described(chapter):
     rows = [
         (
             f"  {one.name}: {one.kind} = {one.default!r}",
-            one.help + f" [{one.bound}]" * bool(one.bound),
+            f"{one.help}{one.bound and f' [{one.bound}]'}",
         )
         for one in chapter.parameters
     ]
@@ -69,12 +67,24 @@ def _described(chapter):
 def add_build_arguments(parser) -> None:
     add = parser.add_argument
     _edition_argument(parser, "quick")
-    only = "run these chapters alone; the others show the run they have"
-    add("--only", nargs="+", default=[], metavar="CHAPTER", help=only)
-    jobs = "chapters run at a time, sharing the cores (default: one a core)"
-    add("--jobs", type=count, metavar="N", help=jobs)
-    pdf = "also print the book to _build/schurkit.pdf (needs Chromium)"
-    add("--pdf", action="store_true", help=pdf)
+    add(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="CHAPTER",
+        help="run these chapters alone; the others show the run they have",
+    )
+    add(
+        "--jobs",
+        type=count,
+        metavar="N",
+        help="chapters run at a time, sharing the cores (default: one a core)",
+    )
+    add(
+        "--pdf",
+        action="store_true",
+        help="also print the book to _build/schurkit.pdf (needs Chromium)",
+    )
     _run_options(parser)
     book_argument(parser)
 
@@ -102,16 +112,27 @@ def build_command(arguments) -> int:
 def add_run_arguments(parser) -> None:
     add = parser.add_argument
     add("chapter", help="a chapter, as 'schurkit list' names it")
-    parameter = "set a parameter; repeat it for several"
-    add("-p", "--parameter", nargs=2, metavar=("NAME", "VALUE"), help=parameter)
-    out = "where the executed notebook goes (default: _build/executed)"
-    add("--out", metavar="FOLDER", help=out)
+    add(
+        "-p",
+        "--parameter",
+        nargs=2,
+        metavar=("NAME", "VALUE"),
+        help="set a parameter; repeat it for several",
+    )
+    add(
+        "--out",
+        metavar="FOLDER",
+        help="where the executed notebook goes (default: _build/executed)",
+    )
     add("--html", action="store_true", help="also write it as one page, beside the notebook")
     _run_options(parser)
     book_argument(parser)
 
 
 def run_command(arguments) -> int:
+    from schurkit.store import written
+
+    from .one_page import chapter_page
     from .plans import studies_of
     from .run import check_folder, job_for, run_jobs
 
@@ -128,20 +149,10 @@ def run_command(arguments) -> int:
             return complain(outcome.problem)
     _print_results(root, job.output)
     if arguments.html:
-        _write_page(job)
+        page = job.output.with_suffix(".html")
+        written(page, chapter_page(read_json(job.output), job.chapter.title).encode())
+        print(f"The page is {os.path.relpath(page)}")
     return 0
-
-
-def _write_page(job) -> None:
-    """The executed notebook as one page, beside it."""
-    from schurkit.store import written
-
-    from .one_page import chapter_page
-
-    notebook = read_json(job.output)
-    page = job.output.with_suffix(".html")
-    written(page, chapter_page(notebook, job.chapter.title).encode())
-    print(f"The page is {os.path.relpath(page)}")
 
 
 def _print_results(root, output) -> None:
@@ -173,10 +184,10 @@ def _dry_run(root, jobs, force: bool) -> int:
     os.environ.setdefault("SCHURKIT_STORE", str(root / "runs"))
     due = [job for job in jobs if force or not job.cached]
     each, total = costs_of([studies_of(job.chapter, job.values) for job in due])
-    costs = {job.chapter.name: f"to run{_taking(cost)}" for job, cost in zip(due, each)}
+    costs = iter(each)
     for job in jobs:
         changed = told(job.values)
-        what = costs.get(job.chapter.name, "run already")
+        what = f"to run{_taking(next(costs))}" if job in due else "run already"
         print(f"{job.chapter.name}{changed and f' ({changed})'}: {what}")
     print(f"{len(due)} of {len(jobs)} chapters to run{_taking(total)}")
     return 0
@@ -201,10 +212,17 @@ def add_publish_arguments(parser) -> None:
     add = parser.add_argument
     _edition_argument(parser, "book")
     add("--only", nargs="+", default=[], metavar="CHAPTER", help="these chapters alone")
-    notebook = "a run of the one chapter --only names, with parameters of its own"
-    add("--notebook", metavar="RUN.ipynb", help=notebook)
-    note = "with --notebook: a sentence for the provenance, e.g. what earlier runs had left"
-    add("--note", default="", metavar="TEXT", help=note)
+    add(
+        "--notebook",
+        metavar="RUN.ipynb",
+        help="a run of the one chapter --only names, with parameters of its own",
+    )
+    add(
+        "--note",
+        default="",
+        metavar="TEXT",
+        help="with --notebook: a sentence for the provenance, e.g. what earlier runs had left",
+    )
     book_argument(parser)
 
 
@@ -217,10 +235,6 @@ def publish_command(arguments) -> int:
     root, edition, only = book_root(arguments.book), arguments.edition, arguments.only
     jobs = plan_build(root, edition, only).jobs
 
-    def publish_run(job, output, *more):
-        folder = publish(root, edition, job.chapter.name, output, *more)
-        print(f"{job.chapter.name}: {os.path.relpath(folder)}")
-
     if arguments.notebook is not None:
         if len(only) != 1:
             raise InputError("--notebook is a run of one chapter: name it with --only.")
@@ -229,16 +243,17 @@ def publish_command(arguments) -> int:
                 f"the {BASE} edition is what 'make book EDITION={BASE}' runs; say with --edition "
                 "which other one the run stands for."
             )
-        publish_run(jobs[0], Path(arguments.notebook), True, arguments.note)
-        return 0
-    missing = [job.chapter.name for job in jobs if not job.cached]
-    if missing:
+        runs = [(jobs[0], Path(arguments.notebook), True, arguments.note)]
+    elif missing := [job.chapter.name for job in jobs if not job.cached]:
         raise InputError(
             f"not run yet in the {edition} edition: {', '.join(missing)}. Run "
             f"'{build_command(edition, only)}' first."
         )
-    for job in jobs:
-        publish_run(job, job.output)
+    else:
+        runs = [(job, job.output) for job in jobs]
+    for job, *run in runs:
+        folder = publish(root, edition, job.chapter.name, *run)
+        print(f"{job.chapter.name}: {os.path.relpath(folder)}")
     if not only and edition == BASE:
         publish_whole(root, root / WHOLE, [job.key for job in jobs])
     write_picture(Book(root))
@@ -248,42 +263,49 @@ def publish_command(arguments) -> int:
 # ------------------------------------------------------------------ check, and the others' commands
 def add_check_arguments(parser) -> None:
     book_argument(parser, nargs="?")
-    published = "also hold the runs of the book edition against what is published"
-    parser.add_argument("--published", action="store_true", help=published)
+    parser.add_argument(
+        "--published",
+        action="store_true",
+        help="also hold the runs of the book edition against what is published",
+    )
 
 
 def check_command(arguments) -> int:
-    from .check import check_book
+    from .check import check_book, compare
 
     root = book_root(arguments.book)
     findings = check_book(root)
     if arguments.published:
-        from .compare import compare
-
         findings += compare(root)
-    for finding in sorted(findings, key=lambda finding: not finding.is_problem):
-        print(finding)
-    problems = sum(finding.is_problem for finding in findings)
-    print(plural(problems, "problem"))
+    problems = [finding for finding in findings if finding.startswith("problem")]
+    notes = [finding for finding in findings if finding not in problems]
+    print(*problems, *notes, plural(len(problems), "problem"), sep="\n")
     return 1 if problems else 0
 
 
 def _edition_argument(parser, default: str) -> None:
-    text = f"an edition of book/editions.yml (default: {default})"
-    parser.add_argument("--edition", default=default, metavar="NAME", help=text)
+    parser.add_argument(
+        "--edition",
+        default=default,
+        metavar="NAME",
+        help=f"an edition of book/editions.yml (default: {default})",
+    )
 
 
 def _run_options(parser) -> None:
     add = parser.add_argument
     add("--force", action="store_true", help="run again even what was run before")
-    dry_run = "say what would be run and what it takes, and stop"
-    add("--dry-run", action="store_true", help=dry_run)
+    add("--dry-run", action="store_true", help="say what would be run and what it takes, and stop")
 
 
 def book_argument(parser, **more) -> None:
     """``--book FOLDER``."""
-    text = "the book's folder (default: here, or the nearest one above)"
-    parser.add_argument("--book", metavar="FOLDER", help=text, **more)
+    parser.add_argument(
+        "--book",
+        metavar="FOLDER",
+        help="the book's folder (default: here, or the nearest one above)",
+        **more,
+    )
 
 
 def count(text: str) -> int:

@@ -5,8 +5,6 @@ A sentence whose premise does not hold in the published numbers, or whose run is
 left out.
 """
 
-from __future__ import annotations
-
 from statistics import fmean
 
 from schurkit import nb

@@ -8,17 +8,14 @@ is found by a text when the code runs (`import_module`) is not seen. Files that 
 where they lie beside a module that counts: styles, scripts, templates.
 """
 
-from __future__ import annotations
-
 import ast
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
 
-from schurkit.store import checksum
+from schurkit.store import checksum, key_of
 
 LAZY = "_HOMES"
 """Name of a package's table of lazy names, {module: [names]}."""
@@ -29,39 +26,37 @@ class Source:
     """What the text of a module says.
 
     digest : of its syntax tree without docstrings and comments.
-    imported : (level, module, name, bound to) of each import; name None: ``import x``.
+    imported : (bound to, module, name) of each import; name None: ``import x``.
+    lazy : the same of the table `LAZY`.
     used : names with the attributes taken from them, ("sk", "tasks", "Copy") for ``sk.tasks.Copy``.
-    lazy : name → module of the table `LAZY`.
     """
 
     digest: str
-    imported: tuple[tuple[int, str, str | None, str], ...]
+    imported: list[tuple[str, str, str | None]]
+    lazy: list[tuple[str, str, str]]
     used: frozenset[tuple[str, ...]]
-    lazy: dict[str, str]
 
 
 @cache
-def read(text: str) -> Source:
-    """The source of that text."""
+def read(text: str, package: str = "") -> Source:
+    """The source of that text; `package`: of which it is a module."""
     tree = _Bare().visit(ast.parse(text))
-    imported, lazy = [], {}
+    imported, lazy = [], []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for one in node.names:
-                package, _, last = one.name.rpartition(".")
-                name = one.name if one.asname else one.name.split(".")[0]
-                imported.append((0, name, None, one.asname or name))
-                imported += [(0, package, last, "")] if package else []
-        elif isinstance(node, ast.ImportFrom):
-            imported += [
-                (node.level, node.module or "", one.name, one.asname or one.name)
-                for one in node.names
-            ]
-        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == LAZY:
-            homes = ast.literal_eval(node.value)
-            lazy = {name: module for module, names in homes.items() for name in names}
-    digest = checksum(ast.dump(tree))
-    return Source(digest, tuple(imported), _used(tree), lazy)
+        match node:
+            case ast.Import(names=names):
+                for one in names:
+                    above, _, last = one.name.rpartition(".")
+                    bound = one.asname or one.name.partition(".")[0]
+                    imported.append((bound, one.name if one.asname else bound, None))
+                    imported.append(("", above, last))
+            case ast.ImportFrom(names=names, level=level) if package or not level:
+                base = resolve_name("." * level + (node.module or ""), package)
+                imported += [(one.asname or one.name, base, one.name) for one in names]
+            case ast.Assign(targets=[ast.Name(id=name)]) if name == LAZY:
+                homes = ast.literal_eval(node.value)
+                lazy = [(n, f"{package}.{home}", n) for home, names in homes.items() for n in names]
+    return Source(checksum(ast.dump(tree)), imported, lazy, _used(tree))
 
 
 class _Bare(ast.NodeTransformer):
@@ -90,23 +85,21 @@ class Packages:
                 self.files[".".join(parts).removesuffix(".__init__")] = path
 
     def source(self, module: str) -> Source:
-        return read(self.files[module].read_text(encoding="utf-8"))
+        package = module if self.is_package(module) else module.rpartition(".")[0]
+        return read(self.files[module].read_text(encoding="utf-8"), package)
 
     def is_package(self, module: str) -> bool:
-        return self.files.get(module, Path()).name == "__init__.py"
+        return self.files[module].name == "__init__.py"
 
-    def imports(self, source: Source, here: str = "") -> set[str]:
-        """Names of the modules that a source counts; `here`: its own dotted name, where it is a
-        module of this package.
-        """
+    def imports(self, source: Source) -> set[str]:
+        """Names of the modules that a source counts."""
         found, packages = set(), {}
-        for level, module, name, bound in source.imported:
-            base = self._base(level, module, here)
+        for bound, base, name in source.imported:
             if base in self.files:
                 target, counts = self._named(base, name)
                 if counts:
                     found.add(target)
-                elif bound:
+                else:
                     packages[bound] = target
         used = (names for names in source.used if names[0] in packages)
         return found | {self._reached(packages[name], rest) for name, *rest in used}
@@ -117,35 +110,20 @@ class Packages:
         waiting = set().union(*map(self.imports, sources))
         while waiting:
             found |= waiting
-            nearer = [self.imports(self.source(module), module) for module in waiting]
-            waiting = set().union(*nearer) - found
+            waiting = set().union(*map(self.imports, map(self.source, waiting))) - found
         return found
-
-    def _base(self, level: int, module: str, here: str) -> str:
-        package = here if self.is_package(here) else here.rpartition(".")[0]
-        try:
-            return resolve_name("." * level + module, package)
-        except ImportError:  # relative, and nowhere inside
-            return ""
 
     def _named(self, base: str, name: str | None) -> tuple[str, bool]:
         """What a name of `base`, or `base` itself, leads to, and whether that counts as it is:
         False for a package, of which the attributes that are used count.
         """
-        if not self.is_package(base) or name == "*":
-            return base, True
-        if name is None:
-            return base, False
+        if not self.is_package(base) or name in ("*", None):
+            return base, name is not None
         inside, source = f"{base}.{name}", self.source(base)
-        for level, module, other, bound in source.imported:
-            home = self._base(level, module, base)
-            if bound == name and other is not None and home in self.files and home != base:
+        for bound, home, other in (*source.imported, *source.lazy):
+            if bound == name and home in self.files and home != base:
                 return self._named(home, other)
-        if name in source.lazy:
-            return self._named(f"{base}.{source.lazy[name]}", name)
-        if inside in self.files:
-            return inside, not self.is_package(inside)
-        return base, True
+        return (inside, not self.is_package(inside)) if inside in self.files else (base, True)
 
     def _reached(self, module: str, attributes: Iterable[str]) -> str:
         """Where a chain of attributes of a package ends: at the module that defines what is taken,
@@ -163,12 +141,12 @@ def code_digest(folders: dict[str, Path], texts: Iterable[str]) -> str:
     and of the files beside it.
     """
     package = Packages(folders)
-    modules = sorted(package.closure(map(read, texts)))
-    lines = [f"{module} {package.source(module).digest}\n" for module in modules]
-    digest = hashlib.sha256("".join(lines).encode())
-    for place in sorted({package.files[module].parent for module in modules}):
-        for path in sorted(place.iterdir()):
-            hidden = path.suffix in (".py", ".pyc") or path.name.startswith(".")
-            if path.is_file() and not hidden:
-                digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    modules = package.closure(map(read, texts))
+    beside = [
+        (path.name, checksum(path.read_bytes()))
+        for place in {package.files[module].parent for module in modules}
+        for path in place.iterdir()
+        if path.is_file() and path.suffix not in (".py", ".pyc") and path.name[0] != "."
+    ]
+    code = {module: package.source(module).digest for module in modules}
+    return key_of({"code": code, "beside": sorted(beside)})

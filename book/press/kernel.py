@@ -2,8 +2,6 @@
 us or the reader's start-up files have set.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys
@@ -40,9 +38,8 @@ def environment_of(state: Path, given: Mapping[str, str], *options: str, **more:
             "language": "python",
         }
     )
-    if not kernel.is_file() or kernel.read_text() != text:
-        kernel.parent.mkdir(parents=True, exist_ok=True)
-        written(kernel, text.encode())
+    kernel.parent.mkdir(parents=True, exist_ok=True)
+    written(kernel, text.encode())
     kept = {name: value for name, value in given.items() if name not in DROPPED}
     kept.update(JUPYTER_PATH=str(state), IPYTHONDIR=str(state / "ipython"))
     return kept | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"} | more

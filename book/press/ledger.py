@@ -2,8 +2,6 @@
 follow, and the figure that carries it.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from html import escape
 
@@ -130,14 +128,12 @@ def _count(known: dict, tests: dict[str, list[dict]]) -> str:
     return ", ".join(f"{numbers[word]} {word}" for word in words) + "."
 
 
-def _badge(claim: Claim, test: dict) -> str:
-    words = dict.fromkeys(verdicts(claim, test).values())
-    kinds = "".join(f" .{word.replace(' ', '-')}" for word in words)
-    return f"[{marked(claim, test)}]{{.ledger-verdict{kinds}}} "
-
-
 def _entry(claim: Claim, tests: list[dict], older: list[dict], best: list[dict]) -> list[str]:
-    badges = "".join(dict.fromkeys(_badge(claim, test) for test in best or tests))
+    badges = {}
+    for test in best or tests:
+        words = dict.fromkeys(verdicts(claim, test).values())
+        kinds = "".join(f" .{word.replace(' ', '-')}" for word in words)
+        badges[f"[{marked(claim, test)}]{{.ledger-verdict{kinds}}} "] = None
     chapters = dict.fromkeys(test["chapter"] for test in [*tests, *older])
     figures = dict.fromkeys(test["figure"] for test in tests if test["figure"])
     shown = [f"[{{doc}}`../notebooks/{name}`]{{.ledger-chapter}}" for name in chapters]
@@ -147,7 +143,7 @@ def _entry(claim: Claim, tests: list[dict], older: list[dict], best: list[dict])
         f"(claim-{claim.id.lower()})=",
         f"## {claim.id}",
         "",
-        f"{badges}**{claim.statement}** ({where})",
+        f"{''.join(badges)}**{claim.statement}** ({where})",
         "",
         ":::{div} ledger-small",
     ]

@@ -2,8 +2,6 @@
 another.
 """
 
-from __future__ import annotations
-
 from itertools import chain
 from pathlib import Path
 
@@ -21,16 +19,23 @@ ACTIONS = ("list", "verify", "clean", "export", "import")
 
 def add_store_arguments(parser) -> None:
     """Arguments of `schurkit store`."""
-    more = "; export the networks of an edition to a .zip; import such an archive"
-    store.add_store_arguments(parser, ACTIONS, more)
+    store.add_store_arguments(
+        parser, ACTIONS, "; export the networks of an edition to a .zip; import such an archive"
+    )
     add = parser.add_argument
     add("archive", nargs="?", metavar="ARCHIVE.zip", help="export, import: the archive")
-    edition = "export: an edition of book/editions.yml (default: book)"
-    add("--edition", metavar="NAME", help=edition)
-    chapters = "export: what these chapters of the edition need alone"
-    add("--chapter", nargs="+", metavar="NAME", help=chapters)
-    book = "export: the book's folder (default: here, or the nearest one above)"
-    add("--book", metavar="FOLDER", help=book)
+    add("--edition", metavar="NAME", help="export: an edition of book/editions.yml (default: book)")
+    add(
+        "--chapter",
+        nargs="+",
+        metavar="NAME",
+        help="export: what these chapters of the edition need alone",
+    )
+    add(
+        "--book",
+        metavar="FOLDER",
+        help="export: the book's folder (default: here, or the nearest one above)",
+    )
 
 
 def store_command(arguments) -> int:
@@ -50,11 +55,8 @@ def store_command(arguments) -> int:
         raise InputError(
             f"--{given[0]} belongs to 'store export'; store {action} does not take it."
         )
-    if action == "export":
-        return _export(arguments)
-    if action == "import":
-        return _import(arguments)
-    return store.store_command(arguments)
+    run = {"export": _export, "import": _import}.get(action, store.store_command)
+    return run(arguments)
 
 
 def _export(arguments) -> int:

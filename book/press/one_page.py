@@ -5,8 +5,6 @@ Only what schurkit's own functions display is shown as HTML; prose is rendered a
 raw HTML, links to pictures or addresses. A chapter's prose has its numbers filled in.
 """
 
-from __future__ import annotations
-
 import base64
 import html
 import re
@@ -33,7 +31,10 @@ def one_page(notebook: dict, title: str) -> str:
     notebook : as read from an .ipynb file.
     title : of the window; escaped here.
     """
-    prose = _parser()
+    from markdown_it import MarkdownIt
+
+    raw = ["link", "image", "autolink", "reference", "html_inline", "html_block"]
+    prose = MarkdownIt("commonmark", {"html": False}).enable("table").disable(raw)
     parts = [_cell(cell, prose) for cell in notebook["cells"]]
     style = resources.files("schurkit_press").joinpath("one_page.css").read_text(encoding="utf-8")
     return (
@@ -90,14 +91,6 @@ def chapter_page(notebook: dict, title: str) -> str:
 def _quoted(admonition) -> str:
     lines = [f"**{admonition[1]}**", "", *admonition[3].strip().splitlines()]
     return "\n".join(f"> {line}" for line in lines)
-
-
-def _parser():
-    """Markdown to HTML, without raw HTML, links and images."""
-    from markdown_it import MarkdownIt
-
-    raw = ["link", "image", "autolink", "reference", "html_inline", "html_block"]
-    return MarkdownIt("commonmark", {"html": False}).enable("table").disable(raw)
 
 
 def _cell(cell: dict, prose) -> str:

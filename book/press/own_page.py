@@ -2,8 +2,6 @@
 its own, and written as one page.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import site

@@ -2,8 +2,6 @@
 run beside it, a page with what is computed for it. `book/_ext/book_pages.py` asks for it.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import re
@@ -19,7 +17,7 @@ from .book import Book
 from .chapters import cell_text, outputs
 from .ledger import ledger_page
 from .panels import bars
-from .published import CSV_LINK, csv_files, editions_of
+from .published import CSV_LINK, editions_of, folder
 from .status import status_page
 
 FILES = Path("_static/data")
@@ -68,7 +66,7 @@ def _chapter(book: Book, name: str, docname: str, shelf: Path) -> dict:
         edition = one["provenance"]["edition"]
         larger = one is not book.published[name]
         place = FILES / (edition if larger else "published") / name
-        files = csv_files(book.root, edition, name)
+        files = sorted(folder(book.root, edition, name).glob("*.csv"))
         for file in files:
             _write(shelf / place / file.name, file.read_bytes())
         text = section(book, name, [file.name for file in files], f"{up}{place}", one)

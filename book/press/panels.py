@@ -2,8 +2,6 @@
 is a variable of the page around them: every network a dot above its control.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -200,6 +198,7 @@ def write_picture(book: Book) -> Path | None:
         for mode in (0, 1)
     )
     style = f"{light}@media (prefers-color-scheme:dark){{{dark}}}text{{font-family:sans-serif;}}"
+    panel_style = Path(__file__).with_suffix(".css").read_text(encoding="utf-8").replace("\n", "")
     placed = [
         f'<g transform="translate({WIDTH * (i % 2)} {HEIGHT * (i // 2)})">{content}</g>'
         for i, (content, _) in enumerate(drawn)
@@ -208,15 +207,10 @@ def write_picture(book: Book) -> Path | None:
     (book.root / PICTURE).write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" role="img" aria-label="{escape(" ".join(told for _, told in drawn))}">'
-        f"<style>{style}{panel_style()}</style>" + "\n".join(placed) + "</svg>\n",
+        f"<style>{style}{panel_style}</style>" + "\n".join(placed) + "</svg>\n",
         encoding="utf-8",
     )
     return book.root / PICTURE
-
-
-def panel_style() -> str:
-    """The style of what panels are made of."""
-    return Path(__file__).with_suffix(".css").read_text(encoding="utf-8").replace("\n", "")
 
 
 def _words(row: Removal) -> str:

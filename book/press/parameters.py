@@ -1,7 +1,5 @@
 """The parameters of a chapter: what its cell declares, and what a value given for one may be."""
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import difflib
@@ -118,6 +116,18 @@ def parameters_in(source: str, where: str) -> tuple[Parameter, ...]:
     )
 
 
+def kind_of(text: str) -> tuple[str, tuple]:
+    """A kind as it is declared, with the choices of a ``Literal`` of texts; "" where values cannot
+    be read by it.
+    """
+    if text.startswith("Literal["):
+        with contextlib.suppress(ValueError):
+            choices = ast.literal_eval(f"({text[8:-1]},)")
+            return (text, choices) if all(isinstance(one, str) for one in choices) else ("", ())
+    inner = text[5:-1] if text.startswith("list[") else text
+    return (text if inner in _KINDS else ""), ()
+
+
 def _parameter(statement: ast.stmt, help: str, where: str) -> Parameter:
     problem = (
         f"{where}, parameters cell, line {statement.lineno}: write 'name: kind = default  # help'"
@@ -127,24 +137,22 @@ def _parameter(statement: ast.stmt, help: str, where: str) -> Parameter:
         case ast.AnnAssign(
             target=ast.Name(id=name), annotation=annotation, value=ast.AST() as value
         ):
-            kind = ast.unparse(annotation)
+            declared = ast.unparse(annotation)
         case _:
             raise InputError(f"{problem}; {got}")
     try:
         default = ast.literal_eval(value)
-        choices = ast.literal_eval(annotation.slice) if kind.startswith("Literal[") else ()
-    except (ValueError, AttributeError):
+    except ValueError:
         raise InputError(f"{problem} with a plain default; {got}") from None
-    choices = choices if isinstance(choices, tuple) else (choices,)
-    declared = _BOUND.search(help)
-    bound = declared[1] if declared else _usual(name, default)
-    parameter = Parameter(name, kind, default, _BOUND.sub("", help), choices, bound)
-    texts = choices and all(isinstance(choice, str) for choice in choices)
-    if parameter.inner not in _KINDS and not texts:
+    kind, choices = kind_of(declared)
+    if not kind:
         raise InputError(
             f"{problem}, where kind is int, float, bool, str, list[…] of one of them, or Literal "
-            f"of texts; got {kind!r}."
+            f"of texts; got {declared!r}."
         )
+    own = _BOUND.search(help)
+    bound = own[1] if own else _usual(name, default)
+    parameter = Parameter(name, kind, default, _BOUND.sub("", help), choices, bound)
     try:
         if isinstance(default, str) and parameter.inner != "str" and not choices:
             raise InputError("a text is read as another kind on the command line alone")
@@ -233,13 +241,12 @@ def _parse_scalar(kind: str, given):
         return {"true": True, "false": False}.get(str(given).lower())
     number, form = (int, _INTEGER) if kind == "int" else (float, _FLOAT)
     if isinstance(given, str):
-        if not form.fullmatch(given.strip()) or (kind == "int" and len(given) >= 40):
-            return None
-    elif isinstance(given, bool) or not isinstance(given, (int, number)):
-        return None
-    with contextlib.suppress(OverflowError):
-        value = number(given)
-        return value if math.isfinite(value) else None
+        right = form.fullmatch(given.strip())
+    else:
+        right = isinstance(given, (int, number)) and not isinstance(given, bool)
+    with contextlib.suppress(OverflowError, ValueError):  # too many digits
+        if right and math.isfinite(value := number(given)):
+            return value
     return None
 
 

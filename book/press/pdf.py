@@ -2,8 +2,6 @@
 and an outline.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from contextlib import ExitStack
@@ -16,8 +14,6 @@ from .build import BuildError, jupyter_book
 
 PDF = Path("_build/schurkit.pdf")
 _SINGLE = Path("_build/single")
-_FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-_FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 _FORMULAS = "() => window.MathJax?.startup?.promise?.then(() => true) ?? true"
 _ASSETS = Path(__file__).parent
 _FOOTER = (
@@ -60,7 +56,7 @@ def print_book(root: Path, browser=None) -> Path:
             from playwright.sync_api import sync_playwright
 
             chrome = stack.enter_context(sync_playwright()).chromium
-            browser = chrome.launch(executable_path=chromium(), args=_FLAGS)
+            browser = chrome.launch(executable_path=chromium())
             stack.callback(browser.close)
         context = browser.new_context(offline=True, color_scheme="light")
         stack.callback(context.close)

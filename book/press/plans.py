@@ -5,8 +5,6 @@ its parameters and imports alone, and the chapter trains these. It is run here, 
 be counted, priced for `--dry-run` and trained ahead.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -17,17 +15,17 @@ from unittest import mock
 from schurkit.checks import InputError
 
 from .chapters import Chapter
-from .cost import Cost
 from .kernel import first_line
 from .parameters import told
 
 
-def costs_of(asked: Sequence[Sequence]) -> tuple[list[Cost], Cost]:
-    """What each of several lists of studies takes, and all of them together: a network that two of
-    them ask for is trained once.
+def costs_of(asked: Sequence[Sequence]) -> tuple[list, object]:
+    """What each of several lists of studies takes, and all of them together
+    (`schurkit_press.price.Cost`): a network that two of them ask for is trained once.
     """
-    together = merged(chain(*asked))
-    costs = iter(_priced([*chain(*asked), *together]))
+    from .price import Cost, plan_all
+
+    costs = iter(plan_all([*chain(*asked), *merged(chain(*asked))]))
     each = [sum(islice(costs, len(studies)), Cost()) for studies in asked]
     return each, sum(costs, Cost())
 
@@ -128,7 +126,7 @@ def train_ahead(jobs: Iterable, folder) -> dict[str, dict]:
 
 def _networks(study) -> list[tuple]:
     """A name for each network of a study."""
-    return [(repr(study.task), repr(study.recipe), seed) for seed in study.seeds]
+    return [(study.task, study.recipe, seed) for seed in study.seeds]
 
 
 def merged(studies: Iterable) -> list:
@@ -143,9 +141,3 @@ def merged(studies: Iterable) -> list:
         first if len(mine) == len(first.seeds) else replace(first, seeds=tuple(mine))
         for (first, *_), mine in zip(groups.values(), seeds)
     ]
-
-
-def _priced(studies: list) -> list[Cost]:
-    from .price import plan_all
-
-    return plan_all(studies)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from itertools import chain
 from math import log
 
@@ -23,13 +23,45 @@ from schurkit.tasks import FlipFlop
 from schurkit.training.loop import fit
 from schurkit.training.recipe import Recipe
 from schurkit.training.train import Study, networks_a_chunk
-
-from .cost import Cost
+from schurkit.words import duration, plural
 
 TIMED = 0.8
 """Seconds for timing steps."""
 LARGEST = 4.5e8
 """Multiplications of a step that is tried out: about a tenth of a second."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a chapter asks for: networks, how many of them are stored already, and seconds and bytes
+    for the rest.
+    """
+
+    networks: int = 0
+    stored: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+
+    def __add__(self, other) -> Cost:
+        return Cost(*map(sum, zip(astuple(self), astuple(other))))
+
+    def __str__(self) -> str:
+        networks = plural(self.networks, "network")
+        if self.stored >= self.networks:
+            return f"{networks}, all stored"
+        stored = f" ({self.stored} stored)" if self.stored else ""
+        return (
+            f"{networks}{stored}, about {duration(self.seconds)} to train, "
+            f"{_size(self.bytes)} on disk"
+        )
+
+
+def _size(count: int) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
 
 
 def plan(study: Study, **more) -> Cost:
@@ -42,7 +74,7 @@ def plan_all(
 ) -> list[Cost]:
     """`plan` for several studies, all within the same second."""
     chosen, store = choose(engine), Store() if store is None else store
-    names = [path.stem for path in store.folder.glob("*.json")]
+    names = {path.stem.rpartition("-")[0] for path in store.folder.glob("*.json")}
     missing = [_missing(study, chosen, store, names) for study in studies]
     steps = [_steps(study, seeds) for study, seeds in zip(studies, missing)]
     rates = _timed([*chain(*steps)], chosen)
@@ -56,19 +88,17 @@ def plan_all(
     return found
 
 
-def _missing(study: Study, engine, store: Store, names: list[str]) -> list[int]:
+def _missing(study: Study, engine, store: Store, names: set[str]) -> list[int]:
     """The seeds that the store does not hold. Only those that a file there names are looked for, so
     it costs no more than the store is large.
     """
-    if not names:
-        return list(study.seeds)
     record = record_of(study.task, study.recipe, study.seeds[0], engine)
-    start = store.name(record).rpartition("-seed")[0] + "-seed"
-    told = {name.removeprefix(start).partition("-")[0] for name in names if name.startswith(start)}
-    kept = {
-        int(seed) for seed in told if seed.isdecimal() and store.holds(record | {"seed": int(seed)})
-    }
-    return [seed for seed in study.seeds if seed not in kept]
+    start = store.name(record).rpartition("-seed")[0]
+    return [
+        seed
+        for seed in study.seeds
+        if f"{start}-seed{seed}" not in names or not store.holds(record | {"seed": seed})
+    ]
 
 
 def _bytes(study: Study) -> int:

@@ -2,14 +2,11 @@
 and shown beside what a build computes live.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import os
 import re
 import tempfile
-from itertools import chain
 from pathlib import Path
 
 from schurkit import nb
@@ -119,19 +116,14 @@ def embedded_files(notebook: dict) -> dict[str, bytes]:
     }
 
 
-def publish_whole(root: Path, told: Path, keys: list[str]) -> Path | None:
+def publish_whole(root: Path, told: Path, keys: list[str]) -> None:
     """Keep in book/data what the whole edition took from nothing (`schurkit_press.build.WHOLE`), if
-    it was the runs of those keys; else None.
+    it was the runs of those keys.
     """
-    try:
-        content = read_json(told)
-    except (OSError, ValueError):
-        return None
-    if content.pop("keys", None) != keys:
-        return None
-    target = root / DATA / WHOLE
-    target.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return target
+    content = read_json(told) if told.is_file() else {}
+    if content.pop("keys", None) == keys:
+        target = root / DATA / WHOLE
+        target.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def published(root: Path) -> dict[str, dict]:
@@ -147,8 +139,8 @@ def published(root: Path) -> dict[str, dict]:
     InputError : a results.json that cannot be read.
     """
     found: dict[str, dict] = {}
-    paths = [sorted((root / DATA).glob(f"{place}/results.json")) for place in ("*", "*/*")]
-    for path in chain(*paths):
+    paths = (root / DATA).rglob("results.json")
+    for path in sorted(paths, key=lambda path: (len(path.parts), path)):
         results = _read(root, path)
         base = found.setdefault(path.parent.name, results)
         if base is not results:
@@ -207,15 +199,9 @@ def agrees(claim: Claim, live: dict, kept: dict) -> bool | None:
 
 
 def _agrees(claim: Claim, live: dict, kept: dict) -> bool | None:
-    if live["value"] is None or kept["value"] is None:
+    if None in (live["value"], kept["value"]):
         return None
     if claim.rule.satisfied(live["value"]) != claim.rule.satisfied(kept["value"]):
         return False
-    if not live["interval"] or not kept["interval"]:
-        return True
-    return live["interval"][0] <= kept["interval"][1] and kept["interval"][0] <= live["interval"][1]
-
-
-def csv_files(root: Path, edition: str, name: str) -> list[Path]:
-    """The published CSV files of a chapter."""
-    return sorted(folder(root, edition, name).glob("*.csv"))
+    ours, theirs = live["interval"], kept["interval"]
+    return not ours or not theirs or (ours[0] <= theirs[1] and theirs[0] <= ours[1])

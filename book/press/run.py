@@ -7,10 +7,7 @@ a verdict is derived where it is shown. An executed notebook appears under its n
 complete; a run that failed leaves X-<key>.failed.ipynb.
 """
 
-from __future__ import annotations
-
 import ast
-import hashlib
 import json
 import os
 import platform
@@ -29,7 +26,7 @@ from pathlib import Path
 import schurkit
 from schurkit.checks import InputError
 from schurkit.engine import choose
-from schurkit.store import installed
+from schurkit.store import checksum, installed, key_of
 
 from .chapters import Chapter, cell_text
 from .imports import code_digest
@@ -96,22 +93,34 @@ def cache_key(root: Path, chapter: Chapter, values: dict) -> str:
     """
     code = code_of(chapter)
     parts = {
-        "cells": cells_of(chapter),
         "values": values,
-        "package": code_digest(CODE, [code]),
         "files": _files_read(root / "book" / "data", chapter.name, code),
-        "versions": {**versions(), "python": platform.python_version()},
         "engine": choose().name,
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    return key_of(parts | fingerprint(cells_of(chapter), code))[:16]
 
 
-def cells_of(chapter: Chapter) -> list[tuple]:
+def fingerprint(source: str, code: str) -> dict[str, str]:
+    """What besides parameters decides a result: its source, the code of ours that its Python
+    imports, and the packages that compute.
+    """
+    return {
+        "source": checksum(source),
+        "schurkit": code_digest(CODE, [code]),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        **versions(),
+    }
+
+
+def cells_of(chapter: Chapter) -> str:
     """What counts of the cells of a chapter: kind, text and tags."""
-    return [
-        (cell["cell_type"], cell_text(cell), sorted(cell.get("metadata", {}).get("tags", [])))
-        for cell in chapter.source["cells"]
-    ]
+    return json.dumps(
+        [
+            (cell["cell_type"], cell_text(cell), sorted(cell.get("metadata", {}).get("tags", [])))
+            for cell in chapter.source["cells"]
+        ]
+    )
 
 
 def code_of(chapter: Chapter) -> str:
@@ -187,7 +196,7 @@ def run_job(root: Path, job: Job, threads: int, bar: bool = False) -> Outcome:
     """
     from papermill.exceptions import PapermillExecutionError
 
-    folder = job.output.parent
+    folder, name, problem = job.output.parent, job.chapter.name, ""
     folder.mkdir(parents=True, exist_ok=True)
     begun = folder / f".{job.output.stem}.{os.getpid()}.ipynb"
     start = time.monotonic()
@@ -195,15 +204,16 @@ def run_job(root: Path, job: Job, threads: int, bar: bool = False) -> Outcome:
         with in_environment(kernel_environment(root, threads, os.environ)):
             execute(job.chapter.source, begun, job.chapter.path.parent, job.values, bar)
         _finish(job, begun, time.monotonic() - start, threads)
+        job.failed_output.unlink(missing_ok=True)
     except PapermillExecutionError as error:
-        return _failed(job, begun, start, _where(job, error), root)
+        problem = f"{name}: {_where(job, error)}{_kept(job, begun, root)}"
     # a dead kernel, a full disk: whatever it was, the others go on and the message says it
     except Exception as error:
-        return _failed(job, begun, start, f"{type(error).__name__}: {first_line(error)}", root)
+        told = f"{type(error).__name__}: {first_line(error)}"
+        problem = f"{name}: {told}{_kept(job, begun, root)}"
     finally:
         begun.unlink(missing_ok=True)
-    job.failed_output.unlink(missing_ok=True)
-    return Outcome(job.chapter.name, time.monotonic() - start)
+    return Outcome(name, time.monotonic() - start, problem)
 
 
 def kernel_environment(root: Path, threads: int, given: Mapping[str, str]) -> dict:
@@ -242,39 +252,30 @@ def _finish(job: Job, begun: Path, seconds: float, threads: int) -> None:
             "schurkit": metadata.version("schurkit"),
             **versions(),
         },
-        "commit": commit(job.chapter.path.parent),
-        "device": device(threads),
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        **made(job.chapter.path.parent, threads),
     }
     begun.write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
     os.replace(begun, job.output)
 
 
-def _failed(job: Job, begun: Path, start: float, problem: str, root: Path) -> Outcome:
-    kept = ""
+def _kept(job: Job, begun: Path, root: Path) -> str:
     with suppress(OSError, ValueError):  # on a full disk it is cut short, and not kept
         json.loads(begun.read_text(encoding="utf-8"))
         os.replace(begun, job.failed_output)
-        kept = f"; what ran is kept in {os.path.relpath(job.failed_output, root)}"
-    return Outcome(
-        job.chapter.name, time.monotonic() - start, f"{job.chapter.name}: {problem}{kept}"
-    )
+        return f"; what ran is kept in {os.path.relpath(job.failed_output, root)}"
+    return ""
 
 
 def _where(job: Job, error) -> str:
     """'cell 7 of 21 ("accuracy = …") failed with ValueError: …', counted as in the chapter's own
     notebook, by the line of it that failed.
     """
-    cells = [cell_text(cell) for cell in job.chapter.source["cells"]]
-    number = next(
-        (index for index, text in enumerate(cells, 1) if text.strip() == str(error.source).strip()),
-        None,
-    )
+    cells = [cell_text(cell).strip() for cell in job.chapter.source["cells"]]
+    source = str(error.source).strip()
     raised = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback or ()))
     arrow = re.search(r"^-+> *\d+ +(\S.*)$", raised, re.MULTILINE)
-    first = next((line.strip() for line in str(error.source).splitlines() if line.strip()), "")
-    place = f"cell {number} of {len(cells)}" if number else "a cell"
-    line = arrow[1].strip() if arrow else first
+    line = arrow[1].strip() if arrow else source.partition("\n")[0]
+    place = f"cell {cells.index(source) + 1} of {len(cells)}" if source in cells else "a cell"
     return f"{place} ({line[:60]}) failed with {error.ename}: {first_line(error.evalue)}"
 
 
@@ -286,12 +287,18 @@ def _files_read(data: Path, chapter: str, code: str) -> dict[str, str]:
     """
     named = set(re.findall(r"""[^"'/\s]+(?=["'])""", code))
     return {
-        path.relative_to(data).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(data).as_posix(): checksum(path.read_bytes())
         for path in sorted(data.rglob("*.*"))
         if (path.stem == chapter or path.name in named)
         and path.is_file()
         and path.parent.name != chapter
     }
+
+
+def made(folder: Path, threads: int) -> dict:
+    """From what, where and when something is computed; `folder`: in the repository."""
+    date = time.strftime("%Y-%m-%d", time.gmtime())
+    return {"commit": commit(folder), "device": device(threads), "date": date}
 
 
 def commit(folder: Path) -> str | None:
@@ -337,6 +344,6 @@ def cores() -> int:
 
 def check_folder(folder: Path) -> Path:
     """`folder` if executed notebooks can be written there, else InputError."""
-    if folder.exists() and not folder.is_dir():
+    if folder.is_file():
         raise InputError(f"--out must be a folder; {folder} is a file.")
     return folder

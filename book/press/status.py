@@ -2,8 +2,6 @@
 and the numbers behind every figure.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from schurkit.words import plural
@@ -21,8 +19,7 @@ _HEADS = (
 
 def status_page(book: Book) -> str:
     """The generated part of the status page, in MyST markdown."""
-    made = ((name, run_of(notebook)) for name, notebook in book.notebooks.items())
-    runs = {name: run for name, run in made if run}
+    runs = {name: run for name, one in book.notebooks.items() if (run := run_of(one))}
     lines = [f"This copy is the **{book.edition}** edition.", ""]
     if runs:
         lines += [_total("This copy", runs), "", *_runs(runs), ""]
@@ -54,16 +51,15 @@ def status_page(book: Book) -> str:
 
 def _whole(path: Path) -> list[str]:
     """What the whole edition took on the clock, from an empty store, where that was measured."""
-    try:
-        run = read_json(path)
-        return [
-            f"The whole {run['edition']} edition from nothing, training included: "
-            f"**{_time(run['seconds'])}** on the clock ({run['device']}, {run['date']}, commit "
-            f"{_commit(run)}).",
-            "",
-        ]
-    except (OSError, ValueError, KeyError, TypeError):
+    if not path.is_file():
         return []
+    run = read_json(path)
+    return [
+        f"The whole {run['edition']} edition from nothing, training included: "
+        f"**{_time(run['seconds'])}** on the clock ({run['device']}, {run['date']}, commit "
+        f"`{run['commit'] or 'unknown'}`).",
+        "",
+    ]
 
 
 def _larger(published: dict) -> list[str]:
@@ -108,15 +104,16 @@ def _runs(runs: dict) -> list[str]:
     chapter.
     """
     versions = {
-        name: ", ".join(f"{package} {version}" for package, version in run["versions"].items())
+        f" ({name})": ", ".join(map(" ".join, run["versions"].items()))
         for name, run in runs.items()
     }
-    lines = [f"- Versions ({name}): {words}" for name, words in versions.items()]
-    if len(set(versions.values())) == 1:
-        lines = [f"- Versions: {next(iter(versions.values()))}"]
-    rows = (_row(name, run) for name, run in runs.items())
-    lines = [*table(_HEADS, rows, "schurkit-wide"), *lines]
-    return [*lines, "- A `+` after a commit: files differed from it."]
+    if len({*versions.values()}) == 1:
+        versions = {"": versions.popitem()[1]}
+    return [
+        *table(_HEADS, (_row(name, run) for name, run in runs.items()), "schurkit-wide"),
+        *(f"- Versions{name}: {words}" for name, words in versions.items()),
+        "- A `+` after a commit: files differed from it.",
+    ]
 
 
 def _row(name: str, run: dict) -> tuple[str, ...]:
@@ -130,17 +127,13 @@ def _row(name: str, run: dict) -> tuple[str, ...]:
         f"{training['core_seconds']:.0f}" if training else "–",
         f"{run['seconds']:.0f}",
         run["date"],
-        _commit(run),
+        f"`{run['commit'] or 'unknown'}`",
         run["device"],
     )
 
 
 def _values(values: dict) -> str:
     return ", ".join(f"`{key} = {value!r}`" for key, value in values.items())
-
-
-def _commit(run: dict) -> str:
-    return f"`{run['commit'] or 'unknown'}`"
 
 
 def _details(name: str, run: dict, notebook: dict) -> list[str]:

@@ -6,9 +6,6 @@ chose. Trials already in the table are not made again, so a run that was stopped
 was.
 """
 
-from __future__ import annotations
-
-import argparse
 import json
 import sys
 import time
@@ -34,14 +31,9 @@ from schurkit.studies.addition import (
 from schurkit.tasks import ModularAddition
 
 from .chapters import book_root, read_json
-from .run import commit, device, versions
+from .run import made, versions
 
 COMMAND = "python -m schurkit_press.tuning"
-
-
-def held_out_accuracy(task, rnn) -> float:
-    """Accuracy of one network on the held-out pairs."""
-    return fourier.accuracy(fourier.logits_table(rnn), task.held_out_tuples)
 
 
 def tune(
@@ -59,20 +51,21 @@ def tune(
     """
     task = ModularAddition(p=p, train_fraction=FRACTION, split_seed=TUNING_SPLIT)
     known = read_trials(path) if path.is_file() else []
-    made = {
+    how = {
         "command": COMMAND,
         "edition": "full",
         "task": repr(task),
         "hidden_size": hidden_size,
         "limit": limit,
         "seed": TUNING_SEED,
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "commit": commit(book_root()),
-        "device": device(1),
         "versions": versions(),
+        **made(book_root(), 1),
     }
     begun, trials = time.process_time() - _earlier(path), []
-    measure = partial(held_out_accuracy, task)
+
+    def measure(rnn):
+        return fourier.accuracy(fourier.logits_table(rnn), task.held_out_tuples)
+
     for variant in VARIANTS:
         recipe = recipe_of(variant, limit, hidden_size=hidden_size)
         start = task, variant.name, recipe, GRID, TUNING_SEED, limit, measure
@@ -81,8 +74,8 @@ def tune(
             say(trial)
             tried = {new.point for new in trials}
             write_trials([*trials, *(old for old in known if old.point not in tried)], path)
-            made["core_seconds"] = round(time.process_time() - begun)
-            path.with_suffix(".json").write_text(f"{json.dumps(made, indent=1)}\n")
+            how["core_seconds"] = round(time.process_time() - begun)
+            path.with_suffix(".json").write_text(f"{json.dumps(how, indent=1)}\n")
 
 
 def _earlier(path: Path) -> float:
@@ -92,22 +85,8 @@ def _earlier(path: Path) -> float:
     return 0.0
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command."""
-    about = __doc__.splitlines()[0].split(":")[0] + "."
-    parser = argparse.ArgumentParser(prog=COMMAND, description=about)
-    most = "the most steps of a trial (default: %(default)s)"
-    parser.add_argument("--limit", type=int, default=TUNING_LIMIT, help=most)
-    out = "CSV file to write (default: the one in book/data/tuning)"
-    parser.add_argument("--out", type=Path, help=out)
-    given = parser.parse_args(arguments)
-    path = given.out or tuning_file(book_root())
-    tune(path, limit=given.limit, say=partial(print, flush=True))
-
-
 if __name__ == "__main__":
     try:
-        main()
+        tune(tuning_file(book_root()), say=partial(print, flush=True))
     except InputError as problem:
-        print(f"tuning: {problem}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(f"tuning: {problem}")

@@ -5,18 +5,14 @@ rule, wherever one is shown, and stored nowhere: a rule that is changed changes 
 runs nothing again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from schurkit.claims import Claim, Rule, parts
 
-VERDICTS = ("reproduced", "partly", "not reproduced", "open", "not tested")
 OTHER = "other conditions"
 """What stands in place of a verdict where a run was made under other conditions than those the rule
 was written for.
 """
-FEWEST = 10  # networks below which no interval, hence no verdict, is given
 MARKS = {
     "reproduced": "✓",
     "partly": "~",
@@ -25,6 +21,8 @@ MARKS = {
     "not tested": "–",
     OTHER: "≠",
 }
+VERDICTS = tuple(MARKS)[:-1]
+FEWEST = 10  # networks below which no interval, hence no verdict, is given
 
 
 def verdict(rule: Rule, value: float | None, interval=None, n: int | None = None) -> str:

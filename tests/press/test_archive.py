@@ -5,7 +5,6 @@ lost.
 import json
 import os
 import re
-import stat
 import threading
 import warnings
 import zipfile
@@ -18,7 +17,7 @@ from press.small_book import cases
 from schurkit import store as store_module
 from schurkit.tasks import Copy
 from schurkit.training import Phase, Recipe, Store, StoreWarning, Study, train
-from schurkit_press.archive import MANIFEST, MOST_BYTES, export, import_, records_of
+from schurkit_press.archive import MANIFEST, export, import_, records_of
 
 TASK = Copy(2, 2, 4)
 RECIPE = Recipe(hidden_size=6, phases=(Phase(3, 1e-3),), batch_size=4)
@@ -107,7 +106,6 @@ def test_an_export_that_cannot_be_writes_nothing(full, tmp_path, monkeypatch):
     missing = r"1 of 3 networks are not in the store .* \(or damaged\), copy-\S+-seed7-\w+ among"
     refused(records_of([STUDY, Study(TASK, RECIPE, (7,))]), tmp_path / "out.zip", missing)
     refused(records, path, "is there already; choose another name or delete it first")
-    refused([], tmp_path / "out.zip", "there is no network to export")
     nowhere = "cannot be written: No such file or directory"
     refused(records, tmp_path / "nowhere" / "out.zip", nowhere)
 
@@ -175,10 +173,6 @@ def also(name, data=b"{}"):
     return lambda manifest, entries: entries.append((zipfile.ZipInfo(name), data))
 
 
-def as_link(manifest, entries):
-    entries[0][0].external_attr = (stat.S_IFLNK | 0o777) << 16
-
-
 def as_compressed(manifest, entries):
     entries[0][0].compress_type = zipfile.ZIP_DEFLATED
 
@@ -192,13 +186,8 @@ def as_compressed(manifest, entries):
         (renamed_to("../evil"), r"'\.\./evil\.json', which is no file of a network"),
         (renamed_to("/tmp/evil"), "'/tmp/evil.json', which is no file of a network"),
         (renamed_to("a\\\\b"), "which is no file of a network"),
-        (lambda manifest, entries: entries.append(entries[-1]), "it holds '.*' twice"),
-        (
-            lambda manifest, entries: manifest | {"networks": manifest["networks"] * 2},
-            "its manifest lists a network twice",
-        ),
-        (as_link, r"'copy-\S+\.json' is not a plain file"),
-        (as_compressed, r"'copy-\S+\.json' is compressed or encrypted"),
+        (lambda manifest, entries: entries.append(entries[-1]), "or is there twice"),
+        (as_compressed, r"'copy-\S+\.json', which is compressed"),
     ],
 )
 def test_what_does_not_belong_there_is_refused_whole(empty, tmp_path, rewritten, change, said):
@@ -220,7 +209,7 @@ def test_a_manifest_that_cannot_be_used_is_refused(empty, rewritten, changes, sa
     refuses(re.escape(said), import_, empty, archive)
 
 
-def test_files_that_are_no_archive_are_refused(full, empty, tmp_path, monkeypatch):
+def test_files_that_are_no_archive_are_refused(full, empty, tmp_path):
     data = full[1].read_bytes()
     (tmp_path / "text.zip").write_text("hello")
     (tmp_path / "short.zip").write_bytes(data[: len(data) // 2])
@@ -233,8 +222,6 @@ def test_files_that_are_no_archive_are_refused(full, empty, tmp_path, monkeypatc
         ("short", "is not an archive of networks"),
     ):
         refuses(said, import_, empty, tmp_path / f"{name}.zip")
-    monkeypatch.setitem(MOST_BYTES, ".safetensors", 100)
-    refuses(r"is said to take [\d,]+ bytes; the most is 100", import_, empty, full[1])
 
 
 # --------------------------------------------------------------------------- a store that is in use

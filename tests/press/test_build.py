@@ -11,9 +11,8 @@ from press.small_book import REPOSITORY, a_book, cell, notebook, small_chapter, 
 
 from schurkit_press import build as module
 from schurkit_press.book import Book
-from schurkit_press.build import HTML, BuildError, build, plan_build
+from schurkit_press.build import HTML, BuildError, build, plan_build, stage
 from schurkit_press.pages import page
-from schurkit_press.stage import stage
 from schurkit_press.status import status_page
 
 
@@ -174,13 +173,15 @@ def test_what_goes_wrong_is_named_and_leaves_the_old_pages(tmp_path):
 def test_only_runs_the_chosen_chapters_and_shows_the_last_run_of_the_others(tmp_path, rendered):
     root = write_book(tmp_path / "book", {"small": small_chapter(), "plain": of("1")})
     plan, said = plan_build(root, only=["plain"]), []
-    assert [job.chapter.name for job in plan.jobs] == ["plain"] and plan.others == {"small": None}
+    assert [job.chapter.name for job in plan.jobs] == ["plain"] and plan.book.executed[
+        "small"
+    ] is None
     build(root, plan, say=said.append)
     assert rendered == [False] and said == ["Not for publishing: small shown without results."]
     folder = root / "_build" / "executed"
     for name in ("0" * 16, "1" * 16, f"{'2' * 16}.failed"):
         (folder / f"small-{name}.ipynb").write_text("{}")
-    assert plan_build(root, only=["plain"]).others["small"].name == f"small-{'1' * 16}.ipynb"
+    assert plan_build(root, only=["plain"]).book.executed["small"].name == f"small-{'1' * 16}.ipynb"
 
 
 def test_the_chapter_that_took_longest_when_published_runs_first(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 import pytest
 
 from schurkit.__main__ import main
-from schurkit_press.check import Finding, check_book
+from schurkit_press.check import check_book
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def page(tmp_path):
 )
 def test_what_a_page_fetches_from_elsewhere_is_a_problem(page, element, address, capsys):
     root = page(element)
-    findings = [] if address is None else [Finding("index.html", f"fetches {address}")]
+    findings = [] if address is None else [f"problem: index.html: fetches {address}"]
     assert check_book(root) == findings
     assert main(["check", "--book", str(root)]) == len(findings)
     told = f"problem: index.html: fetches {address}\n1 problem\n" if address else "0 problems\n"

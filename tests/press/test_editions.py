@@ -6,9 +6,8 @@ import pytest
 from helpers import refuses
 from press.small_book import cases, small_chapter, write_book
 
-from schurkit_press.book import Book
+from schurkit_press.book import Book, editions
 from schurkit_press.chapters import chapters, named
-from schurkit_press.editions import editions
 
 
 def book(tmp_path, text):
@@ -22,10 +21,10 @@ def test_an_edition_holds_what_differs_from_the_defaults(tmp_path):
         "quick: {purpose: fast}\nbook:\n  purpose: more\n  chapters:\n    small: {seeds: 20, "
         "rate: 1e-3}\n",
     )
-    assert editions(root, known)["quick"].values == {}
+    assert editions(root, known)["quick"] == {}
     edition = editions(root, known)["book"]
     # YAML reads 1e-3 as text; it is the default of a float all the same
-    assert edition.values == {"small": {"seeds": 20}}
+    assert edition == {"small": {"seeds": 20}}
 
 
 @pytest.mark.parametrize(

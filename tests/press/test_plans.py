@@ -12,11 +12,10 @@ from press.small_book import REPOSITORY, cases, cell, network_cells, notebook, s
 from schurkit.studies import profiles
 from schurkit.tasks import Copy
 from schurkit.training import Phase, Recipe, Study, copy_recipe
-from schurkit_press import plans as module
+from schurkit_press.book import editions
 from schurkit_press.chapters import chapters, read_chapter
-from schurkit_press.cost import Cost
-from schurkit_press.editions import editions
 from schurkit_press.plans import costs_of, merged, studies_of, train_ahead
+from schurkit_press.price import Cost
 from schurkit_press.run import code_of
 
 CHAPTERS = {name: one for name, one in chapters(REPOSITORY).items() if one.networks}
@@ -136,7 +135,7 @@ def test_schur_meets_fourier_shares_the_networks_of_modular_addition():
     """The same task, recipe and seeds in each edition, so that they are trained once."""
     for edition in editions(REPOSITORY, chapters(REPOSITORY)).values():
         theirs, (ours, running) = (
-            asked_by(name, edition.values.get(name, {}))
+            asked_by(name, edition.get(name, {}))
             for name in ("modular_addition", "schur_meets_fourier")
         )
         assert ours == theirs[0]
@@ -151,7 +150,8 @@ def test_a_network_that_two_studies_ask_for_counts_once(monkeypatch):
     studies = [(study.task, study.recipe, study.seeds) for study in merged(asked)]
     assert studies == [(a, one, (0, 1, 2)), (b, one, (0,)), (a, other, (0,))]
     monkeypatch.setattr(
-        module, "_priced", lambda studies: [Cost(len(s.seeds), 1, 10.0, 100) for s in studies]
+        "schurkit_press.price.plan_all",
+        lambda studies: [Cost(len(s.seeds), 1, 10.0, 100) for s in studies],
     )
     each, total = costs_of([asked[:1], asked[1:3], []])
     assert each == [Cost(2, 1, 10.0, 100), Cost(3, 2, 20.0, 200), Cost()]

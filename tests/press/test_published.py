@@ -12,7 +12,7 @@ from schurkit.__main__ import main
 from schurkit.claims import load_claims
 from schurkit_press import build as builder
 from schurkit_press.build import build, plan_build
-from schurkit_press.compare import compare
+from schurkit_press.check import compare
 from schurkit_press.published import agrees, publish, publish_whole, published, strongest
 
 EDITIONS = """
@@ -140,8 +140,9 @@ def test_what_the_whole_edition_took_is_kept_and_told(book, tmp_path):
     assert told["edition"] == "book" and whole in text(book, "book/status")
     other = tmp_path / "whole.json"
     other.write_text(json.dumps(told | {"keys": ["x"]}))
-    assert publish_whole(book, other, ["y"]) is None
-    assert publish_whole(book, tmp_path / "none.json", []) is None
+    for place in (other, tmp_path / "none.json"):
+        publish_whole(book, place, ["y"])
+    assert json.loads((book / "book" / "data" / "whole_run.json").read_text()) == told
 
 
 def test_a_build_that_had_chapters_or_networks_is_no_whole_run(book, tmp_path, monkeypatch):
@@ -234,7 +235,8 @@ def test_a_claim_that_comes_out_otherwise_is_a_problem(book, results, change, to
     results(change)
     problem = told.startswith("S1")
     first, *others = compare(book)
-    assert first.what.startswith(told) and first.is_problem == problem == len(others)
+    kind = "problem" if problem else "note"
+    assert first.startswith(f"{kind}: small: {told}") and len(others) == problem
 
 
 def test_the_command_fails_on_a_disagreement_and_names_what_was_not_run(book, results, capsys):

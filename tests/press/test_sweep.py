@@ -24,7 +24,7 @@ from press.small_book import cases, cell, network_cells, notebook, write_book
 from schurkit.__main__ import main
 from schurkit.checks import InputError
 from schurkit.store import StoreWarning
-from schurkit_press import plans
+from schurkit_press.price import Cost
 from schurkit_press.sweep import executors
 from schurkit_press.sweep import sweep as module
 from schurkit_press.sweep.executors import opened, read_settings
@@ -220,13 +220,12 @@ def test_the_key_holds_everything_that_decides_a_result(place, monkeypatch):
 
     keys = [key(), key(seed=[2]), key(sweep_runs.fails, folder="a")]
     assert key() == keys[0]
-    targets = "schurkit_press.sweep.targets"
     for name, other in (
-        ("code_digest", lambda package, texts: "other"),
-        ("_versions", lambda: {"numpy": "0"}),
-        ("source_digest", lambda function: "other"),
+        ("run.code_digest", lambda package, texts: "other"),
+        ("run.versions", lambda: {"numpy": "0"}),
+        ("sweep.targets._source", lambda function: "other"),
     ):
-        monkeypatch.setattr(f"{targets}.{name}", other)
+        monkeypatch.setattr(f"schurkit_press.{name}", other)
         keys.append(key())
     assert len(set(keys)) == len(keys)
 
@@ -236,11 +235,13 @@ def test_the_key_holds_everything_that_decides_a_result(place, monkeypatch):
     [
         (
             lambda plan: plan.fingerprint.update(numpy="0"),
-            "the worker has another numpy than the sender; install the same versions on both",
+            "for press.sweep_runs:stacked the worker has another numpy than the sender; install "
+            "the same versions on both",
         ),
         (
-            lambda plan: plan.target.__dict__.update(source="other"),
-            "the worker finds another source of press.sweep_runs:stacked than the sender",
+            lambda plan: plan.fingerprint.update(source="other"),
+            "for press.sweep_runs:stacked the worker has another source than the sender; install "
+            "the same versions on both",
         ),
     ],
 )
@@ -531,7 +532,8 @@ def test_settings_of_a_cluster_are_read_strictly():
     found = {"queue": "gpu", "directive": ["--gres=gpu:1", "-A x"], "prologue": ["module load a"]}
     assert read_settings(texts) == found
     refuses("--cluster takes NAME=VALUE, as in queue=cpu; got 'q'", read_settings, ["q"])
-    refuses(r"setting must be one of 'queue', .* got 'quue'", read_settings, ["quue=cpu"])
+    said = r"setting must be one of 'queue', .* got 'quue'"
+    refuses(said, executors.check_executor, "slurm", None, read_settings(["quue=cpu"]))
 
 
 @needs_slurm
@@ -645,9 +647,8 @@ def test_a_wrong_command_line_is_one_line(argv, message, command, place):
 def test_a_chapter_by_its_name_with_what_it_will_train(place, monkeypatch, capsys):
     root = chapter_book(place, *network_cells("(0, seed)"))
     monkeypatch.setattr(
-        plans,
-        "_priced",
-        lambda studies: [plans.Cost(len(study.seeds), 0, 60.0, 5000) for study in studies],
+        "schurkit_press.price.plan_all",
+        lambda studies: [Cost(len(study.seeds), 0, 60.0, 5000) for study in studies],
     )
     assert main(["sweep", "small", "--grid", "seed=1:3", "--book", str(root), "--dry-run"]) == 0
     # seed 0 once

@@ -37,14 +37,3 @@ def test_core_seconds_of_earlier_runs_add_up_where_they_are_told(tmp_path):
     for content, seconds in (("{", 0), ('{"core_seconds": null}', 0), ('{"core_seconds": 12}', 12)):
         path.with_suffix(".json").write_text(content)
         assert tuning._earlier(path) == seconds
-
-
-def test_main_takes_another_place_and_limit(tmp_path, monkeypatch, capsys):
-    calls = []
-    monkeypatch.setattr(
-        tuning,
-        "tune",
-        lambda path, **given: calls.append((path, given["limit"])) or given["say"]("a trial"),
-    )
-    tuning.main(["--limit", "7", "--out", str(tmp_path / "t.csv")])
-    assert calls == [(tmp_path / "t.csv", 7)] and capsys.readouterr().out == "a trial\n"

@@ -1,23 +1,23 @@
 """`schurkit sweep`: its arguments, and what it prints."""
 
-from __future__ import annotations
-
 import argparse
+import csv
+import json
 import os
 from itertools import chain
 from pathlib import Path
 
 from schurkit.checks import InputError
+from schurkit.store import written
 from schurkit.words import plural
 from schurkit_press.cli import book_argument, complain, count
 from schurkit_press.parameters import told
 from schurkit_press.plans import costs_of, merged
-from schurkit_press.records import FAILED, FINISHED
 
 from .executors import NAMES, SETTINGS, check_executor, read_settings
 from .grid import HELP
-from .sweep import SweepError, check_stack, plan_sweep, run_sweep, studies_due
-from .table import check_table, write_table
+from .sweep import OWN_COLUMNS, Sweep, SweepError, plan_sweep, run_sweep, studies_due
+from .worker import FAILED, FINISHED, Records
 
 _SHOWN = 20
 PRICED = 500
@@ -27,20 +27,28 @@ PRICED = 500
 def add_sweep_arguments(parser) -> None:
     """Arguments of `schurkit sweep`."""
     add = parser.add_argument
-    target = "a chapter, or module:function (importing a module runs it)"
-    add("target", metavar="CHAPTER", help=target)
-    add("--grid", action="append", default=[], metavar="NAME=VALUES", help=HELP)
-    executors = (
-        f"{', '.join(NAMES)} (default: process; dask: a cluster on this machine), or the address "
-        "of a dask scheduler such as tcp://10.0.0.1:8786"
+    add(
+        "target",
+        metavar="CHAPTER",
+        help="a chapter, or module:function (importing a module runs it)",
     )
-    add("--executor", default="process", metavar="NAME", help=executors)
+    add("--grid", action="append", default=[], metavar="NAME=VALUES", help=HELP)
+    add(
+        "--executor",
+        default="process",
+        metavar="NAME",
+        help=f"{', '.join(NAMES)} (default: process; dask: a cluster on this machine), or the "
+        "address of a dask scheduler such as tcp://10.0.0.1:8786",
+    )
     add("--workers", type=count, metavar="N", help="runs at a time (default: one a core)")
     cluster = "; ".join(f"{name}: {what}" for name, what in SETTINGS.items())
     add("--cluster", action="append", default=[], metavar="NAME=VALUE", help=cluster)
     add("--slurm", action="append", default=[], metavar="NAME=VALUE", help=argparse.SUPPRESS)
-    stack = "for a GPU: pass all values of this parameter at once, as seeds for seed"
-    add("--stack", metavar="NAME", help=stack)
+    add(
+        "--stack",
+        metavar="NAME",
+        help="for a GPU: pass all values of this parameter at once, as seeds for seed",
+    )
     add("--out", metavar="FILE", help="write the table here, as CSV")
     add("--retry", action="store_true", help="run those again that failed before")
     add("--dry-run", action="store_true", help="say what would be run, and stop")
@@ -58,8 +66,8 @@ def sweep_command(arguments) -> int:
         )
     settings = read_settings(arguments.cluster)
     check_executor(arguments.executor, arguments.workers, settings)
-    plan = plan_sweep(arguments.target, arguments.grid, retry=arguments.retry, book=arguments.book)
-    check_stack(plan, arguments.stack)
+    asked = {name: getattr(arguments, name) for name in ("stack", "retry", "book")}
+    plan = plan_sweep(arguments.target, arguments.grid, **asked)
     out = Path(arguments.out) if arguments.out else None
     if out:
         check_table(out, plan)
@@ -73,16 +81,14 @@ def sweep_command(arguments) -> int:
     # refuses, before anything is trained, what no network can have
     asked = merged(chain.from_iterable(studies_due(plan)))
     size = " × ".join(f"{len(values)} {name}" for name, values in plan.grid.items())
-    done, failed = plan.count(FINISHED), plan.count(FAILED)
+    done, failed = len(plan.ended(FINISHED)), len(plan.ended(FAILED))
     before = f"{done} finished before, " * bool(done) + f"{failed} failed before, " * bool(failed)
     runs = plural(len(plan.runs), "run")
     print(f"{plan.target.name}: {size} = {runs}, {before}{len(due)} to run", flush=True)
     if arguments.dry_run:
         return _dry_run(plan, due, asked)
     try:
-        run_sweep(
-            plan, arguments.executor, arguments.workers, stack=arguments.stack, cluster=settings
-        )
+        run_sweep(plan, arguments.executor, arguments.workers, settings)
     except KeyboardInterrupt:
         return complain(f"interrupted; {_kept(plan)}", 130)
     except SweepError as error:
@@ -91,10 +97,7 @@ def sweep_command(arguments) -> int:
 
 
 def _dry_run(plan, due: list[dict], asked: list) -> int:
-    for run in due[:_SHOWN]:
-        print(f"  {told(run['given'])}")
-    if len(due) > _SHOWN:
-        print(f"  … and {len(due) - _SHOWN:,} more")
+    _first([f"  {told(run['given'])}" for run in due], "  ", print)
     if asked:
         os.environ.setdefault("SCHURKIT_STORE", plan.store)
         print(f"All together: {costs_of([asked])[1]}")
@@ -107,20 +110,64 @@ def _report(plan, out: Path | None) -> int:
     else:
         shown = plan.table().drop(columns=["problem", "version"])
         print(shown.to_string(index=False, max_rows=_SHOWN))
-    runs, finished = plural(len(plan.runs), "run"), plan.count(FINISHED)
-    print(f"{runs}: {finished} finished, {plan.count(FAILED)} failed")
+    runs, finished = plural(len(plan.runs), "run"), plan.ended(FINISHED)
+    failed = [
+        f"{told(run['given'])}: {plan.records[run['key']]['problem']}" for run in plan.ended(FAILED)
+    ]
+    print(f"{runs}: {len(finished)} finished, {len(failed)} failed")
     if out:
         print(f"The table is in {out}")
-    failed = [row for row in plan.rows() if row["status"] == FAILED]
-    for row in failed[:_SHOWN]:
-        given = told({name: row[name] for name in plan.grid})
-        complain(f"{given}: {row['problem']}")
-    if len(failed) > _SHOWN:
-        complain(f"… and {len(failed) - _SHOWN:,} more")
+    _first(failed, "", complain)
     return complain("run them again with --retry.") if failed else 0
+
+
+def _first(lines: list[str], indent: str, say) -> None:
+    for line in lines[:_SHOWN]:
+        say(line)
+    if len(lines) > _SHOWN:
+        say(f"{indent}… and {len(lines) - _SHOWN:,} more")
 
 
 def _kept(plan) -> str:
     # workers keep what they finish by themselves
-    done = sum((plan.folder / f"{run['key']}.json").is_file() for run in plan.runs)
+    done = sum(map(Records(plan.folder).holds, plan.runs))
     return f"{done} of {len(plan.runs):,} runs are kept, and the same command goes on from there"
+
+
+# ---------------------------------------------------------------------------------------- the table
+def check_table(path: Path, plan: Sweep) -> None:
+    """Raise InputError unless a table can be written there without losing one: the file is new, or
+    each of its runs is one of this sweep.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"--out: there is no folder {path.parent}.")
+    if path.is_dir():
+        raise InputError(f"--out must be a file; {path} is a folder.")
+    if not path.exists():
+        return
+    ours = {tuple(str(_text(one)) for one in run["given"].values()) for run in plan.runs}
+    names, end = list(plan.grid), list(OWN_COLUMNS)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            head, *rows = csv.reader(file)
+        fits = head[: len(names)] == names and head[-len(end) :] == end
+        fits &= all(tuple(row[: len(names)]) in ours for row in rows)
+    except (OSError, ValueError, csv.Error):
+        fits = False
+    if not fits:
+        raise InputError(
+            f"--out: {path} is there and is no table of this sweep, so it is left alone; name "
+            "another file."
+        )
+
+
+def write_table(path: Path, plan: Sweep) -> None:
+    """Write the table, whole or not at all; numbers are written so that they are read back as they
+    were.
+    """
+    table = plan.table(object).map(_text)
+    written(path, table.to_csv(index=False, lineterminator="\n").encode())
+
+
+def _text(value):
+    return json.dumps(value) if isinstance(value, list) else value

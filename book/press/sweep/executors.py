@@ -6,8 +6,6 @@ address of a scheduler · "slurm", "pbs", "lsf", "sge", "htcondor" workers of da
 queueing system, which take runs one after another.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os
@@ -76,10 +74,9 @@ def opened(
 
     Raises
     ------
-    InputError : an unknown name, a package that is not installed, a scheduler that does not answer,
-        or settings that do not suit.
+    InputError : a package that is not installed, a scheduler that does not answer, or settings that
+        do not suit. `check_executor` has looked at the rest.
     """
-    check_executor(executor, workers, cluster)
     if isinstance(executor, Executor):
         return contextlib.nullcontext(executor)
     if executor in QUEUES:
@@ -118,7 +115,6 @@ def read_settings(texts: Sequence[str]) -> dict[str, str | list[str]]:
         name, sign, value = text.partition("=")
         if not sign:
             raise InputError(f"--cluster takes NAME=VALUE, as in queue=cpu; got {text!r}.")
-        one_of(name, "a cluster's setting", SETTINGS)
         if name in SEVERAL:
             found.setdefault(name, []).append(value)
         else:

@@ -5,9 +5,6 @@ package versions; its record is a small file. So a sweep goes on where it stoppe
 sweep over a finished grid only reads.
 """
 
-from __future__ import annotations
-
-import json
 import os
 import re
 from collections import Counter, deque
@@ -22,13 +19,12 @@ from queue import SimpleQueue
 from schurkit.checks import InputError
 from schurkit_press.chapters import book_or_here
 from schurkit_press.plans import studies_of
-from schurkit_press.records import FAILED, Records, record
 from schurkit_press.run import HELPER, commit
 
 from .executors import DEATHS, check_executor, opened
 from .grid import combinations, read_grid
-from .targets import Target, fingerprint, run_key, target_of
-from .worker import perform
+from .targets import Target, fingerprint_of, run_key, target_of
+from .worker import FAILED, Records, perform, record
 
 SWEEPS = Path("_build/sweeps")
 OWN_COLUMNS = ("status", "problem", "seconds", "key", "version")
@@ -51,24 +47,27 @@ class Sweep:
     fingerprint: dict
     records: dict[str, dict] = field(default_factory=dict)
     retry: bool = False
+    stack: str | None = None
 
     @property
     def due(self) -> list[dict]:
         """Runs to do: those without a record, and with `retry` those that failed."""
-        wanted = (None, FAILED) if self.retry else (None,)
-        return [run for run in self.runs if self._status(run) in wanted]
+        return self.ended(None) + (self.ended(FAILED) if self.retry else [])
 
-    def _status(self, run: dict) -> str | None:
-        return self.records.get(run["key"], {}).get("status")
-
-    def count(self, status: str) -> int:
-        """How many runs ended so."""
-        return [self._status(run) for run in self.runs].count(status)
+    def ended(self, status: str | None) -> list[dict]:
+        """Runs that ended so; None: those without a record."""
+        records = (self.records.get(run["key"], {}) for run in self.runs)
+        return [run for run, one in zip(self.runs, records) if one.get("status") == status]
 
     def rows(self) -> list[dict]:
         """One row a run that has ended: parameters, results, and what is known about the run."""
-        ended = (run for run in self.runs if run["key"] in self.records)
-        return [_row(run["given"], self.records[run["key"]]) for run in ended]
+        rows = []
+        for run in self.runs:
+            if record := self.records.get(run["key"]):
+                taken, found = {*run["given"], *OWN_COLUMNS}, record["found"].items()
+                results = {f"found_{n}" if n in taken else n: value for n, value in found}
+                rows.append(run["given"] | results | {n: record[n] for n in OWN_COLUMNS})
+        return rows
 
     def table(self, dtype=None):
         """The rows as a DataFrame: parameters, results as they first appear, about the run."""
@@ -78,12 +77,6 @@ class Sweep:
         names = dict.fromkeys(chain(self.grid, *rows))
         columns = [*(name for name in names if name not in OWN_COLUMNS), *OWN_COLUMNS]
         return pd.DataFrame(rows, columns=columns, dtype=dtype)
-
-
-def _row(given: dict, record: dict) -> dict:
-    taken = {*given, *OWN_COLUMNS}
-    results = {f"found_{n}" if n in taken else n: value for n, value in record["found"].items()}
-    return given | results | {name: record[name] for name in OWN_COLUMNS}
 
 
 def sweep(
@@ -130,10 +123,9 @@ def sweep(
     InputError : whatever is wrong with the arguments, before anything runs.
     """
     check_executor(executor, workers, cluster)
-    plan = plan_sweep(what, grid, retry=retry, folder=folder)
-    check_stack(plan, stack)
+    plan = plan_sweep(what, grid, stack=stack, retry=retry, folder=folder)
     deque(studies_due(plan), maxlen=0)  # every point is one that can be trained
-    run_sweep(plan, executor, workers, stack=stack, cluster=cluster)
+    run_sweep(plan, executor, workers, cluster)
     return plan.table()
 
 
@@ -141,6 +133,7 @@ def plan_sweep(
     what: str | Callable,
     grid,
     *,
+    stack: str | None = None,
     retry: bool = False,
     folder: str | Path | None = None,
     book: str | Path | None = None,
@@ -152,22 +145,35 @@ def plan_sweep(
         raise InputError(
             f"{target.name} needs a value of {missing[0]!r}: add --grid {missing[0]}=…."
         )
+    _check_stack(target, values, stack)
     root = Path(target.spec["root"]) if "root" in target.spec else book_or_here()
     if folder is None:
         folder = root / SWEEPS / re.sub(r"[^A-Za-z0-9_.-]", ".", target.name)
     if Path(folder).is_file():
         raise InputError(f"the records of a sweep need a folder; {folder} is a file.")
     folder = Path(folder).resolve()
-    expected = fingerprint(target.spec)
+    expected = fingerprint_of(target.spec)
     runs = []
     for given in combinations(values):
         changed = target.chapter.values(given) if target.chapter else given
         runs.append({"key": run_key(target, changed, expected), "values": changed, "given": given})
     store = os.environ.get("SCHURKIT_STORE") or str(root / "runs")
-    there = {path.stem for path in folder.glob("*.json")}  # so that a new grid opens no file
-    keys = [run["key"] for run in runs if run["key"] in there]
+    # so that a new grid opens no file
+    keys = {run["key"] for run in runs} & {path.stem for path in folder.glob("*.json")}
     records = {key: one for key in keys if (one := Records(folder).record(key))}
-    return Sweep(target, values, runs, folder, store, expected, records, retry)
+    return Sweep(target, values, runs, folder, store, expected, records, retry, stack)
+
+
+def _check_stack(target: Target, grid: Mapping, stack: str | None) -> None:
+    """InputError unless the target takes a list of this parameter's values."""
+    can = [name for name in target.stacks if name in grid]
+    if stack not in (None, *can):
+        none = (
+            "no parameter of the grid has a default and a list beside it, as in (seed=0, "
+            "seeds=None)"
+        )
+        takes = f"it takes lists of {', '.join(can)}" if can else none
+        raise InputError(f"{target.name} cannot be stacked over {stack!r}: {takes}.")
 
 
 def studies_due(plan: Sweep) -> Iterator[list]:
@@ -178,24 +184,10 @@ def studies_due(plan: Sweep) -> Iterator[list]:
         yield from (studies_of(plan.target.chapter, run["values"]) for run in plan.due)
 
 
-def check_stack(plan: Sweep, stack: str | None) -> None:
-    """Raise InputError unless the target takes a list of this parameter's values."""
-    can = [name for name in plan.target.stacks if name in plan.grid]
-    if stack is not None and stack not in can:
-        none = (
-            "no parameter of the grid has a default and a list beside it, as in (seed=0, "
-            "seeds=None)"
-        )
-        takes = f"it takes lists of {', '.join(can)}" if can else none
-        raise InputError(f"{plan.target.name} cannot be stacked over {stack!r}: {takes}.")
-
-
 def run_sweep(
     plan: Sweep,
     executor: str | Executor = "process",
     workers: int | None = None,
-    *,
-    stack: str | None = None,
     cluster: Mapping | None = None,
 ) -> None:
     """Do the runs that are due; every record is kept as soon as it is there. An interruption ends
@@ -205,10 +197,11 @@ def run_sweep(
     if not due:
         return
     plan.folder.mkdir(parents=True, exist_ok=True)
+    kept = Records(plan.folder)
     for run in due:  # what failed before and is tried again
-        (plan.folder / f"{run['key']}.json").unlink(missing_ok=True)
+        kept.paths(run["key"])[0].unlink(missing_ok=True)
         plan.records.pop(run["key"], None)
-    works = _works(plan, due, stack)
+    works = _works(plan, due)
     from tqdm import tqdm
 
     with tqdm(total=len(due), desc=plan.target.name, unit="run", disable=None, leave=False) as bar:
@@ -216,11 +209,10 @@ def run_sweep(
         def receive(records: list[dict]) -> None:
             for one in records:
                 plan.records[one["key"]] = one
-                # the worker may not see this folder
-                if not (plan.folder / f"{one['key']}.json").is_file():
-                    Records(plan.folder).keep(one)
+                if not kept.holds(one):  # the worker may not see this folder
+                    kept.keep(one)
             bar.update(len(records))
-            failed = plan.count(FAILED)
+            failed = len(plan.ended(FAILED))
             bar.set_postfix_str(f"{failed} failed" if failed else "", refresh=False)
 
         count = min(workers, len(works)) if workers else None
@@ -228,25 +220,23 @@ def run_sweep(
             _hand_out(pool, works, receive)
 
 
-def _works(plan: Sweep, due: list[dict], stack: str | None) -> list[dict]:
+def _works(plan: Sweep, due: list[dict]) -> list[dict]:
     """What is sent to workers: one piece a run, or one for all runs that differ in the stacked
     parameter alone.
     """
     common = {
         "target": plan.target.name,
         "spec": plan.target.spec,
-        "source": plan.target.source,
         "expected": plan.fingerprint,
-        "stack": stack,
+        "stack": plan.stack,
         "version": version(),
         "folder": str(plan.folder),
         "store": str(Path(plan.store).resolve()),
     }
     groups: dict[str, list[dict]] = {}
     for run in due:
-        apart = {name: value for name, value in run["given"].items() if name != stack}
-        group = json.dumps(apart, sort_keys=True) if stack else run["key"]
-        groups.setdefault(group, []).append({"key": run["key"], "values": run["values"]})
+        apart = [value for name, value in run["given"].items() if name != plan.stack]
+        groups.setdefault(repr(apart), []).append(run)
     return [common | {"runs": runs} for runs in groups.values()]
 
 
@@ -285,7 +275,7 @@ def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]],
                 waiting.append(work)
             else:
                 problem = f"its worker died {DEATHS} times (out of memory, or killed)"
-                receive([record(run, work, problem=problem) for run in work["runs"]])
+                receive([record(run, work, {}, problem) for run in work["runs"]])
 
 
 def version() -> str:

@@ -2,31 +2,23 @@
 depend on.
 """
 
-from __future__ import annotations
-
-import ast
 import importlib
 import importlib.util
 import inspect
-import json
-import platform
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from schurkit.checks import InputError
-from schurkit.store import checksum
+from schurkit.store import key_of
 from schurkit_press.chapters import Chapter, book_root, chapter_named
-from schurkit_press.imports import code_digest
-from schurkit_press.parameters import Parameter
-from schurkit_press.run import CODE, cells_of, code_of, versions
+from schurkit_press.parameters import Parameter, kind_of
+from schurkit_press.run import cells_of, code_of, fingerprint
 
 MOVED = {"schurkit.training.profiles": "schurkit.studies.profiles"}
 _SPEC = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-_KINDS = ("int", "float", "bool", "str", "list[int]", "list[float]", "list[bool]", "list[str]")
 
 
 @dataclass(frozen=True)
@@ -36,14 +28,12 @@ class Target:
     name : of the chapter, or "module:function".
     parameters : by name.
     spec : plain values from which a worker finds it again.
-    source : digest of the chapter's cells or of the function's module.
     stacks : whether it takes a list of seeds, `seeds`, instead of `seed`.
     """
 
     name: str
     parameters: dict[str, Parameter]
     spec: dict
-    source: str
     chapter: Chapter | None = None
     required: Sequence[str] = ()
     stacks: Sequence[str] = ()
@@ -69,37 +59,21 @@ def target_of(what: str | Callable, book: str | Path | None = None) -> Target:
     return _function_target(what) if ":" in what else _chapter_target(book_root(book), what)
 
 
-def fingerprint(spec: dict) -> dict[str, str]:
-    """What besides source and parameters decides a result of a target: the code of schurkit that it
-    imports, and the packages that compute.
+def fingerprint_of(spec: dict) -> dict[str, str]:
+    """`schurkit_press.run.fingerprint` of a target: its source is the cells of the chapter, or the
+    file of the function, as another one there may be called by it.
     """
     if "chapter" in spec:
-        code = code_of(chapter_named(Path(spec["root"]), spec["chapter"]))
-    else:
-        module, function = spec["function"].split(":")
-        code = f"{_source(find_function(spec['function']))}\nfrom {module} import {function}"
-    return {
-        "schurkit": code_digest(CODE, [code]),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        **_versions(),
-    }
-
-
-_versions = cache(versions)
+        chapter = chapter_named(Path(spec["root"]), spec["chapter"])
+        return fingerprint(cells_of(chapter), code_of(chapter))
+    source = _source(find_function(spec["function"]))
+    module, function = spec["function"].split(":")
+    return fingerprint(source, f"{source}\nfrom {module} import {function}")
 
 
 def run_key(target: Target, values: dict, print_: dict) -> str:
-    """Sixteen hexadecimal digits that stand for one run: target, source, parameters, code and
-    package versions.
-    """
-    parts = {
-        "target": target.name,
-        "source": target.source,
-        "values": values,
-        "fingerprint": print_,
-    }
-    return checksum(json.dumps(parts, sort_keys=True))[:16]
+    """Sixteen hexadecimal digits that stand for one run: target, parameters and fingerprint."""
+    return key_of({"target": target.name, "values": values, "fingerprint": print_})[:16]
 
 
 def find_function(name: str) -> Callable:
@@ -130,11 +104,6 @@ def find_function(name: str) -> Callable:
     return found
 
 
-def source_digest(function: Callable) -> str:
-    """Digest of the file of the function's module: another function there may be called by it."""
-    return checksum(_source(function))
-
-
 def _source(function: Callable) -> str:
     try:
         return Path(inspect.getsourcefile(function)).read_text(encoding="utf-8")
@@ -161,47 +130,41 @@ def _function_target(name: str) -> Target:
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # as `python` does; an installed command does not
     function = find_function(name)
-    names, parameters = inspect.signature(function).parameters, _parameters(function, name)
+    names = inspect.signature(function).parameters
+    parameters = _parameters(names, name)
     module = Path(inspect.getsourcefile(function) or "").resolve()
     folder = module.parents[name.split(":")[0].count(".") + (module.name == "__init__.py")]
     required = [one for one in names if names[one].default is inspect.Parameter.empty]
     # a parameter is left out when its list is given
     stacks = [one for one in parameters if f"{one}s" in names and one not in required]
     spec = {"function": name, "path": str(folder)}
-    return Target(name, parameters, spec, source_digest(function), None, required, stacks)
+    return Target(name, parameters, spec, None, required, stacks)
 
 
 def _chapter_target(root: Path, name: str) -> Target:
     chapter = chapter_named(root, name)
-    source = checksum(json.dumps(cells_of(chapter)))
     parameters = {one.name: one for one in chapter.parameters}
-    return Target(name, parameters, {"chapter": name, "root": str(root)}, source, chapter)
+    return Target(name, parameters, {"chapter": name, "root": str(root)}, chapter)
 
 
-def _parameters(function: Callable, name: str) -> dict[str, Parameter]:
+def _parameters(names: Mapping, of: str) -> dict[str, Parameter]:
     """By name, those whose kind is declared in a way that values can be read by."""
     found = {}
-    for parameter in inspect.signature(function).parameters.values():
+    for parameter in names.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise InputError(
-                f"{name} takes {parameter}: a function to sweep takes named parameters alone."
+                f"{of} takes {parameter}: a function to sweep takes named parameters alone."
             )
-        kind, choices = _kind(parameter.annotation)
+        given = parameter.annotation
+        text = given if isinstance(given, str) else inspect.formatannotation(given)
+        kind, choices = kind_of(text.removeprefix("typing."))
         if kind:
             default = None if parameter.default is parameter.empty else parameter.default
             found[parameter.name] = Parameter(parameter.name, kind, default, "", choices)
     if not found:
         wanted = "int, float, bool, str, list[…] of one of them, or Literal of texts"
         raise InputError(
-            f"{name} declares no parameter that could be swept; annotate them, as in 'seed: int' "
+            f"{of} declares no parameter that could be swept; annotate them, as in 'seed: int' "
             f"({wanted})."
         )
     return found
-
-
-def _kind(annotation) -> tuple[str, tuple]:
-    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    text = text.removeprefix("typing.")
-    if text.startswith("Literal["):
-        return "Literal", ast.literal_eval(text[8:-1] + ",")
-    return (text, ()) if text in _KINDS else ("", ())

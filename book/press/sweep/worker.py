@@ -6,29 +6,32 @@ the sender, so that a table never mixes two versions; it then runs, and keeps th
 where it sees the sweep's folder, so that a sender that is gone loses nothing.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
+import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from schurkit import nb
+from schurkit.claims import plain
+from schurkit.store import Store
 from schurkit_press.chapters import chapter_named
 from schurkit_press.kernel import first_line, in_environment
-from schurkit_press.records import Records, plain_results, record
 from schurkit_press.run import THREAD_SETTINGS, job_for, run_job
 
-from .targets import find_function, fingerprint, source_digest
+from .targets import find_function, fingerprint_of
 
 THREADS = {name: "1" for name in (*THREAD_SETTINGS, "NUMBA_NUM_THREADS", "SCHURKIT_THREADS")}
 """Every worker computes with one thread: as many workers as cores then use the machine, and a sum
 has one order everywhere.
 """
 _one_chapter = threading.Lock()
+SCHEMA = 2
+FINISHED, FAILED = "finished", "failed"
+_KEY = re.compile(r"[A-Za-z_][\w.-]*")
 
 
 def perform(work: dict) -> list[dict]:
@@ -38,10 +41,11 @@ def perform(work: dict) -> list[dict]:
     Parameters
     ----------
     work : target (name), spec, runs (each with key and values), stack (a parameter whose values are
-        passed as one list, or None), expected (the sender's fingerprint), source, version, folder
+        passed as one list, or None), expected (the sender's fingerprint), version, folder
         (of the records), store.
     """
     start, runs, problem = time.monotonic(), work["runs"], ""
+    found = [{} for _ in runs]
     with _environment(work):
         try:
             _same_code(work)
@@ -51,12 +55,8 @@ def perform(work: dict) -> list[dict]:
         # whatever it was, the others go on and the table says it
         except (Exception, SystemExit) as error:
             problem = f"{type(error).__name__}: {first_line(error)}"
-    seconds = time.monotonic() - start
-    if problem:
-        done = [record(run, work, problem=problem, seconds=seconds) for run in runs]
-    else:
-        seconds /= len(runs)
-        done = [record(run, work, one, seconds=seconds) for run, one in zip(runs, found)]
+    seconds = (time.monotonic() - start) / len(runs)
+    done = [record(run, work, one, problem, seconds) for run, one in zip(runs, found)]
     if Path(work["folder"]).is_dir():
         for one in done:
             Records(work["folder"]).keep(one)
@@ -83,15 +83,12 @@ def _environment(work: dict) -> Iterator[None]:
 
 
 def _same_code(work: dict) -> None:
-    differ = {name for name, _ in fingerprint(work["spec"]).items() ^ work["expected"].items()}
+    differ = {name for name, _ in fingerprint_of(work["spec"]).items() ^ work["expected"].items()}
     if differ:
         raise _RunFailed(
-            f"the worker has another {', '.join(sorted(differ))} than the sender; install the same "
-            "versions on both"
+            f"for {work['target']} the worker has another {', '.join(sorted(differ))} than the "
+            "sender; install the same versions on both"
         )
-    function = work["spec"].get("function")
-    if function and source_digest(find_function(function)) != work["source"]:
-        raise _RunFailed(f"the worker finds another source of {work['target']} than the sender")
 
 
 def _function(work: dict) -> list[dict]:
@@ -120,3 +117,62 @@ def _chapter(work: dict) -> list[dict]:
         if outcome.problem:
             raise _RunFailed(outcome.problem.removeprefix(f"{job.chapter.name}: "))
     return [nb.records(job.output)]
+
+
+class Records(Store):
+    """The records of a sweep, by the keys of its runs."""
+
+    suffixes = (".json",)
+    again = "run"
+
+    def name(self, record: Mapping) -> str:
+        return record["key"]
+
+    def record(self, key: str) -> dict | None:
+        """That of a run; None without any, or with a damaged one (the run is then done again)."""
+        there = self.read(_identity(key))
+        return there and there[1]
+
+    def keep(self, record: dict) -> bool:
+        """Put a record there; returns whether that was possible."""
+        return self.write(_identity(record["key"]), {}, record)
+
+
+def _identity(key: str) -> dict:
+    return {"schema": SCHEMA, "key": key}
+
+
+def record(
+    run: Mapping, work: Mapping, found: Mapping, problem: str = "", seconds: float = 0.0
+) -> dict:
+    """What is kept of one run: finished with what it found, or failed with one line of why."""
+    return {
+        "key": run["key"],
+        "target": work["target"],
+        "values": run["values"],
+        "status": FAILED if problem else FINISHED,
+        "problem": problem,
+        "found": found,
+        "seconds": round(seconds, 3),
+        "version": work["version"],
+    }
+
+
+def plain_results(found) -> dict:
+    """What a function returned, as JSON has it: NaN and infinities become None (undefined).
+
+    Raises
+    ------
+    TypeError, InputError : not a dict from names to what `schurkit.nb.record` takes.
+    """
+    if not isinstance(found, Mapping):
+        raise TypeError(
+            f"a function to sweep returns a dict of numbers and words; got {type(found).__name__}"
+        )
+    for name in found:
+        if not isinstance(name, str) or not _KEY.fullmatch(name):
+            raise TypeError(
+                "a result needs a name of letters, digits, '_', '.' or '-' that starts with a "
+                f"letter; got {name!r}"
+            )
+    return {name: plain(value, f"result {name!r}") for name, value in found.items()}
