@@ -13,7 +13,7 @@ from schurkit.__main__ import main
 from schurkit.words import plural
 from schurkit_press.bench import GROUPS, Report, Row, command, contest, groups
 from schurkit_press.bench.contest import FLOOR, Settings, same_work
-from schurkit_press.bench.machine import Watch, busy, describe, machine
+from schurkit_press.bench.machine import Watch, describe, machine
 from schurkit_press.bench.processes import Contender
 
 
@@ -95,7 +95,7 @@ def test_what_others_take_leaves_out_our_own(monkeypatch):
     monkeypatch.setattr("os.sysconf", lambda name: 100)
     assert Watch().others() == 0.3  # 70 of 100 ticks were busy, 40 of them ours
     # where the system does not say, nothing is claimed
-    assert Watch().others() is None and busy(0) is None
+    assert Watch().others() is None
 
 
 def test_a_busy_machine_is_warned_of(one_group, monkeypatch, capsys):
