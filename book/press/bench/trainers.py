@@ -119,9 +119,8 @@ def torch_network(weights: dict, device: str = "cpu"):
     rnn = torch.nn.RNN(W_in.shape[1], len(W_rec), bias=False, batch_first=True).to(device)
     readout = torch.nn.Linear(len(W_rec), len(W_out), bias=False).to(device)
     with torch.no_grad():
-        rnn.weight_ih_l0.copy_(torch.tensor(W_in))
-        rnn.weight_hh_l0.copy_(torch.tensor(W_rec))
-        readout.weight.copy_(torch.tensor(W_out))
+        for own, given in zip((*rnn.parameters(), readout.weight), (W_in, W_rec, W_out)):
+            own.copy_(torch.tensor(given))
     return rnn, readout
 
 
