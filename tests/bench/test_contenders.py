@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from schurkit import random
+from schurkit_press.bench import facts as facts_alone
 from schurkit_press.bench import others, trainers
 from schurkit_press.chapters import read_json
 
@@ -79,15 +80,15 @@ def test_products_are_those_of_the_states():
 
 
 def test_memory_is_told_in_gigabytes():
-    _, facts = others.training_memory(**SMALL, networks=2, steps=2)
+    _, facts = facts_alone.training_memory(**SMALL, networks=2, steps=2)
     assert 0.01 < float(facts["note"].split()[0]) <= facts["peak"] + 0.01 < 100
 
 
 def test_an_analysis_says_how_many_networks_it_ran_and_what_their_floor_is(monkeypatch):
-    monkeypatch.setattr(others, "product_seconds", lambda hidden: 2.0)
+    monkeypatch.setattr(facts_alone, "product_seconds", lambda hidden: 2.0)
     kept = {}
-    monkeypatch.setattr(others, "read_json", lambda path: kept.update(read_json(path)) or kept)
-    _, facts = others.analysis(12, 512, 5, 2, ["matched"])
+    monkeypatch.setattr(facts_alone, "read_json", lambda path: kept.update(read_json(path)) or kept)
+    _, facts = facts_alone.analysis(12, 512, 5, 2, ["matched"])
     removed = kept["networks"][0]["ablations"]
     held = {frozenset(one["removed"]) for one in removed if one["removed_mass"]}
     empty = {name for name in ("RR", "CR", "CC") if frozenset([name]) not in held}

@@ -14,7 +14,7 @@ from statistics import fmean
 from schurkit.engine import available_threads
 from schurkit.words import plural
 
-from . import others, trainers
+from . import facts, others, trainers
 from .contest import FLOOR, Contest, Settings, alone
 from .processes import Contender
 from .results import AT_MOST, Row
@@ -181,7 +181,7 @@ def memory(settings: Settings):
     """Peak memory of training so many networks of 64 units in one call, a fresh process each."""
     for networks, target in ((8, None), (64, None), (256, None), (1000, 4.0)):
         what, case = f"peak memory, {networks:,} networks", WORKLOAD | {"networks": networks}
-        yield alone(Contender(what, others.training_memory, case), peak=target)
+        yield alone(Contender(what, facts.training_memory, case), peak=target)
 
 
 @group
@@ -189,8 +189,8 @@ def start(settings: Settings):
     """What comes before the first number: importing, the first compilation, loading what was
     compiled before.
     """
-    imports = Contender("import schurkit, with all public names", others.importing)
-    again = Contender("numba engine: compiled before", others.first_training, needs="numba")
+    imports = Contender("import schurkit, with all public names", facts.importing)
+    again = Contender("numba engine: compiled before", facts.first_training, needs="numba")
     yield chain(*(alone(one, settings.repeats, seconds=0.5) for one in (imports, again)))
     first = replace(again, name="numba engine: first compilation", case={"compile": True})
     yield alone(first, seconds=10)
@@ -215,7 +215,7 @@ def own(settings: Settings):
         ),
     }
     for what, (case, targets) in cases.items():
-        yield alone(Contender(f"analyze, {what}", others.analysis, usual | case, 1), **targets)
+        yield alone(Contender(f"analyze, {what}", facts.analysis, usual | case, 1), **targets)
 
 
 @group
@@ -223,7 +223,7 @@ def sweep(settings: Settings):
     """A sweep of runs that each wait for .1 s; what starting the workers takes is left out."""
     for runs in (100, 1000):
         what = f"a run of a sweep, beside the run itself ({runs:,} runs, two dask workers)"
-        asked = Contender(what, others.sweep_overhead, {"runs": runs}, needs="distributed")
+        asked = Contender(what, facts.sweep_overhead, {"runs": runs}, needs="distributed")
         yield alone(asked, overhead=20.0)
 
 
