@@ -3,13 +3,15 @@ the same matrix.
 """
 
 import importlib.util
-import json
+import re
 
 import numpy as np
 import pytest
 
 from schurkit import random
-from schurkit_press.bench import others, own, trainers
+from schurkit_press.bench import facts as facts_alone
+from schurkit_press.bench import others, trainers
+from schurkit_press.chapters import read_json
 
 SMALL = {"hidden": 8, "batch": 4, "time": 6}
 PEERS = [
@@ -36,10 +38,11 @@ def test_a_peer_trains_as_we_do(name, case, package, ours):
 
 
 def test_both_of_our_own_train_alike(ours):
-    lap, facts = trainers.schurkit_train(**SMALL, networks=2, engine="numpy")
-    assert facts["loss"] == ours
-    assert np.isfinite(lap(6)) and lap(6) == lap(6)
-    assert np.isfinite(trainers.schurkit_fit(**SMALL, networks=2, engine="numpy")[0](6))
+    for stored in (True, False):
+        more = {"networks": 2, "engine": "numpy", "stored": stored}
+        lap, facts = trainers.schurkit_fit(**SMALL, **more)
+        assert facts["loss"] == ours
+        assert np.isfinite(lap(6)) and lap(6) == lap(6)
 
 
 def test_both_rollouts_give_the_same_outputs():
@@ -47,14 +50,16 @@ def test_both_rollouts_give_the_same_outputs():
     lap, facts = others.schurkit_rollouts(**case, a_call=2, engine="numpy")
     assert np.isfinite(lap(5))
     pytest.importorskip("torch")
-    assert others.torch_rollouts(**case)[1]["check"] == pytest.approx(facts["check"], rel=1e-4)
+    assert others.torch_rollouts(**case)[1]["loss"] == pytest.approx(facts["loss"], rel=1e-4)
 
 
 def test_effects_are_of_one_network_and_the_estimate_is_near():
     case = {"task": "flip_flop", "hidden": 12, "steps": 200, "trials": 64}
-    exact_lap, facts = others.exact_rollouts(**case, engine="numpy")
-    assert facts["couplings"] > 10 and facts["spearman"] > 0.9
-    estimate, exact = sum(others.estimated_effects(**case)[0](1)).sum(), exact_lap(1).sum()
+    exact_lap, facts = others.effects(**case, engine="numpy")
+    count, order, steps, _ = re.findall(r"[\d.]+", facts["note"])
+    assert int(count) > 10 and float(order) > 0.9 and steps == "200"
+    assert facts["note"].endswith("(not converged)")
+    estimate, exact = sum(others.effects(**case)[0](1)).sum(), exact_lap(1).sum()
     assert estimate == pytest.approx(exact, rel=0.5)
 
 
@@ -75,17 +80,19 @@ def test_products_are_those_of_the_states():
 
 
 def test_memory_is_told_in_gigabytes():
-    _, facts = others.training_memory(**SMALL, networks=2, steps=2)
-    assert 0.01 < facts["idle"] <= facts["peak"] < 100
+    _, facts = facts_alone.training_memory(**SMALL, networks=2, steps=2)
+    assert 0.01 < float(facts["note"].split()[0]) <= facts["peak"] + 0.01 < 100
 
 
-def test_an_analysis_says_how_many_networks_it_ran_and_what_their_floor_is(tmp_path, monkeypatch):
-    monkeypatch.setattr(own, "product_seconds", lambda hidden: 2.0)
-    own.write_case(tmp_path, 12, 512, 5)
-    _, facts = own.analysis(str(tmp_path), 2, ["matched"])
-    report = json.loads((tmp_path / "r.json").read_text())["networks"][0]
-    held = {frozenset(one["removed"]) for one in report["ablations"] if one["removed_mass"]}
+def test_an_analysis_says_how_many_networks_it_ran_and_what_their_floor_is(monkeypatch):
+    monkeypatch.setattr(facts_alone, "product_seconds", lambda hidden: 2.0)
+    kept = {}
+    monkeypatch.setattr(facts_alone, "read_json", lambda path: kept.update(read_json(path)) or kept)
+    _, facts = facts_alone.analysis(12, 512, 5, 2, ["matched"])
+    removed = kept["networks"][0]["ablations"]
+    held = {frozenset(one["removed"]) for one in removed if one["removed_mass"]}
     empty = {name for name in ("RR", "CR", "CC") if frozenset([name]) not in held}
-    assert facts["variants"] == 3 * len({one - empty for one in held})
-    assert facts["floor"] == facts["variants"] * 2 * 5 * 2.0
+    variants = 3 * len({one - empty for one in held})
+    assert facts["floor"] == variants * 2 * 5 * 2.0
+    assert facts["note"].startswith(f"{variants} networks, peak ")
     assert 0 < facts["peak"] < 10 and facts["seconds"] > 0

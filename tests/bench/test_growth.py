@@ -4,7 +4,6 @@ on a clock's.
 
 import numpy as np
 import pytest
-from helpers import refuses
 
 from schurkit.words import duration
 from schurkit_press.bench import Law, growth, seconds_a_rollout, study, training_points
@@ -45,18 +44,9 @@ def test_the_stated_factor_covers_the_points(points):
     noisy = points(0.2)
     law = Law.fit(noisy)
     assert 1.02 < law.factor < 2 and (Law.fit(points(0.5)).coefficients >= 0).all()
-    for p in noisy:
-        if p.networks == 1:
-            ratio = law.milliseconds(p.hidden_size, p.time, p.batch) / p.milliseconds
-            assert 1 / law.factor * (1 - 1e-9) <= ratio <= law.factor * (1 + 1e-9)
-
-
-def test_a_law_needs_enough_settings(points):
-    refuses(
-        "needs six or more settings of single networks; got 5",
-        Law.fit,
-        [point for point in points() if point.axis == "time"],
-    )
+    single = noisy[noisy.networks == 1]
+    ratio = law.milliseconds(single.hidden_size, single.time, single.batch) / single.milliseconds
+    assert ratio.between(1 / law.factor * (1 - 1e-9), law.factor * (1 + 1e-9)).all()
 
 
 def test_real_points_are_positive():
@@ -69,16 +59,7 @@ def test_real_points_are_positive():
     [(1, 8, 0.5, 2.0), (3, 2, 1.0, 4.0), (100, 2, 0.8, 125.0)],
 )
 def test_the_time_of_a_study(networks, cores, efficiency, seconds):
-    estimate = study(2.0, networks, 1000, cores, efficiency=efficiency, factor=1.25)
-    found = estimate.seconds, estimate.low, estimate.high
-    assert found == pytest.approx((seconds, seconds / 1.25, seconds * 1.25))
-
-
-def test_a_study_that_is_none():
-    for number, name in enumerate(("milliseconds", "networks", "steps", "cores")):
-        given = [1.0, 1, 1, 1]
-        given[number] = 0
-        refuses(f"{name} must be", study, *given)
+    assert study(2.0, networks, 1000, cores, efficiency=efficiency) == pytest.approx(seconds)
 
 
 def test_durations_as_a_reader_says_them():

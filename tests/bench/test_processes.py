@@ -29,10 +29,10 @@ def test_every_process_has_the_threads_and_the_environment_it_was_given(monkeypa
 def test_several_processes_run_side_by_side_on_processors_of_their_own():
     pair = Contender("pair", stand_ins.environment, {"names": []}, threads=1, processes=2)
     with Running(pair) as running:
-        assert running.lap(1) > 0 and len(running._processes) == 2
+        assert running.lap(1) > 0 and len(running.processes) == 2
         if hasattr(os, "sched_getaffinity"):
             assert running.facts["processors"] == sorted(os.sched_getaffinity(0))[:1]
-    assert not any(process.is_alive() for process, _ in running._processes)
+    assert not any(process.is_alive() for process in running.processes)
 
 
 def test_laps_alternate(tmp_path):

@@ -7,13 +7,5 @@ asserted.
 
 from .command import add_bench_arguments, bench_command
 from .groups import GROUPS
-from .growth import (
-    Estimate,
-    Law,
-    Point,
-    seconds_a_rollout,
-    seconds_a_step,
-    study,
-    training_points,
-)
+from .growth import Law, seconds_a_rollout, seconds_a_step, study, training_points
 from .results import HEADS, Report, Row, cells, table

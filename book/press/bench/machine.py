@@ -31,9 +31,10 @@ SETTINGS = (
 def machine() -> dict:
     """Plain facts, as `describe` tells them and as the JSON file keeps them."""
     np.ones((2, 2)) @ np.ones((2, 2)), scipy.linalg.norm(np.ones(2))  # loads both libraries
-    names = {"name": "internal_api", "threads": "num_threads"}
-    names |= {"version": "version", "architecture": "architecture"}
+    names = ("internal_api", "num_threads", "version", "architecture")
     blas = [one for one in threadpool_info() if one["user_api"] == "blas"]
+    watch = Watch()  # over the next moment, while we wait
+    time.sleep(0.5)
     memory = None
     if hasattr(os, "sysconf"):
         memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
@@ -43,11 +44,11 @@ def machine() -> dict:
         "instructions": instructions(),
         "system": f"{platform.system()} {platform.machine()}",
         "settings": {name: os.environ.get(name) for name in SETTINGS},
-        "libraries": [{key: one.get(name) for key, name in names.items()} for one in blas],
+        "libraries": [{name: one.get(name) for name in names} for one in blas],
         "versions": {"python": platform.python_version()} | installed(PACKAGES),
         "memory_gb": memory,
         "load": load(),
-        "busy": busy(),
+        "busy": watch.others(),
         "commit": commit(Path(__file__).parent),
         "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
     }
@@ -61,7 +62,8 @@ def describe(facts: dict) -> str:
         if value or name in SETTINGS[:2]
     )
     libraries = (
-        f"{one['name']} {one['version']} ({one['threads']} threads, {one['architecture']})"
+        f"{one['internal_api']} {one['version']} ({one['num_threads']} threads, "
+        f"{one['architecture']})"
         for one in facts["libraries"]
     )
     busy = "" if facts["busy"] is None else f" ({100 * facts['busy']:.0f} % of the processors busy)"
@@ -83,15 +85,6 @@ def load() -> float | None:
     say.
     """
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-
-
-def busy(seconds: float = 0.5) -> float | None:
-    """Share of this machine's processors that were at work over the next moment, while we wait;
-    None where the system does not say.
-    """
-    watch = Watch()
-    time.sleep(seconds)
-    return watch.others()
 
 
 class Watch:

@@ -1,29 +1,41 @@
 """Contenders besides training: matrix products, ablated rollouts, effects of couplings, Schur
-forms, memory.
+forms, DSA distances.
 """
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
+from itertools import combinations
 
 import numpy as np
 import scipy.linalg
 
 from schurkit import random
 from schurkit.ablation.couplings import coupling_estimates, exact_effects
+from schurkit.degeneracy import dsa_distances, operators_of
 from schurkit.engine import rollout
 from schurkit.rnn import RNN
 from schurkit.schur import real_schur
-from schurkit.tasks import ContextIntegration, FlipFlop, Sine
+from schurkit.tasks import FlipFlop, load_task
 from schurkit.training import Phase, Recipe
 
-from .trainers import task_and_recipe, trained_afresh
+from .trainers import torch_network, trained_afresh
 
-TASKS = {task.name: task for task in (FlipFlop(), Sine(), ContextIntegration())}
+
+def _repeated(work, *given, **more):
+    """Laps that do the same work again for each unit; the result of the last."""
+
+    def lap(units):
+        for _ in range(units):
+            result = work(*given, **more)
+        return result
+
+    return lap
+
+
+def _trained(task, hidden, steps, networks=1):
+    recipe = Recipe(hidden_size=hidden, phases=(Phase(steps, 1e-3),), clip_norm=1.0)
+    return trained_afresh(task, recipe, range(networks))
 
 
 def products(hidden: int, batch: int, time: int, passes: int = 3):
@@ -33,14 +45,8 @@ def products(hidden: int, batch: int, time: int, passes: int = 3):
     """
     states = random.normal(0, "bench states", 0, (batch * time, hidden)).astype(np.float32)
     W = random.normal(0, "bench weights", 0, (hidden, hidden)).astype(np.float32)
-    out = np.empty_like(states)
-
-    def lap(units):
-        for _ in range(units * passes):
-            np.matmul(states, W, out=out)
-        return float(out[0, 0])
-
-    return lap, {}
+    product = _repeated(np.matmul, states, W, out=np.empty_like(states))
+    return lambda units: float(product(units * passes)[0, 0]), {}
 
 
 # ----------------------------------------------------------------------------------------- rollouts
@@ -51,98 +57,65 @@ def weights(hidden: int) -> dict[str, np.ndarray]:
     return {name: array * hidden**-0.5 for name, array in drawn.items()}
 
 
-def removals(hidden, trials, time, variants):
+def removals(hidden: int, trials: int, time: int, variants: int):
     """One network of random weights, W_rec of its variants with an eighth of the entries removed,
     and inputs.
     """
     rnn = RNN(*(array.astype(np.float32) for array in weights(hidden).values()))
     kept = random.uniform(0, "bench removals", 0, (variants, hidden, hidden)) > 0.125
-    return (
-        rnn,
-        (rnn.W_rec * kept).astype(np.float32),
-        random.normal(0, "bench inputs", 0, (trials, time, 3)).astype(np.float32),
-    )
+    inputs = random.normal(0, "bench inputs", 0, (trials, time, 3)).astype(np.float32)
+    return rnn, (rnn.W_rec * kept).astype(np.float32), inputs
 
 
-def schurkit_rollouts(
-    hidden: int, trials: int, time: int, variants: int, a_call: int = 400, engine: str = "auto"
-):
+def schurkit_rollouts(a_call: int = 400, engine: str = "auto", **sizes: int):
     """`schurkit.rollout` of stacks of variants. A unit is one variant."""
-    rnn, W_rec, inputs = removals(hidden, trials, time, variants)
+    rnn, W_rec, inputs = removals(**sizes)
 
     def lap(units):
         for start in range(0, units, a_call):
-            chosen = W_rec[np.arange(start, min(start + a_call, units)) % variants]
+            chosen = W_rec[np.arange(start, min(start + a_call, units)) % len(W_rec)]
             out = rollout(rnn.with_W_rec(chosen), inputs, engine=engine).outputs
         return float(np.square(out[-1]).mean())
 
-    return lap, {"check": lap(1)}
+    return lap, {"loss": lap(1)}
 
 
-def torch_rollouts(hidden: int, trials: int, time: int, variants: int):
+def torch_rollouts(**sizes: int):
     """nn.RNN and nn.Linear, the weights of each variant copied into them."""
     import torch
 
-    rnn, W_rec, inputs = removals(hidden, trials, time, variants)
-    net = torch.nn.RNN(3, hidden, bias=False, batch_first=True)
-    readout = torch.nn.Linear(hidden, 3, bias=False)
-    x, W_rec = torch.from_numpy(inputs), torch.from_numpy(W_rec)
-    with torch.no_grad():
-        net.weight_ih_l0.copy_(torch.from_numpy(rnn.W_in[0].copy()))
-        readout.weight.copy_(torch.from_numpy(rnn.W_out[0].copy()))
+    rnn, *arrays = removals(**sizes)
+    W_rec, x = map(torch.from_numpy, arrays)
+    net, readout = torch_network(vars(rnn))
 
     @torch.no_grad()
     def lap(units):
         for i in range(units):
-            net.weight_hh_l0.copy_(W_rec[i % variants])
+            net.weight_hh_l0.copy_(W_rec[i % len(W_rec)])
             out = readout(net(x)[0])
         return float((out**2).mean())
 
-    return lap, {"check": lap(1)}
-
-
-def _repeated(work: Callable):
-    """Laps that do the same work again for each unit; the result of the last."""
-
-    def lap(units):
-        for _ in range(units):
-            result = work()
-        return result
-
-    return lap
+    return lap, {"loss": lap(1)}
 
 
 # ----------------------------------------------------------------------------- effects of couplings
-def _trained(task, hidden, steps, trials):
-    """A trained network with its scores, its Schur form, and trials of its task."""
-    recipe = Recipe(hidden_size=hidden, phases=(Phase(steps, 1e-3),), clip_norm=1.0)
-    trained = trained_afresh(TASKS[task], recipe, [0])
-    return trained, real_schur(trained.rnn.W_rec[0]), TASKS[task].test_trials(trials)
-
-
-def estimated_effects(task: str, hidden: int, steps: int, trials: int):
-    """`schurkit.ablation.couplings.coupling_estimates` of one trained network. A unit is the map of
-    all its couplings.
-    """
-    trained, *of = _trained(task, hidden, steps, trials)
-    return _repeated(partial(coupling_estimates, trained.rnn, *of)), {}
-
-
-def exact_rollouts(task: str, hidden: int, steps: int, trials: int, engine: str = "auto"):
-    """`schurkit.ablation.couplings.exact_effects` of the same network; facts: how well the estimate
-    orders the couplings.
+def effects(task: str, hidden: int, steps: int, trials: int, engine: str = ""):
+    """The effects of all couplings of one trained network, which are a unit: by that engine's
+    rollouts, or estimated where none is named. Facts of rollouts: how well the estimate orders the
+    couplings, and of which network.
     """
     from scipy.stats import spearmanr
 
-    trained, form, tests = _trained(task, hidden, steps, trials)
-    pairs = form.couplings()
-    work = partial(exact_effects, trained.rnn, form, tests, engine=engine)
-    estimate = sum(coupling_estimates(trained.rnn, form, tests))[tuple(np.transpose(pairs))]
-    return _repeated(work), {
-        "couplings": len(pairs),
-        "spearman": float(spearmanr(estimate, work()).statistic),
-        "score": float(trained.scores[0]),
-        "converged": bool(trained.converged[0]),
+    trained = _trained(named := load_task(task), hidden, steps)
+    form = real_schur(trained.rnn.W_rec[0])
+    of = trained.rnn, form, named.test_trials(trials)
+    if not engine:
+        return _repeated(coupling_estimates, *of), {}
+    pairs, work = form.couplings(), _repeated(exact_effects, *of, engine=engine)
+    order = spearmanr(sum(coupling_estimates(*of))[tuple(np.transpose(pairs))], work(1)).statistic
+    return work, {
+        "note": f"{len(pairs):,} couplings, Spearman {order:.4f}; trained {steps:,} steps, FVU "
+        f"{trained.scores[0]:.3g}{'' if trained.converged[0] else ' (not converged)'}"
     }
 
 
@@ -156,41 +129,65 @@ def matrix(hidden: int, kind: str) -> np.ndarray:
     return gaussian if kind == "random" else np.linalg.qr(second)[0] + 0.1 * gaussian
 
 
-def _form(W, decompose, Q, T):
-    error = np.linalg.norm(Q @ T @ Q.T - W) / np.linalg.norm(W)
-    return _repeated(partial(decompose, W)), {"error": float(error)}
-
-
 def ordered_schur(hidden: int, kind: str):
     """`schurkit.real_schur`. A unit is one form."""
     form = real_schur(W := matrix(hidden, kind))
-    return _form(W, real_schur, form.Q, form.T)
+    return _repeated(real_schur, W), {"error": _error(W, form.Q, form.T)}
 
 
 def plain_schur(hidden: int, kind: str):
     """`scipy.linalg.schur`, unordered."""
-    plain = partial(scipy.linalg.schur, output="real")
-    T, Q = plain(W := matrix(hidden, kind))
-    return _form(W, plain, Q, T)
+    T, Q = scipy.linalg.schur(W := matrix(hidden, kind), "real")
+    return _repeated(scipy.linalg.schur, W, "real"), {"error": _error(W, Q, T)}
 
 
-# ------------------------------------------------------------------------------------------- memory
-def peak_memory() -> float:
-    """Largest resident set of this process so far, in GB."""
-    try:  # the peak that getrusage tells may be that of the parent
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-        return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) * 1024 / 1e9
-    except (OSError, TypeError):
-        import resource
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak * (1 if sys.platform == "darwin" else 1024) / 1e9
+def _error(W, Q, T):
+    return float(np.linalg.norm(Q @ T @ Q.T - W) / np.linalg.norm(W))
 
 
-def training_memory(hidden: int, batch: int, time: int, networks: int, steps: int = 20):
-    """Train so many networks by one call of `schurkit.train`. Facts: the peak of the process in GB,
-    and what it was before.
+# ----------------------------------------------------------------------------------- DSA distances
+DELAYS = 5
+
+
+def _operators(networks, rank):
+    """Operators of 3-bit flip-flop networks of 64 units on 64 trials of 50 steps, and all pairs in
+    a fixed order that mixes the networks.
     """
-    idle = peak_memory()
-    trained_afresh(*task_and_recipe(hidden, batch, time, steps), range(networks))
-    return None, {"idle": idle, "peak": peak_memory()}
+    rnn, trials = _trained(FlipFlop(), 64, 600, networks).rnn, FlipFlop(steps=50).test_trials(64)
+    pairs = np.array(list(combinations(range(networks), 2)))
+    order = random.permutation(0, "bench pairs", 0, len(pairs))
+    return operators_of(rnn, trials, rank=rank, delays=DELAYS).values, pairs[order]
+
+
+def schurkit_dsa(networks: int, rank: int, starts: int):
+    """`schurkit.dsa_distances` of all pairs. A unit is one pair; a lap is always all of them.
+    Facts: every angle, planted copies found.
+    """
+    operators, pairs = _operators(networks, rank)
+    distances = partial(dsa_distances, score="angle", rank=rank, delays=DELAYS, starts=starts)
+    planted = 0
+    for i, A in enumerate(operators):
+        C = np.linalg.qr(random.normal(i, "bench planted", 0, (rank, rank)))[0]
+        planted += distances(np.stack([A, C @ A @ C.T])).values[0, 1] < 1e-4
+    angles = distances(operators).values[*pairs.T]
+    facts = {"angles": angles.tolist(), "planted": f"{planted}/{networks}"}
+    return lambda units: float(distances(operators).values.mean()), facts
+
+
+def dsa_metric(networks: int, rank: int, compared: int):
+    """dsa-metric's similarity transform, angular, 1,500 iterations. A unit is one pair. Facts: the
+    angles of the first pairs.
+    """
+    import torch
+    from DSA import SimilarityTransformDist
+
+    torch.manual_seed(0)
+    operators, pairs = _operators(networks, rank)
+    fresh = partial(SimilarityTransformDist, iters=1500, score_method="angular", lr=0.01)
+    tensors = torch.tensor(operators, dtype=torch.float32)
+
+    def angles(count):
+        chosen = tensors[pairs[np.arange(count) % len(pairs)]]
+        return [float(fresh().fit_score(*pair)) for pair in chosen]
+
+    return lambda units: float(np.mean(angles(units))), {"angles": angles(compared)}

@@ -11,19 +11,23 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 
 from schurkit.engine import available_threads
 from schurkit_press.kernel import in_environment
 from schurkit_press.run import THREAD_SETTINGS
 
+from .results import AT_LEAST
+
 SETTINGS = (*THREAD_SETTINGS, "VECLIB_MAXIMUM_THREADS", "SCHURKIT_THREADS")
 MOST_SECONDS = 300
 """A contender that does not answer for so long is ended."""
 MOST_UNITS = 1_000_000
-EXTRAS = {"torch": "torch", "numba": "fast"}
+EXTRAS = {"torch": "torch", "numba": "fast", "distributed": "cluster"}
 """The extra of schurkit that brings a package; for all others "bench"."""
 
 
@@ -43,6 +47,7 @@ class Contender:
     needs : the package it compares with.
     units : in a lap, for one whose laps must not depend on its speed: it has no warm-up but its
         making.
+    target, sense : what the ratio should be where others are held against it.
     """
 
     name: str
@@ -52,10 +57,16 @@ class Contender:
     processes: int = 1
     needs: str = ""
     units: int = 0
+    target: float | None = None
+    sense: str = AT_LEAST
 
 
 class Running(contextlib.AbstractContextManager):
-    """A contender that has been started; use as a context. facts : of its first process."""
+    """A contender that has been started; use as a context.
+
+    facts : of its first process.
+    rates : units a second in each lap of a contest.
+    """
 
     def __init__(self, contender: Contender):
         if contender.needs and find_spec(contender.needs) is None:
@@ -63,28 +74,25 @@ class Running(contextlib.AbstractContextManager):
             raise Missing(
                 f"skipped: {contender.needs} is not installed; pip install 'schurkit[{extra}]'"
             )
-        self.contender, self._processes, spawn = contender, [], get_context("spawn")
+        self.contender, self.rates, others = contender, [], active_children()
         several = contender.processes > 1 and hasattr(os, "sched_getaffinity")
         processors = sorted(os.sched_getaffinity(0)) if several else [None]
+        places = [processors[i % len(processors)] for i in range(contender.processes)]
+        self._pools = [
+            ProcessPoolExecutor(1, get_context("spawn"), _begin, (place,)) for place in places
+        ]
+        with in_environment(_environment(contender.threads)):
+            started = [pool.submit(_make, contender.maker, contender.case) for pool in self._pools]
+        self.processes = [process for process in active_children() if process not in others]
         try:
-            with in_environment(_environment(contender.threads)):
-                for i in range(contender.processes):
-                    ours, theirs = spawn.Pipe()
-                    order = theirs, contender.maker, contender.case, processors[i % len(processors)]
-                    process = spawn.Process(target=_work, args=order)
-                    process.start()
-                    theirs.close()
-                    self._processes.append((process, ours))
-            self.facts = self._answers()[0]
+            self.facts = self._answers(started)[0]
         except BaseException:
             self.__exit__()
             raise
 
     def __exit__(self, *_):
-        for process, pipe in self._processes:
-            pipe.close()
-            process.join(5)
-            process.kill()
+        for pool in self._pools:
+            pool.shutdown()
 
     def lap(self, units: int) -> float:
         """Let every process do so many units, all at once: units a second, summed over them.
@@ -92,26 +100,21 @@ class Running(contextlib.AbstractContextManager):
         One process of one thread is timed by the processor's clock for it, which leaves out what
         others take from a shared machine; everything else by the clock on the wall.
         """
-        for _, pipe in self._processes:
-            with contextlib.suppress(OSError):
-                pipe.send(units)
         clock = int(self.contender.threads == self.contender.processes == 1)
-        return sum(units / max(answer[clock], 1e-9) for answer in self._answers())
+        answers = self._answers([pool.submit(_time, units) for pool in self._pools])
+        return sum(units / max(answer[clock], 1e-9) for answer in answers)
 
-    def _answers(self) -> list:
-        return [self._answer(*one) for one in self._processes]
-
-    def _answer(self, process, pipe):
+    def _answers(self, asked) -> list:
         try:
-            if not pipe.poll(MOST_SECONDS):
+            return [one.result(MOST_SECONDS) for one in asked]
+        except (BrokenProcessPool, TimeoutError):
+            for process in self.processes:
                 process.kill()
-            said = pipe.recv()
-        except (EOFError, OSError):
-            process.join(5)
-            said = f"its process ended with code {process.exitcode}"
-        if isinstance(said, str):
-            raise Missing(f"failed: {self.contender.name}: {said}")
-        return said
+                process.join(5)
+            said = f"its process ended with code {self.processes[0].exitcode}"
+        except Exception as error:  # whatever it was, it is told and the others are measured
+            said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        raise Missing(f"failed: {self.contender.name}: {said}")
 
 
 def _environment(threads: int | None) -> dict[str, str]:
@@ -124,37 +127,30 @@ def _environment(threads: int | None) -> dict[str, str]:
     return kept | {"JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
-def _work(pipe, maker: Callable, case: dict, processor: int | None) -> None:
-    """In the new process: send facts, then (seconds, processor's seconds) for each number of units;
-    a text where something went wrong.
-    """
+# ------------------------------------------------------------------------------- in the new process
+def _begin(processor: int | None) -> None:
     os.dup2(2, 1)
     if processor is not None:
         os.sched_setaffinity(0, {processor})
-    try:
-        lap, facts = maker(**case)
-        pipe.send(facts)
-        while units := pipe.recv():
-            start, busy = time.perf_counter(), time.process_time()
-            lap(units)
-            pipe.send((time.perf_counter() - start, time.process_time() - busy))
-    except EOFError:  # the asker has closed its end
-        return
-    except Exception as error:  # whatever it was, the asker tells it and measures the others
-        pipe.send(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
 
 
-@dataclass(frozen=True)
-class Laps:
-    """What `alternate` measured of one contender: units a second in each lap, and its facts."""
-
-    rates: tuple[float, ...]
-    facts: dict
+def _make(maker: Callable, case: dict) -> dict:
+    global _lap
+    _lap, facts = maker(**case)
+    return facts
 
 
+def _time(units: int) -> tuple[float, float]:
+    """Seconds that so many units take, and the processor's seconds."""
+    start, busy = time.perf_counter(), time.process_time()
+    _lap(units)
+    return time.perf_counter() - start, time.process_time() - busy
+
+
+# ----------------------------------------------------------------------------------- in the old one
 def alternate(
     contenders: Sequence[Contender], repeats: int, seconds: float
-) -> tuple[dict[str, Laps], dict[str, str]]:
+) -> tuple[dict[str, Running], dict[str, str]]:
     """Laps in turn, A B C A B C …, after a warm-up of each.
 
     Parameters
@@ -165,41 +161,23 @@ def alternate(
 
     Returns
     -------
-    What was measured, by name; and why others are missing.
+    Those that were measured, by name, with their rates and facts; and why others are missing.
     """
-    rates: dict[str, list[float]] = {}
-    missing, running, units = {}, {}, {}
+    there, missing = {}, {}
     with contextlib.ExitStack() as stack:
-        for contender in contenders:
-            name = contender.name
-            with _reasons(name, missing):
-                running[name] = stack.enter_context(Running(contender))
-                units[name] = contender.units or _units_in(running[name], seconds)
-                rates[name] = []
-        for _ in range(repeats):
-            for name in [name for name in rates if name not in missing]:
-                with _reasons(name, missing):
-                    rates[name].append(running[name].lap(units[name]))
-    measured = rates.keys() - missing.keys()
-    return {name: Laps(tuple(rates[name]), running[name].facts) for name in measured}, missing
-
-
-@contextlib.contextmanager
-def _reasons(name: str, missing: dict[str, str]):
-    """Note why a contender cannot be measured, and go on."""
-    try:
-        yield
-    except Missing as reason:
-        missing[name] = str(reason)
-
-
-def facts_of(contender: Contender) -> tuple[dict, str]:
-    """The facts of a contender alone, or why there are none."""
-    try:
-        with Running(contender) as running:
-            return running.facts, ""
-    except Missing as reason:
-        return {}, str(reason)
+        for turn in range(-1, repeats):
+            for contender in contenders:
+                name = contender.name
+                try:
+                    if turn < 0:
+                        there[name] = running = stack.enter_context(Running(contender))
+                        running.units = contender.units or _units_in(running, seconds)
+                    elif name in there:
+                        there[name].rates.append(there[name].lap(there[name].units))
+                except Missing as reason:
+                    missing[name] = str(reason)
+                    there.pop(name, None)
+    return there, missing
 
 
 def _units_in(running: Running, seconds: float) -> int:

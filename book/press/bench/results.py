@@ -93,9 +93,7 @@ class Report:
             known = {one.name for one in fields(Row)}
             rows = [Row(**{name: row[name] for name in row.keys() & known}) for row in kept["rows"]]
             return cls(kept["machine"], kept["settings"], tuple(rows), kept.get("facts", {}))
-        except OSError as error:
-            raise InputError(f"{path} cannot be read ({error.strerror or error}).") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{path} is no report of 'schurkit bench' (schema {SCHEMA}; "
                 f"{type(error).__name__}: {error})."

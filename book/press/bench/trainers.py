@@ -11,6 +11,7 @@ one network.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from schurkit.tasks import FlipFlop
 from schurkit.training import Phase, Recipe, Store, train
 from schurkit.training.constructions import construction
 from schurkit.training.loop import LOSS_EVERY, fit
+from schurkit.training.trainers import trainer_for
 
 RATE = 1e-3
 CHECKED = 3 * LOSS_EVERY
@@ -38,92 +40,104 @@ def trained_afresh(task, recipe: Recipe, seeds, **more):
         return train(task, recipe, seeds, store=Store(Path(folder)), **more)
 
 
-def schurkit_train(hidden: int, batch: int, time: int, networks: int, engine: str = "auto"):
-    """`schurkit.train` from start to stored, scored networks; each lap has an empty store."""
+def _laps(losses: Callable, networks: int):
+    """Laps of `losses(steps)`, whose last one is kept."""
 
-    def losses(*workload):
-        return trained_afresh(*workload, engine=engine).losses[0]
-
-    return _ours(losses, hidden, batch, time, networks)
-
-
-def schurkit_fit(hidden: int, batch: int, time: int, networks: int = 1, engine: str = "auto"):
-    """The training loop alone, several networks side by side."""
-    chosen = choose(engine)
-
-    def losses(*workload):
-        return fit(*workload, chosen)[0].losses
-
-    return _ours(losses, hidden, batch, time, networks)
-
-
-def _ours(losses, hidden, batch, time, networks):
     def lap(units):
-        workload = task_and_recipe(hidden, batch, time, max(1, round(units / networks)))
-        return float(losses(*workload, range(networks))[-1])
+        return float(losses(max(1, round(units / networks)))[-1])
 
     return lap, {"loss": lap(CHECKED * networks)}
 
 
-def _start(hidden, batch, time, networks):
-    """Task, recipe, the start of seeds 0 … networks − 1, and inputs and targets of the first steps:
-    (networks, trials, time, channels) each.
+def schurkit_fit(networks: int = 1, engine: str = "auto", stored: bool = False, **sizes: int):
+    """The training loop alone, several networks side by side; or `schurkit.train` from start to
+    stored, scored networks, each lap with an empty store.
     """
-    task, recipe = task_and_recipe(hidden, batch, time, CHECKED)
-    start = construction(recipe.construction).start
-    drawn = (task.batch(range(networks), step, batch) for step in range(CHECKED))
-    batches = [(trials.inputs, trials.targets) for trials in drawn]
-    return task, recipe, start(recipe, task.input_size, task.output_size, range(networks)), batches
+
+    def losses(steps):
+        workload = *task_and_recipe(**sizes, steps=steps), range(networks)
+        if stored:
+            return trained_afresh(*workload, engine=engine).losses[0]
+        return fit(*workload, choose(engine))[0].losses
+
+    return _laps(losses, networks)
 
 
-def _measured(steps, networks: int = 1):
-    """Laps of `steps(count)`, which gives the loss of each step."""
-
-    def lap(units):
-        losses = steps(max(1, round(units / networks)))[-LOSS_EVERY:]
-        return float(sum(losses) / len(losses))
-
-    return lap, {"loss": lap(CHECKED * networks)}
-
-
-def _looped(step, pool):
-    """One step after another; a device is waited for at the end of a lap alone."""
-    return lambda count: [step(*pool[i % CHECKED]) for i in range(count)]
-
-
-# ------------------------------------------------------------------------------------------ PyTorch
-def schurkit_stack(hidden: int, batch: int, time: int, networks: int, device: str):
+def schurkit_stack(networks: int, device: str, **sizes: int):
     """The torch engine's trainer on a device."""
-    from schurkit.engine.torch import TorchEngine
-
-    task, recipe, start, _ = _start(hidden, batch, time, networks)
-    seeds = list(range(networks))
-    trainer = TorchEngine(device).trainer(start, recipe.spec, recipe.rule, recipe.loss)
-    source = trainer.source(task, batch, 0, 0)
-    most, at, rates = trainer.steps_a_call(source), [0], np.full(networks, RATE)
-
-    def steps(count):
-        losses = []
-        for begun in range(0, count, most):
-            now = min(most, count - begun)
-            losses += trainer.run(seeds, seeds, source, at[0], now, rates)[0][0].tolist()
-            at[0] += now
-        return losses
-
-    return _on_torch(device, steps, networks)
-
-
-def torch_loop(hidden: int, batch: int, time: int, device: str = "cpu"):
-    """nn.RNN (cuDNN on a GPU), nn.Linear, mse_loss and torch.optim.Adam in a loop."""
     import torch
 
-    start, pool = _on_device(hidden, batch, time, 1, device)
-    rnn = torch.nn.RNN(3, hidden, bias=False, batch_first=True).to(device)
-    readout = torch.nn.Linear(hidden, 3, bias=False).to(device)
+    from schurkit.engine.torch import TorchEngine
+
+    (task, recipe), seeds = task_and_recipe(**sizes, steps=CHECKED), list(range(networks))
+    trainer = trainer_for(task, recipe, TorchEngine(device), seeds)
+    source = trainer.source(task, recipe.batch_size, 0, 0)
+    most, rates, done = trainer.steps_a_call(source), np.full(networks, RATE), 0
+
+    def losses(count):
+        nonlocal done
+        last, end = [], done + count
+        while done < end:
+            now = min(most, end - done)
+            found = trainer.run(seeds, seeds, source, done, now, rates)[0][0]
+            last, done = [*last, *found.tolist()][-LOSS_EVERY:], done + now
+        return [np.mean(last)]
+
+    (lap, facts), on_gpu = _laps(losses, networks), device == "cuda"
+    used = f", {torch.cuda.max_memory_reserved() / 1e9:.2f} GB" if on_gpu else ""
+    where = torch.cuda.get_device_name() if on_gpu else "CPU"
+    return lap, facts | {"note": f"{where}{used}, batches drawn on the host"}
+
+
+# -------------------------------------------------------------------------------------------- peers
+def _given(networks: int, **sizes: int):
+    """Weights by name at the start of the first seeds, and inputs and targets of the first steps:
+    (networks, trials, time, channels) each.
+    """
+    task, recipe = task_and_recipe(**sizes, steps=CHECKED)
+    seeds, form = range(networks), construction(recipe.construction)
+    drawn = (task.batch(seeds, step, recipe.batch_size) for step in range(CHECKED))
+    pool = [(trials.inputs, trials.targets) for trials in drawn]
+    return form.start(recipe, task.input_size, task.output_size, seeds), pool
+
+
+def _looped(step: Callable, pool: list, networks: int = 1):
+    """One step after another; a device is waited for at the end of a lap alone."""
+
+    def losses(count):
+        last = [step(*pool[i % CHECKED]) for i in range(count)][-LOSS_EVERY:]
+        return [sum(last) / len(last)]
+
+    return _laps(losses, networks)
+
+
+def torch_network(weights: dict, device: str = "cpu"):
+    """nn.RNN (cuDNN on a GPU) and nn.Linear with the weights of the first network."""
+    import torch
+
+    W_in, W_rec, W_out = (weights[name][0] for name in ("W_in", "W_rec", "W_out"))
+    rnn = torch.nn.RNN(W_in.shape[1], len(W_rec), bias=False, batch_first=True).to(device)
+    readout = torch.nn.Linear(len(W_rec), len(W_out), bias=False).to(device)
     with torch.no_grad():
-        rnn.weight_ih_l0.copy_(start["W_in"][0])
-        rnn.weight_hh_l0.copy_(start["W_rec"][0])
-        readout.weight.copy_(start["W_out"][0])
+        for own, given in zip((*rnn.parameters(), readout.weight), (W_in, W_rec, W_out)):
+            own.copy_(torch.tensor(given))
+    return rnn, readout
+
+
+def _on_device(start, pool, device):
+    """The start and the batches as tensors on a device."""
+    import torch
+
+    start = {name: torch.tensor(array, device=device) for name, array in start.items()}
+    return start, [[torch.tensor(array, device=device) for array in pair] for pair in pool]
+
+
+def torch_loop(device: str = "cpu", **sizes: int):
+    """nn.RNN, nn.Linear, mse_loss and torch.optim.Adam in a loop."""
+    import torch
+
+    start, pool = _given(1, **sizes)
+    (rnn, readout), (_, pool) = torch_network(start, device), _on_device({}, pool, device)
     optimiser = torch.optim.Adam([*rnn.parameters(), *readout.parameters()], lr=RATE)
 
     def step(x, y):
@@ -133,21 +147,21 @@ def torch_loop(hidden: int, batch: int, time: int, device: str = "cpu"):
         optimiser.step()
         return loss.detach()
 
-    return _on_torch(device, _looped(step, pool))
+    return _looped(step, pool)
 
 
-def torch_vmap(hidden: int, batch: int, time: int, networks: int, device: str = "cpu"):
+def torch_vmap(networks: int, device: str = "cpu", **sizes: int):
     """torch.func.vmap of torch.func.grad over a functional RNN (nn.RNN itself cannot be mapped),
     one Adam for the stack; losses are those of the first network.
     """
     import torch
 
-    weights, pool = _on_device(hidden, batch, time, networks, device)
+    weights, pool = _on_device(*_given(networks, **sizes), device)
     optimiser = torch.optim.Adam(list(weights.values()), lr=RATE)
 
     def loss_of(weights, x, y):
         drive = x @ weights["W_in"].T
-        state, states = torch.zeros(x.shape[0], hidden, device=device), []
+        state, states = torch.zeros_like(drive[:, 0]), []
         for t in range(x.shape[1]):
             state = torch.tanh(drive[:, t] + state @ weights["W_rec"].T)
             states.append(state)
@@ -162,37 +176,16 @@ def torch_vmap(hidden: int, batch: int, time: int, networks: int, device: str = 
         optimiser.step()
         return losses[0].detach()
 
-    return _on_torch(device, _looped(step, pool), networks)
+    return _looped(step, pool, networks)
 
 
-def _on_device(hidden, batch, time, networks, device):
-    """The start and the batches as tensors on a device."""
-    import torch
-
-    *_, start, batches = _start(hidden, batch, time, networks)
-    names = ("W_in", "W_rec", "W_out")
-    start = {name: torch.tensor(start[name], device=device) for name in names}
-    return start, [[torch.tensor(array, device=device) for array in pair] for pair in batches]
-
-
-def _on_torch(device, steps, networks=1):
-    import torch
-
-    (lap, facts), on_gpu = _measured(steps, networks), device == "cuda"
-    return lap, facts | {
-        "device": torch.cuda.get_device_name() if on_gpu else "CPU",
-        "memory": torch.cuda.max_memory_reserved() if on_gpu else None,
-    }
-
-
-# ---------------------------------------------------------------------------------------------- JAX
-def jax_loop(hidden: int, batch: int, time: int):
+def jax_loop(**sizes: int):
     """A jitted step (scan over time, value_and_grad, Adam) in a loop."""
     import jax
     import jax.numpy as jnp
     from jax.example_libraries.optimizers import adam
 
-    *_, start, batches = _start(hidden, batch, time, 1)
+    start, batches = _given(1, **sizes)
     pool = [jax.device_put((x[0], y[0])) for x, y in batches]
 
     def loss_of(weights, x, y):
@@ -201,7 +194,7 @@ def jax_loop(hidden: int, batch: int, time: int):
             return state, state
 
         drive = jnp.swapaxes(x @ weights["W_in"].T, 0, 1)
-        _, states = jax.lax.scan(advance, jnp.zeros((x.shape[0], hidden), x.dtype), drive)
+        _, states = jax.lax.scan(advance, jnp.zeros_like(drive[0]), drive)
         return jnp.mean((jnp.swapaxes(states @ weights["W_out"].T, 0, 1) - y) ** 2)
 
     start_of, updated, weights_of = adam(RATE)
@@ -220,4 +213,4 @@ def jax_loop(hidden: int, batch: int, time: int):
         state, loss = advanced(state, x, y)
         return loss
 
-    return _measured(_looped(step, pool))
+    return _looped(step, pool)
