@@ -59,6 +59,8 @@ def export(
     path, records = Path(path), sorted(records, key=store.name)
     if path.exists():
         raise InputError(f"{path} is there already; choose another name or delete it first.")
+    if not records:
+        raise InputError("there is no network to export.")
     if missing := [record for record in records if not _sound(store, record)]:
         first = store.name(missing[0])
         raise InputError(

@@ -45,9 +45,11 @@ def test_every_choice_changes_the_name_which_stays_inside_the_folder():
     names = [Store("unused").name(record(**change)) for change in ({}, *more)]
     assert len(set(names)) == len(names) and names[0] == Store("unused").name(record())
     assert names[0].startswith("copy-orthogonal-6-seed0-")
-    evil = record()
-    evil["task"]["name"] = "../../etc/passwd"
-    assert not re.search(r"/|\.\.", Store("x").name(evil))
+    for part, field in (("task", "name"), ("recipe", "construction"), ("recipe", "hidden_size")):
+        evil = record()
+        evil[part] = evil[part] | {field: "../../etc/passwd"}
+        assert not re.search(r"/|\.\.", Store("x").name(evil))
+    assert not re.search(r"/|\.\.", Store("x").name(record() | {"seed": "/../../etc/passwd"}))
 
 
 @pytest.mark.parametrize("kind", KINDS)
