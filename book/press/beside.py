@@ -21,8 +21,10 @@ from .tables import table
 from .verdicts import explained
 
 PRECISION = {"counts", "draws", "orders", "pif_starts", "resamples", "resolution", "test_trials"}
-PRECISION |= {"wide_pif_starts", "wide_units"}
-"""Parameters that set how precisely something is measured, and not what."""
+PRECISION |= {"retraining_steps", "wide_pif_starts", "wide_units"}
+"""Parameters that set how precisely something is measured, or how long it is watched, and not
+what.
+"""
 WHOLE = {"auxiliary", "every_variant"}
 """Switches that are off where a part of the published run is left out."""
 
