@@ -65,13 +65,14 @@ class Interval:
         return format(self, "")
 
 
-def over_networks(values: ArrayLike, *, seed: int = 0) -> Interval:
+def over_networks(values: ArrayLike, *, seed: int = 0, resamples: int = 4000) -> Interval:
     """Mean over networks.
 
     Parameters
     ----------
     values : (networks,), one finite number a network.
     seed : of the bootstrap.
+    resamples : of the bootstrap.
 
     Notes
     -----
@@ -86,7 +87,7 @@ def over_networks(values: ArrayLike, *, seed: int = 0) -> Interval:
     if len(values) == 0:
         raise InputError("an interval needs at least one value; got none.")
     mean, statistic = float(values.mean()), lambda drawn: values[drawn].mean(axis=1)
-    return _interval(mean, len(values), seed, values, statistic)
+    return _interval(mean, len(values), seed, values, statistic, resamples)
 
 
 def over_finite(values) -> Interval | None:
@@ -223,7 +224,7 @@ def square(D, name: str) -> np.ndarray:
     return D
 
 
-def _interval(value: float, n: int, seed: int, influence, statistic: Callable) -> Interval:
+def _interval(value: float, n: int, seed: int, influence, statistic: Callable, resamples=4000):
     """By the rule of the book. influence : (networks,), whose spread is that of the value times √n;
     statistic : of drawn networks.
     """
@@ -231,5 +232,5 @@ def _interval(value: float, n: int, seed: int, influence, statistic: Callable) -
         return without_ends(value, n)
     if n < ENOUGH:
         return _t(value, influence.std(ddof=1) / np.sqrt(n), n, "t")
-    drawn = random.integers(seed, "bootstrap", 0, (4000, n), n)
+    drawn = random.integers(seed, "bootstrap", 0, (resamples, n), n)
     return percentiles(value, statistic(drawn), n)

@@ -27,6 +27,7 @@ def test_bootstrap_agrees_with_scipy_and_repeats():
     low, high = theirs.confidence_interval
     assert np.abs([ours.low - low, ours.high - high]).max() < 0.06 * (high - low)
     assert interval(values, seed=1) == ours != interval(values, seed=2)
+    assert interval(values, seed=1, resamples=4000) == ours != interval(values, resamples=500)
 
 
 test_intervals_refuse = messages(

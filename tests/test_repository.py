@@ -2,6 +2,8 @@
 one machine.
 """
 
+import ast
+import inspect
 import re
 import subprocess
 import tomllib
@@ -194,6 +196,20 @@ def test_a_notebook_is_clean_and_has_commented_parameters_and_a_title(path):
     )
     assert chapter.parameters and all(parameter.help for parameter in chapter.parameters)
     assert chapter.title != chapter.name
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_chapter_asks_functions_for_what_they_have(path):
+    """Also in lines that a small run does not reach."""
+    nodes, known = list(ast.walk(ast.parse(code_of(read_chapter(path))))), {}
+    for node in nodes:
+        if isinstance(node, ast.Import | ast.ImportFrom) and "schurkit" in ast.unparse(node):
+            exec(ast.unparse(node), known)
+    for call in (node for node in nodes if isinstance(node, ast.Call)):
+        name = ast.unparse(call.func)
+        given = {one.arg: None for one in call.keywords if one.arg}
+        if given and re.fullmatch(r"[\w.]+", name) and name.split(".")[0] in known:
+            inspect.signature(eval(name, known)).bind_partial(**given)
 
 
 def test_every_notebook_and_page_is_in_the_book_and_editions_suit_them():

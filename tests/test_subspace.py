@@ -17,6 +17,7 @@ def test_planted_components_are_recovered():
     scores = np.linalg.qr(scores - scores.mean(axis=0))[0].reshape(4, 250, 3)
     states = scores * sizes @ frame[:, :3].T + np.arange(6.0)
     found = activity_basis(states)
+    assert apart(found.mean, np.arange(6.0)) < 1e-12
     assert found.shares == pytest.approx([*(sizes**2 / (sizes**2).sum()), 0, 0, 0])
     assert np.allclose(np.abs(found.basis.T @ frame[:, :2]), np.eye(2), atol=1e-7)
     widths = [activity_basis(states, share=share).basis.shape[1] for share in (0.85, 0.99, 1.0)]

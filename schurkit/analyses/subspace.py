@@ -29,10 +29,12 @@ class ActivityBasis:
 
     basis : (hidden, components), orthonormal columns, largest share first.
     shares : (hidden,) share of each component of the variance, all of them.
+    mean : (hidden,) what was subtracted.
     """
 
     basis: np.ndarray
     shares: np.ndarray
+    mean: np.ndarray
 
     def __repr__(self) -> str:
         components = self.basis.shape[1]
@@ -78,7 +80,7 @@ def activity_basis(states, *, share: float = 0.99, components: int | None = None
         wanted = number(share, "share", above=0, at_most=1)
         components = min(1 + int(np.searchsorted(shares.cumsum(), wanted - 1e-12)), len(shares))
     components = integer(components, "components", at_least=1, at_most=len(shares))
-    return ActivityBasis(*map(read_only, (vectors[:, ::-1][:, :components], shares)))
+    return ActivityBasis(*map(read_only, (vectors[:, ::-1][:, :components], shares, mean)))
 
 
 def principal_angles(A, B) -> np.ndarray:

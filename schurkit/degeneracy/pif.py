@@ -60,6 +60,7 @@ def pif_distances(W: ArrayLike, *, starts: int, seed: int = 0) -> PIF:
     starts : of the search (FAQ): the barycentre first, then random doubly stochastic matrices. One
         finds planted copies; unrelated networks gain a few percent from 10.
     seed : of the random starts.
+
     Returns
     -------
     PIF.

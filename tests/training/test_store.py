@@ -50,6 +50,9 @@ def test_every_choice_changes_the_name_which_stays_inside_the_folder():
         evil[part] = evil[part] | {field: "../../etc/passwd"}
         assert not re.search(r"/|\.\.", Store("x").name(evil))
     assert not re.search(r"/|\.\.", Store("x").name(record() | {"seed": "/../../etc/passwd"}))
+    of_task = lambda name: Store("x").name(record() | {"task": {"name": name}})  # noqa: E731
+    assert of_task("a -- b" + 40 * "c").startswith(f"a-b{37 * 'c'}-orthogonal-6")  # as ever
+    assert of_task(5).startswith("5-orthogonal-6")
 
 
 @pytest.mark.parametrize("kind", KINDS)
