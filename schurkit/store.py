@@ -129,7 +129,7 @@ class Store:
     def name(self, record: dict) -> str:
         """File name, without suffix, of the entry of that record."""
         task, recipe, seed = record["task"]["name"], record["recipe"], record["seed"]
-        start = f"{task:.40}-{recipe['construction']:.40}-{recipe['hidden_size']}-seed{seed}"
+        start = f"{task!s:.40}-{recipe['construction']!s:.40}-{recipe['hidden_size']}-seed{seed}"
         # a record may come from anybody's archive: whatever it says, the file stays in the folder
         return f"{re.sub('[^A-Za-z0-9_-]+', '-', start)[:120]}-{key_of(record)[:20]}"
 
