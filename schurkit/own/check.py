@@ -173,7 +173,8 @@ def settle(
     bases += [(one, (Change(words),)) for words, one in (readings if len(came.rnn) == 1 else ())]
     fitting = [base for base in bases if (base[0].input_size, base[0].output_size) == sizes]
     (first, words), *others = fitting or bases
-    came = replace(came, rnn=first, words="".join(change.what for change in words))
+    told = "".join(change.what for change in words)
+    came = replace(came, rnn=first.astype("float64"), words=told)
     rnn, own, off, scale, tolerance = _compared(first, trials, came.outputs, tolerance)
     goal = tolerance * scale
     if off.max() <= goal or not (fields or others):

@@ -81,7 +81,7 @@ class Shifting(Copy):
 @pytest.mark.parametrize(
     "task, changes",
     [
-        (TASK, {}),
+        (TASK, {"epsilon": 1e-50}),
         (TASK, {"biases": True, "bias_start": "uniform", "weight_decay": 0.1, "l1": 1e-2}),
         (Sine(steps=9), {"biases": True, "clip_norm": None}),
         (TASK, {"l1": 0.002, "nuclear": 0.1, "nuclear_in": 0.1, "clip_norm": 0.1}),

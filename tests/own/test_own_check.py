@@ -220,6 +220,8 @@ def test_other_readings_axes_and_stacks_are_settled():
     assert (
         found.words.startswith("over N (") and found.rnn.W_out[0, 0, 0] == 10 * rnn.W_out[0, 0, 0]
     )
+    wide, narrow = Reading(random_rnn(1, 10, 3, 5), trials, outputs), rnn.astype("float32")
+    assert settle(wide, readings=[("two", narrow)], tolerance=1).rnn.dtype == np.float64
     swapped = Trials(*(array.swapaxes(0, 1) for array in (trials.inputs, trials.targets)))
     found = settle(Reading(replace(rnn, leak=1.0), swapped, outputs.swapaxes(1, 2)))
     assert found.rnn.leak == 0.3 and np.array_equal(found.trials.inputs, trials.inputs)

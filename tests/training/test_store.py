@@ -47,8 +47,9 @@ def test_every_choice_changes_the_name_which_stays_inside_the_folder():
     assert names[0].startswith("copy-orthogonal-6-seed0-")
     for part, field in (("task", "name"), ("recipe", "construction"), ("recipe", "hidden_size")):
         evil = record()
-        evil[part] = evil[part] | {field: "../../etc/passwd"}
-        assert not re.search(r"/|\.\.", Store("x").name(evil))
+        for lie in ("../../etc/passwd", None, ["/"]):
+            evil[part] = evil[part] | {field: lie}
+            assert not re.search(r"/|\.\.", Store("x").name(evil))
     assert not re.search(r"/|\.\.", Store("x").name(record() | {"seed": "/../../etc/passwd"}))
     of_task = lambda name: Store("x").name(record() | {"task": {"name": name}})  # noqa: E731
     assert of_task("a -- b" + 40 * "c").startswith(f"a-b{37 * 'c'}-orthogonal-6")  # as ever

@@ -44,7 +44,8 @@ def folder() -> Path | None:
     for path in [*sorted(_HERE.glob("*.py")), _HERE.parent / "polar.py", Path(random.__file__)]:
         digest.update(path.read_bytes())
     user, told = appdirs.user_cache_dir("schurkit", False), numba.config.CACHE_DIR
-    places = [told] if told else [_HERE / "__pycache__", user]
+    home = [user] if Path(user).is_absolute() else []  # without a home it begins with "~"
+    places = [told] if told else [_HERE / "__pycache__", *home]
     for place in places:
         path = Path(place) / f"numba-{digest.hexdigest()[:16]}"
         try:

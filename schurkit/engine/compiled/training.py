@@ -65,7 +65,8 @@ class NumbaTrainer:
         """What `train` asks for besides the steps' own: rates, clip, ends, rules, nuclear."""
         rule = self.rule
         arrays = [rule[name] for name in ARRAYS]
-        rows = [(r.rate, r.epsilon, 1 - rate * r.rate * r.decay, r.l1) for r in arrays]
+        tiny = np.finfo(np.float32).tiny  # 0 / 0 in the padding would be the end
+        rows = [(r.rate, max(r.epsilon, tiny), 1 - rate * r.rate * r.decay, r.l1) for r in arrays]
         clip = np.float32(np.inf if rule.clip_norm is None else rule.clip_norm)
         rates = np.array([1 - beta for beta in rule.betas], np.float32)
         return rates, clip, self.layout.ends, np.array(rows, np.float32), self.nuclear
