@@ -38,6 +38,7 @@ def test_several_processes_run_side_by_side_on_processors_of_their_own():
     with pytest.raises(KeyboardInterrupt), Running(pair) as running:
         running._pools[0].submit(time.sleep, 60)
         raise KeyboardInterrupt  # ends what is at work
+    assert all(process.exitcode for process in running.processes)
 
 
 def test_laps_alternate(tmp_path):
