@@ -46,7 +46,7 @@ def other_parameters(book: Book, name: str) -> list[str]:
         and "seed" not in key
         and not key.endswith(("networks", "gated"))
         and here[key] != there[key]
-        and not (isinstance(there[key], list) and {*here[key]} <= {*there[key]})
+        and not (type(here[key]) is type(there[key]) is list and {*here[key]} <= {*there[key]})
         and (here[key] or key not in WHOLE)
     ]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from schurkit.store import checksum, installed, key_of
+from schurkit.store import checksum, installed, key_of, written
 
 from .book import Book
 from .chapters import named, read_yaml, toc_entries
@@ -103,12 +103,12 @@ def build(
     from_nothing = len(due) == len(plan.book.chapters) and not any(store.glob("*.json"))
     run_due(root, due, workers, report)
     staged = stage(plan.book)
-    state = root / HTML / STATE
-    if state.is_file() and state.read_text() == _state(root, staged):
+    state, inputs = root / HTML / STATE, _inputs(staged)
+    if state.is_file() and state.read_text() == _state(root, inputs):
         say("The pages are up to date.")
     else:
         render(root, staged, strict=all(plan.book.executed.values()))
-        state.write_text(_state(root, staged))
+        state.write_text(_state(root, inputs))  # of the code that made them
     if from_nothing:
         _keep_whole(root, plan, time.monotonic() - begun, workers)
     if shown := [name for name, path in plan.book.executed.items() if path is None]:
@@ -139,7 +139,7 @@ def _keep_whole(root: Path, plan: Plan, seconds: float, workers: int) -> None:
         "keys": [job.key for job in plan.jobs],
         **made(root, workers),
     }
-    (root / WHOLE).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    written(root / WHOLE, f"{json.dumps(whole, indent=1)}\n".encode())
 
 
 def build_command(edition: str, chapters: Sequence[str] = ()) -> str:
@@ -202,17 +202,22 @@ def _latest(root: Path, name: str) -> Path | None:
     return max(runs, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def _state(root: Path, staged: Path) -> str:
-    """Digest of everything that decides the pages: the staged files, what makes pages of them, the
-    package that the reference is made from, the renderers; and of names, sizes and times of the
-    pages, since another program that writes there makes them stale.
+def _inputs(staged: Path) -> list[tuple[str, str]]:
+    """Digests of the staged files, of what makes pages of them, and of the package that the
+    reference is made from.
     """
-    inputs = [
+    return [
         (path.relative_to(folder).as_posix(), checksum(path.read_bytes()))
         for folder in (staged, *CODE.values())
         for path in _files(folder)
         if "__pycache__" not in path.parts
     ]
+
+
+def _state(root: Path, inputs: list[tuple[str, str]]) -> str:
+    """Digest of everything that decides the pages, with the renderers; and of names, sizes and
+    times of the pages, since another program that writes there makes them stale.
+    """
     pages = [
         (path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
         for path in _files(root / HTML)
@@ -241,7 +246,8 @@ def stage(book: Book) -> Path:
     (target / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     runs = {book.chapters[name].path: path for name, path in book.executed.items()}
     for entry in toc_entries(root):
-        for file in root.glob(f"{entry}.*"):
+        files = (root / f"{entry}.{kind}" for kind in ("md", "rst", "ipynb"))
+        for file in filter(Path.is_file, files):
             place = target / file.relative_to(root)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(runs.get(file) or file, place)

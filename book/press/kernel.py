@@ -38,8 +38,9 @@ def environment_of(state: Path, given: Mapping[str, str], *options: str, **more:
             "language": "python",
         }
     )
-    kernel.parent.mkdir(parents=True, exist_ok=True)
-    written(kernel, text.encode())
+    if not kernel.is_file() or kernel.read_text() != text:  # others may be reading it
+        kernel.parent.mkdir(parents=True, exist_ok=True)
+        written(kernel, text.encode())
     kept = {name: value for name, value in given.items() if name not in DROPPED}
     kept.update(JUPYTER_PATH=str(state), IPYTHONDIR=str(state / "ipython"))
     return kept | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"} | more

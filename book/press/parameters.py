@@ -121,7 +121,7 @@ def kind_of(text: str) -> tuple[str, tuple]:
     be read by it.
     """
     if text.startswith("Literal["):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, SyntaxError):
             choices = ast.literal_eval(f"({text[8:-1]},)")
             return (text, choices) if all(isinstance(one, str) for one in choices) else ("", ())
     inner = text[5:-1] if text.startswith("list[") else text

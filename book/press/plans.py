@@ -126,7 +126,7 @@ def train_ahead(jobs: Iterable, folder) -> dict[str, dict]:
 
 def _networks(study) -> list[tuple]:
     """A name for each network of a study."""
-    return [(study.task, study.recipe, seed) for seed in study.seeds]
+    return [(repr(study.task), repr(study.recipe), seed) for seed in study.seeds]
 
 
 def merged(studies: Iterable) -> list:

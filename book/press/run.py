@@ -344,6 +344,6 @@ def cores() -> int:
 
 def check_folder(folder: Path) -> Path:
     """`folder` if executed notebooks can be written there, else InputError."""
-    if folder.is_file():
+    if folder.exists() and not folder.is_dir():
         raise InputError(f"--out must be a folder; {folder} is a file.")
     return folder

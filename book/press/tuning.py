@@ -89,4 +89,5 @@ if __name__ == "__main__":
     try:
         tune(tuning_file(book_root()), say=partial(print, flush=True))
     except InputError as problem:
-        sys.exit(f"tuning: {problem}")
+        print(f"tuning: {problem}", file=sys.stderr)
+        sys.exit(2)

@@ -3,6 +3,7 @@ cannot be measured.
 """
 
 import os
+import time
 
 import pytest
 from bench import stand_ins
@@ -33,6 +34,11 @@ def test_several_processes_run_side_by_side_on_processors_of_their_own():
         if hasattr(os, "sched_getaffinity"):
             assert running.facts["processors"] == sorted(os.sched_getaffinity(0))[:1]
     assert not any(process.is_alive() for process in running.processes)
+    pair = Contender("pair", stand_ins.sleeper, {"seconds": 60}, processes=2)
+    with pytest.raises(KeyboardInterrupt), Running(pair) as running:
+        running._pools[0].submit(time.sleep, 60)
+        raise KeyboardInterrupt  # ends what is at work
+    assert all(process.exitcode for process in running.processes)
 
 
 def test_laps_alternate(tmp_path):

@@ -106,6 +106,7 @@ def test_an_export_that_cannot_be_writes_nothing(full, tmp_path, monkeypatch):
     missing = r"1 of 3 networks are not in the store .* \(or damaged\), copy-\S+-seed7-\w+ among"
     refused(records_of([STUDY, Study(TASK, RECIPE, (7,))]), tmp_path / "out.zip", missing)
     refused(records, path, "is there already; choose another name or delete it first")
+    refused([], tmp_path / "out.zip", "there is no network to export")
     nowhere = "cannot be written: No such file or directory"
     refused(records, tmp_path / "nowhere" / "out.zip", nowhere)
 

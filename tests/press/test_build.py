@@ -216,6 +216,7 @@ def test_an_edition_runs_with_its_parameters(tmp_path):
 # ---------------------------------------------------------------------------------------- the stage
 def test_the_stage_says_which_book_and_edition_it_is_of(plain):
     book = Book(plain, "book", executed={"plain": None})
+    (plain / "notebooks" / "plain.old.ipynb").mkdir()  # what lies beside is none of ours
     config = yaml.safe_load((stage(book) / "_config.yml").read_text())
     told = config["sphinx"]["config"].pop("schurkit_staged")
     assert told == {"book": str(plain), "edition": "book", "executed": {"plain": False}}

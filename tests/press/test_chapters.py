@@ -66,6 +66,7 @@ a: int = 1; seeds: int = len([1]) → write 'name: kind = default  # help' with 
 seeds: dict = {} → where kind is int, float, bool, str, list[…] of one of them, or Literal of texts;
     got 'dict'
 seeds: Literal[1, 2] = 1 → or Literal of texts
+seeds: Literal["a"] | None = "a" → or Literal of texts
 seeds: int = 2.5 → seeds takes a whole number; its default is 2.5
 seeds: int = '2' → seeds takes a whole number; its default is '2'
 start: Literal['a', 'b'] = 'c' → start takes one of 'a', 'b'; its default is 'c'

@@ -86,11 +86,13 @@ class Running(contextlib.AbstractContextManager):
         self.processes = [process for process in active_children() if process not in others]
         try:
             self.facts = self._answers(started)[0]
-        except BaseException:
-            self.__exit__()
+        except BaseException as error:
+            self.__exit__(type(error))
             raise
 
-    def __exit__(self, *_):
+    def __exit__(self, failed=None, *_):
+        for process in self.processes if failed else ():  # nobody waits for what it was at
+            process.kill()
         for pool in self._pools:
             pool.shutdown()
 
@@ -111,7 +113,8 @@ class Running(contextlib.AbstractContextManager):
             for process in self.processes:
                 process.kill()
                 process.join(5)
-            said = f"its process ended with code {self.processes[0].exitcode}"
+            codes = {process.exitcode for process in self.processes} - {-9, None}
+            said = f"its process ended with code {min(codes, default=-9)}"  # -9: by us
         except Exception as error:  # whatever it was, it is told and the others are measured
             said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         raise Missing(f"failed: {self.contender.name}: {said}")
