@@ -9,6 +9,7 @@ was.
 import json
 import sys
 import time
+from argparse import ArgumentParser
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -86,6 +87,7 @@ def _earlier(path: Path) -> float:
 
 
 if __name__ == "__main__":
+    ArgumentParser(COMMAND, description=__doc__).parse_args()
     try:
         tune(tuning_file(book_root()), say=partial(print, flush=True))
     except InputError as problem:
