@@ -35,7 +35,7 @@ class Imported:
         settle them, of `schurkit.own.settle.FIELDS`.
     convention : in which the file is written.
     notes : what the file says of the equation, and what was skipped.
-    others : gives `readings`.
+    others : gives `readings`, where there are any.
     """
 
     rnn: RNN
@@ -46,14 +46,14 @@ class Imported:
     unsaid: tuple[str, ...]
     convention: str = "W_in, W_rec, W_out"
     notes: tuple[str, ...] = ()
-    others: Callable[[], Iterable[tuple[str, RNN]]] = tuple
+    others: Callable[[], Iterable[tuple[str, RNN]]] | None = None
 
     @property
     def readings(self) -> Iterable[tuple[str, RNN]]:
         """Other networks that the file may hold, where it does not say which, and words for each;
         built one by one each time that they are iterated.
         """
-        return self.others()
+        return self.others() if self.others else ()
 
 
 def load_rnn(path: str | Path, **options) -> RNN:
