@@ -8,6 +8,7 @@ import copy
 import json
 import os
 import re
+import sys
 from contextlib import chdir
 from pathlib import Path
 from unittest.mock import patch
@@ -86,6 +87,9 @@ def executed(notebook: dict) -> dict:
                 result.raise_error()
     finally:
         InteractiveShell.clear_instance()
+        files = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
+        for name in [name for name, file in files.items() if file and not Path(file).exists()]:
+            del sys.modules[name]  # a chapter wrote it to a folder that is gone
     return done
 
 
