@@ -203,15 +203,16 @@ def orthonormal(seed, stream: str, step, shape) -> np.ndarray:
 
 
 def _ratio(numerator, denominator, x):
-    parts = []
-    for coefficients in (numerator, denominator):
-        value = x * coefficients[7]
-        for coefficient in coefficients[6:0:-1]:
-            value += coefficient
-            value *= x
-        value += coefficients[0]
-        parts.append(value)
-    return np.divide(*parts, out=parts[0])
+    """In place on arrays; compiled code calls it with numbers."""
+    top, bottom = x * numerator[7], x * denominator[7]
+    for i in range(6, 0, -1):
+        top += numerator[i]
+        top *= x
+        bottom += denominator[i]
+        bottom *= x
+    top += numerator[0]
+    bottom += denominator[0]
+    return top / bottom
 
 
 def _inverse_normal(u: np.ndarray) -> np.ndarray:
