@@ -15,8 +15,8 @@ MACHINE = {"model": "a machine", "cores": 2, "commit": "abc", "date": "2026-01-0
 
 def report(value=2.0):
     rows = (
-        Row("core", "a job", "a peer", value, 6.0, "ms", 3.0, 2.0, 4.0, 2.5, floor=1.5),
-        Row("memory", "alone", value=1.0, unit="GB"),
+        Row("a job", "a peer", value, 6.0, "ms", 3.0, 2.0, 4.0, 2.5, floor=1.5, group="core"),
+        Row("alone", value=1.0, unit="GB"),
     )
     return Report(MACHINE, {"repeats": 3}, rows, {"seconds": 4.0})
 
@@ -28,13 +28,13 @@ def test_a_target_is_reached_or_not():
         (2.0, None, None),
         (None, 2, None),
     ):
-        assert Row("g", "w", "p", ratio=ratio, target=target).met is met
+        assert Row("w", "p", ratio=ratio, target=target).met is met
     for value, met in ((3.0, True), (5.0, False)):
-        assert Row("g", "w", value=value, unit="GB", target=4, sense=AT_MOST).met is met
+        assert Row("w", value=value, unit="GB", target=4, sense=AT_MOST).met is met
 
 
 def test_a_table_has_a_line_a_row_with_its_note_below():
-    rows = [*report().rows, Row("c", "c", "absent", target=3, note="skipped: no jax")]
+    rows = [*report().rows, Row("c", "absent", target=3, note="skipped: no jax")]
     lines = table(rows).splitlines()
     words = [" ".join(line.split()) for line in lines]
     assert words == [
