@@ -87,7 +87,7 @@ def seconds_a_rollout(count: int) -> float:
 
 
 # -------------------------------------------------------------------------------------------- a law
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Law:
     """Milliseconds a step of one network on one core ≈ a + b N² + B T (c + d N + e N²), N units, B
     trials, T steps of time; a … e ≥ 0.

@@ -17,13 +17,13 @@ import numpy as np
 
 from schurkit.engine import choose
 from schurkit.tasks import FlipFlop
-from schurkit.training import Phase, Recipe, Store, train
-from schurkit.training.constructions import construction
+from schurkit.training import Phase, Recipe, Store, initial, train
 from schurkit.training.loop import LOSS_EVERY, fit
 from schurkit.training.trainers import trainer_for
 
 RATE = 1e-3
 CHECKED = 3 * LOSS_EVERY
+WEIGHTS = ("W_in", "W_rec", "W_out")
 
 
 def task_and_recipe(hidden: int, batch: int, time: int, steps: int) -> tuple[FlipFlop, Recipe]:
@@ -93,12 +93,11 @@ def _given(put: Callable, networks: int = 1, **sizes: int):
     """Weights by name at the start of the first seeds, and inputs and targets of the first steps,
     as `put` takes each to where the peer computes: (networks, …).
     """
-    task, recipe = task_and_recipe(**sizes, steps=CHECKED)
-    seeds, form = range(networks), construction(recipe.construction)
-    start = form.start(recipe, task.input_size, task.output_size, seeds)
+    (task, recipe), seeds = task_and_recipe(**sizes, steps=CHECKED), range(networks)
+    arrays = initial(task, recipe, seeds).arrays
     drawn = (task.batch(seeds, step, recipe.batch_size) for step in range(CHECKED))
     pool = [(put(trials.inputs), put(trials.targets)) for trials in drawn]
-    return {name: put(array) for name, array in start.items()}, pool
+    return {name: put(arrays[name]) for name in WEIGHTS}, pool
 
 
 def _looped(step: Callable, pool: list, networks: int = 1):
@@ -115,11 +114,10 @@ def torch_network(weights: dict, device: str = "cpu"):
     """nn.RNN (cuDNN on a GPU) and nn.Linear with the weights of the first network."""
     import torch
 
-    names = ("W_in", "W_rec", "W_out")
-    W_in, W_rec, W_out = (torch.asarray(weights[name][0], copy=True) for name in names)
-    rnn = torch.nn.RNN(*W_in.shape[::-1], bias=False, batch_first=True)
+    W_in, W_rec, W_out = (torch.asarray(weights[name][0], copy=True) for name in WEIGHTS)
+    rnn = torch.nn.RNN(3, len(W_rec), bias=False, batch_first=True)
     rnn.load_state_dict({"weight_ih_l0": W_in, "weight_hh_l0": W_rec})
-    readout = torch.nn.Linear(*W_out.shape[::-1], bias=False)
+    readout = torch.nn.Linear(len(W_rec), 3, bias=False)
     readout.load_state_dict({"weight": W_out})
     return rnn.to(device), readout.to(device)
 
