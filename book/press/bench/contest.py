@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle
 from multiprocessing import get_context
 from statistics import median
 
@@ -27,10 +26,6 @@ MOST_UNITS = 1_000_000
 EXTRAS = {"torch": "torch", "numba": "fast", "dask": "cluster", "distributed": "cluster"}
 EXTRAS |= {"jax": "bench", "DSA": "bench"}
 """The extra of schurkit that brings a package; without it a contender is skipped."""
-
-
-class Missing(Exception):
-    """A contender was skipped or failed; its text says which, and why."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +67,11 @@ class Running:
         self.contender, self.facts, self.times, self.workers = contender, {}, [], []
 
     def start(self) -> None:
-        count, spawn = self.contender.processes, get_context("spawn")
-        several = count > 1 and hasattr(os, "sched_getaffinity")
-        processors = cycle(sorted(os.sched_getaffinity(0)) if several else [None])
+        spawn = get_context("spawn")
         with in_environment(_environment(self.contender.threads)):
-            for _, processor in zip(range(count), processors):
+            for place in range(self.contender.processes):
                 ours, theirs = spawn.Pipe()
-                process = spawn.Process(target=_work, args=(theirs, processor, self.contender))
+                process = spawn.Process(target=_work, args=(theirs, place, self.contender))
                 process.start()
                 self.workers.append((process, ours))
                 theirs.close()  # by its process alone it is held, so that an end is seen
@@ -113,7 +106,7 @@ class Running:
                 code = process.exitcode
                 answer = f"failed: {self.contender.name}: its process ended with code {code}"
             if isinstance(answer, str):
-                raise Missing(answer)
+                raise ChildProcessError(answer)
             yield answer
 
 
@@ -126,13 +119,14 @@ def _environment(threads: int | None) -> dict[str, str]:
     return kept | fixed | more
 
 
-def _work(pipe, processor: int | None, contender: Contender) -> None:
+def _work(pipe, place: int, contender: Contender) -> None:
     """In the new process: facts, then seconds and the processor's seconds of each lap that is asked
-    for; a text where something goes wrong.
+    for; a text where it was skipped or failed, which says why.
     """
     os.dup2(2, 1)
-    if processor is not None:
-        os.sched_setaffinity(0, {processor})
+    if contender.processes > 1 and hasattr(os, "sched_setaffinity"):
+        processors = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {processors[place % len(processors)]})
     try:
         lap, facts = contender.maker(**contender.case)
         pipe.send(facts)
@@ -172,7 +166,7 @@ def alternate(contenders: Sequence[Contender], repeats: int, seconds: float) -> 
                             run.units = run.contender.units or _units_in(run, seconds)
                     elif run.workers:
                         run.times.append(1e3 / run.lap(run.units))
-                except Missing as reason:
+                except ChildProcessError as reason:
                     run.end()
                     run.facts, run.times = {"note": str(reason)}, []
     finally:

@@ -161,20 +161,17 @@ def own(settings: Settings):
     """`schurkit analyze` on one core, a text summary: processor time, also beside that of its
     rollouts as products in float32 alone (the floor), and peak memory.
     """
-    cases = {
-        "64 units, one control": ({"hidden": 64, "kinds": ("permuted",)}, {"s": 0.8}),
-        "256 units": ({"hidden": 256}, {"floor": 1.5}),
-        "512 units": ({"hidden": 512}, {"floor": 1.5}),
-        "1,024 units": ({"hidden": 1024}, {"floor": 1.5}),
-        "1,024 units, one draw": ({"hidden": 1024, "draws": 1}, {"GB": 0.4}),
-        "2,048 units, one draw": ({"hidden": 2048, "draws": 1}, {"GB": 1.0}),
-        "16 units, 10,000 × 500 steps": (
-            {"hidden": 16, "trials": 10_000, "steps": 500},
-            {"s": 60, "GB": 1.0},
-        ),
-    }
-    for what, (case, targets) in cases.items():
-        yield alone(Contender(f"analyze, {what}", others.analysis, case, 1), **targets)
+
+    def analyze(what, **case):
+        return Contender(f"analyze, {what}", others.analysis, case, 1)
+
+    yield alone(analyze("64 units, one control", hidden=64, kinds=("permuted",)), s=0.8)
+    for hidden in (256, 512, 1024):
+        yield alone(analyze(f"{hidden:,} units", hidden=hidden), floor=1.5)
+    for hidden, most in ((1024, 0.4), (2048, 1.0)):
+        yield alone(analyze(f"{hidden:,} units, one draw", hidden=hidden, draws=1), GB=most)
+    long = analyze("16 units, 10,000 × 500 steps", hidden=16, trials=10_000, steps=500)
+    yield alone(long, s=60, GB=1.0)
 
 
 def sweep(settings: Settings):

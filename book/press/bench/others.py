@@ -190,8 +190,7 @@ def dsa_metric(networks: int, rank: int, compared: int):
     tensors = torch.tensor(operators, dtype=torch.float32)
 
     def angles(count):
-        chosen = tensors[pairs[np.arange(count) % len(pairs)]]
-        return [float(fresh().fit_score(*pair)) for pair in chosen]
+        return [float(fresh().fit_score(*pair)) for pair in tensors[pairs[:count]]]
 
     return angles, {"angles": angles(compared)}
 
