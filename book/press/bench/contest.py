@@ -134,8 +134,8 @@ def _work(pipe, place: int, contender: Contender) -> None:
             start, busy = time.perf_counter(), time.process_time()
             lap(units)
             pipe.send((time.perf_counter() - start, time.process_time() - busy))
-    except KeyboardInterrupt:
-        return  # who started this says so
+    except (EOFError, KeyboardInterrupt):
+        return  # who asked is gone, or says so
     except Exception as error:  # whatever it was, it is told and the others are measured
         cause = error.__context__ or error
         if isinstance(cause, ModuleNotFoundError) and cause.name in EXTRAS:

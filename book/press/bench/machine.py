@@ -118,5 +118,5 @@ def instructions() -> str:
     if platform.machine().lower() in ("aarch64", "arm64"):
         return "NEON"
     flags = processor("flags").split()
-    widest = (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("avx", "AVX"))
-    return next((name for flag, name in widest if flag in flags), "SSE or unknown")
+    widest = {"avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX"}
+    return next((widest[flag] for flag in widest if flag in flags), "SSE or unknown")
