@@ -70,7 +70,7 @@ def run(groups: list[str], settings: Settings) -> Report:
         about = f"{name}: {' '.join(GROUPS[name].__doc__.split())}"
         took = f"({time.monotonic() - start:.0f} s{share})"
         print(about, table(found), took + "\n", sep="\n", flush=True)
-    facts |= {"load_after": load()}
+    facts["load_after"] = load()
     seconds = time.monotonic() - begun
     if any((share or 0) > BUSY for share in disturbed.values()):
         print("Others used this machine meanwhile: do not trust the ratios of those groups.")

@@ -22,7 +22,6 @@ from .results import AT_LEAST, AT_MOST, Row
 SETTINGS = (*THREAD_SETTINGS, "VECLIB_MAXIMUM_THREADS", "SCHURKIT_THREADS")
 MOST_SECONDS = 300
 """A contender that does not answer for so long is ended."""
-MOST_UNITS = 1_000_000
 EXTRAS = {"torch": "torch", "numba": "fast", "dask": "cluster", "distributed": "cluster"}
 EXTRAS |= {"jax": "bench", "DSA": "bench"}
 """The extra of schurkit that brings a package; without it a contender is skipped."""
@@ -184,7 +183,7 @@ def _units_in(run: Running, seconds: float) -> int:
         rate = run.lap(4**power) / run.contender.processes
         if 4**power >= 0.1 * seconds * rate:
             break
-    return min(MOST_UNITS, math.ceil(seconds * rate))
+    return min(1_000_000, math.ceil(seconds * rate))
 
 
 # ----------------------------------------------------------------------------------------- the rows
@@ -206,10 +205,8 @@ class Settings:
 
 def same_work(ours: dict, other: dict) -> str:
     """A note where two contenders that should do the same work did not, by their losses."""
-    a, b = ours.get("loss"), other.get("loss")
-    if a is None or b is None or not abs(a - b) <= 0.02 * abs(a):
-        return f"not the same work: loss {a} and {b}"
-    return ""
+    a, b = (facts.get("loss", math.nan) for facts in (ours, other))
+    return "" if abs(a - b) <= 0.02 * abs(a) else f"not the same work: loss {a} and {b}"
 
 
 def compared(

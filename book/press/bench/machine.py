@@ -106,10 +106,10 @@ def _clocks() -> tuple[float, ...]:
     """
     own = sum(os.times()[:4])
     try:
-        first, _ = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)
+        words = Path("/proc/stat").read_text(encoding="ascii").split()
     except OSError:
         return 0, 0, own
-    ticks = [int(text) for text in first.split()[1:9]]
+    ticks = [int(word) for word in words[1:9]]
     return ticks[3] + ticks[4], sum(ticks), own
 
 

@@ -39,7 +39,7 @@ def trained_afresh(task, recipe: Recipe, seeds, **more):
         return train(task, recipe, seeds, store=Store(Path(folder)), **more)
 
 
-def _laps(last_loss: Callable, networks: int = 1):
+def _laps(last_loss: Callable, networks: int):
     """Laps of `last_loss(steps)`."""
 
     def lap(units):
