@@ -160,12 +160,21 @@ def test_a_missing_engine_says_so_too(given, monkeypatch):
     assert measured("core", QUICK)[2].note == "OPENBLAS_CORETYPE=Haswell"
 
 
-def test_a_group_that_measures_for_real(monkeypatch):
+def test_groups_that_measure_for_real(monkeypatch):
+    pytest.importorskip("torch")
     monkeypatch.setattr(groups, "WORKLOAD", {"hidden": 8, "batch": 4, "time": 6})
     (row,) = measured("memory", QUICK)
     assert 0.02 < row.value < 4 and row.note.endswith("GB after importing")
-    (row,) = measured("schur", Settings(1, 0.01, True))
+    short = Settings(1, 0.01, True, "cpu")
+    (row,) = measured("schur", short)
     assert row.ratio > 0 and "backward error" in row.note and row.group == "schur"
+    rows = measured("gpu", short)
+    assert {row.what for row in rows} == {"2 networks of 8 units"}
+    assert all(row.value > 0 and row.target is None for row in rows)
+    # and everyone's losses agree
+    notes = ["CPU, batches drawn on the host", "", ""]
+    peers = ["", "nn.RNN loop", "torch.func.vmap"]
+    assert [(row.peer, row.note) for row in rows] == list(zip(peers, notes))
 
 
 # ----------------------------------------------------------------------------------------- on a GPU
@@ -180,16 +189,6 @@ def test_without_a_gpu_its_group_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "torch", None)
     (row,) = measured("gpu", Settings())
     assert row.note == "skipped: torch is not installed; pip install 'schurkit[torch]'"
-
-
-def test_its_code_can_be_tried_on_a_cpu():
-    pytest.importorskip("torch")
-    rows = measured("gpu", Settings(1, 0.01, True, "cpu"))
-    assert {row.what for row in rows} == {"2 networks of 8 units"}
-    assert [row.peer for row in rows] == ["", "nn.RNN loop", "torch.func.vmap"]
-    assert all(row.value > 0 and row.target is None for row in rows)
-    # and everyone's losses agree
-    assert [row.note for row in rows] == ["CPU, batches drawn on the host", "", ""]
 
 
 def test_the_sizes_and_the_goal_on_a_gpu(given, monkeypatch):
