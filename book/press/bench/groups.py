@@ -198,10 +198,8 @@ def gpu(settings: Settings):
         sizes, threads, work = [(8, 2)], 1, {"batch": 4, "time": 6}
     for hidden, networks in sizes:
         case = work | {"device": device, "hidden": hidden}
-        stack, goal = (
-            case | {"networks": networks},
-            2e5 if (hidden, networks) == (64, 256) else None,
-        )
+        stack = case | {"networks": networks}
+        goal = 2e5 if (hidden, networks) == (64, 256) else None
         contenders = [
             Contender("schurkit", trainers.schurkit_stack, stack, threads, target=goal),
             Contender("nn.RNN loop", trainers.torch_loop, case, threads),
