@@ -151,10 +151,11 @@ def torch_vmap(networks: int, device: str = "cpu", **sizes: int):
 
     def loss_of(weights, x, y):
         drive = x @ weights["W_in"].T
-        states = [torch.zeros_like(drive[:, 0])]
-        for now in drive.unbind(1):
-            states.append(torch.tanh(now + states[-1] @ weights["W_rec"].T))
-        return torch.nn.functional.mse_loss(torch.stack(states[1:], 1) @ weights["W_out"].T, y)
+        state, states = torch.zeros_like(drive[:, 0]), []
+        for t in range(x.shape[1]):
+            state = torch.tanh(drive[:, t] + state @ weights["W_rec"].T)
+            states.append(state)
+        return torch.nn.functional.mse_loss(torch.stack(states, 1) @ weights["W_out"].T, y)
 
     gradients_and_losses = torch.func.vmap(torch.func.grad_and_value(loss_of))
 
