@@ -100,7 +100,7 @@ def _dry_run(plan, due: list[dict], asked: list) -> int:
     _first([f"  {told(run['given'])}" for run in due], "  ", print)
     if asked:
         os.environ.setdefault("SCHURKIT_STORE", plan.store)
-        print(f"All together: {costs_of([asked])[1]}")
+        print(f"All together: {costs_of([asked])[-1]}")
     return 0
 
 

@@ -9,12 +9,11 @@ import os
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, wait
 from dataclasses import dataclass, field
 from importlib import metadata
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
-from queue import SimpleQueue
 
 from schurkit.checks import InputError
 from schurkit_press.chapters import book_or_here
@@ -27,6 +26,8 @@ from .targets import Target, fingerprint_of, run_key, target_of
 from .worker import FAILED, Records, perform, record
 
 SWEEPS = Path("_build/sweeps")
+MOST_AT_ONCE = 1000
+"""Runs handed to an executor of the reader's, which does not say how many it takes."""
 OWN_COLUMNS = ("status", "problem", "seconds", "key", "version")
 """What a table says about each run."""
 
@@ -59,21 +60,18 @@ class Sweep:
         records = (self.records.get(run["key"], {}) for run in self.runs)
         return [run for run, one in zip(self.runs, records) if one.get("status") == status]
 
-    def rows(self) -> list[dict]:
-        """One row a run that has ended: parameters, results, and what is known about the run."""
+    def table(self, dtype=None):
+        """A DataFrame with a row a run that has ended: parameters, results as they first appear,
+        about the run.
+        """
+        import pandas as pd
+
         rows = []
         for run in self.runs:
             if record := self.records.get(run["key"]):
                 taken, found = {*run["given"], *OWN_COLUMNS}, record["found"].items()
                 results = {f"found_{n}" if n in taken else n: value for n, value in found}
                 rows.append(run["given"] | results | {n: record[n] for n in OWN_COLUMNS})
-        return rows
-
-    def table(self, dtype=None):
-        """The rows as a DataFrame: parameters, results as they first appear, about the run."""
-        import pandas as pd
-
-        rows = self.rows()
         names = dict.fromkeys(chain(self.grid, *rows))
         columns = [*(name for name in names if name not in OWN_COLUMNS), *OWN_COLUMNS]
         return pd.DataFrame(rows, columns=columns, dtype=dtype)
@@ -146,13 +144,13 @@ def plan_sweep(
             f"{target.name} needs a value of {missing[0]!r}: add --grid {missing[0]}=…."
         )
     _check_stack(target, values, stack)
-    root = Path(target.spec["root"]) if "root" in target.spec else book_or_here()
+    root = Path(target.place) if target.chapter else book_or_here()
     if folder is None:
         folder = root / SWEEPS / re.sub(r"[^A-Za-z0-9_.-]", ".", target.name)
     if Path(folder).is_file():
         raise InputError(f"the records of a sweep need a folder; {folder} is a file.")
     folder = Path(folder).resolve()
-    expected = fingerprint_of(target.spec)
+    expected = fingerprint_of(target.name, target.place)
     runs = []
     for given in combinations(values):
         changed = target.chapter.values(given) if target.chapter else given
@@ -226,7 +224,7 @@ def _works(plan: Sweep, due: list[dict]) -> list[dict]:
     """
     common = {
         "target": plan.target.name,
-        "spec": plan.target.spec,
+        "place": plan.target.place,
         "expected": plan.fingerprint,
         "stack": plan.stack,
         "version": version(),
@@ -244,38 +242,37 @@ def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]],
     """Keep a pool busy until all work is done; what a dead worker was doing is sent again, and
     given up when that happens twice.
     """
-    waiting, sent, finished, deaths, ticket = deque(works), {}, SimpleQueue(), Counter(), count()
+    waiting, sent, deaths = deque(works), {}, Counter()
     while waiting or sent:
-        slots = getattr(pool, "slots", len(works))
+        slots = getattr(pool, "slots", MOST_AT_ONCE)
         while waiting and len(sent) < slots:
-            number, work = next(ticket), waiting.popleft()
+            work = waiting.popleft()
             try:
-                future = pool.submit(perform, work)
+                sent[pool.submit(perform, work)] = work
             except BrokenExecutor:
                 raise SweepError(
                     "the executor that was given is broken; finished runs are kept. Executor "
                     "'process' replaces dead workers."
                 ) from None
-            sent[number] = (future, work)
-            future.add_done_callback(lambda _, number=number: finished.put(number))
-        future, work = sent.pop(finished.get())
-        first = work["runs"][0]["key"]
-        try:
-            receive(future.result())
-        except CancelledError:
-            raise SweepError(
-                "the connection to the cluster was lost; finished runs are kept, and the same "
-                "command goes on from there."
-            ) from None
-        except Exception as error:
-            if not isinstance(error, BrokenExecutor) and type(error).__name__ != "KilledWorker":
-                raise
-            deaths[first] += 1
-            if deaths[first] < DEATHS:
-                waiting.append(work)
-            else:
-                problem = f"its worker died {DEATHS} times (out of memory, or killed)"
-                receive([record(run, work, {}, problem) for run in work["runs"]])
+        for future in wait(sent, return_when=FIRST_COMPLETED).done:
+            work = sent.pop(future)
+            first = work["runs"][0]["key"]
+            try:
+                receive(future.result())
+            except CancelledError:
+                raise SweepError(
+                    "the connection to the cluster was lost; finished runs are kept, and the same "
+                    "command goes on from there."
+                ) from None
+            except Exception as error:
+                if not isinstance(error, BrokenExecutor) and type(error).__name__ != "KilledWorker":
+                    raise
+                deaths[first] += 1
+                if deaths[first] < DEATHS:
+                    waiting.append(work)
+                else:
+                    problem = f"its worker died {DEATHS} times (out of memory, or killed)"
+                    receive([record(run, work, {}, problem) for run in work["runs"]])
 
 
 def version() -> str:
