@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 from math import isnan
 
+from nbformat.v4 import new_code_cell, new_output
+
 from schurkit import nb
 from schurkit.checks import InputError
 from schurkit.claims import Claim, beyond, ours
@@ -66,18 +68,11 @@ def published_numbers(book: Book, name: str) -> dict:
     records = nb.records(book.notebooks[name] or {})
     if kept := _carrying(book, name):
         records |= kept["records"]
-    glued = [nb.glued(f"published.{key}", value) for key, value in records.items()]
-    return {
-        "cell_type": "code",
-        "id": "published-numbers",
-        "execution_count": None,
-        "metadata": {"tags": ["remove-cell"]},
-        "source": "",
-        "outputs": [
-            {"output_type": "display_data", "data": data, "metadata": metadata}
-            for data, metadata in glued
-        ],
-    }
+    glued = (nb.glued(f"published.{key}", value) for key, value in records.items())
+    outputs = [new_output("display_data", data, metadata=about) for data, about in glued]
+    return new_code_cell(
+        id="published-numbers", metadata={"tags": ["remove-cell"]}, outputs=outputs
+    )
 
 
 def strip(book: Book, name: str) -> str:

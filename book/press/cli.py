@@ -183,7 +183,7 @@ def _dry_run(root, jobs, force: bool) -> int:
     # the store that the chapters will use
     os.environ.setdefault("SCHURKIT_STORE", str(root / "runs"))
     due = [job for job in jobs if force or not job.cached]
-    each, total = costs_of([studies_of(job.chapter, job.values) for job in due])
+    *each, total = costs_of([studies_of(job.chapter, job.values) for job in due])
     costs = iter(each)
     for job in jobs:
         changed = told(job.values)
@@ -334,7 +334,7 @@ VERBS = {
     "sweep": ("one chapter over many parameters", ".sweep.command"),
     "publish": ("keep the results of an edition in book/data", ".cli"),
     "analyze": ("what your own network can lose", ".own_page"),
-    "store": ("trained networks on disk", ".networks"),
+    "store": ("trained networks on disk", ".archive"),
     "bench": ("how fast, beside other packages", ".bench"),
     "check": ("check that the pages ask nothing of other hosts", ".cli"),
 }

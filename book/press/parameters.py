@@ -39,8 +39,6 @@ _KINDS = {
     "str": ("text", "texts such as a,b"),
 }
 """What a value of each kind looks like, and several of them."""
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -239,12 +237,12 @@ def _parse_scalar(kind: str, given):
         return given if isinstance(given, str) else None
     if kind == "bool":
         return {"true": True, "false": False}.get(str(given).lower())
-    number, form = (int, _INTEGER) if kind == "int" else (float, _FLOAT)
+    number = int if kind == "int" else float
     if isinstance(given, str):
-        right = form.fullmatch(given.strip())
+        right = given.isascii() and "_" not in given
     else:
         right = isinstance(given, (int, number)) and not isinstance(given, bool)
-    with contextlib.suppress(OverflowError, ValueError):  # too many digits
+    with contextlib.suppress(OverflowError, ValueError):  # no number, or of too many digits
         if right and math.isfinite(value := number(given)):
             return value
     return None

@@ -19,15 +19,15 @@ from .kernel import first_line
 from .parameters import told
 
 
-def costs_of(asked: Sequence[Sequence]) -> tuple[list, object]:
-    """What each of several lists of studies takes, and all of them together
+def costs_of(asked: Sequence[Sequence]) -> list:
+    """What each of several lists of studies takes, and at last all of them together
     (`schurkit_press.price.Cost`): a network that two of them ask for is trained once.
     """
     from .price import Cost, plan_all
 
-    costs = iter(plan_all([*chain(*asked), *merged(chain(*asked))]))
-    each = [sum(islice(costs, len(studies)), Cost()) for studies in asked]
-    return each, sum(costs, Cost())
+    groups = [*asked, merged(chain(*asked))]
+    costs = iter(plan_all([*chain(*groups)]))
+    return [sum(islice(costs, len(studies)), Cost()) for studies in groups]
 
 
 def studies_of(chapter: Chapter, values: dict) -> list:

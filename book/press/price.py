@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from math import log
+from timeit import repeat
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,8 +33,7 @@ LARGEST = 4.5e8
 """Multiplications of a step that is tried out: about a tenth of a second."""
 
 
-@dataclass(frozen=True)
-class Cost:
+class Cost(NamedTuple):
     """What a chapter asks for: networks, how many of them are stored already, and seconds and bytes
     for the rest.
     """
@@ -43,7 +44,7 @@ class Cost:
     bytes: int = 0
 
     def __add__(self, other) -> Cost:
-        return Cost(*map(sum, zip(astuple(self), astuple(other))))
+        return Cost(*map(sum, zip(self, other)))
 
     def __str__(self) -> str:
         networks = plural(self.networks, "network")
@@ -176,12 +177,10 @@ def _lap(step: _Step, engine) -> float:
 
     def took(count):
         recipe = replace(study.recipe, phases=(replace(phase, steps=count),))
-        start = time.perf_counter()
-        fit(study.task, recipe, seeds, engine)
-        return time.perf_counter() - start
+        return min(repeat(lambda: fit(study.task, recipe, seeds, engine), number=1, repeat=2))
 
     more = int(min(20, max(1, 1e8 / step.work)))
-    few, many = map(min, zip(*((took(2), took(2 + more)) for _ in range(2))))
+    few, many = took(2), took(2 + more)
     lap = (many - few) / more
     # steps too short to tell from the clock's noise
     return (lap if lap > 0 else many / (2 + more)) / len(seeds)

@@ -93,7 +93,7 @@ def publish(
 
 def folder(root: Path, edition: str, name: str) -> Path:
     """Where the published run of a chapter lies."""
-    return root / DATA / name if edition == BASE else root / DATA / edition / name
+    return root / DATA / ("" if edition == BASE else edition) / name
 
 
 def _command(edition: str, name: str, run: dict, own: bool) -> str:
@@ -130,7 +130,8 @@ def published(root: Path) -> dict[str, dict]:
     """The published results by chapter, as results.json has them; those of larger editions stand in
     a list below "larger".
 
-    Each claim carries the parameters of its run in `values`, as those of `schurkit.nb.claims` do.
+    Each claim carries its chapter and edition, and the parameters of its run in `values`, as those
+    of `schurkit.nb.claims` do.
 
     A chapter that only a larger edition published has that one as its results.
 
@@ -154,15 +155,15 @@ def editions_of(results: dict) -> list[dict]:
 
 
 def strongest(results: dict) -> list[dict]:
-    """The published tests of a chapter, each with its `edition`: those of a larger edition where it
-    has a value, else those of the book edition.
+    """The published tests of a chapter: those of a larger edition where it has a value, else those
+    of the book edition.
     """
-    tests = {}
-    for one in editions_of(results):
-        edition = {"edition": one["provenance"]["edition"]}
-        for test in one["claims"]:
-            if one is results or measured(test):
-                tests[test["id"]] = test | edition
+    tests = {
+        test["id"]: test
+        for one in editions_of(results)
+        for test in one["claims"]
+        if one is results or measured(test)
+    }
     return list(tests.values())
 
 
@@ -171,8 +172,10 @@ def _read(root: Path, path: Path) -> dict:
         results = read_json(path)
         if results["schema"] != SCHEMA or not {"provenance", "records", "claims"} <= set(results):
             raise ValueError("unknown form")
-        values = {"values": results["provenance"].get("values", {})}
-        results["claims"] = [test | values for test in results["claims"]]
+        run = results["provenance"]
+        told = {"chapter": path.parent.name, "edition": run["edition"]}
+        told["values"] = run.get("values", {})
+        results["claims"] = [test | told for test in results["claims"]]
         return results
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(

@@ -2,6 +2,7 @@
 and the numbers behind every figure.
 """
 
+from collections import defaultdict
 from pathlib import Path
 
 from schurkit.words import plural
@@ -37,9 +38,7 @@ def status_page(book: Book) -> str:
             _total("The published runs", older),
             "",
             *_whole(book.root / DATA / WHOLE),
-            *_runs(older),
-            _commands(f"`{run['command']}` ({run['edition']} edition)" for run in older.values()),
-            "",
+            *_kept(older),
         ]
     lines += _larger(book.published)
     if runs:
@@ -64,20 +63,21 @@ def _whole(path: Path) -> list[str]:
 
 def _larger(published: dict) -> list[str]:
     """The published runs of editions beyond that of the book."""
-    editions: dict[str, dict[str, dict]] = {}
+    editions = defaultdict(dict)
     for name, results in published.items():
         for run in (one["provenance"] for one in results.get("larger", [])):
-            editions.setdefault(run["edition"], {})[name] = run
+            editions[run["edition"]][name] = run
     lines = []
     for edition, runs in editions.items():
-        lines += [f"Published of the {edition} edition too:", "", *_runs(runs)]
-        lines += [_commands(f"`{run['command']}`" for run in runs.values())]
-        lines += [*(f"- {name}: {run['note']}" for name, run in runs.items() if "note" in run), ""]
+        lines += [f"Published of the {edition} edition too:", "", *_kept(runs)]
     return lines
 
 
-def _commands(commands) -> str:
-    return "- Command: " + ", ".join(dict.fromkeys(commands))
+def _kept(runs: dict) -> list[str]:
+    """A table of published runs, with their commands and what was noted of them."""
+    made = dict.fromkeys(f"`{run['command']}` ({run['edition']} edition)" for run in runs.values())
+    notes = (f"- {name}: {run['note']}" for name, run in runs.items() if "note" in run)
+    return [*_runs(runs), f"- Command: {', '.join(made)}", *notes, ""]
 
 
 def _total(what: str, runs: dict) -> str:
