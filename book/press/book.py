@@ -20,11 +20,13 @@ class Book:
     root : the folder.
     edition : whose runs this copy shows.
     executed : where the run of each chapter lies; None for one that is shown as it stands.
+    jobs : of the chapters that a build would run.
     """
 
     root: Path
     edition: str = "quick"
     executed: dict[str, Path | None] = field(default_factory=dict)
+    jobs: list = field(default_factory=list)
 
     @cached_property
     def chapters(self) -> dict[str, Chapter]:

@@ -60,13 +60,13 @@ def compare(root: Path, edition: str = BASE) -> list[str]:
     root : the book's folder.
     edition : the one that was run here.
     """
-    plan, found = plan_build(root, edition), []
-    known, kept = plan.book.claims, plan.book.published
+    book, found = plan_build(root, edition), []
+    known, kept = book.claims, book.published
 
     def add(what, kind="problem"):
         found.append(f"{kind}: {name}: {what}")
 
-    for job in plan.jobs:
+    for job in book.jobs:
         name = job.chapter.name
         if name not in kept:
             continue

@@ -14,7 +14,7 @@ from schurkit import nb
 from schurkit.checks import InputError
 from schurkit.words import plural
 
-from .chapters import book_root, chapter_named, chapters, read_json
+from .chapters import book_root, chapter_named, chapters, read_json, store_of
 from .parameters import told
 from .tables import columns
 
@@ -95,15 +95,15 @@ def build_command(arguments) -> int:
     from .run import cores
 
     root, force = book_root(arguments.book), arguments.force
-    plan = plan_build(root, arguments.edition, arguments.only)
+    book = plan_build(root, arguments.edition, arguments.only)
     if arguments.dry_run:
-        return _dry_run(root, plan.jobs, force)
+        return _dry_run(root, book.jobs, force)
     try:
-        page = build(root, plan, workers=arguments.jobs or cores(), force=force, report=_progress)
+        page = build(book, workers=arguments.jobs or cores(), force=force, report=_progress)
         printed = f" and {os.path.relpath(print_book(root))}" if arguments.pdf else ""
     except BuildError as error:
         return complain(error)
-    print(f"The book ({plan.book.edition} edition) is built{printed}. Open it:")
+    print(f"The book ({book.edition} edition) is built{printed}. Open it:")
     print(page.resolve().as_uri())
     return 0
 
@@ -134,10 +134,12 @@ def run_command(arguments) -> int:
 
     from .one_page import chapter_page
     from .plans import studies_of
-    from .run import check_folder, job_for, run_jobs
+    from .run import job_for, run_jobs
 
     root = book_root(arguments.book)
-    folder = check_folder(Path(arguments.out)) if arguments.out else None
+    folder = Path(arguments.out) if arguments.out else None
+    if folder and folder.is_file():
+        raise InputError(f"--out must be a folder; {folder} is a file.")
     job = job_for(root, chapter_named(root, arguments.chapter), arguments.parameters, folder)
     if arguments.dry_run:
         return _dry_run(root, [job], arguments.force)
@@ -180,10 +182,9 @@ def _dry_run(root, jobs, force: bool) -> int:
     """Say what would be run, and what that takes."""
     from .plans import costs_of, studies_of
 
-    # the store that the chapters will use
-    os.environ.setdefault("SCHURKIT_STORE", str(root / "runs"))
     due = [job for job in jobs if force or not job.cached]
-    *each, total = costs_of([studies_of(job.chapter, job.values) for job in due])
+    asked = [studies_of(job.chapter, job.values) for job in due]
+    *each, total = costs_of(asked, store_of(root))
     costs = iter(each)
     for job in jobs:
         changed = told(job.values)

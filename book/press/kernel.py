@@ -18,14 +18,13 @@ DROPPED = ("MPLBACKEND", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONWARNINGS")
 """MPLBACKEND would drop every figure, PYTHONPATH could bring in another schurkit."""
 
 
-def environment_of(state: Path, given: Mapping[str, str], *options: str, **more: str) -> dict:
-    """The environment `given` as kernels shall see it.
+def environment_of(state: Path, *options: str, **more: str) -> dict:
+    """The environment of this process as kernels shall see it.
 
     Parameters
     ----------
     state : folder for what Jupyter keeps: a kernel "python3" of the user could be another Python,
         and IPYTHONDIR holds start-up files.
-    given : what the shell has set.
     options : of the kernel's command.
     more : variables that are set whatever the shell says.
     """
@@ -41,7 +40,7 @@ def environment_of(state: Path, given: Mapping[str, str], *options: str, **more:
     if not kernel.is_file() or kernel.read_text() != text:  # others may be reading it
         kernel.parent.mkdir(parents=True, exist_ok=True)
         written(kernel, text.encode())
-    kept = {name: value for name, value in given.items() if name not in DROPPED}
+    kept = {name: value for name, value in os.environ.items() if name not in DROPPED}
     kept.update(JUPYTER_PATH=str(state), IPYTHONDIR=str(state / "ipython"))
     return kept | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"} | more
 
@@ -62,6 +61,7 @@ def execute(
     source: dict,
     output: Path | None,
     folder: Path,
+    environment: Mapping[str, str],
     values: dict | None = None,
     bar: bool = False,
 ):
@@ -74,7 +74,7 @@ def execute(
     ----------
     source : the notebook.
     output : where it is written while it runs.
-    folder : in which it runs.
+    folder, environment : in which it runs; this process has that environment meanwhile.
     values : of its parameters.
     bar : a terminal shows how many cells are done.
     """
@@ -83,7 +83,7 @@ def execute(
     from traitlets.config import Config
 
     # a short path: those of sockets are limited to about 100 characters
-    with tempfile.TemporaryDirectory(prefix="sk-") as runtime:
+    with in_environment(environment), tempfile.TemporaryDirectory(prefix="sk-") as runtime:
         os.environ["JUPYTER_RUNTIME_DIR"] = runtime
         transport = {}
         if os.name == "posix" and len(runtime) < 40:

@@ -9,8 +9,8 @@ rate of the timed training that is nearest to it in size.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 from math import log
 from timeit import repeat
@@ -78,12 +78,12 @@ def plan_all(
     names = {path.stem.rpartition("-")[0] for path in store.folder.glob("*.json")}
     missing = [_missing(study, chosen, store, names) for study in studies]
     steps = [_steps(study, seeds) for study, seeds in zip(studies, missing)]
-    rates = _timed([*chain(*steps)], chosen)
+    rate = _rates([*chain(*steps)], chosen)
     found = []
     for study, seeds, mine in zip(studies, missing, steps):
         threads = min(chosen.workers_at_once, max(len(seeds), 1))
         # a fifth is added for what is not a step
-        each = 1.2 * sum(step.count * step.work * _rate(step.work, rates) for step in mine)
+        each = 1.2 * sum(step.times * step.work * rate(step.work) for step in mine)
         stored, size = len(study.seeds) - len(seeds), len(seeds) * _bytes(study)
         found.append(Cost(len(study.seeds), stored, each * len(seeds) / threads, size))
     return found
@@ -109,15 +109,14 @@ def _bytes(study: Study) -> int:
     return 4 * parameters * (1 + len(recipe.checkpoints)) + 4096
 
 
-@dataclass(frozen=True)
-class _Step:
+class _Step(NamedTuple):
     """A step of one phase: the study with that phase and the seeds to train alone,
     multiplications a network, how many such steps there are.
     """
 
     study: Study
     work: float
-    count: int
+    times: int
 
 
 def _steps(study: Study, seeds: list[int]) -> list[_Step]:
@@ -148,23 +147,20 @@ def _work(task, recipe: Recipe) -> float:
     return trials * steps * size * (size + task.input_size + reads) + size**3
 
 
-def _timed(steps: list[_Step], engine) -> dict[float, float]:
-    """Seconds a multiplication by the work of the steps that there is time for, those first of
-    which all networks have most to multiply; of a plain training where that is none.
+def _rates(steps: list[_Step], engine) -> Callable[[float], float]:
+    """Seconds a multiplication, by the work of a step: those of the nearest step that there was
+    time for, those first of which all networks have most to multiply; of a plain training where
+    that is none.
     """
     found, end = {}, time.monotonic() + TIMED
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
-        for step in sorted(steps, key=lambda step: -step.work * step.count * len(step.study.seeds)):
+        for step in sorted(steps, key=lambda step: -step.work * step.times * len(step.study.seeds)):
             if step.work <= LARGEST and step.work not in found and time.monotonic() < end:
                 found[step.work] = _lap(step, engine) / step.work
         if steps and not found:
             (step,) = _steps(Study(FlipFlop(), Recipe(), (0,)), [0])
             found[step.work] = _lap(step, engine) / step.work
-    return found
-
-
-def _rate(work: float, rates: dict[float, float]) -> float:
-    return rates[min(rates, key=lambda timed: abs(log(timed) - log(work)))]
+    return lambda work: found[min(found, key=lambda timed: abs(log(timed) - log(work)))]
 
 
 def _lap(step: _Step, engine) -> float:

@@ -13,7 +13,7 @@ from schurkit import nb
 from schurkit.checks import InputError
 from schurkit.claims import Claim, parts
 
-from .chapters import outputs, read_json, run_of
+from .chapters import outputs, read_json, run_of, write_json
 
 DATA = Path("book/data")
 BASE = "book"
@@ -79,10 +79,7 @@ def publish(
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}.") as begun:
         fresh = Path(begun) / name
         fresh.mkdir()
-        (fresh / "results.json").write_text(
-            json.dumps(results, ensure_ascii=False, indent=1, allow_nan=False) + "\n",
-            encoding="utf-8",
-        )
+        write_json(fresh / "results.json", results)
         for file, content in embedded_files(notebook).items():
             (fresh / file).write_bytes(content)
         if target.exists():
@@ -122,8 +119,7 @@ def publish_whole(root: Path, told: Path, keys: list[str]) -> None:
     """
     content = read_json(told) if told.is_file() else {}
     if content.pop("keys", None) == keys:
-        target = root / DATA / WHOLE
-        target.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_json(root / DATA / WHOLE, content)
 
 
 def published(root: Path) -> dict[str, dict]:

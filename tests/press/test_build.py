@@ -42,7 +42,7 @@ def rendered(monkeypatch):
 def built(root, **options):
     """What a build says."""
     said = []
-    build(root, plan_build(root), **{"say": said.append} | options)
+    build(plan_build(root), **{"say": said.append} | options)
     return said
 
 
@@ -173,21 +173,20 @@ def test_what_goes_wrong_is_named_and_leaves_the_old_pages(tmp_path):
 def test_only_runs_the_chosen_chapters_and_shows_the_last_run_of_the_others(tmp_path, rendered):
     root = write_book(tmp_path / "book", {"small": small_chapter(), "plain": of("1")})
     plan, said = plan_build(root, only=["plain"]), []
-    assert [job.chapter.name for job in plan.jobs] == ["plain"] and plan.book.executed[
-        "small"
-    ] is None
-    build(root, plan, say=said.append)
+    assert [job.chapter.name for job in plan.jobs] == ["plain"] and plan.executed["small"] is None
+    build(plan, say=said.append)
     assert rendered == [False] and said == ["Not for publishing: small shown without results."]
     folder = root / "_build" / "executed"
     for name in ("0" * 16, "1" * 16, f"{'2' * 16}.failed"):
         (folder / f"small-{name}.ipynb").write_text("{}")
-    assert plan_build(root, only=["plain"]).book.executed["small"].name == f"small-{'1' * 16}.ipynb"
+    assert plan_build(root, only=["plain"]).executed["small"].name == f"small-{'1' * 16}.ipynb"
 
 
 def test_the_chapter_that_took_longest_when_published_runs_first(tmp_path, monkeypatch):
     root = write_book(tmp_path / "book", {name: of("1") for name in ("short", "long", "new")})
     for name, seconds in {"short": 3, "long": 80}.items():
-        published = {"chapter": name, "provenance": {"seconds": seconds}, "records": {}}
+        published = {"chapter": name, "records": {}}
+        published["provenance"] = {"edition": "book", "seconds": seconds}
         folder = root / "book" / "data" / name
         folder.mkdir(parents=True)
         (folder / "results.json").write_text(json.dumps(published | {"schema": 1, "claims": []}))
@@ -199,18 +198,8 @@ def test_the_chapter_that_took_longest_when_published_runs_first(tmp_path, monke
 
     monkeypatch.setattr(module, "run_due", run_due)
     with pytest.raises(BuildError, match="enough"):
-        build(root, plan_build(root))
+        build(plan_build(root))
     assert order == ["new", "long", "short"]
-
-
-def test_a_typing_error_in_only_is_refused(plain):
-    refuses("there is no chapter 'plan'; did you mean 'plain'", plan_build, plain, only=["plan"])
-
-
-def test_an_edition_runs_with_its_parameters(tmp_path):
-    editions = "book: {purpose: x, chapters: {small: {seeds: 20}}}"
-    root = write_book(tmp_path / "book", {"small": small_chapter()}, editions)
-    assert [job.values for job in plan_build(root, "book").jobs] == [{"seeds": 20}]
 
 
 # ---------------------------------------------------------------------------------------- the stage

@@ -88,38 +88,44 @@ def test_what_is_no_notebook_is_named(tmp_path):
 
 # ------------------------------------------------------------------------------------------- values
 @pytest.mark.parametrize(
-    ("kind", "given"),
-    [
-        ("int", {"5": 5, "-5": -5, 5: 5}),
-        ("float", {"1e-3": 1e-3, "-.5": -0.5, "3": 3.0, 3: 3.0}),
-        ("bool", {"true": True, "False": False, True: True}),
-        ("str", {text: text for text in ("1e-3", "__import__('os')")}),
-        ("list[int]", {"1,2, 3": [1, 2, 3], "[1, 2]": [1, 2], "[]": []}),
-        ("list[float]", {"[1e-3, 2]": [1e-3, 2.0]}),
-        ("list[str]", {"[a, b]": ["a", "b"]}),
-        ("list[bool]", {"true,false": [True, False]}),
-    ],
+    ("kind", "text", "value"),
+    cases("""
+int → 5 → 5
+int → -5 → -5
+float → 1e-3 → 0.001
+float → -.5 → -0.5
+float → 3 → 3.0
+bool → true → True
+bool → False → False
+str → 1e-3 → '1e-3'
+str → __import__('os') → "__import__('os')"
+list[int] → 1,2, 3 → [1, 2, 3]
+list[int] → [1, 2] → [1, 2]
+list[int] → [] → []
+list[float] → [1e-3, 2] → [0.001, 2.0]
+list[str] → [a, b] → ['a', 'b']
+list[str] → ["a,b", "c"] → ['a,b', 'c']
+list[bool] → true,false → [True, False]
+"""),
 )
-def test_a_value_is_read_by_its_declared_kind(kind, given):
-    for text, value in given.items():
-        read = Parameter("x", kind, None, "").parse(text)
-        assert repr(read) == repr(value)  # which shows the type
-    assert repr(Parameter("x", "list[float]", None, "").parse([1, 0.5])) == "[1.0, 0.5]"
+def test_a_value_is_read_by_its_declared_kind(kind, text, value):
+    assert repr(Parameter("x", kind, None, "").parse(text)) == value  # which shows the type
 
 
 @pytest.mark.parametrize(
     ("kind", "values", "expected"),
-    [
-        ("int", ["5.0", "1e3", "2+2", 2.0, True, "9" * 5000], "a whole number"),
-        ("float", ["nan", "inf", "1e999", 10**400, "1_000", True, None], "a number such as"),
-        ("bool", ["1", "yes", 1], "true or false"),
-        ("str", [3], "text"),
-        ("list[int]", ["1,b", "[1, 2", "[[1]]", 3], "a list of whole numbers"),
-        ("list[float]", ["{}"], "a list of numbers"),
-    ],
+    cases("""
+int → ["5.0", "1e3", "2+2", "1_000", "٣", 2.0, true] → a whole number
+float → ["nan", "inf", "1e999", "1_000", true, null, BIG] → a number such as
+bool → ["1", "yes", 1] → true or false
+str → [3] → text
+list[int] → ["1,b", "[1, 2", "[[1]]", 3, "BIG"] → a list of whole numbers
+list[float] → ["{}"] → a list of numbers
+"""),
 )
 def test_another_kind_of_value_is_refused_and_nothing_is_evaluated(kind, values, expected):
-    for given in values:
+    big = "9" * (5000 if kind == "list[int]" else 400)
+    for given in json.loads(values.replace("BIG", big)):
         refuses(f"parameter x takes {expected}", Parameter("x", kind, None, "").parse, given)
 
 
@@ -128,12 +134,8 @@ def test_the_values_of_a_chapter(tmp_path):
     values = read_chapter(written(tmp_path, small_chapter())).values
     given = {"seeds": "3", "rate": "0.001", "sizes": "2,4", "plot": "false", "start": "dense"}
     assert values(given) == {"plot": False, "start": "dense"}
-    for name, message in (
-        ("start", "parameter start takes one of 'orthogonal', 'dense'; got '3'"),
-        ("seed", r"small has no parameter 'seed'; did you mean 'seeds'\?"),
-        ("zzz", "small has no parameter 'zzz'; it has seeds, rate, plot"),
-    ):
-        refuses(message, values, {name: "3"})
+    refuses("start takes one of 'orthogonal', 'dense'; got '3'", values, {"start": "3"})
+    refuses("small has no parameter 'zzz'; it has seeds, rate, plot", values, {"zzz": "3"})
     none = read_chapter(written(tmp_path, notebook(cell("1"))))
     refuses("small has no parameter 'zzz'; there is none", none.values, {"zzz": "3"})
     assert none.parameters == () and none.title == "small"
@@ -143,8 +145,6 @@ def test_the_values_of_a_chapter(tmp_path):
 def test_chapters_come_in_the_order_of_the_book_and_have_their_names(tmp_path):
     root = write_book(tmp_path / "book", {"second": small_chapter(), "first": small_chapter()})
     assert list(chapters(root)) == ["second", "first"]
-    named = r"there is no chapter 'secnd'; did you mean 'second'\?"
-    refuses(named, chapter_named, root, "secnd")
     refuses(r"there is no chapter '\.\./first'", chapter_named, root, "../first")
     (root / "notebooks" / "first.ipynb").unlink()
     missing = r"_toc.yml lists 'notebooks/first', but there is no such page or notebook"

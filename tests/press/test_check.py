@@ -1,9 +1,9 @@
 """The check of built pages: what is fetched from other hosts is a problem."""
 
 import pytest
+from press.small_book import cases
 
 from schurkit.__main__ import main
-from schurkit_press.check import check_book
 
 
 @pytest.fixture
@@ -23,21 +23,19 @@ def page(tmp_path):
 
 @pytest.mark.parametrize(
     ("element", "address"),
-    [
-        ('<script src="https://a.example/x.js"></script>', "https://a.example/x.js"),
-        ('<link rel="stylesheet" href="//a.example/x.css">', "//a.example/x.css"),
-        ('<img alt="" src="http://a.example/x.png">', "http://a.example/x.png"),
-        ('<object data="https://a.example/x"></object>', "https://a.example/x"),
-        ('<link rel="canonical" href="https://a.example/">', None),
-        ('<a href="https://a.example/">x</a>', None),
-        ('<img alt="" src="data:image/png;base64,xx"><script src="x.js"></script>', None),
-    ],
+    cases("""
+<script src="https://a.example/x.js"></script> → https://a.example/x.js
+<link rel="stylesheet" href="//a.example/x.css"> → //a.example/x.css
+<img alt="" src="http://a.example/x.png"> → http://a.example/x.png
+<object data="https://a.example/x"></object> → https://a.example/x
+<link rel="canonical" href="https://a.example/"> →
+<a href="https://a.example/">x</a> →
+<img alt="" src="data:image/png;base64,xx"><script src="x.js"></script> →
+"""),
 )
 def test_what_a_page_fetches_from_elsewhere_is_a_problem(page, element, address, capsys):
     root = page(element)
-    findings = [] if address is None else [f"problem: index.html: fetches {address}"]
-    assert check_book(root) == findings
-    assert main(["check", "--book", str(root)]) == len(findings)
+    assert main(["check", "--book", str(root)]) == bool(address)
     told = f"problem: index.html: fetches {address}\n1 problem\n" if address else "0 problems\n"
     assert capsys.readouterr().out == told
 

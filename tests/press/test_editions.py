@@ -6,8 +6,8 @@ import pytest
 from helpers import refuses
 from press.small_book import cases, small_chapter, write_book
 
-from schurkit_press.book import Book, editions
-from schurkit_press.chapters import chapters, named
+from schurkit_press.book import editions
+from schurkit_press.chapters import chapters
 
 
 def book(tmp_path, text):
@@ -48,14 +48,7 @@ def test_a_malformed_edition_is_one_clear_line(tmp_path, text, message):
     refuses(re.escape(message), editions, root, known)
 
 
-def test_a_typing_error_in_an_edition_gets_the_nearest_name(tmp_path):
-    root, known = book(tmp_path, "quick: {purpose: fast}")
-    refuses(
-        r"there is no edition 'quik'; did you mean 'quick'?",
-        named,
-        "quik",
-        Book(root).editions,
-        "edition",
-    )
+def test_a_book_without_editions_is_told(tmp_path):
+    root, known = book(tmp_path, "")
     (root / "book" / "editions.yml").unlink()
     refuses(r"there is no book/editions\.yml", editions, root, known)

@@ -1,5 +1,6 @@
 """What the first page and the examples of readings say and draw: from book/data alone."""
 
+import json
 import re
 import shutil
 import xml.etree.ElementTree as ET
@@ -7,7 +8,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from press.small_book import REPOSITORY, a_book
+from press.small_book import REPOSITORY, a_book, cases
 
 from schurkit_press import panels
 from schurkit_press.pages import filled
@@ -64,15 +65,15 @@ def test_every_number_of_the_sentences_is_a_recorded_one(kept):
 
 @pytest.mark.parametrize(
     ("chapter", "record", "gone"),
-    [
-        ("copy_task", {"off_early": 0.99}, "A wheel with a door"),
-        ("flip_flop", {"off_otherwise": 0.2}, "A write head"),
-        ("mechanism_or_basis", {"copy_restored": 1}, "Sometimes a choice"),
-        ("three_levels", {"ratio_flip_flop": None}, "another network"),
-    ],
+    cases("""
+copy_task → {"off_early": 0.99} → A wheel with a door
+flip_flop → {"off_otherwise": 0.2} → A write head
+mechanism_or_basis → {"copy_restored": 1} → Sometimes a choice
+three_levels → {"ratio_flip_flop": null} → another network
+"""),
 )
 def test_a_card_whose_premise_fails_is_left_out(kept, chapter, record, gone):
-    other = kept[chapter] | {"records": kept[chapter]["records"] | record}
+    other = kept[chapter] | {"records": kept[chapter]["records"] | json.loads(record)}
     text = words(kept | {chapter: other})
     assert gone in words(kept) and gone not in text and text.count("*Held against*") == 4
 
@@ -130,12 +131,12 @@ def test_the_numbers_of_an_example_are_those_of_its_run(copy):
 
 @pytest.mark.parametrize(
     ("file", "column", "removed", "gone"),
-    [
-        ("sine/sine-profile.csv", "delta", "CC", "any change of their size"),
-        ("copy_task/copy-controls.csv", "delta", "CR", "How does a large cost"),
-        ("flip_flop/flip-flop-profile.csv", "removed_mass", "RR", "How much was there to"),
-        ("context_integration/integration-profile.csv", "delta", "CC", "Do the networks agree"),
-    ],
+    cases("""
+sine/sine-profile.csv → delta → CC → any change of their size
+copy_task/copy-controls.csv → delta → CR → How does a large cost
+flip_flop/flip-flop-profile.csv → removed_mass → RR → How much was there to
+context_integration/integration-profile.csv → delta → CC → Do the networks agree
+"""),
 )
 def test_an_example_whose_premise_fails_is_left_out(copy, file, column, removed, gone):
     assert gone in examples(copy)

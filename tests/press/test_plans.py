@@ -151,15 +151,15 @@ def test_a_network_that_two_studies_ask_for_counts_once(monkeypatch):
     assert studies == [(a, one, (0, 1, 2)), (b, one, (0,)), (a, other, (0,))]
     monkeypatch.setattr(
         "schurkit_press.price.plan_all",
-        lambda studies: [Cost(len(s.seeds), 1, 10.0, 100) for s in studies],
+        lambda studies, **_: [Cost(len(s.seeds), 1, 10.0, 100) for s in studies],
     )
-    *each, total = costs_of([asked[:1], asked[1:3], []])
+    *each, total = costs_of([asked[:1], asked[1:3], []], None)
     assert each == [Cost(2, 1, 10.0, 100), Cost(3, 2, 20.0, 200), Cost()]
     assert total == Cost(4, 2, 20.0, 200)
 
 
 def test_the_price_of_real_networks_is_estimated_here():
-    cost, _ = costs_of([[Study(Copy(), copy_recipe(), (0, 1, 2))]])
+    cost, _ = costs_of([[Study(Copy(), copy_recipe(), (0, 1, 2))]], None)
     assert (cost.networks, cost.stored) == (3, 0)
     assert 0.1 < cost.seconds < 3600 and 3 * 4 * 72 * 88 < cost.bytes < 1e6
 

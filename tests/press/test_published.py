@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 from helpers import refuses
-from press.small_book import PROSE, RECORD, small_chapter, write_book
+from press.small_book import PROSE, RECORD, cases, small_chapter, write_book
 
 from schurkit.__main__ import main
 from schurkit.claims import load_claims
@@ -42,7 +42,7 @@ def book(tmp_path_factory):
     root = write_book(tmp_path_factory.mktemp("published") / "book", {"small": chapter}, EDITIONS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(builder, "render", lambda root, *_, **__: (root / builder.HTML).mkdir())
-        build(root, plan_build(root, "book"), say=lambda line: None)
+        build(plan_build(root, "book"), say=lambda line: None)
     assert main(["publish", "--edition", "book", "--book", str(root)]) == 0
     results = root / "book" / "data" / "small" / "results.json"
     # a number that the chapter records since then
@@ -51,7 +51,7 @@ def book(tmp_path_factory):
     assert main(own.split()) == 0
     kept = f"publish --edition full --only small --notebook {run_of_nine(root)} --book {root}"
     assert main([*kept.split(), "--note", "Kept from before."]) == 0
-    build(root, plan_build(root), say=lambda line: None)
+    build(plan_build(root), say=lambda line: None)
     return root
 
 
@@ -154,7 +154,7 @@ def test_a_build_that_had_chapters_or_networks_is_no_whole_run(book, tmp_path, m
     for store, force, whole in (("empty", False, False), ("", True, False), ("empty", True, True)):
         path.write_text("as it was")
         monkeypatch.setenv("SCHURKIT_STORE", str(tmp_path / store))
-        build(book, plan_build(book), force=force, say=lambda line: None)
+        build(plan_build(book), force=force, say=lambda line: None)
         assert (path.read_text() != "as it was") == whole
     assert json.loads(path.read_text())["edition"] == "quick"
 
@@ -178,33 +178,31 @@ def test_results_that_cannot_be_read_or_written_are_one_clear_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "live, kept, same",
-    [
-        ((0.6, None), (0.65, None), True),
-        ((0.6, None), (0.9, None), False),
-        ((0.6, [0.55, 0.65]), (0.7, [0.68, 0.72]), False),
-        ((0.6, [0.55, 0.69]), (0.7, [0.68, 0.72]), True),
-        ((None, None), (0.7, None), None),
-    ],
+    ("live", "kept", "same"),
+    cases("""
+[0.6, null] → [0.65, null] → True
+[0.6, null] → [0.9, null] → False
+[0.6, [0.55, 0.65]] → [0.7, [0.68, 0.72]] → False
+[0.6, [0.55, 0.69]] → [0.7, [0.68, 0.72]] → True
+[null, null] → [0.7, null] → None
+"""),
 )
 def test_agreement(live, kept, same):
     """S2: at most .75."""
-    test = [{"value": value, "interval": interval} for value, interval in (live, kept)]
-    assert agrees(load_claims()["S2"], *test) is same
+    tests = [dict(zip(("value", "interval"), json.loads(text))) for text in (live, kept)]
+    assert str(agrees(load_claims()["S2"], *tests)) == same
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [
-        ("--edition full", "the full edition: small. Run 'schurkit build --edition full' first."),
-        ("--notebook RUN", "--notebook is a run of one chapter: name it with --only."),
-        ("--notebook RUN --only small", "the book edition is what 'make book EDITION=book' runs"),
-        (
-            "--notebook missing.ipynb --only small --edition full",
-            "missing.ipynb cannot be read as an executed notebook",
-        ),
-        ("--notebook OTHER --only small --edition full", "is a run of another, not of small"),
-    ],
+    cases("""
+--edition full → the full edition: small. Run 'schurkit build --edition full' first.
+--notebook RUN → --notebook is a run of one chapter: name it with --only.
+--notebook RUN --only small → the book edition is what 'make book EDITION=book' runs
+--notebook missing.ipynb --only small --edition full → missing.ipynb cannot be read as an executed
+    notebook
+--notebook OTHER --only small --edition full → is a run of another, not of small
+"""),
 )
 def test_a_run_that_cannot_be_published(book, tmp_path, capsys, arguments, words):
     run, other = run_of_nine(book), tmp_path / "other.ipynb"

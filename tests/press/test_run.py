@@ -17,7 +17,6 @@ from schurkit_press import run as module
 from schurkit_press.chapters import chapters, read_chapter
 from schurkit_press.run import (
     cache_key,
-    check_folder,
     commit,
     device,
     job_for,
@@ -258,7 +257,7 @@ def test_a_failed_cell_is_named_and_the_others_go_on(quick_book):
 def test_a_full_disk_or_an_interruption_leaves_nothing(error, one_job, monkeypatch):
     root, job = one_job()
 
-    def stopped(source, begun, folder, values, bar):
+    def stopped(source, begun, *more):
         begun.write_text('{"cells": [')
         raise error
 
@@ -274,9 +273,10 @@ def test_a_full_disk_or_an_interruption_leaves_nothing(error, one_job, monkeypat
 
 
 # ---------------------------------------------------------------------------------------- around it
-def test_threads_are_shared_and_a_store_of_the_readers_is_kept(tmp_path):
+def test_threads_are_shared_and_a_store_of_the_readers_is_kept(tmp_path, monkeypatch):
     given = {"SCHURKIT_STORE": "elsewhere", "HOME": "home", "PYTHONSTARTUP": "x"}
-    environment = kernel_environment(tmp_path, 3, given | {"PYTHONWARNINGS": "error"})
+    monkeypatch.setattr(os, "environ", given | {"PYTHONWARNINGS": "error"})
+    environment = kernel_environment(tmp_path, 3)
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "SCHURKIT_THREADS")
     assert {environment[name] for name in threads} == {"3"}
     assert environment["SCHURKIT_STORE"] == "elsewhere" and environment["HOME"] == "home"
@@ -292,9 +292,3 @@ def test_a_changed_file_shows_in_the_commit(tmp_path):
     clean = commit(tmp_path)
     (tmp_path / "new").write_text("")
     assert re.fullmatch("[0-9a-f]{12}", clean) and commit(tmp_path) == clean + "+"
-
-
-def test_the_output_folder_must_be_a_folder(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(module.InputError, match=r"--out must be a folder; .*file is a file"):
-        check_folder(tmp_path / "file")

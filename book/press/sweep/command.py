@@ -3,7 +3,6 @@
 import argparse
 import csv
 import json
-import os
 from itertools import chain
 from pathlib import Path
 
@@ -99,8 +98,7 @@ def sweep_command(arguments) -> int:
 def _dry_run(plan, due: list[dict], asked: list) -> int:
     _first([f"  {told(run['given'])}" for run in due], "  ", print)
     if asked:
-        os.environ.setdefault("SCHURKIT_STORE", plan.store)
-        print(f"All together: {costs_of([asked])[-1]}")
+        print(f"All together: {costs_of([asked], plan.store)[-1]}")
     return 0
 
 

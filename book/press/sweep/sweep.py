@@ -5,23 +5,22 @@ package versions; its record is a small file. So a sweep goes on where it stoppe
 sweep over a finished grid only reads.
 """
 
-import os
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, wait
 from dataclasses import dataclass, field
 from importlib import metadata
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 
 from schurkit.checks import InputError
-from schurkit_press.chapters import book_or_here
+from schurkit_press.chapters import book_or_here, store_of
 from schurkit_press.plans import studies_of
 from schurkit_press.run import HELPER, commit
 
 from .executors import DEATHS, check_executor, opened
-from .grid import combinations, read_grid
+from .grid import read_grid
 from .targets import Target, fingerprint_of, run_key, target_of
 from .worker import FAILED, Records, perform, record
 
@@ -44,7 +43,7 @@ class Sweep:
     grid: dict[str, list]
     runs: list[dict]
     folder: Path
-    store: str
+    store: Path
     fingerprint: dict
     records: dict[str, dict] = field(default_factory=dict)
     retry: bool = False
@@ -152,14 +151,14 @@ def plan_sweep(
     folder = Path(folder).resolve()
     expected = fingerprint_of(target.name, target.place)
     runs = []
-    for given in combinations(values):
+    for one in product(*values.values()):
+        given = dict(zip(values, one))
         changed = target.chapter.values(given) if target.chapter else given
         runs.append({"key": run_key(target, changed, expected), "values": changed, "given": given})
-    store = os.environ.get("SCHURKIT_STORE") or str(root / "runs")
     # so that a new grid opens no file
     keys = {run["key"] for run in runs} & {path.stem for path in folder.glob("*.json")}
     records = {key: one for key in keys if (one := Records(folder).record(key))}
-    return Sweep(target, values, runs, folder, store, expected, records, retry, stack)
+    return Sweep(target, values, runs, folder, store_of(root), expected, records, retry, stack)
 
 
 def _check_stack(target: Target, grid: Mapping, stack: str | None) -> None:
@@ -229,7 +228,7 @@ def _works(plan: Sweep, due: list[dict]) -> list[dict]:
         "stack": plan.stack,
         "version": version(),
         "folder": str(plan.folder),
-        "store": str(Path(plan.store).resolve()),
+        "store": str(plan.store.resolve()),
     }
     groups: dict[str, list[dict]] = {}
     for run in due:

@@ -8,8 +8,8 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from schurkit.checks import InputError
 from schurkit.store import key_of
@@ -21,8 +21,7 @@ MOVED = {"schurkit.training.profiles": "schurkit.studies.profiles"}
 _SPEC = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """What is swept.
 
     name : of the chapter, or "module:function".

@@ -46,7 +46,12 @@ def perform(work: dict) -> list[dict]:
     found = [{} for _ in runs]
     with _environment(work):
         try:
-            _same_code(work)
+            here = fingerprint_of(work["target"], work["place"])
+            if differ := {name for name, _ in here.items() ^ work["expected"].items()}:
+                raise _RunFailed(
+                    f"for {work['target']} the worker has another {', '.join(sorted(differ))} than "
+                    "the sender; install the same versions on both"
+                )
             found = _function(work) if ":" in work["target"] else _chapter(work)
         except _RunFailed as error:
             problem = str(error)
@@ -77,15 +82,6 @@ def _environment(work: dict) -> Iterator[None]:
     settings = {**os.environ, **THREADS, "SCHURKIT_STORE": work["store"]}
     with in_environment(settings), threadpool_limits(1):
         yield
-
-
-def _same_code(work: dict) -> None:
-    here = fingerprint_of(work["target"], work["place"])
-    if differ := {name for name, _ in here.items() ^ work["expected"].items()}:
-        raise _RunFailed(
-            f"for {work['target']} the worker has another {', '.join(sorted(differ))} than the "
-            "sender; install the same versions on both"
-        )
 
 
 def _function(work: dict) -> list[dict]:
