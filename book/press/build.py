@@ -18,7 +18,7 @@ from .book import Book
 from .chapters import named, read_yaml, store_of, toc_entries, write_json
 from .kernel import DROPPED
 from .plans import train_ahead
-from .run import CODE, EXECUTED, Job, Outcome, job_for, made, run_jobs
+from .run import CODE, EXECUTED, Job, job_for, made, run_jobs
 
 HTML = Path("_build/html")
 NEXT = Path("_build/next")
@@ -70,8 +70,8 @@ def build(
     *,
     workers: int = 1,
     force: bool = False,
-    report: Callable[[str, Outcome | None], None] | None = None,
-    say: Callable[[str], None] = print,
+    report: Callable | None = None,
+    say: Callable = print,
 ) -> Path:
     """Build the book and return its first page: train what the chapters ask for, run them, stage
     and render them.
@@ -81,7 +81,7 @@ def build(
     book : from `plan_build`.
     workers : chapters run at a time.
     force : run the chosen chapters again even if they were run before.
-    report, say : where the progress goes.
+    report, say : where the progress goes, `report` as in `schurkit_press.run.run_jobs`.
 
     Raises
     ------

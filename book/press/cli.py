@@ -66,13 +66,8 @@ def _described(chapter):
 # -------------------------------------------------------------------------------------------- build
 def add_build_arguments(parser) -> None:
     add = parser.add_argument
-    _edition_argument(parser, "quick")
-    add(
-        "--only",
-        nargs="+",
-        default=[],
-        metavar="CHAPTER",
-        help="run these chapters alone; the others show the run they have",
+    _edition_arguments(
+        parser, "quick", "run these chapters alone; the others show the run they have"
     )
     add(
         "--jobs",
@@ -211,8 +206,7 @@ def _progress(name: str, outcome) -> None:
 # ------------------------------------------------------------------------------------------ publish
 def add_publish_arguments(parser) -> None:
     add = parser.add_argument
-    _edition_argument(parser, "book")
-    add("--only", nargs="+", default=[], metavar="CHAPTER", help="these chapters alone")
+    _edition_arguments(parser, "book", "these chapters alone")
     add(
         "--notebook",
         metavar="RUN.ipynb",
@@ -284,13 +278,14 @@ def check_command(arguments) -> int:
     return 1 if problems else 0
 
 
-def _edition_argument(parser, default: str) -> None:
+def _edition_arguments(parser, default: str, only: str) -> None:
     parser.add_argument(
         "--edition",
         default=default,
         metavar="NAME",
         help=f"an edition of book/editions.yml (default: {default})",
     )
+    parser.add_argument("--only", nargs="+", default=[], metavar="CHAPTER", help=only)
 
 
 def _run_options(parser) -> None:

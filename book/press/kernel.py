@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import RLock
 from unittest import mock
 
-from schurkit.store import written
+from .chapters import write_json
 
 DROPPED = ("MPLBACKEND", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONWARNINGS")
 """MPLBACKEND would drop every figure, PYTHONPATH could bring in another schurkit."""
@@ -30,16 +30,10 @@ def environment_of(state: Path, *options: str, **more: str) -> dict:
     """
     kernel = state / "kernels" / "python3" / "kernel.json"
     command = [sys.executable, "-m", "ipykernel_launcher", "--log-level=ERROR", *options]
-    text = json.dumps(
-        {
-            "argv": [*command, "-f", "{connection_file}"],
-            "display_name": "Python 3",
-            "language": "python",
-        }
-    )
-    if not kernel.is_file() or kernel.read_text() != text:  # others may be reading it
-        kernel.parent.mkdir(parents=True, exist_ok=True)
-        written(kernel, text.encode())
+    argv = [*command, "-f", "{connection_file}"]
+    kernel.parent.mkdir(parents=True, exist_ok=True)
+    # whole at once: others may be reading it
+    write_json(kernel, {"argv": argv, "display_name": "Python 3", "language": "python"})
     kept = {name: value for name, value in os.environ.items() if name not in DROPPED}
     kept.update(JUPYTER_PATH=str(state), IPYTHONDIR=str(state / "ipython"))
     return kept | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"} | more

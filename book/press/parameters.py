@@ -8,7 +8,7 @@ import json
 import math
 import re
 import tokenize
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from schurkit.checks import InputError
 
@@ -41,8 +41,7 @@ _KINDS = {
 """What a value of each kind looks like, and several of them."""
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One line of a chapter's parameters cell: ``name: kind = default  # help``.
 
     `kind` is int, float, bool, str, a list of one of these such as ``list[float]``, or a choice
@@ -154,7 +153,7 @@ def _parameter(statement: ast.stmt, help: str, where: str) -> Parameter:
     try:
         if isinstance(default, str) and parameter.inner != "str" and not choices:
             raise InputError("a text is read as another kind on the command line alone")
-        return replace(parameter, default=parameter.parse(default))
+        return parameter._replace(default=parameter.parse(default))
     except InputError:
         raise InputError(
             f"{problem}: {name} takes {parameter.expected}; its default is {default!r}."

@@ -64,7 +64,7 @@ def publish(
             f"{executed.name} does not say how it was run; run the chapter with 'schurkit build "
             f"--edition {edition}'."
         )
-    if run.get("chapter", name) != name:
+    if run["chapter"] != name:
         raise InputError(f"{executed.name} is a run of {run['chapter']}, not of {name}.")
     command = {"command": _command(edition, name, run, own), "edition": edition}
     results = {
@@ -95,7 +95,7 @@ def folder(root: Path, edition: str, name: str) -> Path:
 
 def _command(edition: str, name: str, run: dict, own: bool) -> str:
     if own:
-        changed = run.get("changed", {}).items()
+        changed = run["changed"].items()
         given = (f" -p {key} '{json.dumps(value)}'" for key, value in changed)
         return f"schurkit run {name}{''.join(given)}"
     if edition == BASE:
@@ -170,7 +170,7 @@ def _read(root: Path, path: Path) -> dict:
             raise ValueError("unknown form")
         run = results["provenance"]
         told = {"chapter": path.parent.name, "edition": run["edition"]}
-        told["values"] = run.get("values", {})
+        told["values"] = run["values"]
         results["claims"] = [test | told for test in results["claims"]]
         return results
     except (OSError, ValueError, KeyError, TypeError) as error:

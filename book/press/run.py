@@ -143,7 +143,7 @@ def run_jobs(
     root: Path,
     jobs: Sequence[Job],
     workers: int = 1,
-    report: Callable[[str, Outcome | None], None] | None = None,
+    report: Callable | None = None,
 ) -> list[Outcome]:
     """Run those jobs, each in a process of its own, at most `workers` at a time.
 
@@ -229,9 +229,8 @@ def _finish(job: Job, begun: Path, seconds: float, threads: int) -> None:
     machine.
     """
     notebook = read_json(begun)
-    notebook["metadata"].pop("papermill", None)
-    for cell in notebook["cells"]:
-        cell["metadata"].pop("papermill", None)
+    for part in (notebook, *notebook["cells"]):
+        part["metadata"].pop("papermill", None)
     notebook["metadata"].setdefault("schurkit", {})["run"] = {
         "chapter": job.chapter.name,
         "key": job.key,
@@ -289,27 +288,22 @@ def _files_read(data: Path, chapter: str, code: str) -> dict[str, str]:
 def made(folder: Path, threads: int) -> dict:
     """From what, where and when something is computed; `folder`: in the repository."""
     date = time.strftime("%Y-%m-%d", time.gmtime())
-    return {"commit": commit(folder), "device": device(threads), "date": date}
+    device = f"{processor()}, {threads} of {cores()} cores"
+    return {"commit": commit(folder), "device": device, "date": date}
 
 
 def commit(folder: Path) -> str | None:
     """The commit of the repository, with '+' when files differ from it; None outside a
     repository.
     """
+    asked = ["git", "-C", str(folder), "status", "--porcelain=v2", "--branch"]
     try:
-        name, changed = (
-            subprocess.run(
-                ["git", "-C", str(folder), *words],
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=20,
-            ).stdout.strip()
-            for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain"))
-        )
+        done = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
         return None
-    return name + ("+" if changed else "")
+    # "# branch.oid 0123…", other lines that begin with #, then a line a file that differs
+    first, *others = done.stdout.splitlines()
+    return first.split()[-1][:12] + "+" * any(line[0] != "#" for line in others)
 
 
 def processor(fact: str = "model name") -> str:
@@ -321,11 +315,6 @@ def processor(fact: str = "model name") -> str:
         return fallback
     found = (line.split(":", 1)[1].strip() for line in lines if line.startswith(fact))
     return next(found, fallback) or fallback
-
-
-def device(threads: int) -> str:
-    """The processor a chapter ran on, as the status page names it."""
-    return f"{processor()}, {threads} of {cores()} cores"
 
 
 def cores() -> int:

@@ -4,10 +4,11 @@ import json
 import re
 import shutil
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from press.small_book import REPOSITORY, a_book, cases
 
 from schurkit_press import panels
@@ -149,7 +150,7 @@ def test_an_axis_is_linear_and_then_logarithmic():
     panel, inside = Panel("x", "", ""), panels.RIGHT - panels.LEFT
     for cost, share in {0: 0, 0.005: 1 / 8, 0.01: 1 / 4, 0.1: 1 / 2, 10: 1, -3: 0, 99: 1}.items():
         assert panel.place(cost) == pytest.approx(panels.LEFT + share * inside)
-    linear = replace(panel, ticks=(0, 20), linear=20)
+    linear = panel._replace(ticks=(0, 20), linear=20)
     assert linear.place(5) == pytest.approx(panels.LEFT + inside / 4)
 
 
@@ -172,9 +173,9 @@ def test_a_panel_says_its_words_escaped_and_stays_inside_its_frame():
 
 def test_the_inks_can_be_told_from_their_background():
     def luminance(colour):
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        parts = to_rgb(colour)
         linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        return np.dot((0.2126, 0.7152, 0.0722), linear)
 
     for name in set(panels.INKS) - {"faint"}:
         for ink, ground in zip(panels.INKS[name], ("#ffffff", "#121212")):

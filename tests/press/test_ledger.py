@@ -13,7 +13,6 @@ from schurkit.claims import load_claims
 from schurkit_press import ledger
 from schurkit_press.chapters import cell_text, chapters
 from schurkit_press.pages import for_the_page
-from schurkit_press.verdicts import VERDICTS
 
 CLAIMS = REPOSITORY / "book" / "claims.yml"
 
@@ -21,12 +20,12 @@ CLAIMS = REPOSITORY / "book" / "claims.yml"
 VALUES = dict(load_claims(CLAIMS)["S2"].conditions)
 
 
-def executed(*said):
+def executed(*said, values=VALUES):
     """An executed notebook that told these things, in order, run under the conditions of the copy
     task's rules.
     """
     cells = [{"outputs": [{"metadata": {"schurkit": dict(told)}}]} for told in said]
-    return {"cells": cells, "metadata": {"schurkit": {"run": {"values": VALUES}}}}
+    return {"cells": cells, "metadata": {"schurkit": {"run": {"values": values}}}}
 
 
 def figure(name, kind="figure"):
@@ -110,9 +109,8 @@ def test_a_run_under_other_conditions_says_which_and_gives_no_verdict():
     above 0, and yet not the claim's question.
     """
     others = {"bits": 1, "hidden_size": 24, "threshold": 0.96}
-    values = dict(load_claims(CLAIMS)["S7"].conditions) | others
-    run = {"metadata": {"schurkit": {"run": {"values": values}}}}
-    notebooks = {"one": executed(figure("first"), claim("S7")) | run}
+    values = load_claims(CLAIMS)["S7"].conditions | others
+    notebooks = {"one": executed(claim("S7"), values=values)}
     text = ledger.ledger_page(a_book(notebooks=notebooks))
     word = "other conditions (the value itself satisfies the rule); bits 1 instead of 3, hidden"
     assert f"12 networks: {word}_size 24 instead of 64, threshold 0.96 instead of 0.9" in text
@@ -147,9 +145,7 @@ def test_no_verdict_is_stored_with_the_published_runs():
     recorded = {"id", "value", "interval", "n", "figure", "each", "beyond"}
     for path in (REPOSITORY / "book" / "data").rglob("results.json"):
         claims = json.loads(path.read_text(encoding="utf-8"))["claims"]
-        text = json.dumps([{**told, "id": ""} for told in claims])
         assert all({*told} <= recorded for told in claims), path
-        assert not any(word in text for word in (*VERDICTS, "underpowered")), path
 
 
 def test_the_page_of_a_chapter_has_the_verdict_of_the_rule_as_it_is_now(tmp_path):

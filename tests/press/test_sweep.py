@@ -44,6 +44,9 @@ if seed == 1 and width == 5:
     raise ValueError("no such network")"""
 
 
+NO_LIST = "no parameter of the grid has a default and a list beside it, as in (seed=0, seeds=None)."
+
+
 def slurm_works():
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         listed = subprocess.run(
@@ -224,7 +227,7 @@ def test_the_key_holds_everything_that_decides_a_result(place, monkeypatch):
     for name, other in (
         ("run.code_digest", lambda package, texts: "other"),
         ("run.versions", lambda: {"numpy": "0"}),
-        ("sweep.targets._source", lambda function: "other"),
+        ("sweep.targets.inspect.getsourcefile", lambda function: __file__),
     ):
         monkeypatch.setattr(f"schurkit_press.{name}", other)
         keys.append(key())
@@ -365,14 +368,6 @@ def test_a_stack_is_one_call_for_each_setting_of_the_others(swept, place):
     assert len(marks(place)) == 2
 
 
-def test_values_arrive_as_the_kinds_say(swept):
-    grid = {"seed": "0:2", "rate": "1", "flag": "true", "sizes": [[1, 2]], "kind": "y"}
-    found = swept(sweep_runs.told, grid)
-    first = found[["rate_type", "flag_type", "n_sizes", "kind_given"]].loc[0]
-    assert list(first) == ["float", "bool", 2, "y"]
-    assert list(found.found_seed) == [0, 1] and found.nan.isna().all()
-
-
 # ---------------------------------------------------------------------------------------- arguments
 @pytest.mark.parametrize(
     ("given", "message"),
@@ -424,16 +419,17 @@ def test_what_is_neither_chapter_nor_function_of_a_module(place):
     )
 
 
-def test_what_cannot_be_stacked():
-    none = "no parameter of the grid has a default and a list beside it, as in (seed=0, seeds=None)"
-    for what, name, stack, takes in (
-        (sweep_runs.stacked, "seed", "scale", "it takes lists of seed"),
-        (sweep_runs.stacked, "scale", "seed", none),
-        (sweep_runs.threads, "seed", "seed", none),
-    ):
-        grid = {name: [1]} if takes == none else {"seed": [1], "scale": [1.0]}
-        said = f"press.sweep_runs:{what.__name__} cannot be stacked over {stack!r}: {takes}."
-        refuses(f"^{re.escape(said)}$", sweep, what, grid, stack=stack)
+@pytest.mark.parametrize(
+    ("what", "grid", "stack", "takes"),
+    cases(f"""
+stacked → seed=1 scale=1 → scale → it takes lists of seed.
+stacked → scale=1 → seed → {NO_LIST}
+threads → seed=1 → seed → {NO_LIST}
+"""),
+)
+def test_what_cannot_be_stacked(what, grid, stack, takes):
+    said = f"press.sweep_runs:{what} cannot be stacked over {stack!r}: {takes}"
+    refuses(f"^{re.escape(said)}$", sweep, f"press.sweep_runs:{what}", grid.split(), stack=stack)
 
 
 def refusal(*given):

@@ -3,7 +3,6 @@
 import argparse
 import csv
 import json
-from itertools import chain
 from pathlib import Path
 
 from schurkit.checks import InputError
@@ -11,7 +10,7 @@ from schurkit.store import written
 from schurkit.words import plural
 from schurkit_press.cli import book_argument, complain, count
 from schurkit_press.parameters import told
-from schurkit_press.plans import costs_of, merged
+from schurkit_press.plans import costs_of
 
 from .executors import NAMES, SETTINGS, check_executor, read_settings
 from .grid import HELP
@@ -78,7 +77,7 @@ def sweep_command(arguments) -> int:
             f"of {longest}."
         )
     # refuses, before anything is trained, what no network can have
-    asked = merged(chain.from_iterable(studies_due(plan)))
+    asked = studies_due(plan)
     size = " × ".join(f"{len(values)} {name}" for name, values in plan.grid.items())
     done, failed = len(plan.ended(FINISHED)), len(plan.ended(FAILED))
     before = f"{done} finished before, " * bool(done) + f"{failed} failed before, " * bool(failed)

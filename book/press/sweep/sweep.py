@@ -7,7 +7,7 @@ sweep over a finished grid only reads.
 
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, wait
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from schurkit.checks import InputError
 from schurkit_press.chapters import book_or_here, store_of
-from schurkit_press.plans import studies_of
+from schurkit_press.plans import merged, studies_of
 from schurkit_press.run import HELPER, commit
 
 from .executors import DEATHS, check_executor, opened
@@ -121,7 +121,7 @@ def sweep(
     """
     check_executor(executor, workers, cluster)
     plan = plan_sweep(what, grid, stack=stack, retry=retry, folder=folder)
-    deque(studies_due(plan), maxlen=0)  # every point is one that can be trained
+    studies_due(plan)  # every point is one that can be trained
     run_sweep(plan, executor, workers, cluster)
     return plan.table()
 
@@ -173,12 +173,12 @@ def _check_stack(target: Target, grid: Mapping, stack: str | None) -> None:
         raise InputError(f"{target.name} cannot be stacked over {stack!r}: {takes}.")
 
 
-def studies_due(plan: Sweep) -> Iterator[list]:
-    """What each run that is due trains, where its chapter says so; InputError at the first point of
-    the grid that no network can have.
+def studies_due(plan: Sweep) -> list:
+    """What the runs that are due train, where their chapter says so; InputError at the first point
+    of the grid that no network can have.
     """
-    if plan.target.chapter is not None:
-        yield from (studies_of(plan.target.chapter, run["values"]) for run in plan.due)
+    chapter = plan.target.chapter
+    return merged(chain(*(studies_of(chapter, run["values"]) for run in plan.due if chapter)))
 
 
 def run_sweep(
@@ -221,12 +221,13 @@ def _works(plan: Sweep, due: list[dict]) -> list[dict]:
     """What is sent to workers: one piece a run, or one for all runs that differ in the stacked
     parameter alone.
     """
+    version, made = metadata.version("schurkit"), commit(HELPER)
     common = {
         "target": plan.target.name,
         "place": plan.target.place,
         "expected": plan.fingerprint,
         "stack": plan.stack,
-        "version": version(),
+        "version": f"{version} ({made})" if made else version,
         "folder": str(plan.folder),
         "store": str(plan.store.resolve()),
     }
@@ -272,9 +273,3 @@ def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]],
                 else:
                     problem = f"its worker died {DEATHS} times (out of memory, or killed)"
                     receive([record(run, work, {}, problem) for run in work["runs"]])
-
-
-def version() -> str:
-    """Version of schurkit, with its commit where it is known."""
-    found, made = metadata.version("schurkit"), commit(HELPER)
-    return f"{found} ({made})" if made else found

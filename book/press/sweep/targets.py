@@ -70,8 +70,14 @@ def fingerprint_of(name: str, place: str) -> dict[str, str]:
     if ":" not in name:
         chapter = chapter_named(Path(place), name)
         return fingerprint(cells_of(chapter), code_of(chapter))
-    source = _source(find_function(name))
     module, function = name.split(":")
+    try:
+        source = Path(inspect.getsourcefile(find_function(name))).read_text(encoding="utf-8")
+    except (OSError, TypeError):
+        raise InputError(
+            f"the source of {function} cannot be read, so its results cannot be told apart from "
+            "older ones."
+        ) from None
     return fingerprint(source, f"{source}\nfrom {module} import {function}")
 
 
@@ -106,16 +112,6 @@ def find_function(name: str) -> Callable:
     if not inspect.isfunction(found):
         raise InputError(f"module {module!r} has no function {function!r}.")
     return found
-
-
-def _source(function: Callable) -> str:
-    try:
-        return Path(inspect.getsourcefile(function)).read_text(encoding="utf-8")
-    except (OSError, TypeError):
-        raise InputError(
-            f"the source of {function.__qualname__} cannot be read, so its results cannot be told "
-            "apart from older ones."
-        ) from None
 
 
 def _name_of(function: Callable) -> str:
