@@ -14,11 +14,10 @@ from schurkit.checks import InputError
 from schurkit.claims import Claim, beyond, ours
 from schurkit.words import cell, plural, short
 
-from .book import Book
+from .book import DATA, Book, agrees, embedded_files, folder, measured, strongest
 from .chapters import outputs, run_of
 from .panels import PANELS, svg
 from .parameters import told
-from .published import DATA, agrees, embedded_files, folder, measured, strongest
 from .tables import table
 from .verdicts import explained
 

@@ -179,11 +179,10 @@ def _dry_run(root, jobs, force: bool) -> int:
 
     due = [job for job in jobs if force or not job.cached]
     asked = [studies_of(job.chapter, job.values) for job in due]
-    *each, total = costs_of(asked, store_of(root))
-    costs = iter(each)
+    *costs, total = costs_of(asked, store_of(root))
     for job in jobs:
         changed = told(job.values)
-        what = f"to run{_taking(next(costs))}" if job in due else "run already"
+        what = f"to run{_taking(costs.pop(0))}" if job in due else "run already"
         print(f"{job.chapter.name}{changed and f' ({changed})'}: {what}")
     print(f"{len(due)} of {len(jobs)} chapters to run{_taking(total)}")
     return 0
@@ -222,10 +221,9 @@ def add_publish_arguments(parser) -> None:
 
 
 def publish_command(arguments) -> int:
-    from .book import Book
+    from .book import BASE, Book, publish, publish_whole
     from .build import WHOLE, build_command, plan_build
     from .panels import write_picture
-    from .published import BASE, publish, publish_whole
 
     root, edition, only = book_root(arguments.book), arguments.edition, arguments.only
     jobs = plan_build(root, edition, only).jobs

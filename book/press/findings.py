@@ -12,11 +12,10 @@ from types import SimpleNamespace
 from schurkit import nb
 
 from . import panels
-from .book import Book
+from .book import DATA, Book, editions_of
 from .chapters import outputs
 from .ledger import strips
 from .panels import PANELS
-from .published import DATA, editions_of
 
 
 def _wheel(book: Book) -> dict | None:

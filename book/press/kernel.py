@@ -99,5 +99,5 @@ def execute(
 
 def first_line(text) -> str:
     """The first line that says something of an error, cut at 300 characters."""
-    lines = [line.strip() for line in str(text).splitlines() if line.strip()]
-    return (lines[0] if lines else "no message")[:300]
+    lines = map(str.strip, str(text).splitlines())
+    return next(filter(None, lines), "no message")[:300]

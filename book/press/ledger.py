@@ -11,9 +11,8 @@ from schurkit import nb
 from schurkit.checks import InputError
 from schurkit.claims import Claim, beyond, ours
 
-from .book import Book
+from .book import BASE, Book, editions_of, strongest
 from .chapters import outputs
-from .published import BASE, editions_of, strongest
 from .verdicts import MARKS, OTHER, VERDICTS, explained, marked, verdicts
 
 NOT_RUN = "not run"

@@ -15,11 +15,10 @@ from schurkit.words import short
 
 from . import findings
 from .beside import claim_line, picture, published_numbers, section, strip
-from .book import Book
+from .book import CSV_LINK, Book, editions_of, folder
 from .chapters import cell_text, outputs
 from .ledger import ledger_page
 from .panels import bars
-from .published import CSV_LINK, editions_of, folder
 from .status import status_page
 
 FILES = Path("_static/data")

@@ -15,8 +15,7 @@ from schurkit.ablation import NEARLY_EMPTY
 from schurkit.views.plot import SECTOR_COLOURS
 from schurkit.words import short
 
-from .book import Book
-from .published import DATA
+from .book import DATA, Book
 
 PICTURE = Path("book/assets/profiles.svg")
 WIDTH, HEIGHT = 250, 172

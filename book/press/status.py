@@ -7,9 +7,8 @@ from pathlib import Path
 
 from schurkit.words import duration, plural
 
-from .book import Book
+from .book import DATA, WHOLE, Book
 from .chapters import outputs, read_json, run_of
-from .published import DATA, WHOLE
 from .tables import table
 
 _HEADS = (

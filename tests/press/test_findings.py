@@ -12,9 +12,9 @@ from matplotlib.colors import to_rgb
 from press.small_book import REPOSITORY, a_book, cases
 
 from schurkit_press import panels
+from schurkit_press.book import published, strongest
 from schurkit_press.pages import filled
 from schurkit_press.panels import PANELS, PICTURE, Panel, Removal, write_picture
-from schurkit_press.published import published, strongest
 from schurkit_press.verdicts import verdicts
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -162,13 +162,10 @@ def test_a_panel_says_its_words_escaped_and_stays_inside_its_frame():
         "x & y, mean over 2 networks: without RR 50, RR holds less than 1 % of the norm in 1; "
         "under a random change of equal size 0.3, CR is empty in 2, left out."
     )
-    assert "a &lt; b (n = 2)" in text and [dot.get("class") for dot in root.iter("circle")] == [
-        "s-RR",
-        "s-RR nearly",
-    ]
-    places = [float(dot.get("cx")) / panels.WIDTH for dot in root.iter("circle")]
-    places += [float(dot.get("cy")) / panels.HEIGHT for dot in root.iter("circle")]
-    assert all(0 <= place <= 1 for place in places)
+    kinds = [dot.get("class") for dot in root.iter("circle")]
+    assert "a &lt; b (n = 2)" in text and kinds == ["s-RR", "s-RR nearly"]
+    for axis, end in ("cx", panels.WIDTH), ("cy", panels.HEIGHT):
+        assert all(0 <= float(dot.get(axis)) <= end for dot in root.iter("circle"))
 
 
 def test_the_inks_can_be_told_from_their_background():

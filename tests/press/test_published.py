@@ -11,9 +11,9 @@ from press.small_book import PROSE, RECORD, cases, small_chapter, write_book
 from schurkit.__main__ import main
 from schurkit.claims import load_claims
 from schurkit_press import build as builder
+from schurkit_press.book import agrees, publish, publish_whole, published, strongest
 from schurkit_press.build import build, plan_build
 from schurkit_press.check import compare
-from schurkit_press.published import agrees, publish, publish_whole, published, strongest
 
 EDITIONS = """
 quick: {purpose: q}

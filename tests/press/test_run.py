@@ -212,10 +212,8 @@ def test_the_notebook_says_how_it_was_run_and_nothing_of_this_machine(ran):
 
 
 def test_defaults_are_not_passed_and_values_choose_no_place(one_job):
-    root, job = one_job(rate=0.5)
-    small = chapters(root)["small"]
-    assert job.values == {} and job.key == job_for(root, small, {}).key
-    job = job_for(root, small, {"title": "../../etc/passwd"})
+    root, job = one_job(rate=0.5, title="../../etc/passwd")
+    assert job.values == {"title": "../../etc/passwd"}
     assert job.output.parent == root / "_build" / "executed"
     assert re.fullmatch(r"small-[0-9a-f]{16}\.ipynb", job.output.name)
 

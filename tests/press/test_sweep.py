@@ -49,12 +49,8 @@ NO_LIST = "no parameter of the grid has a default and a list beside it, as in (s
 
 def slurm_works():
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        listed = subprocess.run(
-            ["sinfo", "-h", "-o", "%T"], capture_output=True, text=True, timeout=10
-        )
-        return listed.returncode == 0 and any(
-            state in listed.stdout for state in ("idle", "mix", "alloc")
-        )
+        listed = subprocess.check_output(["sinfo", "-h", "-o", "%T"], text=True, timeout=10)
+        return any(state in listed for state in ("idle", "mix", "alloc"))
     return False
 
 
@@ -410,13 +406,8 @@ def test_what_is_neither_chapter_nor_function_of_a_module(place):
     ):
         refuses(said, sweep, what, {"seed": [1]}, "process", workers)
     (place / "file").touch()
-    refuses(
-        r"the records of a sweep need a folder; file is a file.",
-        plan_sweep,
-        sweep_runs.stacked,
-        {"seed": [1]},
-        folder="file",
-    )
+    said, grid = "the records of a sweep need a folder; file is a file.", {"seed": [1]}
+    refuses(said, sweep, sweep_runs.stacked, grid, folder="file")
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,14 @@ from itertools import chain, product
 from pathlib import Path
 
 from schurkit.checks import InputError
+from schurkit.store import key_of
 from schurkit_press.chapters import book_or_here, store_of
 from schurkit_press.plans import merged, studies_of
 from schurkit_press.run import HELPER, commit
 
 from .executors import DEATHS, check_executor, opened
 from .grid import read_grid
-from .targets import Target, fingerprint_of, run_key, target_of
+from .targets import Target, fingerprint_of, target_of
 from .worker import FAILED, Records, perform, record
 
 SWEEPS = Path("_build/sweeps")
@@ -154,7 +155,8 @@ def plan_sweep(
     for one in product(*values.values()):
         given = dict(zip(values, one))
         changed = target.chapter.values(given) if target.chapter else given
-        runs.append({"key": run_key(target, changed, expected), "values": changed, "given": given})
+        key = key_of({"target": target.name, "values": changed, "fingerprint": expected})[:16]
+        runs.append({"key": key, "values": changed, "given": given})
     # so that a new grid opens no file
     keys = {run["key"] for run in runs} & {path.stem for path in folder.glob("*.json")}
     records = {key: one for key in keys if (one := Records(folder).record(key))}

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from schurkit.checks import InputError
-from schurkit.store import key_of
 from schurkit_press.chapters import Chapter, book_root, chapter_named
 from schurkit_press.parameters import Parameter, kind_of
 from schurkit_press.run import cells_of, code_of, fingerprint
@@ -79,11 +78,6 @@ def fingerprint_of(name: str, place: str) -> dict[str, str]:
             "older ones."
         ) from None
     return fingerprint(source, f"{source}\nfrom {module} import {function}")
-
-
-def run_key(target: Target, values: dict, print_: dict) -> str:
-    """Sixteen hexadecimal digits that stand for one run: target, parameters and fingerprint."""
-    return key_of({"target": target.name, "values": values, "fingerprint": print_})[:16]
 
 
 def find_function(name: str) -> Callable:
