@@ -82,7 +82,7 @@ def test_the_ledger_and_the_status_page_are_filled(built_book):
         r"This copy is the quick edition\.",
         r"stand\? seeds = 3 none – – \d+ \d{4}-\d\d-\d\d unknown .* cores",
         r"Versions: python 3\.",
-        r"This copy: 3 chapters in \d+ s\.",
+        r"This copy: 3 chapters in [\d.]+ (s|min)\.",
         r"rate = 0\.001, plot = True, sizes = \[2, 4\], start = 'orthogonal', title = 's",
     ):
         assert re.search(said, text), said
@@ -113,7 +113,7 @@ def test_status_shows_where_chapters_differ_and_which_are_missing():
     for said in (
         "{doc}`../notebooks/first` | – | `a\\|b = 'x'` | – | – | 3 | 2026-01-02 | `abc` | first |",
         "| 20 | 62 | 3 | 2026-01-02 | `abc` | second |",
-        "2 chapters in **6 s**, after **62 s** of processor time for training 20 networks.",
+        "2 chapters in **6.4 s**, after **62 s** of processor time for training 20 networks.",
         "- Versions: numpy 2",
         "did not run them: third.",
     ):
