@@ -5,6 +5,9 @@
 #   make book PYTHON=/path/to/python3.12
 #   make book TORCH_ARGS="…"      arguments for installing PyTorch, e.g. --index-url with the CPU wheel index given on PyTorch's install page
 
+# Compiled modules are kept whatever the shell says: compiling PyTorch anew takes every process eight seconds
+unexport PYTHONDONTWRITEBYTECODE
+
 EDITION ?= quick
 PORT ?= 8000
 PYTHON ?= $(shell command -v python3.11 || command -v python3)

@@ -81,11 +81,12 @@ def _squares(outputs, targets, counted) -> np.ndarray:
     error = np.empty(len(outputs))
     with np.errstate(over="ignore", invalid="ignore"):
         for i, y in enumerate(outputs):
-            off = y - targets[min(i, len(targets) - 1)]
+            off = y.astype(np.float64, order="K")
+            off -= targets[min(i, len(targets) - 1)]
             if not (cells := counted[min(i, len(counted) - 1)]).all():
                 off *= cells
-            off *= off
-            error[i] = off.sum()
+            off = off.ravel(order="K")
+            error[i] = off @ off
     return np.where(np.isfinite(error), error, np.inf)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
-from unittest import mock
 
 from .chapters import write_json
 
@@ -47,6 +46,8 @@ def in_environment(environment: Mapping[str, str]):
     """That environment for this process inside a `with`, and its own again afterwards; threads take
     turns, since they have one environment.
     """
+    from unittest import mock  # which loads asyncio
+
     with _ONE_AT_A_TIME, mock.patch.dict(os.environ, environment, clear=True):
         yield
 

@@ -276,7 +276,7 @@ class SchurForm:
         # a product of the rows and columns that hold something
         rows, columns = (_range(delta_T.any(axis=axis)) for axis in (1, 0))
         Q, inside = (part.astype(dtype, copy=False) for part in (self.Q, delta_T[rows, columns]))
-        change = (Q[:, rows] @ inside) @ Q[:, columns].T
+        change = np.linalg.multi_dot([Q[:, rows], inside, Q[:, columns].T])
         if is_whole(self.leak):
             return change
         return change / np.broadcast_to(self.leak, self.hidden_size)[:, None]
