@@ -134,7 +134,7 @@ def test_pages_that_something_else_wrote_are_built_again(plain, rendered):
         (lambda: None, 1, 1),
         (lambda: (plain / HTML / "other.html").touch(), 2, 1),
         (lambda: page.write_text(page.read_text() + "\nMore.\n"), 3, 1),
-        (lambda: page.write_text(page.read_text() + "\nMore.\n"), 4, 2),
+        (lambda: None, 4, 2),
     ):
         change()
         built(plain, force=rendering == 4, report=lambda name, outcome: ran.append(outcome))

@@ -6,11 +6,10 @@ import re
 import shutil
 import sys
 from itertools import pairwise
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from press.small_book import cases, cell, notebook, small_chapter, write_book
+from press.small_book import REPOSITORY, cases, cell, notebook, small_chapter, write_book
 
 from schurkit import nb
 from schurkit_press import run as module
@@ -25,7 +24,6 @@ from schurkit_press.run import (
     versions,
 )
 
-BOOK = Path(__file__).resolve().parents[2]
 SAY_ENVIRONMENT = """import os, sys
 from schurkit.nb import record
 for name in ("MPLBACKEND", "PYTHONPATH", "OMP_NUM_THREADS", "SCHURKIT_STORE"):
@@ -104,11 +102,11 @@ def after(tmp_path_factory):
     """The chapters of the book that run again after one replacement in a file of our code (of a
     copy of it).
     """
-    place, known = tmp_path_factory.mktemp("code"), chapters(BOOK)
+    place, known = tmp_path_factory.mktemp("code"), chapters(REPOSITORY)
     copies = {"schurkit": place / "schurkit", "schurkit_press": place / "book" / "press"}
 
     def keys():
-        return {name: cache_key(BOOK, chapter, {}) for name, chapter in known.items()}
+        return {name: cache_key(REPOSITORY, chapter, {}) for name, chapter in known.items()}
 
     for name, copy in copies.items():
         shutil.copytree(module.CODE[name], copy, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,6 +1,7 @@
 """The command that tunes and keeps its table."""
 
 import json
+from functools import partial
 
 from schurkit.studies.addition import GRID, VARIANTS, read_trials
 from schurkit_press import tuning
@@ -11,7 +12,8 @@ def test_the_command_tries_the_whole_grid_keeps_the_table_and_goes_on_with_it(
 ):
     monkeypatch.setattr(tuning, "VARIANTS", VARIANTS[:2])
     path, told = tmp_path / "data" / "table.csv", []
-    tuning.tune(path, limit=2, hidden_size=4, p=5, say=told.append)
+    tune = partial(tuning.tune, path, limit=2, hidden_size=4, p=5)
+    tune(say=told.append)
     assert read_trials(path) == told and len(told) == 2 * len(GRID)
     about = path.with_suffix(".json")
     made = json.loads(about.read_text())
@@ -23,7 +25,7 @@ def test_the_command_tries_the_whole_grid_keeps_the_table_and_goes_on_with_it(
 
     monkeypatch.setattr(tuning, "race", again)
     monkeypatch.setattr(tuning, "VARIANTS", VARIANTS[1:2])
-    tuning.tune(path, limit=2, hidden_size=4, p=5, say=lambda trial: None)
+    tune(say=len)
     # those of the other kind stay
     assert sorted(map(repr, read_trials(path))) == sorted(map(repr, told))
     assert json.loads(about.read_text())["core_seconds"] >= 1000

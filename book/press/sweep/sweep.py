@@ -8,11 +8,12 @@ sweep over a finished grid only reads.
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, wait
+from concurrent.futures import BrokenExecutor, CancelledError, Executor
 from dataclasses import dataclass, field
 from importlib import metadata
 from itertools import chain, product
 from pathlib import Path
+from queue import SimpleQueue
 
 from schurkit.checks import InputError
 from schurkit.store import key_of
@@ -26,8 +27,6 @@ from .targets import Target, fingerprint_of, target_of
 from .worker import FAILED, Records, perform, record
 
 SWEEPS = Path("_build/sweeps")
-MOST_AT_ONCE = 1000
-"""Runs handed to an executor of the reader's, which does not say how many it takes."""
 OWN_COLUMNS = ("status", "problem", "seconds", "key", "version")
 """What a table says about each run."""
 
@@ -244,34 +243,36 @@ def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]],
     """Keep a pool busy until all work is done; what a dead worker was doing is sent again, and
     given up when that happens twice.
     """
-    waiting, sent, deaths = deque(works), {}, Counter()
+    waiting, sent, finished, deaths = deque(works), {}, SimpleQueue(), Counter()
     while waiting or sent:
-        slots = getattr(pool, "slots", MOST_AT_ONCE)
+        slots = getattr(pool, "slots", len(works))
         while waiting and len(sent) < slots:
             work = waiting.popleft()
             try:
-                sent[pool.submit(perform, work)] = work
+                future = pool.submit(perform, work)
             except BrokenExecutor:
                 raise SweepError(
                     "the executor that was given is broken; finished runs are kept. Executor "
                     "'process' replaces dead workers."
                 ) from None
-        for future in wait(sent, return_when=FIRST_COMPLETED).done:
-            work = sent.pop(future)
-            first = work["runs"][0]["key"]
-            try:
-                receive(future.result())
-            except CancelledError:
-                raise SweepError(
-                    "the connection to the cluster was lost; finished runs are kept, and the same "
-                    "command goes on from there."
-                ) from None
-            except Exception as error:
-                if not isinstance(error, BrokenExecutor) and type(error).__name__ != "KilledWorker":
-                    raise
-                deaths[first] += 1
-                if deaths[first] < DEATHS:
-                    waiting.append(work)
-                else:
-                    problem = f"its worker died {DEATHS} times (out of memory, or killed)"
-                    receive([record(run, work, {}, problem) for run in work["runs"]])
+            sent[future] = work
+            future.add_done_callback(finished.put)
+        future = finished.get()
+        work = sent.pop(future)
+        first = work["runs"][0]["key"]
+        try:
+            receive(future.result())
+        except CancelledError:
+            raise SweepError(
+                "the connection to the cluster was lost; finished runs are kept, and the same "
+                "command goes on from there."
+            ) from None
+        except Exception as error:
+            if not isinstance(error, BrokenExecutor) and type(error).__name__ != "KilledWorker":
+                raise
+            deaths[first] += 1
+            if deaths[first] < DEATHS:
+                waiting.append(work)
+            else:
+                problem = f"its worker died {DEATHS} times (out of memory, or killed)"
+                receive([record(run, work, {}, problem) for run in work["runs"]])

@@ -69,9 +69,10 @@ def fingerprint_of(name: str, place: str) -> dict[str, str]:
     if ":" not in name:
         chapter = chapter_named(Path(place), name)
         return fingerprint(cells_of(chapter), code_of(chapter))
+    found = find_function(name)
     module, function = name.split(":")
     try:
-        source = Path(inspect.getsourcefile(find_function(name))).read_text(encoding="utf-8")
+        source = Path(inspect.getsourcefile(found)).read_text(encoding="utf-8")
     except (OSError, TypeError):
         raise InputError(
             f"the source of {function} cannot be read, so its results cannot be told apart from "
