@@ -76,23 +76,17 @@ def export(
             f"{len(missing)} of {len(records)} networks are not in the store {store.folder} (or "
             f"damaged), {first} among them."
         )
+    networks = []
+    for record in records:
+        name = store.name(record)
+        sums = {part.name: checksum(part.read_bytes()) for part in store.paths(name)}
+        networks.append(record | {"name": name, "key": key_of(record), "sha256": sums})
     manifest = {
         "kind": "schurkit networks",
         "schema": SCHEMA,
         "schurkit": __version__,
         "about": about or {},
-        "networks": [
-            record
-            | {
-                "name": store.name(record),
-                "key": key_of(record),
-                "sha256": {
-                    part.name: checksum(part.read_bytes())
-                    for part in store.paths(store.name(record))
-                },
-            }
-            for record in records
-        ],
+        "networks": networks,
     }
     text = json.dumps(manifest, sort_keys=True, indent=1) + "\n"
     try:
