@@ -27,7 +27,7 @@ def book(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(
         "schurkit_press.price.plan_all",
-        lambda studies: [Cost(len(study.seeds), 1, 60.0, 5000) for study in studies],
+        lambda studies, **_: [Cost(len(study.seeds), 1, 60.0, 5000) for study in studies],
     )
     monkeypatch.delenv("SCHURKIT_BOOK", raising=False)
     monkeypatch.chdir(root)
@@ -97,6 +97,7 @@ def test_a_wrong_command_line_is_one_clear_line(argv, message, capsys):
     cases("""
 list smal → there is no chapter 'smal'; did you mean 'small'?
 run small -p seed 3 → small has no parameter 'seed'; did you mean 'seeds'?
+run small --out _toc.yml → --out must be a folder; _toc.yml is a file.
 run small -p seeds many → parameter seeds takes a whole number; got 'many'.
 check → there are no pages in _build/html; build them with 'make book'.
 build --edition quik → there is no edition 'quik'; did you mean 'quick'?

@@ -66,7 +66,7 @@ def run(notebook: dict, folder: Path, parameters: dict | None = None) -> dict:
     begun = parameterize_notebook(load_notebook_node(str(path)), parameters or {})
     done = json.loads(nbformat.writes(begun))
     kept = dict(os.environ)
-    os.environ.update(kernel_environment(ROOT, 1, kept) | {"SCHURKIT_STORE": str(folder / "store")})
+    os.environ.update(kernel_environment(ROOT, 1) | {"SCHURKIT_STORE": str(folder / "store")})
     try:
         with chdir(ROOT / "notebooks"), patch.object(nb, "picture", drawn):
             return executed(done)
