@@ -24,7 +24,7 @@ def explorer():
 @pytest.mark.parametrize(
     "kind", [{"activation": "tanh"}, {"activation": "relu"}, {"leak": 0.3}], ids=str
 )
-@pytest.mark.parametrize(("outputs", "dtype"), [(1, np.float32), (4, np.float64)])
+@pytest.mark.parametrize("outputs, dtype", [(1, np.float32), (4, np.float64)])
 def test_the_numbers_are_those_of_the_profile(kind, outputs, dtype):
     rnn = random_rnn(2, hidden=8, outputs=outputs, scale=0.3, dtype=dtype, **kind)
     trials, settings = random_trials(outputs=outputs), {"draws": 5, "seed": 3}
@@ -145,7 +145,7 @@ def test_a_network_that_diverges_is_said_to():
 
 
 @pytest.mark.parametrize(
-    ("setting", "message"),
+    "setting, message",
     [
         (Setting(network=3), "network must be between 0 and 2; got 3"),
         (Setting(trial=7), "trial must be between 0 and 6; got 7"),
@@ -160,7 +160,7 @@ def test_a_wrong_setting_is_one_clear_line(explorer, setting, message):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    "arguments, message",
     [
         (
             {"rnn": np.eye(3)},

@@ -40,7 +40,7 @@ def small(hidden=4, networks=1, **kind):
 
 # ---- numbers
 @pytest.mark.parametrize(
-    ("values", "kind"),
+    "values, kind",
     [
         ([0, 1, -128], "i1"),
         ([0.5, 2.0**-100], "f4"),
@@ -131,7 +131,7 @@ def refused_ablation(rnn=None, trials=None, metric="fvu", **kwargs):
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    "make, message",
     [
         (lambda: nb.explorer(None, "a-name", "text"), "a page of schurkit.explorer.page; got None"),
         (lambda: nb.explorer(None, "A name", "text"), "lower-case words joined by '-'"),

@@ -190,7 +190,7 @@ CONTEXT = "integral needs trials of context-dependent integration: two streams"
 
 
 @pytest.mark.parametrize(
-    ("kind", "networks", "trials", "message"),
+    "kind, networks, trials, message",
     [
         ("latches", random_rnn(2, 10), None, "leak 1 and no biases"),
         ("latches", 2, random_trials(outputs=2), "trials of a flip-flop of at most 8 bits: pulses"),

@@ -266,7 +266,7 @@ REFUSED = [
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("make", "name", "gate", "message"), REFUSED)
+@pytest.mark.parametrize("make, name, gate, message", REFUSED)
 def test_a_matrix_that_is_not_there(make, name, gate, message):
     refused(lambda: sk.from_module(make(), name, gate=gate), message)
 
@@ -323,7 +323,7 @@ def ends(end):
 
 
 @pytest.mark.parametrize(
-    ("network", "message"),
+    "network, message",
     [
         (
             ends(lambda self, y: {"y": y}),
@@ -377,7 +377,7 @@ def test_starts_of_trials_are_not_given_to_a_module():
 
 
 @pytest.mark.parametrize(
-    ("W", "run", "leak", "message"),
+    "W, run, leak, message",
     [
         (np.ones((2, 3)), loop, 1, "W must have axes (units, units), with equal sizes"),
         (np.ones((0, 0)), loop, 1, "W must hold at least one unit; got shape (0, 0)"),

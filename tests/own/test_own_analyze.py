@@ -226,7 +226,7 @@ def test_costs_under_other_orders_and_on_the_other_side_of_the_cut():
 
 
 @pytest.mark.parametrize(
-    ("costs", "told"),
+    "costs, told",
     [([0.1, 0.9], "Warning: what the sectors cost hangs on"), ([0.5, 0.501], "hardly moves: CC")],
 )
 def test_an_order_that_matters_is_a_warning(costs, told):
@@ -347,9 +347,7 @@ def test_a_stack_has_a_report_a_label():
     assert "3 networks of 6 units" in summary(found) and "leak 0.4" in summary(found)
 
 
-@pytest.mark.parametrize(
-    ("scale", "activation"), [(1e300, "tanh"), (1e-300, "relu"), (1e-160, "relu")]
-)
+@pytest.mark.parametrize("scale, activation", [(1e300, "tanh"), (1e-300, "relu"), (1e-160, "relu")])
 def test_weights_whose_squares_overflow_or_vanish(scale, activation):
     """Norms are scaled; the controls are as large as the removal; pytest turns every warning of
     NumPy into an error.

@@ -74,7 +74,7 @@ def test_the_network_itself_agrees(kind):
 
 
 @pytest.mark.parametrize(
-    ("true", "mistake", "told"),
+    "true, mistake, told",
     [
         ({}, turned(), "W_rec were transposed"),
         *(({"activation": name}, other(activation="identity"), f"the activation were {name}")
@@ -119,7 +119,7 @@ def test_square_inputs_and_outputs_may_be_transposed_too(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "through"),
+    "name, through",
     [
         ("sigmoid", expit),
         ("tanh", np.tanh),
@@ -164,7 +164,7 @@ def activated(rnn, trials):
 
 @pytest.mark.parametrize("mistake", [other(), turned()])
 @pytest.mark.parametrize(
-    ("equation", "told"),
+    "equation, told",
     [
         (outside, "the inputs entered outside the nonlinearity"),
         (activated, "the readout read φ(h) instead of h"),
@@ -178,7 +178,7 @@ def test_equations_that_are_not_covered_are_recognised(equation, told, mistake):
 
 
 @pytest.mark.parametrize(
-    ("form", "psi", "inner"),
+    "form, psi, inner",
     [
         ("rate", None, False),
         *(("voltage", psi, inner) for psi in (None, "identity") for inner in (False, True)),
@@ -232,7 +232,7 @@ def test_other_readings_axes_and_stacks_are_settled():
 
 
 @pytest.mark.parametrize(
-    ("mistake", "told"),
+    "mistake, told",
     [
         (other(), ""),
         (other(leak=1.0), "the leak were 0.2"),
@@ -281,7 +281,7 @@ def test_tolerance_is_relative_to_the_largest_output():
     assert check_against(zero, trials, np.zeros_like(outputs)).scale == 1.0
 
 
-@pytest.mark.parametrize(("bits", "tolerance"), [(7, 5e-2), (10, 1e-2), (11, 1e-4), (52, 1e-4)])
+@pytest.mark.parametrize("bits, tolerance", [(7, 5e-2), (10, 1e-2), (11, 1e-4), (52, 1e-4)])
 def test_tolerance_follows_the_precision_of_the_outputs(bits, tolerance):
     """bfloat16 keeps 7 bits of the mantissa, float16 and TF32 10, whatever they are saved in."""
     trials, outputs = trials_of(network())

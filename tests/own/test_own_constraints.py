@@ -87,7 +87,7 @@ NONE = "no constraint seen on the weights: columns of both signs"
 
 
 @pytest.mark.parametrize(
-    ("W", "words"),
+    "W, words",
     [
         (random(), f"{NONE}, no exact zeros"),
         (dale().T, f"{NONE} though every row of one: is W_rec transposed?"),

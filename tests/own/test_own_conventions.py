@@ -74,7 +74,7 @@ def test_what_a_file_says_of_its_equation(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("says", "leak", "activation"),
+    "says, leak, activation",
     [
         ({"alpha": 0.2}, 0.2, "tanh"),
         ({"dt": 20, "tau": 100, "nonlinearity": "torch.nn.ReLU()"}, 0.2, "relu"),

@@ -254,7 +254,7 @@ def test_names_from_a_file_cannot_break_the_line(tmp_path):
 
 # ------------------------------------------------------------------------ sizes that are not there
 @pytest.mark.parametrize(
-    ("shape", "descr"),
+    "shape, descr",
     [(TEN_GB, "<f8"), ((2**40, 2**40), "<f8"), ((-1, 4), "<f8"), ((1,), "|V1000000000")],
 )
 def test_npy_headers_that_lie(shape, descr, tmp_path):

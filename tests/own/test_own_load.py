@@ -43,7 +43,7 @@ def layers(**modules):
 
 
 # ------------------------------------------------------------------- torch modules and state dicts
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-12)])
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-6), ("float64", 1e-12)])
 @pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
@@ -114,7 +114,7 @@ SIZES = {"weight_ih_l0": (8, 2), "weight_hh_l0": (8, 8), "fc.weight": (2, 8)}
 
 
 @pytest.mark.parametrize(
-    ("changes", "choice", "text"),
+    "changes, choice, text",
     [
         ({"weight_ih_l0": None}, {}, "Nearest is torch.nn.RNN, but for weight_ih_l0"),
         ({"weight_hh_l0": (8, 7)}, {}, "weight_hh_l0 must have axes (hidden, hidden)"),
@@ -137,7 +137,7 @@ LINEAR = nn.Linear(8, 2)
 
 
 @pytest.mark.parametrize(
-    ("given", "text"),
+    "given, text",
     [
         (
             lambda: [Model(num_layers=2)],

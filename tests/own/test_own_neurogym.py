@@ -92,7 +92,7 @@ def changed(**changes):
 
 
 @pytest.mark.parametrize(
-    ("env", "arguments", "text"),
+    "env, arguments, text",
     [
         ("env", {}, "needs an environment of neurogym with trials; got str"),
         (SimpleNamespace(unwrapped=SimpleNamespace()), {}, "needs an environment of neurogym"),

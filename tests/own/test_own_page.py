@@ -176,7 +176,7 @@ ABOVE, BELOW = (0.1, 0.05, 0.3), (-0.01, -0.02, 0.0)
 
 
 @pytest.mark.parametrize(
-    ("word", "cost", "mass", "matched"),
+    "word, cost, mass, matched",
     [
         ("harmless", 0.005, 0.2, BELOW),
         ("specific", 0.4, 0.2, BELOW),
@@ -360,7 +360,7 @@ GROWS = np.diag([3.0, 2.0, 1.0]) + np.triu(np.ones((3, 3)), 1)
 
 
 @pytest.mark.parametrize(
-    ("rnn", "steps", "told"),
+    "rnn, steps, told",
     [
         (RNN(np.ones((1, 1)), [[0.5]], np.ones((1, 1))), 6, ["there is nothing to remove"]),
         (
@@ -439,7 +439,7 @@ def test_the_notebook_alone_needs_no_kernel(tmp_path, monkeypatch, capsys):
 
 # ------------------------------------------------------------------------------------- wrong input
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    "arguments, words",
     cases("""
 --html net.npz → would overwrite net.npz
 --notebook other.npz → other.npz has the name of a file of arrays; name it .ipynb

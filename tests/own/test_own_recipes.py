@@ -30,7 +30,7 @@ def test_every_convention_and_every_row_of_the_page_has_a_sample(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "trials", "time_major", "choices"),
+    "name, trials, time_major, choices",
     [
         ("lightning.ckpt", "lightning.npz", False, {"activation": "relu"}),
         ("nn4n.npz", "nn4n.npz", True, {}),  # relu is likely there, and the file says dt and tau

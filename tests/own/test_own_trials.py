@@ -30,7 +30,7 @@ def load(folder, arrays, **options):
 
 
 @pytest.mark.parametrize(
-    ("mask", "counted"),
+    "mask, counted",
     [
         (STEP, np.broadcast_to(STEP[:, None], CELLS.shape)),
         (CELLS[..., 0], np.broadcast_to(CELLS[..., :1], CELLS.shape)),
@@ -46,7 +46,7 @@ def test_a_mask_of_every_usual_shape(tmp_path, mask, counted):
     assert np.array_equal(trials.counted_cells, counted & WITHIN[..., None])
 
 
-@pytest.mark.parametrize(("marker", "missing"), [(np.nan, "nan"), (-1, "-1")])
+@pytest.mark.parametrize("marker, missing", [(np.nan, "nan"), (-1, "-1")])
 def test_targets_that_are_missing(tmp_path, marker, missing):
     trials = load(tmp_path, {"targets": np.where(CELLS, TARGETS, marker)}, missing=missing)
     assert np.array_equal(trials.counted_cells, CELLS)
@@ -105,7 +105,7 @@ TURNED = "it looks as if one of them had its first axis in time"
 
 
 @pytest.mark.parametrize(
-    ("arrays", "options", "told"),
+    "arrays, options, told",
     [
         ({"mask": CELLS[..., 0].T}, {}, TURNED),
         ({"targets": TARGETS.swapaxes(0, 1)}, {}, TURNED),

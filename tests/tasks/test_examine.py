@@ -110,7 +110,7 @@ CHANCE = "chance is the error of always predicting the mean"
 
 
 @pytest.mark.parametrize(
-    ("task", "promises"),
+    "task, promises",
     [
         (HoldsAnArray(extra=np.ones(2)), [FIELDS.removesuffix(" of a frozen dataclass")]),
         (odd(output_size=2), [SHAPES]),
