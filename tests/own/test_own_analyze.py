@@ -6,6 +6,7 @@ import json
 import os
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,6 @@ from helpers import orthogonal, random_rnn, self_trials
 from press.small_book import cases
 
 from schurkit import RNN, Trials, ablation_profile, fvu, real_schur, rollout
-from schurkit.__main__ import main
 from schurkit.ablation import CONTROLS, MEANING, READINGS, ablate
 from schurkit.own import analysis, analyze
 from schurkit.own.report import headline, sentence, sentences, summary
@@ -378,27 +378,47 @@ def test_refused_orders_are_reported(monkeypatch):
 
 
 # ------------------------------------------------------------------------------------- the command
+MINE = """import numpy as np
+from schurkit.metrics import FVU
+def error(outputs, trials):
+    return np.abs(outputs - trials.targets).mean((1, 2, 3))
+def score(outputs, trials):
+    return -error(outputs, trials)
+def constant(outputs, trials):
+    return np.ones(len(outputs))
+def scalar(outputs, trials):
+    return 1.0
+def broken(outputs, trials):
+    return 1 / 0
+"""
+
+
 @pytest.fixture
-def files(tmp_path):
+def files():
+    """Networks, trials and metrics of one's own in the folder."""
     _, rnn = built()
     trials, outputs = noisy_trials(rnn)
     arrays = {name: getattr(rnn, name)[0] for name in ARRAYS}
     given = {"inputs": trials.inputs, "targets": trials.targets}
-    np.savez(tmp_path / "net.npz", **arrays, activation="tanh", leak=1.0)
-    np.savez(tmp_path / "turned.npz", **arrays | {"W_rec": arrays["W_rec"].T})
-    np.savez(tmp_path / "trials.npz", **given, outputs=outputs[0])
-    np.savez(tmp_path / "plain.npz", **given)
-    np.savez(tmp_path / "flat.npz", **given | {"targets": np.ones_like(trials.targets)})
+    np.savez("net.npz", **arrays, activation="tanh", leak=1.0)
+    np.savez("turned.npz", **arrays | {"W_rec": arrays["W_rec"].T})
+    np.savez("trials.npz", **given, outputs=outputs[0])
+    np.savez("plain.npz", **given)
+    np.savez("flat.npz", **given | {"targets": np.ones_like(trials.targets)})
     relu = rollout(replace(rnn, activation="relu"), trials).outputs
-    np.savez(tmp_path / "relu.npz", **given, outputs=relu)
-    return tmp_path
+    np.savez("relu.npz", **given, outputs=relu)
+    Path("mine.py").write_text(MINE)
+    os.link("net.npz", "hard.json")
+    os.symlink("trials.npz", "soft.json")
+    # stands for /dev/null and other devices, which a rename would replace
+    os.mkfifo("pipe")
 
 
-def run(capsys, folder, *words):
-    paths = [str(folder / word) if word.endswith((".npz", ".json")) else word for word in words]
-    code = main(["analyze", *paths])
-    told = capsys.readouterr()
-    return code, told.out, told.err
+def written(trials=True):
+    """The report that stands in the folder."""
+    report = json.loads(Path("out.json").read_text())
+    validate_report(report, trials=trials)
+    return report
 
 
 def kinds_of(report, k=-1):
@@ -406,8 +426,9 @@ def kinds_of(report, k=-1):
     return [(control["kind"], control["n"]) for control in controls]
 
 
-def test_the_summary_and_the_file(files, capsys):
-    code, out, err = run(capsys, files, "net.npz", "--trials", "trials.npz", "--json", "out.json")
+def test_the_summary_and_the_file(files, analyze):
+    before = {*Path().iterdir()}
+    code, out, err = analyze("net.npz --trials trials.npz --json out.json")
     assert (code, err) == (0, "") and "assumed" not in out
     for told in (
         "activation tanh, leak 1, form rate",
@@ -418,8 +439,7 @@ def test_the_summary_and_the_file(files, capsys):
         "1 time in 21",
     ):
         assert told in out
-    report = json.loads((files / "out.json").read_text())
-    validate_report(report, trials=True)
+    report = written()
     rows = [line.split() for line in out.splitlines() if line.startswith("    ")]
     assert [row[0] for row in rows[1:]] == ["+".join(s) or "none" for s in SUBSETS]
     read = [entry["reading"] for entry in report["networks"][0]["ablations"]]
@@ -429,76 +449,54 @@ def test_the_summary_and_the_file(files, capsys):
     assert report["checked"]["agrees"] is True and report["checked"]["settled"] is None
     assert kinds_of(report, 2) == [("permuted", 20), ("matched", 20)]
     assert len(report["weights_sha256"]) == 64
-    assert len([*files.iterdir()]) == 7
+    assert {*Path().iterdir()} - before == {Path("out.json")}
 
 
-def test_without_trials_the_matrix_alone_is_described(files, capsys):
-    code, out, _ = run(capsys, files, "turned.npz", "--json", "out.json")
+def test_without_trials_the_matrix_alone_is_described(files, analyze):
+    code, out, _ = analyze("turned.npz --json out.json")
     assert code == 0 and "No trials were given" in out and "Orientation unchecked" in out
-    report = json.loads((files / "out.json").read_text())
-    validate_report(report, trials=False)
+    report = written(trials=False)
     assert report["assumed"] == ["activation", "leak"] and "full" not in report["networks"][0]
     assert "activation tanh (assumed)" in out and report["metric"] is None
 
 
-def test_outputs_settle_what_nobody_says(files, capsys):
-    asked = ("turned.npz", "--trials", "trials.npz", "--draws", "2", "--json", "out.json")
-    code, out, err = run(capsys, files, *asked)
+def test_outputs_settle_what_nobody_says(files, analyze):
+    asked = "turned.npz --trials trials.npz --draws 2 --json out.json"
+    code, out, err = analyze(asked)
     assert (code, err) == (0, "") and "Settled by the outputs in the trials" in out
-    checked = json.loads((files / "out.json").read_text())["checked"]
+    checked = written()["checked"]
     assert checked["agrees"] and checked["settled"].startswith("W_rec is transposed (largest")
-    code, out, _ = run(capsys, files, *asked, "--transpose", "W_rec")
+    code, out, _ = analyze(f"{asked} --transpose W_rec")
     assert code == 0 and "Settled" not in out and "Checked: the network gives the outputs" in out
 
 
-def test_outputs_that_disagree_stop_the_analysis(files, capsys):
-    asked = ("net.npz", "--trials", "relu.npz", "--draws", "2", "--json", "out.json")
-    code, out, err = run(capsys, files, *asked)
-    assert (code, out) == (2, "") and err.count("\n") == 1 and not (files / "out.json").exists()
-    for told in ("the activation were relu", "--activation relu", "--force-unchecked"):
-        assert told in err
-    code, out, err = run(capsys, files, *asked, "--force-unchecked")
+def test_outputs_that_disagree_stop_the_analysis(files, analyze, complaint):
+    asked = "net.npz --trials relu.npz --draws 2 --json out.json"
+    err = complaint(asked, "the activation were relu")
+    assert "--activation relu" in err and "--force-unchecked" in err
+    code, out, err = analyze(f"{asked} --force-unchecked")
     assert code == 0 and "CHECK FAILED" in out and err.count("\n") == 1
     assert err.startswith("schurkit: warning: ")
-    report = json.loads((files / "out.json").read_text())
-    validate_report(report, trials=True)
-    assert report["checked"]["agrees"] is False
-    assert "the activation were relu" in report["checked"]["hint"]
-    assert run(capsys, files, *asked, "--tolerance", "9")[0] == 0
+    checked = written()["checked"]
+    assert checked["agrees"] is False and "the activation were relu" in checked["hint"]
+    assert analyze(f"{asked} --tolerance 9")[0] == 0
 
 
-def test_a_metric_of_ones_own(files, capsys, monkeypatch):
-    (files / "mine.py").write_text(
-        "import numpy as np\nfrom schurkit.metrics import FVU\n"
-        "def error(outputs, trials):\n    return np.abs(outputs - trials.targets).mean((1, 2, 3))\n"
-        "def score(outputs, trials):\n    return -error(outputs, trials)\n"
-        "def constant(outputs, trials):\n    return np.ones(len(outputs))\n"
-        "def scalar(outputs, trials):\n    return 1.0\n"
-        "def broken(outputs, trials):\n    return 1 / 0\n"
-    )
-    monkeypatch.chdir(files)
-    asked = ("net.npz", "--trials", "plain.npz", "--draws", "2", "--json", "-", "--controls")
-    asked += ("full", "--control", "permuted", "--metric")
-    report = json.loads(run(capsys, files, *asked, "mine:error")[1])
-    assert kinds_of(report) == [("permuted", 2), ("matched", 2), ("full", 2)]
-    given = np.load(files / "plain.npz")
+def test_a_metric_of_ones_own(files, analyze):
+    def report(metric):
+        asked = "net.npz --trials plain.npz --draws 2 --json - --controls full --control permuted"
+        return json.loads(analyze(f"{asked} --metric mine:{metric}")[1])
+
+    found = report("error")
+    assert kinds_of(found) == [("permuted", 2), ("matched", 2), ("full", 2)]
+    given = np.load("plain.npz")
     outputs = rollout(built()[1], given["inputs"]).outputs[0]
     value = np.abs(outputs - given["targets"]).mean()
-    assert report["metric"] == "error" and report["networks"][0]["to_lose"] > 0
-    score = json.loads(run(capsys, files, *asked, "mine:score")[1])["networks"][0]
-    assert score["to_lose"] == pytest.approx(report["networks"][0]["to_lose"])
-    assert report["networks"][0]["full"]["value"] == pytest.approx(value)
-    assert json.loads(run(capsys, files, *asked, "mine:FVU")[1])["metric"] == "fvu"
-    for choice, told in (
-        ("mine:constant", "nobody knows which is better"),
-        ("mine:scalar", "must give one value a network, shape (2,)"),
-        ("mine:broken", "failed with ZeroDivisionError: division by zero"),
-        ("mine:nothing", "cannot be imported (AttributeError"),
-        ("absent:f", "cannot be imported (ModuleNotFoundError"),
-        ("r2", "metric must be one of 'fvu'"),
-    ):
-        code, out, err = run(capsys, files, *asked, choice)
-        assert (code, out) == (2, "") and told in err and err.count("\n") == 1
+    (network,) = found["networks"]
+    assert found["metric"] == "error" and network["to_lose"] > 0
+    assert report("score")["networks"][0]["to_lose"] == pytest.approx(network["to_lose"])
+    assert network["full"]["value"] == pytest.approx(value)
+    assert report("FVU")["metric"] == "fvu"
 
 
 WRONG = """
@@ -526,45 +524,34 @@ net.npz --trials plain.npz --time-major --draws 1 --json → expected one argume
 net.npz --metrik fvu → unrecognized arguments
 absent.npz → there is no file
 → weights
+net.npz --trials plain.npz --metric mine:constant → nobody knows which is better
+net.npz --trials plain.npz --metric mine:scalar → must give one value a network, shape (2,)
+net.npz --trials plain.npz --metric mine:broken → failed with ZeroDivisionError: division by zero
+net.npz --trials plain.npz --metric mine:nothing → cannot be imported (AttributeError
+net.npz --trials plain.npz --metric absent:f → cannot be imported (ModuleNotFoundError
+net.npz --trials plain.npz --metric r2 → metric must be one of 'fvu'
+net.npz --trials trials.npz --json net.npz → would overwrite
+net.npz --trials trials.npz --json trials.npz → would overwrite
+net.npz --trials trials.npz --json hard.json → would overwrite
+net.npz --trials trials.npz --json soft.json → would overwrite
+net.npz --trials trials.npz --json plain.npz → name of a file of arrays
+net.npz --trials trials.npz --json pipe → not a file that can be written
+net.npz --trials trials.npz --json . → not a file that can be written
+net.npz --trials trials.npz --json nowhere/out.txt → there is no folder
+net.npz --trials trials.npz --json net.npz/out.txt → there is no folder
 """
 
 
-def test_arguments_that_are_wrong(files, capsys):
-    for words, told in cases(WRONG):
-        code, out, err = run(capsys, files, *words.split())
-        assert (code, out) == (2, "") and told.lower() in err.lower(), (words, err)
-        assert err.count("\n") == 1, err
+@pytest.mark.parametrize("words, told", cases(WRONG))
+def test_arguments_that_are_wrong(files, complaint, words, told):
+    complaint(words, told)
 
 
-def test_inputs_are_never_overwritten(files, capsys):
-    before = {path.name: path.read_bytes() for path in files.iterdir()}
-    os.link(files / "net.npz", files / "hard.json")
-    os.symlink(files / "trials.npz", files / "soft.json")
-    # stands for /dev/null and other devices, which a rename would replace
-    os.mkfifo(files / "pipe")
-    for target, told in (
-        ("net.npz", "would overwrite"),
-        ("trials.npz", "would overwrite"),
-        ("hard.json", "would overwrite"),
-        ("soft.json", "would overwrite"),
-        ("plain.npz", "name of a file of arrays"),
-        (str(files / "pipe"), "not a file that can be written"),
-        (str(files), "not a file that can be written"),
-        (str(files / "nowhere" / "out.txt"), "there is no folder"),
-        (str(files / "net.npz" / "out.txt"), "there is no folder"),
-    ):
-        code, _, err = run(capsys, files, "net.npz", "--trials", "trials.npz", "--json", target)
-        assert code == 2 and told in err, (target, err)
-    assert {name: (files / name).read_bytes() for name in before} == before
-
-
-def test_a_result_is_there_whole_or_not_at_all(files, capsys, monkeypatch):
-    (files / "out.json").write_text("earlier")
+def test_a_result_is_there_whole_or_not_at_all(files, complaint, monkeypatch):
+    Path("out.json").write_text("earlier")
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    code, _, err = run(capsys, files, "net.npz", "--json", "out.json")
-    assert code == 2 and "cannot be written: No space left on device" in err
-    assert (files / "out.json").read_text() == "earlier" and not list(files.glob(".out*"))
+    complaint("net.npz --json out.json", "cannot be written: No space left on device")
