@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from examined import examined, noisy_trials
-from helpers import orthogonal, random_rnn, self_trials
+from helpers import gauss, orthogonal, random_rnn, random_trials, self_trials
 from press.small_book import cases
 
 from schurkit import RNN, Trials, ablation_profile, fvu, real_schur, rollout
@@ -84,9 +84,8 @@ SECTORS = {
 
 
 def built(**kind):
-    rng = np.random.default_rng(0)
-    Q = np.linalg.qr(rng.normal(size=(5, 5)))[0]
-    return Q, RNN(rng.normal(size=(5, 2)), Q @ T @ Q.T, rng.normal(size=(1, 5)), **kind)
+    Q = orthogonal(5)
+    return Q, RNN(gauss(5, 2, seed=1), Q @ T @ Q.T, gauss(1, 5, seed=2), **kind)
 
 
 def without(sectors):
@@ -153,10 +152,9 @@ def test_controls_are_quantiles_of_their_draws():
 def classes():
     """A network that tells three classes apart at the last step, well but not always."""
     rnn = replace(random_rnn(1, 8, 2, 3, biases=False), labels=("c",))
-    inputs = np.random.default_rng(0).normal(size=(60, 6, 2))
+    inputs = gauss(60, 6, 2)
     outputs = rollout(rnn, inputs).outputs[0]
-    noisy = outputs + np.random.default_rng(1).normal(size=outputs.shape)
-    targets = np.eye(3)[noisy.argmax(axis=2)]
+    targets = np.eye(3)[(outputs + gauss(60, 6, 3, seed=1)).argmax(axis=2)]
     return rnn, Trials(inputs, targets, np.arange(6) == 5), outputs
 
 
@@ -311,7 +309,7 @@ def test_a_leak_per_unit_has_the_form_of_its_own_step_matrix():
 
 def grown(W_rec, **options):
     """The report on a relu network over 400 steps, checked, its one network, and the summary."""
-    trials = Trials(np.ones((3, 400, 1)), np.random.default_rng(0).normal(size=(3, 400, 1)))
+    trials = Trials(np.ones((3, 400, 1)), gauss(3, 400, 1))
     rnn = RNN(np.ones((3, 1)), W_rec, np.ones((1, 3)), activation="relu")
     found = examined(rnn, trials, **options)
     validate_report(found.report, trials=True)
@@ -352,10 +350,9 @@ def test_weights_whose_squares_overflow_or_vanish(scale, activation):
     """Norms are scaled; the controls are as large as the removal; pytest turns every warning of
     NumPy into an error.
     """
-    rng = np.random.default_rng(0)
-    W_rec = np.abs(rng.normal(size=(6, 6))) * np.where(np.arange(6) < 4, 1.0, -1.0)
-    rnn = RNN(rng.normal(size=(6, 2)), scale * W_rec, np.ones((1, 6)), activation=activation)
-    trials = Trials(rng.normal(size=(4, 5, 2)), rng.normal(size=(4, 5, 1)))
+    W_rec = np.abs(gauss(6, 6)) * np.where(np.arange(6) < 4, 1.0, -1.0)
+    rnn = RNN(gauss(6, 2, seed=1), scale * W_rec, np.ones((1, 6)), activation=activation)
+    trials = random_trials(trials=4, autonomous=0, outputs=1)
     report = analyze(rnn, trials, draws=3, controls=CONTROLS)
     validate_report(report, trials=True)
     ordinary = analyze(replace(rnn, W_rec=W_rec[None]))["networks"][0]
