@@ -3,6 +3,7 @@
 import json
 import pickle
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -62,8 +63,9 @@ class Sample:
     reading: str = ""
     beside: dict | None = None
 
-    def write(self, folder):
-        path = folder / self.file
+    def write(self):
+        """Write it into the working folder."""
+        path = Path(self.file)
         {
             ".npz": lambda: np.savez(path, **self.saved),
             ".mat": lambda: scipy.io.savemat(path, self.saved, do_compression=len(self.saved) % 2),
@@ -82,7 +84,7 @@ def tensors(saved):
 
 
 def write_torch(path, saved):
-    torch.save(tensors(saved), path, _use_new_zipfile_serialization="old" not in path.name)
+    torch.save(tensors(saved), path, _use_new_zipfile_serialization="old" not in str(path))
 
 
 def write_hdf5(path, saved):

@@ -8,7 +8,6 @@ import pytest
 from samples import SAMPLES
 
 import schurkit as sk
-from schurkit.__main__ import main
 from schurkit.own import read_network
 from schurkit.own.conventions import CONVENTIONS
 
@@ -22,8 +21,8 @@ def recorded(name):
         return {key: file[key] for key in file.files}
 
 
-def test_every_convention_and_every_row_of_the_page_has_a_sample(tmp_path):
-    seen = {read_network(one.write(tmp_path), **one.flags).convention for one in SAMPLES}
+def test_every_convention_and_every_row_of_the_page_has_a_sample():
+    seen = {read_network(one.write(), **one.flags).convention for one in SAMPLES}
     assert {entry.words for entry in CONVENTIONS} <= seen
     made = {one.file for one in SAMPLES} | {path.name for path in ARTEFACTS.iterdir()}
     assert len(ROWS) == PAGE.count("\n|") - 2 and {name for _, name in ROWS} <= made
@@ -37,7 +36,7 @@ def test_every_convention_and_every_row_of_the_page_has_a_sample(tmp_path):
         ("psychrnn.npz", "psychrnn_trials.npz", False, {"leak": 0.2}),
     ],
 )
-def test_a_network_that_a_library_trained(name, trials, time_major, choices, tmp_path, capsys):
+def test_a_network_that_a_library_trained(name, trials, time_major, choices, analyze):
     given = recorded(trials)
     x, y = (
         given[key].swapaxes(0, 1) if time_major else given[key] for key in ("inputs", "outputs")
@@ -48,8 +47,7 @@ def test_a_network_that_a_library_trained(name, trials, time_major, choices, tmp
         sk.load_rnn(ARTEFACTS / name, **choices, form="rate"), sk.Trials(x, y), y
     )
     assert wrong.ok == (name == "lightning.ckpt")
-    np.savez(tmp_path / "trials.npz", inputs=x, targets=y, outputs=y)
-    flags = [text for key, value in choices.items() for text in (f"--{key}", str(value))]
-    files = [str(ARTEFACTS / name), "--trials", str(tmp_path / "trials.npz")]
-    assert main(["analyze", *files, *flags, "--draws", "2"]) == 0
-    assert "Checked: the network gives the outputs" in capsys.readouterr().out
+    np.savez("trials.npz", inputs=x, targets=y, outputs=y)
+    flags = " ".join(f"--{key} {value}" for key, value in choices.items())
+    code, out, _ = analyze(f"'{ARTEFACTS / name}' --trials trials.npz --draws 2 {flags}")
+    assert code == 0 and "Checked: the network gives the outputs" in out
