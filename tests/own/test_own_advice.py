@@ -1,7 +1,7 @@
 """Wrong files: each gives one line that says what to do, and doing so to the letter works."""
 
 import re
-import shlex
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,23 +9,23 @@ import pytest
 import scipy.io
 import torch
 import torch.nn.utils.prune
+from press.small_book import cases
 from samples import SAMPLES, Net, TwoAreas, write_hdf5, write_torch
 
 import schurkit
-from schurkit.__main__ import main
 
 NET = {"W_in": np.ones((4, 2)), "W_rec": np.triu(np.ones((4, 4))) / 2, "W_out": np.ones((1, 4))}
 KERAS = next(sample for sample in SAMPLES if sample.file == "keras.hdf5").saved
 nn, tools = torch.nn, torch.nn.utils
 
 
-def net(change=lambda rnn: rnn, more=None, **kind):
-    """A torch module, a change of its recurrent layer, and more that is saved."""
-    return lambda path: saved(path, Net(change=change, **kind), more)
+def net(change=lambda rnn: rnn, **kind):
+    """A torch module, and a change of its recurrent layer."""
+    return lambda path: saved(path, Net(change=change, **kind))
 
 
-def saved(path, model, more=None):
-    torch.save(model.state_dict() | (more or {}), path)
+def saved(path, model):
+    torch.save(model.state_dict(), path)
     return model
 
 
@@ -57,8 +57,7 @@ def written(data):
 
 
 def compiled(path):
-    model = torch.jit.trace(Net(), torch.zeros(1, 3, 2))
-    model.save(path)
+    torch.jit.trace(Net(), torch.zeros(1, 3, 2)).save(path)
 
 
 class Encoded(Net):
@@ -73,7 +72,7 @@ class Started(Net):
         self.first_state = nn.Parameter(torch.ones(1, 4))
 
 
-def two(**more):
+def two():
     """Two cells in one state dict."""
     cells = {f"{k}.{one}.weight": torch.rand(4, 4) for k in "ab" for one in ("h2h", "fc")}
     inward = {f"{k}.input2h.weight": torch.rand(4, 2) for k in "ab"}
@@ -169,10 +168,8 @@ GOOD = "Save or fetch|git lfs pull|give the path|plain numbers|must|is empty|do 
 GOOD += "|name it so|expected a diagonal|train with"
 ACTIONS = {
     r"'-v7'": dumped(scipy.io.savemat),
-    r"model.save\('model.h5'\)": lambda path: write_hdf5(path.with_name("model.h5"), KERAS),
-    r"numpy.savez under the names W_in, W_rec and W_out": lambda path: arrays()(
-        path.with_name("a.npz")
-    ),
+    r"model.save\('model.h5'\)": lambda path: write_hdf5("model.h5", KERAS),
+    r"numpy.savez under the names W_in, W_rec and W_out": lambda path: arrays()("a.npz"),
     GOOD: lambda path: {
         ".npz": arrays(),
         ".pt": net(),
@@ -182,20 +179,13 @@ ACTIONS = {
 }
 
 
-def analysed(capsys, path, *flags):
-    code = main(["analyze", str(path), *flags])
-    text = capsys.readouterr()
-    assert code == 0 or (text.out == "" and text.err.count("\n") == 1 and len(text.err) < 1200)
-    return text.err if code else ""
-
-
 def obeyed(text, path, model):
     """Do what a message says: its flags, its code, or its words; gives flags and the new file."""
     flags = re.findall(r"--(map|readout|recurrent|transpose) ('[^']+'(?:\"'\"'[^']+')*|\S+)", text)
     maps = [flag for flag in flags if flag[0] == "map"]
     if flags:
         words = [f"--{name} {value.rstrip('.;,)')}" for name, value in maps or flags[:1]]
-        return shlex.split(" ".join(words)), path
+        return " ".join(words), path
     if code := re.search(r"(torch|schurkit)\.[\w.]+\(.*\)", text):
         names = {"torch": torch, "schurkit": schurkit, "model": model, "FILE": path}
         got = eval(code.group().replace("…", "'weights.pt'"), names)
@@ -203,41 +193,38 @@ def obeyed(text, path, model):
             return None, got
         if "torch.nn.utils" in text:
             torch.save(model.state_dict(), "weights.pt")
-        return [], path.with_name("weights.pt")
+        return "", "weights.pt"
     action = next(do for words, do in ACTIONS.items() if re.search(words, text))
-    before = {*path.parent.iterdir()}
+    before = {*Path().iterdir()}
     action(path)
-    return [], next(iter({*path.parent.iterdir()} - before), path)
+    return "", next(iter({*Path().iterdir()} - before), path)
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", WRONG)
-def test_what_a_message_says_works(name, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_what_a_message_says_works(name, analyze, complaint):
     torch.manual_seed(0)
-    path = tmp_path / name
+    path = Path(name)
     model = WRONG[name](path)
-    text = analysed(capsys, path)
-    assert name in text
+    text = complaint(f"'{name}'", name)
+    assert len(text) < 1200
     flags, new = obeyed(text.partition(name)[2], path, model)
     if flags is None:
         assert new.W_rec.shape[1] == new.W_rec.shape[2] and len(new) == 1
     else:
-        assert analysed(capsys, new, *flags) == ""
+        assert analyze(f"'{new}' {flags}")[0] == 0
 
 
-def test_what_is_wrong_in_a_mapping(tmp_path, capsys):
-    path = tmp_path / "net.npz"
-    np.savez(path, a=NET["W_in"], b=NET["W_rec"], c=NET["W_out"], d=np.ones(4))
+def test_what_is_wrong_in_a_mapping(analyze, complaint):
+    np.savez("net.npz", a=NET["W_in"], b=NET["W_rec"], c=NET["W_out"], d=np.ones(4))
     good = ["W_in=a", "W_rec=b", "W_out=c", "b_rec=d", "b_rec=d"]
-    for wrong, words in (
-        ("W=a", "with a role out of W_in, W_rec"),
-        ("W_in=e", "holds no array e (--map W_in=e)"),
-        ("W_rec=a", "names W_rec twice"),
-        ("b_rec=b", "must have"),
-    ):
-        flags = [part for text in [*good, wrong] for part in ("--map", text)]
-        assert words in analysed(capsys, path, *flags)
-        assert analysed(capsys, path, *flags[:-2]) == ""
-    rnn = schurkit.load_rnn(path, mapping=good)
-    assert rnn.b_rec.tolist() == [[2.0] * 4]
+    flags = " --map ".join(["net.npz", *good])
+    for wrong, words in cases("""
+W=a → with a role out of W_in, W_rec
+W_in=e → holds no array e (--map W_in=e)
+W_rec=a → names W_rec twice
+b_rec=b → must have
+"""):
+        complaint(f"{flags} --map {wrong}", words)
+    assert analyze(flags)[0] == 0
+    assert schurkit.load_rnn("net.npz", mapping=good).b_rec.tolist() == [[2.0] * 4]
