@@ -33,10 +33,11 @@ def contents():
 def complaint(analyze):
     """The one line on a command that is wrong; it says these words, and changes no file."""
 
-    def refused(command, words=""):
+    def refused(command, words="", expected=2):
         before = contents()
         code, out, err = analyze(command)
-        assert (code, out, err.count("\n")) == (2, "", 1) and words.lower() in err.lower(), err
+        assert (code, out, err.count("\n")) == (expected, "", 1), (code, out, err)
+        assert words.lower() in err.lower(), err
         assert contents() == before
         return err
 
