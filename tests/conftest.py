@@ -71,8 +71,8 @@ def browser():
 
 @pytest.fixture
 def opened_file(browser):
-    """Open a file without a network; at the end of the test nothing else may have been asked
-    for and nothing gone wrong.
+    """Open a file without a network; at the end of the test nothing else may have been asked for,
+    nothing gone wrong, and nothing stand beside the window.
     """
     contexts, wrong, opened = [], [], []
 
@@ -89,6 +89,9 @@ def opened_file(browser):
 
     yield open_file
     for context in contexts:
+        for tab in context.pages:
+            wide = tab.evaluate("document.documentElement.scrollWidth")
+            assert wide <= tab.viewport_size["width"]
         context.close()
     assert [what for what in wrong if not what.startswith(("data:", "log:"))] == opened
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import random_rnn, random_trials, refuses
+from helpers import messages, random_rnn, random_trials
 
 from schurkit import nb, real_schur
 from schurkit.explorer import page
@@ -125,64 +125,44 @@ def test_a_chapter_with_an_explorer_depends_on_the_scripts(monkeypatch, tmp_path
 
 
 # ---- refusals
-def refused_ablation(rnn=None, trials=None, metric="fvu", **kwargs):
+def ablation(rnn=None, trials=None, metric="fvu", **kwargs):
     case = page.Case("task", rnn or small(), trials or random_trials(), metric)
     page.ablation([case], **kwargs)
 
 
-@pytest.mark.parametrize(
-    "make, message",
-    [
-        (lambda: nb.explorer(None, "a-name", "text"), "a page of schurkit.explorer.page; got None"),
-        (lambda: nb.explorer(None, "A name", "text"), "lower-case words joined by '-'"),
-        (lambda: nb.explorer(None, "a-name", " "), "explorer a-name needs a caption"),
-        (lambda: refused_ablation(trials=random_trials(inputs=1)), "as the networks"),
-        (lambda: page.ablation([]), "at least one Case"),
-        (lambda: page.ablation(["copy"]), "at least one Case"),
-        (
-            lambda: refused_ablation(metric="accuracy"),
-            "the measure of an explorer in a page must be one of 'FVU', 'replay accuracy'; got "
-            "'accuracy'",
-        ),
-        (lambda: refused_ablation(threshold=1.5), "threshold must be between 0 and 1; got 1.5"),
-        (lambda: refused_ablation(draws=-1), "draws must be at least 0"),
-        (
-            lambda: refused_ablation(small(leak=np.full(4, 0.5))),
-            "one leak for all units",
-        ),
-        (
-            lambda: refused_ablation(random_rnn(1, 4, form="voltage", psi="identity")),
-            "needs tanh or relu, one leak for all units, no D, c or psi",
-        ),
-        (
-            lambda: page.frequency(replace(adder(), activation="sigmoid")),
-            "the activation of an explorer in a page must be one of 'tanh', 'relu'",
-        ),
-        (lambda: refused_ablation(small(129)), "at most 128 units; got 129"),
-        (
-            lambda: refused_ablation(small(128, 9), draws=0),
-            "MB to the page; the limit is 2.5 MB",
-        ),
-        (
-            lambda: page.schur({"large": 0.1 * np.eye(7)}),
-            "the number of units of 'large' must be between 2 and 6; got 7",
-        ),
-        (
-            lambda: page.schur({"fast": 1.2 * np.eye(2)}),
-            "the largest modulus of 'fast' must be at most 1.1",
-        ),
-        (
-            lambda: page.schur({"strong": [[0.5, 6.0], [0.0, 0.4]]}),
-            "the largest coupling of 'strong' must be at most 5.0",
-        ),
-        (lambda: page.frequency(adder(), key_share=1.0), "take a smaller key_share"),
-        (lambda: page.frequency(adder(hidden=129)), "at most 128 units; got 129"),
-        (
-            lambda: page.frequency(adder(p=3)),
-            "the number of inputs p must be between 5 and 127; got 3",
-        ),
-        (lambda: page.frequency(random_rnn(1, 4, 7, 7, leak=0.5)), "rate form without leak"),
-    ],
+FEATURES = "needs tanh or relu, one leak for all units, no D, c or psi"
+test_what_a_page_cannot_show_is_refused = messages(
+    (nb.explorer, None, "a-name", "text", "a page of schurkit.explorer.page; got None"),
+    (nb.explorer, None, "A name", "text", "lower-case words joined by '-'"),
+    (nb.explorer, None, "a-name", " ", "explorer a-name needs a caption"),
+    (ablation, None, random_trials(inputs=1), "as the networks"),
+    (page.ablation, [], "at least one Case"),
+    (page.ablation, ["copy"], "at least one Case"),
+    (ablation, None, None, "accuracy", "must be one of 'FVU', 'replay accuracy'; got 'accuracy'"),
+    (lambda: ablation(threshold=1.5), "threshold must be between 0 and 1; got 1.5"),
+    (lambda: ablation(draws=-1), "draws must be at least 0"),
+    (ablation, small(leak=np.full(4, 0.5)), FEATURES),
+    (ablation, random_rnn(1, 4, form="voltage", psi="identity"), FEATURES),
+    (
+        page.frequency,
+        replace(adder(), activation="sigmoid"),
+        "the activation of an explorer in a page must be one of 'tanh', 'relu'",
+    ),
+    (ablation, small(129), "at most 128 units; got 129"),
+    (lambda: ablation(small(128, 9), draws=0), "MB to the page; the limit is 2.5 MB"),
+    (
+        page.schur,
+        {"large": 0.1 * np.eye(7)},
+        "the number of units of 'large' must be between 2 and 6; got 7",
+    ),
+    (page.schur, {"fast": 1.2 * np.eye(2)}, "the largest modulus of 'fast' must be at most 1.1"),
+    (
+        page.schur,
+        {"strong": [[0.5, 6.0], [0.0, 0.4]]},
+        "the largest coupling of 'strong' must be at most 5.0",
+    ),
+    (lambda: page.frequency(adder(), key_share=1.0), "take a smaller key_share"),
+    (page.frequency, adder(hidden=129), "at most 128 units; got 129"),
+    (page.frequency, adder(3), "the number of inputs p must be between 5 and 127; got 3"),
+    (page.frequency, random_rnn(1, 4, 7, 7, leak=0.5), "rate form without leak"),
 )
-def test_what_a_page_cannot_show_is_refused(make, message):
-    refuses(re.escape(message), make)
