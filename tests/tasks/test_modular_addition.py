@@ -1,10 +1,14 @@
-"""Modular addition is what its docstring says: targets, split, held-out pairs, and the protocol."""
+"""Modular addition and running sums are what their docstrings say: targets, split, held-out pairs,
+longer trials, and the protocol.
+"""
 
 import numpy as np
 import pytest
 from helpers import messages
 
-from schurkit.tasks import ModularAddition
+from schurkit import rollout
+from schurkit.tasks import ModularAddition, RunningSum
+from schurkit.training import Phase, Recipe, train
 
 
 def tokens(trials):
@@ -80,20 +84,52 @@ def test_accuracy_and_chance():
     assert nothing == pytest.approx(1 / 7)
 
 
+# ---- running sums
+def test_each_step_asks_for_the_sum_so_far():
+    task = RunningSum(p=7, operands=4, sample=200)
+    for trials in (task.batch([3], 0, 50), task.test_trials(), task.longer(9, 30)):
+        numbers, sums = trials.inputs.argmax(axis=-1), trials.targets.argmax(axis=-1)
+        assert np.array_equal(sums, np.cumsum(numbers, axis=-1) % 7)
+        assert (trials.targets.sum(axis=-1) == 1).all() and np.asarray(trials.mask).all()
+    assert task.longer(9, 30).inputs.shape == (30, 9, 7)
+
+
+def test_the_split_is_that_of_modular_addition():
+    parent = ModularAddition(p=11, train_fraction=0.5, operands=3, sample=300)
+    task = RunningSum(p=11, sample=300)
+    assert np.array_equal(task.train_tuples, parent.train_tuples)
+    assert np.array_equal(task.held_out_tuples, parent.held_out_tuples)
+    assert np.array_equal(task.batch([4], 6, 20).inputs, parent.batch([4], 6, 20).inputs)
+
+
+def test_longer_trials_follow_their_seed_alone():
+    task, other = RunningSum(p=7, sample=100), RunningSum(p=7, operands=4, sample=50)
+    first = task.longer(5, 20, 1).inputs
+    assert np.array_equal(first, other.longer(5, 20, 1).inputs)
+    assert not np.array_equal(first, task.longer(5, 20, 2).inputs)
+
+
+def test_two_operands_do_not_take_the_table_form():
+    """With two numbers the fast table form would train on the last target alone."""
+    task, phases = RunningSum(p=5, operands=2, sample=None), (Phase(100, 1e-2),)
+    assert task.token_pairs() is None
+    kind = {"loss": "cross_entropy", "activation": "relu", "batch_size": None}
+    trained = train(task, Recipe(hidden_size=16, phases=phases, **kind), [0])
+    trials = task.batch([0], 0, None)
+    hits = rollout(trained.rnn, trials).outputs.argmax(axis=-1) == trials.targets.argmax(axis=-1)
+    assert hits[0, :, 0].mean() == 1, "the first step has a target too"
+
+
 SMALL = ModularAddition(p=7, train_fraction=0.5)
-
-
-test_bad_tuples_and_numbers_of_trials_are_refused = messages(
+test_what_cannot_be_meant_is_refused = messages(
     (SMALL.trials, [[1, 2, 3]], "whole numbers of shape"),
     (SMALL.trials, [[1.0, 2.0]], "whole numbers of shape"),
     (SMALL.trials, [[0, 7]], "from 0 to 6; got 0 to 7"),
     (SMALL.batch, [0], 0, 0, "trials must be"),
     (SMALL.test_trials, 2.5, "trials must be"),
-)
-
-
-test_bad_fields_are_refused = messages(
-    (lambda: ModularAddition(p=114), "must be odd, .* cosine and a sine; got 114. Take 113 or"),
-    (lambda: ModularAddition(train_fraction=1.0), "at least one for training and one held out"),
+    (ModularAddition, 114, "must be odd, .* cosine and a sine; got 114. Take 113 or"),
+    (ModularAddition, 113, 1.0, "at least one for training and one held out"),
     (lambda: ModularAddition(operands=4), "pass sample"),
+    (RunningSum(p=7, sample=100).longer, 1, "operands must be"),
+    (lambda: RunningSum(equals=True), "running_sum has no '=' token"),
 )
