@@ -33,19 +33,18 @@ class Net(torch.nn.Module):
 class TwoAreas(torch.nn.Module):
     """Two areas with a matrix each; the second hears the first's new state."""
 
-    def __init__(self, a=4, b=3):
+    def __init__(self):
         super().__init__()
-        self.into, self.read = torch.nn.Linear(2, a), torch.nn.Linear(b, 1)
-        self.within_a, self.within_b, self.a_to_b, self.b_to_a = (
-            torch.nn.Parameter(torch.randn(shape)) for shape in ((a, a), (b, b), (b, a), (a, b))
+        self.into, self.read = torch.nn.Linear(2, 4), torch.nn.Linear(3, 1)
+        self.within_a, self.within_b, self.a_to_b = (
+            torch.nn.Parameter(torch.randn(shape)) for shape in ((4, 4), (3, 3), (3, 4))
         )
 
     def forward(self, x):
         p, q, y = x.new_zeros(len(x), 4), x.new_zeros(len(x), 3), []
-        for t in range(x.shape[1]):
-            drive = p @ self.within_a.T + q @ self.b_to_a.T + self.into(x[:, t])
-            p = 0.75 * p + 0.25 * torch.tanh(drive)
-            q = 0.75 * q + 0.25 * torch.tanh(q @ self.within_b.T + p @ self.a_to_b.T)
+        for one in x.swapaxes(0, 1):
+            p = torch.tanh(p @ self.within_a.T + self.into(one))
+            q = torch.tanh(q @ self.within_b.T + p @ self.a_to_b.T)
             y.append(self.read(q))
         return torch.stack(y, 1)
 

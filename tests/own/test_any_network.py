@@ -1,5 +1,7 @@
 """Any torch module and any callable as a network, held against what they give themselves."""
 
+import itertools
+
 import numpy as np
 import pytest
 from examined import refused
@@ -51,34 +53,32 @@ def said(module, trials, dtype=torch.float64):
 # ------------------------------------------------------------------- one matrix in a module
 DEEP = {"layer": nn.LSTM, "num_layers": 2, "bidirectional": True, "batch_first": True}
 LSTM_LAYERS = [f"rnn.weight_hh_l{k}{end}" for k in (0, 1) for end in ("", "_reverse")]
-MATRICES = {
-    "gru": (lambda: Gated(batch_first=True), [f"rnn.weight_hh_l0.{gate}" for gate in "rzn"]),
-    "lstm": (lambda: Gated(**DEEP), [f"{name}.{gate}" for name in LSTM_LAYERS for gate in "ifgo"]),
-    "areas": (TwoAreas, ["within_a", "within_b"]),
-}
 
 
-@pytest.mark.parametrize("kind", MATRICES)
-def test_every_named_matrix_is_replaced_alone_and_analysed(kind):
-    make, names = MATRICES[kind]
+@pytest.mark.parametrize(
+    "make, parameters, ends",
+    [
+        (lambda: Gated(batch_first=True), ["rnn.weight_hh_l0"], (".r", ".z", ".n")),
+        (lambda: Gated(**DEEP), LSTM_LAYERS, (".i", ".f", ".g", ".o")),
+        (TwoAreas, ["within_a", "within_b"], ("",)),
+    ],
+)
+def test_every_named_matrix_is_replaced_alone_and_analysed(make, parameters, ends):
     module, trials = built(make), trials_of()
     own = said(module, trials)
     asked = Trials(trials.inputs, own)
-    for k, name in enumerate(names):
-        network = sk.from_module(module, name)
+    for parameter, (at, end) in itertools.product(parameters, enumerate(ends)):
+        network = sk.from_module(module, parameter + end)
         profile = sk.ablation_profile(network, asked, draws=2)
-        assert profile.networks == (name,) and profile.intact[0] == 0
-        W = network.W_rec[0] + gauss(*network.W_rec[0].shape, seed=k)
+        assert profile.networks == (parameter + end,) and profile.intact[0] == 0
+        W = network.W_rec[0] + gauss(*network.W_rec[0].shape)
         given = network.outputs_with(np.stack([network.W_rec[0], W]), trials)
-        parameter, _, gate = name.rpartition(".") if kind != "areas" else (name, "", "")
-        changed, at = built(make), max(("ifgo" if kind == "lstm" else "rzn").find(gate), 0)
+        changed = built(make)
         with torch.no_grad():
-            rows = changed.get_parameter(parameter)[at * len(W) : (at + 1) * len(W)]
-            rows[:] = torch.from_numpy(W)
+            changed.get_parameter(parameter).chunk(len(ends))[at][:] = torch.from_numpy(W)
         assert np.array_equal(given[0], own) and apart(given[1], own) > 1e-3
         assert apart(given[1], said(changed, trials)) < 1e-12
-    listed = [name.rpartition(".")[0] for name in names]
-    refused(lambda: sk.from_module(module, "W_rec"), "W_rec. Square matrices of", *listed)
+    refused(lambda: sk.from_module(module, "W_rec"), "W_rec. Square matrices of", *parameters)
 
 
 def loop(rnn, trials):
