@@ -1,5 +1,8 @@
-"""Networks in the names of libraries and papers, beside their own equations."""
+"""Networks in the names of libraries and papers, beside their own equations; files that libraries
+themselves made, beside the outputs that they gave.
+"""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +24,8 @@ from samples import (
 )
 
 from schurkit import RNN, Trials, rollout
-from schurkit.own import load_rnn, read_network
+from schurkit.own import check_against, load_rnn, read_network
+from schurkit.own.conventions import CONVENTIONS
 
 X = gauss(3, 7, INPUTS, seed=1)
 NAMED = {sample.file: sample for sample in SAMPLES}
@@ -119,3 +123,40 @@ def test_the_nearest_convention_is_named():
     np.savez("net.npz", **{name: low[name] for name in ("m", "n", "wi")})
     told = "Nearest is low rank: m, n, wi, wo, but for wo. Say"
     refused(lambda: load_rnn("net.npz"), told)
+
+
+# ------------------------------------------------------------------------------ files of libraries
+ARTEFACTS = Path(__file__).parent / "artefacts"
+PAGE = (Path(__file__).parents[2] / "book" / "recipes.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\|.*\| `net\S+(.*)` \| `(\S+)` \|$", PAGE, re.MULTILINE)
+
+
+def test_every_convention_and_every_row_of_the_page_has_a_sample():
+    seen = {read_network(one.write(), **one.flags).convention for one in SAMPLES}
+    assert {entry.words for entry in CONVENTIONS} <= seen
+    made = {one.file for one in SAMPLES} | {path.name for path in ARTEFACTS.iterdir()}
+    assert len(ROWS) == PAGE.count("\n|") - 2 and {name for _, name in ROWS} <= made
+
+
+@pytest.mark.parametrize(
+    "name, trials, time_major, choices",
+    [
+        ("lightning.ckpt", "lightning.npz", False, {"activation": "relu"}),
+        ("nn4n.npz", "nn4n.npz", True, {}),  # relu is likely there, and the file says dt and tau
+        ("psychrnn.npz", "psychrnn_trials.npz", False, {"leak": 0.2}),
+    ],
+)
+def test_a_network_that_a_library_trained(name, trials, time_major, choices, analyze):
+    with np.load(ARTEFACTS / trials) as given:
+        x, y = given["inputs"], given["outputs"]
+    if time_major:
+        x, y = x.swapaxes(0, 1), y.swapaxes(0, 1)
+    own = Trials(x, y)
+    found = read_network(ARTEFACTS / name, **choices)
+    assert check_against(found.rnn, own, y).max_deviation < 1e-5
+    wrong = load_rnn(ARTEFACTS / name, **choices, form="rate")
+    assert check_against(wrong, own, y).ok == (name == "lightning.ckpt")
+    np.savez("trials.npz", inputs=x, targets=y, outputs=y)
+    flags = " ".join(f"--{key} {value}" for key, value in choices.items())
+    code, out, _ = analyze(f"'{ARTEFACTS / name}' --trials trials.npz --draws 2 {flags}")
+    assert code == 0 and "Checked: the network gives the outputs" in out

@@ -1,6 +1,5 @@
 """Trials of NeuroGym tasks, as the library gave them when they were recorded."""
 
-import copy
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -39,47 +38,34 @@ class Replayed:
         self.start_ind, self.end_ind = (dict(zip(names, one[k].tolist())) for k in ("start", "end"))
 
 
-class Wrapper:
-    """A wrapper that adds nothing to trials, as gymnasium's own do."""
-
-    def __init__(self, env):
-        self.env = env
-
-    @property
-    def unwrapped(self):
-        return self.env.unwrapped
-
-
-def check(found, env, trials, seed, periods, classes):
-    """The same trials, one time step at a time."""
-    env = copy.deepcopy(env).unwrapped
-    env.seed(seed)
-    seen = np.zeros(found.mask.shape, bool)
-    for trial in range(trials):
-        env.new_trial()
-        for t, (observation, truth) in enumerate(zip(env.ob, env.gt)):
-            seen[trial, t] = True
-            target = np.arange(classes) == truth if classes else truth
-            assert np.array_equal(found.inputs[trial, t], observation)
-            assert found.targets[trial, t] == pytest.approx(np.ravel(target).astype(float))
-            spans = [(env.start_ind[name], env.end_ind[name]) for name in periods or ()]
-            inside = periods is None or any(start <= t < end for start, end in spans)
-            assert found.mask[trial, t] == inside
-    for array in (found.mask, found.inputs, found.targets):
-        assert not array[~seen].any()
-    return seen.sum(axis=1)
+def check(found, name, seed, periods):
+    """The recorded trials, each from its own start on and nothing after its end."""
+    classes = int(RECORDED[name, "classes"])
+    for k, (inputs, targets, mask) in enumerate(zip(found.inputs, found.targets, found.mask)):
+        kept = ("ob", "gt", "start", "end", "periods")
+        ob, gt, start, end, names = (RECORDED[name, str((seed + k) % 4), key] for key in kept)
+        truth = np.arange(classes) == gt[:, None] if classes else gt.reshape(len(gt), -1)
+        assert np.array_equal(inputs[: len(ob)], ob)
+        assert targets[: len(ob)] == pytest.approx(truth.astype(float))
+        for t, counted in enumerate(mask[: len(ob)]):
+            inside = [s <= t < e for s, e, each in zip(start, end, names) if each in periods]
+            assert counted == any(inside)
+        assert not any(array[len(ob) :].any() for array in (inputs, targets, mask))
+        yield len(ob)
 
 
-@pytest.mark.parametrize("wrap", [lambda env: env, Wrapper])
+@pytest.mark.parametrize(
+    "wrap", [lambda env: env, lambda env: SimpleNamespace(env=env, unwrapped=env)]
+)
 @pytest.mark.parametrize("name", TASKS)
 def test_recorded_trials(name, wrap):
-    env = wrap(Replayed(name))
-    last = str(RECORDED[name, "0", "periods"][-1])
-    for asked, periods in ((None, None), (last, [last]), ([last], [last])):
-        found = from_neurogym(env, 4, seed=1, periods=asked)
-        lengths = check(found, env, 4, 1, periods, int(RECORDED[name, "classes"]))
+    env = Replayed(name)
+    every = RECORDED[name, "0", "periods"].tolist()
+    for asked, periods in ((None, every), (every[-1], every[-1:]), (every[-1:], every[-1:])):
+        found = from_neurogym(wrap(env), 4, seed=1, periods=asked)
+        lengths = [*check(found, name, 1, periods)]
         assert found.inputs.shape[1] == max(lengths)
-    assert (len({*lengths}) > 1) == (name != TASKS[0]) and env.unwrapped.at == 0
+    assert (len({*lengths}) > 1) == (name != TASKS[0]) and env.at == 0
 
 
 def changed(**changes):
