@@ -54,15 +54,17 @@ def check(found, name, seed, periods):
         yield len(ob)
 
 
-@pytest.mark.parametrize(
-    "wrap", [lambda env: env, lambda env: SimpleNamespace(env=env, unwrapped=env)]
-)
 @pytest.mark.parametrize("name", TASKS)
-def test_recorded_trials(name, wrap):
+def test_recorded_trials(name):
     env = Replayed(name)
-    every = RECORDED[name, "0", "periods"].tolist()
-    for asked, periods in ((None, every), (every[-1], every[-1:]), (every[-1:], every[-1:])):
-        found = from_neurogym(wrap(env), 4, seed=1, periods=asked)
+    wrapped = SimpleNamespace(env=env, unwrapped=env)  # adds nothing, as gymnasium's own
+    *first, last = RECORDED[name, "0", "periods"].tolist()
+    for given, asked, periods in (
+        (env, None, [*first, last]),
+        (env, last, [last]),
+        (wrapped, [last], [last]),
+    ):
+        found = from_neurogym(given, 4, seed=1, periods=asked)
         lengths = [*check(found, name, 1, periods)]
         assert found.inputs.shape[1] == max(lengths)
     assert (len({*lengths}) > 1) == (name != TASKS[0]) and env.at == 0
