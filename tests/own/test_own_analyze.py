@@ -70,6 +70,13 @@ def validate_report(report, *, trials):
         assert {entry["reading"] for entry in one["ablations"]} <= set(READINGS)
 
 
+def valid(rnn, *trials, **options):
+    """An analysis whose report follows the schema, and its first network there."""
+    found = examined(rnn, *trials, **options)
+    validate_report(found.report, trials=bool(trials))
+    return found, found.report["networks"][0]
+
+
 # ------------------------------------------------------------------ a matrix built from its answer
 MODULI = (1.0, 0.95, 0.5, 0.4, 0.1)  # R: the first two
 T = np.diag(MODULI)
@@ -83,9 +90,9 @@ SECTORS = {
 }
 
 
-def built(**kind):
+def built():
     Q = orthogonal(5)
-    return Q, RNN(gauss(5, 2, seed=1), Q @ T @ Q.T, gauss(1, 5, seed=2), **kind)
+    return RNN(gauss(5, 2, seed=1), Q @ T @ Q.T, gauss(1, 5, seed=2))
 
 
 def without_sector(name, rnn, form, trials):
@@ -95,12 +102,10 @@ def without_sector(name, rnn, form, trials):
 
 
 def test_the_report_holds_the_norms_and_the_numbers_of_the_profile():
-    _, rnn = built()
+    rnn = built()
     trials, outputs = noisy_trials(rnn)
     asked = {"controls": ("block-upper", "full"), "draws": 20, "seed": 4}
-    report = analyze(rnn, trials, outputs, **asked)
-    validate_report(report, trials=True)
-    (network,) = report["networks"]
+    _, network = valid(rnn, trials, outputs, **asked)
     assert network["n_leading"] == 2 and network["spectral_radius"] == pytest.approx(1.0)
     assert np.allclose([modulus for *_, modulus in network["blocks"]], MODULI)
     N = T - np.diag(MODULI)
@@ -184,16 +189,15 @@ def test_costs_under_other_orders_and_on_the_other_side_of_the_cut():
     W_rec = np.diag([1.0, 0.5, 0.5 - 1e-12, 0.5 - 2e-12, 0.1])
     W_rec[1, 2] = W_rec[2, 3] = W_rec[1, 3] = 0.4
     rnn = RNN(np.eye(5), W_rec, np.eye(5)[1:2])
-    found = examined(rnn, self_trials(rnn, 40), draws=2, orders=8)
-    (network,) = found.report["networks"]
     form, trials = real_schur(W_rec), self_trials(rnn, 40)
+    _, network = valid(rnn, trials, draws=2, orders=8)
     for seed, cost in enumerate(network["orders"]["CC"]):
         lost = without_sector("CC", rnn, form.random_order(seed), trials)
         assert cost == pytest.approx(lost, abs=1e-5)
-    rnn = RNN(np.eye(5), np.diag([1.0, 0.91, 0.89, 0.5, 0.1]) + np.triu(np.ones((5, 5)), 1) / 9,
-              np.ones((1, 5)))  # fmt: skip
-    found = examined(rnn, trials := self_trials(rnn, 40), draws=2)
-    sides = found.report["networks"][0]["other_sides"]
+    W_rec = np.diag([1.0, 0.91, 0.89, 0.5, 0.1]) + np.triu(np.ones((5, 5)), 1) / 9
+    rnn = RNN(np.eye(5), W_rec, np.ones((1, 5)))
+    found, network = valid(rnn, trials := self_trials(rnn, 40), draws=2)
+    sides = network["other_sides"]
     assert [side["n_leading"] for side in sides] == [3, 1]
     for side, level in zip(sides, (0.88, 0.92)):
         cut = real_schur(rnn.W_rec[0], level)
@@ -209,7 +213,7 @@ def test_costs_under_other_orders_and_on_the_other_side_of_the_cut():
     [([0.1, 0.9], "Warning: what the sectors cost hangs on"), ([0.5, 0.501], "hardly moves: CC")],
 )
 def test_an_order_that_matters_is_a_warning(costs, told):
-    _, rnn = built()
+    rnn = built()
     found = examined(rnn, noisy_trials(rnn)[0], draws=2)
     cost = found.profile["CC"].cost[0]
     found = replace(found, orders=[{"CC": 2 * cost * np.array(costs)}])
@@ -217,31 +221,23 @@ def test_an_order_that_matters_is_a_warning(costs, told):
 
 
 # ----------------------------------------------------------------------- readings, by construction
-def lined_up(driven, driver, strength, weak=()):
-    """Sixteen units that each hear one input and are each read; one coupling, and weak inputs where
-    asked.
-    """
-    moduli = np.array([1.0, *np.linspace(0.5, 0.2, 15)])
-    W_rec = np.diag(moduli)
-    W_rec[driven, driver] = strength
-    W_in = 0.01 * np.eye(16)
-    for unit, size in weak:
-        W_in[unit] *= size
+def lined_up(deaf=0):
+    """Sixteen units that each hear one input, but the first ones where asked, and one coupling."""
+    W_rec, W_in = np.diag([1.0, *np.linspace(0.5, 0.2, 15)]), 0.01 * np.eye(16)
+    W_rec[1, 15], W_in[:deaf] = 1.0, 0
     return W_rec, W_in
 
 
 def read(rnn, **options):
-    found = examined(rnn, self_trials(rnn, 40), **options)
-    validate_report(found.report, trials=True)
-    entries = found.report["networks"][0]["ablations"]
-    return {"+".join(entry["removed"]): entry for entry in entries}, summary(found)
+    found, network = valid(rnn, self_trials(rnn, 40), **options)
+    return {"+".join(entry["removed"]): entry for entry in network["ablations"]}, summary(found)
 
 
 def test_a_removal_that_is_specific_by_construction():
     """One coupling carries everything that is read; the same strength anywhere else carries next to
     nothing of it.
     """
-    W_rec, W_in = lined_up(1, 15, 1.0, weak=[(unit, 0.0) for unit in range(15)])
+    W_rec, W_in = lined_up(deaf=15)
     entries, told = read(RNN(W_in, W_rec, np.eye(16)[1:2]))
     specific, empty = entries["CC"], entries["CR"]
     assert specific["reading"] == "specific" and specific["fvu"] == pytest.approx(1, abs=0.01)
@@ -258,14 +254,14 @@ def test_a_removal_that_is_specific_by_construction():
 
 
 def test_what_rounding_leaves_is_nearly_empty_and_what_nobody_reads_is_harmless():
-    W_rec, W_in = lined_up(1, 15, 1.0)
+    W_rec, W_in = lined_up()
     Q = orthogonal(16)
     turned, _ = read(RNN(Q @ W_in, Q @ W_rec @ Q.T, np.eye(16)[:1] @ Q.T))
     assert turned["CR"]["reading"] == "nearly ∅" and turned["CC"]["reading"] == "harmless"
 
 
 def test_a_matched_control_that_has_no_room_says_its_share():
-    entries, told = read(built()[1], draws=2)
+    entries, told = read(built(), draws=2)
     control = entries["RR+CR+CC"]["controls"][1]
     assert control["kind"] == "matched" and 0.9 < control["norm_share"] < 1
     assert f"RR+CR+CC {100 * control['norm_share']:.3g} % of it" in told
@@ -274,10 +270,7 @@ def test_a_matched_control_that_has_no_room_says_its_share():
 def test_a_leak_per_unit_has_the_form_of_its_own_step_matrix():
     leak = np.linspace(0.2, 0.9, 6)
     rnn = random_rnn(1, hidden=6, biases=False, leak=leak)
-    trials = self_trials(rnn, 40)
-    found = examined(rnn, trials, draws=2)
-    validate_report(found.report, trials=True)
-    (network,) = found.report["networks"]
+    found, network = valid(rnn, self_trials(rnn, 40), draws=2)
     step = np.diag(1 - leak) + leak[:, None] * rnn.W_rec[0]
     moduli = np.abs(np.linalg.eigvals(step))
     assert network["cut"] == pytest.approx(0.9 ** leak.mean() * moduli.max())
@@ -290,9 +283,8 @@ def grown(W_rec, **options):
     """The report on a relu network over 400 steps, checked, its one network, and the summary."""
     trials = Trials(np.ones((3, 400, 1)), gauss(3, 400, 1))
     rnn = RNN(np.ones((3, 1)), W_rec, np.ones((1, 3)), activation="relu")
-    found = examined(rnn, trials, **options)
-    validate_report(found.report, trials=True)
-    return found.report["networks"][0], summary(found)
+    found, network = valid(rnn, trials, **options)
+    return network, summary(found)
 
 
 def test_networks_that_diverge_are_null_with_a_reason():
@@ -317,8 +309,7 @@ def test_a_removal_that_makes_the_network_diverge():
 def test_a_stack_has_a_report_a_label():
     rnn = replace(random_rnn(3, hidden=6, outputs=2, leak=0.4), labels=("a", "b", 7))
     trials, outputs = noisy_trials(rnn)
-    found = examined(rnn, Trials(trials.inputs, outputs[1]), outputs, draws=2)
-    validate_report(found.report, trials=True)
+    found, _ = valid(rnn, Trials(trials.inputs, outputs[1]), outputs, draws=2)
     told = {one["label"]: one["full"]["fvu"] for one in found.report["networks"]}
     assert list(told) == ["a", "b", 7] and told["b"] < 1e-25 < 1e-3 < told["a"]
     assert "3 networks of 6 units" in summary(found) and "leak 0.4" in summary(found)
@@ -332,11 +323,9 @@ def test_weights_whose_squares_overflow_or_vanish(scale, activation):
     W_rec = np.abs(gauss(6, 6)) * np.where(np.arange(6) < 4, 1.0, -1.0)
     rnn = RNN(gauss(6, 2, seed=1), scale * W_rec, np.ones((1, 6)), activation=activation)
     trials = random_trials(trials=4, autonomous=0, outputs=1)
-    report = analyze(rnn, trials, draws=3, controls=CONTROLS)
-    validate_report(report, trials=True)
-    ordinary = analyze(replace(rnn, W_rec=W_rec[None]))["networks"][0]
-    removals = report["networks"][0]["constraints"]["removals"]
-    for one, other in zip(removals, ordinary["constraints"]["removals"]):
+    _, network = valid(rnn, trials, draws=3, controls=CONTROLS)
+    _, ordinary = valid(replace(rnn, W_rec=W_rec[None]))
+    for one, other in zip(*(each["constraints"]["removals"] for each in (network, ordinary))):
         assert one["sign_violations"] == other["sign_violations"]
         assert one["sign_violation_norm"] == pytest.approx(other["sign_violation_norm"])
 
@@ -347,9 +336,8 @@ def test_refused_orders_are_reported(monkeypatch):
         return [replace(real_schur(rnn.W_rec[0]), refused=("block 3 would not move",))]
 
     monkeypatch.setattr(analysis, "forms_of", refusing)
-    found = examined(built()[1])
-    validate_report(found.report, trials=False)
-    assert found.report["networks"][0]["refused"] == ["block 3 would not move"]
+    found, network = valid(built())
+    assert network["refused"] == ["block 3 would not move"]
     assert "order not exact: block 3 would not move" in summary(found)
 
 
@@ -372,7 +360,7 @@ def broken(outputs, trials):
 @pytest.fixture
 def files():
     """Networks, trials and metrics of one's own in the folder."""
-    _, rnn = built()
+    rnn = built()
     trials, outputs = noisy_trials(rnn)
     arrays = {name: getattr(rnn, name)[0] for name in ARRAYS}
     given = {"inputs": trials.inputs, "targets": trials.targets}
@@ -466,7 +454,7 @@ def test_a_metric_of_ones_own(files, analyze):
     found = report("error")
     assert kinds_of(found) == [("permuted", 2), ("matched", 2), ("full", 2)]
     given = np.load("plain.npz")
-    outputs = rollout(built()[1], given["inputs"]).outputs[0]
+    outputs = rollout(built(), given["inputs"]).outputs[0]
     value = np.abs(outputs - given["targets"]).mean()
     (network,) = found["networks"]
     assert found["metric"] == "error" and network["to_lose"] > 0
