@@ -60,16 +60,17 @@ def test_an_array_is_packed_exactly_into_the_smallest_kind(values, kind):
 def test_a_preset_rebuilds_the_form():
     form = real_schur([[0.5, 0.9, 0.3], [-0.4, 0.5, 0.2], [0.0, 0.0, -0.7]])
     (given, *_) = data_of(page.schur({"mine": form}))["presets"]
-    single, pair = sorted(given["modes"], key=lambda mode: "angle" in mode)
-    cos, sin = (pair["value"] * f(pair["angle"]) for f in (np.cos, np.sin))
-    start = next(block.start for block in form.blocks if block.size == 2)
-    expected = [[cos, sin * pair["stretch"]], [-sin / pair["stretch"], cos]]
-    assert np.allclose(form.T[start : start + 2, start : start + 2], expected, atol=1e-14)
-    assert single["value"] == pytest.approx(-0.7)
-    couplings = np.zeros((3, 3))
+    rebuilt, at = np.zeros((3, 3)), 0
+    for mode in given["modes"]:
+        cos, sin = (mode["value"] * f(mode.get("angle", 0)) for f in (np.cos, np.sin))
+        stretch = mode.get("stretch", 1)
+        size = 1 + ("angle" in mode)
+        block = np.array([[cos, sin * stretch], [-sin / stretch, cos]])[:size, :size]
+        rebuilt[at : at + size, at : at + size] = block
+        at += size
     for i, j, value in given["couplings"]:
-        couplings[i, j] = value
-    assert np.allclose(couplings, form.N, atol=1e-9)
+        rebuilt[i, j] += value
+    assert np.allclose(rebuilt, form.T, atol=1e-9)
     # rounding noise is no coupling
     turn = np.linalg.qr(np.arange(9.0).reshape(3, 3) + np.eye(3))[0]
     W = turn @ np.array([[0.9, 0.5, 0.0], [0.0, 0.6, 0.0], [0.0, 0.0, 0.3]]) @ turn.T

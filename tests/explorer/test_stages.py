@@ -5,7 +5,7 @@ cut at chosen steps and while they play, by keyboard, without a request or a mes
 import numpy as np
 import pytest
 from book.looks import barred
-from helpers import random_rnn, random_trials, refuses
+from helpers import messages, random_rnn, random_trials
 
 from schurkit import Trials, real_schur, rollout
 from schurkit.ablation import ablate, switched
@@ -176,20 +176,23 @@ def test_an_empty_sector_is_said_to_be_empty(opened_file, tmp_path):
 CONTEXT = "integral needs trials of context-dependent integration: two streams"
 
 
-@pytest.mark.parametrize(
-    "kind, networks, trials, message",
-    [
-        ("latches", random_rnn(2, 10), None, "leak 1 and no biases"),
-        ("latches", 2, random_trials(outputs=2), "trials of a flip-flop of at most 8 bits: pulses"),
-        ("integral", 1, random_trials(inputs=4, outputs=1), CONTEXT),
-        ("integral", 1, Trials(np.ones((2, 5, 3)), np.ones((2, 5, 1))), CONTEXT),
-        ("wheel", random_rnn(2, 10), None, "one tanh network with leak 1"),
-        ("wheel", random_rnn(1, 10), None, "no biases"),
-        ("wheel", 4, random_trials(), "trials of the copy task"),
-        ("wheel", 2, random_trials(outputs=2), "inputs of −1 and 1"),
-    ],
+test_messages = messages(
+    (page.latches, random_rnn(2, 10), stage("latches")[1], "leak 1 and no biases"),
+    (
+        page.latches,
+        stage("latches")[0],
+        random_trials(outputs=2),
+        "trials of a flip-flop of at most 8 bits: pulses",
+    ),
+    (page.integral, stage("integral")[0], random_trials(inputs=4, outputs=1), CONTEXT),
+    (
+        page.integral,
+        stage("integral")[0],
+        Trials(np.ones((2, 5, 3)), np.ones((2, 5, 1))),
+        CONTEXT,
+    ),
+    (page.wheel, random_rnn(2, 10), stage("wheel")[1], "one tanh network with leak 1"),
+    (page.wheel, random_rnn(1, 10), stage("wheel")[1], "no biases"),
+    (page.wheel, random_rnn(1, 10, biases=False), random_trials(), "trials of the copy task"),
+    (page.wheel, stage("wheel")[0], random_trials(outputs=2), "inputs of −1 and 1"),
 )
-def test_messages(kind, networks, trials, message):
-    if isinstance(networks, int):
-        networks = random_rnn(1, 10, 4 if kind == "integral" else 2, networks, biases=False)
-    refuses(message, getattr(page, kind), networks, trials or KINDS[kind][0].test_trials(2))

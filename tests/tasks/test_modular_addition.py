@@ -24,7 +24,7 @@ def tokens(trials):
         ModularAddition(p=113, operands=4, sample=500),
         ModularAddition(p=11, operands=3, sample=300, equals=True),
     ],
-    ids=["two", "equals", "four", "sample", "sample-equals"],
+    ids=repr,
 )
 def test_targets_and_split(task):
     train, test = task.train_tuples, task.held_out_tuples

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers import apart, bounds, gauss, messages
-from test_examine import DEGENERACY
+from test_examine import DEGENERACY, TASKS
 
 from schurkit import fvu, replay_accuracy
 from schurkit.engine.compiled import batches
@@ -98,17 +98,7 @@ def test_integration_targets_and_references():
 # ---- tasks of the study of degeneracy
 @pytest.mark.parametrize(
     "task",
-    [
-        *DEGENERACY,
-        Copy(3, 2, 7),
-        Copy(),
-        FlipFlop(),
-        FlipFlop(2, 11, 0.3, start="pulse"),
-        ContextIntegration(),
-        ContextIntegration(9, 0.0, 2.0),
-        ContextIntegration(9, 0.3, 0.5, coherences=6, target="mean"),
-        ContextIntegration(9, coherences=2, target="sum"),
-    ],
+    [task for task in TASKS if not isinstance(task, Sine | ModularAddition)],
     ids=repr,
 )
 def test_compiled_batches_are_the_tasks_own(task):
