@@ -16,10 +16,9 @@ from schurkit.own.check import Reading, settle, tolerance_of
 from schurkit.own.settle import FIELDS
 
 
-def network(**kind):
-    own = {name: kind.pop(name) for name in ("c", "psi", "h0", "b_rec", "b_out") if name in kind}
-    rnn = random_rnn(1, hidden=10, inputs=3, outputs=2, scale=0.3, **{"activation": "tanh", **kind})
-    return replace(rnn, **{"h0": np.zeros_like(rnn.h0), **own})
+def network(dtype=np.float64, **kind):
+    rnn = random_rnn(1, hidden=10, inputs=3, outputs=2, scale=0.3, dtype=dtype)
+    return replace(rnn, **{"h0": np.zeros_like(rnn.h0)} | kind)
 
 
 def trials_of(rnn, steps=12, autonomous=3, shift=0):
@@ -58,8 +57,14 @@ START = gauss(1, 10, seed=4)
 
 @pytest.mark.parametrize(
     "kind",
-    [{}, {"activation": "relu"}, {"leak": 0.2}, VOLTAGE, INNER | {"psi": "identity"}]
-    + [{"dtype": np.float32}],
+    [
+        {},
+        {"activation": "relu"},
+        {"leak": 0.2},
+        VOLTAGE,
+        INNER | {"psi": "identity"},
+        {"dtype": np.float32},
+    ],
 )
 def test_the_network_itself_agrees(kind):
     rnn = network(**kind)

@@ -14,6 +14,13 @@ with np.load(Path(__file__).parent / "artefacts" / "neurogym.npz") as file:
 TASKS = ("PerceptualDecisionMaking", "DelayComparison", "ReachingDelayResponse")
 
 
+def recorded(name, k):
+    """Observations, truths, and where each period starts and ends, of a trial out of four."""
+    keys = ("ob", "gt", "start", "end", "periods")
+    ob, gt, *periods = (RECORDED[name, str(k % 4), key] for key in keys)
+    return ob, gt, *(each.tolist() for each in periods)
+
+
 class Replayed:
     """Stands for an environment: gives the trials that neurogym gave when the file was made."""
 
@@ -30,20 +37,16 @@ class Replayed:
         self.at = seed
 
     def new_trial(self):
-        one = {
-            key: RECORDED[self.name, str(self.at % 4), key] for key in ("ob", "gt", "start", "end")
-        }
-        names = RECORDED[self.name, str(self.at % 4), "periods"].tolist()
-        self.ob, self.gt, self.at = one["ob"], one["gt"], self.at + 1
-        self.start_ind, self.end_ind = (dict(zip(names, one[k].tolist())) for k in ("start", "end"))
+        self.ob, self.gt, start, end, names = recorded(self.name, self.at)
+        self.start_ind, self.end_ind = (dict(zip(names, ends)) for ends in (start, end))
+        self.at += 1
 
 
 def check(found, name, seed, periods):
     """The recorded trials, each from its own start on and nothing after its end."""
     classes = int(RECORDED[name, "classes"])
     for k, (inputs, targets, mask) in enumerate(zip(found.inputs, found.targets, found.mask)):
-        kept = ("ob", "gt", "start", "end", "periods")
-        ob, gt, start, end, names = (RECORDED[name, str((seed + k) % 4), key] for key in kept)
+        ob, gt, start, end, names = recorded(name, seed + k)
         truth = np.arange(classes) == gt[:, None] if classes else gt.reshape(len(gt), -1)
         assert np.array_equal(inputs[: len(ob)], ob)
         assert targets[: len(ob)] == pytest.approx(truth.astype(float))

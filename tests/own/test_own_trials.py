@@ -91,14 +91,9 @@ def test_axes_in_the_order_time_trials_and_starts():
     turned = {name: array.swapaxes(0, 1) for name, array in given.items()}
     np.savez("t.npz", **turned, lengths=LENGTHS, h0=h0)
     trials, outputs = load_trials("t.npz", time_major=True)
-    for found, expected in (
-        (trials.inputs, INPUTS),
-        (trials.targets, TARGETS),
-        (outputs, TARGETS),
-        (trials.counted, CELLS[..., 0] & WITHIN),
-        (trials.h0, h0),
-    ):
-        assert np.array_equal(found, expected)
+    found = trials.inputs, trials.targets, outputs, trials.counted, trials.h0
+    expected = INPUTS, TARGETS, TARGETS, CELLS[..., 0] & WITHIN, h0
+    assert all(map(np.array_equal, found, expected))
     trials = load(h0=h0[0])
     assert np.array_equal(trials.h0, np.repeat(h0[:1], N, axis=0))
 
