@@ -21,6 +21,17 @@ def refused(ask, *words):
     return text
 
 
+def refusals(call, cases):
+    """A test of a call that is refused with words: (what it is given …, the words) each."""
+
+    @pytest.mark.parametrize("case", cases)
+    def test(case):
+        *given, words = case
+        refused(lambda: call(*given), words)
+
+    return test
+
+
 def noisy_trials(rnn, n=12, steps=9):
     """Trials whose targets are about what the first network does, and what all of them do."""
     rng = np.random.default_rng(3)

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from examined import refused
+from examined import refusals, refused
 from helpers import apart, gauss, random_rnn, random_trials, self_trials
 from samples import Net, TwoAreas
 
@@ -254,11 +254,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("case", REFUSED)
-def test_a_matrix_that_is_not_there(case):
-    make, name, *gates, message = case
-    refused(lambda: sk.from_module(make(), name, gate=gates[0] if gates else None), message)
+test_a_matrix_that_is_not_there = pytest.mark.filterwarnings("ignore")(
+    refusals(lambda make, name, gate=None: sk.from_module(make(), name, gate=gate), REFUSED)
+)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -312,8 +310,8 @@ def ends(end):
     return sk.from_module(Ends(end), "core.weight_hh_l0")
 
 
-@pytest.mark.parametrize(
-    "network, message",
+test_outputs_that_are_none = refusals(
+    lambda network: sk.ablation_profile(network, trials_of(outputs=4)),
     [
         (
             ends(lambda self, y: {"y": y}),
@@ -343,8 +341,6 @@ def ends(end):
         (answers(np.zeros((6, 9, 2))), "gave outputs of shape (6, 9, 2)"),
     ],
 )
-def test_outputs_that_are_none(network, message):
-    refused(lambda: sk.ablation_profile(network, trials_of(outputs=4)), message)
 
 
 def test_advice_for_a_module_that_gives_the_last_step_works():
@@ -366,8 +362,8 @@ def test_starts_of_trials_are_not_given_to_a_module():
     refused(lambda: sk.ablation_profile(network, started), told)
 
 
-@pytest.mark.parametrize(
-    "W, run, leak, message",
+test_matrices_that_are_none = refusals(
+    sk.from_callable,
     [
         (np.ones((2, 3)), loop, 1, "W must have axes (units, units), with equal sizes"),
         (np.ones((0, 0)), loop, 1, "W must hold at least one unit; got shape (0, 0)"),
@@ -376,8 +372,6 @@ def test_starts_of_trials_are_not_given_to_a_module():
         ([[1.0]], loop, [0.5, 0.5], "leak must be one number, or 1"),
     ],
 )
-def test_matrices_that_are_none(W, run, leak, message):
-    refused(lambda: sk.from_callable(W, run, leak), message)
 
 
 def test_what_needs_the_equation_says_so():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
-from examined import refused
+from examined import refusals, refused
 from helpers import apart, gauss, random_rnn
 from samples import Net
 
@@ -133,8 +133,8 @@ def test_state_dicts_that_do_not_fit(changes, choice, text):
 LINEAR = nn.Linear(8, 2)
 
 
-@pytest.mark.parametrize(
-    "given, text",
+test_modules_that_from_torch_refuses = refusals(
+    lambda given: from_torch(*given()),
     [
         (
             lambda: [Model(num_layers=2)],
@@ -151,8 +151,6 @@ LINEAR = nn.Linear(8, 2)
         (lambda: [nn.RNN(3, 8), nn.Bilinear(8, 8, 2)], "readout as an nn.Linear; got Bilinear"),
     ],
 )
-def test_modules_that_from_torch_refuses(given, text):
-    refused(lambda: from_torch(*given()), text)
 
 
 # ------------------------------------------------------------------------------------------ arrays

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from examined import refused
+from examined import refusals
 
 from schurkit.own import from_neurogym
 
@@ -82,8 +82,8 @@ def changed(**changes):
     return Odd(TASKS[0])
 
 
-@pytest.mark.parametrize(
-    "env, arguments, text",
+test_what_is_refused = refusals(
+    lambda env, arguments: from_neurogym(env, **arguments),
     [
         ("env", {}, "needs an environment of neurogym with trials; got str"),
         (SimpleNamespace(unwrapped=SimpleNamespace()), {}, "needs an environment of neurogym"),
@@ -95,5 +95,3 @@ def changed(**changes):
         (changed(ob=np.zeros((5, 3, 3))), {}, "of Odd must have axes (time, observation)"),
     ],
 )
-def test_what_is_refused(env, arguments, text):
-    refused(lambda: from_neurogym(env, **arguments), text)

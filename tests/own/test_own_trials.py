@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examined import refused
+from examined import refusals, refused
 
 from schurkit import Trials
 from schurkit.metrics import ACCURACY, FVU, METRICS
@@ -101,8 +101,8 @@ def test_axes_in_the_order_time_trials_and_starts():
 TURNED = "it looks as if one of them had its first axis in time"
 
 
-@pytest.mark.parametrize(
-    "given, told",
+test_trials_that_cannot_be_meant = refusals(
+    lambda given: load(**given),
     [
         ({"mask": CELLS[..., 0].T}, TURNED),
         ({"targets": TARGETS.swapaxes(0, 1)}, TURNED),
@@ -136,8 +136,6 @@ TURNED = "it looks as if one of them had its first axis in time"
         ({"mask": 0 * STEP}, "leaves no time step"),
     ],
 )
-def test_trials_that_cannot_be_meant(given, told):
-    refused(lambda: load(**given), told)
 
 
 def test_metrics_by_name():
