@@ -80,7 +80,6 @@ def _stepped(net):
     "wrap",
     [
         lambda net: nn.DataParallel(torch.compile(net)).state_dict(),
-        lambda net: {"epoch": 3, "state_dict": net.state_dict(), "best": np.float64(0.1)},
         lambda net: {"model": net.state_dict(), "optimizer": _stepped(net).state_dict()},
         lambda net: {"checkpoint": {"net": net.state_dict(), "lr": [1e-3, 1e-4]}},
         lambda net: dict(net.named_parameters()),
@@ -92,6 +91,11 @@ def test_any_prefix_nesting_and_module(wrap):
     expected = from_torch(net.rnn, net.fc)
     found = read_network(saved(wrap(net), "net.PTH"))
     assert same(found.rnn, expected) and found.assumed == ("activation",)
+
+
+def test_any_module_around_it():
+    net = Model(nonlinearity="relu")
+    expected = from_torch(net.rnn, net.fc)
     for module in (nn.DataParallel(net), torch.compile(layers(deep=net, drop=nn.Dropout(0.5)))):
         assert same(from_torch(module), expected) and from_torch(module).activation == "relu"
 
@@ -112,23 +116,25 @@ def test_choosing_among_layers():
 SIZES = {"weight_ih_l0": (8, 2), "weight_hh_l0": (8, 8), "fc.weight": (2, 8)}
 
 
-@pytest.mark.parametrize(
-    "changes, choice, text",
-    [
-        ({"weight_ih_l0": None}, {}, "Nearest is torch.nn.RNN, but for weight_ih_l0"),
-        ({"weight_hh_l0": (8, 7)}, {}, "weight_hh_l0 must have axes (hidden, hidden)"),
-        ({"weight_hh_l0": (8,)}, {}, "must have axes (hidden, hidden)"),
-        ({"fc.weight": None}, {}, "no linear readout: a weight of shape (output, 8)"),
-        ({"fc.weight": (2, 7)}, {}, "Beside the recurrent layer it holds fc.weight (2, 7)"),
-        ({"fc.weight": (8, 2)}, {"readout": "fc"}, "it holds fc.weight (8, 2)"),
-        ({"weight_hr_l0": (2, 8)}, {}, "the recurrent layer is an LSTM with projections"),
-    ],
-)
-def test_state_dicts_that_do_not_fit(changes, choice, text):
+def of_sizes(changes, readout=None):
+    """Read a state dict of these sizes."""
     sizes = {name: size for name, size in (SIZES | changes).items() if size is not None}
     path = saved({name: torch.ones(size) for name, size in sizes.items()})
-    refused(lambda: load_rnn(path, **choice), text)
+    return load_rnn(path, readout=readout)
 
+
+test_state_dicts_that_do_not_fit = refusals(
+    of_sizes,
+    [
+        ({"weight_ih_l0": None}, "Nearest is torch.nn.RNN, but for weight_ih_l0"),
+        ({"weight_hh_l0": (8, 7)}, "weight_hh_l0 must have axes (hidden, hidden)"),
+        ({"weight_hh_l0": (8,)}, "must have axes (hidden, hidden)"),
+        ({"fc.weight": None}, "no linear readout: a weight of shape (output, 8)"),
+        ({"fc.weight": (2, 7)}, "Beside the recurrent layer it holds fc.weight (2, 7)"),
+        ({"fc.weight": (8, 2)}, "fc", "it holds fc.weight (8, 2)"),
+        ({"weight_hr_l0": (2, 8)}, "the recurrent layer is an LSTM with projections"),
+    ],
+)
 
 LINEAR = nn.Linear(8, 2)
 
