@@ -58,6 +58,10 @@ def adders():
     return random_rnn(2, 14, 13, 13, scale=0.4, activation="relu", seed=2)
 
 
+def keys_of(one):
+    return sorted(fourier.key_frequencies(fourier.tables(one).X).tolist())
+
+
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory):
     folder = tmp_path_factory.mktemp("explorers")
@@ -187,10 +191,7 @@ def test_a_small_matrix_grows_as_schurkit_says(opened):
 def test_the_table_and_the_waves_of_pairs_are_those_of_schurkit(opened, position):
     tab, one = opened("frequency"), adders()[position].astype(np.float64)
     whole = fourier.tables(one)
-    owner, keys = (
-        fourier.unit_waves(whole).frequency,
-        sorted(fourier.key_frequencies(whole.X).tolist()),
-    )
+    owner, keys = fourier.unit_waves(whole).frequency, keys_of(one)
 
     def right(frequencies):
         return fourier.ablated_logits(one, frequencies).argmax(axis=-1) == fourier.sums(13)
@@ -230,7 +231,7 @@ def test_two_numbers_by_keyboard(opened):
     assert shown(tab)["setting"] | {"a": 5, "b": 0} == shown(tab)["setting"]
     assert tab.inner_text("[role=status] >> nth=0").startswith("5 + 0: the network says")
     tab.get_by_label("Look at frequency").select_option(index=1)
-    keys = sorted(fourier.key_frequencies(fourier.tables(adders()[0]).X).tolist())
+    keys = keys_of(adders()[0])
     assert f"{keys[1]} a and {keys[1]} b" in tab.locator("svg").first.text_content()
 
 
@@ -320,7 +321,7 @@ def test_a_matrix_by_keyboard(opened):
 
 def test_frequencies_by_mouse_and_keyboard(opened):
     tab = opened("frequency")
-    keys = sorted(fourier.key_frequencies(fourier.tables(adders()[0]).X).tolist())
+    keys = keys_of(adders()[0])
     others = sorted({1, 2, 3, 4, 5, 6} - set(keys))
     buttons = {"Remove the keys": keys, "Remove all but the keys": others, "Put all back": []}
     for text, removed in buttons.items():

@@ -99,11 +99,9 @@ def test_points_have_their_names_and_ways_are_drawn_in_the_same_plane():
     paths = gauss(5, 6, 3) * [3, 2, 0]
     rest = np.array([[3.0, 0, 0], [-3, 1, 0]])
     view = views.states(paths, points={"at rest": rest}, labels=["+", "−"], ways={"open": rest})
-    texts, ax = (
-        {text.get_text(): text.xy for text in view.figure.axes[0].texts},
-        view.figure.axes[0],
-    )
-    drawn = np.array(next(line for line in ax.lines if line.get_label() == "open").get_data()).T
+    (ax,) = view.figure.axes
+    texts = {text.get_text(): text.xy for text in ax.texts}
+    (drawn,) = (line.get_xydata() for line in ax.lines if line.get_label() == "open")
     assert np.allclose([texts["+"], texts["−"]], drawn)
     assert np.isclose(np.linalg.norm(drawn[0] - drawn[1]), 37**0.5)
     rows = [row for row in view.data if row["what"] == "open"]
