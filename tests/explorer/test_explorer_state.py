@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers import gauss, messages, network, random_rnn, random_trials
 
-from schurkit import Trials, ablate, ablation_profile, fvu, real_schur, rollout
+from schurkit import Trials, ablate, ablation_profile, real_schur, rollout
 from schurkit.explorer import Explorer, Setting
 from schurkit.tasks import Copy
 
@@ -48,11 +48,8 @@ def test_outputs_are_those_of_the_ablated_network():
     one, trials = EXPLORER.rnn[1], EXPLORER.trials
     form = real_schur(one.W_rec[0], 0.6)
     cut = ablate(one, form, [("CR",)])
-    np.testing.assert_allclose(view.ablated.W_rec, cut.W_rec)
     for drawn, rnn in ((view.output, cut), (view.full_output, one)):
         np.testing.assert_allclose(drawn, rollout(rnn, trials).outputs[0, 5])
-    assert np.array_equal(view.target, trials.targets[5])
-    assert view.value == pytest.approx(fvu(rollout(cut, trials), trials)[0])
     assert f"R holds {form.n_leading} of 9 units at threshold 0.6" in view.sentences[0]
 
 

@@ -54,6 +54,12 @@ def ablation_cases():
     ]
 
 
+def live(case):
+    """What a live session shows of a case."""
+    rnn = case.rnn.astype(np.float64)
+    return Explorer(rnn, case.trials, metric=case.metric, controls=("block-upper",))
+
+
 def adders():
     return random_rnn(2, 14, 13, 13, scale=0.4, activation="relu", seed=2)
 
@@ -117,9 +123,8 @@ def test_the_page_computes_what_schurkit_computes(opened):
     tab = opened("ablation")
     flat = [(case, i) for case in ablation_cases() for i in range(len(case.rnn))]
     for (position, (case, i)), changes in itertools.product(enumerate(flat), SETTINGS):
-        kind = {"metric": case.metric, "controls": ("block-upper",)}
-        explorer = Explorer(case.rnn.astype(np.float64), case.trials, **kind)
-        blocks, asked = len(explorer.form(i, 0.9).blocks), Setting(i, trial=2, **changes)
+        explorer, asked = live(case), Setting(i, trial=2, **changes)
+        blocks = len(explorer.form(i, 0.9).blocks)
         known = tuple(pair for pair in asked.couplings if pair[1] < blocks)
         asked = replace(asked, couplings=known)
         expected = explorer.view(asked)
@@ -138,8 +143,7 @@ def test_the_page_computes_what_schurkit_computes(opened):
 def test_the_sentences_are_those_of_a_live_session(opened):
     tab, case = opened("ablation"), ablation_cases()[0]
     found = change(tab, {"sectors": ["CR"]})["sentences"]
-    explorer = Explorer(case.rnn.astype(np.float64), case.trials, controls=("block-upper",))
-    view = explorer.view(Setting(sectors=("CR",)))
+    view = live(case).view(Setting(sectors=("CR",)))
     removed = f"Removed: CR, {100 * view.removed_mass:.2f} %"
     assert f"R holds {view.form.n_leading} of 9 units. {removed}" in found
     worse = int((view.controls["block-upper"] > view.value).sum())
@@ -179,11 +183,10 @@ def test_a_small_matrix_grows_as_schurkit_says(opened):
     pulsed = np.split(np.linalg.matrix_power(A, 3)[:, 5], [2, 3, 4, 5])
     paths = np.array(shown(tab)["paths"])[:, 3]
     assert paths == pytest.approx([np.linalg.norm(part) for part in pulsed])
-    for preset, units in ((1, 2), (2, 4), (3, 3)):
-        tab.locator("select").first.select_option(str(preset))
+    for preset, units in (("1", 2), ("2", 4), ("3", 3)):
+        tab.locator("select").first.select_option(preset)
         named = f"view.setting.name !== 'six units' && view.n === {units}"
-        view = settled(tab, f"view.least && {named}")
-        check_matrix(view)
+        check_matrix(view := settled(tab, f"view.least && {named}"))
     assert view["henrici"] == 0 and max(view["growth"]) == 1.0 and "is normal" in view["sentences"]
 
 
@@ -236,8 +239,7 @@ def test_two_numbers_by_keyboard(opened):
 
 
 def last_block():
-    case = ablation_cases()[0]
-    return len(Explorer(case.rnn, case.trials).form(0, 0.9).blocks) - 1
+    return len(live(ablation_cases()[0]).form(0, 0.9).blocks) - 1
 
 
 # ---- by mouse and by keyboard

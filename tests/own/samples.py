@@ -65,13 +65,7 @@ class Sample:
     def write(self):
         """Write it into the working folder."""
         path = Path(self.file)
-        {
-            ".npz": lambda: np.savez(path, **self.saved),
-            ".mat": lambda: scipy.io.savemat(path, self.saved, do_compression=len(self.saved) % 2),
-            ".hdf5": lambda: write_hdf5(path, self.saved),
-            ".h5": lambda: write_hdf5(path, self.saved),
-            ".pickle": lambda: path.write_bytes(pickle.dumps(self.saved)),
-        }.get(path.suffix, lambda: write_torch(path, self.saved))()
+        write(path, self.saved)
         if self.beside is not None:
             name = path.stem.removesuffix("_state_dict") + "_params.pkl"
             path.with_name(name).write_bytes(pickle.dumps(self.beside))
@@ -93,6 +87,20 @@ def write_hdf5(path, saved):
                 file.attrs[name] = value
             else:
                 file[name] = value
+
+
+FORMATS = {
+    ".npz": lambda path, saved: np.savez(path, **saved),
+    ".mat": lambda path, saved: scipy.io.savemat(path, saved, do_compression=len(saved) % 2),
+    ".hdf5": write_hdf5,
+    ".h5": write_hdf5,
+    ".pickle": lambda path, saved: path.write_bytes(pickle.dumps(saved)),
+}
+
+
+def write(path, saved):
+    """Save arrays and words in the format that the name of the file asks for."""
+    FORMATS.get(path.suffix, write_torch)(path, saved)
 
 
 rng = np.random.default_rng(0)

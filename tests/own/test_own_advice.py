@@ -6,11 +6,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import scipy.io
 import torch
 import torch.nn.utils.prune
 from press.small_book import cases
-from samples import SAMPLES, Net, TwoAreas, write_hdf5, write_torch
+from samples import SAMPLES, Net, TwoAreas, write
 
 import schurkit
 
@@ -31,17 +30,13 @@ def saved(path, model):
 
 def arrays(**changes):
     given = {name: array for name, array in (NET | changes).items() if array is not None}
-    return lambda path: np.savez(path, **given)
+    return lambda path: write(path, given)
 
 
-def renamed(save=None, **names):
+def renamed(**names):
     """The network under other names: W_rec="J"."""
     given = {names.get(name, name).replace("__", "."): array for name, array in NET.items()}
-    return lambda path: save(path, given) if save else np.savez(path, **given)
-
-
-def dumped(save):
-    return lambda path: save(path, NET)
+    return lambda path: write(path, given)
 
 
 def truncated(write):
@@ -89,10 +84,10 @@ WRONG = {
     "one letter.npz": renamed(W_rec="J"),
     "capitals.npz": renamed(W_rec="w_REC"),
     "no name at all.npz": renamed(W_rec="weights"),
-    "three others.pt": renamed(write_torch, **OTHER),
+    "three others.pt": renamed(**OTHER),
     "shapes alone.npz": renamed(W_in="a", W_rec="b", W_out="c"),
     "with spaces.npz": renamed(W_rec="the weights"),
-    "three others.hdf5": renamed(write_hdf5, W_in="x/in", W_rec="x/rec", W_out="x/out"),
+    "three others.hdf5": renamed(W_in="x/in", W_rec="x/rec", W_out="x/out"),
     "key paths.npz": renamed(W_in="['a']['in']", W_rec="['a']['rec']", W_out="['a']['out']"),
     "a bias of torch.npz": arrays(b_hh=np.ones(4)),
     "a start.npz": arrays(hinit=np.ones(4)),
@@ -138,8 +133,8 @@ WRONG = {
     "model.keras": written(b"PK\3\4" + bytes(90)),
     "truncated.npz": truncated(arrays()),
     "truncated.pt": truncated(net()),
-    "truncated.mat": truncated(dumped(scipy.io.savemat)),
-    "truncated.hdf5": truncated(dumped(write_hdf5)),
+    "truncated.mat": truncated(arrays()),
+    "truncated.hdf5": truncated(arrays()),
     "a matrix of objects.npz": arrays(W_rec=np.array([None, {}])),
     # numbers
     "not finite.npz": arrays(W_rec=np.full((4, 4), np.nan)),
@@ -157,22 +152,17 @@ WRONG = {
     "too much leak.npz": arrays(leak=1.5),
     "a leak for three.npz": arrays(leak=np.array([0.1, 0.2, 0.3])),
     "a leak in words.npz": arrays(leak="much"),
-    "low rank that does not fit.npz": lambda path: np.savez(path, **MISFIT),
-    "A is dense.npz": lambda path: np.savez(path, **DENSE),
+    "low rank that does not fit.npz": lambda path: write(path, MISFIT),
+    "A is dense.npz": lambda path: write(path, DENSE),
     "cubic.npz": arrays(**GAMMA),
 }
 GOOD = "Save or fetch|git lfs pull|give the path|plain numbers|must|is empty|do not fit|rename it"
 GOOD += "|name it so|expected a diagonal|train with"
 ACTIONS = {
-    r"'-v7'": dumped(scipy.io.savemat),
-    r"model.save\('model.h5'\)": lambda path: write_hdf5("model.h5", KERAS),
-    r"numpy.savez under the names W_in, W_rec and W_out": lambda path: arrays()("a.npz"),
-    GOOD: lambda path: {
-        ".npz": arrays(),
-        ".pt": net(),
-        ".mat": dumped(scipy.io.savemat),
-        ".hdf5": dumped(write_hdf5),
-    }[path.suffix](path),
+    r"'-v7'": arrays(),
+    r"model.save\('model.h5'\)": lambda path: write(Path("model.h5"), KERAS),
+    r"numpy.savez under the names W_in, W_rec and W_out": lambda path: arrays()(Path("a.npz")),
+    GOOD: lambda path: (net() if path.suffix == ".pt" else arrays())(path),
 }
 
 

@@ -82,9 +82,7 @@ def test_the_network_itself_agrees(kind):
         ({}, turned(), "W_rec were transposed"),
         *(({"activation": name}, other(activation="identity"), f"the activation were {name}")
           for name in ("tanh", "relu", "sigmoid", "softplus", "retanh")),
-        ({"leak": 0.2}, other(leak=1.0), "the leak were 0.2:"),
         ({"leak": 0.37}, other(leak=0.5), "the leak were 0.37:"),
-        (VOLTAGE, other(form="rate"), "the form were voltage:"),
         ({"leak": 0.2}, other(form="voltage"), "the form were rate:"),
         (VOLTAGE | {"psi": "identity"}, other(psi=None), "what is read out were v:"),
         (INNER | {"b_rec": np.zeros((1, 10))}, lambda r: replace(r, b_rec=r.c, c=None),

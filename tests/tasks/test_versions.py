@@ -5,6 +5,8 @@ import linecache
 import sys
 import types
 
+from press.small_book import cases
+
 from schurkit.store import record_of
 from schurkit.tasks import Copy
 from schurkit.tasks.versions import class_source, task_version
@@ -69,16 +71,16 @@ def test_whatever_the_task_does_counts_and_nothing_else():
     words = CELL.replace("# draws", "# draws all").replace("A task.", "The task.")
     other = CELL.replace("steps = 5\n\ndef", "steps = 6\n\n\ndef")
     assert version(CELL) == version(words) == version(other)
-    changes = [
-        ("* self.steps", "+ self.steps"),
-        ("return 0.5", "return 0.6"),
-        ("x / 2", "x / 3"),
-        ("return [3]", "return [4]"),
-        ("np.sin(t)", "np.cos(t)"),
-        ("GAIN = 2.0", "GAIN = 3.0"),
-        ("return 8", "return 9"),
-        ('= "mine"', '= "other"'),
-    ]
+    changes = cases("""
+* self.steps → + self.steps
+return 0.5 → return 0.6
+x / 2 → x / 3
+return [3] → return [4]
+np.sin(t) → np.cos(t)
+GAIN = 2.0 → GAIN = 3.0
+return 8 → return 9
+= "mine" → = "other"
+""")
     assert all(CELL.count(old) == 1 for old, _ in changes)
     changed = {version(CELL.replace(old, new)) for old, new in changes}
     assert len(changed | {version(CELL)}) == len(changes) + 1
