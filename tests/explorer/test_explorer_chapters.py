@@ -36,6 +36,9 @@ def test_the_one_live_section_runs_and_ends_with_the_panel():
     defined = {"sk": sk, "threshold": 0.7, "cases": cases}
     exec("\n".join(statements), defined)
     panel = eval(last, defined)
+    chapter = CHAPTERS[name]  # which defines the names that are used
+    assert re.search(r"^cases[,\w ]* = ", text_of(chapter, "code"), re.MULTILINE)
+    assert "threshold" in [parameter.name for parameter in chapter.parameters]
     assert (
         name == "explore"
         and panel.view.setting == Setting(threshold=0.7)
@@ -44,12 +47,6 @@ def test_the_one_live_section_runs_and_ends_with_the_panel():
     panel.remove["RR"].value = True
     assert panel.view.ablated.W_rec.shape == (1, 8, 8)
     assert "replay accuracy, 64 trials:" in panel.summary.value
-
-
-def test_the_block_uses_names_that_the_chapter_defines():
-    chapter = CHAPTERS["explore"]
-    assert re.search(r"^cases[,\w ]* = ", text_of(chapter, "code"), re.MULTILINE)
-    assert "threshold" in [parameter.name for parameter in chapter.parameters]
 
 
 def test_no_widget_stands_in_a_cell_that_a_page_would_show():

@@ -5,9 +5,7 @@ refusals.
 import base64
 import json
 import re
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +14,6 @@ from helpers import messages, random_rnn, random_trials
 from schurkit import nb, real_schur
 from schurkit.explorer import page
 from schurkit.explorer.page._html import pack, script
-from schurkit_press import run
-from schurkit_press.chapters import chapters
-
-ROOT = Path(__file__).resolve().parents[2]
 
 KINDS = {"ablation": ("random",), "schur": (), "frequency": ("random",)}
 
@@ -107,22 +101,6 @@ def test_the_still_picture_says_the_numbers():
 def test_a_document_forbids_every_request():
     document = page.schur().document("a < b")
     assert "default-src 'none'" in document and "<title>a &lt; b</title>" in document
-
-
-# ---- a chapter is run again when its explorer changes, and only then
-def test_a_chapter_with_an_explorer_depends_on_the_scripts(monkeypatch, tmp_path):
-    book = chapters(ROOT)
-
-    def keys():
-        return [run.cache_key(ROOT, book[name], {}) for name in ("explore", "flip_flop")]
-
-    before = keys()
-    assert before == keys()
-    copy = tmp_path / "schurkit"
-    shutil.copytree(run.HELPER, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "explorer" / "page" / "ablation.js").write_text("// another script")
-    monkeypatch.setattr(run, "CODE", run.CODE | {"schurkit": copy})
-    assert [a == b for a, b in zip(before, keys())] == [False, True]
 
 
 # ---- refusals

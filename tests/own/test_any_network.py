@@ -51,7 +51,6 @@ def said(module, trials, dtype=torch.float64):
 
 
 # ------------------------------------------------------------------- one matrix in a module
-DEEP = {"layer": nn.LSTM, "num_layers": 2, "bidirectional": True, "batch_first": True}
 LSTM_LAYERS = [f"rnn.weight_hh_l{k}{end}" for k in (0, 1) for end in ("", "_reverse")]
 
 
@@ -59,7 +58,11 @@ LSTM_LAYERS = [f"rnn.weight_hh_l{k}{end}" for k in (0, 1) for end in ("", "_reve
     "make, parameters, ends",
     [
         (lambda: Gated(batch_first=True), ["rnn.weight_hh_l0"], (".r", ".z", ".n")),
-        (lambda: Gated(**DEEP), LSTM_LAYERS, (".i", ".f", ".g", ".o")),
+        (
+            lambda: Gated(nn.LSTM, num_layers=2, bidirectional=True, batch_first=True),
+            LSTM_LAYERS,
+            (".i", ".f", ".g", ".o"),
+        ),
         (TwoAreas, ["within_a", "within_b"], ("",)),
     ],
 )
@@ -373,7 +376,6 @@ test_matrices_that_are_none = refusals(
 
 
 def test_what_needs_the_equation_says_so():
-    network = answers(np.zeros((6, 9, 1)))
-    for ask in (sk.coupling_map, sk.ablation.refit_readout):
-        told = "only its outputs are known. schurkit.measure and"
-        refused(lambda ask=ask: ask(network, trials_of()), told)
+    network, told = answers(np.zeros((6, 9, 1))), "only its outputs are known. schurkit.measure and"
+    refused(lambda: sk.coupling_map(network, trials_of()), told)
+    refused(lambda: sk.ablation.refit_readout(network, trials_of()), told)

@@ -55,16 +55,15 @@ def compiled(path):
     torch.jit.trace(Net(), torch.zeros(1, 3, 2)).save(path)
 
 
-class Encoded(Net):
-    def __init__(self):
-        super().__init__()
-        self.encoder = nn.Linear(2, 2)
+def beside(name, part):
+    """A torch module that holds more."""
 
+    def save(path):
+        model = Net()
+        setattr(model, name, part)
+        return saved(path, model)
 
-class Started(Net):
-    def __init__(self):
-        super().__init__()
-        self.first_state = nn.Parameter(torch.ones(1, 4))
+    return save
 
 
 def two():
@@ -111,8 +110,8 @@ WRONG = {
     "new weight norm.pt": net(lambda rnn: tools.parametrizations.weight_norm(rnn, "weight_hh_l0")),
     "spectral norm.pt": net(lambda rnn: tools.spectral_norm(rnn, "weight_hh_l0")),
     "pruned.pt": net(lambda rnn: tools.prune.random_unstructured(rnn, "weight_hh_l0", 0.5)),
-    "a learned start.pt": lambda path: saved(path, Started()),
-    "an encoder.pt": lambda path: saved(path, Encoded()),
+    "a learned start.pt": beside("first_state", nn.Parameter(torch.ones(1, 4))),
+    "an encoder.pt": beside("encoder", nn.Linear(2, 2)),
     "two readouts.pt": net(readouts=("fc", "other")),
     "two layers beside.pt": lambda path: saved(path, nn.ModuleDict({"a": Net(), "b": Net()})),
     "two models.pt": lambda path: torch.save({k: Net().state_dict() for k in "ab"}, path),

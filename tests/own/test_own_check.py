@@ -210,13 +210,11 @@ def test_what_was_said_is_not_settled():
 def test_other_readings_axes_and_stacks_are_settled():
     rnn = network(leak=0.3)
     trials, outputs = trials_of(rnn, autonomous=0)
-    readings = [("wide", random_rnn(1, 10, 3, 5)), ("over N", times("W_out", 10)(rnn))]
-    found = settle(Reading(times("W_out", 3)(rnn), trials, 10 * (outputs - rnn.b_out) + rnn.b_out),
-                   readings=readings)  # fmt: skip
-    assert (
-        found.words.startswith("over N (") and found.rnn.W_out[0, 0, 0] == 10 * rnn.W_out[0, 0, 0]
-    )
-    wide, narrow = Reading(random_rnn(1, 10, 3, 5), trials, outputs), rnn.astype("float32")
+    wide, ten = random_rnn(1, 10, 3, 5), times("W_out", 10)(rnn)
+    came = Reading(times("W_out", 3)(rnn), trials, rollout(ten, trials).outputs)
+    found = settle(came, readings=[("wide", wide), ("over N", ten)])
+    assert found.words.startswith("over N (") and np.array_equal(found.rnn.W_out, ten.W_out)
+    wide, narrow = Reading(wide, trials, outputs), rnn.astype("float32")
     assert settle(wide, readings=[("two", narrow)], tolerance=1).rnn.dtype == np.float64
     swapped = Trials(*(array.swapaxes(0, 1) for array in (trials.inputs, trials.targets)))
     found = settle(Reading(replace(rnn, leak=1.0), swapped, outputs.swapaxes(1, 2)))

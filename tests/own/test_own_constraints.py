@@ -12,9 +12,9 @@ from schurkit.own import analyze, constraint_report
 from schurkit.own.report import summary
 
 
-def dale(size=12, inhibitory=3, density=1.0):
+def dale(size=12, density=1.0):
     """Columns of one sign, a share of the entries exactly zero."""
-    signs = np.where(np.arange(size) < size - inhibitory, 1.0, -1.0)
+    signs = np.where(np.arange(size) < size - 3, 1.0, -1.0)
     kept = np.random.default_rng(1).random((size, size)) < density
     return np.abs(gauss(size, size)) * signs / np.sqrt(size) * kept
 

@@ -19,6 +19,7 @@ from samples import (
     low,
     plain,
     psych,
+    tensors,
     two_net,
     write_torch,
 )
@@ -105,13 +106,11 @@ def test_what_is_skipped_is_named():
 
 
 def test_precision_and_several_networks_in_a_checkpoint():
-    single = {name: array.astype(np.float32) for name, array in low.items()}
-    write_torch("net.pt", single)
+    write_torch("net.pt", {name: array.astype(np.float32) for name, array in low.items()})
     assert load_rnn("net.pt").dtype == np.float32
-    cells = [
-        {k: torch.tensor(v * scale) for k, v in NAMED["h2h.pt"].saved.items()} for scale in (1, 2)
-    ]
-    torch.save({"model": cells[0], "ema": cells[1]}, "two.pt")
+    saved = NAMED["h2h.pt"].saved
+    twice = {name: 2 * array for name, array in saved.items()}
+    torch.save({"model": tensors(saved), "ema": tensors(twice)}, "two.pt")
     for prefix, scale in (("model.rnn", 1), ("ema.rnn", 2)):
         rnn = load_rnn("two.pt", recurrent=prefix)
         assert np.allclose(rnn.W_in[0], scale * W_in) and np.allclose(rnn.W_out[0], scale * W_out)

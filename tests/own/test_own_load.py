@@ -106,11 +106,8 @@ def test_choosing_among_layers():
     found = read_network(path, recurrent="s", readout="b.")
     assert same(found.rnn, from_torch(net["s"], net["b"]))
     assert {"a.weight", "r.weight_hh_l0"} < {*found.unused} and "b.weight" not in found.unused
-    for choice, text in (
-        ({"recurrent": "t"}, "no recurrent layer t; it holds r, s"),
-        ({"recurrent": "s", "readout": "c"}, "no readout c; it holds a, b"),
-    ):
-        refused(lambda choice=choice: load_rnn(path, **choice), text)
+    refused(lambda: load_rnn(path, recurrent="t"), "no recurrent layer t; it holds r, s")
+    refused(lambda: load_rnn(path, recurrent="s", readout="c"), "no readout c; it holds a, b")
 
 
 SIZES = {"weight_ih_l0": (8, 2), "weight_hh_l0": (8, 8), "fc.weight": (2, 8)}
@@ -140,21 +137,21 @@ LINEAR = nn.Linear(8, 2)
 
 
 test_modules_that_from_torch_refuses = refusals(
-    lambda given: from_torch(*given()),
+    lambda given: from_torch(*given),
     [
         (
-            lambda: [Model(num_layers=2)],
+            [Model(num_layers=2)],
             "got RNN of 2 layers. To go on, schurkit.from_module takes",
         ),
-        (lambda: [layers(r=nn.GRU(3, 8), fc=LINEAR)], "holds 0 and 1: fc. To go on"),
-        (lambda: [layers(a=nn.RNN(3, 8), b=nn.RNN(3, 8))], "ModuleDict holds 2 and 0: a, b"),
-        (lambda: [layers(r=nn.RNN(3, 8), a=LINEAR, b=nn.Linear(8, 2))], "holds 1 and 2: r, a, b"),
-        (lambda: [nn.RNN(3, 8)], "needs the readout too"),
-        (lambda: [layers(m=Model(), n=nn.LayerNorm(8))], "n.weight, n.bias. If these take no part"),
-        (lambda: [nn.RNN(3, 8, bidirectional=True), LINEAR], "got RNN of 1 layers, bidirectional"),
-        (lambda: [Model(), LINEAR], "got Net. To go on, pass the layer, model.rnn"),
-        (lambda: ["rnn", LINEAR], "one direction; got str. To go on, schurkit.from_module"),
-        (lambda: [nn.RNN(3, 8), nn.Bilinear(8, 8, 2)], "readout as an nn.Linear; got Bilinear"),
+        ([layers(r=nn.GRU(3, 8), fc=LINEAR)], "holds 0 and 1: fc. To go on"),
+        ([layers(a=nn.RNN(3, 8), b=nn.RNN(3, 8))], "ModuleDict holds 2 and 0: a, b"),
+        ([layers(r=nn.RNN(3, 8), a=LINEAR, b=nn.Linear(8, 2))], "holds 1 and 2: r, a, b"),
+        ([nn.RNN(3, 8)], "needs the readout too"),
+        ([layers(m=Model(), n=nn.LayerNorm(8))], "n.weight, n.bias. If these take no part"),
+        ([nn.RNN(3, 8, bidirectional=True), LINEAR], "got RNN of 1 layers, bidirectional"),
+        ([Model(), LINEAR], "got Net. To go on, pass the layer, model.rnn"),
+        (["rnn", LINEAR], "one direction; got str. To go on, schurkit.from_module"),
+        ([nn.RNN(3, 8), nn.Bilinear(8, 8, 2)], "readout as an nn.Linear; got Bilinear"),
     ],
 )
 
@@ -196,10 +193,10 @@ def test_what_is_assumed_and_what_contradicts():
     np.savez("full.npz", **arrays, **said, c=np.ones(4), psi="tanh")
     rnn = load_rnn("full.npz", **said)
     assert rnn.leak == 0.5 and rnn.psi == "tanh" and rnn.c.tolist() == [[1.0] * 4]
-    contradictions = {"activation": "tanh", "leak": 0.2, "form": "rate"}
-    for name, value in [*contradictions.items(), ("leak", [0.5, 0.5, 0.5, 0.4])]:
-        asked = {name: value}
-        refused(lambda asked=asked: load_rnn("full.npz", **asked), f"says {name} ", "was asked for")
+    leaks = {"leak": [0.5, 0.5, 0.5, 0.4]}
+    for asked in ({"activation": "tanh"}, {"leak": 0.2}, {"form": "rate"}, leaks):
+        told = f"says {next(iter(asked))} ", "was asked for"
+        refused(lambda asked=asked: load_rnn("full.npz", **asked), *told)
 
 
 def test_row_convention():

@@ -5,6 +5,7 @@ of the numbers, and nothing half-written.
 import html as escaping
 import json
 import re
+import shlex
 from contextlib import chdir
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -59,14 +60,15 @@ def made(tmp_path_factory):
     report, its notebook, and the files beside it.
     """
     folder = tmp_path_factory.mktemp("made")
-    asked = ["analyze", WEIGHTS, *["--trials", "trials.npz", "--draws", "4", "--seed", "3"]]
-    page = ["--html", "out.html", "--json", "out.json", "--notebook", "out.ipynb", "--network", "1"]
+    asked = f"analyze '{WEIGHTS}' --trials trials.npz --draws 4 --seed 3 --json"
+    page = "out.json --html out.html --notebook out.ipynb --network 1"
     with chdir(folder):
         save(stack(), WEIGHTS, **dict.fromkeys(HOSTILE.split(", "), np.zeros(3)))
         Path("numpy.py").write_text(
             "raise RuntimeError('a file of the working folder was imported')\n"
         )
-        assert main([*asked, *page]) == main([*asked, "--json", "plain.json"]) == 0
+        for rest in (page, "plain.json"):
+            assert main(shlex.split(f"{asked} {rest}")) == 0
     return folder
 
 
@@ -152,16 +154,16 @@ def test_the_sentences_are_those_of_the_report(made):
         assert told in words
 
 
-def sentence_of(cost=0.2, mass=0.2, intact=0.05, permuted=(0.1, 0.05, 0.3), matched=None):
+ABOVE, BELOW = (0.1, 0.05, 0.3), (-0.01, -0.02, 0.0)
+
+
+def sentence_of(cost=0.2, mass=0.2, intact=0.05, permuted=ABOVE, matched=ABOVE):
     """What is said of a removal with these draws of its two controls."""
-    drawn = {"permuted": permuted, "matched": permuted if matched is None else matched}
-    controls = {kind: np.array([values], dtype=float) for kind, values in drawn.items() if values}
+    drawn = {"permuted": permuted, "matched": matched}
+    controls = {kind: np.array([values]) for kind, values in drawn.items() if values}
     arrays = (np.array([cost]), controls, np.array([mass]), np.array([1 - intact]))
     profile = SimpleNamespace(metric=FVU, intact=np.array([intact]))
     return report.sentence(Removal("CC", *arrays), profile)
-
-
-ABOVE, BELOW = (0.1, 0.05, 0.3), (-0.01, -0.02, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,7 @@ ABOVE, BELOW = (0.1, 0.05, 0.3), (-0.01, -0.02, 0.0)
     ],
 )
 def test_a_reading_is_told_with_both_controls(word, cost, mass, matched):
-    told = sentence_of(cost, mass, permuted=ABOVE, matched=matched)
+    told = sentence_of(cost, mass, matched=matched)
     other = "−0.01 [−0.02, 0]" if matched is BELOW else "+0.1 [+0.05, +0.3]"
     numbers = f"FVU {cost:+.2g}; permuted +0.1 [+0.05, +0.3]; matched {other}"
     assert told == f"CC is {word}: {MEANING[word]} ({numbers})."
@@ -182,7 +184,7 @@ def test_a_reading_is_told_with_both_controls(word, cost, mass, matched):
 def test_what_else_a_removal_may_come_to():
     empty = "CC is ∅: it holds no coupling, so there is nothing to remove."
     assert sentence_of(0.0, mass=0) == empty
-    undrawn = sentence_of(permuted=(), matched=(0.1,))
+    undrawn = sentence_of(permuted=())
     assert "CC cannot be read: permuted and matched controls were not both drawn" in undrawn
     assert "the unablated network diverged" in sentence_of(np.nan, intact=np.inf)
     wild = sentence_of(np.inf, permuted=(0.1, 0.2, np.inf))

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from helpers import messages
 
-from schurkit import rollout
 from schurkit.tasks import ModularAddition, RunningSum
-from schurkit.training import Phase, Recipe, train
 
 
 def tokens(trials):
@@ -61,6 +59,8 @@ def test_token_pairs_are_the_training_set():
     assert np.array_equal(target, trials.targets[0, :, -1].argmax(axis=-1))
     for changes in ({"operands": 3}, {"equals": True}):
         assert ModularAddition(p=5, **changes).token_pairs() is None
+    # whose table form would train on the last target alone
+    assert RunningSum(p=5, operands=2, sample=None).token_pairs() is None
 
 
 def test_held_out_trials_are_a_part_without_repetition():
@@ -102,17 +102,6 @@ def test_longer_trials_follow_their_seed_alone():
     first = task.longer(5, 20, 1).inputs
     assert np.array_equal(first, other.longer(5, 20, 1).inputs)
     assert not np.array_equal(first, task.longer(5, 20, 2).inputs)
-
-
-def test_two_operands_do_not_take_the_table_form():
-    """With two numbers the fast table form would train on the last target alone."""
-    task, phases = RunningSum(p=5, operands=2, sample=None), (Phase(100, 1e-2),)
-    assert task.token_pairs() is None
-    kind = {"loss": "cross_entropy", "activation": "relu", "batch_size": None}
-    trained = train(task, Recipe(hidden_size=16, phases=phases, **kind), [0])
-    trials = task.batch([0], 0, None)
-    hits = rollout(trained.rnn, trials).outputs.argmax(axis=-1) == trials.targets.argmax(axis=-1)
-    assert hits[0, :, 0].mean() == 1, "the first step has a target too"
 
 
 SMALL = ModularAddition(p=7, train_fraction=0.5)
