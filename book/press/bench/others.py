@@ -2,8 +2,6 @@
 forms, DSA distances; and what is told by facts alone: memory, an analysis, a sweep, a start.
 """
 
-import contextlib
-import io
 import os
 import re
 import subprocess
@@ -23,11 +21,10 @@ from schurkit.ablation.couplings import coupling_estimates, exact_effects
 from schurkit.degeneracy import dsa_distances, operators_of
 from schurkit.engine import choose, rollout
 from schurkit.rnn import RNN
-from schurkit.schur import real_schur
+from schurkit.schur import SECTORS, real_schur
 from schurkit.tasks import FlipFlop, load_task
 from schurkit.training import Phase, Recipe, initial
 from schurkit.training.loop import fit
-from schurkit_press.chapters import read_json
 
 from .trainers import task_and_recipe, torch_network, trained_afresh
 
@@ -222,23 +219,24 @@ def analysis(
     draws: int = 20,
     kinds: tuple = ("permuted", "matched"),
 ):
-    """`schurkit analyze` of a random network, on trials whose targets are noise. Facts: user
-    seconds and peak memory of the process till then, and the floor of the networks that were run.
+    """What `schurkit analyze` does with the files of a random network, on trials whose targets are
+    noise: its text summary, beside these controls. Facts: user seconds and peak memory of the
+    process till then, and the floor of the networks that were run.
     """
-    from schurkit.__main__ import main
+    from schurkit.own import load_trials, read_network
+    from schurkit.own.analysis import examine
+    from schurkit.own.report import summary
 
-    asked = [word for kind in kinds for word in ("--control", kind)]
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        files = [f"{folder}/{name}" for name in ("weights.npz", "trials.npz", "report.json")]
+    with tempfile.TemporaryDirectory() as folder:
+        files = [f"{folder}/{name}.npz" for name in ("weights", "trials")]
         np.savez(files[0], **network(hidden).arrays, activation="tanh", leak=1.0)
         noise = random.normal([0, 1], "bench trials", 0, (trials, steps, 3)).astype("f4")
         np.savez(files[1], inputs=noise[0], targets=noise[1])
-        asked += ["--trials", files[1], "--draws", str(draws), "--json", files[2]]
-        if main(["analyze", files[0], *asked]):
-            raise RuntimeError("schurkit analyze failed.")
-        seconds, peak = os.times().user, peak_memory()
-        (one,) = read_json(Path(files[2]))["networks"]
-    held = sum(one["norms"][sector] > 0 for sector in ("RR", "CR", "CC"))
+        given = read_network(files[0]), *load_trials(files[1])
+        found = examine(*given, controls=kinds, draws=draws)
+    summary(found)
+    seconds, peak = os.times().user, peak_memory()
+    held = sum(found.forms[0].norms()[sector] > 0 for sector in SECTORS)
     variants = (2**held - 1) * (1 + len(kinds) * draws)
     floor = variants * trials * steps / 256 * product_seconds(hidden)
     note = f"{variants} networks, peak {peak:.2f} GB"
