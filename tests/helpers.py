@@ -18,6 +18,11 @@ def apart(one, other):
     return np.abs(np.asarray(one) - other).max()
 
 
+def between(points):
+    """Distances between networks that are points, (networks, dimensions)."""
+    return np.linalg.norm(points[:, None] - points, axis=2)
+
+
 def random_rnn(
     networks=3,
     hidden=7,

@@ -6,7 +6,7 @@ from helpers import gauss, messages
 from scipy import stats
 
 from schurkit import interval
-from schurkit.intervals import over_pairs, ratio, share
+from schurkit.intervals import ratio, share
 
 
 def test_intervals_by_number_of_networks():
@@ -51,13 +51,5 @@ def test_a_share_has_wilsons_interval_and_none_below_ten_networks():
     expected = stats.binomtest(17, 20).proportion_ci(method="wilson")
     assert (found.value, found.n, found.how) == (0.85, 20, "Wilson")
     assert found.ends == pytest.approx((expected.low, expected.high))
+    assert found.excludes(0.5) and not found.excludes(0.85)
     assert share(np.ones(9, bool)).ends is None and share(np.ones(10, bool)).low < 1
-
-
-def test_pairs_are_not_independent_values():
-    points = gauss(25, seed=2)
-    D = np.abs(points[:, None] - points)
-    pairs, naive = over_pairs(D), interval(D[np.triu_indices(25, 1)])
-    assert pairs.value == pytest.approx(naive.value)
-    assert pairs.high - pairs.low > 2 * (naive.high - naive.low)
-    assert pairs.excludes(0) and not pairs.excludes(pairs.value)

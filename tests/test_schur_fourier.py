@@ -79,14 +79,6 @@ def test_blocks_of_two_are_whole_and_single_ones_pair_with_neighbours():
     assert units == [(0, 1), (2, 3), (3, 4), (5, 6)] and len(sf.column_planes(np.eye(8))) == 7
 
 
-def test_haar_matrices_are_orthogonal_and_depend_on_seed_and_draw():
-    Q = sf.haar(N, 7, 2)
-    assert apart(Q.T @ Q, np.eye(N)) < 1e-12 and np.array_equal(Q, sf.haar(N, 7, 2))
-    assert not any(np.allclose(Q, sf.haar(N, *other)) for other in ((7, 3), (8, 2)))
-    corners = np.array([sf.haar(3, seed)[0, 0] for seed in range(300)])
-    assert abs(corners.mean()) < 0.12 and (corners**2).mean() == pytest.approx(1 / 3, abs=0.06)
-
-
 # ------------------------------------------------------------------------------------------- tables
 def test_tables_are_those_of_a_rollout(network):
     pairs = np.stack(np.unravel_index(np.arange(P * P), (P, P)), axis=1)

@@ -129,10 +129,12 @@ def test_checkpoints_are_the_weights_after_that_many_steps(engine, embedding):
 def test_a_network_that_stopped_has_its_last_weights_at_later_checkpoints():
     phases = (Phase(3, 1e-3), Phase(57, 1e38))
     kind = recipe(phases=phases, activation="relu", clip_norm=None, checkpoints=(0, 60))
-    with pytest.warns(TrainingWarning), np.errstate(all="ignore"):
+    message = r"seed 0 stopped at step \d+: its loss was no longer finite"
+    with pytest.warns(TrainingWarning, match=message), np.errstate(all="ignore"):
         trained = train(TASK, kind, [0])
     start, end = (trained.checkpoints[step].rnn.W_rec for step in (0, 60))
     assert trained.stopped[0] > 0 and np.array_equal(end, trained.rnn.W_rec)
+    assert not trained.converged[0]
     assert not np.array_equal(start, end)
 
 
