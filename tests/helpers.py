@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from schurkit import RNN, InputError, Trials, rollout
+from schurkit import RNN, InputError, Trials, real_schur, rollout
 
 
 def gauss(*shape, seed=0):
@@ -98,6 +98,12 @@ def self_trials(rnn, trials=20, steps=6, seed=0):
     """Trials whose targets are what the intact network does: its FVU is zero."""
     inputs = gauss(trials, steps, rnn.input_size, seed=seed)
     return Trials(inputs, rollout(rnn, inputs).outputs[0])
+
+
+def stack_of(networks):
+    """Planted networks, trials that the first does without fault, and the Schur forms."""
+    rnn = RNN.stack([planted(seed)[0] for seed in range(networks)])
+    return rnn, self_trials(rnn[0]), [real_schur(W) for W in rnn.W_rec]
 
 
 SCALARS = {

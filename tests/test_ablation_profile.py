@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import apart, gauss, planted, random_rnn, random_trials, refuses, self_trials
+from helpers import apart, gauss, random_rnn, random_trials, refuses, self_trials, stack_of
 
 from schurkit import (
     RNN,
@@ -59,13 +59,9 @@ def read_as(cost, permuted, matched, **more):
     return profile_of(cost, controls, removed=("CR",), **more)
 
 
-def stack_of(networks):
-    rnn = RNN.stack([planted(seed)[0] for seed in range(networks)])
-    return rnn, self_trials(rnn[0]), [real_schur(W) for W in rnn.W_rec]
-
-
 def test_a_profile_and_its_rows_are_what_a_plain_loop_measures():
-    rnn, trials = random_rnn(2, hidden=8, seed=4), random_trials()
+    """Also that R of a leaky network is cut as the form says."""
+    rnn, trials = random_rnn(2, hidden=8, seed=4, leak=0.7), random_trials()
     profile = ablation_profile(rnn, trials, threshold=0.7, draws=2, controls=CONTROLS, seed=5)
     rows, means = (
         profile.frame(draws).set_index(["network", "removed"]) for draws in (True, False)
@@ -73,7 +69,7 @@ def test_a_profile_and_its_rows_are_what_a_plain_loop_measures():
     assert profile.networks == rnn.labels and len(rows) == 2 * (1 + 7 * (1 + 4 * 2))
     assert len(means) == 2 * (1 + 7 * (1 + 4)) and (rows.loc[(0, "none"), "delta"] == 0).all()
     for i, one in enumerate(rnn):
-        form = real_schur(one.W_rec[0], 0.7)
+        form = real_schur(one.W_rec[0], 0.7, leak=0.7)
         sizes = profile.n_leading[i], profile.radius[i]
         assert sizes == (form.n_leading, form.radius) and rows.loc[i].n_leading.eq(sizes[0]).all()
 
@@ -317,13 +313,6 @@ def test_a_dose_of_one_is_the_profile_and_a_dose_of_none_the_whole_network():
         (value,) = measure(rnn[i], [forms[i].weights(forms[i].sector(name))], trials)
         assert doubled.value == pytest.approx(value, abs=1e-5)
         assert doubled.removed_mass == pytest.approx(profile.removed_mass[i, k], rel=1e-12)
-
-
-def test_a_profile_cuts_leaky_networks_as_the_form_does():
-    rnn = random_rnn(hidden=12, seed=2, leak=0.1)
-    profile = ablation_profile(rnn, random_trials(), controls=())
-    leaky, whole = (real_schur(rnn.W_rec[0], leak=leak).n_leading for leak in (0.1, 1.0))
-    assert profile.n_leading[0] == leaky != whole
 
 
 @pytest.mark.parametrize(("mass", "defined"), [(5e-6, False), (2e-5, True)])

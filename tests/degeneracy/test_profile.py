@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import planted, refuses, self_trials
+from helpers import refuses, stack_of
 
-from schurkit import RNN, ablation_profile
+from schurkit import ablation_profile
 from schurkit.degeneracy import profile_distances
 
-STACK = RNN.stack([planted(seed)[0] for seed in range(3)])
-TRIALS = self_trials(STACK[0])
+STACK, TRIALS, _ = stack_of(3)
 PROFILE = ablation_profile(STACK, TRIALS, controls=())
 
 
