@@ -115,7 +115,7 @@ def test_equal_removals_share_their_runs_and_their_draws(monkeypatch):
     assert rows.kind.tolist() == ["removal"] and rows.delta.isna().all()
 
 
-@pytest.mark.parametrize(("gain", "dtype"), [(1.0, "float32"), (3.0, "float64")])
+@pytest.mark.parametrize("gain, dtype", [(1.0, "float32"), (3.0, "float64")])
 def test_controls_are_run_in_float32_where_that_is_as_good(gain, dtype):
     """Rounding grows in a chaotic network until float32 is another trajectory."""
     rnn = random_rnn(1, hidden=60, scale=gain / np.sqrt(60))
@@ -149,7 +149,7 @@ LOW, HIGH = np.full(20, 0.1), np.full(20, 0.5)
 
 
 @pytest.mark.parametrize(
-    ("cost", "permuted", "matched", "mass", "reading"),
+    "cost, permuted, matched, mass, reading",
     [
         (0.009, HIGH, HIGH, 0.3, "harmless"),
         (0.011, HIGH, HIGH, 0.3, "milder"),
@@ -165,7 +165,7 @@ LOW, HIGH = np.full(20, 0.1), np.full(20, 0.5)
         (-0.5, LOW, LOW, 0.3, "harmless"),
     ],
 )
-@pytest.mark.parametrize(("metric", "to_lose"), [(FVU, 1.0), (REPLAY_ACCURACY, 0.5)])
+@pytest.mark.parametrize("metric, to_lose", [(FVU, 1.0), (REPLAY_ACCURACY, 0.5)])
 def test_readings_at_their_borders(cost, permuted, matched, mass, reading, metric, to_lose):
     """What there is to lose sets the unit of the costs."""
     costs = (to_lose * np.asarray(some) for some in (cost, permuted, matched))
@@ -315,7 +315,7 @@ def test_a_dose_of_one_is_the_profile_and_a_dose_of_none_the_whole_network():
         assert doubled.removed_mass == pytest.approx(profile.removed_mass[i, k], rel=1e-12)
 
 
-@pytest.mark.parametrize(("mass", "defined"), [(5e-6, False), (2e-5, True)])
+@pytest.mark.parametrize("mass, defined", [(5e-6, False), (2e-5, True)])
 def test_a_sensitivity_needs_a_removed_mass_of_1e_5(mass, defined):
     W_rec = np.diag([0.9, 0.5])
     W_rec[0, 1] = mass * np.linalg.norm(W_rec)

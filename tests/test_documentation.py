@@ -6,10 +6,9 @@ import doctest
 import importlib
 import inspect
 import pkgutil
-import subprocess
-import sys
 
 import pytest
+from helpers import run_python
 from numpydoc.docscrape import NumpyDocString
 
 import schurkit
@@ -42,8 +41,7 @@ def test_import_is_light():
     """Analysis must start fast and have no hidden device."""
     heavy = ("torch", "matplotlib", "pandas", "numba", "scipy.stats", "IPython")
     code = f"import sys, schurkit.training; print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert run_python(code) == "[]"
 
 
 def test_unknown_names_are_attribute_errors():

@@ -99,7 +99,7 @@ def figure():
 
 # ------------------------------------------------------------------------------------------- record
 @pytest.mark.parametrize(
-    ("value", "back"),
+    "value, back",
     [
         (np.float32(0.5), 0.5),
         (np.int64(7), 7),
@@ -142,7 +142,7 @@ def test_a_claim_records_value_interval_and_n_and_no_verdict(shell):
 
 
 @pytest.mark.parametrize(
-    ("value", "values", "words"),
+    "value, values, words",
     [
         (0.75, {"bits": 3}, "reproduced"),
         (
@@ -184,7 +184,7 @@ def test_a_claim_about_several_tasks_has_a_verdict_for_each(shell):
 
 
 @pytest.mark.parametrize(
-    ("excess", "word"),
+    "excess, word",
     [
         ({}, "not asked"),
         ({"permuted": (0.1, 0.3, 12)}, "yes (permuted)"),
@@ -202,7 +202,7 @@ def test_whether_an_effect_is_beyond_its_control_follows_from_the_recorded_exces
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    "arguments, words",
     [
         (("A1", None, None, 0), "Ours: none, since no network here tests it; rule:"),
         (("A1", -0.25, (-0.5, -1e-5), 12), "Ours: −0.25 [−0.5, −1e−05], 12 networks"),
@@ -261,7 +261,7 @@ def test_the_verdict_follows_from_value_interval_and_rule(rule):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    "old, new, message",
     cases("""
 {at least: 0.5} → {at least: high} → claim A1: rule must be {at least: number}
 {at least: 0.5} → {about: 0.5} → claim A1: rule must be
@@ -345,7 +345,7 @@ def test_a_table_is_markdown_for_the_page_and_html_for_a_session(shell):
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "side"),
+    "first, second, side",
     cases("""
 0.12 [0.10, 0.14] → – → ---:
 −0.37 → +0.71 → ---:
@@ -411,7 +411,7 @@ MALFORMED = [
 ]
 
 
-@pytest.mark.parametrize(("call", "arguments", "message"), MALFORMED)
+@pytest.mark.parametrize("call, arguments, message", MALFORMED)
 def test_what_is_malformed_is_one_clear_line(book, monkeypatch, call, arguments, message):
     monkeypatch.setattr(nb, "CSV_LIMIT", 10)
     refuses(message, call, *arguments)

@@ -2,6 +2,8 @@
 the invariant.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
 from helpers import apart, messages, orthogonal, refuses
@@ -19,9 +21,7 @@ from schurkit.schur.nonnormality import (
     pseudospectrum,
 )
 
-
-def gaussian(size, seed=0):
-    return np.random.default_rng(seed).normal(size=(size, size)) / np.sqrt(size)
+gaussian = partial(made, "gaussian")
 
 
 def normal(size, seed=0):

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
-from helpers import apart, gauss, messages, refuses
+from helpers import apart, gauss, messages, orthogonal, refuses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import block_diag
@@ -132,7 +132,6 @@ def check_order(form):
 
 # ----------------------------------------------------------------------- recovered from the answer
 def test_recovers_chosen_blocks_couplings_and_sectors():
-    generator = np.random.default_rng(1)
     blocks = [
         pair(1.2, 0.4, 3.0),
         np.array([[1.15]]),
@@ -141,8 +140,7 @@ def test_recovers_chosen_blocks_couplings_and_sectors():
         pair(0.5, 1.0, 2.0),
         np.array([[0.1]]),
     ]
-    T = assemble(blocks, generator.standard_normal((9, 9)))
-    Q = rotation(9, generator)
+    T, Q = assemble(blocks, gauss(9, 9, seed=1)), orthogonal(9)
     W = Q @ T @ Q.T
     form = real_schur(W)
     sizes = [(block.start, block.size) for block in form.blocks]
@@ -226,7 +224,7 @@ def test_every_matrix_has_a_sorted_form(kind, size, seed, scale, leak, threshold
 
 
 @pytest.mark.parametrize(
-    ("kind", "size"),
+    "kind, size",
     [("trained-like", 257), ("jordan of pairs, similar", 260), ("trained-like", 520)],
 )
 def test_windows_change_nothing_but_rounding(kind, size, monkeypatch):
@@ -414,7 +412,7 @@ W2 = [[1.0, 2.0], [0.0, 0.5]]
 
 @pytest.mark.parametrize("function", [real_schur, henrici])
 @pytest.mark.parametrize(
-    ("W", "message"),
+    "W, message",
     [
         (
             np.zeros((64, 32)),

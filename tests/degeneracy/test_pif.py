@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from helpers import gauss, refuses
+from helpers import gauss, messages
 
 from schurkit.degeneracy import nulls, pif, pif_distances
 
@@ -83,14 +83,10 @@ def test_more_starts_only_help():
     assert not pif_distances(np.zeros((2, 4, 4)), starts=1).relative.any()
 
 
-@pytest.mark.parametrize(
-    "change, message",
-    [
-        ({"W": matrices()[0]}, r"axes \(networks, hidden, hidden\)"),
-        ({"W": matrices(1)}, "at least two networks; got 1"),
-        ({"W": matrices()[:, :5]}, "equal sizes for 'hidden'"),
-        ({"starts": 0}, "starts must be at least 1"),
-    ],
+some = partial(pif_distances, starts=1)
+test_messages = messages(
+    (some, matrices()[0], r"axes \(networks, hidden, hidden\)"),
+    (some, matrices(1), "at least two networks; got 1"),
+    (some, matrices()[:, :5], "equal sizes for 'hidden'"),
+    (lambda: some(matrices(), starts=0), "starts must be at least 1"),
 )
-def test_messages(change, message):
-    refuses(message, pif_distances, **{"W": matrices(), "starts": 1} | change)

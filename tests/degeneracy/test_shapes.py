@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import gauss, refuses
+from helpers import gauss, orthogonal, refuses
 from scipy.linalg import orthogonal_procrustes
 
 from schurkit.degeneracy import shape_distances
@@ -22,7 +22,7 @@ def test_shapes_against_other_formulas():
 
 
 def test_shapes_are_metrics_blind_to_turns_shifts_and_sizes():
-    turn = np.linalg.qr(gauss(7, 7, seed=1))[0][:3]
+    turn = orthogonal(7)[:3]
     moved = [*STATES, 5 * STATES[0] @ turn + 2]
     found = shape_distances(moved)
     for D in (found.procrustes, found.cka):

@@ -2,11 +2,10 @@
 
 import itertools
 from dataclasses import replace
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from helpers import SCALARS, apart, gauss, plain_loop, random_rnn, random_trials, refuses
+from helpers import HERE, SCALARS, apart, gauss, plain_loop, random_rnn, random_trials, refuses
 from scipy.special import softmax
 
 from schurkit import rollout
@@ -15,7 +14,6 @@ from schurkit.engine.base import Rule
 from schurkit.rnn import ARRAYS
 
 KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3, "per unit"]))
-HERE = [engine for engine in ("numpy", "torch", "numba") if find_spec(engine)]
 
 
 def equations(activation):

@@ -2,16 +2,13 @@
 stands beside a network.
 """
 
-import os
-import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from helpers import apart, gauss, random_rnn, random_trials, refuses
+from helpers import apart, gauss, random_rnn, random_trials, refuses, run_python
 from training.small import TASK, Overridden, recipe
 
 from schurkit import RNN, rollout
@@ -134,11 +131,7 @@ def fill_uncompilable(seed, first, numbers, inputs, targets, mask):
     inputs.no_such_method()
 
 
-@dataclass(frozen=True)
 class Wrong(Copy):
-    def batch(self, seeds, step, trials):
-        return super().batch(seeds, step, trials)
-
     def compiled_batch(self):
         return fill_wrong, (0.5,)
 
@@ -227,16 +220,6 @@ def test_auto_takes_numba_where_it_can_be_used(monkeypatch):
     refuses(r"needs numba, which cannot be used here.*schurkit\[fast\]", choose, "numba")
 
 
-def run_python(code, **environment):
-    """Run code in a fresh interpreter; returns its output."""
-    settings = os.environ | {"SCHURKIT_THREADS": "1"} | environment
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=settings, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 DRAW = """
 import hashlib
 import numpy as np
@@ -272,7 +255,7 @@ def test_the_width_of_the_vectors_changes_no_bit(capsys, monkeypatch):
     """Beside this process; the code for narrow vectors is kept from one run to the next."""
     monkeypatch.setenv("SCHURKIT_THREADS", "1")
     exec(BITS, {})
-    assert run_python(BITS, **NARROW) == capsys.readouterr().out.strip()
+    assert run_python(BITS, SCHURKIT_THREADS="1", **NARROW) == capsys.readouterr().out.strip()
 
 
 def test_processes_that_start_at_once_find_the_same_and_the_compilation_is_kept(tmp_path):

@@ -50,9 +50,7 @@ def test_changes_win():
     assert addition_recipe(100, embedding_size=None, activation="tanh").embedding_size is None
 
 
-@pytest.mark.parametrize(
-    ("steps", "checkpoints"), [(2000, 24), (20000, 48), (30, 5), (10, 24), (1, 1)]
-)
+@pytest.mark.parametrize("steps, checkpoints", [(2000, 24), (20000, 48), (30, 5), (10, 24), (1, 1)])
 def test_checkpoints_run_from_the_start_to_the_end(steps, checkpoints):
     recipe = addition_recipe(steps, checkpoints=checkpoints, every=steps)
     kept = recipe.checkpoints

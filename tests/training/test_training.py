@@ -11,7 +11,6 @@ from helpers import apart, gauss, messages
 from training.small import TASK, recipe
 
 from schurkit import henrici, random
-from schurkit.engine import choose
 from schurkit.tasks import Copy, FlipFlop
 from schurkit.training import (
     CONSTRUCTIONS,
@@ -83,14 +82,12 @@ def test_a_start_by_dales_law_is_balanced():
 
 
 @pytest.mark.parametrize("form", (*CONSTRUCTIONS, "dale"))
-def test_a_network_does_not_depend_on_its_company(form):
-    kind, many = recipe(50, construction=form), list(range(8))
-    together, alone = (fit(TASK, kind, seeds, choose("numpy")) for seeds in (many, [5]))
-    starts = [construction(form).start(kind, 2, 2, seeds) for seeds in (many, [5])]
-    for name in starts[0]:
-        assert np.array_equal(starts[0][name][5], starts[1][name][0]), name
-    for name, array in alone[0].weights.items():
-        assert apart(array, together[5].weights[name]) < 1e-5, name
+def test_a_start_does_not_depend_on_its_company(form):
+    """Nor does training, see the trainers."""
+    kind = recipe(construction=form)
+    many, alone = (construction(form).start(kind, 2, 2, seeds) for seeds in ([1, 5, 2], [5]))
+    for name, array in alone.items():
+        assert np.array_equal(many[name][1], array[0]), name
 
 
 def test_training_learns_and_counts_converged_networks():
@@ -180,7 +177,6 @@ def test_the_paper_schedule():
         (1500, 5e-4, {"replay": 32}),
         (800, 3e-4, {"replay": 64}),
     ]
-    assert [task.replay for task, _ in kind.schedule(Copy())] == [16, 32, 64]
 
 
 test_messages = messages(
