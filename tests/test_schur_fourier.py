@@ -81,7 +81,7 @@ def test_blocks_of_two_are_whole_and_single_ones_pair_with_neighbours():
 
 # ------------------------------------------------------------------------------------------- tables
 def test_tables_are_those_of_a_rollout(network):
-    pairs = np.stack(np.unravel_index(np.arange(P * P), (P, P)), axis=1)
+    pairs = np.argwhere(np.ones((P, P)))
     trials, W = ModularAddition(p=P).trials(pairs), network.W_rec[0]
     states = sk.rollout(network, trials, states=True, dtype=np.float64).states[0]
     by_sum = np.stack([states[pairs.sum(axis=1) % P == s, 1].mean(axis=0) for s in range(P)])

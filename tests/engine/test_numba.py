@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from helpers import apart, gauss, random_rnn, random_trials, refuses, run_python
-from training.small import TASK, Overridden, recipe
+from training.small import TASK, recipe
 
 from schurkit import RNN, rollout
 from schurkit.engine import EngineWarning, Spec, base, choose
@@ -17,7 +17,7 @@ from schurkit.tasks import Copy, Sine
 from schurkit.training.loop import fit
 
 numba = pytest.importorskip("numba")
-from schurkit.engine.compiled import batches, cache, tile  # noqa: E402
+from schurkit.engine.compiled import cache, tile  # noqa: E402
 
 # ------------------------------------------------------------------------------------------ kernels
 
@@ -155,11 +155,6 @@ def test_a_compiled_batch_that_cannot_be_trusted_is_not_used(task, message, monk
     assert np.array_equal(
         ours.weights["W_rec"], fit(TASK, recipe(30), [0], choose("numba"))[0].weights["W_rec"]
     )
-
-
-def test_a_subclass_with_its_own_batch_is_served_by_it():
-    assert batches.Source(Overridden(2, 2, 6), 4, 0, 0).fill is None
-    assert batches.Source(Sine(), 4, 0, 0).fill is None
 
 
 # ----------------------------------------------------------------------------------------- training

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from helpers import apart, messages
+from helpers import HERE, apart, messages
 from training.small import TASK, recipe
 
-from schurkit.engine import ENGINES, choose
+from schurkit.engine import choose
 from schurkit.engine.base import Spec
 from schurkit.rnn import Trials
 from schurkit.tasks import ModularAddition
@@ -110,7 +110,7 @@ def test_training_by_tables_does_not_depend_on_company_or_threads(monkeypatch, t
 
 
 # -------------------------------------------------------------------------------------- checkpoints
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", HERE)
 @pytest.mark.parametrize("embedding", [None, 3])
 def test_checkpoints_are_the_weights_after_that_many_steps(engine, embedding):
     kind = recipe(30, checkpoints=(0, 7, 30), embedding_size=embedding)
