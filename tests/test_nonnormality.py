@@ -37,8 +37,14 @@ def triangular(size, seed=0):
 
 
 KINDS = (
-    *("gaussian", "orthogonal", "skew", "far from normal", "nilpotent"),
-    *("jordan, similar", "repeated, similar", "zero"),
+    "gaussian",
+    "orthogonal",
+    "skew",
+    "far from normal",
+    "nilpotent",
+    "jordan, similar",
+    "repeated, similar",
+    "zero",
 )
 
 
