@@ -129,10 +129,8 @@ def test_slow_points_are_kept_only_on_request():
     """
     rnn = network([[1.0]], activation="relu", b_rec=[1e-3])
     starts = [[0.5], [1.0], [1.0001]]
-    assert (
-        len(fixed_points(rnn, starts=starts)) == 0
-        and fixed_points(rnn, starts=starts).not_converged == 3
-    )
+    none = fixed_points(rnn, starts=starts)
+    assert (len(none), none.not_converged) == (0, 3)
     slow = fixed_points(rnn, starts=starts, slow_speed=1e-6)
     assert not slow.fixed.any() and np.allclose(slow.speeds, 5e-7) and slow.not_converged == 0
     assert (
@@ -145,12 +143,8 @@ def test_a_network_without_reachable_fixed_points_says_so():
     # h = 2 h + 1 only at −1, where relu is not linear
     rnn = network([[2.0]], activation="relu", b_rec=[1.0])
     found = fixed_points(rnn, starts=[[0.5], [3.0], [1e100]])
-    assert (
-        len(found) == 0
-        and found.not_converged == 3
-        and found.points.shape == (0, 1)
-        and found.ended.tolist() == [-1, -1, -1]
-    )
+    assert (found.not_converged, found.points.shape) == (3, (0, 1))
+    assert found.ended.tolist() == [-1, -1, -1]
 
 
 def test_found_points_are_fixed():

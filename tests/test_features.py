@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import gauss, messages, random_rnn, random_trials
+from test_importance import KINDS
 
 from schurkit import RNN
 from schurkit.analyses.features import TRAINED, kernel_alignment, weight_change
@@ -11,7 +12,6 @@ from schurkit.engine import Spec
 from schurkit.engine.torch import forward
 
 NAMES = ("W_in", "W_rec", "W_out", "b_rec", "b_out")
-KINDS = [{}, {"activation": "relu", "leak": 0.5}, {"form": "voltage", "leak": 0.4}]
 
 
 def pair(**kind):

@@ -25,7 +25,7 @@ def test_relation_is_spearmans():
 def test_resamples_of_a_relation_leave_out_pairs_of_a_network_with_itself():
     D = [between(gauss(14, 1, seed=seed)) for seed in (0, 1)]
     found = relation(*D, permutations=5, resamples=40)
-    both = zip(*(resampled(each, "relation bootstrap", 14, 40) for each in D))
+    both = zip(*map(resampled, D))
     again = [spearmanr(*pairs)[0] for pairs in both]
     assert (found.low, found.high) == pytest.approx(np.quantile(again, [0.025, 0.975]), abs=1e-9)
 
@@ -45,7 +45,7 @@ test_messages = messages(
 )
 
 
-def resampled(D, stream, networks, draws=50, seed=0):
+def resampled(D):
     """Distances of the pairs of each resample of networks, a network with itself left out."""
-    for a in random.integers(seed, stream, 0, (draws, networks), networks):
+    for a in random.integers(0, "relation bootstrap", 0, (40, len(D)), len(D)):
         yield [D[i, j] for k, i in enumerate(a) for j in a[:k] if i != j]

@@ -12,8 +12,9 @@ STATES = gauss(5, 4, 9, 3) * [3.0, 1.0, 0.3]
 
 def test_shapes_against_other_formulas():
     found = shape_distances(STATES)
-    x, y = (one.reshape(-1, 3) - one.reshape(-1, 3).mean(axis=0) for one in STATES[:2])
-    x, y = x / np.linalg.norm(x), y / np.linalg.norm(y)
+    both = STATES[:2].reshape(2, -1, 3)
+    both = both - both.mean(axis=1, keepdims=True)
+    x, y = both / np.linalg.norm(both, axis=(1, 2), keepdims=True)
     turn, _ = orthogonal_procrustes(y, x)
     assert found.procrustes[0, 1] == pytest.approx(np.linalg.norm(x - y @ turn))
     K, L = x @ x.T, y @ y.T

@@ -126,15 +126,12 @@ def test_torch_engine_takes_any_loss():
     from schurkit.engine.torch import TorchEngine
 
     rnn, trials = random_rnn(2), random_trials(2)
-    weights = {name: getattr(rnn, name) for name in ARRAYS}
     engine = TorchEngine(loss=lambda y, target, mask: (y - target).abs().mean(dim=(1, 2, 3)))
-    losses, grads = engine.worker(Spec()).gradients(
-        weights, trials.inputs, trials.targets, trials.mask
-    )
-    assert losses == pytest.approx(
-        np.abs(rollout(rnn, trials).outputs - trials.targets).mean(axis=(1, 2, 3))
-    )
-    assert all(g.shape == weights[name].shape for name, g in grads.items())
+    data = rnn.arrays, trials.inputs, trials.targets, trials.mask
+    losses, grads = engine.worker(Spec()).gradients(*data)
+    errors = np.abs(rollout(rnn, trials).outputs - trials.targets)
+    assert losses == pytest.approx(errors.mean(axis=(1, 2, 3)))
+    assert all(g.shape == rnn.arrays[name].shape for name, g in grads.items())
 
 
 def test_a_diverging_network_does_not_warn_or_touch_the_others():

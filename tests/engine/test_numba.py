@@ -109,13 +109,10 @@ def test_a_rollout_does_not_depend_on_its_company(inputs, monkeypatch):
 
 def test_float64_is_left_to_numpy():
     rnn, trials = random_rnn(2), random_trials(2)
-    assert np.array_equal(
-        rollout(rnn, trials, engine="numba").outputs, rollout(rnn, trials, engine="numpy").outputs
-    )
-    assert (
-        choose(dtype=np.float64).name == "numpy"
-        and choose(dtype=np.dtype(np.float32)).name == "numba"
-    )
+    both = (rollout(rnn, trials, engine=engine).outputs for engine in ("numba", "numpy"))
+    assert np.array_equal(*both)
+    chosen = [choose(dtype=dtype).name for dtype in (np.float64, np.dtype(np.float32))]
+    assert chosen == ["numpy", "numba"]
 
 
 # -------------------------------------------------------------------------------- draws and batches
@@ -168,10 +165,7 @@ def test_the_same_seed_gives_the_same_bits(form, task, monkeypatch):
     for threads, seeds in (("1", range(8)), ("2", range(8)), ("3", (2, 5, 7)), ("2", (5,))):
         monkeypatch.setenv("SCHURKIT_THREADS", threads)
         fitted = dict(zip(seeds, fit(task, kind, list(seeds), choose("numba"))))
-        found.append(
-            {name: array for name, array in fitted[5].weights.items()}
-            | {"losses": fitted[5].losses}
-        )
+        found.append(fitted[5].weights | {"losses": fitted[5].losses})
     # NumPy's products of a stack may round as they please
     limit = 1e-5 if form == "cayley" else 0
     for other in found[1:]:
@@ -179,15 +173,10 @@ def test_the_same_seed_gives_the_same_bits(form, task, monkeypatch):
 
 
 def test_several_callers_at_once():
-    kinds = [
-        (recipe(30), 3),
-        (recipe(30, hidden_size=20), 4),
-        (recipe(30, leak=0.5), 5),
-        (recipe(30, biases=True), 6),
-    ]
+    kinds = {}, {"hidden_size": 20}, {"leak": 0.5}, {"biases": True}
 
-    def work(one):
-        return fit(TASK, one[0], [one[1]], choose("numba"))[0].weights
+    def work(kind):
+        return fit(TASK, recipe(30, **kind), [3], choose("numba"))[0].weights
 
     alone = [*map(work, kinds)]
     with ThreadPoolExecutor(4) as pool:

@@ -19,21 +19,14 @@ from schurkit.training.epochs import Epochs
 from schurkit.training.loop import fit
 
 
-def losses_of(kind, seeds, engine):
-    """The loss of each step of networks trained one by one."""
-    found = {}
-    for seed in seeds:
-        found[seed] = []
-        fit(TASK, kind, [seed], choose(engine), lambda _, loss, seed=seed: found[seed].append(loss))
-    return found
-
-
 # -------------------------------------------------------------------------------------------- until
 @pytest.mark.parametrize("engine", ["numba", "numpy", "torch"])
 def test_networks_stop_by_themselves_once_their_loss_is_low(engine, tmp_path):
     seeds = (0, 1, 2)
     full = recipe(160, 1e-2)
-    losses = losses_of(full, seeds, engine)
+    losses = {seed: [] for seed in seeds}
+    for seed, told in losses.items():
+        fit(TASK, full, [seed], choose(engine), lambda _, loss, told=told: told.append(loss))
     means = {seed: np.reshape(losses[seed], (-1, 10)).mean(axis=1) for seed in seeds}
     low = means[0][8] * 1.0001  # so that one network gets there early
     kind = replace(full, until=Until(low, patience=2), epoch_steps=10)

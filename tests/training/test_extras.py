@@ -58,9 +58,7 @@ def test_cross_entropy_of_a_broken_network_is_not_finite(engine, bad):
 
 
 # ---------------------------------------------------------------------------- starts and embeddings
-@pytest.mark.parametrize(
-    "embedding, fans", [(None, {"W_in": 40}), (20, {"E": 40, "W_x": 20})], ids=["direct", "E"]
-)
+@pytest.mark.parametrize("embedding, fans", [(None, {"W_in": 40}), (20, {"E": 40, "W_x": 20})])
 def test_the_fan_in_start(embedding, fans):
     kind = recipe(hidden_size=60, construction="fan_in", embedding_size=embedding)
     start = construction("fan_in", embedding).start(kind, 40, 30, list(range(8)))

@@ -13,19 +13,14 @@ import pytest
 from helpers import refuses
 from training.small import TASK, recipe
 
-from schurkit import tasks
 from schurkit.engine import ENGINES, choose
 from schurkit.store import TRAINING, default_folder, record_of, store_command
 from schurkit.tasks import Copy, FlipFlop
+from schurkit.tasks.loading import TASKS
 from schurkit.training import Store, StoreWarning, train
 
 RECIPE = recipe(3, hidden_size=6)
 SUFFIXES = (".json", ".safetensors")
-KINDS = [
-    kind
-    for kind in vars(tasks).values()
-    if isinstance(kind, type) and hasattr(kind, "batch") and kind is not tasks.Task
-]
 
 
 def record(seed=0, task=TASK, recipe=RECIPE, engine="auto"):
@@ -56,7 +51,7 @@ def test_every_choice_changes_the_name_which_stays_inside_the_folder():
     assert of_task(5).startswith("5-orthogonal-6")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TASKS.values())
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_source_and_no_place_of_a_file_is_in_the_key(kind, engine):
     """So a file of the engine that moves to another folder trains no network again."""

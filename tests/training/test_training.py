@@ -155,13 +155,12 @@ def test_interrupting_keeps_what_is_finished(monkeypatch):
     module = sys.modules["schurkit.training.train"]
     monkeypatch.setenv("SCHURKIT_THREADS", "1")
     monkeypatch.setattr(module, "networks_a_chunk", lambda study, engine: 1)
-    calls = iter([fit, fit])
+    left = [fit, fit]
 
     def fit_twice(*arguments):
-        try:
-            return next(calls)(*arguments)
-        except StopIteration:
-            raise KeyboardInterrupt from None
+        if not left:
+            raise KeyboardInterrupt
+        return left.pop()(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "fit", fit_twice)
