@@ -32,8 +32,6 @@ from schurkit.ablation import (
 )
 from schurkit.metrics import FVU, REPLAY_ACCURACY, fvu_over_time
 
-SINGLE = [("RR",), ("CR",), ("CC",)]
-
 
 def profile_of(costs, controls=(), mass=0.3, to_lose=1.0, metric=FVU, removed=("RR", "CR", "CC")):
     """A profile with chosen costs (networks, removed) and controls (networks, removed, draws);
@@ -229,7 +227,7 @@ def test_a_profile_refuses():
 
 def test_threshold_sweep_is_the_profile_at_each_threshold_and_runs_equal_cuts_once(monkeypatch):
     rnn, trials = random_rnn(2, hidden=9), random_trials()
-    asked, calls = {"subsets": [*SINGLE, ("RR", "CR", "CC")], "controls": ()}, []
+    asked, calls = {"subsets": [*SUBSETS[1:4], SUBSETS[-1]], "controls": ()}, []
     monkeypatch.setattr(
         "schurkit.ablation.sweeps.ablation_profile",
         lambda *a, **k: calls.append(1) or ablation_profile(*a, **k),

@@ -13,12 +13,10 @@ from numpydoc.docscrape import NumpyDocString
 
 import schurkit
 
-MODULES = sorted(
-    m.name for m in pkgutil.walk_packages(schurkit.__path__, "schurkit.") if "numba" not in m.name
+
+@pytest.mark.parametrize(
+    "name", sorted(m.name for m in pkgutil.walk_packages(schurkit.__path__, "schurkit."))
 )
-
-
-@pytest.mark.parametrize("name", MODULES)
 def test_examples_run(name):
     module = importlib.import_module(name)
     failed, _ = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)

@@ -382,36 +382,52 @@ ROWS, NAME, WORDS = [Row(0, 1.0)], "a-table", "Caption."
 FIGURE = (Figure(), "a-figure", "Caption.", "Alt.")
 
 
-MALFORMED = [
-    *((nb.record, (key, 1), "record needs a key") for key in ("1st", "a b", 3)),
-    *(
-        (nb.record, ("key", value), r"record\('key', …\) takes a number, text or a flat list")
-        for value in ({"a": 1}, np.zeros((2, 2)), 1j)
-    ),
-    (nb.claim, ("B7", 1.0), r"there is no claim 'B7' in book/claims.yml; it lists A1, A2, A3"),
-    (nb.claim, ("A1", True), r"claim\('A1', …\) takes a number; got bool"),
-    (nb.claim, ("A1", 1.0, 3), r"claim A1: interval must be \(low, high\); got 3"),
-    (nb.claim, ("A1", 1.0, (2.0, 1.0)), r"low ≤ high; got \(2.0, 1.0\)"),
-    (nb.claim, ("A1", 1.0, ("a", "b")), r"claim A1: interval takes a number; got str"),
-    (nb.claim, ("A1", 1.0, None, 2.5), "A1: n must be a whole number; got 2.5"),
-    (nb.claim, ("A1", {}), r"claim A1: several tasks take one Interval each"),
-    (nb.claim, ("A1", {"sine": 1.0}, (0, 1)), r"claim A1: several tasks take one Interval each"),
-    (nb.claim, ("A1", {1: 1.0}), r"claim A1: tasks and controls need names; got 1"),
-    (nb.show, (FIGURE[0], "A Figure", *FIGURE[2:]), "a figure needs a name of lower-case words"),
-    (nb.show, (*FIGURE[:2], " ", "Alt."), "figure a-figure needs a caption"),
-    (nb.show, (*FIGURE[:3], ""), "figure a-figure needs an alternative text"),
-    (nb.show, (*FIGURE, []), "figure a-figure needs a DataFrame or a non-empty list of dataclass"),
-    (nb.show, (*FIGURE, ROWS), r"a-figure: the numbers behind it take .* MB as CSV"),
-    (nb.show, (FIGURE[0].subplots(), *FIGURE[1:]), r"got .*Axes.* Use ax.figure"),
-    (nb.table, (ROWS, "Name", WORDS), "a table needs a name"),
-    (nb.table, (ROWS, NAME, ""), "table a-table needs a caption"),
-    (nb.table, (ROWS, NAME, WORDS, {"loss": ".2f"}), "has no column 'loss'; it has seed, accuracy"),
-    (nb.table, (ROWS, NAME, WORDS, {"accuracy": ".2q"}), "'.2q' does not suit the value 1.0"),
-    (nb.table, ([Row], NAME, WORDS), "table a-table needs a DataFrame"),
-]
-
-
-@pytest.mark.parametrize("call, arguments, message", MALFORMED)
+@pytest.mark.parametrize(
+    "call, arguments, message",
+    [
+        *((nb.record, (key, 1), "record needs a key") for key in ("1st", "a b", 3)),
+        *(
+            (nb.record, ("key", value), r"record\('key', …\) takes a number, text or a flat list")
+            for value in ({"a": 1}, np.zeros((2, 2)), 1j)
+        ),
+        (nb.claim, ("B7", 1.0), r"there is no claim 'B7' in book/claims.yml; it lists A1, A2, A3"),
+        (nb.claim, ("A1", True), r"claim\('A1', …\) takes a number; got bool"),
+        (nb.claim, ("A1", 1.0, 3), r"claim A1: interval must be \(low, high\); got 3"),
+        (nb.claim, ("A1", 1.0, (2.0, 1.0)), r"low ≤ high; got \(2.0, 1.0\)"),
+        (nb.claim, ("A1", 1.0, ("a", "b")), r"claim A1: interval takes a number; got str"),
+        (nb.claim, ("A1", 1.0, None, 2.5), "A1: n must be a whole number; got 2.5"),
+        (nb.claim, ("A1", {}), r"claim A1: several tasks take one Interval each"),
+        (
+            nb.claim,
+            ("A1", {"sine": 1.0}, (0, 1)),
+            r"claim A1: several tasks take one Interval each",
+        ),
+        (nb.claim, ("A1", {1: 1.0}), r"claim A1: tasks and controls need names; got 1"),
+        (
+            nb.show,
+            (FIGURE[0], "A Figure", *FIGURE[2:]),
+            "a figure needs a name of lower-case words",
+        ),
+        (nb.show, (*FIGURE[:2], " ", "Alt."), "figure a-figure needs a caption"),
+        (nb.show, (*FIGURE[:3], ""), "figure a-figure needs an alternative text"),
+        (
+            nb.show,
+            (*FIGURE, []),
+            "figure a-figure needs a DataFrame or a non-empty list of dataclass",
+        ),
+        (nb.show, (*FIGURE, ROWS), r"a-figure: the numbers behind it take .* MB as CSV"),
+        (nb.show, (FIGURE[0].subplots(), *FIGURE[1:]), r"got .*Axes.* Use ax.figure"),
+        (nb.table, (ROWS, "Name", WORDS), "a table needs a name"),
+        (nb.table, (ROWS, NAME, ""), "table a-table needs a caption"),
+        (
+            nb.table,
+            (ROWS, NAME, WORDS, {"loss": ".2f"}),
+            "has no column 'loss'; it has seed, accuracy",
+        ),
+        (nb.table, (ROWS, NAME, WORDS, {"accuracy": ".2q"}), "'.2q' does not suit the value 1.0"),
+        (nb.table, ([Row], NAME, WORDS), "table a-table needs a DataFrame"),
+    ],
+)
 def test_what_is_malformed_is_one_clear_line(book, monkeypatch, call, arguments, message):
     monkeypatch.setattr(nb, "CSV_LIMIT", 10)
     refuses(message, call, *arguments)

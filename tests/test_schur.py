@@ -96,17 +96,17 @@ def check_form(form, W):
     subdiagonal = np.diagonal(form.T, -1) != 0
     assert not np.signbit(form.T[form.T == 0]).any()
     assert not np.tril(form.T, -2).any() and not (subdiagonal[1:] & subdiagonal[:-1]).any()
-    assert sum(block.size for block in form.blocks) == size
-    expected_start = 0
+    end = 0
     for block in form.blocks:
-        assert block.start == expected_start
-        expected_start += block.size
+        assert block.start == end
+        end += block.size
         assert block.size == (2 if block.start + 1 < size and subdiagonal[block.start] else 1)
         if block.size == 2:
-            (a, b), (c, d) = form.T[block.start : expected_start, block.start : expected_start]
+            (a, b), (c, d) = form.T[block.start : end, block.start : end]
             assert a == d and b > 0 > c and b >= -c
         first = form.Q[:, block.start]
         assert first[np.abs(first).argmax()] > 0
+    assert end == size
 
 
 def check_sectors(form):

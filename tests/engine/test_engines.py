@@ -13,8 +13,6 @@ from schurkit.engine import Spec, choose
 from schurkit.engine.base import Rule
 from schurkit.rnn import ARRAYS
 
-KINDS = list(itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3, "per unit"]))
-
 
 def equations(activation):
     """Every case of the equation with that activation, each with one start and with one a trial,
@@ -69,7 +67,10 @@ def gradients(engine, dtype, rnn, kind, trials, counts):
     return choose(engine).worker(Spec.of(rnn), kind).gradients(weights, *data, counts)
 
 
-@pytest.mark.parametrize("activation, form, leak", KINDS)
+@pytest.mark.parametrize(
+    "activation, form, leak",
+    itertools.product(["tanh", "relu"], ["rate", "voltage"], [1.0, 0.3, "per unit"]),
+)
 @pytest.mark.parametrize(
     "mask, kind",
     [("time", "mse"), ("trials", "mse"), ("networks", "mse"), ("trials", "cross_entropy")],

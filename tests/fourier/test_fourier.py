@@ -150,8 +150,8 @@ def test_means_over_sums_of_chosen_pairs():
     found = fourier.mean_over_sums(NOISE, np.argwhere(some))
     for total in range(P):
         assert found[total] == pytest.approx(NOISE[some & (fourier.sums(P) == total)].mean(axis=0))
-    every = np.argwhere(np.ones((P, P)))
-    assert np.allclose(fourier.mean_over_sums(NOISE, every), fourier.mean_over_sums(NOISE))
+    every = fourier.mean_over_sums(NOISE, np.argwhere(np.ones((P, P))))
+    assert np.allclose(every, fourier.mean_over_sums(NOISE))
 
 
 # --------------------------------------------------------------------------------------------- fits
