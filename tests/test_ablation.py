@@ -71,6 +71,11 @@ def test_controls_have_the_norm_of_the_removal(kind, sectors):
     assert np.array_equal(control_changes(FORM, sectors, kind, [3, 0], 1), changes[[3, 0]])
 
 
+def test_controls_of_other_removals_are_other_draws():
+    one, other = (control_changes(FORM, (name,), "full", 1).ravel() for name in ("RR", "CC"))
+    assert np.corrcoef(one, other)[0, 1] < 0.5
+
+
 def test_block_upper_control_keeps_the_diagonal_blocks_and_fills_every_sector():
     rnn = random_rnn(1, hidden=9, seed=3)
     form = real_schur(rnn.W_rec[0], 0.8)

@@ -37,7 +37,7 @@ def profile_of(costs, controls=(), mass=0.3, to_lose=1.0, metric=FVU, removed=("
     """A profile with chosen costs (networks, removed) and controls (networks, removed, draws);
     NaN: the sector is empty.
     """
-    costs, sign = np.array(costs, float), metric.worse
+    costs, sign = np.array(costs, float), 1 if metric.better == "lower" else -1
     n, empty = len(costs), np.isnan(costs)
     masses = np.where(empty, 0, mass)
     sizes = np.full(n, metric.chance - sign * to_lose), np.where(empty, 0, sign * costs)

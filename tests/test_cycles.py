@@ -5,12 +5,13 @@ import pytest
 from helpers import apart, gauss, network, random_rnn, refuses
 from scipy.linalg import block_diag
 from scipy.optimize import brentq
+from test_schur import pair
 
 from schurkit.analyses.trajectories import limit_cycle
 
 
 def rotation(angle, gain=1.0):
-    return gain * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return pair(gain, -angle)
 
 
 def about_five(turn):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from helpers import apart, gauss, messages, random_rnn
 from scipy.special import log_softmax
+from test_schur import pair
 
 import schurkit as sk
 from schurkit import Trials, fourier
@@ -25,9 +26,7 @@ def planted(angles=(1.2, 0.4), sizes=(1.0, 0.9), seed=0):
     Q = sf.haar(N, seed)
     T = np.triu(0.05 * gauss(N, N, seed=seed), 1)
     for i, (angle, size) in enumerate(zip(angles, sizes)):
-        T[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = size * np.array(
-            [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-        )
+        T[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = pair(size, -angle)
     table = sum(
         fourier.frequency_rows(P, [k]).T @ Q[:, 2 * i : 2 * i + 2].T for i, k in enumerate(KEYS)
     )
