@@ -12,12 +12,12 @@ from schurkit.degeneracy import pair_mean, relation
 
 
 def test_relation_is_spearmans():
-    X, Y = between(gauss(8, 3)), between(gauss(8, 3, seed=1))
-    pairs = np.triu_indices(8, 1)
+    X, Y = between(gauss(9, 3)), between(gauss(9, 3, seed=1))
+    pairs = np.triu_indices(9, 1)
     found = relation(X, Y, permutations=19)
     assert found.spearman == pytest.approx(spearmanr(X[pairs], Y[pairs]).statistic)
-    assert found.low is None and found.n == 8
-    for other, sign in ((X, 1), (10.0 - X - 10 * np.eye(8), -1)):  # the test has two sides
+    assert found.low is None and found.n == 9
+    for other, sign in ((X, 1), (10.0 - X - 10 * np.eye(9), -1)):  # the test has two sides
         found = relation(X, other, permutations=99)
         assert found.spearman == pytest.approx(sign) and found.p == 0.01
 

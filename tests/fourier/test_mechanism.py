@@ -144,7 +144,7 @@ def made_up(solved=1000, moving=1600, changing=1600, steps=STEPS):
         (made_up(moving=2900), 1000, None),
         (made_up(solved=1600), 1600, None),
         (made_up(solved=9000), None, None),
-        (made_up(moving=0, changing=0, steps=STEPS[::10]), 1000, None),  # nothing to look back on
+        (made_up(moving=0, changing=0, steps=STEPS[::6]), 1200, None),  # nothing to look back on
     ],
 )
 def test_the_rule_of_reading(course, solved, settled):
