@@ -487,6 +487,7 @@ test_wrong_arguments = messages(
         r"with_threshold\(0\.9\) cannot cut this order: the block at row 1 belongs to R but "
         r"stands behind blocks of C\..*real_schur returned",
     ),
+    (FORM.with_threshold, 1.5, "threshold must be between 0 and 1; got 1.5"),
     (FORM.random_order, -1, "seed must be at least 0; got -1"),
 )
 
