@@ -11,6 +11,7 @@ import time
 from functools import partial
 from itertools import combinations
 from pathlib import Path
+from statistics import median
 from timeit import repeat, timeit
 
 import numpy as np
@@ -220,9 +221,12 @@ def analysis(
     kinds: tuple = ("permuted", "matched"),
 ):
     """What `schurkit analyze` does with the files of a random network, on trials whose targets are
-    noise: its text summary, beside these controls. Facts: user seconds and peak memory of the
-    process till then, and the floor of the networks that were run.
+    noise: its text summary, beside these controls. Facts: user seconds, those of a fresh process
+    that imports the same among them; peak memory of this one; and the floor of the networks that
+    were run, by laps before and after.
     """
+    clock, imports = time.process_time, "from schurkit.own import analysis, load, report, trials"
+    subprocess.run([sys.executable, "-c", imports], check=True)
     from schurkit.own import load_trials, read_network
     from schurkit.own.analysis import examine
     from schurkit.own.report import summary
@@ -232,23 +236,18 @@ def analysis(
         np.savez(files[0], **network(hidden).arrays, activation="tanh", leak=1.0)
         noise = random.normal([0, 1], "bench trials", 0, (trials, steps, 3)).astype("f4")
         np.savez(files[1], inputs=noise[0], targets=noise[1])
-        given = read_network(files[0]), *load_trials(files[1])
-        found = examine(*given, controls=kinds, draws=draws)
+        count = 1 + int(5e9 / (512 * hidden**2))
+        lap = partial(products(hidden, 256, 1, 1)[0], count)
+        laps, begun = repeat(lap, timer=clock, number=1), clock()
+        found = examine(read_network(files[0]), *load_trials(files[1]), controls=kinds, draws=draws)
     summary(found)
-    seconds, peak = os.times().user, peak_memory()
+    seconds, peak = os.times().children_user + clock() - begun, peak_memory()
+    product = median(laps + repeat(lap, timer=clock, number=1)) / count
     held = sum(found.forms[0].norms()[sector] > 0 for sector in SECTORS)
     variants = (2**held - 1) * (1 + len(kinds) * draws)
-    floor = variants * trials * steps / 256 * product_seconds(hidden)
+    floor = variants * trials * steps / 256 * product
     note = f"{variants} networks, peak {peak:.2f} GB"
     return None, {"s": seconds, "GB": peak, "floor": floor, "note": note}
-
-
-def product_seconds(hidden: int) -> float:
-    """Seconds of a step of 256 trials: a product (256, hidden) by (hidden, hidden) in float32, the
-    best of five laps.
-    """
-    lap, count = products(hidden, 256, 1, 1)[0], 1 + int(5e9 / (512 * hidden**2))
-    return min(repeat(partial(lap, count), timer=time.process_time, number=1)) / count
 
 
 PAUSE = 0.1
