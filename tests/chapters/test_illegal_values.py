@@ -32,7 +32,7 @@ your_own_task → task=nothing:Here task=unknown task_fields=[1 draws=0 biases=2
 many_seeds → counts=[0] counts=[] cost_sizes=[1] resamples=0 planned=0 cores=0 draws=0 sizes=[16,x]
 how_fast → report=/etc/passwd cores=-1 seconds=0 steps=0 networks=0 couplings=0 batch_size=0
 delayed_discrimination → draws=0 orders=0 threshold=2 networks=100000000 shortest=21 sample=3
-path_integration → draws=0 orders=0 threshold=2 networks=0 dimensions=4 first_seed=-1
+path_integration → draws=0 orders=0 threshold=2 networks=0 dimensions=4 first_seed=-1 hidden_size=2
 three_levels → networks=0 test_trials=1 rest_starts=0 first_seed=-1 hidden_size=0 widths=[1]
 knobs → networks=0 gammas=[0] widths=[1] test_trials=1 sample=5 pif_starts=0 wide_pif_starts=2
 is_the_profile_degenerate → networks=0 orders=0 threshold=2 gammas=[-1] knob_networks=0
