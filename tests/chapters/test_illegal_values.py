@@ -21,6 +21,7 @@ the_wheel → hidden_size=7 symbols=0 replay=0 threshold=2 sequences=0 first_see
 schur_coordinates → orders=0 draws=0 steps=1 resolution=1 threshold=0 hidden_size=71 networks=0
 copy_task → draws=0 orders=0 threshold=2 sizes=[71] sizes=[] channels=0 networks=100000000 replay=0
 flip_flop → draws=0 orders=0 threshold=2 bits=0 steps=0 pulse_probability=1.5 start=one
+flip_flop → hidden_size=2
 sine → draws=0 orders=0 threshold=-1 slowest=0.7 fastest=0.01 cues=-1 steps=1 reading_networks=-1
 context_integration → draws=0 coherences=1 target=none noise=-1 threshold=nan orders=0 networks=0
 across_tasks → draws=0 points=1 leak=0 leak=2 threshold=2 variant_networks=0 training_steps=0
