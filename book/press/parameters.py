@@ -15,7 +15,7 @@ from schurkit.checks import InputError
 BOUNDS = {
     "networks": "1 ≤ networks ≤ 10000",
     "first_seed": "0 ≤ first_seed ≤ 2**62",
-    "hidden_size": "2 ≤ hidden_size ≤ 4096",
+    "hidden_size": "3 ≤ hidden_size ≤ 4096",  # two units may be one block, without couplings
     "training_steps": "1 ≤ training_steps ≤ 10**7",
     "learning_rate": "0 < learning_rate ≤ 1",
     "batch_size": "1 ≤ batch_size ≤ 10**5",

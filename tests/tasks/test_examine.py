@@ -105,7 +105,7 @@ SHAPES = "batches have a networks axis"
 PURE = "the same seed and step give the same batch"
 BESIDE = "a seed draws the same alone and in company"
 FRESH = "other steps and other seeds give other batches"
-HELD = "held-out trials are not those of training"
+HELD = "held-out trials come from another stream than those of training"
 SEEDED = "held-out trials depend on their own seed"
 CHANCE = "chance is the error of always predicting the mean"
 
