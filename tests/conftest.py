@@ -69,6 +69,33 @@ def browser():
         browser.close()
 
 
+@pytest.fixture
+def opened_file(browser):
+    """Open a file without a network; at the end of the test nothing else may have been asked for,
+    nothing gone wrong, and nothing stand beside the window.
+    """
+    contexts, wrong, opened = [], [], []
+
+    def open_file(path, width=1000, **settings):
+        view = {"width": width, "height": 900}
+        contexts.append(browser.new_context(viewport=view, offline=True, **settings))
+        tab = contexts[-1].new_page()
+        tab.on("request", lambda request: wrong.append(request.url))
+        tab.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        opened.append(path.as_uri())
+        tab.goto(opened[-1])
+        return tab
+
+    yield open_file
+    for context in contexts:
+        for tab in context.pages:
+            wide = tab.evaluate("document.documentElement.scrollWidth")
+            assert wide <= tab.viewport_size["width"]
+        context.close()
+    assert [what for what in wrong if not what.startswith(("data:", "log:"))] == opened
+
+
 WHEEL = """import numpy as np
 import schurkit as sk
 from schurkit import nb
@@ -98,5 +125,5 @@ def built_book(tmp_path_factory):
     words = "# Does it turn?\n\n(three-latches)=\n## Latches\n\n(running-sum)=\n## Sum"
     chapters["the_wheel"] = notebook(cell(words, kind="markdown"), cell(WHEEL))
     root = write_book(tmp_path_factory.mktemp("built") / "book", chapters)
-    build(root, plan_build(root), workers=2, say=lambda line: None)
+    build(plan_build(root), workers=2, say=lambda line: None)
     return root

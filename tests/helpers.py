@@ -1,11 +1,16 @@
 """Small builders shared by the tests."""
 
 import math
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
-from schurkit import RNN, InputError, Trials, rollout
+from schurkit import RNN, InputError, Trials, real_schur, rollout
+from schurkit.engine import ENGINES
 
 
 def gauss(*shape, seed=0):
@@ -16,6 +21,11 @@ def gauss(*shape, seed=0):
 def apart(one, other):
     """The largest difference of two arrays."""
     return np.abs(np.asarray(one) - other).max()
+
+
+def between(points):
+    """Distances between networks that are points, (networks, dimensions)."""
+    return np.linalg.norm(points[:, None] - points, axis=2)
 
 
 def random_rnn(
@@ -95,6 +105,13 @@ def self_trials(rnn, trials=20, steps=6, seed=0):
     return Trials(inputs, rollout(rnn, inputs).outputs[0])
 
 
+def stack_of(networks):
+    """Planted networks, trials that the first does without fault, and the Schur forms."""
+    rnn = RNN.stack([planted(seed)[0] for seed in range(networks)])
+    return rnn, self_trials(rnn[0]), [real_schur(W) for W in rnn.W_rec]
+
+
+HERE = [engine for engine in ENGINES if find_spec(engine)]
 SCALARS = {
     "tanh": math.tanh,
     "relu": lambda x: max(x, 0.0),
@@ -112,14 +129,14 @@ def plain_loop(rnn, trials):
         return np.array([SCALARS[name](number) for number in x])
 
     outputs, states, steps = [], [], trials.targets.shape[-2]
+    lead = len(rnn), len(trials)
+    inputs = np.broadcast_to(trials.inputs, (*lead, *trials.inputs.shape[-2:]))
+    starts = rnn.h0[:, None] if trials.h0 is None else trials.h0
+    starts = np.broadcast_to(starts, (*lead, rnn.hidden_size))
     for n, (W_rec, bias) in enumerate(zip(rnn.W_rec, rnn.b_rec)):
         c = 0 if rnn.c is None else rnn.c[n]
         D = 1 - rnn.leak if rnn.D is None else rnn.D[n]
-        for k, x in enumerate(trials.inputs if trials.inputs.ndim == 3 else trials.inputs[n]):
-            starts = (
-                None if trials.h0 is None else trials.h0 if trials.h0.ndim == 2 else trials.h0[n]
-            )
-            h = rnn.h0[n] if starts is None else starts[k]
+        for x, h in zip(inputs[n], starts[n]):
             for t in range(steps):
                 drive = bias + (rnn.W_in[n] @ x[t] if t < len(x) else 0)
                 if rnn.form == "rate":
@@ -130,8 +147,18 @@ def plain_loop(rnn, trials):
                     r = act(rnn.psi or rnn.activation, h)
                 states.append(h)
                 outputs.append(rnn.W_out[n] @ r + rnn.b_out[n])
-    shape = (len(rnn), len(trials), steps, -1)
+    shape = (*lead, steps, -1)
     return np.reshape(outputs, shape), np.reshape(states, shape)
+
+
+def run_python(code, **environment):
+    """What code prints in a fresh interpreter."""
+    settings = os.environ | environment
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=settings, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def refuses(message, call, *given, **how):

@@ -29,8 +29,7 @@ KINDS = [
 def test_a_variant_is_what_the_equation_says(kind, own_start, monkeypatch):
     """In blocks of trials, with autonomous steps, masks, and every metric."""
     rnn = random_rnn(1, scale=0.3, **kind)
-    mask = np.random.default_rng(2).random((6, 8)) > 0.3
-    trials = random_trials(mask=mask)
+    trials = random_trials(mask=gauss(6, 8, seed=2) > -0.5)
     trials = replace(trials, h0=gauss(6, 7, seed=3) if own_start else None)
     change = 0.1 * gauss(7, 7, seed=4)
     wanted, _ = plain_loop(rnn.with_W_rec(rnn.W_rec + change), trials)

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from helpers import random_rnn, random_trials, refuses
+from helpers import random_rnn, refuses, self_trials
 
-from schurkit import Trials, fvu, real_schur, rollout
+from schurkit import fvu, real_schur, rollout
 from schurkit.ablation.budget import (
     ORDERS,
     SCHUR_ORDERS,
@@ -16,8 +16,7 @@ from schurkit.ablation.budget import (
 
 def small():
     rnn = random_rnn(1, hidden=8, outputs=2, scale=0.3)
-    trials = random_trials(outputs=2, trials=30)
-    return rnn, Trials(trials.inputs, rollout(rnn, trials).outputs[0])
+    return rnn, self_trials(rnn, 30, 8)
 
 
 def test_curves_start_at_nothing_and_end_at_all_couplings():

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from helpers import run_python
 from press.small_book import cases, cell, notebook, small_chapter, write_book
 
 from schurkit.__main__ import main
@@ -27,7 +28,7 @@ def book(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(
         "schurkit_press.price.plan_all",
-        lambda studies: [Cost(len(study.seeds), 1, 60.0, 5000) for study in studies],
+        lambda studies, **_: [Cost(len(study.seeds), 1, 60.0, 5000) for study in studies],
     )
     monkeypatch.delenv("SCHURKIT_BOOK", raising=False)
     monkeypatch.chdir(root)
@@ -50,13 +51,12 @@ def test_help_names_every_command_and_imports_nothing_heavy():
         "'--help'])\nexcept SystemExit: pass\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert all(f"  {name} " in done.stdout for name in cli.COMMANDS)
-    assert done.stdout.splitlines()[-1] == "[]"
+    said = run_python(code)
+    assert all(f"  {name} " in said for name in cli.COMMANDS) and said.endswith("\n[]")
 
 
 @pytest.mark.parametrize(
-    ("argv", "start"), [([], "usage: schurkit COMMAND"), (["--version"], "schurkit 0.")]
+    "argv, start", [([], "usage: schurkit COMMAND"), (["--version"], "schurkit 0.")]
 )
 def test_no_command_shows_the_overview(argv, start, capsys):
     assert main(argv) == 0
@@ -72,7 +72,7 @@ def test_every_command_explains_itself(command, capsys):
 
 
 @pytest.mark.parametrize(
-    ("argv", "message"),
+    "argv, message",
     cases("""
 buld → there is no command 'buld'; did you mean 'build'?
 zzz → there is no command 'zzz'; it takes one of analyze, store, list, build, run, sweep, publish,
@@ -93,10 +93,11 @@ def test_a_wrong_command_line_is_one_clear_line(argv, message, capsys):
 
 
 @pytest.mark.parametrize(
-    ("argv", "message"),
+    "argv, message",
     cases("""
 list smal → there is no chapter 'smal'; did you mean 'small'?
 run small -p seed 3 → small has no parameter 'seed'; did you mean 'seeds'?
+run small --out _toc.yml → --out must be a folder; _toc.yml is a file.
 run small -p seeds many → parameter seeds takes a whole number; got 'many'.
 check → there are no pages in _build/html; build them with 'make book'.
 build --edition quik → there is no edition 'quik'; did you mean 'quick'?
@@ -113,7 +114,7 @@ def test_what_does_not_suit_the_book_runs_nothing(argv, message, book, capsys):
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "line"),
+    "error, code, line",
     [
         (KeyboardInterrupt(), 130, "schurkit: interrupted\n"),
         (InputError("no."), 2, "schurkit: no.\n"),

@@ -2,14 +2,23 @@
 
 import numpy as np
 import pytest
-from helpers import network, random_rnn, refuses
+from helpers import apart, gauss, network, random_rnn, refuses
+from scipy.linalg import block_diag
 from scipy.optimize import brentq
+from test_schur import pair
 
 from schurkit.analyses.trajectories import limit_cycle
 
 
 def rotation(angle, gain=1.0):
-    return gain * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return pair(gain, -angle)
+
+
+def about_five(turn):
+    """relu far above its kink is linear: an exact `turn` about (5, 5, …)."""
+    return network(
+        turn, activation="relu", b_rec=(np.eye(len(turn)) - turn) @ np.full(len(turn), 5)
+    )
 
 
 def test_a_quarter_turn_with_gain_is_a_cycle_of_four_steps():
@@ -25,19 +34,15 @@ def test_a_quarter_turn_with_gain_is_a_cycle_of_four_steps():
 
 @pytest.mark.parametrize("period", [2.5, 7.3, 20.0, 61.803])
 def test_the_period_need_not_be_a_whole_number(period):
-    """relu far above its kink is linear: an exact rotation by 2π/period about (5, 5)."""
-    turn = rotation(2 * np.pi / period)
-    rnn = network(turn, activation="relu", b_rec=(np.eye(2) - turn) @ [5.0, 5.0])
-    cycle = limit_cycle(rnn, start=[6.0, 5.0])
-    assert cycle.period == pytest.approx(period, rel=1e-6) and cycle.amplitude == pytest.approx(
-        1, rel=0.02
-    )
+    cycle = limit_cycle(about_five(rotation(2 * np.pi / period)), start=[6.0, 5.0])
+    assert cycle.period == pytest.approx(period, rel=1e-6)
+    assert cycle.amplitude == pytest.approx(1, rel=0.02)
     assert cycle.explained > 0.999 and cycle.converged
     angle = 2 * np.pi * np.arange(len(cycle.states)) / cycle.period
     expected = [5, 5] + np.stack([np.cos(angle), np.sin(angle)], axis=1) @ rotation(
         np.arctan2(*(cycle.states[0] - 5)[::-1])
     ).T
-    assert np.abs(cycle.states - expected).max() < 0.01
+    assert apart(cycle.states, expected) < 0.01
 
 
 @pytest.mark.parametrize("form, leak", [("voltage", 1.0), ("rate", 0.2)])
@@ -60,25 +65,18 @@ def test_a_strong_second_harmonic_does_not_halve_the_period():
     """
     shift = np.roll(np.eye(6), 1, axis=0)
     time_ = np.arange(6)
-    pattern = 3 + np.cos(2 * np.pi * time_ / 3) + 0.3 * np.cos(2 * np.pi * time_ / 6)
-    cycle = limit_cycle(network(shift, activation="relu"), start=pattern)
-    assert cycle.period == pytest.approx(6, rel=1e-6)
-    assert limit_cycle(
-        network(shift, activation="relu"), start=3 + np.cos(2 * np.pi * time_ / 3)
-    ).period == pytest.approx(3, rel=1e-6)
+    for small, period in ((0.3, 6), (0, 3)):
+        pattern = 3 + np.cos(2 * np.pi * time_ / 3) + small * np.cos(2 * np.pi * time_ / 6)
+        cycle = limit_cycle(network(shift, activation="relu"), start=pattern)
+        assert cycle.period == pytest.approx(period, rel=1e-6)
 
 
 def test_what_is_no_cycle_is_not_called_one():
-    assert limit_cycle(network([[0.5]]), start=[1.0]).undefined == "the network came to rest"
-    assert (
-        limit_cycle(network([[2.0]], activation="relu"), start=[1.0]).undefined
-        == "the network diverged"
-    )
+    for gain, why in ((0.5, "the network came to rest"), (2.0, "the network diverged")):
+        rnn = network([[gain]], activation="relu")
+        assert limit_cycle(rnn, start=[1.0]).undefined == why
     slow, fading = (
-        limit_cycle(
-            network(turn, activation="relu", b_rec=(np.eye(2) - turn) @ [5.0, 5.0]),
-            start=[6.0, 5.0],
-        )
+        limit_cycle(about_five(turn), start=[6.0, 5.0])
         for turn in (rotation(2e-3), rotation(0.5, 0.9995))
     )
     assert slow.period is None
@@ -86,8 +84,7 @@ def test_what_is_no_cycle_is_not_called_one():
     assert repr(slow).startswith("LimitCycle(no period: one cycle takes more than a third")
     assert fading.period == pytest.approx(2 * np.pi / 0.5, rel=1e-4)
     assert not fading.converged and fading.drift > 0.1
-    rng = np.random.default_rng(0)
-    chaos = limit_cycle(network(rng.normal(size=(100, 100)) * 3 / 10), start=rng.normal(size=100))
+    chaos = limit_cycle(network(gauss(100, 100) * 3 / 10), start=gauss(100, seed=1))
     assert not chaos.converged and (chaos.period is None or chaos.explained < 0.9)
 
 
@@ -99,12 +96,8 @@ def test_an_input_drives_the_cycle():
 
 def test_a_torus_is_not_called_a_cycle():
     """Two rotations whose periods share no multiple."""
-    turn = np.zeros((4, 4))
-    turn[:2, :2], turn[2:, 2:] = rotation(2 * np.pi / 7.3), rotation(2 * np.pi / (7.3 * np.sqrt(5)))
-    cycle = limit_cycle(
-        network(turn, activation="relu", b_rec=(np.eye(4) - turn) @ np.full(4, 5.0)),
-        start=[6.0, 5.0, 5.8, 5.0],
-    )
+    turn = block_diag(*(rotation(2 * np.pi / period) for period in (7.3, 7.3 * np.sqrt(5))))
+    cycle = limit_cycle(about_five(turn), start=[6.0, 5.0, 5.8, 5.0])
     assert not cycle.converged and cycle.explained < 0.9
 
 

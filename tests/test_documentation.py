@@ -6,20 +6,17 @@ import doctest
 import importlib
 import inspect
 import pkgutil
-import subprocess
-import sys
 
 import pytest
+from helpers import run_python
 from numpydoc.docscrape import NumpyDocString
 
 import schurkit
 
-MODULES = sorted(
-    m.name for m in pkgutil.walk_packages(schurkit.__path__, "schurkit.") if "numba" not in m.name
+
+@pytest.mark.parametrize(
+    "name", sorted(m.name for m in pkgutil.walk_packages(schurkit.__path__, "schurkit."))
 )
-
-
-@pytest.mark.parametrize("name", MODULES)
 def test_examples_run(name):
     module = importlib.import_module(name)
     failed, _ = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
@@ -42,8 +39,7 @@ def test_import_is_light():
     """Analysis must start fast and have no hidden device."""
     heavy = ("torch", "matplotlib", "pandas", "numba", "scipy.stats", "IPython")
     code = f"import sys, schurkit.training; print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert run_python(code) == "[]"
 
 
 def test_unknown_names_are_attribute_errors():

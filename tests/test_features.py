@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from helpers import messages, random_rnn, random_trials
+from helpers import gauss, messages, random_rnn, random_trials
+from test_importance import KINDS
 
 from schurkit import RNN
 from schurkit.analyses.features import TRAINED, kernel_alignment, weight_change
@@ -11,7 +12,6 @@ from schurkit.engine import Spec
 from schurkit.engine.torch import forward
 
 NAMES = ("W_in", "W_rec", "W_out", "b_rec", "b_out")
-KINDS = [{}, {"activation": "relu", "leak": 0.5}, {"form": "voltage", "leak": 0.4}]
 
 
 def pair(**kind):
@@ -40,7 +40,7 @@ def kernel(rnn, i, trials, factors):
 @pytest.mark.parametrize("factors", [{}, {"W_rec": 0.1, "W_out": 3.0}])
 def test_exact_kernels_are_jacrevs(kind, factors):
     start, end = pair(**kind)
-    trials = random_trials(trials=3, mask=np.random.default_rng(0).random((3, 8)) > 0.4)
+    trials = random_trials(trials=3, mask=gauss(3, 8) > -0.25)
     for i, found in enumerate(kernel_alignment(start, end, trials, multipliers=factors)):
         K0, K = (kernel(rnn, i, trials, factors) for rnn in (start, end))
         size = np.linalg.norm(K0) * np.linalg.norm(K)

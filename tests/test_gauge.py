@@ -11,8 +11,6 @@ from schurkit.ablation import at_amplitude, gap_forms, gauge, without_CR
 from schurkit.ablation.gauge import PARTS
 from schurkit.studies.planted import planted as by_hand
 
-CASES = [(3, "voltage", 0.4), (4, "rate", 1.0)]
-
 
 def linear(seed, form, leak):
     rnn = random_rnn(1, 9, seed=seed, activation="identity", form=form, leak=leak)
@@ -24,7 +22,7 @@ def off(rnn, changed, trials):
     return apart(after, before) / np.abs(before).max()
 
 
-@pytest.mark.parametrize("seed, form, leak", CASES)
+@pytest.mark.parametrize("seed, form, leak", [(3, "voltage", 0.4), (4, "rate", 1.0)])
 def test_all_four_parts_leave_a_linear_network_as_it_is_and_no_three_do(seed, form, leak):
     rnn, schur = linear(seed, form, leak)
     trials = random_trials(steps=12, autonomous=6)

@@ -24,7 +24,7 @@ EVERY = [
 
 def small(**kind):
     rnn = random_rnn(1, hidden=7, outputs=2, scale=0.35, **kind)
-    cells = np.random.default_rng(0).random((40, 8, 2)) < 0.6
+    cells = gauss(40, 8, 2) < 0.25
     cells[:, :2] = False
     trials = random_trials(outputs=2, trials=40, mask=cells)
     return rnn, forms_of(rnn)[0], trials
@@ -62,7 +62,7 @@ def test_compiled_estimates_equal_those_of_numpy(kind, hidden, outputs, trials):
     pytest.importorskip("numba")
     rnn = random_rnn(1, hidden, 2, outputs, scale=0.9 / hidden**0.5, dtype=np.float32, **kind)
     form = real_schur(rnn.W_rec[0], leak=rnn.leak)
-    mask = np.random.default_rng(0).random((trials, 8)) < 0.7
+    mask = gauss(trials, 8) < 0.5
     mask[:, 0], mask[:, -1] = False, True
     trials = random_trials(outputs=outputs, trials=trials, mask=mask)
 

@@ -99,7 +99,7 @@ def figure():
 
 # ------------------------------------------------------------------------------------------- record
 @pytest.mark.parametrize(
-    ("value", "back"),
+    "value, back",
     [
         (np.float32(0.5), 0.5),
         (np.int64(7), 7),
@@ -142,7 +142,7 @@ def test_a_claim_records_value_interval_and_n_and_no_verdict(shell):
 
 
 @pytest.mark.parametrize(
-    ("value", "values", "words"),
+    "value, values, words",
     [
         (0.75, {"bits": 3}, "reproduced"),
         (
@@ -184,7 +184,7 @@ def test_a_claim_about_several_tasks_has_a_verdict_for_each(shell):
 
 
 @pytest.mark.parametrize(
-    ("excess", "word"),
+    "excess, word",
     [
         ({}, "not asked"),
         ({"permuted": (0.1, 0.3, 12)}, "yes (permuted)"),
@@ -202,7 +202,7 @@ def test_whether_an_effect_is_beyond_its_control_follows_from_the_recorded_exces
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    "arguments, words",
     [
         (("A1", None, None, 0), "Ours: none, since no network here tests it; rule:"),
         (("A1", -0.25, (-0.5, -1e-5), 12), "Ours: −0.25 [−0.5, −1e−05], 12 networks"),
@@ -261,7 +261,7 @@ def test_the_verdict_follows_from_value_interval_and_rule(rule):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    "old, new, message",
     cases("""
 {at least: 0.5} → {at least: high} → claim A1: rule must be {at least: number}
 {at least: 0.5} → {about: 0.5} → claim A1: rule must be
@@ -345,7 +345,7 @@ def test_a_table_is_markdown_for_the_page_and_html_for_a_session(shell):
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "side"),
+    "first, second, side",
     cases("""
 0.12 [0.10, 0.14] → – → ---:
 −0.37 → +0.71 → ---:
@@ -382,36 +382,52 @@ ROWS, NAME, WORDS = [Row(0, 1.0)], "a-table", "Caption."
 FIGURE = (Figure(), "a-figure", "Caption.", "Alt.")
 
 
-MALFORMED = [
-    *((nb.record, (key, 1), "record needs a key") for key in ("1st", "a b", 3)),
-    *(
-        (nb.record, ("key", value), r"record\('key', …\) takes a number, text or a flat list")
-        for value in ({"a": 1}, np.zeros((2, 2)), 1j)
-    ),
-    (nb.claim, ("B7", 1.0), r"there is no claim 'B7' in book/claims.yml; it lists A1, A2, A3"),
-    (nb.claim, ("A1", True), r"claim\('A1', …\) takes a number; got bool"),
-    (nb.claim, ("A1", 1.0, 3), r"claim A1: interval must be \(low, high\); got 3"),
-    (nb.claim, ("A1", 1.0, (2.0, 1.0)), r"low ≤ high; got \(2.0, 1.0\)"),
-    (nb.claim, ("A1", 1.0, ("a", "b")), r"claim A1: interval takes a number; got str"),
-    (nb.claim, ("A1", 1.0, None, 2.5), "A1: n must be a whole number; got 2.5"),
-    (nb.claim, ("A1", {}), r"claim A1: several tasks take one Interval each"),
-    (nb.claim, ("A1", {"sine": 1.0}, (0, 1)), r"claim A1: several tasks take one Interval each"),
-    (nb.claim, ("A1", {1: 1.0}), r"claim A1: tasks and controls need names; got 1"),
-    (nb.show, (FIGURE[0], "A Figure", *FIGURE[2:]), "a figure needs a name of lower-case words"),
-    (nb.show, (*FIGURE[:2], " ", "Alt."), "figure a-figure needs a caption"),
-    (nb.show, (*FIGURE[:3], ""), "figure a-figure needs an alternative text"),
-    (nb.show, (*FIGURE, []), "figure a-figure needs a DataFrame or a non-empty list of dataclass"),
-    (nb.show, (*FIGURE, ROWS), r"a-figure: the numbers behind it take .* MB as CSV"),
-    (nb.show, (FIGURE[0].subplots(), *FIGURE[1:]), r"got .*Axes.* Use ax.figure"),
-    (nb.table, (ROWS, "Name", WORDS), "a table needs a name"),
-    (nb.table, (ROWS, NAME, ""), "table a-table needs a caption"),
-    (nb.table, (ROWS, NAME, WORDS, {"loss": ".2f"}), "has no column 'loss'; it has seed, accuracy"),
-    (nb.table, (ROWS, NAME, WORDS, {"accuracy": ".2q"}), "'.2q' does not suit the value 1.0"),
-    (nb.table, ([Row], NAME, WORDS), "table a-table needs a DataFrame"),
-]
-
-
-@pytest.mark.parametrize(("call", "arguments", "message"), MALFORMED)
+@pytest.mark.parametrize(
+    "call, arguments, message",
+    [
+        *((nb.record, (key, 1), "record needs a key") for key in ("1st", "a b", 3)),
+        *(
+            (nb.record, ("key", value), r"record\('key', …\) takes a number, text or a flat list")
+            for value in ({"a": 1}, np.zeros((2, 2)), 1j)
+        ),
+        (nb.claim, ("B7", 1.0), r"there is no claim 'B7' in book/claims.yml; it lists A1, A2, A3"),
+        (nb.claim, ("A1", True), r"claim\('A1', …\) takes a number; got bool"),
+        (nb.claim, ("A1", 1.0, 3), r"claim A1: interval must be \(low, high\); got 3"),
+        (nb.claim, ("A1", 1.0, (2.0, 1.0)), r"low ≤ high; got \(2.0, 1.0\)"),
+        (nb.claim, ("A1", 1.0, ("a", "b")), r"claim A1: interval takes a number; got str"),
+        (nb.claim, ("A1", 1.0, None, 2.5), "A1: n must be a whole number; got 2.5"),
+        (nb.claim, ("A1", {}), r"claim A1: several tasks take one Interval each"),
+        (
+            nb.claim,
+            ("A1", {"sine": 1.0}, (0, 1)),
+            r"claim A1: several tasks take one Interval each",
+        ),
+        (nb.claim, ("A1", {1: 1.0}), r"claim A1: tasks and controls need names; got 1"),
+        (
+            nb.show,
+            (FIGURE[0], "A Figure", *FIGURE[2:]),
+            "a figure needs a name of lower-case words",
+        ),
+        (nb.show, (*FIGURE[:2], " ", "Alt."), "figure a-figure needs a caption"),
+        (nb.show, (*FIGURE[:3], ""), "figure a-figure needs an alternative text"),
+        (
+            nb.show,
+            (*FIGURE, []),
+            "figure a-figure needs a DataFrame or a non-empty list of dataclass",
+        ),
+        (nb.show, (*FIGURE, ROWS), r"a-figure: the numbers behind it take .* MB as CSV"),
+        (nb.show, (FIGURE[0].subplots(), *FIGURE[1:]), r"got .*Axes.* Use ax.figure"),
+        (nb.table, (ROWS, "Name", WORDS), "a table needs a name"),
+        (nb.table, (ROWS, NAME, ""), "table a-table needs a caption"),
+        (
+            nb.table,
+            (ROWS, NAME, WORDS, {"loss": ".2f"}),
+            "has no column 'loss'; it has seed, accuracy",
+        ),
+        (nb.table, (ROWS, NAME, WORDS, {"accuracy": ".2q"}), "'.2q' does not suit the value 1.0"),
+        (nb.table, ([Row], NAME, WORDS), "table a-table needs a DataFrame"),
+    ],
+)
 def test_what_is_malformed_is_one_clear_line(book, monkeypatch, call, arguments, message):
     monkeypatch.setattr(nb, "CSV_LIMIT", 10)
     refuses(message, call, *arguments)

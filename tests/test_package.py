@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import gauss
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -86,9 +87,8 @@ def test_wheel_and_source_archive_hold_the_whole_package(distributions):
 
 def test_analyze_store_and_figures_work_in_any_folder(elsewhere):
     run, here = elsewhere
-    rng = np.random.default_rng(0)
     sizes = {"W_in": (6, 1), "W_rec": (6, 6), "W_out": (1, 6)}
-    np.savez(here / "weights.npz", **{name: 0.3 * rng.normal(size=s) for name, s in sizes.items()})
+    np.savez(here / "weights.npz", **{name: 0.3 * gauss(*s) for name, s in sizes.items()})
     done = run("-W", "error", "-m", "schurkit", "analyze", "weights.npz", "--json", "out.json")
     assert (done.returncode, done.stderr) == (0, "") and (here / "out.json").is_file()
     assert run("-m", "schurkit", "--version").stdout.startswith("schurkit 0.")

@@ -18,7 +18,7 @@ def ax():
 
 
 @pytest.mark.parametrize(
-    ("ends", "ticks"),
+    "ends, ticks",
     [
         ((1e-5, -8e-6, 3e-3), [0, 1e-5, 1e-4, 1e-3]),
         ((1e-3, -1e-3, 1e-3), [-1e-3, 0, 1e-3]),

@@ -71,15 +71,13 @@ def score_of(rows, predictors, effects, **options):
     return compare_models(rows, effects, models={"it": predictors}, **options)["it"]
 
 
-def planted(networks, a_network=12, *, noise=0.0, seed=0, slope=1.7):
-    """Rows whose effect is 3 · mass^slope · 10^noise, times 10 in sector CC."""
-    rng, rows = np.random.default_rng(seed), []
-    for network in np.repeat(np.arange(networks), a_network):
-        row = {"mass": 10 ** rng.uniform(-2, 0), "sector": str(rng.choice(["RR", "CR", "CC"]))}
-        rows.append({"network": int(network), "other": 10 ** rng.normal(), **row})
-    frame = pd.DataFrame(rows)
-    size = 3 * frame["mass"] ** slope * np.where(frame.sector == "CC", 10, 1)
-    return rows, (size * 10 ** (noise * rng.normal(size=len(rows)))).to_numpy()
+def planted(networks, *, noise=0.0, seed=0):
+    """Rows whose effect is 3 · mass^1.7 · 10^noise, times 10 in sector CC."""
+    rng, n = np.random.default_rng(seed), 12 * networks
+    rows = {"network": np.repeat(np.arange(networks), 12), "other": 10 ** rng.normal(size=n)}
+    rows |= {"mass": 10 ** rng.uniform(-2, 0, n), "sector": rng.choice(["RR", "CR", "CC"], n)}
+    size = 3 * rows["mass"] ** 1.7 * np.where(rows["sector"] == "CC", 10, 1)
+    return pd.DataFrame(rows), size * 10 ** (noise * rng.normal(size=n))
 
 
 def test_a_planted_law_is_recovered():
@@ -92,17 +90,16 @@ def test_a_planted_law_is_recovered():
     assert score.coefficients == pytest.approx(logs)
     alone = score_of(rows, ["mass"], effects).r2.mean
     assert 0.3 < alone < 0.95
-    frame = pd.DataFrame(rows).assign(effect=effects)
+    frame = rows.assign(effect=effects)
     assert score_of(frame, ["mass", "sector"], "effect").r2.mean == pytest.approx(1)
-    scaled = [{**row, "mass": 1e6 * row["mass"]} for row in rows]
+    scaled = rows.assign(mass=1e6 * rows["mass"])
     assert score_of(scaled, ["mass"], 1e-9 * effects).r2.mean == pytest.approx(alone)
 
 
 def test_noise_scores_nothing_and_the_score_is_that_of_a_plain_loop():
     rows, effects = planted(25, noise=0.4, seed=1)
     assert -0.2 < score_of(rows, ["other"], effects).r2.mean < 0.02
-    frame = pd.DataFrame(rows)
-    x, y, groups = np.log10(frame["mass"]), np.log10(effects), frame.network
+    x, y, groups = np.log10(rows["mass"]), np.log10(effects), rows.network
     errors = spread = 0.0
     for network in range(25):
         held = groups == network
@@ -116,6 +113,7 @@ def test_noise_scores_nothing_and_the_score_is_that_of_a_plain_loop():
 
 def test_undefined_values_are_counted():
     rows, effects = planted(4)
+    rows = rows.to_dict("records")
     rows += [{**rows[0], "network": "lost", "mass": m} for m in (0.0, 0.1, 0.1, 0.1, None)]
     score = score_of(rows, ["mass"], np.append(effects, [1.0, 0.0, -1e-3, np.inf, 1.0]))
     assert (score.n_undefined, score.rows) == (5, 48)
@@ -151,7 +149,7 @@ def test_a_level_that_was_never_fitted_gets_the_mean_of_the_others():
 
 def test_a_law_fitted_to_some_rows_is_scored_on_the_others():
     rows, effects = planted(5)
-    both = rows + [{**row, "mass": 2 * row["mass"]} for row in rows]
+    both = pd.concat([rows, rows.assign(mass=2 * rows["mass"])])
     fit_on = np.arange(len(both)) < len(rows)
 
     same, broken = (
@@ -225,7 +223,7 @@ test_messages = messages(
     (few(effects=np.ones(60)), r"R² is undefined: the effects do not vary\."),
     (few(mass="mass"), r"predictors must be a sequence of column names, .*; got 'mass'\."),
     (
-        few(mass=["sector"], rows=[{**LAW[0][0], "sector": None}, *LAW[0][1:]]),
+        few(mass=["sector"], rows=LAW[0].assign(sector=[None, *LAW[0].sector[1:]])),
         r"sector must hold numbers, or text only\.",
     ),
     (few(fit_on=[True] * 3), r"one boolean for each of the 60 rows; got shape \(3,\), bool\."),

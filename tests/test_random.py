@@ -53,6 +53,14 @@ def test_inverse_normal_agrees_with_scipy():
     assert apart(random._inverse_normal(u), ndtri(u)) < 1e-14
 
 
+def test_orthonormal_columns_are_haar():
+    """Their traces are nearly standard normal; plain QR without the signs of R is biased."""
+    Q = random.orthonormal(range(400), "Q", 0, (10, 10))
+    trace = np.trace(Q, axis1=1, axis2=2)
+    assert apart(Q @ Q.mT, np.eye(10)) < 1e-12
+    assert abs(trace.mean()) < 0.2 and trace.std() == pytest.approx(1, abs=0.12)
+
+
 def test_intervals_signs_integers_and_permutations():
     u = random.uniform(3, "u", 0, 10_000, -2.0, 3.0)
     assert -2 <= u.min() < -1.99 and 2.99 < u.max() < 3

@@ -6,9 +6,10 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
-from helpers import apart, gauss, messages, refuses
+from helpers import apart, gauss, messages, orthogonal, refuses
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import block_diag
 
 import schurkit.schur.blocks
 import schurkit.schur.real
@@ -28,15 +29,8 @@ def pair(modulus, angle, stretch=1.0):
 
 def assemble(blocks, couplings=0.0):
     """Block-diagonal matrix plus everything that `couplings` holds above the blocks."""
-    size = sum(len(block) for block in blocks)
-    T, row = np.zeros((size, size)), 0
-    for block in blocks:
-        T[row : row + len(block), row : row + len(block)] = block
-        T[row : row + len(block), row + len(block) :] = np.broadcast_to(couplings, T.shape)[
-            row : row + len(block), row + len(block) :
-        ]
-        row += len(block)
-    return T
+    block = np.repeat(np.arange(len(blocks)), [len(one) for one in blocks])
+    return block_diag(*blocks) + np.where(block[:, None] < block, couplings, 0)
 
 
 def _gaussian(n, rng):
@@ -84,6 +78,10 @@ KINDS = {
 }
 
 
+def made(kind, size, seed=0):
+    return KINDS[kind](size, np.random.default_rng(seed))
+
+
 def frobenius(matrix):
     largest = np.abs(matrix).max(initial=0)
     return largest * np.linalg.norm(matrix / largest) if largest else 0.0
@@ -93,24 +91,22 @@ def check_form(form, W):
     size = len(W)
     assert np.linalg.norm(form.Q.T @ form.Q - np.eye(size)) <= 1e-12 * size
     leak = np.broadcast_to(form.leak, size)
-    step = (
-        W if np.ndim(form.leak) == 0 and form.leak == 1 else np.diag(1 - leak) + leak[:, None] * W
-    )
+    step = np.diag(1 - leak) + leak[:, None] * W
     assert frobenius(step - form.Q @ form.T @ form.Q.T) <= 1e-13 * size * frobenius(step)
     subdiagonal = np.diagonal(form.T, -1) != 0
     assert not np.signbit(form.T[form.T == 0]).any()
     assert not np.tril(form.T, -2).any() and not (subdiagonal[1:] & subdiagonal[:-1]).any()
-    assert sum(block.size for block in form.blocks) == size
-    expected_start = 0
+    end = 0
     for block in form.blocks:
-        assert block.start == expected_start
-        expected_start += block.size
+        assert block.start == end
+        end += block.size
         assert block.size == (2 if block.start + 1 < size and subdiagonal[block.start] else 1)
         if block.size == 2:
-            (a, b), (c, d) = form.T[block.start : expected_start, block.start : expected_start]
+            (a, b), (c, d) = form.T[block.start : end, block.start : end]
             assert a == d and b > 0 > c and b >= -c
         first = form.Q[:, block.start]
         assert first[np.abs(first).argmax()] > 0
+    assert end == size
 
 
 def check_sectors(form):
@@ -136,7 +132,6 @@ def check_order(form):
 
 # ----------------------------------------------------------------------- recovered from the answer
 def test_recovers_chosen_blocks_couplings_and_sectors():
-    generator = np.random.default_rng(1)
     blocks = [
         pair(1.2, 0.4, 3.0),
         np.array([[1.15]]),
@@ -145,9 +140,9 @@ def test_recovers_chosen_blocks_couplings_and_sectors():
         pair(0.5, 1.0, 2.0),
         np.array([[0.1]]),
     ]
-    T = assemble(blocks, generator.standard_normal((9, 9)))
-    Q = rotation(9, generator)
-    form = real_schur(Q @ T @ Q.T)
+    T, Q = assemble(blocks, gauss(9, 9, seed=1)), orthogonal(9)
+    W = Q @ T @ Q.T
+    form = real_schur(W)
     sizes = [(block.start, block.size) for block in form.blocks]
     assert sizes == [(0, 2), (2, 1), (3, 2), (5, 1), (6, 2), (8, 1)]
     assert form.moduli == pytest.approx([1.2, 1.15, 1.1, 0.8, 0.5, 0.1], rel=1e-12)
@@ -164,6 +159,9 @@ def test_recovers_chosen_blocks_couplings_and_sectors():
     assert np.abs(form.T) == pytest.approx(np.abs(T), abs=1e-12)
     assert sum(form.coupling(i, j) for i, j in form.couplings()) == pytest.approx(form.N)
     assert len(form.couplings()) == 15
+    far = np.sqrt(np.linalg.norm(W) ** 2 - (np.abs(np.linalg.eigvals(W)) ** 2).sum())
+    assert (henrici(W), form.henrici) == pytest.approx((far, far), rel=1e-10)
+    assert henrici(W, relative=True) == pytest.approx(far / np.linalg.norm(W), rel=1e-10)
 
 
 def test_ties_keep_the_order_of_lapack():
@@ -201,6 +199,7 @@ def test_blocks_near_the_cut_are_named():
     assert leaky.cut == pytest.approx(0.9**0.1) and real_schur(np.zeros((3, 3))).near_cut == ()
     silent = real_schur(np.zeros((3, 3)))
     assert silent.n_leading == 3 and silent.removed_mass(silent.N) == 0
+    assert real_schur(made("orthogonal", 30), 1).n_leading == 30
 
 
 # ------------------------------------------------------------------- invariants over hard matrices
@@ -214,8 +213,8 @@ def test_blocks_near_the_cut_are_named():
     threshold=st.sampled_from([0.9, 0.0, 0.5, 1.0]),
 )
 def test_every_matrix_has_a_sorted_form(kind, size, seed, scale, leak, threshold):
-    W = scale * KINDS[kind](size, np.random.default_rng(seed))
-    form = real_schur(W, threshold, leak=leak)
+    W = scale * made(kind, size, seed)
+    form = real_schur(W, leak=leak).with_threshold(threshold)
     check_form(form, W)
     check_order(form)
     check_sectors(form)
@@ -225,11 +224,11 @@ def test_every_matrix_has_a_sorted_form(kind, size, seed, scale, leak, threshold
 
 
 @pytest.mark.parametrize(
-    ("kind", "size"),
+    "kind, size",
     [("trained-like", 257), ("jordan of pairs, similar", 260), ("trained-like", 520)],
 )
 def test_windows_change_nothing_but_rounding(kind, size, monkeypatch):
-    W = KINDS[kind](size, np.random.default_rng(0))
+    W = made(kind, size)
     sizes, move = [], schurkit.schur.blocks.move_block
     monkeypatch.setattr(
         schurkit.schur.blocks, "move_block", lambda T, *rest: sizes.append(len(T)) or move(T, *rest)
@@ -247,7 +246,7 @@ def test_windows_change_nothing_but_rounding(kind, size, monkeypatch):
 
 
 def test_a_matrix_of_subnormal_numbers():
-    W = np.ldexp(_gaussian(6, np.random.default_rng(0)), -1040)
+    W = np.ldexp(made("gaussian", 6), -1040)
     form = real_schur(W)
     assert apart(form.W_rec, W) <= 1e4 * np.nextafter(0, 1) and form.moduli[0] > 0
 
@@ -262,7 +261,7 @@ def test_a_form_that_lapack_does_not_find_is_an_error(monkeypatch):
 
 
 def test_the_form_cannot_be_written():
-    form = real_schur(_gaussian(4, np.random.default_rng(0)))
+    form = real_schur(made("gaussian", 4))
     for array in (form.Q, form.T, form.N, form.B, form.moduli, form.eigenvalues):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
@@ -275,19 +274,8 @@ def test_the_form_cannot_be_written():
 
 
 # --------------------------------------------------------------------- other thresholds and orders
-def test_with_threshold_equals_a_new_form():
-    W = _gaussian(20, np.random.default_rng(3))
-    for threshold in (0, 0.3, 0.9, 1):
-        changed, new = real_schur(W).with_threshold(threshold), real_schur(W, threshold)
-        assert np.array_equal(changed.T, new.T) and changed.norms() == new.norms()
-        assert changed.n_leading == new.n_leading
-    assert real_schur(W, 0).n_leading == 20
-    ties = rotation(30, np.random.default_rng(0))
-    assert real_schur(ties, 1).n_leading == 30
-
-
 def test_reordered_puts_the_blocks_where_asked():
-    W = _gaussian(15, np.random.default_rng(4))
+    W = made("gaussian", 15, 4)
     form = real_schur(W, 0)
     order = np.random.default_rng(0).permutation(len(form.blocks))
     other = form.reordered(order)
@@ -301,7 +289,7 @@ def test_reordered_puts_the_blocks_where_asked():
 
 @pytest.mark.parametrize("leak", [1.0, 0.4])
 def test_random_orders_keep_what_the_order_cannot_change(leak):
-    W = _trained_like(40, np.random.default_rng(6))
+    W = made("trained-like", 40, 6)
     form = real_schur(W, leak=leak)
     changed = 0
     for seed in range(5):
@@ -327,9 +315,9 @@ def test_random_orders_keep_what_the_order_cannot_change(leak):
 
 def test_random_order_stays_within_chained_near_ties():
     T = np.diag([1.0, 0.995, 0.99, 0.985, 0.93, 0.895, 0.89]) + np.triu(np.ones((7, 7)), 1)
-    form = real_schur(T)
+    form = real_schur(1e3 * T)  # ties are relative to the radius
     assert form.n_leading == 5
-    seen = np.array([np.diag(form.random_order(seed).T) for seed in range(30)])
+    seen = np.array([np.diag(form.random_order(seed).T) for seed in range(30)]) / 1e3
     assert (
         np.sort(seen[:, :4], axis=1) == pytest.approx(np.array([[0.985, 0.99, 0.995, 1.0]] * 30))
     ) and len(np.unique(seen[:, 0].round(6))) == 4
@@ -411,22 +399,11 @@ def test_moduli_that_do_not_settle_are_reported(monkeypatch):
 
 
 # ----------------------------------------------------------------------------------------- Henrici
-def test_henrici_of_chosen_parts():
-    generator = np.random.default_rng(7)
-    blocks = [pair(1.0, 0.5, 4.0), np.array([[0.5]]), pair(0.3, 1.0)]
-    T = assemble(blocks, generator.standard_normal((5, 5)))
-    Q = rotation(5, generator)
-    W = Q @ T @ Q.T
-    expected = np.sqrt(np.linalg.norm(W) ** 2 - (np.abs(np.linalg.eigvals(W)) ** 2).sum())
-    assert (henrici(W), real_schur(W).henrici) == pytest.approx((expected, expected), rel=1e-10)
-    assert henrici(W, relative=True) == pytest.approx(expected / np.linalg.norm(W), rel=1e-10)
-
-
 @pytest.mark.parametrize("kind", ["orthogonal", "symmetric", "skew", "zero", "identity"])
 @pytest.mark.parametrize("scale", [1.0, 1e-150, 1e150])
 def test_henrici_of_normal_matrices_does_not_cancel(kind, scale):
     # sqrt(‖W‖² − Σ|λ|²) itself would leave about 1e-8 here.
-    assert henrici(scale * KINDS[kind](30, np.random.default_rng(0)), relative=True) < 1e-13
+    assert henrici(scale * made(kind, 30), relative=True) < 1e-13
 
 
 # ---------------------------------------------------------------------------------------- messages
@@ -435,7 +412,7 @@ W2 = [[1.0, 2.0], [0.0, 0.5]]
 
 @pytest.mark.parametrize("function", [real_schur, henrici])
 @pytest.mark.parametrize(
-    ("W", "message"),
+    "W, message",
     [
         (
             np.zeros((64, 32)),
@@ -510,6 +487,7 @@ test_wrong_arguments = messages(
         r"with_threshold\(0\.9\) cannot cut this order: the block at row 1 belongs to R but "
         r"stands behind blocks of C\..*real_schur returned",
     ),
+    (FORM.with_threshold, 1.5, "threshold must be between 0 and 1; got 1.5"),
     (FORM.random_order, -1, "seed must be at least 0; got -1"),
 )
 
@@ -519,10 +497,3 @@ def test_the_share_of_vectors_in_R_is_that_of_their_leading_coordinates():
     vectors = np.stack([form.Q[:, 0], form.Q[:, -1], np.zeros(9)])
     assert [form.share_in_R(v) for v in vectors] == pytest.approx([1, 0, 0], abs=1e-12)
     assert form.share_in_R(form.Q.T) == pytest.approx(form.n_leading / 9)
-
-
-def test_ties_of_random_orders_are_relative_to_the_radius():
-    W = gauss(14, 14, seed=5)
-    for scale in (1e-3, 1e3):
-        one, other = (real_schur(M, 0.5).random_order(3, tie=0.1) for M in (W, scale * W))
-        assert other.moduli == pytest.approx(scale * one.moduli, rel=1e-9)

@@ -37,12 +37,11 @@ def setup(app):
                 path = source / book.chapters[name].path.relative_to(book.root)
                 book.executed[name] = path if was_run else None
             return
-        plan = plan_build(source)
+        book = plan_build(source)
         try:
-            run_due(source, [job for job in plan.jobs if not job.cached], cores(), report)
+            run_due(source, [job for job in book.jobs if not job.cached], cores(), report)
         except BuildError as error:
             raise ExtensionError(str(error)) from None
-        book = plan.book
 
     def read(app, docname, source):
         source[0] = page(book, docname, source[0], shelf)

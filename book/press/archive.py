@@ -1,5 +1,6 @@
 """Archives of trained networks: the networks behind published figures in one file, with a manifest,
-checked byte by byte when they are taken in.
+checked byte by byte when they are taken in; and `schurkit store`, which carries those of an edition
+from one machine to another.
 
 A zip file without compression: `manifest.json`, then for each network its `.json` and
 `.safetensors` as the store keeps them. The same networks give the same bytes: names are sorted and
@@ -14,15 +15,23 @@ import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
+import schurkit.store
 from schurkit import __version__
 from schurkit.checks import InputError
 from schurkit.engine import choose
 from schurkit.store import Store, StoreWarning, checksum, key_of, opened, record_of, writing
+from schurkit.words import plural
+
+from .build import build_command, plan_build
+from .chapters import book_root
+from .plans import merged, studies_of
 
 SCHEMA = 1
+ACTIONS = ("list", "verify", "clean", "export", "import")
 MANIFEST = "manifest.json"
 
 
@@ -67,12 +76,17 @@ def export(
             f"{len(missing)} of {len(records)} networks are not in the store {store.folder} (or "
             f"damaged), {first} among them."
         )
+    networks = []
+    for record in records:
+        name = store.name(record)
+        sums = {part.name: checksum(part.read_bytes()) for part in store.paths(name)}
+        networks.append(record | {"name": name, "key": key_of(record), "sha256": sums})
     manifest = {
         "kind": "schurkit networks",
         "schema": SCHEMA,
         "schurkit": __version__,
         "about": about or {},
-        "networks": [_listed(store, record) for record in records],
+        "networks": networks,
     }
     text = json.dumps(manifest, sort_keys=True, indent=1) + "\n"
     try:
@@ -92,20 +106,13 @@ def _sound(store: Store, record: dict) -> bool:
         return store.read(record) is not None
 
 
-def _listed(store: Store, record: dict) -> dict:
-    name = store.name(record)
-    sums = {path.name: checksum(path.read_bytes()) for path in store.paths(name)}
-    return record | {"name": name, "key": key_of(record), "sha256": sums}
-
-
 def _entry(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    entry = zipfile.ZipInfo(name)
     entry.create_system, entry.external_attr = 3, (stat.S_IFREG | 0o644) << 16
     return entry
 
 
-@dataclass(frozen=True)
-class Imported:
+class Imported(NamedTuple):
     """What an import did, by names of networks: `new` were taken in, `there` were in the store
     already, `damaged` were skipped, with the reason.
     """
@@ -139,7 +146,17 @@ def import_(store: Store, path: str | os.PathLike) -> Imported:
                 except Exception as error:  # whatever damage does to zip, JSON or safetensors
                     damaged.append((name, str(error) or type(error).__name__))
                     continue
-                (new if _keep(store, record, files) else there).append(name)
+                if _sound(store, record):
+                    there.append(name)
+                    continue
+                try:  # a damaged one is set aside as when it is read
+                    store.put(name, *files)
+                except OSError as error:
+                    raise InputError(
+                        f"the store {store.folder} cannot be written: {error.strerror}. What was "
+                        "taken in before stays."
+                    ) from None
+                new.append(name)
     except zipfile.BadZipFile as error:
         raise InputError(f"{path} is not an archive of networks: {error}.") from None
     except OSError as error:
@@ -192,17 +209,87 @@ def _network(archive: zipfile.ZipFile, name: str, store: Store) -> tuple[dict, l
     return record, files
 
 
-def _keep(store: Store, record: dict, files: list[bytes]) -> bool:
-    """Write a network, arrays first, unless a sound one is there; a damaged one is set aside as
-    when it is read.
+# -------------------------------------------------------------------------------------- the command
+def add_store_arguments(parser) -> None:
+    """Arguments of `schurkit store`."""
+    schurkit.store.add_store_arguments(
+        parser, ACTIONS, "; export the networks of an edition to a .zip; import such an archive"
+    )
+    add = parser.add_argument
+    add("archive", nargs="?", metavar="ARCHIVE.zip", help="export, import: the archive")
+    add("--edition", metavar="NAME", help="export: an edition of book/editions.yml (default: book)")
+    add(
+        "--chapter",
+        nargs="+",
+        metavar="NAME",
+        help="export: what these chapters of the edition need alone",
+    )
+    add(
+        "--book",
+        metavar="FOLDER",
+        help="export: the book's folder (default: here, or the nearest one above)",
+    )
+
+
+def store_command(arguments) -> int:
+    """Run `schurkit store`; returns the exit code: 0 done, 1 some networks are damaged (and
+    named).
     """
-    if _sound(store, record):
-        return False
-    try:
-        store.put(store.name(record), *files)
-    except OSError as error:
+    action, transfer = arguments.action, arguments.action in ("export", "import")
+    if transfer != (arguments.archive is not None):
+        problem = (
+            f"needs the archive: schurkit store {action} ARCHIVE.zip"
+            if transfer
+            else f"takes no archive; got {arguments.archive!r}"
+        )
+        raise InputError(f"store {action} {problem}.")
+    given = [name for name in ("edition", "chapter", "book") if getattr(arguments, name)]
+    if given and action != "export":
         raise InputError(
-            f"the store {store.folder} cannot be written: {error.strerror}. What was taken in "
-            "before stays."
-        ) from None
-    return True
+            f"--{given[0]} belongs to 'store export'; store {action} does not take it."
+        )
+    run = {"export": _export, "import": _import}.get(action, schurkit.store.store_command)
+    return run(arguments)
+
+
+def _export(arguments) -> int:
+    path = Path(arguments.archive)
+    if path.suffix != ".zip":
+        raise InputError(f"the name of an archive must end in .zip; got {arguments.archive!r}.")
+    if not path.parent.is_dir():
+        raise InputError(f"there is no folder {path.parent}; make it first.")
+    root, edition = book_root(arguments.book), arguments.edition or "book"
+    jobs = plan_build(root, edition, arguments.chapter or ()).jobs
+    needed = {job.chapter.name: studies_of(job.chapter, job.values) for job in jobs}
+    chapters = [name for name, studies in needed.items() if studies]
+    if not chapters:
+        raise InputError(
+            f"{', '.join(needed)}: no networks are trained ahead for it, so there is nothing to "
+            "export."
+        )
+    records = records_of(merged(chain(*needed.values())))
+    made_of = {"edition": edition, "chapters": chapters}
+    try:
+        count = export(Store(arguments.store), records, path, made_of)
+    except InputError as error:
+        if "not in the store" not in str(error):
+            raise
+        command = build_command(edition, arguments.chapter or ())
+        raise InputError(f"{error} Train them first: '{command}'.") from None
+    print(
+        f"{path}: {plural(count, 'network')} of the {edition} edition ({', '.join(chapters)}), "
+        f"{path.stat().st_size / 1e6:.1f} MB"
+    )
+    return 0
+
+
+def _import(arguments) -> int:
+    there = Store(arguments.store)
+    done = import_(there, arguments.archive)
+    for name, why in done.damaged:
+        print(f"damaged, skipped: {name} ({why})")
+    print(
+        f"{plural(len(done.new), 'network')} taken in, {len(done.there)} there already, "
+        f"{len(done.damaged)} damaged: {there.folder}"
+    )
+    return 1 if done.damaged else 0

@@ -5,18 +5,19 @@ the prose, a line, and sections in MyST markdown.
 import csv
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import replace
 from math import isnan
+
+from nbformat.v4 import new_code_cell, new_output
 
 from schurkit import nb
 from schurkit.checks import InputError
 from schurkit.claims import Claim, beyond, ours
-from schurkit.words import plural, short
+from schurkit.words import cell, plural, short
 
-from .book import Book
+from .book import DATA, Book, agrees, embedded_files, folder, measured, strongest
 from .chapters import outputs, run_of
 from .panels import PANELS, svg
-from .published import DATA, agrees, embedded_files, folder, measured, strongest
+from .parameters import told
 from .tables import table
 from .verdicts import explained
 
@@ -37,9 +38,9 @@ def other_parameters(book: Book, name: str) -> list[str]:
     published one.
     """
     here = run_of(book.notebooks[name]).get("values", {})
-    there = book.published[name]["provenance"].get("values", {})
+    there = book.published[name]["provenance"]["values"]
     return [
-        f"{key} {_words(here[key])} instead of {_words(there[key])}"
+        f"{key} {here[key]} instead of {there[key]}"
         for key in here
         if key in there
         and key not in PRECISION
@@ -66,18 +67,11 @@ def published_numbers(book: Book, name: str) -> dict:
     records = nb.records(book.notebooks[name] or {})
     if kept := _carrying(book, name):
         records |= kept["records"]
-    glued = [nb.glued(f"published.{key}", value) for key, value in records.items()]
-    return {
-        "cell_type": "code",
-        "id": "published-numbers",
-        "execution_count": None,
-        "metadata": {"tags": ["remove-cell"]},
-        "source": "",
-        "outputs": [
-            {"output_type": "display_data", "data": data, "metadata": metadata}
-            for data, metadata in glued
-        ],
-    }
+    glued = (nb.glued(f"published.{key}", value) for key, value in records.items())
+    outputs = [new_output("display_data", data, metadata=about) for data, about in glued]
+    return new_code_cell(
+        id="published-numbers", metadata={"tags": ["remove-cell"]}, outputs=outputs
+    )
 
 
 def strip(book: Book, name: str) -> str:
@@ -90,7 +84,7 @@ def strip(book: Book, name: str) -> str:
     there, live = _values(book, name) if notebook and kept else ({}, {})
     text = "This copy did not run the chapter. "
     if notebook:
-        seeds, first = "", run.get("values", {}).get("first_seed")
+        seeds, first = "", run["values"].get("first_seed")
         if first is not None:
             last = first + run["values"].get("networks", 1) - 1
             seeds = f"seed{'s' * (last > first)} {first}{f' to {last}' * (last > first)}, "
@@ -117,7 +111,7 @@ def picture(book: Book, name: str) -> str:
     if not live:
         return ""
     rows = [
-        replace(row, here=[panel.sign * cost for _, cost in live.get(row.name, ())])
+        row._replace(here=[panel.sign * cost for _, cost in live.get(row.name, ())])
         for row in panel.rows(book.root / DATA, name)
     ]
     words = "Filled: published networks without a group of connections, and (grey) after a change "
@@ -131,8 +125,8 @@ def _count(groups: dict, run: dict) -> str:
     """Of how many networks values are, or what the run says."""
     labels = {label for values in groups.values() for label, _ in values}
     count = max(map(len, groups.values()), default=0) if None in labels else len(labels)
-    for told in (run.get("values", {}), run.get("training") or {}):
-        count = count or told.get("networks")
+    for known in (run["values"], run["training"] or {}):
+        count = count or known.get("networks")
     return f"{plural(count, 'network')}, " if count else ""
 
 
@@ -233,7 +227,7 @@ def section(book: Book, name: str, files: list[str], link: str, run: dict) -> st
     note = made.get("note", "").strip().rstrip(".")
     lines = [f"## {title}", "", f"{_provenance(made)}.{note and f' {note}.'}", ""]
     rows = [
-        [f"`{key}`", _plain(value), _plain(beside.get(key))]
+        [f"`{key}`", cell(value), cell(beside.get(key))]
         for key, value in run["records"].items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     ]
@@ -244,13 +238,8 @@ def section(book: Book, name: str, files: list[str], link: str, run: dict) -> st
     return "\n".join(lines)
 
 
-def _plain(value) -> str:
-    return f"{value:.4g}".replace("-", "−") if isinstance(value, (int, float)) else "–"
-
-
 def _provenance(run: dict) -> str:
-    changed = ", ".join(f"{name} = {_words(value)}" for name, value in run["changed"].items())
-    training = run.get("training")
+    training = run["training"]
     spent = f"{run['seconds']:.0f} s"
     if training:
         spent += (
@@ -259,10 +248,6 @@ def _provenance(run: dict) -> str:
         )
     command = run["command"].split(" -p ")[0]  # the parameters follow
     return (
-        f"`{command}` ({changed or 'default parameters'}), {run['date']}, {spent} on "
+        f"`{command}` ({told(run['changed']) or 'default parameters'}), {run['date']}, {spent} on "
         f"{run['device']}, commit `{run['commit'] or 'unknown'}`"
     )
-
-
-def _words(value) -> str:
-    return ", ".join(map(str, value)).join("[]") if isinstance(value, list) else str(value)

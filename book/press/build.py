@@ -2,7 +2,6 @@
 place of the old ones.
 """
 
-import json
 import math
 import os
 import re
@@ -11,16 +10,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-from schurkit.store import checksum, installed, key_of, written
+from schurkit.store import checksum, installed, key_of
 
 from .book import Book
-from .chapters import named, read_yaml, toc_entries
+from .chapters import named, read_yaml, store_of, toc_entries, write_json
 from .kernel import DROPPED
 from .plans import train_ahead
-from .run import CODE, EXECUTED, Job, Outcome, job_for, made, run_jobs
+from .run import CODE, EXECUTED, Job, job_for, made, run_jobs
 
 HTML = Path("_build/html")
 NEXT = Path("_build/next")
@@ -44,16 +42,8 @@ class BuildError(RuntimeError):
     """The book could not be built; the message says where to look."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a build would do: the jobs of the chosen chapters, and the book that it shows."""
-
-    book: Book
-    jobs: list[Job]
-
-
-def plan_build(root: Path, edition: str = "quick", only: Sequence[str] = ()) -> Plan:
-    """Find out what a build of an edition takes, without running anything.
+def plan_build(root: Path, edition: str = "quick", only: Sequence[str] = ()) -> Book:
+    """The book that a build of an edition shows, with the jobs that it takes; nothing is run.
 
     Parameters
     ----------
@@ -65,81 +55,79 @@ def plan_build(root: Path, edition: str = "quick", only: Sequence[str] = ()) -> 
     book = Book(root, edition)
     known, values = book.chapters, named(edition, book.editions, "edition")
     chosen = [named(name, known, "chapter").name for name in only] or list(known)
-    jobs = [job_for(root, known[name], values.get(name, {})) for name in known if name in chosen]
-    outputs = {job.chapter.name: job.output for job in jobs}
-    book.executed.update({name: outputs.get(name) or _latest(root, name) for name in known})
-    return Plan(book, jobs)
+    for name, chapter in known.items():
+        if name in chosen:
+            job = job_for(root, chapter, values.get(name, {}))
+            book.jobs.append(job)
+            book.executed[name] = job.output
+        else:
+            book.executed[name] = _latest(root, name)
+    return book
 
 
 def build(
-    root: Path,
-    plan: Plan,
+    book: Book,
     *,
     workers: int = 1,
     force: bool = False,
-    report: Callable[[str, Outcome | None], None] | None = None,
-    say: Callable[[str], None] = print,
+    report: Callable | None = None,
+    say: Callable = print,
 ) -> Path:
     """Build the book and return its first page: train what the chapters ask for, run them, stage
     and render them.
 
     Parameters
     ----------
-    root : the book's folder.
-    plan : from `plan_build`.
+    book : from `plan_build`.
     workers : chapters run at a time.
     force : run the chosen chapters again even if they were run before.
-    report, say : where the progress goes.
+    report, say : where the progress goes, `report` as in `schurkit_press.run.run_jobs`.
 
     Raises
     ------
     BuildError : a chapter failed, or Jupyter Book found something wrong with a page.
     """
-    begun, store = time.monotonic(), _store(root)
-    due = [job for job in plan.jobs if force or not job.cached]
-    usual = {name: one["provenance"]["seconds"] for name, one in plan.book.published.items()}
+    begun, root = time.monotonic(), book.root
+    due = [job for job in book.jobs if force or not job.cached]
+    usual = {name: one["provenance"]["seconds"] for name, one in book.published.items()}
     # the longest first: then no core waits for one that began last
     due.sort(key=lambda job: -usual.get(job.chapter.name, math.inf))
-    from_nothing = len(due) == len(plan.book.chapters) and not any(store.glob("*.json"))
+    from_nothing = len(due) == len(book.chapters) and not any(store_of(root).glob("*.json"))
     run_due(root, due, workers, report)
-    staged = stage(plan.book)
+    staged = stage(book)
     state, inputs = root / HTML / STATE, _inputs(staged)
     if state.is_file() and state.read_text() == _state(root, inputs):
         say("The pages are up to date.")
     else:
-        render(root, staged, strict=all(plan.book.executed.values()))
+        render(root, staged, strict=all(book.executed.values()))
         state.write_text(_state(root, inputs))  # of the code that made them
     if from_nothing:
-        _keep_whole(root, plan, time.monotonic() - begun, workers)
-    if shown := [name for name, path in plan.book.executed.items() if path is None]:
+        _keep_whole(book, time.monotonic() - begun, workers)
+    if shown := [name for name, path in book.executed.items() if path is None]:
         say(f"Not for publishing: {', '.join(shown)} shown without results.")
     return root / HTML / "index.html"
 
 
-def _store(root: Path) -> Path:
-    return Path(os.environ.get("SCHURKIT_STORE") or root / "runs")
-
-
 def run_due(root: Path, due: Sequence[Job], workers: int = 1, report=None) -> None:
     """Train what these chapters ask for, and run them; BuildError where one fails."""
-    trained = train_ahead(due, _store(root))
-    due = [replace(job, training=trained.get(job.chapter.name)) for job in due]
+    trained = train_ahead(due, store_of(root))
+    due = [job._replace(training=trained.get(job.chapter.name)) for job in due]
     failed = [outcome for outcome in run_jobs(root, due, workers, report) if outcome.problem]
     if failed:
         raise BuildError("\n".join(outcome.problem for outcome in failed))
 
 
-def _keep_whole(root: Path, plan: Plan, seconds: float, workers: int) -> None:
+def _keep_whole(book: Book, seconds: float, workers: int) -> None:
     """Keep what a build took that had every network to train and every chapter to run; `schurkit
     publish` takes it to book/data.
     """
     whole = {
-        "edition": plan.book.edition,
+        "edition": book.edition,
         "seconds": round(seconds),
-        "keys": [job.key for job in plan.jobs],
-        **made(root, workers),
+        "keys": [job.key for job in book.jobs],
+        **made(book.root, workers),
     }
-    written(root / WHOLE, f"{json.dumps(whole, indent=1)}\n".encode())
+    write_json(book.root / WHOLE, whole)
 
 
 def build_command(edition: str, chapters: Sequence[str] = ()) -> str:

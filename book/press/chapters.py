@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from schurkit.checks import InputError
+from schurkit.store import written
 
 from .parameters import Parameter, parameters_in, suggestion, values_of
 
@@ -24,8 +25,13 @@ class Chapter:
     path: Path
     title: str
     parameters: tuple[Parameter, ...]
-    networks: str | None = None
-    source: dict = field(repr=False, compare=False, default_factory=dict)
+    networks: str | None
+    source: dict = field(repr=False, compare=False)
+
+    @property
+    def defaults(self) -> dict:
+        """The values of a run that changes nothing."""
+        return {parameter.name: parameter.default for parameter in self.parameters}
 
     def values(self, given: dict) -> dict:
         """Those of the given parameters that differ from the defaults, read and checked.
@@ -86,17 +92,13 @@ def chapter_named(root: Path, name: str) -> Chapter:
 
 
 def toc_entries(root: Path) -> list[str]:
-    """Every file that _toc.yml names, in order."""
-    return list(_entries(read_yaml(root / "_toc.yml")))
+    """Every file that _toc.yml names, in order; InputError where Jupyter Book could not read it."""
+    from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
-
-def _entries(node):
-    if isinstance(node, list):
-        for item in node:
-            yield from _entries(item)
-    elif isinstance(node, dict):
-        yield from (node[key] for key in ("root", "file") if isinstance(node.get(key), str))
-        yield from _entries(list(node.values()))
+    try:
+        return list(parse_toc_data(read_yaml(root / "_toc.yml")))
+    except MalformedError as error:
+        raise InputError(f"_toc.yml is no table of contents: {error}.") from None
 
 
 def read_yaml(path: Path):
@@ -112,6 +114,16 @@ def read_yaml(path: Path):
 def read_json(path: Path):
     """The content of a JSON file, such as a notebook."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_json(path: Path, content) -> None:
+    """Write a JSON file, whole or not at all."""
+    written(path, f"{json.dumps(content, ensure_ascii=False, indent=1)}\n".encode())
+
+
+def store_of(root: Path) -> Path:
+    """The folder of trained networks that the chapters of a book use."""
+    return Path(os.environ.get("SCHURKIT_STORE") or root / "runs")
 
 
 def read_chapter(path: Path) -> Chapter:

@@ -7,9 +7,9 @@ from schurkit import nb
 from schurkit.checks import InputError
 from schurkit.claims import Claim, ours
 
+from .book import BASE, agrees, measured
 from .build import HTML, build_command, plan_build
 from .chapters import read_json
-from .published import BASE, agrees, measured
 from .verdicts import explained
 
 _LINKS = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "manifest"}
@@ -50,7 +50,7 @@ def check_book(root: Path) -> list[str]:
 
 def compare(root: Path, edition: str = BASE) -> list[str]:
     """A problem for each claim whose run here and published run disagree
-    (`schurkit_press.published.agrees`), or of which one is missing.
+    (`schurkit_press.book.agrees`), or of which one is missing.
 
     A note for each chapter: how many of its recorded numbers are equal to the last digit, which on
     the same machine is all of them.
@@ -60,13 +60,13 @@ def compare(root: Path, edition: str = BASE) -> list[str]:
     root : the book's folder.
     edition : the one that was run here.
     """
-    plan, found = plan_build(root, edition), []
-    known, kept = plan.book.claims, plan.book.published
+    book, found = plan_build(root, edition), []
+    known, kept = book.claims, book.published
 
     def add(what, kind="problem"):
         found.append(f"{kind}: {name}: {what}")
 
-    for job in plan.jobs:
+    for job in book.jobs:
         name = job.chapter.name
         if name not in kept:
             continue

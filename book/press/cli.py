@@ -14,7 +14,7 @@ from schurkit import nb
 from schurkit.checks import InputError
 from schurkit.words import plural
 
-from .chapters import book_root, chapter_named, chapters, read_json
+from .chapters import book_root, chapter_named, chapters, read_json, store_of
 from .parameters import told
 from .tables import columns
 
@@ -66,13 +66,8 @@ def _described(chapter):
 # -------------------------------------------------------------------------------------------- build
 def add_build_arguments(parser) -> None:
     add = parser.add_argument
-    _edition_argument(parser, "quick")
-    add(
-        "--only",
-        nargs="+",
-        default=[],
-        metavar="CHAPTER",
-        help="run these chapters alone; the others show the run they have",
+    _edition_arguments(
+        parser, "quick", "run these chapters alone; the others show the run they have"
     )
     add(
         "--jobs",
@@ -95,15 +90,15 @@ def build_command(arguments) -> int:
     from .run import cores
 
     root, force = book_root(arguments.book), arguments.force
-    plan = plan_build(root, arguments.edition, arguments.only)
+    book = plan_build(root, arguments.edition, arguments.only)
     if arguments.dry_run:
-        return _dry_run(root, plan.jobs, force)
+        return _dry_run(root, book.jobs, force)
     try:
-        page = build(root, plan, workers=arguments.jobs or cores(), force=force, report=_progress)
+        page = build(book, workers=arguments.jobs or cores(), force=force, report=_progress)
         printed = f" and {os.path.relpath(print_book(root))}" if arguments.pdf else ""
     except BuildError as error:
         return complain(error)
-    print(f"The book ({plan.book.edition} edition) is built{printed}. Open it:")
+    print(f"The book ({book.edition} edition) is built{printed}. Open it:")
     print(page.resolve().as_uri())
     return 0
 
@@ -134,10 +129,12 @@ def run_command(arguments) -> int:
 
     from .one_page import chapter_page
     from .plans import studies_of
-    from .run import check_folder, job_for, run_jobs
+    from .run import job_for, run_jobs
 
     root = book_root(arguments.book)
-    folder = check_folder(Path(arguments.out)) if arguments.out else None
+    folder = Path(arguments.out) if arguments.out else None
+    if folder and folder.is_file():
+        raise InputError(f"--out must be a folder; {folder} is a file.")
     job = job_for(root, chapter_named(root, arguments.chapter), arguments.parameters, folder)
     if arguments.dry_run:
         return _dry_run(root, [job], arguments.force)
@@ -180,14 +177,12 @@ def _dry_run(root, jobs, force: bool) -> int:
     """Say what would be run, and what that takes."""
     from .plans import costs_of, studies_of
 
-    # the store that the chapters will use
-    os.environ.setdefault("SCHURKIT_STORE", str(root / "runs"))
     due = [job for job in jobs if force or not job.cached]
-    each, total = costs_of([studies_of(job.chapter, job.values) for job in due])
-    costs = iter(each)
+    asked = [studies_of(job.chapter, job.values) for job in due]
+    *costs, total = costs_of(asked, store_of(root))
     for job in jobs:
         changed = told(job.values)
-        what = f"to run{_taking(next(costs))}" if job in due else "run already"
+        what = f"to run{_taking(costs.pop(0))}" if job in due else "run already"
         print(f"{job.chapter.name}{changed and f' ({changed})'}: {what}")
     print(f"{len(due)} of {len(jobs)} chapters to run{_taking(total)}")
     return 0
@@ -210,8 +205,7 @@ def _progress(name: str, outcome) -> None:
 # ------------------------------------------------------------------------------------------ publish
 def add_publish_arguments(parser) -> None:
     add = parser.add_argument
-    _edition_argument(parser, "book")
-    add("--only", nargs="+", default=[], metavar="CHAPTER", help="these chapters alone")
+    _edition_arguments(parser, "book", "these chapters alone")
     add(
         "--notebook",
         metavar="RUN.ipynb",
@@ -227,10 +221,9 @@ def add_publish_arguments(parser) -> None:
 
 
 def publish_command(arguments) -> int:
-    from .book import Book
+    from .book import BASE, Book, publish, publish_whole
     from .build import WHOLE, build_command, plan_build
     from .panels import write_picture
-    from .published import BASE, publish, publish_whole
 
     root, edition, only = book_root(arguments.book), arguments.edition, arguments.only
     jobs = plan_build(root, edition, only).jobs
@@ -283,13 +276,14 @@ def check_command(arguments) -> int:
     return 1 if problems else 0
 
 
-def _edition_argument(parser, default: str) -> None:
+def _edition_arguments(parser, default: str, only: str) -> None:
     parser.add_argument(
         "--edition",
         default=default,
         metavar="NAME",
         help=f"an edition of book/editions.yml (default: {default})",
     )
+    parser.add_argument("--only", nargs="+", default=[], metavar="CHAPTER", help=only)
 
 
 def _run_options(parser) -> None:
@@ -334,7 +328,7 @@ VERBS = {
     "sweep": ("one chapter over many parameters", ".sweep.command"),
     "publish": ("keep the results of an edition in book/data", ".cli"),
     "analyze": ("what your own network can lose", ".own_page"),
-    "store": ("trained networks on disk", ".networks"),
+    "store": ("trained networks on disk", ".archive"),
     "bench": ("how fast, beside other packages", ".bench"),
     "check": ("check that the pages ask nothing of other hosts", ".cli"),
 }

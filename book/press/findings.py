@@ -5,16 +5,17 @@ A sentence whose premise does not hold in the published numbers, or whose run is
 left out.
 """
 
+from operator import gt
 from statistics import fmean
+from types import SimpleNamespace
 
 from schurkit import nb
 
 from . import panels
-from .book import Book
+from .book import DATA, Book, editions_of
 from .chapters import outputs
 from .ledger import strips
 from .panels import PANELS
-from .published import DATA, editions_of
 
 
 def _wheel(book: Book) -> dict | None:
@@ -92,8 +93,8 @@ def _runs(book: Book) -> dict | None:
 
 # ------------------------------------------------------------- good and bad readings of a profile
 def _reading(chapter: str, name: str, premise):
-    """The values of an example: its panel, the mean cost of one removal and of its control, and
-    what `premise` finds in the rows of the task; nothing where that is nothing.
+    """The values of an example: its panel, and what one removal and its control cost; nothing where
+    the premise does not hold for them.
     """
 
     def values(book: Book) -> dict | None:
@@ -102,32 +103,20 @@ def _reading(chapter: str, name: str, premise):
         rows = {row.name: row for row in PANELS[chapter].rows(book.root / DATA, chapter)}
         if not (row := rows[name]).costs or not row.control:
             return None
-        means = {"cost": fmean(row.costs), "control": fmean(row.control), "n": len(row.costs)}
-        found = premise(row, rows, **means)
-        panel = {"panel": panels.svg(*PANELS[chapter].drawn(list(rows.values())))}
-        return None if found is None else means | found | panel
+        found = {f"mass_{row.name}": 100 * fmean(row.masses) for row in rows.values() if row.masses}
+        found |= {
+            "panel": panels.svg(*PANELS[chapter].drawn(list(rows.values()))),
+            "cost": fmean(row.costs),
+            "control": fmean(row.control),
+            "n": len(row.costs),
+            "above": sum(map(gt, row.costs, row.control)),
+            "low": min(row.costs),
+            "high": max(row.costs),
+            "past": sum(cost > 1 for cost in row.costs),
+        }
+        return found if premise(SimpleNamespace(**found)) else None
 
     return values
-
-
-def _beyond(row, rows, cost, control, n) -> dict | None:
-    above = sum(mine > other for mine, other in zip(row.costs, row.control))
-    return {"above": above} if cost >= 2 * control and 2 * above >= n else None
-
-
-def _as_large(row, rows, cost, control, n) -> dict | None:
-    return {} if abs(cost - control) <= 0.25 * cost else None
-
-
-def _next_to_nothing(row, rows, cost, control, n) -> dict | None:
-    if fmean(row.masses) > 0.02 or not rows["CR"].masses:
-        return None
-    return {f"mass_{name}": 100 * fmean(rows[name].masses) for name in ("RR", "CR")}
-
-
-def _spread(row, rows, cost, control, n) -> dict | None:
-    low, high, past = min(row.costs), max(row.costs), sum(cost > 1 for cost in row.costs)
-    return {"low": low, "high": high, "past": past} if high > max(0, 10 * low) else None
 
 
 VALUES = {
@@ -143,10 +132,16 @@ VALUES = {
     "addition": _card("modular_addition", _others),
     "papers": _papers,
     "runs": _runs,
-    "reading_sine": _reading("sine", "CC", _beyond),
-    "reading_copy": _reading("copy_task", "CR", _as_large),
-    "reading_flip_flop": _reading("flip_flop", "RR", _next_to_nothing),
-    "reading_integration": _reading("context_integration", "CC", _spread),
+    "reading_sine": _reading(
+        "sine", "CC", lambda it: it.cost >= 2 * it.control and 2 * it.above >= it.n
+    ),
+    "reading_copy": _reading(
+        "copy_task", "CR", lambda it: abs(it.cost - it.control) <= 0.25 * it.cost
+    ),
+    "reading_flip_flop": _reading("flip_flop", "RR", lambda it: it.mass_RR <= 2),
+    "reading_integration": _reading(
+        "context_integration", "CC", lambda it: it.high > max(0, 10 * it.low)
+    ),
 }
 """What the templates of the pages are filled with, by name: values by name, None where there is
 nothing to say.

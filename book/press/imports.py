@@ -10,10 +10,10 @@ where they lie beside a module that counts: styles, scripts, templates.
 
 import ast
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
+from typing import NamedTuple
 
 from schurkit.store import checksum, key_of
 
@@ -21,8 +21,7 @@ LAZY = "_HOMES"
 """Name of a package's table of lazy names, {module: [names]}."""
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """What the text of a module says.
 
     digest : of its syntax tree without docstrings and comments.

@@ -11,36 +11,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 
-from schurkit.store import written
+from .chapters import write_json
 
 DROPPED = ("MPLBACKEND", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONWARNINGS")
 """MPLBACKEND would drop every figure, PYTHONPATH could bring in another schurkit."""
 
 
-def environment_of(state: Path, given: Mapping[str, str], *options: str, **more: str) -> dict:
-    """The environment `given` as kernels shall see it.
+def environment_of(state: Path, *options: str, **more: str) -> dict:
+    """The environment of this process as kernels shall see it.
 
     Parameters
     ----------
     state : folder for what Jupyter keeps: a kernel "python3" of the user could be another Python,
         and IPYTHONDIR holds start-up files.
-    given : what the shell has set.
     options : of the kernel's command.
     more : variables that are set whatever the shell says.
     """
     kernel = state / "kernels" / "python3" / "kernel.json"
     command = [sys.executable, "-m", "ipykernel_launcher", "--log-level=ERROR", *options]
-    text = json.dumps(
-        {
-            "argv": [*command, "-f", "{connection_file}"],
-            "display_name": "Python 3",
-            "language": "python",
-        }
-    )
-    if not kernel.is_file() or kernel.read_text() != text:  # others may be reading it
-        kernel.parent.mkdir(parents=True, exist_ok=True)
-        written(kernel, text.encode())
-    kept = {name: value for name, value in given.items() if name not in DROPPED}
+    argv = [*command, "-f", "{connection_file}"]
+    kernel.parent.mkdir(parents=True, exist_ok=True)
+    # whole at once: others may be reading it
+    write_json(kernel, {"argv": argv, "display_name": "Python 3", "language": "python"})
+    kept = {name: value for name, value in os.environ.items() if name not in DROPPED}
     kept.update(JUPYTER_PATH=str(state), IPYTHONDIR=str(state / "ipython"))
     return kept | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"} | more
 
@@ -63,6 +56,7 @@ def execute(
     source: dict,
     output: Path | None,
     folder: Path,
+    environment: Mapping[str, str],
     values: dict | None = None,
     bar: bool = False,
 ):
@@ -75,7 +69,7 @@ def execute(
     ----------
     source : the notebook.
     output : where it is written while it runs.
-    folder : in which it runs.
+    folder, environment : in which it runs; this process has that environment meanwhile.
     values : of its parameters.
     bar : a terminal shows how many cells are done.
     """
@@ -84,7 +78,7 @@ def execute(
     from traitlets.config import Config
 
     # a short path: those of sockets are limited to about 100 characters
-    with tempfile.TemporaryDirectory(prefix="sk-") as runtime:
+    with in_environment(environment), tempfile.TemporaryDirectory(prefix="sk-") as runtime:
         os.environ["JUPYTER_RUNTIME_DIR"] = runtime
         transport = {}
         if os.name == "posix" and len(runtime) < 40:
@@ -106,5 +100,5 @@ def execute(
 
 def first_line(text) -> str:
     """The first line that says something of an error, cut at 300 characters."""
-    lines = [line.strip() for line in str(text).splitlines() if line.strip()]
-    return (lines[0] if lines else "no message")[:300]
+    lines = map(str.strip, str(text).splitlines())
+    return next(filter(None, lines), "no message")[:300]

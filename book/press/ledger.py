@@ -3,15 +3,16 @@ follow, and the figure that carries it.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from html import escape
+from itertools import chain
 
 from schurkit import nb
 from schurkit.checks import InputError
 from schurkit.claims import Claim, beyond, ours
 
-from .book import Book
+from .book import BASE, Book, editions_of, strongest
 from .chapters import outputs
-from .published import BASE, editions_of, strongest
 from .verdicts import MARKS, OTHER, VERDICTS, explained, marked, verdicts
 
 NOT_RUN = "not run"
@@ -23,12 +24,9 @@ _SCRIPT = '```{raw} html\n<script src="../_static/ledger.js" defer></script>\n``
 def ledger_page(book: Book) -> str:
     """The generated part of the ledger page, in MyST markdown."""
     known, tested = book.claims, tests_of(book.notebooks)
-    best, older = _published(book), defaultdict(list)
-    for name, results in book.published.items():
-        for one in editions_of(results):
-            run = {"chapter": name, "edition": one["provenance"]["edition"]}
-            for test in one["claims"]:
-                older[test["id"]].append(run | test)
+    best = _by_claim(map(strongest, book.published.values()))
+    every = map(editions_of, book.published.values())
+    older = _by_claim(one["claims"] for editions in every for one in editions)
     here = _count(known, tested).replace("not tested", "with too few networks for a verdict")
     lines = [
         f"**Published runs:** {_count(known, best)} **This copy**, the {book.edition} edition: "
@@ -48,13 +46,12 @@ def ledger_page(book: Book) -> str:
     return "\n".join(lines)
 
 
-def _published(book: Book) -> dict[str, list[dict]]:
-    """The strongest published tests by claim, each with its chapter."""
-    best = defaultdict(list)
-    for name, results in book.published.items():
-        for test in strongest(results):
-            best[test["id"]].append({"chapter": name, **test})
-    return best
+def _by_claim(runs: Iterable[list[dict]]) -> dict[str, list[dict]]:
+    """The tests of several runs by the id of their claim."""
+    found = defaultdict(list)
+    for test in chain(*runs):
+        found[test["id"]].append(test)
+    return found
 
 
 def strips(book: Book, named: bool = False) -> dict[tuple[str, str], str]:
@@ -63,7 +60,7 @@ def strips(book: Book, named: bool = False) -> dict[tuple[str, str], str]:
 
     named : with the claim's id, for the ledger's own page; else its link leads there.
     """
-    rows, best = defaultdict(list), _published(book)
+    rows, best = defaultdict(list), _by_claim(map(strongest, book.published.values()))
     for claim in book.claims.values():
         level = claim.key.rpartition("_")[2] if claim.key.startswith("knobs_") and named else ""
         words = [word for test in best[claim.id] for word in verdicts(claim, test).items()]
@@ -124,7 +121,7 @@ def counted(known: dict[str, Claim], tests: dict[str, list[dict]]) -> Counter:
 
 def _count(known: dict, tests: dict[str, list[dict]]) -> str:
     numbers = counted(known, tests)
-    words = [word for word in (*VERDICTS, OTHER, NOT_RUN) if numbers[word]]
+    words = (word for word in (*VERDICTS, OTHER, NOT_RUN) if numbers[word])
     return ", ".join(f"{numbers[word]} {word}" for word in words) + "."
 
 

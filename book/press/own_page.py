@@ -14,7 +14,7 @@ from schurkit.own import command, report
 from schurkit.own.command import add_analyze_arguments as add_analyze_arguments
 
 from .cli import complain
-from .kernel import environment_of, execute, first_line, in_environment
+from .kernel import environment_of, execute, first_line
 from .one_page import one_page
 from .run import HELPER
 
@@ -60,8 +60,9 @@ def run_here(notebook: dict) -> dict:
     from papermill.exceptions import PapermillExecutionError
 
     try:
-        with TemporaryDirectory() as state, in_environment(_environment(Path(state))):
-            return json.loads(nbformat.writes(execute(notebook, None, Path.cwd())))
+        with TemporaryDirectory() as state:
+            done = execute(notebook, None, Path.cwd(), _environment(Path(state)))
+        return json.loads(nbformat.writes(done))
     except PapermillExecutionError as error:
         problem = first_line(error.evalue)
         if error.ename == "InputError":
@@ -73,7 +74,7 @@ def run_here(notebook: dict) -> dict:
 
 
 def _environment(state: Path) -> dict:
-    kept = environment_of(state, os.environ, "--IPKernelApp.ignore_cwd=True", PYTHONSAFEPATH="1")
+    kept = environment_of(state, "--IPKernelApp.ignore_cwd=True", PYTHONSAFEPATH="1")
     home = HELPER.parent
     if str(home) not in (*site.getsitepackages(), site.getusersitepackages()):
         # A clone: the kernel shall not find another schurkit. ipykernel drops the first entry if it

@@ -8,16 +8,17 @@ import re
 from copy import deepcopy
 from pathlib import Path
 
+from nbformat.v4 import new_markdown_cell
+
 from schurkit import nb
 from schurkit.words import short
 
 from . import findings
 from .beside import claim_line, picture, published_numbers, section, strip
-from .book import Book
+from .book import CSV_LINK, Book, editions_of, folder
 from .chapters import cell_text, outputs
 from .ledger import ledger_page
 from .panels import bars
-from .published import CSV_LINK, editions_of, folder
 from .status import status_page
 
 FILES = Path("_static/data")
@@ -70,23 +71,20 @@ def _chapter(book: Book, name: str, docname: str, shelf: Path) -> dict:
         for file in files:
             _write(shelf / place / file.name, file.read_bytes())
         text = section(book, name, [file.name for file in files], f"{up}{place}", one)
-        cells.append(_prose(f"published-{edition}" if larger else "published", text))
+        id = f"published-{edition}" if larger else "published"
+        cells.append(new_markdown_cell(text, id=id))
     _write(
         shelf / FILES / "clean" / f"{name}.ipynb", json.dumps(source, ensure_ascii=False).encode()
     )
     cells.append(
-        _prose(
-            "downloads",
+        new_markdown_cell(
             "This chapter as a notebook: "
             f'<a download href="{up}{FILES}/clean/{name}.ipynb">without results</a>, '
             f'<a download href="{up}_sources/{docname}.ipynb">as it was run here</a>.',
+            id="downloads",
         )
     )
     return page | {"cells": cells}
-
-
-def _prose(id: str, text: str) -> dict:
-    return {"cell_type": "markdown", "id": id, "metadata": {}, "source": text}
 
 
 def for_the_page(book: Book, name: str, link: str, folder: Path) -> dict:

@@ -3,11 +3,11 @@ is a variable of the page around them: every network a dot above its control.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 from math import log10
 from pathlib import Path
 from statistics import fmean
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,7 @@ from schurkit.ablation import NEARLY_EMPTY
 from schurkit.views.plot import SECTOR_COLOURS
 from schurkit.words import short
 
-from .book import Book
-from .published import DATA
+from .book import DATA, Book
 
 PICTURE = Path("book/assets/profiles.svg")
 WIDTH, HEIGHT = 250, 172
@@ -34,8 +33,7 @@ INKS |= {
 }
 
 
-@dataclass(frozen=True)
-class Removal:
+class Removal(NamedTuple):
     """One row of a panel: a group of couplings and, in each network that holds any of them, what
     its removal cost, what the matched control cost in the mean over draws, and its share of the
     norm.
@@ -52,8 +50,7 @@ class Removal:
     here: Sequence[float] = ()
 
 
-@dataclass(frozen=True)
-class Panel:
+class Panel(NamedTuple):
     """The published profile of a task: its title, its CSV file, what the costs are in words, and
     the horizontal axis, linear up to `linear` and logarithmic above it.
 

@@ -8,14 +8,14 @@ import json
 import math
 import re
 import tokenize
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from schurkit.checks import InputError
 
 BOUNDS = {
     "networks": "1 ≤ networks ≤ 10000",
     "first_seed": "0 ≤ first_seed ≤ 2**62",
-    "hidden_size": "2 ≤ hidden_size ≤ 4096",
+    "hidden_size": "3 ≤ hidden_size ≤ 4096",  # two units may be one block, without couplings
     "training_steps": "1 ≤ training_steps ≤ 10**7",
     "learning_rate": "0 < learning_rate ≤ 1",
     "batch_size": "1 ≤ batch_size ≤ 10**5",
@@ -39,12 +39,9 @@ _KINDS = {
     "str": ("text", "texts such as a,b"),
 }
 """What a value of each kind looks like, and several of them."""
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One line of a chapter's parameters cell: ``name: kind = default  # help``.
 
     `kind` is int, float, bool, str, a list of one of these such as ``list[float]``, or a choice
@@ -156,7 +153,7 @@ def _parameter(statement: ast.stmt, help: str, where: str) -> Parameter:
     try:
         if isinstance(default, str) and parameter.inner != "str" and not choices:
             raise InputError("a text is read as another kind on the command line alone")
-        return replace(parameter, default=parameter.parse(default))
+        return parameter._replace(default=parameter.parse(default))
     except InputError:
         raise InputError(
             f"{problem}: {name} takes {parameter.expected}; its default is {default!r}."
@@ -239,12 +236,12 @@ def _parse_scalar(kind: str, given):
         return given if isinstance(given, str) else None
     if kind == "bool":
         return {"true": True, "false": False}.get(str(given).lower())
-    number, form = (int, _INTEGER) if kind == "int" else (float, _FLOAT)
+    number = int if kind == "int" else float
     if isinstance(given, str):
-        right = form.fullmatch(given.strip())
+        right = given.isascii() and "_" not in given
     else:
         right = isinstance(given, (int, number)) and not isinstance(given, bool)
-    with contextlib.suppress(OverflowError, ValueError):  # too many digits
+    with contextlib.suppress(OverflowError, ValueError):  # no number, or of too many digits
         if right and math.isfinite(value := number(given)):
             return value
     return None

@@ -10,24 +10,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import chain, islice
+from pathlib import Path
 from unittest import mock
 
 from schurkit.checks import InputError
+from schurkit.store import Store
 
 from .chapters import Chapter
 from .kernel import first_line
 from .parameters import told
 
 
-def costs_of(asked: Sequence[Sequence]) -> tuple[list, object]:
-    """What each of several lists of studies takes, and all of them together
-    (`schurkit_press.price.Cost`): a network that two of them ask for is trained once.
+def costs_of(asked: Sequence[Sequence], store: Path) -> list:
+    """What each of several lists of studies takes beside what that folder holds, and at last all of
+    them together (`schurkit_press.price.Cost`): a network that two ask for is trained once.
     """
     from .price import Cost, plan_all
 
-    costs = iter(plan_all([*chain(*asked), *merged(chain(*asked))]))
-    each = [sum(islice(costs, len(studies)), Cost()) for studies in asked]
-    return each, sum(costs, Cost())
+    groups = [*asked, merged(chain(*asked))]
+    costs = iter(plan_all([*chain(*groups)], store=Store(store)))
+    return [sum(islice(costs, len(studies)), Cost()) for studies in groups]
 
 
 def studies_of(chapter: Chapter, values: dict) -> list:
@@ -41,11 +43,11 @@ def studies_of(chapter: Chapter, values: dict) -> list:
     """
     if chapter.networks is None:
         return []
-    defaults = {parameter.name: parameter.default for parameter in chapter.parameters}
+    defaults = chapter.defaults
+    there = defaults | values
     try:
-        return merged(_bound(chapter, defaults | values))
+        return merged(_bound(chapter, there))
     except InputError as error:
-        there = defaults | values
         blamed = [n for n in values if _stands(chapter, there | {n: defaults[n]})] or list(values)
         if not blamed or str(error).startswith(f"{blamed[0]} "):
             raise
@@ -102,7 +104,7 @@ def train_ahead(jobs: Iterable, folder) -> dict[str, dict]:
     dict : for each chapter with networks, how many and the core-seconds that training
         all of them took, now or earlier.
     """
-    from schurkit.training import Store, train_all
+    from schurkit.training import train_all
 
     wanted = {job.chapter.name: studies_of(job.chapter, job.values) for job in jobs}
     studies = merged(chain(*wanted.values()))
@@ -113,20 +115,16 @@ def train_ahead(jobs: Iterable, folder) -> dict[str, dict]:
         for study, result in zip(studies, train_all(studies, store=Store(folder)))
         for network, spent in zip(_networks(study), result.seconds)
     }
-    spent = {
-        name: [seconds[network] for study in mine for network in _networks(study)]
-        for name, mine in wanted.items()
-    }
-    return {
-        name: {"networks": len(each), "core_seconds": round(sum(each), 1)}
-        for name, each in spent.items()
-        if each
-    }
+    found = {}
+    for name, mine in wanted.items():
+        if each := [seconds[network] for study in mine for network in _networks(study)]:
+            found[name] = {"networks": len(each), "core_seconds": round(sum(each), 1)}
+    return found
 
 
 def _networks(study) -> list[tuple]:
     """A name for each network of a study."""
-    return [(repr(study.task), repr(study.recipe), seed) for seed in study.seeds]
+    return [(study.task, study.recipe, seed) for seed in study.seeds]
 
 
 def merged(studies: Iterable) -> list:
@@ -136,8 +134,7 @@ def merged(studies: Iterable) -> list:
     groups: dict = {}
     for study in studies:
         groups.setdefault((study.task, study.recipe), []).append(study)
-    seeds = [dict.fromkeys(chain(*(one.seeds for one in group))) for group in groups.values()]
     return [
-        first if len(mine) == len(first.seeds) else replace(first, seeds=tuple(mine))
-        for (first, *_), mine in zip(groups.values(), seeds)
+        replace(group[0], seeds=tuple(dict.fromkeys(chain(*(one.seeds for one in group)))))
+        for group in groups.values()
     ]

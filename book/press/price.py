@@ -9,10 +9,12 @@ rate of the timed training that is nearest to it in size.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 from math import log
+from timeit import repeat
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,8 +33,7 @@ LARGEST = 4.5e8
 """Multiplications of a step that is tried out: about a tenth of a second."""
 
 
-@dataclass(frozen=True)
-class Cost:
+class Cost(NamedTuple):
     """What a chapter asks for: networks, how many of them are stored already, and seconds and bytes
     for the rest.
     """
@@ -43,7 +44,7 @@ class Cost:
     bytes: int = 0
 
     def __add__(self, other) -> Cost:
-        return Cost(*map(sum, zip(astuple(self), astuple(other))))
+        return Cost(*map(sum, zip(self, other)))
 
     def __str__(self) -> str:
         networks = plural(self.networks, "network")
@@ -77,12 +78,12 @@ def plan_all(
     names = {path.stem.rpartition("-")[0] for path in store.folder.glob("*.json")}
     missing = [_missing(study, chosen, store, names) for study in studies]
     steps = [_steps(study, seeds) for study, seeds in zip(studies, missing)]
-    rates = _timed([*chain(*steps)], chosen)
+    rate = _rates([*chain(*steps)], chosen)
     found = []
     for study, seeds, mine in zip(studies, missing, steps):
         threads = min(chosen.workers_at_once, max(len(seeds), 1))
         # a fifth is added for what is not a step
-        each = 1.2 * sum(step.count * step.work * _rate(step.work, rates) for step in mine)
+        each = 1.2 * sum(step.times * step.work * rate(step.work) for step in mine)
         stored, size = len(study.seeds) - len(seeds), len(seeds) * _bytes(study)
         found.append(Cost(len(study.seeds), stored, each * len(seeds) / threads, size))
     return found
@@ -108,15 +109,14 @@ def _bytes(study: Study) -> int:
     return 4 * parameters * (1 + len(recipe.checkpoints)) + 4096
 
 
-@dataclass(frozen=True)
-class _Step:
+class _Step(NamedTuple):
     """A step of one phase: the study with that phase and the seeds to train alone,
     multiplications a network, how many such steps there are.
     """
 
     study: Study
     work: float
-    count: int
+    times: int
 
 
 def _steps(study: Study, seeds: list[int]) -> list[_Step]:
@@ -147,23 +147,20 @@ def _work(task, recipe: Recipe) -> float:
     return trials * steps * size * (size + task.input_size + reads) + size**3
 
 
-def _timed(steps: list[_Step], engine) -> dict[float, float]:
-    """Seconds a multiplication by the work of the steps that there is time for, those first of
-    which all networks have most to multiply; of a plain training where that is none.
+def _rates(steps: list[_Step], engine) -> Callable[[float], float]:
+    """Seconds a multiplication, by the work of a step: those of the nearest step that there was
+    time for, those first of which all networks have most to multiply; of a plain training where
+    that is none.
     """
     found, end = {}, time.monotonic() + TIMED
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
-        for step in sorted(steps, key=lambda step: -step.work * step.count * len(step.study.seeds)):
+        for step in sorted(steps, key=lambda step: -step.work * step.times * len(step.study.seeds)):
             if step.work <= LARGEST and step.work not in found and time.monotonic() < end:
                 found[step.work] = _lap(step, engine) / step.work
         if steps and not found:
             (step,) = _steps(Study(FlipFlop(), Recipe(), (0,)), [0])
             found[step.work] = _lap(step, engine) / step.work
-    return found
-
-
-def _rate(work: float, rates: dict[float, float]) -> float:
-    return rates[min(rates, key=lambda timed: abs(log(timed) - log(work)))]
+    return lambda work: found[min(found, key=lambda timed: abs(log(timed) - log(work)))]
 
 
 def _lap(step: _Step, engine) -> float:
@@ -176,12 +173,10 @@ def _lap(step: _Step, engine) -> float:
 
     def took(count):
         recipe = replace(study.recipe, phases=(replace(phase, steps=count),))
-        start = time.perf_counter()
-        fit(study.task, recipe, seeds, engine)
-        return time.perf_counter() - start
+        return min(repeat(lambda: fit(study.task, recipe, seeds, engine), number=1, repeat=2))
 
     more = int(min(20, max(1, 1e8 / step.work)))
-    few, many = map(min, zip(*((took(2), took(2 + more)) for _ in range(2))))
+    few, many = took(2), took(2 + more)
     lap = (many - few) / more
     # steps too short to tell from the clock's noise
     return (lap if lap > 0 else many / (2 + more)) / len(seeds)

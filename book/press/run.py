@@ -14,23 +14,22 @@ import platform
 import re
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import metadata
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import schurkit
-from schurkit.checks import InputError
 from schurkit.engine import choose
 from schurkit.store import checksum, installed, key_of
 
-from .chapters import Chapter, cell_text
+from .chapters import Chapter, cell_text, read_json, write_json
 from .imports import code_digest
-from .kernel import environment_of, execute, first_line, in_environment
+from .kernel import environment_of, execute, first_line
 
 HELPER = Path(schurkit.__file__).resolve().parent
 CODE = {"schurkit": HELPER, "schurkit_press": Path(__file__).resolve().parent}
@@ -45,8 +44,7 @@ THREAD_SETTINGS = (
 )
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """One chapter with its parameters: where its executed notebook lies or will lie; what was
     trained for it ahead of its run.
     """
@@ -68,8 +66,7 @@ class Job:
         return self.output.with_name(f"{self.output.stem}.failed.ipynb")
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How the run of a chapter ended; `problem` is empty when it is complete."""
 
     name: str
@@ -146,7 +143,7 @@ def run_jobs(
     root: Path,
     jobs: Sequence[Job],
     workers: int = 1,
-    report: Callable[[str, Outcome | None], None] | None = None,
+    report: Callable | None = None,
 ) -> list[Outcome]:
     """Run those jobs, each in a process of its own, at most `workers` at a time.
 
@@ -191,8 +188,8 @@ def run_jobs(
 
 # ------------------------------------------------------------------------------------ in the worker
 def run_job(root: Path, job: Job, threads: int, bar: bool = False) -> Outcome:
-    """Run one chapter and put the result under its name; this process has the chapter's environment
-    meanwhile. `bar`: a terminal shows how many of its cells are done.
+    """Run one chapter and put the result under its name. `bar`: a terminal shows how many of its
+    cells are done.
     """
     from papermill.exceptions import PapermillExecutionError
 
@@ -201,49 +198,43 @@ def run_job(root: Path, job: Job, threads: int, bar: bool = False) -> Outcome:
     begun = folder / f".{job.output.stem}.{os.getpid()}.ipynb"
     start = time.monotonic()
     try:
-        with in_environment(kernel_environment(root, threads, os.environ)):
-            execute(job.chapter.source, begun, job.chapter.path.parent, job.values, bar)
+        environment = kernel_environment(root, threads)
+        execute(job.chapter.source, begun, job.chapter.path.parent, environment, job.values, bar)
         _finish(job, begun, time.monotonic() - start, threads)
         job.failed_output.unlink(missing_ok=True)
-    except PapermillExecutionError as error:
-        problem = f"{name}: {_where(job, error)}{_kept(job, begun, root)}"
     # a dead kernel, a full disk: whatever it was, the others go on and the message says it
     except Exception as error:
-        told = f"{type(error).__name__}: {first_line(error)}"
+        cell = isinstance(error, PapermillExecutionError)
+        told = _where(job, error) if cell else f"{type(error).__name__}: {first_line(error)}"
         problem = f"{name}: {told}{_kept(job, begun, root)}"
     finally:
         begun.unlink(missing_ok=True)
     return Outcome(name, time.monotonic() - start, problem)
 
 
-def kernel_environment(root: Path, threads: int, given: Mapping[str, str]) -> dict:
+def kernel_environment(root: Path, threads: int) -> dict:
     """The environment a chapter runs in, whatever the shell it was started from has set."""
     return {
         "SCHURKIT_STORE": str(root / "runs"),
         "SCHURKIT_THREADS": str(threads),
     } | environment_of(
         root / "_build" / "jupyter",
-        given,
         SCHURKIT_BOOK=str(root),
         **dict.fromkeys(THREAD_SETTINGS, str(threads)),
     )
 
 
 def _finish(job: Job, begun: Path, seconds: float, threads: int) -> None:
-    """Write what ran where into the notebook, drop the paths of this machine, and give it its
-    name.
+    """Write the notebook under its name, with what ran where and without the paths of this
+    machine.
     """
-    notebook = json.loads(begun.read_text(encoding="utf-8"))
-    notebook["metadata"].pop("papermill", None)
-    for cell in notebook["cells"]:
-        cell["metadata"].pop("papermill", None)
+    notebook = read_json(begun)
+    for part in (notebook, *notebook["cells"]):
+        part["metadata"].pop("papermill", None)
     notebook["metadata"].setdefault("schurkit", {})["run"] = {
         "chapter": job.chapter.name,
         "key": job.key,
-        "values": {
-            parameter.name: job.values.get(parameter.name, parameter.default)
-            for parameter in job.chapter.parameters
-        },
+        "values": job.chapter.defaults | job.values,
         "changed": job.values,
         "seconds": round(seconds, 1),
         "training": job.training,
@@ -254,13 +245,12 @@ def _finish(job: Job, begun: Path, seconds: float, threads: int) -> None:
         },
         **made(job.chapter.path.parent, threads),
     }
-    begun.write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
-    os.replace(begun, job.output)
+    write_json(job.output, notebook)
 
 
 def _kept(job: Job, begun: Path, root: Path) -> str:
     with suppress(OSError, ValueError):  # on a full disk it is cut short, and not kept
-        json.loads(begun.read_text(encoding="utf-8"))
+        read_json(begun)
         os.replace(begun, job.failed_output)
         return f"; what ran is kept in {os.path.relpath(job.failed_output, root)}"
     return ""
@@ -298,27 +288,22 @@ def _files_read(data: Path, chapter: str, code: str) -> dict[str, str]:
 def made(folder: Path, threads: int) -> dict:
     """From what, where and when something is computed; `folder`: in the repository."""
     date = time.strftime("%Y-%m-%d", time.gmtime())
-    return {"commit": commit(folder), "device": device(threads), "date": date}
+    device = f"{processor()}, {threads} of {cores()} cores"
+    return {"commit": commit(folder), "device": device, "date": date}
 
 
 def commit(folder: Path) -> str | None:
     """The commit of the repository, with '+' when files differ from it; None outside a
     repository.
     """
+    asked = ["git", "-C", str(folder), "status", "--porcelain=v2", "--branch"]
     try:
-        name, changed = (
-            subprocess.run(
-                ["git", "-C", str(folder), *words],
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=20,
-            ).stdout.strip()
-            for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain"))
-        )
+        done = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
         return None
-    return name + ("+" if changed else "")
+    # "# branch.oid 0123…", other lines that begin with #, then a line a file that differs
+    first, *others = done.stdout.splitlines()
+    return first.split()[-1][:12] + "+" * any(line[0] != "#" for line in others)
 
 
 def processor(fact: str = "model name") -> str:
@@ -332,18 +317,6 @@ def processor(fact: str = "model name") -> str:
     return next(found, fallback) or fallback
 
 
-def device(threads: int) -> str:
-    """The processor a chapter ran on, as the status page names it."""
-    return f"{processor()}, {threads} of {cores()} cores"
-
-
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def check_folder(folder: Path) -> Path:
-    """`folder` if executed notebooks can be written there, else InputError."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--out must be a folder; {folder} is a file.")
-    return folder

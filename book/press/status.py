@@ -2,13 +2,13 @@
 and the numbers behind every figure.
 """
 
+from collections import defaultdict
 from pathlib import Path
 
-from schurkit.words import plural
+from schurkit.words import duration, plural
 
-from .book import Book
+from .book import DATA, WHOLE, Book
 from .chapters import outputs, read_json, run_of
-from .published import DATA, WHOLE
 from .tables import table
 
 _HEADS = (
@@ -37,9 +37,7 @@ def status_page(book: Book) -> str:
             _total("The published runs", older),
             "",
             *_whole(book.root / DATA / WHOLE),
-            *_runs(older),
-            _commands(f"`{run['command']}` ({run['edition']} edition)" for run in older.values()),
-            "",
+            *_kept(older),
         ]
     lines += _larger(book.published)
     if runs:
@@ -56,7 +54,7 @@ def _whole(path: Path) -> list[str]:
     run = read_json(path)
     return [
         f"The whole {run['edition']} edition from nothing, training included: "
-        f"**{_time(run['seconds'])}** on the clock ({run['device']}, {run['date']}, commit "
+        f"**{duration(run['seconds'])}** on the clock ({run['device']}, {run['date']}, commit "
         f"`{run['commit'] or 'unknown'}`).",
         "",
     ]
@@ -64,39 +62,36 @@ def _whole(path: Path) -> list[str]:
 
 def _larger(published: dict) -> list[str]:
     """The published runs of editions beyond that of the book."""
-    editions: dict[str, dict[str, dict]] = {}
+    editions = defaultdict(dict)
     for name, results in published.items():
         for run in (one["provenance"] for one in results.get("larger", [])):
-            editions.setdefault(run["edition"], {})[name] = run
+            editions[run["edition"]][name] = run
     lines = []
     for edition, runs in editions.items():
-        lines += [f"Published of the {edition} edition too:", "", *_runs(runs)]
-        lines += [_commands(f"`{run['command']}`" for run in runs.values())]
-        lines += [*(f"- {name}: {run['note']}" for name, run in runs.items() if "note" in run), ""]
+        lines += [f"Published of the {edition} edition too:", "", *_kept(runs)]
     return lines
 
 
-def _commands(commands) -> str:
-    return "- Command: " + ", ".join(dict.fromkeys(commands))
+def _kept(runs: dict) -> list[str]:
+    """A table of published runs, with their commands and what was noted of them."""
+    made = dict.fromkeys(f"`{run['command']}` ({run['edition']} edition)" for run in runs.values())
+    notes = (f"- {name}: {run['note']}" for name, run in runs.items() if "note" in run)
+    return [*_runs(runs), f"- Command: {', '.join(made)}", *notes, ""]
 
 
 def _total(what: str, runs: dict) -> str:
     """One sentence on what all of it took."""
-    training = [run["training"] for run in runs.values() if run.get("training")]
-    took = _time(sum(run["seconds"] for run in runs.values()))
+    training = [run["training"] for run in runs.values() if run["training"]]
+    took = duration(sum(run["seconds"] for run in runs.values()))
     text = f"{what}: {plural(len(runs), 'chapter')} in **{took}**"
     if training:
-        spent = _time(sum(one["core_seconds"] for one in training))
+        spent = duration(sum(one["core_seconds"] for one in training))
         networks = sum(one["networks"] for one in training)
         text += f", after **{spent}** of processor time for training {networks:,} networks"
     return (
         f"{text}. The training of a network, in this run or an earlier one, is counted in each "
         "chapter that uses it."
     )
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def _runs(runs: dict) -> list[str]:
@@ -117,13 +112,13 @@ def _runs(runs: dict) -> list[str]:
 
 
 def _row(name: str, run: dict) -> tuple[str, ...]:
-    values, training = run.get("values", {}), run.get("training") or {}
+    values, training = run["values"], run["training"]
     seeds = {key: values[key] for key in values if key == "networks" or "seed" in key}
     return (
         f"{{doc}}`../notebooks/{name}`",
         _values(seeds) or "–",
         _values(run["changed"]) or "none",
-        str(training.get("networks", "–")),
+        str(training["networks"]) if training else "–",
         f"{training['core_seconds']:.0f}" if training else "–",
         f"{run['seconds']:.0f}",
         run["date"],
@@ -139,7 +134,7 @@ def _values(values: dict) -> str:
 def _details(name: str, run: dict, notebook: dict) -> list[str]:
     """All parameters of one chapter, and each of its figures and tables with its CSV file."""
     lines = [f"::::{{dropdown}} {name}", ""]
-    if run.get("values"):
+    if run["values"]:
         lines += [f"Parameters: {_values(run['values'])}.", ""]
     numbers = {said["name"] for _, said in outputs(notebook, "note") if said.get("data")}
     for figure in (said["name"] for _, said in outputs(notebook, "figure", "table")):

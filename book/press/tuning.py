@@ -6,11 +6,9 @@ chose. Trials already in the table are not made again, so a run that was stopped
 was.
 """
 
-import json
 import sys
 import time
 from argparse import ArgumentParser
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +29,7 @@ from schurkit.studies.addition import (
 )
 from schurkit.tasks import ModularAddition
 
-from .chapters import book_root, read_json
+from .chapters import book_root, read_json, write_json
 from .run import made, versions
 
 COMMAND = "python -m schurkit_press.tuning"
@@ -62,7 +60,9 @@ def tune(
         "versions": versions(),
         **made(book_root(), 1),
     }
-    begun, trials = time.process_time() - _earlier(path), []
+    about, trials = path.with_suffix(".json"), []
+    earlier = read_json(about)["core_seconds"] if about.is_file() else 0
+    begun = time.process_time() - earlier
 
     def measure(rnn):
         return fourier.accuracy(fourier.logits_table(rnn), task.held_out_tuples)
@@ -76,14 +76,7 @@ def tune(
             tried = {new.point for new in trials}
             write_trials([*trials, *(old for old in known if old.point not in tried)], path)
             how["core_seconds"] = round(time.process_time() - begun)
-            path.with_suffix(".json").write_text(f"{json.dumps(how, indent=1)}\n")
-
-
-def _earlier(path: Path) -> float:
-    """Core-seconds that earlier runs of the same table took, 0 where none is told."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        return float(read_json(path.with_suffix(".json"))["core_seconds"])
-    return 0.0
+            write_json(about, how)
 
 
 if __name__ == "__main__":

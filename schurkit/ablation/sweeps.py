@@ -189,10 +189,13 @@ def curves(
 
     Returns
     -------
-    By removal ("none" for the intact network), (networks, time).
+    By removal ("none" for the intact network), (networks, time); without those that are empty in
+    every network.
     """
     found = {}
     for sectors in subsets:
+        if sectors and not any(removal(form, sectors).any() for form in forms):
+            continue
         stack = RNN.stack(
             [ablate(one, form, [sectors], labels=one.labels) for one, form in zip(networks, forms)]
         )

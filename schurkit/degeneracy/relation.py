@@ -5,6 +5,7 @@ networks, as pairs that share one are not independent.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import factorial
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def relation(
     Parameters
     ----------
     first, second : (networks, networks), symmetric, the networks in the same order; at least 4.
-    permutations : relabellings for p, at best 1/(permutations + 1).
+    permutations : relabellings for p, at best 1/(permutations + 1) and 1/n!.
 
     Raises
     ------
@@ -74,6 +75,7 @@ def relation(
     orders = [random.permutation(seed, "mantel", k, n) for k in range(permutations)]
     null = np.array([x @ ranks[order[i], order[j]] for order in orders])
     p = (1 + int((np.abs(null) >= abs(rho) - 1e-12).sum())) / (permutations + 1)
+    p = max(p, 1 / factorial(n))  # one of all orders is the networks' own
     if n < 10:
         return Relation(rho, None, None, p, n, permutations)
     drawn = random.integers(seed, "relation bootstrap", 0, (resamples, n), n)

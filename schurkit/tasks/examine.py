@@ -117,7 +117,7 @@ def _held_out(task, alone, test, trials) -> Iterator[Promise]:
     batches = [alone.inputs[0], *(task.batch([seed], 0, trials).inputs[0] for seed in (0, 5))]
     apart = not any(_equal(drawn, batch) for drawn in draws for batch in batches)
     yield Promise(
-        "held-out trials are not those of training",
+        "held-out trials come from another stream than those of training",
         apart,
         f"{'another stream' if apart else 'the stream of training'}; {shared} of "
         f"{len(test.inputs)} test trials occur in a training batch",

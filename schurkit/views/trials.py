@@ -75,8 +75,8 @@ def trial(
         for name, values in several.items()
     )
     alt = (
-        f"One trial of {len(targets)} steps, {shown} of {targets.shape[1]} output channels over "
-        f"time; {said}."
+        f"One trial of {plural(len(targets), 'step')}, {shown} of "
+        f"{plural(targets.shape[1], 'output channel')} over time; {said}."
     )
     step, channel = np.indices(targets.shape)
     data = {"step": step, names["outputs"]: channel + 1, "target": targets} | several

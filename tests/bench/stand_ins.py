@@ -30,6 +30,13 @@ def sleeper(seconds):
     return lap, {}
 
 
+def absent():
+    try:
+        raise ModuleNotFoundError(name="jax")
+    except ImportError:
+        raise ValueError("needs jax") from None
+
+
 def broken():
     return 1 / 0
 

@@ -4,30 +4,30 @@ took.
 
 import json
 import sys
-from types import SimpleNamespace
 
 import pytest
 from press.small_book import cases
 
 from schurkit.__main__ import main
-from schurkit.words import plural
 from schurkit_press.bench import GROUPS, Report, Row, command, contest, groups
-from schurkit_press.bench.contest import FLOOR, Settings, same_work
+from schurkit_press.bench.contest import FLOOR, Contender, Running, Settings, same_work
+from schurkit_press.bench.groups import measured
 from schurkit_press.bench.machine import Watch, describe, machine
-from schurkit_press.bench.processes import Contender
+
+QUICK = Settings(quick=True)
 
 
 @pytest.fixture
 def one_group(tmp_path, monkeypatch):
     """A stand-in for every group, and the folder where reports are kept."""
     rows = [
-        Row("core", "a job", "a peer", 1.0, 2.0, "ms", 2.0, 1.5, 2.5, 1.8),
-        Row("core", "another", "absent", note="skipped: not installed"),
+        Row("a job", "a peer", 1.0, 2.0, "ms", 2.0, 1.5, 2.5, 1.8, group="core"),
+        Row("another", "absent", note="skipped: not installed", group="core"),
     ]
 
     def stand_in(settings):
         """A stand-in."""
-        return rows
+        yield rows
 
     for name in GROUPS:
         monkeypatch.setitem(GROUPS, name, stand_in)
@@ -51,11 +51,16 @@ def test_a_run_prints_tables_and_keeps_its_numbers(one_group, tmp_path, capsys):
     assert list(report.rows) == one_group and report.settings["groups"] == ["core"]
 
 
-def test_every_group_runs_and_a_failed_contender_changes_the_exit_code(one_group, capsys):
+def test_every_group_runs_and_a_failed_contender_changes_the_exit_code(
+    one_group, monkeypatch, capsys
+):
+    told = machine() | {"busy": 0.9}
+    monkeypatch.setattr(command, "machine", lambda: told)
     assert main(["bench"]) == 0
     out = capsys.readouterr().out
+    assert "This machine is busy with other work" in out
     assert [name for name in GROUPS if f"\n{name}: A stand-in." in out] == list(GROUPS)
-    one_group.append(Row("core", "a third", "a peer", note="failed: a peer: ValueError: no"))
+    one_group.append(Row("a third", "a peer", note="failed: a peer: ValueError: no"))
     assert main(["bench", "--only", "core"]) == 1
     assert "    failed: a peer: ValueError: no" in capsys.readouterr().out
 
@@ -88,42 +93,30 @@ def test_what_is_said_of_the_machine(monkeypatch):
 
 
 def test_what_others_take_leaves_out_our_own(monkeypatch):
-    ticks, own = iter([(100, 200), (130, 300), None]), iter([1.0, 1.4])
-    place = "schurkit_press.bench.machine."
-    monkeypatch.setattr(f"{place}_ticks", lambda: next(ticks, None))
-    monkeypatch.setattr(f"{place}_own_seconds", lambda: next(own, 0))
+    clocks = iter([(100, 200, 1.0), (130, 300, 1.4)])
+    monkeypatch.setattr("schurkit_press.bench.machine._clocks", lambda: next(clocks, (0, 0, 0)))
     monkeypatch.setattr("os.sysconf", lambda name: 100)
     assert Watch().others() == 0.3  # 70 of 100 ticks were busy, 40 of them ours
     # where the system does not say, nothing is claimed
     assert Watch().others() is None
 
 
-def test_a_busy_machine_is_warned_of(one_group, monkeypatch, capsys):
-    told = machine() | {"busy": 0.9}
-    monkeypatch.setattr(command, "machine", lambda: told)
-    main(["bench", "--only", "core"])
-    assert "This machine is busy with other work" in capsys.readouterr().out
-
-
 # ------------------------------------------------------------------------------------------- groups
 @pytest.fixture
-def measured(monkeypatch):
-    """``measured({name: laps}, reason)``: what is measured; other contenders miss for a reason."""
+def given(monkeypatch):
+    """``given({name: (times, facts)}, reason)``: what is measured; others miss for a reason."""
 
-    def give(laps, reason=""):
+    def give(found, reason=""):
         def alternated(contenders, *_):
-            names = [one.name for one in contenders]
-            there = {name: laps[name] for name in names if name in laps}
-            return there, {name: reason for name in names if name not in laps}
+            runs = [Running(one) for one in contenders]
+            for run in runs:
+                run.times, run.facts = found.get(run.contender.name, ([], {"note": reason}))
+            return runs
 
         monkeypatch.setattr(contest, "alternate", alternated)
 
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
     return give
-
-
-def laps(*rates, **facts):
-    return SimpleNamespace(rates=rates, facts=facts)
 
 
 def test_work_that_differs_is_told():
@@ -134,28 +127,22 @@ def test_work_that_differs_is_told():
         assert same_work(other, ours).startswith("not the same work")
 
 
-def test_a_row_holds_medians_and_the_median_of_neighbouring_ratios(measured):
-    measured({"ours": laps(1e3, 500.0, 250.0), "other": laps(125.0, 100.0, 1e3 / 12)})
-    contenders = [Contender("ours", None), Contender("other", None, target=4)]
-    found = contest.Contest(contenders, Settings())
-    (row,) = found.rows("a job")
+def test_a_row_holds_medians_and_the_median_of_neighbouring_ratios(given):
+    given({"ours": ([1, 2, 4], {}), "other": ([8, 10, 12], {}), "slow": ([8, 10, 12], {})})
+    least = Contender("other", None, target=4)
+    most = Contender("slow", None, target=0.15, sense="at most")
+    row, slow = contest.compared("a job", [Contender("ours", None), least, most], Settings())
     assert (row.value, row.reference, row.ratio, row.low, row.high) == (2, 10, 5, 3, 8) and row.met
-    slow = found.row("a job", "ours", "other", target=0.15, sense="at most")
     assert (slow.ratio, slow.low, slow.high, slow.met) == (0.2, 0.125, pytest.approx(1 / 3), False)
 
 
-def test_targets_are_against_the_floor_and_jax_and_what_is_missing_says_why(measured):
-    reason = "skipped: jax is not installed; pip install 'schurkit[bench]'"
-    loop = laps(500.0, 400.0, loss=0.5)
-    floor = laps(4000.0, 4000.0)
-    measured({"schurkit": laps(2e3, 2e3, loss=0.5), "torch loop": loop, FLOOR: floor}, reason)
-    rows = {row.peer: row for row in groups.training(Settings(quick=True))}
-    assert list(rows) == [
-        "torch loop",
-        "torch, one process a core",
-        "JAX jit, one process a core",
-        FLOOR,
-    ]
+def test_targets_are_against_the_floor_and_jax_and_what_is_missing_says_why(given):
+    reason, same = "skipped: jax is not installed; pip install 'schurkit[bench]'", {"loss": 0.5}
+    loop, floor = ([2.0, 2.5], same), ([0.25, 0.25], {})
+    given({"schurkit": ([0.5, 0.5], same), "torch loop": loop, FLOOR: floor}, reason)
+    rows = {row.peer: row for row in measured("training", QUICK)}
+    one_each = ["torch, one process a core", "JAX jit, one process a core"]
+    assert list(rows) == ["torch loop", *one_each, FLOOR]
     first = rows["torch loop"]
     assert (first.ratio, first.value, first.target, first.floor) == (4.5, 0.5, None, 2.0)
     jax = rows["JAX jit, one process a core"]
@@ -163,20 +150,31 @@ def test_targets_are_against_the_floor_and_jax_and_what_is_missing_says_why(meas
     assert (rows[FLOOR].ratio, rows[FLOOR].target, rows[FLOOR].met) == (2.0, 2, True)
 
 
-def test_a_missing_engine_says_so_too(measured, monkeypatch):
-    measured({"torch loop": laps(1.0, loss=1.0), "numpy": laps(3.0, loss=1.0)}, "skipped: no numba")
-    numba, _, numpy = groups.core(Settings(quick=True))
+def test_a_missing_engine_says_so_too(given, monkeypatch):
+    same = {"loss": 1.0}
+    given({"torch loop": ([3.0], same), "numpy": ([1.0], same)}, "skipped: no numba")
+    numba, _, numpy = measured("core", QUICK)
     assert (numba.note, numba.ratio, numpy.ratio, numpy.note) == ("skipped: no numba", None, 3, "")
+    assert [row.what.split()[0] for row in (numba, numpy)] == ["numba", "numpy"]
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
-    assert groups.core(Settings(quick=True))[2].note == "OPENBLAS_CORETYPE=Haswell"
+    assert measured("core", QUICK)[2].note == "OPENBLAS_CORETYPE=Haswell"
 
 
-def test_a_group_that_measures_for_real(monkeypatch):
+def test_groups_that_measure_for_real(monkeypatch):
+    pytest.importorskip("torch")
     monkeypatch.setattr(groups, "WORKLOAD", {"hidden": 8, "batch": 4, "time": 6})
-    (row,) = groups.memory(Settings(quick=True))
+    (row,) = measured("memory", QUICK)
     assert 0.02 < row.value < 4 and row.note.endswith("GB after importing")
-    (row,) = groups.schur(Settings(1, 0.01, True))
+    short = Settings(1, 0.01, True, "cpu")
+    (row,) = measured("schur", short)
     assert row.ratio > 0 and "backward error" in row.note and row.group == "schur"
+    rows = measured("gpu", short)
+    assert {row.what for row in rows} == {"2 networks of 8 units"}
+    assert all(row.value > 0 and row.target is None for row in rows)
+    # and everyone's losses agree
+    notes = ["CPU, batches drawn on the host", "", ""]
+    peers = ["", "nn.RNN loop", "torch.func.vmap"]
+    assert [(row.peer, row.note) for row in rows] == list(zip(peers, notes))
 
 
 # ----------------------------------------------------------------------------------------- on a GPU
@@ -189,34 +187,19 @@ def test_without_a_gpu_its_group_is_one_line(tmp_path, monkeypatch, capsys):
     out = capsys.readouterr().out
     assert "    skipped: no CUDA device\n" in out and "0 of 0 targets reached" in out
     monkeypatch.setitem(sys.modules, "torch", None)
-    (row,) = groups.gpu(Settings())
+    (row,) = measured("gpu", Settings())
     assert row.note == "skipped: torch is not installed; pip install 'schurkit[torch]'"
 
 
-def test_its_code_can_be_tried_on_a_cpu():
-    pytest.importorskip("torch")
-    rows = groups.gpu(Settings(1, 0.01, True, "cpu"))
-    assert {row.what for row in rows} == {"2 networks of 8 units"}
-    assert [row.peer for row in rows] == ["", "nn.RNN loop", "torch.func.vmap"]
-    assert all(row.value > 0 and row.target is None for row in rows)
-    # and everyone's losses agree
-    assert [row.note for row in rows] == ["CPU, batches drawn on the host", "", ""]
-
-
-def test_the_sizes_and_the_goal_on_a_gpu(measured, monkeypatch):
-    facts = {"loss": 1.0, "note": "Some GPU, 2.00 GB"}
-    peers = dict.fromkeys(("nn.RNN loop", "torch.func.vmap"), laps(1e3, **facts))
-    measured({"schurkit": laps(3e5, **facts)} | peers)
+def test_the_sizes_and_the_goal_on_a_gpu(given, monkeypatch):
+    facts, peers = {"loss": 1.0, "note": "Some GPU, 2.00 GB"}, ("nn.RNN loop", "torch.func.vmap")
+    given({"schurkit": ([1 / 256], facts)} | dict.fromkeys(peers, ([1.0], facts)))
     monkeypatch.setattr(groups, "why_not", lambda device: "")
-    rows = groups.gpu(Settings())
-    sizes = [(hidden, 4**n) for hidden in (64, 128, 256) for n in (4, 0, 1, 2, 3, 5, 6)]
-    assert list(dict.fromkeys(row.what for row in rows)) == [
-        f"{plural(n, 'network')} of {hidden} units" for hidden, n in sizes
-    ]
+    rows = measured("gpu", Settings())
+    assert {"1 network of 128 units", "4,096 networks of 256 units"} <= {row.what for row in rows}
     assert [sum(row.peer == name for row in rows) for name in ("", *peers)] == [21, 21, 15]
     (goal,) = (row for row in rows if row.target is not None)
-    assert (goal.what, goal.value, goal.target) == ("256 networks of 64 units", 3e5, 2e5)
-    assert goal.met and goal.note == "Some GPU, 2.00 GB"
-    assert rows[1].ratio == pytest.approx(300)
-    measured({}, "failed: no memory")
-    assert {row.note for row in groups.gpu(Settings(quick=True))} == {"failed: no memory"}
+    assert (goal.what, goal.value, goal.target) == ("256 networks of 64 units", 256e3, 2e5)
+    assert goal.met and goal.note == "Some GPU, 2.00 GB" and rows[1].ratio == 256
+    given({}, "failed: no memory")
+    assert {row.note for row in measured("gpu", QUICK)} == {"failed: no memory"}

@@ -8,14 +8,12 @@ import pytest
 from schurkit.words import duration
 from schurkit_press.bench import Law, growth, seconds_a_rollout, study, training_points
 
-TRUE = np.array([0.01, 2e-6, 3e-6, 2e-7, 2e-8])
+TRUE = (0.01, 2e-6, 3e-6, 2e-7, 2e-8)
 
 
 def cost(hidden, time, batch):
-    return float(
-        np.array([1, hidden**2, batch * time, batch * time * hidden, batch * time * hidden**2])
-        @ TRUE
-    )
+    a, b, c, d, e = TRUE
+    return a + b * hidden**2 + batch * time * (c + d * hidden + e * hidden**2)
 
 
 @pytest.fixture
@@ -50,7 +48,7 @@ def test_the_stated_factor_covers_the_points(points):
 
 
 def test_real_points_are_positive():
-    assert growth.seconds_a_step(4, 3, 2, seconds=0.01, laps=1, engine="numpy") > 0
+    assert growth.seconds_a_step(4, 3, 2, seconds=0.01) > 0
     assert seconds_a_rollout(2) > 0
 
 

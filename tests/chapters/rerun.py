@@ -25,12 +25,16 @@ from schurkit_press.run import kernel_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = re.compile(r"\{glue:text\}`([^`:]+)(?::([^`]*))?`")
-NOUNS = "network|unit|draw|trial|step|order|bit|symbol|channel|lag|row|task|sector|cue"
+NOUNS = (
+    "network|unit|draw|trial|step|order|bit|symbol|channel|lag|row|task|sector|cue|sign|sequence|"
+    "state"
+)
 FALSE = (
     (re.compile(r"\bnan\b|(?<![\w`])None\b|\binf\b"), "an undefined number"),
     (
         re.compile(
-            rf"(?<![\d.,])1 ((?:trained|converged|loaded|random|other|tanh|relu) )?({NOUNS})s\b"
+            r"(?<![\d.,])(?<!to )1 ((?:[a-z]+ed|random|other|tanh|relu|stable|output) )?"
+            rf"({NOUNS})s\b"
         ),
         "a plural of one",
     ),
@@ -40,6 +44,8 @@ FALSE = (
         ),
         "a singular of several",
     ),
+    (re.compile(r"\b(?:raises|lowers|rises|falls)\b[^.;]*? by 0(?![.\d])"), "a change by 0"),
+    (re.compile(r"\S \*\*(?=\s|$)"), "bold that does not end"),
     (re.compile(r"\{glue:text\}"), "a number that nobody recorded"),
 )
 
@@ -66,7 +72,7 @@ def run(notebook: dict, folder: Path, parameters: dict | None = None) -> dict:
     begun = parameterize_notebook(load_notebook_node(str(path)), parameters or {})
     done = json.loads(nbformat.writes(begun))
     kept = dict(os.environ)
-    os.environ.update(kernel_environment(ROOT, 1, kept) | {"SCHURKIT_STORE": str(folder / "store")})
+    os.environ.update(kernel_environment(ROOT, 1) | {"SCHURKIT_STORE": str(folder / "store")})
     try:
         with chdir(ROOT / "notebooks"), patch.object(nb, "picture", drawn):
             return executed(done)

@@ -21,6 +21,7 @@ the_wheel → hidden_size=7 symbols=0 replay=0 threshold=2 sequences=0 first_see
 schur_coordinates → orders=0 draws=0 steps=1 resolution=1 threshold=0 hidden_size=71 networks=0
 copy_task → draws=0 orders=0 threshold=2 sizes=[71] sizes=[] channels=0 networks=100000000 replay=0
 flip_flop → draws=0 orders=0 threshold=2 bits=0 steps=0 pulse_probability=1.5 start=one
+flip_flop → hidden_size=2
 sine → draws=0 orders=0 threshold=-1 slowest=0.7 fastest=0.01 cues=-1 steps=1 reading_networks=-1
 context_integration → draws=0 coherences=1 target=none noise=-1 threshold=nan orders=0 networks=0
 across_tasks → draws=0 points=1 leak=0 leak=2 threshold=2 variant_networks=0 training_steps=0
@@ -32,7 +33,7 @@ your_own_task → task=nothing:Here task=unknown task_fields=[1 draws=0 biases=2
 many_seeds → counts=[0] counts=[] cost_sizes=[1] resamples=0 planned=0 cores=0 draws=0 sizes=[16,x]
 how_fast → report=/etc/passwd cores=-1 seconds=0 steps=0 networks=0 couplings=0 batch_size=0
 delayed_discrimination → draws=0 orders=0 threshold=2 networks=100000000 shortest=21 sample=3
-path_integration → draws=0 orders=0 threshold=2 networks=0 dimensions=4 first_seed=-1
+path_integration → draws=0 orders=0 threshold=2 networks=0 dimensions=4 first_seed=-1 hidden_size=2
 three_levels → networks=0 test_trials=1 rest_starts=0 first_seed=-1 hidden_size=0 widths=[1]
 knobs → networks=0 gammas=[0] widths=[1] test_trials=1 sample=5 pif_starts=0 wide_pif_starts=2
 is_the_profile_degenerate → networks=0 orders=0 threshold=2 gammas=[-1] knob_networks=0

@@ -5,6 +5,7 @@ known.
 import numpy as np
 import pytest
 from helpers import apart, gauss, messages, random_rnn, random_trials, refuses
+from numpy.lib.stride_tricks import sliding_window_view
 
 from schurkit.degeneracy import Operators, delay_operators, hidden_trajectories, operators_of
 
@@ -13,18 +14,12 @@ def paths(networks=2, trials=7, time=15, units=4, seed=0):
     return gauss(networks, trials, time, units, seed=seed)
 
 
-def hankel(h, delays):
-    """Every z_t = (h_t, …, h_t−delays+1) of every trial, (trials, time, delays · units)."""
-    times = h.shape[1] - delays + 1
-    return np.concatenate([h[:, delays - 1 - k :][:, :times] for k in range(delays)], axis=2)
-
-
 def oracle(h, rank, delays):
     """DMD as it is defined: singular value decomposition of the Hankel matrix, least squares over
     the transitions.
     """
-    z = hankel(h, delays)
-    left = np.linalg.svd(z.reshape(-1, z.shape[2]), full_matrices=False)[0][:, :rank]
+    z = sliding_window_view(h, delays, axis=1)  # (trials, time, units, delays)
+    left = np.linalg.svd(z.reshape(-1, delays * h.shape[2]), full_matrices=False)[0][:, :rank]
     left = left.reshape(*z.shape[:2], rank)
     before, after = left[:, :-1].reshape(-1, rank), left[:, 1:].reshape(-1, rank)
     return np.linalg.lstsq(before, after, rcond=None)[0].T

@@ -1,16 +1,16 @@
 """Distances between ablation profiles."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
-from helpers import planted, refuses, self_trials
+from helpers import messages, stack_of
 
-from schurkit import RNN, ablation_profile
+from schurkit import ablation_profile
 from schurkit.degeneracy import profile_distances
 
-STACK = RNN.stack([planted(seed)[0] for seed in range(3)])
-TRIALS = self_trials(STACK[0])
+STACK, TRIALS, _ = stack_of(3)
 PROFILE = ablation_profile(STACK, TRIALS, controls=())
 
 
@@ -31,22 +31,21 @@ def test_by_hand(transform, phi):
 def test_an_empty_sector_is_left_out_and_not_an_effect_of_zero():
     mass, effect = PROFILE.removed_mass.copy(), PROFILE.effect.copy()
     mass[0, 0], effect[0, 0] = 0, 0
-    found = profile_distances(replace(PROFILE, removed_mass=mass, effect=effect), transform="none")
+    found = plain(replace(PROFILE, removed_mass=mass, effect=effect))
     rest = np.sqrt(((effect[0, 1:] - effect[1, 1:]) ** 2).mean())
     assert found.values[0, 1] == pytest.approx(rest) and np.isnan(found.effects[0, 0])
     assert found.spread[0] == pytest.approx(effect[1:, 0].std())
-    whole = profile_distances(PROFILE, transform="none")
+    whole = plain(PROFILE)
     assert found.values[1, 2] == whole.values[1, 2]
 
 
-@pytest.mark.parametrize(
-    "profile, transform, message",
-    [
-        (ablation_profile(STACK[0], TRIALS, controls=()), "none", "at least two networks; got 1"),
-        (replace(PROFILE, effect=np.full((3, 7), np.inf)), "none", "it diverged"),
-        (replace(PROFILE, removed_mass=np.zeros((3, 7))), "none", "no removal in common"),
-        (PROFILE, "log", "transform must be one of 'signed log', 'none'; got 'log'"),
-    ],
+plain = partial(profile_distances, transform="none")
+test_messages = messages(
+    (plain, ablation_profile(STACK[0], TRIALS, controls=()), "at least two networks; got 1"),
+    (plain, replace(PROFILE, effect=np.full((3, 7), np.inf)), "it diverged"),
+    (plain, replace(PROFILE, removed_mass=np.zeros((3, 7))), "no removal in common"),
+    (
+        lambda: plain(PROFILE, transform="log"),
+        "transform must be one of 'signed log', 'none'; got 'log'",
+    ),
 )
-def test_messages(profile, transform, message):
-    refuses(message, profile_distances, profile, transform=transform)

@@ -4,42 +4,33 @@ would do.
 
 import numpy as np
 import pytest
-from helpers import gauss, messages
-from scipy.stats import spearmanr, t
+from helpers import between, gauss, messages
+from scipy.stats import spearmanr
 
 from schurkit import random
 from schurkit.degeneracy import pair_mean, relation
 
 
-def between(points):
-    """Distances between networks that are points, (networks, dimensions)."""
-    return np.linalg.norm(points[:, None] - points, axis=2)
-
-
-def drawn(networks, seed, dimensions=1):
-    return gauss(networks, dimensions, seed=seed)
-
-
 def test_relation_is_spearmans():
-    X, Y = between(drawn(8, 0, 3)), between(drawn(8, 1, 3))
-    pairs = np.triu_indices(8, 1)
+    X, Y = between(gauss(9, 3)), between(gauss(9, 3, seed=1))
+    pairs = np.triu_indices(9, 1)
     found = relation(X, Y, permutations=19)
     assert found.spearman == pytest.approx(spearmanr(X[pairs], Y[pairs]).statistic)
-    assert found.low is None and found.n == 8
-    for other, sign in ((X, 1), (10.0 - X - 10 * np.eye(8), -1)):  # the test has two sides
+    assert found.low is None and found.n == 9
+    for other, sign in ((X, 1), (10.0 - X - 10 * np.eye(9), -1)):  # the test has two sides
         found = relation(X, other, permutations=99)
         assert found.spearman == pytest.approx(sign) and found.p == 0.01
 
 
 def test_resamples_of_a_relation_leave_out_pairs_of_a_network_with_itself():
-    D = [between(drawn(14, seed)) for seed in (0, 1)]
+    D = [between(gauss(14, 1, seed=seed)) for seed in (0, 1)]
     found = relation(*D, permutations=5, resamples=40)
-    both = zip(*(resampled(each, "relation bootstrap", 14, 40) for each in D))
+    both = zip(*map(resampled, D))
     again = [spearmanr(*pairs)[0] for pairs in both]
     assert (found.low, found.high) == pytest.approx(np.quantile(again, [0.025, 0.975]), abs=1e-9)
 
 
-FIVE = between(drawn(5, 0))
+FIVE = between(gauss(5, 1))
 
 
 test_messages = messages(
@@ -54,17 +45,7 @@ test_messages = messages(
 )
 
 
-def resampled(D, stream, networks, draws=50, seed=0):
+def resampled(D):
     """Distances of the pairs of each resample of networks, a network with itself left out."""
-    for a in random.integers(seed, stream, 0, (draws, networks), networks):
+    for a in random.integers(0, "relation bootstrap", 0, (40, len(D)), len(D)):
         yield [D[i, j] for k, i in enumerate(a) for j in a[:k] if i != j]
-
-
-def test_a_mean_over_pairs_by_hand():
-    D = between(drawn(22, 3))
-    found = pair_mean(D)
-    assert found.mean == pytest.approx(D[np.triu_indices(22, 1)].mean())
-    assert (found.n, found.how) == (22, "jackknife t")
-    left = [np.delete(np.delete(D, k, 0), k, 1)[np.triu_indices(21, 1)].mean() for k in range(22)]
-    half = t.ppf(0.975, 21) * np.sqrt(21 * np.var(left))
-    assert (found.low, found.high) == pytest.approx((found.mean - half, found.mean + half))

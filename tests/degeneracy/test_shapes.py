@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import gauss, refuses
+from helpers import gauss, orthogonal, refuses
 from scipy.linalg import orthogonal_procrustes
 
 from schurkit.degeneracy import shape_distances
@@ -12,8 +12,9 @@ STATES = gauss(5, 4, 9, 3) * [3.0, 1.0, 0.3]
 
 def test_shapes_against_other_formulas():
     found = shape_distances(STATES)
-    x, y = (one.reshape(-1, 3) - one.reshape(-1, 3).mean(axis=0) for one in STATES[:2])
-    x, y = x / np.linalg.norm(x), y / np.linalg.norm(y)
+    both = STATES[:2].reshape(2, -1, 3)
+    both = both - both.mean(axis=1, keepdims=True)
+    x, y = both / np.linalg.norm(both, axis=(1, 2), keepdims=True)
     turn, _ = orthogonal_procrustes(y, x)
     assert found.procrustes[0, 1] == pytest.approx(np.linalg.norm(x - y @ turn))
     K, L = x @ x.T, y @ y.T
@@ -22,7 +23,7 @@ def test_shapes_against_other_formulas():
 
 
 def test_shapes_are_metrics_blind_to_turns_shifts_and_sizes():
-    turn = np.linalg.qr(gauss(7, 7, seed=1))[0][:3]
+    turn = orthogonal(7)[:3]
     moved = [*STATES, 5 * STATES[0] @ turn + 2]
     found = shape_distances(moved)
     for D in (found.procrustes, found.cka):

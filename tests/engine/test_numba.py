@@ -2,17 +2,14 @@
 stands beside a network.
 """
 
-import os
-import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from helpers import apart, gauss, random_rnn, random_trials, refuses
-from training.small import TASK, Overridden, recipe
+from helpers import apart, gauss, random_rnn, random_trials, refuses, run_python
+from training.small import TASK, recipe
 
 from schurkit import RNN, rollout
 from schurkit.engine import EngineWarning, Spec, base, choose
@@ -20,7 +17,7 @@ from schurkit.tasks import Copy, Sine
 from schurkit.training.loop import fit
 
 numba = pytest.importorskip("numba")
-from schurkit.engine.compiled import batches, cache, tile  # noqa: E402
+from schurkit.engine.compiled import cache, tile  # noqa: E402
 
 # ------------------------------------------------------------------------------------------ kernels
 
@@ -112,13 +109,10 @@ def test_a_rollout_does_not_depend_on_its_company(inputs, monkeypatch):
 
 def test_float64_is_left_to_numpy():
     rnn, trials = random_rnn(2), random_trials(2)
-    assert np.array_equal(
-        rollout(rnn, trials, engine="numba").outputs, rollout(rnn, trials, engine="numpy").outputs
-    )
-    assert (
-        choose(dtype=np.float64).name == "numpy"
-        and choose(dtype=np.dtype(np.float32)).name == "numba"
-    )
+    both = (rollout(rnn, trials, engine=engine).outputs for engine in ("numba", "numpy"))
+    assert np.array_equal(*both)
+    chosen = [choose(dtype=dtype).name for dtype in (np.float64, np.dtype(np.float32))]
+    assert chosen == ["numpy", "numba"]
 
 
 # -------------------------------------------------------------------------------- draws and batches
@@ -134,11 +128,7 @@ def fill_uncompilable(seed, first, numbers, inputs, targets, mask):
     inputs.no_such_method()
 
 
-@dataclass(frozen=True)
 class Wrong(Copy):
-    def batch(self, seeds, step, trials):
-        return super().batch(seeds, step, trials)
-
     def compiled_batch(self):
         return fill_wrong, (0.5,)
 
@@ -164,11 +154,6 @@ def test_a_compiled_batch_that_cannot_be_trusted_is_not_used(task, message, monk
     )
 
 
-def test_a_subclass_with_its_own_batch_is_served_by_it():
-    assert batches.Source(Overridden(2, 2, 6), 4, 0, 0).fill is None
-    assert batches.Source(Sine(), 4, 0, 0).fill is None
-
-
 # ----------------------------------------------------------------------------------------- training
 
 
@@ -180,10 +165,7 @@ def test_the_same_seed_gives_the_same_bits(form, task, monkeypatch):
     for threads, seeds in (("1", range(8)), ("2", range(8)), ("3", (2, 5, 7)), ("2", (5,))):
         monkeypatch.setenv("SCHURKIT_THREADS", threads)
         fitted = dict(zip(seeds, fit(task, kind, list(seeds), choose("numba"))))
-        found.append(
-            {name: array for name, array in fitted[5].weights.items()}
-            | {"losses": fitted[5].losses}
-        )
+        found.append(fitted[5].weights | {"losses": fitted[5].losses})
     # NumPy's products of a stack may round as they please
     limit = 1e-5 if form == "cayley" else 0
     for other in found[1:]:
@@ -191,15 +173,10 @@ def test_the_same_seed_gives_the_same_bits(form, task, monkeypatch):
 
 
 def test_several_callers_at_once():
-    kinds = [
-        (recipe(30), 3),
-        (recipe(30, hidden_size=20), 4),
-        (recipe(30, leak=0.5), 5),
-        (recipe(30, biases=True), 6),
-    ]
+    kinds = {}, {"hidden_size": 20}, {"leak": 0.5}, {"biases": True}
 
-    def work(one):
-        return fit(TASK, one[0], [one[1]], choose("numba"))[0].weights
+    def work(kind):
+        return fit(TASK, recipe(30, **kind), [3], choose("numba"))[0].weights
 
     alone = [*map(work, kinds)]
     with ThreadPoolExecutor(4) as pool:
@@ -225,16 +202,6 @@ def test_auto_takes_numba_where_it_can_be_used(monkeypatch):
         warnings.simplefilter("error")
         assert choose().name == "numpy"
     refuses(r"needs numba, which cannot be used here.*schurkit\[fast\]", choose, "numba")
-
-
-def run_python(code, **environment):
-    """Run code in a fresh interpreter; returns its output."""
-    settings = os.environ | {"SCHURKIT_THREADS": "1"} | environment
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=settings, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 DRAW = """
@@ -272,7 +239,7 @@ def test_the_width_of_the_vectors_changes_no_bit(capsys, monkeypatch):
     """Beside this process; the code for narrow vectors is kept from one run to the next."""
     monkeypatch.setenv("SCHURKIT_THREADS", "1")
     exec(BITS, {})
-    assert run_python(BITS, **NARROW) == capsys.readouterr().out.strip()
+    assert run_python(BITS, SCHURKIT_THREADS="1", **NARROW) == capsys.readouterr().out.strip()
 
 
 def test_processes_that_start_at_once_find_the_same_and_the_compilation_is_kept(tmp_path):

@@ -2,20 +2,15 @@
 differences of nearly equal numbers show.
 """
 
-import importlib.util
-
 import numpy as np
 import pytest
 import torch
+from helpers import HERE
 
 from schurkit.engine import Spec, choose, tables
 from schurkit.engine.torch import forward
 
 PAIRS, HIDDEN = 25, 60
-numba = pytest.mark.skipif(
-    importlib.util.find_spec("numba") is None, reason="numba is not installed"
-)
-DENSE = ["numpy", pytest.param("numba", marks=numba), "torch"]
 
 
 def solved(loss, outputs, activation, soft=False, margin=15.0):
@@ -73,7 +68,7 @@ def check(found, oracle, loss):
     assert loss == "mse" or size(W_out[0].sum(axis=0)) < 1e-5 * size(W_out)
 
 
-@pytest.mark.parametrize("engine", [*DENSE, "tables"])
+@pytest.mark.parametrize("engine", [*HERE, "tables"])
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("outputs", [7, 19])
 @pytest.mark.parametrize("loss", ["cross_entropy", "soft", "mse", "vanished"])

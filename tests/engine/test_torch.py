@@ -4,6 +4,7 @@ a machine without a GPU.
 
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from schurkit.engine import torch as engine_of_torch
 from schurkit.engine.torch import TorchEngine, TorchTrainer, forward
 from schurkit.store import record_of
 from schurkit.tasks import ContextIntegration, FlipFlop, ModularAddition
-from schurkit.training import Phase, Store, train
+from schurkit.training import Store, train
 from schurkit.training.loop import fit
 from schurkit.training.train import Study
 from schurkit_press import price
@@ -30,8 +31,7 @@ needs_cuda = pytest.mark.skipif(
 )
 
 
-def recipe(steps=30, **changes):
-    return small.recipe(**{"phases": (Phase(steps, 1e-2),)} | changes)
+recipe = partial(small.recipe, rate=1e-2)
 
 
 # ------------------------------------------------------------------------ one network beside others

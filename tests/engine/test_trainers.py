@@ -3,11 +3,12 @@ beside a network.
 """
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from helpers import apart, refuses
+from helpers import HERE, apart, refuses
 from training import small
 from training.small import TASK, Overridden, Poisoned
 
@@ -18,17 +19,13 @@ from schurkit.training import Phase
 from schurkit.training.constructions import construction
 from schurkit.training.loop import Stopped, fit
 
-ENGINES = ["numpy", "torch", "numba"]
 
-
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=HERE)
 def engine(request):
-    pytest.importorskip(request.param)
     return choose(request.param)
 
 
-def recipe(steps=5, **changes):
-    return small.recipe(steps, **changes)
+recipe = partial(small.recipe, 5)
 
 
 def by_torch(task, kind, seed, groups=None, scales=None):
@@ -88,7 +85,6 @@ class Shifting(Copy):
         (ContextIntegration(8), {"leak": 0.4, "activation": "relu", "clip_norm": 0.1}),
         (FlipFlop(2, 11), {"form": "voltage", "leak": 0.3, "betas": (0.8, 0.98)}),
         (FlipFlop(2, 11), {"form": "voltage", "activation": "relu", "biases": True}),
-        (ContextIntegration(9), {"construction": "mup", "gamma": 2.0, "clip_norm": None}),
         (ModularAddition(5), {"batch_size": None, "loss": "cross_entropy", "biases": True}),
         (TASK, {"embedding_size": 3, "weight_decay": 0.1}),
         (Shifting(2, 2, 6), {}),
@@ -110,9 +106,9 @@ def test_mup_is_adam_on_the_papers_variables(engine):
     as the paper writes it.
     """
     N, gamma, epsilon, decay = 12, 2.5, 1e-3, 0.5
-    kind = recipe(6, construction="mup", gamma=gamma, form="voltage", clip_norm=None)
-    kind = replace(kind, phases=(Phase(6, 0.01),), epsilon=epsilon, weight_decay=decay)
-    kind = replace(kind, biases=True, bias_start="uniform")
+    fields = {"construction": "mup", "form": "voltage", "biases": True, "bias_start": "uniform"}
+    fields |= {"gamma": gamma, "epsilon": epsilon, "weight_decay": decay, "clip_norm": None}
+    kind = recipe(0.01, **fields)
     scales = {"W_rec": N, "W_out": gamma * N, "W_in": 1, "b_rec": 1, "b_out": gamma}
     least = {"W_rec": N**2, "W_out": gamma * N, "W_in": N, "b_rec": N, "b_out": gamma}
     options = {
@@ -128,8 +124,8 @@ def test_mup_is_adam_on_the_papers_variables(engine):
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 def test_signs_stay_where_dales_law_holds(engine, weight_decay):
     """At a rate so high that most entries meet zero on their way, and some cross it."""
-    kind = recipe(40, construction="dale", weight_decay=weight_decay, checkpoints=(0, 40))
-    kind = replace(kind, phases=(Phase(40, 0.1),))
+    fields = {"construction": "dale", "weight_decay": weight_decay, "checkpoints": (0, 40)}
+    kind = small.recipe(40, 0.1, **fields)
     found, free = (
         fit(TASK, replace(kind, construction=name), [0, 3], engine) for name in ("dale", "balanced")
     )
@@ -144,14 +140,14 @@ def test_signs_stay_where_dales_law_holds(engine, weight_decay):
     "changes", [{"nuclear": 1e-3, "construction": "cayley"}, {"construction": "dale"}]
 )
 def test_what_trainers_leave_to_workers(engine, changes):
-    kind = recipe(20, **changes)
+    kind = small.recipe(20, **changes)
     a, b = (fit(TASK, kind, [1], e)[0].weights for e in (engine, choose("numpy")))
     assert apart(a["W_rec"], b["W_rec"]) < 1e-5
 
 
 def test_losses_ticks_and_phases_are_those_of_the_loop(engine):
     phases = Phase(33, 3e-3, {"replay": 4}), Phase(0, 1e-3), Phase(12, 1e-3)
-    kind = recipe(hidden_size=8, phases=phases, checkpoints=(0, 17))
+    kind = recipe(hidden_size=8, phases=phases)
     seen = ([], [])
     ours, theirs = (
         fit(TASK, kind, [0, 1], e, lambda networks, loss, at=at: at.append((networks, loss)))
@@ -161,15 +157,13 @@ def test_losses_ticks_and_phases_are_those_of_the_loop(engine):
     assert [loss for _, loss in seen[0]] == pytest.approx([loss for _, loss in seen[1]], rel=1e-4)
     for a, b in zip(ours, theirs):
         assert len(a.losses) == 3 and a.losses == pytest.approx(b.losses, rel=1e-4)
-        assert a.stopped == -1 and list(a.checkpoints) == list(b.checkpoints) == [0, 17]
-        for step in (0, 17):
-            assert apart(a.checkpoints[step]["W_rec"], b.checkpoints[step]["W_rec"]) < 1e-5
+        assert a.stopped == -1
 
 
 def test_a_tick_stops_training(engine):
     calls = []
     with pytest.raises(Stopped):
-        fit(TASK, recipe(10_000), [0], engine, lambda *_: calls.append(1) or len(calls) == 3)
+        fit(TASK, small.recipe(10_000), [0], engine, lambda *_: calls.append(1) or len(calls) == 3)
     assert len(calls) == 3
 
 
@@ -192,19 +186,19 @@ def test_starts_in_a_batch_are_refused(engine):
 
 @pytest.mark.parametrize("company", [[0, 1, 2, 3], [1, 2]])
 def test_a_network_that_is_not_finite_stops_alone(engine, company):
-    kind = recipe(30)
+    kind = small.recipe(30)
     with np.errstate(all="ignore"):
         fitted = dict(zip(company, fit(Poisoned(2, 2, 6), kind, company, engine)))
     stops = {seed: one.stopped for seed, one in fitted.items()}
     assert stops == {seed: 5 if seed == 1 else -1 for seed in company}
-    [alone], [five] = fit(TASK, kind, [2], engine), fit(TASK, recipe(5), [1], engine)
+    [alone], [five] = fit(TASK, kind, [2], engine), fit(TASK, recipe(), [1], engine)
     assert apart(fitted[2].weights["W_rec"], alone.weights["W_rec"]) < 1e-5
     assert apart(fitted[1].weights["W_rec"], five.weights["W_rec"]) < 1e-6
     assert len(fitted[1].losses) == 1 and np.isfinite(fitted[1].losses).all()
 
 
 def test_a_step_to_infinity_leaves_the_weights_before_it(engine):
-    kind = recipe(phases=(Phase(40, 1e38),), activation="relu", clip_norm=None)
+    kind = small.recipe(40, 1e38, activation="relu", clip_norm=None)
     with np.errstate(all="ignore"):
         ours, theirs = (fit(TASK, kind, [0, 1], e) for e in (engine, choose("numpy")))
     for a, b in zip(ours, theirs):

@@ -128,7 +128,7 @@ def test_everything_has_a_label_and_an_alternative(panel):
     assert all(sentence in alt(panel, "rollout") for sentence in panel.view.sentences[2:])
 
 
-@pytest.mark.parametrize(("outputs", "activation"), [(1, "tanh"), (12, "relu")])
+@pytest.mark.parametrize("outputs, activation", [(1, "tanh"), (12, "relu")])
 def test_networks_of_every_kind_are_drawn(outputs, activation):
     label = ("<script>&\"'",)  # which cannot break out of the page
     rnn = random_rnn(1, hidden=6, outputs=outputs, activation=activation, labels=label)

@@ -5,11 +5,12 @@ without requests, and open to everyone.
 import itertools
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from book.looks import barred
-from helpers import random_rnn, random_trials
+from helpers import gauss, random_rnn, random_trials
 
 from schurkit import Trials, fourier, random
 from schurkit.explorer import Explorer, Setting, page
@@ -25,36 +26,35 @@ T[:2, 2], T[2, 3], T[:2, 4], T[3, 5], T[4, 5] = [0.4, 0.2], 0.3, [0.9, -0.3], 0.
 
 def signs():
     """Trials of ±1 that run on after the input, with steps that do not count."""
-    rng = np.random.default_rng(3)
     mask = np.ones((6, 8))
-    mask[:, :2] = 0
-    mask[2, 5:] = 0
-    return Trials(rng.choice([-1.0, 1.0], (6, 4, 2)), rng.choice([-1.0, 1.0], (6, 8, 3)), mask)
-
-
-CASES = {
-    "tanh": (dict(networks=2, biases=False, dtype=np.float32), random_trials, "fvu"),
-    "relu": (dict(networks=1, scale=0.2, activation="relu"), random_trials, "fvu"),
-    "leak": (dict(networks=1, leak=0.3), random_trials, "fvu"),
-    "voltage": (dict(networks=1, leak=0.6, form="voltage"), random_trials, "fvu"),
-    "signs": (dict(networks=1, outputs=3, form="voltage"), signs, "replay_accuracy"),
-    "growing": (
-        dict(networks=1, scale=8.0, activation="relu", leak=0.9),
-        lambda: random_trials(steps=60, autonomous=400),
-        "fvu",
-    ),
-}
+    mask[:, :2] = mask[2, 5:] = 0
+    return Trials(np.sign(gauss(6, 4, 2)), np.sign(gauss(6, 8, 3, seed=1)), mask)
 
 
 def ablation_cases():
+    growing = random_rnn(1, 9, scale=8.0, activation="relu", leak=0.9)
     return [
-        page.Case(name, random_rnn(hidden=9, **kind), trials(), metric)
-        for name, (kind, trials, metric) in CASES.items()
+        page.Case("tanh", random_rnn(2, 9, biases=False, dtype=np.float32), random_trials()),
+        page.Case("relu", random_rnn(1, 9, scale=0.2, activation="relu"), random_trials()),
+        page.Case("leak", random_rnn(1, 9, leak=0.3), random_trials()),
+        page.Case("voltage", random_rnn(1, 9, leak=0.6, form="voltage"), random_trials()),
+        page.Case("signs", random_rnn(1, 9, outputs=3, form="voltage"), signs(), "replay_accuracy"),
+        page.Case("growing", growing, random_trials(steps=60, autonomous=400)),
     ]
+
+
+def live(case):
+    """What a live session shows of a case."""
+    rnn = case.rnn.astype(np.float64)
+    return Explorer(rnn, case.trials, metric=case.metric, controls=("block-upper",))
 
 
 def adders():
     return random_rnn(2, 14, 13, 13, scale=0.4, activation="relu", seed=2)
+
+
+def keys_of(one):
+    return sorted(fourier.key_frequencies(fourier.tables(one).X).tolist())
 
 
 @pytest.fixture(scope="module")
@@ -108,30 +108,22 @@ def settled(tab, true):
 
 
 # ---- numbers
-def number(value):
-    """JSON turns infinities into None on the way out of some browsers."""
-    return np.inf if value is None else value
-
-
 def test_the_page_computes_what_schurkit_computes(opened):
     tab = opened("ablation")
     flat = [(case, i) for case in ablation_cases() for i in range(len(case.rnn))]
     for (position, (case, i)), changes in itertools.product(enumerate(flat), SETTINGS):
-        kind = {"metric": case.metric, "controls": ("block-upper",)}
-        explorer = Explorer(case.rnn.astype(np.float64), case.trials, **kind)
+        explorer, asked = live(case), Setting(i, trial=2, **changes)
         blocks = len(explorer.form(i, 0.9).blocks)
-        setting = {"threshold": 0.9, "sectors": [], "couplings": [], "trial": 2} | changes
-        setting["couplings"] = [pair for pair in setting["couplings"] if pair[1] < blocks]
-        kinds = {"sectors": tuple(setting["sectors"])}
-        kinds["couplings"] = tuple(map(tuple, setting["couplings"]))
-        expected = explorer.view(Setting(i, setting["threshold"], trial=2, **kinds))
-        found = change(tab, setting | {"network": position})
+        known = tuple(pair for pair in asked.couplings if pair[1] < blocks)
+        asked = replace(asked, couplings=known)
+        expected = explorer.view(asked)
+        found = change(tab, vars(asked) | {"network": position})
         assert found["n_leading"] == expected.form.n_leading
         assert found["removed_mass"] == pytest.approx(expected.removed_mass, rel=1e-9)
         for name in ("full", "value"):
-            assert number(found[name]) == pytest.approx(getattr(expected, name), rel=1e-6)
+            assert found[name] == pytest.approx(getattr(expected, name), rel=1e-6)
         controls = expected.controls.get("block-upper", np.zeros(0)).tolist()
-        assert [number(value) for value in found["controls"]] == pytest.approx(controls, rel=1e-6)
+        assert found["controls"] == pytest.approx(controls, rel=1e-6)
         if np.isfinite(expected.full) and np.abs(expected.output).max() < 1e6:
             outputs = np.array(found["output"]).reshape(-1, *expected.output.shape)[2]
             assert np.abs(outputs - expected.output).max() < 1e-6
@@ -140,8 +132,7 @@ def test_the_page_computes_what_schurkit_computes(opened):
 def test_the_sentences_are_those_of_a_live_session(opened):
     tab, case = opened("ablation"), ablation_cases()[0]
     found = change(tab, {"sectors": ["CR"]})["sentences"]
-    explorer = Explorer(case.rnn.astype(np.float64), case.trials, controls=("block-upper",))
-    view = explorer.view(Setting(sectors=("CR",)))
+    view = live(case).view(Setting(sectors=("CR",)))
     removed = f"Removed: CR, {100 * view.removed_mass:.2f} %"
     assert f"R holds {view.form.n_leading} of 9 units. {removed}" in found
     worse = int((view.controls["block-upper"] > view.value).sum())
@@ -181,11 +172,10 @@ def test_a_small_matrix_grows_as_schurkit_says(opened):
     pulsed = np.split(np.linalg.matrix_power(A, 3)[:, 5], [2, 3, 4, 5])
     paths = np.array(shown(tab)["paths"])[:, 3]
     assert paths == pytest.approx([np.linalg.norm(part) for part in pulsed])
-    for preset, units in ((1, 2), (2, 4), (3, 3)):
-        tab.locator("select").first.select_option(str(preset))
+    for preset, units in (("1", 2), ("2", 4), ("3", 3)):
+        tab.locator("select").first.select_option(preset)
         named = f"view.setting.name !== 'six units' && view.n === {units}"
-        view = settled(tab, f"view.least && {named}")
-        check_matrix(view)
+        check_matrix(view := settled(tab, f"view.least && {named}"))
     assert view["henrici"] == 0 and max(view["growth"]) == 1.0 and "is normal" in view["sentences"]
 
 
@@ -193,10 +183,7 @@ def test_a_small_matrix_grows_as_schurkit_says(opened):
 def test_the_table_and_the_waves_of_pairs_are_those_of_schurkit(opened, position):
     tab, one = opened("frequency"), adders()[position].astype(np.float64)
     whole = fourier.tables(one)
-    owner, keys = (
-        fourier.unit_waves(whole).frequency,
-        sorted(fourier.key_frequencies(whole.X).tolist()),
-    )
+    owner, keys = fourier.unit_waves(whole).frequency, keys_of(one)
 
     def right(frequencies):
         return fourier.ablated_logits(one, frequencies).argmax(axis=-1) == fourier.sums(13)
@@ -232,18 +219,16 @@ def test_two_numbers_by_keyboard(opened):
     assert tab.inner_text("[role=status] >> nth=0").startswith(f"{a} + {b}: the network says")
     tab.get_by_label("a =").focus()
     press(tab, "Home", *["ArrowRight"] * 5)
-    tab.get_by_label("b =").focus()
-    press(tab, "Home")
+    tab.get_by_label("b =").press("Home")
     assert shown(tab)["setting"] | {"a": 5, "b": 0} == shown(tab)["setting"]
     assert tab.inner_text("[role=status] >> nth=0").startswith("5 + 0: the network says")
     tab.get_by_label("Look at frequency").select_option(index=1)
-    keys = sorted(fourier.key_frequencies(fourier.tables(adders()[0]).X).tolist())
+    keys = keys_of(adders()[0])
     assert f"{keys[1]} a and {keys[1]} b" in tab.locator("svg").first.text_content()
 
 
 def last_block():
-    case = ablation_cases()[0]
-    return len(Explorer(case.rnn, case.trials).form(0, 0.9).blocks) - 1
+    return len(live(ablation_cases()[0]).form(0, 0.9).blocks) - 1
 
 
 # ---- by mouse and by keyboard
@@ -294,23 +279,9 @@ def test_couplings_by_keyboard(opened):
     assert "removed" in tab.inner_text(".ske-note[aria-live=polite]")
     press(tab, "Enter")
     assert shown(tab)["setting"]["couplings"] == []
-    keys = [
-        "Home",
-        "Down",
-        "Down",
-        "Left",
-        "Left",
-        "Home",
-        "Up",
-        "Shift+Right",
-        "End",
-        "Shift+Down",
-        "Down",
-        "Right",
-    ]
-    for key in keys:  # the cursor stays above the diagonal
-        head, _, arrow = key.rpartition("+")
-        press(tab, key if key in ("Home", "End") else f"{head}{'+' * bool(head)}Arrow{arrow}")
+    keys = "Home ArrowDown ArrowDown ArrowLeft ArrowLeft Home ArrowUp Shift+ArrowRight End"
+    for key in f"{keys} Shift+ArrowDown ArrowDown ArrowRight".split():
+        press(tab, key)  # the cursor stays above the diagonal
         label = grid.get_attribute("aria-label")
         driven, driver = map(int, re.search(r"Block (\d+) .*block (\d+)", label).groups())
         assert 0 <= driven < driver
@@ -318,12 +289,10 @@ def test_couplings_by_keyboard(opened):
 
 def test_a_matrix_by_keyboard(opened):
     tab = opened("schur")
-    tab.get_by_label("All couplings ×").focus()
-    press(tab, "Home")
+    tab.get_by_label("All couplings ×").press("Home")
     view = settled(tab, "view.setting.scale === 0 && view.least")
     assert max(view["growth"][1:]) <= 1.2  # what is left is the shape of the pair
-    tab.get_by_label("Mode 2, eigenvalue:").focus()
-    press(tab, "ArrowRight")
+    tab.get_by_label("Mode 2, eigenvalue:").press("ArrowRight")
     assert shown(tab)["setting"]["modes"][1]["value"] == 0.97
     for text, expected in (("1.5", [1.5]), ("99", [5]), ("", [])):
         tab.get_by_label("coupling to unit 3 from unit 6").fill(text)
@@ -343,7 +312,7 @@ def test_a_matrix_by_keyboard(opened):
 
 def test_frequencies_by_mouse_and_keyboard(opened):
     tab = opened("frequency")
-    keys = sorted(fourier.key_frequencies(fourier.tables(adders()[0]).X).tolist())
+    keys = keys_of(adders()[0])
     others = sorted({1, 2, 3, 4, 5, 6} - set(keys))
     buttons = {"Remove the keys": keys, "Remove all but the keys": others, "Put all back": []}
     for text, removed in buttons.items():
@@ -384,8 +353,7 @@ def test_every_screen_theme_and_paper(opened, kind):
         tab.set_viewport_size({"width": width, "height": 900})
         widths = tab.evaluate("[document.documentElement].map(e => [e.scrollWidth, e.clientWidth])")
         assert widths[0][0] <= widths[0][1]
-    tab.locator("select").first.focus()
-    press(tab, "ArrowDown")
+    tab.locator("select").first.press("ArrowDown")
     assert tab.evaluate("document.getAnimations().length") == 0  # nothing moves by itself
     colours = []
     for theme in ("", "light", "dark"):  # that of the book wins over that of the system
@@ -422,9 +390,9 @@ def test_two_explorers_on_a_page_do_not_meet(opened):
 
 SETTINGS = [
     {},
-    {"sectors": ["CR"]},
-    {"sectors": ["RR", "CC"], "threshold": 0.6},
-    {"couplings": [[0, 1], [1, 4]]},
-    {"sectors": ["CC"], "couplings": [[0, 2]], "threshold": 0.75},
-    {"sectors": ["RR"], "threshold": 0.0},
+    {"sectors": ("CR",)},
+    {"sectors": ("RR", "CC"), "threshold": 0.6},
+    {"couplings": ((0, 1), (1, 4))},
+    {"sectors": ("CC",), "couplings": ((0, 2),), "threshold": 0.75},
+    {"sectors": ("RR",), "threshold": 0.0},
 ]

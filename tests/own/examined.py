@@ -2,8 +2,8 @@
 
 from functools import partial
 
-import numpy as np
 import pytest
+from helpers import gauss
 
 from schurkit import InputError, Trials, rollout
 from schurkit.own import examine
@@ -21,9 +21,19 @@ def refused(ask, *words):
     return text
 
 
+def refusals(call, cases):
+    """A test of a call that is refused with words: (what it is given …, the words) each."""
+
+    @pytest.mark.parametrize("case", cases)
+    def test(case):
+        *given, words = case
+        refused(lambda: call(*given), words)
+
+    return test
+
+
 def noisy_trials(rnn, n=12, steps=9):
     """Trials whose targets are about what the first network does, and what all of them do."""
-    rng = np.random.default_rng(3)
-    inputs = rng.normal(size=(n, steps, rnn.input_size))
+    inputs = gauss(n, steps, rnn.input_size, seed=3)
     outputs = rollout(rnn, inputs).outputs
-    return Trials(inputs, outputs[0] + 0.1 * rng.normal(size=outputs[0].shape)), outputs
+    return Trials(inputs, outputs[0] + 0.1 * gauss(*outputs[0].shape, seed=4)), outputs

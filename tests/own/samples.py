@@ -3,6 +3,7 @@
 import json
 import pickle
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -32,19 +33,18 @@ class Net(torch.nn.Module):
 class TwoAreas(torch.nn.Module):
     """Two areas with a matrix each; the second hears the first's new state."""
 
-    def __init__(self, a=4, b=3):
+    def __init__(self):
         super().__init__()
-        self.into, self.read = torch.nn.Linear(2, a), torch.nn.Linear(b, 1)
-        self.within_a, self.within_b, self.a_to_b, self.b_to_a = (
-            torch.nn.Parameter(torch.randn(shape)) for shape in ((a, a), (b, b), (b, a), (a, b))
+        self.into, self.read = torch.nn.Linear(2, 4), torch.nn.Linear(3, 1)
+        self.within_a, self.within_b, self.a_to_b = (
+            torch.nn.Parameter(torch.randn(shape)) for shape in ((4, 4), (3, 3), (3, 4))
         )
 
     def forward(self, x):
         p, q, y = x.new_zeros(len(x), 4), x.new_zeros(len(x), 3), []
-        for t in range(x.shape[1]):
-            drive = p @ self.within_a.T + q @ self.b_to_a.T + self.into(x[:, t])
-            p = 0.75 * p + 0.25 * torch.tanh(drive)
-            q = 0.75 * q + 0.25 * torch.tanh(q @ self.within_b.T + p @ self.a_to_b.T)
+        for one in x.swapaxes(0, 1):
+            p = torch.tanh(p @ self.within_a.T + self.into(one))
+            q = torch.tanh(q @ self.within_b.T + p @ self.a_to_b.T)
             y.append(self.read(q))
         return torch.stack(y, 1)
 
@@ -62,15 +62,10 @@ class Sample:
     reading: str = ""
     beside: dict | None = None
 
-    def write(self, folder):
-        path = folder / self.file
-        {
-            ".npz": lambda: np.savez(path, **self.saved),
-            ".mat": lambda: scipy.io.savemat(path, self.saved, do_compression=len(self.saved) % 2),
-            ".hdf5": lambda: write_hdf5(path, self.saved),
-            ".h5": lambda: write_hdf5(path, self.saved),
-            ".pickle": lambda: path.write_bytes(pickle.dumps(self.saved)),
-        }.get(path.suffix, lambda: write_torch(path, self.saved))()
+    def write(self):
+        """Write it into the working folder."""
+        path = Path(self.file)
+        write(path, self.saved)
         if self.beside is not None:
             name = path.stem.removesuffix("_state_dict") + "_params.pkl"
             path.with_name(name).write_bytes(pickle.dumps(self.beside))
@@ -82,7 +77,7 @@ def tensors(saved):
 
 
 def write_torch(path, saved):
-    torch.save(tensors(saved), path, _use_new_zipfile_serialization="old" not in path.name)
+    torch.save(tensors(saved), path, _use_new_zipfile_serialization="old" not in str(path))
 
 
 def write_hdf5(path, saved):
@@ -92,6 +87,20 @@ def write_hdf5(path, saved):
                 file.attrs[name] = value
             else:
                 file[name] = value
+
+
+FORMATS = {
+    ".npz": lambda path, saved: np.savez(path, **saved),
+    ".mat": lambda path, saved: scipy.io.savemat(path, saved, do_compression=len(saved) % 2),
+    ".hdf5": write_hdf5,
+    ".h5": write_hdf5,
+    ".pickle": lambda path, saved: path.write_bytes(pickle.dumps(saved)),
+}
+
+
+def write(path, saved):
+    """Save arrays and words in the format that the name of the file asks for."""
+    FORMATS.get(path.suffix, write_torch)(path, saved)
 
 
 rng = np.random.default_rng(0)

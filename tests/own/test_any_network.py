@@ -1,9 +1,11 @@
-"""Any torch module and any callable as a network, held against loops written from the equations."""
+"""Any torch module and any callable as a network, held against what they give themselves."""
+
+import itertools
 
 import numpy as np
 import pytest
-from examined import refused
-from helpers import random_rnn
+from examined import refusals, refused
+from helpers import apart, gauss, random_rnn, random_trials, self_trials
 from samples import Net, TwoAreas
 
 import schurkit as sk
@@ -28,14 +30,18 @@ class Gated(Net):
         return y.transpose(0, 1) if self.swapped else y
 
 
-def built(make, dtype=torch.float64):
+def built(make=lambda: Gated(batch_first=True), dtype=torch.float64):
     torch.manual_seed(0)
     return make().to(dtype)
 
 
-def trials_of(seed=0, trials=6, steps=9, outputs=1):
-    draw = np.random.default_rng(seed).normal
-    return Trials(draw(size=(trials, steps, 2)), draw(size=(trials, steps, outputs)))
+def trials_of(**sizes):
+    return random_trials(**{"steps": 9, "autonomous": 0, "outputs": 1} | sizes)
+
+
+def as_it_is(network, trials):
+    """The outputs with the matrix that the network has."""
+    return network.outputs_with(network.W_rec, trials)[0]
 
 
 @torch.no_grad()
@@ -45,57 +51,49 @@ def said(module, trials, dtype=torch.float64):
 
 
 # ------------------------------------------------------------------- one matrix in a module
-DEEP = {"layer": nn.LSTM, "num_layers": 2, "bidirectional": True, "batch_first": True}
 LSTM_LAYERS = [f"rnn.weight_hh_l{k}{end}" for k in (0, 1) for end in ("", "_reverse")]
-MATRICES = {
-    "gru": (lambda: Gated(batch_first=True), [f"rnn.weight_hh_l0.{gate}" for gate in "rzn"]),
-    "lstm": (lambda: Gated(**DEEP), [f"{name}.{gate}" for name in LSTM_LAYERS for gate in "ifgo"]),
-    "areas": (TwoAreas, ["within_a", "within_b"]),
-}
 
 
-@pytest.mark.parametrize("kind", MATRICES)
-def test_every_named_matrix_is_replaced_alone_and_analysed(kind):
-    make, names = MATRICES[kind]
+@pytest.mark.parametrize(
+    "make, parameters, ends",
+    [
+        (lambda: Gated(batch_first=True), ["rnn.weight_hh_l0"], (".r", ".z", ".n")),
+        (
+            lambda: Gated(nn.LSTM, num_layers=2, bidirectional=True, batch_first=True),
+            LSTM_LAYERS,
+            (".i", ".f", ".g", ".o"),
+        ),
+        (TwoAreas, ["within_a", "within_b"], ("",)),
+    ],
+)
+def test_every_named_matrix_is_replaced_alone_and_analysed(make, parameters, ends):
     module, trials = built(make), trials_of()
     own = said(module, trials)
     asked = Trials(trials.inputs, own)
-    for k, name in enumerate(names):
-        network = sk.from_module(module, name)
+    for parameter, (at, end) in itertools.product(parameters, enumerate(ends)):
+        network = sk.from_module(module, parameter + end)
         profile = sk.ablation_profile(network, asked, draws=2)
-        assert profile.networks == (name,) and profile.intact[0] == 0
-        W = network.W_rec[0] + np.random.default_rng(k).normal(size=network.W_rec[0].shape)
+        assert profile.networks == (parameter + end,) and profile.intact[0] == 0
+        W = network.W_rec[0] + gauss(*network.W_rec[0].shape)
         given = network.outputs_with(np.stack([network.W_rec[0], W]), trials)
-        parameter, _, gate = name.rpartition(".") if kind != "areas" else (name, "", "")
-        changed, at = built(make), max(("ifgo" if kind == "lstm" else "rzn").find(gate), 0)
+        changed = built(make)
         with torch.no_grad():
-            rows = changed.get_parameter(parameter)[at * len(W) : (at + 1) * len(W)]
-            rows[:] = torch.from_numpy(W)
-        assert np.array_equal(given[0], own) and np.abs(given[1] - own).max() > 1e-3
-        assert np.abs(given[1] - said(changed, trials)).max() < 1e-12
-    listed = [name.rpartition(".")[0] for name in names]
-    refused(lambda: sk.from_module(module, "W_rec"), "W_rec. Square matrices of", *listed)
+            changed.get_parameter(parameter).chunk(len(ends))[at][:] = torch.from_numpy(W)
+        assert np.array_equal(given[0], own) and apart(given[1], own) > 1e-3
+        assert apart(given[1], said(changed, trials)) < 1e-12
+    refused(lambda: sk.from_module(module, "W_rec"), "W_rec. Square matrices of", *parameters)
 
 
 def loop(rnn, trials):
-    """An RNN of the rate form as a function of its recurrent matrix."""
+    """The outputs of an RNN as a function of its recurrent matrix."""
 
-    def run(W):
-        h, y = np.repeat(rnn.h0, len(trials), axis=0), []
-        for x in trials.inputs.swapaxes(0, 1):
-            drive = h @ W.T + x @ rnn.W_in[0].T + rnn.b_rec[0]
-            h = (1 - rnn.leak) * h + rnn.leak * np.tanh(drive)
-            y.append(h @ rnn.W_out[0].T + rnn.b_out[0])
-        return np.stack(y, axis=1)
-
-    return run
+    return lambda W: sk.rollout(rnn.with_W_rec(W), trials).outputs[0]
 
 
 @pytest.mark.parametrize("leak", [1.0, 0.3, np.linspace(0.2, 0.9, 7)])
 def test_a_callable_has_the_profile_of_the_network_that_it_runs(leak, monkeypatch):
     rnn = random_rnn(1, leak=leak)
-    inputs = np.random.default_rng(1).normal(size=(8, 6, rnn.input_size))
-    trials = Trials(inputs, sk.rollout(rnn, inputs).outputs[0])
+    trials = self_trials(rnn, 8)
     network, held = sk.from_callable(rnn.W_rec[0], loop(rnn, trials), leak), []
     asked = type(network).outputs_with
     monkeypatch.setattr(
@@ -117,9 +115,7 @@ def test_a_transposed_matrix():
     layer.weight_hh_l0.data = layer.weight_hh_l0.data.T.contiguous()
     turned = sk.from_module(layer, "weight_hh_l0", **given, transposed=True)
     assert np.array_equal(turned.W_rec, plain.W_rec)
-    layer.weight_hh_l0.data = layer.weight_hh_l0.data.T.contiguous()
-    turned = sk.from_module(layer, "weight_hh_l0", **given, transposed=True)
-    W = np.random.default_rng(0).normal(size=(1, 6, 6))
+    W = gauss(1, 6, 6)
     outputs = turned.outputs_with(W, trials), plain.outputs_with(W.swapaxes(1, 2), trials)
     assert np.array_equal(*outputs)
 
@@ -137,12 +133,12 @@ def test_a_transposed_matrix():
 )
 def test_the_order_of_axes_is_found(layout, trials):
     network = sk.from_module(built(lambda: Gated(**layout)), "rnn.weight_hh_l0.z")
-    expected = said(built(lambda: Gated(batch_first=True)), trials)
-    assert np.abs(network.outputs_with(network.W_rec, trials)[0] - expected).max() < 1e-12
+    expected = said(built(), trials)
+    assert apart(as_it_is(network, trials), expected) < 1e-12
 
 
 def test_the_module_stays_as_it_was_and_later_training_changes_nothing():
-    module, trials = built(lambda: Gated(batch_first=True)), trials_of()
+    module, trials = built(), trials_of()
     module.fc.eval()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     network = sk.from_module(module, "rnn.weight_hh_l0", gate="n")
@@ -157,26 +153,26 @@ def test_the_module_stays_as_it_was_and_later_training_changes_nothing():
 
 
 def test_trials_run_in_blocks_and_on_after_their_inputs(monkeypatch):
-    module, trials = built(lambda: Gated(batch_first=True)), trials_of()
+    module, trials = built(), trials_of()
     longer = Trials(trials.inputs[:, :4], trials.targets)
     network = sk.from_module(module, "rnn.weight_hh_l0.r")
-    whole = network.outputs_with(network.W_rec, longer)
+    whole = as_it_is(network, longer)
     padded = np.pad(longer.inputs, ((0, 0), (0, 5), (0, 0)))
-    assert np.abs(whole[0] - said(module, Trials(padded, trials.targets))).max() < 1e-12
+    assert apart(whole, said(module, Trials(padded, trials.targets))) < 1e-12
     sizes = []
     module.rnn.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
     monkeypatch.setattr(any_module, "_CHUNK_BYTES", 8 * 9 * 32 * 4)
-    assert np.abs(network.outputs_with(network.W_rec, longer) - whole).max() < 1e-14
+    assert apart(as_it_is(network, longer), whole) < 1e-14
     assert max(sizes) <= 4 and sum(sizes) == 6
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
 def test_the_module_keeps_its_precision(dtype):
-    module, trials = built(lambda: Gated(batch_first=True), getattr(torch, dtype)), trials_of()
+    module, trials = built(dtype=getattr(torch, dtype)), trials_of()
     network = sk.from_module(module, "rnn.weight_hh_l0.n")
     assert network.dtype == ("float64" if dtype == "float64" else "float32")
     own = said(module, trials, getattr(torch, dtype))
-    assert np.array_equal(network.outputs_with(network.W_rec, trials)[0], own)
+    assert np.array_equal(as_it_is(network, trials), own)
 
 
 def test_what_it_is_is_printed():
@@ -209,66 +205,59 @@ def gru():
 
 
 REFUSED = [
-    (lambda: buffer(torch.int8), "W", None, "W holds torch.int8; expected floating-point"),
-    (lambda: nn.GRUCell(4, 4), "W", None, "of GRUCell: weight_hh.r/.z/.n (4 × 4)."),
+    (lambda: buffer(torch.int8), "W", "W holds torch.int8; expected floating-point"),
+    (lambda: nn.GRUCell(4, 4), "W", "of GRUCell: weight_hh.r/.z/.n (4 × 4)."),
     (
         gru,
         "W",
-        None,
         "no parameter of the module is called W. Square matrices of ModuleDict: "
         "core.weight_hh_l0.r/.z/.n (4 × 4), core.weight_hh_l1.r/.z/.n (4 × 4).",
     ),
     (
         gru,
         "core.weight_hh_l0",
-        None,
         "stacks 3 squares, (12, 4): name one by gate=, r, z, n; got None",
     ),
     (gru, "core.weight_hh_l0", "o", "by gate=, r, z, n; got 'o'"),
     (gru, "core.weight_ih_l1", "n", "weight_ih_l1, of shape (12, 4), is no matrix from units"),
     (gru, None, "n", "no parameter of the module is called None. Square matrices of"),
-    (gru, "core.bias_hh_l0", None, "core.bias_hh_l0, of shape (12,), is no matrix from units"),
+    (gru, "core.bias_hh_l0", "core.bias_hh_l0, of shape (12,), is no matrix from units"),
     (lambda: nn.Linear(3, 3), "weight", "n", "(3, 3), is no matrix from units to themselves with"),
     (
         lambda: nn.Linear(3, 9),
         "weight",
-        None,
         "stacks 3 squares, (9, 3): name one by gate=, 0, 1, 2",
     ),
-    (lambda: nn.Linear(3, 4), "weight", None, "(4, 3), is no matrix from units to themselves. Lin"),
+    (lambda: nn.Linear(3, 4), "weight", "(4, 3), is no matrix from units to themselves. Lin"),
     (
         lambda: nn.LSTM(2, 8, proj_size=2),
         "weight_hh_l0",
         "g",
         "of shape (32, 2), is no matrix from",
     ),
-    (lambda: nn.Linear(2, 3), "x", None, "called x. Linear holds no square matrix by name."),
+    (lambda: nn.Linear(2, 3), "x", "called x. Linear holds no square matrix by name."),
     (
         lambda: "net.pt",
         "x",
-        None,
         "from_module needs a torch module, before torch.jit made another of it; got str",
     ),
-    (lambda: torch.jit.script(nn.Linear(3, 3)), "weight", None, "got RecursiveScriptModule"),
+    (lambda: torch.jit.script(nn.Linear(3, 3)), "weight", "got RecursiveScriptModule"),
     (
         tied,
         "b.weight",
-        None,
         "b.weight and a.weight are one parameter: a removal would change both",
     ),
     (
         quantised,
         "0.weight_hh_l0",
-        None,
         "the weights of LSTM are quantised. Take the module as it was before",
     ),
 ]
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("make", "name", "gate", "message"), REFUSED)
-def test_a_matrix_that_is_not_there(make, name, gate, message):
-    refused(lambda: sk.from_module(make(), name, gate=gate), message)
+test_a_matrix_that_is_not_there = pytest.mark.filterwarnings("ignore")(
+    refusals(lambda make, name, gate=None: sk.from_module(make(), name, gate=gate), REFUSED)
+)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -284,13 +273,13 @@ def test_a_matrix_that_is_not_there(make, name, gate, message):
     ],
 )
 def test_advice_for_a_matrix_that_is_computed_works(wrap, name):
-    module, trials = built(lambda: Gated(batch_first=True)), trials_of()
+    module, trials = built(), trials_of()
     wrap(module.rnn, "weight_hh_l0")
     own = said(module, trials)
     text = refused(lambda: sk.from_module(module, name), "computed from other parameters at each")
     exec(text.split("of its own: ")[1].rstrip("."), {"torch": torch, "module": module})
     network = sk.from_module(module, "rnn.weight_hh_l0.n")
-    assert np.abs(network.outputs_with(network.W_rec, trials)[0] - own).max() < 1e-12
+    assert apart(as_it_is(network, trials), own) < 1e-12
 
 
 def test_advice_for_a_tied_matrix_works_and_buffers_are_matrices():
@@ -322,8 +311,8 @@ def ends(end):
     return sk.from_module(Ends(end), "core.weight_hh_l0")
 
 
-@pytest.mark.parametrize(
-    ("network", "message"),
+test_outputs_that_are_none = refusals(
+    lambda network: sk.ablation_profile(network, trials_of(outputs=4)),
     [
         (
             ends(lambda self, y: {"y": y}),
@@ -353,8 +342,6 @@ def ends(end):
         (answers(np.zeros((6, 9, 2))), "gave outputs of shape (6, 9, 2)"),
     ],
 )
-def test_outputs_that_are_none(network, message):
-    refused(lambda: sk.ablation_profile(network, trials_of(outputs=4)), message)
 
 
 def test_advice_for_a_module_that_gives_the_last_step_works():
@@ -364,7 +351,7 @@ def test_advice_for_a_module_that_gives_the_last_step_works():
         module, "core.weight_hh_l0", outputs=lambda y: y.reshape(len(y), 1, 4).repeat(1, 9, 1)
     )
     every = sk.from_module(module.core, "weight_hh_l0")
-    given, expected = (one.outputs_with(one.W_rec, last) for one in (network, every))
+    given, expected = (as_it_is(one, last)[None] for one in (network, every))
     assert sk.fvu(given, last) == pytest.approx(sk.fvu(expected, last), rel=1e-6)
 
 
@@ -376,8 +363,8 @@ def test_starts_of_trials_are_not_given_to_a_module():
     refused(lambda: sk.ablation_profile(network, started), told)
 
 
-@pytest.mark.parametrize(
-    ("W", "run", "leak", "message"),
+test_matrices_that_are_none = refusals(
+    sk.from_callable,
     [
         (np.ones((2, 3)), loop, 1, "W must have axes (units, units), with equal sizes"),
         (np.ones((0, 0)), loop, 1, "W must hold at least one unit; got shape (0, 0)"),
@@ -386,12 +373,9 @@ def test_starts_of_trials_are_not_given_to_a_module():
         ([[1.0]], loop, [0.5, 0.5], "leak must be one number, or 1"),
     ],
 )
-def test_matrices_that_are_none(W, run, leak, message):
-    refused(lambda: sk.from_callable(W, run, leak), message)
 
 
 def test_what_needs_the_equation_says_so():
-    network = answers(np.zeros((6, 9, 1)))
-    for ask in (sk.coupling_map, sk.ablation.refit_readout):
-        told = "only its outputs are known. schurkit.measure and"
-        refused(lambda ask=ask: ask(network, trials_of()), told)
+    network, told = answers(np.zeros((6, 9, 1))), "only its outputs are known. schurkit.measure and"
+    refused(lambda: sk.coupling_map(network, trials_of()), told)
+    refused(lambda: sk.ablation.refit_readout(network, trials_of()), told)

@@ -6,15 +6,15 @@ import json
 import os
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from examined import examined, noisy_trials
-from helpers import orthogonal, random_rnn, self_trials
+from helpers import gauss, orthogonal, random_rnn, random_trials, self_trials
 from press.small_book import cases
 
 from schurkit import RNN, Trials, ablation_profile, fvu, real_schur, rollout
-from schurkit.__main__ import main
 from schurkit.ablation import CONTROLS, MEANING, READINGS, ablate
 from schurkit.own import analysis, analyze
 from schurkit.own.report import headline, sentence, sentences, summary
@@ -70,6 +70,13 @@ def validate_report(report, *, trials):
         assert {entry["reading"] for entry in one["ablations"]} <= set(READINGS)
 
 
+def valid(rnn, *trials, **options):
+    """An analysis whose report follows the schema, and its first network there."""
+    found = examined(rnn, *trials, **options)
+    validate_report(found.report, trials=bool(trials))
+    return found, found.report["networks"][0]
+
+
 # ------------------------------------------------------------------ a matrix built from its answer
 MODULI = (1.0, 0.95, 0.5, 0.4, 0.1)  # R: the first two
 T = np.diag(MODULI)
@@ -83,17 +90,9 @@ SECTORS = {
 }
 
 
-def built(**kind):
-    rng = np.random.default_rng(0)
-    Q = np.linalg.qr(rng.normal(size=(5, 5)))[0]
-    return Q, RNN(rng.normal(size=(5, 2)), Q @ T @ Q.T, rng.normal(size=(1, 5)), **kind)
-
-
-def without(sectors):
-    changed = T.copy()
-    for name in sectors:
-        changed[SECTORS[name]] *= np.eye(5, dtype=bool)[SECTORS[name]]
-    return changed
+def built():
+    Q = orthogonal(5)
+    return RNN(gauss(5, 2, seed=1), Q @ T @ Q.T, gauss(1, 5, seed=2))
 
 
 def without_sector(name, rnn, form, trials):
@@ -102,12 +101,11 @@ def without_sector(name, rnn, form, trials):
     return fvu(rollout(changed, trials), trials)[0]
 
 
-def test_the_profile_of_a_matrix_built_by_hand():
-    Q, rnn = built()
+def test_the_report_holds_the_norms_and_the_numbers_of_the_profile():
+    rnn = built()
     trials, outputs = noisy_trials(rnn)
-    report = analyze(rnn, trials, outputs, draws=5)
-    validate_report(report, trials=True)
-    (network,) = report["networks"]
+    asked = {"controls": ("block-upper", "full"), "draws": 20, "seed": 4}
+    _, network = valid(rnn, trials, outputs, **asked)
     assert network["n_leading"] == 2 and network["spectral_radius"] == pytest.approx(1.0)
     assert np.allclose([modulus for *_, modulus in network["blocks"]], MODULI)
     N = T - np.diag(MODULI)
@@ -115,36 +113,25 @@ def test_the_profile_of_a_matrix_built_by_hand():
     norms |= {"N": np.linalg.norm(N), "B": np.linalg.norm(MODULI), "T": np.linalg.norm(T)}
     assert network["norms"] == pytest.approx(norms)
     assert network["henrici"] == pytest.approx(norms["N"])
-    intact = float(fvu(rollout(rnn, trials), trials)[0])
-    assert network["full"]["fvu"] == pytest.approx(intact)
-    for entry in network["ablations"]:
-        changed = without(entry["removed"])
-        mass = np.linalg.norm(T - changed) / np.linalg.norm(T)
-        value = float(fvu(rollout(rnn.with_W_rec(Q @ changed @ Q.T), trials), trials)[0])
-        assert entry["removed_mass"] == pytest.approx(mass) and entry["fvu"] == pytest.approx(value)
-        assert entry["delta_fvu"] == pytest.approx(value - intact, abs=1e-12)
-        if mass:
-            assert entry["sensitivity"] == pytest.approx((value - intact) / mass)
-    assert network["ablations"][0]["delta_fvu"] == 0 and network["ablations"][0]["controls"] == []
-    assert "nothing to remove" in network["ablations"][0]["undefined"]["sensitivity"]
-
-
-def test_controls_are_quantiles_of_their_draws():
-    _, rnn = built()
-    trials, _ = noisy_trials(rnn)
-    asked = {"controls": ("block-upper", "full"), "draws": 20, "seed": 4}
-    found = examined(rnn, trials, **asked)
-    profile = ablation_profile(rnn, trials, subsets=[("CR",)], **asked)
-    entry = found.report["networks"][0]["ablations"][2]
-    assert [control["kind"] for control in entry["controls"]] == ["block-upper", "full"]
-    for control in entry["controls"]:
-        deltas = profile["CR"].controls[control["kind"]][0]
-        ends = [control[f"delta_fvu_{end}"] for end in ("least", "low", "median", "high", "most")]
-        quantiles = np.quantile(deltas, [0, 0.025, 0.5, 0.975, 1])
-        assert control["n"] == 20 and ends == pytest.approx(quantiles.tolist())
-        assert control["beyond"] == (entry["delta_fvu"] > ends[-1])
-        assert control["below"] == (entry["delta_fvu"] < ends[0])
-    first, again, another = (analyze(rnn, trials, seed=seed) for seed in (4, 4, 5))
+    profile = ablation_profile(rnn, trials, **asked)
+    assert network["full"]["fvu"] == pytest.approx(profile.intact[0])
+    none, *entries = network["ablations"]
+    assert none["delta_fvu"] == 0 and none["controls"] == []
+    assert "nothing to remove" in none["undefined"]["sensitivity"]
+    for entry in entries:
+        removal = profile["+".join(entry["removed"])]
+        (cost,), (mass,) = removal.cost, removal.mass
+        assert entry["removed_mass"] == pytest.approx(mass)
+        assert entry["fvu"] == pytest.approx(profile.intact[0] + cost)
+        assert entry["delta_fvu"] == pytest.approx(cost)
+        assert entry["sensitivity"] == pytest.approx(cost / mass)
+        assert [control["kind"] for control in entry["controls"]] == ["block-upper", "full"]
+        for control in entry["controls"]:
+            drawn = np.quantile(removal.controls[control["kind"]], [0, 0.025, 0.5, 0.975, 1])
+            ends = [control[f"delta_fvu_{k}"] for k in ("least", "low", "median", "high", "most")]
+            assert control["n"] == 20 and ends == pytest.approx(drawn.tolist())
+            assert control["beyond"] == (cost > ends[-1]) and control["below"] == (cost < ends[0])
+    first, again, another = (analyze(rnn, trials, draws=2, seed=seed) for seed in (4, 4, 5))
     assert first == again != another
 
 
@@ -153,10 +140,9 @@ def test_controls_are_quantiles_of_their_draws():
 def classes():
     """A network that tells three classes apart at the last step, well but not always."""
     rnn = replace(random_rnn(1, 8, 2, 3, biases=False), labels=("c",))
-    inputs = np.random.default_rng(0).normal(size=(60, 6, 2))
+    inputs = gauss(60, 6, 2)
     outputs = rollout(rnn, inputs).outputs[0]
-    noisy = outputs + np.random.default_rng(1).normal(size=outputs.shape)
-    targets = np.eye(3)[noisy.argmax(axis=2)]
+    targets = np.eye(3)[(outputs + gauss(60, 6, 3, seed=1)).argmax(axis=2)]
     return rnn, Trials(inputs, targets, np.arange(6) == 5), outputs
 
 
@@ -170,10 +156,8 @@ def test_an_analysis_in_the_metric_of_the_task(classes):
     assert network["full"] == {"value": pytest.approx(share(outputs))}
     chance = np.bincount(trials.targets[:, -1].argmax(1)).max() / 60
     assert network["to_lose"] == pytest.approx(share(outputs) - chance)
-    form = real_schur(rnn.W_rec[0])
-    for entry in network["ablations"]:
-        without = ablate(rnn, form, [tuple(entry["removed"])])
-        value = share(rollout(without, trials).outputs[0])
+    variants = rollout(ablate(rnn, real_schur(rnn.W_rec[0])), trials).outputs
+    for entry, value in zip(network["ablations"], map(share, variants), strict=True):
         assert entry["value"] == pytest.approx(value) and "delta_fvu" not in entry
         assert entry["delta"] == pytest.approx(value - share(outputs))
         for control in entry["controls"]:
@@ -205,16 +189,15 @@ def test_costs_under_other_orders_and_on_the_other_side_of_the_cut():
     W_rec = np.diag([1.0, 0.5, 0.5 - 1e-12, 0.5 - 2e-12, 0.1])
     W_rec[1, 2] = W_rec[2, 3] = W_rec[1, 3] = 0.4
     rnn = RNN(np.eye(5), W_rec, np.eye(5)[1:2])
-    found = examined(rnn, self_trials(rnn, 40), draws=2, orders=8)
-    (network,) = found.report["networks"]
     form, trials = real_schur(W_rec), self_trials(rnn, 40)
+    _, network = valid(rnn, trials, draws=2, orders=8)
     for seed, cost in enumerate(network["orders"]["CC"]):
         lost = without_sector("CC", rnn, form.random_order(seed), trials)
         assert cost == pytest.approx(lost, abs=1e-5)
-    rnn = RNN(np.eye(5), np.diag([1.0, 0.91, 0.89, 0.5, 0.1]) + np.triu(np.ones((5, 5)), 1) / 9,
-              np.ones((1, 5)))  # fmt: skip
-    found = examined(rnn, trials := self_trials(rnn, 40), draws=2)
-    sides = found.report["networks"][0]["other_sides"]
+    W_rec = np.diag([1.0, 0.91, 0.89, 0.5, 0.1]) + np.triu(np.ones((5, 5)), 1) / 9
+    rnn = RNN(np.eye(5), W_rec, np.ones((1, 5)))
+    found, network = valid(rnn, trials := self_trials(rnn, 40), draws=2)
+    sides = network["other_sides"]
     assert [side["n_leading"] for side in sides] == [3, 1]
     for side, level in zip(sides, (0.88, 0.92)):
         cut = real_schur(rnn.W_rec[0], level)
@@ -226,11 +209,11 @@ def test_costs_under_other_orders_and_on_the_other_side_of_the_cut():
 
 
 @pytest.mark.parametrize(
-    ("costs", "told"),
+    "costs, told",
     [([0.1, 0.9], "Warning: what the sectors cost hangs on"), ([0.5, 0.501], "hardly moves: CC")],
 )
 def test_an_order_that_matters_is_a_warning(costs, told):
-    _, rnn = built()
+    rnn = built()
     found = examined(rnn, noisy_trials(rnn)[0], draws=2)
     cost = found.profile["CC"].cost[0]
     found = replace(found, orders=[{"CC": 2 * cost * np.array(costs)}])
@@ -238,31 +221,23 @@ def test_an_order_that_matters_is_a_warning(costs, told):
 
 
 # ----------------------------------------------------------------------- readings, by construction
-def lined_up(driven, driver, strength, weak=()):
-    """Sixteen units that each hear one input and are each read; one coupling, and weak inputs where
-    asked.
-    """
-    moduli = np.array([1.0, *np.linspace(0.5, 0.2, 15)])
-    W_rec = np.diag(moduli)
-    W_rec[driven, driver] = strength
-    W_in = 0.01 * np.eye(16)
-    for unit, size in weak:
-        W_in[unit] *= size
+def lined_up(deaf=0):
+    """Sixteen units that each hear one input, but the first ones where asked, and one coupling."""
+    W_rec, W_in = np.diag([1.0, *np.linspace(0.5, 0.2, 15)]), 0.01 * np.eye(16)
+    W_rec[1, 15], W_in[:deaf] = 1.0, 0
     return W_rec, W_in
 
 
 def read(rnn, **options):
-    found = examined(rnn, self_trials(rnn, 40), **options)
-    validate_report(found.report, trials=True)
-    entries = found.report["networks"][0]["ablations"]
-    return {"+".join(entry["removed"]): entry for entry in entries}, summary(found)
+    found, network = valid(rnn, self_trials(rnn, 40), **options)
+    return {"+".join(entry["removed"]): entry for entry in network["ablations"]}, summary(found)
 
 
 def test_a_removal_that_is_specific_by_construction():
     """One coupling carries everything that is read; the same strength anywhere else carries next to
     nothing of it.
     """
-    W_rec, W_in = lined_up(1, 15, 1.0, weak=[(unit, 0.0) for unit in range(15)])
+    W_rec, W_in = lined_up(deaf=15)
     entries, told = read(RNN(W_in, W_rec, np.eye(16)[1:2]))
     specific, empty = entries["CC"], entries["CR"]
     assert specific["reading"] == "specific" and specific["fvu"] == pytest.approx(1, abs=0.01)
@@ -279,14 +254,14 @@ def test_a_removal_that_is_specific_by_construction():
 
 
 def test_what_rounding_leaves_is_nearly_empty_and_what_nobody_reads_is_harmless():
-    W_rec, W_in = lined_up(1, 15, 1.0)
+    W_rec, W_in = lined_up()
     Q = orthogonal(16)
     turned, _ = read(RNN(Q @ W_in, Q @ W_rec @ Q.T, np.eye(16)[:1] @ Q.T))
     assert turned["CR"]["reading"] == "nearly ∅" and turned["CC"]["reading"] == "harmless"
 
 
 def test_a_matched_control_that_has_no_room_says_its_share():
-    entries, told = read(built()[1], draws=2)
+    entries, told = read(built(), draws=2)
     control = entries["RR+CR+CC"]["controls"][1]
     assert control["kind"] == "matched" and 0.9 < control["norm_share"] < 1
     assert f"RR+CR+CC {100 * control['norm_share']:.3g} % of it" in told
@@ -295,27 +270,19 @@ def test_a_matched_control_that_has_no_room_says_its_share():
 def test_a_leak_per_unit_has_the_form_of_its_own_step_matrix():
     leak = np.linspace(0.2, 0.9, 6)
     rnn = random_rnn(1, hidden=6, biases=False, leak=leak)
-    trials = self_trials(rnn, 40)
-    found = examined(rnn, trials, draws=2)
-    validate_report(found.report, trials=True)
-    (network,) = found.report["networks"]
+    found, network = valid(rnn, self_trials(rnn, 40), draws=2)
     step = np.diag(1 - leak) + leak[:, None] * rnn.W_rec[0]
-    moduli = np.abs(np.linalg.eigvals(step))
-    assert network["cut"] == pytest.approx(0.9 ** leak.mean() * moduli.max())
     assert network["norms"]["T"] == pytest.approx(np.linalg.norm(step))
-    expected = without_sector("CR", rnn, real_schur(rnn.W_rec[0], leak=leak), trials)
-    assert network["ablations"][2]["fvu"] == pytest.approx(expected, abs=1e-9)
     told = summary(found)
     assert "leak 0.2 to 0.9, one a unit" in told and "modulus in the step matrix at least" in told
 
 
 def grown(W_rec, **options):
     """The report on a relu network over 400 steps, checked, its one network, and the summary."""
-    trials = Trials(np.ones((3, 400, 1)), np.random.default_rng(0).normal(size=(3, 400, 1)))
+    trials = Trials(np.ones((3, 400, 1)), gauss(3, 400, 1))
     rnn = RNN(np.ones((3, 1)), W_rec, np.ones((1, 3)), activation="relu")
-    found = examined(rnn, trials, **options)
-    validate_report(found.report, trials=True)
-    return found.report["networks"][0], summary(found)
+    found, network = valid(rnn, trials, **options)
+    return network, summary(found)
 
 
 def test_networks_that_diverge_are_null_with_a_reason():
@@ -340,29 +307,23 @@ def test_a_removal_that_makes_the_network_diverge():
 def test_a_stack_has_a_report_a_label():
     rnn = replace(random_rnn(3, hidden=6, outputs=2, leak=0.4), labels=("a", "b", 7))
     trials, outputs = noisy_trials(rnn)
-    found = examined(rnn, Trials(trials.inputs, outputs[1]), outputs, draws=2)
-    validate_report(found.report, trials=True)
+    found, _ = valid(rnn, Trials(trials.inputs, outputs[1]), outputs, draws=2)
     told = {one["label"]: one["full"]["fvu"] for one in found.report["networks"]}
     assert list(told) == ["a", "b", 7] and told["b"] < 1e-25 < 1e-3 < told["a"]
     assert "3 networks of 6 units" in summary(found) and "leak 0.4" in summary(found)
 
 
-@pytest.mark.parametrize(
-    ("scale", "activation"), [(1e300, "tanh"), (1e-300, "relu"), (1e-160, "relu")]
-)
+@pytest.mark.parametrize("scale, activation", [(1e300, "tanh"), (1e-300, "relu"), (1e-160, "relu")])
 def test_weights_whose_squares_overflow_or_vanish(scale, activation):
     """Norms are scaled; the controls are as large as the removal; pytest turns every warning of
     NumPy into an error.
     """
-    rng = np.random.default_rng(0)
-    W_rec = np.abs(rng.normal(size=(6, 6))) * np.where(np.arange(6) < 4, 1.0, -1.0)
-    rnn = RNN(rng.normal(size=(6, 2)), scale * W_rec, np.ones((1, 6)), activation=activation)
-    trials = Trials(rng.normal(size=(4, 5, 2)), rng.normal(size=(4, 5, 1)))
-    report = analyze(rnn, trials, draws=3, controls=CONTROLS)
-    validate_report(report, trials=True)
-    ordinary = analyze(replace(rnn, W_rec=W_rec[None]))["networks"][0]
-    removals = report["networks"][0]["constraints"]["removals"]
-    for one, other in zip(removals, ordinary["constraints"]["removals"]):
+    W_rec = np.abs(gauss(6, 6)) * np.where(np.arange(6) < 4, 1.0, -1.0)
+    rnn = RNN(gauss(6, 2, seed=1), scale * W_rec, np.ones((1, 6)), activation=activation)
+    trials = random_trials(trials=4, autonomous=0, outputs=1)
+    _, network = valid(rnn, trials, draws=3, controls=CONTROLS)
+    _, ordinary = valid(replace(rnn, W_rec=W_rec[None]))
+    for one, other in zip(*(each["constraints"]["removals"] for each in (network, ordinary))):
         assert one["sign_violations"] == other["sign_violations"]
         assert one["sign_violation_norm"] == pytest.approx(other["sign_violation_norm"])
 
@@ -373,34 +334,53 @@ def test_refused_orders_are_reported(monkeypatch):
         return [replace(real_schur(rnn.W_rec[0]), refused=("block 3 would not move",))]
 
     monkeypatch.setattr(analysis, "forms_of", refusing)
-    found = examined(built()[1])
-    validate_report(found.report, trials=False)
-    assert found.report["networks"][0]["refused"] == ["block 3 would not move"]
+    found, network = valid(built())
+    assert network["refused"] == ["block 3 would not move"]
     assert "order not exact: block 3 would not move" in summary(found)
 
 
 # ------------------------------------------------------------------------------------- the command
+MINE = """import numpy as np
+from schurkit.metrics import FVU
+def error(outputs, trials):
+    return np.abs(outputs - trials.targets).mean((1, 2, 3))
+def score(outputs, trials):
+    return -error(outputs, trials)
+def constant(outputs, trials):
+    return np.ones(len(outputs))
+def scalar(outputs, trials):
+    return 1.0
+def broken(outputs, trials):
+    return 1 / 0
+"""
+
+
 @pytest.fixture
-def files(tmp_path):
-    _, rnn = built()
+def files():
+    """Networks, trials and metrics of one's own in the folder."""
+    rnn = built()
     trials, outputs = noisy_trials(rnn)
     arrays = {name: getattr(rnn, name)[0] for name in ARRAYS}
     given = {"inputs": trials.inputs, "targets": trials.targets}
-    np.savez(tmp_path / "net.npz", **arrays, activation="tanh", leak=1.0)
-    np.savez(tmp_path / "turned.npz", **arrays | {"W_rec": arrays["W_rec"].T})
-    np.savez(tmp_path / "trials.npz", **given, outputs=outputs[0])
-    np.savez(tmp_path / "plain.npz", **given)
-    np.savez(tmp_path / "flat.npz", **given | {"targets": np.ones_like(trials.targets)})
+    np.savez("net.npz", **arrays, activation="tanh", leak=1.0)
+    np.savez("turned.npz", **arrays | {"W_rec": arrays["W_rec"].T})
+    np.savez("trials.npz", **given, outputs=outputs[0])
+    np.savez("plain.npz", **given)
+    np.savez("flat.npz", **given | {"targets": np.ones_like(trials.targets)})
     relu = rollout(replace(rnn, activation="relu"), trials).outputs
-    np.savez(tmp_path / "relu.npz", **given, outputs=relu)
-    return tmp_path
+    np.savez("relu.npz", **given, outputs=relu)
+    Path("mine.py").write_text(MINE)
+    os.link("net.npz", "hard.json")
+    os.symlink("trials.npz", "soft.json")
+    # stands for /dev/null and other devices, which a rename would replace
+    os.mkfifo("pipe")
 
 
-def run(capsys, folder, *words):
-    paths = [str(folder / word) if word.endswith((".npz", ".json")) else word for word in words]
-    code = main(["analyze", *paths])
-    told = capsys.readouterr()
-    return code, told.out, told.err
+def written(trials=True):
+    """The report that stands in the folder."""
+    report = json.loads(Path("out.json").read_text())
+    validate_report(report, trials=trials)
+    return report
 
 
 def kinds_of(report, k=-1):
@@ -408,8 +388,9 @@ def kinds_of(report, k=-1):
     return [(control["kind"], control["n"]) for control in controls]
 
 
-def test_the_summary_and_the_file(files, capsys):
-    code, out, err = run(capsys, files, "net.npz", "--trials", "trials.npz", "--json", "out.json")
+def test_the_summary_and_the_file(files, analyze):
+    before = {*Path().iterdir()}
+    code, out, err = analyze("net.npz --trials trials.npz --json out.json")
     assert (code, err) == (0, "") and "assumed" not in out
     for told in (
         "activation tanh, leak 1, form rate",
@@ -420,8 +401,7 @@ def test_the_summary_and_the_file(files, capsys):
         "1 time in 21",
     ):
         assert told in out
-    report = json.loads((files / "out.json").read_text())
-    validate_report(report, trials=True)
+    report = written()
     rows = [line.split() for line in out.splitlines() if line.startswith("    ")]
     assert [row[0] for row in rows[1:]] == ["+".join(s) or "none" for s in SUBSETS]
     read = [entry["reading"] for entry in report["networks"][0]["ablations"]]
@@ -431,76 +411,54 @@ def test_the_summary_and_the_file(files, capsys):
     assert report["checked"]["agrees"] is True and report["checked"]["settled"] is None
     assert kinds_of(report, 2) == [("permuted", 20), ("matched", 20)]
     assert len(report["weights_sha256"]) == 64
-    assert len([*files.iterdir()]) == 7
+    assert {*Path().iterdir()} - before == {Path("out.json")}
 
 
-def test_without_trials_the_matrix_alone_is_described(files, capsys):
-    code, out, _ = run(capsys, files, "turned.npz", "--json", "out.json")
+def test_without_trials_the_matrix_alone_is_described(files, analyze):
+    code, out, _ = analyze("turned.npz --json out.json")
     assert code == 0 and "No trials were given" in out and "Orientation unchecked" in out
-    report = json.loads((files / "out.json").read_text())
-    validate_report(report, trials=False)
+    report = written(trials=False)
     assert report["assumed"] == ["activation", "leak"] and "full" not in report["networks"][0]
     assert "activation tanh (assumed)" in out and report["metric"] is None
 
 
-def test_outputs_settle_what_nobody_says(files, capsys):
-    asked = ("turned.npz", "--trials", "trials.npz", "--draws", "2", "--json", "out.json")
-    code, out, err = run(capsys, files, *asked)
+def test_outputs_settle_what_nobody_says(files, analyze):
+    asked = "turned.npz --trials trials.npz --draws 2 --json out.json"
+    code, out, err = analyze(asked)
     assert (code, err) == (0, "") and "Settled by the outputs in the trials" in out
-    checked = json.loads((files / "out.json").read_text())["checked"]
+    checked = written()["checked"]
     assert checked["agrees"] and checked["settled"].startswith("W_rec is transposed (largest")
-    code, out, _ = run(capsys, files, *asked, "--transpose", "W_rec")
+    code, out, _ = analyze(f"{asked} --transpose W_rec")
     assert code == 0 and "Settled" not in out and "Checked: the network gives the outputs" in out
 
 
-def test_outputs_that_disagree_stop_the_analysis(files, capsys):
-    asked = ("net.npz", "--trials", "relu.npz", "--draws", "2", "--json", "out.json")
-    code, out, err = run(capsys, files, *asked)
-    assert (code, out) == (2, "") and err.count("\n") == 1 and not (files / "out.json").exists()
-    for told in ("the activation were relu", "--activation relu", "--force-unchecked"):
-        assert told in err
-    code, out, err = run(capsys, files, *asked, "--force-unchecked")
+def test_outputs_that_disagree_stop_the_analysis(files, analyze, complaint):
+    asked = "net.npz --trials relu.npz --draws 2 --json out.json"
+    err = complaint(asked, "the activation were relu")
+    assert "--activation relu" in err and "--force-unchecked" in err
+    code, out, err = analyze(f"{asked} --force-unchecked")
     assert code == 0 and "CHECK FAILED" in out and err.count("\n") == 1
     assert err.startswith("schurkit: warning: ")
-    report = json.loads((files / "out.json").read_text())
-    validate_report(report, trials=True)
-    assert report["checked"]["agrees"] is False
-    assert "the activation were relu" in report["checked"]["hint"]
-    assert run(capsys, files, *asked, "--tolerance", "9")[0] == 0
+    checked = written()["checked"]
+    assert checked["agrees"] is False and "the activation were relu" in checked["hint"]
+    assert analyze(f"{asked} --tolerance 9")[0] == 0
 
 
-def test_a_metric_of_ones_own(files, capsys, monkeypatch):
-    (files / "mine.py").write_text(
-        "import numpy as np\nfrom schurkit.metrics import FVU\n"
-        "def error(outputs, trials):\n    return np.abs(outputs - trials.targets).mean((1, 2, 3))\n"
-        "def score(outputs, trials):\n    return -error(outputs, trials)\n"
-        "def constant(outputs, trials):\n    return np.ones(len(outputs))\n"
-        "def scalar(outputs, trials):\n    return 1.0\n"
-        "def broken(outputs, trials):\n    return 1 / 0\n"
-    )
-    monkeypatch.chdir(files)
-    asked = ("net.npz", "--trials", "plain.npz", "--draws", "2", "--json", "-", "--controls")
-    asked += ("full", "--control", "permuted", "--metric")
-    report = json.loads(run(capsys, files, *asked, "mine:error")[1])
-    assert kinds_of(report) == [("permuted", 2), ("matched", 2), ("full", 2)]
-    given = np.load(files / "plain.npz")
-    outputs = rollout(built()[1], given["inputs"]).outputs[0]
+def test_a_metric_of_ones_own(files, analyze):
+    def report(metric):
+        asked = "net.npz --trials plain.npz --draws 2 --json - --controls full --control permuted"
+        return json.loads(analyze(f"{asked} --metric mine:{metric}")[1])
+
+    found = report("error")
+    assert kinds_of(found) == [("permuted", 2), ("matched", 2), ("full", 2)]
+    given = np.load("plain.npz")
+    outputs = rollout(built(), given["inputs"]).outputs[0]
     value = np.abs(outputs - given["targets"]).mean()
-    assert report["metric"] == "error" and report["networks"][0]["to_lose"] > 0
-    score = json.loads(run(capsys, files, *asked, "mine:score")[1])["networks"][0]
-    assert score["to_lose"] == pytest.approx(report["networks"][0]["to_lose"])
-    assert report["networks"][0]["full"]["value"] == pytest.approx(value)
-    assert json.loads(run(capsys, files, *asked, "mine:FVU")[1])["metric"] == "fvu"
-    for choice, told in (
-        ("mine:constant", "nobody knows which is better"),
-        ("mine:scalar", "must give one value a network, shape (2,)"),
-        ("mine:broken", "failed with ZeroDivisionError: division by zero"),
-        ("mine:nothing", "cannot be imported (AttributeError"),
-        ("absent:f", "cannot be imported (ModuleNotFoundError"),
-        ("r2", "metric must be one of 'fvu'"),
-    ):
-        code, out, err = run(capsys, files, *asked, choice)
-        assert (code, out) == (2, "") and told in err and err.count("\n") == 1
+    (network,) = found["networks"]
+    assert found["metric"] == "error" and network["to_lose"] > 0
+    assert report("score")["networks"][0]["to_lose"] == pytest.approx(network["to_lose"])
+    assert network["full"]["value"] == pytest.approx(value)
+    assert report("FVU")["metric"] == "fvu"
 
 
 WRONG = """
@@ -528,45 +486,34 @@ net.npz --trials plain.npz --time-major --draws 1 --json → expected one argume
 net.npz --metrik fvu → unrecognized arguments
 absent.npz → there is no file
 → weights
+net.npz --trials plain.npz --metric mine:constant → nobody knows which is better
+net.npz --trials plain.npz --metric mine:scalar → must give one value a network, shape (2,)
+net.npz --trials plain.npz --metric mine:broken → failed with ZeroDivisionError: division by zero
+net.npz --trials plain.npz --metric mine:nothing → cannot be imported (AttributeError
+net.npz --trials plain.npz --metric absent:f → cannot be imported (ModuleNotFoundError
+net.npz --trials plain.npz --metric r2 → metric must be one of 'fvu'
+net.npz --trials trials.npz --json net.npz → would overwrite
+net.npz --trials trials.npz --json trials.npz → would overwrite
+net.npz --trials trials.npz --json hard.json → would overwrite
+net.npz --trials trials.npz --json soft.json → would overwrite
+net.npz --trials trials.npz --json plain.npz → name of a file of arrays
+net.npz --trials trials.npz --json pipe → not a file that can be written
+net.npz --trials trials.npz --json . → not a file that can be written
+net.npz --trials trials.npz --json nowhere/out.txt → there is no folder
+net.npz --trials trials.npz --json net.npz/out.txt → there is no folder
 """
 
 
-def test_arguments_that_are_wrong(files, capsys):
-    for words, told in cases(WRONG):
-        code, out, err = run(capsys, files, *words.split())
-        assert (code, out) == (2, "") and told.lower() in err.lower(), (words, err)
-        assert err.count("\n") == 1, err
+@pytest.mark.parametrize("words, told", cases(WRONG))
+def test_arguments_that_are_wrong(files, complaint, words, told):
+    complaint(words, told)
 
 
-def test_inputs_are_never_overwritten(files, capsys):
-    before = {path.name: path.read_bytes() for path in files.iterdir()}
-    os.link(files / "net.npz", files / "hard.json")
-    os.symlink(files / "trials.npz", files / "soft.json")
-    # stands for /dev/null and other devices, which a rename would replace
-    os.mkfifo(files / "pipe")
-    for target, told in (
-        ("net.npz", "would overwrite"),
-        ("trials.npz", "would overwrite"),
-        ("hard.json", "would overwrite"),
-        ("soft.json", "would overwrite"),
-        ("plain.npz", "name of a file of arrays"),
-        (str(files / "pipe"), "not a file that can be written"),
-        (str(files), "not a file that can be written"),
-        (str(files / "nowhere" / "out.txt"), "there is no folder"),
-        (str(files / "net.npz" / "out.txt"), "there is no folder"),
-    ):
-        code, _, err = run(capsys, files, "net.npz", "--trials", "trials.npz", "--json", target)
-        assert code == 2 and told in err, (target, err)
-    assert {name: (files / name).read_bytes() for name in before} == before
-
-
-def test_a_result_is_there_whole_or_not_at_all(files, capsys, monkeypatch):
-    (files / "out.json").write_text("earlier")
+def test_a_result_is_there_whole_or_not_at_all(files, complaint, monkeypatch):
+    Path("out.json").write_text("earlier")
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    code, _, err = run(capsys, files, "net.npz", "--json", "out.json")
-    assert code == 2 and "cannot be written: No space left on device" in err
-    assert (files / "out.json").read_text() == "earlier" and not list(files.glob(".out*"))
+    complaint("net.npz --json out.json", "cannot be written: No space left on device")

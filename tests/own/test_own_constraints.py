@@ -5,23 +5,18 @@ them, counted another way.
 import numpy as np
 import pytest
 from examined import examined, refused
-from helpers import network
+from helpers import gauss, network
 
 from schurkit import RNN, ablate, real_schur
 from schurkit.own import analyze, constraint_report
 from schurkit.own.report import summary
 
 
-def dale(size=12, inhibitory=3, density=1.0):
+def dale(size=12, density=1.0):
     """Columns of one sign, a share of the entries exactly zero."""
-    rng = np.random.default_rng(0)
-    signs = np.where(np.arange(size) < size - inhibitory, 1.0, -1.0)
-    W = np.abs(rng.normal(size=(size, size))) * signs / np.sqrt(size)
-    return W * (rng.random((size, size)) < density)
-
-
-def random():
-    return np.random.default_rng(0).normal(size=(8, 8))
+    signs = np.where(np.arange(size) < size - 3, 1.0, -1.0)
+    kept = np.random.default_rng(1).random((size, size)) < density
+    return np.abs(gauss(size, size)) * signs / np.sqrt(size) * kept
 
 
 def test_columns_are_counted_by_their_signs():
@@ -57,9 +52,9 @@ def test_each_removal_is_counted_one_entry_at_a_time(leak):
         report["removals"], variants.labels, variants.W_rec, strict=True
     ):
         assert "+".join(entry["removed"]) == label.replace("none", "")
-        cells = [(i, j) for i in range(12) for j in range(12)]
-        wrong = [changed[i, j] for i, j in cells if changed[i, j] * sign[j] < -1e-12]
-        filled = [changed[i, j] for i, j in cells if W[i, j] == 0 and abs(changed[i, j]) > 1e-12]
+        pairs = [*zip(changed.ravel(), W.ravel(), np.tile(sign, 12))]
+        wrong = [new for new, _, side in pairs if new * side < -1e-12]
+        filled = [new for new, old, _ in pairs if old == 0 and abs(new) > 1e-12]
         size = np.linalg.norm(changed - W)
         for name, values, whole in (("sign_violation", wrong, 144), ("filled_zero", filled, empty)):
             counted = [entry[f"{name}s"], entry[f"{name}_share"]]
@@ -72,7 +67,7 @@ def test_each_removal_is_counted_one_entry_at_a_time(leak):
 
 
 def test_what_is_not_constrained_is_undefined_with_a_reason():
-    report = analyze(RNN.stack([network(dale(8)), network(random())]))["networks"]
+    report = analyze(RNN.stack([network(dale(8)), network(gauss(8, 8))]))["networks"]
     assert report[0]["constraints"]["dale"]
     report = report[1]["constraints"]
     assert not report["dale"] and report["zeros"] == 0 and report["mixed"] == 8
@@ -87,9 +82,9 @@ NONE = "no constraint seen on the weights: columns of both signs"
 
 
 @pytest.mark.parametrize(
-    ("W", "words"),
+    "W, words",
     [
-        (random(), f"{NONE}, no exact zeros"),
+        (gauss(8, 8), f"{NONE}, no exact zeros"),
         (dale().T, f"{NONE} though every row of one: is W_rec transposed?"),
         (
             dale(),
@@ -98,7 +93,7 @@ NONE = "no constraint seen on the weights: columns of both signs"
         ),
         (dale(density=0.5).T, "constraints: one sign in every row, not column (is W_rec transpos"),
         (
-            random() * (1 - np.eye(8)),
+            gauss(8, 8) * (1 - np.eye(8)),
             "12.5 % exact zeros, all on the diagonal; removing all couplings fills 100 %",
         ),
         (np.zeros((3, 3)), "100 % exact zeros; removing all couplings fills 0 % of the zeros"),

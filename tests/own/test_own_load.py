@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
-from examined import refused
-from helpers import random_rnn
+from examined import refusals, refused
+from helpers import apart, gauss, random_rnn
 from samples import Net
 
 from schurkit import rollout
@@ -29,9 +29,9 @@ def torchs_own(net, x):
         return (net(x) if net.rnn.batch_first else net(x.transpose(0, 1)).transpose(0, 1)).numpy()
 
 
-def saved(tmp_path, value, name="net.pt"):
-    torch.save(value, tmp_path / name)
-    return tmp_path / name
+def saved(value, name="net.pt"):
+    torch.save(value, name)
+    return name
 
 
 def same(one, other):
@@ -43,28 +43,27 @@ def layers(**modules):
 
 
 # ------------------------------------------------------------------- torch modules and state dicts
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-12)])
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-6), ("float64", 1e-12)])
 @pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
-def test_outputs_are_torchs_own(dtype, tolerance, nonlinearity, first, bias, tmp_path):
+def test_outputs_are_torchs_own(dtype, tolerance, nonlinearity, first, bias):
     net = Model(nonlinearity=nonlinearity, batch_first=first, bias=bias).to(getattr(torch, dtype))
-    x = np.random.default_rng(0).normal(size=(7, 40, 3)).astype(dtype)
+    x = gauss(7, 40, 3).astype(dtype)
     imported = from_torch(net.rnn, net.fc)
-    loaded = load_rnn(saved(tmp_path, net.state_dict()), activation=nonlinearity)
+    loaded = load_rnn(saved(net.state_dict()), activation=nonlinearity)
     assert same(imported, loaded) and imported.activation == nonlinearity
     assert imported.dtype == dtype and same(from_torch(net), imported)
-    assert np.abs(rollout(loaded, x).outputs[0] - torchs_own(net, x)).max() < tolerance
+    assert apart(rollout(loaded, x).outputs[0], torchs_own(net, x)) < tolerance
 
 
 def test_a_start_and_a_parametrised_layer():
     net = Model(batch_first=True)
-    x = np.random.default_rng(0).normal(size=(7, 11, 3)).astype(np.float32)
+    x = gauss(7, 11, 3).astype(np.float32)
     start = torch.linspace(0, 1, 8).reshape(1, 1, 8)
     assert from_torch(net.rnn, net.fc, h0=start).h0[0].tolist() == start.flatten().tolist()
     nn.utils.parametrizations.orthogonal(net.rnn, "weight_hh_l0")
-    off = rollout(from_torch(net.rnn, net.fc), x).outputs[0] - torchs_own(net, x)
-    assert np.abs(off).max() < 1e-6
+    assert apart(rollout(from_torch(net), x).outputs[0], torchs_own(net, x)) < 1e-6
     net.h0 = nn.Parameter(torch.arange(8.0)[None])
     assert from_torch(net).h0[0].tolist() == list(range(8))
     assert not from_torch(net, h0=np.zeros(8)).h0.any()
@@ -81,139 +80,135 @@ def _stepped(net):
     "wrap",
     [
         lambda net: nn.DataParallel(torch.compile(net)).state_dict(),
-        lambda net: {"epoch": 3, "state_dict": net.state_dict(), "best": np.float64(0.1)},
         lambda net: {"model": net.state_dict(), "optimizer": _stepped(net).state_dict()},
         lambda net: {"checkpoint": {"net": net.state_dict(), "lr": [1e-3, 1e-4]}},
         lambda net: dict(net.named_parameters()),
         lambda net: {f"any.prefix.{k}": tensor.numpy() for k, tensor in net.state_dict().items()},
     ],
 )
-def test_any_prefix_nesting_and_module(wrap, tmp_path):
+def test_any_prefix_nesting_and_module(wrap):
     net = Model(nonlinearity="relu")
     expected = from_torch(net.rnn, net.fc)
-    found = read_network(saved(tmp_path, wrap(net), "net.PTH"))
+    found = read_network(saved(wrap(net), "net.PTH"))
     assert same(found.rnn, expected) and found.assumed == ("activation",)
+
+
+def test_any_module_around_it():
+    net = Model(nonlinearity="relu")
+    expected = from_torch(net.rnn, net.fc)
     for module in (nn.DataParallel(net), torch.compile(layers(deep=net, drop=nn.Dropout(0.5)))):
         assert same(from_torch(module), expected) and from_torch(module).activation == "relu"
 
 
-def test_choosing_among_layers(tmp_path):
+def test_choosing_among_layers():
     net = layers(r=nn.RNN(3, 8), s=nn.RNN(3, 8), a=nn.Linear(8, 2), b=nn.Linear(8, 1))
-    path = saved(tmp_path, net.state_dict())
+    path = saved(net.state_dict())
     found = read_network(path, recurrent="s", readout="b.")
     assert same(found.rnn, from_torch(net["s"], net["b"]))
     assert {"a.weight", "r.weight_hh_l0"} < {*found.unused} and "b.weight" not in found.unused
-    for choice, text in (
-        ({"recurrent": "t"}, "no recurrent layer t; it holds r, s"),
-        ({"recurrent": "s", "readout": "c"}, "no readout c; it holds a, b"),
-    ):
-        refused(lambda choice=choice: load_rnn(path, **choice), text)
+    refused(lambda: load_rnn(path, recurrent="t"), "no recurrent layer t; it holds r, s")
+    refused(lambda: load_rnn(path, recurrent="s", readout="c"), "no readout c; it holds a, b")
 
 
 SIZES = {"weight_ih_l0": (8, 2), "weight_hh_l0": (8, 8), "fc.weight": (2, 8)}
 
 
-@pytest.mark.parametrize(
-    ("changes", "choice", "text"),
+def of_sizes(changes, readout=None):
+    """Read a state dict of these sizes."""
+    sizes = {name: size for name, size in (SIZES | changes).items() if size is not None}
+    path = saved({name: torch.ones(size) for name, size in sizes.items()})
+    return load_rnn(path, readout=readout)
+
+
+test_state_dicts_that_do_not_fit = refusals(
+    of_sizes,
     [
-        ({"weight_ih_l0": None}, {}, "Nearest is torch.nn.RNN, but for weight_ih_l0"),
-        ({"weight_hh_l0": (8, 7)}, {}, "weight_hh_l0 must have axes (hidden, hidden)"),
-        ({"weight_hh_l0": (8,)}, {}, "must have axes (hidden, hidden)"),
-        ({"weight_ih_l0": (7, 2)}, {}, "W_in must have shape"),
-        ({"bias_ih_l0": (7,)}, {}, "b_rec must have shape"),
-        ({"fc.weight": None}, {}, "no linear readout: a weight of shape (output, 8)"),
-        ({"fc.weight": (2, 7)}, {}, "Beside the recurrent layer it holds fc.weight (2, 7)"),
-        ({"fc.weight": (8, 2)}, {"readout": "fc"}, "it holds fc.weight (8, 2)"),
-        ({"weight_hr_l0": (2, 8)}, {}, "the recurrent layer is an LSTM with projections"),
+        ({"weight_ih_l0": None}, "Nearest is torch.nn.RNN, but for weight_ih_l0"),
+        ({"weight_hh_l0": (8, 7)}, "weight_hh_l0 must have axes (hidden, hidden)"),
+        ({"weight_hh_l0": (8,)}, "must have axes (hidden, hidden)"),
+        ({"fc.weight": None}, "no linear readout: a weight of shape (output, 8)"),
+        ({"fc.weight": (2, 7)}, "Beside the recurrent layer it holds fc.weight (2, 7)"),
+        ({"fc.weight": (8, 2)}, "fc", "it holds fc.weight (8, 2)"),
+        ({"weight_hr_l0": (2, 8)}, "the recurrent layer is an LSTM with projections"),
     ],
 )
-def test_state_dicts_that_do_not_fit(changes, choice, text, tmp_path):
-    sizes = {name: size for name, size in (SIZES | changes).items() if size is not None}
-    path = saved(tmp_path, {name: torch.ones(size) for name, size in sizes.items()})
-    refused(lambda: load_rnn(path, **choice), text)
-
 
 LINEAR = nn.Linear(8, 2)
 
 
-@pytest.mark.parametrize(
-    ("given", "text"),
+test_modules_that_from_torch_refuses = refusals(
+    lambda given: from_torch(*given),
     [
         (
-            lambda: [Model(num_layers=2)],
+            [Model(num_layers=2)],
             "got RNN of 2 layers. To go on, schurkit.from_module takes",
         ),
-        (lambda: [layers(r=nn.GRU(3, 8), fc=LINEAR)], "holds 0 and 1: fc. To go on"),
-        (lambda: [layers(a=nn.RNN(3, 8), b=nn.RNN(3, 8))], "ModuleDict holds 2 and 0: a, b"),
-        (lambda: [layers(r=nn.RNN(3, 8), a=LINEAR, b=nn.Linear(8, 2))], "holds 1 and 2: r, a, b"),
-        (lambda: [nn.RNN(3, 8)], "needs the readout too"),
-        (lambda: [layers(m=Model(), n=nn.LayerNorm(8))], "n.weight, n.bias. If these take no part"),
-        (lambda: [nn.RNN(3, 8, bidirectional=True), LINEAR], "got RNN of 1 layers, bidirectional"),
-        (lambda: [Model(), LINEAR], "got Net. To go on, pass the layer, model.rnn"),
-        (lambda: ["rnn", LINEAR], "one direction; got str. To go on, schurkit.from_module"),
-        (lambda: [nn.RNN(3, 8), nn.Bilinear(8, 8, 2)], "readout as an nn.Linear; got Bilinear"),
-        (lambda: [nn.RNN(3, 8), nn.Linear(7, 2)], "W_out must have shape"),
+        ([layers(r=nn.GRU(3, 8), fc=LINEAR)], "holds 0 and 1: fc. To go on"),
+        ([layers(a=nn.RNN(3, 8), b=nn.RNN(3, 8))], "ModuleDict holds 2 and 0: a, b"),
+        ([layers(r=nn.RNN(3, 8), a=LINEAR, b=nn.Linear(8, 2))], "holds 1 and 2: r, a, b"),
+        ([nn.RNN(3, 8)], "needs the readout too"),
+        ([layers(m=Model(), n=nn.LayerNorm(8))], "n.weight, n.bias. If these take no part"),
+        ([nn.RNN(3, 8, bidirectional=True), LINEAR], "got RNN of 1 layers, bidirectional"),
+        ([Model(), LINEAR], "got Net. To go on, pass the layer, model.rnn"),
+        (["rnn", LINEAR], "one direction; got str. To go on, schurkit.from_module"),
+        ([nn.RNN(3, 8), nn.Bilinear(8, 8, 2)], "readout as an nn.Linear; got Bilinear"),
     ],
 )
-def test_modules_that_from_torch_refuses(given, text):
-    refused(lambda: from_torch(*given()), text)
 
 
 # ------------------------------------------------------------------------------------------ arrays
 @pytest.mark.parametrize("single", [True, False])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("leak", [0.3, np.linspace(0.1, 0.9, 7)])
-def test_native_files_in_both_formats(single, dtype, leak, tmp_path):
+def test_native_files_in_both_formats(single, dtype, leak):
     kind = {"activation": "softplus", "form": "voltage"}
     rnn = random_rnn(1 if single else 3, dtype=dtype, leak=leak, **kind)
     arrays = {name: getattr(rnn, name)[0] if single else getattr(rnn, name) for name in ARRAYS}
-    np.savez(tmp_path / "net.npz", **arrays, **kind, leak=leak, note="ours", losses=np.ones(5))
-    words = kind | ({"leak": "0.3"} if np.ndim(leak) == 0 else {})
-    tensors = arrays | ({} if np.ndim(leak) == 0 else {"leak": leak})
-    tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    safetensors.numpy.save_file(tensors, tmp_path / "net.safetensors", metadata=words)
+    np.savez("net.npz", **arrays, **kind, leak=leak, note="ours", losses=np.ones(5))
+    words, tensors = ({}, {"leak": leak}) if np.ndim(leak) else ({"leak": "0.3"}, {})
+    safetensors.numpy.save_file(arrays | tensors, "net.safetensors", metadata=kind | words)
     for name in ("net.npz", "net.safetensors"):
-        found = read_network(tmp_path / name)
+        found = read_network(name)
         assert same(found.rnn, rnn) and found.rnn.dtype == dtype and found.assumed == ()
         assert (found.rnn.activation, found.rnn.form) == ("softplus", "voltage")
         assert np.array_equal(found.rnn.leak, leak) and found.notes == ()
-    assert read_network(tmp_path / "net.npz").unused == ("losses",)
+    assert read_network("net.npz").unused == ("losses",)
 
 
-def test_other_number_types_and_orders(tmp_path):
+def test_other_number_types_and_orders():
     W_rec = np.asfortranarray(np.arange(16.0).reshape(4, 4))
     for cast in (np.float16, ">f8", ">f4", np.int64, np.uint8, np.longdouble):
         weights = {"W_in": np.ones((4, 2), cast), "W_out": np.ones((1, 4), cast)}
-        np.savez(tmp_path / "net.npz", W_rec=W_rec.astype(cast, order="F"), **weights)
-        assert np.array_equal(load_rnn(tmp_path / "net.npz").W_rec[0], W_rec)
+        np.savez("net.npz", W_rec=W_rec.astype(cast, order="F"), **weights)
+        assert np.array_equal(load_rnn("net.npz").W_rec[0], W_rec)
 
 
-def test_what_is_assumed_and_what_contradicts(tmp_path):
+def test_what_is_assumed_and_what_contradicts():
     arrays = {"W_in": np.ones((4, 2)), "W_rec": np.eye(4), "W_out": np.ones((1, 4))}
-    bare, full = tmp_path / "bare.npz", tmp_path / "full.npz"
-    np.savez(bare, **arrays)
-    assert read_network(bare).assumed == ("activation", "leak")
-    assert read_network(bare, leak=0.5).assumed == ("activation", "form")
-    assert read_network(bare, leak=0.5, form="rate", activation="tanh").assumed == ()
-    np.savez(full, **arrays, activation="relu", leak=0.5, form="voltage", c=np.ones(4), psi="tanh")
-    rnn = load_rnn(full, activation="relu", leak=0.5, form="voltage")
+    np.savez("bare.npz", **arrays)
+    assert read_network("bare.npz").assumed == ("activation", "leak")
+    assert read_network("bare.npz", leak=0.5).assumed == ("activation", "form")
+    assert read_network("bare.npz", leak=0.5, form="rate", activation="tanh").assumed == ()
+    said = {"activation": "relu", "leak": 0.5, "form": "voltage"}
+    np.savez("full.npz", **arrays, **said, c=np.ones(4), psi="tanh")
+    rnn = load_rnn("full.npz", **said)
     assert rnn.leak == 0.5 and rnn.psi == "tanh" and rnn.c.tolist() == [[1.0] * 4]
-    contradictions = {"activation": "tanh", "leak": 0.2, "form": "rate"}
-    for name, value in [*contradictions.items(), ("leak", [0.5, 0.5, 0.5, 0.4])]:
-        asked = {name: value}
-        refused(lambda asked=asked: load_rnn(full, **asked), f"says {name} ", "was asked for")
+    leaks = {"leak": [0.5, 0.5, 0.5, 0.4]}
+    for asked in ({"activation": "tanh"}, {"leak": 0.2}, {"form": "rate"}, leaks):
+        told = f"says {next(iter(asked))} ", "was asked for"
+        refused(lambda asked=asked: load_rnn("full.npz", **asked), *told)
 
 
 def test_row_convention():
     rnn = random_rnn(2)
-    W_in, W_rec, W_out = (np.swapaxes(w, 1, 2) for w in (rnn.W_in, rnn.W_rec, rnn.W_out))
-    rest = {"b_rec": rnn.b_rec, "b_out": rnn.b_out, "h0": rnn.h0}
-    assert same(from_arrays(W_in, W_rec, W_out, **rest, transpose=True), rnn)
-    assert same(from_arrays(rnn.W_in, W_rec, rnn.W_out, **rest, transpose="W_rec"), rnn)
-    some = ("W_in", "W_rec")
-    assert same(from_arrays(W_in, W_rec, rnn.W_out, **rest, transpose=some), rnn)
+    own = {name: getattr(rnn, name) for name in ARRAYS}
+    turned = {name: np.swapaxes(own[name], 1, 2) for name in ("W_in", "W_rec", "W_out")}
+    assert same(from_arrays(**own | turned, transpose=True), rnn)
+    assert same(from_arrays(**own | {"W_rec": turned["W_rec"]}, transpose="W_rec"), rnn)
+    some = own | turned | {"W_out": rnn.W_out}
+    assert same(from_arrays(**some, transpose=("W_in", "W_rec")), rnn)
     told = "W_in and W_out would fit the other way", "transpose=True"
-    refused(lambda: from_arrays(W_in, W_rec, W_out, **rest), *told)
+    refused(lambda: from_arrays(**own | turned), *told)
     text = refused(lambda: from_arrays(rnn.W_in, rnn.W_rec, rnn.W_out[..., :-1]))
     assert "other way round" not in text
 
@@ -225,8 +220,8 @@ def test_equal_leaks_are_one_labels_stay_and_missing_weights_are_named():
     refused(lambda: from_arrays(np.ones((4, 1)), np.eye(4), None), "got no W_out")
 
 
-def test_reading_own_files_imports_neither_torch_nor_h5py(tmp_path):
-    path = saved(tmp_path, Model().state_dict())
+def test_reading_own_files_imports_neither_torch_nor_h5py():
+    path = saved(Model().state_dict())
     code = f"import sys, schurkit.own as own; own.load_rnn({str(path)!r}); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "h5py", "pickle5"} & {*done.stdout.split()}

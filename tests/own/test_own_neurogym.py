@@ -1,18 +1,24 @@
 """Trials of NeuroGym tasks, as the library gave them when they were recorded."""
 
-import copy
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from examined import refused
+from examined import refusals
 
 from schurkit.own import from_neurogym
 
 with np.load(Path(__file__).parent / "artefacts" / "neurogym.npz") as file:
     RECORDED = {tuple(key.split(".")): file[key] for key in file.files}
 TASKS = ("PerceptualDecisionMaking", "DelayComparison", "ReachingDelayResponse")
+
+
+def recorded(name, k):
+    """Observations, truths, and where each period starts and ends, of a trial out of four."""
+    keys = ("ob", "gt", "start", "end", "periods")
+    ob, gt, *periods = (RECORDED[name, str(k % 4), key] for key in keys)
+    return ob, gt, *(each.tolist() for each in periods)
 
 
 class Replayed:
@@ -31,55 +37,40 @@ class Replayed:
         self.at = seed
 
     def new_trial(self):
-        one = {
-            key: RECORDED[self.name, str(self.at % 4), key] for key in ("ob", "gt", "start", "end")
-        }
-        names = RECORDED[self.name, str(self.at % 4), "periods"].tolist()
-        self.ob, self.gt, self.at = one["ob"], one["gt"], self.at + 1
-        self.start_ind, self.end_ind = (dict(zip(names, one[k].tolist())) for k in ("start", "end"))
+        self.ob, self.gt, start, end, names = recorded(self.name, self.at)
+        self.start_ind, self.end_ind = (dict(zip(names, ends)) for ends in (start, end))
+        self.at += 1
 
 
-class Wrapper:
-    """A wrapper that adds nothing to trials, as gymnasium's own do."""
-
-    def __init__(self, env):
-        self.env = env
-
-    @property
-    def unwrapped(self):
-        return self.env.unwrapped
-
-
-def check(found, env, trials, seed, periods, classes):
-    """The same trials, one time step at a time."""
-    env = copy.deepcopy(env).unwrapped
-    env.seed(seed)
-    seen = np.zeros(found.mask.shape, bool)
-    for trial in range(trials):
-        env.new_trial()
-        for t, (observation, truth) in enumerate(zip(env.ob, env.gt)):
-            seen[trial, t] = True
-            target = np.arange(classes) == truth if classes else truth
-            assert np.array_equal(found.inputs[trial, t], observation)
-            assert found.targets[trial, t] == pytest.approx(np.ravel(target).astype(float))
-            spans = [(env.start_ind[name], env.end_ind[name]) for name in periods or ()]
-            inside = periods is None or any(start <= t < end for start, end in spans)
-            assert found.mask[trial, t] == inside
-    for array in (found.mask, found.inputs, found.targets):
-        assert not array[~seen].any()
-    return seen.sum(axis=1)
+def check(found, name, seed, periods):
+    """The recorded trials, each from its own start on and nothing after its end."""
+    classes = int(RECORDED[name, "classes"])
+    for k, (inputs, targets, mask) in enumerate(zip(found.inputs, found.targets, found.mask)):
+        ob, gt, start, end, names = recorded(name, seed + k)
+        truth = np.arange(classes) == gt[:, None] if classes else gt.reshape(len(gt), -1)
+        assert np.array_equal(inputs[: len(ob)], ob)
+        assert targets[: len(ob)] == pytest.approx(truth.astype(float))
+        for t, counted in enumerate(mask[: len(ob)]):
+            inside = [s <= t < e for s, e, each in zip(start, end, names) if each in periods]
+            assert counted == any(inside)
+        assert not any(array[len(ob) :].any() for array in (inputs, targets, mask))
+        yield len(ob)
 
 
-@pytest.mark.parametrize("wrap", [lambda env: env, Wrapper])
 @pytest.mark.parametrize("name", TASKS)
-def test_recorded_trials(name, wrap):
-    env = wrap(Replayed(name))
-    last = str(RECORDED[name, "0", "periods"][-1])
-    for asked, periods in ((None, None), (last, [last]), ([last], [last])):
-        found = from_neurogym(env, 4, seed=1, periods=asked)
-        lengths = check(found, env, 4, 1, periods, int(RECORDED[name, "classes"]))
+def test_recorded_trials(name):
+    env = Replayed(name)
+    wrapped = SimpleNamespace(env=env, unwrapped=env)  # adds nothing, as gymnasium's own
+    *first, last = RECORDED[name, "0", "periods"].tolist()
+    for given, asked, periods in (
+        (env, None, [*first, last]),
+        (env, last, [last]),
+        (wrapped, [last], [last]),
+    ):
+        found = from_neurogym(given, 4, seed=1, periods=asked)
+        lengths = [*check(found, name, 1, periods)]
         assert found.inputs.shape[1] == max(lengths)
-    assert (len({*lengths}) > 1) == (name != TASKS[0]) and env.unwrapped.at == 0
+    assert (len({*lengths}) > 1) == (name != TASKS[0]) and env.at == 0
 
 
 def changed(**changes):
@@ -91,8 +82,8 @@ def changed(**changes):
     return Odd(TASKS[0])
 
 
-@pytest.mark.parametrize(
-    ("env", "arguments", "text"),
+test_what_is_refused = refusals(
+    lambda env, arguments: from_neurogym(env, **arguments),
     [
         ("env", {}, "needs an environment of neurogym with trials; got str"),
         (SimpleNamespace(unwrapped=SimpleNamespace()), {}, "needs an environment of neurogym"),
@@ -104,5 +95,3 @@ def changed(**changes):
         (changed(ob=np.zeros((5, 3, 3))), {}, "of Odd must have axes (time, observation)"),
     ],
 )
-def test_what_is_refused(env, arguments, text):
-    refused(lambda: from_neurogym(env, **arguments), text)

@@ -3,14 +3,12 @@ command too.
 """
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 from chapters.rerun import executed
 from samples import Net
 
-from schurkit.__main__ import main
 from schurkit_press import own_page
 
 torch = pytest.importorskip("torch")
@@ -18,8 +16,7 @@ torch = pytest.importorskip("torch")
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
-def test_from_a_module_to_its_profile_by_the_readme_alone(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_from_a_module_to_its_profile_by_the_readme_alone(analyze, monkeypatch, capsys):
     monkeypatch.setattr(own_page, "run_here", executed)  # without a kernel of its own
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -33,8 +30,8 @@ def test_from_a_module_to_its_profile_by_the_readme_alone(tmp_path, monkeypatch,
         exec(compile(block, "README.md", "exec"), names)
     said, profile = capsys.readouterr().out, names["profile"]
     assert "ok=True" in said and said.rstrip().endswith(repr(profile))  # it ends in a table
-    (command,) = re.findall(r"^schurkit (analyze .*)$", README, flags=re.MULTILINE)
-    assert main(shlex.split(command)) == 0
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^schurkit analyze (.*)$", README, flags=re.MULTILINE)
+    code, out, _ = analyze(command)
+    page = Path("report.html").read_text(encoding="utf-8")
     assert len(profile.removed) == 7 and f"{profile.intact[0]:.3g}" in page
-    assert "RR+CR+CC" in capsys.readouterr().out
+    assert code == 0 and "RR+CR+CC" in out

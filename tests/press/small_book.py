@@ -58,16 +58,12 @@ def a_book(**parts):
     """What pages read of a `schurkit_press.book.Book`: the repository's folder and claims, nothing
     run or published, or the given parts.
     """
-    known = {
-        "root": REPOSITORY,
-        "edition": "quick",
-        "chapters": {},
-        "published": {},
-        "notebooks": {},
-    }
-    return SimpleNamespace(
-        **{**known, "claims": load_claims(REPOSITORY / "book" / "claims.yml"), **parts}
+    book = SimpleNamespace(
+        root=REPOSITORY, edition="quick", chapters={}, published={}, notebooks={}
     )
+    book.claims = load_claims(REPOSITORY / "book" / "claims.yml")
+    vars(book).update(parts)
+    return book
 
 
 def cell(source, tags=(), kind="code"):

@@ -5,22 +5,22 @@ lost.
 import json
 import os
 import re
-import threading
 import warnings
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 from helpers import refuses
-from press.small_book import cases
+from press.small_book import cases, cell, network_cells, notebook, write_book
 
 from schurkit import store as store_module
+from schurkit.__main__ import main
 from schurkit.tasks import Copy
-from schurkit.training import Phase, Recipe, Store, StoreWarning, Study, train
+from schurkit.training import Phase, Recipe, Store, Study, train
 from schurkit_press.archive import MANIFEST, export, import_, records_of
 
 TASK = Copy(2, 2, 4)
-RECIPE = Recipe(hidden_size=6, phases=(Phase(3, 1e-3),), batch_size=4)
+RECIPE = Recipe(hidden_size=6, phases=(Phase(2, 1e-3),), batch_size=4)
 STUDY = Study(TASK, RECIPE, (0, 1))
 
 
@@ -68,15 +68,6 @@ def rewritten(full, tmp_path):
 
 
 # ----------------------------------------------------------------------------------- there and back
-def test_train_fetches_everything_from_an_imported_store(full, empty):
-    store, path = full
-    done = import_(empty, path)
-    assert len(done.new) == 2 and done.there == done.damaged == []
-    again, first = (train(TASK, RECIPE, [0, 1], store=one) for one in (empty, store))
-    assert again.stored.all() and np.array_equal(again.rnn.W_rec, first.rnn.W_rec)
-    assert files(empty.folder) == files(store.folder)
-
-
 def test_the_same_networks_give_the_same_bytes(full, tmp_path):
     store, path = full
     os.utime(next(store.folder.iterdir()), (1e9, 1e9))
@@ -85,52 +76,25 @@ def test_the_same_networks_give_the_same_bytes(full, tmp_path):
     assert files(tmp_path) == {"again.zip": path.read_bytes()}
 
 
-def test_the_manifest_says_what_is_inside(full):
-    store, path = full
-    found = contents(path)
-    assert list(found) == [MANIFEST, *sorted(files(store.folder))]
-    manifest = json.loads(found[MANIFEST][1])
-    assert manifest["about"] == {"edition": "quick"} and manifest["schema"] == 1
-    for network, record in zip(manifest["networks"], sorted(records_of([STUDY]), key=store.name)):
-        assert all(network[field] == record[field] for field in set(record) - {"schema"})
-
-
 # ---------------------------------------------------------------------------- export that cannot be
 def test_an_export_that_cannot_be_writes_nothing(full, tmp_path, monkeypatch):
     (store, path), records = full, records_of([STUDY])
-    before = path.read_bytes()
-
-    def refused(records, path, said):
-        refuses(said, export, store, records, path)
-
-    missing = r"1 of 3 networks are not in the store .* \(or damaged\), copy-\S+-seed7-\w+ among"
-    refused(records_of([STUDY, Study(TASK, RECIPE, (7,))]), tmp_path / "out.zip", missing)
-    refused(records, path, "is there already; choose another name or delete it first")
-    refused([], tmp_path / "out.zip", "there is no network to export")
-    nowhere = "cannot be written: No such file or directory"
-    refused(records, tmp_path / "nowhere" / "out.zip", nowhere)
+    before, out = path.read_bytes(), tmp_path / "out.zip"
 
     def full_disk(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full_disk)
-    refused(records, tmp_path / "out.zip", "cannot be written: No space left on device")
+    for asked, place, said in (
+        (records, path, "is there already; choose another name or delete it first"),
+        ([], out, "there is no network to export"),
+        (records, out, "cannot be written: No space left on device"),
+    ):
+        refuses(said, export, store, asked, place)
     assert list(tmp_path.iterdir()) == [] and path.read_bytes() == before
 
 
 # ------------------------------------------------------------------------------------------- damage
-@pytest.mark.parametrize("suffix", [".json", ".safetensors"])
-def test_a_damaged_entry_is_named_and_skipped(full, empty, tmp_path, suffix):
-    data = bytearray(full[1].read_bytes())
-    kept = next(full[0].folder.glob(f"*seed1*{suffix}"))
-    data[data.find(kept.read_bytes()) + 20] ^= 1
-    (tmp_path / "bad.zip").write_bytes(data)
-    done = import_(empty, tmp_path / "bad.zip")
-    ((named, why),) = done.damaged
-    assert named == kept.stem and why and len(done.new) == 1 and len(files(empty.folder)) == 2
-    assert train(TASK, RECIPE, [0], store=empty).stored.all()
-
-
 def flipped(suffix):
     """The last byte of all files of that suffix; the checksums of the zip file itself fit."""
 
@@ -170,8 +134,11 @@ def test_every_checksum_and_name_is_looked_at(empty, rewritten, change, said, co
 
 
 # ----------------------------------------------------------------------- what does not belong there
-def also(name, data=b"{}"):
-    return lambda manifest, entries: entries.append((zipfile.ZipInfo(name), data))
+NONE = "which is no file of a network"
+
+
+def also(name):
+    return lambda manifest, entries: entries.append((zipfile.ZipInfo(name), b"{}"))
 
 
 def as_compressed(manifest, entries):
@@ -181,12 +148,9 @@ def as_compressed(manifest, entries):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (also("../../evil.json"), r"'\.\./\.\./evil\.json', which is no file of a network"),
-        (also("readme.txt"), "'readme.txt', which is no file of a network"),
-        (also("folder/", b""), "'folder/', which is no file of a network"),
-        (renamed_to("../evil"), r"'\.\./evil\.json', which is no file of a network"),
-        (renamed_to("/tmp/evil"), "'/tmp/evil.json', which is no file of a network"),
-        (renamed_to("a\\\\b"), "which is no file of a network"),
+        *((also(name), f"'{name}', {NONE}") for name in ("../../evil.json", "readme.txt", "a/")),
+        *((renamed_to(name), f"'{name}.json', {NONE}") for name in ("../evil", "/tmp/evil")),
+        (renamed_to("a\\\\b"), NONE),
         (lambda manifest, entries: entries.append(entries[-1]), "or is there twice"),
         (as_compressed, r"'copy-\S+\.json', which is compressed"),
     ],
@@ -218,7 +182,6 @@ def test_files_that_are_no_archive_are_refused(full, empty, tmp_path):
         archive.writestr("a.json", "{}")
     for name, said in (
         ("text", r"text\.zip is not an archive of networks: File is not a zip file"),
-        ("nothing", r"nothing\.zip cannot be read: No such file or directory"),
         ("bare", r"it has no manifest\.json"),
         ("short", "is not an archive of networks"),
     ):
@@ -264,22 +227,83 @@ def test_a_store_that_cannot_be_written_is_said(full, tmp_path):
     refuses(r"the store .* cannot be written: Not a directory", import_, store, full[1])
 
 
-def test_another_process_may_fill_the_store_meanwhile(full, empty):
-    errors = []
-
-    def run(work):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", StoreWarning)
-                work()
-        except BaseException as error:
-            errors.append(error)
-
-    works = [lambda: import_(empty, full[1])] * 3
-    works += [lambda: train(TASK, RECIPE, [0, 1, 2], store=empty, progress=False)]
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for step in (threading.Thread.start, threading.Thread.join):
-        for thread in threads:
-            step(thread)
-    assert errors == [] and empty.leftovers() == []
+def test_other_processes_may_fill_the_store_meanwhile(full, empty):
+    with ThreadPoolExecutor() as pool:
+        works = [pool.submit(import_, empty, full[1]) for _ in range(3)]
+        works.append(pool.submit(train, TASK, RECIPE, [0, 1, 2], store=empty, progress=False))
+    assert [work.exception() for work in works] == [None] * 4 and empty.leftovers() == []
     assert train(TASK, RECIPE, [0, 1, 2], store=empty).stored.all()
+
+
+# -------------------------------------------------------------------------------------- the command
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """A small book whose chapter needs one network, two in the edition 'book', all trained."""
+    head = cell("# One", kind="markdown"), cell("networks: int = 1  # how many", ["parameters"])
+    chapter = notebook(*head, *network_cells("range(networks)"))
+    plain = notebook(cell("# Plain", kind="markdown"), cell("1"))
+    editions = "quick: {purpose: x}\nbook: {purpose: x, chapters: {one: {networks: 2}}}\n"
+    root = write_book(tmp_path / "book", {"one": chapter, "plain": plain}, editions=editions)
+    monkeypatch.setenv("SCHURKIT_STORE", str(tmp_path / "runs"))
+    monkeypatch.delenv("SCHURKIT_BOOK", raising=False)
+    train(TASK, RECIPE, [0, 1], store=Store(tmp_path / "runs"))
+    monkeypatch.chdir(root)
+    return root
+
+
+def test_an_edition_goes_there_and_back(book, tmp_path, capsys):
+    assert main(["store", "export", "../networks.zip"]) == 0
+    told = "../networks.zip: 2 networks of the book edition (one), 0.0 MB"
+    assert capsys.readouterr().out.startswith(told)
+    found = contents(tmp_path / "networks.zip")
+    manifest = json.loads(found[MANIFEST][1])
+    assert len(found) == 5 and manifest["about"] == {"edition": "book", "chapters": ["one"]}
+    new = str(tmp_path / "new")
+    for counts in ("2 networks taken in, 0", "0 networks taken in, 2"):
+        assert main(["store", "import", "../networks.zip", "--store", new]) == 0
+        assert capsys.readouterr().out == f"{counts} there already, 0 damaged: {new}\n"
+    assert files(tmp_path / "new") == files(tmp_path / "runs")
+    assert {"key", "sha256", "seed"} <= {*manifest["networks"][1]}
+    # an edition and a chapter can be chosen
+    argv = "store export ../quick.zip --edition quick --chapter one --book ."
+    assert main(argv.split()) == 0
+    assert len(contents(tmp_path / "quick.zip")) == 3
+    # one damaged network is named, and the exit code is 1
+    path = tmp_path / "networks.zip"
+    data = bytearray(path.read_bytes())
+    kept = sorted((tmp_path / "runs").glob("*.safetensors"))[0].read_bytes()
+    data[data.find(kept) + len(kept) - 1] ^= 1
+    path.write_bytes(data)
+    capsys.readouterr()
+    assert main(["store", "import", "../networks.zip", "--store", f"{new}er"]) == 1
+    said, last = capsys.readouterr().out.splitlines()
+    assert said.startswith("damaged, skipped: copy-orthogonal-6-seed")
+    assert last.startswith("1 network taken in, 0 there already, 1 damaged")
+    for action, told in ("list", "2 networks"), ("verify", "2 of 2 networks are sound"):
+        assert main(["store", action]) == 0 and told in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    cases("""
+export → store export needs the archive: schurkit store export ARCHIVE.zip.
+import → store import needs the archive: schurkit store import ARCHIVE.zip.
+list x.zip → store list takes no archive; got 'x.zip'.
+verify --edition quick → --edition belongs to 'store export'; store verify does not take it.
+import x.zip --chapter one → --chapter belongs to 'store export'; store import does not take it.
+export x.tar → the name of an archive must end in .zip; got 'x.tar'.
+export nowhere/x.zip → there is no folder nowhere; make it first.
+export x.zip --edition bok → there is no edition 'bok'; did you mean 'book'?
+export x.zip --chapter two → there is no chapter 'two'; it has one, plain.
+export x.zip --chapter plain → plain: no networks are trained ahead for it, so there is nothing to
+    export.
+import x.zip → x.zip cannot be read: No such file or directory.
+export x.zip --store none --chapter one → 2 of 2 networks are not in the store none (or damaged),
+    NAME among them. Train them first: 'schurkit build --edition book --only one'.
+"""),
+)
+def test_a_wrong_command_line_is_one_clear_line(book, argv, message, capsys):
+    assert main(["store", *argv.split()]) == 2
+    out, err = capsys.readouterr()
+    said = re.sub(r"copy-orthogonal-6-seed0-\w+", "NAME", err)
+    assert (out, said) == ("", f"schurkit: {message}\n")

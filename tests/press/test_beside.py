@@ -5,10 +5,11 @@ prose.
 import base64
 import re
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 from helpers import refuses
-from press.small_book import REPOSITORY, a_book
+from press.small_book import REPOSITORY, a_book, cases
 
 from schurkit_press.beside import (
     PRECISION,
@@ -23,7 +24,7 @@ from schurkit_press.panels import PANELS, Panel, Removal
 
 VALUES = {"networks": 20, "first_seed": 0, "bits": 3, "threshold": 0.9, "draws": 20, "orders": 10}
 VALUES |= {"test_trials": 256, "sizes": [56, 64], "auxiliary": True}
-DEVICE = {"device": "a chip, 2 cores"}
+DEVICE = {"device": "a chip, 2 cores", "training": None}
 KEPT = DEVICE | {"edition": "book", "date": "2026-11-28", "seconds": 60.0, "values": VALUES}
 
 
@@ -73,28 +74,17 @@ EVEN = [i / 19 for i in range(20)]  # 20 published networks from 0 to 1
 
 
 def test_values_outside_the_published_range_are_counted_as_such(tmp_path):
-    """Seven removals of three fresh networks, two values outside; controls, what is undefined and
+    """Two removals of three fresh networks, two values outside; controls, what is undefined and
     what removes nothing do not count.
     """
-    names = ["RR", "CR", "CC", "RR+CR", "RR+CC", "CR+CC", "RR+CR+CC"]
-    published = [row for name in names for row in rows(EVEN, removed=name)] + rows(
-        [0.0] * 20, removed="none"
-    )
-    live = [
-        row for name in names for row in rows([0.25, 0.5, 0.75], first=100, removed=name)
-    ] + rows([0.0] * 3, first=100, removed="none")
-    live[0], live[4] = (100, "RR", "removal", -0.1), (101, "CR", "removal", 1.1)
-    live += [
-        (100, "CR", "permuted", 9.0),
-        (102, "RR", "removal", ""),
-        (102, "CC", "removal", "nan"),
-    ]
-    told = line(tmp_path, published, live)
-    assert told == (
+    published = rows(EVEN) + rows(EVEN, removed="RR") + rows([0.0] * 20, removed="none")
+    live = rows([-0.1, 0.5, 1.1], 100) + rows([0.25, 0.5, 0.75], 100, "RR")
+    live += rows([0.0] * 3, 100, "none") + [(100, "CR", "permuted", 9.0)]
+    live += [(102, "RR", "removal", ""), (102, "CR", "removal", "nan")]
+    assert line(tmp_path, published, live) == (
         "**Published**: 20 networks, 2026-11-28. **This copy**: 3 networks, seeds 0 to 2, 45 s on "
-        "2 cores. "
-        "19 of its 21 values lie within the range of the published networks (fresh networks: 19 "
-        "in the mean)."
+        "2 cores. 4 of its 6 values lie within the range of the published networks (fresh "
+        "networks: 5.43 in the mean)."
     )
 
 
@@ -121,14 +111,9 @@ def test_networks_of_published_seeds_are_no_test(tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        ({"bits": 2, "threshold": 0.8}, "bits 2 instead of 3, threshold 0.8 instead of 0.9"),
-        ({"sizes": [64, 72]}, "sizes [64, 72] instead of [56, 64]"),
-    ],
-)
-def test_a_run_with_other_parameters_stands_on_its_own(tmp_path, values, words):
+def test_a_run_with_other_parameters_stands_on_its_own(tmp_path):
+    values = {"bits": 2, "threshold": 0.8, "sizes": [64, 72]}
+    words = "bits 2 instead of 3, threshold 0.8 instead of 0.9, sizes [64, 72] instead of [56, 64]"
     other = book(tmp_path, rows(EVEN), rows([0.5]), values, {"delta": 0.5})
     assert strip(other, "one").endswith(
         f"cores. Other parameters than the published run's ({words}): this page stands on its own "
@@ -150,11 +135,9 @@ def test_other_seeds_fewer_networks_and_draws_are_the_same_question(tmp_path, va
     same = book(tmp_path, rows(EVEN), rows([0.5]), values, records, told=None)
     assert "1 of its 1 value lies within" in strip(same, "one")
     outputs = published_numbers(same, "one")["outputs"]
-    assert {o["metadata"]["scrapbook"]["name"]: list(o["data"].values()) for o in outputs} == {
-        "published.delta": ["0.5"],
-        "published.word": ["'two'"],
-        "published.gone": ["nan"],
-    }
+    names = [output["metadata"]["scrapbook"]["name"] for output in outputs]
+    assert names == [f"published.{name}" for name in records]
+    assert [*chain(*(output["data"].values() for output in outputs))] == ["0.5", "'two'", "nan"]
 
 
 def test_without_a_published_run_or_its_values_the_strip_says_so(tmp_path):
@@ -178,23 +161,19 @@ def test_without_a_published_run_or_its_values_the_strip_says_so(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("values", "first", "then"),
-    [
-        (
-            {},
-            "**reproduced** ",
-            "0.6 [0.5, 0.7], 20 networks; here 0.9, 3 networks (**disagrees**).",
-        ),
-        ({"bits": 2}, "**– (the value itself does not satisfy the rule)** ", " 0.9, 3 networks."),
-    ],
+    ("bits", "first", "then"),
+    cases("""
+3 → **reproduced** → 0.6 [0.5, 0.7], 20 networks; here 0.9, 3 networks (**disagrees**).
+2 → **– (the value itself does not satisfy the rule)** → 0.9, 3 networks.
+"""),
 )
-def test_a_claim_is_one_line_that_the_published_run_carries(tmp_path, values, first, then):
+def test_a_claim_is_one_line_that_the_published_run_carries(tmp_path, bits, first, then):
     kept = {"id": "S2", "value": 0.6, "interval": [0.5, 0.7], "n": 20}
     here = kept | {"value": 0.9, "interval": None, "n": 3}
-    one = book(tmp_path, rows(EVEN), rows([0.5]), values, claims=[kept])
+    one = book(tmp_path, rows(EVEN), rows([0.5]), {"bits": int(bits)}, claims=[kept])
     claim = replace(one.claims["S2"], conditions={})
     told = claim_line(one, "one", claim, here)
-    assert told.startswith(first + claim.statement) and told.endswith(then)
+    assert told.startswith(f"{first} {claim.statement}") and told.endswith(f" {then}")
 
 
 def test_the_networks_of_this_copy_are_hollow_on_the_published_axes(tmp_path, monkeypatch):

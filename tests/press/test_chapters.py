@@ -16,6 +16,7 @@ from press.small_book import (
     write_book,
 )
 
+from schurkit_press.book import editions
 from schurkit_press.chapters import book_root, chapter_named, chapters, read_chapter
 from schurkit_press.parameters import Parameter
 
@@ -37,14 +38,8 @@ def test_a_chapter_says_its_title_parameters_and_networks(tmp_path):
         "from schurkit.tasks import Copy",
         "from schurkit.training import Phase, Recipe, Study",
     ]
-    assert [(one.name, one.kind, one.default, one.help) for one in chapter.parameters] == [
-        ("seeds", "int", 3, "how many networks"),
-        ("rate", "float", 1e-3, "learning rate"),
-        ("plot", "bool", True, "draw the figure"),
-        ("sizes", "list[int]", [2, 4], "hidden sizes"),
-        ("start", "Literal['orthogonal', 'dense']", "orthogonal", "construction"),
-        ("title", "str", "small # book", "over the figure"),
-    ]
+    lines = [f"{p.name}: {p.kind} = {p.default!r}  # {p.help}" for p in chapter.parameters]
+    assert "\n".join(lines) == PARAMETERS.replace('"', "'").replace("1e-3", "0.001")
 
 
 def test_papermill_sees_the_same_parameters(tmp_path):
@@ -88,38 +83,44 @@ def test_what_is_no_notebook_is_named(tmp_path):
 
 # ------------------------------------------------------------------------------------------- values
 @pytest.mark.parametrize(
-    ("kind", "given"),
-    [
-        ("int", {"5": 5, "-5": -5, 5: 5}),
-        ("float", {"1e-3": 1e-3, "-.5": -0.5, "3": 3.0, 3: 3.0}),
-        ("bool", {"true": True, "False": False, True: True}),
-        ("str", {text: text for text in ("1e-3", "__import__('os')")}),
-        ("list[int]", {"1,2, 3": [1, 2, 3], "[1, 2]": [1, 2], "[]": []}),
-        ("list[float]", {"[1e-3, 2]": [1e-3, 2.0]}),
-        ("list[str]", {"[a, b]": ["a", "b"]}),
-        ("list[bool]", {"true,false": [True, False]}),
-    ],
+    ("kind", "text", "value"),
+    cases("""
+int → 5 → 5
+int → -5 → -5
+float → 1e-3 → 0.001
+float → -.5 → -0.5
+float → 3 → 3.0
+bool → true → True
+bool → False → False
+str → 1e-3 → '1e-3'
+str → __import__('os') → "__import__('os')"
+list[int] → 1,2, 3 → [1, 2, 3]
+list[int] → [1, 2] → [1, 2]
+list[int] → [] → []
+list[float] → [1e-3, 2] → [0.001, 2.0]
+list[str] → [a, b] → ['a', 'b']
+list[str] → ["a,b", "c"] → ['a,b', 'c']
+list[bool] → true,false → [True, False]
+"""),
 )
-def test_a_value_is_read_by_its_declared_kind(kind, given):
-    for text, value in given.items():
-        read = Parameter("x", kind, None, "").parse(text)
-        assert repr(read) == repr(value)  # which shows the type
-    assert repr(Parameter("x", "list[float]", None, "").parse([1, 0.5])) == "[1.0, 0.5]"
+def test_a_value_is_read_by_its_declared_kind(kind, text, value):
+    assert repr(Parameter("x", kind, None, "").parse(text)) == value  # which shows the type
 
 
 @pytest.mark.parametrize(
     ("kind", "values", "expected"),
-    [
-        ("int", ["5.0", "1e3", "2+2", 2.0, True, "9" * 5000], "a whole number"),
-        ("float", ["nan", "inf", "1e999", 10**400, "1_000", True, None], "a number such as"),
-        ("bool", ["1", "yes", 1], "true or false"),
-        ("str", [3], "text"),
-        ("list[int]", ["1,b", "[1, 2", "[[1]]", 3], "a list of whole numbers"),
-        ("list[float]", ["{}"], "a list of numbers"),
-    ],
+    cases("""
+int → ["5.0", "1e3", "2+2", "1_000", "٣", 2.0, true] → a whole number
+float → ["nan", "inf", "1e999", "1_000", true, null, BIG] → a number such as
+bool → ["1", "yes", 1] → true or false
+str → [3] → text
+list[int] → ["1,b", "[1, 2", "[[1]]", 3, "BIG"] → a list of whole numbers
+list[float] → ["{}"] → a list of numbers
+"""),
 )
 def test_another_kind_of_value_is_refused_and_nothing_is_evaluated(kind, values, expected):
-    for given in values:
+    big = "9" * (5000 if kind == "list[int]" else 400)
+    for given in json.loads(values.replace("BIG", big)):
         refuses(f"parameter x takes {expected}", Parameter("x", kind, None, "").parse, given)
 
 
@@ -128,12 +129,8 @@ def test_the_values_of_a_chapter(tmp_path):
     values = read_chapter(written(tmp_path, small_chapter())).values
     given = {"seeds": "3", "rate": "0.001", "sizes": "2,4", "plot": "false", "start": "dense"}
     assert values(given) == {"plot": False, "start": "dense"}
-    for name, message in (
-        ("start", "parameter start takes one of 'orthogonal', 'dense'; got '3'"),
-        ("seed", r"small has no parameter 'seed'; did you mean 'seeds'\?"),
-        ("zzz", "small has no parameter 'zzz'; it has seeds, rate, plot"),
-    ):
-        refuses(message, values, {name: "3"})
+    refuses("start takes one of 'orthogonal', 'dense'; got '3'", values, {"start": "3"})
+    refuses("small has no parameter 'zzz'; it has seeds, rate, plot", values, {"zzz": "3"})
     none = read_chapter(written(tmp_path, notebook(cell("1"))))
     refuses("small has no parameter 'zzz'; there is none", none.values, {"zzz": "3"})
     assert none.parameters == () and none.title == "small"
@@ -143,8 +140,6 @@ def test_the_values_of_a_chapter(tmp_path):
 def test_chapters_come_in_the_order_of_the_book_and_have_their_names(tmp_path):
     root = write_book(tmp_path / "book", {"second": small_chapter(), "first": small_chapter()})
     assert list(chapters(root)) == ["second", "first"]
-    named = r"there is no chapter 'secnd'; did you mean 'second'\?"
-    refuses(named, chapter_named, root, "secnd")
     refuses(r"there is no chapter '\.\./first'", chapter_named, root, "../first")
     (root / "notebooks" / "first.ipynb").unlink()
     missing = r"_toc.yml lists 'notebooks/first', but there is no such page or notebook"
@@ -160,6 +155,50 @@ def test_the_book_is_found_from_inside_it(tmp_path, monkeypatch):
     assert book_root() == root
     monkeypatch.chdir(tmp_path)
     refuses("there is no book here or in a folder above", book_root)
-    refuses("there is no book in nowhere", book_root, "nowhere")
     monkeypatch.setenv("SCHURKIT_BOOK", str(root))
     assert book_root() == root
+
+
+# ----------------------------------------------------------------------------------------- editions
+def book(tmp_path, text):
+    root = write_book(tmp_path / "book", {"small": small_chapter()}, editions=text)
+    return root, chapters(root)
+
+
+def test_an_edition_holds_what_differs_from_the_defaults(tmp_path):
+    root, known = book(
+        tmp_path,
+        "quick: {purpose: fast}\nbook:\n  purpose: more\n  chapters:\n    small: {seeds: 20, "
+        "rate: 1e-3}\n",
+    )
+    assert editions(root, known)["quick"] == {}
+    edition = editions(root, known)["book"]
+    # YAML reads 1e-3 as text; it is the default of a float all the same
+    assert edition == {"small": {"seeds": 20}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    cases("""
+[ → is not valid YAML
+"" → must map the name of each edition
+quick: fast → quick must have a purpose
+quick: {purpose: x, chapter: {}} → quick must have a purpose
+quick: {purpose: x, chapters: [small]} → quick: chapters must map a chapter to its parameters
+quick: {purpose: x, chapters: {smal: {}}} → quick: there is no chapter 'smal'; did you mean 'small'?
+quick: {purpose: x, chapters: {small: [seeds]}} → quick: small must map parameters to values
+quick: {purpose: x, chapters: {small: {seed: 3}}} → quick: small has no parameter 'seed'; did you
+    mean 'seeds'?
+quick: {purpose: x, chapters: {small: {seeds: many}}} → quick: parameter seeds takes a whole number;
+    got 'many'
+"""),
+)
+def test_a_malformed_edition_is_one_clear_line(tmp_path, text, message):
+    root, known = book(tmp_path, text)
+    refuses(re.escape(message), editions, root, known)
+
+
+def test_a_book_without_editions_is_told(tmp_path):
+    root, known = book(tmp_path, "")
+    (root / "book" / "editions.yml").unlink()
+    refuses(r"there is no book/editions\.yml", editions, root, known)

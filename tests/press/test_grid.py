@@ -9,7 +9,7 @@ from helpers import refuses
 from press.small_book import cases
 
 from schurkit_press.parameters import Parameter
-from schurkit_press.sweep.grid import MOST, combinations, read_grid
+from schurkit_press.sweep.grid import read_grid
 
 KINDS = {
     "seed": "int",
@@ -113,44 +113,35 @@ def test_what_is_refused(texts, message):
 
 @pytest.mark.parametrize(
     ("given", "found"),
-    [
-        ({"seed": "0:3", "rate": [1, 0.5]}, {"seed": [0, 1, 2], "rate": [1.0, 0.5]}),
-        ({"seed": np.arange(2), "rate": np.array([0.1])}, {"seed": [0, 1], "rate": [0.1]}),
-        ({"seed": ["1"], "plot": True}, {"seed": [1], "plot": [True]}),
-        ({"seed": 5, "plot": True}, {"seed": [5], "plot": [True]}),
-        ({"sizes": [[1, 2], (3,)]}, {"sizes": [[1, 2], [3]]}),
-        ({"title": ["a", "b,c"], "start": ["dense"]}, {"title": ["a", "b,c"], "start": ["dense"]}),
-    ],
+    cases("""
+{"seed": "0:3", "rate": [1, 0.5]} → {'seed': [0, 1, 2], 'rate': [1.0, 0.5]}
+{"seed": np.arange(2), "rate": np.array([0.1])} → {'seed': [0, 1], 'rate': [0.1]}
+{"seed": ["1"], "plot": True} → {'seed': [1], 'plot': [True]}
+{"seed": 5, "sizes": [[1, 2], (3,)]} → {'seed': [5], 'sizes': [[1, 2], [3]]}
+{"title": ["a", "b,c"], "start": ["dense"]} → {'title': ['a', 'b,c'], 'start': ['dense']}
+"""),
 )
 def test_values_from_python(given, found):
-    assert read_grid(given, PARAMETERS, "small") == found
+    assert repr(read_grid(eval(given, {"np": np, "count": count}), PARAMETERS, "small")) == found
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [
-        ({"seed": [1.0]}, "parameter seed takes a whole number; got 1.0."),
-        ({"seed": [True]}, "parameter seed takes a whole number; got True."),
-        ({"seed": []}, "parameter seed is given no value."),
-        ({"seed": None}, "parameter seed takes a sequence of values; got NoneType."),
-        ({"sizes": [1, 2]}, "parameter sizes takes a list of whole numbers such as 1,2,3; got 1."),
-        ({"rate": [float("nan")]}, "parameter rate takes a number such as 0.5 or 1e-3; got nan."),
-    ],
+    cases("""
+{"seed": [1.0]} → parameter seed takes a whole number; got 1.0.
+{"seed": [True]} → parameter seed takes a whole number; got True.
+{"seed": []} → parameter seed is given no value.
+{"seed": None} → parameter seed takes a sequence of values; got NoneType.
+{"sizes": [1, 2]} → parameter sizes takes a list of whole numbers such as 1,2,3; got 1.
+{"rate": [np.nan]} → parameter rate takes a number such as 0.5 or 1e-3; got nan.
+{"seed": count()} → this grid asks for 100,001 runs or more; at most 100,000 are taken in one sweep.
+"""),
 )
 def test_what_is_refused_from_python(given, message):
-    refuses(f"^{re.escape(message)}$", read_grid, given, PARAMETERS, "small")
-
-
-def test_a_sequence_without_end_is_refused():
     refuses(
-        f"asks for {MOST + 1:,} runs or more", read_grid, {"seed": count()}, PARAMETERS, "small"
+        f"^{re.escape(message)}$",
+        read_grid,
+        eval(given, {"np": np, "count": count}),
+        PARAMETERS,
+        "small",
     )
-
-
-def test_every_combination_once_and_the_last_varies_fastest():
-    assert combinations({"a": [1, 2], "b": "xy"}) == [
-        {"a": 1, "b": "x"},
-        {"a": 1, "b": "y"},
-        {"a": 2, "b": "x"},
-        {"a": 2, "b": "y"},
-    ]

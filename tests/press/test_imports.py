@@ -1,13 +1,10 @@
 """What a piece of code really imports: each form of it."""
 
-from pathlib import Path
-
 import pytest
 from press.small_book import cases
 
 from schurkit_press.imports import Packages, code_digest, read
 
-BOOK = Path(__file__).resolve().parents[2]
 FILES = {
     "__init__.py": "_HOMES = {'low': ['thing'], 'sub': ['given']}\nversion = 1",
     "low.py": "def thing(): pass",

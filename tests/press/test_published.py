@@ -6,14 +6,15 @@ import shutil
 
 import pytest
 from helpers import refuses
-from press.small_book import PROSE, RECORD, small_chapter, write_book
+from press.small_book import PROSE, RECORD, cases, small_chapter, write_book
 
 from schurkit.__main__ import main
 from schurkit.claims import load_claims
+from schurkit.words import duration
 from schurkit_press import build as builder
+from schurkit_press.book import agrees, publish, publish_whole, published, strongest
 from schurkit_press.build import build, plan_build
 from schurkit_press.check import compare
-from schurkit_press.published import agrees, publish, publish_whole, published, strongest
 
 EDITIONS = """
 quick: {purpose: q}
@@ -42,7 +43,7 @@ def book(tmp_path_factory):
     root = write_book(tmp_path_factory.mktemp("published") / "book", {"small": chapter}, EDITIONS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(builder, "render", lambda root, *_, **__: (root / builder.HTML).mkdir())
-        build(root, plan_build(root, "book"), say=lambda line: None)
+        build(plan_build(root, "book"), say=lambda line: None)
     assert main(["publish", "--edition", "book", "--book", str(root)]) == 0
     results = root / "book" / "data" / "small" / "results.json"
     # a number that the chapter records since then
@@ -51,7 +52,7 @@ def book(tmp_path_factory):
     assert main(own.split()) == 0
     kept = f"publish --edition full --only small --notebook {run_of_nine(root)} --book {root}"
     assert main([*kept.split(), "--note", "Kept from before."]) == 0
-    build(root, plan_build(root), say=lambda line: None)
+    build(plan_build(root), say=lambda line: None)
     return root
 
 
@@ -136,7 +137,7 @@ def test_the_page_shows_all_runs_the_published_one_first(book):
 def test_what_the_whole_edition_took_is_kept_and_told(book, tmp_path):
     told = json.loads((book / "book" / "data" / "whole_run.json").read_text())
     assert {*told} == {"edition", "seconds", "device", "date", "commit"}
-    whole = f"The whole book edition from nothing, training included: {told['seconds']} s on the"
+    whole = f"edition from nothing, training included: {duration(told['seconds'])} on the"
     assert told["edition"] == "book" and whole in text(book, "book/status")
     other = tmp_path / "whole.json"
     other.write_text(json.dumps(told | {"keys": ["x"]}))
@@ -154,7 +155,7 @@ def test_a_build_that_had_chapters_or_networks_is_no_whole_run(book, tmp_path, m
     for store, force, whole in (("empty", False, False), ("", True, False), ("empty", True, True)):
         path.write_text("as it was")
         monkeypatch.setenv("SCHURKIT_STORE", str(tmp_path / store))
-        build(book, plan_build(book), force=force, say=lambda line: None)
+        build(plan_build(book), force=force, say=lambda line: None)
         assert (path.read_text() != "as it was") == whole
     assert json.loads(path.read_text())["edition"] == "quick"
 
@@ -178,33 +179,31 @@ def test_results_that_cannot_be_read_or_written_are_one_clear_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "live, kept, same",
-    [
-        ((0.6, None), (0.65, None), True),
-        ((0.6, None), (0.9, None), False),
-        ((0.6, [0.55, 0.65]), (0.7, [0.68, 0.72]), False),
-        ((0.6, [0.55, 0.69]), (0.7, [0.68, 0.72]), True),
-        ((None, None), (0.7, None), None),
-    ],
+    ("live", "kept", "same"),
+    cases("""
+[0.6, null] → [0.65, null] → True
+[0.6, null] → [0.9, null] → False
+[0.6, [0.55, 0.65]] → [0.7, [0.68, 0.72]] → False
+[0.6, [0.55, 0.69]] → [0.7, [0.68, 0.72]] → True
+[null, null] → [0.7, null] → None
+"""),
 )
 def test_agreement(live, kept, same):
     """S2: at most .75."""
-    test = [{"value": value, "interval": interval} for value, interval in (live, kept)]
-    assert agrees(load_claims()["S2"], *test) is same
+    tests = [dict(zip(("value", "interval"), json.loads(text))) for text in (live, kept)]
+    assert str(agrees(load_claims()["S2"], *tests)) == same
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [
-        ("--edition full", "the full edition: small. Run 'schurkit build --edition full' first."),
-        ("--notebook RUN", "--notebook is a run of one chapter: name it with --only."),
-        ("--notebook RUN --only small", "the book edition is what 'make book EDITION=book' runs"),
-        (
-            "--notebook missing.ipynb --only small --edition full",
-            "missing.ipynb cannot be read as an executed notebook",
-        ),
-        ("--notebook OTHER --only small --edition full", "is a run of another, not of small"),
-    ],
+    cases("""
+--edition full → the full edition: small. Run 'schurkit build --edition full' first.
+--notebook RUN → --notebook is a run of one chapter: name it with --only.
+--notebook RUN --only small → the book edition is what 'make book EDITION=book' runs
+--notebook missing.ipynb --only small --edition full → missing.ipynb cannot be read as an executed
+    notebook
+--notebook OTHER --only small --edition full → is a run of another, not of small
+"""),
 )
 def test_a_run_that_cannot_be_published(book, tmp_path, capsys, arguments, words):
     run, other = run_of_nine(book), tmp_path / "other.ipynb"
@@ -219,24 +218,26 @@ def test_a_run_that_cannot_be_published(book, tmp_path, capsys, arguments, words
 
 # ------------------------------------------------------------ what was run here, held against that
 @pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (lambda kept: None, "5 of 6 recorded numbers are those of the published run"),
-        (lambda kept: kept["records"].update(networks=6), "4 of 6 recorded numbers are"),
-        (
-            lambda kept: s1(kept).update(value=0.9, interval=[0.85, 0.95], n=12),
-            "S1: published 0.9 [0.85, 0.95], 12 networks (not reproduced), here 0.004",
-        ),
-        (lambda kept: s1(kept).update(value=None), "S1: published undefined, here 0.004"),
-        (lambda kept: kept["claims"].remove(s1(kept)), "S1 is tested here alone"),
-    ],
+    ("records", "test", "told"),
+    cases("""
+{} → {} → 5 of 6 recorded numbers are those of the published run
+{"networks": 6} → {} → 4 of 6 recorded numbers are
+{} → {"value": 0.9, "interval": [0.85, 0.95], "n": 12} → S1: published 0.9 [0.85, 0.95], 12 networks
+    (not reproduced), here 0.004
+{} → {"value": null} → S1: published undefined, here 0.004
+{} → {"id": "S3"} → S1 is tested here alone
+"""),
 )
-def test_a_claim_that_comes_out_otherwise_is_a_problem(book, results, change, told):
+def test_a_claim_that_comes_out_otherwise_is_a_problem(book, results, records, test, told):
+    def change(kept):
+        kept["records"] |= json.loads(records)
+        s1(kept).update(json.loads(test))
+
     results(change)
     problem = told.startswith("S1")
     first, *others = compare(book)
     kind = "problem" if problem else "note"
-    assert first.startswith(f"{kind}: small: {told}") and len(others) == problem
+    assert first.startswith(f"{kind}: small: {told}") and bool(others) == problem
 
 
 def test_the_command_fails_on_a_disagreement_and_names_what_was_not_run(book, results, capsys):
@@ -252,3 +253,47 @@ def test_the_command_fails_on_a_disagreement_and_names_what_was_not_run(book, re
     editions.write_text(EDITIONS)
     missing = "not run here in the book edition: 'schurkit build --edition book' runs it"
     assert missing in capsys.readouterr().out
+
+
+# --------------------------------------------------------------- what pages fetch from other hosts
+@pytest.fixture
+def page(tmp_path):
+    """``page(element)``: the folder of a book whose one page holds that element."""
+    for name in ("_toc.yml", "_config.yml"):
+        (tmp_path / name).write_text("")
+    html = tmp_path / "_build" / "html"
+    html.mkdir(parents=True)
+
+    def write(element):
+        (html / "index.html").write_text(f"<html><body>{element}</body></html>")
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("element", "address"),
+    cases("""
+<script src="https://a.example/x.js"></script> → https://a.example/x.js
+<link rel="stylesheet" href="//a.example/x.css"> → //a.example/x.css
+<img alt="" src="http://a.example/x.png"> → http://a.example/x.png
+<object data="https://a.example/x"></object> → https://a.example/x
+<link rel="canonical" href="https://a.example/"> →
+<a href="https://a.example/">x</a> →
+<img alt="" src="data:image/png;base64,xx"><script src="x.js"></script> →
+"""),
+)
+def test_what_a_page_fetches_from_elsewhere_is_a_problem(page, element, address, capsys):
+    root = page(element)
+    assert main(["check", "--book", str(root)]) == bool(address)
+    told = f"problem: index.html: fetches {address}\n1 problem\n" if address else "0 problems\n"
+    assert capsys.readouterr().out == told
+
+
+def test_without_pages_there_is_nothing_to_check(page, capsys):
+    root = page("")
+    (root / "_build" / "html" / "index.html").unlink()
+    assert main(["check", "--book", str(root)]) == 2
+    assert capsys.readouterr().err == (
+        "schurkit: there are no pages in _build/html; build them with 'make book'.\n"
+    )

@@ -10,8 +10,6 @@ from schurkit import rollout
 from schurkit.ablation import ablation_profile
 from schurkit.claims import load_claims
 from schurkit.degeneracy import dsa_distances, operators_of, pif_distances, profile_distances
-from schurkit.engine import choose
-from schurkit.engine.base import weights_of
 from schurkit.intervals import Interval
 from schurkit.studies import (
     KNOBS,
@@ -53,6 +51,9 @@ def test_each_knob_turns_one_thing_and_the_design_is_of_the_papers_size():
             changed = {name for one in sides for name in one if one[name] != sides[0][name]}
             assert len(changed) == (1 if mine else 0), (knob.id, task, changed)
             assert [s.level for s in mine] == sorted({s.level for s in mine})
+    rich = mup_recipe(FlipFlop(), 64, 2.0)
+    assert rich.until == degeneracy_recipe(FlipFlop()).until and not rich.biases
+    assert plain_recipe(DelayedDiscrimination(auxiliary=True), 24).until.each
     assert 60 <= len(design.settings) <= 75 and len(design.studies) < len(design.settings)
     assert all(len(study.seeds) == 50 == design.networks for study in design.studies)
 
@@ -68,28 +69,6 @@ def test_signs_are_those_of_the_ledger(results):
     for one in found:
         assert claims[one.claim].rule.number == one.paper and one.task == "flip_flop"
     assert found[-2].measure == "weights per n2"
-
-
-def test_richness_scales_rates_and_nothing_else():
-    low, high = (mup_recipe(FlipFlop(), 64, gamma) for gamma in (0.5, 2.0))
-    rates = [recipe.rule.arrays["W_rec"].rate for recipe in (low, high)]
-    assert replace(low, gamma=2.0) == high and rates[1] == 4 * rates[0]
-    assert high.until == degeneracy_recipe(FlipFlop()).until and not high.biases
-
-
-def test_the_gradient_sees_the_auxiliary_output_as_well_as_the_sign():
-    task = DelayedDiscrimination(gap=2.0, auxiliary=True)
-    start, trials = initial(task, plain_recipe(task, 24), range(5)), task.test_trials(500)
-    each = []
-    for output in range(2):  # what one output alone asks of the recurrent weights
-        targets = rollout(start, trials).outputs.copy()
-        targets[..., output] = trials.targets[..., output]
-        worker = choose("numpy").worker(plain_recipe(task, 24).spec)
-        inputs = np.broadcast_to(trials.inputs, (5, *trials.inputs.shape))
-        slopes = worker.gradients(weights_of(start), inputs, targets, trials.mask)[1]
-        each.append(np.linalg.norm(slopes["W_rec"], axis=(1, 2)).mean())
-    assert 0.5 < each[1] / each[0] < 10
-    assert plain_recipe(task, 24).until.each
 
 
 # -------------------------------------------------------------------------------------- one setting

@@ -1,10 +1,11 @@
 """Networks that lost couplings for good, trained on; a task in several readings."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
-from helpers import apart, gauss, orthogonal, refuses
+from helpers import apart, gauss, messages, orthogonal, random_rnn
 
 from schurkit import ablation_profile, real_schur, train
 from schurkit.studies.profiles import REPORTED, readings
@@ -58,19 +59,15 @@ def test_when_the_task_is_back():
     assert recovery(1 - values, 1 - np.array([0.1, 0.0]), -1).tolist() == [2, -1]
 
 
-@pytest.mark.parametrize(
-    "change, message",
-    [
-        ({"held": [np.zeros((2, 2), bool)] * 2}, r"held must be booleans of shape \(8, 8\)"),
-        ({"held": [np.zeros((8, 8))] * 2}, "held must be booleans"),
-        ({"checkpoints": [5, 1]}, "increasing checkpoints"),
-        ({"forms": []}, "a form and a mask for each of 2"),
-    ],
+PAIR, FREE = random_rnn(2, 8), np.zeros((2, 8, 8), bool)
+FORMS = [real_schur(W) for W in PAIR.W_rec]
+asked = partial(retrained, PAIR, recipe=RECIPE)
+test_messages = messages(
+    (asked, FORMS, FREE[:, :2, :2], TASK, [0], r"held must be booleans of shape \(8, 8\)"),
+    (asked, FORMS, 0.0 * FREE, TASK, [0], "held must be booleans"),
+    (asked, FORMS, FREE, TASK, [5, 1], "increasing checkpoints"),
+    (asked, [], FREE, TASK, [0], "a form and a mask for each of 2"),
 )
-def test_messages(trained, change, message):
-    forms = [real_schur(W) for W in trained.rnn.W_rec]
-    given = {"forms": forms, "held": [np.zeros((8, 8), bool)] * 2, "checkpoints": [0]}
-    refuses(message, retrained, trained.rnn, task=TASK, recipe=RECIPE, **given | change)
 
 
 def test_readings_of_a_task(trained, tmp_path, monkeypatch):

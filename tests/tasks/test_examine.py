@@ -38,15 +38,16 @@ DEGENERACY = [
 TASKS = [
     *DEGENERACY,
     Copy(replay=16),
+    Copy(5, 2, 7),
     FlipFlop(),
-    FlipFlop(start="pulse"),
+    FlipFlop(2, 11, 0.3, start="pulse"),
     Sine(),
     Sine(cues=0, offset=0.0),
     Sine(cues=5),
     ContextIntegration(),
-    ContextIntegration(coherences=6),
-    ContextIntegration(target="sum"),
-    ContextIntegration(coherences=2, target="mean"),
+    ContextIntegration(9, 0.0, 2.0),
+    ContextIntegration(9, 0.3, 0.5, coherences=6, target="mean"),
+    ContextIntegration(coherences=2, target="sum"),
     ModularAddition(p=23),
     RunningSum(p=7, sample=300),
 ]
@@ -104,13 +105,13 @@ SHAPES = "batches have a networks axis"
 PURE = "the same seed and step give the same batch"
 BESIDE = "a seed draws the same alone and in company"
 FRESH = "other steps and other seeds give other batches"
-HELD = "held-out trials are not those of training"
+HELD = "held-out trials come from another stream than those of training"
 SEEDED = "held-out trials depend on their own seed"
 CHANCE = "chance is the error of always predicting the mean"
 
 
 @pytest.mark.parametrize(
-    ("task", "promises"),
+    "task, promises",
     [
         (HoldsAnArray(extra=np.ones(2)), [FIELDS.removesuffix(" of a frozen dataclass")]),
         (odd(output_size=2), [SHAPES]),

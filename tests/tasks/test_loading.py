@@ -65,7 +65,7 @@ def test_a_class_of_the_readers_own(module):
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    "asked, message",
     cases("""
 flipflop → one of copy, flip_flop, sine, context_integration, delayed_discrimination,
     path_integration, sine_generation, modular_addition, running_sum, or 'module:Class'; got

@@ -1,10 +1,12 @@
-"""Modular addition is what its docstring says: targets, split, held-out pairs, and the protocol."""
+"""Modular addition and running sums are what their docstrings say: targets, split, held-out pairs,
+longer trials, and the protocol.
+"""
 
 import numpy as np
 import pytest
 from helpers import messages
 
-from schurkit.tasks import ModularAddition
+from schurkit.tasks import ModularAddition, RunningSum
 
 
 def tokens(trials):
@@ -20,7 +22,7 @@ def tokens(trials):
         ModularAddition(p=113, operands=4, sample=500),
         ModularAddition(p=11, operands=3, sample=300, equals=True),
     ],
-    ids=["two", "equals", "four", "sample", "sample-equals"],
+    ids=repr,
 )
 def test_targets_and_split(task):
     train, test = task.train_tuples, task.held_out_tuples
@@ -57,6 +59,8 @@ def test_token_pairs_are_the_training_set():
     assert np.array_equal(target, trials.targets[0, :, -1].argmax(axis=-1))
     for changes in ({"operands": 3}, {"equals": True}):
         assert ModularAddition(p=5, **changes).token_pairs() is None
+    # whose table form would train on the last target alone
+    assert RunningSum(p=5, operands=2, sample=None).token_pairs() is None
 
 
 def test_held_out_trials_are_a_part_without_repetition():
@@ -67,33 +71,49 @@ def test_held_out_trials_are_a_part_without_repetition():
 
 
 def test_accuracy_and_chance():
-    task = ModularAddition(p=7, train_fraction=0.5)
-    trials = task.test_trials()
-    perfect = trials.targets[None]
-    wrong, broken = np.roll(perfect, 1, axis=-1), perfect.copy()
-    half = np.where(np.arange(len(trials))[:, None, None] < 10, perfect, wrong)
-    broken[0, 3, -1, 0] = np.nan
-    measured = task.metric.measure(np.concatenate([perfect, wrong, half, broken]), trials)
-    assert measured.tolist() == [1, 0, 10 / len(trials), 1 - 1 / len(trials)]
+    task = ModularAddition(p=7)
     every = task.trials(np.stack(np.unravel_index(np.arange(49), (7, 7)), axis=1))
-    nothing = task.metric.measure(np.zeros((1, *every.targets.shape)), every)[0]
-    assert nothing == pytest.approx(1 / 7)
+    broken = every.targets.copy()
+    broken[3, -1, 0] = np.nan
+    outputs = np.stack([every.targets, broken, np.roll(broken, 1, axis=-1), 0 * every.targets])
+    assert task.metric.measure(outputs, every) == pytest.approx([1, 48 / 49, 0, 1 / 7])
+
+
+# ---- running sums
+def test_each_step_asks_for_the_sum_so_far():
+    task = RunningSum(p=7, operands=4, sample=200)
+    for trials in (task.batch([3], 0, 50), task.test_trials(), task.longer(9, 30)):
+        numbers, sums = trials.inputs.argmax(axis=-1), trials.targets.argmax(axis=-1)
+        assert np.array_equal(sums, np.cumsum(numbers, axis=-1) % 7)
+        assert (trials.targets.sum(axis=-1) == 1).all() and np.asarray(trials.mask).all()
+    assert task.longer(9, 30).inputs.shape == (30, 9, 7)
+
+
+def test_the_split_is_that_of_modular_addition():
+    parent = ModularAddition(p=11, train_fraction=0.5, operands=3, sample=300)
+    task = RunningSum(p=11, sample=300)
+    assert np.array_equal(task.train_tuples, parent.train_tuples)
+    assert np.array_equal(task.held_out_tuples, parent.held_out_tuples)
+    assert np.array_equal(task.batch([4], 6, 20).inputs, parent.batch([4], 6, 20).inputs)
+
+
+def test_longer_trials_follow_their_seed_alone():
+    task, other = RunningSum(p=7, sample=100), RunningSum(p=7, operands=4, sample=50)
+    first = task.longer(5, 20, 1).inputs
+    assert np.array_equal(first, other.longer(5, 20, 1).inputs)
+    assert not np.array_equal(first, task.longer(5, 20, 2).inputs)
 
 
 SMALL = ModularAddition(p=7, train_fraction=0.5)
-
-
-test_bad_tuples_and_numbers_of_trials_are_refused = messages(
+test_what_cannot_be_meant_is_refused = messages(
     (SMALL.trials, [[1, 2, 3]], "whole numbers of shape"),
     (SMALL.trials, [[1.0, 2.0]], "whole numbers of shape"),
     (SMALL.trials, [[0, 7]], "from 0 to 6; got 0 to 7"),
     (SMALL.batch, [0], 0, 0, "trials must be"),
     (SMALL.test_trials, 2.5, "trials must be"),
-)
-
-
-test_bad_fields_are_refused = messages(
-    (lambda: ModularAddition(p=114), "must be odd, .* cosine and a sine; got 114. Take 113 or"),
-    (lambda: ModularAddition(train_fraction=1.0), "at least one for training and one held out"),
+    (ModularAddition, 114, "must be odd, .* cosine and a sine; got 114. Take 113 or"),
+    (ModularAddition, 113, 1.0, "at least one for training and one held out"),
     (lambda: ModularAddition(operands=4), "pass sample"),
+    (RunningSum(p=7, sample=100).longer, 1, "operands must be"),
+    (lambda: RunningSum(equals=True), "running_sum has no '=' token"),
 )

@@ -5,6 +5,8 @@ import linecache
 import sys
 import types
 
+from press.small_book import cases
+
 from schurkit.store import record_of
 from schurkit.tasks import Copy
 from schurkit.tasks.versions import class_source, task_version
@@ -64,23 +66,21 @@ def version(text):
     return task_version(cell(text)())
 
 
-def test_comments_docstrings_and_globals_that_are_not_looked_up_do_not_count():
+def test_whatever_the_task_does_counts_and_nothing_else():
+    """Comments, docstrings and globals that are not looked up do not."""
     words = CELL.replace("# draws", "# draws all").replace("A task.", "The task.")
     other = CELL.replace("steps = 5\n\ndef", "steps = 6\n\n\ndef")
-    assert version(CELL) == version(CELL) == version(words) == version(other)
-
-
-def test_whatever_the_task_does_counts():
-    changes = [
-        ("* self.steps", "+ self.steps"),
-        ("return 0.5", "return 0.6"),
-        ("x / 2", "x / 3"),
-        ("return [3]", "return [4]"),
-        ("np.sin(t)", "np.cos(t)"),
-        ("GAIN = 2.0", "GAIN = 3.0"),
-        ("return 8", "return 9"),
-        ('= "mine"', '= "other"'),
-    ]
+    assert version(CELL) == version(words) == version(other)
+    changes = cases("""
+* self.steps → + self.steps
+return 0.5 → return 0.6
+x / 2 → x / 3
+return [3] → return [4]
+np.sin(t) → np.cos(t)
+GAIN = 2.0 → GAIN = 3.0
+return 8 → return 9
+= "mine" → = "other"
+""")
     assert all(CELL.count(old) == 1 for old, _ in changes)
     changed = {version(CELL.replace(old, new)) for old, new in changes}
     assert len(changed | {version(CELL)}) == len(changes) + 1

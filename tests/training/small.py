@@ -26,6 +26,6 @@ class Poisoned(Copy):
         return replace(batch, targets=targets)
 
 
-def recipe(steps=50, **changes):
-    fields = {"hidden_size": 12, "phases": (Phase(steps, 1e-3),), "batch_size": 16}
+def recipe(steps=50, rate=1e-3, **changes):
+    fields = {"hidden_size": 12, "phases": (Phase(steps, rate),), "batch_size": 16}
     return Recipe(**fields | {"clip_norm": 1.0} | changes)

@@ -13,12 +13,11 @@ SMALL = {
     "task_fields": '{"symbols": 2, "channels": 2, "replay": 4}',
     "training_steps": 40,
     "draws": 3,
-    "test_trials": 32,
 }
 
 
 def test_it_is_training_and_ablation_and_each_seed_has_its_own_row():
-    rows = network_profile(seeds=[5, 1], hidden_size=12, **SMALL | {"threshold": 0.99})
+    rows = network_profile(seeds=[5, 1], hidden_size=12, threshold=0.99, test_trials=32, **SMALL)
     task, kinds = Copy(2, 2, replay=4), ("permuted", "matched", "block-upper")
     trained = train(task, suite_recipe(12, 40), [5, 1])
     options = {"metric": task.metric, "threshold": 0.99, "controls": kinds, "draws": 3}
@@ -38,20 +37,15 @@ def test_it_is_training_and_ablation_and_each_seed_has_its_own_row():
 
 
 def test_an_empty_sector_is_undefined():
-    found = profile_of(threshold=1.0)
+    found = network_profile(0, hidden_size=12, threshold=1.0, test_trials=32, **SMALL)
     assert found["n_leading"] <= 2  # one block: there is nothing inside R
     assert np.isnan([found["delta_RR"], found["matched_RR"]]).all() and found["reads_RR"] == "∅"
     assert np.isfinite(found["delta_CC"])
 
 
 def test_a_profile_is_measured_on_256_trials_unless_said_otherwise():
-    small = {name: value for name, value in SMALL.items() if name != "test_trials"}
     default, more, less = (
-        network_profile(5, hidden_size=12, **small | changes)
+        network_profile(5, hidden_size=12, **SMALL | changes)
         for changes in ({}, {"test_trials": 256}, {"test_trials": 64})
     )
     assert default == more != less
-
-
-def profile_of(seed=0, **changes):
-    return network_profile(seed, hidden_size=12, **SMALL | changes)

@@ -50,9 +50,7 @@ def test_changes_win():
     assert addition_recipe(100, embedding_size=None, activation="tanh").embedding_size is None
 
 
-@pytest.mark.parametrize(
-    ("steps", "checkpoints"), [(2000, 24), (20000, 48), (30, 5), (10, 24), (1, 1)]
-)
+@pytest.mark.parametrize("steps, checkpoints", [(2000, 24), (20000, 48), (30, 5), (10, 24), (1, 1)])
 def test_checkpoints_run_from_the_start_to_the_end(steps, checkpoints):
     recipe = addition_recipe(steps, checkpoints=checkpoints, every=steps)
     kept = recipe.checkpoints
@@ -68,10 +66,21 @@ def test_checkpoints_run_from_the_start_to_the_end(steps, checkpoints):
 test_fields = bounds(
     {
         Recipe: {
-            **{"construction": "sparse", "phases": (), "leak": 0, "clip_norm": 0.0, "l1": -1},
-            **{"loss": "hinge", "weight_decay": -1, "bias_start": "normal", "betas": (0.9, 1.0)},
-            **{"embedding_size": 0, "epoch_steps": 0, "nuclear": float("nan"), "until": 0.1},
-            **{"plateau": {}, "checkpoints": (3, 2)},
+            "construction": "sparse",
+            "phases": (),
+            "leak": 0,
+            "clip_norm": 0.0,
+            "l1": -1,
+            "loss": "hinge",
+            "weight_decay": -1,
+            "bias_start": "normal",
+            "betas": (0.9, 1.0),
+            "embedding_size": 0,
+            "epoch_steps": 0,
+            "nuclear": float("nan"),
+            "until": 0.1,
+            "plateau": {},
+            "checkpoints": (3, 2),
         },
         partial(Phase, steps=1, learning_rate=1.0): {"steps": -1, "learning_rate": 0.0},
         addition_recipe: {"steps": 0, "checkpoints": 0, "every": 0},

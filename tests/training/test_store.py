@@ -11,21 +11,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from helpers import refuses
+from training.small import TASK, recipe
 
-from schurkit import tasks
 from schurkit.engine import ENGINES, choose
 from schurkit.store import TRAINING, default_folder, record_of, store_command
 from schurkit.tasks import Copy, FlipFlop
-from schurkit.training import Phase, Recipe, Store, StoreWarning, train
+from schurkit.tasks.loading import TASKS
+from schurkit.training import Store, StoreWarning, train
 
-TASK = Copy(2, 2, 4)
-RECIPE = Recipe(hidden_size=6, phases=(Phase(3, 1e-3),), batch_size=4)
+RECIPE = recipe(3, hidden_size=6)
 SUFFIXES = (".json", ".safetensors")
-KINDS = [
-    kind
-    for kind in vars(tasks).values()
-    if isinstance(kind, type) and hasattr(kind, "batch") and kind is not tasks.Task
-]
 
 
 def record(seed=0, task=TASK, recipe=RECIPE, engine="auto"):
@@ -40,8 +35,8 @@ def store(tmp_path):
 
 
 def test_every_choice_changes_the_name_which_stays_inside_the_folder():
-    other = Recipe(hidden_size=6, phases=(Phase(4, 1e-3),), batch_size=4)
-    more = {"seed": 1}, {"task": Copy(2, 2, 5)}, {"recipe": other}, {"engine": "torch"}
+    other = {"recipe": recipe(4, hidden_size=6)}
+    more = {"seed": 1}, {"task": Copy(2, 2, 5)}, other, {"engine": "torch"}
     names = [Store("unused").name(record(**change)) for change in ({}, *more)]
     assert len(set(names)) == len(names) and names[0] == Store("unused").name(record())
     assert names[0].startswith("copy-orthogonal-6-seed0-")
@@ -56,7 +51,7 @@ def test_every_choice_changes_the_name_which_stays_inside_the_folder():
     assert of_task(5).startswith("5-orthogonal-6")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TASKS.values())
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_source_and_no_place_of_a_file_is_in_the_key(kind, engine):
     """So a file of the engine that moves to another folder trains no network again."""
@@ -67,7 +62,7 @@ def test_no_source_and_no_place_of_a_file_is_in_the_key(kind, engine):
 
 
 @pytest.mark.parametrize(
-    ("raised", "anew"),
+    "raised, anew",
     [
         ("training", [True, True, True]),
         ("numpy", [True, False, True]),

@@ -8,10 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers import apart, gauss, messages
-from training.small import TASK, Poisoned, recipe
+from training.small import TASK, recipe
 
 from schurkit import henrici, random
-from schurkit.engine import choose
 from schurkit.tasks import Copy, FlipFlop
 from schurkit.training import (
     CONSTRUCTIONS,
@@ -19,7 +18,6 @@ from schurkit.training import (
     Recipe,
     Store,
     Study,
-    TrainingWarning,
     copy_recipe,
     train,
     train_all,
@@ -44,20 +42,12 @@ def test_starts_are_what_the_paper_says():
     assert (np.linalg.eigvals(N).real ** 2).mean() == pytest.approx(1 / 6, rel=0.3)
 
 
-def test_the_orthogonal_start_is_haar():
-    """Traces of Haar orthogonal matrices are nearly standard normal; plain QR without sign
-    correction is biased.
-    """
-    Q = construction("orthogonal").start(recipe(hidden_size=10), 1, 1, list(range(400)))["W_rec"]
-    trace = np.trace(Q, axis1=1, axis2=2)
-    assert abs(trace.mean()) < 0.2 and trace.std() == pytest.approx(1, abs=0.12)
-
-
 def test_cayley_start_has_the_spectrum_of_a_uniform_matrix():
     n = 12
     form = construction("cayley")
     start = form.start(recipe(hidden_size=n, construction="cayley"), 2, 2, [3])
     W = form.weights(start)["W_rec"][0].astype(float)
+    assert (np.diff(np.hypot(start["a"], start["b"])) <= 0).all()
     assert henrici(W, relative=True) < 1e-6
     original = np.linalg.eigvals(random.uniform(3, "W_rec", 0, (n, n), -(n**-0.5), n**-0.5))
     above, expected = (z[z.imag > 1e-4] for z in (np.linalg.eigvals(W), original))
@@ -92,14 +82,12 @@ def test_a_start_by_dales_law_is_balanced():
 
 
 @pytest.mark.parametrize("form", (*CONSTRUCTIONS, "dale"))
-def test_a_network_does_not_depend_on_its_company(form):
-    kind, many = recipe(50, construction=form), list(range(8))
-    together, alone = (fit(TASK, kind, seeds, choose("numpy")) for seeds in (many, [5]))
-    starts = [construction(form).start(kind, 2, 2, seeds) for seeds in (many, [5])]
-    for name in starts[0]:
-        assert np.array_equal(starts[0][name][5], starts[1][name][0]), name
-    for name, array in alone[0].weights.items():
-        assert apart(array, together[5].weights[name]) < 1e-5, name
+def test_a_start_does_not_depend_on_its_company(form):
+    """Nor does training, see the trainers."""
+    kind = recipe(construction=form)
+    many, alone = (construction(form).start(kind, 2, 2, seeds) for seeds in ([1, 5, 2], [5]))
+    for name, array in alone.items():
+        assert np.array_equal(many[name][1], array[0]), name
 
 
 def test_training_learns_and_counts_converged_networks():
@@ -118,22 +106,6 @@ def test_training_learns_and_counts_converged_networks():
     one = train(task, recipe(2, hidden_size=16), [0])
     assert one.told == "1 network, which did not converge" and one.shown.labels == (0,)
     assert one.summary.startswith("0 of 1 network converged")
-
-
-def test_a_network_that_is_not_finite_stops_and_leaves_the_others_alone():
-    message = "seed 1 stopped at step 5: its loss was no longer finite"
-    with pytest.warns(TrainingWarning, match=message):
-        trained = train(Poisoned(2, 2, 6), recipe(40), [0, 1, 2])
-    assert trained.stopped.tolist() == [-1, 5, -1] and not trained.converged[1]
-
-
-def test_the_store_gives_back_the_same_networks():
-    first, second = (train(TASK, recipe(20), [0, 1, 2]) for _ in range(2))
-    assert not first.stored.any() and second.stored.all()
-    assert np.array_equal(first.rnn.W_rec, second.rnn.W_rec)
-    assert np.array_equal(first.scores, second.scores)
-    mixed = train(TASK, recipe(20), [2, 7])
-    assert mixed.stored.tolist() == [True, False] and mixed.rnn.labels == (2, 7)
 
 
 def test_several_studies_at_once_are_the_studies_one_by_one():
@@ -183,13 +155,12 @@ def test_interrupting_keeps_what_is_finished(monkeypatch):
     module = sys.modules["schurkit.training.train"]
     monkeypatch.setenv("SCHURKIT_THREADS", "1")
     monkeypatch.setattr(module, "networks_a_chunk", lambda study, engine: 1)
-    calls = iter([fit, fit])
+    left = [fit, fit]
 
     def fit_twice(*arguments):
-        try:
-            return next(calls)(*arguments)
-        except StopIteration:
-            raise KeyboardInterrupt from None
+        if not left:
+            raise KeyboardInterrupt
+        return left.pop()(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "fit", fit_twice)
@@ -205,7 +176,6 @@ def test_the_paper_schedule():
         (1500, 5e-4, {"replay": 32}),
         (800, 3e-4, {"replay": 64}),
     ]
-    assert [task.replay for task, _ in kind.schedule(Copy())] == [16, 32, 64]
 
 
 test_messages = messages(
@@ -220,9 +190,3 @@ test_messages = messages(
     (train, TASK, {"hidden_size": 3}, [0], "recipe must be a schurkit.Recipe; got dict"),
     (lambda: train(object(), recipe(1), [0]), "a task needs"),
 )
-
-
-def test_cayley_networks_start_with_blocks_of_falling_modulus():
-    weights = construction("cayley").start(recipe(construction="cayley"), 2, 2, [0, 1, 2])
-    moduli = np.hypot(weights["a"], weights["b"])
-    assert (np.diff(moduli, axis=1) <= 1e-12).all() and (np.ptp(moduli, axis=1) > 0.1).all()

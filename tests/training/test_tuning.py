@@ -73,14 +73,19 @@ def test_a_trial_whose_loss_is_not_finite_ends_there():
     assert step == -1 and len(looks) < 20
 
 
-TWICE = replace(RECIPE, phases=(Phase(1, 1e-3), Phase(1, 1e-3)), checkpoints=())
-
-
 THERE = Trial("kind", 1.0, 1.0, 0, 3000, 400, 0.99)
 
 
 test_messages = messages(
-    (steps_to_threshold, TASK, TWICE, 0, 10, accuracy, "one phase; got 2"),
+    (
+        steps_to_threshold,
+        TASK,
+        replace(RECIPE, phases=2 * RECIPE.phases),
+        0,
+        10,
+        accuracy,
+        "one phase; got 2",
+    ),
     (best, [], "at least one trial"),
     (steps_of, THERE, 0.5, 100, "clean_up"),
     (steps_of, THERE, 3, 0, "most_steps"),

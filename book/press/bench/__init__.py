@@ -8,4 +8,4 @@ asserted.
 from .command import add_bench_arguments, bench_command
 from .groups import GROUPS
 from .growth import Law, seconds_a_rollout, seconds_a_step, study, training_points
-from .results import HEADS, Report, Row, cells, table
+from .results import HEADS, Report, Row, cells

@@ -34,36 +34,29 @@ grows with the trials.
 
 
 def seconds_a_step(
-    hidden_size: int,
-    time: int,
-    batch: int,
-    networks: int = 1,
-    *,
-    seconds: float = 0.3,
-    laps: int = 3,
-    engine: str = "auto",
+    hidden_size: int, time: int, batch: int, networks: int = 1, *, seconds: float = 0.3
 ) -> float:
     """Seconds of one training step of one network, where so many are trained side by side.
 
     The difference of long and short runs, so that neither a compilation nor the start of a run
-    counts; the median over `laps`. A single network is timed by the processor's clock for this
+    counts; the median of three. A single network is timed by the processor's clock for this
     process, which leaves out what others take from a shared machine; several by the clock on the
     wall.
     """
-    chosen, clock = choose(engine), process_time if networks == 1 else perf_counter
+    engine, clock = choose(), process_time if networks == 1 else perf_counter
 
     def took(steps):
-        workload = *task_and_recipe(hidden_size, batch, time, steps), range(networks), chosen
+        workload = *task_and_recipe(hidden_size, batch, time, steps), range(networks), engine
         return timeit(lambda: fit(*workload), timer=clock, number=1)
 
-    few, many = 2, 4
+    many = 4
     with one_blas_thread():
-        took(few)
-        while (spent := took(many)) < 0.15 * seconds / laps:
+        took(2)
+        while (spent := took(many)) < 0.05 * seconds:
             many *= 3
-        many = max(3 * few, int(many * seconds / laps / spent))
-        spent = median(took(many) - took(few) for _ in range(laps))
-    return max(spent / (many - few), 1e-9) / networks
+        many = max(6, int(many * seconds / 3 / spent))
+        spent = median(took(many) - took(2) for _ in range(3))
+    return max(spent / (many - 2), 1e-9) / networks
 
 
 def training_points(*, seconds: float = 0.3):
@@ -74,9 +67,9 @@ def training_points(*, seconds: float = 0.3):
     """
     import pandas as pd
 
-    changes = [(axis, {axis: size}) for axis, sizes in AXES.items() for size in sizes]
-    changes += [("corner", corner) for corner in CORNERS]
-    points = pd.DataFrame([{"axis": axis, **BASE, **change} for axis, change in changes])
+    settings = [{"axis": axis, **BASE, axis: size} for axis in AXES for size in AXES[axis]]
+    settings += [{"axis": "corner", **BASE, **corner} for corner in CORNERS]
+    points = pd.DataFrame(settings)
     took = cache(partial(seconds_a_step, seconds=seconds))  # the base is on every axis
     times = [1e3 * took(*sizes) for sizes in points[list(BASE)].itertuples(False)]
     threads = points.networks.clip(upper=available_threads())
@@ -94,7 +87,7 @@ def seconds_a_rollout(count: int) -> float:
 
 
 # -------------------------------------------------------------------------------------------- a law
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Law:
     """Milliseconds a step of one network on one core ≈ a + b N² + B T (c + d N + e N²), N units, B
     trials, T steps of time; a … e ≥ 0.
@@ -118,10 +111,8 @@ class Law:
         terms = _terms(*sizes.T) / single.milliseconds.to_numpy()[:, None]
         law = _solved(terms)
         # The smallest and largest of an axis could only be extrapolated to
-        low, high = sizes.min(0), sizes.max(0)
-        ends = (((sizes == low) | (sizes == high)) & (low < high)).any(1)
-        inside = np.flatnonzero(~ends | ends.all())
-        left_out = [terms[i] @ _solved(np.delete(terms, i, 0)) for i in inside]
+        inside = ((sizes > sizes.min(0)) & (sizes < sizes.max(0))).all(1)
+        left_out = [terms[i] @ _solved(np.delete(terms, i, 0)) for i in np.flatnonzero(inside)]
         missed = np.maximum([*left_out, *(terms @ law)], 1e-12)
         return cls(law, float(np.exp(np.abs(np.log(missed)).max())))
 

@@ -2,15 +2,12 @@
 versions, the load by others.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import time
 from pathlib import Path
 
-import numpy as np
-import scipy
+import scipy.linalg  # noqa: F401 (so that its library is among those that are told)
 from threadpoolctl import threadpool_info
 
 from schurkit.engine import available_threads
@@ -30,7 +27,6 @@ SETTINGS = (
 
 def machine() -> dict:
     """Plain facts, as `describe` tells them and as the JSON file keeps them."""
-    np.ones((2, 2)) @ np.ones((2, 2)), scipy.linalg.norm(np.ones(2))  # loads both libraries
     names = ("internal_api", "num_threads", "version", "architecture")
     blas = [one for one in threadpool_info() if one["user_api"] == "blas"]
     watch = Watch()  # over the next moment, while we wait
@@ -93,32 +89,28 @@ class Watch:
     """
 
     def __init__(self):
-        self._ticks, self._own = _ticks(), _own_seconds()
+        self._begun = _clocks()
 
     def others(self) -> float | None:
         """Their share of all processor time since the start; None where the system does not say."""
-        before, after = self._ticks, _ticks()
-        if not before or not after or after[1] == before[1]:
+        idle, ticks, own = (now - then for now, then in zip(_clocks(), self._begun))
+        if not ticks:
             return None
-        idle, everything = (now - then for now, then in zip(after, before))
-        ours = (_own_seconds() - self._own) * os.sysconf("SC_CLK_TCK")
-        return round(min(1.0, max(0.0, (everything - idle - ours) / everything)), 3)
+        ours = own * os.sysconf("SC_CLK_TCK")
+        return round(min(1.0, max(0.0, (ticks - idle - ours) / ticks)), 3)
 
 
-def _own_seconds() -> float:
-    """Processor time of this process and of those of its own that have ended."""
-    spent = os.times()
-    return spent.user + spent.system + spent.children_user + spent.children_system
-
-
-def _ticks() -> tuple[int, int] | None:
-    """Idle and all ticks of the processors' clocks since the start."""
+def _clocks() -> tuple[float, ...]:
+    """Idle and all ticks of the processors since the start, none where the system does not say;
+    seconds of this process and of those of its own that have ended.
+    """
+    own = sum(os.times()[:4])
     try:
-        first, _ = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)
+        words = Path("/proc/stat").read_text(encoding="ascii").split()
     except OSError:
-        return None
-    numbers = [int(text) for text in first.split()[1:9]]
-    return numbers[3] + numbers[4], sum(numbers)
+        return 0, 0, own
+    ticks = [int(word) for word in words[1:9]]
+    return ticks[3] + ticks[4], sum(ticks), own
 
 
 def instructions() -> str:
@@ -126,5 +118,5 @@ def instructions() -> str:
     if platform.machine().lower() in ("aarch64", "arm64"):
         return "NEON"
     flags = processor("flags").split()
-    widest = (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("avx", "AVX"))
-    return next((name for flag, name in widest if flag in flags), "SSE or unknown")
+    widest = {"avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX"}
+    return next((widest[flag] for flag in widest if flag in flags), "SSE or unknown")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from schurkit.checks import InputError
+from schurkit.words import short
 from schurkit_press.chapters import read_json
 from schurkit_press.tables import columns
 
@@ -19,7 +20,6 @@ AT_LEAST, AT_MOST = "at least", "at most"
 class Row:
     """One measured number, alone or beside that of a peer.
 
-    group : as in `schurkit_press.bench.GROUPS`.
     what : the job.
     peer : what it is held against, or "".
     value, reference : medians of ours and the peer's, in `unit`.
@@ -30,9 +30,9 @@ class Row:
     note : why something is missing, or what else was found.
     floor : how many times as long we take as the matrix products alone, at the measured speed of
         float32 products on these cores.
+    group : as in `schurkit_press.bench.GROUPS`.
     """
 
-    group: str
     what: str
     peer: str = ""
     value: float | None = None
@@ -45,6 +45,7 @@ class Row:
     sense: str = AT_LEAST
     note: str = ""
     floor: float | None = None
+    group: str = ""
 
     @property
     def met(self) -> bool | None:
@@ -53,10 +54,6 @@ class Row:
         if self.target is None or judged is None:
             return None
         return judged >= self.target if self.sense == AT_LEAST else judged <= self.target
-
-    def noted(self, *notes: str) -> Row:
-        """With those of the notes that say something."""
-        return replace(self, note="; ".join(filter(None, notes)))
 
 
 @dataclass(frozen=True)
@@ -87,21 +84,30 @@ class Report:
         InputError : the file cannot be read, or is no such report.
         """
         try:
-            kept = read_json(Path(path))
+            kept = read_json(path)
             if kept["schema"] != SCHEMA:
                 raise ValueError(f"schema {kept['schema']}")
-            known = {one.name for one in fields(Row)}
+            known = Row.__dataclass_fields__
             rows = [Row(**{name: row[name] for name in row.keys() & known}) for row in kept["rows"]]
             return cls(kept["machine"], kept["settings"], tuple(rows), kept.get("facts", {}))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except Exception as error:  # whatever is wrong with the file
             raise InputError(
                 f"{path} is no report of 'schurkit bench' (schema {SCHEMA}; "
                 f"{type(error).__name__}: {error})."
             ) from None
 
 
-HEADS = ("job", "held against", "ours", "other", "ratio", "from – to", "target", "reached")
-HEADS += ("× floor",)
+HEADS = (
+    "job",
+    "held against",
+    "ours",
+    "other",
+    "ratio",
+    "from – to",
+    "target",
+    "reached",
+    "× floor",
+)
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -116,7 +122,7 @@ def cells(row: Row) -> tuple[str, ...]:
         "–" if row.low is None else f"{row.low:.2f} – {row.high:.2f}",
         "–" if row.target is None else f"{sign} {row.target:g}{unit}",
         {None: "–", True: "yes", False: "no"}[row.met],
-        "–" if row.floor is None else f"{row.floor:.2f}",
+        short(row.floor, ".2f"),
     )
 
 
@@ -128,8 +134,6 @@ def _amount(value: float | None, unit: str) -> str:
 
 def table(rows: Sequence[Row]) -> str:
     """Rows as lines of text, with notes below the row they belong to."""
-    text = []
     lines = columns([HEADS, *map(cells, rows)])
-    for line, note in zip(lines, ["", *(row.note for row in rows)]):
-        text += [line, f"    {note}"] if note else [line]
-    return "\n".join(text)
+    notes = ["", *(row.note for row in rows)]
+    return "\n".join(f"{line}\n    {note}" if note else line for line, note in zip(lines, notes))

@@ -3,8 +3,6 @@
 import argparse
 import csv
 import json
-import os
-from itertools import chain
 from pathlib import Path
 
 from schurkit.checks import InputError
@@ -12,7 +10,7 @@ from schurkit.store import written
 from schurkit.words import plural
 from schurkit_press.cli import book_argument, complain, count
 from schurkit_press.parameters import told
-from schurkit_press.plans import costs_of, merged
+from schurkit_press.plans import costs_of
 
 from .executors import NAMES, SETTINGS, check_executor, read_settings
 from .grid import HELP
@@ -79,7 +77,7 @@ def sweep_command(arguments) -> int:
             f"of {longest}."
         )
     # refuses, before anything is trained, what no network can have
-    asked = merged(chain.from_iterable(studies_due(plan)))
+    asked = studies_due(plan)
     size = " × ".join(f"{len(values)} {name}" for name, values in plan.grid.items())
     done, failed = len(plan.ended(FINISHED)), len(plan.ended(FAILED))
     before = f"{done} finished before, " * bool(done) + f"{failed} failed before, " * bool(failed)
@@ -99,8 +97,7 @@ def sweep_command(arguments) -> int:
 def _dry_run(plan, due: list[dict], asked: list) -> int:
     _first([f"  {told(run['given'])}" for run in due], "  ", print)
     if asked:
-        os.environ.setdefault("SCHURKIT_STORE", plan.store)
-        print(f"All together: {costs_of([asked])[1]}")
+        print(f"All together: {costs_of([asked], plan.store)[-1]}")
     return 0
 
 

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from itertools import islice, product
+from itertools import islice
 from math import ceil, prod
 
 from schurkit.checks import InputError
@@ -47,7 +47,7 @@ def read_grid(
     >>> read_grid(["seed=0:3", "rate=1e-3"], known, "it")
     {'seed': [0, 1, 2], 'rate': [0.001]}
     """
-    pairs = list(given.items()) if isinstance(given, Mapping) else [_pair(text) for text in given]
+    pairs = given.items() if isinstance(given, Mapping) else list(map(_pair, given))
     if not pairs:
         raise InputError("a sweep needs at least one parameter to vary, as in --grid seed=0:20.")
     grid: dict[str, list] = {}
@@ -65,11 +65,6 @@ def read_grid(
             f"this grid asks for {count:,} runs or more; at most {MOST:,} are taken in one sweep."
         )
     return grid
-
-
-def combinations(grid: Mapping[str, Sequence]) -> list[dict]:
-    """Every combination of a grid's values; the last parameter varies fastest."""
-    return [dict(zip(grid, values)) for values in product(*grid.values())]
 
 
 def axis(parameter: Parameter, given) -> list:

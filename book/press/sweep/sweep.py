@@ -5,25 +5,25 @@ package versions; its record is a small file. So a sweep goes on where it stoppe
 sweep over a finished grid only reads.
 """
 
-import os
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor
 from dataclasses import dataclass, field
 from importlib import metadata
-from itertools import chain, count
+from itertools import chain, product
 from pathlib import Path
 from queue import SimpleQueue
 
 from schurkit.checks import InputError
-from schurkit_press.chapters import book_or_here
-from schurkit_press.plans import studies_of
+from schurkit.store import key_of
+from schurkit_press.chapters import book_or_here, store_of
+from schurkit_press.plans import merged, studies_of
 from schurkit_press.run import HELPER, commit
 
 from .executors import DEATHS, check_executor, opened
-from .grid import combinations, read_grid
-from .targets import Target, fingerprint_of, run_key, target_of
+from .grid import read_grid
+from .targets import Target, fingerprint_of, target_of
 from .worker import FAILED, Records, perform, record
 
 SWEEPS = Path("_build/sweeps")
@@ -43,7 +43,7 @@ class Sweep:
     grid: dict[str, list]
     runs: list[dict]
     folder: Path
-    store: str
+    store: Path
     fingerprint: dict
     records: dict[str, dict] = field(default_factory=dict)
     retry: bool = False
@@ -59,21 +59,18 @@ class Sweep:
         records = (self.records.get(run["key"], {}) for run in self.runs)
         return [run for run, one in zip(self.runs, records) if one.get("status") == status]
 
-    def rows(self) -> list[dict]:
-        """One row a run that has ended: parameters, results, and what is known about the run."""
+    def table(self, dtype=None):
+        """A DataFrame with a row a run that has ended: parameters, results as they first appear,
+        about the run.
+        """
+        import pandas as pd
+
         rows = []
         for run in self.runs:
             if record := self.records.get(run["key"]):
                 taken, found = {*run["given"], *OWN_COLUMNS}, record["found"].items()
                 results = {f"found_{n}" if n in taken else n: value for n, value in found}
                 rows.append(run["given"] | results | {n: record[n] for n in OWN_COLUMNS})
-        return rows
-
-    def table(self, dtype=None):
-        """The rows as a DataFrame: parameters, results as they first appear, about the run."""
-        import pandas as pd
-
-        rows = self.rows()
         names = dict.fromkeys(chain(self.grid, *rows))
         columns = [*(name for name in names if name not in OWN_COLUMNS), *OWN_COLUMNS]
         return pd.DataFrame(rows, columns=columns, dtype=dtype)
@@ -124,7 +121,7 @@ def sweep(
     """
     check_executor(executor, workers, cluster)
     plan = plan_sweep(what, grid, stack=stack, retry=retry, folder=folder)
-    deque(studies_due(plan), maxlen=0)  # every point is one that can be trained
+    studies_due(plan)  # every point is one that can be trained
     run_sweep(plan, executor, workers, cluster)
     return plan.table()
 
@@ -146,22 +143,23 @@ def plan_sweep(
             f"{target.name} needs a value of {missing[0]!r}: add --grid {missing[0]}=…."
         )
     _check_stack(target, values, stack)
-    root = Path(target.spec["root"]) if "root" in target.spec else book_or_here()
+    root = Path(target.place) if target.chapter else book_or_here()
     if folder is None:
         folder = root / SWEEPS / re.sub(r"[^A-Za-z0-9_.-]", ".", target.name)
     if Path(folder).is_file():
         raise InputError(f"the records of a sweep need a folder; {folder} is a file.")
     folder = Path(folder).resolve()
-    expected = fingerprint_of(target.spec)
+    expected = fingerprint_of(target.name, target.place)
     runs = []
-    for given in combinations(values):
+    for one in product(*values.values()):
+        given = dict(zip(values, one))
         changed = target.chapter.values(given) if target.chapter else given
-        runs.append({"key": run_key(target, changed, expected), "values": changed, "given": given})
-    store = os.environ.get("SCHURKIT_STORE") or str(root / "runs")
+        key = key_of({"target": target.name, "values": changed, "fingerprint": expected})[:16]
+        runs.append({"key": key, "values": changed, "given": given})
     # so that a new grid opens no file
     keys = {run["key"] for run in runs} & {path.stem for path in folder.glob("*.json")}
     records = {key: one for key in keys if (one := Records(folder).record(key))}
-    return Sweep(target, values, runs, folder, store, expected, records, retry, stack)
+    return Sweep(target, values, runs, folder, store_of(root), expected, records, retry, stack)
 
 
 def _check_stack(target: Target, grid: Mapping, stack: str | None) -> None:
@@ -176,12 +174,12 @@ def _check_stack(target: Target, grid: Mapping, stack: str | None) -> None:
         raise InputError(f"{target.name} cannot be stacked over {stack!r}: {takes}.")
 
 
-def studies_due(plan: Sweep) -> Iterator[list]:
-    """What each run that is due trains, where its chapter says so; InputError at the first point of
-    the grid that no network can have.
+def studies_due(plan: Sweep) -> list:
+    """What the runs that are due train, where their chapter says so; InputError at the first point
+    of the grid that no network can have.
     """
-    if plan.target.chapter is not None:
-        yield from (studies_of(plan.target.chapter, run["values"]) for run in plan.due)
+    chapter = plan.target.chapter
+    return merged(chain(*(studies_of(chapter, run["values"]) for run in plan.due if chapter)))
 
 
 def run_sweep(
@@ -224,14 +222,15 @@ def _works(plan: Sweep, due: list[dict]) -> list[dict]:
     """What is sent to workers: one piece a run, or one for all runs that differ in the stacked
     parameter alone.
     """
+    version, made = metadata.version("schurkit"), commit(HELPER)
     common = {
         "target": plan.target.name,
-        "spec": plan.target.spec,
+        "place": plan.target.place,
         "expected": plan.fingerprint,
         "stack": plan.stack,
-        "version": version(),
+        "version": f"{version} ({made})" if made else version,
         "folder": str(plan.folder),
-        "store": str(Path(plan.store).resolve()),
+        "store": str(plan.store.resolve()),
     }
     groups: dict[str, list[dict]] = {}
     for run in due:
@@ -244,11 +243,11 @@ def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]],
     """Keep a pool busy until all work is done; what a dead worker was doing is sent again, and
     given up when that happens twice.
     """
-    waiting, sent, finished, deaths, ticket = deque(works), {}, SimpleQueue(), Counter(), count()
+    waiting, sent, finished, deaths = deque(works), {}, SimpleQueue(), Counter()
     while waiting or sent:
         slots = getattr(pool, "slots", len(works))
         while waiting and len(sent) < slots:
-            number, work = next(ticket), waiting.popleft()
+            work = waiting.popleft()
             try:
                 future = pool.submit(perform, work)
             except BrokenExecutor:
@@ -256,9 +255,10 @@ def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]],
                     "the executor that was given is broken; finished runs are kept. Executor "
                     "'process' replaces dead workers."
                 ) from None
-            sent[number] = (future, work)
-            future.add_done_callback(lambda _, number=number: finished.put(number))
-        future, work = sent.pop(finished.get())
+            sent[future] = work
+            future.add_done_callback(finished.put)
+        future = finished.get()
+        work = sent.pop(future)
         first = work["runs"][0]["key"]
         try:
             receive(future.result())
@@ -276,9 +276,3 @@ def _hand_out(pool: Executor, works: list[dict], receive: Callable[[list[dict]],
             else:
                 problem = f"its worker died {DEATHS} times (out of memory, or killed)"
                 receive([record(run, work, {}, problem) for run in work["runs"]])
-
-
-def version() -> str:
-    """Version of schurkit, with its commit where it is known."""
-    found, made = metadata.version("schurkit"), commit(HELPER)
-    return f"{found} ({made})" if made else found

@@ -8,11 +8,10 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from schurkit.checks import InputError
-from schurkit.store import key_of
 from schurkit_press.chapters import Chapter, book_root, chapter_named
 from schurkit_press.parameters import Parameter, kind_of
 from schurkit_press.run import cells_of, code_of, fingerprint
@@ -21,19 +20,19 @@ MOVED = {"schurkit.training.profiles": "schurkit.studies.profiles"}
 _SPEC = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """What is swept.
 
     name : of the chapter, or "module:function".
+    place : the book's folder, or the one that holds the module: with the name, a worker finds it
+        again.
     parameters : by name.
-    spec : plain values from which a worker finds it again.
     stacks : whether it takes a list of seeds, `seeds`, instead of `seed`.
     """
 
     name: str
+    place: str
     parameters: dict[str, Parameter]
-    spec: dict
     chapter: Chapter | None = None
     required: Sequence[str] = ()
     stacks: Sequence[str] = ()
@@ -56,24 +55,30 @@ def target_of(what: str | Callable, book: str | Path | None = None) -> Target:
             "sweep takes a chapter's name, 'module:function' or a function; got "
             f"{type(what).__name__}."
         )
-    return _function_target(what) if ":" in what else _chapter_target(book_root(book), what)
+    if ":" in what:
+        return _function_target(what)
+    root = book_root(book)
+    chapter = chapter_named(root, what)
+    return Target(what, str(root), {one.name: one for one in chapter.parameters}, chapter)
 
 
-def fingerprint_of(spec: dict) -> dict[str, str]:
+def fingerprint_of(name: str, place: str) -> dict[str, str]:
     """`schurkit_press.run.fingerprint` of a target: its source is the cells of the chapter, or the
     file of the function, as another one there may be called by it.
     """
-    if "chapter" in spec:
-        chapter = chapter_named(Path(spec["root"]), spec["chapter"])
+    if ":" not in name:
+        chapter = chapter_named(Path(place), name)
         return fingerprint(cells_of(chapter), code_of(chapter))
-    source = _source(find_function(spec["function"]))
-    module, function = spec["function"].split(":")
+    found = find_function(name)
+    module, function = name.split(":")
+    try:
+        source = Path(inspect.getsourcefile(found)).read_text(encoding="utf-8")
+    except (OSError, TypeError):
+        raise InputError(
+            f"the source of {function} cannot be read, so its results cannot be told apart from "
+            "older ones."
+        ) from None
     return fingerprint(source, f"{source}\nfrom {module} import {function}")
-
-
-def run_key(target: Target, values: dict, print_: dict) -> str:
-    """Sixteen hexadecimal digits that stand for one run: target, parameters and fingerprint."""
-    return key_of({"target": target.name, "values": values, "fingerprint": print_})[:16]
 
 
 def find_function(name: str) -> Callable:
@@ -104,16 +109,6 @@ def find_function(name: str) -> Callable:
     return found
 
 
-def _source(function: Callable) -> str:
-    try:
-        return Path(inspect.getsourcefile(function)).read_text(encoding="utf-8")
-    except (OSError, TypeError):
-        raise InputError(
-            f"the source of {function.__qualname__} cannot be read, so its results cannot be told "
-            "apart from older ones."
-        ) from None
-
-
 def _name_of(function: Callable) -> str:
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     if module == "__main__" or not name or "<" in name or "." in name:
@@ -137,14 +132,7 @@ def _function_target(name: str) -> Target:
     required = [one for one in names if names[one].default is inspect.Parameter.empty]
     # a parameter is left out when its list is given
     stacks = [one for one in parameters if f"{one}s" in names and one not in required]
-    spec = {"function": name, "path": str(folder)}
-    return Target(name, parameters, spec, None, required, stacks)
-
-
-def _chapter_target(root: Path, name: str) -> Target:
-    chapter = chapter_named(root, name)
-    parameters = {one.name: one for one in chapter.parameters}
-    return Target(name, parameters, {"chapter": name, "root": str(root)}, chapter)
+    return Target(name, str(folder), parameters, None, required, stacks)
 
 
 def _parameters(names: Mapping, of: str) -> dict[str, Parameter]:

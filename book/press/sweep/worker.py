@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,7 +27,6 @@ THREADS = {name: "1" for name in (*THREAD_SETTINGS, "NUMBA_NUM_THREADS", "SCHURK
 """Every worker computes with one thread: as many workers as cores then use the machine, and a sum
 has one order everywhere.
 """
-_one_chapter = threading.Lock()
 SCHEMA = 2
 FINISHED, FAILED = "finished", "failed"
 _KEY = re.compile(r"[A-Za-z_][\w.-]*")
@@ -40,16 +38,21 @@ def perform(work: dict) -> list[dict]:
 
     Parameters
     ----------
-    work : target (name), spec, runs (each with key and values), stack (a parameter whose values are
-        passed as one list, or None), expected (the sender's fingerprint), version, folder
-        (of the records), store.
+    work : target (name), place, runs (each with key and values), stack (a parameter whose values
+        are passed as one list, or None), expected (the sender's fingerprint), version, folder (of
+        the records), store.
     """
     start, runs, problem = time.monotonic(), work["runs"], ""
     found = [{} for _ in runs]
     with _environment(work):
         try:
-            _same_code(work)
-            found = _chapter(work) if "chapter" in work["spec"] else _function(work)
+            here = fingerprint_of(work["target"], work["place"])
+            if differ := {name for name, _ in here.items() ^ work["expected"].items()}:
+                raise _RunFailed(
+                    f"for {work['target']} the worker has another {', '.join(sorted(differ))} than "
+                    "the sender; install the same versions on both"
+                )
+            found = _function(work) if ":" in work["target"] else _chapter(work)
         except _RunFailed as error:
             problem = str(error)
         # whatever it was, the others go on and the table says it
@@ -74,25 +77,15 @@ def _environment(work: dict) -> Iterator[None]:
     """
     from threadpoolctl import threadpool_limits
 
-    path = work["spec"].get("path")
-    if path and path not in sys.path:
-        sys.path.append(path)
+    if ":" in work["target"] and work["place"] not in sys.path:
+        sys.path.append(work["place"])
     settings = {**os.environ, **THREADS, "SCHURKIT_STORE": work["store"]}
     with in_environment(settings), threadpool_limits(1):
         yield
 
 
-def _same_code(work: dict) -> None:
-    differ = {name for name, _ in fingerprint_of(work["spec"]).items() ^ work["expected"].items()}
-    if differ:
-        raise _RunFailed(
-            f"for {work['target']} the worker has another {', '.join(sorted(differ))} than the "
-            "sender; install the same versions on both"
-        )
-
-
 def _function(work: dict) -> list[dict]:
-    function, stack = find_function(work["spec"]["function"]), work["stack"]
+    function, stack = find_function(work["target"]), work["stack"]
     if stack is None:
         return [plain_results(function(**run["values"])) for run in work["runs"]]
     shared = {name: value for name, value in work["runs"][0]["values"].items() if name != stack}
@@ -109,13 +102,10 @@ def _function(work: dict) -> list[dict]:
 
 def _chapter(work: dict) -> list[dict]:
     """Run a chapter once (or find that it was run) and read back what it recorded."""
-    root, (run,) = Path(work["spec"]["root"]), work["runs"]
-    job = job_for(root, chapter_named(root, work["spec"]["chapter"]), run["values"])
-    if not job.cached:
-        with _one_chapter:
-            outcome = run_job(root, job, 1)
-        if outcome.problem:
-            raise _RunFailed(outcome.problem.removeprefix(f"{job.chapter.name}: "))
+    root, name, (run,) = Path(work["place"]), work["target"], work["runs"]
+    job = job_for(root, chapter_named(root, name), run["values"])
+    if not job.cached and (problem := run_job(root, job, 1).problem):
+        raise _RunFailed(problem.removeprefix(f"{name}: "))
     return [nb.records(job.output)]
 
 
