@@ -74,7 +74,9 @@ def page(kind: str, parts: tuple[str, ...], data: dict, still: str | None, text:
     # nothing in it can close the script
     given = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     alt = html.escape(text, quote=True)
-    drawn = f'<img alt="{alt}" src="data:image/png;base64,{still}">' if still is not None else ""
+    fits = 'style="height: auto; max-width: 100%"'  # also where no script brings the styles
+    image = f'<img alt="{alt}" {fits} src="data:image/png;base64,{still}">'
+    drawn = image if still is not None else ""
     content = (
         f'<div class="ske" data-kind="{kind}">\n'
         f'<div class="ske-still">{drawn}<p>{html.escape(text)}</p></div>\n'
