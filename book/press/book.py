@@ -16,7 +16,17 @@ from schurkit import nb
 from schurkit.checks import InputError
 from schurkit.claims import Claim, load_claims, parts
 
-from .chapters import Chapter, chapters, named, outputs, read_json, read_yaml, run_of, write_json
+from .chapters import (
+    RUN,
+    Chapter,
+    chapters,
+    named,
+    outputs,
+    read_json,
+    read_yaml,
+    run_of,
+    write_json,
+)
 
 DATA = Path("book/data")
 BASE = "book"
@@ -154,7 +164,7 @@ def publish(
             f"{executed.name} does not say how it was run; run the chapter with 'schurkit build "
             f"--edition {edition}'."
         )
-    if run["chapter"] != name:
+    if run.get("chapter", name) != name:
         raise InputError(f"{executed.name} is a run of {run['chapter']}, not of {name}.")
     command = {"command": _command(edition, name, run, own), "edition": edition}
     results = {
@@ -256,14 +266,13 @@ def strongest(results: dict) -> list[dict]:
 def _read(root: Path, path: Path) -> dict:
     try:
         results = read_json(path)
-        if results["schema"] != SCHEMA or not {"provenance", "records", "claims"} <= set(results):
-            raise ValueError("unknown form")
         run = results["provenance"]
-        told = {"chapter": path.parent.name, "edition": run["edition"]}
-        told["values"] = run["values"]
-        results["claims"] = [test | told for test in results["claims"]]
-        return results
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if results["schema"] != SCHEMA or not run.keys() >= RUN | {"command"}:
+            raise ValueError("unknown form")
+        told = {"chapter": path.parent.name, "edition": run["edition"], "values": run["values"]}
+        claims = [test | told for test in results["claims"]]
+        return results | {"records": results["records"], "claims": claims}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path.relative_to(root).as_posix()} cannot be read ({error}); write it again with "
             "'schurkit publish --edition book'."

@@ -133,7 +133,7 @@ def run_command(arguments) -> int:
 
     root = book_root(arguments.book)
     folder = Path(arguments.out) if arguments.out else None
-    if folder and folder.is_file():
+    if folder and folder.exists() and not folder.is_dir():
         raise InputError(f"--out must be a folder; {folder} is a file.")
     job = job_for(root, chapter_named(root, arguments.chapter), arguments.parameters, folder)
     if arguments.dry_run:

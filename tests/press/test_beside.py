@@ -19,12 +19,12 @@ from schurkit_press.beside import (
     published_numbers,
     strip,
 )
-from schurkit_press.chapters import chapters
+from schurkit_press.chapters import RUN, chapters
 from schurkit_press.panels import PANELS, Panel, Removal
 
 VALUES = {"networks": 20, "first_seed": 0, "bits": 3, "threshold": 0.9, "draws": 20, "orders": 10}
 VALUES |= {"test_trials": 256, "sizes": [56, 64], "auxiliary": True}
-DEVICE = {"device": "a chip, 2 cores", "training": None}
+DEVICE = dict.fromkeys(RUN) | {"device": "a chip, 2 cores"}
 KEPT = DEVICE | {"edition": "book", "date": "2026-11-28", "seconds": 60.0, "values": VALUES}
 
 
