@@ -62,8 +62,23 @@ class Book:
 
     @cached_property
     def editions(self) -> dict[str, dict[str, dict]]:
-        """By name, see `editions`."""
-        return editions(self.root, self.chapters)
+        """By edition and chapter, the parameters that differ from the defaults of the notebook,
+        each checked against it.
+
+        Raises
+        ------
+        InputError : book/editions.yml is not of the form ``name: {purpose: text, chapters:
+            {chapter: {parameter: value}}}``, or names an unknown chapter or parameter.
+        """
+        try:
+            entries = read_yaml(self.root / "book" / "editions.yml")
+        except OSError:
+            raise InputError("there is no book/editions.yml.") from None
+        if not isinstance(entries, dict) or not entries:
+            raise InputError(
+                "editions.yml must map the name of each edition to its purpose and chapters."
+            )
+        return {name: _edition(name, entry, self.chapters) for name, entry in entries.items()}
 
     @cached_property
     def claims(self) -> dict[str, Claim]:
@@ -81,26 +96,6 @@ class Book:
     def notebooks(self) -> dict[str, dict | None]:
         """The executed notebook of each chapter; None for one that was not run."""
         return {name: path and read_json(path) for name, path in self.executed.items()}
-
-
-def editions(root: Path, chapters: dict[str, Chapter]) -> dict[str, dict[str, dict]]:
-    """By edition and chapter, the parameters that differ from the defaults of the notebook, each
-    checked against it.
-
-    Raises
-    ------
-    InputError : not of the form ``name: {purpose: text, chapters: {chapter: {parameter: value}}}``,
-        or an unknown chapter or parameter.
-    """
-    try:
-        entries = read_yaml(root / "book" / "editions.yml")
-    except OSError:
-        raise InputError("there is no book/editions.yml.") from None
-    if not isinstance(entries, dict) or not entries:
-        raise InputError(
-            "editions.yml must map the name of each edition to its purpose and chapters."
-        )
-    return {name: _edition(name, entry, chapters) for name, entry in entries.items()}
 
 
 def _edition(name, entry, chapters: dict[str, Chapter]) -> dict[str, dict]:
@@ -178,7 +173,6 @@ def publish(
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}.") as begun:
         fresh = Path(begun) / name
-        fresh.mkdir()
         write_json(fresh / "results.json", results)
         for file, content in embedded_files(notebook).items():
             (fresh / file).write_bytes(content)

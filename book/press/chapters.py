@@ -123,7 +123,8 @@ def read_json(path: Path):
 
 
 def write_json(path: Path, content) -> None:
-    """Write a JSON file, whole or not at all."""
+    """Write a JSON file, whole or not at all, in a folder that is made where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     written(path, f"{json.dumps(content, ensure_ascii=False, indent=1)}\n".encode())
 
 

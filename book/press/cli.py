@@ -85,8 +85,7 @@ def add_build_arguments(parser) -> None:
 
 
 def build_command(arguments) -> int:
-    from .build import BuildError, build, plan_build
-    from .pdf import print_book
+    from .build import BuildError, build, plan_build, print_book
     from .run import cores
 
     root, force = book_root(arguments.book), arguments.force

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from statistics import median
 
+from schurkit.engine import EXTRAS as ENGINES
 from schurkit.engine import available_threads
 from schurkit_press.kernel import in_environment
 from schurkit_press.run import THREAD_SETTINGS
@@ -22,8 +23,7 @@ from .results import AT_LEAST, AT_MOST, Row
 SETTINGS = (*THREAD_SETTINGS, "VECLIB_MAXIMUM_THREADS", "SCHURKIT_THREADS")
 MOST_SECONDS = 300
 """A contender that does not answer for so long is ended."""
-EXTRAS = {"torch": "torch", "numba": "fast", "dask": "cluster", "distributed": "cluster"}
-EXTRAS |= {"jax": "bench", "DSA": "bench"}
+EXTRAS = ENGINES | {"dask": "cluster", "distributed": "cluster", "jax": "bench", "DSA": "bench"}
 """The extra of schurkit that brings a package; without it a contender is skipped."""
 
 
