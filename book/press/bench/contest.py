@@ -9,6 +9,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from statistics import median
@@ -89,8 +90,9 @@ class Running:
         One process of one thread is timed by the processor's clock for it, which leaves out what
         others take from a shared machine; everything else by the clock on the wall.
         """
-        for _, pipe in self.workers:
-            pipe.send(units)
+        with suppress(ConnectionError):  # of one that has ended: it is said below
+            for _, pipe in self.workers:
+                pipe.send(units)
         clock = int(self.contender.threads == self.contender.processes == 1)
         return sum(units / max(answer[clock], 1e-9) for answer in self._answers())
 
@@ -100,7 +102,7 @@ class Running:
                 process.kill()
             try:
                 answer = pipe.recv()
-            except EOFError:
+            except (EOFError, ConnectionError):
                 process.join()
                 code = process.exitcode
                 answer = f"failed: {self.contender.name}: its process ended with code {code}"
