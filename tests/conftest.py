@@ -125,5 +125,5 @@ def built_book(tmp_path_factory):
     words = "# Does it turn?\n\n(three-latches)=\n## Latches\n\n(running-sum)=\n## Sum"
     chapters["the_wheel"] = notebook(cell(words, kind="markdown"), cell(WHEEL))
     root = write_book(tmp_path_factory.mktemp("built") / "book", chapters)
-    build(plan_build(root), workers=2, say=lambda line: None)
+    build(plan_build(root), workers=2)
     return root

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from schurkit.claims import load_claims
-from schurkit_press.book import editions
+from schurkit_press.book import Book
 from schurkit_press.chapters import chapters, read_chapter, toc_entries
 from schurkit_press.imports import read
 from schurkit_press.run import code_of
@@ -216,7 +216,7 @@ def test_every_notebook_and_page_is_in_the_book_and_editions_suit_them():
     assert {path.stem for path in NOTEBOOKS} == set(chapters(ROOT))
     pages = (path.relative_to(ROOT).with_suffix("") for path in (ROOT / "book").glob("*.md"))
     assert {page.as_posix() for page in pages} <= set(toc_entries(ROOT))
-    assert {"quick", "book", "full"} <= set(editions(ROOT, chapters(ROOT)))
+    assert {"quick", "book", "full"} <= set(Book(ROOT).editions)
 
 
 # --------------------------------------------------------------------------- nothing of one machine

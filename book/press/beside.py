@@ -28,6 +28,8 @@ what.
 """
 WHOLE = {"auxiliary", "every_variant"}
 """Switches that are off where a part of the published run is left out."""
+FORMS = {int: ",", float: ".4g"}
+"""How the numbers of a run are written."""
 
 
 def other_parameters(book: Book, name: str) -> list[str]:
@@ -40,7 +42,7 @@ def other_parameters(book: Book, name: str) -> list[str]:
     here = run_of(book.notebooks[name]).get("values", {})
     there = book.published[name]["provenance"]["values"]
     return [
-        f"{key} {here[key]} instead of {there[key]}"
+        f"{key} {here[key]} instead of {there[key]}".replace("'", "")
         for key in here
         if key in there
         and key not in PRECISION
@@ -79,11 +81,11 @@ def strip(book: Book, name: str) -> str:
     values lie in the range of the published networks. The table of values is the one that
     `schurkit.nb.published` names, else the first with a row a network and removal.
     """
-    notebook, run = book.notebooks[name], run_of(book.notebooks[name])
+    run = run_of(book.notebooks[name])
     kept = book.published.get(name, {}).get("provenance")
-    there, live = _values(book, name) if notebook and kept else ({}, {})
+    there, live = _values(book, name) if run and kept else ({}, {})
     text = "This copy did not run the chapter. "
-    if notebook:
+    if run:
         seeds, first = "", run["values"].get("first_seed")
         if first is not None:
             last = first + run["values"].get("networks", 1) - 1
@@ -226,11 +228,11 @@ def section(book: Book, name: str, files: list[str], link: str, run: dict) -> st
         title, heads = f"The {edition} of this chapter", f"Number|In the {edition}:|Published run:"
     note = made.get("note", "").strip().rstrip(".")
     lines = [f"## {title}", "", f"{_provenance(made)}.{note and f' {note}.'}", ""]
-    rows = [
-        [f"`{key}`", cell(value), cell(beside.get(key))]
-        for key, value in run["records"].items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
-    ]
+    there, here = (
+        {key: cell(one, FORMS[type(one)]) for key, one in records.items() if type(one) in FORMS}
+        for records in (run["records"], beside)
+    )
+    rows = [[f"`{key}`", words, here.get(key, "–")] for key, words in there.items()]
     if rows:
         lines += [":::{dropdown} Every recorded number", *table(heads, rows), ":::", ""]
     links = (f'<a download href="{link}/{file}">{file}</a>' for file in files)
@@ -247,7 +249,8 @@ def _provenance(run: dict) -> str:
             "networks"
         )
     command = run["command"].split(" -p ")[0]  # the parameters follow
+    changed = told(run["changed"]).replace("'", "") or "default parameters"
     return (
-        f"`{command}` ({told(run['changed']) or 'default parameters'}), {run['date']}, {spent} on "
-        f"{run['device']}, commit `{run['commit'] or 'unknown'}`"
+        f"`{command}` ({changed}), {run['date']}, {spent} on {run['device']}, commit "
+        f"`{run['commit'] or 'unknown'}`"
     )

@@ -16,7 +16,17 @@ from schurkit import nb
 from schurkit.checks import InputError
 from schurkit.claims import Claim, load_claims, parts
 
-from .chapters import Chapter, chapters, named, outputs, read_json, read_yaml, run_of, write_json
+from .chapters import (
+    RUN,
+    Chapter,
+    chapters,
+    named,
+    outputs,
+    read_json,
+    read_yaml,
+    run_of,
+    write_json,
+)
 
 DATA = Path("book/data")
 BASE = "book"
@@ -52,8 +62,23 @@ class Book:
 
     @cached_property
     def editions(self) -> dict[str, dict[str, dict]]:
-        """By name, see `editions`."""
-        return editions(self.root, self.chapters)
+        """By edition and chapter, the parameters that differ from the defaults of the notebook,
+        each checked against it.
+
+        Raises
+        ------
+        InputError : book/editions.yml is not of the form ``name: {purpose: text, chapters:
+            {chapter: {parameter: value}}}``, or names an unknown chapter or parameter.
+        """
+        try:
+            entries = read_yaml(self.root / "book" / "editions.yml")
+        except OSError:
+            raise InputError("there is no book/editions.yml.") from None
+        if not isinstance(entries, dict) or not entries:
+            raise InputError(
+                "editions.yml must map the name of each edition to its purpose and chapters."
+            )
+        return {name: _edition(name, entry, self.chapters) for name, entry in entries.items()}
 
     @cached_property
     def claims(self) -> dict[str, Claim]:
@@ -71,26 +96,6 @@ class Book:
     def notebooks(self) -> dict[str, dict | None]:
         """The executed notebook of each chapter; None for one that was not run."""
         return {name: path and read_json(path) for name, path in self.executed.items()}
-
-
-def editions(root: Path, chapters: dict[str, Chapter]) -> dict[str, dict[str, dict]]:
-    """By edition and chapter, the parameters that differ from the defaults of the notebook, each
-    checked against it.
-
-    Raises
-    ------
-    InputError : not of the form ``name: {purpose: text, chapters: {chapter: {parameter: value}}}``,
-        or an unknown chapter or parameter.
-    """
-    try:
-        entries = read_yaml(root / "book" / "editions.yml")
-    except OSError:
-        raise InputError("there is no book/editions.yml.") from None
-    if not isinstance(entries, dict) or not entries:
-        raise InputError(
-            "editions.yml must map the name of each edition to its purpose and chapters."
-        )
-    return {name: _edition(name, entry, chapters) for name, entry in entries.items()}
 
 
 def _edition(name, entry, chapters: dict[str, Chapter]) -> dict[str, dict]:
@@ -154,7 +159,7 @@ def publish(
             f"{executed.name} does not say how it was run; run the chapter with 'schurkit build "
             f"--edition {edition}'."
         )
-    if run["chapter"] != name:
+    if run.get("chapter", name) != name:
         raise InputError(f"{executed.name} is a run of {run['chapter']}, not of {name}.")
     command = {"command": _command(edition, name, run, own), "edition": edition}
     results = {
@@ -168,7 +173,6 @@ def publish(
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}.") as begun:
         fresh = Path(begun) / name
-        fresh.mkdir()
         write_json(fresh / "results.json", results)
         for file, content in embedded_files(notebook).items():
             (fresh / file).write_bytes(content)
@@ -256,14 +260,13 @@ def strongest(results: dict) -> list[dict]:
 def _read(root: Path, path: Path) -> dict:
     try:
         results = read_json(path)
-        if results["schema"] != SCHEMA or not {"provenance", "records", "claims"} <= set(results):
-            raise ValueError("unknown form")
         run = results["provenance"]
-        told = {"chapter": path.parent.name, "edition": run["edition"]}
-        told["values"] = run["values"]
-        results["claims"] = [test | told for test in results["claims"]]
-        return results
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if results["schema"] != SCHEMA or not run.keys() >= RUN | {"command"}:
+            raise ValueError("unknown form")
+        told = {"chapter": path.parent.name, "edition": run["edition"], "values": run["values"]}
+        claims = [test | told for test in results["claims"]]
+        return results | {"records": results["records"], "claims": claims}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path.relative_to(root).as_posix()} cannot be read ({error}); write it again with "
             "'schurkit publish --edition book'."

@@ -13,6 +13,9 @@ from schurkit.store import written
 
 from .parameters import Parameter, parameters_in, suggestion, values_of
 
+RUN = {"values", "changed", "seconds", "training", "versions", "commit", "device", "date"}
+"""What is known of every run."""
+
 
 @dataclass(frozen=True)
 class Chapter:
@@ -92,13 +95,16 @@ def chapter_named(root: Path, name: str) -> Chapter:
 
 
 def toc_entries(root: Path) -> list[str]:
-    """Every file that _toc.yml names, in order; InputError where Jupyter Book could not read it."""
-    from sphinx_external_toc.parsing import MalformedError, parse_toc_data
+    """Every file that _toc.yml names, in order."""
 
-    try:
-        return list(parse_toc_data(read_yaml(root / "_toc.yml")))
-    except MalformedError as error:
-        raise InputError(f"_toc.yml is no table of contents: {error}.") from None
+    def files(node):
+        if isinstance(node, dict):
+            yield from (node[key] for key in ("root", "file") if isinstance(node.get(key), str))
+            node = list(node.values())
+        for one in node if isinstance(node, list) else ():
+            yield from files(one)
+
+    return list(files(read_yaml(root / "_toc.yml")))
 
 
 def read_yaml(path: Path):
@@ -117,7 +123,8 @@ def read_json(path: Path):
 
 
 def write_json(path: Path, content) -> None:
-    """Write a JSON file, whole or not at all."""
+    """Write a JSON file, whole or not at all, in a folder that is made where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     written(path, f"{json.dumps(content, ensure_ascii=False, indent=1)}\n".encode())
 
 
@@ -196,5 +203,8 @@ def outputs(notebook: dict, *kinds: str) -> list[tuple[dict, dict]]:
 
 
 def run_of(notebook: dict | None) -> dict:
-    """How a notebook was run, as `schurkit_press.run` wrote it down; empty where nothing is."""
-    return (notebook or {}).get("metadata", {}).get("schurkit", {}).get("run") or {}
+    """How a notebook was run, as `schurkit_press.run` wrote it down; empty where that, or a part of
+    it, is missing.
+    """
+    run = (notebook or {}).get("metadata", {}).get("schurkit", {}).get("run") or {}
+    return run if run.keys() >= RUN else {}

@@ -85,8 +85,7 @@ def add_build_arguments(parser) -> None:
 
 
 def build_command(arguments) -> int:
-    from .build import BuildError, build, plan_build
-    from .pdf import print_book
+    from .build import BuildError, build, plan_build, print_book
     from .run import cores
 
     root, force = book_root(arguments.book), arguments.force
@@ -133,7 +132,7 @@ def run_command(arguments) -> int:
 
     root = book_root(arguments.book)
     folder = Path(arguments.out) if arguments.out else None
-    if folder and folder.is_file():
+    if folder and folder.exists() and not folder.is_dir():
         raise InputError(f"--out must be a folder; {folder} is a file.")
     job = job_for(root, chapter_named(root, arguments.chapter), arguments.parameters, folder)
     if arguments.dry_run:

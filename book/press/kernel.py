@@ -30,7 +30,6 @@ def environment_of(state: Path, *options: str, **more: str) -> dict:
     kernel = state / "kernels" / "python3" / "kernel.json"
     command = [sys.executable, "-m", "ipykernel_launcher", "--log-level=ERROR", *options]
     argv = [*command, "-f", "{connection_file}"]
-    kernel.parent.mkdir(parents=True, exist_ok=True)
     # whole at once: others may be reading it
     write_json(kernel, {"argv": argv, "display_name": "Python 3", "language": "python"})
     kept = {name: value for name, value in os.environ.items() if name not in DROPPED}

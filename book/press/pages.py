@@ -13,12 +13,11 @@ from nbformat.v4 import new_markdown_cell
 from schurkit import nb
 from schurkit.words import short
 
-from . import findings
 from .beside import claim_line, picture, published_numbers, section, strip
 from .book import CSV_LINK, Book, editions_of, folder
-from .chapters import cell_text, outputs
+from .chapters import cell_text, outputs, write_json
 from .ledger import ledger_page
-from .panels import bars
+from .panels import VALUES, bars
 from .status import status_page
 
 FILES = Path("_static/data")
@@ -73,9 +72,7 @@ def _chapter(book: Book, name: str, docname: str, shelf: Path) -> dict:
         text = section(book, name, [file.name for file in files], f"{up}{place}", one)
         id = f"published-{edition}" if larger else "published"
         cells.append(new_markdown_cell(text, id=id))
-    _write(
-        shelf / FILES / "clean" / f"{name}.ipynb", json.dumps(source, ensure_ascii=False).encode()
-    )
+    write_json(shelf / FILES / "clean" / f"{name}.ipynb", source)
     cells.append(
         new_markdown_cell(
             "This chapter as a notebook: "
@@ -129,7 +126,7 @@ def filled(book: Book, text: str) -> str:
     """
     text = re.sub(
         r"<!-- filled: (\w+)\n(.*?)-->\n",
-        lambda match: _filled(match[2], findings.VALUES[match[1]](book)),
+        lambda match: _filled(match[2], VALUES[match[1]](book)),
         text,
         flags=re.DOTALL,
     )

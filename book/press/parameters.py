@@ -4,7 +4,6 @@ import ast
 import contextlib
 import difflib
 import io
-import json
 import math
 import re
 import tokenize
@@ -248,16 +247,13 @@ def _parse_scalar(kind: str, given):
 
 
 def _parse_list(kind: str, given):
-    """Also of a text such as ``1,2`` or ``[1, 2]``, in brackets as JSON has it."""
+    """Also of a text such as ``1,2`` or ``[1, 2]``, in brackets as JSON or YAML has it."""
     if isinstance(given, str):
+        import yaml
+
         text = given.strip()
-        with contextlib.suppress(ValueError):
-            given = json.loads(text) if text.startswith("[") else given
-        if isinstance(given, str):
-            if text.startswith("[") != text.endswith("]"):
-                return None
-            items = [item.strip() for item in text.removeprefix("[").removesuffix("]").split(",")]
-            given = [] if items == [""] else items
+        with contextlib.suppress(yaml.YAMLError):  # its items stay texts
+            given = yaml.load(text if text.startswith("[") else f"[{text}]", yaml.BaseLoader)
     if not isinstance(given, list):
         return None
     values = [_parse_scalar(kind, item) for item in given]

@@ -303,6 +303,8 @@ def commit(folder: Path) -> str | None:
         return None
     # "# branch.oid 0123…", other lines that begin with #, then a line a file that differs
     first, *others = done.stdout.splitlines()
+    if first.endswith("(initial)"):  # nothing is committed yet
+        return None
     return first.split()[-1][:12] + "+" * any(line[0] != "#" for line in others)
 
 

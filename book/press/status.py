@@ -4,6 +4,7 @@ and the numbers behind every figure.
 
 from collections import defaultdict
 from pathlib import Path
+from warnings import warn
 
 from schurkit.words import duration, plural
 
@@ -49,15 +50,19 @@ def status_page(book: Book) -> str:
 
 def _whole(path: Path) -> list[str]:
     """What the whole edition took on the clock, from an empty store, where that was measured."""
-    if not path.is_file():
+    try:
+        run = read_json(path)
+        text = (
+            f"The whole {run['edition']} edition from nothing, training included: "
+            f"**{duration(run['seconds'])}** on the clock ({run['device']}, {run['date']}, commit "
+            f"`{run['commit'] or 'unknown'}`)."
+        )
+    except FileNotFoundError:
         return []
-    run = read_json(path)
-    return [
-        f"The whole {run['edition']} edition from nothing, training included: "
-        f"**{duration(run['seconds'])}** on the clock ({run['device']}, {run['date']}, commit "
-        f"`{run['commit'] or 'unknown'}`).",
-        "",
-    ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        text = f"What the whole edition took is not recorded: {path.name} cannot be read ({error})."
+        warn(text, stacklevel=1)
+    return [text, ""]
 
 
 def _larger(published: dict) -> list[str]:

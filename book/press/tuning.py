@@ -9,6 +9,7 @@ was.
 import sys
 import time
 from argparse import ArgumentParser
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -60,8 +61,9 @@ def tune(
         "versions": versions(),
         **made(book_root(), 1),
     }
-    about, trials = path.with_suffix(".json"), []
-    earlier = read_json(about)["core_seconds"] if about.is_file() else 0
+    about, trials, earlier = path.with_suffix(".json"), [], 0
+    with suppress(OSError, ValueError, KeyError, TypeError):  # not there, or damaged
+        earlier = float(read_json(about)["core_seconds"])
     begun = time.process_time() - earlier
 
     def measure(rnn):

@@ -47,6 +47,14 @@ def test_the_stated_factor_covers_the_points(points):
     assert ratio.between(1 / law.factor * (1 - 1e-9), law.factor * (1 + 1e-9)).all()
 
 
+def test_a_size_that_does_not_vary_leaves_no_point_at_its_end(points):
+    flat = points().query("time == 48")
+    flat.loc[flat.hidden_size == 32, "milliseconds"] *= 2
+    law, one = Law.fit(flat), flat[flat.hidden_size == 32]
+    missed = one.milliseconds / law.milliseconds(one.hidden_size, one.time, one.batch)
+    assert 1.1 < float(missed.iloc[0]) < law.factor * 0.999
+
+
 def test_real_points_are_positive():
     assert growth.seconds_a_step(4, 3, 2, seconds=0.01) > 0
     assert seconds_a_rollout(2) > 0

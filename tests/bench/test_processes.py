@@ -67,7 +67,7 @@ def test_one_thread_is_timed_by_the_processors_clock():
 
 def test_what_is_missing_is_said_and_the_others_are_measured():
     fine = Contender("fine", stand_ins.sleeper, {"seconds": 0.001})
-    names = ("absent", "broken", "killed", "late")
+    names = ("absent", "broken", "killed", "gone", "late")
     missing = [Contender(name, getattr(stand_ins, name), units=1) for name in names]
     first, *others = alternate([fine, *missing], 2, 0.01)
     assert len(first.times) == 2 and not any(run.times for run in others)
@@ -75,5 +75,6 @@ def test_what_is_missing_is_said_and_the_others_are_measured():
         "skipped: jax is not installed; pip install 'schurkit[bench]'",
         "failed: broken: ZeroDivisionError: division by zero",
         "failed: killed: its process ended with code 3",
+        "failed: gone: its process ended with code 4",
         "failed: late: ValueError: no more",
     ]

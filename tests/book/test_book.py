@@ -31,7 +31,7 @@ def plan():
         patch.delenv("SCHURKIT_STORE", raising=False)
         patch.delenv("SCHURKIT_BOOK", raising=False)
         planned = plan_build(ROOT)
-        build(planned, workers=cores(), say=lambda line: None)
+        build(planned, workers=cores())
     return planned
 
 

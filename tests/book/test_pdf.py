@@ -7,9 +7,8 @@ import re
 import pytest
 from helpers import refuses
 
-from schurkit_press import pdf
-from schurkit_press.build import BuildError
-from schurkit_press.pdf import print_book
+from schurkit_press import build as pdf
+from schurkit_press.build import BuildError, print_book
 
 pytestmark = pytest.mark.book
 

@@ -17,14 +17,15 @@ from schurkit_press.beside import (
     claim_line,
     picture,
     published_numbers,
+    section,
     strip,
 )
-from schurkit_press.chapters import chapters
+from schurkit_press.chapters import RUN, chapters
 from schurkit_press.panels import PANELS, Panel, Removal
 
 VALUES = {"networks": 20, "first_seed": 0, "bits": 3, "threshold": 0.9, "draws": 20, "orders": 10}
 VALUES |= {"test_trials": 256, "sizes": [56, 64], "auxiliary": True}
-DEVICE = {"device": "a chip, 2 cores", "training": None}
+DEVICE = dict.fromkeys(RUN) | {"device": "a chip, 2 cores"}
 KEPT = DEVICE | {"edition": "book", "date": "2026-11-28", "seconds": 60.0, "values": VALUES}
 
 
@@ -138,6 +139,21 @@ def test_other_seeds_fewer_networks_and_draws_are_the_same_question(tmp_path, va
     names = [output["metadata"]["scrapbook"]["name"] for output in outputs]
     assert names == [f"published.{name}" for name in records]
     assert [*chain(*(output["data"].values() for output in outputs))] == ["0.5", "'two'", "nan"]
+
+
+def test_numbers_of_both_runs_stand_side_by_side(tmp_path):
+    one = book(tmp_path, None, rows([0.5]), records={"many": 12769, "few": -3, "part": -1.23456})
+    one.notebooks["one"]["cells"] += [
+        {"outputs": [{"metadata": {"schurkit": {"kind": "record", "key": key, "value": value}}}]}
+        for key, value in {"many": True, "few": "none"}.items()
+    ]
+    made = {"command": "make book", "changed": {"tasks": ["sine", "copy"], "name": "x"}}
+    kept = one.published["one"]
+    kept["provenance"] = kept["provenance"] | made
+    text = section(one, "one", [], "", kept)
+    assert "`make book` (tasks = [sine, copy], name = x), 2026-11-28, 60 s" in text
+    for key, words in {"many": "12,769", "few": "−3", "part": "−1.235"}.items():
+        assert f"| `{key}` | {words} | – |" in text
 
 
 def test_without_a_published_run_or_its_values_the_strip_says_so(tmp_path):

@@ -1,7 +1,9 @@
 """The build: from notebooks to pages, twice the same, and never half a page."""
 
+import io
 import json
 import re
+from contextlib import redirect_stdout
 from html import unescape
 
 import pytest
@@ -41,9 +43,9 @@ def rendered(monkeypatch):
 
 def built(root, **options):
     """What a build says."""
-    said = []
-    build(plan_build(root), **{"say": said.append} | options)
-    return said
+    with redirect_stdout(io.StringIO()) as said:
+        build(plan_build(root), **options)
+    return said.getvalue().splitlines()
 
 
 def html_of(root, page):
@@ -170,12 +172,16 @@ def test_what_goes_wrong_is_named_and_leaves_the_old_pages(tmp_path):
 
 
 # ---------------------------------------------------------------------------------- parts of a book
-def test_only_runs_the_chosen_chapters_and_shows_the_last_run_of_the_others(tmp_path, rendered):
+def test_only_runs_the_chosen_chapters_and_shows_the_last_run_of_the_others(
+    tmp_path, rendered, capsys
+):
     root = write_book(tmp_path / "book", {"small": small_chapter(), "plain": of("1")})
-    plan, said = plan_build(root, only=["plain"]), []
+    plan = plan_build(root, only=["plain"])
     assert [job.chapter.name for job in plan.jobs] == ["plain"] and plan.executed["small"] is None
-    build(plan, say=said.append)
-    assert rendered == [False] and said == ["Not for publishing: small shown without results."]
+    build(plan)
+    assert rendered == [False] and capsys.readouterr()[0].startswith(
+        "Not for publishing: small shown without results."
+    )
     folder = root / "_build" / "executed"
     for name in ("0" * 16, "1" * 16, f"{'2' * 16}.failed"):
         (folder / f"small-{name}.ipynb").write_text("{}")

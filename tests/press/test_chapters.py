@@ -16,7 +16,7 @@ from press.small_book import (
     write_book,
 )
 
-from schurkit_press.book import editions
+from schurkit_press.book import Book
 from schurkit_press.chapters import book_root, chapter_named, chapters, read_chapter
 from schurkit_press.parameters import Parameter
 
@@ -161,18 +161,17 @@ def test_the_book_is_found_from_inside_it(tmp_path, monkeypatch):
 
 # ----------------------------------------------------------------------------------------- editions
 def book(tmp_path, text):
-    root = write_book(tmp_path / "book", {"small": small_chapter()}, editions=text)
-    return root, chapters(root)
+    return write_book(tmp_path / "book", {"small": small_chapter()}, editions=text)
 
 
 def test_an_edition_holds_what_differs_from_the_defaults(tmp_path):
-    root, known = book(
+    root = book(
         tmp_path,
         "quick: {purpose: fast}\nbook:\n  purpose: more\n  chapters:\n    small: {seeds: 20, "
         "rate: 1e-3}\n",
     )
-    assert editions(root, known)["quick"] == {}
-    edition = editions(root, known)["book"]
+    assert Book(root).editions["quick"] == {}
+    edition = Book(root).editions["book"]
     # YAML reads 1e-3 as text; it is the default of a float all the same
     assert edition == {"small": {"seeds": 20}}
 
@@ -194,11 +193,11 @@ quick: {purpose: x, chapters: {small: {seeds: many}}} → quick: parameter seeds
 """),
 )
 def test_a_malformed_edition_is_one_clear_line(tmp_path, text, message):
-    root, known = book(tmp_path, text)
-    refuses(re.escape(message), editions, root, known)
+    root = book(tmp_path, text)
+    refuses(re.escape(message), lambda: Book(root).editions)
 
 
 def test_a_book_without_editions_is_told(tmp_path):
-    root, known = book(tmp_path, "")
+    root = book(tmp_path, "")
     (root / "book" / "editions.yml").unlink()
-    refuses(r"there is no book/editions\.yml", editions, root, known)
+    refuses(r"there is no book/editions\.yml", lambda: Book(root).editions)

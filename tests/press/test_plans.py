@@ -13,7 +13,7 @@ from press.small_book import REPOSITORY, cases, cell, network_cells, notebook, s
 from schurkit.studies import profiles
 from schurkit.tasks import Copy
 from schurkit.training import Phase, Recipe, Study, copy_recipe
-from schurkit_press.book import editions
+from schurkit_press.book import Book
 from schurkit_press.chapters import chapters, read_chapter
 from schurkit_press.plans import costs_of, merged, studies_of, train_ahead
 from schurkit_press.price import Cost
@@ -127,7 +127,7 @@ def test_what_no_network_can_have_is_refused_by_the_name_of_the_parameter(name, 
 
 def test_schur_meets_fourier_shares_the_networks_of_modular_addition():
     """The same task, recipe and seeds in each edition, so that they are trained once."""
-    for edition in editions(REPOSITORY, chapters(REPOSITORY)).values():
+    for edition in Book(REPOSITORY).editions.values():
         theirs, (ours, running) = (
             asked_by(name, edition.get(name, {}))
             for name in ("modular_addition", "schur_meets_fourier")

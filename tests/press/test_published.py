@@ -15,6 +15,7 @@ from schurkit_press import build as builder
 from schurkit_press.book import agrees, publish, publish_whole, published, strongest
 from schurkit_press.build import build, plan_build
 from schurkit_press.check import compare
+from schurkit_press.status import _whole
 
 EDITIONS = """
 quick: {purpose: q}
@@ -43,7 +44,7 @@ def book(tmp_path_factory):
     root = write_book(tmp_path_factory.mktemp("published") / "book", {"small": chapter}, EDITIONS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(builder, "render", lambda root, *_, **__: (root / builder.HTML).mkdir())
-        build(plan_build(root, "book"), say=lambda line: None)
+        build(plan_build(root, "book"))
     assert main(["publish", "--edition", "book", "--book", str(root)]) == 0
     results = root / "book" / "data" / "small" / "results.json"
     # a number that the chapter records since then
@@ -52,7 +53,7 @@ def book(tmp_path_factory):
     assert main(own.split()) == 0
     kept = f"publish --edition full --only small --notebook {run_of_nine(root)} --book {root}"
     assert main([*kept.split(), "--note", "Kept from before."]) == 0
-    build(plan_build(root), say=lambda line: None)
+    build(plan_build(root))
     return root
 
 
@@ -139,6 +140,9 @@ def test_what_the_whole_edition_took_is_kept_and_told(book, tmp_path):
     assert {*told} == {"edition", "seconds", "device", "date", "commit"}
     whole = f"edition from nothing, training included: {duration(told['seconds'])} on the"
     assert told["edition"] == "book" and whole in text(book, "book/status")
+    with pytest.warns(UserWarning, match="not recorded: whole_run.json cannot be read"):
+        (tmp_path / "whole_run.json").write_text("{")
+        assert "not recorded" in _whole(tmp_path / "whole_run.json")[0]
     other = tmp_path / "whole.json"
     other.write_text(json.dumps(told | {"keys": ["x"]}))
     for place in (other, tmp_path / "none.json"):
@@ -155,7 +159,7 @@ def test_a_build_that_had_chapters_or_networks_is_no_whole_run(book, tmp_path, m
     for store, force, whole in (("empty", False, False), ("", True, False), ("empty", True, True)):
         path.write_text("as it was")
         monkeypatch.setenv("SCHURKIT_STORE", str(tmp_path / store))
-        build(plan_build(book), force=force, say=lambda line: None)
+        build(plan_build(book), force=force)
         assert (path.read_text() != "as it was") == whole
     assert json.loads(path.read_text())["edition"] == "quick"
 
@@ -170,7 +174,8 @@ def test_publishing_again_replaces_the_folder(book, results):
 def test_results_that_cannot_be_read_or_written_are_one_clear_line(tmp_path):
     place = tmp_path / "book" / "data" / "small"
     place.mkdir(parents=True)
-    (place / "results.json").write_text("{")
+    damaged = {"schema": 1, "provenance": {"edition": "book"}, "records": {}, "claims": []}
+    (place / "results.json").write_text(json.dumps(damaged))
     again = r"book/data/small/results.json cannot be read .*'schurkit publish --edition book'"
     refuses(again, published, tmp_path)
     path = tmp_path / "x.ipynb"

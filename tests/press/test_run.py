@@ -275,8 +275,9 @@ def test_threads_are_shared_and_a_store_of_the_readers_is_kept(tmp_path, monkeyp
 
 def test_a_changed_file_shows_in_the_commit(tmp_path):
     assert commit(tmp_path) is None
+    assert os.system(f"git init -q {tmp_path}") == 0 and commit(tmp_path) is None
     git = f"git -C {tmp_path} -c user.name=a -c user.email=a@b.c"
-    assert os.system(f"git init -q {tmp_path} && {git} commit -q --allow-empty -m x") == 0
+    assert os.system(f"{git} commit -q --allow-empty -m x") == 0
     clean = commit(tmp_path)
     (tmp_path / "new").write_text("")
     assert re.fullmatch("[0-9a-f]{12}", clean) and commit(tmp_path) == clean + "+"

@@ -223,7 +223,7 @@ def test_the_key_holds_everything_that_decides_a_result(place, monkeypatch):
     for name, other in (
         ("run.code_digest", lambda package, texts: "other"),
         ("run.versions", lambda: {"numpy": "0"}),
-        ("sweep.targets.inspect.getsourcefile", lambda function: __file__),
+        ("sweep.worker.inspect.getsourcefile", lambda function: __file__),
     ):
         monkeypatch.setattr(f"schurkit_press.{name}", other)
         keys.append(key())

@@ -9,10 +9,12 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from statistics import median
 
+from schurkit.engine import EXTRAS as ENGINES
 from schurkit.engine import available_threads
 from schurkit_press.kernel import in_environment
 from schurkit_press.run import THREAD_SETTINGS
@@ -22,8 +24,7 @@ from .results import AT_LEAST, AT_MOST, Row
 SETTINGS = (*THREAD_SETTINGS, "VECLIB_MAXIMUM_THREADS", "SCHURKIT_THREADS")
 MOST_SECONDS = 300
 """A contender that does not answer for so long is ended."""
-EXTRAS = {"torch": "torch", "numba": "fast", "dask": "cluster", "distributed": "cluster"}
-EXTRAS |= {"jax": "bench", "DSA": "bench"}
+EXTRAS = ENGINES | {"dask": "cluster", "distributed": "cluster", "jax": "bench", "DSA": "bench"}
 """The extra of schurkit that brings a package; without it a contender is skipped."""
 
 
@@ -89,8 +90,9 @@ class Running:
         One process of one thread is timed by the processor's clock for it, which leaves out what
         others take from a shared machine; everything else by the clock on the wall.
         """
-        for _, pipe in self.workers:
-            pipe.send(units)
+        with suppress(ConnectionError):  # of one that has ended: it is said below
+            for _, pipe in self.workers:
+                pipe.send(units)
         clock = int(self.contender.threads == self.contender.processes == 1)
         return sum(units / max(answer[clock], 1e-9) for answer in self._answers())
 
@@ -100,7 +102,7 @@ class Running:
                 process.kill()
             try:
                 answer = pipe.recv()
-            except EOFError:
+            except (EOFError, ConnectionError):
                 process.join()
                 code = process.exitcode
                 answer = f"failed: {self.contender.name}: its process ended with code {code}"

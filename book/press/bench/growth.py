@@ -17,8 +17,7 @@ from schurkit.engine import available_threads, choose, rollout
 from schurkit.engine.numpy import one_blas_thread
 from schurkit.training.loop import fit
 
-from .others import removals
-from .trainers import task_and_recipe
+from .trainers import removals, task_and_recipe
 
 BASE = {"hidden_size": 64, "time": 48, "batch": 64, "networks": 1}
 AXES = {
@@ -111,7 +110,8 @@ class Law:
         terms = _terms(*sizes.T) / single.milliseconds.to_numpy()[:, None]
         law = _solved(terms)
         # The smallest and largest of an axis could only be extrapolated to
-        inside = ((sizes > sizes.min(0)) & (sizes < sizes.max(0))).all(1)
+        low, high = sizes.min(0), sizes.max(0)
+        inside = ((low < sizes) & (sizes < high) | (low == high)).all(1)
         left_out = [terms[i] @ _solved(np.delete(terms, i, 0)) for i in np.flatnonzero(inside)]
         missed = np.maximum([*left_out, *(terms @ law)], 1e-12)
         return cls(law, float(np.exp(np.abs(np.log(missed)).max())))

@@ -21,13 +21,12 @@ from schurkit import random
 from schurkit.ablation.couplings import coupling_estimates, exact_effects
 from schurkit.degeneracy import dsa_distances, operators_of
 from schurkit.engine import choose, rollout
-from schurkit.rnn import RNN
 from schurkit.schur import SECTORS, real_schur
 from schurkit.tasks import FlipFlop, load_task
-from schurkit.training import Phase, Recipe, initial
+from schurkit.training import Phase, Recipe
 from schurkit.training.loop import fit
 
-from .trainers import task_and_recipe, torch_network, trained_afresh
+from .trainers import network, removals, task_and_recipe, torch_network, trained_afresh
 
 A_CALL = 400
 """Variants that `schurkit.rollout` is given at once."""
@@ -61,20 +60,6 @@ def products(hidden: int, batch: int, time: int, passes: int = 3):
 
 
 # ----------------------------------------------------------------------------------------- rollouts
-def network(hidden: int) -> RNN:
-    """A network of random weights, with 3 inputs and outputs."""
-    return initial(FlipFlop(), Recipe(hidden_size=hidden, construction="fan_in"), [0])
-
-
-def removals(hidden: int, trials: int, time: int, variants: int):
-    """One network of random weights, W_rec of its variants with an eighth of the entries removed,
-    and inputs.
-    """
-    rnn, inputs = network(hidden), FlipFlop(steps=time).test_trials(trials).inputs
-    kept = random.uniform(0, "bench removals", 0, (variants, hidden, hidden)) > 0.125
-    return rnn, (rnn.W_rec * kept).astype(np.float32), inputs
-
-
 def schurkit_rollouts(**sizes: int):
     """`schurkit.rollout` of stacks of variants. A unit is one variant; a lap has no more of them
     than there are.

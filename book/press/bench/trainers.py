@@ -15,7 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from schurkit import random
 from schurkit.engine import choose
+from schurkit.rnn import RNN
 from schurkit.tasks import FlipFlop
 from schurkit.training import Phase, Recipe, Store, initial, train
 from schurkit.training.loop import LOSS_EVERY, fit
@@ -31,6 +33,20 @@ def task_and_recipe(hidden: int, batch: int, time: int, steps: int) -> tuple[Fli
     return FlipFlop(steps=time), Recipe(
         hidden_size=hidden, phases=(Phase(steps, RATE),), batch_size=batch
     )
+
+
+def network(hidden: int) -> RNN:
+    """A network of random weights, with 3 inputs and outputs."""
+    return initial(FlipFlop(), Recipe(hidden_size=hidden, construction="fan_in"), [0])
+
+
+def removals(hidden: int, trials: int, time: int, variants: int):
+    """One network of random weights, W_rec of its variants with an eighth of the entries removed,
+    and inputs.
+    """
+    rnn, inputs = network(hidden), FlipFlop(steps=time).test_trials(trials).inputs
+    kept = random.uniform(0, "bench removals", 0, (variants, hidden, hidden)) > 0.125
+    return rnn, (rnn.W_rec * kept).astype(np.float32), inputs
 
 
 def trained_afresh(task, recipe: Recipe, seeds, **more):

@@ -23,8 +23,7 @@ from schurkit_press.run import HELPER, commit
 
 from .executors import DEATHS, check_executor, opened
 from .grid import read_grid
-from .targets import Target, fingerprint_of, target_of
-from .worker import FAILED, Records, perform, record
+from .worker import FAILED, Records, Target, fingerprint_of, perform, record, target_of
 
 SWEEPS = Path("_build/sweeps")
 OWN_COLUMNS = ("status", "problem", "seconds", "key", "version")
