@@ -168,7 +168,7 @@ def torch_vmap(networks: int, device: str = "cpu", **sizes: int):
     def loss_of(weights, x, y):
         drive = x @ weights["W_in"].T
         state, states = torch.zeros_like(drive[:, 0]), []
-        for driven in drive.unbind(1):  # four times as fast as slices, whose gradients are added up
+        for driven in drive.unbind(1):  # the gradients of slices would be added up
             state = torch.tanh(driven + state @ weights["W_rec"].T)
             states.append(state)
         return torch.nn.functional.mse_loss(torch.stack(states, 1) @ weights["W_out"].T, y)
