@@ -211,8 +211,14 @@ def publish_whole(root: Path, told: Path, keys: list[str]) -> None:
     """Keep in book/data what the whole edition took from nothing (`schurkit_press.build.WHOLE`), if
     it was the runs of those keys.
     """
-    content = read_json(told) if told.is_file() else {}
-    if content.pop("keys", None) == keys:
+    try:
+        content = read_json(told)
+        run = content.pop("keys")
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{told} cannot be read ({error}); delete it.") from None
+    if run == keys:
         write_json(root / DATA / WHOLE, content)
 
 

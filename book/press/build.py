@@ -28,6 +28,8 @@ HTML = Path("_build/html")
 NEXT = Path("_build/next")
 STAGE = Path("_build/stage")
 WHOLE = Path("_build/whole.json")
+BY_ITSELF = {"knobs"}
+"""A study by its own time: what the whole of an edition takes may be measured without it."""
 STATE = ".inputs"
 """Beside the pages: what they were made from, and that nothing else wrote there since."""
 RENDERERS = (
@@ -95,7 +97,8 @@ def build(
     usual = {name: one["provenance"]["seconds"] for name, one in book.published.items()}
     # the longest first: then no core waits for one that began last
     due.sort(key=lambda job: -usual.get(job.chapter.name, math.inf))
-    from_nothing = len(due) == len(book.chapters) and not any(store_of(root).glob("*.json"))
+    without = book.chapters.keys() - {job.chapter.name for job in due}
+    from_nothing = without <= BY_ITSELF and not any(store_of(root).glob("*.json"))
     run_due(root, due, workers, report)
     staged = stage(book)
     state, inputs = root / HTML / STATE, _inputs(staged)
@@ -105,7 +108,7 @@ def build(
         render(root, staged, strict=all(book.executed.values()))
         state.write_text(_state(root, inputs))  # of the code that made them
     if from_nothing:
-        _keep_whole(book, time.monotonic() - begun, workers)
+        _keep_whole(book, time.monotonic() - begun, workers, sorted(without))
     if shown := [name for name, path in book.executed.items() if path is None]:
         print(f"Not for publishing: {', '.join(shown)} shown without results.")
     return root / HTML / "index.html"
@@ -120,13 +123,14 @@ def run_due(root: Path, due: Sequence[Job], workers: int = 1, report=None) -> No
         raise BuildError("\n".join(outcome.problem for outcome in failed))
 
 
-def _keep_whole(book: Book, seconds: float, workers: int) -> None:
-    """Keep what a build took that had every network to train and every chapter to run; `schurkit
-    publish` takes it to book/data.
+def _keep_whole(book: Book, seconds: float, workers: int, without: list[str]) -> None:
+    """Keep what a build took that had every network to train and every chapter to run, those
+    `without` apart; `schurkit publish` takes it to book/data.
     """
     whole = {
         "edition": book.edition,
         "seconds": round(seconds),
+        "without": without,
         "keys": [job.key for job in book.jobs],
         **made(book.root, workers),
     }

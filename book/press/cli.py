@@ -246,7 +246,7 @@ def publish_command(arguments) -> int:
     for job, *run in runs:
         folder = publish(root, edition, job.chapter.name, *run)
         print(f"{job.chapter.name}: {os.path.relpath(folder)}")
-    if not only and edition == BASE:
+    if edition == BASE:
         publish_whole(root, root / WHOLE, [job.key for job in jobs])
     write_picture(Book(root))
     return 0

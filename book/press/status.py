@@ -52,8 +52,9 @@ def _whole(path: Path) -> list[str]:
     """What the whole edition took on the clock, from an empty store, where that was measured."""
     try:
         run = read_json(path)
+        apart = f", {', '.join(run['without'])} apart" if run.get("without") else ""
         text = (
-            f"The whole {run['edition']} edition from nothing, training included: "
+            f"The whole {run['edition']} edition from nothing, training included{apart}: "
             f"**{duration(run['seconds'])}** on the clock ({run['device']}, {run['date']}, commit "
             f"`{run['commit'] or 'unknown'}`)."
         )

@@ -137,17 +137,21 @@ def test_the_page_shows_all_runs_the_published_one_first(book):
 
 def test_what_the_whole_edition_took_is_kept_and_told(book, tmp_path):
     told = json.loads((book / "book" / "data" / "whole_run.json").read_text())
-    assert {*told} == {"edition", "seconds", "device", "date", "commit"}
+    assert {*told} == {"edition", "seconds", "without", "device", "date", "commit"}
     whole = f"edition from nothing, training included: {duration(told['seconds'])} on the"
     assert told["edition"] == "book" and whole in text(book, "book/status")
     with pytest.warns(UserWarning, match="not recorded: whole_run.json cannot be read"):
         (tmp_path / "whole_run.json").write_text("{")
         assert "not recorded" in _whole(tmp_path / "whole_run.json")[0]
+    (tmp_path / "whole_run.json").write_text(json.dumps(told | {"without": ["knobs"]}))
+    assert "training included, knobs apart: " in _whole(tmp_path / "whole_run.json")[0]
     other = tmp_path / "whole.json"
     other.write_text(json.dumps(told | {"keys": ["x"]}))
     for place in (other, tmp_path / "none.json"):
         publish_whole(book, place, ["y"])
     assert json.loads((book / "book" / "data" / "whole_run.json").read_text()) == told
+    other.write_text("[]")
+    refuses(r"whole.json cannot be read .*; delete it", publish_whole, book, other, ["x"])
 
 
 def test_a_build_that_had_chapters_or_networks_is_no_whole_run(book, tmp_path, monkeypatch):
@@ -162,6 +166,9 @@ def test_a_build_that_had_chapters_or_networks_is_no_whole_run(book, tmp_path, m
         build(plan_build(book), force=force)
         assert (path.read_text() != "as it was") == whole
     assert json.loads(path.read_text())["edition"] == "quick"
+    monkeypatch.setattr(builder, "BY_ITSELF", {"small"})
+    build(plan_build(book))
+    assert json.loads(path.read_text())["without"] == ["small"]
 
 
 def test_publishing_again_replaces_the_folder(book, results):
