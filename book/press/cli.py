@@ -126,7 +126,7 @@ def add_run_arguments(parser) -> None:
 def run_command(arguments) -> int:
     from schurkit.store import written
 
-    from .one_page import chapter_page
+    from .one_page import chapter_page, sources
     from .plans import studies_of
     from .run import job_for, run_jobs
 
@@ -146,7 +146,8 @@ def run_command(arguments) -> int:
     _print_results(root, job.output)
     if arguments.html:
         page = job.output.with_suffix(".html")
-        written(page, chapter_page(read_json(job.output), job.chapter.title).encode())
+        cited = sources(root / "book" / "references.bib")
+        written(page, chapter_page(read_json(job.output), job.chapter.title, cited).encode())
         print(f"The page is {os.path.relpath(page)}")
     return 0
 

@@ -50,7 +50,7 @@ def one_page(notebook: dict, title: str) -> str:
 
 
 _NUMBER = re.compile(r"\{glue:text\}`([^`:]+)(?::([^`]*))?`")
-_ROLE = re.compile(r"\{[a-z:]+\}`(?:([^`<]+?) <[^`>]+>|([^`]+))`")
+_ROLE = re.compile(r"\{([a-z:]+)\}`(?:([^`<]+?) <[^`>]+>|([^`]+))`")
 _LABEL = re.compile(r"^\([\w-]+\)=\n", re.M)
 _ADMONITION = re.compile(r"^```\{admonition\} ([^\n]*)\n((?::[^\n]*\n)*)(.*?)^```$", re.M | re.S)
 
@@ -73,16 +73,40 @@ def filled(prose: str, records: dict) -> str:
     return _NUMBER.sub(number, prose)
 
 
-def chapter_page(notebook: dict, title: str) -> str:
+def sources(bibliography) -> dict[str, tuple[str, str]]:
+    """By key, who wrote what a BibTeX file lists, and the year."""
+    from pybtex.database import parse_file
+
+    found = {}
+    for key, entry in parse_file(bibliography).entries.items():
+        first, *others = (" ".join(map(str, p.rich_last_names)) for p in entry.persons["author"])
+        beside = f" and {others[0]}" if len(others) == 1 else " et al." * bool(others)
+        found[key] = first + beside, entry.fields["year"]
+    return found
+
+
+def chapter_page(notebook: dict, title: str, cited: dict | None = None) -> str:
     """The page of an executed chapter: its prose with the numbers of the run, and other roles as
     their words.
+
+    Parameters
+    ----------
+    notebook, title : as of `one_page`.
+    cited : what the prose can cite, from `sources`.
     """
     records = nb.records(notebook)
+
+    def said(role) -> str:
+        name, text, target = role.groups()
+        if name.startswith("cite"):
+            who, year = (cited or {}).get(target, (target, "n.d."))
+            return f"{who} ({year})" if name == "cite:t" else f"({who}, {year})"
+        return text or target.rpartition("/")[2]
 
     def words(cell: dict) -> dict:
         if cell["cell_type"] != "markdown":
             return cell
-        text = _ROLE.sub(lambda role: role[1] or role[2], filled(cell_text(cell), records))
+        text = _ROLE.sub(said, filled(cell_text(cell), records))
         return cell | {"source": _LABEL.sub("", _ADMONITION.sub(_quoted, text))}
 
     return one_page(notebook | {"cells": [words(cell) for cell in notebook["cells"]]}, title)
@@ -133,7 +157,7 @@ def _shown(output: dict, said: dict, links: dict, prose) -> str:
         case "said":
             return data["text/html"]
         case "claim":
-            return prose.render(_ROLE.sub(r"\1\2", data["text/markdown"]))
+            return prose.render(_ROLE.sub(r"\2\3", data["text/markdown"]))
         case "explorer":
             return f"<p>{html.escape(said['caption'])} (The explorer runs in the book.)</p>"
     if output["output_type"] == "stream":

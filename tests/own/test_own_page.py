@@ -30,7 +30,7 @@ from schurkit.own.command import TEMPLATE, filled, position
 from schurkit.own.load import read_network
 from schurkit.own.trials import load_trials
 from schurkit_press import own_page
-from schurkit_press.one_page import one_page
+from schurkit_press.one_page import chapter_page, one_page, sources
 
 WEIGHTS = "<img src=x onerror=alert(1)>.npz"
 HOSTILE = "<script>alert(1)</script>, ![x](ftp://example.org/x) [y](ftp://example.org)"
@@ -480,3 +480,12 @@ def test_the_page_in_a_browser(opened_file, made):
         back = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert (sum(map(int, re.findall(r"\d+", back)[:3])) > 380) == (scheme == "light")
+
+
+def test_the_page_of_a_chapter_has_its_sources_and_links_as_words():
+    prose = "{cite:t}`drager2026` asks, {cite:p}`zhong2023` too {cite:p}`bai1993`; {doc}`../b/a`."
+    cell = {"cell_type": "markdown", "source": prose, "metadata": {}}
+    bibliography = Path(__file__).resolve().parents[2] / "book" / "references.bib"
+    page = chapter_page({"cells": [cell]}, "t", sources(bibliography))
+    said = "Dräger (2026) asks, (Zhong et al., 2023) too (Bai and Demmel, 1993); a."
+    assert said in page
