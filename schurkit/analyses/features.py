@@ -13,17 +13,18 @@ arXiv:2410.03972, §4.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 
 import numpy as np
 
 from schurkit.checks import InputError, one_of, shared_trials
 from schurkit.engine import choose, rollout
-from schurkit.engine.base import Spec, weights_of
+from schurkit.engine.base import Spec, side_by_side, weights_of
 from schurkit.engine.numpy import one_blas_thread
 from schurkit.rnn import ARRAYS, RNN, Trials
 
 TRAINED = ("W_in", "W_rec", "W_out")
-PASSES_AT_ONCE = 8
+PASSES_AT_ONCE = 32
 MOST_BYTES = 2**30
 """Derivatives that `kernel_alignment` keeps at most."""
 
@@ -104,43 +105,42 @@ def kernel_alignment(
         )
 
     def kernel(rnn):
-        J = np.concatenate(list(_derivatives(rnn, trials, entries, factors, engine)))
-        return J @ J.T
+        J = np.concatenate(list(_derivatives(rnn, trials, factors, engine)))
+        return (J @ J.T).astype(np.float64)
 
-    kernels = ((kernel(start[i]), kernel(end[i])) for i in range(len(start)))
-    return np.array([_alignment(*both) for both in kernels])
+    def alignment(i):
+        before, after = kernel(start[i]), kernel(end[i])
+        size = np.linalg.norm(before) * np.linalg.norm(after)
+        return (before * after).sum() / size if size > 0 else np.nan
+
+    with one_blas_thread():
+        return np.array(side_by_side(alignment, range(len(start))))
 
 
-def _alignment(before, after):
-    size = np.linalg.norm(before) * np.linalg.norm(after)
-    return (before * after).sum() / size if size > 0 else np.nan
+def _derivatives(rnn, trials, factors, engine):
+    """J in pieces, (entries, numbers): one backward pass an entry, of its trial up to its step.
 
-
-def _derivatives(rnn, trials, entries, factors, engine):
-    """J in pieces, (entries, numbers) in float64: Jᵀz for signals z that hold one entry each.
-
-    The gradient of the mean squared error is Jᵀ(2 (y − target)/entries); targets y − entries z/2
-    make that Jᵀz.
+    The gradient of the squared error of one step is Jᵀ(2 (y − target)/outputs); targets y −
+    outputs z/2 make that Jᵀz, with z one where the entry is.
     """
-    spec, shape = Spec.of(rnn), trials.targets.shape
-    counted = np.flatnonzero(np.broadcast_to(trials.counted[..., None], shape))
-    outputs, weights = rollout(rnn, trials, engine=engine).outputs, weights_of(rnn, trials)
-    worker = choose(engine, dtype=rnn.dtype).worker(spec)
+    (_, steps, outputs), weights = trials.targets.shape, weights_of(rnn, trials)
+    given = rollout(rnn, trials, engine=engine).outputs[0]
+    worker = choose(engine, dtype=rnn.dtype).worker(Spec.of(rnn))
     inputs = trials.inputs.astype(rnn.dtype)
-    for first in range(0, entries, PASSES_AT_ONCE):
-        size = min(PASSES_AT_ONCE, entries - first)
-        z = np.zeros((size, outputs[0].size), rnn.dtype)
-        z[np.arange(size), counted[first : first + size]] = 1
-        targets = outputs - z.reshape(size, *shape) * rnn.dtype.type(entries / 2)
+    counted = np.broadcast_to(trials.counted, (len(trials), steps))
+    for t, first in product(range(steps), range(0, len(trials) * outputs, PASSES_AT_ONCE)):
+        entries = np.repeat(np.flatnonzero(counted[:, t]), outputs)[first:][:PASSES_AT_ONCE]
+        if not len(entries):
+            continue
+        size, span = len(entries), slice(t + 1)
+        targets = given[entries, None, span]
+        targets[np.arange(size), 0, t, (first + np.arange(size)) % outputs] -= outputs / 2
         copies = {name: np.repeat(array, size, axis=0) for name, array in weights.items()}
-        with one_blas_thread():
-            _, gradients = worker.gradients(
-                copies, np.broadcast_to(inputs, (size, *inputs.shape)), targets, trials.mask
-            )
-        parts = [
-            gradients[name].reshape(size, -1).astype(np.float64) * factors.get(name, 1.0)
-            for name in TRAINED
-        ]
+        if trials.h0 is not None:
+            copies["h0"] = weights["h0"][0, entries][:, None]
+        at_end = np.arange(t + 1) == t
+        _, gradients = worker.gradients(copies, inputs[entries, None, span], targets, at_end)
+        parts = [gradients[name].reshape(size, -1) * factors.get(name, 1.0) for name in TRAINED]
         yield np.concatenate(parts, axis=1)
 
 

@@ -1,7 +1,8 @@
-"""The ascent of `_ascent` compiled: one start after the other, every matrix in the nearest cache.
+"""The ascent of `_ascent` compiled: one start after the other, every matrix in the nearest cache;
+and the assignment of `pif`.
 
-Matrices are padded with zeros to a multiple of 4 rows and columns, which stay zero. Sums are taken
-in another order than NumPy's, so results agree to rounding, not bit for bit.
+In the ascent, matrices are padded with zeros to a multiple of 4 rows and columns, which stay zero.
+Sums are taken in another order than NumPy's, so results agree to rounding, not bit for bit.
 """
 
 from __future__ import annotations
@@ -171,3 +172,56 @@ def _padded(matrices):
     padded = np.zeros((*matrices.shape[:-2], size, size))
     padded[..., :rank, :rank] = matrices
     return padded
+
+
+@cache.compiled
+def _assigned(G, prices):
+    """The columns of the rows in the permutation matrix R that maximises ⟨G, R⟩.
+
+    By shortest augmenting paths (R. Jonker and A. Volgenant, Computing 38, 1987), from column
+    prices that are made optimal in place: after a small change of G few paths are left to search.
+    """
+    n, unmatched = len(G), 0
+    row_of, column_of, waiting = np.full(n, -1), np.full(n, -1), np.empty(n, np.int64)
+    for i in range(n):
+        best, at = -np.inf, 0
+        for j in range(n):
+            if G[i, j] - prices[j] > best:
+                best, at = G[i, j] - prices[j], j
+        if row_of[at] < 0:
+            row_of[at], column_of[i] = i, at
+        else:
+            waiting[unmatched] = i
+            unmatched += 1
+    far, before = np.empty(n), np.empty(n, np.int64)
+    for start in waiting[:unmatched]:
+        seen, i, least = np.zeros(n, np.bool_), start, 0.0
+        far[:] = np.inf
+        while True:
+            own = G[i, column_of[i]] - prices[column_of[i]] + least if i != start else 0.0
+            nearest, at = np.inf, 0
+            for j in range(n):
+                if not seen[j]:
+                    if own + prices[j] - G[i, j] < far[j]:
+                        far[j], before[j] = own + prices[j] - G[i, j], i
+                    if far[j] < nearest:
+                        nearest, at = far[j], j
+            least = nearest
+            if row_of[at] < 0:
+                break
+            seen[at], i = True, row_of[at]
+        for j in range(n):
+            if seen[j]:
+                prices[j] += least - far[j]
+        while True:
+            i = before[at]
+            row_of[at] = i
+            at, column_of[i] = column_of[i], at
+            if i == start:
+                break
+    return column_of
+
+
+def assigned(G, prices) -> np.ndarray:
+    """`_assigned`, compiled."""
+    return cache.call(_assigned, G, prices)

@@ -6,9 +6,9 @@ Units are matched by Frank–Wolfe on relaxed permutations, then pairwise swaps.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -112,6 +112,25 @@ def gradient(A, B, linear, Q):
     return A @ Q @ B.T + A.T @ Q @ B + linear
 
 
+def _at_vertices(A, B):
+    """The gradient without its linear part at one permutation matrix after another, each given by
+    the columns of its rows: only rows that moved are multiplied again.
+    """
+    units = len(A)
+    left, right = np.concatenate([A.T, A]), np.concatenate([B.T, B])
+    found, there, last = np.zeros_like(A), np.zeros_like(left), np.full(units, -1)
+
+    def at(columns):
+        moved = np.flatnonzero(columns != last)
+        rows = np.concatenate([moved, units + moved])
+        new = right[np.concatenate([columns[moved], units + columns[moved]])]
+        found[:] += left[rows].T @ (new - there[rows])
+        there[rows], last[:] = new, columns
+        return found
+
+    return at
+
+
 def value(A, B, linear, Q) -> float:
     """f(Q) = ⟨A, Q B Qᵀ⟩ + ⟨linear, Q⟩."""
     return float((A * (Q @ B @ Q.T)).sum() + (linear * Q).sum())
@@ -119,9 +138,19 @@ def value(A, B, linear, Q) -> float:
 
 def vertex(G) -> np.ndarray:
     """The permutation matrix R that maximises ⟨G, R⟩."""
-    R = np.zeros_like(G)
-    R[linear_sum_assignment(G, maximize=True)] = 1.0
-    return R
+    return np.eye(len(G))[_solver()(G, np.zeros(len(G)))]
+
+
+@cache
+def _solver() -> Callable:
+    """What gives the columns of that matrix: compiled, from the prices of a similar one; or that of
+    SciPy, which starts from nothing and is then most of the search.
+    """
+    try:
+        from ._kernels import assigned
+    except Exception:  # not installed, or unable to compile for this processor
+        return lambda G, prices: linear_sum_assignment(G, maximize=True)[1]
+    return assigned
 
 
 def frank_wolfe(A, B, linear, Q) -> np.ndarray:
@@ -131,18 +160,26 @@ def frank_wolfe(A, B, linear, Q) -> np.ndarray:
     Source: J. Vogelstein et al., *Fast approximate quadratic programming for graph matching*, PLoS
     ONE 10 (2015) (FAQ), there without a linear term.
     """
+    Q, S, rows, prices = Q.copy(), gradient(A, B, 0, Q), np.arange(len(A)), np.zeros(len(A))
+    at_vertex = _at_vertices(A, B)
     for _ in range(STEPS):
-        G = gradient(A, B, linear, Q)
-        D = vertex(G) - Q
-        rise, bend = (G * D).sum(), (A * (D @ B @ D.T)).sum()
+        G = S + linear
+        columns = _solver()(G, prices)
+        R = rows, columns
+        T = at_vertex(columns)
+        # D = R − Q: what f rises by along it, and ⟨A, D B Dᵀ⟩
+        rise, bend = G[R].sum() - np.vdot(G, Q), T[R].sum() / 2 - S[R].sum() + np.vdot(S, Q) / 2
         if bend < 0:
             step = min(1.0, -rise / (2 * bend))
         else:
             step = 1.0 if rise + bend > 0 else 0.0
         if not step > 0 or rise <= 0:
             break
-        Q = Q + step * D
-        if step * np.abs(D).max() < 1e-3:
+        furthest = step * (1 - Q[R].min())
+        Q *= 1 - step
+        Q[R] += step
+        S += step * (T - S)
+        if furthest < 1e-3:
             break
     return vertex(Q)
 

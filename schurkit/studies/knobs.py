@@ -146,6 +146,7 @@ class Design:
     tasks : for channels or dimensions.
     mup_tasks : for γ and width.
     networks, first_seed : seeds of every setting.
+    wide_networks, wide_units : seeds of settings above so many units; 0 for as many.
     hidden_size : units.
     bits, channels, dimensions : of the flip-flop, discrimination and sine, path integration.
     delays : longest delay of discrimination, in steps.
@@ -157,6 +158,8 @@ class Design:
     tasks: tuple[str, ...] = TASKS
     mup_tasks: tuple[str, ...] = TASKS
     networks: int = 50
+    wide_networks: int = 0
+    wide_units: int = 128
     first_seed: int = 0
     hidden_size: int = 64
     bits: tuple[int, ...] = (1, 2, 3, 4)
@@ -174,6 +177,7 @@ class Design:
             if field.type.startswith("tuple"):
                 object.__setattr__(self, field.name, tuple(getattr(self, field.name)))
         integer(self.networks, "networks", at_least=1)
+        integer(self.wide_networks, "wide_networks", at_least=0)
         integer(self.hidden_size, "hidden_size", at_least=1)
         for name in (*self.tasks, *self.mup_tasks):
             one_of(name, "tasks", TASKS)
@@ -222,7 +226,8 @@ class Design:
         return self._setting(knob, task, level, plain, mup_recipe(plain, width, gamma))
 
     def _setting(self, knob, name, level, task, recipe) -> KnobSetting:
-        seeds = range(self.first_seed, self.first_seed + self.networks)
+        wide = self.wide_networks if recipe.hidden_size > self.wide_units else 0
+        seeds = range(self.first_seed, self.first_seed + (wide or self.networks))
         return KnobSetting(knob, name, float(level), Study(task, recipe, tuple(seeds)))
 
 
@@ -302,21 +307,27 @@ def run(
     dynamics: Dynamics | None = None,
     *,
     store: Store | None = None,
-    above: tuple[int, dict] = (0, {}),
+    pif_starts: int = 1,
+    wide_pif_starts: int = 0,
     **options,
 ) -> Results:
     """Train every study of a design and measure it once, or fetch from the store what was trained
-    or measured before; options go to `levels`, for networks `above` so many units with changes.
+    or measured before.
+
+    store : as for training.
+    pif_starts, wide_pif_starts : of the matching of units, up to ``design.wide_units`` and above;
+        0 for as many.
+    options : go to `levels`.
     """
     dynamics = dynamics or Dynamics()
     trained = train_all(list(design.studies), store=store)
     by_study = {(one.task, one.recipe): one for one in trained}
     begun = perf_counter()
-    found = {
-        key: levels_in_store(one, dynamics, store=store, **_nulls(one, by_study), **given)
-        for key, one in by_study.items()
-        for given in [options | (above[1] if one.rnn.hidden_size > above[0] else {})]
-    }
+    found = {}
+    for key, one in by_study.items():
+        wide = wide_pif_starts if one.rnn.hidden_size > design.wide_units else 0
+        asked = options | _nulls(one, by_study) | {"pif_starts": wide or pif_starts}
+        found[key] = levels_in_store(one, dynamics, store=store, **asked)
     return Results(design, found, perf_counter() - begun)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 from helpers import gauss, messages
+from scipy.optimize import linear_sum_assignment
 
 from schurkit.degeneracy import nulls, pif, pif_distances
 
@@ -57,6 +58,31 @@ def test_gradients_are_slopes_and_no_single_move_is_better_at_the_end(seed):
     for move, (p, q) in zip(moves, itertools.combinations_with_replacement(range(6), 2)):
         move[[p, q]] = move[[q, p]]
     assert f(np.eye(6)) < f(done) and max(map(f, moves @ done)) <= f(done) + 1e-9
+
+
+def test_gradients_at_vertices_follow_from_one_to_the_next():
+    A, B = gauss(2, 9, 9)
+    at, rng = pif._at_vertices(A, B), np.random.default_rng(0)
+    columns = rng.permutation(9)
+    for moved in (9, 0, 3, 2, 9):
+        columns[:moved] = rng.permutation(columns[:moved])
+        assert np.allclose(at(columns), pif.gradient(A, B, 0, np.eye(9)[columns]))
+
+
+def test_the_compiled_assignment_is_scipys(monkeypatch):
+    kernels = pytest.importorskip("schurkit.degeneracy._kernels")
+    for size, ties in itertools.product((1, 2, 7, 40), (False, True)):
+        G, prices = gauss(size, size), np.zeros(size)
+        for drift in gauss(5, size, size, seed=1):
+            G = (G + 0.3 * drift).round(0 if ties else 12)
+            columns = kernels.assigned(G, prices)
+            assert sorted(columns) == list(range(size))
+            best = G[linear_sum_assignment(G, maximize=True)].sum()
+            assert G[np.arange(size), columns].sum() == pytest.approx(best)
+    W = matrices(3, 20)
+    compiled = pif_distances(W, starts=3).raw
+    monkeypatch.setattr(pif, "_solver", lambda: lambda G, _: linear_sum_assignment(-G)[1])
+    assert np.array_equal(compiled, pif_distances(W, starts=3).raw)
 
 
 def test_scales_and_what_the_paper_scale_does_to_untrained_networks():

@@ -55,7 +55,8 @@ def test_each_knob_turns_one_thing_and_the_design_is_of_the_papers_size():
     assert rich.until == degeneracy_recipe(FlipFlop()).until and not rich.biases
     assert plain_recipe(DelayedDiscrimination(auxiliary=True), 24).until.each
     assert 60 <= len(design.settings) <= 75 and len(design.studies) < len(design.settings)
-    assert all(len(study.seeds) == 50 == design.networks for study in design.studies)
+    for study in Design(wide_networks=20).studies:
+        assert len(study.seeds) == (20 if study.recipe.hidden_size > 128 else 50)
 
 
 QUICK = Dynamics(rank=4, delays=2, starts=8, trials=8, others=((1, 4), (2, 60)))
@@ -116,8 +117,8 @@ def test_networks_that_did_not_get_there_are_left_out(trained):
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("runs"))
-    wide = 12, {"pif_starts": 2}
-    return run(Design(**SMALL), QUICK, store=store, pif_starts=3, above=wide, **BRIEF)
+    design, starts = Design(**SMALL, wide_units=12), {"pif_starts": 3, "wide_pif_starts": 2}
+    return run(design, QUICK, store=store, **starts, **BRIEF)
 
 
 def test_a_design_is_run_and_its_ends_compared(results):
