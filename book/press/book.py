@@ -33,6 +33,10 @@ BASE = "book"
 """The edition whose results stand in book/data/<chapter>/; those of another one stand in
 book/data/<edition>/<chapter>/ and are shown beside them.
 """
+BY_ITSELF = {"knobs"}
+"""A study that goes by its own time: what is published is that of a larger edition, and what the
+whole of an edition takes may be measured without it.
+"""
 WHOLE = "whole_run.json"
 SCHEMA = 1
 CSV_LINK = re.compile(

@@ -18,7 +18,7 @@ from pathlib import Path
 from schurkit.checks import InputError
 from schurkit.store import checksum, installed, key_of
 
-from .book import Book
+from .book import BY_ITSELF, Book
 from .chapters import named, read_yaml, store_of, toc_entries, write_json
 from .kernel import DROPPED
 from .plans import train_ahead
@@ -28,8 +28,6 @@ HTML = Path("_build/html")
 NEXT = Path("_build/next")
 STAGE = Path("_build/stage")
 WHOLE = Path("_build/whole.json")
-BY_ITSELF = {"knobs"}
-"""A study by its own time: what the whole of an edition takes may be measured without it."""
 STATE = ".inputs"
 """Beside the pages: what they were made from, and that nothing else wrote there since."""
 RENDERERS = (
@@ -131,7 +129,7 @@ def _keep_whole(book: Book, seconds: float, workers: int, without: list[str]) ->
         "edition": book.edition,
         "seconds": round(seconds),
         "without": without,
-        "keys": [job.key for job in book.jobs],
+        "keys": [job.key for job in book.jobs if job.chapter.name not in BY_ITSELF],
         **made(book.root, workers),
     }
     write_json(book.root / WHOLE, whole)

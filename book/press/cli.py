@@ -221,12 +221,13 @@ def add_publish_arguments(parser) -> None:
 
 
 def publish_command(arguments) -> int:
-    from .book import BASE, Book, publish, publish_whole
+    from .book import BASE, BY_ITSELF, Book, publish, publish_whole
     from .build import WHOLE, build_command, plan_build
     from .panels import write_picture
 
     root, edition, only = book_root(arguments.book), arguments.edition, arguments.only
-    jobs = plan_build(root, edition, only).jobs
+    apart = BY_ITSELF if edition == BASE and not only else ()
+    jobs = [job for job in plan_build(root, edition, only).jobs if job.chapter.name not in apart]
 
     if arguments.notebook is not None:
         if len(only) != 1:
