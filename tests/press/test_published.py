@@ -178,6 +178,11 @@ def test_publishing_again_replaces_the_folder(book, results):
     assert not stale.exists() and not list((book / "book" / "data").glob(".*"))
 
 
+def test_a_study_by_its_own_time_is_not_published_with_the_rest(book, monkeypatch, capsys):
+    monkeypatch.setattr("schurkit_press.book.BY_ITSELF", {"small"})
+    assert main(["publish", "--book", str(book)]) == 0 and capsys.readouterr().out == ""
+
+
 def test_results_that_cannot_be_read_or_written_are_one_clear_line(tmp_path):
     place = tmp_path / "book" / "data" / "small"
     place.mkdir(parents=True)
