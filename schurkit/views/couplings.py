@@ -26,7 +26,8 @@ def couplings(rows: Sequence, form: SchurForm, label) -> View:
     """
     import pandas as pd
 
-    frame = pd.DataFrame([{**vars(row), "estimate": row.estimate} for row in rows])
+    columns = ["network", "driven", "driver", "sector", "norm", "exact", "estimate"]
+    frame = pd.DataFrame([{**vars(row), "estimate": row.estimate} for row in rows], columns=columns)
     mine = frame[frame.network == label]
     grid = np.full((len(form.blocks),) * 2, np.nan)
     grid[mine.driven, mine.driver] = mine.exact
@@ -38,20 +39,22 @@ def couplings(rows: Sequence, form: SchurForm, label) -> View:
         right.plot(part.estimate, part.exact, ".", **look)
     ends = [frame.exact.min(), frame.exact.max()]
     right.plot(ends, ends, color="black", lw=0.8)
-    for axis, values in (("x", frame.estimate), ("y", frame.exact)):
+    for axis, values in (("x", frame.estimate), ("y", frame.exact)) if len(frame) else ():
         getattr(right, f"set_{axis}scale")("symlog", linthresh=1e-5)
         getattr(right, f"set_{axis}ticks")(plot.decades(1e-5, values.min(), values.max(), 5))
     right.set(xlabel="estimated ΔFVU", ylabel="exact ΔFVU")
     right.legend(markerscale=4)
     differ = frame[["exact", "estimate"]].nunique().min() > 1  # equal effects have no ranks
     rank = short(frame.exact.corr(frame.estimate, "spearman") if differ else None)
-    largest = mine.loc[mine.exact.abs().idxmax()]
+    largest = mine.sort_values("exact", key=np.abs).tail(1)
+    told = (
+        f"; the largest effect is {short(e)}, in {s}"
+        for e, s in largest[["exact", "sector"]].values
+    )
     alt = (
-        f"A map of {len(mine)} couplings of network {label}; the largest effect is "
-        f"{short(largest.exact)}, in {largest.sector}. "
+        f"A map of {plural(len(mine), 'coupling')} of network {label}{''.join(told)}. "
         f"Exact against estimated effects of {plural(frame.network.nunique(), 'network')}, rank "
         f"correlation {rank}."
     )
-    columns = ["network", "driven", "driver", "sector", "norm", "exact", "estimate"]
     first = frame.sort_values("exact", key=np.abs, ascending=False).head(2000)
     return View(figure, alt, first[columns])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from helpers import gauss, random_rnn
 
-from schurkit import Trials, fourier, views
+from schurkit import RNN, Trials, coupling_map, fourier, real_schur, views
 from schurkit.intervals import Interval
 
 P = 13
@@ -106,3 +106,13 @@ def test_points_have_their_names_and_ways_are_drawn_in_the_same_plane():
     assert np.isclose(np.linalg.norm(drawn[0] - drawn[1]), 37**0.5)
     rows = [row for row in view.data if row["what"] == "open"]
     assert [row["step"] for row in rows] == [0, 1] and np.allclose(rows[0]["PC 1"], drawn[0, 0])
+
+
+def test_a_network_without_couplings_has_an_empty_map():
+    turning = RNN(np.ones((2, 1)), [[0.0, 0.9], [-0.9, 0.0]], np.ones((1, 2)))
+    for rnn, count in ((turning, 0), (turning.with_W_rec(np.diag([0.9, 0.2])[None] + 0.1), 1)):
+        form = real_schur(rnn.W_rec[0])
+        rows = coupling_map(rnn, Trials(gauss(5, 4, 1), gauss(5, 4, 1, seed=1)), forms=[form])
+        view = views.couplings(rows, form, 0)
+        assert len(view.data) == len(rows) == count and f"of {count} coupling" in view.alt
+        assert ("largest effect" in view.alt) == bool(count)
