@@ -184,10 +184,12 @@ def _assigned(G, prices):
     n, unmatched = len(G), 0
     row_of, column_of, waiting = np.full(n, -1), np.full(n, -1), np.empty(n, np.int64)
     for i in range(n):
-        best, at = -np.inf, 0
+        best, at = -np.inf, -1
         for j in range(n):
             if G[i, j] - prices[j] > best:
                 best, at = G[i, j] - prices[j], j
+        if at < 0:
+            raise ValueError("the matrix has a row without finite numbers")
         if row_of[at] < 0:
             row_of[at], column_of[i] = i, at
         else:
@@ -199,7 +201,7 @@ def _assigned(G, prices):
         far[:] = np.inf
         while True:
             own = G[i, column_of[i]] - prices[column_of[i]] + least if i != start else 0.0
-            nearest, at = np.inf, 0
+            nearest, at = np.inf, -1
             for j in range(n):
                 if not seen[j]:
                     if own + prices[j] - G[i, j] < far[j]:
@@ -207,6 +209,8 @@ def _assigned(G, prices):
                     if far[j] < nearest:
                         nearest, at = far[j], j
             least = nearest
+            if at < 0:
+                raise ValueError("the matrix has columns without finite numbers")
             if row_of[at] < 0:
                 break
             seen[at], i = True, row_of[at]

@@ -67,7 +67,7 @@ def pif_distances(W: ArrayLike, *, starts: int, seed: int = 0) -> PIF:
 
     Raises
     ------
-    InputError : not a stack of at least two square matrices.
+    InputError : not a stack of at least two square matrices, or entries whose products overflow.
 
     Examples
     --------
@@ -86,6 +86,8 @@ def pif_distances(W: ArrayLike, *, starts: int, seed: int = 0) -> PIF:
     networks, hidden = matrices.shape[:2]
     if networks < 2:
         raise InputError(f"pif_distances needs at least two networks; got {networks}.")
+    if (largest := np.abs(matrices).max(initial=0)) > 1e150:
+        raise InputError(f"W_rec must stay below 1e150, else products overflow; got {largest:.0e}.")
     first = _starts(hidden, starts, seed)
 
     def distance(i, j):

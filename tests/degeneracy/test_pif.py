@@ -79,6 +79,9 @@ def test_the_compiled_assignment_is_scipys(monkeypatch):
             assert sorted(columns) == list(range(size))
             best = G[linear_sum_assignment(G, maximize=True)].sum()
             assert G[np.arange(size), columns].sum() == pytest.approx(best)
+    for G in (np.full((3, 3), np.nan), np.array([[1.0, np.nan], [2.0, np.nan]])):
+        with pytest.raises(ValueError, match="without finite numbers"):
+            kernels.assigned(G, np.zeros(len(G)))
     W = matrices(3, 20)
     compiled = pif_distances(W, starts=3).raw
     monkeypatch.setattr(pif, "_solver", lambda: lambda G, _: linear_sum_assignment(-G)[1])
@@ -107,6 +110,7 @@ some = partial(pif_distances, starts=1)
 test_messages = messages(
     (some, matrices()[0], r"axes \(networks, hidden, hidden\)"),
     (some, matrices(1), "at least two networks; got 1"),
+    (some, 1e200 * matrices(), "W_rec must stay below 1e150, else products overflow; got .e.200"),
     (some, matrices()[:, :5], "equal sizes for 'hidden'"),
     (lambda: some(matrices(), starts=0), "starts must be at least 1"),
 )
