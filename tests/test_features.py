@@ -15,7 +15,7 @@ NAMES = ("W_in", "W_rec", "W_out", "b_rec", "b_out")
 
 
 def pair(**kind):
-    kind |= {"networks": 2, "hidden": 6}
+    kind = {"networks": 2, "hidden": 6} | kind
     return random_rnn(scale=0.4, **kind), random_rnn(scale=0.6, seed=5, **kind)
 
 
@@ -45,6 +45,14 @@ def test_exact_kernels_are_jacrevs(kind, factors):
         K0, K = (kernel(rnn, i, trials, factors) for rnn in (start, end))
         size = np.linalg.norm(K0) * np.linalg.norm(K)
         assert found == pytest.approx(np.trace(K @ K0) / size, rel=1e-9)
+
+
+def test_kernels_one_after_another_where_memory_is_short(monkeypatch):
+    (start, end), trials = pair(networks=3), random_trials(trials=3)
+    whole = kernel_alignment(start, end, trials)
+    needed = 16 * trials.targets.size * sum(getattr(start, name)[0].size for name in TRAINED)
+    monkeypatch.setattr("schurkit.analyses.features.MOST_BYTES", needed)
+    assert np.array_equal(kernel_alignment(start, end, trials), whole) and len(whole) == 3
 
 
 def test_weight_change_by_hand():

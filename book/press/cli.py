@@ -250,6 +250,8 @@ def publish_command(arguments) -> int:
         print(f"{job.chapter.name}: {os.path.relpath(folder)}")
     if edition == BASE:
         publish_whole(root, root / WHOLE, [job.key for job in jobs])
+    for name in sorted(apart):
+        print(f"{name}: left as it is, since it goes by its own time; --only {name} publishes it")
     write_picture(Book(root))
     return 0
 

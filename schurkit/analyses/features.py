@@ -98,7 +98,8 @@ def kernel_alignment(
     factors = _checked(start, end, multipliers)
     shared_trials(trials, "kernel_alignment")
     entries = int(trials.counted.sum()) * start.output_size
-    if 2 * 8 * entries * sum(getattr(start, name)[0].size for name in TRAINED) > MOST_BYTES:
+    needed = 2 * 8 * entries * sum(getattr(start, name)[0].size for name in TRAINED)
+    if needed > MOST_BYTES:
         raise InputError(
             f"exact kernels of {entries} outputs need more than {MOST_BYTES / 2**30:g} GiB: give "
             "fewer trials."
@@ -113,8 +114,11 @@ def kernel_alignment(
         size = np.linalg.norm(before) * np.linalg.norm(after)
         return (before * after).sum() / size if size > 0 else np.nan
 
+    found, at_once = [], MOST_BYTES // max(1, needed)
     with one_blas_thread():
-        return np.array(side_by_side(alignment, range(len(start))))
+        for first in range(0, len(start), at_once):
+            found += side_by_side(alignment, range(len(start))[first : first + at_once])
+    return np.array(found)
 
 
 def _derivatives(rnn, trials, factors, engine):

@@ -178,6 +178,7 @@ class Design:
                 object.__setattr__(self, field.name, tuple(getattr(self, field.name)))
         integer(self.networks, "networks", at_least=1)
         integer(self.wide_networks, "wide_networks", at_least=0)
+        integer(self.wide_units, "wide_units", at_least=1)
         integer(self.hidden_size, "hidden_size", at_least=1)
         for name in (*self.tasks, *self.mup_tasks):
             one_of(name, "tasks", TASKS)
