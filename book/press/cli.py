@@ -262,7 +262,8 @@ def add_check_arguments(parser) -> None:
     parser.add_argument(
         "--published",
         action="store_true",
-        help="also hold the runs of the book edition against what is published",
+        help="also hold the runs of the book edition, and of a larger one where that alone is "
+        "published, against what is published",
     )
 
 

@@ -88,7 +88,7 @@ def pif_distances(W: ArrayLike, *, starts: int, seed: int = 0) -> PIF:
         raise InputError(f"pif_distances needs at least two networks; got {networks}.")
     if (largest := np.abs(matrices).max(initial=0)) > 1e150:
         raise InputError(f"W_rec must stay below 1e150, else products overflow; got {largest:.0e}.")
-    first = _starts(hidden, starts, seed)
+    first = search_starts(hidden, starts, seed)
 
     def distance(i, j):
         A, B = matrices[i], matrices[j]
@@ -103,7 +103,8 @@ def pif_distances(W: ArrayLike, *, starts: int, seed: int = 0) -> PIF:
     return PIF(raw, read_only(raw / hidden**2), read_only(relative), starts, labels)
 
 
-def _starts(hidden, starts, seed):
+def search_starts(hidden: int, starts: int, seed: int) -> list[np.ndarray]:
+    """Where the search begins: the barycentre, then random doubly stochastic matrices."""
     drawn = (random.uniform(seed, "pif start", i, (hidden, hidden)) for i in range(starts - 1))
     return [np.full((hidden, hidden), 1 / hidden), *map(doubly_stochastic, drawn)]
 

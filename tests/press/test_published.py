@@ -273,6 +273,17 @@ def test_the_command_fails_on_a_disagreement_and_names_what_was_not_run(book, re
     assert missing in capsys.readouterr().out
 
 
+def test_a_larger_edition_that_alone_is_published_is_held_against_its_own_run(book, tmp_path):
+    root = tmp_path / "copy"
+    shutil.copytree(book, root)
+    shutil.rmtree(root / "book" / "data" / "small")
+    (told,) = compare(root)
+    again = "'schurkit build --edition full --only small' runs it"
+    assert told == f"note: small: not run here in the full edition: {again}"
+    (root / "book" / "editions.yml").write_text(EDITIONS.replace("seeds: 8", "seeds: 3"))
+    assert compare(root)[0].startswith("problem: small: S1: published 0.002")
+
+
 # --------------------------------------------------------------- what pages fetch from other hosts
 @pytest.fixture
 def page(tmp_path):
