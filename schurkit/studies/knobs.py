@@ -145,7 +145,6 @@ class Design:
 
     tasks : for channels or dimensions.
     mup_tasks : for γ and width.
-    width_tasks : for width, where not all of these.
     networks, first_seed : seeds of every setting.
     wide_networks, wide_units : seeds of settings above so many units; 0 for as many.
     hidden_size : units.
@@ -158,7 +157,6 @@ class Design:
 
     tasks: tuple[str, ...] = TASKS
     mup_tasks: tuple[str, ...] = TASKS
-    width_tasks: tuple[str, ...] = ()
     networks: int = 50
     wide_networks: int = 0
     wide_units: int = 128
@@ -182,7 +180,7 @@ class Design:
         integer(self.wide_networks, "wide_networks", at_least=0)
         integer(self.wide_units, "wide_units", at_least=1)
         integer(self.hidden_size, "hidden_size", at_least=1)
-        for name in (*self.tasks, *self.mup_tasks, *self.width_tasks):
+        for name in (*self.tasks, *self.mup_tasks):
             one_of(name, "tasks", TASKS)
         for name in ("nuclear", "l1"):
             for value in getattr(self, name):
@@ -205,7 +203,7 @@ class Design:
             yield self._plain("D3", ONE, on, {"auxiliary": on})
         for task, gamma in product(self.mup_tasks, self.gammas):
             yield self._mup("D5", task, gamma, gamma, self.hidden_size)
-        for task, width in product(self.width_tasks or self.mup_tasks, self.widths):
+        for task, width in product(self.mup_tasks, self.widths):
             yield self._mup("D6", task, width, 1.0, width)
         for knob, penalty in (("D7", "nuclear"), ("D8", "l1")):
             sizes = getattr(self, penalty)
