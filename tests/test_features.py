@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers import gauss, messages, random_rnn, random_trials
+from helpers import gauss, messages, random_rnn, random_trials, refuses
 from test_importance import KINDS
 
 from schurkit import RNN
@@ -50,9 +50,12 @@ def test_exact_kernels_are_jacrevs(kind, factors):
 def test_kernels_one_after_another_where_memory_is_short(monkeypatch):
     (start, end), trials = pair(networks=3), random_trials(trials=3)
     whole = kernel_alignment(start, end, trials)
-    needed = 16 * trials.targets.size * sum(getattr(start, name)[0].size for name in TRAINED)
+    numbers = sum(getattr(start, name)[0].size for name in TRAINED)
+    needed = start.dtype.itemsize * trials.targets.size * numbers
     monkeypatch.setattr("schurkit.analyses.features.MOST_BYTES", needed)
     assert np.array_equal(kernel_alignment(start, end, trials), whole) and len(whole) == 3
+    monkeypatch.setattr("schurkit.analyses.features.MOST_BYTES", needed - 1)
+    refuses("give fewer trials", kernel_alignment, start, end, trials)
 
 
 def test_weight_change_by_hand():

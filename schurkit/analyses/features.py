@@ -98,7 +98,8 @@ def kernel_alignment(
     factors = _checked(start, end, multipliers)
     shared_trials(trials, "kernel_alignment")
     entries = int(trials.counted.sum()) * start.output_size
-    needed = 2 * 8 * entries * sum(getattr(start, name)[0].size for name in TRAINED)
+    numbers = sum(getattr(start, name)[0].size for name in TRAINED)
+    needed = start.dtype.itemsize * entries * numbers
     if needed > MOST_BYTES:
         raise InputError(
             f"exact kernels of {entries} outputs need more than {MOST_BYTES / 2**30:g} GiB: give "
@@ -106,7 +107,10 @@ def kernel_alignment(
         )
 
     def kernel(rnn):
-        J = np.concatenate(list(_derivatives(rnn, trials, factors, engine)))
+        J, done = np.empty((entries, numbers), rnn.dtype), 0
+        for rows in _derivatives(rnn, trials, factors, engine):
+            J[done : done + len(rows)] = rows
+            done += len(rows)
         return (J @ J.T).astype(np.float64)
 
     def alignment(i):

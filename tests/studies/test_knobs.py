@@ -25,7 +25,7 @@ from schurkit.studies import (
     signs,
 )
 from schurkit.studies.signs import AS_PAPER, FEW, OPEN, OPPOSITE, UNDEFINED, side
-from schurkit.tasks import DelayedDiscrimination, FlipFlop
+from schurkit.tasks import DelayedDiscrimination, FlipFlop, PathIntegration, SineGeneration
 from schurkit.training import Store, degeneracy_recipe, initial
 
 BRIEF = {"kernel_trials": 2, "test_trials": 16}
@@ -54,6 +54,9 @@ def test_each_knob_turns_one_thing_and_the_design_is_of_the_papers_size():
     rich = mup_recipe(FlipFlop(), 64, 2.0)
     assert rich.until == degeneracy_recipe(FlipFlop()).until and not rich.biases
     assert plain_recipe(DelayedDiscrimination(auxiliary=True), 24).until.each
+    for task in (SineGeneration(), PathIntegration()):
+        longer, phases = plain_recipe(task, 24).phases, degeneracy_recipe(task, 24).phases
+        assert longer[:-1] == phases[:-1] and longer[-1].steps > phases[-1].steps
     assert 60 <= len(design.settings) <= 75 and len(design.studies) < len(design.settings)
     for study in Design(wide_networks=20).studies:
         assert len(study.seeds) == (20 if study.recipe.hidden_size > 128 else 50)
