@@ -145,7 +145,7 @@ def run_jobs(
     workers: int = 1,
     report: Callable | None = None,
 ) -> list[Outcome]:
-    """Run those jobs, each in a process of its own, at most `workers` at a time.
+    """Run those jobs, each in a kernel of its own, at most `workers` at a time.
 
     Parameters
     ----------
@@ -163,9 +163,7 @@ def run_jobs(
     workers = max(1, min(workers, len(jobs)))
     outcomes: dict[str, Outcome] = {}
     bar = len(jobs) == 1
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), max_tasks_per_child=1
-    ) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         waiting = {}
         for job in jobs:
             threads = max(1, cores() // workers)

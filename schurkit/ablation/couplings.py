@@ -24,6 +24,7 @@ from schurkit.checks import InputError, integer, suited_trials
 from schurkit.engine import choose
 from schurkit.engine.adjoints import output_adjoints
 from schurkit.engine.base import Spec, weights_of
+from schurkit.metrics import Metric
 from schurkit.rnn import RNN, Trials
 from schurkit.schur import SchurForm
 
@@ -237,9 +238,16 @@ def coupling_map(
 
 
 def exact_effects(
-    rnn: RNN, form: SchurForm, trials: Trials, deltas=None, *, engine: str = "auto"
+    rnn: RNN,
+    form: SchurForm,
+    trials: Trials,
+    deltas=None,
+    metric: str | Metric = "fvu",
+    *,
+    engine: str = "auto",
 ) -> np.ndarray:
-    """Change of FVU on removing each of several ΔT, by rollouts in batches of bounded memory.
+    """Change of FVU, or of another metric, on removing each of several ΔT, by rollouts in batches
+    of bounded memory.
 
     Parameters
     ----------
@@ -248,6 +256,7 @@ def exact_effects(
     trials : shared trials.
     deltas : sequence of (hidden, hidden); by default every single coupling, in the order of
         ``form.couplings()``.
+    metric : as for `measure`.
 
     Returns
     -------
@@ -259,6 +268,7 @@ def exact_effects(
         rnn,
         chain([np.zeros_like(form.T)], (-form.weights(delta_T) for delta_T in deltas)),
         trials,
+        metric,
         engine=engine,
     )
     return values[1:] - values[0]

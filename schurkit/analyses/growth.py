@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.optimize
 
 from schurkit import random
 from schurkit.ablation import SINGLE, Profile
@@ -42,6 +41,8 @@ def random_modes(form: SchurForm, seed: int, draw: int = 0) -> np.ndarray:
     ----------
     form, seed, draw : as for `random_couplings`.
     """
+    from scipy.optimize import brentq  # slow to import
+
     above = sum(form.sector_mask(name) for name in SECTORS)
     U = above * random.normal(seed, "modes", draw, form.T.shape)
 
@@ -57,7 +58,7 @@ def random_modes(form: SchurForm, seed: int, draw: int = 0) -> np.ndarray:
         high *= 1.5
     if not (form.norm_N and U.any()):
         return np.array(form.B)
-    return form.B + couplings(scipy.optimize.brentq(excess, 0, high))
+    return form.B + couplings(brentq(excess, 0, high))
 
 
 def return_error(form: SchurForm, T, period: int) -> float:

@@ -20,6 +20,7 @@ from schurkit.ablation.changes import named_removals, permuted
 from schurkit.ablation.couplings import exact_effects
 from schurkit.checks import integer, one_of
 from schurkit.engine import rollout
+from schurkit.metrics import Metric, fvu
 from schurkit.rnn import RNN, Trials
 from schurkit.schur import SchurForm
 
@@ -133,6 +134,9 @@ def cost_table(
     """
     import pandas as pd
 
+    def both(outputs, trials):
+        return np.stack([fvu(outputs, trials), fvu(outputs, own)], axis=-1)
+
     tables = []
     for one, form in zip(rnn, forms):
         own = replace(trials, targets=rollout(one, trials).outputs[0])
@@ -141,13 +145,12 @@ def cost_table(
         if controls:
             asked += [(family, kind) for family in families for kind in FAMILIES[family]]
         for family, kind in asked:
-            deltas, output = removals[family], np.nan
-            if kind == "removal":
-                output = exact_effects(one, form, own, deltas)
-            else:
+            deltas = removals[family]
+            if kind != "removal":
                 deltas = control_deltas(form, deltas, kind)
             rows = pd.DataFrame(predictors(form, one, others, deltas, signals=signals))
-            effects = exact_effects(one, form, trials, deltas)
+            effects, output = exact_effects(one, form, trials, deltas, Metric("", both, "lower")).T
+            output = output if kind == "removal" else np.nan
             tables.append(rows.assign(delta=effects, family=family, kind=kind, output=output))
     table = pd.concat(tables, ignore_index=True)
     return table.assign(**{"size of delta": table.delta.abs()})

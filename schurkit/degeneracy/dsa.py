@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import linear_sum_assignment
 
 from schurkit import random
 from schurkit.checks import InputError, integer, one_of, read_only
@@ -186,6 +185,8 @@ def _wasserstein(operators):
     """Of a pair, the mean cost of the best one-to-one matching of eigenvalues in the complex
     plane.
     """
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
     spectra = np.linalg.eigvals(operators)
 
     def matched(i, j):

@@ -12,7 +12,6 @@ from functools import cache, partial
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import linear_sum_assignment
 
 from schurkit import random
 from schurkit.checks import InputError, integer, read_only, real_array
@@ -152,6 +151,8 @@ def _solver() -> Callable:
     try:
         from ._kernels import assigned
     except Exception:  # not installed, or unable to compile for this processor
+        from scipy.optimize import linear_sum_assignment
+
         return lambda G, prices: linear_sum_assignment(G, maximize=True)[1]
     return assigned
 

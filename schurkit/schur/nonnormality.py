@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.linalg
-from scipy.optimize import minimize_scalar
 from threadpoolctl import threadpool_limits
 
 from schurkit import random
@@ -252,6 +251,8 @@ def numerical_radius(W_rec) -> float:
     Source: R. A. Horn and C. R. Johnson, *Topics in Matrix Analysis*, Cambridge University Press
     (1991), ch. 1.
     """
+    from scipy.optimize import minimize_scalar  # slow to import
+
     W_scaled, exponent = checked_W_rec(W_rec, "numerical_radius")[:2]
     angles = np.pi * np.arange(181) / 180
     reach = np.linalg.eigvalsh(_hermitian_parts(W_scaled, angles))[:, -1]

@@ -24,7 +24,7 @@ flip_flop → draws=0 orders=0 threshold=2 bits=0 steps=0 pulse_probability=1.5 
 flip_flop → hidden_size=2
 sine → draws=0 orders=0 threshold=-1 slowest=0.7 fastest=0.01 cues=-1 steps=1 reading_networks=-1
 context_integration → draws=0 coherences=1 target=none noise=-1 threshold=nan orders=0 networks=0
-across_tasks → draws=0 points=1 leak=0 leak=2 threshold=2 variant_networks=0 training_steps=0
+across_tasks → draws=0 points=1 leak=0 leak=2 threshold=2 variant_networks=-1 training_steps=0
 mechanism_or_basis → draws=0 amplitudes=[1,0] retraining_steps=0 retrained_networks=0 threshold=1.1
 subspace_or_coupling → draws=0 orders=0 signals=0 threshold=0 test_trials=0 hidden_size=one
 explore → networks=21 draws=0 copy_trials=0 test_trials=100000 threshold=2 training_steps=3

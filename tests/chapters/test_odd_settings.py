@@ -83,6 +83,7 @@ how_fast → STUDY networks=20 cores=7
 schur_coordinates → SMALL networks=1 hidden_size=6 draws=1 orders=1 resolution=4 steps=5 symbols=1
     channels=2
 across_tasks → TINY training_steps=2 points=3
+across_tasks → TINY training_steps=2 points=3 variant_networks=0
 subspace_or_coupling → TINY training_steps=2 signals=1
 subspace_or_coupling → TINY training_steps=2 signals=1 networks=2
 your_own_task → TINY training_steps=2

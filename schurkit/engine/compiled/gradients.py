@@ -30,7 +30,7 @@ class NumbaWorker(NumpyWorker):
         if self._space[0] != (layout.dims, trials, steps):
             self._space = (layout.dims, trials, steps), layout.space(trials, steps)
         theta = layout.flat(weights)
-        x, y = np.ascontiguousarray(inputs, np.float32), np.ascontiguousarray(targets, np.float32)
+        x, y = (np.require(one, np.float32, "CW") for one in (inputs, targets))  # as in `train`
         mask = np.ascontiguousarray(np.broadcast_to(mask, (networks, trials, steps)), np.uint8)
         flat, losses = np.empty_like(theta), np.empty(networks)
         for i in range(networks):

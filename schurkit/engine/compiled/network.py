@@ -86,11 +86,21 @@ def transpose(matrix, out):
 
 
 @inner
+def put(matrix, out):
+    """out = matrix, of one row or of as many: where a matrix is assigned to a slice, numba compiles
+    its message about their shapes in every process, for three seconds.
+    """
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = matrix[i if matrix.shape[0] > 1 else 0, j]
+
+
+@inner
 def begin(d, w, rates, carry):
     """Put the start into `rates`, and into `carry` in the voltage form; both (trials, hidden)."""
-    rates[:] = w.h0
+    put(w.h0, rates)
     if d.form == VOLTAGE:
-        carry[:] = w.h0
+        put(w.h0, carry)
         activate(d.relu, rates)
 
 
@@ -114,7 +124,7 @@ def advance(d, w, now, then, x, t, drive, fired, carry):
             for j in range(then.shape[1]):
                 after[b, j] = before[b, j] + w.leak[j] * (fired[b, j] - before[b, j])
     if d.form == VOLTAGE:
-        then[:] = carry
+        put(carry, then)
         activate(d.relu, then)
 
 

@@ -19,7 +19,7 @@ from . import draws
 from .cache import call, compiled, inner
 from .gradients import back_step, errors, forward
 from .kernels import add_product, multiply_one
-from .network import Layout, aligned, pack, read_out, up
+from .network import Layout, aligned, pack, put, read_out, up
 
 BYTES_A_BLOCK = 2**19
 """Most of the activity and of the adjoints of a block of trials, each: what the second-level cache
@@ -140,7 +140,7 @@ def contracted(d, s, f, theta, x, y, mask, index, first, keys, scale, root, grad
     f.gradient[:] = 0
     for b in range(trials):
         add_product(f.rotated[b].T, f.driving[b], f.gradient)
-    gradient[:] = f.gradient[:, : d.hidden]
+    put(f.gradient, gradient)
     f.sums[:] = 0
     for key in keys:
         for t in range(first, steps):
@@ -149,7 +149,7 @@ def contracted(d, s, f, theta, x, y, mask, index, first, keys, scale, root, grad
         adjoints(d, w, s, f, trials, steps, first)
         for b in range(trials):
             contract(w, f, f.driving[b], f.rotated[b])
-    curvature[:] = f.sums[:, : d.hidden]
+    put(f.sums, curvature)
 
 
 @inner

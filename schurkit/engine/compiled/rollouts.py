@@ -11,7 +11,7 @@ from ..numpy import NumpyEngine
 from .cache import call, compiled
 from .gradients import NumbaWorker
 from .kernels import multiply_one
-from .network import VOLTAGE, Layout, advance, aligned, begin, pack, read_out, up
+from .network import VOLTAGE, Layout, advance, aligned, begin, pack, put, read_out, up
 from .responses import responses
 from .tile import SHAPE
 from .training import NumbaTrainer
@@ -52,7 +52,8 @@ class NumbaEngine(NumpyEngine):
             return super().rollout(weights, spec, inputs, autonomous, states)
         layout = Layout(weights, spec)
         theta, d = layout.flat(weights), layout.dims
-        x = np.ascontiguousarray(inputs if inputs.ndim == 4 else inputs[None], np.float32)
+        x = np.ascontiguousarray(inputs if inputs.ndim == 4 else inputs[None], np.float32).view()
+        x.setflags(write=False)  # trials are read-only: else `roll` would be compiled for both
         trials, steps = x.shape[1], x.shape[2] + autonomous
         outputs = np.empty((len(theta), trials, steps, d.outputs), np.float32)
         shape = (steps, d.hidden) if states else (0, 0)
@@ -118,7 +119,7 @@ def roll(d, s, theta, x, drives, block, first, last, outputs, states):
                     outputs[network, start + b, t, o] = out[b, o]
             if states.size:
                 state = carry if d.form == VOLTAGE else then
-                states[network, start:end, t] = state[:, : d.hidden]
+                put(state, states[network, start:end, t])
 
 
 @compiled
