@@ -50,8 +50,8 @@ def test_exact_kernels_are_jacrevs(kind, factors):
 def test_kernels_one_after_another_where_memory_is_short(monkeypatch):
     (start, end), trials = pair(networks=3), random_trials(trials=3)
     whole = kernel_alignment(start, end, trials)
-    numbers = sum(getattr(start, name)[0].size for name in TRAINED)
-    needed = start.dtype.itemsize * trials.targets.size * numbers
+    numbers, entries = sum(getattr(start, name)[0].size for name in TRAINED), trials.targets.size
+    needed = entries * (start.dtype.itemsize * numbers + 16 * entries)
     monkeypatch.setattr("schurkit.analyses.features.MOST_BYTES", needed)
     assert np.array_equal(kernel_alignment(start, end, trials), whole) and len(whole) == 3
     monkeypatch.setattr("schurkit.analyses.features.MOST_BYTES", needed - 1)

@@ -99,7 +99,7 @@ def kernel_alignment(
     shared_trials(trials, "kernel_alignment")
     entries = int(trials.counted.sum()) * start.output_size
     numbers = sum(getattr(start, name)[0].size for name in TRAINED)
-    needed = start.dtype.itemsize * entries * numbers
+    needed = entries * (start.dtype.itemsize * numbers + 2 * 8 * entries)
     if needed > MOST_BYTES:
         raise InputError(
             f"exact kernels of {entries} outputs need more than {MOST_BYTES / 2**30:g} GiB: give "
