@@ -23,8 +23,8 @@ from .verdicts import explained
 
 PRECISION = {"counts", "draws", "orders", "pif_starts", "resamples", "resolution", "test_trials"}
 PRECISION |= {"other_rank", "retraining_steps", "wide_pif_starts", "wide_units"}
-"""Parameters that set how precisely something is measured, or how long it is watched, and not
-what.
+"""Parameters that set how precisely something is measured, how long it is watched, or by which
+second setting a sign is tried, and not what is measured.
 """
 WHOLE = {"auxiliary", "every_variant"}
 """Switches that are off where a part of the published run is left out."""

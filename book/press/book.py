@@ -34,8 +34,8 @@ BASE = "book"
 book/data/<edition>/<chapter>/ and are shown beside them.
 """
 BY_ITSELF = {"knobs"}
-"""A study that goes by its own time: it is published where it is named, and what the whole of an
-edition takes may be measured without it.
+"""A study that goes by its own time: what is published is that of a larger edition, and what the
+whole of an edition takes may be measured without it.
 """
 WHOLE = "whole_run.json"
 SCHEMA = 1

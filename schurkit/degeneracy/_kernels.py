@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from schurkit.engine.compiled import cache
+from schurkit.engine.compiled.network import put
 
 from ._ascent import longest
 
@@ -62,13 +63,6 @@ def _transpose(A, out):
 
 
 @fused_inner
-def _put(A, out):  # see `schurkit.engine.compiled.network.put`
-    for i in range(len(A)):
-        for j in range(len(A)):
-            out[i, j] = A[i, j]
-
-
-@fused_inner
 def _newton_schulz(C, rank, S, X, Y):
     """C ← C (3 I − CᵀC)/2."""
     _transpose(C, X)
@@ -80,7 +74,7 @@ def _newton_schulz(C, rank, S, X, Y):
         if i < rank:
             S[i, i] += 1.5
     _product(C, S, Y)
-    _put(Y, C)
+    put(Y, C)
 
 
 @fused_inner
@@ -136,14 +130,14 @@ def _ascend(A, B, C, best, rank, iterations, tolerance, longest, work):
         value, size = _slope(A, B, C, M, P, Q, X, G)
         if value > top:
             top = value
-            _put(C, best)
+            put(C, best)
         size = math.sqrt(size)
         if k == iterations or size <= tolerance:
             break
         if k:
             step = _length(G, old, step, k)
         step = min(step, longest / size)
-        _put(G, old)
+        put(G, old)
         _product(G, C, P)
         for i in range(n):
             for j in range(n):

@@ -43,7 +43,7 @@ MUP_RATES = {
 """η₀ of the maximal-update parameterisation: ours, found on three seeds at γ = 1 and 64 units."""
 LAST_STEPS = {"sine_generation": 10_000, "path_integration": 12_000}
 """Of the last phase, instead of those of `degeneracy_recipe`: two sines at once take longer than
-4,000 steps, and one in six networks that find their way in 3D longer than 6,000 at the lowest rate.
+4,000 steps, and 4 of 46 networks that find their way in 3D longer than 6,000 at the lowest rate.
 """
 MUP_LEAKS = {"path_integration": 0.1}
 """The time constant of the parameterisation, where it is not 1 (arXiv:2410.03972, B.4)."""
