@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -64,7 +64,11 @@ class Rule:
         return start <= low and high <= end
 
     def none(self, low: float, high: float) -> bool:
-        """Whether no value of the interval satisfies the rule."""
+        """Whether no value of the interval satisfies the rule; for a sign, whether all satisfy the
+        other sign: an interval that holds 0 is on neither side.
+        """
+        if self.kind == "sign":
+            return replace(self, number=-self.number).whole(low, high)
         start, end = self._between
         if self.side == "beyond":
             return start < low and high < end

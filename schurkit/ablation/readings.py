@@ -1,13 +1,15 @@
 """How the removal of one group of couplings reads, network by network, beside the controls that
 decide it.
 
-    harmless     the cost is under 1 % of what there is to lose (from intact to chance) specific
-    costs more than every permuted and every matched draw: the entries matter located      more than
-    every matched draw, not more than every permuted one: any change in that place costs as much
+    harmless     the cost is under 1 % of what there is to lose (from intact to chance)
+    specific     costs more than every permuted and every matched draw: the entries matter
+    located      more than every matched draw, not more than every permuted one: any change in
+                 that place costs as much
     unspecific   not more than every matched draw: any change of that size and shape costs as much
-    milder       less than every draw of both, though it costs ∅            the sector holds no
-    coupling: no effect, which is another thing than an effect of zero nearly ∅     it holds less
-    than 1 % of ‖T‖: too little to be called anything
+    milder       less than every draw of both, though it costs
+    ∅            the sector holds no coupling: no effect, which is another thing than an effect of
+                 zero
+    nearly ∅     it holds less than 1 % of ‖T‖: too little to be called anything
 
 The readings are ours; each needs both deciding controls, and no text reads one of them alone.
 """
@@ -29,10 +31,9 @@ READINGS = ("harmless", "specific", "located", "unspecific", "milder", "nearly �
 MEANING = {
     "harmless": "it costs under 1 % of what there is to lose",
     "specific": "it costs more than every change of equal size, in its place or elsewhere, so its "
-    "entries "
-    "matter",
-    "located": "it costs more than changes of equal size elsewhere, and no more than others in its "
-    "place",
+    "entries matter",
+    "located": "it costs more than changes of equal size elsewhere, and no more than others in "
+    "its place",
     "unspecific": "changes of equal size and shape elsewhere cost as much",
     "milder": "it costs less than every change of equal size",
     "nearly ∅": "there is too little in it to be called anything",

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from schurkit.engine.compiled import cache
-from schurkit.engine.compiled.network import put
+from schurkit.engine.compiled.network import put, transpose
 
 from ._ascent import longest
 
@@ -55,17 +55,9 @@ def _product(A, B, out):
 
 
 @fused_inner
-def _transpose(A, out):
-    n = len(A)
-    for i in range(n):
-        for j in range(n):
-            out[i, j] = A[j, i]
-
-
-@fused_inner
 def _newton_schulz(C, rank, S, X, Y):
     """C ← C (3 I − CᵀC)/2."""
-    _transpose(C, X)
+    transpose(C, X)
     _product(X, C, S)
     n = len(C)
     for i in range(n):
@@ -81,10 +73,10 @@ def _newton_schulz(C, rank, S, X, Y):
 def _slope(A, B, C, M, P, Q, X, G):
     """G = skew(A Mᵀ − Mᵀ A) with M = C B Cᵀ; returns ⟨A, M⟩ and ‖G‖²."""
     n = len(A)
-    _transpose(C, X)
+    transpose(C, X)
     _product(C, B, P)
     _product(P, X, Q)
-    _transpose(Q, M)
+    transpose(Q, M)
     _product(A, M, P)
     _product(M, A, Q)
     value, size = 0.0, 0.0

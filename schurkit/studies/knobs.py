@@ -129,7 +129,7 @@ class KnobSetting:
     """One setting: a level of a knob in one task.
 
     knob : its id.
-    task : name in `TASKS`.
+    task : name in `TASKS`, with its units where `Design.delay_sizes` asks for others.
     level : number on the knob's scale.
     study : what to train.
     """
@@ -147,11 +147,13 @@ class Design:
 
     tasks : for channels or dimensions.
     mup_tasks : for γ and width.
+    gamma_tasks : for γ alone, beside them.
     networks, first_seed : seeds of every setting.
     wide_networks, wide_units : seeds of settings above so many units; 0 for as many.
     hidden_size : units.
     bits, channels, dimensions : of the flip-flop, discrimination and sine, path integration.
     delays : longest delay of discrimination, in steps.
+    delay_sizes : units at which the delay is turned too.
     auxiliary : with the auxiliary output too.
     gammas, widths : in the maximal-update parameterisation; width at γ 1.
     nuclear, l1 : penalties on discrimination, beside none.
@@ -159,6 +161,7 @@ class Design:
 
     tasks: tuple[str, ...] = TASKS
     mup_tasks: tuple[str, ...] = TASKS
+    gamma_tasks: tuple[str, ...] = ()
     networks: int = 50
     wide_networks: int = 0
     wide_units: int = 128
@@ -168,6 +171,7 @@ class Design:
     channels: tuple[int, ...] = (1, 2, 3)
     dimensions: tuple[int, ...] = (2, 3)
     delays: tuple[int, ...] = (20, 40, 60)
+    delay_sizes: tuple[int, ...] = ()
     auxiliary: bool = True
     gammas: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
     widths: tuple[int, ...] = (32, 64, 128, 256, 512)
@@ -182,8 +186,11 @@ class Design:
         integer(self.wide_networks, "wide_networks", at_least=0)
         integer(self.wide_units, "wide_units", at_least=1)
         integer(self.hidden_size, "hidden_size", at_least=1)
-        for name in (*self.tasks, *self.mup_tasks):
-            one_of(name, "tasks", TASKS)
+        for units in self.delay_sizes:
+            integer(units, "delay_sizes", at_least=1)
+        for field in ("tasks", "mup_tasks", "gamma_tasks"):
+            for name in getattr(self, field):
+                one_of(name, field, TASKS)
         for name in ("nuclear", "l1"):
             for value in getattr(self, name):
                 number(value, name, above=0)
@@ -199,11 +206,12 @@ class Design:
         for task in self.tasks:
             for level in getattr(self, COMPLEXITY[task]):
                 yield self._plain("D1", task, level, {COMPLEXITY[task]: level})
-        for steps in self.delays:
-            yield self._plain("D2", ONE, steps, {"longest": steps})
+        sizes = dict.fromkeys((self.hidden_size, *self.delay_sizes))
+        for units, steps in product(sizes, self.delays):
+            yield self._plain("D2", ONE, steps, {"longest": steps}, units)
         for on in (False, True) if self.auxiliary else ():
             yield self._plain("D3", ONE, on, {"auxiliary": on})
-        for task, gamma in product(self.mup_tasks, self.gammas):
+        for task, gamma in product(dict.fromkeys(self.mup_tasks + self.gamma_tasks), self.gammas):
             yield self._mup("D5", task, gamma, gamma, self.hidden_size)
         for task, width in product(self.mup_tasks, self.widths):
             yield self._mup("D6", task, width, 1.0, width)
@@ -218,11 +226,12 @@ class Design:
         studies = (setting.study for setting in self.settings)
         return tuple({(study.task, study.recipe): study for study in studies}.values())
 
-    def _plain(self, knob, task, level, fields=None, **changes) -> KnobSetting:
+    def _plain(self, knob, task, level, fields=None, units=None, **changes) -> KnobSetting:
         """A setting with the paper's start, torch's default."""
         changed = replace(degeneracy_tasks()[task], **fields or {})
-        recipe = plain_recipe(changed, self.hidden_size, **changes)
-        return self._setting(knob, task, level, changed, recipe)
+        recipe = plain_recipe(changed, units or self.hidden_size, **changes)
+        name = task if recipe.hidden_size == self.hidden_size else f"{task}, {units} units"
+        return self._setting(knob, name, level, changed, recipe)
 
     def _mup(self, knob, task, level, gamma, width) -> KnobSetting:
         plain = degeneracy_tasks()[task]

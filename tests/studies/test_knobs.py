@@ -58,6 +58,10 @@ def test_each_knob_turns_one_thing_and_the_design_is_of_the_papers_size():
         longer, phases = plain_recipe(task, 24).phases, degeneracy_recipe(task, 24).phases
         assert longer[:-1] == phases[:-1] and longer[-1].steps > phases[-1].steps
     assert 60 <= len(design.settings) <= 75 and len(design.studies) < len(design.settings)
+    both = [s for s in Design(delays=(20, 40), delay_sizes=(64, 24)).settings if s.knob == "D2"]
+    names = ["delayed_discrimination"] * 2 + ["delayed_discrimination, 24 units"] * 2
+    assert [(s.task, s.level) for s in both] == list(zip(names, (20, 40) * 2))
+    assert [s.study.recipe.hidden_size for s in both] == [64, 64, 24, 24]
     for study in Design(wide_networks=20).studies:
         assert len(study.seeds) == (20 if study.recipe.hidden_size > 128 else 50)
 
