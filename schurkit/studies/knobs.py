@@ -147,13 +147,12 @@ class Design:
 
     tasks : for channels or dimensions.
     mup_tasks : for γ and width.
-    gamma_tasks : for γ alone, beside them.
     networks, first_seed : seeds of every setting.
     wide_networks, wide_units : seeds of settings above so many units; 0 for as many.
     hidden_size : units.
     bits, channels, dimensions : of the flip-flop, discrimination and sine, path integration.
     delays : longest delay of discrimination, in steps.
-    delay_sizes : units at which the delay is turned too.
+    delay_sizes : units at which the shortest and the longest of them are compared too.
     auxiliary : with the auxiliary output too.
     gammas, widths : in the maximal-update parameterisation; width at γ 1.
     nuclear, l1 : penalties on discrimination, beside none.
@@ -161,7 +160,6 @@ class Design:
 
     tasks: tuple[str, ...] = TASKS
     mup_tasks: tuple[str, ...] = TASKS
-    gamma_tasks: tuple[str, ...] = ()
     networks: int = 50
     wide_networks: int = 0
     wide_units: int = 128
@@ -188,9 +186,8 @@ class Design:
         integer(self.hidden_size, "hidden_size", at_least=1)
         for units in self.delay_sizes:
             integer(units, "delay_sizes", at_least=1)
-        for field in ("tasks", "mup_tasks", "gamma_tasks"):
-            for name in getattr(self, field):
-                one_of(name, field, TASKS)
+        for name in (*self.tasks, *self.mup_tasks):
+            one_of(name, "tasks", TASKS)
         for name in ("nuclear", "l1"):
             for value in getattr(self, name):
                 number(value, name, above=0)
@@ -206,12 +203,14 @@ class Design:
         for task in self.tasks:
             for level in getattr(self, COMPLEXITY[task]):
                 yield self._plain("D1", task, level, {COMPLEXITY[task]: level})
-        sizes = dict.fromkeys((self.hidden_size, *self.delay_sizes))
-        for units, steps in product(sizes, self.delays):
+        for steps in self.delays:
+            yield self._plain("D2", ONE, steps, {"longest": steps})
+        ends = sorted({min(self.delays), max(self.delays)}) if self.delays else ()
+        for units, steps in product(sorted({*self.delay_sizes} - {self.hidden_size}), ends):
             yield self._plain("D2", ONE, steps, {"longest": steps}, units)
         for on in (False, True) if self.auxiliary else ():
             yield self._plain("D3", ONE, on, {"auxiliary": on})
-        for task, gamma in product(dict.fromkeys(self.mup_tasks + self.gamma_tasks), self.gammas):
+        for task, gamma in product(self.mup_tasks, self.gammas):
             yield self._mup("D5", task, gamma, gamma, self.hidden_size)
         for task, width in product(self.mup_tasks, self.widths):
             yield self._mup("D6", task, width, 1.0, width)

@@ -54,14 +54,16 @@ def test_each_knob_turns_one_thing_and_the_design_is_of_the_papers_size():
     rich = mup_recipe(FlipFlop(), 64, 2.0)
     assert rich.until == degeneracy_recipe(FlipFlop()).until and not rich.biases
     assert plain_recipe(DelayedDiscrimination(auxiliary=True), 24).until.each
+    rates = [degeneracy_recipe(FlipFlop(), n).phases[0].learning_rate for n in (32, 64, 128)]
+    assert rates == [5e-3, 5e-3, 2.5e-3]
     for task in (SineGeneration(), PathIntegration()):
         longer, phases = plain_recipe(task, 24).phases, degeneracy_recipe(task, 24).phases
         assert longer[:-1] == phases[:-1] and longer[-1].steps > phases[-1].steps
     assert 60 <= len(design.settings) <= 75 and len(design.studies) < len(design.settings)
-    both = [s for s in Design(delays=(20, 40), delay_sizes=(64, 24)).settings if s.knob == "D2"]
-    names = ["delayed_discrimination"] * 2 + ["delayed_discrimination, 24 units"] * 2
-    assert [(s.task, s.level) for s in both] == list(zip(names, (20, 40) * 2))
-    assert [s.study.recipe.hidden_size for s in both] == [64, 64, 24, 24]
+    both = [s for s in Design(delays=(40, 30, 20), delay_sizes=(64, 24)).settings if s.knob == "D2"]
+    names = ["delayed_discrimination"] * 3 + ["delayed_discrimination, 24 units"] * 2
+    assert [(s.task, s.level) for s in both] == list(zip(names, (40, 30, 20, 20, 40)))
+    assert [s.study.recipe.hidden_size for s in both] == [64] * 3 + [24] * 2
     for study in Design(wide_networks=20).studies:
         assert len(study.seeds) == (20 if study.recipe.hidden_size > 128 else 50)
 
