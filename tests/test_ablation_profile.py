@@ -175,6 +175,9 @@ def test_without_the_deciding_controls_or_a_chance_level_less_is_said():
     one = ablation_profile(random_rnn(1), random_trials(), controls=("full",), draws=1)["RR+CR+CC"]
     assert set(one.readings) <= {"harmless", "–"}
     assert replace(read_as(0.001, HIGH, HIGH), chance=None)["CR"].readings == ("milder",)
+    nothing_felt = read_as(0.0, 0 * LOW, 0 * LOW)
+    assert nothing_felt["CR"].readings == ("harmless",)
+    assert replace(nothing_felt, chance=None)["CR"].readings == ("–",)
     undefined = replace(read_as(0.3, LOW, LOW), effect=np.full((1, 1), np.nan))
     assert undefined["CR"].readings == ("–",)
 

@@ -135,8 +135,8 @@ class Removal:
         to_lose = 0 if self.to_lose is None else self.to_lose[i]
         if to_lose > 0 and self.cost[i] < HARMLESS * to_lose:
             return "harmless"
-        if beyond is None:
-            return "–"
+        if beyond is None or not (self.cost[i] or any(c[i].any() for c in self.controls.values())):
+            return "–"  # nothing was drawn, or nothing that is drawn changes what is measured
         if beyond[1, i]:
             return "specific" if beyond[0, i] else "located"
         return "milder" if below[:, i].all() else "unspecific"
