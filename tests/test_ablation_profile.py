@@ -173,13 +173,13 @@ def test_readings_at_their_borders(cost, permuted, matched, mass, reading, metri
 
 def test_without_the_deciding_controls_or_a_chance_level_less_is_said():
     one = ablation_profile(random_rnn(1), random_trials(), controls=("full",), draws=1)["RR+CR+CC"]
-    assert set(one.readings) <= {"harmless", "–"}
+    assert set(one.readings) <= {"harmless", "undefined"}
     assert replace(read_as(0.001, HIGH, HIGH), chance=None)["CR"].readings == ("milder",)
     nothing_felt = read_as(0.0, 0 * LOW, 0 * LOW)
     assert nothing_felt["CR"].readings == ("harmless",)
-    assert replace(nothing_felt, chance=None)["CR"].readings == ("–",)
+    assert replace(nothing_felt, chance=None)["CR"].readings == ("undefined",)
     undefined = replace(read_as(0.3, LOW, LOW), effect=np.full((1, 1), np.nan))
-    assert undefined["CR"].readings == ("–",)
+    assert undefined["CR"].readings == ("undefined",)
 
 
 def test_costs_excesses_and_gaps_leave_empty_sectors_out():

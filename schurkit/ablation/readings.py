@@ -10,6 +10,8 @@ decide it.
     ∅            the sector holds no coupling: no effect, which is another thing than an effect of
                  zero
     nearly ∅     it holds less than 1 % of ‖T‖: too little to be called anything
+    undefined    a cost that cannot be measured, a control that was not drawn, or nothing to lose
+                 and no change, of the removal or of any draw
 
 The readings are ours; each needs both deciding controls, and no text reads one of them alone.
 """
@@ -27,7 +29,7 @@ from schurkit.words import short, with_interval
 
 from .changes import DECIDING
 
-READINGS = ("harmless", "specific", "located", "unspecific", "milder", "nearly ∅", "∅", "–")
+READINGS = ("harmless", "specific", "located", "unspecific", "milder", "nearly ∅", "∅", "undefined")
 MEANING = {
     "harmless": "it costs under 1 % of what there is to lose",
     "specific": "it costs more than every change of equal size, in its place or elsewhere, so its "
@@ -116,7 +118,7 @@ class Removal:
     @property
     def readings(self) -> tuple[str, ...]:
         """How the removal reads in each network, one of `READINGS` (the module says what they
-        mean); "–" where nothing can be said.
+        mean).
         """
         known = all(kind in self.controls for kind in DECIDING)
         beyond, below = (
@@ -131,12 +133,12 @@ class Removal:
         if self.mass[i] < NEARLY_EMPTY:
             return "nearly ∅"
         if np.isnan(self.cost[i]):
-            return "–"
+            return "undefined"
         to_lose = 0 if self.to_lose is None else self.to_lose[i]
         if to_lose > 0 and self.cost[i] < HARMLESS * to_lose:
             return "harmless"
         if beyond is None or not (self.cost[i] or any(c[i].any() for c in self.controls.values())):
-            return "–"  # nothing was drawn, or nothing that is drawn changes what is measured
+            return "undefined"  # nothing was drawn, or nothing drawn changes what is measured
         if beyond[1, i]:
             return "specific" if beyond[0, i] else "located"
         return "milder" if below[:, i].all() else "unspecific"

@@ -217,9 +217,12 @@ def sentence(one: Removal, profile: Profile) -> str:
     reading, cost, name, metric = one.readings[0], one.cost[0], one.name, profile.metric
     if reading == "∅":
         return tell("empty", name=name)
-    if reading == "–":
-        undrawn = f"{listed(DECIDING)} controls were not both drawn"
-        why = undrawn if np.isfinite(profile.intact[0]) else "the unablated network diverged"
+    if reading == "undefined":
+        why = "the unablated network diverged"
+        if np.isfinite(profile.intact[0]):
+            drawn = all(kind in one.controls for kind in DECIDING)
+            undrawn = f"{listed(DECIDING)} controls were not both drawn"
+            why = f"no draw changes its {metric.name} either" if drawn else undrawn
         return tell("unread", name=name, why=why)
     change = f"{metric.name} {_change(metric.worse * cost)}" if np.isfinite(cost) else "it diverges"
     drawn = [f"{kind} {_drawn(metric.worse * values[0])}" for kind, values in one.controls.items()]

@@ -17,6 +17,8 @@ from .base import CONTROL_COLOUR, INK, View, axes, rows, styled
 INDIGO, GOLD, PURPLE, *_ = plot.SERIES
 ACTIVE = 1e-3
 """A unit is drawn if it carries at least this part of what the one that carries most does."""
+WAVES = 0.8
+"""From this explained share of its state on a unit is said to hear, hold and say waves."""
 
 
 @styled
@@ -43,10 +45,14 @@ def unit(table: Tables, which: int | None = None) -> View:
     middle.set(xlabel=f"{k} b mod p", ylabel=f"{k} a mod p", title="h₂, the state")
     right.plot(table.W_out[turn, which], color=GOLD)
     right.set(xlabel=f"{k} c mod p", title="a wave out: W_out")
-    alt = (
-        f"Unit {which}: two waves of frequency {k} go in, a bump over both numbers is the state, "
-        f"one wave goes out. Nine products of the waves explain {short(waves.fve[which])} of it."
+    explained = waves.fve[which]
+    told = (
+        f"two waves of frequency {k} go in, a bump over both numbers is the state, one wave goes "
+        "out"
+        if explained >= WAVES
+        else f"what it hears, holds and says, in the order of frequency {k}"
     )
+    alt = f"Unit {which}: {told}. Nine products of the waves explain {short(explained)} of it."
     columns = {name: getattr(table, name)[:, which] for name in ("A", "X", "W_out")}
     return View(figure, alt, rows({"residue": range(table.p)} | columns))
 

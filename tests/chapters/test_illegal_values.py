@@ -39,7 +39,7 @@ knobs → networks=0 gammas=[0] widths=[1] test_trials=1 sample=5 pif_starts=0 w
 is_the_profile_degenerate → networks=0 orders=0 threshold=2 gammas=[-1] knob_networks=0
 modular_addition → p=112 networks=0 draws=0 training_steps=0 train_fraction=2
 recipe_or_network → networks=0 draws=0 p=58 first_seed=-1
-schur_meets_fourier → networks=0 running_p=58 draws=0 training_steps=0 key=1
+schur_meets_fourier → networks=0 running_p=58 draws=0 training_steps=0 key=1 operands=2
 """
 CHAPTERS = cache(chapter_files.chapters)
 GIVEN = [(name, *one.split("=", 1)) for name, given in cases(ILLEGAL) for one in given.split()]

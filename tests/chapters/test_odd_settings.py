@@ -92,7 +92,7 @@ your_own_network → TINY gated=0 training_steps=1 first_delay=0 last_delay=0 st
 your_own_network → TINY training_steps=60 first_delay=1 last_delay=2 steps=9 leak=1
 recipe_or_network → PRIME most_steps=30 sparse_at_most=3 every_variant=true decays=[.1]
     nuclear=[.001]
-schur_meets_fourier → PRIME training_steps=30 running_networks=2 running_p=5 operands=2
+schur_meets_fourier → PRIME training_steps=30 running_networks=2 running_p=5 operands=3
     running_steps=20 couplings=3 trials=20
 """
 """Values that are legal and odd; most leave networks that did not converge."""

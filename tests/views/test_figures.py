@@ -16,12 +16,23 @@ def adder():
     return random_rnn(1, 14, P, P, scale=0.4, activation="relu", seed=2)
 
 
+def wave_adder():
+    """Nearly linear units, each a wave of frequency 3."""
+    a, phase = 6 * np.pi * np.arange(P)[:, None] / P, np.arange(4) * np.pi / 4
+    return RNN(1e-3 * np.cos(a + phase).T, np.eye(4), np.cos(a + 2 * phase), activation="tanh")
+
+
 def test_a_unit_and_all_units():
     table = fourier.tables(adder())
     waves = fourier.unit_waves(table)
     loudest = int(waves.weight.argmax())
     view = views.unit(table)
-    assert view.alt.startswith(f"Unit {loudest}: two waves of frequency {waves.frequency[loudest]}")
+    k, share = waves.frequency[loudest], f"{waves.fve[loudest]:.3g} of it."
+    assert waves.fve[loudest] < 0.8 and view.alt.endswith(share)
+    assert view.alt.startswith(f"Unit {loudest}: what it hears, holds and says, in the order of")
+    assert f"frequency {k}. Nine products" in view.alt
+    of_waves = views.unit(fourier.tables(wave_adder())).alt
+    assert "two waves of frequency 3 go in, a bump" in of_waves and "explain 1 of it" in of_waves
     assert [row["X"] for row in view.data] == table.X[:, loudest].tolist()
     view = views.units(table, [2, 5])
     assert f"{waves.resultant:.4f}".replace("-", "−") in view.alt
