@@ -22,7 +22,7 @@ from .tables import table
 from .verdicts import explained
 
 PRECISION = {"counts", "draws", "orders", "pif_starts", "resamples", "resolution", "test_trials"}
-PRECISION |= {"other_rank", "retraining_steps", "wide_pif_starts", "wide_units"}
+PRECISION |= {"other_rank", "retraining_steps", "seconds", "wide_pif_starts", "wide_units"}
 """Parameters that set how precisely something is measured, how long it is watched, or by which
 second setting a sign is tried, and not what is measured.
 """
