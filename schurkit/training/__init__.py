@@ -8,7 +8,6 @@ from .recipes import (
     copy_recipe,
     degeneracy_recipe,
     degeneracy_tasks,
-    rate_in_words,
     suite_recipe,
 )
 from .train import Study, TrainingWarning, train, train_all
@@ -31,7 +30,6 @@ __all__ = [
     "degeneracy_recipe",
     "degeneracy_tasks",
     "initial",
-    "rate_in_words",
     "suite_recipe",
     "train",
     "train_all",
