@@ -21,7 +21,7 @@ _HOMES = {
         "refit_readout",
         "threshold_sweep",
     ],
-    "ablation.couplings": ["coupling_map"],
+    "ablation.couplings": ["coupling_map", "rank_agreement"],
     "checks": ["InputError"],
     "degeneracy": ["behavioural_spread", "dsa_distances", "pif_distances"],
     "engine": ["rollout"],

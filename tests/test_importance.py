@@ -8,7 +8,13 @@ from helpers import gauss, messages, random_rnn, random_trials
 
 from schurkit import Trials, ablate, fvu, real_schur, rollout
 from schurkit.ablation.changes import forms_of
-from schurkit.ablation.couplings import coupling_estimates, coupling_map, exact_effects
+from schurkit.ablation.couplings import (
+    CouplingRow,
+    coupling_estimates,
+    coupling_map,
+    exact_effects,
+    rank_agreement,
+)
 
 STEADY = Trials(np.zeros((40, 5, 2)), np.ones((40, 8, 2)))
 D, C = np.linspace(-0.5, 0.9, 7), np.linspace(-1, 1, 7)
@@ -99,6 +105,20 @@ def test_map_lists_every_coupling_with_its_sector_and_its_exact_effect():
     for sector, squares in norms.items():
         assert squares == pytest.approx(form.norms()[sector] ** 2, rel=1e-12)
     assert all(r.exact is None for r in coupling_map(rnn, trials, exact=False, signals=1))
+
+
+def test_ranks_agree_inside_each_network_and_equal_effects_have_none():
+    """In order 1, with a swap 1 − 6·2/(3·8) = .5; one network's estimates are all equal."""
+    effects = {"in order": (1, 2, 9), "swapped": (2, 1, 9), "equal": (3, 3, 3)}
+    place = 0, 1, 1.0, 1.0, "CC", 1.0, 1.0
+    rows = [
+        CouplingRow(name, *place, exact=1e3 * len(name) + k, first_order=e, gauss_newton=0)
+        for name, estimates in effects.items()
+        for k, e in enumerate(estimates)
+    ]
+    found = rank_agreement(rows)
+    assert found.value == pytest.approx(0.75) and found.n == 2
+    assert rank_agreement(rows[-3:]) is None and rank_agreement([]) is None
 
 
 ONE, FORM, _ = small()

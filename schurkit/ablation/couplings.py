@@ -24,6 +24,7 @@ from schurkit.checks import InputError, integer, suited_trials
 from schurkit.engine import choose
 from schurkit.engine.adjoints import output_adjoints
 from schurkit.engine.base import Spec, weights_of
+from schurkit.intervals import Interval, over_finite
 from schurkit.metrics import Metric
 from schurkit.rnn import RNN, Trials
 from schurkit.schur import SchurForm
@@ -235,6 +236,24 @@ def coupling_map(
             estimate = float(first[i, j]), float(second[i, j])
             rows.append(CouplingRow(one.labels[0], i, j, *about, *estimate))
     return rows
+
+
+def rank_agreement(rows: Sequence[CouplingRow]) -> Interval | None:
+    """Spearman correlation of exact with estimated effects inside each network, over networks; None
+    where no network has effects that differ.
+
+    Parameters
+    ----------
+    rows : from `coupling_map`, with exact effects.
+    """
+    from scipy.stats import spearmanr  # slow to import
+
+    networks: dict[object, list] = {}
+    for row in rows:
+        networks.setdefault(row.network, []).append((row.exact, row.estimate))
+    effects = [list(zip(*pairs)) for pairs in networks.values()]
+    differ = [both for both in effects if min(len(set(one)) for one in both) > 1]
+    return over_finite([spearmanr(*both).statistic for both in differ])
 
 
 def exact_effects(
