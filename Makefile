@@ -68,6 +68,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(VENV)/bin/python || "$(PYTHON)" -c 'import sys; sys.exit("Python 3.11.5 or later is needed, this is %d.%d.%d; name another: make PYTHON=/path/to/python3.11" % sys.version_info[:3] if sys.version_info < (3, 11, 5) else 0)'
 	@test -x $(VENV)/bin/python || { echo "Setting up $(VENV) (once; the downloads take some minutes)"; "$(PYTHON)" -m venv $(VENV); }
 	$(PIP) install --no-compile -c constraints.txt $(TORCH_ARGS) torch
+	@$(VENV)/bin/python -c "import torch" >/dev/null 2>&1 & # compiled while the rest is installed
 	$(PIP) install --no-compile -c constraints.txt -e '.[book,fast]'
 	@touch $@
 

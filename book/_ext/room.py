@@ -8,6 +8,8 @@ from importlib import import_module
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from jinja2.sandbox import SandboxedEnvironment
+from numpydoc import docscrape_sphinx
 from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode, nested_parse_with_titles
@@ -97,6 +99,11 @@ def setup(app):
     for extension in ("autodoc", "autosummary", "viewcode"):
         app.setup_extension(f"sphinx.ext.{extension}")
     app.setup_extension("numpydoc")
+    # numpydoc compiles its one template anew for each of a thousand docstrings
+    first = {}
+    docscrape_sphinx.SandboxedEnvironment = lambda loader: first.setdefault(
+        "environment", SandboxedEnvironment(loader=loader)
+    )
     app.add_directive("room", Room)
     app.connect("autodoc-process-docstring", one_line_a_parameter, priority=100)
     app.connect("doctree-read", addresses)
