@@ -35,10 +35,17 @@ how_fast → report=/etc/passwd cores=-1 seconds=0 steps=0 networks=0 couplings=
 delayed_discrimination → draws=0 orders=0 threshold=2 networks=100000000 shortest=21 sample=3
 path_integration → draws=0 orders=0 threshold=2 networks=0 dimensions=4 first_seed=-1 hidden_size=2
 three_levels → networks=0 test_trials=1 rest_starts=0 first_seed=-1 hidden_size=0 widths=[1]
+three_levels → hidden_size=3 rank=400 delays=25 starts=0 pif_starts=0 grid_ranks=[65]
+three_levels → rank=0 grid_delays=[0]
+knobs → rank=0 other_rank=0 embedding=0 dsa_starts=0 dsa_trials=1 nuclear=[-1] l1=[-1]
 knobs → networks=0 gammas=[0] widths=[1] test_trials=1 sample=5 pif_starts=0 wide_pif_starts=2
 is_the_profile_degenerate → networks=0 orders=0 threshold=2 gammas=[-1] knob_networks=0
+modular_addition → key_share=0 subsets=0 watched=-1 split_seed=-1 weight_decay=-1 other_steps=0
 modular_addition → p=112 networks=0 draws=0 training_steps=0 train_fraction=2
+recipe_or_network → clean_up=0 age=0 level=1 sparse_at_most=0 most_steps=0 decays=[-1]
 recipe_or_network → networks=0 draws=0 p=58 first_seed=-1
+schur_meets_fourier → thresholds=[0] couplings=0 trials=1 running_steps=0 running_decay=-1
+is_the_profile_degenerate → rank=400 rank=0 embedding=0 pif_starts=0
 schur_meets_fourier → networks=0 running_p=58 draws=0 training_steps=0 key=1 operands=2
 """
 CHAPTERS = cache(chapter_files.chapters)

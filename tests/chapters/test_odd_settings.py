@@ -67,7 +67,7 @@ path_integration → SMALL heading=vector steps=3 training_steps=100 reading_net
 is_the_profile_degenerate → SMALL networks=1 knob_networks=1 training_steps=2
 is_the_profile_degenerate → SMALL networks=4 training_steps=20 gammas=[] l1=[] orders=1
 knobs → SMALL networks=1 dsa_trials=16 gammas=[]
-three_levels → SMALL networks=1 widths=[8]
+three_levels → SMALL networks=1 widths=[8] grid_ranks=[5]
 three_levels → SMALL hidden_size=12 rank=3 grid_ranks=[3] widths=[8]
 copy_task → COPY networks=2 sizes=[4] symbols=1 channels=1 replay=8
 copy_task → COPY networks=1 sizes=[4,2] symbols=2 channels=3 replay=4 threshold=.99
